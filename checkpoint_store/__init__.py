@@ -1,0 +1,98 @@
+"""Resume a long chunk-by-chunk job after anything: no finished chunk is ever paid for twice."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from checkpoint_store.errors import (
+        CheckpointStoreError,
+        ChunkAlreadyCompleted,
+        ChunkNotCompleted,
+        ChunkOutOfRange,
+        Difference,
+        InvalidArgumentError,
+        InvalidResultError,
+        JobBusy,
+        JobIncomplete,
+        JobNotFound,
+        MigrationFailed,
+        PlanChanged,
+        SchemaTooNew,
+        SchemaTooOld,
+        SecretInConfig,
+        StateFormatError,
+        StorageFullError,
+        StorageUnavailableError,
+        StoreBusy,
+        StoreDamaged,
+        StoreTargetError,
+    )
+    from checkpoint_store.job import Job, PendingChunk
+    from checkpoint_store.manager import StateManager
+    from checkpoint_store.state import JobStatus, ProcessingState, Progress
+    from checkpoint_store.store import CheckpointStore
+    from checkpoint_store.upgrade import MigrationStatus, migrate, migration_status
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "CheckpointStore",
+    "CheckpointStoreError",
+    "ChunkAlreadyCompleted",
+    "ChunkNotCompleted",
+    "ChunkOutOfRange",
+    "Difference",
+    "InvalidArgumentError",
+    "InvalidResultError",
+    "Job",
+    "JobBusy",
+    "JobIncomplete",
+    "JobNotFound",
+    "JobStatus",
+    "MigrationFailed",
+    "MigrationStatus",
+    "PendingChunk",
+    "PlanChanged",
+    "ProcessingState",
+    "Progress",
+    "SchemaTooNew",
+    "SchemaTooOld",
+    "SecretInConfig",
+    "StateFormatError",
+    "StateManager",
+    "StorageFullError",
+    "StorageUnavailableError",
+    "StoreBusy",
+    "StoreDamaged",
+    "StoreTargetError",
+    "migrate",
+    "migration_status",
+]
+
+# SQLAlchemy takes a third of a second to import: each name is resolved when it is first used.
+_HOMES = {
+    "CheckpointStore": "store",
+    "Job": "job",
+    "JobStatus": "state",
+    "MigrationStatus": "upgrade",
+    "PendingChunk": "job",
+    "ProcessingState": "state",
+    "Progress": "state",
+    "StateManager": "manager",
+    "migrate": "upgrade",
+    "migration_status": "upgrade",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(f"{__name__}.{_HOMES.get(name, 'errors')}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,61 @@
+"""What ``alembic`` at a prompt does with a store: under the same lock and guards as the library."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import text
+
+from checkpoint_store._db import migrate, opening
+from checkpoint_store._db.engine import Database, ReadOnlyDatabase
+from checkpoint_store.errors import CheckpointStoreError, StoreTargetError
+from checkpoint_store.files import create_private
+from checkpoint_store.locks import file_lock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from sqlalchemy import Connection
+
+_WRITES = frozenset({"upgrade", "downgrade", "stamp"})
+_TIMEOUT_SECONDS = 10.0
+
+
+def run_command(target: str, command: str, run: Callable[[Connection], object]) -> None:
+    """Run an Alembic command on the store at ``target``; only upgrade, downgrade and stamp write."""
+    try:
+        path = opening.resolve(target)
+        if command in _WRITES:
+            _write(path, command, run)
+        else:
+            _read(path, run)
+    except CheckpointStoreError as error:
+        raise SystemExit(f"alembic: {error}") from error
+
+
+def _read(path: Path, run: Callable[[Connection], object]) -> None:
+    if not path.exists():
+        raise StoreTargetError(path, "there is no such file; create it with: alembic upgrade head")
+
+    def work(connection: Connection) -> None:
+        connection.execute(text("SELECT 1"))  # so that Alembic sees the transaction that it is in
+        run(connection)
+
+    ReadOnlyDatabase(path, lock_timeout_seconds=_TIMEOUT_SECONDS).read(work)
+
+
+def _write(path: Path, command: str, run: Callable[[Connection], object]) -> None:
+    with file_lock(opening.lock_path(path), _TIMEOUT_SECONDS):
+        if not path.exists():
+            if command != "upgrade":
+                raise StoreTargetError(path, "there is no such file; create it with: alembic upgrade head")
+            create_private(path)
+        opening.inspect(ReadOnlyDatabase(path, lock_timeout_seconds=_TIMEOUT_SECONDS))
+        database = Database(path, durability="power-loss", lock_timeout_seconds=_TIMEOUT_SECONDS)
+        try:
+            backup = migrate.run(database, command, run)
+        finally:
+            database.close()
+    if backup is not None:
+        print(f"a copy of the store as it was: {backup}")  # noqa: T201 - the output of a command

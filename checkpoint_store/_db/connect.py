@@ -1,0 +1,108 @@
+"""One connection: its URI and its pragmas. The only place that opens a store file.
+
+The live file is never opened outside SQLite: closing any other descriptor of it would drop the locks that
+SQLite's connections of this process hold (sqlite.org/howtocorrupt.html, 2.2).
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import sys
+from pathlib import Path
+from typing import Final, Literal
+
+Durability = Literal["power-loss", "process"]
+
+PAGE_SIZE: Final = 8192
+"""A row of 2.3 KB wastes half of a 4 KiB page; 16 KiB pages cost a fifth more time."""
+WAL_SIZE_LIMIT: Final = 16 * 1024 * 1024
+"""A log that a long reader let grow is cut back to this many bytes."""
+_NETWORK: Final = frozenset("nfs nfs4 cifs smb3 smbfs 9p virtiofs fuse afs ceph glusterfs lustre gpfs beegfs".split())
+
+
+def connect(path: Path, *, timeout_seconds: float, durability: Durability) -> sqlite3.Connection:
+    """Open an existing store file for reading and writing, without beginning a transaction by itself."""
+    driver = _open(path, "mode=rw", timeout_seconds)
+    try:
+        driver.execute(f"PRAGMA page_size = {PAGE_SIZE}")  # counts while the file is empty, and never after
+        mode = driver.execute("PRAGMA journal_mode").fetchone()[0]
+        wanted = journal_mode_for(path)
+        if mode != wanted:
+            mode = driver.execute(f"PRAGMA journal_mode = {wanted}").fetchone()[0]
+        for pragma in _pragmas(mode, durability):
+            driver.execute(f"PRAGMA {pragma}").fetchone()
+    except BaseException:
+        driver.close()
+        raise
+    return driver
+
+
+def _pragmas(mode: str, durability: Durability) -> list[str]:
+    # FULL syncs the log at each commit; without a log only EXTRA also syncs the journal's removal.
+    lasting = "FULL" if mode == "wal" else "EXTRA"
+    synchronous = lasting if durability == "power-loss" else "NORMAL"
+    pragmas = [
+        f"synchronous = {synchronous}",
+        # SQLite before 3.51.3 can corrupt the file when a checkpoint runs beside a commit of another connection
+        # (sqlite.org/wal.html#walresetbug). Ours run while no one can commit; see Database.checkpoint.
+        "wal_autocheckpoint = 0",
+        f"journal_size_limit = {WAL_SIZE_LIMIT}",
+        "mmap_size = 0",
+        "foreign_keys = ON",
+        "secure_delete = ON",
+        "trusted_schema = OFF",
+        "cell_size_check = ON",
+        "temp_store = MEMORY",  # no result in a temporary file
+    ]
+    if sys.platform == "darwin":
+        pragmas += ["fullfsync = ON", "checkpoint_fullfsync = ON"]
+    return pragmas
+
+
+def connect_read_only(path: Path, *, timeout_seconds: float, unused: bool) -> sqlite3.Connection:
+    """Open a store file such that neither it nor anything beside it is created or changed.
+
+    ``unused`` says that no one has it open: then it is read without any lock, and the caller must find out
+    afterwards whether that stayed true.
+    """
+    driver = _open(path, "mode=ro&immutable=1" if unused else "mode=ro&readonly_shm=1", timeout_seconds)
+    driver.execute("PRAGMA query_only = ON")
+    driver.execute("PRAGMA trusted_schema = OFF")
+    driver.execute("PRAGMA cell_size_check = ON")
+    driver.execute("PRAGMA temp_store = MEMORY")
+    return driver
+
+
+def _open(path: Path, options: str, timeout_seconds: float) -> sqlite3.Connection:
+    # The driver's own timeout is the first thing it sets, so that no pragma can fail because the file is busy.
+    return sqlite3.connect(
+        f"{path.absolute().as_uri()}?{options}",
+        uri=True,
+        timeout=timeout_seconds,
+        isolation_level=None,  # transactions begin and end where we say so
+        check_same_thread=False,
+        cached_statements=128,
+    )
+
+
+def journal_mode_for(path: Path) -> str:
+    """Return the journal mode for a store at ``path``: a log, or (on network file systems) a rollback journal."""
+    return "truncate" if file_system(path) in _NETWORK else "wal"
+
+
+def file_system(path: Path) -> str:
+    """Return the kind of the file system of ``path`` (``ext4``, ``nfs4`` …), or ``""`` where that is unknown."""
+    try:
+        lines = Path("/proc/self/mountinfo").read_text("utf-8", "surrogateescape").splitlines()
+        folder = os.path.realpath(path.parent)
+    except OSError:
+        return ""
+    best, kind = "", ""
+    for line in lines:
+        left, _, right = line.partition(" - ")
+        mount = left.split()[4].replace("\\040", " ")
+        inside = folder == mount or folder.startswith(f"{mount.rstrip('/')}/")
+        if inside and len(mount) >= len(best):
+            best, kind = mount, right.split()[0]
+    return "fuse" if kind.startswith("fuse") else kind

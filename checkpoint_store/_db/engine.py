@@ -1,0 +1,398 @@
+"""The transaction gate: every read and every write of a store passes through here.
+
+A store has two connections in a process: one that writes and one that reads, each behind a lock of its own. They
+belong to SQLAlchemy's engine; transactions are begun and ended on the driver, in one place, because SQLite rolls
+back by itself after some errors and a layer above would not notice.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import sqlite3
+import threading
+import time
+import weakref
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import sqlalchemy.exc
+from sqlalchemy import create_engine
+from sqlalchemy.pool import NullPool
+
+from checkpoint_store._db import failures
+from checkpoint_store._db.connect import Durability, connect, connect_read_only
+from checkpoint_store.errors import CheckpointStoreError, StorageUnavailableError, StoreBusy, StoreTargetError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from sqlalchemy import Connection, Engine
+
+T = TypeVar("T")
+
+READ_ONLY: Final = "this store was opened with read_only=True"
+CHECKPOINT_EVERY: Final = 4 * 1024 * 1024
+"""After about so many bytes of new log the writer copies it into the file."""
+_OVERHEAD_BYTES: Final = 4 * 8192
+_BACK_OFF_SECONDS: Final = (0.00025, 0.004)
+_TICK_SECONDS: Final = 0.02
+"""No file system's clock is coarser, of those that a store is kept on."""
+# A read-only open of an unused file and the opening of a connection that locks it must not overlap in a process:
+# closing the former would drop the latter's locks.
+_opening: Final = threading.RLock()
+_open_databases: Final[weakref.WeakSet[Database]] = weakref.WeakSet()
+
+
+def _engine(connector: Callable[[], sqlite3.Connection]) -> Engine:
+    return create_engine("sqlite+pysqlite://", creator=connector, poolclass=NullPool, hide_parameters=True)
+
+
+def driver_of(connection: Connection) -> sqlite3.Connection:
+    """Return the driver's connection under an SQLAlchemy one."""
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, sqlite3.Connection)
+    return driver
+
+
+class Database:
+    """A store file that is open for reading and writing. Safe to share between threads; a fork gets its own."""
+
+    read_only = False
+
+    def __init__(self, path: Path, *, durability: Durability, lock_timeout_seconds: float) -> None:
+        self.path = path
+        self.durability = durability
+        self.lock_timeout_seconds = lock_timeout_seconds
+        self._engine = _engine(self._connect)
+        self.closed = False
+        self._reset()
+        _open_databases.add(self)
+
+    def _reset(self) -> None:
+        self._write_lock = threading.Lock()
+        self._read_lock = threading.Lock()
+        self._writer: Connection | None = None
+        self._reader: Connection | None = None
+        self._log_bytes = 0
+
+    def _connect(self) -> sqlite3.Connection:
+        with _opening:
+            if not self.path.exists():
+                raise StorageUnavailableError(self.path, "the file is no longer there")
+            return connect(self.path, timeout_seconds=self.lock_timeout_seconds, durability=self.durability)
+
+    def forget_in_child(self) -> None:
+        """After a fork, in the child: the parent's connections are neither used nor closed here, ever."""
+        _parents.extend(one for one in (self._writer, self._reader) if one is not None)
+        self._reset()
+
+    def write(self, work: Callable[[Connection], T]) -> T:
+        """Run ``work`` in a write transaction of its own and return its value; durable when this returns.
+
+        Raises:
+            CheckpointStoreError: the library's own, raised by ``work`` or made from the driver's. Nothing is
+                written then, and the next call starts afresh.
+        """
+        with self._write_lock:
+            return self.write_locked(lambda _driver: work(self._sql_writer()))
+
+    @property
+    def write_lock(self) -> threading.Lock:
+        """Held by the thread that writes; for the group commit, which hands it from one waiter to the next."""
+        return self._write_lock
+
+    def write_locked(self, work: Callable[[sqlite3.Connection], T], *, log_bytes: int = 0) -> T:
+        """:meth:`write` for a caller that holds :attr:`write_lock`; ``work`` gets the driver's connection."""
+        driver: sqlite3.Connection | None = None
+        try:
+            driver = driver_of(self._sql_writer())
+            self._begin(driver)
+            value = work(driver)
+            self._commit(driver)
+        except BaseException as error:
+            self._abandon(driver, error)
+            raise
+        self._log_bytes += log_bytes + _OVERHEAD_BYTES
+        if self._log_bytes >= CHECKPOINT_EVERY:
+            self._checkpoint(driver)
+        return value
+
+    def _sql_writer(self) -> Connection:
+        if self._writer is None:
+            self._refuse_if_closed()
+            with self._translated():
+                self._writer = self._engine.connect()
+            # From here on a busy file is waited for by _begin: SQLite's own back-off starves some processes.
+            driver_of(self._writer).execute("PRAGMA busy_timeout = 0")
+        return self._writer
+
+    def _refuse_if_closed(self) -> None:
+        if self.closed:
+            raise StorageUnavailableError(self.path, "this store object was closed; open a new CheckpointStore")
+
+    def _begin(self, driver: sqlite3.Connection) -> None:
+        self._when_free(driver, "BEGIN IMMEDIATE")
+
+    def _commit(self, driver: sqlite3.Connection) -> None:
+        if driver.in_transaction is False:  # SQLite rolled back by itself, and what followed was not part of it
+            raise StorageUnavailableError(self.path, "the transaction was rolled back by the database")
+        self._when_free(driver, "COMMIT")
+        if self._writer is not None and self._writer.in_transaction():
+            self._writer.commit()  # only SQLAlchemy's idea of it: the driver's transaction has ended
+
+    def _when_free(self, driver: sqlite3.Connection, statement: str) -> None:
+        """Execute ``statement`` as soon as no other process is in the way, trying in short jittered steps."""
+        try:
+            driver.execute(statement)
+        except sqlite3.OperationalError as error:
+            if not failures.is_busy(error):
+                raise
+        else:
+            return
+        deadline = time.monotonic() + self.lock_timeout_seconds
+        while True:
+            time.sleep(random.uniform(*_BACK_OFF_SECONDS))  # noqa: S311 - jitter, no secret
+            try:
+                driver.execute(statement)
+            except sqlite3.OperationalError as error:
+                if not failures.is_busy(error) or time.monotonic() >= deadline:
+                    raise
+            else:
+                return
+
+    def _abandon(self, driver: sqlite3.Connection | None, error: BaseException) -> None:
+        """Leave nothing half-done behind ``error``, and raise the library's error in its place where it has one."""
+        connection, cause = self._writer, _driver_error(error)
+        if driver is not None:
+            with suppress(sqlite3.Error):
+                driver.rollback()
+        if connection is not None:
+            if cause is None or isinstance(cause, sqlite3.IntegrityError) or failures.is_busy(cause):
+                connection.rollback()
+            else:  # after an I/O error nothing is certain about this connection; the next call opens a new one
+                self._writer = None
+                _discard(connection)
+        if cause is not None:
+            raise failures.translate(cause, self.path, self.lock_timeout_seconds) from error
+
+    def _checkpoint(self, driver: sqlite3.Connection) -> bool:
+        """Copy the log into the file while no one, in any process, can commit. Called with the write lock held.
+
+        This connection holds SQLite's writers' lock (and writes nothing) while the reading one copies. Returns
+        whether all of the log was copied; a reader in the way only postpones that.
+        """
+        if not self._read_lock.acquire(blocking=False):
+            return False
+        try:
+            reader = driver_of(self._sql_reader())
+            driver.execute("BEGIN IMMEDIATE")
+            try:
+                busy, pages, copied = reader.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            finally:
+                driver.rollback()
+        except (sqlite3.Error, CheckpointStoreError):
+            return False  # what is committed is in the log, and safe there
+        finally:
+            self._read_lock.release()
+        self._log_bytes = 0
+        return bool(not busy and pages == copied)
+
+    def scrub_log(self, touch: Callable[[sqlite3.Connection], object]) -> None:
+        """Leave nothing of earlier transactions in the log; ``touch`` is a small write that follows them.
+
+        After a complete checkpoint the next commit starts the log again, and cuts it off behind itself.
+        """
+        with self._write_lock:
+            driver = driver_of(self._sql_writer())
+            driver.execute("PRAGMA journal_size_limit = 0")
+            try:
+                deadline = time.monotonic() + self.lock_timeout_seconds
+                while not self._checkpoint(driver) and time.monotonic() < deadline:
+                    time.sleep(0.005)
+                self.write_locked(touch)
+            finally:
+                self._writer, connection = None, self._writer
+                if connection is not None:
+                    _discard(connection)
+
+    def read(self, work: Callable[[Connection], T]) -> T:
+        """Run ``work`` on one consistent snapshot and return its value. It waits for no writer."""
+        with self._read_lock:
+            connection = self._sql_reader()
+            driver = driver_of(connection)
+            try:
+                driver.execute("BEGIN")
+                value = work(connection)
+                driver.execute("COMMIT")
+                connection.rollback()
+            except BaseException as error:
+                cause = _driver_error(error)
+                with suppress(sqlite3.Error):
+                    driver.rollback()
+                if cause is None:
+                    connection.rollback()
+                    raise
+                self._reader = None
+                _discard(connection)
+                raise failures.translate(cause, self.path, self.lock_timeout_seconds) from error
+            return value
+
+    def read_row(self, statement: str, values: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        """Return the first row of one statement, by the shortest way."""
+
+        def first(connection: Connection) -> tuple[Any, ...] | None:
+            row: tuple[Any, ...] | None = driver_of(connection).execute(statement, values).fetchone()
+            return row
+
+        return self.read(first)
+
+    def _sql_reader(self) -> Connection:
+        if self._reader is None:
+            self._refuse_if_closed()
+            with self._translated():
+                self._reader = self._engine.connect()
+        return self._reader
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, sqlalchemy.exc.DBAPIError) as error:
+            cause = _driver_error(error)
+            assert cause is not None
+            raise failures.translate(cause, self.path, self.lock_timeout_seconds) from error
+
+    @contextmanager
+    def without_foreign_keys(self) -> Iterator[None]:
+        """For migrations: with foreign keys on, rebuilding a table deletes the rows that refer to it."""
+        with self._write_lock:
+            driver_of(self._sql_writer()).execute("PRAGMA foreign_keys = OFF")
+        try:
+            yield
+        finally:
+            with self._write_lock:
+                if self._writer is not None:
+                    driver_of(self._writer).execute("PRAGMA foreign_keys = ON")
+
+    def close(self) -> None:
+        """Close both connections. The last one to leave a store copies the log into the file and removes it."""
+        self.closed = True
+        with self._write_lock, self._read_lock:
+            for connection in (self._reader, self._writer):
+                if connection is not None:
+                    _discard(connection)
+            self._reader = self._writer = None
+        self._engine.dispose()
+
+
+class ReadOnlyDatabase:
+    """A store file that is read and never touched: nothing is created, changed or locked for long.
+
+    Each read opens the file anew. A file that no one has open is read without locks (opening it with them would
+    create files beside it), and read again if it turns out to have changed meanwhile.
+    """
+
+    read_only = True
+
+    def __init__(self, path: Path, *, lock_timeout_seconds: float) -> None:
+        self.path = path
+        self.lock_timeout_seconds = lock_timeout_seconds
+        self.closed = False
+
+    def read(self, work: Callable[[Connection], T]) -> T:
+        """Run ``work`` on one consistent snapshot and return its value."""
+        deadline = time.monotonic() + self.lock_timeout_seconds
+        while True:
+            with _opening:
+                before = self._signature()
+                unused = before is not None
+                try:
+                    value = self._read_once(work, unused=unused)
+                except sqlite3.Error as error:
+                    if not unused or before == self._signature():
+                        raise failures.translate(error, self.path, self.lock_timeout_seconds) from error
+                else:
+                    if not unused or before == self._signature():
+                        return value
+            if time.monotonic() >= deadline:
+                raise StoreBusy(self.path, self.lock_timeout_seconds)
+            time.sleep(0.005)
+
+    def _read_once(self, work: Callable[[Connection], T], *, unused: bool) -> T:
+        def connector() -> sqlite3.Connection:
+            return connect_read_only(self.path, timeout_seconds=self.lock_timeout_seconds, unused=unused)
+
+        engine = _engine(connector)
+        try:
+            with engine.connect() as connection:
+                driver_of(connection).execute("BEGIN")
+                return work(connection)
+        except (sqlite3.Error, sqlalchemy.exc.DBAPIError) as error:
+            raise _driver_error(error) or error from error
+        finally:
+            engine.dispose()
+
+    def _signature(self) -> tuple[int, ...] | None:
+        """What would have changed if anyone wrote since; None while someone has the file open."""
+        for suffix in ("-wal", "-journal"):
+            with suppress(OSError):
+                if os.stat(f"{self.path}{suffix}").st_size or suffix == "-wal":
+                    return None
+        try:
+            status = self.path.stat()
+        except FileNotFoundError:
+            raise StoreTargetError(self.path, "there is no such file") from None
+        except OSError as error:
+            raise StorageUnavailableError(self.path, str(error)) from error
+        if 0 <= time.time() - status.st_mtime < _TICK_SECONDS:  # within one tick a second write would not show
+            time.sleep(_TICK_SECONDS)
+        return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+    def read_row(self, statement: str, values: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        """Return the first row of one statement."""
+
+        def first(connection: Connection) -> tuple[Any, ...] | None:
+            row: tuple[Any, ...] | None = driver_of(connection).execute(statement, values).fetchone()
+            return row
+
+        return self.read(first)
+
+    def write(self, work: Callable[[Connection], T]) -> T:  # noqa: ARG002
+        """Refuse: nothing is written through a read-only store."""
+        raise StorageUnavailableError(self.path, READ_ONLY)
+
+    def close(self) -> None:
+        """Nothing is open between reads."""
+        self.closed = True
+
+
+AnyDatabase = Database | ReadOnlyDatabase
+
+_parents: Final[list[Connection]] = []
+
+
+def _driver_error(error: BaseException) -> sqlite3.Error | None:
+    if isinstance(error, sqlite3.Error):
+        return error
+    original = getattr(error, "orig", None)
+    return original if isinstance(original, sqlite3.Error) else None
+
+
+def _discard(connection: Connection) -> None:
+    with suppress(Exception):
+        connection.invalidate()
+    with suppress(Exception):
+        connection.close()
+
+
+def _after_fork() -> None:
+    global _opening  # noqa: PLW0603 - a thread of the parent may hold it, and does not exist here
+    _opening = threading.RLock()  # type: ignore[misc]
+    for database in list(_open_databases):
+        database.forget_in_child()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,291 @@
+"""Statements about jobs and their chunks: rows in, frozen records out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import and_, bindparam, case, func, literal_column, select
+
+from checkpoint_store import codec
+from checkpoint_store._db import lane
+from checkpoint_store._db.schema import chunk_results, completed_chunks, jobs
+from checkpoint_store.errors import JobNotFound, StoreDamaged
+from checkpoint_store.plan import Plan
+from checkpoint_store.state import SCHEMA_VERSION, JobStatus, ProcessingState
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from sqlalchemy import Connection, RowMapping
+
+_C: Final = completed_chunks.c
+_R: Final = chunk_results.c
+_PAGE: Final = 200
+_NEXT_NUMBER: Final[Any] = literal_column("(SELECT coalesce(max(job_number), 0) + 1 FROM jobs)")
+
+
+@dataclass(frozen=True, slots=True)
+class JobRecord:
+    """One row of ``jobs``, with its config decoded."""
+
+    job_number: int
+    job_id: str
+    status: JobStatus
+    file_name: str
+    video_title: str | None
+    model: str | None
+    provider: str | None
+    total_chunks: int
+    completed_count: int
+    started_at: str
+    updated_at: str
+    error_message: str | None
+    config: dict[str, Any]
+    chunks_digest: str | None
+    stretch_started_at: str
+    stretch_completed_count: int
+    is_current: bool
+
+    @property
+    def plan(self) -> Plan:
+        """What its results were made for."""
+        return Plan(self.file_name, self.total_chunks, self.model, self.provider, self.config, self.chunks_digest)
+
+
+def _record(row: RowMapping, path: Path) -> JobRecord:
+    values = dict(row)
+    try:
+        values["config"] = codec.decode(values["config"])
+        values["status"] = JobStatus(values["status"])
+    except ValueError as error:
+        raise StoreDamaged(path, f"its row in jobs does not read: {error}", job_id=str(values["job_id"])) from error
+    values["is_current"] = bool(values["is_current"])
+    return JobRecord(**values)
+
+
+def find_job(connection: Connection, job_id: str, path: Path) -> JobRecord:
+    """Return the job with this id or unique prefix of it, or raise :class:`JobNotFound`."""
+    exact = connection.execute(select(jobs).where(jobs.c.job_id == job_id)).mappings().first()
+    if exact is not None:
+        return _record(exact, path)
+    if not job_id:
+        raise JobNotFound(job_id, path)
+    # A range, not LIKE: an id is text, and % or _ in it mean themselves.
+    starts_so = func.substr(jobs.c.job_id, 1, len(job_id)) == job_id
+    found = connection.execute(select(jobs).where(starts_so).order_by(jobs.c.job_number.desc())).mappings().all()
+    if len(found) != 1:
+        raise JobNotFound(job_id, path, [row["job_id"] for row in found])
+    return _record(found[0], path)
+
+
+def list_jobs(
+    connection: Connection,
+    path: Path,
+    *,
+    status: str | None = None,
+    file_name: str | None = None,
+    current: bool = False,
+    limit: int | None = None,
+) -> list[JobRecord]:
+    """Return jobs, the one opened last first."""
+    statement = select(jobs).order_by(jobs.c.job_number.desc()).limit(limit)
+    if status is not None:
+        statement = statement.where(jobs.c.status == status)
+    if file_name is not None:
+        statement = statement.where(jobs.c.file_name == file_name)
+    if current:
+        statement = statement.where(jobs.c.is_current == 1)
+    return [_record(row, path) for row in connection.execute(statement).mappings()]
+
+
+def insert_job(connection: Connection, values: dict[str, Any]) -> None:
+    """Add a job as the newest and the current one."""
+    connection.execute(jobs.update().where(jobs.c.is_current == 1).values(is_current=0))
+    connection.execute(jobs.insert().values(**values, job_number=_NEXT_NUMBER, is_current=1))
+
+
+def make_current(connection: Connection, job_id: str) -> None:
+    """Let the state file show this job."""
+    connection.execute(jobs.update().where(jobs.c.is_current == 1, jobs.c.job_id != job_id).values(is_current=0))
+    connection.execute(jobs.update().where(jobs.c.is_current == 0, jobs.c.job_id == job_id).values(is_current=1))
+
+
+def make_newest(connection: Connection, job_id: str) -> None:
+    """Put a job before all others in the order of jobs."""
+    connection.execute(jobs.update().where(jobs.c.job_id == job_id).values(job_number=_NEXT_NUMBER))
+
+
+def update_job(connection: Connection, job_id: str, path: Path, **values: Any) -> None:
+    """Change columns of one job."""
+    changed = connection.execute(jobs.update().where(jobs.c.job_id == job_id).values(**values))
+    if not changed.rowcount:
+        raise JobNotFound(job_id, path)
+
+
+def delete_job(connection: Connection, job_id: str) -> None:
+    """Remove a job with its completed chunks and results; freed space is overwritten (``secure_delete``)."""
+    connection.execute(jobs.delete().where(jobs.c.job_id == job_id))
+
+
+def finish_if_done(connection: Connection, job_id: str) -> bool:
+    """Set a job with nothing left to completed; return whether nothing was left."""
+    done = connection.execute(
+        jobs.update()
+        .where(jobs.c.job_id == job_id, jobs.c.completed_count >= jobs.c.total_chunks)
+        .values(status=JobStatus.COMPLETED.value, error_message=None)
+    )
+    return bool(done.rowcount)
+
+
+def recount(connection: Connection, job_id: str) -> None:
+    """Set ``completed_count`` to what is there."""
+    counted = select(func.count()).select_from(completed_chunks).where(_C.job_id == job_id).scalar_subquery()
+    connection.execute(jobs.update().where(jobs.c.job_id == job_id).values(completed_count=counted))
+
+
+def fingerprints(connection: Connection, job_id: str) -> Iterator[tuple[int, str | None]]:
+    """Yield (index, fingerprint) of each completed chunk that has a result, in index order."""
+    statement = select(_C.chunk_index, _C.fingerprint).where(_C.job_id == job_id, _C.digest.is_not(None))
+    for index, fingerprint in connection.execute(statement.order_by(_C.chunk_index)):
+        yield index, fingerprint
+
+
+def set_fingerprints(connection: Connection, job_id: str, pairs: list[dict[str, Any]]) -> None:
+    """Fill in fingerprints (``at_index``, ``value``) of chunks that were completed without one."""
+    statement = completed_chunks.update().where(
+        _C.job_id == job_id, _C.chunk_index == bindparam("at_index"), _C.fingerprint.is_(None)
+    )
+    connection.execute(statement.values(fingerprint=bindparam("value")), pairs)
+
+
+def completed_in(connection: Connection, job_id: str, start: int, stop: int) -> list[int]:
+    """Return the completed indices in ``[start, stop)``, ascending; all of them as cheaply as a count."""
+    here = and_(_C.job_id == job_id, _C.chunk_index >= start, _C.chunk_index < stop)
+    count = connection.execute(select(func.count()).select_from(completed_chunks).where(here)).scalar_one()
+    if count == stop - start:
+        return list(range(start, stop))
+    if count == 0:
+        return []
+    return list(connection.execute(select(_C.chunk_index).where(here).order_by(_C.chunk_index)).scalars())
+
+
+def result_page(
+    connection: Connection, job_id: str, after: int, limit: int
+) -> list[tuple[int, str | None, str, str | None]]:
+    """Return (index, text, digest, digest beside the text) of the completed chunks with a result after an index."""
+    statement = (
+        select(_C.chunk_index, _R.result, _C.digest, _R.digest.label("beside"))
+        .outerjoin(chunk_results, and_(_R.job_id == _C.job_id, _R.chunk_index == _C.chunk_index))
+        .where(_C.job_id == job_id, _C.chunk_index > after, _C.digest.is_not(None))
+        .order_by(_C.chunk_index)
+        .limit(limit)
+    )
+    return [tuple(row) for row in connection.execute(statement)]
+
+
+def verified(path: Path, job_id: str, index: int, text: str | None, *digests: str | None) -> str:
+    """Return a stored result's text if it is what was written, or raise :class:`StoreDamaged`."""
+    if text is None:
+        raise StoreDamaged(path, "its result is missing", job_id=job_id, chunk_index=index)
+    if any(digest != codec.digest(job_id, index, text) for digest in digests):
+        raise StoreDamaged(path, "its result is not what was stored", job_id=job_id, chunk_index=index)
+    return text
+
+
+def result_row(connection: Connection, job_id: str, index: int) -> tuple[str | None, str | None] | None:
+    """Return (text, digest) of one completed chunk, or None where it is not complete."""
+    statement = (
+        select(_R.result, _C.digest)
+        .select_from(completed_chunks)
+        .outerjoin(chunk_results, and_(_R.job_id == _C.job_id, _R.chunk_index == _C.chunk_index))
+        .where(_C.job_id == job_id, _C.chunk_index == index)
+    )
+    row = connection.execute(statement).first()
+    return None if row is None else (row[0], row[1])
+
+
+def indices_with_result(connection: Connection, job_id: str, *, present: bool) -> Iterator[int]:
+    """Yield the completed indices that have (or lack) a result, ascending."""
+    has = _C.digest.is_not(None) if present else _C.digest.is_(None)
+    statement = select(_C.chunk_index).where(_C.job_id == job_id, has).order_by(_C.chunk_index)
+    for page in connection.execute(statement).scalars().partitions(4096):
+        yield from page
+
+
+def totals(connection: Connection, job_id: str, keys: tuple[str, ...]) -> dict[str, int | float]:
+    """Return the sum of each numeric field over a job's results; fields that are absent or no numbers add nothing."""
+    sums: dict[str, int | float] = {}
+    for key in keys:
+        path = '$."' + key + '"'
+        value, kind = func.json_extract(_R.result, path), func.json_type(_R.result, path)
+        whole, real = func.sum(case((kind == "integer", value))), func.sum(case((kind == "real", value)))
+        row = connection.execute(select(whole, real).where(_R.job_id == job_id)).one()
+        sums[key] = (row[0] or 0) if row[1] is None else (row[0] or 0) + row[1]
+    return sums
+
+
+def is_completed(job_id: str, index: int) -> tuple[str, tuple[Any, ...]]:
+    """Return the statement (and its values) that finds a completed chunk."""
+    return lane.IS_COMPLETED.text, lane.IS_COMPLETED.values(in_job=job_id, at_index=index)
+
+
+def state_of(connection: Connection, record: JobRecord, path: Path) -> ProcessingState:
+    """Return a whole job as a state, from the snapshot that ``connection`` sees."""
+    with_result = list(indices_with_result(connection, record.job_id, present=True))
+    without = list(indices_with_result(connection, record.job_id, present=False))
+    texts = result_texts(connection, record.job_id, path)
+    return ProcessingState(
+        version=SCHEMA_VERSION,
+        job_id=record.job_id,
+        status=record.status,
+        file_name=record.file_name,
+        video_title=record.video_title,
+        model=record.model,
+        provider=record.provider,
+        total_chunks=record.total_chunks,
+        completed_chunks=(*with_result, *without),
+        processed_results=tuple(codec.decode(text) for text in texts),
+        started_at=record.started_at,
+        updated_at=record.updated_at,
+        error_message=record.error_message,
+        config=record.config,
+    )
+
+
+def result_texts(connection: Connection, job_id: str, path: Path) -> Iterator[str]:
+    """Yield the stored text of each result, in index order, verified, in bounded memory."""
+    after = -1
+    while page := result_page(connection, job_id, after, _PAGE):
+        for index, text, *digests in page:
+            yield verified(path, job_id, index, text, *digests)
+        after = page[-1][0]
+
+
+def indices(connection: Connection, job_id: str) -> Iterator[int]:
+    """Yield every completed index, ascending."""
+    statement = select(_C.chunk_index).where(_C.job_id == job_id).order_by(_C.chunk_index)
+    for page in connection.execute(statement).scalars().partitions(4096):
+        yield from page
+
+
+def facts(connection: Connection) -> dict[str, Any]:
+    """Return what a store says of itself."""
+    mode = connection.exec_driver_sql("PRAGMA journal_mode").scalar_one()
+    page_size = connection.exec_driver_sql("PRAGMA page_size").scalar_one()
+    pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+    counted = connection.execute(select(func.count(), func.coalesce(func.sum(jobs.c.completed_count), 0))).one()
+    return {
+        "journal_mode": mode,
+        "page_size": page_size,
+        "size_bytes": page_size * pages,
+        "jobs": counted[0],
+        "completed_chunks": counted[1],
+    }
+
+
+def touch(driver: sqlite3.Connection) -> None:
+    """Write a page that holds nothing of any job."""
+    driver.execute("UPDATE alembic_version SET version_num = version_num")

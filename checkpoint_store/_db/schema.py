@@ -1,0 +1,123 @@
+"""The tables of the newest schema. Migrations make them; a test holds the two equal.
+
+Every column is a JSON value: text, integer or null; JSON documents and times are text. ``JSON`` as a column type
+would have numeric affinity in SQLite and change large integers and ``1.0``.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+APPLICATION_ID: Final = 0x43504B31
+"""``CPK1``: what ``PRAGMA application_id`` says in every store file, so that a stranger's database is noticed."""
+
+metadata: Final = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+jobs: Final = Table(
+    "jobs",
+    metadata,
+    # The order in which jobs were opened. Clocks jump, so "newest" is never asked of a time.
+    Column("job_number", Integer, primary_key=True),
+    Column("job_id", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("file_name", Text, nullable=False),
+    Column("video_title", Text),
+    Column("model", Text),
+    Column("provider", Text),
+    Column("total_chunks", Integer, nullable=False),
+    # Kept by the completion itself, so that progress never scans.
+    Column("completed_count", Integer, nullable=False),
+    Column("started_at", Text, nullable=False),
+    Column("updated_at", Text, nullable=False),
+    Column("error_message", Text),
+    Column("config", Text, nullable=False),
+    # Of all chunks' fingerprints; null where the chunks were not at hand.
+    Column("chunks_digest", Text),
+    # The last stretch of work began here; the rate is measured over it.
+    Column("stretch_started_at", Text, nullable=False),
+    Column("stretch_completed_count", Integer, nullable=False),
+    # 1 for the job that StateManager and the state file show.
+    Column("is_current", Integer, nullable=False),
+    UniqueConstraint("job_id"),
+    CheckConstraint("status IN ('running', 'paused', 'completed', 'failed')", name="status"),
+    CheckConstraint("total_chunks >= 0", name="total_chunks"),
+    CheckConstraint("completed_count BETWEEN 0 AND total_chunks", name="completed_count"),
+    CheckConstraint("is_current IN (0, 1)", name="is_current"),
+)
+Index("ix_jobs_file_name", jobs.c.file_name)
+Index("uq_jobs_is_current", jobs.c.is_current, unique=True, sqlite_where=text("is_current = 1"))
+
+completed_chunks: Final = Table(
+    "completed_chunks",
+    metadata,
+    Column("job_id", Text, ForeignKey("jobs.job_id", ondelete="CASCADE"), primary_key=True, nullable=False),
+    Column("chunk_index", Integer, primary_key=True, nullable=False, autoincrement=False),
+    Column("completed_at", Text, nullable=False),
+    # Of the chunk that the result was made from; null where only the number of chunks was known.
+    Column("fingerprint", Text),
+    # Of the result; null where the chunk was completed without one.
+    Column("digest", Text),
+    CheckConstraint("chunk_index >= 0", name="chunk_index"),
+    # Narrow rows, so one B-tree is better than a table and an index.
+    sqlite_with_rowid=False,
+)
+
+chunk_results: Final = Table(
+    "chunk_results",
+    metadata,
+    Column("job_id", Text, primary_key=True, nullable=False),
+    Column("chunk_index", Integer, primary_key=True, nullable=False, autoincrement=False),
+    Column("result", Text, nullable=False),
+    # The same digest again: a row that survives alone can still be trusted.
+    Column("digest", Text, nullable=False),
+    ForeignKeyConstraint(
+        ["job_id", "chunk_index"],
+        ["completed_chunks.job_id", "completed_chunks.chunk_index"],
+        ondelete="CASCADE",
+    ),
+)
+
+VIEWS: Final = {
+    "job_progress": """
+CREATE VIEW job_progress AS
+SELECT
+  job_id,
+  file_name,
+  status,
+  completed_count AS completed,
+  total_chunks AS total,
+  total_chunks - completed_count AS "left",
+  CASE WHEN total_chunks = 0 THEN 100.0 ELSE round(100.0 * completed_count / total_chunks, 1) END AS percent,
+  CASE WHEN completed_count > stretch_completed_count AND updated_at > stretch_started_at
+    THEN round((completed_count - stretch_completed_count)
+               / ((julianday(updated_at) - julianday(stretch_started_at)) * 1440.0), 2)
+  END AS chunks_per_minute,
+  started_at,
+  updated_at,
+  error_message
+FROM jobs
+ORDER BY job_number DESC
+""".strip(),
+}

@@ -1,0 +1,195 @@
+"""How a completion becomes durable.
+
+Completions that wait at the same moment share one commit: whoever gets the write lock first takes all that are
+waiting, and each caller returns after the commit that holds its own. A lone caller waits for no one.
+"""
+
+from __future__ import annotations
+
+import copy
+import sqlite3
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from checkpoint_store._db import lane
+from checkpoint_store.errors import CheckpointStoreError, ChunkAlreadyCompleted, JobNotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from checkpoint_store._db.engine import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """One chunk's completion, ready to be written. ``text`` and ``digest`` are None where there is no result."""
+
+    job_id: str
+    chunk_index: int
+    completed_at: str
+    text: str | None
+    digest: str | None
+    fingerprint: str | None = None
+    replace: bool = False
+
+
+class _Ticket:
+    """What one caller waits for. It is done when its completions are durable, or refused."""
+
+    __slots__ = ("completions", "done", "error")
+
+    def __init__(self, completions: Sequence[Completion]) -> None:
+        self.completions = completions
+        self.done = False
+        self.error: BaseException | None = None
+
+
+class Writer:
+    """Writes completions of any job of one store; safe to call from any number of threads."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._waiting: deque[_Ticket] = deque()
+
+    def submit(self, completions: Sequence[Completion]) -> None:
+        """Write ``completions`` (all or none of them) and return once they are durable.
+
+        Interrupted, it is unknown whether they were written; submitting them again is always safe.
+
+        Raises:
+            ChunkAlreadyCompleted: a chunk is complete with another result, and ``replace`` is not set.
+            JobNotFound: the job was deleted meanwhile.
+        """
+        ticket = _Ticket(completions)
+        self._waiting.append(ticket)
+        try:
+            with self._database.write_lock:
+                if not ticket.done:
+                    self._lead(ticket)
+        except BaseException:
+            if ticket in self._waiting:
+                self._waiting.remove(ticket)
+            raise
+        if ticket.error is not None:
+            raise ticket.error
+
+    def _lead(self, own: _Ticket) -> None:
+        batch = self._take(own)
+        size = sum(len(completion.text or "") for ticket in batch for completion in ticket.completions)
+        try:
+            self._database.write_locked(lambda driver: _write(driver, batch), log_bytes=size)
+        except CheckpointStoreError as error:
+            for ticket in batch:
+                ticket.error = copy.copy(error)
+                ticket.error.__cause__ = error.__cause__
+        # Anything else (an interrupt) is this caller's alone: the others find themselves not done, and lead.
+        for ticket in batch:
+            ticket.done = True
+
+    def _take(self, own: _Ticket) -> list[_Ticket]:
+        batch: list[_Ticket] = []
+        while self._waiting:
+            batch.append(self._waiting.popleft())
+        if own not in batch:  # taken by a leader that was interrupted
+            batch.append(own)
+        for ticket in batch:
+            ticket.error = None
+        return batch
+
+
+def _write(driver: sqlite3.Connection, batch: Sequence[_Ticket]) -> None:
+    """Write every ticket of a batch in the open transaction; one that is refused does not take the others down."""
+    for ticket in batch:
+        try:
+            if len(ticket.completions) == 1:
+                _write_all(driver, ticket.completions)
+            else:
+                _write_together(driver, ticket.completions)
+        except (ChunkAlreadyCompleted, JobNotFound) as error:
+            ticket.error = error
+
+
+def _write_together(driver: sqlite3.Connection, completions: Sequence[Completion]) -> None:
+    driver.execute("SAVEPOINT together")
+    try:
+        _write_all(driver, completions)
+    except (ChunkAlreadyCompleted, JobNotFound):
+        driver.execute("ROLLBACK TO together")
+        raise
+    finally:
+        if driver.in_transaction:
+            driver.execute("RELEASE together")
+
+
+def _write_all(driver: sqlite3.Connection, completions: Sequence[Completion]) -> None:
+    added: dict[str, int] = {}
+    for completion in completions:
+        more = record(driver, completion)
+        if more is not None:
+            added[completion.job_id] = added.get(completion.job_id, 0) + more
+    for job_id, more in added.items():
+        driver.execute(*count(job_id, more, completions[-1].completed_at))
+
+
+def count(job_id: str, more: int, at: str) -> tuple[str, tuple[object, ...]]:
+    """Return the statement (and its values) that tells a job of ``more`` completed chunks."""
+    return lane.COUNT.text, lane.COUNT.values(more=more, at=at, in_job=job_id)
+
+
+def record(driver: sqlite3.Connection, completion: Completion) -> int | None:
+    """Write one completion's rows; return 1 for a new one, 0 for a changed one, None where nothing happened."""
+    try:
+        cursor = driver.execute(
+            lane.COMPLETE.text,
+            lane.COMPLETE.values(
+                job_id=completion.job_id,
+                chunk_index=completion.chunk_index,
+                completed_at=completion.completed_at,
+                fingerprint=completion.fingerprint,
+                digest=completion.digest,
+            ),
+        )
+    except sqlite3.IntegrityError as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
+            raise JobNotFound(completion.job_id, "the store (it was deleted)") from error
+        raise
+    if not cursor.rowcount:
+        return _record_again(driver, completion)
+    if completion.text is not None:
+        _add_result(driver, completion)
+    return 1
+
+
+def _record_again(driver: sqlite3.Connection, completion: Completion) -> int | None:
+    """The chunk is complete already: the same result changes nothing, another one has to be asked for."""
+    here = {"in_job": completion.job_id, "at_index": completion.chunk_index}
+    (present,) = driver.execute(lane.DIGEST_OF.text, lane.DIGEST_OF.values(**here)).fetchone()
+    if completion.digest in (None, present):
+        return None
+    if present is not None and not completion.replace:
+        raise ChunkAlreadyCompleted(completion.job_id, completion.chunk_index)
+    driver.execute(lane.DROP_RESULT.text, lane.DROP_RESULT.values(**here))
+    driver.execute(
+        lane.SET_DIGEST.text,
+        lane.SET_DIGEST.values(
+            at=completion.completed_at,
+            new_fingerprint=completion.fingerprint,
+            new_digest=completion.digest,
+            **here,
+        ),
+    )
+    _add_result(driver, completion)
+    return 0
+
+
+def _add_result(driver: sqlite3.Connection, completion: Completion) -> None:
+    driver.execute(
+        lane.ADD_RESULT.text,
+        lane.ADD_RESULT.values(
+            job_id=completion.job_id,
+            chunk_index=completion.chunk_index,
+            result=completion.text,
+            digest=completion.digest,
+        ),
+    )

@@ -1,0 +1,187 @@
+"""Results to JSON text and back, so that what comes back equals what went in.
+
+JSON quietly changes some Python values: integer keys become text, tuples become lists, NaN is no JSON at
+all. Each such value is refused, with the path to it, before anything is written.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from hashlib import sha256
+from math import isfinite
+from typing import Any, Final, NoReturn
+
+from checkpoint_store.errors import InvalidResultError
+
+MAX_DEPTH: Final = 200
+"""How deep lists and objects may be nested (SQLite's own JSON functions stop at 2,000, some parsers far earlier)."""
+MAX_INTEGER_DIGITS: Final = 4_300
+"""Python itself refuses to read longer integers back from text."""
+MAX_RESULT_BYTES: Final = 256 * 1024 * 1024
+"""The largest JSON text of one result; SQLite stops at 1,000,000,000."""
+
+_MAX_INTEGER: Final = 10**MAX_INTEGER_DIGITS
+_ENCODE: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, check_circular=False).encode
+_PLAIN: Final = frozenset({str, bool, type(None)})
+
+
+def encode(value: object, *, name: str = "result", chunk_index: int | None = None) -> str:
+    """Return the JSON text of a JSON value, a dataclass or a pydantic model.
+
+    With ``chunk_index``, a result that names a chunk in a ``chunk_index`` of its own must name this one: state files
+    pair results with chunks by it.
+
+    Raises:
+        InvalidResultError: something in it would not come back as it is; ``path`` says where.
+    """
+    plain = to_json_value(value, name)
+    if chunk_index is not None and isinstance(plain, dict):
+        own = plain.get("chunk_index", chunk_index)
+        if type(own) is int and own != chunk_index:
+            _refuse(
+                f"{name}['chunk_index']",
+                f"is {own}, but this is chunk {chunk_index} (counted from 0); make them agree",
+            )
+    _check(plain, name, 0)
+    text = _ENCODE(plain)
+    if len(text) * 4 > MAX_RESULT_BYTES and len(text.encode("utf-8", "replace")) > MAX_RESULT_BYTES:
+        raise InvalidResultError(f"is larger than {MAX_RESULT_BYTES:,} bytes of JSON; keep it in a file", path=name)
+    return text
+
+
+def decode(text: str) -> Any:
+    """Return the value of a JSON text that :func:`encode` made."""
+    return json.loads(text)
+
+
+def digest(job_id: str, chunk_index: int, text: str) -> str:
+    """Return 32 hexadecimal digits that bind a result's text to its job and chunk.
+
+    The first 128 bits of ``sha256("{job_id}:{chunk_index}:{text}")``: enough to notice any damage and any row
+    that has come to stand in another's place.
+    """
+    return sha256(f"{job_id}:{chunk_index}:{text}".encode()).hexdigest()[:32]
+
+
+def to_json_value(value: object, name: str) -> object:
+    """Turn a dataclass or a pydantic model into plain JSON data; anything else is returned as it is."""
+    if isinstance(value, dict | list | str | int | float | None):
+        return value
+    dump = getattr(value, "model_dump", None)
+    if callable(dump) and not isinstance(value, type):
+        try:
+            return dump(mode="json")
+        except Exception as error:
+            raise InvalidResultError(f"cannot be written as JSON: {error}", path=name) from error
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {
+            field.name: _field_value(getattr(value, field.name), f"{name}.{field.name}")
+            for field in dataclasses.fields(value)
+        }
+    return value
+
+
+def _field_value(value: object, name: str) -> object:
+    """A value inside a dataclass: its type is known from the class, so tuples may be written as lists."""
+    if isinstance(value, list | tuple):
+        return [_field_value(item, f"{name}[{index}]") for index, item in enumerate(value)]
+    if isinstance(value, dict):
+        return {key: _field_value(item, f"{name}[{key!r}]") for key, item in value.items()}
+    return to_json_value(value, name)
+
+
+def _check(value: object, path: str, depth: int) -> None:
+    """Raise for the first thing in ``value`` that JSON would change or lose."""
+    kind = type(value)
+    if kind is dict:
+        _check_object(value, path, depth)  # type: ignore[arg-type]
+    elif kind is list:
+        _check_list(value, path, depth)  # type: ignore[arg-type]
+    elif kind is str:
+        _check_text(value, path)  # type: ignore[arg-type]
+    elif kind is int:
+        if not -_MAX_INTEGER < value < _MAX_INTEGER:  # type: ignore[operator]
+            _refuse(path, f"is an integer of more than {MAX_INTEGER_DIGITS:,} digits; store it as text")
+    elif kind is float:
+        if not isfinite(value):  # type: ignore[arg-type]
+            _refuse(path, f"is {value}, which JSON cannot hold; use None or text")
+    elif kind not in _PLAIN:
+        _check_subclass(value, path, depth)
+
+
+def _check_object(value: dict[Any, Any], path: str, depth: int) -> None:
+    if depth >= MAX_DEPTH:
+        _refuse(path, f"is nested more than {MAX_DEPTH} levels deep; flatten it, or store the inner part as text")
+    depth += 1
+    for key, item in value.items():
+        if type(key) is not str:
+            if not isinstance(key, str):
+                _refuse(path, f"has the key {key!r} ({type(key).__name__}); JSON keys are text, use {str(key)!r}")
+            _check_key_twin(value, key, path)
+        if not key.isascii():
+            _check_text(key, f"{path} key {ascii(key)[:60]}")
+        kind = type(item)
+        # The two commonest cases are settled here: a call for each item would double the time of a check.
+        if kind is str:
+            if not item.isascii():
+                _check_text(item, f"{path}[{key!r}]")
+        elif kind not in _PLAIN:
+            _check(item, f"{path}[{key!r}]", depth)
+
+
+def _check_key_twin(value: dict[Any, Any], key: str, path: str) -> None:
+    """A subclass of str may equal nothing and still print as another key: both would become one."""
+    if sum(1 for other in value if str.__str__(other) == str.__str__(key)) > 1:
+        _refuse(path, f"has two keys that are both written as {str.__str__(key)!r}")
+
+
+def _check_list(value: list[Any], path: str, depth: int) -> None:
+    if depth >= MAX_DEPTH:
+        _refuse(path, f"is nested more than {MAX_DEPTH} levels deep; flatten it, or store the inner part as text")
+    for index, item in enumerate(value):
+        kind = type(item)
+        if kind is str:
+            if not item.isascii():
+                _check_text(item, f"{path}[{index}]")
+        elif kind not in _PLAIN:
+            _check(item, f"{path}[{index}]", depth + 1)
+
+
+def _check_text(value: str, path: str) -> None:
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError as error:
+        _refuse(
+            path,
+            f"has the lone surrogate {value[error.start]!a} at character {error.start}, which no UTF-8 file can "
+            "hold; decode its source with errors='replace'",
+        )
+
+
+def _check_subclass(value: object, path: str, depth: int) -> None:
+    """Subclasses of JSON types (OrderedDict, IntEnum, numpy.float64 …) pass where they equal what comes back."""
+    if isinstance(value, dict):
+        _check_object(value, path, depth)
+    elif isinstance(value, list):
+        _check_list(value, path, depth)
+    elif isinstance(value, str):
+        _check_text(value, path)
+    elif isinstance(value, int):
+        _check(int(value), path, depth)
+    elif isinstance(value, float):
+        _check(float(value), path, depth)
+    elif isinstance(value, tuple):
+        _refuse(
+            path,
+            "is a tuple, which would come back as a list; use a list (or a dataclass, whose types are kept)",
+        )
+    else:
+        _refuse(
+            path,
+            f"is a {type(value).__module__}.{type(value).__qualname__}, which JSON cannot hold; convert it",
+        )
+
+
+def _refuse(path: str, reason: str) -> NoReturn:
+    raise InvalidResultError(reason, path=path)

@@ -1,0 +1,256 @@
+"""The error tree: one root, each class carrying its data as fields.
+
+Every error says what happened, in which file, job or chunk, and what to do next. Every error survives
+pickling (worker processes send them home) with its fields intact.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+
+def _rebuild(cls: type[CheckpointStoreError], args: tuple[Any, ...], fields: dict[str, Any]) -> Exception:
+    error = cls.__new__(cls, *args)
+    error.args = args
+    error.__dict__.update(fields)
+    return error
+
+
+class CheckpointStoreError(Exception):
+    """The root of every error that this library raises on purpose."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle by message and fields, whatever the signature of ``__init__``."""
+        return _rebuild, (type(self), self.args, self.__dict__.copy())
+
+
+class InvalidArgumentError(CheckpointStoreError, ValueError):
+    """A call was given a value that it cannot work with. ``name`` is the argument's; a value of ``...`` is not shown."""
+
+    def __init__(self, name: str, value: object, remedy: str) -> None:
+        self.name = name
+        self.value = None if value is ... else repr(value)[:200]
+        super().__init__(f"{name} {remedy}" if self.value is None else f"{name}={self.value} {remedy}")
+
+
+class StoreTargetError(CheckpointStoreError):
+    """The path (or URL) given as the store cannot be one. Nothing was created or changed."""
+
+    def __init__(self, target: object, reason: str) -> None:
+        self.target = str(target)
+        self.reason = reason
+        super().__init__(f"{self.target!r} cannot be used as a store: {reason}")
+
+
+class StoreBusy(CheckpointStoreError):  # noqa: N818 - public name fixed by the design
+    """A lock was not free within ``lock_timeout_seconds``. Nothing was written; calling again is safe."""
+
+    def __init__(self, path: Path | str, waited_seconds: float, holder: str = "another process") -> None:
+        self.path, self.waited_seconds = str(path), waited_seconds
+        super().__init__(
+            f"{self.path} was kept locked by {holder} for {waited_seconds:g} s. Nothing was written; call again, "
+            "or open the store with a longer lock_timeout_seconds."
+        )
+
+
+class StorageFullError(CheckpointStoreError):
+    """There was no room to write. What had been recorded is safe; the same object works on once there is."""
+
+    def __init__(self, path: Path | str, reason: str, free_bytes: int | None) -> None:
+        self.path, self.reason, self.free_bytes = str(path), reason, free_bytes
+        free = "unknown" if free_bytes is None else f"{free_bytes:,} bytes"
+        super().__init__(
+            f"no room to write {self.path} ({reason}; free there: {free}). Everything recorded before is safe. "
+            "Make room and call again: the same object goes on."
+        )
+
+
+class StorageUnavailableError(CheckpointStoreError):
+    """The store's file cannot be read or written now: a read-only or vanished folder, or an I/O error."""
+
+    def __init__(self, path: Path | str, reason: str) -> None:
+        self.path, self.reason = str(path), reason
+        super().__init__(
+            f"{self.path} cannot be used now: {reason}. Everything recorded before is safe in it. Once the cause is "
+            "gone, call again: the same object goes on, and repeating the last call is safe."
+        )
+
+
+class StoreDamaged(CheckpointStoreError):  # noqa: N818 - public name fixed by the design
+    """Stored data is not what was written. Nothing was deleted."""
+
+    def __init__(
+        self, path: Path | str, reason: str, *, job_id: str | None = None, chunk_index: int | None = None
+    ) -> None:
+        self.path, self.reason, self.job_id, self.chunk_index = str(path), reason, job_id, chunk_index
+        where = "" if job_id is None else f", job {job_id}"
+        where += "" if chunk_index is None else f", chunk {chunk_index}"
+        super().__init__(
+            f"{self.path}{where} is damaged: {reason}. Nothing was deleted. Keep a copy of the file and its "
+            "neighbours, then restore a backup or read the state file beside it."
+        )
+
+
+class SchemaTooNew(CheckpointStoreError):  # noqa: N818 - public name fixed by the design
+    """The store was written by a newer version of this library. Nothing was touched."""
+
+    def __init__(self, path: Path | str, found: str, known: str) -> None:
+        self.path, self.found, self.known = str(path), found, known
+        super().__init__(
+            f"{self.path} has schema {found}, newer than {known}, the newest that this version of checkpoint-store "
+            "knows. Nothing was changed. Upgrade with: pip install --upgrade checkpoint-store"
+        )
+
+
+class SchemaTooOld(CheckpointStoreError):  # noqa: N818 - public name fixed by the design
+    """The store has an older schema and this open may not upgrade it. Nothing was touched."""
+
+    def __init__(self, path: Path | str, found: str, needed: str) -> None:
+        self.path, self.found, self.needed = str(path), found, needed
+        super().__init__(
+            f"{self.path} has schema {found}; this version needs {needed}. Nothing was changed. Upgrade it with: "
+            f"checkpoint-store migrate --store {self.path}"
+        )
+
+
+class MigrationFailed(CheckpointStoreError):  # noqa: N818 - public name fixed by the design
+    """An upgrade failed and was rolled back whole: the file is as it was."""
+
+    def __init__(
+        self, path: Path | str, found: str | None, wanted: str, reason: str, backup: Path | str | None
+    ) -> None:
+        self.path, self.found, self.wanted, self.reason = str(path), found, wanted, reason
+        self.backup = None if backup is None else str(backup)
+        kept = "" if self.backup is None else f" A copy made before the attempt is at {self.backup}."
+        super().__init__(
+            f"{self.path} could not be upgraded from schema {found or 'none'} to {wanted}: {reason}. The file is as it "
+            f"was before.{kept}"
+        )
+
+
+class JobNotFound(CheckpointStoreError, LookupError):  # noqa: N818 - public name fixed by the design
+    """No job (or more than one) answers to this id or prefix."""
+
+    def __init__(self, job_id: str, path: Path | str, matches: Sequence[str] = ()) -> None:
+        self.job_id, self.path, self.matches = job_id, str(path), tuple(matches)
+        what = f"names {len(self.matches)} jobs ({', '.join(self.matches[:5])})" if self.matches else "is not a job"
+        remedy = "Give more of the id" if self.matches else "List what there is with: checkpoint-store list"
+        super().__init__(f"{job_id!r} {what} in {self.path}. {remedy}.")
+
+
+class JobBusy(CheckpointStoreError):  # noqa: N818 - public name fixed by the design
+    """Another runner is at work on this job."""
+
+    def __init__(self, job_id: str, holder: str) -> None:
+        self.job_id, self.holder = job_id, holder
+        super().__init__(
+            f"job {job_id} is being worked on by {holder}. Wait for it to end, or stop it, and call again."
+        )
+
+
+class JobIncomplete(CheckpointStoreError):  # noqa: N818 - reads like its neighbours
+    """A job was told to finish while chunks of it are left."""
+
+    def __init__(self, job_id: str, remaining_chunks: int) -> None:
+        self.job_id, self.remaining_chunks = job_id, remaining_chunks
+        super().__init__(
+            f"job {job_id} cannot be finished: {remaining_chunks} chunks are not complete. Complete them (see "
+            "job.pending()), or end it with job.pause() or job.fail(...)."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One field in which two plans differ, with both values as short text."""
+
+    field: str
+    old: str
+    new: str
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.old} -> {self.new}"
+
+
+class PlanChanged(CheckpointStoreError):  # noqa: N818 - public name fixed by the design
+    """The newest job for this file was made for another plan. Nothing was changed."""
+
+    def __init__(self, file_name: str, job_id: str, differences: Sequence[Difference], reusable_results: int) -> None:
+        self.file_name, self.job_id = file_name, job_id
+        self.differences = tuple(differences)
+        self.reusable_results = reusable_results
+        lines = "".join(f"\n  {difference}" for difference in self.differences)
+        super().__init__(
+            f"{file_name!r} has a job ({job_id}) that was made for another plan:{lines}\n"
+            f"Choose with on_change (checkpoint-store run: --on-change): 'reuse' starts a new job and keeps the "
+            f"{reusable_results} results whose chunks are unchanged; 'restart' starts one from nothing. "
+            "Neither deletes the earlier job."
+        )
+
+
+class ChunkOutOfRange(CheckpointStoreError, IndexError):  # noqa: N818 - public name fixed by the design
+    """A chunk index that this job does not have. Indices run from 0 to ``total_chunks - 1``."""
+
+    def __init__(self, job_id: str, chunk_index: object, total_chunks: int) -> None:
+        self.job_id, self.chunk_index, self.total_chunks = job_id, chunk_index, total_chunks
+        has = f"its chunks are 0 to {total_chunks - 1}" if total_chunks else "it has no chunks"
+        super().__init__(f"chunk_index={chunk_index!r} is not a chunk of job {job_id}: {has}.")
+
+
+class ChunkNotCompleted(CheckpointStoreError, LookupError):  # noqa: N818 - reads like its neighbours
+    """A result was asked for that is not there (yet)."""
+
+    def __init__(self, job_id: str, chunk_index: int, *, completed: bool) -> None:
+        self.job_id, self.chunk_index, self.completed = job_id, chunk_index, completed
+        why = "was completed without a result" if completed else "is not complete; see job.pending()"
+        super().__init__(f"chunk {chunk_index} of job {job_id} {why}.")
+
+
+class ChunkAlreadyCompleted(CheckpointStoreError):  # noqa: N818 - public name fixed by the design
+    """This chunk is complete with another result, which stays."""
+
+    def __init__(self, job_id: str, chunk_index: int) -> None:
+        self.job_id, self.chunk_index = job_id, chunk_index
+        super().__init__(
+            f"chunk {chunk_index} of job {job_id} is already complete with another result, which was kept. To put "
+            "this one in its place: job.complete(index, result, replace=True)."
+        )
+
+
+class InvalidResultError(CheckpointStoreError, ValueError):
+    """A value that cannot be kept (or given back) as it is. Nothing was written.
+
+    ``path`` says where inside the value, as in ``result["segments"][3]["start"]``.
+    """
+
+    def __init__(
+        self, reason: str, *, path: str = "result", job_id: str | None = None, chunk_index: int | None = None
+    ) -> None:
+        self.reason, self.path, self.job_id, self.chunk_index = reason, path, job_id, chunk_index
+        where = "" if chunk_index is None else f"chunk {chunk_index} of job {job_id}: "
+        super().__init__(f"{where}{path} {reason}")
+
+
+class StateFormatError(CheckpointStoreError, ValueError):
+    """A state (or state file) that is not one. ``field`` names the field at fault, where it is one."""
+
+    def __init__(self, field: str | None, reason: str, *, path: Path | str | None = None) -> None:
+        self.field, self.reason = field, reason
+        self.path = None if path is None else str(path)
+        where = "" if self.path is None else f"{self.path}: "
+        super().__init__(f"{where}{'state' if field is None else field} {reason}")
+
+
+class SecretInConfig(CheckpointStoreError, ValueError):  # noqa: N818 - public name fixed by the design
+    """A config holds what looks like a secret. Nothing was stored, and the value is not repeated here."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        self.path, self.reason = path, reason
+        super().__init__(
+            f"{path} {reason}; a store is readable text, so secrets are kept out of it. Leave it out of the config "
+            "and read it from the environment where it is used."
+        )

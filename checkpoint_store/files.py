@@ -1,0 +1,132 @@
+"""Files that appear whole, belong to their owner alone, and never follow a stranger's symlink."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import shutil
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from checkpoint_store.errors import StorageFullError, StorageUnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+PRIVATE: Final = 0o600
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_NO_FOLLOW: Final = getattr(os, "O_NOFOLLOW", 0)
+_TEMPORARY: Final = ".tmp-"
+
+
+def create_private(path: Path) -> None:
+    """Create an empty file of mode 0600, durable in its folder.
+
+    Raises:
+        FileExistsError: something (even a dangling symlink) is there already.
+    """
+    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | _NO_FOLLOW, PRIVATE)
+    os.close(descriptor)
+    sync_folder(path.parent)
+
+
+def replace_file(path: Path, pieces: Iterable[str], *, backup: Path | None = None) -> int:
+    """Write text to ``path`` so that a reader sees the old or the new file, whole, whatever happens.
+
+    The file before it becomes ``backup``. Durable when this returns. Returns the size in bytes.
+
+    Raises:
+        StorageFullError: no room; ``path`` and ``backup`` are as they were.
+        StorageUnavailableError: the folder cannot be written for another reason.
+    """
+    temporary = path.with_name(f"{path.name}{_TEMPORARY}{secrets.token_hex(6)}")
+    try:
+        try:
+            size = _write_new(temporary, pieces)
+            if backup is not None:
+                _keep_previous(path, backup)
+            os.replace(temporary, path)
+        except BaseException:
+            with suppress(OSError):
+                temporary.unlink()
+            raise
+        sync_folder(path.parent)
+    except OSError as error:
+        raise storage_error(error, path) from error
+    return size
+
+
+def _write_new(path: Path, pieces: Iterable[str]) -> int:
+    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | _NO_FOLLOW, PRIVATE)
+    with open(descriptor, "w", encoding="utf-8", newline="\n", buffering=1 << 18) as file:
+        file.writelines(pieces)
+        file.flush()
+        os.fsync(file.fileno())
+        return file.tell()
+
+
+def _keep_previous(path: Path, backup: Path) -> None:
+    """Let ``backup`` be what ``path`` is now, without a moment in which ``path`` is missing."""
+    link = backup.with_name(f"{backup.name}{_TEMPORARY}{secrets.token_hex(6)}")
+    try:
+        try:
+            os.link(path, link, follow_symlinks=False)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            if error.errno in _FULL:
+                raise
+            _copy(path, link)  # a file system without hard links
+        os.replace(link, backup)
+    except BaseException:
+        with suppress(OSError):
+            link.unlink()
+        raise
+
+
+def _copy(source: Path, target: Path) -> None:
+    descriptor = os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY | _NO_FOLLOW, PRIVATE)
+    with open(descriptor, "wb") as copy, source.open("rb") as original:
+        shutil.copyfileobj(original, copy)
+        copy.flush()
+        os.fsync(copy.fileno())
+
+
+def sweep(path: Path) -> None:
+    """Remove what killed writers of ``path`` left behind. Call it under the lock that the writers hold."""
+    for leftover in path.parent.glob(f"{_escape(path.name)}{_TEMPORARY}*"):
+        with suppress(OSError):
+            leftover.unlink()
+
+
+def _escape(name: str) -> str:
+    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a folder's entries durable, where the platform can."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def free_bytes(path: Path) -> int | None:
+    """Return how much room is left for us on the file system of ``path``, or None where that is unknown."""
+    for folder in (path, *path.parents):
+        with suppress(OSError):
+            return shutil.disk_usage(folder).free
+    return None
+
+
+def storage_error(error: OSError, path: Path) -> StorageFullError | StorageUnavailableError:
+    """Return the library's error for an operating system's."""
+    reason = error.strerror or str(error)
+    if error.errno in _FULL:
+        return StorageFullError(path, reason, free_bytes(path))
+    return StorageUnavailableError(path, reason)

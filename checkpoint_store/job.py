@@ -1,0 +1,382 @@
+"""One job: what is left of it, what is done, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, overload
+
+from checkpoint_store import codec
+from checkpoint_store._db import queries
+from checkpoint_store._db.engine import READ_ONLY
+from checkpoint_store._db.writer import Completion
+from checkpoint_store.errors import (
+    ChunkNotCompleted,
+    ChunkOutOfRange,
+    InvalidArgumentError,
+    InvalidResultError,
+    JobIncomplete,
+    StorageUnavailableError,
+    StoreTargetError,
+)
+from checkpoint_store.export import write_state
+from checkpoint_store.plan import Fingerprint, fingerprint
+from checkpoint_store.redact import redact_text
+from checkpoint_store.state import JobStatus, ProcessingState, Progress, now, parse_time
+from checkpoint_store.typed import as_type as convert
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+    from types import TracebackType
+
+    from sqlalchemy import Connection
+
+    from checkpoint_store._db.engine import AnyDatabase
+    from checkpoint_store._db.queries import JobRecord
+    from checkpoint_store._db.writer import Writer
+    from checkpoint_store.export import StateFile
+
+T = TypeVar("T")
+
+_WINDOW: Final = 4096
+_PAGE_BYTES: Final = 1 << 20
+_PAGE_ROWS: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What a store shares with its jobs."""
+
+    database: AnyDatabase
+    writer: Writer | None
+    """None in a read-only store."""
+    state_file: StateFile | None
+
+    def submit(self, completions: Sequence[Completion]) -> None:
+        """Record completions of one job, all or none, and let the state file follow."""
+        if self.writer is None:
+            raise StorageUnavailableError(self.database.path, READ_ONLY)
+        self.writer.submit(completions)
+        if self.state_file is not None:
+            self.state_file.follow(completions[0].job_id)
+
+    def job_changed(self, job_id: str) -> None:
+        """Make the state file exact."""
+        if self.state_file is not None:
+            self.state_file.write(job_id)
+
+
+@dataclass(frozen=True, slots=True)
+class PendingChunk:
+    """A chunk that is left to do."""
+
+    job: Job
+    index: int
+    """0-based."""
+    data: Any
+    """The caller's own chunk; None where the job was opened with ``total_chunks`` only."""
+
+    def complete(self, result: object, *, replace: bool = False) -> None:
+        """Record the result; durable when this returns. See :meth:`Job.complete`."""
+        self.job.complete(self.index, result, replace=replace)
+
+
+class Job:
+    """One input being processed, chunk by chunk. Safe to share between threads.
+
+    Made by :meth:`CheckpointStore.open_job` and :meth:`CheckpointStore.job`. As a context manager it ends ``completed``
+    when nothing is left; ``paused`` on KeyboardInterrupt, or when chunks are left; ``failed``, with the message, on any
+    other exception.
+    """
+
+    def __init__(
+        self,
+        room: Room,
+        record: JobRecord,
+        chunks: Sequence[Any] | None = None,
+        fingerprint_by: Fingerprint | None = None,
+    ) -> None:
+        self._room = room
+        self._database = room.database
+        self._chunks = chunks
+        self._fingerprint_by = fingerprint_by
+        self.job_id: Final = record.job_id
+        self.file_name: Final = record.file_name
+        self.video_title: Final = record.video_title
+        self.model: Final = record.model
+        self.provider: Final = record.provider
+        self.total_chunks: Final = record.total_chunks
+        self.config: Final[dict[str, Any]] = record.config
+
+    def __repr__(self) -> str:
+        return f"<Job {self.job_id} of {self.file_name!r}, {self.total_chunks} chunks>"
+
+    # -- where it stands
+
+    def _record(self) -> JobRecord:
+        return self._database.read(lambda connection: queries.find_job(connection, self.job_id, self._database.path))
+
+    @property
+    def status(self) -> JobStatus:
+        """``running``, ``paused``, ``completed`` or ``failed``, as the store has it now."""
+        return self._record().status
+
+    @property
+    def error_message(self) -> str | None:
+        """Why it failed, as the store has it now."""
+        return self._record().error_message
+
+    def progress(self) -> Progress:
+        """Return how far it has come; one row is read, whatever its size."""
+        record = self._record()
+        started, updated = parse_time(record.started_at), parse_time(record.updated_at)
+        minutes = (updated - parse_time(record.stretch_started_at)).total_seconds() / 60
+        done = record.completed_count - record.stretch_completed_count
+        rate = done / minutes if done > 0 and minutes > 0 else None
+        return Progress(record.completed_count, record.total_chunks, started, updated, rate)
+
+    def completed_ranges(self) -> list[tuple[int, int]]:
+        """Return the completed chunks as half-open ranges ``(start, stop)``, ascending."""
+        ranges: list[tuple[int, int]] = []
+        for start in range(0, self.total_chunks, _WINDOW):
+            for index in self._completed_in(start, min(start + _WINDOW, self.total_chunks)):
+                if ranges and ranges[-1][1] == index:
+                    ranges[-1] = (ranges[-1][0], index + 1)
+                else:
+                    ranges.append((index, index + 1))
+        return ranges
+
+    def _completed_in(self, start: int, stop: int) -> Sequence[int]:
+        return self._database.read(lambda connection: queries.completed_in(connection, self.job_id, start, stop))
+
+    # -- what is left
+
+    def pending(self) -> Iterator[PendingChunk]:
+        """Yield the chunks that are not complete, in index order.
+
+        The store is asked again before each one, so a chunk that another thread or process completed meanwhile is
+        passed over. A chunk may be left undone: the next ``pending()`` yields it again.
+        """
+        for start in range(0, self.total_chunks, _WINDOW):
+            stop = min(start + _WINDOW, self.total_chunks)
+            done = self._completed_in(start, stop)
+            if len(done) == stop - start:
+                continue
+            passed = set(done)
+            fresh = True
+            for index in range(start, stop):
+                if index in passed:
+                    continue
+                if fresh or not self._is_completed(index):
+                    fresh = False
+                    yield PendingChunk(self, index, None if self._chunks is None else self._chunks[index])
+
+    def _is_completed(self, index: int) -> bool:
+        return self._database.read_row(*queries.is_completed(self.job_id, index)) is not None
+
+    # -- doing it
+
+    def complete(self, index: int, result: object, *, replace: bool = False) -> None:
+        """Record the result of chunk ``index`` (0-based). Durable when this returns.
+
+        The chunk, its result and the job's ``updated_at`` are one transaction; the last chunk also ends the job
+        ``completed``. The same result again changes nothing, so after an error or an interrupt, which leave it unknown
+        whether it was recorded, calling again is safe.
+
+        Args:
+            index: 0 to ``total_chunks - 1``.
+            result: a JSON value, a dataclass or a pydantic model.
+            replace: put this result in the place of another one.
+
+        Raises:
+            ChunkOutOfRange: no such chunk.
+            InvalidResultError: the result would not come back as it is; nothing was written.
+            ChunkAlreadyCompleted: the chunk has another result, and ``replace`` is not set.
+        """
+        self._room.submit([self._completion(index, result, now(), replace=replace)])
+
+    def complete_many(self, pairs: Iterable[tuple[int, object]]) -> None:
+        """Record many (index, result) pairs in one commit: all of them or, on an error, none. See :meth:`complete`."""
+        at = now()
+        completions = [self._completion(index, result, at) for index, result in pairs]
+        if completions:
+            self._room.submit(completions)
+
+    def _completion(self, index: int, result: object, at: str, *, replace: bool = False) -> Completion:
+        self._check_index(index)
+        try:
+            text = codec.encode(result, chunk_index=index)
+        except InvalidResultError as error:
+            raise InvalidResultError(error.reason, path=error.path, job_id=self.job_id, chunk_index=index) from error
+        print_of = None if self._chunks is None else fingerprint(self._chunks[index], self._fingerprint_by)
+        return Completion(self.job_id, index, at, text, codec.digest(self.job_id, index, text), print_of, replace)
+
+    def _check_index(self, index: int) -> None:
+        if type(index) is not int or not 0 <= index < self.total_chunks:
+            raise ChunkOutOfRange(self.job_id, index, self.total_chunks)
+
+    # -- what is done
+
+    @overload
+    def result(self, index: int) -> Any: ...
+    @overload
+    def result(self, index: int, as_type: type[T]) -> T: ...
+    def result(self, index: int, as_type: type[Any] | None = None) -> Any:
+        """Return the result of one completed chunk.
+
+        Raises:
+            ChunkNotCompleted: it is not complete, or was completed without a result.
+            StoreDamaged: what is stored is not what was written.
+        """
+        self._check_index(index)
+        row = self._database.read(lambda connection: queries.result_row(connection, self.job_id, index))
+        if row is None or row[1] is None:
+            raise ChunkNotCompleted(self.job_id, index, completed=row is not None)
+        text = queries.verified(self._database.path, self.job_id, index, *row)
+        return self._decode(index, text, as_type)
+
+    @overload
+    def results(self) -> Iterator[Any]: ...
+    @overload
+    def results(self, as_type: type[T]) -> Iterator[T]: ...
+    def results(self, as_type: type[Any] | None = None) -> Iterator[Any]:
+        """Yield the results of the completed chunks in index order, in bounded memory.
+
+        Args:
+            as_type: a dataclass or pydantic model to give them back as.
+
+        Raises:
+            InvalidResultError: a result does not fit ``as_type``; it never becomes a dict or None instead.
+            StoreDamaged: what is stored is not what was written.
+        """
+        for _, result in self._items(as_type):
+            yield result
+
+    def items(self, as_type: type[Any] | None = None) -> Iterator[tuple[int, Any]]:
+        """Yield (index, result) of the completed chunks in index order, in bounded memory. See :meth:`results`."""
+        return self._items(as_type)
+
+    def _items(self, as_type: type[Any] | None) -> Iterator[tuple[int, Any]]:
+        after, limit = -1, 16
+        while page := self._page(after, limit):
+            for index, text, *digests in page:
+                sound = queries.verified(self._database.path, self.job_id, index, text, *digests)
+                yield index, self._decode(index, sound, as_type)
+            after = page[-1][0]
+            size = sum(len(row[1] or "") for row in page) // len(page) + 1
+            limit = max(1, min(_PAGE_ROWS, _PAGE_BYTES // size))
+
+    def _page(self, after: int, limit: int) -> list[tuple[int, str | None, str, str | None]]:
+        return self._database.read(lambda connection: queries.result_page(connection, self.job_id, after, limit))
+
+    def _decode(self, index: int, text: str, as_type: type[Any] | None) -> Any:
+        value = codec.decode(text)
+        if as_type is None:
+            return value
+        try:
+            return convert(value, as_type)
+        except InvalidResultError as error:
+            raise InvalidResultError(error.reason, path=error.path, job_id=self.job_id, chunk_index=index) from error
+
+    def totals(self, *keys: str) -> dict[str, int | float]:
+        """Return the sum of each named field over all results, computed by the database.
+
+        A field that is absent from a result, or no number in it, adds nothing.
+        """
+        for key in keys:
+            if not key or '"' in key:
+                raise InvalidArgumentError("keys", key, "is not the name of a field of the results")
+        return self._database.read(lambda connection: queries.totals(connection, self.job_id, keys))
+
+    def state(self) -> ProcessingState:
+        """Return a snapshot of the whole job, results included."""
+
+        def work(connection: Connection) -> ProcessingState:
+            record = queries.find_job(connection, self.job_id, self._database.path)
+            return queries.state_of(connection, record, self._database.path)
+
+        return self._database.read(work)
+
+    def export(self, path: str | os.PathLike[str] | None = None) -> Path:
+        """Write the job's state to ``path`` (default: the store's state file) and return where; durable then."""
+        if path is not None:
+            from pathlib import Path as RealPath  # noqa: PLC0415 - a name that only annotations need above
+
+            return write_state(self._database, self.job_id, RealPath(path).absolute())
+        if self._room.state_file is None:
+            raise StoreTargetError(self._database.path, "this store has no state file (state_file=None); give a path")
+        return self._room.state_file.write(self.job_id)
+
+    # -- how it ends
+
+    def pause(self) -> None:
+        """End this stretch of work: status ``paused``. What is complete stays so."""
+        self._end_unless_done(JobStatus.PAUSED)
+
+    def resume(self) -> None:
+        """Take a paused or failed job up again: status ``running``."""
+        self._end_unless_done(JobStatus.RUNNING)
+
+    def finish(self) -> None:
+        """End the job ``completed``.
+
+        Raises:
+            JobIncomplete: chunks are left.
+        """
+
+        def work(connection: Connection) -> None:
+            if not queries.finish_if_done(connection, self.job_id):
+                record = queries.find_job(connection, self.job_id, self._database.path)
+                raise JobIncomplete(self.job_id, record.total_chunks - record.completed_count)
+
+        self._database.write(work)
+        self._room.job_changed(self.job_id)
+
+    def fail(self, error: BaseException | str) -> None:
+        """End the job ``failed`` with a message (secrets in it are replaced). It can still be resumed."""
+        self.set_status(JobStatus.FAILED, error)
+
+    def set_status(self, status: JobStatus, error: BaseException | str | None = None) -> None:
+        """Set the status and error message as they are given; the state file is exact when this returns."""
+        message = None if error is None else describe(error)
+
+        def work(connection: Connection) -> None:
+            values = {"status": status.value, "error_message": message, "updated_at": now()}
+            queries.update_job(connection, self.job_id, self._database.path, **values)
+
+        self._database.write(work)
+        self._room.job_changed(self.job_id)
+
+    def _end_unless_done(self, status: JobStatus) -> None:
+        """Set the status; a job with nothing left is completed, whatever was asked."""
+
+        def work(connection: Connection) -> None:
+            if not queries.finish_if_done(connection, self.job_id):
+                values = {"status": status.value, "error_message": None, "updated_at": now()}
+                queries.update_job(connection, self.job_id, self._database.path, **values)
+
+        self._database.write(work)
+        self._room.job_changed(self.job_id)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if (
+            error is None
+            or isinstance(error, KeyboardInterrupt | GeneratorExit | asyncio.CancelledError)
+            or (isinstance(error, SystemExit) and not error.code)
+        ):
+            self.pause()
+        else:
+            self.fail(error)
+
+
+def describe(error: BaseException | str) -> str:
+    """Return the message to keep of an error, without what looks like a secret."""
+    text = error if isinstance(error, str) else f"{type(error).__name__}: {error}".removesuffix(": ")
+    return redact_text(text.encode("utf-8", "backslashreplace").decode("utf-8"))

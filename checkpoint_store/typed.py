@@ -1,0 +1,143 @@
+"""Stored JSON back to the caller's own types, strictly: the type asked for, or an error."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from typing import Any, TypeVar, cast
+
+from checkpoint_store.errors import InvalidResultError
+
+T = TypeVar("T")
+
+
+def as_type(value: Any, wanted: type[T], path: str = "result") -> T:
+    """Return a JSON value as ``wanted``: a dataclass, a pydantic model, an Enum or a (generic) JSON type.
+
+    Raises:
+        InvalidResultError: it does not fit; ``path`` says where. It never falls back to a dict or to None.
+    """
+    return cast("T", _convert(value, wanted, path))
+
+
+def _convert(value: Any, wanted: Any, path: str) -> Any:
+    if wanted is Any or wanted is object:
+        return value
+    origin = typing.get_origin(wanted)
+    if origin is not None:
+        return _convert_generic(value, wanted, origin, path)
+    if isinstance(wanted, type):
+        if hasattr(wanted, "model_validate"):
+            return _convert_model(value, wanted, path)
+        if dataclasses.is_dataclass(wanted):
+            return _convert_dataclass(value, wanted, path)
+        if issubclass(wanted, Enum):
+            return _convert_enum(value, wanted, path)
+    return _convert_plain(value, wanted, path)
+
+
+def _convert_model(value: Any, wanted: Any, path: str) -> Any:
+    try:
+        return wanted.model_validate(value)
+    except ValueError as error:
+        raise _misfit(path, wanted, str(error)) from error
+
+
+def _convert_dataclass(value: Any, wanted: Any, path: str) -> Any:
+    if not isinstance(value, dict):
+        raise _misfit(path, wanted, f"it is {_kind(value)}")
+    fields = {field.name: field for field in dataclasses.fields(wanted)}
+    unknown = value.keys() - fields.keys()
+    if unknown:
+        raise _misfit(path, wanted, f"it has fields that the class does not: {', '.join(sorted(unknown))}")
+    hints = typing.get_type_hints(wanted)
+    made: dict[str, Any] = {}
+    for name, field in fields.items():
+        if name in value:
+            made[name] = _convert(value[name], hints[name], f"{path}.{name}")
+        elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
+            raise _misfit(path, wanted, f"the field {name!r} is missing")
+    late = {name: made.pop(name) for name, field in fields.items() if not field.init and name in made}
+    try:
+        instance = wanted(**made)
+    except Exception as error:
+        raise _misfit(path, wanted, f"{type(error).__name__}: {error}") from error
+    for name, item in late.items():
+        object.__setattr__(instance, name, item)
+    return instance
+
+
+def _convert_enum(value: Any, wanted: type[Enum], path: str) -> Enum:
+    try:
+        return wanted(value)
+    except ValueError as error:
+        raise _misfit(path, wanted, str(error)) from error
+
+
+def _convert_generic(value: Any, wanted: Any, origin: Any, path: str) -> Any:
+    arguments = typing.get_args(wanted)
+    if origin in (typing.Union, types.UnionType):
+        return _convert_union(value, wanted, arguments, path)
+    if origin is typing.Literal:
+        if not any(type(value) is type(choice) and value == choice for choice in arguments):
+            raise _misfit(path, wanted, f"it is {value!r}")
+        return value
+    if origin is typing.Annotated:
+        return _convert(value, arguments[0], path)
+    if origin in (dict, Mapping):
+        if not isinstance(value, dict):
+            raise _misfit(path, wanted, f"it is {_kind(value)}")
+        return {key: _convert(item, arguments[1], f"{path}[{key!r}]") for key, item in value.items()}
+    if origin in (list, Sequence, tuple):
+        return _convert_sequence(value, wanted, origin, path)
+    raise _misfit(path, wanted, "this kind of type is not supported; use a dataclass or a pydantic model")
+
+
+def _convert_sequence(value: Any, wanted: Any, origin: Any, path: str) -> Any:
+    if not isinstance(value, list):
+        raise _misfit(path, wanted, f"it is {_kind(value)}")
+    arguments = typing.get_args(wanted)
+    if origin is not tuple:
+        return [_convert(item, arguments[0], f"{path}[{index}]") for index, item in enumerate(value)]
+    if len(arguments) == 2 and arguments[1] is Ellipsis:  # noqa: PLR2004 - tuple[X, ...]
+        arguments = (arguments[0],) * len(value)
+    if len(arguments) != len(value):
+        raise _misfit(path, wanted, f"it has {len(value)} items")
+    pairs = zip(value, arguments, strict=True)
+    return tuple(_convert(item, kind, f"{path}[{index}]") for index, (item, kind) in enumerate(pairs))
+
+
+def _convert_union(value: Any, wanted: Any, choices: tuple[Any, ...], path: str) -> Any:
+    reasons: list[str] = []
+    # A plain type that fits exactly comes before one that would convert: 1 stays an int in float | int.
+    for choice in sorted(choices, key=lambda choice: type(value) is not choice):
+        try:
+            return _convert(value, choice, path)
+        except InvalidResultError as error:
+            reasons.append(error.reason)
+    raise _misfit(path, wanted, "; ".join(reasons))
+
+
+def _convert_plain(value: Any, wanted: Any, path: str) -> Any:
+    if wanted is None or wanted is type(None):
+        if value is None:
+            return None
+    elif wanted is float and type(value) is int:
+        return float(value)
+    elif wanted is tuple and isinstance(value, list):
+        return tuple(value)
+    elif isinstance(wanted, type) and isinstance(value, wanted) and (wanted is bool or type(value) is not bool):
+        return value
+    raise _misfit(path, wanted, f"it is {_kind(value)}")
+
+
+def _kind(value: object) -> str:
+    return "null" if value is None else f"a {type(value).__name__}"
+
+
+def _misfit(path: str, wanted: Any, why: str) -> InvalidResultError:
+    name = wanted.__name__ if isinstance(wanted, type) else str(wanted)
+    return InvalidResultError(f"is not a {name}: {why}", path=path)

@@ -1,0 +1,59 @@
+"""Asking for, and making, an upgrade of a store file without opening it for work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from checkpoint_store._db import opening
+from checkpoint_store.errors import StoreTargetError
+from checkpoint_store.state import SCHEMA_VERSION
+
+if TYPE_CHECKING:
+    import os
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationStatus:
+    """Which schema a store file has, and which this version of the library wants."""
+
+    path: Path
+    current: str | None
+    """None for an empty file."""
+    head: str
+    pending: tuple[str, ...]
+    """The revisions that an upgrade would apply, oldest first."""
+
+
+def migration_status(target: str | os.PathLike[str]) -> MigrationStatus:
+    """Return where the store at ``target`` stands. Writes nothing.
+
+    Raises:
+        StoreTargetError: there is no store there.
+        SchemaTooNew: a newer version of this library wrote it.
+    """
+    path = opening.resolve(target)
+    if not path.exists():
+        raise StoreTargetError(path, "there is no such file")
+    current, pending = opening.migration_status(path)
+    return MigrationStatus(path, current, SCHEMA_VERSION, pending)
+
+
+def migrate(target: str | os.PathLike[str], *, lock_timeout_seconds: float = 10.0) -> MigrationStatus:
+    """Upgrade the store at ``target`` to the newest schema, and return where it stood before.
+
+    A verified copy is made beside it first; it is one transaction, checked before its commit.
+
+    Raises:
+        MigrationFailed: the file is as it was; the error says where the copy is.
+    """
+    before = migration_status(target)
+    opening.open_database(
+        before.path,
+        durability="power-loss",
+        lock_timeout_seconds=lock_timeout_seconds,
+        migrate=True,
+        read_only=False,
+    ).close()
+    return before
