@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def _rebuild(cls: type[CheckpointStoreError], args: tuple[Any, ...], fields: dict[str, Any]) -> Exception:
+def _rebuild(cls: type[CheckpointStoreError], args: Any, fields: dict[str, Any]) -> Exception:
     error = cls.__new__(cls, *args)
     error.args = args
     error.__dict__.update(fields)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, overload
 
@@ -366,11 +365,8 @@ class Job:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if (
-            error is None
-            or isinstance(error, KeyboardInterrupt | GeneratorExit | asyncio.CancelledError)
-            or (isinstance(error, SystemExit) and not error.code)
-        ):
+        # What is no Exception asks to stop: Ctrl-C, a cancelled task, a generator that is closed, sys.exit().
+        if error is None or (not isinstance(error, Exception) and not getattr(error, "code", None)):
             self.pause()
         else:
             self.fail(error)

@@ -213,9 +213,12 @@ class Database:
                     time.sleep(0.005)
                 self.write_locked(touch)
             finally:
-                self._writer, connection = None, self._writer
-                if connection is not None:
-                    _discard(connection)
+                self._drop_writer()
+
+    def _drop_writer(self) -> None:
+        connection, self._writer = self._writer, None
+        if connection is not None:
+            _discard(connection)
 
     def read(self, work: Callable[[Connection], T]) -> T:
         """Run ``work`` on one consistent snapshot and return its value. It waits for no writer."""
