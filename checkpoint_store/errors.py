@@ -30,7 +30,7 @@ class CheckpointStoreError(Exception):
 
 
 class InvalidArgumentError(CheckpointStoreError, ValueError):
-    """A call was given a value that it cannot work with. ``name`` is the argument's; a value of ``...`` is not shown."""
+    """A call was given a value that it cannot work with. ``name`` is the argument's; a value ``...`` is not shown."""
 
     def __init__(self, name: str, value: object, remedy: str) -> None:
         self.name = name

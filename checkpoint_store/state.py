@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,9 +22,18 @@ RELEASED_VERSIONS: Final = ("1.0",)
 """Every version of a state that can be read."""
 
 
+_second: tuple[int, str] = (-1, "")
+
+
 def now() -> str:
     """Return the present moment as a store writes it: ISO 8601, UTC, milliseconds. For display, never for order."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    global _second  # noqa: PLW0603 - one second's text serves all of its moments; a race only writes it twice
+    seconds, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
+    known, text = _second
+    if known != seconds:
+        text = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+        _second = (seconds, text)
+    return f"{text}.{nanoseconds // 1_000_000:03d}Z"
 
 
 def parse_time(text: str) -> datetime:

@@ -21,9 +21,10 @@ _DIALECT: Final = sqlite.dialect(paramstyle="qmark")
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """SQL text for the driver, and the names of its values in order."""
+    """SQL text for the driver, and the order of its values."""
 
     text: str
+    names: tuple[str, ...]
     order: Callable[[dict[str, Any]], tuple[Any, ...]]
 
     def values(self, **named: Any) -> tuple[Any, ...]:
@@ -34,7 +35,8 @@ class Statement:
 def compiled(statement: ClauseElement) -> Statement:
     """Compile an SQLAlchemy statement (of two values or more) for the driver."""
     made = statement.compile(dialect=_DIALECT)
-    return Statement(str(made), itemgetter(*made.positiontup))  # type: ignore[attr-defined]
+    names = tuple(made.positiontup)  # type: ignore[attr-defined]
+    return Statement(str(made), names, itemgetter(*names))
 
 
 def _insert(table: Any, *columns: str) -> Any:
@@ -53,6 +55,9 @@ COMPLETE: Final = compiled(
     )
 )
 ADD_RESULT: Final = compiled(_insert(chunk_results, "job_id", "chunk_index", "result", "digest"))
+# The writer hands these two their values as tuples in this order, without naming them.
+assert COMPLETE.names == ("job_id", "chunk_index", "completed_at", "fingerprint", "digest")
+assert ADD_RESULT.names == ("job_id", "chunk_index", "result", "digest")
 _COUNT: Final = jobs.c.completed_count + bindparam("more")
 COUNT: Final = compiled(
     jobs.update()

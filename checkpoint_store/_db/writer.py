@@ -9,8 +9,7 @@ from __future__ import annotations
 import copy
 import sqlite3
 from collections import deque
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from checkpoint_store._db import lane
 from checkpoint_store.errors import CheckpointStoreError, ChunkAlreadyCompleted, JobNotFound
@@ -21,8 +20,7 @@ if TYPE_CHECKING:
     from checkpoint_store._db.engine import Database
 
 
-@dataclass(frozen=True, slots=True)
-class Completion:
+class Completion(NamedTuple):
     """One chunk's completion, ready to be written. ``text`` and ``digest`` are None where there is no result."""
 
     job_id: str
@@ -142,12 +140,12 @@ def record(driver: sqlite3.Connection, completion: Completion) -> int | None:
     try:
         cursor = driver.execute(
             lane.COMPLETE.text,
-            lane.COMPLETE.values(
-                job_id=completion.job_id,
-                chunk_index=completion.chunk_index,
-                completed_at=completion.completed_at,
-                fingerprint=completion.fingerprint,
-                digest=completion.digest,
+            (
+                completion.job_id,
+                completion.chunk_index,
+                completion.completed_at,
+                completion.fingerprint,
+                completion.digest,
             ),
         )
     except sqlite3.IntegrityError as error:
@@ -186,10 +184,5 @@ def _record_again(driver: sqlite3.Connection, completion: Completion) -> int | N
 def _add_result(driver: sqlite3.Connection, completion: Completion) -> None:
     driver.execute(
         lane.ADD_RESULT.text,
-        lane.ADD_RESULT.values(
-            job_id=completion.job_id,
-            chunk_index=completion.chunk_index,
-            result=completion.text,
-            digest=completion.digest,
-        ),
+        (completion.job_id, completion.chunk_index, completion.text, completion.digest),
     )
