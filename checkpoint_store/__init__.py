@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         StorageUnavailableError,
         StoreBusy,
         StoreDamaged,
+        StoreRecovered,
         StoreTargetError,
     )
     from checkpoint_store.job import Job, PendingChunk
@@ -66,6 +67,7 @@ __all__ = [
     "StorageUnavailableError",
     "StoreBusy",
     "StoreDamaged",
+    "StoreRecovered",
     "StoreTargetError",
     "migrate",
     "migration_status",

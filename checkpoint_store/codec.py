@@ -35,7 +35,10 @@ def encode(value: object, *, name: str = "result", chunk_index: int | None = Non
     Raises:
         InvalidResultError: something in it would not come back as it is; ``path`` says where.
     """
-    plain = to_json_value(value, name)
+    try:
+        plain = to_json_value(value, name)
+    except RecursionError:
+        raise InvalidResultError("holds itself, or is nested too deeply; flatten it", path=name) from None
     if chunk_index is not None and isinstance(plain, dict):
         own = plain.get("chunk_index", chunk_index)
         if type(own) is int and own != chunk_index:
@@ -43,7 +46,7 @@ def encode(value: object, *, name: str = "result", chunk_index: int | None = Non
                 f"{name}['chunk_index']",
                 f"is {own}, but this is chunk {chunk_index} (counted from 0); make them agree",
             )
-    _check(plain, name, 0)
+    check(plain, name)
     text = _ENCODE(plain)
     if len(text) * 4 > MAX_RESULT_BYTES and len(text.encode("utf-8", "replace")) > MAX_RESULT_BYTES:
         raise InvalidResultError(f"is larger than {MAX_RESULT_BYTES:,} bytes of JSON; keep it in a file", path=name)
@@ -91,8 +94,12 @@ def _field_value(value: object, name: str) -> object:
     return to_json_value(value, name)
 
 
+def check(value: object, name: str) -> None:
+    """Raise :class:`InvalidResultError` for the first thing in ``value`` that JSON would change or lose."""
+    _check(value, name, 0)
+
+
 def _check(value: object, path: str, depth: int) -> None:
-    """Raise for the first thing in ``value`` that JSON would change or lose."""
     kind = type(value)
     if kind is dict:
         _check_object(value, path, depth)  # type: ignore[arg-type]

@@ -29,6 +29,10 @@ class CheckpointStoreError(Exception):
         return _rebuild, (type(self), self.args, self.__dict__.copy())
 
 
+class StoreRecovered(UserWarning):
+    """A damaged store was made anew, and all that any copy knew of is back. The message is the report."""
+
+
 class InvalidArgumentError(CheckpointStoreError, ValueError):
     """A call was given a value that it cannot work with. ``name`` is the argument's; a value ``...`` is not shown."""
 
@@ -85,15 +89,22 @@ class StoreDamaged(CheckpointStoreError):  # noqa: N818 - public name fixed by t
     """Stored data is not what was written. Nothing was deleted."""
 
     def __init__(
-        self, path: Path | str, reason: str, *, job_id: str | None = None, chunk_index: int | None = None
+        self,
+        path: Path | str,
+        reason: str,
+        *,
+        job_id: str | None = None,
+        chunk_index: int | None = None,
+        remedy: str | None = None,
     ) -> None:
         self.path, self.reason, self.job_id, self.chunk_index = str(path), reason, job_id, chunk_index
+        self.remedy = remedy or (
+            "To make it anew from what reads of it, its backups and its state file: "
+            f"checkpoint-store recover --store {self.path}"
+        )
         where = "" if job_id is None else f", job {job_id}"
         where += "" if chunk_index is None else f", chunk {chunk_index}"
-        super().__init__(
-            f"{self.path}{where} is damaged: {reason}. Nothing was deleted. Keep a copy of the file and its "
-            "neighbours, then restore a backup or read the state file beside it."
-        )
+        super().__init__(f"{self.path}{where} is damaged: {reason}. Nothing was deleted. {self.remedy}")
 
 
 class SchemaTooNew(CheckpointStoreError):  # noqa: N818 - public name fixed by the design

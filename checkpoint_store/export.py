@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store._db import queries
-from checkpoint_store.errors import CheckpointStoreError, StateFormatError, StoreTargetError
+from checkpoint_store.errors import CheckpointStoreError, JobNotFound, StateFormatError, StoreTargetError
 from checkpoint_store.files import replace_file, storage_error, sweep
 from checkpoint_store.locks import file_lock
 from checkpoint_store.state import SCHEMA_VERSION, ProcessingState
@@ -96,8 +97,24 @@ def read_state(path: Path) -> ProcessingState:
         raise storage_error(error, path) from error
 
 
+def refuse_own(path: Path, store: Path) -> None:
+    """Raise :class:`StoreTargetError` where a state would be written over the store file or what belongs to it."""
+    there, own = path.parent.resolve() / path.name, store.parent.resolve() / store.name
+    beside = [own.with_suffix(".lock"), *(own.with_name(f"{own.name}{end}") for end in ("-wal", "-shm", "-journal"))]
+    if there in (own, *beside) or (path.exists() and store.exists() and path.samefile(store)):
+        raise StoreTargetError(path, f"it is the store file {store} or belongs to it; a state needs a file of its own")
+    _refuse_special(path)
+
+
+def _refuse_special(path: Path) -> None:
+    """A pipe would be waited for, a device or a folder would be replaced by a file."""
+    if path.exists() and not path.is_file():
+        raise StoreTargetError(path, "it is not a regular file; a state file is one")
+
+
 def refuse_stranger(path: Path) -> None:
     """Raise :class:`StoreTargetError` where a file that is no state file stands in the place of ours."""
+    _refuse_special(path)
     try:
         with path.open("rb") as file:
             start = file.read(4096)
@@ -105,11 +122,41 @@ def refuse_stranger(path: Path) -> None:
         return
     except OSError as error:
         raise storage_error(error, path) from error
-    ours = start.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"{") and (b'"job_id"' in start or len(start) < _TORN)
-    if start.strip() and not ours:
+    # After a power cut a file may be all NUL, or none of it.
+    if start.strip(b"\0 \r\n\t") and not _looks_like_ours(start):
         raise StoreTargetError(
             path, "it holds something else, and the state file would replace it; pass state_file=PATH or None"
         )
+
+
+def _looks_like_ours(start: bytes) -> bool:
+    """Whether this begins a state file, even one that was cut off."""
+    inside = start.lstrip(b"\xef\xbb\xbf \r\n\t")
+    if not inside.startswith(b"{"):
+        return False
+    if b'"job_id"' in start:
+        return True
+    first = inside[1:].lstrip()
+    begins = first.startswith(b'"version"') or b'"version"'.startswith(first)
+    return len(start) < _TORN and begins and not start.rstrip().endswith(b"}")
+
+
+_GLANCE: Final = re.compile(
+    rb'\A\{\n  "version": .*\n  "job_id": (?P<job_id>".*"),\n(?:  .*\n){6}'
+    rb'  "completed_chunks": \[(?P<indices>[\d, ]*)\],\n'
+)
+
+
+def glance(path: Path) -> tuple[str, int] | None:
+    """Return the job in a state file that we wrote, and how many chunks it has completed, without its results."""
+    try:
+        with path.open("rb") as file:
+            found = _GLANCE.match(b"".join(file.readline() for _ in range(10)))
+    except OSError:
+        return None
+    if found is None:
+        return None
+    return json.loads(found["job_id"]), found["indices"].count(b",") + bool(found["indices"])
 
 
 class StateFile:
@@ -150,7 +197,8 @@ class StateFile:
     def write_if_behind(self) -> None:
         """Write the file unless it is exact already."""
         if self._behind is not None:
-            self.write(self._behind)
+            with suppress(JobNotFound):  # deleted meanwhile, with its state file, by another process
+                self.write(self._behind)
 
     def _write(self, job_id: str, path: Path, timeout_seconds: float) -> None:
         started = time.monotonic()
@@ -184,12 +232,30 @@ class StateFile:
                 raise storage_error(error, self.path) from error
 
     def forget(self, job_id: str) -> None:
-        """This job was deleted: there is nothing left to write of it."""
+        """This job was deleted: nothing of it is written again, and neither the file nor the one before shows it."""
         if self._behind == job_id:
             self._behind = None
+        with self._busy, file_lock(self._lock, self._lock_timeout_seconds):
+            for path in (self.path, self.backup):
+                sweep(path)
+                if _shows(path, job_id):
+                    try:
+                        path.unlink(missing_ok=True)
+                    except OSError as error:
+                        raise storage_error(error, path) from error
+
+
+def _shows(path: Path, job_id: str) -> bool:
+    try:
+        return read_state(path).job_id == job_id
+    except StateFormatError:  # torn: nothing can be said of it, except by its bytes
+        return job_id.encode() in path.read_bytes()
+    except CheckpointStoreError:
+        return False
 
 
 def write_state(database: AnyDatabase, job_id: str, path: Path) -> Path:
-    """Write a job's state to any path, whole and durable when this returns."""
+    """Write a job's state to any path but the store's own, whole and durable when this returns."""
+    refuse_own(path, database.path)
     database.read(lambda connection: replace_file(path, state_pieces(connection, job_id, database.path)))
     return path

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 PRIVATE: Final = 0o600
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _NO_FOLLOW: Final = getattr(os, "O_NOFOLLOW", 0)
+_NO_BLOCK: Final = getattr(os, "O_NONBLOCK", 0)
 _TEMPORARY: Final = ".tmp-"
+_RANDOM_BYTES: Final = 6
 
 
 def create_private(path: Path) -> None:
@@ -41,7 +43,7 @@ def replace_file(path: Path, pieces: Iterable[str], *, backup: Path | None = Non
         StorageFullError: no room; ``path`` and ``backup`` are as they were.
         StorageUnavailableError: the folder cannot be written for another reason.
     """
-    temporary = path.with_name(f"{path.name}{_TEMPORARY}{secrets.token_hex(6)}")
+    temporary = path.with_name(f"{path.name}{_TEMPORARY}{secrets.token_hex(_RANDOM_BYTES)}")
     try:
         try:
             size = _write_new(temporary, pieces)
@@ -69,7 +71,7 @@ def _write_new(path: Path, pieces: Iterable[str]) -> int:
 
 def _keep_previous(path: Path, backup: Path) -> None:
     """Let ``backup`` be what ``path`` is now, without a moment in which ``path`` is missing."""
-    link = backup.with_name(f"{backup.name}{_TEMPORARY}{secrets.token_hex(6)}")
+    link = backup.with_name(f"{backup.name}{_TEMPORARY}{secrets.token_hex(_RANDOM_BYTES)}")
     try:
         try:
             os.link(path, link, follow_symlinks=False)
@@ -79,11 +81,21 @@ def _keep_previous(path: Path, backup: Path) -> None:
             if error.errno in _FULL:
                 raise
             _copy(path, link)  # a file system without hard links
+        _make_private(link)  # the first one may have been written by something else
         os.replace(link, backup)
     except BaseException:
         with suppress(OSError):
             link.unlink()
         raise
+
+
+def _make_private(path: Path) -> None:
+    with suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY | _NO_FOLLOW | _NO_BLOCK)
+        try:
+            os.fchmod(descriptor, PRIVATE)
+        finally:
+            os.close(descriptor)
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -96,7 +108,7 @@ def _copy(source: Path, target: Path) -> None:
 
 def sweep(path: Path) -> None:
     """Remove what killed writers of ``path`` left behind. Call it under the lock that the writers hold."""
-    for leftover in path.parent.glob(f"{_escape(path.name)}{_TEMPORARY}*"):
+    for leftover in path.parent.glob(f"{_escape(path.name)}{_TEMPORARY}{'[0-9a-f]' * 2 * _RANDOM_BYTES}"):
         with suppress(OSError):
             leftover.unlink()
 

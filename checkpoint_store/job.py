@@ -10,6 +10,7 @@ from checkpoint_store._db import queries
 from checkpoint_store._db.engine import READ_ONLY
 from checkpoint_store._db.writer import Completion
 from checkpoint_store.errors import (
+    CheckpointStoreError,
     ChunkNotCompleted,
     ChunkOutOfRange,
     InvalidArgumentError,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from checkpoint_store._db.backup import RollingBackup
     from checkpoint_store._db.engine import AnyDatabase
     from checkpoint_store._db.queries import JobRecord
     from checkpoint_store._db.writer import Writer
@@ -52,6 +54,7 @@ class Room:
     writer: Writer | None
     """None in a read-only store."""
     state_file: StateFile | None
+    rolling: RollingBackup | None
 
     def submit(self, completions: Sequence[Completion]) -> None:
         """Record completions of one job, all or none, and let the state file follow."""
@@ -60,11 +63,19 @@ class Room:
         self.writer.submit(completions)
         if self.state_file is not None:
             self.state_file.follow(completions[0].job_id)
+        if self.rolling is not None:
+            self.rolling.follow()
 
     def job_changed(self, job_id: str) -> None:
         """Make the state file exact."""
         if self.state_file is not None:
             self.state_file.write(job_id)
+
+    def job_ended(self, job_id: str) -> None:
+        """Make the state file exact, and keep a copy of the store."""
+        self.job_changed(job_id)
+        if self.rolling is not None:
+            self.rolling.make()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +112,7 @@ class Job:
         self._database = room.database
         self._chunks = chunks
         self._fingerprint_by = fingerprint_by
+        self._handed_out: dict[int, str] = {}
         self.job_id: Final = record.job_id
         self.file_name: Final = record.file_name
         self.video_title: Final = record.video_title
@@ -170,10 +182,24 @@ class Job:
                     continue
                 if fresh or not self._is_completed(index):
                     fresh = False
-                    yield PendingChunk(self, index, None if self._chunks is None else self._chunks[index])
+                    yield PendingChunk(self, index, self._hand_out(index))
 
     def _is_completed(self, index: int) -> bool:
         return self._database.read_row(*queries.is_completed(self.job_id, index)) is not None
+
+    def _hand_out(self, index: int) -> Any:
+        """Return the caller's chunk; what can be changed in place is identified before that can happen."""
+        if self._chunks is None:
+            return None
+        chunk = self._chunks[index]
+        if not isinstance(chunk, str | bytes):
+            self._handed_out[index] = fingerprint(chunk, self._fingerprint_by)
+        return chunk
+
+    def _fingerprint(self, index: int) -> str | None:
+        if self._chunks is None:
+            return None
+        return self._handed_out.get(index) or fingerprint(self._chunks[index], self._fingerprint_by)
 
     # -- doing it
 
@@ -209,8 +235,8 @@ class Job:
             text = codec.encode(result, chunk_index=index)
         except InvalidResultError as error:
             raise InvalidResultError(error.reason, path=error.path, job_id=self.job_id, chunk_index=index) from error
-        print_of = None if self._chunks is None else fingerprint(self._chunks[index], self._fingerprint_by)
-        return Completion(self.job_id, index, at, text, codec.digest(self.job_id, index, text), print_of, replace)
+        digest = codec.digest(self.job_id, index, text)
+        return Completion(self.job_id, index, at, text, digest, self._fingerprint(index), replace)
 
     def _check_index(self, index: int) -> None:
         if type(index) is not int or not 0 <= index < self.total_chunks:
@@ -331,7 +357,7 @@ class Job:
                 raise JobIncomplete(self.job_id, record.total_chunks - record.completed_count)
 
         self._database.write(work)
-        self._room.job_changed(self.job_id)
+        self._room.job_ended(self.job_id)
 
     def fail(self, error: BaseException | str) -> None:
         """End the job ``failed`` with a message (secrets in it are replaced). It can still be resumed."""
@@ -346,7 +372,7 @@ class Job:
             queries.update_job(connection, self.job_id, self._database.path, **values)
 
         self._database.write(work)
-        self._room.job_changed(self.job_id)
+        self._room.job_ended(self.job_id)
 
     def _end_unless_done(self, status: JobStatus) -> None:
         """Set the status; a job with nothing left is completed, whatever was asked."""
@@ -357,7 +383,7 @@ class Job:
                 queries.update_job(connection, self.job_id, self._database.path, **values)
 
         self._database.write(work)
-        self._room.job_changed(self.job_id)
+        self._room.job_ended(self.job_id)
 
     def __enter__(self) -> Self:
         return self
@@ -365,11 +391,16 @@ class Job:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # What is no Exception asks to stop: Ctrl-C, a cancelled task, a generator that is closed, sys.exit().
-        if error is None or (not isinstance(error, Exception) and not getattr(error, "code", None)):
-            self.pause()
-        else:
-            self.fail(error)
+        try:
+            # What is no Exception asks to stop: Ctrl-C, a cancelled task, a generator that is closed, sys.exit().
+            if error is None or (not isinstance(error, Exception) and not getattr(error, "code", None)):
+                self.pause()
+            else:
+                self.fail(error)
+        except CheckpointStoreError as late:
+            if error is None:
+                raise
+            error.add_note(f"Besides, the end of the job could not be recorded: {late}")
 
 
 def describe(error: BaseException | str) -> str:

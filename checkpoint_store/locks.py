@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import threading
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 from weakref import WeakValueDictionary
 
 from filelock import FileLock, Timeout
@@ -15,7 +18,9 @@ from checkpoint_store.files import PRIVATE, storage_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+
+_LOCK_TABLE: Final = Path("/proc/locks")
 
 
 class _Mutex:
@@ -41,6 +46,8 @@ def file_lock(path: Path, timeout_seconds: float) -> Iterator[None]:
     Raises:
         StoreBusy: another holder kept it for ``timeout_seconds``.
     """
+    if not path.parent.is_dir():  # filelock would create it
+        raise storage_error(FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)), path)
     with _guard:
         mutex = _mutexes.setdefault(str(path), _Mutex())
     started = time.monotonic()
@@ -70,5 +77,20 @@ def _forget_in_child() -> None:
     _mutexes.clear()
 
 
-if hasattr(__import__("os"), "register_at_fork"):
-    __import__("os").register_at_fork(after_in_child=_forget_in_child)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_in_child)
+
+
+def holders(path: Path) -> list[int]:
+    """Return the ids of the processes that have the SQLite file at ``path`` open, where the kernel tells (Linux).
+
+    SQLite holds a read lock on a file for as long as it has its log open. The file itself is not opened here.
+    """
+    try:
+        status = path.stat()
+        lines = _LOCK_TABLE.read_text("ascii").splitlines()
+    except OSError:
+        return []
+    place = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
+    fields = [line.split() for line in lines if "->" not in line]
+    return sorted({int(field[4]) for field in fields if field[1] == "POSIX" and field[5] == place})

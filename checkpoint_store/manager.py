@@ -7,7 +7,7 @@ import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from checkpoint_store._db.opening import resolve
+from checkpoint_store._db.target import resolve
 from checkpoint_store.errors import InvalidArgumentError, JobNotFound
 from checkpoint_store.state import JobStatus, ProcessingState
 from checkpoint_store.store import CheckpointStore

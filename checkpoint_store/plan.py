@@ -44,6 +44,10 @@ def fingerprint(chunk: object, by: Fingerprint | None = None) -> str:
         InvalidArgumentError: none of this applies.
     """
     content = chunk if by is None else by(chunk)
+    if by is not None and content is None:  # a forgotten return would make all chunks alike
+        raise InvalidArgumentError(
+            "fingerprint", by, f"returned None for the chunk {_shorten(chunk)}; return its content"
+        )
     return f"{FINGERPRINT_VERSION}:{sha256(_canonical(content, chunk)).hexdigest()}"
 
 
@@ -65,15 +69,17 @@ def _canonical(content: object, chunk: object) -> bytes:
         return b"json\n" + _canonical_json(content, chunk)
     for name in _CONTENT:
         inner = getattr(content, name, None)
-        if isinstance(inner, str | bytes | dict | list | tuple | int | float):
+        if isinstance(inner, str | bytes | bytearray | memoryview | dict | list | tuple | int | float):
             return _canonical(inner, chunk)
+        if inner is not None and not callable(inner):
+            break
     raise _not_a_chunk(chunk)
 
 
 def _canonical_json(content: object, chunk: object) -> bytes:
     try:
         text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise _not_a_chunk(chunk) from error
     return text.encode()
 
@@ -98,7 +104,7 @@ def compare(old: Plan, new: Plan) -> list[Difference]:
     keys = dict.fromkeys([*old.config, *new.config])
     pairs += [(f"config.{key}", old.config.get(key, _ABSENT), new.config.get(key, _ABSENT)) for key in keys]
     found = [
-        Difference(name, _shorten(before), _shorten(after)) for name, before, after in pairs if not _same(before, after)
+        Difference(name, *_shorten_pair(before, after)) for name, before, after in pairs if not _same(before, after)
     ]
     if None not in (old.chunks_digest, new.chunks_digest) and old.chunks_digest != new.chunks_digest:
         found.append(Difference("chunks", _brief(old), _brief(new)))
@@ -121,8 +127,23 @@ def _same(before: object, after: object) -> bool:
 
 
 def _shorten(value: object) -> str:
-    text = repr(value)
+    return _clip(repr(value))
+
+
+def _clip(text: str) -> str:
     return text if len(text) <= _SHORT else f"{text[: _SHORT - 1]}…"
+
+
+def _shorten_pair(before: object, after: object) -> tuple[str, str]:
+    """Shorten two values that differ so that what is left of them differs too."""
+    texts = repr(before), repr(after)
+    shorter = min(map(len, texts))
+    common = next((at for at in range(shorter) if texts[0][at] != texts[1][at]), shorter)
+    if common < _SHORT - 1:
+        return _shorten(before), _shorten(after)
+    start = common - _SHORT // 4
+    cut = [f"…{text[start:]}" for text in texts]
+    return _clip(cut[0]), _clip(cut[1])
 
 
 def _brief(plan: Plan) -> str:

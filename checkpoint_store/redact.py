@@ -1,8 +1,8 @@
 """What looks like a secret is kept out of the store.
 
 A rule on substrings (``token``, ``key``) is wrong more often than right: ``max_tokens``, ``key_points``. So names
-are compared by whole segments, numbers are never secrets, and values are known by the prefixes that issuers
-give them.
+are compared by whole segments, numbers and placeholders are never secrets, and values are known by the prefixes that
+issuers give them. tests/unit/secrets_corpus.py says how often this is right.
 """
 
 from __future__ import annotations
@@ -13,46 +13,78 @@ from typing import Any, Final
 
 from checkpoint_store.errors import SecretInConfig
 
+REDACTED: Final = "[redacted]"
+
+# Secret wherever they stand in a name: OPENAI_API_KEY_2, password_prod.
 _WORDS: Final = frozenset(
-    "secret secrets password passwd passphrase pwd apikey apikeys authorization credential credentials bearer "
-    "accesskey secretkey privatekey authtoken accesstoken".split()
+    "password passwords passwd passphrase pwd apikey apikeys accesskey secretkey privatekey authtoken "
+    "accesstoken".split()
 )
+# Secret at the end of a name only: client_secret is one, secret_word and authorization_scheme are not.
+_LAST_WORDS: Final = frozenset("secret secrets authorization credential credentials bearer".split())
 _PAIRS: Final = frozenset(
-    {
-        ("api", "key"), ("api", "keys"), ("access", "key"), ("secret", "key"), ("private", "key"), ("signing", "key"),
-        ("encryption", "key"), ("subscription", "key"), ("account", "key"), ("ssh", "key"), ("api", "token"),
-        ("access", "token"), ("auth", "token"), ("refresh", "token"), ("bearer", "token"), ("session", "token"),
-        ("id", "token"), ("csrf", "token"), ("hf", "token"), ("github", "token"), ("auth", "header"),
-    }
-)  # fmt: skip
+    tuple(pair.split())
+    for pair in (
+        "api key,api keys,access key,secret key,private key,signing key,encryption key,subscription key,account key,"
+        "ssh key,master key,secret value,api token,access token,auth token,refresh token,bearer token,session token,"
+        "id token,csrf token,secret token,bot token,oauth token,deploy token,service token,hf token,gh token,"
+        "github token,gitlab token,slack token,discord token,npm token,pypi token,vault token,session cookie"
+    ).split(",")
+)
+_ENDINGS: Final = ("password", "passwd", "passphrase", "apikey", "authtoken", "accesstoken")
 _WHOLE_NAMES: Final = frozenset({"token", "auth", "cookie", "cookies", "jwt"})
-# api_key_env, password_file: these say where a secret is, not what it is.
+# api_key_env, password_file: these say where a secret is, or what it is like, not what it is.
 _POINTERS: Final = frozenset(
     "env envvar var variable name names file filename path id ids type policy length len hash field column header url "
-    "count limit required enabled source provider rotation".split()
+    "count limit required enabled source provider rotation scheme endpoint server method mode format prefix hint "
+    "prompt pattern regex placeholder message label description backend manager store ref arn dir folder location "
+    "expiry ttl version algorithm strategy service user username realm audience scope scopes region profile".split()
 )
+_STAGES: Final = frozenset("prod production dev staging live primary secondary backup old new".split())
+_NO_SECRETS: Final = frozenset(
+    "none null nil false true empty unset dummy fake not-needed not_needed notneeded no-key unused redacted env "
+    "environment keyring keychain vault prompt ask default auto disabled optional required anonymous basic bearer "
+    "digest oauth oauth2 apikey api_key token iam adc ollama lm-studio string".split()
+)
+_PLACEHOLDER: Final = re.compile(
+    r"""  \$\w+ | \$\{[^}]*\} | \$\([^)]*\) | %\w+% | \{\{?[^{}]*\}?\} | <[^<>]*> | \[[^\[\]]*\] | \*+ | x+ | \.+ | …
+    | (?:env|file|vault|keyring|secretmanager|op|ssm|arn):\S* | os\.environ\S* | (?:your|my|insert|enter)[-_ ](?:\w+[-_ ])*(?:key|token|secret|password)(?:[-_ ]?here)?
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+_OPAQUE: Final = re.compile(r"(?=[^\d]*\d)(?=[^A-Za-z]*[A-Za-z])[A-Za-z0-9_.+/=:-]{20,}")
 _SEGMENT: Final = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
 _VALUE: Final = re.compile(
     r"""
-      \bsk-(?:proj-|ant-|or-|live-)?[A-Za-z0-9_-]{16,}          # OpenAI, Anthropic, OpenRouter
-    | \b[sr]k_(?:live|test)_[A-Za-z0-9]{10,}                    # Stripe
-    | \bgh[pousr]_[A-Za-z0-9]{20,} | \bgithub_pat_\w{20,}       # GitHub
-    | \bglpat-[A-Za-z0-9_-]{16,}                                # GitLab
-    | \b(?:AKIA|ASIA)[A-Z0-9]{16}\b                             # AWS
-    | \bAIza[A-Za-z0-9_-]{30,} | \bya29\.[A-Za-z0-9_-]{20,}     # Google
-    | \bxox[abprs]-[A-Za-z0-9-]{10,}                            # Slack
-    | \b(?:hf|gsk|r8|npm)_[A-Za-z0-9]{20,} | \bxai-\w{20,}      # Hugging Face, Groq, Replicate, npm, xAI
-    | \bpypi-[A-Za-z0-9_-]{32,}
-    | \beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+ # a JSON Web Token
-    | -----BEGIN\ [A-Z ]*PRIVATE\ KEY-----
-    | (?i:\b(?:bearer|basic)\ +[A-Za-z0-9._~+/=-]{12,})
-    | (?<=://)[^/\s:@]+:[^/\s@]+(?=@)                           # a password in a URL
-    | (?i:(?<![A-Za-z0-9])(?:x-)?(?:api[-_]?key|access[-_]?token|auth[-_]?token|client[-_]?secret|password|passwd)
-      ['"]?\s*[=:]\s*['"]?(?!\$|<|\[redacted\])[^\s'"&,;]{4,})
+      \bsk-(?=[\w-]{0,80}?(?:[A-Z][\w-]{0,80}?[0-9]|[0-9][\w-]{0,80}?[A-Z]|[a-z0-9]{24}))[\w-]{16,}  # OpenAI …
+    | \b[sr]k_(?:live|test)_[A-Za-z0-9]{10,} | \bwhsec_[A-Za-z0-9+/=]{20,}       # Stripe
+    | \bgh[pousr]_[A-Za-z0-9]{20,} | \bgithub_pat_\w{20,}                        # GitHub
+    | \bgl(?:pat|dt|rt|ptt)-[A-Za-z0-9_-]{16,} | \bglsa_\w{20,}                  # GitLab, Grafana
+    | \b(?:AKIA|ASIA)[A-Z0-9]{16}\b                                              # AWS
+    | \bAIza[A-Za-z0-9_-]{30,} | \bya29\.[A-Za-z0-9_-]{20,} | \bGOCSPX-[\w-]{20,}  # Google
+    | \bxox[abeprs]-[A-Za-z0-9-]{10,} | \bxapp-\d-[A-Za-z0-9-]{10,}              # Slack
+    | hooks\.slack\.com/services/[\w/]{20,} | discord(?:app)?\.com/api/webhooks/\d+/[\w-]{20,}
+    | \b(?:hf|gsk|r8|npm|pcsk|fw|ntn)_[A-Za-z0-9_]{0,8}[A-Za-z0-9]{20,}          # Hugging Face, Groq, Replicate …
+    | \b(?:xai|tvly|pplx|nvapi|figd)[-_][A-Za-z0-9_-]{20,} | \blsv2_(?:pt|sk)_\w{20,}
+    | \b(?:dop|doo)_v1_[a-f0-9]{32,} | \bdckr_pat_[\w-]{20,} | \bshp(?:at|ss|ca)_[a-fA-F0-9]{32}
+    | \bdapi[a-f0-9]{32}\b | \bhvs\.[\w-]{20,} | \bSG\.[\w-]{16,}\.[\w-]{16,}    # Databricks, Vault, SendGrid
+    | \bpypi-[A-Za-z0-9_-]{32,} | \bAGE-SECRET-KEY-1[A-Z0-9]{20,} | \b\d{8,10}:AA[\w-]{32,}  # PyPI, age, Telegram
+    | \beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+                  # a JSON Web Token
+    | -----BEGIN\ [A-Z ]{0,40}PRIVATE\ KEY(?:\ BLOCK)?-----[\s\S]*?(?:-----END\ [A-Z ]{0,60}-----|\Z)
+    | (?P<scheme>(?i:\bauthorization['"]?\s*[:=]\s*['"]?(?:[a-z]+\ +)?))(?!\$|<|\{|\[|(?i:bearer|basic)\b)
+      [^\s'",;]{6,}
+    | (?P<bearer>\b(?i:bearer|basic)\ +)                                         # and not "basic understanding"
+      (?=[^\s'"]{0,400}?(?:[0-9=]|[a-z][A-Z][A-Za-z]*[a-z][A-Z]))[A-Za-z0-9._~+/=-]{12,}
+    | (?P<user>(?<=://)[^/\s:@]*:)(?!\$|<|\{|\*|\[redacted\])[^/\s@]+(?=@)       # a password in a URL
+    | (?P<name>(?i:(?<![A-Za-z0-9])(?:x-)?(?:pg)?(?:api[-_]?key|(?:access|auth|refresh|api|session|bot)[-_]?token
+      |client[-_]?secret|secret[-_]?(?:access[-_]?)?key|password|passwd|passphrase|pwd|account[-_]?key
+      |shared[-_]?access[-_]?key|private[-_]?key)
+      (?:['"]?\s*=\s*['"]?|['"]\s*:\s*['"]|:\s*['"]?(?=[^\s'"&,;]{0,200}?[0-9_$!\#%^*+/]))))
+      (?!\$|<|\{|\[|\*|%|os\.|getenv|(?i:none|null|true|false|str|string|your|env:)\b)[^\s'"&,;]{4,}
+    | (?P<query>[?&](?i:key|token|sig|signature|code|secret|auth)=)(?!\$|<|\{|\[)[^\s'"&,;]{16,}
     """,
     re.VERBOSE,
 )
-REDACTED: Final = "[redacted]"
 
 
 def reject_secrets(value: Any, path: str = "config") -> None:
@@ -64,40 +96,80 @@ def reject_secrets(value: Any, path: str = "config") -> None:
 def redact_secrets(value: Any) -> Any:
     """Return a copy of a JSON value with every secret in it replaced by ``"[redacted]"``."""
     if isinstance(value, dict):
-        return {key: REDACTED if _is_secret_name(key, item) else redact_secrets(item) for key, item in value.items()}
+        return {
+            redact_text(key): REDACTED if _is_secret_name(key, item) else redact_secrets(item)
+            for key, item in value.items()
+        }
     if isinstance(value, list | tuple):
-        return [redact_secrets(item) for item in value]
+        before = (None, *value)
+        return [
+            REDACTED if _is_secret_option(option, item) else redact_secrets(item)
+            for option, item in zip(before, value, strict=False)
+        ]
     return redact_text(value) if isinstance(value, str) else value
 
 
 def redact_text(text: str) -> str:
     """Return ``text`` with everything in it that is recognisable as a secret replaced."""
-    return _VALUE.sub(REDACTED, text)
+    return _VALUE.sub(lambda found: f"{found[found.lastgroup] if found.lastgroup else ''}{REDACTED}", text)
 
 
 def _secrets(value: Any, path: str) -> Any:
     if isinstance(value, dict):
         for key, item in value.items():
-            where = f"{path}[{key!r}]"
+            where = f"{path}[{redact_text(key)!r}]"
+            if _VALUE.search(key):
+                yield where, "has a name that looks like a secret"
             if _is_secret_name(key, item):
                 yield where, "is named like a secret"
             yield from _secrets(item, where)
     elif isinstance(value, list | tuple):
-        for index, item in enumerate(value):
+        for index, (option, item) in enumerate(zip((None, *value), value, strict=False)):
+            if _is_secret_option(option, item):
+                yield f"{path}[{index}]", f"follows {redact_text(option)}"
             yield from _secrets(item, f"{path}[{index}]")
-            following = value[index + 1] if index + 1 < len(value) else None
-            if isinstance(item, str) and item.startswith("--") and _is_secret_name(item[2:], following):
-                yield f"{path}[{index + 1}]", f"follows {item}"
     elif isinstance(value, str) and _VALUE.search(value):
         yield path, "has a value that looks like a secret"
 
 
+def _is_secret_option(option: object, value: object) -> bool:
+    """A list of arguments: ["--api-key", "…"]."""
+    return (
+        isinstance(option, str)
+        and isinstance(value, str)
+        and option.startswith("--")
+        and not value.startswith("--")
+        and _is_secret_name(option, value)
+    )
+
+
 def _is_secret_name(name: str, value: object) -> bool:
-    if not isinstance(value, str | dict | list) or not value or value == REDACTED:
-        return False
     segments = [segment.lower() for segment in _SEGMENT.findall(name)]
-    if not segments or segments[-1] in _POINTERS:
+    if not segments or segments[-1] in _POINTERS or not _may_be_secret(value):
         return False
     if len(segments) == 1 and segments[0] in _WHOLE_NAMES:
+        return not (isinstance(value, str) and value.isalpha() and value.islower())  # token: sentence, auth: negotiate
+    if segments[-1] == "token" and isinstance(value, str) and _OPAQUE.fullmatch(value):
         return True
-    return not _WORDS.isdisjoint(segments) or not _PAIRS.isdisjoint(pairwise(segments))
+    words = [segment for segment in segments if not segment.isdigit() and segment not in _STAGES]
+    return (
+        not _WORDS.isdisjoint(words)
+        or not _PAIRS.isdisjoint(pairwise(words))
+        or not _LAST_WORDS.isdisjoint(words[-1:])
+        or "".join(words).endswith(_ENDINGS)
+    )
+
+
+def _may_be_secret(value: object) -> bool:
+    """Whether a value could be one: a text that is no placeholder, or a collection that holds such a text."""
+    if isinstance(value, dict):
+        return any(_may_be_secret(item) and not _is_pointer(key) for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return any(_may_be_secret(item) for item in value)
+    if not isinstance(value, str) or not value.strip():
+        return False
+    return value.strip().lower() not in _NO_SECRETS and not _PLACEHOLDER.fullmatch(value.strip())
+
+
+def _is_pointer(name: str) -> bool:
+    return (_SEGMENT.findall(name) or [""])[-1].lower() in _POINTERS

@@ -13,8 +13,9 @@ from enum import StrEnum
 from math import isfinite
 from typing import Any, Final, NoReturn
 
-from checkpoint_store.errors import StateFormatError
-from checkpoint_store.frozen import FrozenDict, freeze, thaw
+from checkpoint_store import codec
+from checkpoint_store.errors import InvalidResultError, StateFormatError
+from checkpoint_store.frozen import FrozenDict, FrozenList, freeze, thaw
 
 SCHEMA_VERSION: Final = "1.0"
 """The schema that this version reads and writes: the newest migration, and a state file's ``version``."""
@@ -73,6 +74,21 @@ class Progress:
         return self.total_chunks - self.completed_chunks
 
 
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that a check found wrong in a store."""
+
+    what: str
+    reason: str
+    job_id: str | None = None
+    chunk_index: int | None = None
+
+    def __str__(self) -> str:
+        where = "" if self.job_id is None else f" of job {self.job_id}"
+        where += "" if self.chunk_index is None else f", chunk {self.chunk_index}"
+        return f"{self.what}{where} {self.reason}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class ProcessingState:
     """A snapshot of one job, equal to its JSON form.
@@ -102,13 +118,15 @@ class ProcessingState:
 
     def __post_init__(self) -> None:
         _check_fields(self)
-        results = pair_results(self.completed_chunks, self.processed_results)
+        config = _frozen("config", "", dict(self.config))
+        plain = [_frozen("processed_results", f"[{at}]", result) for at, result in enumerate(self.processed_results)]
+        results = pair_results(self.completed_chunks, plain)
         completed = sorted(self.completed_chunks, key=lambda index: (index not in results, index))
         put = object.__setattr__
         put(self, "status", JobStatus(self.status))
         put(self, "completed_chunks", tuple(completed))
-        put(self, "processed_results", tuple(freeze(results[index]) for index in sorted(results)))
-        put(self, "config", freeze(dict(self.config)))
+        put(self, "processed_results", tuple(results.values()))
+        put(self, "config", config)
 
     @property
     def is_resumable(self) -> bool:
@@ -165,6 +183,8 @@ class ProcessingState:
     @classmethod
     def from_json(cls, text: str | bytes) -> ProcessingState:
         """Return the state that a JSON text describes; the inverse of :meth:`to_json`."""
+        if not isinstance(text, str | bytes):
+            raise StateFormatError(None, f"is a {type(text).__name__}, not JSON text")
         try:
             decoded = text.decode("utf-8") if isinstance(text, bytes) else text
             data = json.loads(
@@ -209,10 +229,29 @@ def pair_results(completed: Sequence[int], results: Sequence[Any]) -> dict[int, 
                 "processed_results",
                 f"[{position}] says chunk_index {index}, which is not in completed_chunks",
             )
-        if index in paired and paired[index] != result:
+        if index in paired and not _same(paired[index], result):
             _fail("processed_results", f"[{position}] is a second, different result for chunk {index}")
         paired[index] = result
     return dict(sorted(paired.items()))
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Equal as JSON, where 1, 1.0 and true are three values."""
+    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+
+
+def _frozen(name: str, at: str, value: object) -> Any:
+    """Return a value of the field ``name``, frozen; what JSON cannot hold is an error with its place in the field."""
+    if isinstance(value, FrozenDict | FrozenList):
+        return value
+    try:
+        plain = codec.to_json_value(value, at)
+        codec.check(plain, at)
+    except InvalidResultError as error:
+        raise StateFormatError(name, f"{error.path} {error.reason}".strip()) from error
+    except RecursionError:
+        raise StateFormatError(name, f"{at} holds itself, or is nested too deeply".strip()) from None
+    return freeze(plain)
 
 
 def _check_version(version: object) -> None:
@@ -229,9 +268,11 @@ def _check_fields(state: ProcessingState) -> None:
     for name in ("job_id", "file_name"):
         if not isinstance(getattr(state, name), str) or not getattr(state, name):
             _fail(name, f"is {getattr(state, name)!r}, not a non-empty text")
+        _check_text(name, getattr(state, name))
     for name in ("video_title", "model", "provider", "error_message"):
         if not isinstance(getattr(state, name), str | None):
             _fail(name, f"is {getattr(state, name)!r}, neither text nor null")
+        _check_text(name, getattr(state, name) or "")
     if state.status not in list(JobStatus):
         _fail("status", f"is {state.status!r}, not one of {', '.join(JobStatus)}")
     for name in ("started_at", "updated_at"):
@@ -241,6 +282,13 @@ def _check_fields(state: ProcessingState) -> None:
     _check_chunks(state.total_chunks, state.completed_chunks)
     if not isinstance(state.processed_results, list | tuple):
         _fail("processed_results", f"is a {type(state.processed_results).__name__}, not a list")
+
+
+def _check_text(name: str, value: str) -> None:
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        _fail(name, f"is {value!r}, which has a lone surrogate: no UTF-8 file can hold it")
 
 
 def _check_time(name: str, value: object) -> None:

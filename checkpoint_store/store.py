@@ -9,21 +9,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from checkpoint_store import codec
-from checkpoint_store._db import opening, planning, queries, saving
+from checkpoint_store._db import checkup, opening, planning, queries, saving
+from checkpoint_store._db.backup import RollingBackup, back_up, backups_of, remove_backups
 from checkpoint_store._db.engine import AnyDatabase, Database
+from checkpoint_store._db.target import lock_path, resolve
 from checkpoint_store._db.writer import Writer
 from checkpoint_store.errors import (
     CheckpointStoreError,
     InvalidArgumentError,
     InvalidResultError,
     StateFormatError,
+    StoreRecovered,
     StoreTargetError,
 )
-from checkpoint_store.export import StateFile, read_state, refuse_stranger
+from checkpoint_store.export import StateFile, glance, read_state, refuse_own, refuse_stranger
 from checkpoint_store.job import Job, Room
 from checkpoint_store.plan import Fingerprint, Plan, digest_of_fingerprints, fingerprint
 from checkpoint_store.redact import redact_secrets, redact_text, reject_secrets
-from checkpoint_store.state import SCHEMA_VERSION, JobStatus, ProcessingState
+from checkpoint_store.state import SCHEMA_VERSION, JobStatus, Problem, ProcessingState
 
 if TYPE_CHECKING:
     import os
@@ -84,29 +87,30 @@ class CheckpointStore:
             raise InvalidArgumentError(
                 "lock_timeout_seconds", lock_timeout_seconds, "is not a number of seconds from 0"
             )
-        self.path: Final = opening.resolve(target)
+        self.path: Final = resolve(target)
         self.durability: Final = durability
         self.state_file: Final = self._state_path(state_file)
-        self._lock: Final = opening.lock_path(self.path)
+        self._lock: Final = lock_path(self.path)
         self._lock_timeout_seconds = lock_timeout_seconds
-        if self.state_file is not None and not read_only:
-            refuse_stranger(self.state_file)
-        database = opening.open_database(
-            self.path,
-            durability=durability,
-            lock_timeout_seconds=lock_timeout_seconds,
-            migrate=migrate,
-            read_only=read_only,
+        waiting = None if read_only else self._state_to_import()
+        opener = opening.Opener(
+            self.path, self._state_copies(), durability=durability, lock_timeout_seconds=lock_timeout_seconds
         )
+        database = opener.open_read_only() if read_only else opener.open(migrate=migrate)
         self._database = database
-        self._room = Room(
-            database, Writer(database) if isinstance(database, Database) else None, self._make_state_file(database)
-        )
+        self._room = self._make_room(database)
+        self.recovery: Final = opener.report
+        """What opening had to recover, or None."""
         try:
-            self._import_what_is_left()
+            self._import_what_is_left(waiting)
         except BaseException:
             self._close_database()
             raise
+        if self.recovery is not None:
+            warnings.warn(str(self.recovery), StoreRecovered, stacklevel=2)
+
+    def _state_copies(self) -> tuple[Path, ...]:
+        return () if self.state_file is None else (self.state_file, self.state_file.with_suffix(".bak"))
 
     def _state_path(self, state_file: str | os.PathLike[str] | _Beside | None) -> Path | None:
         if state_file is None:
@@ -114,16 +118,31 @@ class CheckpointStore:
         if isinstance(state_file, _Beside):
             return self.path.with_suffix(".json")
         path = Path(state_file).absolute()
-        if path == self.path:
-            raise StoreTargetError(path, "it is given as the store file and as the state file; they are two files")
+        if path.suffix in (".db", ".lock", ".bak"):
+            raise StoreTargetError(path, f"the suffix {path.suffix} is for the files beside a state file; use .json")
         if not path.parent.is_dir():
             raise StoreTargetError(path, f"the folder {path.parent} of the state file does not exist; create it first")
+        refuse_own(path, self.path)
         return path
 
-    def _make_state_file(self, database: AnyDatabase) -> StateFile | None:
-        if self.state_file is None or database.read_only:
+    def _state_to_import(self) -> ProcessingState | None:
+        """Return the state that a store which is yet to be created takes in; refuse, before that, what cannot be."""
+        if self.state_file is None:
             return None
-        return StateFile(database, self.state_file, self._lock, lock_timeout_seconds=self._lock_timeout_seconds)
+        backup = self.state_file.with_suffix(".bak")
+        refuse_stranger(self.state_file)
+        refuse_stranger(backup)
+        if self.path.exists() or backups_of(self.path) or not (self.state_file.exists() or backup.exists()):
+            return None
+        return _first_sound(self.state_file, backup)
+
+    def _make_room(self, database: AnyDatabase) -> Room:
+        if not isinstance(database, Database):
+            return Room(database, None, None, None)
+        follower = None
+        if self.state_file is not None:
+            follower = StateFile(database, self.state_file, self._lock, lock_timeout_seconds=self._lock_timeout_seconds)
+        return Room(database, Writer(database), follower, RollingBackup(database, self._lock))
 
     # -- jobs
 
@@ -221,32 +240,29 @@ class CheckpointStore:
     def delete_job(self, job_id: str) -> None:
         """Delete a job, its completed chunks and its results for good, from every file of this store.
 
-        Its bytes are overwritten, and the state file is removed where it shows this job.
+        Its bytes are overwritten; the state file is removed where it shows this job, and so are the automatic backups.
 
         Raises:
             JobNotFound: there is none (or more than one) with this id or prefix.
         """
         database = self._open
 
-        def work(connection: Connection) -> JobRecord:
-            record = queries.find_job(connection, job_id, self.path)
-            queries.delete_job(connection, record.job_id)
-            return record
+        def work(connection: Connection) -> None:
+            queries.delete_job(connection, queries.find_job(connection, job_id, self.path).job_id)
 
-        record = database.write(work)
-        if self._room.state_file is not None:
-            self._room.state_file.forget(record.job_id)
-            if record.is_current or self._state_file_shows(record.job_id):
-                self._room.state_file.remove()
+        # The state file goes first: one that outlived its job would be taken for a job that the store has lost.
+        self._remove_state_file_of(self.job(job_id).job_id)
+        database.write(work)
         if isinstance(database, Database):
             database.scrub_log(queries.touch)
+            remove_backups(self.path)
 
-    def _state_file_shows(self, job_id: str) -> bool:
-        assert self.state_file is not None
-        try:
-            return read_state(self.state_file).job_id == job_id
-        except CheckpointStoreError:
-            return False
+    def _remove_state_file_of(self, job_id: str) -> None:
+        if self._room.state_file is not None:
+            self._room.state_file.forget(job_id)
+            seen = glance(self._room.state_file.path)
+            if self.current_job_id() == job_id or (seen is not None and seen[0] == job_id):
+                self._room.state_file.remove()
 
     # -- states
 
@@ -260,12 +276,19 @@ class CheckpointStore:
             StateFormatError: the file is no state; it names the field.
             ChunkAlreadyCompleted: the store has another result for a chunk. Nothing was imported.
         """
-        state, _ = _without_secrets(read_state(Path(path).absolute()))
+        source = Path(path).absolute()
+        refuse_own(source, self.path)  # reading the live store file would drop SQLite's locks on it
+        state, _ = _without_secrets(read_state(source))
         return self._save(state, replace=False)
 
     def save_state(self, state: ProcessingState) -> Job:
-        """Take a state into the store as the current job: what it says holds, and chunks it lacks stay complete."""
+        """Take a state into the store as the current job: what it says holds, and chunks it lacks stay complete.
+
+        A secret in its config is refused; one in its error message is replaced by ``"[redacted]"``.
+        """
         reject_secrets(state.to_dict()["config"])
+        if state.error_message is not None:
+            state = state.replace(error_message=redact_text(state.error_message))
         return self._save(state, replace=True)
 
     def _save(self, state: ProcessingState, *, replace: bool) -> Job:
@@ -273,17 +296,35 @@ class CheckpointStore:
         self._room.job_changed(record.job_id)
         return self._job(record)
 
-    def _import_what_is_left(self) -> None:
-        """A new store beside a state file takes it in: written before stores existed, or all that survived."""
+    def _import_what_is_left(self, waiting: ProcessingState | None) -> None:
+        """Take in what the state file knows and the store does not.
+
+        It was written before stores existed, or is all that survived, or the store went back in time (a log that was
+        lost, an older copy put in its place). Either way the next export would write over it.
+        """
         state_file = self._room.state_file
         if state_file is None or not (state_file.path.exists() or state_file.backup.exists()):
             return
         if self._records(limit=1):
+            self._import_what_is_ahead(state_file.path)
             return
-        state, redacted = _without_secrets(_first_sound(state_file.path, state_file.backup))
+        state, redacted = _without_secrets(waiting or _first_sound(state_file.path, state_file.backup))
         self._save(state, replace=False)
         if redacted:
             state_file.backup.unlink(missing_ok=True)
+
+    def _import_what_is_ahead(self, path: Path) -> None:
+        seen = glance(path)
+        if seen is None:
+            return
+        row = self._open.read_row("SELECT completed_count FROM jobs WHERE job_id = ?", (seen[0],))
+        known = 0 if row is None else row[0]
+        if seen[1] > known:
+            self._save(_without_secrets(read_state(path))[0], replace=False)
+            message = (
+                f"{path} knew of {seen[1]} completed chunks of job {seen[0]}, and {self.path} of {known}: taken in"
+            )
+            warnings.warn(message, StoreRecovered, stacklevel=5)
 
     # -- the store itself
 
@@ -298,6 +339,21 @@ class CheckpointStore:
             "read_only": self._open.read_only,
             **self._open.read(queries.facts),
         }
+
+    def check(self) -> list[Problem]:
+        """Compare everything in the store with everything else: structure, references, counts, every result's digest.
+
+        Returns what is wrong, or an empty list. Reads only.
+        """
+        return checkup.check(self._open)
+
+    def backup(self, path: str | os.PathLike[str]) -> Path:
+        """Copy the store as it is now, while it is in use, to ``path``; verified, durable, 0600 when this returns."""
+        target = Path(path).absolute()
+        if target in (self.path, self.state_file) or target.is_dir() or not target.parent.is_dir():
+            raise StoreTargetError(target, "a backup needs a file name of its own in an existing folder")
+        back_up(self._open, target)
+        return target
 
     def close(self) -> None:
         """Make the state file exact and close the store. Closing twice is fine."""
@@ -356,7 +412,8 @@ def _pieces(chunks: Iterable[Any] | None, total_chunks: int | None) -> Sequence[
         raise InvalidArgumentError("chunks", chunks, f"is one {type(chunks).__name__}; give a list of chunks")
     if not isinstance(chunks, Iterable):
         raise InvalidArgumentError("chunks", chunks, "is not a list of chunks; for a number, use total_chunks=")
-    return chunks if isinstance(chunks, Sequence) else list(chunks)
+    # A list is copied: its caller may empty it while the job goes on.
+    return chunks if isinstance(chunks, Sequence) and not isinstance(chunks, list) else list(chunks)
 
 
 def _text(name: str, value: object, *, required: bool = False) -> Any:
@@ -375,7 +432,7 @@ def _checked_config(config: Mapping[str, Any] | None) -> dict[str, Any]:
     if config is None:
         return {}
     if not isinstance(config, Mapping):
-        raise InvalidArgumentError("config", config, "is not a mapping")
+        raise InvalidArgumentError("config", ..., f"is a {type(config).__name__}, not a mapping")
     plain = dict(config)
     try:
         text = codec.encode(plain, name="config")

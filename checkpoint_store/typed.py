@@ -7,11 +7,15 @@ import types
 import typing
 from collections.abc import Mapping, Sequence
 from enum import Enum
-from typing import Any, TypeVar, cast
+from functools import lru_cache
+from inspect import signature
+from typing import Any, Final, TypeVar, cast
 
 from checkpoint_store.errors import InvalidResultError
 
 T = TypeVar("T")
+
+_EXACT: Final = 2**53
 
 
 def as_type(value: Any, wanted: type[T], path: str = "result") -> T:
@@ -41,9 +45,15 @@ def _convert(value: Any, wanted: Any, path: str) -> Any:
 
 def _convert_model(value: Any, wanted: Any, path: str) -> Any:
     try:
-        return wanted.model_validate(value)
-    except ValueError as error:
-        raise _misfit(path, wanted, str(error)) from error
+        return wanted.model_validate(value, **_by_name(wanted))
+    except Exception as error:
+        raise _misfit(path, wanted, str(error) or type(error).__name__) from error
+
+
+@lru_cache
+def _by_name(wanted: Any) -> dict[str, bool]:
+    """A model is stored by the names of its fields, whatever their aliases (read back so from pydantic 2.11 on)."""
+    return {"by_alias": True, "by_name": True} if "by_name" in signature(wanted.model_validate).parameters else {}
 
 
 def _convert_dataclass(value: Any, wanted: Any, path: str) -> Any:
@@ -53,7 +63,11 @@ def _convert_dataclass(value: Any, wanted: Any, path: str) -> Any:
     unknown = value.keys() - fields.keys()
     if unknown:
         raise _misfit(path, wanted, f"it has fields that the class does not: {', '.join(sorted(unknown))}")
-    hints = typing.get_type_hints(wanted)
+    try:
+        hints = typing.get_type_hints(wanted)
+    except Exception as error:
+        why = f"its annotations cannot be read at run time ({error}); import what they name outside of TYPE_CHECKING"
+        raise _misfit(path, wanted, why) from error
     made: dict[str, Any] = {}
     for name, field in fields.items():
         if name in value:
@@ -72,9 +86,12 @@ def _convert_dataclass(value: Any, wanted: Any, path: str) -> Any:
 
 def _convert_enum(value: Any, wanted: type[Enum], path: str) -> Enum:
     try:
-        return wanted(value)
-    except ValueError as error:
+        member = wanted(value)
+    except Exception as error:
         raise _misfit(path, wanted, str(error)) from error
+    if member.value == value and type(member.value) is not type(value):  # true is not 1
+        raise _misfit(path, wanted, f"it is {value!r}")
+    return member
 
 
 def _convert_generic(value: Any, wanted: Any, origin: Any, path: str) -> Any:
@@ -87,10 +104,15 @@ def _convert_generic(value: Any, wanted: Any, origin: Any, path: str) -> Any:
         return value
     if origin is typing.Annotated:
         return _convert(value, arguments[0], path)
+    if not arguments and origin is not tuple:  # typing.List and its like without arguments
+        return _convert_plain(value, origin, path)
     if origin in (dict, Mapping):
         if not isinstance(value, dict):
             raise _misfit(path, wanted, f"it is {_kind(value)}")
-        return {key: _convert(item, arguments[1], f"{path}[{key!r}]") for key, item in value.items()}
+        return {
+            _convert(key, arguments[0], f"{path} key {key!r}"): _convert(item, arguments[1], f"{path}[{key!r}]")
+            for key, item in value.items()
+        }
     if origin in (list, Sequence, tuple):
         return _convert_sequence(value, wanted, origin, path)
     raise _misfit(path, wanted, "this kind of type is not supported; use a dataclass or a pydantic model")
@@ -112,8 +134,9 @@ def _convert_sequence(value: Any, wanted: Any, origin: Any, path: str) -> Any:
 
 def _convert_union(value: Any, wanted: Any, choices: tuple[Any, ...], path: str) -> Any:
     reasons: list[str] = []
-    # A plain type that fits exactly comes before one that would convert: 1 stays an int in float | int.
-    for choice in sorted(choices, key=lambda choice: type(value) is not choice):
+    # A plain type that fits exactly comes before one that would convert: 1 stays an int in float | int. A dict does
+    # not come before a dataclass.
+    for choice in sorted(choices, key=lambda choice: type(value) is not choice or choice is dict):
         try:
             return _convert(value, choice, path)
         except InvalidResultError as error:
@@ -126,12 +149,27 @@ def _convert_plain(value: Any, wanted: Any, path: str) -> Any:
         if value is None:
             return None
     elif wanted is float and type(value) is int:
-        return float(value)
+        if abs(value) <= _EXACT or value == _float(value):
+            return float(value)
     elif wanted is tuple and isinstance(value, list):
         return tuple(value)
-    elif isinstance(wanted, type) and isinstance(value, wanted) and (wanted is bool or type(value) is not bool):
+    elif isinstance(wanted, type) and _is_instance(value, wanted) and (wanted is bool or type(value) is not bool):
         return value
     raise _misfit(path, wanted, f"it is {_kind(value)}")
+
+
+def _float(value: int) -> float | None:
+    try:
+        return float(value)
+    except OverflowError:
+        return None
+
+
+def _is_instance(value: object, wanted: type) -> bool:
+    try:
+        return isinstance(value, wanted)
+    except TypeError:  # a TypedDict or a Protocol
+        return False
 
 
 def _kind(value: object) -> str:

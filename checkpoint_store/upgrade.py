@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from checkpoint_store._db import opening
+from checkpoint_store._db.target import resolve
 from checkpoint_store.errors import StoreTargetError
 from checkpoint_store.state import SCHEMA_VERSION
 
@@ -33,7 +34,7 @@ def migration_status(target: str | os.PathLike[str]) -> MigrationStatus:
         StoreTargetError: there is no store there.
         SchemaTooNew: a newer version of this library wrote it.
     """
-    path = opening.resolve(target)
+    path = resolve(target)
     if not path.exists():
         raise StoreTargetError(path, "there is no such file")
     current, pending = opening.migration_status(path)
@@ -49,11 +50,6 @@ def migrate(target: str | os.PathLike[str], *, lock_timeout_seconds: float = 10.
         MigrationFailed: the file is as it was; the error says where the copy is.
     """
     before = migration_status(target)
-    opening.open_database(
-        before.path,
-        durability="power-loss",
-        lock_timeout_seconds=lock_timeout_seconds,
-        migrate=True,
-        read_only=False,
-    ).close()
+    opener = opening.Opener(before.path, (), durability="power-loss", lock_timeout_seconds=lock_timeout_seconds)
+    opener.open().close()
     return before

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import sqlite3
+import time
 from contextlib import closing, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from checkpoint_store._db import failures
 from checkpoint_store._db.engine import driver_of
-from checkpoint_store.errors import StoreDamaged
-from checkpoint_store.files import create_private, storage_error, sync_folder
+from checkpoint_store.errors import CheckpointStoreError, StoreDamaged
+from checkpoint_store.files import create_private, free_bytes, storage_error, sweep, sync_folder
+from checkpoint_store.locks import file_lock
+from checkpoint_store.state import SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,6 +23,15 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from checkpoint_store._db.engine import AnyDatabase
+
+_NAME: Final = re.compile(r"\.backup-(?P<version>\d+\.\d+)-(?P<number>\d+)$")
+_KEPT: Final = 2
+"""Of each schema version, so many automatic backups stay."""
+_SHARE: Final = 0.02
+"""Of the elapsed time, what rolling backups may cost."""
+_CREDIT_SECONDS: Final = 0.25
+_INTERVAL_SECONDS: Final = 60.0
+_SHARE_OF_FREE_SPACE: Final = 0.2
 
 
 def back_up(database: AnyDatabase, target: Path) -> None:
@@ -28,11 +41,12 @@ def back_up(database: AnyDatabase, target: Path) -> None:
         create_private(partial)  # first: SQLite would create it by the umask
         try:
             database.read(lambda connection: _copy(connection, partial))
-            _verify(partial)
+            verify(partial)
             os.replace(partial, target)
         except BaseException:
-            with suppress(OSError):
-                partial.unlink()
+            for suffix in ("-journal", ""):
+                with suppress(OSError):
+                    os.unlink(f"{partial}{suffix}")
             raise
         sync_folder(target.parent)
     except OSError as error:
@@ -50,7 +64,8 @@ def _copy(connection: Connection, target: Path) -> None:
             raise failures.translate(error, target, 0) from error
 
 
-def _verify(target: Path) -> None:
+def verify(target: Path) -> None:
+    """Raise :class:`StoreDamaged` unless the file at ``target``, which no one has open, is a sound database."""
     with closing(_open(target)) as copy:
         try:
             found = copy.execute("PRAGMA integrity_check(1)").fetchone()[0]
@@ -62,3 +77,90 @@ def _verify(target: Path) -> None:
 
 def _open(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None)
+
+
+# -- automatic ones, beside the store: NAME.backup-VERSION-NUMBER. Numbers, not times: clocks jump.
+
+
+def backups_of(path: Path) -> list[Path]:
+    """Return the automatic backups beside a store file, newest first."""
+    return [backup for _, _, backup in sorted(_numbered(path), reverse=True)]
+
+
+def _numbered(path: Path) -> list[tuple[int, str, Path]]:
+    found = []
+    with suppress(OSError):
+        for name in os.listdir(path.parent):  # noqa: PTH208 - names are what is matched
+            match = _NAME.search(name)
+            if match is not None and name[: match.start()] == path.name:
+                found.append((int(match["number"]), match["version"], path.with_name(name)))
+    return found
+
+
+def next_backup(path: Path, version: str) -> Path:
+    """Return the name for the next automatic backup of a store that has schema ``version``."""
+    number = max((number for number, _, _ in _numbered(path)), default=0) + 1
+    return path.with_name(f"{path.name}.backup-{version}-{number:04d}")
+
+
+def thin_out(path: Path) -> None:
+    """Remove automatic backups but the newest few of each schema version."""
+    seen: dict[str, int] = {}
+    for _, version, backup in sorted(_numbered(path), reverse=True):
+        seen[version] = seen.get(version, 0) + 1
+        if seen[version] > _KEPT:
+            with suppress(OSError):
+                backup.unlink()
+
+
+def remove_backups(path: Path) -> None:
+    """Remove every automatic backup, so that what was deleted from the store is in none of them."""
+    for backup in backups_of(path):
+        try:
+            backup.unlink(missing_ok=True)
+        except OSError as error:
+            raise storage_error(error, backup) from error
+
+
+class RollingBackup:
+    """Backs a store up when a job ends and from time to time in between, at a small share of time and space."""
+
+    def __init__(self, database: AnyDatabase, lock: Path) -> None:
+        self._database = database
+        self._lock = lock
+        self._credit = _CREDIT_SECONDS
+        self._counted_at = time.monotonic()
+        self._next_at = self._counted_at + _INTERVAL_SECONDS
+
+    def follow(self) -> None:
+        """A chunk was completed: back up if it is time to."""
+        if time.monotonic() >= self._next_at:
+            self.make()
+
+    def make(self) -> Path | None:
+        """Back up unless that would cost more than its share; the store works on whatever happens to it."""
+        moment = time.monotonic()
+        self._next_at = moment + _INTERVAL_SECONDS
+        self._credit = min(_CREDIT_SECONDS, self._credit + (moment - self._counted_at) * _SHARE)
+        self._counted_at = moment
+        if self._credit <= 0 or not self._fits():
+            return None
+        try:
+            with file_lock(self._lock, 0.0):
+                sweep(self._database.path)
+                target = next_backup(self._database.path, SCHEMA_VERSION)
+                back_up(self._database, target)
+                thin_out(self._database.path)
+                return target
+        except CheckpointStoreError:
+            return None
+        finally:
+            self._credit -= time.monotonic() - moment
+
+    def _fits(self) -> bool:
+        free = free_bytes(self._database.path)
+        try:
+            size = self._database.path.stat().st_size
+        except OSError:
+            return False
+        return free is None or size < free * _SHARE_OF_FREE_SPACE

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import text
 
-from checkpoint_store._db import migrate, opening
+from checkpoint_store._db import migrate
+from checkpoint_store._db import target as targets
 from checkpoint_store._db.engine import Database, ReadOnlyDatabase
 from checkpoint_store.errors import CheckpointStoreError, StoreTargetError
 from checkpoint_store.files import create_private
@@ -25,7 +26,7 @@ _TIMEOUT_SECONDS = 10.0
 def run_command(target: str, command: str, run: Callable[[Connection], object]) -> None:
     """Run an Alembic command on the store at ``target``; only upgrade, downgrade and stamp write."""
     try:
-        path = opening.resolve(target)
+        path = targets.resolve(target)
         if command in _WRITES:
             _write(path, command, run)
         else:
@@ -46,12 +47,12 @@ def _read(path: Path, run: Callable[[Connection], object]) -> None:
 
 
 def _write(path: Path, command: str, run: Callable[[Connection], object]) -> None:
-    with file_lock(opening.lock_path(path), _TIMEOUT_SECONDS):
+    with file_lock(targets.lock_path(path), _TIMEOUT_SECONDS):
         if not path.exists():
             if command != "upgrade":
                 raise StoreTargetError(path, "there is no such file; create it with: alembic upgrade head")
             create_private(path)
-        opening.inspect(ReadOnlyDatabase(path, lock_timeout_seconds=_TIMEOUT_SECONDS))
+        targets.inspect(ReadOnlyDatabase(path, lock_timeout_seconds=_TIMEOUT_SECONDS))
         database = Database(path, durability="power-loss", lock_timeout_seconds=_TIMEOUT_SECONDS)
         try:
             backup = migrate.run(database, command, run)

@@ -7,7 +7,6 @@ migration runs at a time in a process, whichever the file.
 from __future__ import annotations
 
 import threading
-from datetime import UTC, datetime
 from hashlib import sha256
 from importlib import resources
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import text
 
-from checkpoint_store._db.backup import back_up
+from checkpoint_store._db.backup import back_up, next_backup, thin_out
 from checkpoint_store.errors import CheckpointStoreError, MigrationFailed, StoreBusy
 
 if TYPE_CHECKING:
@@ -85,10 +84,11 @@ def run(database: Database, wanted: str, migrate: Callable[[Connection], object]
     """Run ``migrate`` on the store under every guard: a verified copy, one transaction, checks before its commit."""
     with _one_at_a_time:
         found = current_version(database)
-        backup = None if found is None else _backup_path(database.path, found)
+        backup = None if found is None else next_backup(database.path, found)
         try:
             if backup is not None:
                 back_up(database, backup)
+                thin_out(database.path)
             with database.without_foreign_keys():
                 database.write(lambda connection: _checked(connection, found, migrate))
         except StoreBusy:
@@ -99,11 +99,6 @@ def run(database: Database, wanted: str, migrate: Callable[[Connection], object]
             reason = f"{type(error).__name__}: {error}"
             raise MigrationFailed(database.path, found, wanted, reason, backup) from error
     return backup
-
-
-def _backup_path(path: Path, version: str) -> Path:
-    moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
-    return path.with_name(f"{path.name}.backup-{version}-{moment}")
 
 
 def _checked(connection: Connection, found: str | None, migrate: Callable[[Connection], object]) -> None:

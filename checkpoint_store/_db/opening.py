@@ -1,183 +1,165 @@
-"""From a target to an open, current store: checked first, created or upgraded under the lock, else left alone."""
+"""From a path to an open, current, sound store: created, upgraded or recovered under the lock, or left alone."""
 
 from __future__ import annotations
 
 import os
-import sqlite3
-import stat
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy import text
 
-from checkpoint_store._db import failures
-from checkpoint_store._db.engine import AnyDatabase, Database, ReadOnlyDatabase, driver_of
-from checkpoint_store._db.schema import APPLICATION_ID
-from checkpoint_store.errors import (
-    SchemaTooNew,
-    SchemaTooOld,
-    StorageUnavailableError,
-    StoreDamaged,
-    StoreTargetError,
-)
-from checkpoint_store.files import create_private, storage_error
+from checkpoint_store._db import target
+from checkpoint_store._db.engine import Database, ReadOnlyDatabase
+from checkpoint_store._db.target import EMPTY, check_version, inspect, lock_path
+from checkpoint_store.errors import StorageUnavailableError, StoreDamaged, StoreTargetError
+from checkpoint_store.files import create_private, storage_error, sweep
 from checkpoint_store.locks import file_lock
 from checkpoint_store.state import RELEASED_VERSIONS, SCHEMA_VERSION
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
     from sqlalchemy import Connection
 
     from checkpoint_store._db.connect import Durability
+    from checkpoint_store._db.recover import RecoveryReport
 
-_EMPTY = ""
-
-
-def resolve(target: str | os.PathLike[str]) -> Path:
-    """Return the absolute path that a target names, or raise :class:`StoreTargetError`. Touches nothing."""
-    name = os.fsdecode(target)
-    if not name:
-        raise StoreTargetError(name, "give the path of a file, such as .processing_state.db")
-    if name.startswith("sqlite://"):
-        name = name.removeprefix("sqlite://").removeprefix("/")
-    if "://" in name or name.startswith(("file:", ":memory:")) or "\0" in name:
-        raise StoreTargetError(name, "give the path of a local file (or sqlite:///PATH); nothing else can be a store")
-    path = Path(name).absolute()
-    try:
-        path = _follow(path)
-        if not path.parent.is_dir():
-            raise StoreTargetError(path, f"the folder {path.parent} does not exist; create it first")
-        _check_kind(path)
-    except OSError as error:
-        raise StoreTargetError(path, error.strerror or str(error)) from error
-    return path
+_QUICK_TO_CHECK_BYTES = 8 * 1024 * 1024
+"""A file of this size is checked in some milliseconds, so each time; a larger one after an unclean end."""
 
 
-def _follow(path: Path) -> Path:
-    """Follow a symlink of our own to an existing file of our own; nothing is ever created through one."""
-    if not path.is_symlink():
-        return path
-    if not path.exists():
-        raise StoreTargetError(path, "it is a symlink to a file that does not exist; give the file itself")
-    real = path.resolve()
-    owner = os.getuid() if hasattr(os, "getuid") else 0
-    if owner not in (0, real.stat().st_uid) or path.lstat().st_uid not in (owner, 0):
-        raise StoreTargetError(path, f"it is a symlink to {real}, which belongs to another user; give the file itself")
-    return real
+class Opener:
+    """Opens one store file. ``state_files`` are the copies in JSON that may know of it."""
 
+    def __init__(
+        self, path: Path, state_files: Sequence[Path], *, durability: Durability, lock_timeout_seconds: float
+    ) -> None:
+        self.path = path
+        self.state_files = tuple(state_files)
+        self.durability = durability
+        self.lock_timeout_seconds = lock_timeout_seconds
+        self.report: RecoveryReport | None = None
+        """Of the recovery that opening took, where it took one."""
 
-def _check_kind(path: Path) -> None:
-    if path.suffix in (".json", ".lock", ".bak"):
-        raise StoreTargetError(path, f"the suffix {path.suffix} is for the files beside a store; use .db")
-    try:
-        mode = path.stat().st_mode
-    except FileNotFoundError:
-        return
-    if stat.S_ISDIR(mode):
-        raise StoreTargetError(path, "it is a folder; give the path of a file in it")
-    if not stat.S_ISREG(mode):
-        raise StoreTargetError(path, "it is not a regular file")
+    def open_read_only(self) -> ReadOnlyDatabase:
+        """Open the store without creating, changing or locking anything."""
+        if not self.path.exists():
+            raise StoreTargetError(self.path, "there is no such file")
+        database = ReadOnlyDatabase(self.path, lock_timeout_seconds=self.lock_timeout_seconds)
+        version = inspect(database, self.state_files)
+        if version == EMPTY:
+            raise StoreTargetError(self.path, "it is empty, and read_only=True creates nothing")
+        check_version(self.path, version)
+        return database
 
+    def open(self, *, migrate: bool = True) -> Database:
+        """Open the store, creating, upgrading or recovering it first where that is needed.
 
-def lock_path(path: Path) -> Path:
-    """Return the lock file that belongs to the store (or state file) at ``path``."""
-    return path.with_suffix(".lock")
-
-
-def open_database(
-    path: Path, *, durability: Durability, lock_timeout_seconds: float, migrate: bool, read_only: bool
-) -> AnyDatabase:
-    """Open the store at ``path``, creating or upgrading it first where that is needed and allowed."""
-    if read_only:
-        reading = ReadOnlyDatabase(path, lock_timeout_seconds=lock_timeout_seconds)
-        version = inspect(reading)
-        if version == _EMPTY:
-            raise StoreTargetError(path, "it is empty, and read_only=True creates nothing")
-        check_version(path, version)
-        return reading
-    version = _inspect_target(path, lock_timeout_seconds)
-    if version != SCHEMA_VERSION:
-        if version != _EMPTY and not migrate:
-            check_version(path, version)
-        _make_current(path, durability, lock_timeout_seconds)
-    database = Database(path, durability=durability, lock_timeout_seconds=lock_timeout_seconds)
-    try:
-        check_version(path, inspect(database))
-    except BaseException:
-        database.close()
-        raise
-    return database
-
-
-def _inspect_target(path: Path, lock_timeout_seconds: float) -> str:
-    """Return the schema version at a target that will be written, having touched nothing."""
-    if not path.exists():
-        if not os.access(path.parent, os.W_OK | os.X_OK):
-            raise StoreTargetError(path, f"no permission to create files in {path.parent}")
-        return _EMPTY
-    if not os.access(path, os.R_OK | os.W_OK):
-        raise StoreTargetError(path, "no permission to read and write it; open it with read_only=True to read")
-    try:
-        return inspect(ReadOnlyDatabase(path, lock_timeout_seconds=lock_timeout_seconds))
-    except StorageUnavailableError:
-        # A log without its index (files copied from elsewhere, or a first open just now): only a writer can read it.
-        return SCHEMA_VERSION
-
-
-def inspect(database: AnyDatabase) -> str:
-    """Return the schema version of a store, or ``""`` for an empty file.
-
-    Raises:
-        StoreTargetError: it is another program's file.
-        SchemaTooNew: it was written by a newer version of this library.
-    """
-    try:
-        version = database.read(_read_version)
-    except StoreDamaged as error:
-        raise StoreTargetError(database.path, f"it is no SQLite database that can be read ({error.reason})") from error
-    if version is None:
-        raise StoreTargetError(database.path, "it is a SQLite database of another program")
-    if version != _EMPTY and version not in RELEASED_VERSIONS:
-        raise SchemaTooNew(database.path, version, SCHEMA_VERSION)
-    return version
-
-
-def _read_version(connection: Connection) -> str | None:
-    driver = driver_of(connection)
-    try:
-        row = driver.execute(
-            "SELECT application_id, version_num FROM pragma_application_id, alembic_version"
-        ).fetchone()
-    except sqlite3.OperationalError as error:
-        if failures.code_of(error) != sqlite3.SQLITE_ERROR:
-            raise
-        row = None
-    if row is not None:
-        return str(row[1]) if row[0] == APPLICATION_ID else None
-    # Alembic's own table, left empty by a downgrade to nothing, is no stranger's.
-    strangers = "SELECT count(*) FROM sqlite_master WHERE name NOT LIKE '%alembic_version%'"
-    return None if connection.execute(text(strangers)).scalar_one() else _EMPTY
-
-
-def check_version(path: Path, version: str) -> None:
-    """Raise :class:`SchemaTooOld` unless ``version`` is the one that this code works with."""
-    if version != SCHEMA_VERSION:
-        raise SchemaTooOld(path, version or "none", SCHEMA_VERSION)
-
-
-def _make_current(path: Path, durability: Durability, lock_timeout_seconds: float) -> None:
-    from checkpoint_store._db import migrate  # noqa: PLC0415 - imports Alembic; a current store never comes here
-
-    with file_lock(lock_path(path), lock_timeout_seconds):
-        created = _create(path)
-        database = Database(path, durability=durability, lock_timeout_seconds=lock_timeout_seconds)
+        Raises:
+            StoreDamaged: it is damaged, and bringing back all that any copy knows of is not possible.
+        """
         try:
-            if inspect(database) != SCHEMA_VERSION:  # else another process was faster
+            return self._open_sound(migrate=migrate)
+        except StoreDamaged:
+            with self._locked():
+                return self._open_repaired(migrate=migrate)
+
+    def recover(self, reason: str, *, accept_loss: bool) -> RecoveryReport:
+        """Make the store anew from every copy, whatever its state; see :func:`recover.recover`."""
+        from checkpoint_store._db import recover  # noqa: PLC0415 - a sound store never comes here
+
+        with self._locked():
+            return recover.recover(self.path, self.state_files, reason, accept_loss=accept_loss)
+
+    def _locked(self) -> AbstractContextManager[None]:
+        return file_lock(lock_path(self.path), self.lock_timeout_seconds)
+
+    def _open_repaired(self, *, migrate: bool) -> Database:
+        from checkpoint_store._db import recover  # noqa: PLC0415 - a sound store never comes here
+
+        try:
+            return self._open_sound(migrate=migrate, locked=True)  # another process was faster
+        except StoreDamaged as error:
+            if recover.was_interrupted(self.path):
+                recover.put_in_place(self.path)
+            else:
+                self.report = recover.recover(self.path, self.state_files, error.reason)
+        return self._open_sound(migrate=migrate, locked=True)
+
+    def _open_sound(self, *, migrate: bool, locked: bool = False) -> Database:
+        missing = target.missing_from(self.path, self.state_files)
+        if missing is not None:
+            raise StoreDamaged(self.path, missing)
+        unclean = self._log_exists()
+        version = self._inspect_target()
+        if version != SCHEMA_VERSION:
+            if version != EMPTY and not migrate:
+                check_version(self.path, version)
+            if locked:
+                self._make_current()
+            else:
+                with self._locked():
+                    self._make_current()
+        database = self._database()
+        try:
+            check_version(self.path, inspect(database, self.state_files))
+            if unclean or self.path.stat().st_size <= _QUICK_TO_CHECK_BYTES:
+                database.read(self._quick_check)
+        except BaseException:
+            database.close()
+            raise
+        return database
+
+    def _database(self) -> Database:
+        return Database(self.path, durability=self.durability, lock_timeout_seconds=self.lock_timeout_seconds)
+
+    def _log_exists(self) -> bool:
+        """Whether a log is there: the last user did not get to close the store, or is still at work."""
+        with suppress(OSError):
+            return os.stat(f"{self.path}-wal").st_size > 0
+        return False
+
+    def _quick_check(self, connection: Connection) -> None:
+        found = connection.execute(text("PRAGMA quick_check(1)")).scalar_one()
+        if found != "ok":
+            raise StoreDamaged(self.path, " ".join(str(found).removeprefix("*** in database main ***").split()))
+
+    def _inspect_target(self) -> str:
+        """Return the schema version at a target that will be written, having touched nothing."""
+        path = self.path
+        if not path.exists():
+            if not os.access(path.parent, os.W_OK | os.X_OK):
+                raise StoreTargetError(path, f"no permission to create files in {path.parent}")
+            return EMPTY
+        if not os.access(path, os.R_OK | os.W_OK):
+            raise StoreTargetError(path, "no permission to read and write it; open it with read_only=True to read")
+        try:
+            reading = ReadOnlyDatabase(path, lock_timeout_seconds=self.lock_timeout_seconds)
+            return inspect(reading, self.state_files)
+        except StorageUnavailableError:
+            # A log without its index (copied from elsewhere, or a first open just now): only a writer can read it.
+            database = self._database()
+            try:
+                return inspect(database, self.state_files)
+            finally:
+                database.close()
+
+    def _make_current(self) -> None:
+        """Create the file, or bring it to the newest schema. Called under the lock file."""
+        from checkpoint_store._db import migrate  # noqa: PLC0415 - imports Alembic; a current store never comes here
+
+        sweep(self.path)
+        created = _create(self.path)
+        database = self._database()
+        try:
+            if inspect(database, self.state_files) != SCHEMA_VERSION:  # else another process was faster
                 migrate.upgrade(database, SCHEMA_VERSION)
         except BaseException:
             database.close()
             if created:
-                _remove(path)
+                _remove(self.path)
             raise
         database.close()
 
@@ -202,6 +184,6 @@ def _remove(path: Path) -> None:
 def migration_status(path: Path) -> tuple[str | None, tuple[str, ...]]:
     """Return the schema version of the file at ``path`` and the revisions above it. Writes nothing."""
     version = inspect(ReadOnlyDatabase(path, lock_timeout_seconds=10.0))
-    if version == _EMPTY:
+    if version == EMPTY:
         return None, RELEASED_VERSIONS
     return version, RELEASED_VERSIONS[RELEASED_VERSIONS.index(version) + 1 :]

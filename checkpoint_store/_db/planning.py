@@ -91,6 +91,7 @@ def _resume(connection: Connection, job: JobRecord, wish: Wish, path: Path) -> J
     if job.chunks_digest is None and wish.plan.chunks_digest is not None:
         # Begun (or imported) without the chunks at hand: the plan is the same as far as it is known, and complete now.
         changes["chunks_digest"] = wish.plan.chunks_digest
+    if wish.fingerprints is not None and queries.lacks_fingerprints(connection, job.job_id):
         _adopt_fingerprints(connection, job, wish)
     if job.completed_count < job.total_chunks:
         changes |= {"status": JobStatus.RUNNING.value, "error_message": None}
@@ -112,15 +113,16 @@ def _adopt_fingerprints(connection: Connection, job: JobRecord, wish: Wish) -> N
 
 def _reusable(connection: Connection, old: JobRecord, wish: Wish) -> dict[int, int]:
     """Return, for each new chunk that was done before, the old chunk with the same content."""
-    places: dict[str, list[int]] = {}
+    done: dict[int, str] = {}
+    first: dict[str, int] = {}
     for index, fingerprint in queries.fingerprints(connection, old.job_id):
         if fingerprint is not None:
-            places.setdefault(fingerprint, []).append(index)
+            done[index] = fingerprint
+            first.setdefault(fingerprint, index)
     found: dict[int, int] = {}
     for index, fingerprint in enumerate(wish.fingerprints or ()):
-        same = places.get(fingerprint)
-        if same:
-            found[index] = index if index in same else same[0]
+        if fingerprint in first:
+            found[index] = index if done.get(index) == fingerprint else first[fingerprint]
     return found
 
 

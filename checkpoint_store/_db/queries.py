@@ -68,11 +68,11 @@ def _record(row: RowMapping, path: Path) -> JobRecord:
 
 def find_job(connection: Connection, job_id: str, path: Path) -> JobRecord:
     """Return the job with this id or unique prefix of it, or raise :class:`JobNotFound`."""
+    if not job_id or any("\ud800" <= letter <= "\udfff" for letter in job_id):
+        raise JobNotFound(job_id, path)
     exact = connection.execute(select(jobs).where(jobs.c.job_id == job_id)).mappings().first()
     if exact is not None:
         return _record(exact, path)
-    if not job_id:
-        raise JobNotFound(job_id, path)
     # A range, not LIKE: an id is text, and % or _ in it mean themselves.
     starts_so = func.substr(jobs.c.job_id, 1, len(job_id)) == job_id
     found = connection.execute(select(jobs).where(starts_so).order_by(jobs.c.job_number.desc())).mappings().all()
@@ -153,6 +153,12 @@ def fingerprints(connection: Connection, job_id: str) -> Iterator[tuple[int, str
         yield index, fingerprint
 
 
+def lacks_fingerprints(connection: Connection, job_id: str) -> bool:
+    """Return whether a chunk of this job was completed while its content was not at hand."""
+    statement = select(_C.chunk_index).where(_C.job_id == job_id, _C.fingerprint.is_(None)).limit(1)
+    return connection.execute(statement).first() is not None
+
+
 def set_fingerprints(connection: Connection, job_id: str, pairs: list[dict[str, Any]]) -> None:
     """Fill in fingerprints (``at_index``, ``value``) of chunks that were completed without one."""
     statement = completed_chunks.update().where(
@@ -195,15 +201,17 @@ def verified(path: Path, job_id: str, index: int, text: str | None, *digests: st
     return text
 
 
+_RESULT_ROW: Final = (
+    select(_R.result, _C.digest)
+    .select_from(completed_chunks)
+    .outerjoin(chunk_results, and_(_R.job_id == _C.job_id, _R.chunk_index == _C.chunk_index))
+    .where(_C.job_id == bindparam("in_job"), _C.chunk_index == bindparam("at_index"))
+)
+
+
 def result_row(connection: Connection, job_id: str, index: int) -> tuple[str | None, str | None] | None:
     """Return (text, digest) of one completed chunk, or None where it is not complete."""
-    statement = (
-        select(_R.result, _C.digest)
-        .select_from(completed_chunks)
-        .outerjoin(chunk_results, and_(_R.job_id == _C.job_id, _R.chunk_index == _C.chunk_index))
-        .where(_C.job_id == job_id, _C.chunk_index == index)
-    )
-    row = connection.execute(statement).first()
+    row = connection.execute(_RESULT_ROW, {"in_job": job_id, "at_index": index}).first()
     return None if row is None else (row[0], row[1])
 
 
@@ -221,9 +229,13 @@ def totals(connection: Connection, job_id: str, keys: tuple[str, ...]) -> dict[s
     for key in keys:
         path = '$."' + key + '"'
         value, kind = func.json_extract(_R.result, path), func.json_type(_R.result, path)
-        whole, real = func.sum(case((kind == "integer", value))), func.sum(case((kind == "real", value)))
-        row = connection.execute(select(whole, real).where(_R.job_id == job_id)).one()
-        sums[key] = (row[0] or 0) if row[1] is None else (row[0] or 0) + row[1]
+        number = case((kind.in_(("integer", "real")), value))
+        whole, real = case((func.typeof(number) == "integer", number)), case((func.typeof(number) == "real", number))
+        # In halves: SQLite's sum of integers stops at 64 bits.
+        high, low = func.sum(whole.op(">>")(32)), func.sum(whole.op("&")(0xFFFFFFFF))
+        row = connection.execute(select(high, low, func.sum(real)).where(_R.job_id == job_id)).one()
+        integers = ((row[0] or 0) << 32) + (row[1] or 0)
+        sums[key] = integers if row[2] is None else integers + row[2]
     return sums
 
 

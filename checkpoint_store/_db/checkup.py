@@ -1,0 +1,51 @@
+"""Everything that a store says, compared with everything else that it says. Reads only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import text
+
+from checkpoint_store import codec
+from checkpoint_store._db import queries
+from checkpoint_store.state import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import Connection
+
+    from checkpoint_store._db.engine import AnyDatabase
+
+_PAGE = 200
+
+
+def check(database: AnyDatabase) -> list[Problem]:
+    """Return what is wrong with a store: structure, references, counts, and the digest of every result."""
+    return database.read(lambda connection: list(_problems(connection, database)))
+
+
+def _problems(connection: Connection, database: AnyDatabase) -> Iterator[Problem]:
+    found = list(connection.execute(text("PRAGMA integrity_check(20)")).scalars())
+    if found != ["ok"]:
+        for line in found:
+            yield Problem("the database's structure", str(line))
+        return  # what follows would read through damaged pages
+    for row in connection.execute(text("PRAGMA foreign_key_check")):
+        yield Problem(f"table {row[0]}", f"a row refers to a row of {row[2]} that is not there")
+    for job in queries.list_jobs(connection, database.path):
+        yield from _problems_of_job(connection, job)
+
+
+def _problems_of_job(connection: Connection, job: queries.JobRecord) -> Iterator[Problem]:
+    completed = sum(1 for _ in queries.indices(connection, job.job_id))
+    if completed != job.completed_count:
+        yield Problem("completed_count", f"says {job.completed_count}, but {completed} chunks are there", job.job_id)
+    after = -1
+    while page := queries.result_page(connection, job.job_id, after, _PAGE):
+        for index, result, *digests in page:
+            if result is None:
+                yield Problem("result", "is missing", job.job_id, index)
+            elif any(digest != codec.digest(job.job_id, index, result) for digest in digests):
+                yield Problem("result", "is not what was stored", job.job_id, index)
+        after = page[-1][0]

@@ -1,0 +1,280 @@
+"""A damaged store, made anew from every copy that survived: its own readable rows, backups, the state file, its .bak.
+
+The new file is built beside the damaged one and takes its place only when it is whole; the damaged files are moved
+aside, never deleted. A result counts only by a digest; one from a state file, which has none, must not contradict
+any digest that another copy knows.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from checkpoint_store import codec
+from checkpoint_store._db import migrate, queries
+from checkpoint_store._db.backup import backups_of
+from checkpoint_store._db.engine import Database, driver_of
+from checkpoint_store._db.salvage import Chunk, Copy, read_copy
+from checkpoint_store._db.schema import jobs as jobs_table
+from checkpoint_store._db.writer import Completion, record
+from checkpoint_store.errors import StateFormatError, StoreDamaged
+from checkpoint_store.files import create_private, sync_folder
+from checkpoint_store.frozen import thaw
+from checkpoint_store.locks import holders
+from checkpoint_store.state import SCHEMA_VERSION, ProcessingState, now
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from sqlalchemy import Connection
+
+_SIDECARS: Final = ("-wal", "-shm", "-journal")
+_READY: Final = ".recovered"
+_MOST_BACKUPS: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class JobRecovery:
+    """What came back of one job."""
+
+    job_id: str
+    file_name: str
+    recovered_chunks: int
+    lost_chunks: int
+    """Completed chunks that some copy knows of and none has a sound result for; they will be pending again."""
+    sources: tuple[tuple[str, int], ...]
+    """(copy, chunks taken from it), in the order in which the copies were asked."""
+
+    def __str__(self) -> str:
+        taken = ", ".join(f"{count} from {name}" for name, count in self.sources) or "none"
+        lost = f"; {self.lost_chunks} could not be brought back" if self.lost_chunks else ""
+        return f"job {self.job_id} ({self.file_name}): {self.recovered_chunks} chunks back ({taken}){lost}"
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveryReport:
+    """What a recovery did."""
+
+    path: Path
+    reason: str
+    jobs: tuple[JobRecovery, ...]
+    moved_aside: tuple[Path, ...]
+
+    @property
+    def lost_chunks(self) -> int:
+        """How many completed chunks could not be brought back, over all jobs."""
+        return sum(job.lost_chunks for job in self.jobs)
+
+    def __str__(self) -> str:
+        moved = ", ".join(path.name for path in self.moved_aside) or "nothing"
+        lines = "".join(f"\n  {job}" for job in self.jobs) or "\n  no job was found in any copy"
+        return f"{self.path} was damaged ({self.reason}) and was made anew; moved aside: {moved}{lines}"
+
+
+def recover(path: Path, state_files: Iterable[Path], reason: str, *, accept_loss: bool = False) -> RecoveryReport:
+    """Make the store at ``path`` anew from every copy. The caller holds the store's lock file.
+
+    Raises:
+        StoreDamaged: something that a copy knows of would be lost and ``accept_loss`` is not set, or another process
+            has the file open. Nothing was changed.
+    """
+    in_use = holders(path)
+    if in_use:
+        who = ", ".join(map(str, in_use))
+        raise StoreDamaged(path, f"{reason}; process {who} has it open: end it, and open the store again")
+    copies = _copies(path, state_files)
+    if not any(copy.jobs for copy in copies) and not accept_loss and path.exists():
+        raise StoreDamaged(path, f"{reason}; no job reads of it, and there is no other copy", remedy=_accepting(path))
+    fresh = path.with_name(f"{path.name}.tmp-{secrets.token_hex(6)}")
+    try:
+        jobs = _build(fresh, copies)
+        report = RecoveryReport(path, reason, jobs, ())
+        if report.lost_chunks and not accept_loss:
+            raise StoreDamaged(path, _what_would_be_lost(report), remedy=_accepting(path))  # noqa: TRY301
+        os.replace(fresh, f"{path}{_READY}")
+    except BaseException:
+        _remove_all(fresh)
+        raise
+    sync_folder(path.parent)
+    return RecoveryReport(path, reason, jobs, put_in_place(path))
+
+
+def put_in_place(path: Path) -> tuple[Path, ...]:
+    """Move the damaged files aside and the finished new one to ``path``; also ends a recovery that was killed here."""
+    ready = path.with_name(f"{path.name}{_READY}")
+    moved = move_aside(path, "corrupt")
+    os.replace(ready, path)
+    sync_folder(path.parent)
+    return moved
+
+
+def was_interrupted(path: Path) -> bool:
+    """Whether a recovery was killed between moving the damaged file aside and putting the new one in its place."""
+    return not path.exists() and path.with_name(f"{path.name}{_READY}").exists()
+
+
+def move_aside(path: Path, why: str) -> tuple[Path, ...]:
+    """Rename a store file and whatever belongs to it, together: a log left behind would undo what comes after."""
+    moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+    target = path.with_name(f"{path.name}.{why}-{moment}")
+    moved = []
+    for suffix in (*_SIDECARS, ""):
+        with suppress(FileNotFoundError):
+            os.replace(f"{path}{suffix}", f"{target}{suffix}")
+            moved.append(target.with_name(f"{target.name}{suffix}"))
+    sync_folder(path.parent)
+    return tuple(reversed(moved))
+
+
+def _accepting(path: Path) -> str:
+    return f"To accept that: checkpoint-store recover --accept-loss --store {path}"
+
+
+def _what_would_be_lost(report: RecoveryReport) -> str:
+    lost = [f"{job.lost_chunks} of {job.lost_chunks + job.recovered_chunks} completed chunks of job {job.job_id} "
+            f"({job.file_name})" for job in report.jobs if job.lost_chunks]  # fmt: skip
+    return f"{report.reason}; from all surviving copies together, {' and '.join(lost)} cannot be brought back"
+
+
+def _remove_all(path: Path) -> None:
+    for suffix in (*_SIDECARS, ""):
+        with suppress(OSError):
+            os.unlink(f"{path}{suffix}")
+
+
+# -- the copies
+
+
+def _copies(path: Path, state_files: Iterable[Path]) -> list[Copy]:
+    copies = [read_copy(path, "the damaged file")] if path.exists() else []
+    copies += [read_copy(backup, f"the backup {backup.name}") for backup in backups_of(path)[:_MOST_BACKUPS]]
+    for state_file in state_files:
+        with suppress(StateFormatError, OSError):
+            copies.append(_state_copy(state_file))
+    return copies
+
+
+def _state_copy(path: Path) -> Copy:
+    state = ProcessingState.from_json(path.read_bytes())
+    copy = Copy(f"the state file {path.name}")
+    copy.jobs[state.job_id] = _job_values(state)
+    results = state.results()
+    for index in state.completed_chunks:
+        chunk = copy.chunk(state.job_id, index, state.updated_at)
+        if index in results:
+            chunk.text = codec.encode(thaw(results[index]))
+            chunk.digest = codec.digest(state.job_id, index, chunk.text)
+    return copy
+
+
+def _job_values(state: ProcessingState) -> dict[str, Any]:
+    return {
+        "job_id": state.job_id,
+        "status": state.status.value,
+        "file_name": state.file_name,
+        "video_title": state.video_title,
+        "model": state.model,
+        "provider": state.provider,
+        "total_chunks": state.total_chunks,
+        "completed_count": len(state.completed_chunks),
+        "started_at": state.started_at,
+        "updated_at": state.updated_at,
+        "error_message": state.error_message,
+        "config": codec.encode(thaw(state.config)),
+        "chunks_digest": None,
+        "stretch_started_at": state.updated_at,
+        "stretch_completed_count": len(state.completed_chunks),
+        "is_current": 1,
+    }
+
+
+# -- the new file
+
+
+def _build(fresh: Path, copies: list[Copy]) -> tuple[JobRecovery, ...]:
+    create_private(fresh)
+    database = Database(fresh, durability="power-loss", lock_timeout_seconds=10.0)
+    try:
+        migrate.upgrade(database, SCHEMA_VERSION)
+        jobs = database.write(lambda connection: _fill(connection, copies, fresh))
+    finally:
+        database.close()
+    return jobs
+
+
+def _fill(connection: Connection, copies: list[Copy], path: Path) -> tuple[JobRecovery, ...]:
+    reports = []
+    for job_id, values in _all_jobs(copies).items():
+        queries.insert_job(connection, values | {"completed_count": 0})
+        taken = _fill_chunks(connection, job_id, values["total_chunks"], copies)
+        queries.recount(connection, job_id)
+        recovered = sum(taken.values())
+        lost = max(_known(job_id, copies) - recovered, 0)
+        reports.append(JobRecovery(job_id, values["file_name"], recovered, lost, tuple(taken.items())))
+        if recovered >= values["total_chunks"] and values["status"] == "running":
+            queries.finish_if_done(connection, job_id)
+        elif recovered < values["total_chunks"] and values["status"] == "completed" and lost:
+            queries.update_job(connection, job_id, path, status="paused", updated_at=now())
+    current = next((job_id for copy in copies for job_id, job in copy.jobs.items() if job["is_current"] == 1), None)
+    if current is not None:
+        queries.make_current(connection, current)
+    return tuple(reports)
+
+
+def _all_jobs(copies: list[Copy]) -> dict[str, dict[str, Any]]:
+    """Return each job as the best copy that knows it has it, in the order in which they were opened."""
+    found: dict[str, dict[str, Any]] = {}
+    for copy in copies:
+        for job_id, values in copy.jobs.items():
+            found.setdefault(job_id, values)
+            if found[job_id]["chunks_digest"] is None:
+                found[job_id] = found[job_id] | {"chunks_digest": values["chunks_digest"]}
+    wanted = [column.name for column in jobs_table.columns if column.name not in ("job_number", "is_current")]
+    ordered = sorted(found.items(), key=lambda item: item[1].get("job_number") or _LAST)
+    return {job_id: {name: values[name] for name in wanted} for job_id, values in ordered}
+
+
+_LAST: Final = 1 << 62
+
+
+def _fill_chunks(connection: Connection, job_id: str, total: int, copies: list[Copy]) -> Counter[str]:
+    driver, taken = driver_of(connection), Counter[str]()
+    indices = sorted({index for copy in copies for index in copy.chunks.get(job_id, ()) if 0 <= index < total})
+    for index in indices:
+        found = _best(job_id, index, copies)
+        if found is not None:
+            name, chunk = found
+            record(
+                driver,
+                Completion(job_id, index, chunk.completed_at or now(), chunk.text, chunk.digest, chunk.fingerprint),
+            )
+            taken[name] += 1
+    return taken
+
+
+def _best(job_id: str, index: int, copies: list[Copy]) -> tuple[str, Chunk] | None:
+    """Return the first copy's sound result of a chunk; one without a result only where no copy knows of any."""
+    known = [(copy.name, copy.chunks[job_id][index]) for copy in copies if index in copy.chunks.get(job_id, {})]
+    # The first digest is the newest: a result that was replaced since does not come back in its place.
+    wanted = next((chunk.digest for _, chunk in known if chunk.digest is not None), None)
+    fingerprint = next((chunk.fingerprint for _, chunk in known if chunk.fingerprint is not None), None)
+    if wanted is None:
+        name, chunk = known[0]
+        return name, Chunk(chunk.completed_at, fingerprint, None)
+    for name, chunk in known:
+        if chunk.text is not None and chunk.digest == wanted:
+            return name, Chunk(chunk.completed_at, fingerprint, wanted, chunk.text)
+    return None
+
+
+def _known(job_id: str, copies: list[Copy]) -> int:
+    """Return how many completed chunks of a job any copy knows of."""
+    indices = {index for copy in copies for index in copy.chunks.get(job_id, ())}
+    counts: list[int] = [copy.jobs[job_id]["completed_count"] for copy in copies if job_id in copy.jobs]
+    return max(len(indices), *counts, 0)

@@ -1,0 +1,263 @@
+"""Looking after a store file: check-up, recovery, restoring a backup. For people and programs that do not run a job."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sqlite3
+import stat
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from checkpoint_store._db import backup as backups
+from checkpoint_store._db import checkup, recover
+from checkpoint_store._db.connect import file_system, journal_mode_for
+from checkpoint_store._db.engine import ReadOnlyDatabase
+from checkpoint_store._db.opening import Opener
+from checkpoint_store._db.target import EMPTY, check_version, inspect, lock_path, resolve
+from checkpoint_store.errors import CheckpointStoreError, StoreDamaged, StoreTargetError
+from checkpoint_store.files import free_bytes, storage_error
+from checkpoint_store.locks import file_lock, holders
+from checkpoint_store.store import CheckpointStore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from checkpoint_store._db.recover import RecoveryReport
+
+Level = Literal["ok", "warning", "problem"]
+_FIXED: Final = ((3, 51, 3),)
+_BACK_PORTED: Final = ((3, 50, 7), (3, 44, 6))
+_LITTLE_SPACE: Final = 64 * 1024 * 1024
+_TIMEOUT_SECONDS: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of a doctor's report."""
+
+    level: Level
+    what: str
+    says: str
+    remedy: str | None = None
+
+
+def _opener(target: str | os.PathLike[str], state_file: str | os.PathLike[str] | None) -> Opener:
+    path = resolve(target)
+    state = path.with_suffix(".json") if state_file is None else Path(state_file).absolute()
+    copies = (state, state.with_suffix(".bak"))
+    return Opener(path, copies, durability="power-loss", lock_timeout_seconds=_TIMEOUT_SECONDS)
+
+
+def recover_store(
+    target: str | os.PathLike[str], *, state_file: str | os.PathLike[str] | None = None, accept_loss: bool = False
+) -> RecoveryReport:
+    """Make a store anew from every surviving copy: what reads of it, its backups, its state file and ``.bak``.
+
+    The files that were there are moved aside as ``NAME.corrupt-TIME``.
+
+    Raises:
+        StoreDamaged: something that a copy knows of would be lost and ``accept_loss`` is not set, or a process has the
+            store open. Nothing was changed.
+    """
+    report = _opener(target, state_file).recover("a recovery was asked for", accept_loss=accept_loss)
+    with CheckpointStore(report.path, state_file=_state_file(report.path, state_file)) as store:
+        job = store.current_job()
+        if job is not None:
+            job.export()
+    return report
+
+
+def _state_file(path: Path, state_file: str | os.PathLike[str] | None) -> Path:
+    return path.with_suffix(".json") if state_file is None else Path(state_file)
+
+
+def restore_store(
+    source: str | os.PathLike[str], target: str | os.PathLike[str], *, state_file: str | os.PathLike[str] | None = None
+) -> tuple[Path, ...]:
+    """Put the backup ``source`` in the place of the store ``target``, and return the files moved aside for it.
+
+    The state file follows: what it was becomes its ``.bak``.
+
+    Raises:
+        StoreTargetError: ``source`` is no store file.
+        StoreDamaged: ``source`` is damaged, or a process has the store open. Nothing was changed.
+    """
+    origin, path = resolve(source), resolve(target)
+    if not origin.exists() or origin == path:
+        raise StoreTargetError(origin, "there is no such file" if origin != path else "it is the store itself")
+    reading = ReadOnlyDatabase(origin, lock_timeout_seconds=_TIMEOUT_SECONDS)
+    if inspect(reading) == EMPTY:
+        raise StoreTargetError(origin, "it is empty")
+    problems = checkup.check(reading)
+    if problems:
+        raise StoreDamaged(origin, f"{problems[0]}", remedy="Choose another backup.")
+    with file_lock(lock_path(path), _TIMEOUT_SECONDS):
+        refuse_if_open(path)
+        moved = _put(reading, path)
+    _let_state_file_follow(path, _state_file(path, state_file))
+    return moved
+
+
+def refuse_if_open(path: Path) -> None:
+    """Raise :class:`StoreDamaged` where a process has the store open, as far as the kernel tells."""
+    in_use = holders(path)
+    if in_use:
+        who = ", ".join(map(str, in_use))
+        raise StoreTargetError(path, f"process {who} has it open; end it first")
+
+
+def _put(reading: ReadOnlyDatabase, path: Path) -> tuple[Path, ...]:
+    partial = path.with_name(f"{path.name}.tmp-{secrets.token_hex(6)}")
+    backups.back_up(reading, partial)
+    try:
+        moved = recover.move_aside(path, "replaced")
+        os.replace(partial, path)
+    except OSError as error:
+        with suppress(OSError):
+            partial.unlink()
+        raise storage_error(error, path) from error
+    return moved
+
+
+def _let_state_file_follow(path: Path, state_file: Path) -> None:
+    """The state file knows more than the backup: it must not be taken for what the store has lost."""
+    with suppress(FileNotFoundError):
+        os.replace(state_file, state_file.with_suffix(".bak"))
+    with CheckpointStore(path, state_file=None) as store:
+        job = store.current_job()
+    if job is not None:
+        with CheckpointStore(path, state_file=state_file) as store:
+            store.job(job.job_id).export()
+
+
+# -- doctor
+
+
+def doctor(target: str | os.PathLike[str], *, state_file: str | os.PathLike[str] | None = None) -> list[Finding]:
+    """Return all that can be said of a store's health, without writing anything.
+
+    Raises:
+        StoreTargetError: there is no store there.
+    """
+    path = resolve(target)
+    if not path.exists():
+        raise StoreTargetError(path, "there is no such file")
+    state = _state_file(path, state_file)
+    findings: list[Finding] = [*_sqlite(), *_place(path), *_permissions(path, state), *_users(path)]
+    findings += [*_contents(path, state), *_strays(path), *_backups(path), *_space(path)]
+    return findings
+
+
+def _sqlite() -> Iterator[Finding]:
+    version = sqlite3.sqlite_version_info
+    sound = version >= _FIXED[0] or any(version[:2] == fixed[:2] and version >= fixed for fixed in _BACK_PORTED)
+    says = f"SQLite {sqlite3.sqlite_version}"
+    if sound:
+        yield Finding("ok", "SQLite", f"{says}: has the fix for the WAL-reset bug")
+    else:
+        yield Finding(
+            "ok",
+            "SQLite",
+            f"{says} has the WAL-reset bug; it cannot happen here, because no checkpoint runs beside a commit",
+            "programs other than this library should not write to the store",
+        )
+
+
+def _place(path: Path) -> Iterator[Finding]:
+    kind = file_system(path) or "unknown"
+    if journal_mode_for(path) == "wal":
+        yield Finding("ok", "file system", kind)
+    else:
+        yield Finding("warning", "file system", f"{kind}: a network file system, so a rollback journal is used",
+                      "keep the store on a local disk; it is faster and locks are sound there")  # fmt: skip
+
+
+def _permissions(path: Path, state_file: Path) -> Iterator[Finding]:
+    wrong = []
+    for name in (path, state_file, state_file.with_suffix(".bak"), *backups.backups_of(path)):
+        with suppress(OSError):
+            mode = stat.S_IMODE(name.stat().st_mode)
+            if mode & 0o077 and os.name != "nt":
+                wrong.append(f"{name.name} is {mode:04o}")
+    if wrong:
+        yield Finding("warning", "permissions", ", ".join(wrong), "chmod 600 these files")
+    else:
+        yield Finding("ok", "permissions", "readable by their owner alone")
+
+
+def _users(path: Path) -> Iterator[Finding]:
+    who = holders(path)
+    says = f"open in process {', '.join(map(str, who))}" if who else "no process has it open"
+    yield Finding("ok", "in use", says)
+
+
+def _contents(path: Path, state_file: Path) -> Iterator[Finding]:
+    repair = f"checkpoint-store recover --store {path}"
+    database = ReadOnlyDatabase(path, lock_timeout_seconds=_TIMEOUT_SECONDS)
+    try:
+        version = inspect(database, (state_file,))
+        if version == EMPTY:
+            yield Finding("warning", "contents", "the file is empty", repair)
+            return
+        check_version(path, version)
+        yield Finding("ok", "schema", version)
+        yield from _journal(path, database)
+        problems = checkup.check(database)
+    except CheckpointStoreError as error:
+        yield Finding("problem", "contents", str(error), repair)
+        return
+    for problem in problems:
+        yield Finding("problem", "contents", str(problem), repair)
+    if not problems:
+        yield Finding("ok", "contents", "structure, references, counts and the digest of every result are sound")
+
+
+def _journal(path: Path, database: ReadOnlyDatabase) -> Iterator[Finding]:
+    facts: dict[str, Any] = database.read(_facts)
+    says = f"{facts['journal_mode']}; by default each commit is synced and survives a power cut"
+    yield Finding("ok", "journal", says)
+    with suppress(OSError):
+        size = os.stat(f"{path}-wal").st_size
+        if size and not holders(path):
+            yield Finding("warning", "log", f"{size:,} bytes were left by a run that did not end cleanly",
+                          "nothing to do: the next open takes them in")  # fmt: skip
+
+
+def _facts(connection: Any) -> dict[str, Any]:
+    from checkpoint_store._db.queries import facts  # noqa: PLC0415
+
+    return facts(connection)
+
+
+def _strays(path: Path) -> Iterator[Finding]:
+    marks = (".tmp-", ".corrupt-", ".replaced-", ".recovered")
+    found = sorted(
+        name.name for name in path.parent.iterdir()
+        if any(name.name.startswith(f"{path.stem}") and mark in name.name for mark in marks)
+    )  # fmt: skip
+    if found:
+        yield Finding("warning", "left-over files", ", ".join(found), "remove them once you need nothing from them")
+    else:
+        yield Finding("ok", "left-over files", "none")
+
+
+def _backups(path: Path) -> Iterator[Finding]:
+    kept = backups.backups_of(path)
+    if kept:
+        yield Finding("ok", "backups", f"{len(kept)}, the newest is {kept[0].name}")
+    else:
+        yield Finding("warning", "backups", "none yet; one is made when a job ends",
+                      "checkpoint-store backup DEST makes one now")  # fmt: skip
+
+
+def _space(path: Path) -> Iterator[Finding]:
+    free, size = free_bytes(path), path.stat().st_size
+    if free is None:
+        yield Finding("warning", "free space", "unknown")
+    elif free < max(_LITTLE_SPACE, size):
+        yield Finding("warning", "free space", f"{free:,} bytes, and the store has {size:,}", "make room")
+    else:
+        yield Finding("ok", "free space", f"{free:,} bytes; the store has {size:,}")
