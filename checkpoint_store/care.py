@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from checkpoint_store._db import backup as backups
 from checkpoint_store._db import checkup, recover
 from checkpoint_store._db.connect import file_system, journal_mode_for
-from checkpoint_store._db.engine import ReadOnlyDatabase
 from checkpoint_store._db.opening import Opener
+from checkpoint_store._db.reading import ReadOnlyDatabase
 from checkpoint_store._db.target import EMPTY, check_version, inspect, lock_path, resolve
 from checkpoint_store.errors import CheckpointStoreError, StoreDamaged, StoreTargetError
 from checkpoint_store.files import free_bytes, storage_error

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from checkpoint_store._db.engine import AnyDatabase
+    from checkpoint_store._db.reading import AnyDatabase
 
 _SHARE: Final = 0.03
 """Of the elapsed time, what following the chunks may cost; the promise is 0.05."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, overload
 
 from checkpoint_store import codec
 from checkpoint_store._db import queries
-from checkpoint_store._db.engine import READ_ONLY
+from checkpoint_store._db.reading import READ_ONLY
 from checkpoint_store._db.writer import Completion
 from checkpoint_store.errors import (
     CheckpointStoreError,
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from checkpoint_store._db.backup import RollingBackup
-    from checkpoint_store._db.engine import AnyDatabase
     from checkpoint_store._db.queries import JobRecord
+    from checkpoint_store._db.reading import AnyDatabase
     from checkpoint_store._db.writer import Writer
     from checkpoint_store.export import StateFile
 

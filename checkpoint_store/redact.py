@@ -48,7 +48,8 @@ _NO_SECRETS: Final = frozenset(
 )
 _PLACEHOLDER: Final = re.compile(
     r"""  \$\w+ | \$\{[^}]*\} | \$\([^)]*\) | %\w+% | \{\{?[^{}]*\}?\} | <[^<>]*> | \[[^\[\]]*\] | \*+ | x+ | \.+ | …
-    | (?:env|file|vault|keyring|secretmanager|op|ssm|arn):\S* | os\.environ\S* | (?:your|my|insert|enter)[-_ ](?:\w+[-_ ])*(?:key|token|secret|password)(?:[-_ ]?here)?
+    | (?:env|file|vault|keyring|secretmanager|op|ssm|arn):\S* | os\.environ\S*
+    | (?:your|my|insert|enter)[-_ ](?:[a-z0-9]+[-_ ])*(?:key|token|secret|password)(?:[-_ ]?here)?
     """,
     re.VERBOSE | re.IGNORECASE,
 )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self
 from checkpoint_store import codec
 from checkpoint_store._db import checkup, opening, planning, queries, saving
 from checkpoint_store._db.backup import RollingBackup, back_up, backups_of, remove_backups
-from checkpoint_store._db.engine import AnyDatabase, Database
+from checkpoint_store._db.engine import Database
 from checkpoint_store._db.target import lock_path, resolve
 from checkpoint_store._db.writer import Writer
 from checkpoint_store.errors import (
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from checkpoint_store._db.connect import Durability
     from checkpoint_store._db.queries import JobRecord
+    from checkpoint_store._db.reading import AnyDatabase
 
 DEFAULT_TARGET: Final = ".processing_state.db"
 

@@ -11,7 +11,7 @@ from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store._db import failures
-from checkpoint_store._db.engine import driver_of
+from checkpoint_store._db.driver import driver_of
 from checkpoint_store.errors import CheckpointStoreError, StoreDamaged
 from checkpoint_store.files import create_private, free_bytes, storage_error, sweep, sync_folder
 from checkpoint_store.locks import file_lock
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from checkpoint_store._db.engine import AnyDatabase
+    from checkpoint_store._db.reading import AnyDatabase
 
 _NAME: Final = re.compile(r"\.backup-(?P<version>\d+\.\d+)-(?P<number>\d+)$")
 _KEPT: Final = 2

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from checkpoint_store._db.engine import AnyDatabase
+    from checkpoint_store._db.reading import AnyDatabase
 
 _PAGE = 200
 

@@ -8,7 +8,8 @@ from sqlalchemy import text
 
 from checkpoint_store._db import migrate
 from checkpoint_store._db import target as targets
-from checkpoint_store._db.engine import Database, ReadOnlyDatabase
+from checkpoint_store._db.engine import Database
+from checkpoint_store._db.reading import ReadOnlyDatabase
 from checkpoint_store.errors import CheckpointStoreError, StoreTargetError
 from checkpoint_store.files import create_private
 from checkpoint_store.locks import file_lock

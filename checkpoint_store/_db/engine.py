@@ -17,43 +17,25 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import sqlalchemy.exc
-from sqlalchemy import create_engine
-from sqlalchemy.pool import NullPool
 
 from checkpoint_store._db import failures
-from checkpoint_store._db.connect import Durability, connect, connect_read_only
-from checkpoint_store.errors import CheckpointStoreError, StorageUnavailableError, StoreBusy, StoreTargetError
+from checkpoint_store._db.connect import Durability, connect
+from checkpoint_store._db.driver import Openings, discard, driver_error, driver_of, make_engine
+from checkpoint_store.errors import CheckpointStoreError, StorageUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import Connection
 
 T = TypeVar("T")
 
-READ_ONLY: Final = "this store was opened with read_only=True"
 CHECKPOINT_EVERY: Final = 4 * 1024 * 1024
 """After about so many bytes of new log the writer copies it into the file."""
 _OVERHEAD_BYTES: Final = 4 * 8192
 _BACK_OFF_SECONDS: Final = (0.00025, 0.004)
-_TICK_SECONDS: Final = 0.02
-"""No file system's clock is coarser, of those that a store is kept on."""
-# A read-only open of an unused file and the opening of a connection that locks it must not overlap in a process:
-# closing the former would drop the latter's locks.
-_opening: Final = threading.RLock()
 _open_databases: Final[weakref.WeakSet[Database]] = weakref.WeakSet()
-
-
-def _engine(connector: Callable[[], sqlite3.Connection]) -> Engine:
-    return create_engine("sqlite+pysqlite://", creator=connector, poolclass=NullPool, hide_parameters=True)
-
-
-def driver_of(connection: Connection) -> sqlite3.Connection:
-    """Return the driver's connection under an SQLAlchemy one."""
-    driver = connection.connection.driver_connection
-    assert isinstance(driver, sqlite3.Connection)
-    return driver
 
 
 class Database:
@@ -65,10 +47,12 @@ class Database:
         self.path = path
         self.durability = durability
         self.lock_timeout_seconds = lock_timeout_seconds
-        self._engine = _engine(self._connect)
+        self._engine = make_engine(self._connect)
         self.closed = False
         self._reset()
         _open_databases.add(self)
+        Openings.enter(path)
+        self._leave = weakref.finalize(self, Openings.leave, path)
 
     def _reset(self) -> None:
         self._write_lock = threading.Lock()
@@ -78,10 +62,9 @@ class Database:
         self._log_bytes = 0
 
     def _connect(self) -> sqlite3.Connection:
-        with _opening:
-            if not self.path.exists():
-                raise StorageUnavailableError(self.path, "the file is no longer there")
-            return connect(self.path, timeout_seconds=self.lock_timeout_seconds, durability=self.durability)
+        if not self.path.exists():
+            raise StorageUnavailableError(self.path, "the file is no longer there")
+        return connect(self.path, timeout_seconds=self.lock_timeout_seconds, durability=self.durability)
 
     def forget_in_child(self) -> None:
         """After a fork, in the child: the parent's connections are neither used nor closed here, ever."""
@@ -164,7 +147,7 @@ class Database:
 
     def _abandon(self, driver: sqlite3.Connection | None, error: BaseException) -> None:
         """Leave nothing half-done behind ``error``, and raise the library's error in its place where it has one."""
-        connection, cause = self._writer, _driver_error(error)
+        connection, cause = self._writer, driver_error(error)
         if driver is not None:
             with suppress(sqlite3.Error):
                 driver.rollback()
@@ -173,7 +156,7 @@ class Database:
                 connection.rollback()
             else:  # after an I/O error nothing is certain about this connection; the next call opens a new one
                 self._writer = None
-                _discard(connection)
+                discard(connection)
         if cause is not None:
             raise failures.translate(cause, self.path, self.lock_timeout_seconds) from error
 
@@ -218,7 +201,7 @@ class Database:
     def _drop_writer(self) -> None:
         connection, self._writer = self._writer, None
         if connection is not None:
-            _discard(connection)
+            discard(connection)
 
     def read(self, work: Callable[[Connection], T]) -> T:
         """Run ``work`` on one consistent snapshot and return its value. It waits for no writer."""
@@ -231,14 +214,14 @@ class Database:
                 driver.execute("COMMIT")
                 connection.rollback()
             except BaseException as error:
-                cause = _driver_error(error)
+                cause = driver_error(error)
                 with suppress(sqlite3.Error):
                     driver.rollback()
                 if cause is None:
                     connection.rollback()
                     raise
                 self._reader = None
-                _discard(connection)
+                discard(connection)
                 raise failures.translate(cause, self.path, self.lock_timeout_seconds) from error
             return value
 
@@ -263,7 +246,7 @@ class Database:
         try:
             yield
         except (sqlite3.Error, sqlalchemy.exc.DBAPIError) as error:
-            cause = _driver_error(error)
+            cause = driver_error(error)
             assert cause is not None
             raise failures.translate(cause, self.path, self.lock_timeout_seconds) from error
 
@@ -281,118 +264,21 @@ class Database:
 
     def close(self) -> None:
         """Close both connections. The last one to leave a store copies the log into the file and removes it."""
-        self.closed = True
         with self._write_lock, self._read_lock:
+            if self.closed:
+                return
+            self.closed = True
             for connection in (self._reader, self._writer):
                 if connection is not None:
-                    _discard(connection)
+                    discard(connection)
             self._reader = self._writer = None
-        self._engine.dispose()
+            self._leave()
 
-
-class ReadOnlyDatabase:
-    """A store file that is read and never touched: nothing is created, changed or locked for long.
-
-    Each read opens the file anew. A file that no one has open is read without locks (opening it with them would
-    create files beside it), and read again if it turns out to have changed meanwhile.
-    """
-
-    read_only = True
-
-    def __init__(self, path: Path, *, lock_timeout_seconds: float) -> None:
-        self.path = path
-        self.lock_timeout_seconds = lock_timeout_seconds
-        self.closed = False
-
-    def read(self, work: Callable[[Connection], T]) -> T:
-        """Run ``work`` on one consistent snapshot and return its value."""
-        deadline = time.monotonic() + self.lock_timeout_seconds
-        while True:
-            with _opening:
-                before = self._signature()
-                unused = before is not None
-                try:
-                    value = self._read_once(work, unused=unused)
-                except sqlite3.Error as error:
-                    if not unused or before == self._signature():
-                        raise failures.translate(error, self.path, self.lock_timeout_seconds) from error
-                else:
-                    if not unused or before == self._signature():
-                        return value
-            if time.monotonic() >= deadline:
-                raise StoreBusy(self.path, self.lock_timeout_seconds)
-            time.sleep(0.005)
-
-    def _read_once(self, work: Callable[[Connection], T], *, unused: bool) -> T:
-        def connector() -> sqlite3.Connection:
-            return connect_read_only(self.path, timeout_seconds=self.lock_timeout_seconds, unused=unused)
-
-        engine = _engine(connector)
-        try:
-            with engine.connect() as connection:
-                driver_of(connection).execute("BEGIN")
-                return work(connection)
-        except (sqlite3.Error, sqlalchemy.exc.DBAPIError) as error:
-            raise _driver_error(error) or error from error
-        finally:
-            engine.dispose()
-
-    def _signature(self) -> tuple[int, ...] | None:
-        """What would have changed if anyone wrote since; None while someone has the file open."""
-        for suffix in ("-wal", "-journal"):
-            with suppress(OSError):
-                if os.stat(f"{self.path}{suffix}").st_size or suffix == "-wal":
-                    return None
-        try:
-            status = self.path.stat()
-        except FileNotFoundError:
-            raise StoreTargetError(self.path, "there is no such file") from None
-        except OSError as error:
-            raise StorageUnavailableError(self.path, str(error)) from error
-        if 0 <= time.time() - status.st_mtime < _TICK_SECONDS:  # within one tick a second write would not show
-            time.sleep(_TICK_SECONDS)
-        return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
-
-    def read_row(self, statement: str, values: tuple[Any, ...]) -> tuple[Any, ...] | None:
-        """Return the first row of one statement."""
-
-        def first(connection: Connection) -> tuple[Any, ...] | None:
-            row: tuple[Any, ...] | None = driver_of(connection).execute(statement, values).fetchone()
-            return row
-
-        return self.read(first)
-
-    def write(self, work: Callable[[Connection], T]) -> T:  # noqa: ARG002
-        """Refuse: nothing is written through a read-only store."""
-        raise StorageUnavailableError(self.path, READ_ONLY)
-
-    def close(self) -> None:
-        """Nothing is open between reads."""
-        self.closed = True
-
-
-AnyDatabase = Database | ReadOnlyDatabase
 
 _parents: Final[list[Connection]] = []
 
 
-def _driver_error(error: BaseException) -> sqlite3.Error | None:
-    if isinstance(error, sqlite3.Error):
-        return error
-    original = getattr(error, "orig", None)
-    return original if isinstance(original, sqlite3.Error) else None
-
-
-def _discard(connection: Connection) -> None:
-    with suppress(Exception):
-        connection.invalidate()
-    with suppress(Exception):
-        connection.close()
-
-
 def _after_fork() -> None:
-    global _opening  # noqa: PLW0603 - a thread of the parent may hold it, and does not exist here
-    _opening = threading.RLock()  # type: ignore[misc]
     for database in list(_open_databases):
         database.forget_in_child()
 

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from alembic.config import Config
     from sqlalchemy import Connection
 
-    from checkpoint_store._db.engine import AnyDatabase, Database
+    from checkpoint_store._db.engine import Database
+    from checkpoint_store._db.reading import AnyDatabase
 
 _one_at_a_time: Final = threading.RLock()
 

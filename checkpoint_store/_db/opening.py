@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from sqlalchemy import text
 
 from checkpoint_store._db import target
-from checkpoint_store._db.engine import Database, ReadOnlyDatabase
+from checkpoint_store._db.engine import Database
+from checkpoint_store._db.reading import ReadOnlyDatabase
 from checkpoint_store._db.target import EMPTY, check_version, inspect, lock_path
 from checkpoint_store.errors import StorageUnavailableError, StoreDamaged, StoreTargetError
 from checkpoint_store.files import create_private, storage_error, sweep

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store import codec
 from checkpoint_store._db import queries
-from checkpoint_store._db.engine import driver_of
+from checkpoint_store._db.driver import driver_of
 from checkpoint_store._db.writer import Completion, count, record
 from checkpoint_store.errors import PlanChanged
 from checkpoint_store.plan import Plan, compare

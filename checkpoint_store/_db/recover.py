@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, Final
 from checkpoint_store import codec
 from checkpoint_store._db import migrate, queries
 from checkpoint_store._db.backup import backups_of
-from checkpoint_store._db.engine import Database, driver_of
+from checkpoint_store._db.driver import driver_of
+from checkpoint_store._db.engine import Database
 from checkpoint_store._db.salvage import Chunk, Copy, read_copy
 from checkpoint_store._db.schema import jobs as jobs_table
 from checkpoint_store._db.writer import Completion, record

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from checkpoint_store import codec
 from checkpoint_store._db import queries
-from checkpoint_store._db.engine import driver_of
+from checkpoint_store._db.driver import driver_of
 from checkpoint_store._db.writer import Completion, record
 from checkpoint_store.errors import InvalidResultError, JobNotFound, StateFormatError
 from checkpoint_store.frozen import thaw

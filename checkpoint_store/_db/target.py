@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from checkpoint_store._db import failures
 from checkpoint_store._db.backup import backups_of
-from checkpoint_store._db.engine import AnyDatabase, driver_of
+from checkpoint_store._db.driver import driver_of
 from checkpoint_store._db.schema import APPLICATION_ID
 from checkpoint_store.errors import SchemaTooNew, SchemaTooOld, StoreDamaged, StoreTargetError
 from checkpoint_store.state import RELEASED_VERSIONS, SCHEMA_VERSION
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from sqlalchemy import Connection
+
+    from checkpoint_store._db.reading import AnyDatabase
 
 EMPTY: Final = ""
 _VERSION: Final = re.compile(r"\d+\.\d+")

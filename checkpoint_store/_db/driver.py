@@ -1,0 +1,83 @@
+"""What the two kinds of open store share: the driver's connection under SQLAlchemy's, and when one may be opened."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from sqlalchemy import create_engine
+from sqlalchemy.pool import NullPool
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from sqlalchemy import Connection, Engine
+
+
+def make_engine(connector: Callable[[], sqlite3.Connection]) -> Engine:
+    """Return an engine over our own way to connect. Values never show in its errors."""
+    return create_engine("sqlite+pysqlite://", creator=connector, poolclass=NullPool, hide_parameters=True)
+
+
+def driver_of(connection: Connection) -> sqlite3.Connection:
+    """Return the driver's connection under an SQLAlchemy one."""
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, sqlite3.Connection)
+    return driver
+
+
+def driver_error(error: BaseException) -> sqlite3.Error | None:
+    """Return the driver's error in (or under) ``error``, or None where it is another kind."""
+    if isinstance(error, sqlite3.Error):
+        return error
+    original = getattr(error, "orig", None)
+    return original if isinstance(original, sqlite3.Error) else None
+
+
+def discard(connection: Connection) -> None:
+    """Close a connection whatever state it is in."""
+    with suppress(Exception):
+        connection.invalidate()
+    with suppress(Exception):
+        connection.close()
+
+
+class Openings:
+    """Which files this process has open for writing.
+
+    A file that no one has open is read without locks (see :class:`ReadOnlyDatabase`), and closing such a connection
+    would drop the locks of any other on the same file in this process. So the two never overlap.
+    """
+
+    lock = threading.RLock()
+    _open: dict[str, int] = {}  # noqa: RUF012 - the process's, not an instance's
+
+    @classmethod
+    def enter(cls, path: Path) -> None:
+        """Say that the file is open for writing from now on. Waits for a read without locks to end."""
+        with cls.lock:
+            cls._open[str(path)] = cls._open.get(str(path), 0) + 1
+
+    @classmethod
+    def leave(cls, path: Path) -> None:
+        """Say that one of those who had it open has closed it."""
+        with cls.lock:
+            cls._open[str(path)] = cls._open.get(str(path), 1) - 1
+
+    @classmethod
+    def is_open(cls, path: Path) -> bool:
+        """Whether this process has the file open for writing."""
+        return cls._open.get(str(path), 0) > 0
+
+    @classmethod
+    def forget_in_child(cls) -> None:
+        """After a fork, in the child: a thread of the parent that held the lock does not exist here."""
+        cls.lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=Openings.forget_in_child)
