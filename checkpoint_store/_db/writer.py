@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import copy
 import sqlite3
+import threading
+import time
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from checkpoint_store._db import lane
 from checkpoint_store.errors import CheckpointStoreError, ChunkAlreadyCompleted, JobNotFound
@@ -18,6 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from checkpoint_store._db.engine import Database
+
+
+_PATIENCE_SECONDS: Final = 0.05
+_MOST_LINGER_SECONDS: Final = 0.005
+_GLANCE_SECONDS: Final = 0.00003
 
 
 class Completion(NamedTuple):
@@ -35,12 +43,15 @@ class Completion(NamedTuple):
 class _Ticket:
     """What one caller waits for. It is done when its completions are durable, or refused."""
 
-    __slots__ = ("completions", "done", "error")
+    __slots__ = ("completions", "done", "error", "gate")
 
     def __init__(self, completions: Sequence[Completion]) -> None:
         self.completions = completions
         self.done = False
         self.error: BaseException | None = None
+        self.gate = threading.Lock()
+        """Free once its caller should look again: it is done, or it is its turn to lead."""
+        self.gate.acquire()
 
 
 class Writer:
@@ -49,6 +60,9 @@ class Writer:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._waiting: deque[_Ticket] = deque()
+        self._leading = False
+        self._last_batch = 1
+        self._last_seconds = 0.0
 
     def submit(self, completions: Sequence[Completion]) -> None:
         """Write ``completions`` (all or none of them) and return once they are durable.
@@ -62,9 +76,14 @@ class Writer:
         ticket = _Ticket(completions)
         self._waiting.append(ticket)
         try:
-            with self._database.write_lock:
-                if not ticket.done:
-                    self._lead(ticket)
+            if self._leading:
+                # Whoever leads now takes this ticket along or passes the lead on. Should an interrupt have cut that
+                # short, the wait ends by itself: correctness rests on the write lock alone.
+                ticket.gate.acquire(timeout=_PATIENCE_SECONDS)
+            if not ticket.done:
+                with self._database.write_lock:
+                    if not ticket.done:
+                        self._lead(ticket)
         except BaseException:
             if ticket in self._waiting:
                 self._waiting.remove(ticket)
@@ -73,7 +92,26 @@ class Writer:
             raise ticket.error
 
     def _lead(self, own: _Ticket) -> None:
-        batch = self._take(own)
+        """Commit all that is waiting. Called with the write lock held."""
+        self._leading = True
+        try:
+            self._wait_for_company()
+            self._commit(self._take(own))
+        finally:
+            self._leading = False
+            if self._waiting:
+                _open(self._waiting[0].gate)
+
+    def _wait_for_company(self) -> None:
+        """Wait for as many as came last time, for up to half of what a commit takes. A lone caller waits for no one."""
+        if self._last_batch == 1:
+            return
+        deadline = time.perf_counter() + min(self._last_seconds / 2, _MOST_LINGER_SECONDS)
+        while len(self._waiting) < self._last_batch and time.perf_counter() < deadline:
+            time.sleep(_GLANCE_SECONDS)
+
+    def _commit(self, batch: Sequence[_Ticket]) -> None:
+        started = time.perf_counter()
         size = sum(len(completion.text or "") for ticket in batch for completion in ticket.completions)
         try:
             self._database.write_locked(lambda driver: _write(driver, batch), log_bytes=size)
@@ -84,6 +122,9 @@ class Writer:
         # Anything else (an interrupt) is this caller's alone: the others find themselves not done, and lead.
         for ticket in batch:
             ticket.done = True
+            _open(ticket.gate)
+        self._last_batch = len(batch)
+        self._last_seconds = time.perf_counter() - started
 
     def _take(self, own: _Ticket) -> list[_Ticket]:
         batch: list[_Ticket] = []
@@ -96,22 +137,33 @@ class Writer:
         return batch
 
 
+def _open(gate: threading.Lock) -> None:
+    with suppress(RuntimeError):  # open already
+        gate.release()
+
+
 def _write(driver: sqlite3.Connection, batch: Sequence[_Ticket]) -> None:
     """Write every ticket of a batch in the open transaction; one that is refused does not take the others down."""
+    added: dict[str, tuple[int, str]] = {}
     for ticket in batch:
         try:
             if len(ticket.completions) == 1:
-                _write_all(driver, ticket.completions)
+                news = _record_all(driver, ticket.completions)
             else:
-                _write_together(driver, ticket.completions)
+                news = _record_together(driver, ticket.completions)
         except (ChunkAlreadyCompleted, JobNotFound) as error:
             ticket.error = error
+            continue
+        for job_id, more, at in news:
+            added[job_id] = (added.get(job_id, (0, ""))[0] + more, at)
+    for job_id, (more, at) in added.items():
+        driver.execute(*count(job_id, more, at))
 
 
-def _write_together(driver: sqlite3.Connection, completions: Sequence[Completion]) -> None:
+def _record_together(driver: sqlite3.Connection, completions: Sequence[Completion]) -> list[tuple[str, int, str]]:
     driver.execute("SAVEPOINT together")
     try:
-        _write_all(driver, completions)
+        return _record_all(driver, completions)
     except (ChunkAlreadyCompleted, JobNotFound):
         driver.execute("ROLLBACK TO together")
         raise
@@ -120,14 +172,14 @@ def _write_together(driver: sqlite3.Connection, completions: Sequence[Completion
             driver.execute("RELEASE together")
 
 
-def _write_all(driver: sqlite3.Connection, completions: Sequence[Completion]) -> None:
-    added: dict[str, int] = {}
+def _record_all(driver: sqlite3.Connection, completions: Sequence[Completion]) -> list[tuple[str, int, str]]:
+    """Record completions and return (job, 1 if new or 0 if changed, when) of each that did anything."""
+    news = []
     for completion in completions:
         more = record(driver, completion)
         if more is not None:
-            added[completion.job_id] = added.get(completion.job_id, 0) + more
-    for job_id, more in added.items():
-        driver.execute(*count(job_id, more, completions[-1].completed_at))
+            news.append((completion.job_id, more, completion.completed_at))
+    return news
 
 
 def count(job_id: str, more: int, at: str) -> tuple[str, tuple[object, ...]]:
