@@ -12,7 +12,7 @@ from hashlib import sha256
 from math import isfinite
 from typing import Any, Final, NoReturn
 
-from checkpoint_store.errors import InvalidResultError
+from checkpoint_store.errors import InvalidResultError, shown
 
 MAX_DEPTH: Final = 200
 """How deep lists and objects may be nested (SQLite's own JSON functions stop at 2,000, some parsers far earlier)."""
@@ -44,7 +44,7 @@ def encode(value: object, *, name: str = "result", chunk_index: int | None = Non
         if type(own) is int and own != chunk_index:
             _refuse(
                 f"{name}['chunk_index']",
-                f"is {own}, but this is chunk {chunk_index} (counted from 0); make them agree",
+                f"is {shown(own)}, but this is chunk {chunk_index} (counted from 0); make them agree",
             )
     check(plain, name)
     text = _ENCODE(plain)

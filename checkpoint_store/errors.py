@@ -14,6 +14,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+def shown(value: object, length: int = 200) -> str:
+    """Return how a value prints, shortened; of one that cannot be printed (an integer too long), its type."""
+    try:
+        text = repr(value)
+    except Exception:  # noqa: BLE001 - an error message must not fail, whatever the value does
+        return f"<{type(value).__qualname__}>"
+    return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
 def _rebuild(cls: type[CheckpointStoreError], args: Any, fields: dict[str, Any]) -> Exception:
     error = cls.__new__(cls, *args)
     error.args = args
@@ -38,7 +47,7 @@ class InvalidArgumentError(CheckpointStoreError, ValueError):
 
     def __init__(self, name: str, value: object, remedy: str) -> None:
         self.name = name
-        self.value = None if value is ... else repr(value)[:200]
+        self.value = None if value is ... else shown(value)
         super().__init__(f"{name} {remedy}" if self.value is None else f"{name}={self.value} {remedy}")
 
 
@@ -209,7 +218,7 @@ class ChunkOutOfRange(CheckpointStoreError, IndexError):  # noqa: N818 - public 
     def __init__(self, job_id: str, chunk_index: object, total_chunks: int) -> None:
         self.job_id, self.chunk_index, self.total_chunks = job_id, chunk_index, total_chunks
         has = f"its chunks are 0 to {total_chunks - 1}" if total_chunks else "it has no chunks"
-        super().__init__(f"chunk_index={chunk_index!r} is not a chunk of job {job_id}: {has}.")
+        super().__init__(f"chunk_index={shown(chunk_index)} is not a chunk of job {job_id}: {has}.")
 
 
 class ChunkNotCompleted(CheckpointStoreError, LookupError):  # noqa: N818 - reads like its neighbours

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-import re
 import threading
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store._db import queries
-from checkpoint_store.errors import CheckpointStoreError, JobNotFound, StateFormatError, StoreTargetError
+from checkpoint_store.errors import CheckpointStoreError, JobNotFound, StateFormatError
 from checkpoint_store.files import replace_file, storage_error, sweep
 from checkpoint_store.locks import file_lock
-from checkpoint_store.state import SCHEMA_VERSION, ProcessingState
+from checkpoint_store.state import SCHEMA_VERSION
+from checkpoint_store.statefiles import read_state, refuse_own
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 _SHARE: Final = 0.03
 """Of the elapsed time, what following the chunks may cost; the promise is 0.05."""
-_TORN: Final = 40
-"""A state file cut off before its ``job_id`` is shorter than this."""
 _CREDIT_SECONDS: Final = 0.1
 """What may be spent in advance, so that the file of a small, quick job is exact after each chunk."""
 
@@ -78,85 +76,6 @@ def _text(value: Any) -> str:
 
 def _indented(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False, indent=2).replace("\n", "\n  ")
-
-
-def read_state(path: Path) -> ProcessingState:
-    """Return the state in a state file.
-
-    Raises:
-        StateFormatError: it is not one; the error names file and field.
-        StoreTargetError: there is no such file.
-    """
-    try:
-        return ProcessingState.from_json(path.read_bytes())
-    except StateFormatError as error:
-        raise StateFormatError(error.field, error.reason, path=path) from error
-    except FileNotFoundError:
-        raise StoreTargetError(path, "there is no such state file") from None
-    except OSError as error:
-        raise storage_error(error, path) from error
-
-
-def refuse_own(path: Path, store: Path) -> None:
-    """Raise :class:`StoreTargetError` where a state would be written over the store file or what belongs to it."""
-    there, own = path.parent.resolve() / path.name, store.parent.resolve() / store.name
-    beside = [own.with_suffix(".lock"), *(own.with_name(f"{own.name}{end}") for end in ("-wal", "-shm", "-journal"))]
-    if there in (own, *beside) or (path.exists() and store.exists() and path.samefile(store)):
-        raise StoreTargetError(path, f"it is the store file {store} or belongs to it; a state needs a file of its own")
-    _refuse_special(path)
-
-
-def _refuse_special(path: Path) -> None:
-    """A pipe would be waited for, a device or a folder would be replaced by a file."""
-    if path.exists() and not path.is_file():
-        raise StoreTargetError(path, "it is not a regular file; a state file is one")
-
-
-def refuse_stranger(path: Path) -> None:
-    """Raise :class:`StoreTargetError` where a file that is no state file stands in the place of ours."""
-    _refuse_special(path)
-    try:
-        with path.open("rb") as file:
-            start = file.read(4096)
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise storage_error(error, path) from error
-    # After a power cut a file may be all NUL, or none of it.
-    if start.strip(b"\0 \r\n\t") and not _looks_like_ours(start):
-        raise StoreTargetError(
-            path, "it holds something else, and the state file would replace it; pass state_file=PATH or None"
-        )
-
-
-def _looks_like_ours(start: bytes) -> bool:
-    """Whether this begins a state file, even one that was cut off."""
-    inside = start.lstrip(b"\xef\xbb\xbf \r\n\t")
-    if not inside.startswith(b"{"):
-        return False
-    if b'"job_id"' in start:
-        return True
-    first = inside[1:].lstrip()
-    begins = first.startswith(b'"version"') or b'"version"'.startswith(first)
-    return len(start) < _TORN and begins and not start.rstrip().endswith(b"}")
-
-
-_GLANCE: Final = re.compile(
-    rb'\A\{\n  "version": .*\n  "job_id": (?P<job_id>".*"),\n(?:  .*\n){6}'
-    rb'  "completed_chunks": \[(?P<indices>[\d, ]*)\],\n'
-)
-
-
-def glance(path: Path) -> tuple[str, int] | None:
-    """Return the job in a state file that we wrote, and how many chunks it has completed, without its results."""
-    try:
-        with path.open("rb") as file:
-            found = _GLANCE.match(b"".join(file.readline() for _ in range(10)))
-    except OSError:
-        return None
-    if found is None:
-        return None
-    return json.loads(found["job_id"]), found["indices"].count(b",") + bool(found["indices"])
 
 
 class StateFile:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Final
 
-from checkpoint_store.errors import Difference, InvalidArgumentError
+from checkpoint_store.errors import Difference, InvalidArgumentError, shown
 
 FINGERPRINT_VERSION: Final = "1"
 _SHORT: Final = 80
@@ -127,7 +127,7 @@ def _same(before: object, after: object) -> bool:
 
 
 def _shorten(value: object) -> str:
-    return _clip(repr(value))
+    return shown(value, _SHORT)
 
 
 def _clip(text: str) -> str:

@@ -14,7 +14,7 @@ from math import isfinite
 from typing import Any, Final, NoReturn
 
 from checkpoint_store import codec
-from checkpoint_store.errors import InvalidResultError, StateFormatError
+from checkpoint_store.errors import InvalidResultError, StateFormatError, shown
 from checkpoint_store.frozen import FrozenDict, FrozenList, freeze, thaw
 
 SCHEMA_VERSION: Final = "1.0"
@@ -227,7 +227,7 @@ def pair_results(completed: Sequence[int], results: Sequence[Any]) -> dict[int, 
         if index not in known:
             _fail(
                 "processed_results",
-                f"[{position}] says chunk_index {index}, which is not in completed_chunks",
+                f"[{position}] says chunk_index {shown(index)}, which is not in completed_chunks",
             )
         if index in paired and not _same(paired[index], result):
             _fail("processed_results", f"[{position}] is a second, different result for chunk {index}")
@@ -258,7 +258,7 @@ def _check_version(version: object) -> None:
     if version not in RELEASED_VERSIONS:
         _fail(
             "version",
-            f"is {version!r}; this version of checkpoint-store reads {', '.join(RELEASED_VERSIONS)}. A newer one may "
+            f"is {shown(version)}; this version of checkpoint-store reads {', '.join(RELEASED_VERSIONS)}. A newer one may "
             "read it: pip install --upgrade checkpoint-store",
         )
 
@@ -267,18 +267,18 @@ def _check_fields(state: ProcessingState) -> None:
     _check_version(state.version)
     for name in ("job_id", "file_name"):
         if not isinstance(getattr(state, name), str) or not getattr(state, name):
-            _fail(name, f"is {getattr(state, name)!r}, not a non-empty text")
+            _fail(name, f"is {shown(getattr(state, name))}, not a non-empty text")
         _check_text(name, getattr(state, name))
     for name in ("video_title", "model", "provider", "error_message"):
         if not isinstance(getattr(state, name), str | None):
-            _fail(name, f"is {getattr(state, name)!r}, neither text nor null")
+            _fail(name, f"is {shown(getattr(state, name))}, neither text nor null")
         _check_text(name, getattr(state, name) or "")
     if state.status not in list(JobStatus):
-        _fail("status", f"is {state.status!r}, not one of {', '.join(JobStatus)}")
+        _fail("status", f"is {shown(state.status)}, not one of {', '.join(JobStatus)}")
     for name in ("started_at", "updated_at"):
         _check_time(name, getattr(state, name))
     if not isinstance(state.config, Mapping):
-        _fail("config", f"is {state.config!r}, not an object")
+        _fail("config", f"is {shown(state.config)}, not an object")
     _check_chunks(state.total_chunks, state.completed_chunks)
     if not isinstance(state.processed_results, list | tuple):
         _fail("processed_results", f"is a {type(state.processed_results).__name__}, not a list")
@@ -288,26 +288,26 @@ def _check_text(name: str, value: str) -> None:
     try:
         value.encode("utf-8")
     except UnicodeEncodeError:
-        _fail(name, f"is {value!r}, which has a lone surrogate: no UTF-8 file can hold it")
+        _fail(name, f"is {shown(value)}, which has a lone surrogate: no UTF-8 file can hold it")
 
 
 def _check_time(name: str, value: object) -> None:
     try:
         parse_time(value)  # type: ignore[arg-type]
     except (ValueError, TypeError, OverflowError):
-        _fail(name, f"is {value!r}, not an ISO 8601 time")
+        _fail(name, f"is {shown(value)}, not an ISO 8601 time")
 
 
 def _check_chunks(total: object, completed: object) -> None:
     if type(total) is not int or not 0 <= total < 2**63:
-        _fail("total_chunks", f"is {total!r}, not a whole number from 0")
+        _fail("total_chunks", f"is {shown(total)}, not a whole number from 0")
     if not isinstance(completed, list | tuple):
         _fail("completed_chunks", f"is a {type(completed).__name__}, not a list")
     for position, index in enumerate(completed):
         if type(index) is not int:
-            _fail("completed_chunks", f"[{position}] is {index!r}, not a whole number")
+            _fail("completed_chunks", f"[{position}] is {shown(index)}, not a whole number")
         if not 0 <= index < total:
-            _fail("completed_chunks", f"[{position}] is {index}, but total_chunks is {total}")
+            _fail("completed_chunks", f"[{position}] is {shown(index)}, but total_chunks is {total}")
     if len(set(completed)) != len(completed):
         _fail("completed_chunks", "names a chunk twice")
 

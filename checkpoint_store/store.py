@@ -4,32 +4,30 @@ from __future__ import annotations
 
 import sqlite3
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
-from checkpoint_store import codec
 from checkpoint_store._db import checkup, opening, planning, queries, saving
 from checkpoint_store._db.backup import RollingBackup, back_up, backups_of, remove_backups
 from checkpoint_store._db.engine import Database
 from checkpoint_store._db.target import lock_path, resolve
 from checkpoint_store._db.writer import Writer
+from checkpoint_store.arguments import Prints, checked_config, checked_pieces, checked_text
 from checkpoint_store.errors import (
-    CheckpointStoreError,
     InvalidArgumentError,
-    InvalidResultError,
-    StateFormatError,
     StoreRecovered,
     StoreTargetError,
 )
-from checkpoint_store.export import StateFile, glance, read_state, refuse_own, refuse_stranger
+from checkpoint_store.export import StateFile
 from checkpoint_store.job import Job, Room
-from checkpoint_store.plan import Fingerprint, Plan, digest_of_fingerprints, fingerprint
-from checkpoint_store.redact import redact_secrets, redact_text, reject_secrets
+from checkpoint_store.plan import Fingerprint, Plan, digest_of_fingerprints
+from checkpoint_store.redact import redact_text, reject_secrets
 from checkpoint_store.state import SCHEMA_VERSION, JobStatus, Problem, ProcessingState
+from checkpoint_store.statefiles import first_sound, glance, read_state, refuse_own, refuse_stranger, without_secrets
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Iterable, Mapping
     from types import TracebackType
 
     from sqlalchemy import Connection
@@ -135,7 +133,7 @@ class CheckpointStore:
         refuse_stranger(backup)
         if self.path.exists() or backups_of(self.path) or not (self.state_file.exists() or backup.exists()):
             return None
-        return _first_sound(self.state_file, backup)
+        return first_sound(self.state_file, backup)
 
     def _make_room(self, database: AnyDatabase) -> Room:
         if not isinstance(database, Database):
@@ -181,19 +179,19 @@ class CheckpointStore:
             PlanChanged: the plan differs and ``on_change`` is ``"refuse"``.
             SecretInConfig: the config holds what looks like a secret.
         """
-        pieces = _pieces(chunks, total_chunks)
+        pieces = checked_pieces(chunks, total_chunks)
         if on_change not in ("refuse", "reuse", "restart"):
             raise InvalidArgumentError("on_change", on_change, "is none of 'refuse', 'reuse', 'restart'")
-        prints = None if pieces is None else _Prints(pieces, fingerprint)
+        prints = None if pieces is None else Prints(pieces, fingerprint)
         plan = Plan(
-            file_name=_text("file_name", file_name, required=True),
+            file_name=checked_text("file_name", file_name, required=True),
             total_chunks=total_chunks if pieces is None else len(pieces),  # type: ignore[arg-type]
-            model=_text("model", model),
-            provider=_text("provider", provider),
-            config=_checked_config(config),
+            model=checked_text("model", model),
+            provider=checked_text("provider", provider),
+            config=checked_config(config),
             chunks_digest=None if prints is None else digest_of_fingerprints(prints),
         )
-        wish = planning.Wish(plan, prints, _text("video_title", video_title), on_change, fresh=fresh)
+        wish = planning.Wish(plan, prints, checked_text("video_title", video_title), on_change, fresh=fresh)
         record = self._open.write(lambda connection: planning.open_job(connection, wish, self.path))
         self._room.job_changed(record.job_id)
         return Job(self._room, record, pieces, fingerprint)
@@ -279,7 +277,7 @@ class CheckpointStore:
         """
         source = Path(path).absolute()
         refuse_own(source, self.path)  # reading the live store file would drop SQLite's locks on it
-        state, _ = _without_secrets(read_state(source))
+        state, _ = without_secrets(read_state(source))
         return self._save(state, replace=False)
 
     def save_state(self, state: ProcessingState) -> Job:
@@ -309,7 +307,7 @@ class CheckpointStore:
         if self._records(limit=1):
             self._import_what_is_ahead(state_file.path)
             return
-        state, redacted = _without_secrets(waiting or _first_sound(state_file.path, state_file.backup))
+        state, redacted = without_secrets(waiting or first_sound(state_file.path, state_file.backup))
         self._save(state, replace=False)
         if redacted:
             state_file.backup.unlink(missing_ok=True)
@@ -321,7 +319,7 @@ class CheckpointStore:
         row = self._open.read_row("SELECT completed_count FROM jobs WHERE job_id = ?", (seen[0],))
         known = 0 if row is None else row[0]
         if seen[1] > known:
-            self._save(_without_secrets(read_state(path))[0], replace=False)
+            self._save(without_secrets(read_state(path))[0], replace=False)
             message = (
                 f"{path} knew of {seen[1]} completed chunks of job {seen[0]}, and {self.path} of {known}: taken in"
             )
@@ -390,82 +388,3 @@ class CheckpointStore:
 
     def __repr__(self) -> str:
         return f"<CheckpointStore {str(self.path)!r}>"
-
-
-class _Prints:
-    """The fingerprints of chunks, computed as they are asked for: a million of them need no memory."""
-
-    def __init__(self, chunks: Sequence[Any], by: Fingerprint | None) -> None:
-        self._chunks, self._by = chunks, by
-
-    def __iter__(self) -> Any:
-        return (fingerprint(chunk, self._by) for chunk in self._chunks)
-
-
-def _pieces(chunks: Iterable[Any] | None, total_chunks: int | None) -> Sequence[Any] | None:
-    if (chunks is None) == (total_chunks is None):
-        raise InvalidArgumentError("chunks", chunks, "and total_chunks: give one of the two")
-    if chunks is None:
-        if type(total_chunks) is not int or not 0 <= total_chunks < 2**62:
-            raise InvalidArgumentError("total_chunks", total_chunks, "is not a whole number from 0")
-        return None
-    if isinstance(chunks, str | bytes | Mapping):
-        raise InvalidArgumentError("chunks", chunks, f"is one {type(chunks).__name__}; give a list of chunks")
-    if not isinstance(chunks, Iterable):
-        raise InvalidArgumentError("chunks", chunks, "is not a list of chunks; for a number, use total_chunks=")
-    # A list is copied: its caller may empty it while the job goes on.
-    return chunks if isinstance(chunks, Sequence) and not isinstance(chunks, list) else list(chunks)
-
-
-def _text(name: str, value: object, *, required: bool = False) -> Any:
-    if value is None and not required:
-        return None
-    if not isinstance(value, str) or (required and not value):
-        raise InvalidArgumentError(name, value, "is not a non-empty text" if required else "is not text")
-    try:
-        value.encode("utf-8")
-    except UnicodeEncodeError:
-        raise InvalidArgumentError(name, value, "has a lone surrogate, which UTF-8 cannot hold") from None
-    return str(value)
-
-
-def _checked_config(config: Mapping[str, Any] | None) -> dict[str, Any]:
-    if config is None:
-        return {}
-    if not isinstance(config, Mapping):
-        raise InvalidArgumentError("config", ..., f"is a {type(config).__name__}, not a mapping")
-    plain = dict(config)
-    try:
-        text = codec.encode(plain, name="config")
-    except InvalidResultError as error:
-        raise InvalidArgumentError(error.path, ..., error.reason) from error
-    reject_secrets(plain)
-    kept: dict[str, Any] = codec.decode(text)
-    return kept
-
-
-def _without_secrets(state: ProcessingState) -> tuple[ProcessingState, bool]:
-    config = state.to_dict()["config"]
-    clean = redact_secrets(config)
-    message = None if state.error_message is None else redact_text(state.error_message)
-    if clean == config and message == state.error_message:
-        return state, False
-    warnings.warn(
-        f"the state of job {state.job_id} held what looks like a secret; it was replaced by [redacted]",
-        stacklevel=4,
-    )
-    return state.replace(config=clean, error_message=message), True
-
-
-def _first_sound(*paths: Path) -> ProcessingState:
-    """Return the state in the first of these files that can be read; the first one's error where none can."""
-    first: CheckpointStoreError | None = None
-    for path in paths:
-        try:
-            return read_state(path)
-        except (StateFormatError, StoreTargetError) as error:
-            if isinstance(error, StateFormatError) and error.field == "version":
-                raise
-            first = first if isinstance(first, StateFormatError) else error
-    assert first is not None
-    raise first

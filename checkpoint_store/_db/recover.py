@@ -8,6 +8,7 @@ any digest that another copy knows.
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from collections import Counter
 from contextlib import suppress
@@ -20,8 +21,9 @@ from checkpoint_store._db import migrate, queries
 from checkpoint_store._db.backup import backups_of
 from checkpoint_store._db.driver import driver_of
 from checkpoint_store._db.engine import Database
-from checkpoint_store._db.salvage import Chunk, Copy, read_copy
+from checkpoint_store._db.salvage import Chunk, Copy, read_copy, read_store, read_torn_state
 from checkpoint_store._db.schema import jobs as jobs_table
+from checkpoint_store._db.target import ready_path
 from checkpoint_store._db.writer import Completion, record
 from checkpoint_store.errors import StateFormatError, StoreDamaged
 from checkpoint_store.files import create_private, sync_folder
@@ -30,13 +32,12 @@ from checkpoint_store.locks import holders
 from checkpoint_store.state import SCHEMA_VERSION, ProcessingState, now
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from sqlalchemy import Connection
 
 _SIDECARS: Final = ("-wal", "-shm", "-journal")
-_READY: Final = ".recovered"
 _MOST_BACKUPS: Final = 3
 
 
@@ -51,10 +52,22 @@ class JobRecovery:
     """Completed chunks that some copy knows of and none has a sound result for; they will be pending again."""
     sources: tuple[tuple[str, int], ...]
     """(copy, chunks taken from it), in the order in which the copies were asked."""
+    unverified_chunks: int = 0
+    """Chunks among the recovered whose result is a state file's, while no digest of it survived anywhere."""
+    lost: str | None = None
+    """What else of it is lost, in words."""
+
+    @property
+    def loses(self) -> bool:
+        """Whether something that a copy knows of is not brought back."""
+        return self.lost_chunks > 0 or self.lost is not None
 
     def __str__(self) -> str:
         taken = ", ".join(f"{count} from {name}" for name, count in self.sources) or "none"
         lost = f"; {self.lost_chunks} could not be brought back" if self.lost_chunks else ""
+        lost += f"; {self.lost}" if self.lost else ""
+        if self.unverified_chunks:
+            lost += f"; no digest of {self.unverified_chunks} of them survived: they are as the state file has them"
         return f"job {self.job_id} ({self.file_name}): {self.recovered_chunks} chunks back ({taken}){lost}"
 
 
@@ -85,52 +98,110 @@ def recover(path: Path, state_files: Iterable[Path], reason: str, *, accept_loss
         StoreDamaged: something that a copy knows of would be lost and ``accept_loss`` is not set, or another process
             has the file open. Nothing was changed.
     """
-    in_use = holders(path)
-    if in_use:
-        who = ", ".join(map(str, in_use))
-        raise StoreDamaged(path, f"{reason}; process {who} has it open: end it, and open the store again")
+    _refuse_if_open(path, path, reason)
+    state_files = tuple(state_files)
+    _sweep(path)
     copies = _copies(path, state_files)
-    if not any(copy.jobs for copy in copies) and not accept_loss and path.exists():
-        raise StoreDamaged(path, f"{reason}; no job reads of it, and there is no other copy", remedy=_accepting(path))
+    if not any(copy.jobs for copy in copies) and not accept_loss:
+        raise StoreDamaged(path, f"{reason}; no job reads of it or of any other copy", remedy=_accepting(path))
     fresh = path.with_name(f"{path.name}.tmp-{secrets.token_hex(6)}")
     try:
         jobs = _build(fresh, copies)
         report = RecoveryReport(path, reason, jobs, ())
-        if report.lost_chunks and not accept_loss:
+        if any(job.loses for job in jobs) and not accept_loss:
             raise StoreDamaged(path, _what_would_be_lost(report), remedy=_accepting(path))  # noqa: TRY301
-        os.replace(fresh, f"{path}{_READY}")
+        os.replace(fresh, ready_path(path))
     except BaseException:
         _remove_all(fresh)
         raise
     sync_folder(path.parent)
-    return RecoveryReport(path, reason, jobs, put_in_place(path))
+    torn = tuple(_move_torn_aside(state_files))
+    return RecoveryReport(path, reason, jobs, (*put_in_place(path), *torn))
 
 
-def put_in_place(path: Path) -> tuple[Path, ...]:
-    """Move the damaged files aside and the finished new one to ``path``; also ends a recovery that was killed here."""
-    ready = path.with_name(f"{path.name}{_READY}")
-    moved = move_aside(path, "corrupt")
-    os.replace(ready, path)
+def put_in_place(path: Path, why: str = "corrupt") -> tuple[Path, ...]:
+    """Move what is at ``path`` aside and the finished new file there; also ends what was killed in the middle of it."""
+    moved = move_aside(path, why)
+    os.replace(ready_path(path), path)
     sync_folder(path.parent)
     return moved
 
 
 def was_interrupted(path: Path) -> bool:
     """Whether a recovery was killed between moving the damaged file aside and putting the new one in its place."""
-    return not path.exists() and path.with_name(f"{path.name}{_READY}").exists()
+    return not path.exists() and ready_path(path).exists()
+
+
+def finish_interrupted(path: Path) -> RecoveryReport:
+    """End a recovery (or a restoring) that was killed when its new file was whole already."""
+    copy = read_copy(ready_path(path), "the one that was interrupted")
+    jobs = tuple(
+        JobRecovery(job_id, values["file_name"], values["completed_count"], 0, ((copy.name, values["completed_count"]),))
+        for job_id, values in copy.jobs.items()
+    )
+    return RecoveryReport(path, "a recovery was interrupted, and is finished now", jobs, put_in_place(path))
+
+
+def drop_unneeded(path: Path) -> None:
+    """Remove what a recovery left that was killed before it moved anything: the store is sound. Under its lock."""
+    if path.exists():
+        with suppress(FileNotFoundError):
+            ready_path(path).unlink()
 
 
 def move_aside(path: Path, why: str) -> tuple[Path, ...]:
-    """Rename a store file and whatever belongs to it, together: a log left behind would undo what comes after."""
+    """Rename a store file and whatever belongs to it: a log left behind would undo what comes after.
+
+    The file goes first. Without it the log is no one's; without its log it would pass for a store of an earlier time.
+
+    Raises:
+        StoreDamaged: a process opened it just now. Everything is where it was.
+    """
     moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
     target = path.with_name(f"{path.name}.{why}-{moment}")
     moved = []
-    for suffix in (*_SIDECARS, ""):
+    for suffix in ("", *_SIDECARS):
         with suppress(FileNotFoundError):
             os.replace(f"{path}{suffix}", f"{target}{suffix}")
             moved.append(target.with_name(f"{target.name}{suffix}"))
+        if not suffix and moved:
+            try:
+                _refuse_if_open(target, path, "it has to be moved aside")
+            except StoreDamaged:
+                os.replace(target, path)
+                raise
     sync_folder(path.parent)
-    return tuple(reversed(moved))
+    return tuple(moved)
+
+
+def _refuse_if_open(file: Path, path: Path, reason: str) -> None:
+    in_use = holders(file)
+    if in_use:
+        who = ", ".join(map(str, in_use))
+        raise StoreDamaged(path, f"{reason}; process {who} has it open: end it, and open the store again")
+
+
+def _move_torn_aside(state_files: Iterable[Path]) -> Iterator[Path]:
+    """Rename state files that do not read: the next export would write over them."""
+    moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+    for state_file in state_files:
+        try:
+            ProcessingState.from_json(state_file.read_bytes())
+        except OSError:
+            continue
+        except StateFormatError:
+            target = state_file.with_name(f"{state_file.name}.corrupt-{moment}")
+            os.replace(state_file, target)
+            yield target
+
+
+def _sweep(path: Path) -> None:
+    """Remove what killed recoveries left behind."""
+    mine = re.compile(re.escape(path.name) + r"\.tmp-[0-9a-f]{12}(-wal|-shm|-journal)?")
+    for name in os.listdir(path.parent):  # noqa: PTH208 - names are what is matched
+        if mine.fullmatch(name):
+            with suppress(OSError):
+                path.with_name(name).unlink()
 
 
 def _accepting(path: Path) -> str:
@@ -140,6 +211,7 @@ def _accepting(path: Path) -> str:
 def _what_would_be_lost(report: RecoveryReport) -> str:
     lost = [f"{job.lost_chunks} of {job.lost_chunks + job.recovered_chunks} completed chunks of job {job.job_id} "
             f"({job.file_name})" for job in report.jobs if job.lost_chunks]  # fmt: skip
+    lost += [f"of job {job.job_id} ({job.file_name}), {job.lost}," for job in report.jobs if job.lost]
     return f"{report.reason}; from all surviving copies together, {' and '.join(lost)} cannot be brought back"
 
 
@@ -153,12 +225,21 @@ def _remove_all(path: Path) -> None:
 
 
 def _copies(path: Path, state_files: Iterable[Path]) -> list[Copy]:
-    copies = [read_copy(path, "the damaged file")] if path.exists() else []
-    copies += [read_copy(backup, f"the backup {backup.name}") for backup in backups_of(path)[:_MOST_BACKUPS]]
+    copies = read_store(path, "the damaged file") if path.exists() else []
+    if ready_path(path).exists():
+        copies.append(read_copy(ready_path(path), "a recovery that was interrupted"))
+    for backup in backups_of(path)[:_MOST_BACKUPS]:
+        copies.append(read_copy(backup, f"the backup {backup.name}"))
+        copies[-1].backup = True
+    torn = []
     for state_file in state_files:
-        with suppress(StateFormatError, OSError):
+        try:
             copies.append(_state_copy(state_file))
-    return copies
+        except OSError:
+            continue
+        except StateFormatError:
+            torn.append(read_torn_state(state_file, f"the torn state file {state_file.name}"))
+    return copies + torn
 
 
 def _state_copy(path: Path) -> Copy:
@@ -168,6 +249,7 @@ def _state_copy(path: Path) -> Copy:
     results = state.results()
     for index in state.completed_chunks:
         chunk = copy.chunk(state.job_id, index, state.updated_at)
+        chunk.proven = False
         if index in results:
             chunk.text = codec.encode(thaw(results[index]))
             chunk.digest = codec.digest(state.job_id, index, chunk.text)
@@ -213,11 +295,14 @@ def _fill(connection: Connection, copies: list[Copy], path: Path) -> tuple[JobRe
     reports = []
     for job_id, values in _all_jobs(copies).items():
         queries.insert_job(connection, values | {"completed_count": 0})
-        taken = _fill_chunks(connection, job_id, values["total_chunks"], copies)
+        taken, unverified = _fill_chunks(connection, job_id, values["total_chunks"], copies)
         queries.recount(connection, job_id)
         recovered = sum(taken.values())
         lost = max(_known(job_id, copies) - recovered, 0)
-        reports.append(JobRecovery(job_id, values["file_name"], recovered, lost, tuple(taken.items())))
+        also = None if any(job_id in copy.jobs for copy in copies if not copy.torn) else "its config is lost"
+        reports.append(
+            JobRecovery(job_id, values["file_name"], recovered, lost, tuple(taken.items()), unverified, also)
+        )
         if recovered >= values["total_chunks"] and values["status"] == "running":
             queries.finish_if_done(connection, job_id)
         elif recovered < values["total_chunks"] and values["status"] == "completed" and lost:
@@ -225,7 +310,14 @@ def _fill(connection: Connection, copies: list[Copy], path: Path) -> tuple[JobRe
     current = next((job_id for copy in copies for job_id, job in copy.jobs.items() if job["is_current"] == 1), None)
     if current is not None:
         queries.make_current(connection, current)
-    return tuple(reports)
+    return (*reports, *_lost_whole(copies))
+
+
+def _lost_whole(copies: list[Copy]) -> list[JobRecovery]:
+    """Return the jobs of which there are chunks in some copy, and the job itself is in none."""
+    known = {job_id for copy in copies for job_id in copy.jobs}
+    orphans = {job_id: _known(job_id, copies) for copy in copies for job_id in copy.chunks if job_id not in known}
+    return [JobRecovery(job_id, "its name is lost", 0, count, ()) for job_id, count in orphans.items()]
 
 
 def _all_jobs(copies: list[Copy]) -> dict[str, dict[str, Any]]:
@@ -244,8 +336,10 @@ def _all_jobs(copies: list[Copy]) -> dict[str, dict[str, Any]]:
 _LAST: Final = 1 << 62
 
 
-def _fill_chunks(connection: Connection, job_id: str, total: int, copies: list[Copy]) -> Counter[str]:
-    driver, taken = driver_of(connection), Counter[str]()
+def _fill_chunks(
+    connection: Connection, job_id: str, total: int, copies: list[Copy]
+) -> tuple[Counter[str], int]:
+    driver, taken, unverified = driver_of(connection), Counter[str](), 0
     indices = sorted({index for copy in copies for index in copy.chunks.get(job_id, ()) if 0 <= index < total})
     for index in indices:
         found = _best(job_id, index, copies)
@@ -256,22 +350,47 @@ def _fill_chunks(connection: Connection, job_id: str, total: int, copies: list[C
                 Completion(job_id, index, chunk.completed_at or now(), chunk.text, chunk.digest, chunk.fingerprint),
             )
             taken[name] += 1
-    return taken
+            unverified += not chunk.proven
+    return taken, unverified
 
 
 def _best(job_id: str, index: int, copies: list[Copy]) -> tuple[str, Chunk] | None:
     """Return the first copy's sound result of a chunk; one without a result only where no copy knows of any."""
-    known = [(copy.name, copy.chunks[job_id][index]) for copy in copies if index in copy.chunks.get(job_id, {})]
+    known = [(copy, copy.chunks[job_id][index]) for copy in copies if index in copy.chunks.get(job_id, {})]
     # The first digest is the newest: a result that was replaced since does not come back in its place.
-    wanted = next((chunk.digest for _, chunk in known if chunk.digest is not None), None)
+    first = next(((copy, chunk) for copy, chunk in known if chunk.digest is not None), None)
     fingerprint = next((chunk.fingerprint for _, chunk in known if chunk.fingerprint is not None), None)
-    if wanted is None:
-        name, chunk = known[0]
-        return name, Chunk(chunk.completed_at, fingerprint, None)
-    for name, chunk in known:
+    if first is None:
+        copy, chunk = known[0]
+        return copy.name, Chunk(chunk.completed_at, fingerprint, None)
+    wanted = first[1].digest
+    if _may_be_outdated(job_id, wanted, first[0], known):
+        return None
+    proven = any(chunk.proven for _, chunk in known if chunk.digest == wanted)
+    for copy, chunk in known:
         if chunk.text is not None and chunk.digest == wanted:
-            return name, Chunk(chunk.completed_at, fingerprint, wanted, chunk.text)
+            return copy.name, Chunk(chunk.completed_at, fingerprint, wanted, chunk.text, proven)
     return None
+
+
+def _may_be_outdated(job_id: str, wanted: str | None, first: Copy, known: list[tuple[Copy, Chunk]]) -> bool:
+    """Whether the state file contradicts a backup of another moment, and the store itself says nothing.
+
+    Either the result was replaced after the backup, or the state file was damaged: no one can tell, so neither is
+    taken. A state file of the same moment as the backup has to say what the backup says.
+    """
+    if not first.backup:
+        return False
+    state = next(((copy, chunk) for copy, chunk in known if not chunk.proven and chunk.digest is not None), None)
+    return (
+        state is not None
+        and state[1].digest != wanted
+        and not _same_moment(state[0].jobs.get(job_id), first.jobs.get(job_id))
+    )
+
+
+def _same_moment(one: dict[str, Any] | None, other: dict[str, Any] | None) -> bool:
+    return one is not None and other is not None and one["updated_at"] == other["updated_at"]
 
 
 def _known(job_id: str, copies: list[Copy]) -> int:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import secrets
+import shutil
 import sqlite3
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
@@ -10,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store import codec
 from checkpoint_store._db.schema import jobs as jobs_table
+from checkpoint_store.files import create_private
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,6 +33,8 @@ class Chunk:
     fingerprint: str | None
     digest: str | None
     text: str | None = None
+    proven: bool = True
+    """Whether the digest was stored beside the result, and not just made of the text at hand."""
 
 
 @dataclass(slots=True)
@@ -40,17 +46,57 @@ class Copy:
     chunks: dict[str, dict[int, Chunk]] = field(default_factory=dict)
     complete: bool = True
     """Whether everything in it could be read."""
+    backup: bool = False
+    """Whether it is from an earlier time than the store."""
+    torn: bool = False
+    """Whether it is the beginning of a state file, without the job's config."""
 
     def chunk(self, job_id: str, index: int, at: str) -> Chunk:
         """Return the entry for a chunk, making it where it is not known yet."""
         return self.chunks.setdefault(job_id, {}).setdefault(index, Chunk(at, None, None))
 
 
-def read_copy(path: Path, name: str) -> Copy:
-    """Return what can be read of the store file at ``path``; empty where nothing can."""
+def read_store(path: Path, name: str) -> list[Copy]:
+    """Return what can be read of the store file at ``path``, which no one has open, best first. Changes nothing.
+
+    A log or journal that is not its own (from another time, or another store) spoils a sound file: then the file
+    alone goes before the two together.
+    """
+    alone = read_copy(path, name)
+    sidecars = [suffix for suffix in ("-wal", "-journal") if _has_bytes(f"{path}{suffix}")]
+    if not sidecars:
+        return [alone]
+    apart = path.with_name(f"{path.name}.tmp-{secrets.token_hex(6)}")
+    try:
+        for suffix in ("", *sidecars):
+            part = apart.with_name(f"{apart.name}{suffix}")
+            create_private(part)
+            shutil.copyfile(f"{path}{suffix}", part)
+        together = read_copy(apart, name, alone=False)
+        if _is_sound(path) and not _is_sound(apart, alone=False):
+            alone.name = f"{name} without its log"
+            return [alone, together]
+        return [together]
+    except OSError:  # no room for a second one
+        return [alone]
+    finally:
+        for suffix in ("-wal", "-shm", "-journal", ""):
+            with suppress(OSError):
+                os.unlink(f"{apart}{suffix}")
+
+
+def _has_bytes(name: str) -> bool:
+    try:
+        return os.stat(name).st_size > 0
+    except OSError:
+        return False
+
+
+def read_copy(path: Path, name: str, *, alone: bool = True) -> Copy:
+    """Return what can be read of the store file at ``path`` (by itself, or with its log); empty where nothing can."""
     copy = Copy(name)
     try:
-        with closing(_open(path)) as driver:
+        with closing(_open(path, alone=alone)) as driver:
             _read_jobs(driver, copy)
             _read_completed(driver, copy)
             _read_results(driver, copy)
@@ -59,9 +105,30 @@ def read_copy(path: Path, name: str) -> Copy:
     return copy
 
 
-def _open(path: Path) -> sqlite3.Connection:
-    # No one has it open (the caller has seen to that), so without a log no lock, and no file beside it, is needed.
-    options = "mode=ro" if os.path.exists(f"{path}-wal") or os.path.exists(f"{path}-journal") else "mode=ro&immutable=1"  # noqa: PTH110
+def _is_sound(path: Path, *, alone: bool = True) -> bool:
+    try:
+        with closing(_open(path, alone=alone)) as driver:
+            return (
+                driver.execute("PRAGMA integrity_check(1)").fetchone()[0] == "ok"
+                and driver.execute("PRAGMA foreign_key_check").fetchone() is None
+                and driver.execute(MISCOUNTED).fetchone() is None
+            )
+    except sqlite3.Error:
+        return False
+
+
+MISCOUNTED: Final = """
+SELECT job_id FROM jobs WHERE completed_count != (SELECT count(*) FROM completed_chunks c WHERE c.job_id = jobs.job_id)
+UNION ALL
+SELECT 'any' WHERE (SELECT count(digest) FROM completed_chunks) != (SELECT count(*) FROM chunk_results)
+LIMIT 1
+"""
+"""Finds a job whose parts do not add up: pages of different times side by side, each of them sound."""
+
+
+def _open(path: Path, *, alone: bool) -> sqlite3.Connection:
+    # No one has it open (the caller has seen to that), so no lock, and no file beside it, is needed.
+    options = "mode=ro&immutable=1" if alone else "mode=rw"
     driver = sqlite3.connect(f"{path.absolute().as_uri()}?{options}", uri=True, timeout=5, isolation_level=None)
     # What is no UTF-8 is damage, and shows as a digest that does not match.
     driver.text_factory = lambda raw: raw.decode("utf-8", "replace")
@@ -160,3 +227,61 @@ def _read_results(driver: sqlite3.Connection, copy: Copy) -> None:
             continue
         chunk = copy.chunk(job_id, index, copy.jobs.get(job_id, {}).get("updated_at", ""))
         chunk.text, chunk.digest = text, found
+
+
+def read_torn_state(path: Path, name: str) -> Copy:
+    """Return what the beginning of a state file says that we wrote and that does not read as a whole.
+
+    It has one line for each result, so those before the first line that does not read are in their places.
+    """
+    copy = Copy(name, complete=False, torn=True)
+    with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+        lines = iter(path.read_bytes().split(b"\n"))
+        next(lines)
+        head = _torn_head(lines)
+        job_id, completed = head["job_id"], head["completed_chunks"]
+        if not all(type(index) is int and 0 <= index < head["total_chunks"] for index in completed):
+            return copy
+        values = dict.fromkeys(_JOB_COLUMNS) | {name: head[name] for name in _HEAD if name in _JOB_COLUMNS}
+        values |= {"status": "paused", "config": "{}", "started_at": _UNKNOWN_TIME, "updated_at": _UNKNOWN_TIME}
+        values |= {"stretch_started_at": _UNKNOWN_TIME, "is_current": 1}
+        values |= {"completed_count": len(completed), "stretch_completed_count": len(completed)}
+        if not _sound_job(values):
+            return copy
+        copy.jobs[job_id] = values
+        for index in completed:
+            copy.chunk(job_id, index, _UNKNOWN_TIME).proven = False
+        _torn_results(lines, job_id, completed, copy)
+    return copy
+
+
+_UNKNOWN_TIME: Final = "1970-01-01T00:00:00.000Z"
+_HEAD: Final = "version job_id status file_name video_title model provider total_chunks completed_chunks".split()
+
+
+def _torn_head(lines: Iterator[bytes]) -> dict[str, Any]:
+    head: dict[str, Any] = {}
+    for name in _HEAD:
+        line = next(lines, b"").decode().strip().removesuffix(",")
+        (key, value), = json.loads("{" + line + "}").items()
+        if key != name:
+            raise ValueError(name)
+        head[name] = value
+    return head
+
+
+def _torn_results(lines: Iterator[bytes], job_id: str, completed: list[int], copy: Copy) -> None:
+    if next(lines, b"").strip() != b'"processed_results": [':
+        return
+    for index, line in zip(completed, lines, strict=False):
+        if line[:4] != b"    ":
+            return
+        # A line cut off behind a whole number would read as another number: only a comma, or the end, closes it.
+        if not line.endswith(b",") and line[-1:] not in b'}]"':
+            return
+        result = json.loads(line.decode().removesuffix(","))
+        if isinstance(result, dict) and result.get("chunk_index", index) != index:
+            return
+        chunk = copy.chunk(job_id, index, _UNKNOWN_TIME)
+        chunk.text = codec.encode(result)
+        chunk.digest = codec.digest(job_id, index, chunk.text)

@@ -152,9 +152,16 @@ def missing_from(path: Path, state_files: Iterable[Path]) -> str | None:
     if path.exists() and path.stat().st_size:
         return None
     what = "it is empty" if path.exists() else "it is missing"
+    if ready_path(path).exists():
+        return f"{what}, and a recovery of it was interrupted"
     for copy in (*backups_of(path), *filter(knows_chunks, state_files)):
         return f"{what}, but {copy.name} knows of completed chunks"
     return None
+
+
+def ready_path(path: Path) -> Path:
+    """Return where a new store file, whole and durable, waits to be put in the place of ``path``."""
+    return path.with_name(f"{path.name}.recovered")
 
 
 def check_version(path: Path, version: str) -> None:
