@@ -16,7 +16,7 @@ from checkpoint_store._db import checkup, recover
 from checkpoint_store._db.connect import file_system, journal_mode_for
 from checkpoint_store._db.opening import Opener
 from checkpoint_store._db.reading import ReadOnlyDatabase
-from checkpoint_store._db.target import EMPTY, check_version, inspect, lock_path, resolve
+from checkpoint_store._db.target import EMPTY, check_version, inspect, lock_path, ready_path, resolve
 from checkpoint_store.errors import CheckpointStoreError, StoreDamaged, StoreTargetError
 from checkpoint_store.files import free_bytes, storage_error
 from checkpoint_store.locks import file_lock, holders
@@ -113,13 +113,13 @@ def _put(reading: ReadOnlyDatabase, path: Path) -> tuple[Path, ...]:
     partial = path.with_name(f"{path.name}.tmp-{secrets.token_hex(6)}")
     backups.back_up(reading, partial)
     try:
-        moved = recover.move_aside(path, "replaced")
-        os.replace(partial, path)
+        os.replace(partial, ready_path(path))  # from here on the next open ends it, whatever happens to this one
+        return recover.put_in_place(path, "replaced")
     except OSError as error:
+        raise storage_error(error, path) from error
+    finally:
         with suppress(OSError):
             partial.unlink()
-        raise storage_error(error, path) from error
-    return moved
 
 
 def _let_state_file_follow(path: Path, state_file: Path) -> None:

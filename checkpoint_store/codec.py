@@ -90,7 +90,7 @@ def _field_value(value: object, name: str) -> object:
     if isinstance(value, list | tuple):
         return [_field_value(item, f"{name}[{index}]") for index, item in enumerate(value)]
     if isinstance(value, dict):
-        return {key: _field_value(item, f"{name}[{key!r}]") for key, item in value.items()}
+        return {key: _field_value(item, f"{name}[{shown(key)}]") for key, item in value.items()}
     return to_json_value(value, name)
 
 
@@ -124,7 +124,7 @@ def _check_object(value: dict[Any, Any], path: str, depth: int) -> None:
     for key, item in value.items():
         if type(key) is not str:
             if not isinstance(key, str):
-                _refuse(path, f"has the key {key!r} ({type(key).__name__}); JSON keys are text, use {str(key)!r}")
+                _refuse(path, f"has the key {shown(key)} ({type(key).__name__}); JSON keys are text, so make it one")
             _check_key_twin(value, key, path)
         if not key.isascii():
             _check_text(key, f"{path} key {ascii(key)[:60]}")

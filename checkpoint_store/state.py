@@ -258,8 +258,8 @@ def _check_version(version: object) -> None:
     if version not in RELEASED_VERSIONS:
         _fail(
             "version",
-            f"is {shown(version)}; this version of checkpoint-store reads {', '.join(RELEASED_VERSIONS)}. A newer one may "
-            "read it: pip install --upgrade checkpoint-store",
+            f"is {shown(version)}; this version of checkpoint-store reads {', '.join(RELEASED_VERSIONS)}. A newer "
+            "one may read it: pip install --upgrade checkpoint-store",
         )
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from checkpoint_store._db import opening
 from checkpoint_store._db.target import resolve
-from checkpoint_store.errors import StoreTargetError
-from checkpoint_store.state import SCHEMA_VERSION
+from checkpoint_store.errors import InvalidArgumentError, StoreTargetError
+from checkpoint_store.state import RELEASED_VERSIONS, SCHEMA_VERSION
 
 if TYPE_CHECKING:
     import os
@@ -41,15 +41,23 @@ def migration_status(target: str | os.PathLike[str]) -> MigrationStatus:
     return MigrationStatus(path, current, SCHEMA_VERSION, pending)
 
 
-def migrate(target: str | os.PathLike[str], *, lock_timeout_seconds: float = 10.0) -> MigrationStatus:
-    """Upgrade the store at ``target`` to the newest schema, and return where it stood before.
+def migrate(
+    target: str | os.PathLike[str], *, to: str = SCHEMA_VERSION, lock_timeout_seconds: float = 10.0
+) -> MigrationStatus:
+    """Bring the store at ``target`` to schema ``to``, and return where it stood before.
 
-    A verified copy is made beside it first; it is one transaction, checked before its commit.
+    A verified copy is made beside it first; it is one transaction, checked before its commit. Going back to an older
+    schema is refused where that would lose something.
 
     Raises:
         MigrationFailed: the file is as it was; the error says where the copy is.
     """
+    if to not in RELEASED_VERSIONS:
+        raise InvalidArgumentError("to", to, f"is not a schema; there are {', '.join(RELEASED_VERSIONS)}")
     before = migration_status(target)
     opener = opening.Opener(before.path, (), durability="power-loss", lock_timeout_seconds=lock_timeout_seconds)
-    opener.open().close()
+    if before.current is None or RELEASED_VERSIONS.index(before.current) <= RELEASED_VERSIONS.index(to):
+        opener.open().close()
+    else:
+        opener.downgrade(to)
     return before

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import text
 
@@ -18,6 +18,13 @@ if TYPE_CHECKING:
     from checkpoint_store._db.reading import AnyDatabase
 
 _PAGE = 200
+MISCOUNTED: Final = """
+SELECT job_id FROM jobs WHERE completed_count != (SELECT count(*) FROM completed_chunks c WHERE c.job_id = jobs.job_id)
+UNION ALL
+SELECT 'any' WHERE (SELECT count(digest) FROM completed_chunks) != (SELECT count(*) FROM chunk_results)
+LIMIT 1
+"""
+"""Finds a job whose parts do not add up: pages of different times side by side, each of them sound."""
 
 
 def check(database: AnyDatabase) -> list[Problem]:

@@ -81,6 +81,19 @@ def upgrade(database: Database, head: str) -> Path | None:
     return run(database, head, lambda connection: command.upgrade(config(connection), head))
 
 
+def downgrade(database: Database, wanted: str) -> Path | None:
+    """Bring the store back to an older schema; a revision that would lose something by that refuses.
+
+    The caller holds the store's lock file.
+
+    Raises:
+        MigrationFailed: the file is as it was.
+    """
+    from alembic import command  # noqa: PLC0415 - see config()
+
+    return run(database, wanted, lambda connection: command.downgrade(config(connection), wanted))
+
+
 def run(database: Database, wanted: str, migrate: Callable[[Connection], object]) -> Path | None:
     """Run ``migrate`` on the store under every guard: a verified copy, one transaction, checks before its commit."""
     with _one_at_a_time:

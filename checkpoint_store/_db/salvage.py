@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store import codec
+from checkpoint_store._db.checkup import MISCOUNTED
 from checkpoint_store._db.schema import jobs as jobs_table
 from checkpoint_store.files import create_private
 
@@ -115,15 +116,6 @@ def _is_sound(path: Path, *, alone: bool = True) -> bool:
             )
     except sqlite3.Error:
         return False
-
-
-MISCOUNTED: Final = """
-SELECT job_id FROM jobs WHERE completed_count != (SELECT count(*) FROM completed_chunks c WHERE c.job_id = jobs.job_id)
-UNION ALL
-SELECT 'any' WHERE (SELECT count(digest) FROM completed_chunks) != (SELECT count(*) FROM chunk_results)
-LIMIT 1
-"""
-"""Finds a job whose parts do not add up: pages of different times side by side, each of them sound."""
 
 
 def _open(path: Path, *, alone: bool) -> sqlite3.Connection:
