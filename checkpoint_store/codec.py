@@ -23,6 +23,7 @@ MAX_RESULT_BYTES: Final = 256 * 1024 * 1024
 
 _MAX_INTEGER: Final = 10**MAX_INTEGER_DIGITS
 _ENCODE: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, check_circular=False).encode
+_DECODE: Final = json.JSONDecoder().raw_decode
 _PLAIN: Final = frozenset({str, bool, type(None)})
 
 
@@ -54,8 +55,8 @@ def encode(value: object, *, name: str = "result", chunk_index: int | None = Non
 
 
 def decode(text: str) -> Any:
-    """Return the value of a JSON text that :func:`encode` made."""
-    return json.loads(text)
+    """Return the value of a JSON text that :func:`encode` made: one value, and nothing around it."""
+    return _DECODE(text)[0]
 
 
 def digest(job_id: str, chunk_index: int, text: str) -> str:

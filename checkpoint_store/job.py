@@ -276,24 +276,26 @@ class Job:
             InvalidResultError: a result does not fit ``as_type``; it never becomes a dict or None instead.
             StoreDamaged: what is stored is not what was written.
         """
-        for _, result in self._items(as_type):
-            yield result
+        for page in self._pages():
+            for index, text in page:
+                yield self._decode(index, text, as_type)
 
     def items(self, as_type: type[Any] | None = None) -> Iterator[tuple[int, Any]]:
         """Yield (index, result) of the completed chunks in index order, in bounded memory. See :meth:`results`."""
-        return self._items(as_type)
+        for page in self._pages():
+            for index, text in page:
+                yield index, self._decode(index, text, as_type)
 
-    def _items(self, as_type: type[Any] | None) -> Iterator[tuple[int, Any]]:
-        after, limit = -1, 16
+    def _pages(self) -> Iterator[list[tuple[int, str]]]:
+        """Yield (index, text) of the results, verified, in pages of about a mebibyte; nothing is open in between."""
+        path, after, limit = self._database.path, -1, 16
         while page := self._page(after, limit):
-            for index, text, *digests in page:
-                sound = queries.verified(self._database.path, self.job_id, index, text, *digests)
-                yield index, self._decode(index, sound, as_type)
+            yield queries.verified_page(path, self.job_id, page)
             after = page[-1][0]
             size = sum(len(row[1] or "") for row in page) // len(page) + 1
             limit = max(1, min(_PAGE_ROWS, _PAGE_BYTES // size))
 
-    def _page(self, after: int, limit: int) -> list[tuple[int, str | None, str, str | None]]:
+    def _page(self, after: int, limit: int) -> list[queries.ResultRow]:
         return self._database.read(lambda connection: queries.result_page(connection, self.job_id, after, limit))
 
     def _decode(self, index: int, text: str, as_type: type[Any] | None) -> Any:

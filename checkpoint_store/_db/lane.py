@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import bindparam, case, func, literal_column, null, select
+from sqlalchemy import Text, bindparam, case, func, literal_column, null, select
 from sqlalchemy.dialects import sqlite
 
 from checkpoint_store._db.schema import chunk_results, completed_chunks, jobs
@@ -39,24 +39,31 @@ def compiled(statement: ClauseElement) -> Statement:
     return Statement(str(made), names, itemgetter(*names))
 
 
-def _insert(table: Any, *columns: str) -> Any:
-    return sqlite.insert(table).values({name: bindparam(name) for name in columns})
-
-
 def _at(table: Any) -> tuple[Any, Any]:
     return table.c.job_id == bindparam("in_job"), table.c.chunk_index == bindparam("at_index")
 
 
 # One transaction: the chunk is complete, its result is there, its job knows. A chunk that is complete already is left
 # alone, and the number of rows says so.
+_NEXT_RESULT: Final = select(
+    func.coalesce(func.max(chunk_results.c.result_id), literal_column("0")) + literal_column("1")
+).scalar_subquery()
+"""The id that the next row of ``chunk_results`` will get by itself, in the same transaction."""
 COMPLETE: Final = compiled(
-    _insert(completed_chunks, "job_id", "chunk_index", "completed_at", "fingerprint", "digest").on_conflict_do_nothing(
-        index_elements=["job_id", "chunk_index"]
+    sqlite.insert(completed_chunks)
+    .values(
+        {name: bindparam(name) for name in ("job_id", "chunk_index", "completed_at", "fingerprint", "digest")}
+        | {"result_id": case((bindparam("digest", type_=Text()).is_not(None), _NEXT_RESULT))}
+    )
+    .on_conflict_do_nothing(index_elements=["job_id", "chunk_index"])
+)
+ADD_RESULT: Final = compiled(
+    sqlite.insert(chunk_results).values(
+        {name: bindparam(name) for name in ("job_id", "chunk_index", "result", "digest")}
     )
 )
-ADD_RESULT: Final = compiled(_insert(chunk_results, "job_id", "chunk_index", "result", "digest"))
 # The writer hands these two their values as tuples in this order, without naming them.
-assert COMPLETE.names == ("job_id", "chunk_index", "completed_at", "fingerprint", "digest")
+assert COMPLETE.names == ("job_id", "chunk_index", "completed_at", "fingerprint", "digest", "digest")
 assert ADD_RESULT.names == ("job_id", "chunk_index", "result", "digest")
 _COUNT: Final = jobs.c.completed_count + bindparam("more")
 COUNT: Final = compiled(
@@ -77,7 +84,24 @@ SET_DIGEST: Final = compiled(
         completed_at=bindparam("at"),
         fingerprint=func.coalesce(bindparam("new_fingerprint"), completed_chunks.c.fingerprint),
         digest=bindparam("new_digest"),
+        result_id=_NEXT_RESULT,
     )
 )
-DROP_RESULT: Final = compiled(chunk_results.delete().where(*_at(chunk_results)))
+DROP_RESULT: Final = compiled(
+    chunk_results.delete().where(
+        chunk_results.c.result_id
+        == select(completed_chunks.c.result_id).where(*_at(completed_chunks)).scalar_subquery()
+    )
+)
 IS_COMPLETED: Final = compiled(select(completed_chunks.c.chunk_index).where(*_at(completed_chunks)))
+RESULT_PAGE: Final = compiled(
+    select(completed_chunks.c.chunk_index, chunk_results.c.result, completed_chunks.c.digest, chunk_results.c.digest)
+    .outerjoin_from(completed_chunks, chunk_results, chunk_results.c.result_id == completed_chunks.c.result_id)
+    .where(
+        completed_chunks.c.job_id == bindparam("in_job"),
+        completed_chunks.c.chunk_index > bindparam("after"),
+        completed_chunks.c.digest.is_not(None),
+    )
+    .order_by(completed_chunks.c.chunk_index)
+    .limit(bindparam("rows"))
+)

@@ -9,6 +9,7 @@ from sqlalchemy import and_, bindparam, case, func, literal_column, select
 
 from checkpoint_store import codec
 from checkpoint_store._db import lane
+from checkpoint_store._db.driver import driver_of
 from checkpoint_store._db.schema import chunk_results, completed_chunks, jobs
 from checkpoint_store.errors import JobNotFound, StoreDamaged
 from checkpoint_store.plan import Plan
@@ -127,6 +128,7 @@ def update_job(connection: Connection, job_id: str, path: Path, **values: Any) -
 
 def delete_job(connection: Connection, job_id: str) -> None:
     """Remove a job with its completed chunks and results; freed space is overwritten (``secure_delete``)."""
+    connection.execute(chunk_results.delete().where(_R.job_id == job_id))
     connection.execute(jobs.delete().where(jobs.c.job_id == job_id))
 
 
@@ -178,40 +180,40 @@ def completed_in(connection: Connection, job_id: str, start: int, stop: int) -> 
     return list(connection.execute(select(_C.chunk_index).where(here).order_by(_C.chunk_index)).scalars())
 
 
-def result_page(
-    connection: Connection, job_id: str, after: int, limit: int
-) -> list[tuple[int, str | None, str, str | None]]:
-    """Return (index, text, digest, digest beside the text) of the completed chunks with a result after an index."""
-    statement = (
-        select(_C.chunk_index, _R.result, _C.digest, _R.digest.label("beside"))
-        .outerjoin(chunk_results, and_(_R.job_id == _C.job_id, _R.chunk_index == _C.chunk_index))
-        .where(_C.job_id == job_id, _C.chunk_index > after, _C.digest.is_not(None))
-        .order_by(_C.chunk_index)
-        .limit(limit)
-    )
-    return [tuple(row) for row in connection.execute(statement)]
+ResultRow = tuple[int, str | None, str, str | None]
+"""(index, text, digest, digest beside the text) of a completed chunk with a result."""
+
+
+def result_page(connection: Connection, job_id: str, after: int, limit: int) -> list[ResultRow]:
+    """Return the completed chunks with a result after an index, in index order."""
+    values = lane.RESULT_PAGE.values(in_job=job_id, after=after, rows=limit, param_1=0)
+    return driver_of(connection).execute(lane.RESULT_PAGE.text, values).fetchall()
 
 
 def verified(path: Path, job_id: str, index: int, text: str | None, *digests: str | None) -> str:
     """Return a stored result's text if it is what was written, or raise :class:`StoreDamaged`."""
     if text is None:
         raise StoreDamaged(path, "its result is missing", job_id=job_id, chunk_index=index)
-    if any(digest != codec.digest(job_id, index, text) for digest in digests):
-        raise StoreDamaged(path, "its result is not what was stored", job_id=job_id, chunk_index=index)
+    found = codec.digest(job_id, index, text)
+    for digest in digests:
+        if digest != found:
+            raise StoreDamaged(path, "its result is not what was stored", job_id=job_id, chunk_index=index)
     return text
 
 
-_RESULT_ROW: Final = (
-    select(_R.result, _C.digest)
-    .select_from(completed_chunks)
-    .outerjoin(chunk_results, and_(_R.job_id == _C.job_id, _R.chunk_index == _C.chunk_index))
-    .where(_C.job_id == bindparam("in_job"), _C.chunk_index == bindparam("at_index"))
-)
+def verified_page(path: Path, job_id: str, page: list[ResultRow]) -> list[tuple[int, str]]:
+    """Return (index, text) of each result of a page, or raise :class:`StoreDamaged` for the first that is not sound."""
+    return [(index, verified(path, job_id, index, text, digest, beside)) for index, text, digest, beside in page]
 
 
 def result_row(connection: Connection, job_id: str, index: int) -> tuple[str | None, str | None] | None:
     """Return (text, digest) of one completed chunk, or None where it is not complete."""
-    row = connection.execute(_RESULT_ROW, {"in_job": job_id, "at_index": index}).first()
+    statement = (
+        select(_R.result, _C.digest)
+        .outerjoin_from(completed_chunks, chunk_results, _R.result_id == _C.result_id)
+        .where(_C.job_id == job_id, _C.chunk_index == index)
+    )
+    row = connection.execute(statement).first()
     return None if row is None else (row[0], row[1])
 
 
@@ -233,7 +235,9 @@ def totals(connection: Connection, job_id: str, keys: tuple[str, ...]) -> dict[s
         whole, real = case((func.typeof(number) == "integer", number)), case((func.typeof(number) == "real", number))
         # In halves: SQLite's sum of integers stops at 64 bits.
         high, low = func.sum(whole.op(">>")(32)), func.sum(whole.op("&")(0xFFFFFFFF))
-        row = connection.execute(select(high, low, func.sum(real)).where(_R.job_id == job_id)).one()
+        of_job = completed_chunks.join(chunk_results, _R.result_id == _C.result_id)
+        sums_of = select(high, low, func.sum(real)).select_from(of_job).where(_C.job_id == job_id)
+        row = connection.execute(sums_of).one()
         integers = ((row[0] or 0) << 32) + (row[1] or 0)
         sums[key] = integers if row[2] is None else integers + row[2]
     return sums
@@ -271,8 +275,8 @@ def result_texts(connection: Connection, job_id: str, path: Path) -> Iterator[st
     """Yield the stored text of each result, in index order, verified, in bounded memory."""
     after = -1
     while page := result_page(connection, job_id, after, _PAGE):
-        for index, text, *digests in page:
-            yield verified(path, job_id, index, text, *digests)
+        for _, text in verified_page(path, job_id, page):
+            yield text
         after = page[-1][0]
 
 

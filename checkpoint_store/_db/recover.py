@@ -136,7 +136,9 @@ def finish_interrupted(path: Path) -> RecoveryReport:
     """End a recovery (or a restoring) that was killed when its new file was whole already."""
     copy = read_copy(ready_path(path), "the one that was interrupted")
     jobs = tuple(
-        JobRecovery(job_id, values["file_name"], values["completed_count"], 0, ((copy.name, values["completed_count"]),))
+        JobRecovery(
+            job_id, values["file_name"], values["completed_count"], 0, ((copy.name, values["completed_count"]),)
+        )
         for job_id, values in copy.jobs.items()
     )
     return RecoveryReport(path, "a recovery was interrupted, and is finished now", jobs, put_in_place(path))
@@ -336,9 +338,7 @@ def _all_jobs(copies: list[Copy]) -> dict[str, dict[str, Any]]:
 _LAST: Final = 1 << 62
 
 
-def _fill_chunks(
-    connection: Connection, job_id: str, total: int, copies: list[Copy]
-) -> tuple[Counter[str], int]:
+def _fill_chunks(connection: Connection, job_id: str, total: int, copies: list[Copy]) -> tuple[Counter[str], int]:
     driver, taken, unverified = driver_of(connection), Counter[str](), 0
     indices = sorted({index for copy in copies for index in copy.chunks.get(job_id, ()) if 0 <= index < total})
     for index in indices:

@@ -255,7 +255,7 @@ def _torn_head(lines: Iterator[bytes]) -> dict[str, Any]:
     head: dict[str, Any] = {}
     for name in _HEAD:
         line = next(lines, b"").decode().strip().removesuffix(",")
-        (key, value), = json.loads("{" + line + "}").items()
+        ((key, value),) = json.loads("{" + line + "}").items()
         if key != name:
             raise ValueError(name)
         head[name] = value

@@ -12,7 +12,6 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     ForeignKey,
-    ForeignKeyConstraint,
     Index,
     Integer,
     MetaData,
@@ -79,7 +78,11 @@ completed_chunks: Final = Table(
     Column("fingerprint", Text),
     # Of the result; null where the chunk was completed without one.
     Column("digest", Text),
+    # Where the result is. A link instead of an index on (job_id, chunk_index) saves a page write per checkpoint and 55
+    # bytes per result; it is no foreign key, because deleting a result would then scan this table.
+    Column("result_id", Integer),
     CheckConstraint("chunk_index >= 0", name="chunk_index"),
+    CheckConstraint("(digest IS NULL) = (result_id IS NULL)", name="result_id"),
     # Narrow rows, so one B-tree is better than a table and an index.
     sqlite_with_rowid=False,
 )
@@ -87,16 +90,12 @@ completed_chunks: Final = Table(
 chunk_results: Final = Table(
     "chunk_results",
     metadata,
-    Column("job_id", Text, primary_key=True, nullable=False),
-    Column("chunk_index", Integer, primary_key=True, nullable=False, autoincrement=False),
+    Column("result_id", Integer, primary_key=True),
+    Column("job_id", Text, nullable=False),
+    Column("chunk_index", Integer, nullable=False),
     Column("result", Text, nullable=False),
     # The same digest again: a row that survives alone can still be trusted.
     Column("digest", Text, nullable=False),
-    ForeignKeyConstraint(
-        ["job_id", "chunk_index"],
-        ["completed_chunks.job_id", "completed_chunks.chunk_index"],
-        ondelete="CASCADE",
-    ),
 )
 
 VIEWS: Final = {

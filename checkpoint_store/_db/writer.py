@@ -198,6 +198,7 @@ def record(driver: sqlite3.Connection, completion: Completion) -> int | None:
                 completion.completed_at,
                 completion.fingerprint,
                 completion.digest,
+                completion.digest,
             ),
         )
     except sqlite3.IntegrityError as error:

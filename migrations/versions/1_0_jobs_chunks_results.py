@@ -74,24 +74,21 @@ def upgrade() -> None:
         sa.Column("completed_at", sa.Text(), nullable=False),
         sa.Column("fingerprint", sa.Text(), nullable=True),
         sa.Column("digest", sa.Text(), nullable=True),
+        sa.Column("result_id", sa.Integer(), nullable=True),
         sa.PrimaryKeyConstraint("job_id", "chunk_index", name=op.f("pk_completed_chunks")),
         sa.ForeignKeyConstraint(["job_id"], ["jobs.job_id"], name=op.f("fk_completed_chunks_jobs"), ondelete="CASCADE"),
         sa.CheckConstraint("chunk_index >= 0", name=op.f("ck_completed_chunks_chunk_index")),
+        sa.CheckConstraint("(digest IS NULL) = (result_id IS NULL)", name=op.f("ck_completed_chunks_result_id")),
         sqlite_with_rowid=False,
     )
     op.create_table(
         "chunk_results",
+        sa.Column("result_id", sa.Integer(), nullable=False),
         sa.Column("job_id", sa.Text(), nullable=False),
-        sa.Column("chunk_index", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("chunk_index", sa.Integer(), nullable=False),
         sa.Column("result", sa.Text(), nullable=False),
         sa.Column("digest", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("job_id", "chunk_index", name=op.f("pk_chunk_results")),
-        sa.ForeignKeyConstraint(
-            ["job_id", "chunk_index"],
-            ["completed_chunks.job_id", "completed_chunks.chunk_index"],
-            name=op.f("fk_chunk_results_completed_chunks"),
-            ondelete="CASCADE",
-        ),
+        sa.PrimaryKeyConstraint("result_id", name=op.f("pk_chunk_results")),
     )
     op.execute(_JOB_PROGRESS)
 
