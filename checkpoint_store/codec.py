@@ -24,7 +24,7 @@ MAX_RESULT_BYTES: Final = 256 * 1024 * 1024
 _MAX_INTEGER: Final = 10**MAX_INTEGER_DIGITS
 _ENCODE: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, check_circular=False).encode
 _DECODE: Final = json.JSONDecoder().raw_decode
-_PLAIN: Final = frozenset({str, bool, type(None)})
+_LEAVES: Final = frozenset({str, int, float, bool, type(None)})
 
 
 def encode(value: object, *, name: str = "result", chunk_index: int | None = None) -> str:
@@ -47,8 +47,15 @@ def encode(value: object, *, name: str = "result", chunk_index: int | None = Non
                 f"{name}['chunk_index']",
                 f"is {shown(own)}, but this is chunk {chunk_index} (counted from 0); make them agree",
             )
-    check(plain, name)
-    text = _ENCODE(plain)
+    if not _is_plain(plain, 0):
+        check(plain, name)
+    try:
+        text = _ENCODE(plain)
+        if not text.isascii():
+            text.encode()
+    except ValueError:  # a number or a text that JSON, or UTF-8, cannot hold: say where
+        check(plain, name)
+        raise
     if len(text) * 4 > MAX_RESULT_BYTES and len(text.encode("utf-8", "replace")) > MAX_RESULT_BYTES:
         raise InvalidResultError(f"is larger than {MAX_RESULT_BYTES:,} bytes of JSON; keep it in a file", path=name)
     return text
@@ -100,6 +107,27 @@ def check(value: object, name: str) -> None:
     _check(value, name, 0)
 
 
+def _is_plain(value: Any, depth: int) -> bool:
+    """Whether nothing in ``value`` needs a closer look but its numbers and texts, which the encoder looks at."""
+    kind = type(value)
+    if kind is dict:
+        for key in value:
+            if type(key) is not str:
+                return False
+        items = value.values()
+    elif kind is list:
+        items = value
+    else:
+        return kind in _LEAVES
+    if depth >= MAX_DEPTH:
+        return False
+    for item in items:
+        kind = type(item)
+        if kind not in _LEAVES and not ((kind is dict or kind is list) and _is_plain(item, depth + 1)):
+            return False
+    return True
+
+
 def _check(value: object, path: str, depth: int) -> None:
     kind = type(value)
     if kind is dict:
@@ -114,7 +142,7 @@ def _check(value: object, path: str, depth: int) -> None:
     elif kind is float:
         if not isfinite(value):  # type: ignore[arg-type]
             _refuse(path, f"is {value}, which JSON cannot hold; use None or text")
-    elif kind not in _PLAIN:
+    elif kind not in _LEAVES:
         _check_subclass(value, path, depth)
 
 
@@ -129,13 +157,7 @@ def _check_object(value: dict[Any, Any], path: str, depth: int) -> None:
             _check_key_twin(value, key, path)
         if not key.isascii():
             _check_text(key, f"{path} key {ascii(key)[:60]}")
-        kind = type(item)
-        # The two commonest cases are settled here: a call for each item would double the time of a check.
-        if kind is str:
-            if not item.isascii():
-                _check_text(item, f"{path}[{key!r}]")
-        elif kind not in _PLAIN:
-            _check(item, f"{path}[{key!r}]", depth)
+        _check(item, f"{path}[{key!r}]", depth)
 
 
 def _check_key_twin(value: dict[Any, Any], key: str, path: str) -> None:
@@ -148,12 +170,7 @@ def _check_list(value: list[Any], path: str, depth: int) -> None:
     if depth >= MAX_DEPTH:
         _refuse(path, f"is nested more than {MAX_DEPTH} levels deep; flatten it, or store the inner part as text")
     for index, item in enumerate(value):
-        kind = type(item)
-        if kind is str:
-            if not item.isascii():
-                _check_text(item, f"{path}[{index}]")
-        elif kind not in _PLAIN:
-            _check(item, f"{path}[{index}]", depth + 1)
+        _check(item, f"{path}[{index}]", depth + 1)
 
 
 def _check_text(value: str, path: str) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from checkpoint_store._db import queries
 from checkpoint_store.errors import CheckpointStoreError, JobNotFound, StateFormatError
 from checkpoint_store.files import replace_file, storage_error, sweep
+from checkpoint_store.forks import watch
 from checkpoint_store.locks import file_lock
 from checkpoint_store.state import SCHEMA_VERSION
 from checkpoint_store.statefiles import read_state, refuse_own
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 _SHARE: Final = 0.03
 """Of the elapsed time, what following the chunks may cost; the promise is 0.05."""
-_CREDIT_SECONDS: Final = 0.1
+_CREDIT_SECONDS: Final = 0.05
 """What may be spent in advance, so that the file of a small, quick job is exact after each chunk."""
 
 
@@ -87,10 +88,15 @@ class StateFile:
         self._database = database
         self._lock = lock
         self._lock_timeout_seconds = lock_timeout_seconds
-        self._busy = threading.Lock()
+        self.forget_in_child()
+        watch(self)
         self._behind: str | None = None
         self._credit = _CREDIT_SECONDS
         self._counted_at = time.monotonic()
+
+    def forget_in_child(self) -> None:
+        """After a fork, in the child: the thread that was writing does not exist here."""
+        self._busy = threading.Lock()
 
     def follow(self, job_id: str) -> None:
         """A chunk of this job was completed: write the file if it has cost less than its share so far."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PRIVATE: Final = 0o600
-_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _NO_FOLLOW: Final = getattr(os, "O_NOFOLLOW", 0)
 _NO_BLOCK: Final = getattr(os, "O_NONBLOCK", 0)
 _TEMPORARY: Final = ".tmp-"
@@ -31,7 +31,12 @@ def create_private(path: Path) -> None:
     """
     descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | _NO_FOLLOW, PRIVATE)
     os.close(descriptor)
-    sync_folder(path.parent)
+    try:
+        sync_folder(path.parent)
+    except BaseException:
+        with suppress(OSError):
+            path.unlink()
+        raise
 
 
 def replace_file(path: Path, pieces: Iterable[str], *, backup: Path | None = None) -> int:
@@ -78,7 +83,7 @@ def _keep_previous(path: Path, backup: Path) -> None:
         except FileNotFoundError:
             return
         except OSError as error:
-            if error.errno in _FULL:
+            if error.errno in FULL:
                 raise
             _copy(path, link)  # a file system without hard links
         _make_private(link)  # the first one may have been written by something else
@@ -139,6 +144,6 @@ def free_bytes(path: Path) -> int | None:
 def storage_error(error: OSError, path: Path) -> StorageFullError | StorageUnavailableError:
     """Return the library's error for an operating system's."""
     reason = error.strerror or str(error)
-    if error.errno in _FULL:
+    if error.errno in FULL:
         return StorageFullError(path, reason, free_bytes(path))
     return StorageUnavailableError(path, reason)

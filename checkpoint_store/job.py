@@ -21,7 +21,6 @@ from checkpoint_store.errors import (
 )
 from checkpoint_store.export import write_state
 from checkpoint_store.plan import Fingerprint, fingerprint
-from checkpoint_store.redact import redact_text
 from checkpoint_store.state import JobStatus, ProcessingState, Progress, now, parse_time
 from checkpoint_store.typed import as_type as convert
 
@@ -407,5 +406,7 @@ class Job:
 
 def describe(error: BaseException | str) -> str:
     """Return the message to keep of an error, without what looks like a secret."""
+    from checkpoint_store.redact import redact_text  # noqa: PLC0415 - its patterns are for writers only
+
     text = error if isinstance(error, str) else f"{type(error).__name__}: {error}".removesuffix(": ")
     return redact_text(text.encode("utf-8", "backslashreplace").decode("utf-8"))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from checkpoint_store._db.target import resolve
 from checkpoint_store.errors import InvalidArgumentError, JobNotFound
+from checkpoint_store.forks import watch
 from checkpoint_store.state import JobStatus, ProcessingState
 from checkpoint_store.store import CheckpointStore
 
@@ -51,9 +52,14 @@ class StateManager:
             "lock_timeout_seconds": lock_timeout_seconds,
             "durability": durability,
         }
-        self._guard = threading.RLock()
+        self.forget_in_child()
+        watch(self)
         self._kept = _Kept()
         weakref.finalize(self, self._kept.close)
+
+    def forget_in_child(self) -> None:
+        """After a fork, in the child: a thread that held the lock does not exist here."""
+        self._guard = threading.RLock()
 
     def load(self) -> ProcessingState | None:
         """Return the current job's state, results included, or None where there is none."""

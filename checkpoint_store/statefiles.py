@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import CheckpointStoreError, StateFormatError, StoreTargetError
 from checkpoint_store.files import storage_error
-from checkpoint_store.redact import redact_secrets, redact_text
 from checkpoint_store.state import ProcessingState
 
 if TYPE_CHECKING:
@@ -100,6 +99,8 @@ def glance(path: Path) -> tuple[str, int] | None:
 
 def without_secrets(state: ProcessingState) -> tuple[ProcessingState, bool]:
     """Return a state with every secret in it replaced (and a warning given), and whether there was one."""
+    from checkpoint_store.redact import redact_secrets, redact_text  # noqa: PLC0415 - its patterns are for writers only
+
     config = state.to_dict()["config"]
     clean = redact_secrets(config)
     message = None if state.error_message is None else redact_text(state.error_message)

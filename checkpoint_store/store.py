@@ -21,7 +21,6 @@ from checkpoint_store.errors import (
 from checkpoint_store.export import StateFile
 from checkpoint_store.job import Job, Room
 from checkpoint_store.plan import Fingerprint, Plan, digest_of_fingerprints
-from checkpoint_store.redact import redact_text, reject_secrets
 from checkpoint_store.state import SCHEMA_VERSION, JobStatus, Problem, ProcessingState
 from checkpoint_store.statefiles import first_sound, glance, read_state, refuse_own, refuse_stranger, without_secrets
 
@@ -285,6 +284,8 @@ class CheckpointStore:
 
         A secret in its config is refused; one in its error message is replaced by ``"[redacted]"``.
         """
+        from checkpoint_store.redact import redact_text, reject_secrets  # noqa: PLC0415 - its patterns are for writers only
+
         reject_secrets(state.to_dict()["config"])
         if state.error_message is not None:
             state = state.replace(error_message=redact_text(state.error_message))

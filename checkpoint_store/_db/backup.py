@@ -44,7 +44,7 @@ def back_up(database: AnyDatabase, target: Path) -> None:
             verify(partial)
             os.replace(partial, target)
         except BaseException:
-            for suffix in ("-journal", ""):
+            for suffix in ("-wal", "-shm", "-journal", ""):
                 with suppress(OSError):
                     os.unlink(f"{partial}{suffix}")
             raise

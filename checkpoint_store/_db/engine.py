@@ -7,14 +7,13 @@ back by itself after some errors and a layer above would not notice.
 
 from __future__ import annotations
 
-import os
 import random
 import sqlite3
 import threading
 import time
 import weakref
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, TypeVarTuple
 
 import sqlalchemy.exc
 
@@ -22,6 +21,7 @@ from checkpoint_store._db import failures
 from checkpoint_store._db.connect import Durability, connect
 from checkpoint_store._db.driver import Openings, discard, driver_error, driver_of, make_engine
 from checkpoint_store.errors import CheckpointStoreError, StorageUnavailableError
+from checkpoint_store.forks import watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 CHECKPOINT_EVERY: Final = 4 * 1024 * 1024
 """After about so many bytes of new log the writer copies it into the file."""
 _OVERHEAD_BYTES: Final = 4 * 8192
 _BACK_OFF_SECONDS: Final = (0.00025, 0.004)
-_open_databases: Final[weakref.WeakSet[Database]] = weakref.WeakSet()
 
 
 class Database:
@@ -50,7 +50,7 @@ class Database:
         self._engine = make_engine(self._connect)
         self.closed = False
         self._reset()
-        _open_databases.add(self)
+        watch(self)
         Openings.enter(path)
         self._leave = weakref.finalize(self, Openings.leave, path)
 
@@ -58,6 +58,8 @@ class Database:
         self._write_lock = threading.Lock()
         self._read_lock = threading.Lock()
         self._writer: Connection | None = None
+        self._driver: sqlite3.Connection | None = None
+        """The driver's connection under ``_writer``."""
         self._reader: Connection | None = None
         self._log_bytes = 0
 
@@ -79,28 +81,44 @@ class Database:
                 written then, and the next call starts afresh.
         """
         with self._write_lock:
-            return self.write_locked(lambda _driver: work(self._sql_writer()))
+            value = self.write_locked(lambda _driver: work(self._sql_writer()))
+            self.log_grew(0)
+            return value
 
     @property
     def write_lock(self) -> threading.Lock:
         """Held by the thread that writes; for the group commit, which hands it from one waiter to the next."""
         return self._write_lock
 
-    def write_locked(self, work: Callable[[sqlite3.Connection], T], *, log_bytes: int = 0) -> T:
+    def write_locked(self, work: Callable[[sqlite3.Connection, *Ts], T], *arguments: *Ts) -> T:
         """:meth:`write` for a caller that holds :attr:`write_lock`; ``work`` gets the driver's connection."""
-        driver: sqlite3.Connection | None = None
+        driver = self._driver
         try:
-            driver = driver_of(self._sql_writer())
-            self._begin(driver)
-            value = work(driver)
-            self._commit(driver)
+            if driver is None:
+                driver = driver_of(self._sql_writer())
+            try:
+                driver.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                self._when_free(driver, "BEGIN IMMEDIATE", error)
+            value = work(driver, *arguments)
+            if driver.in_transaction is False:  # SQLite rolled back by itself; what followed was not part of it
+                raise StorageUnavailableError(self.path, "the transaction was rolled back by the database")  # noqa: TRY301
+            try:
+                driver.execute("COMMIT")
+            except sqlite3.OperationalError as error:
+                self._when_free(driver, "COMMIT", error)
+            if self._writer is not None and self._writer.in_transaction():
+                self._writer.commit()  # only SQLAlchemy's idea of it: the driver's transaction has ended
         except BaseException as error:
             self._abandon(driver, error)
             raise
-        self._log_bytes += log_bytes + _OVERHEAD_BYTES
-        if self._log_bytes >= CHECKPOINT_EVERY:
-            self._checkpoint(driver)
         return value
+
+    def log_grew(self, size_bytes: int) -> None:
+        """A transaction with so many bytes of text was committed: copy the log if it is time to."""
+        self._log_bytes += size_bytes + _OVERHEAD_BYTES
+        if self._log_bytes >= CHECKPOINT_EVERY and self._driver is not None:
+            self._checkpoint(self._driver)
 
     def _sql_writer(self) -> Connection:
         if self._writer is None:
@@ -108,42 +126,26 @@ class Database:
             with self._translated():
                 self._writer = self._engine.connect()
             # From here on a busy file is waited for by _begin: SQLite's own back-off starves some processes.
-            driver_of(self._writer).execute("PRAGMA busy_timeout = 0")
+            self._driver = driver_of(self._writer)
+            self._driver.execute("PRAGMA busy_timeout = 0")
         return self._writer
 
     def _refuse_if_closed(self) -> None:
         if self.closed:
             raise StorageUnavailableError(self.path, "this store object was closed; open a new CheckpointStore")
 
-    def _begin(self, driver: sqlite3.Connection) -> None:
-        self._when_free(driver, "BEGIN IMMEDIATE")
-
-    def _commit(self, driver: sqlite3.Connection) -> None:
-        if driver.in_transaction is False:  # SQLite rolled back by itself, and what followed was not part of it
-            raise StorageUnavailableError(self.path, "the transaction was rolled back by the database")
-        self._when_free(driver, "COMMIT")
-        if self._writer is not None and self._writer.in_transaction():
-            self._writer.commit()  # only SQLAlchemy's idea of it: the driver's transaction has ended
-
-    def _when_free(self, driver: sqlite3.Connection, statement: str) -> None:
-        """Execute ``statement`` as soon as no other process is in the way, trying in short jittered steps."""
-        try:
-            driver.execute(statement)
-        except sqlite3.OperationalError as error:
-            if not failures.is_busy(error):
-                raise
-        else:
-            return
+    def _when_free(self, driver: sqlite3.Connection, statement: str, error: sqlite3.OperationalError) -> None:
+        """Execute ``statement`` again as soon as no other process is in the way, in short jittered steps."""
         deadline = time.monotonic() + self.lock_timeout_seconds
-        while True:
+        while failures.is_busy(error) and time.monotonic() < deadline:
             time.sleep(random.uniform(*_BACK_OFF_SECONDS))  # noqa: S311 - jitter, no secret
             try:
                 driver.execute(statement)
-            except sqlite3.OperationalError as error:
-                if not failures.is_busy(error) or time.monotonic() >= deadline:
-                    raise
+            except sqlite3.OperationalError as again:
+                error = again
             else:
                 return
+        raise error
 
     def _abandon(self, driver: sqlite3.Connection | None, error: BaseException) -> None:
         """Leave nothing half-done behind ``error``, and raise the library's error in its place where it has one."""
@@ -155,8 +157,7 @@ class Database:
             if cause is None or isinstance(cause, sqlite3.IntegrityError) or failures.is_busy(cause):
                 connection.rollback()
             else:  # after an I/O error nothing is certain about this connection; the next call opens a new one
-                self._writer = None
-                discard(connection)
+                self._drop_writer()
         if cause is not None:
             raise failures.translate(cause, self.path, self.lock_timeout_seconds) from error
 
@@ -199,7 +200,7 @@ class Database:
                 self._drop_writer()
 
     def _drop_writer(self) -> None:
-        connection, self._writer = self._writer, None
+        connection, self._writer, self._driver = self._writer, None, None
         if connection is not None:
             discard(connection)
 
@@ -271,17 +272,8 @@ class Database:
             for connection in (self._reader, self._writer):
                 if connection is not None:
                     discard(connection)
-            self._reader = self._writer = None
+            self._reader = self._writer = self._driver = None
             self._leave()
 
 
 _parents: Final[list[Connection]] = []
-
-
-def _after_fork() -> None:
-    for database in list(_open_databases):
-        database.forget_in_child()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)

@@ -14,7 +14,7 @@ from checkpoint_store.errors import (
     StoreBusy,
     StoreDamaged,
 )
-from checkpoint_store.files import free_bytes
+from checkpoint_store.files import FULL, free_bytes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,6 +28,9 @@ _MAYBE_FULL: Final = frozenset(
         sqlite3.SQLITE_IOERR_SHMSIZE,
         sqlite3.SQLITE_IOERR_TRUNCATE,
         sqlite3.SQLITE_IOERR_SHMOPEN,
+        sqlite3.SQLITE_IOERR_FSYNC,  # where space is only given out when the data goes to the disk
+        sqlite3.SQLITE_IOERR_DIR_FSYNC,
+        sqlite3.SQLITE_CANTOPEN,  # no room for the log or the journal itself
     }
 )
 _LITTLE: Final = 1 << 20
@@ -85,6 +88,6 @@ def _probe_fails(path: Path) -> bool:
             probe.write(b"\0" * 65536)
             probe.flush()
             os.fsync(probe.fileno())
-    except OSError:
-        return True
+    except OSError as error:
+        return error.errno in FULL
     return False

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Text, bindparam, case, func, literal_column, null, select
+from sqlalchemy import bindparam, func, literal_column, null, select
 from sqlalchemy.dialects import sqlite
 
 from checkpoint_store._db.schema import chunk_results, completed_chunks, jobs
@@ -16,92 +15,103 @@ if TYPE_CHECKING:
 
     from sqlalchemy.sql.expression import ClauseElement
 
-_DIALECT: Final = sqlite.dialect(paramstyle="qmark")
+_C: Final = completed_chunks.c
+_R: Final = chunk_results.c
 
 
-@dataclass(frozen=True, slots=True)
 class Statement:
-    """SQL text for the driver, and the order of its values."""
+    """SQL text for the driver, and the order of its values. Compiled when it is first used.
+
+    ``order``, where given, says which order the callers rely on that hand over plain tuples.
+    """
+
+    __slots__ = ("_build", "_get", "_order", "names", "text")
 
     text: str
     names: tuple[str, ...]
-    order: Callable[[dict[str, Any]], tuple[Any, ...]]
+
+    def __init__(self, build: Callable[[], ClauseElement], *, order: tuple[str, ...] | None = None) -> None:
+        self._build = build
+        self._order = order
+
+    def __getattr__(self, name: str) -> Any:
+        """Compile: a slot is asked for that has no value yet."""
+        made = self._build().compile(dialect=sqlite.dialect(paramstyle="qmark"))
+        self.names = tuple(made.positiontup)  # type: ignore[attr-defined]
+        assert self._order in (None, self.names), self.names
+        self._get = itemgetter(*self.names)
+        self.text = str(made)
+        return object.__getattribute__(self, name)
 
     def values(self, **named: Any) -> tuple[Any, ...]:
-        """Return the values in the order that the text wants."""
-        return self.order(named)
-
-
-def compiled(statement: ClauseElement) -> Statement:
-    """Compile an SQLAlchemy statement (of two values or more) for the driver."""
-    made = statement.compile(dialect=_DIALECT)
-    names = tuple(made.positiontup)  # type: ignore[attr-defined]
-    return Statement(str(made), names, itemgetter(*names))
+        """Return the values (two or more) in the order that the text wants."""
+        values: tuple[Any, ...] = self._get(named)
+        return values
 
 
 def _at(table: Any) -> tuple[Any, Any]:
     return table.c.job_id == bindparam("in_job"), table.c.chunk_index == bindparam("at_index")
 
 
-# One transaction: the chunk is complete, its result is there, its job knows. A chunk that is complete already is left
+def _inserted(*names: str) -> dict[str, Any]:
+    return {name: bindparam(name) for name in names}
+
+
+# One transaction: the result is there, the chunk is complete, its job knows. A chunk that is complete already is left
 # alone, and the number of rows says so.
-_NEXT_RESULT: Final = select(
-    func.coalesce(func.max(chunk_results.c.result_id), literal_column("0")) + literal_column("1")
-).scalar_subquery()
-"""The id that the next row of ``chunk_results`` will get by itself, in the same transaction."""
-COMPLETE: Final = compiled(
-    sqlite.insert(completed_chunks)
-    .values(
-        {name: bindparam(name) for name in ("job_id", "chunk_index", "completed_at", "fingerprint", "digest")}
-        | {"result_id": case((bindparam("digest", type_=Text()).is_not(None), _NEXT_RESULT))}
-    )
-    .on_conflict_do_nothing(index_elements=["job_id", "chunk_index"])
+ADD_RESULT: Final = Statement(
+    lambda: sqlite.insert(chunk_results).values(_inserted("job_id", "chunk_index", "result", "digest")),
+    order=("job_id", "chunk_index", "result", "digest"),
 )
-ADD_RESULT: Final = compiled(
-    sqlite.insert(chunk_results).values(
-        {name: bindparam(name) for name in ("job_id", "chunk_index", "result", "digest")}
-    )
+COMPLETE: Final = Statement(
+    lambda: (
+        sqlite.insert(completed_chunks)
+        .values(_inserted("job_id", "chunk_index", "completed_at", "fingerprint", "digest", "result_id"))
+        .on_conflict_do_nothing(index_elements=["job_id", "chunk_index"])
+    ),
+    order=("job_id", "chunk_index", "completed_at", "fingerprint", "digest", "result_id"),
 )
-# The writer hands these two their values as tuples in this order, without naming them.
-assert COMPLETE.names == ("job_id", "chunk_index", "completed_at", "fingerprint", "digest", "digest")
-assert ADD_RESULT.names == ("job_id", "chunk_index", "result", "digest")
-_COUNT: Final = jobs.c.completed_count + bindparam("more")
-COUNT: Final = compiled(
-    jobs.update()
-    .where(jobs.c.job_id == bindparam("in_job"))
-    .values(
-        completed_count=_COUNT,
-        updated_at=bindparam("at"),
-        status=case((jobs.c.total_chunks <= _COUNT, literal_column("'completed'")), else_=jobs.c.status),
-        error_message=case((jobs.c.total_chunks <= _COUNT, null()), else_=jobs.c.error_message),
-    )
+COUNT: Final = Statement(
+    lambda: (
+        jobs.update()
+        .where(jobs.c.job_id == bindparam("in_job"))
+        .values(completed_count=jobs.c.completed_count + bindparam("more"), updated_at=bindparam("at"))
+    ),
+    order=("more", "at", "in_job"),
 )
-DIGEST_OF: Final = compiled(select(completed_chunks.c.digest).where(*_at(completed_chunks)))
-SET_DIGEST: Final = compiled(
-    completed_chunks.update()
-    .where(*_at(completed_chunks))
-    .values(
-        completed_at=bindparam("at"),
-        fingerprint=func.coalesce(bindparam("new_fingerprint"), completed_chunks.c.fingerprint),
-        digest=bindparam("new_digest"),
-        result_id=_NEXT_RESULT,
+# A statement of its own: as a CASE in the one before it, it would cost each checkpoint three times as much.
+END_IF_DONE: Final = Statement(
+    lambda: (
+        jobs.update()
+        .where(
+            jobs.c.job_id == bindparam("in_job"),
+            jobs.c.completed_count >= jobs.c.total_chunks,
+            jobs.c.status != literal_column("'completed'"),
+        )
+        .values(status=literal_column("'completed'"), error_message=null())
     )
 )
-DROP_RESULT: Final = compiled(
-    chunk_results.delete().where(
-        chunk_results.c.result_id
-        == select(completed_chunks.c.result_id).where(*_at(completed_chunks)).scalar_subquery()
+REMOVE_RESULT: Final = Statement(lambda: chunk_results.delete().where(_R.result_id == bindparam("id")))
+PRESENT: Final = Statement(lambda: select(_C.digest, _C.result_id).where(*_at(completed_chunks)))
+SET_RESULT: Final = Statement(
+    lambda: (
+        completed_chunks.update()
+        .where(*_at(completed_chunks))
+        .values(
+            completed_at=bindparam("at"),
+            fingerprint=func.coalesce(bindparam("new_fingerprint"), _C.fingerprint),
+            digest=bindparam("new_digest"),
+            result_id=bindparam("new_id"),
+        )
     )
 )
-IS_COMPLETED: Final = compiled(select(completed_chunks.c.chunk_index).where(*_at(completed_chunks)))
-RESULT_PAGE: Final = compiled(
-    select(completed_chunks.c.chunk_index, chunk_results.c.result, completed_chunks.c.digest, chunk_results.c.digest)
-    .outerjoin_from(completed_chunks, chunk_results, chunk_results.c.result_id == completed_chunks.c.result_id)
-    .where(
-        completed_chunks.c.job_id == bindparam("in_job"),
-        completed_chunks.c.chunk_index > bindparam("after"),
-        completed_chunks.c.digest.is_not(None),
+IS_COMPLETED: Final = Statement(lambda: select(_C.chunk_index).where(*_at(completed_chunks)))
+RESULT_PAGE: Final = Statement(
+    lambda: (
+        select(_C.chunk_index, _R.result, _C.digest, _R.digest)
+        .outerjoin_from(completed_chunks, chunk_results, _R.result_id == _C.result_id)
+        .where(_C.job_id == bindparam("in_job"), _C.chunk_index > bindparam("after"), _C.digest.is_not(None))
+        .order_by(_C.chunk_index)
+        .limit(bindparam("rows"))
     )
-    .order_by(completed_chunks.c.chunk_index)
-    .limit(bindparam("rows"))
 )

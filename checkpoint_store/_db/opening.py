@@ -15,7 +15,7 @@ from checkpoint_store._db.reading import ReadOnlyDatabase
 from checkpoint_store._db.target import EMPTY, check_version, inspect, lock_path
 from checkpoint_store.errors import StorageUnavailableError, StoreDamaged, StoreTargetError
 from checkpoint_store.files import create_private, storage_error, sweep
-from checkpoint_store.locks import file_lock
+from checkpoint_store.locks import file_lock, holders
 from checkpoint_store.state import RELEASED_VERSIONS, SCHEMA_VERSION
 
 if TYPE_CHECKING:
@@ -119,6 +119,8 @@ class Opener:
         if missing is not None:
             raise StoreDamaged(self.path, missing)
         unclean = self._log_exists()
+        if unclean:
+            self._refuse_foreign_log()
         version = self._inspect_target()
         if version != SCHEMA_VERSION:
             if version != EMPTY and not migrate:
@@ -158,9 +160,20 @@ class Opener:
 
     def _log_exists(self) -> bool:
         """Whether a log is there: the last user did not get to close the store, or is still at work."""
-        with suppress(OSError):
-            return os.stat(f"{self.path}-wal").st_size > 0
+        for suffix in ("-wal", "-journal"):
+            with suppress(OSError):
+                if os.stat(f"{self.path}{suffix}").st_size > 0:
+                    return True
         return False
+
+    def _refuse_foreign_log(self) -> None:
+        """Raise :class:`StoreDamaged` where taking in what is beside the file would spoil it."""
+        from checkpoint_store._db import salvage  # noqa: PLC0415 - only after an unclean end
+
+        if self.path.exists() and not holders(self.path):
+            found = salvage.foreign_sidecar(self.path, self.state_files)
+            if found is not None:
+                raise StoreDamaged(self.path, found)
 
     def _quick_check(self, connection: Connection) -> None:
         # The jobs are few, so their indexes are compared as well: a job that is not found would be begun again.

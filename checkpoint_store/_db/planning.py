@@ -135,7 +135,7 @@ def _carry_over(connection: Connection, old: JobRecord, new: JobRecord, kept: di
         text = _moved(queries.verified(path, old.job_id, source, *row), source, index)
         digest = codec.digest(new.job_id, index, text)
         carried += record(driver, Completion(new.job_id, index, moment, text, digest, prints[source])) or 0
-    driver.execute(*count(new.job_id, carried, moment))
+    count(driver, new.job_id, carried, moment)
     queries.update_job(connection, new.job_id, path, stretch_completed_count=carried)
 
 

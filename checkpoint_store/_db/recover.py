@@ -32,7 +32,7 @@ from checkpoint_store.locks import holders
 from checkpoint_store.state import SCHEMA_VERSION, ProcessingState, now
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from sqlalchemy import Connection
@@ -226,8 +226,8 @@ def _remove_all(path: Path) -> None:
 # -- the copies
 
 
-def _copies(path: Path, state_files: Iterable[Path]) -> list[Copy]:
-    copies = read_store(path, "the damaged file") if path.exists() else []
+def _copies(path: Path, state_files: Sequence[Path]) -> list[Copy]:
+    copies = read_store(path, "the damaged file", state_files)
     if ready_path(path).exists():
         copies.append(read_copy(ready_path(path), "a recovery that was interrupted"))
     for backup in backups_of(path)[:_MOST_BACKUPS]:
@@ -374,23 +374,20 @@ def _best(job_id: str, index: int, copies: list[Copy]) -> tuple[str, Chunk] | No
 
 
 def _may_be_outdated(job_id: str, wanted: str | None, first: Copy, known: list[tuple[Copy, Chunk]]) -> bool:
-    """Whether the state file contradicts a backup of another moment, and the store itself says nothing.
+    """Whether the state file contradicts the best copy that is left, and may be newer than that.
 
-    Either the result was replaced after the backup, or the state file was damaged: no one can tell, so neither is
-    taken. A state file of the same moment as the backup has to say what the backup says.
+    Either the result was replaced afterwards, or the state file was damaged: no one can tell, so neither is taken.
+    A state file of the same moment as a backup has to say what the backup says; one that knows no more chunks than
+    the store is older than it.
     """
-    if not first.backup:
-        return False
     state = next(((copy, chunk) for copy, chunk in known if not chunk.proven and chunk.digest is not None), None)
-    return (
-        state is not None
-        and state[1].digest != wanted
-        and not _same_moment(state[0].jobs.get(job_id), first.jobs.get(job_id))
-    )
-
-
-def _same_moment(one: dict[str, Any] | None, other: dict[str, Any] | None) -> bool:
-    return one is not None and other is not None and one["updated_at"] == other["updated_at"]
+    if state is None or state[1].digest == wanted:
+        return False
+    its, own = state[0].jobs.get(job_id), first.jobs.get(job_id)
+    if its is None or own is None:
+        return True
+    ahead = bool(its["completed_count"] > own["completed_count"])
+    return ahead or (first.backup and its["updated_at"] != own["updated_at"])
 
 
 def _known(job_id: str, copies: list[Copy]) -> int:

@@ -12,18 +12,21 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store import codec
+from checkpoint_store._db import frames
 from checkpoint_store._db.checkup import MISCOUNTED
 from checkpoint_store._db.schema import jobs as jobs_table
 from checkpoint_store.files import create_private
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
 _JOB_COLUMNS: Final = tuple(column.name for column in jobs_table.columns)
 _MOST_JOBS: Final = 100_000
-_PATIENCE: Final = 20_000
-"""How many keys in a row may fail to read before the rest is given up."""
+_ALONE: Final = "mode=ro&immutable=1"
+"""No one has it open (the caller has seen to that), so no lock, and no file beside it, is needed."""
+_PATIENCE: Final = 512
+"""So many keys in a row may fail to read before the steps grow."""
 
 
 @dataclass(slots=True)
@@ -57,13 +60,16 @@ class Copy:
         return self.chunks.setdefault(job_id, {}).setdefault(index, Chunk(at, None, None))
 
 
-def read_store(path: Path, name: str) -> list[Copy]:
+def read_store(path: Path, name: str, state_files: Iterable[Path] = ()) -> list[Copy]:
     """Return what can be read of the store file at ``path``, which no one has open, best first. Changes nothing.
 
     A log or journal that is not its own (from another time, or another store) spoils a sound file: then the file
     alone goes before the two together.
     """
     alone = read_copy(path, name)
+    log = path.with_name(f"{path.name}-wal")
+    if _has_bytes(str(log)) and (not _has_bytes(str(path)) or frames.broken_inside(log)):
+        return [_rebuilt(path, log, name), alone]
     sidecars = [suffix for suffix in ("-wal", "-journal") if _has_bytes(f"{path}{suffix}")]
     if not sidecars:
         return [alone]
@@ -73,8 +79,8 @@ def read_store(path: Path, name: str) -> list[Copy]:
             part = apart.with_name(f"{apart.name}{suffix}")
             create_private(part)
             shutil.copyfile(f"{path}{suffix}", part)
-        together = read_copy(apart, name, alone=False)
-        if _is_sound(path) and not _is_sound(apart, alone=False):
+        together = read_copy(apart, name, how="mode=rw")
+        if _has_foreign_journal(path) or not _is_own(path, apart, state_files, "mode=rw"):
             alone.name = f"{name} without its log"
             return [alone, together]
         return [together]
@@ -86,6 +92,20 @@ def read_store(path: Path, name: str) -> list[Copy]:
                 os.unlink(f"{apart}{suffix}")
 
 
+def _rebuilt(path: Path, log: Path, name: str) -> Copy:
+    """Return what reads of a file with every sound page of its log, also of those behind a broken one."""
+    apart = path.with_name(f"{path.name}.tmp-{secrets.token_hex(6)}")
+    try:
+        create_private(apart)
+        frames.apply(path, log, apart)
+        return read_copy(apart, f"{name} and the sound pages of its log")
+    except OSError:  # no room for a second one
+        return Copy(name, complete=False)
+    finally:
+        with suppress(OSError):
+            os.unlink(apart)
+
+
 def _has_bytes(name: str) -> bool:
     try:
         return os.stat(name).st_size > 0
@@ -93,11 +113,11 @@ def _has_bytes(name: str) -> bool:
         return False
 
 
-def read_copy(path: Path, name: str, *, alone: bool = True) -> Copy:
+def read_copy(path: Path, name: str, *, how: str = _ALONE) -> Copy:
     """Return what can be read of the store file at ``path`` (by itself, or with its log); empty where nothing can."""
     copy = Copy(name)
     try:
-        with closing(_open(path, alone=alone)) as driver:
+        with closing(_open(path, how)) as driver:
             _read_jobs(driver, copy)
             _read_completed(driver, copy)
             _read_results(driver, copy)
@@ -106,9 +126,63 @@ def read_copy(path: Path, name: str, *, alone: bool = True) -> Copy:
     return copy
 
 
-def _is_sound(path: Path, *, alone: bool = True) -> bool:
+def foreign_sidecar(path: Path, state_files: Iterable[Path]) -> str | None:
+    """Return why the log or journal beside a file that no one has open is not its own, or None where it may be.
+
+    Asked before SQLite takes it in, which cannot be undone.
+    """
+    if _has_foreign_journal(path):
+        return "the journal beside it is not its own"
+    if not _has_bytes(f"{path}-wal"):
+        return None
+    if frames.broken_inside(path.with_name(f"{path.name}-wal")):
+        return "the log beside it is broken in the middle, and more was committed behind that"
+    own = _is_own(path, path, state_files, "mode=ro")
+    return None if own else "the log beside it is of another time or of another file"
+
+
+def _has_foreign_journal(path: Path) -> bool:
+    """What is kept with a log has no journal; and a journal that is needed follows pages half written."""
+    return _has_bytes(f"{path}-journal") and _is_sound(path) and _has_log_mode(path)
+
+
+def _is_own(alone: Path, together: Path, state_files: Iterable[Path], how: str) -> bool:
+    """Whether a log carries a file forward: it never spoils it, and never takes chunks from a job.
+
+    It may take a whole job, which is what deleting one looks like; but its state file is removed before that.
+    """
+    if not _is_sound(alone):
+        return True
+    if not _is_sound(together, how):
+        return False
+    before, after = _counts(alone, _ALONE), _counts(together, how)
+    if any(after.get(job_id, count) < count for job_id, count in before.items()):
+        return False
+    gone = [job_id.encode() for job_id in before if job_id not in after]
+    return not (gone and any(job_id in _content(state_file) for state_file in state_files for job_id in gone))
+
+
+def _content(path: Path) -> bytes:
+    with suppress(OSError):
+        return path.read_bytes()
+    return b""
+
+
+def _counts(path: Path, how: str) -> dict[str, int]:
+    with suppress(sqlite3.Error), closing(_open(path, how)) as driver:
+        return dict(driver.execute("SELECT job_id, completed_count FROM jobs").fetchall())
+    return {}
+
+
+def _has_log_mode(path: Path) -> bool:
+    with suppress(OSError), path.open("rb") as file:  # no one has it open, so no lock can be lost by this
+        return file.read(20)[18:] == b"\2\2"
+    return False
+
+
+def _is_sound(path: Path, how: str = _ALONE) -> bool:
     try:
-        with closing(_open(path, alone=alone)) as driver:
+        with closing(_open(path, how)) as driver:
             return (
                 driver.execute("PRAGMA integrity_check(1)").fetchone()[0] == "ok"
                 and driver.execute("PRAGMA foreign_key_check").fetchone() is None
@@ -118,10 +192,8 @@ def _is_sound(path: Path, *, alone: bool = True) -> bool:
         return False
 
 
-def _open(path: Path, *, alone: bool) -> sqlite3.Connection:
-    # No one has it open (the caller has seen to that), so no lock, and no file beside it, is needed.
-    options = "mode=ro&immutable=1" if alone else "mode=rw"
-    driver = sqlite3.connect(f"{path.absolute().as_uri()}?{options}", uri=True, timeout=5, isolation_level=None)
+def _open(path: Path, how: str) -> sqlite3.Connection:
+    driver = sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True, timeout=5, isolation_level=None)
     # What is no UTF-8 is damage, and shows as a digest that does not match.
     driver.text_factory = lambda raw: raw.decode("utf-8", "replace")
     driver.execute("PRAGMA writable_schema = ON")  # else a file shorter than its header says is not read at all
@@ -139,7 +211,7 @@ def _rows(
     Where reading stops, it goes on one key further, so a bad page costs the rows on it and no others.
     """
     start, missed = first, 0
-    while start <= last and missed < _PATIENCE:
+    while start <= last:
         try:
             for row in fetch(start):
                 if not isinstance(row[0], int):
@@ -148,7 +220,9 @@ def _rows(
                 yield row
         except sqlite3.Error:
             copy.complete = False
-            start, missed = start + 1, missed + 1
+            missed += 1
+            # A page of rows is passed one by one; what is still unreadable then is a whole part of the tree.
+            start += 1 if missed < _PATIENCE else missed
         else:
             return
 
@@ -206,7 +280,7 @@ def _read_results(driver: sqlite3.Connection, copy: Copy) -> None:
         "SELECT rowid, job_id, chunk_index, result, digest FROM chunk_results NOT INDEXED "
         "WHERE rowid >= ? ORDER BY rowid"
     )
-    likely = sum(values["completed_count"] for values in copy.jobs.values()) * 2 + _PATIENCE
+    likely = sum(values["completed_count"] for values in copy.jobs.values()) * 2 + 20_000
     top = _top(driver, "chunk_results", likely)
     for _, job_id, index, text, digest in _rows(copy, lambda key: driver.execute(statement, (key,)), 0, top):
         if not isinstance(text, str) or not isinstance(index, int) or not isinstance(job_id, str):

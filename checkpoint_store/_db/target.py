@@ -115,24 +115,18 @@ def inspect(database: AnyDatabase, state_files: Iterable[Path] = ()) -> str:
 def _read_header(connection: Connection) -> tuple[int, str | None, int]:
     """Return application id, schema version and, where there is no version, how many other things there are."""
     statement = "SELECT application_id, version_num FROM pragma_application_id, alembic_version"
-    with suppress(sqlite3.OperationalError):
-        row = _first(connection, statement)
-        if row is not None:
-            return row[0], str(row[1]), 1
+    try:
+        row = driver_of(connection).execute(statement).fetchone()
+    except sqlite3.OperationalError as error:
+        if failures.code_of(error) != sqlite3.SQLITE_ERROR:  # busy, or unreadable just now, is not "no such table"
+            raise
+        row = None
+    if row is not None:
+        return row[0], str(row[1]), 1
     application = connection.execute(text("PRAGMA application_id")).scalar_one()
     # Alembic's own table, left empty by a downgrade to nothing, is no stranger's.
     others = "SELECT count(*) FROM sqlite_master WHERE name NOT LIKE '%alembic_version%'"
     return application, None, connection.execute(text(others)).scalar_one()
-
-
-def _first(connection: Connection, statement: str) -> tuple[int, str] | None:
-    try:
-        row: tuple[int, str] | None = driver_of(connection).execute(statement).fetchone()
-    except sqlite3.OperationalError as error:
-        if failures.code_of(error) != sqlite3.SQLITE_ERROR:
-            raise sqlite3.DatabaseError(*error.args) from error
-        raise
-    return row
 
 
 def _was_ours(path: Path, state_files: Iterable[Path]) -> bool:
@@ -154,6 +148,9 @@ def missing_from(path: Path, state_files: Iterable[Path]) -> str | None:
     what = "it is empty" if path.exists() else "it is missing"
     if ready_path(path).exists():
         return f"{what}, and a recovery of it was interrupted"
+    with suppress(OSError):
+        if os.stat(f"{path}-wal").st_size:
+            return f"{what}, but its log is there"
     for copy in (*backups_of(path), *filter(knows_chunks, state_files)):
         return f"{what}, but {copy.name} knows of completed chunks"
     return None

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from checkpoint_store._db import lane
 from checkpoint_store.errors import CheckpointStoreError, ChunkAlreadyCompleted, JobNotFound
+from checkpoint_store.forks import watch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,6 +60,11 @@ class Writer:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.forget_in_child()
+        watch(self)
+
+    def forget_in_child(self) -> None:
+        """After a fork, in the child: the parent's tickets are the parent's."""
         self._waiting: deque[_Ticket] = deque()
         self._leading = False
         self._last_batch = 1
@@ -73,6 +79,13 @@ class Writer:
             ChunkAlreadyCompleted: a chunk is complete with another result, and ``replace`` is not set.
             JobNotFound: the job was deleted meanwhile.
         """
+        lock = self._database.write_lock
+        if not (self._waiting or self._leading or lock.locked()):
+            with lock:
+                if not self._waiting:
+                    self._last_batch = 1
+                    self._database.log_grew(self._database.write_locked(_write_alone, completions))
+                    return
         ticket = _Ticket(completions)
         self._waiting.append(ticket)
         try:
@@ -112,9 +125,8 @@ class Writer:
 
     def _commit(self, batch: Sequence[_Ticket]) -> None:
         started = time.perf_counter()
-        size = sum(len(completion.text or "") for ticket in batch for completion in ticket.completions)
         try:
-            self._database.write_locked(lambda driver: _write(driver, batch), log_bytes=size)
+            self._database.log_grew(self._database.write_locked(_write, batch))
         except CheckpointStoreError as error:
             for ticket in batch:
                 ticket.error = copy.copy(error)
@@ -123,7 +135,8 @@ class Writer:
         for ticket in batch:
             ticket.done = True
             _open(ticket.gate)
-        self._last_batch = len(batch)
+        # Those who came while this was being committed will come again, too.
+        self._last_batch = len(batch) + len(self._waiting)
         self._last_seconds = time.perf_counter() - started
 
     def _take(self, own: _Ticket) -> list[_Ticket]:
@@ -142,7 +155,22 @@ def _open(gate: threading.Lock) -> None:
         gate.release()
 
 
-def _write(driver: sqlite3.Connection, batch: Sequence[_Ticket]) -> None:
+def _write_alone(driver: sqlite3.Connection, completions: Sequence[Completion]) -> int:
+    """Write one caller's completions in the open transaction; return about how many bytes that adds to the log."""
+    if len(completions) != 1:
+        news = _record_all(driver, completions)
+        for job_id in {job_id for job_id, _, _ in news}:
+            mine = [(more, at) for job, more, at in news if job == job_id]
+            count(driver, job_id, sum(more for more, _ in mine), mine[-1][1])
+        return sum(len(completion.text or "") for completion in completions)
+    completion = completions[0]
+    more = record(driver, completion)
+    if more is not None:
+        count(driver, completion.job_id, more, completion.completed_at)
+    return len(completion.text or "")
+
+
+def _write(driver: sqlite3.Connection, batch: Sequence[_Ticket]) -> int:
     """Write every ticket of a batch in the open transaction; one that is refused does not take the others down."""
     added: dict[str, tuple[int, str]] = {}
     for ticket in batch:
@@ -157,7 +185,8 @@ def _write(driver: sqlite3.Connection, batch: Sequence[_Ticket]) -> None:
         for job_id, more, at in news:
             added[job_id] = (added.get(job_id, (0, ""))[0] + more, at)
     for job_id, (more, at) in added.items():
-        driver.execute(*count(job_id, more, at))
+        count(driver, job_id, more, at)
+    return sum(len(completion.text or "") for ticket in batch for completion in ticket.completions)
 
 
 def _record_together(driver: sqlite3.Connection, completions: Sequence[Completion]) -> list[tuple[str, int, str]]:
@@ -182,60 +211,50 @@ def _record_all(driver: sqlite3.Connection, completions: Sequence[Completion]) -
     return news
 
 
-def count(job_id: str, more: int, at: str) -> tuple[str, tuple[object, ...]]:
-    """Return the statement (and its values) that tells a job of ``more`` completed chunks."""
-    return lane.COUNT.text, lane.COUNT.values(more=more, at=at, in_job=job_id)
+def count(driver: sqlite3.Connection, job_id: str, more: int, at: str) -> None:
+    """Tell a job of ``more`` completed chunks; with the last one it is completed."""
+    driver.execute(lane.COUNT.text, (more, at, job_id))
+    driver.execute(lane.END_IF_DONE.text, (job_id,))
 
 
 def record(driver: sqlite3.Connection, completion: Completion) -> int | None:
     """Write one completion's rows; return 1 for a new one, 0 for a changed one, None where nothing happened."""
+    job_id, index, at, text, digest, fingerprint, _ = completion
+    result_id = None
+    if text is not None:
+        result_id = driver.execute(lane.ADD_RESULT.text, (job_id, index, text, digest)).lastrowid
     try:
-        cursor = driver.execute(
-            lane.COMPLETE.text,
-            (
-                completion.job_id,
-                completion.chunk_index,
-                completion.completed_at,
-                completion.fingerprint,
-                completion.digest,
-                completion.digest,
-            ),
-        )
+        done = driver.execute(lane.COMPLETE.text, (job_id, index, at, fingerprint, digest, result_id))
     except sqlite3.IntegrityError as error:
+        _remove(driver, result_id)
         if error.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
-            raise JobNotFound(completion.job_id, "the store (it was deleted)") from error
+            raise JobNotFound(job_id, "the store (it was deleted)") from error
         raise
-    if not cursor.rowcount:
-        return _record_again(driver, completion)
-    if completion.text is not None:
-        _add_result(driver, completion)
-    return 1
+    return 1 if done.rowcount else _record_again(driver, completion, result_id)
 
 
-def _record_again(driver: sqlite3.Connection, completion: Completion) -> int | None:
+def _record_again(driver: sqlite3.Connection, completion: Completion, result_id: int | None) -> int | None:
     """The chunk is complete already: the same result changes nothing, another one has to be asked for."""
     here = {"in_job": completion.job_id, "at_index": completion.chunk_index}
-    (present,) = driver.execute(lane.DIGEST_OF.text, lane.DIGEST_OF.values(**here)).fetchone()
+    present, present_id = driver.execute(lane.PRESENT.text, lane.PRESENT.values(**here)).fetchone()
     if completion.digest in (None, present):
+        _remove(driver, result_id)
         return None
     if present is not None and not completion.replace:
+        _remove(driver, result_id)
         raise ChunkAlreadyCompleted(completion.job_id, completion.chunk_index)
-    driver.execute(lane.DROP_RESULT.text, lane.DROP_RESULT.values(**here))
-    driver.execute(
-        lane.SET_DIGEST.text,
-        lane.SET_DIGEST.values(
-            at=completion.completed_at,
-            new_fingerprint=completion.fingerprint,
-            new_digest=completion.digest,
-            **here,
-        ),
+    _remove(driver, present_id)
+    values = lane.SET_RESULT.values(
+        at=completion.completed_at,
+        new_fingerprint=completion.fingerprint,
+        new_digest=completion.digest,
+        new_id=result_id,
+        **here,
     )
-    _add_result(driver, completion)
+    driver.execute(lane.SET_RESULT.text, values)
     return 0
 
 
-def _add_result(driver: sqlite3.Connection, completion: Completion) -> None:
-    driver.execute(
-        lane.ADD_RESULT.text,
-        (completion.job_id, completion.chunk_index, completion.text, completion.digest),
-    )
+def _remove(driver: sqlite3.Connection, result_id: int | None) -> None:
+    if result_id is not None:
+        driver.execute(lane.REMOVE_RESULT.text, (result_id,))

@@ -1,0 +1,109 @@
+"""``python -m benchmarks``: how fast the library is on this machine, against the limit and against others."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from benchmarks import machine
+from benchmarks.bench import Bench
+from benchmarks.peers import versions
+from benchmarks.targets_opening import t5
+from benchmarks.targets_processes import t4
+from benchmarks.targets_reading import t6, t7, t9
+from benchmarks.targets_state import t8
+from benchmarks.targets_threads import t3
+from benchmarks.targets_write import t1, t2, t10
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from benchmarks.measure import Report
+
+TARGETS: Final[dict[str, Callable[[Bench], Report]]] = {
+    "T1": t1, "T2": t2, "T3": t3, "T4": t4, "T5": t5, "T6": t6, "T7": t7, "T8": t8, "T9": t9, "T10": t10
+}  # fmt: skip
+
+
+def _default_folder() -> str:
+    """Where files are kept on a disk: the usual temporary folder is in memory on many machines."""
+    lasting = Path("/var/tmp")
+    return str(lasting) if lasting.is_dir() and os.access(lasting, os.W_OK) else tempfile.gettempdir()
+
+
+def _chosen(text: str) -> list[str]:
+    names = [name.strip().upper() for name in text.split(",") if name.strip()]
+    unknown = [name for name in names if name not in TARGETS]
+    if unknown or not names:
+        raise argparse.ArgumentTypeError(f"{', '.join(unknown) or 'nothing'} is none of {', '.join(TARGETS)}")
+    return names
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="under a minute: only to see that it works")
+    parser.add_argument("--only", type=_chosen, default=list(TARGETS), metavar="T1,T3", help="these targets only")
+    parser.add_argument("--folder", type=Path, default=Path(_default_folder()), help="on the disk to be measured")
+    parser.add_argument("--scale", type=float, default=1.0, help="of the large stores: 0.1 makes 100,000 of a million")
+    parser.add_argument("--json", type=Path, metavar="OUT", help="write everything that was measured to this file")
+    parser.add_argument("--plot", type=Path, metavar="OUT.svg", help="draw time per checkpoint against chunks done")
+    parser.add_argument("--draw-from", type=Path, metavar="JSON", help="measure nothing: draw an earlier run's --json")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the benchmarks; nothing depends on how fast anything was."""
+    options = _parser().parse_args(arguments)
+    if options.draw_from is not None:
+        if options.plot is None:
+            _parser().error("--draw-from needs --plot")
+        _draw(json.loads(options.draw_from.read_text("utf-8")), options.plot)
+        return 0
+    try:
+        from benchmarks import report as paper  # noqa: PLC0415 - needs an extra
+    except ModuleNotFoundError as error:
+        print(f"{error.name} is not installed: pip install 'checkpoint-store[bench]'", file=sys.stderr)
+        return 2
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was made is removed
+    options.folder.mkdir(parents=True, exist_ok=True)
+    bench = Bench(options.folder.absolute(), quick=options.quick, scale=options.scale)
+    facts, to = machine.facts(bench.folder), paper.console()
+    paper.print_facts(to, "This machine", {**facts, **versions()})
+    reports = []
+    for name in options.only:
+        bench.say(f"{name} …")
+        started = time.monotonic()
+        found = TARGETS[name](bench)
+        found.seconds = time.monotonic() - started
+        reports.append(found)
+        paper.print_report(to, found)
+    paper.print_verdicts(to, reports)
+    asked: dict[str, Any] = {"quick": bench.quick, "scale": bench.scale, "only": options.only}
+    made = paper.document(facts, versions(), asked, reports)
+    if options.json is not None:
+        paper.write_json(options.json, made)
+    if options.plot is not None:
+        _draw(made, options.plot)
+    return 0
+
+
+def _draw(made: dict[str, Any], path: Path) -> None:
+    from benchmarks import plot  # noqa: PLC0415 - needs an extra
+
+    try:
+        plot.draw(made, path)
+    except ModuleNotFoundError as error:
+        print(f"no plot: {error.name} is not installed: pip install 'checkpoint-store[bench]'", file=sys.stderr)
+    except ValueError as error:
+        print(f"no plot: {error}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,71 @@
+"""What each module imports, read from its source."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = "checkpoint_store"
+
+
+@dataclass(frozen=True)
+class Import:
+    """One imported module, or name of a module."""
+
+    module: str
+    name: str | None
+    at_run_time: bool
+    """False under ``if TYPE_CHECKING``."""
+
+    @property
+    def top(self) -> str:
+        """The distribution, roughly: the first part of the name."""
+        return self.module.partition(".")[0]
+
+    @property
+    def target(self) -> str:
+        """The module that is imported, where ``from package import module`` names one."""
+        whole = f"{self.module}.{self.name}"
+        path = ROOT.joinpath(*whole.split("."))
+        return whole if self.name and (path.with_suffix(".py").exists() or path.is_dir()) else self.module
+
+    @property
+    def room(self) -> str:
+        """The room of this package that it enters: ``store``, ``_db``; empty for the package itself."""
+        return [*self.target.split("."), ""][1]
+
+
+def room_of(path: Path) -> str:
+    """The room that a source file stands in."""
+    parts = path.relative_to(ROOT / PACKAGE).with_suffix("").parts
+    return "" if parts == ("__init__",) else parts[0]
+
+
+def sources(*folders: str) -> list[Path]:
+    """The source files under these folders of the checkout, in a fixed order."""
+    return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
+
+
+def imports_of(path: Path) -> list[Import]:
+    """Every import in a file, also those inside of functions."""
+    found: list[Import] = []
+
+    def visit(node: ast.AST, *, at_run_time: bool) -> None:
+        if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
+            for inner in node.body:
+                visit(inner, at_run_time=False)
+            for inner in node.orelse:
+                visit(inner, at_run_time=at_run_time)
+            return
+        if isinstance(node, ast.Import):
+            found.extend(Import(alias.name, None, at_run_time) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno} imports relatively"
+            found.extend(Import(node.module or "", alias.name, at_run_time) for alias in node.names)
+        for inner in ast.iter_child_nodes(node):
+            visit(inner, at_run_time=at_run_time)
+
+    visit(ast.parse(path.read_text("utf-8")), at_run_time=True)
+    return found

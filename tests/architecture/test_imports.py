@@ -1,0 +1,251 @@
+"""The arrows of the design, read from the imports; and what importing the package costs."""
+
+from __future__ import annotations
+
+import ast
+import graphlib
+import json
+import subprocess
+import sys
+import tomllib
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+import pytest
+
+import checkpoint_store
+from checkpoint_store import errors
+
+from .imports import PACKAGE, ROOT, Import, imports_of, room_of, sources
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LEAVES = {
+    "errors": set(),
+    "forks": set(),
+    "frozen": set(),
+    "codec": {"errors"},
+    "plan": {"errors"},
+    "redact": {"errors"},
+    "typed": {"errors"},
+    "files": {"errors"},
+    "locks": {"errors", "files"},
+    "state": {"errors", "frozen", "codec"},
+}
+LEAF = set(LEAVES)
+MAY_IMPORT = {
+    "": set(),
+    **LEAVES,
+    "arguments": LEAF,
+    "statefiles": LEAF,
+    "_db": LEAF - {"typed", "redact"},
+    "export": LEAF | {"_db", "statefiles"},
+    "job": LEAF | {"_db", "export", "statefiles"},
+    "store": LEAF | {"_db", "export", "statefiles", "arguments", "job"},
+    "upgrade": LEAF | {"_db"},
+    "runner": LEAF | {"job", "store", "export"},
+    "care": LEAF | {"_db", "statefiles", "store"},
+    "manager": LEAF | {"_db", "export", "statefiles", "job", "store"},
+    "cli": {"", "errors"},
+    "__main__": {"cli"},
+}
+THIRD_PARTY_OF_THE_CORE = {"alembic", "filelock", "sqlalchemy"}
+HEAVY = ["alembic", "click", "filelock", "pydantic", "rich", "sqlalchemy", "sqlite3"]
+
+every_source = pytest.mark.parametrize("path", sources(PACKAGE), ids=lambda path: str(path.relative_to(ROOT / PACKAGE)))
+
+
+def third_party(path: Path) -> set[str]:
+    """The distributions that a file imports at run time."""
+    tops = {one.top for one in imports_of(path) if one.at_run_time}
+    return tops - set(sys.stdlib_module_names) - {PACKAGE}
+
+
+def run(code: str, folder: Path) -> dict[str, list[str]]:
+    """What a new process in an empty folder prints as JSON."""
+    done = subprocess.run([sys.executable, "-B", "-c", code], cwd=folder, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    found: dict[str, list[str]] = json.loads(done.stdout)
+    return found
+
+
+# -- the arrows
+
+
+def test_every_room_has_its_place() -> None:
+    """A new room says here what it may import."""
+    assert {room_of(path) for path in sources(PACKAGE)} - set(MAY_IMPORT) == set()
+
+
+def test_the_arrows_run_one_way() -> None:
+    """No room can be reached from itself: what is allowed has no cycle."""
+    order = list(graphlib.TopologicalSorter(MAY_IMPORT).static_order())
+    assert sorted(MAY_IMPORT) == sorted(order)
+
+
+@every_source
+def test_rooms_import_only_what_is_below(path: Path) -> None:
+    """Each file imports, at run time, only the rooms that the design lets its room see."""
+    room = room_of(path)
+    entered = {one.room for one in imports_of(path) if one.top == PACKAGE and one.at_run_time} - {room}
+    assert entered - MAY_IMPORT[room] == set()
+
+
+@every_source
+def test_nobody_imports_the_command(path: Path) -> None:
+    """Only the command itself and ``python -m`` know that there is a command, also in annotations."""
+    if room_of(path) not in ("cli", "__main__"):
+        assert [one for one in imports_of(path) if one.room == "cli"] == []
+
+
+@every_source
+def test_only_the_database_room_knows_the_database(path: Path) -> None:
+    """SQLAlchemy and Alembic are imported under _db only; elsewhere at most in annotations."""
+    if room_of(path) != "_db":
+        assert third_party(path) & {"sqlalchemy", "alembic"} == set()
+
+
+@pytest.mark.parametrize("leaf", sorted(LEAVES))
+def test_leaves_need_nothing_but_python(leaf: str) -> None:
+    """A leaf imports the standard library alone; the lock, filelock besides."""
+    assert third_party(ROOT / PACKAGE / f"{leaf}.py") == ({"filelock"} if leaf == "locks" else set())
+
+
+@pytest.mark.parametrize("path", sources(f"{PACKAGE}/cli"), ids=lambda path: path.name)
+def test_the_command_uses_what_everyone_can(path: Path) -> None:
+    """The command is built on public names only, so that anyone could have written it."""
+    from_here = [one for one in imports_of(path) if one.top == PACKAGE and one.room != "cli"]
+    assert [one for one in from_here if one.name not in checkpoint_store.__all__] == []
+
+
+@every_source
+def test_the_core_needs_three_packages(path: Path) -> None:
+    """Outside of the command only SQLAlchemy, Alembic and filelock are imported, also in annotations."""
+    if room_of(path) != "cli":
+        tops = {one.top for one in imports_of(path)} - set(sys.stdlib_module_names) - {PACKAGE}
+        assert tops - THIRD_PARTY_OF_THE_CORE == set()
+
+
+@every_source
+def test_no_import_hides(path: Path) -> None:
+    """No module is imported by a computed name, where these tests would not see it; the package's own door excepted."""
+    if room_of(path) != "":
+        names = {node.id for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Name)}
+        assert names & {"__import__", "import_module"} == set()
+
+
+def test_dependencies_are_what_is_imported() -> None:
+    """pyproject.toml asks for what the core imports, and for nothing else."""
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["dependencies"]
+    imported = {top for path in sources(PACKAGE) if room_of(path) != "cli" for top in third_party(path)}
+    assert sorted(imported) == sorted(one.split(">")[0] for one in declared) == sorted(THIRD_PARTY_OF_THE_CORE)
+
+
+def test_migrations_depend_on_the_database_room_only() -> None:
+    """The environment enters through _db; a revision, which is never edited again, depends on nothing here."""
+    for path in sources("migrations"):
+        entered = {one.room for one in imports_of(path) if one.top == PACKAGE}
+        assert entered <= (set() if path.parent.name == "versions" else {"_db"})
+        assert third_party(path) <= {"alembic", "sqlalchemy"}
+
+
+def test_the_reader_of_imports_sees_them(tmp_path: Path) -> None:
+    """The control: imports in functions, by alias and in an else branch are seen, those for annotations told apart."""
+    path = tmp_path / "module.py"
+    path.write_text(
+        "import typing\nif typing.TYPE_CHECKING:\n    import alembic\nelse:\n    import sqlalchemy.orm as orm\n"
+        "def work():\n    from checkpoint_store import _db\n    from checkpoint_store.cli.app import run\n"
+    )
+    found = imports_of(path)
+    assert found == [
+        Import("typing", None, True),
+        Import("alembic", None, False),
+        Import("sqlalchemy.orm", None, True),
+        Import("checkpoint_store", "_db", True),
+        Import("checkpoint_store.cli.app", "run", True),
+    ]
+    assert [one.room for one in found[3:]] == ["_db", "cli"]
+    assert third_party(path) == {"sqlalchemy"}
+
+
+# -- importing the package
+
+
+@pytest.mark.parametrize("name", ["", ".errors", ".state", ".plan", ".codec", ".typed", ".redact", ".files"])
+def test_importing_is_light_and_opens_nothing(tmp_path: Path, name: str) -> None:
+    """Importing the package (or a leaf) loads no database library, writes no file, and starts nothing."""
+    code = f"""
+import json, sys
+events = []
+def watch(event, arguments):
+    writes = event == "open" and (set(str(arguments[1] or "")) & set("wax+") or (arguments[2] or 0) & 0o103)
+    if writes or event.startswith(("sqlite3.", "socket.", "subprocess.", "os.mkdir", "os.rename", "os.remove", "_thread.")):
+        events.append(f"{{event}} {{arguments}}")
+sys.addaudithook(watch)
+import {PACKAGE}{name}
+print(json.dumps({{"loaded": [name for name in {HEAVY!r} if name in sys.modules], "events": events}}))
+"""
+    assert run(code, tmp_path) == {"loaded": [], "events": []}
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_watch_sees() -> None:
+    """The control: the first use of a store does load SQLAlchemy, and not yet Alembic."""
+    code = (
+        f"import json, sys, {PACKAGE}; {PACKAGE}.CheckpointStore;"
+        f"print(json.dumps({{'loaded': [name for name in {HEAVY!r} if name in sys.modules]}}))"
+    )
+    assert run(code, ROOT) == {"loaded": ["filelock", "sqlalchemy", "sqlite3"]}
+
+
+def test_all_is_sorted() -> None:
+    """The public names are sorted, and none stands twice."""
+    names = checkpoint_store.__all__
+    assert sorted(set(names)) == names
+
+
+@pytest.mark.parametrize("name", checkpoint_store.__all__)
+def test_every_public_name_resolves_to_its_home(name: str) -> None:
+    """Each public name is there, and is the object of the module that it is said to live in."""
+    home = f"{PACKAGE}.{checkpoint_store._HOMES.get(name, 'errors')}"
+    found = getattr(checkpoint_store, name)
+    assert found is getattr(import_module(home), name)
+    assert found.__module__ == home
+
+
+def test_homes_names_public_things_alone() -> None:
+    """The table of homes has no name that is not public, and is sorted."""
+    homes = list(checkpoint_store._HOMES)
+    assert sorted(homes) == homes
+    assert set(homes) <= set(checkpoint_store.__all__)
+
+
+def test_type_checkers_see_the_same_names() -> None:
+    """What a type checker is told is what there is."""
+    told = {one.name: one.room for one in imports_of(ROOT / PACKAGE / "__init__.py") if one.top == PACKAGE}
+    actual = {name: checkpoint_store._HOMES.get(name, "errors") for name in checkpoint_store.__all__}
+    assert actual == told
+
+
+def test_every_error_is_public() -> None:
+    """Each error class of the library can be caught by its public name."""
+    classes = {
+        name
+        for name, value in vars(errors).items()
+        if isinstance(value, type) and issubclass(value, Exception) and value.__module__ == errors.__name__
+    }
+    assert classes - set(checkpoint_store.__all__) == set()
+
+
+def test_an_unknown_name() -> None:
+    """A name that does not exist is the usual AttributeError, and dir() lists the public names."""
+    with pytest.raises(AttributeError, match="has no attribute 'Nothing'"):
+        checkpoint_store.Nothing  # noqa: B018
+    assert checkpoint_store.__all__ == dir(checkpoint_store)
+
+
+def test_star_import(tmp_path: Path) -> None:
+    """``from checkpoint_store import *`` gives every public name."""
+    code = f"import json\nfrom {PACKAGE} import *\nprint(json.dumps({{'names': sorted(set(globals()))}}))"
+    assert set(checkpoint_store.__all__) <= set(run(code, tmp_path)["names"])

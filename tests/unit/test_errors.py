@@ -1,0 +1,237 @@
+"""The error tree: fields, pickling, and messages that say what to do."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import pickle
+from pathlib import Path
+
+import pytest
+
+from checkpoint_store import errors
+from checkpoint_store.errors import CheckpointStoreError, Difference
+
+JOB = "0f4c3d2e-1111-4222-8333-444455556666"
+DIFFERENCE = Difference("model", "'small'", "'large'")
+PATH = "/data/talks.db"
+
+# Each error as the library raises it, the fields that it must carry, and words of its remedy.
+EXAMPLES = {
+    "CheckpointStoreError": (CheckpointStoreError("what happened"), {}, "what happened"),
+    "InvalidArgumentError": (
+        errors.InvalidArgumentError("total_chunks", -1, "is not a whole number from 0"),
+        {"name": "total_chunks", "value": "-1"},
+        "not a whole number from 0",
+    ),
+    "StoreTargetError": (
+        errors.StoreTargetError(Path("/data"), "it is a folder; give the path of a file"),
+        {"target": "/data", "reason": "it is a folder; give the path of a file"},
+        "give the path of a file",
+    ),
+    "StoreBusy": (
+        errors.StoreBusy(Path(PATH), 2.5, "another thread"),
+        {"path": PATH, "waited_seconds": 2.5},
+        "call again",
+    ),
+    "StorageFullError": (
+        errors.StorageFullError(PATH, "No space left on device", 4096),
+        {"path": PATH, "reason": "No space left on device", "free_bytes": 4096},
+        "Make room",
+    ),
+    "StorageUnavailableError": (
+        errors.StorageUnavailableError(PATH, "Input/output error"),
+        {"path": PATH, "reason": "Input/output error"},
+        "call again",
+    ),
+    "StoreDamaged": (
+        errors.StoreDamaged(PATH, "the digest differs", job_id=JOB, chunk_index=3),
+        {"path": PATH, "reason": "the digest differs", "job_id": JOB, "chunk_index": 3},
+        "Nothing was deleted",
+    ),
+    "SchemaTooNew": (
+        errors.SchemaTooNew(PATH, "9.0", "1.0"),
+        {"path": PATH, "found": "9.0", "known": "1.0"},
+        "pip install --upgrade checkpoint-store",
+    ),
+    "SchemaTooOld": (
+        errors.SchemaTooOld(PATH, "1.0", "1.1"),
+        {"path": PATH, "found": "1.0", "needed": "1.1"},
+        f"checkpoint-store migrate --store {PATH}",
+    ),
+    "MigrationFailed": (
+        errors.MigrationFailed(PATH, "1.0", "1.1", "disk full", Path("/data/talks.db.1.0")),
+        {"path": PATH, "found": "1.0", "wanted": "1.1", "reason": "disk full", "backup": "/data/talks.db.1.0"},
+        "/data/talks.db.1.0",
+    ),
+    "JobNotFound": (
+        errors.JobNotFound("0f", PATH, [JOB, JOB + "x"]),
+        {"job_id": "0f", "path": PATH, "matches": (JOB, JOB + "x")},
+        "Give more of the id",
+    ),
+    "JobBusy": (errors.JobBusy(JOB, "host 7"), {"job_id": JOB, "holder": "host 7"}, "call again"),
+    "JobIncomplete": (
+        errors.JobIncomplete(JOB, 4),
+        {"job_id": JOB, "remaining_chunks": 4},
+        "job.pending()",
+    ),
+    "PlanChanged": (
+        errors.PlanChanged("talk.srt", JOB, [DIFFERENCE], 7),
+        {"file_name": "talk.srt", "job_id": JOB, "differences": (DIFFERENCE,), "reusable_results": 7},
+        "model: 'small' -> 'large'",
+    ),
+    "ChunkOutOfRange": (
+        errors.ChunkOutOfRange(JOB, 9, 9),
+        {"job_id": JOB, "chunk_index": 9, "total_chunks": 9},
+        "0 to 8",
+    ),
+    "ChunkNotCompleted": (
+        errors.ChunkNotCompleted(JOB, 2, completed=False),
+        {"job_id": JOB, "chunk_index": 2, "completed": False},
+        "job.pending()",
+    ),
+    "ChunkAlreadyCompleted": (
+        errors.ChunkAlreadyCompleted(JOB, 2),
+        {"job_id": JOB, "chunk_index": 2},
+        "replace=True",
+    ),
+    "InvalidResultError": (
+        errors.InvalidResultError("is nan; use None", path="result['a']", job_id=JOB, chunk_index=1),
+        {"reason": "is nan; use None", "path": "result['a']", "job_id": JOB, "chunk_index": 1},
+        "use None",
+    ),
+    "StateFormatError": (
+        errors.StateFormatError("status", "is 3, not one of running, paused", path=Path("/data/s.json")),
+        {"field": "status", "reason": "is 3, not one of running, paused", "path": "/data/s.json"},
+        "not one of running, paused",
+    ),
+    "SecretInConfig": (
+        errors.SecretInConfig("config['api_key']", "is named like a secret"),
+        {"path": "config['api_key']", "reason": "is named like a secret"},
+        "read it from the environment",
+    ),
+}
+CLASSES = {
+    name: kind
+    for name, kind in inspect.getmembers(errors, inspect.isclass)
+    if issubclass(kind, BaseException) and not issubclass(kind, Warning)
+}
+each = pytest.mark.parametrize("name", sorted(EXAMPLES))
+
+
+def test_every_error_has_an_example_here() -> None:
+    """No error class can be added without these tests covering it."""
+    assert sorted(EXAMPLES) == sorted(CLASSES)
+
+
+@each
+def test_one_root(name: str) -> None:
+    """Whoever catches CheckpointStoreError catches every error of the library."""
+    assert issubclass(CLASSES[name], CheckpointStoreError)
+    assert type(EXAMPLES[name][0]) is CLASSES[name]
+
+
+@each
+def test_fields_are_carried(name: str) -> None:
+    """An error carries what it is about as fields, paths as text."""
+    error, fields, _ = EXAMPLES[name]
+    assert fields == {field: getattr(error, field) for field in fields}
+    assert set(fields) <= set(vars(error))
+
+
+@each
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_pickles_with_every_field(name: str, protocol: int) -> None:
+    """An error that a worker process sends home arrives with its type, message and every field."""
+    error = EXAMPLES[name][0]
+    arrived = pickle.loads(pickle.dumps(error, protocol))
+    assert (type(error), error.args, str(error), vars(error)) == (
+        type(arrived),
+        arrived.args,
+        str(arrived),
+        vars(arrived),
+    )
+
+
+@each
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy])
+def test_copies_with_every_field(name: str, copied) -> None:
+    """A copied error is equal in type, message and fields, and is another object."""
+    error = EXAMPLES[name][0]
+    other = copied(error)
+    assert error is not other
+    assert (type(error), str(error), vars(error)) == (type(other), str(other), vars(other))
+
+
+@each
+def test_message_says_the_remedy(name: str) -> None:
+    """A message names what it is about and what to do next."""
+    error, fields, remedy = EXAMPLES[name]
+    assert remedy in str(error)
+    for field in {"path", "job_id", "target", "file_name", "name"} & fields.keys():
+        assert str(fields[field]) in str(error)
+
+
+@each
+def test_docstring_says_when(name: str) -> None:
+    """Every error class says in its docstring when it is raised."""
+    assert (CLASSES[name].__doc__ or "").strip()
+
+
+@pytest.mark.parametrize(
+    ("error", "builtin"),
+    [
+        ("InvalidArgumentError", ValueError),
+        ("InvalidResultError", ValueError),
+        ("StateFormatError", ValueError),
+        ("SecretInConfig", ValueError),
+        ("JobNotFound", LookupError),
+        ("ChunkNotCompleted", LookupError),
+        ("ChunkOutOfRange", IndexError),
+    ],
+)
+def test_also_the_builtin_that_one_expects(error: str, builtin: type[Exception]) -> None:
+    """Code that catches Python's own class for such a mistake catches ours too."""
+    assert issubclass(CLASSES[error], builtin)
+
+
+def test_an_argument_is_shown_shortened() -> None:
+    """A huge argument is shown by its beginning, and one that is not to be shown is not."""
+    assert len(str(errors.InvalidArgumentError("chunks", "x" * 10_000, "is too long"))) < 300
+    hidden = errors.InvalidArgumentError("config['a']", ..., "is a set")
+    assert (str(hidden), hidden.value) == ("config['a'] is a set", None)
+
+
+def test_a_value_that_cannot_be_printed() -> None:
+    """An error about a value that has no printed form still says what is wrong."""
+    assert "is not a number" in str(errors.InvalidArgumentError("n", 10**5000, "is not a number"))
+    assert "its chunks are 0 to 2" in str(errors.ChunkOutOfRange(JOB, 10**5000, 3))
+
+
+def test_full_disk_with_unknown_room() -> None:
+    """Where nobody can tell how much room there is, the message says so."""
+    assert "free there: unknown" in str(errors.StorageFullError("/x", "full", None))
+
+
+def test_a_job_without_chunks_has_no_range() -> None:
+    """A job without chunks is not said to have chunks 0 to -1."""
+    assert "it has no chunks" in str(errors.ChunkOutOfRange(JOB, 0, 0))
+
+
+def test_context_survives_pickling_as_a_message() -> None:
+    """An error raised from another one still pickles."""
+
+    def fail() -> None:
+        try:
+            raise OSError(28, "No space left on device")
+        except OSError as cause:
+            raise errors.StorageFullError("/x", "full", 0) from cause
+
+    with pytest.raises(errors.StorageFullError) as caught:
+        fail()
+    assert str(caught.value) == str(pickle.loads(pickle.dumps(caught.value)))
+
+
+def test_differences_read_as_a_line() -> None:
+    """A difference prints as field: old -> new."""
+    assert str(DIFFERENCE) == "model: 'small' -> 'large'"

@@ -1,0 +1,274 @@
+"""Files that appear whole, belong to their owner alone, and never follow a stranger's symlink."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from checkpoint_store import files
+from checkpoint_store.errors import StorageFullError, StorageUnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+LEFTOVER = ".tmp-0123456789ab"
+
+# In a process of its own, since the umask belongs to the whole process.
+UNDER_UMASK = """
+import os, sys
+from pathlib import Path
+from checkpoint_store import files
+from checkpoint_store.locks import file_lock
+
+folder = Path(sys.argv[1])
+os.umask(int(sys.argv[2], 8))
+modes = set()
+
+def look():
+    modes.update((path.name.split(".tmp-")[0], oct(path.stat().st_mode & 0o7777)) for path in folder.iterdir())
+
+def pieces(text):
+    look()
+    yield text
+    look()
+
+files.create_private(folder / "created")
+files.replace_file(folder / "state", pieces("one"), backup=folder / "backup")
+files.replace_file(folder / "state", pieces("two"), backup=folder / "backup")
+with file_lock(folder / "lock", 5):
+    look()
+look()
+print(sorted(modes))
+"""
+
+
+def mode(path: Path) -> str:
+    """The permission bits of a file, in octal."""
+    return oct(stat.S_IMODE(os.lstat(path).st_mode))
+
+
+def names(folder: Path) -> list[str]:
+    """What is in a folder, sorted."""
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.parametrize("umask", ["000", "022", "077"])
+def test_private_under_any_umask(tmp_path: Path, umask: str) -> None:
+    """Whatever the umask, every file is 0600 in every moment of its life: the new, the temporary, the backup, the lock."""
+    run = subprocess.run(
+        [sys.executable, "-c", UNDER_UMASK, str(tmp_path), umask], capture_output=True, text=True, check=True
+    )
+    expected = [(name, "0o600") for name in ("backup", "created", "lock", "state")]
+    assert str(expected) == run.stdout.strip()
+
+
+def test_create_refuses_what_is_there(tmp_path: Path) -> None:
+    """A private file is created where nothing is: not over a file, and not through a symlink, even a dangling one."""
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
+    for name in ("file", "link", "dangling"):
+        with pytest.raises(FileExistsError):
+            files.create_private(tmp_path / name)
+    assert (tmp_path / "file").read_text() == "mine"
+    assert names(tmp_path) == ["dangling", "file", "link"]
+
+
+def test_replace_writes_and_says_the_size(tmp_path: Path) -> None:
+    """The text is there, in UTF-8 without changed line ends, and the size is in bytes."""
+    path = tmp_path / "state.json"
+    assert files.replace_file(path, ["a\n", "月\r\n"]) == 7
+    assert path.read_bytes() == "a\n月\r\n".encode()
+    assert (mode(path), names(tmp_path)) == ("0o600", ["state.json"])
+
+
+def test_the_file_before_becomes_the_backup(tmp_path: Path) -> None:
+    """The backup is the file before this one, and a first write makes none."""
+    path, backup = tmp_path / "s.json", tmp_path / "s.bak"
+    files.replace_file(path, ["1"], backup=backup)
+    assert names(tmp_path) == ["s.json"]
+    files.replace_file(path, ["2"], backup=backup)
+    files.replace_file(path, ["3"], backup=backup)
+    assert (path.read_text(), backup.read_text(), names(tmp_path)) == ("3", "2", ["s.bak", "s.json"])
+
+
+def test_a_public_file_becomes_a_private_backup(tmp_path: Path) -> None:
+    """A 0644 file of an older program is 0600 from when it is our backup."""
+    path, backup = tmp_path / "s.json", tmp_path / "s.bak"
+    path.write_text("old")
+    path.chmod(0o644)
+    files.replace_file(path, ["new"], backup=backup)
+    assert (backup.read_text(), mode(path), mode(backup)) == ("old", "0o600", "0o600")
+
+
+def test_a_symlink_is_replaced_and_not_followed(tmp_path: Path) -> None:
+    """Where state file and backup are symlinks to a stranger's files, the links are replaced and the files stay."""
+    (tmp_path / "theirs").write_text("theirs")
+    (tmp_path / "theirs").chmod(0o644)
+    path, backup = tmp_path / "s.json", tmp_path / "s.bak"
+    path.symlink_to(tmp_path / "theirs")
+    backup.symlink_to(tmp_path / "theirs")
+    files.replace_file(path, ["1"], backup=backup)
+    files.replace_file(path, ["2"], backup=backup)
+    assert ((tmp_path / "theirs").read_text(), mode(tmp_path / "theirs")) == ("theirs", "0o644")
+    assert [(path.is_symlink(), path.read_text()), (backup.is_symlink(), backup.read_text())] == [
+        (False, "2"),
+        (False, "1"),
+    ]
+
+
+@pytest.mark.parametrize("failure", [ValueError("a bug"), KeyboardInterrupt(), OSError(errno.ENOSPC, "full")])
+def test_a_failure_leaves_everything_as_it_was(tmp_path: Path, failure: BaseException) -> None:
+    """Whatever stops a write half way, file and backup are as they were, and nothing is left beside them."""
+    path, backup = tmp_path / "s.json", tmp_path / "s.bak"
+    files.replace_file(path, ["1"])
+    files.replace_file(path, ["2"], backup=backup)
+
+    def pieces() -> Iterator[str]:
+        yield "x" * 1_000_000
+        raise failure
+
+    with pytest.raises((type(failure), StorageFullError)):
+        files.replace_file(path, pieces(), backup=backup)
+    assert (path.read_text(), backup.read_text(), names(tmp_path)) == ("2", "1", ["s.bak", "s.json"])
+
+
+@pytest.mark.parametrize("call", ["replace", "link", "fsync"])
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+def test_a_full_disk_at_any_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, number: int) -> None:
+    """No room at any step is one error that says where; file and backup are as they were."""
+    path, backup = tmp_path / "s.json", tmp_path / "s.bak"
+    files.replace_file(path, ["1"])
+    files.replace_file(path, ["2"], backup=backup)
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, call, full)
+        with pytest.raises(StorageFullError) as caught:
+            files.replace_file(path, ["3"], backup=backup)
+    assert (caught.value.path, caught.value.reason) == (str(path), os.strerror(number))
+    assert caught.value.free_bytes is not None
+    assert (path.read_text(), backup.read_text(), names(tmp_path)) == ("2", "1", ["s.bak", "s.json"])
+    files.replace_file(path, ["3"], backup=backup)
+    assert (path.read_text(), backup.read_text()) == ("3", "2")
+
+
+def test_without_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a file system without hard links the backup is a private copy."""
+    path, backup = tmp_path / "s.json", tmp_path / "s.bak"
+    files.replace_file(path, ["1"])
+
+    def unsupported(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", unsupported)
+    files.replace_file(path, ["2"], backup=backup)
+    assert (path.read_text(), backup.read_text(), mode(backup)) == ("2", "1", "0o600")
+    assert names(tmp_path) == ["s.bak", "s.json"]
+
+
+def test_it_is_synced_before_it_is_renamed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The new file is on disk before it takes the name, and the name before the call returns."""
+    path = tmp_path / "s.json"
+    done: list[str] = []
+    fsync, rename = os.fsync, os.replace
+
+    def seen_fsync(descriptor: int) -> None:
+        done.append("sync folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "sync file")
+        fsync(descriptor)
+
+    def seen_replace(source: Path, target: Path) -> None:
+        done.append("rename")
+        rename(source, target)
+
+    monkeypatch.setattr(os, "fsync", seen_fsync)
+    monkeypatch.setattr(os, "replace", seen_replace)
+    files.replace_file(path, ["1"])
+    assert done == ["sync file", "rename", "sync folder"]
+
+
+def test_a_reader_sees_one_whole_file_or_the_other(tmp_path: Path) -> None:
+    """While the file is written again and again, no reader finds it missing, torn or mixed; nor its backup."""
+    path, backup = tmp_path / "s.json", tmp_path / "s.bak"
+    texts = {letter * 200_000 for letter in "abc"}
+    files.replace_file(path, ["a" * 200_000])
+    files.replace_file(path, ["a" * 200_000], backup=backup)
+    code = (
+        "import sys; from pathlib import Path; from checkpoint_store import files; path = Path(sys.argv[1])\n"
+        "for turn in range(150): files.replace_file(path, ['abc'[turn % 3] * 200_000], backup=path.with_suffix('.bak'))"
+    )
+    writer = subprocess.Popen([sys.executable, "-c", code, str(path)])
+    try:
+        while writer.poll() is None:
+            assert {path.read_text(), backup.read_text()} <= texts
+    finally:
+        writer.kill()
+        writer.wait()
+    assert writer.returncode == 0
+    assert names(tmp_path) == ["s.bak", "s.json"]
+
+
+def test_sweep_removes_what_killed_writers_left(tmp_path: Path) -> None:
+    """What a killed writer of this file left is removed, and nothing else: no neighbour's, no person's own file."""
+    kept = [
+        "s.json",
+        "s.bak",
+        "t.json" + LEFTOVER,
+        "s.json.tmp-notes",
+        "s.json.tmp-",
+        "s.json" + LEFTOVER + "0",
+        "as.json" + LEFTOVER,
+    ]
+    for name in [*kept, "s.json" + LEFTOVER, "s.json.tmp-ba9876543210"]:
+        (tmp_path / name).write_text("x")
+    files.sweep(tmp_path / "s.json")
+    assert sorted(kept) == names(tmp_path)
+
+
+@pytest.mark.parametrize("name", [".processing_state.json", "a*b.json", "a?[b].json", "[x].json", "näme 月.json"])
+def test_sweep_takes_names_literally(tmp_path: Path, name: str) -> None:
+    """A name with wildcards in it is that name alone, and what replace_file leaves is what sweep knows."""
+    others = ["aXb.json" + LEFTOVER, "x.json" + LEFTOVER, "aXb.json"]
+    for other in others:
+        (tmp_path / other).write_text("x")
+    killed = "import os\nfrom checkpoint_store import files\nfrom pathlib import Path\ndef pieces():\n yield 'a'\n os._exit(9)\nfiles.replace_file(Path(os.environ['TARGET']), pieces())"
+    run = subprocess.run(
+        [sys.executable, "-c", killed], env={**os.environ, "TARGET": str(tmp_path / name)}, check=False
+    )
+    assert run.returncode == 9
+    assert len(names(tmp_path)) == len(others) + 1
+    files.sweep(tmp_path / name)
+    assert sorted(others) == names(tmp_path)
+
+
+def test_a_missing_folder(tmp_path: Path) -> None:
+    """A folder that is not there is an error that names the file, and none is made."""
+    path = tmp_path / "no" / "s.json"
+    with pytest.raises(StorageUnavailableError) as caught:
+        files.replace_file(path, ["1"])
+    assert caught.value.path == str(path)
+    files.sweep(path)
+    assert names(tmp_path) == []
+
+
+def test_errors_of_the_operating_system(tmp_path: Path) -> None:
+    """No room is told from all else, with the cause in the system's own words."""
+    full = files.storage_error(OSError(errno.ENOSPC, "No space left on device"), tmp_path / "a")
+    other = files.storage_error(OSError(errno.EIO, "Input/output error"), tmp_path / "a")
+    bare = files.storage_error(OSError("no number"), tmp_path / "a")
+    assert [type(full), type(other), type(bare)] == [StorageFullError, StorageUnavailableError, StorageUnavailableError]
+    assert [full.reason, other.reason, bare.reason] == ["No space left on device", "Input/output error", "no number"]
+
+
+def test_free_room_where_nothing_is_yet(tmp_path: Path) -> None:
+    """How much is free is known for a file that does not exist in a folder that does not either."""
+    assert (files.free_bytes(tmp_path / "no" / "such" / "file") or 0) > 0
