@@ -6,6 +6,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from checkpoint_store._db.recover import RecoveryReport
+    from checkpoint_store.care import Finding, doctor, recover_store, restore_store
     from checkpoint_store.errors import (
         CheckpointStoreError,
         ChunkAlreadyCompleted,
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     )
     from checkpoint_store.job import Job, PendingChunk
     from checkpoint_store.manager import StateManager
-    from checkpoint_store.state import JobStatus, ProcessingState, Progress
+    from checkpoint_store.state import JobStatus, Problem, ProcessingState, Progress
     from checkpoint_store.store import CheckpointStore
     from checkpoint_store.upgrade import MigrationStatus, migrate, migration_status
 
@@ -45,6 +47,7 @@ __all__ = [
     "ChunkNotCompleted",
     "ChunkOutOfRange",
     "Difference",
+    "Finding",
     "InvalidArgumentError",
     "InvalidResultError",
     "Job",
@@ -56,8 +59,10 @@ __all__ = [
     "MigrationStatus",
     "PendingChunk",
     "PlanChanged",
+    "Problem",
     "ProcessingState",
     "Progress",
+    "RecoveryReport",
     "SchemaTooNew",
     "SchemaTooOld",
     "SecretInConfig",
@@ -69,22 +74,31 @@ __all__ = [
     "StoreDamaged",
     "StoreRecovered",
     "StoreTargetError",
+    "doctor",
     "migrate",
     "migration_status",
+    "recover_store",
+    "restore_store",
 ]
 
 # SQLAlchemy takes a third of a second to import: each name is resolved when it is first used.
 _HOMES = {
     "CheckpointStore": "store",
+    "Finding": "care",
     "Job": "job",
     "JobStatus": "state",
     "MigrationStatus": "upgrade",
     "PendingChunk": "job",
+    "Problem": "state",
     "ProcessingState": "state",
     "Progress": "state",
+    "RecoveryReport": "_db.recover",
     "StateManager": "manager",
+    "doctor": "care",
     "migrate": "upgrade",
     "migration_status": "upgrade",
+    "recover_store": "care",
+    "restore_store": "care",
 }
 
 

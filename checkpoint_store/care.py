@@ -9,7 +9,7 @@ import stat
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from checkpoint_store._db import backup as backups
 from checkpoint_store._db import checkup, recover
@@ -204,7 +204,7 @@ def _contents(path: Path, state_file: Path) -> Iterator[Finding]:
             return
         check_version(path, version)
         yield Finding("ok", "schema", version)
-        yield from _journal(path, database)
+        yield from _journal(path)
         problems = checkup.check(database)
     except CheckpointStoreError as error:
         yield Finding("problem", "contents", str(error), repair)
@@ -215,21 +215,18 @@ def _contents(path: Path, state_file: Path) -> Iterator[Finding]:
         yield Finding("ok", "contents", "structure, references, counts and the digest of every result are sound")
 
 
-def _journal(path: Path, database: ReadOnlyDatabase) -> Iterator[Finding]:
-    facts: dict[str, Any] = database.read(_facts)
-    says = f"{facts['journal_mode']}; by default each commit is synced and survives a power cut"
+def _journal(path: Path) -> Iterator[Finding]:
+    says = f"{journal_mode_for(path)}; by default each commit is synced and survives a power cut"
     yield Finding("ok", "journal", says)
     with suppress(OSError):
         size = os.stat(f"{path}-wal").st_size
         if size and not holders(path):
-            yield Finding("warning", "log", f"{size:,} bytes were left by a run that did not end cleanly",
-                          "nothing to do: the next open takes them in")  # fmt: skip
-
-
-def _facts(connection: Any) -> dict[str, Any]:
-    from checkpoint_store._db.queries import facts  # noqa: PLC0415
-
-    return facts(connection)
+            yield Finding(
+                "warning",
+                "log",
+                f"{size:,} bytes were left by a run that did not end cleanly",
+                "nothing to do: the next open takes them in",
+            )
 
 
 def _strays(path: Path) -> Iterator[Finding]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from checkpoint_store._db import checkup, opening, planning, queries, saving
 from checkpoint_store._db.backup import RollingBackup, back_up, backups_of, remove_backups
+from checkpoint_store._db.connect import journal_mode_for
 from checkpoint_store._db.engine import Database
 from checkpoint_store._db.target import lock_path, resolve
 from checkpoint_store._db.writer import Writer
@@ -338,6 +339,7 @@ class CheckpointStore:
             "durability": self.durability,
             "read_only": self._open.read_only,
             **self._open.read(queries.facts),
+            "journal_mode": journal_mode_for(self.path),
         }
 
     def check(self) -> list[Problem]:

@@ -42,9 +42,9 @@ def migration_status(target: str | os.PathLike[str]) -> MigrationStatus:
 
 
 def migrate(
-    target: str | os.PathLike[str], *, to: str = SCHEMA_VERSION, lock_timeout_seconds: float = 10.0
+    target: str | os.PathLike[str], *, to: str | None = None, lock_timeout_seconds: float = 10.0
 ) -> MigrationStatus:
-    """Bring the store at ``target`` to schema ``to``, and return where it stood before.
+    """Bring the store at ``target`` to schema ``to`` (default: the newest), and return where it stood before.
 
     A verified copy is made beside it first; it is one transaction, checked before its commit. Going back to an older
     schema is refused where that would lose something.
@@ -52,6 +52,7 @@ def migrate(
     Raises:
         MigrationFailed: the file is as it was; the error says where the copy is.
     """
+    to = SCHEMA_VERSION if to is None else to
     if to not in RELEASED_VERSIONS:
         raise InvalidArgumentError("to", to, f"is not a schema; there are {', '.join(RELEASED_VERSIONS)}")
     before = migration_status(target)

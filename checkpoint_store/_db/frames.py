@@ -42,9 +42,9 @@ def broken_inside(log: Path) -> bool:
     return commits > _UNSYNCED
 
 
-def apply(path: Path, log: Path, target: Path) -> None:
-    """Write to ``target`` the pages at ``path`` with each sound page of the log in its place."""
-    content = bytearray(path.read_bytes()) if path.exists() else bytearray()
+def apply(path: Path, log: Path, target: Path, *, base: bytes) -> None:
+    """Write to ``target`` the pages at ``path`` (or ``base``, where there are none) with each sound one of the log."""
+    content = bytearray((path.read_bytes() if path.exists() else b"") or base)
     size = 0
     for frame in frames(log):
         if not frame.sound:

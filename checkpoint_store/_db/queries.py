@@ -289,12 +289,10 @@ def indices(connection: Connection, job_id: str) -> Iterator[int]:
 
 def facts(connection: Connection) -> dict[str, Any]:
     """Return what a store says of itself."""
-    mode = connection.exec_driver_sql("PRAGMA journal_mode").scalar_one()
     page_size = connection.exec_driver_sql("PRAGMA page_size").scalar_one()
     pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
     counted = connection.execute(select(func.count(), func.coalesce(func.sum(jobs.c.completed_count), 0))).one()
     return {
-        "journal_mode": mode,
         "page_size": page_size,
         "size_bytes": page_size * pages,
         "jobs": counted[0],

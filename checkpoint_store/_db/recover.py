@@ -21,7 +21,7 @@ from checkpoint_store._db import migrate, queries
 from checkpoint_store._db.backup import backups_of
 from checkpoint_store._db.driver import driver_of
 from checkpoint_store._db.engine import Database
-from checkpoint_store._db.salvage import Chunk, Copy, read_copy, read_store, read_torn_state
+from checkpoint_store._db.salvage import Chunk, Copy, has_bytes, read_copy, read_store, read_torn_state
 from checkpoint_store._db.schema import jobs as jobs_table
 from checkpoint_store._db.target import ready_path
 from checkpoint_store._db.writer import Completion, record
@@ -115,8 +115,9 @@ def recover(path: Path, state_files: Iterable[Path], reason: str, *, accept_loss
         _remove_all(fresh)
         raise
     sync_folder(path.parent)
-    torn = tuple(_move_torn_aside(state_files))
-    return RecoveryReport(path, reason, jobs, (*put_in_place(path), *torn))
+    # One that contradicts what is kept would be taken for what the store lacks.
+    aside = tuple(_move_aside_states(state_files, every=any(job.lost_chunks for job in jobs)))
+    return RecoveryReport(path, reason, jobs, (*put_in_place(path), *aside))
 
 
 def put_in_place(path: Path, why: str = "corrupt") -> tuple[Path, ...]:
@@ -183,15 +184,17 @@ def _refuse_if_open(file: Path, path: Path, reason: str) -> None:
         raise StoreDamaged(path, f"{reason}; process {who} has it open: end it, and open the store again")
 
 
-def _move_torn_aside(state_files: Iterable[Path]) -> Iterator[Path]:
-    """Rename state files that do not read: the next export would write over them."""
+def _move_aside_states(state_files: Iterable[Path], *, every: bool) -> Iterator[Path]:
+    """Rename the state files that do not read (the next export would write over them), or every one."""
     moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
     for state_file in state_files:
         try:
-            ProcessingState.from_json(state_file.read_bytes())
+            sound = bool(ProcessingState.from_json(state_file.read_bytes()))
         except OSError:
             continue
         except StateFormatError:
+            sound = False
+        if every or not sound:
             target = state_file.with_name(f"{state_file.name}.corrupt-{moment}")
             os.replace(state_file, target)
             yield target
@@ -227,7 +230,9 @@ def _remove_all(path: Path) -> None:
 
 
 def _copies(path: Path, state_files: Sequence[Path]) -> list[Copy]:
-    copies = read_store(path, "the damaged file", state_files)
+    only_a_log = has_bytes(f"{path}-wal") and not has_bytes(str(path))
+    base = _pages_of_a_new_store(path) if only_a_log else b""
+    copies = read_store(path, "the damaged file", state_files, base)
     if ready_path(path).exists():
         copies.append(read_copy(ready_path(path), "a recovery that was interrupted"))
     for backup in backups_of(path)[:_MOST_BACKUPS]:
@@ -291,6 +296,15 @@ def _build(fresh: Path, copies: list[Copy]) -> tuple[JobRecovery, ...]:
     finally:
         database.close()
     return jobs
+
+
+def _pages_of_a_new_store(path: Path) -> bytes:
+    fresh = path.with_name(f"{path.name}.tmp-{secrets.token_hex(6)}")
+    try:
+        _build(fresh, [])
+        return fresh.read_bytes()
+    finally:
+        _remove_all(fresh)
 
 
 def _fill(connection: Connection, copies: list[Copy], path: Path) -> tuple[JobRecovery, ...]:

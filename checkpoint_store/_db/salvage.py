@@ -60,17 +60,19 @@ class Copy:
         return self.chunks.setdefault(job_id, {}).setdefault(index, Chunk(at, None, None))
 
 
-def read_store(path: Path, name: str, state_files: Iterable[Path] = ()) -> list[Copy]:
+def read_store(path: Path, name: str, state_files: Iterable[Path] = (), base: bytes = b"") -> list[Copy]:
     """Return what can be read of the store file at ``path``, which no one has open, best first. Changes nothing.
+
+    ``base`` are the pages of a new store, for a log without a file.
 
     A log or journal that is not its own (from another time, or another store) spoils a sound file: then the file
     alone goes before the two together.
     """
     alone = read_copy(path, name)
     log = path.with_name(f"{path.name}-wal")
-    if _has_bytes(str(log)) and (not _has_bytes(str(path)) or frames.broken_inside(log)):
-        return [_rebuilt(path, log, name), alone]
-    sidecars = [suffix for suffix in ("-wal", "-journal") if _has_bytes(f"{path}{suffix}")]
+    if has_bytes(str(log)) and (not has_bytes(str(path)) or frames.broken_inside(log)):
+        return [_rebuilt(path, log, name, base), alone]
+    sidecars = [suffix for suffix in ("-wal", "-journal") if has_bytes(f"{path}{suffix}")]
     if not sidecars:
         return [alone]
     apart = path.with_name(f"{path.name}.tmp-{secrets.token_hex(6)}")
@@ -82,22 +84,24 @@ def read_store(path: Path, name: str, state_files: Iterable[Path] = ()) -> list[
         together = read_copy(apart, name, how="mode=rw")
         if _has_foreign_journal(path) or not _is_own(path, apart, state_files, "mode=rw"):
             alone.name = f"{name} without its log"
-            return [alone, together]
-        return [together]
+            found = [alone, together]
+        else:
+            found = [together]
     except OSError:  # no room for a second one
-        return [alone]
+        found = [alone]
     finally:
         for suffix in ("-wal", "-shm", "-journal", ""):
             with suppress(OSError):
                 os.unlink(f"{apart}{suffix}")
+    return found
 
 
-def _rebuilt(path: Path, log: Path, name: str) -> Copy:
+def _rebuilt(path: Path, log: Path, name: str, base: bytes) -> Copy:
     """Return what reads of a file with every sound page of its log, also of those behind a broken one."""
     apart = path.with_name(f"{path.name}.tmp-{secrets.token_hex(6)}")
     try:
         create_private(apart)
-        frames.apply(path, log, apart)
+        frames.apply(path, log, apart, base=base)
         return read_copy(apart, f"{name} and the sound pages of its log")
     except OSError:  # no room for a second one
         return Copy(name, complete=False)
@@ -106,7 +110,8 @@ def _rebuilt(path: Path, log: Path, name: str) -> Copy:
             os.unlink(apart)
 
 
-def _has_bytes(name: str) -> bool:
+def has_bytes(name: str) -> bool:
+    """Whether there is a file of this name, and something in it."""
     try:
         return os.stat(name).st_size > 0
     except OSError:
@@ -133,7 +138,7 @@ def foreign_sidecar(path: Path, state_files: Iterable[Path]) -> str | None:
     """
     if _has_foreign_journal(path):
         return "the journal beside it is not its own"
-    if not _has_bytes(f"{path}-wal"):
+    if not has_bytes(f"{path}-wal"):
         return None
     if frames.broken_inside(path.with_name(f"{path.name}-wal")):
         return "the log beside it is broken in the middle, and more was committed behind that"
@@ -143,7 +148,7 @@ def foreign_sidecar(path: Path, state_files: Iterable[Path]) -> str | None:
 
 def _has_foreign_journal(path: Path) -> bool:
     """What is kept with a log has no journal; and a journal that is needed follows pages half written."""
-    return _has_bytes(f"{path}-journal") and _is_sound(path) and _has_log_mode(path)
+    return has_bytes(f"{path}-journal") and _is_sound(path) and _has_log_mode(path)
 
 
 def _is_own(alone: Path, together: Path, state_files: Iterable[Path], how: str) -> bool:

@@ -1,0 +1,48 @@
+"""Options and small helpers that several commands share."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from checkpoint_store import CheckpointStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+DEFAULT_STORE: Final = ".processing_state.db"
+
+
+def store_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--store PATH``."""
+    return click.option(
+        "--store",
+        metavar="PATH",
+        default=DEFAULT_STORE,
+        envvar="CHECKPOINT_STORE",
+        show_default=True,
+        show_envvar=True,
+        help="The store file.",
+    )(function)
+
+
+def json_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--json``."""
+    return click.option("as_json", "--json", is_flag=True, help="Print one JSON document on stdout.")(function)
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON document."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def open_for_reading(store: str) -> CheckpointStore:
+    """Open a store that must exist, and touch nothing."""
+    return CheckpointStore(store, read_only=True)
+
+
+def job_argument(*, required: bool = True) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add the argument JOB: a job's id, or as much of its beginning as no other has."""
+    return click.argument("job", required=required, metavar="JOB" if required else "[JOB]")

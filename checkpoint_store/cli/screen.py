@@ -1,0 +1,194 @@
+"""What a person sees: consoles, marks, and short words for times, numbers and progress."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from checkpoint_store import JobStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+_PIPE_WIDTH: Final = 200
+_STYLES: Final = {
+    JobStatus.COMPLETED: "green",
+    JobStatus.RUNNING: "cyan",
+    JobStatus.PAUSED: "yellow",
+    JobStatus.FAILED: "red",
+}
+_MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
+_FAST_PER_MINUTE: Final = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """The characters to draw with; ``shades`` run from nothing completed to everything."""
+
+    done: str
+    paused: str
+    failed: str
+    shades: str
+    bar: str
+    bar_left: str
+    spinner: str
+
+
+_MARKS: Final = Marks("✓", "‖", "✗", "·░▒▓█", "━", "━", "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏")
+_PLAIN_MARKS: Final = Marks("+", "=", "!", ".:-=#", "#", ".", "|/-\\")
+
+
+class Screen:
+    """Results go to ``out`` (stdout), notices to ``err`` (stderr)."""
+
+    def __init__(self) -> None:
+        self.out = _console(stderr=False)
+        self.err = _console(stderr=True)
+
+    def note(self, text: str | Text, *, style: str = "") -> None:
+        """Print one notice as it is: nothing is markup, and no line is broken (it may be a command)."""
+        self.err.print(Text(text) if isinstance(text, str) else text, style=style or None, soft_wrap=True)
+
+    def error(self, text: str) -> None:
+        """Say what went wrong."""
+        self.note(Text.assemble(("checkpoint-store: ", "bold red"), text))
+
+
+def _console(*, stderr: bool) -> Console:
+    console = Console(stderr=stderr, highlight=False, emoji=False, markup=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = _PIPE_WIDTH  # nobody looks at the width of a pipe: cut nothing off
+    return console
+
+
+def marks(console: Console) -> Marks:
+    """Return the marks that ``console`` can show."""
+    return _PLAIN_MARKS if console.options.ascii_only else _MARKS
+
+
+def status_text(status: JobStatus) -> Text:
+    """Return a status in its colour."""
+    return Text(str(status), style=_STYLES[status])
+
+
+def duration(seconds: float) -> str:
+    """Return a length of time in its largest units: ``0.2 s``, ``42 s``, ``3 min 05 s``, ``2 h 10 min``."""
+    if seconds < 10:  # noqa: PLR2004 - tenths matter below ten
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < _MINUTE:
+        return f"{whole} s"
+    if whole < _HOUR:
+        return f"{whole // _MINUTE} min {whole % _MINUTE:02} s"
+    if whole < _DAY:
+        return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE:02} min"
+    return f"{whole // _DAY} d {whole % _DAY // _HOUR:02} h"
+
+
+def ago(moment: datetime) -> str:
+    """Return how long ago a moment was, in its largest unit; today's clock may stand before it."""
+    seconds = (datetime.now(UTC) - moment).total_seconds()
+    for size, unit in ((_DAY, "d"), (_HOUR, "h"), (_MINUTE, "min")):
+        if seconds >= size:
+            return f"{int(seconds // size)} {unit} ago"
+    return "just now"
+
+
+def local_time(moment: datetime) -> str:
+    """Return a moment in the time zone of this machine, to the minute."""
+    return moment.astimezone().strftime("%Y-%m-%d %H:%M")
+
+
+def rate(chunks_per_minute: float | None) -> str:
+    """Return a rate as a person would say it."""
+    if chunks_per_minute is None:
+        return "-"
+    if chunks_per_minute >= _FAST_PER_MINUTE:
+        return f"{chunks_per_minute / 60:,.0f}/s"
+    return f"{chunks_per_minute:.3g}/min"
+
+
+def number(value: float) -> str:
+    """Return a whole number with thousands apart, any other with six significant digits."""
+    return f"{value:,}" if isinstance(value, int) or value.is_integer() else f"{value:,.6g}"
+
+
+def percent(completed: int, total: int) -> str:
+    """Return a share in percent, rounded down: 100% means all of it."""
+    return f"{100 * completed // total if total else 100}%"
+
+
+def chunks(count: int) -> str:
+    """Return a number of chunks in words."""
+    return f"{count:,} chunk{'' if count == 1 else 's'}"
+
+
+def shares(ranges: Iterable[tuple[int, int]], total: int, cells: int) -> list[float]:
+    """Return the completed share of each of ``cells`` equal parts of all chunks, in linear time.
+
+    Args:
+        ranges: half-open ranges of completed indices, in ascending order.
+        total: how many chunks there are, at least ``cells``.
+        cells: how many parts to make of them, at least 1.
+    """
+    covered = [0] * cells
+    edges = [cell * total // cells for cell in range(cells + 1)]
+    cell = 0
+    for start, stop in ranges:
+        position = start
+        while position < stop:
+            while edges[cell + 1] <= position:
+                cell += 1
+            until = min(stop, edges[cell + 1])
+            covered[cell] += until - position
+            position = until
+    return [count / (edges[cell + 1] - edges[cell]) for cell, count in enumerate(covered)]
+
+
+def shade(share: float, shades: str) -> str:
+    """Return the character for a share: the first only for nothing at all, the last only for everything."""
+    if share <= 0:
+        return shades[0]
+    if share >= 1:
+        return shades[-1]
+    between = shades[1:-1]
+    return between[min(int(share * len(between)), len(between) - 1)]
+
+
+def chunk_map(console: Console, ranges: Sequence[tuple[int, int]], total: int) -> Text:
+    """Return a picture of which chunks are completed: a line for few chunks, three at most for a million."""
+    width = max(10, min(console.width, 104) - 4)
+    width -= width % 10
+    cells = min(total, width * (1 if total <= width else 3))
+    characters = [shade(share, marks(console).shades) for share in shares(ranges, total, cells)]
+    picture = Text()
+    for start in range(0, cells, width):
+        picture.append("  ")
+        for character in characters[start : start + width]:
+            picture.append(character, style="green" if character != marks(console).shades[0] else "dim")
+        picture.append("\n")
+    each = "a cell is one chunk" if cells == total else f"a cell is about {chunks(round(total / cells))}"
+    picture.append(f"  chunks 0 to {total - 1:,}, {each}", style="dim")
+    return picture
+
+
+def table(*columns: str, right: frozenset[int] = frozenset()) -> Table:
+    """Return an empty table; its cells are kept on one line."""
+    result = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for position, name in enumerate(columns):
+        result.add_column(name, justify="right" if position in right else "left", no_wrap=True)
+    return result
+
+
+def print_table(console: Console, table: Table) -> None:
+    """Print a table without the blanks that would fill its last column."""
+    for line in console.render_lines(table, pad=False):
+        text = Text.assemble(*((segment.text, segment.style or "") for segment in line))
+        text.rstrip()
+        console.print(text, soft_wrap=True)

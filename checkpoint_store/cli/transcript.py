@@ -1,0 +1,216 @@
+# ruff: noqa: RUF001 - the dashes and quotation marks of transcripts are meant
+"""Transcripts: read as text, and cut into pieces that overlap."""
+
+from __future__ import annotations
+
+import codecs
+import html
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import pysubs2
+from semantic_text_splitter import TextSplitter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+SPEAKER: Final = re.compile(r">>|[-–—•*] |[A-Z][\w.'’-]*(?: [A-Z0-9][\w.'’-]*){0,3}: ")
+"""How a line starts that begins a turn of its own: a speaker's name, a dash, the captioner's ``>>``."""
+
+_SUBTITLES: Final = {".srt": "srt", ".vtt": "vtt"}
+_PARAGRAPH_GAP_MS: Final = 2_000
+_ROLLING_MS: Final = 50
+_LONGEST_WORD: Final = 64
+_BYTE_ORDER_MARKS: Final = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_VOICE: Final = re.compile(r"<v(?:\.[^\s>]*)?\s+([^>]+)>")
+_MARKUP: Final = re.compile(r"</?[a-zA-Z][^>]*>|<[\d:.]+>|\{\\[^}]*\}|</?>")
+_SENTENCE_END: Final = re.compile(r"[.!?…][\"'”’)\]]*\s+")
+_BLANK_LINE: Final = re.compile(r"\n[^\S\n]*\n")
+
+
+class UnreadableTranscriptError(Exception):
+    """A file that holds no transcript; the message is one line and names the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One piece of a transcript: some text of the piece before, for context, and then text of its own."""
+
+    text: str
+    context: str
+    """What of ``text`` belongs to the piece before; ``text`` starts with it."""
+    separator: str
+    """What stands between the piece before and this one's own text: blank line, line end, space, nothing."""
+
+
+def read_transcript(path: Path) -> str:
+    """Return the words of a ``.srt``, ``.vtt`` or plain text file, its lines ended by a line feed.
+
+    Raises:
+        UnreadableTranscriptError: there is no such file, it is no text, or there is nothing in it.
+    """
+    text = _decode(path, _read(path)).replace("\r\n", "\n").replace("\r", "\n")
+    kind = _SUBTITLES.get(path.suffix.lower())
+    if kind is not None:
+        text = subtitle_text(text, kind)
+    if not text.strip():
+        what = "has no subtitles in it" if kind else "is empty"
+        raise UnreadableTranscriptError(f"{path} {what}")
+    return text
+
+
+def _read(path: Path) -> bytes:
+    try:
+        if not path.exists():
+            raise UnreadableTranscriptError(f"{path}: no such file")
+        if not path.is_file():
+            raise UnreadableTranscriptError(f"{path} is not a regular file; give a text, .srt or .vtt file")
+        return path.read_bytes()
+    except OSError as error:
+        raise UnreadableTranscriptError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _decode(path: Path, data: bytes) -> str:
+    encoding = next((name for mark, name in _BYTE_ORDER_MARKS if data.startswith(mark)), "utf-8")
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError as error:
+        byte = data[error.start : error.start + 1].hex()
+        remedy = f"convert it first, e.g. iconv -f LATIN1 -t UTF-8 {path.name}"
+        message = f"{path} is not {encoding.upper()} text (byte 0x{byte} at offset {error.start:,}); {remedy}"
+        raise UnreadableTranscriptError(message) from error
+    if "\0" in text:
+        at = text.index("\0")
+        raise UnreadableTranscriptError(f"{path} is not a text file (it has a NUL at character {at:,})")
+    return text
+
+
+def subtitle_text(text: str, kind: str) -> str:
+    """Return what is said in subtitles: cues run on, a pause or another voice starts a paragraph."""
+    # With every tag kept, this module can tell voices apart and drops no {braces} that somebody said.
+    cues = pysubs2.SSAFile.from_string(text, kind, keep_html_tags=True)
+    paragraphs: list[list[str]] = []
+    for line, starts_paragraph in _said(cues):
+        if starts_paragraph or not paragraphs:
+            paragraphs.append([])
+        paragraphs[-1].append(line)
+    return "\n\n".join(" ".join(lines) for lines in paragraphs)
+
+
+def _said(cues: Iterable[pysubs2.SSAEvent]) -> Iterator[tuple[str, bool]]:
+    """Yield each line, and whether it starts a paragraph."""
+    end, last, voice = 0, "", ""
+    for cue in cues:
+        lines = _cue_lines(cue.text)
+        if lines and _rolls_on(cue, lines, end, last):
+            lines = lines[1:]
+        speaker = _voice(cue.text) or voice
+        if lines and speaker != voice:
+            voice, lines[0] = speaker, f"{speaker}: {lines[0]}"
+        for number, line in enumerate(lines):
+            pause = number == 0 and cue.start - end >= _PARAGRAPH_GAP_MS
+            yield line, pause or SPEAKER.match(line) is not None
+            last = line
+        end = cue.end
+
+
+def _voice(raw: str) -> str:
+    found = _VOICE.search(raw)
+    return html.unescape(found[1]).strip() if found else ""
+
+
+def _cue_lines(raw: str) -> list[str]:
+    # A cue ends at its first empty line; what the parser leaves after it are notes and the next cue's name.
+    text = raw.split(r"\N\N", 1)[0].replace(r"\N", "\n").replace(r"\n", "\n").replace(r"\h", " ")
+    lines = html.unescape(_MARKUP.sub("", text)).replace("\xa0", " ").split("\n")
+    return [line.strip() for line in lines if line.strip()]
+
+
+def _rolls_on(cue: pysubs2.SSAEvent, lines: list[str], end: int, last: str) -> bool:
+    """Whether live captions show the last line once more: it has moved up, or flashes by."""
+    shown_again = lines[0] == last and abs(cue.start - end) <= _ROLLING_MS
+    return shown_again and (len(lines) > 1 or cue.end - cue.start <= _ROLLING_MS)
+
+
+def split(text: str, *, chunk_size: int, overlap: int) -> list[Piece]:
+    """Cut ``text`` into pieces of at most ``chunk_size`` characters.
+
+    Each begins with up to ``overlap`` characters of the one before. Cuts fall where the meaning pauses:
+    between paragraphs, else sentences, else words. A cut depends on nothing but the text since the cut before it, so
+    that an edit leaves the pieces before it as they were, and those after it from where two cuts meet again.
+    """
+    pieces: list[Piece] = []
+    before = 0
+    for start, end in _spans(text, chunk_size - overlap):
+        context = text[_context_start(text, before, start, overlap) : start] if pieces else ""
+        own = text[start:end].rstrip()
+        pieces.append(Piece(context + own, context, _separator(text, start)))
+        before = start - len(context)
+    return pieces
+
+
+def _spans(text: str, capacity: int) -> Iterator[tuple[int, int]]:
+    """Yield (start, end) of each piece's own text; each start is a character that is no white space."""
+    splitter = TextSplitter(capacity, trim=False)
+    position = _skip_space(text, 0)
+    while position < len(text):
+        window = text[position : position + 2 * capacity]
+        end = position + (len(splitter.chunks(window)[0]) if len(window) > capacity else len(window))
+        end = _word_boundary(text, position, end)
+        yield position, end
+        position = _skip_space(text, end)
+
+
+def _word_boundary(text: str, start: int, end: int) -> int:
+    """Move a cut that fell inside a word (``half|-century``) back to the space before it, if there is any."""
+    if end >= len(text) or text[end].isspace() or text[end - 1].isspace():
+        return end
+    back, farthest = end, max(start, end - _LONGEST_WORD)
+    while back > farthest and not text[back - 1].isspace():
+        back -= 1
+    return back if back > farthest else end
+
+
+def _skip_space(text: str, position: int) -> int:
+    while position < len(text) and text[position].isspace():
+        position += 1
+    return position
+
+
+def _context_start(text: str, floor: int, start: int, overlap: int) -> int:
+    """Return where the context begins: at a sentence if one begins in reach, else at a word."""
+    low = max(floor, start - overlap)
+    window = text[low:start]
+    if low == floor or not window.strip():
+        return low if window.strip() else start
+    sentence = _SENTENCE_END.search(window, 0, len(window.rstrip()))
+    if sentence is not None:
+        return low + sentence.end()
+    if text[low - 1].isspace():
+        return _skip_space(text, low)
+    word = re.search(r"\s+(?=\S)", window)
+    return low + word.end() if word is not None else low
+
+
+def _separator(text: str, start: int) -> str:
+    before = text[_text_end(text, start) : start]
+    if _BLANK_LINE.search(before) or ("\n" in before and SPEAKER.match(text, start)):
+        return "\n\n"
+    if "\n" in before:
+        return "\n"
+    return " " if before else ""
+
+
+def _text_end(text: str, position: int) -> int:
+    """Return where the white space that ends at ``position`` begins."""
+    while position > 0 and text[position - 1].isspace():
+        position -= 1
+    return position

@@ -1,0 +1,113 @@
+"""The commands that look after a store."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from checkpoint_store import CheckpointStore
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PAGE = 8192
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """A store with 30 completed chunks, its state file and one automatic backup."""
+    path = tmp_path / "talks.db"
+    with CheckpointStore(path) as opened, opened.open_job("talk.txt", chunks=[f"{n}" for n in range(40)]) as job:
+        job.complete_many((index, {"cleaned_text": f"{index} " * 400}) for index in range(30))
+    return path
+
+
+def command(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "checkpoint_store", *map(str, words)], capture_output=True, text=True, check=False
+    )
+
+
+def damage(path: Path) -> None:
+    """Overwrite the page on which chunk 20 has its result."""
+    page = path.read_bytes().index(b'"cleaned_text": "20 ') // PAGE
+    with path.open("r+b") as file:
+        file.seek(page * PAGE)
+        file.write(os.urandom(PAGE))
+
+
+def remove_copies(path: Path) -> None:
+    for copy in path.parent.iterdir():
+        if copy.suffix in (".json", ".bak") or ".backup-" in copy.name:
+            copy.unlink()
+
+
+def snapshot(folder: Path) -> dict[str, tuple[bytes, int]]:
+    return {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.iterdir()}
+
+
+def test_check_says_by_its_exit_code_whether_a_store_is_sound_and_writes_nothing(store: Path) -> None:
+    """Exit 0 for a sound store, 1 for a damaged one; every file beside it stays as it was."""
+    before = snapshot(store.parent)
+    assert command("check", "--store", store).returncode == 0
+    assert snapshot(store.parent) == before
+    damage(store)
+    before = snapshot(store.parent)
+    found = command("check", "--store", store, "--json")
+    assert (found.returncode, json.loads(found.stdout)["sound"]) == (1, False)
+    assert snapshot(store.parent) == before
+
+
+def test_doctor_says_what_is_well_and_what_is_not_and_writes_nothing(store: Path) -> None:
+    """Each line is ok, a warning or a problem with its remedy; a damaged store is a problem."""
+    before = snapshot(store.parent)
+    found = command("doctor", "--store", store, "--json")
+    assert (found.returncode, {line["level"] for line in json.loads(found.stdout)}) == (0, {"ok"})
+    damage(store)
+    before = snapshot(store.parent)
+    found = command("doctor", "--store", store)
+    assert found.returncode == 1
+    assert f"checkpoint-store recover --store {store}" in found.stdout
+    assert snapshot(store.parent) == before
+
+
+def test_a_backup_restores_what_was_there_and_moves_aside_what_is(store: Path, tmp_path: Path) -> None:
+    """After restore the store is as it was at the backup; the file that it replaced is kept."""
+    assert command("backup", tmp_path / "kept.sqlite", "--store", store).returncode == 0
+    assert (tmp_path / "kept.sqlite").stat().st_mode & 0o777 == 0o600
+    with CheckpointStore(store) as opened:
+        opened.latest_job().complete(35, "later")
+    done = command("restore", tmp_path / "kept.sqlite", "--store", store, "--json")
+    assert done.returncode == 0
+    assert len(json.loads(done.stdout)["moved_aside"]) == 1
+    with CheckpointStore(store) as opened:
+        assert [index for index, _ in opened.latest_job().items()] == list(range(30))
+
+
+def test_recover_stops_before_a_loss_and_goes_on_when_it_is_accepted(store: Path) -> None:
+    """Without --accept-loss nothing changes and the command to accept it is printed; with it the rest comes back."""
+    remove_copies(store)
+    damage(store)
+    before = {path.name for path in store.parent.iterdir()}
+    refused = command("recover", "--store", store)
+    assert refused.returncode == 2
+    assert f"checkpoint-store recover --accept-loss --store {store}" in refused.stderr
+    assert {path.name for path in store.parent.iterdir()} - {"talks.lock"} == before - {"talks.lock"}
+    accepted = command("recover", "--accept-loss", "--store", store, "--json")
+    report = json.loads(accepted.stdout)
+    assert accepted.returncode == 1
+    assert report["jobs"][0]["recovered_chunks"] + report["jobs"][0]["lost_chunks"] == 30
+    assert command("check", "--store", store).returncode == 0
+
+
+def test_migrate_to_a_schema_that_is_not_there_says_which_there_are(store: Path) -> None:
+    """A wrong --to names the schemas; the right one is a matter of course."""
+    assert command("migrate", "--to", "1.0", "--store", store).returncode == 0
+    wrong = command("migrate", "--to", "0.9", "--store", store)
+    assert wrong.returncode == 2
+    assert "1.0" in wrong.stderr

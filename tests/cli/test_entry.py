@@ -1,0 +1,65 @@
+"""The way in: help, version, and a missing extra."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from .conftest import ROOT, Folder
+
+COMMANDS = ("run", "list", "show", "results", "export", "import", "delete", "migrate", "path")
+WITHOUT = """
+import sys
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == sys.argv[1]:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Missing())
+from checkpoint_store.cli import main
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize("name", ["click", "rich", "pysubs2", "semantic_text_splitter"])
+def test_a_missing_extra_is_one_line(folder: Folder, name: str) -> None:
+    """It says what to install, with exit 2."""
+    argv = [sys.executable, "-c", WITHOUT, name]
+    done = subprocess.run(
+        argv, cwd=folder.path, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert "pip install 'checkpoint-store[cli]'" in done.stderr
+
+
+def test_every_command_explains_itself(folder: Folder) -> None:
+    """--help of each, with the two options that all have; the group names them all."""
+    group = folder.run("--help").stdout
+    for name in COMMANDS:
+        assert f"  {name} " in group
+        text = folder.run(name, "--help").stdout
+        assert "--store PATH" in text
+        assert "--json" in text
+
+
+def test_the_help_of_the_group_is_not_cut_off(folder: Folder) -> None:
+    """Each command's line is a whole sentence."""
+    assert "..." not in folder.run("--help").stdout.partition("Commands:")[2]
+
+
+@pytest.mark.parametrize("words", [[], ["nonsense"], ["list", "--nonsense"], ["show", "a", "b"]])
+def test_a_wrong_line_is_a_usage_error(folder: Folder, words: list[str]) -> None:
+    """Exit 2, on stderr."""
+    done = folder.run(*words, code=2)
+    assert "Usage: " in done.stderr
+    assert done.stdout == ""
+
+
+def test_python_dash_m_is_the_command(folder: Folder) -> None:
+    """As a process of its own."""
+    process = folder.process("path")
+    stdout, _ = process.communicate()
+    assert process.returncode == 0
+    assert stdout.startswith(str(folder.path))
