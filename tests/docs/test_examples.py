@@ -18,7 +18,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 def blocks(page: Path, *languages: str) -> list[str]:
     return [
         match["code"]
-        for match in re.finditer(r"^```(?P<language>\w+)\n(?P<code>.*?)^```$", page.read_text("utf-8"), re.M | re.S)
+        for match in re.finditer(r"^```(?P<language>\w+)\n(?P<code>.*?)^```$", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
         if match["language"] in languages
     ]
 
@@ -66,7 +66,7 @@ def test_the_readme_shows_what_sqlite3_prints(tmp_path: Path) -> None:
         "    print([list(map(str, row)) for row in driver.execute(query)])\n"
         "driver.close()\n"
     )
-    queries = re.findall(r'^\$ sqlite3 .*?"(.*)"$', shown, re.M)
+    queries = re.findall(r'^\$ sqlite3 .*?"(.*)"$', shown, re.MULTILINE)
     done = subprocess.run(
         [sys.executable, "-c", code, *queries], cwd=tmp_path, capture_output=True, text=True, check=True
     )
@@ -86,5 +86,5 @@ def test_every_command_that_the_docs_name_exists() -> None:
         check=True,
         env=os.environ | {"COLUMNS": "100"},
     )
-    listed = set(re.findall(r"^  ([a-z]+) ", done.stdout, re.M))
+    listed = set(re.findall(r"^  ([a-z]+) ", done.stdout, re.MULTILINE))
     assert named - listed == set()
