@@ -113,8 +113,9 @@ def _put(reading: ReadOnlyDatabase, path: Path) -> tuple[Path, ...]:
     partial = path.with_name(f"{path.name}.tmp-{secrets.token_hex(6)}")
     backups.back_up(reading, partial)
     try:
-        os.replace(partial, ready_path(path))  # from here on the next open ends it, whatever happens to this one
-        return recover.put_in_place(path, "replaced")
+        os.replace(partial, ready_path(path))  # once the old file is moved, an open ends it
+        newer = recover.move_backups_aside(path, "replaced", newer_than=reading.path)
+        return (*recover.put_in_place(path, "replaced"), *newer)
     except OSError as error:
         raise storage_error(error, path) from error
     finally:

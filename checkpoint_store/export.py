@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from checkpoint_store._db import queries
 from checkpoint_store.errors import CheckpointStoreError, JobNotFound, StateFormatError
 from checkpoint_store.files import replace_file, storage_error, sweep
-from checkpoint_store.forks import watch
+from checkpoint_store.forks import ForkAware, watch
 from checkpoint_store.locks import file_lock
 from checkpoint_store.state import SCHEMA_VERSION
 from checkpoint_store.statefiles import read_state, refuse_own
@@ -79,7 +79,7 @@ def _indented(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False, indent=2).replace("\n", "\n  ")
 
 
-class StateFile:
+class StateFile(ForkAware):
     """The state file of a store: what it shows, and when it may be written again."""
 
     def __init__(self, database: AnyDatabase, path: Path, lock: Path, *, lock_timeout_seconds: float) -> None:

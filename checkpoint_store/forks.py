@@ -3,29 +3,49 @@
 from __future__ import annotations
 
 import os
-from typing import Final, Protocol
+from typing import Final
 from weakref import WeakSet
 
 
-class Forgets(Protocol):
-    """Has something that must not be taken over from a parent process."""
+class ForkAware:
+    """Has something that a child process must not take over from its parent. Call :func:`watch` when it is whole."""
+
+    def before_fork(self) -> None:
+        """Come to rest; called in the parent, in the thread that forks."""
+
+    def after_fork(self) -> None:
+        """Go on; called in the parent."""
 
     def forget_in_child(self) -> None:
-        """Begin anew, without using or closing anything of the parent's."""
+        """Begin anew, without using or closing anything of the parent's; called in the child."""
 
 
-_objects: Final[WeakSet[Forgets]] = WeakSet()
+_objects: Final[WeakSet[ForkAware]] = WeakSet()
+_resting: Final[list[ForkAware]] = []
 
 
-def watch(forgets: Forgets) -> None:
-    """Call ``forgets.forget_in_child()`` in every child that is forked while it lives."""
-    _objects.add(forgets)
+def watch(aware: ForkAware) -> None:
+    """Tell ``aware`` of every fork while it lives."""
+    _objects.add(aware)
 
 
-def _after_fork() -> None:
-    for forgets in list(_objects):
-        forgets.forget_in_child()
+def _before() -> None:
+    _resting[:] = list(_objects)
+    for aware in _resting:
+        aware.before_fork()
+
+
+def _in_parent() -> None:
+    for aware in reversed(_resting):
+        aware.after_fork()
+    _resting.clear()
+
+
+def _in_child() -> None:
+    for aware in _resting:
+        aware.forget_in_child()
+    _resting.clear()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+    os.register_at_fork(before=_before, after_in_parent=_in_parent, after_in_child=_in_child)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from checkpoint_store._db.target import resolve
 from checkpoint_store.errors import InvalidArgumentError, JobNotFound
-from checkpoint_store.forks import watch
+from checkpoint_store.forks import ForkAware, watch
 from checkpoint_store.state import JobStatus, ProcessingState
 from checkpoint_store.store import CheckpointStore
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 DEFAULT_STATE_PATH: Final = ".processing_state.json"
 
 
-class StateManager:
+class StateManager(ForkAware):
     """Keeps the state of one current job. Safe to share between threads, and between processes by path.
 
     The truth is the store file beside ``state_path`` (suffix ``.db``); the state file is written for people to read,

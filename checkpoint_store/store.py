@@ -15,6 +15,7 @@ from checkpoint_store._db.target import lock_path, resolve
 from checkpoint_store._db.writer import Writer
 from checkpoint_store.arguments import Prints, checked_config, checked_pieces, checked_text
 from checkpoint_store.errors import (
+    CheckpointStoreError,
     InvalidArgumentError,
     StoreRecovered,
     StoreTargetError,
@@ -102,11 +103,11 @@ class CheckpointStore:
         """What opening had to recover, or None."""
         try:
             self._import_what_is_left(waiting)
-        except BaseException:
+            if self.recovery is not None:
+                warnings.warn(str(self.recovery), StoreRecovered, stacklevel=2)
+        except BaseException:  # a warning too, where warnings are errors
             self._close_database()
             raise
-        if self.recovery is not None:
-            warnings.warn(str(self.recovery), StoreRecovered, stacklevel=2)
 
     def _state_copies(self) -> tuple[Path, ...]:
         return () if self.state_file is None else (self.state_file, self.state_file.with_suffix(".bak"))
@@ -377,7 +378,12 @@ class CheckpointStore:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        try:
+            self.close()
+        except CheckpointStoreError as late:
+            if error is None:
+                raise
+            error.add_note(f"Besides, the state file could not be made exact: {late}")
 
     def __del__(self) -> None:
         if self._database is not None and not self._database.closed and not self._database.read_only:

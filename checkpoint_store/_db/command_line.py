@@ -47,17 +47,27 @@ def _read(path: Path, run: Callable[[Connection], object]) -> None:
     ReadOnlyDatabase(path, lock_timeout_seconds=_TIMEOUT_SECONDS).read(work)
 
 
+def _run_guarded(path: Path, command: str, run: Callable[[Connection], object]) -> Path | None:
+    targets.inspect(ReadOnlyDatabase(path, lock_timeout_seconds=_TIMEOUT_SECONDS))
+    database = Database(path, durability="power-loss", lock_timeout_seconds=_TIMEOUT_SECONDS)
+    try:
+        return migrate.run(database, command, run)
+    finally:
+        database.close()  # the last one to leave: its log is gone then
+
+
 def _write(path: Path, command: str, run: Callable[[Connection], object]) -> None:
     with file_lock(targets.lock_path(path), _TIMEOUT_SECONDS):
-        if not path.exists():
+        created = not path.exists()
+        if created:
             if command != "upgrade":
                 raise StoreTargetError(path, "there is no such file; create it with: alembic upgrade head")
             create_private(path)
-        targets.inspect(ReadOnlyDatabase(path, lock_timeout_seconds=_TIMEOUT_SECONDS))
-        database = Database(path, durability="power-loss", lock_timeout_seconds=_TIMEOUT_SECONDS)
         try:
-            backup = migrate.run(database, command, run)
-        finally:
-            database.close()
+            backup = _run_guarded(path, command, run)
+        except BaseException:
+            if created:  # it never became a store
+                path.unlink(missing_ok=True)
+            raise
     if backup is not None:
         print(f"a copy of the store as it was: {backup}")  # noqa: T201 - the output of a command

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import threading
 from contextlib import suppress
@@ -10,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
+
+from checkpoint_store.forks import ForkAware, watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,11 +74,19 @@ class Openings:
         """Whether this process has the file open for writing."""
         return cls._open.get(str(path), 0) > 0
 
-    @classmethod
-    def forget_in_child(cls) -> None:
-        """After a fork, in the child: a thread of the parent that held the lock does not exist here."""
-        cls.lock = threading.RLock()
+
+class _AtFork(ForkAware):
+    """No read without locks is under way while a process forks."""
+
+    def before_fork(self) -> None:
+        Openings.lock.acquire()
+
+    def after_fork(self) -> None:
+        Openings.lock.release()
+
+    def forget_in_child(self) -> None:
+        Openings.lock = threading.RLock()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=Openings.forget_in_child)
+_at_fork = _AtFork()
+watch(_at_fork)

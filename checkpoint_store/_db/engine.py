@@ -21,7 +21,7 @@ from checkpoint_store._db import failures
 from checkpoint_store._db.connect import Durability, connect
 from checkpoint_store._db.driver import Openings, discard, driver_error, driver_of, make_engine
 from checkpoint_store.errors import CheckpointStoreError, StorageUnavailableError
-from checkpoint_store.forks import watch
+from checkpoint_store.forks import ForkAware, watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,10 +35,11 @@ Ts = TypeVarTuple("Ts")
 CHECKPOINT_EVERY: Final = 4 * 1024 * 1024
 """After about so many bytes of new log the writer copies it into the file."""
 _OVERHEAD_BYTES: Final = 4 * 8192
+_FORK_PATIENCE_SECONDS: Final = 10.0
 _BACK_OFF_SECONDS: Final = (0.00025, 0.004)
 
 
-class Database:
+class Database(ForkAware):
     """A store file that is open for reading and writing. Safe to share between threads; a fork gets its own."""
 
     read_only = False
@@ -62,16 +63,45 @@ class Database:
         """The driver's connection under ``_writer``."""
         self._reader: Connection | None = None
         self._log_bytes = 0
+        self._resting = False
 
     def _connect(self) -> sqlite3.Connection:
         if not self.path.exists():
             raise StorageUnavailableError(self.path, "the file is no longer there")
         return connect(self.path, timeout_seconds=self.lock_timeout_seconds, durability=self.durability)
 
+    def before_fork(self) -> None:
+        """Close both connections, and hold the locks over the fork.
+
+        SQLite keeps what it knows of a file's locks once per process. A child that inherits it believes in locks that
+        the parent has, and the kernel knows nothing of the child's: the next to close would remove its log.
+        """
+        patience = max(self.lock_timeout_seconds, _FORK_PATIENCE_SECONDS)
+        if not self._write_lock.acquire(timeout=patience):
+            return
+        if not self._read_lock.acquire(timeout=patience):
+            self._write_lock.release()
+            return
+        self._resting = True
+        self._disconnect()
+
+    def after_fork(self) -> None:
+        """Let the next call connect again."""
+        if self._resting:
+            self._resting = False
+            self._read_lock.release()
+            self._write_lock.release()
+
     def forget_in_child(self) -> None:
-        """After a fork, in the child: the parent's connections are neither used nor closed here, ever."""
+        """What could not be closed before the fork is neither used nor closed here, ever."""
         _parents.extend(one for one in (self._writer, self._reader) if one is not None)
         self._reset()
+
+    def _disconnect(self) -> None:
+        for connection in (self._reader, self._writer):
+            if connection is not None:
+                discard(connection)
+        self._reader = self._writer = self._driver = None
 
     def write(self, work: Callable[[Connection], T]) -> T:
         """Run ``work`` in a write transaction of its own and return its value; durable when this returns.
@@ -269,10 +299,7 @@ class Database:
             if self.closed:
                 return
             self.closed = True
-            for connection in (self._reader, self._writer):
-                if connection is not None:
-                    discard(connection)
-            self._reader = self._writer = self._driver = None
+            self._disconnect()
             self._leave()
 
 

@@ -123,6 +123,9 @@ def _checked(connection: Connection, found: str | None, migrate: Callable[[Conne
     before = _contents(connection)
     migrate(connection)
     after = _contents(connection)
+    gone = before.keys() - after.keys()
+    if gone and after:  # nothing at all is left by a downgrade to nothing only
+        raise RuntimeError(f"the table {min(gone)} is gone")
     for name, counted in before.items():
         if name in after and after[name] != counted:
             raise RuntimeError(f"the rows of {name} changed: {counted} before, {after[name]} after")

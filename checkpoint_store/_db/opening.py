@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import text
 
 from checkpoint_store._db import target
+from checkpoint_store._db.backup import backups_of
 from checkpoint_store._db.checkup import MISCOUNTED
 from checkpoint_store._db.engine import Database
 from checkpoint_store._db.reading import ReadOnlyDatabase
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 
 _QUICK_TO_CHECK_BYTES = 8 * 1024 * 1024
 """A file of this size is checked in some milliseconds, so each time; a larger one after an unclean end."""
+
+
+_COUNTS = "SELECT job_id, completed_count FROM jobs"
 
 
 class Opener:
@@ -140,6 +144,7 @@ class Opener:
                 check_version(self.path, inspect(database, self.state_files))
                 if unclean or self.path.stat().st_size <= _QUICK_TO_CHECK_BYTES:
                     database.read(self._quick_check)
+                self._refuse_if_behind(database)
                 # A recovery moves the file aside and looks for who has it open then; one of the two sees the other.
                 if self._place() == there:
                     return database
@@ -147,6 +152,15 @@ class Opener:
                 database.close()
                 raise
             database.close()
+
+    def _refuse_if_behind(self, database: Database) -> None:
+        """Raise :class:`StoreDamaged` where a backup knows of more: the store lost its log, or went back in time."""
+        for backup in backups_of(self.path)[:1]:
+            from checkpoint_store._db import salvage  # noqa: PLC0415 - only beside a backup
+
+            counts = database.read(lambda connection: {row[0]: row[1] for row in connection.execute(text(_COUNTS))})
+            if salvage.ahead_of(counts, backup, self.state_files):
+                raise StoreDamaged(self.path, f"the backup {backup.name} knows of more completed chunks")
 
     def _place(self) -> tuple[int, int]:
         try:

@@ -116,7 +116,10 @@ def recover(path: Path, state_files: Iterable[Path], reason: str, *, accept_loss
         raise
     sync_folder(path.parent)
     # One that contradicts what is kept would be taken for what the store lacks.
-    aside = tuple(_move_aside_states(state_files, every=any(job.lost_chunks for job in jobs)))
+    lossy = any(job.lost_chunks for job in jobs)
+    aside = tuple(_move_aside_states(state_files, every=lossy))
+    if lossy:
+        aside += move_backups_aside(path, "corrupt")
     return RecoveryReport(path, reason, jobs, (*put_in_place(path), *aside))
 
 
@@ -174,6 +177,18 @@ def move_aside(path: Path, why: str) -> tuple[Path, ...]:
                 os.replace(target, path)
                 raise
     sync_folder(path.parent)
+    return tuple(moved)
+
+
+def move_backups_aside(path: Path, why: str, *, newer_than: Path | None = None) -> tuple[Path, ...]:
+    """Rename the automatic backups, or the newer ones: a store that is behind its backup is taken for damaged."""
+    moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+    moved = []
+    for backup in backups_of(path):
+        if backup == newer_than:
+            break
+        moved.append(backup.with_name(f"{backup.name}.{why}-{moment}"))
+        os.replace(backup, moved[-1])
     return tuple(moved)
 
 
@@ -376,6 +391,8 @@ def _best(job_id: str, index: int, copies: list[Copy]) -> tuple[str, Chunk] | No
     fingerprint = next((chunk.fingerprint for _, chunk in known if chunk.fingerprint is not None), None)
     if first is None:
         copy, chunk = known[0]
+        if all(copy.torn for copy, _ in known):  # its result stood behind the tear
+            return None
         return copy.name, Chunk(chunk.completed_at, fingerprint, None)
     wanted = first[1].digest
     if _may_be_outdated(job_id, wanted, first[0], known):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import shutil
 import sqlite3
@@ -25,6 +26,7 @@ _JOB_COLUMNS: Final = tuple(column.name for column in jobs_table.columns)
 _MOST_JOBS: Final = 100_000
 _ALONE: Final = "mode=ro&immutable=1"
 """No one has it open (the caller has seen to that), so no lock, and no file beside it, is needed."""
+_JOB_ID: Final = re.compile(rb'\n  "job_id": "([^"\\]+)",\n')
 _PATIENCE: Final = 512
 """So many keys in a row may fail to read before the steps grow."""
 
@@ -146,6 +148,24 @@ def foreign_sidecar(path: Path, state_files: Iterable[Path]) -> str | None:
     return None if own else "the log beside it is of another time or of another file"
 
 
+def ahead_of(counts: dict[str, int], backup: Path, state_files: Iterable[Path]) -> bool:
+    """Whether a backup knows of more than a store that has these counts by job: the store went back in time.
+
+    A single job that the store lacks counts only where a state file still shows what the store lacks: else the job was
+    deleted, and its backups are about to be.
+    """
+    known = _counts(backup, _ALONE)
+    if any(counts.get(job_id, count) < count for job_id, count in known.items()):
+        return True
+    gone = sum(job_id not in counts for job_id in known)
+    return gone > 1 or (gone == 1 and any(_shows_another(file, counts) for file in state_files))
+
+
+def _shows_another(state_file: Path, counts: dict[str, int]) -> bool:
+    found = _JOB_ID.search(_content(state_file)[:4096])
+    return found is not None and found[1].decode("utf-8", "replace") not in counts
+
+
 def _has_foreign_journal(path: Path) -> bool:
     """What is kept with a log has no journal; and a journal that is needed follows pages half written."""
     return has_bytes(f"{path}-journal") and _is_sound(path) and _has_log_mode(path)
@@ -154,7 +174,8 @@ def _has_foreign_journal(path: Path) -> bool:
 def _is_own(alone: Path, together: Path, state_files: Iterable[Path], how: str) -> bool:
     """Whether a log carries a file forward: it never spoils it, and never takes chunks from a job.
 
-    It may take a whole job, which is what deleting one looks like; but its state file is removed before that.
+    It may take one whole job, as its last act, which is what deleting one looks like; but the state file that shows it
+    is removed before that.
     """
     if not _is_sound(alone):
         return True
@@ -164,7 +185,9 @@ def _is_own(alone: Path, together: Path, state_files: Iterable[Path], how: str) 
     if any(after.get(job_id, count) < count for job_id, count in before.items()):
         return False
     gone = [job_id.encode() for job_id in before if job_id not in after]
-    return not (gone and any(job_id in _content(state_file) for state_file in state_files for job_id in gone))
+    if len(gone) > 1 or (gone and any(job_id not in before for job_id in after)):
+        return False
+    return not any(job_id in _content(state_file) for state_file in state_files for job_id in gone)
 
 
 def _content(path: Path) -> bytes:
@@ -219,15 +242,15 @@ def _rows(
     while start <= last:
         try:
             for row in fetch(start):
-                if not isinstance(row[0], int):
-                    raise sqlite3.DatabaseError("a key is no number")
+                if not isinstance(row[0], int) or row[0] < start:
+                    raise sqlite3.DatabaseError("a key is no number, or out of order")
                 start, missed = row[0] + 1, 0
                 yield row
         except sqlite3.Error:
             copy.complete = False
             missed += 1
             # A page of rows is passed one by one; what is still unreadable then is a whole part of the tree.
-            start += 1 if missed < _PATIENCE else missed
+            start += 1 << max(0, missed - _PATIENCE)
         else:
             return
 

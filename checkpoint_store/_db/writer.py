@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from checkpoint_store._db import lane
 from checkpoint_store.errors import CheckpointStoreError, ChunkAlreadyCompleted, JobNotFound
-from checkpoint_store.forks import watch
+from checkpoint_store.forks import ForkAware, watch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,7 +55,7 @@ class _Ticket:
         self.gate.acquire()
 
 
-class Writer:
+class Writer(ForkAware):
     """Writes completions of any job of one store; safe to call from any number of threads."""
 
     def __init__(self, database: Database) -> None:

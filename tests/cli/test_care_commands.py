@@ -84,7 +84,7 @@ def test_a_backup_restores_what_was_there_and_moves_aside_what_is(store: Path, t
         opened.latest_job().complete(35, "later")
     done = command("restore", tmp_path / "kept.sqlite", "--store", store, "--json")
     assert done.returncode == 0
-    assert len(json.loads(done.stdout)["moved_aside"]) == 1
+    assert any(".replaced-" in path for path in json.loads(done.stdout)["moved_aside"])
     with CheckpointStore(store) as opened:
         assert [index for index, _ in opened.latest_job().items()] == list(range(30))
 

@@ -1,0 +1,182 @@
+"""What every kind of test uses: opened stores that are closed again, and real child processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pytest
+
+import checkpoint_store
+from checkpoint_store import CheckpointStore, StateManager
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(checkpoint_store.__file__).parent.parent
+SECRET = "sk-proj-T9x4Qm2Zr7Kb1Vw8Np5LcY3HjD6"
+"""A canary: what no file and no message may ever hold."""
+
+
+class Opener(Protocol):
+    """Opens a store, which is closed when the test ends."""
+
+    def __call__(self, target: str | os.PathLike[str] = ..., **options: Any) -> CheckpointStore: ...
+
+
+class ManagerOpener(Protocol):
+    """Makes a manager, which is closed when the test ends."""
+
+    def __call__(self, state_path: str | os.PathLike[str] = ..., **options: Any) -> StateManager: ...
+
+
+@pytest.fixture
+def open_store(tmp_path: Path) -> Iterator[Opener]:
+    """Open a store (``talks.db`` in the test's folder) as often as wanted; each is closed at the end."""
+    with ExitStack() as stack:
+
+        def opener(target: str | os.PathLike[str] = "talks.db", **options: Any) -> CheckpointStore:
+            return stack.enter_context(CheckpointStore(tmp_path / target, **options))
+
+        yield opener
+
+
+@pytest.fixture
+def store(open_store: Opener) -> CheckpointStore:
+    """An open, empty store, ``talks.db``."""
+    return open_store()
+
+
+@pytest.fixture
+def make_manager(tmp_path: Path) -> Iterator[ManagerOpener]:
+    """Make managers of ``state.json`` in the test's folder; each is closed at the end."""
+    with ExitStack() as stack:
+
+        def opener(state_path: str | os.PathLike[str] = "state.json", **options: Any) -> StateManager:
+            return stack.enter_context(StateManager(tmp_path / state_path, **options))
+
+        yield opener
+
+
+@pytest.fixture
+def manager(make_manager: ManagerOpener) -> StateManager:
+    """A manager of ``state.json``, with nothing there yet."""
+    return make_manager()
+
+
+class Children:
+    """Python programs in processes of their own, in the test's folder. Warnings are errors there too."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._started: list[subprocess.Popen[str]] = []
+
+    def start(self, source: str, *arguments: object) -> subprocess.Popen[str]:
+        """Start a program and return at once; its stdin, stdout and stderr are pipes."""
+        process = subprocess.Popen(
+            [sys.executable, "-W", "error", "-c", source, *map(str, arguments)],
+            cwd=self._folder,
+            env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        self._started.append(process)
+        return process
+
+    def finish(self, process: subprocess.Popen[str], send: str | None = None, code: int = 0) -> str:
+        """Send it something, wait for its end, expect this exit code, and return what it printed."""
+        output, errors = process.communicate(send, timeout=120)
+        assert process.returncode == code, errors
+        return output
+
+    def run(self, source: str, *arguments: object, code: int = 0) -> str:
+        """Run a program to its end and return what it printed."""
+        return self.finish(self.start(source, *arguments), code=code)
+
+    def together(self, count: int, source: str, *arguments: object) -> list[str]:
+        """Run a program ``count`` times at once and return what each printed. See :meth:`at_the_gate`."""
+        processes = self.at_the_gate(count, source, *arguments)
+        self.pass_gate(processes)
+        return [self.finish(process) for process in processes]
+
+    def at_the_gate(self, count: int, source: str, *arguments: object) -> list[subprocess.Popen[str]]:
+        """Start a program ``count`` times; each has imported what it needs, and waits for :meth:`pass_gate`.
+
+        So all of them begin at the same moment. A program's number comes after the arguments.
+        """
+        processes = [self.start(GATE + source, *arguments, number) for number in range(count)]
+        for process in processes:
+            assert self.next_line(process) == "ready"
+        return processes
+
+    def pass_gate(self, processes: list[subprocess.Popen[str]]) -> None:
+        """Let each program go on that waits for a line."""
+        for process in processes:
+            assert process.stdin is not None
+            process.stdin.write("go\n")
+            process.stdin.flush()
+
+    def next_line(self, process: subprocess.Popen[str]) -> str:
+        """Return the next line that a program prints; one that ended instead fails the test with its errors."""
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert line, self.finish(process)
+        return line.rstrip("\n")
+
+    def end_all(self) -> None:
+        """Kill what is still running, with the processes that it forked."""
+        for process in self._started:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            for pipe in (process.stdin, process.stdout, process.stderr):
+                if pipe is not None:
+                    pipe.close()
+
+
+GATE = """
+import sys
+from checkpoint_store import *
+import checkpoint_store.store, checkpoint_store._db.migrate, alembic.command
+print("ready", flush=True)
+sys.stdin.readline()
+"""
+
+
+@pytest.fixture
+def children(tmp_path: Path) -> Iterator[Children]:
+    """Start Python programs in processes of their own."""
+    made = Children(tmp_path)
+    yield made
+    made.end_all()
+
+
+def snapshot(folder: Path) -> dict[str, tuple[Any, ...]]:
+    """Return everything there is to see of each file in a folder. Call it while no store is open in this process."""
+    found: dict[str, tuple[Any, ...]] = {}
+    for path in sorted(folder.rglob("*")):
+        status = path.lstat()
+        content = path.read_bytes() if path.is_file() and not path.is_symlink() else b""
+        found[str(path.relative_to(folder))] = (status.st_mode, status.st_size, status.st_mtime_ns, content)
+    return found
+
+
+def files_with(folder: Path, *needles: str) -> list[str]:
+    """Return the names of the files under a folder that hold any of these texts, found by another process.
+
+    Another process, because to close a live store file would drop SQLite's locks of this one.
+    """
+    options = [word for needle in needles for word in ("-e", needle)]
+    found = subprocess.run(
+        ["grep", "-rlaF", *options, "."], cwd=folder, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert found.returncode in (0, 1), found.stderr
+    return sorted(line.removeprefix("./") for line in found.stdout.splitlines())

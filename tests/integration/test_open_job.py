@@ -1,0 +1,556 @@
+"""Opening a job: found, resumed, refused, carried over or begun, by any number of processes at once."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections import UserList
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from conftest import SECRET, Children, Opener, files_with
+
+from checkpoint_store import (
+    CheckpointStore,
+    CheckpointStoreError,
+    InvalidArgumentError,
+    Job,
+    PlanChanged,
+    SecretInConfig,
+)
+
+PLAN: dict[str, Any] = {
+    "chunks": ["one", "two", "three"],
+    "model": "m-1",
+    "provider": "p-1",
+    "config": {"chunk_size": 2000, "language": "en"},
+}
+
+
+def work_through(job: Job) -> list[Any]:
+    """Complete what is pending; return what was worked on."""
+    done = []
+    for chunk in job.pending():
+        chunk.complete({"text": chunk.data.upper()})
+        done.append(chunk.data)
+    return done
+
+
+def texts(job: Job) -> list[str]:
+    return [result["text"] for result in job.results()]
+
+
+# -- one and the same
+
+
+def test_many_processes_that_open_the_same_new_plan_get_one_job(children: Children, open_store: Opener) -> None:
+    """Eight processes, one job."""
+    source = """
+with CheckpointStore("talks.db") as store:
+    print(store.open_job("lecture.srt", chunks=["a", "b"], model="m", config={"x": [1, 2]}).job_id)
+"""
+    printed = children.together(8, source)
+    assert [job.job_id for job in open_store().jobs()] == [printed[0].strip()]
+    assert len(set(printed)) == 1
+
+
+def test_many_processes_that_reuse_at_once_begin_one_job(children: Children, open_store: Opener) -> None:
+    """The second process finds the job that the first began by reuse."""
+    with open_store() as store:
+        work_through(store.open_job("lecture.srt", chunks=["a", "b"]))
+    source = """
+with CheckpointStore("talks.db") as store:
+    print(store.open_job("lecture.srt", chunks=["a", "x", "b"], on_change="reuse").job_id)
+"""
+    assert len(set(children.together(4, source))) == 1
+    assert len(open_store().jobs()) == 2
+
+
+def test_same_plan_resumes_the_same_job(store: CheckpointStore, open_store: Opener) -> None:
+    """Reopened, only what is left is pending."""
+    job = store.open_job("f", **PLAN)
+    job.complete(1, "done")
+    again = open_store().open_job("f", **PLAN)
+    assert again.job_id == job.job_id
+    assert [(chunk.index, chunk.data) for chunk in again.pending()] == [(0, "one"), (2, "three")]
+
+
+def test_order_of_config_keys_is_no_part_of_the_plan(store: CheckpointStore) -> None:
+    """A config is compared as JSON data."""
+    job = store.open_job("f", total_chunks=1, config={"a": 1, "b": {"c": 2, "d": 3}})
+    again = store.open_job("f", total_chunks=1, config={"b": {"d": 3, "c": 2}, "a": 1})
+    assert again.job_id == job.job_id
+
+
+@pytest.mark.parametrize("end", ["pause", "fail", "nothing"])
+def test_a_job_goes_on_whatever_its_status(store: CheckpointStore, end: str) -> None:
+    """Paused, failed or killed: opening it sets it running and forgets the error."""
+    job = store.open_job("f", **PLAN)
+    job.complete(0, "done")
+    if end == "pause":
+        job.pause()
+    elif end == "fail":
+        job.fail("boom")
+    again = store.open_job("f", **PLAN)
+    assert (again.job_id, again.status, again.error_message) == (job.job_id, "running", None)
+
+
+def test_a_completed_job_spends_nothing(store: CheckpointStore) -> None:
+    """Opened again it stays completed, and nothing is pending."""
+    job = store.open_job("f", **PLAN)
+    work_through(job)
+    again = store.open_job("f", **PLAN)
+    assert (again.job_id, again.status, list(again.pending())) == (job.job_id, "completed", [])
+    assert texts(again) == ["ONE", "TWO", "THREE"]
+
+
+def test_a_job_without_chunks_is_completed_at_once(store: CheckpointStore) -> None:
+    """There is nothing to do."""
+    job = store.open_job("empty", chunks=[])
+    assert (job.status, list(job.pending()), list(job.results()), job.progress().percent) == ("completed", [], [], 100)
+
+
+def test_files_have_their_own_jobs(store: CheckpointStore) -> None:
+    """A job is looked for by the name of its file, exactly."""
+    ids = {store.open_job(name, total_chunks=1).job_id for name in ("a", "A", "a ", "%", "ä", "a\u0308")}
+    assert len(ids) == 6
+
+
+# -- another plan
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "old", "new"),
+    [
+        ({"model": "m-2"}, "model", "'m-1'", "'m-2'"),
+        ({"model": None}, "model", "'m-1'", "None"),
+        ({"provider": "p-2"}, "provider", "'p-1'", "'p-2'"),
+        ({"config": {"chunk_size": 2001, "language": "en"}}, "config.chunk_size", "2000", "2001"),
+        ({"config": {"chunk_size": 2000.0, "language": "en"}}, "config.chunk_size", "2000", "2000.0"),
+        ({"config": {"chunk_size": 2000}}, "config.language", "'en'", "(absent)"),
+        ({"config": {"chunk_size": 2000, "language": "en", "x": None}}, "config.x", "(absent)", "None"),
+        ({"config": {"chunk_size": 2000, "language": True}}, "config.language", "'en'", "True"),
+    ],
+)
+def test_each_differing_field_is_named_with_both_values(
+    store: CheckpointStore, changes: dict[str, Any], field: str, old: str, new: str
+) -> None:
+    """And only that field."""
+    store.open_job("f", **PLAN)
+    with pytest.raises(PlanChanged) as caught:
+        store.open_job("f", **PLAN | changes)
+    assert [(d.field, d.old, d.new) for d in caught.value.differences] == [(field, old, new)]
+    assert f"{field}: {old} -> {new}" in str(caught.value)
+
+
+@pytest.mark.parametrize("chunks", [["one", "two", "3"], ["one", "three", "two"], ["one", "two", "three "]])
+def test_changed_chunks_are_another_plan(store: CheckpointStore, chunks: list[str]) -> None:
+    """Edited, or in another order."""
+    store.open_job("f", **PLAN)
+    with pytest.raises(PlanChanged) as caught:
+        store.open_job("f", **PLAN | {"chunks": chunks})
+    assert [difference.field for difference in caught.value.differences] == ["chunks"]
+
+
+def test_another_number_of_chunks_is_another_plan(store: CheckpointStore) -> None:
+    """Also where only the number is known."""
+    store.open_job("f", total_chunks=3)
+    with pytest.raises(PlanChanged) as caught:
+        store.open_job("f", total_chunks=4)
+    assert [(d.field, d.old, d.new) for d in caught.value.differences] == [("total_chunks", "3", "4")]
+
+
+def test_true_is_not_one_in_a_plan(store: CheckpointStore) -> None:
+    """Python finds them equal; a config that says True means something else."""
+    store.open_job("f", total_chunks=1, config={"x": 1})
+    with pytest.raises(PlanChanged):
+        store.open_job("f", total_chunks=1, config={"x": True})
+
+
+def test_plan_changed_says_what_could_be_kept(store: CheckpointStore) -> None:
+    """Its fields: the file, the job, and the number of results that reuse would keep."""
+    job = store.open_job("f", **PLAN)
+    job.complete(0, 1)
+    job.complete(2, 3)
+    with pytest.raises(PlanChanged) as caught:
+        store.open_job("f", **PLAN | {"chunks": ["one", "new", "two", "three"], "model": "m-2"})
+    error = pickle.loads(pickle.dumps(caught.value))
+    assert (error.file_name, error.job_id, error.reusable_results) == ("f", job.job_id, 2)
+    assert {difference.field for difference in error.differences} == {"model", "total_chunks", "chunks"}
+    assert "'reuse'" in str(error)
+    assert "'restart'" in str(error)
+
+
+def test_plan_changed_shortens_long_texts(store: CheckpointStore) -> None:
+    """A prompt of 10,000 characters does not fill the screen."""
+    store.open_job("f", total_chunks=1, config={"prompt": "a" * 10_000})
+    with pytest.raises(PlanChanged) as caught:
+        store.open_job("f", total_chunks=1, config={"prompt": "b" * 10_000})
+    assert len(str(caught.value)) < 1000
+
+
+def test_plan_changed_changes_nothing(store: CheckpointStore) -> None:
+    """The refused open leaves jobs, status and state file as they were."""
+    job = store.open_job("f", **PLAN)
+    job.fail("boom")
+    before = job.state()
+    with pytest.raises(PlanChanged):
+        store.open_job("f", **PLAN | {"model": "m-2"})
+    assert [one.job_id for one in store.jobs()] == [job.job_id]
+    assert job.state() == before
+
+
+# -- reuse
+
+
+@pytest.mark.parametrize(
+    ("chunks", "done_again"),
+    [
+        (["new", "one", "two", "three"], ["new"]),
+        (["one", "new", "two", "three"], ["new"]),
+        (["one", "two", "three", "new"], ["new"]),
+        (["one", "TWO", "three"], ["TWO"]),
+        (["one", "three"], []),
+        (["three", "two", "one"], []),
+        (["two", "two", "one", "two"], []),
+        (["x", "y"], ["x", "y"]),
+        ([], []),
+    ],
+    ids=["first", "inserted", "last", "edited", "removed", "turned", "repeated", "all new", "none"],
+)
+def test_reuse_does_only_changed_chunks_again(store: CheckpointStore, chunks: list[str], done_again: list[str]) -> None:
+    """Each result stands where its chunk now stands."""
+    work_through(store.open_job("f", **PLAN))
+    job = store.open_job("f", **PLAN | {"chunks": chunks}, on_change="reuse")
+    assert work_through(job) == done_again
+    assert texts(job) == [chunk.upper() for chunk in chunks]
+    assert job.status == "completed"
+
+
+def test_identical_chunks_keep_their_own_results(store: CheckpointStore) -> None:
+    """Where equal chunks gave different results, each place keeps its own."""
+    job = store.open_job("f", chunks=["same", "same", "x"])
+    job.complete_many([(0, "first"), (1, "second")])
+    again = store.open_job("f", chunks=["same", "same", "y"], on_change="reuse")
+    assert list(again.items()) == [(0, "first"), (1, "second")]
+
+
+def test_reuse_moves_a_results_own_chunk_index(store: CheckpointStore) -> None:
+    """A result that says which chunk it is of says so of the new place; the old job's stays."""
+    job = store.open_job("f", chunks=["a", "b"])
+    job.complete(1, {"chunk_index": 1, "text": "B", "z": 1})
+    moved = store.open_job("f", chunks=["new", "a", "b"], on_change="reuse")
+    assert list(moved.items()) == [(2, {"chunk_index": 2, "text": "B", "z": 1})]
+    assert moved.state().results() == {2: {"chunk_index": 2, "text": "B", "z": 1}}
+    assert list(store.job(job.job_id).items()) == [(1, {"chunk_index": 1, "text": "B", "z": 1})]
+
+
+def test_reuse_keeps_the_earlier_job(store: CheckpointStore) -> None:
+    """Neither its chunks nor its results are touched."""
+    job = store.open_job("f", **PLAN)
+    work_through(job)
+    before = job.state()
+    store.open_job("f", **PLAN | {"chunks": ["other"]}, on_change="reuse")
+    assert job.state() == before
+
+
+def test_reuse_goes_on_after_a_kill(store: CheckpointStore, open_store: Opener) -> None:
+    """on_change speaks only where the plan differs: the second run finds the job that the first began."""
+    work_through(store.open_job("f", **PLAN))
+    changed = PLAN | {"chunks": ["one", "new", "newer"]}
+    first = store.open_job("f", **changed, on_change="reuse")
+    first.complete(1, {"text": "NEW"})
+    second = open_store().open_job("f", **changed, on_change="reuse")
+    assert second.job_id == first.job_id
+    assert work_through(second) == ["newer"]
+
+
+def test_a_second_edit_reuses_what_was_carried_over(store: CheckpointStore) -> None:
+    """Fingerprints are carried over with the results."""
+    work_through(store.open_job("f", chunks=["a", "b", "c"]))
+    store.open_job("f", chunks=["x", "a", "b", "c"], on_change="reuse")
+    third = store.open_job("f", chunks=["c", "b", "y"], on_change="reuse")
+    assert list(third.items()) == [(0, {"text": "C"}), (1, {"text": "B"})]
+
+
+def test_reuse_leaves_out_chunks_without_a_result(store: CheckpointStore, manager_state: dict[str, Any]) -> None:
+    """A chunk that was completed without a result is done again."""
+    path = store.path.with_name("old.json")
+    path.write_text(json.dumps(manager_state), encoding="utf-8")
+    store.import_state(path)
+    store.open_job("f", chunks=["a", "b"])
+    job = store.open_job("f", chunks=["a", "b", "c"], on_change="reuse")
+    assert work_through(job) == ["a", "b", "c"]
+
+
+@pytest.fixture
+def manager_state() -> dict[str, Any]:
+    """A state whose chunks have no results."""
+    moment = "2026-01-01T00:00:00Z"
+    return {
+        "version": "1.0",
+        "job_id": "old",
+        "status": "running",
+        "file_name": "f",
+        "total_chunks": 2,
+        "completed_chunks": [0, 1],
+        "processed_results": [],
+        "started_at": moment,
+        "updated_at": moment,
+    }
+
+
+def test_reuse_knows_chunks_that_the_caller_changed_in_place(store: CheckpointStore) -> None:
+    """A chunk is identified as it was handed out, not as its processor left it."""
+    chunks: list[Any] = [{"text": "a"}, {"text": "b"}]
+    for chunk in store.open_job("f", chunks=chunks).pending():
+        chunk.data["cleaned"] = chunk.data["text"].upper()
+        chunk.complete(chunk.data)
+    job = store.open_job("f", chunks=[{"text": "a"}, {"text": "new"}, {"text": "b"}], on_change="reuse")
+    assert [chunk.index for chunk in job.pending()] == [1]
+
+
+def test_a_list_that_its_caller_empties_goes_on(store: CheckpointStore) -> None:
+    """The job has its own list of the chunks."""
+    chunks = ["a", "b"]
+    job = store.open_job("f", chunks=chunks)
+    chunks.clear()
+    assert work_through(job) == ["a", "b"]
+
+
+# -- restart, fresh
+
+
+def test_restart_begins_from_nothing_and_deletes_nothing(store: CheckpointStore) -> None:
+    """The earlier job stays, with its results."""
+    old = store.open_job("f", **PLAN)
+    work_through(old)
+    new = store.open_job("f", **PLAN | {"model": "m-2"}, on_change="restart")
+    assert (new.job_id != old.job_id, new.progress().completed_chunks, texts(old)) == (True, 0, ["ONE", "TWO", "THREE"])
+
+
+@pytest.mark.parametrize("on_change", ["restart", "reuse", "refuse"])
+def test_on_change_speaks_only_where_the_plan_differs(store: CheckpointStore, on_change: Any) -> None:
+    """A script that says so and is killed goes on with what it began."""
+    job = store.open_job("f", **PLAN)
+    job.complete(0, 1)
+    assert store.open_job("f", **PLAN, on_change=on_change).job_id == job.job_id
+
+
+def test_fresh_begins_a_new_job_whatever_there_is(store: CheckpointStore) -> None:
+    """Even of the same plan; the next plain open finds the new one."""
+    old = store.open_job("f", **PLAN)
+    work_through(old)
+    new = store.open_job("f", **PLAN, fresh=True)
+    assert [chunk.index for chunk in new.pending()] == [0, 1, 2]
+    assert store.open_job("f", **PLAN).job_id == new.job_id
+    assert texts(old) == ["ONE", "TWO", "THREE"]
+
+
+def test_the_newest_job_is_the_one_opened_last(store: CheckpointStore) -> None:
+    """Order is never asked of a clock."""
+    first = store.open_job("a", total_chunks=1)
+    second = store.open_job("b", total_chunks=1)
+    assert store.latest_job() is not None
+    assert [job.job_id for job in store.jobs()] == [second.job_id, first.job_id]
+    store.open_job("a", total_chunks=1)
+    assert [job.job_id for job in store.jobs()] == [first.job_id, second.job_id]
+
+
+# -- only the number of chunks is known
+
+
+def test_a_job_of_a_number_adopts_its_chunks_later(store: CheckpointStore) -> None:
+    """Opened with total_chunks, then with the chunks: the same job, and its results can be reused after an edit."""
+    job = store.open_job("f", total_chunks=2)
+    job.complete(0, {"text": "A"})
+    adopted = store.open_job("f", chunks=["a", "b"])
+    assert adopted.job_id == job.job_id
+    edited = store.open_job("f", chunks=["new", "a"], on_change="reuse")
+    assert list(edited.items()) == [(1, {"text": "A"})]
+
+
+def test_adopted_chunks_are_part_of_the_plan(store: CheckpointStore) -> None:
+    """After that, other chunks are another plan."""
+    store.open_job("f", total_chunks=2)
+    store.open_job("f", chunks=["a", "b"])
+    with pytest.raises(PlanChanged):
+        store.open_job("f", chunks=["a", "c"])
+
+
+def test_chunks_completed_by_number_are_identified_when_the_chunks_are_back(store: CheckpointStore) -> None:
+    """A run without the chunks at hand, between two with them, loses nothing at the next edit."""
+    store.open_job("f", chunks=["a", "b"])
+    store.open_job("f", total_chunks=2).complete(0, {"text": "A"})
+    store.open_job("f", chunks=["a", "b"])
+    edited = store.open_job("f", chunks=["a", "new"], on_change="reuse")
+    assert list(edited.items()) == [(0, {"text": "A"})]
+
+
+def test_pending_has_no_data_where_only_the_number_is_known(store: CheckpointStore) -> None:
+    """``data`` is None then."""
+    assert [(chunk.index, chunk.data) for chunk in store.open_job("f", total_chunks=2).pending()] == [
+        (0, None),
+        (1, None),
+    ]
+
+
+# -- what chunks may be
+
+
+@dataclass
+class Segment:
+    text: str
+    start: float = 0.0
+
+
+def test_chunks_may_come_from_a_generator(store: CheckpointStore) -> None:
+    """It is gone through once."""
+    job = store.open_job("f", chunks=(text for text in ("a", "b")))
+    assert work_through(job) == ["a", "b"]
+    assert store.open_job("f", chunks=["a", "b"]).job_id == job.job_id
+
+
+def test_objects_count_by_their_text(store: CheckpointStore) -> None:
+    """The rest of an object is no part of the plan, and the processor gets the object itself."""
+    segments = [Segment("a", 1.0), Segment("b", 2.0)]
+    job = store.open_job("f", chunks=segments)
+    assert [chunk.data for chunk in job.pending()] == segments
+    assert store.open_job("f", chunks=[Segment("a", 9.0), Segment("b", 9.0)]).job_id == job.job_id
+    with pytest.raises(PlanChanged):
+        store.open_job("f", chunks=[Segment("a"), Segment("c")])
+
+
+def test_other_sequences_and_json_data_are_chunks(store: CheckpointStore) -> None:
+    """Bytes, numbers, objects, lists; any sequence of them."""
+    chunks = UserList([b"raw", 1, 1.5, None, {"b": 1, "a": [2]}, [1, 2], ""])
+    job = store.open_job("f", chunks=chunks)
+    assert [chunk.data for chunk in job.pending()] == list(chunks)
+    assert store.open_job("f", chunks=[b"raw", 1, 1.5, None, {"a": [2], "b": 1}, [1, 2], ""]).job_id == job.job_id
+
+
+def test_a_fingerprint_function_identifies_other_chunks(store: CheckpointStore) -> None:
+    """For chunks that have no text of their own."""
+    chunks = [complex(1, 2), complex(3, 4)]
+    job = store.open_job("f", chunks=chunks, fingerprint=str)
+    job.complete(0, 1)
+    assert store.open_job("f", chunks=chunks, fingerprint=str).job_id == job.job_id
+    edited = store.open_job("f", chunks=[complex(0), chunks[0]], fingerprint=str, on_change="reuse")
+    assert list(edited.items()) == [(1, 1)]
+
+
+def test_only_the_fingerprints_of_completed_chunks_are_stored(store: CheckpointStore) -> None:
+    """No chunk's text is in any file."""
+    job = store.open_job("f", chunks=["CANARY-ONE", "CANARY-TWO"])
+    job.complete(0, "done")
+    store.close()
+    assert files_with(store.path.parent, "CANARY") == []
+
+
+# -- what it refuses
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        ({}, "chunks"),
+        ({"chunks": ["a"], "total_chunks": 1}, "chunks"),
+        ({"chunks": "one text"}, "chunks"),
+        ({"chunks": b"bytes"}, "chunks"),
+        ({"chunks": {"a": 1}}, "chunks"),
+        ({"chunks": 5}, "chunks"),
+        ({"chunks": [object()]}, "chunks"),
+        ({"chunks": [float("nan")]}, "chunks"),
+        ({"total_chunks": -1}, "total_chunks"),
+        ({"total_chunks": True}, "total_chunks"),
+        ({"total_chunks": 1.0}, "total_chunks"),
+        ({"total_chunks": 2**64}, "total_chunks"),
+        ({"total_chunks": 1, "on_change": "ask"}, "on_change"),
+        ({"total_chunks": 1, "model": 5}, "model"),
+        ({"total_chunks": 1, "provider": "\ud800"}, "provider"),
+        ({"total_chunks": 1, "video_title": b"x"}, "video_title"),
+        ({"total_chunks": 1, "config": [1]}, "config"),
+        ({"total_chunks": 1, "config": {1: 2}}, "config"),
+        ({"total_chunks": 1, "config": {"x": float("nan")}}, "config['x']"),
+        ({"total_chunks": 1, "config": {"x": (1, 2)}}, "config['x']"),
+    ],
+)
+def test_bad_arguments_are_named_and_change_nothing(
+    store: CheckpointStore, arguments: dict[str, Any], name: str
+) -> None:
+    """Each has its own message."""
+    with pytest.raises(InvalidArgumentError) as caught:
+        store.open_job("f", **arguments)
+    assert caught.value.name == name
+    assert store.jobs() == []
+
+
+@pytest.mark.parametrize("name", ["", None, 5, "\udfff"])
+def test_a_file_name_is_a_text(store: CheckpointStore, name: Any) -> None:
+    """Anything else is refused."""
+    with pytest.raises(InvalidArgumentError, match="file_name"):
+        store.open_job(name, total_chunks=1)
+
+
+def test_an_error_while_chunks_are_listed_changes_nothing(store: CheckpointStore) -> None:
+    """A generator's own error arrives as it is."""
+
+    def broken() -> Any:
+        yield "a"
+        raise OSError("the disk with the input is gone")
+
+    with pytest.raises(OSError, match="input is gone"):
+        store.open_job("f", chunks=broken())
+    assert store.jobs() == []
+
+
+# -- secrets
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"api_key": SECRET},
+        {"deep": {"list": [{"x-api-key": SECRET}]}},
+        {"headers": {"Authorization": f"Bearer {SECRET}"}},
+        {"note": f"the key is {SECRET}"},
+        {"url": f"https://someone:{SECRET}@example.org/v1"},
+        {SECRET: 1},
+        SECRET,
+        [SECRET],
+    ],
+)
+def test_a_secret_in_a_config_is_in_no_file_and_no_message(store: CheckpointStore, config: Any) -> None:
+    """Refused before anything is written, without repeating it."""
+    store.open_job("before", total_chunks=1).complete(0, 1)
+    with pytest.raises((SecretInConfig, InvalidArgumentError)) as caught:
+        store.open_job("f", total_chunks=1, config=config)
+    error: BaseException | None = caught.value
+    while error is not None:
+        assert SECRET not in f"{error!r} {error}"
+        error = error.__cause__ or error.__context__
+    store.close()
+    assert files_with(store.path.parent, SECRET) == []
+
+
+def test_a_secret_in_an_error_message_is_in_no_file(store: CheckpointStore) -> None:
+    """The message of an exception is kept without it."""
+    job = store.open_job("f", total_chunks=1)
+    with pytest.raises(RuntimeError), job:
+        raise RuntimeError(f"401 Unauthorized: Authorization: Bearer {SECRET} was refused")
+    assert "401 Unauthorized" in (job.error_message or "")
+    store.close()
+    assert files_with(store.path.parent, SECRET) == []
+
+
+def test_a_failing_statement_shows_no_values(store: CheckpointStore) -> None:
+    """What a driver's error carries into a traceback names no value of a row."""
+    job = store.open_job("f", total_chunks=1, video_title="CANARY-TITLE")
+    store.delete_job(job.job_id)
+    with pytest.raises(CheckpointStoreError) as caught:
+        job.complete(0, "CANARY-RESULT")
+    error: BaseException | None = caught.value
+    while error is not None:
+        assert "CANARY" not in f"{error!r} {error}"
+        error = error.__cause__ or error.__context__

@@ -1,0 +1,218 @@
+"""Many processes and threads on one store file, and a fork in mid-work."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from conftest import Children, Opener
+
+OPEN = """
+for attempt in range(int(sys.argv[1])):
+    with CheckpointStore(f"talks-{attempt}.db") as store:
+        job = store.open_job("f", total_chunks=8)
+        job.complete(int(sys.argv[-1]), "x")
+        ids = job.job_id
+    print(ids, flush=True)
+    sys.stdin.readline()
+"""
+
+
+def open_together(children: Children, times: int) -> None:
+    """Eight processes open a store that does not exist, at the same moment, ``times`` times."""
+    processes = children.at_the_gate(8, OPEN, times)
+    for _ in range(times):
+        children.pass_gate(processes)
+        printed = {children.next_line(process) for process in processes}
+        assert len(printed) == 1
+    children.pass_gate(processes)
+    for process in processes:
+        children.finish(process)
+
+
+def test_eight_processes_open_a_new_store_at_once(children: Children) -> None:
+    """No error, one job, every chunk."""
+    open_together(children, 5)
+
+
+@pytest.mark.storm
+def test_eight_processes_open_a_new_store_at_once_twenty_times(children: Children) -> None:
+    """The long form."""
+    open_together(children, 20)
+
+
+def test_threads_of_one_process_open_a_new_store_at_once(children: Children, tmp_path: Path) -> None:
+    """Each with a store object of its own, on the same and on different new files."""
+    source = """
+import threading
+from checkpoint_store import CheckpointStore
+go, failed = threading.Barrier(8), []
+def work(number):
+    try:
+        go.wait()
+        for name in ("same.db", f"own-{number}.db"):
+            with CheckpointStore(name) as store:
+                store.open_job("f", total_chunks=8).complete(number, "x")
+    except BaseException as error:
+        failed.append(repr(error))
+threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+print(failed)
+with CheckpointStore("same.db") as store: print(store.latest_job().progress().completed_chunks, len(store.jobs()))
+"""
+    assert children.run(source) == "[]\n8 1\n"
+
+
+WRITE = """
+import threading
+store = CheckpointStore("talks.db", durability="process")
+job = store.open_job("f", total_chunks=300)
+failed = []
+def work(thread):
+    try:
+        for index in range(300):
+            # Every thread of every process completes every chunk, each in an order of its own.
+            job.complete((index * 7 + thread * 61 + int(sys.argv[-1]) * 97) % 300, {"n": (index * 7 + thread * 61 + int(sys.argv[-1]) * 97) % 300})
+    except BaseException as error:
+        failed.append(repr(error))
+threads = [threading.Thread(target=work, args=(number,)) for number in range(3)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+store.close()
+print(failed)
+"""
+
+
+def test_processes_and_threads_write_the_same_chunks(children: Children, open_store: Opener, tmp_path: Path) -> None:
+    """Every chunk is complete once, with its result, and the job knows how many."""
+    assert children.together(4, WRITE) == ["[]\n"] * 4
+    job = open_store().latest_job()
+    assert job is not None
+    assert dict(job.items()) == {index: {"n": index} for index in range(300)}
+    assert (job.progress().completed_chunks, job.status) == (300, "completed")
+    with closing(sqlite3.connect(tmp_path / "talks.db")) as raw:
+        assert raw.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+RIVALS = """
+from checkpoint_store import ChunkAlreadyCompleted
+number, won = int(sys.argv[-1]), []
+with CheckpointStore("talks.db", durability="process") as store:
+    job = store.open_job("f", total_chunks=100)
+    for index in range(100):
+        try:
+            job.complete(index, {"by": number})
+            won.append(index)
+        except ChunkAlreadyCompleted:
+            pass
+import json
+print(json.dumps(won))
+"""
+
+
+def test_rivals_for_a_chunk_have_one_winner(children: Children, open_store: Opener) -> None:
+    """Four processes offer different results for the same chunks: who was acknowledged is who is stored."""
+    won = [json.loads(printed) for printed in children.together(4, RIVALS)]
+    job = open_store().latest_job()
+    assert job is not None
+    assert sorted(index for part in won for index in part) == list(range(100))
+    assert {index: result["by"] for index, result in job.items()} == {
+        index: number for number, part in enumerate(won) for index in part
+    }
+
+
+FORK = """
+import os, threading, sys
+from checkpoint_store import CheckpointStore
+store = CheckpointStore("talks.db")
+job = store.open_job("f", total_chunks=60)
+job.complete(0, "before")
+held = [store._room.database._writer, store._room.database._reader]
+inherited = set(map(id, held))
+stop = threading.Event()
+def work():
+    index = 1
+    while not stop.is_set() and index < 30:
+        job.complete(index, "parent")
+        index += 1
+thread = threading.Thread(target=work)
+thread.start()
+children = []
+for number in range(5):
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            job.complete(30 + number, f"child {number}")
+            assert job.result(0) == "before"
+            own = {id(one) for one in (store._room.database._writer, store._room.database._reader)}
+            assert not own & inherited, "the parent's connection was used"
+            job.pause()
+            store.close()
+            code = 0
+        except BaseException:
+            import traceback
+            traceback.print_exc()
+        finally:
+            os._exit(code)
+    children.append(pid)
+thread.join()
+codes = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in children]
+job.complete(59, "after")
+print(codes, sorted(job.items())[28:36], job.result(59))
+store.close()
+"""
+
+
+def test_a_fork_in_mid_work_has_connections_of_its_own(children: Children, open_store: Opener, tmp_path: Path) -> None:
+    """Parent, its thread and five children write; nobody uses or closes another's connection, nobody waits for ever."""
+    printed = children.run(FORK)
+    assert printed.startswith("[0, 0, 0, 0, 0]")
+    job = open_store().latest_job()
+    assert job is not None
+    expected = {0: "before", 59: "after", **dict.fromkeys(range(1, 30), "parent")}
+    assert dict(job.items()) == expected | {30 + number: f"child {number}" for number in range(5)}
+    with closing(sqlite3.connect(tmp_path / "talks.db")) as raw:
+        assert raw.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+FORK_WHILE_WRITING_THE_STATE_FILE = """
+import os, threading
+import checkpoint_store.export as export
+from checkpoint_store import CheckpointStore
+store = CheckpointStore("talks.db")
+job = store.open_job("f", total_chunks=9)
+inside, go_on = threading.Event(), threading.Event()
+original = export.replace_file
+def slow(*arguments, **options):
+    inside.set()
+    go_on.wait()
+    return original(*arguments, **options)
+export.replace_file = slow
+thread = threading.Thread(target=job.pause)
+thread.start()
+inside.wait()
+pid = os.fork()
+if pid == 0:
+    export.replace_file = original
+    job.complete(0, "child")
+    job.pause()
+    os._exit(0)
+go_on.set()
+thread.join()
+print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), job.result(0))
+store.close()
+"""
+
+
+def test_a_fork_while_the_state_file_is_written_does_not_hang(children: Children) -> None:
+    """A lock that a thread of the parent holds is free in the child, where that thread does not exist."""
+    assert children.run(FORK_WHILE_WRITING_THE_STATE_FILE) == "0 child\n"

@@ -1,0 +1,66 @@
+"""Make the frozen dump of the present schema: ``python tests/migration/make_dump.py``, once for each release.
+
+A dump that was released is never made again.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import tempfile
+from contextlib import closing
+from pathlib import Path
+
+from checkpoint_store import CheckpointStore
+from checkpoint_store.state import SCHEMA_VERSION
+
+DUMPS = Path(__file__).parent / "dumps"
+CHUNKS = ["Good evening.", "Wir wählen den Mond 😀.", "Not because it is easy.", "Because it is hard.", "Thank you."]
+
+
+def clean(text: str) -> dict[str, object]:
+    """What the processor of the dump does."""
+    return {"cleaned_text": text.upper(), "tokens": len(text), "cost": 0.25}
+
+
+def make(path: Path) -> None:
+    """Make a store with a half-done job, an old one that is done, one without results, and one of a number."""
+    with CheckpointStore(path) as store:
+        done = store.open_job("done.txt", chunks=["a"])
+        done.complete(0, {"chunk_index": 0, "cleaned_text": "A"})
+        numbered = store.open_job("numbered.txt", total_chunks=3)
+        numbered.complete(1, [1, 2.5, None, True, "x", 2**70])
+        numbered.fail("RuntimeError: it broke")
+        with store.open_job(
+            "lecture.srt",
+            chunks=CHUNKS,
+            video_title="Größe",
+            model="m-1",
+            provider="p-1",
+            config={"chunk_size": 2000, "language": "en", "nested": {"a": [1, None]}},
+        ) as job:
+            for index in (0, 1, 3):
+                job.complete(index, clean(CHUNKS[index]))
+
+
+def dump(path: Path) -> str:
+    """Return a closed store as SQL, with what ``iterdump`` leaves out."""
+    with closing(sqlite3.connect(path)) as raw:
+        pragmas = [
+            f"PRAGMA {name} = {raw.execute(f'PRAGMA {name}').fetchone()[0]};"
+            for name in ("page_size", "journal_mode", "application_id")
+        ]
+        return "\n".join([*pragmas, *raw.iterdump()]) + "\n"
+
+
+def load(dumped: str, path: Path) -> None:
+    """Make the store of a dump."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as raw:
+        raw.executescript(dumped)
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as folder:
+        make(Path(folder) / "talks.db")
+        target = DUMPS / f"{SCHEMA_VERSION.replace('.', '_')}.sql"
+        target.write_text(dump(Path(folder) / "talks.db"), encoding="utf-8")
+        print(target)

@@ -1,0 +1,71 @@
+"""Every released schema, frozen: it is upgraded, and its half-done job resumed."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+
+from checkpoint_store import CheckpointStore
+from checkpoint_store.state import RELEASED_VERSIONS, SCHEMA_VERSION
+
+from . import make_dump
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DUMPS = sorted(make_dump.DUMPS.glob("*.sql"))
+
+
+def test_every_released_version_has_a_dump() -> None:
+    """Made once, when it is released."""
+    assert [path.stem.replace("_", ".") for path in DUMPS] == sorted(RELEASED_VERSIONS)
+
+
+@pytest.mark.parametrize("dump", DUMPS, ids=lambda path: path.stem)
+def test_a_dump_is_upgraded_and_resumed(dump: Path, tmp_path: Path) -> None:
+    """What was done is not done again; what was left is."""
+    path = tmp_path / "talks.db"
+    make_dump.load(dump.read_text(encoding="utf-8"), path)
+    with CheckpointStore(path) as store:
+        assert store.recovery is None
+        assert store.check() == []
+        job = store.open_job(
+            "lecture.srt",
+            chunks=make_dump.CHUNKS,
+            model="m-1",
+            provider="p-1",
+            config={"nested": {"a": [1, None]}, "language": "en", "chunk_size": 2000},
+        )
+        assert (job.video_title, len(store.jobs())) == ("Größe", 3)
+        done_now = []
+        for chunk in job.pending():
+            done_now.append(chunk.index)
+            chunk.complete(make_dump.clean(chunk.data))
+        assert done_now == [2, 4]
+        assert list(job.results()) == [make_dump.clean(text) for text in make_dump.CHUNKS]
+        assert job.totals("tokens", "cost") == {"tokens": sum(map(len, make_dump.CHUNKS)), "cost": 1.25}
+        (failed,) = store.jobs(status="failed")
+        assert list(failed.items()) == [(1, [1, 2.5, None, True, "x", 2**70])]
+        assert failed.error_message == "RuntimeError: it broke"
+        edited = store.open_job("lecture.srt", chunks=["new", *make_dump.CHUNKS], model="m-1", on_change="reuse")
+        assert [chunk.index for chunk in edited.pending()] == [0]
+        assert store.check() == []
+    with closing(sqlite3.connect(path)) as raw:
+        assert raw.execute("SELECT version_num FROM alembic_version").fetchall() == [(SCHEMA_VERSION,)]
+        assert raw.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+def test_the_newest_dump_has_the_present_schema(tmp_path: Path) -> None:
+    """A revision that is changed after its dump was made is noticed."""
+    newest = make_dump.DUMPS / f"{SCHEMA_VERSION.replace('.', '_')}.sql"
+    make_dump.load(newest.read_text(encoding="utf-8"), tmp_path / "dump.db")
+    make_dump.make(tmp_path / "now.db")
+
+    def schema(name: str) -> list[tuple[str, str]]:
+        with closing(sqlite3.connect(tmp_path / name)) as raw:
+            return raw.execute("SELECT name, sql FROM sqlite_master ORDER BY name").fetchall()
+
+    assert schema("dump.db") == schema("now.db")
