@@ -88,6 +88,8 @@ def _keep_previous(path: Path, backup: Path) -> None:
             _copy(path, link)  # a file system without hard links
         _make_private(link)  # the first one may have been written by something else
         os.replace(link, backup)
+        with suppress(OSError):  # renaming one name of a file to another name of the same file does nothing
+            link.unlink()
     except BaseException:
         with suppress(OSError):
             link.unlink()

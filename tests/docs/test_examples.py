@@ -18,7 +18,9 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 def blocks(page: Path, *languages: str) -> list[str]:
     return [
         match["code"]
-        for match in re.finditer(r"^```(?P<language>\w+)\n(?P<code>.*?)^```$", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+        for match in re.finditer(
+            r"^```(?P<language>\w+)\n(?P<code>.*?)^```$", page.read_text("utf-8"), re.MULTILINE | re.DOTALL
+        )
         if match["language"] in languages
     ]
 
