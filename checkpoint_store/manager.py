@@ -7,6 +7,7 @@ import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from checkpoint_store._db.backup import backups_of
 from checkpoint_store._db.target import resolve
 from checkpoint_store.errors import InvalidArgumentError, JobNotFound
 from checkpoint_store.forks import ForkAware, watch
@@ -139,7 +140,8 @@ class StateManager(ForkAware):
 
     def _anything_there(self) -> bool:
         backup = self.state_path.with_suffix(".bak")
-        return any(path.exists() for path in (self.store_path, self.state_path, backup))
+        here = any(path.exists() for path in (self.store_path, self.state_path, backup))
+        return here or bool(backups_of(self.store_path))
 
     def _required(self) -> Job:
         job = self._current()

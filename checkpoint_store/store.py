@@ -16,7 +16,9 @@ from checkpoint_store._db.writer import Writer
 from checkpoint_store.arguments import Prints, checked_config, checked_pieces, checked_text
 from checkpoint_store.errors import (
     CheckpointStoreError,
+    ChunkAlreadyCompleted,
     InvalidArgumentError,
+    StoreDamaged,
     StoreRecovered,
     StoreTargetError,
 )
@@ -322,7 +324,11 @@ class CheckpointStore:
         row = self._open.read_row("SELECT completed_count FROM jobs WHERE job_id = ?", (seen[0],))
         known = 0 if row is None else row[0]
         if seen[1] > known:
-            self._save(without_secrets(read_state(path))[0], replace=False)
+            try:
+                self._save(without_secrets(read_state(path))[0], replace=False)
+            except ChunkAlreadyCompleted as error:
+                reason = f"{path.name} knows of more completed chunks, and contradicts it in chunk {error.chunk_index}"
+                raise StoreDamaged(self.path, reason, job_id=error.job_id) from error
             message = (
                 f"{path} knew of {seen[1]} completed chunks of job {seen[0]}, and {self.path} of {known}: taken in"
             )

@@ -149,6 +149,7 @@ class RollingBackup:
             with file_lock(self._lock, 0.0):
                 sweep(self._database.path)
                 target = next_backup(self._database.path, SCHEMA_VERSION)
+                sweep(target)  # a backup that was killed had this number, too
                 back_up(self._database, target)
                 thin_out(self._database.path)
                 return target

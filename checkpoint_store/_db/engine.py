@@ -7,6 +7,7 @@ back by itself after some errors and a layer above would not notice.
 
 from __future__ import annotations
 
+import os
 import random
 import sqlite3
 import threading
@@ -158,6 +159,8 @@ class Database(ForkAware):
             # From here on a busy file is waited for by _begin: SQLite's own back-off starves some processes.
             self._driver = driver_of(self._writer)
             self._driver.execute("PRAGMA busy_timeout = 0")
+            with suppress(OSError):  # runs that were killed before they copied their log leave it to the next
+                self._log_bytes = os.stat(f"{self.path}-wal").st_size
         return self._writer
 
     def _refuse_if_closed(self) -> None:

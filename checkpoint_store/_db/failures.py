@@ -52,6 +52,8 @@ def translate(error: sqlite3.Error, path: Path, waited_seconds: float) -> Checkp
     primary = code & 0xFF
     if primary in _BUSY:
         return StoreBusy(path, waited_seconds)
+    if not code and "UTF-8" in reason:  # the driver's own; it repeats the text, which is nobody's business
+        return StoreDamaged(path, "a text in it is no UTF-8")
     if primary in _DAMAGED:
         return StoreDamaged(path, reason)
     if primary == sqlite3.SQLITE_FULL or (code in _MAYBE_FULL and _looks_full(path)):

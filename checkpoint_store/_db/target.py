@@ -32,9 +32,9 @@ _VERSION: Final = re.compile(r"\d+\.\d+")
 _KNOWS_CHUNKS: Final = re.compile(rb'\n  "completed_chunks": \[\d')
 
 
-def resolve(target: str | os.PathLike[str]) -> Path:
+def resolve(target: object) -> Path:
     """Return the absolute path that a target names, or raise :class:`StoreTargetError`. Touches nothing."""
-    name = os.fsdecode(target)
+    name = os.fsdecode(target) if isinstance(target, str | bytes | os.PathLike) else ""
     if not name:
         raise StoreTargetError(name, "give the path of a file, such as .processing_state.db")
     if name.startswith("sqlite://"):

@@ -1,0 +1,679 @@
+"""Recovery, promise by promise."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sqlite3
+import stat
+import subprocess
+import warnings
+from contextlib import closing, suppress
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from conftest import Children, files_with, snapshot
+
+from checkpoint_store import (
+    CheckpointStore,
+    CheckpointStoreError,
+    StateManager,
+    StoreDamaged,
+    StoreRecovered,
+    StoreTargetError,
+)
+from checkpoint_store.care import doctor, recover_store, restore_store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+TOTAL = 12
+
+
+def _result(index: int) -> dict[str, Any]:
+    return {"cleaned_text": f"text of chunk {index} " * 40, "cost": index / 8}
+
+
+def _make(folder: Path, *, done: int = TOTAL, backup: bool = True, state_file: bool = True) -> str:
+    """Make ``talks.db`` with one job, and return its id; the copies beside it are kept as asked for."""
+    with CheckpointStore(folder / "talks.db") as store:
+        job = store.open_job("talk.srt", total_chunks=TOTAL, model="m", config={"chunk_size": 2000})
+        job.complete_many((index, _result(index)) for index in range(done))
+        if done == TOTAL:
+            job.finish()
+        else:
+            job.pause()
+    if not backup:
+        for path in folder.glob("*.backup-*"):
+            path.unlink()
+    if not state_file:
+        (folder / "talks.json").unlink()
+        (folder / "talks.bak").unlink(missing_ok=True)
+    return job.job_id
+
+
+def _ruin(path: Path) -> None:
+    """Overwrite everything behind the first page: nothing of the tables reads."""
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        file.seek(8192)
+        file.write(b"\xa5" * (size - 8192))
+
+
+def _spoil_result(path: Path, index: int) -> None:
+    """Change one stored result, without its digests; SQLite finds nothing wrong with that."""
+    with closing(sqlite3.connect(path)) as driver:
+        driver.execute(
+            "UPDATE chunk_results SET result = replace(result, 'text', 'tEXt') WHERE chunk_index = ?", [index]
+        )
+        driver.commit()
+
+
+def _open_recovered(path: Path, **options: Any) -> CheckpointStore:
+    with pytest.warns(StoreRecovered):
+        return CheckpointStore(path, **options)
+
+
+def test_what_any_copy_knows_comes_back_by_itself_with_a_report(tmp_path: Path) -> None:
+    """A store that is ruined is made anew on opening, and says per job what came from where."""
+    job_id = _make(tmp_path)
+    _ruin(tmp_path / "talks.db")
+    with _open_recovered(tmp_path / "talks.db") as store:
+        assert dict(store.job(job_id).items()) == {index: _result(index) for index in range(TOTAL)}
+        assert store.recovery is not None
+        (report,) = store.recovery.jobs
+    assert (report.job_id, report.recovered_chunks, report.lost_chunks) == (job_id, TOTAL, 0)
+    assert sum(count for _, count in report.sources) == TOTAL
+
+
+def test_the_damaged_files_are_moved_aside_and_kept(tmp_path: Path) -> None:
+    """Nothing is deleted: what was damaged stands beside the new store, byte for byte, 0600."""
+    _make(tmp_path)
+    _ruin(tmp_path / "talks.db")
+    damaged = (tmp_path / "talks.db").read_bytes()
+    _open_recovered(tmp_path / "talks.db").close()
+    (kept,) = tmp_path.glob("talks.db.corrupt-*")
+    assert kept.read_bytes() == damaged
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+
+
+def test_a_result_that_was_spoilt_is_taken_from_another_copy(tmp_path: Path) -> None:
+    """A result whose digest does not match raises at its read, and recovery takes it from where the digest matches."""
+    job_id = _make(tmp_path)
+    _spoil_result(tmp_path / "talks.db", 5)
+    with CheckpointStore(tmp_path / "talks.db") as store, pytest.raises(StoreDamaged, match="recover") as caught:
+        store.job(job_id).result(5)
+    assert (caught.value.job_id, caught.value.chunk_index) == (job_id, 5)
+    assert recover_store(tmp_path / "talks.db").lost_chunks == 0
+    with CheckpointStore(tmp_path / "talks.db") as store:
+        assert store.job(job_id).result(5) == _result(5)
+
+
+def test_the_digest_decides_and_not_the_state_file(tmp_path: Path) -> None:
+    """A state file that was tampered with puts nothing in the place of what was stored."""
+    job_id = _make(tmp_path)
+    state = json.loads((tmp_path / "talks.json").read_text("utf-8"))
+    state["processed_results"][3]["cleaned_text"] = "tampered"
+    (tmp_path / "talks.json").write_text(json.dumps(state), "utf-8")
+    for damage in (_ruin, lambda path: _spoil_result(path, 3)):
+        damage(tmp_path / "talks.db")
+        recover_store(tmp_path / "talks.db")
+        with CheckpointStore(tmp_path / "talks.db") as store:
+            assert store.job(job_id).result(3) == _result(3)
+
+
+def test_a_tampered_state_file_alone_is_no_proof(tmp_path: Path) -> None:
+    """Where the store knows the digest and no copy has a result that matches, recovery stops."""
+    _make(tmp_path, done=6, backup=False)
+    state = json.loads((tmp_path / "talks.json").read_text("utf-8"))
+    state["processed_results"][3]["cleaned_text"] = "tampered"
+    (tmp_path / "talks.json").write_text(json.dumps(state), "utf-8")
+    (tmp_path / "talks.bak").unlink(missing_ok=True)
+    _spoil_result(tmp_path / "talks.db", 3)
+    with pytest.raises(StoreDamaged, match="1 of 6 completed chunks"):
+        recover_store(tmp_path / "talks.db")
+
+
+def test_chunks_without_a_surviving_digest_are_counted(tmp_path: Path) -> None:
+    """Results that only a state file has come back, and the report says that nothing could verify them."""
+    _make(tmp_path, done=6, backup=False)
+    (tmp_path / "talks.db").unlink()
+    with _open_recovered(tmp_path / "talks.db") as store:
+        assert store.recovery is not None
+        assert [job.unverified_chunks for job in store.recovery.jobs] == [6]
+        assert "no digest of 6 of them survived" in str(store.recovery)
+
+
+def test_a_result_that_was_replaced_since_does_not_come_back(tmp_path: Path) -> None:
+    """The backup's older result is not taken where the store, or its state file, knows of a newer one."""
+    job_id = _make(tmp_path)
+    with CheckpointStore(tmp_path / "talks.db") as store:
+        store.job(job_id).complete(4, {"newer": True}, replace=True)
+        store.job(job_id).export()
+    _ruin(tmp_path / "talks.db")
+    with pytest.raises(StoreDamaged, match="1 of 12 completed chunks"):
+        CheckpointStore(tmp_path / "talks.db")
+    recover_store(tmp_path / "talks.db", accept_loss=True)
+    with CheckpointStore(tmp_path / "talks.db") as store:
+        assert [chunk.index for chunk in store.job(job_id).pending()] == [4]
+
+
+def test_a_replaced_result_whose_digest_reads_comes_from_the_state_file(tmp_path: Path) -> None:
+    """Where the row of a completed chunk still reads, its digest says which of two results is the newer one."""
+    job_id = _make(tmp_path)
+    with CheckpointStore(tmp_path / "talks.db") as store:
+        store.job(job_id).complete(4, {"newer": "text"}, replace=True)
+        store.job(job_id).export()
+    _spoil_result(tmp_path / "talks.db", 4)
+    recover_store(tmp_path / "talks.db")
+    with CheckpointStore(tmp_path / "talks.db") as store:
+        assert store.job(job_id).result(4) == {"newer": "text"}
+
+
+def test_a_recovery_that_would_lose_something_stops_and_changes_nothing(tmp_path: Path) -> None:
+    """It says what would be lost and names the command that accepts it; the folder is as it was."""
+    _make(tmp_path, done=6, backup=False, state_file=False)
+    _spoil_result(tmp_path / "talks.db", 2)
+    before = snapshot(tmp_path)
+    with pytest.raises(StoreDamaged, match="1 of 6 completed chunks") as caught:
+        recover_store(tmp_path / "talks.db")
+    assert f"checkpoint-store recover --accept-loss --store {tmp_path / 'talks.db'}" in str(caught.value)
+    assert snapshot(tmp_path) == before
+
+
+def test_an_accepted_loss_leaves_a_job_that_resumes(tmp_path: Path) -> None:
+    """With ``accept_loss`` the lost chunks are pending again, and the job goes on under the same plan."""
+    job_id = _make(tmp_path, backup=False, state_file=False)
+    _spoil_result(tmp_path / "talks.db", 2)
+    report = recover_store(tmp_path / "talks.db", accept_loss=True)
+    assert report.lost_chunks == 1
+    with CheckpointStore(tmp_path / "talks.db") as store:
+        job = store.open_job("talk.srt", total_chunks=TOTAL, model="m", config={"chunk_size": 2000})
+        assert (job.job_id, [chunk.index for chunk in job.pending()]) == (job_id, [2])
+        job.complete(2, "again")
+        job.finish()
+
+
+def test_no_job_in_any_copy_is_a_loss_to_be_accepted(tmp_path: Path) -> None:
+    """A store of which nothing at all reads is not replaced by an empty one without a word."""
+    _make(tmp_path, backup=False, state_file=False)
+    _ruin(tmp_path / "talks.db")
+    before = snapshot(tmp_path)
+    with pytest.raises(StoreDamaged, match="--accept-loss"):
+        CheckpointStore(tmp_path / "talks.db")
+    assert snapshot(tmp_path) == before
+    recover_store(tmp_path / "talks.db", accept_loss=True)
+    with CheckpointStore(tmp_path / "talks.db") as store:
+        assert store.jobs() == []
+
+
+HOLD = """
+import sys
+from checkpoint_store import CheckpointStore
+store = CheckpointStore("talks.db")
+job, = store.jobs()
+print("ready", flush=True)
+sys.stdin.readline()
+job.complete(7, "written meanwhile")
+store.close()
+"""
+
+
+def test_a_store_that_another_process_has_open_is_left_alone(tmp_path: Path, children: Children) -> None:
+    """Neither recovery nor restoring touches a file that another process works on; what that writes stays."""
+    job_id = _make(tmp_path, done=6)
+    with CheckpointStore(tmp_path / "talks.db") as store:
+        store.backup(tmp_path / "copy.db")
+    child = children.start(HOLD)
+    assert child.stdout is not None
+    assert child.stdout.readline() == "ready\n"
+    with pytest.raises(StoreDamaged, match=str(child.pid)):
+        recover_store(tmp_path / "talks.db", accept_loss=True)
+    with pytest.raises(StoreTargetError, match=str(child.pid)):
+        restore_store(tmp_path / "copy.db", tmp_path / "talks.db")
+    children.finish(child, "\n")
+    with CheckpointStore(tmp_path / "talks.db") as store:
+        assert store.job(job_id).result(7) == "written meanwhile"
+    assert not list(tmp_path.glob("talks.db.corrupt-*"))
+
+
+def test_a_store_that_is_opened_while_it_is_moved_is_put_back(tmp_path: Path, monkeypatch: Any) -> None:
+    """A process that opens the file between the look and the move is seen after it, and everything goes back."""
+    from checkpoint_store._db import recover
+
+    _make(tmp_path, done=6)
+    answers = iter(([], [4711]))
+    monkeypatch.setattr(recover, "holders", lambda _: next(answers))
+    before = (tmp_path / "talks.db").read_bytes()
+    with pytest.raises(StoreDamaged, match="4711"):
+        recover_store(tmp_path / "talks.db")
+    assert (tmp_path / "talks.db").read_bytes() == before
+    assert not list(tmp_path.glob("talks.db.corrupt-*"))
+
+
+# For N = 0, 1, 2 …: recovers in a fork of this warm process, which is killed in place of the Nth call that creates,
+# renames, removes, opens or syncs something; then opens the store again and tells what is there.
+KILLED = """
+import json, os, shutil, signal, sys, warnings
+from checkpoint_store import CheckpointStore
+import checkpoint_store.store, checkpoint_store._db.migrate, checkpoint_store._db.recover, alembic.command
+warnings.simplefilter("ignore")
+def dying(real):
+    def call(*arguments, **options):
+        global left
+        left -= 1
+        if left < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(*arguments, **options)
+    return call
+for step in range(500):
+    shutil.copytree("model", "work")
+    child = os.fork()
+    if child == 0:
+        left = step
+        for name in ("replace", "unlink", "fsync", "open"):
+            setattr(os, name, dying(getattr(os, name)))
+        CheckpointStore("work/talks.db").close()
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    with CheckpointStore("work/talks.db") as store:
+        (job,) = store.jobs()
+        found, problems = dict(job.items()), list(map(str, store.check()))
+    strays = [name for name in os.listdir("work") if ".tmp-" in name or ".recovered" in name]
+    print(json.dumps([step, status, found, problems, strays]), flush=True)
+    shutil.rmtree("work")
+    if status == 0:
+        break
+"""
+
+
+@pytest.mark.parametrize("what", ["ruined", "with a log"])
+def test_a_recovery_that_is_killed_at_any_step_loses_nothing(tmp_path: Path, children: Children, what: str) -> None:
+    """Killed in place of any of its steps and opened again, the store has everything that any copy knew of."""
+    model = tmp_path / "model"
+    model.mkdir()
+    job_id = _make(model, done=9)
+    if what == "ruined":
+        _ruin(model / "talks.db")
+    else:  # two chunks stand in a log alone, and a page of the file is broken
+        (model / "talks.db").rename(model / "was.db")
+        with CheckpointStore(model / "was.db", state_file=None) as store:
+            store.job(job_id).complete_many([(9, _result(9)), (10, _result(10))])
+            subprocess.run(["cp", "was.db", "talks.db"], cwd=model, check=True)
+            subprocess.run(["cp", "was.db-wal", "talks.db-wal"], cwd=model, check=True)
+        for path in model.glob("was.db*"):
+            path.unlink()
+        with (model / "talks.db").open("r+b") as file:
+            file.seek(2 * 8192)
+            file.write(b"\xa5" * 8192)
+    known = {index: _result(index) for index in range(9 if what == "ruined" else 11)}
+    steps = [json.loads(line) for line in children.run(KILLED).splitlines()]
+    for step, status, found, problems, strays in steps:
+        assert status in (0, 9), step
+        assert {int(index): result for index, result in found.items()} == known, step
+        assert (problems, strays) == ([], []), step
+    assert steps[-1][1] == 0
+    assert len(steps) > 10
+
+
+def test_a_recovery_that_was_ended_later_is_announced(tmp_path: Path) -> None:
+    """The open that finds a recovery killed before its last step ends it, and says so."""
+    job_id = _make(tmp_path)
+    (tmp_path / "talks.db").rename(tmp_path / "talks.db.recovered")
+    with pytest.warns(StoreRecovered, match="interrupted"):
+        store = CheckpointStore(tmp_path / "talks.db", state_file=None)
+    with store:
+        assert len(list(store.job(job_id).results())) == TOTAL
+
+
+def test_a_recovery_that_was_not_needed_after_all_leaves_nothing(tmp_path: Path) -> None:
+    """What a killed recovery left beside a sound store is removed: it would bring back what is deleted later."""
+    _make(tmp_path)
+    shutil.copyfile(tmp_path / "talks.db", tmp_path / "talks.db.recovered")
+    CheckpointStore(tmp_path / "talks.db").close()
+    assert not (tmp_path / "talks.db.recovered").exists()
+
+
+# -- a store that is not there
+
+
+@pytest.mark.parametrize("how", ["deleted", "zero bytes"])
+@pytest.mark.parametrize("copy", ["state file", "backup", ".bak"])
+def test_a_store_that_vanished_comes_back_from_what_knows_of_it(tmp_path: Path, how: str, copy: str) -> None:
+    """A deleted or empty store file beside a copy that knows more is damage, not a new store."""
+    job_id = _make(tmp_path, backup=copy == "backup", state_file=copy != "backup")
+    if copy == ".bak":
+        (tmp_path / "talks.json").rename(tmp_path / "talks.bak")
+    (tmp_path / "talks.db").unlink() if how == "deleted" else os.truncate(tmp_path / "talks.db", 0)
+    with _open_recovered(tmp_path / "talks.db") as store:
+        assert len(list(store.job(job_id).results())) == TOTAL
+
+
+def test_an_empty_file_beside_its_log_is_rebuilt_from_the_log(tmp_path: Path) -> None:
+    """SQLite would remove the log of an empty file; it holds everything that was not copied into the file yet."""
+    with CheckpointStore(tmp_path / "first.db", state_file=None) as store:
+        job = store.open_job("talk.srt", total_chunks=TOTAL)
+        for index in range(7):
+            job.complete(index, _result(index))
+        subprocess.run(["cp", "first.db-wal", "talks.db-wal"], cwd=tmp_path, check=True)
+    (tmp_path / "talks.db").touch()
+    with _open_recovered(tmp_path / "talks.db", state_file=None) as store:
+        assert len(list(store.job(job.job_id).results())) == 7
+
+
+def test_a_log_that_is_broken_in_the_middle_costs_nothing_behind_it(tmp_path: Path) -> None:
+    """SQLite stops at the first broken frame; what was committed behind it is found, and brought back."""
+    with CheckpointStore(tmp_path / "first.db", state_file=None) as store:
+        job = store.open_job("talk.srt", total_chunks=40)
+        for index in range(40):
+            job.complete(index, _result(index))
+        subprocess.run(["cp", "first.db", "talks.db"], cwd=tmp_path, check=True)
+        subprocess.run(["cp", "first.db-wal", "talks.db-wal"], cwd=tmp_path, check=True)
+    log = bytearray((tmp_path / "talks.db-wal").read_bytes())
+    log[len(log) // 2] ^= 4
+    (tmp_path / "talks.db-wal").write_bytes(log)
+    with _open_recovered(tmp_path / "talks.db", state_file=None) as store:
+        assert dict(store.job(job.job_id).items()) == {index: _result(index) for index in range(40)}
+
+
+def test_a_log_of_another_time_is_not_taken_in(tmp_path: Path) -> None:
+    """A log that would take chunks back is moved aside with the file, before SQLite copies it in."""
+    with CheckpointStore(tmp_path / "talks.db", state_file=None) as store:
+        job = store.open_job("talk.srt", total_chunks=TOTAL)
+        job.complete(0, _result(0))
+        subprocess.run(["cp", "talks.db-wal", "old.log"], cwd=tmp_path, check=True)
+        job.complete_many((index, _result(index)) for index in range(1, 9))
+    shutil.copyfile(tmp_path / "old.log", tmp_path / "talks.db-wal")
+    with _open_recovered(tmp_path / "talks.db", state_file=None) as store:
+        assert dict(store.job(job.job_id).items()) == {index: _result(index) for index in range(9)}
+    assert list(tmp_path.glob("talks.db.corrupt-*-wal"))
+
+
+def test_a_state_file_that_is_ahead_is_taken_in(tmp_path: Path) -> None:
+    """A store that went back in time takes what its state file knows and it does not."""
+    job_id = _make(tmp_path, done=4)
+    shutil.copyfile(tmp_path / "talks.db", tmp_path / "old.db")
+    with CheckpointStore(tmp_path / "talks.db") as store:
+        store.job(job_id).complete_many((index, _result(index)) for index in range(4, 9))
+    (tmp_path / "old.db").replace(tmp_path / "talks.db")
+    with _open_recovered(tmp_path / "talks.db") as store:
+        assert dict(store.job(job_id).items()) == {index: _result(index) for index in range(9)}
+
+
+def test_a_torn_state_file_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
+    """Where a torn state file is all there is, its whole lines come back once the loss of the rest is accepted."""
+    job_id = _make(tmp_path, done=9, backup=False)
+    (tmp_path / "talks.db").unlink()
+    (tmp_path / "talks.bak").unlink(missing_ok=True)
+    text = (tmp_path / "talks.json").read_bytes()
+    (tmp_path / "talks.json").write_bytes(text[: text.index(b"text of chunk 6") + 50])
+    before = snapshot(tmp_path)
+    with pytest.raises(CheckpointStoreError):
+        CheckpointStore(tmp_path / "talks.db")
+    assert snapshot(tmp_path) == before
+    with pytest.raises(StoreDamaged, match="3 of 9 completed chunks"):
+        recover_store(tmp_path / "talks.db")
+    assert snapshot(tmp_path) == before
+    report = recover_store(tmp_path / "talks.db", accept_loss=True)
+    assert (report.lost_chunks, report.jobs[0].recovered_chunks, report.jobs[0].lost) == (3, 6, "its config is lost")
+    with CheckpointStore(tmp_path / "talks.db") as store:
+        assert dict(store.job(job_id).items()) == {index: _result(index) for index in range(6)}
+    assert list(tmp_path.glob("talks.json.corrupt-*"))
+
+
+def test_a_manager_follows_the_same_rule(tmp_path: Path) -> None:
+    """``StateManager.load()`` recovers by itself, with the warning, or stops with the error."""
+    job_id = _make(tmp_path)
+    _ruin(tmp_path / "talks.db")
+    with StateManager(tmp_path / "talks.json") as manager:
+        with pytest.warns(StoreRecovered):
+            state = manager.load()
+        assert state is not None
+        assert (state.job_id, len(state.completed_chunks)) == (job_id, TOTAL)
+    for path in tmp_path.glob("*.backup-*"):
+        path.unlink()
+    (tmp_path / "talks.json").unlink()
+    (tmp_path / "talks.bak").unlink(missing_ok=True)
+    _spoil_result(tmp_path / "talks.db", 1)
+    with StateManager(tmp_path / "talks.json") as manager, pytest.raises(StoreDamaged):
+        manager.load()
+
+
+def test_reading_only_never_recovers(tmp_path: Path) -> None:
+    """A damaged store that is opened with ``read_only=True`` is an error, and the folder is as it was."""
+    _make(tmp_path)
+    _ruin(tmp_path / "talks.db")
+    before = snapshot(tmp_path)
+    with pytest.raises(StoreDamaged), CheckpointStore(tmp_path / "talks.db", read_only=True) as store:
+        store.jobs()
+    assert snapshot(tmp_path) == before
+
+
+# -- backups
+
+
+def test_a_backup_is_made_while_the_store_is_at_work_and_restored_later(tmp_path: Path) -> None:
+    """``backup()`` copies a store in use; ``restore_store`` moves what is there aside and puts the copy in its place."""
+    with CheckpointStore(tmp_path / "talks.db") as store:
+        job = store.open_job("talk.srt", total_chunks=TOTAL)
+        job.complete(0, _result(0))
+        backup = store.backup(tmp_path / "copy.db")
+        job.complete(1, _result(1))
+        with pytest.raises(StoreTargetError, match="has it open"):
+            restore_store(backup, tmp_path / "talks.db")
+        assert job.result(1) == _result(1)
+    assert stat.S_IMODE(backup.stat().st_mode) == 0o600
+    moved = restore_store(backup, tmp_path / "talks.db")
+    assert moved
+    assert all(path.exists() and ".replaced-" in path.name for path in moved)
+    with CheckpointStore(tmp_path / "talks.db") as store:
+        assert dict(store.job(job.job_id).items()) == {0: _result(0)}
+
+
+def test_a_damaged_backup_is_not_restored(tmp_path: Path) -> None:
+    """A backup with a spoilt result is refused, and the store is as it was."""
+    _make(tmp_path)
+    shutil.copyfile(tmp_path / "talks.db", tmp_path / "copy.db")
+    _spoil_result(tmp_path / "copy.db", 3)
+    before = snapshot(tmp_path)
+    with pytest.raises(StoreDamaged, match="another backup"):
+        restore_store(tmp_path / "copy.db", tmp_path / "talks.db")
+    assert snapshot(tmp_path) == before
+
+
+def test_automatic_backups_are_few_and_private(tmp_path: Path) -> None:
+    """However many jobs end, two automatic backups stay, the newest ones, 0600 under any umask."""
+    before = os.umask(0)
+    try:
+        for _ in range(4):
+            with CheckpointStore(tmp_path / "talks.db") as store:
+                job = store.open_job("talk.srt", total_chunks=1, fresh=True)
+                job.complete(0, "done")
+                job.finish()
+    finally:
+        os.umask(before)
+    names = sorted(path.name for path in tmp_path.glob("*.backup-*"))
+    assert len(names) == 2
+    assert names[-1].endswith("0004")
+    assert {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {
+        path.name: 0o600 for path in tmp_path.iterdir()
+    }
+
+
+def test_what_is_deleted_is_in_no_backup(tmp_path: Path) -> None:
+    """``delete_job`` and ``clear`` leave no byte of a result in the store, its log, its backups or its state files."""
+    word = "unmistakable-canary"
+    with CheckpointStore(tmp_path / "talks.db") as store:
+        job = store.open_job("talk.srt", total_chunks=2)
+        job.complete(0, {"cleaned_text": word})
+        job.complete(1, {"cleaned_text": word})
+        job.finish()
+        assert any("backup" in name for name in files_with(tmp_path, word))
+        store.delete_job(job.job_id)
+        assert files_with(tmp_path, word) == []
+    with StateManager(tmp_path / "other.json") as manager:
+        with CheckpointStore(tmp_path / "other.db") as store:
+            job = store.open_job("talk.srt", total_chunks=1)
+            job.complete(0, word)
+            job.finish()
+        manager.clear()
+        assert files_with(tmp_path, word) == []
+
+
+# -- check-up
+
+
+DAMAGES: dict[str, Callable[[sqlite3.Connection], object]] = {
+    "a spoilt result": lambda driver: driver.execute("UPDATE chunk_results SET result = '[]' WHERE chunk_index = 1"),
+    "a spoilt digest": lambda driver: driver.execute("UPDATE chunk_results SET digest = 'x' WHERE chunk_index = 1"),
+    "a missing result": lambda driver: driver.execute("DELETE FROM chunk_results WHERE chunk_index = 1"),
+    "a missing chunk": lambda driver: driver.execute("DELETE FROM completed_chunks WHERE chunk_index = 1"),
+    "a wrong count": lambda driver: driver.execute("UPDATE jobs SET completed_count = 1"),
+    "a chunk without a job": lambda driver: driver.execute("UPDATE completed_chunks SET job_id = 'x' WHERE chunk_index = 1"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", [*DAMAGES, "a broken page"])
+def test_the_doctor_finds_it_and_writes_nothing(tmp_path: Path, what: str) -> None:
+    """``doctor()`` and ``check()`` find each kind of damage, and no file, nor any file's time, changes."""
+    _make(tmp_path)
+    if what == "a broken page":
+        _ruin(tmp_path / "talks.db")
+    else:
+        with closing(sqlite3.connect(tmp_path / "talks.db")) as driver:
+            DAMAGES[what](driver)
+            driver.commit()
+    before = snapshot(tmp_path)
+    assert [finding for finding in doctor(tmp_path / "talks.db") if finding.level == "problem"]
+    with suppress(CheckpointStoreError), CheckpointStore(tmp_path / "talks.db", read_only=True) as store:
+        assert store.check()
+    assert snapshot(tmp_path) == before
+
+
+def test_the_doctor_finds_nothing_wrong_with_a_sound_store(tmp_path: Path) -> None:
+    """A sound store has no problem, and looking at it changes nothing."""
+    _make(tmp_path)
+    before = snapshot(tmp_path)
+    findings = doctor(tmp_path / "talks.db")
+    assert [finding for finding in findings if finding.level == "problem"] == []
+    assert "digest of every result" in next(finding.says for finding in findings if finding.what == "contents")
+    assert snapshot(tmp_path) == before
+
+
+# -- paths that are created
+
+
+@pytest.mark.parametrize("name", ["talks.db-wal", "talks.db.recovered", "talks.lock", "talks.bak"])
+def test_no_symlink_is_followed_where_a_file_is_made(tmp_path: Path, name: str) -> None:
+    """A symlink at a path that recovery or a run creates is replaced or refused; what it points at is not touched."""
+    (tmp_path / "mine").mkdir()
+    victim = tmp_path / "victim"
+    victim.write_text("not ours")
+    folder = tmp_path / "mine"
+    _make(folder)
+    _ruin(folder / "talks.db")
+    (folder / name).unlink(missing_ok=True)
+    (folder / name).symlink_to(victim)
+    with warnings.catch_warnings(), suppress(CheckpointStoreError):
+        warnings.simplefilter("ignore", StoreRecovered)
+        with CheckpointStore(folder / "talks.db") as store:
+            store.jobs()
+    assert victim.read_text() == "not ours"
+
+
+def test_recovery_under_an_open_umask_is_private(tmp_path: Path) -> None:
+    """Each file that recovery makes or moves is 0600 even where the umask is 0."""
+    _make(tmp_path)
+    _ruin(tmp_path / "talks.db")
+    before = os.umask(0)
+    try:
+        _open_recovered(tmp_path / "talks.db").close()
+    finally:
+        os.umask(before)
+    assert {path.name: oct(stat.S_IMODE(path.stat().st_mode)) for path in tmp_path.iterdir()} == {
+        path.name: "0o600" for path in tmp_path.iterdir()
+    }
+
+
+def test_a_backup_that_was_killed_is_swept_by_the_next(tmp_path: Path) -> None:
+    """What an automatic backup leaves when it is killed has the size of a store; the next backup removes it."""
+    _make(tmp_path, backup=False)
+    stray = tmp_path / "talks.db.backup-1.0-0001.tmp-0123456789ab"
+    stray.write_bytes(b"x" * 100_000)
+    with CheckpointStore(tmp_path / "talks.db") as store:
+        store.open_job("other.srt", total_chunks=1).pause()
+    assert list(tmp_path.glob("*.backup-*"))
+    assert not stray.exists()
+
+
+def test_a_text_that_is_no_utf_8_is_damage(tmp_path: Path) -> None:
+    """A bit flip that leaves no UTF-8 raises like any other damage, without showing the text."""
+    job_id = _make(tmp_path)
+    content = (tmp_path / "talks.db").read_bytes()
+    (tmp_path / "talks.db").write_bytes(content.replace(b"text of chunk 5", b"text of \xff\xfe\xfdnk 5", 1))
+    with CheckpointStore(tmp_path / "talks.db") as store, pytest.raises(StoreDamaged) as caught:
+        store.job(job_id).result(5)
+    assert "chunk 5" not in str(caught.value)
+    recover_store(tmp_path / "talks.db")
+    with CheckpointStore(tmp_path / "talks.db") as store:
+        assert store.job(job_id).result(5) == _result(5)
+
+
+def test_a_state_file_that_is_ahead_and_contradicts_is_damage(tmp_path: Path) -> None:
+    """Where the state file knows more chunks and another result, neither is taken: the error names the way out."""
+    job_id = _make(tmp_path, done=4, backup=False)
+    shutil.copyfile(tmp_path / "talks.db", tmp_path / "old.db")
+    with CheckpointStore(tmp_path / "talks.db") as store:
+        store.job(job_id).complete(2, {"newer": True}, replace=True)
+        store.job(job_id).complete(4, _result(4))
+    (tmp_path / "old.db").replace(tmp_path / "talks.db")
+    for path in tmp_path.glob("*.backup-*"):
+        path.unlink()
+    with pytest.raises(StoreDamaged, match="checkpoint-store recover"):
+        CheckpointStore(tmp_path / "talks.db")
+    with pytest.raises(StoreDamaged, match="accept-loss"):
+        recover_store(tmp_path / "talks.db")
+    recover_store(tmp_path / "talks.db", accept_loss=True)
+    with CheckpointStore(tmp_path / "talks.db") as store:
+        assert [chunk.index for chunk in store.job(job_id).pending()][:1] == [2]
+        assert store.job(job_id).result(4) == _result(4)
+
+
+def test_a_manager_finds_a_store_of_which_only_a_backup_is_left(tmp_path: Path) -> None:
+    """``load()`` with nothing there but an automatic backup is a recovery, and not an empty answer."""
+    job_id = _make(tmp_path, state_file=False)
+    (tmp_path / "talks.db").unlink()
+    with StateManager(tmp_path / "talks.json") as manager:
+        with pytest.warns(StoreRecovered):
+            state = manager.load()
+        assert state is not None
+        assert state.job_id == job_id
+
+
+def test_a_store_behind_its_backup_takes_in_the_backup(tmp_path: Path) -> None:
+    """A store whose log was lost knows less than its own automatic backup, and gets that back."""
+    job_id = _make(tmp_path, done=4)
+    shutil.copyfile(tmp_path / "talks.db", tmp_path / "old.db")
+    with CheckpointStore(tmp_path / "talks.db") as store:
+        store.job(job_id).complete_many((index, _result(index)) for index in range(4, TOTAL))
+        store.job(job_id).finish()
+    (tmp_path / "old.db").replace(tmp_path / "talks.db")
+    (tmp_path / "talks.json").unlink()
+    (tmp_path / "talks.bak").unlink()
+    with _open_recovered(tmp_path / "talks.db") as store:
+        assert dict(store.job(job_id).items()) == {index: _result(index) for index in range(TOTAL)}
+
+
+def test_restoring_an_older_backup_is_not_undone(tmp_path: Path) -> None:
+    """After a restore the newer automatic backups and the state file do not bring back what was given up."""
+    job_id = _make(tmp_path, done=4)
+    with CheckpointStore(tmp_path / "talks.db") as store:
+        copy = store.backup(tmp_path / "copy.db")
+        store.job(job_id).complete_many((index, _result(index)) for index in range(4, TOTAL))
+        store.job(job_id).finish()
+    restore_store(copy, tmp_path / "talks.db")
+    for _ in range(2):
+        with CheckpointStore(tmp_path / "talks.db") as store:
+            assert sorted(index for index, _ in store.job(job_id).items()) == [0, 1, 2, 3]
