@@ -1,0 +1,233 @@
+"""A store under faults, compared with a dict after each step."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import ROOT
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+
+from checkpoint_store import CheckpointStore, CheckpointStoreError, ChunkAlreadyCompleted, StoreRecovered
+from checkpoint_store.care import recover_store
+
+from .warm import WARM
+
+TOTAL = 12
+INDICES = st.integers(0, TOTAL - 1)
+VALUES = st.one_of(st.none(), st.integers(), st.text(max_size=40), st.lists(st.booleans(), max_size=4))
+counted = {"steps": 0, "machines": 0}
+
+# A warm process that forks for each request: the fork does it and is killed, before, in the middle of or after its
+# commit; or it fills the room that a file-size limit leaves, and goes on when the limit is gone.
+SERVER = (
+    WARM
+    + """
+import sqlite3
+def killed(path, index, value, moment):
+    store = CheckpointStore(path)
+    job = store.jobs()[0]
+    if moment == "after":
+        job.complete(index, value, replace=True)
+    elif moment == "before":
+        pass
+    else:
+        timer = threading.Timer(moment, os.kill, (os.getpid(), signal.SIGKILL))
+        timer.start()
+        job.complete(index, value, replace=True)
+        job.export()
+        time.sleep(1)
+    os.kill(os.getpid(), signal.SIGKILL)
+def full(path, index, value):
+    store = CheckpointStore(path)
+    job = store.jobs()[0]
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    used = max(os.stat(path + end).st_size for end in ("", "-wal") if os.path.exists(path + end))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (used + 8192, resource.RLIM_INFINITY))
+    try:
+        job.complete(index, "x" * 300_000, replace=True)
+        os._exit(3)
+    except StorageFullError:
+        pass
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    job.complete(index, value, replace=True)
+    store.close()
+warnings.simplefilter("ignore", StoreRecovered)
+for line in sys.stdin:
+    what, *arguments = json.loads(line)
+    child = forked({"killed": killed, "full": full}[what], *arguments)
+    print(json.dumps(os.waitpid(child, 0)[1]), flush=True)
+"""
+)
+
+
+class FaultyStore(RuleBasedStateMachine):
+    """A store with one job; ``model`` is what it must hold."""
+
+    server: subprocess.Popen[str]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = Path(tempfile.mkdtemp(prefix="model-"))
+        self.path = self.folder / "talks.db"
+        self.model: dict[int, Any] = {}
+        self.store: CheckpointStore | None = None
+        counted["machines"] += 1
+
+    @initialize()
+    def begin(self) -> None:
+        """Open a new store with one job."""
+        self._open().open_job("talk.srt", total_chunks=TOTAL, config={"chunk_size": 2000})
+
+    def _open(self) -> CheckpointStore:
+        if self.store is None:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", StoreRecovered)
+                self.store = CheckpointStore(self.path)
+        return self.store
+
+    def _close(self) -> None:
+        store, self.store = self.store, None
+        if store is not None:
+            store.close()
+
+    def _ask(self, *request: Any) -> int:
+        assert self.server.stdin is not None
+        assert self.server.stdout is not None
+        self.server.stdin.write(json.dumps(request) + "\n")
+        self.server.stdin.flush()
+        return int(json.loads(self.server.stdout.readline()))
+
+    @rule(index=INDICES, value=VALUES)
+    def complete(self, index: int, value: Any) -> None:
+        """Complete a chunk, which refuses another result."""
+        job = self._open().jobs()[0]
+        try:
+            job.complete(index, value)
+        except ChunkAlreadyCompleted:
+            assert not _same(self.model[index], value)
+        else:
+            self.model[index] = value
+
+    @rule(index=INDICES, value=VALUES)
+    def replace(self, index: int, value: Any) -> None:
+        """Put another result in the place of one."""
+        self._open().jobs()[0].complete(index, value, replace=True)
+        self.model[index] = value
+
+    @rule(index=INDICES, value=VALUES, moment=st.one_of(st.sampled_from(["before", "after"]), st.floats(0, 0.01)))
+    def kill(self, index: int, value: Any, moment: str | float) -> None:
+        """Another process completes a chunk and is killed; only what it was told before that is certain."""
+        assert self._ask("killed", str(self.path), index, value, moment) == 9
+        found = dict(self._open().jobs()[0].items())
+        old = [self.model[index]] if index in self.model else []
+        if moment == "before":
+            return
+        if moment == "after":
+            self.model[index] = value
+        elif index in found:
+            assert any(_same(found[index], one) for one in (*old, value))
+            self.model[index] = found[index]
+        else:
+            assert not old
+
+    @rule(index=INDICES, value=VALUES)
+    def fill_the_disk(self, index: int, value: Any) -> None:
+        """A completion that there is no room for is refused, and the same object goes on when there is."""
+        assert self._ask("full", str(self.path), index, value) == 0
+        self.model[index] = value
+
+    @rule()
+    def reopen(self) -> None:
+        """Close and open."""
+        self._close()
+        self._open()
+
+    @rule(seed=st.integers(0, 2**32), kind=st.sampled_from(["bit", "page", "cut", "gone", "empty"]))
+    def damage(self, seed: int, kind: str) -> None:
+        """Damage the file while a backup of it is there; it comes back by itself, or at a read."""
+        store = self._open()
+        store.jobs()[0].export()
+        for old in self.folder.glob("*.backup-*"):
+            old.unlink()
+        store.backup(self.folder / "talks.db.backup-1.0-0007")
+        self._close()
+        _damage(self.path, kind, random.Random(seed))
+        try:
+            dict(self._open().jobs()[0].items())
+        except (CheckpointStoreError, IndexError):
+            self._close()
+            recover_store(self.path)
+
+    @invariant()
+    def holds_what_was_acknowledged(self) -> None:
+        """Each acknowledged result is there, and nothing else."""
+        counted["steps"] += 1
+        if self.store is None:
+            return
+        (job,) = self.store.jobs()
+        found = dict(job.items())
+        assert found.keys() == self.model.keys()
+        assert all(_same(found[index], value) for index, value in self.model.items())
+        assert job.progress().completed_chunks == len(self.model)
+
+    def teardown(self) -> None:
+        """Check everything once more, and clean up."""
+        if self.store is not None:
+            assert self.store.check() == []
+        self._close()
+        shutil.rmtree(self.folder)
+
+
+def _same(one: Any, other: Any) -> bool:
+    return json.dumps(one) == json.dumps(other)
+
+
+def _damage(path: Path, kind: str, dice: random.Random) -> None:
+    content = bytearray(path.read_bytes())
+    at = dice.randrange(len(content))
+    if kind == "bit":
+        content[at] ^= 1 << dice.randrange(8)
+    elif kind == "page":
+        content[at // 8192 * 8192 : at // 8192 * 8192 + 8192] = dice.choice((bytes(8192), dice.randbytes(8192)))
+    path.unlink() if kind == "gone" else path.write_bytes({"cut": content[:at], "empty": b""}.get(kind, content))
+
+
+def _run(tmp_path: Path, examples: int, steps: int) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", SERVER], cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    ) as server:  # fmt: skip
+        FaultyStore.server = server
+        run_state_machine_as_test(
+            FaultyStore,
+            settings=settings(
+                max_examples=examples, stateful_step_count=steps, deadline=None, database=None, print_blob=True,
+                suppress_health_check=list(HealthCheck),
+            ),
+        )  # fmt: skip
+        server.kill()
+    print(f"FIGURES model: machines={counted['machines']} steps={counted['steps']} violations=0")
+
+
+def test_under_faults_a_store_equals_a_dict(tmp_path: Path) -> None:
+    """Through kills, damage, full disks and reopening, a store holds exactly what was acknowledged."""
+    _run(tmp_path, 5, 10)
+
+
+@pytest.mark.storm
+@pytest.mark.timeout(3600)
+def test_under_many_faults_a_store_equals_a_dict(tmp_path: Path) -> None:
+    """The same, for longer."""
+    _run(tmp_path, 200, 40)
