@@ -8,6 +8,7 @@ from sqlalchemy import text
 
 from checkpoint_store import codec
 from checkpoint_store._db import queries
+from checkpoint_store.errors import StoreDamaged
 from checkpoint_store.state import Problem
 
 if TYPE_CHECKING:
@@ -29,7 +30,10 @@ LIMIT 1
 
 def check(database: AnyDatabase) -> list[Problem]:
     """Return what is wrong with a store: structure, references, counts, and the digest of every result."""
-    return database.read(lambda connection: list(_problems(connection, database)))
+    try:
+        return database.read(lambda connection: list(_problems(connection, database)))
+    except StoreDamaged as error:  # so damaged that looking for what is wrong stops there
+        return [Problem("what is stored", f"does not read: {error.reason}", error.job_id, error.chunk_index)]
 
 
 def _problems(connection: Connection, database: AnyDatabase) -> Iterator[Problem]:

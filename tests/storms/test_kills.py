@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from conftest import Children
 
 # Two processes of four threads each work at the same chunks, every one with a result of its own, and write down what
-# was acknowledged; one or both are killed, and others go on, until the job is done. Then the next job.
+# was acknowledged; one is killed, a moment later the other, and two more go on, until the job is done. Then the next.
 WRITERS = """
 seed, kills_wanted, durability, mode = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4]
 random.seed(seed)
@@ -45,7 +45,8 @@ def judge(job_id):
     with CheckpointStore("talks.db") as store:
         found = {index: result["token"] for index, result in store.job(job_id).items()}
         problems = store.check()
-    told = [line.split() for line in open("acknowledged")]
+    with open("acknowledged") as log:
+        told = [line.split() for line in log]
     mine = [(int(index), token) for job, index, token in told if job == job_id]
     lost = [pair for pair in mine if found.get(pair[0]) != pair[1]]
     return len(mine), len(lost), len(mine) - len({index for index, _ in mine}), len(problems)
@@ -58,8 +59,8 @@ while kills < kills_wanted:
     open("acknowledged", "w").close()
     while True:
         children = [forked(work, job_id, number) for number in range(2)]
-        time.sleep(random.uniform(0.0, 0.06))
-        for child in random.sample(children, random.choice((1, 2))):
+        for child in children:
+            time.sleep(random.uniform(0.0, 0.12))
             os.kill(child, signal.SIGKILL)
         kills += sum([ended(child) for child in children])
         with CheckpointStore("talks.db", durability=durability) as store:

@@ -1,0 +1,67 @@
+"""One of several processes that commit through the library and checkpoint after each commit.
+
+Run as ``python -m faults.commits STORE NUMBER ROUNDS CARE`` (CARE: ``ours`` or ``careless``); prints one JSON object.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import sqlite3
+import sys
+import time
+
+from checkpoint_store import CheckpointStore, CheckpointStoreError
+from checkpoint_store._db import connect, engine
+from checkpoint_store._db.engine import Database, driver_of
+from faults.workload import result_of
+
+_pragmas = connect._pragmas
+_checkpoint = Database._checkpoint
+rounds: list[None] = []
+
+
+def _with_memory_map(mode: str, durability: connect.Durability) -> list[str]:
+    """Ours maps nothing; mapped, a checkpoint has the widened moment in it that the control dies of."""
+    return [pragma.replace("mmap_size = 0", "mmap_size = 1073741824") for pragma in _pragmas(mode, durability)]
+
+
+def _begin_round() -> None:
+    """Count, and leave the others a moment: the log has to be copied whole already when a checkpoint begins."""
+    rounds.append(None)
+    time.sleep(random.random() * 0.004)
+
+
+def _counted(self: Database, driver: sqlite3.Connection) -> bool:
+    _begin_round()
+    return _checkpoint(self, driver)
+
+
+def _beside_commits(self: Database, _driver: sqlite3.Connection) -> bool:
+    """As a library would that has not heard of it: no one is kept from committing meanwhile."""
+    _begin_round()
+    with self._read_lock:
+        driver_of(self._sql_reader()).execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    return True
+
+
+def main() -> None:
+    path, number, wanted, care = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
+    connect._pragmas = _with_memory_map
+    engine.CHECKPOINT_EVERY = 1  # type: ignore[misc]
+    Database._checkpoint = _counted if care == "ours" else _beside_commits  # type: ignore[method-assign]
+    done, error = 0, None
+    try:
+        with CheckpointStore(path, state_file=None, durability="process", lock_timeout_seconds=60) as store:
+            job = store.open_job(f"talk {number}", total_chunks=1_000_000)
+            while len(rounds) < wanted:
+                job.complete(done, result_of(done))
+                done += 1
+                job.result(done - 1)  # so that the reading connection has the file mapped
+    except (CheckpointStoreError, sqlite3.Error, AssertionError) as caught:
+        error = f"{type(caught).__name__}: {caught}"
+    print(json.dumps({"acknowledged": done, "rounds": len(rounds), "error": error}))
+
+
+if __name__ == "__main__":
+    main()
