@@ -64,6 +64,7 @@ class Database(ForkAware):
         """The driver's connection under ``_writer``."""
         self._reader: Connection | None = None
         self._log_bytes = 0
+        self._place: tuple[int, int] | None = None
         self._resting = False
 
     def _connect(self) -> sqlite3.Connection:
@@ -134,6 +135,10 @@ class Database(ForkAware):
             value = work(driver, *arguments)
             if driver.in_transaction is False:  # SQLite rolled back by itself; what followed was not part of it
                 raise StorageUnavailableError(self.path, "the transaction was rolled back by the database")  # noqa: TRY301
+            if self._where() != self._place:  # what is committed to a file that was removed or replaced is lost
+                raise StorageUnavailableError(  # noqa: TRY301
+                    self.path, "the file is no longer there, or another one is in its place"
+                )
             try:
                 driver.execute("COMMIT")
             except sqlite3.OperationalError as error:
@@ -158,10 +163,18 @@ class Database(ForkAware):
                 self._writer = self._engine.connect()
             # From here on a busy file is waited for by _begin: SQLite's own back-off starves some processes.
             self._driver = driver_of(self._writer)
+            self._place = self._where()
             self._driver.execute("PRAGMA busy_timeout = 0")
             with suppress(OSError):  # runs that were killed before they copied their log leave it to the next
                 self._log_bytes = os.stat(f"{self.path}-wal").st_size
         return self._writer
+
+    def _where(self) -> tuple[int, int] | None:
+        try:
+            status = os.stat(self.path)
+        except OSError:
+            return None
+        return status.st_dev, status.st_ino
 
     def _refuse_if_closed(self) -> None:
         if self.closed:
@@ -187,7 +200,9 @@ class Database(ForkAware):
             with suppress(sqlite3.Error):
                 driver.rollback()
         if connection is not None:
-            if cause is None or isinstance(cause, sqlite3.IntegrityError) or failures.is_busy(cause):
+            if self._where() != self._place:
+                self._drop_writer()
+            elif cause is None or isinstance(cause, sqlite3.IntegrityError) or failures.is_busy(cause):
                 connection.rollback()
             else:  # after an I/O error nothing is certain about this connection; the next call opens a new one
                 self._drop_writer()

@@ -33,6 +33,12 @@ _MAYBE_FULL: Final = frozenset(
         sqlite3.SQLITE_CANTOPEN,  # no room for the log or the journal itself
     }
 )
+_UNREADABLE: Final = frozenset(
+    {sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ, sqlite3.SQLITE_IOERR_CORRUPTFS}
+)
+_NO_ACCESS: Final = frozenset(
+    {sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_NOMEM}
+)
 _LITTLE: Final = 1 << 20
 
 
@@ -44,6 +50,14 @@ def code_of(error: BaseException) -> int:
 def is_busy(error: BaseException) -> bool:
     """Whether trying the same again may succeed by itself."""
     return (code_of(error) & 0xFF) in _BUSY
+
+
+def says_nothing_of_contents(error: sqlite3.Error) -> bool:
+    """Whether this was no room, no access or a busy file: what is stored was not judged by it."""
+    code = code_of(error)
+    if code & 0xFF == sqlite3.SQLITE_IOERR:
+        return code not in _UNREADABLE
+    return (code & 0xFF) in _BUSY | _NO_ACCESS
 
 
 def translate(error: sqlite3.Error, path: Path, waited_seconds: float) -> CheckpointStoreError:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+import sqlite3
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from sqlalchemy import text
 
-from checkpoint_store._db import target
+from checkpoint_store._db import failures, target
 from checkpoint_store._db.backup import backups_of
 from checkpoint_store._db.checkup import MISCOUNTED
 from checkpoint_store._db.engine import Database
@@ -20,7 +21,7 @@ from checkpoint_store.locks import file_lock, holders
 from checkpoint_store.state import RELEASED_VERSIONS, SCHEMA_VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -89,7 +90,7 @@ class Opener:
         """Make the store anew from every copy, whatever its state; see :func:`recover.recover`."""
         from checkpoint_store._db import recover  # noqa: PLC0415 - a sound store never comes here
 
-        with self._locked():
+        with self._locked(), self._storage_errors():
             return recover.recover(self.path, self.state_files, reason, accept_loss=accept_loss)
 
     def downgrade(self, to: str) -> None:
@@ -103,6 +104,13 @@ class Opener:
             finally:
                 database.close()
 
+    @contextmanager
+    def _storage_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise storage_error(error, self.path) from error
+
     def _locked(self) -> AbstractContextManager[None]:
         return file_lock(lock_path(self.path), self.lock_timeout_seconds)
 
@@ -112,10 +120,11 @@ class Opener:
         try:
             return self._open_sound(migrate=migrate, locked=True)  # another process was faster
         except StoreDamaged as error:
-            if recover.was_interrupted(self.path):
-                self.report = recover.finish_interrupted(self.path)
-            else:
-                self.report = recover.recover(self.path, self.state_files, error.reason)
+            with self._storage_errors():
+                if recover.was_interrupted(self.path):
+                    self.report = recover.finish_interrupted(self.path)
+                else:
+                    self.report = recover.recover(self.path, self.state_files, error.reason)
         return self._open_sound(migrate=migrate, locked=True)
 
     def _open_sound(self, *, migrate: bool, locked: bool = False) -> Database:
@@ -185,7 +194,10 @@ class Opener:
         from checkpoint_store._db import salvage  # noqa: PLC0415 - only after an unclean end
 
         if self.path.exists() and not holders(self.path):
-            found = salvage.foreign_sidecar(self.path, self.state_files)
+            try:
+                found = salvage.foreign_sidecar(self.path, self.state_files)
+            except sqlite3.Error as error:
+                raise failures.translate(error, self.path, self.lock_timeout_seconds) from error
             if found is not None:
                 raise StoreDamaged(self.path, found)
 
@@ -208,16 +220,18 @@ class Opener:
             return EMPTY
         if not os.access(path, os.R_OK | os.W_OK):
             raise StoreTargetError(path, "no permission to read and write it; open it with read_only=True to read")
+        # A log that no one has open and that holds nothing whole is read again and again for ten seconds by whoever
+        # may not rebuild its index.
+        if not (self._log_exists() and not holders(path)):
+            with suppress(StorageUnavailableError):
+                reading = ReadOnlyDatabase(path, lock_timeout_seconds=self.lock_timeout_seconds)
+                return inspect(reading, self.state_files)
+        # A log without its index (after a power cut, or copied from elsewhere): only a writer can read it.
+        database = self._database()
         try:
-            reading = ReadOnlyDatabase(path, lock_timeout_seconds=self.lock_timeout_seconds)
-            return inspect(reading, self.state_files)
-        except StorageUnavailableError:
-            # A log without its index (copied from elsewhere, or a first open just now): only a writer can read it.
-            database = self._database()
-            try:
-                return inspect(database, self.state_files)
-            finally:
-                database.close()
+            return inspect(database, self.state_files)
+        finally:
+            database.close()
 
     def _make_current(self) -> None:
         """Create the file, or bring it to the newest schema. Called under the lock file."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store import codec
-from checkpoint_store._db import frames
+from checkpoint_store._db import failures, frames
 from checkpoint_store._db.checkup import MISCOUNTED
 from checkpoint_store._db.schema import jobs as jobs_table
 from checkpoint_store.files import create_private
@@ -216,7 +216,9 @@ def _is_sound(path: Path, how: str = _ALONE) -> bool:
                 and driver.execute("PRAGMA foreign_key_check").fetchone() is None
                 and driver.execute(MISCOUNTED).fetchone() is None
             )
-    except sqlite3.Error:
+    except sqlite3.Error as error:
+        if failures.says_nothing_of_contents(error):
+            raise  # a full disk must not make a sound log look foreign
         return False
 
 

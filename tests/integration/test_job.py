@@ -6,6 +6,7 @@ import sqlite3
 import threading
 from contextlib import closing
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
@@ -671,3 +672,13 @@ def test_a_damaged_result_is_not_carried_over(damaged: Any, open_store: Opener) 
     with pytest.raises(StoreDamaged):
         store.open_job("f", chunks=["x", "a", "b", "c"], on_change="reuse")
     assert [one.job_id for one in store.jobs()] == [job.job_id]
+
+
+def test_what_would_be_written_into_a_removed_store_is_refused(tmp_path: Path) -> None:
+    """A chunk is not acknowledged into a file that is no longer there."""
+    store = CheckpointStore(tmp_path / "talks.db", state_file=None)
+    job = store.open_job("talk.txt", total_chunks=2)
+    (tmp_path / "talks.db").rename(tmp_path / "away.db")
+    with pytest.raises(StorageUnavailableError):
+        job.complete(0, "lost otherwise")
+    store.close()
