@@ -6,8 +6,7 @@ import sqlite3
 import threading
 from contextlib import closing
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 from conftest import Children, Opener, files_with
@@ -27,6 +26,9 @@ from checkpoint_store import (
     StorageUnavailableError,
     StoreDamaged,
 )
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.fixture
