@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store._db import queries
 from checkpoint_store.errors import CheckpointStoreError, JobNotFound, StateFormatError
-from checkpoint_store.files import replace_file, storage_error, sweep
+from checkpoint_store.files import leftovers, replace_file, storage_error, sweep
 from checkpoint_store.forks import ForkAware, watch
 from checkpoint_store.locks import file_lock
 from checkpoint_store.state import SCHEMA_VERSION
@@ -97,6 +97,13 @@ class StateFile(ForkAware):
     def forget_in_child(self) -> None:
         """After a fork, in the child: the thread that was writing does not exist here."""
         self._busy = threading.Lock()
+
+    def sweep(self) -> None:
+        """Remove what killed runs left behind, unless someone is writing now: the next open does it then."""
+        if leftovers(self.path) or leftovers(self.backup):
+            with suppress(CheckpointStoreError), file_lock(self._lock, 0.0):
+                sweep(self.path)
+                sweep(self.backup)
 
     def follow(self, job_id: str) -> None:
         """A chunk of this job was completed: write the file if it has cost less than its share so far."""

@@ -113,9 +113,14 @@ def _copy(source: Path, target: Path) -> None:
         os.fsync(copy.fileno())
 
 
+def leftovers(path: Path) -> list[Path]:
+    """Return what killed writers of ``path`` left behind, and what a writer is at work on now."""
+    return list(path.parent.glob(f"{_escape(path.name)}{_TEMPORARY}{'[0-9a-f]' * 2 * _RANDOM_BYTES}"))
+
+
 def sweep(path: Path) -> None:
     """Remove what killed writers of ``path`` left behind. Call it under the lock that the writers hold."""
-    for leftover in path.parent.glob(f"{_escape(path.name)}{_TEMPORARY}{'[0-9a-f]' * 2 * _RANDOM_BYTES}"):
+    for leftover in leftovers(path):
         with suppress(OSError):
             leftover.unlink()
 

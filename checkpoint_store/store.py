@@ -104,6 +104,8 @@ class CheckpointStore:
         self.recovery: Final = opener.report
         """What opening had to recover, or None."""
         try:
+            if self._room.state_file is not None:
+                self._room.state_file.sweep()
             self._import_what_is_left(waiting)
             if self.recovery is not None:
                 warnings.warn(str(self.recovery), StoreRecovered, stacklevel=2)
