@@ -71,6 +71,18 @@ class StoreBusy(CheckpointStoreError):  # noqa: N818 - public name fixed by the 
         )
 
 
+class ErasureUnfinished(CheckpointStoreError):  # noqa: N818 - it is what was left
+    """What was deleted is no longer in the store, but its bytes are still in the log: a reader was in the way."""
+
+    def __init__(self, path: Path | str, what: str, waited_seconds: float, holders: Sequence[int] = ()) -> None:
+        self.path, self.what, self.waited_seconds, self.holders = str(path), what, waited_seconds, tuple(holders)
+        who = "process " + ", ".join(map(str, self.holders)) if self.holders else "another process"
+        super().__init__(
+            f"{what} is deleted from {self.path}, but its bytes are still in {self.path}-wal: {who} kept reading for "
+            f"{waited_seconds:g} s. End that; the log goes when the last one closes the store."
+        )
+
+
 class StorageFullError(CheckpointStoreError):
     """There was no room to write. What had been recorded is safe; the same object works on once there is."""
 

@@ -151,18 +151,6 @@ class StateFile(ForkAware):
         finally:
             self._credit -= time.monotonic() - started
 
-    def remove(self) -> None:
-        """Remove the file, the one before it, and whatever a killed writer left."""
-        with self._busy, file_lock(self._lock, self._lock_timeout_seconds):
-            self._behind = None
-            sweep(self.path)
-            sweep(self.backup)
-            try:
-                self.path.unlink(missing_ok=True)
-                self.backup.unlink(missing_ok=True)
-            except OSError as error:
-                raise storage_error(error, self.path) from error
-
     def forget(self, job_id: str) -> None:
         """This job was deleted: nothing of it is written again, and neither the file nor the one before shows it."""
         if self._behind == job_id:

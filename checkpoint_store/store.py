@@ -251,22 +251,18 @@ class CheckpointStore:
         """
         database = self._open
 
-        def work(connection: Connection) -> None:
-            queries.delete_job(connection, queries.find_job(connection, job_id, self.path).job_id)
+        def work(connection: Connection) -> str:
+            found = queries.find_job(connection, job_id, self.path).job_id
+            queries.delete_job(connection, found)
+            return found
 
-        # The state file goes first: one that outlived its job would be taken for a job that the store has lost.
-        self._remove_state_file_of(self.job(job_id).job_id)
-        database.write(work)
-        if isinstance(database, Database):
-            database.scrub_log(queries.touch)
-            remove_backups(self.path)
-
-    def _remove_state_file_of(self, job_id: str) -> None:
+        # From here on it is deleted: killed in what follows, the next open ends it.
+        deleted = database.write(work)
         if self._room.state_file is not None:
-            self._room.state_file.forget(job_id)
-            seen = glance(self._room.state_file.path)
-            if self.current_job_id() == job_id or (seen is not None and seen[0] == job_id):
-                self._room.state_file.remove()
+            self._room.state_file.forget(deleted)
+        remove_backups(self.path)
+        if isinstance(database, Database):
+            database.scrub_log(queries.touch, f"job {deleted}")
 
     # -- states
 
@@ -311,30 +307,42 @@ class CheckpointStore:
         state_file = self._room.state_file
         if state_file is None or not (state_file.path.exists() or state_file.backup.exists()):
             return
-        if self._records(limit=1):
-            self._import_what_is_ahead(state_file.path)
+        if waiting is None and self._records(limit=1):
+            self._import_what_is_ahead(state_file)
             return
         state, redacted = without_secrets(waiting or first_sound(state_file.path, state_file.backup))
+        if self._was_deleted(state.job_id):
+            state_file.forget(state.job_id)
+            return
+        if waiting is None:
+            self._announce(state.job_id, len(state.completed_chunks), 0)
         self._save(state, replace=False)
         if redacted:
             state_file.backup.unlink(missing_ok=True)
 
-    def _import_what_is_ahead(self, path: Path) -> None:
+    def _import_what_is_ahead(self, state_file: StateFile) -> None:
+        path = state_file.path
         seen = glance(path)
         if seen is None:
             return
         row = self._open.read_row("SELECT completed_count FROM jobs WHERE job_id = ?", (seen[0],))
         known = 0 if row is None else row[0]
-        if seen[1] > known:
+        if row is None and self._was_deleted(seen[0]):
+            state_file.forget(seen[0])
+        elif seen[1] > known:
             try:
                 self._save(without_secrets(read_state(path))[0], replace=False)
             except ChunkAlreadyCompleted as error:
                 reason = f"{path.name} knows of more completed chunks, and contradicts it in chunk {error.chunk_index}"
                 raise StoreDamaged(self.path, reason, job_id=error.job_id) from error
-            message = (
-                f"{path} knew of {seen[1]} completed chunks of job {seen[0]}, and {self.path} of {known}: taken in"
-            )
-            warnings.warn(message, StoreRecovered, stacklevel=5)
+            self._announce(seen[0], seen[1], known)
+
+    def _announce(self, job_id: str, completed: int, known: int) -> None:
+        message = f"{self.state_file} knew of {completed} completed chunks of job {job_id}, and {self.path} of {known}"
+        warnings.warn(f"{message}: taken in", StoreRecovered, stacklevel=6)
+
+    def _was_deleted(self, job_id: str) -> bool:
+        return self._open.read(lambda connection: queries.was_deleted(connection, job_id))
 
     # -- the store itself
 

@@ -21,8 +21,9 @@ import sqlalchemy.exc
 from checkpoint_store._db import failures
 from checkpoint_store._db.connect import Durability, connect
 from checkpoint_store._db.driver import Openings, discard, driver_error, driver_of, make_engine
-from checkpoint_store.errors import CheckpointStoreError, StorageUnavailableError
+from checkpoint_store.errors import CheckpointStoreError, ErasureUnfinished, StorageUnavailableError
 from checkpoint_store.forks import ForkAware, watch
+from checkpoint_store.locks import holders
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -231,17 +232,23 @@ class Database(ForkAware):
         self._log_bytes = 0
         return bool(not busy and pages == copied)
 
-    def scrub_log(self, touch: Callable[[sqlite3.Connection], object]) -> None:
+    def scrub_log(self, touch: Callable[[sqlite3.Connection], object], what: str) -> None:
         """Leave nothing of earlier transactions in the log; ``touch`` is a small write that follows them.
 
         After a complete checkpoint the next commit starts the log again, and cuts it off behind itself.
+
+        Raises:
+            ErasureUnfinished: a reader was in the way all the time; ``what`` was deleted, and is still in the log.
         """
         with self._write_lock:
             driver = driver_of(self._sql_writer())
             driver.execute("PRAGMA journal_size_limit = 0")
             try:
                 deadline = time.monotonic() + self.lock_timeout_seconds
-                while not self._checkpoint(driver) and time.monotonic() < deadline:
+                while not self._checkpoint(driver):
+                    if time.monotonic() >= deadline:
+                        others = [pid for pid in holders(self.path) if pid != os.getpid()]
+                        raise ErasureUnfinished(self.path, what, self.lock_timeout_seconds, others)
                     time.sleep(0.005)
                 self.write_locked(touch)
             finally:

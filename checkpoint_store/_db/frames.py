@@ -33,6 +33,16 @@ class Frame(NamedTuple):
     sound: bool
 
 
+def holds_a_commit(log: Path) -> bool:
+    """Whether SQLite would find a whole transaction in a log."""
+    for frame in frames(log):
+        if not frame.sound:
+            return False
+        if frame.size:
+            return True
+    return False
+
+
 def broken_inside(log: Path) -> bool:
     """Whether commits stand behind a broken frame of a log, which SQLite would pass over in silence."""
     broken, commits = False, 0

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from sqlalchemy import text
 
 from checkpoint_store._db import failures, target
-from checkpoint_store._db.backup import backups_of
+from checkpoint_store._db.backup import backups_of, remove_backups
 from checkpoint_store._db.checkup import MISCOUNTED
+from checkpoint_store._db.driver import driver_of
 from checkpoint_store._db.engine import Database
 from checkpoint_store._db.reading import ReadOnlyDatabase
 from checkpoint_store._db.target import EMPTY, check_version, inspect, lock_path
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
 
 _QUICK_TO_CHECK_BYTES = 8 * 1024 * 1024
 """A file of this size is checked in some milliseconds, so each time; a larger one after an unclean end."""
-
-
-_COUNTS = "SELECT job_id, completed_count FROM jobs"
 
 
 class Opener:
@@ -167,9 +165,12 @@ class Opener:
         for backup in backups_of(self.path)[:1]:
             from checkpoint_store._db import salvage  # noqa: PLC0415 - only beside a backup
 
-            counts = database.read(lambda connection: {row[0]: row[1] for row in connection.execute(text(_COUNTS))})
-            if salvage.ahead_of(counts, backup, self.state_files):
+            its_counts, _ = salvage.counts_of(backup)
+            counts, deleted = database.read(lambda connection: salvage.known(driver_of(connection)))
+            if salvage.lacks(counts, deleted, its_counts):
                 raise StoreDamaged(self.path, f"the backup {backup.name} knows of more completed chunks")
+            if deleted.keys() & its_counts.keys():  # deleting was killed before it came to the backups
+                remove_backups(self.path)
 
     def _place(self) -> tuple[int, int]:
         try:
@@ -195,7 +196,7 @@ class Opener:
 
         if self.path.exists() and not holders(self.path):
             try:
-                found = salvage.foreign_sidecar(self.path, self.state_files)
+                found = salvage.foreign_sidecar(self.path)
             except sqlite3.Error as error:
                 raise failures.translate(error, self.path, self.lock_timeout_seconds) from error
             if found is not None:

@@ -10,14 +10,14 @@ from sqlalchemy import and_, bindparam, case, func, literal_column, select
 from checkpoint_store import codec
 from checkpoint_store._db import lane
 from checkpoint_store._db.driver import driver_of
-from checkpoint_store._db.schema import chunk_results, completed_chunks, jobs
+from checkpoint_store._db.schema import chunk_results, completed_chunks, deleted_jobs, jobs
 from checkpoint_store.errors import JobNotFound, StoreDamaged
 from checkpoint_store.plan import Plan
-from checkpoint_store.state import SCHEMA_VERSION, JobStatus, ProcessingState
+from checkpoint_store.state import SCHEMA_VERSION, JobStatus, ProcessingState, now
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from sqlalchemy import Connection, RowMapping
@@ -104,6 +104,7 @@ def list_jobs(
 
 def insert_job(connection: Connection, values: dict[str, Any]) -> None:
     """Add a job as the newest and the current one."""
+    connection.execute(deleted_jobs.delete().where(deleted_jobs.c.job_id == values["job_id"]))
     connection.execute(jobs.update().where(jobs.c.is_current == 1).values(is_current=0))
     connection.execute(jobs.insert().values(**values, job_number=_NEXT_NUMBER, is_current=1))
 
@@ -127,9 +128,25 @@ def update_job(connection: Connection, job_id: str, path: Path, **values: Any) -
 
 
 def delete_job(connection: Connection, job_id: str) -> None:
-    """Remove a job with its completed chunks and results; freed space is overwritten (``secure_delete``)."""
+    """Remove a job with its completed chunks and results; freed space is overwritten (``secure_delete``).
+
+    That it was deleted is kept, so that no older copy brings it back.
+    """
     connection.execute(chunk_results.delete().where(_R.job_id == job_id))
     connection.execute(jobs.delete().where(jobs.c.job_id == job_id))
+    keep_deleted(connection, {job_id: now()})
+
+
+def keep_deleted(connection: Connection, deleted: Mapping[str, str]) -> None:
+    """Record that these jobs were deleted (job id, when)."""
+    if deleted:
+        rows = [{"job_id": job_id, "deleted_at": moment} for job_id, moment in deleted.items()]
+        connection.execute(deleted_jobs.insert().prefix_with("OR IGNORE"), rows)
+
+
+def was_deleted(connection: Connection, job_id: str) -> bool:
+    """Return whether a job of this id was deleted, and not taken in again since."""
+    return connection.execute(select(deleted_jobs).where(deleted_jobs.c.job_id == job_id)).first() is not None
 
 
 def finish_if_done(connection: Connection, job_id: str) -> bool:

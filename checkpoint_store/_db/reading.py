@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import sqlalchemy.exc
 
-from checkpoint_store._db import failures
+from checkpoint_store._db import failures, frames
 from checkpoint_store._db.connect import connect_read_only
 from checkpoint_store._db.driver import Openings, driver_error, driver_of, make_engine
 from checkpoint_store._db.engine import Database
@@ -80,10 +80,14 @@ class ReadOnlyDatabase:
         """What would have changed if anyone wrote since; None while someone has the file open."""
         if Openings.is_open(self.path):
             return None
-        for suffix in ("-wal", "-journal"):
-            with suppress(OSError):
-                if os.stat(f"{self.path}{suffix}").st_size or suffix == "-wal":
-                    return None
+        with suppress(OSError):
+            if os.stat(f"{self.path}-journal").st_size:
+                return None
+        log = self.path.with_name(f"{self.path.name}-wal")
+        # Whoever has a log open has its index open too. SQLite would look for a whole transaction in such a log again
+        # and again for ten seconds.
+        if log.exists() and (os.path.exists(f"{self.path}-shm") or frames.holds_a_commit(log)):  # noqa: PTH110
+            return None
         try:
             status = self.path.stat()
         except FileNotFoundError:

@@ -102,11 +102,12 @@ def recover(path: Path, state_files: Iterable[Path], reason: str, *, accept_loss
     state_files = tuple(state_files)
     _sweep(path)
     copies = _copies(path, state_files)
+    deleted = _without_deleted(copies)
     if not any(copy.jobs for copy in copies) and not accept_loss:
         raise StoreDamaged(path, f"{reason}; no job reads of it or of any other copy", remedy=_accepting(path))
     fresh = path.with_name(f"{path.name}.tmp-{secrets.token_hex(6)}")
     try:
-        jobs = _build(fresh, copies)
+        jobs = _build(fresh, copies, deleted)
         report = RecoveryReport(path, reason, jobs, ())
         if any(job.loses for job in jobs) and not accept_loss:
             raise StoreDamaged(path, _what_would_be_lost(report), remedy=_accepting(path))  # noqa: TRY301
@@ -247,7 +248,7 @@ def _remove_all(path: Path) -> None:
 def _copies(path: Path, state_files: Sequence[Path]) -> list[Copy]:
     only_a_log = has_bytes(f"{path}-wal") and not has_bytes(str(path))
     base = _pages_of_a_new_store(path) if only_a_log else b""
-    copies = read_store(path, "the damaged file", state_files, base)
+    copies = read_store(path, "the damaged file", base)
     if ready_path(path).exists():
         copies.append(read_copy(ready_path(path), "a recovery that was interrupted"))
     for backup in backups_of(path)[:_MOST_BACKUPS]:
@@ -264,9 +265,27 @@ def _copies(path: Path, state_files: Sequence[Path]) -> list[Copy]:
     return copies + torn
 
 
+def _without_deleted(copies: list[Copy]) -> dict[str, str]:
+    """Drop from each copy the jobs that were deleted later, and return when that was.
+
+    A state file is removed with its job; one that is there beside a backup which has the job as deleted is newer.
+    """
+    deleted: dict[str, str] = {}
+    for position, copy in enumerate(copies):
+        for job_id, moment in copy.deleted.items():
+            if any(job_id in better.jobs for better in copies[: position + 1]):
+                continue
+            deleted[job_id] = moment
+            for older in copies[position:]:
+                if not (copy.backup and older.state):
+                    older.jobs.pop(job_id, None)
+                    older.chunks.pop(job_id, None)
+    return {job_id: moment for job_id, moment in deleted.items() if not any(job_id in copy.jobs for copy in copies)}
+
+
 def _state_copy(path: Path) -> Copy:
     state = ProcessingState.from_json(path.read_bytes())
-    copy = Copy(f"the state file {path.name}")
+    copy = Copy(f"the state file {path.name}", state=True)
     copy.jobs[state.job_id] = _job_values(state)
     results = state.results()
     for index in state.completed_chunks:
@@ -302,12 +321,13 @@ def _job_values(state: ProcessingState) -> dict[str, Any]:
 # -- the new file
 
 
-def _build(fresh: Path, copies: list[Copy]) -> tuple[JobRecovery, ...]:
+def _build(fresh: Path, copies: list[Copy], deleted: dict[str, str]) -> tuple[JobRecovery, ...]:
     create_private(fresh)
     database = Database(fresh, durability="power-loss", lock_timeout_seconds=10.0)
     try:
         migrate.upgrade(database, SCHEMA_VERSION)
         jobs = database.write(lambda connection: _fill(connection, copies, fresh))
+        database.write(lambda connection: queries.keep_deleted(connection, deleted))
     finally:
         database.close()
     return jobs
@@ -316,7 +336,7 @@ def _build(fresh: Path, copies: list[Copy]) -> tuple[JobRecovery, ...]:
 def _pages_of_a_new_store(path: Path) -> bytes:
     fresh = path.with_name(f"{path.name}.tmp-{secrets.token_hex(6)}")
     try:
-        _build(fresh, [])
+        _build(fresh, [], {})
         return fresh.read_bytes()
     finally:
         _remove_all(fresh)

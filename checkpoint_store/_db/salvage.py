@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import secrets
 import shutil
 import sqlite3
@@ -19,14 +18,13 @@ from checkpoint_store._db.schema import jobs as jobs_table
 from checkpoint_store.files import create_private
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 _JOB_COLUMNS: Final = tuple(column.name for column in jobs_table.columns)
 _MOST_JOBS: Final = 100_000
 _ALONE: Final = "mode=ro&immutable=1"
 """No one has it open (the caller has seen to that), so no lock, and no file beside it, is needed."""
-_JOB_ID: Final = re.compile(rb'\n  "job_id": "([^"\\]+)",\n')
 _PATIENCE: Final = 512
 """So many keys in a row may fail to read before the steps grow."""
 
@@ -50,10 +48,14 @@ class Copy:
     name: str
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
     chunks: dict[str, dict[int, Chunk]] = field(default_factory=dict)
+    deleted: dict[str, str] = field(default_factory=dict)
+    """When which job was deleted."""
     complete: bool = True
     """Whether everything in it could be read."""
     backup: bool = False
     """Whether it is from an earlier time than the store."""
+    state: bool = False
+    """Whether it is a state file."""
     torn: bool = False
     """Whether it is the beginning of a state file, without the job's config."""
 
@@ -62,7 +64,7 @@ class Copy:
         return self.chunks.setdefault(job_id, {}).setdefault(index, Chunk(at, None, None))
 
 
-def read_store(path: Path, name: str, state_files: Iterable[Path] = (), base: bytes = b"") -> list[Copy]:
+def read_store(path: Path, name: str, base: bytes = b"") -> list[Copy]:
     """Return what can be read of the store file at ``path``, which no one has open, best first. Changes nothing.
 
     ``base`` are the pages of a new store, for a log without a file.
@@ -84,7 +86,7 @@ def read_store(path: Path, name: str, state_files: Iterable[Path] = (), base: by
             create_private(part)
             shutil.copyfile(f"{path}{suffix}", part)
         together = read_copy(apart, name, how="mode=rw")
-        if _has_foreign_journal(path) or not _is_own(path, apart, state_files, "mode=rw"):
+        if _has_foreign_journal(path) or not _is_own(path, apart, "mode=rw"):
             alone.name = f"{name} without its log"
             found = [alone, together]
         else:
@@ -125,6 +127,7 @@ def read_copy(path: Path, name: str, *, how: str = _ALONE) -> Copy:
     copy = Copy(name)
     try:
         with closing(_open(path, how)) as driver:
+            copy.deleted = _deleted(driver)
             _read_jobs(driver, copy)
             _read_completed(driver, copy)
             _read_results(driver, copy)
@@ -133,7 +136,7 @@ def read_copy(path: Path, name: str, *, how: str = _ALONE) -> Copy:
     return copy
 
 
-def foreign_sidecar(path: Path, state_files: Iterable[Path]) -> str | None:
+def foreign_sidecar(path: Path) -> str | None:
     """Return why the log or journal beside a file that no one has open is not its own, or None where it may be.
 
     Asked before SQLite takes it in, which cannot be undone.
@@ -144,26 +147,32 @@ def foreign_sidecar(path: Path, state_files: Iterable[Path]) -> str | None:
         return None
     if frames.broken_inside(path.with_name(f"{path.name}-wal")):
         return "the log beside it is broken in the middle, and more was committed behind that"
-    own = _is_own(path, path, state_files, "mode=ro")
+    own = _is_own(path, path, "mode=ro")
     return None if own else "the log beside it is of another time or of another file"
 
 
-def ahead_of(counts: dict[str, int], backup: Path, state_files: Iterable[Path]) -> bool:
-    """Whether a backup knows of more than a store that has these counts by job: the store went back in time.
-
-    A single job that the store lacks counts only where a state file still shows what the store lacks: else the job was
-    deleted, and its backups are about to be.
-    """
-    known = _counts(backup, _ALONE)
-    if any(counts.get(job_id, count) < count for job_id, count in known.items()):
-        return True
-    gone = sum(job_id not in counts for job_id in known)
-    return gone > 1 or (gone == 1 and any(_shows_another(file, counts) for file in state_files))
+def counts_of(path: Path, how: str = _ALONE) -> tuple[dict[str, int], dict[str, str]]:
+    """Return the completed chunks of each job at ``path``, and the jobs deleted there; nothing if it does not read."""
+    with suppress(sqlite3.Error), closing(_open(path, how)) as driver:
+        return known(driver)
+    return {}, {}
 
 
-def _shows_another(state_file: Path, counts: dict[str, int]) -> bool:
-    found = _JOB_ID.search(_content(state_file)[:4096])
-    return found is not None and found[1].decode("utf-8", "replace") not in counts
+def known(driver: sqlite3.Connection) -> tuple[dict[str, int], dict[str, str]]:
+    """Return the number of completed chunks of each job, and when which job was deleted."""
+    counts = dict(driver.execute("SELECT job_id, completed_count FROM jobs").fetchall())
+    return counts, _deleted(driver)
+
+
+def lacks(has: dict[str, int], deleted: dict[str, str], other: dict[str, int]) -> bool:
+    """Whether what has these counts, and deleted those jobs, knows less than another copy: it went back in time."""
+    return any(has.get(job_id, -1) < count and job_id not in deleted for job_id, count in other.items())
+
+
+def _deleted(driver: sqlite3.Connection) -> dict[str, str]:
+    with suppress(sqlite3.Error):
+        return dict(driver.execute("SELECT job_id, deleted_at FROM deleted_jobs").fetchall())
+    return {}
 
 
 def _has_foreign_journal(path: Path) -> bool:
@@ -171,35 +180,11 @@ def _has_foreign_journal(path: Path) -> bool:
     return has_bytes(f"{path}-journal") and _is_sound(path) and _has_log_mode(path)
 
 
-def _is_own(alone: Path, together: Path, state_files: Iterable[Path], how: str) -> bool:
-    """Whether a log carries a file forward: it never spoils it, and never takes chunks from a job.
-
-    It may take one whole job, as its last act, which is what deleting one looks like; but the state file that shows it
-    is removed before that.
-    """
+def _is_own(alone: Path, together: Path, how: str) -> bool:
+    """Whether a log carries a file forward: it never spoils it, and takes no chunk and no job without saying so."""
     if not _is_sound(alone):
         return True
-    if not _is_sound(together, how):
-        return False
-    before, after = _counts(alone, _ALONE), _counts(together, how)
-    if any(after.get(job_id, count) < count for job_id, count in before.items()):
-        return False
-    gone = [job_id.encode() for job_id in before if job_id not in after]
-    if len(gone) > 1 or (gone and any(job_id not in before for job_id in after)):
-        return False
-    return not any(job_id in _content(state_file) for state_file in state_files for job_id in gone)
-
-
-def _content(path: Path) -> bytes:
-    with suppress(OSError):
-        return path.read_bytes()
-    return b""
-
-
-def _counts(path: Path, how: str) -> dict[str, int]:
-    with suppress(sqlite3.Error), closing(_open(path, how)) as driver:
-        return dict(driver.execute("SELECT job_id, completed_count FROM jobs").fetchall())
-    return {}
+    return _is_sound(together, how) and not lacks(*counts_of(together, how), counts_of(alone)[0])
 
 
 def _has_log_mode(path: Path) -> bool:
@@ -330,7 +315,7 @@ def read_torn_state(path: Path, name: str) -> Copy:
 
     It has one line for each result, so those before the first line that does not read are in their places.
     """
-    copy = Copy(name, complete=False, torn=True)
+    copy = Copy(name, complete=False, state=True, torn=True)
     with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
         lines = iter(path.read_bytes().split(b"\n"))
         next(lines)

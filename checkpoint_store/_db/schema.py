@@ -98,6 +98,15 @@ chunk_results: Final = Table(
     Column("digest", Text, nullable=False),
 )
 
+deleted_jobs: Final = Table(
+    "deleted_jobs",
+    metadata,
+    # So that no older copy of the store, and no state file, brings back what was deleted.
+    Column("job_id", Text, primary_key=True, nullable=False),
+    Column("deleted_at", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 VIEWS: Final = {
     "job_progress": """
 CREATE VIEW job_progress AS

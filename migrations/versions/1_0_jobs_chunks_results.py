@@ -90,12 +90,20 @@ def upgrade() -> None:
         sa.Column("digest", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("result_id", name=op.f("pk_chunk_results")),
     )
+    op.create_table(
+        "deleted_jobs",
+        sa.Column("job_id", sa.Text(), nullable=False),
+        sa.Column("deleted_at", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("job_id", name=op.f("pk_deleted_jobs")),
+        sqlite_with_rowid=False,
+    )
     op.execute(_JOB_PROGRESS)
 
 
 def downgrade() -> None:
     """Leave an empty database. The library never does this by itself: it would lose every job."""
     op.execute("DROP VIEW job_progress")
+    op.drop_table("deleted_jobs")
     op.drop_table("chunk_results")
     op.drop_table("completed_chunks")
     op.drop_index("uq_jobs_is_current", "jobs")

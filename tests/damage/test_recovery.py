@@ -677,3 +677,55 @@ def test_restoring_an_older_backup_is_not_undone(tmp_path: Path) -> None:
     for _ in range(2):
         with CheckpointStore(tmp_path / "talks.db") as store:
             assert sorted(index for index, _ in store.job(job_id).items()) == [0, 1, 2, 3]
+
+
+def test_a_store_without_jobs_beside_a_state_file_that_has_one_is_announced(tmp_path: Path) -> None:
+    """A store that lost every job with its log takes in its state file with a warning, and not in silence."""
+    job_id = _make(tmp_path, done=5, backup=False)
+    (tmp_path / "talks.db").unlink()
+    CheckpointStore(tmp_path / "talks.db", state_file=None).close()
+    with pytest.warns(StoreRecovered, match="taken in"):
+        store = CheckpointStore(tmp_path / "talks.db")
+    with store:
+        assert len(list(store.job(job_id).results())) == 5
+
+
+def test_a_store_whose_log_has_no_whole_transaction_is_read_at_once(tmp_path: Path) -> None:
+    """A reader neither waits nor writes beside what a power cut left of the first bytes of a log."""
+    job_id = _make(tmp_path, done=5)
+    (tmp_path / "talks.db-wal").write_bytes(bytes.fromhex("377f0682") + bytes(40))
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with CheckpointStore(tmp_path / "talks.db", read_only=True, lock_timeout_seconds=0.5) as store:
+        assert len(list(store.job(job_id).results())) == 5
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_deletion_that_was_killed_is_ended_by_the_next_open(tmp_path: Path) -> None:
+    """Once a job is deleted in the store, no backup and no state file brings it back; they are removed."""
+    job_id = _make(tmp_path)
+    with closing(sqlite3.connect(tmp_path / "talks.db")) as driver, driver:
+        driver.execute("PRAGMA foreign_keys = ON")
+        driver.execute("INSERT INTO deleted_jobs VALUES (?, '2026-01-01T00:00:00.000Z')", (job_id,))
+        driver.execute("DELETE FROM chunk_results")
+        driver.execute("DELETE FROM jobs")
+    with CheckpointStore(tmp_path / "talks.db") as store:
+        assert store.jobs() == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["talks.db", "talks.lock"]
+
+
+def test_a_recovery_does_not_bring_back_what_was_deleted(tmp_path: Path) -> None:
+    """The damaged store says that it was deleted, so an older backup does not count."""
+    job_id = _make(tmp_path, done=5)
+    kept = tmp_path / "kept"
+    with CheckpointStore(tmp_path / "talks.db") as store:
+        store.open_job("other.srt", total_chunks=1).complete(0, "other")
+        store.backup(kept)
+        store.delete_job(job_id)
+    kept.rename(tmp_path / "talks.db.backup-1.0-0001")
+    with closing(sqlite3.connect(tmp_path / "talks.db")) as driver, driver:
+        driver.execute("UPDATE jobs SET completed_count = 0")
+    with pytest.warns(StoreRecovered):
+        store = CheckpointStore(tmp_path / "talks.db")
+    with store:
+        assert [job.file_name for job in store.jobs()] == ["other.srt"]
+        assert list(store.jobs()[0].results()) == ["other"]

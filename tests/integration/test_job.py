@@ -18,6 +18,7 @@ from checkpoint_store import (
     ChunkAlreadyCompleted,
     ChunkNotCompleted,
     ChunkOutOfRange,
+    ErasureUnfinished,
     InvalidArgumentError,
     InvalidResultError,
     Job,
@@ -574,10 +575,56 @@ def test_delete_job_leaves_no_byte_in_any_file(store: CheckpointStore, open_stor
     assert second.job(job.job_id).progress().completed_chunks == 3
     assert files_with(store.path.parent, "CANARY")
     second.delete_job(job.job_id)
-    assert files_with(store.path.parent, "CANARY", job.job_id) == []
+    assert files_with(store.path.parent, "CANARY", "gone") == []
     second.close()
     store.close()
-    assert files_with(store.path.parent, "CANARY", job.job_id) == []
+    assert files_with(store.path.parent, "CANARY", "gone") == []
+
+
+def test_a_deleted_job_comes_back_from_no_state_file(tmp_path: Path) -> None:
+    """Not even from one that the store which deleted it knew nothing of: it is removed when it is found."""
+    target = tmp_path / "talks.db"
+    with CheckpointStore(target) as store:
+        job_id = store.open_job("gone", total_chunks=1).job_id
+        store.job(job_id).complete(0, "CANARY-RESULT")
+    with CheckpointStore(target, state_file=None) as store:
+        store.delete_job(job_id)
+    assert files_with(tmp_path, "CANARY") == ["talks.json"]
+    with CheckpointStore(target) as store:
+        assert store.jobs() == []
+    assert files_with(tmp_path, "CANARY") == []
+
+
+def test_a_deleted_job_that_is_imported_again_is_a_job_again(store: CheckpointStore, job: Job, tmp_path: Path) -> None:
+    """Whoever asks for it gets it, now and at the next open."""
+    for index in range(4):
+        job.complete(index, f"r{index}")
+    exported = job.export(tmp_path / "kept.json")
+    store.delete_job(job.job_id)
+    store.import_state(exported)
+    store.close()
+    with CheckpointStore(store.path) as again:
+        assert list(again.job(job.job_id).results()) == ["r0", "r1", "r2", "r3"]
+
+
+def test_bytes_of_a_deleted_job_that_a_reader_keeps_in_the_log_are_told_of(
+    store: CheckpointStore, job: Job, open_store: Opener
+) -> None:
+    """The job is gone, and the error says who is in the way; with the last one that leaves, the bytes are gone too."""
+    job.complete(0, {"text": "CANARY-RESULT " * 2000})
+    job.pause()
+    second = open_store(lock_timeout_seconds=0.2)
+    reader = sqlite3.connect(store.path, isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT * FROM jobs").fetchall()
+    with pytest.raises(ErasureUnfinished, match="still in") as caught:
+        second.delete_job(job.job_id)
+    assert job.job_id in caught.value.what
+    assert second.jobs() == []
+    reader.close()
+    second.close()
+    store.close()
+    assert files_with(store.path.parent, "CANARY") == []
 
 
 @pytest.mark.parametrize("job_id", ["", "nope", "\ud800", "%", "_"])

@@ -34,6 +34,11 @@ EXAMPLES = {
         {"path": PATH, "waited_seconds": 2.5},
         "call again",
     ),
+    "ErasureUnfinished": (
+        errors.ErasureUnfinished(PATH, f"job {JOB}", 10.0, [7]),
+        {"path": PATH, "what": f"job {JOB}", "waited_seconds": 10.0, "holders": (7,)},
+        "process 7",
+    ),
     "StorageFullError": (
         errors.StorageFullError(PATH, "No space left on device", 4096),
         {"path": PATH, "reason": "No space left on device", "free_bytes": 4096},

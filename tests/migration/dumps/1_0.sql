@@ -15,11 +15,11 @@ CREATE TABLE chunk_results (
 	digest TEXT NOT NULL, 
 	CONSTRAINT pk_chunk_results PRIMARY KEY (result_id)
 );
-INSERT INTO "chunk_results" VALUES(1,'70fa0f8f-fba3-4008-b1eb-f6d76129dec5',0,'{"chunk_index": 0, "cleaned_text": "A"}','17a7f724dddb44a6bd82a91e1f257356');
-INSERT INTO "chunk_results" VALUES(2,'e95c8426-0c3c-4130-865b-63d2a6794f9e',1,'[1, 2.5, null, true, "x", 1180591620717411303424]','a09922df110227a163fba3bdb4cc9027');
-INSERT INTO "chunk_results" VALUES(3,'3fc13e27-38cd-4f4f-a3b1-0d5c72aec398',0,'{"cleaned_text": "GOOD EVENING.", "tokens": 13, "cost": 0.25}','01e7b341930b2b8fee7d65acdb39a3c8');
-INSERT INTO "chunk_results" VALUES(4,'3fc13e27-38cd-4f4f-a3b1-0d5c72aec398',1,'{"cleaned_text": "WIR WÄHLEN DEN MOND 😀.", "tokens": 22, "cost": 0.25}','caca80f2fe5d897cef6bcc14263da607');
-INSERT INTO "chunk_results" VALUES(5,'3fc13e27-38cd-4f4f-a3b1-0d5c72aec398',3,'{"cleaned_text": "BECAUSE IT IS HARD.", "tokens": 19, "cost": 0.25}','f1f0f4a7a38bcbf5b4fc18485a24ada8');
+INSERT INTO "chunk_results" VALUES(1,'4a895be6-12d4-486b-8ee5-eb62978d6d66',0,'{"chunk_index": 0, "cleaned_text": "A"}','41dc0ebc7c7dffcfe8753d997f86a9a0');
+INSERT INTO "chunk_results" VALUES(2,'8c59aaab-045c-4829-bced-177219f0d54e',1,'[1, 2.5, null, true, "x", 1180591620717411303424]','72359c7ef3c51bf975a4b294e25dd31e');
+INSERT INTO "chunk_results" VALUES(3,'99d5bc5e-9109-440a-aa77-aae7a696ea62',0,'{"cleaned_text": "GOOD EVENING.", "tokens": 13, "cost": 0.25}','c276a883e4ab3972ebd9206103b7229e');
+INSERT INTO "chunk_results" VALUES(4,'99d5bc5e-9109-440a-aa77-aae7a696ea62',1,'{"cleaned_text": "WIR WÄHLEN DEN MOND 😀.", "tokens": 22, "cost": 0.25}','54c05412bb9061f1da5da544389fd4a4');
+INSERT INTO "chunk_results" VALUES(5,'99d5bc5e-9109-440a-aa77-aae7a696ea62',3,'{"cleaned_text": "BECAUSE IT IS HARD.", "tokens": 19, "cost": 0.25}','c3887e809b82078fefd1c46c6066d43b');
 CREATE TABLE completed_chunks (
 	job_id TEXT NOT NULL, 
 	chunk_index INTEGER NOT NULL, 
@@ -35,11 +35,19 @@ CREATE TABLE completed_chunks (
  WITHOUT ROWID
 
 ;
-INSERT INTO "completed_chunks" VALUES('3fc13e27-38cd-4f4f-a3b1-0d5c72aec398',0,'2026-11-22T21:52:39.718Z','1:984373f5359ee19e0ad62f3d8282337f3fb04d381f31a92d8e493aa2d67539ee','01e7b341930b2b8fee7d65acdb39a3c8',3);
-INSERT INTO "completed_chunks" VALUES('3fc13e27-38cd-4f4f-a3b1-0d5c72aec398',1,'2026-11-22T21:52:39.722Z','1:d757d18e1074da3d2ba7c32799da49de6f4e8b98f185a1fedc1b3d7b861e2598','caca80f2fe5d897cef6bcc14263da607',4);
-INSERT INTO "completed_chunks" VALUES('3fc13e27-38cd-4f4f-a3b1-0d5c72aec398',3,'2026-11-22T21:52:39.723Z','1:1608dfc204ec0b694564d49b5331ed1654b76ece40f3e91f09fcf5d845b96798','f1f0f4a7a38bcbf5b4fc18485a24ada8',5);
-INSERT INTO "completed_chunks" VALUES('70fa0f8f-fba3-4008-b1eb-f6d76129dec5',0,'2026-11-22T21:52:39.594Z','1:67b558c37f0dd74ce0602052e9152661f04408d758e7be9dda41f201dc0b6c67','17a7f724dddb44a6bd82a91e1f257356',1);
-INSERT INTO "completed_chunks" VALUES('e95c8426-0c3c-4130-865b-63d2a6794f9e',1,'2026-11-22T21:52:39.627Z',NULL,'a09922df110227a163fba3bdb4cc9027',2);
+INSERT INTO "completed_chunks" VALUES('4a895be6-12d4-486b-8ee5-eb62978d6d66',0,'2026-11-22T23:47:17.197Z','1:67b558c37f0dd74ce0602052e9152661f04408d758e7be9dda41f201dc0b6c67','41dc0ebc7c7dffcfe8753d997f86a9a0',1);
+INSERT INTO "completed_chunks" VALUES('8c59aaab-045c-4829-bced-177219f0d54e',1,'2026-11-22T23:47:17.211Z',NULL,'72359c7ef3c51bf975a4b294e25dd31e',2);
+INSERT INTO "completed_chunks" VALUES('99d5bc5e-9109-440a-aa77-aae7a696ea62',0,'2026-11-22T23:47:17.246Z','1:984373f5359ee19e0ad62f3d8282337f3fb04d381f31a92d8e493aa2d67539ee','c276a883e4ab3972ebd9206103b7229e',3);
+INSERT INTO "completed_chunks" VALUES('99d5bc5e-9109-440a-aa77-aae7a696ea62',1,'2026-11-22T23:47:17.249Z','1:d757d18e1074da3d2ba7c32799da49de6f4e8b98f185a1fedc1b3d7b861e2598','54c05412bb9061f1da5da544389fd4a4',4);
+INSERT INTO "completed_chunks" VALUES('99d5bc5e-9109-440a-aa77-aae7a696ea62',3,'2026-11-22T23:47:17.253Z','1:1608dfc204ec0b694564d49b5331ed1654b76ece40f3e91f09fcf5d845b96798','c3887e809b82078fefd1c46c6066d43b',5);
+CREATE TABLE deleted_jobs (
+	job_id TEXT NOT NULL, 
+	deleted_at TEXT NOT NULL, 
+	CONSTRAINT pk_deleted_jobs PRIMARY KEY (job_id)
+)
+ WITHOUT ROWID
+
+;
 CREATE TABLE jobs (
 	job_number INTEGER NOT NULL, 
 	job_id TEXT NOT NULL, 
@@ -65,9 +73,9 @@ CREATE TABLE jobs (
 	CONSTRAINT ck_jobs_completed_count CHECK (completed_count BETWEEN 0 AND total_chunks), 
 	CONSTRAINT ck_jobs_is_current CHECK (is_current IN (0, 1))
 );
-INSERT INTO "jobs" VALUES(1,'70fa0f8f-fba3-4008-b1eb-f6d76129dec5','completed','done.txt',NULL,NULL,NULL,1,1,'2026-11-22T21:52:39.524Z','2026-11-22T21:52:39.594Z',NULL,'{}','1:2a83afaaa74c8876527588ba787d7e17137d58f5ffa5c49371e0b050ecc81ad1','2026-11-22T21:52:39.524Z',0,0);
-INSERT INTO "jobs" VALUES(2,'e95c8426-0c3c-4130-865b-63d2a6794f9e','failed','numbered.txt',NULL,NULL,NULL,3,1,'2026-11-22T21:52:39.616Z','2026-11-22T21:52:39.660Z','RuntimeError: it broke','{}',NULL,'2026-11-22T21:52:39.616Z',0,0);
-INSERT INTO "jobs" VALUES(3,'3fc13e27-38cd-4f4f-a3b1-0d5c72aec398','paused','lecture.srt','Größe','m-1','p-1',5,3,'2026-11-22T21:52:39.689Z','2026-11-22T21:52:39.728Z',NULL,'{"chunk_size": 2000, "language": "en", "nested": {"a": [1, null]}}','1:602f9f42164b3aebec223f43662019cd7a1c0e2e85d5a3a20c0005752d04338b','2026-11-22T21:52:39.689Z',0,1);
+INSERT INTO "jobs" VALUES(1,'4a895be6-12d4-486b-8ee5-eb62978d6d66','completed','done.txt',NULL,NULL,NULL,1,1,'2026-11-22T23:47:17.184Z','2026-11-22T23:47:17.197Z',NULL,'{}','1:2a83afaaa74c8876527588ba787d7e17137d58f5ffa5c49371e0b050ecc81ad1','2026-11-22T23:47:17.184Z',0,0);
+INSERT INTO "jobs" VALUES(2,'8c59aaab-045c-4829-bced-177219f0d54e','failed','numbered.txt',NULL,NULL,NULL,3,1,'2026-11-22T23:47:17.206Z','2026-11-22T23:47:17.226Z','RuntimeError: it broke','{}',NULL,'2026-11-22T23:47:17.206Z',0,0);
+INSERT INTO "jobs" VALUES(3,'99d5bc5e-9109-440a-aa77-aae7a696ea62','paused','lecture.srt','Größe','m-1','p-1',5,3,'2026-11-22T23:47:17.240Z','2026-11-22T23:47:17.257Z',NULL,'{"chunk_size": 2000, "language": "en", "nested": {"a": [1, null]}}','1:602f9f42164b3aebec223f43662019cd7a1c0e2e85d5a3a20c0005752d04338b','2026-11-22T23:47:17.240Z',0,1);
 CREATE INDEX ix_jobs_file_name ON jobs (file_name);
 CREATE UNIQUE INDEX uq_jobs_is_current ON jobs (is_current) WHERE is_current = 1;
 CREATE VIEW job_progress AS
