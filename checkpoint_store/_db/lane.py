@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
@@ -47,6 +48,14 @@ class Statement:
         """Return the values (two or more) in the order that the text wants."""
         values: tuple[Any, ...] = self._get(named)
         return values
+
+
+@lru_cache
+def several(statement: Statement, rows: int) -> str:
+    """Return the text of an insertion of one row as that of so many: in one step, so one release of Python's lock."""
+    one = f"({', '.join('?' * len(statement.names))})"
+    assert one in statement.text, statement.text
+    return statement.text.replace(one, ", ".join([one] * rows))
 
 
 def _at(table: Any) -> tuple[Any, Any]:

@@ -26,7 +26,13 @@ if TYPE_CHECKING:
 
 _PATIENCE_SECONDS: Final = 0.05
 _MOST_LINGER_SECONDS: Final = 0.005
-_GLANCE_SECONDS: Final = 0.00003
+_REIGN_SECONDS: Final = 0.02
+_FEW: Final = 2
+_MOST_ROWS: Final = 32
+"""In one statement. The sizes are powers of two, so that there are few statements to prepare."""
+
+_Change = tuple[str, int, str]
+"""A job, how many chunks more it has, and since when."""
 
 
 class Completion(NamedTuple):
@@ -66,7 +72,12 @@ class Writer(ForkAware):
     def forget_in_child(self) -> None:
         """After a fork, in the child: the parent's tickets are the parent's."""
         self._waiting: deque[_Ticket] = deque()
-        self._leading = False
+        self._lead = threading.Lock()
+        """Held by whoever leads; handed, without being freed, to the first of those who wait."""
+        self._company = threading.Lock()
+        """Free once as many are waiting as the leader wants."""
+        self._company.acquire()
+        self._wanted = 0
         self._last_batch = 1
         self._last_seconds = 0.0
 
@@ -79,49 +90,71 @@ class Writer(ForkAware):
             ChunkAlreadyCompleted: a chunk is complete with another result, and ``replace`` is not set.
             JobNotFound: the job was deleted meanwhile.
         """
-        lock = self._database.write_lock
-        if not (self._waiting or self._leading or lock.locked()):
-            with lock:
-                if not self._waiting:
-                    self._last_batch = 1
+        leads = self._lead.acquire(blocking=False)
+        if leads and self._last_batch == 1 and not self._waiting:
+            try:
+                with self._database.write_lock:
                     self._database.log_grew(self._database.write_locked(_write_alone, completions))
-                    return
+            finally:
+                self._last_batch = 1 + len(self._waiting)
+                self._pass_on()
+            return
         ticket = _Ticket(completions)
         self._waiting.append(ticket)
         try:
-            if self._leading:
-                # Whoever leads now takes this ticket along or passes the lead on. Should an interrupt have cut that
-                # short, the wait ends by itself: correctness rests on the write lock alone.
+            # Whoever leads takes this ticket along, or hands it the lead. Should an interrupt have cut that short, the
+            # wait ends by itself: correctness rests on the write lock alone.
+            if not leads and not self._lead.acquire(blocking=False):
+                if len(self._waiting) >= self._wanted > 0:
+                    _open(self._company)
                 ticket.gate.acquire(timeout=_PATIENCE_SECONDS)
             if not ticket.done:
-                with self._database.write_lock:
-                    if not ticket.done:
-                        self._lead(ticket)
+                self._reign(ticket)
         except BaseException:
             if ticket in self._waiting:
                 self._waiting.remove(ticket)
+                self._pass_on()
             raise
         if ticket.error is not None:
             raise ticket.error
 
-    def _lead(self, own: _Ticket) -> None:
-        """Commit all that is waiting. Called with the write lock held."""
-        self._leading = True
+    def _reign(self, own: _Ticket) -> None:
+        """Commit all that is waiting, and in a crowd what comes next: handing over takes as long as a commit does."""
         try:
-            self._wait_for_company()
-            self._commit(self._take(own))
+            with self._database.write_lock:
+                if own.done:
+                    return
+                self._wait_for_company()
+                self._commit(self._take(own))
+                until = time.monotonic() + _REIGN_SECONDS
+                while self._last_batch > _FEW and time.monotonic() < until:
+                    self._wait_for_company()
+                    if not self._waiting:
+                        break
+                    self._commit(self._take())
         finally:
-            self._leading = False
-            if self._waiting:
+            self._pass_on()
+
+    def _pass_on(self) -> None:
+        """Lead no longer: the first of those who wait does now, or whoever comes next."""
+        while True:
+            with suppress(IndexError):
                 _open(self._waiting[0].gate)
+                return
+            _open(self._lead)
+            # One may have come just now, and have found that someone leads.
+            if not self._waiting or not self._lead.acquire(blocking=False):
+                return
 
     def _wait_for_company(self) -> None:
         """Wait for as many as came last time, for up to half of what a commit takes. A lone caller waits for no one."""
         if self._last_batch == 1:
             return
-        deadline = time.perf_counter() + min(self._last_seconds / 2, _MOST_LINGER_SECONDS)
-        while len(self._waiting) < self._last_batch and time.perf_counter() < deadline:
-            time.sleep(_GLANCE_SECONDS)
+        self._company.acquire(blocking=False)
+        self._wanted = self._last_batch
+        if len(self._waiting) < self._wanted:
+            self._company.acquire(timeout=min(self._last_seconds / 2, _MOST_LINGER_SECONDS))
+        self._wanted = 0
 
     def _commit(self, batch: Sequence[_Ticket]) -> None:
         started = time.perf_counter()
@@ -139,11 +172,11 @@ class Writer(ForkAware):
         self._last_batch = len(batch) + len(self._waiting)
         self._last_seconds = time.perf_counter() - started
 
-    def _take(self, own: _Ticket) -> list[_Ticket]:
+    def _take(self, own: _Ticket | None = None) -> list[_Ticket]:
         batch: list[_Ticket] = []
         while self._waiting:
             batch.append(self._waiting.popleft())
-        if own not in batch:  # taken by a leader that was interrupted
+        if own is not None and own not in batch:  # taken by a leader that was interrupted
             batch.append(own)
         for ticket in batch:
             ticket.error = None
@@ -158,10 +191,11 @@ def _open(gate: threading.Lock) -> None:
 def _write_alone(driver: sqlite3.Connection, completions: Sequence[Completion]) -> int:
     """Write one caller's completions in the open transaction; return about how many bytes that adds to the log."""
     if len(completions) != 1:
-        news = _record_all(driver, completions)
-        for job_id in {job_id for job_id, _, _ in news}:
-            mine = [(more, at) for job, more, at in news if job == job_id]
-            count(driver, job_id, sum(more for more, _ in mine), mine[-1][1])
+        if _record_in_bulk(driver, completions):
+            news = [(completion.job_id, 1, completion.completed_at) for completion in completions]
+        else:
+            news = _record_all(driver, completions)
+        _count_all(driver, news)
         return sum(len(completion.text or "") for completion in completions)
     completion = completions[0]
     more = record(driver, completion)
@@ -172,24 +206,72 @@ def _write_alone(driver: sqlite3.Connection, completions: Sequence[Completion]) 
 
 def _write(driver: sqlite3.Connection, batch: Sequence[_Ticket]) -> int:
     """Write every ticket of a batch in the open transaction; one that is refused does not take the others down."""
+    completions = [completion for ticket in batch for completion in ticket.completions]
+    if _record_in_bulk(driver, completions):
+        news = [(completion.job_id, 1, completion.completed_at) for completion in completions]
+    else:
+        news = [change for ticket in batch for change in _record_ticket(driver, ticket)]
+    _count_all(driver, news)
+    return sum(len(completion.text or "") for completion in completions)
+
+
+def _record_ticket(driver: sqlite3.Connection, ticket: _Ticket) -> list[_Change]:
+    try:
+        if len(ticket.completions) == 1:
+            return _record_all(driver, ticket.completions)
+        return _record_together(driver, ticket.completions)
+    except (ChunkAlreadyCompleted, JobNotFound) as error:
+        ticket.error = error
+        return []
+
+
+def _count_all(driver: sqlite3.Connection, news: Sequence[_Change]) -> None:
     added: dict[str, tuple[int, str]] = {}
-    for ticket in batch:
-        try:
-            if len(ticket.completions) == 1:
-                news = _record_all(driver, ticket.completions)
-            else:
-                news = _record_together(driver, ticket.completions)
-        except (ChunkAlreadyCompleted, JobNotFound) as error:
-            ticket.error = error
-            continue
-        for job_id, more, at in news:
-            added[job_id] = (added.get(job_id, (0, ""))[0] + more, at)
+    for job_id, more, at in news:
+        added[job_id] = (added.get(job_id, (0, ""))[0] + more, at)
     for job_id, (more, at) in added.items():
         count(driver, job_id, more, at)
-    return sum(len(completion.text or "") for ticket in batch for completion in ticket.completions)
 
 
-def _record_together(driver: sqlite3.Connection, completions: Sequence[Completion]) -> list[tuple[str, int, str]]:
+def _record_in_bulk(driver: sqlite3.Connection, completions: Sequence[Completion]) -> bool:
+    """Write completions many rows at a time; False, and nothing written, where one of them needs a closer look.
+
+    Each step of a statement gives Python's lock away, and among many threads it takes long to get it back.
+    """
+    if any(completion.text is None for completion in completions):
+        return False
+    driver.execute("SAVEPOINT bulk")
+    try:
+        at = 0
+        while at < len(completions):
+            size = min(1 << ((len(completions) - at).bit_length() - 1), _MOST_ROWS)
+            if not _insert_rows(driver, completions[at : at + size]):
+                driver.execute("ROLLBACK TO bulk")
+                return False
+            at += size
+    except sqlite3.IntegrityError:
+        driver.execute("ROLLBACK TO bulk")
+        return False
+    finally:
+        if driver.in_transaction:
+            driver.execute("RELEASE bulk")
+    return True
+
+
+def _insert_rows(driver: sqlite3.Connection, rows: Sequence[Completion]) -> bool:
+    """Insert so many results, and that their chunks are complete; False where one of those was complete already."""
+    results = [value for row in rows for value in (row.job_id, row.chunk_index, row.text, row.digest)]
+    last = driver.execute(lane.several(lane.ADD_RESULT, len(rows)), results).lastrowid
+    assert last is not None
+    chunks = [
+        value
+        for result_id, row in enumerate(rows, last - len(rows) + 1)
+        for value in (row.job_id, row.chunk_index, row.completed_at, row.fingerprint, row.digest, result_id)
+    ]
+    return driver.execute(lane.several(lane.COMPLETE, len(rows)), chunks).rowcount == len(rows)
+
+
+def _record_together(driver: sqlite3.Connection, completions: Sequence[Completion]) -> list[_Change]:
     driver.execute("SAVEPOINT together")
     try:
         return _record_all(driver, completions)
@@ -201,7 +283,7 @@ def _record_together(driver: sqlite3.Connection, completions: Sequence[Completio
             driver.execute("RELEASE together")
 
 
-def _record_all(driver: sqlite3.Connection, completions: Sequence[Completion]) -> list[tuple[str, int, str]]:
+def _record_all(driver: sqlite3.Connection, completions: Sequence[Completion]) -> list[_Change]:
     """Record completions and return (job, 1 if new or 0 if changed, when) of each that did anything."""
     news = []
     for completion in completions:
