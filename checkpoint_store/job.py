@@ -41,8 +41,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _WINDOW: Final = 4096
-_PAGE_BYTES: Final = 1 << 20
-_PAGE_ROWS: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,12 +285,8 @@ class Job:
 
     def _pages(self) -> Iterator[list[tuple[int, str]]]:
         """Yield (index, text) of the results, verified, in pages of about a mebibyte; nothing is open in between."""
-        path, after, limit = self._database.path, -1, 16
-        while page := self._page(after, limit):
-            yield queries.verified_page(path, self.job_id, page)
-            after = page[-1][0]
-            size = sum(len(row[1] or "") for row in page) // len(page) + 1
-            limit = max(1, min(_PAGE_ROWS, _PAGE_BYTES // size))
+        for page in queries.paged(self._page):
+            yield queries.verified_page(self._database.path, self.job_id, page)
 
     def _page(self, after: int, limit: int) -> list[queries.ResultRow]:
         return self._database.read(lambda connection: queries.result_page(connection, self.job_id, after, limit))

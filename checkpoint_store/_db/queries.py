@@ -17,14 +17,15 @@ from checkpoint_store.state import SCHEMA_VERSION, JobStatus, ProcessingState, n
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from sqlalchemy import Connection, RowMapping
 
 _C: Final = completed_chunks.c
 _R: Final = chunk_results.c
-_PAGE: Final = 200
+_PAGE_BYTES: Final = 1 << 20
+_PAGE_ROWS: Final = 500
 _NEXT_NUMBER: Final[Any] = literal_column("(SELECT coalesce(max(job_number), 0) + 1 FROM jobs)")
 
 
@@ -220,7 +221,10 @@ def verified(path: Path, job_id: str, index: int, text: str | None, *digests: st
 
 def verified_page(path: Path, job_id: str, page: list[ResultRow]) -> list[tuple[int, str]]:
     """Return (index, text) of each result of a page, or raise :class:`StoreDamaged` for the first that is not sound."""
-    return [(index, verified(path, job_id, index, text, digest, beside)) for index, text, digest, beside in page]
+    for index, text, digest, beside in page:
+        if text is None or digest != beside or codec.digest(job_id, index, text) != digest:
+            verified(path, job_id, index, text, digest, beside)
+    return [(index, text) for index, text, _, _ in page if text is not None]
 
 
 def result_row(connection: Connection, job_id: str, index: int) -> tuple[str | None, str | None] | None:
@@ -280,7 +284,7 @@ def state_of(connection: Connection, record: JobRecord, path: Path) -> Processin
         provider=record.provider,
         total_chunks=record.total_chunks,
         completed_chunks=(*with_result, *without),
-        processed_results=tuple(codec.decode(text) for text in texts),
+        processed_results=tuple(codec.decode(text) for page in texts for text in page),
         started_at=record.started_at,
         updated_at=record.updated_at,
         error_message=record.error_message,
@@ -288,13 +292,20 @@ def state_of(connection: Connection, record: JobRecord, path: Path) -> Processin
     )
 
 
-def result_texts(connection: Connection, job_id: str, path: Path) -> Iterator[str]:
-    """Yield the stored text of each result, in index order, verified, in bounded memory."""
-    after = -1
-    while page := result_page(connection, job_id, after, _PAGE):
-        for _, text in verified_page(path, job_id, page):
-            yield text
+def result_texts(connection: Connection, job_id: str, path: Path) -> Iterator[list[str]]:
+    """Yield the stored texts of all results, in index order, verified, in bounded pages."""
+    for page in paged(lambda after, limit: result_page(connection, job_id, after, limit)):
+        yield [text for _, text in verified_page(path, job_id, page)]
+
+
+def paged(fetch: Callable[[int, int], list[ResultRow]]) -> Iterator[list[ResultRow]]:
+    """Yield pages of about a mebibyte of text; ``fetch`` gets the index to begin after, and how many rows at most."""
+    after, limit = -1, 16
+    while page := fetch(after, limit):
+        yield page
         after = page[-1][0]
+        size = sum(len(row[1] or "") for row in page) // len(page) + 1
+        limit = max(1, min(_PAGE_ROWS, _PAGE_BYTES // size))
 
 
 def indices(connection: Connection, job_id: str) -> Iterator[int]:

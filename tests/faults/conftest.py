@@ -75,10 +75,3 @@ def fast_folder(tmp_path: Path) -> Iterator[Path]:
 def child_environment(**more: str) -> dict[str, str]:
     """What a child needs to import the library and these helpers."""
     return os.environ | {"PYTHONPATH": os.pathsep.join((str(ROOT), str(HERE.parent)))} | more
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """These sweep for minutes: they run with ``pytest -m storm``."""
-    for item in items:
-        if item.path.parent == Path(__file__).parent:
-            item.add_marker(pytest.mark.storm)
