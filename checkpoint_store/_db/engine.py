@@ -129,6 +129,8 @@ class Database(ForkAware):
         try:
             if driver is None:
                 driver = driver_of(self._sql_writer())
+            if driver.in_transaction:  # a second interrupt cut the end of the first one short
+                driver.rollback()
             try:
                 driver.execute("BEGIN IMMEDIATE")
             except sqlite3.OperationalError as error:
@@ -265,6 +267,8 @@ class Database(ForkAware):
             connection = self._sql_reader()
             driver = driver_of(connection)
             try:
+                if driver.in_transaction:  # see write_locked()
+                    driver.rollback()
                 driver.execute("BEGIN")
                 value = work(connection)
                 driver.execute("COMMIT")

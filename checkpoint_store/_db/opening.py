@@ -203,8 +203,9 @@ class Opener:
                 raise StoreDamaged(self.path, found)
 
     def _quick_check(self, connection: Connection) -> None:
-        # The jobs are few, so their indexes are compared as well: a job that is not found would be begun again.
-        for pragma in ("quick_check(1)", "integrity_check(jobs)"):
+        # The two narrow tables are compared with their keys and indexes as well: a job, or a chunk, that is there and
+        # not found would be begun again.
+        for pragma in ("quick_check(1)", "integrity_check(jobs)", "integrity_check(completed_chunks)"):
             found = connection.execute(text(f"PRAGMA {pragma}")).scalars().first()
             if found != "ok":
                 raise StoreDamaged(self.path, " ".join(str(found).removeprefix("*** in database main ***").split()))
