@@ -97,6 +97,21 @@ def glance(path: Path) -> tuple[str, int] | None:
     return json.loads(found["job_id"]), found["indices"].count(b",") + bool(found["indices"])
 
 
+_TAIL_BYTES: Final = 65536
+_UPDATED: Final = re.compile(rb'\n  "updated_at": "([^"\n]+)",\n')
+
+
+def updated_at(path: Path) -> str | None:
+    """Return when the job in a state file that we wrote was last updated, without its results; None where unknown."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - _TAIL_BYTES))
+            found = _UPDATED.findall(file.read())
+    except OSError:
+        return None
+    return found[-1].decode("utf-8", "replace") if found else None
+
+
 def without_secrets(state: ProcessingState) -> tuple[ProcessingState, bool]:
     """Return a state with every secret in it replaced (and a warning given), and whether there was one."""
     from checkpoint_store.redact import redact_secrets, redact_text  # noqa: PLC0415 - its patterns are for writers only

@@ -437,7 +437,7 @@ def _may_be_outdated(job_id: str, wanted: str | None, first: Copy, known: list[t
     its, own = state[0].jobs.get(job_id), first.jobs.get(job_id)
     if its is None or own is None:
         return True
-    ahead = bool(its["completed_count"] > own["completed_count"])
+    ahead = bool(its["completed_count"] > own["completed_count"] or its["updated_at"] > own["updated_at"])
     return ahead or (first.backup and its["updated_at"] != own["updated_at"])
 
 

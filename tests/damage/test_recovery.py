@@ -729,3 +729,19 @@ def test_a_recovery_does_not_bring_back_what_was_deleted(tmp_path: Path) -> None
     with store:
         assert [job.file_name for job in store.jobs()] == ["other.srt"]
         assert list(store.jobs()[0].results()) == ["other"]
+
+
+def test_a_store_that_lost_a_replacement_which_its_state_file_has_is_damaged(tmp_path: Path) -> None:
+    """As many chunks as before, but an older result: the state file was written later, so no result is handed out."""
+    job_id = _make(tmp_path, done=5, backup=False)
+    before = (tmp_path / "talks.db").read_bytes()
+    with CheckpointStore(tmp_path / "talks.db") as store:
+        store.job(job_id).complete(2, {"text": "replaced"}, replace=True)
+    for backup in tmp_path.glob("*.backup-*"):
+        backup.unlink()
+    (tmp_path / "talks.db").write_bytes(before)
+    with pytest.raises(StoreDamaged, match="written later"):
+        CheckpointStore(tmp_path / "talks.db")
+    recover_store(tmp_path / "talks.db", accept_loss=True)
+    with CheckpointStore(tmp_path / "talks.db") as store:
+        assert sorted(index for index, _ in store.job(job_id).items()) == [0, 1, 3, 4]
