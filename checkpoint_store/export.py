@@ -53,10 +53,8 @@ def state_pieces(connection: Connection, job_id: str, path: Path) -> Iterator[st
     yield '  "completed_chunks": ['
     yield from _joined(map(str, _indices(connection, job_id)), ", ")
     yield '],\n  "processed_results": ['
-    separator = "\n    "
-    for texts in queries.result_texts(connection, job_id, path):
-        yield separator + ",\n    ".join(texts)
-        separator = ",\n    "
+    pages = queries.result_texts(connection, job_id, path)
+    yield from _joined(("\n    " + ",\n    ".join(texts) for texts in pages), ",")
     yield ("\n  ],\n" + ",\n".join(f"  {_text(name)}: {_indented(value)}" for name, value in tail.items()) + "\n}\n")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import warnings
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from checkpoint_store.errors import CheckpointStoreError, StateFormatError, StoreTargetError
 from checkpoint_store.files import storage_error
@@ -85,31 +85,32 @@ _GLANCE: Final = re.compile(
 )
 
 
-def glance(path: Path) -> tuple[str, int] | None:
-    """Return the job in a state file that we wrote, and how many chunks it has completed, without its results."""
-    try:
-        with path.open("rb") as file:
-            found = _GLANCE.match(b"".join(file.readline() for _ in range(10)))
-    except OSError:
-        return None
-    if found is None:
-        return None
-    return json.loads(found["job_id"]), found["indices"].count(b",") + bool(found["indices"])
-
-
 _TAIL_BYTES: Final = 65536
 _UPDATED: Final = re.compile(rb'\n  "updated_at": "([^"\n]+)",\n')
 
 
-def updated_at(path: Path) -> str | None:
-    """Return when the job in a state file that we wrote was last updated, without its results; None where unknown."""
+class Glance(NamedTuple):
+    """What a state file that we wrote says without its results being read."""
+
+    job_id: str
+    completed_chunks: int
+    updated_at: str
+    """``""`` where it is not found."""
+
+
+def glance(path: Path) -> Glance | None:
+    """Look at the beginning and the end of a state file; None where it is not one that we wrote."""
     try:
         with path.open("rb") as file:
+            found = _GLANCE.match(b"".join(file.readline() for _ in range(10)))
             file.seek(max(0, path.stat().st_size - _TAIL_BYTES))
-            found = _UPDATED.findall(file.read())
+            updated = _UPDATED.findall(file.read())
     except OSError:
         return None
-    return found[-1].decode("utf-8", "replace") if found else None
+    if found is None:
+        return None
+    completed = found["indices"].count(b",") + bool(found["indices"])
+    return Glance(json.loads(found["job_id"]), completed, updated[-1].decode("utf-8", "replace") if updated else "")
 
 
 def without_secrets(state: ProcessingState) -> tuple[ProcessingState, bool]:

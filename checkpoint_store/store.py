@@ -27,15 +27,7 @@ from checkpoint_store.frozen import thaw
 from checkpoint_store.job import Job, Room
 from checkpoint_store.plan import Fingerprint, Plan, digest_of_fingerprints
 from checkpoint_store.state import SCHEMA_VERSION, JobStatus, Problem, ProcessingState
-from checkpoint_store.statefiles import (
-    first_sound,
-    glance,
-    read_state,
-    refuse_own,
-    refuse_stranger,
-    updated_at,
-    without_secrets,
-)
+from checkpoint_store.statefiles import first_sound, glance, read_state, refuse_own, refuse_stranger, without_secrets
 
 if TYPE_CHECKING:
     import os
@@ -334,26 +326,25 @@ class CheckpointStore:
         seen = glance(path)
         if seen is None:
             return
-        row = self._open.read_row("SELECT completed_count, updated_at FROM jobs WHERE job_id = ?", (seen[0],))
+        row = self._open.read_row("SELECT completed_count, updated_at FROM jobs WHERE job_id = ?", (seen.job_id,))
         known = 0 if row is None else row[0]
-        if row is None and self._was_deleted(seen[0]):
-            state_file.forget(seen[0])
-        elif seen[1] > known:
+        if row is None and self._was_deleted(seen.job_id):
+            state_file.forget(seen.job_id)
+        elif seen.completed_chunks > known:
             try:
                 self._save(without_secrets(read_state(path))[0], replace=False)
             except ChunkAlreadyCompleted as error:
                 reason = f"{path.name} knows of more completed chunks, and contradicts it in chunk {error.chunk_index}"
                 raise StoreDamaged(self.path, reason, job_id=error.job_id) from error
-            self._announce(seen[0], seen[1], known)
-        elif row is not None and (updated_at(path) or "") > row[1]:
+            self._announce(seen.job_id, seen.completed_chunks, known)
+        elif row is not None and seen.updated_at > row[1]:
             self._refuse_if_older(read_state(path), path)
 
     def _refuse_if_older(self, state: ProcessingState, path: Path) -> None:
         """Raise :class:`StoreDamaged` where a state file that was written later has another result: a log was lost."""
-        job = self.job(state.job_id)
-        stored = dict(job.items())
-        for index, result in state.results().items():
-            if index in stored and stored[index] != thaw(result):
+        known = state.results()
+        for index, result in self.job(state.job_id).items():
+            if index in known and thaw(known[index]) != result:
                 reason = f"{path.name} was written later, and contradicts it in chunk {index}"
                 raise StoreDamaged(self.path, reason, job_id=state.job_id)
 

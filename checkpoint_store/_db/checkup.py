@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from checkpoint_store._db.reading import AnyDatabase
 
-_PAGE = 200
 MISCOUNTED: Final = """
 SELECT job_id FROM jobs WHERE completed_count != (SELECT count(*) FROM completed_chunks c WHERE c.job_id = jobs.job_id)
 UNION ALL
@@ -52,11 +51,9 @@ def _problems_of_job(connection: Connection, job: queries.JobRecord) -> Iterator
     completed = sum(1 for _ in queries.indices(connection, job.job_id))
     if completed != job.completed_count:
         yield Problem("completed_count", f"says {job.completed_count}, but {completed} chunks are there", job.job_id)
-    after = -1
-    while page := queries.result_page(connection, job.job_id, after, _PAGE):
+    for page in queries.paged(lambda after, limit: queries.result_page(connection, job.job_id, after, limit)):
         for index, result, *digests in page:
             if result is None:
                 yield Problem("result", "is missing", job.job_id, index)
             elif any(digest != codec.digest(job.job_id, index, result) for digest in digests):
                 yield Problem("result", "is not what was stored", job.job_id, index)
-        after = page[-1][0]

@@ -151,7 +151,7 @@ class Opener:
                 check_version(self.path, inspect(database, self.state_files))
                 if unclean or self.path.stat().st_size <= _QUICK_TO_CHECK_BYTES:
                     database.read(self._quick_check)
-                self._refuse_if_behind(database)
+                self._compare_with_backup(database)
                 # A recovery moves the file aside and looks for who has it open then; one of the two sees the other.
                 if self._place() == there:
                     return database
@@ -160,8 +160,11 @@ class Opener:
                 raise
             database.close()
 
-    def _refuse_if_behind(self, database: Database) -> None:
-        """Raise :class:`StoreDamaged` where a backup knows of more: the store lost its log, or went back in time."""
+    def _compare_with_backup(self, database: Database) -> None:
+        """Raise :class:`StoreDamaged` where a backup knows of more: the store lost its log, or went back in time.
+
+        Where it has a job that was deleted since, deleting was killed on its way to the backups, and is ended here.
+        """
         for backup in backups_of(self.path)[:1]:
             from checkpoint_store._db import salvage  # noqa: PLC0415 - only beside a backup
 
@@ -169,7 +172,7 @@ class Opener:
             counts, deleted = database.read(lambda connection: salvage.known(driver_of(connection)))
             if salvage.lacks(counts, deleted, its_counts):
                 raise StoreDamaged(self.path, f"the backup {backup.name} knows of more completed chunks")
-            if deleted.keys() & its_counts.keys():  # deleting was killed before it came to the backups
+            if deleted.keys() & its_counts.keys():
                 remove_backups(self.path)
 
     def _place(self) -> tuple[int, int]:

@@ -326,8 +326,7 @@ def _build(fresh: Path, copies: list[Copy], deleted: dict[str, str]) -> tuple[Jo
     database = Database(fresh, durability="power-loss", lock_timeout_seconds=10.0)
     try:
         migrate.upgrade(database, SCHEMA_VERSION)
-        jobs = database.write(lambda connection: _fill(connection, copies, fresh))
-        database.write(lambda connection: queries.keep_deleted(connection, deleted))
+        jobs = database.write(lambda connection: _fill(connection, copies, deleted, fresh))
     finally:
         database.close()
     return jobs
@@ -342,7 +341,8 @@ def _pages_of_a_new_store(path: Path) -> bytes:
         _remove_all(fresh)
 
 
-def _fill(connection: Connection, copies: list[Copy], path: Path) -> tuple[JobRecovery, ...]:
+def _fill(connection: Connection, copies: list[Copy], deleted: dict[str, str], path: Path) -> tuple[JobRecovery, ...]:
+    queries.keep_deleted(connection, deleted)
     reports = []
     for job_id, values in _all_jobs(copies).items():
         queries.insert_job(connection, values | {"completed_count": 0})

@@ -11,7 +11,7 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from checkpoint_store._db import lane
@@ -19,7 +19,7 @@ from checkpoint_store.errors import CheckpointStoreError, ChunkAlreadyCompleted,
 from checkpoint_store.forks import ForkAware, watch
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from checkpoint_store._db.engine import Database
 
@@ -91,10 +91,10 @@ class Writer(ForkAware):
             JobNotFound: the job was deleted meanwhile.
         """
         leads = self._lead.acquire(blocking=False)
-        if leads and self._last_batch == 1 and not self._waiting:
+        if leads and len(completions) == 1 and self._last_batch == 1 and not self._waiting:
             try:
                 with self._database.write_lock:
-                    self._database.log_grew(self._database.write_locked(_write_alone, completions))
+                    self._database.log_grew(self._database.write_locked(_write_one, completions[0]))
             finally:
                 self._last_batch = 1 + len(self._waiting)
                 self._pass_on()
@@ -188,16 +188,8 @@ def _open(gate: threading.Lock) -> None:
         gate.release()
 
 
-def _write_alone(driver: sqlite3.Connection, completions: Sequence[Completion]) -> int:
-    """Write one caller's completions in the open transaction; return about how many bytes that adds to the log."""
-    if len(completions) != 1:
-        if _record_in_bulk(driver, completions):
-            news = [(completion.job_id, 1, completion.completed_at) for completion in completions]
-        else:
-            news = _record_all(driver, completions)
-        _count_all(driver, news)
-        return sum(len(completion.text or "") for completion in completions)
-    completion = completions[0]
+def _write_one(driver: sqlite3.Connection, completion: Completion) -> int:
+    """Write one completion in the open transaction; return about how many bytes that adds to the log."""
     more = record(driver, completion)
     if more is not None:
         count(driver, completion.job_id, more, completion.completed_at)
@@ -240,26 +232,18 @@ def _record_in_bulk(driver: sqlite3.Connection, completions: Sequence[Completion
     """
     if any(completion.text is None for completion in completions):
         return False
-    driver.execute("SAVEPOINT bulk")
-    try:
+    with suppress(sqlite3.IntegrityError), _all_or_none(driver):
         at = 0
         while at < len(completions):
             size = min(1 << ((len(completions) - at).bit_length() - 1), _MOST_ROWS)
-            if not _insert_rows(driver, completions[at : at + size]):
-                driver.execute("ROLLBACK TO bulk")
-                return False
+            _insert_rows(driver, completions[at : at + size])
             at += size
-    except sqlite3.IntegrityError:
-        driver.execute("ROLLBACK TO bulk")
-        return False
-    finally:
-        if driver.in_transaction:
-            driver.execute("RELEASE bulk")
-    return True
+        return True
+    return False
 
 
-def _insert_rows(driver: sqlite3.Connection, rows: Sequence[Completion]) -> bool:
-    """Insert so many results, and that their chunks are complete; False where one of those was complete already."""
+def _insert_rows(driver: sqlite3.Connection, rows: Sequence[Completion]) -> None:
+    """Insert so many results, and that their chunks are complete, or raise :class:`sqlite3.IntegrityError`."""
     results = [value for row in rows for value in (row.job_id, row.chunk_index, row.text, row.digest)]
     last = driver.execute(lane.several(lane.ADD_RESULT, len(rows)), results).lastrowid
     assert last is not None
@@ -268,19 +252,28 @@ def _insert_rows(driver: sqlite3.Connection, rows: Sequence[Completion]) -> bool
         for result_id, row in enumerate(rows, last - len(rows) + 1)
         for value in (row.job_id, row.chunk_index, row.completed_at, row.fingerprint, row.digest, result_id)
     ]
-    return driver.execute(lane.several(lane.COMPLETE, len(rows)), chunks).rowcount == len(rows)
+    if driver.execute(lane.several(lane.COMPLETE, len(rows)), chunks).rowcount != len(rows):
+        raise sqlite3.IntegrityError("a chunk is complete already")
 
 
 def _record_together(driver: sqlite3.Connection, completions: Sequence[Completion]) -> list[_Change]:
-    driver.execute("SAVEPOINT together")
-    try:
+    with _all_or_none(driver):
         return _record_all(driver, completions)
-    except (ChunkAlreadyCompleted, JobNotFound):
-        driver.execute("ROLLBACK TO together")
+
+
+@contextmanager
+def _all_or_none(driver: sqlite3.Connection) -> Iterator[None]:
+    """Take back what was written in this block where it ends with an error; the transaction goes on."""
+    driver.execute("SAVEPOINT block")
+    try:
+        yield
+    except BaseException:
+        if driver.in_transaction:  # after some errors SQLite has rolled back all of it
+            driver.execute("ROLLBACK TO block")
         raise
     finally:
         if driver.in_transaction:
-            driver.execute("RELEASE together")
+            driver.execute("RELEASE block")
 
 
 def _record_all(driver: sqlite3.Connection, completions: Sequence[Completion]) -> list[_Change]:
