@@ -47,6 +47,27 @@ def discard(connection: Connection) -> None:
         connection.close()
 
 
+def end(connection: Connection) -> None:
+    """End what SQLAlchemy takes for a transaction; the driver's own has ended.
+
+    Where an interrupt cuts that short, SQLAlchemy raises an assertion in its place.
+    """
+    try:
+        connection.rollback()
+    except AssertionError as error:
+        raise error.__context__ or error from None
+
+
+def ended(connection: Connection) -> bool:
+    """Do so behind an error; where that fails, close the connection, and return False."""
+    try:
+        end(connection)
+    except Exception:  # noqa: BLE001 - the error that led here is the one to raise
+        discard(connection)
+        return False
+    return True
+
+
 class Openings:
     """Which files this process has open for writing.
 

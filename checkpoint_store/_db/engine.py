@@ -20,7 +20,7 @@ import sqlalchemy.exc
 
 from checkpoint_store._db import failures
 from checkpoint_store._db.connect import Durability, connect
-from checkpoint_store._db.driver import Openings, discard, driver_error, driver_of, make_engine
+from checkpoint_store._db.driver import Openings, discard, driver_error, driver_of, end, ended, make_engine
 from checkpoint_store.errors import CheckpointStoreError, ErasureUnfinished, StorageUnavailableError
 from checkpoint_store.forks import ForkAware, watch
 from checkpoint_store.locks import holders
@@ -147,7 +147,7 @@ class Database(ForkAware):
             except sqlite3.OperationalError as error:
                 self._when_free(driver, "COMMIT", error)
             if self._writer is not None and self._writer.in_transaction():
-                self._writer.commit()  # only SQLAlchemy's idea of it: the driver's transaction has ended
+                end(self._writer)
         except BaseException as error:
             self._abandon(driver, error)
             raise
@@ -206,7 +206,9 @@ class Database(ForkAware):
             if self._where() != self._place:
                 self._drop_writer()
             elif cause is None or isinstance(cause, sqlite3.IntegrityError) or failures.is_busy(cause):
-                connection.rollback()
+                self._writer = self._driver = None
+                if ended(connection):
+                    self._writer, self._driver = connection, driver_of(connection)
             else:  # after an I/O error nothing is certain about this connection; the next call opens a new one
                 self._drop_writer()
         if cause is not None:
@@ -272,15 +274,16 @@ class Database(ForkAware):
                 driver.execute("BEGIN")
                 value = work(connection)
                 driver.execute("COMMIT")
-                connection.rollback()
+                end(connection)
             except BaseException as error:
+                self._reader = None
                 cause = driver_error(error)
                 with suppress(sqlite3.Error):
                     driver.rollback()
                 if cause is None:
-                    connection.rollback()
+                    if ended(connection):
+                        self._reader = connection
                     raise
-                self._reader = None
                 discard(connection)
                 raise failures.translate(cause, self.path, self.lock_timeout_seconds) from error
             return value
