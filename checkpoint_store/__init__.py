@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from checkpoint_store._db.recover import RecoveryReport
+    from checkpoint_store.attempt import Attempt, current_attempt
     from checkpoint_store.care import Finding, doctor, recover_store, restore_store
     from checkpoint_store.errors import (
+        BudgetReached,
         CheckpointStoreError,
         ChunkAlreadyCompleted,
+        ChunkFailed,
         ChunkNotCompleted,
         ChunkOutOfRange,
         Difference,
@@ -20,7 +23,9 @@ if TYPE_CHECKING:
         JobBusy,
         JobIncomplete,
         JobNotFound,
+        JobPaused,
         MigrationFailed,
+        MissingExtra,
         PlanChanged,
         SchemaTooNew,
         SchemaTooOld,
@@ -32,21 +37,28 @@ if TYPE_CHECKING:
         StoreDamaged,
         StoreRecovered,
         StoreTargetError,
+        WorkerDied,
+        WorkFailed,
     )
     from checkpoint_store.job import Job, PendingChunk
     from checkpoint_store.manager import StateManager
-    from checkpoint_store.state import JobStatus, Problem, ProcessingState, Progress
+    from checkpoint_store.runner import MapItem
+    from checkpoint_store.state import ChunkRecord, JobStatus, Problem, ProcessingState, Progress, RunPlan
     from checkpoint_store.store import CheckpointStore
     from checkpoint_store.upgrade import MigrationStatus, migrate, migration_status
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Attempt",
+    "BudgetReached",
     "CheckpointStore",
     "CheckpointStoreError",
     "ChunkAlreadyCompleted",
+    "ChunkFailed",
     "ChunkNotCompleted",
     "ChunkOutOfRange",
+    "ChunkRecord",
     "Difference",
     "ErasureUnfinished",
     "Finding",
@@ -56,15 +68,19 @@ __all__ = [
     "JobBusy",
     "JobIncomplete",
     "JobNotFound",
+    "JobPaused",
     "JobStatus",
+    "MapItem",
     "MigrationFailed",
     "MigrationStatus",
+    "MissingExtra",
     "PendingChunk",
     "PlanChanged",
     "Problem",
     "ProcessingState",
     "Progress",
     "RecoveryReport",
+    "RunPlan",
     "SchemaTooNew",
     "SchemaTooOld",
     "SecretInConfig",
@@ -76,6 +92,9 @@ __all__ = [
     "StoreDamaged",
     "StoreRecovered",
     "StoreTargetError",
+    "WorkFailed",
+    "WorkerDied",
+    "current_attempt",
     "doctor",
     "migrate",
     "migration_status",
@@ -85,17 +104,22 @@ __all__ = [
 
 # SQLAlchemy takes a third of a second to import: each name is resolved when it is first used.
 _HOMES = {
+    "Attempt": "attempt",
     "CheckpointStore": "store",
+    "ChunkRecord": "state",
     "Finding": "care",
     "Job": "job",
     "JobStatus": "state",
+    "MapItem": "runner",
     "MigrationStatus": "upgrade",
     "PendingChunk": "job",
     "Problem": "state",
     "ProcessingState": "state",
     "Progress": "state",
     "RecoveryReport": "_db.recover",
+    "RunPlan": "state",
     "StateManager": "manager",
+    "current_attempt": "attempt",
     "doctor": "care",
     "migrate": "upgrade",
     "migration_status": "upgrade",

@@ -70,3 +70,10 @@ def checked_config(config: Mapping[str, Any] | None) -> dict[str, Any]:
     reject_secrets(plain)
     kept: dict[str, Any] = codec.decode(text)
     return kept
+
+
+def checked_change(on_change: object) -> str:
+    """Return what to do where the plan differs."""
+    if on_change not in ("refuse", "reuse", "restart"):
+        raise InvalidArgumentError("on_change", on_change, "is none of 'refuse', 'reuse', 'restart'")
+    return str(on_change)

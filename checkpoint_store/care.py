@@ -11,19 +11,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
+from checkpoint_store._db import attempts, checkup, queries, recover
 from checkpoint_store._db import backup as backups
-from checkpoint_store._db import checkup, recover
 from checkpoint_store._db.connect import file_system, journal_mode_for
 from checkpoint_store._db.opening import Opener
 from checkpoint_store._db.reading import ReadOnlyDatabase
 from checkpoint_store._db.target import EMPTY, check_version, inspect, lock_path, ready_path, resolve
-from checkpoint_store.errors import CheckpointStoreError, StoreDamaged, StoreTargetError
+from checkpoint_store.errors import CheckpointStoreError, SchemaTooOld, StoreDamaged, StoreTargetError
 from checkpoint_store.files import free_bytes, storage_error
-from checkpoint_store.locks import file_lock, holders
+from checkpoint_store.locks import file_lock, holders, overheard, signs_of_life
 from checkpoint_store.store import CheckpointStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from sqlalchemy import Connection
 
     from checkpoint_store._db.recover import RecoveryReport
 
@@ -206,7 +208,13 @@ def _contents(path: Path, state_file: Path) -> Iterator[Finding]:
         check_version(path, version)
         yield Finding("ok", "schema", version)
         yield from _journal(path)
+        yield from _runners(database)
         problems = checkup.check(database)
+    except SchemaTooOld as error:
+        says = f"{error.found}; this version works with {error.needed}"
+        remedy = f"the next open upgrades it, and so does: checkpoint-store migrate --store {path}"
+        yield Finding("warning", "schema", says, remedy)
+        return
     except CheckpointStoreError as error:
         yield Finding("problem", "contents", str(error), repair)
         return
@@ -228,6 +236,31 @@ def _journal(path: Path) -> Iterator[Finding]:
                 f"{size:,} bytes were left by a run that did not end cleanly",
                 "nothing to do: the next open takes them in",
             )
+
+
+def _runners(database: ReadOnlyDatabase) -> Iterator[Finding]:
+    """Say who is at work, and what those left behind who died over it: told apart by looking at their locks alone."""
+    path = database.path
+    known, files = database.read(lambda connection: _known_runners(connection, path))
+    alive = {runner.lock_file for runner in known if overheard(path.with_name(runner.lock_file)) is None}
+    for runner in known:
+        if runner.lock_file in alive:
+            alone = ", which it has for itself" if runner.exclusive else ""
+            job = f"job {runner.job_id[:8]} ({files[runner.job_id]}){alone}"
+            says = f"process {runner.pid} on {runner.host}: {job}, since {runner.started_at}"
+            yield Finding("ok", "runner", says)
+    if not alive:
+        yield Finding("ok", "runners", "none is at work")
+    dead = [sign.name for sign in signs_of_life(path) if sign.name not in alive and overheard(sign) is not None]
+    if dead:
+        says = f"{', '.join(dead)}: left by {'a run' if len(dead) == 1 else 'runs'} that did not end cleanly"
+        yield Finding("warning", "runner locks", says, "nothing to do: the next open sweeps them")
+
+
+def _known_runners(connection: Connection, path: Path) -> tuple[list[attempts.Runner], dict[str, str]]:
+    """Return the runners that have not ended, as far as the store knows, and the files of all jobs."""
+    files = {job.job_id: job.file_name for job in queries.list_jobs(connection, path)}
+    return attempts.runners_at_work(connection), files
 
 
 def _strays(path: Path) -> Iterator[Finding]:

@@ -176,13 +176,66 @@ class JobNotFound(CheckpointStoreError, LookupError):  # noqa: N818 - public nam
 
 
 class JobBusy(CheckpointStoreError):  # noqa: N818 - public name fixed by the design
-    """Another runner is at work on this job."""
+    """Another runner is at work on this job, and one of the two wants it for itself."""
 
-    def __init__(self, job_id: str, holder: str) -> None:
-        self.job_id, self.holder = job_id, holder
+    def __init__(self, job_id: str, pid: int, host: str, since: str) -> None:
+        self.job_id, self.pid, self.host, self.since = job_id, pid, host, since
         super().__init__(
-            f"job {job_id} is being worked on by {holder}. Wait for it to end, or stop it, and call again."
+            f"job {job_id} is being worked on by process {pid} on {host} since {since}. Wait for it to end, or stop "
+            "it, and call again."
         )
+
+
+class JobPaused(CheckpointStoreError):  # noqa: N818 - reads like its neighbours
+    """A loop ended because its job was paused. What was done is recorded; opening the job again goes on."""
+
+    def __init__(self, job_id: str, remaining_chunks: int) -> None:
+        self.job_id, self.remaining_chunks = job_id, remaining_chunks
+        super().__init__(f"job {job_id} was paused with {remaining_chunks} chunks left; run it again to go on.")
+
+
+class BudgetReached(JobPaused):
+    """The next chunk might cost more than is left of ``max_cost``: the job is paused."""
+
+    def __init__(self, job_id: str, remaining_chunks: int, spent: float, mean_cost: float, max_cost: float) -> None:
+        super().__init__(job_id, remaining_chunks)
+        self.spent, self.mean_cost, self.max_cost = spent, mean_cost, max_cost
+        message = (
+            f"job {job_id} is paused with {remaining_chunks} chunks left: it has cost {spent:g}, a chunk costs "
+            f"{mean_cost:g} on average, and max_cost is {max_cost:g}. To go on, run it again with a higher max_cost."
+        )
+        self.args = (message,)
+
+
+class ChunkFailed(CheckpointStoreError):  # noqa: N818 - reads like its neighbours
+    """Chunks of a job have used up their attempts; everything else is done."""
+
+    def __init__(self, job_id: str, failed_chunks: int, example: str) -> None:
+        self.job_id, self.failed_chunks, self.example = job_id, failed_chunks, example
+        super().__init__(
+            f"{failed_chunks} chunk{'s' if failed_chunks != 1 else ''} of job {job_id} failed ({example}). To try them "
+            "again: job.retry_failed(), or checkpoint-store retry; then run it again."
+        )
+
+
+class WorkerDied(CheckpointStoreError):  # noqa: N818 - reads like its neighbours
+    """The process that worked on a chunk ended before it gave a result."""
+
+
+class WorkFailed(CheckpointStoreError):  # noqa: N818 - reads like its neighbours
+    """An exception from another process that could not be brought over as it was. ``kind`` is its type's name."""
+
+    def __init__(self, kind: str, text: str, trace: str = "") -> None:
+        self.kind, self.text, self.trace = kind, text, trace
+        super().__init__(f"{kind}: {text}")
+
+
+class MissingExtra(CheckpointStoreError, ImportError):  # noqa: N818 - reads like its neighbours
+    """An optional package is needed for this. The message says what to install."""
+
+    def __init__(self, package: str, extra: str, purpose: str) -> None:
+        self.package, self.extra = package, extra
+        super().__init__(f"{purpose} needs {package}: pip install 'checkpoint-store[{extra}]'")
 
 
 class JobIncomplete(CheckpointStoreError):  # noqa: N818 - reads like its neighbours

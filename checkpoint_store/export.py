@@ -51,17 +51,12 @@ def state_pieces(connection: Connection, job_id: str, path: Path) -> Iterator[st
     }
     yield "{\n" + "".join(f"  {_text(name)}: {_text(value)},\n" for name, value in head.items())
     yield '  "completed_chunks": ['
-    yield from _joined(map(str, _indices(connection, job_id)), ", ")
+    indices = queries.indices_in_order_of_state(connection, record)
+    yield from _joined((", ".join(map(str, page)) for page in indices), ", ")
     yield '],\n  "processed_results": ['
     pages = queries.result_texts(connection, job_id, path)
     yield from _joined(("\n    " + ",\n    ".join(texts) for texts in pages), ",")
     yield ("\n  ],\n" + ",\n".join(f"  {_text(name)}: {_indented(value)}" for name, value in tail.items()) + "\n}\n")
-
-
-def _indices(connection: Connection, job_id: str) -> Iterator[int]:
-    """The order of a state: chunks with a result first, so that results can be paired by position."""
-    yield from queries.indices_with_result(connection, job_id, present=True)
-    yield from queries.indices_with_result(connection, job_id, present=False)
 
 
 def _joined(pieces: Iterator[str], separator: str) -> Iterator[str]:

@@ -2,77 +2,49 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, overload
+import dataclasses
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar, overload
 
 from checkpoint_store import codec
-from checkpoint_store._db import queries
-from checkpoint_store._db.reading import READ_ONLY
-from checkpoint_store._db.writer import Completion
+from checkpoint_store._db import attempts, planning, queries
+from checkpoint_store.arguments import Prints, checked_change, checked_pieces
+from checkpoint_store.claims import Held, Hold, Scope
 from checkpoint_store.errors import (
     CheckpointStoreError,
     ChunkNotCompleted,
-    ChunkOutOfRange,
     InvalidArgumentError,
     InvalidResultError,
     JobIncomplete,
-    StorageUnavailableError,
     StoreTargetError,
 )
 from checkpoint_store.export import write_state
-from checkpoint_store.plan import Fingerprint, fingerprint
-from checkpoint_store.state import JobStatus, ProcessingState, Progress, now, parse_time
+from checkpoint_store.plan import digest_of_fingerprints
+from checkpoint_store.state import ChunkRecord, JobStatus, ProcessingState, Progress, RunPlan, now, parse_time
 from checkpoint_store.typed import as_type as convert
+from checkpoint_store.work import Work, describe
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
     from pathlib import Path
     from types import TracebackType
+    from typing import Unpack
 
     from sqlalchemy import Connection
 
-    from checkpoint_store._db.backup import RollingBackup
     from checkpoint_store._db.queries import JobRecord
-    from checkpoint_store._db.reading import AnyDatabase
-    from checkpoint_store._db.writer import Writer
-    from checkpoint_store.export import StateFile
+    from checkpoint_store.attempt import Attempt
+    from checkpoint_store.plan import Fingerprint
+    from checkpoint_store.runner import LoopOptions, MapItem
+    from checkpoint_store.work import Room
 
 T = TypeVar("T")
 
 _WINDOW: Final = 4096
-
-
-@dataclass(frozen=True, slots=True)
-class Room:
-    """What a store shares with its jobs."""
-
-    database: AnyDatabase
-    writer: Writer | None
-    """None in a read-only store."""
-    state_file: StateFile | None
-    rolling: RollingBackup | None
-
-    def submit(self, completions: Sequence[Completion]) -> None:
-        """Record completions of one job, all or none, and let the state file follow."""
-        if self.writer is None:
-            raise StorageUnavailableError(self.database.path, READ_ONLY)
-        self.writer.submit(completions)
-        if self.state_file is not None:
-            self.state_file.follow(completions[0].job_id)
-        if self.rolling is not None:
-            self.rolling.follow()
-
-    def job_changed(self, job_id: str) -> None:
-        """Make the state file exact."""
-        if self.state_file is not None:
-            self.state_file.write(job_id)
-
-    def job_ended(self, job_id: str) -> None:
-        """Make the state file exact, and keep a copy of the store."""
-        self.job_changed(job_id)
-        if self.rolling is not None:
-            self.rolling.make()
+_POLL_SECONDS: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +56,13 @@ class PendingChunk:
     """0-based."""
     data: Any
     """The caller's own chunk; None where the job was opened with ``total_chunks`` only."""
+    attempt: Attempt | None = field(default=None, compare=False)
+    """The try that this is; None where the store is read only, and nothing was claimed."""
+    _hold: Hold | None = field(default=None, compare=False, repr=False)
+
+    def fail(self, error: BaseException | str) -> None:
+        """Record that this try failed. See :meth:`Job.fail_chunk`."""
+        self.job.fail_chunk(self.index, error)
 
     def complete(self, result: object, *, replace: bool = False) -> None:
         """Record the result; durable when this returns. See :meth:`Job.complete`."""
@@ -107,9 +86,7 @@ class Job:
     ) -> None:
         self._room = room
         self._database = room.database
-        self._chunks = chunks
-        self._fingerprint_by = fingerprint_by
-        self._handed_out: dict[int, str] = {}
+        self.work: Final = Work(room, record.job_id, record.total_chunks, chunks, fingerprint_by)
         self.job_id: Final = record.job_id
         self.file_name: Final = record.file_name
         self.video_title: Final = record.video_title
@@ -161,42 +138,68 @@ class Job:
 
     # -- what is left
 
-    def pending(self) -> Iterator[PendingChunk]:
-        """Yield the chunks that are not complete, in index order.
+    def pending(self, *, max_attempts: int | None = None, wait: bool = False) -> Iterator[PendingChunk]:
+        """Yield the chunks that are not complete, in index order, each claimed for this loop: no other runner gets it.
 
-        The store is asked again before each one, so a chunk that another thread or process completed meanwhile is
-        passed over. A chunk may be left undone: the next ``pending()`` yields it again.
+        Passed over are failed chunks (see :meth:`fail_chunk`), and those that another loop, thread or process has in
+        hand; one of those comes last if it is let go of, as by a runner that is killed. A chunk is in hand as long as
+        its object is referred to. It may be left undone: the next ``pending()`` yields it again. The loop ends when
+        the job is paused.
+
+        Args:
+            max_attempts: pass over a chunk that was tried so many times, tries that ended with their process included.
+                None: a chunk whose process died is given out again, however often.
+            wait: stay until the chunks in other hands are complete, or free.
+
+        Raises:
+            JobBusy: another runner has the job for itself.
         """
+        if self._database.read_only:
+            yield from self._unclaimed()
+            return
+        self.work.record_what_was_kept()
+        scope = Scope(self.work.claims, self.total_chunks, max_attempts=max_attempts)
+        ready: deque[Held] = deque()
+        last: Held | None = None
+        ahead = False
+        try:
+            while not scope.is_paused():
+                if not ready:
+                    several = scope.take(scope.batch())
+                    if not several and wait and scope.waits_for_others():
+                        time.sleep(_POLL_SECONDS)
+                        continue
+                    if not several:
+                        break
+                    ready.extend(several)
+                    ahead = len(several) > 1
+                last = ready.popleft()
+                if ahead and self._is_completed(last.index):
+                    scope.claims.let_go([last])
+                    continue
+                scope.gives(last)
+                yield self._claimed(scope, last)
+        except GeneratorExit:  # from the middle of the work on the last one, for all that is known here
+            if last is not None:
+                last.begun = True
+            raise
+        finally:
+            scope.close(ready)
+
+    def _claimed(self, scope: Scope, held: Held) -> PendingChunk:
+        hold = Hold(scope.claims, held)
+        return PendingChunk(self, held.index, self.work.hand_out(held.index), self.work.attempt_of(held), hold)
+
+    def _unclaimed(self) -> Iterator[PendingChunk]:
         for start in range(0, self.total_chunks, _WINDOW):
             stop = min(start + _WINDOW, self.total_chunks)
-            done = self._completed_in(start, stop)
-            if len(done) == stop - start:
-                continue
-            passed = set(done)
-            fresh = True
+            done = set(self._completed_in(start, stop))
             for index in range(start, stop):
-                if index in passed:
-                    continue
-                if fresh or not self._is_completed(index):
-                    fresh = False
-                    yield PendingChunk(self, index, self._hand_out(index))
+                if index not in done:
+                    yield PendingChunk(self, index, self.work.hand_out(index))
 
     def _is_completed(self, index: int) -> bool:
         return self._database.read_row(*queries.is_completed(self.job_id, index)) is not None
-
-    def _hand_out(self, index: int) -> Any:
-        """Return the caller's chunk; what can be changed in place is identified before that can happen."""
-        if self._chunks is None:
-            return None
-        chunk = self._chunks[index]
-        if not isinstance(chunk, str | bytes):
-            self._handed_out[index] = fingerprint(chunk, self._fingerprint_by)
-        return chunk
-
-    def _fingerprint(self, index: int) -> str | None:
-        if self._chunks is None:
-            return None
-        return self._handed_out.get(index) or fingerprint(self._chunks[index], self._fingerprint_by)
 
     # -- doing it
 
@@ -217,27 +220,160 @@ class Job:
             InvalidResultError: the result would not come back as it is; nothing was written.
             ChunkAlreadyCompleted: the chunk has another result, and ``replace`` is not set.
         """
-        self._room.submit([self._completion(index, result, now(), replace=replace)])
+        self.work.submit([self.work.completion(index, result, replace=replace)])
 
     def complete_many(self, pairs: Iterable[tuple[int, object]]) -> None:
         """Record many (index, result) pairs in one commit: all of them or, on an error, none. See :meth:`complete`."""
         at = now()
-        completions = [self._completion(index, result, at) for index, result in pairs]
+        completions = [self.work.completion(index, result, at=at) for index, result in pairs]
         if completions:
-            self._room.submit(completions)
+            self.work.submit(completions)
 
-    def _completion(self, index: int, result: object, at: str, *, replace: bool = False) -> Completion:
-        self._check_index(index)
-        try:
-            text = codec.encode(result, chunk_index=index)
-        except InvalidResultError as error:
-            raise InvalidResultError(error.reason, path=error.path, job_id=self.job_id, chunk_index=index) from error
-        digest = codec.digest(self.job_id, index, text)
-        return Completion(self.job_id, index, at, text, digest, self._fingerprint(index), replace)
+    def fail_chunk(self, index: int, error: BaseException | str) -> None:
+        """Record that a try at chunk ``index`` failed, and why (secrets in it are replaced).
 
-    def _check_index(self, index: int) -> None:
-        if type(index) is not int or not 0 <= index < self.total_chunks:
-            raise ChunkOutOfRange(self.job_id, index, self.total_chunks)
+        After three such tries (or the ``max_attempts`` of a loop) the chunk is failed: loops pass it over until
+        :meth:`retry_failed`. Until then the next loop tries it again.
+
+        Raises:
+            ChunkOutOfRange: no such chunk.
+            ChunkAlreadyCompleted: it is complete.
+        """
+        self.work.check_index(index)
+        self.work.claims.fail(index, describe(error))
+
+    def retry_failed(self, *indices: int) -> int:
+        """Give failed chunks (these, or all) their attempts back: loops try them again. Returns how many those are."""
+        for index in indices:
+            self.work.check_index(index)
+        wanted = indices or None
+        return self._database.write(lambda connection: attempts.retry_failed(connection, self.job_id, wanted))
+
+    def failed_chunks(self) -> list[ChunkRecord]:
+        """Return the chunks that used up their attempts, by index."""
+        return [record for record in self._latest("failed", "abandoned") if record.is_last]
+
+    def in_doubt_chunks(self) -> list[ChunkRecord]:
+        """Return the chunks whose last try never ended, by index: it may have been billed, and nothing came of it."""
+        return self._latest("abandoned")
+
+    def running_chunks(self) -> list[ChunkRecord]:
+        """Return the chunks that are being worked on, by index, by whichever runner."""
+        return self._latest("running")
+
+    def errors(self) -> list[ChunkRecord]:
+        """Return the chunks whose last try failed, by index: failed ones, and those that are still tried again."""
+        return self._latest("failed")
+
+    def trouble(self) -> tuple[int, int]:
+        """Return how many chunks are failed, and how many in doubt."""
+        return self._database.read(lambda connection: attempts.counts(connection, self.job_id, self._database.path))
+
+    def _latest(self, *outcomes: str) -> list[ChunkRecord]:
+        path = self._database.path
+        return self._database.read(lambda connection: attempts.latest(connection, self.job_id, path, outcomes=outcomes))
+
+    # -- what a run would do
+
+    def plan(
+        self, chunks: Iterable[Any] | None = None, *, on_change: Literal["refuse", "reuse", "restart"] = "refuse"
+    ) -> RunPlan:
+        """Return what a run of this job would do: with these chunks, or with its own. Nothing is written.
+
+        See :meth:`CheckpointStore.plan`.
+        """
+        pieces = None if chunks is None else checked_pieces(chunks, None)
+        prints = None if pieces is None else Prints(pieces, self.work.fingerprint_by)
+
+        def work(connection: Connection) -> RunPlan:
+            record = queries.find_job(connection, self.job_id, self._database.path)
+            plan = record.plan
+            if pieces is not None and prints is not None:
+                digest = digest_of_fingerprints(prints)
+                plan = dataclasses.replace(plan, total_chunks=len(pieces), chunks_digest=digest)
+            wish = planning.Wish(plan, prints, None, checked_change(on_change), fresh=False)
+            return planning.plan_run(connection, wish, self._database.path, record)
+
+        return self._database.read(work)
+
+    # -- doing all of it
+
+    def map(self, fn: Callable[[Any], Any], **options: Unpack[LoopOptions]) -> Iterator[MapItem]:
+        """Call ``fn`` with every chunk that is left, record each result, and yield it: the whole loop.
+
+        ``fn`` gets the caller's own chunk (its index, where only ``total_chunks`` is known) and returns its result;
+        :func:`current_attempt` says more. What is yielded is durable. Chunks in other runners' hands are waited for.
+        When nothing is left the job is ``completed``; when it is paused (:meth:`pause`, one Ctrl-C, SIGTERM) the chunks
+        in hand are finished and recorded, and the loop ends quietly with ``status == "paused"``. So it does where the
+        caller leaves it early. A second Ctrl-C ends it at once.
+
+        Args:
+            fn: does the work.
+            executor: anything with ``submit(fn, *args)`` that returns a future: threads, processes,
+                ``dask.distributed.Client.get_executor()``. The work is done there, and recorded here. None: threads.
+            workers: how many chunks are worked on at the same time; by default 1, or as many as the executor does.
+            ordered: yield in index order (what is tried again, or taken over from another runner, may come late).
+            on_error: ``"stop"`` ends the loop at the first chunk that fails for good, and raises its error;
+                ``"record"`` goes on with the others.
+            max_attempts: how often a chunk is tried, over all runs; a try that ended with its process counts.
+            retry_on: exception types, or a function of the exception, that are worth another try. By default all but
+                mistakes of a program (TypeError, KeyError …), HTTP errors that will not change, and invalid results.
+            stop_on: those that every chunk would meet: the job is paused, no chunk is to blame, and the error raised.
+                By default HTTP 401, 402 and 403, and the code ``insufficient_quota``.
+            wait: seconds between tries, or a function of the tries so far; by default exponential, with jitter. Where
+                the exception carries a ``Retry-After``, that is waited for, up to an hour.
+            timeout_seconds: how long a try may take; a result that comes while the loop
+                still runs is recorded.
+            max_cost: before a chunk starts, what the job has cost (``cost`` in its results) and the mean of a chunk
+                must fit; else the job is paused.
+            progress: show a live bar.
+            on_pause: ``"return"`` quietly, or ``"raise"`` :class:`JobPaused`.
+            stop_when: asked before each chunk, and a few times a second; once it says True, this loop ends as when the
+                job is paused, and other runners go on. For programs that have signal handlers of their own.
+
+        Raises:
+            ChunkFailed: the chunks that are left have used up their attempts (with ``on_error="stop"``).
+            BudgetReached: the next chunk might cost more than is left.
+            JobPaused: if asked for.
+            JobBusy: another runner has the job for itself.
+        """
+        from checkpoint_store.runner import Loop, Options  # noqa: PLC0415 - only for those who use it
+
+        return Loop(self, fn, Options(**options)).run()
+
+    def amap(
+        self, fn: Callable[[Any], Any], *, limit: int = 8, **options: Unpack[LoopOptions]
+    ) -> AsyncIterator[MapItem]:
+        """:meth:`map` for asyncio: ``fn`` is a coroutine function, of which up to ``limit`` are awaited at a time.
+
+        The event loop never waits for the disk. Cancelled, it cancels what is under way, and all that came back before
+        is recorded. Leave the loop early through ``contextlib.aclosing``.
+        """
+        from checkpoint_store.aio import amap  # noqa: PLC0415 - see map()
+
+        return amap(self, fn, dict(options), limit)
+
+    def apending(self, *, max_attempts: int | None = None, wait: bool = False) -> AsyncIterator[PendingChunk]:
+        """:meth:`pending` for asyncio; the event loop never waits for the disk."""
+        from checkpoint_store.aio import apending  # noqa: PLC0415 - see map()
+
+        return apending(self, {"max_attempts": max_attempts, "wait": wait})
+
+    async def acomplete(self, index: int, result: object, *, replace: bool = False) -> None:
+        """:meth:`complete` for asyncio. Cancelled meanwhile, the result is recorded all the same, or not at all."""
+        import asyncio  # noqa: PLC0415 - see map()
+
+        await asyncio.to_thread(self.complete, index, result, replace=replace)
+
+    def take_up(self) -> None:
+        """Make the job ``running`` where chunks are left, as a loop begins."""
+        self.work.record_what_was_kept()
+        if self.status is not JobStatus.RUNNING and self.progress().remaining_chunks:
+            self.resume()
+
+    def costs_after(self, result_id: int) -> tuple[int, int, int, float]:
+        """Return of the results after one: the last one's id, how many, how many have a ``cost``, and its sum."""
+        return self._database.read(lambda connection: queries.costs_after(connection, self.job_id, result_id))
 
     # -- what is done
 
@@ -252,7 +388,7 @@ class Job:
             ChunkNotCompleted: it is not complete, or was completed without a result.
             StoreDamaged: what is stored is not what was written.
         """
-        self._check_index(index)
+        self.work.check_index(index)
         row = self._database.read(lambda connection: queries.result_row(connection, self.job_id, index))
         if row is None or row[1] is None:
             raise ChunkNotCompleted(self.job_id, index, completed=row is not None)
@@ -332,12 +468,51 @@ class Job:
     # -- how it ends
 
     def pause(self) -> None:
-        """End this stretch of work: status ``paused``. What is complete stays so."""
-        self._end_unless_done(JobStatus.PAUSED)
+        """Pause the job: status ``paused``, and every loop on it, in any process, ends after the chunk in hand."""
+
+        def work(connection: Connection) -> None:
+            if not queries.finish_if_done(connection, self.job_id):
+                values = {"status": JobStatus.PAUSED.value, "error_message": None, "updated_at": now()}
+                queries.update_job(connection, self.job_id, self._database.path, **values)
+                attempts.ask_to_pause(connection, self.job_id)
+
+        self._database.write(work)
+        self._room.job_ended(self.job_id)
 
     def resume(self) -> None:
-        """Take a paused or failed job up again: status ``running``."""
-        self._end_unless_done(JobStatus.RUNNING)
+        """Take a paused or failed job up again: status ``running``; loops that were to end go on, if they still do."""
+
+        def work(connection: Connection) -> None:
+            attempts.clear_pauses(connection, self.job_id)
+            if not queries.finish_if_done(connection, self.job_id):
+                values = {"status": JobStatus.RUNNING.value, "error_message": None, "updated_at": now()}
+                queries.update_job(connection, self.job_id, self._database.path, **values)
+
+        self._database.write(work)
+        self._room.job_ended(self.job_id)
+
+    def leave(
+        self, status: JobStatus, error: BaseException | str | None = None, *, with_this_thread: bool = False
+    ) -> None:
+        """End this loop's part (or that of all loops of this thread).
+
+        The job gets this status unless it is done, or other loops or runners are at work on it.
+        """
+        claims = self.work.claims
+        if claims.others_here(but_this_thread=with_this_thread):
+            return
+        claims.close()
+        if claims.others_at_work():
+            return
+        message = None if error is None else describe(error)
+
+        def work(connection: Connection) -> None:
+            if not queries.finish_if_done(connection, self.job_id):
+                values = {"status": status.value, "error_message": message, "updated_at": now()}
+                queries.update_job(connection, self.job_id, self._database.path, **values)
+
+        self._database.write(work)
+        self._room.job_ended(self.job_id)
 
     def finish(self) -> None:
         """End the job ``completed``.
@@ -369,17 +544,6 @@ class Job:
         self._database.write(work)
         self._room.job_ended(self.job_id)
 
-    def _end_unless_done(self, status: JobStatus) -> None:
-        """Set the status; a job with nothing left is completed, whatever was asked."""
-
-        def work(connection: Connection) -> None:
-            if not queries.finish_if_done(connection, self.job_id):
-                values = {"status": status.value, "error_message": None, "updated_at": now()}
-                queries.update_job(connection, self.job_id, self._database.path, **values)
-
-        self._database.write(work)
-        self._room.job_ended(self.job_id)
-
     def __enter__(self) -> Self:
         return self
 
@@ -389,18 +553,10 @@ class Job:
         try:
             # What is no Exception asks to stop: Ctrl-C, a cancelled task, a generator that is closed, sys.exit().
             if error is None or (not isinstance(error, Exception) and not getattr(error, "code", None)):
-                self.pause()
+                self.leave(JobStatus.PAUSED, with_this_thread=True)
             else:
-                self.fail(error)
+                self.leave(JobStatus.FAILED, error, with_this_thread=True)
         except CheckpointStoreError as late:
             if error is None:
                 raise
             error.add_note(f"Besides, the end of the job could not be recorded: {late}")
-
-
-def describe(error: BaseException | str) -> str:
-    """Return the message to keep of an error, without what looks like a secret."""
-    from checkpoint_store.redact import redact_text  # noqa: PLC0415 - its patterns are for writers only
-
-    text = error if isinstance(error, str) else f"{type(error).__name__}: {error}".removesuffix(": ")
-    return redact_text(text.encode("utf-8", "backslashreplace").decode("utf-8"))

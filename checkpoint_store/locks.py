@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
+import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from weakref import WeakValueDictionary
 
 from checkpoint_store.errors import StoreBusy
@@ -17,6 +19,7 @@ from checkpoint_store.files import PRIVATE, storage_error
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from filelock import FileLock
 
 _LOCK_TABLE: Final = Path("/proc/locks")
 
@@ -75,6 +78,8 @@ def _forget_in_child() -> None:
     global _guard  # noqa: PLW0603 - the parent's locks may be held by threads that do not exist here
     _guard = threading.Lock()
     _mutexes.clear()
+    for sign in list(_signs.values()):
+        sign.let_go()  # filelock closes its own descriptor; the parent goes on holding the lock
 
 
 if hasattr(os, "register_at_fork"):
@@ -94,3 +99,164 @@ def holders(path: Path) -> list[int]:
     place = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
     fields = [line.split() for line in lines if "->" not in line]
     return sorted({int(field[4]) for field in fields if field[1] == "POSIX" and field[5] == place})
+
+
+_RUNNER: Final = ".runner-"
+_SIGN_OPTIONS: Final[dict[str, Any]] = {
+    "mode": PRIVATE,
+    "fallback_to_soft": False,
+    "preserve_lock_file": True,
+    "thread_local": False,
+}
+_SLOTS: Final = 512
+_SLOT_BYTES: Final = 8
+_TOO_MANY: Final = 2**63
+_signs: Final[dict[str, SignOfLife]] = {}
+"""The signs of life that this process shows."""
+
+
+class SignOfLife:
+    """A locked file beside the store, for as long as a runner lives: the kernel frees it whatever ends the process.
+
+    In it stand the chunks that work began on, in slots of eight bytes (index + 1, or 0): written without a transaction,
+    they tell of a killed runner which of its claims are in doubt.
+    """
+
+    def __init__(self, store: Path) -> None:
+        if not store.parent.is_dir():  # filelock would create it
+            raise storage_error(FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)), store)
+        self.path, self._lock = self._shown(store)
+        self._begun: set[int] = set()
+        self._slot = 0
+        self._file = -1
+        try:
+            self._file = os.open(self.path, os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0))
+            os.pwrite(self._file, bytes(_SLOTS * _SLOT_BYTES), 0)  # so that no room is needed later
+        except OSError as error:
+            self.end()
+            raise storage_error(error, self.path) from error
+        _signs[str(self.path)] = self
+
+    def _shown(self, store: Path) -> tuple[Path, FileLock]:
+        from filelock import FileLock, Timeout  # noqa: PLC0415 - see file_lock()
+
+        while True:
+            path = store.with_name(f"{store.name}{_RUNNER}{secrets.token_hex(6)}")
+            lock = FileLock(path, **_SIGN_OPTIONS)
+            try:
+                lock.acquire(blocking=False)
+            except Timeout:  # someone who sweeps had it between its creation and its locking, and removes it
+                continue
+            except OSError as error:
+                raise storage_error(error, path) from error
+            return path, lock
+
+    def began(self, index: int) -> None:
+        """Work on a chunk begins."""
+        if not self._begun:
+            if self._slot == _SLOTS - 1:
+                self._write(0)
+            self._slot = 0  # what is left in the others is settled
+        self._begun.add(index)
+        if self._slot == _SLOTS - 1:
+            self._tidy()
+        else:
+            self._write(index + 1)
+
+    def _write(self, value: int) -> None:
+        os.pwrite(self._file, value.to_bytes(_SLOT_BYTES, "little"), self._slot * _SLOT_BYTES)
+        self._slot += 1
+
+    def _tidy(self) -> None:
+        """The slots are full, mostly of what is settled: begin them anew, or give up where all of it is in hand."""
+        if len(self._begun) > _SLOTS // 2:
+            os.pwrite(self._file, _TOO_MANY.to_bytes(_SLOT_BYTES, "little"), self._slot * _SLOT_BYTES)
+            return
+        content = b"".join((index + 1).to_bytes(_SLOT_BYTES, "little") for index in self._begun)
+        os.pwrite(self._file, content.ljust(_SLOTS * _SLOT_BYTES, b"\0"), 0)
+        self._slot = len(self._begun)
+
+    def settled(self, index: int) -> None:
+        """A chunk is in hand no longer."""
+        self._begun.discard(index)
+
+    def end(self) -> None:
+        """Remove the file; whoever finds it gone knows as much as one who can lock it."""
+        with suppress(OSError):
+            self.path.unlink()
+        self._lock.release()
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Have nothing to do with it any more; after a fork, in the child, the parent goes on showing it."""
+        _signs.pop(str(self.path), None)
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+
+class LastWords(NamedTuple):
+    """What a dead runner left."""
+
+    begun: frozenset[int] | None
+    """The chunks that it may have begun; None: nobody knows, and it may be any."""
+
+
+def last_words(path: Path) -> LastWords | None:
+    """Return which chunks a dead runner had begun, and remove its sign of life; None where it lives."""
+    if str(path) in _signs:
+        return None
+    if not path.exists():
+        return LastWords(None)
+    from filelock import FileLock, Timeout  # noqa: PLC0415 - see file_lock()
+
+    lock = FileLock(path, **_SIGN_OPTIONS)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        return None
+    except OSError as error:
+        raise storage_error(error, path) from error
+    try:
+        content = path.read_bytes()
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise storage_error(error, path) from error
+    finally:
+        lock.release()
+    return _words(content)
+
+
+def overheard(path: Path) -> LastWords | None:
+    """Return the same by looking alone: nothing is removed, nor written.
+
+    The look is a shared lock for an instant; whoever tries for the sign in that very instant takes its runner to be
+    there, and looks again.
+    """
+    if str(path) in _signs:
+        return None
+    if sys.platform == "win32":  # who holds it cannot be told without writing
+        return None if path.exists() else LastWords(None)
+    import fcntl  # noqa: PLC0415 - POSIX only
+
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return _words(file.read())
+    except FileNotFoundError:
+        return LastWords(None)
+    except BlockingIOError:
+        return None
+    except OSError as error:
+        raise storage_error(error, path) from error
+
+
+def _words(content: bytes) -> LastWords:
+    numbers = [int.from_bytes(content[at : at + _SLOT_BYTES], "little") for at in range(0, len(content), _SLOT_BYTES)]
+    known = len(content) == _SLOTS * _SLOT_BYTES and _TOO_MANY not in numbers
+    return LastWords(frozenset(number - 1 for number in numbers if number) if known else None)
+
+
+def signs_of_life(store: Path) -> list[Path]:
+    """Return the signs of life beside a store, also of runners that are gone."""
+    return sorted(path for path in store.parent.iterdir() if path.name.startswith(f"{store.name}{_RUNNER}"))

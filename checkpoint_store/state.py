@@ -11,15 +11,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from math import isfinite
-from typing import Any, Final, NoReturn
+from typing import Any, Final, Literal, NoReturn
 
 from checkpoint_store import codec
-from checkpoint_store.errors import InvalidResultError, StateFormatError, shown
+from checkpoint_store.errors import Difference, InvalidResultError, StateFormatError, shown
 from checkpoint_store.frozen import FrozenDict, FrozenList, freeze, thaw
 
-SCHEMA_VERSION: Final = "1.0"
+SCHEMA_VERSION: Final = "1.1"
 """The schema that this version reads and writes: the newest migration, and a state file's ``version``."""
-RELEASED_VERSIONS: Final = ("1.0",)
+RELEASED_VERSIONS: Final = ("1.0", "1.1")
 """Every version of a state that can be read."""
 
 
@@ -72,6 +72,52 @@ class Progress:
     def remaining_chunks(self) -> int:
         """How many chunks are left."""
         return self.total_chunks - self.completed_chunks
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkRecord:
+    """The last try at one chunk that is not complete."""
+
+    chunk_index: int
+    """0-based."""
+    attempt: int
+    """1 for the first try."""
+    outcome: str
+    """``running``, ``failed``, or ``abandoned``: its process ended, or it was given up, and nothing was recorded."""
+    error: str | None
+    started_at: str
+    finished_at: str | None
+    seconds: float | None
+    is_last: bool
+    """Whether the chunk is failed by it: its attempts are used up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunPlan:
+    """What a run would do, said before it does it. Nothing was written to find out."""
+
+    file_name: str
+    job_id: str | None
+    """The job that would go on, or is complete; None where a new one would begin, or none may."""
+    action: Literal["new", "resume", "complete", "reuse", "restart", "refuse"]
+    """``complete``: nothing is left. ``reuse`` and ``restart`` begin a new job, ``refuse`` raises ``PlanChanged``."""
+    total_chunks: int
+    chunks_to_do: int
+    """How many would be worked on: neither kept nor passed over. None of them where the run is refused."""
+    kept: int
+    """Results that would be kept; where the run is refused, those that ``on_change="reuse"`` would keep."""
+    in_doubt: tuple[int, ...]
+    """Chunks whose last try never ended: it may have been billed, and they are not done."""
+    failed: tuple[int, ...]
+    """Chunks that used up their attempts: passed over, until they are freed by ``retry_failed``."""
+    differences: tuple[Difference, ...]
+    """What differs from the earlier job's plan."""
+    estimated_cost: float | None
+    """The mean cost of a result so far, for each chunk to do; None where no result of a like plan has a ``cost``."""
+    estimated_seconds: float | None
+    """The mean time of a try so far, for each chunk to do, one after the other; None where it is unknown."""
+    spent: float
+    """What the results of the job that goes on, or of the earlier one, have cost."""
 
 
 @dataclass(frozen=True, slots=True)

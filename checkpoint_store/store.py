@@ -13,7 +13,8 @@ from checkpoint_store._db.connect import journal_mode_for
 from checkpoint_store._db.engine import Database
 from checkpoint_store._db.target import lock_path, resolve
 from checkpoint_store._db.writer import Writer
-from checkpoint_store.arguments import Prints, checked_config, checked_pieces, checked_text
+from checkpoint_store.arguments import Prints, checked_change, checked_config, checked_pieces, checked_text
+from checkpoint_store.claims import miss_the_dead
 from checkpoint_store.errors import (
     CheckpointStoreError,
     ChunkAlreadyCompleted,
@@ -24,21 +25,24 @@ from checkpoint_store.errors import (
 )
 from checkpoint_store.export import StateFile
 from checkpoint_store.frozen import thaw
-from checkpoint_store.job import Job, Room
+from checkpoint_store.job import Job
 from checkpoint_store.plan import Fingerprint, Plan, digest_of_fingerprints
-from checkpoint_store.state import SCHEMA_VERSION, JobStatus, Problem, ProcessingState
+from checkpoint_store.state import SCHEMA_VERSION, JobStatus, Problem, ProcessingState, RunPlan
 from checkpoint_store.statefiles import first_sound, glance, read_state, refuse_own, refuse_stranger, without_secrets
+from checkpoint_store.work import Room
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from types import TracebackType
+    from typing import Unpack
 
     from sqlalchemy import Connection
 
     from checkpoint_store._db.connect import Durability
     from checkpoint_store._db.queries import JobRecord
     from checkpoint_store._db.reading import AnyDatabase
+    from checkpoint_store.runner import LoopOptions
 
 DEFAULT_TARGET: Final = ".processing_state.db"
 
@@ -107,6 +111,8 @@ class CheckpointStore:
         try:
             if self._room.state_file is not None:
                 self._room.state_file.sweep()
+            if isinstance(database, Database):
+                miss_the_dead(database)
             self._import_what_is_left(waiting)
             if self.recovery is not None:
                 warnings.warn(str(self.recovery), StoreRecovered, stacklevel=2)
@@ -164,6 +170,7 @@ class CheckpointStore:
         fingerprint: Fingerprint | None = None,
         on_change: Literal["refuse", "reuse", "restart"] = "refuse",
         fresh: bool = False,
+        exclusive: bool = False,
     ) -> Job:
         """Return the job for this file and plan: the one that exists, or a new one. Atomic between processes.
 
@@ -180,14 +187,85 @@ class CheckpointStore:
                 starts a new job with every result whose chunk is unchanged; ``"restart"`` starts a new one from
                 nothing. No job is deleted.
             fresh: start a new job from nothing whatever there is.
+            exclusive: have the job for this runner alone, until the job's ``with`` block or the store ends.
 
         Raises:
+            JobBusy: another runner is at work on the job and this one is to be ``exclusive``, or the other way round.
             PlanChanged: the plan differs and ``on_change`` is ``"refuse"``.
             SecretInConfig: the config holds what looks like a secret.
         """
+        wish, pieces = self._wish(
+            file_name,
+            chunks=chunks,
+            total_chunks=total_chunks,
+            video_title=video_title,
+            model=model,
+            provider=provider,
+            config=config,
+            fingerprint=fingerprint,
+            on_change=on_change,
+            fresh=fresh,
+        )
+        record = self._open.write(lambda connection: planning.open_job(connection, wish, self.path))
+        if exclusive:
+            self._room.claims_of(record.job_id).start(exclusive=True)
+        self._room.job_changed(record.job_id)
+        return Job(self._room, record, pieces, fingerprint)
+
+    def plan(
+        self,
+        file_name: str,
+        *,
+        chunks: Iterable[Any] | None = None,
+        total_chunks: int | None = None,
+        video_title: str | None = None,
+        model: str | None = None,
+        provider: str | None = None,
+        config: Mapping[str, Any] | None = None,
+        fingerprint: Fingerprint | None = None,
+        on_change: Literal["refuse", "reuse", "restart"] = "refuse",
+        fresh: bool = False,
+    ) -> RunPlan:
+        """Return what :meth:`open_job` with the same arguments, and working the job off, would do. Nothing is written.
+
+        It takes (and refuses) what ``open_job`` does, except that a changed plan is an answer here: its action is
+        ``"refuse"``.
+        """
+        wish, _ = self._wish(
+            file_name,
+            chunks=chunks,
+            total_chunks=total_chunks,
+            video_title=video_title,
+            model=model,
+            provider=provider,
+            config=config,
+            fingerprint=fingerprint,
+            on_change=on_change,
+            fresh=fresh,
+        )
+
+        def work(connection: Connection) -> RunPlan:
+            return planning.plan_run(connection, wish, self.path, planning.newest(connection, wish, self.path))
+
+        return self._open.read(work)
+
+    def _wish(
+        self,
+        file_name: str,
+        *,
+        chunks: Iterable[Any] | None,
+        total_chunks: int | None,
+        video_title: str | None,
+        model: str | None,
+        provider: str | None,
+        config: Mapping[str, Any] | None,
+        fingerprint: Fingerprint | None,
+        on_change: str,
+        fresh: bool,
+    ) -> tuple[planning.Wish, Sequence[Any] | None]:
+        """Return what a caller wants, checked, and its chunks where they are at hand."""
         pieces = checked_pieces(chunks, total_chunks)
-        if on_change not in ("refuse", "reuse", "restart"):
-            raise InvalidArgumentError("on_change", on_change, "is none of 'refuse', 'reuse', 'restart'")
+        change = checked_change(on_change)
         prints = None if pieces is None else Prints(pieces, fingerprint)
         plan = Plan(
             file_name=checked_text("file_name", file_name, required=True),
@@ -197,10 +275,49 @@ class CheckpointStore:
             config=checked_config(config),
             chunks_digest=None if prints is None else digest_of_fingerprints(prints),
         )
-        wish = planning.Wish(plan, prints, checked_text("video_title", video_title), on_change, fresh=fresh)
-        record = self._open.write(lambda connection: planning.open_job(connection, wish, self.path))
-        self._room.job_changed(record.job_id)
-        return Job(self._room, record, pieces, fingerprint)
+        return planning.Wish(plan, prints, checked_text("video_title", video_title), change, fresh=fresh), pieces
+
+    def map(
+        self,
+        fn: Callable[[Any], Any],
+        chunks: Iterable[Any],
+        *,
+        file_name: str,
+        video_title: str | None = None,
+        model: str | None = None,
+        provider: str | None = None,
+        config: Mapping[str, Any] | None = None,
+        fingerprint: Fingerprint | None = None,
+        on_change: Literal["refuse", "reuse", "restart"] = "refuse",
+        fresh: bool = False,
+        exclusive: bool = False,
+        **options: Unpack[LoopOptions],
+    ) -> list[Any]:
+        """Open the job, do what is left of it, and return all results in order, those of earlier runs included.
+
+        See :meth:`open_job` for the plan and :meth:`Job.map` for the options. With ``on_error="record"`` a failed
+        chunk's place is taken by None; :meth:`Job.failed_chunks` says why.
+
+        Raises:
+            JobPaused: the job was paused before the end.
+            ChunkFailed: chunks failed (with ``on_error="stop"``, unless an error of the work itself is raised).
+        """
+        job = self.open_job(
+            file_name,
+            chunks=chunks,
+            video_title=video_title,
+            model=model,
+            provider=provider,
+            config=config,
+            fingerprint=fingerprint,
+            on_change=on_change,
+            fresh=fresh,
+            exclusive=exclusive,
+        )
+        for _ in job.map(fn, **(options | {"on_pause": "raise"})):
+            pass
+        results = dict(job.items())
+        return [results.get(index) for index in range(job.total_chunks)]
 
     @property
     def _open(self) -> AnyDatabase:
@@ -390,6 +507,11 @@ class CheckpointStore:
         if self._database is None or self._database.closed:
             return
         try:
+            try:
+                self._room.record_what_was_kept()
+            finally:
+                for claims in list(self._room.claims.values()):
+                    claims.close()
             if self._room.state_file is not None:
                 self._room.state_file.write_if_behind()
         finally:
@@ -420,6 +542,8 @@ class CheckpointStore:
                 source=self,
                 stacklevel=2,
             )
+            for claims in list(self._room.claims.values()):
+                claims.close()
             self._close_database()
 
     def __repr__(self) -> str:

@@ -56,6 +56,8 @@ def migrate(
     if to not in RELEASED_VERSIONS:
         raise InvalidArgumentError("to", to, f"is not a schema; there are {', '.join(RELEASED_VERSIONS)}")
     before = migration_status(target)
+    if before.current == to:
+        return before
     opener = opening.Opener(before.path, (), durability="power-loss", lock_timeout_seconds=lock_timeout_seconds)
     if before.current is None or RELEASED_VERSIONS.index(before.current) <= RELEASED_VERSIONS.index(to):
         opener.open().close()

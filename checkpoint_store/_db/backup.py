@@ -103,6 +103,14 @@ def next_backup(path: Path, version: str) -> Path:
     return path.with_name(f"{path.name}.backup-{version}-{number:04d}")
 
 
+def _sweep_backups(path: Path) -> None:
+    """Remove what backups that were killed left behind, by this version or an earlier one."""
+    for name in os.listdir(path.parent):  # noqa: PTH208 - names are what is matched
+        if name.startswith(f"{path.name}.backup-") and ".tmp-" in name:
+            with suppress(OSError):
+                path.with_name(name).unlink()
+
+
 def thin_out(path: Path) -> None:
     """Remove automatic backups but the newest few of each schema version."""
     seen: dict[str, int] = {}
@@ -149,7 +157,7 @@ class RollingBackup:
             with file_lock(self._lock, 0.0):
                 sweep(self._database.path)
                 target = next_backup(self._database.path, SCHEMA_VERSION)
-                sweep(target)  # a backup that was killed had this number, too
+                _sweep_backups(self._database.path)
                 back_up(self._database, target)
                 thin_out(self._database.path)
                 return target

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, TypeVarTuple
 import sqlalchemy.exc
 
 from checkpoint_store._db import failures
-from checkpoint_store._db.connect import Durability, connect
+from checkpoint_store._db.connect import Durability, connect, journal_mode_for
 from checkpoint_store._db.driver import Openings, discard, driver_error, driver_of, end, ended, make_engine
-from checkpoint_store.errors import CheckpointStoreError, ErasureUnfinished, StorageUnavailableError
+from checkpoint_store.errors import CheckpointStoreError, ErasureUnfinished, StorageUnavailableError, StoreBusy
 from checkpoint_store.forks import ForkAware, watch
 from checkpoint_store.locks import holders
 
@@ -51,6 +51,8 @@ class Database(ForkAware):
         self.durability = durability
         self.lock_timeout_seconds = lock_timeout_seconds
         self._engine = make_engine(self._connect)
+        # A rollback journal that is not synced could not undo what a power cut left half-written.
+        self._may_relax = durability == "power-loss" and journal_mode_for(path) == "wal"
         self.closed = False
         self._reset()
         watch(self)
@@ -64,6 +66,9 @@ class Database(ForkAware):
         self._driver: sqlite3.Connection | None = None
         """The driver's connection under ``_writer``."""
         self._reader: Connection | None = None
+        self._patience = self.lock_timeout_seconds
+        self._relaxed = False
+        """Whether the writer's commits may not wait for the disk now."""
         self._log_bytes = 0
         self._place: tuple[int, int] | None = None
         self._resting = False
@@ -125,12 +130,37 @@ class Database(ForkAware):
 
     def write_locked(self, work: Callable[[sqlite3.Connection, *Ts], T], *arguments: *Ts) -> T:
         """:meth:`write` for a caller that holds :attr:`write_lock`; ``work`` gets the driver's connection."""
+        return self._transact(work, *arguments, synced=True)
+
+    def write_lightly(self, work: Callable[[Connection], T], *, patience_seconds: float | None = None) -> T:
+        """:meth:`write` for what need only survive the end of this process: it does not wait for the disk.
+
+        The next :meth:`write` makes it durable along with its own. ``patience_seconds`` is for a caller that may be in
+        the middle of a write itself: how long to wait for other processes; no thread is waited for.
+        """
+        patience = self.lock_timeout_seconds if patience_seconds is None else patience_seconds
+        if not self._write_lock.acquire(blocking=patience_seconds is None):
+            raise StoreBusy(self.path, 0.0, "another thread")
+        try:
+            self._patience = patience
+            value = self._transact(lambda _driver: work(self._sql_writer()), synced=not self._may_relax)
+            self.log_grew(0)
+            return value
+        finally:
+            self._patience = self.lock_timeout_seconds
+            self._write_lock.release()
+
+    def _transact(self, work: Callable[[sqlite3.Connection, *Ts], T], *arguments: *Ts, synced: bool) -> T:
         driver = self._driver
         try:
             if driver is None:
                 driver = driver_of(self._sql_writer())
             if driver.in_transaction:  # a second interrupt cut the end of the first one short
                 driver.rollback()
+            if synced is self._relaxed:
+                self._relaxed = True  # also where an interrupt comes between the two
+                driver.execute(f"PRAGMA synchronous = {'FULL' if synced else 'NORMAL'}")
+                self._relaxed = not synced
             try:
                 driver.execute("BEGIN IMMEDIATE")
             except sqlite3.OperationalError as error:
@@ -185,7 +215,7 @@ class Database(ForkAware):
 
     def _when_free(self, driver: sqlite3.Connection, statement: str, error: sqlite3.OperationalError) -> None:
         """Execute ``statement`` again as soon as no other process is in the way, in short jittered steps."""
-        deadline = time.monotonic() + self.lock_timeout_seconds
+        deadline = time.monotonic() + self._patience
         while failures.is_busy(error) and time.monotonic() < deadline:
             time.sleep(random.uniform(*_BACK_OFF_SECONDS))  # noqa: S311 - jitter, no secret
             try:
@@ -314,15 +344,17 @@ class Database(ForkAware):
             raise failures.translate(cause, self.path, self.lock_timeout_seconds) from error
 
     @contextmanager
-    def without_foreign_keys(self) -> Iterator[None]:
-        """For migrations: with foreign keys on, rebuilding a table deletes the rows that refer to it."""
+    def ready_to_migrate(self) -> Iterator[None]:
+        """With foreign keys on, rebuilding a table deletes the rows that refer to it; and views would forbid it."""
         with self._write_lock:
             driver_of(self._sql_writer()).execute("PRAGMA foreign_keys = OFF")
+            driver_of(self._sql_writer()).execute("PRAGMA legacy_alter_table = ON")
         try:
             yield
         finally:
             with self._write_lock:
                 if self._writer is not None:
+                    driver_of(self._writer).execute("PRAGMA legacy_alter_table = OFF")
                     driver_of(self._writer).execute("PRAGMA foreign_keys = ON")
 
     def close(self) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import bindparam, func, literal_column, null, select
 from sqlalchemy.dialects import sqlite
 
-from checkpoint_store._db.schema import chunk_results, completed_chunks, jobs
+from checkpoint_store._db.schema import attempts, chunk_results, completed_chunks, jobs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,6 +99,19 @@ END_IF_DONE: Final = Statement(
         )
         .values(status=literal_column("'completed'"), error_message=null())
     )
+)
+# An attempt ends with its chunk, in the same transaction.
+END_ATTEMPT: Final = Statement(
+    lambda: (
+        attempts.update()
+        .where(
+            attempts.c.job_id == bindparam("in_job"),
+            attempts.c.chunk_index == bindparam("at_index"),
+            attempts.c.number == bindparam("attempt"),
+        )
+        .values(outcome=literal_column("'completed'"), finished_at=bindparam("at"), seconds=bindparam("took"))
+    ),
+    order=("at", "took", "in_job", "at_index", "attempt"),
 )
 REMOVE_RESULT: Final = Statement(lambda: chunk_results.delete().where(_R.result_id == bindparam("id")))
 PRESENT: Final = Statement(lambda: select(_C.digest, _C.result_id).where(*_at(completed_chunks)))

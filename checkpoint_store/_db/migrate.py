@@ -103,7 +103,7 @@ def run(database: Database, wanted: str, migrate: Callable[[Connection], object]
             if backup is not None:
                 back_up(database, backup)
                 thin_out(database.path)
-            with database.without_foreign_keys():
+            with database.ready_to_migrate():
                 database.write(lambda connection: _checked(connection, found, migrate))
         except StoreBusy:
             raise

@@ -206,9 +206,10 @@ class Opener:
                 raise StoreDamaged(self.path, found)
 
     def _quick_check(self, connection: Connection) -> None:
-        # The two narrow tables are compared with their keys and indexes as well: a job, or a chunk, that is there and
-        # not found would be begun again.
-        for pragma in ("quick_check(1)", "integrity_check(jobs)", "integrity_check(completed_chunks)"):
+        # The narrow tables are compared with their keys and indexes as well: a job, or a chunk, that is there and not
+        # found would be begun again; and a claim that cannot be written stops all work.
+        tables = ("jobs", "completed_chunks", "attempts", "runners", "pauses")
+        for pragma in ("quick_check(1)", *(f"integrity_check({table})" for table in tables)):
             found = connection.execute(text(f"PRAGMA {pragma}")).scalars().first()
             if found != "ok":
                 raise StoreDamaged(self.path, " ".join(str(found).removeprefix("*** in database main ***").split()))

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from checkpoint_store import codec
-from checkpoint_store._db import queries
+from checkpoint_store._db import attempts, queries
 from checkpoint_store._db.driver import driver_of
 from checkpoint_store._db.writer import Completion, count, record
 from checkpoint_store.errors import PlanChanged
 from checkpoint_store.plan import Plan, compare
-from checkpoint_store.state import JobStatus, now
+from checkpoint_store.state import JobStatus, RunPlan, now, parse_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from checkpoint_store._db.queries import JobRecord
+    from checkpoint_store.errors import Difference
+
+Action = Literal["new", "resume", "complete", "reuse", "restart", "refuse"]
 
 _BATCH: Final = 1000
 
@@ -36,25 +39,46 @@ class Wish:
     fresh: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Way:
+    """Where a wish leads, from the job that is there."""
+
+    action: Action
+    earlier: JobRecord | None
+    differences: list[Difference]
+    kept: dict[int, int]
+    """Each new chunk whose result can be carried over, and the earlier job's chunk that has it."""
+
+
 def open_job(connection: Connection, wish: Wish, path: Path) -> JobRecord:
     """Return the job that ``wish`` leads to, as the newest and current one."""
-    newest = None if wish.fresh else _newest(connection, wish, path)
-    if newest is None:
+    way = find_way(connection, wish, None if wish.fresh else newest(connection, wish, path))
+    if way.earlier is None or way.action == "restart":
         return _begin(connection, wish, path)
-    differences = compare(newest.plan, wish.plan)
+    if way.action == "refuse":
+        raise PlanChanged(wish.plan.file_name, way.earlier.job_id, way.differences, len(way.kept))
+    if way.action == "reuse":
+        begun = _begin(connection, wish, path)
+        _carry_over(connection, way.earlier, begun, way.kept, path)
+        return queries.find_job(connection, begun.job_id, path)
+    return _resume(connection, way.earlier, wish, path)
+
+
+def find_way(connection: Connection, wish: Wish, earlier: JobRecord | None) -> Way:
+    """Return what ``wish`` comes to beside the job that is there. Reads only."""
+    if earlier is None:
+        return Way("new", None, [], {})
+    differences = compare(earlier.plan, wish.plan)
     if not differences:
-        return _resume(connection, newest, wish, path)
+        is_done = earlier.completed_count == earlier.total_chunks
+        return Way("complete" if is_done else "resume", earlier, [], {})
     if wish.on_change == "restart":
-        return _begin(connection, wish, path)
-    kept = _reusable(connection, newest, wish)
-    if wish.on_change == "refuse":
-        raise PlanChanged(wish.plan.file_name, newest.job_id, differences, len(kept))
-    begun = _begin(connection, wish, path)
-    _carry_over(connection, newest, begun, kept, path)
-    return queries.find_job(connection, begun.job_id, path)
+        return Way("restart", earlier, differences, {})
+    action: Action = "refuse" if wish.on_change == "refuse" else "reuse"
+    return Way(action, earlier, differences, _reusable(connection, earlier, wish))
 
 
-def _newest(connection: Connection, wish: Wish, path: Path) -> JobRecord | None:
+def newest(connection: Connection, wish: Wish, path: Path) -> JobRecord | None:
     return next(iter(queries.list_jobs(connection, path, file_name=wish.plan.file_name, limit=1)), None)
 
 
@@ -148,3 +172,46 @@ def _moved(text: str, source: int, index: int) -> str:
         result["chunk_index"] = index
         return codec.encode(result)
     return text
+
+
+def plan_run(connection: Connection, wish: Wish, path: Path, earlier: JobRecord | None) -> RunPlan:
+    """Return what opening the job ``earlier`` (the newest of its file) with ``wish``, and working it off, would do."""
+    way = find_way(connection, wish, None if wish.fresh else earlier)
+    goes_on = way.action in ("resume", "complete")
+    job = way.earlier if goes_on else None
+    kept = len(way.kept) if job is None else job.completed_count
+    troubled = [] if job is None else attempts.latest(connection, job.job_id, path, outcomes=("failed", "abandoned"))
+    failed = tuple(record.chunk_index for record in troubled if record.is_last)
+    to_do = 0 if way.action == "refuse" else wish.plan.total_chunks - kept - len(failed)
+    spent, cost, seconds = (0.0, None, None) if earlier is None else _measured(connection, earlier, wish)
+    return RunPlan(
+        file_name=wish.plan.file_name,
+        job_id=None if job is None else job.job_id,
+        action=way.action,
+        total_chunks=wish.plan.total_chunks,
+        chunks_to_do=to_do,
+        kept=kept,
+        in_doubt=tuple(record.chunk_index for record in troubled if record.outcome == "abandoned"),
+        failed=failed,
+        differences=tuple(way.differences),
+        estimated_cost=None if cost is None else cost * to_do,
+        estimated_seconds=None if seconds is None else seconds * to_do,
+        spent=spent,
+    )
+
+
+def _measured(connection: Connection, job: JobRecord, wish: Wish) -> tuple[float, float | None, float | None]:
+    """Return what a job has cost, and the means of a chunk's cost and seconds, where its plan is like the wish's."""
+    _, _, priced, spent = queries.costs_after(connection, job.job_id, 0)
+    # Another model, prompt or chunk size has other prices; other chunks of the same kind have the same.
+    if any(difference.field not in ("total_chunks", "chunks") for difference in compare(job.plan, wish.plan)):
+        return spent, None, None
+    tries, seconds = attempts.seconds_of(connection, job.job_id)
+    return spent, spent / priced if priced else None, seconds / tries if tries else _pace(job)
+
+
+def _pace(job: JobRecord) -> float | None:
+    """Return the seconds that a chunk took in a job's last stretch of work, the time between chunks included."""
+    done = job.completed_count - job.stretch_completed_count
+    seconds = (parse_time(job.updated_at) - parse_time(job.stretch_started_at)).total_seconds()
+    return seconds / done if done > 0 and seconds > 0 else None

@@ -238,12 +238,15 @@ def result_row(connection: Connection, job_id: str, index: int) -> tuple[str | N
     return None if row is None else (row[0], row[1])
 
 
-def indices_with_result(connection: Connection, job_id: str, *, present: bool) -> Iterator[int]:
-    """Yield the completed indices that have (or lack) a result, ascending."""
-    has = _C.digest.is_not(None) if present else _C.digest.is_(None)
-    statement = select(_C.chunk_index).where(_C.job_id == job_id, has).order_by(_C.chunk_index)
-    for page in connection.execute(statement).scalars().partitions(4096):
-        yield from page
+def indices_in_order_of_state(connection: Connection, record: JobRecord) -> Iterator[list[int]]:
+    """Yield every completed index, in pages: those with a result first, so that results can be paired by position."""
+    found = 0
+    for has in (_C.digest.is_not(None), _C.digest.is_(None)):
+        if found < record.completed_count:
+            statement = select(_C.chunk_index).where(_C.job_id == record.job_id, has).order_by(_C.chunk_index)
+            for page in connection.execute(statement).scalars().partitions(4096):
+                found += len(page)
+                yield list(page)
 
 
 def totals(connection: Connection, job_id: str, keys: tuple[str, ...]) -> dict[str, int | float]:
@@ -264,15 +267,27 @@ def totals(connection: Connection, job_id: str, keys: tuple[str, ...]) -> dict[s
     return sums
 
 
+def costs_after(connection: Connection, job_id: str, result_id: int) -> tuple[int, int, int, float]:
+    """Return of a job's results after one: the last one's id, how many, how many with a cost, and the sum of costs."""
+    cost = func.json_extract(_R.result, "$.cost")
+    priced = case((func.json_type(_R.result, "$.cost").in_(("integer", "real")), cost))
+    columns = func.max(_R.result_id), func.count(), func.count(priced), func.total(priced)
+    row = connection.execute(select(*columns).where(_R.result_id > result_id, _R.job_id == job_id)).one()
+    return row[0] or result_id, row[1], row[2], row[3]
+
+
 def is_completed(job_id: str, index: int) -> tuple[str, tuple[Any, ...]]:
     """Return the statement (and its values) that finds a completed chunk."""
     return lane.IS_COMPLETED.text, lane.IS_COMPLETED.values(in_job=job_id, at_index=index)
 
 
+def is_complete(connection: Connection, job_id: str, index: int) -> bool:
+    """Return whether a chunk is complete."""
+    return driver_of(connection).execute(*is_completed(job_id, index)).fetchone() is not None
+
+
 def state_of(connection: Connection, record: JobRecord, path: Path) -> ProcessingState:
     """Return a whole job as a state, from the snapshot that ``connection`` sees."""
-    with_result = list(indices_with_result(connection, record.job_id, present=True))
-    without = list(indices_with_result(connection, record.job_id, present=False))
     texts = result_texts(connection, record.job_id, path)
     return ProcessingState(
         version=SCHEMA_VERSION,
@@ -283,7 +298,7 @@ def state_of(connection: Connection, record: JobRecord, path: Path) -> Processin
         model=record.model,
         provider=record.provider,
         total_chunks=record.total_chunks,
-        completed_chunks=(*with_result, *without),
+        completed_chunks=tuple(index for page in indices_in_order_of_state(connection, record) for index in page),
         processed_results=tuple(codec.decode(text) for page in texts for text in page),
         started_at=record.started_at,
         updated_at=record.updated_at,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from sqlalchemy import (
+    REAL,
     CheckConstraint,
     Column,
     ForeignKey,
@@ -107,6 +108,67 @@ deleted_jobs: Final = Table(
     sqlite_with_rowid=False,
 )
 
+runners: Final = Table(
+    "runners",
+    metadata,
+    Column("runner_id", Integer, primary_key=True),
+    Column("job_id", Text, ForeignKey("jobs.job_id", ondelete="CASCADE"), nullable=False),
+    # A file beside the store that the runner keeps locked: whoever can lock it knows that the runner is gone.
+    Column("lock_file", Text, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    # 1 for a runner that shares the job with no other.
+    Column("exclusive", Integer, nullable=False),
+    Column("started_at", Text, nullable=False),
+    Column("ended_at", Text),
+    UniqueConstraint("lock_file"),
+    CheckConstraint("exclusive IN (0, 1)", name="exclusive"),
+)
+Index("ix_runners_at_work", runners.c.job_id, sqlite_where=text("ended_at IS NULL"))
+
+attempts: Final = Table(
+    "attempts",
+    metadata,
+    Column("job_id", Text, ForeignKey("jobs.job_id", ondelete="CASCADE"), primary_key=True, nullable=False),
+    Column("chunk_index", Integer, primary_key=True, nullable=False, autoincrement=False),
+    # From 1, in the order of the tries at this chunk.
+    Column("number", Integer, primary_key=True, nullable=False, autoincrement=False),
+    Column("runner_id", Integer, nullable=False),
+    Column("started_at", Text, nullable=False),
+    Column("finished_at", Text),
+    Column("outcome", Text, nullable=False),
+    Column("error", Text),
+    Column("seconds", REAL),
+    # 0 for one that does not count against max_attempts: retry_failed freed it, or nobody knows that it failed.
+    Column("counted", Integer, nullable=False),
+    # 1 where the chunk's attempts were used up by this one: the chunk is failed.
+    Column("is_last", Integer, nullable=False),
+    CheckConstraint("outcome IN ('running', 'completed', 'failed', 'abandoned')", name="outcome"),
+    CheckConstraint("counted IN (0, 1)", name="counted"),
+    CheckConstraint("is_last IN (0, 1)", name="is_last"),
+    sqlite_with_rowid=False,
+)
+# Both hold few rows, so that they cost the attempts that go well next to nothing.
+Index("ix_attempts_running", attempts.c.runner_id, sqlite_where=text("outcome = 'running'"))
+Index(
+    "ix_attempts_in_trouble",
+    attempts.c.job_id,
+    attempts.c.chunk_index,
+    sqlite_where=text("outcome IN ('failed', 'abandoned')"),
+)
+
+pauses: Final = Table(
+    "pauses",
+    metadata,
+    # A loop ends when there is a pause of its job that is newer than its own beginning.
+    Column("pause_id", Integer, primary_key=True),
+    Column("job_id", Text, ForeignKey("jobs.job_id", ondelete="CASCADE"), nullable=False),
+    Column("asked_at", Text, nullable=False),
+    # Set by resume().
+    Column("cleared_at", Text),
+)
+Index("ix_pauses_job_id", pauses.c.job_id)
+
 VIEWS: Final = {
     "job_progress": """
 CREATE VIEW job_progress AS
@@ -128,4 +190,72 @@ SELECT
 FROM jobs
 ORDER BY job_number DESC
 """.strip(),
+    "failed_chunks": """
+CREATE VIEW failed_chunks AS
+SELECT
+  jobs.job_id,
+  jobs.file_name,
+  attempts.chunk_index,
+  attempts.number AS attempts,
+  attempts.error,
+  attempts.finished_at
+FROM attempts JOIN jobs USING (job_id)
+WHERE attempts.outcome IN ('failed', 'abandoned') AND attempts.is_last = 1
+  AND NOT EXISTS (SELECT 1 FROM completed_chunks c
+                  WHERE c.job_id = attempts.job_id AND c.chunk_index = attempts.chunk_index)
+ORDER BY jobs.job_number DESC, attempts.chunk_index
+""".strip(),
+    "in_doubt_chunks": """
+CREATE VIEW in_doubt_chunks AS
+SELECT
+  jobs.job_id,
+  jobs.file_name,
+  attempts.chunk_index,
+  attempts.number AS attempt,
+  attempts.started_at,
+  runners.host,
+  runners.pid
+FROM attempts JOIN jobs USING (job_id) LEFT JOIN runners USING (runner_id)
+WHERE attempts.outcome = 'abandoned'
+  AND NOT EXISTS (SELECT 1 FROM attempts later
+                  WHERE later.job_id = attempts.job_id AND later.chunk_index = attempts.chunk_index
+                    AND later.number > attempts.number)
+  AND NOT EXISTS (SELECT 1 FROM completed_chunks c
+                  WHERE c.job_id = attempts.job_id AND c.chunk_index = attempts.chunk_index)
+ORDER BY jobs.job_number DESC, attempts.chunk_index
+""".strip(),
+    "job_costs": """
+CREATE VIEW job_costs AS
+SELECT
+  jobs.job_id,
+  jobs.file_name,
+  count(r.result_id) AS results,
+  count(CASE WHEN json_type(r.result, '$.cost') IN ('integer', 'real') THEN 1 END) AS priced,
+  total(CASE WHEN json_type(r.result, '$.cost') IN ('integer', 'real') THEN json_extract(r.result, '$.cost') END)
+    AS cost,
+  total(CASE WHEN json_type(r.result, '$.input_tokens') = 'integer' THEN json_extract(r.result, '$.input_tokens') END)
+    AS input_tokens,
+  total(CASE WHEN json_type(r.result, '$.output_tokens') = 'integer' THEN json_extract(r.result, '$.output_tokens') END)
+    AS output_tokens
+FROM jobs
+LEFT JOIN completed_chunks c ON c.job_id = jobs.job_id
+LEFT JOIN chunk_results r ON r.result_id = c.result_id
+GROUP BY jobs.job_number
+ORDER BY jobs.job_number DESC
+""".strip(),
+    "running_now": """
+CREATE VIEW running_now AS
+SELECT
+  jobs.job_id,
+  jobs.file_name,
+  attempts.chunk_index,
+  attempts.number AS attempt,
+  attempts.started_at,
+  runners.host,
+  runners.pid
+FROM attempts JOIN jobs USING (job_id) JOIN runners USING (runner_id)
+WHERE attempts.outcome = 'running'
+ORDER BY jobs.job_number DESC, attempts.chunk_index
+""".strip(),
 }
+"""Every view of the newest schema, for a person at the ``sqlite3`` prompt."""

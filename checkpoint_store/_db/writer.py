@@ -45,6 +45,10 @@ class Completion(NamedTuple):
     digest: str | None
     fingerprint: str | None = None
     replace: bool = False
+    attempt: int | None = None
+    """The number of the attempt that made the result, where the chunk was claimed."""
+    seconds: float | None = None
+    """How long that took."""
 
 
 class _Ticket:
@@ -193,6 +197,8 @@ def _write_one(driver: sqlite3.Connection, completion: Completion) -> int:
     more = record(driver, completion)
     if more is not None:
         count(driver, completion.job_id, more, completion.completed_at)
+    if completion.attempt is not None:
+        _end_attempt(driver, completion)
     return len(completion.text or "")
 
 
@@ -204,7 +210,17 @@ def _write(driver: sqlite3.Connection, batch: Sequence[_Ticket]) -> int:
     else:
         news = [change for ticket in batch for change in _record_ticket(driver, ticket)]
     _count_all(driver, news)
+    for ticket in batch:
+        if ticket.error is None:
+            for completion in ticket.completions:
+                if completion.attempt is not None:
+                    _end_attempt(driver, completion)
     return sum(len(completion.text or "") for completion in completions)
+
+
+def _end_attempt(driver: sqlite3.Connection, completion: Completion) -> None:
+    job_id, index, at, *_ = completion
+    driver.execute(lane.END_ATTEMPT.text, (at, completion.seconds, job_id, index, completion.attempt))
 
 
 def _record_ticket(driver: sqlite3.Connection, ticket: _Ticket) -> list[_Change]:
@@ -294,7 +310,7 @@ def count(driver: sqlite3.Connection, job_id: str, more: int, at: str) -> None:
 
 def record(driver: sqlite3.Connection, completion: Completion) -> int | None:
     """Write one completion's rows; return 1 for a new one, 0 for a changed one, None where nothing happened."""
-    job_id, index, at, text, digest, fingerprint, _ = completion
+    job_id, index, at, text, digest, fingerprint, *_ = completion
     result_id = None
     if text is not None:
         result_id = driver.execute(lane.ADD_RESULT.text, (job_id, index, text, digest)).lastrowid

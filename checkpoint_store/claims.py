@@ -1,0 +1,533 @@
+"""Which chunks this process works on: claimed in the store before the work starts, and by one runner at a time.
+
+Whether another runner is alive is known by a file that it keeps locked, never by a clock: what a killed one had in hand
+is free at once, and what a sleeping one has is not taken from it.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sqlite3
+import threading
+import time
+from collections import deque
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final, TypeVar
+from weakref import WeakSet, WeakValueDictionary
+
+from checkpoint_store._db import attempts, queries
+from checkpoint_store._db.attempts import Claim
+from checkpoint_store._db.driver import driver_error, driver_of
+from checkpoint_store._db.failures import code_of
+from checkpoint_store.errors import CheckpointStoreError, ChunkAlreadyCompleted, JobBusy, JobNotFound, StoreDamaged
+from checkpoint_store.forks import ForkAware, watch
+from checkpoint_store.locks import LastWords, SignOfLife, last_words, signs_of_life
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
+
+    from sqlalchemy import Connection
+
+    from checkpoint_store._db.engine import Database
+    from checkpoint_store._db.writer import Completion, Writer
+
+T = TypeVar("T")
+
+DEFAULT_MAX_ATTEMPTS: Final = 3
+_WINDOW: Final = 4096
+_MOST_AT_ONCE: Final = 256
+_TRUST_SECONDS: Final = 0.1
+"""For so long a runner that was seen alive is taken to be."""
+_A_FEW: Final = 4
+_AHEAD_SECONDS: Final = 0.01
+"""Chunks that take less are claimed several at a time: a claim of its own would cost each more than it does itself."""
+_MOST_AHEAD: Final = 32
+_FREEING_SECONDS: Final = 0.5
+"""How long a finalizer waits for other processes."""
+_LOOK_SECONDS: Final = 0.25
+"""How often a loop looks whether it should pause."""
+
+
+_in_this_process: Final[WeakValueDictionary[tuple[str, int], Claims]] = WeakValueDictionary()
+
+
+_acting: Final = threading.local()
+
+
+def act_for(thread: int) -> None:
+    """Let the loops of this thread count as those of another one, which does not wait for itself."""
+    _acting.thread = thread
+
+
+def _has_ended(connection: Connection, store: Path, runner_id: int, lock_file: str | None) -> bool:
+    """Whether a runner is gone; then that is recorded, and which of its chunks are in doubt."""
+    words = LastWords(None) if lock_file is None else last_words(store.with_name(lock_file))
+    if words is not None:
+        attempts.end_runner(connection, runner_id, begun=words.begun, counted=True)
+    return words is not None
+
+
+def miss_the_dead(database: Database) -> None:
+    """Record the end of runners that were killed, of any job, and remove what they left behind."""
+    signs = signs_of_life(database.path)
+    if not signs:
+        return
+
+    def work(connection: Connection) -> None:
+        for runner in attempts.runners_at_work(connection):
+            _has_ended(connection, database.path, runner.runner_id, runner.lock_file)
+
+    database.write_lightly(work)
+    for sign in signs:  # of those that were killed before they were recorded
+        last_words(sign)
+
+
+class Held:
+    """One chunk in this process's hand."""
+
+    __slots__ = ("begun", "index", "number", "scope", "since", "tries")
+
+    def __init__(self, claim: Claim, scope: Scope) -> None:
+        self.index, self.number = claim
+        self.scope = scope
+        self.since = time.monotonic()
+        self.begun = False
+        """Whether it has to be taken that work on it began, although nothing came of it."""
+        self.tries = 1
+        """Which try of this loop it is."""
+
+    @property
+    def claim(self) -> Claim:
+        """As the store knows it."""
+        return Claim(self.index, self.number)
+
+
+class Hold:
+    """Keeps a chunk in hand for as long as someone refers to it: a chunk that is thrown away is free again."""
+
+    __slots__ = ("_claims", "_held")
+
+    def __init__(self, claims: Claims, held: Held) -> None:
+        self._claims, self._held = claims, held
+
+    def __del__(self) -> None:
+        with suppress(Exception):
+            self._claims.let_go([self._held])
+
+
+class Claims(ForkAware):
+    """What one store object has in hand of one job. Safe to share between threads; a fork starts with nothing."""
+
+    def __init__(self, database: Database, job_id: str) -> None:
+        self._database = database
+        self.job_id: Final = job_id
+        self.lock_timeout_seconds: Final = database.lock_timeout_seconds
+        self.forget_in_child()
+        watch(self)
+
+    def forget_in_child(self) -> None:
+        """After a fork, in the child: the runner is the parent's, and so is all that it has in hand."""
+        self._lock = threading.RLock()
+        self._held: dict[int, Held] = {}
+        self._dropped: deque[Held] = deque()
+        self._sign: SignOfLife | None = None
+        self._runner_id = 0
+        self._seen_alive: dict[int, float] = {}
+        self._scopes: WeakSet[Scope] = WeakSet()
+
+    def _write(self, work: Callable[[Connection], T]) -> T:
+        try:
+            return self._database.write_lightly(work)
+        except StoreDamaged as error:
+            cause = None if error.__cause__ is None else driver_error(error.__cause__)
+            if code_of(cause or error) == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
+                raise JobNotFound(self.job_id, "the store (it was deleted)") from error
+            raise
+
+    # -- the runner
+
+    def start(self, *, exclusive: bool = False) -> int:
+        """Become a runner of this job, unless it is one already; return its id.
+
+        Raises:
+            JobBusy: another runner has the job for itself, or ``exclusive`` asks for that and another is at work.
+        """
+        with self._lock:
+            if self._sign is None:
+                sign = SignOfLife(self._database.path)
+                try:
+                    self._runner_id = self._write(
+                        lambda connection: self._register(connection, sign.path.name, exclusive=exclusive)
+                    )
+                except BaseException:
+                    sign.end()
+                    raise
+                self._sign = sign
+                _in_this_process[str(self._database.path), self._runner_id] = self
+            elif exclusive:
+                self._write(self._make_exclusive)
+            return self._runner_id
+
+    def _register(self, connection: Connection, lock_file: str, *, exclusive: bool) -> int:
+        self._refuse_if_busy(connection, exclusive=exclusive)
+        return attempts.add_runner(
+            connection, self.job_id, lock_file, socket.gethostname(), os.getpid(), exclusive=exclusive
+        )
+
+    def _make_exclusive(self, connection: Connection) -> None:
+        self._refuse_if_busy(connection, exclusive=True)
+        attempts.make_exclusive(connection, self._runner_id)
+
+    def _refuse_if_busy(self, connection: Connection, *, exclusive: bool) -> None:
+        for other in self._others(connection):
+            if exclusive or other.exclusive:
+                raise JobBusy(self.job_id, other.pid, other.host, other.started_at)
+
+    def _others(self, connection: Connection) -> list[attempts.Runner]:
+        """Return the other runners that are alive, and record the end of those that are not."""
+        alive = []
+        for runner in attempts.runners_at_work(connection, self.job_id):
+            if runner.runner_id == self._runner_id and self._sign is not None:
+                continue
+            if not _has_ended(connection, self._database.path, runner.runner_id, runner.lock_file):
+                alive.append(runner)
+        return alive
+
+    def others_at_work(self) -> bool:
+        """Whether another runner is at work on this job now."""
+        return bool(self._write(self._others))
+
+    def begin(self, scope: Scope) -> None:
+        """A loop begins."""
+        with self._lock:
+            self._scopes.add(scope)
+
+    def end(self, scope: Scope) -> None:
+        """A loop has ended."""
+        with self._lock:
+            self._scopes.discard(scope)
+
+    def others_here(self, *, but_this_thread: bool) -> bool:
+        """Whether another loop of this very runner is at work."""
+        living = {thread.ident for thread in threading.enumerate()}
+        if but_this_thread:
+            living.discard(threading.get_ident())
+        with self._lock:
+            return any(scope.driven_by in living for scope in self._scopes)
+
+    def close(self) -> None:
+        """End this runner. What is still in hand is in doubt."""
+        with self._lock:
+            sign, runner_id = self._sign, self._runner_id
+            if sign is None:
+                return
+            try:
+                with suppress(CheckpointStoreError):  # the kernel says it too
+                    self._write(lambda connection: self._leave(connection, runner_id))
+            finally:
+                self._sign = None
+                _in_this_process.pop((str(self._database.path), runner_id), None)
+                self._held.clear()
+                sign.end()
+
+    def _leave(self, connection: Connection, runner_id: int) -> None:
+        self._flush(connection)
+        begun = {index for index, held in self._held.items() if held.begun}
+        attempts.end_runner(connection, runner_id, begun=begun, counted=False)
+
+    # -- claiming
+
+    def take(self, scope: Scope, spans: Iterable[tuple[int, int]], wanted: int) -> tuple[list[Held], attempts.Found]:
+        """Claim up to ``wanted`` chunks of these half-open spans for ``scope``, the lowest first."""
+        with self._lock:
+            runner_id = self.start()
+            found = self._write(lambda connection: self._search(connection, scope, runner_id, spans, wanted))
+            taken = [Held(claim, scope) for claim in found.claims]
+            for held in taken:
+                self._held[held.index] = held
+            return taken, found
+
+    def _search(
+        self, connection: Connection, scope: Scope, runner_id: int, spans: Iterable[tuple[int, int]], wanted: int
+    ) -> attempts.Found:
+        self._flush(connection)
+        ended: set[int] = set()
+
+        def is_held(index: int, by: int) -> bool:
+            if by == runner_id:
+                held = self._held.get(index)
+                return held is not None and held.scope.active
+            if not self._is_alive(connection, by):
+                ended.add(by)
+            return True
+
+        spans = list(spans)
+        total = self._search_all(connection, scope, runner_id, spans, wanted, is_held)
+        if ended:  # what they had is free now, or in doubt; what was claimed before that is found again
+            self._seen_alive.clear()
+            total = self._search_all(connection, scope, runner_id, spans, wanted, is_held)
+        return total
+
+    def _search_all(  # noqa: PLR0917 - passed on as they are
+        self,
+        connection: Connection,
+        scope: Scope,
+        runner_id: int,
+        spans: Iterable[tuple[int, int]],
+        wanted: int,
+        is_held: Callable[[int, int], bool],
+    ) -> attempts.Found:
+        total = attempts.Found([], [], 0)
+        for start, stop in spans:
+            found = attempts.search(
+                driver_of(connection),
+                self.job_id,
+                runner_id,
+                start=start,
+                stop=stop,
+                wanted=wanted - len(total.claims),
+                max_attempts=scope.max_attempts,
+                is_held=is_held,
+            )
+            total = attempts.Found(total.claims + found.claims, total.held + found.held, found.next_index)
+            if len(total.claims) == wanted:
+                break
+        return total
+
+    def _is_alive(self, connection: Connection, runner_id: int) -> bool:
+        moment = time.monotonic()
+        if moment - self._seen_alive.get(runner_id, -1.0) < _TRUST_SECONDS:
+            return True
+        lock_file = attempts.lock_file_of(connection, runner_id)
+        if _has_ended(connection, self._database.path, runner_id, lock_file):
+            return False
+        self._seen_alive[runner_id] = moment
+        return True
+
+    def look_again(self) -> None:
+        """Trust no one to be alive who is not asked."""
+        self._seen_alive.clear()
+
+    # -- what becomes of them
+
+    def as_attempt(self, completion: Completion) -> Completion:
+        """Return a completion as that of the attempt that is in hand, if it is."""
+        held = self._held.get(completion.chunk_index)
+        if held is None:
+            return completion
+        return completion._replace(attempt=held.number, seconds=round(time.monotonic() - held.since, 6))
+
+    def submit(self, writer: Writer, completions: Sequence[Completion]) -> None:
+        """Write completions of this job; then the chunks are in hand no longer. See :meth:`Writer.submit`."""
+        try:
+            writer.submit(completions)
+        except ChunkAlreadyCompleted as error:
+            self._give_up(error.chunk_index)
+            raise
+        self.settled(completion.chunk_index for completion in completions)
+        if self._dropped:  # while this was being written
+            self.let_go([])
+
+    def _give_up(self, index: int) -> None:
+        """Someone else completed a chunk that is in hand here."""
+        held = self._held.get(index)
+        if held is not None:
+            held.begun = True
+            self.let_go([held])
+
+    def held(self, index: int) -> Held | None:
+        """Return this chunk if it is in hand."""
+        return self._held.get(index)
+
+    def began(self, held: Held) -> None:
+        """Work on a chunk in hand begins now."""
+        with self._lock:
+            held.since = time.monotonic()
+            if self._sign is not None:
+                self._sign.began(held.index)
+
+    def settled(self, indices: Iterable[int]) -> None:
+        """These chunks are complete, or failed, in the store: they are in hand no longer."""
+        for index in indices:
+            held = self._held.pop(index, None)
+            if held is not None:
+                held.scope.idle = 0
+                self._over(index)
+
+    def _over(self, index: int) -> None:
+        sign = self._sign
+        if sign is not None:
+            sign.settled(index)
+
+    def let_go(self, several: Sequence[Held]) -> None:
+        """Free chunks that nothing was recorded for, at once where nobody is in the way; called by finalizers, too."""
+        mine = [held for held in several if self._held.get(held.index) is held]
+        for held in mine:
+            self._held.pop(held.index, None)
+            self._over(held.index)
+            self._dropped.append(held)
+        if any(held.scope.active and held.scope.idle > _A_FEW for held in mine):
+            return  # someone only looks: the next claim of that loop takes it along
+        if self._dropped and self._sign is not None and not self._database.closed:
+            # Not while this thread (or another one) is in the middle of a transaction: what follows takes it along.
+            with suppress(CheckpointStoreError):
+                self._database.write_lightly(self._flush, patience_seconds=_FREEING_SECONDS)
+
+    def _flush(self, connection: Connection) -> None:
+        dropped = list(self._dropped)
+        driver = driver_of(connection)
+        for begun in (False, True):
+            claims = [held.claim for held in dropped if held.begun is begun]
+            if claims:
+                attempts.release(driver, self.job_id, claims, begun=begun)
+        for held in dropped:
+            with suppress(ValueError):
+                self._dropped.remove(held)
+
+    def fail(
+        self,
+        index: int,
+        error: str,
+        *,
+        limit: int = DEFAULT_MAX_ATTEMPTS,
+        counted: bool = True,
+        again: bool = False,
+        seconds: float | None = None,
+    ) -> Held | None:
+        """Record that the attempt at a chunk failed; return it with its next attempt, which begins at once, or None.
+
+        Raises:
+            ChunkAlreadyCompleted: it did not matter.
+        """
+        with self._lock:
+            runner_id = self.start()
+            held = self._held.get(index)
+
+            def work(connection: Connection) -> int | None:
+                self._flush(connection)
+                if queries.is_complete(connection, self.job_id, index):
+                    raise ChunkAlreadyCompleted(self.job_id, index)
+                return attempts.fail(
+                    driver_of(connection),
+                    self.job_id,
+                    index,
+                    None if held is None else held.number,
+                    runner_id,
+                    error=error,
+                    seconds=seconds,
+                    limit=limit,
+                    counted=counted,
+                    again=again,
+                )
+
+            try:
+                number = self._write(work)
+            except ChunkAlreadyCompleted:
+                self._give_up(index)
+                raise
+            if number is None or held is None:
+                self.settled([index])
+                return None
+            following = Held(Claim(index, number), held.scope)
+            following.tries = held.tries + 1
+            self._held[index] = following
+            return following
+
+    # -- what is known
+
+    def last_pause(self) -> int:
+        """Return the number of the last wish to pause that stands."""
+        row = self._database.read_row(attempts.LAST_PAUSE, (self.job_id,))
+        assert row is not None
+        return int(row[0])
+
+    def completed_in(self, start: int, stop: int) -> int:
+        """Return how many of these chunks are complete."""
+        return self._database.read(lambda connection: len(queries.completed_in(connection, self.job_id, start, stop)))
+
+    def thread_with(self, index: int, runner_id: int) -> int | None:
+        """Return the thread of this process whose loop has a chunk in hand; None where it is another process's."""
+        claims = _in_this_process.get((str(self._database.path), runner_id))
+        held = None if claims is None else claims.held(index)
+        return held.scope.thread if held is not None and held.scope.active else None
+
+
+class Scope:
+    """One loop over a job's chunks: each of them once, the lowest first, then those that others let go of."""
+
+    def __init__(self, claims: Claims, total_chunks: int, *, max_attempts: int | None = None) -> None:
+        self.claims: Final = claims
+        self._total = total_chunks
+        self.max_attempts: Final = max_attempts
+        self.driven_by: Final = threading.get_ident()
+        self.thread: Final[int] = getattr(_acting, "thread", self.driven_by)
+        """The one that would wait for itself if it waited for what this loop has in hand."""
+        self.active = True
+        self.idle = 0
+        """How many chunks were given out since one was completed."""
+        self._pace = 1.0
+        """Seconds between one chunk and the next, lately."""
+        self._given_at = time.monotonic()
+        self._next = 0
+        self._with_others: list[tuple[int, int]] = []
+        self._pause = claims.last_pause()
+        self._looked_at = time.monotonic()
+        self._paused = False
+        claims.begin(self)
+
+    def is_paused(self) -> bool:
+        """Whether someone wished, since this loop began, that it ends. Looks at most four times a second."""
+        moment = time.monotonic()
+        if not self._paused and moment - self._looked_at > _LOOK_SECONDS:
+            self._looked_at = moment
+            self._paused = self.claims.last_pause() > self._pause
+        return self._paused
+
+    def take(self, wanted: int) -> list[Held]:
+        """Claim up to ``wanted`` chunks; none where all are done, failed, or in other hands."""
+        while self._next < self._total:
+            start = self._next
+            stop = min((start // _WINDOW + 1) * _WINDOW, self._total)
+            if start % _WINDOW == 0 and self.claims.completed_in(start, stop) == stop - start:
+                self._next = stop
+                continue
+            taken, found = self.claims.take(self, [(start, stop)], wanted)
+            self._next = found.next_index
+            self._with_others += found.held
+            if taken:
+                return taken
+        return self._take_from_others(wanted)
+
+    def _take_from_others(self, wanted: int) -> list[Held]:
+        if not self._with_others:
+            return []
+        self.claims.look_again()
+        looked, rest = self._with_others[:_MOST_AT_ONCE], self._with_others[_MOST_AT_ONCE:]
+        taken, found = self.claims.take(self, [(index, index + 1) for index, _ in looked], wanted)
+        seen = found.next_index  # beyond it, nothing was looked at
+        self._with_others = [*found.held, *(one for one in looked if one[0] >= seen), *rest]
+        return taken
+
+    def gives(self, held: Held) -> None:
+        """A chunk goes out to be worked on."""
+        self.idle += 1
+        self.claims.began(held)
+        self._pace += (held.since - self._given_at - self._pace) / 4
+        self._given_at = held.since
+
+    def batch(self) -> int:
+        """Return how many chunks to claim at once: those of a few milliseconds, or as many as nobody completes."""
+        ahead = min(int(_AHEAD_SECONDS / max(self._pace, 1e-6)), _MOST_AHEAD)
+        return max(1, ahead, min(self.idle, _MOST_AT_ONCE))
+
+    def waits_for_others(self) -> bool:
+        """Whether chunks are in other hands than those of this very thread, which could wait for itself for ever."""
+        return any(self.claims.thread_with(index, runner_id) != self.thread for index, runner_id in self._with_others)
+
+    def close(self, several: Iterable[Held] = ()) -> None:
+        """End the loop, and let go of chunks that it has not given out."""
+        self.active = False
+        self.claims.end(self)
+        self.claims.let_go(list(several))

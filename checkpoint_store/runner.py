@@ -1,0 +1,599 @@
+"""The loop: chunks are claimed, worked on wherever the executor takes them, and recorded here as they come back.
+
+Every try is an attempt in the store, recorded before it starts. What has come back is recorded before anything else is
+started, and whatever ends the loop, the results that are under way are waited for and recorded: they are paid for.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import time
+from collections import deque
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
+from contextlib import suppress
+from dataclasses import dataclass
+from pickle import PicklingError
+from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict, TypeVar
+
+from checkpoint_store import codec, executors
+from checkpoint_store.bar import Bar, LiveBar, NoBar
+from checkpoint_store.claims import DEFAULT_MAX_ATTEMPTS, Held, Scope
+from checkpoint_store.errors import (
+    BudgetReached,
+    CheckpointStoreError,
+    ChunkAlreadyCompleted,
+    ChunkFailed,
+    InvalidArgumentError,
+    InvalidResultError,
+    JobPaused,
+    StoreBusy,
+    WorkerDied,
+)
+from checkpoint_store.retrying import (
+    Errors,
+    Wait,
+    checked_wait,
+    is_hopeless,
+    is_transient,
+    matcher,
+    pause_before_retry,
+)
+from checkpoint_store.state import JobStatus
+from checkpoint_store.stopping import Interrupts
+from checkpoint_store.work import describe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from checkpoint_store._db.writer import Completion
+    from checkpoint_store.job import Job
+
+T = TypeVar("T")
+
+_TICK_SECONDS: Final = 0.2
+"""The longest time without a look at whether to pause."""
+_PATIENCE: Final = 6
+"""For so many times ``lock_timeout_seconds`` a loop waits: a result in hand is worth more than a single call is."""
+_MOST_OUT_OF_ORDER: Final = 256
+_BREAK_SECONDS: Final = 5.0
+"""For so long the rest of a pool that broke is waited for."""
+
+
+@dataclass(frozen=True, slots=True)
+class MapItem:
+    """One chunk that a loop has completed."""
+
+    index: int
+    """0-based."""
+    result: Any
+    """As ``Job.result(index)`` returns it."""
+
+
+class LoopOptions(TypedDict, total=False):
+    """The options of :meth:`Job.map`, which explains them."""
+
+    executor: Executor | None
+    workers: int | None
+    ordered: bool
+    on_error: Literal["stop", "record"]
+    max_attempts: int
+    retry_on: Errors | None
+    stop_on: Errors | None
+    wait: Wait | None
+    timeout_seconds: float | None
+    max_cost: float | None
+    progress: bool
+    on_pause: Literal["return", "raise"]
+    stop_when: Callable[[], bool] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How a loop runs; see :meth:`Job.map`."""
+
+    executor: Executor | None = None
+    workers: int | None = None
+    ordered: bool = False
+    on_error: Literal["stop", "record"] = "stop"
+    max_attempts: int = DEFAULT_MAX_ATTEMPTS
+    retry_on: Errors | None = None
+    stop_on: Errors | None = None
+    wait: Wait | None = None
+    timeout_seconds: float | None = None
+    max_cost: float | None = None
+    progress: bool = False
+    on_pause: Literal["return", "raise"] = "return"
+    stop_when: Callable[[], bool] | None = None
+
+    def __post_init__(self) -> None:
+        self._one_of("on_error", ("stop", "record"))
+        self._one_of("on_pause", ("return", "raise"))
+        self._whole("max_attempts", self.max_attempts)
+        if self.workers is not None:
+            self._whole("workers", self.workers)
+        for name in ("timeout_seconds", "max_cost"):
+            value = getattr(self, name)
+            if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not value > 0):
+                raise InvalidArgumentError(name, value, "is not a number greater than 0")
+        if self.executor is not None and not callable(getattr(self.executor, "submit", None)):
+            raise InvalidArgumentError("executor", self.executor, "has no submit(), as executors have")
+        if self.stop_when is not None and not callable(self.stop_when):
+            raise InvalidArgumentError("stop_when", self.stop_when, "is no function")
+        checked_wait(self.wait)
+        matcher("retry_on", self.retry_on, is_transient)
+        matcher("stop_on", self.stop_on, is_hopeless)
+
+    def _one_of(self, name: str, words: tuple[str, ...]) -> None:
+        if getattr(self, name) not in words:
+            raise InvalidArgumentError(name, getattr(self, name), f"is none of {', '.join(map(repr, words))}")
+
+    def _whole(self, name: str, value: object) -> None:
+        if type(value) is not int or value < 1:
+            raise InvalidArgumentError(name, value, "is not a whole number from 1")
+
+
+@dataclass(slots=True, eq=False)
+class _Flight:
+    """A chunk that is being worked on."""
+
+    held: Held
+    lands_by: float
+
+
+class Loop:
+    """One ``map``: made, gone through once, and done."""
+
+    def __init__(self, job: Job, fn: Callable[[Any], Any], options: Options) -> None:
+        self._job = job
+        self._fn = fn
+        self._options = options
+        self._own = options.executor is None
+        self._executor = options.executor or self._make_executor()
+        self._limit = options.workers or (1 if self._own else executors.size_of(self._executor))
+        self._local = executors.is_local(self._executor)
+        self._retry_on = matcher("retry_on", options.retry_on, is_transient)
+        self._stop_on = matcher("stop_on", options.stop_on, is_hopeless)
+        self._claims = job.work.claims
+        self._flying: dict[Future[Any], _Flight] = {}
+        self._late: dict[Future[Any], int] = {}
+        """Work that took longer than it may: should a result come all the same, it is paid for."""
+        self._again: list[tuple[float, int, Held]] = []
+        """Chunks to try again, the one that is due first on top."""
+        self._ready: deque[Held] = deque()
+        """Chunks that are claimed, and not begun."""
+        self._order = itertools.count()
+        self._suspects: set[int] = set()
+        """Chunks that were in a pool of processes when one of them died: tried again one at a time."""
+        self._out_of_order: list[tuple[int, MapItem]] = []
+        self._error: BaseException | None = None
+        self._paused = False
+        self._interrupts = Interrupts()
+        self._spent = _Spending(job) if options.max_cost is not None or options.progress else None
+        self._bar: Bar = NoBar()
+
+    def _make_executor(self) -> Executor:
+        workers = self._options.workers or 1
+        if workers == 1 and self._options.timeout_seconds is None:
+            return executors.Inline()
+        return executors.Threads(workers)
+
+    def stop(self) -> None:
+        """Start nothing more, as after a pause; from any thread."""
+        self._paused = True
+
+    # -- the way through
+
+    def run(self) -> Iterator[MapItem]:
+        """Yield what is completed, and end the job as it comes; see :meth:`Job.map`."""
+        if self._options.progress:
+            self._bar = LiveBar(self._job)
+        self._job.take_up()
+        self._scope = Scope(self._claims, self._job.total_chunks, max_attempts=self._options.max_attempts)
+        ended = False
+        try:
+            with self._interrupts:
+                while self._goes_on():
+                    yield from self._in_order(self._land())
+                yield from self._in_order([], everything=True)
+            ended = True
+        except BaseException as error:
+            if not isinstance(error, GeneratorExit | Exception):
+                self._drop_all()  # asked to end at once
+            raise
+        finally:
+            self._wind_up(ended=ended)
+        self._conclude()
+
+    def _patiently(self, call: Callable[[], T]) -> T:
+        """Make a call that another process may keep waiting: one that is stopped in the middle of a commit, say."""
+        until = time.monotonic() + _PATIENCE * self._claims.lock_timeout_seconds
+        while True:
+            try:
+                return call()
+            except StoreBusy:
+                if self._interrupts.requested or time.monotonic() >= until:
+                    raise
+                time.sleep(_TICK_SECONDS)
+
+    def _goes_on(self) -> bool:
+        """Start what can be started; return whether there is anything to wait for."""
+        if not self._is_stopping():
+            self._start()
+        if self._flying:
+            return True
+        if self._is_stopping():
+            return False
+        if self._again:
+            time.sleep(min(_TICK_SECONDS, max(0.0, self._again[0][0] - time.monotonic())))
+            return True
+        if self._scope.waits_for_others():
+            time.sleep(_TICK_SECONDS)
+            return True
+        return False
+
+    def _is_stopping(self) -> bool:
+        asked = self._options.stop_when
+        if self._interrupts.requested or self._scope.is_paused() or (asked is not None and asked()):
+            self._paused = True
+        return self._paused or self._error is not None
+
+    def _start(self) -> None:
+        while len(self._flying) < self._room():
+            if not self._can_afford():
+                return
+            held = self._next()
+            if held is None:
+                return
+            self._launch(held)
+
+    def _room(self) -> int:
+        if self._suspects:
+            return 1
+        if self._options.ordered and len(self._out_of_order) >= _MOST_OUT_OF_ORDER + self._limit:
+            return 0
+        if self._spent is not None and self._options.max_cost is not None and self._spent.is_unknown:
+            return 1  # the first one says what a chunk costs
+        return self._free_places()
+
+    def _next(self) -> Held | None:
+        if self._again and self._again[0][0] <= time.monotonic():
+            return heapq.heappop(self._again)[2]
+        if self._suspects:
+            return None
+        if not self._ready:
+            self._ready.extend(self._patiently(lambda: self._scope.take(self._scope.batch())))
+        return self._ready.popleft() if self._ready else None
+
+    def _launch(self, held: Held) -> None:
+        job, options = self._job, self._options
+        call = executors.call_here if self._local else executors.call_elsewhere
+        self._scope.gives(held)
+        moment = held.since
+        flight = _Flight(held, moment + (options.timeout_seconds or float("inf")))
+        try:
+            chunk = job.work.hand_out(held.index) if job.work.has_chunks else held.index
+            attempt = job.work.attempt_of(held)
+            held.begun = isinstance(self._executor, executors.Inline)
+            if self._local:
+                future = self._executor.submit(call, self._fn, attempt, chunk)
+            else:
+                with executors.launching():
+                    future = self._executor.submit(call, self._fn, attempt, chunk)
+        except BrokenExecutor:
+            heapq.heappush(self._again, (moment, next(self._order), held))
+            self._renew()
+        except (PicklingError, TypeError, AttributeError) as error:  # the chunk cannot be sent to where the work is
+            self._fail(flight, error)
+        except BaseException:
+            self._claims.let_go([held])
+            raise
+        else:
+            held.begun = True
+            self._flying[future] = flight
+
+    # -- what comes back
+
+    def _land(self) -> list[MapItem]:
+        """Wait for some work to end, and record what came of it."""
+        moment = time.monotonic()
+        until = min([moment + _TICK_SECONDS, *(flight.lands_by for flight in self._flying.values())])
+        if self._again and len(self._flying) < self._room():
+            until = min(until, self._again[0][0])
+        if self._flying:
+            waited_for = [*self._flying, *self._late]
+            wait(waited_for, timeout=max(0.0, until - moment), return_when=FIRST_COMPLETED)
+        items = self._take_late()
+        items += self._settle(self._landed())
+        self._time_out()
+        if items:
+            self._bar.show(None if self._spent is None else self._spent.total)
+        return items
+
+    def _settle(self, landed: list[tuple[Future[Any], _Flight]]) -> list[MapItem]:
+        """Record what has ended: the results first, because they are paid for, then failures."""
+        if any(isinstance(_error_of(future), BrokenExecutor) for future, _ in landed):
+            wait(self._flying, timeout=_BREAK_SECONDS)  # what else was in that pool ends too
+            landed += self._landed()
+        done: list[tuple[Completion, Any]] = []
+        failed: list[tuple[_Flight, BaseException]] = []
+        for future, flight in landed:
+            self._suspects.discard(flight.held.index)
+            try:
+                done.append(self._completion(flight.held.index, future.result()))
+            except BaseException as error:  # noqa: BLE001 - whatever the work of a caller's raises
+                failed.append((flight, error))
+        items = self._record(done)
+        broken = []
+        for flight, problem in failed:
+            if isinstance(problem, BrokenExecutor):
+                broken.append(flight)
+            elif isinstance(problem, Exception) and not isinstance(problem, CancelledError):
+                self._fail(flight, problem)
+            else:
+                self._claims.let_go([flight.held])
+        for _, problem in failed:
+            if not isinstance(problem, Exception):  # it asks to end at once
+                raise problem
+        if broken:
+            self._after_a_break(broken)
+        return items
+
+    def _landed(self) -> list[tuple[Future[Any], _Flight]]:
+        return [(future, self._flying.pop(future)) for future in list(self._flying) if future.done()]
+
+    def _completion(self, index: int, result: Any) -> tuple[Completion, Any]:
+        """Return what is to be written of a result, and what is yielded of it."""
+        if isinstance(result, executors.Packed):
+            done = self._job.work.completion_of_text(index, result.text)
+        else:
+            done = self._job.work.completion(index, result)
+        assert done.text is not None
+        return done, codec.decode(done.text)
+
+    def _record(self, done: list[tuple[Completion, Any]]) -> list[MapItem]:
+        if not done:
+            return []
+        completions = [completion for completion, _ in done]
+        try:
+            self._patiently(lambda: self._job.work.submit(completions))
+        except ChunkAlreadyCompleted:  # another runner's result stands; the others are recorded one by one
+            kept = []
+            for completion, result in done:
+                with suppress(ChunkAlreadyCompleted):
+                    self._patiently(lambda one=completion: self._job.work.submit([one]))  # type: ignore[misc]
+                    kept.append((completion, result))
+            done = kept
+        except CheckpointStoreError:
+            self._job.work.keep_for_later(completions)
+            raise
+        if self._spent is not None:
+            self._spent.look()
+        return [MapItem(completion.chunk_index, result) for completion, result in done]
+
+    def _take_late(self) -> list[MapItem]:
+        done = []
+        for future in [future for future in self._late if future.done()]:
+            index = self._late.pop(future)
+            if future.cancelled() or future.exception() is not None:
+                continue
+            with suppress(InvalidResultError):
+                done.append(self._completion(index, future.result()))
+        items = self._record(done)
+        came = {completion.chunk_index for completion, _ in done}
+        if came:  # what waits for its next try needs none
+            self._again = [entry for entry in self._again if entry[2].index not in came]
+            heapq.heapify(self._again)
+            self._suspects -= came
+        return items
+
+    # -- failures
+
+    def _fail(self, flight: _Flight, error: BaseException) -> None:
+        held, options = flight.held, self._options
+        seconds = round(time.monotonic() - held.since, 6)
+        message = describe(error)
+        if self._stop_on(error):
+            with suppress(ChunkAlreadyCompleted):
+                self._record_failure(held, message, counted=False, seconds=seconds)
+            self._error = self._error or error
+            self._paused = True
+            return
+        again = self._retry_on(error)
+        limit = options.max_attempts if again or options.on_error == "stop" else 1
+        try:
+            following = self._record_failure(held, message, limit=limit, again=again, seconds=seconds)
+        except ChunkAlreadyCompleted:
+            return  # by someone else meanwhile
+        if following is not None:
+            self._try_again(following, error)
+            return
+        if options.on_error == "stop" and self._error is None:
+            error.add_note(f"It ended attempt {held.number} at chunk {held.index} of job {self._job.job_id}.")
+            self._error = error
+
+    def _record_failure(self, held: Held, message: str, **how: Any) -> Held | None:
+        return self._patiently(lambda: self._claims.fail(held.index, message, **how))
+
+    def _try_again(self, held: Held, error: BaseException) -> None:
+        try:
+            due = time.monotonic() + pause_before_retry(self._options.wait, held.tries - 1, error)
+        except Exception as missing:  # noqa: BLE001 - also whatever a caller's function raises
+            self._claims.let_go([held])
+            self._error = self._error or missing
+            return
+        heapq.heappush(self._again, (due, next(self._order), held))
+
+    def _time_out(self) -> None:
+        moment = time.monotonic()
+        for future, flight in [one for one in self._flying.items() if one[1].lands_by <= moment and not one[0].done()]:
+            del self._flying[future]
+            if executors.never_began(self._executor, future):  # others, which hang, have its place
+                heapq.heappush(self._again, (moment, next(self._order), flight.held))
+                continue
+            if not executors.ended(self._executor, future):
+                self._late[future] = flight.held.index
+            if isinstance(self._executor, executors.Threads):
+                self._executor.give_up_on_one()
+            self._fail(flight, TimeoutError(f"it took longer than {self._options.timeout_seconds:g} s"))
+        if self._free_places() < 1 and self._error is None:
+            self._error = TimeoutError(f"all {self._limit} places of the executor are taken by work that hangs")
+
+    def _free_places(self) -> int:
+        """Return how many places there are without those of work that hangs: threads of our own are replaced."""
+        return self._limit - (0 if isinstance(self._executor, executors.Threads) else len(self._late))
+
+    def _after_a_break(self, broken: list[_Flight]) -> None:
+        """A worker process died, and took its pool along: who of those in it is to blame is found one at a time."""
+        alone = len(broken) == 1
+        for flight in broken:
+            if alone:
+                self._fail(flight, WorkerDied("the process that worked on this chunk ended before it gave a result"))
+                continue
+            message = "WorkerDied: a process of the pool ended while this chunk was in it"
+            following = None
+            with suppress(ChunkAlreadyCompleted):
+                following = self._record_failure(flight.held, message, counted=False, again=True)
+            if following is not None:
+                following.tries = flight.held.tries
+                self._suspects.add(following.index)
+                heapq.heappush(self._again, (time.monotonic(), next(self._order), following))
+        if alone:
+            self._suspects |= {held.index for _, _, held in self._again if held.index == broken[0].held.index}
+        self._renew()
+
+    def _renew(self) -> None:
+        renewed = executors.renewed(self._executor)
+        if renewed is None:
+            self._error = self._error or WorkerDied("the executor is broken, and cannot be made anew from here")
+            return
+        if self._own:
+            self._executor.shutdown(wait=False)
+        self._executor, self._own = renewed, True
+
+    # -- in which order
+
+    def _in_order(self, items: list[MapItem], *, everything: bool = False) -> Iterator[MapItem]:
+        if not self._options.ordered:
+            yield from items
+            return
+        for item in items:
+            heapq.heappush(self._out_of_order, (item.index, item))
+        while self._out_of_order and (everything or self._out_of_order[0][0] < self._lowest_under_way()):
+            yield heapq.heappop(self._out_of_order)[1]
+
+    def _lowest_under_way(self) -> float:
+        under_way = [flight.held.index for flight in self._flying.values()]
+        under_way += [held.index for _, _, held in self._again]
+        under_way += [held.index for held in self._ready]
+        return min(under_way, default=float("inf"))
+
+    # -- money
+
+    def _can_afford(self) -> bool:
+        most = self._options.max_cost
+        if most is None or self._spent is None:
+            return True
+        self._spent.look()
+        if self._spent.allows(len(self._flying), most):
+            return True
+        if not self._flying:
+            left = self._job.progress().remaining_chunks
+            if left:
+                self._error = BudgetReached(self._job.job_id, left, self._spent.total, self._spent.mean, most)
+                self._paused = True
+        return False
+
+    # -- the end
+
+    def _drop_all(self) -> None:
+        """Let go of everything at once: what was begun is in doubt."""
+        self._claims.let_go([flight.held for flight in self._flying.values()])
+        for future in self._flying:
+            future.cancel()
+        self._flying.clear()
+
+    def _wind_up(self, *, ended: bool) -> None:
+        """Record what is under way still, and let go of the rest."""
+        self._paused = self._paused or not ended
+        try:
+            while self._flying or any(future.done() for future in self._late):
+                try:
+                    self._land()
+                except Exception as error:  # noqa: BLE001 - a full disk, a caller's function; the others are waited for
+                    self._error = self._error or error
+            with suppress(CheckpointStoreError):
+                self._job.work.record_what_was_kept()
+        finally:
+            waiting = [*self._ready, *(held for _, _, held in self._again)]
+            for held in waiting:
+                held.begun = False
+            self._again.clear()
+            self._ready.clear()
+            self._scope.close(waiting)
+            if self._own:
+                self._executor.shutdown(wait=False)
+            with suppress(CheckpointStoreError):
+                self._bar.close()
+            if not ended:
+                with suppress(CheckpointStoreError):
+                    self._job.leave(JobStatus.PAUSED)
+
+    def _conclude(self) -> None:
+        job, error = self._job, self._error
+        if error is not None:
+            job.leave(JobStatus.PAUSED if self._paused else JobStatus.FAILED, error)
+            raise error
+        left = job.progress().remaining_chunks
+        if self._paused and left:
+            job.leave(JobStatus.PAUSED)
+            if self._options.on_pause == "raise":
+                raise JobPaused(job.job_id, left)
+            return
+        failed = job.failed_chunks() if left else []
+        if failed:
+            first = failed[0]
+            example = f"chunk {first.chunk_index}: {first.error or 'its process died'}"
+            problem = ChunkFailed(job.job_id, len(failed), example)
+            job.leave(JobStatus.FAILED, f"{len(failed)} failed, {example}")
+            if self._options.on_error == "stop":
+                raise problem
+            return
+        job.leave(JobStatus.PAUSED)
+
+
+def _error_of(future: Future[Any]) -> BaseException | None:
+    return None if future.cancelled() else future.exception()
+
+
+class _Spending:
+    """What a job's results say that they cost, those of other runners included."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._after = 0
+        self._results = 0
+        self._priced = 0
+        self.total = 0.0
+        self.look()
+
+    def look(self) -> None:
+        """Take in the results that have come since."""
+        self._after, results, priced, cost = self._job.costs_after(self._after)
+        self._results += results
+        self._priced += priced
+        self.total += cost
+
+    @property
+    def mean(self) -> float:
+        """Of the results that have a cost."""
+        return self.total / self._priced if self._priced else 0.0
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether nothing is known of what a chunk costs."""
+        return not self._results
+
+    def allows(self, under_way: int, most: float) -> bool:
+        """Whether one more fits, beside those under way."""
+        return self.total + self.mean * (under_way + 1) <= most * (1 + 1e-9)

@@ -1,0 +1,187 @@
+"""What work on a job needs: what its store shares, its chunks, and the way of a result into the store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from checkpoint_store import codec
+from checkpoint_store._db.engine import Database
+from checkpoint_store._db.reading import READ_ONLY
+from checkpoint_store._db.writer import Completion
+from checkpoint_store.attempt import Attempt, attempt_key
+from checkpoint_store.claims import Claims
+from checkpoint_store.errors import (
+    ChunkAlreadyCompleted,
+    ChunkOutOfRange,
+    InvalidResultError,
+    JobNotFound,
+    StorageUnavailableError,
+)
+from checkpoint_store.plan import Fingerprint, fingerprint
+from checkpoint_store.state import now
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from checkpoint_store._db.backup import RollingBackup
+    from checkpoint_store._db.reading import AnyDatabase
+    from checkpoint_store._db.writer import Writer
+    from checkpoint_store.claims import Held
+    from checkpoint_store.export import StateFile
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What a store shares with its jobs."""
+
+    database: AnyDatabase
+    writer: Writer | None
+    """None in a read-only store."""
+    state_file: StateFile | None
+    rolling: RollingBackup | None
+    claims: dict[str, Claims] = field(default_factory=dict)
+    """What this store object has in hand, by job."""
+    kept: list[Completion] = field(default_factory=list)
+    """What could not be recorded when it came."""
+
+    def claims_of(self, job_id: str) -> Claims:
+        """Return what this store object has in hand of a job, to take more of it."""
+        if not isinstance(self.database, Database):
+            raise StorageUnavailableError(self.database.path, READ_ONLY)
+        return self.claims.get(job_id) or self.claims.setdefault(job_id, Claims(self.database, job_id))
+
+    def submit(self, completions: Sequence[Completion]) -> None:
+        """Record completions of one job, all or none, and let the state file follow."""
+        if self.writer is None:
+            raise StorageUnavailableError(self.database.path, READ_ONLY)
+        claims = self.claims.get(completions[0].job_id)
+        if claims is None:
+            self.writer.submit(completions)
+        else:
+            claims.submit(self.writer, completions)
+        if self.state_file is not None:
+            self.state_file.follow(completions[0].job_id)
+        if self.rolling is not None:
+            self.rolling.follow()
+
+    def record_what_was_kept(self) -> None:
+        """Record what could not be recorded when it came, of any job."""
+        while self.kept:
+            completion = self.kept.pop()
+            try:
+                self.submit([completion])
+            except (ChunkAlreadyCompleted, JobNotFound):  # done by another meanwhile, or wanted no longer
+                continue
+            except BaseException:
+                self.kept.append(completion)
+                raise
+
+    def job_changed(self, job_id: str) -> None:
+        """Make the state file exact."""
+        if self.state_file is not None:
+            self.state_file.write(job_id)
+
+    def job_ended(self, job_id: str) -> None:
+        """Make the state file exact, and keep a copy of the store."""
+        self.job_changed(job_id)
+        if self.rolling is not None:
+            self.rolling.make()
+
+
+class Work:
+    """A job's chunks on their way to the work, and results on their way to the store. Safe to share between threads."""
+
+    def __init__(
+        self,
+        room: Room,
+        job_id: str,
+        total_chunks: int,
+        chunks: Sequence[Any] | None,
+        fingerprint_by: Fingerprint | None,
+    ) -> None:
+        self._room = room
+        self._job_id = job_id
+        self._total_chunks = total_chunks
+        self._chunks = chunks
+        self.fingerprint_by = fingerprint_by
+        self._handed_out: dict[int, str] = {}
+
+    @property
+    def has_chunks(self) -> bool:
+        """Whether the caller's own chunks are at hand, and not only their number."""
+        return self._chunks is not None
+
+    @property
+    def claims(self) -> Claims:
+        """What this process has in hand of the job."""
+        return self._room.claims_of(self._job_id)
+
+    def check_index(self, index: object) -> None:
+        """Raise :class:`ChunkOutOfRange` for what is no chunk of this job."""
+        if type(index) is not int or not 0 <= index < self._total_chunks:
+            raise ChunkOutOfRange(self._job_id, index, self._total_chunks)
+
+    def hand_out(self, index: int) -> Any:
+        """Return the caller's chunk; what can be changed in place is identified before that can happen."""
+        if self._chunks is None:
+            return None
+        chunk = self._chunks[index]
+        if not isinstance(chunk, str | bytes):
+            self._handed_out[index] = fingerprint(chunk, self.fingerprint_by)
+        return chunk
+
+    def fingerprint(self, index: int) -> str | None:
+        """Return the fingerprint of a chunk as it was handed out; None where the chunks are not at hand."""
+        if self._chunks is None:
+            return None
+        return self._handed_out.get(index) or fingerprint(self._chunks[index], self.fingerprint_by)
+
+    def attempt_of(self, held: Held) -> Attempt:
+        """Return what the work on a claimed chunk can ask about its try."""
+        key = attempt_key(self._job_id, held.index, self.fingerprint(held.index))
+        return Attempt(self._job_id, held.index, held.number, key)
+
+    def completion(self, index: int, result: object, *, at: str | None = None, replace: bool = False) -> Completion:
+        """Return what is to be written for a result, or raise :class:`InvalidResultError`."""
+        self.check_index(index)
+        try:
+            text = codec.encode(result, chunk_index=index)
+        except InvalidResultError as error:
+            raise InvalidResultError(error.reason, path=error.path, job_id=self._job_id, chunk_index=index) from error
+        return self.completion_of_text(index, text, at=at, replace=replace)
+
+    def completion_of_text(self, index: int, text: str, *, at: str | None = None, replace: bool = False) -> Completion:
+        """Return what is to be written for a result that is JSON text already."""
+        digest = codec.digest_in_a_crowd(self._job_id, index, text)
+        done = Completion(self._job_id, index, at or now(), text, digest, self.fingerprint(index), replace)
+        claims = self._room.claims.get(self._job_id)
+        return done if claims is None else claims.as_attempt(done)
+
+    def submit(self, completions: Sequence[Completion]) -> None:
+        """Record completions, all or none; durable when this returns."""
+        self._room.submit(completions)
+
+    def keep_for_later(self, completions: Sequence[Completion]) -> None:
+        """Keep what could not be recorded now (a full disk): the next loop of this store object records it first."""
+        self._room.kept.extend(completions)
+
+    def record_what_was_kept(self) -> None:
+        """Record what could not be recorded before."""
+        self._room.record_what_was_kept()
+
+
+def text_of(error: BaseException) -> str:
+    """Return what an exception says, whatever its ``__str__`` does."""
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - whatever it is that an exception of the caller's does there
+        return "(its text cannot be had)"
+
+
+def describe(error: BaseException | str) -> str:
+    """Return the message to keep of an error, without what looks like a secret."""
+    from checkpoint_store.redact import redact_text  # noqa: PLC0415 - its patterns are for writers only
+
+    text = error if isinstance(error, str) else f"{type(error).__name__}: {text_of(error)}".removesuffix(": ")
+    return redact_text(text.encode("utf-8", "backslashreplace").decode("utf-8"))
