@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from checkpoint_store.cli import care, jobs, store_cmds
+from checkpoint_store.cli import care, chunks, jobs, planning, store_cmds
 from checkpoint_store.cli.run import run
 from checkpoint_store.cli.screen import Screen
 from checkpoint_store.errors import CheckpointStoreError
@@ -36,7 +36,7 @@ def group() -> None:
     """
 
 
-for command in (run, *jobs.COMMANDS, *store_cmds.COMMANDS, *care.COMMANDS):
+for command in (run, *planning.COMMANDS, *jobs.COMMANDS, *chunks.COMMANDS, *store_cmds.COMMANDS, *care.COMMANDS):
     group.add_command(command)
 
 

@@ -12,37 +12,51 @@ from typing import Any, Final
 
 _TAIL_LINES: Final = 8
 _TAIL_CHARACTERS: Final = 2_000
+_GRACE_SECONDS: Final = 1.0
 
 
 class CommandFailedError(Exception):
     """COMMAND gave no cleaned text. ``reason`` is one line, ``stderr`` the last lines that it wrote there."""
+
+    chunk_index: int | None = None
 
     def __init__(self, reason: str, stderr: str = "") -> None:
         self.reason, self.stderr = reason, stderr
         super().__init__(f"{reason}\n{stderr}" if stderr else reason)
 
 
-class CommandKilledError(Exception):
-    """COMMAND was ended by :meth:`Command.kill`."""
+class CommandMissingError(CommandFailedError):
+    """COMMAND cannot be started, for this chunk or any other."""
+
+
+class CommandKilledError(BaseException):
+    """COMMAND was ended by :meth:`Command.kill`. No Exception: no chunk has failed by it, and none is to be retried."""
 
 
 class Command:
-    """Runs one program again and again, once for each piece.
+    """Runs one program again and again, once for each piece; several threads may call it at the same time.
 
     It gets a session of its own, so that a Ctrl-C in the terminal does not reach it: what it does for the
     piece in hand may have been paid for. It has no terminal to ask questions on.
+
+    Args:
+        argv: the program and its arguments.
+        timeout_seconds: how long it may take for a piece before it is ended.
     """
 
-    def __init__(self, argv: tuple[str, ...]) -> None:
+    def __init__(self, argv: tuple[str, ...], *, timeout_seconds: float | None = None) -> None:
         self._argv = argv
-        self._child: subprocess.Popen[bytes] | None = None
+        self._timeout_seconds = timeout_seconds
+        # Without a lock: a signal handler that waits for one which its own thread holds waits for ever.
+        self._children: set[subprocess.Popen[bytes]] = set()
         self._killed = False
 
     def __call__(self, text: str) -> tuple[dict[str, Any], str]:
         """Return the fields that the program gave for ``text`` (``cleaned_text`` at least), and its stderr.
 
         Raises:
-            CommandFailedError: it could not be started, ended with another code than 0, or gave nothing.
+            CommandFailedError: it took too long, ended with another code than 0, or gave nothing.
+            CommandMissingError: it could not be started.
             CommandKilledError: :meth:`kill` was called meanwhile.
         """
         stdout, stderr, code = self._communicate(text)
@@ -63,30 +77,53 @@ class Command:
         return fields, said
 
     def kill(self) -> None:
-        """End the program and what it started, at once; may be called from a signal handler."""
+        """End every running program and what it started, at once; may be called from a signal handler."""
         self._killed = True
-        if self._child is not None and self._child.returncode is None:
-            _kill_group(self._child)
+        for child in self._children.copy():
+            if child.returncode is None:
+                _kill_group(child)
+
+    def _end_if_killed(self, child: subprocess.Popen[bytes]) -> None:
+        if self._killed:  # between its start and its being known
+            _kill_group(child)
 
     def _communicate(self, text: str) -> tuple[bytes, bytes, int]:
+        if self._killed:
+            raise CommandKilledError
         try:
             child = _start(self._argv)
         except OSError as error:
             reason = error.strerror or str(error)
-            raise CommandFailedError(f"{self._argv[0]!r} cannot be started: {reason}") from error
-        self._child = child
+            raise CommandMissingError(f"{self._argv[0]!r} cannot be started: {reason}") from error
+        self._children.add(child)
         try:
-            if self._killed:  # between the start and the line above
-                _kill_group(child)
+            self._end_if_killed(child)
             # A program that does not read its stdin is no error: communicate passes over the broken pipe.
-            stdout, stderr = child.communicate(text.encode("utf-8"))
+            stdout, stderr = child.communicate(text.encode("utf-8"), timeout=self._timeout_seconds)
+        except subprocess.TimeoutExpired as late:
+            _kill_group(child)
+            raise CommandFailedError(
+                f"{self._argv[0]!r} took longer than {self._timeout_seconds:g} s and was ended", _last_words(child)
+            ) from late
         except BaseException:
             _kill_group(child)
             child.wait()
             raise
         finally:
-            self._child = None
+            self._children.discard(child)
         return stdout, stderr, child.returncode
+
+
+def _last_words(child: subprocess.Popen[bytes]) -> str:
+    """Return the end of what an ended program wrote on stderr; whatever else holds that pipe is not waited for."""
+    try:
+        _, stderr = child.communicate(timeout=_GRACE_SECONDS)
+    except subprocess.TimeoutExpired as late:
+        stderr = late.stderr or b""
+        for pipe in (child.stdin, child.stdout, child.stderr):
+            if pipe is not None:
+                pipe.close()
+    return _tail(stderr.decode("utf-8", "replace").strip())
 
 
 def _start(argv: tuple[str, ...]) -> subprocess.Popen[bytes]:

@@ -38,6 +38,7 @@ TOTALS: Final = (
 def record(job: Job) -> dict[str, Any]:
     """Return a job as JSON data, without its results."""
     progress = job.progress()
+    failed, in_doubt = job.trouble()
     return {
         "job_id": job.job_id,
         "file_name": job.file_name,
@@ -47,6 +48,8 @@ def record(job: Job) -> dict[str, Any]:
         "status": job.status,
         "total_chunks": progress.total_chunks,
         "completed_chunks": progress.completed_chunks,
+        "failed_chunks": failed,
+        "in_doubt_chunks": in_doubt,
         "percent": round(progress.percent, 2),
         "chunks_per_minute": progress.chunks_per_minute,
         "started_at": progress.started_at.isoformat(),

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from checkpoint_store.cli.options import DEFAULT_STORE
 from checkpoint_store.cli.screen import chunks, duration, marks
 from checkpoint_store.cli.work import DONE, FAILED, UNUSABLE, Report
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from checkpoint_store.cli.screen import Screen
-    from checkpoint_store.errors import PlanChanged
+    from checkpoint_store.errors import Difference, PlanChanged
 
 
 def show(screen: Screen, report: Report, store: str) -> None:
@@ -19,11 +23,11 @@ def show(screen: Screen, report: Report, store: str) -> None:
     if report.exit_code == DONE:
         _show_done(screen, report, store)
     elif report.exit_code == FAILED:
-        _show_failed(screen, report)
+        _show_failed(screen, report, store)
     elif report.exit_code == UNUSABLE:
         screen.error(f"{report.file_name}: {report.error}")
     else:
-        _show_paused(screen, report)
+        _show_paused(screen, report, store)
 
 
 def show_again(screen: Screen, reports: list[Report], again: str) -> None:
@@ -41,46 +45,77 @@ def _show_done(screen: Screen, report: Report, store: str) -> None:
     screen.note(Text.assemble((f"{mark.done} ", "bold green"), (report.file_name, "bold"), f"  {how}"))
     kept = "" if report.output_written else "  (left as it was)"
     screen.note(Text.assemble(("  text   ", "dim"), str(report.output), (kept, "dim")))
+    _show_cost(screen, report)
     screen.note(Text.assemble(("  store  ", "dim"), f"{store}", (f"  job {str(report.job_id)[:8]}", "dim")))
 
 
-def _show_failed(screen: Screen, report: Report) -> None:
+def _show_failed(screen: Screen, report: Report, store: str) -> None:
     reason, _, details = str(report.error).partition("\n")
     mark = marks(screen.err).failed
     screen.note(Text.assemble((f"{mark} ", "bold red"), (report.file_name, "bold"), f"  {reason}"))
     for line in details.splitlines():
         screen.note(Text.assemble(("  | ", "red"), line))
-    _show_safe(screen, report)
+    _show_safe(screen, report, store)
 
 
-def _show_paused(screen: Screen, report: Report) -> None:
+def _show_paused(screen: Screen, report: Report, store: str) -> None:
     name = Text.assemble((f"{marks(screen.err).paused} ", "bold yellow"), (report.file_name, "bold"))
     if report.job_id is None:
         screen.note(name.append("  not begun"))
         return
     screen.note(name.append(f"  paused after {duration(report.seconds)}"))
-    _show_safe(screen, report)
+    if report.error is not None:
+        screen.note(f"  {report.error}")
+    _show_safe(screen, report, store)
 
 
-def _show_safe(screen: Screen, report: Report) -> None:
+def _show_safe(screen: Screen, report: Report, store: str) -> None:
     safe = "done and safe" if report.completed_chunks else "done"
-    screen.note(f"  {report.completed_chunks:,} of {chunks(report.total_chunks)} {safe}{_split(report)}")
+    left = report.total_chunks - report.completed_chunks
+    screen.note(f"  {report.completed_chunks:,} of {chunks(report.total_chunks)} {safe}{_split(report)}, {left:,} left")
+    _show_cost(screen, report)
+    name = str(report.job_id)[:8]
+    if report.failed_chunks:
+        errors, retry = command("errors", name, store), command("retry", name, store)
+        screen.note(f"  {report.failed_chunks:,} failed and passed over: see {errors}, free with {retry}")
+    if report.in_doubt_chunks:
+        meaning = "begun and never ended, possibly billed; the next run does them again"
+        screen.note(f"  {report.in_doubt_chunks:,} in doubt: {meaning}")
+
+
+def _show_cost(screen: Screen, report: Report) -> None:
+    if report.cost is not None:
+        now = f" ({report.cost_now:.4g} now)" if report.cost_now and report.done_before else ""
+        screen.note(Text.assemble(("  cost   ", "dim"), f"{report.cost:.4g}{now}"))
+
+
+def command(verb: str, job: str, store: str) -> str:
+    """Return the line to type for a job of this store."""
+    where = "" if store == DEFAULT_STORE else f" --store {shlex.quote(store)}"
+    return f"checkpoint-store {verb} {job}{where}"
 
 
 def _split(report: Report) -> str:
-    if not report.done_before:
+    elsewhere = report.completed_chunks - report.done_before - report.done_now
+    counts = ((report.done_now, "now"), (report.done_before, "before"), (elsewhere, "by another run"))
+    if not report.done_before and elsewhere <= 0:
         return ""
-    return f" ({report.done_now:,} now, {report.done_before:,} before)"
+    return f" ({', '.join(f'{count:,} {when}' for count, when in counts if count > 0 or when == 'now')})"
+
+
+def changes(differences: Iterable[Difference]) -> list[str]:
+    """Return what differs between two plans, in words."""
+    fields = {difference.field: str(difference) for difference in differences}
+    if "chunks" in fields:  # a digest tells a person nothing
+        fields["chunks"] = "the text, or where it is cut"
+    return list(fields.values())
 
 
 def plan_changed(error: PlanChanged) -> str:
     """Return what changed and what the choices are, in the command's own words."""
-    fields = {difference.field: f"\n  {difference}" for difference in error.differences}
-    if "chunks" in fields:  # a digest tells a person nothing
-        fields["chunks"] = "\n  the text, or where it is cut"
-    changes = "".join(fields.values())
+    changed = "".join(f"\n  {change}" for change in changes(error.differences))
     return (
-        f"the job {error.job_id[:8]} was made for something else:{changes}\n"
+        f"the job {error.job_id[:8]} was made for something else:{changed}\n"
         f"  --on-change reuse    keeps the {chunks(error.reusable_results)} that are as they were\n"
         "  --on-change restart  does all of them\n"
         "Both begin a new job; the earlier one stays. Nothing was done."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
@@ -25,6 +26,8 @@ _STYLES: Final = {
 }
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 _FAST_PER_MINUTE: Final = 300
+_MOST_NAMED: Final = 8
+_OWN_ERRORS: Final = re.compile(r"^Command(?:Failed|Missing)Error: ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +130,22 @@ def percent(completed: int, total: int) -> str:
 def chunks(count: int) -> str:
     """Return a number of chunks in words."""
     return f"{count:,} chunk{'' if count == 1 else 's'}"
+
+
+def tries(count: int) -> str:
+    """Return a number of tries in words."""
+    return f"{count:,} tr{'y' if count == 1 else 'ies'}"
+
+
+def indices(chosen: Sequence[int]) -> str:
+    """Return how many chunks, and which as far as a line holds them."""
+    named = ", ".join(map(str, chosen[:_MOST_NAMED]))
+    return f"{len(chosen):,}: chunk{'' if len(chosen) == 1 else 's'} {named}{', …' * (len(chosen) > _MOST_NAMED)}"
+
+
+def plain_error(text: str | None) -> str:
+    """Return an error as it was recorded, without the name of the command's own exception."""
+    return _OWN_ERRORS.sub("", text or "")
 
 
 def shares(ranges: Iterable[tuple[int, int]], total: int, cells: int) -> list[float]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _LEAST_PREFIX: Final = 8
 _LEAST_NAME: Final = 12
 _COLUMNS: Final = ("JOB", "FILE", "STATUS", "DONE", "", "RATE", "UPDATED")
+_TROUBLE: Final = {"failed_chunks": "FAILED", "in_doubt_chunks": "IN DOUBT"}
 _FILE: Final = 1
 
 
@@ -29,10 +30,13 @@ def show_list(where: Screen, records: Sequence[dict[str, Any]], store: str) -> N
         where.note(f"{store} has no job yet; begin one with: checkpoint-store run FILE")
         return
     length = _prefix_length([record["job_id"] for record in records])
-    rows = [_row(record, length) for record in records]
-    others = (max(len(row[column]) for row in [_COLUMNS, *rows]) for column in range(len(_COLUMNS)) if column != _FILE)
-    room = max(_LEAST_NAME, where.out.width - sum(others) - 2 * (len(_COLUMNS) - 1))
-    table = screen.table(*_COLUMNS, right=frozenset({3, 4, 5}))
+    # Most jobs have no trouble, and need no columns that say so.
+    trouble = [name for name in _TROUBLE if any(record[name] for record in records)]
+    columns = (*_COLUMNS, *(_TROUBLE[name] for name in trouble))
+    rows = [(*_row(record, length), *(str(record[name] or "") for name in trouble)) for record in records]
+    others = (max(len(row[column]) for row in [columns, *rows]) for column in range(len(columns)) if column != _FILE)
+    room = max(_LEAST_NAME, where.out.width - sum(others) - 2 * (len(columns) - 1))
+    table = screen.table(*columns, right=frozenset({3, 4, 5, 7, 8}))
     for row, record in zip(rows, records, strict=True):
         status = screen.status_text(JobStatus(record["status"]))
         table.add_row(row[0], _last_part(row[_FILE], room), status, *row[3:])
@@ -90,6 +94,8 @@ def _facts(data: dict[str, Any]) -> list[tuple[str, str | Text]]:
         ("title", data["video_title"]),
         ("model", " from ".join(filter(None, (data["model"], data["provider"])))),
         ("done", f"{completed:,} of {screen.chunks(total)}, {screen.percent(completed, total)}"),
+        ("failed", _trouble(data, "failed_chunks", "passed over; see errors, and retry")),
+        ("in doubt", _trouble(data, "in_doubt_chunks", "begun and never ended, possibly billed; see errors")),
         ("rate", _pace(data)),
         ("started", screen.local_time(started)),
         ("updated", f"{screen.local_time(updated)}, {screen.ago(updated)}"),
@@ -98,6 +104,10 @@ def _facts(data: dict[str, Any]) -> list[tuple[str, str | Text]]:
         ("error", _error(data["error_message"])),
     ]
     return [(name, value) for name, value in facts if value]
+
+
+def _trouble(data: dict[str, Any], name: str, meaning: str) -> Text | None:
+    return Text.assemble((screen.chunks(data[name]), "red"), f"  ({meaning})") if data[name] else None
 
 
 def _pace(data: dict[str, Any]) -> str | None:

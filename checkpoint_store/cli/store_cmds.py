@@ -25,17 +25,18 @@ def migrate(*, to: str | None, check: bool, store: str, as_json: bool) -> int:
     """
     before = migration_status(store) if check else migrate_store(store, to=to)
     after = migration_status(store)
+    is_there = not after.pending or (not check and to is not None)  # who names an older one wants to stay there
     if as_json:
         fields = {"store": str(after.path), "schema": after.current, "newest": after.head}
         print_json(fields | {"was": before.current, "pending": list(after.pending)})
-    elif after.pending:
+    elif not is_there:
         steps = ", ".join(after.pending)
         Screen().note(f"{after.path} has schema {after.current or 'none'}; {after.head} is current (pending: {steps})")
-    elif before.pending:
+    elif before.current != after.current:
         Screen().note(f"{after.path} is brought from schema {before.current or 'none'} to {after.current}")
     else:
         Screen().note(f"{after.path} is current (schema {after.current})")
-    return 1 if after.pending else 0
+    return 0 if is_there else 1
 
 
 @click.command("path")

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import sys
 import time
-from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from checkpoint_store.cli.command import CommandFailedError, CommandKilledError
+from checkpoint_store import JobStatus, current_attempt
+from checkpoint_store.cli.command import CommandFailedError, CommandKilledError, CommandMissingError
 from checkpoint_store.cli.joining import join
-from checkpoint_store.cli.live import LiveView
+from checkpoint_store.cli.live import LiveView, Standing
 from checkpoint_store.cli.output import cleaned_texts, is_current, write_output
-from checkpoint_store.cli.transcript import split
-from checkpoint_store.errors import ChunkAlreadyCompleted, InvalidResultError
+from checkpoint_store.cli.screen import plain_error, tries
+from checkpoint_store.errors import BudgetReached, ChunkFailed, InvalidResultError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from checkpoint_store import CheckpointStore, Job, JobStatus, PendingChunk
+    from checkpoint_store import CheckpointStore, Job
     from checkpoint_store.cli.interrupts import Interrupts
     from checkpoint_store.cli.screen import Screen
     from checkpoint_store.cli.transcript import Piece
@@ -32,22 +33,53 @@ UNUSABLE: Final = 2
 PAUSED: Final = 75
 INTERRUPTED: Final = 130
 
+_FAILURES: Final = (CommandFailedError, InvalidResultError)
+
 
 @dataclass(frozen=True, slots=True)
 class Task:
     """One input, and how it is to be done."""
 
     path: Path
-    text: str
+    pieces: list[Piece]
     output: Path
     file_name: str
     """What the job is called: the path as seen from the store's folder."""
-    chunk_size: int
-    overlap: int
     settings: Mapping[str, Any]
     """What ``open_job`` is given besides the file and its chunks."""
     joins_lines: bool
     """Whether the cleaner makes one line of each paragraph."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How the work on a job goes on; no part of its plan."""
+
+    workers: int = 1
+    retries: int = 0
+    """Tries after a chunk's first one."""
+    timeout_seconds: float | None = None
+    max_cost: float | None = None
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What ``Job.map`` is given."""
+        common = {"workers": self.workers, "max_cost": self.max_cost}
+        if not self.retries:
+            # A failure ends the run and is held against no chunk: whoever calls again has seen to its cause.
+            return common | {"stop_on": _FAILURES, "max_attempts": sys.maxsize}
+        tries = {"retry_on": _FAILURES, "stop_on": CommandMissingError, "max_attempts": self.retries + 1}
+        return common | tries | {"on_error": "record"}
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What works on the inputs of one call of the command, one input after the other."""
+
+    clean: Clean
+    pace: Pace
+    stop: Interrupts
+    screen: Screen
 
 
 @dataclass(slots=True)
@@ -63,17 +95,17 @@ class Report:
     done_before: int = 0
     done_now: int = 0
     seconds: float = 0.0
+    cost: float | None = None
+    cost_now: float | None = None
+    failed_chunks: int = 0
+    in_doubt_chunks: int = 0
     failed_chunk: int | None = None
     error: str | None = None
     output: str | None = None
     output_written: bool = False
 
 
-class _ChunkFailedError(Exception):
-    """Ends a job as failed; the message goes into it."""
-
-
-def do_task(store: CheckpointStore, task: Task, clean: Clean, stop: Interrupts, where: Screen) -> Report:
+def do_task(store: CheckpointStore, task: Task, means: Means) -> Report:
     """Do what is left of one input, and return what came of it.
 
     Raises:
@@ -81,55 +113,68 @@ def do_task(store: CheckpointStore, task: Task, clean: Clean, stop: Interrupts, 
         CheckpointStoreError: the store cannot go on; what it recorded is safe.
         UnusableOutputError: the text cannot be written; every result is safe.
     """
-    pieces = split(task.text, chunk_size=task.chunk_size, overlap=task.overlap)
-    job = store.open_job(task.file_name, chunks=pieces, **task.settings)
+    job = store.open_job(task.file_name, chunks=task.pieces, **task.settings)
     progress = job.progress()
     report = Report(str(task.path), job_id=job.job_id, total_chunks=progress.total_chunks)
     report.done_before = progress.completed_chunks
+    standing = Standing(job)
     if progress.remaining_chunks:
-        _work_off(job, report, clean, stop, where)
-    _conclude(job, report, stop)
+        _work_off(job, report, standing, means)
+    _conclude(job, report, standing, means.stop)
     if report.exit_code == DONE:
-        _write(job, report, task, pieces)
+        _write(job, report, task)
     return report
 
 
-def _work_off(job: Job, report: Report, clean: Clean, stop: Interrupts, where: Screen) -> None:
-    started = time.monotonic()
-    before, total = report.done_before, report.total_chunks
-    view = LiveView(where, report.file_name, before=before, total=total, stopping=lambda: stop.requested)
-    with view, ExitStack() as ending:
-        ending.push(job)  # ends it paused, completed or failed, as it comes
-        try:
-            for chunk in job.pending():
-                if stop.requested:
-                    break
-                _do_chunk(chunk, report, clean, where)
+def _work_off(job: Job, report: Report, standing: Standing, means: Means) -> None:
+    started, stop = time.monotonic(), means.stop
+    work = _worker(means.clean, means.screen)
+    view = LiveView(
+        means.screen,
+        report.file_name,
+        before=report.done_before,
+        total=report.total_chunks,
+        stopping=lambda: stop.requested,
+        standing=standing,
+    )
+    try:
+        with view:
+            for _ in job.map(work, stop_when=lambda: stop.requested, **means.pace.options):
+                report.done_now += 1
                 view.advance()
-        except CommandKilledError:
-            pass  # stopped at once
-        except _ChunkFailedError as error:
-            ending.pop_all()
-            report.error = str(error)
-            job.fail(report.error)
+    except CommandKilledError:
+        pass  # stopped at once
+    except _FAILURES as error:
+        report.failed_chunk, report.error = error.chunk_index, f"chunk {error.chunk_index}: {_reason(error)}"
+        job.leave(JobStatus.FAILED, report.error)
+    except ChunkFailed:
+        pass  # _conclude says which
+    except BudgetReached as error:
+        spent = f"{error.spent:.4g} spent, and a chunk costs {error.mean_cost:.4g} on average"
+        report.error = f"--max-cost {error.max_cost:g} is reached: {spent}"
+        report.exit_code = PAUSED
     report.seconds = round(time.monotonic() - started, 3)
 
 
-def _do_chunk(chunk: PendingChunk, report: Report, clean: Clean, where: Screen) -> None:
-    piece: Piece = chunk.data
-    started = time.monotonic()
-    try:
-        fields, said = clean(piece.text)
+def _reason(error: CommandFailedError | InvalidResultError) -> str:
+    return f"{error.path} {error.reason}" if isinstance(error, InvalidResultError) else str(error)
+
+
+def _worker(clean: Clean, where: Screen) -> Callable[[Piece], dict[str, Any]]:
+    """Return what is done to each chunk, in whichever thread."""
+
+    def work(piece: Piece) -> dict[str, Any]:
+        index, started = current_attempt().chunk_index, time.monotonic()
+        try:
+            fields, said = clean(piece.text)
+        except CommandFailedError as error:
+            error.chunk_index = index
+            raise
         if said:
             where.note(said, style="dim")
-        chunk.complete(_result(chunk.index, piece, fields, time.monotonic() - started))
-    except (CommandFailedError, InvalidResultError) as error:
-        report.failed_chunk = chunk.index
-        reason = f"{error.path} {error.reason}" if isinstance(error, InvalidResultError) else str(error)
-        raise _ChunkFailedError(f"chunk {chunk.index}: {reason}") from error
-    except ChunkAlreadyCompleted:
-        return  # another process was faster; its result stands
-    report.done_now += 1
+        return _result(index, piece, fields, time.monotonic() - started)
+
+    return work
 
 
 def _result(index: int, piece: Piece, fields: dict[str, Any], seconds: float) -> dict[str, Any]:
@@ -143,19 +188,29 @@ def _result(index: int, piece: Piece, fields: dict[str, Any], seconds: float) ->
     return {"chunk_index": index} | measured | fields | {"chunk_index": index}
 
 
-def _conclude(job: Job, report: Report, stop: Interrupts) -> None:
+def _conclude(job: Job, report: Report, standing: Standing, stop: Interrupts) -> None:
     progress = job.progress()
     report.status, report.completed_chunks = job.status, progress.completed_chunks
+    standing.look(at_once=True)
+    report.failed_chunks, report.in_doubt_chunks = standing.failed, standing.in_doubt
+    report.cost, report.cost_now = standing.cost, standing.cost_now
+    if report.exit_code == PAUSED:
+        return
+    if report.error is None and progress.remaining_chunks and progress.remaining_chunks == standing.failed:
+        first = job.failed_chunks()[0]
+        report.failed_chunk = first.chunk_index
+        reason = plain_error(first.error) or "its process ended before it gave a result"
+        report.error = f"chunk {first.chunk_index}, after {tries(first.attempt)}: {reason}"
     if report.error is not None:
         report.exit_code = FAILED
     elif progress.remaining_chunks:
         report.exit_code = INTERRUPTED if stop.at_once else PAUSED
 
 
-def _write(job: Job, report: Report, task: Task, pieces: list[Piece]) -> None:
+def _write(job: Job, report: Report, task: Task) -> None:
     report.output = str(task.output)
     if not report.done_now and is_current(task.output, job.progress().updated_at):
         return  # nothing is new, and what is there may have been edited since
     line_end = " " if task.joins_lines else "\n"
-    write_output(task.output, join(pieces, cleaned_texts(job), line_end=line_end))
+    write_output(task.output, join(task.pieces, cleaned_texts(job), line_end=line_end))
     report.output_written = True
