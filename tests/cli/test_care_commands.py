@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from checkpoint_store import CheckpointStore
+from checkpoint_store import CheckpointStore, migration_status
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -105,9 +105,48 @@ def test_recover_stops_before_a_loss_and_goes_on_when_it_is_accepted(store: Path
     assert command("check", "--store", store).returncode == 0
 
 
-def test_migrate_to_a_schema_that_is_not_there_says_which_there_are(store: Path) -> None:
-    """A wrong --to names the schemas; the right one is a matter of course."""
-    assert command("migrate", "--to", "1.0", "--store", store).returncode == 0
+def test_migrate_goes_to_the_schema_that_is_named(store: Path) -> None:
+    """Back to an older one where nothing is lost, which is success, and stays there; a wrong --to names what there is."""
+    assert "from schema 1.1 to 1.0" in command("migrate", "--to", "1.0", "--store", store).stderr
+    again = command("migrate", "--to", "1.0", "--store", store)
+    assert (again.returncode, migration_status(store).current) == (0, "1.0")
+    assert command("migrate", "--check", "--store", store).returncode == 1
+    doctor = command("doctor", "--store", store)
+    assert (doctor.returncode, f"checkpoint-store migrate --store {store}" in doctor.stdout) == (0, True)
     wrong = command("migrate", "--to", "0.9", "--store", store)
     assert wrong.returncode == 2
-    assert "1.0" in wrong.stderr
+    assert "1.0, 1.1" in wrong.stderr
+    assert "from schema 1.0 to 1.1" in command("migrate", "--store", store).stderr
+
+
+RUNNER = """
+import sys
+from checkpoint_store import CheckpointStore, migration_status
+store = CheckpointStore(sys.argv[1])
+chunk = next(store.latest_job().pending())
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_doctor_names_the_runners_at_work_and_what_dead_ones_left(store: Path) -> None:
+    """A living runner's lock is no stray, and stays; a dead one's is said to be swept by the next open, which does it."""
+    with subprocess.Popen(
+        [sys.executable, "-c", RUNNER, store], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as runner:
+        assert runner.stdout is not None
+        assert runner.stdout.readline() == "ready\n"
+        found = {line["what"]: line for line in json.loads(command("doctor", "--store", store, "--json").stdout)}
+        assert f"process {runner.pid} on " in found["runner"]["says"]
+        assert "(talk.txt), since 20" in found["runner"]["says"]
+        assert {found[what]["level"] for what in ("runner", "left-over files")} == {"ok"}
+        assert "runner locks" not in found
+        runner.kill()
+    before = snapshot(store.parent)
+    found = {line["what"]: line for line in json.loads(command("doctor", "--store", store, "--json").stdout)}
+    assert snapshot(store.parent) == before
+    assert found["runners"]["says"] == "none is at work"
+    assert (found["runner locks"]["level"], found["left-over files"]["says"]) == ("warning", "none")
+    assert "the next open sweeps" in found["runner locks"]["remedy"]
+    CheckpointStore(store).close()
+    assert not [name for name in snapshot(store.parent) if ".runner-" in name]

@@ -9,7 +9,10 @@ import pytest
 
 from .conftest import ROOT, Folder
 
-COMMANDS = ("run", "list", "show", "results", "export", "import", "delete", "migrate", "path")
+COMMANDS = (
+    *("run", "plan", "list", "show", "results", "export", "import", "delete"),
+    *("chunks", "errors", "retry", "pause", "migrate", "path"),
+)
 WITHOUT = """
 import sys
 class Missing:

@@ -21,16 +21,23 @@ if TYPE_CHECKING:
 
 EXAMPLE = SAMPLE.parent / "clean_with_llm.py"
 CANARY = "sk-proj-Canary0Canary1Canary2Canary3"
+NO_CREDIT = {"error": {"message": "no credit left", "code": "insufficient_quota"}}
+BUSY = {"error": {"message": "too many requests"}}
 pytest.importorskip("openai")
 
 
 class Model(ThreadingHTTPServer):
-    """Answers in capitals; refuses every request from ``credit`` on."""
+    """Answers in capitals, until its credit is used up; may be busy, or broken, the first time that it hears a text."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
-        self.asked: list[str] = []
+        self.lock = threading.Lock()
+        self.asked: list[tuple[str, str]] = []
+        """Every text, with its idempotency key."""
+        self.answered: list[str] = []
         self.credit = 3
+        self.trouble: list[int] = []
+        """With which status the next texts that are new are turned away."""
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -39,19 +46,28 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         text = body["messages"][-1]["content"]
-        self.server.asked.append(text)
-        if len(self.server.asked) > self.server.credit:
-            self.reply(400, {"error": {"message": "no credit left"}})
-            return
-        choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text.upper()}}
-        usage = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
-        answer = {"id": "1", "object": "chat.completion", "created": 1, "model": body["model"], "usage": usage}
-        self.reply(200, answer | {"choices": [choice]})
+        with self.server.lock:
+            is_new = text not in [other for other, _ in self.server.asked]
+            self.server.asked.append((text, self.headers["Idempotency-Key"]))
+            trouble = self.server.trouble.pop() if is_new and self.server.trouble else 0
+            pays = not trouble and len(self.server.answered) < self.server.credit
+            if pays:
+                self.server.answered.append(text)
+        if trouble:
+            self.reply(trouble, BUSY, {"Retry-After": "0"})
+        elif not pays:
+            self.reply(429, NO_CREDIT)
+        else:
+            choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text.upper()}}
+            usage = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
+            answer = {"id": "1", "object": "chat.completion", "created": 1, "model": body["model"], "usage": usage}
+            self.reply(200, answer | {"choices": [choice]})
 
-    def reply(self, code: int, body: dict[str, Any]) -> None:
+    def reply(self, code: int, body: dict[str, Any], headers: dict[str, str] | None = None) -> None:
         data = json.dumps(body).encode()
         self.send_response(code)
-        self.send_header("Content-Type", "application/json")
+        for name, value in {"Content-Type": "application/json", **(headers or {})}.items():
+            self.send_header(name, value)
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)
@@ -84,15 +100,35 @@ def run(folder: Folder, model: Model) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_example_pays_for_no_chunk_twice_and_keeps_no_key(folder: Folder, model: Model) -> None:
-    """The credit ends after three chunks; the next run asks for the rest only; the key is in no file."""
+    """The credit ends after three chunks: the job is paused at once; the next run asks for the rest only.
+
+    The key is in no file.
+    """
     shutil.copy(SAMPLE, folder.path / "talk.txt")
-    assert run(folder, model).returncode == 1
+    stopped = run(folder, model)
+    assert stopped.returncode == 1
+    assert "no credit left" in stopped.stderr
     job = folder.json("show")
-    assert (job["status"], job["completed_chunks"]) == ("failed", 3)
+    assert (job["status"], job["completed_chunks"], job["failed_chunks"]) == ("paused", 3, 0)
+    turned_away = len(model.asked) - 3
+    assert 1 <= turned_away <= 4  # those that were in work beside it, each once
     model.credit = 1000
     done = run(folder, model)
     assert done.returncode == 0, done.stderr
-    assert len(model.asked) == job["total_chunks"] + 1  # the one that was refused
+    assert len(model.answered) == len(set(model.answered)) == job["total_chunks"]
+    assert len(model.asked) == job["total_chunks"] + turned_away
     assert folder.read("talk.cleaned.txt").split() == SAMPLE.read_text().upper().split()
     assert folder.json("show")["totals"]["input_tokens"] == 10 * job["total_chunks"]
     assert not any(CANARY.encode() in Path(path).read_bytes() for path in folder.path.iterdir())
+
+
+def test_a_busy_service_is_asked_again_with_the_same_key(folder: Folder, model: Model) -> None:
+    """Turned away with 429 and 500, the calls are made again, each with its chunk's own idempotency key, as attempts."""
+    shutil.copy(SAMPLE, folder.path / "talk.txt")
+    model.credit, model.trouble = 1000, [429, 500, 503]
+    done = run(folder, model)
+    assert done.returncode == 0, done.stderr
+    assert len(model.asked) == len(model.answered) + 3
+    assert len(model.answered) == len(set(model.answered)) == len({key for _, key in model.asked})
+    assert len(set(model.asked)) == len(model.answered)  # one key for each text, whichever try it was
+    assert "None" not in {key for _, key in model.asked}

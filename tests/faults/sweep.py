@@ -136,7 +136,7 @@ class Migrate(Operation):
 
     def attempt(self) -> None:
         assert self.store is not None
-        migrate.run(self.store._room.database, "1.0", _rebuild)
+        migrate.run(self.store._room.database, "1.1", _rebuild)
 
 
 def _rebuild(connection: Connection) -> None:

@@ -23,12 +23,13 @@ def clean(text: str) -> dict[str, object]:
 
 
 def make(path: Path) -> None:
-    """Make a store with a half-done job, an old one that is done, one without results, and one of a number."""
+    """Make a store with a half-done job, attempts of every outcome, an old job that is done, and one that failed."""
     with CheckpointStore(path) as store:
         done = store.open_job("done.txt", chunks=["a"])
         done.complete(0, {"chunk_index": 0, "cleaned_text": "A"})
         numbered = store.open_job("numbered.txt", total_chunks=3)
         numbered.complete(1, [1, 2.5, None, True, "x", 2**70])
+        numbered.pause()
         numbered.fail("RuntimeError: it broke")
         with store.open_job(
             "lecture.srt",
@@ -38,8 +39,13 @@ def make(path: Path) -> None:
             provider="p-1",
             config={"chunk_size": 2000, "language": "en", "nested": {"a": [1, None]}},
         ) as job:
-            for index in (0, 1, 3):
-                job.complete(index, clean(CHUNKS[index]))
+            for chunk in job.pending():
+                if chunk.index == 2:
+                    chunk.fail("ValueError: not this time")
+                elif chunk.index == 4:
+                    break  # from here on it is in doubt
+                else:
+                    chunk.complete(clean(chunk.data))
 
 
 def dump(path: Path) -> str:

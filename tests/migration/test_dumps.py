@@ -58,6 +58,37 @@ def test_a_dump_is_upgraded_and_resumed(dump: Path, tmp_path: Path) -> None:
         assert raw.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
 
+@pytest.mark.parametrize("dump", DUMPS, ids=lambda path: path.stem)
+def test_a_half_done_job_of_any_version_is_finished_by_map(dump: Path, tmp_path: Path) -> None:
+    """Only what is left is asked for, whatever version made the rest; what was in doubt then is so no longer."""
+    path = tmp_path / "talks.db"
+    make_dump.load(dump.read_text(encoding="utf-8"), path)
+    asked = []
+
+    def clean(text: str) -> dict[str, object]:
+        asked.append(text)
+        return make_dump.clean(text)
+
+    with CheckpointStore(path) as store:
+        job = store.latest_job()
+        assert job is not None
+        in_doubt = [record.chunk_index for record in job.in_doubt_chunks()]
+        assert in_doubt == ([] if dump.stem == "1_0" else [4])
+        results = store.map(
+            clean,
+            make_dump.CHUNKS,
+            file_name="lecture.srt",
+            model="m-1",
+            provider="p-1",
+            config={"chunk_size": 2000, "language": "en", "nested": {"a": [1, None]}},
+            workers=2,
+        )
+        assert results == [make_dump.clean(text) for text in make_dump.CHUNKS]
+        assert sorted(asked) == sorted(make_dump.CHUNKS[index] for index in (2, 4))
+        assert (job.status, job.in_doubt_chunks(), job.failed_chunks()) == ("completed", [], [])
+        assert store.check() == []
+
+
 def test_the_newest_dump_has_the_present_schema(tmp_path: Path) -> None:
     """A revision that is changed after its dump was made is noticed."""
     newest = make_dump.DUMPS / f"{SCHEMA_VERSION.replace('.', '_')}.sql"

@@ -286,8 +286,17 @@ def alembic(root: Path, *words: object, code: int = 0) -> str:
 
 
 def test_up_down_up_with_rows(path: Path, checkout: Path) -> None:
-    """A copy is kept before each change; the rows of a store that was taken down are in it."""
+    """A copy is kept before each change; the rows of a store that was taken down are in it. Attempts are not lost so."""
     at = ("-x", f"store={path}")
+    whole = contents(path)
+    with pytest.raises(AssertionError, match="5 are recorded; they would be lost"):
+        alembic(checkout, *at, "downgrade", "base")
+    assert contents(path) == whole
+    for backup in path.parent.glob("talks.db.backup-*"):
+        backup.unlink()
+    with closing(sqlite3.connect(path)) as raw:
+        raw.execute("DELETE FROM attempts")
+        raw.commit()
     before = contents(path)
     assert "talks.db.backup-" in alembic(checkout, *at, "downgrade", "base")
     assert contents(path).count("CREATE TABLE") == 1

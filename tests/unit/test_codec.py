@@ -373,6 +373,13 @@ def test_the_digest_is_frozen() -> None:
     assert codec.digest("0f4c3d2e", 3, '{"a": 1}') == "d2e1345205f77aa54244efe6b198bed5"
 
 
+@pytest.mark.parametrize("length", [0, 1, 1000, 2000, 2040, 2047, 2048, 5000, 33_000])
+def test_the_digest_is_the_same_in_a_crowd(length: int) -> None:
+    """What threads make in pieces is what a reader makes of the whole."""
+    text = "ü" * length
+    assert codec.digest_in_a_crowd("0f4c3d2e", 3, text) == codec.digest("0f4c3d2e", 3, text)
+
+
 @few
 @given(st.tuples(texts, st.integers(0, 99), texts), st.tuples(texts, st.integers(0, 99), texts))
 def test_the_digest_binds_job_chunk_and_text(one: tuple[str, int, str], other: tuple[str, int, str]) -> None:

@@ -74,7 +74,33 @@ EXAMPLES = {
         {"job_id": "0f", "path": PATH, "matches": (JOB, JOB + "x")},
         "Give more of the id",
     ),
-    "JobBusy": (errors.JobBusy(JOB, "host 7"), {"job_id": JOB, "holder": "host 7"}, "call again"),
+    "JobBusy": (
+        errors.JobBusy(JOB, 7, "host", "2026-01-01T00:00:00.000Z"),
+        {"job_id": JOB, "pid": 7, "host": "host", "since": "2026-01-01T00:00:00.000Z"},
+        "call again",
+    ),
+    "JobPaused": (errors.JobPaused(JOB, 3), {"job_id": JOB, "remaining_chunks": 3}, "run it again"),
+    "BudgetReached": (
+        errors.BudgetReached(JOB, 3, 1.5, 0.5, 1.75),
+        {"job_id": JOB, "remaining_chunks": 3, "spent": 1.5, "mean_cost": 0.5, "max_cost": 1.75},
+        "higher max_cost",
+    ),
+    "ChunkFailed": (
+        errors.ChunkFailed(JOB, 1, "chunk 2: boom"),
+        {"job_id": JOB, "failed_chunks": 1, "example": "chunk 2: boom"},
+        "retry_failed()",
+    ),
+    "WorkerDied": (errors.WorkerDied("the process ended"), {}, "ended"),
+    "WorkFailed": (
+        errors.WorkFailed("Odd", "no luck", "trace"),
+        {"kind": "Odd", "text": "no luck", "trace": "trace"},
+        "no luck",
+    ),
+    "MissingExtra": (
+        errors.MissingExtra("tqdm", "progress", "progress=True"),
+        {"package": "tqdm", "extra": "progress"},
+        "pip install 'checkpoint-store[progress]'",
+    ),
     "JobIncomplete": (
         errors.JobIncomplete(JOB, 4),
         {"job_id": JOB, "remaining_chunks": 4},

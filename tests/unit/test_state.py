@@ -119,7 +119,7 @@ def test_defaults_make_a_new_job() -> None:
     """A state of a file name and a number of chunks is a running job from now on with an id of its own."""
     first, second = (ProcessingState(file_name="a", total_chunks=2) for _ in range(2))
     assert first.job_id != second.job_id
-    assert (first.version, first.status, first.completed_chunks, first.processed_results) == ("1.0", "running", (), ())
+    assert (first.version, first.status, first.completed_chunks, first.processed_results) == ("1.1", "running", (), ())
     assert abs(datetime.now(UTC) - parse_time(first.started_at)) < timedelta(minutes=5)
     assert first.config == {}
 
@@ -147,7 +147,7 @@ def test_unknown_field() -> None:
     assert caught.value.field == "color"
 
 
-@pytest.mark.parametrize("version", ["0.9", "1.1", "99.0", "", 1.0, 1, None, [], {}, True])
+@pytest.mark.parametrize("version", ["0.9", "1.2", "99.0", "", 1.0, 1, None, [], {}, True])
 def test_unknown_version(version: object) -> None:
     """A state of a version that is not known is refused before anything else in it is looked at."""
     with pytest.raises(StateFormatError, match="pip install --upgrade") as caught:

@@ -1,0 +1,57 @@
+"""What the tests of executors have done elsewhere: functions that other processes can import."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+from checkpoint_store import current_attempt
+
+
+class TwoArgumentsError(Exception):
+    """Cannot be made again from what pickle keeps of it."""
+
+    def __init__(self, first: str, second: str) -> None:
+        super().__init__(f"{first} and {second}")
+
+
+def clean(text: str) -> dict[str, Any]:
+    attempt = current_attempt()
+    return {"text": text.upper(), "key": attempt.attempt_key, "index": attempt.chunk_index}
+
+
+def who(text: str) -> list[Any]:
+    return [os.getpid(), current_attempt().number]
+
+
+def fails_on_b(text: str) -> str:
+    if text == "b":
+        raise TwoArgumentsError("this", "that")
+    return text
+
+
+def unsendable_on_b(text: str) -> object:
+    return (lambda: text) if text == "b" else text
+
+
+def dies_on_b(text: str) -> str:
+    with Path("calls").open("a") as log:
+        log.write(text)
+    if text == "b":
+        os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(0.02)
+    return text
+
+
+def slow(text: str) -> str:
+    Path(f"begun-{text}").touch()
+    time.sleep(0.6)
+    return text
+
+
+def hangs_on_b(text: str) -> str:
+    time.sleep(3600 if text == "b" else 0)
+    return text

@@ -1,0 +1,281 @@
+"""The work elsewhere: threads, processes of every kind, Dask. What comes of it is the same."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import ExitStack
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from checkpoint_store import CheckpointStore, InvalidResultError, WorkerDied, WorkFailed
+
+from . import executors_work as work
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from conftest import Children
+
+METHODS = ["fork", "spawn", "forkserver"]
+KINDS = ["none", "threads", *METHODS, "dask"]
+CHUNKS = list("abcdefgh")
+
+
+@pytest.fixture
+def make() -> Iterator[Callable[..., Any]]:
+    """Make executors of any kind, which end with the test."""
+    with ExitStack() as stack:
+
+        def maker(kind: str, workers: int = 2) -> Any:
+            if kind == "none":
+                return None
+            if kind == "threads":
+                return stack.enter_context(ThreadPoolExecutor(workers))
+            if kind.startswith("dask"):
+                client = dask_client(stack, workers, processes=kind == "dask processes")
+                return client.get_executor(pure=False)
+            return stack.enter_context(ProcessPoolExecutor(workers, mp_context=get_context(kind)))
+
+        yield maker
+
+
+def dask_client(stack: ExitStack, workers: int, *, processes: bool) -> Any:
+    distributed = pytest.importorskip("distributed")
+    cluster = stack.enter_context(
+        distributed.LocalCluster(
+            n_workers=workers if processes else 1,
+            threads_per_worker=1 if processes else workers,
+            processes=processes,
+            dashboard_address="127.0.0.1:0",
+            silence_logs=50,
+        )
+    )
+    return stack.enter_context(distributed.Client(cluster))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_every_executor_gives_the_same_results(store: CheckpointStore, make: Callable[..., Any], kind: str) -> None:
+    """In order, with the attempt known inside of the work, and its key the same everywhere."""
+    results = store.map(work.clean, CHUNKS, file_name="f", executor=make(kind), fresh=True)
+    job = store.latest_job()
+    assert job is not None
+    with CheckpointStore(store.path.with_name("other.db"), state_file=None) as other:
+        expected = other.open_job("f", chunks=CHUNKS)
+        keys = [chunk.attempt.attempt_key for chunk in expected.pending() if chunk.attempt is not None]
+    assert [one["text"] for one in results] == [text.upper() for text in CHUNKS]
+    assert [one["index"] for one in results] == list(range(8))
+    assert len({one["key"] for one in results}) == len(keys) == 8
+    assert (job.status, job.running_chunks()) == ("completed", [])
+
+
+@pytest.mark.parametrize("kind", METHODS)
+def test_the_work_is_done_in_other_processes(store: CheckpointStore, make: Callable[..., Any], kind: str) -> None:
+    """And the store is written in this one."""
+    for pid, number in store.map(work.who, CHUNKS, file_name="f", executor=make(kind)):
+        assert (pid != os.getpid(), number) == (True, 1)
+
+
+@pytest.mark.parametrize("kind", ["threads", "spawn", "dask"])
+def test_an_exception_that_cannot_be_sent_says_what_happened(
+    store: CheckpointStore, make: Callable[..., Any], kind: str
+) -> None:
+    """Its type, its text and its traceback come over; the other chunks are recorded."""
+    executor = make(kind)
+    results = store.map(
+        work.fails_on_b, CHUNKS, file_name="f", executor=executor, on_error="record", wait=0, max_attempts=2
+    )
+    assert results == ["a", None, *CHUNKS[2:]]
+    job = store.latest_job()
+    assert job is not None
+    (failed,) = job.failed_chunks()
+    assert (failed.chunk_index, failed.attempt) == (1, 2)
+    assert "TwoArgumentsError: this and that" in str(failed.error)
+    job.retry_failed()
+    with pytest.raises((WorkFailed, work.TwoArgumentsError), match="this and that") as caught:
+        list(store.open_job("f", chunks=CHUNKS).map(work.fails_on_b, executor=executor, max_attempts=1))
+    if isinstance(caught.value, WorkFailed):
+        assert caught.value.kind == "TwoArgumentsError"
+        assert "executors_work.py" in caught.value.trace
+
+
+@pytest.mark.parametrize("kind", ["none", "threads", "fork", "dask"])
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_result_that_cannot_be_sent_says_what_happened(
+    store: CheckpointStore, make: Callable[..., Any], kind: str
+) -> None:
+    """It is the error of a result that cannot be kept, wherever it was made; the other chunks are recorded."""
+    executor = make(kind)
+    results = store.map(work.unsendable_on_b, CHUNKS, file_name="f", executor=executor, on_error="record")
+    assert results == ["a", None, *CHUNKS[2:]]
+    job = store.latest_job()
+    assert job is not None
+    (failed,) = job.failed_chunks()
+    assert str(failed.error).startswith("InvalidResultError: ")
+    job.retry_failed()
+    with pytest.raises(InvalidResultError):
+        list(store.open_job("f", chunks=CHUNKS).map(work.unsendable_on_b, executor=executor))
+
+
+def test_a_chunk_that_cannot_be_sent_is_that_chunks_failure(store: CheckpointStore, make: Callable[..., Any]) -> None:
+    """The others are done."""
+    chunks: list[Any] = ["a", SendsNothing("b"), "c"]
+    job = store.open_job("f", chunks=chunks, fingerprint=str)
+    list(job.map(str, executor=make("spawn"), on_error="record"))
+    assert [record.chunk_index for record in job.failed_chunks()] == [1]
+    assert job.progress().completed_chunks == 2
+
+
+class SendsNothing(str):
+    __slots__ = ()
+
+    def __reduce__(self) -> Any:
+        raise TypeError("cannot be sent")
+
+
+# -- a worker that dies
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("max_attempts", [1, 3])
+def test_a_worker_that_dies_is_found_out(children: Children, method: str, max_attempts: int) -> None:
+    """The chunk that kills its worker is tried alone, and failed; every other one is done, and the program ends."""
+    source = """
+import sys
+sys.path.insert(0, sys.argv[3])
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from checkpoint_store import CheckpointStore
+import executors_work as work
+if __name__ == "__main__":
+    with CheckpointStore("talks.db") as store, ProcessPoolExecutor(3, mp_context=get_context(sys.argv[1])) as pool:
+        results = store.map(work.dies_on_b, list("abcdefgh"), file_name="f", executor=pool, on_error="record", wait=0,
+                            max_attempts=int(sys.argv[2]))
+        job = store.latest_job()
+        print(results, [(one.chunk_index, one.error) for one in job.failed_chunks()], len(job.running_chunks()))
+"""
+    printed = children.run(source, method, max_attempts, Path(__file__).parent)
+    died = "WorkerDied: the process that worked on this chunk ended before it gave a result"
+    assert printed == f"{['a', None, *'cdefgh']} {[(1, died)]} 0\n"
+
+
+def test_a_worker_that_dies_ends_the_loop_if_that_is_wished(store: CheckpointStore, make: Callable[..., Any]) -> None:
+    """``on_error="stop"`` raises WorkerDied; the next run passes the chunk over and says so."""
+    os.chdir(store.path.parent)
+    job = store.open_job("f", chunks=CHUNKS)
+    with pytest.raises(WorkerDied):
+        list(job.map(work.dies_on_b, executor=make("spawn"), wait=0, max_attempts=2))
+    assert [record.chunk_index for record in job.failed_chunks()] == [1]
+
+
+def test_dask_workers_that_die_are_found_out(
+    store: CheckpointStore, make: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """KilledWorker is the failure of one chunk; with processes the results are the same."""
+    monkeypatch.chdir(store.path.parent)
+    distributed = pytest.importorskip("distributed")
+    executor = make("dask processes")
+    assert store.map(work.clean, CHUNKS, file_name="f", executor=executor)[0]["text"] == "A"
+    assert distributed is not None
+
+
+# -- the parent
+
+
+PARENT = """
+import os, sys
+sys.path.insert(0, sys.argv[2])
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from checkpoint_store import CheckpointStore
+import executors_work as work
+if __name__ == "__main__":
+    with CheckpointStore("talks.db") as store, ProcessPoolExecutor(4, mp_context=get_context(sys.argv[1])) as pool:
+        job = store.open_job("f", chunks=list("ab") if len(sys.argv) < 4 else list("abcdefgh"))
+        items = list(job.map(work.slow, executor=pool))
+    print(len(items), job.file_name)
+"""
+
+
+def processes_of(group: int) -> list[int]:
+    """Return the processes of a session that are alive."""
+    found = []
+    for path in Path("/proc").iterdir():
+        if path.name.isdigit():
+            try:
+                fields = (path / "stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            if int(fields[3]) == group and fields[0] != "Z":
+                found.append(int(path.name))
+    return found
+
+
+def wait_until(reached: Callable[[], bool], seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not reached():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+@pytest.mark.parametrize("method", METHODS)
+def test_worker_processes_end_with_a_killed_parent(children: Children, method: str, tmp_path: Path) -> None:
+    """All of them, those that never had work included."""
+    process = children.start(PARENT, method, Path(__file__).parent)
+    wait_until(lambda: (tmp_path / "begun-a").exists() and (tmp_path / "begun-b").exists())
+    assert len(processes_of(process.pid)) >= 3
+    process.kill()
+    process.wait()
+    wait_until(lambda: processes_of(process.pid) == [], 30)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_terminals_ctrl_c_lets_worker_processes_finish(children: Children, method: str, tmp_path: Path) -> None:
+    """It goes to every process of the terminal; the chunks in hand are finished and recorded all the same."""
+    process = children.start(
+        PARENT.replace("print(len(items), ", "print(job_status, ").replace(
+            "items = list(job.map(work.slow, executor=pool))",
+            "items = list(job.map(work.slow, executor=pool)); job_status = job.status.value, len(items), job.in_doubt_chunks()",
+        ),
+        method,
+        Path(__file__).parent,
+        "more",
+    )
+    wait_until(lambda: len(list(tmp_path.glob("begun-*"))) >= 3)
+    os.killpg(process.pid, signal.SIGINT)
+    printed = children.finish(process)
+    begun = len(list(tmp_path.glob("begun-*")))
+    assert printed == f"('paused', {begun}, []) f\n"
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_two_ctrl_c_end_worker_processes_too(children: Children, method: str, tmp_path: Path) -> None:
+    """At once, and nobody is left."""
+    source = PARENT.replace("work.slow", "work.hangs_on_b")
+    process = children.start(source, method, Path(__file__).parent)
+    time.sleep(1.5)
+    os.killpg(process.pid, signal.SIGINT)
+    time.sleep(0.5)
+    os.killpg(process.pid, signal.SIGINT)
+    process.communicate(timeout=60)
+    wait_until(lambda: processes_of(process.pid) == [], 30)
+    with CheckpointStore(tmp_path / "talks.db") as store:
+        (job,) = store.jobs()
+        assert (job.status, list(job.items())) == ("paused", [(0, "a")])
+        assert [record.chunk_index for record in job.in_doubt_chunks()] == [1]
+
+
+def test_a_broken_pool_is_made_anew_as_it_was(store: CheckpointStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its context, its initializer and its size."""
+    monkeypatch.chdir(store.path.parent)
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn"), initializer=os.umask, initargs=(0o77,)) as pool:
+        results = store.map(work.dies_on_b, CHUNKS, file_name="f", executor=pool, on_error="record", max_attempts=1)
+    assert results == ["a", None, *CHUNKS[2:]]

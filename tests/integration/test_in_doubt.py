@@ -1,0 +1,101 @@
+"""After a crash the store names the chunks whose work had begun, those alone, whatever was claimed ahead."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from checkpoint_store import CheckpointStore, JobStatus
+from checkpoint_store.locks import SignOfLife, last_words, overheard, signs_of_life
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from conftest import Children
+
+KILLED = """
+import os, sys
+from checkpoint_store import CheckpointStore
+store = CheckpointStore("talks.db", durability="process", state_file=None)
+job = store.open_job("talk.srt", total_chunks=1200)
+when, at = sys.argv[1], int(sys.argv[2])
+kept = []
+for chunk in job.pending():
+    kept = [*kept[-3:], chunk] if when == "holding" and chunk.index < at else []
+    if chunk.index == at and when != "after":
+        os.kill(os.getpid(), 9)
+    if when == "hoarding":
+        kept = [chunk, *job.pending()]
+        os.kill(os.getpid(), 9)
+    if when != "holding" or chunk.index < at - 4:
+        chunk.complete(chunk.index)
+    if chunk.index == at:
+        os.kill(os.getpid(), 9)
+"""
+
+
+@pytest.mark.parametrize(
+    ("when", "at", "expected"),
+    [
+        ("in the middle", 0, [0]),
+        ("in the middle", 700, [700]),
+        ("after", 5, []),
+        ("after", 700, []),
+        ("holding", 9, [5, 6, 7, 8, 9]),
+        ("hoarding", 1, list(range(1200))),
+    ],
+)
+def test_what_a_killed_run_had_begun_is_in_doubt(
+    tmp_path: Path, children: Children, when: str, at: int, expected: list[int]
+) -> None:
+    """Quick chunks are claimed several at a time, and those on which no work had begun are just pending."""
+    children.run(KILLED, when, at, code=-9)
+    with CheckpointStore(tmp_path / "talks.db", read_only=True) as store:  # by looking alone
+        (job,) = store.jobs()
+        assert [record.chunk_index for record in job.in_doubt_chunks()] == expected
+    with CheckpointStore(tmp_path / "talks.db", durability="process", state_file=None) as store:
+        (job,) = store.jobs()
+        assert [record.chunk_index for record in job.in_doubt_chunks()] == expected
+        assert job.running_chunks() == []
+        assert signs_of_life(store.path) == []
+        job.complete_many((chunk.index, "again") for chunk in job.pending())
+        assert job.status is JobStatus.COMPLETED
+        assert job.in_doubt_chunks() == []
+
+
+def test_a_sign_of_life_says_what_is_begun(tmp_path: Path) -> None:
+    """However many chunks come and go, what is in hand is among what its file says; where it cannot say, it says so."""
+    store = tmp_path / "talks.db"
+    sign = SignOfLife(store)
+
+    def said() -> frozenset[int] | None:
+        content = sign.path.read_bytes()
+        copy = tmp_path / "talks.db.runner-0123456789ab"
+        copy.write_bytes(content)
+        looked = overheard(copy)
+        words = last_words(copy)
+        assert words is not None
+        assert looked == words
+        assert not copy.exists()
+        return words.begun
+
+    assert overheard(sign.path) is None
+    assert last_words(sign.path) is None
+    assert said() == frozenset()
+    for index in range(3_000):  # one after the other, with two that stay
+        sign.began(index)
+        if index not in (7, 1500):
+            sign.settled(index)
+    assert {7, 1500} <= (said() or set())
+    assert len(said() or ()) < 520
+    for index in range(10_000, 11_000):
+        sign.began(index)
+    assert said() is None
+    for index in (7, 1500, *range(10_000, 11_000)):
+        sign.settled(index)
+    sign.began(42)
+    assert 42 in (said() or ())
+    sign.end()
+    assert last_words(sign.path) is not None
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,65 @@
+"""Ending one loop from inside of the program: stop_when, and work that asks to end."""
+
+from __future__ import annotations
+
+from concurrent.futures import Executor, Future
+from typing import Any
+
+import pytest
+
+from checkpoint_store import CheckpointStore, InvalidArgumentError
+
+
+class AtOnce(Executor):
+    """Does the work at once, and keeps whatever it raises in the future, as a thread does."""
+
+    def submit(self, fn: Any, /, *args: Any, **_: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        try:
+            future.set_result(fn(*args))
+        except BaseException as error:
+            future.set_exception(error)
+        return future
+
+
+def test_stop_when_ends_this_loop_quietly(store: CheckpointStore) -> None:
+    """Once it says so nothing more is begun; the job is paused, and a loop without it goes on with the rest."""
+    job = store.open_job("talk.txt", total_chunks=5)
+    done: list[int] = []
+    done += [item.index for item in job.map(str, stop_when=lambda: job.progress().completed_chunks == 2)]
+    assert (done, job.status) == ([0, 1], "paused")
+    assert [item.index for item in job.map(str)] == [2, 3, 4]
+    assert job.status == "completed"
+
+
+def test_stop_when_is_asked_while_a_retry_is_waited_for(store: CheckpointStore) -> None:
+    """A long pause before the next try is cut short, and the chunk is neither failed nor in doubt."""
+
+    def work(_: int) -> None:
+        raise ConnectionError
+
+    job = store.open_job("talk.txt", total_chunks=1)
+    assert list(job.map(work, wait=3600, stop_when=lambda: bool(job.errors() or job.running_chunks()))) == []
+    assert (job.status, job.trouble()) == ("paused", (0, 0))
+
+
+def test_stop_when_must_be_a_function(store: CheckpointStore) -> None:
+    """What cannot be asked is refused before anything begins."""
+    job = store.open_job("talk.txt", total_chunks=1)
+    with pytest.raises(InvalidArgumentError, match="stop_when"):
+        job.map(str, stop_when=True)  # type: ignore[arg-type]
+
+
+def test_what_came_back_beside_an_interrupt_is_recorded(store: CheckpointStore) -> None:
+    """One piece of work asks to end; the result of another that landed in the same moment is paid for, and kept."""
+
+    def work(index: int) -> str:
+        if index == 0:
+            raise KeyboardInterrupt
+        return "paid for"
+
+    job = store.open_job("talk.txt", total_chunks=3)
+    with pytest.raises(KeyboardInterrupt):
+        list(job.map(work, executor=AtOnce(), workers=2))
+    assert list(job.items()) == [(1, "paid for")]
+    assert job.status == "paused"
