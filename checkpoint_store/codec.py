@@ -23,6 +23,7 @@ MAX_RESULT_BYTES: Final = 256 * 1024 * 1024
 
 _MAX_INTEGER: Final = 10**MAX_INTEGER_DIGITS
 _ENCODE: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, check_circular=False).encode
+_ENCODE_ASCII: Final = json.JSONEncoder(allow_nan=False, check_circular=False).encode
 _DECODE: Final = json.JSONDecoder().raw_decode
 _SHORT: Final = 2047
 """Of more bytes than these hashlib gives Python's lock away: getting it back costs more than they do, in a crowd."""
@@ -53,14 +54,33 @@ def encode(value: object, *, name: str = "result", chunk_index: int | None = Non
     if not _is_plain(plain, 0):
         check(plain, name)
     try:
-        text = _ENCODE(plain)
-        if not text.isascii():
-            text.encode()
+        text = _text_of(plain)
     except ValueError:  # a number or a text that JSON, or UTF-8, cannot hold: say where
         check(plain, name)
         raise
     if len(text) * 4 > MAX_RESULT_BYTES and len(text.encode("utf-8", "replace")) > MAX_RESULT_BYTES:
         raise InvalidResultError(f"is larger than {MAX_RESULT_BYTES:,} bytes of JSON; keep it in a file", path=name)
+    return text
+
+
+_last_was_ascii = True
+
+
+def _text_of(plain: object) -> str:
+    """Return JSON text in which every letter stands for itself.
+
+    Python's encoder takes twice as long for that as for a text in which all but ASCII is escaped. Where nothing had to
+    be, the two are the same: so that one is tried first, as long as results are of this kind.
+    """
+    global _last_was_ascii  # noqa: PLW0603 - only about which way is tried first
+    if _last_was_ascii:
+        text = _ENCODE_ASCII(plain)
+        if "\\" not in text or "\\u" not in text:
+            return text
+    text = _ENCODE(plain)
+    _last_was_ascii = text.isascii()
+    if not _last_was_ascii:
+        text.encode()  # a lone surrogate is a ValueError
     return text
 
 

@@ -154,7 +154,7 @@ class Work:
     def completion_of_text(self, index: int, text: str, *, at: str | None = None, replace: bool = False) -> Completion:
         """Return what is to be written for a result that is JSON text already."""
         digest = codec.digest_in_a_crowd(self._job_id, index, text)
-        done = Completion(self._job_id, index, at or now(), text, digest, self.fingerprint(index), replace)
+        done = Completion(self._job_id, index, at or now(), text, digest, self.fingerprint(index), replace=replace)
         claims = self._room.claims.get(self._job_id)
         return done if claims is None else claims.as_attempt(done)
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, TypeVarTuple
 
 import sqlalchemy.exc
 
-from checkpoint_store._db import failures
+from checkpoint_store._db import failures, lane
 from checkpoint_store._db.connect import Durability, connect, journal_mode_for
 from checkpoint_store._db.driver import Openings, discard, driver_error, driver_of, end, ended, make_engine
 from checkpoint_store.errors import CheckpointStoreError, ErasureUnfinished, StorageUnavailableError, StoreBusy
@@ -26,7 +26,7 @@ from checkpoint_store.forks import ForkAware, watch
 from checkpoint_store.locks import holders
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from sqlalchemy import Connection
@@ -48,6 +48,7 @@ class Database(ForkAware):
 
     def __init__(self, path: Path, *, durability: Durability, lock_timeout_seconds: float) -> None:
         self.path = path
+        self._name = str(path)
         self.durability = durability
         self.lock_timeout_seconds = lock_timeout_seconds
         self._engine = make_engine(self._connect)
@@ -65,6 +66,8 @@ class Database(ForkAware):
         self._writer: Connection | None = None
         self._driver: sqlite3.Connection | None = None
         """The driver's connection under ``_writer``."""
+        self._prepared = False
+        """Whether that one knows what :func:`lane.at_once` needs."""
         self._reader: Connection | None = None
         self._patience = self.lock_timeout_seconds
         self._relaxed = False
@@ -119,7 +122,7 @@ class Database(ForkAware):
                 written then, and the next call starts afresh.
         """
         with self._write_lock:
-            value = self.write_locked(lambda _driver: work(self._sql_writer()))
+            value = self._transact(lambda _driver: work(self._sql_writer()), synced=True)
             self.log_grew(0)
             return value
 
@@ -129,8 +132,11 @@ class Database(ForkAware):
         return self._write_lock
 
     def write_locked(self, work: Callable[[sqlite3.Connection, *Ts], T], *arguments: *Ts) -> T:
-        """:meth:`write` for a caller that holds :attr:`write_lock`; ``work`` gets the driver's connection."""
-        return self._transact(work, *arguments, synced=True)
+        """:meth:`write` for a caller that holds :attr:`write_lock`; ``work`` gets the driver's connection.
+
+        That one knows the statements of :mod:`lane`, too.
+        """
+        return self._transact(work, *arguments, synced=True, prepared=True)
 
     def write_lightly(self, work: Callable[[Connection], T], *, patience_seconds: float | None = None) -> T:
         """:meth:`write` for what need only survive the end of this process: it does not wait for the disk.
@@ -150,32 +156,59 @@ class Database(ForkAware):
             self._patience = self.lock_timeout_seconds
             self._write_lock.release()
 
-    def _transact(self, work: Callable[[sqlite3.Connection, *Ts], T], *arguments: *Ts, synced: bool) -> T:
+    def write_at_once(self, statement: str, values: Sequence[Any]) -> bool:
+        """Run one statement of :mod:`lane` that is a transaction of its own; durable when this returns True.
+
+        For a caller that holds :attr:`write_lock`. False where a constraint refuses it: nothing is written then, and
+        :meth:`write_locked` can find out why.
+        """
         driver = self._driver
         try:
-            if driver is None:
-                driver = driver_of(self._sql_writer())
-            if driver.in_transaction:  # a second interrupt cut the end of the first one short
-                driver.rollback()
-            if synced is self._relaxed:
-                self._relaxed = True  # also where an interrupt comes between the two
-                driver.execute(f"PRAGMA synchronous = {'FULL' if synced else 'NORMAL'}")
-                self._relaxed = not synced
+            driver = self._ready(synced=True, prepared=True)
             try:
-                driver.execute("BEGIN IMMEDIATE")
-            except sqlite3.OperationalError as error:
-                self._when_free(driver, "BEGIN IMMEDIATE", error)
+                self._execute(driver, statement, values)
+            except sqlite3.IntegrityError:
+                return False
+            self._refuse_if_moved()
+        except BaseException as error:
+            self._abandon(driver, error)
+            raise
+        return True
+
+    def _ready(self, *, synced: bool, prepared: bool) -> sqlite3.Connection:
+        """Return the writer's connection with nothing under way, and with commits that wait for the disk, or do not."""
+        driver = self._driver
+        if driver is None:
+            driver = driver_of(self._sql_writer())
+        if driver.in_transaction:  # a second interrupt cut the end of the first one short
+            driver.rollback()
+        if synced is self._relaxed:
+            self._relaxed = True  # also where an interrupt comes between the two
+            driver.execute(f"PRAGMA synchronous = {'FULL' if synced else 'NORMAL'}")
+            self._relaxed = not synced
+        if prepared and not self._prepared:
+            for preparation in lane.preparations():
+                driver.execute(preparation)
+            self._prepared = True
+        return driver
+
+    def _refuse_if_moved(self) -> None:
+        """Acknowledge nothing that is in a file which was removed or replaced: it is lost."""
+        if self._where() != self._place:
+            raise StorageUnavailableError(self.path, "the file is no longer there, or another one is in its place")
+
+    def _transact(
+        self, work: Callable[[sqlite3.Connection, *Ts], T], *arguments: *Ts, synced: bool, prepared: bool = False
+    ) -> T:
+        driver = self._driver
+        try:
+            driver = self._ready(synced=synced, prepared=prepared)
+            self._execute(driver, "BEGIN IMMEDIATE")
             value = work(driver, *arguments)
             if driver.in_transaction is False:  # SQLite rolled back by itself; what followed was not part of it
                 raise StorageUnavailableError(self.path, "the transaction was rolled back by the database")  # noqa: TRY301
-            if self._where() != self._place:  # what is committed to a file that was removed or replaced is lost
-                raise StorageUnavailableError(  # noqa: TRY301
-                    self.path, "the file is no longer there, or another one is in its place"
-                )
-            try:
-                driver.execute("COMMIT")
-            except sqlite3.OperationalError as error:
-                self._when_free(driver, "COMMIT", error)
+            self._refuse_if_moved()
+            self._execute(driver, "COMMIT")
             if self._writer is not None and self._writer.in_transaction():
                 end(self._writer)
         except BaseException as error:
@@ -196,6 +229,7 @@ class Database(ForkAware):
                 self._writer = self._engine.connect()
             # From here on a busy file is waited for by _begin: SQLite's own back-off starves some processes.
             self._driver = driver_of(self._writer)
+            self._prepared = False
             self._place = self._where()
             self._driver.execute("PRAGMA busy_timeout = 0")
             with suppress(OSError):  # runs that were killed before they copied their log leave it to the next
@@ -204,7 +238,7 @@ class Database(ForkAware):
 
     def _where(self) -> tuple[int, int] | None:
         try:
-            status = os.stat(self.path)
+            status = os.stat(self._name)
         except OSError:
             return None
         return status.st_dev, status.st_ino
@@ -213,18 +247,19 @@ class Database(ForkAware):
         if self.closed:
             raise StorageUnavailableError(self.path, "this store object was closed; open a new CheckpointStore")
 
-    def _when_free(self, driver: sqlite3.Connection, statement: str, error: sqlite3.OperationalError) -> None:
-        """Execute ``statement`` again as soon as no other process is in the way, in short jittered steps."""
-        deadline = time.monotonic() + self._patience
-        while failures.is_busy(error) and time.monotonic() < deadline:
-            time.sleep(random.uniform(*_BACK_OFF_SECONDS))  # noqa: S311 - jitter, no secret
+    def _execute(self, driver: sqlite3.Connection, statement: str, values: Sequence[Any] = ()) -> None:
+        """Execute a statement; again while another process is in the way, in short jittered steps."""
+        deadline = None
+        while True:
             try:
-                driver.execute(statement)
-            except sqlite3.OperationalError as again:
-                error = again
+                driver.execute(statement, values)
+            except sqlite3.OperationalError as error:
+                deadline = deadline or time.monotonic() + self._patience
+                if not failures.is_busy(error) or time.monotonic() >= deadline:
+                    raise
+                time.sleep(random.uniform(*_BACK_OFF_SECONDS))  # noqa: S311 - jitter, no secret
             else:
                 return
-        raise error
 
     def _abandon(self, driver: sqlite3.Connection | None, error: BaseException) -> None:
         """Leave nothing half-done behind ``error``, and raise the library's error in its place where it has one."""

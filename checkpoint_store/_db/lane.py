@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,6 +14,7 @@ from checkpoint_store._db.schema import attempts, chunk_results, completed_chunk
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sqlalchemy import Insert, Update
     from sqlalchemy.sql.expression import ClauseElement
 
 _C: Final = completed_chunks.c
@@ -50,69 +51,102 @@ class Statement:
         return values
 
 
-@lru_cache
-def several(statement: Statement, rows: int) -> str:
-    """Return the text of an insertion of one row as that of so many: in one step, so one release of Python's lock."""
-    one = f"({', '.join('?' * len(statement.names))})"
-    assert one in statement.text, statement.text
-    return statement.text.replace(one, ", ".join([one] * rows))
-
-
 def _at(table: Any) -> tuple[Any, Any]:
     return table.c.job_id == bindparam("in_job"), table.c.chunk_index == bindparam("at_index")
 
 
-def _inserted(*names: str) -> dict[str, Any]:
-    return {name: bindparam(name) for name in names}
+def _add_result(given: Callable[[str], Any]) -> Insert:
+    names = ("job_id", "chunk_index", "result", "digest")
+    return chunk_results.insert().values({name: given(name) for name in names}).inline()
 
 
-# One transaction: the result is there, the chunk is complete, its job knows. A chunk that is complete already is left
-# alone, and the number of rows says so.
-ADD_RESULT: Final = Statement(
-    lambda: sqlite.insert(chunk_results).values(_inserted("job_id", "chunk_index", "result", "digest")),
-    order=("job_id", "chunk_index", "result", "digest"),
-)
+def _complete(given: Callable[[str], Any], result_id: Any) -> sqlite.Insert:
+    names = ("job_id", "chunk_index", "completed_at", "fingerprint", "digest")
+    values = {name: given(name) for name in names} | {"result_id": result_id}
+    return sqlite.insert(completed_chunks).values(values).inline()
+
+
+def _count(job_id: Any, more: Any, at: Any) -> Update:
+    """All but the last chunk of a job; a statement that looked for both cases would cost each checkpoint more."""
+    there_by = jobs.c.completed_count + more
+    return (
+        jobs.update()
+        .where(jobs.c.job_id == job_id, there_by < jobs.c.total_chunks)
+        .values(completed_count=there_by, updated_at=at)
+    )
+
+
+def _count_last(job_id: Any, more: Any, at: Any) -> Update:
+    """What follows where :func:`_count` changed nothing."""
+    values = {"completed_count": jobs.c.completed_count + more, "updated_at": at}
+    return jobs.update().where(jobs.c.job_id == job_id).values(**values, status=_COMPLETED, error_message=null())
+
+
+def _end_attempt(job_id: Any, chunk_index: Any, attempt: Any, at: Any, seconds: Any) -> Update:
+    """An attempt ends with its chunk, in the same transaction."""
+    return (
+        attempts.update()
+        .where(attempts.c.job_id == job_id, attempts.c.chunk_index == chunk_index, attempts.c.number == attempt)
+        .values(outcome=_COMPLETED, finished_at=at, seconds=seconds)
+    )
+
+
+_COMPLETED: Final[Any] = literal_column("'completed'")
+_MORE: Final[Any] = bindparam("more"), bindparam("at")
+
+# Step by step, for a transaction in which a chunk may be complete already: that is left alone, and the number of rows
+# says so.
+ADD_RESULT: Final = Statement(lambda: _add_result(bindparam), order=("job_id", "chunk_index", "result", "digest"))
 COMPLETE: Final = Statement(
-    lambda: (
-        sqlite.insert(completed_chunks)
-        .values(_inserted("job_id", "chunk_index", "completed_at", "fingerprint", "digest", "result_id"))
-        .on_conflict_do_nothing(index_elements=["job_id", "chunk_index"])
+    lambda: _complete(bindparam, bindparam("result_id")).on_conflict_do_nothing(
+        index_elements=["job_id", "chunk_index"]
     ),
     order=("job_id", "chunk_index", "completed_at", "fingerprint", "digest", "result_id"),
 )
-COUNT: Final = Statement(
-    lambda: (
-        jobs.update()
-        .where(jobs.c.job_id == bindparam("in_job"))
-        .values(completed_count=jobs.c.completed_count + bindparam("more"), updated_at=bindparam("at"))
-    ),
-    order=("more", "at", "in_job"),
-)
-# A statement of its own: as a CASE in the one before it, it would cost each checkpoint three times as much.
-END_IF_DONE: Final = Statement(
-    lambda: (
-        jobs.update()
-        .where(
-            jobs.c.job_id == bindparam("in_job"),
-            jobs.c.completed_count >= jobs.c.total_chunks,
-            jobs.c.status != literal_column("'completed'"),
-        )
-        .values(status=literal_column("'completed'"), error_message=null())
-    )
-)
-# An attempt ends with its chunk, in the same transaction.
+COUNT: Final = Statement(lambda: _count(bindparam("in_job"), *_MORE))
+COUNT_LAST: Final = Statement(lambda: _count_last(bindparam("in_job"), *_MORE))
 END_ATTEMPT: Final = Statement(
-    lambda: (
-        attempts.update()
-        .where(
-            attempts.c.job_id == bindparam("in_job"),
-            attempts.c.chunk_index == bindparam("at_index"),
-            attempts.c.number == bindparam("attempt"),
-        )
-        .values(outcome=literal_column("'completed'"), finished_at=bindparam("at"), seconds=bindparam("took"))
-    ),
-    order=("at", "took", "in_job", "at_index", "attempt"),
+    lambda: _end_attempt(*map(bindparam, ("in_job", "at_index", "attempt", "at", "seconds")))
 )
+
+# At once: one row for a view of the connection's own is one completion, and the statement is its own transaction. Each
+# statement gives Python's lock away, and costs its start; a chunk that is complete already refuses all of it.
+COMPLETION: Final = ("job_id", "chunk_index", "completed_at", "result", "digest", "fingerprint", "attempt", "seconds")
+"""The values of a completion, in the order in which they are given."""
+
+
+@cache
+def at_once(rows: int) -> str:
+    """Return the statement that writes so many completions: all of them, or none."""
+    one = f"({', '.join('?' * len(COMPLETION))})"
+    return f"INSERT INTO completion VALUES {', '.join([one] * rows)}"  # noqa: S608 - our own words
+
+
+@cache
+def preparations() -> tuple[str, ...]:
+    """Return what a connection has to be told before :func:`at_once`."""
+    job_id, chunk_index, at, attempt, seconds = map(
+        _new, ("job_id", "chunk_index", "completed_at", "attempt", "seconds")
+    )
+    steps = (
+        _add_result(_new),
+        _complete(_new, func.last_insert_rowid()),
+        _count(job_id, literal_column("1"), at),
+        _count_last(job_id, literal_column("1"), at).where(func.changes() == literal_column("0")),
+        _end_attempt(job_id, chunk_index, attempt, at, seconds),
+    )
+    body = "".join(f"{step.compile(dialect=sqlite.dialect())}; " for step in steps)
+    columns = ", ".join(f"NULL AS {name}" for name in COMPLETION)
+    return (
+        f"CREATE TEMP VIEW completion AS SELECT {columns}",
+        f"CREATE TEMP TRIGGER complete INSTEAD OF INSERT ON completion BEGIN {body}END",
+    )
+
+
+def _new(name: str) -> Any:
+    return literal_column(f"NEW.{name}")
+
+
 REMOVE_RESULT: Final = Statement(lambda: chunk_results.delete().where(_R.result_id == bindparam("id")))
 PRESENT: Final = Statement(lambda: select(_C.digest, _C.result_id).where(*_at(completed_chunks)))
 SET_RESULT: Final = Statement(

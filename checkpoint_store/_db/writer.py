@@ -12,24 +12,26 @@ import threading
 import time
 from collections import deque
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from checkpoint_store._db import lane
 from checkpoint_store.errors import CheckpointStoreError, ChunkAlreadyCompleted, JobNotFound
 from checkpoint_store.forks import ForkAware, watch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from checkpoint_store._db.engine import Database
 
+
+T = TypeVar("T")
 
 _PATIENCE_SECONDS: Final = 0.05
 _MOST_LINGER_SECONDS: Final = 0.005
 _REIGN_SECONDS: Final = 0.02
 _FEW: Final = 2
-_MOST_ROWS: Final = 32
-"""In one statement. The sizes are powers of two, so that there are few statements to prepare."""
+_MOST_AT_ONCE: Final = 64
+"""Completions in one statement; each number of them is a statement of its own to prepare."""
 
 _Change = tuple[str, int, str]
 """A job, how many chunks more it has, and since when."""
@@ -44,11 +46,11 @@ class Completion(NamedTuple):
     text: str | None
     digest: str | None
     fingerprint: str | None = None
-    replace: bool = False
     attempt: int | None = None
     """The number of the attempt that made the result, where the chunk was claimed."""
     seconds: float | None = None
     """How long that took."""
+    replace: bool = False
 
 
 class _Ticket:
@@ -98,7 +100,7 @@ class Writer(ForkAware):
         if leads and len(completions) == 1 and self._last_batch == 1 and not self._waiting:
             try:
                 with self._database.write_lock:
-                    self._database.log_grew(self._database.write_locked(_write_one, completions[0]))
+                    self._write(completions, _write_one, completions[0])
             finally:
                 self._last_batch = 1 + len(self._waiting)
                 self._pass_on()
@@ -142,9 +144,10 @@ class Writer(ForkAware):
     def _pass_on(self) -> None:
         """Lead no longer: the first of those who wait does now, or whoever comes next."""
         while True:
-            with suppress(IndexError):
-                _open(self._waiting[0].gate)
-                return
+            if self._waiting:
+                with suppress(IndexError):
+                    _open(self._waiting[0].gate)
+                    return
             _open(self._lead)
             # One may have come just now, and have found that someone leads.
             if not self._waiting or not self._lead.acquire(blocking=False):
@@ -163,7 +166,7 @@ class Writer(ForkAware):
     def _commit(self, batch: Sequence[_Ticket]) -> None:
         started = time.perf_counter()
         try:
-            self._database.log_grew(self._database.write_locked(_write, batch))
+            self._write([completion for ticket in batch for completion in ticket.completions], _write, batch)
         except CheckpointStoreError as error:
             for ticket in batch:
                 ticket.error = copy.copy(error)
@@ -175,6 +178,16 @@ class Writer(ForkAware):
         # Those who came while this was being committed will come again, too.
         self._last_batch = len(batch) + len(self._waiting)
         self._last_seconds = time.perf_counter() - started
+
+    def _write(
+        self, completions: Sequence[Completion], step_by_step: Callable[[sqlite3.Connection, T], None], what: T
+    ) -> None:
+        """Write completions in one transaction: by one statement, or where that cannot be, ``step_by_step``."""
+        database = self._database
+        values = _values(completions) if len(completions) <= _MOST_AT_ONCE else None
+        if values is None or not database.write_at_once(lane.at_once(len(completions)), values):
+            database.write_locked(step_by_step, what)
+        database.log_grew(sum(len(completion.text or "") for completion in completions))
 
     def _take(self, own: _Ticket | None = None) -> list[_Ticket]:
         batch: list[_Ticket] = []
@@ -188,39 +201,49 @@ class Writer(ForkAware):
 
 
 def _open(gate: threading.Lock) -> None:
-    with suppress(RuntimeError):  # open already
+    try:  # noqa: SIM105 - on the way of every checkpoint, and suppress() takes five times as long
         gate.release()
+    except RuntimeError:  # open already
+        pass
 
 
-def _write_one(driver: sqlite3.Connection, completion: Completion) -> int:
-    """Write one completion in the open transaction; return about how many bytes that adds to the log."""
-    more = record(driver, completion)
-    if more is not None:
-        count(driver, completion.job_id, more, completion.completed_at)
-    if completion.attempt is not None:
-        _end_attempt(driver, completion)
-    return len(completion.text or "")
+def _values(completions: Sequence[Completion]) -> list[Any] | None:
+    """Return what :func:`lane.at_once` wants of them; None where they are to be written step by step."""
+    values: list[Any] = []
+    for completion in completions:
+        if completion.text is None or completion.replace:
+            return None
+        values += completion[:-1]
+    return values
 
 
-def _write(driver: sqlite3.Connection, batch: Sequence[_Ticket]) -> int:
+def _write_one(driver: sqlite3.Connection, completion: Completion) -> None:
+    """Write one completion in the open transaction."""
+    _count_all(driver, _record_all(driver, [completion]))
+    _end_attempts(driver, [completion])
+
+
+def _write(driver: sqlite3.Connection, batch: Sequence[_Ticket]) -> None:
     """Write every ticket of a batch in the open transaction; one that is refused does not take the others down."""
-    completions = [completion for ticket in batch for completion in ticket.completions]
-    if _record_in_bulk(driver, completions):
-        news = [(completion.job_id, 1, completion.completed_at) for completion in completions]
-    else:
-        news = [change for ticket in batch for change in _record_ticket(driver, ticket)]
-    _count_all(driver, news)
+    if _record_in_bulk(driver, [completion for ticket in batch for completion in ticket.completions]):
+        return
+    _count_all(driver, [change for ticket in batch for change in _record_ticket(driver, ticket)])
     for ticket in batch:
         if ticket.error is None:
-            for completion in ticket.completions:
-                if completion.attempt is not None:
-                    _end_attempt(driver, completion)
-    return sum(len(completion.text or "") for completion in completions)
+            _end_attempts(driver, ticket.completions)
 
 
-def _end_attempt(driver: sqlite3.Connection, completion: Completion) -> None:
-    job_id, index, at, *_ = completion
-    driver.execute(lane.END_ATTEMPT.text, (at, completion.seconds, job_id, index, completion.attempt))
+def _end_attempts(driver: sqlite3.Connection, completions: Sequence[Completion]) -> None:
+    for completion in completions:
+        if completion.attempt is not None:
+            values = lane.END_ATTEMPT.values(
+                in_job=completion.job_id,
+                at_index=completion.chunk_index,
+                attempt=completion.attempt,
+                at=completion.completed_at,
+                seconds=completion.seconds,
+            )
+            driver.execute(lane.END_ATTEMPT.text, values)
 
 
 def _record_ticket(driver: sqlite3.Connection, ticket: _Ticket) -> list[_Change]:
@@ -242,34 +265,16 @@ def _count_all(driver: sqlite3.Connection, news: Sequence[_Change]) -> None:
 
 
 def _record_in_bulk(driver: sqlite3.Connection, completions: Sequence[Completion]) -> bool:
-    """Write completions many rows at a time; False, and nothing written, where one of them needs a closer look.
-
-    Each step of a statement gives Python's lock away, and among many threads it takes long to get it back.
-    """
-    if any(completion.text is None for completion in completions):
-        return False
+    """Write completions many at a time; False, and nothing written, where one of them needs a closer look."""
     with suppress(sqlite3.IntegrityError), _all_or_none(driver):
-        at = 0
-        while at < len(completions):
-            size = min(1 << ((len(completions) - at).bit_length() - 1), _MOST_ROWS)
-            _insert_rows(driver, completions[at : at + size])
-            at += size
+        for at in range(0, len(completions), _MOST_AT_ONCE):
+            some = completions[at : at + _MOST_AT_ONCE]
+            values = _values(some)
+            if values is None:
+                raise sqlite3.IntegrityError("to be written step by step")
+            driver.execute(lane.at_once(len(some)), values)
         return True
     return False
-
-
-def _insert_rows(driver: sqlite3.Connection, rows: Sequence[Completion]) -> None:
-    """Insert so many results, and that their chunks are complete, or raise :class:`sqlite3.IntegrityError`."""
-    results = [value for row in rows for value in (row.job_id, row.chunk_index, row.text, row.digest)]
-    last = driver.execute(lane.several(lane.ADD_RESULT, len(rows)), results).lastrowid
-    assert last is not None
-    chunks = [
-        value
-        for result_id, row in enumerate(rows, last - len(rows) + 1)
-        for value in (row.job_id, row.chunk_index, row.completed_at, row.fingerprint, row.digest, result_id)
-    ]
-    if driver.execute(lane.several(lane.COMPLETE, len(rows)), chunks).rowcount != len(rows):
-        raise sqlite3.IntegrityError("a chunk is complete already")
 
 
 def _record_together(driver: sqlite3.Connection, completions: Sequence[Completion]) -> list[_Change]:
@@ -304,8 +309,9 @@ def _record_all(driver: sqlite3.Connection, completions: Sequence[Completion]) -
 
 def count(driver: sqlite3.Connection, job_id: str, more: int, at: str) -> None:
     """Tell a job of ``more`` completed chunks; with the last one it is completed."""
-    driver.execute(lane.COUNT.text, (more, at, job_id))
-    driver.execute(lane.END_IF_DONE.text, (job_id,))
+    values = {"more": more, "at": at, "in_job": job_id}
+    if not driver.execute(lane.COUNT.text, lane.COUNT.values(**values)).rowcount:
+        driver.execute(lane.COUNT_LAST.text, lane.COUNT_LAST.values(**values))
 
 
 def record(driver: sqlite3.Connection, completion: Completion) -> int | None:
