@@ -29,6 +29,7 @@ _SHORT: Final = 2047
 """Of more bytes than these hashlib gives Python's lock away: getting it back costs more than they do, in a crowd."""
 _LONG: Final = 32 * 1024
 _LEAVES: Final = frozenset({str, int, float, bool, type(None)})
+_JSON_TYPES: Final = (dict, list, str, int, float, type(None))
 
 
 def encode(value: object, *, name: str = "result", chunk_index: int | None = None) -> str:
@@ -111,7 +112,7 @@ def digest_in_a_crowd(job_id: str, chunk_index: int, text: str) -> str:
 
 def to_json_value(value: object, name: str) -> object:
     """Turn a dataclass or a pydantic model into plain JSON data; anything else is returned as it is."""
-    if isinstance(value, dict | list | str | int | float | None):
+    if isinstance(value, _JSON_TYPES):
         return value
     dump = getattr(value, "model_dump", None)
     if callable(dump) and not isinstance(value, type):

@@ -154,13 +154,17 @@ class Work:
     def completion_of_text(self, index: int, text: str, *, at: str | None = None, replace: bool = False) -> Completion:
         """Return what is to be written for a result that is JSON text already."""
         digest = codec.digest_in_a_crowd(self._job_id, index, text)
-        done = Completion(self._job_id, index, at or now(), text, digest, self.fingerprint(index), replace=replace)
+        fingerprint = None if self._chunks is None else self.fingerprint(index)
+        done = Completion(self._job_id, index, at or now(), text, digest, fingerprint, None, None, replace)
         claims = self._room.claims.get(self._job_id)
         return done if claims is None else claims.as_attempt(done)
 
     def submit(self, completions: Sequence[Completion]) -> None:
         """Record completions, all or none; durable when this returns."""
         self._room.submit(completions)
+        if self._handed_out:
+            for completion in completions:
+                self._handed_out.pop(completion.chunk_index, None)
 
     def keep_for_later(self, completions: Sequence[Completion]) -> None:
         """Keep what could not be recorded now (a full disk): the next loop of this store object records it first."""

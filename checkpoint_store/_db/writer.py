@@ -187,7 +187,7 @@ class Writer(ForkAware):
         values = _values(completions) if len(completions) <= _MOST_AT_ONCE else None
         if values is None or not database.write_at_once(lane.at_once(len(completions)), values):
             database.write_locked(step_by_step, what)
-        database.log_grew(sum(len(completion.text or "") for completion in completions))
+        database.log_grew(sum([len(completion.text or "") for completion in completions]))
 
     def _take(self, own: _Ticket | None = None) -> list[_Ticket]:
         batch: list[_Ticket] = []
