@@ -420,7 +420,7 @@ class Job:
                 yield index, self._decode(index, text, as_type)
 
     def _pages(self) -> Iterator[list[tuple[int, str]]]:
-        """Yield (index, text) of the results, verified, in pages of about a mebibyte; nothing is open in between."""
+        """Yield (index, text) of the results, verified, in bounded pages; nothing is open in between."""
         for page in queries.paged(self._page):
             yield queries.verified_page(self._database.path, self.job_id, page)
 

@@ -14,7 +14,7 @@ from checkpoint_store._db.schema import attempts, chunk_results, completed_chunk
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sqlalchemy import Insert, Update
+    from sqlalchemy import Insert, Select, Update
     from sqlalchemy.sql.expression import ClauseElement
 
 _C: Final = completed_chunks.c
@@ -53,6 +53,10 @@ class Statement:
 
 def _at(table: Any) -> tuple[Any, Any]:
     return table.c.job_id == bindparam("in_job"), table.c.chunk_index == bindparam("at_index")
+
+
+def _indices() -> Select[Any]:
+    return select(_C.chunk_index).where(_C.job_id == bindparam("in_job")).order_by(_C.chunk_index)
 
 
 def _add_result(given: Callable[[str], Any]) -> Insert:
@@ -162,6 +166,8 @@ SET_RESULT: Final = Statement(
     )
 )
 IS_COMPLETED: Final = Statement(lambda: select(_C.chunk_index).where(*_at(completed_chunks)))
+WITH_RESULT: Final = Statement(lambda: _indices().where(_C.digest.is_not(None)), order=("in_job",))
+WITHOUT_RESULT: Final = Statement(lambda: _indices().where(_C.digest.is_(None)), order=("in_job",))
 RESULT_PAGE: Final = Statement(
     lambda: (
         select(_C.chunk_index, _R.result, _C.digest, _R.digest)

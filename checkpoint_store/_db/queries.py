@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
 _C: Final = completed_chunks.c
 _R: Final = chunk_results.c
-_PAGE_BYTES: Final = 1 << 20
+_PAGE_BYTES: Final = 1 << 18
+"""What a processor's own memory holds: pages of a mebibyte took a fifth longer to read and to write."""
+_PAGE_INDICES: Final = 4096
 _PAGE_ROWS: Final = 500
 _NEXT_NUMBER: Final[Any] = literal_column("(SELECT coalesce(max(job_number), 0) + 1 FROM jobs)")
 
@@ -241,12 +243,12 @@ def result_row(connection: Connection, job_id: str, index: int) -> tuple[str | N
 def indices_in_order_of_state(connection: Connection, record: JobRecord) -> Iterator[list[int]]:
     """Yield every completed index, in pages: those with a result first, so that results can be paired by position."""
     found = 0
-    for has in (_C.digest.is_not(None), _C.digest.is_(None)):
+    for statement in (lane.WITH_RESULT, lane.WITHOUT_RESULT):
         if found < record.completed_count:
-            statement = select(_C.chunk_index).where(_C.job_id == record.job_id, has).order_by(_C.chunk_index)
-            for page in connection.execute(statement).scalars().partitions(4096):
+            cursor = driver_of(connection).execute(statement.text, (record.job_id,))
+            while page := cursor.fetchmany(_PAGE_INDICES):
                 found += len(page)
-                yield list(page)
+                yield [index for (index,) in page]
 
 
 def totals(connection: Connection, job_id: str, keys: tuple[str, ...]) -> dict[str, int | float]:
@@ -314,7 +316,7 @@ def result_texts(connection: Connection, job_id: str, path: Path) -> Iterator[li
 
 
 def paged(fetch: Callable[[int, int], list[ResultRow]]) -> Iterator[list[ResultRow]]:
-    """Yield pages of about a mebibyte of text; ``fetch`` gets the index to begin after, and how many rows at most."""
+    """Yield pages of about 256 KiB of text; ``fetch`` gets the index to begin after, and how many rows at most."""
     after, limit = -1, 16
     while page := fetch(after, limit):
         yield page
