@@ -330,16 +330,29 @@ class Database(ForkAware):
 
     def read(self, work: Callable[[Connection], T]) -> T:
         """Run ``work`` on one consistent snapshot and return its value. It waits for no writer."""
+        return self._read(work, snapshot=True)
+
+    def read_row(self, statement: str, values: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        """Return the row of a statement that finds one or none, by the shortest way: it is a snapshot of its own."""
+
+        def rows(connection: Connection) -> list[tuple[Any, ...]]:
+            return driver_of(connection).execute(statement, values).fetchall()
+
+        return next(iter(self._read(rows, snapshot=False)), None)
+
+    def _read(self, work: Callable[[Connection], T], *, snapshot: bool) -> T:
         with self._read_lock:
             connection = self._sql_reader()
             driver = driver_of(connection)
             try:
                 if driver.in_transaction:  # see write_locked()
                     driver.rollback()
-                driver.execute("BEGIN")
+                if snapshot:
+                    driver.execute("BEGIN")
                 value = work(connection)
-                driver.execute("COMMIT")
-                end(connection)
+                if snapshot:
+                    driver.execute("COMMIT")
+                    end(connection)
             except BaseException as error:
                 self._reader = None
                 cause = driver_error(error)
@@ -352,15 +365,6 @@ class Database(ForkAware):
                 discard(connection)
                 raise failures.translate(cause, self.path, self.lock_timeout_seconds) from error
             return value
-
-    def read_row(self, statement: str, values: tuple[Any, ...]) -> tuple[Any, ...] | None:
-        """Return the first row of one statement, by the shortest way."""
-
-        def first(connection: Connection) -> tuple[Any, ...] | None:
-            row: tuple[Any, ...] | None = driver_of(connection).execute(statement, values).fetchone()
-            return row
-
-        return self.read(first)
 
     def _sql_reader(self) -> Connection:
         if self._reader is None:
