@@ -250,8 +250,6 @@ class Loop:
     def _room(self) -> int:
         if self._suspects:
             return 1
-        if self._options.ordered and len(self._out_of_order) >= _MOST_OUT_OF_ORDER + self._limit:
-            return 0
         if self._spent is not None and self._options.max_cost is not None and self._spent.is_unknown:
             return 1  # the first one says what a chunk costs
         return self._free_places()
@@ -261,7 +259,7 @@ class Loop:
             return heapq.heappop(self._again)[2]
         if self._suspects:
             return None
-        if not self._ready:
+        if not self._ready and len(self._out_of_order) < _MOST_OUT_OF_ORDER:
             self._ready.extend(self._patiently(lambda: self._scope.take(self._scope.batch())))
         return self._ready.popleft() if self._ready else None
 

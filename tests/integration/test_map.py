@@ -29,6 +29,7 @@ from checkpoint_store import (
     StoreBusy,
     current_attempt,
 )
+from checkpoint_store import runner as runner_module
 from checkpoint_store._db import writer as writer_module
 
 if TYPE_CHECKING:
@@ -182,6 +183,17 @@ def test_ordered_work_is_bounded_too(store: CheckpointStore) -> None:
     threading.Timer(1.5, go.set).start()
     assert [item.index for item in job.map(work, workers=3, ordered=True)] == list(range(2000))
     assert len(begun) == 2000
+
+
+def test_ordered_work_goes_on_to_the_retry_that_all_of_it_waits_for(
+    store: CheckpointStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However much is done meanwhile: the next try at the lowest chunk is what lets the others be yielded."""
+    monkeypatch.setattr(runner_module, "_MOST_OUT_OF_ORDER", 4)
+    job = store.open_job("many", total_chunks=40)
+    work = Flaky(c0=1)
+    items = list(job.map(lambda index: work(str(index)), workers=3, ordered=True, wait=1))
+    assert ([item.index for item in items], job.status) == (list(range(40)), "completed")
 
 
 def test_two_maps_of_one_job_share_it(job: Job, open_store: Opener) -> None:
