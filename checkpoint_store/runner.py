@@ -158,6 +158,8 @@ class Loop:
         self._flying: dict[Future[Any], _Flight] = {}
         self._late: dict[Future[Any], int] = {}
         """Work that took longer than it may: should a result come all the same, it is paid for."""
+        self._came_late: set[int] = set()
+        """Chunks that such a result completed: the next try at one may be under way, and is not yielded again."""
         self._again: list[tuple[float, int, Held]] = []
         """Chunks to try again, the one that is due first on top."""
         self._ready: deque[Held] = deque()
@@ -367,22 +369,23 @@ class Loop:
             raise
         if self._spent is not None:
             self._spent.look()
-        return [MapItem(completion.chunk_index, result) for completion, result in done]
+        items = [MapItem(completion.chunk_index, result) for completion, result in done]
+        return [item for item in items if item.index not in self._came_late]
 
     def _take_late(self) -> list[MapItem]:
-        done = []
+        came: dict[int, tuple[Completion, Any]] = {}
         for future in [future for future in self._late if future.done()]:
             index = self._late.pop(future)
             if future.cancelled() or future.exception() is not None:
                 continue
             with suppress(InvalidResultError):
-                done.append(self._completion(index, future.result()))
-        items = self._record(done)
-        came = {completion.chunk_index for completion, _ in done}
+                came.setdefault(index, self._completion(index, future.result()))
+        items = self._record(list(came.values()))
         if came:  # what waits for its next try needs none
             self._again = [entry for entry in self._again if entry[2].index not in came]
             heapq.heapify(self._again)
-            self._suspects -= came
+            self._suspects -= came.keys()
+            self._came_late |= came.keys()
         return items
 
     # -- failures

@@ -508,6 +508,26 @@ def test_a_late_result_is_recorded(job: Job) -> None:
     assert (job.status, job.failed_chunks()) == ("completed", [])
 
 
+def test_a_late_result_is_yielded_once(store: CheckpointStore) -> None:
+    """Also where the next try at its chunk is under way already, and comes to the same."""
+    job = store.open_job("f", total_chunks=3)
+    first, calls = threading.Event(), []
+
+    def work(index: int) -> int:
+        calls.append(index)
+        if index == 0 and calls.count(0) == 1:
+            first.wait(60)
+        elif index == 0:
+            first.set()
+            time.sleep(0.5)
+        elif index == 2:
+            time.sleep(0.8)
+        return index
+
+    items = list(job.map(work, workers=2, timeout_seconds=1.0, wait=0))
+    assert (sorted(item.index for item in items), calls.count(0)) == ([0, 1, 2], 2)
+
+
 def test_a_program_ends_although_a_thread_hangs(children: Children) -> None:
     """The exit waits for no thread of ours."""
     source = """
