@@ -44,7 +44,6 @@ class _Tasks(Executor):
         return future
 
     def cancel_all(self) -> None:
-        self.is_cut_short = True
         for future in list(self._under_way):
             future.cancel()
 
@@ -73,9 +72,10 @@ async def amap(job: Job, fn: Callable[[Any], Any], options: dict[str, Any], limi
         yield from made[0].run()
 
     def cut_short() -> None:
-        tasks.cancel_all()
-        for loop in made:
+        tasks.is_cut_short = True
+        for loop in made:  # before it sees what is cancelled
             loop.stop()
+        tasks.cancel_all()
 
     async for item in _stepped(steps(), cut_short):
         yield item

@@ -328,10 +328,10 @@ class Loop:
         for flight, problem in failed:
             if isinstance(problem, BrokenExecutor):
                 broken.append(flight)
-            elif isinstance(problem, Exception) and not isinstance(problem, CancelledError):
-                self._fail(flight, problem)
-            else:
+            elif not isinstance(problem, Exception) or (self._paused and isinstance(problem, CancelledError)):
                 self._claims.let_go([flight.held])
+            else:
+                self._fail(flight, problem)
         for _, problem in failed:
             if not isinstance(problem, Exception):  # it asks to end at once
                 raise problem
@@ -546,12 +546,7 @@ class Loop:
             job.leave(JobStatus.PAUSED if self._paused else JobStatus.FAILED, error)
             raise error
         left = job.progress().remaining_chunks
-        if self._paused and left:
-            job.leave(JobStatus.PAUSED)
-            if self._options.on_pause == "raise":
-                raise JobPaused(job.job_id, left)
-            return
-        failed = job.failed_chunks() if left else []
+        failed = job.failed_chunks() if left and not self._paused else []
         if failed:
             first = failed[0]
             example = f"chunk {first.chunk_index}: {first.error or 'its process died'}"
@@ -561,6 +556,8 @@ class Loop:
                 raise problem
             return
         job.leave(JobStatus.PAUSED)
+        if left and self._options.on_pause == "raise":
+            raise JobPaused(job.job_id, left)
 
 
 def _error_of(future: Future[Any]) -> BaseException | None:

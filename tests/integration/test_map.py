@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 import time
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from types import SimpleNamespace
@@ -458,6 +458,25 @@ def test_an_error_without_a_text_is_a_failure_like_any_other(job: Job) -> None:
     list(job.map(Flaky(WordlessError(), c1=9), on_error="record", wait=0, max_attempts=1))
     assert job.progress().completed_chunks == 11
     assert str(job.failed_chunks()[0].error).startswith("WordlessError: ")
+
+
+def test_work_that_ends_as_cancelled_is_a_failure_like_any_other(store: CheckpointStore) -> None:
+    """Nobody who ended the loop cancelled it: it is tried again, and never a None in the list of results."""
+    work = Flaky(CancelledError(), c1=1)
+    assert store.map(work, CHUNKS, file_name="f", wait=0) == [text.upper() for text in CHUNKS]
+    with pytest.raises(CancelledError):
+        store.map(Flaky(CancelledError(), c1=9), CHUNKS, file_name="g", wait=0)
+
+
+def test_a_list_of_results_is_whole_or_not_returned(store: CheckpointStore) -> None:
+    """``store.map`` in the middle of a loop of the same thread: the chunk in that loop's hand is left, and it says so."""
+    job = store.open_job("f", chunks=CHUNKS)
+    for chunk in job.pending():
+        with pytest.raises(JobPaused) as caught:
+            store.map(upper, CHUNKS, file_name="f")
+        assert caught.value.remaining_chunks == 1
+        chunk.complete("by hand")
+    assert (job.status, job.result(0), job.result(11)) == ("completed", "by hand", CHUNKS[11].upper())
 
 
 # -- time
