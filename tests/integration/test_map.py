@@ -848,6 +848,51 @@ def test_a_handler_of_the_programs_own_is_left_alone(children: Children) -> None
     assert printed[-1] == "end 10 completed 10 0"
 
 
+def test_one_ctrl_c_pauses_every_loop_of_the_process(children: Children) -> None:
+    """A loop in the body of another one, a loop in another thread, and one that would begin after it."""
+    source = """
+import os, signal, threading, time
+from checkpoint_store import CheckpointStore
+def work(text):
+    time.sleep(0.1)
+    return text
+with CheckpointStore("talks.db") as store:
+    jobs = [store.open_job(name, chunks=list("abcdefghij" * 10)) for name in ("outer", "inner", "beside", "next")]
+    beside = threading.Thread(target=lambda: list(jobs[2].map(work)))
+    for item in jobs[0].map(str.upper):
+        beside.start()
+        threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+        for index in (1, 3):
+            for item in jobs[index].map(work):
+                pass
+    beside.join()
+    print(*(job.status for job in jobs), *(0 < job.progress().completed_chunks < 100 for job in jobs))
+    print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)
+"""
+    assert children.run(source) == "paused paused paused paused True True True False\nTrue\n"
+
+
+def test_ctrl_c_works_after_a_loop_that_another_thread_closed(children: Children) -> None:
+    """The handlers are put back at the first signal, and what it would have done it does."""
+    source = """
+import os, signal, sys, threading, time
+from checkpoint_store import CheckpointStore
+with CheckpointStore("talks.db") as store:
+    loop = store.open_job("f", chunks=list("abc")).map(str.upper)
+    next(loop)
+    thread = threading.Thread(target=loop.close)
+    thread.start(); thread.join()
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(60)
+    except KeyboardInterrupt:
+        print("interrupted", flush=True)
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(60)
+"""
+    assert children.run(source, code=-signal.SIGTERM) == "interrupted\n"
+
+
 def test_map_works_in_any_thread(children: Children) -> None:
     """Signals are for the main thread; elsewhere nothing is changed."""
     source = """
