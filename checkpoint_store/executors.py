@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store import codec, stopping
 from checkpoint_store.attempt import attempting
-from checkpoint_store.errors import WorkFailed
+from checkpoint_store.retrying import as_work_failed
 from checkpoint_store.work import text_of
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def call_elsewhere(fn: Callable[[Any], Any], attempt: Attempt, chunk: Any) -> Pa
     except Exception as error:
         if _can_be_sent(error):
             raise
-        raise WorkFailed(type(error).__qualname__, text_of(error), traceback.format_exc()) from None
+        raise as_work_failed(error, text_of(error), traceback.format_exc()) from None
 
 
 def _can_be_sent(error: Exception) -> bool:

@@ -45,7 +45,7 @@ MAY_IMPORT = {
     "export": LEAF | {"_db", "statefiles"},
     "claims": LEAF | {"_db"},
     "work": LEAF | {"_db", "claims"},
-    "executors": LEAF | {"work"},
+    "executors": LEAF | {"retrying", "work"},
     "retrying": LEAF,
     "bar": LEAF,
     "runner": LEAF | {"bar", "claims", "executors", "retrying", "work"},

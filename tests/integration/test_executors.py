@@ -106,6 +106,26 @@ def test_an_exception_that_cannot_be_sent_says_what_happened(
         assert "executors_work.py" in caught.value.trace
 
 
+@pytest.mark.parametrize("kind", ["threads", "spawn"])
+def test_a_services_answer_is_understood_wherever_it_came(
+    store: CheckpointStore, make: Callable[..., Any], kind: str
+) -> None:
+    """A bad key pauses, a bad request is not tried again, Retry-After is waited for, and types are recognized."""
+    executor = make(kind)
+    with pytest.raises((WorkFailed, work.AnswerError), match="401"):
+        store.map(work.bad_key, CHUNKS, file_name="key", executor=executor, on_error="record")
+    job = store.latest_job()
+    assert job is not None
+    assert (job.status, job.failed_chunks()) == ("paused", [])
+    store.map(work.bad_request_on_b, CHUNKS, file_name="request", executor=executor, on_error="record")
+    job = store.latest_job()
+    assert job is not None
+    assert [(one.chunk_index, one.attempt) for one in job.failed_chunks()] == [(1, 1)]
+    begun = time.time()
+    (at,) = store.map(work.limited, ["a"], file_name="limit", executor=executor, wait=0, retry_on=ConnectionError)
+    assert at - begun > 0.65
+
+
 @pytest.mark.parametrize("kind", ["none", "threads", "fork", "dask"])
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_result_that_cannot_be_sent_says_what_happened(
