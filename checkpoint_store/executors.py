@@ -27,7 +27,14 @@ if TYPE_CHECKING:
 _PARENT_SECONDS: Final = 0.5
 
 
-class Inline(Executor):
+class OwnExecutor(Executor):
+    """One of our own: its work shares this process's memory, and work that takes too long keeps no place in it."""
+
+    def give_up(self, future: Future[Any]) -> None:
+        """This work takes too long: end it, or let other work have its place."""
+
+
+class Inline(OwnExecutor):
     """Does the work at once, in the thread that asks."""
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
@@ -40,7 +47,7 @@ class Inline(Executor):
         return future
 
 
-class Threads(Executor):
+class Threads(OwnExecutor):
     """Threads that a program can leave behind: one that hangs neither keeps it from ending, nor keeps a place."""
 
     def __init__(self, workers: int) -> None:
@@ -52,15 +59,15 @@ class Threads(Executor):
     def submit(self, fn: Callable[..., Any], /, *args: Any, **_: Any) -> Future[Any]:
         """Do the work in a thread."""
         future: Future[Any] = Future()
-        self._tasks.put((future, fn, args))
         if not self._idle.acquire(blocking=False) and self._missing:
+            threading.Thread(target=self._work, name="checkpoint-store map", daemon=True).start()
             self._missing -= 1
             self._started += 1
-            threading.Thread(target=self._work, name="checkpoint-store map", daemon=True).start()
+        self._tasks.put((future, fn, args))
         return future
 
-    def give_up_on_one(self) -> None:
-        """One thread hangs: let another take its place."""
+    def give_up(self, future: Future[Any]) -> None:  # noqa: ARG002 - whichever thread it is that hangs
+        """Let another thread take the place of the one that hangs."""
         self._missing += 1
 
     def _work(self) -> None:
@@ -180,17 +187,12 @@ def _watch_parent(pid: int, sentinel: int | None) -> None:
 
 def is_local(executor: Executor) -> bool:
     """Whether an executor's work shares this process's memory."""
-    return isinstance(executor, Inline | Threads | ThreadPoolExecutor) or getattr(executor, "local", False)
+    return isinstance(executor, OwnExecutor | ThreadPoolExecutor)
 
 
 def never_began(executor: Executor, future: Future[Any]) -> bool:
     """Cancel work, and return whether it is certain that it never began."""
     return type(executor).__module__.startswith("concurrent.futures") and future.cancel()
-
-
-def ended(executor: Executor, future: Future[Any]) -> bool:
-    """Return whether work could be ended in the middle; only what runs in an event loop can."""
-    return getattr(executor, "can_cancel", False) and future.cancel()
 
 
 def size_of(executor: Any) -> int:

@@ -432,17 +432,16 @@ class Loop:
             if executors.never_began(self._executor, future):  # others, which hang, have its place
                 heapq.heappush(self._again, (moment, next(self._order), flight.held))
                 continue
-            if not executors.ended(self._executor, future):
-                self._late[future] = flight.held.index
-            if isinstance(self._executor, executors.Threads):
-                self._executor.give_up_on_one()
+            self._late[future] = flight.held.index
+            if isinstance(self._executor, executors.OwnExecutor):
+                self._executor.give_up(future)
             self._fail(flight, TimeoutError(f"it took longer than {self._options.timeout_seconds:g} s"))
         if self._free_places() < 1 and self._error is None:
             self._error = TimeoutError(f"all {self._limit} places of the executor are taken by work that hangs")
 
     def _free_places(self) -> int:
-        """Return how many places there are without those of work that hangs: threads of our own are replaced."""
-        return self._limit - (0 if isinstance(self._executor, executors.Threads) else len(self._late))
+        """Return how many places there are without those of work that hangs."""
+        return self._limit - (0 if isinstance(self._executor, executors.OwnExecutor) else len(self._late))
 
     def _after_a_break(self, broken: list[_Flight]) -> None:
         """A worker process died, and took its pool along: who of those in it is to blame is found one at a time."""

@@ -49,7 +49,7 @@ MAY_IMPORT = {
     "retrying": LEAF,
     "bar": LEAF,
     "runner": LEAF | {"bar", "claims", "executors", "retrying", "work"},
-    "aio": LEAF | {"claims", "runner"},
+    "aio": LEAF | {"claims", "executors", "runner"},
     # The loop is handed a job, and knows of none: so the job can offer it.
     "job": LEAF | {"_db", "arguments", "export", "statefiles", "claims", "work", "runner", "aio"},
     "store": LEAF | {"_db", "export", "statefiles", "arguments", "claims", "job", "work"},
