@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import socket
 import sqlite3
+import sys
 import threading
 import time
 from collections import deque
@@ -114,7 +115,24 @@ class Hold:
 
     def __del__(self) -> None:
         with suppress(Exception):
-            self._claims.let_go([self._held])
+            if self._claims.held(self._held.index) is not self._held:
+                return
+            if _runs_event_loop():  # which waits neither for the disk nor for another process
+                threading.Thread(target=self._claims.let_go, args=([self._held],), daemon=True).start()
+            else:
+                self._claims.let_go([self._held])
+
+
+def _runs_event_loop() -> bool:
+    """Whether this thread does."""
+    asyncio = sys.modules.get("asyncio")
+    if asyncio is None:
+        return False
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 class Claims(ForkAware):
