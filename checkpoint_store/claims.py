@@ -23,7 +23,7 @@ from checkpoint_store._db.driver import driver_error, driver_of
 from checkpoint_store._db.failures import code_of
 from checkpoint_store.errors import CheckpointStoreError, ChunkAlreadyCompleted, JobBusy, JobNotFound, StoreDamaged
 from checkpoint_store.forks import ForkAware, watch
-from checkpoint_store.locks import LastWords, SignOfLife, last_words, signs_of_life
+from checkpoint_store.locks import LastWords, SignOfLife, last_words, overheard, signs_of_life
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -151,6 +151,8 @@ class Claims(ForkAware):
         self._held: dict[int, Held] = {}
         self._dropped: deque[Held] = deque()
         self._sign: SignOfLife | None = None
+        self.is_exclusive = False
+        """Whether this runner has the job for itself."""
         self._runner_id = 0
         self._seen_alive: dict[int, float] = {}
         self._scopes: WeakSet[Scope] = WeakSet()
@@ -182,40 +184,40 @@ class Claims(ForkAware):
                 except BaseException:
                     sign.end()
                     raise
-                self._sign = sign
+                self._sign, self.is_exclusive = sign, exclusive
                 _in_this_process[str(self._database.path), self._runner_id] = self
             elif exclusive:
                 self._write(self._make_exclusive)
+                self.is_exclusive = True
             return self._runner_id
 
     def _register(self, connection: Connection, lock_file: str, *, exclusive: bool) -> int:
-        self._refuse_if_busy(connection, exclusive=exclusive)
+        self.refuse_if_busy(connection, exclusive=exclusive)
         return attempts.add_runner(
             connection, self.job_id, lock_file, socket.gethostname(), os.getpid(), exclusive=exclusive
         )
 
     def _make_exclusive(self, connection: Connection) -> None:
-        self._refuse_if_busy(connection, exclusive=True)
+        self.refuse_if_busy(connection, exclusive=True)
         attempts.make_exclusive(connection, self._runner_id)
 
-    def _refuse_if_busy(self, connection: Connection, *, exclusive: bool) -> None:
+    def refuse_if_busy(self, connection: Connection, *, exclusive: bool) -> None:
+        """Raise :class:`JobBusy` as :meth:`start` does. Nothing is changed, so that the transaction may be undone."""
         for other in self._others(connection):
-            if exclusive or other.exclusive:
+            alone = exclusive or other.exclusive
+            if alone and overheard(self._database.path.with_name(other.lock_file)) is None:
                 raise JobBusy(self.job_id, other.pid, other.host, other.started_at)
 
     def _others(self, connection: Connection) -> list[attempts.Runner]:
-        """Return the other runners that are alive, and record the end of those that are not."""
-        alive = []
-        for runner in attempts.runners_at_work(connection, self.job_id):
-            if runner.runner_id == self._runner_id and self._sign is not None:
-                continue
-            if not _has_ended(connection, self._database.path, runner.runner_id, runner.lock_file):
-                alive.append(runner)
-        return alive
+        """Return the other runners that have not ended, as far as the store knows."""
+        own = self._runner_id if self._sign is not None else None
+        return [one for one in attempts.runners_at_work(connection, self.job_id) if one.runner_id != own]
 
-    def others_at_work(self) -> bool:
-        """Whether another runner is at work on this job now."""
-        return bool(self._write(self._others))
+    def others_at_work(self, connection: Connection) -> bool:
+        """Whether another runner is at work on this job now; the end of those that are not is recorded."""
+        path = self._database.path
+        ended = [_has_ended(connection, path, one.runner_id, one.lock_file) for one in self._others(connection)]
+        return not all(ended)
 
     def begin(self, scope: Scope) -> None:
         """A loop begins."""
@@ -245,7 +247,7 @@ class Claims(ForkAware):
                 with suppress(CheckpointStoreError):  # the kernel says it too
                     self._write(lambda connection: self._leave(connection, runner_id))
             finally:
-                self._sign = None
+                self._sign, self.is_exclusive = None, False
                 _in_this_process.pop((str(self._database.path), runner_id), None)
                 self._held.clear()
                 sign.end()

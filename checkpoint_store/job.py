@@ -501,12 +501,13 @@ class Job:
         claims = self.work.claims
         if claims.others_here(but_this_thread=with_this_thread):
             return
-        claims.close()
-        if claims.others_at_work():
-            return
+        if with_this_thread or not claims.is_exclusive:
+            claims.close()
         message = None if error is None else describe(error)
 
         def work(connection: Connection) -> None:
+            if claims.others_at_work(connection):
+                return
             if not queries.finish_if_done(connection, self.job_id):
                 values = {"status": status.value, "error_message": message, "updated_at": now()}
                 queries.update_job(connection, self.job_id, self._database.path, **values)

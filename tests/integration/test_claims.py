@@ -324,6 +324,37 @@ sys.stdin.readline()
     assert next(job.pending()).index == 0
 
 
+def test_exclusive_lasts_to_the_end_of_the_with_block(store: CheckpointStore, open_store: Opener) -> None:
+    """Whatever loops begin and end in it."""
+    other = open_store().open_job("talk.srt", total_chunks=TOTAL)
+    with store.open_job("talk.srt", total_chunks=TOTAL, exclusive=True) as job:
+        list(job.map(str, stop_when=lambda: job.progress().completed_chunks == 2))
+        next(job.pending()).complete("x")
+        assert job.status == "paused"
+        with pytest.raises(JobBusy):
+            next(other.pending())
+    assert next(other.pending()).index == 3
+
+
+def test_who_is_refused_changes_nothing(job: Job, open_store: Opener) -> None:
+    """A paused job stays paused, and a wish to pause stands."""
+    loop, wanting = job.pending(), open_store()
+    kept = next(loop)
+    job.pause()
+    with pytest.raises(JobBusy):
+        wanting.open_job("talk.srt", total_chunks=TOTAL, exclusive=True)
+    time.sleep(0.3)
+    assert next(loop, None) is None
+    assert (job.status, kept.index) == ("paused", 0)
+    wanting.open_job("talk.srt", total_chunks=TOTAL)
+    job.work.claims.close()
+    with wanting.open_job("talk.srt", total_chunks=TOTAL, exclusive=True) as alone:
+        alone.pause()
+        with pytest.raises(JobBusy):
+            list(job.map(str))
+        assert job.status == "paused"
+
+
 def test_exclusive_is_refused_while_others_are_at_work(job: Job, open_store: Opener) -> None:
     """And granted when they have ended; the same store object may ask twice."""
     working, wanting = job.pending(), open_store()
