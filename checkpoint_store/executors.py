@@ -195,10 +195,15 @@ def never_began(executor: Executor, future: Future[Any]) -> bool:
     return type(executor).__module__.startswith("concurrent.futures") and future.cancel()
 
 
+def has_places(executor: Any) -> bool:
+    """Whether an executor says how many pieces of work it does at the same time, as the standard library's do."""
+    size = getattr(executor, "_max_workers", None)
+    return isinstance(size, int) and size > 0
+
+
 def size_of(executor: Any) -> int:
     """Return how many pieces of work an executor does at the same time, as far as it says."""
-    size = getattr(executor, "_max_workers", None)
-    return size if isinstance(size, int) and size > 0 else os.cpu_count() or 1
+    return executor._max_workers if has_places(executor) else os.cpu_count() or 1  # noqa: SLF001
 
 
 def renewed(executor: Executor) -> Executor | None:

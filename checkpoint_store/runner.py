@@ -151,6 +151,9 @@ class Loop:
         self._own = options.executor is None
         self._executor = options.executor or self._make_executor()
         self._limit = options.workers or (1 if self._own else executors.size_of(self._executor))
+        if options.timeout_seconds is not None and executors.has_places(self._executor):
+            # What waits for a place in the executor is not being worked on: no time is to pass for it.
+            self._limit = min(self._limit, executors.size_of(self._executor))
         self._local = executors.is_local(self._executor)
         self._retry_on = matcher("retry_on", options.retry_on, is_transient)
         self._stop_on = matcher("stop_on", options.stop_on, is_hopeless)
@@ -190,6 +193,7 @@ class Loop:
         """Yield what is completed, and end the job as it comes; see :meth:`Job.map`."""
         if self._options.progress:
             self._bar = LiveBar(self._job)
+        self._claims.start()  # first: whoever leaves the job sees this runner, or has left it before
         self._job.take_up()
         self._scope = Scope(self._claims, self._job.total_chunks, max_attempts=self._options.max_attempts)
         ended = False
@@ -306,8 +310,7 @@ class Loop:
         items = self._take_late()
         items += self._settle(self._landed())
         self._time_out()
-        if items:
-            self._bar.show(None if self._spent is None else self._spent.total)
+        self._bar.show(None if self._spent is None else self._spent.known_total)
         return items
 
     def _settle(self, landed: list[tuple[Future[Any], _Flight]]) -> list[MapItem]:
@@ -580,6 +583,11 @@ class _Spending:
         self._results += results
         self._priced += priced
         self.total += cost
+
+    @property
+    def known_total(self) -> float | None:
+        """None where no result has a cost."""
+        return self.total if self._priced else None
 
     @property
     def mean(self) -> float:

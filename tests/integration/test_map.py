@@ -579,6 +579,13 @@ def test_a_hanging_place_of_a_callers_executor_blames_no_other_chunk(job: Job) -
     assert job.progress().completed_chunks == 11
 
 
+def test_no_time_passes_for_what_waits_for_a_place(job: Job) -> None:
+    """More workers than the executor has places: a chunk's time begins with its work."""
+    with ThreadPoolExecutor(1) as pool:
+        items = list(job.map(lambda _: time.sleep(0.2), executor=pool, workers=6, timeout_seconds=0.7, max_attempts=1))
+    assert (len(items), job.status) == (12, "completed")
+
+
 def test_an_executor_whose_every_place_hangs_ends_the_loop(job: Job) -> None:
     """It would wait for ever."""
     go = threading.Event()
@@ -932,6 +939,14 @@ def test_the_bar_begins_at_what_is_done(job: Job, capsys: pytest.CaptureFixture[
     assert "cost=4" in shown
     assert "failed=1" in shown
     assert "talk.srt" in shown
+
+
+def test_the_bar_tells_no_cost_where_there_is_none(job: Job, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing is not the same as free of charge."""
+    list(job.map(upper, progress=True))
+    shown = capsys.readouterr().err
+    assert "12/12" in shown
+    assert "cost" not in shown
 
 
 def test_a_missing_extra_is_one_line(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
