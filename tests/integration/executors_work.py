@@ -54,6 +54,7 @@ def slow(text: str) -> str:
 
 
 def hangs_on_b(text: str) -> str:
+    Path(f"begun-{text}").touch()
     time.sleep(3600 if text == "b" else 0)
     return text
 

@@ -281,7 +281,8 @@ def test_two_ctrl_c_end_worker_processes_too(children: Children, method: str, tm
     """At once, and nobody is left."""
     source = PARENT.replace("work.slow", "work.hangs_on_b")
     process = children.start(source, method, Path(__file__).parent)
-    time.sleep(1.5)
+    wait_until((tmp_path / "begun-b").exists)
+    time.sleep(1)  # until what a has come to is recorded
     os.killpg(process.pid, signal.SIGINT)
     time.sleep(0.5)
     os.killpg(process.pid, signal.SIGINT)
