@@ -357,23 +357,25 @@ class Loop:
     def _record(self, done: list[tuple[Completion, Any]]) -> list[MapItem]:
         if not done:
             return []
-        completions = [completion for completion, _ in done]
         try:
-            self._patiently(lambda: self._job.work.submit(completions))
-        except ChunkAlreadyCompleted:  # another runner's result stands; the others are recorded one by one
-            kept = []
-            for completion, result in done:
-                with suppress(ChunkAlreadyCompleted):
-                    self._patiently(lambda one=completion: self._job.work.submit([one]))  # type: ignore[misc]
-                    kept.append((completion, result))
-            done = kept
-        except CheckpointStoreError:
-            self._job.work.keep_for_later(completions)
+            done = self._submit(done)
+        except BaseException:  # an interrupt, too: what is recorded twice stands once
+            self._job.work.keep_for_later([completion for completion, _ in done])
             raise
         if self._spent is not None:
             self._spent.look()
         items = [MapItem(completion.chunk_index, result) for completion, result in done]
         return [item for item in items if item.index not in self._came_late]
+
+    def _submit(self, done: list[tuple[Completion, Any]]) -> list[tuple[Completion, Any]]:
+        """Record results, and return those that stand."""
+        try:
+            self._patiently(lambda: self._job.work.submit([completion for completion, _ in done]))
+        except ChunkAlreadyCompleted:  # another runner's result stands; the others are recorded one by one
+            if len(done) == 1:
+                return []
+            return [one for each in done for one in self._submit([each])]
+        return done
 
     def _take_late(self) -> list[MapItem]:
         came: dict[int, tuple[Completion, Any]] = {}

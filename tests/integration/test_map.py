@@ -772,6 +772,26 @@ def test_what_was_kept_is_recorded_by_close(open_store: Opener, monkeypatch: pyt
     assert again.in_doubt_chunks() == []
 
 
+def test_a_result_whose_recording_is_interrupted_is_recorded_by_close(
+    open_store: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second Ctrl-C came when the chunk was done, and paid for."""
+    store = open_store()
+    original = writer_module.Writer.submit
+
+    def interrupted(self: Any, completions: Any) -> None:
+        monkeypatch.setattr(writer_module.Writer, "submit", original)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(writer_module.Writer, "submit", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        store.map(upper, CHUNKS, file_name="f")
+    store.close()
+    again = open_store().latest_job()
+    assert again is not None
+    assert (list(again.items()), again.in_doubt_chunks()) == ([(0, CHUNKS[0].upper())], [])
+
+
 def test_a_failure_that_cannot_be_recorded_loses_no_result(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     """A chunk failed and another one came back at the same moment, and the disk was full for the failure."""
     both = threading.Barrier(2)
