@@ -56,6 +56,8 @@ _TICK_SECONDS: Final = 0.2
 _PATIENCE: Final = 6
 """For so many times ``lock_timeout_seconds`` a loop waits: a result in hand is worth more than a single call is."""
 _MOST_OUT_OF_ORDER: Final = 256
+_MOST_BREAKS: Final = 10
+"""After so many broken pools without any result, no chunk is to blame."""
 _BREAK_SECONDS: Final = 5.0
 """For so long the rest of a pool that broke is waited for."""
 
@@ -170,6 +172,8 @@ class Loop:
         self._order = itertools.count()
         self._suspects: set[int] = set()
         """Chunks that were in a pool of processes when one of them died: tried again one at a time."""
+        self._breaks = 0
+        """How many pools broke since the last result."""
         self._out_of_order: list[tuple[int, MapItem]] = []
         self._error: BaseException | None = None
         self._paused = False
@@ -357,6 +361,7 @@ class Loop:
     def _record(self, done: list[tuple[Completion, Any]]) -> list[MapItem]:
         if not done:
             return []
+        self._breaks = 0
         try:
             done = self._submit(done)
         except BaseException:  # an interrupt, too: what is recorded twice stands once
@@ -450,6 +455,12 @@ class Loop:
 
     def _after_a_break(self, broken: list[_Flight]) -> None:
         """A worker process died, and took its pool along: who of those in it is to blame is found one at a time."""
+        self._breaks += 1
+        if self._breaks >= _MOST_BREAKS:
+            self._claims.let_go([flight.held for flight in broken])
+            reason = f"{_MOST_BREAKS} pools of processes broke, one after the other, without any result"
+            self._error, self._paused = self._error or WorkerDied(reason), True
+            return
         alone = len(broken) == 1
         for flight in broken:
             if alone:

@@ -195,6 +195,19 @@ def test_a_worker_that_dies_ends_the_loop_if_that_is_wished(store: CheckpointSto
     assert [record.chunk_index for record in job.failed_chunks()] == [1]
 
 
+def test_a_pool_that_never_works_is_not_the_chunks_fault(store: CheckpointStore) -> None:
+    """Its processes cannot even start: the job is paused, and says so, long before every chunk is failed."""
+    job = store.open_job("f", total_chunks=40)
+    with (
+        ProcessPoolExecutor(2, mp_context=get_context("spawn"), initializer=os._exit, initargs=(1,)) as pool,
+        pytest.raises(WorkerDied, match="without any result"),
+    ):
+        list(job.map(abs, executor=pool, on_error="record", wait=0))
+    assert job.status == "paused"
+    assert len(job.failed_chunks()) < 10
+    assert len(list(job.map(abs, on_error="record"))) > 30
+
+
 def test_dask_workers_that_die_are_found_out(
     store: CheckpointStore, make: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
