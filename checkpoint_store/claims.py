@@ -15,7 +15,7 @@ import time
 from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, TypeVar
-from weakref import WeakSet, WeakValueDictionary
+from weakref import WeakValueDictionary
 
 from checkpoint_store._db import attempts, queries
 from checkpoint_store._db.attempts import Claim
@@ -155,7 +155,7 @@ class Claims(ForkAware):
         """Whether this runner has the job for itself."""
         self._runner_id = 0
         self._seen_alive: dict[int, float] = {}
-        self._scopes: WeakSet[Scope] = WeakSet()
+        self._scopes: set[Scope] = set()
 
     def _write(self, work: Callable[[Connection], T]) -> T:
         try:
@@ -221,21 +221,18 @@ class Claims(ForkAware):
 
     def begin(self, scope: Scope) -> None:
         """A loop begins."""
-        with self._lock:
-            self._scopes.add(scope)
+        self._scopes.add(scope)
 
     def end(self, scope: Scope) -> None:
-        """A loop has ended."""
-        with self._lock:
-            self._scopes.discard(scope)
+        """A loop has ended; called by finalizers, too, which wait for no lock."""
+        self._scopes.discard(scope)
 
     def others_here(self, *, but_this_thread: bool) -> bool:
         """Whether another loop of this very runner is at work."""
         living = {thread.ident for thread in threading.enumerate()}
         if but_this_thread:
             living.discard(threading.get_ident())
-        with self._lock:
-            return any(scope.driven_by in living for scope in self._scopes)
+        return any(scope.driven_by in living for scope in list(self._scopes))
 
     def close(self) -> None:
         """End this runner. What is still in hand is in doubt."""

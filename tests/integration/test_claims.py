@@ -123,6 +123,30 @@ def test_what_is_thrown_away_during_a_write_is_free_after_it(
     assert next(other.pending()).index == 0
 
 
+@pytest.mark.timeout(60)
+def test_a_loop_that_is_thrown_away_during_a_write_waits_for_no_other_thread(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that claims at that moment waits for the write, and the write would wait for it."""
+    loops = [job.pending()]
+    next(loops[0]).complete("x")
+    other = threading.Thread(target=lambda: next(job.pending()).complete("y"))
+    original = Database._where
+
+    def where(self: Database) -> Any:
+        if loops and threading.current_thread() is threading.main_thread():
+            other.start()
+            time.sleep(0.3)
+            loops.pop()
+        return original(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Database, "_where", where)
+        job.complete(5, "z")
+    other.join()
+    assert list(job.items()) == [(0, "x"), (1, "y"), (5, "z")]
+
+
 def test_a_chunk_left_undone_is_yielded_by_the_next_loop(job: Job) -> None:
     """Also while the variable of the earlier loop still refers to it."""
     for chunk in job.pending():  # noqa: B007 - left at once
