@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import inspect
 import threading
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.attempt import attempting
 from checkpoint_store.claims import act_for
 from checkpoint_store.errors import InvalidArgumentError
+from checkpoint_store.executors import OwnExecutor
 from checkpoint_store.runner import Loop, MapItem, Options
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncGenerator, Callable, Iterator
 
     from checkpoint_store.attempt import Attempt
     from checkpoint_store.job import Job, PendingChunk
@@ -23,39 +25,65 @@ if TYPE_CHECKING:
 _END: Final = object()
 
 
-class _Tasks(Executor):
-    """Does the work as tasks of an event loop."""
-
-    local = can_cancel = True
+class _Tasks(OwnExecutor):
+    """Does the work as tasks of an event loop. What a task returns is in its future at once, and not lost any more."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._under_way: set[Future[Any]] = set()
+        self._under_way: dict[Future[Any], asyncio.Task[None]] = {}
         self.is_cut_short = False
 
     def submit(self, call: Callable[..., Any], /, *args: Any, **_: Any) -> Future[Any]:
-        fn, attempt, chunk = args
         del call  # it would not wait for what it gets
-        future = asyncio.run_coroutine_threadsafe(_awaited(fn, attempt, chunk), self._loop)
-        self._under_way.add(future)
-        future.add_done_callback(self._under_way.discard)
-        if self.is_cut_short:
-            future.cancel()
+        future: Future[Any] = Future()
+        self._loop.call_soon_threadsafe(self._begin, future, *args)
         return future
 
-    def cancel_all(self) -> None:
-        self.is_cut_short = True
-        for future in list(self._under_way):
+    def _begin(self, future: Future[Any], fn: Callable[[Any], Any], attempt: Attempt, chunk: Any) -> None:
+        task = self._loop.create_task(_work(future, fn, attempt, chunk))
+        self._under_way[future] = task
+        task.add_done_callback(lambda _: self._over(future))
+        if self.is_cut_short:
+            task.cancel()
+
+    def _over(self, future: Future[Any]) -> None:
+        del self._under_way[future]
+        if not future.done():
             future.cancel()
+            future.set_running_or_notify_cancel()
+
+    def give_up(self, future: Future[Any]) -> None:
+        """Cancel this work; should it come to something all the same, that is there."""
+        self._loop.call_soon_threadsafe(self._cancel, future)
+
+    def _cancel(self, future: Future[Any]) -> None:
+        if future in self._under_way:
+            self._under_way[future].cancel()
+
+    def cancel_all(self) -> None:
+        """Cancel all work, and what is yet to begin."""
+        self.is_cut_short = True
+        for task in self._under_way.values():
+            task.cancel()
 
 
-async def _awaited(fn: Callable[[Any], Any], attempt: Attempt, chunk: Any) -> Any:
-    with attempting(attempt):
-        result = fn(chunk)
-        return await result if inspect.isawaitable(result) else result
+async def _work(future: Future[Any], fn: Callable[[Any], Any], attempt: Attempt, chunk: Any) -> None:
+    try:
+        with attempting(attempt):
+            result = fn(chunk)
+            if inspect.isawaitable(result):
+                result = await result
+    except asyncio.CancelledError:
+        raise
+    except BaseException as error:
+        future.set_exception(error)
+        if not isinstance(error, Exception):
+            raise
+    else:
+        future.set_result(result)
 
 
-async def amap(job: Job, fn: Callable[[Any], Any], options: dict[str, Any], limit: int) -> AsyncIterator[MapItem]:
+def amap(job: Job, fn: Callable[[Any], Any], options: dict[str, Any], limit: int) -> AsyncGenerator[MapItem, None]:
     """Yield what is completed; see :meth:`Job.amap`."""
     for name in ("executor", "workers"):
         if name in options:
@@ -73,21 +101,20 @@ async def amap(job: Job, fn: Callable[[Any], Any], options: dict[str, Any], limi
         yield from made[0].run()
 
     def cut_short() -> None:
-        tasks.cancel_all()
-        for loop in made:
+        tasks.is_cut_short = True
+        for loop in made:  # before it sees what is cancelled
             loop.stop()
+        tasks.cancel_all()
 
-    async for item in _stepped(steps(), cut_short):
-        yield item
+    return _stepped(steps(), cut_short)
 
 
-async def apending(job: Job, options: dict[str, Any]) -> AsyncIterator[PendingChunk]:
+def apending(job: Job, options: dict[str, Any]) -> AsyncGenerator[PendingChunk, None]:
     """Yield the chunks that are left; see :meth:`Job.apending`."""
-    async for chunk in _stepped(job.pending(**options), lambda: None):
-        yield chunk
+    return _stepped(job.pending(**options), lambda: None)
 
 
-async def _stepped(steps: Iterator[Any], cut_short: Callable[[], None]) -> AsyncIterator[Any]:
+async def _stepped(steps: Iterator[Any], cut_short: Callable[[], None]) -> AsyncGenerator[Any, None]:
     """Yield what a generator yields, which runs in a thread of its own; it is closed there, whatever happens."""
     loop = asyncio.get_running_loop()
     thread = ThreadPoolExecutor(
@@ -106,7 +133,9 @@ async def _stepped(steps: Iterator[Any], cut_short: Callable[[], None]) -> Async
     finally:
         if step is not None:
             cut_short()
-        await _undisturbed(loop.run_in_executor(thread, _close, steps), step)
+            await _undisturbed(step)
+            step = None  # a chunk that was not handed out is free again, and not in doubt
+        await _undisturbed(loop.run_in_executor(thread, _close, steps))
         thread.shutdown(wait=False)
 
 
@@ -114,11 +143,21 @@ def _close(steps: Any) -> None:
     steps.close()
 
 
-async def _undisturbed(*futures: asyncio.Future[Any] | None) -> None:
-    """Wait for all of them, also where this task is cancelled (again) meanwhile."""
-    for future in futures:
-        while future is not None and not future.done():
-            with suppress(asyncio.CancelledError, Exception):
-                await asyncio.shield(future)
-        if future is not None and not future.cancelled():
-            future.exception()
+async def acomplete(job: Job, index: int, result: object, *, replace: bool) -> None:
+    """Record a result; see :meth:`Job.acomplete`."""
+    record = partial(job.complete, index, result, replace=replace)
+    recorded = asyncio.get_running_loop().run_in_executor(None, record)
+    try:
+        await asyncio.shield(recorded)
+    except asyncio.CancelledError:
+        await _undisturbed(recorded)
+        raise
+
+
+async def _undisturbed(future: asyncio.Future[Any]) -> None:
+    """Wait for it, also where this task is cancelled (again) meanwhile."""
+    while not future.done():
+        with suppress(asyncio.CancelledError, Exception):
+            await asyncio.shield(future)
+    if not future.cancelled():
+        future.exception()

@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 import socket
 import sqlite3
+import sys
 import threading
 import time
 from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, TypeVar
-from weakref import WeakSet, WeakValueDictionary
+from weakref import WeakValueDictionary
 
 from checkpoint_store._db import attempts, queries
 from checkpoint_store._db.attempts import Claim
@@ -22,7 +23,7 @@ from checkpoint_store._db.driver import driver_error, driver_of
 from checkpoint_store._db.failures import code_of
 from checkpoint_store.errors import CheckpointStoreError, ChunkAlreadyCompleted, JobBusy, JobNotFound, StoreDamaged
 from checkpoint_store.forks import ForkAware, watch
-from checkpoint_store.locks import LastWords, SignOfLife, last_words, signs_of_life
+from checkpoint_store.locks import LastWords, SignOfLife, last_words, overheard, signs_of_life
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -114,7 +115,24 @@ class Hold:
 
     def __del__(self) -> None:
         with suppress(Exception):
-            self._claims.let_go([self._held])
+            if self._claims.held(self._held.index) is not self._held:
+                return
+            if _runs_event_loop():  # which waits neither for the disk nor for another process
+                threading.Thread(target=self._claims.let_go, args=([self._held],), daemon=True).start()
+            else:
+                self._claims.let_go([self._held])
+
+
+def _runs_event_loop() -> bool:
+    """Whether this thread does."""
+    asyncio = sys.modules.get("asyncio")
+    if asyncio is None:
+        return False
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 class Claims(ForkAware):
@@ -133,9 +151,11 @@ class Claims(ForkAware):
         self._held: dict[int, Held] = {}
         self._dropped: deque[Held] = deque()
         self._sign: SignOfLife | None = None
+        self.is_exclusive = False
+        """Whether this runner has the job for itself."""
         self._runner_id = 0
         self._seen_alive: dict[int, float] = {}
-        self._scopes: WeakSet[Scope] = WeakSet()
+        self._scopes: set[Scope] = set()
 
     def _write(self, work: Callable[[Connection], T]) -> T:
         try:
@@ -164,58 +184,55 @@ class Claims(ForkAware):
                 except BaseException:
                     sign.end()
                     raise
-                self._sign = sign
+                self._sign, self.is_exclusive = sign, exclusive
                 _in_this_process[str(self._database.path), self._runner_id] = self
             elif exclusive:
                 self._write(self._make_exclusive)
+                self.is_exclusive = True
             return self._runner_id
 
     def _register(self, connection: Connection, lock_file: str, *, exclusive: bool) -> int:
-        self._refuse_if_busy(connection, exclusive=exclusive)
+        self.refuse_if_busy(connection, exclusive=exclusive)
         return attempts.add_runner(
             connection, self.job_id, lock_file, socket.gethostname(), os.getpid(), exclusive=exclusive
         )
 
     def _make_exclusive(self, connection: Connection) -> None:
-        self._refuse_if_busy(connection, exclusive=True)
+        self.refuse_if_busy(connection, exclusive=True)
         attempts.make_exclusive(connection, self._runner_id)
 
-    def _refuse_if_busy(self, connection: Connection, *, exclusive: bool) -> None:
+    def refuse_if_busy(self, connection: Connection, *, exclusive: bool) -> None:
+        """Raise :class:`JobBusy` as :meth:`start` does. Nothing is changed, so that the transaction may be undone."""
         for other in self._others(connection):
-            if exclusive or other.exclusive:
+            alone = exclusive or other.exclusive
+            if alone and overheard(self._database.path.with_name(other.lock_file)) is None:
                 raise JobBusy(self.job_id, other.pid, other.host, other.started_at)
 
     def _others(self, connection: Connection) -> list[attempts.Runner]:
-        """Return the other runners that are alive, and record the end of those that are not."""
-        alive = []
-        for runner in attempts.runners_at_work(connection, self.job_id):
-            if runner.runner_id == self._runner_id and self._sign is not None:
-                continue
-            if not _has_ended(connection, self._database.path, runner.runner_id, runner.lock_file):
-                alive.append(runner)
-        return alive
+        """Return the other runners that have not ended, as far as the store knows."""
+        own = self._runner_id if self._sign is not None else None
+        return [one for one in attempts.runners_at_work(connection, self.job_id) if one.runner_id != own]
 
-    def others_at_work(self) -> bool:
-        """Whether another runner is at work on this job now."""
-        return bool(self._write(self._others))
+    def others_at_work(self, connection: Connection) -> bool:
+        """Whether another runner is at work on this job now; the end of those that are not is recorded."""
+        path = self._database.path
+        ended = [_has_ended(connection, path, one.runner_id, one.lock_file) for one in self._others(connection)]
+        return not all(ended)
 
     def begin(self, scope: Scope) -> None:
         """A loop begins."""
-        with self._lock:
-            self._scopes.add(scope)
+        self._scopes.add(scope)
 
     def end(self, scope: Scope) -> None:
-        """A loop has ended."""
-        with self._lock:
-            self._scopes.discard(scope)
+        """A loop has ended; called by finalizers, too, which wait for no lock."""
+        self._scopes.discard(scope)
 
     def others_here(self, *, but_this_thread: bool) -> bool:
         """Whether another loop of this very runner is at work."""
         living = {thread.ident for thread in threading.enumerate()}
         if but_this_thread:
             living.discard(threading.get_ident())
-        with self._lock:
-            return any(scope.driven_by in living for scope in self._scopes)
+        return any(scope.driven_by in living for scope in list(self._scopes))
 
     def close(self) -> None:
         """End this runner. What is still in hand is in doubt."""
@@ -227,7 +244,7 @@ class Claims(ForkAware):
                 with suppress(CheckpointStoreError):  # the kernel says it too
                     self._write(lambda connection: self._leave(connection, runner_id))
             finally:
-                self._sign = None
+                self._sign, self.is_exclusive = None, False
                 _in_this_process.pop((str(self._database.path), runner_id), None)
                 self._held.clear()
                 sign.end()

@@ -223,10 +223,25 @@ class WorkerDied(CheckpointStoreError):  # noqa: N818 - reads like its neighbour
 
 
 class WorkFailed(CheckpointStoreError):  # noqa: N818 - reads like its neighbours
-    """An exception from another process that could not be brought over as it was. ``kind`` is its type's name."""
+    """An exception from another process that could not be brought over as it was.
 
-    def __init__(self, kind: str, text: str, trace: str = "") -> None:
-        self.kind, self.text, self.trace = kind, text, trace
+    ``kind`` is its type's name, ``kinds`` are the full names of that type and its bases; ``status_code``, ``code`` and
+    ``retry_after`` are what it said of a service's answer.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        text: str,
+        trace: str = "",
+        *,
+        kinds: Sequence[str] = (),
+        status_code: int | None = None,
+        code: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        self.kind, self.text, self.trace, self.kinds = kind, text, trace, tuple(kinds)
+        self.status_code, self.code, self.retry_after = status_code, code, retry_after
         super().__init__(f"{kind}: {text}")
 
 

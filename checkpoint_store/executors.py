@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store import codec, stopping
 from checkpoint_store.attempt import attempting
-from checkpoint_store.errors import WorkFailed
+from checkpoint_store.retrying import as_work_failed
 from checkpoint_store.work import text_of
 
 if TYPE_CHECKING:
@@ -27,7 +27,14 @@ if TYPE_CHECKING:
 _PARENT_SECONDS: Final = 0.5
 
 
-class Inline(Executor):
+class OwnExecutor(Executor):
+    """One of our own: its work shares this process's memory, and work that takes too long keeps no place in it."""
+
+    def give_up(self, future: Future[Any]) -> None:
+        """This work takes too long: end it, or let other work have its place."""
+
+
+class Inline(OwnExecutor):
     """Does the work at once, in the thread that asks."""
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
@@ -40,7 +47,7 @@ class Inline(Executor):
         return future
 
 
-class Threads(Executor):
+class Threads(OwnExecutor):
     """Threads that a program can leave behind: one that hangs neither keeps it from ending, nor keeps a place."""
 
     def __init__(self, workers: int) -> None:
@@ -52,15 +59,15 @@ class Threads(Executor):
     def submit(self, fn: Callable[..., Any], /, *args: Any, **_: Any) -> Future[Any]:
         """Do the work in a thread."""
         future: Future[Any] = Future()
-        self._tasks.put((future, fn, args))
         if not self._idle.acquire(blocking=False) and self._missing:
+            threading.Thread(target=self._work, name="checkpoint-store map", daemon=True).start()
             self._missing -= 1
             self._started += 1
-            threading.Thread(target=self._work, name="checkpoint-store map", daemon=True).start()
+        self._tasks.put((future, fn, args))
         return future
 
-    def give_up_on_one(self) -> None:
-        """One thread hangs: let another take its place."""
+    def give_up(self, future: Future[Any]) -> None:  # noqa: ARG002 - whichever thread it is that hangs
+        """Let another thread take the place of the one that hangs."""
         self._missing += 1
 
     def _work(self) -> None:
@@ -109,7 +116,7 @@ def call_elsewhere(fn: Callable[[Any], Any], attempt: Attempt, chunk: Any) -> Pa
     except Exception as error:
         if _can_be_sent(error):
             raise
-        raise WorkFailed(type(error).__qualname__, text_of(error), traceback.format_exc()) from None
+        raise as_work_failed(error, text_of(error), traceback.format_exc()) from None
 
 
 def _can_be_sent(error: Exception) -> bool:
@@ -180,7 +187,7 @@ def _watch_parent(pid: int, sentinel: int | None) -> None:
 
 def is_local(executor: Executor) -> bool:
     """Whether an executor's work shares this process's memory."""
-    return isinstance(executor, Inline | Threads | ThreadPoolExecutor) or getattr(executor, "local", False)
+    return isinstance(executor, OwnExecutor | ThreadPoolExecutor)
 
 
 def never_began(executor: Executor, future: Future[Any]) -> bool:
@@ -188,15 +195,15 @@ def never_began(executor: Executor, future: Future[Any]) -> bool:
     return type(executor).__module__.startswith("concurrent.futures") and future.cancel()
 
 
-def ended(executor: Executor, future: Future[Any]) -> bool:
-    """Return whether work could be ended in the middle; only what runs in an event loop can."""
-    return getattr(executor, "can_cancel", False) and future.cancel()
+def has_places(executor: Any) -> bool:
+    """Whether an executor says how many pieces of work it does at the same time, as the standard library's do."""
+    size = getattr(executor, "_max_workers", None)
+    return isinstance(size, int) and size > 0
 
 
 def size_of(executor: Any) -> int:
     """Return how many pieces of work an executor does at the same time, as far as it says."""
-    size = getattr(executor, "_max_workers", None)
-    return size if isinstance(size, int) and size > 0 else os.cpu_count() or 1
+    return executor._max_workers if has_places(executor) else os.cpu_count() or 1  # noqa: SLF001
 
 
 def renewed(executor: Executor) -> Executor | None:

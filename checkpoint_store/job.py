@@ -28,7 +28,7 @@ from checkpoint_store.work import Work, describe
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+    from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
     from pathlib import Path
     from types import TracebackType
     from typing import Unpack
@@ -343,7 +343,7 @@ class Job:
 
     def amap(
         self, fn: Callable[[Any], Any], *, limit: int = 8, **options: Unpack[LoopOptions]
-    ) -> AsyncIterator[MapItem]:
+    ) -> AsyncGenerator[MapItem, None]:
         """:meth:`map` for asyncio: ``fn`` is a coroutine function, of which up to ``limit`` are awaited at a time.
 
         The event loop never waits for the disk. Cancelled, it cancels what is under way, and all that came back before
@@ -353,17 +353,17 @@ class Job:
 
         return amap(self, fn, dict(options), limit)
 
-    def apending(self, *, max_attempts: int | None = None, wait: bool = False) -> AsyncIterator[PendingChunk]:
+    def apending(self, *, max_attempts: int | None = None, wait: bool = False) -> AsyncGenerator[PendingChunk, None]:
         """:meth:`pending` for asyncio; the event loop never waits for the disk."""
         from checkpoint_store.aio import apending  # noqa: PLC0415 - see map()
 
         return apending(self, {"max_attempts": max_attempts, "wait": wait})
 
     async def acomplete(self, index: int, result: object, *, replace: bool = False) -> None:
-        """:meth:`complete` for asyncio. Cancelled meanwhile, the result is recorded all the same, or not at all."""
-        import asyncio  # noqa: PLC0415 - see map()
+        """:meth:`complete` for asyncio. Cancelled meanwhile, it ends so once the result is recorded all the same."""
+        from checkpoint_store.aio import acomplete  # noqa: PLC0415 - see map()
 
-        await asyncio.to_thread(self.complete, index, result, replace=replace)
+        await acomplete(self, index, result, replace=replace)
 
     def take_up(self) -> None:
         """Make the job ``running`` where chunks are left, as a loop begins."""
@@ -501,12 +501,13 @@ class Job:
         claims = self.work.claims
         if claims.others_here(but_this_thread=with_this_thread):
             return
-        claims.close()
-        if claims.others_at_work():
-            return
+        if with_this_thread or not claims.is_exclusive:
+            claims.close()
         message = None if error is None else describe(error)
 
         def work(connection: Connection) -> None:
+            if claims.others_at_work(connection):
+                return
             if not queries.finish_if_done(connection, self.job_id):
                 values = {"status": status.value, "error_message": message, "updated_at": now()}
                 queries.update_job(connection, self.job_id, self._database.path, **values)

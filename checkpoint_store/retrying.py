@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from email.utils import parsedate_to_datetime
+from pickle import PicklingError
 from typing import Any, Final
 
 from checkpoint_store.errors import (
@@ -29,6 +30,7 @@ _MISTAKES: Final = (
     MemoryError,
     NameError,
     NotImplementedError,
+    PicklingError,
     RecursionError,
     SyntaxError,
     TypeError,
@@ -62,19 +64,43 @@ def matcher(
             types = (errors,)
     if not all(isinstance(one, type) and issubclass(one, BaseException) for one in types):
         raise InvalidArgumentError(name, errors, "is neither exception types nor a function of an exception")
-    return lambda error: isinstance(error, types)
+    return lambda error: _is_one_of(error, types)
+
+
+def _is_one_of(error: BaseException, types: tuple[type[BaseException], ...]) -> bool:
+    """Whether an exception is of these types, also where it could not be brought here as it was."""
+    kinds = error.kinds if isinstance(error, WorkFailed) else ()
+    return isinstance(error, types) or any(_name(one) in kinds for one in types)
+
+
+def _name(kind: type) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def as_work_failed(error: BaseException, text: str, trace: str) -> WorkFailed:
+    """Return what can be told elsewhere of an exception that cannot be sent: all that is asked of it here."""
+    code = getattr(error, "code", None)
+    return WorkFailed(
+        type(error).__qualname__,
+        text,
+        trace,
+        kinds=[_name(kind) for kind in type(error).__mro__],
+        status_code=status_of(error),
+        code=code if isinstance(code, str) else None,
+        retry_after=retry_after(error),
+    )
 
 
 def is_transient(error: BaseException) -> bool:
     """Whether another try may go better: the default of ``retry_on``."""
     if isinstance(error, WorkerDied):
         return True
-    if isinstance(error, WorkFailed):
-        return error.kind not in {mistake.__name__ for mistake in _MISTAKES}
     status = status_of(error)
     if status is not None and status >= _CLIENT_ERRORS:
         return status in _RETRIED_STATUS or status >= _SERVER_ERRORS
-    return isinstance(error, Exception) and not isinstance(error, (CheckpointStoreError, *_MISTAKES))
+    if _is_one_of(error, _MISTAKES) or not isinstance(error, Exception):
+        return False
+    return isinstance(error, WorkFailed) or not isinstance(error, CheckpointStoreError)
 
 
 def is_hopeless(error: BaseException) -> bool:

@@ -56,6 +56,8 @@ _TICK_SECONDS: Final = 0.2
 _PATIENCE: Final = 6
 """For so many times ``lock_timeout_seconds`` a loop waits: a result in hand is worth more than a single call is."""
 _MOST_OUT_OF_ORDER: Final = 256
+_MOST_BREAKS: Final = 10
+"""After so many broken pools without any result, no chunk is to blame."""
 _BREAK_SECONDS: Final = 5.0
 """For so long the rest of a pool that broke is waited for."""
 
@@ -151,6 +153,9 @@ class Loop:
         self._own = options.executor is None
         self._executor = options.executor or self._make_executor()
         self._limit = options.workers or (1 if self._own else executors.size_of(self._executor))
+        if options.timeout_seconds is not None and executors.has_places(self._executor):
+            # What waits for a place in the executor is not being worked on: no time is to pass for it.
+            self._limit = min(self._limit, executors.size_of(self._executor))
         self._local = executors.is_local(self._executor)
         self._retry_on = matcher("retry_on", options.retry_on, is_transient)
         self._stop_on = matcher("stop_on", options.stop_on, is_hopeless)
@@ -158,6 +163,8 @@ class Loop:
         self._flying: dict[Future[Any], _Flight] = {}
         self._late: dict[Future[Any], int] = {}
         """Work that took longer than it may: should a result come all the same, it is paid for."""
+        self._came_late: set[int] = set()
+        """Chunks that such a result completed: the next try at one may be under way, and is not yielded again."""
         self._again: list[tuple[float, int, Held]] = []
         """Chunks to try again, the one that is due first on top."""
         self._ready: deque[Held] = deque()
@@ -165,6 +172,8 @@ class Loop:
         self._order = itertools.count()
         self._suspects: set[int] = set()
         """Chunks that were in a pool of processes when one of them died: tried again one at a time."""
+        self._breaks = 0
+        """How many pools broke since the last result."""
         self._out_of_order: list[tuple[int, MapItem]] = []
         self._error: BaseException | None = None
         self._paused = False
@@ -188,6 +197,7 @@ class Loop:
         """Yield what is completed, and end the job as it comes; see :meth:`Job.map`."""
         if self._options.progress:
             self._bar = LiveBar(self._job)
+        self._claims.start()  # first: whoever leaves the job sees this runner, or has left it before
         self._job.take_up()
         self._scope = Scope(self._claims, self._job.total_chunks, max_attempts=self._options.max_attempts)
         ended = False
@@ -250,8 +260,6 @@ class Loop:
     def _room(self) -> int:
         if self._suspects:
             return 1
-        if self._options.ordered and len(self._out_of_order) >= _MOST_OUT_OF_ORDER + self._limit:
-            return 0
         if self._spent is not None and self._options.max_cost is not None and self._spent.is_unknown:
             return 1  # the first one says what a chunk costs
         return self._free_places()
@@ -261,7 +269,7 @@ class Loop:
             return heapq.heappop(self._again)[2]
         if self._suspects:
             return None
-        if not self._ready:
+        if not self._ready and len(self._out_of_order) < _MOST_OUT_OF_ORDER:
             self._ready.extend(self._patiently(lambda: self._scope.take(self._scope.batch())))
         return self._ready.popleft() if self._ready else None
 
@@ -306,8 +314,7 @@ class Loop:
         items = self._take_late()
         items += self._settle(self._landed())
         self._time_out()
-        if items:
-            self._bar.show(None if self._spent is None else self._spent.total)
+        self._bar.show(None if self._spent is None else self._spent.known_total)
         return items
 
     def _settle(self, landed: list[tuple[Future[Any], _Flight]]) -> list[MapItem]:
@@ -328,10 +335,10 @@ class Loop:
         for flight, problem in failed:
             if isinstance(problem, BrokenExecutor):
                 broken.append(flight)
-            elif isinstance(problem, Exception) and not isinstance(problem, CancelledError):
-                self._fail(flight, problem)
-            else:
+            elif not isinstance(problem, Exception) or (self._paused and isinstance(problem, CancelledError)):
                 self._claims.let_go([flight.held])
+            else:
+                self._fail(flight, problem)
         for _, problem in failed:
             if not isinstance(problem, Exception):  # it asks to end at once
                 raise problem
@@ -354,37 +361,41 @@ class Loop:
     def _record(self, done: list[tuple[Completion, Any]]) -> list[MapItem]:
         if not done:
             return []
-        completions = [completion for completion, _ in done]
+        self._breaks = 0
         try:
-            self._patiently(lambda: self._job.work.submit(completions))
-        except ChunkAlreadyCompleted:  # another runner's result stands; the others are recorded one by one
-            kept = []
-            for completion, result in done:
-                with suppress(ChunkAlreadyCompleted):
-                    self._patiently(lambda one=completion: self._job.work.submit([one]))  # type: ignore[misc]
-                    kept.append((completion, result))
-            done = kept
-        except CheckpointStoreError:
-            self._job.work.keep_for_later(completions)
+            done = self._submit(done)
+        except BaseException:  # an interrupt, too: what is recorded twice stands once
+            self._job.work.keep_for_later([completion for completion, _ in done])
             raise
         if self._spent is not None:
             self._spent.look()
-        return [MapItem(completion.chunk_index, result) for completion, result in done]
+        items = [MapItem(completion.chunk_index, result) for completion, result in done]
+        return [item for item in items if item.index not in self._came_late]
+
+    def _submit(self, done: list[tuple[Completion, Any]]) -> list[tuple[Completion, Any]]:
+        """Record results, and return those that stand."""
+        try:
+            self._patiently(lambda: self._job.work.submit([completion for completion, _ in done]))
+        except ChunkAlreadyCompleted:  # another runner's result stands; the others are recorded one by one
+            if len(done) == 1:
+                return []
+            return [one for each in done for one in self._submit([each])]
+        return done
 
     def _take_late(self) -> list[MapItem]:
-        done = []
+        came: dict[int, tuple[Completion, Any]] = {}
         for future in [future for future in self._late if future.done()]:
             index = self._late.pop(future)
             if future.cancelled() or future.exception() is not None:
                 continue
             with suppress(InvalidResultError):
-                done.append(self._completion(index, future.result()))
-        items = self._record(done)
-        came = {completion.chunk_index for completion, _ in done}
+                came.setdefault(index, self._completion(index, future.result()))
+        items = self._record(list(came.values()))
         if came:  # what waits for its next try needs none
             self._again = [entry for entry in self._again if entry[2].index not in came]
             heapq.heapify(self._again)
-            self._suspects -= came
+            self._suspects -= came.keys()
+            self._came_late |= came.keys()
         return items
 
     # -- failures
@@ -431,20 +442,25 @@ class Loop:
             if executors.never_began(self._executor, future):  # others, which hang, have its place
                 heapq.heappush(self._again, (moment, next(self._order), flight.held))
                 continue
-            if not executors.ended(self._executor, future):
-                self._late[future] = flight.held.index
-            if isinstance(self._executor, executors.Threads):
-                self._executor.give_up_on_one()
+            self._late[future] = flight.held.index
+            if isinstance(self._executor, executors.OwnExecutor):
+                self._executor.give_up(future)
             self._fail(flight, TimeoutError(f"it took longer than {self._options.timeout_seconds:g} s"))
         if self._free_places() < 1 and self._error is None:
             self._error = TimeoutError(f"all {self._limit} places of the executor are taken by work that hangs")
 
     def _free_places(self) -> int:
-        """Return how many places there are without those of work that hangs: threads of our own are replaced."""
-        return self._limit - (0 if isinstance(self._executor, executors.Threads) else len(self._late))
+        """Return how many places there are without those of work that hangs."""
+        return self._limit - (0 if isinstance(self._executor, executors.OwnExecutor) else len(self._late))
 
     def _after_a_break(self, broken: list[_Flight]) -> None:
         """A worker process died, and took its pool along: who of those in it is to blame is found one at a time."""
+        self._breaks += 1
+        if self._breaks >= _MOST_BREAKS:
+            self._claims.let_go([flight.held for flight in broken])
+            reason = f"{_MOST_BREAKS} pools of processes broke, one after the other, without any result"
+            self._error, self._paused = self._error or WorkerDied(reason), True
+            return
         alone = len(broken) == 1
         for flight in broken:
             if alone:
@@ -545,12 +561,7 @@ class Loop:
             job.leave(JobStatus.PAUSED if self._paused else JobStatus.FAILED, error)
             raise error
         left = job.progress().remaining_chunks
-        if self._paused and left:
-            job.leave(JobStatus.PAUSED)
-            if self._options.on_pause == "raise":
-                raise JobPaused(job.job_id, left)
-            return
-        failed = job.failed_chunks() if left else []
+        failed = job.failed_chunks() if left and not self._paused else []
         if failed:
             first = failed[0]
             example = f"chunk {first.chunk_index}: {first.error or 'its process died'}"
@@ -560,6 +571,8 @@ class Loop:
                 raise problem
             return
         job.leave(JobStatus.PAUSED)
+        if left and self._options.on_pause == "raise":
+            raise JobPaused(job.job_id, left)
 
 
 def _error_of(future: Future[Any]) -> BaseException | None:
@@ -583,6 +596,11 @@ class _Spending:
         self._results += results
         self._priced += priced
         self.total += cost
+
+    @property
+    def known_total(self) -> float | None:
+        """None where no result has a cost."""
+        return self.total if self._priced else None
 
     @property
     def mean(self) -> float:

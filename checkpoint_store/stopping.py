@@ -14,51 +14,71 @@ if TYPE_CHECKING:
 
 
 _CAN_MASK: Final = hasattr(signal, "pthread_sigmask")
+_USUAL: Final = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
 _entered: Final[list[Interrupts]] = []
+"""The loops of this process; one signal is for all of them."""
+_before: Final[dict[signal.Signals, Any]] = {}
+"""The handlers in whose place ours are."""
 
 
 class Interrupts:
-    """While entered in the main thread, SIGINT and SIGTERM set ``requested``; a second SIGINT is a KeyboardInterrupt.
+    """While entered, SIGINT and SIGTERM set ``requested``; a second SIGINT is a KeyboardInterrupt.
 
-    In any other thread, and where the program has a handler of its own for a signal, nothing is changed.
+    Where no loop was entered in the main thread, and where the program has a handler of its own for a signal, nothing
+    is changed.
     """
 
     def __init__(self) -> None:
         self.requested = False
-        self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
-        if threading.current_thread() is threading.main_thread():
-            for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_DFL)):
-                if signal.getsignal(number) is usual:
-                    self._before[number] = signal.signal(number, self._on_signal)
+        self.requested = _was_requested()
         _entered.append(self)
+        if _in_main_thread():
+            for number, usual in _USUAL.items():
+                if signal.getsignal(number) is usual:
+                    _before[number] = signal.signal(number, _on_signal)
         return self
 
     def __exit__(self, *_: object) -> None:
-        if threading.current_thread() is threading.main_thread():  # a generator may be closed in another one
-            for number, handler in self._before.items():
-                signal.signal(number, handler)
-            self._before.clear()
         _entered.remove(self)
+        # A generator may be closed in another thread, which must not do this: then the next signal does.
+        if not _entered and _in_main_thread():
+            _give_back(*_before)
 
-    def in_child(self) -> None:
-        """In a forked child, which SIGTERM has to end: whoever started it may wait for that."""
-        if signal.SIGTERM in self._before:
-            signal.signal(signal.SIGTERM, self._before.pop(signal.SIGTERM))
 
-    def _on_signal(self, number: int, _: FrameType | None) -> None:
-        if self.requested and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        self.requested = True
+def _on_signal(number: int, _: FrameType | None) -> None:
+    if not _entered:
+        _give_back(*_before)
+        signal.raise_signal(number)
+    elif number == signal.SIGINT and _was_requested():
+        raise KeyboardInterrupt
+    else:
+        for one in _entered:
+            one.requested = True
+
+
+def _was_requested() -> bool:
+    return any(one.requested for one in _entered)
+
+
+def _in_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
+
+
+def _give_back(*numbers: signal.Signals) -> None:
+    for number in numbers:
+        before = _before.pop(number, None)
+        if before is not None and signal.getsignal(number) is _on_signal:
+            signal.signal(number, before)
 
 
 def heed_second_interrupt_only() -> None:
     """In a worker process: a terminal's first Ctrl-C goes to it, too, and the chunk in hand is to be finished."""
-    if threading.current_thread() is threading.main_thread():
-        usual = signal.default_int_handler
-        if signal.getsignal(signal.SIGINT) is usual:
-            signal.signal(signal.SIGINT, Interrupts()._on_signal)  # noqa: SLF001 - its own
+    if _in_main_thread():
+        if signal.getsignal(signal.SIGINT) in (_USUAL[signal.SIGINT], _on_signal):
+            _entered[:] = [Interrupts()]
+            signal.signal(signal.SIGINT, _on_signal)
         if _CAN_MASK:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
 
@@ -78,8 +98,8 @@ def interrupts_held_back() -> Iterator[None]:
 
 
 def _in_child() -> None:
-    for interrupts in _entered:
-        interrupts.in_child()
+    """SIGTERM has to end a forked child: whoever started it may wait for that."""
+    _give_back(signal.SIGTERM)
 
 
 if hasattr(os, "register_at_fork"):

@@ -206,7 +206,14 @@ class CheckpointStore:
             on_change=on_change,
             fresh=fresh,
         )
-        record = self._open.write(lambda connection: planning.open_job(connection, wish, self.path))
+
+        def work(connection: Connection) -> JobRecord:
+            found = planning.open_job(connection, wish, self.path)
+            if exclusive:
+                self._room.claims_of(found.job_id).refuse_if_busy(connection, exclusive=True)
+            return found
+
+        record = self._open.write(work)
         if exclusive:
             self._room.claims_of(record.job_id).start(exclusive=True)
         self._room.job_changed(record.job_id)

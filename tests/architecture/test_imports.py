@@ -45,11 +45,11 @@ MAY_IMPORT = {
     "export": LEAF | {"_db", "statefiles"},
     "claims": LEAF | {"_db"},
     "work": LEAF | {"_db", "claims"},
-    "executors": LEAF | {"work"},
+    "executors": LEAF | {"retrying", "work"},
     "retrying": LEAF,
     "bar": LEAF,
     "runner": LEAF | {"bar", "claims", "executors", "retrying", "work"},
-    "aio": LEAF | {"claims", "runner"},
+    "aio": LEAF | {"claims", "executors", "runner"},
     # The loop is handed a job, and knows of none: so the job can offer it.
     "job": LEAF | {"_db", "arguments", "export", "statefiles", "claims", "work", "runner", "aio"},
     "store": LEAF | {"_db", "export", "statefiles", "arguments", "claims", "job", "work"},

@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from checkpoint_store import current_attempt
@@ -53,5 +54,31 @@ def slow(text: str) -> str:
 
 
 def hangs_on_b(text: str) -> str:
+    Path(f"begun-{text}").touch()
     time.sleep(3600 if text == "b" else 0)
     return text
+
+
+class AnswerError(ConnectionError):
+    """As those of openai: a status and headers, and arguments by name, so that it cannot be sent."""
+
+    def __init__(self, *, status: int, **headers: str) -> None:
+        super().__init__(f"HTTP {status}")
+        self.status_code = status
+        self.response = SimpleNamespace(headers={name.replace("_", "-"): value for name, value in headers.items()})
+
+
+def bad_key(text: str) -> str:
+    raise AnswerError(status=401)
+
+
+def bad_request_on_b(text: str) -> str:
+    if text == "b":
+        raise AnswerError(status=400)
+    return text
+
+
+def limited(text: str) -> float:
+    if current_attempt().number == 1:
+        raise AnswerError(status=429, retry_after="0.7")
+    return time.time()

@@ -123,6 +123,30 @@ def test_what_is_thrown_away_during_a_write_is_free_after_it(
     assert next(other.pending()).index == 0
 
 
+@pytest.mark.timeout(60)
+def test_a_loop_that_is_thrown_away_during_a_write_waits_for_no_other_thread(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that claims at that moment waits for the write, and the write would wait for it."""
+    loops = [job.pending()]
+    next(loops[0]).complete("x")
+    other = threading.Thread(target=lambda: next(job.pending()).complete("y"))
+    original = Database._where
+
+    def where(self: Database) -> Any:
+        if loops and threading.current_thread() is threading.main_thread():
+            other.start()
+            time.sleep(0.3)
+            loops.pop()
+        return original(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Database, "_where", where)
+        job.complete(5, "z")
+    other.join()
+    assert list(job.items()) == [(0, "x"), (1, "y"), (5, "z")]
+
+
 def test_a_chunk_left_undone_is_yielded_by_the_next_loop(job: Job) -> None:
     """Also while the variable of the earlier loop still refers to it."""
     for chunk in job.pending():  # noqa: B007 - left at once
@@ -322,6 +346,37 @@ sys.stdin.readline()
     process.wait()
     store.open_job("talk.srt", total_chunks=TOTAL, exclusive=True)
     assert next(job.pending()).index == 0
+
+
+def test_exclusive_lasts_to_the_end_of_the_with_block(store: CheckpointStore, open_store: Opener) -> None:
+    """Whatever loops begin and end in it."""
+    other = open_store().open_job("talk.srt", total_chunks=TOTAL)
+    with store.open_job("talk.srt", total_chunks=TOTAL, exclusive=True) as job:
+        list(job.map(str, stop_when=lambda: job.progress().completed_chunks == 2))
+        next(job.pending()).complete("x")
+        assert job.status == "paused"
+        with pytest.raises(JobBusy):
+            next(other.pending())
+    assert next(other.pending()).index == 3
+
+
+def test_who_is_refused_changes_nothing(job: Job, open_store: Opener) -> None:
+    """A paused job stays paused, and a wish to pause stands."""
+    loop, wanting = job.pending(), open_store()
+    kept = next(loop)
+    job.pause()
+    with pytest.raises(JobBusy):
+        wanting.open_job("talk.srt", total_chunks=TOTAL, exclusive=True)
+    time.sleep(0.3)
+    assert next(loop, None) is None
+    assert (job.status, kept.index) == ("paused", 0)
+    wanting.open_job("talk.srt", total_chunks=TOTAL)
+    job.work.claims.close()
+    with wanting.open_job("talk.srt", total_chunks=TOTAL, exclusive=True) as alone:
+        alone.pause()
+        with pytest.raises(JobBusy):
+            list(job.map(str))
+        assert job.status == "paused"
 
 
 def test_exclusive_is_refused_while_others_are_at_work(job: Job, open_store: Opener) -> None:

@@ -106,6 +106,26 @@ def test_an_exception_that_cannot_be_sent_says_what_happened(
         assert "executors_work.py" in caught.value.trace
 
 
+@pytest.mark.parametrize("kind", ["threads", "spawn"])
+def test_a_services_answer_is_understood_wherever_it_came(
+    store: CheckpointStore, make: Callable[..., Any], kind: str
+) -> None:
+    """A bad key pauses, a bad request is not tried again, Retry-After is waited for, and types are recognized."""
+    executor = make(kind)
+    with pytest.raises((WorkFailed, work.AnswerError), match="401"):
+        store.map(work.bad_key, CHUNKS, file_name="key", executor=executor, on_error="record")
+    job = store.latest_job()
+    assert job is not None
+    assert (job.status, job.failed_chunks()) == ("paused", [])
+    store.map(work.bad_request_on_b, CHUNKS, file_name="request", executor=executor, on_error="record")
+    job = store.latest_job()
+    assert job is not None
+    assert [(one.chunk_index, one.attempt) for one in job.failed_chunks()] == [(1, 1)]
+    begun = time.time()
+    (at,) = store.map(work.limited, ["a"], file_name="limit", executor=executor, wait=0, retry_on=ConnectionError)
+    assert at - begun > 0.65
+
+
 @pytest.mark.parametrize("kind", ["none", "threads", "fork", "dask"])
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_result_that_cannot_be_sent_says_what_happened(
@@ -173,6 +193,19 @@ def test_a_worker_that_dies_ends_the_loop_if_that_is_wished(store: CheckpointSto
     with pytest.raises(WorkerDied):
         list(job.map(work.dies_on_b, executor=make("spawn"), wait=0, max_attempts=2))
     assert [record.chunk_index for record in job.failed_chunks()] == [1]
+
+
+def test_a_pool_that_never_works_is_not_the_chunks_fault(store: CheckpointStore) -> None:
+    """Its processes cannot even start: the job is paused, and says so, long before every chunk is failed."""
+    job = store.open_job("f", total_chunks=40)
+    with (
+        ProcessPoolExecutor(2, mp_context=get_context("spawn"), initializer=os._exit, initargs=(1,)) as pool,
+        pytest.raises(WorkerDied, match="without any result"),
+    ):
+        list(job.map(abs, executor=pool, on_error="record", wait=0))
+    assert job.status == "paused"
+    assert len(job.failed_chunks()) < 10
+    assert len(list(job.map(abs, on_error="record"))) > 30
 
 
 def test_dask_workers_that_die_are_found_out(
@@ -261,7 +294,8 @@ def test_two_ctrl_c_end_worker_processes_too(children: Children, method: str, tm
     """At once, and nobody is left."""
     source = PARENT.replace("work.slow", "work.hangs_on_b")
     process = children.start(source, method, Path(__file__).parent)
-    time.sleep(1.5)
+    wait_until((tmp_path / "begun-b").exists)
+    time.sleep(1)  # until what a has come to is recorded
     os.killpg(process.pid, signal.SIGINT)
     time.sleep(0.5)
     os.killpg(process.pid, signal.SIGINT)

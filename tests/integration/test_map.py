@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 import time
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from types import SimpleNamespace
@@ -29,6 +29,7 @@ from checkpoint_store import (
     StoreBusy,
     current_attempt,
 )
+from checkpoint_store import runner as runner_module
 from checkpoint_store._db import writer as writer_module
 
 if TYPE_CHECKING:
@@ -182,6 +183,17 @@ def test_ordered_work_is_bounded_too(store: CheckpointStore) -> None:
     threading.Timer(1.5, go.set).start()
     assert [item.index for item in job.map(work, workers=3, ordered=True)] == list(range(2000))
     assert len(begun) == 2000
+
+
+def test_ordered_work_goes_on_to_the_retry_that_all_of_it_waits_for(
+    store: CheckpointStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However much is done meanwhile: the next try at the lowest chunk is what lets the others be yielded."""
+    monkeypatch.setattr(runner_module, "_MOST_OUT_OF_ORDER", 4)
+    job = store.open_job("many", total_chunks=40)
+    work = Flaky(c0=1)
+    items = list(job.map(lambda index: work(str(index)), workers=3, ordered=True, wait=1))
+    assert ([item.index for item in items], job.status) == (list(range(40)), "completed")
 
 
 def test_two_maps_of_one_job_share_it(job: Job, open_store: Opener) -> None:
@@ -448,6 +460,25 @@ def test_an_error_without_a_text_is_a_failure_like_any_other(job: Job) -> None:
     assert str(job.failed_chunks()[0].error).startswith("WordlessError: ")
 
 
+def test_work_that_ends_as_cancelled_is_a_failure_like_any_other(store: CheckpointStore) -> None:
+    """Nobody who ended the loop cancelled it: it is tried again, and never a None in the list of results."""
+    work = Flaky(CancelledError(), c1=1)
+    assert store.map(work, CHUNKS, file_name="f", wait=0) == [text.upper() for text in CHUNKS]
+    with pytest.raises(CancelledError):
+        store.map(Flaky(CancelledError(), c1=9), CHUNKS, file_name="g", wait=0)
+
+
+def test_a_list_of_results_is_whole_or_not_returned(store: CheckpointStore) -> None:
+    """``store.map`` in the middle of a loop of the same thread: the chunk in that loop's hand is left, and it says so."""
+    job = store.open_job("f", chunks=CHUNKS)
+    for chunk in job.pending():
+        with pytest.raises(JobPaused) as caught:
+            store.map(upper, CHUNKS, file_name="f")
+        assert caught.value.remaining_chunks == 1
+        chunk.complete("by hand")
+    assert (job.status, job.result(0), job.result(11)) == ("completed", "by hand", CHUNKS[11].upper())
+
+
 # -- time
 
 
@@ -496,6 +527,26 @@ def test_a_late_result_is_recorded(job: Job) -> None:
     assert (job.status, job.failed_chunks()) == ("completed", [])
 
 
+def test_a_late_result_is_yielded_once(store: CheckpointStore) -> None:
+    """Also where the next try at its chunk is under way already, and comes to the same."""
+    job = store.open_job("f", total_chunks=3)
+    first, calls = threading.Event(), []
+
+    def work(index: int) -> int:
+        calls.append(index)
+        if index == 0 and calls.count(0) == 1:
+            first.wait(60)
+        elif index == 0:
+            first.set()
+            time.sleep(0.5)
+        elif index == 2:
+            time.sleep(0.8)
+        return index
+
+    items = list(job.map(work, workers=2, timeout_seconds=1.0, wait=0))
+    assert (sorted(item.index for item in items), calls.count(0)) == ([0, 1, 2], 2)
+
+
 def test_a_program_ends_although_a_thread_hangs(children: Children) -> None:
     """The exit waits for no thread of ours."""
     source = """
@@ -526,6 +577,13 @@ def test_a_hanging_place_of_a_callers_executor_blames_no_other_chunk(job: Job) -
         go.set()
     assert [record.chunk_index for record in job.failed_chunks()] == [0]
     assert job.progress().completed_chunks == 11
+
+
+def test_no_time_passes_for_what_waits_for_a_place(job: Job) -> None:
+    """More workers than the executor has places: a chunk's time begins with its work."""
+    with ThreadPoolExecutor(1) as pool:
+        items = list(job.map(lambda _: time.sleep(0.2), executor=pool, workers=6, timeout_seconds=0.7, max_attempts=1))
+    assert (len(items), job.status) == (12, "completed")
 
 
 def test_an_executor_whose_every_place_hangs_ends_the_loop(job: Job) -> None:
@@ -714,6 +772,26 @@ def test_what_was_kept_is_recorded_by_close(open_store: Opener, monkeypatch: pyt
     assert again.in_doubt_chunks() == []
 
 
+def test_a_result_whose_recording_is_interrupted_is_recorded_by_close(
+    open_store: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second Ctrl-C came when the chunk was done, and paid for."""
+    store = open_store()
+    original = writer_module.Writer.submit
+
+    def interrupted(self: Any, completions: Any) -> None:
+        monkeypatch.setattr(writer_module.Writer, "submit", original)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(writer_module.Writer, "submit", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        store.map(upper, CHUNKS, file_name="f")
+    store.close()
+    again = open_store().latest_job()
+    assert again is not None
+    assert (list(again.items()), again.in_doubt_chunks()) == ([(0, CHUNKS[0].upper())], [])
+
+
 def test_a_failure_that_cannot_be_recorded_loses_no_result(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     """A chunk failed and another one came back at the same moment, and the disk was full for the failure."""
     both = threading.Barrier(2)
@@ -797,6 +875,51 @@ def test_a_handler_of_the_programs_own_is_left_alone(children: Children) -> None
     assert printed[-1] == "end 10 completed 10 0"
 
 
+def test_one_ctrl_c_pauses_every_loop_of_the_process(children: Children) -> None:
+    """A loop in the body of another one, a loop in another thread, and one that would begin after it."""
+    source = """
+import os, signal, threading, time
+from checkpoint_store import CheckpointStore
+def work(text):
+    time.sleep(0.1)
+    return text
+with CheckpointStore("talks.db") as store:
+    jobs = [store.open_job(name, chunks=list("abcdefghij" * 10)) for name in ("outer", "inner", "beside", "next")]
+    beside = threading.Thread(target=lambda: list(jobs[2].map(work)))
+    for item in jobs[0].map(str.upper):
+        beside.start()
+        threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+        for index in (1, 3):
+            for item in jobs[index].map(work):
+                pass
+    beside.join()
+    print(*(job.status for job in jobs), *(0 < job.progress().completed_chunks < 100 for job in jobs))
+    print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)
+"""
+    assert children.run(source) == "paused paused paused paused True True True False\nTrue\n"
+
+
+def test_ctrl_c_works_after_a_loop_that_another_thread_closed(children: Children) -> None:
+    """The handlers are put back at the first signal, and what it would have done it does."""
+    source = """
+import os, signal, sys, threading, time
+from checkpoint_store import CheckpointStore
+with CheckpointStore("talks.db") as store:
+    loop = store.open_job("f", chunks=list("abc")).map(str.upper)
+    next(loop)
+    thread = threading.Thread(target=loop.close)
+    thread.start(); thread.join()
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(60)
+    except KeyboardInterrupt:
+        print("interrupted", flush=True)
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(60)
+"""
+    assert children.run(source, code=-signal.SIGTERM) == "interrupted\n"
+
+
 def test_map_works_in_any_thread(children: Children) -> None:
     """Signals are for the main thread; elsewhere nothing is changed."""
     source = """
@@ -836,6 +959,14 @@ def test_the_bar_begins_at_what_is_done(job: Job, capsys: pytest.CaptureFixture[
     assert "cost=4" in shown
     assert "failed=1" in shown
     assert "talk.srt" in shown
+
+
+def test_the_bar_tells_no_cost_where_there_is_none(job: Job, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing is not the same as free of charge."""
+    list(job.map(upper, progress=True))
+    shown = capsys.readouterr().err
+    assert "12/12" in shown
+    assert "cost" not in shown
 
 
 def test_a_missing_extra_is_one_line(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -92,8 +92,15 @@ EXAMPLES = {
     ),
     "WorkerDied": (errors.WorkerDied("the process ended"), {}, "ended"),
     "WorkFailed": (
-        errors.WorkFailed("Odd", "no luck", "trace"),
-        {"kind": "Odd", "text": "no luck", "trace": "trace"},
+        errors.WorkFailed("Odd", "no luck", "trace", kinds=["lib.Odd"], status_code=429, retry_after=2.5),
+        {
+            "kind": "Odd",
+            "text": "no luck",
+            "trace": "trace",
+            "kinds": ("lib.Odd",),
+            "status_code": 429,
+            "retry_after": 2.5,
+        },
         "no luck",
     ),
     "MissingExtra": (

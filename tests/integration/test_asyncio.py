@@ -1,0 +1,215 @@
+"""``amap``, ``apending`` and ``acomplete``: the event loop never waits for the disk, and cancellation loses nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sqlite3
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing, suppress
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from checkpoint_store import CheckpointStore, InvalidArgumentError, Job, current_attempt
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+TOTAL = 400
+
+
+@pytest.fixture
+def job(store: CheckpointStore) -> Job:
+    """A job of many chunks."""
+    return store.open_job("talk.srt", total_chunks=TOTAL)
+
+
+async def cancelled(work: Coroutine[Any, Any, None], after: float) -> None:
+    task = asyncio.create_task(work)
+    await asyncio.sleep(after)
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+def test_a_coroutine_is_awaited_for_every_chunk(job: Job) -> None:
+    """So many at a time, each with its attempt; the job is completed."""
+    now = most = 0
+
+    async def work(index: int) -> int:
+        nonlocal now, most
+        now += 1
+        most = max(most, now)
+        await asyncio.sleep(0.001)
+        now -= 1
+        assert current_attempt().chunk_index == index
+        return index
+
+    async def main() -> list[int]:
+        return [item.result async for item in job.amap(work, limit=4, ordered=True)]
+
+    assert asyncio.run(main()) == list(range(TOTAL))
+    assert (most, job.status) == (4, "completed")
+
+
+def test_cancelled_at_any_moment_nothing_that_came_back_is_lost(job: Job) -> None:
+    """Nor is anything left behind: no task, no chunk in hand."""
+    came_back: set[int] = set()
+
+    async def work(index: int) -> int:
+        await asyncio.sleep(0.002)
+        came_back.add(index)
+        return index
+
+    async def use() -> None:
+        async with aclosing(job.amap(work, limit=4)) as items:
+            async for _ in items:
+                await asyncio.sleep(0.001)
+
+    async def main() -> None:
+        rng = random.Random(1)
+        for _ in range(25):
+            await cancelled(use(), rng.uniform(0, 0.06))
+            assert came_back == {index for index, _ in job.items()}
+            assert job.running_chunks() == []
+            assert len(asyncio.all_tasks()) == 1
+
+    asyncio.run(main())
+
+
+def test_left_early_it_has_ended_when_aclosing_has(job: Job) -> None:
+    """What was under way is recorded, and the job is paused."""
+    came_back: set[int] = set()
+
+    async def work(index: int) -> int:
+        await asyncio.sleep(0.05)
+        came_back.add(index)
+        return index
+
+    async def main() -> None:
+        async with aclosing(job.amap(work, limit=4)) as items:
+            async for _ in items:
+                break
+        assert came_back == {index for index, _ in job.items()}
+        assert (len(came_back), job.running_chunks(), job.status) == (4, [], "paused")
+        async with aclosing(job.apending()) as chunks:
+            async for chunk in chunks:
+                await job.acomplete(chunk.index, "x")
+                break
+        assert len(came_back) == job.progress().completed_chunks - 1
+
+    asyncio.run(main())
+
+
+def test_what_takes_too_long_is_cancelled(store: CheckpointStore) -> None:
+    """It keeps no place, and is tried again; a result that it gives all the same is recorded."""
+    job = store.open_job("talk.srt", total_chunks=3)
+
+    async def work(index: int) -> str:
+        if current_attempt().number > 1 or index == 0:
+            return "at once"
+        try:
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError:
+            if index == 2:
+                return "all the same"
+            raise
+        return "never"
+
+    async def main() -> None:
+        async for _ in job.amap(work, limit=1, timeout_seconds=0.3, wait=0.5):
+            pass
+
+    asyncio.run(main())
+    assert list(job.results()) == ["at once", "at once", "all the same"]
+
+
+def test_a_completion_that_is_cancelled_is_recorded_all_the_same(job: Job) -> None:
+    """Also where its turn had not come yet: what it holds is paid for."""
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+        busy = asyncio.create_task(asyncio.to_thread(time.sleep, 0.3))
+        await asyncio.sleep(0.05)
+        await cancelled(job.acomplete(7, "paid for"), 0.05)
+        assert job.result(7) == "paid for"
+        await busy
+
+    asyncio.run(main())
+
+
+def test_a_chunk_that_was_not_handed_out_is_not_in_doubt(job: Job) -> None:
+    """Cancelled while it waits for the next chunk, the loop frees it."""
+    original, claimed = job.work.hand_out, threading.Event()
+
+    def slowly(index: int) -> Any:
+        claimed.set()
+        time.sleep(0.3)
+        return original(index)
+
+    job.work.hand_out = slowly  # type: ignore[method-assign]
+
+    async def use() -> None:
+        async with aclosing(job.apending()) as chunks:
+            async for _ in chunks:
+                pytest.fail("it was cancelled before")
+
+    async def main() -> None:
+        task = asyncio.create_task(use())
+        await asyncio.to_thread(claimed.wait, 60)
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+    asyncio.run(main())
+    job.work.claims.let_go([])
+    assert (job.in_doubt_chunks(), job.running_chunks()) == ([], [])
+
+
+def test_the_event_loop_does_not_wait_where_another_process_is_in_the_way(job: Job) -> None:
+    """It goes on while a chunk is claimed, thrown away, and recorded."""
+    gaps: list[float] = []
+
+    async def beat() -> None:
+        while True:
+            before = time.monotonic()
+            await asyncio.sleep(0.005)
+            gaps.append(time.monotonic() - before)
+
+    async def main() -> None:
+        in_the_way = sqlite3.connect(job._room.database.path, isolation_level=None, check_same_thread=False)
+        beating = asyncio.create_task(beat())
+        async with aclosing(job.apending()) as chunks:
+            kept = [await anext(chunks), await anext(chunks)]
+            in_the_way.execute("BEGIN IMMEDIATE")
+            gaps.clear()
+            kept.pop(0)
+            claiming = asyncio.create_task(anext(chunks))  # type: ignore[arg-type]
+            recording = asyncio.create_task(job.acomplete(kept[0].index, "x"))
+            await asyncio.sleep(1.5)
+            assert not claiming.done()
+            assert not recording.done()
+            longest = max(gaps)
+            in_the_way.execute("COMMIT")
+            await claiming
+            await recording
+        beating.cancel()
+        assert longest < 0.45, "as long as a finalizer waits"
+        assert len(gaps) > 20
+
+    asyncio.run(main())
+
+
+def test_what_amap_does_not_take_is_named(job: Job) -> None:
+    """It has a limit, and its executor is the event loop."""
+
+    async def main(**options: Any) -> None:
+        job.amap(asyncio.sleep, **options)
+
+    for name, value in (("workers", 2), ("executor", None), ("limit", 0)):
+        with pytest.raises(InvalidArgumentError) as caught:
+            asyncio.run(main(**{name: value}))
+        assert caught.value.name == name
