@@ -304,18 +304,23 @@ class Loop:
 
     def _land(self) -> list[MapItem]:
         """Wait for some work to end, and record what came of it."""
-        moment = time.monotonic()
-        until = min([moment + _TICK_SECONDS, *(flight.lands_by for flight in self._flying.values())])
-        if self._again and len(self._flying) < self._room():
-            until = min(until, self._again[0][0])
-        if self._flying:
-            waited_for = [*self._flying, *self._late]
-            wait(waited_for, timeout=max(0.0, until - moment), return_when=FIRST_COMPLETED)
+        self._wait()
         items = self._take_late()
         items += self._settle(self._landed())
         self._time_out()
         self._bar.show(None if self._spent is None else self._spent.known_total)
         return items
+
+    def _wait(self) -> None:
+        """Wait until some work has ended, or something else is due."""
+        under_way = [*self._flying, *self._late]
+        if not self._flying or any(future.done() for future in under_way):
+            return
+        moment = time.monotonic()
+        until = min([moment + _TICK_SECONDS, *(flight.lands_by for flight in self._flying.values())])
+        if self._again and len(self._flying) < self._room():
+            until = min(until, self._again[0][0])
+        wait(under_way, timeout=max(0.0, until - moment), return_when=FIRST_COMPLETED)
 
     def _settle(self, landed: list[tuple[Future[Any], _Flight]]) -> list[MapItem]:
         """Record what has ended: the results first, because they are paid for, then failures."""
