@@ -124,4 +124,4 @@ def _listed(values: dict[str, Any]) -> str:
 
 
 def _error(message: str | None) -> Text | None:
-    return Text(message, style="red") if message else None
+    return Text(screen.plain_error(message), style="red") if message else None

@@ -295,6 +295,14 @@ def test_a_secret_among_the_words_of_the_command_is_refused(lecture: Folder, wor
     assert not any(b"abcdef0123456789" in path.read_bytes() for path in lecture.path.iterdir())
 
 
+def test_what_a_failing_command_says_cannot_move_the_cursor(lecture: Folder) -> None:
+    """Its colours, and whatever else a terminal would obey, are neither shown nor kept."""
+    source = r"import sys; sys.exit('\x1b[31mred\x1b[0m \x1b]0;title\x07\x1b[2Jnot ünkept\a')"
+    done = lecture.run("run", "lecture.txt", *lecture.command(source), code=1)
+    assert "  | red not ünkept\n" in done.stderr
+    assert lecture.json("show")["error_message"].endswith("\nred not ünkept")
+
+
 def test_a_secret_in_what_a_failing_command_says_is_not_kept(lecture: Folder) -> None:
     """A client may print the key that was refused; the store does not repeat it."""
     secret = "sk-proj-Canary0Canary1Canary2Canary3"
