@@ -111,7 +111,8 @@ def _trouble(data: dict[str, Any], name: str, meaning: str) -> Text | None:
 
 
 def _pace(data: dict[str, Any]) -> str | None:
-    pace, left = data["chunks_per_minute"], data["total_chunks"] - data["completed_chunks"]
+    pace = data["chunks_per_minute"]
+    left = data["total_chunks"] - data["completed_chunks"] - data["failed_chunks"]  # those are passed over
     if not pace:
         return None
     time_left = f", {screen.duration(60 * left / pace)} left at this rate" if left else ""
