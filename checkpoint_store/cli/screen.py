@@ -214,6 +214,12 @@ def table(*columns: str, right: frozenset[int] = frozenset()) -> Table:
     return result
 
 
+def room(columns: Sequence[str], rows: Sequence[Sequence[str]], flexible: int, width: int) -> int:
+    """Return how many characters the flexible column of a table may have where all the others are shown whole."""
+    others = (max(len(row[column]) for row in [columns, *rows]) for column in range(len(columns)) if column != flexible)
+    return width - sum(others) - 2 * (len(columns) - 1)
+
+
 def print_table(console: Console, table: Table) -> None:
     """Print a table without the blanks that would fill its last column."""
     for line in console.render_lines(table, pad=False):

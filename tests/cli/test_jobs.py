@@ -64,6 +64,16 @@ def test_a_narrow_screen_cuts_only_the_name(half: Folder) -> None:
     assert "aaa.txt  completed" in lines[1]
 
 
+@pytest.mark.parametrize("width", [40, 50])
+def test_a_narrower_screen_goes_without_a_column(half: Folder, width: int) -> None:
+    """The id, the status and what is done are whole: they are what one types and looks for."""
+    header, line = half.run("list", COLUMNS=str(width)).stdout.splitlines()
+    job = half.json("show")
+    assert line.split()[:4] == [job["job_id"][:8], "lecture.txt", "failed", "3/6"]
+    assert "RATE" not in header
+    assert len(line) <= width
+
+
 def test_show_says_where_the_job_stands(half: Folder) -> None:
     """Status, share, totals, plan, the last error with what COMMAND said, and the map; nothing of it is markup."""
     shown = half.run("show").stdout
