@@ -216,9 +216,10 @@ def test_reading_touches_nothing(half: Folder, words: list[str], as_json: bool) 
 
 @pytest.mark.parametrize("words", READING, ids=lambda words: words[0])
 def test_reading_without_a_store_makes_none(folder: Folder, words: list[str]) -> None:
-    """It says that there is none, and which file was looked for."""
+    """It says that there is none, which file was looked for, and how to begin."""
     done = folder.run(*words, code=0 if words == ["path"] else 2)
     assert ".processing_state.db" in done.stdout + done.stderr
+    assert words == ["path"] or "begin one with: checkpoint-store run FILE" in done.stderr
     assert folder.files() == set()
 
 
