@@ -125,9 +125,11 @@ def changes(differences: Iterable[Difference]) -> list[str]:
 def plan_changed(error: PlanChanged) -> str:
     """Return what changed and what the choices are, in the command's own words."""
     changed = "".join(f"\n  {change}" for change in changes(error.differences))
+    kept = error.reusable_results
+    reuse = f"keeps the results of {chunks(kept)} whose text is as it was" if kept else "finds no result to keep"
     return (
         f"the job {error.job_id[:8]} was made for something else:{changed}\n"
-        f"  --on-change reuse    keeps the {chunks(error.reusable_results)} that are as they were\n"
+        f"  --on-change reuse    {reuse}\n"
         "  --on-change restart  does all of them\n"
         "Both begin a new job; the earlier one stays. Nothing was done."
     )

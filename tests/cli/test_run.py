@@ -332,7 +332,7 @@ def test_after_an_edit_only_the_changed_chunk_is_done_again(lecture: Folder) -> 
     lecture.run(*words)
     edited = lecture.read("lecture.txt").replace("Paragraph 2", "Passage 2")
     lecture.write("lecture.txt", edited)
-    assert "keeps the 5 chunks" in lecture.run(*words, code=2).stderr
+    assert "keeps the results of 5 chunks whose text is as it was" in lecture.run(*words, code=2).stderr
     lecture.run(*words[:2], "--on-change", "reuse", *words[2:])
     assert lecture.calls()[6:] == ["Passage 2 says one thing and another."]
     assert lecture.read("lecture.cleaned.txt") == edited.upper() + "\n"
