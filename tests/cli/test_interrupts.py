@@ -125,6 +125,7 @@ def test_twice_stops_at_once(lecture: Folder) -> None:
     run.process.send_signal(signal.SIGINT)
     stderr, code = run.end()
     assert code == 130
+    assert "stopped at once after" in stderr
     assert "2 of 6 chunks done and safe" in stderr
     until(lambda: not is_alive(run.child))
     assert lecture.json("show")["status"] == "paused"

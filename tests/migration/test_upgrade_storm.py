@@ -23,11 +23,12 @@ if TYPE_CHECKING:
 
 # Opening upgrades. Each call of the work leaves a line.
 RUN = """
-import os, sys
+import os, sys, time
 from checkpoint_store import CheckpointStore
 log = os.open("calls", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 def work(index):
     os.write(log, f"{index}\\n".encode())
+    time.sleep(0.005)
     return {"now": index}
 print("ready", flush=True)
 with CheckpointStore("talks.db") as store:
@@ -53,10 +54,13 @@ def version(path: Path) -> str:
     return str(found)
 
 
-def killed_run(children: Children, total: int, seconds: float) -> None:
-    """Start a run, and kill it a moment after everything is imported."""
+def killed_run(children: Children, total: int, seconds: float, calls: Path | None = None) -> None:
+    """Start a run, and kill it a moment after everything is imported, or after its first call of the work."""
+    before = calls.stat().st_size if calls is not None and calls.exists() else 0
     process = children.start(RUN, total)
     assert children.next_line(process) == "ready"
+    while calls is not None and (not calls.exists() or calls.stat().st_size == before) and process.poll() is None:
+        time.sleep(0.005)
     time.sleep(seconds)
     process.kill()
     process.wait()
@@ -72,14 +76,14 @@ def storm(children: Children, folder: Path, *, total: int, kills: int, seed: int
         for stray in [*folder.glob("talks*"), *folder.glob("calls")]:
             stray.unlink()
         shutil.copy(old, path)
-        killed_run(children, total, rng.uniform(0, 0.4))
+        killed_run(children, total, rng.uniform(0, 2))
         versions[version(path)] += 1
         with CheckpointStore(path) as store:
             assert (store.recovery, store.check(), len(store.jobs())) == (None, [], 4)
             there = dict(store.open_job("talk.srt", total_chunks=total).items())
             assert all(there[index] == {"before": index} for index in range(0, total, 2))
     for _ in range(kills):
-        killed_run(children, total, rng.uniform(0.2, 1.0))
+        killed_run(children, total, rng.uniform(0, 0.2), calls)
     children.run(RUN, total)
     asked = [int(line) for line in calls.read_text("ascii").splitlines()]
     with CheckpointStore(path) as store:
@@ -108,5 +112,5 @@ def test_kills_during_an_upgrade_lose_nothing(children: Children, tmp_path: Path
 @pytest.mark.storm
 @pytest.mark.timeout(1800)
 def test_many_kills_during_an_upgrade_lose_nothing(children: Children, tmp_path: Path) -> None:
-    """The same with twenty kills of each kind, and 20,000 chunks."""
-    print("FIGURES upgrade:", storm(children, tmp_path, total=20_000, kills=20, seed=2))
+    """The same with twenty kills of each kind, and 10,000 chunks."""
+    print("FIGURES upgrade:", storm(children, tmp_path, total=10_000, kills=20, seed=2))
