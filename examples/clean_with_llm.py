@@ -18,6 +18,7 @@ from semantic_text_splitter import TextSplitter
 from checkpoint_store import CheckpointStore, current_attempt
 
 MODEL = os.environ.get("OPENAI_MODEL", "gpt-4o-mini")
+TIMEOUT_SECONDS = float(os.environ.get("OPENAI_TIMEOUT", "120"))
 CHUNK_SIZE = 2000
 PROMPT = (
     "Clean this piece of a lecture transcript: remove fillers, stutters and timestamps, mend punctuation and "
@@ -30,6 +31,8 @@ def clean(client: OpenAI, text: str) -> dict[str, Any]:
     messages: Any = [{"role": "system", "content": PROMPT}, {"role": "user", "content": text}]
     once = {"Idempotency-Key": current_attempt().attempt_key}  # the same for every try at this chunk
     answer = client.chat.completions.create(model=MODEL, messages=messages, extra_headers=once)
+    if not answer.choices:
+        raise RuntimeError(f"an answer without a choice: {answer}")  # some gateways report an error like this
     choice = answer.choices[0]
     if choice.finish_reason != "stop" or not choice.message.content:
         # Half an answer must not count as a chunk that is done.
@@ -45,7 +48,7 @@ def clean(client: OpenAI, text: str) -> dict[str, Any]:
 
 def main(path: Path) -> None:
     """Clean ``path``, four chunks at a time, and write the text beside it."""
-    client = OpenAI(max_retries=0, timeout=120)  # map tries again, so that the store knows of each call
+    client = OpenAI(max_retries=0, timeout=TIMEOUT_SECONDS)  # map tries again, so that the store knows of each call
     chunks = TextSplitter(CHUNK_SIZE).chunks(path.read_text(encoding="utf-8"))
     config = {"chunk_size": CHUNK_SIZE, "prompt": PROMPT}  # another prompt is another plan
     with CheckpointStore() as store:

@@ -11,7 +11,7 @@ import click
 from checkpoint_store.cli import care, chunks, jobs, planning, store_cmds
 from checkpoint_store.cli.run import run
 from checkpoint_store.cli.screen import Screen
-from checkpoint_store.errors import CheckpointStoreError
+from checkpoint_store.errors import CheckpointStoreError, StoreTargetError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,6 +62,8 @@ def run_command_line(argv: Sequence[str]) -> int:
 def _message(error: Exception) -> str:
     if isinstance(error, click.ClickException):
         return error.format_message()
+    if isinstance(error, StoreTargetError) and "://" not in error.target and not Path(error.target).exists():
+        return f"{error}; begin one with: checkpoint-store run FILE, or name another with --store"
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}"
     return str(error)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from checkpoint_store import ChunkRecord, Job
 
 _STATUSES: Final = ("pending", "running", "completed", "failed", "in-doubt")
+_COLUMNS: Final = ("CHUNKS", "COUNT", "STATUS", "TRIES", "SINCE", "LAST ERROR")
+_LEAST_ERROR: Final = 12
 _STYLES: Final = {"running": "cyan", "completed": "green", "failed": "red", "in-doubt": "yellow"}
 
 
@@ -83,19 +85,31 @@ def chunks(*, job: str, status: str | None, store: str, as_json: bool) -> None:
 
 
 def _show_rows(where: Screen, rows: list[dict[str, Any]]) -> None:
-    table = screen.table("CHUNKS", "COUNT", "STATUS", "TRIES", "SINCE", "LAST ERROR", right=frozenset({1, 3}))
-    for row in rows:
-        last = row["stop"] - 1
-        since = row["finished_at"] or row["started_at"]
-        table.add_row(
-            f"{row['start']}" if row["start"] == last else f"{row['start']}-{last}",
-            f"{row['stop'] - row['start']:,}",
-            Text(row["status"], style=_STYLES.get(row["status"], "")),
-            str(row["attempt"] or ""),
-            screen.ago(datetime.fromisoformat(since)) if since else "",
-            Text(screen.plain_error(row["error"]).partition("\n")[0], overflow="ellipsis"),
-        )
+    cells = [_cells(row) for row in rows]
+    columns = _COLUMNS if any(error for *_, error in cells) else _COLUMNS[:-1]
+    room = max(_LEAST_ERROR, screen.room(_COLUMNS, cells, len(_COLUMNS) - 1, where.out.width))
+    table = screen.table(*columns, right=frozenset({1, 3}))
+    for start, count, status, *others, error in cells:
+        shown = (*others, _first_part(error, room))[: len(columns) - 3]
+        table.add_row(start, count, Text(status, style=_STYLES.get(status, "")), *shown)
     screen.print_table(where.out, table)
+
+
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+    last = row["stop"] - 1
+    since = row["finished_at"] or row["started_at"]
+    return (
+        f"{row['start']}" if row["start"] == last else f"{row['start']}-{last}",
+        f"{row['stop'] - row['start']:,}",
+        row["status"],
+        str(row["attempt"] or ""),
+        screen.ago(datetime.fromisoformat(since)) if since else "",
+        screen.plain_error(row["error"]).partition("\n")[0],
+    )
+
+
+def _first_part(text: str, room: int) -> str:
+    return text if len(text) <= room else f"{text[: room - 2]}.."
 
 
 # -- what went wrong

@@ -10,6 +10,8 @@ import subprocess
 import sys
 from typing import Any, Final
 
+from checkpoint_store.cli.screen import plain
+
 _TAIL_LINES: Final = 8
 _TAIL_CHARACTERS: Final = 2_000
 _GRACE_SECONDS: Final = 1.0
@@ -60,7 +62,7 @@ class Command:
             CommandKilledError: :meth:`kill` was called meanwhile.
         """
         stdout, stderr, code = self._communicate(text)
-        said = stderr.decode("utf-8", "replace").strip()
+        said = plain(stderr.decode("utf-8", "replace")).strip()
         if self._killed:
             raise CommandKilledError
         if code:
@@ -123,7 +125,7 @@ def _last_words(child: subprocess.Popen[bytes]) -> str:
         for pipe in (child.stdin, child.stdout, child.stderr):
             if pipe is not None:
                 pipe.close()
-    return _tail(stderr.decode("utf-8", "replace").strip())
+    return _tail(plain(stderr.decode("utf-8", "replace")).strip())
 
 
 def _start(argv: tuple[str, ...]) -> subprocess.Popen[bytes]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _ONE_PRESS_SECONDS: Final = 0.1
 """A launcher may pass on the Ctrl-C that the terminal has already sent: two signals, one press."""
-_NOTICE: Final = b"\ncheckpoint-store: finishing the chunk in hand, then stopping; once more stops at once\n"
+_NOTICE: Final = b"\ncheckpoint-store: finishing what is in hand, then pausing; once more stops at once\n"
 
 
 class Interrupts:

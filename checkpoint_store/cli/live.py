@@ -25,7 +25,7 @@ _LEAST_NAME: Final = 10
 _NAME: Final = 28
 # The terminal itself writes ^C after the line; if that wrapped, the line could not be taken back.
 _MARGIN: Final = 3
-_STOPPING: Final = "finishing this chunk, then pausing; Ctrl-C again stops at once"
+_STOPPING: Final = "finishing what is in hand; Ctrl-C again stops at once"
 _LOOK_SECONDS: Final = 0.5
 
 

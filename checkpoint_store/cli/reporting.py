@@ -9,7 +9,7 @@ from rich.text import Text
 
 from checkpoint_store.cli.options import DEFAULT_STORE
 from checkpoint_store.cli.screen import chunks, duration, marks
-from checkpoint_store.cli.work import DONE, FAILED, UNUSABLE, Report
+from checkpoint_store.cli.work import DONE, FAILED, INTERRUPTED, UNUSABLE, Report
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,10 +30,19 @@ def show(screen: Screen, report: Report, store: str) -> None:
         _show_paused(screen, report, store)
 
 
-def show_again(screen: Screen, reports: list[Report], again: str) -> None:
+def show_again(screen: Screen, reports: list[Report], again: str, store: str) -> None:
     """Print the one line that goes on, if anything is left that it would do."""
-    if any(report.exit_code not in (DONE, UNUSABLE) for report in reports):
-        screen.note(Text.assemble(("  go on with:  ", "dim"), (again, "bold")))
+    unfinished = [report for report in reports if report.exit_code not in (DONE, UNUSABLE)]
+    if not unfinished:
+        return
+    how = "go on with"
+    if any(report.over_budget for report in unfinished):
+        how += " a higher --max-cost"
+    if all(report.only_failed for report in unfinished):
+        # By itself, the same line would pass all of them over.
+        how = "try again with"
+        again = " && ".join([*(command("retry", str(report.job_id)[:8], store) for report in unfinished), again])
+    screen.note(Text.assemble((f"  {how}:  ", "dim"), (again, "bold")))
 
 
 def _show_done(screen: Screen, report: Report, store: str) -> None:
@@ -63,7 +72,8 @@ def _show_paused(screen: Screen, report: Report, store: str) -> None:
     if report.job_id is None:
         screen.note(name.append("  not begun"))
         return
-    screen.note(name.append(f"  paused after {duration(report.seconds)}"))
+    how = "stopped at once" if report.exit_code == INTERRUPTED else "paused"
+    screen.note(name.append(f"  {how} after {duration(report.seconds)}"))
     if report.error is not None:
         screen.note(f"  {report.error}")
     _show_safe(screen, report, store)
@@ -76,8 +86,9 @@ def _show_safe(screen: Screen, report: Report, store: str) -> None:
     _show_cost(screen, report)
     name = str(report.job_id)[:8]
     if report.failed_chunks:
-        errors, retry = command("errors", name, store), command("retry", name, store)
-        screen.note(f"  {report.failed_chunks:,} failed and passed over: see {errors}, free with {retry}")
+        retry = "" if report.only_failed else f", free with {command('retry', name, store)}"
+        errors = command("errors", name, store)
+        screen.note(f"  {report.failed_chunks:,} failed and passed over: see {errors}{retry}")
     if report.in_doubt_chunks:
         meaning = "begun and never ended, possibly billed; the next run does them again"
         screen.note(f"  {report.in_doubt_chunks:,} in doubt: {meaning}")
@@ -114,9 +125,11 @@ def changes(differences: Iterable[Difference]) -> list[str]:
 def plan_changed(error: PlanChanged) -> str:
     """Return what changed and what the choices are, in the command's own words."""
     changed = "".join(f"\n  {change}" for change in changes(error.differences))
+    kept = error.reusable_results
+    reuse = f"keeps the results of {chunks(kept)} whose text is as it was" if kept else "finds no result to keep"
     return (
         f"the job {error.job_id[:8]} was made for something else:{changed}\n"
-        f"  --on-change reuse    keeps the {chunks(error.reusable_results)} that are as they were\n"
+        f"  --on-change reuse    {reuse}\n"
         "  --on-change restart  does all of them\n"
         "Both begin a new job; the earlier one stays. Nothing was done."
     )

@@ -99,7 +99,7 @@ def run(
     for report in _run_all(request, inputs, Pace(workers, retries, timeout, max_cost), screen):
         reports.append(report)
         reporting.show(screen, report, request.store)
-    reporting.show_again(screen, reports, _again(ctx, request))
+    reporting.show_again(screen, reports, _again(ctx, request), request.store)
     code = max((report.exit_code for report in reports), key=_FROM_BEST_TO_WORST.index)
     if as_json:
         jobs = [dataclasses.asdict(report) for report in reports]

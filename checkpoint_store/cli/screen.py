@@ -27,7 +27,11 @@ _STYLES: Final = {
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 _FAST_PER_MINUTE: Final = 300
 _MOST_NAMED: Final = 8
-_OWN_ERRORS: Final = re.compile(r"^Command(?:Failed|Missing)Error: ")
+_OWN_ERRORS: Final = re.compile(r"(?:^|(?<=: ))Command(?:Failed|Missing)Error: ")
+_ESCAPES: Final = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-_])"  # colours and cursor, the title, others
+    r"|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +147,14 @@ def indices(chosen: Sequence[int]) -> str:
     return f"{len(chosen):,}: chunk{'' if len(chosen) == 1 else 's'} {named}{', …' * (len(chosen) > _MOST_NAMED)}"
 
 
+def plain(text: str) -> str:
+    """Return a text without what would move the cursor, colour the screen or rename the window."""
+    return _ESCAPES.sub("", text)
+
+
 def plain_error(text: str | None) -> str:
     """Return an error as it was recorded, without the name of the command's own exception."""
-    return _OWN_ERRORS.sub("", text or "")
+    return plain(_OWN_ERRORS.sub("", text or ""))
 
 
 def shares(ranges: Iterable[tuple[int, int]], total: int, cells: int) -> list[float]:
@@ -203,6 +212,12 @@ def table(*columns: str, right: frozenset[int] = frozenset()) -> Table:
     for position, name in enumerate(columns):
         result.add_column(name, justify="right" if position in right else "left", no_wrap=True)
     return result
+
+
+def room(columns: Sequence[str], rows: Sequence[Sequence[str]], flexible: int, width: int) -> int:
+    """Return how many characters the flexible column of a table may have where all the others are shown whole."""
+    others = (max(len(row[column]) for row in [columns, *rows]) for column in range(len(columns)) if column != flexible)
+    return width - sum(others) - 2 * (len(columns) - 1)
 
 
 def print_table(console: Console, table: Table) -> None:

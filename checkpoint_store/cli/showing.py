@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 _LEAST_PREFIX: Final = 8
 _LEAST_NAME: Final = 12
 _COLUMNS: Final = ("JOB", "FILE", "STATUS", "DONE", "", "RATE", "UPDATED")
+_SPARED: Final = ("RATE", "", "UPDATED")
+"""What a narrow screen does without, the first of them first: the id has to be whole, to be typed."""
+_RIGHT: Final = frozenset({"DONE", "", "RATE", "FAILED", "IN DOUBT"})
 _TROUBLE: Final = {"failed_chunks": "FAILED", "in_doubt_chunks": "IN DOUBT"}
 _FILE: Final = 1
 
@@ -34,9 +37,12 @@ def show_list(where: Screen, records: Sequence[dict[str, Any]], store: str) -> N
     trouble = [name for name in _TROUBLE if any(record[name] for record in records)]
     columns = (*_COLUMNS, *(_TROUBLE[name] for name in trouble))
     rows = [(*_row(record, length), *(str(record[name] or "") for name in trouble)) for record in records]
-    others = (max(len(row[column]) for row in [columns, *rows]) for column in range(len(columns)) if column != _FILE)
-    room = max(_LEAST_NAME, where.out.width - sum(others) - 2 * (len(columns) - 1))
-    table = screen.table(*columns, right=frozenset({3, 4, 5, 7, 8}))
+    for spared in _SPARED:
+        if screen.room(columns, rows, _FILE, where.out.width) < _LEAST_NAME:
+            at = columns.index(spared)
+            columns, *rows = ((*row[:at], *row[at + 1 :]) for row in (columns, *rows))
+    room = max(_LEAST_NAME, screen.room(columns, rows, _FILE, where.out.width))
+    table = screen.table(*columns, right=frozenset(at for at, name in enumerate(columns) if name in _RIGHT))
     for row, record in zip(rows, records, strict=True):
         status = screen.status_text(JobStatus(record["status"]))
         table.add_row(row[0], _last_part(row[_FILE], room), status, *row[3:])
@@ -111,7 +117,8 @@ def _trouble(data: dict[str, Any], name: str, meaning: str) -> Text | None:
 
 
 def _pace(data: dict[str, Any]) -> str | None:
-    pace, left = data["chunks_per_minute"], data["total_chunks"] - data["completed_chunks"]
+    pace = data["chunks_per_minute"]
+    left = data["total_chunks"] - data["completed_chunks"] - data["failed_chunks"]  # those are passed over
     if not pace:
         return None
     time_left = f", {screen.duration(60 * left / pace)} left at this rate" if left else ""
@@ -124,4 +131,4 @@ def _listed(values: dict[str, Any]) -> str:
 
 
 def _error(message: str | None) -> Text | None:
-    return Text(message, style="red") if message else None
+    return Text(screen.plain_error(message), style="red") if message else None

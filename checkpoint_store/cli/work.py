@@ -103,6 +103,13 @@ class Report:
     error: str | None = None
     output: str | None = None
     output_written: bool = False
+    over_budget: bool = False
+    """Whether it was paused by ``--max-cost``."""
+
+    @property
+    def only_failed(self) -> bool:
+        """Whether nothing is left but chunks that are passed over until they are freed."""
+        return 0 < self.failed_chunks == self.total_chunks - self.completed_chunks
 
 
 def do_task(store: CheckpointStore, task: Task, means: Means) -> Report:
@@ -152,7 +159,7 @@ def _work_off(job: Job, report: Report, standing: Standing, means: Means) -> Non
     except BudgetReached as error:
         spent = f"{error.spent:.4g} spent, and a chunk costs {error.mean_cost:.4g} on average"
         report.error = f"--max-cost {error.max_cost:g} is reached: {spent}"
-        report.exit_code = PAUSED
+        report.exit_code, report.over_budget = PAUSED, True
     report.seconds = round(time.monotonic() - started, 3)
 
 

@@ -32,7 +32,7 @@ if "Paragraph 2" in text and not pathlib.Path("release").exists():
         time.sleep(0.01)
 print(text.upper())
 """
-NOTICE = "finishing the chunk in hand"
+NOTICE = "finishing what is in hand"
 
 
 def until(condition: Callable[[], Any]) -> Any:
@@ -125,6 +125,7 @@ def test_twice_stops_at_once(lecture: Folder) -> None:
     run.process.send_signal(signal.SIGINT)
     stderr, code = run.end()
     assert code == 130
+    assert "stopped at once after" in stderr
     assert "2 of 6 chunks done and safe" in stderr
     until(lambda: not is_alive(run.child))
     assert lecture.json("show")["status"] == "paused"
@@ -181,7 +182,7 @@ def test_ctrl_c_in_a_terminal_does_not_reach_the_command(lecture: Folder) -> Non
     process.stdin.write("\x03")
     process.stdin.flush()
     screen = ""
-    while "finishing this chunk" not in screen:
+    while "finishing what is in hand" not in screen:
         screen += process.stdout.read(1)
     lecture.write("release", "")
     rest, _ = process.communicate()

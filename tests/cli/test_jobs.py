@@ -64,6 +64,16 @@ def test_a_narrow_screen_cuts_only_the_name(half: Folder) -> None:
     assert "aaa.txt  completed" in lines[1]
 
 
+@pytest.mark.parametrize("width", [40, 50])
+def test_a_narrower_screen_goes_without_a_column(half: Folder, width: int) -> None:
+    """The id, the status and what is done are whole: they are what one types and looks for."""
+    header, line = half.run("list", COLUMNS=str(width)).stdout.splitlines()
+    job = half.json("show")
+    assert line.split()[:4] == [job["job_id"][:8], "lecture.txt", "failed", "3/6"]
+    assert "RATE" not in header
+    assert len(line) <= width
+
+
 def test_show_says_where_the_job_stands(half: Folder) -> None:
     """Status, share, totals, plan, the last error with what COMMAND said, and the map; nothing of it is markup."""
     shown = half.run("show").stdout
@@ -206,9 +216,10 @@ def test_reading_touches_nothing(half: Folder, words: list[str], as_json: bool) 
 
 @pytest.mark.parametrize("words", READING, ids=lambda words: words[0])
 def test_reading_without_a_store_makes_none(folder: Folder, words: list[str]) -> None:
-    """It says that there is none, and which file was looked for."""
+    """It says that there is none, which file was looked for, and how to begin."""
     done = folder.run(*words, code=0 if words == ["path"] else 2)
     assert ".processing_state.db" in done.stdout + done.stderr
+    assert words == ["path"] or "begin one with: checkpoint-store run FILE" in done.stderr
     assert folder.files() == set()
 
 

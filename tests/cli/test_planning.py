@@ -132,6 +132,15 @@ def test_chunks_are_shown_in_order_and_neighbours_together(troubled: tuple[Folde
     assert "has no chunk that is running" in folder.run("chunks", job_id, "--status", "running").stderr
 
 
+def test_a_narrow_screen_cuts_only_the_error(troubled: tuple[Folder, str]) -> None:
+    """What tells the chunks apart is whole, however long the errors are."""
+    folder, job = troubled
+    wide, narrow = (folder.run("chunks", job, COLUMNS=width).stdout.splitlines() for width in ("120", "56"))
+    assert [line[:40].split() for line in narrow] == [line[:40].split() for line in wide]
+    assert all(len(line) <= 56 for line in narrow)
+    assert any(line.endswith("..") for line in narrow)
+
+
 def test_a_million_chunks_are_a_few_rows(folder: Folder) -> None:
     """However many there are, what is alike is one row."""
     state = ProcessingState(file_name="big.txt", total_chunks=1_000_000, completed_chunks=list(range(300_000)))

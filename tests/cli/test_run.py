@@ -295,6 +295,14 @@ def test_a_secret_among_the_words_of_the_command_is_refused(lecture: Folder, wor
     assert not any(b"abcdef0123456789" in path.read_bytes() for path in lecture.path.iterdir())
 
 
+def test_what_a_failing_command_says_cannot_move_the_cursor(lecture: Folder) -> None:
+    """Its colours, and whatever else a terminal would obey, are neither shown nor kept."""
+    source = r"import sys; sys.exit('\x1b[31mred\x1b[0m \x1b]0;title\x07\x1b[2Jnot ünkept\a')"
+    done = lecture.run("run", "lecture.txt", *lecture.command(source), code=1)
+    assert "  | red not ünkept\n" in done.stderr
+    assert lecture.json("show")["error_message"].endswith("\nred not ünkept")
+
+
 def test_a_secret_in_what_a_failing_command_says_is_not_kept(lecture: Folder) -> None:
     """A client may print the key that was refused; the store does not repeat it."""
     secret = "sk-proj-Canary0Canary1Canary2Canary3"
@@ -324,7 +332,7 @@ def test_after_an_edit_only_the_changed_chunk_is_done_again(lecture: Folder) -> 
     lecture.run(*words)
     edited = lecture.read("lecture.txt").replace("Paragraph 2", "Passage 2")
     lecture.write("lecture.txt", edited)
-    assert "keeps the 5 chunks" in lecture.run(*words, code=2).stderr
+    assert "keeps the results of 5 chunks whose text is as it was" in lecture.run(*words, code=2).stderr
     lecture.run(*words[:2], "--on-change", "reuse", *words[2:])
     assert lecture.calls()[6:] == ["Passage 2 says one thing and another."]
     assert lecture.read("lecture.cleaned.txt") == edited.upper() + "\n"

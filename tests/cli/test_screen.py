@@ -89,5 +89,5 @@ def test_the_live_line_fits_any_screen(monkeypatch: pytest.MonkeyPatch, width: i
     assert f"{before + 1:,}/{total:,}" in view.line().plain
     assert len(view.line().plain) <= width - 3
     stopping = True
-    assert "finishing this chunk" in view.line().plain
+    assert "finishing what is in hand" in view.line().plain
     assert len(view.line().plain) <= width - 3

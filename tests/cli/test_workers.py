@@ -143,6 +143,8 @@ def test_a_chunk_that_used_up_its_retries_is_passed_over_until_retry(lecture: Fo
     assert (job["status"], job["failed_chunks"], job["completed_chunks"]) == ("failed", 1, 5)
     calls = len(lecture.calls())
     assert "chunk 3, after 2 tries" in lecture.run(*words, code=1).stderr
+    # The line by itself would pass the chunk over again.
+    assert f"  try again with:  checkpoint-store retry {job['job_id'][:8]} && " in done.stderr
     assert "chunk 3, after 2 tries" in lecture.run("run", "lecture.txt", *SIX, *words[-3:], code=1).stderr
     assert len(lecture.calls()) == calls
     lecture.write("failures", "0")
@@ -194,6 +196,7 @@ def test_max_cost_pauses_before_it_is_exceeded(lecture: Folder) -> None:
     words = ("run", "lecture.txt", *SIX)
     done = lecture.run(*words, "--max-cost", 0.8, *lecture.command(PRICED), code=75)
     assert "--max-cost 0.8 is reached: 0.75 spent, and a chunk costs 0.25 on average" in done.stderr
+    assert "  go on with a higher --max-cost:  " in done.stderr
     assert lecture.json("show")["status"] == "paused"
     report = lecture.json(*words, "--max-cost", 2, *lecture.command(PRICED))["jobs"][0]
     assert (report["done_before"], report["done_now"], report["cost"], report["cost_now"]) == (3, 3, 1.5, 0.75)

@@ -1,0 +1,73 @@
+"""However many chunks there are, the process that drives them needs no more memory."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from conftest import Children
+
+# Prints its memory, as the kernel counts it, at each tenth of the chunks, and its peak when the store is closed.
+SOURCE = """
+import json, sys, time
+from checkpoint_store import CheckpointStore
+
+def megabytes(name):
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith(name)) / 1024
+
+total, keeps = int(sys.argv[1]), sys.argv[2] == "keeps"
+found, kept, started = [], [], time.monotonic()
+with CheckpointStore("talks.db", durability="process") as store:
+    job = store.open_job("talk.srt", total_chunks=total)
+    for number, item in enumerate(job.map(lambda index: {"text": f"chunk {index} " * 10}, workers=4), 1):
+        if keeps:
+            kept.append((item, bytes(1000)))
+        if number % (total // 10) == 0:
+            found.append(megabytes("VmRSS"))
+    done = job.progress().completed_chunks
+seconds = time.monotonic() - started
+print(json.dumps({"done": done, "rss": found, "peak": megabytes("VmHWM"), "seconds": seconds}))
+"""
+
+
+def measured(children: Children, total: int, *, keeps: bool = False) -> dict[str, Any]:
+    """Go through so many chunks with four threads; return what was measured, and print it."""
+    process = children.start(SOURCE, total, "keeps" if keeps else "")
+    output, errors = process.communicate(timeout=7000)
+    assert process.returncode == 0, errors
+    found: dict[str, Any] = json.loads(output)
+    assert found["done"] == total
+    memory = ", ".join(f"{megabytes:.1f}" for megabytes in found["rss"])
+    print(f"FIGURES memory: chunks={total} keeps={keeps} MB at each tenth: {memory}; peak with the end: "
+          f"{found['peak']:.1f}; seconds={found['seconds']:.0f}")  # fmt: skip
+    return found
+
+
+def growth(found: dict[str, Any]) -> float:
+    """Return by how many MB the memory grew after the first tenth."""
+    return float(max(found["rss"]) - found["rss"][0])
+
+
+def test_memory_does_not_grow_with_the_chunks(children: Children) -> None:
+    """Through 20,000 chunks and four threads."""
+    found = measured(children, 20_000)
+    assert growth(found) < 6
+    assert found["peak"] < found["rss"][0] + 12
+
+
+def test_the_measure_sees_memory_that_grows(children: Children) -> None:
+    """The control: a caller that keeps a kilobyte of each chunk."""
+    assert growth(measured(children, 10_000, keeps=True)) > 9
+
+
+@pytest.mark.storm
+@pytest.mark.timeout(7200)
+def test_memory_does_not_grow_with_a_million_chunks(children: Children) -> None:
+    """The same with 1,000,000: not by 12 bytes a chunk."""
+    found = measured(children, 1_000_000)
+    assert growth(found) < 12
+    assert found["peak"] < found["rss"][0] + 24
