@@ -251,7 +251,7 @@ class Claims(ForkAware):
 
     def _leave(self, connection: Connection, runner_id: int) -> None:
         self._flush(connection)
-        begun = {index for index, held in self._held.items() if held.begun}
+        begun = {held.claim for held in self._held.values() if held.begun}
         attempts.end_runner(connection, runner_id, begun=begun, counted=False)
 
     # -- claiming
@@ -363,7 +363,7 @@ class Claims(ForkAware):
         with self._lock:
             held.since = time.monotonic()
             if self._sign is not None:
-                self._sign.began(held.index)
+                self._sign.began(*held.claim)
 
     def settled(self, indices: Iterable[int]) -> None:
         """These chunks are complete, or failed, in the store: they are in hand no longer."""
@@ -371,19 +371,19 @@ class Claims(ForkAware):
             held = self._held.pop(index, None)
             if held is not None:
                 held.scope.idle = 0
-                self._over(index)
+                self._over(held)
 
-    def _over(self, index: int) -> None:
+    def _over(self, held: Held) -> None:
         sign = self._sign
         if sign is not None:
-            sign.settled(index)
+            sign.settled(*held.claim)
 
     def let_go(self, several: Sequence[Held]) -> None:
         """Free chunks that nothing was recorded for, at once where nobody is in the way; called by finalizers, too."""
         mine = [held for held in several if self._held.get(held.index) is held]
         for held in mine:
             self._held.pop(held.index, None)
-            self._over(held.index)
+            self._over(held)
             self._dropped.append(held)
         if any(held.scope.active and held.scope.idle > _A_FEW for held in mine):
             return  # someone only looks: the next claim of that loop takes it along
@@ -447,6 +447,7 @@ class Claims(ForkAware):
             if number is None or held is None:
                 self.settled([index])
                 return None
+            self._over(held)
             following = Held(Claim(index, number), held.scope)
             following.tries = held.tries + 1
             self._held[index] = following

@@ -111,6 +111,8 @@ _SIGN_OPTIONS: Final[dict[str, Any]] = {
 _SLOTS: Final = 512
 _SLOT_BYTES: Final = 8
 _TOO_MANY: Final = 2**63
+_NUMBER_BITS: Final = 20
+_MOST_NUMBER: Final = 2**_NUMBER_BITS - 1
 _signs: Final[dict[str, SignOfLife]] = {}
 """The signs of life that this process shows."""
 
@@ -118,15 +120,15 @@ _signs: Final[dict[str, SignOfLife]] = {}
 class SignOfLife:
     """A locked file beside the store, for as long as a runner lives: the kernel frees it whatever ends the process.
 
-    In it stand the chunks that work began on, in slots of eight bytes (index + 1, or 0): written without a transaction,
-    they tell of a killed runner which of its claims are in doubt.
+    In it stand the attempts whose work began, in slots of eight bytes: written without a transaction, they tell of a
+    killed runner which of its claims are in doubt.
     """
 
     def __init__(self, store: Path) -> None:
         if not store.parent.is_dir():  # filelock would create it
             raise storage_error(FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)), store)
         self.path, self._lock = self._shown(store)
-        self._begun: set[int] = set()
+        self._begun: set[tuple[int, int]] = set()
         self._slot = 0
         self._file = -1
         try:
@@ -151,17 +153,17 @@ class SignOfLife:
                 raise storage_error(error, path) from error
             return path, lock
 
-    def began(self, index: int) -> None:
-        """Work on a chunk begins."""
+    def began(self, index: int, number: int) -> None:
+        """Work on a chunk begins: the attempt of this number."""
         if not self._begun:
             if self._slot == _SLOTS - 1:
                 self._write(0)
             self._slot = 0  # what is left in the others is settled
-        self._begun.add(index)
+        self._begun.add((index, number))
         if self._slot == _SLOTS - 1:
             self._tidy()
         else:
-            self._write(index + 1)
+            self._write(_slot_of(index, number))
 
     def _write(self, value: int) -> None:
         os.pwrite(self._file, value.to_bytes(_SLOT_BYTES, "little"), self._slot * _SLOT_BYTES)
@@ -172,13 +174,13 @@ class SignOfLife:
         if len(self._begun) > _SLOTS // 2:
             os.pwrite(self._file, _TOO_MANY.to_bytes(_SLOT_BYTES, "little"), self._slot * _SLOT_BYTES)
             return
-        content = b"".join((index + 1).to_bytes(_SLOT_BYTES, "little") for index in self._begun)
+        content = b"".join(_slot_of(*attempt).to_bytes(_SLOT_BYTES, "little") for attempt in self._begun)
         os.pwrite(self._file, content.ljust(_SLOTS * _SLOT_BYTES, b"\0"), 0)
         self._slot = len(self._begun)
 
-    def settled(self, index: int) -> None:
-        """A chunk is in hand no longer."""
-        self._begun.discard(index)
+    def settled(self, index: int, number: int) -> None:
+        """The work of an attempt is over."""
+        self._begun.discard((index, number))
 
     def end(self) -> None:
         """Remove the file; whoever finds it gone knows as much as one who can lock it."""
@@ -198,8 +200,8 @@ class SignOfLife:
 class LastWords(NamedTuple):
     """What a dead runner left."""
 
-    begun: frozenset[int] | None
-    """The chunks that it may have begun; None: nobody knows, and it may be any."""
+    begun: frozenset[tuple[int, int]] | None
+    """The attempts (chunk, number) that it may have begun; None: nobody knows, and it may be any."""
 
 
 def last_words(path: Path) -> LastWords | None:
@@ -254,7 +256,16 @@ def overheard(path: Path) -> LastWords | None:
 def _words(content: bytes) -> LastWords:
     numbers = [int.from_bytes(content[at : at + _SLOT_BYTES], "little") for at in range(0, len(content), _SLOT_BYTES)]
     known = len(content) == _SLOTS * _SLOT_BYTES and _TOO_MANY not in numbers
-    return LastWords(frozenset(number - 1 for number in numbers if number) if known else None)
+    return LastWords(frozenset(map(_attempt_in, filter(None, numbers))) if known else None)
+
+
+def _slot_of(index: int, number: int) -> int:
+    """An attempt as a number other than 0. Nobody tries a chunk a million times."""
+    return (index + 1) << _NUMBER_BITS | min(number, _MOST_NUMBER)
+
+
+def _attempt_in(slot: int) -> tuple[int, int]:
+    return (slot >> _NUMBER_BITS) - 1, slot & _MOST_NUMBER
 
 
 def signs_of_life(store: Path) -> list[Path]:

@@ -121,8 +121,10 @@ def lock_file_of(connection: Connection, runner_id: int) -> str | None:
     return found
 
 
-def end_runner(connection: Connection, runner_id: int, *, begun: Collection[int] | None, counted: bool) -> None:
-    """Record that a runner is gone. The chunks that it had ``begun`` (None: any in its hand) are in doubt.
+def end_runner(
+    connection: Connection, runner_id: int, *, begun: Collection[tuple[int, int]] | None, counted: bool
+) -> None:
+    """Record that a runner is gone. The attempts that it had ``begun`` (None: any in its hand) are in doubt.
 
     ``counted`` says whether that counts as a try. Of claims on which no work began, nothing is kept.
     """
@@ -131,7 +133,7 @@ def end_runner(connection: Connection, runner_id: int, *, begun: Collection[int]
         for job_id, index, number in connection.execute(
             select(_A.job_id, _A.chunk_index, _A.number).where(in_hand)
         ).all():
-            if index not in begun:
+            if (index, number) not in begun:
                 release(driver_of(connection), job_id, [Claim(index, number)], begun=False)
     ended = attempts.update().where(in_hand).values(outcome="abandoned", finished_at=now(), counted=int(counted))
     connection.execute(ended)
@@ -309,7 +311,7 @@ def latest(connection: Connection, job_id: str, path: Path, *, outcomes: Sequenc
         record, runner_id = ChunkRecord(*row[:7], is_last=bool(row[7])), row[8]
         if record.outcome == "running" and runner_id in gone:
             begun = gone[runner_id].begun
-            if begun is not None and record.chunk_index not in begun:
+            if begun is not None and (record.chunk_index, record.attempt) not in begun:
                 continue  # claimed, and nothing else
             record = replace(record, outcome="abandoned")
         records.append(record)

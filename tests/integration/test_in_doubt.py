@@ -69,7 +69,7 @@ def test_a_sign_of_life_says_what_is_begun(tmp_path: Path) -> None:
     store = tmp_path / "talks.db"
     sign = SignOfLife(store)
 
-    def said() -> frozenset[int] | None:
+    def said() -> frozenset[tuple[int, int]] | None:
         content = sign.path.read_bytes()
         copy = tmp_path / "talks.db.runner-0123456789ab"
         copy.write_bytes(content)
@@ -84,18 +84,40 @@ def test_a_sign_of_life_says_what_is_begun(tmp_path: Path) -> None:
     assert last_words(sign.path) is None
     assert said() == frozenset()
     for index in range(3_000):  # one after the other, with two that stay
-        sign.began(index)
+        sign.began(index, 1)
         if index not in (7, 1500):
-            sign.settled(index)
-    assert {7, 1500} <= (said() or set())
+            sign.settled(index, 1)
+    assert {(7, 1), (1500, 1)} <= (said() or set())
     assert len(said() or ()) < 520
     for index in range(10_000, 11_000):
-        sign.began(index)
+        sign.began(index, 1)
     assert said() is None
     for index in (7, 1500, *range(10_000, 11_000)):
-        sign.settled(index)
-    sign.began(42)
-    assert 42 in (said() or ())
+        sign.settled(index, 1)
+    sign.began(42, 3)
+    assert (42, 3) in (said() or ())
     sign.end()
     assert last_words(sign.path) is not None
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_waited_for_its_next_try_is_not_in_doubt(tmp_path: Path, children: Children) -> None:
+    """Killed while a chunk that failed waits to be tried again: nobody was asked for it meanwhile."""
+    source = """
+import os, signal
+from checkpoint_store import CheckpointStore
+store = CheckpointStore("talks.db")
+job = store.open_job("talk.txt", total_chunks=2)
+def work(index):
+    if index == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    raise ConnectionError("try again")
+list(job.map(work, wait=60.0))
+"""
+    children.run(source, code=-9)
+    for read_only in (True, False):
+        with CheckpointStore(tmp_path / "talks.db", read_only=read_only) as store:
+            (job,) = store.jobs()
+            assert [record.chunk_index for record in job.in_doubt_chunks()] == [1]
+    with CheckpointStore(tmp_path / "talks.db") as store:
+        assert [(record.chunk_index, record.attempt) for record in store.jobs()[0].errors()] == [(0, 1)]
