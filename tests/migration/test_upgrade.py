@@ -21,6 +21,7 @@ from checkpoint_store import (
     MigrationFailed,
     SchemaTooNew,
     SchemaTooOld,
+    StoreRecovered,
     StoreTargetError,
     migrate,
     migration_status,
@@ -308,6 +309,23 @@ def test_up_down_up_with_rows(path: Path, checkout: Path) -> None:
     assert contents(path).splitlines()[3:] == before.splitlines()[3:]
     with CheckpointStore(path) as store:
         assert [job.progress().completed_chunks for job in store.jobs()] == [3, 1, 1]
+
+
+def test_jobs_that_alembic_dropped_come_back(path: Path, checkout: Path) -> None:
+    """``downgrade base`` is no way to delete a job: its own backup brings all of them back, and says so."""
+    at = ("-x", f"store={path}")
+    with closing(sqlite3.connect(path)) as raw:
+        raw.execute("DELETE FROM attempts")
+        raw.commit()
+    alembic(checkout, *at, "downgrade", "base")
+    alembic(checkout, *at, "upgrade", "head")
+    with pytest.warns(StoreRecovered, match="knows of more completed chunks"):
+        store = CheckpointStore(path)
+    with store:
+        assert [job.progress().completed_chunks for job in store.jobs()] == [3, 1, 1]
+        store.delete_job(store.jobs()[0].job_id)
+    with CheckpointStore(path) as store:
+        assert [job.progress().completed_chunks for job in store.jobs()] == [1, 1]
 
 
 def test_one_revision_up_down_up_with_rows(path: Path, checkout: Path, tmp_path: Path) -> None:
