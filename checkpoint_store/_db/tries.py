@@ -79,7 +79,7 @@ def _is_sound(attempt: dict[str, Any]) -> bool:
 
 
 def carry_over(connection: Connection, job_id: str, total: int, copies: Sequence[Copy]) -> str | None:
-    """Write down the tries at a job's chunks, each chunk's as the best copy has them.
+    """Write down the tries at a job's chunks, each chunk's as the best copy has them that has most.
 
     Returns what has to be said of them: that some may be missing, or that no copy could know of any.
     """
@@ -88,7 +88,7 @@ def carry_over(connection: Connection, job_id: str, total: int, copies: Sequence
     taken: dict[int, list[dict[str, Any]]] = {}
     for copy in having:
         for index, made in copy.tries.attempts.get(job_id, {}).items():
-            if 0 <= index < total and index not in taken:
+            if 0 <= index < total and len(made) > len(taken.get(index, ())):  # tries become more, unless some are lost
                 taken[index] = [_over(attempt) for attempt in made] if copy.backup else made
         if copy.tries.complete:
             break  # what it does not know of was never there, or was taken back since
