@@ -192,6 +192,26 @@ def test_a_failing_upgrade_leaves_the_file_as_it_was(path: Path, next_version: A
         assert store.check() == []
 
 
+REBUILD = """driver = op.get_bind().exec_driver_sql
+    made = driver("SELECT sql FROM sqlite_master WHERE name = 'jobs'").scalar_one()
+    driver(made.replace("TABLE jobs", "TABLE rebuilt", 1).replace('TABLE "jobs"', "TABLE rebuilt", 1))
+    driver("INSERT INTO rebuilt SELECT * FROM jobs")
+    driver("DROP TABLE jobs")
+    driver("ALTER TABLE rebuilt RENAME TO jobs")"""
+
+
+def test_a_table_that_others_refer_to_can_be_rebuilt(path: Path, next_version: Any) -> None:
+    """Dropping it would take along every row that refers to it, without an error; and views would forbid it."""
+    next_version(REBUILD)
+    with CheckpointStore(path) as store:
+        assert store.recovery is None
+        assert [job.progress().completed_chunks for job in store.jobs()] == [3, 1, 1]
+        assert store.check() == []
+    with closing(sqlite3.connect(path)) as raw:
+        assert raw.execute("SELECT count(*) FROM attempts").fetchone() == (5,)
+        assert raw.execute("SELECT count(*) FROM job_progress").fetchone() == (3,)
+
+
 KILLED = """
 import sys
 from pathlib import Path
