@@ -929,3 +929,19 @@ def test_a_log_is_judged_while_nobody_in_this_process_opens_the_file(tmp_path: P
     monkeypatch.setattr(salvage, "foreign_sidecar", slowly)
     CheckpointStore(tmp_path / "talks.db").close()
     assert entered.wait(5)
+
+
+@pytest.mark.parametrize("kind", ["symlink", "folder"])
+def test_what_stands_in_a_lock_files_place_is_not_touched(tmp_path: Path, kind: str) -> None:
+    """A symlink named like a runner's lock file is not followed, nor emptied, nor removed with what it points at."""
+    _make(tmp_path, done=3)
+    target, stray = tmp_path / "precious", tmp_path / "talks.db.runner-0123456789ab"
+    target.write_text("of someone else")
+    stray.symlink_to(target) if kind == "symlink" else stray.mkdir()
+    before = snapshot(tmp_path)["precious"]
+    with suppress(CheckpointStoreError), CheckpointStore(tmp_path / "talks.db") as store:
+        list(store.jobs()[0].pending())
+    assert snapshot(tmp_path)["precious"] == before
+    stray.unlink() if kind == "symlink" else stray.rmdir()
+    with CheckpointStore(tmp_path / "talks.db") as store:
+        assert store.check() == []
