@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
+import traceback
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from conftest import SECRET
+from sqlalchemy import text
 
 from checkpoint_store import CheckpointStoreError, StorageUnavailableError
 from checkpoint_store._db import connect
@@ -126,3 +129,14 @@ def test_a_retry_of_a_stored_completion_is_safe(store: CheckpointStore, monkeypa
     monkeypatch.undo()
     job.complete(0, {"cost": 1})
     assert (list(job.items()), store.check()) == ([(0, {"cost": 1})], [])
+
+
+def test_no_value_shows_in_an_error_or_its_cause(store: CheckpointStore) -> None:
+    """A traceback is logged and mailed about: the statement may be in it, what it was to store is not."""
+    database: Any = store._room.database
+    statement = text("INSERT INTO deleted_jobs VALUES (:one, :one, :one)")
+    with pytest.raises(CheckpointStoreError) as caught:
+        database.write(lambda connection: connection.execute(statement, {"one": SECRET}))
+    shown = "".join(traceback.format_exception(caught.value))
+    assert "INSERT INTO deleted_jobs" in shown
+    assert SECRET not in shown
