@@ -959,3 +959,19 @@ def test_an_index_without_its_rows_is_noticed_on_opening(tmp_path: Path, index: 
     with pytest.warns(StoreRecovered, match=r"missing from index|wrong # of entries"):
         CheckpointStore(tmp_path / "talks.db").close()
     assert _known(tmp_path / "talks.db") == ([1], [3], list(range(2, TOTAL)))
+
+
+def test_a_bad_page_costs_the_results_on_it_and_no_others(tmp_path: Path) -> None:
+    """Where a page in the middle does not read, reading goes on behind it."""
+    with CheckpointStore(tmp_path / "talks.db", state_file=None) as store:
+        job = store.open_job("talk.srt", total_chunks=60)
+        job.complete_many((index, f"<{index}> " + "x" * 3000) for index in range(60))
+    for backup in tmp_path.glob("*.backup-*"):
+        backup.unlink()
+    content = bytearray((tmp_path / "talks.db").read_bytes())
+    page = content.index(b"<30> ") // 8192 * 8192
+    content[page : page + 8192] = b"\xa5" * 8192
+    (tmp_path / "talks.db").write_bytes(content)
+    (report,) = recover_store(tmp_path / "talks.db", accept_loss=True).jobs
+    assert 55 <= report.recovered_chunks < 60
+    assert report.lost_chunks == 60 - report.recovered_chunks
