@@ -84,8 +84,8 @@ def restore_store(
     The state file follows: what it was becomes its ``.bak``.
 
     Raises:
-        StoreTargetError: ``source`` is no store file.
-        StoreDamaged: ``source`` is damaged, or a process has the store open. Nothing was changed.
+        StoreTargetError: ``source`` is no store file, or a process has the store open. Nothing was changed.
+        StoreDamaged: ``source`` is damaged. Nothing was changed.
     """
     origin, path = resolve(source), resolve(target)
     if not origin.exists() or origin == path:
@@ -104,17 +104,21 @@ def restore_store(
 
 
 def refuse_if_open(path: Path) -> None:
-    """Raise :class:`StoreDamaged` where a process has the store open, as far as the kernel tells."""
+    """Raise :class:`StoreTargetError` where a process has the store open, or is at work on it, as the kernel tells."""
     in_use = holders(path)
     if in_use:
         who = ", ".join(map(str, in_use))
         raise StoreTargetError(path, f"process {who} has it open; end it first")
+    at_work = [sign.name for sign in signs_of_life(path) if overheard(sign) is None]
+    if at_work and os.name != "nt":  # where a look alone does not tell the living from the dead
+        raise StoreTargetError(path, f"a runner is at work on it and holds {', '.join(at_work)}; end it first")
 
 
 def _put(reading: ReadOnlyDatabase, path: Path) -> tuple[Path, ...]:
     partial = path.with_name(f"{path.name}.tmp-{secrets.token_hex(6)}")
     backups.back_up(reading, partial)
     try:
+        backups.settle(partial)
         os.replace(partial, ready_path(path))  # once the old file is moved, an open ends it
         newer = recover.move_backups_aside(path, "replaced", newer_than=reading.path)
         return (*recover.put_in_place(path, "replaced"), *newer)
@@ -180,7 +184,9 @@ def _place(path: Path) -> Iterator[Finding]:
 
 def _permissions(path: Path, state_file: Path) -> Iterator[Finding]:
     wrong = []
-    for name in (path, state_file, state_file.with_suffix(".bak"), *backups.backups_of(path)):
+    beside = (lock_path(path), *(path.with_name(f"{path.name}{suffix}") for suffix in ("-wal", "-shm", "-journal")))
+    states = (state_file, state_file.with_suffix(".bak"))
+    for name in (path, *beside, *states, *backups.backups_of(path), *signs_of_life(path)):
         with suppress(OSError):
             mode = stat.S_IMODE(name.stat().st_mode)
             if mode & 0o077 and os.name != "nt":

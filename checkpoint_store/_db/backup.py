@@ -15,7 +15,7 @@ from checkpoint_store._db.driver import driver_of
 from checkpoint_store.errors import CheckpointStoreError, StoreDamaged
 from checkpoint_store.files import create_private, free_bytes, storage_error, sweep, sync_folder
 from checkpoint_store.locks import file_lock
-from checkpoint_store.state import SCHEMA_VERSION
+from checkpoint_store.state import SCHEMA_VERSION, now
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,6 +73,32 @@ def verify(target: Path) -> None:
             raise failures.translate(error, target, 0) from error
     if found != "ok":
         raise StoreDamaged(target, f"the copy does not verify: {found}")
+
+
+def settle(target: Path) -> None:
+    """Record in a copy, which no one has open, that nobody is at work on it. What was in hand is in doubt.
+
+    The lock files that say who lives belong to the store that it is a copy of. Nobody knows whether a try failed by
+    that, so none counts.
+    """
+    moment = now()
+    with closing(_open(target)) as copy:
+        try:
+            tables = "SELECT count(*) FROM sqlite_master WHERE name IN ('attempts', 'runners')"
+            if copy.execute(tables).fetchone()[0] < 2:  # noqa: PLR2004 - an older schema
+                return
+            copy.execute("PRAGMA journal_mode = MEMORY").fetchone()
+            copy.execute("PRAGMA synchronous = EXTRA")
+            copy.execute("BEGIN")
+            in_doubt = (
+                "UPDATE attempts SET outcome = 'abandoned', counted = 0, finished_at = ? WHERE outcome = 'running'"
+            )
+            copy.execute(in_doubt, (moment,))
+            copy.execute("UPDATE runners SET ended_at = ? WHERE ended_at IS NULL", (moment,))
+            copy.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise failures.translate(error, target, 0) from error
+    verify(target)
 
 
 def _open(path: Path) -> sqlite3.Connection:

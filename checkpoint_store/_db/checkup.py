@@ -26,6 +26,12 @@ LIMIT 1
 """
 """Finds a job whose parts do not add up: pages of different times side by side, each of them sound."""
 
+_NOWHERE: Final = """
+SELECT DISTINCT job_id, chunk_index FROM attempts JOIN jobs USING (job_id)
+WHERE chunk_index NOT BETWEEN 0 AND total_chunks - 1
+"""
+"""Finds attempts at chunks that are none."""
+
 
 def check(database: AnyDatabase) -> list[Problem]:
     """Return what is wrong with a store: structure, references, counts, and the digest of every result."""
@@ -43,6 +49,9 @@ def _problems(connection: Connection, database: AnyDatabase) -> Iterator[Problem
         return  # what follows would read through damaged pages
     for row in connection.execute(text("PRAGMA foreign_key_check")):
         yield Problem(f"table {row[0]}", f"a row refers to a row of {row[2]} that is not there")
+    if connection.execute(text("SELECT 1 FROM sqlite_master WHERE name = 'attempts'")).first() is not None:
+        for job_id, index in connection.execute(text(_NOWHERE)):
+            yield Problem("attempt", "is at a chunk that the job does not have", job_id, index)
     for job in queries.list_jobs(connection, database.path):
         yield from _problems_of_job(connection, job)
 

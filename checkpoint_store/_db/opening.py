@@ -12,11 +12,11 @@ from sqlalchemy import text
 from checkpoint_store._db import failures, target
 from checkpoint_store._db.backup import backups_of, remove_backups
 from checkpoint_store._db.checkup import MISCOUNTED
-from checkpoint_store._db.driver import driver_of
+from checkpoint_store._db.driver import Openings, driver_of
 from checkpoint_store._db.engine import Database
 from checkpoint_store._db.reading import ReadOnlyDatabase
 from checkpoint_store._db.target import EMPTY, check_version, inspect, lock_path
-from checkpoint_store.errors import StorageUnavailableError, StoreDamaged, StoreTargetError
+from checkpoint_store.errors import MigrationFailed, StorageUnavailableError, StoreDamaged, StoreTargetError
 from checkpoint_store.files import create_private, storage_error, sweep
 from checkpoint_store.locks import file_lock, holders
 from checkpoint_store.state import RELEASED_VERSIONS, SCHEMA_VERSION
@@ -96,6 +96,10 @@ class Opener:
         from checkpoint_store._db import migrate  # noqa: PLC0415 - imports Alembic
 
         with self._locked():
+            who = ", ".join(map(str, holders(self.path)))
+            if who or Openings.is_open(self.path):  # what it does next may need what is taken away
+                reason = f"process {who or os.getpid()} has it open; end it first"
+                raise MigrationFailed(self.path, SCHEMA_VERSION, to, reason, None)
             database = self._database()
             try:
                 migrate.downgrade(database, to)
@@ -197,13 +201,16 @@ class Opener:
         """Raise :class:`StoreDamaged` where taking in what is beside the file would spoil it."""
         from checkpoint_store._db import salvage  # noqa: PLC0415 - only after an unclean end
 
-        if self.path.exists() and not holders(self.path):
+        # It is read without locks: to close it would drop those of a connection that another thread opens meanwhile.
+        with Openings.lock:
+            if not self.path.exists() or Openings.is_open(self.path) or holders(self.path):
+                return
             try:
                 found = salvage.foreign_sidecar(self.path)
             except sqlite3.Error as error:
                 raise failures.translate(error, self.path, self.lock_timeout_seconds) from error
-            if found is not None:
-                raise StoreDamaged(self.path, found)
+        if found is not None:
+            raise StoreDamaged(self.path, found)
 
     def _quick_check(self, connection: Connection) -> None:
         # The narrow tables are compared with their keys and indexes as well: a job, or a chunk, that is there and not

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store import codec
-from checkpoint_store._db import migrate, queries
+from checkpoint_store._db import migrate, queries, tries
 from checkpoint_store._db.backup import backups_of
-from checkpoint_store._db.driver import driver_of
+from checkpoint_store._db.driver import Openings, driver_of
 from checkpoint_store._db.engine import Database
 from checkpoint_store._db.salvage import Chunk, Copy, has_bytes, read_copy, read_store, read_torn_state
 from checkpoint_store._db.schema import jobs as jobs_table
@@ -48,6 +48,8 @@ class JobRecovery:
     """Chunks among the recovered whose result is a state file's, while no digest of it survived anywhere."""
     lost: str | None = None
     """What else of it is lost, in words."""
+    tries: str | None = None
+    """Where chunks are left: what there is to say of earlier tries at them, unless all of those are back."""
 
     @property
     def loses(self) -> bool:
@@ -60,6 +62,7 @@ class JobRecovery:
         lost += f"; {self.lost}" if self.lost else ""
         if self.unverified_chunks:
             lost += f"; no digest of {self.unverified_chunks} of them survived: they are as the state file has them"
+        lost += f"; {self.tries}" if self.tries else ""
         return f"job {self.job_id} ({self.file_name}): {self.recovered_chunks} chunks back ({taken}){lost}"
 
 
@@ -67,7 +70,8 @@ def all_copies(path: Path, state_files: Sequence[Path]) -> list[Copy]:
     """Return what every surviving copy of a store knows, the best first."""
     only_a_log = has_bytes(f"{path}-wal") and not has_bytes(str(path))
     base = _pages_of_a_new_store(path) if only_a_log else b""
-    copies = read_store(path, "the damaged file", base)
+    with Openings.lock:  # closing it would drop the locks of a connection that another thread opens meanwhile
+        copies = read_store(path, "the damaged file", base)
     if ready_path(path).exists():
         copies.append(read_copy(ready_path(path), "a recovery that was interrupted"))
     for backup in backups_of(path)[:_MOST_BACKUPS]:
@@ -168,13 +172,16 @@ def _fill(connection: Connection, copies: list[Copy], deleted: dict[str, str], p
         recovered = sum(taken.values())
         lost = max(_known(job_id, copies) - recovered, 0)
         also = None if any(job_id in copy.jobs for copy in copies if not copy.torn) else "its config is lost"
+        said = tries.carry_over(connection, job_id, values["total_chunks"], copies)
+        said = said if recovered < values["total_chunks"] else None
         reports.append(
-            JobRecovery(job_id, values["file_name"], recovered, lost, tuple(taken.items()), unverified, also)
+            JobRecovery(job_id, values["file_name"], recovered, lost, tuple(taken.items()), unverified, also, said)
         )
         if recovered >= values["total_chunks"] and values["status"] == "running":
             queries.finish_if_done(connection, job_id)
         elif recovered < values["total_chunks"] and values["status"] == "completed" and lost:
             queries.update_job(connection, job_id, path, status="paused", updated_at=now())
+    tries.carry_over_runners(connection, [report.job_id for report in reports], copies)
     current = next((job_id for copy in copies for job_id, job in copy.jobs.items() if job["is_current"] == 1), None)
     if current is not None:
         queries.make_current(connection, current)

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store import codec
-from checkpoint_store._db import failures, frames
+from checkpoint_store._db import failures, frames, tries
 from checkpoint_store._db.checkup import MISCOUNTED
 from checkpoint_store._db.schema import jobs as jobs_table
+from checkpoint_store._db.tries import Tries
 from checkpoint_store.files import create_private
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class Copy:
     """Whether it is a state file."""
     torn: bool = False
     """Whether it is the beginning of a state file, without the job's config."""
+    tries: Tries = field(default_factory=Tries)
 
     def chunk(self, job_id: str, index: int, at: str) -> Chunk:
         """Return the entry for a chunk, making it where it is not known yet."""
@@ -131,6 +133,8 @@ def read_copy(path: Path, name: str, *, how: str = _ALONE) -> Copy:
             _read_jobs(driver, copy)
             _read_completed(driver, copy)
             _read_results(driver, copy)
+            totals = {job_id: values["total_chunks"] for job_id, values in copy.jobs.items()}
+            copy.tries = tries.read(driver, totals, _rows)
     except sqlite3.Error:
         copy.complete = False
     return copy
@@ -219,7 +223,7 @@ def _open(path: Path, how: str) -> sqlite3.Connection:
 
 
 def _rows(
-    copy: Copy, fetch: Callable[[int], Iterator[tuple[Any, ...]]], first: int, last: int
+    copy: Copy | Tries, fetch: Callable[[int], Iterator[tuple[Any, ...]]], first: int, last: int
 ) -> Iterator[tuple[Any, ...]]:
     """Yield the rows with keys from ``first`` to ``last``; ``fetch(k)`` gives those from key ``k``, key first.
 

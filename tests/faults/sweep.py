@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from checkpoint_store import CheckpointStore, CheckpointStoreError, MigrationFailed, StorageFullError
 from checkpoint_store._db import engine, migrate
 from checkpoint_store.care import recover_store
+from checkpoint_store.state import SCHEMA_VERSION
 from faults.workload import COPY, INPUT, STORE, result_of
 
 if TYPE_CHECKING:
@@ -91,6 +92,48 @@ class Complete(Operation):
         self.complete()
 
 
+class Claim(Operation):
+    """Chunks are claimed, fail, are given back and are completed; the job is paused and taken up again."""
+
+    def attempt(self) -> None:
+        job = self.job
+        assert job is not None
+        for chunk in job.pending():
+            if chunk.index == TOTAL - 1:
+                break  # given back
+            if chunk.index == DONE:
+                chunk.fail("not this time")
+            else:
+                chunk.complete(result_of(chunk.index))
+                self.acknowledged[chunk.index] = True
+        job.pause()
+        for _ in range(3):  # failed for good
+            job.fail_chunk(TOTAL - 1, "never")
+        job.retry_failed()
+        job.resume()
+
+
+class Loop(Operation):
+    """The whole loop, in two threads, with a try that fails, and what follows it."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.tried: Counter[int] = Counter()
+
+    def attempt(self) -> None:
+        job = self.job
+        assert job is not None
+        job.retry_failed()  # what tried and could not be recorded counts, too
+        for item in job.map(self.work, workers=2, wait=0):
+            self.acknowledged[item.index] = True
+
+    def work(self, index: int) -> object:
+        self.tried[index] += 1
+        if index == TOTAL - 2 and self.tried[index] == 1:
+            raise TimeoutError("not this time")
+        return result_of(index)
+
+
 class FirstOpen(Operation):
     opened = False
 
@@ -136,7 +179,7 @@ class Migrate(Operation):
 
     def attempt(self) -> None:
         assert self.store is not None
-        migrate.run(self.store._room.database, "1.1", _rebuild)
+        migrate.run(self.store._room.database, SCHEMA_VERSION, _rebuild)
 
 
 def _rebuild(connection: Connection) -> None:
@@ -194,6 +237,8 @@ class Recover(Operation):
 
 OPERATIONS: dict[str, type[Operation]] = {
     "complete": Complete,
+    "claim": Claim,
+    "map": Loop,
     "first-open": FirstOpen,
     "open-after-kill": OpenAfterKill,
     "open-after-power-cut": OpenAfterPowerCut,

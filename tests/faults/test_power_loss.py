@@ -143,7 +143,10 @@ class _Verdicts:
                 self._note("refused", f"{type(error).__name__}: {error}", acknowledged)
                 return False
         if warned:
-            self._note("warned", warned[0].message, acknowledged)
+            # Claims do not wait for the disk, so several may be torn at once; that looks like a log that was broken
+            # later, where completions may stand behind the break. Then every page is looked at, and that is said.
+            torn = "broken in the middle, and more was committed" in str(warned[0].message)
+            self._note("alarmed" if torn else "warned", warned[0].message, acknowledged)
         return True
 
     def _compare(self, store: CheckpointStore, acknowledged: tuple[str, ...]) -> None:
@@ -178,14 +181,15 @@ def _judged(states: Iterable[State], folder: Path) -> _Verdicts:
 
 
 def _assert_nothing_lost(found: _Verdicts) -> None:
-    bad = {name: count for name, count in found.count.items() if name != "states"}
+    bad = {name: count for name, count in found.count.items() if name not in ("states", "alarmed")}
     assert bad == {}, found.examples
 
 
 @pytest.fixture(params=["wal", "truncate"])
 def journal(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """The log, and the rollback journal that is used on network file systems."""
-    monkeypatch.setattr(connect, "journal_mode_for", lambda _path: request.param)
+    if request.param != "wal":
+        monkeypatch.setattr(connect, "file_system", lambda _path: "nfs")
     return str(request.param)
 
 
@@ -201,8 +205,12 @@ def _run_both(shim: Path, folder: Path, journal: str) -> tuple[list[Record], lis
     return ours, _run(shim, folder / "control", journal=journal, durability="process", careless_files=True)
 
 
+def _counts(found: _Verdicts) -> dict[str, int]:
+    return {name: found.count[name] for name in ("states", "lost", "alarmed")}
+
+
 def _figures(ours: _Verdicts, control: _Verdicts) -> dict[str, object]:
-    names = ("states", "lost", "wrong", "refused", "unreadable_state_file")
+    names = ("states", "lost", "wrong", "refused", "alarmed", "unreadable_state_file")
     counts: dict[str, object] = {name: ours.count[name] for name in names}
     return counts | {f"control_{name}": control.count[name] for name in ("states", "lost", "unreadable_state_file")}
 
@@ -244,7 +252,7 @@ def test_no_power_cut_takes_what_either_of_two_processes_acknowledged(
     """With two processes on one store, each one's acknowledged chunks survive, while either checkpoints."""
     records = _run(shim, fast_folder / "two", processes=2, journal=journal)
     found = _judged(_states(records, SAMPLES, most=MOST // 2), fast_folder)
-    figures(f"power-loss, 2 processes ({journal})", states=found.count["states"], lost=found.count["lost"])
+    figures(f"power-loss, 2 processes ({journal})", **_counts(found))
     _assert_nothing_lost(found)
 
 
@@ -256,5 +264,5 @@ def test_no_power_cut_at_any_moment_takes_what_either_of_two_processes_acknowled
     """The same at every single call of both processes."""
     records = _run(shim, fast_folder / "two", processes=2, journal=journal)
     found = _judged(_states(records, SAMPLES), fast_folder)
-    figures(f"power-loss, 2 processes ({journal}), every call", states=found.count["states"], lost=found.count["lost"])
+    figures(f"power-loss, 2 processes ({journal}), every call", **_counts(found))
     _assert_nothing_lost(found)

@@ -21,6 +21,7 @@ from checkpoint_store import (
     MigrationFailed,
     SchemaTooNew,
     SchemaTooOld,
+    StoreRecovered,
     StoreTargetError,
     migrate,
     migration_status,
@@ -191,6 +192,26 @@ def test_a_failing_upgrade_leaves_the_file_as_it_was(path: Path, next_version: A
         assert store.check() == []
 
 
+REBUILD = """driver = op.get_bind().exec_driver_sql
+    made = driver("SELECT sql FROM sqlite_master WHERE name = 'jobs'").scalar_one()
+    driver(made.replace("TABLE jobs", "TABLE rebuilt", 1).replace('TABLE "jobs"', "TABLE rebuilt", 1))
+    driver("INSERT INTO rebuilt SELECT * FROM jobs")
+    driver("DROP TABLE jobs")
+    driver("ALTER TABLE rebuilt RENAME TO jobs")"""
+
+
+def test_a_table_that_others_refer_to_can_be_rebuilt(path: Path, next_version: Any) -> None:
+    """Dropping it would take along every row that refers to it, without an error; and views would forbid it."""
+    next_version(REBUILD)
+    with CheckpointStore(path) as store:
+        assert store.recovery is None
+        assert [job.progress().completed_chunks for job in store.jobs()] == [3, 1, 1]
+        assert store.check() == []
+    with closing(sqlite3.connect(path)) as raw:
+        assert raw.execute("SELECT count(*) FROM attempts").fetchone() == (5,)
+        assert raw.execute("SELECT count(*) FROM job_progress").fetchone() == (3,)
+
+
 KILLED = """
 import sys
 from pathlib import Path
@@ -308,6 +329,23 @@ def test_up_down_up_with_rows(path: Path, checkout: Path) -> None:
     assert contents(path).splitlines()[3:] == before.splitlines()[3:]
     with CheckpointStore(path) as store:
         assert [job.progress().completed_chunks for job in store.jobs()] == [3, 1, 1]
+
+
+def test_jobs_that_alembic_dropped_come_back(path: Path, checkout: Path) -> None:
+    """``downgrade base`` is no way to delete a job: its own backup brings all of them back, and says so."""
+    at = ("-x", f"store={path}")
+    with closing(sqlite3.connect(path)) as raw:
+        raw.execute("DELETE FROM attempts")
+        raw.commit()
+    alembic(checkout, *at, "downgrade", "base")
+    alembic(checkout, *at, "upgrade", "head")
+    with pytest.warns(StoreRecovered, match="knows of more completed chunks"):
+        store = CheckpointStore(path)
+    with store:
+        assert [job.progress().completed_chunks for job in store.jobs()] == [3, 1, 1]
+        store.delete_job(store.jobs()[0].job_id)
+    with CheckpointStore(path) as store:
+        assert [job.progress().completed_chunks for job in store.jobs()] == [1, 1]
 
 
 def test_one_revision_up_down_up_with_rows(path: Path, checkout: Path, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 WRITERS = """
 seed, kills_wanted, durability, mode = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4]
 random.seed(seed)
-connect.journal_mode_for = lambda path: mode
+connect.file_system = lambda path: "ext4" if mode == "wal" else "nfs"
 TOTAL = int(sys.argv[5])
 
 def work(job_id, number):

@@ -1,0 +1,142 @@
+"""What one connection is set to, and what becomes of it after an error: each in one small step."""
+
+from __future__ import annotations
+
+import sqlite3
+import traceback
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from conftest import SECRET
+from sqlalchemy import text
+
+from checkpoint_store import CheckpointStoreError, StorageUnavailableError
+from checkpoint_store._db import connect
+from checkpoint_store._db.driver import driver_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from conftest import Opener
+    from sqlalchemy import Connection
+
+    from checkpoint_store import CheckpointStore
+
+_CHUNK = "INSERT INTO deleted_jobs VALUES (?, '')"
+
+
+def _pragmas(driver: sqlite3.Connection, *names: str) -> list[Any]:
+    return [driver.execute(f"PRAGMA {name}").fetchone()[0] for name in names]
+
+
+@pytest.mark.parametrize("journal", ["wal", "truncate"])
+def test_every_connection_is_set_alike(open_store: Opener, monkeypatch: pytest.MonkeyPatch, journal: str) -> None:
+    """Only the journal mode lives in the file: each connection syncs, never checkpoints by itself and maps nothing."""
+    monkeypatch.setattr(connect, "file_system", lambda _path: "ext4" if journal == "wal" else "nfs")
+    store = open_store()
+    store.open_job("talk.srt", total_chunks=3).complete(0, "a claim relaxes the writer, a completion does not")
+    list(store.latest_job().results())  # type: ignore[union-attr]
+    database: Any = store._room.database
+    names = "synchronous journal_mode wal_autocheckpoint mmap_size foreign_keys secure_delete trusted_schema".split()
+    names += ["cell_size_check", "journal_size_limit", "temp_store"]
+    synchronous = 2 if journal == "wal" else 3
+    for connection in (database._sql_writer(), database._sql_reader()):
+        found = _pragmas(driver_of(connection), *names)
+        assert found == [synchronous, journal, 0, 0, 1, 1, 0, 1, connect.WAL_SIZE_LIMIT, 2]
+
+
+@pytest.mark.parametrize("kind", ["ext4", "nfs4", "cifs", "9p", "virtiofs", "fuse"])
+def test_on_a_network_file_system_there_is_no_log(
+    open_store: Opener, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """SQLite's log needs memory that all its users share: elsewhere a rollback journal is kept, and ``info()`` says so."""
+    monkeypatch.setattr(connect, "file_system", lambda _path: kind)
+    store = open_store()
+    store.open_job("talk.srt", total_chunks=1).complete(0, "x")
+    database: Any = store._room.database
+    expected = "wal" if kind == "ext4" else "truncate"
+    assert _pragmas(driver_of(database._sql_writer()), "journal_mode") == [expected]
+    assert store.info()["journal_mode"] == expected
+
+
+def test_a_connection_that_had_an_io_error_is_not_used_again(store: CheckpointStore) -> None:
+    """A failed sync leaves nothing certain: the next call opens the file anew, and a retry is safe."""
+    database: Any = store._room.database
+    used = driver_of(database._sql_writer())
+
+    def fails(connection: Connection) -> None:
+        connection.exec_driver_sql(_CHUNK, ("half",))
+        error = sqlite3.OperationalError("disk I/O error")
+        error.sqlite_errorcode = sqlite3.SQLITE_IOERR_FSYNC  # type: ignore[misc]
+        raise error
+
+    with pytest.raises(StorageUnavailableError, match="disk I/O error"):
+        database.write(fails)
+    assert database._writer is None
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        used.execute("SELECT 1")
+    database.write(lambda connection: connection.exec_driver_sql(_CHUNK, ("whole",)))
+    assert database.read_row("SELECT group_concat(job_id) FROM deleted_jobs", ()) == ("whole",)
+
+
+def test_what_follows_a_rollback_by_sqlite_is_not_stored(store: CheckpointStore) -> None:
+    """After some errors SQLite has rolled back by itself; a statement behind that would be a transaction of its own."""
+    database: Any = store._room.database
+
+    def goes_on(connection: Connection) -> None:
+        connection.exec_driver_sql(_CHUNK, ("first",))
+        driver_of(connection).rollback()  # as SQLITE_FULL does, while the layer above believes in its transaction
+
+    with pytest.raises(StorageUnavailableError, match="rolled back by the database"):
+        database.write(goes_on)
+    assert database.read_row("SELECT count(*) FROM deleted_jobs", ()) == (0,)
+    database.write(lambda connection: connection.exec_driver_sql(_CHUNK, ("later",)))
+    assert database.read_row("SELECT group_concat(job_id) FROM deleted_jobs", ()) == ("later",)
+
+
+def test_a_log_that_a_reader_let_grow_is_cut_back(open_store: Opener, tmp_path: Path, monkeypatch: Any) -> None:
+    """Once the reader is gone, a checkpoint leaves a log no larger than its limit."""
+    monkeypatch.setattr(connect, "WAL_SIZE_LIMIT", 100_000)
+    store = open_store(state_file=None)
+    job = store.open_job("talk.srt", total_chunks=100)
+    reader = sqlite3.connect(f"{(tmp_path / 'talks.db').as_uri()}?mode=ro", uri=True, isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM jobs").fetchall()
+    for index in range(60):
+        job.complete(index, "x" * 60_000)
+    assert (tmp_path / "talks.db-wal").stat().st_size > 3_000_000
+    reader.close()
+    database: Any = store._room.database
+    with database.write_lock:
+        assert database._checkpoint(database._driver)
+    job.complete(60, "the first commit behind it begins the log anew")
+    assert (tmp_path / "talks.db-wal").stat().st_size <= 200_000
+
+
+def test_a_retry_of_a_stored_completion_is_safe(store: CheckpointStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A commit that failed may be stored all the same: the same call again is no error, and stands once."""
+    job = store.open_job("talk.srt", total_chunks=2)
+    database: Any = store._room.database
+    transact = database._transact
+
+    def stored_and_failed(*arguments: Any, **options: Any) -> Any:
+        transact(*arguments, **options)
+        raise StorageUnavailableError(store.path, "disk I/O error")
+
+    monkeypatch.setattr(database, "_transact", stored_and_failed)
+    with pytest.raises(CheckpointStoreError):
+        job.complete(0, {"cost": 1})
+    monkeypatch.undo()
+    job.complete(0, {"cost": 1})
+    assert (list(job.items()), store.check()) == ([(0, {"cost": 1})], [])
+
+
+def test_no_value_shows_in_an_error_or_its_cause(store: CheckpointStore) -> None:
+    """A traceback is logged and mailed about: the statement may be in it, what it was to store is not."""
+    database: Any = store._room.database
+    statement = text("INSERT INTO deleted_jobs VALUES (:one, :one, :one)")
+    with pytest.raises(CheckpointStoreError) as caught:
+        database.write(lambda connection: connection.execute(statement, {"one": SECRET}))
+    shown = "".join(traceback.format_exception(caught.value))
+    assert "INSERT INTO deleted_jobs" in shown
+    assert SECRET not in shown
