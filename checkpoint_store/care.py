@@ -19,7 +19,7 @@ from checkpoint_store._db.reading import ReadOnlyDatabase
 from checkpoint_store._db.target import EMPTY, check_version, inspect, lock_path, ready_path, resolve
 from checkpoint_store.errors import CheckpointStoreError, SchemaTooOld, StoreDamaged, StoreTargetError
 from checkpoint_store.files import free_bytes, storage_error
-from checkpoint_store.locks import file_lock, holders, overheard, signs_of_life
+from checkpoint_store.locks import file_lock, holders, overheard, sign_at, signs_of_life
 from checkpoint_store.store import CheckpointStore
 
 if TYPE_CHECKING:
@@ -248,7 +248,7 @@ def _runners(database: ReadOnlyDatabase) -> Iterator[Finding]:
     """Say who is at work, and what those left behind who died over it: told apart by looking at their locks alone."""
     path = database.path
     known, files = database.read(lambda connection: _known_runners(connection, path))
-    alive = {runner.lock_file for runner in known if overheard(path.with_name(runner.lock_file)) is None}
+    alive = {runner.lock_file for runner in known if overheard(sign_at(path, runner.lock_file)) is None}
     for runner in known:
         if runner.lock_file in alive:
             alone = ", which it has for itself" if runner.exclusive else ""

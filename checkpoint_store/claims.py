@@ -23,7 +23,7 @@ from checkpoint_store._db.driver import driver_error, driver_of
 from checkpoint_store._db.failures import code_of
 from checkpoint_store.errors import CheckpointStoreError, ChunkAlreadyCompleted, JobBusy, JobNotFound, StoreDamaged
 from checkpoint_store.forks import ForkAware, watch
-from checkpoint_store.locks import LastWords, SignOfLife, last_words, overheard, signs_of_life
+from checkpoint_store.locks import LastWords, SignOfLife, last_words, overheard, sign_at, signs_of_life
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -64,7 +64,7 @@ def act_for(thread: int) -> None:
 
 def _has_ended(connection: Connection, store: Path, runner_id: int, lock_file: str | None) -> bool:
     """Whether a runner is gone; then that is recorded, and which of its chunks are in doubt."""
-    words = LastWords(None) if lock_file is None else last_words(store.with_name(lock_file))
+    words = LastWords(None) if lock_file is None else last_words(sign_at(store, lock_file))
     if words is not None:
         attempts.end_runner(connection, runner_id, begun=words.begun, counted=True)
     return words is not None
@@ -205,7 +205,7 @@ class Claims(ForkAware):
         """Raise :class:`JobBusy` as :meth:`start` does. Nothing is changed, so that the transaction may be undone."""
         for other in self._others(connection):
             alone = exclusive or other.exclusive
-            if alone and overheard(self._database.path.with_name(other.lock_file)) is None:
+            if alone and overheard(sign_at(self._database.path, other.lock_file)) is None:
                 raise JobBusy(self.job_id, other.pid, other.host, other.started_at)
 
     def _others(self, connection: Connection) -> list[attempts.Runner]:

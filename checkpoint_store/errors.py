@@ -160,8 +160,8 @@ class MigrationFailed(CheckpointStoreError):  # noqa: N818 - public name fixed b
         self.backup = None if backup is None else str(backup)
         kept = "" if self.backup is None else f" A copy made before the attempt is at {self.backup}."
         super().__init__(
-            f"{self.path} could not be upgraded from schema {found or 'none'} to {wanted}: {reason}. The file is as it "
-            f"was before.{kept}"
+            f"{self.path} could not be brought from schema {found or 'none'} to {wanted}: {reason}. The file is as "
+            f"it was before.{kept}"
         )
 
 

@@ -166,16 +166,22 @@ class SignOfLife:
             self._write(_slot_of(index, number))
 
     def _write(self, value: int) -> None:
-        os.pwrite(self._file, value.to_bytes(_SLOT_BYTES, "little"), self._slot * _SLOT_BYTES)
+        self._put(value.to_bytes(_SLOT_BYTES, "little"), self._slot * _SLOT_BYTES)
         self._slot += 1
+
+    def _put(self, content: bytes, at: int) -> None:
+        try:
+            os.pwrite(self._file, content, at)
+        except OSError as error:
+            raise storage_error(error, self.path) from error
 
     def _tidy(self) -> None:
         """The slots are full, mostly of what is settled: begin them anew, or give up where all of it is in hand."""
         if len(self._begun) > _SLOTS // 2:
-            os.pwrite(self._file, _TOO_MANY.to_bytes(_SLOT_BYTES, "little"), self._slot * _SLOT_BYTES)
+            self._put(_TOO_MANY.to_bytes(_SLOT_BYTES, "little"), self._slot * _SLOT_BYTES)
             return
         content = b"".join(_slot_of(*attempt).to_bytes(_SLOT_BYTES, "little") for attempt in self._begun)
-        os.pwrite(self._file, content.ljust(_SLOTS * _SLOT_BYTES, b"\0"), 0)
+        self._put(content.ljust(_SLOTS * _SLOT_BYTES, b"\0"), 0)
         self._slot = len(self._begun)
 
     def settled(self, index: int, number: int) -> None:
@@ -269,5 +275,11 @@ def _attempt_in(slot: int) -> tuple[int, int]:
 
 
 def signs_of_life(store: Path) -> list[Path]:
-    """Return the signs of life beside a store, also of runners that are gone."""
-    return sorted(path for path in store.parent.iterdir() if path.name.startswith(f"{store.name}{_RUNNER}"))
+    """Return the signs of life beside a store, also of runners that are gone; what is no file of ours is none."""
+    named_so = [path for path in store.parent.iterdir() if path.name.startswith(f"{store.name}{_RUNNER}")]
+    return sorted(path for path in named_so if path.is_file() and not path.is_symlink())
+
+
+def sign_at(store: Path, name: str) -> Path:
+    """Return where the sign of life with this name is: beside the store, whatever a damaged name says."""
+    return store.parent / os.path.basename(name)  # noqa: PTH119 - Path.name is no name for ".."

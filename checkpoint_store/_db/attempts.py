@@ -10,7 +10,7 @@ from sqlalchemy import and_, bindparam, func, literal_column, or_, select
 from checkpoint_store._db import lane
 from checkpoint_store._db.driver import driver_of
 from checkpoint_store._db.schema import attempts, completed_chunks, pauses, runners
-from checkpoint_store.locks import overheard
+from checkpoint_store.locks import overheard, sign_at
 from checkpoint_store.state import ChunkRecord, now
 
 if TYPE_CHECKING:
@@ -322,7 +322,7 @@ def _gone(connection: Connection, job_id: str, path: Path) -> dict[int, LastWord
     """Return the runners of a job that died, and were not missed yet."""
     found = {}
     for runner in runners_at_work(connection, job_id):
-        words = overheard(path.with_name(runner.lock_file))
+        words = overheard(sign_at(path, runner.lock_file))
         if words is not None:
             found[runner.runner_id] = words
     return found

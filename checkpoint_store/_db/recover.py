@@ -46,7 +46,7 @@ class RecoveryReport:
     def __str__(self) -> str:
         moved = ", ".join(path.name for path in self.moved_aside) or "nothing"
         lines = "".join(f"\n  {job}" for job in self.jobs) or "\n  no job was found in any copy"
-        return f"{self.path} was damaged ({self.reason}) and was made anew; moved aside: {moved}{lines}"
+        return f"{self.path} was made anew ({self.reason}); moved aside: {moved}{lines}"
 
 
 def recover(path: Path, state_files: Iterable[Path], reason: str, *, accept_loss: bool = False) -> RecoveryReport:

@@ -154,11 +154,14 @@ class Writer(ForkAware):
                 return
 
     def _wait_for_company(self) -> None:
-        """Wait for as many as came last time, for up to half of what a commit takes. A lone caller waits for no one."""
+        """Wait for half as many as came last time, for up to half of what a commit takes; a lone caller for no one.
+
+        The other half gets ready while this one is committed: Python lets one thread do so at a time.
+        """
         if self._last_batch == 1:
             return
         self._company.acquire(blocking=False)
-        self._wanted = self._last_batch
+        self._wanted = self._last_batch // 2
         if len(self._waiting) < self._wanted:
             self._company.acquire(timeout=min(self._last_seconds / 2, _MOST_LINGER_SECONDS))
         self._wanted = 0

@@ -17,10 +17,6 @@ if TYPE_CHECKING:
 
 BAD = ("lost", "wrong", "corrupt", "foreign", "misnamed", "leaked", "left")
 
-# What a runner notes in its lock file before it works on a chunk raises what the operating system says, as it is.
-_AS_IT_IS = pytest.mark.xfail(reason="locks.SignOfLife lets an OSError of its slots through", strict=False)
-EACH = [pytest.param(name, marks=_AS_IT_IS if name in ("claim", "map") else ()) for name in OPERATIONS]
-
 
 def _sweep(shim: Path, folder: Path, operation: str, step: int) -> dict[str, Any]:
     done = subprocess.run(
@@ -42,7 +38,7 @@ def _prove(found: dict[str, Any]) -> dict[str, object]:
     return {"points": count["points"]} | {n: count.get(n, 0) for n in names} | {"failed": failed, "converged": failed}
 
 
-@pytest.mark.parametrize("operation", EACH)
+@pytest.mark.parametrize("operation", OPERATIONS)
 def test_a_failing_call_loses_nothing(shim: Path, fast_folder: Path, operation: str, figures: Figures) -> None:
     """Some call fails (no space, I/O error, half a write): what was recorded is safe, and trying again converges."""
     figures(f"io-errors, {operation}", **_prove(_sweep(shim, fast_folder, operation, step=17)))
@@ -57,7 +53,7 @@ def test_a_state_file_written_in_place_loses_all(shim: Path, fast_folder: Path, 
 
 @pytest.mark.storm
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("operation", EACH)
+@pytest.mark.parametrize("operation", OPERATIONS)
 def test_no_failing_call_at_all_loses_anything(shim: Path, fast_folder: Path, operation: str, figures: Figures) -> None:
     """The same for each single call, until none is left to fail."""
     figures(f"io-errors, {operation}, each call", **_prove(_sweep(shim, fast_folder, operation, step=1)))

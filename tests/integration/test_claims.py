@@ -707,7 +707,7 @@ raw.close()
     assert children.run(source).splitlines() == [
         "job_progress {'completed': 2, 'total': 6, 'left': 4, 'percent': 33.3}",
         f"running_now {{'chunk_index': 2, 'attempt': 1, 'pid': {os.getpid()}}}",
-        "job_costs {'results': 2, 'priced': 1, 'cost': 0.5, 'input_tokens': 10.0, 'output_tokens': 3.0}",
+        "job_costs {'results': 2, 'priced': 1, 'cost': 0.5, 'input_tokens': 10, 'output_tokens': 3}",
     ]
     assert [record.chunk_index for record in job.running_chunks()] == [2]
     assert kept.index == 2
