@@ -56,7 +56,7 @@ SELECT
   jobs.file_name,
   count(r.result_id) AS results,
   count(CASE WHEN json_type(r.result, '$.cost') IN ('integer', 'real') THEN 1 END) AS priced,
-  round(sum(CASE WHEN json_type(r.result, '$.cost') IN ('integer', 'real') THEN json_extract(r.result, '$.cost') END), 9)
+  round(sum(CASE WHEN json_type(r.result, '$.cost') IN ('integer', 'real') THEN json_extract(r.result, '$.cost') END),9)
     AS cost,
   sum(CASE WHEN json_type(r.result, '$.input_tokens') = 'integer' THEN json_extract(r.result, '$.input_tokens') END)
     AS input_tokens,

@@ -144,7 +144,7 @@ def _controls(shim: Path, folder: Path, rounds: int, runs: int) -> dict[str, obj
 def test_a_checkpoint_beside_other_writers_corrupts_nothing(shim: Path, fast_folder: Path, figures: Figures) -> None:
     """Several processes that commit and checkpoint all the time keep every chunk, where a careless log is corrupted."""
     counts = _ours(shim, fast_folder / "ours.db", 90)
-    figures("wal-reset", **counts, **_controls(shim, fast_folder, 600, 8))
+    figures("wal-reset", **counts, **_controls(shim, fast_folder, 600, 30))
 
 
 @pytest.mark.storm
@@ -154,4 +154,4 @@ def test_thousands_of_checkpoints_beside_other_writers_corrupt_nothing(
 ) -> None:
     """The same over thousands of checkpoints."""
     counts = _ours(shim, fast_folder / "ours.db", 6000)
-    figures("wal-reset, thousands", **counts, **_controls(shim, fast_folder, 3000, 8))
+    figures("wal-reset, thousands", **counts, **_controls(shim, fast_folder, 3000, 30))

@@ -166,7 +166,8 @@ def test_work_in_flight_is_bounded(store: CheckpointStore) -> None:
     for number, _ in enumerate(job.map(work, workers=3), 1):
         assert begun <= number + 2 * 3
         time.sleep(0.0005)
-    assert (most, begun) == (3, 200)
+    assert most <= 3
+    assert begun == 200
 
 
 def test_ordered_work_is_bounded_too(store: CheckpointStore) -> None:
