@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from checkpoint_store._db.reading import AnyDatabase
 
-_SHARE: Final = 0.012
+_SHARE: Final = 0.02
 """Of the elapsed time, what writing may take: the promise is 0.05, and meanwhile the disk is slower for others."""
 _CREDIT_SECONDS: Final = 0.05
 """What may be spent in advance, so that the file of a small, quick job is exact after each chunk."""
@@ -88,6 +88,8 @@ class StateFile(ForkAware):
         watch(self)
         self._behind: str | None = None
         self._credit = _CREDIT_SECONDS
+        self._cost = 0.0
+        """Seconds that the last time took: the next one waits until they are saved up."""
         self._counted_at = time.monotonic()
 
     def forget_in_child(self) -> None:
@@ -105,9 +107,10 @@ class StateFile(ForkAware):
         """A chunk of this job was completed: write the file if it has cost less than its share so far."""
         self._behind = job_id
         moment = time.monotonic()
-        self._credit = min(_CREDIT_SECONDS, self._credit + (moment - self._counted_at) * _SHARE)
+        most = max(_CREDIT_SECONDS, self._cost)
+        self._credit = min(most, self._credit + (moment - self._counted_at) * _SHARE)
         self._counted_at = moment
-        if self._credit <= 0 or not self._busy.acquire(blocking=False):
+        if self._credit < self._cost or not self._busy.acquire(blocking=False):
             return
         try:
             # The store is the truth; a file that cannot be written now is written later.
@@ -145,7 +148,8 @@ class StateFile(ForkAware):
                     self._behind = job_id
                     raise
         finally:
-            self._credit -= time.monotonic() - started
+            self._cost = time.monotonic() - started
+            self._credit -= self._cost
 
     def forget(self, job_id: str) -> None:
         """This job was deleted: nothing of it is written again, and neither the file nor the one before shows it."""

@@ -67,8 +67,8 @@ def replace_file(path: Path, pieces: Iterable[str], *, backup: Path | None = Non
 
 def _write_new(path: Path, pieces: Iterable[str]) -> int:
     descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | _NO_FOLLOW, PRIVATE)
-    with open(descriptor, "w", encoding="utf-8", newline="\n", buffering=1 << 18) as file:
-        file.writelines(pieces)
+    with open(descriptor, "wb", buffering=1 << 16) as file:  # larger pieces pass it by
+        file.writelines(piece.encode() for piece in pieces)
         file.flush()
         os.fsync(file.fileno())
         return file.tell()
