@@ -11,10 +11,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.attempt import attempting
-from checkpoint_store.claims import act_for
 from checkpoint_store.errors import InvalidArgumentError
 from checkpoint_store.executors import OwnExecutor
-from checkpoint_store.runner import Loop, MapItem, Options
+from checkpoint_store.loop_options import Options
+from checkpoint_store.runner import Loop, MapItem
+from checkpoint_store.scope import act_for
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterator

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar, overload
 from checkpoint_store import codec
 from checkpoint_store._db import attempts, planning, queries
 from checkpoint_store.arguments import Prints, checked_change, checked_pieces
-from checkpoint_store.claims import Held, Hold, Scope
+from checkpoint_store.claims import Held, Hold
 from checkpoint_store.errors import (
     CheckpointStoreError,
     ChunkNotCompleted,
@@ -22,6 +22,7 @@ from checkpoint_store.errors import (
 )
 from checkpoint_store.export import write_state
 from checkpoint_store.plan import digest_of_fingerprints
+from checkpoint_store.scope import Scope
 from checkpoint_store.state import ChunkRecord, JobStatus, ProcessingState, Progress, RunPlan, now, parse_time
 from checkpoint_store.typed import as_type as convert
 from checkpoint_store.work import Work, describe
@@ -37,8 +38,9 @@ if TYPE_CHECKING:
 
     from checkpoint_store._db.queries import JobRecord
     from checkpoint_store.attempt import Attempt
+    from checkpoint_store.loop_options import LoopOptions
     from checkpoint_store.plan import Fingerprint
-    from checkpoint_store.runner import LoopOptions, MapItem
+    from checkpoint_store.runner import MapItem
     from checkpoint_store.work import Room
 
 T = TypeVar("T")
@@ -337,7 +339,8 @@ class Job:
             JobPaused: if asked for.
             JobBusy: another runner has the job for itself.
         """
-        from checkpoint_store.runner import Loop, Options  # noqa: PLC0415 - only for those who use it
+        from checkpoint_store.loop_options import Options  # noqa: PLC0415 - only for those who use it
+        from checkpoint_store.runner import Loop  # noqa: PLC0415 - the same
 
         return Loop(self, fn, Options(**options)).run()
 

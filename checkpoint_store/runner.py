@@ -14,31 +14,23 @@ from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, 
 from contextlib import suppress
 from dataclasses import dataclass
 from pickle import PicklingError
-from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from checkpoint_store import codec, executors
 from checkpoint_store.bar import Bar, LiveBar, NoBar
-from checkpoint_store.claims import DEFAULT_MAX_ATTEMPTS, Held, Scope
 from checkpoint_store.errors import (
     BudgetReached,
     CheckpointStoreError,
     ChunkAlreadyCompleted,
     ChunkFailed,
-    InvalidArgumentError,
     InvalidResultError,
     JobPaused,
     StoreBusy,
     WorkerDied,
 )
-from checkpoint_store.retrying import (
-    Errors,
-    Wait,
-    checked_wait,
-    is_hopeless,
-    is_transient,
-    matcher,
-    pause_before_retry,
-)
+from checkpoint_store.retrying import is_hopeless, is_transient, matcher, pause_before_retry
+from checkpoint_store.scope import Scope
+from checkpoint_store.spending import Spending
 from checkpoint_store.state import JobStatus
 from checkpoint_store.stopping import Interrupts
 from checkpoint_store.work import describe
@@ -47,7 +39,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from checkpoint_store._db.writer import Completion
+    from checkpoint_store.claims import Held
     from checkpoint_store.job import Job
+    from checkpoint_store.loop_options import Options
 
 T = TypeVar("T")
 
@@ -70,69 +64,6 @@ class MapItem:
     """0-based."""
     result: Any
     """As ``Job.result(index)`` returns it."""
-
-
-class LoopOptions(TypedDict, total=False):
-    """The options of :meth:`Job.map`, which explains them."""
-
-    executor: Executor | None
-    workers: int | None
-    ordered: bool
-    on_error: Literal["stop", "record"]
-    max_attempts: int
-    retry_on: Errors | None
-    stop_on: Errors | None
-    wait: Wait | None
-    timeout_seconds: float | None
-    max_cost: float | None
-    progress: bool
-    on_pause: Literal["return", "raise"]
-    stop_when: Callable[[], bool] | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """How a loop runs; see :meth:`Job.map`."""
-
-    executor: Executor | None = None
-    workers: int | None = None
-    ordered: bool = False
-    on_error: Literal["stop", "record"] = "stop"
-    max_attempts: int = DEFAULT_MAX_ATTEMPTS
-    retry_on: Errors | None = None
-    stop_on: Errors | None = None
-    wait: Wait | None = None
-    timeout_seconds: float | None = None
-    max_cost: float | None = None
-    progress: bool = False
-    on_pause: Literal["return", "raise"] = "return"
-    stop_when: Callable[[], bool] | None = None
-
-    def __post_init__(self) -> None:
-        self._one_of("on_error", ("stop", "record"))
-        self._one_of("on_pause", ("return", "raise"))
-        self._whole("max_attempts", self.max_attempts)
-        if self.workers is not None:
-            self._whole("workers", self.workers)
-        for name in ("timeout_seconds", "max_cost"):
-            value = getattr(self, name)
-            if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not value > 0):
-                raise InvalidArgumentError(name, value, "is not a number greater than 0")
-        if self.executor is not None and not callable(getattr(self.executor, "submit", None)):
-            raise InvalidArgumentError("executor", self.executor, "has no submit(), as executors have")
-        if self.stop_when is not None and not callable(self.stop_when):
-            raise InvalidArgumentError("stop_when", self.stop_when, "is no function")
-        checked_wait(self.wait)
-        matcher("retry_on", self.retry_on, is_transient)
-        matcher("stop_on", self.stop_on, is_hopeless)
-
-    def _one_of(self, name: str, words: tuple[str, ...]) -> None:
-        if getattr(self, name) not in words:
-            raise InvalidArgumentError(name, getattr(self, name), f"is none of {', '.join(map(repr, words))}")
-
-    def _whole(self, name: str, value: object) -> None:
-        if type(value) is not int or value < 1:
-            raise InvalidArgumentError(name, value, "is not a whole number from 1")
 
 
 @dataclass(slots=True, eq=False)
@@ -178,7 +109,7 @@ class Loop:
         self._error: BaseException | None = None
         self._paused = False
         self._interrupts = Interrupts()
-        self._spent = _Spending(job) if options.max_cost is not None or options.progress else None
+        self._spent = Spending(job) if options.max_cost is not None or options.progress else None
         self._bar: Bar = NoBar()
 
     def _make_executor(self) -> Executor:
@@ -582,41 +513,3 @@ class Loop:
 
 def _error_of(future: Future[Any]) -> BaseException | None:
     return None if future.cancelled() else future.exception()
-
-
-class _Spending:
-    """What a job's results say that they cost, those of other runners included."""
-
-    def __init__(self, job: Job) -> None:
-        self._job = job
-        self._after = 0
-        self._results = 0
-        self._priced = 0
-        self.total = 0.0
-        self.look()
-
-    def look(self) -> None:
-        """Take in the results that have come since."""
-        self._after, results, priced, cost = self._job.costs_after(self._after)
-        self._results += results
-        self._priced += priced
-        self.total += cost
-
-    @property
-    def known_total(self) -> float | None:
-        """None where no result has a cost."""
-        return self.total if self._priced else None
-
-    @property
-    def mean(self) -> float:
-        """Of the results that have a cost."""
-        return self.total / self._priced if self._priced else 0.0
-
-    @property
-    def is_unknown(self) -> bool:
-        """Whether nothing is known of what a chunk costs."""
-        return not self._results
-
-    def allows(self, under_way: int, most: float) -> bool:
-        """Whether one more fits, beside those under way."""
-        return self.total + self.mean * (under_way + 1) <= most * (1 + 1e-9)

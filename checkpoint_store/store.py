@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from checkpoint_store._db.connect import Durability
     from checkpoint_store._db.queries import JobRecord
     from checkpoint_store._db.reading import AnyDatabase
-    from checkpoint_store.runner import LoopOptions
+    from checkpoint_store.loop_options import LoopOptions
 
 DEFAULT_TARGET: Final = ".processing_state.db"
 

@@ -48,10 +48,14 @@ MAY_IMPORT = {
     "executors": LEAF | {"retrying", "work"},
     "retrying": LEAF,
     "bar": LEAF,
-    "runner": LEAF | {"bar", "claims", "executors", "retrying", "work"},
-    "aio": LEAF | {"claims", "executors", "runner"},
+    "scope": set(),
+    "spending": set(),
+    "loop_options": LEAF | {"claims", "retrying"},
+    "runner": LEAF | {"bar", "executors", "retrying", "scope", "spending", "work"},
+    "aio": LEAF | {"executors", "loop_options", "runner", "scope"},
     # The loop is handed a job, and knows of none: so the job can offer it.
-    "job": LEAF | {"_db", "arguments", "export", "statefiles", "claims", "work", "runner", "aio"},
+    "job": LEAF
+    | {"_db", "arguments", "export", "statefiles", "claims", "scope", "work", "loop_options", "runner", "aio"},
     "store": LEAF | {"_db", "export", "statefiles", "arguments", "claims", "job", "work"},
     "upgrade": LEAF | {"_db"},
     "care": LEAF | {"_db", "statefiles", "store"},

@@ -22,7 +22,7 @@ from checkpoint_store import (
     JobNotFound,
     StateManager,
 )
-from checkpoint_store import claims as claims_module
+from checkpoint_store import scope as scope_module
 from checkpoint_store._db.engine import Database
 from checkpoint_store.state import parse_time
 
@@ -592,7 +592,7 @@ with CheckpointStore("talks.db") as store:
         thread.join()
         claims.last_pause = original  # type: ignore[method-assign]
         assert done > 0
-        assert looks <= (ended - began) / claims_module._LOOK_SECONDS + 1  # by the clock, not by the chunk
+        assert looks <= (ended - began) / scope_module._LOOK_SECONDS + 1  # by the clock, not by the chunk
         assert ended - asked[0] < 5, "a hang, not a second"
         assert job.status == "paused"
     children.run(source, "resume")

@@ -1,0 +1,79 @@
+"""How a loop runs: the options of ``map``, checked before anything is called."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypedDict
+
+from checkpoint_store.claims import DEFAULT_MAX_ATTEMPTS
+from checkpoint_store.errors import InvalidArgumentError
+from checkpoint_store.retrying import checked_wait, is_hopeless, is_transient, matcher
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Executor
+
+    from checkpoint_store.retrying import Errors, Wait
+
+
+class LoopOptions(TypedDict, total=False):
+    """The options of :meth:`Job.map`, which explains them."""
+
+    executor: Executor | None
+    workers: int | None
+    ordered: bool
+    on_error: Literal["stop", "record"]
+    max_attempts: int
+    retry_on: Errors | None
+    stop_on: Errors | None
+    wait: Wait | None
+    timeout_seconds: float | None
+    max_cost: float | None
+    progress: bool
+    on_pause: Literal["return", "raise"]
+    stop_when: Callable[[], bool] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How a loop runs; see :meth:`Job.map`."""
+
+    executor: Executor | None = None
+    workers: int | None = None
+    ordered: bool = False
+    on_error: Literal["stop", "record"] = "stop"
+    max_attempts: int = DEFAULT_MAX_ATTEMPTS
+    retry_on: Errors | None = None
+    stop_on: Errors | None = None
+    wait: Wait | None = None
+    timeout_seconds: float | None = None
+    max_cost: float | None = None
+    progress: bool = False
+    on_pause: Literal["return", "raise"] = "return"
+    stop_when: Callable[[], bool] | None = None
+
+    def __post_init__(self) -> None:
+        self._one_of("on_error", ("stop", "record"))
+        self._one_of("on_pause", ("return", "raise"))
+        self._whole("max_attempts", self.max_attempts)
+        if self.workers is not None:
+            self._whole("workers", self.workers)
+        for name in ("timeout_seconds", "max_cost"):
+            value = getattr(self, name)
+            if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not value > 0):
+                raise InvalidArgumentError(name, value, "is not a number greater than 0")
+        if self.executor is not None and not callable(getattr(self.executor, "submit", None)):
+            raise InvalidArgumentError("executor", self.executor, "has no submit(), as executors have")
+        if self.stop_when is not None and not callable(self.stop_when):
+            raise InvalidArgumentError("stop_when", self.stop_when, "is no function")
+        checked_wait(self.wait)
+        matcher("retry_on", self.retry_on, is_transient)
+        matcher("stop_on", self.stop_on, is_hopeless)
+
+    def _one_of(self, name: str, words: tuple[str, ...]) -> None:
+        if getattr(self, name) not in words:
+            raise InvalidArgumentError(name, getattr(self, name), f"is none of {', '.join(map(repr, words))}")
+
+    def _whole(self, name: str, value: object) -> None:
+        if type(value) is not int or value < 1:
+            raise InvalidArgumentError(name, value, "is not a whole number from 1")
