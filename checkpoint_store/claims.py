@@ -66,7 +66,7 @@ def miss_the_dead(database: Database) -> None:
         for runner in attempts.runners_at_work(connection):
             _has_ended(connection, database.path, runner.runner_id, runner.lock_file)
 
-    database.write_lightly(work)
+    database.write(work)
     for sign in signs:  # of those that were killed before they were recorded
         last_words(sign)
 
@@ -145,7 +145,7 @@ class Claims(ForkAware):
 
     def _write(self, work: Callable[[Connection], T]) -> T:
         try:
-            return self._database.write_lightly(work)
+            return self._database.write(work)
         except StoreDamaged as error:
             cause = None if error.__cause__ is None else driver_error(error.__cause__)
             if code_of(cause or error) == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
@@ -376,7 +376,7 @@ class Claims(ForkAware):
         if self._dropped and self._sign is not None and not self._database.closed:
             # Not while this thread (or another one) is in the middle of a transaction: what follows takes it along.
             with suppress(CheckpointStoreError):
-                self._database.write_lightly(self._flush, patience_seconds=_FREEING_SECONDS)
+                self._database.write_if_free(self._flush, patience_seconds=_FREEING_SECONDS)
 
     def _flush(self, connection: Connection) -> None:
         dropped = list(self._dropped)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, TypeVarTuple
 import sqlalchemy.exc
 
 from checkpoint_store._db import failures, lane
-from checkpoint_store._db.connect import Durability, connect, journal_mode_for
+from checkpoint_store._db.connect import Durability, connect
 from checkpoint_store._db.driver import Openings, discard, driver_error, driver_of, end, ended, make_engine
 from checkpoint_store.errors import CheckpointStoreError, ErasureUnfinished, StorageUnavailableError, StoreBusy
 from checkpoint_store.forks import ForkAware, watch
@@ -52,8 +52,6 @@ class Database(ForkAware):
         self.durability = durability
         self.lock_timeout_seconds = lock_timeout_seconds
         self._engine = make_engine(self._connect)
-        # A rollback journal that is not synced could not undo what a power cut left half-written.
-        self._may_relax = durability == "power-loss" and journal_mode_for(path) == "wal"
         self.closed = False
         self._reset()
         watch(self)
@@ -70,8 +68,6 @@ class Database(ForkAware):
         """Whether that one knows what :func:`lane.at_once` needs."""
         self._reader: Connection | None = None
         self._patience = self.lock_timeout_seconds
-        self._relaxed = False
-        """Whether the writer's commits may not wait for the disk now."""
         self._log_bytes = 0
         self._place: tuple[int, int] | None = None
         self._resting = False
@@ -122,9 +118,29 @@ class Database(ForkAware):
                 written then, and the next call starts afresh.
         """
         with self._write_lock:
-            value = self._transact(lambda _driver: work(self._sql_writer()), synced=True)
-            self.log_grew(0)
-            return value
+            return self._write(work)
+
+    def write_if_free(self, work: Callable[[Connection], T], *, patience_seconds: float) -> T:
+        """:meth:`write` for a caller that may be in the middle of a write itself, as a finalizer may.
+
+        It waits for no thread, and ``patience_seconds`` for other processes.
+
+        Raises:
+            StoreBusy: a thread of this process is writing, or another process was for so long.
+        """
+        if not self._write_lock.acquire(blocking=False):
+            raise StoreBusy(self.path, 0.0, "another thread")
+        try:
+            self._patience = patience_seconds
+            return self._write(work)
+        finally:
+            self._patience = self.lock_timeout_seconds
+            self._write_lock.release()
+
+    def _write(self, work: Callable[[Connection], T]) -> T:
+        value = self._transact(lambda _driver: work(self._sql_writer()))
+        self.log_grew(0)
+        return value
 
     @property
     def write_lock(self) -> threading.Lock:
@@ -136,25 +152,7 @@ class Database(ForkAware):
 
         That one knows the statements of :mod:`lane`, too.
         """
-        return self._transact(work, *arguments, synced=True, prepared=True)
-
-    def write_lightly(self, work: Callable[[Connection], T], *, patience_seconds: float | None = None) -> T:
-        """:meth:`write` for what need only survive the end of this process: it does not wait for the disk.
-
-        The next :meth:`write` makes it durable along with its own. ``patience_seconds`` is for a caller that may be in
-        the middle of a write itself: how long to wait for other processes; no thread is waited for.
-        """
-        patience = self.lock_timeout_seconds if patience_seconds is None else patience_seconds
-        if not self._write_lock.acquire(blocking=patience_seconds is None):
-            raise StoreBusy(self.path, 0.0, "another thread")
-        try:
-            self._patience = patience
-            value = self._transact(lambda _driver: work(self._sql_writer()), synced=not self._may_relax)
-            self.log_grew(0)
-            return value
-        finally:
-            self._patience = self.lock_timeout_seconds
-            self._write_lock.release()
+        return self._transact(work, *arguments, prepared=True)
 
     def write_at_once(self, statement: str, values: Sequence[Any]) -> bool:
         """Run one statement of :mod:`lane` that is a transaction of its own; durable when this returns True.
@@ -164,7 +162,7 @@ class Database(ForkAware):
         """
         driver = self._driver
         try:
-            driver = self._ready(synced=True, prepared=True)
+            driver = self._ready(prepared=True)
             try:
                 self._execute(driver, statement, values)
             except sqlite3.IntegrityError:
@@ -175,17 +173,13 @@ class Database(ForkAware):
             raise
         return True
 
-    def _ready(self, *, synced: bool, prepared: bool) -> sqlite3.Connection:
-        """Return the writer's connection with nothing under way, and with commits that wait for the disk, or do not."""
+    def _ready(self, *, prepared: bool) -> sqlite3.Connection:
+        """Return the writer's connection with nothing under way, and (``prepared``) with what :mod:`lane` needs."""
         driver = self._driver
         if driver is None:
             driver = driver_of(self._sql_writer())
         if driver.in_transaction:  # a second interrupt cut the end of the first one short
             driver.rollback()
-        if synced is self._relaxed:
-            self._relaxed = True  # also where an interrupt comes between the two
-            driver.execute(f"PRAGMA synchronous = {'FULL' if synced else 'NORMAL'}")
-            self._relaxed = not synced
         if prepared and not self._prepared:
             for preparation in lane.preparations():
                 driver.execute(preparation)
@@ -197,12 +191,10 @@ class Database(ForkAware):
         if self._where() != self._place:
             raise StorageUnavailableError(self.path, "the file is no longer there, or another one is in its place")
 
-    def _transact(
-        self, work: Callable[[sqlite3.Connection, *Ts], T], *arguments: *Ts, synced: bool, prepared: bool = False
-    ) -> T:
+    def _transact(self, work: Callable[[sqlite3.Connection, *Ts], T], *arguments: *Ts, prepared: bool = False) -> T:
         driver = self._driver
         try:
-            driver = self._ready(synced=synced, prepared=prepared)
+            driver = self._ready(prepared=prepared)
             self._execute(driver, "BEGIN IMMEDIATE")
             value = work(driver, *arguments)
             if driver.in_transaction is False:  # SQLite rolled back by itself; what followed was not part of it

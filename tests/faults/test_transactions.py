@@ -34,7 +34,7 @@ def test_every_connection_is_set_alike(open_store: Opener, monkeypatch: pytest.M
     """Only the journal mode lives in the file: each connection syncs, never checkpoints by itself and maps nothing."""
     monkeypatch.setattr(connect, "file_system", lambda _path: "ext4" if journal == "wal" else "nfs")
     store = open_store()
-    store.open_job("talk.srt", total_chunks=3).complete(0, "a claim relaxes the writer, a completion does not")
+    store.open_job("talk.srt", total_chunks=3).complete(0, "x")
     list(store.latest_job().results())  # type: ignore[union-attr]
     database: Any = store._room.database
     names = "synchronous journal_mode wal_autocheckpoint mmap_size foreign_keys secure_delete trusted_schema".split()

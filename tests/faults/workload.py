@@ -62,7 +62,7 @@ class _Run:
     def alone(self) -> None:
         """Reopen; a batch, a replaced result, a backup, the rest by hand, by claims and by a loop, the end.
 
-        Claims and failures are written without waiting for the disk, between completions that do wait.
+        Claims and failures are commits of their own, between completions.
         """
         first, total = self.total // 2, self.total
         with self.store() as store, store.open_job(INPUT, total_chunks=total) as job:
