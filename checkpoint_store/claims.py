@@ -74,7 +74,7 @@ def miss_the_dead(database: Database) -> None:
 class Held:
     """One chunk in this process's hand."""
 
-    __slots__ = ("begun", "index", "number", "scope", "since", "tries")
+    __slots__ = ("begun", "dropped", "index", "number", "scope", "since", "tries")
 
     def __init__(self, claim: Claim, scope: Scope) -> None:
         self.index, self.number = claim
@@ -82,6 +82,8 @@ class Held:
         self.since = time.monotonic()
         self.begun = False
         """Whether it has to be taken that work on it began, although nothing came of it."""
+        self.dropped = False
+        """Whether nobody refers to it any more."""
         self.tries = 1
         """Which try of this loop it is."""
 
@@ -103,6 +105,7 @@ class Hold:
         with suppress(Exception):
             if self._claims.held(self._held.index) is not self._held:
                 return
+            self._held.dropped = True  # at once, whoever frees it when
             if _runs_event_loop():  # which waits neither for the disk nor for another process
                 threading.Thread(target=self._claims.let_go, args=([self._held],), daemon=True).start()
             else:

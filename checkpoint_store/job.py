@@ -182,7 +182,7 @@ class Job:
                 scope.gives(last)
                 yield self._claimed(scope, last)
         except GeneratorExit:  # from the middle of the work on the last one, for all that is known here
-            if last is not None:
+            if last is not None and not last.dropped:
                 last.begun = True
             raise
         finally:
