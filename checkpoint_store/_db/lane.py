@@ -142,8 +142,8 @@ def preparations() -> tuple[str, ...]:
     body = "".join(f"{step.compile(dialect=sqlite.dialect())}; " for step in steps)
     columns = ", ".join(f"NULL AS {name}" for name in COMPLETION)
     return (
-        f"CREATE TEMP VIEW completion AS SELECT {columns}",
-        f"CREATE TEMP TRIGGER complete INSTEAD OF INSERT ON completion BEGIN {body}END",
+        f"CREATE TEMP VIEW IF NOT EXISTS completion AS SELECT {columns}",
+        f"CREATE TEMP TRIGGER IF NOT EXISTS complete INSTEAD OF INSERT ON completion BEGIN {body}END",
     )
 
 
