@@ -318,12 +318,10 @@ class Claims(ForkAware):
 
     # -- what becomes of them
 
-    def as_attempt(self, completion: Completion) -> Completion:
-        """Return a completion as that of the attempt that is in hand, if it is."""
-        held = self._held.get(completion.chunk_index)
-        if held is None:
-            return completion
-        return completion._replace(attempt=held.number, seconds=round(time.monotonic() - held.since, 6))
+    def attempt_at(self, index: int) -> tuple[int | None, float | None]:
+        """Return the number of the attempt at a chunk in hand, and for how many seconds it has been; or Nones."""
+        held = self._held.get(index)
+        return (None, None) if held is None else (held.number, round(time.monotonic() - held.since, 6))
 
     def submit(self, writer: Writer, completions: Sequence[Completion]) -> None:
         """Write completions of this job; then the chunks are in hand no longer. See :meth:`Writer.submit`."""

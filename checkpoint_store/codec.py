@@ -10,9 +10,12 @@ import dataclasses
 import json
 from hashlib import sha256
 from math import isfinite
-from typing import Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from checkpoint_store.errors import InvalidResultError, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MAX_DEPTH: Final = 200
 """How deep lists and objects may be nested (SQLite's own JSON functions stop at 2,000, some parsers far earlier)."""
@@ -22,8 +25,26 @@ MAX_RESULT_BYTES: Final = 256 * 1024 * 1024
 """The largest JSON text of one result; SQLite stops at 1,000,000,000."""
 
 _MAX_INTEGER: Final = 10**MAX_INTEGER_DIGITS
-_ENCODE: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, check_circular=False).encode
-_ENCODE_ASCII: Final = json.JSONEncoder(allow_nan=False, check_circular=False).encode
+
+
+def _encoder(*, ensure_ascii: bool) -> Callable[[object], str]:
+    """Return ``json.JSONEncoder.encode``, without making an encoder anew for each text where that is known to work."""
+    whole = json.JSONEncoder(ensure_ascii=ensure_ascii, allow_nan=False, check_circular=False)
+    quote = json.encoder.encode_basestring_ascii if ensure_ascii else json.encoder.encode_basestring
+    sample = ["ä", {"a": 0.5}]
+    try:
+        pieces = json.encoder.c_make_encoder(  # type: ignore[attr-defined]
+            None, whole.default, quote, None, ": ", ", ", False, False, False
+        )
+        if "".join(pieces(sample, 0)) == whole.encode(sample):
+            return lambda value: "".join(pieces(value, 0))
+    except (AttributeError, TypeError):
+        pass
+    return whole.encode
+
+
+_ENCODE: Final = _encoder(ensure_ascii=False)
+_ENCODE_ASCII: Final = _encoder(ensure_ascii=True)
 _DECODE: Final = json.JSONDecoder().raw_decode
 _SHORT: Final = 2047
 """Of more bytes than these hashlib gives Python's lock away: getting it back costs more than they do, in a crowd."""

@@ -90,7 +90,7 @@ class StateFile(ForkAware):
         self._credit = _CREDIT_SECONDS
         self._cost = 0.0
         """Seconds that the last time took: the next one waits until they are saved up."""
-        self._counted_at = time.monotonic()
+        self._counted_at = self._due_at = time.monotonic()
 
     def forget_in_child(self) -> None:
         """After a fork, in the child: the thread that was writing does not exist here."""
@@ -103,14 +103,10 @@ class StateFile(ForkAware):
                 sweep(self.path)
                 sweep(self.backup)
 
-    def follow(self, job_id: str) -> None:
+    def follow(self, job_id: str, moment: float) -> None:
         """A chunk of this job was completed: write the file if it has cost less than its share so far."""
         self._behind = job_id
-        moment = time.monotonic()
-        most = max(_CREDIT_SECONDS, self._cost)
-        self._credit = min(most, self._credit + (moment - self._counted_at) * _SHARE)
-        self._counted_at = moment
-        if self._credit < self._cost or not self._busy.acquire(blocking=False):
+        if moment < self._due_at or not self._busy.acquire(blocking=False):
             return
         try:
             # The store is the truth; a file that cannot be written now is written later.
@@ -148,8 +144,14 @@ class StateFile(ForkAware):
                     self._behind = job_id
                     raise
         finally:
-            self._cost = time.monotonic() - started
-            self._credit -= self._cost
+            self._pay(started, time.monotonic())
+
+    def _pay(self, started: float, ended: float) -> None:
+        most = max(_CREDIT_SECONDS, self._cost)
+        saved = min(most, self._credit + (started - self._counted_at) * _SHARE)
+        self._counted_at, self._cost = started, ended - started
+        self._credit = saved - self._cost
+        self._due_at = started + (self._cost - self._credit) / _SHARE
 
     def forget(self, job_id: str) -> None:
         """This job was deleted: nothing of it is written again, and neither the file nor the one before shows it."""

@@ -287,10 +287,8 @@ class Loop:
 
     def _completion(self, index: int, result: Any) -> tuple[Completion, Any]:
         """Return what is to be written of a result, and what is yielded of it."""
-        if isinstance(result, executors.Packed):
-            done = self._job.work.completion_of_text(index, result.text)
-        else:
-            done = self._job.work.completion(index, result)
+        text = result.text if isinstance(result, executors.Packed) else None
+        done = self._job.work.completion(index, result, text=text)
         assert done.text is not None
         return done, codec.decode(done.text)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -60,10 +61,11 @@ class Room:
             self.writer.submit(completions)
         else:
             claims.submit(self.writer, completions)
+        moment = time.monotonic()
         if self.state_file is not None:
-            self.state_file.follow(completions[0].job_id)
-        if self.rolling is not None:
-            self.rolling.follow()
+            self.state_file.follow(completions[0].job_id, moment)
+        if self.rolling is not None and moment >= self.rolling.due_at:
+            self.rolling.make()
 
     def record_what_was_kept(self) -> None:
         """Record what could not be recorded when it came, of any job."""
@@ -142,22 +144,28 @@ class Work:
         key = attempt_key(self._job_id, held.index, self.fingerprint(held.index))
         return Attempt(self._job_id, held.index, held.number, key)
 
-    def completion(self, index: int, result: object, *, at: str | None = None, replace: bool = False) -> Completion:
-        """Return what is to be written for a result, or raise :class:`InvalidResultError`."""
-        self.check_index(index)
-        try:
-            text = codec.encode(result, chunk_index=index)
-        except InvalidResultError as error:
-            raise InvalidResultError(error.reason, path=error.path, job_id=self._job_id, chunk_index=index) from error
-        return self.completion_of_text(index, text, at=at, replace=replace)
+    def completion(
+        self, index: int, result: object, *, text: str | None = None, at: str | None = None, replace: bool = False
+    ) -> Completion:
+        """Return what is to be written for a result (``text`` is its JSON text, where that is there already).
 
-    def completion_of_text(self, index: int, text: str, *, at: str | None = None, replace: bool = False) -> Completion:
-        """Return what is to be written for a result that is JSON text already."""
-        digest = codec.digest_in_a_crowd(self._job_id, index, text)
+        Raises:
+            ChunkOutOfRange, InvalidResultError: as :meth:`Job.complete` says.
+        """
+        job_id, writer = self._job_id, self._room.writer
+        if type(index) is not int or not 0 <= index < self._total_chunks:
+            raise ChunkOutOfRange(job_id, index, self._total_chunks)
+        if text is None:
+            try:
+                text = codec.encode(result, chunk_index=index)
+            except InvalidResultError as error:
+                raise InvalidResultError(error.reason, path=error.path, job_id=job_id, chunk_index=index) from error
+        alone = writer is None or writer.last_batch == 1
+        digest = (codec.digest if alone else codec.digest_in_a_crowd)(job_id, index, text)
         fingerprint = None if self._chunks is None else self.fingerprint(index)
-        done = Completion(self._job_id, index, at or now(), text, digest, fingerprint, None, None, replace)
-        claims = self._room.claims.get(self._job_id)
-        return done if claims is None else claims.as_attempt(done)
+        claims = self._room.claims.get(job_id)
+        attempt, seconds = (None, None) if claims is None else claims.attempt_at(index)
+        return Completion(job_id, index, at or now(), text, digest, fingerprint, attempt, seconds, replace)
 
     def submit(self, completions: Sequence[Completion]) -> None:
         """Record completions, all or none; durable when this returns."""

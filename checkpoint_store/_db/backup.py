@@ -164,17 +164,13 @@ class RollingBackup:
         self._lock = lock
         self._credit = _CREDIT_SECONDS
         self._counted_at = time.monotonic()
-        self._next_at = self._counted_at + _INTERVAL_SECONDS
-
-    def follow(self) -> None:
-        """A chunk was completed: back up if it is time to."""
-        if time.monotonic() >= self._next_at:
-            self.make()
+        self.due_at = self._counted_at + _INTERVAL_SECONDS
+        """When (``time.monotonic()``) a completion is to be followed by a copy."""
 
     def make(self) -> Path | None:
         """Back up unless that would cost more than its share; the store works on whatever happens to it."""
         moment = time.monotonic()
-        self._next_at = moment + _INTERVAL_SECONDS
+        self.due_at = moment + _INTERVAL_SECONDS
         self._credit = min(_CREDIT_SECONDS, self._credit + (moment - self._counted_at) * _SHARE)
         self._counted_at = moment
         if self._credit <= 0 or not self._fits():

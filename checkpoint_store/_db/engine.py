@@ -14,7 +14,7 @@ import threading
 import time
 import weakref
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, Final, TypeVar, TypeVarTuple
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar, TypeVarTuple
 
 import sqlalchemy.exc
 
@@ -59,7 +59,8 @@ class Database(ForkAware):
         self._leave = weakref.finalize(self, Openings.leave, path)
 
     def _reset(self) -> None:
-        self._write_lock = threading.Lock()
+        self.write_lock = threading.Lock()
+        """Held by the thread that writes; for the group commit, which hands it from one waiter to the next."""
         self._read_lock = threading.Lock()
         self._writer: Connection | None = None
         self._driver: sqlite3.Connection | None = None
@@ -84,10 +85,10 @@ class Database(ForkAware):
         the parent has, and the kernel knows nothing of the child's: the next to close would remove its log.
         """
         patience = max(self.lock_timeout_seconds, _FORK_PATIENCE_SECONDS)
-        if not self._write_lock.acquire(timeout=patience):
+        if not self.write_lock.acquire(timeout=patience):
             return
         if not self._read_lock.acquire(timeout=patience):
-            self._write_lock.release()
+            self.write_lock.release()
             return
         self._resting = True
         self._disconnect()
@@ -97,7 +98,7 @@ class Database(ForkAware):
         if self._resting:
             self._resting = False
             self._read_lock.release()
-            self._write_lock.release()
+            self.write_lock.release()
 
     def forget_in_child(self) -> None:
         """What could not be closed before the fork is neither used nor closed here, ever."""
@@ -117,7 +118,7 @@ class Database(ForkAware):
             CheckpointStoreError: the library's own, raised by ``work`` or made from the driver's. Nothing is
                 written then, and the next call starts afresh.
         """
-        with self._write_lock:
+        with self.write_lock:
             return self._write(work)
 
     def write_if_free(self, work: Callable[[Connection], T], *, patience_seconds: float) -> T:
@@ -128,24 +129,19 @@ class Database(ForkAware):
         Raises:
             StoreBusy: a thread of this process is writing, or another process was for so long.
         """
-        if not self._write_lock.acquire(blocking=False):
+        if not self.write_lock.acquire(blocking=False):
             raise StoreBusy(self.path, 0.0, "another thread")
         try:
             self._patience = patience_seconds
             return self._write(work)
         finally:
             self._patience = self.lock_timeout_seconds
-            self._write_lock.release()
+            self.write_lock.release()
 
     def _write(self, work: Callable[[Connection], T]) -> T:
         value = self._transact(lambda _driver: work(self._sql_writer()))
         self.log_grew(0)
         return value
-
-    @property
-    def write_lock(self) -> threading.Lock:
-        """Held by the thread that writes; for the group commit, which hands it from one waiter to the next."""
-        return self._write_lock
 
     def write_locked(self, work: Callable[[sqlite3.Connection, *Ts], T], *arguments: *Ts) -> T:
         """:meth:`write` for a caller that holds :attr:`write_lock`; ``work`` gets the driver's connection.
@@ -154,23 +150,33 @@ class Database(ForkAware):
         """
         return self._transact(work, *arguments, prepared=True)
 
-    def write_at_once(self, statement: str, values: Sequence[Any]) -> bool:
+    def write_at_once(self, statement: str, values: Sequence[Any], size_bytes: int) -> bool:
         """Run one statement of :mod:`lane` that is a transaction of its own; durable when this returns True.
 
         For a caller that holds :attr:`write_lock`. False where a constraint refuses it: nothing is written then, and
-        :meth:`write_locked` can find out why.
+        :meth:`write_locked` can find out why. ``size_bytes`` is about what the log grows by.
         """
         driver = self._driver
         try:
-            driver = self._ready(prepared=True)
+            if driver is None or driver.in_transaction or not self._prepared:
+                driver = self._ready(prepared=True)
             try:
-                self._execute(driver, statement, values)
+                try:
+                    driver.execute(statement, values)
+                except sqlite3.OperationalError as error:
+                    if not failures.is_busy(error):
+                        raise
+                    self._execute(driver, statement, values)
             except sqlite3.IntegrityError:
                 return False
-            self._refuse_if_moved()
+            if self._where() != self._place:
+                self._refuse_as_moved()
         except BaseException as error:
             self._abandon(driver, error)
             raise
+        self._log_bytes += size_bytes + _OVERHEAD_BYTES
+        if self._log_bytes >= CHECKPOINT_EVERY:
+            self._checkpoint(driver)
         return True
 
     def _ready(self, *, prepared: bool) -> sqlite3.Connection:
@@ -186,10 +192,9 @@ class Database(ForkAware):
             self._prepared = True
         return driver
 
-    def _refuse_if_moved(self) -> None:
+    def _refuse_as_moved(self) -> NoReturn:
         """Acknowledge nothing that is in a file which was removed or replaced: it is lost."""
-        if self._where() != self._place:
-            raise StorageUnavailableError(self.path, "the file is no longer there, or another one is in its place")
+        raise StorageUnavailableError(self.path, "the file is no longer there, or another one is in its place")
 
     def _transact(self, work: Callable[[sqlite3.Connection, *Ts], T], *arguments: *Ts, prepared: bool = False) -> T:
         driver = self._driver
@@ -199,7 +204,8 @@ class Database(ForkAware):
             value = work(driver, *arguments)
             if driver.in_transaction is False:  # SQLite rolled back by itself; what followed was not part of it
                 raise StorageUnavailableError(self.path, "the transaction was rolled back by the database")  # noqa: TRY301
-            self._refuse_if_moved()
+            if self._where() != self._place:
+                self._refuse_as_moved()
             self._execute(driver, "COMMIT")
             if self._writer is not None and self._writer.in_transaction():
                 end(self._writer)
@@ -301,7 +307,7 @@ class Database(ForkAware):
         Raises:
             ErasureUnfinished: a reader was in the way all the time; ``what`` was deleted, and is still in the log.
         """
-        with self._write_lock:
+        with self.write_lock:
             driver = driver_of(self._sql_writer())
             driver.execute("PRAGMA journal_size_limit = 0")
             try:
@@ -377,20 +383,20 @@ class Database(ForkAware):
     @contextmanager
     def ready_to_migrate(self) -> Iterator[None]:
         """With foreign keys on, rebuilding a table deletes the rows that refer to it; and views would forbid it."""
-        with self._write_lock:
+        with self.write_lock:
             driver_of(self._sql_writer()).execute("PRAGMA foreign_keys = OFF")
             driver_of(self._sql_writer()).execute("PRAGMA legacy_alter_table = ON")
         try:
             yield
         finally:
-            with self._write_lock:
+            with self.write_lock:
                 if self._writer is not None:
                     driver_of(self._writer).execute("PRAGMA legacy_alter_table = OFF")
                     driver_of(self._writer).execute("PRAGMA foreign_keys = ON")
 
     def close(self) -> None:
         """Close both connections. The last one to leave a store copies the log into the file and removes it."""
-        with self._write_lock, self._read_lock:
+        with self.write_lock, self._read_lock:
             if self.closed:
                 return
             self.closed = True

@@ -19,7 +19,7 @@ from checkpoint_store.errors import CheckpointStoreError, ChunkAlreadyCompleted,
 from checkpoint_store.forks import ForkAware, watch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from checkpoint_store._db.engine import Database
 
@@ -84,7 +84,8 @@ class Writer(ForkAware):
         """Free once as many are waiting as the leader wants."""
         self._company.acquire()
         self._wanted = 0
-        self._last_batch = 1
+        self.last_batch = 1
+        """How many callers came at the same time, last time."""
         self._last_seconds = 0.0
 
     def submit(self, completions: Sequence[Completion]) -> None:
@@ -97,13 +98,16 @@ class Writer(ForkAware):
             JobNotFound: the job was deleted meanwhile.
         """
         leads = self._lead.acquire(blocking=False)
-        if leads and len(completions) == 1 and self._last_batch == 1 and not self._waiting:
+        if leads and self.last_batch == 1 and len(completions) == 1 and not self._waiting:
             try:
                 with self._database.write_lock:
-                    self._write(completions, _write_one, completions[0])
+                    self._write_alone(completions[0])
             finally:
-                self._last_batch = 1 + len(self._waiting)
-                self._pass_on()
+                _open(self._lead)
+                if self._waiting:  # one came meanwhile, and found that someone leads
+                    self.last_batch += len(self._waiting)
+                    if self._lead.acquire(blocking=False):
+                        self._pass_on()
             return
         ticket = _Ticket(completions)
         self._waiting.append(ticket)
@@ -133,7 +137,7 @@ class Writer(ForkAware):
                 self._wait_for_company()
                 self._commit(self._take(own))
                 until = time.monotonic() + _REIGN_SECONDS
-                while self._last_batch > _FEW and time.monotonic() < until:
+                while self.last_batch > _FEW and time.monotonic() < until:
                     self._wait_for_company()
                     if not self._waiting:
                         break
@@ -158,10 +162,10 @@ class Writer(ForkAware):
 
         The other half gets ready while this one is committed: Python lets one thread do so at a time.
         """
-        if self._last_batch == 1:
+        if self.last_batch == 1:
             return
         self._company.acquire(blocking=False)
-        self._wanted = self._last_batch // 2
+        self._wanted = self.last_batch // 2
         if len(self._waiting) < self._wanted:
             self._company.acquire(timeout=min(self._last_seconds / 2, _MOST_LINGER_SECONDS))
         self._wanted = 0
@@ -169,7 +173,7 @@ class Writer(ForkAware):
     def _commit(self, batch: Sequence[_Ticket]) -> None:
         started = time.perf_counter()
         try:
-            self._write([completion for ticket in batch for completion in ticket.completions], _write, batch)
+            self._write(batch)
         except CheckpointStoreError as error:
             for ticket in batch:
                 ticket.error = copy.copy(error)
@@ -179,18 +183,26 @@ class Writer(ForkAware):
             ticket.done = True
             _open(ticket.gate)
         # Those who came while this was being committed will come again, too.
-        self._last_batch = len(batch) + len(self._waiting)
+        self.last_batch = len(batch) + len(self._waiting)
         self._last_seconds = time.perf_counter() - started
 
-    def _write(
-        self, completions: Sequence[Completion], step_by_step: Callable[[sqlite3.Connection, T], None], what: T
-    ) -> None:
-        """Write completions in one transaction: by one statement, or where that cannot be, ``step_by_step``."""
+    def _write_alone(self, completion: Completion) -> None:
+        """Write one completion in a transaction of its own. Most are: each call more would be seen in the benchmark."""
+        database, text = self._database, completion.text or ""
+        at_once = text and not completion.replace
+        if not at_once or not database.write_at_once(lane.at_once(1), completion[:-1], len(text)):
+            database.write_locked(_write_one, completion)
+            database.log_grew(len(text))
+
+    def _write(self, batch: Sequence[_Ticket]) -> None:
+        """Write all of a batch in one transaction: by one statement, or where that cannot be, step by step."""
         database = self._database
+        completions = [completion for ticket in batch for completion in ticket.completions]
         values = _values(completions) if len(completions) <= _MOST_AT_ONCE else None
-        if values is None or not database.write_at_once(lane.at_once(len(completions)), values):
-            database.write_locked(step_by_step, what)
-        database.log_grew(sum([len(completion.text or "") for completion in completions]))
+        size_bytes = sum([len(completion.text or "") for completion in completions])
+        if values is None or not database.write_at_once(lane.at_once(len(completions)), values, size_bytes):
+            database.write_locked(_write, batch)
+            database.log_grew(size_bytes)
 
     def _take(self, own: _Ticket | None = None) -> list[_Ticket]:
         batch: list[_Ticket] = []
