@@ -141,8 +141,8 @@ def _measured(
             env=env,
             folder=str(folder),
             threads=[1, 32] if bench.quick else [1, 8, 32],
-            each=2 if bench.quick else (12 if env else 30),
-            rounds=bench.rounds(10 if env else 20, 2),
+            each=2 if bench.quick else (30 if env else 60),
+            rounds=bench.rounds(6 if env else 10, 2),
         )
     found = {name: Series(cell["seconds"], cell["seconds"]) for name, cell in cells.items()}
     notes = {

@@ -12,6 +12,7 @@ import threading
 import time
 from collections import deque
 from contextlib import contextmanager, suppress
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from checkpoint_store._db import lane
@@ -28,8 +29,6 @@ T = TypeVar("T")
 
 _PATIENCE_SECONDS: Final = 0.05
 _MOST_LINGER_SECONDS: Final = 0.005
-_REIGN_SECONDS: Final = 0.02
-_FEW: Final = 2
 _MOST_AT_ONCE: Final = 64
 """Completions in one statement; each number of them is a statement of its own to prepare."""
 
@@ -56,7 +55,7 @@ class Completion(NamedTuple):
 class _Ticket:
     """What one caller waits for. It is done when its completions are durable, or refused."""
 
-    __slots__ = ("completions", "done", "error", "gate")
+    __slots__ = ("completions", "done", "error", "gate", "successor")
 
     def __init__(self, completions: Sequence[Completion]) -> None:
         self.completions = completions
@@ -65,6 +64,9 @@ class _Ticket:
         self.gate = threading.Lock()
         """Free once its caller should look again: it is done, or it is its turn to lead."""
         self.gate.acquire()
+        self.successor: _Ticket | None = None
+        """Whose caller is woken by this one's: all at once they would stand in line for Python's lock, and the next
+        leader behind them."""
 
 
 class Writer(ForkAware):
@@ -98,17 +100,21 @@ class Writer(ForkAware):
             JobNotFound: the job was deleted meanwhile.
         """
         leads = self._lead.acquire(blocking=False)
-        if leads and self.last_batch == 1 and len(completions) == 1 and not self._waiting:
-            try:
-                with self._database.write_lock:
-                    self._write_alone(completions[0])
-            finally:
-                _open(self._lead)
-                if self._waiting:  # one came meanwhile, and found that someone leads
-                    self.last_batch += len(self._waiting)
-                    if self._lead.acquire(blocking=False):
-                        self._pass_on()
+        if not leads or self.last_batch > 1 or len(completions) > 1 or self._waiting:
+            self._submit_in_company(completions, leads=leads)
             return
+        try:
+            with self._database.write_lock:
+                self._write_alone(completions[0])
+        finally:
+            _open(self._lead)
+            if self._waiting:  # one came meanwhile, and found that someone leads
+                self.last_batch += len(self._waiting)
+                if self._lead.acquire(blocking=False):
+                    self._pass_on()
+
+    def _submit_in_company(self, completions: Sequence[Completion], *, leads: bool) -> None:
+        """:meth:`submit` where others do the same, or have just done it."""
         ticket = _Ticket(completions)
         self._waiting.append(ticket)
         try:
@@ -119,29 +125,25 @@ class Writer(ForkAware):
                     _open(self._company)
                 ticket.gate.acquire(timeout=_PATIENCE_SECONDS)
             if not ticket.done:
-                self._reign(ticket)
+                self._commit_with(ticket)
         except BaseException:
             if ticket in self._waiting:
                 self._waiting.remove(ticket)
                 self._pass_on()
             raise
+        finally:
+            if ticket.successor is not None:
+                _open(ticket.successor.gate)
         if ticket.error is not None:
             raise ticket.error
 
-    def _reign(self, own: _Ticket) -> None:
-        """Commit all that is waiting, and in a crowd what comes next: handing over takes as long as a commit does."""
+    def _commit_with(self, own: _Ticket) -> None:
+        """Commit all that is waiting, this caller's own included."""
         try:
             with self._database.write_lock:
-                if own.done:
-                    return
-                self._wait_for_company()
-                self._commit(self._take(own))
-                until = time.monotonic() + _REIGN_SECONDS
-                while self.last_batch > _FEW and time.monotonic() < until:
+                if not own.done:
                     self._wait_for_company()
-                    if not self._waiting:
-                        break
-                    self._commit(self._take())
+                    self._commit(self._take(own))
         finally:
             self._pass_on()
 
@@ -181,7 +183,6 @@ class Writer(ForkAware):
         # Anything else (an interrupt) is this caller's alone: the others find themselves not done, and lead.
         for ticket in batch:
             ticket.done = True
-            _open(ticket.gate)
         # Those who came while this was being committed will come again, too.
         self.last_batch = len(batch) + len(self._waiting)
         self._last_seconds = time.perf_counter() - started
@@ -204,14 +205,15 @@ class Writer(ForkAware):
             database.write_locked(_write, batch)
             database.log_grew(size_bytes)
 
-    def _take(self, own: _Ticket | None = None) -> list[_Ticket]:
-        batch: list[_Ticket] = []
+    def _take(self, own: _Ticket) -> list[_Ticket]:
+        """Return what is waiting, this caller's own first."""
+        batch = [own]
         while self._waiting:
-            batch.append(self._waiting.popleft())
-        if own is not None and own not in batch:  # taken by a leader that was interrupted
-            batch.append(own)
-        for ticket in batch:
-            ticket.error = None
+            ticket = self._waiting.popleft()
+            if ticket is not own:  # which is not there where it was taken by a leader that was interrupted
+                batch.append(ticket)
+        for ticket, successor in zip_longest(batch, batch[1:]):
+            ticket.error, ticket.successor = None, successor
         return batch
 
 
