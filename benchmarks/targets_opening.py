@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from functools import partial
@@ -52,8 +53,15 @@ def _programs(path: Path, job_id: str) -> dict[str, str]:
 
 
 def _run(program: str) -> str:
+    # An installed library has its bytecode beside it; here the first round writes it, whatever the caller's shell says.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     done = subprocess.run(
-        [sys.executable, "-c", program], cwd=machine.ROOT, check=True, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", program],
+        cwd=machine.ROOT,
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment,
     )
     return done.stdout
 

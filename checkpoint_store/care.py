@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import sqlite3
 import stat
 from contextlib import suppress
@@ -18,7 +17,7 @@ from checkpoint_store._db.opening import Opener
 from checkpoint_store._db.reading import ReadOnlyDatabase
 from checkpoint_store._db.target import EMPTY, check_version, inspect, lock_path, ready_path, resolve
 from checkpoint_store.errors import CheckpointStoreError, SchemaTooOld, StoreDamaged, StoreTargetError
-from checkpoint_store.files import free_bytes, storage_error
+from checkpoint_store.files import free_bytes, storage_error, temporary_path
 from checkpoint_store.locks import file_lock, holders, overheard, sign_at, signs_of_life
 from checkpoint_store.store import CheckpointStore
 
@@ -115,7 +114,7 @@ def refuse_if_open(path: Path) -> None:
 
 
 def _put(reading: ReadOnlyDatabase, path: Path) -> tuple[Path, ...]:
-    partial = path.with_name(f"{path.name}.tmp-{secrets.token_hex(6)}")
+    partial = temporary_path(path)
     backups.back_up(reading, partial)
     try:
         backups.settle(partial)

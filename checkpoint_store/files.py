@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import shutil
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
@@ -21,6 +20,11 @@ _NO_FOLLOW: Final = getattr(os, "O_NOFOLLOW", 0)
 _NO_BLOCK: Final = getattr(os, "O_NONBLOCK", 0)
 _TEMPORARY: Final = ".tmp-"
 _RANDOM_BYTES: Final = 6
+
+
+def temporary_path(path: Path) -> Path:
+    """Return the path of a temporary file beside ``path``, of a name that no one else has."""
+    return path.with_name(f"{path.name}{_TEMPORARY}{os.urandom(_RANDOM_BYTES).hex()}")
 
 
 def create_private(path: Path) -> None:
@@ -48,7 +52,7 @@ def replace_file(path: Path, pieces: Iterable[str], *, backup: Path | None = Non
         StorageFullError: no room; ``path`` and ``backup`` are as they were.
         StorageUnavailableError: the folder cannot be written for another reason.
     """
-    temporary = path.with_name(f"{path.name}{_TEMPORARY}{secrets.token_hex(_RANDOM_BYTES)}")
+    temporary = temporary_path(path)
     try:
         try:
             size = _write_new(temporary, pieces)
@@ -76,7 +80,7 @@ def _write_new(path: Path, pieces: Iterable[str]) -> int:
 
 def _keep_previous(path: Path, backup: Path) -> None:
     """Let ``backup`` be what ``path`` is now, without a moment in which ``path`` is missing."""
-    link = backup.with_name(f"{backup.name}{_TEMPORARY}{secrets.token_hex(_RANDOM_BYTES)}")
+    link = temporary_path(backup)
     try:
         try:
             os.link(path, link, follow_symlinks=False)

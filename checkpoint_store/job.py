@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar, overload
 
 from checkpoint_store import codec
-from checkpoint_store._db import attempts, planning, queries
+from checkpoint_store._db import attempts, queries
 from checkpoint_store.arguments import Prints, checked_change, checked_pieces
 from checkpoint_store.claims import Held, Hold
 from checkpoint_store.errors import (
@@ -284,6 +284,8 @@ class Job:
 
         See :meth:`CheckpointStore.plan`.
         """
+        from checkpoint_store._db import planning  # noqa: PLC0415 - only for those who ask
+
         pieces = None if chunks is None else checked_pieces(chunks, None)
         prints = None if pieces is None else Prints(pieces, self.work.fingerprint_by)
 

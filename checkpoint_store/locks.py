@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import sys
 import threading
 import time
@@ -143,7 +142,7 @@ class SignOfLife:
         from filelock import FileLock, Timeout  # noqa: PLC0415 - see file_lock()
 
         while True:
-            path = store.with_name(f"{store.name}{_RUNNER}{secrets.token_hex(6)}")
+            path = store.with_name(f"{store.name}{_RUNNER}{os.urandom(6).hex()}")
             lock = FileLock(path, **_SIGN_OPTIONS)
             try:
                 lock.acquire(blocking=False)

@@ -7,7 +7,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
-from checkpoint_store._db import checkup, opening, planning, queries, saving
+from checkpoint_store._db import opening, queries
 from checkpoint_store._db.backup import RollingBackup, back_up, backups_of, remove_backups
 from checkpoint_store._db.connect import journal_mode_for
 from checkpoint_store._db.engine import Database
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from checkpoint_store._db.connect import Durability
+    from checkpoint_store._db.planning import Wish
     from checkpoint_store._db.queries import JobRecord
     from checkpoint_store._db.reading import AnyDatabase
     from checkpoint_store.loop_options import LoopOptions
@@ -207,6 +208,8 @@ class CheckpointStore:
             fresh=fresh,
         )
 
+        from checkpoint_store._db import planning  # noqa: PLC0415 - only for those who begin a job
+
         def work(connection: Connection) -> JobRecord:
             found = planning.open_job(connection, wish, self.path)
             if exclusive:
@@ -251,6 +254,8 @@ class CheckpointStore:
             fresh=fresh,
         )
 
+        from checkpoint_store._db import planning  # noqa: PLC0415 - see open_job()
+
         def work(connection: Connection) -> RunPlan:
             return planning.plan_run(connection, wish, self.path, planning.newest(connection, wish, self.path))
 
@@ -269,8 +274,10 @@ class CheckpointStore:
         fingerprint: Fingerprint | None,
         on_change: str,
         fresh: bool,
-    ) -> tuple[planning.Wish, Sequence[Any] | None]:
+    ) -> tuple[Wish, Sequence[Any] | None]:
         """Return what a caller wants, checked, and its chunks where they are at hand."""
+        from checkpoint_store._db import planning  # noqa: PLC0415 - see open_job()
+
         pieces = checked_pieces(chunks, total_chunks)
         change = checked_change(on_change)
         prints = None if pieces is None else Prints(pieces, fingerprint)
@@ -419,6 +426,8 @@ class CheckpointStore:
         return self._save(state, replace=True)
 
     def _save(self, state: ProcessingState, *, replace: bool) -> Job:
+        from checkpoint_store._db import saving  # noqa: PLC0415 - for the other face only
+
         record = self._open.write(lambda connection: saving.save(connection, state, self.path, replace=replace))
         self._room.job_changed(record.job_id)
         return self._job(record)
@@ -499,6 +508,8 @@ class CheckpointStore:
 
         Returns what is wrong, or an empty list. Reads only.
         """
+        from checkpoint_store._db import checkup  # noqa: PLC0415 - only for those who ask
+
         return checkup.check(self._open)
 
     def backup(self, path: str | os.PathLike[str]) -> Path:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 import sqlite3
 import time
 from contextlib import closing, suppress
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from checkpoint_store._db import failures
 from checkpoint_store._db.driver import driver_of
 from checkpoint_store.errors import CheckpointStoreError, StoreDamaged
-from checkpoint_store.files import create_private, free_bytes, storage_error, sweep, sync_folder
+from checkpoint_store.files import create_private, free_bytes, storage_error, sweep, sync_folder, temporary_path
 from checkpoint_store.locks import file_lock
 from checkpoint_store.state import SCHEMA_VERSION, now
 
@@ -36,7 +35,7 @@ _SHARE_OF_FREE_SPACE: Final = 0.2
 
 def back_up(database: AnyDatabase, target: Path) -> None:
     """Copy the store as it is now to ``target`` (mode 0600), whole, verified and durable, or not at all."""
-    partial = target.with_name(f"{target.name}.tmp-{secrets.token_hex(6)}")
+    partial = temporary_path(target)
     try:
         create_private(partial)  # first: SQLite would create it by the umask
         try:

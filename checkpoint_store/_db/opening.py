@@ -7,8 +7,6 @@ import sqlite3
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from sqlalchemy import text
-
 from checkpoint_store._db import failures, target
 from checkpoint_store._db.backup import backups_of, remove_backups
 from checkpoint_store._db.checkup import MISCOUNTED
@@ -217,11 +215,11 @@ class Opener:
         # found would be begun again; and a claim that cannot be written stops all work.
         tables = ("jobs", "completed_chunks", "attempts", "runners", "pauses")
         for pragma in ("quick_check(1)", *(f"integrity_check({table})" for table in tables)):
-            found = connection.execute(text(f"PRAGMA {pragma}")).scalars().first()
+            (found,) = driver_of(connection).execute(f"PRAGMA {pragma}").fetchone() or (None,)
             if found != "ok":
                 raise StoreDamaged(self.path, " ".join(str(found).removeprefix("*** in database main ***").split()))
         # Pages of different times can each be sound: a log of another moment was beside the file.
-        if connection.execute(text(MISCOUNTED)).first() is not None:
+        if driver_of(connection).execute(MISCOUNTED).fetchone() is not None:
             raise StoreDamaged(self.path, "the completed chunks and the results are not as many as they should be")
 
     def _inspect_target(self) -> str:

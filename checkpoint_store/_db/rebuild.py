@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from checkpoint_store._db.schema import jobs as jobs_table
 from checkpoint_store._db.target import ready_path
 from checkpoint_store._db.writer import Completion, record
 from checkpoint_store.errors import StateFormatError
-from checkpoint_store.files import create_private
+from checkpoint_store.files import create_private, temporary_path
 from checkpoint_store.frozen import thaw
 from checkpoint_store.state import SCHEMA_VERSION, ProcessingState, now
 
@@ -154,7 +153,7 @@ def build(fresh: Path, copies: list[Copy], deleted: dict[str, str]) -> tuple[Job
 
 
 def _pages_of_a_new_store(path: Path) -> bytes:
-    fresh = path.with_name(f"{path.name}.tmp-{secrets.token_hex(6)}")
+    fresh = temporary_path(path)
     try:
         build(fresh, [], {})
         return fresh.read_bytes()

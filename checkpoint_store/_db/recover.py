@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,7 +19,7 @@ from checkpoint_store._db.rebuild import SIDECARS, JobRecovery, all_copies, buil
 from checkpoint_store._db.salvage import read_copy
 from checkpoint_store._db.target import ready_path
 from checkpoint_store.errors import StateFormatError, StoreDamaged
-from checkpoint_store.files import sync_folder
+from checkpoint_store.files import sync_folder, temporary_path
 from checkpoint_store.locks import holders
 from checkpoint_store.state import ProcessingState
 
@@ -63,7 +62,7 @@ def recover(path: Path, state_files: Iterable[Path], reason: str, *, accept_loss
     deleted = without_deleted(copies)
     if not any(copy.jobs for copy in copies) and not accept_loss:
         raise StoreDamaged(path, f"{reason}; no job reads of it or of any other copy", remedy=_accepting(path))
-    fresh = path.with_name(f"{path.name}.tmp-{secrets.token_hex(6)}")
+    fresh = temporary_path(path)
     try:
         jobs = build(fresh, copies, deleted)
         report = RecoveryReport(path, reason, jobs, ())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import shutil
 import sqlite3
 from contextlib import closing, suppress
@@ -16,7 +15,7 @@ from checkpoint_store._db import failures, frames, tries
 from checkpoint_store._db.checkup import MISCOUNTED
 from checkpoint_store._db.schema import jobs as jobs_table
 from checkpoint_store._db.tries import Tries
-from checkpoint_store.files import create_private
+from checkpoint_store.files import create_private, temporary_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -81,7 +80,7 @@ def read_store(path: Path, name: str, base: bytes = b"") -> list[Copy]:
     sidecars = [suffix for suffix in ("-wal", "-journal") if has_bytes(f"{path}{suffix}")]
     if not sidecars:
         return [alone]
-    apart = path.with_name(f"{path.name}.tmp-{secrets.token_hex(6)}")
+    apart = temporary_path(path)
     try:
         for suffix in ("", *sidecars):
             part = apart.with_name(f"{apart.name}{suffix}")
@@ -104,7 +103,7 @@ def read_store(path: Path, name: str, base: bytes = b"") -> list[Copy]:
 
 def _rebuilt(path: Path, log: Path, name: str, base: bytes) -> Copy:
     """Return what reads of a file with every sound page of its log, also of those behind a broken one."""
-    apart = path.with_name(f"{path.name}.tmp-{secrets.token_hex(6)}")
+    apart = temporary_path(path)
     try:
         create_private(apart)
         frames.apply(path, log, apart, base=base)
