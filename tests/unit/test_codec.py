@@ -365,6 +365,23 @@ def test_a_model_that_cannot_be_written() -> None:
     assert "cannot be written as JSON" in refused(Odd(thing=object())).reason
 
 
+@few
+@given(json_values)
+def test_the_text_is_that_of_pythons_own_encoder(value: Any) -> None:
+    """A reader with any JSON library, and a result compared byte by byte, find what ``json.dumps`` would have made."""
+    assert codec.encode(value) == json.dumps(value, ensure_ascii=False)
+
+
+@pytest.mark.parametrize("ensure_ascii", [False, True])
+def test_without_the_c_encoder_the_text_is_the_same(monkeypatch: pytest.MonkeyPatch, *, ensure_ascii: bool) -> None:
+    """On a Python that has none, or makes it in another way, checkpoints are slower, and no different."""
+    value = {"text": 'é "quoted" \n \x7f', "parts": [1, 2.5, None, True, {"ü": []}]}
+    expected = json.dumps(value, ensure_ascii=ensure_ascii)
+    assert codec._encoder(ensure_ascii=ensure_ascii)(value) == expected
+    monkeypatch.setattr(json.encoder, "c_make_encoder", None)
+    assert codec._encoder(ensure_ascii=ensure_ascii)(value) == expected
+
+
 # -- digests
 
 
