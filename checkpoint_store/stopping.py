@@ -97,10 +97,26 @@ def interrupts_held_back() -> Iterator[None]:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+_mask_before_fork: Final = threading.local()
+
+
+def _hold_back_sigterm() -> None:
+    """One that comes while a child has our handler still would be lost: Python drops what came while it forks."""
+    if signal.getsignal(signal.SIGTERM) is _on_signal:
+        _mask_before_fork.value = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+
+
+def _let_sigterm_through() -> None:
+    before = _mask_before_fork.__dict__.pop("value", None)
+    if before is not None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _in_child() -> None:
     """SIGTERM has to end a forked child: whoever started it may wait for that."""
     _give_back(signal.SIGTERM)
+    _let_sigterm_through()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_in_child)
+    os.register_at_fork(before=_hold_back_sigterm, after_in_parent=_let_sigterm_through, after_in_child=_in_child)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 import threading
@@ -919,6 +920,29 @@ with CheckpointStore("talks.db") as store:
     time.sleep(60)
 """
     assert children.run(source, code=-signal.SIGTERM) == "interrupted\n"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_child_that_is_forked_in_a_loop_ends_by_sigterm_at_once(children: Children) -> None:
+    """However early it comes: a pool that broke waits for its processes, and one that stayed would hang the program."""
+    source = """
+def stay(_):
+    for _ in range(20):
+        child = os.fork()
+        if child == 0:
+            time.sleep(60)
+            os._exit(1)
+        os.kill(child, signal.SIGTERM)
+        assert os.waitpid(child, 0)[1] == signal.SIGTERM
+    return "ended"
+
+import os, signal, time, warnings
+from checkpoint_store import CheckpointStore
+warnings.simplefilter("ignore", DeprecationWarning)  # the loop's own threads sleep
+with CheckpointStore("talks.db") as store:
+    print(store.map(stay, ["a"], file_name="f"))
+"""
+    assert children.run(source) == "['ended']\n"
 
 
 def test_map_works_in_any_thread(children: Children) -> None:
