@@ -13,7 +13,7 @@ import time
 from collections import deque
 from contextlib import contextmanager, suppress
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from checkpoint_store._db import lane
 from checkpoint_store.errors import CheckpointStoreError, ChunkAlreadyCompleted, JobNotFound
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
     from checkpoint_store._db.engine import Database
 
-
-T = TypeVar("T")
 
 _PATIENCE_SECONDS: Final = 0.05
 _MOST_LINGER_SECONDS: Final = 0.005
