@@ -153,8 +153,7 @@ class Work:
             ChunkOutOfRange, InvalidResultError: as :meth:`Job.complete` says.
         """
         job_id, writer = self._job_id, self._room.writer
-        if type(index) is not int or not 0 <= index < self._total_chunks:
-            raise ChunkOutOfRange(job_id, index, self._total_chunks)
+        self.check_index(index)
         if text is None:
             try:
                 text = codec.encode(result, chunk_index=index)

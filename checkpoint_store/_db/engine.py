@@ -14,7 +14,7 @@ import threading
 import time
 import weakref
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar, TypeVarTuple
+from typing import TYPE_CHECKING, Any, Final, TypeVar, TypeVarTuple
 
 import sqlalchemy.exc
 
@@ -158,25 +158,16 @@ class Database(ForkAware):
         """
         driver = self._driver
         try:
-            if driver is None or driver.in_transaction or not self._prepared:
-                driver = self._ready(prepared=True)
+            driver = self._ready(prepared=True)
             try:
-                try:
-                    driver.execute(statement, values)
-                except sqlite3.OperationalError as error:
-                    if not failures.is_busy(error):
-                        raise
-                    self._execute(driver, statement, values)
+                self._execute(driver, statement, values)
             except sqlite3.IntegrityError:
                 return False
-            if self._where() != self._place:
-                self._refuse_as_moved()
+            self._refuse_if_moved()
         except BaseException as error:
             self._abandon(driver, error)
             raise
-        self._log_bytes += size_bytes + _OVERHEAD_BYTES
-        if self._log_bytes >= CHECKPOINT_EVERY:
-            self._checkpoint(driver)
+        self.log_grew(size_bytes)
         return True
 
     def _ready(self, *, prepared: bool) -> sqlite3.Connection:
@@ -192,9 +183,10 @@ class Database(ForkAware):
             self._prepared = True
         return driver
 
-    def _refuse_as_moved(self) -> NoReturn:
+    def _refuse_if_moved(self) -> None:
         """Acknowledge nothing that is in a file which was removed or replaced: it is lost."""
-        raise StorageUnavailableError(self.path, "the file is no longer there, or another one is in its place")
+        if self._where() != self._place:
+            raise StorageUnavailableError(self.path, "the file is no longer there, or another one is in its place")
 
     def _transact(self, work: Callable[[sqlite3.Connection, *Ts], T], *arguments: *Ts, prepared: bool = False) -> T:
         driver = self._driver
@@ -204,8 +196,7 @@ class Database(ForkAware):
             value = work(driver, *arguments)
             if driver.in_transaction is False:  # SQLite rolled back by itself; what followed was not part of it
                 raise StorageUnavailableError(self.path, "the transaction was rolled back by the database")  # noqa: TRY301
-            if self._where() != self._place:
-                self._refuse_as_moved()
+            self._refuse_if_moved()
             self._execute(driver, "COMMIT")
             if self._writer is not None and self._writer.in_transaction():
                 end(self._writer)
