@@ -11,6 +11,7 @@ from rich.text import Text
 
 from checkpoint_store.cli import screen
 from checkpoint_store.errors import CheckpointStoreError
+from checkpoint_store.spending import Spending
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,13 +35,11 @@ class Standing:
 
     def __init__(self, job: Job) -> None:
         self._job = job
-        self._last_result = 0
-        self._priced = 0
-        self._spent = 0.0
+        self._spending = Spending(job)
         self._looked_at = 0.0
         self.completed = self.failed = self.in_doubt = 0
         self.look(at_once=True)
-        self._spent_before = self._spent
+        self._spent_before = self._spending.total
 
     def look(self, *, at_once: bool = False) -> None:
         """Take in what has changed."""
@@ -48,21 +47,20 @@ class Standing:
         if not at_once and moment - self._looked_at < _LOOK_SECONDS:
             return
         self._looked_at = moment
-        self._last_result, _, priced, cost = self._job.costs_after(self._last_result)
-        self._priced += priced
-        self._spent += cost
+        self._spending.look()
         self.completed = self._job.progress().completed_chunks
         self.failed, self.in_doubt = self._job.trouble()
 
     @property
     def cost(self) -> float | None:
         """What the results so far have cost; None where none of them says."""
-        return self._spent if self._priced else None
+        return self._spending.known_total
 
     @property
     def cost_now(self) -> float | None:
         """What of it came since this was made."""
-        return self._spent - self._spent_before if self._priced else None
+        total = self._spending.known_total
+        return None if total is None else total - self._spent_before
 
     @property
     def trouble(self) -> str:
