@@ -7,7 +7,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
-from checkpoint_store._db import opening, queries
+from checkpoint_store._db import checkup, opening, queries
 from checkpoint_store._db.backup import RollingBackup, back_up, backups_of, remove_backups
 from checkpoint_store._db.connect import journal_mode_for
 from checkpoint_store._db.engine import Database
@@ -508,8 +508,6 @@ class CheckpointStore:
 
         Returns what is wrong, or an empty list. Reads only.
         """
-        from checkpoint_store._db import checkup  # noqa: PLC0415 - only for those who ask
-
         return checkup.check(self._open)
 
     def backup(self, path: str | os.PathLike[str]) -> Path:
