@@ -11,7 +11,6 @@ from rich.text import Text
 
 from checkpoint_store.cli import screen
 from checkpoint_store.errors import CheckpointStoreError
-from checkpoint_store.spending import Spending
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,11 +34,13 @@ class Standing:
 
     def __init__(self, job: Job) -> None:
         self._job = job
-        self._spending = Spending(job)
+        self._last_result = 0
+        self._priced = 0
+        self._spent = 0.0
         self._looked_at = 0.0
         self.completed = self.failed = self.in_doubt = 0
         self.look(at_once=True)
-        self._spent_before = self._spending.total
+        self._spent_before = self._spent
 
     def look(self, *, at_once: bool = False) -> None:
         """Take in what has changed."""
@@ -47,20 +48,21 @@ class Standing:
         if not at_once and moment - self._looked_at < _LOOK_SECONDS:
             return
         self._looked_at = moment
-        self._spending.look()
+        self._last_result, _, priced, cost = self._job.costs_after(self._last_result)
+        self._priced += priced
+        self._spent += cost
         self.completed = self._job.progress().completed_chunks
         self.failed, self.in_doubt = self._job.trouble()
 
     @property
     def cost(self) -> float | None:
         """What the results so far have cost; None where none of them says."""
-        return self._spending.known_total
+        return self._spent if self._priced else None
 
     @property
     def cost_now(self) -> float | None:
         """What of it came since this was made."""
-        total = self._spending.known_total
-        return None if total is None else total - self._spent_before
+        return self._spent - self._spent_before if self._priced else None
 
     @property
     def trouble(self) -> str:
