@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -16,7 +17,7 @@ import checkpoint_store
 from checkpoint_store import CheckpointStore, StateManager
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 ROOT = Path(checkpoint_store.__file__).parent.parent
 SECRET = "sk-proj-T9x4Qm2Zr7Kb1Vw8Np5LcY3HjD6"
@@ -67,6 +68,14 @@ def make_manager(tmp_path: Path) -> Iterator[ManagerOpener]:
 def manager(make_manager: ManagerOpener) -> StateManager:
     """A manager of ``state.json``, with nothing there yet."""
     return make_manager()
+
+
+def wait_until(reached: Callable[[], bool], seconds: float = 60.0) -> None:
+    """Wait for what is about to happen, however slow the machine is; fail where it does not."""
+    deadline = time.monotonic() + seconds
+    while not reached():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 class Children:

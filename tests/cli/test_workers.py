@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import signal
+import sqlite3
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -166,10 +168,10 @@ def test_a_failure_without_retries_is_held_against_no_chunk(lecture: Folder) -> 
 
 def test_a_command_that_is_not_there_is_tried_once(lecture: Folder) -> None:
     """With any number of retries: it would fail every chunk, and blames none."""
-    started = time.monotonic()
     done = lecture.run("run", "lecture.txt", *SIX, "--retries", 5, "--", "no-such-program-anywhere", code=1)
-    assert time.monotonic() - started < 5
     assert "cannot be started" in done.stderr
+    with closing(sqlite3.connect(lecture.path / ".processing_state.db")) as raw:
+        assert raw.execute("SELECT chunk_index, number FROM attempts").fetchall() == [(0, 1)]
     assert lecture.json("show")["failed_chunks"] == 0
 
 
@@ -179,9 +181,9 @@ def test_a_command_that_is_not_there_is_tried_once(lecture: Folder) -> None:
 @pytest.mark.parametrize("workers", [1, 3])
 def test_a_timeout_ends_the_command_of_its_chunk(lecture: Folder, workers: int) -> None:
     """The process is gone, not only given up on, and the reason says how long it had."""
-    words = ("--workers", workers, "--timeout", 0.5, *lecture.command(HANGING))
+    words = ("--workers", workers, "--timeout", 2, *lecture.command(HANGING))
     done = lecture.run("run", "lecture.txt", *SIX, *words, code=1)
-    assert "took longer than 0.5 s and was ended" in done.stderr
+    assert "took longer than 2 s and was ended" in done.stderr
     assert len(pids(lecture)) == workers
     until(lambda: not any(map(is_alive, pids(lecture))))
 

@@ -38,11 +38,15 @@ async def cancelled(work: Coroutine[Any, Any, None], after: float) -> None:
 def test_a_coroutine_is_awaited_for_every_chunk(job: Job) -> None:
     """So many at a time, each with its attempt; the job is completed."""
     now = most = 0
+    full = asyncio.Event()
 
     async def work(index: int) -> int:
         nonlocal now, most
         now += 1
         most = max(most, now)
+        if now == 4:
+            full.set()
+        await full.wait()
         await asyncio.sleep(0.001)
         now -= 1
         assert current_attempt().chunk_index == index
@@ -83,8 +87,12 @@ def test_cancelled_at_any_moment_nothing_that_came_back_is_lost(job: Job) -> Non
 def test_left_early_it_has_ended_when_aclosing_has(job: Job) -> None:
     """What was under way is recorded, and the job is paused."""
     came_back: set[int] = set()
+    full = asyncio.Event()
 
     async def work(index: int) -> int:
+        if index == 3:
+            full.set()
+        await full.wait()
         await asyncio.sleep(0.05)
         came_back.add(index)
         return index

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from conftest import wait_until
 
 from checkpoint_store import CheckpointStore, InvalidResultError, WorkerDied, WorkFailed
 
@@ -251,13 +252,6 @@ def processes_of(group: int) -> list[int]:
     return found
 
 
-def wait_until(reached: Callable[[], bool], seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not reached():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 @pytest.mark.parametrize("method", METHODS)
 def test_worker_processes_end_with_a_killed_parent(children: Children, method: str, tmp_path: Path) -> None:
@@ -295,7 +289,9 @@ def test_two_ctrl_c_end_worker_processes_too(children: Children, method: str, tm
     source = PARENT.replace("work.slow", "work.hangs_on_b")
     process = children.start(source, method, Path(__file__).parent)
     wait_until((tmp_path / "begun-b").exists)
-    time.sleep(1)  # until what a has come to is recorded
+    with CheckpointStore(tmp_path / "talks.db", read_only=True) as store:
+        (job,) = store.jobs()
+        wait_until(lambda: list(job.items()) == [(0, "a")])
     os.killpg(process.pid, signal.SIGINT)
     time.sleep(0.5)
     os.killpg(process.pid, signal.SIGINT)
