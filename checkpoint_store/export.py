@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from checkpoint_store._db import queries
 from checkpoint_store.errors import CheckpointStoreError, JobNotFound, StateFormatError
 from checkpoint_store.files import leftovers, replace_file, storage_error, sweep
-from checkpoint_store.forks import ForkAware, watch
+from checkpoint_store.forks import ForkAware, take, watch
 from checkpoint_store.locks import file_lock
 from checkpoint_store.state import SCHEMA_VERSION
 from checkpoint_store.statefiles import read_state, refuse_own
@@ -106,14 +106,18 @@ class StateFile(ForkAware):
     def follow(self, job_id: str, moment: float) -> None:
         """A chunk of this job was completed: write the file if it has cost less than its share so far."""
         self._behind = job_id
-        if moment < self._due_at or not self._busy.acquire(blocking=False):
+        if moment < self._due_at:
             return
+        taken: list[bool] = []
         try:
-            # The store is the truth; a file that cannot be written now is written later.
-            with suppress(CheckpointStoreError):
-                self._write(job_id, self.path, 0.0)
+            take(self._busy, taken)
+            if taken:
+                # The store is the truth; a file that cannot be written now is written later.
+                with suppress(CheckpointStoreError):
+                    self._write(job_id, self.path, 0.0)
         finally:
-            self._busy.release()
+            if taken:
+                self._busy.release()
 
     def write(self, job_id: str) -> Path:
         """Write the file as the job is now. Exact and durable when this returns."""

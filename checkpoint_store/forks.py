@@ -1,10 +1,25 @@
-"""A fork copies locks as they are, and not the threads that would free them. In the child each begins anew."""
+"""A fork copies locks as they are, and not the threads that would free them. In the child each begins anew.
+
+And an interrupt between taking a lock and the ``try`` behind it would leave it taken for ever: see :func:`take`.
+"""
 
 from __future__ import annotations
 
 import os
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from weakref import WeakSet
+
+if TYPE_CHECKING:
+    import threading
+
+
+def take(lock: threading.Lock | threading.RLock, taken: list[bool], timeout_seconds: float = 0.0) -> None:
+    """Take a lock and append True to ``taken``, or neither where it does not come free in time (-1: for ever).
+
+    Both in one call of C, after which Python heeds signals: call it inside of the ``try`` whose ``finally`` asks
+    ``taken``. Where a plain ``with lock`` will do, that is as safe.
+    """
+    taken.extend(filter(None, map(lock.acquire, (timeout_seconds != 0,), (timeout_seconds or -1,))))
 
 
 class ForkAware:
@@ -36,16 +51,17 @@ def _before() -> None:
 
 
 def _in_parent() -> None:
-    for aware in reversed(_resting):
-        aware.after_fork()
-    _resting.clear()
+    while _resting:
+        _resting[-1].after_fork()
+        _resting.pop()
 
 
 def _in_child() -> None:
-    for aware in _resting:
-        aware.forget_in_child()
     _resting.clear()
+    for aware in list(_objects):
+        aware.forget_in_child()
 
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_before, after_in_parent=_in_parent, after_in_child=_in_child)
+    os.register_at_fork(after_in_parent=_in_parent)  # a signal that came meanwhile may have ended the first one

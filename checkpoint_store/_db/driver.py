@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
-from checkpoint_store.forks import ForkAware, watch
+from checkpoint_store.forks import ForkAware, take, watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,13 +59,17 @@ def end(connection: Connection) -> None:
 
 
 def ended(connection: Connection) -> bool:
-    """Do so behind an error; where that fails, close the connection, and return False."""
-    try:
+    """Do so behind an error; where that fails, close the connection, and return False.
+
+    SQLAlchemy lets go of the driver's connection where an interrupt comes during a statement of its own, and would
+    make another one in its place, which nobody has got ready.
+    """
+    with suppress(Exception):  # the error that led here is the one to raise
         end(connection)
-    except Exception:  # noqa: BLE001 - the error that led here is the one to raise
-        discard(connection)
-        return False
-    return True
+        if not connection.invalidated:
+            return True
+    discard(connection)
+    return False
 
 
 class Openings:
@@ -99,14 +103,20 @@ class Openings:
 class _AtFork(ForkAware):
     """No read without locks is under way while a process forks."""
 
+    def __init__(self) -> None:
+        self._taken: list[bool] = []
+
     def before_fork(self) -> None:
-        Openings.lock.acquire()
+        take(Openings.lock, self._taken, -1)
 
     def after_fork(self) -> None:
-        Openings.lock.release()
+        taken, self._taken = self._taken, []
+        if taken:
+            Openings.lock.release()
 
     def forget_in_child(self) -> None:
         Openings.lock = threading.RLock()
+        self._taken = []
 
 
 _at_fork = _AtFork()

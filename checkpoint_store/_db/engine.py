@@ -22,7 +22,7 @@ from checkpoint_store._db import failures, lane
 from checkpoint_store._db.connect import Durability, connect
 from checkpoint_store._db.driver import Openings, discard, driver_error, driver_of, end, ended, make_engine
 from checkpoint_store.errors import CheckpointStoreError, ErasureUnfinished, StorageUnavailableError, StoreBusy
-from checkpoint_store.forks import ForkAware, watch
+from checkpoint_store.forks import ForkAware, take, watch
 from checkpoint_store.locks import holders
 
 if TYPE_CHECKING:
@@ -71,7 +71,8 @@ class Database(ForkAware):
         self._patience = self.lock_timeout_seconds
         self._log_bytes = 0
         self._place: tuple[int, int] | None = None
-        self._resting = False
+        self._resting: list[bool] = []
+        """True for each of the two locks that is held over a fork."""
 
     def _connect(self) -> sqlite3.Connection:
         if not self.path.exists():
@@ -85,20 +86,21 @@ class Database(ForkAware):
         the parent has, and the kernel knows nothing of the child's: the next to close would remove its log.
         """
         patience = max(self.lock_timeout_seconds, _FORK_PATIENCE_SECONDS)
-        if not self.write_lock.acquire(timeout=patience):
-            return
-        if not self._read_lock.acquire(timeout=patience):
-            self.write_lock.release()
-            return
-        self._resting = True
-        self._disconnect()
+        take(self.write_lock, self._resting, patience)
+        if self._resting:
+            take(self._read_lock, self._resting, patience)
+        if self._resting[1:]:
+            self._disconnect()
 
     def after_fork(self) -> None:
         """Let the next call connect again."""
-        if self._resting:
-            self._resting = False
-            self._read_lock.release()
-            self.write_lock.release()
+        resting, self._resting = self._resting, []
+        try:
+            if resting[1:]:
+                self._read_lock.release()
+        finally:
+            if resting:
+                self.write_lock.release()
 
     def forget_in_child(self) -> None:
         """What could not be closed before the fork is neither used nor closed here, ever."""
@@ -106,10 +108,11 @@ class Database(ForkAware):
         self._reset()
 
     def _disconnect(self) -> None:
-        for connection in (self._reader, self._writer):
+        connections = (self._reader, self._writer)
+        self._reader = self._writer = self._driver = None
+        for connection in connections:
             if connection is not None:
                 discard(connection)
-        self._reader = self._writer = self._driver = None
 
     def write(self, work: Callable[[Connection], T]) -> T:
         """Run ``work`` in a write transaction of its own and return its value; durable when this returns.
@@ -129,14 +132,17 @@ class Database(ForkAware):
         Raises:
             StoreBusy: a thread of this process is writing, or another process was for so long.
         """
-        if not self.write_lock.acquire(blocking=False):
-            raise StoreBusy(self.path, 0.0, "another thread")
+        taken: list[bool] = []
         try:
+            take(self.write_lock, taken)
+            if not taken:
+                raise StoreBusy(self.path, 0.0, "another thread")
             self._patience = patience_seconds
             return self._write(work)
         finally:
-            self._patience = self.lock_timeout_seconds
-            self.write_lock.release()
+            if taken:
+                self._patience = self.lock_timeout_seconds
+                self.write_lock.release()
 
     def _write(self, work: Callable[[Connection], T]) -> T:
         value = self._transact(lambda _driver: work(self._sql_writer()))
@@ -215,14 +221,17 @@ class Database(ForkAware):
         if self._writer is None:
             self._refuse_if_closed()
             with self._translated():
-                self._writer = self._engine.connect()
-            # From here on a busy file is waited for by _begin: SQLite's own back-off starves some processes.
-            self._driver = driver_of(self._writer)
+                connection = self._engine.connect()
+            driver = driver_of(connection)
+            # From here on a busy file is waited for by _execute: SQLite's own back-off starves some processes.
+            driver.execute("PRAGMA busy_timeout = 0")
             self._prepared = False
             self._place = self._where()
-            self._driver.execute("PRAGMA busy_timeout = 0")
             with suppress(OSError):  # runs that were killed before they copied their log leave it to the next
                 self._log_bytes = os.stat(f"{self.path}-wal").st_size
+            # Last, and both at once: what an interrupt leaves half ready is never used.
+            self._writer, self._driver = connection, driver
+            return connection
         return self._writer
 
     def _where(self) -> tuple[int, int] | None:
@@ -274,9 +283,11 @@ class Database(ForkAware):
         This connection holds SQLite's writers' lock (and writes nothing) while the reading one copies. Returns
         whether all of the log was copied; a reader in the way only postpones that.
         """
-        if not self._read_lock.acquire(blocking=False):
-            return False
+        taken: list[bool] = []
         try:
+            take(self._read_lock, taken)
+            if not taken:
+                return False
             reader = driver_of(self._sql_reader())
             driver.execute("BEGIN IMMEDIATE")
             try:
@@ -286,7 +297,8 @@ class Database(ForkAware):
         except (sqlite3.Error, CheckpointStoreError):
             return False  # what is committed is in the log, and safe there
         finally:
-            self._read_lock.release()
+            if taken:
+                self._read_lock.release()
         self._log_bytes = 0
         return bool(not busy and pages == copied)
 
