@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from filelock import FileLock
 
 _LOCK_TABLE: Final = Path("/proc/locks")
+_POLL_SECONDS: Final = 0.02
+"""A hundred processes that look more often keep the holder from its processor."""
 
 
 class _Mutex:
@@ -60,7 +62,7 @@ def file_lock(path: Path, timeout_seconds: float) -> Iterator[None]:
         # Soft locks (a file's mere existence) would outlive a killed holder; a removed lock file would let two in.
         lock = FileLock(path, timeout=left, mode=PRIVATE, fallback_to_soft=False, preserve_lock_file=True)
         try:
-            lock.acquire(poll_interval=0.005)
+            lock.acquire(poll_interval=_POLL_SECONDS)
         except Timeout:
             raise StoreBusy(path, timeout_seconds) from None
         except OSError as error:

@@ -38,7 +38,11 @@ CHECKPOINT_EVERY: Final = 4 * 1024 * 1024
 """After about so many bytes of new log the writer copies it into the file."""
 _OVERHEAD_BYTES: Final = 4 * 8192
 _FORK_PATIENCE_SECONDS: Final = 10.0
-_BACK_OFF_SECONDS: Final = (0.00025, 0.004)
+_LEAST_BACK_OFF_SECONDS: Final = 0.00025
+_BACK_OFF_SECONDS: Final = 0.004
+"""At most, between two tries at a file that another process is writing, until so many have been in vain."""
+_MOST_BACK_OFF_SECONDS: Final = 0.04
+_TRIES_IN_HASTE: Final = 16
 
 
 class Database(ForkAware):
@@ -246,8 +250,11 @@ class Database(ForkAware):
             raise StorageUnavailableError(self.path, "this store object was closed; open a new CheckpointStore")
 
     def _execute(self, driver: sqlite3.Connection, statement: str, values: Sequence[Any] = ()) -> None:
-        """Execute a statement; again while another process is in the way, in short jittered steps."""
-        deadline = None
+        """Execute a statement; again while another process is in the way, in short jittered steps.
+
+        A hundred processes that try in haste keep the one that writes from its processor; so the steps grow.
+        """
+        deadline, tries = None, 0
         while True:
             try:
                 driver.execute(statement, values)
@@ -255,7 +262,9 @@ class Database(ForkAware):
                 deadline = deadline or time.monotonic() + self._patience
                 if not failures.is_busy(error) or time.monotonic() >= deadline:
                     raise
-                time.sleep(random.uniform(*_BACK_OFF_SECONDS))  # noqa: S311 - jitter, no secret
+                tries += 1
+                longest = min(_BACK_OFF_SECONDS * max(1.0, tries / _TRIES_IN_HASTE), _MOST_BACK_OFF_SECONDS)
+                time.sleep(random.uniform(_LEAST_BACK_OFF_SECONDS, longest))  # noqa: S311 - jitter, no secret
             else:
                 return
 
