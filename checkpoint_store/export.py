@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 from checkpoint_store._db import queries
 from checkpoint_store.errors import CheckpointStoreError, JobNotFound, StateFormatError
 from checkpoint_store.files import leftovers, replace_file, storage_error, sweep
-from checkpoint_store.forks import ForkAware, take, watch
-from checkpoint_store.locks import file_lock
+from checkpoint_store.forks import ForkAware, watch
+from checkpoint_store.locks import file_lock, take
 from checkpoint_store.state import SCHEMA_VERSION
 from checkpoint_store.statefiles import read_state, refuse_own
 

@@ -1,25 +1,10 @@
-"""A fork copies locks as they are, and not the threads that would free them. In the child each begins anew.
-
-And an interrupt between taking a lock and the ``try`` behind it would leave it taken for ever: see :func:`take`.
-"""
+"""A fork copies locks as they are, and not the threads that would free them. In the child each begins anew."""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from weakref import WeakSet
-
-if TYPE_CHECKING:
-    import threading
-
-
-def take(lock: threading.Lock | threading.RLock, taken: list[bool], timeout_seconds: float = 0.0) -> None:
-    """Take a lock and append True to ``taken``, or neither where it does not come free in time (-1: for ever).
-
-    Both in one call of C, after which Python heeds signals: call it inside of the ``try`` whose ``finally`` asks
-    ``taken``. Where a plain ``with lock`` will do, that is as safe.
-    """
-    taken.extend(filter(None, map(lock.acquire, (timeout_seconds != 0,), (timeout_seconds or -1,))))
 
 
 class ForkAware:

@@ -38,6 +38,16 @@ _mutexes: WeakValueDictionary[str, _Mutex] = WeakValueDictionary()
 _guard = threading.Lock()
 
 
+def take(lock: threading.Lock | threading.RLock, taken: list[bool], timeout_seconds: float = 0.0) -> None:
+    """Take a lock and append True to ``taken``, or neither where it does not come free in time (-1: for ever).
+
+    An interrupt between the two would leave the lock taken for ever. So both are one call of C, after which Python
+    heeds signals: call it inside of the ``try`` whose ``finally`` asks ``taken``. Where a plain ``with lock`` will do,
+    that is as safe.
+    """
+    taken.extend(filter(None, map(lock.acquire, (timeout_seconds != 0,), (timeout_seconds or -1,))))
+
+
 @contextmanager
 def file_lock(path: Path, timeout_seconds: float) -> Iterator[None]:
     """Hold the lock file at ``path`` (created 0600, never removed) against other threads and processes.
@@ -55,9 +65,11 @@ def file_lock(path: Path, timeout_seconds: float) -> Iterator[None]:
     with _guard:
         mutex = _mutexes.setdefault(str(path), _Mutex())
     started = time.monotonic()
-    if not mutex.lock.acquire(timeout=max(timeout_seconds, 0)):
-        raise StoreBusy(path, timeout_seconds, "another thread")
+    taken: list[bool] = []
     try:
+        take(mutex.lock, taken, max(timeout_seconds, 0))
+        if not taken:
+            raise StoreBusy(path, timeout_seconds, "another thread")
         left = max(0.0, timeout_seconds - (time.monotonic() - started))
         # Soft locks (a file's mere existence) would outlive a killed holder; a removed lock file would let two in.
         lock = FileLock(path, timeout=left, mode=PRIVATE, fallback_to_soft=False, preserve_lock_file=True)
@@ -72,7 +84,8 @@ def file_lock(path: Path, timeout_seconds: float) -> Iterator[None]:
         finally:
             lock.release()
     finally:
-        mutex.lock.release()
+        if taken:
+            mutex.lock.release()
 
 
 def _forget_in_child() -> None:

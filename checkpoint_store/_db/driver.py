@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
-from checkpoint_store.forks import ForkAware, take, watch
+from checkpoint_store.forks import ForkAware, watch
+from checkpoint_store.locks import take
 
 if TYPE_CHECKING:
     from collections.abc import Callable

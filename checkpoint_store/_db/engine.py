@@ -22,8 +22,8 @@ from checkpoint_store._db import failures, lane
 from checkpoint_store._db.connect import Durability, connect
 from checkpoint_store._db.driver import Openings, discard, driver_error, driver_of, end, ended, make_engine
 from checkpoint_store.errors import CheckpointStoreError, ErasureUnfinished, StorageUnavailableError, StoreBusy
-from checkpoint_store.forks import ForkAware, take, watch
-from checkpoint_store.locks import holders
+from checkpoint_store.forks import ForkAware, watch
+from checkpoint_store.locks import holders, take
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

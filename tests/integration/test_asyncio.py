@@ -12,6 +12,7 @@ from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from conftest import wait_until
 
 from checkpoint_store import CheckpointStore, InvalidArgumentError, Job, current_attempt
 
@@ -173,9 +174,7 @@ def test_a_chunk_that_was_not_handed_out_is_not_in_doubt(job: Job) -> None:
             await task
 
     asyncio.run(main())
-    until = time.monotonic() + 60
-    while job.running_chunks() and time.monotonic() < until:  # a thread of its own frees it
-        time.sleep(0.05)
+    wait_until(lambda: not job.running_chunks())  # a thread of its own frees it
     assert (job.in_doubt_chunks(), job.running_chunks()) == ([], [])
 
 
