@@ -277,7 +277,10 @@ class Difference:
 
 
 class PlanChanged(CheckpointStoreError):  # noqa: N818 - public name fixed by the design
-    """The newest job for this file was made for another plan. Nothing was changed."""
+    """No job of this file was made for this plan, and another one's results are there. Nothing was changed.
+
+    ``job_id`` is the newest job of the file that has results, and ``differences`` are those from its plan.
+    """
 
     def __init__(self, file_name: str, job_id: str, differences: Sequence[Difference], reusable_results: int) -> None:
         self.file_name, self.job_id = file_name, job_id

@@ -280,11 +280,12 @@ class Job:
     def plan(
         self, chunks: Iterable[Any] | None = None, *, on_change: Literal["refuse", "reuse", "restart"] = "refuse"
     ) -> RunPlan:
-        """Return what a run of this job would do: with these chunks, or with its own. Nothing is written.
+        """Return what a run of this job would do; with ``chunks``, what opening its file with these would. Reads only.
 
-        See :meth:`CheckpointStore.plan`.
+        With ``chunks`` the settings are this job's, and the answer is that of :meth:`CheckpointStore.plan`: another job
+        of the file goes on where it has this very plan.
         """
-        from checkpoint_store._db import planning  # noqa: PLC0415 - only for those who ask
+        from checkpoint_store._db import lookup, planning  # noqa: PLC0415 - only for those who ask
 
         pieces = None if chunks is None else checked_pieces(chunks, None)
         prints = None if pieces is None else Prints(pieces, self.work.fingerprint_by)
@@ -296,7 +297,9 @@ class Job:
                 digest = digest_of_fingerprints(prints)
                 plan = dataclasses.replace(plan, total_chunks=len(pieces), chunks_digest=digest)
             wish = planning.Wish(plan, prints, None, checked_change(on_change), fresh=False)
-            return planning.plan_run(connection, wish, self._database.path, record)
+            path = self._database.path
+            earlier = record if pieces is None else lookup.earlier_job(connection, plan, path)
+            return planning.plan_run(connection, wish, path, earlier)
 
         return self._database.read(work)
 

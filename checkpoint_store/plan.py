@@ -7,7 +7,7 @@ later rule can never be mistaken for this one.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Final
@@ -96,19 +96,36 @@ def _not_a_chunk(chunk: object) -> InvalidArgumentError:
 def compare(old: Plan, new: Plan) -> list[Difference]:
     """Return the fields in which two plans differ, in a fixed order; none means: the same plan.
 
-    Chunks are compared only where both plans know them. A config is compared key by key.
+    Chunks are compared only where both plans know them. A config is compared key by key. An empty model or provider
+    (older state files have them) is none.
     """
-    pairs: list[tuple[str, object, object]] = [
-        (name, getattr(old, name), getattr(new, name)) for name in ("file_name", "model", "provider", "total_chunks")
-    ]
-    keys = dict.fromkeys([*old.config, *new.config])
-    pairs += [(f"config.{key}", old.config.get(key, _ABSENT), new.config.get(key, _ABSENT)) for key in keys]
     found = [
-        Difference(name, *_shorten_pair(before, after)) for name, before, after in pairs if not _same(before, after)
+        Difference(name, *_shorten_pair(before, after))
+        for name, before, after in _fields(old, new)
+        if not _same(before, after)
     ]
-    if None not in (old.chunks_digest, new.chunks_digest) and old.chunks_digest != new.chunks_digest:
+    if _chunks_differ(old, new):
         found.append(Difference("chunks", _brief(old), _brief(new)))
     return found
+
+
+def is_same(old: Plan, new: Plan) -> bool:
+    """Return whether :func:`compare` finds no difference, in a fraction of its time."""
+    return not _chunks_differ(old, new) and all(_same(before, after) for _, before, after in _fields(old, new))
+
+
+def _fields(old: Plan, new: Plan) -> Iterator[tuple[str, object, object]]:
+    """Yield the name of each field but the chunks, and both its values."""
+    yield "file_name", old.file_name, new.file_name
+    yield "model", old.model or None, new.model or None
+    yield "provider", old.provider or None, new.provider or None
+    yield "total_chunks", old.total_chunks, new.total_chunks
+    for key in dict.fromkeys([*old.config, *new.config]):
+        yield f"config.{key}", old.config.get(key, _ABSENT), new.config.get(key, _ABSENT)
+
+
+def _chunks_differ(old: Plan, new: Plan) -> bool:
+    return None not in (old.chunks_digest, new.chunks_digest) and old.chunks_digest != new.chunks_digest
 
 
 class _Absent:

@@ -175,8 +175,12 @@ class CheckpointStore:
     ) -> Job:
         """Return the job for this file and plan: the one that exists, or a new one. Atomic between processes.
 
+        A job of this very plan goes on, however many other jobs of the file were opened since; of several the newest.
+        It is then the newest and the current job. Where no job of the file has a completed chunk, a new job begins.
+        Otherwise the plan is compared with that of the newest job that has completed chunks.
+
         Args:
-            file_name: what the input is called; its newest job is looked for.
+            file_name: what the input is called; its jobs are looked for.
             chunks: the pieces: texts, JSON data, or objects with ``.text``, ``.data`` or ``.content``.
             total_chunks: how many there are, where the pieces are not at hand. One of the two is needed.
             video_title: for people to read; no part of the plan.
@@ -184,9 +188,9 @@ class CheckpointStore:
             provider: see ``model``.
             config: JSON data; a secret in it is refused.
             fingerprint: returns what identifies a chunk (text, bytes or JSON data), for chunks of any other kind.
-            on_change: what to do where the newest job was made for another plan: ``"refuse"`` raises; ``"reuse"``
-                starts a new job with every result whose chunk is unchanged; ``"restart"`` starts a new one from
-                nothing. No job is deleted.
+            on_change: what to do where no job was made for this plan, and one for another plan has completed chunks:
+                ``"refuse"`` raises; ``"reuse"`` starts a new job with every result of that job whose chunk is
+                unchanged; ``"restart"`` starts a new one from nothing. No job is deleted.
             fresh: start a new job from nothing whatever there is.
             exclusive: have the job for this runner alone, until the job's ``with`` block or the store ends.
 
@@ -254,10 +258,10 @@ class CheckpointStore:
             fresh=fresh,
         )
 
-        from checkpoint_store._db import planning  # noqa: PLC0415 - see open_job()
+        from checkpoint_store._db import lookup, planning  # noqa: PLC0415 - see open_job()
 
         def work(connection: Connection) -> RunPlan:
-            return planning.plan_run(connection, wish, self.path, planning.newest(connection, wish, self.path))
+            return planning.plan_run(connection, wish, self.path, lookup.earlier_job(connection, wish.plan, self.path))
 
         return self._open.read(work)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from checkpoint_store import codec
-from checkpoint_store._db import attempts, queries
+from checkpoint_store._db import attempts, lookup, queries
 from checkpoint_store._db.driver import driver_of
 from checkpoint_store._db.writer import Completion, count, record
 from checkpoint_store.errors import PlanChanged
@@ -52,7 +52,7 @@ class Way:
 
 def open_job(connection: Connection, wish: Wish, path: Path) -> JobRecord:
     """Return the job that ``wish`` leads to, as the newest and current one."""
-    way = find_way(connection, wish, None if wish.fresh else newest(connection, wish, path))
+    way = find_way(connection, wish, None if wish.fresh else lookup.earlier_job(connection, wish.plan, path))
     if way.earlier is None or way.action == "restart":
         return _begin(connection, wish, path)
     if way.action == "refuse":
@@ -76,10 +76,6 @@ def find_way(connection: Connection, wish: Wish, earlier: JobRecord | None) -> W
         return Way("restart", earlier, differences, {})
     action: Action = "refuse" if wish.on_change == "refuse" else "reuse"
     return Way(action, earlier, differences, _reusable(connection, earlier, wish))
-
-
-def newest(connection: Connection, wish: Wish, path: Path) -> JobRecord | None:
-    return next(iter(queries.list_jobs(connection, path, file_name=wish.plan.file_name, limit=1)), None)
 
 
 def _begin(connection: Connection, wish: Wish, path: Path) -> JobRecord:
@@ -175,7 +171,10 @@ def _moved(text: str, source: int, index: int) -> str:
 
 
 def plan_run(connection: Connection, wish: Wish, path: Path, earlier: JobRecord | None) -> RunPlan:
-    """Return what opening the job ``earlier`` (the newest of its file) with ``wish``, and working it off, would do."""
+    """Return what opening a job with ``wish``, and working it off, would do.
+
+    ``earlier`` is the job that the plan is held against; it tells the price also where ``wish`` is for a fresh one.
+    """
     way = find_way(connection, wish, None if wish.fresh else earlier)
     goes_on = way.action in ("resume", "complete")
     job = way.earlier if goes_on else None

@@ -92,6 +92,7 @@ def list_jobs(
     status: str | None = None,
     file_name: str | None = None,
     current: bool = False,
+    with_results: bool = False,
     limit: int | None = None,
 ) -> list[JobRecord]:
     """Return jobs, the one opened last first."""
@@ -102,6 +103,8 @@ def list_jobs(
         statement = statement.where(jobs.c.file_name == file_name)
     if current:
         statement = statement.where(jobs.c.is_current == 1)
+    if with_results:
+        statement = statement.where(jobs.c.completed_count > 0)
     return [_record(row, path) for row in connection.execute(statement).mappings()]
 
 

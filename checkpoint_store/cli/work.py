@@ -116,7 +116,7 @@ def do_task(store: CheckpointStore, task: Task, means: Means) -> Report:
     """Do what is left of one input, and return what came of it.
 
     Raises:
-        PlanChanged: the input or the settings are not those of its newest job.
+        PlanChanged: the input or the settings are those of no job of the file, and there are results to protect.
         CheckpointStoreError: the store cannot go on; what it recorded is safe.
         UnusableOutputError: the text cannot be written; every result is safe.
     """

@@ -137,7 +137,7 @@ def test_each_differing_field_is_named_with_both_values(
     store: CheckpointStore, changes: dict[str, Any], field: str, old: str, new: str
 ) -> None:
     """And only that field."""
-    store.open_job("f", **PLAN)
+    store.open_job("f", **PLAN).complete(0, "done")
     with pytest.raises(PlanChanged) as caught:
         store.open_job("f", **PLAN | changes)
     assert [(d.field, d.old, d.new) for d in caught.value.differences] == [(field, old, new)]
@@ -147,7 +147,7 @@ def test_each_differing_field_is_named_with_both_values(
 @pytest.mark.parametrize("chunks", [["one", "two", "3"], ["one", "three", "two"], ["one", "two", "three "]])
 def test_changed_chunks_are_another_plan(store: CheckpointStore, chunks: list[str]) -> None:
     """Edited, or in another order."""
-    store.open_job("f", **PLAN)
+    store.open_job("f", **PLAN).complete(0, "done")
     with pytest.raises(PlanChanged) as caught:
         store.open_job("f", **PLAN | {"chunks": chunks})
     assert [difference.field for difference in caught.value.differences] == ["chunks"]
@@ -155,7 +155,7 @@ def test_changed_chunks_are_another_plan(store: CheckpointStore, chunks: list[st
 
 def test_another_number_of_chunks_is_another_plan(store: CheckpointStore) -> None:
     """Also where only the number is known."""
-    store.open_job("f", total_chunks=3)
+    store.open_job("f", total_chunks=3).complete(0, "done")
     with pytest.raises(PlanChanged) as caught:
         store.open_job("f", total_chunks=4)
     assert [(d.field, d.old, d.new) for d in caught.value.differences] == [("total_chunks", "3", "4")]
@@ -163,7 +163,7 @@ def test_another_number_of_chunks_is_another_plan(store: CheckpointStore) -> Non
 
 def test_true_is_not_one_in_a_plan(store: CheckpointStore) -> None:
     """Python finds them equal; a config that says True means something else."""
-    store.open_job("f", total_chunks=1, config={"x": 1})
+    store.open_job("f", total_chunks=1, config={"x": 1}).complete(0, "done")
     with pytest.raises(PlanChanged):
         store.open_job("f", total_chunks=1, config={"x": True})
 
@@ -184,7 +184,7 @@ def test_plan_changed_says_what_could_be_kept(store: CheckpointStore) -> None:
 
 def test_plan_changed_shortens_long_texts(store: CheckpointStore) -> None:
     """A prompt of 10,000 characters does not fill the screen."""
-    store.open_job("f", total_chunks=1, config={"prompt": "a" * 10_000})
+    store.open_job("f", total_chunks=1, config={"prompt": "a" * 10_000}).complete(0, "done")
     with pytest.raises(PlanChanged) as caught:
         store.open_job("f", total_chunks=1, config={"prompt": "b" * 10_000})
     assert len(str(caught.value)) < 1000
@@ -193,6 +193,7 @@ def test_plan_changed_shortens_long_texts(store: CheckpointStore) -> None:
 def test_plan_changed_changes_nothing(store: CheckpointStore) -> None:
     """The refused open leaves jobs, status and state file as they were."""
     job = store.open_job("f", **PLAN)
+    job.complete(0, "done")
     job.fail("boom")
     before = job.state()
     with pytest.raises(PlanChanged):
@@ -374,7 +375,7 @@ def test_a_job_of_a_number_adopts_its_chunks_later(store: CheckpointStore) -> No
 def test_adopted_chunks_are_part_of_the_plan(store: CheckpointStore) -> None:
     """After that, other chunks are another plan."""
     store.open_job("f", total_chunks=2)
-    store.open_job("f", chunks=["a", "b"])
+    store.open_job("f", chunks=["a", "b"]).complete(0, "done")
     with pytest.raises(PlanChanged):
         store.open_job("f", chunks=["a", "c"])
 
@@ -417,7 +418,9 @@ def test_objects_count_by_their_text(store: CheckpointStore) -> None:
     segments = [Segment("a", 1.0), Segment("b", 2.0)]
     job = store.open_job("f", chunks=segments)
     assert [chunk.data for chunk in job.pending()] == segments
-    assert store.open_job("f", chunks=[Segment("a", 9.0), Segment("b", 9.0)]).job_id == job.job_id
+    again = store.open_job("f", chunks=[Segment("a", 9.0), Segment("b", 9.0)])
+    assert again.job_id == job.job_id
+    again.complete(0, "done")
     with pytest.raises(PlanChanged):
         store.open_job("f", chunks=[Segment("a"), Segment("c")])
 

@@ -57,7 +57,8 @@ class Model(RuleBasedStateMachine):
         self.store = self._open("talks.db")
         self.chunks: list[str] = []
         self.done: dict[int, Any] = {}
-        self.earlier: dict[str, dict[int, Any]] = {}
+        self.earlier: dict[str, tuple[list[str], dict[int, Any]]] = {}
+        """Chunks and results of the other jobs, the one opened last at the end."""
         self.job: Job
 
     def _open(self, name: str) -> CheckpointStore:
@@ -157,26 +158,44 @@ class Model(RuleBasedStateMachine):
         edited[chunks.draw(st.integers(0, len(edited))) :] += chunks.draw(st.lists(TEXTS, max_size=2))
         if edited == self.chunks:
             return
+        self._park()
+        self.chunks = edited
+        newest_first = list(reversed(self.earlier))
+        very = next((job_id for job_id in newest_first if self.earlier[job_id][0] == edited), None)
+        compared = next((job_id for job_id in newest_first if self.earlier[job_id][1]), None)
+        if very is not None:
+            self.job, self.done = self._open_job(), self.earlier.pop(very)[1]
+            assert self.job.job_id == very
+        elif compared is None:
+            self.job, self.done = self._open_job(), {}
+            assert self.job.job_id not in self.earlier
+        else:
+            self._reuse(compared)
+
+    def _reuse(self, compared: str) -> None:
+        chunks, done = self.earlier[compared]
         by_text: dict[str, list[int]] = {}
-        for index in sorted(self.done):
-            by_text.setdefault(self.chunks[index], []).append(index)
+        for index in sorted(done):
+            by_text.setdefault(chunks[index], []).append(index)
         kept = {
-            index: self.done[index if index in by_text[text] else by_text[text][0]]
-            for index, text in enumerate(edited)
+            index: done[index if index in by_text[text] else by_text[text][0]]
+            for index, text in enumerate(self.chunks)
             if text in by_text
         }
-        self.earlier[self.job.job_id] = self.done
-        self.chunks, previous = edited, self.job.job_id
         with pytest.raises(PlanChanged) as caught:
             self._open_job()
-        assert caught.value.reusable_results == len(kept)
+        assert (caught.value.job_id, caught.value.reusable_results) == (compared, len(kept))
         self.job = self._open_job(on_change="reuse")
-        assert self.job.job_id != previous
+        assert self.job.job_id not in self.earlier
         self.done = kept
+
+    def _park(self) -> None:
+        """The job at hand becomes the newest of the earlier ones."""
+        self.earlier[self.job.job_id] = (self.chunks, self.done)
 
     @rule()
     def begin_afresh(self) -> None:
-        self.earlier[self.job.job_id] = self.done
+        self._park()
         self.job = self._open_job(fresh=True)
         self.done = {}
 
@@ -229,7 +248,7 @@ class Model(RuleBasedStateMachine):
 
     @invariant()
     def earlier_jobs_keep_what_they_have(self) -> None:
-        for job_id, done in self.earlier.items():
+        for job_id, (_, done) in self.earlier.items():
             assert exact(dict(self.store.job(job_id).items())) == exact(dict(sorted(done.items())))
 
     @invariant()
