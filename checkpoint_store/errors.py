@@ -207,6 +207,36 @@ class BudgetReached(JobPaused):
         self.args = (message,)
 
 
+class CostUnknown(JobPaused):
+    """A loop has ``max_cost``, and the cost of a result cannot be read: the job is paused. The result is recorded.
+
+    ``field`` is the name of the cost's field; ``value`` is what stands there, as short text (None: nothing does);
+    ``fields`` are the names of the fields that the result has.
+    """
+
+    def __init__(
+        self,
+        job_id: str,
+        remaining_chunks: int,
+        chunk_index: int,
+        *,
+        field: str,
+        value: str | None,
+        fields: Sequence[str] = (),
+    ) -> None:
+        super().__init__(job_id, remaining_chunks)
+        self.chunk_index, self.field, self.value, self.fields = chunk_index, field, value, tuple(fields)
+        wrong = f"has no {field!r}" if value is None else f"has {value} as {field!r}, which is no amount"
+        has = f"its fields are {', '.join(self.fields)}" if self.fields else "it has no fields"
+        message = (
+            f"job {job_id} is paused with {remaining_chunks} chunks left: there is a max_cost, and the cost of chunk "
+            f"{chunk_index} cannot be read. Its result, which is recorded, {wrong}; {has}. Say where the cost stands "
+            "with cost= (a field, a dotted path such as 'usage.cost', or a function of the result; checkpoint-store "
+            "run: --cost FIELD), or run it again without max_cost."
+        )
+        self.args = (message,)
+
+
 class ChunkFailed(CheckpointStoreError):  # noqa: N818 - reads like its neighbours
     """Chunks of a job have used up their attempts; everything else is done."""
 

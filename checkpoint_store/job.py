@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar, overload
 
 from checkpoint_store import codec
-from checkpoint_store._db import attempts, queries
+from checkpoint_store._db import attempts, costs, queries
 from checkpoint_store.arguments import Prints, checked_change, checked_pieces
 from checkpoint_store.claims import Held, Hold
 from checkpoint_store.errors import (
@@ -36,7 +36,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from checkpoint_store._db.costs import Costs
     from checkpoint_store._db.queries import JobRecord
+    from checkpoint_store.amounts import Cost
     from checkpoint_store.attempt import Attempt
     from checkpoint_store.loop_options import LoopOptions
     from checkpoint_store.plan import Fingerprint
@@ -331,8 +333,10 @@ class Job:
                 the exception carries a ``Retry-After``, that is waited for, up to an hour.
             timeout_seconds: how long a try may take; a result that comes while the loop
                 still runs is recorded.
-            max_cost: before a chunk starts, what the job has cost (``cost`` in its results) and the mean of a chunk
-                must fit; else the job is paused.
+            max_cost: before a chunk starts, what the job has cost and the mean of a chunk must fit; else the job is
+                paused. So it is at the first result whose cost cannot be read.
+            cost: where the cost stands in a result: a field, a dotted path (``"usage.cost"``), or a function that gets
+                the result as the store has it and returns its cost. A finite number from 0, or a text that is one.
             progress: show a live bar.
             on_pause: ``"return"`` quietly, or ``"raise"`` :class:`JobPaused`.
             stop_when: asked before each chunk, and a few times a second; once it says True, this loop ends as when the
@@ -341,6 +345,7 @@ class Job:
         Raises:
             ChunkFailed: the chunks that are left have used up their attempts (with ``on_error="stop"``).
             BudgetReached: the next chunk might cost more than is left.
+            CostUnknown: there is a ``max_cost``, and the cost of a result (also of an earlier run) cannot be read.
             JobPaused: if asked for.
             JobBusy: another runner has the job for itself.
         """
@@ -379,9 +384,13 @@ class Job:
         if self.status is not JobStatus.RUNNING and self.progress().remaining_chunks:
             self.resume()
 
-    def costs_after(self, result_id: int) -> tuple[int, int, int, float]:
-        """Return of the results after one: the last one's id, how many, how many have a ``cost``, and its sum."""
-        return self._database.read(lambda connection: queries.costs_after(connection, self.job_id, result_id))
+    def costs_after(self, result_id: int, cost: Cost = "cost") -> Costs:
+        """Return what the results after one (0: all) cost; ``cost`` says where that stands in a result."""
+
+        def page(after: int) -> Sequence[tuple[Any, ...]]:
+            return self._database.read(lambda connection: costs.page(connection, self.job_id, after, cost))
+
+        return costs.added_up(page, result_id, cost)
 
     # -- what is done
 
@@ -447,7 +456,8 @@ class Job:
     def totals(self, *keys: str) -> dict[str, int | float]:
         """Return the sum of each named field over all results, computed by the database.
 
-        A field that is absent from a result, or no number in it, adds nothing.
+        A text that is a number ("0.50", as pydantic dumps a Decimal) counts. A field that is absent from a result, or
+        no number in it, adds nothing.
         """
         for key in keys:
             if not key or '"' in key:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypedDict
 
+from checkpoint_store.amounts import checked_cost
 from checkpoint_store.claims import DEFAULT_MAX_ATTEMPTS
 from checkpoint_store.errors import InvalidArgumentError
 from checkpoint_store.retrying import checked_wait, is_hopeless, is_transient, matcher
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Executor
 
+    from checkpoint_store.amounts import Cost
     from checkpoint_store.retrying import Errors, Wait
 
 
@@ -29,6 +31,7 @@ class LoopOptions(TypedDict, total=False):
     wait: Wait | None
     timeout_seconds: float | None
     max_cost: float | None
+    cost: Cost
     progress: bool
     on_pause: Literal["return", "raise"]
     stop_when: Callable[[], bool] | None
@@ -48,6 +51,7 @@ class Options:
     wait: Wait | None = None
     timeout_seconds: float | None = None
     max_cost: float | None = None
+    cost: Cost = "cost"
     progress: bool = False
     on_pause: Literal["return", "raise"] = "return"
     stop_when: Callable[[], bool] | None = None
@@ -66,6 +70,7 @@ class Options:
             raise InvalidArgumentError("executor", self.executor, "has no submit(), as executors have")
         if self.stop_when is not None and not callable(self.stop_when):
             raise InvalidArgumentError("stop_when", self.stop_when, "is no function")
+        checked_cost(self.cost)
         checked_wait(self.wait)
         matcher("retry_on", self.retry_on, is_transient)
         matcher("stop_on", self.stop_on, is_hopeless)

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from checkpoint_store import codec, executors
 from checkpoint_store.bar import Bar, LiveBar, NoBar
 from checkpoint_store.errors import (
-    BudgetReached,
     CheckpointStoreError,
     ChunkAlreadyCompleted,
     ChunkFailed,
@@ -109,7 +108,7 @@ class Loop:
         self._error: BaseException | None = None
         self._paused = False
         self._interrupts = Interrupts()
-        self._spent = Spending(job) if options.max_cost is not None or options.progress else None
+        self._spent = Spending(job, options.cost) if options.max_cost is not None or options.progress else None
         self._bar: Bar = NoBar()
 
     def _make_executor(self) -> Executor:
@@ -450,7 +449,7 @@ class Loop:
         if not self._flying:
             left = self._job.progress().remaining_chunks
             if left:
-                self._error = BudgetReached(self._job.job_id, left, self._spent.total, self._spent.mean, most)
+                self._error = self._spent.refusal(left, most)
                 self._paused = True
         return False
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from checkpoint_store import codec
-from checkpoint_store._db import attempts, lookup, queries
+from checkpoint_store._db import attempts, costs, lookup, queries
 from checkpoint_store._db.driver import driver_of
 from checkpoint_store._db.writer import Completion, count, record
 from checkpoint_store.errors import PlanChanged
@@ -201,7 +201,8 @@ def plan_run(connection: Connection, wish: Wish, path: Path, earlier: JobRecord 
 
 def _measured(connection: Connection, job: JobRecord, wish: Wish) -> tuple[float, float | None, float | None]:
     """Return what a job has cost, and the means of a chunk's cost and seconds, where its plan is like the wish's."""
-    _, _, priced, spent = queries.costs_after(connection, job.job_id, 0)
+    found = costs.added_up(lambda after: costs.page(connection, job.job_id, after, "cost"), 0, "cost")
+    priced, spent = found.priced, found.total
     # Another model, prompt or chunk size has other prices; other chunks of the same kind have the same.
     if any(difference.field not in ("total_chunks", "chunks") for difference in compare(job.plan, wish.plan)):
         return spent, None, None

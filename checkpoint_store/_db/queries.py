@@ -11,6 +11,7 @@ from checkpoint_store import codec
 from checkpoint_store._db import lane
 from checkpoint_store._db.driver import driver_of
 from checkpoint_store._db.schema import chunk_results, completed_chunks, deleted_jobs, jobs
+from checkpoint_store.amounts import LONGEST_NUMBER, number_in
 from checkpoint_store.errors import JobNotFound, StoreDamaged
 from checkpoint_store.plan import Plan
 from checkpoint_store.state import SCHEMA_VERSION, JobStatus, ProcessingState, now
@@ -255,7 +256,7 @@ def indices_in_order_of_state(connection: Connection, record: JobRecord) -> Iter
 
 
 def totals(connection: Connection, job_id: str, keys: tuple[str, ...]) -> dict[str, int | float]:
-    """Return the sum of each numeric field over a job's results; fields that are absent or no numbers add nothing."""
+    """Return the sum of each field over a job's results: numbers, and texts that are numbers. Others add nothing."""
     sums: dict[str, int | float] = {}
     for key in keys:
         path = '$."' + key + '"'
@@ -268,17 +269,11 @@ def totals(connection: Connection, job_id: str, keys: tuple[str, ...]) -> dict[s
         sums_of = select(high, low, func.sum(real)).select_from(of_job).where(_C.job_id == job_id)
         row = connection.execute(sums_of).one()
         integers = ((row[0] or 0) << 32) + (row[1] or 0)
-        sums[key] = integers if row[2] is None else integers + row[2]
+        texts = select(value).select_from(of_job).where(_C.job_id == job_id, kind == "text")
+        short = connection.execute(texts.where(func.length(value) <= LONGEST_NUMBER)).scalars()
+        written = sum(number for number in map(number_in, short) if number is not None)
+        sums[key] = integers + written if row[2] is None else integers + written + row[2]
     return sums
-
-
-def costs_after(connection: Connection, job_id: str, result_id: int) -> tuple[int, int, int, float]:
-    """Return of a job's results after one: the last one's id, how many, how many with a cost, and the sum of costs."""
-    cost = func.json_extract(_R.result, "$.cost")
-    priced = case((func.json_type(_R.result, "$.cost").in_(("integer", "real")), cost))
-    columns = func.max(_R.result_id), func.count(), func.count(priced), func.total(priced)
-    row = connection.execute(select(*columns).where(_R.result_id > result_id, _R.job_id == job_id)).one()
-    return row[0] or result_id, row[1], row[2], row[3]
 
 
 def is_completed(job_id: str, index: int) -> tuple[str, tuple[Any, ...]]:

@@ -32,8 +32,9 @@ _LOOK_SECONDS: Final = 0.5
 class Standing:
     """Where a job stands, what other runs do to it included; looked at twice a second at most."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, cost: str) -> None:
         self._job = job
+        self._field = cost
         self._last_result = 0
         self._priced = 0
         self._spent = 0.0
@@ -48,9 +49,10 @@ class Standing:
         if not at_once and moment - self._looked_at < _LOOK_SECONDS:
             return
         self._looked_at = moment
-        self._last_result, _, priced, cost = self._job.costs_after(self._last_result)
-        self._priced += priced
-        self._spent += cost
+        found = self._job.costs_after(self._last_result, self._field)
+        self._last_result = found.last_result
+        self._priced += found.priced
+        self._spent += found.total
         self.completed = self._job.progress().completed_chunks
         self.failed, self.in_doubt = self._job.trouble()
 

@@ -38,6 +38,8 @@ def show_again(screen: Screen, reports: list[Report], again: str, store: str) ->
     how = "go on with"
     if any(report.over_budget for report in unfinished):
         how += " a higher --max-cost"
+    elif any(report.cost_unknown for report in unfinished):
+        how += " --cost FIELD, or without --max-cost"
     if all(report.only_failed for report in unfinished):
         # By itself, the same line would pass all of them over.
         how = "try again with"

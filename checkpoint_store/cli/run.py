@@ -51,6 +51,12 @@ does, begin anew with --fresh.
 """
 
 
+def _checked_field(_: click.Context, __: click.Parameter, field: str) -> str:
+    if not all(field.split(".")) or '"' in field:
+        raise click.BadParameter(f"{field!r} is neither a field nor a dotted path such as usage.cost.")
+    return field
+
+
 @click.command("run", cls=FileCommand, help=_HELP)
 @request_options
 @click.option("--output", metavar="PATH", type=click.Path(path_type=Path), help="[default: FILE.cleaned.txt]")
@@ -73,7 +79,15 @@ does, begin anew with --fresh.
     "--max-cost",
     metavar="AMOUNT",
     type=click.FloatRange(min=0, min_open=True),
-    help='Pause before the job\'s results have cost more, as far as their "cost" says.',
+    help="Pause before the job's results have cost more, or at the first one whose cost cannot be read.",
+)
+@click.option(
+    "--cost",
+    metavar="FIELD",
+    default="cost",
+    show_default=True,
+    callback=_checked_field,
+    help="Where the cost stands in what COMMAND prints; usage.cost is the field cost of the object usage.",
 )
 @json_option
 @click.pass_context
@@ -86,17 +100,19 @@ def run(
     retries: int,
     timeout: float | None,
     max_cost: float | None,
+    cost: str,
     as_json: bool,
     **given: Any,
 ) -> int:
     """Run the main job and return the worst of the exit codes."""
     request = request_of(ctx, **given)
-    if timeout is not None and not request.command:
-        raise click.UsageError("--timeout is for a COMMAND.")
+    for option, value in (("--timeout", timeout), ("--max-cost", max_cost)):
+        if value is not None and not request.command:
+            raise click.UsageError(f"{option} is for a COMMAND.")
     screen = Screen()
     inputs = checked_inputs(request, screen, output)
     reports = []
-    for report in _run_all(request, inputs, Pace(workers, retries, timeout, max_cost), screen):
+    for report in _run_all(request, inputs, Pace(workers, retries, timeout, max_cost, cost), screen):
         reports.append(report)
         reporting.show(screen, report, request.store)
     reporting.show_again(screen, reports, _again(ctx, request), request.store)

@@ -13,7 +13,7 @@ from checkpoint_store.cli.joining import join
 from checkpoint_store.cli.live import LiveView, Standing
 from checkpoint_store.cli.output import cleaned_texts, is_current, write_output
 from checkpoint_store.cli.screen import plain_error, tries
-from checkpoint_store.errors import BudgetReached, ChunkFailed, InvalidResultError
+from checkpoint_store.errors import BudgetReached, ChunkFailed, CostUnknown, InvalidResultError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -60,11 +60,13 @@ class Pace:
     """Tries after a chunk's first one."""
     timeout_seconds: float | None = None
     max_cost: float | None = None
+    cost: str = "cost"
+    """Where the cost stands in a result."""
 
     @property
     def options(self) -> dict[str, Any]:
         """What ``Job.map`` is given."""
-        common = {"workers": self.workers, "max_cost": self.max_cost}
+        common = {"workers": self.workers, "max_cost": self.max_cost, "cost": self.cost}
         if not self.retries:
             # A failure ends the run and is held against no chunk: whoever calls again has seen to its cause.
             return common | {"stop_on": _FAILURES, "max_attempts": sys.maxsize}
@@ -105,6 +107,8 @@ class Report:
     output_written: bool = False
     over_budget: bool = False
     """Whether it was paused by ``--max-cost``."""
+    cost_unknown: bool = False
+    """Whether it was paused because ``--max-cost`` was given and the cost of a result cannot be read."""
 
     @property
     def only_failed(self) -> bool:
@@ -124,7 +128,7 @@ def do_task(store: CheckpointStore, task: Task, means: Means) -> Report:
     progress = job.progress()
     report = Report(str(task.path), job_id=job.job_id, total_chunks=progress.total_chunks)
     report.done_before = progress.completed_chunks
-    standing = Standing(job)
+    standing = Standing(job, means.pace.cost)
     if progress.remaining_chunks:
         _work_off(job, report, standing, means)
     _conclude(job, report, standing, means.stop)
@@ -160,7 +164,16 @@ def _work_off(job: Job, report: Report, standing: Standing, means: Means) -> Non
         spent = f"{error.spent:.4g} spent, and a chunk costs {error.mean_cost:.4g} on average"
         report.error = f"--max-cost {error.max_cost:g} is reached: {spent}"
         report.exit_code, report.over_budget = PAUSED, True
+    except CostUnknown as error:
+        report.error = f"--max-cost needs the cost of each chunk: {_unread(error)}"
+        report.exit_code, report.cost_unknown = PAUSED, True
     report.seconds = round(time.monotonic() - started, 3)
+
+
+def _unread(error: CostUnknown) -> str:
+    wrong = f"has no {error.field!r}" if error.value is None else f"has {error.value} as {error.field!r}"
+    has = f" (it has {', '.join(error.fields)})" if error.fields else ""
+    return f"the result of chunk {error.chunk_index}, which is kept, {wrong}{has}"
 
 
 def _reason(error: CommandFailedError | InvalidResultError) -> str:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LEAVES = {
+    "amounts": {"errors"},
     "attempt": set(),
     "errors": set(),
     "forks": set(),
@@ -49,7 +50,7 @@ MAY_IMPORT = {
     "retrying": LEAF,
     "bar": LEAF,
     "scope": set(),
-    "spending": set(),
+    "spending": LEAF,
     "loop_options": LEAF | {"claims", "retrying"},
     "runner": LEAF | {"bar", "executors", "retrying", "scope", "spending", "work"},
     "aio": LEAF | {"executors", "loop_options", "runner", "scope"},

@@ -364,7 +364,7 @@ def test_a_result_that_does_not_fit_its_type_is_an_error(job: Job, as_type: Any,
 
 
 def test_totals_add_the_numbers_and_nothing_else(store: CheckpointStore) -> None:
-    """Absent fields, texts, booleans, and results that are no objects add nothing."""
+    """A text that is a number is one; absent fields, booleans, and results that are no objects add nothing."""
     job = store.open_job("f", total_chunks=8)
     results: list[Any] = [
         {"cost": 0.25, "tokens": 10},
@@ -379,7 +379,7 @@ def test_totals_add_the_numbers_and_nothing_else(store: CheckpointStore) -> None
     job.complete_many(enumerate(results))
     assert job.totals("cost", "tokens", "a.b", "größe", "absent") == {
         "cost": 0.75,
-        "tokens": 15,
+        "tokens": 22,
         "a.b": 1,
         "größe": 2,
         "absent": 0,

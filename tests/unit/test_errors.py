@@ -85,6 +85,18 @@ EXAMPLES = {
         {"job_id": JOB, "remaining_chunks": 3, "spent": 1.5, "mean_cost": 0.5, "max_cost": 1.75},
         "higher max_cost",
     ),
+    "CostUnknown": (
+        errors.CostUnknown(JOB, 3, 4, field="cost", value="'much'", fields=["cost", "usage.total"]),
+        {
+            "job_id": JOB,
+            "remaining_chunks": 3,
+            "chunk_index": 4,
+            "field": "cost",
+            "value": "'much'",
+            "fields": ("cost", "usage.total"),
+        },
+        "--cost FIELD",
+    ),
     "ChunkFailed": (
         errors.ChunkFailed(JOB, 1, "chunk 2: boom"),
         {"job_id": JOB, "failed_chunks": 1, "example": "chunk 2: boom"},

@@ -1,0 +1,93 @@
+"""Amounts of money in results: where they stand, and how they are read."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from decimal import Decimal
+from itertools import islice
+from numbers import Real
+from typing import TYPE_CHECKING, Any, Final
+
+from checkpoint_store.errors import InvalidArgumentError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Cost = str | Callable[[Any], Any]
+"""A field of the results, a dotted path (``"usage.cost"``), or a function that returns the cost of a result."""
+
+LONGEST_NUMBER: Final = 64
+"""Characters of the longest text that is read as a number."""
+_NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+(?P<real>\.[0-9]*)?|\.[0-9]+)(?P<power>[eE][+-]?[0-9]+)?")
+_MOST_FIELDS: Final = 20
+
+
+def checked_cost(cost: object) -> Cost:
+    """Return ``cost`` if it says where the cost of a result stands.
+
+    Raises:
+        InvalidArgumentError: it is neither the name of a field, nor a dotted path, nor a function.
+    """
+    if callable(cost):
+        return cost
+    if isinstance(cost, str) and all(cost.split(".")) and '"' not in cost and not re.search("[\ud800-\udfff]", cost):
+        return cost
+    raise InvalidArgumentError(
+        "cost", cost, "is neither a field of the results, nor a dotted path ('usage.cost'), nor a function of a result"
+    )
+
+
+def name_of(cost: Cost) -> str:
+    """Return what an error calls it."""
+    return cost if isinstance(cost, str) else f"{getattr(cost, '__qualname__', type(cost).__qualname__)}(result)"
+
+
+def json_paths(field: str) -> list[str]:
+    """Return the JSON paths of a field: that of its whole name first, then that of the dotted path that it may be."""
+    parts = field.split(".")
+    return [f'$."{field}"', *(["$" + "".join(f'."{part}"' for part in parts)] if len(parts) > 1 else [])]
+
+
+def number_in(text: str) -> int | float | None:
+    """Return the number that a text is ("0.50", as a Decimal is dumped), or None.
+
+    Spaces around it are passed over. Currency signs, group separators, decimal commas, NaN and infinity are no number.
+    """
+    stripped = text.strip()
+    found = _NUMBER.fullmatch(stripped) if len(stripped) <= LONGEST_NUMBER else None
+    if found is None:
+        return None
+    if found["real"] is None and found["power"] is None and not stripped.lstrip("+-").startswith("."):
+        return int(stripped)
+    number = float(stripped)
+    return number if math.isfinite(number) else None
+
+
+def amount(value: object) -> float | None:
+    """Return an amount of money: a finite number from 0, or a text that is one; None where it cannot be read."""
+    if isinstance(value, str):
+        value = number_in(value)
+    if isinstance(value, bool) or not isinstance(value, Real | Decimal):
+        return None
+    try:
+        number = float(value)
+    except (OverflowError, ValueError):  # an integer of 400 digits; a signalling NaN
+        return None
+    return number if math.isfinite(number) and number >= 0 else None
+
+
+def fields_of(result: object) -> tuple[str, ...]:
+    """Return the names of a result's fields, those of objects in it as dotted paths; the first twenty of them."""
+    return tuple(islice(_names(result, ""), _MOST_FIELDS))
+
+
+def _names(value: object, before: str) -> Iterator[str]:
+    if not isinstance(value, dict):
+        return
+    for name, inner in value.items():
+        if isinstance(inner, dict) and inner:
+            yield from _names(inner, f"{before}{name}.")
+        else:
+            yield f"{before}{name}"

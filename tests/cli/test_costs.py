@@ -1,0 +1,50 @@
+"""``run --max-cost`` where the cost stands elsewhere, is a text, or is nowhere."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from .conftest import SIX
+
+if TYPE_CHECKING:
+    from .conftest import Folder
+
+WORDS = ("run", "lecture.txt", *SIX)
+NESTED = """import json, sys; print(json.dumps({"cleaned_text": sys.stdin.read(), "usage": {"cost": "0.25"}}))"""
+
+
+def test_a_run_whose_costs_cannot_be_read_pauses_after_one_chunk(lecture: Folder) -> None:
+    """Exit 75; the line says where it looked and what there is, and the next one goes on with --cost."""
+    done = lecture.run(*WORDS, "--workers", 4, "--max-cost", 0.8, *lecture.command(NESTED), code=75)
+    assert "the result of chunk 0, which is kept, has no 'cost' (it has chunk_index, cleaned_text" in done.stderr
+    assert "usage.cost" in done.stderr
+    assert "  go on with --cost FIELD, or without --max-cost:  " in done.stderr
+    assert (lecture.json("show")["completed_chunks"], lecture.json("show")["status"]) == (1, "paused")
+
+
+def test_cost_names_the_field_that_is_added_up(lecture: Folder) -> None:
+    """A dotted path, and numbers in texts: three chunks at 0.25 fit into 0.8, and the summary tells the cost."""
+    words = (*WORDS, "--cost", "usage.cost")
+    done = lecture.run(*words, "--max-cost", 0.8, *lecture.command(NESTED), code=75)
+    assert "--max-cost 0.8 is reached: 0.75 spent" in done.stderr
+    assert "--cost usage.cost" in done.stderr
+    report = lecture.json(*words, "--max-cost", 2, *lecture.command(NESTED))["jobs"][0]
+    assert (report["cost"], report["cost_now"], report["done_now"]) == (1.5, 0.75, 3)
+
+
+@pytest.mark.parametrize("field", ["", "usage.", 'a"b'])
+def test_a_cost_that_is_no_field_is_refused(lecture: Folder, field: str) -> None:
+    """Exit 2, and no store is made."""
+    before = lecture.files()
+    done = lecture.run("run", "lecture.txt", "--cost", field, "--", "cat", code=2)
+    assert "--cost" in done.stderr
+    assert lecture.files() == before
+
+
+def test_a_budget_is_for_a_command(lecture: Folder) -> None:
+    """The built-in cleaner costs nothing; that the option does nothing there is said before anything is made."""
+    before = lecture.files()
+    assert "--max-cost is for a COMMAND" in lecture.run("run", "lecture.txt", "--max-cost", 5, code=2).stderr
+    assert lecture.files() == before
