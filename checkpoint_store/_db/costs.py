@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import case, func, literal, select
+from sqlalchemy import bindparam, case, func, literal_column, select
 
 from checkpoint_store import codec
 from checkpoint_store._db.schema import chunk_results
@@ -15,7 +16,7 @@ from checkpoint_store.errors import shown
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Select
 
     from checkpoint_store.amounts import Cost
 
@@ -55,9 +56,15 @@ def page(connection: Connection, job_id: str, after: int, cost: Cost) -> Page:
 
     Where ``cost`` is a function, the value is the whole result as text, and the kind None.
     """
-    columns = [_R.result_id, _R.chunk_index, *(_value(cost) if isinstance(cost, str) else (literal(None), _R.result))]
-    statement = select(*columns).where(_R.result_id > after, _R.job_id == job_id).order_by(_R.result_id)
-    return connection.execute(statement.limit(_most(cost))).all()
+    statement = _statement(cost if isinstance(cost, str) else None)
+    return connection.execute(statement, {"in_job": job_id, "after": after}).all()
+
+
+@lru_cache(maxsize=8)  # a loop asks before and after each chunk, and to build it takes longer than to run it
+def _statement(field: str | None) -> Select[Any]:
+    columns = [_R.result_id, _R.chunk_index, *((literal_column("NULL"), _R.result) if field is None else _value(field))]
+    of_job = select(*columns).where(_R.result_id > bindparam("after"), _R.job_id == bindparam("in_job"))
+    return of_job.order_by(_R.result_id).limit(_RESULTS if field is None else _VALUES)
 
 
 def _most(cost: Cost) -> int:
