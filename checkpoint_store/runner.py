@@ -126,8 +126,6 @@ class Loop:
         """After a fork, in the child: what is in flight is the parent's."""
         self._flying.clear()
         self._late.clear()
-        self._again.clear()
-        self._ready.clear()
 
     # -- the way through
 

@@ -189,7 +189,7 @@ class Work:
         alone = writer is None or writer.last_batch == 1
         digest = (codec.digest if alone else codec.digest_in_a_crowd)(job_id, index, text)
         fingerprint = None if self._chunks is None else self.fingerprint(index)
-        claims = self._room.claims.get(job_id)
+        claims = self._claims or self._room.claims.get(job_id)
         attempt, seconds = (None, None) if claims is None else claims.attempt_at(index)
         return Completion(job_id, index, at or now(), text, digest, fingerprint, attempt, seconds, replace)
 
