@@ -35,14 +35,16 @@ if TYPE_CHECKING:
         StorageFullError,
         StorageUnavailableError,
         StoreBusy,
+        StoreClosed,
         StoreDamaged,
         StoreRecovered,
         StoreTargetError,
         WorkerDied,
         WorkFailed,
     )
-    from checkpoint_store.job import Job, PendingChunk
+    from checkpoint_store.job import Job
     from checkpoint_store.manager import StateManager
+    from checkpoint_store.pending import PendingChunk
     from checkpoint_store.runner import MapItem
     from checkpoint_store.state import ChunkRecord, JobStatus, Problem, ProcessingState, Progress, RunPlan
     from checkpoint_store.store import CheckpointStore
@@ -91,6 +93,7 @@ __all__ = [
     "StorageFullError",
     "StorageUnavailableError",
     "StoreBusy",
+    "StoreClosed",
     "StoreDamaged",
     "StoreRecovered",
     "StoreTargetError",
@@ -114,7 +117,7 @@ _HOMES = {
     "JobStatus": "state",
     "MapItem": "runner",
     "MigrationStatus": "upgrade",
-    "PendingChunk": "job",
+    "PendingChunk": "pending",
     "Problem": "state",
     "ProcessingState": "state",
     "Progress": "state",

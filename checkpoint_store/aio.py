@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import inspect
 import threading
-from concurrent.futures import Future, ThreadPoolExecutor
+import time
+from concurrent.futures import Future, InvalidStateError, ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -14,16 +15,20 @@ from checkpoint_store.attempt import attempting
 from checkpoint_store.errors import InvalidArgumentError
 from checkpoint_store.executors import OwnExecutor
 from checkpoint_store.loop_options import Options
+from checkpoint_store.loops import Living
 from checkpoint_store.runner import Loop, MapItem
 from checkpoint_store.scope import act_for
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Iterator
+    from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator
 
     from checkpoint_store.attempt import Attempt
-    from checkpoint_store.job import Job, PendingChunk
+    from checkpoint_store.job import Job
+    from checkpoint_store.pending import PendingChunk
 
 _END: Final = object()
+_STANDSTILL_SECONDS: Final = 5.0
+"""An event loop that does not run for so long is taken to be left for good: asyncio.run() stands still for moments."""
 
 
 class _Tasks(OwnExecutor):
@@ -32,6 +37,7 @@ class _Tasks(OwnExecutor):
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._under_way: dict[Future[Any], asyncio.Task[None]] = {}
+        self._stood_still_at: float | None = None
         self.is_cut_short = False
 
     def submit(self, call: Callable[..., Any], /, *args: Any, **_: Any) -> Future[Any]:
@@ -41,7 +47,7 @@ class _Tasks(OwnExecutor):
         return future
 
     def _begin(self, future: Future[Any], fn: Callable[[Any], Any], attempt: Attempt, chunk: Any) -> None:
-        task = self._loop.create_task(_work(future, fn, attempt, chunk))
+        task = _PaidTask(_work(future, fn, attempt, chunk), self._loop, self)
         self._under_way[future] = task
         task.add_done_callback(lambda _: self._over(future))
         if self.is_cut_short:
@@ -61,11 +67,47 @@ class _Tasks(OwnExecutor):
         if future in self._under_way:
             self._under_way[future].cancel()
 
+    def are_done_here(self) -> bool:
+        """Whether the event loop that does this work runs in this thread."""
+        try:
+            return asyncio.get_running_loop() is self._loop
+        except RuntimeError:
+            return False
+
+    def look_after(self, futures: Iterable[Future[Any]]) -> None:
+        """Nobody works on what an event loop has left behind that is closed, or stands still for a while."""
+        moment = time.monotonic()
+        if self._loop.is_running():
+            self._stood_still_at = None
+            return
+        self._stood_still_at = self._stood_still_at or moment
+        if self._loop.is_closed() or moment - self._stood_still_at > _STANDSTILL_SECONDS:
+            for future in futures:
+                if future.cancel():
+                    future.set_running_or_notify_cancel()
+
     def cancel_all(self) -> None:
         """Cancel all work, and what is yet to begin."""
         self.is_cut_short = True
         for task in self._under_way.values():
             task.cancel()
+
+
+class _PaidTask(asyncio.Task[None]):
+    """The work on one chunk: paid for, and finished before its event loop ends.
+
+    What ends an event loop cancels every task while the loop stands still, and waits for all of them: ``asyncio.run``
+    does. What is cancelled while it runs (by a time-out inside of the work, say, or by the loop over the chunks) is.
+    """
+
+    def __init__(self, work: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop, tasks: _Tasks) -> None:
+        super().__init__(work, loop=loop)
+        self._tasks = tasks
+
+    def cancel(self, msg: Any = None) -> bool:
+        """Cancel it, unless it is the event loop that ends."""
+        may_be = self._tasks.is_cut_short or self.get_loop().is_running()
+        return super().cancel(msg) if may_be else False
 
 
 async def _work(future: Future[Any], fn: Callable[[Any], Any], attempt: Attempt, chunk: Any) -> None:
@@ -74,14 +116,16 @@ async def _work(future: Future[Any], fn: Callable[[Any], Any], attempt: Attempt,
             result = fn(chunk)
             if inspect.isawaitable(result):
                 result = await result
-    except asyncio.CancelledError:
+    except (asyncio.CancelledError, GeneratorExit):  # the latter: its event loop was closed, and has forgotten it
         raise
     except BaseException as error:
-        future.set_exception(error)
+        with suppress(InvalidStateError):
+            future.set_exception(error)
         if not isinstance(error, Exception):
             raise
     else:
-        future.set_result(result)
+        with suppress(InvalidStateError):  # see look_after()
+            future.set_result(result)
 
 
 def amap(job: Job, fn: Callable[[Any], Any], options: dict[str, Any], limit: int) -> AsyncGenerator[MapItem, None]:
@@ -99,7 +143,7 @@ def amap(job: Job, fn: Callable[[Any], Any], options: dict[str, Any], limit: int
         made.append(Loop(job, fn, wanted))  # asks the store
         if tasks.is_cut_short:
             made[0].stop()
-        yield from made[0].run()
+        yield from Living(job.work, job.job_id, made[0], serves_this_thread=tasks.are_done_here).run()
 
     def cut_short() -> None:
         tasks.is_cut_short = True

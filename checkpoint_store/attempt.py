@@ -26,6 +26,12 @@ class Attempt:
 
 
 _current: ContextVar[Attempt] = ContextVar("checkpoint_store.attempt")
+_jobs: ContextVar[frozenset[str]] = ContextVar("checkpoint_store.jobs", default=frozenset())
+
+
+def jobs_worked_on_here() -> frozenset[str]:
+    """Return the jobs whose work is being done here: of loops inside of each other's work, all."""
+    return _jobs.get()
 
 
 def current_attempt() -> Attempt:
@@ -44,9 +50,11 @@ def current_attempt() -> Attempt:
 def attempting(attempt: Attempt) -> Iterator[None]:
     """Let :func:`current_attempt` return ``attempt`` in this block."""
     token = _current.set(attempt)
+    jobs = _jobs.set(_jobs.get() | {attempt.job_id})
     try:
         yield
     finally:
+        _jobs.reset(jobs)
         _current.reset(token)
 
 

@@ -23,7 +23,7 @@ from checkpoint_store._db.driver import driver_error, driver_of
 from checkpoint_store._db.failures import code_of
 from checkpoint_store.errors import CheckpointStoreError, ChunkAlreadyCompleted, JobBusy, JobNotFound, StoreDamaged
 from checkpoint_store.forks import ForkAware, watch
-from checkpoint_store.locks import LastWords, SignOfLife, last_words, overheard, sign_at, signs_of_life
+from checkpoint_store.locks import LastWords, SignOfLife, last_words, overheard, sign_at, signs_of_life, take
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -74,7 +74,7 @@ def miss_the_dead(database: Database) -> None:
 class Held:
     """One chunk in this process's hand."""
 
-    __slots__ = ("begun", "dropped", "index", "number", "scope", "since", "tries")
+    __slots__ = ("begun", "dropped", "index", "is_handed_out", "number", "scope", "since", "tries")
 
     def __init__(self, claim: Claim, scope: Scope) -> None:
         self.index, self.number = claim
@@ -84,6 +84,8 @@ class Held:
         """Whether it has to be taken that work on it began, although nothing came of it."""
         self.dropped = False
         """Whether nobody refers to it any more."""
+        self.is_handed_out = False
+        """Whether a caller has it, who may keep it for longer than its loop lasts."""
         self.tries = 1
         """Which try of this loop it is."""
 
@@ -100,6 +102,7 @@ class Hold:
 
     def __init__(self, claims: Claims, held: Held) -> None:
         self._claims, self._held = claims, held
+        held.is_handed_out = True
 
     def __del__(self) -> None:
         with suppress(Exception):
@@ -125,10 +128,14 @@ def _runs_event_loop() -> bool:
 
 
 class Claims(ForkAware):
-    """What one store object has in hand of one job. Safe to share between threads; a fork starts with nothing."""
+    """What one store object has in hand of one job. Safe to share between threads; a fork starts with nothing.
 
-    def __init__(self, database: Database, job_id: str) -> None:
+    It is a runner, with a lock file that says so, while it has a loop, or a chunk in hand, or the job for itself.
+    """
+
+    def __init__(self, database: Database, job_id: str, runners: set[Claims]) -> None:
         self._database = database
+        self._runners = runners
         self.job_id: Final = job_id
         self.lock_timeout_seconds: Final = database.lock_timeout_seconds
         self.forget_in_child()
@@ -143,6 +150,8 @@ class Claims(ForkAware):
         self.is_exclusive = False
         """Whether this runner has the job for itself."""
         self._runner_id = 0
+        self._reporter_id: int | None = None
+        """A runner that has ended, by which failures of chunks that are in no hand are recorded."""
         self._seen_alive: dict[int, float] = {}
         self._scopes: set[Scope] = set()
 
@@ -174,6 +183,7 @@ class Claims(ForkAware):
                     sign.end()
                     raise
                 self._sign, self.is_exclusive = sign, exclusive
+                self._runners.add(self)
                 _in_this_process[str(self._database.path), self._runner_id] = self
             elif exclusive:
                 self._write(self._make_exclusive)
@@ -195,6 +205,8 @@ class Claims(ForkAware):
         for other in self._others(connection):
             alone = exclusive or other.exclusive
             if alone and overheard(sign_at(self._database.path, other.lock_file)) is None:
+                if queries.is_completed_job(connection, self.job_id):
+                    return  # there is nothing left for which two could be in each other's way
                 raise JobBusy(self.job_id, other.pid, other.host, other.started_at)
 
     def _others(self, connection: Connection) -> list[attempts.Runner]:
@@ -223,20 +235,64 @@ class Claims(ForkAware):
             living.discard(threading.get_ident())
         return any(scope.driven_by in living for scope in list(self._scopes))
 
+    @property
+    def are_kept(self) -> bool:
+        """Whether a caller has chunks in hand."""
+        return any(held.is_handed_out for held in list(self._held.values()))
+
+    def rest(self, *, patiently: bool = False) -> None:
+        """End this runner where no loop needs it, nothing is in its hand, and it does not have the job for itself.
+
+        One that has the job for itself ends when the job is completed. Only ``patiently`` is anyone waited for:
+        finalizers call this, too. Where it cannot be done now, the next loop of the store object does it, or its end.
+        """
+        if not self._may_end(look=patiently):
+            return
+        taken: list[bool] = []
+        try:
+            take(self._lock, taken, -1 if patiently else 0)
+            if taken and self._may_end(look=patiently):
+                with suppress(CheckpointStoreError):
+                    self._end_runner(self._write if patiently else self._write_if_free)
+        finally:
+            if taken:
+                self._lock.release()
+
+    def _may_end(self, *, look: bool) -> bool:
+        if self._sign is None or self._scopes or self._held:
+            return False
+        return not self.is_exclusive or (look and self.is_job_completed())
+
+    def is_job_completed(self) -> bool:
+        """Whether no chunk is left."""
+        return self._database.read(lambda connection: queries.is_completed_job(connection, self.job_id))
+
+    def _write_if_free(self, work: Callable[[Connection], T]) -> T:
+        return self._database.write_if_free(work, patience_seconds=_FREEING_SECONDS)
+
     def close(self) -> None:
         """End this runner. What is still in hand is in doubt."""
         with self._lock:
-            sign, runner_id = self._sign, self._runner_id
-            if sign is None:
+            if self._sign is None:
                 return
             try:
                 with suppress(CheckpointStoreError):  # the kernel says it too
-                    self._write(lambda connection: self._leave(connection, runner_id))
+                    self._end_runner(self._write)
             finally:
-                self._sign, self.is_exclusive = None, False
-                _in_this_process.pop((str(self._database.path), runner_id), None)
-                self._held.clear()
-                sign.end()
+                self._forget_runner()
+
+    def _end_runner(self, write: Callable[[Callable[[Connection], None]], None]) -> None:
+        runner_id = self._runner_id
+        write(lambda connection: self._leave(connection, runner_id))
+        self._forget_runner()
+
+    def _forget_runner(self) -> None:
+        sign, self._sign, self.is_exclusive = self._sign, None, False
+        _in_this_process.pop((str(self._database.path), self._runner_id), None)
+        self._held.clear()
+        self._runners.discard(self)
+        if sign is not None:
+            sign.end()
 
     def _leave(self, connection: Connection, runner_id: int) -> None:
         self._flush(connection)
@@ -333,6 +389,8 @@ class Claims(ForkAware):
         self.settled(completion.chunk_index for completion in completions)
         if self._dropped:  # while this was being written
             self.let_go([])
+        if not self._scopes:
+            self.rest(patiently=True)
 
     def _give_up(self, index: int) -> None:
         """Someone else completed a chunk that is in hand here."""
@@ -374,10 +432,13 @@ class Claims(ForkAware):
             self._dropped.append(held)
         if any(held.scope.active and held.scope.idle > _A_FEW for held in mine):
             return  # someone only looks: the next claim of that loop takes it along
-        if self._dropped and self._sign is not None and not self._database.closed:
+        if self._database.closed:
+            return
+        self.rest()
+        if self._dropped and self._sign is not None:
             # Not while this thread (or another one) is in the middle of a transaction: what follows takes it along.
             with suppress(CheckpointStoreError):
-                self._database.write_if_free(self._flush, patience_seconds=_FREEING_SECONDS)
+                self._write_if_free(self._flush)
 
     def _flush(self, connection: Connection) -> None:
         dropped = list(self._dropped)
@@ -406,11 +467,16 @@ class Claims(ForkAware):
             ChunkAlreadyCompleted: it did not matter.
         """
         with self._lock:
-            runner_id = self.start()
             held = self._held.get(index)
+            reporter_id = self._reporter_id
 
             def work(connection: Connection) -> int | None:
+                nonlocal reporter_id
                 self._flush(connection)
+                if self._sign is None:
+                    reporter_id = self._reporter(connection)
+                runner_id = self._runner_id if self._sign is not None else reporter_id
+                assert runner_id is not None
                 if queries.is_complete(connection, self.job_id, index):
                     raise ChunkAlreadyCompleted(self.job_id, index)
                 return attempts.fail(
@@ -431,14 +497,29 @@ class Claims(ForkAware):
             except ChunkAlreadyCompleted:
                 self._give_up(index)
                 raise
+            self._reporter_id = reporter_id
             if number is None or held is None:
                 self.settled([index])
+                if not self._scopes:
+                    self.rest(patiently=True)
                 return None
             self._over(held)
             following = Held(Claim(index, number), held.scope)
             following.tries = held.tries + 1
             self._held[index] = following
             return following
+
+    def _reporter(self, connection: Connection) -> int:
+        """Return a runner for a failure that is reported by one who has nothing in hand: it has ended already."""
+        self.refuse_if_busy(connection, exclusive=False)
+        if self._reporter_id is not None and attempts.is_runner_of(connection, self._reporter_id, self.job_id):
+            return self._reporter_id
+        no_file = f"{self._database.path.name}.reporter-{os.urandom(6).hex()}"
+        runner_id = attempts.add_runner(
+            connection, self.job_id, no_file, socket.gethostname(), os.getpid(), exclusive=False
+        )
+        attempts.end_runner(connection, runner_id, begun=None, counted=False)
+        return runner_id
 
     # -- what is known
 

@@ -106,6 +106,14 @@ class StorageUnavailableError(CheckpointStoreError):
         )
 
 
+class StoreClosed(StorageUnavailableError):  # noqa: N818 - as StoreBusy, StoreDamaged
+    """The store object was closed. What was recorded before is in the file."""
+
+    def __init__(self, path: Path | str, reason: str = "this store was closed") -> None:
+        self.path, self.reason = str(path), reason
+        CheckpointStoreError.__init__(self, f"{reason}; open it again with CheckpointStore({self.path!r})")
+
+
 class StoreDamaged(CheckpointStoreError):  # noqa: N818 - public name fixed by the design
     """Stored data is not what was written. Nothing was deleted."""
 

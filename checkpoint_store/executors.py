@@ -20,7 +20,7 @@ from checkpoint_store.retrying import as_work_failed
 from checkpoint_store.work import text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from checkpoint_store.attempt import Attempt
 
@@ -32,6 +32,9 @@ class OwnExecutor(Executor):
 
     def give_up(self, future: Future[Any]) -> None:
         """This work takes too long: end it, or let other work have its place."""
+
+    def look_after(self, futures: Iterable[Future[Any]]) -> None:
+        """End, as cancelled, those of these that nobody works on any more; a loop that waits asks for it."""
 
 
 class Inline(OwnExecutor):

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import time
-from collections import deque
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar, overload
 
 from checkpoint_store import codec
 from checkpoint_store._db import attempts, costs, queries
 from checkpoint_store.arguments import Prints, checked_change, checked_pieces
-from checkpoint_store.claims import Held, Hold
 from checkpoint_store.errors import (
     CheckpointStoreError,
     ChunkNotCompleted,
@@ -21,8 +17,9 @@ from checkpoint_store.errors import (
     StoreTargetError,
 )
 from checkpoint_store.export import write_state
+from checkpoint_store.loops import Living
+from checkpoint_store.pending import PendingChunk, PendingLoop
 from checkpoint_store.plan import digest_of_fingerprints
-from checkpoint_store.scope import Scope
 from checkpoint_store.state import ChunkRecord, JobStatus, ProcessingState, Progress, RunPlan, now, parse_time
 from checkpoint_store.typed import as_type as convert
 from checkpoint_store.work import Work, describe
@@ -39,7 +36,6 @@ if TYPE_CHECKING:
     from checkpoint_store._db.costs import Costs
     from checkpoint_store._db.queries import JobRecord
     from checkpoint_store.amounts import Cost
-    from checkpoint_store.attempt import Attempt
     from checkpoint_store.loop_options import LoopOptions
     from checkpoint_store.plan import Fingerprint
     from checkpoint_store.runner import MapItem
@@ -48,29 +44,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _WINDOW: Final = 4096
-_POLL_SECONDS: Final = 0.1
-
-
-@dataclass(frozen=True, slots=True)
-class PendingChunk:
-    """A chunk that is left to do."""
-
-    job: Job
-    index: int
-    """0-based."""
-    data: Any
-    """The caller's own chunk; None where the job was opened with ``total_chunks`` only."""
-    attempt: Attempt | None = field(default=None, compare=False)
-    """The try that this is; None where the store is read only, and nothing was claimed."""
-    _hold: Hold | None = field(default=None, compare=False, repr=False)
-
-    def fail(self, error: BaseException | str) -> None:
-        """Record that this try failed. See :meth:`Job.fail_chunk`."""
-        self.job.fail_chunk(self.index, error)
-
-    def complete(self, result: object, *, replace: bool = False) -> None:
-        """Record the result; durable when this returns. See :meth:`Job.complete`."""
-        self.job.complete(self.index, result, replace=replace)
 
 
 class Job:
@@ -83,11 +56,14 @@ class Job:
 
     def __init__(
         self,
+        store: object,
         room: Room,
         record: JobRecord,
         chunks: Sequence[Any] | None = None,
         fingerprint_by: Fingerprint | None = None,
     ) -> None:
+        self._store: Final = store
+        """Referred to, so that it stays open for as long as any of its jobs is in use."""
         self._room = room
         self._database = room.database
         self.work: Final = Work(room, record.job_id, record.total_chunks, chunks, fingerprint_by)
@@ -161,38 +137,8 @@ class Job:
         if self._database.read_only:
             yield from self._unclaimed()
             return
-        self.work.record_what_was_kept()
-        scope = Scope(self.work.claims, self.total_chunks, max_attempts=max_attempts)
-        ready: deque[Held] = deque()
-        last: Held | None = None
-        ahead = False
-        try:
-            while not scope.is_paused():
-                if not ready:
-                    several = scope.take(scope.batch())
-                    if not several and wait and scope.waits_for_others():
-                        time.sleep(_POLL_SECONDS)
-                        continue
-                    if not several:
-                        break
-                    ready.extend(several)
-                    ahead = len(several) > 1
-                last = ready.popleft()
-                if ahead and self._is_completed(last.index):
-                    scope.claims.let_go([last])
-                    continue
-                scope.gives(last)
-                yield self._claimed(scope, last)
-        except GeneratorExit:  # from the middle of the work on the last one, for all that is known here
-            if last is not None and not last.dropped:
-                last.begun = True
-            raise
-        finally:
-            scope.close(ready)
-
-    def _claimed(self, scope: Scope, held: Held) -> PendingChunk:
-        hold = Hold(scope.claims, held)
-        return PendingChunk(self, held.index, self.work.hand_out(held.index), self.work.attempt_of(held), hold)
+        loop = PendingLoop(self, max_attempts=max_attempts, wait=wait)
+        yield from Living(self.work, self.job_id, loop).run()
 
     def _unclaimed(self) -> Iterator[PendingChunk]:
         for start in range(0, self.total_chunks, _WINDOW):
@@ -202,7 +148,8 @@ class Job:
                 if index not in done:
                     yield PendingChunk(self, index, self.work.hand_out(index))
 
-    def _is_completed(self, index: int) -> bool:
+    def is_completed(self, index: int) -> bool:
+        """Whether a chunk is complete, by the shortest way."""
         return self._database.read_row(*queries.is_completed(self.job_id, index)) is not None
 
     # -- doing it
@@ -352,7 +299,7 @@ class Job:
         from checkpoint_store.loop_options import Options  # noqa: PLC0415 - only for those who use it
         from checkpoint_store.runner import Loop  # noqa: PLC0415 - the same
 
-        return Loop(self, fn, Options(**options)).run()
+        return Living(self.work, self.job_id, Loop(self, fn, Options(**options))).run()
 
     def amap(
         self, fn: Callable[[Any], Any], *, limit: int = 8, **options: Unpack[LoopOptions]
@@ -519,7 +466,7 @@ class Job:
         claims = self.work.claims
         if claims.others_here(but_this_thread=with_this_thread):
             return
-        if with_this_thread or not claims.is_exclusive:
+        if with_this_thread or (not claims.are_kept and (not claims.is_exclusive or claims.is_job_completed())):
             claims.close()
         message = None if error is None else describe(error)
 

@@ -121,6 +121,11 @@ class Loop:
         """Start nothing more, as after a pause; from any thread."""
         self._paused = True
 
+    def forget(self) -> None:
+        """After a fork, in the child: what is in flight is the parent's."""
+        self._flying.clear()
+        self._late.clear()
+
     # -- the way through
 
     def run(self) -> Iterator[MapItem]:
@@ -246,6 +251,8 @@ class Loop:
         under_way = [*self._flying, *self._late]
         if not self._flying or any(future.done() for future in under_way):
             return
+        if isinstance(self._executor, executors.OwnExecutor):
+            self._executor.look_after(under_way)
         moment = time.monotonic()
         until = min([moment + _TICK_SECONDS, *(flight.lands_by for flight in self._flying.values())])
         if self._again and len(self._flying) < self._room():

@@ -103,4 +103,4 @@ class Scope:
         """End the loop, and let go of chunks that it has not given out."""
         self.active = False
         self.claims.end(self)
-        self.claims.let_go(list(several))
+        self.claims.let_go(list(several))  # and with the last loop its runner ends

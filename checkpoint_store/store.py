@@ -7,6 +7,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
+from checkpoint_store import closing
 from checkpoint_store._db import checkup, opening, queries
 from checkpoint_store._db.backup import RollingBackup, back_up, backups_of, remove_backups
 from checkpoint_store._db.connect import journal_mode_for
@@ -26,6 +27,7 @@ from checkpoint_store.errors import (
 from checkpoint_store.export import StateFile
 from checkpoint_store.frozen import thaw
 from checkpoint_store.job import Job
+from checkpoint_store.loops import Loops
 from checkpoint_store.plan import Fingerprint, Plan, digest_of_fingerprints
 from checkpoint_store.state import SCHEMA_VERSION, JobStatus, Problem, ProcessingState, RunPlan
 from checkpoint_store.statefiles import first_sound, glance, read_state, refuse_own, refuse_stranger, without_secrets
@@ -150,11 +152,12 @@ class CheckpointStore:
 
     def _make_room(self, database: AnyDatabase) -> Room:
         if not isinstance(database, Database):
-            return Room(database, None, None, None)
+            return Room(database, None, None, None, Loops(self.path))
         follower = None
         if self.state_file is not None:
             follower = StateFile(database, self.state_file, self._lock, lock_timeout_seconds=self._lock_timeout_seconds)
-        return Room(database, Writer(database), follower, RollingBackup(database, self._lock))
+        rolling = RollingBackup(database, self._lock)
+        return Room(database, Writer(database), follower, rolling, Loops(self.path))
 
     # -- jobs
 
@@ -224,7 +227,7 @@ class CheckpointStore:
         if exclusive:
             self._room.claims_of(record.job_id).start(exclusive=True)
         self._room.job_changed(record.job_id)
-        return Job(self._room, record, pieces, fingerprint)
+        return Job(self, self._room, record, pieces, fingerprint)
 
     def plan(
         self,
@@ -375,7 +378,7 @@ class CheckpointStore:
         return self._open.read(work)
 
     def _job(self, record: JobRecord) -> Job:
-        return Job(self._room, record)
+        return Job(self, self._room, record)
 
     def delete_job(self, job_id: str) -> None:
         """Delete a job, its completed chunks and its results for good, from every file of this store.
@@ -523,19 +526,19 @@ class CheckpointStore:
         return target
 
     def close(self) -> None:
-        """Make the state file exact and close the store. Closing twice is fine."""
-        if self._database is None or self._database.closed:
-            return
-        try:
-            try:
-                self._room.record_what_was_kept()
-            finally:
-                for claims in list(self._room.claims.values()):
-                    claims.close()
-            if self._room.state_file is not None:
-                self._room.state_file.write_if_behind()
-        finally:
-            self._close_database()
+        """Close the store, and make the state file exact. Closing twice is fine.
+
+        Loops that are under way on its jobs, in whatever thread, start nothing more; what they have in flight is waited
+        for, and recorded. A Ctrl-C meanwhile ends the waiting: what was in flight then is in doubt. Called out of the
+        work of such a loop, or in the event loop that does the work of an ``amap``, it cannot wait: it returns, and the
+        store is closed as soon as that work is done.
+
+        Raises:
+            CheckpointStoreError: a result cannot be recorded (its notes say of which chunks), or the state file not be
+                written. The store is closed all the same.
+        """
+        if self._database is not None and not self._database.closed:
+            closing.close(self._room)
 
     def _close_database(self) -> None:
         if self._database is not None:
@@ -552,7 +555,7 @@ class CheckpointStore:
         except CheckpointStoreError as late:
             if error is None:
                 raise
-            error.add_note(f"Besides, the state file could not be made exact: {late}")
+            error.add_note(f"Besides, the store could not be closed as it should be: {closing.told(late)}")
 
     def __del__(self) -> None:
         if self._database is not None and not self._database.closed and not self._database.read_only:
@@ -562,9 +565,7 @@ class CheckpointStore:
                 source=self,
                 stacklevel=2,
             )
-            for claims in list(self._room.claims.values()):
-                claims.close()
-            self._close_database()
+            closing.close_in_finalizer(self._room)
 
     def __repr__(self) -> str:
         return f"<CheckpointStore {str(self.path)!r}>"

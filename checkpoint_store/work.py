@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 from checkpoint_store import codec
 from checkpoint_store._db.engine import Database
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from checkpoint_store._db.writer import Writer
     from checkpoint_store.claims import Held
     from checkpoint_store.export import StateFile
+    from checkpoint_store.loops import Loops
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +43,12 @@ class Room:
     """None in a read-only store."""
     state_file: StateFile | None
     rolling: RollingBackup | None
-    claims: dict[str, Claims] = field(default_factory=dict)
-    """What this store object has in hand, by job."""
+    loops: Loops
+    """Those that are under way."""
+    claims: WeakValueDictionary[str, Claims] = field(default_factory=WeakValueDictionary)
+    """What this store object has in hand, by job, as long as anyone refers to it."""
+    runners: set[Claims] = field(default_factory=set)
+    """Those of them that are runners now."""
     kept: list[Completion] = field(default_factory=list)
     """What could not be recorded when it came."""
 
@@ -50,7 +56,12 @@ class Room:
         """Return what this store object has in hand of a job, to take more of it."""
         if not isinstance(self.database, Database):
             raise StorageUnavailableError(self.database.path, READ_ONLY)
-        return self.claims.get(job_id) or self.claims.setdefault(job_id, Claims(self.database, job_id))
+        found = self.claims.get(job_id)
+        if found is None:
+            for others in list(self.runners):  # those that could not end when their last loop did
+                others.rest(patiently=True)
+            found = self.claims.setdefault(job_id, Claims(self.database, job_id, self.runners))
+        return found
 
     def submit(self, completions: Sequence[Completion]) -> None:
         """Record completions of one job, all or none, and let the state file follow."""
@@ -75,9 +86,17 @@ class Room:
                 self.submit([completion])
             except (ChunkAlreadyCompleted, JobNotFound):  # done by another meanwhile, or wanted no longer
                 continue
-            except BaseException:
+            except BaseException as error:
                 self.kept.append(completion)
+                error.add_note(f"{self._what_is_kept()} not recorded yet, and kept until this process ends.")
                 raise
+
+    def _what_is_kept(self) -> str:
+        indices: dict[str, list[int]] = {}
+        for completion in self.kept:
+            indices.setdefault(completion.job_id, []).append(completion.chunk_index)
+        told = [f"chunks {', '.join(map(str, sorted(some)))} of job {job_id}" for job_id, some in indices.items()]
+        return f"The results of {'; '.join(told)} are"
 
     def job_changed(self, job_id: str) -> None:
         """Make the state file exact."""
@@ -108,6 +127,7 @@ class Work:
         self._chunks = chunks
         self.fingerprint_by = fingerprint_by
         self._handed_out: dict[int, str] = {}
+        self._claims: Claims | None = None
 
     @property
     def has_chunks(self) -> bool:
@@ -115,9 +135,16 @@ class Work:
         return self._chunks is not None
 
     @property
+    def loops(self) -> Loops:
+        """Those that are under way on any job of the store."""
+        return self._room.loops
+
+    @property
     def claims(self) -> Claims:
         """What this process has in hand of the job."""
-        return self._room.claims_of(self._job_id)
+        if self._claims is None:
+            self._claims = self._room.claims_of(self._job_id)
+        return self._claims
 
     def check_index(self, index: object) -> None:
         """Raise :class:`ChunkOutOfRange` for what is no chunk of this job."""
@@ -162,7 +189,7 @@ class Work:
         alone = writer is None or writer.last_batch == 1
         digest = (codec.digest if alone else codec.digest_in_a_crowd)(job_id, index, text)
         fingerprint = None if self._chunks is None else self.fingerprint(index)
-        claims = self._room.claims.get(job_id)
+        claims = self._claims or self._room.claims.get(job_id)
         attempt, seconds = (None, None) if claims is None else claims.attempt_at(index)
         return Completion(job_id, index, at or now(), text, digest, fingerprint, attempt, seconds, replace)
 

@@ -109,6 +109,12 @@ def add_runner(connection: Connection, job_id: str, lock_file: str, host: str, p
     return int(key[0])
 
 
+def is_runner_of(connection: Connection, runner_id: int, job_id: str) -> bool:
+    """Whether a runner is known as one of this job: both may have been deleted."""
+    known = select(runners.c.runner_id).where(runners.c.runner_id == runner_id, runners.c.job_id == job_id)
+    return connection.execute(known).first() is not None
+
+
 def make_exclusive(connection: Connection, runner_id: int) -> None:
     """Record that a runner has the job for itself."""
     connection.execute(runners.update().where(runners.c.runner_id == runner_id).values(exclusive=1))

@@ -21,7 +21,13 @@ import sqlalchemy.exc
 from checkpoint_store._db import failures, lane
 from checkpoint_store._db.connect import Durability, connect
 from checkpoint_store._db.driver import Openings, discard, driver_error, driver_of, end, ended, make_engine
-from checkpoint_store.errors import CheckpointStoreError, ErasureUnfinished, StorageUnavailableError, StoreBusy
+from checkpoint_store.errors import (
+    CheckpointStoreError,
+    ErasureUnfinished,
+    StorageUnavailableError,
+    StoreBusy,
+    StoreClosed,
+)
 from checkpoint_store.forks import ForkAware, watch
 from checkpoint_store.locks import holders, take
 
@@ -247,7 +253,7 @@ class Database(ForkAware):
 
     def _refuse_if_closed(self) -> None:
         if self.closed:
-            raise StorageUnavailableError(self.path, "this store object was closed; open a new CheckpointStore")
+            raise StoreClosed(self.path)
 
     def _execute(self, driver: sqlite3.Connection, statement: str, values: Sequence[Any] = ()) -> None:
         """Execute a statement; again while another process is in the way, in short jittered steps.

@@ -166,6 +166,12 @@ def finish_if_done(connection: Connection, job_id: str) -> bool:
     return bool(done.rowcount)
 
 
+def is_completed_job(connection: Connection, job_id: str) -> bool:
+    """Return whether a job has nothing left."""
+    nothing_left = "SELECT 1 FROM jobs WHERE job_id = ? AND completed_count >= total_chunks"
+    return driver_of(connection).execute(nothing_left, (job_id,)).fetchone() is not None
+
+
 def recount(connection: Connection, job_id: str) -> None:
     """Set ``completed_count`` to what is there."""
     counted = select(func.count()).select_from(completed_chunks).where(_C.job_id == job_id).scalar_subquery()

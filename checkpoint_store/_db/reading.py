@@ -14,7 +14,7 @@ from checkpoint_store._db import failures, frames
 from checkpoint_store._db.connect import connect_read_only
 from checkpoint_store._db.driver import Openings, driver_error, driver_of, make_engine
 from checkpoint_store._db.engine import Database
-from checkpoint_store.errors import StorageUnavailableError, StoreBusy, StoreTargetError
+from checkpoint_store.errors import StorageUnavailableError, StoreBusy, StoreClosed, StoreTargetError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,6 +45,8 @@ class ReadOnlyDatabase:
 
     def read(self, work: Callable[[Connection], T]) -> T:
         """Run ``work`` on one consistent snapshot and return its value."""
+        if self.closed:
+            raise StoreClosed(self.path)
         deadline = time.monotonic() + self.lock_timeout_seconds
         while True:
             with Openings.lock:

@@ -432,11 +432,11 @@ def test_a_store_that_is_never_closed_holds_nothing(job: Job, open_store: Opener
     other = lost.latest_job()
     assert other is not None
     kept = next(other.pending())
+    assert kept.index == 0
     with pytest.warns(ResourceWarning, match="never closed"):
-        del lost
+        del lost, other, kept
     assert signs(tmp_path) == []
     assert next(job.pending()).index == 0
-    del kept
 
 
 def test_opening_and_starting_at_once_takes_no_lock_file_away(open_store: Opener, children: Children) -> None:

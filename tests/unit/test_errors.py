@@ -49,6 +49,11 @@ EXAMPLES = {
         {"path": PATH, "reason": "Input/output error"},
         "call again",
     ),
+    "StoreClosed": (
+        errors.StoreClosed(PATH),
+        {"path": PATH, "reason": "this store was closed"},
+        f"open it again with CheckpointStore({PATH!r})",
+    ),
     "StoreDamaged": (
         errors.StoreDamaged(PATH, "the digest differs", job_id=JOB, chunk_index=3),
         {"path": PATH, "reason": "the digest differs", "job_id": JOB, "chunk_index": 3},
