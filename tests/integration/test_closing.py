@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from conftest import wait_until
 
 from checkpoint_store import CheckpointStore, StorageFullError, StoreClosed
 
@@ -149,6 +150,26 @@ def test_close_from_another_thread_waits_for_what_is_in_flight(service: Service,
     assert stored(tmp_path / "talks.db") == sorted(service.paid)
     worker.join(60)
     assert [type(error) for error in ends] == [StoreClosed]
+
+
+def test_no_loop_begins_while_the_store_is_being_closed(service: Service, tmp_path: Path) -> None:
+    """While ``close`` waits for what is in flight, nothing new is paid for."""
+    store = CheckpointStore(tmp_path / "talks.db")
+    job = store.open_job("talk.srt", total_chunks=TOTAL)
+    items = job.map(service, workers=WORKERS)
+    next(items)
+    assert service.all_at_work.wait(60)
+    closer = threading.Thread(target=store.close)
+    closer.start()
+    wait_until(lambda: store._room.loops._is_closing)
+    for loop in (job.map(service), job.pending()):
+        with pytest.raises(StoreClosed):
+            next(loop)  # type: ignore[call-overload]
+    assert not store._room.database.closed
+    service.answers.set()
+    closer.join(60)
+    assert len(service.paid) == WORKERS
+    assert stored(tmp_path / "talks.db") == sorted(service.paid)
 
 
 @pytest.mark.parametrize("workers", [1, WORKERS])
