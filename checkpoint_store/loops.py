@@ -49,6 +49,8 @@ class Loops(ForkAware):
     def __init__(self, path: Path) -> None:
         self.path: Final = path
         self._is_closing = False
+        self.is_closed = False
+        """Whether nothing can be recorded any more: nobody waits for what is in flight."""
         self.forget_in_child()
         watch(self)
 
@@ -103,6 +105,8 @@ class Loops(ForkAware):
     def end_with_the_process(self) -> None:
         """End the loops that were left as they are; say so where a result cannot be recorded."""
         left = list(self._living)
+        if self.is_closed:
+            return
         try:
             self.end()
             for loop in left[:1]:

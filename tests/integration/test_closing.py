@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import signal
 import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -296,6 +297,47 @@ if __name__ == "__main__":
     paid = sorted(int(path.name.removeprefix("paid-")) for path in tmp_path.glob("paid-*"))
     assert stored(tmp_path / "talks.db") == paid
     assert 2 <= len(paid) <= 4
+
+
+@pytest.mark.parametrize("whose", ["this thread's", "another thread's"])
+def test_ctrl_c_ends_the_waiting_of_close(whose: str, children: Children, tmp_path: Path) -> None:
+    """Who does not want to wait for what is in flight need not: it is in doubt then, and the process ends."""
+    source = """
+import sys, threading
+from checkpoint_store import CheckpointStore
+both, paid = threading.Event(), []
+def call(index):
+    paid.append(index)
+    if len(paid) == 2:
+        both.set()
+    threading.Event().wait(3600 if index else 0)
+    return index
+store = CheckpointStore("talks.db")
+items = store.open_job("talk.srt", total_chunks=9).map(call, workers=2)
+first = next(items)
+if sys.argv[1] == "another thread's":
+    threading.Thread(target=lambda: list(items), daemon=True).start()
+both.wait(60)
+try:
+    print("closing", flush=True)
+    store.close()
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+"""
+    process = children.start(source, whose)
+    assert children.next_line(process) == "closing"
+    said: list[str] = []
+    reader = threading.Thread(target=lambda: said.append(children.next_line(process)))
+    reader.start()
+    while reader.is_alive():  # one that comes before the waiting begins is noted only; the next one ends it
+        process.send_signal(signal.SIGINT)
+        reader.join(0.3)
+    assert said == ["interrupted"]
+    assert process.wait(60) in (0, 1, -signal.SIGINT)  # one more may have come at its end
+    with CheckpointStore(tmp_path / "talks.db", read_only=True) as reading:
+        job = reading.latest_job()
+        assert job is not None
+        assert {0, 1} <= {index for index, _ in job.items()} | {one.chunk_index for one in job.in_doubt_chunks()}
 
 
 # -- asyncio
