@@ -44,6 +44,7 @@ def _put_away(room: Room) -> None:
             room.state_file.write_if_behind()
     finally:
         room.database.close()
+        room.loops.is_closed = True
 
 
 def close_in_finalizer(room: Room) -> None:

@@ -307,7 +307,8 @@ class Job:
         """:meth:`map` for asyncio: ``fn`` is a coroutine function, of which up to ``limit`` are awaited at a time.
 
         The event loop never waits for the disk. Cancelled, it cancels what is under way, and all that came back before
-        is recorded. Leave the loop early through ``contextlib.aclosing``.
+        is recorded. Leave the loop early through ``contextlib.aclosing``; left without it, ``asyncio.run`` waits for
+        what is in flight, and it is recorded all the same.
         """
         from checkpoint_store.aio import amap  # noqa: PLC0415 - see map()
 

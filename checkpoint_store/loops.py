@@ -49,12 +49,16 @@ class Loops(ForkAware):
     def __init__(self, path: Path) -> None:
         self.path: Final = path
         self._is_closing = False
+        self.is_closed = False
+        """Whether nothing can be recorded any more: nobody waits for what is in flight."""
         self.forget_in_child()
         watch(self)
 
     def forget_in_child(self) -> None:
         """After a fork, in the child: the loops are the parent's."""
         self._living: set[Living[Any]] = set()
+        self._guard = threading.RLock()
+        """Held while a loop enters: it is one of those that are stopped, or finds that the store is being closed."""
         self.closing = threading.RLock()
         """Held by the thread that closes the store."""
 
@@ -64,9 +68,10 @@ class Loops(ForkAware):
         Raises:
             StoreClosed: the store is closed, or being closed.
         """
-        if self._is_closing:
-            raise StoreClosed(self.path)
-        self._living.add(loop)
+        with self._guard:
+            if self._is_closing:
+                raise StoreClosed(self.path)
+            self._living.add(loop)
         _heed_the_end(self)
 
     def leave(self, loop: Living[Any]) -> None:
@@ -80,7 +85,8 @@ class Loops(ForkAware):
 
     def stop(self) -> None:
         """Let no loop begin, nor start anything more."""
-        self._is_closing = True
+        with self._guard:
+            self._is_closing = True
         for loop in list(self._living):
             loop.stop()
 
@@ -99,6 +105,8 @@ class Loops(ForkAware):
     def end_with_the_process(self) -> None:
         """End the loops that were left as they are; say so where a result cannot be recorded."""
         left = list(self._living)
+        if self.is_closed:
+            return
         try:
             self.end()
             for loop in left[:1]:

@@ -21,7 +21,11 @@ _POLL_SECONDS: Final = 0.1
 
 @dataclass(frozen=True, slots=True)
 class PendingChunk:
-    """A chunk that is left to do."""
+    """A chunk that is left to do.
+
+    While it is referred to, no other runner gets it, also after its loop was left; the next loop of the same store
+    object takes it up again.
+    """
 
     job: Job
     index: int

@@ -61,7 +61,8 @@ _BESIDE: Final = _Beside()
 class CheckpointStore:
     """Jobs, completed chunks and results in one local SQLite file. Safe to share between threads.
 
-    Any number of threads and processes may have the same file open. Close it, or use it as a context manager.
+    Any number of threads and processes may have the same file open. Close it, or use it as a context manager; it is
+    open for as long as a job, a chunk or a loop of it is in use.
 
     Args:
         target: the path of the store file (created with mode 0600 in an existing folder), or ``sqlite:///PATH``.
@@ -195,7 +196,8 @@ class CheckpointStore:
                 ``"refuse"`` raises; ``"reuse"`` starts a new job with every result of that job whose chunk is
                 unchanged; ``"restart"`` starts a new one from nothing. No job is deleted.
             fresh: start a new job from nothing whatever there is.
-            exclusive: have the job for this runner alone, until the job's ``with`` block or the store ends.
+            exclusive: have the job for this runner alone, until it is completed, or its ``with`` block or the store
+                ends.
 
         Raises:
             JobBusy: another runner is at work on the job and this one is to be ``exclusive``, or the other way round.

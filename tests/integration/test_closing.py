@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import signal
 import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from conftest import wait_until
 
 from checkpoint_store import CheckpointStore, StorageFullError, StoreClosed
 
@@ -151,6 +153,26 @@ def test_close_from_another_thread_waits_for_what_is_in_flight(service: Service,
     assert [type(error) for error in ends] == [StoreClosed]
 
 
+def test_no_loop_begins_while_the_store_is_being_closed(service: Service, tmp_path: Path) -> None:
+    """While ``close`` waits for what is in flight, nothing new is paid for."""
+    store = CheckpointStore(tmp_path / "talks.db")
+    job = store.open_job("talk.srt", total_chunks=TOTAL)
+    items = job.map(service, workers=WORKERS)
+    next(items)
+    assert service.all_at_work.wait(60)
+    closer = threading.Thread(target=store.close)
+    closer.start()
+    wait_until(lambda: store._room.loops._is_closing)
+    for loop in (job.map(service), job.pending()):
+        with pytest.raises(StoreClosed):
+            next(loop)  # type: ignore[call-overload]
+    assert not store._room.database.closed
+    service.answers.set()
+    closer.join(60)
+    assert len(service.paid) == WORKERS
+    assert stored(tmp_path / "talks.db") == sorted(service.paid)
+
+
 @pytest.mark.parametrize("workers", [1, WORKERS])
 @pytest.mark.parametrize("nested", [False, True])
 def test_close_out_of_the_work_itself_hangs_nobody(*, workers: int, nested: bool, tmp_path: Path) -> None:
@@ -275,6 +297,47 @@ if __name__ == "__main__":
     paid = sorted(int(path.name.removeprefix("paid-")) for path in tmp_path.glob("paid-*"))
     assert stored(tmp_path / "talks.db") == paid
     assert 2 <= len(paid) <= 4
+
+
+@pytest.mark.parametrize("whose", ["this thread's", "another thread's"])
+def test_ctrl_c_ends_the_waiting_of_close(whose: str, children: Children, tmp_path: Path) -> None:
+    """Who does not want to wait for what is in flight need not: it is in doubt then, and the process ends."""
+    source = """
+import sys, threading
+from checkpoint_store import CheckpointStore
+both, paid = threading.Event(), []
+def call(index):
+    paid.append(index)
+    if len(paid) == 2:
+        both.set()
+    threading.Event().wait(3600 if index else 0)
+    return index
+store = CheckpointStore("talks.db")
+items = store.open_job("talk.srt", total_chunks=9).map(call, workers=2)
+first = next(items)
+if sys.argv[1] == "another thread's":
+    threading.Thread(target=lambda: list(items), daemon=True).start()
+both.wait(60)
+try:
+    print("closing", flush=True)
+    store.close()
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+"""
+    process = children.start(source, whose)
+    assert children.next_line(process) == "closing"
+    said: list[str] = []
+    reader = threading.Thread(target=lambda: said.append(children.next_line(process)))
+    reader.start()
+    while reader.is_alive():  # one that comes before the waiting begins is noted only; the next one ends it
+        process.send_signal(signal.SIGINT)
+        reader.join(0.3)
+    assert said == ["interrupted"]
+    assert process.wait(60) in (0, 1, -signal.SIGINT)  # one more may have come at its end
+    with CheckpointStore(tmp_path / "talks.db", read_only=True) as reading:
+        job = reading.latest_job()
+        assert job is not None
+        assert {0, 1} <= {index for index, _ in job.items()} | {one.chunk_index for one in job.in_doubt_chunks()}
 
 
 # -- asyncio
