@@ -236,13 +236,17 @@ def checked_executor(given: Any) -> None:
 def can_be_sent(executor: object, fn: object) -> bool:
     """Whether a function can go where the work is done, as far as that is known before the first piece of work."""
     pools = sys.modules.get("concurrent.futures.process")
-    return pools is None or not isinstance(executor, pools.ProcessPoolExecutor) or can_be_pickled(fn)
+    if pools is None or not isinstance(executor, pools.ProcessPoolExecutor):
+        return True
+    from multiprocessing.reduction import ForkingPickler  # noqa: PLC0415 - for pools of processes, which use it
+
+    return can_be_pickled(fn, ForkingPickler.dumps)
 
 
-def can_be_pickled(value: object) -> bool:
+def can_be_pickled(value: object, dumps: Callable[[Any], object] = pickle.dumps) -> bool:
     """Whether a value can be sent to another process."""
     try:
-        pickle.dumps(value)
+        dumps(value)
     except Exception:  # noqa: BLE001 - whatever a value of the caller's does there
         return False
     return True

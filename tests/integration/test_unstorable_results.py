@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import SECRET
+from conftest import SECRET, wait_until
 
 from checkpoint_store import CheckpointStore, InvalidArgumentError, InvalidResultError, Job
 from checkpoint_store.readable import MAX_CHARACTERS, readable
@@ -122,19 +122,20 @@ def test_work_elsewhere_keeps_it_too(job: Job, kind: str) -> None:
 
 def test_one_that_comes_after_its_time_is_kept_too(job: Job) -> None:
     """The try was given up, and its result comes while the next one is waited for."""
-    late = threading.Event()
 
     def slow(text: str) -> object:
         if text != "0":
-            late.set()
             return text
-        assert late.wait(60)
+        wait_until(lambda: bool(job.running_chunks()) and job.running_chunks()[0].attempt == 2)
         return {"answer": "paid for", "at": WHEN}
 
     with pytest.raises(InvalidResultError) as caught:
         list(job.map(slow, workers=2, timeout_seconds=0.5, wait=3600, max_attempts=2))
     assert caught.value.result == {"answer": "paid for", "at": WHEN}
     assert job.running_chunks() == []
+    (record,) = job.errors()
+    assert (record.chunk_index, record.attempt) == (0, 2)
+    assert "'answer': 'paid for'" in str(record.error)
 
 
 def test_one_for_a_chunk_that_another_runner_completed_is_in_the_error(job: Job) -> None:
