@@ -7,17 +7,18 @@ import inspect
 import threading
 import time
 from concurrent.futures import Future, InvalidStateError, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.attempt import attempting
-from checkpoint_store.errors import InvalidArgumentError
+from checkpoint_store.errors import InvalidArgumentError, JobPaused
 from checkpoint_store.executors import OwnExecutor
-from checkpoint_store.loop_options import Options
+from checkpoint_store.loop_options import Options, checked_work
 from checkpoint_store.loops import Living
 from checkpoint_store.runner import Loop, MapItem
 from checkpoint_store.scope import act_for
+from checkpoint_store.stopping import Interrupts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 _END: Final = object()
 _STANDSTILL_SECONDS: Final = 5.0
 """An event loop that does not run for so long is taken to be left for good: asyncio.run() stands still for moments."""
+_TICK_SECONDS: Final = 0.02
 
 
 class _Tasks(OwnExecutor):
@@ -135,12 +137,14 @@ def amap(job: Job, fn: Callable[[Any], Any], options: dict[str, Any], limit: int
             raise InvalidArgumentError(name, options[name], "is not for amap(), which has limit")
     if type(limit) is not int or limit < 1:
         raise InvalidArgumentError("limit", limit, "is not a whole number from 1")
+    checked_work(fn, awaited=True)
     tasks = _Tasks(asyncio.get_running_loop())
     wanted = Options(executor=tasks, workers=limit, **options)
     made: list[Loop] = []
+    interrupts = Interrupts()
 
     def steps() -> Iterator[MapItem]:
-        made.append(Loop(job, fn, wanted))  # asks the store
+        made.append(Loop(job, fn, wanted, interrupts))  # asks the store
         if tasks.is_cut_short:
             made[0].stop()
         yield from Living(job.work, job.job_id, made[0], serves_this_thread=tasks.are_done_here).run()
@@ -151,12 +155,35 @@ def amap(job: Job, fn: Callable[[Any], Any], options: dict[str, Any], limit: int
             loop.stop()
         tasks.cancel_all()
 
-    return _stepped(steps(), cut_short)
+    return _heeding_signals(_stepped(steps(), cut_short), interrupts)
 
 
 def apending(job: Job, options: dict[str, Any]) -> AsyncGenerator[PendingChunk, None]:
     """Yield the chunks that are left; see :meth:`Job.apending`."""
     return _stepped(job.pending(**options), lambda: None)
+
+
+async def _heeding_signals(
+    items: AsyncGenerator[MapItem, None], interrupts: Interrupts
+) -> AsyncGenerator[MapItem, None]:
+    """Yield what a loop yields. Handlers of signals are set in the event loop's thread; the loop runs in another."""
+    with interrupts:
+        error: Exception | None = None
+        try:
+            async with aclosing(items):
+                interrupts.is_busy = True
+                async for item in items:
+                    interrupts.is_busy = False
+                    yield item
+                    interrupts.is_busy = True
+        except Exception as raised:  # noqa: BLE001 - raised again, unless a signal comes first
+            error = raised
+        interrupts.is_busy = False
+        while interrupts.waits_for_others:  # noqa: ASYNC110 - a second signal ends it, and handlers set no Event
+            await asyncio.sleep(_TICK_SECONDS)
+        interrupts.take_course(None if type(error) is JobPaused else error)
+        if error is not None:
+            raise error
 
 
 async def _stepped(steps: Iterator[Any], cut_short: Callable[[], None]) -> AsyncGenerator[Any, None]:

@@ -33,17 +33,26 @@ class NoBar:
         """Say nothing."""
 
 
+def need_tqdm() -> Any:
+    """Return the bar's class.
+
+    Raises:
+        MissingExtra: tqdm is not installed.
+    """
+    try:
+        from tqdm.auto import tqdm  # noqa: PLC0415 - an extra
+    except ModuleNotFoundError as missing:
+        raise MissingExtra("tqdm", "progress", "progress=True") from missing
+    return tqdm
+
+
 class LiveBar:
     """A bar of tqdm's, in a terminal or a notebook: it begins at what is done, and its rate is that of this run."""
 
     def __init__(self, job: Job) -> None:
-        try:
-            from tqdm.auto import tqdm  # noqa: PLC0415 - an extra
-        except ModuleNotFoundError as missing:
-            raise MissingExtra("tqdm", "progress", "progress=True") from missing
         self._job = job
         done = job.progress().completed_chunks
-        self._bar: Any = tqdm(total=job.total_chunks, initial=done, unit="chunk", desc=job.file_name)
+        self._bar: Any = need_tqdm()(total=job.total_chunks, initial=done, unit="chunk", desc=job.file_name)
         self._shown_at = 0.0
         self._cost: float | None = None
         self.show(None, at_once=True)

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from checkpoint_store.readable import readable
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
@@ -365,15 +367,39 @@ class ChunkAlreadyCompleted(CheckpointStoreError):  # noqa: N818 - public name f
 class InvalidResultError(CheckpointStoreError, ValueError):
     """A value that cannot be kept (or given back) as it is. Nothing was written.
 
-    ``path`` says where inside the value, as in ``result["segments"][3]["start"]``.
+    ``path`` says where inside the value, as in ``result["segments"][3]["start"]``. ``result`` is the value that was to
+    be kept, as it is; where the error was pickled, as on its way home from another process, ``result`` is a readable
+    copy of the value (text, up to 256 Ki characters), and ``is_copy`` is True.
     """
 
     def __init__(
-        self, reason: str, *, path: str = "result", job_id: str | None = None, chunk_index: int | None = None
+        self,
+        reason: str,
+        *,
+        path: str = "result",
+        job_id: str | None = None,
+        chunk_index: int | None = None,
+        result: object = None,
     ) -> None:
         self.reason, self.path, self.job_id, self.chunk_index = reason, path, job_id, chunk_index
-        where = "" if chunk_index is None else f"chunk {chunk_index} of job {job_id}: "
+        self.result, self.is_copy = result, False
+        where = "" if chunk_index is None or job_id is None else f"chunk {chunk_index} of job {job_id}: "
         super().__init__(f"{where}{path} {reason}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle a readable copy in the place of the value: few values that JSON cannot hold can be pickled."""
+        fields = self.__dict__.copy()
+        if self.result is not None and not self.is_copy:
+            fields |= {"result": readable(self.result), "is_copy": True}
+        return _rebuild, (type(self), self.args, fields)
+
+    def at(self, job_id: str) -> InvalidResultError:
+        """Return the same error with the job that it is about."""
+        made = InvalidResultError(
+            self.reason, path=self.path, job_id=job_id, chunk_index=self.chunk_index, result=self.result
+        )
+        made.is_copy = self.is_copy
+        return made
 
 
 class StateFormatError(CheckpointStoreError, ValueError):

@@ -6,18 +6,20 @@ import multiprocessing
 import os
 import pickle
 import queue
+import sys
 import threading
 import time
 import traceback
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from checkpoint_store import codec, stopping
+from checkpoint_store import stopping
 from checkpoint_store.attempt import attempting
+from checkpoint_store.errors import InvalidArgumentError, InvalidResultError
 from checkpoint_store.retrying import as_work_failed
-from checkpoint_store.work import text_of
+from checkpoint_store.work import encoded, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -104,22 +106,34 @@ class Packed:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Unstorable:
+    """A result that cannot be stored. Its error holds it, or a readable copy of it once it was sent."""
+
+    error: InvalidResultError
+
+
 def call_here(fn: Callable[[Any], Any], attempt: Attempt, chunk: Any) -> Any:
     """Do the work in this process."""
     with attempting(attempt):
         return fn(chunk)
 
 
-def call_elsewhere(fn: Callable[[Any], Any], attempt: Attempt, chunk: Any) -> Packed:
+def call_elsewhere(fn: Callable[[Any], Any], attempt: Attempt, chunk: Any) -> Packed | Unstorable:
     """Do the work in another process; what comes of it, result or exception, can be sent back."""
     _end_with_parent()
     try:
         with attempting(attempt):
-            return Packed(codec.encode(fn(chunk), chunk_index=attempt.chunk_index))
+            result = fn(chunk)
     except Exception as error:
-        if _can_be_sent(error):
+        # An executor of the work's own broke: it is not the one that this runs in.
+        if _can_be_sent(error) and not isinstance(error, BrokenExecutor):
             raise
         raise as_work_failed(error, text_of(error), traceback.format_exc()) from None
+    try:
+        return Packed(encoded(result, chunk_index=attempt.chunk_index))
+    except InvalidResultError as error:
+        return Unstorable(error)
 
 
 def _can_be_sent(error: Exception) -> bool:
@@ -209,12 +223,45 @@ def size_of(executor: Any) -> int:
     return executor._max_workers if has_places(executor) else os.cpu_count() or 1  # noqa: SLF001
 
 
-def renewed(executor: Executor) -> Executor | None:
-    """Return a new pool in the place of one of processes that broke, made as that one was; None for any other kind."""
+def is_maker(given: object) -> bool:
+    """Whether this is a function, or a class, that makes executors."""
+    return isinstance(given, type) or (callable(given) and not hasattr(given, "submit"))
+
+
+def checked_executor(given: Any) -> None:
+    """Refuse what is neither an executor nor a function that makes one; a function is not called for that."""
+    if hasattr(given, "get_executor"):
+        raise InvalidArgumentError("executor", given, "is a client of Dask's: give client.get_executor(pure=False)")
+    if not callable(getattr(given, "submit", None)):
+        raise InvalidArgumentError("executor", given, "has no submit(), as executors have, and makes none")
+
+
+def can_be_sent(executor: object, fn: object) -> bool:
+    """Whether a function can go where the work is done, as far as that is known before the first piece of work."""
+    pools = sys.modules.get("concurrent.futures.process")
+    if pools is None or not isinstance(executor, pools.ProcessPoolExecutor):
+        return True
+    from multiprocessing.reduction import ForkingPickler  # noqa: PLC0415 - for pools of processes, which use it
+
+    return can_be_pickled(fn, ForkingPickler.dumps)
+
+
+def can_be_pickled(value: object, dumps: Callable[[Any], object] = pickle.dumps) -> bool:
+    """Whether a value can be sent to another process."""
+    try:
+        dumps(value)
+    except Exception:  # noqa: BLE001 - whatever a value of the caller's does there
+        return False
+    return True
+
+
+def maker_like(executor: Any) -> Callable[[], Executor] | None:
+    """Return what makes a pool of processes as this one was made; None for any other kind of executor."""
     from concurrent.futures import ProcessPoolExecutor  # noqa: PLC0415 - a tenth of a second, for processes only
 
     if type(executor) is not ProcessPoolExecutor:
         return None
     names = ("mp_context", "initializer", "initargs", "max_tasks_per_child")
     made_with = {name: getattr(executor, f"_{name}", None) for name in names}
-    return ProcessPoolExecutor(size_of(executor), **{name: it for name, it in made_with.items() if it is not None})
+    given = {name: value for name, value in made_with.items() if value is not None}
+    return lambda: ProcessPoolExecutor(size_of(executor), **given)

@@ -14,6 +14,7 @@ from checkpoint_store.errors import (
     InvalidArgumentError,
     InvalidResultError,
     JobIncomplete,
+    JobPaused,
     StoreTargetError,
 )
 from checkpoint_store.export import write_state
@@ -21,6 +22,7 @@ from checkpoint_store.loops import Living
 from checkpoint_store.pending import PendingChunk, PendingLoop
 from checkpoint_store.plan import digest_of_fingerprints
 from checkpoint_store.state import ChunkRecord, JobStatus, ProcessingState, Progress, RunPlan, now, parse_time
+from checkpoint_store.stopping import asks_to_end
 from checkpoint_store.typed import as_type as convert
 from checkpoint_store.work import Work, describe
 
@@ -259,21 +261,24 @@ class Job:
 
         ``fn`` gets the caller's own chunk (its index, where only ``total_chunks`` is known) and returns its result;
         :func:`current_attempt` says more. What is yielded is durable. Chunks in other runners' hands are waited for.
-        When nothing is left the job is ``completed``; when it is paused (:meth:`pause`, one Ctrl-C, SIGTERM) the chunks
-        in hand are finished and recorded, and the loop ends quietly with ``status == "paused"``. So it does where the
-        caller leaves it early. A second Ctrl-C ends it at once.
+        When nothing is left the job is ``completed``. When the job is paused (:meth:`pause`) the chunks in hand are
+        finished and recorded, and the loop raises :class:`JobPaused`. One Ctrl-C, SIGTERM or SIGHUP does the same to
+        all loops of the process; then a loop of the main thread lets the signal take its usual course. A second signal
+        ends the loop at once. Where the program has a handler of its own, that handler stays. Where the caller leaves
+        the loop early, the chunks in hand are recorded, and the job is ``paused``.
 
         Args:
             fn: does the work.
-            executor: anything with ``submit(fn, *args)`` that returns a future: threads, processes,
-                ``dask.distributed.Client.get_executor()``. The work is done there, and recorded here. None: threads.
+            executor: anything with ``submit(fn, *args)`` that returns a ``concurrent.futures.Future``: threads,
+                processes, ``dask.distributed.Client.get_executor()``; or a function that makes one, which is called
+                again where that one broke. The work is done there, and recorded here. None: threads.
             workers: how many chunks are worked on at the same time; by default 1, or as many as the executor does.
             ordered: yield in index order (what is tried again, or taken over from another runner, may come late).
             on_error: ``"stop"`` ends the loop at the first chunk that fails for good, and raises its error;
-                ``"record"`` goes on with the others.
+                ``"record"`` goes on with the others. A result that cannot be stored ends the loop either way.
             max_attempts: how often a chunk is tried, over all runs; a try that ended with its process counts.
             retry_on: exception types, or a function of the exception, that are worth another try. By default all but
-                mistakes of a program (TypeError, KeyError …), HTTP errors that will not change, and invalid results.
+                mistakes of a program (TypeError, KeyError …), and HTTP errors that will not change.
             stop_on: those that every chunk would meet: the job is paused, no chunk is to blame, and the error raised.
                 By default HTTP 401, 402 and 403, and the code ``insufficient_quota``.
             wait: seconds between tries, or a function of the tries so far; by default exponential, with jitter. Where
@@ -285,7 +290,7 @@ class Job:
             cost: where the cost stands in a result: a field, a dotted path (``"usage.cost"``), or a function that gets
                 the result as the store has it and returns its cost. A finite number from 0, or a text that is one.
             progress: show a live bar.
-            on_pause: ``"return"`` quietly, or ``"raise"`` :class:`JobPaused`.
+            on_pause: what a pause from elsewhere does: ``"raise"`` :class:`JobPaused`, or ``"return"`` quietly.
             stop_when: asked before each chunk, and a few times a second; once it says True, this loop ends as when the
                 job is paused, and other runners go on. For programs that have signal handlers of their own.
 
@@ -293,12 +298,17 @@ class Job:
             ChunkFailed: the chunks that are left have used up their attempts (with ``on_error="stop"``).
             BudgetReached: the next chunk might cost more than is left.
             CostUnknown: there is a ``max_cost``, and the cost of a result (also of an earlier run) cannot be read.
-            JobPaused: if asked for.
+            JobPaused: the job was paused with chunks left (unless ``on_pause="return"``).
+            InvalidResultError: a result cannot be stored; the error has it.
+            WorkerDied: the executor broke, and cannot be made anew.
+            KeyboardInterrupt: Ctrl-C, after the chunks in hand.
+            SystemExit: SIGTERM or SIGHUP, the same; the code is 128 + number.
             JobBusy: another runner has the job for itself.
         """
-        from checkpoint_store.loop_options import Options  # noqa: PLC0415 - only for those who use it
+        from checkpoint_store.loop_options import Options, checked_work  # noqa: PLC0415 - only for those who use it
         from checkpoint_store.runner import Loop  # noqa: PLC0415 - the same
 
+        checked_work(fn)
         return Living(self.work, self.job_id, Loop(self, fn, Options(**options))).run()
 
     def amap(
@@ -518,9 +528,10 @@ class Job:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            # What is no Exception asks to stop: Ctrl-C, a cancelled task, a generator that is closed, sys.exit().
-            if error is None or (not isinstance(error, Exception) and not getattr(error, "code", None)):
+            if error is None or asks_to_end(error) or type(error) is JobPaused:
                 self.leave(JobStatus.PAUSED, with_this_thread=True)
+            elif isinstance(error, JobPaused):
+                self.leave(JobStatus.PAUSED, error, with_this_thread=True)
             else:
                 self.leave(JobStatus.FAILED, error, with_this_thread=True)
         except CheckpointStoreError as late:

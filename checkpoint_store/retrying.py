@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import sys
 import time
 from collections.abc import Callable, Iterable
 from email.utils import parsedate_to_datetime
@@ -11,9 +13,9 @@ from typing import Any, Final
 from checkpoint_store.errors import (
     CheckpointStoreError,
     InvalidArgumentError,
-    MissingExtra,
     WorkerDied,
     WorkFailed,
+    shown,
 )
 
 Errors = type[BaseException] | Iterable[type[BaseException]] | Callable[[BaseException], bool]
@@ -45,6 +47,8 @@ _LONGEST_SECONDS: Final = 3600.0
 """A service that asks for a longer pause is asked again after this."""
 _FIRST_SECONDS: Final = 0.5
 _MOST_SECONDS: Final = 60.0
+_MOST_DOUBLINGS: Final = 10
+"""After so many the pause has long been the longest one; a float would overflow in the end."""
 
 
 def matcher(
@@ -144,30 +148,45 @@ def _seconds(value: Any) -> float:
 
 
 def pause_before_retry(wait: Wait | None, tries: int, error: BaseException) -> float:
-    """Return the seconds to wait after so many tries, the last of which ended with ``error``."""
+    """Return the seconds to wait after so many tries, the last of which ended with ``error``.
+
+    Raises:
+        InvalidArgumentError: ``wait`` is a function that returned no number of seconds.
+    """
     asked = retry_after(error)
-    if asked is not None:
-        return asked
-    if isinstance(wait, int | float):
+    if asked is not None:  # not all at the same moment: the service is busy already
+        return asked + _jitter(_FIRST_SECONDS)
+    if wait is None:
+        growing = min(_FIRST_SECONDS * 2.0 ** min(tries - 1, _MOST_DOUBLINGS), _MOST_SECONDS)
+        return growing + _jitter(growing)
+    if not callable(wait):
         return float(wait)
-    try:
-        import tenacity  # noqa: PLC0415 - an extra
-    except ModuleNotFoundError as missing:
-        if wait is not None:
-            return float(wait(tries))
-        raise MissingExtra("tenacity", "retry", "trying a failed chunk again") from missing
-    # Not wait_exponential_jitter(): the name of its first argument is another one since tenacity 9.2.
-    growing = tenacity.wait_exponential(multiplier=_FIRST_SECONDS, max=_MOST_SECONDS)
-    chosen: Any = wait or growing + tenacity.wait_random(0, _FIRST_SECONDS)
-    if not isinstance(chosen, tenacity.wait.wait_base):
-        return float(chosen(tries))
+    seconds = _asked_of(wait, tries, error)
+    if not _is_seconds(seconds):
+        raise InvalidArgumentError("wait", wait, f"returned {shown(seconds)}, which is no number of seconds from 0")
+    return float(seconds)
+
+
+def _jitter(most: float) -> float:
+    return random.uniform(0, most)  # noqa: S311 - so that those who fail together do not come back together
+
+
+def _asked_of(wait: Callable[[Any], float], tries: int, error: BaseException) -> Any:
+    """Return what a function, or a wait object of tenacity's, says."""
+    tenacity = sys.modules.get("tenacity")  # whoever has such an object has imported it
+    if tenacity is None or not isinstance(wait, tenacity.wait.wait_base):
+        return wait(tries)
     state = tenacity.RetryCallState(retry_object=tenacity.Retrying(), fn=None, args=(), kwargs={})
     state.attempt_number = tries
     state.set_exception((type(error), error, error.__traceback__))
-    return float(chosen(state))
+    return wait(state)
+
+
+def _is_seconds(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < float("inf")
 
 
 def checked_wait(wait: object) -> None:
     """Refuse what is neither seconds nor a function."""
-    if not (wait is None or callable(wait) or (isinstance(wait, int | float) and wait >= 0)):
+    if not (wait is None or callable(wait) or _is_seconds(wait)):
         raise InvalidArgumentError("wait", wait, "is neither seconds nor a function of the number of tries")

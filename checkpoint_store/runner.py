@@ -6,13 +6,12 @@ started, and whatever ends the loop, the results that are under way are waited f
 
 from __future__ import annotations
 
-import heapq
-import itertools
 import time
 from collections import deque
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
-from contextlib import suppress
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Future, wait
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from logging import getLogger
 from pickle import PicklingError
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -22,17 +21,21 @@ from checkpoint_store.errors import (
     CheckpointStoreError,
     ChunkAlreadyCompleted,
     ChunkFailed,
+    InvalidArgumentError,
     InvalidResultError,
     JobPaused,
     StoreBusy,
     WorkerDied,
 )
+from checkpoint_store.readable import readable
 from checkpoint_store.retrying import is_hopeless, is_transient, matcher, pause_before_retry
 from checkpoint_store.scope import Scope
 from checkpoint_store.spending import Spending
 from checkpoint_store.state import JobStatus
 from checkpoint_store.stopping import Interrupts
+from checkpoint_store.waiting import Again, InOrder
 from checkpoint_store.work import describe
+from checkpoint_store.workplace import Workplace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -42,15 +45,19 @@ if TYPE_CHECKING:
     from checkpoint_store.job import Job
     from checkpoint_store.loop_options import Options
 
+    _Done = tuple[Completion, Any]
+    _Refused = tuple["_Flight", InvalidResultError]
+    _Failed = tuple["_Flight", BaseException]
+
 T = TypeVar("T")
+
+_log = getLogger("checkpoint_store")
 
 _TICK_SECONDS: Final = 0.2
 """The longest time without a look at whether to pause."""
 _PATIENCE: Final = 6
 """For so many times ``lock_timeout_seconds`` a loop waits: a result in hand is worth more than a single call is."""
 _MOST_OUT_OF_ORDER: Final = 256
-_MOST_BREAKS: Final = 10
-"""After so many broken pools without any result, no chunk is to blame."""
 _BREAK_SECONDS: Final = 5.0
 """For so long the rest of a pool that broke is waited for."""
 
@@ -76,17 +83,13 @@ class _Flight:
 class Loop:
     """One ``map``: made, gone through once, and done."""
 
-    def __init__(self, job: Job, fn: Callable[[Any], Any], options: Options) -> None:
+    def __init__(
+        self, job: Job, fn: Callable[[Any], Any], options: Options, interrupts: Interrupts | None = None
+    ) -> None:
         self._job = job
         self._fn = fn
         self._options = options
-        self._own = options.executor is None
-        self._executor = options.executor or self._make_executor()
-        self._limit = options.workers or (1 if self._own else executors.size_of(self._executor))
-        if options.timeout_seconds is not None and executors.has_places(self._executor):
-            # What waits for a place in the executor is not being worked on: no time is to pass for it.
-            self._limit = min(self._limit, executors.size_of(self._executor))
-        self._local = executors.is_local(self._executor)
+        self._place = Workplace(options.executor, options.workers, has_time_limit=options.timeout_seconds is not None)
         self._retry_on = matcher("retry_on", options.retry_on, is_transient)
         self._stop_on = matcher("stop_on", options.stop_on, is_hopeless)
         self._claims = job.work.claims
@@ -95,27 +98,18 @@ class Loop:
         """Work that took longer than it may: should a result come all the same, it is paid for."""
         self._came_late: set[int] = set()
         """Chunks that such a result completed: the next try at one may be under way, and is not yielded again."""
-        self._again: list[tuple[float, int, Held]] = []
-        """Chunks to try again, the one that is due first on top."""
+        self._again = Again()
         self._ready: deque[Held] = deque()
         """Chunks that are claimed, and not begun."""
-        self._order = itertools.count()
         self._suspects: set[int] = set()
         """Chunks that were in a pool of processes when one of them died: tried again one at a time."""
-        self._breaks = 0
-        """How many pools broke since the last result."""
-        self._out_of_order: list[tuple[int, MapItem]] = []
+        self._out_of_order = InOrder()
         self._error: BaseException | None = None
         self._paused = False
-        self._interrupts = Interrupts()
+        self._heeds_signals = interrupts is None
+        self._interrupts = interrupts or Interrupts()
         self._spent = Spending(job, options.cost) if options.max_cost is not None or options.progress else None
         self._bar: Bar = NoBar()
-
-    def _make_executor(self) -> Executor:
-        workers = self._options.workers or 1
-        if workers == 1 and self._options.timeout_seconds is None:
-            return executors.Inline()
-        return executors.Threads(workers)
 
     def stop(self) -> None:
         """Start nothing more, as after a pause; from any thread."""
@@ -130,17 +124,24 @@ class Loop:
 
     def run(self) -> Iterator[MapItem]:
         """Yield what is completed, and end the job as it comes; see :meth:`Job.map`."""
+        self._place.open(self._fn)
         if self._options.progress:
             self._bar = LiveBar(self._job)
         self._claims.start()  # first: whoever leaves the job sees this runner, or has left it before
         self._job.take_up()
         self._scope = Scope(self._claims, self._job.total_chunks, max_attempts=self._options.max_attempts)
+        with ExitStack() as stack:
+            if self._heeds_signals:
+                stack.enter_context(self._interrupts)
+            yield from self._work_off()
+            self._conclude()
+
+    def _work_off(self) -> Iterator[MapItem]:
         ended = False
         try:
-            with self._interrupts:
-                while self._goes_on():
-                    yield from self._in_order(self._land())
-                yield from self._in_order([], everything=True)
+            while self._goes_on():
+                yield from self._in_order(self._land())
+            yield from self._in_order([], everything=True)
             ended = True
         except BaseException as error:
             if not isinstance(error, GeneratorExit | Exception):
@@ -148,7 +149,6 @@ class Loop:
             raise
         finally:
             self._wind_up(ended=ended)
-        self._conclude()
 
     def _patiently(self, call: Callable[[], T]) -> T:
         """Make a call that another process may keep waiting: one that is stopped in the middle of a commit, say."""
@@ -170,7 +170,7 @@ class Loop:
         if self._is_stopping():
             return False
         if self._again:
-            time.sleep(min(_TICK_SECONDS, max(0.0, self._again[0][0] - time.monotonic())))
+            time.sleep(min(_TICK_SECONDS, max(0.0, self._again.due_at - time.monotonic())))
             return True
         if self._scope.waits_for_others():
             time.sleep(_TICK_SECONDS)
@@ -184,13 +184,31 @@ class Loop:
         return self._paused or self._error is not None
 
     def _start(self) -> None:
-        while len(self._flying) < self._room():
-            if not self._can_afford():
-                return
+        while len(self._flying) < self._room() and not self._is_stopping() and self._can_afford():
             held = self._next()
             if held is None:
                 return
+            if self._place.is_broken:
+                self._renew()
+            if self._place.is_broken or self._is_stopping():
+                self._put_back(held)
+                return
             self._launch(held)
+
+    def _renew(self) -> None:
+        """Have a broken executor made anew, once all that was in it has ended; where that cannot be, the loop ends."""
+        if self._flying:
+            return
+        try:
+            self._place.renew()
+        except Exception as error:  # noqa: BLE001 - also whatever a caller's function raises
+            self._error, self._paused = self._error or error, True
+
+    def _put_back(self, held: Held) -> None:
+        """A chunk that was not begun has its turn when the executor works again."""
+        held.begun = False
+        soon = time.monotonic() + _TICK_SECONDS if self._flying else 0.0
+        self._again.put(held, max(self._place.ready_at, soon))
 
     def _room(self) -> int:
         if self._suspects:
@@ -200,35 +218,32 @@ class Loop:
         return self._free_places()
 
     def _next(self) -> Held | None:
-        if self._again and self._again[0][0] <= time.monotonic():
-            return heapq.heappop(self._again)[2]
-        if self._suspects:
-            return None
+        held = self._again.take_due()
+        if held is not None or self._suspects:
+            return held
         if not self._ready and len(self._out_of_order) < _MOST_OUT_OF_ORDER:
             self._ready.extend(self._patiently(lambda: self._scope.take(self._scope.batch())))
         return self._ready.popleft() if self._ready else None
 
     def _launch(self, held: Held) -> None:
         job, options = self._job, self._options
-        call = executors.call_here if self._local else executors.call_elsewhere
         self._scope.gives(held)
-        moment = held.since
-        flight = _Flight(held, moment + (options.timeout_seconds or float("inf")))
+        flight = _Flight(held, held.since + (options.timeout_seconds or float("inf")))
+        chunk: Any = None
         try:
             chunk = job.work.hand_out(held.index) if job.work.has_chunks else held.index
             attempt = job.work.attempt_of(held)
-            held.begun = isinstance(self._executor, executors.Inline)
-            if self._local:
-                future = self._executor.submit(call, self._fn, attempt, chunk)
-            else:
-                with executors.launching():
-                    future = self._executor.submit(call, self._fn, attempt, chunk)
+            held.begun = self._place.begins_at_once
+            future = self._place.submit(self._fn, attempt, chunk)
         except BrokenExecutor:
-            heapq.heappush(self._again, (moment, next(self._order), held))
-            self._renew()
-        except (PicklingError, TypeError, AttributeError) as error:  # the chunk cannot be sent to where the work is
-            self._fail(flight, error)
-        except BaseException:
+            self._place.broke()
+            self._put_back(held)
+        except BaseException as error:
+            if isinstance(error, PicklingError | TypeError | AttributeError) and not executors.can_be_pickled(chunk):
+                self._fail(flight, error)  # the chunk cannot be sent to where the work is
+                return
+            # What was accepted by something that is no executor may be under way, and nothing can come of it.
+            held.begun = held.begun or isinstance(error, InvalidArgumentError)
             self._claims.let_go([held])
             raise
         else:
@@ -251,31 +266,25 @@ class Loop:
         under_way = [*self._flying, *self._late]
         if not self._flying or any(future.done() for future in under_way):
             return
-        if isinstance(self._executor, executors.OwnExecutor):
-            self._executor.look_after(under_way)
+        self._place.look_after(under_way)
         moment = time.monotonic()
         until = min([moment + _TICK_SECONDS, *(flight.lands_by for flight in self._flying.values())])
         if self._again and len(self._flying) < self._room():
-            until = min(until, self._again[0][0])
+            until = min(until, self._again.due_at)
         wait(under_way, timeout=max(0.0, until - moment), return_when=FIRST_COMPLETED)
 
     def _settle(self, landed: list[tuple[Future[Any], _Flight]]) -> list[MapItem]:
         """Record what has ended: the results first, because they are paid for, then failures."""
-        if any(isinstance(_error_of(future), BrokenExecutor) for future, _ in landed):
+        if any(self._is_break(_error_of(future)) for future, _ in landed):
             wait(self._flying, timeout=_BREAK_SECONDS)  # what else was in that pool ends too
             landed += self._landed()
-        done: list[tuple[Completion, Any]] = []
-        failed: list[tuple[_Flight, BaseException]] = []
-        for future, flight in landed:
-            self._suspects.discard(flight.held.index)
-            try:
-                done.append(self._completion(flight.held.index, future.result()))
-            except BaseException as error:  # noqa: BLE001 - whatever the work of a caller's raises
-                failed.append((flight, error))
+        done, unstorable, failed = self._outcomes(landed)
         items = self._record(done)
+        for flight, refused in unstorable:
+            self._refuse(flight, refused)
         broken = []
         for flight, problem in failed:
-            if isinstance(problem, BrokenExecutor):
+            if self._is_break(problem):
                 broken.append(flight)
             elif not isinstance(problem, Exception) or (self._paused and isinstance(problem, CancelledError)):
                 self._claims.let_go([flight.held])
@@ -288,11 +297,33 @@ class Loop:
             self._after_a_break(broken)
         return items
 
+    def _outcomes(self, landed: list[tuple[Future[Any], _Flight]]) -> tuple[list[_Done], list[_Refused], list[_Failed]]:
+        """Return what can be recorded, the results that cannot be stored, and the failures."""
+        done, unstorable, failed = [], [], []
+        for future, flight in landed:
+            self._suspects.discard(flight.held.index)
+            try:
+                result = future.result()
+            except BaseException as error:  # noqa: BLE001 - whatever the work of a caller's raises
+                failed.append((flight, error))
+                continue
+            try:
+                done.append(self._completion(flight.held.index, result))
+            except InvalidResultError as error:
+                unstorable.append((flight, error))
+        return done, unstorable, failed
+
+    def _is_break(self, problem: BaseException | None) -> bool:
+        """Whether the executor broke; in threads of our own, only the work itself can have met a broken one."""
+        return isinstance(problem, BrokenExecutor) and not self._place.keeps_no_place
+
     def _landed(self) -> list[tuple[Future[Any], _Flight]]:
         return [(future, self._flying.pop(future)) for future in list(self._flying) if future.done()]
 
     def _completion(self, index: int, result: Any) -> tuple[Completion, Any]:
         """Return what is to be written of a result, and what is yielded of it."""
+        if isinstance(result, executors.Unstorable):
+            raise result.error.at(self._job.job_id)
         text = result.text if isinstance(result, executors.Packed) else None
         done = self._job.work.completion(index, result, text=text)
         assert done.text is not None
@@ -301,7 +332,7 @@ class Loop:
     def _record(self, done: list[tuple[Completion, Any]]) -> list[MapItem]:
         if not done:
             return []
-        self._breaks = 0
+        self._place.works()
         try:
             done = self._submit(done)
         except BaseException:  # an interrupt, too: what is recorded twice stands once
@@ -318,6 +349,9 @@ class Loop:
             self._patiently(lambda: self._job.work.submit([completion for completion, _ in done]))
         except ChunkAlreadyCompleted:  # another runner's result stands; the others are recorded one by one
             if len(done) == 1:
+                _log.warning(
+                    "chunk %d of job %s was completed by another runner", done[0][0].chunk_index, self._job.job_id
+                )
                 return []
             return [one for each in done for one in self._submit([each])]
         return done
@@ -328,17 +362,36 @@ class Loop:
             index = self._late.pop(future)
             if future.cancelled() or future.exception() is not None:
                 continue
-            with suppress(InvalidResultError):
+            try:
                 came.setdefault(index, self._completion(index, future.result()))
+            except InvalidResultError as error:
+                self._refuse_late(index, error)
         items = self._record(list(came.values()))
-        if came:  # what waits for its next try needs none
-            self._again = [entry for entry in self._again if entry[2].index not in came]
-            heapq.heapify(self._again)
+        if came:
+            self._again.remove(came.keys())
             self._suspects -= came.keys()
             self._came_late |= came.keys()
         return items
 
     # -- failures
+
+    def _refuse(self, flight: _Flight, error: InvalidResultError) -> None:
+        """End the loop by a result that cannot be stored; a readable copy of the result is kept with the attempt.
+
+        The program is wrong, and not the chunk: the next call would be paid for in vain, too.
+        """
+        self._error = self._error or error
+        seconds = round(time.monotonic() - flight.held.since, 6)
+        with suppress(ChunkAlreadyCompleted):
+            self._record_failure(flight.held, _with_copy(error), counted=False, seconds=seconds)
+
+    def _refuse_late(self, index: int, error: InvalidResultError) -> None:
+        """The same for one that came after its time; its chunk's next try, if that has begun, says how it ended."""
+        self._error = self._error or error
+        if all(flight.held.index != index for flight in self._flying.values()):
+            self._again.remove([index])
+            with suppress(ChunkAlreadyCompleted):
+                self._patiently(lambda: self._claims.fail(index, _with_copy(error), counted=False))
 
     def _fail(self, flight: _Flight, error: BaseException) -> None:
         held, options = flight.held, self._options
@@ -369,63 +422,50 @@ class Loop:
     def _try_again(self, held: Held, error: BaseException) -> None:
         try:
             due = time.monotonic() + pause_before_retry(self._options.wait, held.tries - 1, error)
-        except Exception as missing:  # noqa: BLE001 - also whatever a caller's function raises
+        except Exception as mistake:  # noqa: BLE001 - whatever a caller's function raises
             self._claims.let_go([held])
-            self._error = self._error or missing
+            mistake.__cause__ = error
+            self._error = self._error or mistake
             return
-        heapq.heappush(self._again, (due, next(self._order), held))
+        self._again.put(held, due)
 
     def _time_out(self) -> None:
         moment = time.monotonic()
         for future, flight in [one for one in self._flying.items() if one[1].lands_by <= moment and not one[0].done()]:
             del self._flying[future]
-            if executors.never_began(self._executor, future):  # others, which hang, have its place
-                heapq.heappush(self._again, (moment, next(self._order), flight.held))
+            if self._place.give_up(future):  # others, which hang, have its place
+                self._again.put(flight.held)
                 continue
             self._late[future] = flight.held.index
-            if isinstance(self._executor, executors.OwnExecutor):
-                self._executor.give_up(future)
             self._fail(flight, TimeoutError(f"it took longer than {self._options.timeout_seconds:g} s"))
         if self._free_places() < 1 and self._error is None:
-            self._error = TimeoutError(f"all {self._limit} places of the executor are taken by work that hangs")
+            self._error = TimeoutError(f"all {self._place.limit} places of the executor are taken by work that hangs")
 
     def _free_places(self) -> int:
         """Return how many places there are without those of work that hangs."""
-        return self._limit - (0 if isinstance(self._executor, executors.OwnExecutor) else len(self._late))
+        return self._place.limit - (0 if self._place.keeps_no_place else len(self._late))
 
     def _after_a_break(self, broken: list[_Flight]) -> None:
         """A worker process died, and took its pool along: who of those in it is to blame is found one at a time."""
-        self._breaks += 1
-        if self._breaks >= _MOST_BREAKS:
-            self._claims.let_go([flight.held for flight in broken])
-            reason = f"{_MOST_BREAKS} pools of processes broke, one after the other, without any result"
-            self._error, self._paused = self._error or WorkerDied(reason), True
-            return
-        alone = len(broken) == 1
+        alone = len(broken) == 1 and not self._flying and not self._place.is_broken
+        self._place.broke()
         for flight in broken:
             if alone:
                 self._fail(flight, WorkerDied("the process that worked on this chunk ended before it gave a result"))
-                continue
-            message = "WorkerDied: a process of the pool ended while this chunk was in it"
-            following = None
-            with suppress(ChunkAlreadyCompleted):
-                following = self._record_failure(flight.held, message, counted=False, again=True)
-            if following is not None:
-                following.tries = flight.held.tries
-                self._suspects.add(following.index)
-                heapq.heappush(self._again, (time.monotonic(), next(self._order), following))
-        if alone:
-            self._suspects |= {held.index for _, _, held in self._again if held.index == broken[0].held.index}
-        self._renew()
+                self._suspects |= {held.index for held in self._again if held.index == flight.held.index}
+            else:
+                self._suspect(flight)
 
-    def _renew(self) -> None:
-        renewed = executors.renewed(self._executor)
-        if renewed is None:
-            self._error = self._error or WorkerDied("the executor is broken, and cannot be made anew from here")
-            return
-        if self._own:
-            self._executor.shutdown(wait=False)
-        self._executor, self._own = renewed, True
+    def _suspect(self, flight: _Flight) -> None:
+        """Try a chunk again, alone, which was in a pool with others when a process of the pool ended."""
+        message = "WorkerDied: a process of the pool ended while this chunk was in it"
+        following = None
+        with suppress(ChunkAlreadyCompleted):
+            following = self._record_failure(flight.held, message, counted=False, again=True)
+        if following is not None:
+            following.tries = flight.held.tries
+            self._suspects.add(following.index)
+            self._again.put(following)
 
     # -- in which order
 
@@ -433,14 +473,12 @@ class Loop:
         if not self._options.ordered:
             yield from items
             return
-        for item in items:
-            heapq.heappush(self._out_of_order, (item.index, item))
-        while self._out_of_order and (everything or self._out_of_order[0][0] < self._lowest_under_way()):
-            yield heapq.heappop(self._out_of_order)[1]
+        self._out_of_order.put(items)
+        yield from self._out_of_order.take_below(float("inf") if everything else self._lowest_under_way())
 
     def _lowest_under_way(self) -> float:
         under_way = [flight.held.index for flight in self._flying.values()]
-        under_way += [held.index for _, _, held in self._again]
+        under_way += [held.index for held in self._again]
         under_way += [held.index for held in self._ready]
         return min(under_way, default=float("inf"))
 
@@ -472,30 +510,50 @@ class Loop:
     def _wind_up(self, *, ended: bool) -> None:
         """Record what is under way still, and let go of the rest."""
         self._paused = self._paused or not ended
+        if self._interrupts.at_once:
+            self._drop_all()
         try:
             while self._flying or any(future.done() for future in self._late):
-                try:
-                    self._land()
-                except Exception as error:  # noqa: BLE001 - a full disk, a caller's function; the others are waited for
-                    self._error = self._error or error
+                self._land_somehow()
             with suppress(CheckpointStoreError):
                 self._job.work.record_what_was_kept()
+        except BaseException:
+            self._drop_all()
+            raise
         finally:
-            waiting = [*self._ready, *(held for _, _, held in self._again)]
+            waiting = [*self._ready, *self._again.clear()]
             for held in waiting:
                 held.begun = False
-            self._again.clear()
             self._ready.clear()
             self._scope.close(waiting)
-            if self._own:
-                self._executor.shutdown(wait=False)
+            self._place.close()
             with suppress(CheckpointStoreError):
                 self._bar.close()
             if not ended:
+                if self._error is not None:
+                    _log.warning("job %s: beside what ended its loop: %s", self._job.job_id, describe(self._error))
                 with suppress(CheckpointStoreError):
                     self._job.leave(JobStatus.PAUSED)
 
+    def _land_somehow(self) -> None:
+        """Record what lands next; what cannot be recorded does not keep the others from it."""
+        under_way = len(self._flying) + len(self._late)
+        try:
+            self._land()
+        except Exception as error:  # noqa: BLE001 - a full disk, a caller's function; the others are waited for
+            self._error = self._error or error
+            if len(self._flying) + len(self._late) == under_way:
+                time.sleep(_TICK_SECONDS)
+
     def _conclude(self) -> None:
+        try:
+            self._end_job()
+        except Exception as error:
+            self._interrupts.take_course(None if type(error) is JobPaused else error)
+            raise
+        self._interrupts.take_course()
+
+    def _end_job(self) -> None:
         job, error = self._job, self._error
         if error is not None:
             job.leave(JobStatus.PAUSED if self._paused else JobStatus.FAILED, error)
@@ -517,3 +575,9 @@ class Loop:
 
 def _error_of(future: Future[Any]) -> BaseException | None:
     return None if future.cancelled() else future.exception()
+
+
+def _with_copy(error: InvalidResultError) -> str:
+    """Return what is kept of a result that cannot be stored: why, and the result as text. It is a result: as it is."""
+    copy = error.result if error.is_copy else readable(error.result)
+    return f"{describe(error)}\nThe result was: {copy}"

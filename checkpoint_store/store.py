@@ -325,6 +325,10 @@ class CheckpointStore:
             JobPaused: the job was paused before the end.
             ChunkFailed: chunks failed (with ``on_error="stop"``, unless an error of the work itself is raised).
         """
+        from checkpoint_store.loop_options import Options, checked_work  # noqa: PLC0415 - only for those who use it
+
+        checked_work(fn)
+        Options(**options)  # what is wrong with them is said before there is a job
         job = self.open_job(
             file_name,
             chunks=chunks,

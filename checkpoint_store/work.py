@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from inspect import isawaitable
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
@@ -182,10 +183,7 @@ class Work:
         job_id, writer = self._job_id, self._room.writer
         self.check_index(index)
         if text is None:
-            try:
-                text = codec.encode(result, chunk_index=index)
-            except InvalidResultError as error:
-                raise InvalidResultError(error.reason, path=error.path, job_id=job_id, chunk_index=index) from error
+            text = encoded(result, job_id=job_id, chunk_index=index)
         alone = writer is None or writer.last_batch == 1
         digest = (codec.digest if alone else codec.digest_in_a_crowd)(job_id, index, text)
         fingerprint = None if self._chunks is None else self.fingerprint(index)
@@ -207,6 +205,23 @@ class Work:
     def record_what_was_kept(self) -> None:
         """Record what could not be recorded before."""
         self._room.record_what_was_kept()
+
+
+def encoded(result: object, *, chunk_index: int, job_id: str | None = None) -> str:
+    """Return the JSON text of a chunk's result.
+
+    Raises:
+        InvalidResultError: it cannot be kept as it is; the error has the value, which may be paid for.
+    """
+    try:
+        return codec.encode(result, chunk_index=chunk_index)
+    except Exception as error:  # also whatever a value of the caller's does while it is read
+        reason, path = f"cannot be read: {type(error).__name__}: {text_of(error)}", "result"
+        if isawaitable(result):
+            reason = "is a coroutine (or another awaitable), which map() does not await: use amap()"
+        elif isinstance(error, InvalidResultError):
+            reason, path = error.reason, error.path
+        raise InvalidResultError(reason, path=path, job_id=job_id, chunk_index=chunk_index, result=result) from error
 
 
 def text_of(error: BaseException) -> str:

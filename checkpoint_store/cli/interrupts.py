@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Self
 
 if TYPE_CHECKING:
@@ -16,8 +17,12 @@ _ONE_PRESS_SECONDS: Final = 0.1
 _NOTICE: Final = b"\ncheckpoint-store: finishing what is in hand, then pausing; once more stops at once\n"
 
 
+_OF_A_TERMINAL_THAT_CLOSES: Final = tuple(filter(None, [getattr(signal, "SIGHUP", None)]))
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, *_OF_A_TERMINAL_THAT_CLOSES)
+
+
 class Interrupts:
-    """While entered, SIGINT and SIGTERM set ``requested``; a second one sets ``at_once`` and calls ``kill``.
+    """While entered, SIGINT, SIGTERM and SIGHUP set ``requested``; a second one sets ``at_once`` and calls ``kill``.
 
     Args:
         kill: ends the work in hand; it is called from a signal handler.
@@ -33,7 +38,9 @@ class Interrupts:
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in _SIGNALS:
+            if number in _OF_A_TERMINAL_THAT_CLOSES and signal.getsignal(number) is not signal.SIG_DFL:
+                continue  # nohup
             self._before[number] = signal.signal(number, self._on_signal)
         return self
 
@@ -45,7 +52,8 @@ class Interrupts:
         if not self.requested:
             self.requested, self._first = True, time.monotonic()
             if not self._quiet:
-                os.write(2, _NOTICE)  # print may be interrupted by this very handler, and then raises
+                with suppress(OSError):  # the terminal may be gone
+                    os.write(2, _NOTICE)  # print may be interrupted by this very handler, and then raises
         elif time.monotonic() - self._first >= _ONE_PRESS_SECONDS:
             self.at_once = True
             self._kill()

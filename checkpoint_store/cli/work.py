@@ -150,7 +150,7 @@ def _work_off(job: Job, report: Report, standing: Standing, means: Means) -> Non
     )
     try:
         with view:
-            for _ in job.map(work, stop_when=lambda: stop.requested, **means.pace.options):
+            for _ in job.map(work, stop_when=lambda: stop.requested, on_pause="return", **means.pace.options):
                 report.done_now += 1
                 view.advance()
     except CommandKilledError:

@@ -24,11 +24,12 @@ if TYPE_CHECKING:
 LEAVES = {
     "amounts": {"errors"},
     "attempt": set(),
-    "errors": set(),
+    "errors": {"readable"},
     "forks": set(),
     "frozen": set(),
     "codec": {"errors"},
     "plan": {"errors"},
+    "readable": set(),
     "redact": {"errors"},
     "typed": {"errors"},
     "files": {"errors"},
@@ -54,13 +55,16 @@ MAY_IMPORT = {
     "bar": LEAF,
     "scope": set(),
     "spending": LEAF,
-    "loop_options": LEAF | {"claims", "retrying"},
-    "runner": LEAF | {"bar", "executors", "retrying", "scope", "spending", "work"},
+    "loop_options": LEAF | {"bar", "claims", "executors", "retrying"},
+    "waiting": set(),
+    "workplace": LEAF | {"executors"},
+    "runner": LEAF | {"bar", "executors", "retrying", "scope", "spending", "waiting", "work", "workplace"},
     "aio": LEAF | {"executors", "loop_options", "loops", "runner", "scope"},
     # The loop is handed a job, and knows of none: so the job can offer it.
     "job": LEAF
     | {"_db", "arguments", "export", "statefiles", "loops", "pending", "work", "loop_options", "runner", "aio"},
-    "store": LEAF | {"_db", "export", "statefiles", "arguments", "claims", "closing", "job", "loops", "work"},
+    "store": LEAF
+    | {"_db", "export", "statefiles", "arguments", "claims", "closing", "job", "loop_options", "loops", "work"},
     "upgrade": LEAF | {"_db"},
     "care": LEAF | {"_db", "statefiles", "store"},
     "manager": LEAF | {"_db", "export", "statefiles", "job", "store"},
@@ -68,7 +72,7 @@ MAY_IMPORT = {
     "__main__": {"cli"},
 }
 THIRD_PARTY_OF_THE_CORE = {"alembic", "filelock", "sqlalchemy"}
-OF_AN_EXTRA = {"retrying": {"tenacity"}, "bar": {"tqdm"}}
+OF_AN_EXTRA = {"bar": {"tqdm"}}
 HEAVY = ["alembic", "click", "filelock", "pydantic", "rich", "sqlalchemy", "sqlite3"]
 
 every_source = pytest.mark.parametrize("path", sources(PACKAGE), ids=lambda path: str(path.relative_to(ROOT / PACKAGE)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -34,8 +35,10 @@ def fails_on_b(text: str) -> str:
     return text
 
 
-def unsendable_on_b(text: str) -> object:
-    return (lambda: text) if text == "b" else text
+def unstorable(text: str) -> object:
+    with Path("calls").open("a") as log:
+        log.write(text)
+    return {"answer": f"paid for {text}", "at": datetime(2026, 1, 2, tzinfo=UTC), "undo": lambda: text}
 
 
 def dies_on_b(text: str) -> str:

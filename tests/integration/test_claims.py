@@ -353,7 +353,7 @@ def test_exclusive_lasts_to_the_end_of_the_with_block(store: CheckpointStore, op
     """Whatever loops begin and end in it."""
     other = open_store().open_job("talk.srt", total_chunks=TOTAL)
     with store.open_job("talk.srt", total_chunks=TOTAL, exclusive=True) as job:
-        list(job.map(str, stop_when=lambda: job.progress().completed_chunks == 2))
+        list(job.map(str, stop_when=lambda: job.progress().completed_chunks == 2, on_pause="return"))
         next(job.pending()).complete("x")
         assert job.status == "paused"
         with pytest.raises(JobBusy):

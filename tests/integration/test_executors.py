@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from conftest import wait_until
 
-from checkpoint_store import CheckpointStore, InvalidResultError, WorkerDied, WorkFailed
+from checkpoint_store import CheckpointStore, WorkerDied, WorkFailed
 
 from . import executors_work as work
 
@@ -125,24 +125,6 @@ def test_a_services_answer_is_understood_wherever_it_came(
     begun = time.time()
     (at,) = store.map(work.limited, ["a"], file_name="limit", executor=executor, wait=0, retry_on=ConnectionError)
     assert at - begun > 0.65
-
-
-@pytest.mark.parametrize("kind", ["none", "threads", "fork", "dask"])
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_a_result_that_cannot_be_sent_says_what_happened(
-    store: CheckpointStore, make: Callable[..., Any], kind: str
-) -> None:
-    """It is the error of a result that cannot be kept, wherever it was made; the other chunks are recorded."""
-    executor = make(kind)
-    results = store.map(work.unsendable_on_b, CHUNKS, file_name="f", executor=executor, on_error="record")
-    assert results == ["a", None, *CHUNKS[2:]]
-    job = store.latest_job()
-    assert job is not None
-    (failed,) = job.failed_chunks()
-    assert str(failed.error).startswith("InvalidResultError: ")
-    job.retry_failed()
-    with pytest.raises(InvalidResultError):
-        list(store.open_job("f", chunks=CHUNKS).map(work.unsendable_on_b, executor=executor))
 
 
 def test_a_chunk_that_cannot_be_sent_is_that_chunks_failure(store: CheckpointStore, make: Callable[..., Any]) -> None:
@@ -264,20 +246,31 @@ def test_worker_processes_end_with_a_killed_parent(children: Children, method: s
     wait_until(lambda: processes_of(process.pid) == [], 30)
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP], ids=["SIGINT", "SIGHUP"])
 @pytest.mark.parametrize("method", METHODS)
-def test_a_terminals_ctrl_c_lets_worker_processes_finish(children: Children, method: str, tmp_path: Path) -> None:
+def test_a_terminals_signal_lets_worker_processes_finish(
+    children: Children, method: str, number: signal.Signals, tmp_path: Path
+) -> None:
     """It goes to every process of the terminal; the chunks in hand are finished and recorded all the same."""
     process = children.start(
         PARENT.replace("print(len(items), ", "print(job_status, ").replace(
             "items = list(job.map(work.slow, executor=pool))",
-            "items = list(job.map(work.slow, executor=pool)); job_status = job.status.value, len(items), job.in_doubt_chunks()",
+            """
+        items = []
+        try:
+            for item in job.map(work.slow, executor=pool):
+                items.append(item)
+        except (KeyboardInterrupt, SystemExit):
+            pass
+        job_status = job.status.value, len(items), job.in_doubt_chunks()
+""",
         ),
         method,
         Path(__file__).parent,
         "more",
     )
     wait_until(lambda: len(list(tmp_path.glob("begun-*"))) >= 3)
-    os.killpg(process.pid, signal.SIGINT)
+    os.killpg(process.pid, number)
     printed = children.finish(process)
     begun = len(list(tmp_path.glob("begun-*")))
     assert printed == f"('paused', {begun}, []) f\n"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from checkpoint_store import CheckpointStore, InvalidArgumentError
+from checkpoint_store import CheckpointStore, InvalidArgumentError, JobPaused
 
 
 class AtOnce(Executor):
@@ -22,11 +22,13 @@ class AtOnce(Executor):
         return future
 
 
-def test_stop_when_ends_this_loop_quietly(store: CheckpointStore) -> None:
+def test_stop_when_ends_this_loop_as_a_pause_does(store: CheckpointStore) -> None:
     """Once it says so nothing more is begun; the job is paused, and a loop without it goes on with the rest."""
     job = store.open_job("talk.txt", total_chunks=5)
     done: list[int] = []
-    done += [item.index for item in job.map(str, stop_when=lambda: job.progress().completed_chunks == 2)]
+    done += [
+        item.index for item in job.map(str, stop_when=lambda: job.progress().completed_chunks == 2, on_pause="return")
+    ]
     assert (done, job.status) == ([0, 1], "paused")
     assert [item.index for item in job.map(str)] == [2, 3, 4]
     assert job.status == "completed"
@@ -39,7 +41,8 @@ def test_stop_when_is_asked_while_a_retry_is_waited_for(store: CheckpointStore) 
         raise ConnectionError
 
     job = store.open_job("talk.txt", total_chunks=1)
-    assert list(job.map(work, wait=3600, stop_when=lambda: bool(job.errors() or job.running_chunks()))) == []
+    with pytest.raises(JobPaused):
+        list(job.map(work, wait=3600, stop_when=lambda: bool(job.errors() or job.running_chunks())))
     assert (job.status, job.trouble()) == ("paused", (0, 0))
 
 
