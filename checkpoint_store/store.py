@@ -130,7 +130,7 @@ class CheckpointStore:
         if isinstance(state_file, _Beside):
             return self.path.with_suffix(".json")
         path = Path(state_file).absolute()
-        if path.suffix in (".db", ".lock", ".bak"):
+        if path.suffix in (".db", ".lock", ".bak", ".open"):
             raise StoreTargetError(path, f"the suffix {path.suffix} is for the files beside a state file; use .json")
         if not path.parent.is_dir():
             raise StoreTargetError(path, f"the folder {path.parent} of the state file does not exist; create it first")

@@ -66,7 +66,7 @@ def _follow(path: Path) -> Path:
 
 
 def _check_kind(path: Path) -> None:
-    if path.suffix in (".json", ".lock", ".bak"):
+    if path.suffix in (".json", ".lock", ".bak", ".open"):
         raise StoreTargetError(path, f"the suffix {path.suffix} is for the files beside a store; use .db")
     try:
         mode = path.stat().st_mode
@@ -81,6 +81,11 @@ def _check_kind(path: Path) -> None:
 def lock_path(path: Path) -> Path:
     """Return the lock file that belongs to the store (or state file) at ``path``."""
     return path.with_suffix(".lock")
+
+
+def open_path(path: Path) -> Path:
+    """Return the file that everybody who has the store at ``path`` open holds a shared lock on."""
+    return path.with_suffix(".open") if path.suffix == ".db" else path.with_name(f"{path.name}.open")
 
 
 def inspect(database: AnyDatabase, state_files: Iterable[Path] = ()) -> str:
