@@ -10,16 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
-from checkpoint_store._db import attempts, checkup, queries, recover
+from checkpoint_store._db import attempts, checkup, destination, queries, recover
 from checkpoint_store._db import backup as backups
 from checkpoint_store._db.connect import file_system, journal_mode_for
 from checkpoint_store._db.opening import Opener
 from checkpoint_store._db.presence import alone, exclusively, who_has_open
 from checkpoint_store._db.reading import ReadOnlyDatabase
-from checkpoint_store._db.target import EMPTY, check_version, inspect, lock_path, open_path, ready_path, resolve
+from checkpoint_store._db.target import EMPTY, check_version, inspect, lock_path, ready_path, resolve
 from checkpoint_store.errors import CheckpointStoreError, SchemaTooOld, StoreDamaged, StoreTargetError
 from checkpoint_store.files import free_bytes, storage_error, temporary_path
-from checkpoint_store.locks import overheard, sign_at, signs_of_life
+from checkpoint_store.locks import open_path, overheard, sign_at, signs_of_life
+from checkpoint_store.statefiles import refuse_stranger
 from checkpoint_store.store import CheckpointStore
 
 if TYPE_CHECKING:
@@ -68,11 +69,12 @@ def recover_store(
 
     Raises:
         StoreDamaged: something that a copy knows of would be lost and ``accept_loss`` is not set. Nothing was changed.
+        StoreTargetError: ``target`` is another program's file. Nothing was changed.
         StoreInUse: somebody had the store open for ``lock_timeout_seconds``. Nothing was changed.
     """
-    report = _opener(target, state_file, lock_timeout_seconds).recover(
-        "a recovery was asked for", accept_loss=accept_loss
-    )
+    opener = _opener(target, state_file, lock_timeout_seconds)
+    destination.refuse_to_take(opener.path, opener.state_files)
+    report = opener.recover("a recovery was asked for", accept_loss=accept_loss)
     with CheckpointStore(report.path, state_file=_state_file(report.path, state_file)) as store:
         job = store.current_job()
         if job is not None:
@@ -109,9 +111,14 @@ def restore_store(
     problems = checkup.check(reading)
     if problems:
         raise StoreDamaged(origin, f"{problems[0]}", remedy="Choose another backup.")
+    state = _state_file(path, state_file)
+    states = (state, state.with_suffix(".bak"))
+    for one in states:  # they are replaced
+        refuse_stranger(one)
+    destination.refuse_to_take(path, states)
     with exclusively(path, lock_timeout_seconds):
         moved = _put(reading, path)
-    _let_state_file_follow(path, _state_file(path, state_file))
+    _let_state_file_follow(path, state)
     return moved
 
 

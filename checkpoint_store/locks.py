@@ -281,3 +281,8 @@ def signs_of_life(store: Path) -> list[Path]:
 def sign_at(store: Path, name: str) -> Path:
     """Return where the sign of life with this name is: beside the store, whatever a damaged name says."""
     return store.parent / os.path.basename(name)  # noqa: PTH119 - Path.name is no name for ".."
+
+
+def open_path(store: Path) -> Path:
+    """Return the file that everybody who has the store open holds a shared lock on: see ``_db.presence``."""
+    return store.with_suffix(".open") if store.suffix == ".db" else store.with_name(f"{store.name}.open")

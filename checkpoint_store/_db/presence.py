@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store._db.driver import Openings
-from checkpoint_store._db.target import lock_path, open_path
+from checkpoint_store._db.target import lock_path
 from checkpoint_store.errors import StoreBusy, StoreInUse
-from checkpoint_store.locks import file_lock, overheard, signs_of_life
+from checkpoint_store.locks import file_lock, open_path, overheard, signs_of_life
 from checkpoint_store.shared_lock import POLL_SECONDS, SharedLock
 
 if TYPE_CHECKING:

@@ -85,11 +85,6 @@ def lock_path(path: Path) -> Path:
     return path.with_suffix(".lock")
 
 
-def open_path(path: Path) -> Path:
-    """Return the file that everybody who has the store at ``path`` open holds a shared lock on."""
-    return path.with_suffix(".open") if path.suffix == ".db" else path.with_name(f"{path.name}.open")
-
-
 def inspect(database: AnyDatabase, state_files: Iterable[Path] = ()) -> str:
     """Return the schema version of a store, or ``""`` for an empty file.
 
