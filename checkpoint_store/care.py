@@ -10,15 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
-from checkpoint_store._db import attempts, checkup, queries, recover
+from checkpoint_store._db import attempts, checkup, destination, queries, recover
 from checkpoint_store._db import backup as backups
 from checkpoint_store._db.connect import file_system, journal_mode_for
 from checkpoint_store._db.opening import Opener
+from checkpoint_store._db.presence import alone, exclusively, who_has_open
 from checkpoint_store._db.reading import ReadOnlyDatabase
 from checkpoint_store._db.target import EMPTY, check_version, inspect, lock_path, ready_path, resolve
 from checkpoint_store.errors import CheckpointStoreError, SchemaTooOld, StoreDamaged, StoreTargetError
 from checkpoint_store.files import free_bytes, storage_error, temporary_path
-from checkpoint_store.locks import file_lock, holders, overheard, sign_at, signs_of_life
+from checkpoint_store.locks import open_path, overheard, sign_at, signs_of_life
+from checkpoint_store.statefiles import refuse_stranger
 from checkpoint_store.store import CheckpointStore
 
 if TYPE_CHECKING:
@@ -45,25 +47,34 @@ class Finding:
     remedy: str | None = None
 
 
-def _opener(target: str | os.PathLike[str], state_file: str | os.PathLike[str] | None) -> Opener:
+def _opener(
+    target: str | os.PathLike[str], state_file: str | os.PathLike[str] | None, lock_timeout_seconds: float
+) -> Opener:
     path = resolve(target)
     state = path.with_suffix(".json") if state_file is None else Path(state_file).absolute()
     copies = (state, state.with_suffix(".bak"))
-    return Opener(path, copies, durability="power-loss", lock_timeout_seconds=_TIMEOUT_SECONDS)
+    return Opener(path, copies, durability="power-loss", lock_timeout_seconds=lock_timeout_seconds)
 
 
 def recover_store(
-    target: str | os.PathLike[str], *, state_file: str | os.PathLike[str] | None = None, accept_loss: bool = False
+    target: str | os.PathLike[str],
+    *,
+    state_file: str | os.PathLike[str] | None = None,
+    accept_loss: bool = False,
+    lock_timeout_seconds: float = _TIMEOUT_SECONDS,
 ) -> RecoveryReport:
     """Make a store anew from every surviving copy: what reads of it, its backups, its state file and ``.bak``.
 
     The files that were there are moved aside as ``NAME.corrupt-TIME``.
 
     Raises:
-        StoreDamaged: something that a copy knows of would be lost and ``accept_loss`` is not set, or a process has the
-            store open. Nothing was changed.
+        StoreDamaged: something that a copy knows of would be lost and ``accept_loss`` is not set. Nothing was changed.
+        StoreTargetError: ``target`` is another program's file. Nothing was changed.
+        StoreInUse: somebody had the store open for ``lock_timeout_seconds``. Nothing was changed.
     """
-    report = _opener(target, state_file).recover("a recovery was asked for", accept_loss=accept_loss)
+    opener = _opener(target, state_file, lock_timeout_seconds)
+    destination.refuse_to_take(opener.path, opener.state_files)
+    report = opener.recover("a recovery was asked for", accept_loss=accept_loss)
     with CheckpointStore(report.path, state_file=_state_file(report.path, state_file)) as store:
         job = store.current_job()
         if job is not None:
@@ -76,14 +87,19 @@ def _state_file(path: Path, state_file: str | os.PathLike[str] | None) -> Path:
 
 
 def restore_store(
-    source: str | os.PathLike[str], target: str | os.PathLike[str], *, state_file: str | os.PathLike[str] | None = None
+    source: str | os.PathLike[str],
+    target: str | os.PathLike[str],
+    *,
+    state_file: str | os.PathLike[str] | None = None,
+    lock_timeout_seconds: float = _TIMEOUT_SECONDS,
 ) -> tuple[Path, ...]:
     """Put the backup ``source`` in the place of the store ``target``, and return the files moved aside for it.
 
     The state file follows: what it was becomes its ``.bak``.
 
     Raises:
-        StoreTargetError: ``source`` is no store file, or a process has the store open. Nothing was changed.
+        StoreTargetError: ``source`` is no store file, or ``target`` is something else. Nothing was changed.
+        StoreInUse: somebody had the store open for ``lock_timeout_seconds``. Nothing was changed.
         StoreDamaged: ``source`` is damaged. Nothing was changed.
     """
     origin, path = resolve(source), resolve(target)
@@ -95,22 +111,15 @@ def restore_store(
     problems = checkup.check(reading)
     if problems:
         raise StoreDamaged(origin, f"{problems[0]}", remedy="Choose another backup.")
-    with file_lock(lock_path(path), _TIMEOUT_SECONDS):
-        refuse_if_open(path)
+    state = _state_file(path, state_file)
+    states = (state, state.with_suffix(".bak"))
+    for one in states:  # they are replaced
+        refuse_stranger(one)
+    destination.refuse_to_take(path, states)
+    with exclusively(path, lock_timeout_seconds):
         moved = _put(reading, path)
-    _let_state_file_follow(path, _state_file(path, state_file))
+    _let_state_file_follow(path, state)
     return moved
-
-
-def refuse_if_open(path: Path) -> None:
-    """Raise :class:`StoreTargetError` where a process has the store open, or is at work on it, as the kernel tells."""
-    in_use = holders(path)
-    if in_use:
-        who = ", ".join(map(str, in_use))
-        raise StoreTargetError(path, f"process {who} has it open; end it first")
-    at_work = [sign.name for sign in signs_of_life(path) if overheard(sign) is None]
-    if at_work and os.name != "nt":  # where a look alone does not tell the living from the dead
-        raise StoreTargetError(path, f"a runner is at work on it and holds {', '.join(at_work)}; end it first")
 
 
 def _put(reading: ReadOnlyDatabase, path: Path) -> tuple[Path, ...]:
@@ -183,7 +192,11 @@ def _place(path: Path) -> Iterator[Finding]:
 
 def _permissions(path: Path, state_file: Path) -> Iterator[Finding]:
     wrong = []
-    beside = (lock_path(path), *(path.with_name(f"{path.name}{suffix}") for suffix in ("-wal", "-shm", "-journal")))
+    beside = (
+        lock_path(path),
+        open_path(path),
+        *(path.with_name(f"{path.name}{suffix}") for suffix in ("-wal", "-shm", "-journal")),
+    )
     states = (state_file, state_file.with_suffix(".bak"))
     for name in (path, *beside, *states, *backups.backups_of(path), *signs_of_life(path)):
         with suppress(OSError):
@@ -197,9 +210,11 @@ def _permissions(path: Path, state_file: Path) -> Iterator[Finding]:
 
 
 def _users(path: Path) -> Iterator[Finding]:
-    who = holders(path)
-    says = f"open in process {', '.join(map(str, who))}" if who else "no process has it open"
-    yield Finding("ok", "in use", says)
+    with alone(path, create=False) as free:
+        pass
+    who = "" if free else ", ".join(map(str, who_has_open(path)))
+    says = f"open in process {who}" if who else "open in a process that does not show here"
+    yield Finding("ok", "in use", "no process has it open" if free else says)
 
 
 def _contents(path: Path, state_file: Path) -> Iterator[Finding]:
@@ -234,7 +249,9 @@ def _journal(path: Path) -> Iterator[Finding]:
     yield Finding("ok", "journal", says)
     with suppress(OSError):
         size = os.stat(f"{path}-wal").st_size
-        if size and not holders(path):
+        with alone(path, create=False) as free:
+            pass
+        if size and free:
             yield Finding(
                 "warning",
                 "log",

@@ -73,6 +73,23 @@ class StoreBusy(CheckpointStoreError):  # noqa: N818 - public name fixed by the 
         )
 
 
+class StoreInUse(StoreBusy):
+    """Somebody has the store open, and what was asked for needs it alone. Nothing was changed.
+
+    ``holders`` are ids of processes, as far as they can be seen; decided was by a lock.
+    """
+
+    def __init__(self, path: Path | str, waited_seconds: float, holders: Sequence[int] = ()) -> None:
+        self.holders = tuple(holders)
+        elsewhere = "a process that does not show here (of another user, or in another container)"
+        who = f"process {', '.join(map(str, self.holders))}" if self.holders else elsewhere
+        super().__init__(path, waited_seconds, who)
+        waited = f" (waited {waited_seconds:g} s)" if waited_seconds else ""
+        self.args = (
+            f"{self.path} is in use: {who} has it open; end it first, and call again{waited}. The file is as it was.",
+        )
+
+
 class ErasureUnfinished(CheckpointStoreError):  # noqa: N818 - it is what was left
     """What was deleted is no longer in the store, but its bytes are still in the log: a reader was in the way."""
 

@@ -14,7 +14,7 @@ from checkpoint_store.files import leftovers, replace_file, storage_error, sweep
 from checkpoint_store.forks import ForkAware, watch
 from checkpoint_store.locks import file_lock, take
 from checkpoint_store.state import SCHEMA_VERSION
-from checkpoint_store.statefiles import read_state, refuse_own
+from checkpoint_store.statefiles import read_state, refuse_own, refuse_to_replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -180,8 +180,20 @@ def _shows(path: Path, job_id: str) -> bool:
         return False
 
 
-def write_state(database: AnyDatabase, job_id: str, path: Path) -> Path:
-    """Write a job's state to any path but the store's own, whole and durable when this returns."""
+def write_state(database: AnyDatabase, job_id: str, path: Path, *, replace: bool) -> Path:
+    """Write a job's state to any path but the store's own, whole and durable when this returns.
+
+    Raises:
+        StoreTargetError: something else than an older export of the same job is there, and ``replace`` is not set.
+    """
     refuse_own(path, database.path)
-    database.read(lambda connection: replace_file(path, state_pieces(connection, job_id, database.path)))
+
+    def work(connection: Connection) -> None:
+        if not replace:
+            record = queries.find_job(connection, job_id, database.path)
+            pages = queries.indices_in_order_of_state(connection, record)
+            refuse_to_replace(path, job_id, [index for page in pages for index in page])
+        replace_file(path, state_pieces(connection, job_id, database.path))
+
+    database.read(work)
     return path

@@ -431,12 +431,18 @@ class Job:
 
         return self._database.read(work)
 
-    def export(self, path: str | os.PathLike[str] | None = None) -> Path:
-        """Write the job's state to ``path`` (default: the store's state file) and return where; durable then."""
+    def export(self, path: str | os.PathLike[str] | None = None, *, replace: bool = False) -> Path:
+        """Write the job's state to ``path`` (default: the store's state file) and return where; durable then.
+
+        A file that is there is replaced where it is an older export of this job; any other only with ``replace``.
+
+        Raises:
+            StoreTargetError: ``path`` is something else, or belongs to the store. Nothing was written.
+        """
         if path is not None:
             from pathlib import Path as RealPath  # noqa: PLC0415 - a name that only annotations need above
 
-            return write_state(self._database, self.job_id, RealPath(path).absolute())
+            return write_state(self._database, self.job_id, RealPath(path).absolute(), replace=replace)
         if self._room.state_file is None:
             raise StoreTargetError(self._database.path, "this store has no state file (state_file=None); give a path")
         return self._room.state_file.write(self.job_id)

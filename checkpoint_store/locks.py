@@ -8,7 +8,6 @@ import sys
 import threading
 import time
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from weakref import WeakValueDictionary
 
@@ -17,10 +16,10 @@ from checkpoint_store.files import PRIVATE, storage_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from filelock import FileLock
 
-_LOCK_TABLE: Final = Path("/proc/locks")
 _POLL_SECONDS: Final = 0.02
 """A hundred processes that look more often keep the holder from its processor."""
 
@@ -98,21 +97,6 @@ def _forget_in_child() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_in_child)
-
-
-def holders(path: Path) -> list[int]:
-    """Return the ids of the processes that have the SQLite file at ``path`` open, where the kernel tells (Linux).
-
-    SQLite holds a read lock on a file for as long as it has its log open. The file itself is not opened here.
-    """
-    try:
-        status = path.stat()
-        lines = _LOCK_TABLE.read_text("ascii").splitlines()
-    except OSError:
-        return []
-    place = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
-    fields = [line.split() for line in lines if "->" not in line]
-    return sorted({int(field[4]) for field in fields if field[1] == "POSIX" and field[5] == place})
 
 
 _RUNNER: Final = ".runner-"
@@ -297,3 +281,8 @@ def signs_of_life(store: Path) -> list[Path]:
 def sign_at(store: Path, name: str) -> Path:
     """Return where the sign of life with this name is: beside the store, whatever a damaged name says."""
     return store.parent / os.path.basename(name)  # noqa: PTH119 - Path.name is no name for ".."
+
+
+def open_path(store: Path) -> Path:
+    """Return the file that everybody who has the store open holds a shared lock on: see ``_db.presence``."""
+    return store.with_suffix(".open") if store.suffix == ".db" else store.with_name(f"{store.name}.open")

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import warnings
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from checkpoint_store.errors import CheckpointStoreError, StateFormatError, StoreTargetError
 from checkpoint_store.files import storage_error
+from checkpoint_store.locks import open_path
 from checkpoint_store.state import ProcessingState
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
 _TORN: Final = 40
@@ -38,7 +41,11 @@ def read_state(path: Path) -> ProcessingState:
 def refuse_own(path: Path, store: Path) -> None:
     """Raise :class:`StoreTargetError` where a state would be written over the store file or what belongs to it."""
     there, own = path.parent.resolve() / path.name, store.parent.resolve() / store.name
-    beside = [own.with_suffix(".lock"), *(own.with_name(f"{own.name}{end}") for end in ("-wal", "-shm", "-journal"))]
+    beside = [
+        own.with_suffix(".lock"),
+        open_path(own),
+        *(own.with_name(f"{own.name}{end}") for end in ("-wal", "-shm", "-journal")),
+    ]
     if there in (own, *beside) or (path.exists() and store.exists() and path.samefile(store)):
         raise StoreTargetError(path, f"it is the store file {store} or belongs to it; a state needs a file of its own")
     _refuse_special(path)
@@ -48,6 +55,26 @@ def _refuse_special(path: Path) -> None:
     """A pipe would be waited for, a device or a folder would be replaced by a file."""
     if path.exists() and not path.is_file():
         raise StoreTargetError(path, "it is not a regular file; a state file is one")
+
+
+def refuse_to_replace(path: Path, job_id: str, completed: Collection[int]) -> None:
+    """Raise :class:`StoreTargetError` unless an export of this job to ``path`` replaces nothing but an older one."""
+    if not os.path.lexists(path):
+        return
+    remedy = "name another file, or pass replace=True (checkpoint-store export: --force)"
+    if path.is_symlink():
+        raise StoreTargetError(path, f"it is a symlink; {remedy}")
+    if not path.stat().st_size:
+        return
+    try:
+        found = read_state(path)
+    except (StateFormatError, StoreTargetError) as error:
+        raise StoreTargetError(path, f"it is there and is no state file that can be read; {remedy}") from error
+    if found.job_id != job_id:
+        raise StoreTargetError(path, f"it is the state of another job ({found.job_id}, {found.file_name!r}); {remedy}")
+    more = set(found.completed_chunks) - set(completed)
+    if more:
+        raise StoreTargetError(path, f"it knows of completed chunks that the store has not ({min(more)}); {remedy}")
 
 
 def refuse_stranger(path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from checkpoint_store import closing
-from checkpoint_store._db import checkup, opening, queries
+from checkpoint_store._db import checkup, destination, opening, queries
 from checkpoint_store._db.backup import RollingBackup, back_up, backups_of, remove_backups
 from checkpoint_store._db.connect import journal_mode_for
 from checkpoint_store._db.engine import Database
@@ -133,7 +133,7 @@ class CheckpointStore:
         if isinstance(state_file, _Beside):
             return self.path.with_suffix(".json")
         path = Path(state_file).absolute()
-        if path.suffix in (".db", ".lock", ".bak"):
+        if path.suffix in (".db", ".lock", ".bak", ".open"):
             raise StoreTargetError(path, f"the suffix {path.suffix} is for the files beside a state file; use .json")
         if not path.parent.is_dir():
             raise StoreTargetError(path, f"the folder {path.parent} of the state file does not exist; create it first")
@@ -523,11 +523,18 @@ class CheckpointStore:
         """
         return checkup.check(self._open)
 
-    def backup(self, path: str | os.PathLike[str]) -> Path:
-        """Copy the store as it is now, while it is in use, to ``path``; verified, durable, 0600 when this returns."""
+    def backup(self, path: str | os.PathLike[str], *, replace: bool = False) -> Path:
+        """Copy the store as it is now, while it is in use, to ``path``; verified, durable, 0600 when this returns.
+
+        A file that is there is replaced where it is an earlier copy of this store, of which nothing is lost by that;
+        any other only with ``replace``, and never one that a process has open.
+
+        Raises:
+            StoreTargetError: ``path`` is something else, or belongs to the store. Nothing was written.
+        """
         target = Path(path).absolute()
-        if target in (self.path, self.state_file) or target.is_dir() or not target.parent.is_dir():
-            raise StoreTargetError(target, "a backup needs a file name of its own in an existing folder")
+        destination.refuse_own(target, self.path, self._state_copies())
+        destination.refuse_to_replace(self._open, target, replace=replace)
         back_up(self._open, target)
         return target
 

@@ -9,10 +9,10 @@ from sqlalchemy import text
 from checkpoint_store._db import migrate
 from checkpoint_store._db import target as targets
 from checkpoint_store._db.engine import Database
+from checkpoint_store._db.presence import exclusively
 from checkpoint_store._db.reading import ReadOnlyDatabase
 from checkpoint_store.errors import CheckpointStoreError, StoreTargetError
 from checkpoint_store.files import create_private
-from checkpoint_store.locks import file_lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,7 +57,7 @@ def _run_guarded(path: Path, command: str, run: Callable[[Connection], object]) 
 
 
 def _write(path: Path, command: str, run: Callable[[Connection], object]) -> None:
-    with file_lock(targets.lock_path(path), _TIMEOUT_SECONDS):
+    with exclusively(path, _TIMEOUT_SECONDS):
         created = not path.exists()
         if created:
             if command != "upgrade":

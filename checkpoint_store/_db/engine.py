@@ -21,6 +21,7 @@ import sqlalchemy.exc
 from checkpoint_store._db import failures, lane
 from checkpoint_store._db.connect import Durability, connect
 from checkpoint_store._db.driver import Openings, discard, driver_error, driver_of, end, ended, make_engine
+from checkpoint_store._db.presence import who_has_open
 from checkpoint_store.errors import (
     CheckpointStoreError,
     ErasureUnfinished,
@@ -29,13 +30,15 @@ from checkpoint_store.errors import (
     StoreClosed,
 )
 from checkpoint_store.forks import ForkAware, watch
-from checkpoint_store.locks import holders, take
+from checkpoint_store.locks import take
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from sqlalchemy import Connection
+
+    from checkpoint_store._db.presence import Presence
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -56,8 +59,12 @@ class Database(ForkAware):
 
     read_only = False
 
-    def __init__(self, path: Path, *, durability: Durability, lock_timeout_seconds: float) -> None:
+    def __init__(
+        self, path: Path, *, durability: Durability, lock_timeout_seconds: float, presence: Presence | None = None
+    ) -> None:
         self.path = path
+        self._presence = presence
+        """What keeps others from taking the file away; None for a file that this process has for itself."""
         self._name = str(path)
         self.durability = durability
         self.lock_timeout_seconds = lock_timeout_seconds
@@ -87,6 +94,8 @@ class Database(ForkAware):
     def _connect(self) -> sqlite3.Connection:
         if not self.path.exists():
             raise StorageUnavailableError(self.path, "the file is no longer there")
+        if self._presence is not None:
+            self._presence.ensure()
         return connect(self.path, timeout_seconds=self.lock_timeout_seconds, durability=self.durability)
 
     def before_fork(self) -> None:
@@ -332,7 +341,7 @@ class Database(ForkAware):
                 deadline = time.monotonic() + self.lock_timeout_seconds
                 while not self._checkpoint(driver):
                     if time.monotonic() >= deadline:
-                        others = [pid for pid in holders(self.path) if pid != os.getpid()]
+                        others = [pid for pid in who_has_open(self.path) if pid != os.getpid()]
                         raise ErasureUnfinished(self.path, what, self.lock_timeout_seconds, others)
                     time.sleep(0.005)
                 self.write_locked(touch)
@@ -420,6 +429,8 @@ class Database(ForkAware):
             self.closed = True
             self._disconnect()
             self._leave()
+            if self._presence is not None:
+                self._presence.end()
 
 
 _parents: Final[list[Connection]] = []

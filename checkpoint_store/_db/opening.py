@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import contextmanager, suppress
+import time
+from contextlib import contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING
 
 from checkpoint_store._db import failures, target
@@ -12,11 +13,12 @@ from checkpoint_store._db.backup import backups_of, remove_backups
 from checkpoint_store._db.checkup import MISCOUNTED
 from checkpoint_store._db.driver import Openings, driver_of
 from checkpoint_store._db.engine import Database
+from checkpoint_store._db.presence import Presence, alone, exclusively, wait_or_refuse
 from checkpoint_store._db.reading import ReadOnlyDatabase
 from checkpoint_store._db.target import EMPTY, check_version, inspect, lock_path
-from checkpoint_store.errors import MigrationFailed, StorageUnavailableError, StoreDamaged, StoreTargetError
+from checkpoint_store.errors import StorageUnavailableError, StoreDamaged, StoreInUse, StoreTargetError
 from checkpoint_store.files import create_private, storage_error, sweep
-from checkpoint_store.locks import file_lock, holders
+from checkpoint_store.locks import file_lock
 from checkpoint_store.state import RELEASED_VERSIONS, SCHEMA_VERSION
 
 if TYPE_CHECKING:
@@ -50,12 +52,20 @@ class Opener:
         """Open the store without creating, changing or locking anything."""
         if not self.path.exists():
             raise StoreTargetError(self.path, "there is no such file")
-        database = ReadOnlyDatabase(self.path, lock_timeout_seconds=self.lock_timeout_seconds)
-        version = inspect(database, self.state_files)
-        if version == EMPTY:
-            raise StoreTargetError(self.path, "it is empty, and read_only=True creates nothing")
-        check_version(self.path, version)
+        presence = self._presence(create=False)
+        database = ReadOnlyDatabase(self.path, lock_timeout_seconds=self.lock_timeout_seconds, presence=presence)
+        try:
+            version = inspect(database, self.state_files)
+            if version == EMPTY:
+                raise StoreTargetError(self.path, "it is empty, and read_only=True creates nothing")  # noqa: TRY301
+            check_version(self.path, version)
+        except BaseException:
+            database.close()
+            raise
         return database
+
+    def _presence(self, *, create: bool) -> Presence:
+        return Presence(self.path, timeout_seconds=self.lock_timeout_seconds, create=create)
 
     def open(self, *, migrate: bool = True) -> Database:
         """Open the store, creating, upgrading or recovering it first where that is needed.
@@ -66,8 +76,7 @@ class Opener:
         try:
             database = self._open_sound(migrate=migrate)
         except StoreDamaged:
-            with self._locked():
-                return self._open_repaired(migrate=migrate)
+            database = self._open_repaired(migrate=migrate)
         if target.ready_path(self.path).exists():
             self._drop_unneeded_recovery(database)
         return database
@@ -86,18 +95,18 @@ class Opener:
         """Make the store anew from every copy, whatever its state; see :func:`recover.recover`."""
         from checkpoint_store._db import recover  # noqa: PLC0415 - a sound store never comes here
 
-        with self._locked(), self._storage_errors():
+        with exclusively(self.path, self.lock_timeout_seconds), self._storage_errors():
             return recover.recover(self.path, self.state_files, reason, accept_loss=accept_loss)
 
     def downgrade(self, to: str) -> None:
-        """Bring the store back to an older schema, under the same guards as an upgrade."""
+        """Bring the store back to an older schema, under the same guards as an upgrade.
+
+        Raises:
+            StoreInUse: somebody has it open; what they do next may need what is taken away.
+        """
         from checkpoint_store._db import migrate  # noqa: PLC0415 - imports Alembic
 
-        with self._locked():
-            who = ", ".join(map(str, holders(self.path)))
-            if who or Openings.is_open(self.path):  # what it does next may need what is taken away
-                reason = f"process {who or os.getpid()} has it open; end it first"
-                raise MigrationFailed(self.path, SCHEMA_VERSION, to, reason, None)
+        with exclusively(self.path, self.lock_timeout_seconds):
             database = self._database()
             try:
                 migrate.downgrade(database, to)
@@ -115,52 +124,64 @@ class Opener:
         return file_lock(lock_path(self.path), self.lock_timeout_seconds)
 
     def _open_repaired(self, *, migrate: bool) -> Database:
+        """Repair a damaged store once nobody has it open, or open it once somebody else has repaired it."""
+        deadline = time.monotonic() + self.lock_timeout_seconds
+        while True:
+            with self._locked(), alone(self.path) as free:
+                if free:
+                    self._repair(migrate=migrate)
+            try:
+                return self._open_sound(migrate=migrate)
+            except StoreDamaged as error:
+                if free:
+                    raise
+                try:
+                    wait_or_refuse(self.path, deadline, self.lock_timeout_seconds)
+                except StoreInUse as busy:
+                    who = f"process {', '.join(map(str, busy.holders))}" if busy.holders else "another process"
+                    reason = f"{error.reason}; {who} has it open: end it, and open the store again"
+                    raise StoreDamaged(self.path, reason) from error
+
+    def _repair(self, *, migrate: bool) -> None:
+        """Make a damaged store anew, unless another process was faster. Called with the store for oneself."""
         from checkpoint_store._db import recover  # noqa: PLC0415 - a sound store never comes here
 
         try:
-            return self._open_sound(migrate=migrate, locked=True)  # another process was faster
+            self._open_sound(migrate=migrate, is_alone=True).close()
         except StoreDamaged as error:
             with self._storage_errors():
                 if recover.was_interrupted(self.path):
                     self.report = recover.finish_interrupted(self.path)
                 else:
                     self.report = recover.recover(self.path, self.state_files, error.reason)
-        return self._open_sound(migrate=migrate, locked=True)
 
-    def _open_sound(self, *, migrate: bool, locked: bool = False) -> Database:
+    def _open_sound(self, *, migrate: bool, is_alone: bool = False) -> Database:
+        """Open the store as it is, created or upgraded; ``is_alone`` says that the caller has it for itself."""
         missing = target.missing_from(self.path, self.state_files)
         if missing is not None:
             raise StoreDamaged(self.path, missing)
         unclean = self._log_exists()
-        if unclean:
-            self._refuse_foreign_log()
-        version = self._inspect_target()
+        version = self._inspect_unclean(is_alone=is_alone) if unclean else self._inspect_target()
         if version != SCHEMA_VERSION:
             if version != EMPTY and not migrate:
                 check_version(self.path, version)
-            if locked:
+            if is_alone:
                 self._make_current()
             else:
-                with self._locked():
-                    self._make_current()
-        return self._connected(unclean=unclean)
+                self._make_current_alone()
+        return self._connected(unclean=unclean, presence=None if is_alone else self._presence(create=True))
 
-    def _connected(self, *, unclean: bool) -> Database:
-        while True:
-            there = self._place()
-            database = self._database()
-            try:
-                check_version(self.path, inspect(database, self.state_files))
-                if unclean or self.path.stat().st_size <= _QUICK_TO_CHECK_BYTES:
-                    database.read(self._quick_check)
-                self._compare_with_backup(database)
-                # A recovery moves the file aside and looks for who has it open then; one of the two sees the other.
-                if self._place() == there:
-                    return database
-            except BaseException:
-                database.close()
-                raise
+    def _connected(self, *, unclean: bool, presence: Presence | None) -> Database:
+        database = self._database(presence)
+        try:
+            check_version(self.path, inspect(database, self.state_files))
+            if unclean or self._size() <= _QUICK_TO_CHECK_BYTES:
+                database.read(self._quick_check)
+            self._compare_with_backup(database)
+        except BaseException:
             database.close()
+            raise
+        return database
 
     def _compare_with_backup(self, database: Database) -> None:
         """Raise :class:`StoreDamaged` where a backup knows of more: the store lost its log, or went back in time.
@@ -177,15 +198,15 @@ class Opener:
             if deleted.keys() & its_counts.keys():
                 remove_backups(self.path)
 
-    def _place(self) -> tuple[int, int]:
+    def _size(self) -> int:
         try:
-            status = self.path.stat()
+            return self.path.stat().st_size
         except OSError as error:
             raise storage_error(error, self.path) from error
-        return status.st_dev, status.st_ino
 
-    def _database(self) -> Database:
-        return Database(self.path, durability=self.durability, lock_timeout_seconds=self.lock_timeout_seconds)
+    def _database(self, presence: Presence | None = None) -> Database:
+        timeout = self.lock_timeout_seconds
+        return Database(self.path, durability=self.durability, lock_timeout_seconds=timeout, presence=presence)
 
     def _log_exists(self) -> bool:
         """Whether a log is there: the last user did not get to close the store, or is still at work."""
@@ -195,13 +216,24 @@ class Opener:
                     return True
         return False
 
+    def _inspect_unclean(self, *, is_alone: bool) -> str:
+        """Return the schema version of a file with a log beside it, which may be in use, or left by a run that died."""
+        # The lock is not created here: nobody knows yet whether the file is a store.
+        with nullcontext(True) if is_alone else alone(self.path, create=False) as free:
+            if not free:
+                return self._inspect_target()
+            self._refuse_foreign_log()
+            # Whoever may not rebuild its index reads a log that holds nothing whole again and again for ten seconds;
+            # and after a power cut, or copied from elsewhere, it has no index. Only a writer can read it.
+            return self._inspect_target(as_writer=True)
+
     def _refuse_foreign_log(self) -> None:
-        """Raise :class:`StoreDamaged` where taking in what is beside the file would spoil it."""
+        """Raise :class:`StoreDamaged` where taking in what is beside the file would spoil it. Nobody has it open."""
         from checkpoint_store._db import salvage  # noqa: PLC0415 - only after an unclean end
 
         # It is read without locks: to close it would drop those of a connection that another thread opens meanwhile.
         with Openings.lock:
-            if not self.path.exists() or Openings.is_open(self.path) or holders(self.path):
+            if not self.path.exists() or Openings.is_open(self.path):
                 return
             try:
                 found = salvage.foreign_sidecar(self.path)
@@ -222,7 +254,7 @@ class Opener:
         if driver_of(connection).execute(MISCOUNTED).fetchone() is not None:
             raise StoreDamaged(self.path, "the completed chunks and the results are not as many as they should be")
 
-    def _inspect_target(self) -> str:
+    def _inspect_target(self, *, as_writer: bool = False) -> str:
         """Return the schema version at a target that will be written, having touched nothing."""
         path = self.path
         if not path.exists():
@@ -231,21 +263,37 @@ class Opener:
             return EMPTY
         if not os.access(path, os.R_OK | os.W_OK):
             raise StoreTargetError(path, "no permission to read and write it; open it with read_only=True to read")
-        # A log that no one has open and that holds nothing whole is read again and again for ten seconds by whoever
-        # may not rebuild its index.
-        if not (self._log_exists() and not holders(path)):
+        if not as_writer:
             with suppress(StorageUnavailableError):
                 reading = ReadOnlyDatabase(path, lock_timeout_seconds=self.lock_timeout_seconds)
                 return inspect(reading, self.state_files)
-        # A log without its index (after a power cut, or copied from elsewhere): only a writer can read it.
         database = self._database()
         try:
             return inspect(database, self.state_files)
         finally:
             database.close()
 
+    def _make_current_alone(self) -> None:
+        """Create or upgrade the store once nobody has it open, unless another process does so first.
+
+        The lock file is free while this waits: an older version's process may need it for its last export.
+
+        Raises:
+            StoreInUse: somebody had the older schema open all the time, and would go on with it.
+        """
+        deadline = time.monotonic() + self.lock_timeout_seconds
+        while True:
+            with self._locked():
+                if self._inspect_target() == SCHEMA_VERSION:
+                    return
+                with alone(self.path) as free:
+                    if free:
+                        self._make_current()
+                        return
+            wait_or_refuse(self.path, deadline, self.lock_timeout_seconds)
+
     def _make_current(self) -> None:
-        """Create the file, or bring it to the newest schema. Called under the lock file."""
+        """Create the file, or bring it to the newest schema. Called with the lock file, and the store for oneself."""
         from checkpoint_store._db import migrate  # noqa: PLC0415 - imports Alembic; a current store never comes here
 
         sweep(self.path)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from checkpoint_store._db.presence import Presence
+
 T = TypeVar("T")
 
 READ_ONLY: Final = "this store was opened with read_only=True"
@@ -38,8 +40,9 @@ class ReadOnlyDatabase:
 
     read_only = True
 
-    def __init__(self, path: Path, *, lock_timeout_seconds: float) -> None:
+    def __init__(self, path: Path, *, lock_timeout_seconds: float, presence: Presence | None = None) -> None:
         self.path = path
+        self._presence = presence
         self.lock_timeout_seconds = lock_timeout_seconds
         self.closed = False
 
@@ -47,6 +50,8 @@ class ReadOnlyDatabase:
         """Run ``work`` on one consistent snapshot and return its value."""
         if self.closed:
             raise StoreClosed(self.path)
+        if self._presence is not None:
+            self._presence.ensure()
         deadline = time.monotonic() + self.lock_timeout_seconds
         while True:
             with Openings.lock:
@@ -114,8 +119,10 @@ class ReadOnlyDatabase:
         raise StorageUnavailableError(self.path, READ_ONLY)
 
     def close(self) -> None:
-        """Nothing is open between reads."""
+        """Nothing but the lock is open between reads."""
         self.closed = True
+        if self._presence is not None:
+            self._presence.end()
 
 
 AnyDatabase = Database | ReadOnlyDatabase

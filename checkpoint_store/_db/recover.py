@@ -15,12 +15,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from checkpoint_store._db.backup import backups_of
+from checkpoint_store._db.presence import has_connection, who_has_open
 from checkpoint_store._db.rebuild import SIDECARS, JobRecovery, all_copies, build, remove_all, without_deleted
 from checkpoint_store._db.salvage import read_copy
 from checkpoint_store._db.target import ready_path
-from checkpoint_store.errors import StateFormatError, StoreDamaged
+from checkpoint_store.errors import StateFormatError, StoreDamaged, StoreInUse
 from checkpoint_store.files import sync_folder, temporary_path
-from checkpoint_store.locks import holders
 from checkpoint_store.state import ProcessingState
 
 if TYPE_CHECKING:
@@ -49,13 +49,12 @@ class RecoveryReport:
 
 
 def recover(path: Path, state_files: Iterable[Path], reason: str, *, accept_loss: bool = False) -> RecoveryReport:
-    """Make the store at ``path`` anew from every copy. The caller holds the store's lock file.
+    """Make the store at ``path`` anew from every copy. The caller has the store for itself.
 
     Raises:
-        StoreDamaged: something that a copy knows of would be lost and ``accept_loss`` is not set, or another process
-            has the file open. Nothing was changed.
+        StoreDamaged: something that a copy knows of would be lost and ``accept_loss`` is not set. Nothing was changed.
+        StoreInUse: a process of an older version of this library opened it just now. Nothing was changed.
     """
-    _refuse_if_open(path, path, reason)
     state_files = tuple(state_files)
     _sweep(path)
     copies = all_copies(path, state_files)
@@ -119,7 +118,7 @@ def move_aside(path: Path, why: str) -> tuple[Path, ...]:
     The file goes first. Without it the log is no one's; without its log it would pass for a store of an earlier time.
 
     Raises:
-        StoreDamaged: a process opened it just now. Everything is where it was.
+        StoreInUse: a process that shares no lock opened it just now. Everything is where it was.
     """
     moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
     target = path.with_name(f"{path.name}.{why}-{moment}")
@@ -129,11 +128,7 @@ def move_aside(path: Path, why: str) -> tuple[Path, ...]:
             os.replace(f"{path}{suffix}", f"{target}{suffix}")
             moved.append(target.with_name(f"{target.name}{suffix}"))
         if not suffix and moved:
-            try:
-                _refuse_if_open(target, path, "it has to be moved aside")
-            except StoreDamaged:
-                os.replace(target, path)
-                raise
+            _put_back_if_open(target, path)
     sync_folder(path.parent)
     return tuple(moved)
 
@@ -150,11 +145,11 @@ def move_backups_aside(path: Path, why: str, *, newer_than: Path | None = None) 
     return tuple(moved)
 
 
-def _refuse_if_open(file: Path, path: Path, reason: str) -> None:
-    in_use = holders(file)
-    if in_use:
-        who = ", ".join(map(str, in_use))
-        raise StoreDamaged(path, f"{reason}; process {who} has it open: end it, and open the store again")
+def _put_back_if_open(target: Path, path: Path) -> None:
+    if has_connection(target):
+        holders = who_has_open(target)
+        os.replace(target, path)
+        raise StoreInUse(path, 0.0, holders)
 
 
 def _move_aside_states(state_files: Iterable[Path], *, every: bool) -> Iterator[Path]:

@@ -15,6 +15,7 @@ from sqlalchemy import text
 from checkpoint_store._db import failures
 from checkpoint_store._db.backup import backups_of
 from checkpoint_store._db.driver import driver_of
+from checkpoint_store._db.names import refuse_second_name
 from checkpoint_store._db.schema import APPLICATION_ID
 from checkpoint_store.errors import SchemaTooNew, SchemaTooOld, StoreDamaged, StoreTargetError
 from checkpoint_store.state import RELEASED_VERSIONS, SCHEMA_VERSION
@@ -66,16 +67,17 @@ def _follow(path: Path) -> Path:
 
 
 def _check_kind(path: Path) -> None:
-    if path.suffix in (".json", ".lock", ".bak"):
+    if path.suffix in (".json", ".lock", ".bak", ".open"):
         raise StoreTargetError(path, f"the suffix {path.suffix} is for the files beside a store; use .db")
     try:
-        mode = path.stat().st_mode
+        status = path.stat()
     except FileNotFoundError:
         return
-    if stat.S_ISDIR(mode):
+    if stat.S_ISDIR(status.st_mode):
         raise StoreTargetError(path, "it is a folder; give the path of a file in it")
-    if not stat.S_ISREG(mode):
+    if not stat.S_ISREG(status.st_mode):
         raise StoreTargetError(path, "it is not a regular file")
+    refuse_second_name(path, status)
 
 
 def lock_path(path: Path) -> Path:

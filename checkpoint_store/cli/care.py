@@ -19,15 +19,17 @@ _LEVELS: Final = {"ok": "green", "warning": "yellow", "problem": "bold red"}
 
 @click.command("backup")
 @click.argument("destination", metavar="DEST", type=click.Path())
+@click.option("--force", is_flag=True, help="Replace DEST whatever it is.")
 @store_option
 @json_option
-def backup(*, destination: str, store: str, as_json: bool) -> None:
+def backup(*, destination: str, force: bool, store: str, as_json: bool) -> None:
     """Copy the store to DEST, also while it is running.
 
-    The copy is verified before it counts, and readable by you alone.
+    The copy is verified before it counts, and readable by you alone. What is
+    at DEST is replaced only where it is an earlier copy of the same store.
     """
     with open_for_reading(store) as opened:
-        made = opened.backup(destination)
+        made = opened.backup(destination, replace=force)
     if as_json:
         print_json({"backup": str(made), "size_bytes": made.stat().st_size})
     else:

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from checkpoint_store import CheckpointStore, ProcessingState
+from checkpoint_store import CheckpointStore
 from checkpoint_store.cli import showing
 from checkpoint_store.cli.options import job_argument, json_option, open_for_reading, print_json, store_option
 from checkpoint_store.cli.screen import Screen, chunks
-from checkpoint_store.errors import StateFormatError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -149,31 +148,24 @@ def _field(index: int, result: Any, field: str) -> Any:
 @click.command("export")
 @job_argument()
 @click.argument("path", required=False, type=click.Path(path_type=Path))
+@click.option("--force", is_flag=True, help="Replace PATH whatever it is.")
 @store_option
 @json_option
-def export(*, job: str, path: Path | None, store: str, as_json: bool) -> None:
-    """Write JOB as a state file to PATH, or stdout."""
+def export(*, job: str, path: Path | None, force: bool, store: str, as_json: bool) -> None:
+    """Write JOB as a state file to PATH, or stdout.
+
+    What is at PATH is replaced only where it is an earlier export of JOB.
+    """
     with open_for_reading(store) as opened:
         found = opened.job(job)
         if path is None:
             click.echo(found.state().to_json().rstrip("\n"))
             return
-        _refuse_to_replace(path)
-        written = found.export(path)
+        written = found.export(path, replace=force)
     if as_json:
         print_json({"job_id": found.job_id, "path": str(written)})
     else:
         Screen().note(f"exported job {found.job_id[:8]} to {written}")
-
-
-def _refuse_to_replace(path: Path) -> None:
-    """An older export may be replaced; anything else at ``path`` was not made here."""
-    if not path.exists():
-        return
-    try:
-        ProcessingState.from_json(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, StateFormatError) as error:
-        raise click.ClickException(f"{path} is there and is no state file; name another, or remove it") from error
 
 
 @click.command("import")

@@ -54,7 +54,8 @@ def _show_done(screen: Screen, report: Report, store: str) -> None:
     else:
         how = f"nothing left to do, {report.total_chunks:,} of {chunks(report.total_chunks)} done before"
     screen.note(Text.assemble((f"{mark.done} ", "bold green"), (report.file_name, "bold"), f"  {how}"))
-    kept = "" if report.output_written else "  (left as it was)"
+    edited = "  (edited since it was written, and left as it was; --force writes it anew)"
+    kept = "" if report.output_written else edited if report.output_edited else "  (left as it was)"
     screen.note(Text.assemble(("  text   ", "dim"), str(report.output), (kept, "dim")))
     _show_cost(screen, report)
     screen.note(Text.assemble(("  store  ", "dim"), f"{store}", (f"  job {str(report.job_id)[:8]}", "dim")))

@@ -16,10 +16,11 @@ from checkpoint_store.cli.command import Command
 from checkpoint_store.cli.inputs import job_name
 from checkpoint_store.cli.interrupts import Interrupts
 from checkpoint_store.cli.options import json_option, print_json
-from checkpoint_store.cli.output import UnusableOutputError
+from checkpoint_store.cli.output import Output, UnusableOutputError, belongs_to_store
 from checkpoint_store.cli.request import FileCommand, checked_inputs, request_of, request_options, workers_option
 from checkpoint_store.cli.screen import Screen
 from checkpoint_store.cli.work import DONE, FAILED, INTERRUPTED, PAUSED, UNUSABLE, Means, Pace, Report, Task, do_task
+from checkpoint_store.cli.written import Written
 from checkpoint_store.errors import PlanChanged
 
 if TYPE_CHECKING:
@@ -60,6 +61,9 @@ def _checked_field(_: click.Context, __: click.Parameter, field: str) -> str:
 @click.command("run", cls=FileCommand, help=_HELP)
 @request_options
 @click.option("--output", metavar="PATH", type=click.Path(path_type=Path), help="[default: FILE.cleaned.txt]")
+@click.option(
+    "--force", is_flag=True, help="Replace the output file also where it was edited, or made by something else."
+)
 @workers_option("How many chunks are worked on at the same time, each by a COMMAND of its own.")
 @click.option(
     "--retries",
@@ -96,6 +100,7 @@ def run(
     /,
     *,
     output: Path | None,
+    force: bool,
     workers: int,
     retries: int,
     timeout: float | None,
@@ -112,7 +117,8 @@ def run(
     screen = Screen()
     inputs = checked_inputs(request, screen, output)
     reports = []
-    for report in _run_all(request, inputs, Pace(workers, retries, timeout, max_cost, cost), screen):
+    pace = Pace(workers, retries, timeout, max_cost, cost)
+    for report in _run_all(request, inputs, pace, screen, force=force):
         reports.append(report)
         reporting.show(screen, report, request.store)
     reporting.show_again(screen, reports, _again(ctx, request), request.store)
@@ -123,7 +129,7 @@ def run(
     return code
 
 
-def _run_all(request: Request, inputs: list[Input], pace: Pace, screen: Screen) -> Iterator[Report]:
+def _run_all(request: Request, inputs: list[Input], pace: Pace, screen: Screen, *, force: bool) -> Iterator[Report]:
     """Do one input after the other; one that fails does not keep the next from its turn."""
     command = Command(request.command, timeout_seconds=pace.timeout_seconds) if request.command else None
     clean = command or _built_in(request.language)
@@ -134,21 +140,23 @@ def _run_all(request: Request, inputs: list[Input], pace: Pace, screen: Screen) 
             if stop.requested:
                 yield Report(str(item.path), exit_code=INTERRUPTED if stop.at_once else PAUSED)
                 continue
-            task = _task(request, item, store)
             try:
-                yield do_task(store, task, means)
+                yield do_task(store, _task(request, item, store, force=force), means)
             except PlanChanged as error:
                 yield Report(str(item.path), UNUSABLE, error.job_id, error=reporting.plan_changed(error))
             except UnusableOutputError as error:
                 yield Report(str(item.path), UNUSABLE, error=str(error))
 
 
-def _task(request: Request, item: Input, store: CheckpointStore) -> Task:
+def _task(request: Request, item: Input, store: CheckpointStore, *, force: bool) -> Task:
+    if belongs_to_store(item.output, store.path):
+        raise UnusableOutputError(f"{item.output} belongs to the store {store.path}; name another file with --output")
+    name = job_name(item.path, store.path)
     return Task(
         path=item.path,
         pieces=request.pieces(item),
-        output=item.output,
-        file_name=job_name(item.path, store.path),
+        output=Output(item.output, name, Written(store.path), force=force),
+        file_name=name,
         settings=request.settings,
         joins_lines=not request.command,
     )
@@ -166,7 +174,7 @@ def _again(ctx: click.Context, request: Request) -> str:
         name = str(parameter.name)
         given = ctx.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE
         if isinstance(parameter, click.Option) and given and name not in _BEGINS_ANEW:
-            words += [parameter.opts[-1], _as_typed(ctx.params[name])]
+            words += [parameter.opts[-1], *([] if parameter.is_flag else [_as_typed(ctx.params[name])])]
     if request.command:
         words += ["--", *request.command]
     return " ".join([words[0], *map(shlex.quote, words[1:])])

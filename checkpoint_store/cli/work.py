@@ -11,7 +11,7 @@ from checkpoint_store import JobStatus, current_attempt
 from checkpoint_store.cli.command import CommandFailedError, CommandKilledError, CommandMissingError
 from checkpoint_store.cli.joining import join
 from checkpoint_store.cli.live import LiveView, Standing
-from checkpoint_store.cli.output import cleaned_texts, is_current, write_output
+from checkpoint_store.cli.output import cleaned_texts
 from checkpoint_store.cli.screen import plain_error, tries
 from checkpoint_store.errors import BudgetReached, ChunkFailed, CostUnknown, InvalidResultError
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from checkpoint_store import CheckpointStore, Job
     from checkpoint_store.cli.interrupts import Interrupts
+    from checkpoint_store.cli.output import Output
     from checkpoint_store.cli.screen import Screen
     from checkpoint_store.cli.transcript import Piece
 
@@ -42,7 +43,7 @@ class Task:
 
     path: Path
     pieces: list[Piece]
-    output: Path
+    output: Output
     file_name: str
     """What the job is called: the path as seen from the store's folder."""
     settings: Mapping[str, Any]
@@ -105,6 +106,8 @@ class Report:
     error: str | None = None
     output: str | None = None
     output_written: bool = False
+    output_edited: bool = False
+    """Whether the output is not what the results give: it was edited since, and left as it was."""
     over_budget: bool = False
     """Whether it was paused by ``--max-cost``."""
     cost_unknown: bool = False
@@ -124,6 +127,7 @@ def do_task(store: CheckpointStore, task: Task, means: Means) -> Report:
         CheckpointStoreError: the store cannot go on; what it recorded is safe.
         UnusableOutputError: the text cannot be written; every result is safe.
     """
+    _refuse_to_replace(store, task)
     job = store.open_job(task.file_name, chunks=task.pieces, **task.settings)
     progress = job.progress()
     report = Report(str(task.path), job_id=job.job_id, total_chunks=progress.total_chunks)
@@ -227,10 +231,23 @@ def _conclude(job: Job, report: Report, standing: Standing, stop: Interrupts) ->
         report.exit_code = INTERRUPTED if stop.at_once else PAUSED
 
 
-def _write(job: Job, report: Report, task: Task) -> None:
-    report.output = str(task.output)
-    if not report.done_now and is_current(task.output, job.progress().updated_at):
-        return  # nothing is new, and what is there may have been edited since
+def _refuse_to_replace(store: CheckpointStore, task: Task) -> None:
+    """Raise :class:`UnusableOutputError` where the work would end in a file that may not be replaced."""
+    if task.output.may_be_written():
+        return
+    found = store.plan(task.file_name, chunks=task.pieces, **task.settings)
+    if found.action == "refuse":
+        return  # and open_job says why
+    is_done = found.action == "complete" and found.job_id is not None
+    task.output.refuse_unless_result(_text(store.job(str(found.job_id)), task) if is_done else None)
+
+
+def _text(job: Job, task: Task) -> str:
     line_end = " " if task.joins_lines else "\n"
-    write_output(task.output, join(task.pieces, cleaned_texts(job), line_end=line_end))
-    report.output_written = True
+    return "".join([*join(task.pieces, cleaned_texts(job), line_end=line_end), "\n"])
+
+
+def _write(job: Job, report: Report, task: Task) -> None:
+    report.output = str(task.output.path)
+    came = task.output.write(_text(job, task), is_news=report.done_now > 0)
+    report.output_written, report.output_edited = came == "written", came == "edited"

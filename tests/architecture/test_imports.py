@@ -34,6 +34,7 @@ LEAVES = {
     "typed": {"errors"},
     "files": {"errors"},
     "locks": {"errors", "files"},
+    "shared_lock": {"errors", "files", "forks"},
     "state": {"errors", "frozen", "codec"},
     "stopping": set(),
 }

@@ -21,8 +21,8 @@ from checkpoint_store import (
     CheckpointStoreError,
     StateManager,
     StoreDamaged,
+    StoreInUse,
     StoreRecovered,
-    StoreTargetError,
 )
 from checkpoint_store._db import salvage
 from checkpoint_store._db.driver import Openings
@@ -232,26 +232,45 @@ def test_a_store_that_another_process_has_open_is_left_alone(tmp_path: Path, chi
     child = children.start(HOLD)
     assert child.stdout is not None
     assert child.stdout.readline() == "ready\n"
-    with pytest.raises(StoreDamaged, match=str(child.pid)):
-        recover_store(tmp_path / "talks.db", accept_loss=True)
-    with pytest.raises(StoreTargetError, match=str(child.pid)):
-        restore_store(tmp_path / "copy.db", tmp_path / "talks.db")
+    with pytest.raises(StoreInUse, match=str(child.pid)):
+        recover_store(tmp_path / "talks.db", accept_loss=True, lock_timeout_seconds=0.1)
+    with pytest.raises(StoreInUse, match=str(child.pid)):
+        restore_store(tmp_path / "copy.db", tmp_path / "talks.db", lock_timeout_seconds=0.1)
     children.finish(child, "\n")
     with CheckpointStore(tmp_path / "talks.db") as store:
         assert store.job(job_id).result(7) == "written meanwhile"
     assert not list(tmp_path.glob("talks.db.corrupt-*"))
 
 
-def test_a_store_that_is_opened_while_it_is_moved_is_put_back(tmp_path: Path, monkeypatch: Any) -> None:
-    """A process that opens the file between the look and the move is seen after it, and everything goes back."""
+FOREIGN = """
+import sqlite3, sys
+raw = sqlite3.connect(sys.argv[1])
+raw.execute("SELECT count(*) FROM jobs").fetchone()
+print("reading", flush=True)
+sys.stdin.readline()
+"""
+
+
+def test_a_store_that_is_opened_while_it_is_moved_is_put_back(
+    tmp_path: Path, monkeypatch: Any, children: Children
+) -> None:
+    """A process without our lock that opens the file between the look and the move is seen, and all goes back."""
     from checkpoint_store._db import recover
 
     _make(tmp_path, done=6)
-    answers = iter(([], [4711]))
-    monkeypatch.setattr(recover, "holders", lambda _: next(answers))
-    before = (tmp_path / "talks.db").read_bytes()
-    with pytest.raises(StoreDamaged, match="4711"):
+    before, move, children_started = (tmp_path / "talks.db").read_bytes(), recover.put_in_place, []
+
+    def late(*arguments: Any) -> Any:
+        child = children.start(FOREIGN, "talks.db")
+        children_started.append(child)
+        assert children.next_line(child) == "reading"
+        return move(*arguments)
+
+    monkeypatch.setattr(recover, "put_in_place", late)
+    with pytest.raises(StoreInUse, match="has it open") as caught:
         recover_store(tmp_path / "talks.db")
+    assert caught.value.holders == (children_started[0].pid,)
+    children.finish(children_started[0], "\n")
     assert (tmp_path / "talks.db").read_bytes() == before
     assert not list(tmp_path.glob("talks.db.corrupt-*"))
 
@@ -464,8 +483,8 @@ def test_a_backup_is_made_while_the_store_is_at_work_and_restored_later(tmp_path
         job.complete(0, _result(0))
         backup = store.backup(tmp_path / "copy.db")
         job.complete(1, _result(1))
-        with pytest.raises(StoreTargetError, match="has it open"):
-            restore_store(backup, tmp_path / "talks.db")
+        with pytest.raises(StoreInUse, match="has it open"):
+            restore_store(backup, tmp_path / "talks.db", lock_timeout_seconds=0.1)
         assert job.result(1) == _result(1)
     assert stat.S_IMODE(backup.stat().st_mode) == 0o600
     moved = restore_store(backup, tmp_path / "talks.db")
@@ -713,7 +732,7 @@ def test_a_deletion_that_was_killed_is_ended_by_the_next_open(tmp_path: Path) ->
         driver.execute("DELETE FROM jobs")
     with CheckpointStore(tmp_path / "talks.db") as store:
         assert store.jobs() == []
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["talks.db", "talks.lock"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["talks.db", "talks.lock", "talks.open"]
 
 
 def test_a_recovery_does_not_bring_back_what_was_deleted(tmp_path: Path) -> None:
@@ -879,8 +898,8 @@ sys.stdin.readline()
 """
     runner = children.start(holder)
     children.next_line(runner)
-    with pytest.raises(StoreTargetError, match=r"a runner is at work on it and holds talks.db.runner-"):
-        restore_store(tmp_path / "copy.db", tmp_path / "talks.db")
+    with pytest.raises(StoreInUse, match=f"process {runner.pid} has it open"):
+        restore_store(tmp_path / "copy.db", tmp_path / "talks.db", lock_timeout_seconds=0.1)
     assert (tmp_path / "talks.db").read_bytes() == before
     runner.kill()
     runner.wait()

@@ -89,9 +89,9 @@ with CheckpointStore(path) as store:             # opened with a log that was le
     look()
     assert store.check() == [] and store.info()
     store.backup(here("copy.db"))
-    refused(restore_store, here("copy.db"), path)
-    refused(recover_store, path)
-    refused(migrate, path, to="1.0")
+    refused(restore_store, here("copy.db"), path, lock_timeout_seconds=0)
+    refused(recover_store, path, lock_timeout_seconds=0)
+    refused(migrate, path, to="1.0", lock_timeout_seconds=0)
     with CheckpointStore(path) as second:
         second.job(job.job_id).complete(20, "twice open")
     killed(lambda: job.complete(21, "in a child"))

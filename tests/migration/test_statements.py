@@ -226,8 +226,8 @@ from checkpoint_store import *
 path = sys.argv[1]
 def refused(words):
     try:
-        migrate(path, to="1.0")
-    except MigrationFailed as error:
+        migrate(path, to="1.0", lock_timeout_seconds=0.1)
+    except (MigrationFailed, StoreInUse) as error:
         assert words in str(error) and "as it was" in str(error), str(error)
     else:
         raise AssertionError("not refused")

@@ -34,6 +34,11 @@ EXAMPLES = {
         {"path": PATH, "waited_seconds": 2.5},
         "call again",
     ),
+    "StoreInUse": (
+        errors.StoreInUse(PATH, 2.5, [7]),
+        {"path": PATH, "waited_seconds": 2.5, "holders": (7,)},
+        "process 7 has it open; end it first",
+    ),
     "ErasureUnfinished": (
         errors.ErasureUnfinished(PATH, f"job {JOB}", 10.0, [7]),
         {"path": PATH, "what": f"job {JOB}", "waited_seconds": 10.0, "holders": (7,)},

@@ -1,0 +1,47 @@
+"""The names of a store file. One that has two is refused: what SQLite keeps beside it lies under one of them only."""
+
+from __future__ import annotations
+
+import os
+import re
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from checkpoint_store.errors import StoreTargetError
+
+_MOUNTS: Final = Path("/proc/self/mountinfo")
+_ESCAPED: Final = re.compile(r"\\([0-7]{3})")
+_BESIDE: Final = "its log and its locks lie under one name only, so acknowledged chunks would be lost or paid for twice"
+
+
+def refuse_second_name(path: Path, status: os.stat_result) -> None:
+    """Raise :class:`StoreTargetError` where the file at ``path`` has another name, too. It is not opened for that."""
+    copy = f"copy the file (cp {path.name} COPY.db, while no process uses it) and open the copy"
+    if status.st_nlink > 1:
+        find = f"find / -xdev -inum {status.st_ino}"
+        raise StoreTargetError(
+            path,
+            f"the file has {status.st_nlink} names (hard links), and {_BESIDE}; remove the other name "
+            f"({find} lists them), or {copy}",
+        )
+    if _is_mount_point(path):
+        raise StoreTargetError(
+            path,
+            f"it is mounted by itself (such as docker run -v ./{path.name}:…), and {_BESIDE}; mount the folder that "
+            f"it lies in, or {copy}",
+        )
+
+
+def _is_mount_point(path: Path) -> bool:
+    """Whether a file is mounted at this very path (Linux). Its ``st_dev`` tells nothing: on overlayfs it differs."""
+    with suppress(OSError):
+        lines = _MOUNTS.read_text("utf-8", "surrogateescape").splitlines()
+        there = os.path.realpath(path)
+        return any(_unescaped(line.split(" ", 5)[4]) == there for line in lines)
+    return False
+
+
+def _unescaped(place: str) -> str:
+    """Return a path of the kernel's table as it is: space, tab, newline and backslash stand there as octal numbers."""
+    return _ESCAPED.sub(lambda found: chr(int(found[1], 8)), place).removesuffix("//deleted")
