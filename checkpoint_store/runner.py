@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Future, wait
-from contextlib import ExitStack, suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from logging import getLogger
 from pickle import PicklingError
@@ -126,9 +126,7 @@ class Loop:
         self._claims.start()  # first: whoever leaves the job sees this runner, or has left it before
         self._job.take_up()
         self._scope = Scope(self._claims, self._job.total_chunks, max_attempts=self._options.max_attempts)
-        with ExitStack() as stack:
-            if self._heeds_signals:
-                stack.enter_context(self._interrupts)
+        with self._interrupts if self._heeds_signals else nullcontext():
             yield from self._work_off()
             self._conclude()
 
