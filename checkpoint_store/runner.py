@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Future, wait
-from contextlib import ExitStack, suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from logging import getLogger
 from pickle import PicklingError
@@ -130,25 +130,20 @@ class Loop:
         self._claims.start()  # first: whoever leaves the job sees this runner, or has left it before
         self._job.take_up()
         self._scope = Scope(self._claims, self._job.total_chunks, max_attempts=self._options.max_attempts)
-        with ExitStack() as stack:
-            if self._heeds_signals:
-                stack.enter_context(self._interrupts)
-            yield from self._work_off()
-            self._conclude()
-
-    def _work_off(self) -> Iterator[MapItem]:
         ended = False
-        try:
-            while self._goes_on():
-                yield from self._in_order(self._land())
-            yield from self._in_order([], everything=True)
-            ended = True
-        except BaseException as error:
-            if not isinstance(error, GeneratorExit | Exception):
-                self._drop_all()  # asked to end at once
-            raise
-        finally:
-            self._wind_up(ended=ended)
+        with self._interrupts if self._heeds_signals else nullcontext():
+            try:
+                while self._goes_on():
+                    yield from self._in_order(self._land())
+                yield from self._in_order([], everything=True)
+                ended = True
+            except BaseException as error:
+                if not isinstance(error, GeneratorExit | Exception):
+                    self._drop_all()  # asked to end at once
+                raise
+            finally:
+                self._wind_up(ended=ended)
+            self._conclude()
 
     def _patiently(self, call: Callable[[], T]) -> T:
         """Make a call that another process may keep waiting: one that is stopped in the middle of a commit, say."""

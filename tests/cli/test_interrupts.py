@@ -99,7 +99,7 @@ def paragraphs(folder: Folder) -> list[int]:
     return [int(call.split()[1]) for call in folder.calls() if call]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_once_finishes_the_chunk_in_hand_and_pauses(lecture: Folder, number: signal.Signals) -> None:
     """The chunk is recorded, nothing more is begun, exit 75, and the line printed goes on with the rest."""
     run = Waiting(lecture)
