@@ -64,7 +64,7 @@ def look():
     with CheckpointStore(path, read_only=True) as reading:
         assert reading.check() == []
         list(reading.latest_job().results())
-        reading.latest_job().export(here("elsewhere.json"))
+        reading.latest_job().export(here("elsewhere.json"), replace=True)
     migration_status(path)
     for word in ("list", "show", "results", "chunks", "errors", "check", "doctor", "path"):
         command(word)

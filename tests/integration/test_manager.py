@@ -99,7 +99,7 @@ def test_by_default_the_files_are_here(tmp_path: Path, monkeypatch: pytest.Monke
         manager.save(a_state())
         manager.save(a_state(completed_chunks=(0,)))
     names = {path.name.split(".backup-")[0] for path in tmp_path.iterdir()}
-    assert names == {f".processing_state.{suffix}" for suffix in ("json", "db", "lock", "bak")}
+    assert names == {f".processing_state.{suffix}" for suffix in ("json", "db", "lock", "open", "bak")}
 
 
 def test_a_manager_stays_where_it_was_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
