@@ -112,7 +112,7 @@ def call_elsewhere(fn: Callable[[Any], Any], attempt: Attempt, chunk: Any) -> Pa
     _end_with_parent()
     try:
         with attempting(attempt):
-            return Packed(codec.encode(fn(chunk), chunk_index=attempt.chunk_index))
+            return Packed(codec.encode(fn(chunk)))
     except Exception as error:
         if _can_be_sent(error):
             raise

@@ -156,7 +156,7 @@ class Work:
         self.check_index(index)
         if text is None:
             try:
-                text = codec.encode(result, chunk_index=index)
+                text = codec.encode(result)
             except InvalidResultError as error:
                 raise InvalidResultError(error.reason, path=error.path, job_id=job_id, chunk_index=index) from error
         alone = writer is None or writer.last_batch == 1
