@@ -99,7 +99,10 @@ def compare(old: Plan, new: Plan) -> list[Difference]:
     Chunks are compared only where both plans know them. A config is compared key by key.
     """
     pairs: list[tuple[str, object, object]] = [
-        (name, getattr(old, name), getattr(new, name)) for name in ("file_name", "model", "provider", "total_chunks")
+        ("file_name", old.file_name, new.file_name),
+        ("model", old.model or None, new.model or None),  # what is not given is "" in a state
+        ("provider", old.provider or None, new.provider or None),
+        ("total_chunks", old.total_chunks, new.total_chunks),
     ]
     keys = dict.fromkeys([*old.config, *new.config])
     pairs += [(f"config.{key}", old.config.get(key, _ABSENT), new.config.get(key, _ABSENT)) for key in keys]

@@ -32,7 +32,10 @@ LEAVES = {
     "typed": {"errors"},
     "files": {"errors"},
     "locks": {"errors", "files"},
-    "state": {"errors", "frozen", "codec"},
+    "pairing": {"errors"},
+    "json_text": {"errors"},
+    "state_fields": {"errors", "frozen", "codec"},
+    "state": {"errors", "frozen", "json_text", "pairing", "state_fields"},
     "stopping": set(),
 }
 LEAF = set(LEAVES)
