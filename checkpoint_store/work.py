@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from checkpoint_store._db.backup import RollingBackup
     from checkpoint_store._db.reading import AnyDatabase
+    from checkpoint_store._db.saving import Known
     from checkpoint_store._db.writer import Writer
     from checkpoint_store.claims import Held
     from checkpoint_store.export import StateFile
@@ -79,10 +80,10 @@ class Room:
                 self.kept.append(completion)
                 raise
 
-    def job_changed(self, job_id: str) -> None:
-        """Make the state file exact."""
+    def job_changed(self, job_id: str, known: Known | None = None) -> None:
+        """Make the state file exact; ``known`` is what the store holds of the job, where that is at hand."""
         if self.state_file is not None:
-            self.state_file.write(job_id)
+            self.state_file.write(job_id, known)
 
     def job_ended(self, job_id: str) -> None:
         """Make the state file exact, and keep a copy of the store."""
