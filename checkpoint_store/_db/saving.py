@@ -211,10 +211,9 @@ def complete_and_run(connection: Connection, completion: Completion) -> None:
     more = record(driver, completion)
     if more is not None:
         count(driver, completion.job_id, more, completion.completed_at)
-    taken_up = [status.value for status in (JobStatus.PENDING, JobStatus.FAILED, JobStatus.COMPLETED)]
-    connection.execute(
-        jobs.update()
-        .where(jobs.c.job_id == completion.job_id, jobs.c.status.in_(taken_up))
-        .where(jobs.c.completed_count < jobs.c.total_chunks)
-        .values(status=JobStatus.RUNNING.value, updated_at=completion.completed_at)
-    )
+    if not queries.finish_if_done(connection, completion.job_id):
+        connection.execute(
+            jobs.update()
+            .where(jobs.c.job_id == completion.job_id, jobs.c.status != JobStatus.PAUSED.value)
+            .values(status=JobStatus.RUNNING.value, updated_at=completion.completed_at)
+        )
