@@ -188,7 +188,7 @@ class StateFile(ForkAware):
             self._pay(started, time.monotonic())
 
     def _holds(self, known: Known) -> bool:
-        return isinstance(self._database, Database) and self._database.moment() == known.moment
+        return isinstance(self._database, Database) and self._database.moment() == known.moment is not None
 
     def _pay(self, started: float, ended: float) -> None:
         most = max(_CREDIT_SECONDS, self._cost)

@@ -450,7 +450,7 @@ class CheckpointStore:
         database = self._open
         assert isinstance(database, Database)
         moment = database.moment()
-        if known is not None and known.moment == moment:
+        if known is not None and known.moment == moment is not None:
             return known
 
         def work(connection: Connection) -> Known | None:

@@ -163,8 +163,17 @@ class Database(ForkAware):
         self.log_grew(0)
         return value
 
-    def moment(self) -> Moment:
-        """Return what the writing connection has seen: what is read afterwards is as new as that, or newer."""
+    def moment(self) -> Moment | None:
+        """Return what the writing connection has seen: what is read afterwards is as new as that, or newer.
+
+        None where another process is writing just now, and the journal lets nobody look meanwhile.
+        """
+        try:
+            return self._moment()
+        except StoreBusy:
+            return None
+
+    def _moment(self) -> Moment:
         with self.write_lock:
             driver = self._driver
             try:

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 class Known:
     """What the store held of a job when a connection had seen so much."""
 
-    moment: Moment
+    moment: Moment | None
+    """None: nobody can tell later whether it still holds."""
     state: ProcessingState
     texts: Sequence[str] | None
     """The stored text of each result, in their order; None where they are more than is worth keeping."""
@@ -38,7 +39,7 @@ _MOST_TEXT: Final = 64 * 1024 * 1024
 """So many characters of results are kept at most beside the state that holds them."""
 
 
-def load(connection: Connection, record: JobRecord, path: Path, moment: Moment) -> Known:
+def load(connection: Connection, record: JobRecord, path: Path, moment: Moment | None) -> Known:
     """Return what the store holds of a job, where ``moment`` is one before this snapshot."""
     texts = [text for page in queries.result_texts(connection, record.job_id, path) for text in page]
     return Known(moment, queries.state_of(connection, record, texts), _if_few(texts))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import stat
 import threading
 from typing import TYPE_CHECKING, Any
@@ -9,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from checkpoint_store import CheckpointStore, ProcessingState, StateFormatError, StateManager
-from checkpoint_store._db import queries, saving
+from checkpoint_store._db import connect, driver, engine, queries, saving
 from checkpoint_store.frozen import thaw
+from checkpoint_store.statefiles import glance
+from checkpoint_store.work import Room
 
 if TYPE_CHECKING:
     from conftest import Children, ManagerOpener
@@ -164,6 +167,27 @@ def test_saves_in_threads_leave_an_exact_file(manager: StateManager, make_manage
     exact(manager)
 
 
+def test_a_file_is_not_set_back(
+    manager: StateManager, make_manager: ManagerOpener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What another recorded between a save's commit and the writing of its file is in the file, too."""
+    manager.save(ProcessingState(file_name="a", total_chunks=9))
+    other, real = make_manager(), Room.job_changed
+    state = with_chunk(loaded(manager), 0, "mine")
+
+    def between(room: Room, job_id: str, known: Any = None) -> None:
+        monkeypatch.setattr(Room, "job_changed", real)
+        other.update_chunk_complete(1, "theirs")
+        other.close()
+        real(room, job_id, known)
+
+    monkeypatch.setattr(Room, "job_changed", between)
+    manager.save(state)
+    assert ProcessingState.from_json(manager.state_path.read_bytes()).results() == {0: "mine", 1: "theirs"}
+    assert loaded(manager).results() == {0: "mine", 1: "theirs"}
+    exact(manager)
+
+
 def test_a_save_that_fails_leaves_nothing_behind(manager: StateManager) -> None:
     """Neither in the store nor in what the manager knows."""
     manager.save(ProcessingState(file_name="a", total_chunks=5, completed_chunks=[0], processed_results=["a"]))
@@ -221,3 +245,45 @@ def test_the_plan_of_a_job_is_not_changed_by_saving_it(manager: StateManager) ->
         manager.save(loaded(manager).replace(status="paused"))
         again = store.open_job("a", total_chunks=2, config={"k": [1, 2]})
         assert (again.job_id, thaw(loaded(manager).config)) == (job.job_id, {"k": [1, 2]})
+
+
+def test_the_time_of_a_long_state_file_is_found_at_a_glance(manager: StateManager) -> None:
+    """Behind it stand as many indices as the job has results: a store that went back in time is noticed by it."""
+    count = 20_000
+    manager.save(
+        ProcessingState(
+            file_name="a", total_chunks=count, completed_chunks=range_of(count), processed_results=range_of(count)
+        )
+    )
+    seen = glance(manager.state_path)
+    assert seen is not None
+    assert (seen.completed_chunks, seen.updated_at) == (count, loaded(manager).updated_at)
+
+
+def range_of(count: int) -> list[int]:
+    return list(range(count))
+
+
+def test_on_a_network_file_system_saves_are_as_exact(
+    make_manager: ManagerOpener, monkeypatch: pytest.MonkeyPatch, encoded: list[int]
+) -> None:
+    """With the rollback journal, where a look can be in the way of another's commit."""
+    monkeypatch.setattr(connect, "file_system", lambda _path: "nfs")
+    one, other = make_manager(), make_manager()
+    one.save(ProcessingState(file_name="a", total_chunks=9))
+    for index in range(3):
+        one.save(with_chunk(loaded(one), index, index))
+    assert encoded == [0, 1, 2]
+    other.save(with_chunk(loaded(other), 3, 3))
+    assert loaded(one).results() == {index: index for index in range(4)}
+    monkeypatch.setattr(driver, "moment_of", refuse)
+    monkeypatch.setattr(engine, "moment_of", refuse)
+    assert loaded(one).results() == {index: index for index in range(4)}
+    exact(one)
+
+
+def refuse(_driver: sqlite3.Connection) -> Any:
+    """Another process holds the file for its commit."""
+    error = sqlite3.OperationalError("database is locked")
+    error.sqlite_errorcode = sqlite3.SQLITE_BUSY
+    raise error
