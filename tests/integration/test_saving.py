@@ -119,6 +119,18 @@ with StateManager("state.json") as manager:
     exact(manager)
 
 
+def test_a_save_does_not_trust_what_it_knew_before(manager: StateManager, make_manager: ManagerOpener) -> None:
+    """Where another recorded something since, and this manager did not look: both are there, and the state wins."""
+    other = make_manager()
+    kept = with_chunk(ProcessingState(job_id="j", file_name="a", total_chunks=5), 0, "a")
+    manager.save(kept)
+    other.update_chunk_complete(3, "theirs")
+    other.update_chunk_complete(0, "replaced")
+    manager.save(with_chunk(kept, 1, "mine"))
+    assert loaded(manager).results() == {0: "a", 1: "mine", 3: "theirs"}
+    exact(manager)
+
+
 def test_own_chunks_between_two_saves_are_seen(manager: StateManager) -> None:
     """By the same manager's other calls."""
     manager.save(ProcessingState(file_name="a", total_chunks=5))
