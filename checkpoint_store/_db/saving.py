@@ -66,8 +66,11 @@ def save_changes(connection: Connection, state: ProcessingState, path: Path, kno
     holds of the job from this transaction on; None where it holds more than the state says.
     """
     driver = driver_of(connection)
+    if known is not None and (known.state.job_id != state.job_id or known.moment != moment_of(driver)):
+        known = None
+    state = _paired(connection, state, path, known)
     results = state.results()
-    if known is not None and known.state.job_id == state.job_id and known.moment == moment_of(driver):
+    if known is not None:
         before = known.state.results()
         there = _unchanged(known.state, before, results)
         texts = dict(zip(before, known.texts or (), strict=False))
@@ -81,6 +84,24 @@ def save_changes(connection: Connection, state: ProcessingState, path: Path, kno
     held = queries.find_job(connection, state.job_id, path)
     kept = _if_few([texts[index] for index in results]) if texts.keys() >= results.keys() else None
     return Known(moment_of(driver), _as_loaded(state, held, results), kept)
+
+
+def _paired(connection: Connection, state: ProcessingState, path: Path, known: Known | None) -> ProcessingState:
+    """Return a state in which results that are new belong to the chunks that are new.
+
+    Its caller may have appended to the lists that the store gave, and left ``result_indices`` alone. Where every chunk
+    has a result, positions say the same; among chunks without one they do not.
+    """
+    if state.result_indices or not 0 < len(state.processed_results) < len(state.completed_chunks):
+        return state
+    record = _find(connection, state.job_id, path) if known is None else None
+    if record is not None:
+        known = load(connection, record, path, None)
+    if known is None:
+        return state
+    lists = {"completed_chunks": state.completed_chunks, "processed_results": state.processed_results}
+    paired = known.state.replace(total_chunks=state.total_chunks, **lists)
+    return state.replace(result_indices=paired.result_indices)
 
 
 _SAME: Final = object()

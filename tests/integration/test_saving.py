@@ -225,6 +225,33 @@ def test_appended_results_go_to_appended_chunks(manager: StateManager) -> None:
     exact(manager)
 
 
+@pytest.mark.parametrize("fresh", [False, True], ids=["known", "read again"])
+def test_appended_lists_without_result_indices_are_paired_too(
+    manager: StateManager, make_manager: ManagerOpener, fresh: bool
+) -> None:
+    """Of a processor that knows the fields of the plan alone: new with new, and where nothing tells, not at all."""
+    manager.save(ProcessingState(job_id="j", file_name="a", total_chunks=9, completed_chunks=[0, 1]))
+    manager.update_chunk_complete(1, "b")
+    before = loaded(manager)
+    saver = make_manager() if fresh else manager
+
+    def appended(chunks: list[int], results: list[Any]) -> ProcessingState:
+        return ProcessingState(
+            job_id="j",
+            file_name="a",
+            total_chunks=9,
+            completed_chunks=[*before.completed_chunks, *chunks],
+            processed_results=[*before.processed_results, *results],
+        )
+
+    with pytest.raises(StateFormatError, match=r"\[1\] belongs to one of the chunks 0, 5, 6"):
+        saver.save(appended([5, 6], ["f"]))
+    assert loaded(manager) == before
+    saver.save(appended([5, 4], ["f", "e"]))
+    assert loaded(manager).results() == {1: "b", 4: "e", 5: "f"}
+    exact(manager)
+
+
 def test_a_result_that_is_taken_out_of_a_state_stays(manager: StateManager) -> None:
     """Nothing that was paid for is taken back, and load gives it again."""
     manager.save(ProcessingState(file_name="a", total_chunks=3, completed_chunks=[0, 1], processed_results=["a", "b"]))
