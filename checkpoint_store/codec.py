@@ -1,7 +1,7 @@
 """Results to JSON text and back, so that what comes back equals what went in.
 
-JSON quietly changes some Python values: integer keys become text, tuples become lists, NaN is no JSON at
-all. Each such value is refused, with the path to it, before anything is written.
+JSON quietly changes some Python values: integer keys become text, named tuples lose their names, NaN is no JSON at
+all. Each such value is refused, with the path to it, before anything is written. A plain tuple is stored as a list.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 from checkpoint_store.errors import InvalidResultError, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 MAX_DEPTH: Final = 200
 """How deep lists and objects may be nested (SQLite's own JSON functions stop at 2,000, some parsers far earlier)."""
@@ -50,14 +50,12 @@ _SHORT: Final = 2047
 """Of more bytes than these hashlib gives Python's lock away: getting it back costs more than they do, in a crowd."""
 _LONG: Final = 32 * 1024
 _LEAVES: Final = frozenset({str, int, float, bool, type(None)})
+_COLLECTIONS: Final = frozenset({dict, list, tuple})
 _JSON_TYPES: Final = (dict, list, str, int, float, type(None))
 
 
-def encode(value: object, *, name: str = "result", chunk_index: int | None = None) -> str:
-    """Return the JSON text of a JSON value, a dataclass or a pydantic model.
-
-    With ``chunk_index``, a result that names a chunk in a ``chunk_index`` of its own must name this one: state files
-    pair results with chunks by it.
+def encode(value: object, *, name: str = "result") -> str:
+    """Return the JSON text of a JSON value, a dataclass or a pydantic model; plain tuples are written as lists.
 
     Raises:
         InvalidResultError: something in it would not come back as it is; ``path`` says where.
@@ -66,13 +64,6 @@ def encode(value: object, *, name: str = "result", chunk_index: int | None = Non
         plain = to_json_value(value, name)
     except RecursionError:
         raise InvalidResultError("holds itself, or is nested too deeply; flatten it", path=name) from None
-    if chunk_index is not None and isinstance(plain, dict):
-        own = plain.get("chunk_index", chunk_index)
-        if type(own) is int and own != chunk_index:
-            _refuse(
-                f"{name}['chunk_index']",
-                f"is {shown(own)}, but this is chunk {chunk_index} (counted from 0); make them agree",
-            )
     if not _is_plain(plain, 0):
         check(plain, name)
     try:
@@ -171,7 +162,7 @@ def _is_plain(value: Any, depth: int) -> bool:
             if type(key) is not str:
                 return False
         items = value.values()
-    elif kind is list:
+    elif kind is list or kind is tuple:
         items = value
     else:
         return kind in _LEAVES
@@ -179,7 +170,7 @@ def _is_plain(value: Any, depth: int) -> bool:
         return False
     for item in items:
         kind = type(item)
-        if kind not in _LEAVES and not ((kind is dict or kind is list) and _is_plain(item, depth + 1)):
+        if kind not in _LEAVES and not (kind in _COLLECTIONS and _is_plain(item, depth + 1)):
             return False
     return True
 
@@ -188,7 +179,7 @@ def _check(value: object, path: str, depth: int) -> None:
     kind = type(value)
     if kind is dict:
         _check_object(value, path, depth)  # type: ignore[arg-type]
-    elif kind is list:
+    elif kind is list or kind is tuple:
         _check_list(value, path, depth)  # type: ignore[arg-type]
     elif kind is str:
         _check_text(value, path)  # type: ignore[arg-type]
@@ -222,7 +213,7 @@ def _check_key_twin(value: dict[Any, Any], key: str, path: str) -> None:
         _refuse(path, f"has two keys that are both written as {str.__str__(key)!r}")
 
 
-def _check_list(value: list[Any], path: str, depth: int) -> None:
+def _check_list(value: Sequence[Any], path: str, depth: int) -> None:
     if depth >= MAX_DEPTH:
         _refuse(path, f"is nested more than {MAX_DEPTH} levels deep; flatten it, or store the inner part as text")
     for index, item in enumerate(value):
@@ -253,10 +244,7 @@ def _check_subclass(value: object, path: str, depth: int) -> None:
     elif isinstance(value, float):
         _check(float(value), path, depth)
     elif isinstance(value, tuple):
-        _refuse(
-            path,
-            "is a tuple, which would come back as a list; use a list (or a dataclass, whose types are kept)",
-        )
+        _refuse(path, f"is a {type(value).__qualname__}, whose names JSON would lose; make it a dict, or a dataclass")
     else:
         _refuse(
             path,

@@ -201,6 +201,17 @@ class JobNotFound(CheckpointStoreError, LookupError):  # noqa: N818 - public nam
         remedy = "Give more of the id" if self.matches else "List what there is with: checkpoint-store list"
         super().__init__(f"{job_id!r} {what} in {self.path}. {remedy}.")
 
+    @classmethod
+    def no_current(cls, path: Path | str) -> JobNotFound:
+        """Return the error of a manager that was told of a chunk, or a status, of no job."""
+        error = cls("the current job", path)
+        message = (
+            f"there is no current job in {error.path}, so nothing was recorded: save a state first, such as "
+            'manager.save(ProcessingState(file_name="lecture.srt", total_chunks=12)).'
+        )
+        error.args = (message,)
+        return error
+
 
 class JobBusy(CheckpointStoreError):  # noqa: N818 - public name fixed by the design
     """Another runner is at work on this job, and one of the two wants it for itself."""

@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store._db import queries
+from checkpoint_store._db.engine import Database
 from checkpoint_store.errors import CheckpointStoreError, JobNotFound, StateFormatError
 from checkpoint_store.files import leftovers, replace_file, storage_error, sweep
 from checkpoint_store.forks import ForkAware, watch
@@ -17,15 +18,20 @@ from checkpoint_store.state import SCHEMA_VERSION
 from checkpoint_store.statefiles import read_state, refuse_own, refuse_to_replace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from sqlalchemy import Connection
 
+    from checkpoint_store._db.queries import JobRecord
     from checkpoint_store._db.reading import AnyDatabase
+    from checkpoint_store._db.saving import Known
+    from checkpoint_store.state import ProcessingState
 
 _SHARE: Final = 0.02
 """Of the elapsed time, what writing may take: the promise is 0.05, and meanwhile the disk is slower for others."""
+_AT_ONCE: Final = 256
+"""Results in one piece of the text."""
 _CREDIT_SECONDS: Final = 0.05
 """What may be spent in advance, so that the file of a small, quick job is exact after each chunk."""
 
@@ -33,30 +39,54 @@ _CREDIT_SECONDS: Final = 0.05
 def state_pieces(connection: Connection, job_id: str, path: Path) -> Iterator[str]:
     """Yield the JSON text of a job's state, from one snapshot, in constant memory; results as they are stored."""
     record = queries.find_job(connection, job_id, path)
-    head = {
-        "version": SCHEMA_VERSION,
-        "job_id": record.job_id,
-        "status": record.status.value,
-        "file_name": record.file_name,
-        "video_title": record.video_title,
-        "model": record.model,
-        "provider": record.provider,
-        "total_chunks": record.total_chunks,
-    }
-    tail = {
-        "started_at": record.started_at,
-        "updated_at": record.updated_at,
-        "error_message": record.error_message,
-        "config": record.config,
-    }
-    yield "{\n" + "".join(f"  {_text(name)}: {_text(value)},\n" for name, value in head.items())
-    yield '  "completed_chunks": ['
+    yield _head(record)
     indices = queries.indices_in_order_of_state(connection, record)
     yield from _joined((", ".join(map(str, page)) for page in indices), ", ")
     yield '],\n  "processed_results": ['
     pages = queries.result_texts(connection, job_id, path)
-    yield from _joined(("\n    " + ",\n    ".join(texts) for texts in pages), ",")
-    yield ("\n  ],\n" + ",\n".join(f"  {_text(name)}: {_indented(value)}" for name, value in tail.items()) + "\n}\n")
+    yield from _joined(map(_lines, pages), ",")
+    yield _tail(record)
+    with_result = queries.indices_with_result(connection, record)
+    yield from _joined((", ".join(map(str, page)) for page in with_result), ", ")
+    yield "]\n}\n"
+
+
+def known_pieces(known: Known) -> Iterator[str]:
+    """Yield the same text of what is known of a job, without a look into the store."""
+    state, texts = known.state, known.texts or ()
+    yield _head(state) + ", ".join(map(str, state.completed_chunks)) + '],\n  "processed_results": ['
+    yield from _joined((_lines(texts[at : at + _AT_ONCE]) for at in range(0, len(texts), _AT_ONCE)), ",")
+    yield _tail(state) + ", ".join(map(str, state.result_indices)) + "]\n}\n"
+
+
+def _head(job: JobRecord | ProcessingState) -> str:
+    head = {
+        "version": SCHEMA_VERSION,
+        "job_id": job.job_id,
+        "status": job.status.value,
+        "file_name": job.file_name,
+        "video_title": job.video_title or "",
+        "model": job.model or "",
+        "provider": job.provider or "",
+        "total_chunks": job.total_chunks,
+    }
+    fields = "".join(f"  {_text(name)}: {_text(value)},\n" for name, value in head.items())
+    return "{\n" + fields + '  "completed_chunks": ['
+
+
+def _tail(job: JobRecord | ProcessingState) -> str:
+    tail = {
+        "started_at": job.started_at,
+        "updated_at": job.updated_at,
+        "error_message": job.error_message,
+        "config": job.config,
+    }
+    fields = "".join(f"  {_text(name)}: {_indented(value)},\n" for name, value in tail.items())
+    return "\n  ],\n" + fields + '  "result_indices": ['
+
+
+def _lines(texts: Sequence[str]) -> str:
+    return "\n    " + ",\n    ".join(texts)
 
 
 def _joined(pieces: Iterator[str], separator: str) -> Iterator[str]:
@@ -119,10 +149,13 @@ class StateFile(ForkAware):
             if taken:
                 self._busy.release()
 
-    def write(self, job_id: str) -> Path:
-        """Write the file as the job is now. Exact and durable when this returns."""
+    def write(self, job_id: str, known: Known | None = None) -> Path:
+        """Write the file as the job is now. Exact and durable when this returns.
+
+        ``known`` saves reading all of the job, where nothing was committed since.
+        """
         with self._busy:
-            self._write(job_id, self.path, self._lock_timeout_seconds)
+            self._write(job_id, self.path, self._lock_timeout_seconds, known)
         return self.path
 
     def write_if_behind(self) -> None:
@@ -131,7 +164,7 @@ class StateFile(ForkAware):
             with suppress(JobNotFound):  # deleted meanwhile, with its state file, by another process
                 self.write(self._behind)
 
-    def _write(self, job_id: str, path: Path, timeout_seconds: float) -> None:
+    def _write(self, job_id: str, path: Path, timeout_seconds: float, known: Known | None = None) -> None:
         started = time.monotonic()
         try:
             with file_lock(self._lock, timeout_seconds):
@@ -139,16 +172,23 @@ class StateFile(ForkAware):
                 sweep(self.backup)
                 self._behind = None
                 try:
-                    self._database.read(
-                        lambda connection: replace_file(
-                            path, state_pieces(connection, job_id, self._database.path), backup=self.backup
+                    # Whoever commits after this look waits for the lock, and writes the file again.
+                    if known is not None and known.texts is not None and self._holds(known):
+                        replace_file(path, known_pieces(known), backup=self.backup)
+                    else:
+                        self._database.read(
+                            lambda connection: replace_file(
+                                path, state_pieces(connection, job_id, self._database.path), backup=self.backup
+                            )
                         )
-                    )
                 except BaseException:
                     self._behind = job_id
                     raise
         finally:
             self._pay(started, time.monotonic())
+
+    def _holds(self, known: Known) -> bool:
+        return isinstance(self._database, Database) and self._database.moment() == known.moment is not None
 
     def _pay(self, started: float, ended: float) -> None:
         most = max(_CREDIT_SECONDS, self._cost)
@@ -157,14 +197,17 @@ class StateFile(ForkAware):
         self._credit = saved - self._cost
         self._due_at = started + (self._cost - self._credit) / _SHARE
 
-    def forget(self, job_id: str) -> None:
-        """This job was deleted: nothing of it is written again, and neither the file nor the one before shows it."""
+    def forget(self, job_id: str, *, and_backup: bool = False) -> None:
+        """This job was deleted: nothing of it is written again, and neither the file nor the one before shows it.
+
+        ``and_backup``: the one before goes, whichever job it shows.
+        """
         if self._behind == job_id:
             self._behind = None
         with self._busy, file_lock(self._lock, self._lock_timeout_seconds):
             for path in (self.path, self.backup):
                 sweep(path)
-                if _shows(path, job_id):
+                if (and_backup and path == self.backup) or _shows(path, job_id):
                     try:
                         path.unlink(missing_ok=True)
                     except OSError as error:

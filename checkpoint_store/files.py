@@ -43,6 +43,22 @@ def create_private(path: Path) -> None:
         raise
 
 
+def make_folder(folder: Path) -> None:
+    """Create a folder with the folders above it that are missing; durable when this returns.
+
+    Raises:
+        StorageUnavailableError: it cannot be created.
+    """
+    if folder.is_dir():
+        return
+    make_folder(folder.parent)
+    try:
+        folder.mkdir(exist_ok=True)
+        sync_folder(folder.parent)
+    except OSError as error:
+        raise storage_error(error, folder) from error
+
+
 def replace_file(path: Path, pieces: Iterable[str], *, backup: Path | None = None) -> int:
     """Write text to ``path`` so that a reader sees the old or the new file, whole, whatever happens.
 

@@ -87,7 +87,7 @@ class Job:
 
     @property
     def status(self) -> JobStatus:
-        """``running``, ``paused``, ``completed`` or ``failed``, as the store has it now."""
+        """``pending``, ``running``, ``paused``, ``completed`` or ``failed``, as the store has it now."""
         return self._record().status
 
     @property
@@ -426,8 +426,10 @@ class Job:
         """Return a snapshot of the whole job, results included."""
 
         def work(connection: Connection) -> ProcessingState:
-            record = queries.find_job(connection, self.job_id, self._database.path)
-            return queries.state_of(connection, record, self._database.path)
+            path = self._database.path
+            record = queries.find_job(connection, self.job_id, path)
+            texts = [text for page in queries.result_texts(connection, self.job_id, path) for text in page]
+            return queries.state_of(connection, record, texts)
 
         return self._database.read(work)
 

@@ -5,11 +5,17 @@ from __future__ import annotations
 import threading
 import weakref
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 from checkpoint_store._db.backup import backups_of
 from checkpoint_store._db.target import resolve
-from checkpoint_store.errors import InvalidArgumentError, JobNotFound
+from checkpoint_store.errors import (
+    ChunkAlreadyCompleted,
+    InvalidArgumentError,
+    JobNotFound,
+    StoreTargetError,
+)
+from checkpoint_store.files import make_folder
 from checkpoint_store.forks import ForkAware, watch
 from checkpoint_store.state import JobStatus, ProcessingState
 from checkpoint_store.store import CheckpointStore
@@ -19,9 +25,11 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from checkpoint_store._db.connect import Durability
+    from checkpoint_store._db.saving import Known
     from checkpoint_store.job import Job
 
-DEFAULT_STATE_PATH: Final = ".processing_state.json"
+_TAKEN_UP: Final = frozenset({JobStatus.PENDING, JobStatus.FAILED, JobStatus.COMPLETED})
+"""With chunks left, a job that is one of these runs from its next chunk on. A pause is somebody's wish, and stays."""
 
 
 class StateManager(ForkAware):
@@ -29,28 +37,38 @@ class StateManager(ForkAware):
 
     The truth is the store file beside ``state_path`` (suffix ``.db``); the state file is written for people to read,
     the one before it has the suffix ``.bak``, the lock ``.lock``. A state file from before the store existed is
-    imported once. Nothing is created before the first :meth:`save`.
+    imported once. Nothing is created before the first :meth:`save`, which also makes the folder.
 
     Args:
-        state_path: the state file.
-        lock_timeout_seconds: how long to wait for another process before :class:`StoreBusy`.
+        state_path: the state file; :attr:`DEFAULT_PATH` where it is None.
+        lock_timeout_seconds: how long to wait for another process before :class:`StoreBusy`; :attr:`LOCK_TIMEOUT`
+            where it is None.
         durability: see :class:`CheckpointStore`.
     """
 
+    DEFAULT_PATH: ClassVar[str | os.PathLike[str]] = Path(".processing_state.json")
+    """The state file of a manager that is given none. A subclass may have another."""
+    LOCK_TIMEOUT: ClassVar[float] = 10
+    """In seconds. A subclass may have another."""
+
     def __init__(
         self,
-        state_path: str | os.PathLike[str] = DEFAULT_STATE_PATH,
+        state_path: str | os.PathLike[str] | None = None,
         *,
-        lock_timeout_seconds: float = 10.0,
+        lock_timeout_seconds: float | None = None,
         durability: Durability = "power-loss",
     ) -> None:
-        path = Path(state_path)
+        path = Path(self.DEFAULT_PATH if state_path is None else state_path)
         if path.suffix in (".db", ".lock", ".bak"):
             raise InvalidArgumentError("state_path", str(state_path), "has the suffix of a file beside it; use .json")
-        self.store_path: Final = resolve(path.with_suffix(".db") if path.name else "")
-        self.state_path: Final = self.store_path.with_suffix(path.suffix)
+        self.store_path: Final = _store_beside(path)
+        """The store file: absolute, so that the manager stays there wherever the program goes."""
+        self.state_path: Final = path
+        """The state file, as it was given."""
+        self.lock_path: Final = path.with_suffix(".lock")
         self._options: dict[str, Any] = {
-            "lock_timeout_seconds": lock_timeout_seconds,
+            "state_file": self.store_path.with_suffix(path.suffix),
+            "lock_timeout_seconds": self.LOCK_TIMEOUT if lock_timeout_seconds is None else lock_timeout_seconds,
             "durability": durability,
         }
         self.forget_in_child()
@@ -61,61 +79,87 @@ class StateManager(ForkAware):
     def forget_in_child(self) -> None:
         """After a fork, in the child: a thread that held the lock does not exist here."""
         self._guard = threading.RLock()
+        self._states = threading.RLock()
+        """Held while a whole state is read or written: what is known of the store's must be of one moment."""
 
     def load(self) -> ProcessingState | None:
-        """Return the current job's state, results included, or None where there is none."""
-        job = self._current()
-        return None if job is None else job.state()
+        """Return the current job's state, results included, or None where there is none.
+
+        Where nothing was recorded since the last ``load`` or ``save``, by whomever, it is not read again.
+        """
+        with self._states:
+            store = self._store_if_any()
+            if store is None:
+                return None
+            known = self._kept.known = store.current_state(self._kept.known)
+            return None if known is None else known.state
 
     def save(self, state: ProcessingState) -> None:
-        """Make ``state`` the current job; durable, and in the state file, when this returns.
+        """Make ``state`` the current job; durable, and in the state file, when this returns. ``updated_at`` is now.
 
-        Chunks and results that the store has of this job and ``state`` lacks are kept: nothing that was paid for is
-        taken back. :meth:`clear` removes a job.
+        Only what differs from what the store has is written to the store; the state file is written whole. Chunks and
+        results that the store has of this job and ``state`` lacks are kept: nothing that was paid for is taken back.
+        :meth:`clear` removes a job.
 
         Raises:
+            StateFormatError: nothing tells which chunk a result belongs to. Nothing was saved.
             SecretInConfig: its config holds what looks like a secret. Nothing was saved.
         """
         if not isinstance(state, ProcessingState):
             raise InvalidArgumentError("state", state, "is not a ProcessingState")
-        self._open().save_state(state)
+        with self._states:
+            make_folder(self.store_path.parent)
+            known, self._kept.known = self._kept.known, None
+            self._kept.known = self._open().save_state(state, known)
 
     def update_chunk_complete(self, chunk_index: int, result: object) -> None:
         """Record the result of a chunk (0-based) of the current job; durable when this returns.
 
-        It costs the same for chunk 1 and chunk 100,000. The same result again changes nothing.
+        It costs the same for chunk 1 and chunk 100,000. The same result again changes nothing; another one takes the
+        place of the first. A pending or failed job is running from then on; a job that somebody paused stays paused.
 
         Raises:
-            JobNotFound: there is no current job; :meth:`save` one first.
-            ChunkOutOfRange, InvalidResultError, ChunkAlreadyCompleted: see :meth:`Job.complete`.
+            JobNotFound: there is no current job; :meth:`save` a state first.
+            ChunkOutOfRange, InvalidResultError: see :meth:`Job.complete`.
         """
-        self._required().complete(chunk_index, result)
+        job, status = self._required()
+        self._kept.known = None  # a whole state is much to keep for nothing
+        if status in _TAKEN_UP:
+            self._open().complete_current(job, chunk_index, result)
+            return
+        try:
+            job.complete(chunk_index, result)
+        except ChunkAlreadyCompleted:
+            job.complete(chunk_index, result, replace=True)
 
     def set_status(self, status: JobStatus | str, error: BaseException | str | None = None) -> None:
         """Set the current job's status and error message; the state file is exact when this returns.
 
         Raises:
-            JobNotFound: there is no current job; :meth:`save` one first.
+            InvalidArgumentError: it is none of the five statuses.
+            JobNotFound: there is no current job; :meth:`save` a state first.
         """
         if status not in list(JobStatus):
             raise InvalidArgumentError("status", status, f"is none of {', '.join(JobStatus)}")
-        self._required().set_status(JobStatus(status), error)
+        self._required()[0].set_status(JobStatus(status), error)
 
     def has_incomplete_job(self) -> bool:
         """Whether the current job is running or paused and has chunks left. Reads no result."""
-        job = self._current()
-        if job is None:
+        found = self._current()
+        if found is None:
             return False
-        return job.status in (JobStatus.RUNNING, JobStatus.PAUSED) and job.progress().remaining_chunks > 0
+        job, status = found
+        return status in (JobStatus.RUNNING, JobStatus.PAUSED) and job.progress().remaining_chunks > 0
 
     def clear(self) -> None:
-        """Remove the current job, its results and the state file for good: no byte of a result stays in any file.
+        """Remove the current job, its results, the state file and its ``.bak`` for good.
 
-        Other jobs in the store file stay, and none of them becomes current.
+        No byte of a result stays in any file. Other jobs in the store file stay, and none of them becomes current.
         """
-        job = self._current()
-        if job is not None:
-            self._open().delete_job(job.job_id)
+        with self._states:
+            found = self._current()
+            if found is not None:
+                self._open().clear_job(found[0].job_id)
 
     def close(self) -> None:
         """Make the state file exact and close the store file. The next call opens it again."""
@@ -125,29 +169,37 @@ class StateManager(ForkAware):
     def _open(self) -> CheckpointStore:
         with self._guard:
             if self._kept.store is None:
-                self._kept.store = CheckpointStore(self.store_path, state_file=self.state_path, **self._options)
+                self._kept.store = CheckpointStore(self.store_path, **self._options)
             return self._kept.store
 
-    def _current(self) -> Job | None:
+    def _store_if_any(self) -> CheckpointStore | None:
+        """Return the store; None, and nothing is created, where there is neither a store nor anything to import."""
         with self._guard:
-            if self._kept.store is None and not self._anything_there():
+            return self._open() if self._kept.store is not None or self._anything_there() else None
+
+    def _current(self) -> tuple[Job, JobStatus] | None:
+        with self._guard:
+            store = self._store_if_any()
+            row = None if store is None else store.current_job_row()
+            if store is None or row is None:
+                self._kept.job = None
                 return None
-            store = self._open()
-            job_id = store.current_job_id()
-            if self._kept.job is None or self._kept.job.job_id != job_id:
-                self._kept.job = None if job_id is None else store.job(job_id)
-            return self._kept.job
+            job_id, total_chunks, status = row
+            job = self._kept.job
+            if job is None or (job.job_id, job.total_chunks) != (job_id, total_chunks):
+                job = self._kept.job = store.job(job_id)
+            return job, JobStatus(status)
 
     def _anything_there(self) -> bool:
-        backup = self.state_path.with_suffix(".bak")
-        here = any(path.exists() for path in (self.store_path, self.state_path, backup))
+        state_file: Path = self._options["state_file"]
+        here = any(path.exists() for path in (self.store_path, state_file, state_file.with_suffix(".bak")))
         return here or bool(backups_of(self.store_path))
 
-    def _required(self) -> Job:
-        job = self._current()
-        if job is None:
-            raise JobNotFound("the current job", self.store_path)
-        return job
+    def _required(self) -> tuple[Job, JobStatus]:
+        found = self._current()
+        if found is None:
+            raise JobNotFound.no_current(self.store_path)
+        return found
 
     def __enter__(self) -> Self:
         return self
@@ -164,8 +216,23 @@ class _Kept:
     def __init__(self) -> None:
         self.store: CheckpointStore | None = None
         self.job: Job | None = None
+        self.known: Known | None = None
+        """The state that was loaded or saved last."""
 
     def close(self) -> None:
-        store, self.store, self.job = self.store, None, None
+        store, self.store, self.job, self.known = self.store, None, None, None
         if store is not None:
             store.close()
+
+
+def _store_beside(state_path: Path) -> Path:
+    """Return where the store of a state file is; the folder may be one that is still to be made."""
+    wanted = state_path.with_suffix(".db") if state_path.name else Path()
+    try:
+        return resolve(wanted if state_path.name else "")
+    except StoreTargetError:
+        folder = wanted.absolute().parent
+        nearest = next(one for one in (folder, *folder.parents) if one.exists())
+        if not state_path.name or nearest == folder or not nearest.is_dir():
+            raise
+        return wanted.absolute()

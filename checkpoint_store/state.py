@@ -10,17 +10,28 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from math import isfinite
-from typing import Any, Final, Literal, NoReturn
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
 
-from checkpoint_store import codec
-from checkpoint_store.errors import Difference, InvalidResultError, StateFormatError, shown
-from checkpoint_store.frozen import FrozenDict, FrozenList, freeze, thaw
+from checkpoint_store.errors import Difference, StateFormatError, shown
+from checkpoint_store.frozen import frozen_list, thaw
+from checkpoint_store.json_text import read_json
+from checkpoint_store.pairing import chunk_of_each
+from checkpoint_store.state_fields import (
+    check_chunks,
+    check_result_indices,
+    check_text,
+    fail,
+    frozen,
+    frozen_results,
+)
 
-SCHEMA_VERSION: Final = "1.1"
+SCHEMA_VERSION: Final = "1.2"
 """The schema that this version reads and writes: the newest migration, and a state file's ``version``."""
-RELEASED_VERSIONS: Final = ("1.0", "1.1")
+RELEASED_VERSIONS: Final = ("1.0", "1.1", "1.2")
 """Every version of a state that can be read."""
+_PAIRED_BY_OWN_INDEX: Final = frozenset({"1.0", "1.1"})
+"""Versions without ``result_indices``."""
 
 
 _second: tuple[int, str] = (-1, "")
@@ -43,9 +54,21 @@ def parse_time(text: str) -> datetime:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
+def in_utc(text: str) -> str:
+    """Return the time of a state as a store keeps it: text without an offset is a local time, as the plan's was."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is not None:
+        return text
+    try:
+        return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    except (OverflowError, ValueError, OSError):  # at either end of the calendar no local time is known
+        return text + "Z"
+
+
 class JobStatus(StrEnum):
     """Where a job stands. A member equals its own text."""
 
+    PENDING = "pending"
     RUNNING = "running"
     PAUSED = "paused"
     COMPLETED = "completed"
@@ -135,13 +158,19 @@ class Problem:
         return f"{self.what}{where} {self.reason}"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, eq=False)
 class ProcessingState:
     """A snapshot of one job, equal to its JSON form.
 
-    ``completed_chunks`` are 0-based indices in ascending order (chunks completed without a result come after
-    those with one). ``processed_results[k]`` is the result of the chunk that it names in its own
-    ``chunk_index``, or else of ``completed_chunks[k]``.
+    The collections hold what they were made of, in that order, and cannot be changed; a tuple becomes a list. Of a job
+    in a store, ``completed_chunks`` are 0-based indices in ascending order (chunks completed without a result come
+    after those with one), and ``processed_results`` stand in the order of their chunks.
+
+    ``result_indices[k]`` is the chunk of ``processed_results[k]``. Where it is empty, results belong to the chunks at
+    the same position in ``completed_chunks``; in a state of a version before 1.2 to the chunks that they name in their
+    own ``chunk_index``, if all of them do and these are exactly the completed ones. See :meth:`results`.
+
+    Two states are equal where they say the same of the same job, in whichever order.
 
     Raises:
         StateFormatError: a value is of the wrong type, impossible, or cannot be paired; ``field`` names it.
@@ -149,30 +178,71 @@ class ProcessingState:
 
     version: str = SCHEMA_VERSION
     job_id: str = field(default_factory=lambda: str(uuid.uuid4()))
-    status: JobStatus = JobStatus.RUNNING
-    file_name: str
-    video_title: str | None = None
-    model: str | None = None
-    provider: str | None = None
-    total_chunks: int
-    completed_chunks: tuple[int, ...] = ()
-    processed_results: tuple[Any, ...] = ()
+    status: JobStatus = JobStatus.PENDING
+    file_name: str = ""
+    video_title: str = ""
+    model: str = ""
+    provider: str = ""
+    total_chunks: int = 0
+    completed_chunks: list[int] = field(default_factory=list)
+    processed_results: list[dict[str, Any]] = field(default_factory=list)
     started_at: str = field(default_factory=now)
     updated_at: str = field(default_factory=now)
     error_message: str | None = None
-    config: Mapping[str, Any] = field(default_factory=FrozenDict)
+    config: dict[str, Any] = field(default_factory=dict)
+    result_indices: list[int] = field(default_factory=list)
+
+    if TYPE_CHECKING:
+        # More is taken than is given back: any text for a status, any sequence, any JSON value as a result.
+        def __init__(  # noqa: PLR0917 - positional, in field order, as the original plan's
+            self,
+            version: str = ...,
+            job_id: str = ...,
+            status: str = ...,
+            file_name: str = ...,
+            video_title: str | None = ...,
+            model: str | None = ...,
+            provider: str | None = ...,
+            total_chunks: int = ...,
+            completed_chunks: Sequence[int] = ...,
+            processed_results: Sequence[Any] = ...,
+            started_at: str = ...,
+            updated_at: str = ...,
+            error_message: str | None = ...,
+            config: Mapping[str, Any] = ...,
+            result_indices: Sequence[int] = ...,
+        ) -> None: ...
 
     def __post_init__(self) -> None:
         _check_fields(self)
-        config = _frozen("config", "", dict(self.config))
-        plain = [_frozen("processed_results", f"[{at}]", result) for at, result in enumerate(self.processed_results)]
-        results = pair_results(self.completed_chunks, plain)
-        completed = sorted(self.completed_chunks, key=lambda index: (index not in results, index))
         put = object.__setattr__
         put(self, "status", JobStatus(self.status))
-        put(self, "completed_chunks", tuple(completed))
-        put(self, "processed_results", tuple(results.values()))
-        put(self, "config", config)
+        for name in _TITLES:
+            put(self, name, getattr(self, name) or "")
+        put(self, "completed_chunks", frozen_list(self.completed_chunks))
+        put(self, "processed_results", frozen_results(self.processed_results))
+        put(self, "config", frozen("config", "", dict(self.config)))
+        check_result_indices(self.result_indices, self.completed_chunks, len(self.processed_results))
+        put(self, "result_indices", frozen_list(self.result_indices))
+        if not self.result_indices:
+            self._chunk_of_each()
+
+    def __eq__(self, other: object) -> bool:
+        """Whether another state says the same of the same job."""
+        if not isinstance(other, ProcessingState):
+            return NotImplemented
+        return self._said() == other._said()
+
+    def __hash__(self) -> int:
+        """Of what stands once in a state: a hash of all results would cost more than a comparison."""
+        return hash((self.job_id, self.status, self.total_chunks, len(self.completed_chunks), self.updated_at))
+
+    def _said(self) -> tuple[Any, ...]:
+        try:
+            results: Any = self.results()
+        except StateFormatError:  # nothing tells yet which chunk a result belongs to
+            results = self.processed_results, self.result_indices
+        return *(getattr(self, name) for name in _ONCE), sorted(self.completed_chunks), results
 
     @property
     def is_resumable(self) -> bool:
@@ -191,15 +261,47 @@ class ProcessingState:
         return next((index for index in range(self.total_chunks) if index not in done), self.total_chunks)
 
     def results(self) -> dict[int, Any]:
-        """Return each result by the index of its chunk, in index order."""
-        return pair_results(self.completed_chunks, self.processed_results)
+        """Return each result by the index of its chunk, in index order. Of two results of a chunk the later stands.
+
+        Raises:
+            StateFormatError: nothing tells which chunk a result belongs to.
+        """
+        return dict(sorted(zip(self._chunk_of_each(), self.processed_results, strict=True), key=itemgetter(0)))
+
+    def _chunk_of_each(self) -> Sequence[int]:
+        by_own = self.version in _PAIRED_BY_OWN_INDEX
+        return chunk_of_each(self.completed_chunks, self.processed_results, self.result_indices, by_own_index=by_own)
 
     def replace(self, **changes: Any) -> ProcessingState:
-        """Return a copy with some fields changed, checked like a new one."""
+        """Return a copy with some fields changed, checked like a new one.
+
+        Results that are appended belong to the chunks that are appended, in the same order.
+        """
         unknown = changes.keys() - {item.name for item in dataclasses.fields(self)}
         if unknown:
             raise StateFormatError(min(unknown), "is not a field of a state")
+        if "result_indices" not in changes and changes.keys() & {"completed_chunks", "processed_results"}:
+            changes["result_indices"] = self._indices_after(
+                changes.get("completed_chunks", self.completed_chunks),
+                changes.get("processed_results", self.processed_results),
+            )
         return dataclasses.replace(self, **changes)
+
+    def _indices_after(self, completed: Any, results: Any) -> Sequence[int]:
+        """Return what is known of the chunks of ``results`` where they and ``completed`` take the place of what is."""
+        both = isinstance(completed, list | tuple) and isinstance(results, list | tuple)
+        if not both or any(type(index) is not int for index in completed):
+            return []  # which is refused
+        known = self._chunk_of_each()
+        if not set(known) <= set(completed):
+            return []
+        if len(results) == len(known) and list(completed) == self.completed_chunks:
+            return known
+        if list(results[: len(known)]) != self.processed_results:
+            return []
+        before = set(self.completed_chunks)
+        new = [index for index in completed if index not in before]
+        return [*known, *new] if len(known) + len(new) == len(results) else known
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain, changeable JSON data with the fields in schema order."""
@@ -207,19 +309,16 @@ class ProcessingState:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> ProcessingState:
-        """Return the state that JSON data of any released version describes."""
+        """Return the state that JSON data of any released version describes; absent fields take their defaults."""
         if not isinstance(data, Mapping):
             raise StateFormatError(None, f"is a {type(data).__name__}, not a JSON object")
-        names = [item.name for item in dataclasses.fields(cls)]
-        if "version" not in data:
-            raise StateFormatError("version", "is missing: this is not a state file of checkpoint-store")
-        _check_version(data["version"])
+        if "version" in data:
+            _check_version(data["version"])
+        names = {item.name for item in dataclasses.fields(cls)}
         unknown = [name for name in data if name not in names]
         if unknown:
-            raise StateFormatError(str(unknown[0]), f"is not a field of a state of version {data['version']}")
-        missing = [name for name in names if name not in data and name not in _MAY_BE_ABSENT]
-        if missing:
-            raise StateFormatError(missing[0], "is missing")
+            version = data.get("version", SCHEMA_VERSION)
+            raise StateFormatError(str(unknown[0]), f"is not a field of a state of version {version}")
         return cls(**data)
 
     def to_json(self) -> str:
@@ -228,81 +327,44 @@ class ProcessingState:
 
     @classmethod
     def from_json(cls, text: str | bytes) -> ProcessingState:
-        """Return the state that a JSON text describes; the inverse of :meth:`to_json`."""
-        if not isinstance(text, str | bytes):
-            raise StateFormatError(None, f"is a {type(text).__name__}, not JSON text")
-        try:
-            decoded = text.decode("utf-8") if isinstance(text, bytes) else text
-            data = json.loads(
-                decoded.removeprefix("\ufeff"),
-                parse_constant=_no_number,
-                parse_float=_number,
-                object_pairs_hook=_object,
-            )
-        except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-            raise StateFormatError(None, f"is not JSON: {error}") from error
-        except StateFormatError:
-            raise
-        except ValueError as error:
-            raise StateFormatError(None, f"is not JSON that can be read: {error}") from error
+        """Return the state that a JSON text (a state file) describes; the inverse of :meth:`to_json`.
+
+        Unlike :meth:`from_dict` it wants a version and an id: a file without one is something else, and would be a new
+        job each time that it is read.
+        """
+        data = read_json(text)
+        for name in ("version", "job_id"):
+            if isinstance(data, dict) and name not in data:
+                fail(name, "is missing: this is not a state file of checkpoint-store")
         return cls.from_dict(data)
 
 
-_MAY_BE_ABSENT: Final = frozenset({"video_title", "model", "provider", "error_message", "config"})
+_TITLES: Final = ("video_title", "model", "provider")
+"""Text that may be null in a state file; in a state it is ``""`` then."""
+_ONCE: Final = (
+    "version", "job_id", "status", "file_name", *_TITLES, "total_chunks", "started_at", "updated_at", "error_message",
+    "config",
+)  # fmt: skip
+"""The fields that stand for themselves; the others are compared by what they say together."""
 
 
-def pair_results(completed: Sequence[int], results: Sequence[Any]) -> dict[int, Any]:
-    """Return each result by its chunk's index, in index order.
-
-    A result that carries its own integer ``chunk_index`` belongs to that chunk; any other to the chunk at the same
-    position in ``completed``. The same result twice stands once.
-
-    Raises:
-        StateFormatError: a result belongs to no completed chunk, or two different ones to the same chunk.
-    """
-    known = set(completed)
-    paired: dict[int, Any] = {}
-    for position, result in enumerate(results):
-        own = result.get("chunk_index") if isinstance(result, Mapping) else None
-        if isinstance(own, int) and not isinstance(own, bool):
-            index = own
-        elif position < len(completed):
-            index = completed[position]
-        else:
-            _fail("processed_results", f"[{position}] has no chunk: only {len(completed)} chunks are completed")
-        if index not in known:
-            _fail(
-                "processed_results",
-                f"[{position}] says chunk_index {shown(index)}, which is not in completed_chunks",
-            )
-        if index in paired and not _same(paired[index], result):
-            _fail("processed_results", f"[{position}] is a second, different result for chunk {index}")
-        paired[index] = result
-    return dict(sorted(paired.items()))
+def _refuse_assignment(_state: object, name: str, value: object) -> NoReturn:
+    short = isinstance(value, str | int | float | None) and len(repr(value)) <= _SHORT
+    new = "..." if not short else f'"{value}"' if isinstance(value, str) else repr(value)
+    raise dataclasses.FrozenInstanceError(
+        f"cannot assign to field {name!r}: a state does not change. Make a changed copy, and save that: "
+        f"state = state.replace({name}={new})"
+    )
 
 
-def _same(one: Any, other: Any) -> bool:
-    """Equal as JSON, where 1, 1.0 and true are three values."""
-    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
-
-
-def _frozen(name: str, at: str, value: object) -> Any:
-    """Return a value of the field ``name``, frozen; what JSON cannot hold is an error with its place in the field."""
-    if isinstance(value, FrozenDict | FrozenList):
-        return value
-    try:
-        plain = codec.to_json_value(value, at)
-        codec.check(plain, at)
-    except InvalidResultError as error:
-        raise StateFormatError(name, f"{error.path} {error.reason}".strip()) from error
-    except RecursionError:
-        raise StateFormatError(name, f"{at} holds itself, or is nested too deeply".strip()) from None
-    return freeze(plain)
+_SHORT: Final = 40
+# dataclass() puts one of its own here, and takes no other.
+ProcessingState.__setattr__ = _refuse_assignment  # type: ignore[method-assign]
 
 
 def _check_version(version: object) -> None:
     if version not in RELEASED_VERSIONS:
-        _fail(
+        fail(
             "version",
             f"is {shown(version)}; this version of checkpoint-store reads {', '.join(RELEASED_VERSIONS)}. A newer "
             "one may read it: pip install --upgrade checkpoint-store",
@@ -312,76 +374,34 @@ def _check_version(version: object) -> None:
 def _check_fields(state: ProcessingState) -> None:
     _check_version(state.version)
     for name in ("job_id", "file_name"):
-        if not isinstance(getattr(state, name), str) or not getattr(state, name):
-            _fail(name, f"is {shown(getattr(state, name))}, not a non-empty text")
-        _check_text(name, getattr(state, name))
-    for name in ("video_title", "model", "provider", "error_message"):
+        if not isinstance(getattr(state, name), str):
+            fail(name, f"is {shown(getattr(state, name))}, not a text")
+        check_text(name, getattr(state, name))
+    if not state.job_id:
+        fail("job_id", "is '', not a non-empty text")
+    for name in (*_TITLES, "error_message"):
         if not isinstance(getattr(state, name), str | None):
-            _fail(name, f"is {shown(getattr(state, name))}, neither text nor null")
-        _check_text(name, getattr(state, name) or "")
+            fail(name, f"is {shown(getattr(state, name))}, neither text nor null")
+        check_text(name, getattr(state, name) or "")
     if state.status not in list(JobStatus):
-        _fail("status", f"is {shown(state.status)}, not one of {', '.join(JobStatus)}")
+        fail("status", f"is {shown(state.status)}, not one of {', '.join(JobStatus)}")
     for name in ("started_at", "updated_at"):
         _check_time(name, getattr(state, name))
     if not isinstance(state.config, Mapping):
-        _fail("config", f"is {shown(state.config)}, not an object")
-    _check_chunks(state.total_chunks, state.completed_chunks)
+        fail("config", f"is {shown(state.config)}, not an object")
+    check_chunks(state.total_chunks, state.completed_chunks)
     if not isinstance(state.processed_results, list | tuple):
-        _fail("processed_results", f"is a {type(state.processed_results).__name__}, not a list")
-
-
-def _check_text(name: str, value: str) -> None:
-    try:
-        value.encode("utf-8")
-    except UnicodeEncodeError:
-        _fail(name, f"is {shown(value)}, which has a lone surrogate: no UTF-8 file can hold it")
+        fail("processed_results", f"is a {type(state.processed_results).__name__}, not a list")
 
 
 def _check_time(name: str, value: object) -> None:
     try:
         parse_time(value)  # type: ignore[arg-type]
     except (ValueError, TypeError, OverflowError):
-        _fail(name, f"is {shown(value)}, not an ISO 8601 time")
-
-
-def _check_chunks(total: object, completed: object) -> None:
-    if type(total) is not int or not 0 <= total < 2**63:
-        _fail("total_chunks", f"is {shown(total)}, not a whole number from 0")
-    if not isinstance(completed, list | tuple):
-        _fail("completed_chunks", f"is a {type(completed).__name__}, not a list")
-    for position, index in enumerate(completed):
-        if type(index) is not int:
-            _fail("completed_chunks", f"[{position}] is {shown(index)}, not a whole number")
-        if not 0 <= index < total:
-            _fail("completed_chunks", f"[{position}] is {shown(index)}, but total_chunks is {total}")
-    if len(set(completed)) != len(completed):
-        _fail("completed_chunks", "names a chunk twice")
+        fail(name, f"is {shown(value)}, not an ISO 8601 time")
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, JobStatus):
         return value.value
     return thaw(value) if isinstance(value, dict | list | tuple) else value
-
-
-def _no_number(name: str) -> NoReturn:
-    raise StateFormatError(None, f"holds {name}, which is not JSON")
-
-
-def _number(text: str) -> float:
-    value = float(text)
-    if not isfinite(value):
-        raise StateFormatError(None, f"holds the number {text[:40]}, which is too large to be kept")
-    return value
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) != len(pairs):
-        names = [name for name, _ in pairs]
-        raise StateFormatError(next(name for name in names if names.count(name) > 1), "stands twice in one object")
-    return made
-
-
-def _fail(name: str, reason: str) -> NoReturn:
-    raise StateFormatError(name, reason)

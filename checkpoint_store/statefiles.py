@@ -6,10 +6,12 @@ import json
 import os
 import re
 import warnings
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from checkpoint_store.errors import CheckpointStoreError, StateFormatError, StoreTargetError
 from checkpoint_store.files import storage_error
+from checkpoint_store.frozen import thaw
 from checkpoint_store.locks import open_path
 from checkpoint_store.state import ProcessingState
 
@@ -77,8 +79,11 @@ def refuse_to_replace(path: Path, job_id: str, completed: Collection[int]) -> No
         raise StoreTargetError(path, f"it knows of completed chunks that the store has not ({min(more)}); {remedy}")
 
 
-def refuse_stranger(path: Path) -> None:
-    """Raise :class:`StoreTargetError` where a file that is no state file stands in the place of ours."""
+def refuse_stranger(path: Path, backup: Path | None = None) -> None:
+    """Raise :class:`StoreTargetError` where a file that is no state file stands in the place of ours.
+
+    What is not even JSON, beside a ``backup`` that is a state, is what was left of a state file.
+    """
     _refuse_special(path)
     try:
         with path.open("rb") as file:
@@ -88,10 +93,19 @@ def refuse_stranger(path: Path) -> None:
     except OSError as error:
         raise storage_error(error, path) from error
     # After a power cut a file may be all NUL, or none of it.
-    if start.strip(b"\0 \r\n\t") and not _looks_like_ours(start):
+    if start.strip(b"\0 \r\n\t") and not _looks_like_ours(start) and not (backup and _is_torn(path, backup)):
         raise StoreTargetError(
             path, "it holds something else, and the state file would replace it; pass state_file=PATH or None"
         )
+
+
+def _is_torn(path: Path, backup: Path) -> bool:
+    try:
+        json.loads(path.read_bytes())
+    except (ValueError, RecursionError):
+        with suppress(CheckpointStoreError):
+            return bool(read_state(backup))
+    return False
 
 
 def _looks_like_ours(start: bytes) -> bool:
@@ -130,11 +144,12 @@ def glance(path: Path) -> Glance | None:
     try:
         with path.open("rb") as file:
             found = _GLANCE.match(b"".join(file.readline() for _ in range(10)))
-            file.seek(max(0, path.stat().st_size - _TAIL_BYTES))
+            if found is None:
+                return None
+            # Behind the time stand the config and, once more, as many indices.
+            file.seek(max(0, path.stat().st_size - _TAIL_BYTES - len(found["indices"])))
             updated = _UPDATED.findall(file.read())
     except OSError:
-        return None
-    if found is None:
         return None
     completed = found["indices"].count(b",") + bool(found["indices"])
     return Glance(json.loads(found["job_id"]), completed, updated[-1].decode("utf-8", "replace") if updated else "")
@@ -144,7 +159,7 @@ def without_secrets(state: ProcessingState) -> tuple[ProcessingState, bool]:
     """Return a state with every secret in it replaced (and a warning given), and whether there was one."""
     from checkpoint_store.redact import redact_secrets, redact_text  # noqa: PLC0415 - its patterns are for writers only
 
-    config = state.to_dict()["config"]
+    config = thaw(state.config)
     clean = redact_secrets(config)
     message = None if state.error_message is None else redact_text(state.error_message)
     if clean == config and message == state.error_message:

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from checkpoint_store._db.planning import Wish
     from checkpoint_store._db.queries import JobRecord
     from checkpoint_store._db.reading import AnyDatabase
+    from checkpoint_store._db.saving import Known
     from checkpoint_store.loop_options import LoopOptions
 
 DEFAULT_TARGET: Final = ".processing_state.db"
@@ -145,7 +146,7 @@ class CheckpointStore:
         if self.state_file is None:
             return None
         backup = self.state_file.with_suffix(".bak")
-        refuse_stranger(self.state_file)
+        refuse_stranger(self.state_file, backup)
         refuse_stranger(backup)
         if self.path.exists() or backups_of(self.path) or not (self.state_file.exists() or backup.exists()):
             return None
@@ -372,10 +373,10 @@ class CheckpointStore:
         """Return the job that the state file shows, or None where there is none (or it was cleared)."""
         return next(map(self._job, self._records(current=True)), None)
 
-    def current_job_id(self) -> str | None:
-        """Return the id of :meth:`current_job`, by the shortest way."""
-        row = self._open.read_row("SELECT job_id FROM jobs WHERE is_current = 1", ())
-        return None if row is None else str(row[0])
+    def current_job_row(self) -> tuple[str, int, str] | None:
+        """Return id, number of chunks and status of :meth:`current_job`, by the shortest way."""
+        row = self._open.read_row("SELECT job_id, total_chunks, status FROM jobs WHERE is_current = 1", ())
+        return None if row is None else (str(row[0]), int(row[1]), str(row[2]))
 
     def _records(self, **which: Any) -> list[JobRecord]:
         def work(connection: Connection) -> list[JobRecord]:
@@ -389,11 +390,19 @@ class CheckpointStore:
     def delete_job(self, job_id: str) -> None:
         """Delete a job, its completed chunks and its results for good, from every file of this store.
 
-        Its bytes are overwritten; the state file is removed where it shows this job, and so are the automatic backups.
+        Its bytes are overwritten; the state file and its ``.bak`` are removed where they show this job, and so are the
+        automatic backups.
 
         Raises:
             JobNotFound: there is none (or more than one) with this id or prefix.
         """
+        self._delete(job_id, and_backup=False)
+
+    def clear_job(self, job_id: str) -> None:
+        """:meth:`delete_job`, and the ``.bak`` of the state file goes in any case."""
+        self._delete(job_id, and_backup=True)
+
+    def _delete(self, job_id: str, *, and_backup: bool) -> None:
         database = self._open
 
         def work(connection: Connection) -> str:
@@ -404,7 +413,7 @@ class CheckpointStore:
         # From here on it is deleted: killed in what follows, the next open ends it.
         deleted = database.write(work)
         if self._room.state_file is not None:
-            self._room.state_file.forget(deleted)
+            self._room.state_file.forget(deleted, and_backup=and_backup)
         remove_backups(self.path)
         if isinstance(database, Database):
             database.scrub_log(queries.touch, f"job {deleted}")
@@ -426,17 +435,50 @@ class CheckpointStore:
         state, _ = without_secrets(read_state(source))
         return self._save(state, replace=False)
 
-    def save_state(self, state: ProcessingState) -> Job:
+    def save_state(self, state: ProcessingState, known: Known | None = None) -> Known | None:
         """Take a state into the store as the current job: what it says holds, and chunks it lacks stay complete.
 
-        A secret in its config is refused; one in its error message is replaced by ``"[redacted]"``.
+        A secret in its config is refused; one in its error message is replaced by ``"[redacted]"``. ``known`` is what
+        this method, or :meth:`current_state`, returned last: what did not change since is not written.
+
+        Returns what the store holds of the job now, if it is no more than what the state says.
         """
+        from checkpoint_store._db import saving  # noqa: PLC0415 - for the other face only
         from checkpoint_store.redact import redact_text, reject_secrets  # noqa: PLC0415 - its patterns are for writers only
 
-        reject_secrets(state.to_dict()["config"])
-        if state.error_message is not None:
+        reject_secrets(thaw(state.config))
+        if state.error_message is not None and redact_text(state.error_message) != state.error_message:
             state = state.replace(error_message=redact_text(state.error_message))
-        return self._save(state, replace=True)
+        held = self._open.write(lambda connection: saving.save_changes(connection, state, self.path, known))
+        self._room.job_changed(state.job_id, held)
+        return held
+
+    def current_state(self, known: Known | None = None) -> Known | None:
+        """Return the state of the current job, results included, or None where there is none.
+
+        Where ``known``, which an earlier call returned, is what the store still holds, it is returned as it is.
+        """
+        from checkpoint_store._db import saving  # noqa: PLC0415 - for the other face only
+
+        database = self._open
+        assert isinstance(database, Database)
+        moment = database.moment()
+        if known is not None and known.moment == moment is not None:
+            return known
+
+        def work(connection: Connection) -> Known | None:
+            current = queries.list_jobs(connection, self.path, current=True)
+            return next((saving.load(connection, record, self.path, moment) for record in current), None)
+
+        return database.read(work)
+
+    def complete_current(self, job: Job, chunk_index: int, result: object) -> None:
+        """Record a chunk of a job that is not running; unless somebody paused it, it runs from then on."""
+        from checkpoint_store._db import saving  # noqa: PLC0415 - for the other face only
+
+        completion = job.work.completion(chunk_index, result, replace=True)
+        self._open.write(lambda connection: saving.complete_and_run(connection, completion))
+        self._room.job_changed(job.job_id)
 
     def _save(self, state: ProcessingState, *, replace: bool) -> Job:
         from checkpoint_store._db import saving  # noqa: PLC0415 - for the other face only

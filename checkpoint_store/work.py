@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from checkpoint_store._db.backup import RollingBackup
     from checkpoint_store._db.reading import AnyDatabase
+    from checkpoint_store._db.saving import Known
     from checkpoint_store._db.writer import Writer
     from checkpoint_store.claims import Held
     from checkpoint_store.export import StateFile
@@ -99,10 +100,10 @@ class Room:
         told = [f"chunks {', '.join(map(str, sorted(some)))} of job {job_id}" for job_id, some in indices.items()]
         return f"The results of {'; '.join(told)} are"
 
-    def job_changed(self, job_id: str) -> None:
-        """Make the state file exact."""
+    def job_changed(self, job_id: str, known: Known | None = None) -> None:
+        """Make the state file exact; ``known`` is what the store holds of the job, where that is at hand."""
         if self.state_file is not None:
-            self.state_file.write(job_id)
+            self.state_file.write(job_id, known)
 
     def job_ended(self, job_id: str) -> None:
         """Make the state file exact, and keep a copy of the store."""
@@ -214,7 +215,7 @@ def encoded(result: object, *, chunk_index: int, job_id: str | None = None) -> s
         InvalidResultError: it cannot be kept as it is; the error has the value, which may be paid for.
     """
     try:
-        return codec.encode(result, chunk_index=chunk_index)
+        return codec.encode(result)
     except Exception as error:  # also whatever a value of the caller's does while it is read
         reason, path = f"cannot be read: {type(error).__name__}: {text_of(error)}", "result"
         if isawaitable(result):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
@@ -38,6 +38,20 @@ def driver_error(error: BaseException) -> sqlite3.Error | None:
         return error
     original = getattr(error, "orig", None)
     return original if isinstance(original, sqlite3.Error) else None
+
+
+class Moment(NamedTuple):
+    """What a connection has seen: of two that are equal, nothing was committed in between, by whomever."""
+
+    driver: sqlite3.Connection
+    by_others: int
+    by_itself: int
+
+
+def moment_of(driver: sqlite3.Connection) -> Moment:
+    """Return what a connection has seen. In a transaction that is its snapshot."""
+    (data_version,) = driver.execute("PRAGMA data_version").fetchone()
+    return Moment(driver, data_version, driver.total_changes)
 
 
 def discard(connection: Connection) -> None:

@@ -20,7 +20,17 @@ import sqlalchemy.exc
 
 from checkpoint_store._db import failures, lane
 from checkpoint_store._db.connect import Durability, connect
-from checkpoint_store._db.driver import Openings, discard, driver_error, driver_of, end, ended, make_engine
+from checkpoint_store._db.driver import (
+    Moment,
+    Openings,
+    discard,
+    driver_error,
+    driver_of,
+    end,
+    ended,
+    make_engine,
+    moment_of,
+)
 from checkpoint_store._db.presence import who_has_open
 from checkpoint_store.errors import (
     CheckpointStoreError,
@@ -167,6 +177,26 @@ class Database(ForkAware):
         value = self._transact(lambda _driver: work(self._sql_writer()))
         self.log_grew(0)
         return value
+
+    def moment(self) -> Moment | None:
+        """Return what the writing connection has seen: what is read afterwards is as new as that, or newer.
+
+        None where another process is writing just now, and the journal lets nobody look meanwhile.
+        """
+        try:
+            return self._moment()
+        except StoreBusy:
+            return None
+
+    def _moment(self) -> Moment:
+        with self.write_lock:
+            driver = self._driver
+            try:
+                driver = self._ready(prepared=False)
+                return moment_of(driver)
+            except BaseException as error:
+                self._abandon(driver, error)
+                raise
 
     def write_locked(self, work: Callable[[sqlite3.Connection, *Ts], T], *arguments: *Ts) -> T:
         """:meth:`write` for a caller that holds :attr:`write_lock`; ``work`` gets the driver's connection.

@@ -160,11 +160,11 @@ def _carry_over(connection: Connection, old: JobRecord, new: JobRecord, kept: di
 
 
 def _moved(text: str, source: int, index: int) -> str:
-    """A result that says which chunk it is of says so of the chunk's new place."""
+    """A result that names its chunk names the chunk's new place; any other ``chunk_index`` is the caller's own."""
     if source == index or '"chunk_index"' not in text:
         return text
     result = codec.decode(text)
-    if isinstance(result, dict) and type(result.get("chunk_index")) is int:
+    if isinstance(result, dict) and type(result.get("chunk_index")) is int and result["chunk_index"] == source:
         result["chunk_index"] = index
         return codec.encode(result)
     return text

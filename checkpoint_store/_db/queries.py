@@ -18,7 +18,7 @@ from checkpoint_store.state import SCHEMA_VERSION, JobStatus, ProcessingState, n
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from sqlalchemy import Connection, RowMapping
@@ -124,7 +124,9 @@ def make_current(connection: Connection, job_id: str) -> None:
 
 def make_newest(connection: Connection, job_id: str) -> None:
     """Put a job before all others in the order of jobs."""
-    connection.execute(jobs.update().where(jobs.c.job_id == job_id).values(job_number=_NEXT_NUMBER))
+    newest = select(func.max(jobs.c.job_number)).scalar_subquery()
+    behind = jobs.update().where(jobs.c.job_id == job_id, jobs.c.job_number < newest)
+    connection.execute(behind.values(job_number=_NEXT_NUMBER))
 
 
 def update_job(connection: Connection, job_id: str, path: Path, **values: Any) -> None:
@@ -176,6 +178,12 @@ def recount(connection: Connection, job_id: str) -> None:
     """Set ``completed_count`` to what is there."""
     counted = select(func.count()).select_from(completed_chunks).where(_C.job_id == job_id).scalar_subquery()
     connection.execute(jobs.update().where(jobs.c.job_id == job_id).values(completed_count=counted))
+
+
+def digests(connection: Connection, job_id: str) -> dict[int, str | None]:
+    """Return the digest of each completed chunk's result; None where it was completed without one."""
+    statement = select(_C.chunk_index, _C.digest).where(_C.job_id == job_id)
+    return {row[0]: row[1] for row in connection.execute(statement)}
 
 
 def fingerprints(connection: Connection, job_id: str) -> Iterator[tuple[int, str | None]]:
@@ -253,12 +261,23 @@ def result_row(connection: Connection, job_id: str, index: int) -> tuple[str | N
 def indices_in_order_of_state(connection: Connection, record: JobRecord) -> Iterator[list[int]]:
     """Yield every completed index, in pages: those with a result first, so that results can be paired by position."""
     found = 0
-    for statement in (lane.WITH_RESULT, lane.WITHOUT_RESULT):
-        if found < record.completed_count:
-            cursor = driver_of(connection).execute(statement.text, (record.job_id,))
-            while page := cursor.fetchmany(_PAGE_INDICES):
-                found += len(page)
-                yield [index for (index,) in page]
+    for page in indices_with_result(connection, record):
+        found += len(page)
+        yield page
+    if found < record.completed_count:
+        yield from _index_pages(connection, lane.WITHOUT_RESULT, record)
+
+
+def indices_with_result(connection: Connection, record: JobRecord) -> Iterator[list[int]]:
+    """Yield every completed index that has a result, ascending, in pages."""
+    if record.completed_count:
+        yield from _index_pages(connection, lane.WITH_RESULT, record)
+
+
+def _index_pages(connection: Connection, statement: lane.Statement, record: JobRecord) -> Iterator[list[int]]:
+    cursor = driver_of(connection).execute(statement.text, (record.job_id,))
+    while page := cursor.fetchmany(_PAGE_INDICES):
+        yield [index for (index,) in page]
 
 
 def totals(connection: Connection, job_id: str, keys: tuple[str, ...]) -> dict[str, int | float]:
@@ -292,9 +311,10 @@ def is_complete(connection: Connection, job_id: str, index: int) -> bool:
     return driver_of(connection).execute(*is_completed(job_id, index)).fetchone() is not None
 
 
-def state_of(connection: Connection, record: JobRecord, path: Path) -> ProcessingState:
-    """Return a whole job as a state, from the snapshot that ``connection`` sees."""
-    texts = result_texts(connection, record.job_id, path)
+def state_of(connection: Connection, record: JobRecord, texts: Sequence[str]) -> ProcessingState:
+    """Return a whole job as a state, from the snapshot that ``connection`` sees; ``texts`` are all of its results."""
+    completed = [index for page in indices_in_order_of_state(connection, record) for index in page]
+    results = [codec.decode(text) for text in texts]
     return ProcessingState(
         version=SCHEMA_VERSION,
         job_id=record.job_id,
@@ -304,8 +324,9 @@ def state_of(connection: Connection, record: JobRecord, path: Path) -> Processin
         model=record.model,
         provider=record.provider,
         total_chunks=record.total_chunks,
-        completed_chunks=tuple(index for page in indices_in_order_of_state(connection, record) for index in page),
-        processed_results=tuple(codec.decode(text) for page in texts for text in page),
+        completed_chunks=completed,
+        processed_results=results,
+        result_indices=completed[: len(results)],
         started_at=record.started_at,
         updated_at=record.updated_at,
         error_message=record.error_message,

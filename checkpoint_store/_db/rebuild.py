@@ -20,7 +20,7 @@ from checkpoint_store._db.writer import Completion, record
 from checkpoint_store.errors import StateFormatError
 from checkpoint_store.files import create_private, temporary_path
 from checkpoint_store.frozen import thaw
-from checkpoint_store.state import SCHEMA_VERSION, ProcessingState, now
+from checkpoint_store.state import SCHEMA_VERSION, ProcessingState, in_utc, now
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -111,7 +111,7 @@ def _state_copy(path: Path) -> Copy:
     copy.jobs[state.job_id] = _job_values(state)
     results = state.results()
     for index in state.completed_chunks:
-        chunk = copy.chunk(state.job_id, index, state.updated_at)
+        chunk = copy.chunk(state.job_id, index, in_utc(state.updated_at))
         chunk.proven = False
         if index in results:
             chunk.text = codec.encode(thaw(results[index]))
@@ -124,17 +124,17 @@ def _job_values(state: ProcessingState) -> dict[str, Any]:
         "job_id": state.job_id,
         "status": state.status.value,
         "file_name": state.file_name,
-        "video_title": state.video_title,
-        "model": state.model,
-        "provider": state.provider,
+        "video_title": state.video_title or None,
+        "model": state.model or None,
+        "provider": state.provider or None,
         "total_chunks": state.total_chunks,
         "completed_count": len(state.completed_chunks),
-        "started_at": state.started_at,
-        "updated_at": state.updated_at,
+        "started_at": in_utc(state.started_at),
+        "updated_at": in_utc(state.updated_at),
         "error_message": state.error_message,
         "config": codec.encode(thaw(state.config)),
         "chunks_digest": None,
-        "stretch_started_at": state.updated_at,
+        "stretch_started_at": in_utc(state.updated_at),
         "stretch_completed_count": len(state.completed_chunks),
         "is_current": 1,
     }

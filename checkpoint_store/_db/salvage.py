@@ -16,6 +16,7 @@ from checkpoint_store._db.checkup import MISCOUNTED
 from checkpoint_store._db.schema import jobs as jobs_table
 from checkpoint_store._db.tries import Tries
 from checkpoint_store.files import create_private, temporary_path
+from checkpoint_store.state import JobStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -266,8 +267,9 @@ def _sound_job(values: dict[str, Any]) -> bool:
         isinstance(config, dict)
         and all(isinstance(count, int) for count in counts)
         and 0 <= values["completed_count"] <= values["total_chunks"]
-        and values["status"] in ("running", "paused", "completed", "failed")
-        and all(isinstance(values[name], str) and values[name] for name in ("job_id", "file_name", "started_at"))
+        and values["status"] in list(JobStatus)
+        and isinstance(values["file_name"], str)
+        and all(isinstance(values[name], str) and values[name] for name in ("job_id", "started_at"))
     )
 
 
@@ -364,8 +366,6 @@ def _torn_results(lines: Iterator[bytes], job_id: str, completed: list[int], cop
         if not line.endswith(b",") and line[-1:] not in b'}]"':
             return
         result = json.loads(line.decode().removesuffix(","))
-        if isinstance(result, dict) and result.get("chunk_index", index) != index:
-            return
         chunk = copy.chunk(job_id, index, _UNKNOWN_TIME)
         chunk.text = codec.encode(result)
         chunk.digest = codec.digest(job_id, index, chunk.text)

@@ -61,7 +61,7 @@ jobs: Final = Table(
     # 1 for the job that StateManager and the state file show.
     Column("is_current", Integer, nullable=False),
     UniqueConstraint("job_id"),
-    CheckConstraint("status IN ('running', 'paused', 'completed', 'failed')", name="status"),
+    CheckConstraint("status IN ('pending', 'running', 'paused', 'completed', 'failed')", name="status"),
     CheckConstraint("total_chunks >= 0", name="total_chunks"),
     CheckConstraint("completed_count BETWEEN 0 AND total_chunks", name="completed_count"),
     CheckConstraint("is_current IN (0, 1)", name="is_current"),

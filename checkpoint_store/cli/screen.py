@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _PIPE_WIDTH: Final = 200
 _STYLES: Final = {
     JobStatus.COMPLETED: "green",
+    JobStatus.PENDING: "blue",
     JobStatus.RUNNING: "cyan",
     JobStatus.PAUSED: "yellow",
     JobStatus.FAILED: "red",

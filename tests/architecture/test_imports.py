@@ -35,7 +35,10 @@ LEAVES = {
     "files": {"errors"},
     "locks": {"errors", "files"},
     "shared_lock": {"errors", "files", "forks"},
-    "state": {"errors", "frozen", "codec"},
+    "pairing": {"errors"},
+    "json_text": {"errors"},
+    "state_fields": {"errors", "frozen", "codec"},
+    "state": {"errors", "frozen", "json_text", "pairing", "state_fields"},
     "stopping": set(),
 }
 LEAF = set(LEAVES)

@@ -254,7 +254,7 @@ def test_a_million_chunks_are_shown(folder: Folder) -> None:
 def test_the_state_of_a_job_is_what_the_library_reads(half: Folder) -> None:
     """What export prints is a ProcessingState."""
     state = ProcessingState.from_json(half.run("export", job_id(half)).stdout)
-    assert (state.completed_chunks, state.status) == ((0, 1, 2), "failed")
+    assert (state.completed_chunks, state.status) == ([0, 1, 2], "failed")
     assert json.loads(half.read(".processing_state.json")) == state.to_dict()
 
 

@@ -840,8 +840,8 @@ def test_a_recovery_from_a_backup_says_that_tries_are_the_backups(tmp_path: Path
     _make_tries(tmp_path, killed=children)
     for path in (*tmp_path.glob("talks.db*"), *tmp_path.glob("talks.[jb]*")):
         path.unlink()
-    (tmp_path / "copy.db").rename(tmp_path / "talks.db.backup-1.1-0009")
-    with pytest.warns(StoreRecovered, match=r"tries at its chunks are as the backup talks.db.backup-1.1-0009 has them"):
+    (tmp_path / "copy.db").rename(tmp_path / "talks.db.backup-1.2-0009")
+    with pytest.warns(StoreRecovered, match=r"tries at its chunks are as the backup talks.db.backup-1.2-0009 has them"):
         CheckpointStore(tmp_path / "talks.db").close()
     assert _known(tmp_path / "talks.db") == ([1], [3], list(range(2, TOTAL)))
 

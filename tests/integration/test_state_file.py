@@ -32,6 +32,7 @@ KEYS = [
     "updated_at",
     "error_message",
     "config",
+    "result_indices",
 ]
 
 
@@ -95,7 +96,7 @@ def test_the_file_is_exact_after_close(store: CheckpointStore, path: Path, open_
     store._room.state_file._credit = -1e9  # type: ignore[union-attr]
     job = store.open_job("f", total_chunks=2)
     job.complete(0, 1)
-    assert shown(path).completed_chunks == ()
+    assert shown(path).completed_chunks == []
     store.close()
     assert shown(path) == open_store(state_file=None).job(job.job_id).state()
 
@@ -324,7 +325,7 @@ def test_a_file_that_cannot_be_written_stops_no_chunk(job: Job, path: Path, monk
         patch.setattr("checkpoint_store.files._write_new", full)
         job.complete(0, "x")
         assert job.result(0) == "x"
-    assert shown(path).completed_chunks == ()
+    assert shown(path).completed_chunks == []
     job.complete(1, "y")
     assert shown(path) == job.state()
 

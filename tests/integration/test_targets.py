@@ -403,7 +403,7 @@ def test_a_busy_writer_is_read_beside_in_whole_snapshots(here: Path, children: C
         for _ in range(50):
             state = job.state()
             assert len(state.completed_chunks) == len(state.processed_results) >= 1
-            assert state.completed_chunks == tuple(range(len(state.completed_chunks)))
+            assert state.completed_chunks == list(range(len(state.completed_chunks)))
     process.kill()
     process.communicate()
 

@@ -25,7 +25,7 @@ from pathlib import Path
 from contextlib import closing
 from checkpoint_store.upgrade import migrate
 template, way, what, step = Path(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4])
-real, old, new = sqlite3.connect, "1.0", "1.1"
+real, old, new = sqlite3.connect, "1.0", "1.2"
 warnings.simplefilter("error")
 
 def do(path):
@@ -231,7 +231,7 @@ def refused(words):
         assert words in str(error) and "as it was" in str(error), str(error)
     else:
         raise AssertionError("not refused")
-    assert migration_status(path).current == "1.1"
+    assert migration_status(path).current == "1.2"
 with CheckpointStore(path, state_file=None) as store:
     refused("has it open; end it first")
     for chunk in store.latest_job().pending():

@@ -113,8 +113,12 @@ def progress(job: Job) -> None:
 def states(state: ProcessingState) -> None:
     """A state is read, replaced and written; nothing of it is assigned."""
     assert_type(state.status, JobStatus)
-    assert_type(state.completed_chunks, tuple[int, ...])
-    assert_type(state.processed_results, tuple[Any, ...])
+    assert_type(state.completed_chunks, list[int])
+    assert_type(state.processed_results, list[dict[str, Any]])
+    assert_type(state.result_indices, list[int])
+    assert_type(state.config, dict[str, Any])
+    assert_type(state.model, str)
+    assert_type(state.error_message, str | None)
     assert_type(state.replace(status=JobStatus.PAUSED), ProcessingState)
     assert_type(ProcessingState.from_json(b"{}"), ProcessingState)
     assert_type(ProcessingState.from_json(state.to_json()), ProcessingState)
@@ -124,11 +128,37 @@ def states(state: ProcessingState) -> None:
     assert_type(state.is_resumable, bool)
     ProcessingState(file_name="a", total_chunks=3, config={"a": [1]})
     state.status = JobStatus.FAILED  # type: ignore[misc]
-    state.config["a"] = 1  # type: ignore[index]
+
+
+def chunks_of_the_plan(results: list[dict[str, Any]], done: list[int]) -> int:
+    """What a processor written for the original plan does with the lists of a state."""
+    return len(results) + len(done)
+
+
+def as_in_the_plan() -> None:
+    """A state is made of anything or nothing, by position too, from words and plain lists."""
+    state = ProcessingState()
+    chunks_of_the_plan(state.processed_results, state.completed_chunks)
+    ProcessingState(
+        "1.2", "job-1", "pending", "a.srt", "", "small", "", 3, [0], [{"t": "a"}], "", "", None, {"a": 1}, [0]
+    )
+    ProcessingState(file_name="a", status="paused", completed_chunks=(0,), processed_results=("any JSON value",))
+    ProcessingState(status=JobStatus.PENDING, model=None)
+    ProcessingState(total_chunks="3")  # type: ignore[arg-type]
+    ProcessingState(colour="red")  # type: ignore[call-arg]
+
+
+class Elsewhere(StateManager):
+    """A processor's own files."""
+
+    DEFAULT_PATH = Path("elsewhere.json")
+    LOCK_TIMEOUT = 3
 
 
 def managed(state: ProcessingState) -> None:
     """The one-job face takes and gives states."""
+    assert_type(StateManager(None).state_path, Path)
+    assert_type(Elsewhere(Path("s.json")).lock_path, Path)
     with StateManager() as manager:
         assert_type(manager, StateManager)
         assert_type(manager.load(), ProcessingState | None)

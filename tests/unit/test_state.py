@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from checkpoint_store.errors import StateFormatError
 from checkpoint_store.frozen import FrozenDict, FrozenList, freeze, thaw
-from checkpoint_store.state import JobStatus, ProcessingState, Progress, now, parse_time
+from checkpoint_store.state import SCHEMA_VERSION, JobStatus, ProcessingState, Progress, now, parse_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,6 +36,7 @@ FIELDS = [
     "updated_at",
     "error_message",
     "config",
+    "result_indices",
 ]
 PLAIN: dict[str, Any] = {
     "version": "1.0",
@@ -52,6 +53,7 @@ PLAIN: dict[str, Any] = {
     "updated_at": "2024-01-02T03:05:05.678Z",
     "error_message": None,
     "config": {"chunk_size": 2000, "stop": ["<eos>"]},
+    "result_indices": [0, 2],
 }
 
 few = settings(max_examples=50, deadline=None)
@@ -73,13 +75,11 @@ def states(draw: st.DrawFn) -> ProcessingState:
     results = []
     for index in done[:with_results]:
         result = draw(values)
-        if isinstance(result, dict):
-            result.pop("chunk_index", None)
-            if draw(st.booleans()):
-                result["chunk_index"] = index
+        if isinstance(result, dict) and draw(st.booleans()):
+            result["chunk_index"] = index + draw(st.integers(0, 2))
         results.append(result)
     return ProcessingState(
-        file_name=draw(texts.filter(bool)),
+        file_name=draw(texts),
         status=draw(st.sampled_from(JobStatus)),
         video_title=draw(st.none() | texts),
         model=draw(st.none() | texts),
@@ -88,6 +88,7 @@ def states(draw: st.DrawFn) -> ProcessingState:
         total_chunks=total,
         completed_chunks=done,
         processed_results=results,
+        result_indices=done[:with_results] if draw(st.booleans()) else [],
         config=draw(st.dictionaries(texts, values, max_size=3)),
     )
 
@@ -115,28 +116,48 @@ def test_fields_in_schema_order() -> None:
     assert expected == list(json.loads(state().to_json()))
 
 
-def test_defaults_make_a_new_job() -> None:
-    """A state of a file name and a number of chunks is a running job from now on with an id of its own."""
-    first, second = (ProcessingState(file_name="a", total_chunks=2) for _ in range(2))
+def test_defaults_are_those_of_the_plan() -> None:
+    """A state of nothing is a pending job from now on, with an id of its own."""
+    first, second = ProcessingState(), ProcessingState()
     assert first.job_id != second.job_id
-    assert (first.version, first.status, first.completed_chunks, first.processed_results) == ("1.1", "running", (), ())
     assert abs(datetime.now(UTC) - parse_time(first.started_at)) < timedelta(minutes=5)
-    assert first.config == {}
+    values = first.to_dict()
+    assert {name: values[name] for name in FIELDS if name not in ("job_id", "started_at", "updated_at")} == {
+        "version": SCHEMA_VERSION,
+        "status": "pending",
+        "file_name": "",
+        "video_title": "",
+        "model": "",
+        "provider": "",
+        "total_chunks": 0,
+        "completed_chunks": [],
+        "processed_results": [],
+        "error_message": None,
+        "config": {},
+        "result_indices": [],
+    }
 
 
-def test_optional_fields_may_be_absent() -> None:
-    """A state file without title, model, provider, error and config is a state."""
-    absent = {"video_title", "model", "provider", "error_message", "config"}
-    read = ProcessingState.from_dict({name: value for name, value in PLAIN.items() if name not in absent})
-    assert (read.video_title, read.model, read.provider, read.error_message, read.config) == (None,) * 4 + ({},)
+def test_fields_may_be_given_by_position() -> None:
+    """In the order of the schema."""
+    assert ProcessingState(*PLAIN.values()) == state()
 
 
-@pytest.mark.parametrize("name", sorted(set(FIELDS) - {"video_title", "model", "provider", "error_message", "config"}))
-def test_other_fields_may_not(name: str) -> None:
-    """A missing field is named."""
-    with pytest.raises(StateFormatError, match="is missing") as caught:
-        ProcessingState.from_dict({key: value for key, value in PLAIN.items() if key != name})
-    assert caught.value.field == name
+@pytest.mark.parametrize("name", FIELDS)
+def test_an_absent_field_takes_its_default(name: str) -> None:
+    """From a dictionary that lacks it, as in the plan."""
+    results = {"completed_chunks": [], "processed_results": [], "result_indices": []}
+    read = ProcessingState.from_dict({key: value for key, value in (PLAIN | results).items() if key != name})
+    assert read.to_dict().keys() == PLAIN.keys()
+    if name not in ("job_id", "started_at", "updated_at"):
+        assert getattr(read, name) == getattr(ProcessingState(), name)
+
+
+@pytest.mark.parametrize("name", ["video_title", "model", "provider"])
+def test_what_is_not_given_is_an_empty_text(name: str) -> None:
+    """Null in a file of an earlier version, None in a call: the state and its JSON say the empty text."""
+    assert getattr(state(**{name: None}), name) == ""
+    assert json.loads(state(**{name: None}).to_json())[name] == ""
 
 
 def test_unknown_field() -> None:
@@ -147,7 +168,7 @@ def test_unknown_field() -> None:
     assert caught.value.field == "color"
 
 
-@pytest.mark.parametrize("version", ["0.9", "1.2", "99.0", "", 1.0, 1, None, [], {}, True])
+@pytest.mark.parametrize("version", ["0.9", "1.3", "99.0", "", 1.0, 1, None, [], {}, True])
 def test_unknown_version(version: object) -> None:
     """A state of a version that is not known is refused before anything else in it is looked at."""
     with pytest.raises(StateFormatError, match="pip install --upgrade") as caught:
@@ -169,8 +190,6 @@ def test_frozen_down_to_its_collections() -> None:
     made_from["completed_chunks"].append(3)
     with pytest.raises(dataclasses.FrozenInstanceError):
         snapshot.status = "failed"  # type: ignore[misc, assignment]
-    assert isinstance(snapshot.completed_chunks, tuple)
-    assert isinstance(snapshot.processed_results, tuple)
     config: Any = snapshot.config
     result: Any = snapshot.processed_results[0]
     changes: list[Callable[[], object]] = [
@@ -196,6 +215,10 @@ def test_frozen_down_to_its_collections() -> None:
         lambda: config["stop"].remove("<eos>"),
         lambda: config["nested"]["a"][1].update(b=3),
         lambda: result.update(cleaned_text="x"),
+        lambda: snapshot.completed_chunks.append(3),
+        lambda: snapshot.processed_results.append({}),
+        lambda: snapshot.completed_chunks.__init__([3]),  # type: ignore[misc]
+        lambda: config.__init__({}),
     ]
     for change in changes:
         with pytest.raises(TypeError, match="cannot be changed"):
@@ -273,58 +296,20 @@ def test_json_reads_like_a_report() -> None:
     assert '"video_title": "Mond 月"' in text
 
 
-# -- pairing
+# -- pairing, of which tests/unit/test_pairing.py knows more
 
 
-def test_completed_chunks_are_sorted() -> None:
-    """Chunks that were completed out of order are put in order, each with its result."""
-    snapshot = state(completed_chunks=[3, 0, 1], processed_results=["d", "a", "b"])
-    assert snapshot.completed_chunks == (0, 1, 3)
-    assert snapshot.processed_results == ("a", "b", "d")
-
-
-def test_results_are_paired_by_their_own_chunk_index() -> None:
-    """A result that names its chunk belongs to it, wherever it stands."""
-    results = [{"chunk_index": 2, "t": "c"}, {"chunk_index": 0, "t": "a"}]
-    snapshot = state(completed_chunks=[0, 1, 2], processed_results=results)
-    assert snapshot.results() == {0: results[1], 2: results[0]}
-    assert snapshot.completed_chunks == (0, 2, 1)
-    assert snapshot.processed_results == (results[1], results[0])
-
-
-@pytest.mark.parametrize("own", [True, 1.0, "1", None, [1]])
-def test_only_a_whole_number_is_a_chunk_index(own: object) -> None:
-    """A chunk_index that is no whole number is data like any other, and position decides."""
-    snapshot = state(completed_chunks=[2], processed_results=[{"chunk_index": own}])
-    assert snapshot.results() == {2: {"chunk_index": own}}
+def test_a_state_holds_what_it_was_made_of() -> None:
+    """Chunks and results stay in their order; what belongs together is told by results()."""
+    snapshot = state(completed_chunks=[3, 0, 1], processed_results=["d", "a"], result_indices=[])
+    assert (snapshot.completed_chunks, snapshot.processed_results) == ([3, 0, 1], ["d", "a"])
+    assert list(snapshot.results().items()) == [(0, "a"), (3, "d")]
 
 
 def test_completed_without_results() -> None:
     """Completed chunks without results are legal, and None is a result."""
-    assert state(processed_results=[]).results() == {}
-    assert state(processed_results=[None]).results() == {0: None}
-
-
-def test_the_same_result_twice_stands_once() -> None:
-    """A result that was recorded twice (a crash between two writes) is one result."""
-    twice = [{"chunk_index": 0, "t": "a"}] * 2
-    assert state(completed_chunks=[0, 1], processed_results=twice).results() == {0: twice[0]}
-
-
-@pytest.mark.parametrize(
-    "results",
-    [
-        ["a", "b", "c"],
-        [{"chunk_index": 3}],
-        [{"chunk_index": -1}],
-        [{"chunk_index": 0, "t": 1}, {"chunk_index": 0, "t": 2}],
-        [{"chunk_index": 0, "t": 1}, {"chunk_index": 0, "t": True}],
-        [{"chunk_index": 2}, "second by position"],
-    ],
-)
-def test_what_cannot_be_paired_is_no_loss(results: list[Any]) -> None:
-    """A result without a chunk, or two different ones for one chunk, is an error and never dropped."""
-    assert refused(processed_results=results).field == "processed_results"
+    assert state(processed_results=[], result_indices=[]).results() == {}
+    assert state(processed_results=[None], result_indices=[]).results() == {0: None}
 
 
 def test_dataclass_results() -> None:
@@ -336,7 +321,7 @@ def test_dataclass_results() -> None:
         text: str
 
     snapshot = ProcessingState(
-        file_name="a", total_chunks=2, completed_chunks=(0, 1), processed_results=(Cleaned(1, "b"), Cleaned(0, "a"))
+        file_name="a", total_chunks=2, completed_chunks=(1, 0), processed_results=(Cleaned(1, "b"), Cleaned(0, "a"))
     )
     assert snapshot.results() == {0: {"chunk_index": 0, "text": "a"}, 1: {"chunk_index": 1, "text": "b"}}
 
@@ -350,7 +335,7 @@ def test_dataclass_results() -> None:
 )
 def test_next_chunk_is_never_past_a_hole(completed: list[int], following: int) -> None:
     """The next chunk is the lowest one that is not complete; max+1 where completion was in order."""
-    assert state(completed_chunks=completed, processed_results=[]).next_chunk_index == following
+    assert state(completed_chunks=completed, processed_results=[], result_indices=[]).next_chunk_index == following
 
 
 @pytest.mark.parametrize(
@@ -359,6 +344,7 @@ def test_next_chunk_is_never_past_a_hole(completed: list[int], following: int) -
         ("running", [0], True),
         ("paused", [0], True),
         ("failed", [0], False),
+        ("pending", [0], False),
         ("completed", [0], False),
         ("running", [0, 1, 2, 3], False),
         ("paused", [0, 1, 2, 3], False),
@@ -366,7 +352,10 @@ def test_next_chunk_is_never_past_a_hole(completed: list[int], following: int) -
 )
 def test_is_resumable(status: str, completed: list[int], expected: bool) -> None:
     """Resumable is what is running or paused and has chunks left."""
-    assert state(status=status, completed_chunks=completed, processed_results=[]).is_resumable is expected
+    assert (
+        state(status=status, completed_chunks=completed, processed_results=[], result_indices=[]).is_resumable
+        is expected
+    )
 
 
 def test_a_job_without_chunks() -> None:
@@ -380,7 +369,7 @@ def test_a_job_without_chunks() -> None:
 WRONG: dict[str, list[object]] = {
     "job_id": [10**5000, "", None, 3, ["a"], "a\ud800"],
     "status": ["", "RUNNING", "done", None, 1, [], {}],
-    "file_name": ["", None, 3, b"a", "a\udcff"],
+    "file_name": [None, 3, b"a", "a\udcff"],
     "video_title": [3, ["a"], False, "\ud800"],
     "model": [3, {"a": 1}, "\ud800"],
     "provider": [3, 1.5, "\ud800"],
@@ -405,7 +394,8 @@ WRONG: dict[str, list[object]] = {
     "processed_results": [None, 2, "ab", {"0": 1}, [{1}], [object()], [float("nan")], [{"a": float("inf")}], [{1: 2}]],
     "started_at": [None, 5, "", "yesterday", "2024-13-01T00:00:00Z", "12:00", [], "0001-01-01T00:00:00+14:00"],
     "updated_at": [None, 5, "", "2024-02-30T00:00:00Z", {}, b"2024-01-01"],
-    "config": [None, 5, "{}", [], [["a", 1]], {"a": {1}}, {"a": float("nan")}, {1: 2}, {"a": (1,)}, {"a": "\ud800"}],
+    "config": [None, 5, "{}", [], [["a", 1]], {"a": {1}}, {"a": float("nan")}, {1: 2}, {"a": "\ud800"}],
+    "result_indices": [None, 2, "ab", {0: 1}, [4], [1], [True], ["0"], [0.0], [None], [0, 2, 0]],
 }
 
 
@@ -427,6 +417,7 @@ def test_wrong_values_are_named(name: str, at: int) -> None:
 def test_the_place_inside_a_result_is_named() -> None:
     """What JSON cannot hold inside a result or the config is named by its path."""
     assert "processed_results [1]['a'][0] is nan" in str(refused(processed_results=["x", {"a": [float("nan")]}]))
+    assert "result_indices [1] is 1, which is not in completed_chunks" in str(refused(result_indices=[0, 1]))
     assert "config ['a']['b'] is a builtins.set" in str(refused(config={"a": {"b": {1}}}))
 
 
@@ -457,7 +448,11 @@ def test_any_value_in_any_field(name: str, value: Any) -> None:
     try:
         snapshot = state(**{name: value})
     except StateFormatError as error:
-        related = {"total_chunks": "completed_chunks", "completed_chunks": "processed_results"}
+        related = {
+            "total_chunks": "completed_chunks",
+            "completed_chunks": "result_indices",
+            "processed_results": "result_indices",
+        }
         assert error.field in (name, related.get(name))  # noqa: PT017 - both outcomes are legal
     else:
         assert snapshot == ProcessingState.from_json(snapshot.to_json())
@@ -521,6 +516,8 @@ def test_a_byte_order_mark_is_passed_over() -> None:
         '"a"',
         "5",
         "{}",
+        '{"version": "1.2", "file_name": "a"}',
+        '{"job_id": "a"}',
         "{'version': '1.0'}",
         b"\xff\xfe{\x00}\x00",
         b"\x80",

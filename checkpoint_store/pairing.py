@@ -1,0 +1,88 @@
+"""Which chunk each result of a state belongs to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn
+
+from checkpoint_store.errors import StateFormatError
+
+
+def chunk_of_each(
+    completed: Sequence[int], results: Sequence[Any], known: Sequence[int], *, by_own_index: bool
+) -> Sequence[int]:
+    """Return the chunk of each result, in the order of the results; of two results of one chunk the later stands.
+
+    Args:
+        completed: the completed chunks (0-based).
+        results: the results.
+        known: the chunks of the first results, as far as they are known (``result_indices``).
+        by_own_index: whether ``chunk_index`` in the results says which chunk they belong to, where all of them have it
+            and it names exactly the completed chunks. So the versions before 1.2, and the original plan, wrote them.
+
+    Raises:
+        StateFormatError: a result cannot be paired; it names the place.
+    """
+    if len(known) == len(results):
+        return known
+    if by_own_index and not known:
+        own = [index for index in map(_own_index, results) if index is not None]
+        if len(own) == len(results) and set(own) == set(completed):
+            return own
+    taken = set(known)
+    left = [index for index in completed if index not in taken]
+    rest = len(results) - len(known)
+    if rest == len(left) or (rest < len(left) and not known):
+        return [*known, *left[:rest]]
+    if rest < len(left):
+        _fail(
+            f"[{len(known)}] belongs to one of the chunks {_few(left)}, and nothing tells to which: as many results "
+            "as chunks have to be new, or result_indices has to say which chunk each belongs to"
+        )
+    return _with_repeats(left, results, known)
+
+
+def _with_repeats(left: Sequence[int], results: Sequence[Any], known: Sequence[int]) -> list[int]:
+    """There are more results than chunks: a chunk that was recorded again has all of its results in the list."""
+    chunks, first_of = list(known), dict[str, int]()
+    free = iter(left)
+    for position, result in enumerate(results):
+        sign = _sign(result)
+        if position < len(known):
+            first_of[sign] = known[position]
+        elif sign in first_of:
+            chunks.append(first_of[sign])
+        else:
+            chunk = next(free, None)
+            if chunk is None:
+                completed = len(set(known)) + len(left)
+                _fail(f"[{position}] belongs to no chunk: each of the {completed} completed ones has another result")
+            first_of[sign] = chunk
+            chunks.append(chunk)
+    unpaired = next(free, None)
+    if unpaired is None:
+        return chunks
+    if len(first_of) == 1 and not known and _own_index(results[0]) is None:  # all are equal, so any pairing is right
+        return [*left, *[left[-1]] * (len(results) - len(left))]
+    repeated = next(at for at in range(len(known), len(results)) if chunks[at] in chunks[:at])
+    return _fail(f"[{repeated}] may be chunk {chunks[repeated]}'s again, or chunk {unpaired}'s: nothing tells")
+
+
+def _own_index(result: object) -> int | None:
+    own = result.get("chunk_index") if isinstance(result, Mapping) else None
+    return own if type(own) is int else None
+
+
+def _sign(result: object) -> str:
+    """By this a result of the same chunk is recognised: what it says of itself, or all of it."""
+    own = _own_index(result)
+    return json.dumps(result, sort_keys=True) if own is None else f"chunk_index {own}"
+
+
+def _few(indices: Sequence[int]) -> str:
+    return ", ".join(map(str, indices[:5])) + (" …" if len(indices) > 5 else "")  # noqa: PLR2004 - for a message
+
+
+def _fail(reason: str) -> NoReturn:
+    raise StateFormatError("processed_results", reason)

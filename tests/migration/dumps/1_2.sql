@@ -1,0 +1,212 @@
+PRAGMA page_size = 8192;
+PRAGMA journal_mode = wal;
+PRAGMA application_id = 1129335601;
+BEGIN TRANSACTION;
+CREATE TABLE alembic_version (
+	version_num VARCHAR(32) NOT NULL, 
+	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
+);
+INSERT INTO "alembic_version" VALUES('1.2');
+CREATE TABLE attempts (
+	job_id TEXT NOT NULL, 
+	chunk_index INTEGER NOT NULL, 
+	number INTEGER NOT NULL, 
+	runner_id INTEGER NOT NULL, 
+	started_at TEXT NOT NULL, 
+	finished_at TEXT, 
+	outcome TEXT NOT NULL, 
+	error TEXT, 
+	seconds REAL, 
+	counted INTEGER NOT NULL, 
+	is_last INTEGER NOT NULL, 
+	CONSTRAINT pk_attempts PRIMARY KEY (job_id, chunk_index, number), 
+	CONSTRAINT fk_attempts_jobs FOREIGN KEY(job_id) REFERENCES jobs (job_id) ON DELETE CASCADE, 
+	CONSTRAINT ck_attempts_outcome CHECK (outcome IN ('running', 'completed', 'failed', 'abandoned')), 
+	CONSTRAINT ck_attempts_counted CHECK (counted IN (0, 1)), 
+	CONSTRAINT ck_attempts_is_last CHECK (is_last IN (0, 1))
+)
+ WITHOUT ROWID
+
+;
+INSERT INTO "attempts" VALUES('8a044499-ec67-4ac4-b0f6-925536f3af07',0,1,1,'2026-11-26T17:31:04.971Z','2026-11-26T17:31:04.978Z','completed',NULL,0.000172,1,0);
+INSERT INTO "attempts" VALUES('8a044499-ec67-4ac4-b0f6-925536f3af07',1,1,1,'2026-11-26T17:31:04.987Z','2026-11-26T17:31:04.999Z','completed',NULL,0.00022,1,0);
+INSERT INTO "attempts" VALUES('8a044499-ec67-4ac4-b0f6-925536f3af07',2,1,1,'2026-11-26T17:31:05.006Z','2026-11-26T17:31:05.020Z','failed','ValueError: not this time',NULL,1,0);
+INSERT INTO "attempts" VALUES('8a044499-ec67-4ac4-b0f6-925536f3af07',3,1,1,'2026-11-26T17:31:05.034Z','2026-11-26T17:31:05.041Z','completed',NULL,0.000163,1,0);
+INSERT INTO "attempts" VALUES('8a044499-ec67-4ac4-b0f6-925536f3af07',4,1,1,'2026-11-26T17:31:05.050Z','2026-11-26T17:31:05.059Z','abandoned',NULL,NULL,0,0);
+CREATE TABLE chunk_results (
+	result_id INTEGER NOT NULL, 
+	job_id TEXT NOT NULL, 
+	chunk_index INTEGER NOT NULL, 
+	result TEXT NOT NULL, 
+	digest TEXT NOT NULL, 
+	CONSTRAINT pk_chunk_results PRIMARY KEY (result_id)
+);
+INSERT INTO "chunk_results" VALUES(1,'be178e9e-4dce-486b-833d-df7e1342126b',0,'{"chunk_index": 0, "cleaned_text": "A"}','e404fd810e36dbc8cc8bd4a4e6c77011');
+INSERT INTO "chunk_results" VALUES(2,'d5c5339c-d403-4be8-b083-ccd36d8a944d',1,'[1, 2.5, null, true, "x", 1180591620717411303424]','905cf1ca4fce2d3d792be642f8dad885');
+INSERT INTO "chunk_results" VALUES(3,'8a044499-ec67-4ac4-b0f6-925536f3af07',0,'{"cleaned_text": "GOOD EVENING.", "tokens": 13, "cost": 0.25}','709660bd0f3b966f2d1f9711ad22ecde');
+INSERT INTO "chunk_results" VALUES(4,'8a044499-ec67-4ac4-b0f6-925536f3af07',1,'{"cleaned_text": "WIR WÄHLEN DEN MOND 😀.", "tokens": 22, "cost": 0.25}','820d1894573ef058b6ff33ad8287591c');
+INSERT INTO "chunk_results" VALUES(5,'8a044499-ec67-4ac4-b0f6-925536f3af07',3,'{"cleaned_text": "BECAUSE IT IS HARD.", "tokens": 19, "cost": 0.25}','1e3d788e30511aba03838900ffd78fc3');
+CREATE TABLE completed_chunks (
+	job_id TEXT NOT NULL, 
+	chunk_index INTEGER NOT NULL, 
+	completed_at TEXT NOT NULL, 
+	fingerprint TEXT, 
+	digest TEXT, 
+	result_id INTEGER, 
+	CONSTRAINT pk_completed_chunks PRIMARY KEY (job_id, chunk_index), 
+	CONSTRAINT fk_completed_chunks_jobs FOREIGN KEY(job_id) REFERENCES jobs (job_id) ON DELETE CASCADE, 
+	CONSTRAINT ck_completed_chunks_chunk_index CHECK (chunk_index >= 0), 
+	CONSTRAINT ck_completed_chunks_result_id CHECK ((digest IS NULL) = (result_id IS NULL))
+)
+ WITHOUT ROWID
+
+;
+INSERT INTO "completed_chunks" VALUES('8a044499-ec67-4ac4-b0f6-925536f3af07',0,'2026-11-26T17:31:04.978Z','1:984373f5359ee19e0ad62f3d8282337f3fb04d381f31a92d8e493aa2d67539ee','709660bd0f3b966f2d1f9711ad22ecde',3);
+INSERT INTO "completed_chunks" VALUES('8a044499-ec67-4ac4-b0f6-925536f3af07',1,'2026-11-26T17:31:04.999Z','1:d757d18e1074da3d2ba7c32799da49de6f4e8b98f185a1fedc1b3d7b861e2598','820d1894573ef058b6ff33ad8287591c',4);
+INSERT INTO "completed_chunks" VALUES('8a044499-ec67-4ac4-b0f6-925536f3af07',3,'2026-11-26T17:31:05.041Z','1:1608dfc204ec0b694564d49b5331ed1654b76ece40f3e91f09fcf5d845b96798','1e3d788e30511aba03838900ffd78fc3',5);
+INSERT INTO "completed_chunks" VALUES('be178e9e-4dce-486b-833d-df7e1342126b',0,'2026-11-26T17:31:04.582Z','1:67b558c37f0dd74ce0602052e9152661f04408d758e7be9dda41f201dc0b6c67','e404fd810e36dbc8cc8bd4a4e6c77011',1);
+INSERT INTO "completed_chunks" VALUES('d5c5339c-d403-4be8-b083-ccd36d8a944d',1,'2026-11-26T17:31:04.665Z',NULL,'905cf1ca4fce2d3d792be642f8dad885',2);
+CREATE TABLE deleted_jobs (
+	job_id TEXT NOT NULL, 
+	deleted_at TEXT NOT NULL, 
+	CONSTRAINT pk_deleted_jobs PRIMARY KEY (job_id)
+)
+ WITHOUT ROWID
+
+;
+CREATE TABLE "jobs" (
+	job_number INTEGER NOT NULL, 
+	job_id TEXT NOT NULL, 
+	status TEXT NOT NULL, 
+	file_name TEXT NOT NULL, 
+	video_title TEXT, 
+	model TEXT, 
+	provider TEXT, 
+	total_chunks INTEGER NOT NULL, 
+	completed_count INTEGER NOT NULL, 
+	started_at TEXT NOT NULL, 
+	updated_at TEXT NOT NULL, 
+	error_message TEXT, 
+	config TEXT NOT NULL, 
+	chunks_digest TEXT, 
+	stretch_started_at TEXT NOT NULL, 
+	stretch_completed_count INTEGER NOT NULL, 
+	is_current INTEGER NOT NULL, 
+	CONSTRAINT pk_jobs PRIMARY KEY (job_number), 
+	CONSTRAINT uq_jobs_job_id UNIQUE (job_id), 
+	CONSTRAINT ck_jobs_status CHECK (status IN ('pending', 'running', 'paused', 'completed', 'failed')), 
+	CONSTRAINT ck_jobs_total_chunks CHECK (total_chunks >= 0), 
+	CONSTRAINT ck_jobs_completed_count CHECK (completed_count BETWEEN 0 AND total_chunks), 
+	CONSTRAINT ck_jobs_is_current CHECK (is_current IN (0, 1))
+);
+INSERT INTO "jobs" VALUES(1,'be178e9e-4dce-486b-833d-df7e1342126b','completed','done.txt',NULL,NULL,NULL,1,1,'2026-11-26T17:31:04.473Z','2026-11-26T17:31:04.582Z',NULL,'{}','1:2a83afaaa74c8876527588ba787d7e17137d58f5ffa5c49371e0b050ecc81ad1','2026-11-26T17:31:04.473Z',0,0);
+INSERT INTO "jobs" VALUES(2,'d5c5339c-d403-4be8-b083-ccd36d8a944d','failed','numbered.txt',NULL,NULL,NULL,3,1,'2026-11-26T17:31:04.619Z','2026-11-26T17:31:04.802Z','RuntimeError: it broke','{}',NULL,'2026-11-26T17:31:04.619Z',0,0);
+INSERT INTO "jobs" VALUES(3,'8a044499-ec67-4ac4-b0f6-925536f3af07','paused','lecture.srt','Größe','m-1','p-1',5,3,'2026-11-26T17:31:04.915Z','2026-11-26T17:31:05.075Z',NULL,'{"chunk_size": 2000, "language": "en", "nested": {"a": [1, null]}}','1:602f9f42164b3aebec223f43662019cd7a1c0e2e85d5a3a20c0005752d04338b','2026-11-26T17:31:04.915Z',0,1);
+CREATE TABLE pauses (
+	pause_id INTEGER NOT NULL, 
+	job_id TEXT NOT NULL, 
+	asked_at TEXT NOT NULL, 
+	cleared_at TEXT, 
+	CONSTRAINT pk_pauses PRIMARY KEY (pause_id), 
+	CONSTRAINT fk_pauses_jobs FOREIGN KEY(job_id) REFERENCES jobs (job_id) ON DELETE CASCADE
+);
+INSERT INTO "pauses" VALUES(1,'d5c5339c-d403-4be8-b083-ccd36d8a944d','2026-11-26T17:31:04.679Z',NULL);
+CREATE TABLE runners (
+	runner_id INTEGER NOT NULL, 
+	job_id TEXT NOT NULL, 
+	lock_file TEXT NOT NULL, 
+	host TEXT NOT NULL, 
+	pid INTEGER NOT NULL, 
+	"exclusive" INTEGER NOT NULL, 
+	started_at TEXT NOT NULL, 
+	ended_at TEXT, 
+	CONSTRAINT pk_runners PRIMARY KEY (runner_id), 
+	CONSTRAINT fk_runners_jobs FOREIGN KEY(job_id) REFERENCES jobs (job_id) ON DELETE CASCADE, 
+	CONSTRAINT uq_runners_lock_file UNIQUE (lock_file), 
+	CONSTRAINT ck_runners_exclusive CHECK (exclusive IN (0, 1))
+);
+INSERT INTO "runners" VALUES(1,'8a044499-ec67-4ac4-b0f6-925536f3af07','talks.db.runner-92719734bb8d','vm',20918,0,'2026-11-26T17:31:04.963Z','2026-11-26T17:31:05.060Z');
+CREATE VIEW job_progress AS
+SELECT
+  job_id,
+  file_name,
+  status,
+  completed_count AS completed,
+  total_chunks AS total,
+  total_chunks - completed_count AS "left",
+  CASE WHEN total_chunks = 0 THEN 100.0 ELSE round(100.0 * completed_count / total_chunks, 1) END AS percent,
+  CASE WHEN completed_count > stretch_completed_count AND updated_at > stretch_started_at
+    THEN round((completed_count - stretch_completed_count)
+               / ((julianday(updated_at) - julianday(stretch_started_at)) * 1440.0), 2)
+  END AS chunks_per_minute,
+  started_at,
+  updated_at,
+  error_message
+FROM jobs
+ORDER BY job_number DESC;
+CREATE INDEX ix_runners_at_work ON runners (job_id) WHERE ended_at IS NULL;
+CREATE INDEX ix_attempts_running ON attempts (runner_id) WHERE outcome = 'running';
+CREATE INDEX ix_attempts_in_trouble ON attempts (job_id, chunk_index) WHERE outcome IN ('failed', 'abandoned');
+CREATE INDEX ix_pauses_job_id ON pauses (job_id);
+CREATE VIEW failed_chunks AS
+SELECT
+  jobs.job_id,
+  jobs.file_name,
+  attempts.chunk_index,
+  attempts.number AS attempts,
+  attempts.error,
+  attempts.finished_at
+FROM attempts JOIN jobs USING (job_id)
+WHERE attempts.outcome IN ('failed', 'abandoned') AND attempts.is_last = 1
+  AND NOT EXISTS (SELECT 1 FROM completed_chunks c
+                  WHERE c.job_id = attempts.job_id AND c.chunk_index = attempts.chunk_index)
+ORDER BY jobs.job_number DESC, attempts.chunk_index;
+CREATE VIEW in_doubt_chunks AS
+SELECT
+  jobs.job_id,
+  jobs.file_name,
+  attempts.chunk_index,
+  attempts.number AS attempt,
+  attempts.started_at,
+  runners.host,
+  runners.pid
+FROM attempts JOIN jobs USING (job_id) LEFT JOIN runners USING (runner_id)
+WHERE attempts.outcome = 'abandoned'
+  AND NOT EXISTS (SELECT 1 FROM attempts later
+                  WHERE later.job_id = attempts.job_id AND later.chunk_index = attempts.chunk_index
+                    AND later.number > attempts.number)
+  AND NOT EXISTS (SELECT 1 FROM completed_chunks c
+                  WHERE c.job_id = attempts.job_id AND c.chunk_index = attempts.chunk_index)
+ORDER BY jobs.job_number DESC, attempts.chunk_index;
+CREATE VIEW job_costs AS
+SELECT
+  jobs.job_id,
+  jobs.file_name,
+  count(r.result_id) AS results,
+  count(CASE WHEN json_type(r.result, '$.cost') IN ('integer', 'real') THEN 1 END) AS priced,
+  round(sum(CASE WHEN json_type(r.result, '$.cost') IN ('integer', 'real') THEN json_extract(r.result, '$.cost') END),9)
+    AS cost,
+  sum(CASE WHEN json_type(r.result, '$.input_tokens') = 'integer' THEN json_extract(r.result, '$.input_tokens') END)
+    AS input_tokens,
+  sum(CASE WHEN json_type(r.result, '$.output_tokens') = 'integer' THEN json_extract(r.result, '$.output_tokens') END)
+    AS output_tokens
+FROM jobs
+LEFT JOIN completed_chunks c ON c.job_id = jobs.job_id
+LEFT JOIN chunk_results r ON r.result_id = c.result_id
+GROUP BY jobs.job_number
+ORDER BY jobs.job_number DESC;
+CREATE VIEW running_now AS
+SELECT
+  jobs.job_id,
+  jobs.file_name,
+  attempts.chunk_index,
+  attempts.number AS attempt,
+  attempts.started_at,
+  runners.host,
+  runners.pid
+FROM attempts JOIN jobs USING (job_id) JOIN runners USING (runner_id)
+WHERE attempts.outcome = 'running'
+ORDER BY jobs.job_number DESC, attempts.chunk_index;
+CREATE INDEX ix_jobs_file_name ON jobs (file_name);
+CREATE UNIQUE INDEX uq_jobs_is_current ON jobs (is_current) WHERE is_current = 1;
+COMMIT;
