@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -26,6 +27,23 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 SECRET = "sk-proj-T9x4Qm2Zr7Kb1Vw8Np5LcY3HjD6"
 """A canary: what no file and no message may ever hold."""
+
+
+_MEMORY = Path("/dev/shm")
+_ROOM_BYTES = 2 << 30
+
+
+def _choose_folder() -> None:
+    """Keep the folders of tests in memory where there is room, unless the environment says where.
+
+    Thousands of stores are opened and synced; none of them has to last, and what a disk may lose is told by a shim that
+    logs each write. ``PYTEST_DEBUG_TEMPROOT=/tmp pytest`` uses the disk, as ``.ci/run`` does.
+    """
+    if os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > _ROOM_BYTES:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_MEMORY))
+
+
+_choose_folder()
 
 
 class Opener(Protocol):

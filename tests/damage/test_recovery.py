@@ -292,7 +292,7 @@ for step in range(500):
 """
 
 
-@pytest.mark.parametrize("what", ["ruined", "with a log"])
+@pytest.mark.parametrize("what", ["with a log", pytest.param("ruined", marks=pytest.mark.slow)])
 def test_a_recovery_that_is_killed_at_any_step_loses_nothing(tmp_path: Path, children: Children, what: str) -> None:
     """Killed in place of any of its steps and opened again, the store has everything that any copy knew of."""
     model = tmp_path / "model"

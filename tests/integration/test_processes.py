@@ -25,9 +25,9 @@ for attempt in range(int(sys.argv[1])):
 """
 
 
-def open_together(children: Children, times: int) -> None:
-    """Eight processes open a store that does not exist, at the same moment, ``times`` times."""
-    processes = children.at_the_gate(8, OPEN, times)
+def open_together(children: Children, count: int, times: int) -> None:
+    """So many processes open a store that does not exist, at the same moment, ``times`` times."""
+    processes = children.at_the_gate(count, OPEN, times)
     for _ in range(times):
         children.pass_gate(processes)
         printed = {children.next_line(process) for process in processes}
@@ -37,15 +37,16 @@ def open_together(children: Children, times: int) -> None:
         children.finish(process)
 
 
-def test_eight_processes_open_a_new_store_at_once(children: Children) -> None:
+@pytest.mark.parametrize(("processes", "times"), [(4, 3), pytest.param(8, 5, marks=pytest.mark.slow)])
+def test_processes_open_a_new_store_at_once(children: Children, processes: int, times: int) -> None:
     """No error, one job, every chunk."""
-    open_together(children, 5)
+    open_together(children, processes, times)
 
 
 @pytest.mark.storm
 def test_eight_processes_open_a_new_store_at_once_twenty_times(children: Children) -> None:
     """The long form."""
-    open_together(children, 20)
+    open_together(children, 8, 20)
 
 
 def test_threads_of_one_process_open_a_new_store_at_once(children: Children, tmp_path: Path) -> None:
@@ -187,8 +188,10 @@ def test_a_fork_in_mid_work_has_connections_of_its_own(children: Children, open_
 FORK_WHILE_WRITING_THE_STATE_FILE = """
 import os, threading
 import checkpoint_store.export as export
+import checkpoint_store._db.engine as engine
+engine._FORK_PATIENCE_SECONDS = 2  # the fork waits in vain: what it waits for goes on after it
 from checkpoint_store import CheckpointStore
-store = CheckpointStore("talks.db")
+store = CheckpointStore("talks.db", lock_timeout_seconds=2)
 job = store.open_job("f", total_chunks=9)
 inside, go_on = threading.Event(), threading.Event()
 original = export.replace_file

@@ -140,13 +140,14 @@ def _sweep(children: Children, template: Path, way: str, what: str, step: int) -
     assert found["as_before" if what == "kill" else "raised"] >= found["points"] / 2
 
 
+@pytest.mark.parametrize("step", [23, pytest.param(7, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("way", ["up", "down"])
 @pytest.mark.parametrize("what", ["kill", "fail"])
 def test_a_migration_that_ends_at_some_statement_changes_nothing(
-    children: Children, template: Path, way: str, what: str
+    children: Children, template: Path, way: str, what: str, step: int
 ) -> None:
     """Killed or failing, the file is whole and of one schema, and the same call again succeeds."""
-    _sweep(children, template, way, what, 7)
+    _sweep(children, template, way, what, step)
 
 
 @pytest.mark.storm

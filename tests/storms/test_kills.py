@@ -92,10 +92,13 @@ def _writers(children: Children, kills: int, total: int, durability: str, mode: 
     assert (lost, duplicated, problems, strays) == (0, 0, 0, 0)
 
 
+@pytest.mark.parametrize(("kills", "total"), [(3, 10), pytest.param(10, 30, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(("durability", "mode"), MODES)
-def test_a_kill_loses_no_acknowledged_chunk(children: Children, durability: str, mode: str) -> None:
+def test_a_kill_loses_no_acknowledged_chunk(
+    children: Children, durability: str, mode: str, kills: int, total: int
+) -> None:
     """What two processes of four threads were told is complete is there after any of them was killed, and once."""
-    _writers(children, 5, 16, durability, mode)
+    _writers(children, kills, total, durability, mode)
 
 
 @pytest.mark.storm
@@ -151,9 +154,10 @@ def _exports(children: Children, kills: int) -> None:
     assert (killed >= kills, torn, left, modes) == (True, 0, 0, [0o600])
 
 
-def test_a_kill_during_an_export_tears_nothing(children: Children) -> None:
+@pytest.mark.parametrize("kills", [10, pytest.param(40, marks=pytest.mark.slow)])
+def test_a_kill_during_an_export_tears_nothing(children: Children, kills: int) -> None:
     """The state file and the one before it are whole and 0600 after any kill, and the next export sweeps."""
-    _exports(children, 20)
+    _exports(children, kills)
 
 
 @pytest.mark.storm

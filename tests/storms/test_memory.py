@@ -52,13 +52,15 @@ def growth(found: dict[str, Any]) -> float:
     return float(max(found["rss"]) - found["rss"][0])
 
 
-def test_memory_does_not_grow_with_the_chunks(children: Children) -> None:
-    """Through 20,000 chunks and four threads."""
-    found = measured(children, 20_000)
+@pytest.mark.parametrize("total", [6_000, pytest.param(20_000, marks=pytest.mark.slow)])
+def test_memory_does_not_grow_with_the_chunks(children: Children, total: int) -> None:
+    """Through thousands of chunks and four threads."""
+    found = measured(children, total)
     assert growth(found) < 6
     assert found["peak"] < found["rss"][0] + 12
 
 
+@pytest.mark.slow
 def test_the_measure_sees_memory_that_grows(children: Children) -> None:
     """The control: a caller that keeps a kilobyte of each chunk."""
     assert growth(measured(children, 10_000, keeps=True)) > 9

@@ -163,12 +163,16 @@ SOURCES = {"pending": PENDING, "map": MAP}
 PACES = {"pending": 0.06, "map": 0.18}  # map has three chunks in hand
 
 
+@pytest.mark.parametrize(("runners", "total", "strikes"), [(2, 60, 3), pytest.param(4, 150, 8, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", SOURCES)
-def test_runners_share_a_job(children: Children, tmp_path: Path, name: str) -> None:
-    """Four runners, struck eight times: none skips a chunk, none does one that another has."""
-    struck = storm(children, SOURCES[name], tmp_path, runners=4, total=150, strikes=8, seed=3, pace=PACES[name])
-    judge(tmp_path, name, 150, struck)
-    assert sum(struck.values()) == 8
+def test_runners_share_a_job(
+    children: Children, tmp_path: Path, name: str, runners: int, total: int, strikes: int
+) -> None:
+    """Some runners, struck several times: none skips a chunk, none does one that another has."""
+    pace = PACES[name]
+    struck = storm(children, SOURCES[name], tmp_path, runners=runners, total=total, strikes=strikes, seed=3, pace=pace)
+    judge(tmp_path, name, total, struck)
+    assert sum(struck.values()) == strikes
 
 
 @pytest.mark.storm
@@ -182,6 +186,7 @@ def test_six_runners_and_forty_strikes(children: Children, tmp_path: Path, name:
     assert sum(struck.values()) == 40
 
 
+@pytest.mark.slow
 def test_the_storm_sees_chunks_done_twice(children: Children, tmp_path: Path) -> None:
     """The control: looking first and taking then lets two runners do the same chunk."""
     for seed in range(20):
