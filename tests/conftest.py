@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,8 +21,30 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 ROOT = Path(checkpoint_store.__file__).parent.parent
+TESTS = Path(__file__).parent
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A job that a shell started with `&` or nohup ignores Ctrl-C, and so would every program that a test starts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 SECRET = "sk-proj-T9x4Qm2Zr7Kb1Vw8Np5LcY3HjD6"
 """A canary: what no file and no message may ever hold."""
+
+
+_MEMORY = Path("/dev/shm")
+_ROOM_BYTES = 2 << 30
+
+
+def _choose_folder() -> None:
+    """Keep the folders of tests in memory where there is room, unless the environment says where.
+
+    Thousands of stores are opened and synced; none of them has to last, and what a disk may lose is told by a shim that
+    logs each write. ``PYTEST_DEBUG_TEMPROOT=/tmp pytest`` uses the disk, as ``.ci/run`` does.
+    """
+    if os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > _ROOM_BYTES:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_MEMORY))
+
+
+_choose_folder()
 
 
 class Opener(Protocol):
@@ -85,12 +108,12 @@ class Children:
         self._folder = folder
         self._started: list[subprocess.Popen[str]] = []
 
-    def start(self, source: str, *arguments: object) -> subprocess.Popen[str]:
-        """Start a program and return at once; its stdin, stdout and stderr are pipes."""
+    def start(self, source: str | Path, *arguments: object) -> subprocess.Popen[str]:
+        """Start a program, a file or a few lines, and return at once; its stdin, stdout and stderr are pipes."""
         process = subprocess.Popen(
-            [sys.executable, "-W", "error", "-c", source, *map(str, arguments)],
+            [sys.executable, "-W", "error", *(["-c"] if isinstance(source, str) else []), source, *map(str, arguments)],
             cwd=self._folder,
-            env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"},
+            env=os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{TESTS}", "PYTHONIOENCODING": "utf-8"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -106,22 +129,24 @@ class Children:
         assert process.returncode == code, errors
         return output
 
-    def run(self, source: str, *arguments: object, code: int = 0) -> str:
+    def run(self, source: str | Path, *arguments: object, code: int = 0) -> str:
         """Run a program to its end and return what it printed."""
         return self.finish(self.start(source, *arguments), code=code)
 
-    def together(self, count: int, source: str, *arguments: object) -> list[str]:
+    def together(self, count: int, source: str | Path, *arguments: object) -> list[str]:
         """Run a program ``count`` times at once and return what each printed. See :meth:`at_the_gate`."""
         processes = self.at_the_gate(count, source, *arguments)
         self.pass_gate(processes)
         return [self.finish(process) for process in processes]
 
-    def at_the_gate(self, count: int, source: str, *arguments: object) -> list[subprocess.Popen[str]]:
+    def at_the_gate(self, count: int, source: str | Path, *arguments: object) -> list[subprocess.Popen[str]]:
         """Start a program ``count`` times; each has imported what it needs, and waits for :meth:`pass_gate`.
 
         So all of them begin at the same moment. A program's number comes after the arguments.
         """
-        processes = [self.start(GATE + source, *arguments, number) for number in range(count)]
+        gated = GATE + source if isinstance(source, str) else GATE + AFTER_THE_GATE
+        words = arguments if isinstance(source, str) else (source, *arguments)
+        processes = [self.start(gated, *words, number) for number in range(count)]
         for process in processes:
             assert self.next_line(process) == "ready"
         return processes
@@ -158,6 +183,17 @@ import checkpoint_store.store, checkpoint_store._db.migrate, alembic.command
 print("ready", flush=True)
 sys.stdin.readline()
 """
+
+AFTER_THE_GATE = """
+import runpy
+del sys.argv[0]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+def program(test_file: str, name: str) -> Path:
+    """Return a program that a test runs in a process of its own: a file in the folder ``children`` beside the test."""
+    return Path(test_file).parent / "children" / f"{name}.py"
 
 
 @pytest.fixture

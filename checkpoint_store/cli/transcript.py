@@ -31,7 +31,8 @@ _BYTE_ORDER_MARKS: Final = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _VOICE: Final = re.compile(r"<v(?:\.[^\s>]*)?\s+([^>]+)>")
-_MARKUP: Final = re.compile(r"</?[a-zA-Z][^>]*>|<[\d:.]+>|\{\\[^}]*\}|</?>")
+_WORD_TIME: Final = re.compile(r"<[\d:.]+>")
+_MARKUP: Final = re.compile(r"</?[a-zA-Z][^>]*>|\{\\[^}]*\}|</?>")
 _SENTENCE_END: Final = re.compile(r"[.!?…][\"'”’)\]]*\s+")
 _BLANK_LINE: Final = re.compile(r"\n[^\S\n]*\n")
 
@@ -95,8 +96,9 @@ def _decode(path: Path, data: bytes) -> str:
 
 def subtitle_text(text: str, kind: str) -> str:
     """Return what is said in subtitles: cues run on, a pause or another voice starts a paragraph."""
-    # With every tag kept, this module can tell voices apart and drops no {braces} that somebody said.
-    cues = pysubs2.SSAFile.from_string(text, kind, keep_html_tags=True)
+    # With every tag kept, this module can tell voices apart and drops no {braces} that somebody said. The times of
+    # words go first: the parser takes a line with two of them for a time line, and warns of a line with one.
+    cues = pysubs2.SSAFile.from_string(_WORD_TIME.sub("", text), kind, keep_html_tags=True)
     paragraphs: list[list[str]] = []
     for line, starts_paragraph in _said(cues):
         if starts_paragraph or not paragraphs:

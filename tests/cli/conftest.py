@@ -111,6 +111,11 @@ def folder(tmp_path: Path) -> Folder:
 
 @pytest.fixture
 def lecture(folder: Folder) -> Folder:
-    """A folder with ``lecture.txt``: six paragraphs, which are six chunks at ``--chunk-size 60 --overlap 0``."""
+    """A folder with ``lecture.txt``: see :func:`write_lecture`."""
+    return write_lecture(folder)
+
+
+def write_lecture(folder: Folder) -> Folder:
+    """Write ``lecture.txt``: six paragraphs, which are six chunks at ``--chunk-size 60 --overlap 0``."""
     folder.write("lecture.txt", "\n\n".join(f"Paragraph {number} says one thing and another." for number in range(6)))
     return folder

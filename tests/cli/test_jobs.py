@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -10,15 +11,22 @@ import pytest
 
 from checkpoint_store import ProcessingState
 
-from .conftest import SIX, Folder
+from .conftest import SIX, Folder, write_lecture
 from .test_run import FAILS_ONCE
 
 
+@pytest.fixture(scope="module")
+def half_done(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a job that failed at the fourth of six chunks; made once, and only ever copied."""
+    folder = write_lecture(Folder(tmp_path_factory.mktemp("half")))
+    folder.run("run", "lecture.txt", *SIX, "--title", "[b]A talk[/b]", *folder.command(FAILS_ONCE), code=1)
+    return folder.path
+
+
 @pytest.fixture
-def half(lecture: Folder) -> Folder:
-    """A folder with a job that failed at the fourth of six chunks."""
-    lecture.run("run", "lecture.txt", *SIX, "--title", "[b]A talk[/b]", *lecture.command(FAILS_ONCE), code=1)
-    return lecture
+def half(half_done: Path, tmp_path: Path) -> Folder:
+    """A copy of that folder."""
+    return Folder(Path(shutil.copytree(half_done, tmp_path, dirs_exist_ok=True)))
 
 
 def job_id(folder: Folder) -> str:

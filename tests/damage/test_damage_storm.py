@@ -42,9 +42,10 @@ def _judge(outcomes: list[Outcome]) -> None:
     assert [one for one in outcomes if one.lost_though_known] == []
 
 
-def test_damage_is_noticed_and_no_result_is_ever_wrong(yard: Yard, tmp_path: Path) -> None:
+@pytest.mark.parametrize("seeds", [range(15), pytest.param(range(15, 60), marks=pytest.mark.slow)])
+def test_damage_is_noticed_and_no_result_is_ever_wrong(yard: Yard, tmp_path: Path, seeds: range) -> None:
     """Whatever happened to the files, each result that is read is the one that was stored, or there is a word of it."""
-    _judge(_storm(yard, tmp_path, range(30)))
+    _judge(_storm(yard, tmp_path, seeds))
 
 
 @pytest.mark.storm

@@ -14,7 +14,7 @@ from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import Children, files_with, snapshot
+from conftest import Children, files_with, program, snapshot
 
 from checkpoint_store import (
     CheckpointStore,
@@ -277,41 +277,10 @@ def test_a_store_that_is_opened_while_it_is_moved_is_put_back(
 
 # For N = 0, 1, 2 …: recovers in a fork of this warm process, which is killed in place of the Nth call that creates,
 # renames, removes, opens or syncs something; then opens the store again and tells what is there.
-KILLED = """
-import json, os, shutil, signal, sys, warnings
-from checkpoint_store import CheckpointStore
-import checkpoint_store.store, checkpoint_store._db.migrate, checkpoint_store._db.recover, alembic.command
-warnings.simplefilter("ignore")
-def dying(real):
-    def call(*arguments, **options):
-        global left
-        left -= 1
-        if left < 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return real(*arguments, **options)
-    return call
-for step in range(500):
-    shutil.copytree("model", "work")
-    child = os.fork()
-    if child == 0:
-        left = step
-        for name in ("replace", "unlink", "fsync", "open"):
-            setattr(os, name, dying(getattr(os, name)))
-        CheckpointStore("work/talks.db").close()
-        os._exit(0)
-    _, status = os.waitpid(child, 0)
-    with CheckpointStore("work/talks.db") as store:
-        (job,) = store.jobs()
-        found, problems = dict(job.items()), list(map(str, store.check()))
-    strays = [name for name in os.listdir("work") if ".tmp-" in name or ".recovered" in name]
-    print(json.dumps([step, status, found, problems, strays]), flush=True)
-    shutil.rmtree("work")
-    if status == 0:
-        break
-"""
+KILLED = program(__file__, "killed_recovery")
 
 
-@pytest.mark.parametrize("what", ["ruined", "with a log"])
+@pytest.mark.parametrize("what", ["with a log", pytest.param("ruined", marks=pytest.mark.slow)])
 def test_a_recovery_that_is_killed_at_any_step_loses_nothing(tmp_path: Path, children: Children, what: str) -> None:
     """Killed in place of any of its steps and opened again, the store has everything that any copy knew of."""
     model = tmp_path / "model"

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from conftest import program
+
 import checkpoint_store
 from checkpoint_store import (
     CheckpointStore,
@@ -34,45 +36,7 @@ FIRST, SECOND = 24, 30
 """How many chunks the two jobs have; the second one is in the middle."""
 
 # Makes a store and copies of its folder at several moments, each as a kill would leave it. The truth goes to stdout.
-_MAKE = """
-import json, os, random, subprocess, sys
-from checkpoint_store import CheckpointStore
-seed, = sys.argv[1:]
-random.seed(seed)
-FIRST, SECOND = 24, 30
-def result(job, index, take=0):
-    words = " ".join(random.choice(("uh", "well", "space", "moon", "Texas")) for _ in range(random.randrange(5, 700)))
-    return {"job": job, "chunk": index, "take": take, "cleaned_text": words, "cost": index / 7}
-def keep(name):
-    subprocess.run(["cp", "-a", "work", name], check=True)
-os.mkdir("work")
-truth = {}
-store = CheckpointStore("work/talks.db")
-first = store.open_job("first.srt", total_chunks=FIRST, model="m", config={"chunk_size": 2000})
-truth[first.job_id] = {}
-for index in range(FIRST):
-    truth[first.job_id][index] = result("first", index)
-    first.complete(index, truth[first.job_id][index])
-    if index == 7:
-        keep("early")
-first.finish()
-second = store.open_job("second.srt", total_chunks=SECOND, model="m", config={"language": "en"})
-truth[second.job_id] = {}
-for index in range(20):
-    truth[second.job_id][index] = result("second", index)
-    second.complete(index, truth[second.job_id][index])
-    if index == 9:
-        second.pause(); second.resume()
-        keep("middle")
-earlier = {second.job_id: {3: truth[second.job_id][3]}}
-truth[second.job_id][3] = result("second", 3, take=2)
-second.complete(3, truth[second.job_id][3], replace=True)
-second.export()
-keep("killed")
-store.close()
-keep("closed")
-print(json.dumps({"truth": truth, "earlier": earlier, "second": second.job_id}))
-"""
+_MAKE = program(__file__, "make_yard")
 
 
 @dataclass(frozen=True)
@@ -90,7 +54,7 @@ def make_yard(folder: Path, seed: int) -> Yard:
     """Make a store in a process of its own, with copies of its folder from several moments."""
     folder.mkdir()
     made = subprocess.run(
-        [sys.executable, "-W", "error", "-c", _MAKE, str(seed)],
+        [sys.executable, "-W", "error", _MAKE, str(seed)],
         cwd=folder, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip
     assert made.returncode == 0, made.stderr

@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
+from conftest import program
 
 from checkpoint_store import (
     CheckpointStore,
@@ -140,45 +141,13 @@ def test_a_full_disk_is_said_and_gone_on_from(small_disk: Path, figures: Figures
     )
 
 
-LIMITED = """
-import os, resource, sys
-from pathlib import Path
-from checkpoint_store import *
-from faults.workload import *
-folder, limit = Path(sys.argv[1]), 400_000
-acknowledged = set()
-with CheckpointStore(folder / STORE) as store:
-    job = store.open_job(INPUT, total_chunks=2000)
-    job.export()
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
-    for times in range(3):
-        try:
-            for index in range(2000):
-                job.complete(index, result_of(index))
-                acknowledged.add(index)
-            sys.exit("the limit was not felt")
-        except StorageFullError as error:
-            assert error.path.startswith(str(folder)) and error.free_bytes is not None, error
-        assert dict(job.items()).keys() >= acknowledged
-        before = len(acknowledged)
-        limit += 400_000
-        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
-        missing = min(set(range(2000)) - acknowledged)
-        job.complete(missing, result_of(missing))
-        acknowledged.add(missing)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-with CheckpointStore(folder / STORE, state_file=None) as store:
-    found = dict(store.jobs()[0].items())
-    assert found.keys() >= acknowledged and all(found[i] == result_of(i) for i in found)
-    assert store.check() == []
-print(len(acknowledged))
-"""
+LIMITED = program(__file__, "limited")
 
 
 def test_a_file_size_limit_is_a_full_disk(fast_folder: Path, figures: Figures) -> None:
     """A quota on the size of files is a full disk too: said so, and the same job goes on once it is raised."""
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", LIMITED, fast_folder],
+        [sys.executable, "-W", "error", LIMITED, fast_folder],
         env=child_environment(), capture_output=True, text=True, check=False, timeout=240,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -38,10 +38,13 @@ def _prove(found: dict[str, Any]) -> dict[str, object]:
     return {"points": count["points"]} | {n: count.get(n, 0) for n in names} | {"failed": failed, "converged": failed}
 
 
+@pytest.mark.parametrize("step", [101, pytest.param(17, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_a_failing_call_loses_nothing(shim: Path, fast_folder: Path, operation: str, figures: Figures) -> None:
+def test_a_failing_call_loses_nothing(
+    shim: Path, fast_folder: Path, operation: str, step: int, figures: Figures
+) -> None:
     """Some call fails (no space, I/O error, half a write): what was recorded is safe, and trying again converges."""
-    figures(f"io-errors, {operation}", **_prove(_sweep(shim, fast_folder, operation, step=17)))
+    figures(f"io-errors, {operation}, step {step}", **_prove(_sweep(shim, fast_folder, operation, step=step)))
 
 
 def test_a_state_file_written_in_place_loses_all(shim: Path, fast_folder: Path, figures: Figures) -> None:

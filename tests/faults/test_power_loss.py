@@ -193,7 +193,7 @@ def journal(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     return str(request.param)
 
 
-MOST = 40
+SOME = [pytest.param(12, id="12"), pytest.param(80, marks=pytest.mark.slow, id="80")]
 """So many points of the run in the short form."""
 SAMPLES = 4
 """So many random contents at each point of the run in the long form."""
@@ -220,12 +220,13 @@ def _assert_control_loses(control: _Verdicts) -> None:
     assert control.count["unreadable_state_file"] > 0, "so has a state file that is not synced"
 
 
+@pytest.mark.parametrize("most", SOME)
 def test_no_power_cut_takes_an_acknowledged_chunk(
-    shim: Path, fast_folder: Path, journal: str, figures: Figures
+    shim: Path, fast_folder: Path, journal: str, most: int, figures: Figures
 ) -> None:
     """Whatever of its unsynced writes a power cut leaves, what was acknowledged is there, and exact."""
     records, careless = _run_both(shim, fast_folder, journal)
-    ours = _judged(_states(records, SAMPLES, most=MOST), fast_folder)
+    ours = _judged(_states(records, SAMPLES, most=most), fast_folder)
     control = _judged(_worst(careless), fast_folder)
     figures(f"power-loss ({journal})", **_figures(ours, control))
     _assert_nothing_lost(ours)
@@ -246,12 +247,13 @@ def test_no_power_cut_takes_an_acknowledged_chunk_at_any_moment(
     _assert_control_loses(control)
 
 
+@pytest.mark.parametrize("most", SOME)
 def test_no_power_cut_takes_what_either_of_two_processes_acknowledged(
-    shim: Path, fast_folder: Path, journal: str, figures: Figures
+    shim: Path, fast_folder: Path, journal: str, most: int, figures: Figures
 ) -> None:
     """With two processes on one store, each one's acknowledged chunks survive, while either checkpoints."""
     records = _run(shim, fast_folder / "two", processes=2, journal=journal)
-    found = _judged(_states(records, SAMPLES, most=MOST // 2), fast_folder)
+    found = _judged(_states(records, SAMPLES, most=most), fast_folder)
     figures(f"power-loss, 2 processes ({journal})", **_counts(found))
     _assert_nothing_lost(found)
 

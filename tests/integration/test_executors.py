@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from conftest import Children
 
 METHODS = ["fork", "spawn", "forkserver"]
+ONE_METHOD = ["spawn", *(pytest.param(method, marks=pytest.mark.slow) for method in ("fork", "forkserver"))]
+"""One in the quick suite, where the method makes little difference."""
 KINDS = ["none", "threads", *METHODS, "dask"]
 CHUNKS = list("abcdefgh")
 
@@ -146,8 +148,14 @@ class SendsNothing(str):
 # -- a worker that dies
 
 
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("max_attempts", [1, 3])
+@pytest.mark.parametrize(
+    ("method", "max_attempts"),
+    [("fork", 3), ("spawn", 1)]
+    + [
+        pytest.param(*case, marks=pytest.mark.slow)
+        for case in (("fork", 1), ("spawn", 3), ("forkserver", 1), ("forkserver", 3))
+    ],
+)
 def test_a_worker_that_dies_is_found_out(children: Children, method: str, max_attempts: int) -> None:
     """The chunk that kills its worker is tried alone, and failed; every other one is done, and the program ends."""
     source = """
@@ -235,7 +243,7 @@ def processes_of(group: int) -> list[int]:
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", ONE_METHOD)
 def test_worker_processes_end_with_a_killed_parent(children: Children, method: str, tmp_path: Path) -> None:
     """All of them, those that never had work included."""
     process = children.start(PARENT, method, Path(__file__).parent)
@@ -247,7 +255,7 @@ def test_worker_processes_end_with_a_killed_parent(children: Children, method: s
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP], ids=["SIGINT", "SIGHUP"])
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", ONE_METHOD)
 def test_a_terminals_signal_lets_worker_processes_finish(
     children: Children, method: str, number: signal.Signals, tmp_path: Path
 ) -> None:
@@ -276,7 +284,7 @@ def test_a_terminals_signal_lets_worker_processes_finish(
     assert printed == f"('paused', {begun}, []) f\n"
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", ONE_METHOD)
 def test_two_ctrl_c_end_worker_processes_too(children: Children, method: str, tmp_path: Path) -> None:
     """At once, and nobody is left."""
     source = PARENT.replace("work.slow", "work.hangs_on_b")

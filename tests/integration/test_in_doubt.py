@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from conftest import program
 
 from checkpoint_store import CheckpointStore, JobStatus
 from checkpoint_store.locks import SignOfLife, last_words, overheard, signs_of_life
@@ -14,25 +15,7 @@ if TYPE_CHECKING:
 
     from conftest import Children
 
-KILLED = """
-import os, sys
-from checkpoint_store import CheckpointStore
-store = CheckpointStore("talks.db", durability="process", state_file=None)
-job = store.open_job("talk.srt", total_chunks=1200)
-when, at = sys.argv[1], int(sys.argv[2])
-kept = []
-for chunk in job.pending():
-    kept = [*kept[-3:], chunk] if when == "holding" and chunk.index < at else []
-    if chunk.index == at and when != "after":
-        os.kill(os.getpid(), 9)
-    if when == "hoarding":
-        kept = [chunk, *job.pending()]
-        os.kill(os.getpid(), 9)
-    if when != "holding" or chunk.index < at - 4:
-        chunk.complete(chunk.index)
-    if chunk.index == at:
-        os.kill(os.getpid(), 9)
-"""
+KILLED = program(__file__, "killed")
 
 
 @pytest.mark.parametrize(

@@ -8,26 +8,19 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
+from conftest import program
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from conftest import Children, Opener
 
-OPEN = """
-for attempt in range(int(sys.argv[1])):
-    with CheckpointStore(f"talks-{attempt}.db") as store:
-        job = store.open_job("f", total_chunks=8)
-        job.complete(int(sys.argv[-1]), "x")
-        ids = job.job_id
-    print(ids, flush=True)
-    sys.stdin.readline()
-"""
+OPEN = program(__file__, "open_new")
 
 
-def open_together(children: Children, times: int) -> None:
-    """Eight processes open a store that does not exist, at the same moment, ``times`` times."""
-    processes = children.at_the_gate(8, OPEN, times)
+def open_together(children: Children, count: int, times: int) -> None:
+    """So many processes open a store that does not exist, at the same moment, ``times`` times."""
+    processes = children.at_the_gate(count, OPEN, times)
     for _ in range(times):
         children.pass_gate(processes)
         printed = {children.next_line(process) for process in processes}
@@ -37,15 +30,16 @@ def open_together(children: Children, times: int) -> None:
         children.finish(process)
 
 
-def test_eight_processes_open_a_new_store_at_once(children: Children) -> None:
+@pytest.mark.parametrize(("processes", "times"), [(4, 3), pytest.param(8, 5, marks=pytest.mark.slow)])
+def test_processes_open_a_new_store_at_once(children: Children, processes: int, times: int) -> None:
     """No error, one job, every chunk."""
-    open_together(children, 5)
+    open_together(children, processes, times)
 
 
 @pytest.mark.storm
 def test_eight_processes_open_a_new_store_at_once_twenty_times(children: Children) -> None:
     """The long form."""
-    open_together(children, 20)
+    open_together(children, 8, 20)
 
 
 def test_threads_of_one_process_open_a_new_store_at_once(children: Children, tmp_path: Path) -> None:
@@ -71,24 +65,7 @@ with CheckpointStore("same.db") as store: print(store.latest_job().progress().co
     assert children.run(source) == "[]\n8 1\n"
 
 
-WRITE = """
-import threading
-store = CheckpointStore("talks.db", durability="process")
-job = store.open_job("f", total_chunks=300)
-failed = []
-def work(thread):
-    try:
-        for index in range(300):
-            # Every thread of every process completes every chunk, each in an order of its own.
-            job.complete((index * 7 + thread * 61 + int(sys.argv[-1]) * 97) % 300, {"n": (index * 7 + thread * 61 + int(sys.argv[-1]) * 97) % 300})
-    except BaseException as error:
-        failed.append(repr(error))
-threads = [threading.Thread(target=work, args=(number,)) for number in range(3)]
-for thread in threads: thread.start()
-for thread in threads: thread.join()
-store.close()
-print(failed)
-"""
+WRITE = program(__file__, "write_all")
 
 
 def test_processes_and_threads_write_the_same_chunks(children: Children, open_store: Opener, tmp_path: Path) -> None:
@@ -102,20 +79,7 @@ def test_processes_and_threads_write_the_same_chunks(children: Children, open_st
         assert raw.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
 
-RIVALS = """
-from checkpoint_store import ChunkAlreadyCompleted
-number, won = int(sys.argv[-1]), []
-with CheckpointStore("talks.db", durability="process") as store:
-    job = store.open_job("f", total_chunks=100)
-    for index in range(100):
-        try:
-            job.complete(index, {"by": number})
-            won.append(index)
-        except ChunkAlreadyCompleted:
-            pass
-import json
-print(json.dumps(won))
-"""
+RIVALS = program(__file__, "rivals")
 
 
 def test_rivals_for_a_chunk_have_one_winner(children: Children, open_store: Opener) -> None:
@@ -129,47 +93,7 @@ def test_rivals_for_a_chunk_have_one_winner(children: Children, open_store: Open
     }
 
 
-FORK = """
-import os, threading, sys
-from checkpoint_store import CheckpointStore
-store = CheckpointStore("talks.db")
-job = store.open_job("f", total_chunks=60)
-job.complete(0, "before")
-held = [store._room.database._writer, store._room.database._reader]
-inherited = set(map(id, held))
-stop = threading.Event()
-def work():
-    index = 1
-    while not stop.is_set() and index < 30:
-        job.complete(index, "parent")
-        index += 1
-thread = threading.Thread(target=work)
-thread.start()
-children = []
-for number in range(5):
-    pid = os.fork()
-    if pid == 0:
-        code = 1
-        try:
-            job.complete(30 + number, f"child {number}")
-            assert job.result(0) == "before"
-            own = {id(one) for one in (store._room.database._writer, store._room.database._reader)}
-            assert not own & inherited, "the parent's connection was used"
-            job.pause()
-            store.close()
-            code = 0
-        except BaseException:
-            import traceback
-            traceback.print_exc()
-        finally:
-            os._exit(code)
-    children.append(pid)
-thread.join()
-codes = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in children]
-job.complete(59, "after")
-print(codes, sorted(job.items())[28:36], job.result(59))
-store.close()
-"""
+FORK = program(__file__, "fork_five_children")
 
 
 def test_a_fork_in_mid_work_has_connections_of_its_own(children: Children, open_store: Opener, tmp_path: Path) -> None:
@@ -184,33 +108,7 @@ def test_a_fork_in_mid_work_has_connections_of_its_own(children: Children, open_
         assert raw.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
 
-FORK_WHILE_WRITING_THE_STATE_FILE = """
-import os, threading
-import checkpoint_store.export as export
-from checkpoint_store import CheckpointStore
-store = CheckpointStore("talks.db")
-job = store.open_job("f", total_chunks=9)
-inside, go_on = threading.Event(), threading.Event()
-original = export.replace_file
-def slow(*arguments, **options):
-    inside.set()
-    go_on.wait()
-    return original(*arguments, **options)
-export.replace_file = slow
-thread = threading.Thread(target=job.pause)
-thread.start()
-inside.wait()
-pid = os.fork()
-if pid == 0:
-    export.replace_file = original
-    job.complete(0, "child")
-    job.pause()
-    os._exit(0)
-go_on.set()
-thread.join()
-print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), job.result(0))
-store.close()
-"""
+FORK_WHILE_WRITING_THE_STATE_FILE = program(__file__, "fork_while_exporting")
 
 
 def test_a_fork_while_the_state_file_is_written_does_not_hang(children: Children) -> None:

@@ -8,6 +8,7 @@ import stat
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from conftest import program
 
 from checkpoint_store import CheckpointStore, Job, JobStatus, ProcessingState, StoreTargetError, export
 from checkpoint_store.export import StateFile
@@ -273,28 +274,7 @@ def test_left_over_temporary_files_are_swept(job: Job, path: Path) -> None:
     assert [one.exists() for one in (*gone, *kept)] == [False, False, True, True]
 
 
-UNDER_ANY_UMASK = """
-import os, sys, stat
-os.umask(int(sys.argv[1], 8))
-from checkpoint_store import *
-modes = {}
-def look(*_):
-    for name in os.listdir("."):
-        modes.setdefault(name.partition(".tmp-")[0], set()).add(oct(stat.S_IMODE(os.lstat(name).st_mode)))
-original = os.replace
-os.replace = lambda *a, **k: (look(), original(*a, **k), look())[1]
-with CheckpointStore("talks.db") as store, store.open_job("f", total_chunks=2) as job:
-    look()
-    job.complete(0, 1)
-    job.complete(1, 1)
-    look()
-    store.backup("copy.db")
-    job.export("export.json")
-    look()
-look()
-print({name: sorted(found) for name, found in sorted(modes.items()) if found != {"0o600"}})
-print(sorted(modes))
-"""
+UNDER_ANY_UMASK = program(__file__, "under_any_umask")
 
 
 @pytest.mark.parametrize("umask", ["000", "022", "077"])

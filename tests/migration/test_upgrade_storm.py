@@ -11,6 +11,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
+from conftest import program
 
 from checkpoint_store import CheckpointStore, migrate
 
@@ -22,19 +23,7 @@ if TYPE_CHECKING:
     from conftest import Children
 
 # Opening upgrades. Each call of the work leaves a line.
-RUN = """
-import os, sys, time
-from checkpoint_store import CheckpointStore
-log = os.open("calls", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-def work(index):
-    os.write(log, f"{index}\\n".encode())
-    time.sleep(0.005)
-    return {"now": index}
-print("ready", flush=True)
-with CheckpointStore("talks.db") as store:
-    for item in store.open_job("talk.srt", total_chunks=int(sys.argv[1])).map(work, workers=2, max_attempts=1000):
-        pass
-"""
+RUN = program(__file__, "run")
 
 
 def half_done(path: Path, total: int) -> None:
@@ -104,9 +93,10 @@ def storm(children: Children, folder: Path, *, total: int, kills: int, seed: int
     return figures
 
 
-def test_kills_during_an_upgrade_lose_nothing(children: Children, tmp_path: Path) -> None:
-    """Three kills of each kind."""
-    storm(children, tmp_path, total=300, kills=3, seed=1)
+@pytest.mark.parametrize(("total", "kills"), [(60, 1), pytest.param(300, 3, marks=pytest.mark.slow)])
+def test_kills_during_an_upgrade_lose_nothing(children: Children, tmp_path: Path, total: int, kills: int) -> None:
+    """A few kills of each kind."""
+    storm(children, tmp_path, total=total, kills=kills, seed=1)
 
 
 @pytest.mark.storm

@@ -263,9 +263,10 @@ COMMON: dict[str, Any] = {
 }
 
 
-def test_a_store_is_a_dict_that_lasts() -> None:
+@pytest.mark.parametrize("examples", [6, pytest.param(30, marks=pytest.mark.slow)])
+def test_a_store_is_a_dict_that_lasts(examples: int) -> None:
     """The short form."""
-    run_state_machine_as_test(Model, settings=settings(max_examples=15, stateful_step_count=20, **COMMON))
+    run_state_machine_as_test(Model, settings=settings(max_examples=examples, stateful_step_count=20, **COMMON))
 
 
 @pytest.mark.storm

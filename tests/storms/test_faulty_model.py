@@ -15,15 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, program
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from checkpoint_store import CheckpointStore, CheckpointStoreError, ChunkAlreadyCompleted, StoreRecovered
 from checkpoint_store.care import recover_store
-
-from .warm import WARM
 
 TOTAL = 12
 INDICES = st.integers(0, TOTAL - 1)
@@ -32,45 +30,7 @@ counted = {"steps": 0, "machines": 0}
 
 # A warm process that forks for each request: the fork does it and is killed, before, in the middle of or after its
 # commit; or it fills the room that a file-size limit leaves, and goes on when the limit is gone.
-SERVER = (
-    WARM
-    + """
-import sqlite3
-def killed(path, index, value, moment):
-    store = CheckpointStore(path)
-    job = store.jobs()[0]
-    if moment == "after":
-        job.complete(index, value, replace=True)
-    elif moment == "before":
-        pass
-    else:
-        timer = threading.Timer(moment, os.kill, (os.getpid(), signal.SIGKILL))
-        timer.start()
-        job.complete(index, value, replace=True)
-        job.export()
-        time.sleep(1)
-    os.kill(os.getpid(), signal.SIGKILL)
-def full(path, index, value):
-    store = CheckpointStore(path)
-    job = store.jobs()[0]
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    used = max(os.stat(path + end).st_size for end in ("", "-wal") if os.path.exists(path + end))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (used + 8192, resource.RLIM_INFINITY))
-    try:
-        job.complete(index, "x" * 300_000, replace=True)
-        os._exit(3)
-    except StorageFullError:
-        pass
-    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-    job.complete(index, value, replace=True)
-    store.close()
-warnings.simplefilter("ignore", StoreRecovered)
-for line in sys.stdin:
-    what, *arguments = json.loads(line)
-    child = forked({"killed": killed, "full": full}[what], *arguments)
-    print(json.dumps(os.waitpid(child, 0)[1]), flush=True)
-"""
-)
+SERVER = program(__file__, "fault_server")
 
 
 class FaultyStore(RuleBasedStateMachine):
@@ -251,7 +211,7 @@ def _damage(path: Path, kind: str, dice: random.Random) -> None:
 def _run(tmp_path: Path, machines: int, steps: int, *, rounds: int = 1, seconds: float = 3600) -> None:
     until = time.monotonic() + seconds
     with subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", SERVER], cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)},
+        [sys.executable, "-W", "error", SERVER], cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)},
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     ) as server:  # fmt: skip
         FaultyStore.server = server

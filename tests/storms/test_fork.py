@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from conftest import program
 
 from .warm import figures_of
 
@@ -12,74 +13,7 @@ if TYPE_CHECKING:
     from conftest import Children
 
 # A thread writes while the main thread forks; the child ends as told, and the parent goes on.
-FORKING = """
-import gc
-from checkpoint_store.locks import holders
-how, forks = sys.argv[1], int(sys.argv[2])
-TOTAL = 1_000_000
-store = CheckpointStore("talks.db")
-job = store.open_job("talk.srt", total_chunks=TOTAL)
-acknowledged, running = {}, True
-def write():
-    index = 0
-    while running:
-        job.complete(index, {"parent": index})
-        acknowledged[index] = {"parent": index}
-        index += 1
-writer = threading.Thread(target=write, daemon=True)
-writer.start()
-def parents():
-    return [number for number in os.listdir("/proc/self/fd")
-            if os.path.exists(f"/proc/self/fd/{number}") and "talks.db" in os.readlink(f"/proc/self/fd/{number}")]
-def positions(numbers):
-    return {number: open(f"/proc/self/fdinfo/{number}").read() for number in numbers}
-def child(number):
-    inherited = parents()
-    if how == "works":
-        at = TOTAL - 1 - number
-        job.complete(at, {"child": number})
-        assert job.result(at) == {"child": number}
-        assert set(parents()) > set(inherited), "no connection of its own was opened"
-        store.close()
-        assert set(parents()) == set(inherited), "the parent's was closed, or its own was not"
-    elif how == "closes":
-        store.close()
-        assert set(parents()) == set(inherited)
-    elif how == "collects":
-        for name in ("store", "job"):
-            del globals()[name]
-        gc.collect()
-        assert set(parents()) == set(inherited)
-failed = 0
-for number in range(forks):
-    time.sleep(random.uniform(0, 0.005))
-    pid = os.fork()
-    if pid == 0:
-        code = 1
-        warnings.simplefilter("ignore", ResourceWarning)
-        try:
-            child(number)
-            code = 0
-        except BaseException:
-            import traceback
-            traceback.print_exc()
-        if how == "exits" and code == 0:
-            sys.exit(0)
-        os._exit(code)
-    failed += os.waitpid(pid, 0)[1] != 0
-    before = len(acknowledged)
-    while len(acknowledged) < before + 2:  # the parent connects again at its next call
-        time.sleep(0.001)
-    assert os.getpid() in holders(store.path), "the parent lost its lock"
-running = False
-writer.join()
-found = dict(job.items())
-lost = sum(found.get(index) != value for index, value in acknowledged.items())
-missing = sum(found.get(TOTAL - 1 - number) != {"child": number} for number in range(forks)) if how == "works" else 0
-problems = store.check()
-store.close()
-print(json.dumps([forks, failed, len(acknowledged), lost, missing, len(problems)]))
-"""
+FORKING = program(__file__, "fork_in_mid_work")
 
 
 def _forks(children: Children, how: str, forks: int) -> None:

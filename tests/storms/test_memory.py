@@ -6,32 +6,13 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from conftest import program
 
 if TYPE_CHECKING:
     from conftest import Children
 
 # Prints its memory, as the kernel counts it, at each tenth of the chunks, and its peak when the store is closed.
-SOURCE = """
-import json, sys, time
-from checkpoint_store import CheckpointStore
-
-def megabytes(name):
-    with open("/proc/self/status") as status:
-        return next(int(line.split()[1]) for line in status if line.startswith(name)) / 1024
-
-total, keeps = int(sys.argv[1]), sys.argv[2] == "keeps"
-found, kept, started = [], [], time.monotonic()
-with CheckpointStore("talks.db", durability="process") as store:
-    job = store.open_job("talk.srt", total_chunks=total)
-    for number, item in enumerate(job.map(lambda index: {"text": f"chunk {index} " * 10}, workers=4), 1):
-        if keeps:
-            kept.append((item, bytes(1000)))
-        if number % (total // 10) == 0:
-            found.append(megabytes("VmRSS"))
-    done = job.progress().completed_chunks
-seconds = time.monotonic() - started
-print(json.dumps({"done": done, "rss": found, "peak": megabytes("VmHWM"), "seconds": seconds}))
-"""
+SOURCE = program(__file__, "memory")
 
 
 def measured(children: Children, total: int, *, keeps: bool = False) -> dict[str, Any]:
@@ -52,13 +33,15 @@ def growth(found: dict[str, Any]) -> float:
     return float(max(found["rss"]) - found["rss"][0])
 
 
-def test_memory_does_not_grow_with_the_chunks(children: Children) -> None:
-    """Through 20,000 chunks and four threads."""
-    found = measured(children, 20_000)
+@pytest.mark.parametrize("total", [6_000, pytest.param(20_000, marks=pytest.mark.slow)])
+def test_memory_does_not_grow_with_the_chunks(children: Children, total: int) -> None:
+    """Through thousands of chunks and four threads."""
+    found = measured(children, total)
     assert growth(found) < 6
     assert found["peak"] < found["rss"][0] + 12
 
 
+@pytest.mark.slow
 def test_the_measure_sees_memory_that_grows(children: Children) -> None:
     """The control: a caller that keeps a kilobyte of each chunk."""
     assert growth(measured(children, 10_000, keeps=True)) > 9

@@ -6,6 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from conftest import Children
 
 # Before the first fork, everything is imported and nothing is open.
@@ -37,9 +39,9 @@ def ended(child):
 """
 
 
-def figures_of(children: Children, source: str, *arguments: object) -> Any:
+def figures_of(children: Children, source: str | Path, *arguments: object) -> Any:
     """Run a program to its end, however long it takes, and return what its last line says."""
-    process = children.start(WARM + source, *arguments)
+    process = children.start(WARM + source if isinstance(source, str) else source, *arguments)
     output, errors = process.communicate(timeout=3000)
     assert process.returncode == 0, errors
     return json.loads(output.splitlines()[-1])

@@ -10,6 +10,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from conftest import program
 
 from checkpoint_store import files
 from checkpoint_store.errors import StorageFullError, StorageUnavailableError
@@ -21,32 +22,7 @@ if TYPE_CHECKING:
 LEFTOVER = ".tmp-0123456789ab"
 
 # In a process of its own, since the umask belongs to the whole process.
-UNDER_UMASK = """
-import os, sys
-from pathlib import Path
-from checkpoint_store import files
-from checkpoint_store.locks import file_lock
-
-folder = Path(sys.argv[1])
-os.umask(int(sys.argv[2], 8))
-modes = set()
-
-def look():
-    modes.update((path.name.split(".tmp-")[0], oct(path.stat().st_mode & 0o7777)) for path in folder.iterdir())
-
-def pieces(text):
-    look()
-    yield text
-    look()
-
-files.create_private(folder / "created")
-files.replace_file(folder / "state", pieces("one"), backup=folder / "backup")
-files.replace_file(folder / "state", pieces("two"), backup=folder / "backup")
-with file_lock(folder / "lock", 5):
-    look()
-look()
-print(sorted(modes))
-"""
+UNDER_UMASK = program(__file__, "under_umask")
 
 
 def mode(path: Path) -> str:
@@ -63,7 +39,7 @@ def names(folder: Path) -> list[str]:
 def test_private_under_any_umask(tmp_path: Path, umask: str) -> None:
     """Whatever the umask, every file is 0600 in every moment of its life: the new, the temporary, the backup, the lock."""
     run = subprocess.run(
-        [sys.executable, "-c", UNDER_UMASK, str(tmp_path), umask], capture_output=True, text=True, check=True
+        [sys.executable, UNDER_UMASK, str(tmp_path), umask], capture_output=True, text=True, check=True
     )
     expected = [(name, "0o600") for name in ("backup", "created", "lock", "state")]
     assert str(expected) == run.stdout.strip()

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
+from conftest import program
 
 from checkpoint_store.errors import StorageUnavailableError, StoreBusy
 from checkpoint_store.locks import file_lock
@@ -21,32 +22,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-HOLD = """
-import sys
-from pathlib import Path
-from checkpoint_store.locks import file_lock
-
-with file_lock(Path(sys.argv[1]), 20):
-    print("held", flush=True)
-    sys.stdin.read()
-"""
-COUNT = """
-import sys
-from pathlib import Path
-from checkpoint_store.locks import file_lock
-
-counter = Path(sys.argv[2])
-for _ in range(25):
-    with file_lock(Path(sys.argv[1]), 60):
-        counter.write_text(str(int(counter.read_text()) + 1))
-"""
+HOLD = program(__file__, "hold")
+COUNT = program(__file__, "count")
 
 
 @contextmanager
 def holder(path: Path) -> Iterator[subprocess.Popen[str]]:
     """Another process that holds the lock until it is told to end."""
     process = subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, HOLD, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     try:
         assert process.stdout is not None
@@ -159,7 +143,7 @@ def test_one_process_at_a_time(tmp_path: Path) -> None:
     """Processes that count up a number under the lock lose no step."""
     path, counter = tmp_path / "s.lock", tmp_path / "count"
     counter.write_text("0")
-    workers = [subprocess.Popen([sys.executable, "-c", COUNT, str(path), str(counter)]) for _ in range(3)]
+    workers = [subprocess.Popen([sys.executable, COUNT, str(path), str(counter)]) for _ in range(3)]
     assert [worker.wait() for worker in workers] == [0, 0, 0]
     assert counter.read_text() == "75"
 
