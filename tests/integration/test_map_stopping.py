@@ -1,0 +1,396 @@
+"""How a loop ends: in time, by a pause, by a signal."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+from conftest import wait_until
+
+from checkpoint_store import (
+    CheckpointStore,
+    Job,
+    JobPaused,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from conftest import Children, Opener
+from .map_tools import CHUNKS, Flaky
+
+
+@pytest.fixture
+def job(store: CheckpointStore) -> Job:
+    """A job of twelve chunks."""
+    return store.open_job("talk.srt", chunks=CHUNKS)
+
+
+# -- time
+
+
+def test_a_thread_that_hangs_keeps_nobody(job: Job) -> None:
+    """The others go on, its chunk is tried again, and its late result is recorded if none came before."""
+    hangs, calls = threading.Event(), []
+
+    def work(text: str) -> str:
+        calls.append(text)
+        if text == CHUNKS[1]:
+            hangs.wait(60)
+            return "late"
+        return text
+
+    late = []
+    for item in job.map(work, workers=2, timeout_seconds=0.2, on_error="record", wait=0, max_attempts=2):
+        if item.result == "late":
+            late.append(item.index)
+        if job.progress().remaining_chunks == 1:
+            hangs.set()
+    assert calls.count(CHUNKS[1]) <= 2
+    if late:
+        assert job.result(1) == "late"
+    else:
+        assert [record.chunk_index for record in job.failed_chunks()] == [1]
+    hangs.set()
+
+
+def test_a_late_result_is_recorded(job: Job) -> None:
+    """It is paid for; the chunk is not asked for again."""
+    calls, waits = [], threading.Event()
+
+    def work(text: str) -> str:
+        calls.append(text)
+        if text == CHUNKS[0]:
+            assert waits.wait(60)
+            time.sleep(0.1)
+        return text
+
+    def wait(_tries: int) -> float:
+        waits.set()
+        return 3600
+
+    list(job.map(work, workers=2, timeout_seconds=1, on_error="record", wait=wait))
+    assert calls.count(CHUNKS[0]) == 1
+    assert job.result(0) == CHUNKS[0]
+    assert (job.status, job.failed_chunks()) == ("completed", [])
+
+
+def test_a_late_result_is_yielded_once(store: CheckpointStore) -> None:
+    """Also where the next try at its chunk is under way already, and comes to the same."""
+    job = store.open_job("f", total_chunks=3)
+    second, both, calls = threading.Event(), threading.Event(), []
+
+    def work(index: int) -> int:
+        calls.append(index)
+        if index == 0 and calls.count(0) == 1:
+            assert second.wait(60)
+        elif index == 0:
+            second.set()
+            wait_until(lambda: 0 in dict(job.items()))
+            both.set()
+        elif index == 2:
+            assert both.wait(60)
+            time.sleep(0.2)
+        return index
+
+    items = list(job.map(work, workers=2, timeout_seconds=2, max_attempts=9, wait=0))
+    assert (sorted(item.index for item in items), calls.count(0)) == ([0, 1, 2], 2)
+
+
+def test_a_program_ends_although_a_thread_hangs(children: Children) -> None:
+    """The exit waits for no thread of ours."""
+    source = """
+import threading, time
+from checkpoint_store import CheckpointStore
+def work(text):
+    if text == "b":
+        time.sleep(3600)
+    return text
+with CheckpointStore("talks.db") as store:
+    print(store.map(work, ["a", "b", "c"], file_name="f", timeout_seconds=1, on_error="record", max_attempts=1))
+    print(store.latest_job().failed_chunks()[0].error)
+"""
+    assert children.run(source) == "['a', None, 'c']\nTimeoutError: it took longer than 1 s\n"
+
+
+def test_a_hanging_place_of_a_callers_executor_blames_no_other_chunk(job: Job) -> None:
+    """What waits for its place has not begun: it is not timed out for it."""
+    go = threading.Event()
+
+    def work(text: str) -> str:
+        if text == CHUNKS[0]:
+            go.wait(60)
+        return text
+
+    with ThreadPoolExecutor(2) as pool:
+        list(job.map(work, executor=pool, timeout_seconds=1, on_error="record", max_attempts=1))
+        go.set()
+    assert [record.chunk_index for record in job.failed_chunks()] == [0]
+    assert job.progress().completed_chunks == 11
+
+
+def test_no_time_passes_for_what_waits_for_a_place(job: Job) -> None:
+    """More workers than the executor has places: a chunk's time begins with its work."""
+    with ThreadPoolExecutor(1) as pool:
+        items = list(job.map(lambda _: time.sleep(0.2), executor=pool, workers=12, timeout_seconds=2, max_attempts=1))
+    assert (len(items), job.status) == (12, "completed")
+
+
+def test_an_executor_whose_every_place_hangs_ends_the_loop(job: Job) -> None:
+    """It would wait for ever."""
+    go = threading.Event()
+    with ThreadPoolExecutor(2) as pool:
+        with pytest.raises(TimeoutError, match="2 places"):
+            list(job.map(lambda _: go.wait(60), executor=pool, timeout_seconds=0.2, on_error="record"))
+        go.set()
+    assert job.progress().completed_chunks == 0
+
+
+# -- pause
+
+
+def test_a_pause_ends_the_map_and_records_what_is_in_hand(job: Job) -> None:
+    """Quietly, if that is wished. The status is ``paused``; the next map goes on."""
+    calls, paused = [], threading.Event()
+
+    def work(text: str) -> str:
+        calls.append(text)
+        if text == CHUNKS[3]:
+            job.pause()
+            paused.set()
+        elif text not in CHUNKS[:3]:
+            assert paused.wait(60)
+            time.sleep(0.3)  # longer than it takes a loop to look
+        return text
+
+    list(job.map(work, workers=3, on_pause="return"))
+    assert job.status == "paused"
+    assert job.progress().completed_chunks == len(calls) < 12
+    assert (job.in_doubt_chunks(), job.running_chunks()) == ([], [])
+    list(job.map(work, workers=3))
+    assert (job.status, sorted(calls)) == ("completed", sorted(CHUNKS))
+
+
+def test_a_pause_from_elsewhere_is_raised(job: Job, store: CheckpointStore) -> None:
+    """Nobody takes a part of the results for all of them; ``store.map`` raises whatever is wished."""
+
+    def work(text: str) -> str:
+        job.pause()
+        time.sleep(0.3)
+        return text
+
+    with pytest.raises(JobPaused) as caught:
+        list(job.map(work))
+    assert caught.value.remaining_chunks == job.progress().remaining_chunks > 0
+    with pytest.raises(JobPaused):
+        store.map(work, CHUNKS, file_name="talk.srt", on_pause="return")
+
+
+def test_a_pause_during_a_retry_wait_ends_at_once(job: Job) -> None:
+    """Nobody waits an hour for the next try; the chunk is free again."""
+    for done, _ in enumerate(job.map(Flaky(c0=1), wait=3600, workers=1, on_pause="return"), 1):
+        if done == 11:
+            threading.Timer(0.3, job.pause).start()
+    assert (job.status, job.running_chunks()) == ("paused", [])
+    assert job.progress().completed_chunks == 11
+
+
+def test_leaving_the_loop_early_pauses_and_keeps_what_is_in_hand(store: CheckpointStore) -> None:
+    """A break, and an exception of the consumer's: what was begun is recorded, and the rest is free."""
+    job = store.open_job("many", total_chunks=100)
+    calls = []
+
+    def work(index: int) -> int:
+        calls.append(index)
+        time.sleep(0.02)
+        return index
+
+    for _ in job.map(work, workers=3):
+        break
+    assert job.status == "paused"
+    assert job.progress().completed_chunks == len(calls)
+    loop = job.map(work, workers=3)
+    with pytest.raises(ZeroDivisionError):  # noqa: PT012
+        for _ in loop:
+            _ = 1 / 0
+    loop.close()
+    assert job.progress().completed_chunks == len(calls) < 100
+    assert (job.status, job.running_chunks(), job.in_doubt_chunks()) == ("paused", [], [])
+
+
+SIGNALS = """
+import os, signal, sys, threading, time
+from checkpoint_store import CheckpointStore
+def work(text):
+    print("begun", text, flush=True)
+    for _ in range(6000):
+        if os.path.exists("go"):
+            break
+        time.sleep(0.01)
+    return text
+with CheckpointStore("talks.db") as store:
+    job = store.open_job("f", chunks=list("abcdefghij"))
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    done = []
+    try:
+        for item in job.map(work, workers=int(sys.argv[1])):
+            done.append(item.index)
+    finally:
+        assert before == (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM))
+        print("end", len(done), job.status, job.progress().completed_chunks, len(job.in_doubt_chunks()), flush=True)
+"""
+
+
+ENDS_BY = {signal.SIGINT: -signal.SIGINT, signal.SIGTERM: 128 + signal.SIGTERM, signal.SIGHUP: 128 + signal.SIGHUP}
+
+
+# -- signals
+
+
+@pytest.mark.parametrize("number", ENDS_BY, ids=lambda number: number.name)
+@pytest.mark.parametrize("workers", [1, 3])
+def test_the_first_signal_ends_the_program(
+    children: Children, number: signal.Signals, workers: int, tmp_path: Path
+) -> None:
+    """After the chunks in hand, which are recorded and yielded: the job is paused, and the exit status the signal's."""
+    process = children.start(SIGNALS, workers)
+    for _ in range(workers):
+        assert children.next_line(process).startswith("begun")
+    process.send_signal(number)
+    time.sleep(0.5)
+    assert process.poll() is None
+    (tmp_path / "go").touch()
+    printed = children.finish(process, code=ENDS_BY[number]).splitlines()
+    assert printed[-1] == f"end {workers} paused {workers} 0"
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_the_second_ctrl_c_ends_at_once(children: Children, workers: int, open_store: Opener) -> None:
+    """What is in hand is in doubt then, and the job is paused; an hour's work is not waited for."""
+    process = children.start(SIGNALS, workers)
+    for _ in range(workers):
+        children.next_line(process)
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.5)
+    assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode in (1, -signal.SIGINT)
+    assert "KeyboardInterrupt" in errors
+    job = open_store().latest_job()
+    assert job is not None
+    assert (job.status, [one.chunk_index for one in job.in_doubt_chunks()]) == ("paused", list(range(workers)))
+    assert next(job.pending()).index == 0
+
+
+def test_a_handler_of_the_programs_own_is_left_alone(children: Children, tmp_path: Path) -> None:
+    """It decides."""
+    source = "import signal\nsignal.signal(signal.SIGINT, lambda *_: print('mine', flush=True))\n" + SIGNALS
+    process = children.start(source, 1)
+    children.next_line(process)
+    process.send_signal(signal.SIGINT)
+    assert children.next_line(process) == "mine"
+    (tmp_path / "go").touch()
+    printed = children.finish(process).splitlines()
+    assert printed[-1] == "end 10 completed 10 0"
+
+
+def test_one_ctrl_c_ends_every_loop_of_the_process(children: Children) -> None:
+    """A loop in the body of another one, and a loop in another thread, whose caller gets JobPaused."""
+    source = """
+import os, signal, threading, time
+from checkpoint_store import CheckpointStore, JobPaused
+def work(text):
+    time.sleep(0.1)
+    return text
+with CheckpointStore("talks.db") as store:
+    jobs = [store.open_job(name, chunks=list("abcdefghij" * 10)) for name in ("outer", "inner", "beside")]
+    def run_beside():
+        try:
+            list(jobs[2].map(work))
+        except JobPaused as error:
+            print(error.job_id == jobs[2].job_id)
+    beside = threading.Thread(target=run_beside)
+    pressed = False
+    try:
+        for item in jobs[0].map(str.upper):
+            beside.start()
+            for item in jobs[1].map(work):
+                if not pressed and jobs[2].progress().completed_chunks:
+                    pressed = True
+                    os.kill(os.getpid(), signal.SIGINT)
+    except KeyboardInterrupt:
+        beside.join()
+        print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)
+    print(*(job.status for job in jobs), *(0 < job.progress().completed_chunks < 100 for job in jobs))
+    print(store.map(str.upper, ["a"], file_name="last"))
+"""
+    assert children.run(source) == "True\nTrue\npaused paused paused True True True\n['A']\n"
+
+
+def test_ctrl_c_works_after_a_loop_that_another_thread_closed(children: Children) -> None:
+    """The handlers are put back at the first signal, and what it would have done it does."""
+    source = """
+import os, signal, sys, threading, time
+from checkpoint_store import CheckpointStore
+with CheckpointStore("talks.db") as store:
+    loop = store.open_job("f", chunks=list("abc")).map(str.upper)
+    next(loop)
+    thread = threading.Thread(target=loop.close)
+    thread.start(); thread.join()
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(60)
+    except KeyboardInterrupt:
+        print("interrupted", flush=True)
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(60)
+"""
+    assert children.run(source, code=-signal.SIGTERM) == "interrupted\n"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_child_that_is_forked_in_a_loop_ends_by_sigterm_at_once(children: Children) -> None:
+    """However early it comes: a pool that broke waits for its processes, and one that stayed would hang the program."""
+    source = """
+def stay(_):
+    for _ in range(20):
+        child = os.fork()
+        if child == 0:
+            time.sleep(60)
+            os._exit(1)
+        os.kill(child, signal.SIGTERM)
+        assert os.waitpid(child, 0)[1] == signal.SIGTERM
+    return "ended"
+
+import os, signal, time, warnings
+from checkpoint_store import CheckpointStore
+warnings.simplefilter("ignore", DeprecationWarning)  # the loop's own threads sleep
+with CheckpointStore("talks.db") as store:
+    print(store.map(stay, ["a"], file_name="f"))
+"""
+    assert children.run(source) == "['ended']\n"
+
+
+def test_map_works_in_any_thread(children: Children) -> None:
+    """Signals are for the main thread; elsewhere nothing is changed."""
+    source = """
+import threading
+from checkpoint_store import CheckpointStore
+with CheckpointStore("talks.db") as store:
+    job = store.open_job("f", chunks=list("abc"))
+    loop = job.map(str.upper)
+    next(loop)
+    thread = threading.Thread(target=loop.close)
+    thread.start(); thread.join()
+    print(job.status)
+    thread = threading.Thread(target=lambda: list(job.map(str.upper)))
+    thread.start(); thread.join()
+    print(job.status)
+"""
+    assert children.run(source) == "paused\ncompleted\n"
