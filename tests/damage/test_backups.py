@@ -1,0 +1,185 @@
+"""Backups, and what a check-up finds and writes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import stat
+import warnings
+from contextlib import closing, suppress
+from typing import TYPE_CHECKING
+
+import pytest
+from conftest import files_with, snapshot
+
+from checkpoint_store import (
+    CheckpointStore,
+    CheckpointStoreError,
+    StateManager,
+    StoreDamaged,
+    StoreInUse,
+    StoreRecovered,
+)
+from checkpoint_store.care import doctor, restore_store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+from .recovery_tools import TOTAL, _make, _open_recovered, _result, _ruin, _spoil_result
+
+# -- backups
+
+
+def test_a_backup_is_made_while_the_store_is_at_work_and_restored_later(tmp_path: Path) -> None:
+    """``backup()`` copies a store in use; ``restore_store`` moves what is there aside and puts the copy in its place."""
+    with CheckpointStore(tmp_path / "talks.db") as store:
+        job = store.open_job("talk.srt", total_chunks=TOTAL)
+        job.complete(0, _result(0))
+        backup = store.backup(tmp_path / "copy.db")
+        job.complete(1, _result(1))
+        with pytest.raises(StoreInUse, match="has it open"):
+            restore_store(backup, tmp_path / "talks.db", lock_timeout_seconds=0.1)
+        assert job.result(1) == _result(1)
+    assert stat.S_IMODE(backup.stat().st_mode) == 0o600
+    moved = restore_store(backup, tmp_path / "talks.db")
+    assert moved
+    assert all(path.exists() and ".replaced-" in path.name for path in moved)
+    with CheckpointStore(tmp_path / "talks.db") as store:
+        assert dict(store.job(job.job_id).items()) == {0: _result(0)}
+
+
+def test_a_damaged_backup_is_not_restored(tmp_path: Path) -> None:
+    """A backup with a spoilt result is refused, and the store is as it was."""
+    _make(tmp_path)
+    shutil.copyfile(tmp_path / "talks.db", tmp_path / "copy.db")
+    _spoil_result(tmp_path / "copy.db", 3)
+    before = snapshot(tmp_path)
+    with pytest.raises(StoreDamaged, match="another backup"):
+        restore_store(tmp_path / "copy.db", tmp_path / "talks.db")
+    assert snapshot(tmp_path) == before
+
+
+def test_automatic_backups_are_few_and_private(tmp_path: Path) -> None:
+    """However many jobs end, two automatic backups stay, the newest ones, 0600 under any umask."""
+    before = os.umask(0)
+    try:
+        for _ in range(4):
+            with CheckpointStore(tmp_path / "talks.db") as store:
+                job = store.open_job("talk.srt", total_chunks=1, fresh=True)
+                job.complete(0, "done")
+                job.finish()
+    finally:
+        os.umask(before)
+    names = sorted(path.name for path in tmp_path.glob("*.backup-*"))
+    assert len(names) == 2
+    assert names[-1].endswith("0004")
+    assert {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {
+        path.name: 0o600 for path in tmp_path.iterdir()
+    }
+
+
+def test_what_is_deleted_is_in_no_backup(tmp_path: Path) -> None:
+    """``delete_job`` and ``clear`` leave no byte of a result in the store, its log, its backups or its state files."""
+    word = "unmistakable-canary"
+    with CheckpointStore(tmp_path / "talks.db") as store:
+        job = store.open_job("talk.srt", total_chunks=2)
+        job.complete(0, {"cleaned_text": word})
+        job.complete(1, {"cleaned_text": word})
+        job.finish()
+        assert any("backup" in name for name in files_with(tmp_path, word))
+        store.delete_job(job.job_id)
+        assert files_with(tmp_path, word) == []
+    with StateManager(tmp_path / "other.json") as manager:
+        with CheckpointStore(tmp_path / "other.db") as store:
+            job = store.open_job("talk.srt", total_chunks=1)
+            job.complete(0, word)
+            job.finish()
+        manager.clear()
+        assert files_with(tmp_path, word) == []
+
+
+DAMAGES: dict[str, Callable[[sqlite3.Connection], object]] = {
+    "a spoilt result": lambda driver: driver.execute("UPDATE chunk_results SET result = '[]' WHERE chunk_index = 1"),
+    "a spoilt digest": lambda driver: driver.execute("UPDATE chunk_results SET digest = 'x' WHERE chunk_index = 1"),
+    "a missing result": lambda driver: driver.execute("DELETE FROM chunk_results WHERE chunk_index = 1"),
+    "a missing chunk": lambda driver: driver.execute("DELETE FROM completed_chunks WHERE chunk_index = 1"),
+    "a wrong count": lambda driver: driver.execute("UPDATE jobs SET completed_count = 1"),
+    "a chunk without a job": lambda driver: driver.execute("UPDATE completed_chunks SET job_id = 'x' WHERE chunk_index = 1"),
+}  # fmt: skip
+
+
+# -- check-up
+
+
+@pytest.mark.parametrize("what", [*DAMAGES, "a broken page"])
+def test_the_doctor_finds_it_and_writes_nothing(tmp_path: Path, what: str) -> None:
+    """``doctor()`` and ``check()`` find each kind of damage, and no file, nor any file's time, changes."""
+    _make(tmp_path)
+    if what == "a broken page":
+        _ruin(tmp_path / "talks.db")
+    else:
+        with closing(sqlite3.connect(tmp_path / "talks.db")) as driver:
+            DAMAGES[what](driver)
+            driver.commit()
+    before = snapshot(tmp_path)
+    assert [finding for finding in doctor(tmp_path / "talks.db") if finding.level == "problem"]
+    with suppress(CheckpointStoreError), CheckpointStore(tmp_path / "talks.db", read_only=True) as store:
+        assert store.check()
+    assert snapshot(tmp_path) == before
+
+
+def test_the_doctor_finds_nothing_wrong_with_a_sound_store(tmp_path: Path) -> None:
+    """A sound store has no problem, and looking at it changes nothing."""
+    _make(tmp_path)
+    before = snapshot(tmp_path)
+    findings = doctor(tmp_path / "talks.db")
+    assert [finding for finding in findings if finding.level == "problem"] == []
+    assert "digest of every result" in next(finding.says for finding in findings if finding.what == "contents")
+    assert snapshot(tmp_path) == before
+
+
+# -- paths that are created
+
+
+@pytest.mark.parametrize("name", ["talks.db-wal", "talks.db.recovered", "talks.lock", "talks.bak"])
+def test_no_symlink_is_followed_where_a_file_is_made(tmp_path: Path, name: str) -> None:
+    """A symlink at a path that recovery or a run creates is replaced or refused; what it points at is not touched."""
+    (tmp_path / "mine").mkdir()
+    victim = tmp_path / "victim"
+    victim.write_text("not ours")
+    folder = tmp_path / "mine"
+    _make(folder)
+    _ruin(folder / "talks.db")
+    (folder / name).unlink(missing_ok=True)
+    (folder / name).symlink_to(victim)
+    with warnings.catch_warnings(), suppress(CheckpointStoreError):
+        warnings.simplefilter("ignore", StoreRecovered)
+        with CheckpointStore(folder / "talks.db") as store:
+            store.jobs()
+    assert victim.read_text() == "not ours"
+
+
+def test_recovery_under_an_open_umask_is_private(tmp_path: Path) -> None:
+    """Each file that recovery makes or moves is 0600 even where the umask is 0."""
+    _make(tmp_path)
+    _ruin(tmp_path / "talks.db")
+    before = os.umask(0)
+    try:
+        _open_recovered(tmp_path / "talks.db").close()
+    finally:
+        os.umask(before)
+    assert {path.name: oct(stat.S_IMODE(path.stat().st_mode)) for path in tmp_path.iterdir()} == {
+        path.name: "0o600" for path in tmp_path.iterdir()
+    }
+
+
+def test_a_backup_that_was_killed_is_swept_by_the_next(tmp_path: Path) -> None:
+    """What an automatic backup leaves when it is killed has the size of a store; the next backup removes it."""
+    _make(tmp_path, backup=False)
+    stray = tmp_path / "talks.db.backup-1.0-0001.tmp-0123456789ab"
+    stray.write_bytes(b"x" * 100_000)
+    with CheckpointStore(tmp_path / "talks.db") as store:
+        store.open_job("other.srt", total_chunks=1).pause()
+    assert list(tmp_path.glob("*.backup-*"))
+    assert not stray.exists()

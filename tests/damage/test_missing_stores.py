@@ -1,0 +1,282 @@
+"""A store that is not there, or that is behind its copies: what any of them knows is taken in."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import subprocess
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+from conftest import snapshot
+
+from checkpoint_store import (
+    CheckpointStore,
+    CheckpointStoreError,
+    StateManager,
+    StoreDamaged,
+    StoreRecovered,
+)
+from checkpoint_store.care import recover_store, restore_store
+
+if TYPE_CHECKING:
+    from pathlib import Path
+from .recovery_tools import TOTAL, _make, _open_recovered, _result, _ruin, _spoil_result
+
+# -- a store that is not there
+
+
+@pytest.mark.parametrize("how", ["deleted", "zero bytes"])
+@pytest.mark.parametrize("copy", ["state file", "backup", ".bak"])
+def test_a_store_that_vanished_comes_back_from_what_knows_of_it(tmp_path: Path, how: str, copy: str) -> None:
+    """A deleted or empty store file beside a copy that knows more is damage, not a new store."""
+    job_id = _make(tmp_path, backup=copy == "backup", state_file=copy != "backup")
+    if copy == ".bak":
+        (tmp_path / "talks.json").rename(tmp_path / "talks.bak")
+    (tmp_path / "talks.db").unlink() if how == "deleted" else os.truncate(tmp_path / "talks.db", 0)
+    with _open_recovered(tmp_path / "talks.db") as store:
+        assert len(list(store.job(job_id).results())) == TOTAL
+
+
+def test_an_empty_file_beside_its_log_is_rebuilt_from_the_log(tmp_path: Path) -> None:
+    """SQLite would remove the log of an empty file; it holds everything that was not copied into the file yet."""
+    with CheckpointStore(tmp_path / "first.db", state_file=None) as store:
+        job = store.open_job("talk.srt", total_chunks=TOTAL)
+        for index in range(7):
+            job.complete(index, _result(index))
+        subprocess.run(["cp", "first.db-wal", "talks.db-wal"], cwd=tmp_path, check=True)
+    (tmp_path / "talks.db").touch()
+    with _open_recovered(tmp_path / "talks.db", state_file=None) as store:
+        assert len(list(store.job(job.job_id).results())) == 7
+
+
+def test_a_log_that_is_broken_in_the_middle_costs_nothing_behind_it(tmp_path: Path) -> None:
+    """SQLite stops at the first broken frame; what was committed behind it is found, and brought back."""
+    with CheckpointStore(tmp_path / "first.db", state_file=None) as store:
+        job = store.open_job("talk.srt", total_chunks=40)
+        for index in range(40):
+            job.complete(index, _result(index))
+        subprocess.run(["cp", "first.db", "talks.db"], cwd=tmp_path, check=True)
+        subprocess.run(["cp", "first.db-wal", "talks.db-wal"], cwd=tmp_path, check=True)
+    log = bytearray((tmp_path / "talks.db-wal").read_bytes())
+    log[len(log) // 2] ^= 4
+    (tmp_path / "talks.db-wal").write_bytes(log)
+    with _open_recovered(tmp_path / "talks.db", state_file=None) as store:
+        assert dict(store.job(job.job_id).items()) == {index: _result(index) for index in range(40)}
+
+
+def test_a_log_of_another_time_is_not_taken_in(tmp_path: Path) -> None:
+    """A log that would take chunks back is moved aside with the file, before SQLite copies it in."""
+    with CheckpointStore(tmp_path / "talks.db", state_file=None) as store:
+        job = store.open_job("talk.srt", total_chunks=TOTAL)
+        job.complete(0, _result(0))
+        subprocess.run(["cp", "talks.db-wal", "old.log"], cwd=tmp_path, check=True)
+        job.complete_many((index, _result(index)) for index in range(1, 9))
+    shutil.copyfile(tmp_path / "old.log", tmp_path / "talks.db-wal")
+    with _open_recovered(tmp_path / "talks.db", state_file=None) as store:
+        assert dict(store.job(job.job_id).items()) == {index: _result(index) for index in range(9)}
+    assert list(tmp_path.glob("talks.db.corrupt-*-wal"))
+
+
+def test_a_state_file_that_is_ahead_is_taken_in(tmp_path: Path) -> None:
+    """A store that went back in time takes what its state file knows and it does not."""
+    job_id = _make(tmp_path, done=4)
+    shutil.copyfile(tmp_path / "talks.db", tmp_path / "old.db")
+    with CheckpointStore(tmp_path / "talks.db") as store:
+        store.job(job_id).complete_many((index, _result(index)) for index in range(4, 9))
+    (tmp_path / "old.db").replace(tmp_path / "talks.db")
+    with _open_recovered(tmp_path / "talks.db") as store:
+        assert dict(store.job(job_id).items()) == {index: _result(index) for index in range(9)}
+
+
+def test_a_torn_state_file_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
+    """Where a torn state file is all there is, its whole lines come back once the loss of the rest is accepted."""
+    job_id = _make(tmp_path, done=9, backup=False)
+    (tmp_path / "talks.db").unlink()
+    (tmp_path / "talks.bak").unlink(missing_ok=True)
+    text = (tmp_path / "talks.json").read_bytes()
+    (tmp_path / "talks.json").write_bytes(text[: text.index(b"text of chunk 6") + 50])
+    before = snapshot(tmp_path)
+    with pytest.raises(CheckpointStoreError):
+        CheckpointStore(tmp_path / "talks.db")
+    assert snapshot(tmp_path) == before
+    with pytest.raises(StoreDamaged, match="3 of 9 completed chunks"):
+        recover_store(tmp_path / "talks.db")
+    assert snapshot(tmp_path) == before
+    report = recover_store(tmp_path / "talks.db", accept_loss=True)
+    assert (report.lost_chunks, report.jobs[0].recovered_chunks, report.jobs[0].lost) == (3, 6, "its config is lost")
+    with CheckpointStore(tmp_path / "talks.db") as store:
+        assert dict(store.job(job_id).items()) == {index: _result(index) for index in range(6)}
+    assert list(tmp_path.glob("talks.json.corrupt-*"))
+
+
+def test_a_manager_follows_the_same_rule(tmp_path: Path) -> None:
+    """``StateManager.load()`` recovers by itself, with the warning, or stops with the error."""
+    job_id = _make(tmp_path)
+    _ruin(tmp_path / "talks.db")
+    with StateManager(tmp_path / "talks.json") as manager:
+        with pytest.warns(StoreRecovered):
+            state = manager.load()
+        assert state is not None
+        assert (state.job_id, len(state.completed_chunks)) == (job_id, TOTAL)
+    for path in tmp_path.glob("*.backup-*"):
+        path.unlink()
+    (tmp_path / "talks.json").unlink()
+    (tmp_path / "talks.bak").unlink(missing_ok=True)
+    _spoil_result(tmp_path / "talks.db", 1)
+    with StateManager(tmp_path / "talks.json") as manager, pytest.raises(StoreDamaged):
+        manager.load()
+
+
+def test_reading_only_never_recovers(tmp_path: Path) -> None:
+    """A damaged store that is opened with ``read_only=True`` is an error, and the folder is as it was."""
+    _make(tmp_path)
+    _ruin(tmp_path / "talks.db")
+    before = snapshot(tmp_path)
+    with pytest.raises(StoreDamaged), CheckpointStore(tmp_path / "talks.db", read_only=True) as store:
+        store.jobs()
+    assert snapshot(tmp_path) == before
+
+
+# -- paths that are created
+
+
+def test_a_text_that_is_no_utf_8_is_damage(tmp_path: Path) -> None:
+    """A bit flip that leaves no UTF-8 raises like any other damage, without showing the text."""
+    job_id = _make(tmp_path)
+    content = (tmp_path / "talks.db").read_bytes()
+    (tmp_path / "talks.db").write_bytes(content.replace(b"text of chunk 5", b"text of \xff\xfe\xfdnk 5", 1))
+    with CheckpointStore(tmp_path / "talks.db") as store, pytest.raises(StoreDamaged) as caught:
+        store.job(job_id).result(5)
+    assert "chunk 5" not in str(caught.value)
+    recover_store(tmp_path / "talks.db")
+    with CheckpointStore(tmp_path / "talks.db") as store:
+        assert store.job(job_id).result(5) == _result(5)
+
+
+def test_a_state_file_that_is_ahead_and_contradicts_is_damage(tmp_path: Path) -> None:
+    """Where the state file knows more chunks and another result, neither is taken: the error names the way out."""
+    job_id = _make(tmp_path, done=4, backup=False)
+    shutil.copyfile(tmp_path / "talks.db", tmp_path / "old.db")
+    with CheckpointStore(tmp_path / "talks.db") as store:
+        store.job(job_id).complete(2, {"newer": True}, replace=True)
+        store.job(job_id).complete(4, _result(4))
+    (tmp_path / "old.db").replace(tmp_path / "talks.db")
+    for path in tmp_path.glob("*.backup-*"):
+        path.unlink()
+    with pytest.raises(StoreDamaged, match="checkpoint-store recover"):
+        CheckpointStore(tmp_path / "talks.db")
+    with pytest.raises(StoreDamaged, match="accept-loss"):
+        recover_store(tmp_path / "talks.db")
+    recover_store(tmp_path / "talks.db", accept_loss=True)
+    with CheckpointStore(tmp_path / "talks.db") as store:
+        assert [chunk.index for chunk in store.job(job_id).pending()][:1] == [2]
+        assert store.job(job_id).result(4) == _result(4)
+
+
+def test_a_manager_finds_a_store_of_which_only_a_backup_is_left(tmp_path: Path) -> None:
+    """``load()`` with nothing there but an automatic backup is a recovery, and not an empty answer."""
+    job_id = _make(tmp_path, state_file=False)
+    (tmp_path / "talks.db").unlink()
+    with StateManager(tmp_path / "talks.json") as manager:
+        with pytest.warns(StoreRecovered):
+            state = manager.load()
+        assert state is not None
+        assert state.job_id == job_id
+
+
+def test_a_store_behind_its_backup_takes_in_the_backup(tmp_path: Path) -> None:
+    """A store whose log was lost knows less than its own automatic backup, and gets that back."""
+    job_id = _make(tmp_path, done=4)
+    shutil.copyfile(tmp_path / "talks.db", tmp_path / "old.db")
+    with CheckpointStore(tmp_path / "talks.db") as store:
+        store.job(job_id).complete_many((index, _result(index)) for index in range(4, TOTAL))
+        store.job(job_id).finish()
+    (tmp_path / "old.db").replace(tmp_path / "talks.db")
+    (tmp_path / "talks.json").unlink()
+    (tmp_path / "talks.bak").unlink()
+    with _open_recovered(tmp_path / "talks.db") as store:
+        assert dict(store.job(job_id).items()) == {index: _result(index) for index in range(TOTAL)}
+
+
+def test_restoring_an_older_backup_is_not_undone(tmp_path: Path) -> None:
+    """After a restore the newer automatic backups and the state file do not bring back what was given up."""
+    job_id = _make(tmp_path, done=4)
+    with CheckpointStore(tmp_path / "talks.db") as store:
+        copy = store.backup(tmp_path / "copy.db")
+        store.job(job_id).complete_many((index, _result(index)) for index in range(4, TOTAL))
+        store.job(job_id).finish()
+    restore_store(copy, tmp_path / "talks.db")
+    for _ in range(2):
+        with CheckpointStore(tmp_path / "talks.db") as store:
+            assert sorted(index for index, _ in store.job(job_id).items()) == [0, 1, 2, 3]
+
+
+def test_a_store_without_jobs_beside_a_state_file_that_has_one_is_announced(tmp_path: Path) -> None:
+    """A store that lost every job with its log takes in its state file with a warning, and not in silence."""
+    job_id = _make(tmp_path, done=5, backup=False)
+    (tmp_path / "talks.db").unlink()
+    CheckpointStore(tmp_path / "talks.db", state_file=None).close()
+    with pytest.warns(StoreRecovered, match="taken in"):
+        store = CheckpointStore(tmp_path / "talks.db")
+    with store:
+        assert len(list(store.job(job_id).results())) == 5
+
+
+def test_a_store_whose_log_has_no_whole_transaction_is_read_at_once(tmp_path: Path) -> None:
+    """A reader neither waits nor writes beside what a power cut left of the first bytes of a log."""
+    job_id = _make(tmp_path, done=5)
+    (tmp_path / "talks.db-wal").write_bytes(bytes.fromhex("377f0682") + bytes(40))
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with CheckpointStore(tmp_path / "talks.db", read_only=True, lock_timeout_seconds=0.5) as store:
+        assert len(list(store.job(job_id).results())) == 5
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_deletion_that_was_killed_is_ended_by_the_next_open(tmp_path: Path) -> None:
+    """Once a job is deleted in the store, no backup and no state file brings it back; they are removed."""
+    job_id = _make(tmp_path)
+    with closing(sqlite3.connect(tmp_path / "talks.db")) as driver, driver:
+        driver.execute("PRAGMA foreign_keys = ON")
+        driver.execute("INSERT INTO deleted_jobs VALUES (?, '2026-01-01T00:00:00.000Z')", (job_id,))
+        driver.execute("DELETE FROM chunk_results")
+        driver.execute("DELETE FROM jobs")
+    with CheckpointStore(tmp_path / "talks.db") as store:
+        assert store.jobs() == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["talks.db", "talks.lock", "talks.open"]
+
+
+def test_a_recovery_does_not_bring_back_what_was_deleted(tmp_path: Path) -> None:
+    """The damaged store says that it was deleted, so an older backup does not count."""
+    job_id = _make(tmp_path, done=5)
+    kept = tmp_path / "kept"
+    with CheckpointStore(tmp_path / "talks.db") as store:
+        store.open_job("other.srt", total_chunks=1).complete(0, "other")
+        store.backup(kept)
+        store.delete_job(job_id)
+    kept.rename(tmp_path / "talks.db.backup-1.0-0001")
+    with closing(sqlite3.connect(tmp_path / "talks.db")) as driver, driver:
+        driver.execute("UPDATE jobs SET completed_count = 0")
+    with pytest.warns(StoreRecovered):
+        store = CheckpointStore(tmp_path / "talks.db")
+    with store:
+        assert [job.file_name for job in store.jobs()] == ["other.srt"]
+        assert list(store.jobs()[0].results()) == ["other"]
+
+
+def test_a_store_that_lost_a_replacement_which_its_state_file_has_is_damaged(tmp_path: Path) -> None:
+    """As many chunks as before, but an older result: the state file was written later, so no result is handed out."""
+    job_id = _make(tmp_path, done=5, backup=False)
+    before = (tmp_path / "talks.db").read_bytes()
+    with CheckpointStore(tmp_path / "talks.db") as store:
+        store.job(job_id).complete(2, {"text": "replaced"}, replace=True)
+    for backup in tmp_path.glob("*.backup-*"):
+        backup.unlink()
+    (tmp_path / "talks.db").write_bytes(before)
+    with pytest.raises(StoreDamaged, match="written later"):
+        CheckpointStore(tmp_path / "talks.db")
+    recover_store(tmp_path / "talks.db", accept_loss=True)
+    with CheckpointStore(tmp_path / "talks.db") as store:
+        assert sorted(index for index, _ in store.job(job_id).items()) == [0, 1, 3, 4]

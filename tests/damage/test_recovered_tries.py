@@ -1,0 +1,252 @@
+"""What a recovery knows of attempts, runners and indices."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from contextlib import closing, suppress
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from conftest import Children, snapshot
+
+from checkpoint_store import (
+    CheckpointStore,
+    CheckpointStoreError,
+    StoreInUse,
+    StoreRecovered,
+)
+from checkpoint_store._db import salvage
+from checkpoint_store._db.driver import Openings
+from checkpoint_store.care import doctor, recover_store, restore_store
+
+if TYPE_CHECKING:
+    from pathlib import Path
+from .recovery_tools import TOTAL, _make
+
+
+def _make_tries(folder: Path, *, killed: Children | None = None) -> str:
+    """Make a store of which chunk 1 failed for good, chunk 2 failed once, chunk 0 is done and chunk 3 was in hand."""
+    source = """
+import os, sys
+from checkpoint_store import CheckpointStore
+store = CheckpointStore("talks.db")
+job = store.open_job("talk.srt", total_chunks=12, model="m", config={"chunk_size": 2000})
+job.complete(0, "done")
+for _ in range(3):
+    job.fail_chunk(1, "RuntimeError: never")
+job.fail_chunk(2, "RuntimeError: once")
+for chunk in job.pending():
+    if chunk.index == 3:
+        break
+job.export()
+store.backup("copy.db")
+if sys.argv[1] == "kill":
+    os.kill(os.getpid(), 9)
+store.close()
+"""
+    children = Children(folder) if killed is None else killed
+    children.run(source, "kill" if killed is not None else "close", code=-9 if killed is not None else 0)
+    children.end_all()
+    with CheckpointStore(folder / "copy.db", read_only=True) as store:
+        return store.jobs()[0].job_id
+
+
+def _known(path: Path) -> tuple[list[int], list[int], list[int]]:
+    """Return which chunks are failed, in doubt and pending; nobody is left at work on them."""
+    with CheckpointStore(path) as store:
+        (job,) = store.jobs()
+        failed, in_doubt = job.failed_chunks(), job.in_doubt_chunks()
+        assert all(record.error == "RuntimeError: never" and record.attempt == 3 for record in failed)
+        pending = [chunk.index for chunk in job.pending()]
+        assert store.check() == []
+    with closing(sqlite3.connect(path)) as raw:
+        assert raw.execute("SELECT * FROM running_now").fetchall() == []
+        assert raw.execute("SELECT count(*) FROM runners WHERE ended_at IS NULL").fetchone() == (0,)
+    return [record.chunk_index for record in failed], [record.chunk_index for record in in_doubt], pending
+
+
+# -- what is known of tries
+
+
+def test_a_recovery_keeps_what_failed_for_good(tmp_path: Path) -> None:
+    """Made anew of its own rows, a store still passes over the chunk that failed three times, and counts the others."""
+    _make_tries(tmp_path)
+    report = recover_store(tmp_path / "talks.db")
+    assert [job.tries for job in report.jobs] == [None]
+    assert _known(tmp_path / "talks.db") == ([1], [3], list(range(2, TOTAL)))
+    with CheckpointStore(tmp_path / "talks.db") as store:
+        (job,) = store.jobs()
+        job.fail_chunk(2, "twice")
+        job.fail_chunk(2, "three times")
+        assert [record.chunk_index for record in job.failed_chunks()] == [1, 2]
+
+
+def test_a_recovery_after_a_kill_puts_in_doubt_what_was_in_hand(tmp_path: Path, children: Children) -> None:
+    """The killed runner's lock file says which chunk it had begun; nobody is taken to be at work."""
+    _make_tries(tmp_path, killed=children)
+    assert list(tmp_path.glob("talks.db.runner-*"))
+    recover_store(tmp_path / "talks.db")
+    assert _known(tmp_path / "talks.db") == ([1], [3], list(range(2, TOTAL)))
+    assert not list(tmp_path.glob("talks.db.runner-*"))
+
+
+def test_a_recovery_from_a_backup_says_that_tries_are_the_backups(tmp_path: Path, children: Children) -> None:
+    """What a backup has in hand is in doubt, its runners have ended, and no later try is made up."""
+    _make_tries(tmp_path, killed=children)
+    for path in (*tmp_path.glob("talks.db*"), *tmp_path.glob("talks.[jb]*")):
+        path.unlink()
+    (tmp_path / "copy.db").rename(tmp_path / "talks.db.backup-1.2-0009")
+    with pytest.warns(StoreRecovered, match=r"tries at its chunks are as the backup talks.db.backup-1.2-0009 has them"):
+        CheckpointStore(tmp_path / "talks.db").close()
+    assert _known(tmp_path / "talks.db") == ([1], [3], list(range(2, TOTAL)))
+
+
+def test_a_recovery_from_a_state_file_says_that_no_try_is_known(tmp_path: Path) -> None:
+    """A state file has results and no tries: a failed chunk is tried again, and the report says so."""
+    _make_tries(tmp_path)
+    for path in tmp_path.glob("talks.db*"):
+        path.unlink()
+    with pytest.warns(StoreRecovered, match="no copy knows of tries at its chunks"):
+        CheckpointStore(tmp_path / "talks.db").close()
+    assert _known(tmp_path / "talks.db") == ([], [], list(range(1, TOTAL)))
+
+
+def test_tries_that_do_not_read_stop_no_recovery(tmp_path: Path) -> None:
+    """A spoilt attempt, and a runner that is gone, cost the result of nobody; the report says that some may be missing."""
+    _make_tries(tmp_path)
+    with closing(sqlite3.connect(tmp_path / "talks.db")) as raw:
+        raw.execute("PRAGMA ignore_check_constraints = ON")
+        raw.execute("UPDATE attempts SET outcome = 'nonsense' WHERE chunk_index = 2")
+        raw.execute("DELETE FROM runners")
+        raw.commit()
+    (job,) = recover_store(tmp_path / "talks.db").jobs
+    assert (job.recovered_chunks, job.tries) == (1, "tries at its chunks are as the damaged file has them")
+    assert _known(tmp_path / "talks.db") == ([1], [3], list(range(2, TOTAL)))
+
+
+def test_a_restored_backup_has_nobody_at_work(tmp_path: Path, children: Children) -> None:
+    """What was in hand when the copy was made is in doubt and counts for no try, also beside a runner that lives."""
+    _make_tries(tmp_path)
+    with CheckpointStore(tmp_path / "talks.db") as store:
+        job = store.jobs()[0]
+        chunks = job.pending()
+        in_hand = next(chunks)
+        store.backup(tmp_path / "second.db")
+        restore_store(tmp_path / "second.db", tmp_path / "other.db")
+        assert _known(tmp_path / "other.db") == ([1], [2, 3], list(range(2, TOTAL)))
+        in_hand.complete("still in hand here")
+    with closing(sqlite3.connect(tmp_path / "other.db")) as raw:
+        assert raw.execute("SELECT sum(counted) FROM attempts WHERE outcome = 'abandoned'").fetchone() == (0,)
+
+
+def test_a_runner_at_work_is_not_restored_over(tmp_path: Path, children: Children) -> None:
+    """Neither while it has the store open nor between two calls, when only its lock file says that it lives."""
+    _make_tries(tmp_path)
+    before = (tmp_path / "talks.db").read_bytes()
+    holder = """
+import sys
+from checkpoint_store.locks import SignOfLife
+from pathlib import Path
+sign = SignOfLife(Path("talks.db").absolute())
+print("holds", flush=True)
+sys.stdin.readline()
+"""
+    runner = children.start(holder)
+    children.next_line(runner)
+    with pytest.raises(StoreInUse, match=f"process {runner.pid} has it open"):
+        restore_store(tmp_path / "copy.db", tmp_path / "talks.db", lock_timeout_seconds=0.1)
+    assert (tmp_path / "talks.db").read_bytes() == before
+    runner.kill()
+    runner.wait()
+    restore_store(tmp_path / "copy.db", tmp_path / "talks.db")
+    assert _known(tmp_path / "talks.db") == ([1], [3], list(range(2, TOTAL)))
+
+
+def test_check_and_doctor_look_at_tries_and_lock_files(tmp_path: Path) -> None:
+    """An attempt at a chunk that is none, and a lock file that others can read, are found; 1.0 has none of them."""
+    _make_tries(tmp_path)
+    path = tmp_path / "talks.db"
+    stray = tmp_path / "talks.db.runner-0123456789ab"
+    stray.write_bytes(b"")
+    stray.chmod(0o644)
+    (tmp_path / "talks.lock").chmod(0o644)
+    with closing(sqlite3.connect(path)) as raw:
+        raw.execute("UPDATE attempts SET chunk_index = 99 WHERE chunk_index = 2")
+        raw.commit()
+    found = {finding.what: finding for finding in doctor(path)}
+    assert found["contents"].level == "problem"
+    assert "99" in found["contents"].says
+    assert found["permissions"].level == "warning"
+    assert "talks.lock is 0644, talks.db.runner-0123456789ab is 0644" in found["permissions"].says
+    assert "left by a run that did not end cleanly" in found["runner locks"].says
+    with CheckpointStore(path) as store:
+        assert [(problem.what, problem.chunk_index) for problem in store.check()] == [("attempt", 99)]
+    assert not stray.exists()
+
+
+def test_a_log_is_judged_while_nobody_in_this_process_opens_the_file(tmp_path: Path, monkeypatch: Any) -> None:
+    """It is read without locks; closing that would drop the locks of a connection that another thread has by then."""
+    _make(tmp_path, done=5)
+    (tmp_path / "talks.db-wal").write_bytes(b"\0" * 100)
+    judge, entered = salvage.foreign_sidecar, threading.Event()
+
+    def slowly(path: Path) -> str | None:
+        def enter() -> None:
+            Openings.enter(path)
+            entered.set()
+            Openings.leave(path)
+
+        threading.Thread(target=enter).start()
+        assert not entered.wait(0.2)
+        return judge(path)
+
+    monkeypatch.setattr(salvage, "foreign_sidecar", slowly)
+    CheckpointStore(tmp_path / "talks.db").close()
+    assert entered.wait(5)
+
+
+@pytest.mark.parametrize("kind", ["symlink", "folder"])
+def test_what_stands_in_a_lock_files_place_is_not_touched(tmp_path: Path, kind: str) -> None:
+    """A symlink named like a runner's lock file is not followed, nor emptied, nor removed with what it points at."""
+    _make(tmp_path, done=3)
+    target, stray = tmp_path / "precious", tmp_path / "talks.db.runner-0123456789ab"
+    target.write_text("of someone else")
+    stray.symlink_to(target) if kind == "symlink" else stray.mkdir()
+    before = snapshot(tmp_path)["precious"]
+    with suppress(CheckpointStoreError), CheckpointStore(tmp_path / "talks.db") as store:
+        list(store.jobs()[0].pending())
+    assert snapshot(tmp_path)["precious"] == before
+    stray.unlink() if kind == "symlink" else stray.rmdir()
+    with CheckpointStore(tmp_path / "talks.db") as store:
+        assert store.check() == []
+
+
+@pytest.mark.parametrize("index", ["ix_jobs_file_name ON jobs (model)", "ix_attempts_running ON attempts (number)"])
+def test_an_index_without_its_rows_is_noticed_on_opening(tmp_path: Path, index: str) -> None:
+    """A job, or a claim, that is there and not found would be begun again: no digest sees that, the structure does."""
+    _make_tries(tmp_path)
+    with closing(sqlite3.connect(tmp_path / "talks.db")) as raw:
+        raw.execute("PRAGMA writable_schema = ON")
+        name = index.partition(" ")[0]
+        raw.execute("UPDATE sqlite_master SET sql = ? WHERE name = ?", (f"CREATE INDEX {index}", name))
+        raw.commit()
+    with pytest.warns(StoreRecovered, match=r"missing from index|wrong # of entries"):
+        CheckpointStore(tmp_path / "talks.db").close()
+    assert _known(tmp_path / "talks.db") == ([1], [3], list(range(2, TOTAL)))
+
+
+def test_a_bad_page_costs_the_results_on_it_and_no_others(tmp_path: Path) -> None:
+    """Where a page in the middle does not read, reading goes on behind it."""
+    with CheckpointStore(tmp_path / "talks.db", state_file=None) as store:
+        job = store.open_job("talk.srt", total_chunks=60)
+        job.complete_many((index, f"<{index}> " + "x" * 3000) for index in range(60))
+    for backup in tmp_path.glob("*.backup-*"):
+        backup.unlink()
+    content = bytearray((tmp_path / "talks.db").read_bytes())
+    page = content.index(b"<30> ") // 8192 * 8192
+    content[page : page + 8192] = b"\xa5" * 8192
+    (tmp_path / "talks.db").write_bytes(content)
+    (report,) = recover_store(tmp_path / "talks.db", accept_loss=True).jobs
+    assert 55 <= report.recovered_chunks < 60
+    assert report.lost_chunks == 60 - report.recovered_chunks
