@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
-from conftest import Children, Opener, files_with
 from pydantic import BaseModel
 
 from checkpoint_store import (
@@ -18,18 +17,14 @@ from checkpoint_store import (
     ChunkAlreadyCompleted,
     ChunkNotCompleted,
     ChunkOutOfRange,
-    ErasureUnfinished,
     InvalidArgumentError,
     InvalidResultError,
     Job,
-    JobIncomplete,
     JobNotFound,
-    StorageUnavailableError,
-    StoreDamaged,
 )
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from conftest import Children, Opener
 
 
 @pytest.fixture
@@ -209,9 +204,6 @@ def test_a_deleted_job_takes_no_more_chunks(store: CheckpointStore, job: Job, op
     assert store.jobs() == []
 
 
-# -- pending
-
-
 def in_threads(work: Any, count: int) -> None:
     """Run ``work(number)`` in threads, and raise what one of them raises."""
     failures: list[BaseException] = []
@@ -229,6 +221,9 @@ def in_threads(work: Any, count: int) -> None:
         thread.join()
     if failures:
         raise failures[0]
+
+
+# -- pending
 
 
 def test_pending_passes_over_what_another_thread_completes(job: Job) -> None:
@@ -433,302 +428,3 @@ def test_rate_counts_the_last_stretch_of_work(store: CheckpointStore) -> None:
     job.complete_many([(0, 0), (1, 1)])
     again = store.open_job("f", total_chunks=4)
     assert again.progress().chunks_per_minute is None
-
-
-# -- how it ends
-
-
-def test_a_job_with_nothing_left_ends_completed(job: Job) -> None:
-    """As a context manager."""
-    with job:
-        for chunk in job.pending():
-            chunk.complete(chunk.data)
-    assert job.status == "completed"
-
-
-def test_a_job_with_chunks_left_ends_paused(job: Job) -> None:
-    """After a break out of the loop, say."""
-    with job:
-        for chunk in job.pending():
-            chunk.complete(chunk.data)
-            break
-    assert (job.status, job.progress().completed_chunks) == ("paused", 1)
-
-
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(), SystemExit(0), GeneratorExit()])
-def test_being_asked_to_stop_pauses_a_job(job: Job, error: BaseException) -> None:
-    """And the request goes on its way."""
-    with pytest.raises(type(error)), job:
-        raise error
-    assert (job.status, job.error_message) == ("paused", None)
-
-
-@pytest.mark.parametrize(
-    ("error", "message"),
-    [
-        (ValueError("bad\n input ü"), "ValueError: bad\n input ü"),
-        (SystemExit(3), "SystemExit: 3"),
-        (OSError(), "OSError"),
-    ],
-)
-def test_any_other_exception_fails_a_job_with_its_message(job: Job, error: BaseException, message: str) -> None:
-    """And goes on its way."""
-    with pytest.raises(type(error)), job:
-        raise error
-    assert (job.status, job.error_message) == ("failed", message)
-
-
-def test_an_ending_that_cannot_be_recorded_hides_no_error(job: Job, store: CheckpointStore) -> None:
-    """The processor's own error arrives; what happened besides is a note on it."""
-
-    def fail() -> None:
-        store.close()
-        raise ValueError("the cause")
-
-    with pytest.raises(ValueError, match="the cause") as caught, job:
-        fail()
-    assert "closed" in caught.value.__notes__[0]
-
-
-def test_a_close_that_fails_hides_no_error(open_store: Opener) -> None:
-    """The state file cannot be made exact; the processor's own error arrives, with a note."""
-    store = open_store(lock_timeout_seconds=0)
-
-    def fail() -> None:
-        store._room.state_file._credit = -1e9  # type: ignore[union-attr]
-        store.open_job("f", total_chunks=2).complete(0, 1)
-        with closing(sqlite3.connect(store.path)) as raw:
-            raw.execute("DELETE FROM chunk_results")
-            raw.commit()
-        raise ValueError("the cause")
-
-    with pytest.raises(ValueError, match="the cause") as caught, store:
-        fail()
-    assert "damaged" in caught.value.__notes__[0]
-
-
-def test_an_ending_that_cannot_be_recorded_is_an_error(job: Job, store: CheckpointStore) -> None:
-    """Where there is no other."""
-    with pytest.raises(StorageUnavailableError), job:
-        store.close()
-
-
-def test_interrupt_when_all_is_done_leaves_a_job_completed(job: Job) -> None:
-    """A Ctrl-C after the last chunk does not make it paused."""
-
-    def interrupted() -> None:
-        job.complete_many(enumerate("abcd"))
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt), job:
-        interrupted()
-    assert job.status == "completed"
-
-
-def test_finish_with_chunks_left_is_refused(job: Job) -> None:
-    """The error says how many."""
-    job.complete(0, 1)
-    with pytest.raises(JobIncomplete) as caught:
-        job.finish()
-    assert (caught.value.remaining_chunks, job.status) == (3, "running")
-    job.complete_many([(1, 1), (2, 1), (3, 1)])
-    job.finish()
-    assert job.status == "completed"
-
-
-def test_pause_and_resume(job: Job) -> None:
-    """There and back; a completed job stays completed."""
-    job.fail("boom")
-    job.pause()
-    assert (job.status, job.error_message) == ("paused", None)
-    job.resume()
-    assert job.status == "running"
-    job.complete_many(enumerate("abcd"))
-    job.pause()
-    assert job.status == "completed"
-    job.resume()
-    assert job.status == "completed"
-
-
-# -- deleting
-
-
-def test_delete_job_deletes_it_alone(store: CheckpointStore, job: Job) -> None:
-    """Other jobs keep everything."""
-    other = store.open_job("other", total_chunks=1)
-    other.complete(0, "kept")
-    job.complete(0, "gone")
-    store.delete_job(job.job_id)
-    assert [one.job_id for one in store.jobs()] == [other.job_id]
-    assert list(other.results()) == ["kept"]
-
-
-def test_delete_job_leaves_no_byte_in_any_file(store: CheckpointStore, open_store: Opener) -> None:
-    """Not in the file before the state file either, nor while another store object is open."""
-    second = open_store(durability="process")
-    job = store.open_job("gone", total_chunks=3)
-    other = store.open_job("other", total_chunks=3)
-    for index in range(3):
-        job.complete(index, {"text": "CANARY-RESULT " * 2000})
-        other.complete(index, "kept")
-    job.pause()
-    other.pause()
-    assert second.job(job.job_id).progress().completed_chunks == 3
-    assert files_with(store.path.parent, "CANARY")
-    second.delete_job(job.job_id)
-    assert files_with(store.path.parent, "CANARY", "gone") == []
-    second.close()
-    store.close()
-    assert files_with(store.path.parent, "CANARY", "gone") == []
-
-
-def test_a_deleted_job_comes_back_from_no_state_file(tmp_path: Path) -> None:
-    """Not even from one that the store which deleted it knew nothing of: it is removed when it is found."""
-    target = tmp_path / "talks.db"
-    with CheckpointStore(target) as store:
-        job_id = store.open_job("gone", total_chunks=1).job_id
-        store.job(job_id).complete(0, "CANARY-RESULT")
-    with CheckpointStore(target, state_file=None) as store:
-        store.delete_job(job_id)
-    assert files_with(tmp_path, "CANARY") == ["talks.json"]
-    with CheckpointStore(target) as store:
-        assert store.jobs() == []
-    assert files_with(tmp_path, "CANARY") == []
-
-
-def test_a_deleted_job_that_is_imported_again_is_a_job_again(store: CheckpointStore, job: Job, tmp_path: Path) -> None:
-    """Whoever asks for it gets it, now and at the next open."""
-    for index in range(4):
-        job.complete(index, f"r{index}")
-    exported = job.export(tmp_path / "kept.json")
-    store.delete_job(job.job_id)
-    store.import_state(exported)
-    store.close()
-    with CheckpointStore(store.path) as again:
-        assert list(again.job(job.job_id).results()) == ["r0", "r1", "r2", "r3"]
-
-
-def test_bytes_of_a_deleted_job_that_a_reader_keeps_in_the_log_are_told_of(
-    store: CheckpointStore, job: Job, open_store: Opener
-) -> None:
-    """The job is gone, and the error says who is in the way; with the last one that leaves, the bytes are gone too."""
-    job.complete(0, {"text": "CANARY-RESULT " * 2000})
-    job.pause()
-    second = open_store(lock_timeout_seconds=0.2)
-    reader = sqlite3.connect(store.path, isolation_level=None)
-    reader.execute("BEGIN")
-    reader.execute("SELECT * FROM jobs").fetchall()
-    with pytest.raises(ErasureUnfinished, match="still in") as caught:
-        second.delete_job(job.job_id)
-    assert job.job_id in caught.value.what
-    assert second.jobs() == []
-    reader.close()
-    second.close()
-    store.close()
-    assert files_with(store.path.parent, "CANARY") == []
-
-
-@pytest.mark.parametrize("job_id", ["", "nope", "\ud800", "%", "_"])
-def test_no_job_is_deleted_by_mistake(store: CheckpointStore, job: Job, job_id: str) -> None:
-    """An id that names none, or a pattern, is refused."""
-    with pytest.raises(JobNotFound):
-        store.delete_job(job_id)
-    assert [one.job_id for one in store.jobs()] == [job.job_id]
-
-
-def test_a_unique_prefix_names_a_job(store: CheckpointStore, job: Job) -> None:
-    """And one that is not unique names all that it could mean."""
-    assert store.job(job.job_id[:8]).job_id == job.job_id
-    others = [store.open_job(f"f{number}", total_chunks=1).job_id for number in range(17)]
-    shared = next(a[0] for a in others if sum(b[0] == a[0] for b in [*others, job.job_id]) > 1)
-    with pytest.raises(JobNotFound) as caught:
-        store.job(shared)
-    assert len(caught.value.matches) > 1
-
-
-# -- damage
-
-
-@pytest.fixture
-def damaged(store: CheckpointStore, open_store: Opener) -> Any:
-    """Run a statement on a closed store of three results, and open it again."""
-    job = store.open_job("f", total_chunks=3)
-    job.complete_many([(0, "result zero"), (1, "result one!"), (2, "result two!")])
-    store.close()
-
-    def damage(*statements: str) -> Job:
-        with closing(sqlite3.connect(store.path)) as raw:
-            for statement in statements:
-                raw.execute(statement)
-            raw.commit()
-        return open_store(state_file=None).job(job.job_id)
-
-    return damage
-
-
-OF_THE_OTHER = (
-    "FROM chunk_results r WHERE r.chunk_index = 1 - completed_chunks.chunk_index) WHERE chunk_index IN (0, 1)"
-)
-SWAP = f"UPDATE completed_chunks SET result_id = (SELECT result_id {OF_THE_OTHER}"
-SWAP_DIGESTS = f"UPDATE completed_chunks SET digest = (SELECT digest {OF_THE_OTHER}"
-
-
-@pytest.mark.parametrize(
-    "statements",
-    [
-        ["UPDATE chunk_results SET result = replace(result, 'one', 'onf') WHERE chunk_index = 1"],
-        ["UPDATE completed_chunks SET digest = replace(digest, substr(digest, 1, 1), 'x') WHERE chunk_index = 1"],
-        ["UPDATE chunk_results SET result = (SELECT result FROM chunk_results WHERE chunk_index = 2) WHERE chunk_index = 1"],
-        [SWAP],
-        [SWAP, SWAP_DIGESTS],
-    ],
-    ids=["one byte", "digest", "another's", "swapped", "swapped with digests"],
-)  # fmt: skip
-def test_a_damaged_result_is_never_handed_out(damaged: Any, statements: list[str]) -> None:
-    """Not by result, results, items, state or export; the error names job and chunk."""
-    job = damaged(*statements)
-    reads: list[Any] = [lambda: job.result(1), lambda: list(job.results()), lambda: list(job.items()), job.state]
-    for read in [*reads, lambda: job.export(job._database.path.with_name("copy.json"))]:
-        with pytest.raises(StoreDamaged) as caught:
-            read()
-        assert caught.value.job_id == job.job_id
-        assert caught.value.chunk_index in (0, 1)
-    assert job.result(2) == "result two!"
-
-
-def test_a_missing_result_is_never_passed_over(open_store: Opener) -> None:
-    """A row that vanishes while the store is open is damage, not an unfinished chunk."""
-    store = open_store(state_file=None)
-    job = store.open_job("f", total_chunks=2)
-    job.complete_many([(0, "zero"), (1, "one")])
-    with closing(sqlite3.connect(store.path)) as raw:
-        raw.execute("DELETE FROM chunk_results WHERE chunk_index = 1")
-        raw.commit()
-    for read in (lambda: job.result(1), lambda: list(job.results()), job.state):
-        with pytest.raises(StoreDamaged) as caught:
-            read()
-        assert caught.value.chunk_index == 1
-    assert job.result(0) == "zero"
-
-
-def test_a_damaged_result_is_not_carried_over(damaged: Any, open_store: Opener) -> None:
-    """Reuse refuses it, and begins no job."""
-    job = damaged("SELECT 1")
-    store = open_store(state_file=None)
-    store.open_job("f", chunks=["a", "b", "c"])
-    store.close()
-    job = damaged("UPDATE chunk_results SET result = '\"other\"' WHERE chunk_index = 1")
-    store = open_store(state_file=None)
-    with pytest.raises(StoreDamaged):
-        store.open_job("f", chunks=["x", "a", "b", "c"], on_change="reuse")
-    assert [one.job_id for one in store.jobs()] == [job.job_id]
-
-
-def test_what_would_be_written_into_a_removed_store_is_refused(tmp_path: Path) -> None:
-    """A chunk is not acknowledged into a file that is no longer there."""
-    store = CheckpointStore(tmp_path / "talks.db", state_file=None)
-    job = store.open_job("talk.txt", total_chunks=2)
-    (tmp_path / "talks.db").rename(tmp_path / "away.db")
-    with pytest.raises(StorageUnavailableError):
-        job.complete(0, "lost otherwise")
-    store.close()
