@@ -1,0 +1,308 @@
+"""The files of a manager: from before there were stores, cleared, and shared."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from conftest import SECRET, files_with, snapshot
+
+from checkpoint_store import (
+    CheckpointStore,
+    ProcessingState,
+    StateFormatError,
+    StateManager,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from conftest import Children, ManagerOpener
+from .manager_tools import MOMENT, a_state, old_state
+
+
+def write(path: Path, state: dict[str, Any]) -> None:
+    path.write_text(json.dumps(state, indent=2, ensure_ascii=False), encoding="utf-8")
+
+
+# -- a state file from before
+
+
+@pytest.mark.parametrize(
+    ("changes", "results"),
+    [
+        ({}, {0: "A", 1: "B"}),
+        (
+            {
+                "completed_chunks": [3, 0, 4],
+                "processed_results": [
+                    {"chunk_index": 4, "cleaned_text": "E"},
+                    {"chunk_index": 3, "cleaned_text": "D"},
+                    {"chunk_index": 0, "cleaned_text": "A"},
+                ],
+            },
+            {0: "A", 3: "D", 4: "E"},
+        ),
+        (
+            {"completed_chunks": [3, 0], "processed_results": [{"cleaned_text": "D"}, {"cleaned_text": "A"}]},
+            {0: "A", 3: "D"},
+        ),
+        ({"completed_chunks": [3, 0], "processed_results": [{"cleaned_text": "D"}]}, {3: "D"}),
+        ({"completed_chunks": [3, 0], "processed_results": []}, {}),
+        ({"completed_chunks": [], "processed_results": []}, {}),
+    ],
+    ids=["plain", "unordered", "by position", "fewer results", "no results", "nothing"],
+)
+def test_a_state_file_from_before_is_taken_over(
+    manager: StateManager, changes: dict[str, Any], results: dict[int, str]
+) -> None:
+    """Each result is paired with its chunk."""
+    write(manager.state_path, old_state(**changes))
+    loaded = manager.load()
+    assert loaded is not None
+    assert sorted(loaded.completed_chunks) == sorted(old_state(**changes)["completed_chunks"])
+    assert {index: result["cleaned_text"] for index, result in loaded.results().items()} == results
+    assert (loaded.job_id, loaded.started_at, loaded.updated_at) == (old_state()["job_id"], MOMENT, MOMENT)
+    assert manager.has_incomplete_job()
+
+
+def test_a_state_file_from_before_is_taken_over_once(manager: StateManager, make_manager: ManagerOpener) -> None:
+    """After that the store is the truth, and the old text is one file back."""
+    write(manager.state_path, old_state())
+    before = manager.state_path.read_bytes()
+    manager.load()
+    assert manager.state_path.with_suffix(".bak").read_bytes() == before
+    manager.update_chunk_complete(2, {"cleaned_text": "C"})
+    manager.close()
+    write(manager.state_path, old_state(completed_chunks=[], processed_results=[]))
+    assert make_manager().load().completed_chunks == [0, 1, 2]  # type: ignore[union-attr]
+
+
+def test_two_processes_take_a_state_file_over_at_once(children: Children, manager: StateManager) -> None:
+    """One job, and no error."""
+    write(manager.state_path, old_state())
+    source = "manager = StateManager('state.json'); print(manager.load().completed_chunks); manager.close()\n"
+    assert children.together(4, source) == ["[0, 1]\n"] * 4
+    manager.load()
+    manager.close()
+    with CheckpointStore(manager.store_path, state_file=None) as store:
+        assert len(store.jobs()) == 1
+
+
+TORN = [b"", b"{", b'{\n  "version": "1.0",\n  "job_id": "x', b"\0" * 500]
+
+
+@pytest.mark.parametrize("torn", TORN)
+def test_a_torn_state_file_falls_back_to_the_one_before(manager: StateManager, torn: bytes) -> None:
+    """What a power cut left of it is no reason to begin again."""
+    manager.state_path.write_bytes(torn)
+    write(manager.state_path.with_suffix(".bak"), old_state())
+    assert manager.load().completed_chunks == [0, 1]  # type: ignore[union-attr]
+
+
+def test_a_lone_backup_is_taken_over(manager: StateManager) -> None:
+    """All that survived."""
+    write(manager.state_path.with_suffix(".bak"), old_state())
+    assert manager.load().completed_chunks == [0, 1]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("torn", TORN)
+def test_two_torn_files_are_an_error(manager: StateManager, tmp_path: Path, torn: bytes) -> None:
+    """That names the file; both stay as they are, and nothing is created."""
+    manager.state_path.write_bytes(torn)
+    manager.state_path.with_suffix(".bak").write_bytes(torn)
+    before = snapshot(tmp_path)
+    with pytest.raises(StateFormatError) as caught:
+        manager.load()
+    assert caught.value.path == str(manager.state_path)
+    assert snapshot(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"version": "9.0"}, "version"),
+        ({"version": None}, "version"),
+        ({"extra": 1}, "extra"),
+        ({"completed_chunks": [0, 0]}, "completed_chunks"),
+        ({"completed_chunks": [7]}, "completed_chunks"),
+        ({"completed_chunks": [0], "processed_results": ["a", "b"]}, "processed_results"),
+        ({"result_indices": [4]}, "result_indices"),
+        ({"total_chunks": "5"}, "total_chunks"),
+        ({"status": "done"}, "status"),
+    ],
+)
+def test_a_state_that_is_none_is_refused_untouched(
+    manager: StateManager, tmp_path: Path, changes: dict[str, Any], field: str
+) -> None:
+    """The error names file and field; nothing is lost, and nothing created."""
+    write(manager.state_path, old_state(**changes))
+    before = snapshot(tmp_path)
+    for call in (manager.load, manager.has_incomplete_job, lambda: manager.save(a_state())):
+        with pytest.raises(StateFormatError) as caught:
+            call()
+        assert (caught.value.field, caught.value.path) == (field, str(manager.state_path))
+    assert snapshot(tmp_path) == before
+
+
+def test_an_unknown_version_is_not_passed_over_for_the_backup(manager: StateManager) -> None:
+    """A newer library wrote it: the older backup is no substitute."""
+    write(manager.state_path, old_state(version="9.0"))
+    write(manager.state_path.with_suffix(".bak"), old_state())
+    with pytest.raises(StateFormatError, match="version"):
+        manager.load()
+
+
+def test_a_secret_in_an_old_state_file_is_gone_from_every_file(manager: StateManager, tmp_path: Path) -> None:
+    """It is replaced, with a warning."""
+    write(manager.state_path, old_state(config={"api_key": SECRET, "chunk_size": 5}, error_message=f"bad {SECRET}"))
+    with pytest.warns(UserWarning, match="secret"):
+        loaded = manager.load()
+    assert loaded is not None
+    assert loaded.config["chunk_size"] == 5
+    manager.close()
+    assert files_with(tmp_path, SECRET) == []
+
+
+# -- clear
+
+
+def test_clear_leaves_no_byte_of_a_result_in_any_file(
+    manager: StateManager, make_manager: ManagerOpener, tmp_path: Path
+) -> None:
+    """While it is open, while another has it open too, and when both are closed."""
+    other = make_manager()
+    manager.save(a_state(total_chunks=50, video_title="CANARY-TITLE"))
+    for index in range(40):
+        manager.update_chunk_complete(index, {"text": "CANARY-RESULT " * 500})
+    manager.set_status("paused", "CANARY-ERROR")
+    assert other.has_incomplete_job()
+    assert {"state.json", "state.bak"} <= set(files_with(tmp_path, "CANARY"))
+    manager.clear()
+    assert files_with(tmp_path, "CANARY") == []
+    assert not manager.state_path.exists()
+    assert not manager.state_path.with_suffix(".bak").exists()
+    assert (manager.load(), other.load(), other.has_incomplete_job()) == (None, None, False)
+    other.close()
+    manager.close()
+    assert files_with(tmp_path, "CANARY") == []
+
+
+def test_clear_beside_another_process_leaves_no_byte(manager: StateManager, children: Children, tmp_path: Path) -> None:
+    """Another process that has the store open, and has read the job, keeps nothing of it alive."""
+    manager.save(a_state())
+    manager.update_chunk_complete(0, "CANARY " * 5000)
+    source = """
+import sys
+from checkpoint_store import StateManager
+with StateManager("state.json") as manager:
+    manager.update_chunk_complete(1, "CANARY " * 5000)
+    manager.load()
+    print("there", flush=True)
+    sys.stdin.readline()
+    print(manager.load())
+"""
+    process = children.start(source)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "there\n"
+    manager.clear()
+    assert files_with(tmp_path, "CANARY") == []
+    assert children.finish(process, "go\n") == "None\n"
+    assert files_with(tmp_path, "CANARY") == []
+
+
+def test_clear_removes_what_a_killed_writer_left(manager: StateManager, tmp_path: Path) -> None:
+    """Temporary state files hold results too."""
+    manager.save(a_state())
+    for name in ("state.json.tmp-0123456789ab", "state.bak.tmp-0123456789ab"):
+        (tmp_path / name).write_text('{"job_id": "job-1", "processed_results": ["CANARY"]')
+    manager.clear()
+    assert files_with(tmp_path, "CANARY") == []
+
+
+def test_clear_leaves_other_jobs_alone(manager: StateManager) -> None:
+    """And makes none of them current."""
+    manager.save(a_state())
+    manager.update_chunk_complete(0, "kept")
+    manager.save(a_state(job_id="job-2"))
+    manager.clear()
+    assert manager.load() is None
+    manager.close()
+    with CheckpointStore(manager.store_path, state_file=None) as store:
+        assert list(store.job("job-1").results()) == ["kept"]
+
+
+def test_after_clear_a_new_job_can_be_saved(manager: StateManager, make_manager: ManagerOpener) -> None:
+    """Under the same id too, and the old one does not come back."""
+    manager.save(a_state(completed_chunks=[0], processed_results=["old"]))
+    manager.clear()
+    manager.close()
+    again = make_manager()
+    assert again.load() is None
+    again.save(a_state())
+    assert again.load().completed_chunks == []  # type: ignore[union-attr]
+
+
+# -- together
+
+
+def test_two_managers_in_two_processes_share_one_job(manager: StateManager, children: Children) -> None:
+    """Each records its chunks; both see all of them."""
+    manager.save(a_state(total_chunks=60))
+    source = """
+number = int(sys.argv[-1])
+with StateManager("state.json") as manager:
+    for index in range(number, 60, 3):
+        manager.update_chunk_complete(index, {"by": number, "index": index})
+"""
+    children.together(3, source)
+    loaded = manager.load()
+    assert loaded is not None
+    assert loaded.results() == {index: {"by": index % 3, "index": index} for index in range(60)}
+    assert loaded.status == "completed"
+
+
+def test_a_manager_follows_what_another_makes_current(manager: StateManager, make_manager: ManagerOpener) -> None:
+    """The current job is the store's, not the manager's."""
+    other = make_manager()
+    manager.save(a_state())
+    assert other.has_incomplete_job()
+    manager.save(a_state(job_id="job-2"))
+    other.update_chunk_complete(0, "x")
+    assert manager.load().results() == {0: "x"}  # type: ignore[union-attr]
+    other.clear()
+    assert manager.load() is None
+
+
+def test_a_closed_manager_opens_again(manager: StateManager) -> None:
+    """The face of old had nothing to close."""
+    manager.save(a_state())
+    manager.close()
+    manager.close()
+    manager.update_chunk_complete(0, "x")
+    assert manager.load().results() == {0: "x"}  # type: ignore[union-attr]
+
+
+def test_a_manager_that_is_never_closed_leaves_an_exact_file(children: Children, tmp_path: Path) -> None:
+    """At the end of the process, and no warning."""
+    source = """
+import checkpoint_store.export as export
+export._CREDIT_SECONDS = -1e9
+from checkpoint_store import ProcessingState, StateManager
+manager = StateManager("state.json")
+manager.save(ProcessingState(file_name="f", total_chunks=3, job_id="job-1"))
+manager.update_chunk_complete(0, "x")
+"""
+    children.run(source)
+    assert ProcessingState.from_json((tmp_path / "state.json").read_bytes()).results() == {0: "x"}
+
+
+def test_a_store_and_a_manager_share_the_files(manager: StateManager) -> None:
+    """What one face records, the other shows."""
+    with CheckpointStore(manager.store_path) as store:
+        job = store.open_job("f", chunks=["a", "b"])
+        job.complete(0, "A")
+        assert manager.load() == job.state()
+        manager.update_chunk_complete(1, "B")
+        assert list(job.results()) == ["A", "B"]
