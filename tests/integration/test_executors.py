@@ -177,9 +177,11 @@ if __name__ == "__main__":
     assert printed == f"{['a', None, *'cdefgh']} {[(1, died)]} 0\n"
 
 
-def test_a_worker_that_dies_ends_the_loop_if_that_is_wished(store: CheckpointStore, make: Callable[..., Any]) -> None:
+def test_a_worker_that_dies_ends_the_loop_if_that_is_wished(
+    store: CheckpointStore, make: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """``on_error="stop"`` raises WorkerDied; the next run passes the chunk over and says so."""
-    os.chdir(store.path.parent)
+    monkeypatch.chdir(store.path.parent)
     job = store.open_job("f", chunks=CHUNKS)
     with pytest.raises(WorkerDied):
         list(job.map(work.dies_on_b, executor=make("spawn"), wait=0, max_attempts=2))

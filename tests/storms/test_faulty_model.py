@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT, program
+from conftest import ROOT, TESTS, program
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
@@ -211,7 +211,7 @@ def _damage(path: Path, kind: str, dice: random.Random) -> None:
 def _run(tmp_path: Path, machines: int, steps: int, *, rounds: int = 1, seconds: float = 3600) -> None:
     until = time.monotonic() + seconds
     with subprocess.Popen(
-        [sys.executable, "-W", "error", SERVER], cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)},
+        [sys.executable, "-W", "error", SERVER], cwd=tmp_path, env=os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{TESTS}"},
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     ) as server:  # fmt: skip
         FaultyStore.server = server
