@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 HOLD = program(__file__, "hold")
 COUNT = program(__file__, "count")
+FORKED = program(__file__, "forked")
 
 
 @contextmanager
@@ -183,33 +184,7 @@ def test_a_folder_in_its_place(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
-@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
 def test_a_forked_child_is_not_stuck(tmp_path: Path) -> None:
     """A child forked while a thread of the parent held the lock gets it once the parent let go."""
-    path = tmp_path / "s.lock"
-    code = f"""
-import os, sys, threading
-from pathlib import Path
-from checkpoint_store.locks import file_lock
-path = Path({str(path)!r})
-held, done = threading.Event(), threading.Event()
-def hold():
-    with file_lock(path, 10):
-        held.set()
-        done.wait(60)
-thread = threading.Thread(target=hold)
-thread.start()
-held.wait(60)
-go, ready = os.pipe()
-child = os.fork()
-if child == 0:
-    os.read(go, 1)
-    with file_lock(path, 30):
-        os._exit(0)
-done.set()
-thread.join()
-os.write(ready, b"x")
-sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-"""
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    run = subprocess.run([sys.executable, FORKED, tmp_path / "s.lock"], capture_output=True, text=True, check=False)
     assert (run.returncode, run.stderr) == (0, "")
