@@ -375,7 +375,7 @@ print("there", flush=True)
 index = 1
 if sys.argv[1] == "busy":
     while True:
-        job.complete(index, {"n": 1})
+        job.complete(index % 200, {"n": index}, replace=True)  # the state stays small, however quick the disk
         index += 1
 sys.stdin.readline()
 """
