@@ -43,7 +43,6 @@ UNSTORABLE = {
     "generator": (letter for letter in "paid for"),
     "surrogate": "paid for \ud83d",
     "nan": [float("nan"), "paid for"],
-    "wrong index": {"chunk_index": 77, "text": "paid for"},
     "hostile": Hostile(text="paid for"),
 }
 

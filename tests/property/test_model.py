@@ -201,7 +201,7 @@ class Model(RuleBasedStateMachine):
 
     @rule()
     def export_and_import(self) -> None:
-        path = self.job.export(self.folder / "export.json")
+        path = self.job.export(self.folder / "export.json", replace=True)
         state = self.job.state()
         assert ProcessingState.from_json(path.read_bytes()) == state
         with CheckpointStore(self.folder / "fresh.db", state_file=None, durability="process") as fresh:
