@@ -6,9 +6,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from checkpoint_store._db.recover import RecoveryReport
-    from checkpoint_store.attempt import Attempt, current_attempt
-    from checkpoint_store.care import Finding, doctor, recover_store, restore_store
     from checkpoint_store.errors import (
         BudgetReached,
         CheckpointStoreError,
@@ -43,13 +40,24 @@ if TYPE_CHECKING:
         WorkerDied,
         WorkFailed,
     )
+    from checkpoint_store.execution.pending import PendingChunk
     from checkpoint_store.job import Job
+    from checkpoint_store.loop.loop import MapItem
+    from checkpoint_store.maintenance import (
+        MigrationStatus,
+        doctor,
+        migrate,
+        migration_status,
+        recover_store,
+        restore_store,
+    )
     from checkpoint_store.manager import StateManager
-    from checkpoint_store.pending import PendingChunk
-    from checkpoint_store.runner import MapItem
-    from checkpoint_store.state import ChunkRecord, JobStatus, Problem, ProcessingState, Progress, RunPlan
+    from checkpoint_store.model.attempt import Attempt, current_attempt
+    from checkpoint_store.model.records import ChunkRecord, JobStatus, Problem, Progress, RunPlan
+    from checkpoint_store.model.state import ProcessingState
+    from checkpoint_store.storage.recovery.doctor import Finding
+    from checkpoint_store.storage.recovery.recover import RecoveryReport
     from checkpoint_store.store import CheckpointStore
-    from checkpoint_store.upgrade import MigrationStatus, migrate, migration_status
 
 __version__ = "0.1.0"
 
@@ -111,27 +119,27 @@ __all__ = [
 
 # SQLAlchemy takes a third of a second to import: each name is resolved when it is first used.
 _HOMES = {
-    "Attempt": "attempt",
+    "Attempt": "model.attempt",
     "CheckpointStore": "store",
-    "ChunkRecord": "state",
-    "Finding": "care",
+    "ChunkRecord": "model.records",
+    "Finding": "storage.recovery.doctor",
     "Job": "job",
-    "JobStatus": "state",
-    "MapItem": "runner",
-    "MigrationStatus": "upgrade",
-    "PendingChunk": "pending",
-    "Problem": "state",
-    "ProcessingState": "state",
-    "Progress": "state",
-    "RecoveryReport": "_db.recover",
-    "RunPlan": "state",
+    "JobStatus": "model.records",
+    "MapItem": "loop.loop",
+    "MigrationStatus": "maintenance",
+    "PendingChunk": "execution.pending",
+    "Problem": "model.records",
+    "ProcessingState": "model.state",
+    "Progress": "model.records",
+    "RecoveryReport": "storage.recovery.recover",
+    "RunPlan": "model.records",
     "StateManager": "manager",
-    "current_attempt": "attempt",
-    "doctor": "care",
-    "migrate": "upgrade",
-    "migration_status": "upgrade",
-    "recover_store": "care",
-    "restore_store": "care",
+    "current_attempt": "model.attempt",
+    "doctor": "maintenance",
+    "migrate": "maintenance",
+    "migration_status": "maintenance",
+    "recover_store": "maintenance",
+    "restore_store": "maintenance",
 }
 
 

@@ -5,9 +5,6 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar, overload
 
-from checkpoint_store import codec
-from checkpoint_store._db import attempts, costs, queries
-from checkpoint_store.arguments import Prints, checked_change, checked_pieces
 from checkpoint_store.errors import (
     CheckpointStoreError,
     ChunkNotCompleted,
@@ -17,14 +14,23 @@ from checkpoint_store.errors import (
     JobPaused,
     StoreTargetError,
 )
-from checkpoint_store.export import write_state
-from checkpoint_store.loops import Living
-from checkpoint_store.pending import PendingChunk, PendingLoop
-from checkpoint_store.plan import digest_of_fingerprints
-from checkpoint_store.state import ChunkRecord, JobStatus, ProcessingState, Progress, RunPlan, now, parse_time
-from checkpoint_store.stopping import asks_to_end
-from checkpoint_store.typed import as_type as convert
-from checkpoint_store.work import Work, describe
+from checkpoint_store.execution.execution import Work
+from checkpoint_store.execution.loops import Living
+from checkpoint_store.execution.opening import Prints, checked_change, checked_pieces
+from checkpoint_store.execution.pending import PendingChunk, PendingLoop
+from checkpoint_store.loop.signals import asks_to_end
+from checkpoint_store.model.clock import now, parse_time
+from checkpoint_store.model.codec import json_text
+from checkpoint_store.model.codec.typed import as_type as convert
+from checkpoint_store.model.error_text import describe
+from checkpoint_store.model.plan import digest_of_fingerprints
+from checkpoint_store.model.records import ChunkRecord, JobStatus, Progress, RunPlan
+from checkpoint_store.state_file.writer import write_state
+from checkpoint_store.storage.statements import attempt_log
+from checkpoint_store.storage.statements import costs as cost_statements
+from checkpoint_store.storage.statements import jobs as job_statements
+from checkpoint_store.storage.statements import results as result_statements
+from checkpoint_store.storage.statements import runners as runner_statements
 
 if TYPE_CHECKING:
     import os
@@ -35,13 +41,14 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from checkpoint_store._db.costs import Costs
-    from checkpoint_store._db.queries import JobRecord
-    from checkpoint_store.amounts import Cost
-    from checkpoint_store.loop_options import LoopOptions
-    from checkpoint_store.plan import Fingerprint
-    from checkpoint_store.runner import MapItem
-    from checkpoint_store.work import Room
+    from checkpoint_store.execution.execution import Room
+    from checkpoint_store.loop.loop import MapItem
+    from checkpoint_store.loop.options import LoopOptions
+    from checkpoint_store.model.amounts import Cost
+    from checkpoint_store.model.plan import Fingerprint
+    from checkpoint_store.model.state import ProcessingState
+    from checkpoint_store.storage.records import JobRecord
+    from checkpoint_store.storage.statements.costs import Costs
 
 T = TypeVar("T")
 
@@ -83,7 +90,9 @@ class Job:
     # -- where it stands
 
     def _record(self) -> JobRecord:
-        return self._database.read(lambda connection: queries.find_job(connection, self.job_id, self._database.path))
+        return self._database.read(
+            lambda connection: job_statements.find_job(connection, self.job_id, self._database.path)
+        )
 
     @property
     def status(self) -> JobStatus:
@@ -116,7 +125,9 @@ class Job:
         return ranges
 
     def _completed_in(self, start: int, stop: int) -> Sequence[int]:
-        return self._database.read(lambda connection: queries.completed_in(connection, self.job_id, start, stop))
+        return self._database.read(
+            lambda connection: result_statements.completed_in(connection, self.job_id, start, stop)
+        )
 
     # -- what is left
 
@@ -152,7 +163,7 @@ class Job:
 
     def is_completed(self, index: int) -> bool:
         """Whether a chunk is complete, by the shortest way."""
-        return self._database.read_row(*queries.is_completed(self.job_id, index)) is not None
+        return self._database.read_row(*result_statements.is_completed(self.job_id, index)) is not None
 
     # -- doing it
 
@@ -200,7 +211,7 @@ class Job:
         for index in indices:
             self.work.check_index(index)
         wanted = indices or None
-        return self._database.write(lambda connection: attempts.retry_failed(connection, self.job_id, wanted))
+        return self._database.write(lambda connection: attempt_log.retry_failed(connection, self.job_id, wanted))
 
     def failed_chunks(self) -> list[ChunkRecord]:
         """Return the chunks that used up their attempts, by index."""
@@ -220,11 +231,13 @@ class Job:
 
     def trouble(self) -> tuple[int, int]:
         """Return how many chunks are failed, and how many in doubt."""
-        return self._database.read(lambda connection: attempts.counts(connection, self.job_id, self._database.path))
+        return self._database.read(lambda connection: attempt_log.counts(connection, self.job_id, self._database.path))
 
     def _latest(self, *outcomes: str) -> list[ChunkRecord]:
         path = self._database.path
-        return self._database.read(lambda connection: attempts.latest(connection, self.job_id, path, outcomes=outcomes))
+        return self._database.read(
+            lambda connection: attempt_log.latest(connection, self.job_id, path, outcomes=outcomes)
+        )
 
     # -- what a run would do
 
@@ -236,21 +249,23 @@ class Job:
         With ``chunks`` the settings are this job's, and the answer is that of :meth:`CheckpointStore.plan`: another job
         of the file goes on where it has this very plan.
         """
-        from checkpoint_store._db import lookup, planning  # noqa: PLC0415 - only for those who ask
+        from checkpoint_store.storage import records  # noqa: PLC0415 - only for those who ask
+        from checkpoint_store.storage.statements import earlier_job  # noqa: PLC0415 - only for those who ask
+        from checkpoint_store.storage.statements import open_job as open_job_statements  # noqa: PLC0415 - only for those who begin a job
 
         pieces = None if chunks is None else checked_pieces(chunks, None)
         prints = None if pieces is None else Prints(pieces, self.work.fingerprint_by)
 
         def work(connection: Connection) -> RunPlan:
-            record = queries.find_job(connection, self.job_id, self._database.path)
+            record = job_statements.find_job(connection, self.job_id, self._database.path)
             plan = record.plan
             if pieces is not None and prints is not None:
                 digest = digest_of_fingerprints(prints)
                 plan = dataclasses.replace(plan, total_chunks=len(pieces), chunks_digest=digest)
-            wish = planning.Wish(plan, prints, None, checked_change(on_change), fresh=False)
+            wish = records.Wish(plan, prints, None, checked_change(on_change), fresh=False)
             path = self._database.path
-            earlier = record if pieces is None else lookup.earlier_job(connection, plan, path)
-            return planning.plan_run(connection, wish, path, earlier)
+            earlier = record if pieces is None else earlier_job.earlier_job(connection, plan, path)
+            return open_job_statements.plan_run(connection, wish, path, earlier)
 
         return self._database.read(work)
 
@@ -305,8 +320,8 @@ class Job:
             SystemExit: SIGTERM or SIGHUP, the same; the code is 128 + number.
             JobBusy: another runner has the job for itself.
         """
-        from checkpoint_store.loop_options import Options, checked_work  # noqa: PLC0415 - only for those who use it
-        from checkpoint_store.runner import Loop  # noqa: PLC0415 - the same
+        from checkpoint_store.loop.loop import Loop  # noqa: PLC0415 - the same
+        from checkpoint_store.loop.options import Options, checked_work  # noqa: PLC0415 - only for those who use it
 
         checked_work(fn)
         return Living(self.work, self.job_id, Loop(self, fn, Options(**options))).run()
@@ -320,19 +335,19 @@ class Job:
         is recorded. Leave the loop early through ``contextlib.aclosing``; left without it, ``asyncio.run`` waits for
         what is in flight, and it is recorded all the same.
         """
-        from checkpoint_store.aio import amap  # noqa: PLC0415 - see map()
+        from checkpoint_store.loop.aio import amap  # noqa: PLC0415 - see map()
 
         return amap(self, fn, dict(options), limit)
 
     def apending(self, *, max_attempts: int | None = None, wait: bool = False) -> AsyncGenerator[PendingChunk, None]:
         """:meth:`pending` for asyncio; the event loop never waits for the disk."""
-        from checkpoint_store.aio import apending  # noqa: PLC0415 - see map()
+        from checkpoint_store.loop.aio import apending  # noqa: PLC0415 - see map()
 
         return apending(self, {"max_attempts": max_attempts, "wait": wait})
 
     async def acomplete(self, index: int, result: object, *, replace: bool = False) -> None:
         """:meth:`complete` for asyncio. Cancelled meanwhile, it ends so once the result is recorded all the same."""
-        from checkpoint_store.aio import acomplete  # noqa: PLC0415 - see map()
+        from checkpoint_store.loop.aio import acomplete  # noqa: PLC0415 - see map()
 
         await acomplete(self, index, result, replace=replace)
 
@@ -346,9 +361,9 @@ class Job:
         """Return what the results after one (0: all) cost; ``cost`` says where that stands in a result."""
 
         def page(after: int) -> Sequence[tuple[Any, ...]]:
-            return self._database.read(lambda connection: costs.page(connection, self.job_id, after, cost))
+            return self._database.read(lambda connection: cost_statements.page(connection, self.job_id, after, cost))
 
-        return costs.added_up(page, result_id, cost)
+        return cost_statements.added_up(page, result_id, cost)
 
     # -- what is done
 
@@ -364,10 +379,10 @@ class Job:
             StoreDamaged: what is stored is not what was written.
         """
         self.work.check_index(index)
-        row = self._database.read(lambda connection: queries.result_row(connection, self.job_id, index))
+        row = self._database.read(lambda connection: result_statements.result_row(connection, self.job_id, index))
         if row is None or row[1] is None:
             raise ChunkNotCompleted(self.job_id, index, completed=row is not None)
-        text = queries.verified(self._database.path, self.job_id, index, *row)
+        text = result_statements.verified(self._database.path, self.job_id, index, *row)
         return self._decode(index, text, as_type)
 
     @overload
@@ -396,14 +411,16 @@ class Job:
 
     def _pages(self) -> Iterator[list[tuple[int, str]]]:
         """Yield (index, text) of the results, verified, in bounded pages; nothing is open in between."""
-        for page in queries.paged(self._page):
-            yield queries.verified_page(self._database.path, self.job_id, page)
+        for page in result_statements.paged(self._page):
+            yield result_statements.verified_page(self._database.path, self.job_id, page)
 
-    def _page(self, after: int, limit: int) -> list[queries.ResultRow]:
-        return self._database.read(lambda connection: queries.result_page(connection, self.job_id, after, limit))
+    def _page(self, after: int, limit: int) -> list[result_statements.ResultRow]:
+        return self._database.read(
+            lambda connection: result_statements.result_page(connection, self.job_id, after, limit)
+        )
 
     def _decode(self, index: int, text: str, as_type: type[Any] | None) -> Any:
-        value = codec.decode(text)
+        value = json_text.decode(text)
         if as_type is None:
             return value
         try:
@@ -420,16 +437,16 @@ class Job:
         for key in keys:
             if not key or '"' in key:
                 raise InvalidArgumentError("keys", key, "is not the name of a field of the results")
-        return self._database.read(lambda connection: queries.totals(connection, self.job_id, keys))
+        return self._database.read(lambda connection: result_statements.totals(connection, self.job_id, keys))
 
     def state(self) -> ProcessingState:
         """Return a snapshot of the whole job, results included."""
 
         def work(connection: Connection) -> ProcessingState:
             path = self._database.path
-            record = queries.find_job(connection, self.job_id, path)
-            texts = [text for page in queries.result_texts(connection, self.job_id, path) for text in page]
-            return queries.state_of(connection, record, texts)
+            record = job_statements.find_job(connection, self.job_id, path)
+            texts = [text for page in result_statements.result_texts(connection, self.job_id, path) for text in page]
+            return result_statements.state_of(connection, record, texts)
 
         return self._database.read(work)
 
@@ -455,10 +472,10 @@ class Job:
         """Pause the job: status ``paused``, and every loop on it, in any process, ends after the chunk in hand."""
 
         def work(connection: Connection) -> None:
-            if not queries.finish_if_done(connection, self.job_id):
+            if not job_statements.finish_if_done(connection, self.job_id):
                 values = {"status": JobStatus.PAUSED.value, "error_message": None, "updated_at": now()}
-                queries.update_job(connection, self.job_id, self._database.path, **values)
-                attempts.ask_to_pause(connection, self.job_id)
+                job_statements.update_job(connection, self.job_id, self._database.path, **values)
+                runner_statements.ask_to_pause(connection, self.job_id)
 
         self._database.write(work)
         self._room.job_ended(self.job_id)
@@ -467,10 +484,10 @@ class Job:
         """Take a paused or failed job up again: status ``running``; loops that were to end go on, if they still do."""
 
         def work(connection: Connection) -> None:
-            attempts.clear_pauses(connection, self.job_id)
-            if not queries.finish_if_done(connection, self.job_id):
+            runner_statements.clear_pauses(connection, self.job_id)
+            if not job_statements.finish_if_done(connection, self.job_id):
                 values = {"status": JobStatus.RUNNING.value, "error_message": None, "updated_at": now()}
-                queries.update_job(connection, self.job_id, self._database.path, **values)
+                job_statements.update_job(connection, self.job_id, self._database.path, **values)
 
         self._database.write(work)
         self._room.job_ended(self.job_id)
@@ -492,9 +509,9 @@ class Job:
         def work(connection: Connection) -> None:
             if claims.others_at_work(connection):
                 return
-            if not queries.finish_if_done(connection, self.job_id):
+            if not job_statements.finish_if_done(connection, self.job_id):
                 values = {"status": status.value, "error_message": message, "updated_at": now()}
-                queries.update_job(connection, self.job_id, self._database.path, **values)
+                job_statements.update_job(connection, self.job_id, self._database.path, **values)
 
         self._database.write(work)
         self._room.job_ended(self.job_id)
@@ -507,8 +524,8 @@ class Job:
         """
 
         def work(connection: Connection) -> None:
-            if not queries.finish_if_done(connection, self.job_id):
-                record = queries.find_job(connection, self.job_id, self._database.path)
+            if not job_statements.finish_if_done(connection, self.job_id):
+                record = job_statements.find_job(connection, self.job_id, self._database.path)
                 raise JobIncomplete(self.job_id, record.total_chunks - record.completed_count)
 
         self._database.write(work)
@@ -524,7 +541,7 @@ class Job:
 
         def work(connection: Connection) -> None:
             values = {"status": status.value, "error_message": message, "updated_at": now()}
-            queries.update_job(connection, self.job_id, self._database.path, **values)
+            job_statements.update_job(connection, self.job_id, self._database.path, **values)
 
         self._database.write(work)
         self._room.job_ended(self.job_id)

@@ -7,26 +7,22 @@ import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
-from checkpoint_store._db.backup import backups_of
-from checkpoint_store._db.target import resolve
-from checkpoint_store.errors import (
-    ChunkAlreadyCompleted,
-    InvalidArgumentError,
-    JobNotFound,
-    StoreTargetError,
-)
-from checkpoint_store.files import make_folder
-from checkpoint_store.forks import ForkAware, watch
-from checkpoint_store.state import JobStatus, ProcessingState
+from checkpoint_store.errors import ChunkAlreadyCompleted, InvalidArgumentError, JobNotFound, StoreTargetError
+from checkpoint_store.model.records import JobStatus
+from checkpoint_store.model.state import ProcessingState
+from checkpoint_store.storage.backup import backups_of
+from checkpoint_store.storage.target import resolve
 from checkpoint_store.store import CheckpointStore
+from checkpoint_store.system.files import make_folder
+from checkpoint_store.system.forks import ForkAware, watch
 
 if TYPE_CHECKING:
     import os
     from types import TracebackType
 
-    from checkpoint_store._db.connect import Durability
-    from checkpoint_store._db.saving import Known
     from checkpoint_store.job import Job
+    from checkpoint_store.storage.connection.pragmas import Durability
+    from checkpoint_store.storage.statements.save_state import Known
 
 _TAKEN_UP: Final = frozenset({JobStatus.PENDING, JobStatus.FAILED, JobStatus.COMPLETED})
 """With chunks left, a job that is one of these runs from its next chunk on. A pause is somebody's wish, and stays."""

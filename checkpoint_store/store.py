@@ -7,15 +7,6 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
-from checkpoint_store import closing
-from checkpoint_store._db import checkup, destination, opening, queries
-from checkpoint_store._db.backup import RollingBackup, back_up, backups_of, remove_backups
-from checkpoint_store._db.connect import journal_mode_for
-from checkpoint_store._db.engine import Database
-from checkpoint_store._db.target import lock_path, resolve
-from checkpoint_store._db.writer import Writer
-from checkpoint_store.arguments import Prints, checked_change, checked_config, checked_pieces, checked_text
-from checkpoint_store.claims import miss_the_dead
 from checkpoint_store.errors import (
     CheckpointStoreError,
     ChunkAlreadyCompleted,
@@ -24,14 +15,33 @@ from checkpoint_store.errors import (
     StoreRecovered,
     StoreTargetError,
 )
-from checkpoint_store.export import StateFile
-from checkpoint_store.frozen import thaw
+from checkpoint_store.execution import closing
+from checkpoint_store.execution.claims.runner import miss_the_dead
+from checkpoint_store.execution.execution import Room
+from checkpoint_store.execution.loops import Loops
+from checkpoint_store.execution.opening import Prints, checked_change, checked_config, checked_pieces, checked_text
 from checkpoint_store.job import Job
-from checkpoint_store.loops import Loops
-from checkpoint_store.plan import Fingerprint, Plan, digest_of_fingerprints
-from checkpoint_store.state import SCHEMA_VERSION, JobStatus, Problem, ProcessingState, RunPlan
-from checkpoint_store.statefiles import first_sound, glance, read_state, refuse_own, refuse_stranger, without_secrets
-from checkpoint_store.work import Room
+from checkpoint_store.model.frozen import thaw
+from checkpoint_store.model.plan import Fingerprint, Plan, digest_of_fingerprints
+from checkpoint_store.model.records import JobStatus, Problem, RunPlan
+from checkpoint_store.model.versions import SCHEMA_VERSION
+from checkpoint_store.state_file.reader import (
+    first_sound,
+    glance,
+    read_state,
+    refuse_own,
+    refuse_stranger,
+    without_secrets,
+)
+from checkpoint_store.state_file.writer import StateFile
+from checkpoint_store.storage import destination, opening
+from checkpoint_store.storage.backup import RollingBackup, back_up, backups_of, remove_backups
+from checkpoint_store.storage.connection.database import Database
+from checkpoint_store.storage.connection.pragmas import journal_mode_for
+from checkpoint_store.storage.group_commit import Writer
+from checkpoint_store.storage.recovery import integrity
+from checkpoint_store.storage.statements import jobs as job_statements
+from checkpoint_store.storage.target import lock_path, resolve
 
 if TYPE_CHECKING:
     import os
@@ -41,12 +51,12 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from checkpoint_store._db.connect import Durability
-    from checkpoint_store._db.planning import Wish
-    from checkpoint_store._db.queries import JobRecord
-    from checkpoint_store._db.reading import AnyDatabase
-    from checkpoint_store._db.saving import Known
-    from checkpoint_store.loop_options import LoopOptions
+    from checkpoint_store.loop.options import LoopOptions
+    from checkpoint_store.model.state import ProcessingState
+    from checkpoint_store.storage.connection.pragmas import Durability
+    from checkpoint_store.storage.connection.read_only import AnyDatabase
+    from checkpoint_store.storage.records import JobRecord, Wish
+    from checkpoint_store.storage.statements.save_state import Known
 
 DEFAULT_TARGET: Final = ".processing_state.db"
 
@@ -218,10 +228,10 @@ class CheckpointStore:
             fresh=fresh,
         )
 
-        from checkpoint_store._db import planning  # noqa: PLC0415 - only for those who begin a job
+        from checkpoint_store.storage.statements import open_job as open_job_statements  # noqa: PLC0415 - only for those who begin a job
 
         def work(connection: Connection) -> JobRecord:
-            found = planning.open_job(connection, wish, self.path)
+            found = open_job_statements.open_job(connection, wish, self.path)
             if exclusive:
                 self._room.claims_of(found.job_id).refuse_if_busy(connection, exclusive=True)
             return found
@@ -264,10 +274,13 @@ class CheckpointStore:
             fresh=fresh,
         )
 
-        from checkpoint_store._db import lookup, planning  # noqa: PLC0415 - see open_job()
+        from checkpoint_store.storage.statements import earlier_job  # noqa: PLC0415 - see open_job()
+        from checkpoint_store.storage.statements import open_job as open_job_statements  # noqa: PLC0415 - only for those who begin a job
 
         def work(connection: Connection) -> RunPlan:
-            return planning.plan_run(connection, wish, self.path, lookup.earlier_job(connection, wish.plan, self.path))
+            return open_job_statements.plan_run(
+                connection, wish, self.path, earlier_job.earlier_job(connection, wish.plan, self.path)
+            )
 
         return self._open.read(work)
 
@@ -286,7 +299,7 @@ class CheckpointStore:
         fresh: bool,
     ) -> tuple[Wish, Sequence[Any] | None]:
         """Return what a caller wants, checked, and its chunks where they are at hand."""
-        from checkpoint_store._db import planning  # noqa: PLC0415 - see open_job()
+        from checkpoint_store.storage import records  # noqa: PLC0415 - see open_job()
 
         pieces = checked_pieces(chunks, total_chunks)
         change = checked_change(on_change)
@@ -299,7 +312,7 @@ class CheckpointStore:
             config=checked_config(config),
             chunks_digest=None if prints is None else digest_of_fingerprints(prints),
         )
-        return planning.Wish(plan, prints, checked_text("video_title", video_title), change, fresh=fresh), pieces
+        return records.Wish(plan, prints, checked_text("video_title", video_title), change, fresh=fresh), pieces
 
     def map(
         self,
@@ -326,7 +339,7 @@ class CheckpointStore:
             JobPaused: the job was paused before the end.
             ChunkFailed: chunks failed (with ``on_error="stop"``, unless an error of the work itself is raised).
         """
-        from checkpoint_store.loop_options import Options, checked_work  # noqa: PLC0415 - only for those who use it
+        from checkpoint_store.loop.options import Options, checked_work  # noqa: PLC0415 - only for those who use it
 
         checked_work(fn)
         Options(**options)  # what is wrong with them is said before there is a job
@@ -357,7 +370,7 @@ class CheckpointStore:
         Raises:
             JobNotFound: there is none, or more than one.
         """
-        return self._job(self._open.read(lambda connection: queries.find_job(connection, job_id, self.path)))
+        return self._job(self._open.read(lambda connection: job_statements.find_job(connection, job_id, self.path)))
 
     def jobs(self, status: str | None = None, file_name: str | None = None) -> list[Job]:
         """Return the jobs (with this status, of this file), the one opened last first."""
@@ -380,7 +393,7 @@ class CheckpointStore:
 
     def _records(self, **which: Any) -> list[JobRecord]:
         def work(connection: Connection) -> list[JobRecord]:
-            return queries.list_jobs(connection, self.path, **which)
+            return job_statements.list_jobs(connection, self.path, **which)
 
         return self._open.read(work)
 
@@ -406,8 +419,8 @@ class CheckpointStore:
         database = self._open
 
         def work(connection: Connection) -> str:
-            found = queries.find_job(connection, job_id, self.path).job_id
-            queries.delete_job(connection, found)
+            found = job_statements.find_job(connection, job_id, self.path).job_id
+            job_statements.delete_job(connection, found)
             return found
 
         # From here on it is deleted: killed in what follows, the next open ends it.
@@ -416,7 +429,7 @@ class CheckpointStore:
             self._room.state_file.forget(deleted, and_backup=and_backup)
         remove_backups(self.path)
         if isinstance(database, Database):
-            database.scrub_log(queries.touch, f"job {deleted}")
+            database.scrub_log(job_statements.touch, f"job {deleted}")
 
     # -- states
 
@@ -443,13 +456,15 @@ class CheckpointStore:
 
         Returns what the store holds of the job now, if it is no more than what the state says.
         """
-        from checkpoint_store._db import saving  # noqa: PLC0415 - for the other face only
-        from checkpoint_store.redact import redact_text, reject_secrets  # noqa: PLC0415 - its patterns are for writers only
+        from checkpoint_store.model.codec.secrets import redact_text, reject_secrets  # noqa: PLC0415 - its patterns are for writers only
+        from checkpoint_store.storage.statements import save_state as save_state_statements  # noqa: PLC0415 - for the other face only
 
         reject_secrets(thaw(state.config))
         if state.error_message is not None and redact_text(state.error_message) != state.error_message:
             state = state.replace(error_message=redact_text(state.error_message))
-        held = self._open.write(lambda connection: saving.save_changes(connection, state, self.path, known))
+        held = self._open.write(
+            lambda connection: save_state_statements.save_changes(connection, state, self.path, known)
+        )
         self._room.job_changed(state.job_id, held)
         return held
 
@@ -458,7 +473,7 @@ class CheckpointStore:
 
         Where ``known``, which an earlier call returned, is what the store still holds, it is returned as it is.
         """
-        from checkpoint_store._db import saving  # noqa: PLC0415 - for the other face only
+        from checkpoint_store.storage.statements import save_state as save_state_statements  # noqa: PLC0415 - for the other face only
 
         database = self._open
         assert isinstance(database, Database)
@@ -467,23 +482,25 @@ class CheckpointStore:
             return known
 
         def work(connection: Connection) -> Known | None:
-            current = queries.list_jobs(connection, self.path, current=True)
-            return next((saving.load(connection, record, self.path, moment) for record in current), None)
+            current = job_statements.list_jobs(connection, self.path, current=True)
+            return next((save_state_statements.load(connection, record, self.path, moment) for record in current), None)
 
         return database.read(work)
 
     def complete_current(self, job: Job, chunk_index: int, result: object) -> None:
         """Record a chunk of a job that is not running; unless somebody paused it, it runs from then on."""
-        from checkpoint_store._db import saving  # noqa: PLC0415 - for the other face only
+        from checkpoint_store.storage.statements import save_state as save_state_statements  # noqa: PLC0415 - for the other face only
 
         completion = job.work.completion(chunk_index, result, replace=True)
-        self._open.write(lambda connection: saving.complete_and_run(connection, completion))
+        self._open.write(lambda connection: save_state_statements.complete_and_run(connection, completion))
         self._room.job_changed(job.job_id)
 
     def _save(self, state: ProcessingState, *, replace: bool) -> Job:
-        from checkpoint_store._db import saving  # noqa: PLC0415 - for the other face only
+        from checkpoint_store.storage.statements import save_state as save_state_statements  # noqa: PLC0415 - for the other face only
 
-        record = self._open.write(lambda connection: saving.save(connection, state, self.path, replace=replace))
+        record = self._open.write(
+            lambda connection: save_state_statements.save(connection, state, self.path, replace=replace)
+        )
         self._room.job_changed(record.job_id)
         return self._job(record)
 
@@ -541,7 +558,7 @@ class CheckpointStore:
         warnings.warn(f"{message}: taken in", StoreRecovered, stacklevel=6)
 
     def _was_deleted(self, job_id: str) -> bool:
-        return self._open.read(lambda connection: queries.was_deleted(connection, job_id))
+        return self._open.read(lambda connection: job_statements.was_deleted(connection, job_id))
 
     # -- the store itself
 
@@ -554,7 +571,7 @@ class CheckpointStore:
             "sqlite_version": sqlite3.sqlite_version,
             "durability": self.durability,
             "read_only": self._open.read_only,
-            **self._open.read(queries.facts),
+            **self._open.read(job_statements.facts),
             "journal_mode": journal_mode_for(self.path),
         }
 
@@ -563,7 +580,7 @@ class CheckpointStore:
 
         Returns what is wrong, or an empty list. Reads only.
         """
-        return checkup.check(self._open)
+        return integrity.check(self._open)
 
     def backup(self, path: str | os.PathLike[str], *, replace: bool = False) -> Path:
         """Copy the store as it is now, while it is in use, to ``path``; verified, durable, 0600 when this returns.

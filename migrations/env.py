@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from alembic import context
 
-from checkpoint_store._db.schema import metadata
+from checkpoint_store.storage.tables import metadata
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -39,7 +39,7 @@ def run_offline() -> None:
 
 def run_from_command_line() -> None:
     """Open the store named by ``-x store=PATH`` as the library does, and run there."""
-    from checkpoint_store._db.command_line import run_command  # noqa: PLC0415 - not needed in-process
+    from checkpoint_store.storage.upgrade.alembic_cli import run_command  # noqa: PLC0415 - not needed in-process
 
     target = context.get_x_argument(as_dictionary=True).get("store", ".processing_state.db")
     options = context.config.cmd_opts

@@ -179,7 +179,7 @@ class Children:
 GATE = """
 import sys
 from checkpoint_store import *
-import checkpoint_store.store, checkpoint_store._db.migrate, alembic.command
+import checkpoint_store.store, checkpoint_store.storage.upgrade.migrate, alembic.command
 print("ready", flush=True)
 sys.stdin.readline()
 """

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from checkpoint_store.cli import care, chunks, jobs, planning, store_cmds
-from checkpoint_store.cli.run import run
+from checkpoint_store.cli.inspect import chunks, jobs
+from checkpoint_store.cli.maintain import health, schema
+from checkpoint_store.cli.run import plan
+from checkpoint_store.cli.run.run import run
 from checkpoint_store.cli.screen import Screen
 from checkpoint_store.errors import CheckpointStoreError, StoreTargetError
 
@@ -36,7 +38,7 @@ def group() -> None:
     """
 
 
-for command in (run, *planning.COMMANDS, *jobs.COMMANDS, *chunks.COMMANDS, *store_cmds.COMMANDS, *care.COMMANDS):
+for command in (run, *plan.COMMANDS, *jobs.COMMANDS, *chunks.COMMANDS, *schema.COMMANDS, *health.COMMANDS):
     group.add_command(command)
 
 

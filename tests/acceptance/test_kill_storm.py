@@ -151,7 +151,7 @@ def test_a_call_that_never_returned_is_whole_or_absent(children: Children, tmp_p
     source = """
 import os, sys
 from checkpoint_store import CheckpointStore
-import checkpoint_store._db.writer as writer
+import checkpoint_store.storage.group_commit as writer
 count = [int(sys.argv[1])]
 import sqlite3
 store = CheckpointStore("talks.db", state_file=None)

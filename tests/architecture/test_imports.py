@@ -182,7 +182,7 @@ def test_the_reader_of_imports_sees_them(tmp_path: Path) -> None:
     path = tmp_path / "module.py"
     path.write_text(
         "import typing\nif typing.TYPE_CHECKING:\n    import alembic\nelse:\n    import sqlalchemy.orm as orm\n"
-        "def work():\n    from checkpoint_store import _db\n    from checkpoint_store.cli.app import run\n"
+        "def work():\n    from checkpoint_store import storage as _db\n    from checkpoint_store.cli.app import run\n"
     )
     found = imports_of(path)
     assert found == [

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checkpoint_store.cli.cleaner import cleaner_for
+from checkpoint_store.cli.transcripts.clean import cleaner_for
 
 SAMPLE = (Path(__file__).parents[2] / "examples" / "rice-university-1962.txt").read_text()
 clean = cleaner_for("en")

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checkpoint_store.cli.cleaner import cleaner_for
-from checkpoint_store.cli.joining import join
-from checkpoint_store.cli.transcript import split
+from checkpoint_store.cli.transcripts.clean import cleaner_for
+from checkpoint_store.cli.transcripts.join import join
+from checkpoint_store.cli.transcripts.read import split
 
 if TYPE_CHECKING:
     from collections.abc import Callable

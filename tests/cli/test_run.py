@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from checkpoint_store.cli.cleaner import cleaner_for
+from checkpoint_store.cli.transcripts.clean import cleaner_for
 
 from .conftest import SAMPLE, SIX, Folder
 

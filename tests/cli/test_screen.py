@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from checkpoint_store.cli import screen
-from checkpoint_store.cli.live import LiveView
+from checkpoint_store.cli.run.progress import LiveView
 
 
 def console(width: int = 80, encoding: str = "utf-8") -> Console:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checkpoint_store.cli.transcript import UnreadableTranscriptError, read_transcript, split, subtitle_text
+from checkpoint_store.cli.transcripts.read import UnreadableTranscriptError, read_transcript, split, subtitle_text
 
 SAMPLE = Path(__file__).parents[2] / "examples" / "rice-university-1962.txt"
 

@@ -8,10 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from checkpoint_store import (
-    CheckpointStore,
-    StoreRecovered,
-)
+from checkpoint_store import CheckpointStore, StoreRecovered
 
 if TYPE_CHECKING:
     from pathlib import Path

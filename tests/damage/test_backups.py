@@ -21,7 +21,7 @@ from checkpoint_store import (
     StoreInUse,
     StoreRecovered,
 )
-from checkpoint_store.care import doctor, restore_store
+from checkpoint_store.maintenance import doctor, restore_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,14 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 from conftest import snapshot
 
-from checkpoint_store import (
-    CheckpointStore,
-    CheckpointStoreError,
-    StateManager,
-    StoreDamaged,
-    StoreRecovered,
-)
-from checkpoint_store.care import recover_store, restore_store
+from checkpoint_store import CheckpointStore, CheckpointStoreError, StateManager, StoreDamaged, StoreRecovered
+from checkpoint_store.maintenance import recover_store, restore_store
 
 if TYPE_CHECKING:
     from pathlib import Path

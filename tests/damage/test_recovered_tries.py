@@ -10,15 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from conftest import Children, snapshot
 
-from checkpoint_store import (
-    CheckpointStore,
-    CheckpointStoreError,
-    StoreInUse,
-    StoreRecovered,
-)
-from checkpoint_store._db import salvage
-from checkpoint_store._db.driver import Openings
-from checkpoint_store.care import doctor, recover_store, restore_store
+from checkpoint_store import CheckpointStore, CheckpointStoreError, StoreInUse, StoreRecovered
+from checkpoint_store.maintenance import doctor, recover_store, restore_store
+from checkpoint_store.storage.connection.openings import Openings
+from checkpoint_store.storage.recovery.salvage import sidecars
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -146,7 +141,7 @@ def test_a_runner_at_work_is_not_restored_over(tmp_path: Path, children: Childre
     before = (tmp_path / "talks.db").read_bytes()
     holder = """
 import sys
-from checkpoint_store.locks import SignOfLife
+from checkpoint_store.storage.runner_lock import SignOfLife
 from pathlib import Path
 sign = SignOfLife(Path("talks.db").absolute())
 print("holds", flush=True)
@@ -189,7 +184,7 @@ def test_a_log_is_judged_while_nobody_in_this_process_opens_the_file(tmp_path: P
     """It is read without locks; closing that would drop the locks of a connection that another thread has by then."""
     _make(tmp_path, done=5)
     (tmp_path / "talks.db-wal").write_bytes(b"\0" * 100)
-    judge, entered = salvage.foreign_sidecar, threading.Event()
+    judge, entered = sidecars.foreign_sidecar, threading.Event()
 
     def slowly(path: Path) -> str | None:
         def enter() -> None:
@@ -201,7 +196,7 @@ def test_a_log_is_judged_while_nobody_in_this_process_opens_the_file(tmp_path: P
         assert not entered.wait(0.2)
         return judge(path)
 
-    monkeypatch.setattr(salvage, "foreign_sidecar", slowly)
+    monkeypatch.setattr(sidecars, "foreign_sidecar", slowly)
     CheckpointStore(tmp_path / "talks.db").close()
     assert entered.wait(5)
 

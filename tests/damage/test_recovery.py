@@ -11,13 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from conftest import Children, program, snapshot
 
-from checkpoint_store import (
-    CheckpointStore,
-    StoreDamaged,
-    StoreInUse,
-    StoreRecovered,
-)
-from checkpoint_store.care import recover_store, restore_store
+from checkpoint_store import CheckpointStore, StoreDamaged, StoreInUse, StoreRecovered
+from checkpoint_store.maintenance import recover_store, restore_store
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -200,7 +195,7 @@ def test_a_store_that_is_opened_while_it_is_moved_is_put_back(
     tmp_path: Path, monkeypatch: Any, children: Children
 ) -> None:
     """A process without our lock that opens the file between the look and the move is seen, and all goes back."""
-    from checkpoint_store._db import recover
+    from checkpoint_store.storage.recovery import recover
 
     _make(tmp_path, done=6)
     before, move, children_started = (tmp_path / "talks.db").read_bytes(), recover.put_in_place, []

@@ -25,10 +25,10 @@ from checkpoint_store import (
     StoreDamaged,
     StoreRecovered,
 )
-from checkpoint_store.care import recover_store
+from checkpoint_store.maintenance import recover_store
 
 if TYPE_CHECKING:
-    from checkpoint_store._db.recover import RecoveryReport
+    from checkpoint_store.storage.recovery.recover import RecoveryReport
 
 ROOT = Path(checkpoint_store.__file__).parent.parent
 PAGE = 8192

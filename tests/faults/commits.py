@@ -12,16 +12,16 @@ import sys
 import time
 
 from checkpoint_store import CheckpointStore, CheckpointStoreError
-from checkpoint_store._db import connect, engine
-from checkpoint_store._db.engine import Database, driver_of
+from checkpoint_store.storage.connection import database, pragmas
+from checkpoint_store.storage.connection.database import Database, driver_of
 from faults.workload import result_of
 
-_pragmas = connect._pragmas
+_pragmas = pragmas._pragmas
 _checkpoint = Database._checkpoint
 rounds: list[None] = []
 
 
-def _with_memory_map(mode: str, durability: connect.Durability) -> list[str]:
+def _with_memory_map(mode: str, durability: pragmas.Durability) -> list[str]:
     """Ours maps nothing; mapped, a checkpoint has the widened moment in it that the control dies of."""
     return [pragma.replace("mmap_size = 0", "mmap_size = 1073741824") for pragma in _pragmas(mode, durability)]
 
@@ -47,8 +47,8 @@ def _beside_commits(self: Database, _driver: sqlite3.Connection) -> bool:
 
 def main() -> None:
     path, number, wanted, care = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
-    connect._pragmas = _with_memory_map
-    engine.CHECKPOINT_EVERY = 1  # type: ignore[misc]
+    pragmas._pragmas = _with_memory_map
+    database.CHECKPOINT_EVERY = 1  # type: ignore[misc]
     Database._checkpoint = _counted if care == "ours" else _beside_commits  # type: ignore[method-assign]
     done, error = 0, None
     try:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from checkpoint_store import CheckpointStore, CheckpointStoreError, ProcessingState, StateFormatError
-from checkpoint_store._db import connect
+from checkpoint_store.storage.connection import pragmas
 from faults.conftest import Figures, child_environment
 from faults.crash import Disk, Record, read_log
 from faults.workload import ACKS, COPY, INPUT, STATE, STORE, result_of
@@ -189,7 +189,7 @@ def _assert_nothing_lost(found: _Verdicts) -> None:
 def journal(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """The log, and the rollback journal that is used on network file systems."""
     if request.param != "wal":
-        monkeypatch.setattr(connect, "file_system", lambda _path: "nfs")
+        monkeypatch.setattr(pragmas, "file_system", lambda _path: "nfs")
     return str(request.param)
 
 

@@ -11,8 +11,8 @@ from conftest import SECRET
 from sqlalchemy import text
 
 from checkpoint_store import CheckpointStoreError, StorageUnavailableError
-from checkpoint_store._db import connect
-from checkpoint_store._db.driver import driver_of
+from checkpoint_store.storage.connection import pragmas
+from checkpoint_store.storage.connection.driver import driver_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,7 +32,7 @@ def _pragmas(driver: sqlite3.Connection, *names: str) -> list[Any]:
 @pytest.mark.parametrize("journal", ["wal", "truncate"])
 def test_every_connection_is_set_alike(open_store: Opener, monkeypatch: pytest.MonkeyPatch, journal: str) -> None:
     """Only the journal mode lives in the file: each connection syncs, never checkpoints by itself and maps nothing."""
-    monkeypatch.setattr(connect, "file_system", lambda _path: "ext4" if journal == "wal" else "nfs")
+    monkeypatch.setattr(pragmas, "file_system", lambda _path: "ext4" if journal == "wal" else "nfs")
     store = open_store()
     store.open_job("talk.srt", total_chunks=3).complete(0, "x")
     list(store.latest_job().results())  # type: ignore[union-attr]
@@ -42,7 +42,7 @@ def test_every_connection_is_set_alike(open_store: Opener, monkeypatch: pytest.M
     synchronous = 2 if journal == "wal" else 3
     for connection in (database._sql_writer(), database._sql_reader()):
         found = _pragmas(driver_of(connection), *names)
-        assert found == [synchronous, journal, 0, 0, 1, 1, 0, 1, connect.WAL_SIZE_LIMIT, 2]
+        assert found == [synchronous, journal, 0, 0, 1, 1, 0, 1, pragmas.WAL_SIZE_LIMIT, 2]
 
 
 @pytest.mark.parametrize("kind", ["ext4", "nfs4", "cifs", "9p", "virtiofs", "fuse"])
@@ -50,7 +50,7 @@ def test_on_a_network_file_system_there_is_no_log(
     open_store: Opener, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     """SQLite's log needs memory that all its users share: elsewhere a rollback journal is kept, and ``info()`` says so."""
-    monkeypatch.setattr(connect, "file_system", lambda _path: kind)
+    monkeypatch.setattr(pragmas, "file_system", lambda _path: kind)
     store = open_store()
     store.open_job("talk.srt", total_chunks=1).complete(0, "x")
     database: Any = store._room.database
@@ -96,7 +96,7 @@ def test_what_follows_a_rollback_by_sqlite_is_not_stored(store: CheckpointStore)
 
 def test_a_log_that_a_reader_let_grow_is_cut_back(open_store: Opener, tmp_path: Path, monkeypatch: Any) -> None:
     """Once the reader is gone, a checkpoint leaves a log no larger than its limit."""
-    monkeypatch.setattr(connect, "WAL_SIZE_LIMIT", 100_000)
+    monkeypatch.setattr(pragmas, "WAL_SIZE_LIMIT", 100_000)
     store = open_store(state_file=None)
     job = store.open_job("talk.srt", total_chunks=100)
     reader = sqlite3.connect(f"{(tmp_path / 'talks.db').as_uri()}?mode=ro", uri=True, isolation_level=None)

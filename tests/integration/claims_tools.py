@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from checkpoint_store import (
-    CheckpointStore,
-)
+from checkpoint_store import CheckpointStore
 
 if TYPE_CHECKING:
     from pathlib import Path

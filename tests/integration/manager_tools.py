@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from checkpoint_store import (
-    ProcessingState,
-)
+from checkpoint_store import ProcessingState
 
 MOMENT = "2025-03-01T10:00:00+00:00"
 

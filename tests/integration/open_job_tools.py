@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from checkpoint_store import (
-        Job,
-    )
+    from checkpoint_store import Job
 
 
 def work_through(job: Job) -> list[Any]:

@@ -12,13 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from checkpoint_store import (
-    CheckpointStore,
-    Job,
-    JobBusy,
-)
-from checkpoint_store._db.engine import Database
-from checkpoint_store.state import parse_time
+from checkpoint_store import CheckpointStore, Job, JobBusy
+from checkpoint_store.model.clock import parse_time
+from checkpoint_store.storage.connection.database import Database
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -256,7 +252,7 @@ with CheckpointStore("talks.db", state_file=None) as store:
         os._exit(0)
     status = os.waitpid(child, 0)[1]
     print(status, os.read(out, 99).decode())
-    from checkpoint_store._db import attempts
+    from checkpoint_store.storage.statements import attempts
     with CheckpointStore("talks.db", state_file=None) as second:
         print(next(second.latest_job().pending()).index)
     chunk.complete("parent")

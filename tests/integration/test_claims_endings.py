@@ -10,15 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from checkpoint_store import (
-    CheckpointStore,
-    ChunkAlreadyCompleted,
-    ChunkOutOfRange,
-    Job,
-    JobNotFound,
-    StateManager,
-)
-from checkpoint_store import scope as scope_module
+from checkpoint_store import CheckpointStore, ChunkAlreadyCompleted, ChunkOutOfRange, Job, JobNotFound, StateManager
+from checkpoint_store.execution.claims import chunk_queue as scope_module
 
 if TYPE_CHECKING:
     from pathlib import Path

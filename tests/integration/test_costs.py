@@ -10,14 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pydantic import BaseModel
 
-from checkpoint_store import (
-    BudgetReached,
-    CheckpointStore,
-    CostUnknown,
-    InvalidArgumentError,
-    Job,
-    JobPaused,
-)
+from checkpoint_store import BudgetReached, CheckpointStore, CostUnknown, InvalidArgumentError, Job, JobPaused
 
 if TYPE_CHECKING:
     from collections.abc import Callable

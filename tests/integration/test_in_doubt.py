@@ -8,7 +8,7 @@ import pytest
 from conftest import program
 
 from checkpoint_store import CheckpointStore, JobStatus
-from checkpoint_store.locks import SignOfLife, last_words, overheard, signs_of_life
+from checkpoint_store.storage.runner_lock import SignOfLife, last_words, overheard, signs_of_life
 
 if TYPE_CHECKING:
     from pathlib import Path

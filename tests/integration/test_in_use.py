@@ -26,7 +26,7 @@ from checkpoint_store import (
     recover_store,
     restore_store,
 )
-from checkpoint_store._db import presence
+from checkpoint_store.storage import open_lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +45,8 @@ print("closed", flush=True)
 sys.stdin.readline()
 """
 IDLE_WITHOUT_A_LOG = (
-    "from checkpoint_store._db import connect\nconnect.journal_mode_for = lambda path: 'truncate'\n" + HOLD
+    "from checkpoint_store.storage.connection import pragmas as connect\nconnect.journal_mode_for = lambda path: 'truncate'\n"
+    + HOLD
 )
 TAKES_IT: dict[str, Callable[[Path, float], object]] = {
     "recover": lambda path, seconds: recover_store(path, accept_loss=True, lock_timeout_seconds=seconds),
@@ -180,7 +181,7 @@ def test_whoever_waits_goes_on_once_the_store_is_closed(path: Path, children: Ch
     source = """
 import sys
 from checkpoint_store import restore_store
-from checkpoint_store._db import presence
+from checkpoint_store.storage import open_lock as presence
 real = presence.wait_or_refuse
 def said(*arguments):
     print("waits", flush=True)
@@ -199,11 +200,11 @@ print("restored")
 
 def test_a_store_that_is_being_taken_is_waited_for(path: Path) -> None:
     """To open it meanwhile ends in StoreBusy after the time-out, and leaves nothing locked."""
-    with presence.exclusively(path, 0):
+    with open_lock.exclusively(path, 0):
         for read_only in (False, True):
             with pytest.raises(StoreBusy, match="a recovery, a restoring or a migration"):
                 CheckpointStore(path, read_only=read_only, lock_timeout_seconds=0.05)
-    with presence.exclusively(path, 0):
+    with open_lock.exclusively(path, 0):
         pass
 
 
@@ -264,7 +265,7 @@ def test_an_upgrade_waits_for_a_runner_of_the_older_version(path: Path, children
     source = """
 import sys
 from pathlib import Path
-from checkpoint_store.locks import SignOfLife
+from checkpoint_store.storage.runner_lock import SignOfLife
 sign = SignOfLife(Path("talks.db").absolute())
 print("holds", flush=True)
 sys.stdin.readline()

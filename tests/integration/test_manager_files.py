@@ -8,12 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from conftest import SECRET, files_with, snapshot
 
-from checkpoint_store import (
-    CheckpointStore,
-    ProcessingState,
-    StateFormatError,
-    StateManager,
-)
+from checkpoint_store import CheckpointStore, ProcessingState, StateFormatError, StateManager
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -287,7 +282,7 @@ def test_a_closed_manager_opens_again(manager: StateManager) -> None:
 def test_a_manager_that_is_never_closed_leaves_an_exact_file(children: Children, tmp_path: Path) -> None:
     """At the end of the process, and no warning."""
     source = """
-import checkpoint_store.export as export
+import checkpoint_store.state_file.writer as export
 export._CREDIT_SECONDS = -1e9
 from checkpoint_store import ProcessingState, StateManager
 manager = StateManager("state.json")

@@ -11,15 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from checkpoint_store import (
-    CheckpointStore,
-    InvalidArgumentError,
-    Job,
-    MapItem,
-    MissingExtra,
-    current_attempt,
-)
-from checkpoint_store import runner as runner_module
+from checkpoint_store import CheckpointStore, InvalidArgumentError, Job, MapItem, MissingExtra, current_attempt
+from checkpoint_store.loop import loop as runner_module
 
 if TYPE_CHECKING:
     from pathlib import Path

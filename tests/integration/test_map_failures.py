@@ -12,16 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from checkpoint_store import (
-    BudgetReached,
-    CheckpointStore,
-    ChunkFailed,
-    Job,
-    JobPaused,
-    StorageFullError,
-    StoreBusy,
-)
-from checkpoint_store._db import writer as writer_module
+from checkpoint_store import BudgetReached, CheckpointStore, ChunkFailed, Job, JobPaused, StorageFullError, StoreBusy
+from checkpoint_store.storage import group_commit as writer_module
 
 if TYPE_CHECKING:
     from conftest import Opener

@@ -12,11 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from conftest import wait_until
 
-from checkpoint_store import (
-    CheckpointStore,
-    Job,
-    JobPaused,
-)
+from checkpoint_store import CheckpointStore, Job, JobPaused
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,11 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from checkpoint_store import (
-    CheckpointStore,
-    Job,
-    PlanChanged,
-)
+from checkpoint_store import CheckpointStore, Job, PlanChanged
 
 from .open_job_tools import work_through
 

@@ -9,13 +9,7 @@ from typing import Any
 import pytest
 from conftest import SECRET, files_with
 
-from checkpoint_store import (
-    CheckpointStore,
-    CheckpointStoreError,
-    InvalidArgumentError,
-    PlanChanged,
-    SecretInConfig,
-)
+from checkpoint_store import CheckpointStore, CheckpointStoreError, InvalidArgumentError, PlanChanged, SecretInConfig
 
 from .open_job_tools import work_through
 

@@ -11,7 +11,7 @@ import pytest
 from conftest import Children, Opener, snapshot
 
 from checkpoint_store import CheckpointStore, InvalidArgumentError, PlanChanged, RunPlan, SecretInConfig
-from checkpoint_store.locks import SignOfLife, overheard
+from checkpoint_store.storage.runner_lock import SignOfLife, overheard
 
 CHUNKS = ["one", "two", "three", "four"]
 KILLED = """
@@ -223,7 +223,7 @@ def test_looking_at_a_sign_of_life_leaves_it_as_it_is(children: Children, tmp_pa
     source = """
 import sys
 from pathlib import Path
-from checkpoint_store.locks import SignOfLife
+from checkpoint_store.storage.runner_lock import SignOfLife
 sign = SignOfLife(Path("talks.db").absolute())
 print(sign.path, flush=True)
 sys.stdin.read()

@@ -24,7 +24,7 @@ from checkpoint_store import (
     StoreBusy,
     StoreTargetError,
 )
-from checkpoint_store.locks import file_lock
+from checkpoint_store.system.file_lock import file_lock
 
 if TYPE_CHECKING:
     from conftest import ManagerOpener

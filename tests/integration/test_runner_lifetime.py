@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from checkpoint_store import CheckpointStore, ChunkAlreadyCompleted, Job, JobBusy
-from checkpoint_store._db.engine import Database
+from checkpoint_store.storage.connection.database import Database
 
 if TYPE_CHECKING:
     from collections.abc import Callable

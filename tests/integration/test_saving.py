@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from checkpoint_store import CheckpointStore, ProcessingState, StateFormatError, StateManager
-from checkpoint_store._db import connect, driver, engine, queries, saving
-from checkpoint_store.frozen import thaw
-from checkpoint_store.statefiles import glance
-from checkpoint_store.work import Room
+from checkpoint_store.execution.execution import Room
+from checkpoint_store.model.frozen import thaw
+from checkpoint_store.state_file.reader import glance
+from checkpoint_store.storage.connection import database, driver, pragmas
+from checkpoint_store.storage.statements import results as result_statements
+from checkpoint_store.storage.statements import save_state as save_state_statements
 
 if TYPE_CHECKING:
     from conftest import Children, ManagerOpener
@@ -46,13 +48,13 @@ def exact(manager: StateManager) -> None:
 def encoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The chunks whose results are made into text, as they are."""
     seen: list[int] = []
-    real = saving._encoded
+    real = save_state_statements._encoded
 
     def watched(job_id: str, index: int, result: Any) -> tuple[str, str]:
         seen.append(index)
         return real(job_id, index, result)
 
-    monkeypatch.setattr(saving, "_encoded", watched)
+    monkeypatch.setattr(save_state_statements, "_encoded", watched)
     return seen
 
 
@@ -60,13 +62,13 @@ def encoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The jobs whose results are read from the store."""
     seen: list[str] = []
-    real = queries.result_texts
+    real = result_statements.result_texts
 
     def watched(connection: Any, job_id: str, path: Any) -> Any:
         seen.append(job_id)
         return real(connection, job_id, path)
 
-    monkeypatch.setattr(queries, "result_texts", watched)
+    monkeypatch.setattr(result_statements, "result_texts", watched)
     return seen
 
 
@@ -266,7 +268,7 @@ def test_many_results_are_not_kept_as_text(
     manager: StateManager, read: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of a job with more than so much the file is made from the store, and is the same."""
-    monkeypatch.setattr(saving, "_MOST_TEXT", 100)
+    monkeypatch.setattr(save_state_statements, "_MOST_TEXT", 100)
     manager.save(ProcessingState(file_name="a", total_chunks=9))
     manager.save(with_chunk(loaded(manager), 0, "x" * 50))
     assert read == []
@@ -307,7 +309,7 @@ def test_on_a_network_file_system_saves_are_as_exact(
     make_manager: ManagerOpener, monkeypatch: pytest.MonkeyPatch, encoded: list[int]
 ) -> None:
     """With the rollback journal, where a look can be in the way of another's commit."""
-    monkeypatch.setattr(connect, "file_system", lambda _path: "nfs")
+    monkeypatch.setattr(pragmas, "file_system", lambda _path: "nfs")
     one, other = make_manager(), make_manager()
     one.save(ProcessingState(file_name="a", total_chunks=9))
     for index in range(3):
@@ -316,7 +318,7 @@ def test_on_a_network_file_system_saves_are_as_exact(
     other.save(with_chunk(loaded(other), 3, 3))
     assert loaded(one).results() == {index: index for index in range(4)}
     monkeypatch.setattr(driver, "moment_of", refuse)
-    monkeypatch.setattr(engine, "moment_of", refuse)
+    monkeypatch.setattr(database, "moment_of", refuse)
     assert loaded(one).results() == {index: index for index in range(4)}
     exact(one)
 

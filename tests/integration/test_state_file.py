@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from conftest import program
 
-from checkpoint_store import CheckpointStore, Job, JobStatus, ProcessingState, StoreTargetError, export
-from checkpoint_store.export import StateFile
+from checkpoint_store import CheckpointStore, Job, JobStatus, ProcessingState, StoreTargetError
+from checkpoint_store.state_file import writer
+from checkpoint_store.state_file.writer import StateFile
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,7 +41,7 @@ KEYS = [
 @pytest.fixture(autouse=True)
 def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """However slow the machine is just now, each chunk of these small jobs may cost a write of the file."""
-    monkeypatch.setattr(export, "_CREDIT_SECONDS", 3600.0)
+    monkeypatch.setattr(writer, "_CREDIT_SECONDS", 3600.0)
 
 
 def shown(path: Path) -> ProcessingState:
@@ -107,15 +108,15 @@ def test_following_a_huge_job_costs_a_share_of_the_time(
 ) -> None:
     """By a clock that the test moves: a write that took 1 s is paid for by 20 s of work before the next."""
     clock = [0.0]
-    monkeypatch.setattr(export, "_CREDIT_SECONDS", 0.1)
-    monkeypatch.setattr(export.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(writer, "_CREDIT_SECONDS", 0.1)
+    monkeypatch.setattr(writer.time, "monotonic", lambda: clock[0])
     state_file = store._room.state_file
     assert state_file is not None
     writes, write = [], StateFile._write
 
     def slow(self: StateFile, *arguments: Any) -> None:
         writes.append(clock[0])
-        monkeypatch.setattr(export, "replace_file", lambda *a, **k: clock.__setitem__(0, clock[0] + 1.0))
+        monkeypatch.setattr(writer, "replace_file", lambda *a, **k: clock.__setitem__(0, clock[0] + 1.0))
         write(self, *arguments)
 
     monkeypatch.setattr(StateFile, "_write", slow)
@@ -302,7 +303,7 @@ def test_a_file_that_cannot_be_written_stops_no_chunk(job: Job, path: Path, monk
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("checkpoint_store.files._write_new", full)
+        patch.setattr("checkpoint_store.system.files._write_new", full)
         job.complete(0, "x")
         assert job.result(0) == "x"
     assert shown(path).completed_chunks == []

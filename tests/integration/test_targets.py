@@ -209,7 +209,7 @@ import os, sys
 from checkpoint_store import *
 from checkpoint_store import store, manager
 import resource, tempfile
-import checkpoint_store._db.migrate, alembic.command
+import checkpoint_store.storage.upgrade.migrate, alembic.command
 os.chdir(sys.argv[1])
 os.setgid(65534)
 os.setuid(65534)

@@ -20,7 +20,7 @@ import pytest
 from conftest import SECRET, wait_until
 
 from checkpoint_store import CheckpointStore, InvalidArgumentError, InvalidResultError, Job
-from checkpoint_store.readable import MAX_CHARACTERS, readable
+from checkpoint_store.errors import MAX_CHARACTERS, readable
 
 from . import executors_work as work
 

@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy import event
 
 from checkpoint_store import CheckpointStore, Job, PlanChanged
-from checkpoint_store._db import lookup, queries
+from checkpoint_store.storage.statements import earlier_job
+from checkpoint_store.storage.statements import jobs as job_statements
 
 if TYPE_CHECKING:
     from conftest import Children, Opener
@@ -241,10 +242,10 @@ def test_the_oldest_of_many_jobs_is_found_by_the_index(store: CheckpointStore) -
     statements: list[tuple[str, Any]] = []
 
     def work(connection: Connection) -> list[str]:
-        plan = queries.find_job(connection, first.job_id, store.path).plan
+        plan = job_statements.find_job(connection, first.job_id, store.path).plan
         event.listen(connection, "before_cursor_execute", lambda *args: statements.append((args[2], args[3])))
         for wanted in (plan, dataclasses.replace(plan, model="another")):
-            assert lookup.earlier_job(connection, wanted, store.path) is not None
+            assert earlier_job.earlier_job(connection, wanted, store.path) is not None
         looked = list(statements)
         explained = [connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", values).all() for text, values in looked]
         return [step[3] for steps in explained for step in steps]

@@ -35,8 +35,8 @@ def downgrade():
 
 def make_scripts(folder: Path, body: str = "pass") -> Path:
     """Write migration scripts with one revision more to ``folder / "migrations"``; its upgrade ends with ``body``."""
-    from checkpoint_store._db import migrate
-    from checkpoint_store.state import SCHEMA_VERSION
+    from checkpoint_store.model.versions import SCHEMA_VERSION
+    from checkpoint_store.storage.upgrade import migrate
 
     made = folder / "migrations"
     shutil.copytree(migrate.scripts_folder(), made, ignore=shutil.ignore_patterns("__pycache__"))
@@ -47,11 +47,8 @@ def make_scripts(folder: Path, body: str = "pass") -> Path:
 
 def install(scripts: Path, set_attribute: Callable[[object, str, Any], object] = setattr) -> None:
     """Let the library know the revision in ``scripts``."""
-    import checkpoint_store._db.recover
-    import checkpoint_store.store
-    import checkpoint_store.upgrade  # noqa: F401 - all that know a version are imported before it changes
-    from checkpoint_store._db import migrate
-    from checkpoint_store.state import RELEASED_VERSIONS
+    from checkpoint_store.model.versions import RELEASED_VERSIONS
+    from checkpoint_store.storage.upgrade import migrate
 
     set_attribute(migrate, "scripts_folder", lambda: scripts)
     for name, module in list(sys.modules.items()):

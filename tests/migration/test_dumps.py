@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from checkpoint_store import CheckpointStore
-from checkpoint_store.state import RELEASED_VERSIONS, SCHEMA_VERSION
+from checkpoint_store.model.versions import RELEASED_VERSIONS, SCHEMA_VERSION
 
 from . import make_dump
 

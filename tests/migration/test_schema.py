@@ -13,9 +13,10 @@ from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
 from checkpoint_store import CheckpointStore
-from checkpoint_store._db import migrate
-from checkpoint_store._db.schema import APPLICATION_ID, VIEWS, metadata
-from checkpoint_store.state import RELEASED_VERSIONS, SCHEMA_VERSION
+from checkpoint_store.model.versions import RELEASED_VERSIONS, SCHEMA_VERSION
+from checkpoint_store.storage.tables import APPLICATION_ID, metadata
+from checkpoint_store.storage.upgrade import migrate
+from checkpoint_store.storage.views import VIEWS
 
 if TYPE_CHECKING:
     from pathlib import Path

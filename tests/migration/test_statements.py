@@ -84,7 +84,7 @@ def test_threads_upgrade_different_files_at_once(children: Children, template: P
     source = """
 import shutil, sys, threading
 from checkpoint_store import *
-import checkpoint_store._db.migrate, alembic.command
+import checkpoint_store.storage.upgrade.migrate, alembic.command
 failed = []
 def upgrade(number, gate):
     try:

@@ -26,7 +26,7 @@ from checkpoint_store import (
     migrate,
     migration_status,
 )
-from checkpoint_store.state import RELEASED_VERSIONS, SCHEMA_VERSION
+from checkpoint_store.model.versions import RELEASED_VERSIONS, SCHEMA_VERSION
 
 from . import future, make_dump
 
@@ -430,7 +430,7 @@ def test_sql_is_printed_without_a_store(checkout: Path) -> None:
 
 def test_scripts_of_an_installed_package_come_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """``checkpoint_store/_migrations`` where there is one, else the checkout's; a % in the path is no matter."""
-    from checkpoint_store._db import migrate as module
+    from checkpoint_store.storage.upgrade import migrate as module
 
     package = tmp_path / "site %d" / "checkpoint_store"
     package.mkdir(parents=True)

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import alembic.command  # noqa: F401 - see above
 
-import checkpoint_store._db.migrate
-import checkpoint_store._db.recover
+import checkpoint_store.storage.recovery.recover
+import checkpoint_store.storage.upgrade.migrate
 import checkpoint_store.store  # noqa: F401
 
 if TYPE_CHECKING:

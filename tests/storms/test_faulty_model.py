@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from checkpoint_store import CheckpointStore, CheckpointStoreError, ChunkAlreadyCompleted, StoreRecovered
-from checkpoint_store.care import recover_store
+from checkpoint_store.maintenance import recover_store
 
 TOTAL = 12
 INDICES = st.integers(0, TOTAL - 1)

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 # Before the first fork, everything is imported and nothing is open.
 WARM = """
 import json, os, random, resource, signal, sys, threading, time, warnings
-import checkpoint_store.store, checkpoint_store._db.migrate, checkpoint_store._db.recover, alembic.command
+import checkpoint_store.store, checkpoint_store.storage.upgrade.migrate, checkpoint_store.storage.recovery.recover, alembic.command
 from checkpoint_store import *
-from checkpoint_store._db import connect
+from checkpoint_store.storage.connection import pragmas as connect
 
 def forked(work, *arguments):
     child = os.fork()

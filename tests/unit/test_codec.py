@@ -16,10 +16,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from checkpoint_store import codec
 from checkpoint_store.errors import InvalidResultError
-from checkpoint_store.frozen import freeze
-from checkpoint_store.typed import as_type
+from checkpoint_store.model.codec import digest as result_digest
+from checkpoint_store.model.codec import json_rules, json_text
+from checkpoint_store.model.codec.typed import as_type
+from checkpoint_store.model.frozen import freeze
 
 few = settings(max_examples=50, deadline=None)
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
@@ -96,7 +97,7 @@ def kind_of(value: Any) -> Any:
 def refused(value: object) -> InvalidResultError:
     """The error that such a result raises."""
     with pytest.raises(InvalidResultError) as caught:
-        codec.encode(value)
+        json_text.encode(value)
     return caught.value
 
 
@@ -115,8 +116,8 @@ def nested(depth: int, kind: type) -> Any:
 @given(json_values)
 def test_any_json_value_comes_back_equal(value: Any) -> None:
     """Any JSON value comes back equal, with the same types, and its text is UTF-8 that any JSON parser reads."""
-    text = codec.encode(value)
-    assert kind_of(value) == kind_of(codec.decode(text))
+    text = json_text.encode(value)
+    assert kind_of(value) == kind_of(json_text.decode(text))
     assert kind_of(value) == kind_of(json.loads(text.encode("utf-8")))
 
 
@@ -141,34 +142,34 @@ def test_any_json_value_comes_back_equal(value: Any) -> None:
 )
 def test_edges_come_back(value: Any) -> None:
     """The edges of what JSON holds come back: NUL, line separators, the largest and the smallest numbers."""
-    assert kind_of(value) == kind_of(codec.decode(codec.encode(value)))
-    assert kind_of({"a": [value]}) == kind_of(codec.decode(codec.encode({"a": [value]})))
+    assert kind_of(value) == kind_of(json_text.decode(json_text.encode(value)))
+    assert kind_of({"a": [value]}) == kind_of(json_text.decode(json_text.encode({"a": [value]})))
 
 
 def test_nul_is_escaped() -> None:
     """A NUL stands in the text as an escape, so that the sqlite3 shell shows what is after it."""
-    assert codec.encode({"a\0": "b\0c"}) == '{"a\\u0000": "b\\u0000c"}'
+    assert json_text.encode({"a\0": "b\0c"}) == '{"a\\u0000": "b\\u0000c"}'
 
 
 def test_key_order_is_kept() -> None:
     """Keys come back in the order in which they were given."""
-    assert list(codec.decode(codec.encode({"b": 1, "a": 2, "c": 3}))) == ["b", "a", "c"]
+    assert list(json_text.decode(json_text.encode({"b": 1, "a": 2, "c": 3}))) == ["b", "a", "c"]
 
 
 @pytest.mark.parametrize("kind", [list, dict])
 def test_depth(kind: type) -> None:
     """200 levels are kept and 201 refused, before any parser chokes on them."""
-    deep = nested(codec.MAX_DEPTH, kind)
-    assert deep == codec.decode(codec.encode(deep))
-    error = refused(nested(codec.MAX_DEPTH + 1, kind))
+    deep = nested(json_rules.MAX_DEPTH, kind)
+    assert deep == json_text.decode(json_text.encode(deep))
+    error = refused(nested(json_rules.MAX_DEPTH + 1, kind))
     assert "200 levels" in error.reason
     assert "result" + ("[0]" if kind is list else "['a']") * 200 == error.path
 
 
 def test_digits() -> None:
     """An integer of 4,300 digits is kept, a longer one refused, positive or negative."""
-    largest = 10**codec.MAX_INTEGER_DIGITS - 1
-    assert [largest, -largest] == codec.decode(codec.encode([largest, -largest]))
+    largest = 10**json_rules.MAX_INTEGER_DIGITS - 1
+    assert [largest, -largest] == json_text.decode(json_text.encode([largest, -largest]))
     assert refused({"n": largest + 1}).path == "result['n']"
     assert refused({"n": -largest - 1}).path == "result['n']"
 
@@ -188,7 +189,7 @@ def test_digits() -> None:
 def test_subclasses_that_equal_their_json(value: Any, plain: Any) -> None:
     """Subclasses of JSON types are kept as what they equal."""
     assert value == plain
-    assert kind_of(plain) == kind_of(codec.decode(codec.encode(value)))
+    assert kind_of(plain) == kind_of(json_text.decode(json_text.encode(value)))
 
 
 # -- what does not
@@ -274,10 +275,10 @@ def test_values_that_hold_themselves() -> None:
 
 def test_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
     """A result of more bytes than the cap is refused; bytes count, not characters."""
-    monkeypatch.setattr(codec, "MAX_RESULT_BYTES", 12)
-    assert codec.encode("月" * 3) == '"月月月"'
+    monkeypatch.setattr(json_text, "MAX_RESULT_BYTES", 12)
+    assert json_text.encode("月" * 3) == '"月月月"'
     assert "larger than 12 bytes" in refused("月" * 4).reason
-    assert codec.encode("a" * 10) == '"aaaaaaaaaa"'
+    assert json_text.encode("a" * 10) == '"aaaaaaaaaa"'
     assert "keep it in a file" in refused("a" * 11).reason
 
 
@@ -303,7 +304,7 @@ def test_one_bad_value_anywhere_is_found(value: Any, bad: Any, data: st.DataObje
 @pytest.mark.parametrize("own", [0, 7, -1, True, "1", 1.0, None])
 def test_a_chunk_index_is_data_like_any_other(own: object) -> None:
     """Whatever a result says of its chunk is stored as it is."""
-    assert kind_of(codec.decode(codec.encode({"chunk_index": own}))) == kind_of({"chunk_index": own})
+    assert kind_of(json_text.decode(json_text.encode({"chunk_index": own}))) == kind_of({"chunk_index": own})
 
 
 @pytest.mark.parametrize(
@@ -318,14 +319,14 @@ def test_a_chunk_index_is_data_like_any_other(own: object) -> None:
 )
 def test_plain_tuples_become_lists(value: Any, plain: Any) -> None:
     """However deep, and also beside what needs a closer look."""
-    assert kind_of(codec.decode(codec.encode(value))) == kind_of(plain)
+    assert kind_of(json_text.decode(json_text.encode(value))) == kind_of(plain)
 
 
 def test_a_bad_value_in_a_tuple_is_found() -> None:
     """With its place."""
     assert refused({"a": (1, (float("nan"),))}).path == "result['a'][1][0]"
     deep: Any = 1
-    for _ in range(codec.MAX_DEPTH + 1):
+    for _ in range(json_rules.MAX_DEPTH + 1):
         deep = (deep,)
     assert "200 levels" in refused(deep).reason
 
@@ -333,7 +334,7 @@ def test_a_bad_value_in_a_tuple_is_found() -> None:
 def test_another_name() -> None:
     """The path begins with the name of what is encoded."""
     with pytest.raises(InvalidResultError) as caught:
-        codec.encode({"a": {1}}, name="config")
+        json_text.encode({"a": {1}}, name="config")
     assert caught.value.path == "config['a']"
 
 
@@ -349,29 +350,29 @@ def test_dataclasses() -> None:
         "span": [1, 2],
         "extra": {"s": {"text": "c", "start_seconds": 0.0}},
     }
-    assert expected == codec.decode(codec.encode(chunk))
+    assert expected == json_text.decode(json_text.encode(chunk))
 
 
 @few
 @given(st.builds(Chunk, texts, st.lists(st.builds(Segment, texts, st.floats(allow_nan=False, allow_infinity=False)))))
 def test_dataclasses_come_back_as_themselves(chunk: Chunk) -> None:
     """A dataclass comes back equal as its own type."""
-    assert chunk == as_type(codec.decode(codec.encode(chunk)), Chunk)
+    assert chunk == as_type(json_text.decode(json_text.encode(chunk)), Chunk)
 
 
 def test_models() -> None:
     """A pydantic model is kept as its JSON form and comes back equal as its own type, also inside a dataclass."""
     model = Model(cleaned_text="a", at=datetime(2024, 1, 1, tzinfo=UTC), parts=(1, 2), inner=Model(cleaned_text="b"))
-    plain = codec.decode(codec.encode(model))
+    plain = json_text.decode(json_text.encode(model))
     assert (plain["at"], plain["parts"], plain["inner"]["cleaned_text"]) == ("2024-01-01T00:00:00Z", [1, 2], "b")
     assert model == as_type(plain, Model)
-    assert codec.decode(codec.encode(Chunk("c", extra=model)))["extra"] == plain
+    assert json_text.decode(json_text.encode(Chunk("c", extra=model)))["extra"] == plain
 
 
 def test_models_with_aliases() -> None:
     """A model whose fields have aliases is kept by the names of its fields and comes back all the same."""
     model = Aliased(cleanedText="a")
-    plain = codec.decode(codec.encode(model))
+    plain = json_text.decode(json_text.encode(model))
     assert plain == {"cleaned_text": "a"}
     assert model == as_type(plain, Aliased) == as_type({"cleanedText": "a"}, Aliased)
 
@@ -390,7 +391,7 @@ def test_a_model_that_cannot_be_written() -> None:
 @given(json_values)
 def test_the_text_is_that_of_pythons_own_encoder(value: Any) -> None:
     """A reader with any JSON library, and a result compared byte by byte, find what ``json.dumps`` would have made."""
-    assert codec.encode(value) == json.dumps(value, ensure_ascii=False)
+    assert json_text.encode(value) == json.dumps(value, ensure_ascii=False)
 
 
 @pytest.mark.parametrize("ensure_ascii", [False, True])
@@ -398,9 +399,9 @@ def test_without_the_c_encoder_the_text_is_the_same(monkeypatch: pytest.MonkeyPa
     """On a Python that has none, or makes it in another way, checkpoints are slower, and no different."""
     value = {"text": 'é "quoted" \n \x7f', "parts": [1, 2.5, None, True, {"ü": []}]}
     expected = json.dumps(value, ensure_ascii=ensure_ascii)
-    assert codec._encoder(ensure_ascii=ensure_ascii)(value) == expected
+    assert json_text._encoder(ensure_ascii=ensure_ascii)(value) == expected
     monkeypatch.setattr(json.encoder, "c_make_encoder", None)
-    assert codec._encoder(ensure_ascii=ensure_ascii)(value) == expected
+    assert json_text._encoder(ensure_ascii=ensure_ascii)(value) == expected
 
 
 # -- digests
@@ -408,14 +409,14 @@ def test_without_the_c_encoder_the_text_is_the_same(monkeypatch: pytest.MonkeyPa
 
 def test_the_digest_is_frozen() -> None:
     """The digest of a stored result is the one of the first release: stores that were paid for must verify."""
-    assert codec.digest("0f4c3d2e", 3, '{"a": 1}') == "d2e1345205f77aa54244efe6b198bed5"
+    assert result_digest.digest("0f4c3d2e", 3, '{"a": 1}') == "d2e1345205f77aa54244efe6b198bed5"
 
 
 @pytest.mark.parametrize("length", [0, 1, 1000, 2000, 2040, 2047, 2048, 5000, 33_000])
 def test_the_digest_is_the_same_in_a_crowd(length: int) -> None:
     """What threads make in pieces is what a reader makes of the whole."""
     text = "ü" * length
-    assert codec.digest_in_a_crowd("0f4c3d2e", 3, text) == codec.digest("0f4c3d2e", 3, text)
+    assert result_digest.digest_in_a_crowd("0f4c3d2e", 3, text) == result_digest.digest("0f4c3d2e", 3, text)
 
 
 @few
@@ -423,4 +424,4 @@ def test_the_digest_is_the_same_in_a_crowd(length: int) -> None:
 def test_the_digest_binds_job_chunk_and_text(one: tuple[str, int, str], other: tuple[str, int, str]) -> None:
     """A row that has come to stand in another's place, or another text, has another digest."""
     if ":" not in one[0] + other[0]:  # job ids are UUIDs
-        assert (one == other) == (codec.digest(*one) == codec.digest(*other))
+        assert (one == other) == (result_digest.digest(*one) == result_digest.digest(*other))

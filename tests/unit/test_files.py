@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 from conftest import program
 
-from checkpoint_store import files
 from checkpoint_store.errors import StorageFullError, StorageUnavailableError
+from checkpoint_store.system import files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -179,7 +179,7 @@ def test_a_reader_sees_one_whole_file_or_the_other(tmp_path: Path) -> None:
     files.replace_file(path, ["a" * 200_000])
     files.replace_file(path, ["a" * 200_000], backup=backup)
     code = (
-        "import sys; from pathlib import Path; from checkpoint_store import files; path = Path(sys.argv[1])\n"
+        "import sys; from pathlib import Path; from checkpoint_store.system import files; path = Path(sys.argv[1])\n"
         "for turn in range(150): files.replace_file(path, ['abc'[turn % 3] * 200_000], backup=path.with_suffix('.bak'))"
     )
     writer = subprocess.Popen([sys.executable, "-c", code, str(path)])
@@ -216,7 +216,7 @@ def test_sweep_takes_names_literally(tmp_path: Path, name: str) -> None:
     others = ["aXb.json" + LEFTOVER, "x.json" + LEFTOVER, "aXb.json"]
     for other in others:
         (tmp_path / other).write_text("x")
-    killed = "import os\nfrom checkpoint_store import files\nfrom pathlib import Path\ndef pieces():\n yield 'a'\n os._exit(9)\nfiles.replace_file(Path(os.environ['TARGET']), pieces())"
+    killed = "import os\nfrom checkpoint_store.system import files\nfrom pathlib import Path\ndef pieces():\n yield 'a'\n os._exit(9)\nfiles.replace_file(Path(os.environ['TARGET']), pieces())"
     run = subprocess.run(
         [sys.executable, "-c", killed], env={**os.environ, "TARGET": str(tmp_path / name)}, check=False
     )

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from checkpoint_store import JobStatus, ProcessingState
-from checkpoint_store.frozen import FrozenDict, FrozenList, freeze
+from checkpoint_store.model.frozen import FrozenDict, FrozenList, freeze
 
 STATE = ProcessingState(
     file_name="lecture.srt",

@@ -16,7 +16,7 @@ import pytest
 from conftest import program
 
 from checkpoint_store.errors import StorageUnavailableError, StoreBusy
-from checkpoint_store.locks import file_lock
+from checkpoint_store.system.file_lock import file_lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from checkpoint_store.errors import Difference, InvalidArgumentError
-from checkpoint_store.plan import FINGERPRINT_VERSION, Plan, compare, digest_of_fingerprints, fingerprint
+from checkpoint_store.model.plan import FINGERPRINT_VERSION, Plan, compare, digest_of_fingerprints, fingerprint
 
 # Frozen. A fingerprint in a store that was paid for must be found again: who changes the rule gives it a new version.
 GOLDEN = {
@@ -86,7 +86,7 @@ def test_the_rule_is_what_it_says() -> None:
 def test_the_same_in_another_process() -> None:
     """Another process with another hash seed and the C locale makes the same fingerprints."""
     code = (
-        "import json, sys; from checkpoint_store.plan import fingerprint;"
+        "import json, sys; from checkpoint_store.model.plan import fingerprint;"
         "print(json.dumps([fingerprint(chunk) for chunk in json.load(sys.stdin)]))"
     )
     chunks = [chunk for chunk, _ in GOLDEN.values() if not isinstance(chunk, bytes)]

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from checkpoint_store.errors import SecretInConfig
-from checkpoint_store.redact import REDACTED, redact_secrets, redact_text, reject_secrets
+from checkpoint_store.model.codec.secrets import REDACTED, redact_secrets, redact_text, reject_secrets
 
 from .secrets_corpus import AWS, GITHUB, HARMLESS, SECRETS, SK_ANTHROPIC, SK_OPENAI
 

@@ -10,7 +10,7 @@ import pytest
 import tenacity
 
 from checkpoint_store import CheckpointStore, InvalidArgumentError
-from checkpoint_store.retrying import pause_before_retry
+from checkpoint_store.loop.retry_policy import pause_before_retry
 
 if TYPE_CHECKING:
     from conftest import Children
@@ -85,7 +85,7 @@ def test_a_wait_that_is_none_is_refused_before_the_first_call(store: CheckpointS
 
 def test_nothing_is_imported_for_a_retry() -> None:
     """The package works without tenacity, and leaves it to those who have it."""
-    import checkpoint_store.retrying
+    import checkpoint_store.loop.retry_policy
 
-    assert "tenacity" not in vars(checkpoint_store.retrying)
+    assert "tenacity" not in vars(checkpoint_store.loop.retry_policy)
     assert "tenacity" in sys.modules

@@ -14,8 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checkpoint_store.errors import StateFormatError
-from checkpoint_store.frozen import FrozenDict, FrozenList, freeze, thaw
-from checkpoint_store.state import SCHEMA_VERSION, JobStatus, ProcessingState, Progress, now, parse_time
+from checkpoint_store.model.clock import now, parse_time
+from checkpoint_store.model.frozen import FrozenDict, FrozenList, freeze, thaw
+from checkpoint_store.model.records import JobStatus, Progress
+from checkpoint_store.model.state import ProcessingState
+from checkpoint_store.model.versions import SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable

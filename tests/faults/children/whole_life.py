@@ -10,11 +10,11 @@ from pathlib import Path
 from faults.children.watch import caught, root, seen
 
 from checkpoint_store import CheckpointStore, CheckpointStoreError, StateManager, migrate, migration_status
-from checkpoint_store._db import engine
-from checkpoint_store.care import doctor, recover_store, restore_store
 from checkpoint_store.cli.app import run_command_line
+from checkpoint_store.maintenance import doctor, recover_store, restore_store
+from checkpoint_store.storage.connection import database
 
-engine.CHECKPOINT_EVERY = 30_000
+database.CHECKPOINT_EVERY = 30_000
 quiet = Path(os.devnull).open("w")  # noqa: SIM115 - open until the end
 
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import threading
 
-from checkpoint_store import CheckpointStore, export
-from checkpoint_store._db import engine
+from checkpoint_store import CheckpointStore
+from checkpoint_store.state_file import writer
+from checkpoint_store.storage.connection import database
 
-engine._FORK_PATIENCE_SECONDS = 2  # the fork waits in vain: what it waits for goes on after it
+database._FORK_PATIENCE_SECONDS = 2  # the fork waits in vain: what it waits for goes on after it
 
 store = CheckpointStore("talks.db", lock_timeout_seconds=2)
 job = store.open_job("f", total_chunks=9)
 inside, go_on = threading.Event(), threading.Event()
-original = export.replace_file
+original = writer.replace_file
 
 
 def slow(*arguments, **options):
@@ -22,13 +23,13 @@ def slow(*arguments, **options):
     return original(*arguments, **options)
 
 
-export.replace_file = slow
+writer.replace_file = slow
 thread = threading.Thread(target=job.pause)
 thread.start()
 inside.wait()
 pid = os.fork()
 if pid == 0:
-    export.replace_file = original
+    writer.replace_file = original
     job.complete(0, "child")
     job.pause()
     os._exit(0)

@@ -16,7 +16,7 @@ from typing import Any
 from storms.forking import forked
 
 from checkpoint_store import CheckpointStore, CheckpointStoreError
-from checkpoint_store.upgrade import migrate
+from checkpoint_store.maintenance import migrate
 
 template, way, what, step = Path(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4])
 real, old, new = sqlite3.connect, "1.0", "1.2"

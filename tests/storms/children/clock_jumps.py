@@ -14,8 +14,9 @@ from typing import Any
 import storms.forking  # noqa: F401 - everything is imported before the first fork
 
 from checkpoint_store import CheckpointStore, StoreRecovered
-from checkpoint_store._db import backup, recover
-from checkpoint_store._db.backup import backups_of
+from checkpoint_store.storage import backup
+from checkpoint_store.storage.backup import backups_of
+from checkpoint_store.storage.recovery import recover
 
 warnings.simplefilter("default", StoreRecovered)
 jump, when = float(sys.argv[1]), sys.argv[2]

@@ -14,12 +14,12 @@ from typing import Any
 from storms.forking import ended, forked
 
 from checkpoint_store import CheckpointStore, ChunkAlreadyCompleted
-from checkpoint_store._db import connect
+from checkpoint_store.storage.connection import pragmas
 
 seed, kills_wanted, mode = int(sys.argv[1]), int(sys.argv[2]), sys.argv[4]
 durability: Any = sys.argv[3]
 random.seed(seed)
-connect.file_system = lambda path: "ext4" if mode == "wal" else "nfs"
+pragmas.file_system = lambda path: "ext4" if mode == "wal" else "nfs"
 TOTAL = int(sys.argv[5])
 
 

@@ -8,7 +8,7 @@ import threading
 import warnings
 from pathlib import Path
 
-from checkpoint_store.locks import file_lock
+from checkpoint_store.system.file_lock import file_lock
 
 # Python 3.12 and later warn of a fork beside a thread; what comes of such a fork is what is looked at here.
 warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)

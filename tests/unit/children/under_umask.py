@@ -6,8 +6,8 @@ import os
 import sys
 from pathlib import Path
 
-from checkpoint_store import files
-from checkpoint_store.locks import file_lock
+from checkpoint_store.system import files
+from checkpoint_store.system.file_lock import file_lock
 
 folder = Path(sys.argv[1])
 os.umask(int(sys.argv[2], 8))

@@ -1,0 +1,210 @@
+"""The commands that look at jobs, and carry them in, out and away."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from checkpoint_store import CheckpointStore
+from checkpoint_store.cli.inspect import tables
+from checkpoint_store.cli.options import job_argument, json_option, open_for_reading, print_json, store_option
+from checkpoint_store.cli.screen import Screen, chunks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from checkpoint_store import Job
+
+TOTALS: Final = (
+    "cost",
+    "cost_usd",
+    "input_tokens",
+    "output_tokens",
+    "prompt_tokens",
+    "completion_tokens",
+    "total_tokens",
+    "tokens",
+    "seconds",
+    "characters_in",
+    "characters_out",
+)
+"""The fields of results that are added up where they are there."""
+
+
+def record(job: Job) -> dict[str, Any]:
+    """Return a job as JSON data, without its results."""
+    progress = job.progress()
+    failed, in_doubt = job.trouble()
+    return {
+        "job_id": job.job_id,
+        "file_name": job.file_name,
+        "video_title": job.video_title,
+        "model": job.model,
+        "provider": job.provider,
+        "status": job.status,
+        "total_chunks": progress.total_chunks,
+        "completed_chunks": progress.completed_chunks,
+        "failed_chunks": failed,
+        "in_doubt_chunks": in_doubt,
+        "percent": round(progress.percent, 2),
+        "chunks_per_minute": progress.chunks_per_minute,
+        "started_at": progress.started_at.isoformat(),
+        "updated_at": progress.updated_at.isoformat(),
+        "error_message": job.error_message,
+        "config": dict(job.config),
+    }
+
+
+def _find(store: CheckpointStore, job_id: str | None) -> Job:
+    if job_id is not None:
+        return store.job(job_id)
+    job = store.latest_job()
+    if job is None:
+        raise click.ClickException(f"{store.path} has no job yet; begin one with: checkpoint-store run FILE")
+    return job
+
+
+@click.command("list")
+@store_option
+@json_option
+def list_jobs(*, store: str, as_json: bool) -> None:
+    """List the jobs, the newest first."""
+    with open_for_reading(store) as opened:
+        records = [record(job) for job in opened.jobs()]
+    if as_json:
+        print_json({"store": store, "jobs": records})
+    else:
+        tables.show_list(Screen(), records, store)
+
+
+@click.command("show")
+@job_argument(required=False)
+@store_option
+@json_option
+def show(*, job: str | None, store: str, as_json: bool) -> None:
+    """Show where JOB, or the newest job, stands."""
+    with open_for_reading(store) as opened:
+        found = _find(opened, job)
+        ranges = found.completed_ranges()
+        totals = {name: value for name, value in found.totals(*TOTALS).items() if value}
+        data = record(found) | {"totals": totals, "completed_ranges": ranges}
+    if as_json:
+        print_json(data)
+    else:
+        tables.show_job(Screen(), data)
+
+
+@click.command("results")
+@job_argument()
+@click.option("--field", metavar="NAME", help="Only this field of each result.  [default: cleaned_text, if it has one]")
+@store_option
+@json_option
+def results(*, job: str, field: str | None, store: str, as_json: bool) -> None:
+    """Print the results of JOB so far, in order.
+
+    They are what was recorded: chunks overlap, and so do their texts. What the
+    output of run has is joined.
+    """
+    with open_for_reading(store) as opened:
+        items = opened.job(job).items()
+        for text in _as_array(items, field) if as_json else _as_text(items, field):
+            click.echo(text, nl=False)
+
+
+def _as_array(items: Iterator[tuple[int, Any]], field: str | None) -> Iterator[str]:
+    """One JSON array, an element a line, never all of it in memory."""
+    lead = "["
+    for index, result in items:
+        value = result if field is None else _field(index, result, field)
+        element = {"chunk_index": index, "result" if field is None else field: value}
+        yield f"{lead}\n  {json.dumps(element, ensure_ascii=False)}"
+        lead = ","
+    yield "[]\n" if lead == "[" else "\n]\n"
+
+
+def _as_text(items: Iterator[tuple[int, Any]], field: str | None) -> Iterator[str]:
+    lead = ""
+    for index, result in items:
+        if field is not None:
+            value = _field(index, result, field)
+        else:
+            value = result.get("cleaned_text", result) if isinstance(result, dict) else result
+        yield f"{lead}{value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}\n"
+        lead = "\n"
+
+
+def _field(index: int, result: Any, field: str) -> Any:
+    if not isinstance(result, dict):
+        raise click.ClickException(f"the result of chunk {index} is no JSON object, so it has no field {field!r}")
+    if field not in result:
+        has = ", ".join(result)
+        raise click.ClickException(f"the result of chunk {index} has no field {field!r}; it has: {has}")
+    return result[field]
+
+
+@click.command("export")
+@job_argument()
+@click.argument("path", required=False, type=click.Path(path_type=Path))
+@click.option("--force", is_flag=True, help="Replace PATH whatever it is.")
+@store_option
+@json_option
+def export(*, job: str, path: Path | None, force: bool, store: str, as_json: bool) -> None:
+    """Write JOB as a state file to PATH, or stdout.
+
+    What is at PATH is replaced only where it is an earlier export of JOB.
+    """
+    with open_for_reading(store) as opened:
+        found = opened.job(job)
+        if path is None:
+            click.echo(found.state().to_json().rstrip("\n"))
+            return
+        written = found.export(path, replace=force)
+    if as_json:
+        print_json({"job_id": found.job_id, "path": str(written)})
+    else:
+        Screen().note(f"exported job {found.job_id[:8]} to {written}")
+
+
+@click.command("import")
+@click.argument("path", metavar="FILE", type=click.Path(path_type=Path))
+@store_option
+@json_option
+def import_job(*, path: Path, store: str, as_json: bool) -> None:
+    """Take the job of a state file into the store."""
+    with CheckpointStore(store) as opened:
+        data = record(opened.import_state(path))
+    if as_json:
+        print_json(data)
+    else:
+        done = f"{data['completed_chunks']:,} of {chunks(data['total_chunks'])} completed"
+        Screen().note(f"imported job {data['job_id'][:8]} ({data['file_name']}, {data['status']}, {done}) into {store}")
+
+
+@click.command("delete")
+@job_argument()
+@click.option("--yes", is_flag=True, help="Do it; without this, only say what would be deleted.")
+@store_option
+@json_option
+def delete(*, job: str, yes: bool, store: str, as_json: bool) -> None:
+    """Delete JOB and its results for good."""
+    with CheckpointStore(store) if yes and Path(store).exists() else open_for_reading(store) as opened:
+        found = opened.job(job)
+        data = record(found)
+        if yes:
+            opened.delete_job(found.job_id)
+    if as_json:
+        print_json({"deleted": yes, "job": data})
+        return
+    what = f"job {data['job_id'][:8]} ({data['file_name']}, {data['status']}) and {_results(data)}"
+    Screen().note(f"deleted {what}" if yes else f"would delete {what}; nothing is deleted without --yes")
+
+
+def _results(data: dict[str, Any]) -> str:
+    count = data["completed_chunks"]
+    return f"its {count:,} result{'' if count == 1 else 's'}"
+
+
+COMMANDS: Final = (list_jobs, show, results, export, import_job, delete)

@@ -1,0 +1,42 @@
+"""The runner that this process is in the store: registered, alive, and missed when it is not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from checkpoint_store.storage.runner_lock import LastWords, last_words, sign_at, signs_of_life
+from checkpoint_store.storage.statements import attempts as attempt_statements
+from checkpoint_store.storage.statements import runners as runner_statements
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sqlalchemy import Connection
+
+    from checkpoint_store.storage.connection.database import Database
+
+_TRUST_SECONDS: Final = 0.1
+"""For so long a runner that was seen alive is taken to be."""
+
+
+def _has_ended(connection: Connection, store: Path, runner_id: int, lock_file: str | None) -> bool:
+    """Whether a runner is gone; then that is recorded, and which of its chunks are in doubt."""
+    words = LastWords(None) if lock_file is None else last_words(sign_at(store, lock_file))
+    if words is not None:
+        attempt_statements.end_runner(connection, runner_id, begun=words.begun, counted=True)
+    return words is not None
+
+
+def miss_the_dead(database: Database) -> None:
+    """Record the end of runners that were killed, of any job, and remove what they left behind."""
+    signs = signs_of_life(database.path)
+    if not signs:
+        return
+
+    def work(connection: Connection) -> None:
+        for runner in runner_statements.runners_at_work(connection):
+            _has_ended(connection, database.path, runner.runner_id, runner.lock_file)
+
+    database.write(work)
+    for sign in signs:  # of those that were killed before they were recorded
+        last_words(sign)

@@ -1,0 +1,225 @@
+"""The loops that are under way on the jobs of one store: who closes the store stops them, and waits for their results.
+
+Whoever closes a store, and whoever goes on with one of its loops, may be two threads. So each step of a loop is made
+under a lock of that loop, which is free while the caller has an item in hand: then another thread can end the loop.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+import warnings
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
+from weakref import WeakSet
+
+from checkpoint_store.errors import CheckpointStoreError, JobPaused, StorageUnavailableError, StoreClosed
+from checkpoint_store.model.attempt import jobs_worked_on_here
+from checkpoint_store.system.forks import ForkAware, watch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from checkpoint_store.execution.execution import Work
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+_END: Final = object()
+
+
+class Steps(Protocol[T_co]):
+    """A loop that can be stopped."""
+
+    def run(self) -> Iterator[T_co]:
+        """Yield what it comes to. Closed, it waits for what is in flight, and records it."""
+
+    def stop(self) -> None:
+        """Start nothing more; from any thread."""
+
+    def forget(self) -> None:
+        """After a fork, in the child: what is in flight is the parent's."""
+
+
+class Loops(ForkAware):
+    """The loops of one store. Safe to share between threads."""
+
+    def __init__(self, path: Path) -> None:
+        self.path: Final = path
+        self._is_closing = False
+        self.is_closed = False
+        """Whether nothing can be recorded any more: nobody waits for what is in flight."""
+        self.forget_in_child()
+        watch(self)
+
+    def forget_in_child(self) -> None:
+        """After a fork, in the child: the loops are the parent's."""
+        self._living: set[Living[Any]] = set()
+        self._guard = threading.RLock()
+        """Held while a loop enters: it is one of those that are stopped, or finds that the store is being closed."""
+        self.closing = threading.RLock()
+        """Held by the thread that closes the store."""
+
+    def enter(self, loop: Living[Any]) -> None:
+        """A loop begins; its store is not collected until it has ended.
+
+        Raises:
+            StoreClosed: the store is closed, or being closed.
+        """
+        with self._guard:
+            if self._is_closing:
+                raise StoreClosed(self.path)
+            self._living.add(loop)
+        _heed_the_end(self)
+
+    def leave(self, loop: Living[Any]) -> None:
+        """A loop has ended."""
+        self._living.discard(loop)
+
+    @property
+    def are_in_the_way(self) -> bool:
+        """Whether this thread would wait for itself if it waited for the end of the loops."""
+        return any(loop.is_in_the_way for loop in list(self._living))
+
+    def stop(self) -> None:
+        """Let no loop begin, nor start anything more."""
+        with self._guard:
+            self._is_closing = True
+        for loop in list(self._living):
+            loop.stop()
+
+    def end(self) -> None:
+        """Stop the loops, wait for what is in flight, and record it. A Ctrl-C meanwhile ends the waiting."""
+        self.stop()
+        problem: Exception | None = None
+        for loop in list(self._living):
+            try:
+                loop.end()
+            except Exception as error:  # noqa: BLE001 - whatever it is, the others are waited for
+                problem = problem or error
+        if problem is not None:
+            raise problem
+
+    def end_with_the_process(self) -> None:
+        """End the loops that were left as they are; say so where a result cannot be recorded."""
+        left = list(self._living)
+        if self.is_closed:
+            return
+        try:
+            self.end()
+            for loop in left[:1]:
+                loop.record_what_was_kept()
+        except CheckpointStoreError as error:
+            warnings.warn("\n".join([str(error), *getattr(error, "__notes__", ())]), RuntimeWarning, stacklevel=1)
+
+
+class Living(ForkAware, Generic[T]):
+    """One loop of a store, whoever goes on with it and whoever ends it."""
+
+    def __init__(
+        self, work: Work, job_id: str, steps: Steps[T], *, serves_this_thread: Callable[[], bool] = lambda: False
+    ) -> None:
+        self._loops = work.loops
+        self.record_what_was_kept: Final = work.record_what_was_kept
+        self._job_id = job_id
+        self._steps = steps
+        self._serves_this_thread = serves_this_thread
+        self._under_way: Iterator[T] | None = None
+        self._next: list[T] = []
+        self._inside: int | None = None
+        """The thread that makes a step."""
+        self._is_stopped = False
+        self._process = os.getpid()
+        self._lock = threading.RLock()
+        """Held while a step is made."""
+        watch(self)
+
+    def forget_in_child(self) -> None:
+        """After a fork, in the child: the loop is the parent's, and so is who holds the lock."""
+        self._lock = threading.RLock()
+        self._inside = None
+        self._steps.forget()
+
+    def run(self) -> Iterator[T]:
+        """Yield what the loop yields, until it is at its end, or its store is closed.
+
+        Raises:
+            StoreClosed: the store was closed meanwhile. What was in hand then is recorded.
+        """
+        self._loops.enter(self)
+        try:
+            self._under_way = self._steps.run()
+            while self._step():
+                yield self._next.pop()  # what is not referred to any more is free, so not by this loop either
+        finally:
+            self._leave()
+
+    def _step(self) -> bool:
+        """Make the next item ready; False at the end."""
+        with self._lock:
+            if self._process != os.getpid():
+                reason = "this loop is that of the process that this one was forked from; begin one of its own here"
+                raise StorageUnavailableError(self._loops.path, reason)
+            assert self._under_way is not None
+            self._inside = threading.get_ident()
+            try:
+                item: Any = next(self._under_way, _END)
+            except (JobPaused, StoreClosed) as error:
+                if self._is_stopped:
+                    raise self._closed() from error
+                raise
+            finally:
+                self._inside = None
+        if item is not _END:
+            self._next.append(item)
+            return True
+        if self._is_stopped:
+            raise self._closed()
+        return False
+
+    def _closed(self) -> StoreClosed:
+        reason = "this store was closed while a loop was under way (what the loop had in hand was recorded)"
+        return StoreClosed(self._loops.path, reason)
+
+    @property
+    def is_in_the_way(self) -> bool:
+        """Whether this thread works for this loop: if it waited for the loop's end, it would wait for itself."""
+        is_worker = self._job_id in jobs_worked_on_here()
+        return is_worker or self._inside == threading.get_ident() or self._serves_this_thread()
+
+    def stop(self) -> None:
+        """Start nothing more, because the store is being closed."""
+        self._is_stopped = True
+        self._steps.stop()
+
+    def end(self) -> None:
+        """Wait for the step that is being made, then for what is in flight, and record it."""
+        with self._lock:
+            if self._under_way is not None and self._process == os.getpid():
+                self._under_way.close()  # type: ignore[attr-defined]
+        self._loops.leave(self)
+
+    def _leave(self) -> None:
+        if self.is_in_the_way:  # a garbage collection in the middle of the work
+            with suppress(RuntimeError):  # the interpreter ends, and so does this thread
+                threading.Thread(target=self.end, name="checkpoint-store loop").start()
+        else:
+            self.end()
+
+
+_of_this_process: Final[WeakSet[Loops]] = WeakSet()
+
+
+def _heed_the_end(loops: Loops) -> None:
+    """End these loops with the process: before what was imported, or made, earlier than the first of them."""
+    if not _of_this_process:
+        atexit.unregister(_end_all)
+        atexit.register(_end_all)
+    _of_this_process.add(loops)
+
+
+def _end_all() -> None:
+    for loops in list(_of_this_process):
+        loops.end_with_the_process()

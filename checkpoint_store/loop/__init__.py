@@ -1,0 +1,1 @@
+"""The loop that works a job off: schedule, executors, failures, limits, signals."""

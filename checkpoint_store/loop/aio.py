@@ -1,0 +1,235 @@
+"""The loop for asyncio: the event loop never waits for the disk, and a cancelled task loses nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import threading
+import time
+from concurrent.futures import Future, InvalidStateError, ThreadPoolExecutor
+from contextlib import aclosing, suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from checkpoint_store.errors import InvalidArgumentError, JobPaused
+from checkpoint_store.execution.claims.chunk_queue import act_for
+from checkpoint_store.execution.loops import Living
+from checkpoint_store.loop.executors.local import OwnExecutor
+from checkpoint_store.loop.loop import Loop, MapItem
+from checkpoint_store.loop.options import Options, checked_work
+from checkpoint_store.loop.signals import Interrupts
+from checkpoint_store.model.attempt import attempting
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator
+
+    from checkpoint_store.execution.pending import PendingChunk
+    from checkpoint_store.job import Job
+    from checkpoint_store.model.attempt import Attempt
+
+_END: Final = object()
+_STANDSTILL_SECONDS: Final = 5.0
+"""An event loop that does not run for so long is taken to be left for good: asyncio.run() stands still for moments."""
+_TICK_SECONDS: Final = 0.02
+
+
+class _Tasks(OwnExecutor):
+    """Does the work as tasks of an event loop. What a task returns is in its future at once, and not lost any more."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._under_way: dict[Future[Any], asyncio.Task[None]] = {}
+        self._stood_still_at: float | None = None
+        self.is_cut_short = False
+
+    def submit(self, call: Callable[..., Any], /, *args: Any, **_: Any) -> Future[Any]:
+        del call  # it would not wait for what it gets
+        future: Future[Any] = Future()
+        self._loop.call_soon_threadsafe(self._begin, future, *args)
+        return future
+
+    def _begin(self, future: Future[Any], fn: Callable[[Any], Any], attempt: Attempt, chunk: Any) -> None:
+        task = _PaidTask(_work(future, fn, attempt, chunk), self._loop, self)
+        self._under_way[future] = task
+        task.add_done_callback(lambda _: self._over(future))
+        if self.is_cut_short:
+            task.cancel()
+
+    def _over(self, future: Future[Any]) -> None:
+        del self._under_way[future]
+        if not future.done():
+            future.cancel()
+            future.set_running_or_notify_cancel()
+
+    def give_up(self, future: Future[Any]) -> None:
+        """Cancel this work; should it come to something all the same, that is there."""
+        self._loop.call_soon_threadsafe(self._cancel, future)
+
+    def _cancel(self, future: Future[Any]) -> None:
+        if future in self._under_way:
+            self._under_way[future].cancel()
+
+    def are_done_here(self) -> bool:
+        """Whether the event loop that does this work runs in this thread."""
+        try:
+            return asyncio.get_running_loop() is self._loop
+        except RuntimeError:
+            return False
+
+    def look_after(self, futures: Iterable[Future[Any]]) -> None:
+        """Nobody works on what an event loop has left behind that is closed, or stands still for a while."""
+        moment = time.monotonic()
+        if self._loop.is_running():
+            self._stood_still_at = None
+            return
+        self._stood_still_at = self._stood_still_at or moment
+        if self._loop.is_closed() or moment - self._stood_still_at > _STANDSTILL_SECONDS:
+            for future in futures:
+                if future.cancel():
+                    future.set_running_or_notify_cancel()
+
+    def cancel_all(self) -> None:
+        """Cancel all work, and what is yet to begin."""
+        self.is_cut_short = True
+        for task in self._under_way.values():
+            task.cancel()
+
+
+class _PaidTask(asyncio.Task[None]):
+    """The work on one chunk: paid for, and finished before its event loop ends.
+
+    What ends an event loop cancels every task while the loop stands still, and waits for all of them: ``asyncio.run``
+    does. What is cancelled while it runs (by a time-out inside of the work, say, or by the loop over the chunks) is.
+    """
+
+    def __init__(self, work: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop, tasks: _Tasks) -> None:
+        super().__init__(work, loop=loop)
+        self._tasks = tasks
+
+    def cancel(self, msg: Any = None) -> bool:
+        """Cancel it, unless it is the event loop that ends."""
+        may_be = self._tasks.is_cut_short or self.get_loop().is_running()
+        return super().cancel(msg) if may_be else False
+
+
+async def _work(future: Future[Any], fn: Callable[[Any], Any], attempt: Attempt, chunk: Any) -> None:
+    try:
+        with attempting(attempt):
+            result = fn(chunk)
+            if inspect.isawaitable(result):
+                result = await result
+    except (asyncio.CancelledError, GeneratorExit):  # the latter: its event loop was closed, and has forgotten it
+        raise
+    except BaseException as error:
+        with suppress(InvalidStateError):
+            future.set_exception(error)
+        if not isinstance(error, Exception):
+            raise
+    else:
+        with suppress(InvalidStateError):  # see look_after()
+            future.set_result(result)
+
+
+def amap(job: Job, fn: Callable[[Any], Any], options: dict[str, Any], limit: int) -> AsyncGenerator[MapItem, None]:
+    """Yield what is completed; see :meth:`Job.amap`."""
+    for name in ("executor", "workers"):
+        if name in options:
+            raise InvalidArgumentError(name, options[name], "is not for amap(), which has limit")
+    if type(limit) is not int or limit < 1:
+        raise InvalidArgumentError("limit", limit, "is not a whole number from 1")
+    checked_work(fn, awaited=True)
+    tasks = _Tasks(asyncio.get_running_loop())
+    wanted = Options(executor=tasks, workers=limit, **options)
+    made: list[Loop] = []
+    interrupts = Interrupts()
+
+    def steps() -> Iterator[MapItem]:
+        made.append(Loop(job, fn, wanted, interrupts))  # asks the store
+        if tasks.is_cut_short:
+            made[0].stop()
+        yield from Living(job.work, job.job_id, made[0], serves_this_thread=tasks.are_done_here).run()
+
+    def cut_short() -> None:
+        tasks.is_cut_short = True
+        for loop in made:  # before it sees what is cancelled
+            loop.stop()
+        tasks.cancel_all()
+
+    return _heeding_signals(_stepped(steps(), cut_short), interrupts)
+
+
+def apending(job: Job, options: dict[str, Any]) -> AsyncGenerator[PendingChunk, None]:
+    """Yield the chunks that are left; see :meth:`Job.apending`."""
+    return _stepped(job.pending(**options), lambda: None)
+
+
+async def _heeding_signals(
+    items: AsyncGenerator[MapItem, None], interrupts: Interrupts
+) -> AsyncGenerator[MapItem, None]:
+    """Yield what a loop yields. Handlers of signals are set in the event loop's thread; the loop runs in another."""
+    with interrupts:
+        error: Exception | None = None
+        try:
+            async with aclosing(items):
+                interrupts.is_busy = True
+                async for item in items:
+                    interrupts.is_busy = False
+                    yield item
+                    interrupts.is_busy = True
+        except Exception as raised:  # noqa: BLE001 - raised again, unless a signal comes first
+            error = raised
+        interrupts.is_busy = False
+        while interrupts.waits_for_others:  # noqa: ASYNC110 - a second signal ends it, and handlers set no Event
+            await asyncio.sleep(_TICK_SECONDS)
+        interrupts.take_course(None if type(error) is JobPaused else error)
+        if error is not None:
+            raise error
+
+
+async def _stepped(steps: Iterator[Any], cut_short: Callable[[], None]) -> AsyncGenerator[Any, None]:
+    """Yield what a generator yields, which runs in a thread of its own; it is closed there, whatever happens."""
+    loop = asyncio.get_running_loop()
+    thread = ThreadPoolExecutor(
+        1, thread_name_prefix="checkpoint-store aio", initializer=act_for, initargs=(threading.get_ident(),)
+    )
+    step: asyncio.Future[Any] | None = None
+    try:
+        while True:
+            step = loop.run_in_executor(thread, next, steps, _END)
+            item = await asyncio.shield(step)
+            step = None
+            if item is _END:
+                return
+            yield item
+            del item
+    finally:
+        if step is not None:
+            cut_short()
+            await _undisturbed(step)
+            step = None  # a chunk that was not handed out is free again, and not in doubt
+        await _undisturbed(loop.run_in_executor(thread, _close, steps))
+        thread.shutdown(wait=False)
+
+
+def _close(steps: Any) -> None:
+    steps.close()
+
+
+async def acomplete(job: Job, index: int, result: object, *, replace: bool) -> None:
+    """Record a result; see :meth:`Job.acomplete`."""
+    record = partial(job.complete, index, result, replace=replace)
+    recorded = asyncio.get_running_loop().run_in_executor(None, record)
+    try:
+        await asyncio.shield(recorded)
+    except asyncio.CancelledError:
+        await _undisturbed(recorded)
+        raise
+
+
+async def _undisturbed(future: asyncio.Future[Any]) -> None:
+    """Wait for it, also where this task is cancelled (again) meanwhile."""
+    while not future.done():
+        with suppress(asyncio.CancelledError, Exception):
+            await asyncio.shield(future)
+    if not future.cancelled():
+        future.exception()

@@ -1,0 +1,168 @@
+"""Where work is done: here, in threads, in an event loop, or wherever an executor of the caller's takes it."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import queue
+import sys
+import threading
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from checkpoint_store.errors import InvalidArgumentError, InvalidResultError
+from checkpoint_store.model.attempt import attempting
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from checkpoint_store.model.attempt import Attempt
+
+
+class OwnExecutor(Executor):
+    """One of our own: its work shares this process's memory, and work that takes too long keeps no place in it."""
+
+    def give_up(self, future: Future[Any]) -> None:
+        """This work takes too long: end it, or let other work have its place."""
+
+    def look_after(self, futures: Iterable[Future[Any]]) -> None:
+        """End, as cancelled, those of these that nobody works on any more; a loop that waits asks for it."""
+
+
+class Inline(OwnExecutor):
+    """Does the work at once, in the thread that asks."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Return a future that is done; what asks the thread itself to stop is raised."""
+        future: Future[Any] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:  # noqa: BLE001 - it goes to whoever asks the future
+            future.set_exception(error)
+        return future
+
+
+class Threads(OwnExecutor):
+    """Threads that a program can leave behind: one that hangs neither keeps it from ending, nor keeps a place."""
+
+    def __init__(self, workers: int) -> None:
+        self._tasks: queue.SimpleQueue[tuple[Future[Any], Callable[..., Any], Any] | None] = queue.SimpleQueue()
+        self._missing = workers
+        self._idle = threading.Semaphore(0)
+        self._started = 0
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **_: Any) -> Future[Any]:
+        """Do the work in a thread."""
+        future: Future[Any] = Future()
+        if not self._idle.acquire(blocking=False) and self._missing:
+            threading.Thread(target=self._work, name="checkpoint-store map", daemon=True).start()
+            self._missing -= 1
+            self._started += 1
+        self._tasks.put((future, fn, args))
+        return future
+
+    def give_up(self, future: Future[Any]) -> None:  # noqa: ARG002 - whichever thread it is that hangs
+        """Let another thread take the place of the one that hangs."""
+        self._missing += 1
+
+    def _work(self) -> None:
+        while True:
+            task = self._tasks.get()
+            if task is None:
+                return
+            future, fn, args = task
+            del task
+            if future.set_running_or_notify_cancel():
+                try:
+                    result = fn(*args)
+                except BaseException as error:  # noqa: BLE001 - it goes to whoever asks the future
+                    future.set_exception(error)
+                else:
+                    future.set_result(result)
+                    del result
+            del future, fn, args
+            self._idle.release()
+
+    def shutdown(self, wait: bool = False, *, cancel_futures: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002
+        """Let the threads end when they have nothing to do; none is waited for."""
+        for _ in range(self._started):
+            self._tasks.put(None)
+
+
+@dataclass(frozen=True, slots=True)
+class Unstorable:
+    """A result that cannot be stored. Its error holds it, or a readable copy of it once it was sent."""
+
+    error: InvalidResultError
+
+
+def call_here(fn: Callable[[Any], Any], attempt: Attempt, chunk: Any) -> Any:
+    """Do the work in this process."""
+    with attempting(attempt):
+        return fn(chunk)
+
+
+def is_local(executor: Executor) -> bool:
+    """Whether an executor's work shares this process's memory."""
+    return isinstance(executor, OwnExecutor | ThreadPoolExecutor)
+
+
+def never_began(executor: Executor, future: Future[Any]) -> bool:
+    """Cancel work, and return whether it is certain that it never began."""
+    return type(executor).__module__.startswith("concurrent.futures") and future.cancel()
+
+
+def has_places(executor: Any) -> bool:
+    """Whether an executor says how many pieces of work it does at the same time, as the standard library's do."""
+    size = getattr(executor, "_max_workers", None)
+    return isinstance(size, int) and size > 0
+
+
+def size_of(executor: Any) -> int:
+    """Return how many pieces of work an executor does at the same time, as far as it says."""
+    return executor._max_workers if has_places(executor) else os.cpu_count() or 1  # noqa: SLF001
+
+
+def is_maker(given: object) -> bool:
+    """Whether this is a function, or a class, that makes executors."""
+    return isinstance(given, type) or (callable(given) and not hasattr(given, "submit"))
+
+
+def checked_executor(given: Any) -> None:
+    """Refuse what is neither an executor nor a function that makes one; a function is not called for that."""
+    if hasattr(given, "get_executor"):
+        raise InvalidArgumentError("executor", given, "is a client of Dask's: give client.get_executor(pure=False)")
+    if not callable(getattr(given, "submit", None)):
+        raise InvalidArgumentError("executor", given, "has no submit(), as executors have, and makes none")
+
+
+def can_be_sent(executor: object, fn: object) -> bool:
+    """Whether a function can go where the work is done, as far as that is known before the first piece of work."""
+    pools = sys.modules.get("concurrent.futures.process")
+    if pools is None or not isinstance(executor, pools.ProcessPoolExecutor):
+        return True
+    from multiprocessing.reduction import ForkingPickler  # noqa: PLC0415 - for pools of processes, which use it
+
+    return can_be_pickled(fn, ForkingPickler.dumps)
+
+
+def can_be_pickled(value: object, dumps: Callable[[Any], object] = pickle.dumps) -> bool:
+    """Whether a value can be sent to another process."""
+    try:
+        dumps(value)
+    except Exception:  # noqa: BLE001 - whatever a value of the caller's does there
+        return False
+    return True
+
+
+def maker_like(executor: Any) -> Callable[[], Executor] | None:
+    """Return what makes a pool of processes as this one was made; None for any other kind of executor."""
+    from concurrent.futures import ProcessPoolExecutor  # noqa: PLC0415 - a tenth of a second, for processes only
+
+    if type(executor) is not ProcessPoolExecutor:
+        return None
+    names = ("mp_context", "initializer", "initargs", "max_tasks_per_child")
+    made_with = {name: getattr(executor, f"_{name}", None) for name in names}
+    given = {name: value for name, value in made_with.items() if value is not None}
+    return lambda: ProcessPoolExecutor(size_of(executor), **given)

@@ -1,0 +1,120 @@
+"""Work in other processes: what goes there, what comes back, and how such a process ends."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import pickle
+import threading
+import time
+import traceback
+from concurrent.futures import BrokenExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from checkpoint_store.errors import InvalidResultError
+from checkpoint_store.execution.execution import encoded
+from checkpoint_store.loop import signals
+from checkpoint_store.loop.executors.local import Unstorable
+from checkpoint_store.loop.retry_policy import as_work_failed
+from checkpoint_store.model.attempt import attempting
+from checkpoint_store.model.error_text import text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from checkpoint_store.model.attempt import Attempt
+
+
+_PARENT_SECONDS: Final = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A result as text: it can be sent whatever it is made of."""
+
+    text: str
+
+
+def call_elsewhere(fn: Callable[[Any], Any], attempt: Attempt, chunk: Any) -> Packed | Unstorable:
+    """Do the work in another process; what comes of it, result or exception, can be sent back."""
+    _end_with_parent()
+    try:
+        with attempting(attempt):
+            result = fn(chunk)
+    except Exception as error:
+        # An executor of the work's own broke: it is not the one that this runs in.
+        if _can_be_sent(error) and not isinstance(error, BrokenExecutor):
+            raise
+        raise as_work_failed(error, text_of(error), traceback.format_exc()) from None
+    try:
+        return Packed(encoded(result, chunk_index=attempt.chunk_index))
+    except InvalidResultError as error:
+        return Unstorable(error)
+
+
+def _can_be_sent(error: Exception) -> bool:
+    try:
+        return type(pickle.loads(pickle.dumps(error))) is type(error)  # noqa: S301 - made one line before
+    except Exception:  # noqa: BLE001 - whatever it is that an exception of the caller's does there
+        return False
+
+
+_watched = False
+_launching: Final = threading.local()
+
+
+@contextmanager
+def launching() -> Iterator[None]:
+    """Processes that are started in this block, by this thread, are worker processes: also those that get no work.
+
+    One that a terminal's Ctrl-C ends while it starts would break the pool, and the chunks in hand with it.
+    """
+    _launching.now = True
+    with signals.interrupts_held_back():
+        try:
+            yield
+        finally:
+            _launching.now = False
+
+
+def _in_forked_child() -> None:
+    global _watched  # noqa: PLW0603 - the thread that watches was not forked
+    _watched = False
+    if getattr(_launching, "now", False):
+        _launching.now = False
+        _watch_parent(os.getppid(), None)
+        signals.heed_second_interrupt_only()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_forked_child)
+
+
+def _end_with_parent() -> None:
+    """A worker process whose parent is gone has nobody to work for; and Ctrl-C is for the parent to understand."""
+    if _watched:
+        return
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+    _watch_parent(os.getppid(), parent.sentinel)
+    signals.heed_second_interrupt_only()
+
+
+def _watch_parent(pid: int, sentinel: int | None) -> None:
+    """End this process when the one that it works for is gone: a fork server in between lives on."""
+    global _watched  # noqa: PLW0603 - once in a process
+    _watched = True
+    sentinels = [] if sentinel is None else [sentinel]
+
+    def watch() -> None:
+        while os.getppid() == pid and not wait_for(sentinels, timeout=_PARENT_SECONDS):
+            if not sentinels:
+                time.sleep(_PARENT_SECONDS)
+        os._exit(1)
+
+    from multiprocessing.connection import wait as wait_for  # noqa: PLC0415 - for worker processes only
+
+    threading.Thread(target=watch, name="checkpoint-store parent", daemon=True).start()

@@ -1,0 +1,105 @@
+"""How a loop runs: the options of ``map``, checked before anything is called."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
+
+from checkpoint_store.errors import InvalidArgumentError
+from checkpoint_store.execution.claims.claims import DEFAULT_MAX_ATTEMPTS
+from checkpoint_store.loop.executors.local import checked_executor, is_maker
+from checkpoint_store.loop.progress_bar import need_tqdm
+from checkpoint_store.loop.retry_policy import checked_wait, is_hopeless, is_transient, matcher
+from checkpoint_store.model.amounts import checked_cost
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Executor
+
+    from checkpoint_store.loop.retry_policy import Errors, Wait
+    from checkpoint_store.model.amounts import Cost
+
+
+class LoopOptions(TypedDict, total=False):
+    """The options of :meth:`Job.map`, which explains them."""
+
+    executor: Executor | Callable[[], Executor] | None
+    workers: int | None
+    ordered: bool
+    on_error: Literal["stop", "record"]
+    max_attempts: int
+    retry_on: Errors | None
+    stop_on: Errors | None
+    wait: Wait | None
+    timeout_seconds: float | None
+    max_cost: float | None
+    cost: Cost
+    progress: bool
+    on_pause: Literal["raise", "return"]
+    stop_when: Callable[[], bool] | None
+
+
+def checked_work(fn: Any, *, awaited: bool = False) -> None:
+    """Refuse what can give no result for a chunk, before any call is paid for.
+
+    Args:
+        fn: what is to be called with each chunk.
+        awaited: whether what it returns is awaited.
+    """
+    if not callable(fn):
+        raise InvalidArgumentError("fn", fn, "is no function")
+    kinds = (fn, type(fn).__call__)  # an object may be called, too
+    if not awaited and any(map(inspect.iscoroutinefunction, kinds)):
+        raise InvalidArgumentError("fn", fn, "is a coroutine function, which map() does not await: use amap()")
+    if any(inspect.isgeneratorfunction(kind) or inspect.isasyncgenfunction(kind) for kind in kinds):
+        raise InvalidArgumentError("fn", fn, "is a generator function, which returns no result: let it return a list")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How a loop runs; see :meth:`Job.map`."""
+
+    executor: Executor | Callable[[], Executor] | None = None
+    workers: int | None = None
+    ordered: bool = False
+    on_error: Literal["stop", "record"] = "stop"
+    max_attempts: int = DEFAULT_MAX_ATTEMPTS
+    retry_on: Errors | None = None
+    stop_on: Errors | None = None
+    wait: Wait | None = None
+    timeout_seconds: float | None = None
+    max_cost: float | None = None
+    cost: Cost = "cost"
+    progress: bool = False
+    on_pause: Literal["raise", "return"] = "raise"
+    stop_when: Callable[[], bool] | None = None
+
+    def __post_init__(self) -> None:
+        self._one_of("on_error", ("stop", "record"))
+        self._one_of("on_pause", ("raise", "return"))
+        self._whole("max_attempts", self.max_attempts)
+        if self.workers is not None:
+            self._whole("workers", self.workers)
+        for name in ("timeout_seconds", "max_cost"):
+            value = getattr(self, name)
+            if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not value > 0):
+                raise InvalidArgumentError(name, value, "is not a number greater than 0")
+        if self.executor is not None and not is_maker(self.executor):
+            checked_executor(self.executor)
+        if self.stop_when is not None and not callable(self.stop_when):
+            raise InvalidArgumentError("stop_when", self.stop_when, "is no function")
+        checked_cost(self.cost)
+        checked_wait(self.wait)
+        matcher("retry_on", self.retry_on, is_transient)
+        matcher("stop_on", self.stop_on, is_hopeless)
+        if self.progress:
+            need_tqdm()
+
+    def _one_of(self, name: str, words: tuple[str, ...]) -> None:
+        if getattr(self, name) not in words:
+            raise InvalidArgumentError(name, getattr(self, name), f"is none of {', '.join(map(repr, words))}")
+
+    def _whole(self, name: str, value: object) -> None:
+        if type(value) is not int or value < 1:
+            raise InvalidArgumentError(name, value, "is not a whole number from 1")

@@ -1,0 +1,195 @@
+"""The care of a store that is not open: migrate, restore, recover, doctor."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from checkpoint_store.errors import (
+    InvalidArgumentError,
+    StoreDamaged,
+    StoreTargetError,
+)
+from checkpoint_store.model.versions import RELEASED_VERSIONS, SCHEMA_VERSION
+from checkpoint_store.state_file.reader import refuse_stranger
+from checkpoint_store.storage import destination, opening
+from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
+from checkpoint_store.storage.open_lock import exclusively
+from checkpoint_store.storage.opening import Opener
+from checkpoint_store.storage.recovery import integrity
+from checkpoint_store.storage.recovery.doctor import (
+    _TIMEOUT_SECONDS,
+    Finding,
+    _backups,
+    _contents,
+    _permissions,
+    _place,
+    _space,
+    _sqlite,
+    _strays,
+    _users,
+)
+from checkpoint_store.storage.recovery.restore import _put
+from checkpoint_store.storage.target import EMPTY, inspect, resolve
+from checkpoint_store.store import CheckpointStore
+
+if TYPE_CHECKING:
+    from checkpoint_store.storage.recovery.recover import RecoveryReport
+
+
+def _opener(
+    target: str | os.PathLike[str], state_file: str | os.PathLike[str] | None, lock_timeout_seconds: float
+) -> Opener:
+    path = resolve(target)
+    state = path.with_suffix(".json") if state_file is None else Path(state_file).absolute()
+    copies = (state, state.with_suffix(".bak"))
+    return Opener(path, copies, durability="power-loss", lock_timeout_seconds=lock_timeout_seconds)
+
+
+def recover_store(
+    target: str | os.PathLike[str],
+    *,
+    state_file: str | os.PathLike[str] | None = None,
+    accept_loss: bool = False,
+    lock_timeout_seconds: float = _TIMEOUT_SECONDS,
+) -> RecoveryReport:
+    """Make a store anew from every surviving copy: what reads of it, its backups, its state file and ``.bak``.
+
+    The files that were there are moved aside as ``NAME.corrupt-TIME``.
+
+    Raises:
+        StoreDamaged: something that a copy knows of would be lost and ``accept_loss`` is not set. Nothing was changed.
+        StoreTargetError: ``target`` is another program's file. Nothing was changed.
+        StoreInUse: somebody had the store open for ``lock_timeout_seconds``. Nothing was changed.
+    """
+    opener = _opener(target, state_file, lock_timeout_seconds)
+    destination.refuse_to_take(opener.path, opener.state_files)
+    report = opener.recover("a recovery was asked for", accept_loss=accept_loss)
+    with CheckpointStore(report.path, state_file=_state_file(report.path, state_file)) as store:
+        job = store.current_job()
+        if job is not None:
+            job.export()
+    return report
+
+
+def _state_file(path: Path, state_file: str | os.PathLike[str] | None) -> Path:
+    return path.with_suffix(".json") if state_file is None else Path(state_file)
+
+
+def restore_store(
+    source: str | os.PathLike[str],
+    target: str | os.PathLike[str],
+    *,
+    state_file: str | os.PathLike[str] | None = None,
+    lock_timeout_seconds: float = _TIMEOUT_SECONDS,
+) -> tuple[Path, ...]:
+    """Put the backup ``source`` in the place of the store ``target``, and return the files moved aside for it.
+
+    The state file follows: what it was becomes its ``.bak``.
+
+    Raises:
+        StoreTargetError: ``source`` is no store file, or ``target`` is something else. Nothing was changed.
+        StoreInUse: somebody had the store open for ``lock_timeout_seconds``. Nothing was changed.
+        StoreDamaged: ``source`` is damaged. Nothing was changed.
+    """
+    origin, path = resolve(source), resolve(target)
+    if not origin.exists() or origin == path:
+        raise StoreTargetError(origin, "there is no such file" if origin != path else "it is the store itself")
+    reading = ReadOnlyDatabase(origin, lock_timeout_seconds=_TIMEOUT_SECONDS)
+    if inspect(reading) == EMPTY:
+        raise StoreTargetError(origin, "it is empty")
+    problems = integrity.check(reading)
+    if problems:
+        raise StoreDamaged(origin, f"{problems[0]}", remedy="Choose another backup.")
+    state = _state_file(path, state_file)
+    states = (state, state.with_suffix(".bak"))
+    for one in states:  # they are replaced
+        refuse_stranger(one)
+    destination.refuse_to_take(path, states)
+    with exclusively(path, lock_timeout_seconds):
+        moved = _put(reading, path)
+    _let_state_file_follow(path, state)
+    return moved
+
+
+def _let_state_file_follow(path: Path, state_file: Path) -> None:
+    """The state file knows more than the backup: it must not be taken for what the store has lost."""
+    with suppress(FileNotFoundError):
+        os.replace(state_file, state_file.with_suffix(".bak"))
+    with CheckpointStore(path, state_file=None) as store:
+        job = store.current_job()
+    if job is not None:
+        with CheckpointStore(path, state_file=state_file) as store:
+            store.job(job.job_id).export()
+
+
+# -- doctor
+
+
+def doctor(target: str | os.PathLike[str], *, state_file: str | os.PathLike[str] | None = None) -> list[Finding]:
+    """Return all that can be said of a store's health, without writing anything.
+
+    Raises:
+        StoreTargetError: there is no store there.
+    """
+    path = resolve(target)
+    if not path.exists():
+        raise StoreTargetError(path, "there is no such file")
+    state = _state_file(path, state_file)
+    findings: list[Finding] = [*_sqlite(), *_place(path), *_permissions(path, state), *_users(path)]
+    findings += [*_contents(path, state), *_strays(path), *_backups(path), *_space(path)]
+    return findings
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationStatus:
+    """Which schema a store file has, and which this version of the library wants."""
+
+    path: Path
+    current: str | None
+    """None for an empty file."""
+    head: str
+    pending: tuple[str, ...]
+    """The revisions that an upgrade would apply, oldest first."""
+
+
+def migration_status(target: str | os.PathLike[str]) -> MigrationStatus:
+    """Return where the store at ``target`` stands. Writes nothing.
+
+    Raises:
+        StoreTargetError: there is no store there.
+        SchemaTooNew: a newer version of this library wrote it.
+    """
+    path = resolve(target)
+    if not path.exists():
+        raise StoreTargetError(path, "there is no such file")
+    current, pending = opening.migration_status(path)
+    return MigrationStatus(path, current, SCHEMA_VERSION, pending)
+
+
+def migrate(
+    target: str | os.PathLike[str], *, to: str | None = None, lock_timeout_seconds: float = 10.0
+) -> MigrationStatus:
+    """Bring the store at ``target`` to schema ``to`` (default: the newest), and return where it stood before.
+
+    A verified copy is made beside it first; it is one transaction, checked before its commit. Going back to an older
+    schema is refused where that would lose something.
+
+    Raises:
+        MigrationFailed: the file is as it was; the error says where the copy is.
+    """
+    to = SCHEMA_VERSION if to is None else to
+    if to not in RELEASED_VERSIONS:
+        raise InvalidArgumentError("to", to, f"is not a schema; there are {', '.join(RELEASED_VERSIONS)}")
+    before = migration_status(target)
+    if before.current == to:
+        return before
+    opener = opening.Opener(before.path, (), durability="power-loss", lock_timeout_seconds=lock_timeout_seconds)
+    if before.current is None or RELEASED_VERSIONS.index(before.current) <= RELEASED_VERSIONS.index(to):
+        opener.open().close()
+    else:
+        opener.downgrade(to)
+    return before

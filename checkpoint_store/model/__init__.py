@@ -1,0 +1,1 @@
+"""Immutable values: states, records, plans, attempts. This room knows no disk."""

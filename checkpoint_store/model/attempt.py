@@ -1,0 +1,63 @@
+"""What a piece of work can ask about the try that it is: for a log line, or as a key that an API takes."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try at one chunk."""
+
+    job_id: str
+    chunk_index: int
+    """0-based."""
+    number: int
+    """1 for the first try at this chunk, by whichever runner."""
+    attempt_key: str
+    """The same for every try at this chunk: an idempotency key, for an API that takes one."""
+
+
+_current: ContextVar[Attempt] = ContextVar("checkpoint_store.model.attempt")
+_jobs: ContextVar[frozenset[str]] = ContextVar("checkpoint_store.jobs", default=frozenset())
+
+
+def jobs_worked_on_here() -> frozenset[str]:
+    """Return the jobs whose work is being done here: of loops inside of each other's work, all."""
+    return _jobs.get()
+
+
+def current_attempt() -> Attempt:
+    """Return the try that is being made, inside of a function that ``map`` calls: also in its threads and processes.
+
+    Raises:
+        LookupError: nothing that ``map`` called is running here.
+    """
+    try:
+        return _current.get()
+    except LookupError:
+        raise LookupError("current_attempt() is known inside of the function that map() calls only") from None
+
+
+@contextmanager
+def attempting(attempt: Attempt) -> Iterator[None]:
+    """Let :func:`current_attempt` return ``attempt`` in this block."""
+    token = _current.set(attempt)
+    jobs = _jobs.set(_jobs.get() | {attempt.job_id})
+    try:
+        yield
+    finally:
+        _jobs.reset(jobs)
+        _current.reset(token)
+
+
+def attempt_key(job_id: str, chunk_index: int, fingerprint: str | None) -> str:
+    """Return 32 hexadecimal digits that name a job's chunk with this content."""
+    return sha256(f"{job_id}\n{chunk_index}\n{fingerprint or ''}".encode()).hexdigest()[:32]

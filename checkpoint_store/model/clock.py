@@ -1,0 +1,25 @@
+"""The present moment, as a store writes it."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+
+_second: tuple[int, str] = (-1, "")
+
+
+def now() -> str:
+    """Return the present moment as a store writes it: ISO 8601, UTC, milliseconds. For display, never for order."""
+    global _second  # noqa: PLW0603 - one second's text serves all of its moments; a race only writes it twice
+    seconds, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
+    known, text = _second
+    if known != seconds:
+        text = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+        _second = (seconds, text)
+    return f"{text}.{nanoseconds // 1_000_000:03d}Z"
+
+
+def parse_time(text: str) -> datetime:
+    """Return a stored time as an aware datetime in UTC; text without an offset is UTC."""
+    moment = datetime.fromisoformat(text)
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

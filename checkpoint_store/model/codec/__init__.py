@@ -1,0 +1,1 @@
+"""Values to JSON text and back, and the rules that they keep."""

@@ -1,0 +1,128 @@
+"""What a JSON value may hold, and the refusal that names the place of what it may not."""
+
+from __future__ import annotations
+
+from math import isfinite
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+from checkpoint_store.errors import InvalidResultError, shown
+from checkpoint_store.model.codec.json_text import _COLLECTIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+MAX_DEPTH: Final = 200
+"""How deep lists and objects may be nested (SQLite's own JSON functions stop at 2,000, some parsers far earlier)."""
+MAX_INTEGER_DIGITS: Final = 4_300
+"""Python itself refuses to read longer integers back from text."""
+
+_MAX_INTEGER: Final = 10**MAX_INTEGER_DIGITS
+_LEAVES: Final = frozenset({str, int, float, bool, type(None)})
+
+
+def check(value: object, name: str) -> None:
+    """Raise :class:`InvalidResultError` for the first thing in ``value`` that JSON would change or lose."""
+    _check(value, name, 0)
+
+
+def _is_plain(value: Any, depth: int) -> bool:
+    """Whether nothing in ``value`` needs a closer look but its numbers and texts, which the encoder looks at."""
+    kind = type(value)
+    if kind is dict:
+        for key in value:
+            if type(key) is not str:
+                return False
+        items = value.values()
+    elif kind is list or kind is tuple:
+        items = value
+    else:
+        return kind in _LEAVES
+    if depth >= MAX_DEPTH:
+        return False
+    for item in items:
+        kind = type(item)
+        if kind not in _LEAVES and not (kind in _COLLECTIONS and _is_plain(item, depth + 1)):
+            return False
+    return True
+
+
+def _check(value: object, path: str, depth: int) -> None:
+    kind = type(value)
+    if kind is dict:
+        _check_object(value, path, depth)  # type: ignore[arg-type]
+    elif kind is list or kind is tuple:
+        _check_list(value, path, depth)  # type: ignore[arg-type]
+    elif kind is str:
+        _check_text(value, path)  # type: ignore[arg-type]
+    elif kind is int:
+        if not -_MAX_INTEGER < value < _MAX_INTEGER:  # type: ignore[operator]
+            _refuse(path, f"is an integer of more than {MAX_INTEGER_DIGITS:,} digits; store it as text")
+    elif kind is float:
+        if not isfinite(value):  # type: ignore[arg-type]
+            _refuse(path, f"is {value}, which JSON cannot hold; use None or text")
+    elif kind not in _LEAVES:
+        _check_subclass(value, path, depth)
+
+
+def _check_object(value: dict[Any, Any], path: str, depth: int) -> None:
+    if depth >= MAX_DEPTH:
+        _refuse(path, f"is nested more than {MAX_DEPTH} levels deep; flatten it, or store the inner part as text")
+    depth += 1
+    for key, item in value.items():
+        if type(key) is not str:
+            if not isinstance(key, str):
+                _refuse(path, f"has the key {shown(key)} ({type(key).__name__}); JSON keys are text, so make it one")
+            _check_key_twin(value, key, path)
+        if not key.isascii():
+            _check_text(key, f"{path} key {ascii(key)[:60]}")
+        _check(item, f"{path}[{key!r}]", depth)
+
+
+def _check_key_twin(value: dict[Any, Any], key: str, path: str) -> None:
+    """A subclass of str may equal nothing and still print as another key: both would become one."""
+    if sum(1 for other in value if str.__str__(other) == str.__str__(key)) > 1:
+        _refuse(path, f"has two keys that are both written as {str.__str__(key)!r}")
+
+
+def _check_list(value: Sequence[Any], path: str, depth: int) -> None:
+    if depth >= MAX_DEPTH:
+        _refuse(path, f"is nested more than {MAX_DEPTH} levels deep; flatten it, or store the inner part as text")
+    for index, item in enumerate(value):
+        _check(item, f"{path}[{index}]", depth + 1)
+
+
+def _check_text(value: str, path: str) -> None:
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError as error:
+        _refuse(
+            path,
+            f"has the lone surrogate {value[error.start]!a} at character {error.start}, which no UTF-8 file can "
+            "hold; decode its source with errors='replace'",
+        )
+
+
+def _check_subclass(value: object, path: str, depth: int) -> None:
+    """Subclasses of JSON types (OrderedDict, IntEnum, numpy.float64 …) pass where they equal what comes back."""
+    if isinstance(value, dict):
+        _check_object(value, path, depth)
+    elif isinstance(value, list):
+        _check_list(value, path, depth)
+    elif isinstance(value, str):
+        _check_text(value, path)
+    elif isinstance(value, int):
+        _check(int(value), path, depth)
+    elif isinstance(value, float):
+        _check(float(value), path, depth)
+    elif isinstance(value, tuple):
+        _refuse(path, f"is a {type(value).__qualname__}, whose names JSON would lose; make it a dict, or a dataclass")
+    else:
+        _refuse(
+            path,
+            f"is a {type(value).__module__}.{type(value).__qualname__}, which JSON cannot hold; convert it",
+        )
+
+
+def _refuse(path: str, reason: str) -> NoReturn:
+    raise InvalidResultError(reason, path=path)

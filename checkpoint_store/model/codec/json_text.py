@@ -1,0 +1,118 @@
+"""Results to JSON text and back, so that what comes back equals what went in.
+
+JSON quietly changes some Python values: integer keys become text, named tuples lose their names, NaN is no JSON at
+all. Each such value is refused, with the path to it, before anything is written. A plain tuple is stored as a list.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from checkpoint_store.errors import InvalidResultError, shown
+from checkpoint_store.model.codec.json_rules import _is_plain, check
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MAX_RESULT_BYTES: Final = 256 * 1024 * 1024
+"""The largest JSON text of one result; SQLite stops at 1,000,000,000."""
+
+
+def _encoder(*, ensure_ascii: bool) -> Callable[[object], str]:
+    """Return ``json.JSONEncoder.encode``, without making an encoder anew for each text where that is known to work."""
+    whole = json.JSONEncoder(ensure_ascii=ensure_ascii, allow_nan=False, check_circular=False)
+    quote = json.encoder.encode_basestring_ascii if ensure_ascii else json.encoder.encode_basestring
+    sample = ["ä", {"a": 0.5}]
+    try:
+        pieces = json.encoder.c_make_encoder(  # type: ignore[attr-defined]
+            None, whole.default, quote, None, ": ", ", ", False, False, False
+        )
+        if "".join(pieces(sample, 0)) == whole.encode(sample):
+            return lambda value: "".join(pieces(value, 0))
+    except (AttributeError, TypeError):
+        pass
+    return whole.encode
+
+
+_ENCODE: Final = _encoder(ensure_ascii=False)
+_ENCODE_ASCII: Final = _encoder(ensure_ascii=True)
+_DECODE: Final = json.JSONDecoder().raw_decode
+_COLLECTIONS: Final = frozenset({dict, list, tuple})
+_JSON_TYPES: Final = (dict, list, str, int, float, type(None))
+
+
+def encode(value: object, *, name: str = "result") -> str:
+    """Return the JSON text of a JSON value, a dataclass or a pydantic model; plain tuples are written as lists.
+
+    Raises:
+        InvalidResultError: something in it would not come back as it is; ``path`` says where.
+    """
+    try:
+        plain = to_json_value(value, name)
+    except RecursionError:
+        raise InvalidResultError("holds itself, or is nested too deeply; flatten it", path=name) from None
+    if not _is_plain(plain, 0):
+        check(plain, name)
+    try:
+        text = _text_of(plain)
+    except ValueError:  # a number or a text that JSON, or UTF-8, cannot hold: say where
+        check(plain, name)
+        raise
+    if len(text) * 4 > MAX_RESULT_BYTES and len(text.encode("utf-8", "replace")) > MAX_RESULT_BYTES:
+        raise InvalidResultError(f"is larger than {MAX_RESULT_BYTES:,} bytes of JSON; keep it in a file", path=name)
+    return text
+
+
+_last_was_ascii = True
+
+
+def _text_of(plain: object) -> str:
+    """Return JSON text in which every letter stands for itself.
+
+    Python's encoder takes twice as long for that as for a text in which all but ASCII is escaped. Where nothing had to
+    be, the two are the same: so that one is tried first, as long as results are of this kind.
+    """
+    global _last_was_ascii  # noqa: PLW0603 - only about which way is tried first
+    if _last_was_ascii:
+        text = _ENCODE_ASCII(plain)
+        if "\\" not in text or "\\u" not in text:
+            return text
+    text = _ENCODE(plain)
+    _last_was_ascii = text.isascii()
+    if not _last_was_ascii:
+        text.encode()  # a lone surrogate is a ValueError
+    return text
+
+
+def decode(text: str) -> Any:
+    """Return the value of a JSON text that :func:`encode` made: one value, and nothing around it."""
+    return _DECODE(text)[0]
+
+
+def to_json_value(value: object, name: str) -> object:
+    """Turn a dataclass or a pydantic model into plain JSON data; anything else is returned as it is."""
+    if isinstance(value, _JSON_TYPES):
+        return value
+    dump = getattr(value, "model_dump", None)
+    if callable(dump) and not isinstance(value, type):
+        try:
+            return dump(mode="json")
+        except Exception as error:
+            raise InvalidResultError(f"cannot be written as JSON: {error}", path=name) from error
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {
+            field.name: _field_value(getattr(value, field.name), f"{name}.{field.name}")
+            for field in dataclasses.fields(value)
+        }
+    return value
+
+
+def _field_value(value: object, name: str) -> object:
+    """A value inside a dataclass: its type is known from the class, so tuples may be written as lists."""
+    if isinstance(value, list | tuple):
+        return [_field_value(item, f"{name}[{index}]") for index, item in enumerate(value)]
+    if isinstance(value, dict):
+        return {key: _field_value(item, f"{name}[{shown(key)}]") for key, item in value.items()}
+    return to_json_value(value, name)

@@ -1,0 +1,105 @@
+"""The records that callers receive: frozen, and without a connection to the store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from checkpoint_store.errors import Difference
+
+
+class JobStatus(StrEnum):
+    """Where a job stands. A member equals its own text."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    PAUSED = "paused"
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a job has come, without its results."""
+
+    completed_chunks: int
+    total_chunks: int
+    started_at: datetime
+    updated_at: datetime
+    chunks_per_minute: float | None
+    """Over the last stretch of work (since the job was last opened); None until it has completed a chunk."""
+
+    @property
+    def percent(self) -> float:
+        """0.0 to 100.0; a job without chunks is done."""
+        return 100.0 * self.completed_chunks / self.total_chunks if self.total_chunks else 100.0
+
+    @property
+    def remaining_chunks(self) -> int:
+        """How many chunks are left."""
+        return self.total_chunks - self.completed_chunks
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkRecord:
+    """The last try at one chunk that is not complete."""
+
+    chunk_index: int
+    """0-based."""
+    attempt: int
+    """1 for the first try."""
+    outcome: str
+    """``running``, ``failed``, or ``abandoned``: its process ended, or it was given up, and nothing was recorded."""
+    error: str | None
+    started_at: str
+    finished_at: str | None
+    seconds: float | None
+    is_last: bool
+    """Whether the chunk is failed by it: its attempts are used up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunPlan:
+    """What a run would do, said before it does it. Nothing was written to find out."""
+
+    file_name: str
+    job_id: str | None
+    """The job that would go on, or is complete; None where a new one would begin, or none may."""
+    action: Literal["new", "resume", "complete", "reuse", "restart", "refuse"]
+    """``complete``: nothing is left. ``reuse`` and ``restart`` begin a new job, ``refuse`` raises ``PlanChanged``."""
+    total_chunks: int
+    chunks_to_do: int
+    """How many would be worked on: neither kept nor passed over. None of them where the run is refused."""
+    kept: int
+    """Results that would be kept; where the run is refused, those that ``on_change="reuse"`` would keep."""
+    in_doubt: tuple[int, ...]
+    """Chunks whose last try never ended: it may have been billed, and they are not done."""
+    failed: tuple[int, ...]
+    """Chunks that used up their attempts: passed over, until they are freed by ``retry_failed``."""
+    differences: tuple[Difference, ...]
+    """What differs from the earlier job's plan."""
+    estimated_cost: float | None
+    """The mean cost of a result so far, for each chunk to do; None where no result of a like plan has a ``cost``."""
+    estimated_seconds: float | None
+    """The mean time of a try so far, for each chunk to do, one after the other; None where it is unknown."""
+    spent: float
+    """What the results of the job that goes on, or of the earlier one, have cost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that a check found wrong in a store."""
+
+    what: str
+    reason: str
+    job_id: str | None = None
+    chunk_index: int | None = None
+
+    def __str__(self) -> str:
+        where = "" if self.job_id is None else f" of job {self.job_id}"
+        where += "" if self.chunk_index is None else f", chunk {self.chunk_index}"
+        return f"{self.what}{where} {self.reason}"

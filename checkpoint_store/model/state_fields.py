@@ -1,0 +1,81 @@
+"""What the fields of a state may be. Each error names the field, the place in it, and the value."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from checkpoint_store.errors import InvalidResultError, StateFormatError, shown
+from checkpoint_store.model.codec import json_rules, json_text
+from checkpoint_store.model.frozen import FrozenDict, FrozenList, freeze, frozen_list
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def frozen(name: str, at: str, value: object) -> Any:
+    """Return a value of the field ``name``, frozen; what JSON cannot hold is an error with its place in the field."""
+    if isinstance(value, FrozenDict | FrozenList):
+        return value
+    try:
+        plain = json_text.to_json_value(value, at)
+        json_rules.check(plain, at)
+    except InvalidResultError as error:
+        raise StateFormatError(name, f"{error.path} {error.reason}".strip()) from error
+    except RecursionError:
+        raise StateFormatError(name, f"{at} holds itself, or is nested too deeply".strip()) from None
+    return freeze(plain)
+
+
+def frozen_results(results: Sequence[Any]) -> Sequence[Any]:
+    """Return results frozen; those that a state holds already are not looked at again."""
+    if type(results) is FrozenList:
+        return results
+    kinds = FrozenDict, FrozenList
+    return frozen_list(
+        one if type(one) in kinds else frozen("processed_results", f"[{at}]", one) for at, one in enumerate(results)
+    )
+
+
+def check_text(name: str, value: str) -> None:
+    """Refuse a text that no UTF-8 file can hold."""
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        fail(name, f"is {shown(value)}, which has a lone surrogate: no UTF-8 file can hold it")
+
+
+def check_chunks(total: object, completed: object) -> None:
+    """Refuse what is no number of chunks, and completed chunks that are none of them or stand twice."""
+    if type(total) is not int or not 0 <= total < 2**63:
+        fail("total_chunks", f"is {shown(total)}, not a whole number from 0")
+    if not isinstance(completed, list | tuple):
+        fail("completed_chunks", f"is a {type(completed).__name__}, not a list")
+    if completed and not (set(map(type, completed)) == {int} and 0 <= min(completed) <= max(completed) < total):
+        for position, index in enumerate(completed):
+            if type(index) is not int:
+                fail("completed_chunks", f"[{position}] is {shown(index)}, not a whole number")
+            if not 0 <= index < total:
+                fail("completed_chunks", f"[{position}] is {shown(index)}, but total_chunks is {total}")
+    if len(set(completed)) != len(completed):
+        fail("completed_chunks", "names a chunk twice")
+
+
+def check_result_indices(indices: object, completed: Sequence[int], results: int) -> None:
+    """Refuse what does not name, for each of the first results, a completed chunk."""
+    if not isinstance(indices, list | tuple):
+        fail("result_indices", f"is a {type(indices).__name__}, not a list")
+    if not indices:
+        return
+    if len(indices) > results:
+        fail("result_indices", f"names the chunks of {len(indices)} results, but there are {results}")
+    known = set(completed)
+    if set(map(type, indices)) == {int} and known.issuperset(indices):
+        return
+    for position, index in enumerate(indices):
+        if type(index) is not int or index not in known:
+            fail("result_indices", f"[{position}] is {shown(index)}, which is not in completed_chunks")
+
+
+def fail(name: str, reason: str) -> NoReturn:
+    """Raise the error that names a field."""
+    raise StateFormatError(name, reason)

@@ -1,0 +1,1 @@
+"""The state file that people read: written, read, and taken into a store."""

@@ -1,0 +1,185 @@
+"""State files that are there: read, glanced at, or refused because they are something else."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import warnings
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from checkpoint_store.errors import CheckpointStoreError, StateFormatError, StoreTargetError
+from checkpoint_store.model.frozen import thaw
+from checkpoint_store.model.state import ProcessingState
+from checkpoint_store.system.file_lock import open_path
+from checkpoint_store.system.files import storage_error
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from pathlib import Path
+
+_TORN: Final = 40
+"""A state file cut off before its ``job_id`` is shorter than this."""
+
+
+def read_state(path: Path) -> ProcessingState:
+    """Return the state in a state file.
+
+    Raises:
+        StateFormatError: it is not one; the error names file and field.
+        StoreTargetError: there is no such file.
+    """
+    try:
+        return ProcessingState.from_json(path.read_bytes())
+    except StateFormatError as error:
+        raise StateFormatError(error.field, error.reason, path=path) from error
+    except FileNotFoundError:
+        raise StoreTargetError(path, "there is no such state file") from None
+    except OSError as error:
+        raise storage_error(error, path) from error
+
+
+def refuse_own(path: Path, store: Path) -> None:
+    """Raise :class:`StoreTargetError` where a state would be written over the store file or what belongs to it."""
+    there, own = path.parent.resolve() / path.name, store.parent.resolve() / store.name
+    beside = [
+        own.with_suffix(".lock"),
+        open_path(own),
+        *(own.with_name(f"{own.name}{end}") for end in ("-wal", "-shm", "-journal")),
+    ]
+    if there in (own, *beside) or (path.exists() and store.exists() and path.samefile(store)):
+        raise StoreTargetError(path, f"it is the store file {store} or belongs to it; a state needs a file of its own")
+    _refuse_special(path)
+
+
+def _refuse_special(path: Path) -> None:
+    """A pipe would be waited for, a device or a folder would be replaced by a file."""
+    if path.exists() and not path.is_file():
+        raise StoreTargetError(path, "it is not a regular file; a state file is one")
+
+
+def refuse_to_replace(path: Path, job_id: str, completed: Collection[int]) -> None:
+    """Raise :class:`StoreTargetError` unless an export of this job to ``path`` replaces nothing but an older one."""
+    if not os.path.lexists(path):
+        return
+    remedy = "name another file, or pass replace=True (checkpoint-store export: --force)"
+    if path.is_symlink():
+        raise StoreTargetError(path, f"it is a symlink; {remedy}")
+    if not path.stat().st_size:
+        return
+    try:
+        found = read_state(path)
+    except (StateFormatError, StoreTargetError) as error:
+        raise StoreTargetError(path, f"it is there and is no state file that can be read; {remedy}") from error
+    if found.job_id != job_id:
+        raise StoreTargetError(path, f"it is the state of another job ({found.job_id}, {found.file_name!r}); {remedy}")
+    more = set(found.completed_chunks) - set(completed)
+    if more:
+        raise StoreTargetError(path, f"it knows of completed chunks that the store has not ({min(more)}); {remedy}")
+
+
+def refuse_stranger(path: Path, backup: Path | None = None) -> None:
+    """Raise :class:`StoreTargetError` where a file that is no state file stands in the place of ours.
+
+    What is not even JSON, beside a ``backup`` that is a state, is what was left of a state file.
+    """
+    _refuse_special(path)
+    try:
+        with path.open("rb") as file:
+            start = file.read(4096)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise storage_error(error, path) from error
+    # After a power cut a file may be all NUL, or none of it.
+    if start.strip(b"\0 \r\n\t") and not _looks_like_ours(start) and not (backup and _is_torn(path, backup)):
+        raise StoreTargetError(
+            path, "it holds something else, and the state file would replace it; pass state_file=PATH or None"
+        )
+
+
+def _is_torn(path: Path, backup: Path) -> bool:
+    try:
+        json.loads(path.read_bytes())
+    except (ValueError, RecursionError):
+        with suppress(CheckpointStoreError):
+            return bool(read_state(backup))
+    return False
+
+
+def _looks_like_ours(start: bytes) -> bool:
+    """Whether this begins a state file, even one that was cut off."""
+    inside = start.lstrip(b"\xef\xbb\xbf \r\n\t")
+    if not inside.startswith(b"{"):
+        return False
+    if b'"job_id"' in start:
+        return True
+    first = inside[1:].lstrip()
+    begins = first.startswith(b'"version"') or b'"version"'.startswith(first)
+    return len(start) < _TORN and begins and not start.rstrip().endswith(b"}")
+
+
+_GLANCE: Final = re.compile(
+    rb'\A\{\n  "version": .*\n  "job_id": (?P<job_id>".*"),\n(?:  .*\n){6}'
+    rb'  "completed_chunks": \[(?P<indices>[\d, ]*)\],\n'
+)
+
+
+_TAIL_BYTES: Final = 65536
+_UPDATED: Final = re.compile(rb'\n  "updated_at": "([^"\n]+)",\n')
+
+
+class Glance(NamedTuple):
+    """What a state file that we wrote says without its results being read."""
+
+    job_id: str
+    completed_chunks: int
+    updated_at: str
+    """``""`` where it is not found."""
+
+
+def glance(path: Path) -> Glance | None:
+    """Look at the beginning and the end of a state file; None where it is not one that we wrote."""
+    try:
+        with path.open("rb") as file:
+            found = _GLANCE.match(b"".join(file.readline() for _ in range(10)))
+            if found is None:
+                return None
+            # Behind the time stand the config and, once more, as many indices.
+            file.seek(max(0, path.stat().st_size - _TAIL_BYTES - len(found["indices"])))
+            updated = _UPDATED.findall(file.read())
+    except OSError:
+        return None
+    completed = found["indices"].count(b",") + bool(found["indices"])
+    return Glance(json.loads(found["job_id"]), completed, updated[-1].decode("utf-8", "replace") if updated else "")
+
+
+def without_secrets(state: ProcessingState) -> tuple[ProcessingState, bool]:
+    """Return a state with every secret in it replaced (and a warning given), and whether there was one."""
+    from checkpoint_store.model.codec.secrets import redact_secrets, redact_text  # noqa: PLC0415 - its patterns are for writers only
+
+    config = thaw(state.config)
+    clean = redact_secrets(config)
+    message = None if state.error_message is None else redact_text(state.error_message)
+    if clean == config and message == state.error_message:
+        return state, False
+    warnings.warn(
+        f"the state of job {state.job_id} held what looks like a secret; it was replaced by [redacted]",
+        stacklevel=4,
+    )
+    return state.replace(config=clean, error_message=message), True
+
+
+def first_sound(*paths: Path) -> ProcessingState:
+    """Return the state in the first of these files that can be read; the first one's error where none can."""
+    first: CheckpointStoreError | None = None
+    for path in paths:
+        try:
+            return read_state(path)
+        except (StateFormatError, StoreTargetError) as error:
+            if isinstance(error, StateFormatError) and error.field == "version":
+                raise
+            first = first if isinstance(first, StateFormatError) else error
+    assert first is not None
+    raise first

@@ -1,0 +1,243 @@
+"""A job to its state file: streamed, whole at every moment, and never at more than its share of the time."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+from checkpoint_store.errors import CheckpointStoreError, JobNotFound, StateFormatError
+from checkpoint_store.model.versions import SCHEMA_VERSION
+from checkpoint_store.state_file.reader import read_state, refuse_own, refuse_to_replace
+from checkpoint_store.storage.connection.database import Database
+from checkpoint_store.storage.statements import jobs as job_statements
+from checkpoint_store.storage.statements import results as result_statements
+from checkpoint_store.system.file_lock import file_lock, take
+from checkpoint_store.system.files import leftovers, replace_file, storage_error, sweep
+from checkpoint_store.system.forks import ForkAware, watch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from sqlalchemy import Connection
+
+    from checkpoint_store.model.state import ProcessingState
+    from checkpoint_store.storage.connection.read_only import AnyDatabase
+    from checkpoint_store.storage.records import JobRecord
+    from checkpoint_store.storage.statements.save_state import Known
+
+_SHARE: Final = 0.02
+"""Of the elapsed time, what writing may take: the promise is 0.05, and meanwhile the disk is slower for others."""
+_AT_ONCE: Final = 256
+"""Results in one piece of the text."""
+_CREDIT_SECONDS: Final = 0.05
+"""What may be spent in advance, so that the file of a small, quick job is exact after each chunk."""
+
+
+def state_pieces(connection: Connection, job_id: str, path: Path) -> Iterator[str]:
+    """Yield the JSON text of a job's state, from one snapshot, in constant memory; results as they are stored."""
+    record = job_statements.find_job(connection, job_id, path)
+    yield _head(record)
+    indices = result_statements.indices_in_order_of_state(connection, record)
+    yield from _joined((", ".join(map(str, page)) for page in indices), ", ")
+    yield '],\n  "processed_results": ['
+    pages = result_statements.result_texts(connection, job_id, path)
+    yield from _joined(map(_lines, pages), ",")
+    yield _tail(record)
+    with_result = job_statements.indices_with_result(connection, record)
+    yield from _joined((", ".join(map(str, page)) for page in with_result), ", ")
+    yield "]\n}\n"
+
+
+def known_pieces(known: Known) -> Iterator[str]:
+    """Yield the same text of what is known of a job, without a look into the store."""
+    state, texts = known.state, known.texts or ()
+    yield _head(state) + ", ".join(map(str, state.completed_chunks)) + '],\n  "processed_results": ['
+    yield from _joined((_lines(texts[at : at + _AT_ONCE]) for at in range(0, len(texts), _AT_ONCE)), ",")
+    yield _tail(state) + ", ".join(map(str, state.result_indices)) + "]\n}\n"
+
+
+def _head(job: JobRecord | ProcessingState) -> str:
+    head = {
+        "version": SCHEMA_VERSION,
+        "job_id": job.job_id,
+        "status": job.status.value,
+        "file_name": job.file_name,
+        "video_title": job.video_title or "",
+        "model": job.model or "",
+        "provider": job.provider or "",
+        "total_chunks": job.total_chunks,
+    }
+    fields = "".join(f"  {_text(name)}: {_text(value)},\n" for name, value in head.items())
+    return "{\n" + fields + '  "completed_chunks": ['
+
+
+def _tail(job: JobRecord | ProcessingState) -> str:
+    tail = {
+        "started_at": job.started_at,
+        "updated_at": job.updated_at,
+        "error_message": job.error_message,
+        "config": job.config,
+    }
+    fields = "".join(f"  {_text(name)}: {_indented(value)},\n" for name, value in tail.items())
+    return "\n  ],\n" + fields + '  "result_indices": ['
+
+
+def _lines(texts: Sequence[str]) -> str:
+    return "\n    " + ",\n    ".join(texts)
+
+
+def _joined(pieces: Iterator[str], separator: str) -> Iterator[str]:
+    first = next(pieces, None)
+    if first is not None:
+        yield first
+        for piece in pieces:
+            yield separator + piece
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+def _indented(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, indent=2).replace("\n", "\n  ")
+
+
+class StateFile(ForkAware):
+    """The state file of a store: what it shows, and when it may be written again."""
+
+    def __init__(self, database: AnyDatabase, path: Path, lock: Path, *, lock_timeout_seconds: float) -> None:
+        self.path = path
+        self.backup = path.with_suffix(".bak")
+        self._database = database
+        self._lock = lock
+        self._lock_timeout_seconds = lock_timeout_seconds
+        self.forget_in_child()
+        watch(self)
+        self._behind: str | None = None
+        self._credit = _CREDIT_SECONDS
+        self._cost = 0.0
+        """Seconds that the last time took: the next one waits until they are saved up."""
+        self._counted_at = self._due_at = time.monotonic()
+
+    def forget_in_child(self) -> None:
+        """After a fork, in the child: the thread that was writing does not exist here."""
+        self._busy = threading.Lock()
+
+    def sweep(self) -> None:
+        """Remove what killed runs left behind, unless someone is writing now: the next open does it then."""
+        if leftovers(self.path) or leftovers(self.backup):
+            with suppress(CheckpointStoreError), file_lock(self._lock, 0.0):
+                sweep(self.path)
+                sweep(self.backup)
+
+    def follow(self, job_id: str, moment: float) -> None:
+        """A chunk of this job was completed: write the file if it has cost less than its share so far."""
+        self._behind = job_id
+        if moment < self._due_at:
+            return
+        taken: list[bool] = []
+        try:
+            take(self._busy, taken)
+            if taken:
+                # The store is the truth; a file that cannot be written now is written later.
+                with suppress(CheckpointStoreError):
+                    self._write(job_id, self.path, 0.0)
+        finally:
+            if taken:
+                self._busy.release()
+
+    def write(self, job_id: str, known: Known | None = None) -> Path:
+        """Write the file as the job is now. Exact and durable when this returns.
+
+        ``known`` saves reading all of the job, where nothing was committed since.
+        """
+        with self._busy:
+            self._write(job_id, self.path, self._lock_timeout_seconds, known)
+        return self.path
+
+    def write_if_behind(self) -> None:
+        """Write the file unless it is exact already."""
+        if self._behind is not None:
+            with suppress(JobNotFound):  # deleted meanwhile, with its state file, by another process
+                self.write(self._behind)
+
+    def _write(self, job_id: str, path: Path, timeout_seconds: float, known: Known | None = None) -> None:
+        started = time.monotonic()
+        try:
+            with file_lock(self._lock, timeout_seconds):
+                sweep(path)
+                sweep(self.backup)
+                self._behind = None
+                try:
+                    # Whoever commits after this look waits for the lock, and writes the file again.
+                    if known is not None and known.texts is not None and self._holds(known):
+                        replace_file(path, known_pieces(known), backup=self.backup)
+                    else:
+                        self._database.read(
+                            lambda connection: replace_file(
+                                path, state_pieces(connection, job_id, self._database.path), backup=self.backup
+                            )
+                        )
+                except BaseException:
+                    self._behind = job_id
+                    raise
+        finally:
+            self._pay(started, time.monotonic())
+
+    def _holds(self, known: Known) -> bool:
+        return isinstance(self._database, Database) and self._database.moment() == known.moment is not None
+
+    def _pay(self, started: float, ended: float) -> None:
+        most = max(_CREDIT_SECONDS, self._cost)
+        saved = min(most, self._credit + (started - self._counted_at) * _SHARE)
+        self._counted_at, self._cost = started, ended - started
+        self._credit = saved - self._cost
+        self._due_at = started + (self._cost - self._credit) / _SHARE
+
+    def forget(self, job_id: str, *, and_backup: bool = False) -> None:
+        """This job was deleted: nothing of it is written again, and neither the file nor the one before shows it.
+
+        ``and_backup``: the one before goes, whichever job it shows.
+        """
+        if self._behind == job_id:
+            self._behind = None
+        with self._busy, file_lock(self._lock, self._lock_timeout_seconds):
+            for path in (self.path, self.backup):
+                sweep(path)
+                if (and_backup and path == self.backup) or _shows(path, job_id):
+                    try:
+                        path.unlink(missing_ok=True)
+                    except OSError as error:
+                        raise storage_error(error, path) from error
+
+
+def _shows(path: Path, job_id: str) -> bool:
+    try:
+        return read_state(path).job_id == job_id
+    except StateFormatError:  # torn: nothing can be said of it, except by its bytes
+        return job_id.encode() in path.read_bytes()
+    except CheckpointStoreError:
+        return False
+
+
+def write_state(database: AnyDatabase, job_id: str, path: Path, *, replace: bool) -> Path:
+    """Write a job's state to any path but the store's own, whole and durable when this returns.
+
+    Raises:
+        StoreTargetError: something else than an older export of the same job is there, and ``replace`` is not set.
+    """
+    refuse_own(path, database.path)
+
+    def work(connection: Connection) -> None:
+        if not replace:
+            record = job_statements.find_job(connection, job_id, database.path)
+            pages = result_statements.indices_in_order_of_state(connection, record)
+            refuse_to_replace(path, job_id, [index for page in pages for index in page])
+        replace_file(path, state_pieces(connection, job_id, database.path))
+
+    database.read(work)
+    return path

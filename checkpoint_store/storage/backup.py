@@ -1,0 +1,197 @@
+"""Copies of a store that is in use, made by SQLite and verified before they count."""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+import time
+from contextlib import closing, suppress
+from typing import TYPE_CHECKING, Final
+
+from checkpoint_store.errors import CheckpointStoreError, StoreDamaged
+from checkpoint_store.model.clock import now
+from checkpoint_store.model.versions import SCHEMA_VERSION
+from checkpoint_store.storage.connection import errors as sqlite_errors
+from checkpoint_store.storage.connection.driver import driver_of
+from checkpoint_store.system.file_lock import file_lock
+from checkpoint_store.system.files import create_private, free_bytes, storage_error, sweep, sync_folder, temporary_path
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sqlalchemy import Connection
+
+    from checkpoint_store.storage.connection.read_only import AnyDatabase
+
+_NAME: Final = re.compile(r"\.backup-(?P<version>\d+\.\d+)-(?P<number>\d+)$")
+_KEPT: Final = 2
+"""Of each schema version, so many automatic backups stay."""
+_SHARE: Final = 0.02
+"""Of the elapsed time, what rolling backups may cost."""
+_CREDIT_SECONDS: Final = 0.25
+_INTERVAL_SECONDS: Final = 60.0
+_SHARE_OF_FREE_SPACE: Final = 0.2
+
+
+def back_up(database: AnyDatabase, target: Path) -> None:
+    """Copy the store as it is now to ``target`` (mode 0600), whole, verified and durable, or not at all."""
+    partial = temporary_path(target)
+    try:
+        create_private(partial)  # first: SQLite would create it by the umask
+        try:
+            database.read(lambda connection: _copy(connection, partial))
+            verify(partial)
+            os.replace(partial, target)
+        except BaseException:
+            for suffix in ("-wal", "-shm", "-journal", ""):
+                with suppress(OSError):
+                    os.unlink(f"{partial}{suffix}")
+            raise
+        sync_folder(target.parent)
+    except OSError as error:
+        raise storage_error(error, target) from error
+
+
+def _copy(connection: Connection, target: Path) -> None:
+    with closing(_open(target)) as copy:
+        try:
+            copy.execute("PRAGMA synchronous = EXTRA")
+            driver_of(connection).backup(copy)
+            # A copy at rest is one file: without this it would say "there is a log" to whoever opens it.
+            copy.execute("PRAGMA journal_mode = DELETE").fetchone()
+        except sqlite3.Error as error:
+            raise sqlite_errors.translate(error, target, 0) from error
+
+
+def verify(target: Path) -> None:
+    """Raise :class:`StoreDamaged` unless the file at ``target``, which no one has open, is a sound database."""
+    with closing(_open(target)) as copy:
+        try:
+            found = copy.execute("PRAGMA integrity_check(1)").fetchone()[0]
+        except sqlite3.Error as error:
+            raise sqlite_errors.translate(error, target, 0) from error
+    if found != "ok":
+        raise StoreDamaged(target, f"the copy does not verify: {found}")
+
+
+def settle(target: Path) -> None:
+    """Record in a copy, which no one has open, that nobody is at work on it. What was in hand is in doubt.
+
+    The lock files that say who lives belong to the store that it is a copy of. Nobody knows whether a try failed by
+    that, so none counts.
+    """
+    moment = now()
+    with closing(_open(target)) as copy:
+        try:
+            tables = "SELECT count(*) FROM sqlite_master WHERE name IN ('attempts', 'runners')"
+            if copy.execute(tables).fetchone()[0] < 2:  # noqa: PLR2004 - an older schema
+                return
+            copy.execute("PRAGMA journal_mode = MEMORY").fetchone()
+            copy.execute("PRAGMA synchronous = EXTRA")
+            copy.execute("BEGIN")
+            in_doubt = (
+                "UPDATE attempts SET outcome = 'abandoned', counted = 0, finished_at = ? WHERE outcome = 'running'"
+            )
+            copy.execute(in_doubt, (moment,))
+            copy.execute("UPDATE runners SET ended_at = ? WHERE ended_at IS NULL", (moment,))
+            copy.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise sqlite_errors.translate(error, target, 0) from error
+    verify(target)
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None)
+
+
+# -- automatic ones, beside the store: NAME.backup-VERSION-NUMBER. Numbers, not times: clocks jump.
+
+
+def backups_of(path: Path) -> list[Path]:
+    """Return the automatic backups beside a store file, newest first."""
+    return [backup for _, _, backup in sorted(_numbered(path), reverse=True)]
+
+
+def _numbered(path: Path) -> list[tuple[int, str, Path]]:
+    found = []
+    with suppress(OSError):
+        for name in os.listdir(path.parent):  # noqa: PTH208 - names are what is matched
+            match = _NAME.search(name)
+            if match is not None and name[: match.start()] == path.name:
+                found.append((int(match["number"]), match["version"], path.with_name(name)))
+    return found
+
+
+def next_backup(path: Path, version: str) -> Path:
+    """Return the name for the next automatic backup of a store that has schema ``version``."""
+    number = max((number for number, _, _ in _numbered(path)), default=0) + 1
+    return path.with_name(f"{path.name}.backup-{version}-{number:04d}")
+
+
+def _sweep_backups(path: Path) -> None:
+    """Remove what backups that were killed left behind, by this version or an earlier one."""
+    for name in os.listdir(path.parent):  # noqa: PTH208 - names are what is matched
+        if name.startswith(f"{path.name}.backup-") and ".tmp-" in name:
+            with suppress(OSError):
+                path.with_name(name).unlink()
+
+
+def thin_out(path: Path) -> None:
+    """Remove automatic backups but the newest few of each schema version."""
+    seen: dict[str, int] = {}
+    for _, version, backup in sorted(_numbered(path), reverse=True):
+        seen[version] = seen.get(version, 0) + 1
+        if seen[version] > _KEPT:
+            with suppress(OSError):
+                backup.unlink()
+
+
+def remove_backups(path: Path) -> None:
+    """Remove every automatic backup, so that what was deleted from the store is in none of them."""
+    for backup in backups_of(path):
+        try:
+            backup.unlink(missing_ok=True)
+        except OSError as error:
+            raise storage_error(error, backup) from error
+
+
+class RollingBackup:
+    """Backs a store up when a job ends and from time to time in between, at a small share of time and space."""
+
+    def __init__(self, database: AnyDatabase, lock: Path) -> None:
+        self._database = database
+        self._lock = lock
+        self._credit = _CREDIT_SECONDS
+        self._counted_at = time.monotonic()
+        self.due_at = self._counted_at + _INTERVAL_SECONDS
+        """When (``time.monotonic()``) a completion is to be followed by a copy."""
+
+    def make(self) -> Path | None:
+        """Back up unless that would cost more than its share; the store works on whatever happens to it."""
+        moment = time.monotonic()
+        self.due_at = moment + _INTERVAL_SECONDS
+        self._credit = min(_CREDIT_SECONDS, self._credit + (moment - self._counted_at) * _SHARE)
+        self._counted_at = moment
+        if self._credit <= 0 or not self._fits():
+            return None
+        try:
+            with file_lock(self._lock, 0.0):
+                sweep(self._database.path)
+                target = next_backup(self._database.path, SCHEMA_VERSION)
+                _sweep_backups(self._database.path)
+                back_up(self._database, target)
+                thin_out(self._database.path)
+                return target
+        except CheckpointStoreError:
+            return None
+        finally:
+            self._credit -= time.monotonic() - moment
+
+    def _fits(self) -> bool:
+        free = free_bytes(self._database.path)
+        try:
+            size = self._database.path.stat().st_size
+        except OSError:
+            return False
+        return free is None or size < free * _SHARE_OF_FREE_SPACE

@@ -1,0 +1,109 @@
+"""The driver's errors, as the library's."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from checkpoint_store.errors import (
+    CheckpointStoreError,
+    StorageFullError,
+    StorageUnavailableError,
+    StoreBusy,
+    StoreDamaged,
+)
+from checkpoint_store.system.files import FULL, free_bytes
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_BUSY: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+_DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+# What writing into a full quota or past a file-size limit looks like: only ENOSPC itself becomes SQLITE_FULL.
+_MAYBE_FULL: Final = frozenset(
+    {
+        sqlite3.SQLITE_IOERR_WRITE,
+        sqlite3.SQLITE_IOERR_SHMSIZE,
+        sqlite3.SQLITE_IOERR_TRUNCATE,
+        sqlite3.SQLITE_IOERR_SHMOPEN,
+        sqlite3.SQLITE_IOERR_FSYNC,  # where space is only given out when the data goes to the disk
+        sqlite3.SQLITE_IOERR_DIR_FSYNC,
+        sqlite3.SQLITE_CANTOPEN,  # no room for the log or the journal itself
+    }
+)
+_UNREADABLE: Final = frozenset(
+    {sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ, sqlite3.SQLITE_IOERR_CORRUPTFS}
+)
+_NO_ACCESS: Final = frozenset(
+    {sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_NOMEM}
+)
+_LITTLE: Final = 1 << 20
+
+
+def code_of(error: BaseException) -> int:
+    """Return SQLite's extended error code, or 0."""
+    return getattr(error, "sqlite_errorcode", 0) or 0
+
+
+def is_busy(error: BaseException) -> bool:
+    """Whether trying the same again may succeed by itself."""
+    return (code_of(error) & 0xFF) in _BUSY
+
+
+def says_nothing_of_contents(error: sqlite3.Error) -> bool:
+    """Whether this was no room, no access or a busy file: what is stored was not judged by it."""
+    code = code_of(error)
+    if code & 0xFF == sqlite3.SQLITE_IOERR:
+        return code not in _UNREADABLE
+    return (code & 0xFF) in _BUSY | _NO_ACCESS
+
+
+def translate(error: sqlite3.Error, path: Path, waited_seconds: float) -> CheckpointStoreError:
+    """Return the error that a caller should see for a driver's error on the store at ``path``."""
+    code, reason = code_of(error), str(error)
+    primary = code & 0xFF
+    if primary in _BUSY:
+        return StoreBusy(path, waited_seconds)
+    if not code and "UTF-8" in reason:  # the driver's own; it repeats the text, which is nobody's business
+        return StoreDamaged(path, "a text in it is no UTF-8")
+    if primary in _DAMAGED:
+        return StoreDamaged(path, reason)
+    if primary == sqlite3.SQLITE_FULL or (code in _MAYBE_FULL and _looks_full(path)):
+        return StorageFullError(path, reason, free_bytes(path))
+    if isinstance(error, sqlite3.OperationalError):
+        return StorageUnavailableError(path, reason)
+    return StoreDamaged(path, f"the database refused a statement: {reason}")
+
+
+def _looks_full(path: Path) -> bool:
+    free = free_bytes(path)
+    return (free is not None and free < _LITTLE) or _over_size_limit(path) or _probe_fails(path)
+
+
+def _over_size_limit(path: Path) -> bool:
+    if os.name == "nt":
+        return False
+    import resource  # noqa: PLC0415 - does not exist on Windows
+
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+    sizes = [0]
+    for suffix in ("", "-wal", "-journal"):
+        with suppress(OSError):
+            sizes.append(os.stat(f"{path}{suffix}").st_size)
+    return limit != resource.RLIM_INFINITY and max(sizes) + _LITTLE > limit
+
+
+def _probe_fails(path: Path) -> bool:
+    """A quota shows in no figure: only writing tells."""
+    import tempfile  # noqa: PLC0415 - on the way of an error only
+
+    try:
+        with tempfile.TemporaryFile(dir=path.parent) as probe:
+            probe.write(b"\0" * 65536)
+            probe.flush()
+            os.fsync(probe.fileno())
+    except OSError as error:
+        return error.errno in FULL
+    return False

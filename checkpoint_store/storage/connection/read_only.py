@@ -1,0 +1,130 @@
+"""A store that is read and never touched."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import sqlalchemy.exc
+
+from checkpoint_store.errors import StorageUnavailableError, StoreBusy, StoreClosed, StoreTargetError
+from checkpoint_store.storage.connection import errors as sqlite_errors
+from checkpoint_store.storage.connection import wal_frames
+from checkpoint_store.storage.connection.database import Database
+from checkpoint_store.storage.connection.driver import driver_error, driver_of, make_engine
+from checkpoint_store.storage.connection.openings import Openings
+from checkpoint_store.storage.connection.pragmas import connect_read_only
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from sqlalchemy import Connection
+
+    from checkpoint_store.storage.open_lock import Presence
+
+T = TypeVar("T")
+
+READ_ONLY: Final = "this store was opened with read_only=True"
+_TICK_SECONDS: Final = 0.02
+"""No file system's clock is coarser, of those that a store is kept on."""
+
+
+class ReadOnlyDatabase:
+    """A store file that is read and never touched: nothing is created, changed or locked for long.
+
+    Each read opens the file anew. A file that no one has open is read without locks (opening it with them would
+    create files beside it), and read again if it turns out to have changed meanwhile.
+    """
+
+    read_only = True
+
+    def __init__(self, path: Path, *, lock_timeout_seconds: float, presence: Presence | None = None) -> None:
+        self.path = path
+        self._presence = presence
+        self.lock_timeout_seconds = lock_timeout_seconds
+        self.closed = False
+
+    def read(self, work: Callable[[Connection], T]) -> T:
+        """Run ``work`` on one consistent snapshot and return its value."""
+        if self.closed:
+            raise StoreClosed(self.path)
+        if self._presence is not None:
+            self._presence.ensure()
+        deadline = time.monotonic() + self.lock_timeout_seconds
+        while True:
+            with Openings.lock:
+                before = self._signature()
+                unused = before is not None
+                try:
+                    value = self._read_once(work, unused=unused)
+                except sqlite3.Error as error:
+                    if not unused or before == self._signature():
+                        raise sqlite_errors.translate(error, self.path, self.lock_timeout_seconds) from error
+                else:
+                    if not unused or before == self._signature():
+                        return value
+            if time.monotonic() >= deadline:
+                raise StoreBusy(self.path, self.lock_timeout_seconds)
+            time.sleep(0.005)
+
+    def _read_once(self, work: Callable[[Connection], T], *, unused: bool) -> T:
+        def connector() -> sqlite3.Connection:
+            return connect_read_only(self.path, timeout_seconds=self.lock_timeout_seconds, unused=unused)
+
+        engine = make_engine(connector)
+        try:
+            with engine.connect() as connection:
+                driver_of(connection).execute("BEGIN")
+                return work(connection)
+        except (sqlite3.Error, sqlalchemy.exc.DBAPIError) as error:
+            raise driver_error(error) or error from error
+        finally:
+            engine.dispose()
+
+    def _signature(self) -> tuple[int, ...] | None:
+        """What would have changed if anyone wrote since; None while someone has the file open."""
+        if Openings.is_open(self.path):
+            return None
+        with suppress(OSError):
+            if os.stat(f"{self.path}-journal").st_size:
+                return None
+        log = self.path.with_name(f"{self.path.name}-wal")
+        # Whoever has a log open has its index open too. SQLite would look for a whole transaction in such a log again
+        # and again for ten seconds.
+        if log.exists() and (os.path.exists(f"{self.path}-shm") or wal_frames.holds_a_commit(log)):  # noqa: PTH110
+            return None
+        try:
+            status = self.path.stat()
+        except FileNotFoundError:
+            raise StoreTargetError(self.path, "there is no such file") from None
+        except OSError as error:
+            raise StorageUnavailableError(self.path, str(error)) from error
+        if 0 <= time.time() - status.st_mtime < _TICK_SECONDS:  # within one tick a second write would not show
+            time.sleep(_TICK_SECONDS)
+        return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+    def read_row(self, statement: str, values: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        """Return the first row of one statement."""
+
+        def first(connection: Connection) -> tuple[Any, ...] | None:
+            row: tuple[Any, ...] | None = driver_of(connection).execute(statement, values).fetchone()
+            return row
+
+        return self.read(first)
+
+    def write(self, work: Callable[[Connection], T]) -> T:  # noqa: ARG002
+        """Refuse: nothing is written through a read-only store."""
+        raise StorageUnavailableError(self.path, READ_ONLY)
+
+    def close(self) -> None:
+        """Nothing but the lock is open between reads."""
+        self.closed = True
+        if self._presence is not None:
+            self._presence.end()
+
+
+AnyDatabase = Database | ReadOnlyDatabase

@@ -1,0 +1,94 @@
+"""Where a copy of a store may be put: beside nothing of its own, and over nothing that is somebody else's."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING, Final
+
+from checkpoint_store.errors import SchemaTooNew, StorageUnavailableError, StoreDamaged, StoreTargetError
+from checkpoint_store.storage.connection.driver import driver_of
+from checkpoint_store.storage.connection.openings import Openings
+from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
+from checkpoint_store.storage.open_lock import alone
+from checkpoint_store.storage.recovery.salvage import sidecars
+from checkpoint_store.storage.tables import APPLICATION_ID
+from checkpoint_store.storage.target import inspect, lock_path, ready_path
+from checkpoint_store.system.file_lock import open_path
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from checkpoint_store.storage.connection.read_only import AnyDatabase
+
+_REMEDY: Final = "name another file, or pass replace=True (checkpoint-store backup: --force)"
+
+
+def refuse_own(target: Path, store: Path, states: Sequence[Path]) -> None:
+    """Raise :class:`StoreTargetError` where a copy of the store would be put over the store or what belongs to it."""
+    of_sqlite = (store.with_name(f"{store.name}{suffix}") for suffix in ("-wal", "-shm", "-journal"))
+    own = (store, lock_path(store), open_path(store), ready_path(store), *of_sqlite, *states)
+    if target.parent.resolve() / target.name in {one.parent.resolve() / one.name for one in own} or _is_same(
+        target, store
+    ):
+        raise StoreTargetError(target, f"it is the store {store} or belongs to it; a backup needs a name of its own")
+    if target.is_dir() or not target.parent.is_dir():
+        raise StoreTargetError(target, "a backup needs a file name of its own in an existing folder")
+
+
+def _is_same(target: Path, store: Path) -> bool:
+    return target.exists() and store.exists() and target.samefile(store)
+
+
+def refuse_to_replace(database: AnyDatabase, target: Path, *, replace: bool) -> None:
+    """Raise :class:`StoreTargetError` where a copy of the store would replace what is not an earlier copy of it.
+
+    Earlier: every completed chunk that it has is in the store, or was deleted there. With ``replace`` any regular file
+    that no process has open as a store goes.
+    """
+    if not os.path.lexists(target):
+        return
+    if target.is_symlink() or not target.is_file():
+        raise StoreTargetError(target, "it is there and is no regular file; name another file")
+    with alone(target, create=False) as free:
+        if not free:
+            raise StoreTargetError(target, "it is a store that a process has open; name another file")
+        if replace or not target.stat().st_size:
+            return
+        with Openings.lock:
+            found = _counts_of(target)
+    if found is None:
+        raise StoreTargetError(target, f"it is there and is no backup of a store that can be read; {_REMEDY}")
+    counts, deleted = database.read(lambda connection: sidecars.known(driver_of(connection)))
+    if sidecars.lacks(counts, deleted, found):
+        raise StoreTargetError(target, f"it holds completed chunks that {database.path} has not; {_REMEDY}")
+
+
+def _counts_of(target: Path) -> dict[str, int] | None:
+    """Return the completed chunks of each job in a file that no one has open; None where it is no store at rest."""
+    if sidecars.has_bytes(f"{target}-wal") or sidecars.has_bytes(f"{target}-journal"):
+        return None
+    try:
+        with closing(sqlite3.connect(f"{target.as_uri()}?mode=ro&immutable=1", uri=True)) as driver:
+            if driver.execute("PRAGMA application_id").fetchone() != (APPLICATION_ID,):
+                return None
+            return sidecars.known(driver)[0]
+    except sqlite3.Error:
+        return None
+
+
+def refuse_to_take(path: Path, states: Sequence[Path]) -> None:
+    """Raise :class:`StoreTargetError` where restoring or recovering a store would move somebody else's file.
+
+    What is damaged passes where something beside it says that it was a store.
+    """
+    if not path.exists():
+        return
+    try:
+        inspect(ReadOnlyDatabase(path, lock_timeout_seconds=0.0), states)
+    except (StoreDamaged, SchemaTooNew, StorageUnavailableError):
+        return
+    except StoreTargetError as error:
+        raise StoreTargetError(path, f"{error.reason}; if it was a store, move it away first") from error

@@ -1,0 +1,112 @@
+"""The records that the storage takes and returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from checkpoint_store.model.plan import Plan
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from checkpoint_store.errors import Difference
+    from checkpoint_store.model.records import JobStatus
+
+
+class Runner(NamedTuple):
+    """One row of ``runners``."""
+
+    runner_id: int
+    job_id: str
+    lock_file: str
+    host: str
+    pid: int
+    exclusive: bool
+    started_at: str
+
+
+class Claim(NamedTuple):
+    """A chunk that is this runner's to work on, and the number of its attempt."""
+
+    chunk_index: int
+    number: int
+
+
+class Found(NamedTuple):
+    """What a search for chunks came to."""
+
+    claims: list[Claim]
+    held: list[tuple[int, int]]
+    """The chunks that are in someone's hand, and in which runner's."""
+    next_index: int
+    """Where to go on."""
+
+
+Action = Literal["new", "resume", "complete", "reuse", "restart", "refuse"]
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a caller of ``open_job`` wants. ``fingerprints`` can be gone through more than once."""
+
+    plan: Plan
+    fingerprints: Iterable[str] | None
+    video_title: str | None
+    on_change: str
+    fresh: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """Where a wish leads, from the job that is there."""
+
+    action: Action
+    earlier: JobRecord | None
+    differences: list[Difference]
+    kept: dict[int, int]
+    """Each new chunk whose result can be carried over, and the earlier job's chunk that has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobRecord:
+    """One row of ``jobs``, with its config decoded."""
+
+    job_number: int
+    job_id: str
+    status: JobStatus
+    file_name: str
+    video_title: str | None
+    model: str | None
+    provider: str | None
+    total_chunks: int
+    completed_count: int
+    started_at: str
+    updated_at: str
+    error_message: str | None
+    config: dict[str, Any]
+    chunks_digest: str | None
+    stretch_started_at: str
+    stretch_completed_count: int
+    is_current: bool
+
+    @property
+    def plan(self) -> Plan:
+        """What its results were made for."""
+        return Plan(self.file_name, self.total_chunks, self.model, self.provider, self.config, self.chunks_digest)
+
+
+class Completion(NamedTuple):
+    """One chunk's completion, ready to be written. ``text`` and ``digest`` are None where there is no result."""
+
+    job_id: str
+    chunk_index: int
+    completed_at: str
+    text: str | None
+    digest: str | None
+    fingerprint: str | None = None
+    attempt: int | None = None
+    """The number of the attempt that made the result, where the chunk was claimed."""
+    seconds: float | None = None
+    """How long that took."""
+    replace: bool = False

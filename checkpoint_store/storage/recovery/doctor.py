@@ -1,0 +1,197 @@
+"""The findings about a store and the files beside it."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+from checkpoint_store.errors import CheckpointStoreError, SchemaTooOld
+from checkpoint_store.storage import backup as backups
+from checkpoint_store.storage import records
+from checkpoint_store.storage.connection.pragmas import file_system, journal_mode_for
+from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
+from checkpoint_store.storage.open_lock import alone, who_has_open
+from checkpoint_store.storage.recovery import integrity
+from checkpoint_store.storage.runner_lock import overheard, sign_at, signs_of_life
+from checkpoint_store.storage.statements import jobs as job_statements
+from checkpoint_store.storage.statements import runners as runner_statements
+from checkpoint_store.storage.target import EMPTY, check_version, inspect, lock_path
+from checkpoint_store.system.file_lock import open_path
+from checkpoint_store.system.files import free_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from sqlalchemy import Connection
+
+
+Level = Literal["ok", "warning", "problem"]
+_FIXED: Final = ((3, 51, 3),)
+_BACK_PORTED: Final = ((3, 50, 7), (3, 44, 6))
+_LITTLE_SPACE: Final = 64 * 1024 * 1024
+_TIMEOUT_SECONDS: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of a doctor's report."""
+
+    level: Level
+    what: str
+    says: str
+    remedy: str | None = None
+
+
+def _sqlite() -> Iterator[Finding]:
+    version = sqlite3.sqlite_version_info
+    sound = version >= _FIXED[0] or any(version[:2] == fixed[:2] and version >= fixed for fixed in _BACK_PORTED)
+    says = f"SQLite {sqlite3.sqlite_version}"
+    if sound:
+        yield Finding("ok", "SQLite", f"{says}: has the fix for the WAL-reset bug")
+    else:
+        yield Finding(
+            "ok",
+            "SQLite",
+            f"{says} has the WAL-reset bug; it cannot happen here, because no checkpoint runs beside a commit",
+            "programs other than this library should not write to the store",
+        )
+
+
+def _place(path: Path) -> Iterator[Finding]:
+    kind = file_system(path) or "unknown"
+    if journal_mode_for(path) == "wal":
+        yield Finding("ok", "file system", kind)
+    else:
+        yield Finding("warning", "file system", f"{kind}: a network file system, so a rollback journal is used",
+                      "keep the store on a local disk; it is faster and locks are sound there")  # fmt: skip
+
+
+def _permissions(path: Path, state_file: Path) -> Iterator[Finding]:
+    wrong = []
+    beside = (
+        lock_path(path),
+        open_path(path),
+        *(path.with_name(f"{path.name}{suffix}") for suffix in ("-wal", "-shm", "-journal")),
+    )
+    states = (state_file, state_file.with_suffix(".bak"))
+    for name in (path, *beside, *states, *backups.backups_of(path), *signs_of_life(path)):
+        with suppress(OSError):
+            mode = stat.S_IMODE(name.stat().st_mode)
+            if mode & 0o077 and os.name != "nt":
+                wrong.append(f"{name.name} is {mode:04o}")
+    if wrong:
+        yield Finding("warning", "permissions", ", ".join(wrong), "chmod 600 these files")
+    else:
+        yield Finding("ok", "permissions", "readable by their owner alone")
+
+
+def _users(path: Path) -> Iterator[Finding]:
+    with alone(path, create=False) as free:
+        pass
+    who = "" if free else ", ".join(map(str, who_has_open(path)))
+    says = f"open in process {who}" if who else "open in a process that does not show here"
+    yield Finding("ok", "in use", "no process has it open" if free else says)
+
+
+def _contents(path: Path, state_file: Path) -> Iterator[Finding]:
+    repair = f"checkpoint-store recover --store {path}"
+    database = ReadOnlyDatabase(path, lock_timeout_seconds=_TIMEOUT_SECONDS)
+    try:
+        version = inspect(database, (state_file,))
+        if version == EMPTY:
+            yield Finding("warning", "contents", "the file is empty", repair)
+            return
+        check_version(path, version)
+        yield Finding("ok", "schema", version)
+        yield from _journal(path)
+        yield from _runners(database)
+        problems = integrity.check(database)
+    except SchemaTooOld as error:
+        says = f"{error.found}; this version works with {error.needed}"
+        remedy = f"the next open upgrades it, and so does: checkpoint-store migrate --store {path}"
+        yield Finding("warning", "schema", says, remedy)
+        return
+    except CheckpointStoreError as error:
+        yield Finding("problem", "contents", str(error), repair)
+        return
+    for problem in problems:
+        yield Finding("problem", "contents", str(problem), repair)
+    if not problems:
+        yield Finding("ok", "contents", "structure, references, counts and the digest of every result are sound")
+
+
+def _journal(path: Path) -> Iterator[Finding]:
+    says = f"{journal_mode_for(path)}; by default each commit is synced and survives a power cut"
+    yield Finding("ok", "journal", says)
+    with suppress(OSError):
+        size = os.stat(f"{path}-wal").st_size
+        with alone(path, create=False) as free:
+            pass
+        if size and free:
+            yield Finding(
+                "warning",
+                "log",
+                f"{size:,} bytes were left by a run that did not end cleanly",
+                "nothing to do: the next open takes them in",
+            )
+
+
+def _runners(database: ReadOnlyDatabase) -> Iterator[Finding]:
+    """Say who is at work, and what those left behind who died over it: told apart by looking at their locks alone."""
+    path = database.path
+    known, files = database.read(lambda connection: _known_runners(connection, path))
+    alive = {runner.lock_file for runner in known if overheard(sign_at(path, runner.lock_file)) is None}
+    for runner in known:
+        if runner.lock_file in alive:
+            alone = ", which it has for itself" if runner.exclusive else ""
+            job = f"job {runner.job_id[:8]} ({files[runner.job_id]}){alone}"
+            says = f"process {runner.pid} on {runner.host}: {job}, since {runner.started_at}"
+            yield Finding("ok", "runner", says)
+    if not alive:
+        yield Finding("ok", "runners", "none is at work")
+    dead = [sign.name for sign in signs_of_life(path) if sign.name not in alive and overheard(sign) is not None]
+    if dead:
+        says = f"{', '.join(dead)}: left by {'a run' if len(dead) == 1 else 'runs'} that did not end cleanly"
+        yield Finding("warning", "runner locks", says, "nothing to do: the next open sweeps them")
+
+
+def _known_runners(connection: Connection, path: Path) -> tuple[list[records.Runner], dict[str, str]]:
+    """Return the runners that have not ended, as far as the store knows, and the files of all jobs."""
+    files = {job.job_id: job.file_name for job in job_statements.list_jobs(connection, path)}
+    return runner_statements.runners_at_work(connection), files
+
+
+def _strays(path: Path) -> Iterator[Finding]:
+    marks = (".tmp-", ".corrupt-", ".replaced-", ".recovered")
+    found = sorted(
+        name.name for name in path.parent.iterdir()
+        if any(name.name.startswith(f"{path.stem}") and mark in name.name for mark in marks)
+    )  # fmt: skip
+    if found:
+        yield Finding("warning", "left-over files", ", ".join(found), "remove them once you need nothing from them")
+    else:
+        yield Finding("ok", "left-over files", "none")
+
+
+def _backups(path: Path) -> Iterator[Finding]:
+    kept = backups.backups_of(path)
+    if kept:
+        yield Finding("ok", "backups", f"{len(kept)}, the newest is {kept[0].name}")
+    else:
+        yield Finding("warning", "backups", "none yet; one is made when a job ends",
+                      "checkpoint-store backup DEST makes one now")  # fmt: skip
+
+
+def _space(path: Path) -> Iterator[Finding]:
+    free, size = free_bytes(path), path.stat().st_size
+    if free is None:
+        yield Finding("warning", "free space", "unknown")
+    elif free < max(_LITTLE_SPACE, size):
+        yield Finding("warning", "free space", f"{free:,} bytes, and the store has {size:,}", "make room")
+    else:
+        yield Finding("ok", "free space", f"{free:,} bytes; the store has {size:,}")

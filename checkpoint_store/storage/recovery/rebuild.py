@@ -1,0 +1,288 @@
+"""What every surviving copy knows of a store, put together into a new one. A result counts only by a digest."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from checkpoint_store.errors import StateFormatError
+from checkpoint_store.model.clock import now
+from checkpoint_store.model.codec import digest as result_digest
+from checkpoint_store.model.codec import json_text
+from checkpoint_store.model.frozen import thaw
+from checkpoint_store.model.state import ProcessingState, in_utc
+from checkpoint_store.model.versions import SCHEMA_VERSION
+from checkpoint_store.storage.backup import backups_of
+from checkpoint_store.storage.connection.database import Database
+from checkpoint_store.storage.connection.driver import driver_of
+from checkpoint_store.storage.connection.openings import Openings
+from checkpoint_store.storage.records import Completion
+from checkpoint_store.storage.recovery.salvage import attempts
+from checkpoint_store.storage.recovery.salvage.copies import Chunk, Copy
+from checkpoint_store.storage.recovery.salvage.sidecars import has_bytes
+from checkpoint_store.storage.recovery.salvage.state_file import read_torn_state
+from checkpoint_store.storage.recovery.salvage.store_file import read_copy, read_store
+from checkpoint_store.storage.statements import jobs as job_statements
+from checkpoint_store.storage.statements.completions import record
+from checkpoint_store.storage.tables import jobs as jobs_table
+from checkpoint_store.storage.target import ready_path
+from checkpoint_store.storage.upgrade import migrate
+from checkpoint_store.system.files import create_private, temporary_path
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from sqlalchemy import Connection
+
+SIDECARS: Final = ("-wal", "-shm", "-journal")
+_MOST_BACKUPS: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class JobRecovery:
+    """What came back of one job."""
+
+    job_id: str
+    file_name: str
+    recovered_chunks: int
+    lost_chunks: int
+    """Completed chunks that some copy knows of and none has a sound result for; they will be pending again."""
+    sources: tuple[tuple[str, int], ...]
+    """(copy, chunks taken from it), in the order in which the copies were asked."""
+    unverified_chunks: int = 0
+    """Chunks among the recovered whose result is a state file's, while no digest of it survived anywhere."""
+    lost: str | None = None
+    """What else of it is lost, in words."""
+    tries: str | None = None
+    """Where chunks are left: what there is to say of earlier tries at them, unless all of those are back."""
+
+    @property
+    def loses(self) -> bool:
+        """Whether something that a copy knows of is not brought back."""
+        return self.lost_chunks > 0 or self.lost is not None
+
+    def __str__(self) -> str:
+        taken = ", ".join(f"{count} from {name}" for name, count in self.sources) or "none"
+        lost = f"; {self.lost_chunks} could not be brought back" if self.lost_chunks else ""
+        lost += f"; {self.lost}" if self.lost else ""
+        if self.unverified_chunks:
+            lost += f"; no digest of {self.unverified_chunks} of them survived: they are as the state file has them"
+        lost += f"; {self.tries}" if self.tries else ""
+        return f"job {self.job_id} ({self.file_name}): {self.recovered_chunks} chunks back ({taken}){lost}"
+
+
+def all_copies(path: Path, state_files: Sequence[Path]) -> list[Copy]:
+    """Return what every surviving copy of a store knows, the best first."""
+    only_a_log = has_bytes(f"{path}-wal") and not has_bytes(str(path))
+    base = _pages_of_a_new_store(path) if only_a_log else b""
+    with Openings.lock:  # closing it would drop the locks of a connection that another thread opens meanwhile
+        copies = read_store(path, "the damaged file", base)
+    if ready_path(path).exists():
+        copies.append(read_copy(ready_path(path), "a recovery that was interrupted"))
+    for backup in backups_of(path)[:_MOST_BACKUPS]:
+        copies.append(read_copy(backup, f"the backup {backup.name}"))
+        copies[-1].backup = True
+    torn = []
+    for state_file in state_files:
+        try:
+            copies.append(_state_copy(state_file))
+        except OSError:
+            continue
+        except StateFormatError:
+            torn.append(read_torn_state(state_file, f"the torn state file {state_file.name}"))
+    return copies + torn
+
+
+def without_deleted(copies: list[Copy]) -> dict[str, str]:
+    """Drop from each copy the jobs that were deleted later, and return when that was.
+
+    A state file is removed with its job; one that is there beside a backup which has the job as deleted is newer.
+    """
+    deleted: dict[str, str] = {}
+    for position, copy in enumerate(copies):
+        for job_id, moment in copy.deleted.items():
+            if any(job_id in better.jobs for better in copies[: position + 1]):
+                continue
+            deleted[job_id] = moment
+            for older in copies[position:]:
+                if not (copy.backup and older.state):
+                    older.jobs.pop(job_id, None)
+                    older.chunks.pop(job_id, None)
+    return {job_id: moment for job_id, moment in deleted.items() if not any(job_id in copy.jobs for copy in copies)}
+
+
+def _state_copy(path: Path) -> Copy:
+    state = ProcessingState.from_json(path.read_bytes())
+    copy = Copy(f"the state file {path.name}", state=True)
+    copy.jobs[state.job_id] = _job_values(state)
+    results = state.results()
+    for index in state.completed_chunks:
+        chunk = copy.chunk(state.job_id, index, in_utc(state.updated_at))
+        chunk.proven = False
+        if index in results:
+            chunk.text = json_text.encode(thaw(results[index]))
+            chunk.digest = result_digest.digest(state.job_id, index, chunk.text)
+    return copy
+
+
+def _job_values(state: ProcessingState) -> dict[str, Any]:
+    return {
+        "job_id": state.job_id,
+        "status": state.status.value,
+        "file_name": state.file_name,
+        "video_title": state.video_title or None,
+        "model": state.model or None,
+        "provider": state.provider or None,
+        "total_chunks": state.total_chunks,
+        "completed_count": len(state.completed_chunks),
+        "started_at": in_utc(state.started_at),
+        "updated_at": in_utc(state.updated_at),
+        "error_message": state.error_message,
+        "config": json_text.encode(thaw(state.config)),
+        "chunks_digest": None,
+        "stretch_started_at": in_utc(state.updated_at),
+        "stretch_completed_count": len(state.completed_chunks),
+        "is_current": 1,
+    }
+
+
+def build(fresh: Path, copies: list[Copy], deleted: dict[str, str]) -> tuple[JobRecovery, ...]:
+    """Make a new store at ``fresh`` of what the copies know, and return what came back of each job."""
+    create_private(fresh)
+    database = Database(fresh, durability="power-loss", lock_timeout_seconds=10.0)
+    try:
+        migrate.upgrade(database, SCHEMA_VERSION)
+        jobs = database.write(lambda connection: _fill(connection, copies, deleted, fresh))
+    finally:
+        database.close()
+    return jobs
+
+
+def _pages_of_a_new_store(path: Path) -> bytes:
+    fresh = temporary_path(path)
+    try:
+        build(fresh, [], {})
+        return fresh.read_bytes()
+    finally:
+        remove_all(fresh)
+
+
+def _fill(connection: Connection, copies: list[Copy], deleted: dict[str, str], path: Path) -> tuple[JobRecovery, ...]:
+    job_statements.keep_deleted(connection, deleted)
+    reports = []
+    for job_id, values in _all_jobs(copies).items():
+        job_statements.insert_job(connection, values | {"completed_count": 0})
+        taken, unverified = _fill_chunks(connection, job_id, values["total_chunks"], copies)
+        job_statements.recount(connection, job_id)
+        recovered = sum(taken.values())
+        lost = max(_known(job_id, copies) - recovered, 0)
+        also = None if any(job_id in copy.jobs for copy in copies if not copy.torn) else "its config is lost"
+        said = attempts.carry_over(connection, job_id, values["total_chunks"], copies)
+        said = said if recovered < values["total_chunks"] else None
+        reports.append(
+            JobRecovery(job_id, values["file_name"], recovered, lost, tuple(taken.items()), unverified, also, said)
+        )
+        if recovered >= values["total_chunks"] and values["status"] == "running":
+            job_statements.finish_if_done(connection, job_id)
+        elif recovered < values["total_chunks"] and values["status"] == "completed" and lost:
+            job_statements.update_job(connection, job_id, path, status="paused", updated_at=now())
+    attempts.carry_over_runners(connection, [report.job_id for report in reports], copies)
+    current = next((job_id for copy in copies for job_id, job in copy.jobs.items() if job["is_current"] == 1), None)
+    if current is not None:
+        job_statements.make_current(connection, current)
+    return (*reports, *_lost_whole(copies))
+
+
+def _lost_whole(copies: list[Copy]) -> list[JobRecovery]:
+    """Return the jobs of which there are chunks in some copy, and the job itself is in none."""
+    known = {job_id for copy in copies for job_id in copy.jobs}
+    orphans = {job_id: _known(job_id, copies) for copy in copies for job_id in copy.chunks if job_id not in known}
+    return [JobRecovery(job_id, "its name is lost", 0, count, ()) for job_id, count in orphans.items()]
+
+
+def _all_jobs(copies: list[Copy]) -> dict[str, dict[str, Any]]:
+    """Return each job as the best copy that knows it has it, in the order in which they were opened."""
+    found: dict[str, dict[str, Any]] = {}
+    for copy in copies:
+        for job_id, values in copy.jobs.items():
+            found.setdefault(job_id, values)
+            if found[job_id]["chunks_digest"] is None:
+                found[job_id] = found[job_id] | {"chunks_digest": values["chunks_digest"]}
+    wanted = [column.name for column in jobs_table.columns if column.name not in ("job_number", "is_current")]
+    ordered = sorted(found.items(), key=lambda item: item[1].get("job_number") or _LAST)
+    return {job_id: {name: values[name] for name in wanted} for job_id, values in ordered}
+
+
+_LAST: Final = 1 << 62
+
+
+def _fill_chunks(connection: Connection, job_id: str, total: int, copies: list[Copy]) -> tuple[Counter[str], int]:
+    driver, taken, unverified = driver_of(connection), Counter[str](), 0
+    indices = sorted({index for copy in copies for index in copy.chunks.get(job_id, ()) if 0 <= index < total})
+    for index in indices:
+        found = _best(job_id, index, copies)
+        if found is not None:
+            name, chunk = found
+            record(
+                driver,
+                Completion(job_id, index, chunk.completed_at or now(), chunk.text, chunk.digest, chunk.fingerprint),
+            )
+            taken[name] += 1
+            unverified += not chunk.proven
+    return taken, unverified
+
+
+def _best(job_id: str, index: int, copies: list[Copy]) -> tuple[str, Chunk] | None:
+    """Return the first copy's sound result of a chunk; one without a result only where no copy knows of any."""
+    known = [(copy, copy.chunks[job_id][index]) for copy in copies if index in copy.chunks.get(job_id, {})]
+    # The first digest is the newest: a result that was replaced since does not come back in its place.
+    first = next(((copy, chunk) for copy, chunk in known if chunk.digest is not None), None)
+    fingerprint = next((chunk.fingerprint for _, chunk in known if chunk.fingerprint is not None), None)
+    if first is None:
+        copy, chunk = known[0]
+        if all(copy.torn for copy, _ in known):  # its result stood behind the tear
+            return None
+        return copy.name, Chunk(chunk.completed_at, fingerprint, None)
+    wanted = first[1].digest
+    if _may_be_outdated(job_id, wanted, first[0], known):
+        return None
+    proven = any(chunk.proven for _, chunk in known if chunk.digest == wanted)
+    for copy, chunk in known:
+        if chunk.text is not None and chunk.digest == wanted:
+            return copy.name, Chunk(chunk.completed_at, fingerprint, wanted, chunk.text, proven)
+    return None
+
+
+def _may_be_outdated(job_id: str, wanted: str | None, first: Copy, known: list[tuple[Copy, Chunk]]) -> bool:
+    """Whether the state file contradicts the best copy that is left, and may be newer than that.
+
+    Either the result was replaced afterwards, or the state file was damaged: no one can tell, so neither is taken.
+    A state file of the same moment as a backup has to say what the backup says; one that knows no more chunks than
+    the store is older than it.
+    """
+    state = next(((copy, chunk) for copy, chunk in known if not chunk.proven and chunk.digest is not None), None)
+    if state is None or state[1].digest == wanted:
+        return False
+    its, own = state[0].jobs.get(job_id), first.jobs.get(job_id)
+    if its is None or own is None:
+        return True
+    ahead = bool(its["completed_count"] > own["completed_count"] or its["updated_at"] > own["updated_at"])
+    return ahead or (first.backup and its["updated_at"] != own["updated_at"])
+
+
+def _known(job_id: str, copies: list[Copy]) -> int:
+    """Return how many completed chunks of a job any copy knows of."""
+    indices = {index for copy in copies for index in copy.chunks.get(job_id, ())}
+    counts: list[int] = [copy.jobs[job_id]["completed_count"] for copy in copies if job_id in copy.jobs]
+    return max(len(indices), *counts, 0)
+
+
+def remove_all(path: Path) -> None:
+    """Remove a file of SQLite's with what stands beside it."""
+    for suffix in (*SIDECARS, ""):
+        with suppress(OSError):
+            os.unlink(f"{path}{suffix}")

@@ -1,0 +1,195 @@
+"""A damaged store, made anew from every copy that survived: its own readable rows, backups, the state file, its .bak.
+
+The new file is built beside the damaged one and takes its place only when it is whole; the damaged files are moved
+aside, never deleted. A result counts only by a digest; one from a state file, which has none, must not contradict
+any digest that another copy knows.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from checkpoint_store.errors import StateFormatError, StoreDamaged, StoreInUse
+from checkpoint_store.model.state import ProcessingState
+from checkpoint_store.storage.backup import backups_of
+from checkpoint_store.storage.open_lock import has_connection, who_has_open
+from checkpoint_store.storage.recovery.rebuild import (
+    SIDECARS,
+    JobRecovery,
+    all_copies,
+    build,
+    remove_all,
+    without_deleted,
+)
+from checkpoint_store.storage.recovery.salvage.store_file import read_copy
+from checkpoint_store.storage.target import ready_path
+from checkpoint_store.system.files import sync_folder, temporary_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveryReport:
+    """What a recovery did."""
+
+    path: Path
+    reason: str
+    jobs: tuple[JobRecovery, ...]
+    moved_aside: tuple[Path, ...]
+
+    @property
+    def lost_chunks(self) -> int:
+        """How many completed chunks could not be brought back, over all jobs."""
+        return sum(job.lost_chunks for job in self.jobs)
+
+    def __str__(self) -> str:
+        moved = ", ".join(path.name for path in self.moved_aside) or "nothing"
+        lines = "".join(f"\n  {job}" for job in self.jobs) or "\n  no job was found in any copy"
+        return f"{self.path} was made anew ({self.reason}); moved aside: {moved}{lines}"
+
+
+def recover(path: Path, state_files: Iterable[Path], reason: str, *, accept_loss: bool = False) -> RecoveryReport:
+    """Make the store at ``path`` anew from every copy. The caller has the store for itself.
+
+    Raises:
+        StoreDamaged: something that a copy knows of would be lost and ``accept_loss`` is not set. Nothing was changed.
+        StoreInUse: a process of an older version of this library opened it just now. Nothing was changed.
+    """
+    state_files = tuple(state_files)
+    _sweep(path)
+    copies = all_copies(path, state_files)
+    deleted = without_deleted(copies)
+    if not any(copy.jobs for copy in copies) and not accept_loss:
+        raise StoreDamaged(path, f"{reason}; no job reads of it or of any other copy", remedy=_accepting(path))
+    fresh = temporary_path(path)
+    try:
+        jobs = build(fresh, copies, deleted)
+        report = RecoveryReport(path, reason, jobs, ())
+        if any(job.loses for job in jobs) and not accept_loss:
+            raise StoreDamaged(path, _what_would_be_lost(report), remedy=_accepting(path))  # noqa: TRY301
+        os.replace(fresh, ready_path(path))
+    except BaseException:
+        remove_all(fresh)
+        raise
+    sync_folder(path.parent)
+    # One that contradicts what is kept would be taken for what the store lacks.
+    lossy = any(job.lost_chunks for job in jobs)
+    aside = tuple(_move_aside_states(state_files, every=lossy))
+    if lossy:
+        aside += move_backups_aside(path, "corrupt")
+    return RecoveryReport(path, reason, jobs, (*put_in_place(path), *aside))
+
+
+def put_in_place(path: Path, why: str = "corrupt") -> tuple[Path, ...]:
+    """Move what is at ``path`` aside and the finished new file there; also ends what was killed in the middle of it."""
+    moved = move_aside(path, why)
+    os.replace(ready_path(path), path)
+    sync_folder(path.parent)
+    return moved
+
+
+def was_interrupted(path: Path) -> bool:
+    """Whether a recovery was killed between moving the damaged file aside and putting the new one in its place."""
+    return not path.exists() and ready_path(path).exists()
+
+
+def finish_interrupted(path: Path) -> RecoveryReport:
+    """End a recovery (or a restoring) that was killed when its new file was whole already."""
+    copy = read_copy(ready_path(path), "the one that was interrupted")
+    jobs = tuple(
+        JobRecovery(
+            job_id, values["file_name"], values["completed_count"], 0, ((copy.name, values["completed_count"]),)
+        )
+        for job_id, values in copy.jobs.items()
+    )
+    return RecoveryReport(path, "a recovery was interrupted, and is finished now", jobs, put_in_place(path))
+
+
+def drop_unneeded(path: Path) -> None:
+    """Remove what a recovery left that was killed before it moved anything: the store is sound. Under its lock."""
+    if path.exists():
+        with suppress(FileNotFoundError):
+            ready_path(path).unlink()
+
+
+def move_aside(path: Path, why: str) -> tuple[Path, ...]:
+    """Rename a store file and whatever belongs to it: a log left behind would undo what comes after.
+
+    The file goes first. Without it the log is no one's; without its log it would pass for a store of an earlier time.
+
+    Raises:
+        StoreInUse: a process that shares no lock opened it just now. Everything is where it was.
+    """
+    moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+    target = path.with_name(f"{path.name}.{why}-{moment}")
+    moved = []
+    for suffix in ("", *SIDECARS):
+        with suppress(FileNotFoundError):
+            os.replace(f"{path}{suffix}", f"{target}{suffix}")
+            moved.append(target.with_name(f"{target.name}{suffix}"))
+        if not suffix and moved:
+            _put_back_if_open(target, path)
+    sync_folder(path.parent)
+    return tuple(moved)
+
+
+def move_backups_aside(path: Path, why: str, *, newer_than: Path | None = None) -> tuple[Path, ...]:
+    """Rename the automatic backups, or the newer ones: a store that is behind its backup is taken for damaged."""
+    moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+    moved = []
+    for backup in backups_of(path):
+        if backup == newer_than:
+            break
+        moved.append(backup.with_name(f"{backup.name}.{why}-{moment}"))
+        os.replace(backup, moved[-1])
+    return tuple(moved)
+
+
+def _put_back_if_open(target: Path, path: Path) -> None:
+    if has_connection(target):
+        holders = who_has_open(target)
+        os.replace(target, path)
+        raise StoreInUse(path, 0.0, holders)
+
+
+def _move_aside_states(state_files: Iterable[Path], *, every: bool) -> Iterator[Path]:
+    """Rename the state files that do not read (the next export would write over them), or every one."""
+    moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+    for state_file in state_files:
+        try:
+            sound = bool(ProcessingState.from_json(state_file.read_bytes()))
+        except OSError:
+            continue
+        except StateFormatError:
+            sound = False
+        if every or not sound:
+            target = state_file.with_name(f"{state_file.name}.corrupt-{moment}")
+            os.replace(state_file, target)
+            yield target
+
+
+def _sweep(path: Path) -> None:
+    """Remove what killed recoveries left behind."""
+    mine = re.compile(re.escape(path.name) + r"\.tmp-[0-9a-f]{12}(-wal|-shm|-journal)?")
+    for name in os.listdir(path.parent):  # noqa: PTH208 - names are what is matched
+        if mine.fullmatch(name):
+            with suppress(OSError):
+                path.with_name(name).unlink()
+
+
+def _accepting(path: Path) -> str:
+    return f"To accept that: checkpoint-store recover --accept-loss --store {path}"
+
+
+def _what_would_be_lost(report: RecoveryReport) -> str:
+    lost = [f"{job.lost_chunks} of {job.lost_chunks + job.recovered_chunks} completed chunks of job {job.job_id} "
+            f"({job.file_name})" for job in report.jobs if job.lost_chunks]  # fmt: skip
+    lost += [f"of job {job.job_id} ({job.file_name}), {job.lost}," for job in report.jobs if job.lost]
+    return f"{report.reason}; from all surviving copies together, {' and '.join(lost)} cannot be brought back"

@@ -1,0 +1,32 @@
+"""A backup put in the place of a store."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from checkpoint_store.storage import backup as backups
+from checkpoint_store.storage.recovery import recover
+from checkpoint_store.storage.target import ready_path
+from checkpoint_store.system.files import storage_error, temporary_path
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
+
+
+def _put(reading: ReadOnlyDatabase, path: Path) -> tuple[Path, ...]:
+    partial = temporary_path(path)
+    backups.back_up(reading, partial)
+    try:
+        backups.settle(partial)
+        os.replace(partial, ready_path(path))  # once the old file is moved, an open ends it
+        newer = recover.move_backups_aside(path, "replaced", newer_than=reading.path)
+        return (*recover.put_in_place(path, "replaced"), *newer)
+    except OSError as error:
+        raise storage_error(error, path) from error
+    finally:
+        with suppress(OSError):
+            partial.unlink()

@@ -1,0 +1,114 @@
+"""Tries at chunks, and the runners that made them, carried over from the copies of a damaged store.
+
+They are no results: recovery goes on without those that do not read, and says so. A chunk that failed for good stays
+failed, what was in hand is in doubt, and nobody is taken to be at work who is not.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from checkpoint_store.model.clock import now
+from checkpoint_store.storage.recovery.salvage.copies import Tries
+from checkpoint_store.storage.tables import attempts as attempts_table
+from checkpoint_store.storage.tables import runners as runners_table
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from sqlalchemy import Connection
+
+    from checkpoint_store.storage.recovery.salvage.copies import Copy
+
+    Rows = Callable[["Tries", Callable[[int], Iterator[tuple[Any, ...]]], int, int], Iterator[tuple[Any, ...]]]
+
+
+_ATTEMPT: Final = tuple(one.name for one in attempts_table.columns if one.name not in ("job_id", "chunk_index"))
+_RUNNER: Final = tuple(one.name for one in runners_table.columns)
+_MOST_RUNNERS: Final = 1 << 40
+_OUTCOMES: Final = frozenset({"running", "completed", "failed", "abandoned"})
+
+
+def read(driver: sqlite3.Connection, totals: Mapping[str, int], rows: Rows) -> Tries:
+    """Return what a copy with these jobs knows of tries; ``rows`` reads on behind what does not read."""
+    found = Tries()
+    tables = "SELECT count(*) FROM sqlite_master WHERE name IN ('attempts', 'runners')"
+    found.known = driver.execute(tables).fetchone()[0] > 1
+    if not found.known:
+        return found
+    columns = ", ".join(_ATTEMPT)
+    statement = (
+        f"SELECT chunk_index, json_group_array(json_array({columns})) FROM attempts "  # noqa: S608 - our own names
+        "WHERE job_id = ? AND chunk_index >= ? GROUP BY chunk_index ORDER BY chunk_index"
+    )
+    for job_id, total in totals.items():
+
+        def fetch(key: int, job_id: str = job_id) -> Iterator[tuple[Any, ...]]:
+            return driver.execute(statement, (job_id, key))
+
+        for index, several in rows(found, fetch, 0, total - 1):
+            made = [dict(zip(_ATTEMPT, values, strict=True)) for values in json.loads(several)]
+            sound = [attempt for attempt in made if _is_sound(attempt)]
+            found.complete = found.complete and len(sound) == len(made)
+            found.attempts.setdefault(job_id, {})[index] = sorted(sound, key=lambda attempt: int(attempt["number"]))
+    every = f"SELECT {', '.join(_RUNNER)} FROM runners WHERE runner_id >= ? ORDER BY runner_id"  # noqa: S608
+    for row in rows(found, lambda key: driver.execute(every, (key,)), 0, _MOST_RUNNERS):
+        found.runners.append(dict(zip(_RUNNER, row, strict=True)))
+    return found
+
+
+def _is_sound(attempt: dict[str, Any]) -> bool:
+    whole = all(type(attempt[name]) is int for name in ("number", "runner_id", "counted", "is_last"))
+    texts = isinstance(attempt["started_at"], str) and all(
+        attempt[name] is None or isinstance(attempt[name], str) for name in ("finished_at", "error")
+    )
+    return whole and texts and attempt["outcome"] in _OUTCOMES and {attempt["counted"], attempt["is_last"]} <= {0, 1}
+
+
+def carry_over(connection: Connection, job_id: str, total: int, copies: Sequence[Copy]) -> str | None:
+    """Write down the tries at a job's chunks, each chunk's as the best copy has them that has most.
+
+    Returns what has to be said of them: that some may be missing, or that no copy could know of any.
+    """
+    copies = [copy for copy in copies if job_id in copy.jobs]
+    having = [copy for copy in copies if copy.tries.known]
+    taken: dict[int, list[dict[str, Any]]] = {}
+    for copy in having:
+        for index, made in copy.tries.attempts.get(job_id, {}).items():
+            if 0 <= index < total and len(made) > len(taken.get(index, ())):  # tries become more, unless some are lost
+                taken[index] = [_over(attempt) for attempt in made] if copy.backup else made
+        if copy.tries.complete:
+            break  # what it does not know of was never there, or was taken back since
+    rows = [{"job_id": job_id, "chunk_index": index} | attempt for index, made in taken.items() for attempt in made]
+    if rows:
+        connection.execute(attempts_table.insert(), rows)
+    if having:
+        best = having[0]
+        return f"tries at its chunks are as {best.name} has them" if best.backup or not best.tries.complete else None
+    return "no copy knows of tries at its chunks" if all(copy.state for copy in copies) else None
+
+
+def _over(attempt: dict[str, Any]) -> dict[str, Any]:
+    """What was in hand when a backup was made is so no longer; nobody knows what came of it."""
+    if attempt["outcome"] != "running":
+        return attempt
+    return attempt | {"outcome": "abandoned", "finished_at": now(), "counted": 0}
+
+
+def carry_over_runners(connection: Connection, jobs: Sequence[str], copies: Sequence[Copy]) -> None:
+    """Write down the runners of these jobs. Those that a backup has as being at work have ended since.
+
+    Of the damaged store's own, the locks say whether they live.
+    """
+    rows: dict[int, dict[str, Any]] = {}
+    locks: set[str] = set()
+    for copy in copies:
+        for runner in copy.tries.runners:
+            if runner["job_id"] in jobs and runner["runner_id"] not in rows and runner["lock_file"] not in locks:
+                ended = {"ended_at": runner["ended_at"] or now()} if copy.backup else {}
+                rows[runner["runner_id"]] = runner | ended
+                locks.add(runner["lock_file"])
+    if rows:
+        connection.execute(runners_table.insert(), list(rows.values()))

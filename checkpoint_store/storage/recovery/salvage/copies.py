@@ -1,0 +1,60 @@
+"""What was read of one surviving copy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    Rows = Callable[["Tries", Callable[[int], Iterator[tuple[Any, ...]]], int, int], Iterator[tuple[Any, ...]]]
+    from collections.abc import Callable, Iterator
+
+
+@dataclass(slots=True)
+class Tries:
+    """What one copy knows of tries. ``known`` says whether it has a place for them at all."""
+
+    attempts: dict[str, dict[int, list[dict[str, Any]]]] = field(default_factory=dict)
+    """By job and chunk, in the order in which they were made."""
+    runners: list[dict[str, Any]] = field(default_factory=list)
+    known: bool = False
+    complete: bool = True
+    """Whether all of them could be read."""
+
+
+@dataclass(slots=True)
+class Chunk:
+    """What a copy says of a completed chunk. ``text`` is None where its result was not found."""
+
+    completed_at: str
+    fingerprint: str | None
+    digest: str | None
+    text: str | None = None
+    proven: bool = True
+    """Whether the digest was stored beside the result, and not just made of the text at hand."""
+
+
+@dataclass(slots=True)
+class Copy:
+    """What one surviving copy knows. Results in it are verified, each by a digest of this same copy."""
+
+    name: str
+    jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    chunks: dict[str, dict[int, Chunk]] = field(default_factory=dict)
+    deleted: dict[str, str] = field(default_factory=dict)
+    """When which job was deleted."""
+    complete: bool = True
+    """Whether everything in it could be read."""
+    backup: bool = False
+    """Whether it is from an earlier time than the store."""
+    state: bool = False
+    """Whether it is a state file."""
+    torn: bool = False
+    """Whether it is the beginning of a state file, without the job's config."""
+    tries: Tries = field(default_factory=Tries)
+
+    def chunk(self, job_id: str, index: int, at: str) -> Chunk:
+        """Return the entry for a chunk, making it where it is not known yet."""
+        return self.chunks.setdefault(job_id, {}).setdefault(index, Chunk(at, None, None))

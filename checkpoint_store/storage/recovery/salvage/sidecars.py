@@ -1,0 +1,108 @@
+"""The files beside a copy, and whether they belong to it."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing, suppress
+from typing import TYPE_CHECKING, Final
+
+from checkpoint_store.storage.connection import errors as sqlite_errors
+from checkpoint_store.storage.connection import wal_frames
+from checkpoint_store.storage.recovery.integrity import MISCOUNTED
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_ALONE: Final = "mode=ro&immutable=1"
+"""No one has it open (the caller has seen to that), so no lock, and no file beside it, is needed."""
+
+
+def has_bytes(name: str) -> bool:
+    """Whether there is a file of this name, and something in it."""
+    try:
+        return os.stat(name).st_size > 0
+    except OSError:
+        return False
+
+
+def foreign_sidecar(path: Path) -> str | None:
+    """Return why the log or journal beside a file that no one has open is not its own, or None where it may be.
+
+    Asked before SQLite takes it in, which cannot be undone.
+    """
+    if _has_foreign_journal(path):
+        return "the journal beside it is not its own"
+    if not has_bytes(f"{path}-wal"):
+        return None
+    if wal_frames.broken_inside(path.with_name(f"{path.name}-wal")):
+        return "the log beside it is broken in the middle, and more was committed behind that"
+    own = _is_own(path, path, "mode=ro")
+    return None if own else "the log beside it is of another time or of another file"
+
+
+def counts_of(path: Path, how: str = _ALONE) -> tuple[dict[str, int], dict[str, str]]:
+    """Return the completed chunks of each job at ``path``, and the jobs deleted there; nothing if it does not read."""
+    with suppress(sqlite3.Error), closing(_open(path, how)) as driver:
+        return known(driver)
+    return {}, {}
+
+
+def known(driver: sqlite3.Connection) -> tuple[dict[str, int], dict[str, str]]:
+    """Return the number of completed chunks of each job, and when which job was deleted."""
+    counts = dict(driver.execute("SELECT job_id, completed_count FROM jobs").fetchall())
+    return counts, _deleted(driver)
+
+
+def lacks(has: dict[str, int], deleted: dict[str, str], other: dict[str, int]) -> bool:
+    """Whether what has these counts, and deleted those jobs, knows less than another copy: it went back in time."""
+    return any(has.get(job_id, -1) < count and job_id not in deleted for job_id, count in other.items())
+
+
+def _deleted(driver: sqlite3.Connection) -> dict[str, str]:
+    with suppress(sqlite3.Error):
+        return dict(driver.execute("SELECT job_id, deleted_at FROM deleted_jobs").fetchall())
+    return {}
+
+
+def _has_foreign_journal(path: Path) -> bool:
+    """What is kept with a log has no journal; and a journal that is needed follows pages half written."""
+    return has_bytes(f"{path}-journal") and _is_sound(path) and _has_log_mode(path)
+
+
+def _is_own(alone: Path, together: Path, how: str) -> bool:
+    """Whether a log carries a file forward: it never spoils it, and takes no chunk and no job without saying so."""
+    if not _is_sound(alone):
+        return True
+    return _is_sound(together, how) and not lacks(*counts_of(together, how), counts_of(alone)[0])
+
+
+def _has_log_mode(path: Path) -> bool:
+    with suppress(OSError), path.open("rb") as file:  # no one has it open, so no lock can be lost by this
+        return file.read(20)[18:] == b"\2\2"
+    return False
+
+
+def _is_sound(path: Path, how: str = _ALONE) -> bool:
+    try:
+        with closing(_open(path, how)) as driver:
+            return (
+                driver.execute("PRAGMA integrity_check(1)").fetchone()[0] == "ok"
+                and driver.execute("PRAGMA foreign_key_check").fetchone() is None
+                and driver.execute(MISCOUNTED).fetchone() is None
+            )
+    except sqlite3.Error as error:
+        if sqlite_errors.says_nothing_of_contents(error):
+            raise  # a full disk must not make a sound log look foreign
+        return False
+
+
+def _open(path: Path, how: str) -> sqlite3.Connection:
+    driver = sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True, timeout=5, isolation_level=None)
+    # What is no UTF-8 is damage, and shows as a digest that does not match.
+    driver.text_factory = lambda raw: raw.decode("utf-8", "replace")
+    driver.execute("PRAGMA writable_schema = ON")  # else a file shorter than its header says is not read at all
+    driver.execute("PRAGMA query_only = ON")
+    driver.execute("PRAGMA trusted_schema = OFF")
+    driver.execute("PRAGMA temp_store = MEMORY")
+    return driver

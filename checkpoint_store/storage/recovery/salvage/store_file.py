@@ -1,0 +1,195 @@
+"""Read what can still be read of a store file, row by row, whatever its state."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+from contextlib import closing, suppress
+from typing import TYPE_CHECKING, Any, Final
+
+from checkpoint_store.model.codec import digest as result_digest
+from checkpoint_store.model.codec import json_text
+from checkpoint_store.model.records import JobStatus
+from checkpoint_store.storage.connection import wal_frames
+from checkpoint_store.storage.recovery.salvage import attempts
+from checkpoint_store.storage.recovery.salvage.copies import Copy, Tries
+from checkpoint_store.storage.recovery.salvage.sidecars import (
+    _ALONE,
+    _deleted,
+    _has_foreign_journal,
+    _is_own,
+    _open,
+    has_bytes,
+)
+from checkpoint_store.storage.tables import jobs as jobs_table
+from checkpoint_store.system.files import create_private, temporary_path
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+
+_JOB_COLUMNS: Final = tuple(column.name for column in jobs_table.columns)
+_MOST_JOBS: Final = 100_000
+_PATIENCE: Final = 512
+"""So many keys in a row may fail to read before the steps grow."""
+
+
+def read_store(path: Path, name: str, base: bytes = b"") -> list[Copy]:
+    """Return what can be read of the store file at ``path``, which no one has open, best first. Changes nothing.
+
+    ``base`` are the pages of a new store, for a log without a file.
+
+    A log or journal that is not its own (from another time, or another store) spoils a sound file: then the file
+    alone goes before the two together.
+    """
+    alone = read_copy(path, name)
+    log = path.with_name(f"{path.name}-wal")
+    if has_bytes(str(log)) and (not has_bytes(str(path)) or wal_frames.broken_inside(log)):
+        return [_rebuilt(path, log, name, base), alone]
+    sidecars = [suffix for suffix in ("-wal", "-journal") if has_bytes(f"{path}{suffix}")]
+    if not sidecars:
+        return [alone]
+    apart = temporary_path(path)
+    try:
+        for suffix in ("", *sidecars):
+            part = apart.with_name(f"{apart.name}{suffix}")
+            create_private(part)
+            shutil.copyfile(f"{path}{suffix}", part)
+        together = read_copy(apart, name, how="mode=rw")
+        if _has_foreign_journal(path) or not _is_own(path, apart, "mode=rw"):
+            alone.name = f"{name} without its log"
+            found = [alone, together]
+        else:
+            found = [together]
+    except OSError:  # no room for a second one
+        found = [alone]
+    finally:
+        for suffix in ("-wal", "-shm", "-journal", ""):
+            with suppress(OSError):
+                os.unlink(f"{apart}{suffix}")
+    return found
+
+
+def _rebuilt(path: Path, log: Path, name: str, base: bytes) -> Copy:
+    """Return what reads of a file with every sound page of its log, also of those behind a broken one."""
+    apart = temporary_path(path)
+    try:
+        create_private(apart)
+        wal_frames.apply(path, log, apart, base=base)
+        return read_copy(apart, f"{name} and the sound pages of its log")
+    except OSError:  # no room for a second one
+        return Copy(name, complete=False)
+    finally:
+        with suppress(OSError):
+            os.unlink(apart)
+
+
+def read_copy(path: Path, name: str, *, how: str = _ALONE) -> Copy:
+    """Return what can be read of the store file at ``path`` (by itself, or with its log); empty where nothing can."""
+    copy = Copy(name)
+    try:
+        with closing(_open(path, how)) as driver:
+            copy.deleted = _deleted(driver)
+            _read_jobs(driver, copy)
+            _read_completed(driver, copy)
+            _read_results(driver, copy)
+            totals = {job_id: values["total_chunks"] for job_id, values in copy.jobs.items()}
+            copy.tries = attempts.read(driver, totals, _rows)
+    except sqlite3.Error:
+        copy.complete = False
+    return copy
+
+
+def _rows(
+    copy: Copy | Tries, fetch: Callable[[int], Iterator[tuple[Any, ...]]], first: int, last: int
+) -> Iterator[tuple[Any, ...]]:
+    """Yield the rows with keys from ``first`` to ``last``; ``fetch(k)`` gives those from key ``k``, key first.
+
+    Where reading stops, it goes on one key further, so a bad page costs the rows on it and no others.
+    """
+    start, missed = first, 0
+    while start <= last:
+        try:
+            for row in fetch(start):
+                if not isinstance(row[0], int) or row[0] < start:
+                    raise sqlite3.DatabaseError("a key is no number, or out of order")
+                start, missed = row[0] + 1, 0
+                yield row
+        except sqlite3.Error:
+            copy.complete = False
+            missed += 1
+            # A page of rows is passed one by one; what is still unreadable then is a whole part of the tree.
+            start += 1 << max(0, missed - _PATIENCE)
+        else:
+            return
+
+
+def _read_jobs(driver: sqlite3.Connection, copy: Copy) -> None:
+    columns = ", ".join(_JOB_COLUMNS)
+    statement = f"SELECT {columns} FROM jobs WHERE job_number >= ? ORDER BY job_number"  # noqa: S608 - our own names
+    for row in _rows(copy, lambda key: driver.execute(statement, (key,)), 0, _top(driver, "jobs", _MOST_JOBS)):
+        values = dict(zip(_JOB_COLUMNS, row, strict=True))
+        if _sound_job(values):
+            copy.jobs[values["job_id"]] = values
+        else:
+            copy.complete = False
+
+
+def _sound_job(values: dict[str, Any]) -> bool:
+    counts = (values["total_chunks"], values["completed_count"])
+    try:
+        config = json_text.decode(values["config"])
+    except (TypeError, ValueError):
+        return False
+    return (
+        isinstance(config, dict)
+        and all(isinstance(count, int) for count in counts)
+        and 0 <= values["completed_count"] <= values["total_chunks"]
+        and values["status"] in list(JobStatus)
+        and isinstance(values["file_name"], str)
+        and all(isinstance(values[name], str) and values[name] for name in ("job_id", "started_at"))
+    )
+
+
+def _top(driver: sqlite3.Connection, table: str, otherwise: int) -> int:
+    with suppress(sqlite3.Error):
+        found = driver.execute(f"SELECT max(rowid) FROM {table}").fetchone()[0]  # noqa: S608 - our own names
+        return int(found or 0)
+    return otherwise
+
+
+def _read_completed(driver: sqlite3.Connection, copy: Copy) -> None:
+    statement = (
+        "SELECT chunk_index, completed_at, fingerprint, digest FROM completed_chunks "
+        "WHERE job_id = ? AND chunk_index >= ? ORDER BY chunk_index"
+    )
+    for job_id, values in copy.jobs.items():
+
+        def fetch(key: int, job_id: str = job_id) -> Iterator[tuple[Any, ...]]:
+            return driver.execute(statement, (job_id, key))
+
+        for index, at, fingerprint, digest in _rows(copy, fetch, 0, values["total_chunks"] - 1):
+            chunk = copy.chunk(job_id, index, str(at))
+            chunk.fingerprint, chunk.digest = fingerprint, digest
+
+
+def _read_results(driver: sqlite3.Connection, copy: Copy) -> None:
+    statement = (
+        "SELECT rowid, job_id, chunk_index, result, digest FROM chunk_results NOT INDEXED "
+        "WHERE rowid >= ? ORDER BY rowid"
+    )
+    likely = sum(values["completed_count"] for values in copy.jobs.values()) * 2 + 20_000
+    top = _top(driver, "chunk_results", likely)
+    for _, job_id, index, text, digest in _rows(copy, lambda key: driver.execute(statement, (key,)), 0, top):
+        if not isinstance(text, str) or not isinstance(index, int) or not isinstance(job_id, str):
+            copy.complete = False
+            continue
+        found = result_digest.digest(job_id, index, text)
+        known = copy.chunks.get(job_id, {}).get(index)
+        if found != digest and (known is None or found != known.digest):
+            copy.complete = False
+            continue
+        chunk = copy.chunk(job_id, index, copy.jobs.get(job_id, {}).get("updated_at", ""))
+        chunk.text, chunk.digest = text, found

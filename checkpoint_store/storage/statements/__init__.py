@@ -1,0 +1,1 @@
+"""The SQL statements, by what they are about."""

@@ -1,0 +1,179 @@
+"""The hot statements, compiled once from the tables to text for the driver: they cannot drift from the schema."""
+
+from __future__ import annotations
+
+from functools import cache
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import bindparam, func, literal_column, null, select
+from sqlalchemy.dialects import sqlite
+
+from checkpoint_store.storage.tables import attempts, chunk_results, completed_chunks, jobs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy import Insert, Select, Update
+    from sqlalchemy.sql.expression import ClauseElement
+
+_C: Final = completed_chunks.c
+_R: Final = chunk_results.c
+
+
+class Statement:
+    """SQL text for the driver, and the order of its values. Compiled when it is first used.
+
+    ``order``, where given, says which order the callers rely on that hand over plain tuples.
+    """
+
+    __slots__ = ("_build", "_get", "_order", "names", "text")
+
+    text: str
+    names: tuple[str, ...]
+
+    def __init__(self, build: Callable[[], ClauseElement], *, order: tuple[str, ...] | None = None) -> None:
+        self._build = build
+        self._order = order
+
+    def __getattr__(self, name: str) -> Any:
+        """Compile: a slot is asked for that has no value yet."""
+        made = self._build().compile(dialect=sqlite.dialect(paramstyle="qmark"))
+        self.names = tuple(made.positiontup)  # type: ignore[attr-defined]
+        assert self._order in (None, self.names), self.names
+        self._get = itemgetter(*self.names)
+        self.text = str(made)
+        return object.__getattribute__(self, name)
+
+    def values(self, **named: Any) -> tuple[Any, ...]:
+        """Return the values (two or more) in the order that the text wants."""
+        values: tuple[Any, ...] = self._get(named)
+        return values
+
+
+def _at(table: Any) -> tuple[Any, Any]:
+    return table.c.job_id == bindparam("in_job"), table.c.chunk_index == bindparam("at_index")
+
+
+def _indices() -> Select[Any]:
+    return select(_C.chunk_index).where(_C.job_id == bindparam("in_job")).order_by(_C.chunk_index)
+
+
+def _add_result(given: Callable[[str], Any]) -> Insert:
+    names = ("job_id", "chunk_index", "result", "digest")
+    return chunk_results.insert().values({name: given(name) for name in names}).inline()
+
+
+def _complete(given: Callable[[str], Any], result_id: Any) -> sqlite.Insert:
+    names = ("job_id", "chunk_index", "completed_at", "fingerprint", "digest")
+    values = {name: given(name) for name in names} | {"result_id": result_id}
+    return sqlite.insert(completed_chunks).values(values).inline()
+
+
+def _count(job_id: Any, more: Any, at: Any) -> Update:
+    """All but the last chunk of a job; a statement that looked for both cases would cost each checkpoint more."""
+    there_by = jobs.c.completed_count + more
+    return (
+        jobs.update()
+        .where(jobs.c.job_id == job_id, there_by < jobs.c.total_chunks)
+        .values(completed_count=there_by, updated_at=at)
+    )
+
+
+def _count_last(job_id: Any, more: Any, at: Any) -> Update:
+    """What follows where :func:`_count` changed nothing."""
+    values = {"completed_count": jobs.c.completed_count + more, "updated_at": at}
+    return jobs.update().where(jobs.c.job_id == job_id).values(**values, status=_COMPLETED, error_message=null())
+
+
+def _end_attempt(job_id: Any, chunk_index: Any, attempt: Any, at: Any, seconds: Any) -> Update:
+    """An attempt ends with its chunk, in the same transaction."""
+    return (
+        attempts.update()
+        .where(attempts.c.job_id == job_id, attempts.c.chunk_index == chunk_index, attempts.c.number == attempt)
+        .values(outcome=_COMPLETED, finished_at=at, seconds=seconds)
+    )
+
+
+_COMPLETED: Final[Any] = literal_column("'completed'")
+_MORE: Final[Any] = bindparam("more"), bindparam("at")
+
+# Step by step, for a transaction in which a chunk may be complete already: that is left alone, and the number of rows
+# says so.
+ADD_RESULT: Final = Statement(lambda: _add_result(bindparam), order=("job_id", "chunk_index", "result", "digest"))
+COMPLETE: Final = Statement(
+    lambda: _complete(bindparam, bindparam("result_id")).on_conflict_do_nothing(
+        index_elements=["job_id", "chunk_index"]
+    ),
+    order=("job_id", "chunk_index", "completed_at", "fingerprint", "digest", "result_id"),
+)
+COUNT: Final = Statement(lambda: _count(bindparam("in_job"), *_MORE))
+COUNT_LAST: Final = Statement(lambda: _count_last(bindparam("in_job"), *_MORE))
+END_ATTEMPT: Final = Statement(
+    lambda: _end_attempt(*map(bindparam, ("in_job", "at_index", "attempt", "at", "seconds")))
+)
+
+# At once: one row for a view of the connection's own is one completion, and the statement is its own transaction. Each
+# statement gives Python's lock away, and costs its start; a chunk that is complete already refuses all of it.
+COMPLETION: Final = ("job_id", "chunk_index", "completed_at", "result", "digest", "fingerprint", "attempt", "seconds")
+"""The values of a completion, in the order in which they are given."""
+
+
+@cache
+def at_once(rows: int) -> str:
+    """Return the statement that writes so many completions: all of them, or none."""
+    one = f"({', '.join('?' * len(COMPLETION))})"
+    return f"INSERT INTO completion VALUES {', '.join([one] * rows)}"  # noqa: S608 - our own words
+
+
+@cache
+def preparations() -> tuple[str, ...]:
+    """Return what a connection has to be told before :func:`at_once`."""
+    job_id, chunk_index, at, attempt, seconds = map(
+        _new, ("job_id", "chunk_index", "completed_at", "attempt", "seconds")
+    )
+    steps = (
+        _add_result(_new),
+        _complete(_new, func.last_insert_rowid()),
+        _count(job_id, literal_column("1"), at),
+        _count_last(job_id, literal_column("1"), at).where(func.changes() == literal_column("0")),
+        _end_attempt(job_id, chunk_index, attempt, at, seconds),
+    )
+    body = "".join(f"{step.compile(dialect=sqlite.dialect())}; " for step in steps)
+    columns = ", ".join(f"NULL AS {name}" for name in COMPLETION)
+    return (
+        f"CREATE TEMP VIEW IF NOT EXISTS completion AS SELECT {columns}",
+        f"CREATE TEMP TRIGGER IF NOT EXISTS complete INSTEAD OF INSERT ON completion BEGIN {body}END",
+    )
+
+
+def _new(name: str) -> Any:
+    return literal_column(f"NEW.{name}")
+
+
+REMOVE_RESULT: Final = Statement(lambda: chunk_results.delete().where(_R.result_id == bindparam("id")))
+PRESENT: Final = Statement(lambda: select(_C.digest, _C.result_id).where(*_at(completed_chunks)))
+SET_RESULT: Final = Statement(
+    lambda: (
+        completed_chunks.update()
+        .where(*_at(completed_chunks))
+        .values(
+            completed_at=bindparam("at"),
+            fingerprint=func.coalesce(bindparam("new_fingerprint"), _C.fingerprint),
+            digest=bindparam("new_digest"),
+            result_id=bindparam("new_id"),
+        )
+    )
+)
+IS_COMPLETED: Final = Statement(lambda: select(_C.chunk_index).where(*_at(completed_chunks)))
+WITH_RESULT: Final = Statement(lambda: _indices().where(_C.digest.is_not(None)), order=("in_job",))
+WITHOUT_RESULT: Final = Statement(lambda: _indices().where(_C.digest.is_(None)), order=("in_job",))
+RESULT_PAGE: Final = Statement(
+    lambda: (
+        select(_C.chunk_index, _R.result, _C.digest, _R.digest)
+        .outerjoin_from(completed_chunks, chunk_results, _R.result_id == _C.result_id)
+        .where(_C.job_id == bindparam("in_job"), _C.chunk_index > bindparam("after"), _C.digest.is_not(None))
+        .order_by(_C.chunk_index)
+        .limit(bindparam("rows"))
+    )
+)

@@ -1,0 +1,117 @@
+"""What results cost: read from the store in pages, and added up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import bindparam, case, func, literal_column, select
+
+from checkpoint_store.errors import shown
+from checkpoint_store.model.amounts import amount, json_paths
+from checkpoint_store.model.codec import json_text
+from checkpoint_store.storage.tables import chunk_results
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from sqlalchemy import Connection, Select
+
+    from checkpoint_store.model.amounts import Cost
+
+    Page = Sequence[tuple[Any, ...]]
+
+_R: Final = chunk_results.c
+_VALUES: Final = 4096
+_RESULTS: Final = 64
+_SHORT: Final = 200
+_NOT_SHOWN_BY_SQLITE: Final = {"true": True, "false": False, "null": None}
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A result whose cost cannot be read. ``value`` is what stands there as short text; None: nothing does."""
+
+    chunk_index: int
+    value: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """What the results after one cost."""
+
+    last_result: int
+    """Where to look on from."""
+    priced: int
+    """How many results have a cost that can be read."""
+    total: float
+    """The sum of those."""
+    unreadable: Unreadable | None
+    """The first result that has none."""
+
+
+def page(connection: Connection, job_id: str, after: int, cost: Cost) -> Page:
+    """Return (result id, chunk index, kind, value) of results after one, in the order in which they were recorded.
+
+    Where ``cost`` is a function, the value is the whole result as text, and the kind None.
+    """
+    statement = _statement(cost if isinstance(cost, str) else None)
+    return connection.execute(statement, {"in_job": job_id, "after": after}).all()
+
+
+@lru_cache(maxsize=8)  # a loop asks before and after each chunk, and to build it takes longer than to run it
+def _statement(field: str | None) -> Select[Any]:
+    columns = [_R.result_id, _R.chunk_index, *((literal_column("NULL"), _R.result) if field is None else _value(field))]
+    of_job = select(*columns).where(_R.result_id > bindparam("after"), _R.job_id == bindparam("in_job"))
+    return of_job.order_by(_R.result_id).limit(_RESULTS if field is None else _VALUES)
+
+
+def _most(cost: Cost) -> int:
+    return _VALUES if isinstance(cost, str) else _RESULTS
+
+
+def _value(field: str) -> tuple[Any, Any]:
+    """Return the columns for the JSON type and the value of a field; long values are cut."""
+    kinds = [func.json_type(_R.result, path) for path in json_paths(field)]
+    values = [func.json_extract(_R.result, path) for path in json_paths(field)]
+    kind: Any = kinds[-1]
+    value: Any = values[-1]
+    if len(kinds) > 1:
+        kind, value = func.coalesce(*kinds), case((kinds[0].is_not(None), values[0]), else_=values[1])
+    return kind, case((kind.in_(("text", "object", "array")), func.substr(value, 1, _SHORT)), else_=value)
+
+
+def added_up(pages: Callable[[int], Page], after: int, cost: Cost) -> Costs:
+    """Add up what ``pages``, given the result to begin after, has. A function of the caller's is called in between."""
+    last, priced, total, unreadable = after, 0, 0.0, None
+    while rows := pages(last):
+        for _, index, kind, stored in rows:
+            found, seen = _read(kind, stored, cost)
+            if found is not None:
+                priced, total = priced + 1, total + found
+            elif unreadable is None:
+                unreadable = Unreadable(index, seen)
+        last = rows[-1][0]
+        if len(rows) < _most(cost):
+            break
+    return Costs(last, priced, total, unreadable)
+
+
+def _read(kind: str | None, stored: Any, cost: Cost) -> tuple[float | None, str | None]:
+    """Return the amount, or None and what stands in its place."""
+    if not isinstance(cost, str):
+        try:
+            value = cost(json_text.decode(stored))
+        except Exception as error:  # noqa: BLE001 - a function of the caller's; the error is what is seen
+            return None, shown(error)
+        return amount(value), shown(value)
+    if kind in ("object", "array"):
+        return None, _shown_json(stored)
+    value = _NOT_SHOWN_BY_SQLITE.get(str(kind), stored)
+    return amount(value), None if kind is None else shown(value)
+
+
+def _shown_json(text: str) -> str:
+    """Return the beginning of a JSON text, marked where it was cut."""
+    return text if len(text) < _SHORT else f"{text[: _SHORT - 1]}…"

@@ -1,0 +1,170 @@
+"""The tables of the newest schema. Migrations make them; a test holds the two equal.
+
+Every column is a JSON value: text, integer or null; JSON documents and times are text. ``JSON`` as a column type
+would have numeric affinity in SQLite and change large integers and ``1.0``.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import (
+    REAL,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+APPLICATION_ID: Final = 0x43504B31
+"""``CPK1``: what ``PRAGMA application_id`` says in every store file, so that a stranger's database is noticed."""
+
+metadata: Final = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+jobs: Final = Table(
+    "jobs",
+    metadata,
+    # The order in which jobs were opened. Clocks jump, so "newest" is never asked of a time.
+    Column("job_number", Integer, primary_key=True),
+    Column("job_id", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("file_name", Text, nullable=False),
+    Column("video_title", Text),
+    Column("model", Text),
+    Column("provider", Text),
+    Column("total_chunks", Integer, nullable=False),
+    # Kept by the completion itself, so that progress never scans.
+    Column("completed_count", Integer, nullable=False),
+    Column("started_at", Text, nullable=False),
+    Column("updated_at", Text, nullable=False),
+    Column("error_message", Text),
+    Column("config", Text, nullable=False),
+    # Of all chunks' fingerprints; null where the chunks were not at hand.
+    Column("chunks_digest", Text),
+    # The last stretch of work began here; the rate is measured over it.
+    Column("stretch_started_at", Text, nullable=False),
+    Column("stretch_completed_count", Integer, nullable=False),
+    # 1 for the job that StateManager and the state file show.
+    Column("is_current", Integer, nullable=False),
+    UniqueConstraint("job_id"),
+    CheckConstraint("status IN ('pending', 'running', 'paused', 'completed', 'failed')", name="status"),
+    CheckConstraint("total_chunks >= 0", name="total_chunks"),
+    CheckConstraint("completed_count BETWEEN 0 AND total_chunks", name="completed_count"),
+    CheckConstraint("is_current IN (0, 1)", name="is_current"),
+)
+Index("ix_jobs_file_name", jobs.c.file_name)
+Index("uq_jobs_is_current", jobs.c.is_current, unique=True, sqlite_where=text("is_current = 1"))
+
+completed_chunks: Final = Table(
+    "completed_chunks",
+    metadata,
+    Column("job_id", Text, ForeignKey("jobs.job_id", ondelete="CASCADE"), primary_key=True, nullable=False),
+    Column("chunk_index", Integer, primary_key=True, nullable=False, autoincrement=False),
+    Column("completed_at", Text, nullable=False),
+    # Of the chunk that the result was made from; null where only the number of chunks was known.
+    Column("fingerprint", Text),
+    # Of the result; null where the chunk was completed without one.
+    Column("digest", Text),
+    # Where the result is. A link instead of an index on (job_id, chunk_index) saves a page write per checkpoint and 55
+    # bytes per result; it is no foreign key, because deleting a result would then scan this table.
+    Column("result_id", Integer),
+    CheckConstraint("chunk_index >= 0", name="chunk_index"),
+    CheckConstraint("(digest IS NULL) = (result_id IS NULL)", name="result_id"),
+    # Narrow rows, so one B-tree is better than a table and an index.
+    sqlite_with_rowid=False,
+)
+
+chunk_results: Final = Table(
+    "chunk_results",
+    metadata,
+    Column("result_id", Integer, primary_key=True),
+    Column("job_id", Text, nullable=False),
+    Column("chunk_index", Integer, nullable=False),
+    Column("result", Text, nullable=False),
+    # The same digest again: a row that survives alone can still be trusted.
+    Column("digest", Text, nullable=False),
+)
+
+deleted_jobs: Final = Table(
+    "deleted_jobs",
+    metadata,
+    # So that no older copy of the store, and no state file, brings back what was deleted.
+    Column("job_id", Text, primary_key=True, nullable=False),
+    Column("deleted_at", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+runners: Final = Table(
+    "runners",
+    metadata,
+    Column("runner_id", Integer, primary_key=True),
+    Column("job_id", Text, ForeignKey("jobs.job_id", ondelete="CASCADE"), nullable=False),
+    # A file beside the store that the runner keeps locked: whoever can lock it knows that the runner is gone.
+    Column("lock_file", Text, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    # 1 for a runner that shares the job with no other.
+    Column("exclusive", Integer, nullable=False),
+    Column("started_at", Text, nullable=False),
+    Column("ended_at", Text),
+    UniqueConstraint("lock_file"),
+    CheckConstraint("exclusive IN (0, 1)", name="exclusive"),
+)
+Index("ix_runners_at_work", runners.c.job_id, sqlite_where=text("ended_at IS NULL"))
+
+attempts: Final = Table(
+    "attempts",
+    metadata,
+    Column("job_id", Text, ForeignKey("jobs.job_id", ondelete="CASCADE"), primary_key=True, nullable=False),
+    Column("chunk_index", Integer, primary_key=True, nullable=False, autoincrement=False),
+    # From 1, in the order of the tries at this chunk.
+    Column("number", Integer, primary_key=True, nullable=False, autoincrement=False),
+    Column("runner_id", Integer, nullable=False),
+    Column("started_at", Text, nullable=False),
+    Column("finished_at", Text),
+    Column("outcome", Text, nullable=False),
+    Column("error", Text),
+    Column("seconds", REAL),
+    # 0 for one that does not count against max_attempts: retry_failed freed it, or nobody knows that it failed.
+    Column("counted", Integer, nullable=False),
+    # 1 where the chunk's attempts were used up by this one: the chunk is failed.
+    Column("is_last", Integer, nullable=False),
+    CheckConstraint("outcome IN ('running', 'completed', 'failed', 'abandoned')", name="outcome"),
+    CheckConstraint("counted IN (0, 1)", name="counted"),
+    CheckConstraint("is_last IN (0, 1)", name="is_last"),
+    sqlite_with_rowid=False,
+)
+# Both hold few rows, so that they cost the attempts that go well next to nothing.
+Index("ix_attempts_running", attempts.c.runner_id, sqlite_where=text("outcome = 'running'"))
+Index(
+    "ix_attempts_in_trouble",
+    attempts.c.job_id,
+    attempts.c.chunk_index,
+    sqlite_where=text("outcome IN ('failed', 'abandoned')"),
+)
+
+pauses: Final = Table(
+    "pauses",
+    metadata,
+    # A loop ends when there is a pause of its job that is newer than its own beginning.
+    Column("pause_id", Integer, primary_key=True),
+    Column("job_id", Text, ForeignKey("jobs.job_id", ondelete="CASCADE"), nullable=False),
+    Column("asked_at", Text, nullable=False),
+    # Set by resume().
+    Column("cleared_at", Text),
+)
+Index("ix_pauses_job_id", pauses.c.job_id)

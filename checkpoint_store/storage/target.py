@@ -1,0 +1,169 @@
+"""What a target is: a path that can be a store, and what is found there. Touches nothing."""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+import stat
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import text
+
+from checkpoint_store.errors import SchemaTooNew, SchemaTooOld, StoreDamaged, StoreTargetError
+from checkpoint_store.model.versions import RELEASED_VERSIONS, SCHEMA_VERSION
+from checkpoint_store.storage.backup import backups_of
+from checkpoint_store.storage.connection import errors as sqlite_errors
+from checkpoint_store.storage.connection.driver import driver_of
+from checkpoint_store.storage.link_check import refuse_second_name
+from checkpoint_store.storage.tables import APPLICATION_ID
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sqlalchemy import Connection
+
+    from checkpoint_store.storage.connection.read_only import AnyDatabase
+
+EMPTY: Final = ""
+_VERSION: Final = re.compile(r"\d+\.\d+")
+# As we write it, with the indices on one line: a state file of the time before stores existed looks otherwise.
+_KNOWS_CHUNKS: Final = re.compile(rb'\n  "completed_chunks": \[\d')
+
+
+def resolve(target: object) -> Path:
+    """Return the absolute path that a target names, or raise :class:`StoreTargetError`. Touches nothing."""
+    name = os.fsdecode(target) if isinstance(target, str | bytes | os.PathLike) else ""
+    if not name:
+        raise StoreTargetError(name, "give the path of a file, such as .processing_state.db")
+    if name.startswith("sqlite://"):
+        name = name.removeprefix("sqlite://").removeprefix("/")
+    if "://" in name or name.startswith(("file:", ":memory:")) or "\0" in name:
+        raise StoreTargetError(name, "give the path of a local file (or sqlite:///PATH); nothing else can be a store")
+    path = Path(name).absolute()
+    try:
+        path = _follow(path)
+        if not path.parent.is_dir():
+            raise StoreTargetError(path, f"the folder {path.parent} does not exist; create it first")
+        _check_kind(path)
+    except OSError as error:
+        raise StoreTargetError(path, error.strerror or str(error)) from error
+    return path
+
+
+def _follow(path: Path) -> Path:
+    """Follow a symlink of our own to an existing file of our own; nothing is ever created through one."""
+    if not path.is_symlink():
+        return path
+    if not path.exists():
+        raise StoreTargetError(path, "it is a symlink to a file that does not exist; give the file itself")
+    real = path.resolve()
+    owner = os.getuid() if hasattr(os, "getuid") else 0
+    if owner not in (0, real.stat().st_uid) or path.lstat().st_uid not in (owner, 0):
+        raise StoreTargetError(path, f"it is a symlink to {real}, which belongs to another user; give the file itself")
+    return real
+
+
+def _check_kind(path: Path) -> None:
+    if path.suffix in (".json", ".lock", ".bak", ".open"):
+        raise StoreTargetError(path, f"the suffix {path.suffix} is for the files beside a store; use .db")
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return
+    if stat.S_ISDIR(status.st_mode):
+        raise StoreTargetError(path, "it is a folder; give the path of a file in it")
+    if not stat.S_ISREG(status.st_mode):
+        raise StoreTargetError(path, "it is not a regular file")
+    refuse_second_name(path, status)
+
+
+def lock_path(path: Path) -> Path:
+    """Return the lock file that belongs to the store (or state file) at ``path``."""
+    return path.with_suffix(".lock")
+
+
+def inspect(database: AnyDatabase, state_files: Iterable[Path] = ()) -> str:
+    """Return the schema version of a store, or ``""`` for an empty file.
+
+    Raises:
+        StoreTargetError: it is another program's file.
+        SchemaTooNew: it was written by a newer version of this library.
+        StoreDamaged: it is (or, as its neighbours show, was) a store, and does not read.
+    """
+    path = database.path
+    try:
+        application, version, tables = database.read(_read_header)
+    except StoreDamaged as error:
+        if "not a database" in error.reason and not _was_ours(path, state_files):
+            raise StoreTargetError(path, f"it is no SQLite database that can be read ({error.reason})") from error
+        raise
+    ours = application == APPLICATION_ID
+    if version is None and tables == 0:
+        return EMPTY
+    if version is None or not ours:
+        if ours or _was_ours(path, state_files):
+            raise StoreDamaged(path, "its header or its list of tables is not what was written")
+        raise StoreTargetError(path, "it is a SQLite database of another program")
+    if not _VERSION.fullmatch(version):
+        raise StoreDamaged(path, f"its schema version reads {version!r}")
+    if version not in RELEASED_VERSIONS:
+        raise SchemaTooNew(path, version, SCHEMA_VERSION)
+    return version
+
+
+def _read_header(connection: Connection) -> tuple[int, str | None, int]:
+    """Return application id, schema version and, where there is no version, how many other things there are."""
+    statement = "SELECT application_id, version_num FROM pragma_application_id, alembic_version"
+    try:
+        row = driver_of(connection).execute(statement).fetchone()
+    except sqlite3.OperationalError as error:
+        if sqlite_errors.code_of(error) != sqlite3.SQLITE_ERROR:  # busy, or unreadable just now, is not "no such table"
+            raise
+        row = None
+    if row is not None:
+        return row[0], str(row[1]), 1
+    application = connection.execute(text("PRAGMA application_id")).scalar_one()
+    # Alembic's own table, left empty by a downgrade to nothing, is no stranger's.
+    others = "SELECT count(*) FROM sqlite_master WHERE name NOT LIKE '%alembic_version%'"
+    return application, None, connection.execute(text(others)).scalar_one()
+
+
+def _was_ours(path: Path, state_files: Iterable[Path]) -> bool:
+    return bool(backups_of(path)) or any(knows_chunks(state_file) for state_file in state_files)
+
+
+def knows_chunks(state_file: Path) -> bool:
+    """Whether a file is a state file, written beside a store, that knows of completed chunks."""
+    try:
+        return _KNOWS_CHUNKS.search(state_file.read_bytes()) is not None
+    except OSError:
+        return False
+
+
+def missing_from(path: Path, state_files: Iterable[Path]) -> str | None:
+    """Return why an absent or empty file at ``path`` is a loss, or None where it is simply new."""
+    if path.exists() and path.stat().st_size:
+        return None
+    what = "it is empty" if path.exists() else "it is missing"
+    if ready_path(path).exists():
+        return f"{what}, and a recovery of it was interrupted"
+    with suppress(OSError):
+        if os.stat(f"{path}-wal").st_size:
+            return f"{what}, but its log is there"
+    for copy in (*backups_of(path), *filter(knows_chunks, state_files)):
+        return f"{what}, but {copy.name} knows of completed chunks"
+    return None
+
+
+def ready_path(path: Path) -> Path:
+    """Return where a new store file, whole and durable, waits to be put in the place of ``path``."""
+    return path.with_name(f"{path.name}.recovered")
+
+
+def check_version(path: Path, version: str) -> None:
+    """Raise :class:`SchemaTooOld` unless ``version`` is the one that this code works with."""
+    if version != SCHEMA_VERSION:
+        raise SchemaTooOld(path, version or "none", SCHEMA_VERSION)

@@ -1,0 +1,1 @@
+"""Alembic migrations of a store file, under the guards that keep what was there."""

@@ -1,0 +1,159 @@
+"""From any older schema to the newest, in one transaction, or not at all.
+
+Alembic is imported only when there is something to migrate. Its ``op`` and ``context`` are one per process, so one
+migration runs at a time in a process, whichever the file.
+"""
+
+from __future__ import annotations
+
+import threading
+from hashlib import sha256
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import text
+
+from checkpoint_store.errors import CheckpointStoreError, MigrationFailed, StoreBusy
+from checkpoint_store.storage.backup import back_up, next_backup, thin_out
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from alembic.config import Config
+    from sqlalchemy import Connection
+
+    from checkpoint_store.storage.connection.database import Database
+    from checkpoint_store.storage.connection.read_only import AnyDatabase
+
+_one_at_a_time: Final = threading.RLock()
+
+
+def scripts_folder() -> Path:
+    """Return where the migration scripts are: inside the installed package, or beside it in a checkout."""
+    package = Path(str(resources.files("checkpoint_store")))
+    installed = package / "_migrations"
+    return installed if installed.is_dir() else package.parent / "migrations"
+
+
+def config(connection: Connection | None = None) -> Config:
+    """Return Alembic's configuration for running our scripts in this process, on ``connection``."""
+    from alembic.config import Config  # noqa: PLC0415 - half a second that a current store does not pay
+
+    made = Config()
+    made.set_main_option("script_location", str(scripts_folder()).replace("%", "%%"))
+    made.set_main_option("path_separator", "os")
+    made.attributes["connection"] = connection
+    return made
+
+
+def revisions() -> list[str]:
+    """Return every revision that this version knows, oldest first."""
+    from alembic.script import ScriptDirectory  # noqa: PLC0415 - see config()
+
+    scripts = ScriptDirectory.from_config(config())
+    return [script.revision for script in scripts.walk_revisions()][::-1]
+
+
+def current_version(database: AnyDatabase) -> str | None:
+    """Return the revision that the file is at, or None where it has no schema of ours."""
+    return database.read(_version)
+
+
+def _version(connection: Connection) -> str | None:
+    tables = connection.execute(text("SELECT count(*) FROM sqlite_master WHERE name = 'alembic_version'")).scalar_one()
+    if not tables:
+        return None
+    found: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+    return found
+
+
+def upgrade(database: Database, head: str) -> Path | None:
+    """Bring the store to ``head``; return the copy that was made before, if there was anything to copy.
+
+    The caller holds the store's lock file.
+
+    Raises:
+        MigrationFailed: the file is as it was.
+    """
+    from alembic import command  # noqa: PLC0415 - see config()
+
+    return run(database, head, lambda connection: command.upgrade(config(connection), head))
+
+
+def downgrade(database: Database, wanted: str) -> Path | None:
+    """Bring the store back to an older schema; a revision that would lose something by that refuses.
+
+    The caller holds the store's lock file.
+
+    Raises:
+        MigrationFailed: the file is as it was.
+    """
+    from alembic import command  # noqa: PLC0415 - see config()
+
+    return run(database, wanted, lambda connection: command.downgrade(config(connection), wanted))
+
+
+def run(database: Database, wanted: str, migrate: Callable[[Connection], object]) -> Path | None:
+    """Run ``migrate`` on the store under every guard: a verified copy, one transaction, checks before its commit."""
+    with _one_at_a_time:
+        found = current_version(database)
+        backup = None if found is None else next_backup(database.path, found)
+        try:
+            if backup is not None:
+                back_up(database, backup)
+                thin_out(database.path)
+            with database.ready_to_migrate():
+                database.write(lambda connection: _checked(connection, found, migrate))
+        except StoreBusy:
+            raise
+        except CheckpointStoreError as error:
+            raise MigrationFailed(database.path, found, wanted, str(error), backup) from error
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}"
+            raise MigrationFailed(database.path, found, wanted, reason, backup) from error
+    return backup
+
+
+def _checked(connection: Connection, found: str | None, migrate: Callable[[Connection], object]) -> None:
+    if (
+        _version(connection) != found
+    ):  # another process was faster; there is nothing left to do, or it is not ours to do
+        return
+    before = _contents(connection)
+    migrate(connection)
+    after = _contents(connection)
+    gone = before.keys() - after.keys()
+    if gone and after:  # nothing at all is left by a downgrade to nothing only
+        raise RuntimeError(f"the table {min(gone)} is gone")
+    for name, counted in before.items():
+        if name in after and after[name] != counted:
+            raise RuntimeError(f"the rows of {name} changed: {counted} before, {after[name]} after")
+    violations = connection.execute(text("PRAGMA foreign_key_check")).all()
+    if violations:
+        raise RuntimeError(f"rows without the row that they refer to: {[tuple(row) for row in violations[:3]]}")
+    problem = connection.execute(text("PRAGMA integrity_check(1)")).scalar_one()
+    if problem != "ok":
+        raise RuntimeError(f"integrity_check says: {problem}")
+
+
+_WATCHED: Final = {
+    "jobs": "SELECT job_id, file_name, status, total_chunks FROM jobs ORDER BY job_id",
+    "completed_chunks": "SELECT job_id, chunk_index FROM completed_chunks ORDER BY job_id, chunk_index",
+    "chunk_results": "SELECT job_id, chunk_index, result FROM chunk_results ORDER BY job_id, chunk_index",
+}
+
+
+def _contents(connection: Connection) -> dict[str, tuple[int, str]]:
+    """Return the number of rows and a digest of what must survive, by table."""
+    present = set(connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'table'")).scalars())
+    return {name: _digest(connection, query) for name, query in _WATCHED.items() if name in present}
+
+
+def _digest(connection: Connection, query: str) -> tuple[int, str]:
+    count, total = 0, sha256()
+    rows: Any = connection.execute(text(query))
+    for row in rows:
+        count += 1
+        total.update(repr(tuple(row)).encode("utf-8", "backslashreplace"))
+    return count, total.hexdigest()[:16]

@@ -1,0 +1,96 @@
+"""The views for a person at the ``sqlite3`` prompt."""
+
+from __future__ import annotations
+
+from typing import Final
+
+VIEWS: Final = {
+    "job_progress": """
+CREATE VIEW job_progress AS
+SELECT
+  job_id,
+  file_name,
+  status,
+  completed_count AS completed,
+  total_chunks AS total,
+  total_chunks - completed_count AS "left",
+  CASE WHEN total_chunks = 0 THEN 100.0 ELSE round(100.0 * completed_count / total_chunks, 1) END AS percent,
+  CASE WHEN completed_count > stretch_completed_count AND updated_at > stretch_started_at
+    THEN round((completed_count - stretch_completed_count)
+               / ((julianday(updated_at) - julianday(stretch_started_at)) * 1440.0), 2)
+  END AS chunks_per_minute,
+  started_at,
+  updated_at,
+  error_message
+FROM jobs
+ORDER BY job_number DESC
+""".strip(),
+    "failed_chunks": """
+CREATE VIEW failed_chunks AS
+SELECT
+  jobs.job_id,
+  jobs.file_name,
+  attempts.chunk_index,
+  attempts.number AS attempts,
+  attempts.error,
+  attempts.finished_at
+FROM attempts JOIN jobs USING (job_id)
+WHERE attempts.outcome IN ('failed', 'abandoned') AND attempts.is_last = 1
+  AND NOT EXISTS (SELECT 1 FROM completed_chunks c
+                  WHERE c.job_id = attempts.job_id AND c.chunk_index = attempts.chunk_index)
+ORDER BY jobs.job_number DESC, attempts.chunk_index
+""".strip(),
+    "in_doubt_chunks": """
+CREATE VIEW in_doubt_chunks AS
+SELECT
+  jobs.job_id,
+  jobs.file_name,
+  attempts.chunk_index,
+  attempts.number AS attempt,
+  attempts.started_at,
+  runners.host,
+  runners.pid
+FROM attempts JOIN jobs USING (job_id) LEFT JOIN runners USING (runner_id)
+WHERE attempts.outcome = 'abandoned'
+  AND NOT EXISTS (SELECT 1 FROM attempts later
+                  WHERE later.job_id = attempts.job_id AND later.chunk_index = attempts.chunk_index
+                    AND later.number > attempts.number)
+  AND NOT EXISTS (SELECT 1 FROM completed_chunks c
+                  WHERE c.job_id = attempts.job_id AND c.chunk_index = attempts.chunk_index)
+ORDER BY jobs.job_number DESC, attempts.chunk_index
+""".strip(),
+    "job_costs": """
+CREATE VIEW job_costs AS
+SELECT
+  jobs.job_id,
+  jobs.file_name,
+  count(r.result_id) AS results,
+  count(CASE WHEN json_type(r.result, '$.cost') IN ('integer', 'real') THEN 1 END) AS priced,
+  round(sum(CASE WHEN json_type(r.result, '$.cost') IN ('integer', 'real') THEN json_extract(r.result, '$.cost') END),9)
+    AS cost,
+  sum(CASE WHEN json_type(r.result, '$.input_tokens') = 'integer' THEN json_extract(r.result, '$.input_tokens') END)
+    AS input_tokens,
+  sum(CASE WHEN json_type(r.result, '$.output_tokens') = 'integer' THEN json_extract(r.result, '$.output_tokens') END)
+    AS output_tokens
+FROM jobs
+LEFT JOIN completed_chunks c ON c.job_id = jobs.job_id
+LEFT JOIN chunk_results r ON r.result_id = c.result_id
+GROUP BY jobs.job_number
+ORDER BY jobs.job_number DESC
+""".strip(),
+    "running_now": """
+CREATE VIEW running_now AS
+SELECT
+  jobs.job_id,
+  jobs.file_name,
+  attempts.chunk_index,
+  attempts.number AS attempt,
+  attempts.started_at,
+  runners.host,
+  runners.pid
+FROM attempts JOIN jobs USING (job_id) JOIN runners USING (runner_id)
+WHERE attempts.outcome = 'running'
+ORDER BY jobs.job_number DESC, attempts.chunk_index
+""".strip(),
+}
+"""Every view of the newest schema, for a person at the ``sqlite3`` prompt."""

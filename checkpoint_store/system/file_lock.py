@@ -1,0 +1,103 @@
+"""Locks that the kernel frees when their holder dies. No clocks, no process ids, nothing to clean up."""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+from weakref import WeakValueDictionary
+
+from checkpoint_store.errors import StoreBusy
+from checkpoint_store.storage.runner_lock import _signs
+from checkpoint_store.system.files import PRIVATE, storage_error
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+_POLL_SECONDS: Final = 0.02
+"""A hundred processes that look more often keep the holder from its processor."""
+
+
+class _Mutex:
+    """A thread lock that can be referred to weakly."""
+
+    __slots__ = ("__weakref__", "lock")
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+
+
+_mutexes: WeakValueDictionary[str, _Mutex] = WeakValueDictionary()
+_guard = threading.Lock()
+
+
+def take(lock: threading.Lock | threading.RLock, taken: list[bool], timeout_seconds: float = 0.0) -> None:
+    """Take a lock and append True to ``taken``, or neither where it does not come free in time (-1: for ever).
+
+    An interrupt between the two would leave the lock taken for ever. So both are one call of C, after which Python
+    heeds signals: call it inside of the ``try`` whose ``finally`` asks ``taken``. Where a plain ``with lock`` will do,
+    that is as safe.
+    """
+    taken.extend(filter(None, map(lock.acquire, (timeout_seconds != 0,), (timeout_seconds or -1,))))
+
+
+@contextmanager
+def file_lock(path: Path, timeout_seconds: float) -> Iterator[None]:
+    """Hold the lock file at ``path`` (created 0600, never removed) against other threads and processes.
+
+    It protects what is done under it against other users of this same lock only: SQLite's transactions guard the
+    database by themselves.
+
+    Raises:
+        StoreBusy: another holder kept it for ``timeout_seconds``.
+    """
+    if not path.parent.is_dir():  # filelock would create it
+        raise storage_error(FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)), path)
+    from filelock import FileLock, Timeout  # noqa: PLC0415 - a tenth of the time that opening a store takes
+
+    with _guard:
+        mutex = _mutexes.setdefault(str(path), _Mutex())
+    started = time.monotonic()
+    taken: list[bool] = []
+    try:
+        take(mutex.lock, taken, max(timeout_seconds, 0))
+        if not taken:
+            raise StoreBusy(path, timeout_seconds, "another thread")
+        left = max(0.0, timeout_seconds - (time.monotonic() - started))
+        # Soft locks (a file's mere existence) would outlive a killed holder; a removed lock file would let two in.
+        lock = FileLock(path, timeout=left, mode=PRIVATE, fallback_to_soft=False, preserve_lock_file=True)
+        try:
+            lock.acquire(poll_interval=_POLL_SECONDS)
+        except Timeout:
+            raise StoreBusy(path, timeout_seconds) from None
+        except OSError as error:
+            raise storage_error(error, path) from error
+        try:
+            yield
+        finally:
+            lock.release()
+    finally:
+        if taken:
+            mutex.lock.release()
+
+
+def _forget_in_child() -> None:
+    global _guard  # noqa: PLW0603 - the parent's locks may be held by threads that do not exist here
+    _guard = threading.Lock()
+    _mutexes.clear()
+    for sign in list(_signs.values()):
+        sign.let_go()  # filelock closes its own descriptor; the parent goes on holding the lock
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_in_child)
+
+
+def open_path(store: Path) -> Path:
+    """Return the file that everybody who has the store open holds a shared lock on: see ``_db.presence``."""
+    return store.with_suffix(".open") if store.suffix == ".db" else store.with_name(f"{store.name}.open")
