@@ -47,7 +47,7 @@ def state_pieces(connection: Connection, job_id: str, path: Path) -> Iterator[st
     pages = result_statements.result_texts(connection, job_id, path)
     yield from _joined(map(_lines, pages), ",")
     yield _tail(record)
-    with_result = job_statements.indices_with_result(connection, record)
+    with_result = result_statements.indices_with_result(connection, record)
     yield from _joined((", ".join(map(str, page)) for page in with_result), ", ")
     yield "]\n}\n"
 

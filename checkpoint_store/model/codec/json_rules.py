@@ -6,7 +6,6 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from checkpoint_store.errors import InvalidResultError, shown
-from checkpoint_store.model.codec.json_text import _COLLECTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +18,7 @@ MAX_INTEGER_DIGITS: Final = 4_300
 
 _MAX_INTEGER: Final = 10**MAX_INTEGER_DIGITS
 _LEAVES: Final = frozenset({str, int, float, bool, type(None)})
+_COLLECTIONS: Final = frozenset({dict, list, tuple})
 
 
 def check(value: object, name: str) -> None:

@@ -39,7 +39,6 @@ def _encoder(*, ensure_ascii: bool) -> Callable[[object], str]:
 _ENCODE: Final = _encoder(ensure_ascii=False)
 _ENCODE_ASCII: Final = _encoder(ensure_ascii=True)
 _DECODE: Final = json.JSONDecoder().raw_decode
-_COLLECTIONS: Final = frozenset({dict, list, tuple})
 _JSON_TYPES: Final = (dict, list, str, int, float, type(None))
 
 

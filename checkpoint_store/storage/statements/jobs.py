@@ -12,13 +12,12 @@ from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.records import JobStatus
 from checkpoint_store.storage.connection.driver import driver_of
 from checkpoint_store.storage.records import JobRecord
-from checkpoint_store.storage.statements import compiled
-from checkpoint_store.storage.statements.results import _C, _PAGE_INDICES, _R
+from checkpoint_store.storage.statements.results import _C, _R
 from checkpoint_store.storage.tables import chunk_results, completed_chunks, deleted_jobs, jobs
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from sqlalchemy import Connection, RowMapping
@@ -150,18 +149,6 @@ def digests(connection: Connection, job_id: str) -> dict[int, str | None]:
     """Return the digest of each completed chunk's result; None where it was completed without one."""
     statement = select(_C.chunk_index, _C.digest).where(_C.job_id == job_id)
     return {row[0]: row[1] for row in connection.execute(statement)}
-
-
-def indices_with_result(connection: Connection, record: JobRecord) -> Iterator[list[int]]:
-    """Yield every completed index that has a result, ascending, in pages."""
-    if record.completed_count:
-        yield from _index_pages(connection, compiled.WITH_RESULT, record)
-
-
-def _index_pages(connection: Connection, statement: compiled.Statement, record: JobRecord) -> Iterator[list[int]]:
-    cursor = driver_of(connection).execute(statement.text, (record.job_id,))
-    while page := cursor.fetchmany(_PAGE_INDICES):
-        yield [index for (index,) in page]
 
 
 def facts(connection: Connection) -> dict[str, Any]:

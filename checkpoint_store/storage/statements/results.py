@@ -14,7 +14,6 @@ from checkpoint_store.model.state import ProcessingState
 from checkpoint_store.model.versions import SCHEMA_VERSION
 from checkpoint_store.storage.connection.driver import driver_of
 from checkpoint_store.storage.statements import compiled
-from checkpoint_store.storage.statements.jobs import _index_pages, indices_with_result
 from checkpoint_store.storage.tables import chunk_results, completed_chunks
 
 if TYPE_CHECKING:
@@ -145,6 +144,18 @@ def is_completed(job_id: str, index: int) -> tuple[str, tuple[Any, ...]]:
 def is_complete(connection: Connection, job_id: str, index: int) -> bool:
     """Return whether a chunk is complete."""
     return driver_of(connection).execute(*is_completed(job_id, index)).fetchone() is not None
+
+
+def indices_with_result(connection: Connection, record: JobRecord) -> Iterator[list[int]]:
+    """Yield every completed index that has a result, ascending, in pages."""
+    if record.completed_count:
+        yield from _index_pages(connection, compiled.WITH_RESULT, record)
+
+
+def _index_pages(connection: Connection, statement: compiled.Statement, record: JobRecord) -> Iterator[list[int]]:
+    cursor = driver_of(connection).execute(statement.text, (record.job_id,))
+    while page := cursor.fetchmany(_PAGE_INDICES):
+        yield [index for (index,) in page]
 
 
 def state_of(connection: Connection, record: JobRecord, texts: Sequence[str]) -> ProcessingState:
