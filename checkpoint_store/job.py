@@ -34,12 +34,11 @@ from checkpoint_store.storage.statements import runners as runner_statements
 
 if TYPE_CHECKING:
     import os
+    import sqlite3
     from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
     from pathlib import Path
     from types import TracebackType
     from typing import Unpack
-
-    from sqlalchemy import Connection
 
     from checkpoint_store.execution.execution import Room
     from checkpoint_store.loop.loop import MapItem
@@ -256,7 +255,7 @@ class Job:
         pieces = None if chunks is None else checked_pieces(chunks, None)
         prints = None if pieces is None else Prints(pieces, self.work.fingerprint_by)
 
-        def work(connection: Connection) -> RunPlan:
+        def work(connection: sqlite3.Connection) -> RunPlan:
             record = job_statements.find_job(connection, self.job_id, self._database.path)
             plan = record.plan
             if pieces is not None and prints is not None:
@@ -442,7 +441,7 @@ class Job:
     def state(self) -> ProcessingState:
         """Return a snapshot of the whole job, results included."""
 
-        def work(connection: Connection) -> ProcessingState:
+        def work(connection: sqlite3.Connection) -> ProcessingState:
             path = self._database.path
             record = job_statements.find_job(connection, self.job_id, path)
             texts = [text for page in result_statements.result_texts(connection, self.job_id, path) for text in page]
@@ -471,7 +470,7 @@ class Job:
     def pause(self) -> None:
         """Pause the job: status ``paused``, and every loop on it, in any process, ends after the chunk in hand."""
 
-        def work(connection: Connection) -> None:
+        def work(connection: sqlite3.Connection) -> None:
             if not job_statements.finish_if_done(connection, self.job_id):
                 values = {"status": JobStatus.PAUSED.value, "error_message": None, "updated_at": now()}
                 job_statements.update_job(connection, self.job_id, self._database.path, **values)
@@ -483,7 +482,7 @@ class Job:
     def resume(self) -> None:
         """Take a paused or failed job up again: status ``running``; loops that were to end go on, if they still do."""
 
-        def work(connection: Connection) -> None:
+        def work(connection: sqlite3.Connection) -> None:
             runner_statements.clear_pauses(connection, self.job_id)
             if not job_statements.finish_if_done(connection, self.job_id):
                 values = {"status": JobStatus.RUNNING.value, "error_message": None, "updated_at": now()}
@@ -506,7 +505,7 @@ class Job:
             claims.close()
         message = None if error is None else describe(error)
 
-        def work(connection: Connection) -> None:
+        def work(connection: sqlite3.Connection) -> None:
             if claims.others_at_work(connection):
                 return
             if not job_statements.finish_if_done(connection, self.job_id):
@@ -523,7 +522,7 @@ class Job:
             JobIncomplete: chunks are left.
         """
 
-        def work(connection: Connection) -> None:
+        def work(connection: sqlite3.Connection) -> None:
             if not job_statements.finish_if_done(connection, self.job_id):
                 record = job_statements.find_job(connection, self.job_id, self._database.path)
                 raise JobIncomplete(self.job_id, record.total_chunks - record.completed_count)
@@ -539,7 +538,7 @@ class Job:
         """Set the status and error message as they are given; the state file is exact when this returns."""
         message = None if error is None else describe(error)
 
-        def work(connection: Connection) -> None:
+        def work(connection: sqlite3.Connection) -> None:
             values = {"status": status.value, "error_message": message, "updated_at": now()}
             job_statements.update_job(connection, self.job_id, self._database.path, **values)
 

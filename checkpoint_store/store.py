@@ -49,8 +49,6 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Unpack
 
-    from sqlalchemy import Connection
-
     from checkpoint_store.loop.options import LoopOptions
     from checkpoint_store.model.state import ProcessingState
     from checkpoint_store.storage.connection.pragmas import Durability
@@ -230,7 +228,7 @@ class CheckpointStore:
 
         from checkpoint_store.storage.statements import open_job as open_job_statements  # noqa: PLC0415 - only for those who begin a job
 
-        def work(connection: Connection) -> JobRecord:
+        def work(connection: sqlite3.Connection) -> JobRecord:
             found = open_job_statements.open_job(connection, wish, self.path)
             if exclusive:
                 self._room.claims_of(found.job_id).refuse_if_busy(connection, exclusive=True)
@@ -277,7 +275,7 @@ class CheckpointStore:
         from checkpoint_store.storage.statements import earlier_job  # noqa: PLC0415 - see open_job()
         from checkpoint_store.storage.statements import open_job as open_job_statements  # noqa: PLC0415 - only for those who begin a job
 
-        def work(connection: Connection) -> RunPlan:
+        def work(connection: sqlite3.Connection) -> RunPlan:
             return open_job_statements.plan_run(
                 connection, wish, self.path, earlier_job.earlier_job(connection, wish.plan, self.path)
             )
@@ -392,7 +390,7 @@ class CheckpointStore:
         return None if row is None else (str(row[0]), int(row[1]), str(row[2]))
 
     def _records(self, **which: Any) -> list[JobRecord]:
-        def work(connection: Connection) -> list[JobRecord]:
+        def work(connection: sqlite3.Connection) -> list[JobRecord]:
             return job_statements.list_jobs(connection, self.path, **which)
 
         return self._open.read(work)
@@ -418,7 +416,7 @@ class CheckpointStore:
     def _delete(self, job_id: str, *, and_backup: bool) -> None:
         database = self._open
 
-        def work(connection: Connection) -> str:
+        def work(connection: sqlite3.Connection) -> str:
             found = job_statements.find_job(connection, job_id, self.path).job_id
             job_statements.delete_job(connection, found)
             return found
@@ -429,7 +427,7 @@ class CheckpointStore:
             self._room.state_file.forget(deleted, and_backup=and_backup)
         remove_backups(self.path)
         if isinstance(database, Database):
-            database.scrub_log(job_statements.touch, f"job {deleted}")
+            database.writer.scrub_wal(job_statements.touch, f"job {deleted}")
 
     # -- states
 
@@ -481,7 +479,7 @@ class CheckpointStore:
         if known is not None and known.moment == moment is not None:
             return known
 
-        def work(connection: Connection) -> Known | None:
+        def work(connection: sqlite3.Connection) -> Known | None:
             current = job_statements.list_jobs(connection, self.path, current=True)
             return next((save_state_statements.load(connection, record, self.path, moment) for record in current), None)
 

@@ -19,10 +19,9 @@ from checkpoint_store.system.files import leftovers, replace_file, storage_error
 from checkpoint_store.system.forks import ForkAware, watch
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Iterator, Sequence
     from pathlib import Path
-
-    from sqlalchemy import Connection
 
     from checkpoint_store.model.state import ProcessingState
     from checkpoint_store.storage.connection.read_only import AnyDatabase
@@ -37,7 +36,7 @@ _CREDIT_SECONDS: Final = 0.05
 """What may be spent in advance, so that the file of a small, quick job is exact after each chunk."""
 
 
-def state_pieces(connection: Connection, job_id: str, path: Path) -> Iterator[str]:
+def state_pieces(connection: sqlite3.Connection, job_id: str, path: Path) -> Iterator[str]:
     """Yield the JSON text of a job's state, from one snapshot, in constant memory; results as they are stored."""
     record = job_statements.find_job(connection, job_id, path)
     yield _head(record)
@@ -177,7 +176,7 @@ class StateFile(ForkAware):
                     if known is not None and known.texts is not None and self._holds(known):
                         replace_file(path, known_pieces(known), backup=self.backup)
                     else:
-                        self._database.read(
+                        self._database.read_apart(
                             lambda connection: replace_file(
                                 path, state_pieces(connection, job_id, self._database.path), backup=self.backup
                             )
@@ -232,12 +231,12 @@ def write_state(database: AnyDatabase, job_id: str, path: Path, *, replace: bool
     """
     refuse_own(path, database.path)
 
-    def work(connection: Connection) -> None:
+    def work(connection: sqlite3.Connection) -> None:
         if not replace:
             record = job_statements.find_job(connection, job_id, database.path)
             pages = result_statements.indices_in_order_of_state(connection, record)
             refuse_to_replace(path, job_id, [index for page in pages for index in page])
         replace_file(path, state_pieces(connection, job_id, database.path))
 
-    database.read(work)
+    database.read_apart(work)
     return path

@@ -13,14 +13,11 @@ from checkpoint_store.errors import CheckpointStoreError, StoreDamaged
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.versions import SCHEMA_VERSION
 from checkpoint_store.storage.connection import errors as sqlite_errors
-from checkpoint_store.storage.connection.driver import driver_of
 from checkpoint_store.system.file_lock import file_lock
 from checkpoint_store.system.files import create_private, free_bytes, storage_error, sweep, sync_folder, temporary_path
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from sqlalchemy import Connection
 
     from checkpoint_store.storage.connection.read_only import AnyDatabase
 
@@ -53,11 +50,11 @@ def back_up(database: AnyDatabase, target: Path) -> None:
         raise storage_error(error, target) from error
 
 
-def _copy(connection: Connection, target: Path) -> None:
+def _copy(connection: sqlite3.Connection, target: Path) -> None:
     with closing(_open(target)) as copy:
         try:
             copy.execute("PRAGMA synchronous = EXTRA")
-            driver_of(connection).backup(copy)
+            connection.backup(copy)
             # A copy at rest is one file: without this it would say "there is a log" to whoever opens it.
             copy.execute("PRAGMA journal_mode = DELETE").fetchone()
         except sqlite3.Error as error:

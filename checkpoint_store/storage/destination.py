@@ -8,7 +8,6 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import SchemaTooNew, StorageUnavailableError, StoreDamaged, StoreTargetError
-from checkpoint_store.storage.connection.driver import driver_of
 from checkpoint_store.storage.connection.openings import Openings
 from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
 from checkpoint_store.storage.open_lock import alone
@@ -61,7 +60,7 @@ def refuse_to_replace(database: AnyDatabase, target: Path, *, replace: bool) -> 
             found = _counts_of(target)
     if found is None:
         raise StoreTargetError(target, f"it is there and is no backup of a store that can be read; {_REMEDY}")
-    counts, deleted = database.read(lambda connection: sidecars.known(driver_of(connection)))
+    counts, deleted = database.read(sidecars.known)
     if sidecars.lacks(counts, deleted, found):
         raise StoreTargetError(target, f"it holds completed chunks that {database.path} has not; {_REMEDY}")
 

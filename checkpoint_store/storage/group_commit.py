@@ -1,7 +1,21 @@
-"""How a completion becomes durable.
+"""How a completion becomes durable: callers that come at the same time share one commit.
 
-Completions that wait at the same moment share one commit: whoever gets the write lock first takes all that are
-waiting, and each caller returns after the commit that holds its own. A lone caller waits for no one.
+1. **Queue.** Each caller puts a ticket with its completions into the queue. Who gets the leader lock is the leader; any
+   other caller is a follower, and sleeps until its wake-up. A caller who finds no other takes no ticket at all: it
+   writes its completion in a transaction of its own.
+2. **Gather.** The leader takes the write lock. Where the last batch was of several callers, it waits until half as many
+   are in the queue, for half of what a commit takes at most. A lone caller waits for no one.
+3. **Commit.** The leader takes every ticket from the queue as one batch, and writes the batch in one transaction: by a
+   single statement where each completion is new, step by step otherwise. A completion that is refused gives its own
+   caller an error, and takes no other one down.
+4. **Hand over.** The leader wakes the first ticket that came meanwhile: its caller leads next, while the followers of
+   this batch are still waking up. Where none came, the leader lock is freed.
+5. **Wake.** The leader wakes the first follower of its batch, and each follower wakes the next waiter, so that they do
+   not all stand in line for the GIL with the next leader behind them. Each returns after the commit that holds its own
+   completions.
+
+Correctness rests on the write lock alone. A follower whose wake-up was lost, because an interrupt cut its leader off,
+wakes by itself after ``_PATIENCE_SECONDS``, finds its ticket not done, and commits it.
 """
 
 from __future__ import annotations
@@ -38,43 +52,43 @@ if TYPE_CHECKING:
 
 
 _PATIENCE_SECONDS: Final = 0.05
-_MOST_LINGER_SECONDS: Final = 0.005
+"""How long a follower sleeps at most before it looks for itself."""
+_GATHER_SECONDS_MAX: Final = 0.005
 
 
 class _Ticket:
     """What one caller waits for. It is done when its completions are durable, or refused."""
 
-    __slots__ = ("completions", "done", "error", "gate", "successor")
+    __slots__ = ("completions", "done", "error", "next_waiter", "wake_up")
 
     def __init__(self, completions: Sequence[Completion]) -> None:
         self.completions = completions
         self.done = False
         self.error: BaseException | None = None
-        self.gate = threading.Lock()
-        """Free once its caller should look again: it is done, or it is its turn to lead."""
-        self.gate.acquire()
-        self.successor: _Ticket | None = None
-        """Whose caller is woken by this one's: all at once they would stand in line for Python's lock, and the next
-        leader behind them."""
+        self.wake_up = threading.Lock()
+        """Free once its caller should look again: the ticket is done, or it is its caller's turn to lead."""
+        self.wake_up.acquire()
+        self.next_waiter: _Ticket | None = None
+        """The ticket of the batch whose caller this one's wakes."""
 
 
 class Writer(ForkAware):
     """Writes completions of any job of one store; safe to call from any number of threads."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        self._connection = database.writer
         self.forget_in_child()
         watch(self)
 
     def forget_in_child(self) -> None:
         """After a fork, in the child: the parent's tickets are the parent's."""
-        self._waiting: deque[_Ticket] = deque()
-        self._lead = threading.Lock()
-        """Held by whoever leads; handed, without being freed, to the first of those who wait."""
-        self._company = threading.Lock()
-        """Free once as many are waiting as the leader wants."""
-        self._company.acquire()
-        self._wanted = 0
+        self._queue: deque[_Ticket] = deque()
+        self._leader_lock = threading.Lock()
+        """Held by the leader; handed over, without being freed, to the first ticket of the queue."""
+        self._batch_gathered = threading.Lock()
+        """Free once as many tickets are in the queue as the leader waits for."""
+        self._batch_gathered.acquire()
+        self._batch_wanted = 0
         self.last_batch = 1
         """How many callers came at the same time, last time."""
         self._last_seconds = 0.0
@@ -88,78 +102,77 @@ class Writer(ForkAware):
             ChunkAlreadyCompleted: a chunk is complete with another result, and ``replace`` is not set.
             JobNotFound: the job was deleted meanwhile.
         """
-        leads = self._lead.acquire(blocking=False)
-        if not leads or self.last_batch > 1 or len(completions) > 1 or self._waiting:
-            self._submit_in_company(completions, leads=leads)
+        leads = self._leader_lock.acquire(blocking=False)
+        if not leads or self.last_batch > 1 or len(completions) > 1 or self._queue:
+            self._submit_with_others(completions, leads=leads)
             return
         try:
-            with self._database.write_lock:
+            with self._connection.lock:
                 self._write_alone(completions[0])
         finally:
-            _open(self._lead)
-            if self._waiting:  # one came meanwhile, and found that someone leads
-                self.last_batch += len(self._waiting)
-                if self._lead.acquire(blocking=False):
-                    self._pass_on()
+            _free(self._leader_lock)
+            if self._queue:  # one came meanwhile, and found that there is a leader
+                self.last_batch += len(self._queue)
+                if self._leader_lock.acquire(blocking=False):
+                    self._hand_over()
 
-    def _submit_in_company(self, completions: Sequence[Completion], *, leads: bool) -> None:
-        """:meth:`submit` where others do the same, or have just done it."""
+    def _submit_with_others(self, completions: Sequence[Completion], *, leads: bool) -> None:
+        """:meth:`submit` where other callers do the same, or have just done it."""
         ticket = _Ticket(completions)
-        self._waiting.append(ticket)
+        self._queue.append(ticket)
         try:
-            # Whoever leads takes this ticket along, or hands it the lead. Should an interrupt have cut that short, the
-            # wait ends by itself: correctness rests on the write lock alone.
-            if not leads and not self._lead.acquire(blocking=False):
-                if len(self._waiting) >= self._wanted > 0:
-                    _open(self._company)
-                ticket.gate.acquire(timeout=_PATIENCE_SECONDS)
+            # The leader takes this ticket along, or hands over to it.
+            if not leads and not self._leader_lock.acquire(blocking=False):
+                if len(self._queue) >= self._batch_wanted > 0:
+                    _free(self._batch_gathered)
+                ticket.wake_up.acquire(timeout=_PATIENCE_SECONDS)
             if not ticket.done:
-                self._commit_with(ticket)
+                self._lead(ticket)
         except BaseException:
-            if ticket in self._waiting:
-                self._waiting.remove(ticket)
-                self._pass_on()
+            if ticket in self._queue:
+                self._queue.remove(ticket)
+                self._hand_over()
             raise
         finally:
-            if ticket.successor is not None:
-                _open(ticket.successor.gate)
+            if ticket.next_waiter is not None:
+                _free(ticket.next_waiter.wake_up)
         if ticket.error is not None:
             raise ticket.error
 
-    def _commit_with(self, own: _Ticket) -> None:
-        """Commit all that is waiting, this caller's own included."""
+    def _lead(self, own: _Ticket) -> None:
+        """Commit every ticket of the queue, this caller's own included, and hand over."""
         try:
-            with self._database.write_lock:
+            with self._connection.lock:
                 if not own.done:
-                    self._wait_for_company()
-                    self._commit(self._take(own))
+                    self._gather()
+                    self._commit(self._take_batch(own))
         finally:
-            self._pass_on()
+            self._hand_over()
 
-    def _pass_on(self) -> None:
-        """Lead no longer: the first of those who wait does now, or whoever comes next."""
+    def _hand_over(self) -> None:
+        """Lead no longer: the first ticket of the queue does now, or whoever comes next."""
         while True:
-            if self._waiting:
+            if self._queue:
                 with suppress(IndexError):
-                    _open(self._waiting[0].gate)
+                    _free(self._queue[0].wake_up)
                     return
-            _open(self._lead)
-            # One may have come just now, and have found that someone leads.
-            if not self._waiting or not self._lead.acquire(blocking=False):
+            _free(self._leader_lock)
+            # One may have come just now, and have found that there is a leader.
+            if not self._queue or not self._leader_lock.acquire(blocking=False):
                 return
 
-    def _wait_for_company(self) -> None:
-        """Wait for half as many as came last time, for up to half of what a commit takes; a lone caller for no one.
+    def _gather(self) -> None:
+        """Wait for half as many callers as came last time, for up to half of what a commit takes.
 
-        The other half gets ready while this one is committed: Python lets one thread do so at a time.
+        The other half gets ready while this batch is committed: the GIL lets one thread do so at a time.
         """
         if self.last_batch == 1:
             return
-        self._company.acquire(blocking=False)
-        self._wanted = self.last_batch // 2
-        if len(self._waiting) < self._wanted:
-            self._company.acquire(timeout=min(self._last_seconds / 2, _MOST_LINGER_SECONDS))
-        self._wanted = 0
+        self._batch_gathered.acquire(blocking=False)
+        self._batch_wanted = self.last_batch // 2
+        if len(self._queue) < self._batch_wanted:
+            self._batch_gathered.acquire(timeout=min(self._last_seconds / 2, _GATHER_SECONDS_MAX))
+        self._batch_wanted = 0
 
     def _commit(self, batch: Sequence[_Ticket]) -> None:
         started = time.perf_counter()
@@ -173,61 +186,61 @@ class Writer(ForkAware):
         for ticket in batch:
             ticket.done = True
         # Those who came while this was being committed will come again, too.
-        self.last_batch = len(batch) + len(self._waiting)
+        self.last_batch = len(batch) + len(self._queue)
         self._last_seconds = time.perf_counter() - started
 
     def _write_alone(self, completion: Completion) -> None:
         """Write one completion in a transaction of its own. Most are: each call more would be seen in the benchmark."""
-        database, text = self._database, completion.text or ""
+        connection, text = self._connection, completion.text or ""
         at_once = text and not completion.replace
-        if not at_once or not database.write_at_once(compiled.at_once(1), completion[:-1], len(text)):
-            database.write_locked(_write_one, completion)
-            database.log_grew(len(text))
+        if not at_once or not connection.write_at_once(compiled.at_once(1), completion[:-1], len(text)):
+            connection.write_locked(_write_one, completion)
+            connection.wal_grew(len(text))
 
     def _write(self, batch: Sequence[_Ticket]) -> None:
         """Write all of a batch in one transaction: by one statement, or where that cannot be, step by step."""
-        database = self._database
+        connection = self._connection
         completions = [completion for ticket in batch for completion in ticket.completions]
         values = _values(completions) if len(completions) <= _MOST_AT_ONCE else None
         size_bytes = sum([len(completion.text or "") for completion in completions])
-        if values is None or not database.write_at_once(compiled.at_once(len(completions)), values, size_bytes):
-            database.write_locked(_write, batch)
-            database.log_grew(size_bytes)
+        if values is None or not connection.write_at_once(compiled.at_once(len(completions)), values, size_bytes):
+            connection.write_locked(_write, batch)
+            connection.wal_grew(size_bytes)
 
-    def _take(self, own: _Ticket) -> list[_Ticket]:
-        """Return what is waiting, this caller's own first."""
+    def _take_batch(self, own: _Ticket) -> list[_Ticket]:
+        """Return every ticket of the queue, this caller's own first."""
         batch = [own]
-        while self._waiting:
-            ticket = self._waiting.popleft()
+        while self._queue:
+            ticket = self._queue.popleft()
             if ticket is not own:  # which is not there where it was taken by a leader that was interrupted
                 batch.append(ticket)
-        for ticket, successor in zip_longest(batch, batch[1:]):
-            ticket.error, ticket.successor = None, successor
+        for ticket, next_waiter in zip_longest(batch, batch[1:]):
+            ticket.error, ticket.next_waiter = None, next_waiter
         return batch
 
 
-def _open(gate: threading.Lock) -> None:
+def _free(lock: threading.Lock) -> None:
     try:  # noqa: SIM105 - on the way of every checkpoint, and suppress() takes five times as long
-        gate.release()
-    except RuntimeError:  # open already
+        lock.release()
+    except RuntimeError:  # it is free already
         pass
 
 
-def _write(driver: sqlite3.Connection, batch: Sequence[_Ticket]) -> None:
+def _write(connection: sqlite3.Connection, batch: Sequence[_Ticket]) -> None:
     """Write every ticket of a batch in the open transaction; one that is refused does not take the others down."""
-    if _record_in_bulk(driver, [completion for ticket in batch for completion in ticket.completions]):
+    if _record_in_bulk(connection, [completion for ticket in batch for completion in ticket.completions]):
         return
-    _count_all(driver, [change for ticket in batch for change in _record_ticket(driver, ticket)])
+    _count_all(connection, [change for ticket in batch for change in _record_ticket(connection, ticket)])
     for ticket in batch:
         if ticket.error is None:
-            _end_attempts(driver, ticket.completions)
+            _end_attempts(connection, ticket.completions)
 
 
-def _record_ticket(driver: sqlite3.Connection, ticket: _Ticket) -> list[_Change]:
+def _record_ticket(connection: sqlite3.Connection, ticket: _Ticket) -> list[_Change]:
     try:
         if len(ticket.completions) == 1:
-            return _record_all(driver, ticket.completions)
-        return _record_together(driver, ticket.completions)
+            return _record_all(connection, ticket.completions)
+        return _record_together(connection, ticket.completions)
     except (ChunkAlreadyCompleted, JobNotFound) as error:
         ticket.error = error
         return []

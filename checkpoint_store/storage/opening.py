@@ -14,7 +14,6 @@ from checkpoint_store.storage import target
 from checkpoint_store.storage.backup import backups_of, remove_backups
 from checkpoint_store.storage.connection import errors as sqlite_errors
 from checkpoint_store.storage.connection.database import Database
-from checkpoint_store.storage.connection.driver import driver_of
 from checkpoint_store.storage.connection.openings import Openings
 from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
 from checkpoint_store.storage.open_lock import Presence, alone, exclusively, wait_or_refuse
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
-
-    from sqlalchemy import Connection
 
     from checkpoint_store.storage.connection.pragmas import Durability
     from checkpoint_store.storage.recovery.recover import RecoveryReport
@@ -194,7 +191,7 @@ class Opener:
             from checkpoint_store.storage.recovery.salvage import sidecars  # noqa: PLC0415 - only beside a backup
 
             its_counts, _ = sidecars.counts_of(backup)
-            counts, deleted = database.read(lambda connection: sidecars.known(driver_of(connection)))
+            counts, deleted = database.read(sidecars.known)
             if sidecars.lacks(counts, deleted, its_counts):
                 raise StoreDamaged(self.path, f"the backup {backup.name} knows of more completed chunks")
             if deleted.keys() & its_counts.keys():
@@ -244,16 +241,16 @@ class Opener:
         if found is not None:
             raise StoreDamaged(self.path, found)
 
-    def _quick_check(self, connection: Connection) -> None:
+    def _quick_check(self, connection: sqlite3.Connection) -> None:
         # The narrow tables are compared with their keys and indexes as well: a job, or a chunk, that is there and not
         # found would be begun again; and a claim that cannot be written stops all work.
         tables = ("jobs", "completed_chunks", "attempts", "runners", "pauses")
         for pragma in ("quick_check(1)", *(f"integrity_check({table})" for table in tables)):
-            (found,) = driver_of(connection).execute(f"PRAGMA {pragma}").fetchone() or (None,)
+            (found,) = connection.execute(f"PRAGMA {pragma}").fetchone() or (None,)
             if found != "ok":
                 raise StoreDamaged(self.path, " ".join(str(found).removeprefix("*** in database main ***").split()))
         # Pages of different times can each be sound: a log of another moment was beside the file.
-        if driver_of(connection).execute(MISCOUNTED).fetchone() is not None:
+        if connection.execute(MISCOUNTED).fetchone() is not None:
             raise StoreDamaged(self.path, "the completed chunks and the results are not as many as they should be")
 
     def _inspect_target(self, *, as_writer: bool = False) -> str:

@@ -10,20 +10,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import text
-
 from checkpoint_store.errors import SchemaTooNew, SchemaTooOld, StoreDamaged, StoreTargetError
 from checkpoint_store.model.versions import RELEASED_VERSIONS, SCHEMA_VERSION
 from checkpoint_store.storage.backup import backups_of
 from checkpoint_store.storage.connection import errors as sqlite_errors
-from checkpoint_store.storage.connection.driver import driver_of
 from checkpoint_store.storage.link_check import refuse_second_name
 from checkpoint_store.storage.tables import APPLICATION_ID
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from sqlalchemy import Connection
 
     from checkpoint_store.storage.connection.read_only import AnyDatabase
 
@@ -114,21 +109,21 @@ def inspect(database: AnyDatabase, state_files: Iterable[Path] = ()) -> str:
     return version
 
 
-def _read_header(connection: Connection) -> tuple[int, str | None, int]:
+def _read_header(connection: sqlite3.Connection) -> tuple[int, str | None, int]:
     """Return application id, schema version and, where there is no version, how many other things there are."""
     statement = "SELECT application_id, version_num FROM pragma_application_id, alembic_version"
     try:
-        row = driver_of(connection).execute(statement).fetchone()
+        row = connection.execute(statement).fetchone()
     except sqlite3.OperationalError as error:
         if sqlite_errors.code_of(error) != sqlite3.SQLITE_ERROR:  # busy, or unreadable just now, is not "no such table"
             raise
         row = None
     if row is not None:
         return row[0], str(row[1]), 1
-    application = connection.execute(text("PRAGMA application_id")).scalar_one()
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
     # Alembic's own table, left empty by a downgrade to nothing, is no stranger's.
     others = "SELECT count(*) FROM sqlite_master WHERE name NOT LIKE '%alembic_version%'"
-    return application, None, connection.execute(text(others)).scalar_one()
+    return application, None, connection.execute(others).fetchone()[0]
 
 
 def _was_ours(path: Path, state_files: Iterable[Path]) -> bool:

@@ -12,12 +12,12 @@ import sys
 import time
 
 from checkpoint_store import CheckpointStore, CheckpointStoreError
-from checkpoint_store.storage.connection import database, pragmas
-from checkpoint_store.storage.connection.database import Database, driver_of
+from checkpoint_store.storage.connection import checkpoint, pragmas
+from checkpoint_store.storage.connection.checkpoint import Checkpoint
 from faults.workload import result_of
 
 _pragmas = pragmas._pragmas
-_checkpoint = Database._checkpoint
+_run = Checkpoint.run
 rounds: list[None] = []
 
 
@@ -32,24 +32,24 @@ def _begin_round() -> None:
     time.sleep(random.random() * 0.004)
 
 
-def _counted(self: Database, driver: sqlite3.Connection) -> bool:
+def _counted(self: Checkpoint, writer: sqlite3.Connection) -> bool:
     _begin_round()
-    return _checkpoint(self, driver)
+    return _run(self, writer)
 
 
-def _beside_commits(self: Database, _driver: sqlite3.Connection) -> bool:
+def _beside_commits(self: Checkpoint, _writer: sqlite3.Connection) -> bool:
     """As a library would that has not heard of it: no one is kept from committing meanwhile."""
     _begin_round()
-    with self._read_lock:
-        driver_of(self._sql_reader()).execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    with self._reader.lock:
+        self._reader.ready().execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
     return True
 
 
 def main() -> None:
     path, number, wanted, care = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
     pragmas._pragmas = _with_memory_map
-    database.CHECKPOINT_EVERY = 1  # type: ignore[misc]
-    Database._checkpoint = _counted if care == "ours" else _beside_commits  # type: ignore[method-assign]
+    checkpoint.CHECKPOINT_EVERY = 1  # type: ignore[misc]
+    Checkpoint.run = _counted if care == "ours" else _beside_commits  # type: ignore[method-assign]
     done, error = 0, None
     try:
         with CheckpointStore(path, state_file=None, durability="process", lock_timeout_seconds=60) as store:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from checkpoint_store import CheckpointStore, CheckpointStoreError, MigrationFailed, StorageFullError
 from checkpoint_store.maintenance import recover_store
 from checkpoint_store.model.versions import SCHEMA_VERSION
-from checkpoint_store.storage.connection import database
+from checkpoint_store.storage.connection import checkpoint
 from checkpoint_store.storage.upgrade import migrate
 from faults.workload import COPY, INPUT, STORE, result_of
 
@@ -388,7 +388,7 @@ def main() -> None:
     if options["operation"] == "control":
         print(json.dumps({"count": control(folder)}))
         return
-    database.CHECKPOINT_EVERY = 60_000  # type: ignore[misc] - one in each operation
+    checkpoint.CHECKPOINT_EVERY = 60_000  # type: ignore[misc] - one in each operation
     sweep = Sweep(folder, OPERATIONS[options["operation"]])
     for offset, kind in enumerate(KINDS):
         sweep.run(kind, 1 + offset % options["step"], options["step"])

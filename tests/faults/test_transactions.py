@@ -8,25 +8,22 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import SECRET
-from sqlalchemy import text
 
 from checkpoint_store import CheckpointStoreError, StorageUnavailableError
 from checkpoint_store.storage.connection import pragmas
-from checkpoint_store.storage.connection.driver import driver_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from conftest import Opener
-    from sqlalchemy import Connection
 
     from checkpoint_store import CheckpointStore
 
 _CHUNK = "INSERT INTO deleted_jobs VALUES (?, '')"
 
 
-def _pragmas(driver: sqlite3.Connection, *names: str) -> list[Any]:
-    return [driver.execute(f"PRAGMA {name}").fetchone()[0] for name in names]
+def _pragmas(connection: sqlite3.Connection, *names: str) -> list[Any]:
+    return [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in names]
 
 
 @pytest.mark.parametrize("journal", ["wal", "truncate"])
@@ -34,14 +31,16 @@ def test_every_connection_is_set_alike(open_store: Opener, monkeypatch: pytest.M
     """Only the journal mode lives in the file: each connection syncs, never checkpoints by itself and maps nothing."""
     monkeypatch.setattr(pragmas, "file_system", lambda _path: "ext4" if journal == "wal" else "nfs")
     store = open_store()
-    store.open_job("talk.srt", total_chunks=3).complete(0, "x")
-    list(store.latest_job().results())  # type: ignore[union-attr]
+    job = store.open_job("talk.srt", total_chunks=3)
+    job.complete(0, "x")
+    job.result(0)
     database: Any = store._room.database
     names = "synchronous journal_mode wal_autocheckpoint mmap_size foreign_keys secure_delete trusted_schema".split()
     names += ["cell_size_check", "journal_size_limit", "temp_store"]
     synchronous = 2 if journal == "wal" else 3
-    for connection in (database._sql_writer(), database._sql_reader()):
-        found = _pragmas(driver_of(connection), *names)
+    job.export()
+    for connection in (database.writer.connection, database.reader.connection, database._long_reader.connection):
+        found = _pragmas(connection, *names)
         assert found == [synchronous, journal, 0, 0, 1, 1, 0, 1, pragmas.WAL_SIZE_LIMIT, 2]
 
 
@@ -55,27 +54,28 @@ def test_on_a_network_file_system_there_is_no_log(
     store.open_job("talk.srt", total_chunks=1).complete(0, "x")
     database: Any = store._room.database
     expected = "wal" if kind == "ext4" else "truncate"
-    assert _pragmas(driver_of(database._sql_writer()), "journal_mode") == [expected]
+    assert _pragmas(database.writer.connection, "journal_mode") == [expected]
     assert store.info()["journal_mode"] == expected
 
 
 def test_a_connection_that_had_an_io_error_is_not_used_again(store: CheckpointStore) -> None:
     """A failed sync leaves nothing certain: the next call opens the file anew, and a retry is safe."""
     database: Any = store._room.database
-    used = driver_of(database._sql_writer())
+    used: list[sqlite3.Connection] = []
 
-    def fails(connection: Connection) -> None:
-        connection.exec_driver_sql(_CHUNK, ("half",))
+    def fails(connection: sqlite3.Connection) -> None:
+        used.append(connection)
+        connection.execute(_CHUNK, ("half",))
         error = sqlite3.OperationalError("disk I/O error")
         error.sqlite_errorcode = sqlite3.SQLITE_IOERR_FSYNC  # type: ignore[misc]
         raise error
 
     with pytest.raises(StorageUnavailableError, match="disk I/O error"):
         database.write(fails)
-    assert database._writer is None
+    assert database.writer.connection is None
     with pytest.raises(sqlite3.ProgrammingError, match="closed"):
-        used.execute("SELECT 1")
-    database.write(lambda connection: connection.exec_driver_sql(_CHUNK, ("whole",)))
+        used[0].execute("SELECT 1")
+    database.write(lambda connection: connection.execute(_CHUNK, ("whole",)))
     assert database.read_row("SELECT group_concat(job_id) FROM deleted_jobs", ()) == ("whole",)
 
 
@@ -83,14 +83,14 @@ def test_what_follows_a_rollback_by_sqlite_is_not_stored(store: CheckpointStore)
     """After some errors SQLite has rolled back by itself; a statement behind that would be a transaction of its own."""
     database: Any = store._room.database
 
-    def goes_on(connection: Connection) -> None:
-        connection.exec_driver_sql(_CHUNK, ("first",))
-        driver_of(connection).rollback()  # as SQLITE_FULL does, while the layer above believes in its transaction
+    def goes_on(connection: sqlite3.Connection) -> None:
+        connection.execute(_CHUNK, ("first",))
+        connection.rollback()  # as SQLITE_FULL does
 
     with pytest.raises(StorageUnavailableError, match="rolled back by the database"):
         database.write(goes_on)
     assert database.read_row("SELECT count(*) FROM deleted_jobs", ()) == (0,)
-    database.write(lambda connection: connection.exec_driver_sql(_CHUNK, ("later",)))
+    database.write(lambda connection: connection.execute(_CHUNK, ("later",)))
     assert database.read_row("SELECT group_concat(job_id) FROM deleted_jobs", ()) == ("later",)
 
 
@@ -107,8 +107,8 @@ def test_a_log_that_a_reader_let_grow_is_cut_back(open_store: Opener, tmp_path: 
     assert (tmp_path / "talks.db-wal").stat().st_size > 3_000_000
     reader.close()
     database: Any = store._room.database
-    with database.write_lock:
-        assert database._checkpoint(database._driver)
+    with database.writer.lock:
+        assert database.writer.checkpoint.run(database.writer.connection)
     job.complete(60, "the first commit behind it begins the log anew")
     assert (tmp_path / "talks.db-wal").stat().st_size <= 200_000
 
@@ -117,13 +117,13 @@ def test_a_retry_of_a_stored_completion_is_safe(store: CheckpointStore, monkeypa
     """A commit that failed may be stored all the same: the same call again is no error, and stands once."""
     job = store.open_job("talk.srt", total_chunks=2)
     database: Any = store._room.database
-    write_at_once = database.write_at_once
+    write_at_once = database.writer.write_at_once
 
     def stored_and_failed(*arguments: Any) -> bool:
         assert write_at_once(*arguments)
         raise StorageUnavailableError(store.path, "disk I/O error")
 
-    monkeypatch.setattr(database, "write_at_once", stored_and_failed)
+    monkeypatch.setattr(database.writer, "write_at_once", stored_and_failed)
     with pytest.raises(CheckpointStoreError):
         job.complete(0, {"cost": 1})
     monkeypatch.undo()
@@ -134,9 +134,10 @@ def test_a_retry_of_a_stored_completion_is_safe(store: CheckpointStore, monkeypa
 def test_no_value_shows_in_an_error_or_its_cause(store: CheckpointStore) -> None:
     """A traceback is logged and mailed about: the statement may be in it, what it was to store is not."""
     database: Any = store._room.database
-    statement = text("INSERT INTO deleted_jobs VALUES (:one, :one, :one)")
     with pytest.raises(CheckpointStoreError) as caught:
-        database.write(lambda connection: connection.execute(statement, {"one": SECRET}))
+        database.write(
+            lambda connection: connection.execute(_CHUNK, (SECRET,)) and connection.execute(_CHUNK, (SECRET,))
+        )
     shown = "".join(traceback.format_exception(caught.value))
-    assert "INSERT INTO deleted_jobs" in shown
+    assert "UNIQUE constraint failed: deleted_jobs.job_id" in shown
     assert SECRET not in shown

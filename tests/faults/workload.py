@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from checkpoint_store import CheckpointStore
-from checkpoint_store.storage.connection import database, pragmas
+from checkpoint_store.storage.connection import checkpoint, pragmas
 
 STORE, STATE, ACKS, COPY = "talk.db", "talk.json", "ACKS", "copy.db"
 INPUT = "talk.srt"
@@ -99,7 +99,7 @@ def _skip_syncing_files() -> None:
 
 def main() -> None:
     folder, options = Path(sys.argv[1]), json.loads(sys.argv[2])
-    database.CHECKPOINT_EVERY = 120_000  # type: ignore[misc] - several checkpoints in a short run
+    checkpoint.CHECKPOINT_EVERY = 120_000  # type: ignore[misc] - several checkpoints in a short run
     if options["journal"] != "wal":
         pragmas.file_system = lambda _path: "nfs"
     if options["careless_files"]:

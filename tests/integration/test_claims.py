@@ -14,7 +14,7 @@ import pytest
 
 from checkpoint_store import CheckpointStore, Job, JobBusy
 from checkpoint_store.model.clock import parse_time
-from checkpoint_store.storage.connection.database import Database
+from checkpoint_store.storage.connection.store_file import StoreFile
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,15 +69,15 @@ def test_what_is_thrown_away_during_a_write_is_free_after_it(
     """A finalizer that runs in the middle of a transaction neither waits for it nor forgets the chunk."""
     loop = job.pending()
     kept = [next(loop), next(loop)]
-    original = Database._where
+    original = StoreFile.place
 
-    def where(self: Database) -> Any:
+    def where(self: StoreFile) -> Any:
         if len(kept) == 2:
             kept.pop(0)
         return original(self)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Database, "_where", where)
+        patch.setattr(StoreFile, "place", where)
         job.complete(5, "x")
     assert len(kept) == 1
     other = open_store().latest_job()
@@ -93,9 +93,9 @@ def test_a_loop_that_is_thrown_away_during_a_write_waits_for_no_other_thread(
     loops = [job.pending()]
     next(loops[0]).complete("x")
     other = threading.Thread(target=lambda: next(job.pending()).complete("y"))
-    original = Database._where
+    original = StoreFile.place
 
-    def where(self: Database) -> Any:
+    def where(self: StoreFile) -> Any:
         if loops and threading.current_thread() is threading.main_thread():
             other.start()
             time.sleep(0.3)
@@ -103,7 +103,7 @@ def test_a_loop_that_is_thrown_away_during_a_write_waits_for_no_other_thread(
         return original(self)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Database, "_where", where)
+        patch.setattr(StoreFile, "place", where)
         job.complete(5, "z")
     other.join()
     assert list(job.items()) == [(0, "x"), (1, "y"), (5, "z")]

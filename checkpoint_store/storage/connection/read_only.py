@@ -5,24 +5,19 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any, Final, TypeVar
-
-import sqlalchemy.exc
 
 from checkpoint_store.errors import StorageUnavailableError, StoreBusy, StoreClosed, StoreTargetError
 from checkpoint_store.storage.connection import errors as sqlite_errors
 from checkpoint_store.storage.connection import wal_frames
 from checkpoint_store.storage.connection.database import Database
-from checkpoint_store.storage.connection.driver import driver_error, driver_of, make_engine
 from checkpoint_store.storage.connection.openings import Openings
 from checkpoint_store.storage.connection.pragmas import connect_read_only
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
-
-    from sqlalchemy import Connection
 
     from checkpoint_store.storage.open_lock import Presence
 
@@ -48,7 +43,7 @@ class ReadOnlyDatabase:
         self.lock_timeout_seconds = lock_timeout_seconds
         self.closed = False
 
-    def read(self, work: Callable[[Connection], T]) -> T:
+    def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run ``work`` on one consistent snapshot and return its value."""
         if self.closed:
             raise StoreClosed(self.path)
@@ -71,19 +66,15 @@ class ReadOnlyDatabase:
                 raise StoreBusy(self.path, self.lock_timeout_seconds)
             time.sleep(0.005)
 
-    def _read_once(self, work: Callable[[Connection], T], *, unused: bool) -> T:
-        def connector() -> sqlite3.Connection:
-            return connect_read_only(self.path, timeout_seconds=self.lock_timeout_seconds, unused=unused)
+    def read_apart(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """:meth:`read`: each read has a connection of its own."""
+        return self.read(work)
 
-        engine = make_engine(connector)
-        try:
-            with engine.connect() as connection:
-                driver_of(connection).execute("BEGIN")
-                return work(connection)
-        except (sqlite3.Error, sqlalchemy.exc.DBAPIError) as error:
-            raise driver_error(error) or error from error
-        finally:
-            engine.dispose()
+    def _read_once(self, work: Callable[[sqlite3.Connection], T], *, unused: bool) -> T:
+        opened = connect_read_only(self.path, timeout_seconds=self.lock_timeout_seconds, unused=unused)
+        with closing(opened) as connection:
+            connection.execute("BEGIN")
+            return work(connection)
 
     def _signature(self) -> tuple[int, ...] | None:
         """What would have changed if anyone wrote since; None while someone has the file open."""
@@ -107,16 +98,16 @@ class ReadOnlyDatabase:
             time.sleep(_TICK_SECONDS)
         return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
-    def read_row(self, statement: str, values: tuple[Any, ...]) -> tuple[Any, ...] | None:
-        """Return the first row of one statement."""
+    def read_row(self, statement: str, values: Sequence[Any]) -> tuple[Any, ...] | None:
+        """Return the first row of one statement; None where it finds none."""
 
-        def first(connection: Connection) -> tuple[Any, ...] | None:
-            row: tuple[Any, ...] | None = driver_of(connection).execute(statement, values).fetchone()
+        def first(connection: sqlite3.Connection) -> tuple[Any, ...] | None:
+            row: tuple[Any, ...] | None = connection.execute(statement, values).fetchone()
             return row
 
         return self.read(first)
 
-    def write(self, work: Callable[[Connection], T]) -> T:  # noqa: ARG002
+    def write(self, work: Callable[[sqlite3.Connection], T]) -> T:  # noqa: ARG002
         """Refuse: nothing is written through a read-only store."""
         raise StorageUnavailableError(self.path, READ_ONLY)
 

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from sqlalchemy import Connection
-
 
 Level = Literal["ok", "warning", "problem"]
 _FIXED: Final = ((3, 51, 3),)
@@ -160,7 +158,7 @@ def _runners(database: ReadOnlyDatabase) -> Iterator[Finding]:
         yield Finding("warning", "runner locks", says, "nothing to do: the next open sweeps them")
 
 
-def _known_runners(connection: Connection, path: Path) -> tuple[list[records.Runner], dict[str, str]]:
+def _known_runners(connection: sqlite3.Connection, path: Path) -> tuple[list[records.Runner], dict[str, str]]:
     """Return the runners that have not ended, as far as the store knows, and the files of all jobs."""
     files = {job.job_id: job.file_name for job in job_statements.list_jobs(connection, path)}
     return runner_statements.runners_at_work(connection), files

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import text
+from sqlalchemy import or_, select
 
 from checkpoint_store.errors import StoreDamaged
 from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.model.records import Problem
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import results as result_statements
+from checkpoint_store.storage.statements.compiled import Statement
+from checkpoint_store.storage.tables import attempts, jobs
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Iterator
-
-    from sqlalchemy import Connection
 
     from checkpoint_store.storage import records
     from checkpoint_store.storage.connection.read_only import AnyDatabase
@@ -26,12 +27,19 @@ UNION ALL
 SELECT 'any' WHERE (SELECT count(digest) FROM completed_chunks) != (SELECT count(*) FROM chunk_results)
 LIMIT 1
 """
-"""Finds a job whose parts do not add up: pages of different times side by side, each of them sound."""
+"""Finds a job whose parts do not add up: pages of different times side by side, each of them sound.
 
-_NOWHERE: Final = """
-SELECT DISTINCT job_id, chunk_index FROM attempts JOIN jobs USING (job_id)
-WHERE chunk_index NOT BETWEEN 0 AND total_chunks - 1
+Written as text: each opening of a small store asks it, and to compile it would take longer than to run it.
 """
+
+_NOWHERE: Final = Statement(
+    lambda: (
+        select(attempts.c.job_id, attempts.c.chunk_index)
+        .distinct()
+        .join_from(attempts, jobs, attempts.c.job_id == jobs.c.job_id)
+        .where(or_(attempts.c.chunk_index < 0, attempts.c.chunk_index >= jobs.c.total_chunks))
+    )
+)
 """Finds attempts at chunks that are none."""
 
 
@@ -43,22 +51,22 @@ def check(database: AnyDatabase) -> list[Problem]:
         return [Problem("what is stored", f"does not read: {error.reason}", error.job_id, error.chunk_index)]
 
 
-def _problems(connection: Connection, database: AnyDatabase) -> Iterator[Problem]:
-    found = list(connection.execute(text("PRAGMA integrity_check(20)")).scalars())
+def _problems(connection: sqlite3.Connection, database: AnyDatabase) -> Iterator[Problem]:
+    found = [line for (line,) in connection.execute("PRAGMA integrity_check(20)")]
     if found != ["ok"]:
         for line in found:
             yield Problem("the database's structure", str(line))
         return  # what follows would read through damaged pages
-    for row in connection.execute(text("PRAGMA foreign_key_check")):
-        yield Problem(f"table {row[0]}", f"a row refers to a row of {row[2]} that is not there")
-    if connection.execute(text("SELECT 1 FROM sqlite_master WHERE name = 'attempts'")).first() is not None:
-        for job_id, index in connection.execute(text(_NOWHERE)):
+    for table, _, parent, _ in connection.execute("PRAGMA foreign_key_check"):
+        yield Problem(f"table {table}", f"a row refers to a row of {parent} that is not there")
+    if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'attempts'").fetchone() is not None:
+        for job_id, index in _NOWHERE.run(connection):
             yield Problem("attempt", "is at a chunk that the job does not have", job_id, index)
     for job in job_statements.list_jobs(connection, database.path):
         yield from _problems_of_job(connection, job)
 
 
-def _problems_of_job(connection: Connection, job: records.JobRecord) -> Iterator[Problem]:
+def _problems_of_job(connection: sqlite3.Connection, job: records.JobRecord) -> Iterator[Problem]:
     completed = sum(1 for _ in result_statements.indices(connection, job.job_id))
     if completed != job.completed_count:
         yield Problem("completed_count", f"says {job.completed_count}, but {completed} chunks are there", job.job_id)

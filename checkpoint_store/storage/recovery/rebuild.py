@@ -17,7 +17,6 @@ from checkpoint_store.model.state import ProcessingState, in_utc
 from checkpoint_store.model.versions import SCHEMA_VERSION
 from checkpoint_store.storage.backup import backups_of
 from checkpoint_store.storage.connection.database import Database
-from checkpoint_store.storage.connection.driver import driver_of
 from checkpoint_store.storage.connection.openings import Openings
 from checkpoint_store.storage.records import Completion
 from checkpoint_store.storage.recovery.salvage import attempts
@@ -33,10 +32,9 @@ from checkpoint_store.storage.upgrade import migrate
 from checkpoint_store.system.files import create_private, temporary_path
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Sequence
     from pathlib import Path
-
-    from sqlalchemy import Connection
 
 SIDECARS: Final = ("-wal", "-shm", "-journal")
 _MOST_BACKUPS: Final = 3
@@ -157,6 +155,7 @@ def build(fresh: Path, copies: list[Copy], deleted: dict[str, str]) -> tuple[Job
     try:
         migrate.upgrade(database, SCHEMA_VERSION)
         jobs = database.write(lambda connection: _fill(connection, copies, deleted, fresh))
+        database.writer.copy_wal()  # the file alone is moved to its place
     finally:
         database.close()
     return jobs
@@ -171,7 +170,9 @@ def _pages_of_a_new_store(path: Path) -> bytes:
         remove_all(fresh)
 
 
-def _fill(connection: Connection, copies: list[Copy], deleted: dict[str, str], path: Path) -> tuple[JobRecovery, ...]:
+def _fill(
+    connection: sqlite3.Connection, copies: list[Copy], deleted: dict[str, str], path: Path
+) -> tuple[JobRecovery, ...]:
     job_statements.keep_deleted(connection, deleted)
     reports = []
     for job_id, values in _all_jobs(copies).items():
@@ -220,15 +221,17 @@ def _all_jobs(copies: list[Copy]) -> dict[str, dict[str, Any]]:
 _LAST: Final = 1 << 62
 
 
-def _fill_chunks(connection: Connection, job_id: str, total: int, copies: list[Copy]) -> tuple[Counter[str], int]:
-    driver, taken, unverified = driver_of(connection), Counter[str](), 0
+def _fill_chunks(
+    connection: sqlite3.Connection, job_id: str, total: int, copies: list[Copy]
+) -> tuple[Counter[str], int]:
+    taken, unverified = Counter[str](), 0
     indices = sorted({index for copy in copies for index in copy.chunks.get(job_id, ()) if 0 <= index < total})
     for index in indices:
         found = _best(job_id, index, copies)
         if found is not None:
             name, chunk = found
             record(
-                driver,
+                connection,
                 Completion(job_id, index, chunk.completed_at or now(), chunk.text, chunk.digest, chunk.fingerprint),
             )
             taken[name] += 1

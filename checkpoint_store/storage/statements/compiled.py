@@ -1,4 +1,4 @@
-"""The hot statements, compiled once from the tables to text for the driver: they cannot drift from the schema."""
+"""Statements, built from the tables and compiled once to text for SQLite: they cannot drift from the schema."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from functools import cache
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import bindparam, func, literal_column, null, select
+from sqlalchemy import Table, bindparam, func, literal_column, null, select
 from sqlalchemy.dialects import sqlite
 
 from checkpoint_store.storage.tables import attempts, chunk_results, completed_chunks, jobs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    import sqlite3
+    from collections.abc import Callable, Iterable, Mapping
 
     from sqlalchemy import Insert, Select, Update
     from sqlalchemy.sql.expression import ClauseElement
@@ -22,12 +23,12 @@ _R: Final = chunk_results.c
 
 
 class Statement:
-    """SQL text for the driver, and the order of its values. Compiled when it is first used.
+    """A statement's SQL text, and the order of its values. Compiled when it is first used.
 
     ``order``, where given, says which order the callers rely on that hand over plain tuples.
     """
 
-    __slots__ = ("_build", "_get", "_order", "names", "text")
+    __slots__ = ("_build", "_fixed", "_get", "_order", "names", "text")
 
     text: str
     names: tuple[str, ...]
@@ -41,14 +42,41 @@ class Statement:
         made = self._build().compile(dialect=sqlite.dialect(paramstyle="qmark"))
         self.names = tuple(made.positiontup)  # type: ignore[attr-defined]
         assert self._order in (None, self.names), self.names
-        self._get = itemgetter(*self.names)
+        self._get = itemgetter(*self.names) if len(self.names) > 1 else None
+        binds = {name: made.binds[name] for name in self.names}  # type: ignore[attr-defined]
+        self._fixed = {name: bind.value for name, bind in binds.items() if not bind.required}
         self.text = str(made)
         return object.__getattribute__(self, name)
 
     def values(self, **named: Any) -> tuple[Any, ...]:
-        """Return the values (two or more) in the order that the text wants."""
+        """Return the values in the order that the text wants; those that the statement itself fixes are added."""
+        if self._fixed:
+            named |= self._fixed
+        if self._get is None:
+            return tuple(named[name] for name in self.names)
         values: tuple[Any, ...] = self._get(named)
         return values
+
+    def run(self, connection: sqlite3.Connection, **named: Any) -> sqlite3.Cursor:
+        """Execute the statement with these values."""
+        return connection.execute(self.text, self.values(**named))
+
+    def run_many(self, connection: sqlite3.Connection, rows: Iterable[Mapping[str, Any]]) -> sqlite3.Cursor:
+        """Execute the statement once with each row of values."""
+        return connection.executemany(self.text, (self.values(**row) for row in rows))
+
+
+def named_rows(cursor: sqlite3.Cursor) -> list[dict[str, Any]]:
+    """Return all rows of a statement, each by the names of its columns."""
+    names = [column[0] for column in cursor.description]
+    return [dict(zip(names, row, strict=True)) for row in cursor]
+
+
+@cache
+def insert_into(table: Table, columns: tuple[str, ...] = ()) -> Statement:
+    """Return the statement that adds a row with these columns (by default all), whose values have their names."""
+    names = columns or tuple(column.name for column in table.columns)
+    return Statement(lambda: table.insert().values({name: bindparam(name) for name in names}).inline())
 
 
 def _at(table: Any) -> tuple[Any, Any]:
@@ -114,7 +142,7 @@ END_ATTEMPT: Final = Statement(
 )
 
 # At once: one row for a view of the connection's own is one completion, and the statement is its own transaction. Each
-# statement gives Python's lock away, and costs its start; a chunk that is complete already refuses all of it.
+# statement gives the GIL away, and costs its start; a chunk that is complete already refuses all of it.
 COMPLETION: Final = ("job_id", "chunk_index", "completed_at", "result", "digest", "fingerprint", "attempt", "seconds")
 """The values of a completion, in the order in which they are given."""
 

@@ -11,12 +11,14 @@ from sqlalchemy import bindparam, case, func, literal_column, select
 from checkpoint_store.errors import shown
 from checkpoint_store.model.amounts import amount, json_paths
 from checkpoint_store.model.codec import json_text
+from checkpoint_store.storage.statements.compiled import Statement
 from checkpoint_store.storage.tables import chunk_results
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Callable, Sequence
 
-    from sqlalchemy import Connection, Select
+    from sqlalchemy import Select
 
     from checkpoint_store.model.amounts import Cost
 
@@ -51,17 +53,21 @@ class Costs:
     """The first result that has none."""
 
 
-def page(connection: Connection, job_id: str, after: int, cost: Cost) -> Page:
+def page(connection: sqlite3.Connection, job_id: str, after: int, cost: Cost) -> Page:
     """Return (result id, chunk index, kind, value) of results after one, in the order in which they were recorded.
 
     Where ``cost`` is a function, the value is the whole result as text, and the kind None.
     """
     statement = _statement(cost if isinstance(cost, str) else None)
-    return connection.execute(statement, {"in_job": job_id, "after": after}).all()
+    return statement.run(connection, in_job=job_id, after=after).fetchall()
 
 
 @lru_cache(maxsize=8)  # a loop asks before and after each chunk, and to build it takes longer than to run it
-def _statement(field: str | None) -> Select[Any]:
+def _statement(field: str | None) -> Statement:
+    return Statement(lambda: _select(field))
+
+
+def _select(field: str | None) -> Select[Any]:
     columns = [_R.result_id, _R.chunk_index, *((literal_column("NULL"), _R.result) if field is None else _value(field))]
     of_job = select(*columns).where(_R.result_id > bindparam("after"), _R.job_id == bindparam("in_job"))
     return of_job.order_by(_R.result_id).limit(_RESULTS if field is None else _VALUES)

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import or_, select
+from sqlalchemy import bindparam, null, or_, select
 
 from checkpoint_store.errors import StoreDamaged
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.plan import Plan, is_same
 from checkpoint_store.storage.statements import jobs as job_statements
+from checkpoint_store.storage.statements.compiled import Statement
 from checkpoint_store.storage.tables import jobs
 
 if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterator
     from pathlib import Path
-
-    from sqlalchemy import Connection, Row
 
     from checkpoint_store.storage.records import JobRecord
 
 
-def earlier_job(connection: Connection, plan: Plan, path: Path) -> JobRecord | None:
+def earlier_job(connection: sqlite3.Connection, plan: Plan, path: Path) -> JobRecord | None:
     """Return the job of this very plan; else the newest job of the file that has results; else None.
 
     None says that there is nothing to protect: no job of the file has a completed chunk, and none has this plan.
@@ -28,7 +30,7 @@ def earlier_job(connection: Connection, plan: Plan, path: Path) -> JobRecord | N
     return _of_this_plan(connection, plan, path) or _newest_with_results(connection, plan.file_name, path)
 
 
-def _of_this_plan(connection: Connection, plan: Plan, path: Path) -> JobRecord | None:
+def _of_this_plan(connection: sqlite3.Connection, plan: Plan, path: Path) -> JobRecord | None:
     """Return the newest job of this plan, whatever its status and however many other jobs were opened since.
 
     A job that was opened by its number of chunks agrees with any chunks of that number. But a job that has results and
@@ -50,19 +52,38 @@ def _of_this_plan(connection: Connection, plan: Plan, path: Path) -> JobRecord |
     return None if by_number is None else job_statements.find_job(connection, by_number, path)
 
 
-def _candidates(connection: Connection, plan: Plan) -> Any:
+class _Candidate(NamedTuple):
+    """A job whose chunks agree with those of a plan as far as both are known."""
+
+    job_id: str
+    model: str | None
+    provider: str | None
+    config: str
+    chunks_digest: str | None
+    completed_count: int
+
+
+def _candidates(connection: sqlite3.Connection, plan: Plan) -> Iterator[_Candidate]:
     """Yield the file's jobs whose chunks agree with the plan's as far as both are known, the newest first.
 
     The index on ``file_name`` gives them in this order: its rows are sorted by ``job_number``, the table's rowid.
     """
-    columns = jobs.c.job_id, jobs.c.model, jobs.c.provider, jobs.c.config, jobs.c.chunks_digest, jobs.c.completed_count
-    statement = select(*columns).where(jobs.c.file_name == plan.file_name, jobs.c.total_chunks == plan.total_chunks)
+    named: dict[str, Any] = {"name": plan.file_name, "total": plan.total_chunks}
     if plan.chunks_digest is not None:
-        statement = statement.where(or_(jobs.c.chunks_digest == plan.chunks_digest, jobs.c.chunks_digest.is_(None)))
-    return connection.execute(statement.order_by(jobs.c.job_number.desc()))
+        named["digest"] = plan.chunks_digest
+    yield from map(_Candidate._make, _of_file(with_digest="digest" in named).run(connection, **named))
 
 
-def _plan_of(row: Row[Any], plan: Plan, path: Path) -> Plan:
+@cache
+def _of_file(*, with_digest: bool) -> Statement:
+    where: list[Any] = [jobs.c.file_name == bindparam("name"), jobs.c.total_chunks == bindparam("total")]
+    if with_digest:
+        where.append(or_(jobs.c.chunks_digest == bindparam("digest"), jobs.c.chunks_digest.is_(null())))
+    columns = (jobs.c[name] for name in _Candidate._fields)
+    return Statement(lambda: select(*columns).where(*where).order_by(jobs.c.job_number.desc()))
+
+
+def _plan_of(row: _Candidate, plan: Plan, path: Path) -> Plan:
     try:
         config = json_text.decode(row.config)
     except ValueError as error:
@@ -70,6 +91,6 @@ def _plan_of(row: Row[Any], plan: Plan, path: Path) -> Plan:
     return Plan(plan.file_name, plan.total_chunks, row.model, row.provider, config)
 
 
-def _newest_with_results(connection: Connection, file_name: str, path: Path) -> JobRecord | None:
+def _newest_with_results(connection: sqlite3.Connection, file_name: str, path: Path) -> JobRecord | None:
     # A chunk that was completed without a result counts: the work was done, and its result is kept elsewhere.
     return next(iter(job_statements.list_jobs(connection, path, file_name=file_name, with_results=True, limit=1)), None)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import func, literal_column, select
+from sqlalchemy import bindparam, func, literal_column, null, select
 
 from checkpoint_store.errors import JobNotFound, StoreDamaged
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.records import JobStatus
-from checkpoint_store.storage.connection.driver import driver_of
 from checkpoint_store.storage.records import JobRecord
+from checkpoint_store.storage.statements.compiled import Statement, named_rows
 from checkpoint_store.storage.statements.results import _C, _R
 from checkpoint_store.storage.tables import chunk_results, completed_chunks, deleted_jobs, jobs
 
@@ -20,13 +21,89 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from sqlalchemy import Connection, RowMapping
-
+_J: Final = jobs.c
 _NEXT_NUMBER: Final[Any] = literal_column("(SELECT coalesce(max(job_number), 0) + 1 FROM jobs)")
+_OF_JOB: Final[Any] = _J.job_id == bindparam("in_job")
+
+_FIND: Final = Statement(lambda: select(jobs).where(_OF_JOB))
+# A range, not LIKE: an id is text, and % or _ in it mean themselves.
+_FIND_BY_PREFIX: Final = Statement(
+    lambda: (
+        select(jobs)
+        .where(func.substr(_J.job_id, 1, func.length(bindparam("prefix"))) == bindparam("prefix"))
+        .order_by(_J.job_number.desc())
+    )
+)
+_NO_LONGER_CURRENT: Final = Statement(
+    lambda: jobs.update().where(_J.is_current == 1, _J.job_id != bindparam("but_job")).values(is_current=0)
+)
+_MAKE_CURRENT: Final = Statement(lambda: jobs.update().where(_J.is_current == 0, _OF_JOB).values(is_current=1))
+_MAKE_NEWEST: Final = Statement(
+    lambda: (
+        jobs.update()
+        .where(_OF_JOB, _J.job_number < select(func.max(_J.job_number)).scalar_subquery())
+        .values(job_number=_NEXT_NUMBER)
+    )
+)
+_DELETE: Final = Statement(lambda: jobs.delete().where(_OF_JOB))
+_DELETE_RESULTS: Final = Statement(lambda: chunk_results.delete().where(_R.job_id == bindparam("in_job")))
+_KEEP_DELETED: Final = Statement(
+    lambda: (
+        deleted_jobs.insert()
+        .prefix_with("OR IGNORE")
+        .values(job_id=bindparam("job_id"), deleted_at=bindparam("deleted_at"))
+        .inline()
+    )
+)
+_FORGET_DELETED: Final = Statement(lambda: deleted_jobs.delete().where(deleted_jobs.c.job_id == bindparam("in_job")))
+_WAS_DELETED: Final = Statement(
+    lambda: select(deleted_jobs.c.job_id).where(deleted_jobs.c.job_id == bindparam("in_job"))
+)
+_FINISH: Final = Statement(
+    lambda: (
+        jobs.update()
+        .where(_OF_JOB, _J.completed_count >= _J.total_chunks)
+        .values(status=JobStatus.COMPLETED.value, error_message=null())
+    )
+)
+_COMPLETED_JOB: Final = Statement(lambda: select(_J.job_id).where(_OF_JOB, _J.completed_count >= _J.total_chunks))
+_RECOUNT: Final = Statement(
+    lambda: (
+        jobs.update()
+        .where(_OF_JOB)
+        .values(
+            completed_count=select(func.count())
+            .select_from(completed_chunks)
+            .where(_C.job_id == bindparam("in_job"))
+            .scalar_subquery()
+        )
+    )
+)
+_COUNTS: Final = Statement(
+    lambda: select(func.count().label("jobs"), func.coalesce(func.sum(_J.completed_count), 0).label("completed_chunks"))
+)
 
 
-def _record(row: RowMapping, path: Path) -> JobRecord:
-    values = dict(row)
+@cache
+def _list(filters: tuple[str, ...], *, with_results: bool) -> Statement:
+    where: list[Any] = [jobs.c[name] == bindparam(f"its_{name}") for name in filters]
+    if with_results:
+        where.append(_J.completed_count > literal_column("0"))
+    return Statement(lambda: select(jobs).where(*where).order_by(_J.job_number.desc()).limit(bindparam("rows")))
+
+
+@cache
+def _insert(names: tuple[str, ...]) -> Statement:
+    given: dict[str, Any] = {name: bindparam(name) for name in names}
+    return Statement(lambda: jobs.insert().values({**given, "job_number": _NEXT_NUMBER, "is_current": 1}).inline())
+
+
+@cache
+def _update(names: tuple[str, ...]) -> Statement:
+    return Statement(lambda: jobs.update().where(_OF_JOB).values({name: bindparam(f"new_{name}") for name in names}))
+
+
+def _record(values: dict[str, Any], path: Path) -> JobRecord:
     try:
         values["config"] = json_text.decode(values["config"])
         values["status"] = JobStatus(values["status"])
@@ -36,23 +113,19 @@ def _record(row: RowMapping, path: Path) -> JobRecord:
     return JobRecord(**values)
 
 
-def find_job(connection: Connection, job_id: str, path: Path) -> JobRecord:
+def find_job(connection: sqlite3.Connection, job_id: str, path: Path) -> JobRecord:
     """Return the job with this id or unique prefix of it, or raise :class:`JobNotFound`."""
     if not job_id or any("\ud800" <= letter <= "\udfff" for letter in job_id):
         raise JobNotFound(job_id, path)
-    exact = connection.execute(select(jobs).where(jobs.c.job_id == job_id)).mappings().first()
-    if exact is not None:
-        return _record(exact, path)
-    # A range, not LIKE: an id is text, and % or _ in it mean themselves.
-    starts_so = func.substr(jobs.c.job_id, 1, len(job_id)) == job_id
-    found = connection.execute(select(jobs).where(starts_so).order_by(jobs.c.job_number.desc())).mappings().all()
+    exact = named_rows(_FIND.run(connection, in_job=job_id))
+    found = exact or named_rows(_FIND_BY_PREFIX.run(connection, prefix=job_id))
     if len(found) != 1:
         raise JobNotFound(job_id, path, [row["job_id"] for row in found])
     return _record(found[0], path)
 
 
 def list_jobs(
-    connection: Connection,
+    connection: sqlite3.Connection,
     path: Path,
     *,
     status: str | None = None,
@@ -62,108 +135,83 @@ def list_jobs(
     limit: int | None = None,
 ) -> list[JobRecord]:
     """Return jobs, the one opened last first."""
-    statement = select(jobs).order_by(jobs.c.job_number.desc()).limit(limit)
-    if status is not None:
-        statement = statement.where(jobs.c.status == status)
-    if file_name is not None:
-        statement = statement.where(jobs.c.file_name == file_name)
-    if current:
-        statement = statement.where(jobs.c.is_current == 1)
-    if with_results:
-        statement = statement.where(jobs.c.completed_count > 0)
-    return [_record(row, path) for row in connection.execute(statement).mappings()]
+    wanted = {"status": status, "file_name": file_name, "is_current": 1 if current else None}
+    given = {name: value for name, value in wanted.items() if value is not None}
+    values = {f"its_{name}": value for name, value in given.items()}
+    statement = _list(tuple(given), with_results=with_results)
+    found = statement.run(connection, **values, rows=-1 if limit is None else limit)
+    return [_record(row, path) for row in named_rows(found)]
 
 
-def insert_job(connection: Connection, values: dict[str, Any]) -> None:
+def insert_job(connection: sqlite3.Connection, values: dict[str, Any]) -> None:
     """Add a job as the newest and the current one."""
-    connection.execute(deleted_jobs.delete().where(deleted_jobs.c.job_id == values["job_id"]))
-    connection.execute(jobs.update().where(jobs.c.is_current == 1).values(is_current=0))
-    connection.execute(jobs.insert().values(**values, job_number=_NEXT_NUMBER, is_current=1))
+    _FORGET_DELETED.run(connection, in_job=values["job_id"])
+    _NO_LONGER_CURRENT.run(connection, but_job=values["job_id"])
+    _insert(tuple(values)).run(connection, **values)
 
 
-def make_current(connection: Connection, job_id: str) -> None:
+def make_current(connection: sqlite3.Connection, job_id: str) -> None:
     """Let the state file show this job."""
-    connection.execute(jobs.update().where(jobs.c.is_current == 1, jobs.c.job_id != job_id).values(is_current=0))
-    connection.execute(jobs.update().where(jobs.c.is_current == 0, jobs.c.job_id == job_id).values(is_current=1))
+    _NO_LONGER_CURRENT.run(connection, but_job=job_id)
+    _MAKE_CURRENT.run(connection, in_job=job_id)
 
 
-def make_newest(connection: Connection, job_id: str) -> None:
+def make_newest(connection: sqlite3.Connection, job_id: str) -> None:
     """Put a job before all others in the order of jobs."""
-    newest = select(func.max(jobs.c.job_number)).scalar_subquery()
-    behind = jobs.update().where(jobs.c.job_id == job_id, jobs.c.job_number < newest)
-    connection.execute(behind.values(job_number=_NEXT_NUMBER))
+    _MAKE_NEWEST.run(connection, in_job=job_id)
 
 
-def update_job(connection: Connection, job_id: str, path: Path, **values: Any) -> None:
+def update_job(connection: sqlite3.Connection, job_id: str, path: Path, **values: Any) -> None:
     """Change columns of one job."""
-    changed = connection.execute(jobs.update().where(jobs.c.job_id == job_id).values(**values))
-    if not changed.rowcount:
+    changes = {f"new_{name}": value for name, value in values.items()}
+    if not _update(tuple(values)).run(connection, in_job=job_id, **changes).rowcount:
         raise JobNotFound(job_id, path)
 
 
-def delete_job(connection: Connection, job_id: str) -> None:
+def delete_job(connection: sqlite3.Connection, job_id: str) -> None:
     """Remove a job with its completed chunks and results; freed space is overwritten (``secure_delete``).
 
     That it was deleted is kept, so that no older copy brings it back.
     """
-    connection.execute(chunk_results.delete().where(_R.job_id == job_id))
-    connection.execute(jobs.delete().where(jobs.c.job_id == job_id))
+    _DELETE_RESULTS.run(connection, in_job=job_id)
+    _DELETE.run(connection, in_job=job_id)
     keep_deleted(connection, {job_id: now()})
 
 
-def keep_deleted(connection: Connection, deleted: Mapping[str, str]) -> None:
+def keep_deleted(connection: sqlite3.Connection, deleted: Mapping[str, str]) -> None:
     """Record that these jobs were deleted (job id, when)."""
-    if deleted:
-        rows = [{"job_id": job_id, "deleted_at": moment} for job_id, moment in deleted.items()]
-        connection.execute(deleted_jobs.insert().prefix_with("OR IGNORE"), rows)
+    rows = [{"job_id": job_id, "deleted_at": moment} for job_id, moment in deleted.items()]
+    _KEEP_DELETED.run_many(connection, rows)
 
 
-def was_deleted(connection: Connection, job_id: str) -> bool:
+def was_deleted(connection: sqlite3.Connection, job_id: str) -> bool:
     """Return whether a job of this id was deleted, and not taken in again since."""
-    return connection.execute(select(deleted_jobs).where(deleted_jobs.c.job_id == job_id)).first() is not None
+    return _WAS_DELETED.run(connection, in_job=job_id).fetchone() is not None
 
 
-def finish_if_done(connection: Connection, job_id: str) -> bool:
+def finish_if_done(connection: sqlite3.Connection, job_id: str) -> bool:
     """Set a job with nothing left to completed; return whether nothing was left."""
-    done = connection.execute(
-        jobs.update()
-        .where(jobs.c.job_id == job_id, jobs.c.completed_count >= jobs.c.total_chunks)
-        .values(status=JobStatus.COMPLETED.value, error_message=None)
-    )
-    return bool(done.rowcount)
+    return bool(_FINISH.run(connection, in_job=job_id).rowcount)
 
 
-def is_completed_job(connection: Connection, job_id: str) -> bool:
+def is_completed_job(connection: sqlite3.Connection, job_id: str) -> bool:
     """Return whether a job has nothing left."""
-    nothing_left = "SELECT 1 FROM jobs WHERE job_id = ? AND completed_count >= total_chunks"
-    return driver_of(connection).execute(nothing_left, (job_id,)).fetchone() is not None
+    return _COMPLETED_JOB.run(connection, in_job=job_id).fetchone() is not None
 
 
-def recount(connection: Connection, job_id: str) -> None:
+def recount(connection: sqlite3.Connection, job_id: str) -> None:
     """Set ``completed_count`` to what is there."""
-    counted = select(func.count()).select_from(completed_chunks).where(_C.job_id == job_id).scalar_subquery()
-    connection.execute(jobs.update().where(jobs.c.job_id == job_id).values(completed_count=counted))
+    _RECOUNT.run(connection, in_job=job_id)
 
 
-def digests(connection: Connection, job_id: str) -> dict[int, str | None]:
-    """Return the digest of each completed chunk's result; None where it was completed without one."""
-    statement = select(_C.chunk_index, _C.digest).where(_C.job_id == job_id)
-    return {row[0]: row[1] for row in connection.execute(statement)}
-
-
-def facts(connection: Connection) -> dict[str, Any]:
+def facts(connection: sqlite3.Connection) -> dict[str, Any]:
     """Return what a store says of itself."""
-    page_size = connection.exec_driver_sql("PRAGMA page_size").scalar_one()
-    pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
-    counted = connection.execute(select(func.count(), func.coalesce(func.sum(jobs.c.completed_count), 0))).one()
-    return {
-        "page_size": page_size,
-        "size_bytes": page_size * pages,
-        "jobs": counted[0],
-        "completed_chunks": counted[1],
-    }
+    (page_size,) = connection.execute("PRAGMA page_size").fetchone()
+    (pages,) = connection.execute("PRAGMA page_count").fetchone()
+    (counted,) = named_rows(_COUNTS.run(connection))
+    return {"page_size": page_size, "size_bytes": page_size * pages, **counted}
 
 
-def touch(driver: sqlite3.Connection) -> None:
+def touch(connection: sqlite3.Connection) -> None:
     """Write a page that holds nothing of any job."""
-    driver.execute("UPDATE alembic_version SET version_num = version_num")
+    connection.execute("UPDATE alembic_version SET version_num = version_num")

@@ -11,7 +11,6 @@ from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.plan import compare
 from checkpoint_store.model.records import JobStatus, RunPlan
-from checkpoint_store.storage.connection.driver import driver_of
 from checkpoint_store.storage.records import Action, Completion, Way, Wish
 from checkpoint_store.storage.statements import attempt_log, earlier_job
 from checkpoint_store.storage.statements import costs as cost_statements
@@ -20,9 +19,8 @@ from checkpoint_store.storage.statements import results as result_statements
 from checkpoint_store.storage.statements.completions import count, record
 
 if TYPE_CHECKING:
+    import sqlite3
     from pathlib import Path
-
-    from sqlalchemy import Connection
 
     from checkpoint_store.storage.records import JobRecord
 
@@ -30,7 +28,7 @@ if TYPE_CHECKING:
 _BATCH: Final = 1000
 
 
-def open_job(connection: Connection, wish: Wish, path: Path) -> JobRecord:
+def open_job(connection: sqlite3.Connection, wish: Wish, path: Path) -> JobRecord:
     """Return the job that ``wish`` leads to, as the newest and current one."""
     way = find_way(connection, wish, None if wish.fresh else earlier_job.earlier_job(connection, wish.plan, path))
     if way.earlier is None or way.action == "restart":
@@ -44,7 +42,7 @@ def open_job(connection: Connection, wish: Wish, path: Path) -> JobRecord:
     return _resume(connection, way.earlier, wish, path)
 
 
-def find_way(connection: Connection, wish: Wish, earlier: JobRecord | None) -> Way:
+def find_way(connection: sqlite3.Connection, wish: Wish, earlier: JobRecord | None) -> Way:
     """Return what ``wish`` comes to beside the job that is there. Reads only."""
     if earlier is None:
         return Way("new", None, [], {})
@@ -58,7 +56,7 @@ def find_way(connection: Connection, wish: Wish, earlier: JobRecord | None) -> W
     return Way(action, earlier, differences, _reusable(connection, earlier, wish))
 
 
-def _begin(connection: Connection, wish: Wish, path: Path) -> JobRecord:
+def _begin(connection: sqlite3.Connection, wish: Wish, path: Path) -> JobRecord:
     plan, moment, job_id = wish.plan, now(), str(uuid.uuid4())
     status = JobStatus.RUNNING if plan.total_chunks else JobStatus.COMPLETED
     job_statements.insert_job(
@@ -83,7 +81,7 @@ def _begin(connection: Connection, wish: Wish, path: Path) -> JobRecord:
     return job_statements.find_job(connection, job_id, path)
 
 
-def _resume(connection: Connection, job: JobRecord, wish: Wish, path: Path) -> JobRecord:
+def _resume(connection: sqlite3.Connection, job: JobRecord, wish: Wish, path: Path) -> JobRecord:
     """Go on with a job of the same plan, whatever its status."""
     changes: dict[str, Any] = {}
     if wish.video_title is not None and wish.video_title != job.video_title:
@@ -105,13 +103,13 @@ def _resume(connection: Connection, job: JobRecord, wish: Wish, path: Path) -> J
     return job_statements.find_job(connection, job.job_id, path)
 
 
-def _adopt_fingerprints(connection: Connection, job: JobRecord, wish: Wish) -> None:
+def _adopt_fingerprints(connection: sqlite3.Connection, job: JobRecord, wish: Wish) -> None:
     pairs = [{"at_index": index, "value": value} for index, value in enumerate(wish.fingerprints or ())]
     for start in range(0, len(pairs), _BATCH):
         result_statements.set_fingerprints(connection, job.job_id, pairs[start : start + _BATCH])
 
 
-def _reusable(connection: Connection, old: JobRecord, wish: Wish) -> dict[int, int]:
+def _reusable(connection: sqlite3.Connection, old: JobRecord, wish: Wish) -> dict[int, int]:
     """Return, for each new chunk that was done before, the old chunk with the same content."""
     done: dict[int, str] = {}
     first: dict[str, int] = {}
@@ -126,16 +124,18 @@ def _reusable(connection: Connection, old: JobRecord, wish: Wish) -> dict[int, i
     return found
 
 
-def _carry_over(connection: Connection, old: JobRecord, new: JobRecord, kept: dict[int, int], path: Path) -> None:
-    driver, moment, carried = driver_of(connection), now(), 0
+def _carry_over(
+    connection: sqlite3.Connection, old: JobRecord, new: JobRecord, kept: dict[int, int], path: Path
+) -> None:
+    moment, carried = now(), 0
     prints = dict(result_statements.fingerprints(connection, old.job_id))
     for index, source in kept.items():
         row = result_statements.result_row(connection, old.job_id, source)
         assert row is not None
         text = _moved(result_statements.verified(path, old.job_id, source, *row), source, index)
         digest = result_digest.digest(new.job_id, index, text)
-        carried += record(driver, Completion(new.job_id, index, moment, text, digest, prints[source])) or 0
-    count(driver, new.job_id, carried, moment)
+        carried += record(connection, Completion(new.job_id, index, moment, text, digest, prints[source])) or 0
+    count(connection, new.job_id, carried, moment)
     job_statements.update_job(connection, new.job_id, path, stretch_completed_count=carried)
 
 
@@ -150,7 +150,7 @@ def _moved(text: str, source: int, index: int) -> str:
     return text
 
 
-def plan_run(connection: Connection, wish: Wish, path: Path, earlier: JobRecord | None) -> RunPlan:
+def plan_run(connection: sqlite3.Connection, wish: Wish, path: Path, earlier: JobRecord | None) -> RunPlan:
     """Return what opening a job with ``wish``, and working it off, would do.
 
     ``earlier`` is the job that the plan is held against; it tells the price also where ``wish`` is for a fresh one.
@@ -179,7 +179,7 @@ def plan_run(connection: Connection, wish: Wish, path: Path, earlier: JobRecord 
     )
 
 
-def _measured(connection: Connection, job: JobRecord, wish: Wish) -> tuple[float, float | None, float | None]:
+def _measured(connection: sqlite3.Connection, job: JobRecord, wish: Wish) -> tuple[float, float | None, float | None]:
     """Return what a job has cost, and the means of a chunk's cost and seconds, where its plan is like the wish's."""
     found = cost_statements.added_up(
         lambda after: cost_statements.page(connection, job.job_id, after, "cost"), 0, "cost"

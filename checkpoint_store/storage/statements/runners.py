@@ -2,57 +2,105 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import select
+from sqlalchemy import Select, bindparam, func, null, select
 
 from checkpoint_store.model.clock import now
 from checkpoint_store.storage.records import Runner
+from checkpoint_store.storage.statements.compiled import Statement, insert_into
 from checkpoint_store.storage.tables import pauses, runners
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    import sqlite3
+
+_W: Final = runners.c
+_ADDED: Final = ("job_id", "lock_file", "host", "pid", "exclusive", "started_at")
+
+_MAKE_EXCLUSIVE: Final = Statement(
+    lambda: runners.update().where(_W.runner_id == bindparam("its_id")).values(exclusive=1)
+)
+_END: Final = Statement(
+    lambda: runners.update().where(_W.runner_id == bindparam("its_id")).values(ended_at=bindparam("at"))
+)
+_LOCK_FILE: Final = Statement(
+    lambda: select(_W.lock_file).where(_W.runner_id == bindparam("its_id"), _W.ended_at.is_(null()))
+)
+_OF_JOB: Final = Statement(
+    lambda: select(_W.runner_id).where(_W.runner_id == bindparam("its_id"), _W.job_id == bindparam("in_job"))
+)
+_CLEAR_PAUSES: Final = Statement(
+    lambda: (
+        pauses.update()
+        .where(pauses.c.job_id == bindparam("in_job"), pauses.c.cleared_at.is_(null()))
+        .values(cleared_at=bindparam("at"))
+    )
+)
+_LAST_PAUSE: Final = Statement(
+    lambda: select(func.coalesce(func.max(pauses.c.pause_id), 0)).where(
+        pauses.c.job_id == bindparam("in_job"), pauses.c.cleared_at.is_(null())
+    )
+)
 
 
-def runners_at_work(connection: Connection, job_id: str | None = None) -> list[Runner]:
+@cache
+def _at_work(*, of_one_job: bool) -> Statement:
+    def build() -> Select[Any]:
+        columns = [_W[name] for name in Runner._fields]
+        found = select(*columns).where(_W.ended_at.is_(null())).order_by(_W.runner_id)
+        return found.where(_W.job_id == bindparam("in_job")) if of_one_job else found
+
+    return Statement(build)
+
+
+def runners_at_work(connection: sqlite3.Connection, job_id: str | None = None) -> list[Runner]:
     """Return the runners (of a job) that have not ended, as far as the store knows: some may have died."""
-    columns = [runners.c[name] for name in Runner._fields]
-    statement = select(*columns).where(runners.c.ended_at.is_(None)).order_by(runners.c.runner_id)
-    if job_id is not None:
-        statement = statement.where(runners.c.job_id == job_id)
-    return [Runner(*row) for row in connection.execute(statement)]
+    of_job = {} if job_id is None else {"in_job": job_id}
+    return [Runner._make(row) for row in _at_work(of_one_job=job_id is not None).run(connection, **of_job)]
 
 
-def add_runner(connection: Connection, job_id: str, lock_file: str, host: str, pid: int, *, exclusive: bool) -> int:
+def add_runner(
+    connection: sqlite3.Connection, job_id: str, lock_file: str, host: str, pid: int, *, exclusive: bool
+) -> int:
     """Record a runner, which holds its lock file already, and return its id."""
     values = {"job_id": job_id, "lock_file": lock_file, "host": host, "pid": pid, "exclusive": int(exclusive)}
-    added = connection.execute(runners.insert().values(**values, started_at=now()))
-    key = added.inserted_primary_key
-    assert key is not None
-    return int(key[0])
+    runner_id = insert_into(runners, _ADDED).run(connection, **values, started_at=now()).lastrowid
+    assert runner_id is not None
+    return runner_id
 
 
-def make_exclusive(connection: Connection, runner_id: int) -> None:
+def is_runner_of(connection: sqlite3.Connection, runner_id: int, job_id: str) -> bool:
+    """Return whether a runner is known as one of this job: both may have been deleted."""
+    return _OF_JOB.run(connection, its_id=runner_id, in_job=job_id).fetchone() is not None
+
+
+def make_exclusive(connection: sqlite3.Connection, runner_id: int) -> None:
     """Record that a runner has the job for itself."""
-    connection.execute(runners.update().where(runners.c.runner_id == runner_id).values(exclusive=1))
+    _MAKE_EXCLUSIVE.run(connection, its_id=runner_id)
 
 
-def lock_file_of(connection: Connection, runner_id: int) -> str | None:
+def set_ended(connection: sqlite3.Connection, runner_id: int) -> None:
+    """Record that a runner is gone."""
+    _END.run(connection, its_id=runner_id, at=now())
+
+
+def lock_file_of(connection: sqlite3.Connection, runner_id: int) -> str | None:
     """Return the lock file of a runner that has not ended, as far as the store knows."""
-    statement = select(runners.c.lock_file).where(runners.c.runner_id == runner_id, runners.c.ended_at.is_(None))
-    found: str | None = connection.execute(statement).scalar_one_or_none()
+    (found,) = _LOCK_FILE.run(connection, its_id=runner_id).fetchone() or (None,)
     return found
 
 
-def ask_to_pause(connection: Connection, job_id: str) -> None:
+def ask_to_pause(connection: sqlite3.Connection, job_id: str) -> None:
     """Record the wish that every loop on this job ends."""
-    connection.execute(pauses.insert().values(job_id=job_id, asked_at=now()))
+    insert_into(pauses, ("job_id", "asked_at")).run(connection, job_id=job_id, asked_at=now())
 
 
-def clear_pauses(connection: Connection, job_id: str) -> None:
+def clear_pauses(connection: sqlite3.Connection, job_id: str) -> None:
     """Take the wish back, for the loops that have not noticed it yet."""
-    standing = pauses.c.job_id == job_id, pauses.c.cleared_at.is_(None)
-    connection.execute(pauses.update().where(*standing).values(cleared_at=now()))
+    _CLEAR_PAUSES.run(connection, in_job=job_id, at=now())
 
 
-LAST_PAUSE: Final = "SELECT coalesce(max(pause_id), 0) FROM pauses WHERE job_id = ? AND cleared_at IS NULL"
+def last_pause(job_id: str) -> tuple[str, tuple[Any, ...]]:
+    """Return the statement (and its values) that finds the number of the last wish to pause that stands, or 0."""
+    return _LAST_PAUSE.text, _LAST_PAUSE.values(in_job=job_id)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from sqlalchemy import bindparam
+
 from checkpoint_store.errors import InvalidResultError, JobNotFound, StateFormatError
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.codec import digest as result_digest
@@ -13,20 +15,20 @@ from checkpoint_store.model.frozen import thaw
 from checkpoint_store.model.records import JobStatus
 from checkpoint_store.model.state import ProcessingState, in_utc
 from checkpoint_store.model.versions import SCHEMA_VERSION
-from checkpoint_store.storage.connection.driver import driver_of, moment_of
+from checkpoint_store.storage.connection.moment import moment_of
 from checkpoint_store.storage.records import Completion
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import results as result_statements
+from checkpoint_store.storage.statements.compiled import Statement
 from checkpoint_store.storage.statements.completions import count, record
 from checkpoint_store.storage.tables import jobs
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Sequence
     from pathlib import Path
 
-    from sqlalchemy import Connection
-
-    from checkpoint_store.storage.connection.driver import Moment
+    from checkpoint_store.storage.connection.moment import Moment
     from checkpoint_store.storage.records import JobRecord
 
 
@@ -45,7 +47,7 @@ _MOST_TEXT: Final = 64 * 1024 * 1024
 """So many characters of results are kept at most beside the state that holds them."""
 
 
-def load(connection: Connection, record: JobRecord, path: Path, moment: Moment | None) -> Known:
+def load(connection: sqlite3.Connection, record: JobRecord, path: Path, moment: Moment | None) -> Known:
     """Return what the store holds of a job, where ``moment`` is one before this snapshot."""
     texts = [text for page in result_statements.result_texts(connection, record.job_id, path) for text in page]
     return Known(moment, result_statements.state_of(connection, record, texts), _if_few(texts))
@@ -55,24 +57,25 @@ def _if_few(texts: Sequence[str]) -> Sequence[str] | None:
     return texts if sum(map(len, texts)) <= _MOST_TEXT else None
 
 
-def save(connection: Connection, state: ProcessingState, path: Path, *, replace: bool) -> JobRecord:
+def save(connection: sqlite3.Connection, state: ProcessingState, path: Path, *, replace: bool) -> JobRecord:
     """Make the store's job equal to ``state`` and current, except that no completed chunk or result is taken back.
 
     With ``replace`` a result of the state takes the place of another one, and the job's ``updated_at`` is now; without
     it another result is an error, and the times are those of the state.
     """
-    _write(connection, state, path, job_statements.digests(connection, state.job_id), replace=replace)
+    _write(connection, state, path, result_statements.digests(connection, state.job_id), replace=replace)
     return job_statements.find_job(connection, state.job_id, path)
 
 
-def save_changes(connection: Connection, state: ProcessingState, path: Path, known: Known | None) -> Known | None:
+def save_changes(
+    connection: sqlite3.Connection, state: ProcessingState, path: Path, known: Known | None
+) -> Known | None:
     """:meth:`save` with ``replace`` for a caller that saves again and again: only what changed is looked at.
 
     ``known`` is what the caller was given last. It counts where nothing was committed since. Returns what the store
     holds of the job from this transaction on; None where it holds more than the state says.
     """
-    driver = driver_of(connection)
-    if known is not None and (known.state.job_id != state.job_id or known.moment != moment_of(driver)):
+    if known is not None and (known.state.job_id != state.job_id or known.moment != moment_of(connection)):
         known = None
     state = _paired(connection, state, path, known)
     results = state.results()
@@ -82,17 +85,17 @@ def save_changes(connection: Connection, state: ProcessingState, path: Path, kno
         texts = dict(zip(before, known.texts or (), strict=False))
         with_result = set(before)
     else:
-        there, texts = dict(job_statements.digests(connection, state.job_id)), {}
+        there, texts = dict(result_statements.digests(connection, state.job_id)), {}
         with_result = {index for index, digest in there.items() if digest is not None}
     texts |= _write(connection, state, path, there, replace=True)
     if not (there.keys() <= set(state.completed_chunks) and with_result <= results.keys()):
         return None
     held = job_statements.find_job(connection, state.job_id, path)
     kept = _if_few([texts[index] for index in results]) if texts.keys() >= results.keys() else None
-    return Known(moment_of(driver), _as_loaded(state, held, results), kept)
+    return Known(moment_of(connection), _as_loaded(state, held, results), kept)
 
 
-def _paired(connection: Connection, state: ProcessingState, path: Path, known: Known | None) -> ProcessingState:
+def _paired(connection: sqlite3.Connection, state: ProcessingState, path: Path, known: Known | None) -> ProcessingState:
     """Return a state in which results that are new belong to the chunks that are new.
 
     Its caller may have appended to the lists that the store gave, and left ``result_indices`` alone. Where every chunk
@@ -136,7 +139,7 @@ def _identical(one: Any, other: Any) -> bool:
 
 
 def _write(
-    connection: Connection, state: ProcessingState, path: Path, there: dict[int, Any], *, replace: bool
+    connection: sqlite3.Connection, state: ProcessingState, path: Path, there: dict[int, Any], *, replace: bool
 ) -> dict[int, str]:
     """Write what the store lacks; ``there`` has each completed chunk that it has, by the digest of its result.
 
@@ -151,7 +154,7 @@ def _write(
         job_statements.insert_job(connection, {**values, "job_id": state.job_id, **begun})
     else:
         _update(connection, known, values, path, replace=replace)
-    driver, results, texts = driver_of(connection), state.results(), dict[int, str]()
+    results, texts = state.results(), dict[int, str]()
     for index in state.completed_chunks:
         if there.get(index) is _SAME:
             continue
@@ -160,12 +163,12 @@ def _write(
             text, digest = _encoded(state.job_id, index, results[index])
             texts[index] = text
         if index not in there or digest not in (None, there[index]):
-            record(driver, Completion(state.job_id, index, moment, text, digest, replace=replace))
+            record(connection, Completion(state.job_id, index, moment, text, digest, replace=replace))
     job_statements.recount(connection, state.job_id)
     return texts
 
 
-def _find(connection: Connection, job_id: str, path: Path) -> JobRecord | None:
+def _find(connection: sqlite3.Connection, job_id: str, path: Path) -> JobRecord | None:
     try:
         found = job_statements.find_job(connection, job_id, path)
     except JobNotFound:
@@ -187,7 +190,9 @@ def _columns(state: ProcessingState) -> dict[str, Any]:
     }
 
 
-def _update(connection: Connection, known: JobRecord, values: dict[str, Any], path: Path, *, replace: bool) -> None:
+def _update(
+    connection: sqlite3.Connection, known: JobRecord, values: dict[str, Any], path: Path, *, replace: bool
+) -> None:
     if known.total_chunks > values["total_chunks"]:
         top = max(result_statements.indices(connection, known.job_id), default=-1)
         if top >= values["total_chunks"]:
@@ -233,15 +238,19 @@ def _as_loaded(state: ProcessingState, held: JobRecord, results: dict[int, Any])
     )
 
 
-def complete_and_run(connection: Connection, completion: Completion) -> None:
+_RUN_AGAIN: Final = Statement(
+    lambda: (
+        jobs.update()
+        .where(jobs.c.job_id == bindparam("in_job"), jobs.c.status != JobStatus.PAUSED.value)
+        .values(status=JobStatus.RUNNING.value, updated_at=bindparam("at"))
+    )
+)
+
+
+def complete_and_run(connection: sqlite3.Connection, completion: Completion) -> None:
     """Record a chunk of a job that is not running, and let the job run again unless somebody paused it."""
-    driver = driver_of(connection)
-    more = record(driver, completion)
+    more = record(connection, completion)
     if more is not None:
-        count(driver, completion.job_id, more, completion.completed_at)
+        count(connection, completion.job_id, more, completion.completed_at)
     if not job_statements.finish_if_done(connection, completion.job_id):
-        connection.execute(
-            jobs.update()
-            .where(jobs.c.job_id == completion.job_id, jobs.c.status != JobStatus.PAUSED.value)
-            .values(status=JobStatus.RUNNING.value, updated_at=completion.completed_at)
-        )
+        _RUN_AGAIN.run(connection, in_job=completion.job_id, at=completion.completed_at)

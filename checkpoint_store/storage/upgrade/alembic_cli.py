@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import text
-
 from checkpoint_store.errors import CheckpointStoreError, StoreTargetError
 from checkpoint_store.storage import target as targets
 from checkpoint_store.storage.connection.database import Database
 from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
 from checkpoint_store.storage.open_lock import exclusively
 from checkpoint_store.storage.upgrade import migrate
+from checkpoint_store.storage.upgrade.sqlalchemy_connection import sqlalchemy_connection
 from checkpoint_store.system.files import create_private
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+    from sqlite3 import Connection as SqliteConnection
 
     from sqlalchemy import Connection
 
@@ -40,9 +40,9 @@ def _read(path: Path, run: Callable[[Connection], object]) -> None:
     if not path.exists():
         raise StoreTargetError(path, "there is no such file; create it with: alembic upgrade head")
 
-    def work(connection: Connection) -> None:
-        connection.execute(text("SELECT 1"))  # so that Alembic sees the transaction that it is in
-        run(connection)
+    def work(connection: SqliteConnection) -> None:
+        with sqlalchemy_connection(connection) as its:
+            run(its)
 
     ReadOnlyDatabase(path, lock_timeout_seconds=_TIMEOUT_SECONDS).read(work)
 

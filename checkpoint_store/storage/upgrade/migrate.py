@@ -10,14 +10,14 @@ import threading
 from hashlib import sha256
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
-
-from sqlalchemy import text
+from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import CheckpointStoreError, MigrationFailed, StoreBusy
 from checkpoint_store.storage.backup import back_up, next_backup, thin_out
+from checkpoint_store.storage.upgrade.sqlalchemy_connection import sqlalchemy_connection
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Callable
 
     from alembic.config import Config
@@ -60,11 +60,10 @@ def current_version(database: AnyDatabase) -> str | None:
     return database.read(_version)
 
 
-def _version(connection: Connection) -> str | None:
-    tables = connection.execute(text("SELECT count(*) FROM sqlite_master WHERE name = 'alembic_version'")).scalar_one()
-    if not tables:
+def _version(connection: sqlite3.Connection) -> str | None:
+    if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").fetchone() is None:
         return None
-    found: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+    (found,) = connection.execute("SELECT version_num FROM alembic_version").fetchone() or (None,)
     return found
 
 
@@ -103,8 +102,7 @@ def run(database: Database, wanted: str, migrate: Callable[[Connection], object]
             if backup is not None:
                 back_up(database, backup)
                 thin_out(database.path)
-            with database.ready_to_migrate():
-                database.write(lambda connection: _checked(connection, found, migrate))
+            database.writer.migrate(lambda connection: _checked(connection, found, migrate))
         except StoreBusy:
             raise
         except CheckpointStoreError as error:
@@ -115,13 +113,12 @@ def run(database: Database, wanted: str, migrate: Callable[[Connection], object]
     return backup
 
 
-def _checked(connection: Connection, found: str | None, migrate: Callable[[Connection], object]) -> None:
-    if (
-        _version(connection) != found
-    ):  # another process was faster; there is nothing left to do, or it is not ours to do
-        return
+def _checked(connection: sqlite3.Connection, found: str | None, migrate: Callable[[Connection], object]) -> None:
+    if _version(connection) != found:
+        return  # another process was faster; there is nothing left to do, or it is not ours to do
     before = _contents(connection)
-    migrate(connection)
+    with sqlalchemy_connection(connection) as its:
+        migrate(its)
     after = _contents(connection)
     gone = before.keys() - after.keys()
     if gone and after:  # nothing at all is left by a downgrade to nothing only
@@ -129,10 +126,10 @@ def _checked(connection: Connection, found: str | None, migrate: Callable[[Conne
     for name, counted in before.items():
         if name in after and after[name] != counted:
             raise RuntimeError(f"the rows of {name} changed: {counted} before, {after[name]} after")
-    violations = connection.execute(text("PRAGMA foreign_key_check")).all()
+    violations = connection.execute("PRAGMA foreign_key_check").fetchall()
     if violations:
-        raise RuntimeError(f"rows without the row that they refer to: {[tuple(row) for row in violations[:3]]}")
-    problem = connection.execute(text("PRAGMA integrity_check(1)")).scalar_one()
+        raise RuntimeError(f"rows without the row that they refer to: {violations[:3]}")
+    (problem,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
     if problem != "ok":
         raise RuntimeError(f"integrity_check says: {problem}")
 
@@ -144,16 +141,15 @@ _WATCHED: Final = {
 }
 
 
-def _contents(connection: Connection) -> dict[str, tuple[int, str]]:
+def _contents(connection: sqlite3.Connection) -> dict[str, tuple[int, str]]:
     """Return the number of rows and a digest of what must survive, by table."""
-    present = set(connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'table'")).scalars())
+    present = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     return {name: _digest(connection, query) for name, query in _WATCHED.items() if name in present}
 
 
-def _digest(connection: Connection, query: str) -> tuple[int, str]:
+def _digest(connection: sqlite3.Connection, query: str) -> tuple[int, str]:
     count, total = 0, sha256()
-    rows: Any = connection.execute(text(query))
-    for row in rows:
+    for row in connection.execute(query):
         count += 1
-        total.update(repr(tuple(row)).encode("utf-8", "backslashreplace"))
+        total.update(repr(row).encode("utf-8", "backslashreplace"))
     return count, total.hexdigest()[:16]

@@ -12,9 +12,9 @@ from faults.children.watch import caught, root, seen
 from checkpoint_store import CheckpointStore, CheckpointStoreError, StateManager, migrate, migration_status
 from checkpoint_store.cli.app import run_command_line
 from checkpoint_store.maintenance import doctor, recover_store, restore_store
-from checkpoint_store.storage.connection import database
+from checkpoint_store.storage.connection import checkpoint
 
-database.CHECKPOINT_EVERY = 30_000
+checkpoint.CHECKPOINT_EVERY = 30_000
 quiet = Path(os.devnull).open("w")  # noqa: SIM115 - open until the end
 
 

@@ -67,7 +67,7 @@ def complete(store, job, index):
 
 
 def copy_the_log(store, job, index):
-    store._room.database._log_bytes = 1 << 40
+    store._room.database.writer.checkpoint.wal_bytes = 1 << 40
     job.complete(index, "new")
 
 

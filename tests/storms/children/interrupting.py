@@ -51,7 +51,7 @@ def judge(store, job, interrupts, acknowledged, before):
     assert job.result(TOTAL - 1) == "still works"
     store.close()
     leaked = [now - then for now, then in zip(descriptors(), before, strict=True)]
-    leaked.append(max(open_connections - 2, connections()))
+    leaked.append(max(open_connections - 3, connections()))
     print(json.dumps([interrupts, len(acknowledged), lost, unasked, *leaked]))
 
 

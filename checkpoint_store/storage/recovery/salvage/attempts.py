@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.model.clock import now
 from checkpoint_store.storage.recovery.salvage.copies import Tries
+from checkpoint_store.storage.statements.compiled import insert_into
 from checkpoint_store.storage.tables import attempts as attempts_table
 from checkpoint_store.storage.tables import runners as runners_table
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Iterator, Mapping, Sequence
-
-    from sqlalchemy import Connection
 
     from checkpoint_store.storage.recovery.salvage.copies import Copy
 
@@ -31,11 +30,11 @@ _MOST_RUNNERS: Final = 1 << 40
 _OUTCOMES: Final = frozenset({"running", "completed", "failed", "abandoned"})
 
 
-def read(driver: sqlite3.Connection, totals: Mapping[str, int], rows: Rows) -> Tries:
+def read(connection: sqlite3.Connection, totals: Mapping[str, int], rows: Rows) -> Tries:
     """Return what a copy with these jobs knows of tries; ``rows`` reads on behind what does not read."""
     found = Tries()
     tables = "SELECT count(*) FROM sqlite_master WHERE name IN ('attempts', 'runners')"
-    found.known = driver.execute(tables).fetchone()[0] > 1
+    found.known = connection.execute(tables).fetchone()[0] > 1
     if not found.known:
         return found
     columns = ", ".join(_ATTEMPT)
@@ -46,7 +45,7 @@ def read(driver: sqlite3.Connection, totals: Mapping[str, int], rows: Rows) -> T
     for job_id, total in totals.items():
 
         def fetch(key: int, job_id: str = job_id) -> Iterator[tuple[Any, ...]]:
-            return driver.execute(statement, (job_id, key))
+            return connection.execute(statement, (job_id, key))
 
         for index, several in rows(found, fetch, 0, total - 1):
             made = [dict(zip(_ATTEMPT, values, strict=True)) for values in json.loads(several)]
@@ -54,7 +53,7 @@ def read(driver: sqlite3.Connection, totals: Mapping[str, int], rows: Rows) -> T
             found.complete = found.complete and len(sound) == len(made)
             found.attempts.setdefault(job_id, {})[index] = sorted(sound, key=lambda attempt: int(attempt["number"]))
     every = f"SELECT {', '.join(_RUNNER)} FROM runners WHERE runner_id >= ? ORDER BY runner_id"  # noqa: S608
-    for row in rows(found, lambda key: driver.execute(every, (key,)), 0, _MOST_RUNNERS):
+    for row in rows(found, lambda key: connection.execute(every, (key,)), 0, _MOST_RUNNERS):
         found.runners.append(dict(zip(_RUNNER, row, strict=True)))
     return found
 
@@ -67,7 +66,7 @@ def _is_sound(attempt: dict[str, Any]) -> bool:
     return whole and texts and attempt["outcome"] in _OUTCOMES and {attempt["counted"], attempt["is_last"]} <= {0, 1}
 
 
-def carry_over(connection: Connection, job_id: str, total: int, copies: Sequence[Copy]) -> str | None:
+def carry_over(connection: sqlite3.Connection, job_id: str, total: int, copies: Sequence[Copy]) -> str | None:
     """Write down the tries at a job's chunks, each chunk's as the best copy has them that has most.
 
     Returns what has to be said of them: that some may be missing, or that no copy could know of any.
@@ -83,7 +82,7 @@ def carry_over(connection: Connection, job_id: str, total: int, copies: Sequence
             break  # what it does not know of was never there, or was taken back since
     rows = [{"job_id": job_id, "chunk_index": index} | attempt for index, made in taken.items() for attempt in made]
     if rows:
-        connection.execute(attempts_table.insert(), rows)
+        insert_into(attempts_table).run_many(connection, rows)
     if having:
         best = having[0]
         return f"tries at its chunks are as {best.name} has them" if best.backup or not best.tries.complete else None
@@ -97,7 +96,7 @@ def _over(attempt: dict[str, Any]) -> dict[str, Any]:
     return attempt | {"outcome": "abandoned", "finished_at": now(), "counted": 0}
 
 
-def carry_over_runners(connection: Connection, jobs: Sequence[str], copies: Sequence[Copy]) -> None:
+def carry_over_runners(connection: sqlite3.Connection, jobs: Sequence[str], copies: Sequence[Copy]) -> None:
     """Write down the runners of these jobs. Those that a backup has as being at work have ended since.
 
     Of the damaged store's own, the locks say whether they live.
@@ -111,4 +110,4 @@ def carry_over_runners(connection: Connection, jobs: Sequence[str], copies: Sequ
                 rows[runner["runner_id"]] = runner | ended
                 locks.add(runner["lock_file"])
     if rows:
-        connection.execute(runners_table.insert(), list(rows.values()))
+        insert_into(runners_table).run_many(connection, rows.values())

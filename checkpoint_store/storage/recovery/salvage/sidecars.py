@@ -43,15 +43,15 @@ def foreign_sidecar(path: Path) -> str | None:
 
 def counts_of(path: Path, how: str = _ALONE) -> tuple[dict[str, int], dict[str, str]]:
     """Return the completed chunks of each job at ``path``, and the jobs deleted there; nothing if it does not read."""
-    with suppress(sqlite3.Error), closing(_open(path, how)) as driver:
-        return known(driver)
+    with suppress(sqlite3.Error), closing(_open(path, how)) as connection:
+        return known(connection)
     return {}, {}
 
 
-def known(driver: sqlite3.Connection) -> tuple[dict[str, int], dict[str, str]]:
+def known(connection: sqlite3.Connection) -> tuple[dict[str, int], dict[str, str]]:
     """Return the number of completed chunks of each job, and when which job was deleted."""
-    counts = dict(driver.execute("SELECT job_id, completed_count FROM jobs").fetchall())
-    return counts, _deleted(driver)
+    counts = dict(connection.execute("SELECT job_id, completed_count FROM jobs").fetchall())
+    return counts, _deleted(connection)
 
 
 def lacks(has: dict[str, int], deleted: dict[str, str], other: dict[str, int]) -> bool:
@@ -59,9 +59,9 @@ def lacks(has: dict[str, int], deleted: dict[str, str], other: dict[str, int]) -
     return any(has.get(job_id, -1) < count and job_id not in deleted for job_id, count in other.items())
 
 
-def _deleted(driver: sqlite3.Connection) -> dict[str, str]:
+def _deleted(connection: sqlite3.Connection) -> dict[str, str]:
     with suppress(sqlite3.Error):
-        return dict(driver.execute("SELECT job_id, deleted_at FROM deleted_jobs").fetchall())
+        return dict(connection.execute("SELECT job_id, deleted_at FROM deleted_jobs").fetchall())
     return {}
 
 
@@ -85,11 +85,11 @@ def _has_log_mode(path: Path) -> bool:
 
 def _is_sound(path: Path, how: str = _ALONE) -> bool:
     try:
-        with closing(_open(path, how)) as driver:
+        with closing(_open(path, how)) as connection:
             return (
-                driver.execute("PRAGMA integrity_check(1)").fetchone()[0] == "ok"
-                and driver.execute("PRAGMA foreign_key_check").fetchone() is None
-                and driver.execute(MISCOUNTED).fetchone() is None
+                connection.execute("PRAGMA integrity_check(1)").fetchone()[0] == "ok"
+                and connection.execute("PRAGMA foreign_key_check").fetchone() is None
+                and connection.execute(MISCOUNTED).fetchone() is None
             )
     except sqlite3.Error as error:
         if sqlite_errors.says_nothing_of_contents(error):
@@ -98,11 +98,11 @@ def _is_sound(path: Path, how: str = _ALONE) -> bool:
 
 
 def _open(path: Path, how: str) -> sqlite3.Connection:
-    driver = sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True, timeout=5, isolation_level=None)
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True, timeout=5, isolation_level=None)
     # What is no UTF-8 is damage, and shows as a digest that does not match.
-    driver.text_factory = lambda raw: raw.decode("utf-8", "replace")
-    driver.execute("PRAGMA writable_schema = ON")  # else a file shorter than its header says is not read at all
-    driver.execute("PRAGMA query_only = ON")
-    driver.execute("PRAGMA trusted_schema = OFF")
-    driver.execute("PRAGMA temp_store = MEMORY")
-    return driver
+    connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
+    connection.execute("PRAGMA writable_schema = ON")  # else a file shorter than its header says is not read at all
+    connection.execute("PRAGMA query_only = ON")
+    connection.execute("PRAGMA trusted_schema = OFF")
+    connection.execute("PRAGMA temp_store = MEMORY")
+    return connection

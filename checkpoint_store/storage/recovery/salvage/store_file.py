@@ -90,13 +90,13 @@ def read_copy(path: Path, name: str, *, how: str = _ALONE) -> Copy:
     """Return what can be read of the store file at ``path`` (by itself, or with its log); empty where nothing can."""
     copy = Copy(name)
     try:
-        with closing(_open(path, how)) as driver:
-            copy.deleted = _deleted(driver)
-            _read_jobs(driver, copy)
-            _read_completed(driver, copy)
-            _read_results(driver, copy)
+        with closing(_open(path, how)) as connection:
+            copy.deleted = _deleted(connection)
+            _read_jobs(connection, copy)
+            _read_completed(connection, copy)
+            _read_results(connection, copy)
             totals = {job_id: values["total_chunks"] for job_id, values in copy.jobs.items()}
-            copy.tries = attempts.read(driver, totals, _rows)
+            copy.tries = attempts.read(connection, totals, _rows)
     except sqlite3.Error:
         copy.complete = False
     return copy
@@ -126,10 +126,10 @@ def _rows(
             return
 
 
-def _read_jobs(driver: sqlite3.Connection, copy: Copy) -> None:
+def _read_jobs(connection: sqlite3.Connection, copy: Copy) -> None:
     columns = ", ".join(_JOB_COLUMNS)
     statement = f"SELECT {columns} FROM jobs WHERE job_number >= ? ORDER BY job_number"  # noqa: S608 - our own names
-    for row in _rows(copy, lambda key: driver.execute(statement, (key,)), 0, _top(driver, "jobs", _MOST_JOBS)):
+    for row in _rows(copy, lambda key: connection.execute(statement, (key,)), 0, _top(connection, "jobs", _MOST_JOBS)):
         values = dict(zip(_JOB_COLUMNS, row, strict=True))
         if _sound_job(values):
             copy.jobs[values["job_id"]] = values
@@ -153,14 +153,14 @@ def _sound_job(values: dict[str, Any]) -> bool:
     )
 
 
-def _top(driver: sqlite3.Connection, table: str, otherwise: int) -> int:
+def _top(connection: sqlite3.Connection, table: str, otherwise: int) -> int:
     with suppress(sqlite3.Error):
-        found = driver.execute(f"SELECT max(rowid) FROM {table}").fetchone()[0]  # noqa: S608 - our own names
+        found = connection.execute(f"SELECT max(rowid) FROM {table}").fetchone()[0]  # noqa: S608 - our own names
         return int(found or 0)
     return otherwise
 
 
-def _read_completed(driver: sqlite3.Connection, copy: Copy) -> None:
+def _read_completed(connection: sqlite3.Connection, copy: Copy) -> None:
     statement = (
         "SELECT chunk_index, completed_at, fingerprint, digest FROM completed_chunks "
         "WHERE job_id = ? AND chunk_index >= ? ORDER BY chunk_index"
@@ -168,21 +168,21 @@ def _read_completed(driver: sqlite3.Connection, copy: Copy) -> None:
     for job_id, values in copy.jobs.items():
 
         def fetch(key: int, job_id: str = job_id) -> Iterator[tuple[Any, ...]]:
-            return driver.execute(statement, (job_id, key))
+            return connection.execute(statement, (job_id, key))
 
         for index, at, fingerprint, digest in _rows(copy, fetch, 0, values["total_chunks"] - 1):
             chunk = copy.chunk(job_id, index, str(at))
             chunk.fingerprint, chunk.digest = fingerprint, digest
 
 
-def _read_results(driver: sqlite3.Connection, copy: Copy) -> None:
+def _read_results(connection: sqlite3.Connection, copy: Copy) -> None:
     statement = (
         "SELECT rowid, job_id, chunk_index, result, digest FROM chunk_results NOT INDEXED "
         "WHERE rowid >= ? ORDER BY rowid"
     )
     likely = sum(values["completed_count"] for values in copy.jobs.values()) * 2 + 20_000
-    top = _top(driver, "chunk_results", likely)
-    for _, job_id, index, text, digest in _rows(copy, lambda key: driver.execute(statement, (key,)), 0, top):
+    top = _top(connection, "chunk_results", likely)
+    for _, job_id, index, text, digest in _rows(copy, lambda key: connection.execute(statement, (key,)), 0, top):
         if not isinstance(text, str) or not isinstance(index, int) or not isinstance(job_id, str):
             copy.complete = False
             continue

@@ -1,0 +1,45 @@
+"""How a statement waits while another process is writing the file."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from checkpoint_store.storage.connection.errors import is_busy
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_WAIT_SECONDS_MIN: Final = 0.00025
+_WAIT_SECONDS_MAX: Final = 0.004
+"""The longest wait between two tries, while fewer than ``_TRIES_IN_HASTE`` were in vain."""
+_WAIT_SECONDS_MAX_GROWN: Final = 0.04
+_TRIES_IN_HASTE: Final = 16
+
+
+def execute(
+    connection: sqlite3.Connection, statement: str, values: Sequence[Any] = (), *, patience_seconds: float
+) -> None:
+    """Execute a statement; try again while another process is in the way, in short jittered steps.
+
+    SQLite's own busy handler starves some processes. A hundred processes that try in haste keep the one that writes
+    from its processor, so the steps grow.
+
+    Raises:
+        sqlite3.OperationalError: the file was busy for ``patience_seconds``, or another error occurred.
+    """
+    deadline, tries = None, 0
+    while True:
+        try:
+            connection.execute(statement, values)
+        except sqlite3.OperationalError as error:
+            deadline = deadline or time.monotonic() + patience_seconds
+            if not is_busy(error) or time.monotonic() >= deadline:
+                raise
+            tries += 1
+            longest = min(_WAIT_SECONDS_MAX * max(1.0, tries / _TRIES_IN_HASTE), _WAIT_SECONDS_MAX_GROWN)
+            time.sleep(random.uniform(_WAIT_SECONDS_MIN, longest))  # noqa: S311 - jitter, no secret
+        else:
+            return

@@ -1,0 +1,71 @@
+"""Copying the WAL into the store file.
+
+SQLite before 3.51.3 can corrupt the file when a checkpoint runs beside a commit of another connection
+(sqlite.org/wal.html#walresetbug). So no connection checkpoints by itself; here the copying is done while nobody, in any
+process, can commit.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from checkpoint_store.errors import CheckpointStoreError
+from checkpoint_store.system.file_lock import take
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from checkpoint_store.storage.connection.reader import ReaderConnection
+
+CHECKPOINT_EVERY: Final = 4 * 1024 * 1024
+"""After about so many bytes of new WAL the writer copies it into the file."""
+_TRANSACTION_BYTES: Final = 4 * 8192
+"""What a transaction adds to the WAL beside its text."""
+
+
+class Checkpoint:
+    """Knows how much of the WAL is to be copied, and copies it. Used with the writer's lock held."""
+
+    def __init__(self, path: Path, reader: ReaderConnection) -> None:
+        self._path = path
+        self._reader = reader
+        self.wal_bytes = 0
+        """What was written to the WAL since it was last copied, about."""
+
+    def count_wal(self) -> None:
+        """Begin with what is there: runs that were killed before they copied their WAL leave it to the next."""
+        self.wal_bytes = 0
+        with suppress(OSError):
+            self.wal_bytes = os.stat(f"{self._path}-wal").st_size
+
+    def add(self, size_bytes: int) -> bool:
+        """Count a transaction with so many bytes of text; return whether it is time to :meth:`run`."""
+        self.wal_bytes += size_bytes + _TRANSACTION_BYTES
+        return self.wal_bytes >= CHECKPOINT_EVERY
+
+    def run(self, writer: sqlite3.Connection) -> bool:
+        """Copy the WAL into the file. Returns whether all of it was copied; a reader in the way only postpones that.
+
+        ``writer`` holds SQLite's writers' lock, and writes nothing, while the reader's connection copies.
+        """
+        taken: list[bool] = []
+        try:
+            take(self._reader.lock, taken)
+            if not taken:
+                return False
+            reader = self._reader.ready()
+            try:
+                writer.execute("BEGIN IMMEDIATE")
+                busy, pages, copied = reader.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            finally:
+                writer.rollback()
+        except (sqlite3.Error, CheckpointStoreError):
+            return False  # what is committed is in the WAL, and safe there
+        finally:
+            if taken:
+                self._reader.lock.release()
+        self.wal_bytes = 0
+        return bool(not busy and pages == copied)

@@ -1,0 +1,49 @@
+"""The connections that read: each transaction is one consistent snapshot."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from checkpoint_store.storage.connection.store_file import StoreConnection
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable, Sequence
+
+T = TypeVar("T")
+
+
+class ReaderConnection(StoreConnection):
+    """A connection that reads. Safe to share between threads."""
+
+    def ready(self) -> sqlite3.Connection:
+        """Return the connection with no transaction open. Called with the lock held."""
+        connection = self.connection
+        if connection is None:
+            connection = self.connection = self._open()
+        if connection.in_transaction:  # an interrupt cut the end of the last read short
+            connection.rollback()
+        return connection
+
+    def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run ``work`` on one consistent snapshot and return its value. It waits for no writer."""
+        with self.lock:
+            try:
+                connection = self.ready()
+                connection.execute("BEGIN")
+                value = work(connection)
+                connection.execute("COMMIT")
+            except BaseException as error:
+                self._abandon(error)
+                raise
+            return value
+
+    def first_row(self, statement: str, values: Sequence[Any]) -> tuple[Any, ...] | None:
+        """Return the first row of a statement, which is a snapshot of its own; None where it finds none."""
+        with self.lock:
+            try:
+                rows = self.ready().execute(statement, values).fetchall()
+            except BaseException as error:
+                self._abandon(error)
+                raise
+            return rows[0] if rows else None

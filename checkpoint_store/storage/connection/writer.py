@@ -1,0 +1,246 @@
+"""The connection that writes: every write of a store passes through here."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
+
+from checkpoint_store.errors import ErasureUnfinished, StorageUnavailableError, StoreBusy
+from checkpoint_store.storage.connection import busy
+from checkpoint_store.storage.connection.checkpoint import Checkpoint
+from checkpoint_store.storage.connection.errors import is_busy
+from checkpoint_store.storage.connection.moment import Moment, moment_of
+from checkpoint_store.storage.connection.store_file import StoreConnection
+from checkpoint_store.storage.open_lock import who_has_open
+from checkpoint_store.storage.statements import compiled
+from checkpoint_store.system.file_lock import take
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from checkpoint_store.storage.connection.reader import ReaderConnection
+    from checkpoint_store.storage.connection.store_file import Place, StoreFile
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+
+class WriterConnection(StoreConnection):
+    """The connection that writes. Safe to share between threads.
+
+    Its ``lock`` is held by the thread that writes; the group commit holds it for a whole batch.
+    """
+
+    def __init__(self, file: StoreFile, reader: ReaderConnection) -> None:
+        self.checkpoint = Checkpoint(file.path, reader)
+        super().__init__(file)
+
+    def forget_in_child(self) -> None:
+        """See :meth:`StoreConnection.forget_in_child`."""
+        super().forget_in_child()
+        self._patience_seconds = self.file.lock_timeout_seconds
+        self._is_prepared = False
+        """Whether the connection has what :func:`compiled.at_once` needs."""
+        self._place: Place | None = None
+        """Which file the connection is open on."""
+
+    def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run ``work`` in a write transaction of its own and return its value; durable when this returns.
+
+        Raises:
+            CheckpointStoreError: the library's own, raised by ``work`` or made from SQLite's. Nothing is written then,
+                and the next call starts afresh.
+        """
+        with self.lock:
+            return self._write(work)
+
+    def write_if_free(self, work: Callable[[sqlite3.Connection], T], *, patience_seconds: float) -> T:
+        """:meth:`write` for a caller that may be in the middle of a write itself, as a finalizer may.
+
+        It waits for no thread, and ``patience_seconds`` for other processes.
+
+        Raises:
+            StoreBusy: a thread of this process is writing, or another process was for so long.
+        """
+        taken: list[bool] = []
+        try:
+            take(self.lock, taken)
+            if not taken:
+                raise StoreBusy(self.file.path, 0.0, "another thread")
+            self._patience_seconds = patience_seconds
+            return self._write(work)
+        finally:
+            if taken:
+                self._patience_seconds = self.file.lock_timeout_seconds
+                self.lock.release()
+
+    def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        value = self._transact(work)
+        self.wal_grew(0)
+        return value
+
+    def moment(self) -> Moment | None:
+        """Return what the connection has seen: what is read afterwards is as new as that, or newer.
+
+        None where another process is writing just now, and the journal lets nobody look meanwhile.
+        """
+        try:
+            with self.lock:
+                return self._moment()
+        except StoreBusy:
+            return None
+
+    def _moment(self) -> Moment:
+        try:
+            return moment_of(self._ready(prepared=False))
+        except BaseException as error:
+            self._abandon(error)
+            raise
+
+    def write_locked(self, work: Callable[[sqlite3.Connection, *Ts], T], *arguments: *Ts) -> T:
+        """:meth:`write` for a caller that holds the lock; ``work`` may use :func:`compiled.at_once`.
+
+        The caller says afterwards how much the WAL grew (:meth:`wal_grew`).
+        """
+        return self._transact(work, *arguments, prepared=True)
+
+    def write_at_once(self, statement: str, values: Sequence[Any], size_bytes: int) -> bool:
+        """Run one statement of :func:`compiled.at_once`, a transaction of its own; durable when this returns True.
+
+        For a caller that holds the lock. False where a constraint refuses it: nothing is written then, and
+        :meth:`write_locked` can find out why. ``size_bytes`` is about what the WAL grows by.
+        """
+        try:
+            connection = self._ready(prepared=True)
+            try:
+                busy.execute(connection, statement, values, patience_seconds=self._patience_seconds)
+            except sqlite3.IntegrityError:
+                return False
+            self._refuse_if_moved()
+        except BaseException as error:
+            self._abandon(error)
+            raise
+        self.wal_grew(size_bytes)
+        return True
+
+    def wal_grew(self, size_bytes: int) -> None:
+        """A transaction with so many bytes of text was committed: copy the WAL if it is time to."""
+        if self.checkpoint.add(size_bytes) and self.connection is not None:
+            self.checkpoint.run(self.connection)
+
+    def _transact(self, work: Callable[[sqlite3.Connection, *Ts], T], *arguments: *Ts, prepared: bool = False) -> T:
+        try:
+            connection = self._ready(prepared=prepared)
+            busy.execute(connection, "BEGIN IMMEDIATE", patience_seconds=self._patience_seconds)
+            value = work(connection, *arguments)
+            if not connection.in_transaction:  # SQLite rolled back by itself; what followed was not part of it
+                raise StorageUnavailableError(self.file.path, "the transaction was rolled back by the database")  # noqa: TRY301
+            self._refuse_if_moved()
+            busy.execute(connection, "COMMIT", patience_seconds=self._patience_seconds)
+        except BaseException as error:
+            self._abandon(error)
+            raise
+        return value
+
+    def _ready(self, *, prepared: bool) -> sqlite3.Connection:
+        """Return the connection with no transaction open, and (``prepared``) with what ``at_once`` needs."""
+        connection = self.connection
+        if connection is None:
+            connection = self._connect()
+        if connection.in_transaction:  # a second interrupt cut the end of the first one short
+            connection.rollback()
+        if prepared and not self._is_prepared:
+            for preparation in compiled.preparations():
+                connection.execute(preparation)
+            self._is_prepared = True
+        return connection
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = self._open()
+        try:
+            connection.execute("PRAGMA busy_timeout = 0")  # busy.execute waits from here on
+            self._is_prepared = False
+            self._place = self.file.place()
+            self.checkpoint.count_wal()
+        except BaseException:
+            connection.close()
+            raise
+        self.connection = connection  # last: what an interrupt leaves half ready is never used
+        return connection
+
+    def _refuse_if_moved(self) -> None:
+        """Acknowledge nothing that is in a file which was removed or replaced: it is lost."""
+        if self.file.place() != self._place:
+            reason = "the file is no longer there, or another one is in its place"
+            raise StorageUnavailableError(self.file.path, reason)
+
+    def _is_sound_after(self, error: BaseException) -> bool:
+        """After an I/O error nothing is certain about the connection; nor in a file that was removed or replaced."""
+        certain = not isinstance(error, sqlite3.Error) or isinstance(error, sqlite3.IntegrityError) or is_busy(error)
+        return certain and self.file.place() == self._place
+
+    def scrub_wal(self, touch: Callable[[sqlite3.Connection], object], what: str) -> None:
+        """Leave nothing of earlier transactions in the WAL; ``touch`` is a small write that follows them.
+
+        After a complete checkpoint the next commit starts the WAL again, and cuts it off behind itself.
+
+        Raises:
+            ErasureUnfinished: a reader was in the way all the time; ``what`` was deleted, and is still in the WAL.
+        """
+        with self.lock:
+            try:
+                self._copy_all_of_the_wal(self._set("journal_size_limit = 0"), what)
+                self.write_locked(touch)
+            finally:
+                self.disconnect()
+
+    def _copy_all_of_the_wal(self, connection: sqlite3.Connection, what: str) -> None:
+        deadline = time.monotonic() + self.file.lock_timeout_seconds
+        while not self.checkpoint.run(connection):
+            if time.monotonic() >= deadline:
+                others = [pid for pid in who_has_open(self.file.path) if pid != os.getpid()]
+                raise ErasureUnfinished(self.file.path, what, self.file.lock_timeout_seconds, others)
+            time.sleep(0.005)
+
+    def migrate(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """:meth:`write` for a migration, which may rebuild tables; durable when this returns.
+
+        With foreign keys on, rebuilding a table deletes the rows that refer to it; and views would forbid renaming one.
+        """
+        with self.lock:
+            try:
+                self._set("foreign_keys = OFF", "legacy_alter_table = ON")
+                return self._write(work)
+            finally:
+                self.disconnect()
+
+    def copy_wal(self) -> None:
+        """Copy all of the WAL into the file, which nobody else has open.
+
+        Closing the last connection copies it too, but where that fails, nobody is told.
+
+        Raises:
+            CheckpointStoreError: not all of it could be copied: the disk is full, or a reader was in the way.
+        """
+        with self.lock:
+            connection = self._set()
+            try:
+                is_busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                if is_busy:
+                    raise StoreBusy(self.file.path, 0.0)  # noqa: TRY301
+            except BaseException as error:
+                self._abandon(error)
+                raise
+
+    def _set(self, *pragmas: str) -> sqlite3.Connection:
+        """Return the connection with these pragmas, which hold until it is closed."""
+        try:
+            connection = self._ready(prepared=False)
+            for pragma in pragmas:
+                connection.execute(f"PRAGMA {pragma}")
+        except BaseException as error:
+            self._abandon(error)
+            raise
+        return connection

@@ -1,0 +1,47 @@
+"""A recovery puts a file in place that is whole by itself, or none."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from checkpoint_store import CheckpointStore, CheckpointStoreError
+from checkpoint_store.maintenance import recover_store
+from checkpoint_store.storage.recovery import rebuild
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_a_recovery_that_cannot_copy_its_log_puts_nothing_in_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The new file's last pages stand in its log until they are copied; without the log it would be no database."""
+    path = tmp_path / "talks.db"
+    with CheckpointStore(path) as store:
+        store.open_job("talk.srt", total_chunks=3).complete_many([(0, "one"), (1, "two"), (2, "three")])
+    with path.open("r+b") as file:
+        file.seek(8192)
+        file.write(b"\xff" * 8192)
+    damaged = path.read_bytes()
+    readers: list[sqlite3.Connection] = []
+    real = rebuild._fill
+
+    def filled_beside_a_reader(connection: Any, copies: Any, deleted: Any, fresh: Path) -> Any:
+        readers.append(sqlite3.connect(fresh, isolation_level=None))
+        readers[0].execute("BEGIN")
+        readers[0].execute("SELECT count(*) FROM jobs").fetchone()
+        return real(connection, copies, deleted, fresh)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(rebuild, "_fill", filled_beside_a_reader)
+        with pytest.raises(CheckpointStoreError):
+            recover_store(path)
+    readers[0].close()
+    assert path.read_bytes() == damaged
+    assert [name.name for name in tmp_path.iterdir() if ".tmp-" in name.name or ".recovered" in name.name] == []
+    recover_store(path)
+    with CheckpointStore(path) as store:
+        assert [list(job.results()) for job in store.jobs()] == [["one", "two", "three"]]
