@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar, overload
 
 from checkpoint_store.errors import (
     CheckpointStoreError,
-    ChunkNotCompleted,
     InvalidArgumentError,
     InvalidResultError,
     JobIncomplete,
@@ -19,15 +18,14 @@ from checkpoint_store.execution.loops import Living
 from checkpoint_store.execution.opening import Prints, checked_change, checked_pieces
 from checkpoint_store.execution.pending import PendingChunk, PendingLoop
 from checkpoint_store.loop.signals import asks_to_end
-from checkpoint_store.model.clock import now, parse_time
+from checkpoint_store.model.clock import now
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.codec.typed import as_type as convert
 from checkpoint_store.model.error_text import describe
 from checkpoint_store.model.plan import digest_of_fingerprints
-from checkpoint_store.model.records import ChunkRecord, JobStatus, Progress, RunPlan
+from checkpoint_store.model.records import ChunkRecord, JobStatus, MapItem, Progress, RunPlan
 from checkpoint_store.state_file.writer import write_state
 from checkpoint_store.storage.statements import attempt_log
-from checkpoint_store.storage.statements import costs as cost_statements
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import results as result_statements
 from checkpoint_store.storage.statements import runners as runner_statements
@@ -41,13 +39,10 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from checkpoint_store.execution.execution import Room
-    from checkpoint_store.loop.loop import MapItem
     from checkpoint_store.loop.options import LoopOptions
-    from checkpoint_store.model.amounts import Cost
     from checkpoint_store.model.plan import Fingerprint
     from checkpoint_store.model.state import ProcessingState
     from checkpoint_store.storage.records import JobRecord
-    from checkpoint_store.storage.statements.costs import Costs
 
 T = TypeVar("T")
 
@@ -70,11 +65,9 @@ class Job:
         chunks: Sequence[Any] | None = None,
         fingerprint_by: Fingerprint | None = None,
     ) -> None:
-        self._store: Final = store
-        """Referred to, so that it stays open for as long as any of its jobs is in use."""
         self._room = room
         self._database = room.database
-        self.work: Final = Work(room, record.job_id, record.total_chunks, chunks, fingerprint_by)
+        self._execution: Final = Work(room, record.job_id, record.total_chunks, chunks, fingerprint_by, store=store)
         self.job_id: Final = record.job_id
         self.file_name: Final = record.file_name
         self.video_title: Final = record.video_title
@@ -88,29 +81,19 @@ class Job:
 
     # -- where it stands
 
-    def _record(self) -> JobRecord:
-        return self._database.read(
-            lambda connection: job_statements.find_job(connection, self.job_id, self._database.path)
-        )
-
     @property
     def status(self) -> JobStatus:
         """``pending``, ``running``, ``paused``, ``completed`` or ``failed``, as the store has it now."""
-        return self._record().status
+        return self._execution.record().status
 
     @property
     def error_message(self) -> str | None:
         """Why it failed, as the store has it now."""
-        return self._record().error_message
+        return self._execution.record().error_message
 
     def progress(self) -> Progress:
         """Return how far it has come; one row is read, whatever its size."""
-        record = self._record()
-        started, updated = parse_time(record.started_at), parse_time(record.updated_at)
-        minutes = (updated - parse_time(record.stretch_started_at)).total_seconds() / 60
-        done = record.completed_count - record.stretch_completed_count
-        rate = done / minutes if done > 0 and minutes > 0 else None
-        return Progress(record.completed_count, record.total_chunks, started, updated, rate)
+        return self._execution.progress()
 
     def completed_ranges(self) -> list[tuple[int, int]]:
         """Return the completed chunks as half-open ranges ``(start, stop)``, ascending."""
@@ -149,8 +132,8 @@ class Job:
         if self._database.read_only:
             yield from self._unclaimed()
             return
-        loop = PendingLoop(self, max_attempts=max_attempts, wait=wait)
-        yield from Living(self.work, self.job_id, loop).run()
+        loop = PendingLoop(self, self._execution, max_attempts=max_attempts, wait=wait)
+        yield from Living(self._execution, self.job_id, loop).run()
 
     def _unclaimed(self) -> Iterator[PendingChunk]:
         for start in range(0, self.total_chunks, _WINDOW):
@@ -158,7 +141,7 @@ class Job:
             done = set(self._completed_in(start, stop))
             for index in range(start, stop):
                 if index not in done:
-                    yield PendingChunk(self, index, self.work.hand_out(index))
+                    yield PendingChunk(self, index, self._execution.hand_out(index))
 
     def is_completed(self, index: int) -> bool:
         """Whether a chunk is complete, by the shortest way."""
@@ -183,14 +166,14 @@ class Job:
             InvalidResultError: the result would not come back as it is; nothing was written.
             ChunkAlreadyCompleted: the chunk has another result, and ``replace`` is not set.
         """
-        self.work.submit([self.work.completion(index, result, replace=replace)])
+        self._execution.submit([self._execution.completion(index, result, replace=replace)])
 
     def complete_many(self, pairs: Iterable[tuple[int, object]]) -> None:
         """Record many (index, result) pairs in one commit: all of them or, on an error, none. See :meth:`complete`."""
         at = now()
-        completions = [self.work.completion(index, result, at=at) for index, result in pairs]
+        completions = [self._execution.completion(index, result, at=at) for index, result in pairs]
         if completions:
-            self.work.submit(completions)
+            self._execution.submit(completions)
 
     def fail_chunk(self, index: int, error: BaseException | str) -> None:
         """Record that a try at chunk ``index`` failed, and why (secrets in it are replaced).
@@ -202,41 +185,35 @@ class Job:
             ChunkOutOfRange: no such chunk.
             ChunkAlreadyCompleted: it is complete.
         """
-        self.work.check_index(index)
-        self.work.claims.fail(index, describe(error))
+        self._execution.check_index(index)
+        self._execution.claims.fail(index, describe(error))
 
     def retry_failed(self, *indices: int) -> int:
         """Give failed chunks (these, or all) their attempts back: loops try them again. Returns how many those are."""
         for index in indices:
-            self.work.check_index(index)
+            self._execution.check_index(index)
         wanted = indices or None
         return self._database.write(lambda connection: attempt_log.retry_failed(connection, self.job_id, wanted))
 
     def failed_chunks(self) -> list[ChunkRecord]:
         """Return the chunks that used up their attempts, by index."""
-        return [record for record in self._latest("failed", "abandoned") if record.is_last]
+        return self._execution.failed_chunks()
 
     def in_doubt_chunks(self) -> list[ChunkRecord]:
         """Return the chunks whose last try never ended, by index: it may have been billed, and nothing came of it."""
-        return self._latest("abandoned")
+        return self._execution.last_attempts("abandoned")
 
     def running_chunks(self) -> list[ChunkRecord]:
         """Return the chunks that are being worked on, by index, by whichever runner."""
-        return self._latest("running")
+        return self._execution.last_attempts("running")
 
     def errors(self) -> list[ChunkRecord]:
         """Return the chunks whose last try failed, by index: failed ones, and those that are still tried again."""
-        return self._latest("failed")
+        return self._execution.last_attempts("failed")
 
     def trouble(self) -> tuple[int, int]:
         """Return how many chunks are failed, and how many in doubt."""
-        return self._database.read(lambda connection: attempt_log.counts(connection, self.job_id, self._database.path))
-
-    def _latest(self, *outcomes: str) -> list[ChunkRecord]:
-        path = self._database.path
-        return self._database.read(
-            lambda connection: attempt_log.latest(connection, self.job_id, path, outcomes=outcomes)
-        )
+        return self._execution.failure_counts()
 
     # -- what a run would do
 
@@ -253,7 +230,7 @@ class Job:
         from checkpoint_store.storage.statements import open_job as open_job_statements  # noqa: PLC0415 - only for those who begin a job
 
         pieces = None if chunks is None else checked_pieces(chunks, None)
-        prints = None if pieces is None else Prints(pieces, self.work.fingerprint_by)
+        prints = None if pieces is None else Prints(pieces, self._execution.fingerprint_by)
 
         def work(connection: sqlite3.Connection) -> RunPlan:
             record = job_statements.find_job(connection, self.job_id, self._database.path)
@@ -323,7 +300,7 @@ class Job:
         from checkpoint_store.loop.options import Options, checked_work  # noqa: PLC0415 - only for those who use it
 
         checked_work(fn)
-        return Living(self.work, self.job_id, Loop(self, fn, Options(**options))).run()
+        return Living(self._execution, self.job_id, Loop(self._execution, fn, Options(**options))).run()
 
     def amap(
         self, fn: Callable[[Any], Any], *, limit: int = 8, **options: Unpack[LoopOptions]
@@ -336,33 +313,19 @@ class Job:
         """
         from checkpoint_store.loop.aio import amap  # noqa: PLC0415 - see map()
 
-        return amap(self, fn, dict(options), limit)
+        return amap(self._execution, fn, dict(options), limit)
 
     def apending(self, *, max_attempts: int | None = None, wait: bool = False) -> AsyncGenerator[PendingChunk, None]:
         """:meth:`pending` for asyncio; the event loop never waits for the disk."""
         from checkpoint_store.loop.aio import apending  # noqa: PLC0415 - see map()
 
-        return apending(self, {"max_attempts": max_attempts, "wait": wait})
+        return apending(self.pending(max_attempts=max_attempts, wait=wait))
 
     async def acomplete(self, index: int, result: object, *, replace: bool = False) -> None:
         """:meth:`complete` for asyncio. Cancelled meanwhile, it ends so once the result is recorded all the same."""
         from checkpoint_store.loop.aio import acomplete  # noqa: PLC0415 - see map()
 
-        await acomplete(self, index, result, replace=replace)
-
-    def take_up(self) -> None:
-        """Make the job ``running`` where chunks are left, as a loop begins."""
-        self.work.record_what_was_kept()
-        if self.status is not JobStatus.RUNNING and self.progress().remaining_chunks:
-            self.resume()
-
-    def costs_after(self, result_id: int, cost: Cost = "cost") -> Costs:
-        """Return what the results after one (0: all) cost; ``cost`` says where that stands in a result."""
-
-        def page(after: int) -> Sequence[tuple[Any, ...]]:
-            return self._database.read(lambda connection: cost_statements.page(connection, self.job_id, after, cost))
-
-        return cost_statements.added_up(page, result_id, cost)
+        await acomplete(lambda: self.complete(index, result, replace=replace))
 
     # -- what is done
 
@@ -377,12 +340,7 @@ class Job:
             ChunkNotCompleted: it is not complete, or was completed without a result.
             StoreDamaged: what is stored is not what was written.
         """
-        self.work.check_index(index)
-        row = self._database.read(lambda connection: result_statements.result_row(connection, self.job_id, index))
-        if row is None or row[1] is None:
-            raise ChunkNotCompleted(self.job_id, index, completed=row is not None)
-        text = result_statements.verified(self._database.path, self.job_id, index, *row)
-        return self._decode(index, text, as_type)
+        return self._decode(index, self._execution.result_text(index), as_type)
 
     @overload
     def results(self) -> Iterator[Any]: ...
@@ -481,39 +439,7 @@ class Job:
 
     def resume(self) -> None:
         """Take a paused or failed job up again: status ``running``; loops that were to end go on, if they still do."""
-
-        def work(connection: sqlite3.Connection) -> None:
-            runner_statements.clear_pauses(connection, self.job_id)
-            if not job_statements.finish_if_done(connection, self.job_id):
-                values = {"status": JobStatus.RUNNING.value, "error_message": None, "updated_at": now()}
-                job_statements.update_job(connection, self.job_id, self._database.path, **values)
-
-        self._database.write(work)
-        self._room.job_ended(self.job_id)
-
-    def leave(
-        self, status: JobStatus, error: BaseException | str | None = None, *, with_this_thread: bool = False
-    ) -> None:
-        """End this loop's part (or that of all loops of this thread).
-
-        The job gets this status unless it is done, or other loops or runners are at work on it.
-        """
-        claims = self.work.claims
-        if claims.others_here(but_this_thread=with_this_thread):
-            return
-        if with_this_thread or (not claims.are_kept and (not claims.is_exclusive or claims.is_job_completed())):
-            claims.close()
-        message = None if error is None else describe(error)
-
-        def work(connection: sqlite3.Connection) -> None:
-            if claims.others_at_work(connection):
-                return
-            if not job_statements.finish_if_done(connection, self.job_id):
-                values = {"status": status.value, "error_message": message, "updated_at": now()}
-                job_statements.update_job(connection, self.job_id, self._database.path, **values)
-
-        self._database.write(work)
-        self._room.job_ended(self.job_id)
+        self._execution.resume()
 
     def finish(self) -> None:
         """End the job ``completed``.
@@ -553,11 +479,11 @@ class Job:
     ) -> None:
         try:
             if error is None or asks_to_end(error) or type(error) is JobPaused:
-                self.leave(JobStatus.PAUSED, with_this_thread=True)
+                self._execution.leave(JobStatus.PAUSED, with_this_thread=True)
             elif isinstance(error, JobPaused):
-                self.leave(JobStatus.PAUSED, error, with_this_thread=True)
+                self._execution.leave(JobStatus.PAUSED, error, with_this_thread=True)
             else:
-                self.leave(JobStatus.FAILED, error, with_this_thread=True)
+                self._execution.leave(JobStatus.FAILED, error, with_this_thread=True)
         except CheckpointStoreError as late:
             if error is None:
                 raise

@@ -17,7 +17,7 @@ from checkpoint_store.errors import (
 )
 from checkpoint_store.execution import closing
 from checkpoint_store.execution.claims.runner import miss_the_dead
-from checkpoint_store.execution.execution import Room
+from checkpoint_store.execution.execution import Room, Work
 from checkpoint_store.execution.loops import Loops
 from checkpoint_store.execution.opening import Prints, checked_change, checked_config, checked_pieces, checked_text
 from checkpoint_store.job import Job
@@ -489,7 +489,8 @@ class CheckpointStore:
         """Record a chunk of a job that is not running; unless somebody paused it, it runs from then on."""
         from checkpoint_store.storage.statements import save_state as save_state_statements  # noqa: PLC0415 - for the other face only
 
-        completion = job.work.completion(chunk_index, result, replace=True)
+        execution = Work(self._room, job.job_id, job.total_chunks, None, None, store=self)
+        completion = execution.completion(chunk_index, result, replace=True)
         self._open.write(lambda connection: save_state_statements.complete_and_run(connection, completion))
         self._room.job_changed(job.job_id)
 

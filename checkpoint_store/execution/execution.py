@@ -5,36 +5,46 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from inspect import isawaitable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakValueDictionary
 
 from checkpoint_store.errors import (
     ChunkAlreadyCompleted,
+    ChunkNotCompleted,
     ChunkOutOfRange,
     InvalidResultError,
     JobNotFound,
     StorageUnavailableError,
 )
+from checkpoint_store.execution import lifecycle
 from checkpoint_store.execution.claims.claims import Claims
 from checkpoint_store.model.attempt import Attempt, attempt_key
-from checkpoint_store.model.clock import now
+from checkpoint_store.model.clock import now, parse_time
 from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.model.codec import json_text
-from checkpoint_store.model.error_text import text_of
+from checkpoint_store.model.error_text import describe, text_of
 from checkpoint_store.model.plan import Fingerprint, fingerprint
+from checkpoint_store.model.records import ChunkRecord, JobStatus, Progress
 from checkpoint_store.storage.connection.database import Database
 from checkpoint_store.storage.connection.read_only import READ_ONLY
 from checkpoint_store.storage.records import Completion
+from checkpoint_store.storage.statements import attempt_log
+from checkpoint_store.storage.statements import costs as cost_statements
+from checkpoint_store.storage.statements import jobs as job_statements
+from checkpoint_store.storage.statements import results as result_statements
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from checkpoint_store.execution.claims.claimed_chunk import Held
     from checkpoint_store.execution.loops import Loops
+    from checkpoint_store.model.amounts import Cost
     from checkpoint_store.state_file.writer import StateFile
     from checkpoint_store.storage.backup import RollingBackup
     from checkpoint_store.storage.connection.read_only import AnyDatabase
     from checkpoint_store.storage.group_commit import Writer
+    from checkpoint_store.storage.records import JobRecord
+    from checkpoint_store.storage.statements.costs import Costs
     from checkpoint_store.storage.statements.save_state import Known
 
 
@@ -124,10 +134,14 @@ class Work:
         total_chunks: int,
         chunks: Sequence[Any] | None,
         fingerprint_by: Fingerprint | None,
+        *,
+        store: object,
     ) -> None:
+        self._store: Final = store
+        """Referred to, so that it stays open for as long as anyone works on the job."""
         self._room = room
-        self._job_id = job_id
-        self._total_chunks = total_chunks
+        self.job_id: Final = job_id
+        self.total_chunks: Final = total_chunks
         self._chunks = chunks
         self.fingerprint_by = fingerprint_by
         self._handed_out: dict[int, str] = {}
@@ -147,13 +161,13 @@ class Work:
     def claims(self) -> Claims:
         """What this process has in hand of the job."""
         if self._claims is None:
-            self._claims = self._room.claims_of(self._job_id)
+            self._claims = self._room.claims_of(self.job_id)
         return self._claims
 
     def check_index(self, index: object) -> None:
         """Raise :class:`ChunkOutOfRange` for what is no chunk of this job."""
-        if type(index) is not int or not 0 <= index < self._total_chunks:
-            raise ChunkOutOfRange(self._job_id, index, self._total_chunks)
+        if type(index) is not int or not 0 <= index < self.total_chunks:
+            raise ChunkOutOfRange(self.job_id, index, self.total_chunks)
 
     def hand_out(self, index: int) -> Any:
         """Return the caller's chunk; what can be changed in place is identified before that can happen."""
@@ -172,8 +186,8 @@ class Work:
 
     def attempt_of(self, held: Held) -> Attempt:
         """Return what the work on a claimed chunk can ask about its try."""
-        key = attempt_key(self._job_id, held.index, self.fingerprint(held.index))
-        return Attempt(self._job_id, held.index, held.number, key)
+        key = attempt_key(self.job_id, held.index, self.fingerprint(held.index))
+        return Attempt(self.job_id, held.index, held.number, key)
 
     def completion(
         self, index: int, result: object, *, text: str | None = None, at: str | None = None, replace: bool = False
@@ -183,7 +197,7 @@ class Work:
         Raises:
             ChunkOutOfRange, InvalidResultError: as :meth:`Job.complete` says.
         """
-        job_id, writer = self._job_id, self._room.writer
+        job_id, writer = self.job_id, self._room.writer
         self.check_index(index)
         if text is None:
             text = encoded(result, job_id=job_id, chunk_index=index)
@@ -208,6 +222,88 @@ class Work:
     def record_what_was_kept(self) -> None:
         """Record what could not be recorded before."""
         self._room.record_what_was_kept()
+
+    # -- where the job stands
+
+    def record(self) -> JobRecord:
+        """Return the job as the store has it now."""
+        database = self._room.database
+        return database.read(lambda connection: job_statements.find_job(connection, self.job_id, database.path))
+
+    def progress(self) -> Progress:
+        """Return how far the job has come; one row is read, whatever its size."""
+        record = self.record()
+        started, updated = parse_time(record.started_at), parse_time(record.updated_at)
+        minutes = (updated - parse_time(record.stretch_started_at)).total_seconds() / 60
+        done = record.completed_count - record.stretch_completed_count
+        rate = done / minutes if done > 0 and minutes > 0 else None
+        return Progress(record.completed_count, record.total_chunks, started, updated, rate)
+
+    def last_attempts(self, *outcomes: str) -> list[ChunkRecord]:
+        """Return the last try at each chunk that is not complete, by index, where it ended in one of these ways."""
+        database = self._room.database
+        return database.read(
+            lambda connection: attempt_log.latest(connection, self.job_id, database.path, outcomes=outcomes)
+        )
+
+    def failed_chunks(self) -> list[ChunkRecord]:
+        """Return the chunks that used up their attempts, by index."""
+        return [record for record in self.last_attempts("failed", "abandoned") if record.is_last]
+
+    def failure_counts(self) -> tuple[int, int]:
+        """Return how many chunks are failed, and how many in doubt."""
+        database = self._room.database
+        return database.read(lambda connection: attempt_log.counts(connection, self.job_id, database.path))
+
+    def costs_after(self, result_id: int, cost: Cost = "cost") -> Costs:
+        """Return what the results after one (0: all) cost; ``cost`` says where that stands in a result."""
+        read = self._room.database.read
+
+        def page(after: int) -> Sequence[tuple[Any, ...]]:
+            return read(lambda connection: cost_statements.page(connection, self.job_id, after, cost))
+
+        return cost_statements.added_up(page, result_id, cost)
+
+    def result_text(self, index: int) -> str:
+        """Return the JSON text of a completed chunk's result.
+
+        Raises:
+            ChunkOutOfRange, ChunkNotCompleted, StoreDamaged: as :meth:`Job.result` says.
+        """
+        self.check_index(index)
+        database = self._room.database
+        row = database.read(lambda connection: result_statements.result_row(connection, self.job_id, index))
+        if row is None or row[1] is None:
+            raise ChunkNotCompleted(self.job_id, index, completed=row is not None)
+        return result_statements.verified(database.path, self.job_id, index, *row)
+
+    # -- how a loop's part in it begins and ends
+
+    def resume(self) -> None:
+        """Set the job ``running``; see :meth:`Job.resume`."""
+        lifecycle.resume(self._room.database, self.job_id)
+        self._room.job_ended(self.job_id)
+
+    def take_up(self) -> None:
+        """Make the job ``running`` where chunks are left, as a loop begins."""
+        self.record_what_was_kept()
+        if self.record().status is not JobStatus.RUNNING and self.progress().remaining_chunks:
+            self.resume()
+
+    def leave(
+        self, status: JobStatus, error: BaseException | str | None = None, *, with_this_thread: bool = False
+    ) -> None:
+        """End this loop's part (or that of all loops of this thread).
+
+        The job gets this status unless it is done, or other loops or runners are at work on it.
+        """
+        claims = self.claims
+        if claims.others_here(but_this_thread=with_this_thread):
+            return
+        if with_this_thread or (not claims.are_kept and (not claims.is_exclusive or claims.is_job_completed())):
+            claims.close()
+        lifecycle.leave(self._room.database, claims, status, None if error is None else describe(error))
+        self._room.job_ended(self.job_id)
 
 
 def encoded(result: object, *, chunk_index: int, job_id: str | None = None) -> str:

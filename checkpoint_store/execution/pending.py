@@ -13,6 +13,7 @@ from checkpoint_store.execution.claims.claimed_chunk import Held, Hold
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from checkpoint_store.execution.execution import Work
     from checkpoint_store.job import Job
     from checkpoint_store.model.attempt import Attempt
 
@@ -48,8 +49,9 @@ class PendingChunk:
 class PendingLoop:
     """One ``pending``: made, gone through once, and done."""
 
-    def __init__(self, job: Job, *, max_attempts: int | None, wait: bool) -> None:
+    def __init__(self, job: Job, execution: Work, *, max_attempts: int | None, wait: bool) -> None:
         self._job = job
+        self._execution = execution
         self._max_attempts = max_attempts
         self._wait = wait
         self._is_stopped = False
@@ -63,9 +65,9 @@ class PendingLoop:
 
     def run(self) -> Iterator[PendingChunk]:
         """Yield the chunks that are left; see :meth:`Job.pending`."""
-        job = self._job
-        job.work.record_what_was_kept()
-        scope = Scope(job.work.claims, job.total_chunks, max_attempts=self._max_attempts)
+        job, execution = self._job, self._execution
+        execution.record_what_was_kept()
+        scope = Scope(execution.claims, job.total_chunks, max_attempts=self._max_attempts)
         ready: deque[Held] = deque()
         last: Held | None = None
         ahead = False
@@ -95,6 +97,6 @@ class PendingLoop:
         scope.claims.rest(patiently=True)
 
     def _claimed(self, scope: Scope, held: Held) -> PendingChunk:
-        work = self._job.work
+        work = self._execution
         hold = Hold(scope.claims, held)
         return PendingChunk(self._job, held.index, work.hand_out(held.index), work.attempt_of(held), hold)

@@ -197,7 +197,7 @@ with CheckpointStore("talks.db") as store:
     for asked_by in ("thread", "process"):
         looks, done = 0, 0
         asked: list[float] = []
-        claims = job.work.claims
+        claims = job._execution.claims
         original = claims.last_pause
 
         def counted(original: Any = original) -> int:

@@ -34,6 +34,7 @@ class Standing:
 
     def __init__(self, job: Job, cost: str) -> None:
         self._job = job
+        self._costs_after = job._execution.costs_after  # noqa: SLF001 - what came since the last look, and no more
         self._field = cost
         self._last_result = 0
         self._priced = 0
@@ -49,7 +50,7 @@ class Standing:
         if not at_once and moment - self._looked_at < _LOOK_SECONDS:
             return
         self._looked_at = moment
-        found = self._job.costs_after(self._last_result, self._field)
+        found = self._costs_after(self._last_result, self._field)
         self._last_result = found.last_result
         self._priced += found.priced
         self._spent += found.total

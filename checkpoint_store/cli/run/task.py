@@ -161,7 +161,8 @@ def _work_off(job: Job, report: Report, standing: Standing, means: Means) -> Non
         pass  # stopped at once
     except _FAILURES as error:
         report.failed_chunk, report.error = error.chunk_index, f"chunk {error.chunk_index}: {_reason(error)}"
-        job.leave(JobStatus.FAILED, report.error)
+        if job.status in (JobStatus.PAUSED, JobStatus.FAILED):  # unless another runner goes on with it
+            job.fail(report.error)
     except ChunkFailed:
         pass  # _conclude says which
     except BudgetReached as error:
