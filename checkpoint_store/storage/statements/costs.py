@@ -85,7 +85,13 @@ def _value(field: str) -> tuple[Any, Any]:
     value: Any = values[-1]
     if len(kinds) > 1:
         kind, value = func.coalesce(*kinds), case((kinds[0].is_not(None), values[0]), else_=values[1])
-    return kind, case((kind.in_(("text", "object", "array")), func.substr(value, 1, _SHORT)), else_=value)
+    return kind, case(
+        (
+            kind.in_([literal_column("'text'"), literal_column("'object'"), literal_column("'array'")]),
+            func.substr(value, 1, _SHORT),
+        ),
+        else_=value,
+    )
 
 
 def added_up(pages: Callable[[int], Page], after: int, cost: Cost) -> Costs:
