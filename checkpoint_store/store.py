@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from checkpoint_store.errors import (
     CheckpointStoreError,
-    ChunkAlreadyCompleted,
     InvalidArgumentError,
-    StoreDamaged,
     StoreRecovered,
     StoreTargetError,
 )
@@ -25,17 +23,11 @@ from checkpoint_store.model.frozen import thaw
 from checkpoint_store.model.plan import Fingerprint, Plan, digest_of_fingerprints
 from checkpoint_store.model.records import JobStatus, Problem, RunPlan
 from checkpoint_store.model.versions import SCHEMA_VERSION
-from checkpoint_store.state_file.reader import (
-    first_sound,
-    glance,
-    read_state,
-    refuse_own,
-    refuse_stranger,
-    without_secrets,
-)
+from checkpoint_store.state_file import importer
+from checkpoint_store.state_file.reader import read_state, refuse_own, without_secrets
 from checkpoint_store.state_file.writer import StateFile
 from checkpoint_store.storage import destination, opening
-from checkpoint_store.storage.backup import RollingBackup, back_up, backups_of, remove_backups
+from checkpoint_store.storage.backup import RollingBackup, back_up, remove_backups
 from checkpoint_store.storage.connection.database import Database
 from checkpoint_store.storage.connection.pragmas import journal_mode_for
 from checkpoint_store.storage.group_commit import Writer
@@ -112,7 +104,7 @@ class CheckpointStore:
         self.state_file: Final = self._state_path(state_file)
         self._lock: Final = lock_path(self.path)
         self._lock_timeout_seconds = lock_timeout_seconds
-        waiting = None if read_only else self._state_to_import()
+        for_new_store = None if read_only else importer.state_for_new_store(self.path, self.state_file)
         opener = opening.Opener(
             self.path, self._state_copies(), durability=durability, lock_timeout_seconds=lock_timeout_seconds
         )
@@ -126,7 +118,7 @@ class CheckpointStore:
                 self._room.state_file.sweep()
             if isinstance(database, Database):
                 miss_the_dead(database)
-            self._import_what_is_left(waiting)
+            self._import_state_file(for_new_store)
             if self.recovery is not None:
                 warnings.warn(str(self.recovery), StoreRecovered, stacklevel=2)
         except BaseException:  # a warning too, where warnings are errors
@@ -148,17 +140,6 @@ class CheckpointStore:
             raise StoreTargetError(path, f"the folder {path.parent} of the state file does not exist; create it first")
         refuse_own(path, self.path)
         return path
-
-    def _state_to_import(self) -> ProcessingState | None:
-        """Return the state that a store which is yet to be created takes in; refuse, before that, what cannot be."""
-        if self.state_file is None:
-            return None
-        backup = self.state_file.with_suffix(".bak")
-        refuse_stranger(self.state_file, backup)
-        refuse_stranger(backup)
-        if self.path.exists() or backups_of(self.path) or not (self.state_file.exists() or backup.exists()):
-            return None
-        return first_sound(self.state_file, backup)
 
     def _make_room(self, database: AnyDatabase) -> Room:
         if not isinstance(database, Database):
@@ -503,61 +484,16 @@ class CheckpointStore:
         self._room.job_changed(record.job_id)
         return self._job(record)
 
-    def _import_what_is_left(self, waiting: ProcessingState | None) -> None:
-        """Take in what the state file knows and the store does not.
-
-        It was written before stores existed, or is all that survived, or the store went back in time (a log that was
-        lost, an older copy put in its place). Either way the next export would write over it.
-        """
+    def _import_state_file(self, for_new_store: ProcessingState | None) -> None:
         state_file = self._room.state_file
-        if state_file is None or not (state_file.path.exists() or state_file.backup.exists()):
+        if state_file is None:
             return
-        if waiting is None and self._records(limit=1):
-            self._import_what_is_ahead(state_file)
-            return
-        state, redacted = without_secrets(waiting or first_sound(state_file.path, state_file.backup))
-        if self._was_deleted(state.job_id):
-            state_file.forget(state.job_id)
-            return
-        if waiting is None:
-            self._announce(state.job_id, len(state.completed_chunks), 0)
-        self._save(state, replace=False)
-        if redacted:
-            state_file.backup.unlink(missing_ok=True)
-
-    def _import_what_is_ahead(self, state_file: StateFile) -> None:
-        path = state_file.path
-        seen = glance(path)
-        if seen is None:
-            return
-        row = self._open.read_row("SELECT completed_count, updated_at FROM jobs WHERE job_id = ?", (seen.job_id,))
-        known = 0 if row is None else row[0]
-        if row is None and self._was_deleted(seen.job_id):
-            state_file.forget(seen.job_id)
-        elif seen.completed_chunks > known:
-            try:
-                self._save(without_secrets(read_state(path))[0], replace=False)
-            except ChunkAlreadyCompleted as error:
-                reason = f"{path.name} knows of more completed chunks, and contradicts it in chunk {error.chunk_index}"
-                raise StoreDamaged(self.path, reason, job_id=error.job_id) from error
-            self._announce(seen.job_id, seen.completed_chunks, known)
-        elif row is not None and seen.updated_at > row[1]:
-            self._refuse_if_older(read_state(path), path)
-
-    def _refuse_if_older(self, state: ProcessingState, path: Path) -> None:
-        """Raise :class:`StoreDamaged` where a state file that was written later has another result: a log was lost."""
-        known = state.results()
-        for index, result in self.job(state.job_id).items():
-            if index in known and thaw(known[index]) != result:
-                reason = f"{path.name} was written later, and contradicts it in chunk {index}"
-                raise StoreDamaged(self.path, reason, job_id=state.job_id)
-
-    def _announce(self, job_id: str, completed: int, known: int) -> None:
-        message = f"{self.state_file} knew of {completed} completed chunks of job {job_id}, and {self.path} of {known}"
-        warnings.warn(f"{message}: taken in", StoreRecovered, stacklevel=6)
-
-    def _was_deleted(self, job_id: str) -> bool:
-        return self._open.read(lambda connection: job_statements.was_deleted(connection, job_id))
+        assert isinstance(self._database, Database)
+        notice = importer.import_at_opening(
+            self._database, state_file, for_new_store, lambda state: self._save(state, replace=False)
+        )
+        if notice is not None:
+            warnings.warn(notice, StoreRecovered, stacklevel=3)
 
     # -- the store itself
 
