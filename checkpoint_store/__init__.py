@@ -40,8 +40,7 @@ if TYPE_CHECKING:
         WorkerDied,
         WorkFailed,
     )
-    from checkpoint_store.execution.pending import PendingChunk
-    from checkpoint_store.job import Job
+    from checkpoint_store.job import Job, PendingChunk
     from checkpoint_store.maintenance import (
         MigrationStatus,
         doctor,
@@ -126,7 +125,7 @@ _HOMES = {
     "JobStatus": "model.records",
     "MapItem": "model.records",
     "MigrationStatus": "maintenance",
-    "PendingChunk": "execution.pending",
+    "PendingChunk": "job",
     "Problem": "model.records",
     "ProcessingState": "model.state",
     "Progress": "model.records",

@@ -2,51 +2,38 @@
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar, overload
 
-from checkpoint_store.errors import (
-    CheckpointStoreError,
-    InvalidArgumentError,
-    InvalidResultError,
-    JobIncomplete,
-    JobPaused,
-    StoreTargetError,
-)
-from checkpoint_store.execution.execution import Work
+from checkpoint_store.errors import CheckpointStoreError, InvalidArgumentError, JobPaused, StoreTargetError
+from checkpoint_store.execution import lifecycle, opening
+from checkpoint_store.execution.execution import JobExecution
 from checkpoint_store.execution.loops import Living
-from checkpoint_store.execution.opening import Prints, checked_change, checked_pieces
-from checkpoint_store.execution.pending import PendingChunk, PendingLoop
+from checkpoint_store.execution.pending import PendingLoop
+from checkpoint_store.execution.results import decoded
 from checkpoint_store.loop.signals import asks_to_end
 from checkpoint_store.model.clock import now
-from checkpoint_store.model.codec import json_text
-from checkpoint_store.model.codec.typed import as_type as convert
 from checkpoint_store.model.error_text import describe
-from checkpoint_store.model.plan import digest_of_fingerprints
 from checkpoint_store.model.records import ChunkRecord, JobStatus, MapItem, Progress, RunPlan
 from checkpoint_store.state_file.writer import write_state
-from checkpoint_store.storage.statements import attempt_log
-from checkpoint_store.storage.statements import jobs as job_statements
-from checkpoint_store.storage.statements import results as result_statements
-from checkpoint_store.storage.statements import runners as runner_statements
 
 if TYPE_CHECKING:
     import os
-    import sqlite3
     from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
     from pathlib import Path
     from types import TracebackType
     from typing import Unpack
 
-    from checkpoint_store.execution.execution import Room
+    from checkpoint_store.execution.claims.claimed_chunk import Hold
+    from checkpoint_store.execution.context import StoreContext
     from checkpoint_store.loop.options import LoopOptions
+    from checkpoint_store.model.attempt import Attempt
     from checkpoint_store.model.plan import Fingerprint
     from checkpoint_store.model.state import ProcessingState
     from checkpoint_store.storage.records import JobRecord
 
 T = TypeVar("T")
-
-_WINDOW: Final = 4096
 
 
 class Job:
@@ -60,14 +47,15 @@ class Job:
     def __init__(
         self,
         store: object,
-        room: Room,
+        context: StoreContext,
         record: JobRecord,
         chunks: Sequence[Any] | None = None,
         fingerprint_by: Fingerprint | None = None,
     ) -> None:
-        self._room = room
-        self._database = room.database
-        self._execution: Final = Work(room, record.job_id, record.total_chunks, chunks, fingerprint_by, store=store)
+        self._context: Final = context
+        self._execution: Final = JobExecution(
+            context, record.job_id, record.total_chunks, chunks, fingerprint_by, store=store
+        )
         self.job_id: Final = record.job_id
         self.file_name: Final = record.file_name
         self.video_title: Final = record.video_title
@@ -77,7 +65,12 @@ class Job:
         self.config: Final[dict[str, Any]] = record.config
 
     def __repr__(self) -> str:
-        return f"<Job {self.job_id} of {self.file_name!r}, {self.total_chunks} chunks>"
+        try:
+            record = self._execution.record()
+        except CheckpointStoreError:  # the store is closed, or cannot be read now
+            return f"<Job {self.job_id} of {self.file_name!r}, {self.total_chunks} chunks>"
+        done = f"{record.completed_count} of {record.total_chunks} chunks completed"
+        return f"<Job {self.job_id} of {self.file_name!r}, {record.status.value}, {done}>"
 
     # -- where it stands
 
@@ -97,19 +90,7 @@ class Job:
 
     def completed_ranges(self) -> list[tuple[int, int]]:
         """Return the completed chunks as half-open ranges ``(start, stop)``, ascending."""
-        ranges: list[tuple[int, int]] = []
-        for start in range(0, self.total_chunks, _WINDOW):
-            for index in self._completed_in(start, min(start + _WINDOW, self.total_chunks)):
-                if ranges and ranges[-1][1] == index:
-                    ranges[-1] = (ranges[-1][0], index + 1)
-                else:
-                    ranges.append((index, index + 1))
-        return ranges
-
-    def _completed_in(self, start: int, stop: int) -> Sequence[int]:
-        return self._database.read(
-            lambda connection: result_statements.completed_in(connection, self.job_id, start, stop)
-        )
+        return self._execution.completed_ranges()
 
     # -- what is left
 
@@ -129,23 +110,17 @@ class Job:
         Raises:
             JobBusy: another runner has the job for itself.
         """
-        if self._database.read_only:
-            yield from self._unclaimed()
+        if self._context.writing is None:
+            yield from (
+                PendingChunk(self, index, self._execution.hand_out(index)) for index in self._execution.unclaimed()
+            )
             return
-        loop = PendingLoop(self, self._execution, max_attempts=max_attempts, wait=wait)
+        loop = PendingLoop(self._execution, partial(PendingChunk, self), max_attempts=max_attempts, wait=wait)
         yield from Living(self._execution, self.job_id, loop).run()
-
-    def _unclaimed(self) -> Iterator[PendingChunk]:
-        for start in range(0, self.total_chunks, _WINDOW):
-            stop = min(start + _WINDOW, self.total_chunks)
-            done = set(self._completed_in(start, stop))
-            for index in range(start, stop):
-                if index not in done:
-                    yield PendingChunk(self, index, self._execution.hand_out(index))
 
     def is_completed(self, index: int) -> bool:
         """Whether a chunk is complete, by the shortest way."""
-        return self._database.read_row(*result_statements.is_completed(self.job_id, index)) is not None
+        return self._execution.is_completed(index)
 
     # -- doing it
 
@@ -192,8 +167,7 @@ class Job:
         """Give failed chunks (these, or all) their attempts back: loops try them again. Returns how many those are."""
         for index in indices:
             self._execution.check_index(index)
-        wanted = indices or None
-        return self._database.write(lambda connection: attempt_log.retry_failed(connection, self.job_id, wanted))
+        return self._context.storage.retry_failed(self.job_id, indices or None)
 
     def failed_chunks(self) -> list[ChunkRecord]:
         """Return the chunks that used up their attempts, by index."""
@@ -225,25 +199,10 @@ class Job:
         With ``chunks`` the settings are this job's, and the answer is that of :meth:`CheckpointStore.plan`: another job
         of the file goes on where it has this very plan.
         """
-        from checkpoint_store.storage import records  # noqa: PLC0415 - only for those who ask
-        from checkpoint_store.storage.statements import earlier_job  # noqa: PLC0415 - only for those who ask
-        from checkpoint_store.storage.statements import open_job as open_job_statements  # noqa: PLC0415 - only for those who begin a job
-
-        pieces = None if chunks is None else checked_pieces(chunks, None)
-        prints = None if pieces is None else Prints(pieces, self._execution.fingerprint_by)
-
-        def work(connection: sqlite3.Connection) -> RunPlan:
-            record = job_statements.find_job(connection, self.job_id, self._database.path)
-            plan = record.plan
-            if pieces is not None and prints is not None:
-                digest = digest_of_fingerprints(prints)
-                plan = dataclasses.replace(plan, total_chunks=len(pieces), chunks_digest=digest)
-            wish = records.Wish(plan, prints, None, checked_change(on_change), fresh=False)
-            path = self._database.path
-            earlier = record if pieces is None else earlier_job.earlier_job(connection, plan, path)
-            return open_job_statements.plan_run(connection, wish, path, earlier)
-
-        return self._database.read(work)
+        if chunks is None:
+            opening.checked_change(on_change)
+            return self._context.reading.plan_of_rest(self.job_id)
+        return opening.plan_with(self._context, self.job_id, chunks, self._execution.fingerprint_by, on_change)
 
     # -- doing all of it
 
@@ -340,7 +299,7 @@ class Job:
             ChunkNotCompleted: it is not complete, or was completed without a result.
             StoreDamaged: what is stored is not what was written.
         """
-        return self._decode(index, self._execution.result_text(index), as_type)
+        return self._decoded(index, self._execution.result_text(index), as_type)
 
     @overload
     def results(self) -> Iterator[Any]: ...
@@ -356,34 +315,16 @@ class Job:
             InvalidResultError: a result does not fit ``as_type``; it never becomes a dict or None instead.
             StoreDamaged: what is stored is not what was written.
         """
-        for page in self._pages():
-            for index, text in page:
-                yield self._decode(index, text, as_type)
+        for index, text in self._execution.result_texts():
+            yield self._decoded(index, text, as_type)
 
     def items(self, as_type: type[Any] | None = None) -> Iterator[tuple[int, Any]]:
         """Yield (index, result) of the completed chunks in index order, in bounded memory. See :meth:`results`."""
-        for page in self._pages():
-            for index, text in page:
-                yield index, self._decode(index, text, as_type)
+        for index, text in self._execution.result_texts():
+            yield index, self._decoded(index, text, as_type)
 
-    def _pages(self) -> Iterator[list[tuple[int, str]]]:
-        """Yield (index, text) of the results, verified, in bounded pages; nothing is open in between."""
-        for page in result_statements.paged(self._page):
-            yield result_statements.verified_page(self._database.path, self.job_id, page)
-
-    def _page(self, after: int, limit: int) -> list[result_statements.ResultRow]:
-        return self._database.read(
-            lambda connection: result_statements.result_page(connection, self.job_id, after, limit)
-        )
-
-    def _decode(self, index: int, text: str, as_type: type[Any] | None) -> Any:
-        value = json_text.decode(text)
-        if as_type is None:
-            return value
-        try:
-            return convert(value, as_type)
-        except InvalidResultError as error:
-            raise InvalidResultError(error.reason, path=error.path, job_id=self.job_id, chunk_index=index) from error
+    def _decoded(self, index: int, text: str, as_type: type[Any] | None) -> Any:
+        return decoded(text, as_type, job_id=self.job_id, chunk_index=index)
 
     def totals(self, *keys: str) -> dict[str, int | float]:
         """Return the sum of each named field over all results, computed by the database.
@@ -394,18 +335,11 @@ class Job:
         for key in keys:
             if not key or '"' in key:
                 raise InvalidArgumentError("keys", key, "is not the name of a field of the results")
-        return self._database.read(lambda connection: result_statements.totals(connection, self.job_id, keys))
+        return self._context.reading.totals(self.job_id, keys)
 
     def state(self) -> ProcessingState:
         """Return a snapshot of the whole job, results included."""
-
-        def work(connection: sqlite3.Connection) -> ProcessingState:
-            path = self._database.path
-            record = job_statements.find_job(connection, self.job_id, path)
-            texts = [text for page in result_statements.result_texts(connection, self.job_id, path) for text in page]
-            return result_statements.state_of(connection, record, texts)
-
-        return self._database.read(work)
+        return self._context.reading.state(self.job_id)
 
     def export(self, path: str | os.PathLike[str] | None = None, *, replace: bool = False) -> Path:
         """Write the job's state to ``path`` (default: the store's state file) and return where; durable then.
@@ -418,28 +352,21 @@ class Job:
         if path is not None:
             from pathlib import Path as RealPath  # noqa: PLC0415 - a name that only annotations need above
 
-            return write_state(self._database, self.job_id, RealPath(path).absolute(), replace=replace)
-        if self._room.state_file is None:
-            raise StoreTargetError(self._database.path, "this store has no state file (state_file=None); give a path")
-        return self._room.state_file.write(self.job_id)
+            return write_state(self._context.reading, self.job_id, RealPath(path).absolute(), replace=replace)
+        if self._context.state_file is None:
+            path = self._context.reading.path
+            raise StoreTargetError(path, "this store has no state file (state_file=None); give a path")
+        return self._context.state_file.write(self.job_id)
 
     # -- how it ends
 
     def pause(self) -> None:
         """Pause the job: status ``paused``, and every loop on it, in any process, ends after the chunk in hand."""
-
-        def work(connection: sqlite3.Connection) -> None:
-            if not job_statements.finish_if_done(connection, self.job_id):
-                values = {"status": JobStatus.PAUSED.value, "error_message": None, "updated_at": now()}
-                job_statements.update_job(connection, self.job_id, self._database.path, **values)
-                runner_statements.ask_to_pause(connection, self.job_id)
-
-        self._database.write(work)
-        self._room.job_ended(self.job_id)
+        self._execution.change_status(lifecycle.PAUSE)
 
     def resume(self) -> None:
         """Take a paused or failed job up again: status ``running``; loops that were to end go on, if they still do."""
-        self._execution.resume()
+        self._execution.change_status(lifecycle.RESUME)
 
     def finish(self) -> None:
         """End the job ``completed``.
@@ -447,14 +374,7 @@ class Job:
         Raises:
             JobIncomplete: chunks are left.
         """
-
-        def work(connection: sqlite3.Connection) -> None:
-            if not job_statements.finish_if_done(connection, self.job_id):
-                record = job_statements.find_job(connection, self.job_id, self._database.path)
-                raise JobIncomplete(self.job_id, record.total_chunks - record.completed_count)
-
-        self._database.write(work)
-        self._room.job_ended(self.job_id)
+        self._execution.change_status(lifecycle.FINISH)
 
     def fail(self, error: BaseException | str) -> None:
         """End the job ``failed`` with a message (secrets in it are replaced). It can still be resumed."""
@@ -462,14 +382,7 @@ class Job:
 
     def set_status(self, status: JobStatus, error: BaseException | str | None = None) -> None:
         """Set the status and error message as they are given; the state file is exact when this returns."""
-        message = None if error is None else describe(error)
-
-        def work(connection: sqlite3.Connection) -> None:
-            values = {"status": status.value, "error_message": message, "updated_at": now()}
-            job_statements.update_job(connection, self.job_id, self._database.path, **values)
-
-        self._database.write(work)
-        self._room.job_ended(self.job_id)
+        lifecycle.set_status(self._context, self.job_id, status, error)
 
     def __enter__(self) -> Self:
         return self
@@ -488,3 +401,29 @@ class Job:
             if error is None:
                 raise
             error.add_note(f"Besides, the end of the job could not be recorded: {late}")
+
+
+@dataclass(frozen=True, slots=True)
+class PendingChunk:
+    """A chunk that is left to do.
+
+    While it is referred to, no other runner gets it, also after its loop was left; the next loop of the same store
+    object takes it up again.
+    """
+
+    job: Job
+    index: int
+    """0-based."""
+    data: Any
+    """The caller's own chunk; None where the job was opened with ``total_chunks`` only."""
+    attempt: Attempt | None = field(default=None, compare=False)
+    """The try that this is; None where the store is read only, and nothing was claimed."""
+    _handle: Hold | None = field(default=None, compare=False, repr=False)
+
+    def fail(self, error: BaseException | str) -> None:
+        """Record that this try failed. See :meth:`Job.fail_chunk`."""
+        self.job.fail_chunk(self.index, error)
+
+    def complete(self, result: object, *, replace: bool = False) -> None:
+        """Record the result; durable when this returns. See :meth:`Job.complete`."""
+        self.job.complete(self.index, result, replace=replace)

@@ -2,51 +2,30 @@
 
 from __future__ import annotations
 
-import sqlite3
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
-from checkpoint_store.errors import (
-    CheckpointStoreError,
-    InvalidArgumentError,
-    StoreRecovered,
-    StoreTargetError,
-)
-from checkpoint_store.execution import closing
-from checkpoint_store.execution.claims.runner import miss_the_dead
-from checkpoint_store.execution.execution import Room, Work
-from checkpoint_store.execution.loops import Loops
-from checkpoint_store.execution.opening import Prints, checked_change, checked_config, checked_pieces, checked_text
+from checkpoint_store.errors import CheckpointStoreError, InvalidArgumentError, StoreRecovered, StoreTargetError
+from checkpoint_store.execution import closing, lifecycle, opening
+from checkpoint_store.execution.context import StoreContext, open_store
+from checkpoint_store.execution.current_job import CurrentJob
 from checkpoint_store.job import Job
-from checkpoint_store.model.frozen import thaw
-from checkpoint_store.model.plan import Fingerprint, Plan, digest_of_fingerprints
 from checkpoint_store.model.records import JobStatus, Problem, RunPlan
 from checkpoint_store.model.versions import SCHEMA_VERSION
-from checkpoint_store.state_file import importer
 from checkpoint_store.state_file.reader import read_state, refuse_own, without_secrets
-from checkpoint_store.state_file.writer import StateFile
-from checkpoint_store.storage import destination, opening
-from checkpoint_store.storage.backup import RollingBackup, back_up, remove_backups
-from checkpoint_store.storage.connection.database import Database
-from checkpoint_store.storage.connection.pragmas import journal_mode_for
-from checkpoint_store.storage.group_commit import Writer
-from checkpoint_store.storage.recovery import integrity
-from checkpoint_store.storage.statements import jobs as job_statements
-from checkpoint_store.storage.target import lock_path, resolve
+from checkpoint_store.storage.target import resolve
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
     from types import TracebackType
     from typing import Unpack
 
     from checkpoint_store.loop.options import LoopOptions
-    from checkpoint_store.model.state import ProcessingState
+    from checkpoint_store.model.plan import Fingerprint
     from checkpoint_store.storage.connection.pragmas import Durability
-    from checkpoint_store.storage.connection.read_only import AnyDatabase
-    from checkpoint_store.storage.records import JobRecord, Wish
-    from checkpoint_store.storage.statements.save_state import Known
+    from checkpoint_store.storage.records import JobRecord
 
 DEFAULT_TARGET: Final = ".processing_state.db"
 
@@ -81,7 +60,7 @@ class CheckpointStore:
         MigrationFailed: it could not be upgraded, and is as it was.
     """
 
-    _database: AnyDatabase | None = None
+    _context: StoreContext | None = None
 
     def __init__(
         self,
@@ -93,40 +72,29 @@ class CheckpointStore:
         migrate: bool = True,
         read_only: bool = False,
     ) -> None:
-        if durability not in ("power-loss", "process"):
-            raise InvalidArgumentError("durability", durability, "is neither 'power-loss' nor 'process'")
-        if not 0 <= lock_timeout_seconds < 1e9:  # noqa: PLR2004
-            raise InvalidArgumentError(
-                "lock_timeout_seconds", lock_timeout_seconds, "is not a number of seconds from 0"
-            )
+        opening.check_durability(durability)
+        opening.check_timeout("lock_timeout_seconds", lock_timeout_seconds)
         self.path: Final = resolve(target)
         self.durability: Final = durability
         self.state_file: Final = self._state_path(state_file)
-        self._lock: Final = lock_path(self.path)
-        self._lock_timeout_seconds = lock_timeout_seconds
-        for_new_store = None if read_only else importer.state_for_new_store(self.path, self.state_file)
-        opener = opening.Opener(
-            self.path, self._state_copies(), durability=durability, lock_timeout_seconds=lock_timeout_seconds
+        opened = open_store(
+            self.path,
+            self.state_file,
+            durability=durability,
+            lock_timeout_seconds=lock_timeout_seconds,
+            migrate=migrate,
+            read_only=read_only,
         )
-        database = opener.open_read_only() if read_only else opener.open(migrate=migrate)
-        self._database = database
-        self._room = self._make_room(database)
-        self.recovery: Final = opener.report
+        self._context = opened.context
+        self._current = CurrentJob(opened.context)
+        self.recovery: Final = opened.recovery
         """What opening had to recover, or None."""
         try:
-            if self._room.state_file is not None:
-                self._room.state_file.sweep()
-            if isinstance(database, Database):
-                miss_the_dead(database)
-            self._import_state_file(for_new_store)
-            if self.recovery is not None:
-                warnings.warn(str(self.recovery), StoreRecovered, stacklevel=2)
-        except BaseException:  # a warning too, where warnings are errors
-            self._close_database()
+            for notice in opened.notices:
+                warnings.warn(notice, StoreRecovered, stacklevel=2)
+        except BaseException:  # warnings are errors here
+            opened.context.reading.close()
             raise
-
-    def _state_copies(self) -> tuple[Path, ...]:
-        return () if self.state_file is None else (self.state_file, self.state_file.with_suffix(".bak"))
 
     def _state_path(self, state_file: str | os.PathLike[str] | _Beside | None) -> Path | None:
         if state_file is None:
@@ -140,15 +108,6 @@ class CheckpointStore:
             raise StoreTargetError(path, f"the folder {path.parent} of the state file does not exist; create it first")
         refuse_own(path, self.path)
         return path
-
-    def _make_room(self, database: AnyDatabase) -> Room:
-        if not isinstance(database, Database):
-            return Room(database, None, None, None, Loops(self.path))
-        follower = None
-        if self.state_file is not None:
-            follower = StateFile(database, self.state_file, self._lock, lock_timeout_seconds=self._lock_timeout_seconds)
-        rolling = RollingBackup(database, self._lock)
-        return Room(database, Writer(database), follower, rolling, Loops(self.path))
 
     # -- jobs
 
@@ -194,8 +153,8 @@ class CheckpointStore:
             PlanChanged: the plan differs and ``on_change`` is ``"refuse"``.
             SecretInConfig: the config holds what looks like a secret.
         """
-        wish, pieces = self._wish(
-            file_name,
+        request = opening.OpenRequest(
+            file_name=file_name,
             chunks=chunks,
             total_chunks=total_chunks,
             video_title=video_title,
@@ -205,21 +164,13 @@ class CheckpointStore:
             fingerprint=fingerprint,
             on_change=on_change,
             fresh=fresh,
+            exclusive=exclusive,
         )
+        return self._opened(request)
 
-        from checkpoint_store.storage.statements import open_job as open_job_statements  # noqa: PLC0415 - only for those who begin a job
-
-        def work(connection: sqlite3.Connection) -> JobRecord:
-            found = open_job_statements.open_job(connection, wish, self.path)
-            if exclusive:
-                self._room.claims_of(found.job_id).refuse_if_busy(connection, exclusive=True)
-            return found
-
-        record = self._open.write(work)
-        if exclusive:
-            self._room.claims_of(record.job_id).start(exclusive=True)
-        self._room.job_changed(record.job_id)
-        return Job(self, self._room, record, pieces, fingerprint)
+    def _opened(self, request: opening.OpenRequest) -> Job:
+        record = opening.open_job(self._open, request)
+        return Job(self, self._open, record, request.sequence, request.fingerprint)
 
     def plan(
         self,
@@ -240,8 +191,8 @@ class CheckpointStore:
         It takes (and refuses) what ``open_job`` does, except that a changed plan is an answer here: its action is
         ``"refuse"``.
         """
-        wish, _ = self._wish(
-            file_name,
+        request = opening.OpenRequest(
+            file_name=file_name,
             chunks=chunks,
             total_chunks=total_chunks,
             video_title=video_title,
@@ -252,46 +203,7 @@ class CheckpointStore:
             on_change=on_change,
             fresh=fresh,
         )
-
-        from checkpoint_store.storage.statements import earlier_job  # noqa: PLC0415 - see open_job()
-        from checkpoint_store.storage.statements import open_job as open_job_statements  # noqa: PLC0415 - only for those who begin a job
-
-        def work(connection: sqlite3.Connection) -> RunPlan:
-            return open_job_statements.plan_run(
-                connection, wish, self.path, earlier_job.earlier_job(connection, wish.plan, self.path)
-            )
-
-        return self._open.read(work)
-
-    def _wish(
-        self,
-        file_name: str,
-        *,
-        chunks: Iterable[Any] | None,
-        total_chunks: int | None,
-        video_title: str | None,
-        model: str | None,
-        provider: str | None,
-        config: Mapping[str, Any] | None,
-        fingerprint: Fingerprint | None,
-        on_change: str,
-        fresh: bool,
-    ) -> tuple[Wish, Sequence[Any] | None]:
-        """Return what a caller wants, checked, and its chunks where they are at hand."""
-        from checkpoint_store.storage import records  # noqa: PLC0415 - see open_job()
-
-        pieces = checked_pieces(chunks, total_chunks)
-        change = checked_change(on_change)
-        prints = None if pieces is None else Prints(pieces, fingerprint)
-        plan = Plan(
-            file_name=checked_text("file_name", file_name, required=True),
-            total_chunks=total_chunks if pieces is None else len(pieces),  # type: ignore[arg-type]
-            model=checked_text("model", model),
-            provider=checked_text("provider", provider),
-            config=checked_config(config),
-            chunks_digest=None if prints is None else digest_of_fingerprints(prints),
-        )
-        return records.Wish(plan, prints, checked_text("video_title", video_title), change, fresh=fresh), pieces
+        return self._open.reading.plan(request.wish)
 
     def map(
         self,
@@ -322,8 +234,8 @@ class CheckpointStore:
 
         checked_work(fn)
         Options(**options)  # what is wrong with them is said before there is a job
-        job = self.open_job(
-            file_name,
+        request = opening.OpenRequest(
+            file_name=file_name,
             chunks=chunks,
             video_title=video_title,
             model=model,
@@ -334,14 +246,16 @@ class CheckpointStore:
             fresh=fresh,
             exclusive=exclusive,
         )
+        job = self._opened(request)
         for _ in job.map(fn, **(options | {"on_pause": "raise"})):
             pass
         results = dict(job.items())
         return [results.get(index) for index in range(job.total_chunks)]
 
     @property
-    def _open(self) -> AnyDatabase:
-        return self._room.database
+    def _open(self) -> StoreContext:
+        assert self._context is not None, "no method is called on a store that did not open"
+        return self._context
 
     def job(self, job_id: str) -> Job:
         """Return the job with this id, or with an id that begins so.
@@ -349,35 +263,24 @@ class CheckpointStore:
         Raises:
             JobNotFound: there is none, or more than one.
         """
-        return self._job(self._open.read(lambda connection: job_statements.find_job(connection, job_id, self.path)))
+        return self._job(self._open.reading.find_job(job_id))
 
     def jobs(self, status: str | None = None, file_name: str | None = None) -> list[Job]:
         """Return the jobs (with this status, of this file), the one opened last first."""
         if status is not None and status not in list(JobStatus):
             raise InvalidArgumentError("status", status, f"is none of {', '.join(JobStatus)}")
-        return [self._job(record) for record in self._records(status=status, file_name=file_name)]
+        return [self._job(record) for record in self._open.reading.jobs(status=status, file_name=file_name)]
 
     def latest_job(self) -> Job | None:
         """Return the job opened last, or None."""
-        return next(map(self._job, self._records(limit=1)), None)
+        return next(map(self._job, self._open.reading.jobs(limit=1)), None)
 
     def current_job(self) -> Job | None:
         """Return the job that the state file shows, or None where there is none (or it was cleared)."""
-        return next(map(self._job, self._records(current=True)), None)
-
-    def current_job_row(self) -> tuple[str, int, str] | None:
-        """Return id, number of chunks and status of :meth:`current_job`, by the shortest way."""
-        row = self._open.read_row("SELECT job_id, total_chunks, status FROM jobs WHERE is_current = 1", ())
-        return None if row is None else (str(row[0]), int(row[1]), str(row[2]))
-
-    def _records(self, **which: Any) -> list[JobRecord]:
-        def work(connection: sqlite3.Connection) -> list[JobRecord]:
-            return job_statements.list_jobs(connection, self.path, **which)
-
-        return self._open.read(work)
+        return next(map(self._job, self._open.reading.jobs(current=True)), None)
 
     def _job(self, record: JobRecord) -> Job:
-        return Job(self, self._room, record)
+        return Job(self, self._open, record)
 
     def delete_job(self, job_id: str) -> None:
         """Delete a job, its completed chunks and its results for good, from every file of this store.
@@ -388,27 +291,7 @@ class CheckpointStore:
         Raises:
             JobNotFound: there is none (or more than one) with this id or prefix.
         """
-        self._delete(job_id, and_backup=False)
-
-    def clear_job(self, job_id: str) -> None:
-        """:meth:`delete_job`, and the ``.bak`` of the state file goes in any case."""
-        self._delete(job_id, and_backup=True)
-
-    def _delete(self, job_id: str, *, and_backup: bool) -> None:
-        database = self._open
-
-        def work(connection: sqlite3.Connection) -> str:
-            found = job_statements.find_job(connection, job_id, self.path).job_id
-            job_statements.delete_job(connection, found)
-            return found
-
-        # From here on it is deleted: killed in what follows, the next open ends it.
-        deleted = database.write(work)
-        if self._room.state_file is not None:
-            self._room.state_file.forget(deleted, and_backup=and_backup)
-        remove_backups(self.path)
-        if isinstance(database, Database):
-            database.writer.scrub_wal(job_statements.touch, f"job {deleted}")
+        lifecycle.delete(self._open, job_id, and_backup=False)
 
     # -- states
 
@@ -425,89 +308,22 @@ class CheckpointStore:
         source = Path(path).absolute()
         refuse_own(source, self.path)  # reading the live store file would drop SQLite's locks on it
         state, _ = without_secrets(read_state(source))
-        return self._save(state, replace=False)
-
-    def save_state(self, state: ProcessingState, known: Known | None = None) -> Known | None:
-        """Take a state into the store as the current job: what it says holds, and chunks it lacks stay complete.
-
-        A secret in its config is refused; one in its error message is replaced by ``"[redacted]"``. ``known`` is what
-        this method, or :meth:`current_state`, returned last: what did not change since is not written.
-
-        Returns what the store holds of the job now, if it is no more than what the state says.
-        """
-        from checkpoint_store.model.codec.secrets import redact_text, reject_secrets  # noqa: PLC0415 - its patterns are for writers only
-        from checkpoint_store.storage.statements import save_state as save_state_statements  # noqa: PLC0415 - for the other face only
-
-        reject_secrets(thaw(state.config))
-        if state.error_message is not None and redact_text(state.error_message) != state.error_message:
-            state = state.replace(error_message=redact_text(state.error_message))
-        held = self._open.write(
-            lambda connection: save_state_statements.save_changes(connection, state, self.path, known)
-        )
-        self._room.job_changed(state.job_id, held)
-        return held
-
-    def current_state(self, known: Known | None = None) -> Known | None:
-        """Return the state of the current job, results included, or None where there is none.
-
-        Where ``known``, which an earlier call returned, is what the store still holds, it is returned as it is.
-        """
-        from checkpoint_store.storage.statements import save_state as save_state_statements  # noqa: PLC0415 - for the other face only
-
-        database = self._open
-        assert isinstance(database, Database)
-        moment = database.moment()
-        if known is not None and known.moment == moment is not None:
-            return known
-
-        def work(connection: sqlite3.Connection) -> Known | None:
-            current = job_statements.list_jobs(connection, self.path, current=True)
-            return next((save_state_statements.load(connection, record, self.path, moment) for record in current), None)
-
-        return database.read(work)
-
-    def complete_current(self, job: Job, chunk_index: int, result: object) -> None:
-        """Record a chunk of a job that is not running; unless somebody paused it, it runs from then on."""
-        from checkpoint_store.storage.statements import save_state as save_state_statements  # noqa: PLC0415 - for the other face only
-
-        execution = Work(self._room, job.job_id, job.total_chunks, None, None, store=self)
-        completion = execution.completion(chunk_index, result, replace=True)
-        self._open.write(lambda connection: save_state_statements.complete_and_run(connection, completion))
-        self._room.job_changed(job.job_id)
-
-    def _save(self, state: ProcessingState, *, replace: bool) -> Job:
-        from checkpoint_store.storage.statements import save_state as save_state_statements  # noqa: PLC0415 - for the other face only
-
-        record = self._open.write(
-            lambda connection: save_state_statements.save(connection, state, self.path, replace=replace)
-        )
-        self._room.job_changed(record.job_id)
+        record = self._open.storage.import_state(state)
+        self._open.job_changed(record.job_id)
         return self._job(record)
-
-    def _import_state_file(self, for_new_store: ProcessingState | None) -> None:
-        state_file = self._room.state_file
-        if state_file is None:
-            return
-        assert isinstance(self._database, Database)
-        notice = importer.import_at_opening(
-            self._database, state_file, for_new_store, lambda state: self._save(state, replace=False)
-        )
-        if notice is not None:
-            warnings.warn(notice, StoreRecovered, stacklevel=3)
 
     # -- the store itself
 
     def info(self) -> dict[str, Any]:
         """Return facts about the store: paths, schema and SQLite versions, journal mode, durability, counts."""
+        facts = self._open.reading.facts()
         return {
             "path": str(self.path),
             "state_file": None if self.state_file is None else str(self.state_file),
             "schema_version": SCHEMA_VERSION,
-            "sqlite_version": sqlite3.sqlite_version,
+            "sqlite_version": facts.pop("sqlite_version"),
             "durability": self.durability,
-            "read_only": self._open.read_only,
-            **self._open.read(job_statements.facts),
-            "journal_mode": journal_mode_for(self.path),
+            **facts,
         }
 
     def check(self) -> list[Problem]:
@@ -515,7 +331,7 @@ class CheckpointStore:
 
         Returns what is wrong, or an empty list. Reads only.
         """
-        return integrity.check(self._open)
+        return self._open.reading.check()
 
     def backup(self, path: str | os.PathLike[str], *, replace: bool = False) -> Path:
         """Copy the store as it is now, while it is in use, to ``path``; verified, durable, 0600 when this returns.
@@ -527,9 +343,8 @@ class CheckpointStore:
             StoreTargetError: ``path`` is something else, or belongs to the store. Nothing was written.
         """
         target = Path(path).absolute()
-        destination.refuse_own(target, self.path, self._state_copies())
-        destination.refuse_to_replace(self._open, target, replace=replace)
-        back_up(self._open, target)
+        own = () if self.state_file is None else (self.state_file, self.state_file.with_suffix(".bak"))
+        self._open.reading.backup(target, own, replace=replace)
         return target
 
     def close(self) -> None:
@@ -544,12 +359,8 @@ class CheckpointStore:
             CheckpointStoreError: a result cannot be recorded (its notes say of which chunks), or the state file not be
                 written. The store is closed all the same.
         """
-        if self._database is not None and not self._database.closed:
-            closing.close(self._room)
-
-    def _close_database(self) -> None:
-        if self._database is not None:
-            self._database.close()
+        if self._context is not None and not self._context.reading.closed:
+            closing.close(self._context)
 
     def __enter__(self) -> Self:
         return self
@@ -565,14 +376,15 @@ class CheckpointStore:
             error.add_note(f"Besides, the store could not be closed as it should be: {closing.told(late)}")
 
     def __del__(self) -> None:
-        if self._database is not None and not self._database.closed and not self._database.read_only:
+        context = self._context
+        if context is not None and context.writing is not None and not context.reading.closed:
             warnings.warn(
                 f"{self.path} was never closed: call close(), or use `with CheckpointStore(...)`",
                 ResourceWarning,
                 source=self,
                 stacklevel=2,
             )
-            closing.close_in_finalizer(self._room)
+            closing.close_in_finalizer(context)
 
     def __repr__(self) -> str:
         return f"<CheckpointStore {str(self.path)!r}>"

@@ -22,7 +22,7 @@ from checkpoint_store.model.attempt import attempting
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator
 
-    from checkpoint_store.execution.execution import Work
+    from checkpoint_store.execution.execution import JobExecution
     from checkpoint_store.model.attempt import Attempt
     from checkpoint_store.model.records import MapItem
 
@@ -132,7 +132,7 @@ async def _work(future: Future[Any], fn: Callable[[Any], Any], attempt: Attempt,
 
 
 def amap(
-    execution: Work, fn: Callable[[Any], Any], options: dict[str, Any], limit: int
+    execution: JobExecution, fn: Callable[[Any], Any], options: dict[str, Any], limit: int
 ) -> AsyncGenerator[MapItem, None]:
     """Yield what is completed; see :meth:`Job.amap`."""
     for name in ("executor", "workers"):

@@ -11,15 +11,15 @@ from checkpoint_store.model.codec import json_text
 
 if TYPE_CHECKING:
     from checkpoint_store.errors import JobPaused
-    from checkpoint_store.execution.execution import Work
+    from checkpoint_store.execution.execution import JobExecution
     from checkpoint_store.model.amounts import Cost
-    from checkpoint_store.storage.statements.costs import Unreadable
+    from checkpoint_store.storage.records import Unreadable
 
 
 class Spending:
     """What a job's results say that they cost, those of other runners included."""
 
-    def __init__(self, execution: Work, cost: Cost) -> None:
+    def __init__(self, execution: JobExecution, cost: Cost) -> None:
         self._execution = execution
         self._cost = cost
         self._after = 0

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from checkpoint_store.execution.claims.claimed_chunk import Held
-    from checkpoint_store.execution.execution import Work
+    from checkpoint_store.execution.execution import JobExecution
     from checkpoint_store.loop.options import Options
     from checkpoint_store.storage.records import Completion
 
@@ -75,7 +75,7 @@ class Loop:
     """One ``map``: made, gone through once, and done."""
 
     def __init__(
-        self, execution: Work, fn: Callable[[Any], Any], options: Options, interrupts: Interrupts | None = None
+        self, execution: JobExecution, fn: Callable[[Any], Any], options: Options, interrupts: Interrupts | None = None
     ) -> None:
         self._execution = execution
         self._fn = fn

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from checkpoint_store.errors import MissingExtra
 
 if TYPE_CHECKING:
-    from checkpoint_store.execution.execution import Work
+    from checkpoint_store.execution.execution import JobExecution
 
 _EVERY_SECONDS: Final = 0.5
 
@@ -49,7 +49,7 @@ def need_tqdm() -> Any:
 class LiveBar:
     """A bar of tqdm's, in a terminal or a notebook: it begins at what is done, and its rate is that of this run."""
 
-    def __init__(self, execution: Work) -> None:
+    def __init__(self, execution: JobExecution) -> None:
         self._execution = execution
         job = execution.record()
         self._bar: Any = need_tqdm()(

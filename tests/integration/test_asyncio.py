@@ -189,7 +189,7 @@ def test_the_event_loop_does_not_wait_where_another_process_is_in_the_way(job: J
             gaps.append(time.monotonic() - before)
 
     async def main() -> None:
-        in_the_way = sqlite3.connect(job._room.database.path, isolation_level=None, check_same_thread=False)
+        in_the_way = sqlite3.connect(job._context.reading.path, isolation_level=None, check_same_thread=False)
         beating = asyncio.create_task(beat())
         async with aclosing(job.apending()) as chunks:
             kept = [await anext(chunks), await anext(chunks)]
