@@ -22,7 +22,7 @@ from checkpoint_store.execution.claims.runner import _TRUST_SECONDS, _has_ended
 from checkpoint_store.storage import records
 from checkpoint_store.storage.connection.errors import code_of
 from checkpoint_store.storage.records import Claim
-from checkpoint_store.storage.runner_lock import SignOfLife, overheard, sign_at
+from checkpoint_store.storage.runner_lock import RunnerLock, probe, runner_lock_path
 from checkpoint_store.storage.statements import attempts as attempt_statements
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import results as result_statements
@@ -69,7 +69,7 @@ class Claims(ForkAware):
         self._lock = threading.RLock()
         self._held: dict[int, Held] = {}
         self._dropped: deque[Held] = deque()
-        self._sign: SignOfLife | None = None
+        self._sign: RunnerLock | None = None
         self.is_exclusive = False
         """Whether this runner has the job for itself."""
         self._runner_id = 0
@@ -96,7 +96,7 @@ class Claims(ForkAware):
         """
         with self._lock:
             if self._sign is None:
-                sign = SignOfLife(self._database.path)
+                sign = RunnerLock(self._database.path)
                 try:
                     self._runner_id = self._write(
                         lambda connection: self._register(connection, sign.path.name, exclusive=exclusive)
@@ -126,7 +126,7 @@ class Claims(ForkAware):
         """Raise :class:`JobBusy` as :meth:`start` does. Nothing is changed, so that the transaction may be undone."""
         for other in self._others(connection):
             alone = exclusive or other.exclusive
-            if alone and overheard(sign_at(self._database.path, other.lock_file)) is None:
+            if alone and probe(runner_lock_path(self._database.path, other.lock_file)) is None:
                 if job_statements.is_completed_job(connection, self.job_id):
                     return  # there is nothing left for which two could be in each other's way
                 raise JobBusy(self.job_id, other.pid, other.host, other.started_at)
@@ -335,7 +335,7 @@ class Claims(ForkAware):
         with self._lock:
             held.since = time.monotonic()
             if self._sign is not None:
-                self._sign.began(*held.claim)
+                self._sign.start(*held.claim)
 
     def settled(self, indices: Iterable[int]) -> None:
         """These chunks are complete, or failed, in the store: they are in hand no longer."""
@@ -348,7 +348,7 @@ class Claims(ForkAware):
     def _over(self, held: Held) -> None:
         sign = self._sign
         if sign is not None:
-            sign.settled(*held.claim)
+            sign.done(*held.claim)
 
     def let_go(self, several: Sequence[Held]) -> None:
         """Free chunks that nothing was recorded for, at once where nobody is in the way; called by finalizers, too."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from checkpoint_store.storage.runner_lock import LastWords, last_words, sign_at, signs_of_life
+from checkpoint_store.storage.runner_lock import BegunAttempts, reap, runner_lock_path, runner_lock_paths
 from checkpoint_store.storage.statements import attempts as attempt_statements
 from checkpoint_store.storage.statements import runners as runner_statements
 
@@ -20,7 +20,7 @@ _TRUST_SECONDS: Final = 0.1
 
 def _has_ended(connection: sqlite3.Connection, store: Path, runner_id: int, lock_file: str | None) -> bool:
     """Whether a runner is gone; then that is recorded, and which of its chunks are in doubt."""
-    words = LastWords(None) if lock_file is None else last_words(sign_at(store, lock_file))
+    words = BegunAttempts(None) if lock_file is None else reap(runner_lock_path(store, lock_file))
     if words is not None:
         attempt_statements.end_runner(connection, runner_id, begun=words.begun, counted=True)
     return words is not None
@@ -28,7 +28,7 @@ def _has_ended(connection: sqlite3.Connection, store: Path, runner_id: int, lock
 
 def miss_the_dead(database: Database) -> None:
     """Record the end of runners that were killed, of any job, and remove what they left behind."""
-    signs = signs_of_life(database.path)
+    signs = runner_lock_paths(database.path)
     if not signs:
         return
 
@@ -38,4 +38,4 @@ def miss_the_dead(database: Database) -> None:
 
     database.write(work)
     for sign in signs:  # of those that were killed before they were recorded
-        last_words(sign)
+        reap(sign)

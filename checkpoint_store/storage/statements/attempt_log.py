@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import Exists, and_, bindparam, func, literal_column, or_, select
 
 from checkpoint_store.model.records import ChunkRecord
-from checkpoint_store.storage.runner_lock import overheard, sign_at
+from checkpoint_store.storage.runner_lock import probe, runner_lock_path
 from checkpoint_store.storage.statements.attempts import _A
 from checkpoint_store.storage.statements.compiled import Statement, named_rows
 from checkpoint_store.storage.statements.runners import runners_at_work
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from checkpoint_store.storage.runner_lock import LastWords
+    from checkpoint_store.storage.runner_lock import BegunAttempts
 
 _TROUBLE: Final = _A.outcome.in_([literal_column("'failed'"), literal_column("'abandoned'")])
 _COLUMNS: Final = (
@@ -85,13 +85,13 @@ def latest(connection: sqlite3.Connection, job_id: str, path: Path, *, outcomes:
     """
     looked_for = {*outcomes, "running"} if "abandoned" in outcomes else set(outcomes)
     rows = named_rows(_latest(tuple(sorted(looked_for))).run(connection, in_job=job_id))
-    gone = _gone(connection, job_id, path) if "running" in looked_for and rows else {}
+    dead = _dead_runners(connection, job_id, path) if "running" in looked_for and rows else {}
     records = []
     for row in rows:
         runner_id = row.pop("runner_id")
         record = ChunkRecord(attempt=row.pop("number"), is_last=bool(row.pop("is_last")), **row)
-        if record.outcome == "running" and runner_id in gone:
-            begun = gone[runner_id].begun
+        if record.outcome == "running" and runner_id in dead:
+            begun = dead[runner_id].begun
             if begun is not None and (record.chunk_index, record.attempt) not in begun:
                 continue  # claimed, and nothing else
             record = replace(record, outcome="abandoned")
@@ -99,13 +99,13 @@ def latest(connection: sqlite3.Connection, job_id: str, path: Path, *, outcomes:
     return [record for record in records if record.outcome in outcomes]
 
 
-def _gone(connection: sqlite3.Connection, job_id: str, path: Path) -> dict[int, LastWords]:
-    """Return the runners of a job that died, and were not missed yet."""
+def _dead_runners(connection: sqlite3.Connection, job_id: str, path: Path) -> dict[int, BegunAttempts]:
+    """Return the attempts that each dead runner of a job had begun, by runner id; only runners not reaped yet."""
     found = {}
     for runner in runners_at_work(connection, job_id):
-        words = overheard(sign_at(path, runner.lock_file))
-        if words is not None:
-            found[runner.runner_id] = words
+        begun = probe(runner_lock_path(path, runner.lock_file))
+        if begun is not None:
+            found[runner.runner_id] = begun
     return found
 
 
