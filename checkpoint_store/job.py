@@ -26,7 +26,7 @@ from checkpoint_store.model.error_text import describe
 from checkpoint_store.model.plan import digest_of_fingerprints
 from checkpoint_store.model.records import ChunkRecord, JobStatus, Progress, RunPlan
 from checkpoint_store.state_file.writer import write_state
-from checkpoint_store.storage.statements import attempt_log
+from checkpoint_store.storage.statements import attempt_log, liveness
 from checkpoint_store.storage.statements import costs as cost_statements
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import results as result_statements
@@ -499,14 +499,15 @@ class Job:
         The job gets this status unless it is done, or other loops or runners are at work on it.
         """
         claims = self.work.claims
-        if claims.others_here(but_this_thread=with_this_thread):
+        if claims.runner.has_living_loops(but_this_thread=with_this_thread):
             return
-        if with_this_thread or (not claims.are_kept and (not claims.is_exclusive or claims.is_job_completed())):
+        if with_this_thread or (not claims.has_handed_out_chunks and claims.runner.is_dispensable()):
             claims.close()
         message = None if error is None else describe(error)
 
         def work(connection: sqlite3.Connection) -> None:
-            if claims.others_at_work(connection):
+            own = claims.runner.runner_id
+            if liveness.others_at_work(connection, self._database.path, self.job_id, own_runner_id=own):
                 return
             if not job_statements.finish_if_done(connection, self.job_id):
                 values = {"status": status.value, "error_message": message, "updated_at": now()}

@@ -16,7 +16,6 @@ from checkpoint_store.errors import (
     StoreTargetError,
 )
 from checkpoint_store.execution import closing
-from checkpoint_store.execution.claims.runner import miss_the_dead
 from checkpoint_store.execution.execution import Room
 from checkpoint_store.execution.loops import Loops
 from checkpoint_store.execution.opening import Prints, checked_change, checked_config, checked_pieces, checked_text
@@ -36,11 +35,13 @@ from checkpoint_store.state_file.reader import (
 from checkpoint_store.state_file.writer import StateFile
 from checkpoint_store.storage import destination, opening
 from checkpoint_store.storage.backup import RollingBackup, back_up, backups_of, remove_backups
+from checkpoint_store.storage.claim_verbs import ClaimStorage
 from checkpoint_store.storage.connection.database import Database
 from checkpoint_store.storage.connection.pragmas import journal_mode_for
 from checkpoint_store.storage.group_commit import Writer
 from checkpoint_store.storage.recovery import integrity
 from checkpoint_store.storage.statements import jobs as job_statements
+from checkpoint_store.storage.statements import liveness
 from checkpoint_store.storage.target import lock_path, resolve
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ class CheckpointStore:
             if self._room.state_file is not None:
                 self._room.state_file.sweep()
             if isinstance(database, Database):
-                miss_the_dead(database)
+                ClaimStorage(database).reap_dead_runners()
             self._import_what_is_left(waiting)
             if self.recovery is not None:
                 warnings.warn(str(self.recovery), StoreRecovered, stacklevel=2)
@@ -231,12 +232,13 @@ class CheckpointStore:
         def work(connection: sqlite3.Connection) -> JobRecord:
             found = open_job_statements.open_job(connection, wish, self.path)
             if exclusive:
-                self._room.claims_of(found.job_id).refuse_if_busy(connection, exclusive=True)
+                own = self._room.claims_of(found.job_id).runner.runner_id
+                liveness.refuse_if_busy(connection, self.path, found.job_id, own_runner_id=own, exclusive=True)
             return found
 
         record = self._open.write(work)
         if exclusive:
-            self._room.claims_of(record.job_id).start(exclusive=True)
+            self._room.claims_of(record.job_id).register(exclusive=True)
         self._room.job_changed(record.job_id)
         return Job(self, self._room, record, pieces, fingerprint)
 

@@ -22,6 +22,7 @@ from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.error_text import text_of
 from checkpoint_store.model.plan import Fingerprint, fingerprint
+from checkpoint_store.storage.claim_verbs import ClaimStorage
 from checkpoint_store.storage.connection.database import Database
 from checkpoint_store.storage.connection.read_only import READ_ONLY
 from checkpoint_store.storage.records import Completion
@@ -29,7 +30,7 @@ from checkpoint_store.storage.records import Completion
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from checkpoint_store.execution.claims.claimed_chunk import Held
+    from checkpoint_store.execution.claims.claimed_chunk import ClaimedChunk
     from checkpoint_store.execution.loops import Loops
     from checkpoint_store.state_file.writer import StateFile
     from checkpoint_store.storage.backup import RollingBackup
@@ -63,8 +64,8 @@ class Room:
         found = self.claims.get(job_id)
         if found is None:
             for others in list(self.runners):  # those that could not end when their last loop did
-                others.rest(patiently=True)
-            found = self.claims.setdefault(job_id, Claims(self.database, job_id, self.runners))
+                others.end_if_idle(wait=True)
+            found = self.claims.setdefault(job_id, Claims(ClaimStorage(self.database), job_id, self.runners))
         return found
 
     def submit(self, completions: Sequence[Completion]) -> None:
@@ -170,7 +171,7 @@ class Work:
             return None
         return self._handed_out.get(index) or fingerprint(self._chunks[index], self.fingerprint_by)
 
-    def attempt_of(self, held: Held) -> Attempt:
+    def attempt_of(self, held: ClaimedChunk) -> Attempt:
         """Return what the work on a claimed chunk can ask about its try."""
         key = attempt_key(self._job_id, held.index, self.fingerprint(held.index))
         return Attempt(self._job_id, held.index, held.number, key)

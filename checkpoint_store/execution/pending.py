@@ -7,12 +7,13 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from checkpoint_store.execution.claims.chunk_queue import Scope
-from checkpoint_store.execution.claims.claimed_chunk import Held, Hold
+from checkpoint_store.execution.claims.chunk_queue import ChunkQueue
+from checkpoint_store.execution.claims.claim_handle import ClaimHandle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from checkpoint_store.execution.claims.claimed_chunk import ClaimedChunk
     from checkpoint_store.job import Job
     from checkpoint_store.model.attempt import Attempt
 
@@ -34,7 +35,7 @@ class PendingChunk:
     """The caller's own chunk; None where the job was opened with ``total_chunks`` only."""
     attempt: Attempt | None = field(default=None, compare=False)
     """The try that this is; None where the store is read only, and nothing was claimed."""
-    _hold: Hold | None = field(default=None, compare=False, repr=False)
+    _handle: ClaimHandle | None = field(default=None, compare=False, repr=False)
 
     def fail(self, error: BaseException | str) -> None:
         """Record that this try failed. See :meth:`Job.fail_chunk`."""
@@ -65,15 +66,15 @@ class PendingLoop:
         """Yield the chunks that are left; see :meth:`Job.pending`."""
         job = self._job
         job.work.record_what_was_kept()
-        scope = Scope(job.work.claims, job.total_chunks, max_attempts=self._max_attempts)
-        ready: deque[Held] = deque()
-        last: Held | None = None
+        queue = ChunkQueue(job.work.claims, job.total_chunks, max_attempts=self._max_attempts)
+        ready: deque[ClaimedChunk] = deque()
+        last: ClaimedChunk | None = None
         ahead = False
         try:
-            while not (self._is_stopped or scope.is_paused()):
+            while not (self._is_stopped or queue.is_paused()):
                 if not ready:
-                    several = scope.take(scope.batch())
-                    if not several and self._wait and scope.waits_for_others():
+                    several = queue.take(queue.batch())
+                    if not several and self._wait and queue.waits_for_others():
                         time.sleep(_POLL_SECONDS)
                         continue
                     if not several:
@@ -82,19 +83,19 @@ class PendingLoop:
                     ahead = len(several) > 1
                 last = ready.popleft()
                 if ahead and job.is_completed(last.index):
-                    scope.claims.let_go([last])
+                    queue.claims.release([last])
                     continue
-                scope.gives(last)
-                yield self._claimed(scope, last)
+                queue.start(last)
+                yield self._claimed(queue, last)
         except GeneratorExit:  # from the middle of the work on the last one, for all that is known here
             if last is not None and not last.dropped:
                 last.begun = True
             raise
         finally:
-            scope.close(ready)
-        scope.claims.rest(patiently=True)
+            queue.close(ready)
+        queue.claims.end_if_idle(wait=True)
 
-    def _claimed(self, scope: Scope, held: Held) -> PendingChunk:
+    def _claimed(self, queue: ChunkQueue, chunk: ClaimedChunk) -> PendingChunk:
         work = self._job.work
-        hold = Hold(scope.claims, held)
-        return PendingChunk(self._job, held.index, work.hand_out(held.index), work.attempt_of(held), hold)
+        handle = ClaimHandle(queue.claims, chunk)
+        return PendingChunk(self._job, chunk.index, work.hand_out(chunk.index), work.attempt_of(chunk), handle)
