@@ -13,7 +13,6 @@ from checkpoint_store.storage.connection.errors import code_of
 from checkpoint_store.storage.runner_lock import RunnerLock, reap, runner_lock_paths
 from checkpoint_store.storage.statements import attempts, claim_search, jobs, liveness, results, runners
 from checkpoint_store.system.forks import ForkAware, watch
-from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -208,11 +207,6 @@ class ClaimStorage(ForkAware):
         outcome = self._write(failed.job_id, work)
         if failed.runner_id is None and runner_id is not None:
             self._reporter_ids[failed.job_id] = runner_id
-        if outcome.is_last:
-            log.warning(
-                "chunk %d of job %s is failed: attempt %d was its last",
-                failed.chunk_index, failed.job_id, outcome.number,
-            )  # fmt: skip
         return outcome
 
     def _reporter_of(self, connection: sqlite3.Connection, job_id: str) -> int:

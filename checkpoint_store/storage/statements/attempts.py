@@ -13,6 +13,7 @@ from checkpoint_store.storage.records import Claim, FailureOutcome
 from checkpoint_store.storage.statements import runners
 from checkpoint_store.storage.statements.compiled import Statement
 from checkpoint_store.storage.tables import attempts
+from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
     import sqlite3
@@ -162,6 +163,11 @@ def begin(connection: sqlite3.Connection, job_id: str, index: int, number: int, 
 def use_up(connection: sqlite3.Connection, job_id: str, attempt: AttemptRow) -> None:
     """Record that a chunk is failed: this attempt of it was the last."""
     _USE_UP.run(connection, in_job=job_id, at_index=attempt.chunk_index, its_number=attempt.number)
+    _log_failed_chunk(job_id, attempt.chunk_index, attempt.number)
+
+
+def _log_failed_chunk(job_id: str, index: int, number: int) -> None:
+    log.warning("chunk %d of job %s is failed: attempt %d was its last", index, job_id, number)
 
 
 def fail(connection: sqlite3.Connection, failed: FailedAttempt, runner_id: int) -> FailureOutcome:
@@ -188,6 +194,8 @@ def fail(connection: sqlite3.Connection, failed: FailedAttempt, runner_id: int) 
         its_counted=int(failed.is_counted),
         now_last=int(is_last),
     )
+    if is_last:
+        _log_failed_chunk(job_id, index, number)
     following = None
     if failed.tries_again and not is_last:
         following = begin(connection, job_id, index, max(number + 1, before.next_number), runner_id)
