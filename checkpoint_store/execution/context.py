@@ -9,10 +9,10 @@ from weakref import WeakValueDictionary
 
 from checkpoint_store.errors import ChunkAlreadyCompleted, JobNotFound, StorageUnavailableError
 from checkpoint_store.execution.claims.claims import Claims
-from checkpoint_store.execution.claims.runner import miss_the_dead
 from checkpoint_store.execution.loops import Loops
 from checkpoint_store.state_file import importer
 from checkpoint_store.state_file.writer import StateFile
+from checkpoint_store.storage.claim_verbs import ClaimStorage
 from checkpoint_store.storage.connection.read_only import READ_ONLY
 from checkpoint_store.storage.opening import Opener
 from checkpoint_store.storage.storage import ReadOnlyStorage, Storage
@@ -64,18 +64,22 @@ class StoreContext:
         found = self.claims.get(job_id)
         if found is None:
             for others in list(self.runners):  # those that could not end when their last loop did
-                others.rest(patiently=True)
-            found = self.claims.setdefault(job_id, Claims(storage.database, job_id, self.runners))
+                others.end_if_idle(wait=True)
+            found = self.claims.setdefault(job_id, Claims(ClaimStorage(storage.database), job_id, self.runners))
         return found
 
     def record(self, completions: Sequence[Completion]) -> None:
         """Record completions of one job, all or none, and let the state file follow. Durable when this returns."""
         storage, job_id = self.storage, completions[0].job_id
         claims = self.claims.get(job_id)
-        if claims is None:
+        try:
             storage.complete(completions)
-        else:
-            claims.submit(storage.group_commit, completions)
+        except ChunkAlreadyCompleted as error:
+            if claims is not None:
+                claims.abandon(error.chunk_index)
+            raise
+        if claims is not None:
+            claims.completed(completions)
         moment = time.monotonic()
         if self.state_file is not None:
             self.state_file.follow(job_id, moment)
@@ -146,7 +150,7 @@ def open_store(
         if state_file is not None:
             follower = StateFile(storage, state_file, lock_path(path), lock_timeout_seconds=lock_timeout_seconds)
             follower.sweep()
-        miss_the_dead(storage.database)
+        ClaimStorage(storage.database).reap_dead_runners()
         context = StoreContext(storage, storage, follower, Loops(path))
         if follower is not None:
 

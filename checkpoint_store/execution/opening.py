@@ -78,13 +78,10 @@ def open_job(context: StoreContext, request: OpenRequest) -> JobRecord:
     Raises:
         JobBusy, PlanChanged: as :meth:`CheckpointStore.open_job` says. Nothing was changed.
     """
-
-    def refuse(connection: Any, job_id: str) -> None:
-        context.claims_of(job_id).refuse_if_busy(connection, exclusive=True)
-
-    record = context.storage.open_job(request.wish, refuse=refuse if request.exclusive else None)
+    own = {claims.job_id: claims.runner.runner_id for claims in list(context.runners)}
+    record = context.storage.open_job(request.wish, exclusive=request.exclusive, own_runner_ids=own)
     if request.exclusive:
-        context.claims_of(record.job_id).start(exclusive=True)
+        context.claims_of(record.job_id).register(exclusive=True)
     context.job_changed(record.job_id)
     return record
 

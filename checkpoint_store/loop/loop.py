@@ -26,7 +26,7 @@ from checkpoint_store.errors import (
     WorkerDied,
     readable,
 )
-from checkpoint_store.execution.claims.chunk_queue import Scope
+from checkpoint_store.execution.claims.chunk_queue import ChunkQueue
 from checkpoint_store.loop.budget import Spending
 from checkpoint_store.loop.executors import local, processes
 from checkpoint_store.loop.executors.workplace import Workplace
@@ -41,7 +41,7 @@ from checkpoint_store.model.records import JobStatus, MapItem
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from checkpoint_store.execution.claims.claimed_chunk import Held
+    from checkpoint_store.execution.claims.claimed_chunk import ClaimedChunk
     from checkpoint_store.execution.execution import JobExecution
     from checkpoint_store.loop.options import Options
     from checkpoint_store.storage.records import Completion
@@ -67,7 +67,7 @@ _BREAK_SECONDS: Final = 5.0
 class _Flight:
     """A chunk that is being worked on."""
 
-    held: Held
+    held: ClaimedChunk
     lands_by: float
 
 
@@ -90,7 +90,7 @@ class Loop:
         self._came_late: set[int] = set()
         """Chunks that such a result completed: the next try at one may be under way, and is not yielded again."""
         self._again = Again()
-        self._ready: deque[Held] = deque()
+        self._ready: deque[ClaimedChunk] = deque()
         """Chunks that are claimed, and not begun."""
         self._suspects: set[int] = set()
         """Chunks that were in a pool of processes when one of them died: tried again one at a time."""
@@ -118,9 +118,9 @@ class Loop:
         self._place.open(self._fn)
         if self._options.progress:
             self._bar = LiveBar(self._execution)
-        self._claims.start()  # first: whoever leaves the job sees this runner, or has left it before
+        self._claims.register()  # first: whoever leaves the job sees this runner, or has left it before
         self._execution.take_up()
-        self._scope = Scope(self._claims, self._execution.total_chunks, max_attempts=self._options.max_attempts)
+        self._scope = ChunkQueue(self._claims, self._execution.total_chunks, max_attempts=self._options.max_attempts)
         ended = False
         with self._interrupts if self._heeds_signals else nullcontext():
             try:
@@ -190,7 +190,7 @@ class Loop:
         except Exception as error:  # noqa: BLE001 - also whatever a caller's function raises
             self._error, self._paused = self._error or error, True
 
-    def _put_back(self, held: Held) -> None:
+    def _put_back(self, held: ClaimedChunk) -> None:
         """A chunk that was not begun has its turn when the executor works again."""
         held.begun = False
         soon = time.monotonic() + _TICK_SECONDS if self._flying else 0.0
@@ -203,7 +203,7 @@ class Loop:
             return 1  # the first one says what a chunk costs
         return self._free_places()
 
-    def _next(self) -> Held | None:
+    def _next(self) -> ClaimedChunk | None:
         held = self._again.take_due()
         if held is not None or self._suspects:
             return held
@@ -211,9 +211,9 @@ class Loop:
             self._ready.extend(self._patiently(lambda: self._scope.take(self._scope.batch())))
         return self._ready.popleft() if self._ready else None
 
-    def _launch(self, held: Held) -> None:
+    def _launch(self, held: ClaimedChunk) -> None:
         execution, options = self._execution, self._options
-        self._scope.gives(held)
+        self._scope.start(held)
         flight = _Flight(held, held.since + (options.timeout_seconds or float("inf")))
         chunk: Any = None
         try:
@@ -230,7 +230,7 @@ class Loop:
                 return
             # What was accepted by something that is no executor may be under way, and nothing can come of it.
             held.begun = held.begun or isinstance(error, InvalidArgumentError)
-            self._claims.let_go([held])
+            self._claims.release([held])
             raise
         else:
             held.begun = True
@@ -273,7 +273,7 @@ class Loop:
             if self._is_break(problem):
                 broken.append(flight)
             elif not isinstance(problem, Exception) or (self._paused and isinstance(problem, CancelledError)):
-                self._claims.let_go([flight.held])
+                self._claims.release([flight.held])
             else:
                 self._fail(flight, problem)
         for _, problem in failed:
@@ -402,14 +402,14 @@ class Loop:
             error.add_note(f"It ended attempt {held.number} at chunk {held.index} of job {self._execution.job_id}.")
             self._error = error
 
-    def _record_failure(self, held: Held, message: str, **how: Any) -> Held | None:
+    def _record_failure(self, held: ClaimedChunk, message: str, **how: Any) -> ClaimedChunk | None:
         return self._patiently(lambda: self._claims.fail(held.index, message, **how))
 
-    def _try_again(self, held: Held, error: BaseException) -> None:
+    def _try_again(self, held: ClaimedChunk, error: BaseException) -> None:
         try:
-            due = time.monotonic() + pause_before_retry(self._options.wait, held.tries - 1, error)
+            due = time.monotonic() + pause_before_retry(self._options.wait, held.attempts_in_loop - 1, error)
         except Exception as mistake:  # noqa: BLE001 - whatever a caller's function raises
-            self._claims.let_go([held])
+            self._claims.release([held])
             mistake.__cause__ = error
             self._error = self._error or mistake
             return
@@ -449,7 +449,7 @@ class Loop:
         with suppress(ChunkAlreadyCompleted):
             following = self._record_failure(flight.held, message, counted=False, again=True)
         if following is not None:
-            following.tries = flight.held.tries
+            following.attempts_in_loop = flight.held.attempts_in_loop
             self._suspects.add(following.index)
             self._again.put(following)
 
@@ -488,7 +488,7 @@ class Loop:
 
     def _drop_all(self) -> None:
         """Let go of everything at once: what was begun is in doubt."""
-        self._claims.let_go([flight.held for flight in self._flying.values()])
+        self._claims.release([flight.held for flight in self._flying.values()])
         for future in self._flying:
             future.cancel()
         self._flying.clear()

@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from checkpoint_store.execution.claims.claimed_chunk import Held
+    from checkpoint_store.execution.claims.claimed_chunk import ClaimedChunk
 
 
 class Again:
     """Chunks to try again, the one that is due first on top."""
 
     def __init__(self) -> None:
-        self._entries: list[tuple[float, int, Held]] = []
+        self._entries: list[tuple[float, int, ClaimedChunk]] = []
         self._order = itertools.count()
 
     def __len__(self) -> int:
         return len(self._entries)
 
-    def __iter__(self) -> Iterator[Held]:
+    def __iter__(self) -> Iterator[ClaimedChunk]:
         return (held for _, _, held in self._entries)
 
     @property
@@ -31,11 +31,11 @@ class Again:
         """When the first one is due, on the monotonic clock; infinite where there is none."""
         return self._entries[0][0] if self._entries else float("inf")
 
-    def put(self, held: Held, due_at: float = 0.0) -> None:
+    def put(self, held: ClaimedChunk, due_at: float = 0.0) -> None:
         """Let a chunk wait until a moment of the monotonic clock."""
         heapq.heappush(self._entries, (due_at, next(self._order), held))
 
-    def take_due(self) -> Held | None:
+    def take_due(self) -> ClaimedChunk | None:
         """Return a chunk that is due, or None."""
         return heapq.heappop(self._entries)[2] if self.due_at <= time.monotonic() else None
 
@@ -44,7 +44,7 @@ class Again:
         self._entries = [entry for entry in self._entries if entry[2].index not in indices]
         heapq.heapify(self._entries)
 
-    def clear(self) -> list[Held]:
+    def clear(self) -> list[ClaimedChunk]:
         """Return all of them; none waits any longer."""
         entries, self._entries = self._entries, []
         return [held for _, _, held in entries]

@@ -13,14 +13,15 @@ from checkpoint_store.model.clock import now
 from checkpoint_store.storage.backup import RollingBackup, remove_backups
 from checkpoint_store.storage.group_commit import Writer
 from checkpoint_store.storage.reading import Reading
-from checkpoint_store.storage.statements import attempt_log, open_job, save_state
+from checkpoint_store.storage.statements import attempt_log, liveness, open_job, save_state
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import runners as runner_statements
 from checkpoint_store.storage.target import lock_path
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Sequence
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from checkpoint_store.model.state import ProcessingState
     from checkpoint_store.storage.connection.database import Database
@@ -46,49 +47,43 @@ class Storage(Reading):
 
     # -- jobs
 
-    def open_job(self, wish: Wish, *, refuse: Callable[[sqlite3.Connection, str], None] | None = None) -> JobRecord:
+    def open_job(self, wish: Wish, *, exclusive: bool, own_runner_ids: Mapping[str, int | None]) -> JobRecord:
         """Return the job that a request leads to, as the newest and the current one. Durable when this returns.
 
-        ``refuse``, asked in the same transaction with the id of the job, may raise: then nothing is changed.
+        Args:
+            wish: the request.
+            exclusive: refuse a job on which another runner is at work.
+            own_runner_ids: by job, the runner that asks, where it is one already.
 
         Raises:
             PlanChanged: the plan differs, and the request says that this is to be refused.
+            JobBusy: another runner is at work on it, and the job is to be ``exclusive``.
         """
 
         def write(connection: sqlite3.Connection) -> JobRecord:
             found = open_job.open_job(connection, wish, self.path)
-            if refuse is not None:
-                refuse(connection, found.job_id)
+            if exclusive:
+                own = own_runner_ids.get(found.job_id)
+                liveness.refuse_if_busy(connection, self.path, found.job_id, own_runner_id=own, exclusive=True)
             return found
 
         return self.database.write(write)
 
-    def set_status(
-        self, job_id: str, change: StatusChange, *, unless: Callable[[sqlite3.Connection], bool] | None = None
-    ) -> None:
+    def set_status(self, job_id: str, change: StatusChange) -> None:
         """Change a job's status, and ask for a pause or withdraw one, as the record says. Durable when this returns.
-
-        Nothing is changed where ``unless``, asked in the same transaction, says so.
 
         Raises:
             JobNotFound: the job was deleted.
             JobIncomplete: it is to be completed, and chunks are left.
         """
+        self.database.write(lambda connection: _set_status(connection, job_id, change, self.path))
+
+    def leave_job(self, job_id: str, change: StatusChange, *, own_runner_id: int | None) -> None:
+        """:meth:`set_status`, unless another runner is at work on the job. Dead ones are reaped. Durable on return."""
 
         def write(connection: sqlite3.Connection) -> None:
-            if unless is not None and unless(connection):
-                return
-            if change.withdraws_pauses:
-                runner_statements.clear_pauses(connection, job_id)
-            if change.is_completed_instead and job_statements.finish_if_done(connection, job_id):
-                return
-            if change.needs_all_chunks:
-                record = job_statements.find_job(connection, job_id, self.path)
-                raise JobIncomplete(job_id, record.total_chunks - record.completed_count)
-            values = {"status": change.status.value, "error_message": change.message, "updated_at": now()}
-            job_statements.update_job(connection, job_id, self.path, **values)
-            if change.asks_for_pause:
-                runner_statements.ask_to_pause(connection, job_id)
+            if not liveness.others_at_work(connection, self.path, job_id, own_runner_id=own_runner_id):
+                _set_status(connection, job_id, change, self.path)
 
         self.database.write(write)
 
@@ -188,3 +183,17 @@ class Storage(Reading):
     def back_up_now(self) -> None:
         """Make an automatic backup unless that costs more than its share. A failure is no failure of the store."""
         self._rolling.make()
+
+
+def _set_status(connection: sqlite3.Connection, job_id: str, change: StatusChange, path: Path) -> None:
+    if change.withdraws_pauses:
+        runner_statements.clear_pauses(connection, job_id)
+    if change.is_completed_instead and job_statements.finish_if_done(connection, job_id):
+        return
+    if change.needs_all_chunks:
+        record = job_statements.find_job(connection, job_id, path)
+        raise JobIncomplete(job_id, record.total_chunks - record.completed_count)
+    values = {"status": change.status.value, "error_message": change.message, "updated_at": now()}
+    job_statements.update_job(connection, job_id, path, **values)
+    if change.asks_for_pause:
+        runner_statements.ask_to_pause(connection, job_id)
