@@ -29,13 +29,13 @@ def job(store: CheckpointStore) -> Job:
 @pytest.fixture
 def first(store: CheckpointStore) -> ClaimStorage:
     """What one store object does."""
-    return ClaimStorage(store._database)  # type: ignore[arg-type]
+    return ClaimStorage(store._context.storage.database)  # type: ignore[arg-type]
 
 
 @pytest.fixture
 def second(open_store: Opener) -> ClaimStorage:
     """What another store object of the same file does."""
-    return ClaimStorage(open_store()._database)  # type: ignore[arg-type]
+    return ClaimStorage(open_store()._context.storage.database)  # type: ignore[arg-type]
 
 
 def claim(
@@ -59,7 +59,7 @@ def failed(job: Job, index: int, number: int | None, runner_id: int | None, *, a
 
 def attempts(job: Job) -> list[tuple[int, int, int, str]]:
     statement = "SELECT chunk_index, number, runner_id, outcome FROM attempts ORDER BY chunk_index, number"
-    return job._database.read(lambda connection: connection.execute(statement).fetchall())
+    return job._context.storage.database.read(lambda connection: connection.execute(statement).fetchall())
 
 
 def test_a_runner_is_at_work_until_it_ends(job: Job, first: ClaimStorage, second: ClaimStorage) -> None:
@@ -193,7 +193,7 @@ def test_reaping_tells_begun_from_claimed(job: Job, first: ClaimStorage, second:
     first.start(runner_id, Claim(1, 1))
     content = first._locks[runner_id].path.read_bytes()
     first.drop_runner(runner_id)
-    (name,) = job._database.read(lambda connection: connection.execute("SELECT lock_file FROM runners").fetchone())
+    (name,) = job._context.storage.database.read(lambda connection: connection.execute("SELECT lock_file FROM runners").fetchone())
     lock_file = first.path.with_name(name)
     lock_file.write_bytes(content)  # as a killed process leaves it
     lock_file.chmod(0o600)
