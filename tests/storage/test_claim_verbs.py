@@ -193,7 +193,9 @@ def test_reaping_tells_begun_from_claimed(job: Job, first: ClaimStorage, second:
     first.start(runner_id, Claim(1, 1))
     content = first._locks[runner_id].path.read_bytes()
     first.drop_runner(runner_id)
-    (name,) = job._context.storage.database.read(lambda connection: connection.execute("SELECT lock_file FROM runners").fetchone())
+    (name,) = job._context.storage.database.read(
+        lambda connection: connection.execute("SELECT lock_file FROM runners").fetchone()
+    )
     lock_file = first.path.with_name(name)
     lock_file.write_bytes(content)  # as a killed process leaves it
     lock_file.chmod(0o600)

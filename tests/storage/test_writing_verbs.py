@@ -1,0 +1,186 @@
+"""What can be written to a store, verb by verb: durable for another store object once the verb has returned."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from checkpoint_store import (
+    ChunkAlreadyCompleted,
+    JobBusy,
+    JobIncomplete,
+    JobNotFound,
+    JobStatus,
+    PlanChanged,
+    ProcessingState,
+)
+from checkpoint_store.model.clock import now
+from checkpoint_store.model.codec.digest import digest
+from checkpoint_store.model.plan import Plan
+from checkpoint_store.storage.claim_verbs import ClaimStorage
+from checkpoint_store.storage.records import Completion, StatusChange, Wish
+
+if TYPE_CHECKING:
+    from conftest import Opener
+
+    from checkpoint_store import CheckpointStore
+    from checkpoint_store.storage.reading import Reading
+    from checkpoint_store.storage.records import JobRecord
+    from checkpoint_store.storage.storage import Storage
+
+TOTAL = 3
+
+
+@pytest.fixture
+def storage(store: CheckpointStore) -> Storage:
+    """The verbs of one store object."""
+    return store._context.storage  # type: ignore[union-attr]
+
+
+@pytest.fixture
+def other(store: CheckpointStore, open_store: Opener) -> Reading:
+    """What another object, which only reads, sees of the same file."""
+    assert store
+    return open_store(read_only=True)._context.reading  # type: ignore[union-attr]
+
+
+def wish(model: str = "m", *, fresh: bool = False) -> Wish:
+    return Wish(Plan("talk.srt", TOTAL, model, None, {}, None), None, None, "refuse", fresh=fresh)
+
+
+def opened(storage: Storage, wanted: Wish | None = None) -> JobRecord:
+    return storage.open_job(wanted or wish(), exclusive=False, own_runner_ids={})
+
+
+def completion(job: JobRecord, index: int, text: str = "1", *, replace: bool = False) -> Completion:
+    return Completion(job.job_id, index, now(), text, digest(job.job_id, index, text), replace=replace)
+
+
+def test_a_job_is_opened_once(storage: Storage, other: Reading) -> None:
+    """The same request goes on with the job that is there; another plan is refused once there is a result."""
+    job = opened(storage)
+    assert opened(storage).job_id == job.job_id
+    assert other.find_job(job.job_id).total_chunks == TOTAL
+    storage.complete([completion(job, 0)])
+    with pytest.raises(PlanChanged):
+        opened(storage, wish("other"))
+    assert opened(storage, wish(fresh=True)).job_id != job.job_id
+
+
+def test_an_exclusive_opening_is_undone_where_another_works(storage: Storage, other: Reading) -> None:
+    """A job on which another runner works is not had alone, and the opening leaves no trace; the own one is no other."""
+    job = opened(storage)
+    claims = ClaimStorage(storage.database)
+    runner_id = claims.register_runner(job.job_id, exclusive=False)
+    opened(storage, Wish(Plan("other.srt", TOTAL, None, None, {}, None), None, None, "refuse", fresh=False))
+    before = other.jobs()
+    with pytest.raises(JobBusy):
+        storage.open_job(wish(), exclusive=True, own_runner_ids={})
+    assert other.jobs() == before
+    assert storage.open_job(wish(), exclusive=True, own_runner_ids={job.job_id: runner_id}).job_id == job.job_id
+    claims.end_runner(job.job_id, runner_id, begun=())
+
+
+def test_completions_are_all_or_none(storage: Storage, other: Reading) -> None:
+    """One refused completion takes back its batch, and nothing else; the same again changes nothing."""
+    job = opened(storage)
+    storage.complete([completion(job, 0)])
+    storage.complete([completion(job, 0)])
+    with pytest.raises(ChunkAlreadyCompleted):
+        storage.complete([completion(job, 1), completion(job, 0, "2")])
+    assert other.completed_in(job.job_id, 0, TOTAL) == [0]
+    storage.complete([completion(job, 0, "2", replace=True)])
+    assert other.result_text(job.job_id, 0) == "2"
+    storage.complete([completion(job, 1), completion(job, 2)])
+    assert other.find_job(job.job_id).status is JobStatus.COMPLETED
+
+
+@pytest.mark.parametrize(
+    ("change", "unfinished", "finished"),
+    [
+        (StatusChange(JobStatus.PAUSED, asks_for_pause=True), JobStatus.PAUSED, JobStatus.COMPLETED),
+        (StatusChange(JobStatus.RUNNING, withdraws_pauses=True), JobStatus.RUNNING, JobStatus.COMPLETED),
+        (StatusChange(JobStatus.FAILED, "no", is_completed_instead=False), JobStatus.FAILED, JobStatus.FAILED),
+    ],
+)
+def test_a_status_is_changed_as_the_record_says(
+    storage: Storage, other: Reading, change: StatusChange, unfinished: JobStatus, finished: JobStatus
+) -> None:
+    """Where nothing is left the job is completed, unless the status is to be as it is given."""
+    job = opened(storage)
+    storage.set_status(job.job_id, change)
+    found = other.find_job(job.job_id)
+    assert (found.status, found.error_message) == (unfinished, change.message)
+    storage.complete([completion(job, index) for index in range(TOTAL)])
+    storage.set_status(job.job_id, change)
+    assert other.find_job(job.job_id).status is finished
+
+
+def test_a_pause_is_asked_for_and_withdrawn(storage: Storage) -> None:
+    """Loops that ask for the last pause see it, until it is withdrawn."""
+    job, claims = opened(storage), ClaimStorage(storage.database)
+    storage.set_status(job.job_id, StatusChange(JobStatus.PAUSED, asks_for_pause=True))
+    assert claims.last_pause(job.job_id) > 0
+    storage.set_status(job.job_id, StatusChange(JobStatus.RUNNING, withdraws_pauses=True))
+    assert claims.last_pause(job.job_id) == 0
+
+
+def test_chunks_that_are_left_are_an_error_of_an_end(storage: Storage, other: Reading) -> None:
+    """A job is not completed while chunks are left, and how many is said; a deleted job is named."""
+    job = opened(storage)
+    with pytest.raises(JobIncomplete, match=str(TOTAL)):
+        storage.set_status(job.job_id, StatusChange(JobStatus.COMPLETED, needs_all_chunks=True))
+    assert other.find_job(job.job_id).status is JobStatus.RUNNING
+    storage.delete_job(job.job_id)
+    with pytest.raises(JobNotFound):
+        storage.set_status(job.job_id, StatusChange(JobStatus.PAUSED))
+
+
+def test_a_job_is_left_to_the_runners_that_work_on_it(storage: Storage, other: Reading) -> None:
+    """Who leaves a job changes its status only where no other runner is at work."""
+    job, claims = opened(storage), ClaimStorage(storage.database)
+    runner_id = claims.register_runner(job.job_id, exclusive=False)
+    storage.leave_job(job.job_id, StatusChange(JobStatus.PAUSED), own_runner_id=None)
+    assert other.find_job(job.job_id).status is JobStatus.RUNNING
+    storage.leave_job(job.job_id, StatusChange(JobStatus.PAUSED), own_runner_id=runner_id)
+    assert other.find_job(job.job_id).status is JobStatus.PAUSED
+    claims.end_runner(job.job_id, runner_id, begun=())
+
+
+def test_a_deleted_job_is_gone_and_remembered(storage: Storage, other: Reading) -> None:
+    """A prefix is enough; no older copy brings the job back; no byte of a result stays in the store's files."""
+    job = opened(storage)
+    storage.complete([completion(job, 0, '"a secret that nobody may find"')])
+    assert storage.delete_job(job.job_id[:8]) == job.job_id
+    storage.erase_deleted(job.job_id)
+    assert other.was_deleted(job.job_id)
+    assert other.jobs() == []
+    files = [path for path in storage.path.parent.iterdir() if path.name.startswith(storage.path.name)]
+    assert not any(b"a secret that nobody may find" in path.read_bytes() for path in files)
+
+
+def test_a_state_is_saved_and_known(storage: Storage, other: Reading) -> None:
+    """What was saved is known until somebody commits; an import replaces nothing."""
+    state = ProcessingState(file_name="a.srt", total_chunks=2, completed_chunks=[0], processed_results=["one"])
+    known = storage.save_state(state, None)
+    assert known is not None
+    assert storage.still_holds(known)
+    assert storage.current_state(known) is known
+    storage.complete([Completion(state.job_id, 1, now(), '"two"', digest(state.job_id, 1, '"two"'))])
+    assert not storage.still_holds(known)
+    assert other.state(state.job_id).results() == {0: "one", 1: "two"}
+    with pytest.raises(ChunkAlreadyCompleted):
+        storage.import_state(state.replace(processed_results=["another"]))
+    assert storage.import_state(state).completed_count == 2
+
+
+def test_failed_chunks_are_given_their_attempts_back(storage: Storage, store: CheckpointStore, other: Reading) -> None:
+    """A chunk that used up its attempts is tried again, and how many those are is said."""
+    job = store.job(opened(storage).job_id)
+    for _ in range(3):
+        job.fail_chunk(1, "no")
+    assert other.failure_counts(job.job_id) == (1, 0)
+    assert storage.retry_failed(job.job_id, [0]) == 0
+    assert storage.retry_failed(job.job_id, None) == 1
+    assert other.failure_counts(job.job_id) == (0, 0)
