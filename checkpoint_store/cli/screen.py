@@ -216,7 +216,7 @@ def table(*columns: str, right: frozenset[int] = frozenset()) -> Table:
     return result
 
 
-def room(columns: Sequence[str], rows: Sequence[Sequence[str]], flexible: int, width: int) -> int:
+def flexible_width(columns: Sequence[str], rows: Sequence[Sequence[str]], flexible: int, width: int) -> int:
     """Return how many characters are left for the flexible column when all other columns are shown whole."""
     others = (max(len(row[column]) for row in [columns, *rows]) for column in range(len(columns)) if column != flexible)
     return width - sum(others) - 2 * (len(columns) - 1)

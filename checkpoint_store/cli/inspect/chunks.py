@@ -90,10 +90,10 @@ def chunks(*, job_id: str, status: str | None, store_path: str, as_json: bool) -
 def _show_rows(terminal: Screen, rows: list[dict[str, Any]]) -> None:
     cells = [_cells(row) for row in rows]
     columns = _COLUMNS if any(error for *_, error in cells) else _COLUMNS[:-1]
-    room = max(_ERROR_WIDTH_MIN, screen.room(_COLUMNS, cells, len(_COLUMNS) - 1, terminal.out.width))
+    width = max(_ERROR_WIDTH_MIN, screen.flexible_width(_COLUMNS, cells, len(_COLUMNS) - 1, terminal.out.width))
     table = screen.table(*columns, right=frozenset({1, 3}))
     for start, count, status, *others, error in cells:
-        visible = (*others, _shortened(error, room))[: len(columns) - 3]
+        visible = (*others, _shortened(error, width))[: len(columns) - 3]
         table.add_row(start, count, Text(status, style=_STYLES.get(status, "")), *visible)
     screen.print_table(terminal.out, table)
 
@@ -111,8 +111,8 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     )
 
 
-def _shortened(text: str, room: int) -> str:
-    return text if len(text) <= room else f"{text[: room - 2]}.."
+def _shortened(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[: width - 2]}.."
 
 
 # -- errors

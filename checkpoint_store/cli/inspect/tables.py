@@ -38,14 +38,14 @@ def show_list(terminal: Screen, records: Sequence[dict[str, Any]], store_path: s
     columns = (*_COLUMNS, *(_FAILURE_COLUMNS[name] for name in failure_fields))
     rows = [(*_row(record, length), *(str(record[name] or "") for name in failure_fields)) for record in records]
     for column in _DROPPED_FIRST:
-        if screen.room(columns, rows, _FILE, terminal.out.width) < _FILE_WIDTH_MIN:
-            at = columns.index(column)
-            columns, *rows = ((*row[:at], *row[at + 1 :]) for row in (columns, *rows))
-    room = max(_FILE_WIDTH_MIN, screen.room(columns, rows, _FILE, terminal.out.width))
-    table = screen.table(*columns, right=frozenset(at for at, name in enumerate(columns) if name in _RIGHT))
+        if screen.flexible_width(columns, rows, _FILE, terminal.out.width) < _FILE_WIDTH_MIN:
+            position = columns.index(column)
+            columns, *rows = ((*row[:position], *row[position + 1 :]) for row in (columns, *rows))
+    width = max(_FILE_WIDTH_MIN, screen.flexible_width(columns, rows, _FILE, terminal.out.width))
+    table = screen.table(*columns, right=frozenset(position for position, name in enumerate(columns) if name in _RIGHT))
     for row, record in zip(rows, records, strict=True):
         status = screen.status_text(JobStatus(record["status"]))
-        table.add_row(row[0], _shortened(row[_FILE], room), status, *row[3:])
+        table.add_row(row[0], _shortened(row[_FILE], width), status, *row[3:])
     screen.print_table(terminal.out, table)
 
 
@@ -62,9 +62,9 @@ def _row(record: dict[str, Any], length: int) -> tuple[str, ...]:
     )
 
 
-def _shortened(name: str, room: int) -> Text:
+def _shortened(name: str, width: int) -> Text:
     """Cut the beginning off a long path: its end tells it from its neighbours."""
-    return Text(name if len(name) <= room else f"..{name[2 - room :]}")
+    return Text(name if len(name) <= width else f"..{name[2 - width :]}")
 
 
 def _prefix_length(job_ids: Sequence[str]) -> int:
@@ -75,7 +75,8 @@ def _prefix_length(job_ids: Sequence[str]) -> int:
 
 
 def _common_length(first: str, second: str) -> int:
-    return next((at for at, pair in enumerate(zip(first, second, strict=False)) if pair[0] != pair[1]), len(first))
+    pairs = enumerate(zip(first, second, strict=False))
+    return next((length for length, characters in pairs if len(set(characters)) > 1), len(first))
 
 
 def show_job(terminal: Screen, data: dict[str, Any]) -> None:

@@ -106,23 +106,18 @@ def _show(terminal: Screen, name: str, run_plan: RunPlan, store_path: str, worke
 def _facts(run_plan: RunPlan, store_path: str, workers: int) -> list[tuple[str, str]]:
     job = (run_plan.job_id or "")[:8]
     refused = run_plan.action == "refuse"
-    kept = (
-        f"{run_plan.kept:,} with --on-change reuse, none with --on-change restart" if refused else f"{run_plan.kept:,}"
-    )
+    choices = " with --on-change reuse, none with --on-change restart" if refused else ""
     free = f"  (passed over; {command('retry', job, store_path)} frees {'it' if len(run_plan.failed) == 1 else 'them'})"
     doubt = "  (begun and never ended, possibly billed; done again)"
     return [
         ("job", job),
         ("changed", "\n".join(changes(run_plan.differences))),
         ("to do", f"{run_plan.chunks_to_do:,} of {screen.chunk_count(run_plan.total_chunks)}"),
-        ("kept", kept if run_plan.kept or refused else ""),
+        ("kept", f"{run_plan.kept:,}{choices}" if run_plan.kept or refused else ""),
         ("failed", screen.indices(run_plan.failed) + free if run_plan.failed else ""),
         ("in doubt", screen.indices(run_plan.in_doubt) + doubt if run_plan.in_doubt else ""),
         ("spent", f"{run_plan.spent:.4g}" if run_plan.spent else ""),
-        (
-            "cost",
-            f"about {run_plan.estimated_cost:.4g} more" if run_plan.chunks_to_do and run_plan.estimated_cost else "",
-        ),
+        ("cost", _cost(run_plan)),
         ("time", _time(run_plan, workers)),
     ]
 

@@ -87,22 +87,24 @@ class LiveView:
 
     def line(self) -> Text:
         """Return the line to show now; it fits into one line of the screen."""
-        room = self._screen.err.width - _MARGIN
+        width = self._screen.err.width - _MARGIN
         mark = screen.marks(self._screen.err)
         spin = mark.spinner[int(time.monotonic() * _REFRESH_PER_SECOND) % len(mark.spinner)]
         if self._stopping():
-            return Text.assemble((f"{spin} ", "yellow"), (_STOPPING[: room - 2], "yellow"))
+            return Text.assemble((f"{spin} ", "yellow"), (_STOPPING[: width - 2], "yellow"))
         done = self._done()
         name = self._name.rsplit("/", 1)[-1]
         counts = f" {done:,}/{self._total:,} {screen.percent(done, self._total)}"
-        spare = room - 2 - len(counts)
+        spare_width = width - 2 - len(counts)
         details: list[tuple[str, str]] = []
         for words, style in self._details(done):
-            if words and spare - _NAME_WIDTH_MIN - _BAR_WIDTH_MIN > len(words) + 2:
+            if words and spare_width - _NAME_WIDTH_MIN - _BAR_WIDTH_MIN > len(words) + 2:
                 details.append((f"  {words}", style))
-                spare -= len(words) + 2
-        name = _shortened(name, max(min(_NAME_WIDTH_MIN, spare - 1), min(_NAME_WIDTH, spare - _BAR_WIDTH - 1)))
-        bar = min(_BAR_WIDTH, spare - len(name) - 1)
+                spare_width -= len(words) + 2
+        name = _shortened(
+            name, max(min(_NAME_WIDTH_MIN, spare_width - 1), min(_NAME_WIDTH, spare_width - _BAR_WIDTH - 1))
+        )
+        bar = min(_BAR_WIDTH, spare_width - len(name) - 1)
         filled = bar * done // self._total
         return Text.assemble(
             (f"{spin} ", "cyan"),

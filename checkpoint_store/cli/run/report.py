@@ -107,8 +107,8 @@ def _show_cost(screen: Screen, report: Report) -> None:
 
 def command(verb: str, job: str, store_path: str) -> str:
     """Return the command line ``checkpoint-store VERB JOB`` for a job of this store."""
-    where = "" if store_path == DEFAULT_STORE else f" --store {shlex.quote(store_path)}"
-    return f"checkpoint-store {verb} {job}{where}"
+    store_option = "" if store_path == DEFAULT_STORE else f" --store {shlex.quote(store_path)}"
+    return f"checkpoint-store {verb} {job}{store_option}"
 
 
 def _origin_text(report: Report) -> str:

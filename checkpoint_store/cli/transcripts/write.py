@@ -85,7 +85,7 @@ class Output:
         """Write the text, unless the file has it already, or was edited and no result is new.
 
         Raises:
-            UnusableOutputError: another file came current since :meth:`may_be_written`, or it cannot be written.
+            UnusableOutputError: another file was put there since :meth:`may_be_written`, or writing fails.
         """
         current, digest = self._digest_on_disk(), digest_of(text)
         if current == digest:
