@@ -40,9 +40,7 @@ if TYPE_CHECKING:
         WorkerDied,
         WorkFailed,
     )
-    from checkpoint_store.execution.pending import PendingChunk
-    from checkpoint_store.job import Job
-    from checkpoint_store.loop.loop import MapItem
+    from checkpoint_store.job import Job, PendingChunk
     from checkpoint_store.maintenance import (
         MigrationStatus,
         doctor,
@@ -53,7 +51,7 @@ if TYPE_CHECKING:
     )
     from checkpoint_store.manager import StateManager
     from checkpoint_store.model.attempt import Attempt, current_attempt
-    from checkpoint_store.model.records import ChunkRecord, JobStatus, Problem, Progress, RunPlan
+    from checkpoint_store.model.records import ChunkRecord, JobStatus, MapItem, Problem, Progress, RunPlan
     from checkpoint_store.model.state import ProcessingState
     from checkpoint_store.storage.recovery.doctor import Finding
     from checkpoint_store.storage.recovery.recover import RecoveryReport
@@ -125,9 +123,9 @@ _HOMES = {
     "Finding": "storage.recovery.doctor",
     "Job": "job",
     "JobStatus": "model.records",
-    "MapItem": "loop.loop",
+    "MapItem": "model.records",
     "MigrationStatus": "maintenance",
-    "PendingChunk": "execution.pending",
+    "PendingChunk": "job",
     "Problem": "model.records",
     "ProcessingState": "model.state",
     "Progress": "model.records",

@@ -2,131 +2,39 @@
 
 from __future__ import annotations
 
-import dataclasses
-from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar, overload
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from checkpoint_store.errors import (
-    CheckpointStoreError,
-    ChunkNotCompleted,
-    InvalidArgumentError,
-    InvalidResultError,
-    JobIncomplete,
-    JobPaused,
-    StoreTargetError,
-)
-from checkpoint_store.execution.execution import Work
+from checkpoint_store.errors import CheckpointStoreError, JobPaused
+from checkpoint_store.execution import lifecycle
+from checkpoint_store.execution.job_reading import JobReading
 from checkpoint_store.execution.loops import Living
-from checkpoint_store.execution.opening import Prints, checked_change, checked_pieces
-from checkpoint_store.execution.pending import PendingChunk, PendingLoop
+from checkpoint_store.execution.pending import PendingLoop
 from checkpoint_store.loop.signals import asks_to_end
-from checkpoint_store.model.clock import now, parse_time
-from checkpoint_store.model.codec import json_text
-from checkpoint_store.model.codec.typed import as_type as convert
+from checkpoint_store.model.clock import now
 from checkpoint_store.model.error_text import describe
-from checkpoint_store.model.plan import digest_of_fingerprints
-from checkpoint_store.model.records import ChunkRecord, JobStatus, Progress, RunPlan
-from checkpoint_store.state_file.writer import write_state
-from checkpoint_store.storage.statements import attempt_log
-from checkpoint_store.storage.statements import costs as cost_statements
-from checkpoint_store.storage.statements import jobs as job_statements
-from checkpoint_store.storage.statements import results as result_statements
-from checkpoint_store.storage.statements import runners as runner_statements
+from checkpoint_store.model.records import JobStatus, MapItem
 
 if TYPE_CHECKING:
-    import os
-    import sqlite3
-    from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
     from types import TracebackType
     from typing import Unpack
 
-    from checkpoint_store.execution.execution import Room
-    from checkpoint_store.loop.loop import MapItem
+    from checkpoint_store.execution.claims.claimed_chunk import Hold
     from checkpoint_store.loop.options import LoopOptions
-    from checkpoint_store.model.amounts import Cost
-    from checkpoint_store.model.plan import Fingerprint
-    from checkpoint_store.model.state import ProcessingState
-    from checkpoint_store.storage.records import JobRecord
-    from checkpoint_store.storage.statements.costs import Costs
+    from checkpoint_store.model.attempt import Attempt
 
 T = TypeVar("T")
 
-_WINDOW: Final = 4096
 
-
-class Job:
+class Job(JobReading):
     """One input being processed, chunk by chunk. Safe to share between threads.
 
     Made by :meth:`CheckpointStore.open_job` and :meth:`CheckpointStore.job`. As a context manager it ends ``completed``
     when nothing is left; ``paused`` on KeyboardInterrupt, or when chunks are left; ``failed``, with the message, on any
     other exception.
     """
-
-    def __init__(
-        self,
-        store: object,
-        room: Room,
-        record: JobRecord,
-        chunks: Sequence[Any] | None = None,
-        fingerprint_by: Fingerprint | None = None,
-    ) -> None:
-        self._store: Final = store
-        """Referred to, so that it stays open for as long as any of its jobs is in use."""
-        self._room = room
-        self._database = room.database
-        self.work: Final = Work(room, record.job_id, record.total_chunks, chunks, fingerprint_by)
-        self.job_id: Final = record.job_id
-        self.file_name: Final = record.file_name
-        self.video_title: Final = record.video_title
-        self.model: Final = record.model
-        self.provider: Final = record.provider
-        self.total_chunks: Final = record.total_chunks
-        self.config: Final[dict[str, Any]] = record.config
-
-    def __repr__(self) -> str:
-        return f"<Job {self.job_id} of {self.file_name!r}, {self.total_chunks} chunks>"
-
-    # -- where it stands
-
-    def _record(self) -> JobRecord:
-        return self._database.read(
-            lambda connection: job_statements.find_job(connection, self.job_id, self._database.path)
-        )
-
-    @property
-    def status(self) -> JobStatus:
-        """``pending``, ``running``, ``paused``, ``completed`` or ``failed``, as the store has it now."""
-        return self._record().status
-
-    @property
-    def error_message(self) -> str | None:
-        """Why it failed, as the store has it now."""
-        return self._record().error_message
-
-    def progress(self) -> Progress:
-        """Return how far it has come; one row is read, whatever its size."""
-        record = self._record()
-        started, updated = parse_time(record.started_at), parse_time(record.updated_at)
-        minutes = (updated - parse_time(record.stretch_started_at)).total_seconds() / 60
-        done = record.completed_count - record.stretch_completed_count
-        rate = done / minutes if done > 0 and minutes > 0 else None
-        return Progress(record.completed_count, record.total_chunks, started, updated, rate)
-
-    def completed_ranges(self) -> list[tuple[int, int]]:
-        """Return the completed chunks as half-open ranges ``(start, stop)``, ascending."""
-        ranges: list[tuple[int, int]] = []
-        for start in range(0, self.total_chunks, _WINDOW):
-            for index in self._completed_in(start, min(start + _WINDOW, self.total_chunks)):
-                if ranges and ranges[-1][1] == index:
-                    ranges[-1] = (ranges[-1][0], index + 1)
-                else:
-                    ranges.append((index, index + 1))
-        return ranges
-
-    def _completed_in(self, start: int, stop: int) -> Sequence[int]:
-        return self._database.read(
-            lambda connection: result_statements.completed_in(connection, self.job_id, start, stop)
-        )
 
     # -- what is left
 
@@ -146,23 +54,13 @@ class Job:
         Raises:
             JobBusy: another runner has the job for itself.
         """
-        if self._database.read_only:
-            yield from self._unclaimed()
+        if self._context.writing is None:
+            yield from (
+                PendingChunk(self, index, self._execution.hand_out(index)) for index in self._execution.unclaimed()
+            )
             return
-        loop = PendingLoop(self, max_attempts=max_attempts, wait=wait)
-        yield from Living(self.work, self.job_id, loop).run()
-
-    def _unclaimed(self) -> Iterator[PendingChunk]:
-        for start in range(0, self.total_chunks, _WINDOW):
-            stop = min(start + _WINDOW, self.total_chunks)
-            done = set(self._completed_in(start, stop))
-            for index in range(start, stop):
-                if index not in done:
-                    yield PendingChunk(self, index, self.work.hand_out(index))
-
-    def is_completed(self, index: int) -> bool:
-        """Whether a chunk is complete, by the shortest way."""
-        return self._database.read_row(*result_statements.is_completed(self.job_id, index)) is not None
+        loop = PendingLoop(self._execution, partial(PendingChunk, self), max_attempts=max_attempts, wait=wait)
+        yield from Living(self._execution, self.job_id, loop).run()
 
     # -- doing it
 
@@ -183,14 +81,14 @@ class Job:
             InvalidResultError: the result would not come back as it is; nothing was written.
             ChunkAlreadyCompleted: the chunk has another result, and ``replace`` is not set.
         """
-        self.work.submit([self.work.completion(index, result, replace=replace)])
+        self._execution.submit([self._execution.completion(index, result, replace=replace)])
 
     def complete_many(self, pairs: Iterable[tuple[int, object]]) -> None:
         """Record many (index, result) pairs in one commit: all of them or, on an error, none. See :meth:`complete`."""
         at = now()
-        completions = [self.work.completion(index, result, at=at) for index, result in pairs]
+        completions = [self._execution.completion(index, result, at=at) for index, result in pairs]
         if completions:
-            self.work.submit(completions)
+            self._execution.submit(completions)
 
     def fail_chunk(self, index: int, error: BaseException | str) -> None:
         """Record that a try at chunk ``index`` failed, and why (secrets in it are replaced).
@@ -202,71 +100,14 @@ class Job:
             ChunkOutOfRange: no such chunk.
             ChunkAlreadyCompleted: it is complete.
         """
-        self.work.check_index(index)
-        self.work.claims.fail(index, describe(error))
+        self._execution.check_index(index)
+        self._execution.claims.fail(index, describe(error))
 
     def retry_failed(self, *indices: int) -> int:
         """Give failed chunks (these, or all) their attempts back: loops try them again. Returns how many those are."""
         for index in indices:
-            self.work.check_index(index)
-        wanted = indices or None
-        return self._database.write(lambda connection: attempt_log.retry_failed(connection, self.job_id, wanted))
-
-    def failed_chunks(self) -> list[ChunkRecord]:
-        """Return the chunks that used up their attempts, by index."""
-        return [record for record in self._latest("failed", "abandoned") if record.is_last]
-
-    def in_doubt_chunks(self) -> list[ChunkRecord]:
-        """Return the chunks whose last try never ended, by index: it may have been billed, and nothing came of it."""
-        return self._latest("abandoned")
-
-    def running_chunks(self) -> list[ChunkRecord]:
-        """Return the chunks that are being worked on, by index, by whichever runner."""
-        return self._latest("running")
-
-    def errors(self) -> list[ChunkRecord]:
-        """Return the chunks whose last try failed, by index: failed ones, and those that are still tried again."""
-        return self._latest("failed")
-
-    def trouble(self) -> tuple[int, int]:
-        """Return how many chunks are failed, and how many in doubt."""
-        return self._database.read(lambda connection: attempt_log.counts(connection, self.job_id, self._database.path))
-
-    def _latest(self, *outcomes: str) -> list[ChunkRecord]:
-        path = self._database.path
-        return self._database.read(
-            lambda connection: attempt_log.latest(connection, self.job_id, path, outcomes=outcomes)
-        )
-
-    # -- what a run would do
-
-    def plan(
-        self, chunks: Iterable[Any] | None = None, *, on_change: Literal["refuse", "reuse", "restart"] = "refuse"
-    ) -> RunPlan:
-        """Return what a run of this job would do; with ``chunks``, what opening its file with these would. Reads only.
-
-        With ``chunks`` the settings are this job's, and the answer is that of :meth:`CheckpointStore.plan`: another job
-        of the file goes on where it has this very plan.
-        """
-        from checkpoint_store.storage import records  # noqa: PLC0415 - only for those who ask
-        from checkpoint_store.storage.statements import earlier_job  # noqa: PLC0415 - only for those who ask
-        from checkpoint_store.storage.statements import open_job as open_job_statements  # noqa: PLC0415 - only for those who begin a job
-
-        pieces = None if chunks is None else checked_pieces(chunks, None)
-        prints = None if pieces is None else Prints(pieces, self.work.fingerprint_by)
-
-        def work(connection: sqlite3.Connection) -> RunPlan:
-            record = job_statements.find_job(connection, self.job_id, self._database.path)
-            plan = record.plan
-            if pieces is not None and prints is not None:
-                digest = digest_of_fingerprints(prints)
-                plan = dataclasses.replace(plan, total_chunks=len(pieces), chunks_digest=digest)
-            wish = records.Wish(plan, prints, None, checked_change(on_change), fresh=False)
-            path = self._database.path
-            earlier = record if pieces is None else earlier_job.earlier_job(connection, plan, path)
-            return open_job_statements.plan_run(connection, wish, path, earlier)
-
-        return self._database.read(work)
+            self._execution.check_index(index)
+        return self._context.storage.retry_failed(self.job_id, indices or None)
 
     # -- doing all of it
 
@@ -323,7 +164,7 @@ class Job:
         from checkpoint_store.loop.options import Options, checked_work  # noqa: PLC0415 - only for those who use it
 
         checked_work(fn)
-        return Living(self.work, self.job_id, Loop(self, fn, Options(**options))).run()
+        return Living(self._execution, self.job_id, Loop(self._execution, fn, Options(**options))).run()
 
     def amap(
         self, fn: Callable[[Any], Any], *, limit: int = 8, **options: Unpack[LoopOptions]
@@ -336,184 +177,29 @@ class Job:
         """
         from checkpoint_store.loop.aio import amap  # noqa: PLC0415 - see map()
 
-        return amap(self, fn, dict(options), limit)
+        return amap(self._execution, fn, dict(options), limit)
 
     def apending(self, *, max_attempts: int | None = None, wait: bool = False) -> AsyncGenerator[PendingChunk, None]:
         """:meth:`pending` for asyncio; the event loop never waits for the disk."""
         from checkpoint_store.loop.aio import apending  # noqa: PLC0415 - see map()
 
-        return apending(self, {"max_attempts": max_attempts, "wait": wait})
+        return apending(self.pending(max_attempts=max_attempts, wait=wait))
 
     async def acomplete(self, index: int, result: object, *, replace: bool = False) -> None:
         """:meth:`complete` for asyncio. Cancelled meanwhile, it ends so once the result is recorded all the same."""
         from checkpoint_store.loop.aio import acomplete  # noqa: PLC0415 - see map()
 
-        await acomplete(self, index, result, replace=replace)
-
-    def take_up(self) -> None:
-        """Make the job ``running`` where chunks are left, as a loop begins."""
-        self.work.record_what_was_kept()
-        if self.status is not JobStatus.RUNNING and self.progress().remaining_chunks:
-            self.resume()
-
-    def costs_after(self, result_id: int, cost: Cost = "cost") -> Costs:
-        """Return what the results after one (0: all) cost; ``cost`` says where that stands in a result."""
-
-        def page(after: int) -> Sequence[tuple[Any, ...]]:
-            return self._database.read(lambda connection: cost_statements.page(connection, self.job_id, after, cost))
-
-        return cost_statements.added_up(page, result_id, cost)
-
-    # -- what is done
-
-    @overload
-    def result(self, index: int) -> Any: ...
-    @overload
-    def result(self, index: int, as_type: type[T]) -> T: ...
-    def result(self, index: int, as_type: type[Any] | None = None) -> Any:
-        """Return the result of one completed chunk.
-
-        Raises:
-            ChunkNotCompleted: it is not complete, or was completed without a result.
-            StoreDamaged: what is stored is not what was written.
-        """
-        self.work.check_index(index)
-        row = self._database.read(lambda connection: result_statements.result_row(connection, self.job_id, index))
-        if row is None or row[1] is None:
-            raise ChunkNotCompleted(self.job_id, index, completed=row is not None)
-        text = result_statements.verified(self._database.path, self.job_id, index, *row)
-        return self._decode(index, text, as_type)
-
-    @overload
-    def results(self) -> Iterator[Any]: ...
-    @overload
-    def results(self, as_type: type[T]) -> Iterator[T]: ...
-    def results(self, as_type: type[Any] | None = None) -> Iterator[Any]:
-        """Yield the results of the completed chunks in index order, in bounded memory.
-
-        Args:
-            as_type: a dataclass or pydantic model to give them back as.
-
-        Raises:
-            InvalidResultError: a result does not fit ``as_type``; it never becomes a dict or None instead.
-            StoreDamaged: what is stored is not what was written.
-        """
-        for page in self._pages():
-            for index, text in page:
-                yield self._decode(index, text, as_type)
-
-    def items(self, as_type: type[Any] | None = None) -> Iterator[tuple[int, Any]]:
-        """Yield (index, result) of the completed chunks in index order, in bounded memory. See :meth:`results`."""
-        for page in self._pages():
-            for index, text in page:
-                yield index, self._decode(index, text, as_type)
-
-    def _pages(self) -> Iterator[list[tuple[int, str]]]:
-        """Yield (index, text) of the results, verified, in bounded pages; nothing is open in between."""
-        for page in result_statements.paged(self._page):
-            yield result_statements.verified_page(self._database.path, self.job_id, page)
-
-    def _page(self, after: int, limit: int) -> list[result_statements.ResultRow]:
-        return self._database.read(
-            lambda connection: result_statements.result_page(connection, self.job_id, after, limit)
-        )
-
-    def _decode(self, index: int, text: str, as_type: type[Any] | None) -> Any:
-        value = json_text.decode(text)
-        if as_type is None:
-            return value
-        try:
-            return convert(value, as_type)
-        except InvalidResultError as error:
-            raise InvalidResultError(error.reason, path=error.path, job_id=self.job_id, chunk_index=index) from error
-
-    def totals(self, *keys: str) -> dict[str, int | float]:
-        """Return the sum of each named field over all results, computed by the database.
-
-        A text that is a number ("0.50", as pydantic dumps a Decimal) counts. A field that is absent from a result, or
-        no number in it, adds nothing.
-        """
-        for key in keys:
-            if not key or '"' in key:
-                raise InvalidArgumentError("keys", key, "is not the name of a field of the results")
-        return self._database.read(lambda connection: result_statements.totals(connection, self.job_id, keys))
-
-    def state(self) -> ProcessingState:
-        """Return a snapshot of the whole job, results included."""
-
-        def work(connection: sqlite3.Connection) -> ProcessingState:
-            path = self._database.path
-            record = job_statements.find_job(connection, self.job_id, path)
-            texts = [text for page in result_statements.result_texts(connection, self.job_id, path) for text in page]
-            return result_statements.state_of(connection, record, texts)
-
-        return self._database.read(work)
-
-    def export(self, path: str | os.PathLike[str] | None = None, *, replace: bool = False) -> Path:
-        """Write the job's state to ``path`` (default: the store's state file) and return where; durable then.
-
-        A file that is there is replaced where it is an older export of this job; any other only with ``replace``.
-
-        Raises:
-            StoreTargetError: ``path`` is something else, or belongs to the store. Nothing was written.
-        """
-        if path is not None:
-            from pathlib import Path as RealPath  # noqa: PLC0415 - a name that only annotations need above
-
-            return write_state(self._database, self.job_id, RealPath(path).absolute(), replace=replace)
-        if self._room.state_file is None:
-            raise StoreTargetError(self._database.path, "this store has no state file (state_file=None); give a path")
-        return self._room.state_file.write(self.job_id)
+        await acomplete(lambda: self.complete(index, result, replace=replace))
 
     # -- how it ends
 
     def pause(self) -> None:
         """Pause the job: status ``paused``, and every loop on it, in any process, ends after the chunk in hand."""
-
-        def work(connection: sqlite3.Connection) -> None:
-            if not job_statements.finish_if_done(connection, self.job_id):
-                values = {"status": JobStatus.PAUSED.value, "error_message": None, "updated_at": now()}
-                job_statements.update_job(connection, self.job_id, self._database.path, **values)
-                runner_statements.ask_to_pause(connection, self.job_id)
-
-        self._database.write(work)
-        self._room.job_ended(self.job_id)
+        self._execution.change_status(lifecycle.PAUSE)
 
     def resume(self) -> None:
         """Take a paused or failed job up again: status ``running``; loops that were to end go on, if they still do."""
-
-        def work(connection: sqlite3.Connection) -> None:
-            runner_statements.clear_pauses(connection, self.job_id)
-            if not job_statements.finish_if_done(connection, self.job_id):
-                values = {"status": JobStatus.RUNNING.value, "error_message": None, "updated_at": now()}
-                job_statements.update_job(connection, self.job_id, self._database.path, **values)
-
-        self._database.write(work)
-        self._room.job_ended(self.job_id)
-
-    def leave(
-        self, status: JobStatus, error: BaseException | str | None = None, *, with_this_thread: bool = False
-    ) -> None:
-        """End this loop's part (or that of all loops of this thread).
-
-        The job gets this status unless it is done, or other loops or runners are at work on it.
-        """
-        claims = self.work.claims
-        if claims.others_here(but_this_thread=with_this_thread):
-            return
-        if with_this_thread or (not claims.are_kept and (not claims.is_exclusive or claims.is_job_completed())):
-            claims.close()
-        message = None if error is None else describe(error)
-
-        def work(connection: sqlite3.Connection) -> None:
-            if claims.others_at_work(connection):
-                return
-            if not job_statements.finish_if_done(connection, self.job_id):
-                values = {"status": status.value, "error_message": message, "updated_at": now()}
-                job_statements.update_job(connection, self.job_id, self._database.path, **values)
-
-        self._database.write(work)
-        self._room.job_ended(self.job_id)
+        self._execution.change_status(lifecycle.RESUME)
 
     def finish(self) -> None:
         """End the job ``completed``.
@@ -521,14 +207,7 @@ class Job:
         Raises:
             JobIncomplete: chunks are left.
         """
-
-        def work(connection: sqlite3.Connection) -> None:
-            if not job_statements.finish_if_done(connection, self.job_id):
-                record = job_statements.find_job(connection, self.job_id, self._database.path)
-                raise JobIncomplete(self.job_id, record.total_chunks - record.completed_count)
-
-        self._database.write(work)
-        self._room.job_ended(self.job_id)
+        self._execution.change_status(lifecycle.FINISH)
 
     def fail(self, error: BaseException | str) -> None:
         """End the job ``failed`` with a message (secrets in it are replaced). It can still be resumed."""
@@ -536,14 +215,7 @@ class Job:
 
     def set_status(self, status: JobStatus, error: BaseException | str | None = None) -> None:
         """Set the status and error message as they are given; the state file is exact when this returns."""
-        message = None if error is None else describe(error)
-
-        def work(connection: sqlite3.Connection) -> None:
-            values = {"status": status.value, "error_message": message, "updated_at": now()}
-            job_statements.update_job(connection, self.job_id, self._database.path, **values)
-
-        self._database.write(work)
-        self._room.job_ended(self.job_id)
+        lifecycle.set_status(self._context, self.job_id, status, error)
 
     def __enter__(self) -> Self:
         return self
@@ -553,12 +225,38 @@ class Job:
     ) -> None:
         try:
             if error is None or asks_to_end(error) or type(error) is JobPaused:
-                self.leave(JobStatus.PAUSED, with_this_thread=True)
+                self._execution.leave(JobStatus.PAUSED, with_this_thread=True)
             elif isinstance(error, JobPaused):
-                self.leave(JobStatus.PAUSED, error, with_this_thread=True)
+                self._execution.leave(JobStatus.PAUSED, error, with_this_thread=True)
             else:
-                self.leave(JobStatus.FAILED, error, with_this_thread=True)
+                self._execution.leave(JobStatus.FAILED, error, with_this_thread=True)
         except CheckpointStoreError as late:
             if error is None:
                 raise
             error.add_note(f"Besides, the end of the job could not be recorded: {late}")
+
+
+@dataclass(frozen=True, slots=True)
+class PendingChunk:
+    """A chunk that is left to do.
+
+    While it is referred to, no other runner gets it, also after its loop was left; the next loop of the same store
+    object takes it up again.
+    """
+
+    job: Job
+    index: int
+    """0-based."""
+    data: Any
+    """The caller's own chunk; None where the job was opened with ``total_chunks`` only."""
+    attempt: Attempt | None = field(default=None, compare=False)
+    """The try that this is; None where the store is read only, and nothing was claimed."""
+    _handle: Hold | None = field(default=None, compare=False, repr=False)
+
+    def fail(self, error: BaseException | str) -> None:
+        """Record that this try failed. See :meth:`Job.fail_chunk`."""
+        self.job.fail_chunk(self.index, error)
+
+    def complete(self, result: object, *, replace: bool = False) -> None:
+        """Record the result; durable when this returns. See :meth:`Job.complete`."""
+        self.job.complete(self.index, result, replace=replace)

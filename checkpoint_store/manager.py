@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     import os
     from types import TracebackType
 
+    from checkpoint_store.execution.current_job import CurrentJob
     from checkpoint_store.job import Job
     from checkpoint_store.storage.connection.pragmas import Durability
-    from checkpoint_store.storage.statements.save_state import Known
+    from checkpoint_store.storage.records import Known
 
 _TAKEN_UP: Final = frozenset({JobStatus.PENDING, JobStatus.FAILED, JobStatus.COMPLETED})
 """With chunks left, a job that is one of these runs from its next chunk on. A pause is somebody's wish, and stays."""
@@ -87,7 +88,7 @@ class StateManager(ForkAware):
             store = self._store_if_any()
             if store is None:
                 return None
-            known = self._kept.known = store.current_state(self._kept.known)
+            known = self._kept.known = _current_of(store).state(self._kept.known)
             return None if known is None else known.state
 
     def save(self, state: ProcessingState) -> None:
@@ -106,7 +107,7 @@ class StateManager(ForkAware):
         with self._states:
             make_folder(self.store_path.parent)
             known, self._kept.known = self._kept.known, None
-            self._kept.known = self._open().save_state(state, known)
+            self._kept.known = _current_of(self._open()).save(state, known)
 
     def update_chunk_complete(self, chunk_index: int, result: object) -> None:
         """Record the result of a chunk (0-based) of the current job; durable when this returns.
@@ -121,7 +122,7 @@ class StateManager(ForkAware):
         job, status = self._required()
         self._kept.known = None  # a whole state is much to keep for nothing
         if status in _TAKEN_UP:
-            self._open().complete_current(job, chunk_index, result)
+            _current_of(self._open()).complete(job.job_id, job.total_chunks, chunk_index, result)
             return
         try:
             job.complete(chunk_index, result)
@@ -155,7 +156,7 @@ class StateManager(ForkAware):
         with self._states:
             found = self._current()
             if found is not None:
-                self._open().clear_job(found[0].job_id)
+                _current_of(self._open()).clear(found[0].job_id)
 
     def close(self) -> None:
         """Make the state file exact and close the store file. The next call opens it again."""
@@ -176,7 +177,7 @@ class StateManager(ForkAware):
     def _current(self) -> tuple[Job, JobStatus] | None:
         with self._guard:
             store = self._store_if_any()
-            row = None if store is None else store.current_job_row()
+            row = None if store is None else _current_of(store).row()
             if store is None or row is None:
                 self._kept.job = None
                 return None
@@ -219,6 +220,10 @@ class _Kept:
         store, self.store, self.job, self.known = self.store, None, None, None
         if store is not None:
             store.close()
+
+
+def _current_of(store: CheckpointStore) -> CurrentJob:
+    return store._current  # noqa: SLF001 - what this face needs of a store and a user does not
 
 
 def _store_beside(state_path: Path) -> Path:

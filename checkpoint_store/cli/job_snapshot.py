@@ -41,8 +41,8 @@ class JobSnapshot:
         if not force and now_seconds - self._refreshed_seconds < _REFRESH_SECONDS:
             return
         self._refreshed_seconds = now_seconds
-        # No public call adds up only the new results, and adding up a million of them takes seconds.
-        new_costs = self._job.costs_after(self._last_result_id, self._cost_field)
+        costs_after = self._job._execution.costs_after  # noqa: SLF001 - no public call adds up new results alone
+        new_costs = costs_after(self._last_result_id, self._cost_field)
         self._last_result_id = new_costs.last_result
         self._priced_results += new_costs.priced
         self._cost += new_costs.total

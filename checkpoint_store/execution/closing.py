@@ -10,47 +10,47 @@ from typing import TYPE_CHECKING
 from checkpoint_store.errors import CheckpointStoreError
 
 if TYPE_CHECKING:
-    from checkpoint_store.execution.execution import Room
+    from checkpoint_store.execution.context import StoreContext
 
 
-def close(room: Room) -> None:
+def close(context: StoreContext) -> None:
     """Close a store; see :meth:`CheckpointStore.close`."""
-    if room.loops.are_in_the_way:
-        room.loops.stop()
+    if context.loops.are_in_the_way:
+        context.loops.stop()
         # The process does not end before this thread does.
-        threading.Thread(target=_close, args=(room,), name="checkpoint-store close", daemon=False).start()
+        threading.Thread(target=_close, args=(context,), name="checkpoint-store close", daemon=False).start()
     else:
-        _close(room)
+        _close(context)
 
 
-def _close(room: Room) -> None:
-    with room.loops.closing:
-        if room.database.closed:
+def _close(context: StoreContext) -> None:
+    with context.loops.closing:
+        if context.reading.closed:
             return
         try:
-            room.loops.end()
+            context.loops.end()
         finally:
-            _put_away(room)
+            _put_away(context)
 
 
-def _put_away(room: Room) -> None:
+def _put_away(context: StoreContext) -> None:
     try:
         try:
-            room.record_what_was_kept()
+            context.record_unrecorded()
         finally:
-            for claims in list(room.runners):
+            for claims in list(context.runners):
                 claims.close()
-        if room.state_file is not None:
-            room.state_file.write_if_behind()
+        if context.state_file is not None:
+            context.state_file.write_if_behind()
     finally:
-        room.database.close()
-        room.loops.is_closed = True
+        context.reading.close()
+        context.loops.is_closed = True
 
 
-def close_in_finalizer(room: Room) -> None:
+def close_in_finalizer(context: StoreContext) -> None:
     """Close a store that nobody refers to any more; what cannot be recorded is a warning."""
     try:
-        close(room)
+        close(context)
     except CheckpointStoreError as error:
         warnings.warn(told(error), RuntimeWarning, stacklevel=3)
     except Exception:

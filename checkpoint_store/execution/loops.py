@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from checkpoint_store.execution.execution import Work
-
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
@@ -115,14 +113,30 @@ class Loops(ForkAware):
             warnings.warn("\n".join([str(error), *getattr(error, "__notes__", ())]), RuntimeWarning, stacklevel=1)
 
 
+class LoopOwner(Protocol):
+    """The job execution that a loop drives, as far as its end needs it."""
+
+    @property
+    def loops(self) -> Loops:
+        """The loops that are under way on any job of the store."""
+
+    def record_what_was_kept(self) -> None:
+        """Record what could not be recorded before."""
+
+
 class Living(ForkAware, Generic[T]):
     """One loop of a store, whoever goes on with it and whoever ends it."""
 
     def __init__(
-        self, work: Work, job_id: str, steps: Steps[T], *, serves_this_thread: Callable[[], bool] = lambda: False
+        self,
+        execution: LoopOwner,
+        job_id: str,
+        steps: Steps[T],
+        *,
+        serves_this_thread: Callable[[], bool] = lambda: False,
     ) -> None:
-        self._loops = work.loops
-        self.record_what_was_kept: Final = work.record_what_was_kept
+        self._loops = execution.loops
+        self.record_what_was_kept: Final = execution.record_what_was_kept
         self._job_id = job_id
         self._steps = steps
         self._serves_this_thread = serves_this_thread
@@ -151,7 +165,9 @@ class Living(ForkAware, Generic[T]):
         self._loops.enter(self)
         try:
             self._under_way = self._steps.run()
-            while self._step():
+            while True:  # no `while condition`: an interrupt at its jump would skip `finally` (python/cpython#130279)
+                if not self._step():
+                    break
                 yield self._next.pop()  # what is not referred to any more is free, so not by this loop either
         finally:
             self._leave()

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from checkpoint_store.errors import InvalidArgumentError, InvalidResultError
 from checkpoint_store.model.codec import json_text
-from checkpoint_store.model.plan import fingerprint
+from checkpoint_store.model.plan import Plan, digest_of_fingerprints, fingerprint
+from checkpoint_store.storage.records import Wish
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from checkpoint_store.execution.context import StoreContext
     from checkpoint_store.model.plan import Fingerprint
+    from checkpoint_store.model.records import RunPlan
+    from checkpoint_store.storage.records import JobRecord
 
 
-class Prints:
+class Fingerprints:
     """The fingerprints of chunks, computed as they are asked for: a million of them need no memory."""
 
     def __init__(self, chunks: Sequence[Any], by: Fingerprint | None) -> None:
@@ -25,7 +30,79 @@ class Prints:
         return (fingerprint(chunk, self._by) for chunk in self._chunks)
 
 
-def checked_pieces(chunks: Iterable[Any] | None, total_chunks: int | None) -> Sequence[Any] | None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenRequest:
+    """What ``open_job``, ``plan`` and ``map`` are given, checked as it is made; see :meth:`CheckpointStore.open_job`.
+
+    Raises:
+        InvalidArgumentError: an argument cannot be what it is; nothing was done.
+        SecretInConfig: the config holds what looks like a secret.
+    """
+
+    file_name: str
+    chunks: Iterable[Any] | None = None
+    total_chunks: int | None = None
+    video_title: str | None = None
+    model: str | None = None
+    provider: str | None = None
+    config: Mapping[str, Any] | None = None
+    fingerprint: Fingerprint | None = None
+    on_change: str = "refuse"
+    fresh: bool = False
+    exclusive: bool = False
+    wish: Wish = field(init=False)
+    """The same for the storage."""
+    sequence: Sequence[Any] | None = field(init=False)
+    """The chunks; None where only their number is given."""
+
+    def __post_init__(self) -> None:
+        chunks = checked_chunks(self.chunks, self.total_chunks)
+        change = checked_change(self.on_change)
+        fingerprints = None if chunks is None else Fingerprints(chunks, self.fingerprint)
+        plan = Plan(
+            file_name=checked_text("file_name", self.file_name, required=True),
+            total_chunks=self.total_chunks if chunks is None else len(chunks),  # type: ignore[arg-type]
+            model=checked_text("model", self.model),
+            provider=checked_text("provider", self.provider),
+            config=checked_config(self.config),
+            chunks_digest=None if fingerprints is None else digest_of_fingerprints(fingerprints),
+        )
+        title = checked_text("video_title", self.video_title)
+        object.__setattr__(self, "wish", Wish(plan, fingerprints, title, change, fresh=self.fresh))
+        object.__setattr__(self, "sequence", chunks)
+
+
+def open_job(context: StoreContext, request: OpenRequest) -> JobRecord:
+    """Return the job that a request leads to, as the newest and the current one. Durable when this returns.
+
+    Raises:
+        JobBusy, PlanChanged: as :meth:`CheckpointStore.open_job` says. Nothing was changed.
+    """
+
+    def refuse(connection: Any, job_id: str) -> None:
+        context.claims_of(job_id).refuse_if_busy(connection, exclusive=True)
+
+    record = context.storage.open_job(request.wish, refuse=refuse if request.exclusive else None)
+    if request.exclusive:
+        context.claims_of(record.job_id).start(exclusive=True)
+    context.job_changed(record.job_id)
+    return record
+
+
+def plan_with(
+    context: StoreContext, job_id: str, chunks: Iterable[Any], by: Fingerprint | None, change: str
+) -> RunPlan:
+    """Return what opening the file of a job with its settings and these chunks would do. Nothing is written."""
+    sequence, wanted = checked_chunks(chunks, None), checked_change(change)
+    assert sequence is not None
+    fingerprints = Fingerprints(sequence, by)
+    digest = digest_of_fingerprints(fingerprints)
+    plan = context.reading.find_job(job_id).plan
+    plan = replace(plan, total_chunks=len(sequence), chunks_digest=digest)
+    return context.reading.plan(Wish(plan, fingerprints, None, wanted, fresh=False))
+
+
+def checked_chunks(chunks: Iterable[Any] | None, total_chunks: int | None) -> Sequence[Any] | None:
     """Return the chunks as a sequence, or None where only their number is given."""
     if (chunks is None) == (total_chunks is None):
         raise InvalidArgumentError("chunks", chunks, "and total_chunks: give one of the two")
@@ -77,3 +154,15 @@ def checked_change(on_change: object) -> str:
     if on_change not in ("refuse", "reuse", "restart"):
         raise InvalidArgumentError("on_change", on_change, "is none of 'refuse', 'reuse', 'restart'")
     return str(on_change)
+
+
+def check_durability(durability: object) -> None:
+    """Refuse what is no durability."""
+    if durability not in ("power-loss", "process"):
+        raise InvalidArgumentError("durability", durability, "is neither 'power-loss' nor 'process'")
+
+
+def check_timeout(name: str, seconds: float) -> None:
+    """Refuse what is no time to wait."""
+    if not 0 <= seconds < 1e9:  # noqa: PLR2004
+        raise InvalidArgumentError(name, seconds, "is not a number of seconds from 0")

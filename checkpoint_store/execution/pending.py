@@ -4,52 +4,38 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from checkpoint_store.execution.claims.chunk_queue import Scope
 from checkpoint_store.execution.claims.claimed_chunk import Held, Hold
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    from checkpoint_store.job import Job
+    from checkpoint_store.execution.execution import JobExecution
     from checkpoint_store.model.attempt import Attempt
+
+T = TypeVar("T")
 
 _POLL_SECONDS: Final = 0.1
 
 
-@dataclass(frozen=True, slots=True)
-class PendingChunk:
-    """A chunk that is left to do.
+class PendingLoop(Generic[T]):
+    """One ``pending``: made, gone through once, and done.
 
-    While it is referred to, no other runner gets it, also after its loop was left; the next loop of the same store
-    object takes it up again.
+    ``dress`` makes what the caller gets: of a chunk's index and data, its attempt, and the handle that keeps it.
     """
 
-    job: Job
-    index: int
-    """0-based."""
-    data: Any
-    """The caller's own chunk; None where the job was opened with ``total_chunks`` only."""
-    attempt: Attempt | None = field(default=None, compare=False)
-    """The try that this is; None where the store is read only, and nothing was claimed."""
-    _hold: Hold | None = field(default=None, compare=False, repr=False)
-
-    def fail(self, error: BaseException | str) -> None:
-        """Record that this try failed. See :meth:`Job.fail_chunk`."""
-        self.job.fail_chunk(self.index, error)
-
-    def complete(self, result: object, *, replace: bool = False) -> None:
-        """Record the result; durable when this returns. See :meth:`Job.complete`."""
-        self.job.complete(self.index, result, replace=replace)
-
-
-class PendingLoop:
-    """One ``pending``: made, gone through once, and done."""
-
-    def __init__(self, job: Job, *, max_attempts: int | None, wait: bool) -> None:
-        self._job = job
+    def __init__(
+        self,
+        execution: JobExecution,
+        dress: Callable[[int, Any, Attempt, Hold], T],
+        *,
+        max_attempts: int | None,
+        wait: bool,
+    ) -> None:
+        self._dress = dress
+        self._execution = execution
         self._max_attempts = max_attempts
         self._wait = wait
         self._is_stopped = False
@@ -61,16 +47,18 @@ class PendingLoop:
     def forget(self) -> None:
         """Nothing is in flight here: what is handed out is the caller's."""
 
-    def run(self) -> Iterator[PendingChunk]:
+    def run(self) -> Iterator[T]:
         """Yield the chunks that are left; see :meth:`Job.pending`."""
-        job = self._job
-        job.work.record_what_was_kept()
-        scope = Scope(job.work.claims, job.total_chunks, max_attempts=self._max_attempts)
+        execution = self._execution
+        execution.record_what_was_kept()
+        scope = Scope(execution.claims, execution.total_chunks, max_attempts=self._max_attempts)
         ready: deque[Held] = deque()
         last: Held | None = None
         ahead = False
         try:
-            while not (self._is_stopped or scope.is_paused()):
+            while True:  # no `while condition`: an interrupt at its jump would skip `finally` (python/cpython#130279)
+                if self._is_stopped or scope.is_paused():
+                    break
                 if not ready:
                     several = scope.take(scope.batch())
                     if not several and self._wait and scope.waits_for_others():
@@ -81,7 +69,7 @@ class PendingLoop:
                     ready.extend(several)
                     ahead = len(several) > 1
                 last = ready.popleft()
-                if ahead and job.is_completed(last.index):
+                if ahead and execution.is_completed(last.index):
                     scope.claims.let_go([last])
                     continue
                 scope.gives(last)
@@ -94,7 +82,7 @@ class PendingLoop:
             scope.close(ready)
         scope.claims.rest(patiently=True)
 
-    def _claimed(self, scope: Scope, held: Held) -> PendingChunk:
-        work = self._job.work
-        hold = Hold(scope.claims, held)
-        return PendingChunk(self._job, held.index, work.hand_out(held.index), work.attempt_of(held), hold)
+    def _claimed(self, scope: Scope, held: Held) -> T:
+        execution = self._execution
+        handle = Hold(scope.claims, held)
+        return self._dress(held.index, execution.hand_out(held.index), execution.attempt_of(held), handle)

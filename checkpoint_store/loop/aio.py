@@ -8,14 +8,13 @@ import threading
 import time
 from concurrent.futures import Future, InvalidStateError, ThreadPoolExecutor
 from contextlib import aclosing, suppress
-from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from checkpoint_store.errors import InvalidArgumentError, JobPaused
 from checkpoint_store.execution.claims.chunk_queue import act_for
 from checkpoint_store.execution.loops import Living
 from checkpoint_store.loop.executors.local import OwnExecutor
-from checkpoint_store.loop.loop import Loop, MapItem
+from checkpoint_store.loop.loop import Loop
 from checkpoint_store.loop.options import Options, checked_work
 from checkpoint_store.loop.signals import Interrupts
 from checkpoint_store.model.attempt import attempting
@@ -23,9 +22,11 @@ from checkpoint_store.model.attempt import attempting
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator
 
-    from checkpoint_store.execution.pending import PendingChunk
-    from checkpoint_store.job import Job
+    from checkpoint_store.execution.execution import JobExecution
     from checkpoint_store.model.attempt import Attempt
+    from checkpoint_store.model.records import MapItem
+
+T = TypeVar("T")
 
 _END: Final = object()
 _STANDSTILL_SECONDS: Final = 5.0
@@ -130,7 +131,9 @@ async def _work(future: Future[Any], fn: Callable[[Any], Any], attempt: Attempt,
             future.set_result(result)
 
 
-def amap(job: Job, fn: Callable[[Any], Any], options: dict[str, Any], limit: int) -> AsyncGenerator[MapItem, None]:
+def amap(
+    execution: JobExecution, fn: Callable[[Any], Any], options: dict[str, Any], limit: int
+) -> AsyncGenerator[MapItem, None]:
     """Yield what is completed; see :meth:`Job.amap`."""
     for name in ("executor", "workers"):
         if name in options:
@@ -144,10 +147,10 @@ def amap(job: Job, fn: Callable[[Any], Any], options: dict[str, Any], limit: int
     interrupts = Interrupts()
 
     def steps() -> Iterator[MapItem]:
-        made.append(Loop(job, fn, wanted, interrupts))  # asks the store
+        made.append(Loop(execution, fn, wanted, interrupts))  # asks the store
         if tasks.is_cut_short:
             made[0].stop()
-        yield from Living(job.work, job.job_id, made[0], serves_this_thread=tasks.are_done_here).run()
+        yield from Living(execution, execution.job_id, made[0], serves_this_thread=tasks.are_done_here).run()
 
     def cut_short() -> None:
         tasks.is_cut_short = True
@@ -158,9 +161,9 @@ def amap(job: Job, fn: Callable[[Any], Any], options: dict[str, Any], limit: int
     return _heeding_signals(_stepped(steps(), cut_short), interrupts)
 
 
-def apending(job: Job, options: dict[str, Any]) -> AsyncGenerator[PendingChunk, None]:
-    """Yield the chunks that are left; see :meth:`Job.apending`."""
-    return _stepped(job.pending(**options), lambda: None)
+def apending(chunks: Iterator[T]) -> AsyncGenerator[T, None]:
+    """Yield what ``Job.pending`` yields; see :meth:`Job.apending`."""
+    return _stepped(chunks, lambda: None)
 
 
 async def _heeding_signals(
@@ -215,9 +218,8 @@ def _close(steps: Any) -> None:
     steps.close()
 
 
-async def acomplete(job: Job, index: int, result: object, *, replace: bool) -> None:
-    """Record a result; see :meth:`Job.acomplete`."""
-    record = partial(job.complete, index, result, replace=replace)
+async def acomplete(record: Callable[[], None]) -> None:
+    """Call what records a result; see :meth:`Job.acomplete`."""
     recorded = asyncio.get_running_loop().run_in_executor(None, record)
     try:
         await asyncio.shield(recorded)

@@ -7,19 +7,20 @@ from typing import TYPE_CHECKING
 
 from checkpoint_store.errors import BudgetReached, CheckpointStoreError, CostUnknown
 from checkpoint_store.model.amounts import fields_of, name_of
+from checkpoint_store.model.codec import json_text
 
 if TYPE_CHECKING:
     from checkpoint_store.errors import JobPaused
-    from checkpoint_store.job import Job
+    from checkpoint_store.execution.execution import JobExecution
     from checkpoint_store.model.amounts import Cost
-    from checkpoint_store.storage.statements.costs import Unreadable
+    from checkpoint_store.storage.records import Unreadable
 
 
 class Spending:
     """What a job's results say that they cost, those of other runners included."""
 
-    def __init__(self, job: Job, cost: Cost) -> None:
-        self._job = job
+    def __init__(self, execution: JobExecution, cost: Cost) -> None:
+        self._execution = execution
         self._cost = cost
         self._after = 0
         self._priced = 0
@@ -29,7 +30,7 @@ class Spending:
 
     def look(self) -> None:
         """Take in the results that have come since."""
-        found = self._job.costs_after(self._after, self._cost)
+        found = self._execution.costs_after(self._after, self._cost)
         self._after = found.last_result
         self._priced += found.priced
         self.total += found.total
@@ -56,11 +57,11 @@ class Spending:
 
     def refusal(self, remaining_chunks: int, most: float) -> JobPaused:
         """Return the error that says why no more fits."""
-        job, unreadable = self._job, self._unreadable
+        job_id, unreadable = self._execution.job_id, self._unreadable
         if unreadable is None:
-            return BudgetReached(job.job_id, remaining_chunks, self.total, self.mean, most)
+            return BudgetReached(job_id, remaining_chunks, self.total, self.mean, most)
         fields: tuple[str, ...] = ()
         with suppress(CheckpointStoreError):  # the result was replaced or deleted meanwhile, or is damaged
-            fields = fields_of(job.result(unreadable.chunk_index))
+            fields = fields_of(json_text.decode(self._execution.result_text(unreadable.chunk_index)))
         index, field = unreadable.chunk_index, name_of(self._cost)
-        return CostUnknown(job.job_id, remaining_chunks, index, field=field, value=unreadable.value, fields=fields)
+        return CostUnknown(job_id, remaining_chunks, index, field=field, value=unreadable.value, fields=fields)

@@ -36,13 +36,13 @@ from checkpoint_store.loop.signals import Interrupts
 from checkpoint_store.loop.waiting import Again, InOrder
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.error_text import describe
-from checkpoint_store.model.records import JobStatus
+from checkpoint_store.model.records import JobStatus, MapItem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from checkpoint_store.execution.claims.claimed_chunk import Held
-    from checkpoint_store.job import Job
+    from checkpoint_store.execution.execution import JobExecution
     from checkpoint_store.loop.options import Options
     from checkpoint_store.storage.records import Completion
 
@@ -63,16 +63,6 @@ _BREAK_SECONDS: Final = 5.0
 """For so long the rest of a pool that broke is waited for."""
 
 
-@dataclass(frozen=True, slots=True)
-class MapItem:
-    """One chunk that a loop has completed."""
-
-    index: int
-    """0-based."""
-    result: Any
-    """As ``Job.result(index)`` returns it."""
-
-
 @dataclass(slots=True, eq=False)
 class _Flight:
     """A chunk that is being worked on."""
@@ -85,15 +75,15 @@ class Loop:
     """One ``map``: made, gone through once, and done."""
 
     def __init__(
-        self, job: Job, fn: Callable[[Any], Any], options: Options, interrupts: Interrupts | None = None
+        self, execution: JobExecution, fn: Callable[[Any], Any], options: Options, interrupts: Interrupts | None = None
     ) -> None:
-        self._job = job
+        self._execution = execution
         self._fn = fn
         self._options = options
         self._place = Workplace(options.executor, options.workers, has_time_limit=options.timeout_seconds is not None)
         self._retry_on = matcher("retry_on", options.retry_on, is_transient)
         self._stop_on = matcher("stop_on", options.stop_on, is_hopeless)
-        self._claims = job.work.claims
+        self._claims = execution.claims
         self._flying: dict[Future[Any], _Flight] = {}
         self._late: dict[Future[Any], int] = {}
         """Work that took longer than it may: should a result come all the same, it is paid for."""
@@ -109,7 +99,7 @@ class Loop:
         self._paused = False
         self._heeds_signals = interrupts is None
         self._interrupts = interrupts or Interrupts()
-        self._spent = Spending(job, options.cost) if options.max_cost is not None or options.progress else None
+        self._spent = Spending(execution, options.cost) if options.max_cost is not None or options.progress else None
         self._bar: Bar = NoBar()
 
     def stop(self) -> None:
@@ -127,10 +117,10 @@ class Loop:
         """Yield what is completed, and end the job as it comes; see :meth:`Job.map`."""
         self._place.open(self._fn)
         if self._options.progress:
-            self._bar = LiveBar(self._job)
+            self._bar = LiveBar(self._execution)
         self._claims.start()  # first: whoever leaves the job sees this runner, or has left it before
-        self._job.take_up()
-        self._scope = Scope(self._claims, self._job.total_chunks, max_attempts=self._options.max_attempts)
+        self._execution.take_up()
+        self._scope = Scope(self._claims, self._execution.total_chunks, max_attempts=self._options.max_attempts)
         ended = False
         with self._interrupts if self._heeds_signals else nullcontext():
             try:
@@ -222,13 +212,13 @@ class Loop:
         return self._ready.popleft() if self._ready else None
 
     def _launch(self, held: Held) -> None:
-        job, options = self._job, self._options
+        execution, options = self._execution, self._options
         self._scope.gives(held)
         flight = _Flight(held, held.since + (options.timeout_seconds or float("inf")))
         chunk: Any = None
         try:
-            chunk = job.work.hand_out(held.index) if job.work.has_chunks else held.index
-            attempt = job.work.attempt_of(held)
+            chunk = execution.hand_out(held.index) if execution.has_chunks else held.index
+            attempt = execution.attempt_of(held)
             held.begun = self._place.begins_at_once
             future = self._place.submit(self._fn, attempt, chunk)
         except BrokenExecutor:
@@ -319,9 +309,9 @@ class Loop:
     def _completion(self, index: int, result: Any) -> tuple[Completion, Any]:
         """Return what is to be written of a result, and what is yielded of it."""
         if isinstance(result, local.Unstorable):
-            raise result.error.at(self._job.job_id)
+            raise result.error.at(self._execution.job_id)
         text = result.text if isinstance(result, processes.Packed) else None
-        done = self._job.work.completion(index, result, text=text)
+        done = self._execution.completion(index, result, text=text)
         assert done.text is not None
         return done, json_text.decode(done.text)
 
@@ -332,7 +322,7 @@ class Loop:
         try:
             done = self._submit(done)
         except BaseException:  # an interrupt, too: what is recorded twice stands once
-            self._job.work.keep_for_later([completion for completion, _ in done])
+            self._execution.keep_for_later([completion for completion, _ in done])
             raise
         if self._spent is not None:
             self._spent.look()
@@ -342,11 +332,11 @@ class Loop:
     def _submit(self, done: list[tuple[Completion, Any]]) -> list[tuple[Completion, Any]]:
         """Record results, and return those that stand."""
         try:
-            self._patiently(lambda: self._job.work.submit([completion for completion, _ in done]))
+            self._patiently(lambda: self._execution.submit([completion for completion, _ in done]))
         except ChunkAlreadyCompleted:  # another runner's result stands; the others are recorded one by one
             if len(done) == 1:
                 _log.warning(
-                    "chunk %d of job %s was completed by another runner", done[0][0].chunk_index, self._job.job_id
+                    "chunk %d of job %s was completed by another runner", done[0][0].chunk_index, self._execution.job_id
                 )
                 return []
             return [one for each in done for one in self._submit([each])]
@@ -409,7 +399,7 @@ class Loop:
             self._try_again(following, error)
             return
         if options.on_error == "stop" and self._error is None:
-            error.add_note(f"It ended attempt {held.number} at chunk {held.index} of job {self._job.job_id}.")
+            error.add_note(f"It ended attempt {held.number} at chunk {held.index} of job {self._execution.job_id}.")
             self._error = error
 
     def _record_failure(self, held: Held, message: str, **how: Any) -> Held | None:
@@ -488,7 +478,7 @@ class Loop:
         if self._spent.allows(len(self._flying), most):
             return True
         if not self._flying:
-            left = self._job.progress().remaining_chunks
+            left = self._execution.progress().remaining_chunks
             if left:
                 self._error = self._spent.refusal(left, most)
                 self._paused = True
@@ -512,7 +502,7 @@ class Loop:
             while self._flying or any(future.done() for future in self._late):
                 self._land_somehow()
             with suppress(CheckpointStoreError):
-                self._job.work.record_what_was_kept()
+                self._execution.record_what_was_kept()
         except BaseException:
             self._drop_all()
             raise
@@ -527,9 +517,11 @@ class Loop:
                 self._bar.close()
             if not ended:
                 if self._error is not None:
-                    _log.warning("job %s: beside what ended its loop: %s", self._job.job_id, describe(self._error))
+                    _log.warning(
+                        "job %s: beside what ended its loop: %s", self._execution.job_id, describe(self._error)
+                    )
                 with suppress(CheckpointStoreError):
-                    self._job.leave(JobStatus.PAUSED)
+                    self._execution.leave(JobStatus.PAUSED)
 
     def _land_somehow(self) -> None:
         """Record what lands next; what cannot be recorded does not keep the others from it."""
@@ -550,23 +542,23 @@ class Loop:
         self._interrupts.take_course()
 
     def _end_job(self) -> None:
-        job, error = self._job, self._error
+        execution, error = self._execution, self._error
         if error is not None:
-            job.leave(JobStatus.PAUSED if self._paused else JobStatus.FAILED, error)
+            execution.leave(JobStatus.PAUSED if self._paused else JobStatus.FAILED, error)
             raise error
-        left = job.progress().remaining_chunks
-        failed = job.failed_chunks() if left and not self._paused else []
+        left = execution.progress().remaining_chunks
+        failed = execution.failed_chunks() if left and not self._paused else []
         if failed:
             first = failed[0]
             example = f"chunk {first.chunk_index}: {first.error or 'its process died'}"
-            problem = ChunkFailed(job.job_id, len(failed), example)
-            job.leave(JobStatus.FAILED, f"{len(failed)} failed, {example}")
+            problem = ChunkFailed(execution.job_id, len(failed), example)
+            execution.leave(JobStatus.FAILED, f"{len(failed)} failed, {example}")
             if self._options.on_error == "stop":
                 raise problem
             return
-        job.leave(JobStatus.PAUSED)
+        execution.leave(JobStatus.PAUSED)
         if left and self._options.on_pause == "raise":
-            raise JobPaused(job.job_id, left)
+            raise JobPaused(execution.job_id, left)
 
 
 def _error_of(future: Future[Any]) -> BaseException | None:

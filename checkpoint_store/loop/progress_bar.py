@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from checkpoint_store.errors import MissingExtra
 
 if TYPE_CHECKING:
-    from checkpoint_store.job import Job
+    from checkpoint_store.execution.execution import JobExecution
 
 _EVERY_SECONDS: Final = 0.5
 
@@ -49,10 +49,12 @@ def need_tqdm() -> Any:
 class LiveBar:
     """A bar of tqdm's, in a terminal or a notebook: it begins at what is done, and its rate is that of this run."""
 
-    def __init__(self, job: Job) -> None:
-        self._job = job
-        done = job.progress().completed_chunks
-        self._bar: Any = need_tqdm()(total=job.total_chunks, initial=done, unit="chunk", desc=job.file_name)
+    def __init__(self, execution: JobExecution) -> None:
+        self._execution = execution
+        job = execution.record()
+        self._bar: Any = need_tqdm()(
+            total=job.total_chunks, initial=job.completed_count, unit="chunk", desc=job.file_name
+        )
         self._shown_at = 0.0
         self._cost: float | None = None
         self.show(None, at_once=True)
@@ -64,8 +66,8 @@ class LiveBar:
         if not at_once and moment - self._shown_at < _EVERY_SECONDS:
             return
         self._shown_at = moment
-        self._bar.n = self._job.progress().completed_chunks
-        failed, in_doubt = self._job.trouble()
+        self._bar.n = self._execution.progress().completed_chunks
+        failed, in_doubt = self._execution.failure_counts()
         told: dict[str, object] = {} if self._cost is None else {"cost": f"{self._cost:.4g}"}
         told |= {name: count for name, count in (("failed", failed), ("in doubt", in_doubt)) if count}
         self._bar.set_postfix(told, refresh=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -60,6 +60,16 @@ class ChunkRecord:
     seconds: float | None
     is_last: bool
     """Whether the chunk is failed by it: its attempts are used up."""
+
+
+@dataclass(frozen=True, slots=True)
+class MapItem:
+    """One chunk that a loop has completed."""
+
+    index: int
+    """0-based."""
+    result: Any
+    """As ``Job.result(index)`` returns it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,22 +11,18 @@ from typing import TYPE_CHECKING, Any, Final
 from checkpoint_store.errors import CheckpointStoreError, JobNotFound, StateFormatError
 from checkpoint_store.model.versions import SCHEMA_VERSION
 from checkpoint_store.state_file.reader import read_state, refuse_own, refuse_to_replace
-from checkpoint_store.storage.connection.database import Database
-from checkpoint_store.storage.statements import jobs as job_statements
-from checkpoint_store.storage.statements import results as result_statements
 from checkpoint_store.system.file_lock import file_lock, take
 from checkpoint_store.system.files import leftovers, replace_file, storage_error, sweep
 from checkpoint_store.system.forks import ForkAware, watch
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from checkpoint_store.model.state import ProcessingState
-    from checkpoint_store.storage.connection.read_only import AnyDatabase
-    from checkpoint_store.storage.records import JobRecord
-    from checkpoint_store.storage.statements.save_state import Known
+    from checkpoint_store.storage.reading import JobSnapshot, Reading
+    from checkpoint_store.storage.records import JobRecord, Known
+    from checkpoint_store.storage.storage import Storage
 
 _SHARE: Final = 0.02
 """Of the elapsed time, what writing may take: the promise is 0.05, and meanwhile the disk is slower for others."""
@@ -36,18 +32,14 @@ _CREDIT_SECONDS: Final = 0.05
 """What may be spent in advance, so that the file of a small, quick job is exact after each chunk."""
 
 
-def state_pieces(connection: sqlite3.Connection, job_id: str, path: Path) -> Iterator[str]:
+def state_pieces(snapshot: JobSnapshot) -> Iterator[str]:
     """Yield the JSON text of a job's state, from one snapshot, in constant memory; results as they are stored."""
-    record = job_statements.find_job(connection, job_id, path)
-    yield _head(record)
-    indices = result_statements.indices_in_order_of_state(connection, record)
-    yield from _joined((", ".join(map(str, page)) for page in indices), ", ")
+    yield _head(snapshot.job)
+    yield from _joined((", ".join(map(str, page)) for page in snapshot.completed_chunks()), ", ")
     yield '],\n  "processed_results": ['
-    pages = result_statements.result_texts(connection, job_id, path)
-    yield from _joined(map(_lines, pages), ",")
-    yield _tail(record)
-    with_result = result_statements.indices_with_result(connection, record)
-    yield from _joined((", ".join(map(str, page)) for page in with_result), ", ")
+    yield from _joined(map(_lines, snapshot.result_texts()), ",")
+    yield _tail(snapshot.job)
+    yield from _joined((", ".join(map(str, page)) for page in snapshot.chunks_with_result()), ", ")
     yield "]\n}\n"
 
 
@@ -108,10 +100,10 @@ def _indented(value: Any) -> str:
 class StateFile(ForkAware):
     """The state file of a store: what it shows, and when it may be written again."""
 
-    def __init__(self, database: AnyDatabase, path: Path, lock: Path, *, lock_timeout_seconds: float) -> None:
+    def __init__(self, storage: Storage, path: Path, lock: Path, *, lock_timeout_seconds: float) -> None:
         self.path = path
         self.backup = path.with_suffix(".bak")
-        self._database = database
+        self._storage = storage
         self._lock = lock
         self._lock_timeout_seconds = lock_timeout_seconds
         self.forget_in_child()
@@ -173,22 +165,17 @@ class StateFile(ForkAware):
                 self._behind = None
                 try:
                     # Whoever commits after this look waits for the lock, and writes the file again.
-                    if known is not None and known.texts is not None and self._holds(known):
+                    if known is not None and known.texts is not None and self._storage.still_holds(known):
                         replace_file(path, known_pieces(known), backup=self.backup)
                     else:
-                        self._database.read_apart(
-                            lambda connection: replace_file(
-                                path, state_pieces(connection, job_id, self._database.path), backup=self.backup
-                            )
+                        self._storage.with_snapshot(
+                            job_id, lambda snapshot: replace_file(path, state_pieces(snapshot), backup=self.backup)
                         )
                 except BaseException:
                     self._behind = job_id
                     raise
         finally:
             self._pay(started, time.monotonic())
-
-    def _holds(self, known: Known) -> bool:
-        return isinstance(self._database, Database) and self._database.moment() == known.moment is not None
 
     def _pay(self, started: float, ended: float) -> None:
         most = max(_CREDIT_SECONDS, self._cost)
@@ -223,20 +210,18 @@ def _shows(path: Path, job_id: str) -> bool:
         return False
 
 
-def write_state(database: AnyDatabase, job_id: str, path: Path, *, replace: bool) -> Path:
+def write_state(reading: Reading, job_id: str, path: Path, *, replace: bool) -> Path:
     """Write a job's state to any path but the store's own, whole and durable when this returns.
 
     Raises:
         StoreTargetError: something else than an older export of the same job is there, and ``replace`` is not set.
     """
-    refuse_own(path, database.path)
+    refuse_own(path, reading.path)
 
-    def work(connection: sqlite3.Connection) -> None:
+    def write(snapshot: JobSnapshot) -> None:
         if not replace:
-            record = job_statements.find_job(connection, job_id, database.path)
-            pages = result_statements.indices_in_order_of_state(connection, record)
-            refuse_to_replace(path, job_id, [index for page in pages for index in page])
-        replace_file(path, state_pieces(connection, job_id, database.path))
+            refuse_to_replace(path, job_id, [index for page in snapshot.completed_chunks() for index in page])
+        replace_file(path, state_pieces(snapshot))
 
-    database.read_apart(work)
+    reading.with_snapshot(job_id, write)
     return path

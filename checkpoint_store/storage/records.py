@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from checkpoint_store.model.plan import Plan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from checkpoint_store.errors import Difference
     from checkpoint_store.model.records import JobStatus
+    from checkpoint_store.model.state import ProcessingState
+    from checkpoint_store.storage.connection.moment import Moment
 
 
 class Runner(NamedTuple):
@@ -110,3 +112,52 @@ class Completion(NamedTuple):
     seconds: float | None = None
     """How long that took."""
     replace: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StatusChange:
+    """What becomes of a job's status, its error message and the pauses that were asked for."""
+
+    status: JobStatus
+    message: str | None = None
+    is_completed_instead: bool = True
+    """Whether a job with nothing left is ``completed``, whatever the new status."""
+    needs_all_chunks: bool = False
+    """Whether chunks that are left are an error."""
+    asks_for_pause: bool = False
+    """Whether every loop on the job ends, in any process."""
+    withdraws_pauses: bool = False
+    """Whether loops that were to end go on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the store held of a job when a connection had seen so much."""
+
+    moment: Moment | None
+    """None: nobody can tell later whether it still holds."""
+    state: ProcessingState
+    texts: Sequence[str] | None
+    """The stored text of each result, in their order; None where they are more than is worth keeping."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A result whose cost cannot be read. ``value`` is what stands there as short text; None: nothing does."""
+
+    chunk_index: int
+    value: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """What the results after one cost."""
+
+    last_result: int
+    """Where to look on from."""
+    priced: int
+    """How many results have a cost that can be read."""
+    total: float
+    """The sum of those."""
+    unreadable: Unreadable | None
+    """The first result that has none."""

@@ -161,7 +161,7 @@ def trace(_statement):
     count[0] -= 1
     if count[0] == 0:
         os.kill(os.getpid(), 9)
-store._room.database.writer.connection.set_trace_callback(trace)
+store._context.storage.database.writer.connection.set_trace_callback(trace)
 job.complete_many([(2, 2), (3, 3)])
 print("done")
 store.close()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from .imports import PACKAGE, ROOT, imports_of, module_of, room_of, sources, within
+from .imports import PACKAGE, ROOT, imports_of, module_of, room_of, sources
 
 if TYPE_CHECKING:
     from pathlib import Path

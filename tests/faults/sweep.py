@@ -180,7 +180,7 @@ class Migrate(Operation):
 
     def attempt(self) -> None:
         assert self.store is not None
-        migrate.run(self.store._room.database, SCHEMA_VERSION, _rebuild)
+        migrate.run(self.store._context.storage.database, SCHEMA_VERSION, _rebuild)
 
 
 def _rebuild(connection: Connection) -> None:
@@ -211,7 +211,7 @@ class Backup(Operation):
 class Close(Operation):
     def attempt(self) -> None:
         assert self.store is not None
-        if not self.store._room.database.closed:
+        if not self.store._context.storage.database.closed:
             self.complete()
         self.store.close()
 
@@ -301,7 +301,7 @@ class Sweep:
         except Exception:
             self.note(point, [f"foreign: {traceback.format_exc(limit=-6)}"])
             if operation.store is not None:
-                operation.store._close_database()
+                operation.store._context.reading.close()
         shutil.rmtree(trial)
         return fired
 
@@ -326,7 +326,11 @@ class Sweep:
         full = isinstance(cause, StorageFullError)
         if error is not None and ((certain and not full) or (full and kind in ("EIO", "read-only"))):
             self.note(point, [f"misnamed: {type(cause).__name__}: {cause}"])
-        if operation.job is not None and operation.store is not None and not operation.store._room.database.closed:
+        if (
+            operation.job is not None
+            and operation.store is not None
+            and not operation.store._context.storage.database.closed
+        ):
             found = dict(operation.job.items())
             self.note(point, [f"lost: chunk {i}, in the same object" for i in operation.acknowledged if i not in found])
         # As if it had been killed here: copied by another process, so that no lock of this one is dropped.

@@ -48,7 +48,7 @@ def test_a_second_interrupt_during_the_clean_up_leaves_a_store_that_works(
     )
     store = open_store(state_file=None)
     job = store.open_job("talk.srt", total_chunks=2)
-    database: Any = store._room.database
+    database: Any = store._context.storage.database
 
     def interrupted(connection: sqlite3.Connection) -> None:
         if call == "write":
@@ -98,7 +98,7 @@ def test_an_export_is_one_snapshot_while_others_write(open_store: Opener) -> Non
     store = open_store(state_file=None)
     job = store.open_job("talk.srt", total_chunks=50)
     job.complete(0, "x")
-    database: Any = store._room.database
+    database: Any = store._context.storage.database
 
     def work(connection: sqlite3.Connection) -> tuple[int, int]:
         count = "SELECT count(*) FROM completed_chunks"
@@ -123,7 +123,7 @@ class CutShort:
 def test_a_close_that_was_interrupted_can_be_called_again(store: CheckpointStore) -> None:
     """One Ctrl-C while it waits for a read, and the next call closes what is left; then nothing opens it again."""
     store.open_job("talk.srt", total_chunks=2).complete(0, "x")
-    database: Any = store._room.database
+    database: Any = store._context.storage.database
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(database.reader, "lock", CutShort())
         with pytest.raises(KeyboardInterrupt):

@@ -34,7 +34,7 @@ def test_every_connection_is_set_alike(open_store: Opener, monkeypatch: pytest.M
     job = store.open_job("talk.srt", total_chunks=3)
     job.complete(0, "x")
     job.result(0)
-    database: Any = store._room.database
+    database: Any = store._context.storage.database
     names = "synchronous journal_mode wal_autocheckpoint mmap_size foreign_keys secure_delete trusted_schema".split()
     names += ["cell_size_check", "journal_size_limit", "temp_store"]
     synchronous = 2 if journal == "wal" else 3
@@ -52,7 +52,7 @@ def test_on_a_network_file_system_there_is_no_log(
     monkeypatch.setattr(pragmas, "file_system", lambda _path: kind)
     store = open_store()
     store.open_job("talk.srt", total_chunks=1).complete(0, "x")
-    database: Any = store._room.database
+    database: Any = store._context.storage.database
     expected = "wal" if kind == "ext4" else "truncate"
     assert _pragmas(database.writer.connection, "journal_mode") == [expected]
     assert store.info()["journal_mode"] == expected
@@ -60,7 +60,7 @@ def test_on_a_network_file_system_there_is_no_log(
 
 def test_a_connection_that_had_an_io_error_is_not_used_again(store: CheckpointStore) -> None:
     """A failed sync leaves nothing certain: the next call opens the file anew, and a retry is safe."""
-    database: Any = store._room.database
+    database: Any = store._context.storage.database
     used: list[sqlite3.Connection] = []
 
     def fails(connection: sqlite3.Connection) -> None:
@@ -81,7 +81,7 @@ def test_a_connection_that_had_an_io_error_is_not_used_again(store: CheckpointSt
 
 def test_what_follows_a_rollback_by_sqlite_is_not_stored(store: CheckpointStore) -> None:
     """After some errors SQLite has rolled back by itself; a statement behind that would be a transaction of its own."""
-    database: Any = store._room.database
+    database: Any = store._context.storage.database
 
     def goes_on(connection: sqlite3.Connection) -> None:
         connection.execute(_CHUNK, ("first",))
@@ -106,7 +106,7 @@ def test_a_log_that_a_reader_let_grow_is_cut_back(open_store: Opener, tmp_path: 
         job.complete(index, "x" * 60_000)
     assert (tmp_path / "talks.db-wal").stat().st_size > 3_000_000
     reader.close()
-    database: Any = store._room.database
+    database: Any = store._context.storage.database
     with database.writer.lock:
         assert database.writer.checkpoint.run(database.writer.connection)
     job.complete(60, "the first commit behind it begins the log anew")
@@ -116,7 +116,7 @@ def test_a_log_that_a_reader_let_grow_is_cut_back(open_store: Opener, tmp_path: 
 def test_a_retry_of_a_stored_completion_is_safe(store: CheckpointStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """A commit that failed may be stored all the same: the same call again is no error, and stands once."""
     job = store.open_job("talk.srt", total_chunks=2)
-    database: Any = store._room.database
+    database: Any = store._context.storage.database
     write_at_once = database.writer.write_at_once
 
     def stored_and_failed(*arguments: Any) -> bool:
@@ -133,7 +133,7 @@ def test_a_retry_of_a_stored_completion_is_safe(store: CheckpointStore, monkeypa
 
 def test_no_value_shows_in_an_error_or_its_cause(store: CheckpointStore) -> None:
     """A traceback is logged and mailed about: the statement may be in it, what it was to store is not."""
-    database: Any = store._room.database
+    database: Any = store._context.storage.database
     with pytest.raises(CheckpointStoreError) as caught:
         database.write(
             lambda connection: connection.execute(_CHUNK, (SECRET,)) and connection.execute(_CHUNK, (SECRET,))

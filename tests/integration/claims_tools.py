@@ -17,7 +17,7 @@ def rows(path: Path, statement: str) -> list[tuple[Any, ...]]:
     """What the sqlite3 prompt would say, asked of a copy: to close the live file here would drop this process's locks."""
     reading = CheckpointStore(path, read_only=True)
     try:
-        return reading._open.read(lambda connection: connection.execute(statement).fetchall())
+        return reading._context.reading._database.read(lambda connection: connection.execute(statement).fetchall())
     finally:
         reading.close()
 

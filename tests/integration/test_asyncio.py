@@ -152,14 +152,14 @@ def test_a_completion_that_is_cancelled_is_recorded_all_the_same(job: Job) -> No
 
 def test_a_chunk_that_was_not_handed_out_is_not_in_doubt(job: Job) -> None:
     """Cancelled while it waits for the next chunk, the loop frees it."""
-    original, claimed = job.work.hand_out, threading.Event()
+    original, claimed = job._execution.hand_out, threading.Event()
 
     def slowly(index: int) -> Any:
         claimed.set()
         time.sleep(0.3)
         return original(index)
 
-    job.work.hand_out = slowly  # type: ignore[method-assign]
+    job._execution.hand_out = slowly  # type: ignore[method-assign]
 
     async def use() -> None:
         async with aclosing(job.apending()) as chunks:
@@ -189,7 +189,7 @@ def test_the_event_loop_does_not_wait_where_another_process_is_in_the_way(job: J
             gaps.append(time.monotonic() - before)
 
     async def main() -> None:
-        in_the_way = sqlite3.connect(job._room.database.path, isolation_level=None, check_same_thread=False)
+        in_the_way = sqlite3.connect(job._context.reading.path, isolation_level=None, check_same_thread=False)
         beating = asyncio.create_task(beat())
         async with aclosing(job.apending()) as chunks:
             kept = [await anext(chunks), await anext(chunks)]

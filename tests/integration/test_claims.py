@@ -333,7 +333,7 @@ def test_who_is_refused_changes_nothing(job: Job, open_store: Opener) -> None:
     assert next(loop, None) is None
     assert (job.status, kept.index) == ("paused", 0)
     wanting.open_job("talk.srt", total_chunks=TOTAL)
-    job.work.claims.close()
+    job._execution.claims.close()
     with wanting.open_job("talk.srt", total_chunks=TOTAL, exclusive=True) as alone:
         alone.pause()
         with pytest.raises(JobBusy):

@@ -44,7 +44,7 @@ def test_lock_files_are_private_and_gone_after_close(job: Job, open_store: Opene
     assert stat.S_IMODE(sign.stat().st_mode) == 0o600
     open_store()
     assert signs(tmp_path) == [sign]
-    job._room.claims[job.job_id].close()
+    job._context.claims[job.job_id].close()
     assert signs(tmp_path) == []
     assert kept.index == 0
 
@@ -84,7 +84,7 @@ for round in range(25):
     with CheckpointStore("talks.db", durability="process", state_file=None) as store:
         job = store.latest_job()
         for chunk in job.pending():
-            sign = store._room.claims[job.job_id]._sign.path
+            sign = store._context.claims[job.job_id]._sign.path
             failed += not sign.exists()
             chunk.complete(chunk.index)
             break
@@ -197,7 +197,7 @@ with CheckpointStore("talks.db") as store:
     for asked_by in ("thread", "process"):
         looks, done = 0, 0
         asked: list[float] = []
-        claims = job.work.claims
+        claims = job._execution.claims
         original = claims.last_pause
 
         def counted(original: Any = original) -> int:
@@ -386,7 +386,7 @@ def test_attempts_cost_a_plain_loop_one_row_each(job: Job, tmp_path: Path) -> No
     """Number, outcome and seconds; times in order."""
     for chunk in job.pending():
         chunk.complete(1)
-    job._room.claims[job.job_id].close()
+    job._context.claims[job.job_id].close()
     columns = "chunk_index, number, outcome, counted, is_last, seconds >= 0, started_at <= finished_at"
     found = rows(tmp_path / "talks.db", f"SELECT {columns} FROM attempts")
     assert found == [(index, 1, "completed", 1, 0, 1, 1) for index in range(TOTAL)]

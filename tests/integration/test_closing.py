@@ -162,11 +162,11 @@ def test_no_loop_begins_while_the_store_is_being_closed(service: Service, tmp_pa
     assert service.all_at_work.wait(60)
     closer = threading.Thread(target=store.close)
     closer.start()
-    wait_until(lambda: store._room.loops._is_closing)
+    wait_until(lambda: store._context.loops._is_closing)
     for loop in (job.map(service), job.pending()):
         with pytest.raises(StoreClosed):
             next(loop)  # type: ignore[call-overload]
-    assert not store._room.database.closed
+    assert not store._context.storage.database.closed
     service.answers.set()
     closer.join(60)
     assert len(service.paid) == WORKERS
@@ -198,7 +198,7 @@ def test_close_out_of_the_work_itself_hangs_nobody(*, workers: int, nested: bool
     for thread in threading.enumerate():
         if thread.name == "checkpoint-store close":
             thread.join(60)
-    assert store._room.database.closed
+    assert store._context.storage.database.closed
     assert stored(path) == sorted(paid)
     assert 5 in paid
 
@@ -441,13 +441,13 @@ def test_what_cannot_be_recorded_is_said_chunk_by_chunk(
     def full(*_: object) -> None:
         raise StorageFullError(str(store.path), "No space left on device", 0)
 
-    monkeypatch.setattr(store._room.writer, "submit", full)
+    monkeypatch.setattr(store._context.storage.group_commit, "submit", full)
     service.answers.set()
     with pytest.raises(StorageFullError) as caught:
         store.close()
     left = ", ".join(str(index) for index in sorted(service.paid) if index != first)
     assert any(f"The results of chunks {left} of job" in note for note in caught.value.__notes__)
-    assert store._room.database.closed
+    assert store._context.storage.database.closed
 
 
 def test_what_cannot_be_recorded_when_the_process_ends_is_said_too(children: Children) -> None:
@@ -460,7 +460,7 @@ next(items)
 def full(*_):
     raise StorageFullError("talks.db", "No space left on device", 0)
 all_at_work.wait(60)
-store._room.writer.submit = full
+store._context.storage.group_commit.submit = full
 warnings.simplefilter("always", RuntimeWarning)
 """
     process = children.start(source)

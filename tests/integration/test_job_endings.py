@@ -89,7 +89,7 @@ def test_a_close_that_fails_hides_no_error(open_store: Opener) -> None:
     store = open_store(lock_timeout_seconds=0)
 
     def fail() -> None:
-        store._room.state_file._credit = -1e9  # type: ignore[union-attr]
+        store._context.state_file._credit = -1e9  # type: ignore[union-attr]
         store.open_job("f", total_chunks=2).complete(0, 1)
         with closing(sqlite3.connect(store.path)) as raw:
             raw.execute("DELETE FROM chunk_results")
@@ -286,7 +286,7 @@ def test_a_damaged_result_is_never_handed_out(damaged: Any, statements: list[str
     """Not by result, results, items, state or export; the error names job and chunk."""
     job = damaged(*statements)
     reads: list[Any] = [lambda: job.result(1), lambda: list(job.results()), lambda: list(job.items()), job.state]
-    for read in [*reads, lambda: job.export(job._database.path.with_name("copy.json"))]:
+    for read in [*reads, lambda: job.export(job._context.reading.path.with_name("copy.json"))]:
         with pytest.raises(StoreDamaged) as caught:
             read()
         assert caught.value.job_id == job.job_id

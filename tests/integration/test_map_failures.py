@@ -372,7 +372,7 @@ def test_a_failure_that_cannot_be_recorded_loses_no_result(job: Job, monkeypatch
     def full(*_: Any, **__: Any) -> None:
         raise StorageFullError("talks.db", "disk is full", 0)
 
-    monkeypatch.setattr(job.work.claims, "fail", full)
+    monkeypatch.setattr(job._execution.claims, "fail", full)
     with pytest.raises(StorageFullError):
         list(job.map(work, workers=2))
     assert job.result(1) == CHUNKS[1]

@@ -31,7 +31,7 @@ def signs(folder: Path) -> list[Path]:
 
 def at_work(store: CheckpointStore) -> int:
     """How many runners the store takes to be at work."""
-    row = store._open.read_row("SELECT count(*) FROM runners WHERE ended_at IS NULL", ())
+    row = store._context.storage.database.read_row("SELECT count(*) FROM runners WHERE ended_at IS NULL", ())
     assert row is not None
     return int(row[0])
 
@@ -57,7 +57,7 @@ with CheckpointStore("talks.db", durability="process", state_file=None) as store
             for chunk in job.pending():
                 chunk.complete(chunk.data.upper())
         fds.append(len(os.listdir("/proc/self/fd")))
-    print(fds[-1] - fds[1], len([name for name in os.listdir() if ".runner-" in name]), len(store._room.claims))
+    print(fds[-1] - fds[1], len([name for name in os.listdir() if ".runner-" in name]), len(store._context.claims))
     chunk = None
 """
 
@@ -123,7 +123,7 @@ def test_a_runner_that_could_not_end_at_once_ends_with_the_next_job(
     store: CheckpointStore, job: Job, tmp_path: Path
 ) -> None:
     """A loop that is thrown away in the middle of a write waits for nobody; nothing of it stays for long."""
-    database, loop = store._open, job.pending()
+    database, loop = store._context.storage.database, job.pending()
     assert isinstance(database, Database)
     next(loop)
     with database.writer.lock:
@@ -193,7 +193,7 @@ def test_failures_without_a_claim_need_no_lock_file(
     store: CheckpointStore, job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each is one commit, and all of a store's are by one runner, which says host and process."""
-    database, commits = store._open, []
+    database, commits = store._context.storage.database, []
     assert isinstance(database, Database)
     original = database.write
 
@@ -206,7 +206,9 @@ def test_failures_without_a_claim_need_no_lock_file(
         job.fail_chunk(1, f"no {number}")
         assert signs(tmp_path) == []
     assert len(commits) == 2
-    assert store._open.read_row("SELECT count(*), count(ended_at), min(pid) > 0 FROM runners", ()) == (1, 1, 1)
+    assert store._context.storage.database.read_row(
+        "SELECT count(*), count(ended_at), min(pid) > 0 FROM runners", ()
+    ) == (1, 1, 1)
     job.complete(1, "x")
     with pytest.raises(ChunkAlreadyCompleted):
         job.fail_chunk(1, "too late")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from checkpoint_store import CheckpointStore, ProcessingState, StateFormatError, StateManager
-from checkpoint_store.execution.execution import Room
+from checkpoint_store.execution.context import StoreContext
 from checkpoint_store.model.frozen import thaw
 from checkpoint_store.state_file.reader import glance
 from checkpoint_store.storage.connection import pragmas, writer
@@ -186,16 +186,16 @@ def test_a_file_is_not_set_back(
 ) -> None:
     """What another recorded between a save's commit and the writing of its file is in the file, too."""
     manager.save(ProcessingState(file_name="a", total_chunks=9))
-    other, real = make_manager(), Room.job_changed
+    other, real = make_manager(), StoreContext.job_changed
     state = with_chunk(loaded(manager), 0, "mine")
 
-    def between(room: Room, job_id: str, known: Any = None) -> None:
-        monkeypatch.setattr(Room, "job_changed", real)
+    def between(room: StoreContext, job_id: str, known: Any = None) -> None:
+        monkeypatch.setattr(StoreContext, "job_changed", real)
         other.update_chunk_complete(1, "theirs")
         other.close()
         real(room, job_id, known)
 
-    monkeypatch.setattr(Room, "job_changed", between)
+    monkeypatch.setattr(StoreContext, "job_changed", between)
     manager.save(state)
     assert ProcessingState.from_json(manager.state_path.read_bytes()).results() == {0: "mine", 1: "theirs"}
     assert loaded(manager).results() == {0: "mine", 1: "theirs"}

@@ -85,7 +85,7 @@ def test_a_small_jobs_file_is_exact_after_each_chunk(job: Job, path: Path) -> No
 )
 def test_the_file_is_exact_after_each_ending(store: CheckpointStore, path: Path, end: Any) -> None:
     """Even where it was not written with the chunks."""
-    store._room.state_file._credit = -1e9  # type: ignore[union-attr]
+    store._context.state_file._credit = -1e9  # type: ignore[union-attr]
     job = store.open_job("f", total_chunks=2)
     job.complete_many([(0, 1), (1, 2)])
     assert shown(path) != job.state()
@@ -95,7 +95,7 @@ def test_the_file_is_exact_after_each_ending(store: CheckpointStore, path: Path,
 
 def test_the_file_is_exact_after_close(store: CheckpointStore, path: Path, open_store: Opener) -> None:
     """However far it was behind."""
-    store._room.state_file._credit = -1e9  # type: ignore[union-attr]
+    store._context.state_file._credit = -1e9  # type: ignore[union-attr]
     job = store.open_job("f", total_chunks=2)
     job.complete(0, 1)
     assert shown(path).completed_chunks == []
@@ -110,7 +110,7 @@ def test_following_a_huge_job_costs_a_share_of_the_time(
     clock = [0.0]
     monkeypatch.setattr(writer, "_CREDIT_SECONDS", 0.1)
     monkeypatch.setattr(writer.time, "monotonic", lambda: clock[0])
-    state_file = store._room.state_file
+    state_file = store._context.state_file
     assert state_file is not None
     writes, write = [], StateFile._write
 

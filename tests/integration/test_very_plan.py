@@ -250,6 +250,6 @@ def test_the_oldest_of_many_jobs_is_found_by_the_index(store: CheckpointStore) -
         explained = [connection.execute(f"EXPLAIN QUERY PLAN {text}").fetchall() for text in statements]
         return [step[3] for steps in explained for step in steps]
 
-    steps = store._open.read(work)
+    steps = store._context.storage.database.read(work)
     assert len(steps) >= 3
     assert [step for step in steps if not step.startswith("SEARCH jobs USING INDEX")] == []

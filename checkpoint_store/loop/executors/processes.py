@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import InvalidResultError
-from checkpoint_store.execution.execution import encoded
+from checkpoint_store.execution.results import encoded
 from checkpoint_store.loop import signals
 from checkpoint_store.loop.executors.local import Unstorable
 from checkpoint_store.loop.retry_policy import as_work_failed

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,6 +10,7 @@ from sqlalchemy import bindparam, case, func, literal_column, select
 from checkpoint_store.errors import shown
 from checkpoint_store.model.amounts import amount, json_paths
 from checkpoint_store.model.codec import json_text
+from checkpoint_store.storage.records import Costs, Unreadable
 from checkpoint_store.storage.statements.compiled import Statement
 from checkpoint_store.storage.tables import chunk_results
 
@@ -29,28 +29,6 @@ _VALUES: Final = 4096
 _RESULTS: Final = 64
 _SHORT: Final = 200
 _NOT_SHOWN_BY_SQLITE: Final = {"true": True, "false": False, "null": None}
-
-
-@dataclass(frozen=True, slots=True)
-class Unreadable:
-    """A result whose cost cannot be read. ``value`` is what stands there as short text; None: nothing does."""
-
-    chunk_index: int
-    value: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Costs:
-    """What the results after one cost."""
-
-    last_result: int
-    """Where to look on from."""
-    priced: int
-    """How many results have a cost that can be read."""
-    total: float
-    """The sum of those."""
-    unreadable: Unreadable | None
-    """The first result that has none."""
 
 
 def page(connection: sqlite3.Connection, job_id: str, after: int, cost: Cost) -> Page:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import bindparam
@@ -16,7 +15,7 @@ from checkpoint_store.model.records import JobStatus
 from checkpoint_store.model.state import ProcessingState, in_utc
 from checkpoint_store.model.versions import SCHEMA_VERSION
 from checkpoint_store.storage.connection.moment import moment_of
-from checkpoint_store.storage.records import Completion
+from checkpoint_store.storage.records import Completion, Known
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import results as result_statements
 from checkpoint_store.storage.statements.compiled import Statement
@@ -30,17 +29,6 @@ if TYPE_CHECKING:
 
     from checkpoint_store.storage.connection.moment import Moment
     from checkpoint_store.storage.records import JobRecord
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What the store held of a job when a connection had seen so much."""
-
-    moment: Moment | None
-    """None: nobody can tell later whether it still holds."""
-    state: ProcessingState
-    texts: Sequence[str] | None
-    """The stored text of each result, in their order; None where they are more than is worth keeping."""
 
 
 _MOST_TEXT: Final = 64 * 1024 * 1024

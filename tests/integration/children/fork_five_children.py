@@ -10,7 +10,7 @@ from checkpoint_store import CheckpointStore
 store = CheckpointStore("talks.db")
 job = store.open_job("f", total_chunks=60)
 job.complete(0, "before")
-held = [store._room.database.writer.connection, store._room.database.reader.connection]
+held = [store._context.storage.database.writer.connection, store._context.storage.database.reader.connection]
 inherited = set(map(id, held))
 stop = threading.Event()
 
@@ -32,7 +32,13 @@ for number in range(5):
         try:
             job.complete(30 + number, f"child {number}")
             assert job.result(0) == "before"
-            own = {id(one) for one in (store._room.database.writer.connection, store._room.database.reader.connection)}
+            own = {
+                id(one)
+                for one in (
+                    store._context.storage.database.writer.connection,
+                    store._context.storage.database.reader.connection,
+                )
+            }
             assert not own & inherited, "the parent's connection was used"
             job.pause()
             store.close()

@@ -67,12 +67,12 @@ def complete(store, job, index):
 
 
 def copy_the_log(store, job, index):
-    store._room.database.writer.checkpoint.wal_bytes = 1 << 40
+    store._context.storage.database.writer.checkpoint.wal_bytes = 1 << 40
     job.complete(index, "new")
 
 
 def write_the_state_file(store, job, index):
-    store._room.state_file._due_at = 0
+    store._context.state_file._due_at = 0
     job.complete(index, "new")
 
 

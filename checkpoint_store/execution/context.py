@@ -1,0 +1,161 @@
+"""What a store shares with its jobs: its storage, its state file, its loops, and what it has claimed."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
+
+from checkpoint_store.errors import ChunkAlreadyCompleted, JobNotFound, StorageUnavailableError
+from checkpoint_store.execution.claims.claims import Claims
+from checkpoint_store.execution.claims.runner import miss_the_dead
+from checkpoint_store.execution.loops import Loops
+from checkpoint_store.state_file import importer
+from checkpoint_store.state_file.writer import StateFile
+from checkpoint_store.storage.connection.read_only import READ_ONLY
+from checkpoint_store.storage.opening import Opener
+from checkpoint_store.storage.storage import ReadOnlyStorage, Storage
+from checkpoint_store.storage.target import lock_path
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from checkpoint_store.model.state import ProcessingState
+    from checkpoint_store.storage.connection.pragmas import Durability
+    from checkpoint_store.storage.reading import Reading
+    from checkpoint_store.storage.records import Completion, Known
+    from checkpoint_store.storage.recovery.recover import RecoveryReport
+
+
+@dataclass(frozen=True, slots=True)
+class StoreContext:
+    """What a store shares with its jobs."""
+
+    reading: Reading
+    """What may be asked of the store."""
+    writing: Storage | None
+    """The same with the verbs that write; None in a read-only store. See :attr:`storage`."""
+    state_file: StateFile | None
+    loops: Loops
+    """The loops that are under way."""
+    claims: WeakValueDictionary[str, Claims] = field(default_factory=WeakValueDictionary)
+    """What this store object has claimed, by job, as long as anyone refers to it."""
+    runners: set[Claims] = field(default_factory=set)
+    """Those of them that are runners now."""
+    unrecorded: list[Completion] = field(default_factory=list)
+    """What could not be recorded when it came."""
+
+    @property
+    def storage(self) -> Storage:
+        """The verbs that write.
+
+        Raises:
+            StorageUnavailableError: the store is read-only.
+        """
+        if self.writing is None:
+            raise StorageUnavailableError(self.reading.path, READ_ONLY)
+        return self.writing
+
+    def claims_of(self, job_id: str) -> Claims:
+        """Return what this store object has claimed of a job, to claim more of it."""
+        storage = self.storage
+        found = self.claims.get(job_id)
+        if found is None:
+            for others in list(self.runners):  # those that could not end when their last loop did
+                others.rest(patiently=True)
+            found = self.claims.setdefault(job_id, Claims(storage.database, job_id, self.runners))
+        return found
+
+    def record(self, completions: Sequence[Completion]) -> None:
+        """Record completions of one job, all or none, and let the state file follow. Durable when this returns."""
+        storage, job_id = self.storage, completions[0].job_id
+        claims = self.claims.get(job_id)
+        if claims is None:
+            storage.complete(completions)
+        else:
+            claims.submit(storage.group_commit, completions)
+        moment = time.monotonic()
+        if self.state_file is not None:
+            self.state_file.follow(job_id, moment)
+        storage.back_up_if_due(moment)
+
+    def record_unrecorded(self) -> None:
+        """Record what could not be recorded when it came, of any job. Durable when this returns."""
+        while self.unrecorded:
+            completion = self.unrecorded.pop()
+            try:
+                self.record([completion])
+            except (ChunkAlreadyCompleted, JobNotFound):  # done by another meanwhile, or wanted no longer
+                continue
+            except BaseException as error:
+                self.unrecorded.append(completion)
+                error.add_note(f"{self._what_is_unrecorded()} not recorded yet, and kept until this process ends.")
+                raise
+
+    def _what_is_unrecorded(self) -> str:
+        indices: dict[str, list[int]] = {}
+        for completion in self.unrecorded:
+            indices.setdefault(completion.job_id, []).append(completion.chunk_index)
+        told = [f"chunks {', '.join(map(str, sorted(some)))} of job {job_id}" for job_id, some in indices.items()]
+        return f"The results of {'; '.join(told)} are"
+
+    def job_changed(self, job_id: str, known: Known | None = None) -> None:
+        """Make the state file exact; ``known`` is what the store holds of the job, where that is at hand."""
+        if self.state_file is not None:
+            self.state_file.write(job_id, known)
+
+    def job_ended(self, job_id: str) -> None:
+        """Make the state file exact, and keep a copy of the store."""
+        self.job_changed(job_id)
+        self.storage.back_up_now()
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedStore:
+    """What opening a store came to."""
+
+    context: StoreContext
+    recovery: RecoveryReport | None
+    """What opening had to recover."""
+    notices: tuple[str, ...]
+    """What the caller is to be warned of."""
+
+
+def open_store(
+    path: Path,
+    state_file: Path | None,
+    *,
+    durability: Durability,
+    lock_timeout_seconds: float,
+    migrate: bool,
+    read_only: bool,
+) -> OpenedStore:
+    """Open a store, and create, upgrade or recover it first where that is needed; see :class:`CheckpointStore`."""
+    copies = () if state_file is None else (state_file, state_file.with_suffix(".bak"))
+    for_new_store = None if read_only else importer.state_for_new_store(path, state_file)
+    opener = Opener(path, copies, durability=durability, lock_timeout_seconds=lock_timeout_seconds)
+    if read_only:
+        reading = ReadOnlyStorage(opener.open_read_only())
+        return OpenedStore(StoreContext(reading, None, None, Loops(path)), opener.report, ())
+    storage = Storage(opener.open(migrate=migrate))
+    notice = None
+    try:
+        follower = None
+        if state_file is not None:
+            follower = StateFile(storage, state_file, lock_path(path), lock_timeout_seconds=lock_timeout_seconds)
+            follower.sweep()
+        miss_the_dead(storage.database)
+        context = StoreContext(storage, storage, follower, Loops(path))
+        if follower is not None:
+
+            def save(state: ProcessingState) -> None:
+                context.job_changed(storage.import_state(state).job_id)
+
+            notice = importer.import_at_opening(storage.database, follower, for_new_store, save)
+    except BaseException:
+        storage.close()
+        raise
+    notices = (notice, None if opener.report is None else str(opener.report))
+    return OpenedStore(context, opener.report, tuple(filter(None, notices)))

@@ -1,0 +1,55 @@
+"""The current job of a store, as a whole state: what :class:`StateManager` asks for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from checkpoint_store.execution import lifecycle
+from checkpoint_store.execution.execution import JobExecution
+from checkpoint_store.model.frozen import thaw
+
+if TYPE_CHECKING:
+    from checkpoint_store.execution.context import StoreContext
+    from checkpoint_store.model.state import ProcessingState
+    from checkpoint_store.storage.records import Known
+
+
+class CurrentJob:
+    """The current job of one open store. Safe to share between threads."""
+
+    def __init__(self, context: StoreContext) -> None:
+        self._context: Final = context
+
+    def row(self) -> tuple[str, int, str] | None:
+        """Return id, number of chunks and status of the current job; None where there is none."""
+        return self._context.reading.current_job_row()
+
+    def state(self, known: Known | None) -> Known | None:
+        """Return the current job's state, results included; ``known`` itself where the store holds that still."""
+        return self._context.storage.current_state(known)
+
+    def save(self, state: ProcessingState, known: Known | None) -> Known | None:
+        """Make a state the current job: what it says holds, and chunks that it lacks stay complete.
+
+        Durable, and in the state file, when this returns. A secret in its config is refused; one in its error message
+        is replaced by ``"[redacted]"``. ``known`` is what this method, or :meth:`state`, returned last: what did not
+        change since is not written. Returns what the store holds of the job now, if that is no more than the state.
+        """
+        from checkpoint_store.model.codec.secrets import redact_text, reject_secrets  # noqa: PLC0415 - its patterns are for writers only
+
+        reject_secrets(thaw(state.config))
+        if state.error_message is not None and redact_text(state.error_message) != state.error_message:
+            state = state.replace(error_message=redact_text(state.error_message))
+        held = self._context.storage.save_state(state, known)
+        self._context.job_changed(state.job_id, held)
+        return held
+
+    def complete(self, job_id: str, total_chunks: int, chunk_index: int, result: object) -> None:
+        """Record a chunk of a job that is not running; unless somebody paused it, it runs from then on. Durable."""
+        execution = JobExecution(self._context, job_id, total_chunks, None, None, store=None)
+        self._context.storage.complete_and_run(execution.completion(chunk_index, result, replace=True))
+        self._context.job_changed(job_id)
+
+    def clear(self, job_id: str) -> None:
+        """Delete a job for good, and the ``.bak`` of the state file in any case."""
+        lifecycle.delete(self._context, job_id, and_backup=True)

@@ -1,0 +1,187 @@
+"""What can be asked of a job: where it stands, what is done, and what a run of it would do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, overload
+
+from checkpoint_store.errors import CheckpointStoreError, InvalidArgumentError, StoreTargetError
+from checkpoint_store.execution import opening
+from checkpoint_store.execution.execution import JobExecution
+from checkpoint_store.execution.results import decoded
+from checkpoint_store.state_file.writer import write_state
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from checkpoint_store.execution.context import StoreContext
+    from checkpoint_store.model.plan import Fingerprint
+    from checkpoint_store.model.records import ChunkRecord, JobStatus, Progress, RunPlan
+    from checkpoint_store.model.state import ProcessingState
+    from checkpoint_store.storage.records import JobRecord
+
+T = TypeVar("T")
+
+
+class JobReading:
+    """The part of :class:`Job` that only reads the store. Safe to share between threads."""
+
+    def __init__(
+        self,
+        store: object,
+        context: StoreContext,
+        record: JobRecord,
+        chunks: Sequence[Any] | None = None,
+        fingerprint_by: Fingerprint | None = None,
+    ) -> None:
+        self._context: Final = context
+        self._execution: Final = JobExecution(
+            context, record.job_id, record.total_chunks, chunks, fingerprint_by, store=store
+        )
+        self.job_id: Final = record.job_id
+        self.file_name: Final = record.file_name
+        self.video_title: Final = record.video_title
+        self.model: Final = record.model
+        self.provider: Final = record.provider
+        self.total_chunks: Final = record.total_chunks
+        self.config: Final[dict[str, Any]] = record.config
+
+    def __repr__(self) -> str:
+        try:
+            record = self._execution.record()
+        except CheckpointStoreError:  # the store is closed, or cannot be read now
+            return f"<Job {self.job_id} of {self.file_name!r}, {self.total_chunks} chunks>"
+        done = f"{record.completed_count} of {record.total_chunks} chunks completed"
+        return f"<Job {self.job_id} of {self.file_name!r}, {record.status.value}, {done}>"
+
+    # -- where it stands
+
+    @property
+    def status(self) -> JobStatus:
+        """``pending``, ``running``, ``paused``, ``completed`` or ``failed``, as the store has it now."""
+        return self._execution.record().status
+
+    @property
+    def error_message(self) -> str | None:
+        """Why it failed, as the store has it now."""
+        return self._execution.record().error_message
+
+    def progress(self) -> Progress:
+        """Return how far it has come; one row is read, whatever its size."""
+        return self._execution.progress()
+
+    def completed_ranges(self) -> list[tuple[int, int]]:
+        """Return the completed chunks as half-open ranges ``(start, stop)``, ascending."""
+        return self._execution.completed_ranges()
+
+    def is_completed(self, index: int) -> bool:
+        """Whether a chunk is complete, by the shortest way."""
+        return self._execution.is_completed(index)
+
+    def failed_chunks(self) -> list[ChunkRecord]:
+        """Return the chunks that used up their attempts, by index."""
+        return self._execution.failed_chunks()
+
+    def in_doubt_chunks(self) -> list[ChunkRecord]:
+        """Return the chunks whose last try never ended, by index: it may have been billed, and nothing came of it."""
+        return self._execution.last_attempts("abandoned")
+
+    def running_chunks(self) -> list[ChunkRecord]:
+        """Return the chunks that are being worked on, by index, by whichever runner."""
+        return self._execution.last_attempts("running")
+
+    def errors(self) -> list[ChunkRecord]:
+        """Return the chunks whose last try failed, by index: failed ones, and those that are still tried again."""
+        return self._execution.last_attempts("failed")
+
+    def trouble(self) -> tuple[int, int]:
+        """Return how many chunks are failed, and how many in doubt."""
+        return self._execution.failure_counts()
+
+    # -- what a run would do
+
+    def plan(
+        self, chunks: Iterable[Any] | None = None, *, on_change: Literal["refuse", "reuse", "restart"] = "refuse"
+    ) -> RunPlan:
+        """Return what a run of this job would do; with ``chunks``, what opening its file with these would. Reads only.
+
+        With ``chunks`` the settings are this job's, and the answer is that of :meth:`CheckpointStore.plan`: another job
+        of the file goes on where it has this very plan.
+        """
+        if chunks is None:
+            opening.checked_change(on_change)
+            return self._context.reading.plan_of_rest(self.job_id)
+        return opening.plan_with(self._context, self.job_id, chunks, self._execution.fingerprint_by, on_change)
+
+    # -- what is done
+
+    @overload
+    def result(self, index: int) -> Any: ...
+    @overload
+    def result(self, index: int, as_type: type[T]) -> T: ...
+    def result(self, index: int, as_type: type[Any] | None = None) -> Any:
+        """Return the result of one completed chunk.
+
+        Raises:
+            ChunkNotCompleted: it is not complete, or was completed without a result.
+            StoreDamaged: what is stored is not what was written.
+        """
+        return self._decoded(index, self._execution.result_text(index), as_type)
+
+    @overload
+    def results(self) -> Iterator[Any]: ...
+    @overload
+    def results(self, as_type: type[T]) -> Iterator[T]: ...
+    def results(self, as_type: type[Any] | None = None) -> Iterator[Any]:
+        """Yield the results of the completed chunks in index order, in bounded memory.
+
+        Args:
+            as_type: a dataclass or pydantic model to give them back as.
+
+        Raises:
+            InvalidResultError: a result does not fit ``as_type``; it never becomes a dict or None instead.
+            StoreDamaged: what is stored is not what was written.
+        """
+        for index, text in self._execution.result_texts():
+            yield self._decoded(index, text, as_type)
+
+    def items(self, as_type: type[Any] | None = None) -> Iterator[tuple[int, Any]]:
+        """Yield (index, result) of the completed chunks in index order, in bounded memory. See :meth:`results`."""
+        for index, text in self._execution.result_texts():
+            yield index, self._decoded(index, text, as_type)
+
+    def _decoded(self, index: int, text: str, as_type: type[Any] | None) -> Any:
+        return decoded(text, as_type, job_id=self.job_id, chunk_index=index)
+
+    def totals(self, *keys: str) -> dict[str, int | float]:
+        """Return the sum of each named field over all results, computed by the database.
+
+        A text that is a number ("0.50", as pydantic dumps a Decimal) counts. A field that is absent from a result, or
+        no number in it, adds nothing.
+        """
+        for key in keys:
+            if not key or '"' in key:
+                raise InvalidArgumentError("keys", key, "is not the name of a field of the results")
+        return self._context.reading.totals(self.job_id, keys)
+
+    def state(self) -> ProcessingState:
+        """Return a snapshot of the whole job, results included."""
+        return self._context.reading.state(self.job_id)
+
+    def export(self, path: str | os.PathLike[str] | None = None, *, replace: bool = False) -> Path:
+        """Write the job's state to ``path`` (default: the store's state file) and return where; durable then.
+
+        A file that is there is replaced where it is an older export of this job; any other only with ``replace``.
+
+        Raises:
+            StoreTargetError: ``path`` is something else, or belongs to the store. Nothing was written.
+        """
+        if path is not None:
+            from pathlib import Path as RealPath  # noqa: PLC0415 - a name that only annotations need above
+
+            return write_state(self._context.reading, self.job_id, RealPath(path).absolute(), replace=replace)
+        if self._context.state_file is None:
+            path = self._context.reading.path
+            raise StoreTargetError(path, "this store has no state file (state_file=None); give a path")
+        return self._context.state_file.write(self.job_id)

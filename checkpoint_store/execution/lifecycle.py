@@ -1,0 +1,67 @@
+"""How a job's status changes: each ending is one transaction in the store; then the state file is made exact."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from checkpoint_store.model.error_text import describe
+from checkpoint_store.model.records import JobStatus
+from checkpoint_store.storage.records import StatusChange
+
+if TYPE_CHECKING:
+    from checkpoint_store.execution.claims.claims import Claims
+    from checkpoint_store.execution.context import StoreContext
+
+PAUSE: Final = StatusChange(JobStatus.PAUSED, asks_for_pause=True)
+RESUME: Final = StatusChange(JobStatus.RUNNING, withdraws_pauses=True)
+FINISH: Final = StatusChange(JobStatus.COMPLETED, needs_all_chunks=True)
+
+
+def change(context: StoreContext, job_id: str, wanted: StatusChange) -> None:
+    """Change a job's status as the record says. Durable, and in the state file, when this returns.
+
+    Raises:
+        JobNotFound: the job was deleted.
+        JobIncomplete: the job is to be completed, and chunks are left.
+    """
+    context.storage.set_status(job_id, wanted)
+    context.job_ended(job_id)
+
+
+def set_status(context: StoreContext, job_id: str, status: JobStatus, error: BaseException | str | None) -> None:
+    """Set status and error message as they are given; see :func:`change`. Secrets in the message are replaced."""
+    message = None if error is None else describe(error)
+    change(context, job_id, StatusChange(status, message, is_completed_instead=False))
+
+
+def leave(
+    context: StoreContext,
+    claims: Claims,
+    status: JobStatus,
+    error: BaseException | str | None,
+    *,
+    with_this_thread: bool,
+) -> None:
+    """End a loop's part in a job (or that of all loops of this thread).
+
+    The job gets this status unless it is complete, or other loops or runners are at work on it.
+    """
+    if claims.others_here(but_this_thread=with_this_thread):
+        return
+    if with_this_thread or (not claims.are_kept and (not claims.is_exclusive or claims.is_job_completed())):
+        claims.close()
+    wanted = StatusChange(status, None if error is None else describe(error))
+    context.storage.set_status(claims.job_id, wanted, unless=claims.others_at_work)
+    context.job_ended(claims.job_id)
+
+
+def delete(context: StoreContext, job_id: str, *, and_backup: bool) -> None:
+    """Delete a job for good, from every file of its store; see :meth:`CheckpointStore.delete_job`.
+
+    ``and_backup``: the ``.bak`` of the state file goes, whichever job it shows.
+    """
+    # From here on it is deleted: killed in what follows, the next open ends it.
+    deleted = context.storage.delete_job(job_id)
+    if context.state_file is not None:
+        context.state_file.forget(deleted, and_backup=and_backup)
+    context.storage.erase_deleted(deleted)

@@ -1,0 +1,162 @@
+"""One open store file: opened, described, checked, copied and closed."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from checkpoint_store.errors import CheckpointStoreError, StoreRecovered, StoreTargetError
+from checkpoint_store.execution import closing, opening
+from checkpoint_store.execution.context import StoreContext, open_store
+from checkpoint_store.execution.current_job import CurrentJob
+from checkpoint_store.model.versions import SCHEMA_VERSION
+from checkpoint_store.state_file.reader import refuse_own
+from checkpoint_store.storage.target import resolve
+
+if TYPE_CHECKING:
+    import os
+    from types import TracebackType
+
+    from checkpoint_store.model.records import Problem
+    from checkpoint_store.storage.connection.pragmas import Durability
+
+
+class Beside:
+    """Stands for the state file beside the store file."""
+
+    def __repr__(self) -> str:
+        return "<beside the store file, with the suffix .json>"
+
+
+BESIDE: Final = Beside()
+
+
+class OpenStore:
+    """The part of :class:`CheckpointStore` that is about the file, and not about its jobs."""
+
+    _context: StoreContext | None = None
+
+    def __init__(
+        self,
+        target: str | os.PathLike[str],
+        *,
+        state_file: str | os.PathLike[str] | Beside | None,
+        durability: Durability,
+        lock_timeout_seconds: float,
+        migrate: bool,
+        read_only: bool,
+    ) -> None:
+        opening.check_durability(durability)
+        opening.check_timeout("lock_timeout_seconds", lock_timeout_seconds)
+        self.path: Final = resolve(target)
+        self.durability: Final = durability
+        self.state_file: Final = self._state_path(state_file)
+        opened = open_store(
+            self.path,
+            self.state_file,
+            durability=durability,
+            lock_timeout_seconds=lock_timeout_seconds,
+            migrate=migrate,
+            read_only=read_only,
+        )
+        self._context = opened.context
+        self._current: Final = CurrentJob(opened.context)
+        self.recovery: Final = opened.recovery
+        """What opening had to recover, or None."""
+        try:
+            for notice in opened.notices:
+                warnings.warn(notice, StoreRecovered, stacklevel=3)  # at the line that opens the store
+        except BaseException:  # warnings are errors here
+            opened.context.reading.close()
+            raise
+
+    def _state_path(self, state_file: str | os.PathLike[str] | Beside | None) -> Path | None:
+        if state_file is None:
+            return None
+        if isinstance(state_file, Beside):
+            return self.path.with_suffix(".json")
+        path = Path(state_file).absolute()
+        if path.suffix in (".db", ".lock", ".bak", ".open"):
+            raise StoreTargetError(path, f"the suffix {path.suffix} is for the files beside a state file; use .json")
+        if not path.parent.is_dir():
+            raise StoreTargetError(path, f"the folder {path.parent} of the state file does not exist; create it first")
+        refuse_own(path, self.path)
+        return path
+
+    @property
+    def _open(self) -> StoreContext:
+        assert self._context is not None, "no method is called on a store that did not open"
+        return self._context
+
+    def info(self) -> dict[str, Any]:
+        """Return facts about the store: paths, schema and SQLite versions, journal mode, durability, counts."""
+        facts = self._open.reading.facts()
+        return {
+            "path": str(self.path),
+            "state_file": None if self.state_file is None else str(self.state_file),
+            "schema_version": SCHEMA_VERSION,
+            "sqlite_version": facts.pop("sqlite_version"),
+            "durability": self.durability,
+            **facts,
+        }
+
+    def check(self) -> list[Problem]:
+        """Compare everything in the store with everything else: structure, references, counts, every result's digest.
+
+        Returns what is wrong, or an empty list. Reads only.
+        """
+        return self._open.reading.check()
+
+    def backup(self, path: str | os.PathLike[str], *, replace: bool = False) -> Path:
+        """Copy the store as it is now, while it is in use, to ``path``; verified, durable, 0600 when this returns.
+
+        A file that is there is replaced where it is an earlier copy of this store, of which nothing is lost by that;
+        any other only with ``replace``, and never one that a process has open.
+
+        Raises:
+            StoreTargetError: ``path`` is something else, or belongs to the store. Nothing was written.
+        """
+        target = Path(path).absolute()
+        own = () if self.state_file is None else (self.state_file, self.state_file.with_suffix(".bak"))
+        self._open.reading.backup(target, own, replace=replace)
+        return target
+
+    def close(self) -> None:
+        """Close the store, and make the state file exact. Closing twice is fine.
+
+        Loops that are under way on its jobs, in whatever thread, start nothing more; what they have in flight is waited
+        for, and recorded. A Ctrl-C meanwhile ends the waiting: what was in flight then is in doubt. Called out of the
+        work of such a loop, or in the event loop that does the work of an ``amap``, it cannot wait: it returns, and the
+        store is closed as soon as that work is done.
+
+        Raises:
+            CheckpointStoreError: a result cannot be recorded (its notes say of which chunks), or the state file not be
+                written. The store is closed all the same.
+        """
+        if self._context is not None and not self._context.reading.closed:
+            closing.close(self._context)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self.close()
+        except CheckpointStoreError as late:
+            if error is None:
+                raise
+            error.add_note(f"Besides, the store could not be closed as it should be: {closing.told(late)}")
+
+    def __del__(self) -> None:
+        context = self._context
+        if context is not None and context.writing is not None and not context.reading.closed:
+            warnings.warn(
+                f"{self.path} was never closed: call close(), or use `with CheckpointStore(...)`",
+                ResourceWarning,
+                source=self,
+                stacklevel=2,
+            )
+            closing.close_in_finalizer(context)

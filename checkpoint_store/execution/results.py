@@ -1,0 +1,43 @@
+"""A chunk's result on its way into the store as JSON text, and back."""
+
+from __future__ import annotations
+
+from inspect import isawaitable
+from typing import Any
+
+from checkpoint_store.errors import InvalidResultError
+from checkpoint_store.model.codec import json_text
+from checkpoint_store.model.codec.typed import as_type as convert
+from checkpoint_store.model.error_text import text_of
+
+
+def encoded(result: object, *, chunk_index: int, job_id: str | None = None) -> str:
+    """Return the JSON text of a chunk's result.
+
+    Raises:
+        InvalidResultError: it cannot be kept as it is; the error has the value, which may be paid for.
+    """
+    try:
+        return json_text.encode(result)
+    except Exception as error:  # also whatever a value of the caller's does while it is read
+        reason, path = f"cannot be read: {type(error).__name__}: {text_of(error)}", "result"
+        if isawaitable(result):
+            reason = "is a coroutine (or another awaitable), which map() does not await: use amap()"
+        elif isinstance(error, InvalidResultError):
+            reason, path = error.reason, error.path
+        raise InvalidResultError(reason, path=path, job_id=job_id, chunk_index=chunk_index, result=result) from error
+
+
+def decoded(text: str, as_type: type[Any] | None, *, job_id: str, chunk_index: int) -> Any:
+    """Return a result as JSON data, or as an object of ``as_type``.
+
+    Raises:
+        InvalidResultError: it does not fit ``as_type``.
+    """
+    value = json_text.decode(text)
+    if as_type is None:
+        return value
+    try:
+        return convert(value, as_type)
+    except InvalidResultError as error:
+        raise InvalidResultError(error.reason, path=error.path, job_id=job_id, chunk_index=chunk_index) from error

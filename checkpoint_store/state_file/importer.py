@@ -1,0 +1,198 @@
+"""The import of a state file when its store opens.
+
+A state file may know more than its store: a version from before stores existed wrote it, or it is all that survived, or
+the store went back in time (its WAL was lost, or an older copy took its place). The next export would write over it.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from logging import getLogger
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from checkpoint_store.errors import ChunkAlreadyCompleted, StoreDamaged
+from checkpoint_store.state_file.reader import (
+    first_sound,
+    glance,
+    read_state,
+    refuse_stranger,
+    without_secrets,
+)
+from checkpoint_store.storage.backup import backups_of
+from checkpoint_store.storage.statements import state_file_import as statements
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from checkpoint_store.model.state import ProcessingState
+    from checkpoint_store.state_file.writer import StateFile
+    from checkpoint_store.storage.connection.database import Database
+
+_log: Final = getLogger("checkpoint_store")
+
+
+class Action(Enum):
+    """What opening does with the state file."""
+
+    LEAVE = "leave the state file as it is"
+    REMOVE = "remove the state file: it shows a job that was deleted"
+    IMPORT = "import the job"
+    IMPORT_AND_WARN = "import the job, and warn that the store knew less"
+    COMPARE = "compare the results: they must be those of the store"
+
+
+class Situation(NamedTuple):
+    """What is known at opening of a store and its state file."""
+
+    is_new: bool
+    """Whether there was neither a store file nor a backup of one before this opening."""
+    has_jobs: bool
+    """Whether the store has a job."""
+    was_deleted: bool
+    """Whether the job of the state file was deleted from the store."""
+    completed_in_store: int | None
+    """The number of completed chunks that the store has of the job; None where it does not have the job."""
+    completed_in_file: int
+    """The number of completed chunks that the state file shows."""
+    is_file_newer: bool
+    """Whether the state file was written after the job's last change in the store."""
+
+
+def decide(situation: Situation) -> Action:
+    """Return what to do with the state file. The first line that applies decides."""
+    is_ahead = situation.completed_in_file > (situation.completed_in_store or 0)
+    match situation:
+        case Situation(was_deleted=True):
+            return Action.REMOVE
+        case Situation(is_new=True):
+            return Action.IMPORT
+        case Situation(has_jobs=False):
+            return Action.IMPORT_AND_WARN
+        case _ if is_ahead:
+            return Action.IMPORT_AND_WARN
+        case Situation(completed_in_store=int(), is_file_newer=True):
+            return Action.COMPARE
+    return Action.LEAVE
+
+
+def state_for_new_store(store: Path, state_file: Path | None) -> ProcessingState | None:
+    """Return the state that a store which does not exist yet is to import; None where there is none, or a store.
+
+    Call it before the store file is created.
+
+    Raises:
+        StoreTargetError: a file that is no state file stands in the place of the state file, or of its backup.
+        StateFormatError: neither the state file nor its backup can be read.
+    """
+    if state_file is None:
+        return None
+    backup = state_file.with_suffix(".bak")
+    refuse_stranger(state_file, backup)
+    refuse_stranger(backup)
+    if store.exists() or backups_of(store) or not (state_file.exists() or backup.exists()):
+        return None
+    return first_sound(state_file, backup)
+
+
+def import_at_opening(
+    database: Database,
+    state_file: StateFile,
+    for_new_store: ProcessingState | None,
+    save: Callable[[ProcessingState], object],
+) -> str | None:
+    """Import what the state file knows and the store does not; durable when this returns.
+
+    Args:
+        database: the open store.
+        state_file: the state file of the store.
+        for_new_store: what :func:`state_for_new_store` returned before the store was created.
+        save: stores a state. It adds what the store lacks, and raises ChunkAlreadyCompleted where the store has
+            another result.
+
+    Returns:
+        What to warn of: the store knew less than the state file. None where there is nothing to warn of.
+
+    Raises:
+        StoreDamaged: the state file was written later than the store, and has another result for a chunk.
+        StateFormatError: the store has no job, and neither the state file nor its backup can be read.
+    """
+    if not (state_file.path.exists() or state_file.backup.exists()):
+        return None
+    if for_new_store is None and statements.has_jobs(database):
+        return _import_what_is_ahead(database, state_file, save)
+    state, was_redacted = without_secrets(for_new_store or first_sound(state_file.path, state_file.backup))
+    situation = Situation(
+        is_new=for_new_store is not None,
+        has_jobs=False,
+        was_deleted=statements.known_job(database, state.job_id).was_deleted,
+        completed_in_store=None,
+        completed_in_file=len(state.completed_chunks),
+        is_file_newer=True,
+    )
+    action = decide(situation)
+    if action is Action.REMOVE:
+        _remove(state_file, state.job_id)
+        return None
+    save(state)
+    if was_redacted:
+        state_file.backup.unlink(missing_ok=True)
+    return _notice(database, state_file, state.job_id, situation) if action is Action.IMPORT_AND_WARN else None
+
+
+def _import_what_is_ahead(
+    database: Database, state_file: StateFile, save: Callable[[ProcessingState], object]
+) -> str | None:
+    """Do the same for a store that has jobs. Only the beginning and the end of the state file are read at first."""
+    seen = glance(state_file.path)
+    if seen is None:
+        return None
+    known = statements.known_job(database, seen.job_id)
+    situation = Situation(
+        is_new=False,
+        has_jobs=True,
+        was_deleted=known.was_deleted,
+        completed_in_store=known.completed_chunks,
+        completed_in_file=seen.completed_chunks,
+        is_file_newer=seen.updated_at > known.updated_at,
+    )
+    match decide(situation):
+        case Action.REMOVE:
+            _remove(state_file, seen.job_id)
+        case Action.IMPORT_AND_WARN:
+            _import_or_refuse(database, state_file.path, save)
+            return _notice(database, state_file, seen.job_id, situation)
+        case Action.COMPARE:
+            _compare(database, state_file.path)
+    return None
+
+
+def _import_or_refuse(database: Database, path: Path, save: Callable[[ProcessingState], object]) -> None:
+    try:
+        save(without_secrets(read_state(path))[0])
+    except ChunkAlreadyCompleted as error:
+        reason = f"{path.name} knows of more completed chunks, and contradicts it in chunk {error.chunk_index}"
+        raise StoreDamaged(database.path, reason, job_id=error.job_id) from error
+
+
+def _compare(database: Database, path: Path) -> None:
+    """Raise :class:`StoreDamaged` where the state file has another result: the store lost its WAL."""
+    state = read_state(path)
+    index = statements.first_contradiction(database, state)
+    if index is not None:
+        reason = f"{path.name} was written later, and contradicts it in chunk {index}"
+        raise StoreDamaged(database.path, reason, job_id=state.job_id)
+
+
+def _remove(state_file: StateFile, job_id: str) -> None:
+    state_file.forget(job_id)
+    _log.info("%s showed job %s, which was deleted from the store: removed", state_file.path, job_id)
+
+
+def _notice(database: Database, state_file: StateFile, job_id: str, situation: Situation) -> str:
+    notice = (
+        f"{state_file.path} knew of {situation.completed_in_file} completed chunks of job {job_id}, "
+        f"and {database.path} of {situation.completed_in_store or 0}: taken in"
+    )
+    _log.warning("%s", notice)
+    return notice

@@ -1,0 +1,257 @@
+"""What can be read of a store: the verbs that a store and a read-only store have in common.
+
+Each verb reads one consistent snapshot and changes nothing. Records come out, and errors of ``errors.py``.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from checkpoint_store.errors import ChunkNotCompleted
+from checkpoint_store.storage import destination
+from checkpoint_store.storage.backup import back_up
+from checkpoint_store.storage.connection.pragmas import journal_mode_for
+from checkpoint_store.storage.records import Wish
+from checkpoint_store.storage.recovery import integrity
+from checkpoint_store.storage.statements import attempt_log, earlier_job, open_job
+from checkpoint_store.storage.statements import costs as cost_statements
+from checkpoint_store.storage.statements import jobs as job_statements
+from checkpoint_store.storage.statements import results as result_statements
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from checkpoint_store.model.amounts import Cost
+    from checkpoint_store.model.records import ChunkRecord, Problem, RunPlan
+    from checkpoint_store.model.state import ProcessingState
+    from checkpoint_store.storage.connection.read_only import AnyDatabase
+    from checkpoint_store.storage.records import Costs, JobRecord
+
+T = TypeVar("T")
+
+_CHUNKS_AT_ONCE: Final = 4096
+
+
+class JobSnapshot:
+    """One job at one moment, read as it is asked for, in bounded memory. It lasts as long as the call that gave it."""
+
+    def __init__(self, connection: sqlite3.Connection, job_id: str, path: Path) -> None:
+        self._connection = connection
+        self._job_id = job_id
+        self._path = path
+
+    @cached_property
+    def job(self) -> JobRecord:
+        """The job's row.
+
+        Raises:
+            JobNotFound: there is none.
+        """
+        return job_statements.find_job(self._connection, self._job_id, self._path)
+
+    def completed_chunks(self) -> Iterator[list[int]]:
+        """Yield the index of every completed chunk, in pages: ascending, those with a result first."""
+        return result_statements.indices_in_order_of_state(self._connection, self.job)
+
+    def chunks_with_result(self) -> Iterator[list[int]]:
+        """Yield the index of every completed chunk that has a result, ascending, in pages."""
+        return result_statements.indices_with_result(self._connection, self.job)
+
+    def result_texts(self) -> Iterator[list[str]]:
+        """Yield the JSON text of every result, verified, in the order of the chunks, in pages.
+
+        Raises:
+            StoreDamaged: a stored result is not what was written.
+        """
+        return result_statements.result_texts(self._connection, self._job_id, self._path)
+
+
+class Reading:
+    """The reading verbs over one open store file. Safe to share between threads."""
+
+    def __init__(self, database: AnyDatabase) -> None:
+        self._database = database
+        self.path: Final = database.path
+
+    @property
+    def closed(self) -> bool:
+        """Whether :meth:`close` has ended."""
+        return self._database.closed
+
+    def close(self) -> None:
+        """Let go of the file; what was acknowledged is durable already. Closing twice is fine."""
+        self._database.close()
+
+    # -- jobs
+
+    def find_job(self, job_id: str) -> JobRecord:
+        """Return the job with this id, or with an id that begins so.
+
+        Raises:
+            JobNotFound: there is none, or more than one.
+        """
+        return self._database.read(lambda connection: job_statements.find_job(connection, job_id, self.path))
+
+    def jobs(
+        self,
+        *,
+        status: str | None = None,
+        file_name: str | None = None,
+        current: bool = False,
+        limit: int | None = None,
+    ) -> list[JobRecord]:
+        """Return the jobs (with this status, of this file, the current one only), the one opened last first."""
+        return self._database.read(
+            lambda connection: job_statements.list_jobs(
+                connection, self.path, status=status, file_name=file_name, current=current, limit=limit
+            )
+        )
+
+    def current_job_row(self) -> tuple[str, int, str] | None:
+        """Return id, number of chunks and status of the current job by the shortest way; None where there is none."""
+        row = self._database.read_row("SELECT job_id, total_chunks, status FROM jobs WHERE is_current = 1", ())
+        return None if row is None else (str(row[0]), int(row[1]), str(row[2]))
+
+    def completed_count(self, job_id: str) -> tuple[int, str] | None:
+        """Return how many chunks of a job are complete, and its ``updated_at``; None where there is no such job."""
+        row = self._database.read_row("SELECT completed_count, updated_at FROM jobs WHERE job_id = ?", (job_id,))
+        return None if row is None else (int(row[0]), str(row[1]))
+
+    def was_deleted(self, job_id: str) -> bool:
+        """Whether a job of this id was deleted, and not taken in again since."""
+        return self._database.read(lambda connection: job_statements.was_deleted(connection, job_id))
+
+    # -- chunks
+
+    def completed_in(self, job_id: str, start: int, stop: int) -> list[int]:
+        """Return the completed chunks of ``[start, stop)``, ascending."""
+        return self._database.read(lambda connection: result_statements.completed_in(connection, job_id, start, stop))
+
+    def completed_pages(self, job_id: str, total_chunks: int) -> Iterator[tuple[range, list[int]]]:
+        """Yield every range of a few thousand chunks, with those of them that are complete, ascending."""
+        for start in range(0, total_chunks, _CHUNKS_AT_ONCE):
+            page = range(start, min(start + _CHUNKS_AT_ONCE, total_chunks))
+            yield page, self.completed_in(job_id, page.start, page.stop)
+
+    def is_completed(self, job_id: str, index: int) -> bool:
+        """Whether a chunk is complete, by the shortest way."""
+        return self._database.read_row(*result_statements.is_completed(job_id, index)) is not None
+
+    def last_attempts(self, job_id: str, *outcomes: str) -> list[ChunkRecord]:
+        """Return the last try at each chunk that is not complete, by index, where it ended in one of these ways."""
+        return self._database.read(
+            lambda connection: attempt_log.latest(connection, job_id, self.path, outcomes=outcomes)
+        )
+
+    def failure_counts(self, job_id: str) -> tuple[int, int]:
+        """Return how many chunks of a job are failed, and how many are in doubt."""
+        return self._database.read(lambda connection: attempt_log.counts(connection, job_id, self.path))
+
+    # -- results
+
+    def result_text(self, job_id: str, index: int) -> str:
+        """Return the JSON text of a completed chunk's result.
+
+        Raises:
+            ChunkNotCompleted: it is not complete, or was completed without a result.
+            StoreDamaged: what is stored is not what was written.
+        """
+        row = self._database.read(lambda connection: result_statements.result_row(connection, job_id, index))
+        if row is None or row[1] is None:
+            raise ChunkNotCompleted(job_id, index, completed=row is not None)
+        return result_statements.verified(self.path, job_id, index, *row)
+
+    def result_pages(self, job_id: str) -> Iterator[list[tuple[int, str]]]:
+        """Yield (index, JSON text) of all results by index, in pages of bounded size; each page is a snapshot.
+
+        Raises:
+            StoreDamaged: what is stored is not what was written.
+        """
+
+        def page(after: int, limit: int) -> list[result_statements.ResultRow]:
+            return self._database.read(
+                lambda connection: result_statements.result_page(connection, job_id, after, limit)
+            )
+
+        for rows in result_statements.paged(page):
+            yield result_statements.verified_page(self.path, job_id, rows)
+
+    def totals(self, job_id: str, keys: tuple[str, ...]) -> dict[str, int | float]:
+        """Return the sum of each field over a job's results: numbers, and texts that are numbers."""
+        return self._database.read(lambda connection: result_statements.totals(connection, job_id, keys))
+
+    def costs_after(self, job_id: str, result_id: int, cost: Cost) -> Costs:
+        """Return what the results after one (0: all) cost. A function of the caller's is called between two reads."""
+
+        def page(after: int) -> Sequence[tuple[Any, ...]]:
+            return self._database.read(lambda connection: cost_statements.page(connection, job_id, after, cost))
+
+        return cost_statements.added_up(page, result_id, cost)
+
+    # -- a whole job
+
+    def state(self, job_id: str) -> ProcessingState:
+        """Return a whole job as a state, results included."""
+
+        def read(connection: sqlite3.Connection) -> ProcessingState:
+            record = job_statements.find_job(connection, job_id, self.path)
+            texts = [text for page in result_statements.result_texts(connection, job_id, self.path) for text in page]
+            return result_statements.state_of(connection, record, texts)
+
+        return self._database.read(read)
+
+    def with_snapshot(self, job_id: str, work: Callable[[JobSnapshot], T]) -> T:
+        """Return what ``work`` makes of a job as it is now. It may take long: no other read waits for it.
+
+        ``work`` is called again where the file of a read-only store changed meanwhile.
+        """
+        return self._database.read_apart(lambda connection: work(JobSnapshot(connection, job_id, self.path)))
+
+    # -- what a run would do
+
+    def plan(self, wish: Wish) -> RunPlan:
+        """Return what opening a job with this request, and working it off, would do."""
+        return self._database.read(
+            lambda connection: open_job.plan_run(
+                connection, wish, self.path, earlier_job.earlier_job(connection, wish.plan, self.path)
+            )
+        )
+
+    def plan_of_rest(self, job_id: str) -> RunPlan:
+        """Return what working off the rest of a job would do."""
+
+        def read(connection: sqlite3.Connection) -> RunPlan:
+            record = job_statements.find_job(connection, job_id, self.path)
+            wish = Wish(record.plan, None, None, "refuse", fresh=False)
+            return open_job.plan_run(connection, wish, self.path, record)
+
+        return self._database.read(read)
+
+    # -- the store itself
+
+    def facts(self) -> dict[str, Any]:
+        """Return versions, journal mode, sizes in bytes, and counts of jobs and completed chunks."""
+        return {
+            "sqlite_version": sqlite3.sqlite_version,
+            "read_only": self._database.read_only,
+            **self._database.read(job_statements.facts),
+            "journal_mode": journal_mode_for(self.path),
+        }
+
+    def check(self) -> list[Problem]:
+        """Return what is wrong with the store: structure, references, counts, and the digest of every result."""
+        return integrity.check(self._database)
+
+    def backup(self, target: Path, state_files: Sequence[Path], *, replace: bool) -> None:
+        """Copy the store as it is now to ``target``: verified, durable, 0600 when this returns.
+
+        Raises:
+            StoreTargetError: ``target`` is one of the store's files, or something else that is there. Nothing was
+                written.
+        """
+        destination.refuse_own(target, self.path, state_files)
+        destination.refuse_to_replace(self._database, target, replace=replace)
+        back_up(self._database, target)

@@ -1,0 +1,58 @@
+"""What the store knows of the job that a state file shows: asked before the state file is imported at opening."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from checkpoint_store.model.codec import json_text
+from checkpoint_store.model.frozen import thaw
+from checkpoint_store.storage.statements import jobs as job_statements
+from checkpoint_store.storage.statements import results as result_statements
+
+if TYPE_CHECKING:
+    from checkpoint_store.model.state import ProcessingState
+    from checkpoint_store.storage.connection.database import Database
+
+
+class KnownJob(NamedTuple):
+    """What the store knows of one job."""
+
+    completed_chunks: int | None
+    """None where the store does not have the job."""
+    updated_at: str
+    """``""`` where the store does not have the job."""
+    was_deleted: bool
+    """Whether the job was deleted from the store, and not imported again since."""
+
+
+def has_jobs(database: Database) -> bool:
+    """Return whether the store has a job."""
+    return database.read_row("SELECT 1 FROM jobs LIMIT 1", ()) is not None
+
+
+def known_job(database: Database, job_id: str) -> KnownJob:
+    """Return what the store knows of a job."""
+    row = database.read_row("SELECT completed_count, updated_at FROM jobs WHERE job_id = ?", (job_id,))
+    if row is not None:
+        return KnownJob(int(row[0]), str(row[1]), was_deleted=False)
+    return KnownJob(None, "", database.read(lambda connection: job_statements.was_deleted(connection, job_id)))
+
+
+def first_contradiction(database: Database, state: ProcessingState) -> int | None:
+    """Return the first chunk for which the store has another result than ``state``; None where both agree.
+
+    The store's results are read in pages, so memory stays bounded.
+
+    Raises:
+        StoreDamaged: a stored result is not what was written.
+    """
+    expected = state.results()
+
+    def page(after: int, limit: int) -> list[result_statements.ResultRow]:
+        return database.read(lambda connection: result_statements.result_page(connection, state.job_id, after, limit))
+
+    for rows in result_statements.paged(page):
+        for index, text in result_statements.verified_page(database.path, state.job_id, rows):
+            if index in expected and thaw(expected[index]) != json_text.decode(text):
+                return index
+    return None

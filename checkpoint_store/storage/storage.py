@@ -1,0 +1,190 @@
+"""What a store file can do: the verbs that read, and those that write. Records go in and come out.
+
+Each writing verb is one transaction, durable when it returns (as far as the store's ``durability`` says), or, where it
+raises, undone. A read-only store is a class of its own, which has the reading verbs only.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from checkpoint_store.errors import JobIncomplete
+from checkpoint_store.model.clock import now
+from checkpoint_store.storage.backup import RollingBackup, remove_backups
+from checkpoint_store.storage.group_commit import Writer
+from checkpoint_store.storage.reading import Reading
+from checkpoint_store.storage.statements import attempt_log, open_job, save_state
+from checkpoint_store.storage.statements import jobs as job_statements
+from checkpoint_store.storage.statements import runners as runner_statements
+from checkpoint_store.storage.target import lock_path
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable, Sequence
+
+    from checkpoint_store.model.state import ProcessingState
+    from checkpoint_store.storage.connection.database import Database
+    from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
+    from checkpoint_store.storage.records import Completion, JobRecord, Known, StatusChange, Wish
+
+
+class ReadOnlyStorage(Reading):
+    """A store file that is read and never touched: it has the reading verbs, and no other."""
+
+    def __init__(self, database: ReadOnlyDatabase) -> None:
+        super().__init__(database)
+
+
+class Storage(Reading):
+    """A store file that is open for reading and writing."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self.database: Final = database
+        self.group_commit: Final = Writer(database)
+        self._rolling = RollingBackup(database, lock_path(database.path))
+
+    # -- jobs
+
+    def open_job(self, wish: Wish, *, refuse: Callable[[sqlite3.Connection, str], None] | None = None) -> JobRecord:
+        """Return the job that a request leads to, as the newest and the current one. Durable when this returns.
+
+        ``refuse``, asked in the same transaction with the id of the job, may raise: then nothing is changed.
+
+        Raises:
+            PlanChanged: the plan differs, and the request says that this is to be refused.
+        """
+
+        def write(connection: sqlite3.Connection) -> JobRecord:
+            found = open_job.open_job(connection, wish, self.path)
+            if refuse is not None:
+                refuse(connection, found.job_id)
+            return found
+
+        return self.database.write(write)
+
+    def set_status(
+        self, job_id: str, change: StatusChange, *, unless: Callable[[sqlite3.Connection], bool] | None = None
+    ) -> None:
+        """Change a job's status, and ask for a pause or withdraw one, as the record says. Durable when this returns.
+
+        Nothing is changed where ``unless``, asked in the same transaction, says so.
+
+        Raises:
+            JobNotFound: the job was deleted.
+            JobIncomplete: it is to be completed, and chunks are left.
+        """
+
+        def write(connection: sqlite3.Connection) -> None:
+            if unless is not None and unless(connection):
+                return
+            if change.withdraws_pauses:
+                runner_statements.clear_pauses(connection, job_id)
+            if change.is_completed_instead and job_statements.finish_if_done(connection, job_id):
+                return
+            if change.needs_all_chunks:
+                record = job_statements.find_job(connection, job_id, self.path)
+                raise JobIncomplete(job_id, record.total_chunks - record.completed_count)
+            values = {"status": change.status.value, "error_message": change.message, "updated_at": now()}
+            job_statements.update_job(connection, job_id, self.path, **values)
+            if change.asks_for_pause:
+                runner_statements.ask_to_pause(connection, job_id)
+
+        self.database.write(write)
+
+    def delete_job(self, job_id: str) -> str:
+        """Delete the job with this id or unique prefix, and return its id. Durable when this returns.
+
+        From then on it is deleted; :meth:`erase_deleted` removes what backups and the WAL still hold of it.
+
+        Raises:
+            JobNotFound: there is none, or more than one.
+        """
+
+        def write(connection: sqlite3.Connection) -> str:
+            found = job_statements.find_job(connection, job_id, self.path).job_id
+            job_statements.delete_job(connection, found)
+            return found
+
+        return self.database.write(write)
+
+    def erase_deleted(self, job_id: str) -> None:
+        """Leave no byte of a job that was deleted in the automatic backups, nor in the WAL.
+
+        Raises:
+            ErasureUnfinished: a reader was in the way all the time. The job is deleted all the same.
+        """
+        remove_backups(self.path)
+        self.database.writer.scrub_wal(job_statements.touch, f"job {job_id}")
+
+    # -- chunks
+
+    def complete(self, completions: Sequence[Completion]) -> None:
+        """Record completions of one job, all or none of them. Durable when this returns; see ``group_commit.py``.
+
+        Raises:
+            ChunkAlreadyCompleted: a chunk is complete with another result, and the completion does not replace it.
+            JobNotFound: the job was deleted.
+        """
+        self.group_commit.submit(completions)
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether several threads completed chunks at the same time, last time."""
+        return self.group_commit.last_batch > 1
+
+    def complete_and_run(self, completion: Completion) -> None:
+        """Record a completion, and set its job ``running`` unless it is paused or complete. Durable on return."""
+        self.database.write(lambda connection: save_state.complete_and_run(connection, completion))
+
+    def retry_failed(self, job_id: str, indices: Sequence[int] | None) -> int:
+        """Give failed chunks (these; None: all) their attempts back. Durable on return. Returns how many those are."""
+        return self.database.write(lambda connection: attempt_log.retry_failed(connection, job_id, indices))
+
+    # -- states
+
+    def import_state(self, state: ProcessingState) -> JobRecord:
+        """Take in what the store lacks of a state, as the newest and the current job. Durable when this returns.
+
+        Raises:
+            ChunkAlreadyCompleted: the store has another result for a chunk. Nothing was written.
+        """
+        return self.database.write(lambda connection: save_state.save(connection, state, self.path, replace=False))
+
+    def save_state(self, state: ProcessingState, known: Known | None) -> Known | None:
+        """Make a state the current job, and write only what differs from the store. Durable when this returns.
+
+        ``known`` is what this verb, or :meth:`current_state`, returned last. Returns what the store holds of the job
+        now; None where that is more than the state says.
+
+        Raises:
+            StateFormatError: nothing tells which chunk a result belongs to. Nothing was written.
+        """
+        return self.database.write(lambda connection: save_state.save_changes(connection, state, self.path, known))
+
+    def current_state(self, known: Known | None) -> Known | None:
+        """Return the current job, results included; ``known`` itself where the store holds that still."""
+        moment = self.database.moment()
+        if known is not None and known.moment == moment is not None:
+            return known
+
+        def read(connection: sqlite3.Connection) -> Known | None:
+            current = job_statements.list_jobs(connection, self.path, current=True)
+            return next((save_state.load(connection, record, self.path, moment) for record in current), None)
+
+        return self.database.read(read)
+
+    def still_holds(self, known: Known) -> bool:
+        """Whether nothing was committed, by whomever, since the store held this."""
+        return self.database.moment() == known.moment is not None
+
+    # -- copies
+
+    def back_up_if_due(self, moment: float) -> None:
+        """Make an automatic backup where one is due at ``moment`` (``time.monotonic()``); see :meth:`back_up_now`."""
+        if moment >= self._rolling.due_at:
+            self._rolling.make()
+
+    def back_up_now(self) -> None:
+        """Make an automatic backup unless that costs more than its share. A failure is no failure of the store."""
+        self._rolling.make()

@@ -1,0 +1,194 @@
+"""What a store that opens does with its state file: each row of the decision table, on real files."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING
+
+import pytest
+
+from checkpoint_store import CheckpointStore, ProcessingState, StoreDamaged, StoreRecovered
+from checkpoint_store.state_file.importer import Action, Situation, decide
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LATER = "2199-01-01T00:00:00.000Z"
+EARLIER = "2001-01-01T00:00:00.000Z"
+
+TABLE = {
+    "a new store imports the job": (Situation(True, False, False, None, 3, True), Action.IMPORT),
+    "a store without jobs imports the job, and says so": (
+        Situation(False, False, False, None, 0, True),
+        Action.IMPORT_AND_WARN,
+    ),
+    "a job deleted from an empty store stays deleted": (Situation(False, False, True, None, 3, True), Action.REMOVE),
+    "a job deleted beside others stays deleted": (Situation(False, True, True, None, 3, True), Action.REMOVE),
+    "more chunks than the store has are imported": (Situation(False, True, False, 2, 3, True), Action.IMPORT_AND_WARN),
+    "more chunks count whatever the time says": (Situation(False, True, False, 2, 3, False), Action.IMPORT_AND_WARN),
+    "an unknown job with completed chunks is imported": (
+        Situation(False, True, False, None, 1, True),
+        Action.IMPORT_AND_WARN,
+    ),
+    "an unknown job without completed chunks is left": (Situation(False, True, False, None, 0, True), Action.LEAVE),
+    "as many chunks, written later: the results are compared": (
+        Situation(False, True, False, 3, 3, True),
+        Action.COMPARE,
+    ),
+    "fewer chunks, written later: the results are compared": (
+        Situation(False, True, False, 3, 2, True),
+        Action.COMPARE,
+    ),
+    "a state file that lags behind is left": (Situation(False, True, False, 3, 2, False), Action.LEAVE),
+}
+
+
+@pytest.mark.parametrize(("situation", "expected"), TABLE.values(), ids=TABLE)
+def test_each_row_of_the_table(situation: Situation, expected: Action) -> None:
+    """Each situation has one answer."""
+    assert decide(situation) == expected
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A store file beside its state file: one job of three chunks, two of them completed."""
+    path = tmp_path / "talks.db"
+    with CheckpointStore(path) as store:
+        job = store.open_job("talk.srt", total_chunks=3)
+        for index in range(2):
+            job.complete(index, {"text": f"chunk {index}"})
+        job.pause()
+    for backup in tmp_path.glob("*.backup-*"):
+        backup.unlink()
+    return path
+
+
+def state_of(path: Path) -> ProcessingState:
+    """The state in the state file beside a store."""
+    return ProcessingState.from_json(path.with_suffix(".json").read_bytes())
+
+
+def write(path: Path, **changes: object) -> ProcessingState:
+    """Change the state file beside a store, in the layout in which the store writes it; without a ``.bak``."""
+    state = state_of(path).replace(**changes)
+    elsewhere = path.with_name("elsewhere.db")
+    with CheckpointStore(elsewhere, state_file=None) as store:
+        made = path.with_name("elsewhere.txt")
+        made.write_text(state.to_json(), encoding="utf-8")
+        store.import_state(made).export(path.with_suffix(".json"), replace=True)
+    for stray in path.parent.glob("elsewhere*"):
+        stray.unlink()
+    path.with_suffix(".bak").unlink(missing_ok=True)
+    return state
+
+
+def opened(path: Path) -> dict[int, object]:
+    """Open the store without a warning, and return the results of its newest job."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with CheckpointStore(path) as store:
+            job = store.latest_job()
+            return {} if job is None else dict(job.items())
+
+
+def three(state: ProcessingState, second: str = "chunk 1") -> dict[str, object]:
+    """The fields of a state with its three chunks completed."""
+    results = [{"text": "chunk 0"}, {"text": second}, {"text": "chunk 2"}]
+    return {
+        "completed_chunks": [0, 1, 2],
+        "processed_results": results,
+        "result_indices": [0, 1, 2],
+        "status": "completed",
+        "updated_at": LATER,
+        "job_id": state.job_id,
+    }
+
+
+def test_a_new_store_imports_its_state_file_without_a_warning(tmp_path: Path) -> None:
+    """A state file from before stores existed becomes the first job."""
+    state = ProcessingState(
+        version="1.0", file_name="talk.srt", total_chunks=2, completed_chunks=[0], processed_results=[{"text": "zero"}]
+    )
+    (tmp_path / "talks.json").write_text(state.to_json(), encoding="utf-8")
+    assert opened(tmp_path / "talks.db") == {0: {"text": "zero"}}
+
+
+def test_a_new_store_takes_the_backup_where_the_state_file_is_torn(tmp_path: Path) -> None:
+    """Of two state files, the one that can be read is imported."""
+    text = ProcessingState(total_chunks=1, completed_chunks=[0], processed_results=[{"text": "zero"}]).to_json()
+    (tmp_path / "talks.json").write_text(text[:-60], encoding="utf-8")
+    (tmp_path / "talks.bak").write_text(text, encoding="utf-8")
+    assert opened(tmp_path / "talks.db") == {0: {"text": "zero"}}
+
+
+def test_a_store_without_jobs_imports_its_state_file_with_a_warning(path: Path) -> None:
+    """An empty store beside a state file lost its jobs: they come back, and the user is told."""
+    path.unlink()
+    CheckpointStore(path, state_file=None).close()
+    with pytest.warns(StoreRecovered, match=r"knew of 2 completed chunks .* of 0: taken in") as caught:
+        store = CheckpointStore(path)
+    assert {warning.filename for warning in caught} == {__file__}
+    store.close()
+    assert sorted(opened(path)) == [0, 1]
+
+
+@pytest.mark.parametrize("others", [0, 1])
+def test_a_deleted_job_does_not_come_back_from_its_state_file(path: Path, others: int) -> None:
+    """A state file that is put back after its job was deleted is removed, whether or not other jobs are there."""
+    text = path.with_suffix(".json").read_bytes()
+    with CheckpointStore(path) as store:
+        store.delete_job(state_of(path).job_id)
+        for _ in range(others):
+            store.open_job("other.srt", total_chunks=1)
+    path.with_suffix(".json").write_bytes(text)
+    assert opened(path) == {}
+    assert not path.with_suffix(".json").exists()
+
+
+def test_a_state_file_that_knows_more_is_imported_with_a_warning(path: Path) -> None:
+    """A store that lost its newest chunks has them back from the state file."""
+    write(path, **three(state_of(path)))
+    with pytest.warns(StoreRecovered, match=r"knew of 3 completed chunks .* of 2: taken in"):
+        CheckpointStore(path).close()
+    assert opened(path)[2] == {"text": "chunk 2"}
+
+
+def test_a_state_file_that_knows_more_and_contradicts_is_refused(path: Path) -> None:
+    """Where nobody can tell which result is right, nothing is imported, and the error names the chunk."""
+    write(path, **three(state_of(path), second="another"))
+    with pytest.raises(
+        StoreDamaged, match=r"talks\.json knows of more completed chunks, and contradicts it in chunk 1"
+    ):
+        CheckpointStore(path)
+    assert "another" in path.with_suffix(".json").read_text(encoding="utf-8")
+    with CheckpointStore(path, state_file=None) as store:
+        assert sorted(index for index, _ in store.jobs()[0].items()) == [0, 1]
+
+
+def test_a_later_state_file_that_agrees_is_left(path: Path) -> None:
+    """A later time alone is no damage."""
+    write(path, updated_at=LATER)
+    assert opened(path) == {0: {"text": "chunk 0"}, 1: {"text": "chunk 1"}}
+
+
+def test_a_later_state_file_that_contradicts_is_refused(path: Path) -> None:
+    """A result that was replaced, and lost with the WAL, is not written over by the older one."""
+    write(path, updated_at=LATER, processed_results=[{"text": "chunk 0"}, {"text": "newer"}], result_indices=[0, 1])
+    with pytest.raises(StoreDamaged, match=r"talks\.json was written later, and contradicts it in chunk 1"):
+        CheckpointStore(path)
+    assert "newer" in path.with_suffix(".json").read_text(encoding="utf-8")
+
+
+def test_an_earlier_state_file_is_left(path: Path) -> None:
+    """A state file that lags behind its store is not compared with it."""
+    write(path, updated_at=EARLIER, processed_results=[{"text": "chunk 0"}, {"text": "older"}], result_indices=[0, 1])
+    assert opened(path)[1] == {"text": "chunk 1"}
+
+
+def test_an_unknown_job_without_chunks_is_left(path: Path) -> None:
+    """The state of another job, which has completed nothing, does not become a job of this store."""
+    empty = {"completed_chunks": [], "processed_results": [], "result_indices": []}
+    write(path, job_id="another", **empty)
+    with CheckpointStore(path) as store:
+        assert [job.file_name for job in store.jobs()] == ["talk.srt"]
+        assert [job.job_id for job in store.jobs()] != ["another"]
