@@ -68,7 +68,7 @@ class Job:
     ) -> None:
         self._room = room
         self._database = room.database
-        self._execution: Final = Work(room, record.job_id, record.total_chunks, chunks, fingerprint_by, store)
+        self._execution: Final = Work(room, record.job_id, record.total_chunks, chunks, fingerprint_by, store=store)
         self.job_id: Final = record.job_id
         self.file_name: Final = record.file_name
         self.video_title: Final = record.video_title

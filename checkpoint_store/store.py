@@ -491,7 +491,7 @@ class CheckpointStore:
         """Record a chunk of a job that is not running; unless somebody paused it, it runs from then on."""
         from checkpoint_store.storage.statements import save_state as save_state_statements  # noqa: PLC0415 - for the other face only
 
-        execution = Work(self._room, job.job_id, job.total_chunks, None, None, self)
+        execution = Work(self._room, job.job_id, job.total_chunks, None, None, store=self)
         completion = execution.completion(chunk_index, result, replace=True)
         self._open.write(lambda connection: save_state_statements.complete_and_run(connection, completion))
         self._room.job_changed(job.job_id)

@@ -134,6 +134,7 @@ class Work:
         total_chunks: int,
         chunks: Sequence[Any] | None,
         fingerprint_by: Fingerprint | None,
+        *,
         store: object,
     ) -> None:
         self._store: Final = store

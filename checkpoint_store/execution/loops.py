@@ -151,7 +151,9 @@ class Living(ForkAware, Generic[T]):
         self._loops.enter(self)
         try:
             self._under_way = self._steps.run()
-            while self._step():
+            while True:  # no `while condition`: an interrupt at its jump would skip `finally` (python/cpython#130279)
+                if not self._step():
+                    break
                 yield self._next.pop()  # what is not referred to any more is free, so not by this loop either
         finally:
             self._leave()

@@ -72,7 +72,9 @@ class PendingLoop:
         last: Held | None = None
         ahead = False
         try:
-            while not (self._is_stopped or scope.is_paused()):
+            while True:  # no `while condition`: an interrupt at its jump would skip `finally` (python/cpython#130279)
+                if self._is_stopped or scope.is_paused():
+                    break
                 if not ready:
                     several = scope.take(scope.batch())
                     if not several and self._wait and scope.waits_for_others():

@@ -62,8 +62,8 @@ class _Tasks(OwnExecutor):
             future.cancel()
             future.set_running_or_notify_cancel()
 
-    def give_up(self, future: Future[Any]) -> None:
-        """Cancel this work; should it come to something all the same, that is there."""
+    def abandon(self, future: Future[Any]) -> None:
+        """Cancel a task that takes too long; a result that it returns all the same is in its future."""
         self._loop.call_soon_threadsafe(self._cancel, future)
 
     def _cancel(self, future: Future[Any]) -> None:
@@ -77,8 +77,8 @@ class _Tasks(OwnExecutor):
         except RuntimeError:
             return False
 
-    def look_after(self, futures: Iterable[Future[Any]]) -> None:
-        """Nobody works on what an event loop has left behind that is closed, or stands still for a while."""
+    def cancel_orphans(self, futures: Iterable[Future[Any]]) -> None:
+        """Cancel the futures of an event loop that is closed, or has not run for a while."""
         moment = time.monotonic()
         if self._loop.is_running():
             self._stood_still_at = None
@@ -127,7 +127,7 @@ async def _work(future: Future[Any], fn: Callable[[Any], Any], attempt: Attempt,
         if not isinstance(error, Exception):
             raise
     else:
-        with suppress(InvalidStateError):  # see look_after()
+        with suppress(InvalidStateError):  # see cancel_orphans()
             future.set_result(result)
 
 
@@ -182,7 +182,9 @@ async def _heeding_signals(
         except Exception as raised:  # noqa: BLE001 - raised again, unless a signal comes first
             error = raised
         interrupts.is_busy = False
-        while interrupts.waits_for_others:  # noqa: ASYNC110 - a second signal ends it, and handlers set no Event
+        while True:  # no `while condition`: see Loop.run()
+            if not interrupts.waits_for_others:
+                break
             await asyncio.sleep(_TICK_SECONDS)
         interrupts.take_course(None if type(error) is JobPaused else error)
         if error is not None:
@@ -230,7 +232,9 @@ async def acomplete(record: Callable[[], None]) -> None:
 
 async def _undisturbed(future: asyncio.Future[Any]) -> None:
     """Wait for it, also where this task is cancelled (again) meanwhile."""
-    while not future.done():
+    while True:  # no `while condition`: see Loop.run()
+        if future.done():
+            break
         with suppress(asyncio.CancelledError, Exception):
             await asyncio.shield(future)
     if not future.cancelled():
