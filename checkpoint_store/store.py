@@ -21,6 +21,7 @@ from checkpoint_store.execution.execution import Room, Work
 from checkpoint_store.execution.loops import Loops
 from checkpoint_store.execution.opening import Prints, checked_change, checked_config, checked_pieces, checked_text
 from checkpoint_store.job import Job
+from checkpoint_store.loop.option_names import checks_option_names
 from checkpoint_store.model.frozen import thaw
 from checkpoint_store.model.plan import Fingerprint, Plan, digest_of_fingerprints
 from checkpoint_store.model.records import JobStatus, Problem, RunPlan
@@ -46,12 +47,13 @@ from checkpoint_store.storage.target import lock_path, resolve
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from concurrent.futures import Executor
     from types import TracebackType
-    from typing import Unpack
 
     from sqlalchemy import Connection
 
-    from checkpoint_store.loop.options import LoopOptions
+    from checkpoint_store.loop.retry_policy import Errors, Wait
+    from checkpoint_store.model.amounts import Cost
     from checkpoint_store.model.state import ProcessingState
     from checkpoint_store.storage.connection.pragmas import Durability
     from checkpoint_store.storage.connection.read_only import AnyDatabase
@@ -314,6 +316,7 @@ class CheckpointStore:
         )
         return records.Wish(plan, prints, checked_text("video_title", video_title), change, fresh=fresh), pieces
 
+    @checks_option_names
     def map(
         self,
         fn: Callable[[Any], Any],
@@ -328,7 +331,20 @@ class CheckpointStore:
         on_change: Literal["refuse", "reuse", "restart"] = "refuse",
         fresh: bool = False,
         exclusive: bool = False,
-        **options: Unpack[LoopOptions],
+        executor: Executor | Callable[[], Executor] | None = None,
+        workers: int | None = None,
+        ordered: bool = False,
+        on_error: Literal["stop", "record"] = "stop",
+        max_attempts: int = 3,
+        retry_on: Errors | None = None,
+        stop_on: Errors | None = None,
+        wait: Wait | None = None,
+        timeout_seconds: float | None = None,
+        max_cost: float | None = None,
+        cost: Cost = "cost",
+        progress: bool = False,
+        on_pause: Literal["raise", "return"] = "raise",
+        stop_when: Callable[[], bool] | None = None,
     ) -> list[Any]:
         """Open the job, do what is left of it, and return all results in order, those of earlier runs included.
 
@@ -336,13 +352,14 @@ class CheckpointStore:
         chunk's place is taken by None; :meth:`Job.failed_chunks` says why.
 
         Raises:
-            JobPaused: the job was paused before the end.
+            JobPaused: the job was paused before the end, whatever ``on_pause`` says.
             ChunkFailed: chunks failed (with ``on_error="stop"``, unless an error of the work itself is raised).
         """
+        given = locals()
         from checkpoint_store.loop.options import Options, checked_work  # noqa: PLC0415 - only for those who use it
 
         checked_work(fn)
-        Options(**options)  # what is wrong with them is said before there is a job
+        options = Options.of(given)  # what is wrong with them is said before there is a job
         job = self.open_job(
             file_name,
             chunks=chunks,
@@ -355,7 +372,7 @@ class CheckpointStore:
             fresh=fresh,
             exclusive=exclusive,
         )
-        for _ in job.map(fn, **(options | {"on_pause": "raise"})):
+        for _ in job.map(fn, **(vars(options) | {"on_pause": "raise"})):
             pass
         results = dict(job.items())
         return [results.get(index) for index in range(job.total_chunks)]

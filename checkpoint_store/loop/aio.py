@@ -8,14 +8,14 @@ import threading
 import time
 from concurrent.futures import Future, InvalidStateError, ThreadPoolExecutor
 from contextlib import aclosing, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from checkpoint_store.errors import InvalidArgumentError, JobPaused
+from checkpoint_store.errors import JobPaused
 from checkpoint_store.execution.claims.chunk_queue import act_for
 from checkpoint_store.execution.loops import Living
 from checkpoint_store.loop.executors.local import OwnExecutor
 from checkpoint_store.loop.loop import Loop
-from checkpoint_store.loop.options import Options, checked_work
 from checkpoint_store.loop.signals import Interrupts
 from checkpoint_store.model.attempt import attempting
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator
 
     from checkpoint_store.execution.execution import Work
+    from checkpoint_store.loop.options import Options
     from checkpoint_store.model.attempt import Attempt
     from checkpoint_store.model.records import MapItem
 
@@ -131,23 +132,15 @@ async def _work(future: Future[Any], fn: Callable[[Any], Any], attempt: Attempt,
             future.set_result(result)
 
 
-def amap(
-    execution: Work, fn: Callable[[Any], Any], options: dict[str, Any], limit: int
-) -> AsyncGenerator[MapItem, None]:
+def amap(execution: Work, fn: Callable[[Any], Any], options: Options) -> AsyncGenerator[MapItem, None]:
     """Yield what is completed; see :meth:`Job.amap`."""
-    for name in ("executor", "workers"):
-        if name in options:
-            raise InvalidArgumentError(name, options[name], "is not for amap(), which has limit")
-    if type(limit) is not int or limit < 1:
-        raise InvalidArgumentError("limit", limit, "is not a whole number from 1")
-    checked_work(fn, awaited=True)
     tasks = _Tasks(asyncio.get_running_loop())
-    wanted = Options(executor=tasks, workers=limit, **options)
+    options = replace(options, executor=tasks)
     made: list[Loop] = []
     interrupts = Interrupts()
 
     def steps() -> Iterator[MapItem]:
-        made.append(Loop(execution, fn, wanted, interrupts))  # asks the store
+        made.append(Loop(execution, fn, options, interrupts))  # asks the store
         if tasks.is_cut_short:
             made[0].stop()
         yield from Living(execution, execution.job_id, made[0], serves_this_thread=tasks.are_done_here).run()
