@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
     from types import TracebackType
 
-    from checkpoint_store.execution.claims.claimed_chunk import Hold
+    from checkpoint_store.execution.claims.claim_handle import ClaimHandle
     from checkpoint_store.loop.retry_policy import Errors, Wait
     from checkpoint_store.model.amounts import Cost
     from checkpoint_store.model.attempt import Attempt
@@ -292,7 +292,7 @@ class PendingChunk:
     """The caller's own chunk; None where the job was opened with ``total_chunks`` only."""
     attempt: Attempt | None = field(default=None, compare=False)
     """The try that this is; None where the store is read only, and nothing was claimed."""
-    _handle: Hold | None = field(default=None, compare=False, repr=False)
+    _handle: ClaimHandle | None = field(default=None, compare=False, repr=False)
 
     def fail(self, error: BaseException | str) -> None:
         """Record that this try failed. See :meth:`Job.fail_chunk`."""

@@ -9,7 +9,6 @@ from weakref import WeakValueDictionary
 
 from checkpoint_store.errors import ChunkAlreadyCompleted, JobNotFound, StorageUnavailableError
 from checkpoint_store.execution.claims.claims import Claims
-from checkpoint_store.execution.claims.runner import miss_the_dead
 from checkpoint_store.execution.loops import Loops
 from checkpoint_store.state_file import importer
 from checkpoint_store.state_file.writer import StateFile
@@ -64,8 +63,8 @@ class StoreContext:
         found = self.claims.get(job_id)
         if found is None:
             for others in list(self.runners):  # those that could not end when their last loop did
-                others.rest(patiently=True)
-            found = self.claims.setdefault(job_id, Claims(storage.database, job_id, self.runners))
+                others.end_if_idle(wait=True)
+            found = self.claims.setdefault(job_id, Claims(storage.claims, job_id, self.runners))
         return found
 
     def record(self, completions: Sequence[Completion]) -> None:
@@ -146,7 +145,7 @@ def open_store(
         if state_file is not None:
             follower = StateFile(storage, state_file, lock_path(path), lock_timeout_seconds=lock_timeout_seconds)
             follower.sweep()
-        miss_the_dead(storage.database)
+        storage.claims.reap_dead_runners()
         context = StoreContext(storage, storage, follower, Loops(path))
         if follower is not None:
 

@@ -17,7 +17,7 @@ from checkpoint_store.storage.records import Completion
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from checkpoint_store.execution.claims.claimed_chunk import Held
+    from checkpoint_store.execution.claims.claimed_chunk import ClaimedChunk
     from checkpoint_store.execution.claims.claims import Claims
     from checkpoint_store.execution.context import StoreContext
     from checkpoint_store.execution.loops import Loops
@@ -85,10 +85,10 @@ class JobExecution:
             return None
         return self._handed_out.get(index) or fingerprint(self._chunks[index], self.fingerprint_by)
 
-    def attempt_of(self, held: Held) -> Attempt:
+    def attempt_of(self, chunk: ClaimedChunk) -> Attempt:
         """Return what the work on a claimed chunk can ask about its try."""
-        key = attempt_key(self.job_id, held.index, self.fingerprint(held.index))
-        return Attempt(self.job_id, held.index, held.number, key)
+        key = attempt_key(self.job_id, chunk.index, self.fingerprint(chunk.index))
+        return Attempt(self.job_id, chunk.index, chunk.number, key)
 
     def completion(
         self, index: int, result: object, *, text: str | None = None, at: str | None = None, replace: bool = False

@@ -46,12 +46,13 @@ def leave(
 
     The job gets this status unless it is complete, or other loops or runners are at work on it.
     """
-    if claims.others_here(but_this_thread=with_this_thread):
+    if claims.runner.has_living_loops(but_this_thread=with_this_thread):
         return
-    if with_this_thread or (not claims.are_kept and (not claims.is_exclusive or claims.is_job_completed())):
+    if with_this_thread or (not claims.has_handed_out_chunks and claims.runner.is_dispensable()):
         claims.close()
     wanted = StatusChange(status, None if error is None else describe(error))
-    context.storage.set_status(claims.job_id, wanted, unless=claims.others_at_work)
+    own_runner_id = claims.runner.runner_id
+    context.storage.set_status(claims.job_id, wanted, unless_others_work=True, own_runner_id=own_runner_id)
     context.job_ended(claims.job_id)
 
 

@@ -79,12 +79,12 @@ def open_job(context: StoreContext, request: OpenRequest) -> JobRecord:
         JobBusy, PlanChanged: as :meth:`CheckpointStore.open_job` says. Nothing was changed.
     """
 
-    def refuse(connection: Any, job_id: str) -> None:
-        context.claims_of(job_id).refuse_if_busy(connection, exclusive=True)
+    def own_runner_id(job_id: str) -> int | None:
+        return context.claims_of(job_id).runner.runner_id
 
-    record = context.storage.open_job(request.wish, refuse=refuse if request.exclusive else None)
+    record = context.storage.open_job(request.wish, exclusive_for=own_runner_id if request.exclusive else None)
     if request.exclusive:
-        context.claims_of(record.job_id).start(exclusive=True)
+        context.claims_of(record.job_id).register(exclusive=True)
     context.job_changed(record.job_id)
     return record
 

@@ -6,12 +6,13 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
-from checkpoint_store.execution.claims.chunk_queue import Scope
-from checkpoint_store.execution.claims.claimed_chunk import Held, Hold
+from checkpoint_store.execution.claims.chunk_queue import ChunkQueue
+from checkpoint_store.execution.claims.claim_handle import ClaimHandle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from checkpoint_store.execution.claims.claimed_chunk import ClaimedChunk
     from checkpoint_store.execution.execution import JobExecution
     from checkpoint_store.model.attempt import Attempt
 
@@ -29,7 +30,7 @@ class PendingLoop(Generic[T]):
     def __init__(
         self,
         execution: JobExecution,
-        dress: Callable[[int, Any, Attempt, Hold], T],
+        dress: Callable[[int, Any, Attempt, ClaimHandle], T],
         *,
         max_attempts: int | None,
         wait: bool,
@@ -51,17 +52,17 @@ class PendingLoop(Generic[T]):
         """Yield the chunks that are left; see :meth:`Job.pending`."""
         execution = self._execution
         execution.record_what_was_kept()
-        scope = Scope(execution.claims, execution.total_chunks, max_attempts=self._max_attempts)
-        ready: deque[Held] = deque()
-        last: Held | None = None
+        queue = ChunkQueue(execution.claims, execution.total_chunks, max_attempts=self._max_attempts)
+        ready: deque[ClaimedChunk] = deque()
+        last: ClaimedChunk | None = None
         ahead = False
         try:
             while True:  # no `while condition`: an interrupt at its jump would skip `finally` (python/cpython#130279)
-                if self._is_stopped or scope.is_paused():
+                if self._is_stopped or queue.is_paused():
                     break
                 if not ready:
-                    several = scope.take(scope.batch())
-                    if not several and self._wait and scope.waits_for_others():
+                    several = queue.take(queue.batch())
+                    if not several and self._wait and queue.waits_for_others():
                         time.sleep(_POLL_SECONDS)
                         continue
                     if not several:
@@ -70,19 +71,19 @@ class PendingLoop(Generic[T]):
                     ahead = len(several) > 1
                 last = ready.popleft()
                 if ahead and execution.is_completed(last.index):
-                    scope.claims.let_go([last])
+                    queue.claims.release([last])
                     continue
-                scope.gives(last)
-                yield self._claimed(scope, last)
+                queue.start(last)
+                yield self._claimed(queue, last)
         except GeneratorExit:  # from the middle of the work on the last one, for all that is known here
             if last is not None and not last.dropped:
                 last.begun = True
             raise
         finally:
-            scope.close(ready)
-        scope.claims.rest(patiently=True)
+            queue.close(ready)
+        queue.claims.end_if_idle(wait=True)
 
-    def _claimed(self, scope: Scope, held: Held) -> T:
+    def _claimed(self, queue: ChunkQueue, chunk: ClaimedChunk) -> T:
         execution = self._execution
-        handle = Hold(scope.claims, held)
-        return self._dress(held.index, execution.hand_out(held.index), execution.attempt_of(held), handle)
+        handle = ClaimHandle(queue.claims, chunk)
+        return self._dress(chunk.index, execution.hand_out(chunk.index), execution.attempt_of(chunk), handle)

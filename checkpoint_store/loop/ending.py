@@ -19,7 +19,7 @@ def abandon_in_flight(state: LoopState, schedule: Schedule) -> None:
     if in_flight:
         indices = ", ".join(str(attempt.chunk.index) for attempt in in_flight.values())
         log.warning("job %s, chunk %s: abandoned in flight, so in doubt", state.job_id, indices)
-    state.claims.let_go([attempt.chunk for attempt in in_flight.values()])
+    state.claims.release([attempt.chunk for attempt in in_flight.values()])
     for future in in_flight:
         future.cancel()
     in_flight.clear()

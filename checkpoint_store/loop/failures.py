@@ -12,7 +12,7 @@ from checkpoint_store.model.error_text import describe
 from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
-    from checkpoint_store.execution.claims.claimed_chunk import Held
+    from checkpoint_store.execution.claims.claimed_chunk import ClaimedChunk
     from checkpoint_store.loop.executors.workplace import Workplace
     from checkpoint_store.loop.loop_state import LoopState
     from checkpoint_store.loop.schedule import InFlight, Schedule
@@ -37,7 +37,7 @@ class FailurePolicy:
             if self._place.is_break(error):
                 broken.append(attempt)
             elif not isinstance(error, Exception) or (self._state.is_paused and isinstance(error, CancelledError)):
-                self._state.claims.let_go([attempt.chunk])
+                self._state.claims.release([attempt.chunk])
             else:
                 self.fail(attempt, error)
         for _, error in failures:
@@ -73,12 +73,12 @@ class FailurePolicy:
             error.add_note(f"It ended attempt {chunk.number} at chunk {chunk.index} of job {state.job_id}.")
             state.error = error
 
-    def _retry(self, chunk: Held, error: BaseException) -> None:
+    def _retry(self, chunk: ClaimedChunk, error: BaseException) -> None:
         """Queue a chunk for its next attempt, after a back-off."""
         try:
-            seconds = pause_before_retry(self._state.options.wait, chunk.tries - 1, error)
+            seconds = pause_before_retry(self._state.options.wait, chunk.attempts_in_loop - 1, error)
         except Exception as mistake:  # noqa: BLE001 - whatever the caller's function raises
-            self._state.claims.let_go([chunk])
+            self._state.claims.release([chunk])
             mistake.__cause__ = error
             self._state.end_with(mistake)
             return
@@ -142,17 +142,17 @@ class FailurePolicy:
         next_attempt = self._record_uncounted(attempt.chunk, message, again=True)
         if next_attempt is not None:
             self._log(next_attempt, "retried alone, because a process of its pool died")
-            next_attempt.tries = attempt.chunk.tries
+            next_attempt.attempts_in_loop = attempt.chunk.attempts_in_loop
             self._schedule.suspects.add(next_attempt.index)
             self._schedule.retries.put(next_attempt)
 
     # -- recording
 
-    def _record(self, chunk: Held, message: str, **how: Any) -> Held | None:
+    def _record(self, chunk: ClaimedChunk, message: str, **how: Any) -> ClaimedChunk | None:
         """Record a failed attempt; return the chunk, claimed for its next attempt, or None where there is none."""
         return self._state.retry_while_busy(lambda: self._state.claims.fail(chunk.index, message, **how))
 
-    def _record_uncounted(self, chunk: Held, message: str, **how: Any) -> Held | None:
+    def _record_uncounted(self, chunk: ClaimedChunk, message: str, **how: Any) -> ClaimedChunk | None:
         """Record a failed attempt that does not count against the chunk; its completion by another runner stands."""
         try:
             return self._record(chunk, message, counted=False, **how)
@@ -160,11 +160,11 @@ class FailurePolicy:
             self._log(chunk, "attempt %d failed, but another runner completed the chunk: %s", chunk.number, message)
             return None
 
-    def _log(self, chunk: Held, message: str, *args: object) -> None:
+    def _log(self, chunk: ClaimedChunk, message: str, *args: object) -> None:
         log.warning(f"job %s, chunk %d: {message}", self._state.job_id, chunk.index, *args)
 
 
-def _seconds_of(chunk: Held) -> float:
+def _seconds_of(chunk: ClaimedChunk) -> float:
     return round(time.monotonic() - chunk.since, 6)
 
 

@@ -11,7 +11,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Final
 
-from checkpoint_store.execution.claims.chunk_queue import Scope
+from checkpoint_store.execution.claims.chunk_queue import ChunkQueue
 from checkpoint_store.loop.budget import Budget
 from checkpoint_store.loop.ending import abandon_in_flight, conclude
 from checkpoint_store.loop.executors.workplace import Workplace
@@ -29,7 +29,7 @@ from checkpoint_store.system.log import log
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from checkpoint_store.execution.claims.claimed_chunk import Held
+    from checkpoint_store.execution.claims.claimed_chunk import ClaimedChunk
     from checkpoint_store.execution.execution import JobExecution
     from checkpoint_store.loop.options import Options
     from checkpoint_store.loop.schedule import InFlight
@@ -73,9 +73,12 @@ class Loop:
         self._place.open(self._fn)
         if self._options.progress:
             self._bar = LiveBar(self._execution)
-        self._state.claims.start()  # first: another runner that ends the job sees this runner, or has ended it before
+        # First: another runner that ends the job sees this runner, or has ended the job before.
+        self._state.claims.register()
         self._execution.take_up()
-        self._queue = Scope(self._state.claims, self._execution.total_chunks, max_attempts=self._options.max_attempts)
+        self._queue = ChunkQueue(
+            self._state.claims, self._execution.total_chunks, max_attempts=self._options.max_attempts
+        )
         has_ended = False
         with self._interrupts if self._heeds_signals else nullcontext():
             try:
@@ -119,7 +122,7 @@ class Loop:
             return 1  # the first result says what a chunk costs
         return self._place.free_workers(hung=len(self._schedule.overdue))
 
-    def _claim(self) -> list[Held]:
+    def _claim(self) -> list[ClaimedChunk]:
         return self._state.retry_while_busy(lambda: self._queue.take(self._queue.batch()))
 
     def _is_stopping(self) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from checkpoint_store.errors import InvalidArgumentError
-from checkpoint_store.execution.claims.claims import DEFAULT_MAX_ATTEMPTS
+from checkpoint_store.execution.claims.claims import MAX_ATTEMPTS_DEFAULT
 from checkpoint_store.loop.executors.local import checked_executor, is_maker
 from checkpoint_store.loop.progress_bar import need_tqdm
 from checkpoint_store.loop.retry_policy import checked_wait, is_hopeless, is_transient, matcher
@@ -45,7 +45,7 @@ class Options:
     workers: int | None = None
     ordered: bool = False
     on_error: Literal["stop", "record"] = "stop"
-    max_attempts: int = DEFAULT_MAX_ATTEMPTS
+    max_attempts: int = MAX_ATTEMPTS_DEFAULT
     retry_on: Errors | None = None
     stop_on: Errors | None = None
     wait: Wait | None = None

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
     from concurrent.futures import Future
 
-    from checkpoint_store.execution.claims.claimed_chunk import Held
+    from checkpoint_store.execution.claims.claimed_chunk import ClaimedChunk
     from checkpoint_store.model.records import MapItem
 
 _REORDERED_RESULTS_MAX: Final = 256
@@ -24,7 +24,7 @@ _REORDERED_RESULTS_MAX: Final = 256
 class InFlight:
     """A claimed chunk that the executor has."""
 
-    chunk: Held
+    chunk: ClaimedChunk
     deadline: float
     """When the attempt times out, on the monotonic clock."""
 
@@ -33,13 +33,13 @@ class RetryQueue:
     """Claimed chunks that wait for their next start; the chunk that is due first is first."""
 
     def __init__(self) -> None:
-        self._entries: list[tuple[float, int, Held]] = []
+        self._entries: list[tuple[float, int, ClaimedChunk]] = []
         self._order = itertools.count()
 
     def __len__(self) -> int:
         return len(self._entries)
 
-    def __iter__(self) -> Iterator[Held]:
+    def __iter__(self) -> Iterator[ClaimedChunk]:
         return (chunk for _, _, chunk in self._entries)
 
     @property
@@ -47,11 +47,11 @@ class RetryQueue:
         """When the first chunk is due, on the monotonic clock; infinite where the queue is empty."""
         return self._entries[0][0] if self._entries else float("inf")
 
-    def put(self, chunk: Held, due_at: float = 0.0) -> None:
+    def put(self, chunk: ClaimedChunk, due_at: float = 0.0) -> None:
         """Queue a chunk until a moment of the monotonic clock."""
         heapq.heappush(self._entries, (due_at, next(self._order), chunk))
 
-    def take_due(self) -> Held | None:
+    def take_due(self) -> ClaimedChunk | None:
         """Remove and return the first chunk that is due, or None."""
         return heapq.heappop(self._entries)[2] if self.due_at <= time.monotonic() else None
 
@@ -60,7 +60,7 @@ class RetryQueue:
         self._entries = [entry for entry in self._entries if entry[2].index not in indices]
         heapq.heapify(self._entries)
 
-    def clear(self) -> list[Held]:
+    def clear(self) -> list[ClaimedChunk]:
         """Remove and return all chunks."""
         entries, self._entries = self._entries, []
         return [chunk for _, _, chunk in entries]
@@ -91,7 +91,7 @@ class Schedule:
 
     def __init__(self, *, ordered: bool) -> None:
         self._ordered = ordered
-        self._ready: deque[Held] = deque()
+        self._ready: deque[ClaimedChunk] = deque()
         """Claimed chunks that were not started."""
         self.in_flight: Final[dict[Future[Any], InFlight]] = {}
         self.overdue: Final[dict[Future[Any], int]] = {}
@@ -108,7 +108,7 @@ class Schedule:
 
     # -- what starts next
 
-    def next_chunk(self, claim: Callable[[], list[Held]]) -> Held | None:
+    def next_chunk(self, claim: Callable[[], list[ClaimedChunk]]) -> ClaimedChunk | None:
         """Return the chunk to start next, or None; ``claim`` claims further chunks where none is ready."""
         chunk = self.retries.take_due()
         if chunk is not None or self.suspects:
@@ -117,7 +117,7 @@ class Schedule:
             self._ready.extend(claim())
         return self._ready.popleft() if self._ready else None
 
-    def take_unstarted(self) -> list[Held]:
+    def take_unstarted(self) -> list[ClaimedChunk]:
         """Remove and return the chunks that are claimed and not in flight."""
         unstarted = [*self._ready, *self.retries.clear()]
         self._ready.clear()

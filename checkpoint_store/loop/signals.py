@@ -7,7 +7,6 @@ would have ended without a loop, only a little later.
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import threading
@@ -15,6 +14,8 @@ import time
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
+
+from checkpoint_store.system.forks import ForkOrder, at_fork
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -240,5 +241,4 @@ def _in_child() -> None:
     _let_ending_through()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_hold_back_ending, after_in_parent=_let_ending_through, after_in_child=_in_child)
+at_fork(ForkOrder.SIGNALS, before=_hold_back_ending, after_in_parent=_let_ending_through, after_in_child=_in_child)

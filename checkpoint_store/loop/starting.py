@@ -15,8 +15,8 @@ from checkpoint_store.loop.schedule import InFlight
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from checkpoint_store.execution.claims.chunk_queue import Scope
-    from checkpoint_store.execution.claims.claimed_chunk import Held
+    from checkpoint_store.execution.claims.chunk_queue import ChunkQueue
+    from checkpoint_store.execution.claims.claimed_chunk import ClaimedChunk
     from checkpoint_store.loop.executors.workplace import Workplace
     from checkpoint_store.loop.failures import FailurePolicy
     from checkpoint_store.loop.loop_state import LoopState
@@ -38,7 +38,7 @@ class Starter:
         self._fn, self._state = fn, state
         self._schedule, self._place, self._failures = schedule, place, failures
 
-    def start(self, chunk: Held, queue: Scope) -> None:
+    def start(self, chunk: ClaimedChunk, queue: ChunkQueue) -> None:
         """Record an attempt at a claimed chunk, and give the work to the executor.
 
         A chunk that cannot be sent to where the work is done has failed; a chunk that a broken executor does not take
@@ -48,7 +48,7 @@ class Starter:
             BaseException: the executor refused the work; the chunk is released.
         """
         execution = self._state.execution
-        queue.gives(chunk)
+        queue.start(chunk)
         in_flight = InFlight(chunk, chunk.since + (self._state.options.timeout_seconds or float("inf")))
         data: Any = None
         try:
@@ -65,13 +65,13 @@ class Starter:
                 return
             # What is no executor may have started the work that it accepted, and no result can come back from it.
             chunk.begun = chunk.begun or isinstance(error, InvalidArgumentError)
-            self._state.claims.let_go([chunk])
+            self._state.claims.release([chunk])
             raise
         else:
             chunk.begun = True
             self._schedule.in_flight[future] = in_flight
 
-    def postpone(self, chunk: Held) -> None:
+    def postpone(self, chunk: ClaimedChunk) -> None:
         """Queue a chunk that was not started until the executor works again."""
         chunk.begun = False
         next_poll_at = time.monotonic() + POLL_INTERVAL_SECONDS if self._schedule.in_flight else 0.0

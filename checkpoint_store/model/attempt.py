@@ -5,11 +5,25 @@ from __future__ import annotations
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from enum import StrEnum
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+class AttemptOutcome(StrEnum):
+    """What became of an attempt. A member equals its own text."""
+
+    RUNNING = "running"
+    """It was claimed, and has not ended."""
+    COMPLETED = "completed"
+    """It gave the result of its chunk."""
+    FAILED = "failed"
+    """It ended with an error."""
+    ABANDONED = "abandoned"
+    """It never ended: its process died, or gave it up. Its chunk is in doubt, unless the chunk was completed since."""
 
 
 @dataclass(frozen=True, slots=True)

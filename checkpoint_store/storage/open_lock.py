@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import StoreBusy, StoreInUse
 from checkpoint_store.storage.connection.openings import Openings
-from checkpoint_store.storage.runner_lock import overheard, signs_of_life
+from checkpoint_store.storage.runner_lock import probe, runner_lock_paths
 from checkpoint_store.storage.target import lock_path
 from checkpoint_store.system.file_lock import file_lock, open_path
 from checkpoint_store.system.shared_lock import POLL_SECONDS, SharedLock
@@ -95,7 +95,7 @@ def _older_user(path: Path) -> bool:
     """Whether something that shares no lock has the store open. Called with the lock held alone."""
     if has_connection(path):
         return True
-    return os.name != "nt" and any(overheard(sign) is None for sign in signs_of_life(path))
+    return os.name != "nt" and any(probe(lock) is None for lock in runner_lock_paths(path))
 
 
 def has_connection(path: Path) -> bool:
@@ -132,7 +132,7 @@ def who_has_open(path: Path) -> list[int]:
     Those of other users and of other PID namespaces do not show. It decides nothing.
     """
     wanted = set()
-    for name in (path, open_path(path), *signs_of_life(path)):
+    for name in (path, open_path(path), *runner_lock_paths(path)):
         with suppress(OSError):
             status = os.stat(name)
             wanted.add((status.st_dev, status.st_ino))

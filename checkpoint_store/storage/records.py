@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from checkpoint_store.model.plan import Plan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Container, Iterable, Sequence
 
     from checkpoint_store.errors import Difference
     from checkpoint_store.model.records import JobStatus
@@ -35,6 +35,24 @@ class Claim(NamedTuple):
     number: int
 
 
+@dataclass(frozen=True, slots=True)
+class ClaimRequest:
+    """Which chunks a runner wants to claim."""
+
+    job_id: str
+    runner_id: int
+    spans: Sequence[tuple[int, int]]
+    """Half-open ranges of chunk indices, searched in this order, each from its lowest chunk."""
+    wanted: int
+    """How many chunks at most."""
+    attempts_max: int | None
+    """Pass over a chunk with so many attempts that count; None: however many there were."""
+    indices_in_hand: Container[int]
+    """The chunks that this runner works on: not given out again."""
+    trusted_runner_ids: Container[int]
+    """The other runners that are taken to be alive without a probe."""
+
+
 class Found(NamedTuple):
     """What a search for chunks came to."""
 
@@ -43,6 +61,43 @@ class Found(NamedTuple):
     """The chunks that are in someone's hand, and in which runner's."""
     next_index: int
     """Where to go on."""
+    alive_runner_ids: frozenset[int] = frozenset()
+    """The other runners that were probed just now, and are alive."""
+    has_reaped: bool = False
+    """Whether a runner was found dead: what it had claimed is free, or in doubt."""
+
+
+@dataclass(frozen=True, slots=True)
+class FailedAttempt:
+    """An attempt that gave no result, as its runner reports it."""
+
+    job_id: str
+    chunk_index: int
+    number: int | None
+    """The number of the attempt; None for a chunk that was not claimed."""
+    runner_id: int | None
+    """None where who reports the failure is no runner."""
+    error: str
+    """The message to record, without secrets."""
+    seconds: float | None
+    """How long the attempt took."""
+    attempts_max: int
+    """With so many attempts that count, the chunk is failed."""
+    is_counted: bool
+    """Whether this attempt counts."""
+    tries_again: bool
+    """Whether the runner begins the next attempt at once, unless the chunk is failed."""
+
+
+class FailureOutcome(NamedTuple):
+    """What followed from a failed attempt."""
+
+    number: int
+    """The number of the attempt that failed."""
+    is_last: bool
+    """Whether the chunk is failed by it."""
+    next_claim: Claim | None
+    """The attempt that began at once; None where none did."""
 
 
 Action = Literal["new", "resume", "complete", "reuse", "restart", "refuse"]

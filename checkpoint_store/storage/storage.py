@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Final
 from checkpoint_store.errors import JobIncomplete
 from checkpoint_store.model.clock import now
 from checkpoint_store.storage.backup import RollingBackup, remove_backups
+from checkpoint_store.storage.claim_verbs import ClaimStorage
 from checkpoint_store.storage.group_commit import Writer
 from checkpoint_store.storage.reading import Reading
-from checkpoint_store.storage.statements import attempt_log, open_job, save_state
+from checkpoint_store.storage.statements import attempt_log, liveness, open_job, save_state
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import runners as runner_statements
 from checkpoint_store.storage.target import lock_path
@@ -42,33 +43,37 @@ class Storage(Reading):
         super().__init__(database)
         self.database: Final = database
         self.group_commit: Final = Writer(database)
+        self.claims: Final = ClaimStorage(database)
         self._rolling = RollingBackup(database, lock_path(database.path))
 
     # -- jobs
 
-    def open_job(self, wish: Wish, *, refuse: Callable[[sqlite3.Connection, str], None] | None = None) -> JobRecord:
+    def open_job(self, wish: Wish, *, exclusive_for: Callable[[str], int | None] | None = None) -> JobRecord:
         """Return the job that a request leads to, as the newest and the current one. Durable when this returns.
 
-        ``refuse``, asked in the same transaction with the id of the job, may raise: then nothing is changed.
+        ``exclusive_for``, given the id of the job, returns the caller's own runner of it, or None: then the job is
+        refused where any other runner is at work on it.
 
         Raises:
-            PlanChanged: the plan differs, and the request says that this is to be refused.
+            PlanChanged: the plan differs, and the request says that this is to be refused. Nothing was changed.
+            JobBusy: another runner is at work on the job. Nothing was changed.
         """
 
         def write(connection: sqlite3.Connection) -> JobRecord:
             found = open_job.open_job(connection, wish, self.path)
-            if refuse is not None:
-                refuse(connection, found.job_id)
+            if exclusive_for is not None:
+                own = exclusive_for(found.job_id)
+                liveness.refuse_if_busy(connection, self.path, found.job_id, own_runner_id=own, exclusive=True)
             return found
 
         return self.database.write(write)
 
     def set_status(
-        self, job_id: str, change: StatusChange, *, unless: Callable[[sqlite3.Connection], bool] | None = None
+        self, job_id: str, change: StatusChange, *, unless_others_work: bool = False, own_runner_id: int | None = None
     ) -> None:
         """Change a job's status, and ask for a pause or withdraw one, as the record says. Durable when this returns.
 
-        Nothing is changed where ``unless``, asked in the same transaction, says so.
+        With ``unless_others_work`` nothing is changed where another runner than one's own is at work on the job.
 
         Raises:
             JobNotFound: the job was deleted.
@@ -76,7 +81,9 @@ class Storage(Reading):
         """
 
         def write(connection: sqlite3.Connection) -> None:
-            if unless is not None and unless(connection):
+            if unless_others_work and liveness.others_at_work(
+                connection, self.path, job_id, own_runner_id=own_runner_id
+            ):
                 return
             if change.withdraws_pauses:
                 runner_statements.clear_pauses(connection, job_id)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 from weakref import WeakValueDictionary
 
 from checkpoint_store.errors import StoreBusy
-from checkpoint_store.storage.runner_lock import _signs
 from checkpoint_store.system.files import PRIVATE, storage_error
+from checkpoint_store.system.forks import ForkAware, watch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,8 +32,25 @@ class _Mutex:
         self.lock = threading.Lock()
 
 
-_mutexes: WeakValueDictionary[str, _Mutex] = WeakValueDictionary()
-_guard = threading.Lock()
+class _Mutexes(ForkAware):
+    """The thread locks that stand before the lock files of this process, by path."""
+
+    def __init__(self) -> None:
+        self.forget_in_child()
+        watch(self)
+
+    def forget_in_child(self) -> None:
+        """After a fork, in the child: the threads that hold the parent's locks do not exist here."""
+        self._guard = threading.Lock()
+        self._by_path: WeakValueDictionary[str, _Mutex] = WeakValueDictionary()
+
+    def of(self, path: Path) -> _Mutex:
+        """Return the thread lock of this path. It is forgotten once nobody refers to it."""
+        with self._guard:
+            return self._by_path.setdefault(str(path), _Mutex())
+
+
+_mutexes: Final = _Mutexes()
 
 
 def take(lock: threading.Lock | threading.RLock, taken: list[bool], timeout_seconds: float = 0.0) -> None:
@@ -60,8 +77,7 @@ def file_lock(path: Path, timeout_seconds: float) -> Iterator[None]:
         raise storage_error(FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)), path)
     from filelock import FileLock, Timeout  # noqa: PLC0415 - a tenth of the time that opening a store takes
 
-    with _guard:
-        mutex = _mutexes.setdefault(str(path), _Mutex())
+    mutex = _mutexes.of(path)
     started = time.monotonic()
     taken: list[bool] = []
     try:
@@ -84,18 +100,6 @@ def file_lock(path: Path, timeout_seconds: float) -> Iterator[None]:
     finally:
         if taken:
             mutex.lock.release()
-
-
-def _forget_in_child() -> None:
-    global _guard  # noqa: PLW0603 - the parent's locks may be held by threads that do not exist here
-    _guard = threading.Lock()
-    _mutexes.clear()
-    for sign in list(_signs.values()):
-        sign.let_go()  # filelock closes its own descriptor; the parent goes on holding the lock
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_in_child)
 
 
 def open_path(store: Path) -> Path:

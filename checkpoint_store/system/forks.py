@@ -1,10 +1,59 @@
-"""A fork copies locks as they are, and not the threads that would free them. In the child each begins anew."""
+"""The one place that registers at-fork hooks: it runs the hooks of the whole package in a fixed order.
+
+A fork copies each lock as it is, without the thread that would free it. So the child begins anew with every lock.
+"""
 
 from __future__ import annotations
 
 import os
-from typing import Final
+import threading  # noqa: F401 - its hook has to run before ours, which may start a thread in the child
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING, Final
 from weakref import WeakSet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+
+class ForkOrder(IntEnum):
+    """Whose hooks run when. Before a fork the highest goes first; after the fork, in both processes, the lowest."""
+
+    OBJECTS = 0
+    """The objects that :func:`watch` was called with: locks, connections, files."""
+    SIGNALS = 1
+    """Signals are held back while the objects come to rest, and let through once they go on."""
+    WORKERS = 2
+    """A child that is to work for its parent sets its signals after the child of any fork has given them back."""
+
+
+def _nothing() -> None:
+    """Do nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Hook:
+    before: Callable[[], None]
+    after_in_parent: Callable[[], None]
+    after_in_child: Callable[[], None]
+
+
+_hooks: Final[dict[ForkOrder, _Hook]] = {}
+
+
+def at_fork(
+    order: ForkOrder,
+    *,
+    before: Callable[[], None] = _nothing,
+    after_in_parent: Callable[[], None] = _nothing,
+    after_in_child: Callable[[], None] = _nothing,
+) -> None:
+    """Let these functions be called at each fork of this process, in the thread that forks.
+
+    A function that raises keeps no other one from being called. ``after_in_parent`` may be called twice.
+    """
+    assert order not in _hooks
+    _hooks[order] = _Hook(before, after_in_parent, after_in_child)
 
 
 class ForkAware:
@@ -29,24 +78,47 @@ def watch(aware: ForkAware) -> None:
     _objects.add(aware)
 
 
-def _before() -> None:
+def _rest() -> None:
     _resting[:] = list(_objects)
     for aware in _resting:
         aware.before_fork()
 
 
-def _in_parent() -> None:
+def _go_on() -> None:
     while _resting:
         _resting[-1].after_fork()
         _resting.pop()
 
 
-def _in_child() -> None:
+def _forget() -> None:
     _resting.clear()
     for aware in list(_objects):
         aware.forget_in_child()
 
 
+def _before() -> None:
+    _call_all(_hooks[order].before for order in sorted(_hooks, reverse=True))
+
+
+def _in_parent() -> None:
+    _call_all(_hooks[order].after_in_parent for order in sorted(_hooks))
+
+
+def _in_child() -> None:
+    _call_all(_hooks[order].after_in_child for order in sorted(_hooks))
+
+
+def _call_all(hooks: Iterable[Callable[[], None]]) -> None:
+    left = list(hooks)
+    try:
+        while left:
+            left.pop(0)()
+    finally:
+        if left:  # that one raised; Python reports the error, and the others are called all the same
+            _call_all(left)
+
+
+at_fork(ForkOrder.OBJECTS, before=_rest, after_in_parent=_go_on, after_in_child=_forget)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_before, after_in_parent=_in_parent, after_in_child=_in_child)
     os.register_at_fork(after_in_parent=_in_parent)  # a signal that came meanwhile may have ended the first one

@@ -141,9 +141,9 @@ def test_a_runner_at_work_is_not_restored_over(tmp_path: Path, children: Childre
     before = (tmp_path / "talks.db").read_bytes()
     holder = """
 import sys
-from checkpoint_store.storage.runner_lock import SignOfLife
+from checkpoint_store.storage.runner_lock import RunnerLock
 from pathlib import Path
-sign = SignOfLife(Path("talks.db").absolute())
+lock = RunnerLock(Path("talks.db").absolute())
 print("holds", flush=True)
 sys.stdin.readline()
 """

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from checkpoint_store import CheckpointStore, ChunkAlreadyCompleted, ChunkOutOfRange, Job, JobNotFound, StateManager
-from checkpoint_store.execution.claims import chunk_queue as scope_module
+from checkpoint_store.execution.claims.chunk_queue import PAUSE_CHECK_INTERVAL_SECONDS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +26,7 @@ def job(store: CheckpointStore) -> Job:
     return store.open_job("talk.srt", total_chunks=TOTAL)
 
 
-def signs(folder: Path) -> list[Path]:
+def lock_files(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.runner-*"))
 
 
@@ -40,12 +40,12 @@ def test_lock_files_are_private_and_gone_after_close(job: Job, open_store: Opene
         kept = next(job.pending())
     finally:
         os.umask(before)
-    (sign,) = signs(tmp_path)
-    assert stat.S_IMODE(sign.stat().st_mode) == 0o600
+    (lock_file,) = lock_files(tmp_path)
+    assert stat.S_IMODE(lock_file.stat().st_mode) == 0o600
     open_store()
-    assert signs(tmp_path) == [sign]
+    assert lock_files(tmp_path) == [lock_file]
     job._context.claims[job.job_id].close()
-    assert signs(tmp_path) == []
+    assert lock_files(tmp_path) == []
     assert kept.index == 0
 
 
@@ -55,9 +55,9 @@ def test_lock_files_of_killed_runners_are_swept_by_the_next_open(
     """Nothing accumulates."""
     for _ in range(3):
         children.run(HOLDER + "import os\nos.kill(os.getpid(), 9)", 1, code=-9)
-    assert 1 <= len(signs(tmp_path)) <= 3
+    assert 1 <= len(lock_files(tmp_path)) <= 3
     open_store()
-    assert signs(tmp_path) == []
+    assert lock_files(tmp_path) == []
     assert job.progress().completed_chunks == 0
 
 
@@ -70,12 +70,12 @@ def test_a_store_that_is_never_closed_holds_nothing(job: Job, open_store: Opener
     assert kept.index == 0
     with pytest.warns(ResourceWarning, match="never closed"):
         del lost, other, kept
-    assert signs(tmp_path) == []
+    assert lock_files(tmp_path) == []
     assert next(job.pending()).index == 0
 
 
 def test_opening_and_starting_at_once_takes_no_lock_file_away(open_store: Opener, children: Children) -> None:
-    """While one process becomes a runner again and again, others sweep: each runner's sign stays."""
+    """While one process becomes a runner again and again, others sweep: each runner's lock file stays."""
     open_store().open_job("many", total_chunks=400)
     source = """
 import sys
@@ -84,8 +84,8 @@ for round in range(25):
     with CheckpointStore("talks.db", durability="process", state_file=None) as store:
         job = store.latest_job()
         for chunk in job.pending():
-            sign = store._context.claims[job.job_id]._sign.path
-            failed += not sign.exists()
+            (lock,) = store._context.claims[job.job_id]._storage._locks.values()
+            failed += not lock.path.exists()
             chunk.complete(chunk.index)
             break
 print(failed)
@@ -227,7 +227,7 @@ with CheckpointStore("talks.db") as store:
         thread.join()
         claims.last_pause = original  # type: ignore[method-assign]
         assert done > 0
-        assert looks <= (ended - began) / scope_module._LOOK_SECONDS + 1  # by the clock, not by the chunk
+        assert looks <= (ended - began) / PAUSE_CHECK_INTERVAL_SECONDS + 1  # by the clock, not by the chunk
         assert ended - asked[0] < 5, "a hang, not a second"
         assert job.status == "paused"
     children.run(source, "resume")
@@ -315,7 +315,7 @@ def test_a_read_only_store_claims_nothing(job: Job, open_store: Opener, tmp_path
     chunks = list(reading.pending())
     assert [chunk.index for chunk in chunks] == [0, 2, 3, 4, 5]
     assert {chunk.attempt for chunk in chunks} == {None}
-    assert signs(tmp_path) == []
+    assert lock_files(tmp_path) == []
     assert rows(tmp_path / "talks.db", "SELECT count(*) FROM attempts") == [(0,)]
 
 

@@ -8,7 +8,7 @@ import pytest
 from conftest import program
 
 from checkpoint_store import CheckpointStore, JobStatus
-from checkpoint_store.storage.runner_lock import SignOfLife, last_words, overheard, signs_of_life
+from checkpoint_store.storage.runner_lock import RunnerLock, probe, reap, runner_lock_paths
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,46 +41,46 @@ def test_what_a_killed_run_had_begun_is_in_doubt(
         (job,) = store.jobs()
         assert [record.chunk_index for record in job.in_doubt_chunks()] == expected
         assert job.running_chunks() == []
-        assert signs_of_life(store.path) == []
+        assert runner_lock_paths(store.path) == []
         job.complete_many((chunk.index, "again") for chunk in job.pending())
         assert job.status is JobStatus.COMPLETED
         assert job.in_doubt_chunks() == []
 
 
-def test_a_sign_of_life_says_what_is_begun(tmp_path: Path) -> None:
+def test_a_runner_lock_lists_what_is_begun(tmp_path: Path) -> None:
     """However many chunks come and go, what is in hand is among what its file says; where it cannot say, it says so."""
     store = tmp_path / "talks.db"
-    sign = SignOfLife(store)
+    lock = RunnerLock(store)
 
     def said() -> frozenset[tuple[int, int]] | None:
-        content = sign.path.read_bytes()
+        content = lock.path.read_bytes()
         copy = tmp_path / "talks.db.runner-0123456789ab"
         copy.write_bytes(content)
-        looked = overheard(copy)
-        words = last_words(copy)
-        assert words is not None
-        assert looked == words
+        looked = probe(copy)
+        reaped = reap(copy)
+        assert reaped is not None
+        assert looked == reaped
         assert not copy.exists()
-        return words.begun
+        return reaped.begun
 
-    assert overheard(sign.path) is None
-    assert last_words(sign.path) is None
+    assert probe(lock.path) is None
+    assert reap(lock.path) is None
     assert said() == frozenset()
     for index in range(3_000):  # one after the other, with two that stay
-        sign.began(index, 1)
+        lock.start(index, 1)
         if index not in (7, 1500):
-            sign.settled(index, 1)
+            lock.done(index, 1)
     assert {(7, 1), (1500, 1)} <= (said() or set())
     assert len(said() or ()) < 520
     for index in range(10_000, 11_000):
-        sign.began(index, 1)
+        lock.start(index, 1)
     assert said() is None
     for index in (7, 1500, *range(10_000, 11_000)):
-        sign.settled(index, 1)
-    sign.began(42, 3)
+        lock.done(index, 1)
+    lock.start(42, 3)
     assert (42, 3) in (said() or ())
-    sign.end()
-    assert last_words(sign.path) is not None
+    lock.end()
+    assert reap(lock.path) is not None
     assert list(tmp_path.iterdir()) == []
 
 

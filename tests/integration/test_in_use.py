@@ -265,8 +265,8 @@ def test_an_upgrade_waits_for_a_runner_of_the_older_version(path: Path, children
     source = """
 import sys
 from pathlib import Path
-from checkpoint_store.storage.runner_lock import SignOfLife
-sign = SignOfLife(Path("talks.db").absolute())
+from checkpoint_store.storage.runner_lock import RunnerLock
+lock = RunnerLock(Path("talks.db").absolute())
 print("holds", flush=True)
 sys.stdin.readline()
 """

@@ -11,7 +11,7 @@ import pytest
 from conftest import Children, Opener, snapshot
 
 from checkpoint_store import CheckpointStore, InvalidArgumentError, PlanChanged, RunPlan, SecretInConfig
-from checkpoint_store.storage.runner_lock import SignOfLife, overheard
+from checkpoint_store.storage.runner_lock import RunnerLock, probe
 
 CHUNKS = ["one", "two", "three", "four"]
 KILLED = """
@@ -218,25 +218,25 @@ def test_a_plan_is_a_frozen_record(store: CheckpointStore) -> None:
 # -- the look at a lock
 
 
-def test_looking_at_a_sign_of_life_leaves_it_as_it_is(children: Children, tmp_path: Path) -> None:
+def test_looking_at_a_runner_lock_leaves_it_as_it_is(children: Children, tmp_path: Path) -> None:
     """Held by another process, by this one, by nobody, not there: told apart without a write."""
     source = """
 import sys
 from pathlib import Path
-from checkpoint_store.storage.runner_lock import SignOfLife
-sign = SignOfLife(Path("talks.db").absolute())
-print(sign.path, flush=True)
+from checkpoint_store.storage.runner_lock import RunnerLock
+lock = RunnerLock(Path("talks.db").absolute())
+print(lock.path, flush=True)
 sys.stdin.read()
 """
     child = children.start(source)
     path = Path(children.next_line(child))
     before = snapshot(tmp_path)
-    assert overheard(path) is None
+    assert probe(path) is None
     child.kill()
     child.wait()
-    assert overheard(path) is not None
+    assert probe(path) is not None
     assert snapshot(tmp_path) == before
-    mine = SignOfLife(tmp_path / "talks.db")
-    assert overheard(mine.path) is None
+    mine = RunnerLock(tmp_path / "talks.db")
+    assert probe(mine.path) is None
     mine.end()
-    assert overheard(mine.path) is not None
+    assert probe(mine.path) is not None

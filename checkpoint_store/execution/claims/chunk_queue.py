@@ -1,4 +1,4 @@
-"""One loop's way through the chunks of a job: which to claim next, how many at once, and when to end."""
+"""One loop's queue of chunks: which to claim next, how many at once, and when the queue is empty."""
 
 from __future__ import annotations
 
@@ -6,102 +6,105 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final
 
+from checkpoint_store.execution.claims.claimed_chunk import ClaimingLoop
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from checkpoint_store.execution.claims.claimed_chunk import Held
+    from checkpoint_store.execution.claims.claimed_chunk import ClaimedChunk
     from checkpoint_store.execution.claims.claims import Claims
 
-_WINDOW: Final = 4096
-_MOST_AT_ONCE: Final = 256
-_AHEAD_SECONDS: Final = 0.01
-"""Chunks that take less are claimed several at a time: a claim of its own would cost each more than it does itself."""
-_MOST_AHEAD: Final = 32
-_LOOK_SECONDS: Final = 0.25
-"""How often a loop looks whether it should pause."""
+_WINDOW_CHUNKS: Final = 4096
+_CLAIMED_AT_ONCE_MAX: Final = 256
+_CLAIMED_AHEAD_SECONDS: Final = 0.01
+"""Claim as many chunks ahead as this time is enough for: a quick chunk takes less time than its claim."""
+_CLAIMED_AHEAD_MAX: Final = 32
+PAUSE_CHECK_INTERVAL_SECONDS: Final = 0.25
+"""How often a loop looks whether the job was paused."""
 
 _acting: Final = threading.local()
 
 
 def act_for(thread: int) -> None:
-    """Let the loops of this thread count as those of another one, which does not wait for itself."""
+    """Let the loops that begin in this thread count as loops of another thread, which does not wait for itself."""
     _acting.thread = thread
 
 
-class Scope:
-    """One loop over a job's chunks: each of them once, the lowest first, then those that others let go of."""
+class ChunkQueue:
+    """The chunks of a job for one loop: each of them once, the lowest first, then those that other runners free."""
 
     def __init__(self, claims: Claims, total_chunks: int, *, max_attempts: int | None = None) -> None:
         self.claims: Final = claims
+        this_thread = threading.get_ident()
+        self._loop: Final = ClaimingLoop(max_attempts, this_thread, getattr(_acting, "thread", this_thread))
         self._total = total_chunks
-        self.max_attempts: Final = max_attempts
-        self.driven_by: Final = threading.get_ident()
-        self.thread: Final[int] = getattr(_acting, "thread", self.driven_by)
-        """The one that would wait for itself if it waited for what this loop has in hand."""
-        self.active = True
-        self.idle = 0
-        """How many chunks were given out since one was completed."""
-        self._pace = 1.0
-        """Seconds between one chunk and the next, lately."""
-        self._given_at = time.monotonic()
+        self._chunk_seconds = 1.0
+        """How much time passed between the starts of two chunks, lately."""
+        self._started_at = time.monotonic()
         self._next = 0
-        self._with_others: list[tuple[int, int]] = []
-        self._pause = claims.last_pause()
-        self._looked_at = time.monotonic()
+        self._held_by_others: list[tuple[int, int]] = []
+        """The chunks that were passed over because a runner has them: (chunk index, runner id)."""
+        self._first_pause = claims.last_pause()
+        self._checked_pause_at = time.monotonic()
         self._paused = False
-        claims.begin(self)
+        claims.runner.enter(self._loop)
 
     def is_paused(self) -> bool:
-        """Whether someone wished, since this loop began, that it ends. Looks at most four times a second."""
+        """Whether the job was paused since the loop began. The store is asked four times a second at most."""
         moment = time.monotonic()
-        if not self._paused and moment - self._looked_at > _LOOK_SECONDS:
-            self._looked_at = moment
-            self._paused = self.claims.last_pause() > self._pause
+        if not self._paused and moment - self._checked_pause_at > PAUSE_CHECK_INTERVAL_SECONDS:
+            self._checked_pause_at = moment
+            self._paused = self.claims.last_pause() > self._first_pause
         return self._paused
 
-    def take(self, wanted: int) -> list[Held]:
-        """Claim up to ``wanted`` chunks; none where all are done, failed, or in other hands."""
+    def take(self, wanted: int) -> list[ClaimedChunk]:
+        """Claim up to ``wanted`` chunks; none where each is completed, failed, or in the hand of another loop.
+
+        The claims are durable when this returns.
+        """
         while self._next < self._total:
             start = self._next
-            stop = min((start // _WINDOW + 1) * _WINDOW, self._total)
-            if start % _WINDOW == 0 and self.claims.completed_in(start, stop) == stop - start:
+            stop = min((start // _WINDOW_CHUNKS + 1) * _WINDOW_CHUNKS, self._total)
+            if start % _WINDOW_CHUNKS == 0 and self.claims.completed_in(start, stop) == stop - start:
                 self._next = stop
                 continue
-            taken, found = self.claims.take(self, [(start, stop)], wanted)
+            chunks, found = self.claims.claim(self._loop, [(start, stop)], wanted)
             self._next = found.next_index
-            self._with_others += found.held
-            if taken:
-                return taken
+            self._held_by_others += found.held
+            if chunks:
+                return chunks
         return self._take_from_others(wanted)
 
-    def _take_from_others(self, wanted: int) -> list[Held]:
-        if not self._with_others:
+    def _take_from_others(self, wanted: int) -> list[ClaimedChunk]:
+        """Claim chunks that were in the hand of another loop before, and are free now."""
+        if not self._held_by_others:
             return []
-        self.claims.look_again()
-        looked, rest = self._with_others[:_MOST_AT_ONCE], self._with_others[_MOST_AT_ONCE:]
-        taken, found = self.claims.take(self, [(index, index + 1) for index, _ in looked], wanted)
-        seen = found.next_index  # beyond it, nothing was looked at
-        self._with_others = [*found.held, *(one for one in looked if one[0] >= seen), *rest]
-        return taken
+        self.claims.runner.trust_nobody()
+        asked, rest = self._held_by_others[:_CLAIMED_AT_ONCE_MAX], self._held_by_others[_CLAIMED_AT_ONCE_MAX:]
+        chunks, found = self.claims.claim(self._loop, [(index, index + 1) for index, _ in asked], wanted)
+        unseen = [(index, runner_id) for index, runner_id in asked if index >= found.next_index]
+        self._held_by_others = [*found.held, *unseen, *rest]
+        return chunks
 
-    def gives(self, held: Held) -> None:
-        """A chunk goes out to be worked on."""
-        self.idle += 1
-        self.claims.began(held)
-        self._pace += (held.since - self._given_at - self._pace) / 4
-        self._given_at = held.since
+    def start(self, chunk: ClaimedChunk) -> None:
+        """Note that the work on a chunk begins."""
+        self._loop.started_in_a_row += 1
+        self.claims.start(chunk)
+        self._chunk_seconds += (chunk.since - self._started_at - self._chunk_seconds) / 4
+        self._started_at = chunk.since
 
     def batch(self) -> int:
-        """Return how many chunks to claim at once: those of a few milliseconds, or as many as nobody completes."""
-        ahead = min(int(_AHEAD_SECONDS / max(self._pace, 1e-6)), _MOST_AHEAD)
-        return max(1, ahead, min(self.idle, _MOST_AT_ONCE))
+        """Return how many chunks to claim at once: more where they take milliseconds, or where none gets done."""
+        ahead = min(int(_CLAIMED_AHEAD_SECONDS / max(self._chunk_seconds, 1e-6)), _CLAIMED_AHEAD_MAX)
+        return max(1, ahead, min(self._loop.started_in_a_row, _CLAIMED_AT_ONCE_MAX))
 
     def waits_for_others(self) -> bool:
-        """Whether chunks are in other hands than those of this very thread, which could wait for itself for ever."""
-        return any(self.claims.thread_with(index, runner_id) != self.thread for index, runner_id in self._with_others)
+        """Whether chunks are in the hand of loops that this thread may wait for: not of its own."""
+        thread_with = self.claims.thread_with
+        return any(thread_with(index, runner_id) != self._loop.thread for index, runner_id in self._held_by_others)
 
-    def close(self, several: Iterable[Held] = ()) -> None:
-        """End the loop, and let go of chunks that it has not given out."""
-        self.active = False
-        self.claims.end(self)
-        self.claims.let_go(list(several))  # and with the last loop its runner ends
+    def close(self, chunks: Iterable[ClaimedChunk] = ()) -> None:
+        """End the loop, and free these chunks, which it did not start. With the last loop its runner ends."""
+        self._loop.is_active = False
+        self.claims.runner.leave(self._loop)
+        self.claims.release(list(chunks))

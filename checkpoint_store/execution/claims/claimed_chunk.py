@@ -1,71 +1,57 @@
-"""One chunk that this process has claimed."""
+"""A chunk that this process has claimed, and the loop that it was claimed for."""
 
 from __future__ import annotations
 
-import sys
-import threading
 import time
-from contextlib import suppress
-from typing import TYPE_CHECKING
-
-from checkpoint_store.storage.records import Claim
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from checkpoint_store.execution.claims.chunk_queue import Scope
-    from checkpoint_store.execution.claims.claims import Claims
+    from checkpoint_store.storage.records import Claim
 
 
-class Held:
-    """One chunk in this process's hand."""
+@dataclass(slots=True, eq=False)
+class ClaimingLoop:
+    """What claims know of the loop that they are made for."""
 
-    __slots__ = ("begun", "dropped", "index", "is_handed_out", "number", "scope", "since", "tries")
+    attempts_max: int | None
+    """The loop passes over a chunk that was tried so many times; None: over none."""
+    driven_by: int
+    """The identifier of the thread that runs the loop."""
+    thread: int
+    """The identifier of the thread that would wait for itself if it waited for a chunk of this loop."""
+    is_active: bool = True
+    started_in_a_row: int = 0
+    """How many chunks were started since one was done."""
 
-    def __init__(self, claim: Claim, scope: Scope) -> None:
-        self.index, self.number = claim
-        self.scope = scope
+
+class ClaimedChunk:
+    """A chunk that a runner of this process has claimed."""
+
+    __slots__ = ("attempts_in_loop", "begun", "claim", "dropped", "is_handed_out", "loop", "runner_id", "since")
+
+    def __init__(self, claim: Claim, runner_id: int, loop: ClaimingLoop, *, attempts_in_loop: int = 1) -> None:
+        self.claim: Final = claim
+        """The chunk and the number of its attempt, as the store knows them."""
+        self.runner_id: Final = runner_id
+        self.loop: Final = loop
         self.since = time.monotonic()
+        """When the work began, on the monotonic clock; before that, when the chunk was claimed."""
         self.begun = False
-        """Whether it has to be taken that work on it began, although nothing came of it."""
+        """Whether the chunk is in doubt if it is freed now: its work may have begun, and gave no result."""
         self.dropped = False
-        """Whether nobody refers to it any more."""
+        """Whether the last reference to the chunk's handle is gone."""
         self.is_handed_out = False
-        """Whether a caller has it, who may keep it for longer than its loop lasts."""
-        self.tries = 1
-        """Which try of this loop it is."""
+        """Whether a caller has the chunk, who may keep it after the loop has ended."""
+        self.attempts_in_loop = attempts_in_loop
+        """How many attempts this loop has made at the chunk, this one included."""
 
     @property
-    def claim(self) -> Claim:
-        """As the store knows it."""
-        return Claim(self.index, self.number)
+    def index(self) -> int:
+        """The index of the chunk, 0-based."""
+        return self.claim.chunk_index
 
-
-class Hold:
-    """Keeps a chunk in hand for as long as someone refers to it: a chunk that is thrown away is free again."""
-
-    __slots__ = ("_claims", "_held")
-
-    def __init__(self, claims: Claims, held: Held) -> None:
-        self._claims, self._held = claims, held
-        held.is_handed_out = True
-
-    def __del__(self) -> None:
-        with suppress(Exception):
-            if self._claims.held(self._held.index) is not self._held:
-                return
-            self._held.dropped = True  # at once, whoever frees it when
-            if _runs_event_loop():  # which waits neither for the disk nor for another process
-                threading.Thread(target=self._claims.let_go, args=([self._held],), daemon=True).start()
-            else:
-                self._claims.let_go([self._held])
-
-
-def _runs_event_loop() -> bool:
-    """Whether this thread does."""
-    asyncio = sys.modules.get("asyncio")
-    if asyncio is None:
-        return False
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
+    @property
+    def number(self) -> int:
+        """The number of the attempt, 1-based."""
+        return self.claim.number

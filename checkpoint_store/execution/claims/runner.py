@@ -1,41 +1,125 @@
-"""The runner that this process is in the store: registered, alive, and missed when it is not."""
+"""The runner that a store object is for one job: registered, exclusive or not, and ended.
+
+A runner is alive while it holds a lock; no clock decides that. What a killed runner had claimed is free at once, and a
+sleeping runner keeps what it has claimed.
+"""
 
 from __future__ import annotations
 
+import threading
+import time
 from typing import TYPE_CHECKING, Final
 
-from checkpoint_store.storage.runner_lock import LastWords, last_words, sign_at, signs_of_life
-from checkpoint_store.storage.statements import attempts as attempt_statements
-from checkpoint_store.storage.statements import runners as runner_statements
-
 if TYPE_CHECKING:
-    import sqlite3
-    from pathlib import Path
+    from collections.abc import Collection
 
-    from checkpoint_store.storage.connection.database import Database
+    from checkpoint_store.execution.claims.claimed_chunk import ClaimingLoop
+    from checkpoint_store.storage.claim_verbs import ClaimStorage
+    from checkpoint_store.storage.records import Claim, Found
 
-_TRUST_SECONDS: Final = 0.1
-"""For so long a runner that was seen alive is taken to be."""
-
-
-def _has_ended(connection: sqlite3.Connection, store: Path, runner_id: int, lock_file: str | None) -> bool:
-    """Whether a runner is gone; then that is recorded, and which of its chunks are in doubt."""
-    words = LastWords(None) if lock_file is None else last_words(sign_at(store, lock_file))
-    if words is not None:
-        attempt_statements.end_runner(connection, runner_id, begun=words.begun, counted=True)
-    return words is not None
+_PROBE_INTERVAL_SECONDS_MIN: Final = 0.1
+"""Take another runner to be alive for so long after a probe found it alive."""
 
 
-def miss_the_dead(database: Database) -> None:
-    """Record the end of runners that were killed, of any job, and remove what they left behind."""
-    signs = signs_of_life(database.path)
-    if not signs:
-        return
+class Runner:
+    """The runner of one job. It is registered while a loop needs it, a chunk is claimed, or the job is exclusive.
 
-    def work(connection: sqlite3.Connection) -> None:
-        for runner in runner_statements.runners_at_work(connection):
-            _has_ended(connection, database.path, runner.runner_id, runner.lock_file)
+    Registering and ending are called with the lock of the claims held; what only reads needs no lock.
+    """
 
-    database.write(work)
-    for sign in signs:  # of those that were killed before they were recorded
-        last_words(sign)
+    def __init__(self, storage: ClaimStorage, job_id: str) -> None:
+        self._storage = storage
+        self._job_id = job_id
+        self.forget()
+
+    def forget(self) -> None:
+        """Be no runner, and have no loop: after the end, and after a fork in the child."""
+        self.runner_id: int | None = None
+        """The number of the runner in the store; None while it is not registered."""
+        self.is_exclusive = False
+        """Whether this runner has the job for itself."""
+        self._seen_alive: dict[int, float] = {}
+        """When another runner was found alive, on the monotonic clock."""
+        self._loops: set[ClaimingLoop] = set()
+
+    @property
+    def is_registered(self) -> bool:
+        """Whether the store knows this runner, and that it is alive."""
+        return self.runner_id is not None
+
+    def register(self, *, exclusive: bool) -> int:
+        """Become a runner of the job, unless this is one already; return its id. Durable when it returns.
+
+        Raises:
+            JobBusy: another runner has the job for itself, or ``exclusive`` asks for that and another is at work.
+        """
+        if self.runner_id is None:
+            self.runner_id = self._storage.register_runner(self._job_id, exclusive=exclusive)
+            self.is_exclusive = exclusive
+        elif exclusive:
+            self._storage.make_exclusive(self._job_id, self.runner_id)
+            self.is_exclusive = True
+        return self.runner_id
+
+    def end(self, *, begun: Collection[Claim], only_if_free: bool) -> None:
+        """Record the end of the runner; the claims that it had ``begun`` are in doubt. Durable when it returns."""
+        if self.runner_id is not None:
+            self._storage.end_runner(self._job_id, self.runner_id, begun=begun, only_if_free=only_if_free)
+
+    def drop(self) -> None:
+        """Be a runner no longer, whether or not that could be recorded: the lock that is gone says so, too."""
+        runner_id, self.runner_id, self.is_exclusive = self.runner_id, None, False
+        if runner_id is not None:
+            self._storage.drop_runner(runner_id)
+
+    # -- its loops
+
+    def enter(self, loop: ClaimingLoop) -> None:
+        """Note that a loop begins."""
+        self._loops.add(loop)
+
+    def leave(self, loop: ClaimingLoop) -> None:
+        """Note that a loop has ended. For finalizers, too: no lock is waited for."""
+        self._loops.discard(loop)
+
+    @property
+    def has_loops(self) -> bool:
+        """Whether any loop needs this runner."""
+        return bool(self._loops)
+
+    def has_living_loops(self, *, but_this_thread: bool) -> bool:
+        """Whether a loop of this runner is driven by a thread that is alive (``but_this_thread``: by another one)."""
+        living = {thread.ident for thread in threading.enumerate()}
+        if but_this_thread:
+            living.discard(threading.get_ident())
+        return any(loop.driven_by in living for loop in list(self._loops))
+
+    def may_end(self, *, look: bool) -> bool:
+        """Whether no loop needs this runner, and it does not have the job for itself.
+
+        A runner that has the job for itself may end once the job is completed; the store is read only to ``look``.
+        """
+        if self.runner_id is None or self._loops:
+            return False
+        return not self.is_exclusive or (look and self.is_dispensable())
+
+    def is_dispensable(self) -> bool:
+        """Whether this runner does not have the job for itself, or no chunk of the job is left."""
+        return not self.is_exclusive or self._storage.is_completed(self._job_id)
+
+    # -- the other runners
+
+    def trusted_runner_ids(self) -> frozenset[int]:
+        """Return the runners that were found alive a moment ago: they need not be probed again."""
+        since = time.monotonic() - _PROBE_INTERVAL_SECONDS_MIN
+        return frozenset(runner_id for runner_id, seen_at in self._seen_alive.items() if seen_at > since)
+
+    def note_alive(self, found: Found) -> None:
+        """Note which runners a search found alive."""
+        if found.has_reaped:
+            self._seen_alive.clear()
+        self._seen_alive.update(dict.fromkeys(found.alive_runner_ids, time.monotonic()))
+
+    def trust_nobody(self) -> None:
+        """Let the next search probe every runner that it meets."""
+        self._seen_alive.clear()

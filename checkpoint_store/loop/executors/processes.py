@@ -20,6 +20,7 @@ from checkpoint_store.loop.executors.local import Unstorable
 from checkpoint_store.loop.retry_policy import as_work_failed
 from checkpoint_store.model.attempt import attempting
 from checkpoint_store.model.error_text import text_of
+from checkpoint_store.system.forks import ForkOrder, at_fork
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -88,8 +89,7 @@ def _in_forked_child() -> None:
         signals.heed_second_interrupt_only()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_in_forked_child)
+at_fork(ForkOrder.WORKERS, after_in_child=_in_forked_child)
 
 
 def _end_with_parent() -> None:

@@ -16,7 +16,7 @@ from checkpoint_store.storage.connection.pragmas import file_system, journal_mod
 from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
 from checkpoint_store.storage.open_lock import alone, who_has_open
 from checkpoint_store.storage.recovery import integrity
-from checkpoint_store.storage.runner_lock import overheard, sign_at, signs_of_life
+from checkpoint_store.storage.runner_lock import probe, runner_lock_path, runner_lock_paths
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import runners as runner_statements
 from checkpoint_store.storage.target import EMPTY, check_version, inspect, lock_path
@@ -77,7 +77,7 @@ def _permissions(path: Path, state_file: Path) -> Iterator[Finding]:
         *(path.with_name(f"{path.name}{suffix}") for suffix in ("-wal", "-shm", "-journal")),
     )
     states = (state_file, state_file.with_suffix(".bak"))
-    for name in (path, *beside, *states, *backups.backups_of(path), *signs_of_life(path)):
+    for name in (path, *beside, *states, *backups.backups_of(path), *runner_lock_paths(path)):
         with suppress(OSError):
             mode = stat.S_IMODE(name.stat().st_mode)
             if mode & 0o077 and os.name != "nt":
@@ -143,7 +143,7 @@ def _runners(database: ReadOnlyDatabase) -> Iterator[Finding]:
     """Say who is at work, and what those left behind who died over it: told apart by looking at their locks alone."""
     path = database.path
     known, files = database.read(lambda connection: _known_runners(connection, path))
-    alive = {runner.lock_file for runner in known if overheard(sign_at(path, runner.lock_file)) is None}
+    alive = {runner.lock_file for runner in known if probe(runner_lock_path(path, runner.lock_file)) is None}
     for runner in known:
         if runner.lock_file in alive:
             alone = ", which it has for itself" if runner.exclusive else ""
@@ -152,7 +152,7 @@ def _runners(database: ReadOnlyDatabase) -> Iterator[Finding]:
             yield Finding("ok", "runner", says)
     if not alive:
         yield Finding("ok", "runners", "none is at work")
-    dead = [sign.name for sign in signs_of_life(path) if sign.name not in alive and overheard(sign) is not None]
+    dead = [lock.name for lock in runner_lock_paths(path) if lock.name not in alive and probe(lock) is not None]
     if dead:
         says = f"{', '.join(dead)}: left by {'a run' if len(dead) == 1 else 'runs'} that did not end cleanly"
         yield Finding("warning", "runner locks", says, "nothing to do: the next open sweeps them")

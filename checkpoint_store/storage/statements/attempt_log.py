@@ -6,11 +6,12 @@ from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Exists, and_, bindparam, func, literal_column, or_, select
+from sqlalchemy import Exists, and_, bindparam, func, or_, select
 
+from checkpoint_store.model.attempt import AttemptOutcome
 from checkpoint_store.model.records import ChunkRecord
-from checkpoint_store.storage.runner_lock import overheard, sign_at
-from checkpoint_store.storage.statements.attempts import _A
+from checkpoint_store.storage.runner_lock import probe, runner_lock_path
+from checkpoint_store.storage.statements.attempts import _A, literal
 from checkpoint_store.storage.statements.compiled import Statement, named_rows
 from checkpoint_store.storage.statements.runners import runners_at_work
 from checkpoint_store.storage.tables import attempts, completed_chunks
@@ -20,9 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from checkpoint_store.storage.runner_lock import LastWords
+    from checkpoint_store.storage.runner_lock import BegunAttempts
 
-_TROUBLE: Final = _A.outcome.in_([literal_column("'failed'"), literal_column("'abandoned'")])
+_TROUBLE: Final = _A.outcome.in_([literal(AttemptOutcome.FAILED), literal(AttemptOutcome.ABANDONED)])
 _COLUMNS: Final = (
     "chunk_index",
     "number",
@@ -48,7 +49,7 @@ _FREE: Final = Statement(
 )
 _SECONDS: Final = Statement(
     lambda: select(func.count(_A.seconds), func.total(_A.seconds)).where(
-        _IN_JOB, _A.outcome == literal_column("'completed'")
+        _IN_JOB, _A.outcome == literal(AttemptOutcome.COMPLETED)
     )
 )
 
@@ -59,7 +60,7 @@ def _latest(outcomes: tuple[str, ...]) -> Statement:
     same = and_(later.c.job_id == _A.job_id, later.c.chunk_index == _A.chunk_index, later.c.number > _A.number)
     columns = [_A[name] for name in _COLUMNS]
     # Each outcome by the index that is made for it.
-    wanted = or_(*(_A.outcome == literal_column(f"'{outcome}'") for outcome in outcomes))
+    wanted = or_(*(_A.outcome == literal(AttemptOutcome(outcome)) for outcome in outcomes))
     return Statement(
         lambda: (
             select(*columns)
@@ -83,37 +84,37 @@ def latest(connection: sqlite3.Connection, job_id: str, path: Path, *, outcomes:
 
     What a runner that is gone had in hand is ``abandoned``, also where nobody has recorded that yet.
     """
-    looked_for = {*outcomes, "running"} if "abandoned" in outcomes else set(outcomes)
+    looked_for = {*outcomes, AttemptOutcome.RUNNING} if AttemptOutcome.ABANDONED in outcomes else set(outcomes)
     rows = named_rows(_latest(tuple(sorted(looked_for))).run(connection, in_job=job_id))
-    gone = _gone(connection, job_id, path) if "running" in looked_for and rows else {}
+    dead = _dead_runners(connection, job_id, path) if AttemptOutcome.RUNNING in looked_for and rows else {}
     records = []
     for row in rows:
         runner_id = row.pop("runner_id")
         record = ChunkRecord(attempt=row.pop("number"), is_last=bool(row.pop("is_last")), **row)
-        if record.outcome == "running" and runner_id in gone:
-            begun = gone[runner_id].begun
+        if record.outcome == AttemptOutcome.RUNNING and runner_id in dead:
+            begun = dead[runner_id].begun
             if begun is not None and (record.chunk_index, record.attempt) not in begun:
                 continue  # claimed, and nothing else
-            record = replace(record, outcome="abandoned")
+            record = replace(record, outcome=AttemptOutcome.ABANDONED.value)
         records.append(record)
     return [record for record in records if record.outcome in outcomes]
 
 
-def _gone(connection: sqlite3.Connection, job_id: str, path: Path) -> dict[int, LastWords]:
-    """Return the runners of a job that died, and were not missed yet."""
+def _dead_runners(connection: sqlite3.Connection, job_id: str, path: Path) -> dict[int, BegunAttempts]:
+    """Return the attempts that each dead runner of a job had begun, by runner id; only runners not reaped yet."""
     found = {}
     for runner in runners_at_work(connection, job_id):
-        words = overheard(sign_at(path, runner.lock_file))
-        if words is not None:
-            found[runner.runner_id] = words
+        begun = probe(runner_lock_path(path, runner.lock_file))
+        if begun is not None:
+            found[runner.runner_id] = begun
     return found
 
 
 def counts(connection: sqlite3.Connection, job_id: str, path: Path) -> tuple[int, int]:
     """Return how many chunks are failed, and how many are in doubt."""
-    records = latest(connection, job_id, path, outcomes=("failed", "abandoned"))
+    records = latest(connection, job_id, path, outcomes=(AttemptOutcome.FAILED, AttemptOutcome.ABANDONED))
     failed = sum(record.is_last for record in records)
-    return failed, sum(record.outcome == "abandoned" for record in records)
+    return failed, sum(record.outcome == AttemptOutcome.ABANDONED for record in records)
 
 
 def seconds_of(connection: sqlite3.Connection, job_id: str) -> tuple[int, float]:

@@ -1,46 +1,86 @@
-"""Statements about attempts: claimed, failed, released."""
+"""Statements about attempts: begun, failed, released, abandoned; and the record of a chunk's attempts."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sqlalchemy import bindparam, literal_column, select
 
+from checkpoint_store.model.attempt import AttemptOutcome
 from checkpoint_store.model.clock import now
-from checkpoint_store.storage.records import Claim, Found
+from checkpoint_store.storage.records import Claim, FailureOutcome
 from checkpoint_store.storage.statements import runners
 from checkpoint_store.storage.statements.compiled import Statement
-from checkpoint_store.storage.tables import attempts, completed_chunks
+from checkpoint_store.storage.tables import attempts
+from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterator
+
+    from checkpoint_store.storage.records import FailedAttempt
 
 
 _A: Final = attempts.c
-_FIRST_WIDTH: Final = 8
-_MOST_WIDTH: Final = 4096
 
 
 class AttemptRow(NamedTuple):
-    """What claiming needs to know of one attempt."""
+    """The columns of one attempt that claiming reads."""
 
     chunk_index: int
     number: int
+    """1 for the first attempt at the chunk, by whichever runner."""
     runner_id: int
     outcome: str
+    """The value of an :class:`AttemptOutcome`."""
     counted: int
+    """1 where the attempt counts against the chunk's limit once it has ended without a result."""
     is_last: int
+    """1 where the chunk is failed by this attempt."""
+
+    @property
+    def ended_in_vain(self) -> bool:
+        """Whether the attempt has ended, and gave no result."""
+        return self.outcome in (AttemptOutcome.FAILED, AttemptOutcome.ABANDONED)
 
 
-_COMPLETED_IN: Final = Statement(
-    lambda: select(completed_chunks.c.chunk_index).where(
-        completed_chunks.c.job_id == bindparam("in_job"),
-        completed_chunks.c.chunk_index >= bindparam("start"),
-        completed_chunks.c.chunk_index < bindparam("stop"),
-    ),
-    order=("in_job", "start", "stop"),
-)
+@dataclass(slots=True)
+class ChunkAttempts:
+    """The attempts at one chunk so far, by number."""
+
+    chunk_index: int
+    attempts: list[AttemptRow] = field(default_factory=list)
+
+    @property
+    def last(self) -> AttemptRow | None:
+        """The newest attempt; None where the chunk was never tried."""
+        return self.attempts[-1] if self.attempts else None
+
+    @property
+    def next_number(self) -> int:
+        """The number of the attempt that would follow."""
+        return self.attempts[-1].number + 1 if self.attempts else 1
+
+    @property
+    def used_count(self) -> int:
+        """How many attempts count against the chunk's limit."""
+        return sum(1 for attempt in self.attempts if attempt.counted and attempt.ended_in_vain)
+
+    def running_runner_ids(self) -> Iterator[int]:
+        """Yield the runner of each attempt that has not ended."""
+        return (attempt.runner_id for attempt in self.attempts if attempt.outcome == AttemptOutcome.RUNNING)
+
+    def has(self, number: int | None) -> bool:
+        """Whether there is an attempt of this number."""
+        return any(attempt.number == number for attempt in self.attempts)
+
+
+def literal(outcome: AttemptOutcome) -> Any:
+    """Return an outcome as it stands in a statement's text: so the partial index on what is running is used."""
+    return literal_column(f"'{outcome}'")
+
+
 _ATTEMPTS_IN: Final = Statement(
     lambda: (
         select(*(_A[name] for name in AttemptRow._fields))
@@ -60,7 +100,7 @@ _BEGIN: Final = Statement(
         number=bindparam("new_number"),
         runner_id=bindparam("runner"),
         started_at=bindparam("at"),
-        outcome=literal_column("'running'"),
+        outcome=literal(AttemptOutcome.RUNNING),
         counted=literal_column("1"),
         is_last=literal_column("0"),
     ),
@@ -71,8 +111,7 @@ _THIS: Final[Any] = (
     _A.chunk_index == bindparam("at_index"),
     _A.number == bindparam("its_number"),
 )
-# Written as literals, so that the partial index on what is running is used.
-_RUNNING: Final[Any] = _A.outcome == literal_column("'running'")
+_RUNNING: Final[Any] = _A.outcome == literal(AttemptOutcome.RUNNING)
 _OF_RUNNER: Final[Any] = _A.runner_id == bindparam("its_runner"), _RUNNING
 _USE_UP: Final = Statement(lambda: attempts.update().where(*_THIS).values(is_last=1))
 _FAIL: Final = Statement(
@@ -80,7 +119,7 @@ _FAIL: Final = Statement(
         attempts.update()
         .where(*_THIS)
         .values(
-            outcome="failed",
+            outcome=AttemptOutcome.FAILED.value,
             finished_at=bindparam("at"),
             error=bindparam("its_error"),
             seconds=bindparam("its_seconds"),
@@ -91,171 +130,105 @@ _FAIL: Final = Statement(
 )
 _ABANDON: Final = Statement(
     lambda: (
-        attempts.update().where(*_THIS, _RUNNING).values(outcome="abandoned", counted=0, finished_at=bindparam("at"))
+        attempts.update()
+        .where(*_THIS, *_OF_RUNNER)
+        .values(outcome=AttemptOutcome.ABANDONED.value, counted=0, finished_at=bindparam("at"))
     )
 )
-_FORGET: Final = Statement(lambda: attempts.delete().where(*_THIS, _RUNNING))
+_FORGET: Final = Statement(lambda: attempts.delete().where(*_THIS, *_OF_RUNNER))
 _IN_HAND: Final = Statement(lambda: select(_A.job_id, _A.chunk_index, _A.number).where(*_OF_RUNNER))
 _ABANDON_ALL: Final = Statement(
     lambda: (
         attempts.update()
         .where(*_OF_RUNNER)
-        .values(outcome="abandoned", finished_at=bindparam("at"), counted=bindparam("its_counted"))
+        .values(outcome=AttemptOutcome.ABANDONED.value, finished_at=bindparam("at"), counted=bindparam("its_counted"))
     )
 )
 
 
-def end_runner(
-    connection: sqlite3.Connection, runner_id: int, *, begun: Collection[tuple[int, int]] | None, counted: bool
-) -> None:
-    """Record that a runner is gone. The attempts that it had ``begun`` (None: any in its hand) are in doubt.
-
-    ``counted`` says whether that counts as a try. Of claims on which no work began, nothing is kept.
-    """
-    if begun is not None:
-        for job_id, index, number in _IN_HAND.run(connection, its_runner=runner_id).fetchall():
-            if (index, number) not in begun:
-                release(connection, job_id, [Claim(index, number)], begun=False)
-    _ABANDON_ALL.run(connection, its_runner=runner_id, at=now(), its_counted=int(counted))
-    runners.set_ended(connection, runner_id)
+def attempts_in(connection: sqlite3.Connection, job_id: str, start: int, stop: int) -> dict[int, ChunkAttempts]:
+    """Return the attempts at each chunk of ``[start, stop)`` that was tried, by chunk index."""
+    found: dict[int, ChunkAttempts] = {}
+    for row in map(AttemptRow._make, connection.execute(_ATTEMPTS_IN.text, (job_id, start, stop))):
+        found.setdefault(row.chunk_index, ChunkAttempts(row.chunk_index)).attempts.append(row)
+    return found
 
 
-def search(
-    connection: sqlite3.Connection,
-    job_id: str,
-    runner_id: int,
-    *,
-    start: int,
-    stop: int,
-    wanted: int,
-    max_attempts: int | None,
-    is_held: Callable[[int, int], bool],
-) -> Found:
-    """Claim up to ``wanted`` chunks of ``[start, stop)`` in the open transaction, the lowest first.
-
-    Passed over are completed and failed chunks, and those for which ``is_held(index, runner_id)`` says so.
-    """
-    claims: list[Claim] = []
-    held: list[tuple[int, int]] = []
-    width = max(wanted, _FIRST_WIDTH)
-    while start < stop and len(claims) < wanted:
-        end = min(start + width, stop)
-        done = {index for (index,) in connection.execute(_COMPLETED_IN.text, (job_id, start, end))}
-        tried: dict[int, list[AttemptRow]] = {}
-        for row in _attempts_in(connection, job_id, start, end):
-            tried.setdefault(row.chunk_index, []).append(row)
-        for index in range(start, end):
-            if len(claims) == wanted:
-                end = index
-                break
-            if index in done:
-                continue
-            rows = tried.get(index, [])
-            running = (row.runner_id for row in rows if row.outcome == "running")
-            by = next((runner for runner in running if is_held(index, runner)), None)
-            if by is not None:
-                held.append((index, by))
-            else:
-                claim = _claim(connection, job_id, runner_id, index, rows=rows, max_attempts=max_attempts)
-                claims += [claim] if claim is not None else []
-        start, width = end, min(width * 4, _MOST_WIDTH)
-    return Found(claims, held, start)
-
-
-def _attempts_in(connection: sqlite3.Connection, job_id: str, start: int, stop: int) -> list[AttemptRow]:
-    """Return the attempts at the chunks of ``[start, stop)``, in the order of chunks and attempts."""
-    return [AttemptRow._make(row) for row in connection.execute(_ATTEMPTS_IN.text, (job_id, start, stop))]
-
-
-def _claim(
-    connection: sqlite3.Connection,
-    job_id: str,
-    runner_id: int,
-    index: int,
-    *,
-    rows: list[AttemptRow],
-    max_attempts: int | None,
-) -> Claim | None:
-    """Begin an attempt at a chunk that is in nobody's hand, after those in ``rows``; None where it is failed."""
-    number = 1
-    if rows:
-        if rows[-1].outcome == "running":  # its own, and in nobody's hand
-            return Claim(index, rows[-1].number)
-        if _is_passed_over(connection, job_id, rows, max_attempts):
-            return None
-        number = rows[-1].number + 1
+def begin(connection: sqlite3.Connection, job_id: str, index: int, number: int, runner_id: int) -> Claim:
+    """Begin the attempt of this number at a chunk, and return it as a claim."""
     connection.execute(_BEGIN.text, (job_id, index, number, runner_id, now()))
     return Claim(index, number)
 
 
-def _is_passed_over(
-    connection: sqlite3.Connection, job_id: str, rows: Sequence[AttemptRow], max_attempts: int | None
-) -> bool:
-    """Whether a chunk is failed: said so already, or found now that its tries are used up."""
-    last = rows[-1]
-    if last.is_last:
-        return True
-    if max_attempts is None or last.outcome not in ("failed", "abandoned") or used(rows) < max_attempts:
-        return False
-    _USE_UP.run(connection, in_job=job_id, at_index=last.chunk_index, its_number=last.number)
-    return True
+def use_up(connection: sqlite3.Connection, job_id: str, attempt: AttemptRow) -> None:
+    """Record that a chunk is failed: this attempt of it was the last."""
+    _USE_UP.run(connection, in_job=job_id, at_index=attempt.chunk_index, its_number=attempt.number)
+    _log_failed_chunk(job_id, attempt.chunk_index, attempt.number)
 
 
-def used(rows: Iterable[AttemptRow]) -> int:
-    """Return how many of a chunk's attempts count against its limit."""
-    return sum(1 for row in rows if row.counted and row.outcome in ("failed", "abandoned"))
+def _log_failed_chunk(job_id: str, index: int, number: int) -> None:
+    log.warning("chunk %d of job %s is failed: attempt %d was its last", index, job_id, number)
 
 
-def fail(
-    connection: sqlite3.Connection,
-    job_id: str,
-    index: int,
-    number: int | None,
-    runner_id: int,
-    *,
-    error: str,
-    seconds: float | None,
-    limit: int,
-    counted: bool,
-    again: bool,
-) -> int | None:
-    """End an attempt as failed. Return the number of the next one, which begins at once; None where there is none.
+def fail(connection: sqlite3.Connection, failed: FailedAttempt, runner_id: int) -> FailureOutcome:
+    """End an attempt as failed, and begin the next one at once where the report says so.
 
-    ``number`` is None for a chunk that was not claimed: the attempt is recorded whole. Where the chunk's attempts reach
-    ``limit`` by it, the chunk is failed. ``again`` says whether the runner goes on with it.
+    Where the chunk's attempts reach the limit by this one, the chunk is failed. An attempt that is not there (the chunk
+    was not claimed, or the job was deleted meanwhile) is recorded whole.
     """
-    rows = _attempts_in(connection, job_id, index, index + 1)
-    at = now()
-    if number is None or all(row.number != number for row in rows):  # not claimed; or the job was deleted meanwhile
-        number = rows[-1].number + 1 if rows else 1
-        connection.execute(_BEGIN.text, (job_id, index, number, runner_id, at))
-        rows.append(AttemptRow(index, number, runner_id, "running", 1, 0))
-    is_last = counted and used(rows) + 1 >= limit
+    job_id, index = failed.job_id, failed.chunk_index
+    before = attempts_in(connection, job_id, index, index + 1).get(index, ChunkAttempts(index))
+    number = failed.number
+    if number is None or not before.has(number):
+        number = before.next_number
+        begin(connection, job_id, index, number, runner_id)
+    is_last = failed.is_counted and before.used_count + 1 >= failed.attempts_max
     _FAIL.run(
         connection,
         in_job=job_id,
         at_index=index,
         its_number=number,
-        at=at,
-        its_error=error,
-        its_seconds=seconds,
-        its_counted=int(counted),
+        at=now(),
+        its_error=failed.error,
+        its_seconds=failed.seconds,
+        its_counted=int(failed.is_counted),
         now_last=int(is_last),
     )
-    if is_last or not again:
-        return None
-    following = max(row.number for row in rows) + 1
-    connection.execute(_BEGIN.text, (job_id, index, following, runner_id, at))
-    return following
+    if is_last:
+        _log_failed_chunk(job_id, index, number)
+    following = None
+    if failed.tries_again and not is_last:
+        following = begin(connection, job_id, index, max(number + 1, before.next_number), runner_id)
+    return FailureOutcome(number, is_last, following)
 
 
-def release(connection: sqlite3.Connection, job_id: str, claims: Iterable[Claim], *, begun: bool) -> None:
-    """Let go of claims: what was begun is in doubt, and of what was not nothing is kept."""
-    rows: list[dict[str, Any]] = [
-        {"in_job": job_id, "at_index": claim.chunk_index, "its_number": claim.number} for claim in claims
-    ]
-    if begun:
-        at = now()
-        _ABANDON.run_many(connection, (row | {"at": at} for row in rows))
-    else:
-        _FORGET.run_many(connection, rows)
+def release(connection: sqlite3.Connection, job_id: str, runner_id: int, claim: Claim) -> None:
+    """Free a claim of a runner on which no work began: nothing is kept of it."""
+    _FORGET.run(connection, **_named(job_id, runner_id, claim))
+
+
+def abandon(connection: sqlite3.Connection, job_id: str, runner_id: int, claim: Claim) -> None:
+    """Free a claim of a runner whose work began, and gave no result: it is in doubt, and counts as no attempt."""
+    _ABANDON.run(connection, **_named(job_id, runner_id, claim), at=now())
+
+
+def _named(job_id: str, runner_id: int, claim: Claim) -> dict[str, Any]:
+    # Of this runner only: a claim that is freed twice may be another runner's by then.
+    return {"in_job": job_id, "at_index": claim.chunk_index, "its_number": claim.number, "its_runner": runner_id}
+
+
+def end_runner(
+    connection: sqlite3.Connection, runner_id: int, *, begun: Collection[tuple[int, int]] | None, is_counted: bool
+) -> int:
+    """Record that a runner is gone, and return how many of its attempts are in doubt.
+
+    In doubt are the attempts that it had ``begun``, as (chunk index, number); None: all that it had claimed. Nothing is
+    kept of its other claims. ``is_counted`` says whether an attempt in doubt counts against its chunk's limit.
+    """
+    if begun is not None:
+        for job_id, index, number in _IN_HAND.run(connection, its_runner=runner_id).fetchall():
+            if (index, number) not in begun:
+                release(connection, job_id, runner_id, Claim(index, number))
+    in_doubt = _ABANDON_ALL.run(connection, its_runner=runner_id, at=now(), its_counted=int(is_counted)).rowcount
+    runners.set_ended(connection, runner_id)
+    return in_doubt

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
+from checkpoint_store.model.attempt import AttemptOutcome
 from checkpoint_store.model.clock import now
 from checkpoint_store.storage.recovery.salvage.copies import Tries
 from checkpoint_store.storage.statements.compiled import insert_into
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 _ATTEMPT: Final = tuple(one.name for one in attempts_table.columns if one.name not in ("job_id", "chunk_index"))
 _RUNNER: Final = tuple(one.name for one in runners_table.columns)
 _MOST_RUNNERS: Final = 1 << 40
-_OUTCOMES: Final = frozenset({"running", "completed", "failed", "abandoned"})
+_OUTCOMES: Final = frozenset(AttemptOutcome)
 
 
 def read(connection: sqlite3.Connection, totals: Mapping[str, int], rows: Rows) -> Tries:
@@ -91,9 +92,9 @@ def carry_over(connection: sqlite3.Connection, job_id: str, total: int, copies: 
 
 def _over(attempt: dict[str, Any]) -> dict[str, Any]:
     """What was in hand when a backup was made is so no longer; nobody knows what came of it."""
-    if attempt["outcome"] != "running":
+    if attempt["outcome"] != AttemptOutcome.RUNNING:
         return attempt
-    return attempt | {"outcome": "abandoned", "finished_at": now(), "counted": 0}
+    return attempt | {"outcome": AttemptOutcome.ABANDONED.value, "finished_at": now(), "counted": 0}
 
 
 def carry_over_runners(connection: sqlite3.Connection, jobs: Sequence[str], copies: Sequence[Copy]) -> None:

@@ -1,0 +1,120 @@
+"""The search for chunks to claim, in one write transaction."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import bindparam, select
+
+from checkpoint_store.model.attempt import AttemptOutcome
+from checkpoint_store.storage.records import Claim, Found
+from checkpoint_store.storage.statements import attempts
+from checkpoint_store.storage.statements.attempts import ChunkAttempts
+from checkpoint_store.storage.statements.compiled import Statement
+from checkpoint_store.storage.statements.liveness import Liveness
+from checkpoint_store.storage.tables import completed_chunks
+
+if TYPE_CHECKING:
+    import sqlite3
+    from pathlib import Path
+
+    from checkpoint_store.storage.records import ClaimRequest
+
+_FIRST_WINDOW_CHUNKS: Final = 8
+_WINDOW_CHUNKS_MAX: Final = 4096
+_C: Final = completed_chunks.c
+_COMPLETED_IN: Final = Statement(
+    lambda: select(_C.chunk_index).where(
+        _C.job_id == bindparam("in_job"), _C.chunk_index >= bindparam("start"), _C.chunk_index < bindparam("stop")
+    ),
+    order=("in_job", "start", "stop"),
+)
+
+
+def search(connection: sqlite3.Connection, store: Path, request: ClaimRequest) -> Found:
+    """Claim chunks as the request says, in the open transaction; see :meth:`ClaimStorage.claim`."""
+    liveness = Liveness(connection, store, request.job_id, request.trusted_runner_ids)
+    found = _Search(connection, request, liveness).run()
+    has_reaped = bool(liveness.reaped)
+    if has_reaped:
+        # What a dead runner had claimed is free or in doubt now. The claims made so far are found again.
+        liveness = Liveness(connection, store, request.job_id)
+        found = _Search(connection, request, liveness).run()
+    return found._replace(alive_runner_ids=frozenset(liveness.alive), has_reaped=has_reaped)
+
+
+class _Search:
+    """One way through the spans of a request, the lowest chunk first."""
+
+    def __init__(self, connection: sqlite3.Connection, request: ClaimRequest, liveness: Liveness) -> None:
+        self._connection = connection
+        self._request = request
+        self._liveness = liveness
+        self._claims: list[Claim] = []
+        self._held: list[tuple[int, int]] = []
+
+    @property
+    def _is_done(self) -> bool:
+        return len(self._claims) >= self._request.wanted
+
+    def run(self) -> Found:
+        next_index = 0
+        for start, stop in self._request.spans:
+            next_index = self._search_span(start, stop)
+            if self._is_done:
+                break
+        return Found(self._claims, self._held, next_index)
+
+    def _search_span(self, start: int, stop: int) -> int:
+        """Claim chunks of ``[start, stop)``; return the index to go on from."""
+        width = max(self._request.wanted - len(self._claims), _FIRST_WINDOW_CHUNKS)
+        while start < stop and not self._is_done:
+            start = self._search_window(start, min(start + width, stop))
+            width = min(width * 4, _WINDOW_CHUNKS_MAX)
+        return start
+
+    def _search_window(self, start: int, stop: int) -> int:
+        job_id = self._request.job_id
+        done = {index for (index,) in self._connection.execute(_COMPLETED_IN.text, (job_id, start, stop))}
+        tried = attempts.attempts_in(self._connection, job_id, start, stop)
+        for index in range(start, stop):
+            if self._is_done:
+                return index
+            if index not in done:
+                self._claim_or_pass(tried.get(index) or ChunkAttempts(index))
+        return stop
+
+    def _claim_or_pass(self, chunk: ChunkAttempts) -> None:
+        holder_id = next(filter(lambda by: self._is_held(chunk.chunk_index, by), chunk.running_runner_ids()), None)
+        if holder_id is not None:
+            self._held.append((chunk.chunk_index, holder_id))
+            return
+        claim = self._claim(chunk)
+        if claim is not None:
+            self._claims.append(claim)
+
+    def _is_held(self, index: int, runner_id: int) -> bool:
+        """Whether a chunk is in the hand of a runner that has a running attempt at it."""
+        if runner_id == self._request.runner_id:
+            return index in self._request.indices_in_hand
+        self._liveness.is_alive(runner_id)
+        return True  # also a dead runner's, which was reaped just now: the search is made anew
+
+    def _claim(self, chunk: ChunkAttempts) -> Claim | None:
+        """Begin the next attempt at a chunk that is in nobody's hand; None where the chunk is failed."""
+        last, request = chunk.last, self._request
+        if last is not None and last.outcome == AttemptOutcome.RUNNING:  # its own, and in nobody's hand
+            return Claim(chunk.chunk_index, last.number)
+        if self._is_failed(chunk):
+            return None
+        return attempts.begin(self._connection, request.job_id, chunk.chunk_index, chunk.next_number, request.runner_id)
+
+    def _is_failed(self, chunk: ChunkAttempts) -> bool:
+        """Whether a chunk is failed: recorded so already, or found now that its attempts are used up."""
+        last, attempts_max = chunk.last, self._request.attempts_max
+        if last is None or last.is_last:
+            return last is not None
+        if attempts_max is None or not last.ended_in_vain or chunk.used_count < attempts_max:
+            return False
+        attempts.use_up(self._connection, self._request.job_id, last)
+        return True

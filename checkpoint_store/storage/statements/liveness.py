@@ -1,0 +1,87 @@
+"""Which runners are alive: told by the lock that each holds, inside a transaction that records the end of dead ones."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from checkpoint_store.errors import JobBusy
+from checkpoint_store.storage.runner_lock import BegunAttempts, probe, reap, runner_lock_path
+from checkpoint_store.storage.statements import attempts, jobs, runners
+from checkpoint_store.system.log import log
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Container
+    from pathlib import Path
+
+    from checkpoint_store.storage.records import Runner
+
+
+def reap_if_dead(connection: sqlite3.Connection, store: Path, runner: Runner) -> bool:
+    """Return whether a runner is dead. Then its end is recorded, and which of its chunks are in doubt."""
+    return _reap_if_dead(connection, store, runner.runner_id, runner.job_id, runner.lock_file)
+
+
+def _reap_if_dead(
+    connection: sqlite3.Connection, store: Path, runner_id: int, job_id: str, lock_file: str | None
+) -> bool:
+    begun = BegunAttempts(None) if lock_file is None else reap(runner_lock_path(store, lock_file))
+    if begun is None:
+        return False
+    in_doubt = attempts.end_runner(connection, runner_id, begun=begun.begun, is_counted=True)
+    log.warning("runner %d of job %s is dead: reaped, %d chunks are in doubt", runner_id, job_id, in_doubt)
+    return True
+
+
+def refuse_if_busy(
+    connection: sqlite3.Connection, store: Path, job_id: str, *, own_runner_id: int | None, exclusive: bool
+) -> None:
+    """Refuse to work on a job that another runner has for itself, or (``exclusive``) that any other one works on.
+
+    Nothing is written, so that the transaction may be rolled back. A completed job is never busy.
+
+    Raises:
+        JobBusy: names the other runner.
+    """
+    for other in _other_runners(connection, job_id, own_runner_id):
+        if (exclusive or other.exclusive) and probe(runner_lock_path(store, other.lock_file)) is None:
+            if jobs.is_completed_job(connection, job_id):
+                return
+            raise JobBusy(job_id, other.pid, other.host, other.started_at)
+
+
+def others_at_work(connection: sqlite3.Connection, store: Path, job_id: str, *, own_runner_id: int | None) -> bool:
+    """Return whether another runner is at work on a job now. Dead ones are reaped."""
+    others = _other_runners(connection, job_id, own_runner_id)
+    are_dead = [reap_if_dead(connection, store, other) for other in others]
+    return not all(are_dead)
+
+
+def _other_runners(connection: sqlite3.Connection, job_id: str, own_runner_id: int | None) -> list[Runner]:
+    at_work = runners.runners_at_work(connection, job_id)
+    return [runner for runner in at_work if runner.runner_id != own_runner_id]
+
+
+class Liveness:
+    """What one transaction finds out about the runners of a job: each is probed once at most."""
+
+    def __init__(
+        self, connection: sqlite3.Connection, store: Path, job_id: str, trusted_runner_ids: Container[int] = ()
+    ) -> None:
+        self._connection, self._store, self._job_id = connection, store, job_id
+        self._trusted = trusted_runner_ids
+        self.alive: set[int] = set()
+        """The runners that were probed, and are alive."""
+        self.reaped: set[int] = set()
+        """The runners that were found dead."""
+
+    def is_alive(self, runner_id: int) -> bool:
+        """Whether a runner is alive, as far as the lock or the caller's trust says; a dead one is reaped."""
+        if runner_id in self._trusted or runner_id in self.alive:
+            return True
+        if runner_id in self.reaped:
+            return False
+        lock_file = runners.lock_file_of(self._connection, runner_id)
+        is_dead = _reap_if_dead(self._connection, self._store, runner_id, self._job_id, lock_file)
+        (self.reaped if is_dead else self.alive).add(runner_id)
+        return not is_dead

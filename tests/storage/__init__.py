@@ -1,0 +1,1 @@
+"""What the storage can do, verb by verb."""
