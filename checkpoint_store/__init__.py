@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         StoreInUse,
         StoreRecovered,
         StoreTargetError,
+        UnknownOptionError,
         WorkerDied,
         WorkFailed,
     )
@@ -105,6 +106,7 @@ __all__ = [
     "StoreInUse",
     "StoreRecovered",
     "StoreTargetError",
+    "UnknownOptionError",
     "WorkFailed",
     "WorkerDied",
     "current_attempt",

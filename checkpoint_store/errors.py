@@ -52,6 +52,10 @@ class InvalidArgumentError(CheckpointStoreError, ValueError):
         super().__init__(f"{name} {remedy}" if self.value is None else f"{name}={self.value} {remedy}")
 
 
+class UnknownOptionError(InvalidArgumentError, TypeError):
+    """A call was given a keyword that it does not have; the message names the nearest one that it has."""
+
+
 class StoreTargetError(CheckpointStoreError):
     """The path (or URL) given as the store cannot be one. Nothing was created or changed."""
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from checkpoint_store.errors import CheckpointStoreError, JobPaused
 from checkpoint_store.execution import lifecycle
 from checkpoint_store.execution.job_reading import JobReading
 from checkpoint_store.execution.loops import Living
 from checkpoint_store.execution.pending import PendingLoop
+from checkpoint_store.loop.option_names import checks_option_names
 from checkpoint_store.loop.signals import asks_to_end
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.error_text import describe
@@ -18,11 +19,12 @@ from checkpoint_store.model.records import JobStatus, MapItem
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
+    from concurrent.futures import Executor
     from types import TracebackType
-    from typing import Unpack
 
     from checkpoint_store.execution.claims.claim_handle import ClaimHandle
-    from checkpoint_store.loop.options import LoopOptions
+    from checkpoint_store.loop.retry_policy import Errors, Wait
+    from checkpoint_store.model.amounts import Cost
     from checkpoint_store.model.attempt import Attempt
 
 T = TypeVar("T")
@@ -111,7 +113,26 @@ class Job(JobReading):
 
     # -- doing all of it
 
-    def map(self, fn: Callable[[Any], Any], **options: Unpack[LoopOptions]) -> Iterator[MapItem]:
+    @checks_option_names
+    def map(
+        self,
+        fn: Callable[[Any], Any],
+        *,
+        executor: Executor | Callable[[], Executor] | None = None,
+        workers: int | None = None,
+        ordered: bool = False,
+        on_error: Literal["stop", "record"] = "stop",
+        max_attempts: int = 3,
+        retry_on: Errors | None = None,
+        stop_on: Errors | None = None,
+        wait: Wait | None = None,
+        timeout_seconds: float | None = None,
+        max_cost: float | None = None,
+        cost: Cost = "cost",
+        progress: bool = False,
+        on_pause: Literal["raise", "return"] = "raise",
+        stop_when: Callable[[], bool] | None = None,
+    ) -> Iterator[MapItem]:
         """Call ``fn`` with every chunk that is left, record each result, and yield it: the whole loop.
 
         ``fn`` gets the caller's own chunk (its index, where only ``total_chunks`` is known) and returns its result;
@@ -160,24 +181,44 @@ class Job(JobReading):
             SystemExit: SIGTERM or SIGHUP, the same; the code is 128 + number.
             JobBusy: another runner has the job for itself.
         """
+        given = locals()
         from checkpoint_store.loop.loop import Loop  # noqa: PLC0415 - the same
         from checkpoint_store.loop.options import Options, checked_work  # noqa: PLC0415 - only for those who use it
 
         checked_work(fn)
-        return Living(self._execution, self.job_id, Loop(self._execution, fn, Options(**options))).run()
+        return Living(self._execution, self.job_id, Loop(self._execution, fn, Options.of(given))).run()
 
+    @checks_option_names
     def amap(
-        self, fn: Callable[[Any], Any], *, limit: int = 8, **options: Unpack[LoopOptions]
+        self,
+        fn: Callable[[Any], Any],
+        *,
+        workers: int = 8,
+        ordered: bool = False,
+        on_error: Literal["stop", "record"] = "stop",
+        max_attempts: int = 3,
+        retry_on: Errors | None = None,
+        stop_on: Errors | None = None,
+        wait: Wait | None = None,
+        timeout_seconds: float | None = None,
+        max_cost: float | None = None,
+        cost: Cost = "cost",
+        progress: bool = False,
+        on_pause: Literal["raise", "return"] = "raise",
+        stop_when: Callable[[], bool] | None = None,
     ) -> AsyncGenerator[MapItem, None]:
-        """:meth:`map` for asyncio: ``fn`` is a coroutine function, of which up to ``limit`` are awaited at a time.
+        """:meth:`map` for asyncio: ``fn`` is a coroutine function, of which up to ``workers`` are awaited at a time.
 
-        The event loop never waits for the disk. Cancelled, it cancels what is under way, and all that came back before
-        is recorded. Leave the loop early through ``contextlib.aclosing``; left without it, ``asyncio.run`` waits for
-        what is in flight, and it is recorded all the same.
+        The other options are those of :meth:`map`. The event loop never waits for the disk. A cancelled loop cancels
+        what is in flight, and records all that came back before. Leave the loop early through ``contextlib.aclosing``;
+        where it is left without that, ``asyncio.run`` waits for what is in flight, and it is recorded all the same.
         """
+        given = locals()
         from checkpoint_store.loop.aio import amap  # noqa: PLC0415 - see map()
+        from checkpoint_store.loop.options import Options, checked_work  # noqa: PLC0415 - see map()
 
-        return amap(self._execution, fn, dict(options), limit)
+        checked_work(fn, awaited=True)
+        return amap(self._execution, fn, Options.of(given))
 
     def apending(self, *, max_attempts: int | None = None, wait: bool = False) -> AsyncGenerator[PendingChunk, None]:
         """:meth:`pending` for asyncio; the event loop never waits for the disk."""

@@ -9,15 +9,17 @@ from checkpoint_store.errors import InvalidArgumentError
 from checkpoint_store.execution import lifecycle, opening
 from checkpoint_store.execution.open_store import BESIDE, Beside, OpenStore
 from checkpoint_store.job import Job
+from checkpoint_store.loop.option_names import checks_option_names
 from checkpoint_store.model.records import JobStatus, RunPlan
 from checkpoint_store.state_file.reader import read_state, refuse_own, without_secrets
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterable, Mapping
-    from typing import Unpack
+    from concurrent.futures import Executor
 
-    from checkpoint_store.loop.options import LoopOptions
+    from checkpoint_store.loop.retry_policy import Errors, Wait
+    from checkpoint_store.model.amounts import Cost
     from checkpoint_store.model.plan import Fingerprint
     from checkpoint_store.storage.connection.pragmas import Durability
     from checkpoint_store.storage.records import JobRecord
@@ -165,6 +167,7 @@ class CheckpointStore(OpenStore):
         )
         return self._open.reading.plan(request.wish)
 
+    @checks_option_names
     def map(
         self,
         fn: Callable[[Any], Any],
@@ -179,7 +182,20 @@ class CheckpointStore(OpenStore):
         on_change: Literal["refuse", "reuse", "restart"] = "refuse",
         fresh: bool = False,
         exclusive: bool = False,
-        **options: Unpack[LoopOptions],
+        executor: Executor | Callable[[], Executor] | None = None,
+        workers: int | None = None,
+        ordered: bool = False,
+        on_error: Literal["stop", "record"] = "stop",
+        max_attempts: int = 3,
+        retry_on: Errors | None = None,
+        stop_on: Errors | None = None,
+        wait: Wait | None = None,
+        timeout_seconds: float | None = None,
+        max_cost: float | None = None,
+        cost: Cost = "cost",
+        progress: bool = False,
+        on_pause: Literal["raise", "return"] = "raise",
+        stop_when: Callable[[], bool] | None = None,
     ) -> list[Any]:
         """Open the job, do what is left of it, and return all results in order, those of earlier runs included.
 
@@ -187,13 +203,14 @@ class CheckpointStore(OpenStore):
         chunk's place is taken by None; :meth:`Job.failed_chunks` says why.
 
         Raises:
-            JobPaused: the job was paused before the end.
+            JobPaused: the job was paused before the end, whatever ``on_pause`` says.
             ChunkFailed: chunks failed (with ``on_error="stop"``, unless an error of the work itself is raised).
         """
+        given = locals()
         from checkpoint_store.loop.options import Options, checked_work  # noqa: PLC0415 - only for those who use it
 
         checked_work(fn)
-        Options(**options)  # what is wrong with them is said before there is a job
+        options = Options.of(given)  # what is wrong with them is said before there is a job
         request = opening.OpenRequest(
             file_name=file_name,
             chunks=chunks,
@@ -207,7 +224,7 @@ class CheckpointStore(OpenStore):
             exclusive=exclusive,
         )
         job = self._opened(request)
-        for _ in job.map(fn, **(options | {"on_pause": "raise"})):
+        for _ in job.map(fn, **(vars(options) | {"on_pause": "raise"})):
             pass
         results = dict(job.items())
         return [results.get(index) for index in range(job.total_chunks)]

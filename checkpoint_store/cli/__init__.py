@@ -20,5 +20,5 @@ def main() -> int:
         need = f"checkpoint-store: {missing.name} is not installed; the command needs:"
         print(f"{need} pip install 'checkpoint-store[cli]'", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:  # before or after the work: nothing is in hand
+    except KeyboardInterrupt:  # before or after the work: no chunk is in work
         return _INTERRUPTED

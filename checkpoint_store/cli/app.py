@@ -1,4 +1,4 @@
-"""The command group, and every error's way to a message and an exit code."""
+"""The command group; it turns every error into a message and an exit code."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 _USAGE: Final = 2
 _INTERRUPTED: Final = 130
-_BROKEN_PIPE: Final = 141  # what a shell says of a program that SIGPIPE ended
+_BROKEN_PIPE: Final = 141  # the exit code of a program that SIGPIPE ended
 
 
 class _Group(click.Group):
     def list_commands(self, _ctx: click.Context) -> list[str]:
-        return list(self.commands)  # in the order of use, not of the alphabet
+        return list(self.commands)  # in the order in which people use them
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -43,7 +43,7 @@ for command in (run, *plan.COMMANDS, *jobs.COMMANDS, *chunks.COMMANDS, *schema.C
 
 
 def run_command_line(argv: Sequence[str]) -> int:
-    """Run ``argv`` (its first word is the program), print what went wrong, and return the exit code."""
+    """Run ``argv`` (its first word is the program), print any error, and return the exit code."""
     with warnings.catch_warnings():
         warnings.showwarning = _show_warning  # type: ignore[assignment]  # it takes them by position
         try:
@@ -56,7 +56,7 @@ def run_command_line(argv: Sequence[str]) -> int:
             return _USAGE
         except (click.Abort, KeyboardInterrupt):
             return _INTERRUPTED
-        except SystemExit:  # the answer of click and rich to a broken pipe: head and less have seen enough
+        except SystemExit:  # click and rich exit so at a broken pipe: head or less has closed it
             return _BROKEN_PIPE
     return returned if isinstance(returned, int) else 0
 

@@ -1,4 +1,4 @@
-"""Options and small helpers that several commands share."""
+"""Options and helpers that several commands share."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ DEFAULT_STORE: Final = ".processing_state.db"
 def store_option(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add ``--store PATH``."""
     return click.option(
+        "store_path",
         "--store",
         metavar="PATH",
         default=DEFAULT_STORE,
@@ -38,11 +39,11 @@ def print_json(value: Any) -> None:
     click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
 
 
-def open_for_reading(store: str) -> CheckpointStore:
-    """Open a store that must exist, and touch nothing."""
-    return CheckpointStore(store, read_only=True)
+def open_for_reading(store_path: str) -> CheckpointStore:
+    """Open an existing store read-only: no file is created, migrated or touched."""
+    return CheckpointStore(store_path, read_only=True)
 
 
 def job_argument(*, required: bool = True) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Add the argument JOB: a job's id, or as much of its beginning as no other has."""
-    return click.argument("job", required=required, metavar="JOB" if required else "[JOB]")
+    """Add the argument JOB: a job's id, or a prefix of it that no other job has."""
+    return click.argument("job_id", required=required, metavar="JOB" if required else "[JOB]")

@@ -1,4 +1,4 @@
-"""What a person sees: consoles, marks, and short words for times, numbers and progress."""
+"""Output for people: consoles, marks, tables, and short texts for times, numbers and progress."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _STYLES: Final = {
 }
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 _FAST_PER_MINUTE: Final = 300
-_MOST_NAMED: Final = 8
+_INDICES_MAX: Final = 8
 _OWN_ERRORS: Final = re.compile(r"(?:^|(?<=: ))Command(?:Failed|Missing)Error: ")
 _ESCAPES: Final = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-_])"  # colours and cursor, the title, others
@@ -37,7 +37,7 @@ _ESCAPES: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """The characters to draw with; ``shades`` run from nothing completed to everything."""
+    """The characters to draw with; ``shades`` run from no chunk completed to all of them."""
 
     done: str
     paused: str
@@ -53,25 +53,25 @@ _PLAIN_MARKS: Final = Marks("+", "=", "!", ".:-=#", "#", ".", "|/-\\")
 
 
 class Screen:
-    """Results go to ``out`` (stdout), notices to ``err`` (stderr)."""
+    """The two consoles of a command: ``out`` (stdout) for results, ``err`` (stderr) for notices."""
 
     def __init__(self) -> None:
         self.out = _console(stderr=False)
         self.err = _console(stderr=True)
 
     def note(self, text: str | Text, *, style: str = "") -> None:
-        """Print one notice as it is: nothing is markup, and no line is broken (it may be a command)."""
+        """Print one notice on stderr. Text is no markup, and lines are not broken: a line may be a command to copy."""
         self.err.print(Text(text) if isinstance(text, str) else text, style=style or None, soft_wrap=True)
 
     def error(self, text: str) -> None:
-        """Say what went wrong."""
+        """Print an error message on stderr."""
         self.note(Text.assemble(("checkpoint-store: ", "bold red"), text))
 
 
 def _console(*, stderr: bool) -> Console:
     console = Console(stderr=stderr, highlight=False, emoji=False, markup=False)
     if not console.is_terminal and "COLUMNS" not in os.environ:
-        console.width = _PIPE_WIDTH  # nobody looks at the width of a pipe: cut nothing off
+        console.width = _PIPE_WIDTH  # a pipe has no width: cut nothing off
     return console
 
 
@@ -81,7 +81,7 @@ def marks(console: Console) -> Marks:
 
 
 def status_text(status: JobStatus) -> Text:
-    """Return a status in its colour."""
+    """Return the name of a status in its colour."""
     return Text(str(status), style=_STYLES[status])
 
 
@@ -89,18 +89,18 @@ def duration(seconds: float) -> str:
     """Return a length of time in its largest units: ``0.2 s``, ``42 s``, ``3 min 05 s``, ``2 h 10 min``."""
     if seconds < 10:  # noqa: PLR2004 - tenths matter below ten
         return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < _MINUTE:
-        return f"{whole} s"
-    if whole < _HOUR:
-        return f"{whole // _MINUTE} min {whole % _MINUTE:02} s"
-    if whole < _DAY:
-        return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE:02} min"
-    return f"{whole // _DAY} d {whole % _DAY // _HOUR:02} h"
+    rounded = round(seconds)
+    if rounded < _MINUTE:
+        return f"{rounded} s"
+    if rounded < _HOUR:
+        return f"{rounded // _MINUTE} min {rounded % _MINUTE:02} s"
+    if rounded < _DAY:
+        return f"{rounded // _HOUR} h {rounded % _HOUR // _MINUTE:02} min"
+    return f"{rounded // _DAY} d {rounded % _DAY // _HOUR:02} h"
 
 
 def ago(moment: datetime) -> str:
-    """Return how long ago a moment was, in its largest unit; today's clock may stand before it."""
+    """Return how long ago a moment was, in its largest unit. A future moment is ``just now``."""
     seconds = (datetime.now(UTC) - moment).total_seconds()
     for size, unit in ((_DAY, "d"), (_HOUR, "h"), (_MINUTE, "min")):
         if seconds >= size:
@@ -114,7 +114,7 @@ def local_time(moment: datetime) -> str:
 
 
 def rate(chunks_per_minute: float | None) -> str:
-    """Return a rate as a person would say it."""
+    """Return a rate with its unit: ``12.5/min``, or ``8/s`` for fast jobs."""
     if chunks_per_minute is None:
         return "-"
     if chunks_per_minute >= _FAST_PER_MINUTE:
@@ -123,38 +123,39 @@ def rate(chunks_per_minute: float | None) -> str:
 
 
 def number(value: float) -> str:
-    """Return a whole number with thousands apart, any other with six significant digits."""
+    """Return an integer with commas between thousands, any other number with six significant digits."""
     return f"{value:,}" if isinstance(value, int) or value.is_integer() else f"{value:,.6g}"
 
 
 def percent(completed: int, total: int) -> str:
-    """Return a share in percent, rounded down: 100% means all of it."""
+    """Return a share in percent, rounded down: 100% means that all chunks are completed."""
     return f"{100 * completed // total if total else 100}%"
 
 
-def chunks(count: int) -> str:
-    """Return a number of chunks in words."""
+def chunk_count(count: int) -> str:
+    """Return a number of chunks with its noun: ``1 chunk``, ``1,200 chunks``."""
     return f"{count:,} chunk{'' if count == 1 else 's'}"
 
 
-def tries(count: int) -> str:
-    """Return a number of tries in words."""
+def attempt_count(count: int) -> str:
+    """Return a number of attempts with its noun: ``1 try``, ``3 tries``."""
     return f"{count:,} tr{'y' if count == 1 else 'ies'}"
 
 
-def indices(chosen: Sequence[int]) -> str:
-    """Return how many chunks, and which as far as a line holds them."""
-    named = ", ".join(map(str, chosen[:_MOST_NAMED]))
-    return f"{len(chosen):,}: chunk{'' if len(chosen) == 1 else 's'} {named}{', …' * (len(chosen) > _MOST_NAMED)}"
+def indices(chunk_indices: Sequence[int]) -> str:
+    """Return the number of chunks, and the indices of the first few."""
+    listed = ", ".join(map(str, chunk_indices[:_INDICES_MAX]))
+    plural = "" if len(chunk_indices) == 1 else "s"
+    return f"{len(chunk_indices):,}: chunk{plural} {listed}{', …' * (len(chunk_indices) > _INDICES_MAX)}"
 
 
 def plain(text: str) -> str:
-    """Return a text without what would move the cursor, colour the screen or rename the window."""
+    """Return a text without escape sequences: they move the cursor, colour the screen or rename the window."""
     return _ESCAPES.sub("", text)
 
 
 def plain_error(text: str | None) -> str:
-    """Return an error as it was recorded, without the name of the command's own exception."""
+    """Return a recorded error without escape sequences and without the class name of the command's own exceptions."""
     return plain(_OWN_ERRORS.sub("", text or ""))
 
 
@@ -163,8 +164,8 @@ def shares(ranges: Iterable[tuple[int, int]], total: int, cells: int) -> list[fl
 
     Args:
         ranges: half-open ranges of completed indices, in ascending order.
-        total: how many chunks there are, at least ``cells``.
-        cells: how many parts to make of them, at least 1.
+        total: the number of chunks, at least ``cells``.
+        cells: the number of parts, at least 1.
     """
     covered = [0] * cells
     edges = [cell * total // cells for cell in range(cells + 1)]
@@ -181,7 +182,7 @@ def shares(ranges: Iterable[tuple[int, int]], total: int, cells: int) -> list[fl
 
 
 def shade(share: float, shades: str) -> str:
-    """Return the character for a share: the first only for nothing at all, the last only for everything."""
+    """Return the character for a share: the first only for 0, the last only for 1."""
     if share <= 0:
         return shades[0]
     if share >= 1:
@@ -191,7 +192,7 @@ def shade(share: float, shades: str) -> str:
 
 
 def chunk_map(console: Console, ranges: Sequence[tuple[int, int]], total: int) -> Text:
-    """Return a picture of which chunks are completed: a line for few chunks, three at most for a million."""
+    """Return a map of the completed chunks: one line for few chunks, at most three lines for any number."""
     width = max(10, min(console.width, 104) - 4)
     width -= width % 10
     cells = min(total, width * (1 if total <= width else 3))
@@ -202,27 +203,27 @@ def chunk_map(console: Console, ranges: Sequence[tuple[int, int]], total: int) -
         for character in characters[start : start + width]:
             picture.append(character, style="green" if character != marks(console).shades[0] else "dim")
         picture.append("\n")
-    each = "a cell is one chunk" if cells == total else f"a cell is about {chunks(round(total / cells))}"
+    each = "a cell is one chunk" if cells == total else f"a cell is about {chunk_count(round(total / cells))}"
     picture.append(f"  chunks 0 to {total - 1:,}, {each}", style="dim")
     return picture
 
 
 def table(*columns: str, right: frozenset[int] = frozenset()) -> Table:
-    """Return an empty table; its cells are kept on one line."""
+    """Return an empty table; each cell stays on one line."""
     result = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for position, name in enumerate(columns):
         result.add_column(name, justify="right" if position in right else "left", no_wrap=True)
     return result
 
 
-def room(columns: Sequence[str], rows: Sequence[Sequence[str]], flexible: int, width: int) -> int:
-    """Return how many characters the flexible column of a table may have where all the others are shown whole."""
+def flexible_width(columns: Sequence[str], rows: Sequence[Sequence[str]], flexible: int, width: int) -> int:
+    """Return how many characters are left for the flexible column when all other columns are shown whole."""
     others = (max(len(row[column]) for row in [columns, *rows]) for column in range(len(columns)) if column != flexible)
     return width - sum(others) - 2 * (len(columns) - 1)
 
 
 def print_table(console: Console, table: Table) -> None:
-    """Print a table without the blanks that would fill its last column."""
+    """Print a table without the blanks at the ends of its lines."""
     for line in console.render_lines(table, pad=False):
         text = Text.assemble(*((segment.text, segment.style or "") for segment in line))
         text.rstrip()

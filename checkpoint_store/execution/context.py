@@ -12,7 +12,6 @@ from checkpoint_store.execution.claims.claims import Claims
 from checkpoint_store.execution.loops import Loops
 from checkpoint_store.state_file import importer
 from checkpoint_store.state_file.writer import StateFile
-from checkpoint_store.storage.claim_verbs import ClaimStorage
 from checkpoint_store.storage.connection.read_only import READ_ONLY
 from checkpoint_store.storage.opening import Opener
 from checkpoint_store.storage.storage import ReadOnlyStorage, Storage
@@ -65,7 +64,7 @@ class StoreContext:
         if found is None:
             for others in list(self.runners):  # those that could not end when their last loop did
                 others.end_if_idle(wait=True)
-            found = self.claims.setdefault(job_id, Claims(ClaimStorage(storage.database), job_id, self.runners))
+            found = self.claims.setdefault(job_id, Claims(storage.claims, job_id, self.runners))
         return found
 
     def record(self, completions: Sequence[Completion]) -> None:
@@ -150,7 +149,7 @@ def open_store(
         if state_file is not None:
             follower = StateFile(storage, state_file, lock_path(path), lock_timeout_seconds=lock_timeout_seconds)
             follower.sweep()
-        ClaimStorage(storage.database).reap_dead_runners()
+        storage.claims.reap_dead_runners()
         context = StoreContext(storage, storage, follower, Loops(path))
         if follower is not None:
 

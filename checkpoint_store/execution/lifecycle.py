@@ -51,7 +51,8 @@ def leave(
     if with_this_thread or (not claims.has_handed_out_chunks and claims.runner.is_dispensable()):
         claims.close()
     wanted = StatusChange(status, None if error is None else describe(error))
-    context.storage.leave_job(claims.job_id, wanted, own_runner_id=claims.runner.runner_id)
+    own_runner_id = claims.runner.runner_id
+    context.storage.set_status(claims.job_id, wanted, unless_others_work=True, own_runner_id=own_runner_id)
     context.job_ended(claims.job_id)
 
 

@@ -78,8 +78,11 @@ def open_job(context: StoreContext, request: OpenRequest) -> JobRecord:
     Raises:
         JobBusy, PlanChanged: as :meth:`CheckpointStore.open_job` says. Nothing was changed.
     """
-    own = {claims.job_id: claims.runner.runner_id for claims in list(context.runners)}
-    record = context.storage.open_job(request.wish, exclusive=request.exclusive, own_runner_ids=own)
+
+    def own_runner_id(job_id: str) -> int | None:
+        return context.claims_of(job_id).runner.runner_id
+
+    record = context.storage.open_job(request.wish, exclusive_for=own_runner_id if request.exclusive else None)
     if request.exclusive:
         context.claims_of(record.job_id).register(exclusive=True)
     context.job_changed(record.job_id)

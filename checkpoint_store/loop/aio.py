@@ -8,14 +8,14 @@ import threading
 import time
 from concurrent.futures import Future, InvalidStateError, ThreadPoolExecutor
 from contextlib import aclosing, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from checkpoint_store.errors import InvalidArgumentError, JobPaused
+from checkpoint_store.errors import JobPaused
 from checkpoint_store.execution.claims.chunk_queue import act_for
 from checkpoint_store.execution.loops import Living
 from checkpoint_store.loop.executors.local import OwnExecutor
 from checkpoint_store.loop.loop import Loop
-from checkpoint_store.loop.options import Options, checked_work
 from checkpoint_store.loop.signals import Interrupts
 from checkpoint_store.model.attempt import attempting
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator
 
     from checkpoint_store.execution.execution import JobExecution
+    from checkpoint_store.loop.options import Options
     from checkpoint_store.model.attempt import Attempt
     from checkpoint_store.model.records import MapItem
 
@@ -62,8 +63,8 @@ class _Tasks(OwnExecutor):
             future.cancel()
             future.set_running_or_notify_cancel()
 
-    def give_up(self, future: Future[Any]) -> None:
-        """Cancel this work; should it come to something all the same, that is there."""
+    def abandon(self, future: Future[Any]) -> None:
+        """Cancel a task that takes too long; a result that it returns all the same is in its future."""
         self._loop.call_soon_threadsafe(self._cancel, future)
 
     def _cancel(self, future: Future[Any]) -> None:
@@ -77,8 +78,8 @@ class _Tasks(OwnExecutor):
         except RuntimeError:
             return False
 
-    def look_after(self, futures: Iterable[Future[Any]]) -> None:
-        """Nobody works on what an event loop has left behind that is closed, or stands still for a while."""
+    def cancel_orphans(self, futures: Iterable[Future[Any]]) -> None:
+        """Cancel the futures of an event loop that is closed, or has not run for a while."""
         moment = time.monotonic()
         if self._loop.is_running():
             self._stood_still_at = None
@@ -127,27 +128,19 @@ async def _work(future: Future[Any], fn: Callable[[Any], Any], attempt: Attempt,
         if not isinstance(error, Exception):
             raise
     else:
-        with suppress(InvalidStateError):  # see look_after()
+        with suppress(InvalidStateError):  # see cancel_orphans()
             future.set_result(result)
 
 
-def amap(
-    execution: JobExecution, fn: Callable[[Any], Any], options: dict[str, Any], limit: int
-) -> AsyncGenerator[MapItem, None]:
+def amap(execution: JobExecution, fn: Callable[[Any], Any], options: Options) -> AsyncGenerator[MapItem, None]:
     """Yield what is completed; see :meth:`Job.amap`."""
-    for name in ("executor", "workers"):
-        if name in options:
-            raise InvalidArgumentError(name, options[name], "is not for amap(), which has limit")
-    if type(limit) is not int or limit < 1:
-        raise InvalidArgumentError("limit", limit, "is not a whole number from 1")
-    checked_work(fn, awaited=True)
     tasks = _Tasks(asyncio.get_running_loop())
-    wanted = Options(executor=tasks, workers=limit, **options)
+    options = replace(options, executor=tasks)
     made: list[Loop] = []
     interrupts = Interrupts()
 
     def steps() -> Iterator[MapItem]:
-        made.append(Loop(execution, fn, wanted, interrupts))  # asks the store
+        made.append(Loop(execution, fn, options, interrupts))  # asks the store
         if tasks.is_cut_short:
             made[0].stop()
         yield from Living(execution, execution.job_id, made[0], serves_this_thread=tasks.are_done_here).run()
@@ -182,7 +175,9 @@ async def _heeding_signals(
         except Exception as raised:  # noqa: BLE001 - raised again, unless a signal comes first
             error = raised
         interrupts.is_busy = False
-        while interrupts.waits_for_others:  # noqa: ASYNC110 - a second signal ends it, and handlers set no Event
+        while True:  # no `while condition`: see Loop.run()
+            if not interrupts.waits_for_others:
+                break
             await asyncio.sleep(_TICK_SECONDS)
         interrupts.take_course(None if type(error) is JobPaused else error)
         if error is not None:
@@ -230,7 +225,9 @@ async def acomplete(record: Callable[[], None]) -> None:
 
 async def _undisturbed(future: asyncio.Future[Any]) -> None:
     """Wait for it, also where this task is cancelled (again) meanwhile."""
-    while not future.done():
+    while True:  # no `while condition`: see Loop.run()
+        if future.done():
+            break
         with suppress(asyncio.CancelledError, Exception):
             await asyncio.shield(future)
     if not future.cancelled():

@@ -1,9 +1,9 @@
-"""What a job has cost, and whether one more chunk fits."""
+"""What a job has cost, and whether one more chunk fits into ``max_cost``."""
 
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import BudgetReached, CheckpointStoreError, CostUnknown
 from checkpoint_store.model.amounts import fields_of, name_of
@@ -15,51 +15,66 @@ if TYPE_CHECKING:
     from checkpoint_store.model.amounts import Cost
     from checkpoint_store.storage.records import Unreadable
 
+_ROUNDING: Final = 1e-9
+"""A sum of costs that exceeds ``max_cost`` by this share only is rounding."""
 
-class Spending:
-    """What a job's results say that they cost, those of other runners included."""
 
-    def __init__(self, execution: JobExecution, cost: Cost) -> None:
+class Budget:
+    """The costs of a job's results, the results of other runners included.
+
+    Args:
+        execution: of the job.
+        cost: where the cost stands in a result.
+        max_cost: what the job may cost; None where it may cost anything, and its costs are only shown.
+    """
+
+    def __init__(self, execution: JobExecution, cost: Cost, max_cost: float | None) -> None:
         self._execution = execution
         self._cost = cost
-        self._after = 0
+        self._max_cost = max_cost
+        self._last_result = 0
         self._priced = 0
         self._unreadable: Unreadable | None = None
-        self.total = 0.0
-        self.look()
+        self._total = 0.0
+        self.update()
 
-    def look(self) -> None:
-        """Take in the results that have come since."""
-        found = self._execution.costs_after(self._after, self._cost)
-        self._after = found.last_result
-        self._priced += found.priced
-        self.total += found.total
-        self._unreadable = self._unreadable or found.unreadable
+    def update(self) -> None:
+        """Add the costs of the results that were recorded since the last update."""
+        costs = self._execution.costs_after(self._last_result, self._cost)
+        self._last_result = costs.last_result
+        self._priced += costs.priced
+        self._total += costs.total
+        self._unreadable = self._unreadable or costs.unreadable
 
     @property
     def known_total(self) -> float | None:
-        """None where no result has a cost."""
-        return self.total if self._priced else None
+        """The sum of the known costs; None where no result has a cost."""
+        return self._total if self._priced else None
 
     @property
-    def mean(self) -> float:
-        """Of the results that have a cost."""
-        return self.total / self._priced if self._priced else 0.0
+    def _mean(self) -> float:
+        """The mean of the known costs."""
+        return self._total / self._priced if self._priced else 0.0
 
     @property
-    def is_unknown(self) -> bool:
-        """Whether nothing is known of what a chunk costs."""
-        return not self._priced
+    def is_blind(self) -> bool:
+        """Whether there is a ``max_cost``, and no result has told yet what a chunk costs."""
+        return self._max_cost is not None and not self._priced
 
-    def allows(self, under_way: int, most: float) -> bool:
-        """Whether one more fits, beside those under way. None does where the cost of a result cannot be read."""
-        return self._unreadable is None and self.total + self.mean * (under_way + 1) <= most * (1 + 1e-9)
+    def allows_another(self, in_flight: int) -> bool:
+        """Whether one more chunk fits beside those in flight. None fits where the cost of a result cannot be read."""
+        if self._max_cost is None:
+            return True
+        self.update()
+        expected = self._total + self._mean * (in_flight + 1)
+        return self._unreadable is None and expected <= self._max_cost * (1 + _ROUNDING)
 
-    def refusal(self, remaining_chunks: int, most: float) -> JobPaused:
-        """Return the error that says why no more fits."""
+    def refusal(self, remaining_chunks: int) -> JobPaused:
+        """Return the error that says why no further chunk fits."""
+        assert self._max_cost is not None
         job_id, unreadable = self._execution.job_id, self._unreadable
         if unreadable is None:
-            return BudgetReached(job_id, remaining_chunks, self.total, self.mean, most)
+            return BudgetReached(job_id, remaining_chunks, self._total, self._mean, self._max_cost)
         fields: tuple[str, ...] = ()
         with suppress(CheckpointStoreError):  # the result was replaced or deleted meanwhile, or is damaged
             fields = fields_of(json_text.decode(self._execution.result_text(unreadable.chunk_index)))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from checkpoint_store.errors import InvalidArgumentError
 from checkpoint_store.execution.claims.claims import MAX_ATTEMPTS_DEFAULT
@@ -14,30 +14,11 @@ from checkpoint_store.loop.retry_policy import checked_wait, is_hopeless, is_tra
 from checkpoint_store.model.amounts import checked_cost
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from concurrent.futures import Executor
 
     from checkpoint_store.loop.retry_policy import Errors, Wait
     from checkpoint_store.model.amounts import Cost
-
-
-class LoopOptions(TypedDict, total=False):
-    """The options of :meth:`Job.map`, which explains them."""
-
-    executor: Executor | Callable[[], Executor] | None
-    workers: int | None
-    ordered: bool
-    on_error: Literal["stop", "record"]
-    max_attempts: int
-    retry_on: Errors | None
-    stop_on: Errors | None
-    wait: Wait | None
-    timeout_seconds: float | None
-    max_cost: float | None
-    cost: Cost
-    progress: bool
-    on_pause: Literal["raise", "return"]
-    stop_when: Callable[[], bool] | None
 
 
 def checked_work(fn: Any, *, awaited: bool = False) -> None:
@@ -74,6 +55,16 @@ class Options:
     progress: bool = False
     on_pause: Literal["raise", "return"] = "raise"
     stop_when: Callable[[], bool] | None = None
+
+    @classmethod
+    def of(cls, call: Mapping[str, Any]) -> Self:
+        """Return the options in the ``locals()`` of a method that has them as parameters.
+
+        Raises:
+            InvalidArgumentError: an option cannot be what it is.
+        """
+        names = (field.name for field in fields(cls))
+        return cls(**{name: call[name] for name in names if name in call})
 
     def __post_init__(self) -> None:
         self._one_of("on_error", ("stop", "record"))

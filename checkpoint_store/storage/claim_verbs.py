@@ -237,6 +237,11 @@ class ClaimStorage(ForkAware):
             self._write(job_id, self._write_releases, only_if_free=True)
 
     def _write_releases(self, connection: sqlite3.Connection) -> None:
+        """Free the queued claims in the open transaction, after what may refuse the transaction.
+
+        Where the transaction is rolled back all the same, the runner's own next search finds them: they are not put
+        back, because a claim that was freed after all may have been claimed again since, under the same number.
+        """
         while self._releases:
             release = self._releases.popleft()
             free = attempts.abandon if release.begun else attempts.release

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from checkpoint_store.errors import JobIncomplete
 from checkpoint_store.model.clock import now
 from checkpoint_store.storage.backup import RollingBackup, remove_backups
+from checkpoint_store.storage.claim_verbs import ClaimStorage
 from checkpoint_store.storage.group_commit import Writer
 from checkpoint_store.storage.reading import Reading
 from checkpoint_store.storage.statements import attempt_log, liveness, open_job, save_state
@@ -20,8 +21,7 @@ from checkpoint_store.storage.target import lock_path
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Sequence
 
     from checkpoint_store.model.state import ProcessingState
     from checkpoint_store.storage.connection.database import Database
@@ -43,47 +43,59 @@ class Storage(Reading):
         super().__init__(database)
         self.database: Final = database
         self.group_commit: Final = Writer(database)
+        self.claims: Final = ClaimStorage(database)
         self._rolling = RollingBackup(database, lock_path(database.path))
 
     # -- jobs
 
-    def open_job(self, wish: Wish, *, exclusive: bool, own_runner_ids: Mapping[str, int | None]) -> JobRecord:
+    def open_job(self, wish: Wish, *, exclusive_for: Callable[[str], int | None] | None = None) -> JobRecord:
         """Return the job that a request leads to, as the newest and the current one. Durable when this returns.
 
-        Args:
-            wish: the request.
-            exclusive: refuse a job on which another runner is at work.
-            own_runner_ids: by job, the runner that asks, where it is one already.
+        ``exclusive_for``, given the id of the job, returns the caller's own runner of it, or None: then the job is
+        refused where any other runner is at work on it.
 
         Raises:
-            PlanChanged: the plan differs, and the request says that this is to be refused.
-            JobBusy: another runner is at work on it, and the job is to be ``exclusive``.
+            PlanChanged: the plan differs, and the request says that this is to be refused. Nothing was changed.
+            JobBusy: another runner is at work on the job. Nothing was changed.
         """
 
         def write(connection: sqlite3.Connection) -> JobRecord:
             found = open_job.open_job(connection, wish, self.path)
-            if exclusive:
-                own = own_runner_ids.get(found.job_id)
+            if exclusive_for is not None:
+                own = exclusive_for(found.job_id)
                 liveness.refuse_if_busy(connection, self.path, found.job_id, own_runner_id=own, exclusive=True)
             return found
 
         return self.database.write(write)
 
-    def set_status(self, job_id: str, change: StatusChange) -> None:
+    def set_status(
+        self, job_id: str, change: StatusChange, *, unless_others_work: bool = False, own_runner_id: int | None = None
+    ) -> None:
         """Change a job's status, and ask for a pause or withdraw one, as the record says. Durable when this returns.
+
+        With ``unless_others_work`` nothing is changed where another runner than one's own is at work on the job.
 
         Raises:
             JobNotFound: the job was deleted.
             JobIncomplete: it is to be completed, and chunks are left.
         """
-        self.database.write(lambda connection: _set_status(connection, job_id, change, self.path))
-
-    def leave_job(self, job_id: str, change: StatusChange, *, own_runner_id: int | None) -> None:
-        """:meth:`set_status`, unless another runner is at work on the job. Dead ones are reaped. Durable on return."""
 
         def write(connection: sqlite3.Connection) -> None:
-            if not liveness.others_at_work(connection, self.path, job_id, own_runner_id=own_runner_id):
-                _set_status(connection, job_id, change, self.path)
+            if unless_others_work and liveness.others_at_work(
+                connection, self.path, job_id, own_runner_id=own_runner_id
+            ):
+                return
+            if change.withdraws_pauses:
+                runner_statements.clear_pauses(connection, job_id)
+            if change.is_completed_instead and job_statements.finish_if_done(connection, job_id):
+                return
+            if change.needs_all_chunks:
+                record = job_statements.find_job(connection, job_id, self.path)
+                raise JobIncomplete(job_id, record.total_chunks - record.completed_count)
+            values = {"status": change.status.value, "error_message": change.message, "updated_at": now()}
+            job_statements.update_job(connection, job_id, self.path, **values)
+            if change.asks_for_pause:
+                runner_statements.ask_to_pause(connection, job_id)
 
         self.database.write(write)
 
@@ -183,17 +195,3 @@ class Storage(Reading):
     def back_up_now(self) -> None:
         """Make an automatic backup unless that costs more than its share. A failure is no failure of the store."""
         self._rolling.make()
-
-
-def _set_status(connection: sqlite3.Connection, job_id: str, change: StatusChange, path: Path) -> None:
-    if change.withdraws_pauses:
-        runner_statements.clear_pauses(connection, job_id)
-    if change.is_completed_instead and job_statements.finish_if_done(connection, job_id):
-        return
-    if change.needs_all_chunks:
-        record = job_statements.find_job(connection, job_id, path)
-        raise JobIncomplete(job_id, record.total_chunks - record.completed_count)
-    values = {"status": change.status.value, "error_message": change.message, "updated_at": now()}
-    job_statements.update_job(connection, job_id, path, **values)
-    if change.asks_for_pause:
-        runner_statements.ask_to_pause(connection, job_id)

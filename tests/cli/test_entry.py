@@ -7,12 +7,11 @@ import sys
 
 import pytest
 
+from checkpoint_store.cli.app import group
+
 from .conftest import ROOT, Folder
 
-COMMANDS = (
-    *("run", "plan", "list", "show", "results", "export", "import", "delete"),
-    *("chunks", "errors", "retry", "pause", "migrate", "path"),
-)
+COMMANDS = tuple(group.commands)
 WITHOUT = """
 import sys
 class Missing:

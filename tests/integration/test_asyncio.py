@@ -54,7 +54,7 @@ def test_a_coroutine_is_awaited_for_every_chunk(job: Job) -> None:
         return index
 
     async def main() -> list[int]:
-        return [item.result async for item in job.amap(work, limit=4, ordered=True)]
+        return [item.result async for item in job.amap(work, workers=4, ordered=True)]
 
     assert asyncio.run(main()) == list(range(TOTAL))
     assert (most, job.status) == (4, "completed")
@@ -70,7 +70,7 @@ def test_cancelled_at_any_moment_nothing_that_came_back_is_lost(job: Job) -> Non
         return index
 
     async def use() -> None:
-        async with aclosing(job.amap(work, limit=4)) as items:
+        async with aclosing(job.amap(work, workers=4)) as items:
             async for _ in items:
                 await asyncio.sleep(0.001)
 
@@ -99,7 +99,7 @@ def test_left_early_it_has_ended_when_aclosing_has(job: Job) -> None:
         return index
 
     async def main() -> None:
-        async with aclosing(job.amap(work, limit=4)) as items:
+        async with aclosing(job.amap(work, workers=4)) as items:
             async for _ in items:
                 break
         assert came_back == {index for index, _ in job.items()}
@@ -129,7 +129,7 @@ def test_what_takes_too_long_is_cancelled(store: CheckpointStore) -> None:
         return "never"
 
     async def main() -> None:
-        async for _ in job.amap(work, limit=1, timeout_seconds=0.3, wait=0.5):
+        async for _ in job.amap(work, workers=1, timeout_seconds=0.3, wait=0.5):
             pass
 
     asyncio.run(main())
@@ -213,12 +213,12 @@ def test_the_event_loop_does_not_wait_where_another_process_is_in_the_way(job: J
 
 
 def test_what_amap_does_not_take_is_named(job: Job) -> None:
-    """It has a limit, and its executor is the event loop."""
+    """It takes a number of workers, and its executor is the event loop."""
 
     async def main(**options: Any) -> None:
         job.amap(asyncio.sleep, **options)
 
-    for name, value in (("workers", 2), ("executor", None), ("limit", 0)):
+    for name, value in (("workers", 0), ("executor", None), ("limit", 2)):
         with pytest.raises(InvalidArgumentError) as caught:
             asyncio.run(main(**{name: value}))
         assert caught.value.name == name

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from checkpoint_store.execution.claims.claims import Claims
+
 from .claims_tools import HOLDER, TOTAL
 
 if TYPE_CHECKING:
@@ -73,14 +75,39 @@ def test_a_chunk_that_kills_its_process_is_one_line(
     assert failed == [f"chunk 0 of job {job.job_id} is failed: attempt 1 was its last"]
 
 
-def test_what_a_finalizer_suppresses_is_one_line(job: Job, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("kept_count", [0, 1])
+def test_what_a_finalizer_suppresses_is_one_line(
+    job: Job, tmp_path: Path, caplog: pytest.LogCaptureFixture, kept_count: int
+) -> None:
     """A chunk that is thrown away while the store is out of reach raises nowhere, and the log says why it is not free."""
-    chunk = next(job.pending())
+    loop = job.pending()
+    kept = [next(loop) for _ in range(kept_count)]
+    chunk = next(loop)
+    loop.close()
     os.replace(tmp_path / "talks.db", tmp_path / "away.db")
     try:
         del chunk
     finally:
         os.replace(tmp_path / "away.db", tmp_path / "talks.db")
-    assert lines(caplog)
-    assert all(f"job {job.job_id}" in line and "StorageUnavailableError" in line for line in lines(caplog))
-    assert next(job.pending()).index == 0
+    # The last chunk would have ended the runner.
+    what = (
+        f"chunks of job {job.job_id} are not free yet" if kept else f"the runner of job {job.job_id} has not ended yet"
+    )
+    (line,) = lines(caplog)
+    assert line.startswith(f"{what}: StorageUnavailableError: ")
+    assert [chunk.index for chunk in job.pending()] == list(range(TOTAL))
+
+
+def test_a_finalizer_that_fails_raises_nowhere(
+    job: Job, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever it is that goes wrong while a chunk is thrown away, the log has it, and the program goes on."""
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("on purpose")
+
+    chunk = next(job.pending())
+    with monkeypatch.context() as patch:
+        patch.setattr(Claims, "release", fail)
+        del chunk
+    assert lines(caplog) == ["chunk 0 was not freed by its finalizer: RuntimeError: on purpose"]

@@ -350,7 +350,7 @@ def amap_left(job: Job, service: Service, leave: Callable[[], None]) -> Any:
         return index
 
     async def go() -> None:
-        items = job.amap(call, limit=WORKERS)
+        items = job.amap(call, workers=WORKERS)
         async for _ in items:
             await asyncio.to_thread(service.all_at_work.wait, 60)
             answer_soon(service)
@@ -407,7 +407,7 @@ def test_what_a_closed_event_loop_left_behind_is_in_doubt_and_waited_for_by_nobo
         return index
 
     async def main(job: Job) -> None:
-        kept.append(job.amap(call, limit=2))
+        kept.append(job.amap(call, workers=2))
         assert (await anext(kept[0])).index == 0
         await both.wait()
 

@@ -110,7 +110,7 @@ def test_the_loop_for_asyncio_pauses_alike(job: Job) -> None:
         return work(text)
 
     async def main() -> None:
-        async for _ in job.amap(call, limit=8, max_cost=1.0):
+        async for _ in job.amap(call, workers=8, max_cost=1.0):
             pass
 
     with pytest.raises(CostUnknown):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from checkpoint_store import CheckpointStore, InvalidArgumentError, Job, MapItem, MissingExtra, current_attempt
-from checkpoint_store.loop import loop as runner_module
+from checkpoint_store.loop import schedule
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -139,7 +139,7 @@ def test_ordered_work_goes_on_to_the_retry_that_all_of_it_waits_for(
     store: CheckpointStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However much is done meanwhile: the next try at the lowest chunk is what lets the others be yielded."""
-    monkeypatch.setattr(runner_module, "_MOST_OUT_OF_ORDER", 4)
+    monkeypatch.setattr(schedule, "_REORDERED_RESULTS_MAX", 4)
     job = store.open_job("many", total_chunks=40)
     work = Flaky(c0=1)
     items = list(job.map(lambda index: work(str(index)), workers=3, ordered=True, wait=1))

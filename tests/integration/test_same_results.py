@@ -41,7 +41,7 @@ async def clean_or_fail_later(text: str) -> dict[str, Any]:
 
 async def loop(job: Job) -> None:
     """All of it, for asyncio."""
-    async for _ in job.amap(clean_or_fail_later, limit=3, wait=0):
+    async for _ in job.amap(clean_or_fail_later, workers=3, wait=0):
         pass
 
 

@@ -196,7 +196,7 @@ async def main():
         press(signal.SIGTERM)
         await asyncio.sleep(0.05)
         return text
-    async for item in store.open_job("first", chunks=list("ab")).amap(awork, limit=1):
+    async for item in store.open_job("first", chunks=list("ab")).amap(awork, workers=1):
         pass
 with store:
     if sys.argv[1] == "add_signal_handler":
@@ -224,7 +224,7 @@ async def awork(text):
 async def one(name):
     job = store.open_job(name, chunks=list("abcdef"))
     try:
-        async for item in job.amap(awork, limit=2):
+        async for item in job.amap(awork, workers=2):
             pass
     finally:
         report(job)

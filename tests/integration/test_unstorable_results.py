@@ -159,7 +159,7 @@ def test_amap_stops_and_keeps_it_too(job: Job) -> None:
         return {"answer": "paid for", "at": WHEN}
 
     async def loop() -> None:
-        async for _ in job.amap(answer, limit=1, on_error="record"):
+        async for _ in job.amap(answer, workers=1, on_error="record"):
             pass
 
     with pytest.raises(InvalidResultError) as caught:

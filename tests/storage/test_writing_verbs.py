@@ -18,7 +18,6 @@ from checkpoint_store import (
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.codec.digest import digest
 from checkpoint_store.model.plan import Plan
-from checkpoint_store.storage.claim_verbs import ClaimStorage
 from checkpoint_store.storage.records import Completion, StatusChange, Wish
 
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ def wish(model: str = "m", *, fresh: bool = False) -> Wish:
 
 
 def opened(storage: Storage, wanted: Wish | None = None) -> JobRecord:
-    return storage.open_job(wanted or wish(), exclusive=False, own_runner_ids={})
+    return storage.open_job(wanted or wish())
 
 
 def completion(job: JobRecord, index: int, text: str = "1", *, replace: bool = False) -> Completion:
@@ -71,14 +70,14 @@ def test_a_job_is_opened_once(storage: Storage, other: Reading) -> None:
 def test_an_exclusive_opening_is_undone_where_another_works(storage: Storage, other: Reading) -> None:
     """A job on which another runner works is not had alone, and the opening leaves no trace; the own one is no other."""
     job = opened(storage)
-    claims = ClaimStorage(storage.database)
+    claims = storage.claims
     runner_id = claims.register_runner(job.job_id, exclusive=False)
     opened(storage, Wish(Plan("other.srt", TOTAL, None, None, {}, None), None, None, "refuse", fresh=False))
     before = other.jobs()
     with pytest.raises(JobBusy):
-        storage.open_job(wish(), exclusive=True, own_runner_ids={})
+        storage.open_job(wish(), exclusive_for=lambda _: None)
     assert other.jobs() == before
-    assert storage.open_job(wish(), exclusive=True, own_runner_ids={job.job_id: runner_id}).job_id == job.job_id
+    assert storage.open_job(wish(), exclusive_for=lambda _: runner_id).job_id == job.job_id
     claims.end_runner(job.job_id, runner_id, begun=())
 
 
@@ -119,7 +118,7 @@ def test_a_status_is_changed_as_the_record_says(
 
 def test_a_pause_is_asked_for_and_withdrawn(storage: Storage) -> None:
     """Loops that ask for the last pause see it, until it is withdrawn."""
-    job, claims = opened(storage), ClaimStorage(storage.database)
+    job, claims = opened(storage), storage.claims
     storage.set_status(job.job_id, StatusChange(JobStatus.PAUSED, asks_for_pause=True))
     assert claims.last_pause(job.job_id) > 0
     storage.set_status(job.job_id, StatusChange(JobStatus.RUNNING, withdraws_pauses=True))
@@ -139,11 +138,11 @@ def test_chunks_that_are_left_are_an_error_of_an_end(storage: Storage, other: Re
 
 def test_a_job_is_left_to_the_runners_that_work_on_it(storage: Storage, other: Reading) -> None:
     """Who leaves a job changes its status only where no other runner is at work."""
-    job, claims = opened(storage), ClaimStorage(storage.database)
+    job, claims = opened(storage), storage.claims
     runner_id = claims.register_runner(job.job_id, exclusive=False)
-    storage.leave_job(job.job_id, StatusChange(JobStatus.PAUSED), own_runner_id=None)
+    storage.set_status(job.job_id, StatusChange(JobStatus.PAUSED), unless_others_work=True)
     assert other.find_job(job.job_id).status is JobStatus.RUNNING
-    storage.leave_job(job.job_id, StatusChange(JobStatus.PAUSED), own_runner_id=runner_id)
+    storage.set_status(job.job_id, StatusChange(JobStatus.PAUSED), unless_others_work=True, own_runner_id=runner_id)
     assert other.find_job(job.job_id).status is JobStatus.PAUSED
     claims.end_runner(job.job_id, runner_id, begun=())
 

@@ -15,6 +15,7 @@ from checkpoint_store import (
     Difference,
     Job,
     JobStatus,
+    MapItem,
     MigrationStatus,
     PendingChunk,
     PlanChanged,
@@ -189,3 +190,12 @@ def upgrading() -> None:
     """Migration is asked about and done by path."""
     assert_type(migration_status("talks.db"), MigrationStatus)
     assert_type(migrate(Path("talks.db")), MigrationStatus)
+
+
+def loops(store: CheckpointStore, job: Job) -> None:
+    """A loop's options are checked by name and type; an unknown one is a mistake before it runs."""
+    assert_type(job.map(str, workers=4, max_attempts=2, wait=lambda tries: tries * 0.5), Iterator[MapItem])
+    assert_type(store.map(str, ["a"], file_name="a", on_error="record"), list[Any])
+    job.map(str, retries=3)  # type: ignore[call-arg]
+    job.map(str, on_error="ignore")  # type: ignore[arg-type]
+    job.amap(str, executor=None)  # type: ignore[call-arg]

@@ -24,6 +24,11 @@ EXAMPLES = {
         {"name": "total_chunks", "value": "-1"},
         "not a whole number from 0",
     ),
+    "UnknownOptionError": (
+        errors.UnknownOptionError("retries", 3, "is no option of map(): did you mean max_attempts?"),
+        {"name": "retries", "value": "3"},
+        "did you mean max_attempts?",
+    ),
     "StoreTargetError": (
         errors.StoreTargetError(Path("/data"), "it is a folder; give the path of a file"),
         {"target": "/data", "reason": "it is a folder; give the path of a file"},
@@ -242,6 +247,7 @@ def test_docstring_says_when(name: str) -> None:
     ("error", "builtin"),
     [
         ("InvalidArgumentError", ValueError),
+        ("UnknownOptionError", TypeError),
         ("InvalidResultError", ValueError),
         ("StateFormatError", ValueError),
         ("SecretInConfig", ValueError),

@@ -1,1 +1,1 @@
-"""The commands that look at jobs."""
+"""The commands that show jobs and chunks, and change their state."""

@@ -1,4 +1,4 @@
-"""The commands about the chunks of a job: where each stands, what went wrong, and another try. And: pause."""
+"""The commands about the chunks of a job: ``chunks``, ``errors``, ``retry`` and ``pause``."""
 
 from __future__ import annotations
 
@@ -22,29 +22,31 @@ if TYPE_CHECKING:
 
 _STATUSES: Final = ("pending", "running", "completed", "failed", "in-doubt")
 _COLUMNS: Final = ("CHUNKS", "COUNT", "STATUS", "TRIES", "SINCE", "LAST ERROR")
-_LEAST_ERROR: Final = 12
+_ERROR_WIDTH_MIN: Final = 12
 _STYLES: Final = {"running": "cyan", "completed": "green", "failed": "red", "in-doubt": "yellow"}
 
 
-def _open_to_change(store: str) -> CheckpointStore:
-    """Open a store that must exist."""
-    return CheckpointStore(store) if Path(store).exists() or "://" in store else open_for_reading(store)
+def _open_for_writing(store_path: str) -> CheckpointStore:
+    """Open an existing store for writing; raise the error of :func:`open_for_reading` where there is none."""
+    if Path(store_path).exists() or "://" in store_path:
+        return CheckpointStore(store_path)
+    return open_for_reading(store_path)
 
 
-# -- where each stands
+# -- chunks
 
 
 def _rows(job: Job) -> Iterator[dict[str, Any]]:
-    """Yield all chunks of a job in order, neighbours that have nothing to tell apart as one row."""
-    told = {record.chunk_index: ("pending", record) for record in job.errors()}
-    told |= {record.chunk_index: ("running", record) for record in job.running_chunks()}
-    told |= {record.chunk_index: ("in-doubt", record) for record in job.in_doubt_chunks()}
-    told |= {record.chunk_index: ("failed", record) for record in job.failed_chunks()}
+    """Yield rows for all chunks of a job, by index; neighbours with the same status and no attempt share a row."""
+    records = {record.chunk_index: ("pending", record) for record in job.errors()}
+    records |= {record.chunk_index: ("running", record) for record in job.running_chunks()}
+    records |= {record.chunk_index: ("in-doubt", record) for record in job.in_doubt_chunks()}
+    records |= {record.chunk_index: ("failed", record) for record in job.failed_chunks()}
     position = 0
     for start, stop in [*job.completed_ranges(), (job.total_chunks, job.total_chunks)]:
-        for index in sorted(index for index in told if position <= index < start):
+        for index in sorted(index for index in records if position <= index < start):
             yield from _row(position, index, "pending")
-            status, record = told[index]
+            status, record = records[index]
             yield from _row(index, index + 1, status, record)
             position = index + 1
         yield from _row(position, start, "pending")
@@ -65,34 +67,35 @@ def _row(start: int, stop: int, status: str, record: ChunkRecord | None = None) 
 @click.option("--status", type=click.Choice(_STATUSES), help="Only these.")
 @store_option
 @json_option
-def chunks(*, job: str, status: str | None, store: str, as_json: bool) -> None:
-    """Show where the chunks of JOB stand.
+def chunks(*, job_id: str, status: str | None, store_path: str, as_json: bool) -> None:
+    """Show the status of each chunk of JOB.
 
-    in-doubt: begun and never ended, possibly billed; failed: tried too often,
-    and passed over. As JSON, a row is of the chunks from start up to stop.
+    A chunk in doubt was begun and never ended, and may have been billed. A failed
+    chunk used up its attempts, and runs skip it. As JSON, a row describes the
+    chunks from start up to stop, without stop.
     """
-    with open_for_reading(store) as opened:
-        found = opened.job(job)
-        rows = list(_rows(found))
+    with open_for_reading(store_path) as store:
+        job = store.job(job_id)
+        rows = list(_rows(job))
     counts = {name: sum(row["stop"] - row["start"] for row in rows if row["status"] == name) for name in _STATUSES}
     rows = [row for row in rows if status in (None, row["status"])]
     if as_json:
-        print_json({"job_id": found.job_id, "total_chunks": found.total_chunks, "counts": counts, "chunks": rows})
+        print_json({"job_id": job.job_id, "total_chunks": job.total_chunks, "counts": counts, "chunks": rows})
     elif rows:
         _show_rows(Screen(), rows)
     else:
-        Screen().note(f"job {found.job_id[:8]} has no chunk that is {status}" if status else "it has no chunks")
+        Screen().note(f"job {job.job_id[:8]} has no chunk that is {status}" if status else "it has no chunks")
 
 
-def _show_rows(where: Screen, rows: list[dict[str, Any]]) -> None:
+def _show_rows(terminal: Screen, rows: list[dict[str, Any]]) -> None:
     cells = [_cells(row) for row in rows]
     columns = _COLUMNS if any(error for *_, error in cells) else _COLUMNS[:-1]
-    room = max(_LEAST_ERROR, screen.room(_COLUMNS, cells, len(_COLUMNS) - 1, where.out.width))
+    width = max(_ERROR_WIDTH_MIN, screen.flexible_width(_COLUMNS, cells, len(_COLUMNS) - 1, terminal.out.width))
     table = screen.table(*columns, right=frozenset({1, 3}))
     for start, count, status, *others, error in cells:
-        shown = (*others, _first_part(error, room))[: len(columns) - 3]
-        table.add_row(start, count, Text(status, style=_STYLES.get(status, "")), *shown)
-    screen.print_table(where.out, table)
+        visible = (*others, _shortened(error, width))[: len(columns) - 3]
+        table.add_row(start, count, Text(status, style=_STYLES.get(status, "")), *visible)
+    screen.print_table(terminal.out, table)
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
@@ -108,49 +111,49 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     )
 
 
-def _first_part(text: str, room: int) -> str:
-    return text if len(text) <= room else f"{text[: room - 2]}.."
+def _shortened(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[: width - 2]}.."
 
 
-# -- what went wrong
+# -- errors
 
 
 @click.command("errors")
 @job_argument()
 @store_option
 @json_option
-def errors(*, job: str, store: str, as_json: bool) -> None:
-    """Show why chunks of JOB are not done: the last try of each.
+def errors(*, job_id: str, store_path: str, as_json: bool) -> None:
+    """Show the last error of each chunk of JOB that is not done.
 
-    A failed chunk used up its tries and is passed over until retry; any other
-    is tried again by the next run.
+    Runs skip a failed chunk until retry frees it, for it used up its attempts.
+    The next run tries any other chunk again.
     """
-    with open_for_reading(store) as opened:
-        found = opened.job(job)
-        records = {record.chunk_index: record for record in [*found.errors(), *found.in_doubt_chunks()]}
+    with open_for_reading(store_path) as store:
+        job = store.job(job_id)
+        records = {record.chunk_index: record for record in [*job.errors(), *job.in_doubt_chunks()]}
     ordered = [records[index] for index in sorted(records)]
     if as_json:
-        print_json({"job_id": found.job_id, "errors": [dataclasses.asdict(record) for record in ordered]})
+        print_json({"job_id": job.job_id, "errors": [dataclasses.asdict(record) for record in ordered]})
         return
-    where = Screen()
+    terminal = Screen()
     for record in ordered:
-        _show_error(where, record)
+        _show_error(terminal, record)
     if not ordered:
-        where.note(f"job {found.job_id[:8]} has no chunk that failed or is in doubt")
+        terminal.note(f"job {job.job_id[:8]} has no chunk that failed or is in doubt")
 
 
-def _show_error(where: Screen, record: ChunkRecord) -> None:
+def _show_error(terminal: Screen, record: ChunkRecord) -> None:
     when = screen.ago(datetime.fromisoformat(record.finished_at or record.started_at))
     what, style = ("failed", "red") if record.is_last else ("failed, tried again by the next run", "yellow")
     if record.outcome == "abandoned":
         what = "in doubt and passed over" if record.is_last else "in doubt, tried again by the next run"
     head = Text.assemble((f"chunk {record.chunk_index}", "bold"), "  ", (what, style))
-    where.out.print(head.append(f"  {screen.tries(record.attempt)}, {when}", style="dim"), soft_wrap=True)
+    terminal.out.print(head.append(f"  {screen.attempt_count(record.attempt)}, {when}", style="dim"), soft_wrap=True)
     for line in (screen.plain_error(record.error) or "its process ended before it gave a result").splitlines():
-        where.out.print(Text.assemble(("  | ", style), line), soft_wrap=True)
+        terminal.out.print(Text.assemble(("  | ", style), line), soft_wrap=True)
 
 
-# -- another try, and a rest
+# -- retry and pause
 
 
 @click.command("retry")
@@ -158,44 +161,46 @@ def _show_error(where: Screen, record: ChunkRecord) -> None:
 @click.argument("indices", nargs=-1, type=click.IntRange(min=0), metavar="[INDEX]...")
 @store_option
 @json_option
-def retry(*, job: str, indices: tuple[int, ...], store: str, as_json: bool) -> None:
-    """Give failed chunks of JOB (these, or all) their tries back.
+def retry(*, job_id: str, indices: tuple[int, ...], store_path: str, as_json: bool) -> None:
+    """Give failed chunks of JOB their attempts back.
 
-    The next run of its FILE does them.
+    Name chunks by INDEX, or name none to free all failed chunks. The next run of
+    the job's FILE tries them again.
     """
-    with _open_to_change(store) as opened:
-        found = opened.job(job)
-        freed = found.retry_failed(*indices)
+    with _open_for_writing(store_path) as store:
+        job = store.job(job_id)
+        freed = job.retry_failed(*indices)
     if as_json:
-        print_json({"job_id": found.job_id, "freed_chunks": freed})
+        print_json({"job_id": job.job_id, "freed_chunks": freed})
     elif freed:
-        Screen().note(f"{screen.chunks(freed)} of job {found.job_id[:8]} will be tried again by the next run")
+        Screen().note(f"{screen.chunk_count(freed)} of job {job.job_id[:8]} will be tried again by the next run")
     else:
         which = "none of these chunks is" if indices else "no chunk is"
-        Screen().note(f"{which} failed in job {found.job_id[:8]}: nothing to free")
+        Screen().note(f"{which} failed in job {job.job_id[:8]}: nothing to free")
 
 
 @click.command("pause")
 @job_argument()
 @store_option
 @json_option
-def pause(*, job: str, store: str, as_json: bool) -> None:
-    """Pause JOB: every run of it finishes the chunks in hand and ends.
+def pause(*, job_id: str, store_path: str, as_json: bool) -> None:
+    """Pause JOB.
 
-    The next run goes on.
+    Every run of JOB finishes the chunks that it is working on, and ends. The next
+    run goes on.
     """
-    with _open_to_change(store) as opened:
-        found = opened.job(job)
-        at_work = len(found.running_chunks())
-        found.pause()
-        status = found.status
+    with _open_for_writing(store_path) as store:
+        job = store.job(job_id)
+        running = len(job.running_chunks())
+        job.pause()
+        status = job.status
     if as_json:
-        print_json({"job_id": found.job_id, "status": status, "running_chunks": at_work})
+        print_json({"job_id": job.job_id, "status": status, "running_chunks": running})
     elif status is JobStatus.COMPLETED:
-        Screen().note(f"job {found.job_id[:8]} is completed: there is nothing to pause")
+        Screen().note(f"job {job.job_id[:8]} is completed: there is nothing to pause")
     else:
-        in_hand = f"; {screen.chunks(at_work)} in hand will be finished first" if at_work else ""
-        Screen().note(f"job {found.job_id[:8]} ({found.file_name}) is paused{in_hand}")
+        running_text = f"; {screen.chunk_count(running)} in hand will be finished first" if running else ""
+        Screen().note(f"job {job.job_id[:8]} ({job.file_name}) is paused{running_text}")
 
 
 COMMANDS: Final = (chunks, errors, retry, pause)

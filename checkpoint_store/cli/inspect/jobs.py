@@ -1,4 +1,4 @@
-"""The commands that look at jobs, and carry them in, out and away."""
+"""The commands about jobs: ``list``, ``show``, ``results``, ``export``, ``import`` and ``delete``."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ import click
 
 from checkpoint_store import CheckpointStore
 from checkpoint_store.cli.inspect import tables
+from checkpoint_store.cli.job_snapshot import failure_counts
 from checkpoint_store.cli.options import job_argument, json_option, open_for_reading, print_json, store_option
-from checkpoint_store.cli.screen import Screen, chunks
+from checkpoint_store.cli.screen import Screen, chunk_count
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from checkpoint_store import Job
 
-TOTALS: Final = (
+_TOTAL_FIELDS: Final = (
     "cost",
     "cost_usd",
     "input_tokens",
@@ -31,13 +32,13 @@ TOTALS: Final = (
     "characters_in",
     "characters_out",
 )
-"""The fields of results that are added up where they are there."""
+"""Fields of results whose sums ``show`` prints, where they are not 0."""
 
 
 def record(job: Job) -> dict[str, Any]:
     """Return a job as JSON data, without its results."""
     progress = job.progress()
-    failed, in_doubt = job.trouble()
+    failed, in_doubt = failure_counts(job)
     return {
         "job_id": job.job_id,
         "file_name": job.file_name,
@@ -58,7 +59,7 @@ def record(job: Job) -> dict[str, Any]:
     }
 
 
-def _find(store: CheckpointStore, job_id: str | None) -> Job:
+def _job_or_newest(store: CheckpointStore, job_id: str | None) -> Job:
     if job_id is not None:
         return store.job(job_id)
     job = store.latest_job()
@@ -70,27 +71,27 @@ def _find(store: CheckpointStore, job_id: str | None) -> Job:
 @click.command("list")
 @store_option
 @json_option
-def list_jobs(*, store: str, as_json: bool) -> None:
+def list_jobs(*, store_path: str, as_json: bool) -> None:
     """List the jobs, the newest first."""
-    with open_for_reading(store) as opened:
-        records = [record(job) for job in opened.jobs()]
+    with open_for_reading(store_path) as store:
+        records = [record(job) for job in store.jobs()]
     if as_json:
-        print_json({"store": store, "jobs": records})
+        print_json({"store": store_path, "jobs": records})
     else:
-        tables.show_list(Screen(), records, store)
+        tables.show_list(Screen(), records, store_path)
 
 
 @click.command("show")
 @job_argument(required=False)
 @store_option
 @json_option
-def show(*, job: str | None, store: str, as_json: bool) -> None:
-    """Show where JOB, or the newest job, stands."""
-    with open_for_reading(store) as opened:
-        found = _find(opened, job)
-        ranges = found.completed_ranges()
-        totals = {name: value for name, value in found.totals(*TOTALS).items() if value}
-        data = record(found) | {"totals": totals, "completed_ranges": ranges}
+def show(*, job_id: str | None, store_path: str, as_json: bool) -> None:
+    """Show the progress of JOB, or of the newest job."""
+    with open_for_reading(store_path) as store:
+        job = _job_or_newest(store, job_id)
+        ranges = job.completed_ranges()
+        totals = {name: value for name, value in job.totals(*_TOTAL_FIELDS).items() if value}
+        data = record(job) | {"totals": totals, "completed_ranges": ranges}
     if as_json:
         print_json(data)
     else:
@@ -102,38 +103,38 @@ def show(*, job: str | None, store: str, as_json: bool) -> None:
 @click.option("--field", metavar="NAME", help="Only this field of each result.  [default: cleaned_text, if it has one]")
 @store_option
 @json_option
-def results(*, job: str, field: str | None, store: str, as_json: bool) -> None:
+def results(*, job_id: str, field: str | None, store_path: str, as_json: bool) -> None:
     """Print the results of JOB so far, in order.
 
-    They are what was recorded: chunks overlap, and so do their texts. What the
-    output of run has is joined.
+    The results are printed as they were recorded. Chunks overlap, and so do their
+    texts; only the output file of run has the joined text.
     """
-    with open_for_reading(store) as opened:
-        items = opened.job(job).items()
+    with open_for_reading(store_path) as store:
+        items = store.job(job_id).items()
         for text in _as_array(items, field) if as_json else _as_text(items, field):
             click.echo(text, nl=False)
 
 
 def _as_array(items: Iterator[tuple[int, Any]], field: str | None) -> Iterator[str]:
-    """One JSON array, an element a line, never all of it in memory."""
-    lead = "["
+    """Yield the text of one JSON array with an element a line; memory holds one element at a time."""
+    prefix = "["
     for index, result in items:
         value = result if field is None else _field(index, result, field)
         element = {"chunk_index": index, "result" if field is None else field: value}
-        yield f"{lead}\n  {json.dumps(element, ensure_ascii=False)}"
-        lead = ","
-    yield "[]\n" if lead == "[" else "\n]\n"
+        yield f"{prefix}\n  {json.dumps(element, ensure_ascii=False)}"
+        prefix = ","
+    yield "[]\n" if prefix == "[" else "\n]\n"
 
 
 def _as_text(items: Iterator[tuple[int, Any]], field: str | None) -> Iterator[str]:
-    lead = ""
+    prefix = ""
     for index, result in items:
         if field is not None:
             value = _field(index, result, field)
         else:
             value = result.get("cleaned_text", result) if isinstance(result, dict) else result
-        yield f"{lead}{value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}\n"
-        lead = "\n"
+        yield f"{prefix}{value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}\n"
+        prefix = "\n"
 
 
 def _field(index: int, result: Any, field: str) -> Any:
@@ -148,53 +149,54 @@ def _field(index: int, result: Any, field: str) -> Any:
 @click.command("export")
 @job_argument()
 @click.argument("path", required=False, type=click.Path(path_type=Path))
-@click.option("--force", is_flag=True, help="Replace PATH whatever it is.")
+@click.option("--force", is_flag=True, help="Replace any file at PATH.")
 @store_option
 @json_option
-def export(*, job: str, path: Path | None, force: bool, store: str, as_json: bool) -> None:
+def export(*, job_id: str, path: Path | None, force: bool, store_path: str, as_json: bool) -> None:
     """Write JOB as a state file to PATH, or stdout.
 
-    What is at PATH is replaced only where it is an earlier export of JOB.
+    A file at PATH is replaced only if it is an earlier export of JOB.
     """
-    with open_for_reading(store) as opened:
-        found = opened.job(job)
+    with open_for_reading(store_path) as store:
+        job = store.job(job_id)
         if path is None:
-            click.echo(found.state().to_json().rstrip("\n"))
+            click.echo(job.state().to_json().rstrip("\n"))
             return
-        written = found.export(path, replace=force)
+        written = job.export(path, replace=force)
     if as_json:
-        print_json({"job_id": found.job_id, "path": str(written)})
+        print_json({"job_id": job.job_id, "path": str(written)})
     else:
-        Screen().note(f"exported job {found.job_id[:8]} to {written}")
+        Screen().note(f"exported job {job.job_id[:8]} to {written}")
 
 
 @click.command("import")
 @click.argument("path", metavar="FILE", type=click.Path(path_type=Path))
 @store_option
 @json_option
-def import_job(*, path: Path, store: str, as_json: bool) -> None:
-    """Take the job of a state file into the store."""
-    with CheckpointStore(store) as opened:
-        data = record(opened.import_state(path))
+def import_job(*, path: Path, store_path: str, as_json: bool) -> None:
+    """Import the job of the state file FILE into the store."""
+    with CheckpointStore(store_path) as store:
+        data = record(store.import_state(path))
     if as_json:
         print_json(data)
     else:
-        done = f"{data['completed_chunks']:,} of {chunks(data['total_chunks'])} completed"
-        Screen().note(f"imported job {data['job_id'][:8]} ({data['file_name']}, {data['status']}, {done}) into {store}")
+        done = f"{data['completed_chunks']:,} of {chunk_count(data['total_chunks'])} completed"
+        job = f"job {data['job_id'][:8]} ({data['file_name']}, {data['status']}, {done})"
+        Screen().note(f"imported {job} into {store_path}")
 
 
 @click.command("delete")
 @job_argument()
-@click.option("--yes", is_flag=True, help="Do it; without this, only say what would be deleted.")
+@click.option("--yes", is_flag=True, help="Delete. Without this option, only say what would be deleted.")
 @store_option
 @json_option
-def delete(*, job: str, yes: bool, store: str, as_json: bool) -> None:
+def delete(*, job_id: str, yes: bool, store_path: str, as_json: bool) -> None:
     """Delete JOB and its results for good."""
-    with CheckpointStore(store) if yes and Path(store).exists() else open_for_reading(store) as opened:
-        found = opened.job(job)
-        data = record(found)
+    with CheckpointStore(store_path) if yes and Path(store_path).exists() else open_for_reading(store_path) as store:
+        job = store.job(job_id)
+        data = record(job)
         if yes:
-            opened.delete_job(found.job_id)
+            store.delete_job(job.job_id)
     if as_json:
         print_json({"deleted": yes, "job": data})
         return

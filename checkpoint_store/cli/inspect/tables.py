@@ -1,4 +1,4 @@
-"""Tables and pictures of jobs."""
+"""The table of ``list`` and the page of ``show``."""
 
 from __future__ import annotations
 
@@ -17,36 +17,36 @@ if TYPE_CHECKING:
 
     from checkpoint_store.cli.screen import Screen
 
-_LEAST_PREFIX: Final = 8
-_LEAST_NAME: Final = 12
+_JOB_ID_LENGTH_MIN: Final = 8
+_FILE_WIDTH_MIN: Final = 12
 _COLUMNS: Final = ("JOB", "FILE", "STATUS", "DONE", "", "RATE", "UPDATED")
-_SPARED: Final = ("RATE", "", "UPDATED")
-"""What a narrow screen does without, the first of them first: the id has to be whole, to be typed."""
+_DROPPED_FIRST: Final = ("RATE", "", "UPDATED")
+"""Columns that a narrow screen drops, in this order. The id stays whole, because people type it."""
 _RIGHT: Final = frozenset({"DONE", "", "RATE", "FAILED", "IN DOUBT"})
-_TROUBLE: Final = {"failed_chunks": "FAILED", "in_doubt_chunks": "IN DOUBT"}
+_FAILURE_COLUMNS: Final = {"failed_chunks": "FAILED", "in_doubt_chunks": "IN DOUBT"}
 _FILE: Final = 1
 
 
-def show_list(where: Screen, records: Sequence[dict[str, Any]], store: str) -> None:
-    """Print one line for each job, and nothing but a notice where there is none."""
+def show_list(terminal: Screen, records: Sequence[dict[str, Any]], store_path: str) -> None:
+    """Print one line for each job; without jobs, print a notice."""
     if not records:
-        where.note(f"{store} has no job yet; begin one with: checkpoint-store run FILE")
+        terminal.note(f"{store_path} has no job yet; begin one with: checkpoint-store run FILE")
         return
     length = _prefix_length([record["job_id"] for record in records])
-    # Most jobs have no trouble, and need no columns that say so.
-    trouble = [name for name in _TROUBLE if any(record[name] for record in records)]
-    columns = (*_COLUMNS, *(_TROUBLE[name] for name in trouble))
-    rows = [(*_row(record, length), *(str(record[name] or "") for name in trouble)) for record in records]
-    for spared in _SPARED:
-        if screen.room(columns, rows, _FILE, where.out.width) < _LEAST_NAME:
-            at = columns.index(spared)
-            columns, *rows = ((*row[:at], *row[at + 1 :]) for row in (columns, *rows))
-    room = max(_LEAST_NAME, screen.room(columns, rows, _FILE, where.out.width))
-    table = screen.table(*columns, right=frozenset(at for at, name in enumerate(columns) if name in _RIGHT))
+    # Most jobs have neither failed chunks nor chunks in doubt, and need no columns for them.
+    failure_fields = [name for name in _FAILURE_COLUMNS if any(record[name] for record in records)]
+    columns = (*_COLUMNS, *(_FAILURE_COLUMNS[name] for name in failure_fields))
+    rows = [(*_row(record, length), *(str(record[name] or "") for name in failure_fields)) for record in records]
+    for column in _DROPPED_FIRST:
+        if screen.flexible_width(columns, rows, _FILE, terminal.out.width) < _FILE_WIDTH_MIN:
+            position = columns.index(column)
+            columns, *rows = ((*row[:position], *row[position + 1 :]) for row in (columns, *rows))
+    width = max(_FILE_WIDTH_MIN, screen.flexible_width(columns, rows, _FILE, terminal.out.width))
+    table = screen.table(*columns, right=frozenset(position for position, name in enumerate(columns) if name in _RIGHT))
     for row, record in zip(rows, records, strict=True):
         status = screen.status_text(JobStatus(record["status"]))
-        table.add_row(row[0], _last_part(row[_FILE], room), status, *row[3:])
-    screen.print_table(where.out, table)
+        table.add_row(row[0], _shortened(row[_FILE], width), status, *row[3:])
+    screen.print_table(terminal.out, table)
 
 
 def _row(record: dict[str, Any], length: int) -> tuple[str, ...]:
@@ -62,32 +62,33 @@ def _row(record: dict[str, Any], length: int) -> tuple[str, ...]:
     )
 
 
-def _last_part(name: str, room: int) -> Text:
-    """The end of a long path is what tells it from its neighbours."""
-    return Text(name if len(name) <= room else f"..{name[2 - room :]}")
+def _shortened(name: str, width: int) -> Text:
+    """Cut the beginning off a long path: its end tells it from its neighbours."""
+    return Text(name if len(name) <= width else f"..{name[2 - width :]}")
 
 
 def _prefix_length(job_ids: Sequence[str]) -> int:
-    """How many characters tell all of the jobs apart."""
+    """Return the length of id prefix at which all jobs differ, at least the usual one."""
     ordered = sorted(job_ids)
-    shared = (_shared(one, other) + 1 for one, other in pairwise(ordered))
-    return max(_LEAST_PREFIX, *shared, 0)
+    lengths = (_common_length(first, second) + 1 for first, second in pairwise(ordered))
+    return max(_JOB_ID_LENGTH_MIN, *lengths, 0)
 
 
-def _shared(one: str, other: str) -> int:
-    return next((at for at, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]), len(one))
+def _common_length(first: str, second: str) -> int:
+    pairs = enumerate(zip(first, second, strict=False))
+    return next((length for length, characters in pairs if len(set(characters)) > 1), len(first))
 
 
-def show_job(where: Screen, data: dict[str, Any]) -> None:
-    """Print where one job stands, and a map of its chunks."""
-    where.out.print(Text(data["file_name"], style="bold"), soft_wrap=True)
+def show_job(terminal: Screen, data: dict[str, Any]) -> None:
+    """Print the facts of one job and a map of its chunks."""
+    terminal.out.print(Text(data["file_name"], style="bold"), soft_wrap=True)
     facts = Table.grid(padding=(0, 2, 0, 0))
     for name, value in _facts(data):
         facts.add_row(Text(f"  {name}", style="dim"), value if isinstance(value, Text) else Text(value))
-    screen.print_table(where.out, facts)
+    screen.print_table(terminal.out, facts)
     if data["total_chunks"]:
-        where.out.print()
-        where.out.print(screen.chunk_map(where.out, data["completed_ranges"], data["total_chunks"]))
+        terminal.out.print()
+        terminal.out.print(screen.chunk_map(terminal.out, data["completed_ranges"], data["total_chunks"]))
 
 
 def _facts(data: dict[str, Any]) -> list[tuple[str, str | Text]]:
@@ -99,33 +100,33 @@ def _facts(data: dict[str, Any]) -> list[tuple[str, str | Text]]:
         ("status", screen.status_text(JobStatus(data["status"]))),
         ("title", data["video_title"]),
         ("model", " from ".join(filter(None, (data["model"], data["provider"])))),
-        ("done", f"{completed:,} of {screen.chunks(total)}, {screen.percent(completed, total)}"),
-        ("failed", _trouble(data, "failed_chunks", "passed over; see errors, and retry")),
-        ("in doubt", _trouble(data, "in_doubt_chunks", "begun and never ended, possibly billed; see errors")),
-        ("rate", _pace(data)),
+        ("done", f"{completed:,} of {screen.chunk_count(total)}, {screen.percent(completed, total)}"),
+        ("failed", _failure_text(data, "failed_chunks", "passed over; see errors, and retry")),
+        ("in doubt", _failure_text(data, "in_doubt_chunks", "begun and never ended, possibly billed; see errors")),
+        ("rate", _rate_text(data)),
         ("started", screen.local_time(started)),
         ("updated", f"{screen.local_time(updated)}, {screen.ago(updated)}"),
-        ("totals", _listed({name: screen.number(value) for name, value in data["totals"].items()})),
-        ("config", _listed(data["config"])),
+        ("totals", _comma_separated({name: screen.number(value) for name, value in data["totals"].items()})),
+        ("config", _comma_separated(data["config"])),
         ("error", _error(data["error_message"])),
     ]
     return [(name, value) for name, value in facts if value]
 
 
-def _trouble(data: dict[str, Any], name: str, meaning: str) -> Text | None:
-    return Text.assemble((screen.chunks(data[name]), "red"), f"  ({meaning})") if data[name] else None
+def _failure_text(data: dict[str, Any], name: str, meaning: str) -> Text | None:
+    return Text.assemble((screen.chunk_count(data[name]), "red"), f"  ({meaning})") if data[name] else None
 
 
-def _pace(data: dict[str, Any]) -> str | None:
-    pace = data["chunks_per_minute"]
-    left = data["total_chunks"] - data["completed_chunks"] - data["failed_chunks"]  # those are passed over
-    if not pace:
+def _rate_text(data: dict[str, Any]) -> str | None:
+    per_minute = data["chunks_per_minute"]
+    left = data["total_chunks"] - data["completed_chunks"] - data["failed_chunks"]  # runs skip failed chunks
+    if not per_minute:
         return None
-    time_left = f", {screen.duration(60 * left / pace)} left at this rate" if left else ""
-    return f"{screen.rate(pace)}{time_left}"
+    time_left = f", {screen.duration(60 * left / per_minute)} left at this rate" if left else ""
+    return f"{screen.rate(per_minute)}{time_left}"
 
 
-def _listed(values: dict[str, Any]) -> str:
+def _comma_separated(values: dict[str, Any]) -> str:
     words = {name: " ".join(map(str, value)) if isinstance(value, list) else value for name, value in values.items()}
     return ", ".join(f"{name} {value}" for name, value in words.items())
 

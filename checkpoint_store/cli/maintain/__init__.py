@@ -1,1 +1,1 @@
-"""The commands that take care of a store."""
+"""The commands that maintain a store file."""

@@ -1,4 +1,4 @@
-"""The commands that look after a store file: backup, restore, recover, check, doctor."""
+"""The commands about the health of a store file: ``backup``, ``restore``, ``recover``, ``check`` and ``doctor``."""
 
 from __future__ import annotations
 
@@ -19,52 +19,52 @@ _LEVELS: Final = {"ok": "green", "warning": "yellow", "problem": "bold red"}
 
 @click.command("backup")
 @click.argument("destination", metavar="DEST", type=click.Path())
-@click.option("--force", is_flag=True, help="Replace DEST whatever it is.")
+@click.option("--force", is_flag=True, help="Replace any file at DEST.")
 @store_option
 @json_option
-def backup(*, destination: str, force: bool, store: str, as_json: bool) -> None:
-    """Copy the store to DEST, also while it is running.
+def backup(*, destination: str, force: bool, store_path: str, as_json: bool) -> None:
+    """Copy the store to DEST; runs may go on meanwhile.
 
-    The copy is verified before it counts, and readable by you alone. What is
-    at DEST is replaced only where it is an earlier copy of the same store.
+    The copy is verified, and only you can read it. A file at DEST is replaced
+    only if it is an earlier copy of the same store.
     """
-    with open_for_reading(store) as opened:
-        made = opened.backup(destination, replace=force)
+    with open_for_reading(store_path) as store:
+        copy = store.backup(destination, replace=force)
     if as_json:
-        print_json({"backup": str(made), "size_bytes": made.stat().st_size})
+        print_json({"backup": str(copy), "size_bytes": copy.stat().st_size})
     else:
-        Screen().note(f"{made}: {made.stat().st_size:,} bytes, verified")
+        Screen().note(f"{copy}: {copy.stat().st_size:,} bytes, verified")
 
 
 @click.command("restore")
 @click.argument("source", metavar="SOURCE", type=click.Path(exists=True, dir_okay=False))
 @store_option
 @json_option
-def restore(*, source: str, store: str, as_json: bool) -> None:
-    """Put the backup SOURCE in the place of the store.
+def restore(*, source: str, store_path: str, as_json: bool) -> None:
+    """Replace the store by the backup SOURCE.
 
-    What is there is moved aside first, never deleted.
+    The files of the present store are moved aside, never deleted.
     """
-    moved = restore_store(source, store)
+    moved = restore_store(source, store_path)
     if as_json:
         print_json({"restored": source, "moved_aside": [str(path) for path in moved]})
         return
-    Screen().note(f"{store} is restored from {source}")
+    Screen().note(f"{store_path} is restored from {source}")
     for path in moved:
         Screen().note(f"  moved aside  {path.name}")
 
 
 @click.command("recover")
-@click.option("--accept-loss", is_flag=True, help="Go on although completed chunks cannot be brought back.")
+@click.option("--accept-loss", is_flag=True, help="Recover even if completed chunks are lost by it.")
 @store_option
 @json_option
-def recover(*, accept_loss: bool, store: str, as_json: bool) -> int:
-    """Make a damaged store anew from every surviving copy.
+def recover(*, accept_loss: bool, store_path: str, as_json: bool) -> int:
+    """Rebuild a damaged store from every surviving copy.
 
-    Copies are what still reads of it, its backups, the state file and its .bak.
-    The damaged files are moved aside, never deleted.
+    The copies are the readable rows of the damaged file, the backups, the state
+    file and its .bak. The damaged files are moved aside, never deleted.
     """
-    report = recover_store(store, accept_loss=accept_loss)
+    report = recover_store(store_path, accept_loss=accept_loss)
     if as_json:
         print_json(_report(report))
     else:
@@ -80,47 +80,47 @@ def _report(report: RecoveryReport) -> dict[str, Any]:
 @click.command("check")
 @store_option
 @json_option
-def check(*, store: str, as_json: bool) -> int:
-    """Compare everything in the store with everything else.
+def check(*, store_path: str, as_json: bool) -> int:
+    """Check the whole store for contradictions and damage.
 
-    Exit 0: sound. Exit 1: something is wrong. Nothing is written.
+    Exit 0: the store is sound. Exit 1: something is wrong. Nothing is written.
     """
     try:
-        with open_for_reading(store) as opened:
-            found = [str(problem) for problem in opened.check()]
+        with open_for_reading(store_path) as store:
+            problems = [str(problem) for problem in store.check()]
     except StoreDamaged as error:
-        found = [str(error)]
+        problems = [str(error)]
     if as_json:
-        print_json({"store": store, "sound": not found, "problems": found})
-    elif found:
-        for line in found:
+        print_json({"store": store_path, "sound": not problems, "problems": problems})
+    elif problems:
+        for line in problems:
             Screen().error(line)
     else:
-        Screen().note(f"{store} is sound")
-    return 1 if found else 0
+        Screen().note(f"{store_path} is sound")
+    return 1 if problems else 0
 
 
 @click.command("doctor")
 @store_option
 @json_option
-def doctor(*, store: str, as_json: bool) -> int:
-    """Say all that can be said of the store's health. Nothing is written.
+def doctor(*, store_path: str, as_json: bool) -> int:
+    """Examine the store, its files and this machine.
 
-    Exit 1 where there is a problem.
+    Nothing is written. Exit 1 if there is a problem.
     """
-    findings = examine(store)
+    findings = examine(store_path)
     if as_json:
         print_json([dataclasses.asdict(finding) for finding in findings])
     else:
         screen = Screen()
         for finding in findings:
-            screen.out.print(_line(finding.level, finding.what, finding.says), soft_wrap=True)
+            screen.out.print(_finding_line(finding.level, finding.what, finding.says), soft_wrap=True)
             if finding.remedy and finding.level != "ok":
                 screen.out.print(Text(f"{'':9}{'':16}{finding.remedy}", style="dim"), soft_wrap=True)
     return 1 if any(finding.level == "problem" for finding in findings) else 0
 
 
-def _line(level: str, what: str, says: str) -> Text:
+def _finding_line(level: str, what: str, says: str) -> Text:
     return Text.assemble((f"{level:<9}", _LEVELS[level]), f"{what:<16}", says)
 
 

@@ -1,4 +1,4 @@
-"""The commands about the store file itself."""
+"""The commands about the schema and the place of a store: ``migrate`` and ``path``."""
 
 from __future__ import annotations
 
@@ -14,48 +14,48 @@ from checkpoint_store.cli.screen import Screen
 
 
 @click.command("migrate")
-@click.option("--to", metavar="SCHEMA", help="Go (back) to this schema, where that loses nothing.")
-@click.option("--check", is_flag=True, help="Only look: exit 0 if the store is current, 1 if not. Nothing is written.")
+@click.option("--to", metavar="SCHEMA", help="Migrate up or down to this schema, if that loses nothing.")
+@click.option("--check", is_flag=True, help="Write nothing; exit 0 if the store is current, 1 if not.")
 @store_option
 @json_option
-def migrate(*, to: str | None, check: bool, store: str, as_json: bool) -> int:
-    """Bring an older store up to date.
+def migrate(*, to: str | None, check: bool, store_path: str, as_json: bool) -> int:
+    """Upgrade an older store to the current schema.
 
-    A verified copy is made beside it first.
+    A verified copy of the store is made beside it first.
     """
-    before = migration_status(store) if check else migrate_store(store, to=to)
-    after = migration_status(store)
-    is_there = not after.pending or (not check and to is not None)  # who names an older one wants to stay there
+    before = migration_status(store_path) if check else migrate_store(store_path, to=to)
+    after = migration_status(store_path)
+    is_reached = not after.pending or (not check and to is not None)  # a schema that --to names is the one wanted
     if as_json:
         fields = {"store": str(after.path), "schema": after.current, "newest": after.head}
         print_json(fields | {"was": before.current, "pending": list(after.pending)})
-    elif not is_there:
+    elif not is_reached:
         steps = ", ".join(after.pending)
         Screen().note(f"{after.path} has schema {after.current or 'none'}; {after.head} is current (pending: {steps})")
     elif before.current != after.current:
         Screen().note(f"{after.path} is brought from schema {before.current or 'none'} to {after.current}")
     else:
         Screen().note(f"{after.path} is current (schema {after.current})")
-    return 0 if is_there else 1
+    return 0 if is_reached else 1
 
 
 @click.command("path")
 @store_option
 @json_option
-def path(*, store: str, as_json: bool) -> None:
-    """Print where the store and the state file are."""
-    store_path = Path(store).absolute()
-    state_path: Path | None = store_path.with_suffix(".json")
-    if store_path.is_file():
-        with open_for_reading(store) as opened:
-            store_path, state_path = opened.path, opened.state_file
+def path(*, store_path: str, as_json: bool) -> None:
+    """Print the paths of the store and of the state file."""
+    store_file = Path(store_path).absolute()
+    state_file: Path | None = store_file.with_suffix(".json")
+    if store_file.is_file():
+        with open_for_reading(store_path) as store:
+            store_file, state_file = store.path, store.state_file
     if as_json:
-        state = str(state_path) if state_path else None
-        print_json({"store": str(store_path), "state_file": state, "exists": store_path.is_file()})
+        state_path = str(state_file) if state_file else None
+        print_json({"store": str(store_file), "state_file": state_path, "exists": store_file.is_file()})
         return
-    click.echo(store_path)
-    if state_path:
-        click.echo(state_path)
+    click.echo(store_file)
+    if state_file:
+        click.echo(state_file)
 
 
 COMMANDS: Final = (migrate, path)

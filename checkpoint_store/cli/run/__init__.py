@@ -1,1 +1,1 @@
-"""The commands that do work."""
+"""The commands ``run`` and ``plan``."""

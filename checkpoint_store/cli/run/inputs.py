@@ -1,4 +1,4 @@
-"""The inputs of a run, all read and checked before any work is done on the first."""
+"""The inputs of a run; all of them are read and checked before the work on the first begins."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 class UnusableInputError(Exception):
-    """The files named cannot be worked on together; the message is one line."""
+    """The inputs cannot be run together; the message is one line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """A transcript and where its cleaned text goes."""
+    """A transcript and the path of its cleaned text."""
 
     path: Path
     text: str
@@ -28,33 +28,33 @@ class Input:
 
 
 def default_output(path: Path) -> Path:
-    """Return where the cleaned text of ``path`` goes: ``talk.srt`` -> ``talk.cleaned.txt``."""
+    """Return the default output of an input: ``talk.cleaned.txt`` for ``talk.srt``."""
     return path.parent / f"{path.stem}.cleaned.txt"
 
 
 def read_inputs(paths: Sequence[Path], output: Path | None) -> tuple[list[Input], list[Path]]:
-    """Read every input and check every output; return them, and the paths that were passed over.
+    """Read every input and check every output; return the inputs and the skipped paths.
 
-    Passed over are the outputs of other inputs: ``*.txt`` names them from the second run on.
+    Outputs of other inputs are skipped: ``*.txt`` names them from the second run on.
 
     Raises:
-        UnusableInputError: two inputs have the same output, or one is its own.
+        UnusableInputError: two inputs have the same output, or an input is its own output.
         UnreadableTranscriptError: a file holds no transcript.
         UnusableOutputError: an output cannot be written.
     """
     products = {default_output(path) for path in paths if output is None}
     chosen = [path for path in dict.fromkeys(paths) if path not in products]
-    passed_over = [path for path in dict.fromkeys(paths) if path in products]
+    skipped = [path for path in dict.fromkeys(paths) if path in products]
     targets: dict[str, Path] = {}
     for path in chosen:
         target = output or default_output(path)
         check_output(target)
-        _check_apart(path, target, targets)
+        _check_no_collision(path, target, targets)
     inputs = [Input(path, read_transcript(path), output or default_output(path)) for path in chosen]
-    return inputs, passed_over
+    return inputs, skipped
 
 
-def _check_apart(path: Path, target: Path, targets: dict[str, Path]) -> None:
+def _check_no_collision(path: Path, target: Path, targets: dict[str, Path]) -> None:
     if os.path.realpath(target) == os.path.realpath(path):
         raise UnusableInputError(f"{path}: the output would replace the input; name another with --output")
     other = targets.setdefault(os.path.realpath(target), path)
@@ -64,9 +64,9 @@ def _check_apart(path: Path, target: Path, targets: dict[str, Path]) -> None:
 
 
 def job_name(path: Path, store_path: Path) -> str:
-    """Return what the job of ``path`` is called: its path from the store's folder, or all of it if elsewhere.
+    """Return the name of the job of ``path``: its path relative to the store's folder, or its whole path if elsewhere.
 
-    So one file has one name, whatever folder the command is called from.
+    So a file has one name, whichever folder the command is called from.
     """
     folder = Path(os.path.realpath(store_path.parent))
     full = Path(os.path.realpath(path.parent)) / path.name

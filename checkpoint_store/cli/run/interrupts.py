@@ -1,4 +1,4 @@
-"""Ctrl-C: once, and the piece in hand is finished; twice, and everything ends at once."""
+"""Ctrl-C in ``run``: the first one finishes the chunks in work, the second one ends everything."""
 
 from __future__ import annotations
 
@@ -12,48 +12,48 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
-_ONE_PRESS_SECONDS: Final = 0.1
-"""A launcher may pass on the Ctrl-C that the terminal has already sent: two signals, one press."""
+_SAME_PRESS_SECONDS: Final = 0.1
+"""Two signals within this time are one key press: a launcher may repeat the signal that the terminal sent."""
 _NOTICE: Final = b"\ncheckpoint-store: finishing what is in hand, then pausing; once more stops at once\n"
 
 
-_OF_A_TERMINAL_THAT_CLOSES: Final = tuple(filter(None, [getattr(signal, "SIGHUP", None)]))
-_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, *_OF_A_TERMINAL_THAT_CLOSES)
+_HANGUP: Final = tuple(filter(None, [getattr(signal, "SIGHUP", None)]))
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, *_HANGUP)
 
 
 class Interrupts:
-    """While entered, SIGINT, SIGTERM and SIGHUP set ``requested``; a second one sets ``at_once`` and calls ``kill``.
+    """While entered, SIGINT, SIGTERM and SIGHUP set ``requested``; a second one sets ``stops_now`` and calls ``kill``.
 
     Args:
-        kill: ends the work in hand; it is called from a signal handler.
-        quiet: whether something else on the screen says that the first has been heard.
+        kill: ends the chunks in work; it is called from a signal handler.
+        quiet: print no notice at the first signal, because the live line says so.
     """
 
     def __init__(self, kill: Callable[[], None], *, quiet: bool) -> None:
         self.requested = False
-        self.at_once = False
+        self.stops_now = False
         self._kill = kill
         self._quiet = quiet
-        self._first = 0.0
-        self._before: dict[signal.Signals, Any] = {}
+        self._first_seconds = 0.0
+        self._previous_handlers: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
         for number in _SIGNALS:
-            if number in _OF_A_TERMINAL_THAT_CLOSES and signal.getsignal(number) is not signal.SIG_DFL:
-                continue  # nohup
-            self._before[number] = signal.signal(number, self._on_signal)
+            if number in _HANGUP and signal.getsignal(number) is not signal.SIG_DFL:
+                continue  # nohup ignores SIGHUP, and so does the run then
+            self._previous_handlers[number] = signal.signal(number, self._on_signal)
         return self
 
     def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
+        for number, handler in self._previous_handlers.items():
             signal.signal(number, handler)
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         if not self.requested:
-            self.requested, self._first = True, time.monotonic()
+            self.requested, self._first_seconds = True, time.monotonic()
             if not self._quiet:
                 with suppress(OSError):  # the terminal may be gone
                     os.write(2, _NOTICE)  # print may be interrupted by this very handler, and then raises
-        elif time.monotonic() - self._first >= _ONE_PRESS_SECONDS:
-            self.at_once = True
+        elif time.monotonic() - self._first_seconds >= _SAME_PRESS_SECONDS:
+            self.stops_now = True
             self._kill()

@@ -1,4 +1,4 @@
-"""``checkpoint-store plan``: what a run would do."""
+"""The command ``plan``: it says what ``run`` would do, and does nothing."""
 
 from __future__ import annotations
 
@@ -47,83 +47,92 @@ _ACTIONS: Final = {
 @workers_option("Of the run that the time is estimated for.")
 @json_option
 @click.pass_context
-def plan(ctx: click.Context, /, *, workers: int, as_json: bool, **given: Any) -> None:
+def plan(ctx: click.Context, /, *, workers: int, as_json: bool, **options: Any) -> None:
     """Plan each FILE."""
-    request = request_of(ctx, **given)
-    where = Screen()
+    request = request_of(ctx, **options)
+    terminal = Screen()
     plans = []
-    inputs = checked_inputs(request, where)
-    with _opened(request.store) as (store, path):
-        for item in inputs:
-            name = job_name(item.path, path)
-            found = store.plan(name, chunks=request.pieces(item), **request.settings)
-            if found.estimated_seconds is not None:
-                found = dataclasses.replace(found, estimated_seconds=found.estimated_seconds / workers)
-            plans.append(found)
+    inputs = checked_inputs(request, terminal)
+    with _store_or_stand_in(request.store_path) as (store, path):
+        for source in inputs:
+            name = job_name(source.path, path)
+            run_plan = store.plan(name, chunks=request.chunks_of(source), **request.settings)
+            if run_plan.estimated_seconds is not None:
+                run_plan = dataclasses.replace(run_plan, estimated_seconds=run_plan.estimated_seconds / workers)
+            plans.append(run_plan)
     if as_json:
-        print_json({"store": request.store, "plans": [dataclasses.asdict(found) for found in plans]})
+        print_json({"store": request.store_path, "plans": [dataclasses.asdict(run_plan) for run_plan in plans]})
         return
-    for item, found in zip(inputs, plans, strict=True):
-        _show(where, str(item.path), found, request.store, workers)
+    for source, run_plan in zip(inputs, plans, strict=True):
+        _show(terminal, str(source.path), run_plan, request.store_path, workers)
 
 
 @contextmanager
-def _opened(store: str) -> Iterator[tuple[CheckpointStore, Path]]:
-    """Open a store to read, or where there is none yet what a run would make, out of the way; with the store's path."""
-    path = Path(store).absolute()
+def _store_or_stand_in(store_path: str) -> Iterator[tuple[CheckpointStore, Path]]:
+    """Yield the store and its path.
+
+    Where there is no store yet, the store is a temporary one that holds what a run would import at first.
+    """
+    path = Path(store_path).absolute()
     try:
-        opened = open_for_reading(store)
+        existing = open_for_reading(store_path)
     except StoreTargetError:
-        if path.exists() or "://" in store or not path.parent.is_dir():
+        if path.exists() or "://" in store_path or not path.parent.is_dir():
             raise
     else:
-        with opened:
-            yield opened, opened.path
+        with existing:
+            yield existing, existing.path
         return
     with (
         tempfile.TemporaryDirectory(prefix="checkpoint-store-plan-") as folder,
         CheckpointStore(Path(folder) / "empty.db", state_file=None, durability="process") as empty,
     ):
         state_file = path.with_suffix(".json")
-        if state_file.exists():  # a run would take it in
+        if state_file.exists():  # a run would import it
             empty.import_state(state_file)
         yield empty, path
 
 
-def _show(where: Screen, name: str, found: RunPlan, store: str, workers: int) -> None:
-    words, style = _ACTIONS[found.action]
-    where.out.print(Text.assemble((name, "bold"), "  ", (words, style)), soft_wrap=True)
+def _show(terminal: Screen, name: str, run_plan: RunPlan, store_path: str, workers: int) -> None:
+    words, style = _ACTIONS[run_plan.action]
+    terminal.out.print(Text.assemble((name, "bold"), "  ", (words, style)), soft_wrap=True)
     facts = Table.grid(padding=(0, 2, 0, 0))
-    for label, value in _facts(found, store, workers):
+    for label, value in _facts(run_plan, store_path, workers):
         if value:
             facts.add_row(Text(f"  {label}", style="dim"), Text(value))
-    screen.print_table(where.out, facts)
+    screen.print_table(terminal.out, facts)
 
 
-def _facts(found: RunPlan, store: str, workers: int) -> list[tuple[str, str]]:
-    job = (found.job_id or "")[:8]
-    refused = found.action == "refuse"
-    kept = f"{found.kept:,} with --on-change reuse, none with --on-change restart" if refused else f"{found.kept:,}"
-    free = f"  (passed over; {command('retry', job, store)} frees {'it' if len(found.failed) == 1 else 'them'})"
+def _facts(run_plan: RunPlan, store_path: str, workers: int) -> list[tuple[str, str]]:
+    job = (run_plan.job_id or "")[:8]
+    refused = run_plan.action == "refuse"
+    choices = " with --on-change reuse, none with --on-change restart" if refused else ""
+    free = f"  (passed over; {command('retry', job, store_path)} frees {'it' if len(run_plan.failed) == 1 else 'them'})"
     doubt = "  (begun and never ended, possibly billed; done again)"
     return [
         ("job", job),
-        ("changed", "\n".join(changes(found.differences))),
-        ("to do", f"{found.chunks_to_do:,} of {screen.chunks(found.total_chunks)}"),
-        ("kept", kept if found.kept or refused else ""),
-        ("failed", screen.indices(found.failed) + free if found.failed else ""),
-        ("in doubt", screen.indices(found.in_doubt) + doubt if found.in_doubt else ""),
-        ("spent", f"{found.spent:.4g}" if found.spent else ""),
-        ("cost", f"about {found.estimated_cost:.4g} more" if found.chunks_to_do and found.estimated_cost else ""),
-        ("time", _time(found, workers)),
+        ("changed", "\n".join(changes(run_plan.differences))),
+        ("to do", f"{run_plan.chunks_to_do:,} of {screen.chunk_count(run_plan.total_chunks)}"),
+        ("kept", f"{run_plan.kept:,}{choices}" if run_plan.kept or refused else ""),
+        ("failed", screen.indices(run_plan.failed) + free if run_plan.failed else ""),
+        ("in doubt", screen.indices(run_plan.in_doubt) + doubt if run_plan.in_doubt else ""),
+        ("spent", f"{run_plan.spent:.4g}" if run_plan.spent else ""),
+        ("cost", _cost(run_plan)),
+        ("time", _time(run_plan, workers)),
     ]
 
 
-def _time(found: RunPlan, workers: int) -> str:
-    if not found.chunks_to_do or found.estimated_seconds is None:
+def _cost(run_plan: RunPlan) -> str:
+    if not run_plan.chunks_to_do or not run_plan.estimated_cost:
+        return ""
+    return f"about {run_plan.estimated_cost:.4g} more"
+
+
+def _time(run_plan: RunPlan, workers: int) -> str:
+    if not run_plan.chunks_to_do or run_plan.estimated_seconds is None:
         return ""
     by = f" with {workers} workers" if workers > 1 else ""
-    return f"about {screen.duration(found.estimated_seconds)}{by}"
+    return f"about {screen.duration(run_plan.estimated_seconds)}{by}"
 
 
 COMMANDS: Final = (plan,)

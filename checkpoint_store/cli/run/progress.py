@@ -1,4 +1,4 @@
-"""The live view of a run: one line that starts at what is already done."""
+"""The live line of a run; its bar starts at the chunks that are already done."""
 
 from __future__ import annotations
 
@@ -15,97 +15,51 @@ from checkpoint_store.errors import CheckpointStoreError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from checkpoint_store import Job
+    from checkpoint_store.cli.job_snapshot import JobSnapshot
     from checkpoint_store.cli.screen import Screen
 
 _REFRESH_PER_SECOND: Final = 8
-_BAR: Final = 24
-_LEAST_BAR: Final = 6
-_LEAST_NAME: Final = 10
-_NAME: Final = 28
-# The terminal itself writes ^C after the line; if that wrapped, the line could not be taken back.
+_BAR_WIDTH: Final = 24
+_BAR_WIDTH_MIN: Final = 6
+_NAME_WIDTH_MIN: Final = 10
+_NAME_WIDTH: Final = 28
+# The terminal itself writes ^C after the line; if that wrapped, the line could not be erased.
 _MARGIN: Final = 3
 _STOPPING: Final = "finishing what is in hand; Ctrl-C again stops at once"
-_LOOK_SECONDS: Final = 0.5
-
-
-class Standing:
-    """Where a job stands, what other runs do to it included; looked at twice a second at most."""
-
-    def __init__(self, job: Job, cost: str) -> None:
-        self._job = job
-        self._costs_after = job._execution.costs_after  # noqa: SLF001 - what came since the last look, and no more
-        self._field = cost
-        self._last_result = 0
-        self._priced = 0
-        self._spent = 0.0
-        self._looked_at = 0.0
-        self.completed = self.failed = self.in_doubt = 0
-        self.look(at_once=True)
-        self._spent_before = self._spent
-
-    def look(self, *, at_once: bool = False) -> None:
-        """Take in what has changed."""
-        moment = time.monotonic()
-        if not at_once and moment - self._looked_at < _LOOK_SECONDS:
-            return
-        self._looked_at = moment
-        found = self._costs_after(self._last_result, self._field)
-        self._last_result = found.last_result
-        self._priced += found.priced
-        self._spent += found.total
-        self.completed = self._job.progress().completed_chunks
-        self.failed, self.in_doubt = self._job.trouble()
-
-    @property
-    def cost(self) -> float | None:
-        """What the results so far have cost; None where none of them says."""
-        return self._spent if self._priced else None
-
-    @property
-    def cost_now(self) -> float | None:
-        """What of it came since this was made."""
-        return self._spent - self._spent_before if self._priced else None
-
-    @property
-    def trouble(self) -> str:
-        """Failed chunks and those in doubt, where there are any."""
-        counts = (("failed", self.failed), ("in doubt", self.in_doubt))
-        return ", ".join(f"{count:,} {name}" for name, count in counts if count)
 
 
 class LiveView:
-    """Shows one job's progress on a terminal; on anything else only that it begins.
+    """Show one job's progress on a terminal; on anything else print one line at the beginning.
 
     Args:
-        where: the screen.
+        terminal: the screen.
         name: the input's name.
-        before: how many chunks were completed before this run.
-        total: how many chunks there are.
-        stopping: whether the run has been asked to stop.
-        standing: knows what other runs do, the cost, and what is in trouble.
+        before: the number of chunks that were completed before this run.
+        total: the number of chunks.
+        stopping: returns whether the run was asked to stop.
+        snapshot: the counts and the cost of the job, the work of other runs included.
     """
 
     def __init__(
         self,
-        where: Screen,
+        terminal: Screen,
         name: str,
         *,
         before: int,
         total: int,
         stopping: Callable[[], bool],
-        standing: Standing | None = None,
+        snapshot: JobSnapshot | None = None,
     ) -> None:
-        self._screen = where
+        self._screen = terminal
         self._name, self._before, self._total = name, before, total
         self._stopping = stopping
-        self._standing = standing
+        self._snapshot = snapshot
         self._done_now = 0
         self._started = time.monotonic()
         self._live: Live | None = None
-        if where.err.is_interactive:
+        if terminal.err.is_interactive:
             self._live = Live(
-                console=where.err,
+                console=terminal.err,
                 get_renderable=self.line,
                 refresh_per_second=_REFRESH_PER_SECOND,
                 transient=True,
@@ -117,8 +71,10 @@ class LiveView:
         else:
             left = self._total - self._before
             done = f", {self._before:,} done before, {left:,} left" if self._before else ""
-            trouble = self._standing.trouble if self._standing is not None else ""
-            self._screen.note(f"{self._name}: {screen.chunks(self._total)}{done}{', ' if trouble else ''}{trouble}")
+            failures = self._snapshot.failure_text if self._snapshot is not None else ""
+            self._screen.note(
+                f"{self._name}: {screen.chunk_count(self._total)}{done}{', ' if failures else ''}{failures}"
+            )
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -126,27 +82,29 @@ class LiveView:
             self._live.stop()
 
     def advance(self) -> None:
-        """Count one chunk more as done."""
+        """Count one more chunk as done."""
         self._done_now += 1
 
     def line(self) -> Text:
-        """Return what to show now: it never needs more than one line of the screen."""
-        room = self._screen.err.width - _MARGIN
+        """Return the line to show now; it fits into one line of the screen."""
+        width = self._screen.err.width - _MARGIN
         mark = screen.marks(self._screen.err)
         spin = mark.spinner[int(time.monotonic() * _REFRESH_PER_SECOND) % len(mark.spinner)]
         if self._stopping():
-            return Text.assemble((f"{spin} ", "yellow"), (_STOPPING[: room - 2], "yellow"))
+            return Text.assemble((f"{spin} ", "yellow"), (_STOPPING[: width - 2], "yellow"))
         done = self._done()
         name = self._name.rsplit("/", 1)[-1]
         counts = f" {done:,}/{self._total:,} {screen.percent(done, self._total)}"
-        spare = room - 2 - len(counts)
-        told: list[tuple[str, str]] = []
-        for words, style in self._told(done):
-            if words and spare - _LEAST_NAME - _LEAST_BAR > len(words) + 2:
-                told.append((f"  {words}", style))
-                spare -= len(words) + 2
-        name = _shortened(name, max(min(_LEAST_NAME, spare - 1), min(_NAME, spare - _BAR - 1)))
-        bar = min(_BAR, spare - len(name) - 1)
+        spare_width = width - 2 - len(counts)
+        details: list[tuple[str, str]] = []
+        for words, style in self._details(done):
+            if words and spare_width - _NAME_WIDTH_MIN - _BAR_WIDTH_MIN > len(words) + 2:
+                details.append((f"  {words}", style))
+                spare_width -= len(words) + 2
+        name = _shortened(
+            name, max(min(_NAME_WIDTH_MIN, spare_width - 1), min(_NAME_WIDTH, spare_width - _BAR_WIDTH - 1))
+        )
+        bar = min(_BAR_WIDTH, spare_width - len(name) - 1)
         filled = bar * done // self._total
         return Text.assemble(
             (f"{spin} ", "cyan"),
@@ -154,31 +112,36 @@ class LiveView:
             (mark.bar * filled, "green"),
             (mark.bar_left * max(0, bar - filled), "bright_black"),
             counts,
-            *told,
+            *details,
             no_wrap=True,
         )
 
     def _done(self) -> int:
-        """How many chunks are done, by whichever run; never fewer than were seen here."""
+        """Return the number of completed chunks, those of other runs included; at least those of this run."""
         done = self._before + self._done_now
-        if self._standing is None:
+        if self._snapshot is None:
             return done
-        with suppress(CheckpointStoreError):  # a busy store is looked at again, and this is another thread's line
-            self._standing.look()
-        return max(done, self._standing.completed)
+        with suppress(CheckpointStoreError):  # the next refresh reads a busy store again; this thread only draws
+            self._snapshot.refresh()
+        return max(done, self._snapshot.completed_chunks)
 
-    def _told(self, done: int) -> list[tuple[str, str]]:
-        """Return what to say beside the bar, what matters most first."""
-        split = ""
+    def _details(self, done: int) -> list[tuple[str, str]]:
+        """Return the texts beside the bar with their styles, the most important first."""
+        origin = ""
         if self._before:
-            split = f"{self._before:,} before, {done - self._before:,} now, {self._total - done:,} left"
-        if self._standing is None:
-            return [(self._pace(done), "cyan"), (split, "bright_black")]
-        cost = "" if self._standing.cost is None else f"cost {self._standing.cost:.4g}"
-        return [(self._pace(done), "cyan"), (self._standing.trouble, "red"), (cost, ""), (split, "bright_black")]
+            origin = f"{self._before:,} before, {done - self._before:,} now, {self._total - done:,} left"
+        if self._snapshot is None:
+            return [(self._rate_text(done), "cyan"), (origin, "bright_black")]
+        cost = "" if self._snapshot.cost is None else f"cost {self._snapshot.cost:.4g}"
+        return [
+            (self._rate_text(done), "cyan"),
+            (self._snapshot.failure_text, "red"),
+            (cost, ""),
+            (origin, "bright_black"),
+        ]
 
-    def _pace(self, done: int) -> str:
-        """Rate and time left, from what was done since this run began: what was done before took no time of it."""
+    def _rate_text(self, done: int) -> str:
+        """Return rate and time left, computed from the chunks done since this run began."""
         since = done - self._before
         if not since:
             return ""

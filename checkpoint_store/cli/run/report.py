@@ -1,4 +1,4 @@
-"""What a person reads at the end of a run."""
+"""The summary that ``run`` prints at its end."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rich.text import Text
 
 from checkpoint_store.cli.options import DEFAULT_STORE
 from checkpoint_store.cli.run.task import DONE, FAILED, INTERRUPTED, UNUSABLE, Report
-from checkpoint_store.cli.screen import chunks, duration, marks
+from checkpoint_store.cli.screen import chunk_count, duration, marks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,79 +18,81 @@ if TYPE_CHECKING:
     from checkpoint_store.errors import Difference, PlanChanged
 
 
-def show(screen: Screen, report: Report, store: str) -> None:
-    """Print what came of one input."""
+def show(screen: Screen, report: Report, store_path: str) -> None:
+    """Print the summary of one input."""
     if report.exit_code == DONE:
-        _show_done(screen, report, store)
+        _show_done(screen, report, store_path)
     elif report.exit_code == FAILED:
-        _show_failed(screen, report, store)
+        _show_failed(screen, report, store_path)
     elif report.exit_code == UNUSABLE:
         screen.error(f"{report.file_name}: {report.error}")
     else:
-        _show_paused(screen, report, store)
+        _show_paused(screen, report, store_path)
 
 
-def show_again(screen: Screen, reports: list[Report], again: str, store: str) -> None:
-    """Print the one line that goes on, if anything is left that it would do."""
+def show_resume_command(screen: Screen, reports: list[Report], resume_command: str, store_path: str) -> None:
+    """Print the command that goes on, if chunks are left."""
     unfinished = [report for report in reports if report.exit_code not in (DONE, UNUSABLE)]
     if not unfinished:
         return
-    how = "go on with"
+    summary = "go on with"
     if any(report.over_budget for report in unfinished):
-        how += " a higher --max-cost"
+        summary += " a higher --max-cost"
     elif any(report.cost_unknown for report in unfinished):
-        how += " --cost FIELD, or without --max-cost"
+        summary += " --cost FIELD, or without --max-cost"
     if all(report.only_failed for report in unfinished):
-        # By itself, the same line would pass all of them over.
-        how = "try again with"
-        again = " && ".join([*(command("retry", str(report.job_id)[:8], store) for report in unfinished), again])
-    screen.note(Text.assemble((f"  {how}:  ", "dim"), (again, "bold")))
+        # Without retry, the same command would skip all of these chunks.
+        summary = "try again with"
+        retries = (command("retry", str(report.job_id)[:8], store_path) for report in unfinished)
+        resume_command = " && ".join([*retries, resume_command])
+    screen.note(Text.assemble((f"  {summary}:  ", "dim"), (resume_command, "bold")))
 
 
-def _show_done(screen: Screen, report: Report, store: str) -> None:
+def _show_done(screen: Screen, report: Report, store_path: str) -> None:
     mark = marks(screen.err)
     if report.done_now:
-        how = f"{chunks(report.total_chunks)} done{_split(report)} in {duration(report.seconds)}"
+        summary = f"{chunk_count(report.total_chunks)} done{_origin_text(report)} in {duration(report.seconds)}"
     else:
-        how = f"nothing left to do, {report.total_chunks:,} of {chunks(report.total_chunks)} done before"
-    screen.note(Text.assemble((f"{mark.done} ", "bold green"), (report.file_name, "bold"), f"  {how}"))
+        summary = f"nothing left to do, {report.total_chunks:,} of {chunk_count(report.total_chunks)} done before"
+    screen.note(Text.assemble((f"{mark.done} ", "bold green"), (report.file_name, "bold"), f"  {summary}"))
     edited = "  (edited since it was written, and left as it was; --force writes it anew)"
     kept = "" if report.output_written else edited if report.output_edited else "  (left as it was)"
     screen.note(Text.assemble(("  text   ", "dim"), str(report.output), (kept, "dim")))
     _show_cost(screen, report)
-    screen.note(Text.assemble(("  store  ", "dim"), f"{store}", (f"  job {str(report.job_id)[:8]}", "dim")))
+    screen.note(Text.assemble(("  store  ", "dim"), store_path, (f"  job {str(report.job_id)[:8]}", "dim")))
 
 
-def _show_failed(screen: Screen, report: Report, store: str) -> None:
+def _show_failed(screen: Screen, report: Report, store_path: str) -> None:
     reason, _, details = str(report.error).partition("\n")
     mark = marks(screen.err).failed
     screen.note(Text.assemble((f"{mark} ", "bold red"), (report.file_name, "bold"), f"  {reason}"))
     for line in details.splitlines():
         screen.note(Text.assemble(("  | ", "red"), line))
-    _show_safe(screen, report, store)
+    _show_counts(screen, report, store_path)
 
 
-def _show_paused(screen: Screen, report: Report, store: str) -> None:
+def _show_paused(screen: Screen, report: Report, store_path: str) -> None:
     name = Text.assemble((f"{marks(screen.err).paused} ", "bold yellow"), (report.file_name, "bold"))
     if report.job_id is None:
         screen.note(name.append("  not begun"))
         return
-    how = "stopped at once" if report.exit_code == INTERRUPTED else "paused"
-    screen.note(name.append(f"  {how} after {duration(report.seconds)}"))
+    summary = "stopped at once" if report.exit_code == INTERRUPTED else "paused"
+    screen.note(name.append(f"  {summary} after {duration(report.seconds)}"))
     if report.error is not None:
         screen.note(f"  {report.error}")
-    _show_safe(screen, report, store)
+    _show_counts(screen, report, store_path)
 
 
-def _show_safe(screen: Screen, report: Report, store: str) -> None:
-    safe = "done and safe" if report.completed_chunks else "done"
+def _show_counts(screen: Screen, report: Report, store_path: str) -> None:
+    done = "done and safe" if report.completed_chunks else "done"
     left = report.total_chunks - report.completed_chunks
-    screen.note(f"  {report.completed_chunks:,} of {chunks(report.total_chunks)} {safe}{_split(report)}, {left:,} left")
+    counts = f"{report.completed_chunks:,} of {chunk_count(report.total_chunks)} {done}{_origin_text(report)}"
+    screen.note(f"  {counts}, {left:,} left")
     _show_cost(screen, report)
     name = str(report.job_id)[:8]
     if report.failed_chunks:
-        retry = "" if report.only_failed else f", free with {command('retry', name, store)}"
-        errors = command("errors", name, store)
+        retry = "" if report.only_failed else f", free with {command('retry', name, store_path)}"
+        errors = command("errors", name, store_path)
         screen.note(f"  {report.failed_chunks:,} failed and passed over: see {errors}{retry}")
     if report.in_doubt_chunks:
         meaning = "begun and never ended, possibly billed; the next run does them again"
@@ -103,13 +105,13 @@ def _show_cost(screen: Screen, report: Report) -> None:
         screen.note(Text.assemble(("  cost   ", "dim"), f"{report.cost:.4g}{now}"))
 
 
-def command(verb: str, job: str, store: str) -> str:
-    """Return the line to type for a job of this store."""
-    where = "" if store == DEFAULT_STORE else f" --store {shlex.quote(store)}"
-    return f"checkpoint-store {verb} {job}{where}"
+def command(verb: str, job: str, store_path: str) -> str:
+    """Return the command line ``checkpoint-store VERB JOB`` for a job of this store."""
+    store_option = "" if store_path == DEFAULT_STORE else f" --store {shlex.quote(store_path)}"
+    return f"checkpoint-store {verb} {job}{store_option}"
 
 
-def _split(report: Report) -> str:
+def _origin_text(report: Report) -> str:
     elsewhere = report.completed_chunks - report.done_before - report.done_now
     counts = ((report.done_now, "now"), (report.done_before, "before"), (elsewhere, "by another run"))
     if not report.done_before and elsewhere <= 0:
@@ -118,18 +120,18 @@ def _split(report: Report) -> str:
 
 
 def changes(differences: Iterable[Difference]) -> list[str]:
-    """Return what differs between two plans, in words."""
+    """Return the differences between two plans, a text for each."""
     fields = {difference.field: str(difference) for difference in differences}
-    if "chunks" in fields:  # a digest tells a person nothing
+    if "chunks" in fields:  # people cannot read a digest
         fields["chunks"] = "the text, or where it is cut"
     return list(fields.values())
 
 
 def plan_changed(error: PlanChanged) -> str:
-    """Return what changed and what the choices are, in the command's own words."""
+    """Return the message for a changed plan: the differences, and the choices that the command has."""
     changed = "".join(f"\n  {change}" for change in changes(error.differences))
     kept = error.reusable_results
-    reuse = f"keeps the results of {chunks(kept)} whose text is as it was" if kept else "finds no result to keep"
+    reuse = f"keeps the results of {chunk_count(kept)} whose text is as it was" if kept else "finds no result to keep"
     return (
         f"the job {error.job_id[:8]} was made for something else:{changed}\n"
         f"  --on-change reuse    {reuse}\n"

@@ -1,4 +1,4 @@
-"""What is asked of FILEs, by every command that takes some: the options that make a job's plan."""
+"""The arguments FILE and COMMAND, and the options that make a job's plan; ``run`` and ``plan`` share them."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
     from checkpoint_store.cli.run.inputs import Input
     from checkpoint_store.cli.screen import Screen
-    from checkpoint_store.cli.transcripts.read import Piece
+    from checkpoint_store.cli.transcripts.read import TranscriptChunk
 
-_COMMAND: Final = "checkpoint_store.command"
+_COMMAND_KEY: Final = "checkpoint_store.command"
 _DEFAULT_OVERLAP: Final = 200
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Request:
-    """What is to be cleaned, by what, and how it is cut."""
+    """The files to clean, the command that cleans them, and how they are cut into chunks."""
 
     files: tuple[Path, ...]
     command: tuple[str, ...]
@@ -37,13 +37,13 @@ class Request:
     model: str | None
     provider: str | None
     language: str
-    store: str
+    store_path: str
     on_change: str
     fresh: bool
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What ``open_job`` is given besides the file and its chunks."""
+        """The arguments of ``open_job`` besides the file and its chunks."""
         config = {
             "chunk_size": self.chunk_size,
             "overlap": self.overlap,
@@ -59,27 +59,27 @@ class Request:
             "fresh": self.fresh,
         }
 
-    def pieces(self, item: Input) -> list[Piece]:
+    def chunks_of(self, source: Input) -> list[TranscriptChunk]:
         """Return the chunks of one input."""
-        return split(item.text, chunk_size=self.chunk_size, overlap=self.overlap)
+        return split(source.text, chunk_size=self.chunk_size, overlap=self.overlap)
 
 
 class FileCommand(click.Command):
-    """Takes what follows ``--`` as COMMAND before click can take it for more files."""
+    """A command that takes the words after ``--`` as COMMAND; click would take them for more files."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Take COMMAND out."""
-        ctx.meta[_COMMAND] = ()
+        """Take COMMAND out of the arguments."""
+        ctx.meta[_COMMAND_KEY] = ()
         if "--" in args:
             position = args.index("--")
             args, command = args[:position], args[position + 1 :]
             if not command:
                 raise click.UsageError("after -- comes the COMMAND to clean with.", ctx)
-            ctx.meta[_COMMAND] = tuple(command)
+            ctx.meta[_COMMAND_KEY] = tuple(command)
         return super().parse_args(ctx, args)
 
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Show where COMMAND stands."""
+        """Show the place of COMMAND."""
         formatter.write_usage(ctx.command_path, "[OPTIONS] FILE... [-- COMMAND [ARG]...]")
 
 
@@ -90,17 +90,17 @@ _OPTIONS: Final = (
         metavar="N",
         type=click.IntRange(min=1),
         default=2000,
-        help="Characters of a chunk, at most.  [default: 2000]",
+        help="The most characters of a chunk.  [default: 2000]",
     ),
     click.option(
         "--overlap",
         metavar="N",
         type=click.IntRange(min=0),
-        help="Characters of the chunk before that a chunk starts with, for context; the output has them once.  "
+        help="Begin each chunk with up to N characters of the chunk before, for context; the output has them once.  "
         "[default: 200, or a tenth of a chunk size below 2000]",
     ),
     click.option("--title", help="The title of the talk."),
-    click.option("--model", help="The model that COMMAND uses; another one is another plan."),
+    click.option("--model", help="The model that COMMAND uses; another model is another plan."),
     click.option("--provider", help="Who runs the model."),
     click.option("--language", default="en", show_default=True, help="What is spoken."),
     store_option,
@@ -109,14 +109,14 @@ _OPTIONS: Final = (
         type=click.Choice(["refuse", "reuse", "restart"]),
         default="refuse",
         show_default=True,
-        help="If the file or an option changed since its last job: say so; do the changed chunks only; do all.",
+        help="If the file or an option changed since its last job: stop; do only the changed chunks; do all chunks.",
     ),
-    click.option("--fresh", is_flag=True, help="Begin a new job whatever there is."),
+    click.option("--fresh", is_flag=True, help="Begin a new job even if one could go on."),
 )
 
 
 def request_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add FILE... and the options that make a plan; :func:`request_of` takes them."""
+    """Add FILE... and the options that make a plan; pass their values to :func:`request_of`."""
     for option in reversed(_OPTIONS):
         function = option(function)
     return function
@@ -127,23 +127,23 @@ def workers_option(text: str) -> Callable[[Callable[..., Any]], Callable[..., An
     return click.option("--workers", metavar="N", type=click.IntRange(min=1), default=1, show_default=True, help=text)
 
 
-def request_of(ctx: click.Context, *, overlap: int | None, **given: Any) -> Request:
-    """Return what the options ask for."""
+def request_of(ctx: click.Context, *, overlap: int | None, **options: Any) -> Request:
+    """Return the request that the options make."""
     if overlap is None:
-        overlap = min(_DEFAULT_OVERLAP, given["chunk_size"] // 10)
-    if 2 * overlap > given["chunk_size"]:
+        overlap = min(_DEFAULT_OVERLAP, options["chunk_size"] // 10)
+    if 2 * overlap > options["chunk_size"]:
         raise click.UsageError("--overlap can be half of --chunk-size at most.")
-    return Request(command=ctx.meta[_COMMAND], overlap=overlap, **given)
+    return Request(command=ctx.meta[_COMMAND_KEY], overlap=overlap, **options)
 
 
 def checked_inputs(request: Request, screen: Screen, output: Path | None = None) -> list[Input]:
-    """Read every input, and refuse all of them if one cannot be run."""
+    """Read every input; raise before any work is done if one of them cannot be run."""
     if len(request.files) > 1 and (output or request.title):
         raise click.UsageError("--output and --title are for one FILE.")
     try:
-        inputs, passed_over = read_inputs(request.files, output)
+        inputs, skipped = read_inputs(request.files, output)
     except (UnusableInputError, UnreadableTranscriptError, UnusableOutputError) as error:
         raise click.ClickException(str(error)) from error
-    for path in passed_over:
+    for path in skipped:
         screen.note(f"{path} is what another FILE was cleaned to; passed over", style="dim")
     return inputs

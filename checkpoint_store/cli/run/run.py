@@ -1,4 +1,4 @@
-"""``checkpoint-store run``: the main job."""
+"""The command ``run``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from checkpoint_store.cli.options import json_option, print_json
 from checkpoint_store.cli.run import report as run_report
 from checkpoint_store.cli.run.inputs import job_name
 from checkpoint_store.cli.run.interrupts import Interrupts
-from checkpoint_store.cli.run.output_log import Written
+from checkpoint_store.cli.run.output_log import OutputLog
 from checkpoint_store.cli.run.request import FileCommand, checked_inputs, request_of, request_options, workers_option
 from checkpoint_store.cli.run.subprocess_worker import Command
 from checkpoint_store.cli.run.task import (
@@ -23,9 +23,9 @@ from checkpoint_store.cli.run.task import (
     INTERRUPTED,
     PAUSED,
     UNUSABLE,
-    Means,
-    Pace,
     Report,
+    RunContext,
+    RunLimits,
     Task,
     do_task,
 )
@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from checkpoint_store.cli.run.request import Request
     from checkpoint_store.cli.run.task import Clean
 
-_FROM_BEST_TO_WORST: Final = (DONE, PAUSED, FAILED, UNUSABLE, INTERRUPTED)
-_BEGINS_ANEW: Final = frozenset({"fresh", "on_change", "as_json"})
+_BEST_TO_WORST: Final = (DONE, PAUSED, FAILED, UNUSABLE, INTERRUPTED)
+_NOT_REPEATED: Final = frozenset({"fresh", "on_change", "as_json"})
 _HELP: Final = """\b
 Clean each FILE, paying for no chunk twice.
 
@@ -73,28 +73,28 @@ def _checked_field(_: click.Context, __: click.Parameter, field: str) -> str:
 @request_options
 @click.option("--output", metavar="PATH", type=click.Path(path_type=Path), help="[default: FILE.cleaned.txt]")
 @click.option(
-    "--force", is_flag=True, help="Replace the output file also where it was edited, or made by something else."
+    "--force", is_flag=True, help="Replace the output file even if it was edited, or is not an output of this command."
 )
-@workers_option("How many chunks are worked on at the same time, each by a COMMAND of its own.")
+@workers_option("The number of chunks in work at the same time, each by a COMMAND of its own.")
 @click.option(
     "--retries",
     metavar="N",
     type=click.IntRange(min=0),
     default=0,
-    help="Try a chunk up to N times more, then pass it over and go on with the others; 'retry' frees it.  "
+    help="Try a chunk up to N times more, then skip it and go on with the others; 'retry' frees it.  "
     "[default: 0, and the first failure ends the run]",
 )
 @click.option(
     "--timeout",
     metavar="SECONDS",
     type=click.FloatRange(min=0, min_open=True),
-    help="End a COMMAND that takes longer; its chunk has failed then.",
+    help="Kill a COMMAND that takes longer; its chunk has failed then.",
 )
 @click.option(
     "--max-cost",
     metavar="AMOUNT",
     type=click.FloatRange(min=0, min_open=True),
-    help="Pause before the job's results have cost more, or at the first one whose cost cannot be read.",
+    help="Pause before the job's results cost more, or at the first result whose cost cannot be read.",
 )
 @click.option(
     "--cost",
@@ -102,7 +102,7 @@ def _checked_field(_: click.Context, __: click.Parameter, field: str) -> str:
     default="cost",
     show_default=True,
     callback=_checked_field,
-    help="Where the cost stands in what COMMAND prints; usage.cost is the field cost of the object usage.",
+    help="The field of COMMAND's JSON that holds the cost; usage.cost is the field cost of the object usage.",
 )
 @json_option
 @click.pass_context
@@ -118,78 +118,80 @@ def run(
     max_cost: float | None,
     cost: str,
     as_json: bool,
-    **given: Any,
+    **options: Any,
 ) -> int:
-    """Run the main job and return the worst of the exit codes."""
-    request = request_of(ctx, **given)
+    """Run each FILE and return the worst of the exit codes."""
+    request = request_of(ctx, **options)
     for option, value in (("--timeout", timeout), ("--max-cost", max_cost)):
         if value is not None and not request.command:
             raise click.UsageError(f"{option} is for a COMMAND.")
     screen = Screen()
     inputs = checked_inputs(request, screen, output)
     reports = []
-    pace = Pace(workers, retries, timeout, max_cost, cost)
-    for report in _run_all(request, inputs, pace, screen, force=force):
+    limits = RunLimits(workers, retries, timeout, max_cost, cost)
+    for report in _run_all(request, inputs, limits, screen, force=force):
         reports.append(report)
-        run_report.show(screen, report, request.store)
-    run_report.show_again(screen, reports, _again(ctx, request), request.store)
-    code = max((report.exit_code for report in reports), key=_FROM_BEST_TO_WORST.index)
+        run_report.show(screen, report, request.store_path)
+    run_report.show_resume_command(screen, reports, _resume_command(ctx, request), request.store_path)
+    code = max((report.exit_code for report in reports), key=_BEST_TO_WORST.index)
     if as_json:
         jobs = [dataclasses.asdict(report) for report in reports]
-        print_json({"store": request.store, "exit_code": code, "jobs": jobs})
+        print_json({"store": request.store_path, "exit_code": code, "jobs": jobs})
     return code
 
 
-def _run_all(request: Request, inputs: list[Input], pace: Pace, screen: Screen, *, force: bool) -> Iterator[Report]:
-    """Do one input after the other; one that fails does not keep the next from its turn."""
-    command = Command(request.command, timeout_seconds=pace.timeout_seconds) if request.command else None
-    clean = command or _built_in(request.language)
-    stop = Interrupts(command.kill if command else lambda: None, quiet=screen.err.is_interactive)
-    means = Means(clean, pace, stop, screen)
-    with CheckpointStore(request.store) as store, stop:
-        for item in inputs:
-            if stop.requested:
-                yield Report(str(item.path), exit_code=INTERRUPTED if stop.at_once else PAUSED)
+def _run_all(
+    request: Request, inputs: list[Input], limits: RunLimits, screen: Screen, *, force: bool
+) -> Iterator[Report]:
+    """Run one input after the other, and yield a report for each; an input that fails does not stop the others."""
+    command = Command(request.command, timeout_seconds=limits.timeout_seconds) if request.command else None
+    clean = command or _built_in_cleaner(request.language)
+    interrupts = Interrupts(command.kill if command else lambda: None, quiet=screen.err.is_interactive)
+    context = RunContext(clean, limits, interrupts, screen)
+    with CheckpointStore(request.store_path) as store, interrupts:
+        for source in inputs:
+            if interrupts.requested:
+                yield Report(str(source.path), exit_code=INTERRUPTED if interrupts.stops_now else PAUSED)
                 continue
             try:
-                yield do_task(store, _task(request, item, store, force=force), means)
+                yield do_task(store, _task(request, source, store, force=force), context)
             except PlanChanged as error:
-                yield Report(str(item.path), UNUSABLE, error.job_id, error=run_report.plan_changed(error))
+                yield Report(str(source.path), UNUSABLE, error.job_id, error=run_report.plan_changed(error))
             except UnusableOutputError as error:
-                yield Report(str(item.path), UNUSABLE, error=str(error))
+                yield Report(str(source.path), UNUSABLE, error=str(error))
 
 
-def _task(request: Request, item: Input, store: CheckpointStore, *, force: bool) -> Task:
-    if belongs_to_store(item.output, store.path):
-        raise UnusableOutputError(f"{item.output} belongs to the store {store.path}; name another file with --output")
-    name = job_name(item.path, store.path)
+def _task(request: Request, source: Input, store: CheckpointStore, *, force: bool) -> Task:
+    if belongs_to_store(source.output, store.path):
+        raise UnusableOutputError(f"{source.output} belongs to the store {store.path}; name another file with --output")
+    name = job_name(source.path, store.path)
     return Task(
-        path=item.path,
-        pieces=request.pieces(item),
-        output=Output(item.output, name, Written(store.path), force=force),
+        path=source.path,
+        chunks=request.chunks_of(source),
+        output=Output(source.output, name, OutputLog(store.path), force=force),
         file_name=name,
         settings=request.settings,
         joins_lines=not request.command,
     )
 
 
-def _built_in(language: str) -> Clean:
+def _built_in_cleaner(language: str) -> Clean:
     clean = cleaner_for(language)
     return lambda text: ({"cleaned_text": clean(text)}, "")
 
 
-def _again(ctx: click.Context, request: Request) -> str:
-    """Return the line to type to go on: what was given, without what would begin anew."""
+def _resume_command(ctx: click.Context, request: Request) -> str:
+    """Return the command that goes on: this one without the options that begin a new job."""
     words = [str(ctx.find_root().info_name), "run", *map(str, request.files)]
     for parameter in ctx.command.params:
         name = str(parameter.name)
         given = ctx.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE
-        if isinstance(parameter, click.Option) and given and name not in _BEGINS_ANEW:
-            words += [parameter.opts[-1], *([] if parameter.is_flag else [_as_typed(ctx.params[name])])]
+        if isinstance(parameter, click.Option) and given and name not in _NOT_REPEATED:
+            words += [parameter.opts[-1], *([] if parameter.is_flag else [_command_line_text(ctx.params[name])])]
     if request.command:
         words += ["--", *request.command]
     return " ".join([words[0], *map(shlex.quote, words[1:])])
 
 
-def _as_typed(value: object) -> str:
+def _command_line_text(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)

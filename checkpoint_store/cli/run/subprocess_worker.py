@@ -1,4 +1,4 @@
-"""COMMAND: a program that gets a piece on stdin and gives the cleaned text on stdout."""
+"""COMMAND: a program that reads a chunk from stdin and prints the cleaned text on stdout."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from checkpoint_store.cli.screen import plain
 
 _TAIL_LINES: Final = 8
 _TAIL_CHARACTERS: Final = 2_000
-_GRACE_SECONDS: Final = 1.0
+_STDERR_WAIT_SECONDS: Final = 1.0
 
 
 class CommandFailedError(Exception):
-    """COMMAND gave no cleaned text. ``reason`` is one line, ``stderr`` the last lines that it wrote there."""
+    """COMMAND gave no cleaned text. ``reason`` is one line; ``stderr`` has the last lines of its standard error."""
 
     chunk_index: int | None = None
 
@@ -28,65 +28,65 @@ class CommandFailedError(Exception):
 
 
 class CommandMissingError(CommandFailedError):
-    """COMMAND cannot be started, for this chunk or any other."""
+    """COMMAND cannot be started, whichever the chunk."""
 
 
 class CommandKilledError(BaseException):
-    """COMMAND was ended by :meth:`Command.kill`. No Exception: no chunk has failed by it, and none is to be retried."""
+    """COMMAND was ended by :meth:`Command.kill`. It is no Exception, so that no chunk counts as failed."""
 
 
 class Command:
-    """Runs one program again and again, once for each piece; several threads may call it at the same time.
+    """Run one program for each chunk; several threads may call this object at the same time.
 
-    It gets a session of its own, so that a Ctrl-C in the terminal does not reach it: what it does for the
-    piece in hand may have been paid for. It has no terminal to ask questions on.
+    The program runs in a session of its own, so that a Ctrl-C in the terminal does not reach it: its work on the chunk
+    may have been paid for. It has no terminal to ask questions on.
 
     Args:
         argv: the program and its arguments.
-        timeout_seconds: how long it may take for a piece before it is ended.
+        timeout_seconds: how long the program may take for a chunk before it is killed.
     """
 
     def __init__(self, argv: tuple[str, ...], *, timeout_seconds: float | None = None) -> None:
         self._argv = argv
         self._timeout_seconds = timeout_seconds
-        # Without a lock: a signal handler that waits for one which its own thread holds waits for ever.
+        # A lock would deadlock: the signal handler runs in a thread that may hold it.
         self._children: set[subprocess.Popen[bytes]] = set()
         self._killed = False
 
     def __call__(self, text: str) -> tuple[dict[str, Any], str]:
-        """Return the fields that the program gave for ``text`` (``cleaned_text`` at least), and its stderr.
+        """Return the fields of the result for ``text`` (``cleaned_text`` at least), and the program's stderr.
 
         Raises:
-            CommandFailedError: it took too long, ended with another code than 0, or gave nothing.
-            CommandMissingError: it could not be started.
+            CommandFailedError: the program took too long, ended with another code than 0, or printed nothing.
+            CommandMissingError: the program could not be started.
             CommandKilledError: :meth:`kill` was called meanwhile.
         """
         stdout, stderr, code = self._communicate(text)
-        said = plain(stderr.decode("utf-8", "replace")).strip()
+        message = plain(stderr.decode("utf-8", "replace")).strip()
         if self._killed:
             raise CommandKilledError
         if code:
-            raise CommandFailedError(f"{self._argv[0]!r} {_how_it_ended(code)}", _tail(said))
+            raise CommandFailedError(f"{self._argv[0]!r} {_exit_text(code)}", _tail(message))
         try:
             fields = _fields(stdout.decode("utf-8").strip())
         except UnicodeDecodeError as error:
             reason = f"{self._argv[0]!r} wrote what is not UTF-8: {error}"
-            raise CommandFailedError(reason, _tail(said)) from error
+            raise CommandFailedError(reason, _tail(message)) from error
         if fields is None:
-            # A client that swallows its own error looks like this; recording it would lose a piece of text.
+            # A client that swallows its own error prints nothing; recording that would lose a chunk of text.
             remedy = 'if that is meant, let it print {"cleaned_text": ""}'
-            raise CommandFailedError(f"{self._argv[0]!r} printed nothing ({remedy})", _tail(said))
-        return fields, said
+            raise CommandFailedError(f"{self._argv[0]!r} printed nothing ({remedy})", _tail(message))
+        return fields, message
 
     def kill(self) -> None:
-        """End every running program and what it started, at once; may be called from a signal handler."""
+        """Kill every running program and its child processes; a signal handler may call this."""
         self._killed = True
         for child in self._children.copy():
             if child.returncode is None:
                 _kill_group(child)
 
-    def _end_if_killed(self, child: subprocess.Popen[bytes]) -> None:
-        if self._killed:  # between its start and its being known
+    def _kill_if_too_late(self, child: subprocess.Popen[bytes]) -> None:
+        if self._killed:  # kill() came before the child was in the set
             _kill_group(child)
 
     def _communicate(self, text: str) -> tuple[bytes, bytes, int]:
@@ -99,13 +99,14 @@ class Command:
             raise CommandMissingError(f"{self._argv[0]!r} cannot be started: {reason}") from error
         self._children.add(child)
         try:
-            self._end_if_killed(child)
-            # A program that does not read its stdin is no error: communicate passes over the broken pipe.
+            self._kill_if_too_late(child)
+            # A program that does not read its stdin is no error: communicate ignores the broken pipe.
             stdout, stderr = child.communicate(text.encode("utf-8"), timeout=self._timeout_seconds)
         except subprocess.TimeoutExpired as late:
             _kill_group(child)
             raise CommandFailedError(
-                f"{self._argv[0]!r} took longer than {self._timeout_seconds:g} s and was ended", _last_words(child)
+                f"{self._argv[0]!r} took longer than {self._timeout_seconds:g} s and was ended",
+                _stderr_after_kill(child),
             ) from late
         except BaseException:
             _kill_group(child)
@@ -116,10 +117,10 @@ class Command:
         return stdout, stderr, child.returncode
 
 
-def _last_words(child: subprocess.Popen[bytes]) -> str:
-    """Return the end of what an ended program wrote on stderr; whatever else holds that pipe is not waited for."""
+def _stderr_after_kill(child: subprocess.Popen[bytes]) -> str:
+    """Return the last lines that a killed program wrote to stderr, without waiting for other holders of that pipe."""
     try:
-        _, stderr = child.communicate(timeout=_GRACE_SECONDS)
+        _, stderr = child.communicate(timeout=_STDERR_WAIT_SECONDS)
     except subprocess.TimeoutExpired as late:
         stderr = late.stderr or b""
         for pipe in (child.stdin, child.stdout, child.stderr):
@@ -129,12 +130,12 @@ def _last_words(child: subprocess.Popen[bytes]) -> str:
 
 
 def _start(argv: tuple[str, ...]) -> subprocess.Popen[bytes]:
-    apart: dict[str, Any] = {"start_new_session": True}
+    session_options: dict[str, Any] = {"start_new_session": True}
     if sys.platform == "win32":
-        apart = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+        session_options = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
     pipe = subprocess.PIPE
     # Running what the person typed is the purpose; there is no shell in between.
-    return subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=pipe, **apart)  # noqa: S603
+    return subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=pipe, **session_options)  # noqa: S603
 
 
 def _kill_group(child: subprocess.Popen[bytes]) -> None:
@@ -145,7 +146,7 @@ def _kill_group(child: subprocess.Popen[bytes]) -> None:
             os.killpg(child.pid, signal.SIGKILL)
 
 
-def _how_it_ended(code: int) -> str:
+def _exit_text(code: int) -> str:
     if code > 0:
         return f"ended with exit code {code}"
     with contextlib.suppress(ValueError):
@@ -154,7 +155,7 @@ def _how_it_ended(code: int) -> str:
 
 
 def _fields(stdout: str) -> dict[str, Any] | None:
-    """A JSON object with a ``cleaned_text`` is kept whole, for its costs to be added up; else it is text."""
+    """Return a JSON object with a ``cleaned_text`` as it is, other output as ``cleaned_text``; None without output."""
     if not stdout:
         return None
     if stdout.startswith("{"):

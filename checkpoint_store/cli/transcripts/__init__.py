@@ -1,1 +1,1 @@
-"""Transcripts: read, clean, write."""
+"""Read, clean, join and write transcripts."""

@@ -1,9 +1,9 @@
 # ruff: noqa: RUF001 - the dashes and quotation marks of transcripts are meant
-"""The built-in cleaner: what makes a raw transcript hard to read, out by rule, offline, always the same.
+"""The built-in cleaner: it removes by rule what makes a raw transcript hard to read, offline and deterministically.
 
-It is cautious: it removes what is practically never meant (timestamps, ``[laughter]``, "um", "the the",
-broken lines) and leaves what may be ("had had", "very very", "ER"). Each rule sees one paragraph at most, so
-that a piece of a transcript is cleaned as it would be within the whole.
+The cleaner is cautious. It removes what speakers practically never mean (timestamps, ``[laughter]``, "um", "the the",
+broken lines), and keeps what they may mean ("had had", "very very", "ER"). A rule sees at most one paragraph, so that
+a chunk is cleaned as it would be within the whole transcript.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 CLEANER_NAME: Final = "built-in 1"
-"""Stands in a job's config. The number grows with every change of what the rules do: a result made by other
-rules is not a result of this job."""
+"""The name of the cleaner in a job's config. Raise the number with every change of the rules: results of other rules
+belong to another plan."""
 
 # "er" and "um" are words in German and Portuguese, so each language names its own.
 _FILLERS: Final = {
@@ -27,7 +27,7 @@ _FILLERS: Final = {
     "fr": "euh+|heu+|hum+",
     "es": "eh+|em+",
 }
-_EVERYWHERE: Final = "hmm+|mmm+"
+_FILLERS_ANY_LANGUAGE: Final = "hmm+|mmm+"
 _ASIDES: Final = {"en": "you know|I mean"}
 # Words that nobody doubles on purpose; "that that", "had had", "very very" and "no no" are not among them.
 _STUTTERED: Final = {
@@ -41,7 +41,7 @@ _NOISE: Final = (
     "laughter|laughs?|laughing|chuckles?|chuckling|giggles?|music|applause|applauding|cheers?|cheering|clapping|"
     "coughs?|coughing|sighs?|sighing|silence|pause|pauses|noise|static|beep|crosstalk|sniffs?|sneezes?|gasps?"
 )
-_AROUND: Final = (
+_NOISE_CONTEXT: Final = (
     "and|the|in|from|by|audience|crowd|background|playing|plays|continues|soft|upbeat|loud|light|dramatic|gentle|"
     "classical|ambient|long|brief|speaker|speakers|door|bell|stops|starts|fades|ends|out"
 )
@@ -56,14 +56,14 @@ _TIMESTAMPS: Final = re.compile(
     rf"|(?m:^)[^\S\n]*{_SHORT_CLOCK}[^\S\n]*(?m:$)\n?"  # alone on its line
     rf"|(?m:^)[^\S\n]*{_CLOCK}(?:[^\S\n]*[-–—:])?(?=[^\S\n]+\D)"  # before what was said then
 )
-_TAG_WORD: Final = rf"(?:{_NOISE}|{_AROUND})\b"
+_TAG_WORD: Final = rf"(?:{_NOISE}|{_NOISE_CONTEXT})\b"
 _NOISE_TAG: Final = re.compile(
     rf"(?i)[\[(] ?(?=[^\])\n]{{0,80}}\b(?:{_NOISE})\b)(?:{_TAG_WORD},? )*{_TAG_WORD} ?[\])]"
     r"|[♪♫]+|(?<!\w)[\[(] *[\])]"
 )
 _CUT_OFF: Final = re.compile(r"(?<![\w'’-])(?:(?i:(\w+)[-–—]+[ ]+(?=\1(?![\w'’])))|(?i:(\w{2,})[-–—]+[ ]+(?=\2\w)))")
 _SPACE_BEFORE: Final = re.compile(r"(?<=[^\s.,;!?]) +([,.;!?])(?=[\s\"'”’)]|$)")
-_TWICE: Final = re.compile(r"([,;])(?:\s*[,;])+")
+_DOUBLED_MARKS: Final = re.compile(r"([,;])(?:\s*[,;])+")
 _LEADING: Final = re.compile(r"(?m)^[,;]\s*")
 _PARAGRAPHS: Final = re.compile(r"\n[^\S\n]*(?:\n[^\S\n]*)+")
 
@@ -83,22 +83,22 @@ def cleaner_for(language: str) -> Callable[[str], str]:
 
 
 def clean_with(text: str, rules: list[Callable[[str], str]]) -> str:
-    """Apply every rule until nothing changes, so that cleaning what is clean changes nothing."""
+    """Apply the rules until nothing changes, so that cleaning a clean text changes nothing."""
     while True:
-        once = _pass(text, rules)
-        if once == text:
+        cleaned = _clean_once(text, rules)
+        if cleaned == text:
             return text
-        text = once
+        text = cleaned
 
 
-def _pass(text: str, rules: list[Callable[[str], str]]) -> str:
+def _clean_once(text: str, rules: list[Callable[[str], str]]) -> str:
     text = _NOISE_TAG.sub(" ", _TIMESTAMPS.sub("", _CUES.sub("\n", text)))
     paragraphs = (_paragraph(part, rules) for part in _PARAGRAPHS.split(_joined_lines(text)))
     return "\n\n".join(paragraph for paragraph in paragraphs if paragraph)
 
 
 def _joined_lines(text: str) -> str:
-    """Join the lines of each paragraph; a line that begins a speaker's turn begins a paragraph."""
+    """Join the lines of each paragraph; a speaker's turn begins a paragraph."""
     lines = [" ".join(line.split()) for line in text.splitlines()]
     parts: list[str] = []
     for before, line in zip(["", *lines], lines, strict=False):
@@ -110,13 +110,13 @@ def _joined_lines(text: str) -> str:
 def _paragraph(text: str, rules: list[Callable[[str], str]]) -> str:
     for rule in rules:
         text = rule(text)
-    text = _SPACE_BEFORE.sub(r"\1", _TWICE.sub(r"\1", text))
+    text = _SPACE_BEFORE.sub(r"\1", _DOUBLED_MARKS.sub(r"\1", text))
     text = _LEADING.sub("", " ".join(text.split()))
     return text if re.search(r"\w", text) else ""
 
 
 def _without_fillers(language: str) -> Callable[[str], str]:
-    fillers = "|".join(filter(None, (_FILLERS.get(language), _EVERYWHERE)))
+    fillers = "|".join(filter(None, (_FILLERS.get(language), _FILLERS_ANY_LANGUAGE)))
     # Written small or with one capital: "UM" and "ER" are names. Never part of "uh-huh" or "um's".
     one = rf"(?:{fillers})(?![\w'’-])\s*(?:(?:,|\.{{2,3}}|…|[—–])\s*)?"
     filler = re.compile(rf"(?:^|(?<=[\s\"“(\[—–]))(?:{one})+", re.IGNORECASE)
@@ -131,24 +131,24 @@ def _without_fillers(language: str) -> Callable[[str], str]:
 
 
 def _remove(filler: re.Pattern[str], text: str) -> str:
-    """Take fillers out, with the comma before; the word that then begins a sentence gets its capital."""
-    kept, position = "", 0
-    for found in filler.finditer(text):
-        word, end = re.split(r"\W", found[0], maxsplit=1)[0], found.end()
+    """Remove fillers and the comma before them; capitalize the word that begins the sentence then."""
+    output, position = "", 0
+    for match in filler.finditer(text):
+        word, end = re.split(r"\W", match[0], maxsplit=1)[0], match.end()
         if len(word) > 1 and word.isupper():
             continue
-        kept += text[position : found.start()]
+        output += text[position : match.start()]
         following = text[end : end + 1]
         if following in {"", *".!?;:"}:
-            kept = kept.rstrip(" ,")
-            end += kept.endswith((".", "!", "?")) or not kept  # "Um." was a sentence: its end goes too
+            output = output.rstrip(" ,")
+            end += output.endswith((".", "!", "?")) or not output  # "Um." was a sentence: its end goes too
         elif word[0].isupper():
-            kept += following.upper()
+            output += following.upper()
             end += 1
-        elif kept.endswith(", "):
-            kept = kept[:-2] + " "
+        elif output.endswith(", "):
+            output = output[:-2] + " "
         position = end
-    return kept + text[position:]
+    return output + text[position:]
 
 
 def _without_stutters(language: str) -> Callable[[str], str]:

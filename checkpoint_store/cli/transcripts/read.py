@@ -1,5 +1,5 @@
 # ruff: noqa: RUF001 - the dashes and quotation marks of transcripts are meant
-"""Transcripts: read as text, and cut into pieces that overlap."""
+"""Read transcripts as text, and cut them into chunks that overlap."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SPEAKER: Final = re.compile(r">>|[-–—•*] |[A-Z][\w.'’-]*(?: [A-Z0-9][\w.'’-]*){0,3}: ")
-"""How a line starts that begins a turn of its own: a speaker's name, a dash, the captioner's ``>>``."""
+"""The beginning of a line that starts a speaker's turn: a name, a dash, or the captioner's ``>>``."""
 
 _SUBTITLES: Final = {".srt": "srt", ".vtt": "vtt"}
 _PARAGRAPH_GAP_MS: Final = 2_000
 _ROLLING_MS: Final = 50
-_LONGEST_WORD: Final = 64
+_WORD_LENGTH_MAX: Final = 64
 _BYTE_ORDER_MARKS: Final = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
@@ -38,25 +38,25 @@ _BLANK_LINE: Final = re.compile(r"\n[^\S\n]*\n")
 
 
 class UnreadableTranscriptError(Exception):
-    """A file that holds no transcript; the message is one line and names the file."""
+    """A file holds no transcript; the message is one line and names the file."""
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
-    """One piece of a transcript: some text of the piece before, for context, and then text of its own."""
+class TranscriptChunk:
+    """One chunk of a transcript: some text of the chunk before, as context, and then text of its own."""
 
     text: str
     context: str
-    """What of ``text`` belongs to the piece before; ``text`` starts with it."""
+    """The beginning of ``text`` that repeats the end of the chunk before."""
     separator: str
-    """What stands between the piece before and this one's own text: blank line, line end, space, nothing."""
+    """The white space between the chunk before and this chunk's own text: blank line, line end, space or nothing."""
 
 
 def read_transcript(path: Path) -> str:
-    """Return the words of a ``.srt``, ``.vtt`` or plain text file, its lines ended by a line feed.
+    """Return the text of a ``.srt``, ``.vtt`` or plain text file; its lines end with a line feed.
 
     Raises:
-        UnreadableTranscriptError: there is no such file, it is no text, or there is nothing in it.
+        UnreadableTranscriptError: the file does not exist, is no text, or is empty.
     """
     text = _decode(path, _read(path)).replace("\r\n", "\n").replace("\r", "\n")
     kind = _SUBTITLES.get(path.suffix.lower())
@@ -95,19 +95,19 @@ def _decode(path: Path, data: bytes) -> str:
 
 
 def subtitle_text(text: str, kind: str) -> str:
-    """Return what is said in subtitles: cues run on, a pause or another voice starts a paragraph."""
-    # With every tag kept, this module can tell voices apart and drops no {braces} that somebody said. The times of
-    # words go first: the parser takes a line with two of them for a time line, and warns of a line with one.
+    """Return the spoken text of subtitles; a pause or another voice starts a paragraph."""
+    # The parser keeps every tag, because the voice tags are needed, and braces may be spoken text. The times of words
+    # are removed first: the parser takes a line with two of them for a time line, and warns of a line with one.
     cues = pysubs2.SSAFile.from_string(_WORD_TIME.sub("", text), kind, keep_html_tags=True)
     paragraphs: list[list[str]] = []
-    for line, starts_paragraph in _said(cues):
+    for line, starts_paragraph in _lines_with_breaks(cues):
         if starts_paragraph or not paragraphs:
             paragraphs.append([])
         paragraphs[-1].append(line)
     return "\n\n".join(" ".join(lines) for lines in paragraphs)
 
 
-def _said(cues: Iterable[pysubs2.SSAEvent]) -> Iterator[tuple[str, bool]]:
+def _lines_with_breaks(cues: Iterable[pysubs2.SSAEvent]) -> Iterator[tuple[str, bool]]:
     """Yield each line, and whether it starts a paragraph."""
     end, last, voice = 0, "", ""
     for cue in cues:
@@ -125,42 +125,42 @@ def _said(cues: Iterable[pysubs2.SSAEvent]) -> Iterator[tuple[str, bool]]:
 
 
 def _voice(raw: str) -> str:
-    found = _VOICE.search(raw)
-    return html.unescape(found[1]).strip() if found else ""
+    match = _VOICE.search(raw)
+    return html.unescape(match[1]).strip() if match else ""
 
 
 def _cue_lines(raw: str) -> list[str]:
-    # A cue ends at its first empty line; what the parser leaves after it are notes and the next cue's name.
+    # A cue ends at its first empty line; the parser leaves notes and the next cue's name after it.
     text = raw.split(r"\N\N", 1)[0].replace(r"\N", "\n").replace(r"\n", "\n").replace(r"\h", " ")
     lines = html.unescape(_MARKUP.sub("", text)).replace("\xa0", " ").split("\n")
     return [line.strip() for line in lines if line.strip()]
 
 
 def _rolls_on(cue: pysubs2.SSAEvent, lines: list[str], end: int, last: str) -> bool:
-    """Whether live captions show the last line once more: it has moved up, or flashes by."""
+    """Return whether live captions repeat the last line, which has moved up or is shown for a moment."""
     shown_again = lines[0] == last and abs(cue.start - end) <= _ROLLING_MS
     return shown_again and (len(lines) > 1 or cue.end - cue.start <= _ROLLING_MS)
 
 
-def split(text: str, *, chunk_size: int, overlap: int) -> list[Piece]:
-    """Cut ``text`` into pieces of at most ``chunk_size`` characters.
+def split(text: str, *, chunk_size: int, overlap: int) -> list[TranscriptChunk]:
+    """Cut ``text`` into chunks of at most ``chunk_size`` characters.
 
-    Each begins with up to ``overlap`` characters of the one before. Cuts fall where the meaning pauses:
-    between paragraphs, else sentences, else words. A cut depends on nothing but the text since the cut before it, so
-    that an edit leaves the pieces before it as they were, and those after it from where two cuts meet again.
+    Each chunk begins with up to ``overlap`` characters of the chunk before. Cuts fall between paragraphs, else between
+    sentences, else between words. A cut depends only on the text since the cut before it. So an edit changes no chunk
+    before it, and the chunks after it are unchanged from the first cut that old and new text share.
     """
-    pieces: list[Piece] = []
+    chunks: list[TranscriptChunk] = []
     before = 0
     for start, end in _spans(text, chunk_size - overlap):
-        context = text[_context_start(text, before, start, overlap) : start] if pieces else ""
+        context = text[_context_start(text, before, start, overlap) : start] if chunks else ""
         own = text[start:end].rstrip()
-        pieces.append(Piece(context + own, context, _separator(text, start)))
+        chunks.append(TranscriptChunk(context + own, context, _separator(text, start)))
         before = start - len(context)
-    return pieces
+    return chunks
 
 
 def _spans(text: str, capacity: int) -> Iterator[tuple[int, int]]:
-    """Yield (start, end) of each piece's own text; each start is a character that is no white space."""
+    """Yield (start, end) of each chunk's own text; each start is a character that is no white space."""
     splitter = TextSplitter(capacity, trim=False)
     position = _skip_space(text, 0)
     while position < len(text):
@@ -172,10 +172,10 @@ def _spans(text: str, capacity: int) -> Iterator[tuple[int, int]]:
 
 
 def _word_boundary(text: str, start: int, end: int) -> int:
-    """Move a cut that fell inside a word (``half|-century``) back to the space before it, if there is any."""
+    """Move a cut inside a word (``half|-century``) back to the space before the word, if there is one."""
     if end >= len(text) or text[end].isspace() or text[end - 1].isspace():
         return end
-    back, farthest = end, max(start, end - _LONGEST_WORD)
+    back, farthest = end, max(start, end - _WORD_LENGTH_MAX)
     while back > farthest and not text[back - 1].isspace():
         back -= 1
     return back if back > farthest else end
@@ -188,7 +188,7 @@ def _skip_space(text: str, position: int) -> int:
 
 
 def _context_start(text: str, floor: int, start: int, overlap: int) -> int:
-    """Return where the context begins: at a sentence if one begins in reach, else at a word."""
+    """Return the start of the context: the first sentence within the overlap, else the first word."""
     low = max(floor, start - overlap)
     window = text[low:start]
     if low == floor or not window.strip():
@@ -212,7 +212,7 @@ def _separator(text: str, start: int) -> str:
 
 
 def _text_end(text: str, position: int) -> int:
-    """Return where the white space that ends at ``position`` begins."""
+    """Return the start of the white space that ends at ``position``."""
     while position > 0 and text[position - 1].isspace():
         position -= 1
     return position

@@ -1,4 +1,4 @@
-"""The output file: joined, written whole or not at all, and never over what somebody else wrote since."""
+"""The output file: it is written whole or not at all, and replaces no file that somebody else wrote."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from checkpoint_store import Job
-    from checkpoint_store.cli.run.output_log import Written
+    from checkpoint_store.cli.run.output_log import OutputLog
 
-_BESIDE: Final = (".json", ".bak", ".lock", ".open", ".outputs", "-wal", "-shm", "-journal", ".recovered")
-_EMPTY: Final = digest_of("")
-_MADE: Final = (".backup-", ".corrupt-", ".replaced-", ".runner-", ".tmp-")
+_SIBLING_SUFFIXES: Final = (".json", ".bak", ".lock", ".open", ".outputs", "-wal", "-shm", "-journal", ".recovered")
+_EMPTY_DIGEST: Final = digest_of("")
+_SIBLING_INFIXES: Final = (".backup-", ".corrupt-", ".replaced-", ".runner-", ".tmp-")
 
 
 class UnusableOutputError(Exception):
-    """The output file cannot be written there; the message is one line and names the file."""
+    """The output file cannot be written; the message is one line and names the file."""
 
 
 def check_output(path: Path) -> None:
-    """Raise unless a file can be written at ``path``; nothing is written."""
+    """Raise unless a file can be written at ``path``. This writes nothing."""
     if path.exists() and not path.is_file():
         raise UnusableOutputError(f"{path} is not a regular file; the output must be one")
     if not path.parent.is_dir():
@@ -48,80 +48,80 @@ def cleaned_texts(job: Job) -> Iterator[str]:
 
 
 class Output:
-    """The output file of one input, and whether what is there may be replaced.
+    """The output file of one input, and the decision whether an existing file may be replaced.
 
-    It may where this command wrote it for the same input (an earlier job's text, too), where it is what the results
-    give, or with ``--force``.
+    A file may be replaced if this command wrote it for the same input (for an earlier job, too), if it is the text of
+    the results, or with ``--force``.
 
     Args:
-        path: where it goes.
-        file_name: what the job of its input is called.
-        written: what this command wrote before.
-        force: whether anything is replaced.
+        path: the path of the output.
+        file_name: the name of the input's job.
+        output_log: the outputs that this command wrote before.
+        force: whether any file is replaced.
     """
 
-    def __init__(self, path: Path, file_name: str, written: Written, *, force: bool) -> None:
+    def __init__(self, path: Path, file_name: str, output_log: OutputLog, *, force: bool) -> None:
         self.path = path
-        self._file_name, self._written, self._force = file_name, written, force
-        self._checked: str | None = None
-        """The digest of what was there before the work, where that may be replaced."""
+        self._file_name, self._output_log, self._force = file_name, output_log, force
+        self._replaceable_digest: str | None = None
+        """The digest of the file before the work, if it may be replaced."""
 
     def may_be_written(self) -> bool:
-        """Whether nothing is there, or what may be replaced. Asked before anything is paid for."""
-        there = self._digest()
-        self._checked = there
-        return there is None or self._is_ours(there)
+        """Return whether there is no file, or one that may be replaced. Call this before anything is paid for."""
+        current = self._digest_on_disk()
+        self._replaceable_digest = current
+        return current is None or self._is_ours(current)
 
     def refuse_unless_result(self, text: str | None) -> None:
-        """Raise :class:`UnusableOutputError` unless the work would leave what is there as it is.
+        """Raise :class:`UnusableOutputError` unless the run would leave the file as it is.
 
-        ``text`` is what the results give where no work is left, else None. An output that was edited stays then.
+        ``text`` is the text of the results if no chunk is left, else None. An edited output stays as it is then.
         """
-        if text is None or not (self._known() or digest_of(text) == self._checked):
+        if text is None or not (self._recorded_digests() or digest_of(text) == self._replaceable_digest):
             raise self._refusal("Nothing was done")
-        self._checked = None
+        self._replaceable_digest = None
 
-    def write(self, text: str, *, is_news: bool) -> Literal["written", "same", "edited"]:
-        """Write the text, unless it is there already, or what is there was edited and no new result is in the text.
+    def write(self, text: str, *, has_new_results: bool) -> Literal["written", "same", "edited"]:
+        """Write the text, unless the file has it already, or was edited and no result is new.
 
         Raises:
-            UnusableOutputError: something else came there since :meth:`may_be_written`, or it cannot be written.
+            UnusableOutputError: another file was put there since :meth:`may_be_written`, or writing fails.
         """
-        there, digest = self._digest(), digest_of(text)
-        if there == digest:
-            self._written.remember(self.path, self._file_name, digest)
+        current, digest = self._digest_on_disk(), digest_of(text)
+        if current == digest:
+            self._output_log.record(self.path, self._file_name, digest)
             return "same"
-        if there is not None and there != self._checked and not self._is_ours(there):
-            if self._known() and not is_news:
+        if current is not None and current != self._replaceable_digest and not self._is_ours(current):
+            if self._recorded_digests() and not has_new_results:
                 return "edited"
             raise self._refusal("Every result is safe")
-        self._written.remember(self.path, self._file_name, digest)  # first: killed in between, it is known
+        self._output_log.record(self.path, self._file_name, digest)  # first: a killed run knows its file later
         write_output(self.path, text)
         return "written"
 
-    def _digest(self) -> str | None:
+    def _digest_on_disk(self) -> str | None:
         try:
             return digest_at(self.path)
         except OSError as error:
             raise UnusableOutputError(f"{self.path} could not be written: {error.strerror}") from error
 
-    def _known(self) -> set[str]:
-        return self._written.digests(self.path, self._file_name)
+    def _recorded_digests(self) -> set[str]:
+        return self._output_log.digests(self.path, self._file_name)
 
     def _is_ours(self, digest: str) -> bool:
-        return self._force or digest == _EMPTY or digest in self._known()
+        return self._force or digest == _EMPTY_DIGEST or digest in self._recorded_digests()
 
-    def _refusal(self, consolation: str) -> UnusableOutputError:
-        what = "was edited since it was written" if self._known() else f"was not made from {self._file_name} here"
+    def _refusal(self, note: str) -> UnusableOutputError:
+        was_written = bool(self._recorded_digests())
+        what = "was edited since it was written" if was_written else f"was not made from {self._file_name} here"
         return UnusableOutputError(
-            f"{self.path} is there, and {what}; name another file with --output, or replace it with --force. "
-            f"{consolation}."
+            f"{self.path} is there, and {what}; name another file with --output, or replace it with --force. {note}."
         )
 
 
 def write_output(path: Path, text: str) -> None:
-    """Write the text to ``path`` in one step: at every moment the file is the old or the new one, whole."""
-    target = path.resolve()  # of a symbolic link, the file that it names is replaced
+    """Replace the file at ``path`` atomically: at every moment it is the old or the new one, whole."""
+    target = path.resolve()  # replace the file that a symbolic link names, not the link
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
     try:
         with temporary.open("x", encoding="utf-8", newline="\n") as file:
@@ -139,12 +139,12 @@ def write_output(path: Path, text: str) -> None:
 
 
 def belongs_to_store(output: Path, store_path: Path) -> bool:
-    """Whether a file is the store or one of those that it keeps beside it."""
-    there, store = Path(os.path.realpath(output)), Path(os.path.realpath(store_path))
-    beside = {
+    """Return whether a file is the store or one of the files that the store keeps beside it."""
+    output, store = Path(os.path.realpath(output)), Path(os.path.realpath(store_path))
+    siblings = {
         store.name,
-        *(store.with_suffix(end).name for end in _BESIDE if end.startswith(".")),
-        *(store.name + end for end in _BESIDE),
+        *(store.with_suffix(end).name for end in _SIBLING_SUFFIXES if end.startswith(".")),
+        *(store.name + end for end in _SIBLING_SUFFIXES),
     }
-    made = tuple(store.name + end for end in _MADE)
-    return there.parent == store.parent and (there.name in beside or there.name.startswith(made))
+    prefixes = tuple(store.name + end for end in _SIBLING_INFIXES)
+    return output.parent == store.parent and (output.name in siblings or output.name.startswith(prefixes))

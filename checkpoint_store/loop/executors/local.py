@@ -1,4 +1,4 @@
-"""Where work is done: here, in threads, in an event loop, or wherever an executor of the caller's takes it."""
+"""Executors that share this process's memory, and what can be known of an executor of the caller's."""
 
 from __future__ import annotations
 
@@ -21,30 +21,30 @@ if TYPE_CHECKING:
 
 
 class OwnExecutor(Executor):
-    """One of our own: its work shares this process's memory, and work that takes too long keeps no place in it."""
+    """An executor of our own. Its work shares this process's memory; a hung attempt keeps no worker busy."""
 
-    def give_up(self, future: Future[Any]) -> None:
-        """This work takes too long: end it, or let other work have its place."""
+    def abandon(self, future: Future[Any]) -> None:
+        """Abandon an attempt that takes too long: cancel it, or let other work have its worker."""
 
-    def look_after(self, futures: Iterable[Future[Any]]) -> None:
-        """End, as cancelled, those of these that nobody works on any more; a loop that waits asks for it."""
+    def cancel_orphans(self, futures: Iterable[Future[Any]]) -> None:
+        """Cancel the futures that nobody works on any more; a loop calls this while it waits."""
 
 
 class Inline(OwnExecutor):
-    """Does the work at once, in the thread that asks."""
+    """Does the work within ``submit``, in the thread of the caller."""
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Return a future that is done; what asks the thread itself to stop is raised."""
+        """Return a future that is done; raise what is no ``Exception``, because it asks this thread to stop."""
         future: Future[Any] = Future()
         try:
             future.set_result(fn(*args, **kwargs))
-        except Exception as error:  # noqa: BLE001 - it goes to whoever asks the future
+        except Exception as error:  # noqa: BLE001 - the future carries it
             future.set_exception(error)
         return future
 
 
 class Threads(OwnExecutor):
-    """Threads that a program can leave behind: one that hangs neither keeps it from ending, nor keeps a place."""
+    """Daemon threads: a hung attempt neither keeps the program from ending, nor keeps a worker busy."""
 
     def __init__(self, workers: int) -> None:
         self._tasks: queue.SimpleQueue[tuple[Future[Any], Callable[..., Any], Any] | None] = queue.SimpleQueue()
@@ -62,8 +62,8 @@ class Threads(OwnExecutor):
         self._tasks.put((future, fn, args))
         return future
 
-    def give_up(self, future: Future[Any]) -> None:  # noqa: ARG002 - whichever thread it is that hangs
-        """Let another thread take the place of the one that hangs."""
+    def abandon(self, future: Future[Any]) -> None:  # noqa: ARG002 - any thread may be the one that hangs
+        """Let another thread replace the thread that hangs."""
         self._missing += 1
 
     def _work(self) -> None:
@@ -76,7 +76,7 @@ class Threads(OwnExecutor):
             if future.set_running_or_notify_cancel():
                 try:
                     result = fn(*args)
-                except BaseException as error:  # noqa: BLE001 - it goes to whoever asks the future
+                except BaseException as error:  # noqa: BLE001 - the future carries it
                     future.set_exception(error)
                 else:
                     future.set_result(result)
@@ -85,14 +85,14 @@ class Threads(OwnExecutor):
             self._idle.release()
 
     def shutdown(self, wait: bool = False, *, cancel_futures: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002
-        """Let the threads end when they have nothing to do; none is waited for."""
+        """Let the threads end when they have nothing to do; wait for none."""
         for _ in range(self._started):
             self._tasks.put(None)
 
 
 @dataclass(frozen=True, slots=True)
 class Unstorable:
-    """A result that cannot be stored. Its error holds it, or a readable copy of it once it was sent."""
+    """A result that cannot be stored. Its error holds the result, or a readable copy once it was sent here."""
 
     error: InvalidResultError
 
@@ -108,29 +108,29 @@ def is_local(executor: Executor) -> bool:
     return isinstance(executor, OwnExecutor | ThreadPoolExecutor)
 
 
-def never_began(executor: Executor, future: Future[Any]) -> bool:
-    """Cancel work, and return whether it is certain that it never began."""
+def never_started(executor: Executor, future: Future[Any]) -> bool:
+    """Cancel an attempt, and return whether it is certain that the attempt never started."""
     return type(executor).__module__.startswith("concurrent.futures") and future.cancel()
 
 
 def has_places(executor: Any) -> bool:
-    """Whether an executor says how many pieces of work it does at the same time, as the standard library's do."""
+    """Whether an executor says how many workers it has, as the standard library's executors do."""
     size = getattr(executor, "_max_workers", None)
     return isinstance(size, int) and size > 0
 
 
 def size_of(executor: Any) -> int:
-    """Return how many pieces of work an executor does at the same time, as far as it says."""
+    """Return how many workers an executor has; the number of CPUs where it does not say."""
     return executor._max_workers if has_places(executor) else os.cpu_count() or 1  # noqa: SLF001
 
 
 def is_maker(given: object) -> bool:
-    """Whether this is a function, or a class, that makes executors."""
+    """Whether a value is a function or a class that makes executors."""
     return isinstance(given, type) or (callable(given) and not hasattr(given, "submit"))
 
 
 def checked_executor(given: Any) -> None:
-    """Refuse what is neither an executor nor a function that makes one; a function is not called for that."""
+    """Refuse a value that is neither an executor nor a function that makes one. The function is not called."""
     if hasattr(given, "get_executor"):
         raise InvalidArgumentError("executor", given, "is a client of Dask's: give client.get_executor(pure=False)")
     if not callable(getattr(given, "submit", None)):
@@ -138,7 +138,7 @@ def checked_executor(given: Any) -> None:
 
 
 def can_be_sent(executor: object, fn: object) -> bool:
-    """Whether a function can go where the work is done, as far as that is known before the first piece of work."""
+    """Whether a function can be sent to where the work is done, as far as that is known before the first attempt."""
     pools = sys.modules.get("concurrent.futures.process")
     if pools is None or not isinstance(executor, pools.ProcessPoolExecutor):
         return True
@@ -157,7 +157,7 @@ def can_be_pickled(value: object, dumps: Callable[[Any], object] = pickle.dumps)
 
 
 def maker_like(executor: Any) -> Callable[[], Executor] | None:
-    """Return what makes a pool of processes as this one was made; None for any other kind of executor."""
+    """Return a function that makes a process pool with the arguments of this one; None for any other executor."""
     from concurrent.futures import ProcessPoolExecutor  # noqa: PLC0415 - a tenth of a second, for processes only
 
     if type(executor) is not ProcessPoolExecutor:

@@ -1,14 +1,15 @@
-"""Where one loop has its work done: the executor that it was given, or made, and a new one where that broke."""
+"""The executor of one loop: given by the caller or made here, and made anew where it broke."""
 
 from __future__ import annotations
 
 import time
-from concurrent.futures import Future
-from logging import getLogger
+from concurrent.futures import BrokenExecutor, Future
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import InvalidArgumentError, WorkerDied
 from checkpoint_store.loop.executors import local, processes
+from checkpoint_store.model.error_text import describe
+from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -16,22 +17,20 @@ if TYPE_CHECKING:
 
     from checkpoint_store.model.attempt import Attempt
 
-_log = getLogger("checkpoint_store")
-
-_MOST_BREAKS: Final = 10
-"""After so many broken executors without any result, no chunk is to blame."""
-_FIRST_SECONDS: Final = 0.05
-_MOST_SECONDS: Final = 1.0
-"""The pauses before a broken executor is made anew grow from the one to the other."""
+_BREAKS_MAX: Final = 10
+"""After this many broken executors without any result, the chunks are not to blame."""
+_RENEWAL_WAIT_SECONDS_MIN: Final = 0.05
+_RENEWAL_WAIT_SECONDS_MAX: Final = 1.0
+"""The wait before a broken executor is made anew doubles from the minimum to the maximum."""
 
 
 class Workplace:
-    """An executor, from its first piece of work to the end of the loop.
+    """The executor of one loop, from its first attempt to the end of the loop.
 
     Args:
         given: an executor, a function that makes one, or None for threads of our own.
-        workers: how many pieces of work to give it at the same time; None for as many as it does.
-        has_time_limit: whether work that waits for its turn in the executor would lose time by that.
+        workers: how many chunks to give the executor at the same time; None for as many as it works on.
+        has_time_limit: whether an attempt has a time limit, which the time in the executor's queue would use up.
     """
 
     def __init__(
@@ -39,22 +38,22 @@ class Workplace:
     ) -> None:
         self._workers, self._has_time_limit = workers, has_time_limit
         self._make = _maker_of(given, workers, has_time_limit=has_time_limit)
-        self.limit = 1
-        """How many pieces of work it is given at the same time."""
+        self.capacity = 1
+        """How many chunks the executor is given at the same time."""
         self.is_broken = False
         self.ready_at = 0.0
         """When a broken executor may be made anew, on the monotonic clock."""
         self._breaks = 0
-        """How many broke since the last result."""
+        """How many executors broke since the last result."""
         self._own = self._make is not None
-        """Whether this loop made it, and shuts it down."""
+        """Whether this loop made the executor, and shuts it down."""
         self._executor: Any = given
 
     def open(self, fn: Callable[[Any], Any]) -> None:
-        """Make the executor if that is left to this loop.
+        """Make the executor unless the caller gave one.
 
         Raises:
-            InvalidArgumentError: it cannot do this work.
+            InvalidArgumentError: the executor cannot do this work.
         """
         if self._make is not None:
             self._executor = self._make()
@@ -64,17 +63,17 @@ class Workplace:
             self.close()
             raise InvalidArgumentError("fn", fn, remedy)
         size = local.size_of(self._executor)
-        self.limit = self._workers or (1 if isinstance(self._executor, local.OwnExecutor) else size)
+        self.capacity = self._workers or (1 if isinstance(self._executor, local.OwnExecutor) else size)
         if self._has_time_limit and local.has_places(self._executor):
-            self.limit = min(self.limit, size)
+            self.capacity = min(self.capacity, size)
         self.is_local = local.is_local(self._executor)
 
     def submit(self, fn: Callable[[Any], Any], attempt: Attempt, chunk: Any) -> Future[Any]:
-        """Have a piece of work done.
+        """Give the executor one attempt at a chunk.
 
         Raises:
             BrokenExecutor: the executor is broken.
-            InvalidArgumentError: it gives no future of the standard library's.
+            InvalidArgumentError: the executor returned something else than a ``concurrent.futures.Future``.
         """
         if self.is_local:
             future = self._executor.submit(local.call_here, fn, attempt, chunk)
@@ -87,50 +86,56 @@ class Workplace:
         return future
 
     @property
-    def begins_at_once(self) -> bool:
-        """Whether work is done, and not only accepted, by the call of :meth:`submit`."""
+    def runs_inline(self) -> bool:
+        """Whether the call of :meth:`submit` does the work, instead of only accepting it."""
         return isinstance(self._executor, local.Inline)
 
-    @property
-    def keeps_no_place(self) -> bool:
-        """Whether work that hangs takes no place from other work."""
-        return isinstance(self._executor, local.OwnExecutor)
+    def free_workers(self, *, hung: int) -> int:
+        """Return how many chunks the executor can be given, where ``hung`` attempts took too long and still run.
 
-    def give_up(self, future: Future[Any]) -> bool:
-        """Give up a piece of work, and return whether it is certain that it never began."""
-        if local.never_began(self._executor, future):
+        A hung attempt takes no worker from other work in an executor of our own.
+        """
+        return self.capacity - (0 if isinstance(self._executor, local.OwnExecutor) else hung)
+
+    def abandon(self, future: Future[Any]) -> bool:
+        """Abandon an attempt, and return whether it is certain that the attempt never started."""
+        if local.never_started(self._executor, future):
             return True
         if isinstance(self._executor, local.OwnExecutor):
-            self._executor.give_up(future)
+            self._executor.abandon(future)
         return False
 
-    def look_after(self, futures: Iterable[Future[Any]]) -> None:
-        """End, as cancelled, those of these that nobody works on any more."""
+    def cancel_orphans(self, futures: Iterable[Future[Any]]) -> None:
+        """Cancel the futures that nobody works on any more."""
         if isinstance(self._executor, local.OwnExecutor):
-            self._executor.look_after(futures)
+            self._executor.cancel_orphans(futures)
 
     # -- when it breaks
 
-    def works(self) -> None:
-        """A result came out of it."""
+    def is_break(self, error: BaseException | None) -> bool:
+        """Whether an error says that this executor broke; in an executor of our own, only the work can have met one."""
+        return isinstance(error, BrokenExecutor) and not isinstance(self._executor, local.OwnExecutor)
+
+    def mark_working(self) -> None:
+        """Note that a result came out of the executor."""
         self._breaks = 0
 
-    def broke(self) -> None:
-        """It takes no more work, and all that is in it ends."""
+    def mark_broken(self) -> None:
+        """Note that the executor takes no more work, and that everything in it ends."""
         if not self.is_broken:
             self.is_broken = True
             self._breaks += 1
-            pause = min(_FIRST_SECONDS * 2.0 ** (self._breaks - 1), _MOST_SECONDS)
-            self.ready_at = time.monotonic() + pause
+            wait_seconds = min(_RENEWAL_WAIT_SECONDS_MIN * 2.0 ** (self._breaks - 1), _RENEWAL_WAIT_SECONDS_MAX)
+            self.ready_at = time.monotonic() + wait_seconds
 
-    def renew(self) -> None:
-        """Make a new executor in the place of the broken one, once its time has come.
+    def renew(self, job_id: str) -> None:
+        """Replace the broken executor by a new one, once the wait before that is over.
 
         Raises:
-            WorkerDied: that is not possible, or was done too often without any result.
+            WorkerDied: the executor cannot be made anew, or was made anew too often without any result.
         """
-        if self._breaks >= _MOST_BREAKS:
-            raise WorkerDied(f"{_MOST_BREAKS} executors broke, one after the other, without any result")
+        if self._breaks >= _BREAKS_MAX:
+            raise WorkerDied(f"{_BREAKS_MAX} executors broke, one after the other, without any result")
         make = self._make or local.maker_like(self._executor)
         if make is None:
             raise WorkerDied(
@@ -140,24 +145,24 @@ class Workplace:
             )
         if time.monotonic() < self.ready_at:
             return
-        _log.warning("an executor broke and is made anew (%d since the last result)", self._breaks)
+        log.warning("job %s: its executor broke and is made anew (%d since the last result)", job_id, self._breaks)
         self.close()
         self._executor, self._own = make(), True
         local.checked_executor(self._executor)
         self.is_broken = False
 
     def close(self) -> None:
-        """Shut down what this loop made; nothing is waited for."""
+        """Shut down the executor if this loop made it; wait for nothing."""
         shutdown = getattr(self._executor, "shutdown", None)
         if self._own and callable(shutdown):
             try:
                 shutdown(wait=False)
             except Exception as error:  # noqa: BLE001 - whatever an executor of the caller's does
-                _log.warning("an executor could not be shut down: %r", error)
+                log.warning("an executor could not be shut down: %s", describe(error))
 
 
 def _maker_of(given: Any, workers: int | None, *, has_time_limit: bool) -> Callable[[], Executor] | None:
-    """Return what makes a loop's executor, where that is left to the loop."""
+    """Return the function that makes a loop's executor, or None where the caller gave an executor."""
     if given is None:
         alone = (workers or 1) == 1 and not has_time_limit
         return local.Inline if alone else lambda: local.Threads(workers or 1)

@@ -1,0 +1,66 @@
+"""A job's counts and cost at one moment, for the live line and the summary of a run."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from checkpoint_store import Job
+
+_REFRESH_SECONDS: Final = 0.5
+
+
+def failure_counts(job: Job) -> tuple[int, int]:
+    """Return the number of failed chunks and the number of chunks in doubt."""
+    return len(job.failed_chunks()), len(job.in_doubt_chunks())
+
+
+class JobSnapshot:
+    """The counts and the cost of a job, the work of other runs included.
+
+    Args:
+        job: the job.
+        cost_field: the field of the results, or the dotted path, that holds the cost.
+    """
+
+    def __init__(self, job: Job, cost_field: str) -> None:
+        self._job = job
+        self._cost_field = cost_field
+        self._last_result_id = 0
+        self._priced_results = 0
+        self._cost = 0.0
+        self._refreshed_seconds = 0.0
+        self.completed_chunks = self.failed_chunks = self.in_doubt_chunks = 0
+        self.refresh(force=True)
+        self._cost_at_start = self._cost
+
+    def refresh(self, *, force: bool = False) -> None:
+        """Read the job from the store, at most twice a second unless forced; only new results are added up."""
+        now_seconds = time.monotonic()
+        if not force and now_seconds - self._refreshed_seconds < _REFRESH_SECONDS:
+            return
+        self._refreshed_seconds = now_seconds
+        costs_after = self._job._execution.costs_after  # noqa: SLF001 - no public call adds up new results alone
+        new_costs = costs_after(self._last_result_id, self._cost_field)
+        self._last_result_id = new_costs.last_result
+        self._priced_results += new_costs.priced
+        self._cost += new_costs.total
+        self.completed_chunks = self._job.progress().completed_chunks
+        self.failed_chunks, self.in_doubt_chunks = failure_counts(self._job)
+
+    @property
+    def cost(self) -> float | None:
+        """The cost of all results; None if no result has a readable cost."""
+        return self._cost if self._priced_results else None
+
+    @property
+    def cost_now(self) -> float | None:
+        """The cost of the results that came since the snapshot was first taken; None as for ``cost``."""
+        return self._cost - self._cost_at_start if self._priced_results else None
+
+    @property
+    def failure_text(self) -> str:
+        """The numbers of failed chunks and of chunks in doubt as text; empty if both are 0."""
+        counts = (("failed", self.failed_chunks), ("in doubt", self.in_doubt_chunks))
+        return ", ".join(f"{count:,} {name}" for name, count in counts if count)

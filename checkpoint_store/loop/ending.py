@@ -1,0 +1,59 @@
+"""How one loop ends: what it abandons, the status that it gives the job, and the error that it raises."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from checkpoint_store.errors import ChunkFailed, JobPaused
+from checkpoint_store.model.records import JobStatus
+from checkpoint_store.system.log import log
+
+if TYPE_CHECKING:
+    from checkpoint_store.loop.loop_state import LoopState
+    from checkpoint_store.loop.schedule import Schedule
+
+
+def abandon_in_flight(state: LoopState, schedule: Schedule) -> None:
+    """Release everything in flight at once; whether it was paid for is in doubt."""
+    in_flight = schedule.in_flight
+    if in_flight:
+        indices = ", ".join(str(attempt.chunk.index) for attempt in in_flight.values())
+        log.warning("job %s, chunk %s: abandoned in flight, so in doubt", state.job_id, indices)
+    state.claims.release([attempt.chunk for attempt in in_flight.values()])
+    for future in in_flight:
+        future.cancel()
+    in_flight.clear()
+
+
+def conclude(state: LoopState) -> None:
+    """End the job as the loop went; then let a signal that came take its usual course.
+
+    Raises:
+        BaseException: the signal's, or the loop's error.
+        ChunkFailed: chunks are failed, and ``on_error`` is ``"stop"``.
+        JobPaused: chunks are left, and ``on_pause`` is ``"raise"``.
+    """
+    try:
+        _end_job(state)
+    except Exception as error:
+        state.interrupts.take_course(None if type(error) is JobPaused else error)
+        raise
+    state.interrupts.take_course()
+
+
+def _end_job(state: LoopState) -> None:
+    execution, options = state.execution, state.options
+    if state.error is not None:
+        execution.leave(JobStatus.PAUSED if state.is_paused else JobStatus.FAILED, state.error)
+        raise state.error
+    remaining_chunks = execution.progress().remaining_chunks
+    failed = execution.failed_chunks() if remaining_chunks and not state.is_paused else []
+    if failed:
+        example = f"chunk {failed[0].chunk_index}: {failed[0].error or 'its process died'}"
+        execution.leave(JobStatus.FAILED, f"{len(failed)} failed, {example}")
+        if options.on_error == "stop":
+            raise ChunkFailed(state.job_id, len(failed), example)
+        return
+    execution.leave(JobStatus.PAUSED)
+    if remaining_chunks and options.on_pause == "raise":
+        raise JobPaused(state.job_id, remaining_chunks)

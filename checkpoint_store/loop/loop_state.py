@@ -1,0 +1,80 @@
+"""What the parts of one loop share: the job's execution, the options, and why the loop ends."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from checkpoint_store.errors import CheckpointStoreError, StoreBusy
+from checkpoint_store.model.error_text import describe
+from checkpoint_store.system.log import log
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from checkpoint_store.execution.execution import JobExecution
+    from checkpoint_store.loop.options import Options
+    from checkpoint_store.loop.signals import Interrupts
+
+T = TypeVar("T")
+
+POLL_INTERVAL_SECONDS: Final = 0.2
+"""How often a loop that waits looks whether it should pause."""
+_BUSY_TIMEOUTS_MAX: Final = 6
+"""A loop waits for a busy store this many times ``lock_timeout_seconds``, because a result in hand is paid for."""
+
+
+class LoopState:
+    """One loop's execution and options, and why the loop ends."""
+
+    def __init__(self, execution: JobExecution, options: Options, interrupts: Interrupts) -> None:
+        self.execution: Final = execution
+        self.job_id: Final = execution.job_id
+        self.options: Final = options
+        self.interrupts: Final = interrupts
+        self.claims: Final = execution.claims
+        self.error: BaseException | None = None
+        """The first error that ends the loop. The loop raises it after everything in flight is recorded."""
+        self.is_paused = False
+        """Whether the loop starts nothing more, and leaves the job paused."""
+
+    def end_with(self, error: BaseException) -> None:
+        """End the loop with an error; log the error where an earlier one ends the loop already."""
+        if self.error is None:
+            self.error = error
+        else:
+            log.warning("job %s: another error while its loop ends: %s", self.job_id, describe(error))
+
+    def pause(self, reason: str) -> None:
+        """Start nothing more, and leave the job paused."""
+        if not self.is_paused:
+            log.info("job %s: pausing, because %s", self.job_id, reason)
+        self.is_paused = True
+
+    def retry_while_busy(self, call: Callable[[], T]) -> T:
+        """Make a call, and repeat it while another process keeps the store locked.
+
+        Raises:
+            StoreBusy: the store stayed locked for too long, or a signal came meanwhile.
+        """
+        give_up_at = time.monotonic() + _BUSY_TIMEOUTS_MAX * self.claims.lock_timeout_seconds
+        is_logged = False
+        while True:
+            try:
+                return call()
+            except StoreBusy as busy:
+                if self.interrupts.requested or time.monotonic() >= give_up_at:
+                    raise
+                if not is_logged:
+                    log.warning("job %s: retrying until the store is free: %s", self.job_id, busy)
+                is_logged = True
+                time.sleep(POLL_INTERVAL_SECONDS)
+
+    @contextmanager
+    def log_instead_of_raising(self, action: str) -> Iterator[None]:
+        """Log an error of the store; what ends the loop already is more important."""
+        try:
+            yield
+        except CheckpointStoreError as error:
+            log.warning("job %s: %s: %s", self.job_id, action, describe(error))

@@ -1,0 +1,67 @@
+"""The names of options: an unknown name gets an error that says which option was meant."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
+
+from checkpoint_store.errors import UnknownOptionError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_NAMES_ELSEWHERE: Final = {
+    "attempts": "max_attempts",
+    "backoff": "wait",
+    "budget": "max_cost",
+    "concurrency": "workers",
+    "delay": "wait",
+    "limit": "workers",
+    "max_concurrency": "workers",
+    "max_retries": "max_attempts",
+    "max_workers": "workers",
+    "n_jobs": "workers",
+    "num_retries": "max_attempts",
+    "parallel": "workers",
+    "parallelism": "workers",
+    "pool": "executor",
+    "processes": "executor",
+    "retries": "max_attempts",
+    "retry": "retry_on",
+    "threads": "workers",
+    "tqdm": "progress",
+    "tries": "max_attempts",
+}
+"""What neighbouring libraries call an option, and what it is called here."""
+
+
+def checks_option_names(method: Callable[P, R]) -> Callable[P, R]:
+    """Let a method refuse a keyword that it does not have by an error that names the nearest one it has.
+
+    Raises:
+        UnknownOptionError: from the method, before it does anything.
+    """
+    known = tuple(inspect.signature(method).parameters)[1:]
+
+    @functools.wraps(method)
+    def checked(*args: P.args, **kwargs: P.kwargs) -> R:
+        for name, value in kwargs.items():
+            if name not in known:
+                raise _unknown(method.__name__, name, value, known)
+        return method(*args, **kwargs)
+
+    return checked
+
+
+def _unknown(method: str, name: str, value: object, known: tuple[str, ...]) -> UnknownOptionError:
+    import difflib  # noqa: PLC0415 - for mistakes only
+
+    candidates = [_NAMES_ELSEWHERE.get(name, ""), *(option for option in known if option.startswith(f"{name}_"))]
+    candidates += difflib.get_close_matches(name, known, n=1)
+    nearest = next((candidate for candidate in candidates if candidate in known), None)
+    remedy = f"did you mean {nearest}?" if nearest else f"it has {', '.join(known)}"
+    return UnknownOptionError(name, value, f"is no option of {method}(): {remedy}")

@@ -1,0 +1,130 @@
+"""How one loop records results: many in one commit, those of others respected, none that was paid for lost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from checkpoint_store.errors import ChunkAlreadyCompleted, InvalidResultError
+from checkpoint_store.loop.executors import local, processes
+from checkpoint_store.model.codec import json_text
+from checkpoint_store.model.error_text import describe
+from checkpoint_store.model.records import MapItem
+from checkpoint_store.system.log import log
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from checkpoint_store.loop.budget import Budget
+    from checkpoint_store.loop.executors.workplace import Workplace
+    from checkpoint_store.loop.loop_state import LoopState
+    from checkpoint_store.loop.schedule import InFlight, Schedule
+    from checkpoint_store.storage.records import Completion
+
+
+class Success(NamedTuple):
+    """A result that can be recorded."""
+
+    completion: Completion
+    result: Any
+    """As ``Job.result(index)`` will return it."""
+
+
+@dataclass(slots=True)
+class Outcomes:
+    """What came of the attempts that have ended."""
+
+    successes: list[Success] = field(default_factory=list)
+    unstorable: list[tuple[InFlight, InvalidResultError]] = field(default_factory=list)
+    """Attempts whose result cannot be stored."""
+    failures: list[tuple[InFlight, BaseException]] = field(default_factory=list)
+
+
+class Recorder:
+    """Records the results of one loop."""
+
+    def __init__(self, state: LoopState, schedule: Schedule, place: Workplace, budget: Budget | None) -> None:
+        self._state, self._schedule, self._place, self._budget = state, schedule, place, budget
+        self._completed_late: set[int] = set()
+        """Chunks that a late result completed. Their next attempt may be in flight, and is not yielded again."""
+
+    def outcomes(self, ended: list[tuple[Future[Any], InFlight]]) -> Outcomes:
+        """Sort what came of attempts that have ended."""
+        outcomes = Outcomes()
+        for future, attempt in ended:
+            index = attempt.chunk.index
+            self._schedule.suspects.discard(index)
+            try:
+                result = future.result()
+            except BaseException as error:  # noqa: BLE001 - whatever the caller's function raises
+                outcomes.failures.append((attempt, error))
+                continue
+            try:
+                outcomes.successes.append(self._success(index, result))
+            except InvalidResultError as error:
+                outcomes.unstorable.append((attempt, error))
+        return outcomes
+
+    def _success(self, index: int, result: Any) -> Success:
+        if isinstance(result, local.Unstorable):
+            raise result.error.at(self._state.job_id)
+        text = result.text if isinstance(result, processes.Packed) else None
+        completion = self._state.execution.completion(index, result, text=text)
+        assert completion.text is not None
+        return Success(completion, json_text.decode(completion.text))
+
+    def record(self, successes: list[Success]) -> list[MapItem]:
+        """Record results in one commit, and return what to yield of them. Durable on return.
+
+        What cannot be recorded now is kept, and recorded later.
+        """
+        if not successes:
+            return []
+        self._place.mark_working()
+        try:
+            recorded = self._submit(successes)
+        except BaseException as error:  # an interrupt, too: recording the same result twice changes nothing
+            self._state.execution.keep_for_later([success.completion for success in successes])
+            indices = ", ".join(str(success.completion.chunk_index) for success in successes)
+            reason = describe(error)
+            log.warning("job %s, chunk %s: unrecorded, and kept for later: %s", self._state.job_id, indices, reason)
+            raise
+        if self._budget is not None:
+            self._budget.update()
+        items = [MapItem(completion.chunk_index, result) for completion, result in recorded]
+        return [item for item in items if item.index not in self._completed_late]
+
+    def _submit(self, successes: list[Success]) -> list[Success]:
+        """Record results, and return those that no other runner recorded before."""
+        completions = [success.completion for success in successes]
+        try:
+            self._state.retry_while_busy(lambda: self._state.execution.submit(completions))
+        except ChunkAlreadyCompleted:  # another runner's result stands; the other results are recorded one by one
+            if len(successes) == 1:
+                index = completions[0].chunk_index
+                log.warning("job %s, chunk %d: completed by another runner", self._state.job_id, index)
+                return []
+            return [recorded for success in successes for recorded in self._submit([success])]
+        return successes
+
+    def record_late(self) -> tuple[list[MapItem], list[tuple[int, InvalidResultError]]]:
+        """Record the results that came after their deadline.
+
+        Returns:
+            What to yield; and the results that cannot be stored, each with the index of its chunk.
+        """
+        successes: dict[int, Success] = {}
+        unstorable: list[tuple[int, InvalidResultError]] = []
+        for index, future in self._schedule.take_ended_late():
+            if future.cancelled() or future.exception() is not None:
+                continue
+            try:
+                successes.setdefault(index, self._success(index, future.result()))
+            except InvalidResultError as error:
+                self._state.end_with(error)
+                unstorable.append((index, error))
+        items = self.record(list(successes.values()))
+        if successes:
+            self._schedule.drop_completed(successes.keys())
+            self._completed_late |= successes.keys()
+        return items, unstorable

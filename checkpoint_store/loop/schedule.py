@@ -1,0 +1,174 @@
+"""What one loop starts next, what it has in flight, and in which order it yields results."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator
+    from concurrent.futures import Future
+
+    from checkpoint_store.execution.claims.claimed_chunk import ClaimedChunk
+    from checkpoint_store.model.records import MapItem
+
+_REORDERED_RESULTS_MAX: Final = 256
+"""No further chunk is claimed while this many results wait for an earlier chunk."""
+
+
+@dataclass(slots=True, eq=False)
+class InFlight:
+    """A claimed chunk that the executor has."""
+
+    chunk: ClaimedChunk
+    deadline: float
+    """When the attempt times out, on the monotonic clock."""
+
+
+class RetryQueue:
+    """Claimed chunks that wait for their next start; the chunk that is due first is first."""
+
+    def __init__(self) -> None:
+        self._entries: list[tuple[float, int, ClaimedChunk]] = []
+        self._order = itertools.count()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __iter__(self) -> Iterator[ClaimedChunk]:
+        return (chunk for _, _, chunk in self._entries)
+
+    @property
+    def due_at(self) -> float:
+        """When the first chunk is due, on the monotonic clock; infinite where the queue is empty."""
+        return self._entries[0][0] if self._entries else float("inf")
+
+    def put(self, chunk: ClaimedChunk, due_at: float = 0.0) -> None:
+        """Queue a chunk until a moment of the monotonic clock."""
+        heapq.heappush(self._entries, (due_at, next(self._order), chunk))
+
+    def take_due(self) -> ClaimedChunk | None:
+        """Remove and return the first chunk that is due, or None."""
+        return heapq.heappop(self._entries)[2] if self.due_at <= time.monotonic() else None
+
+    def remove(self, indices: Collection[int]) -> None:
+        """Remove the chunks with these indices."""
+        self._entries = [entry for entry in self._entries if entry[2].index not in indices]
+        heapq.heapify(self._entries)
+
+    def clear(self) -> list[ClaimedChunk]:
+        """Remove and return all chunks."""
+        entries, self._entries = self._entries, []
+        return [chunk for _, _, chunk in entries]
+
+
+class ReorderBuffer:
+    """Completed chunks that are not yielded before the chunks with lower indices."""
+
+    def __init__(self) -> None:
+        self._items: list[tuple[int, MapItem]] = []
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def put(self, items: list[MapItem]) -> None:
+        """Add completed chunks."""
+        for item in items:
+            heapq.heappush(self._items, (item.index, item))
+
+    def take_below(self, index: float) -> Iterator[MapItem]:
+        """Remove and yield the items with a lower index than this one, in index order."""
+        while self._items and self._items[0][0] < index:
+            yield heapq.heappop(self._items)[1]
+
+
+class Schedule:
+    """The chunks that one loop has claimed, by what happens to each of them next."""
+
+    def __init__(self, *, ordered: bool) -> None:
+        self._ordered = ordered
+        self._ready: deque[ClaimedChunk] = deque()
+        """Claimed chunks that were not started."""
+        self.in_flight: Final[dict[Future[Any], InFlight]] = {}
+        self.overdue: Final[dict[Future[Any], int]] = {}
+        """The index of each chunk whose attempt timed out; a result that comes all the same is paid for."""
+        self.retries: Final = RetryQueue()
+        self.suspects: Final[set[int]] = set()
+        """Chunks that were in a process pool when one of its processes died; they are retried one at a time."""
+        self._reorder_buffer: Final = ReorderBuffer()
+
+    def forget(self) -> None:
+        """Forget what is in flight: after a fork, in the child, because it is the parent's."""
+        self.in_flight.clear()
+        self.overdue.clear()
+
+    # -- what starts next
+
+    def next_chunk(self, claim: Callable[[], list[ClaimedChunk]]) -> ClaimedChunk | None:
+        """Return the chunk to start next, or None; ``claim`` claims further chunks where none is ready."""
+        chunk = self.retries.take_due()
+        if chunk is not None or self.suspects:
+            return chunk
+        if not self._ready and len(self._reorder_buffer) < _REORDERED_RESULTS_MAX:
+            self._ready.extend(claim())
+        return self._ready.popleft() if self._ready else None
+
+    def take_unstarted(self) -> list[ClaimedChunk]:
+        """Remove and return the chunks that are claimed and not in flight."""
+        unstarted = [*self._ready, *self.retries.clear()]
+        self._ready.clear()
+        return unstarted
+
+    # -- what ended
+
+    @property
+    def has_results(self) -> bool:
+        """Whether something is in flight, or a result came after its deadline."""
+        return bool(self.in_flight) or any(future.done() for future in self.overdue)
+
+    @property
+    def next_deadline(self) -> float:
+        """When the first attempt in flight times out, on the monotonic clock."""
+        return min(attempt.deadline for attempt in self.in_flight.values())
+
+    def take_ended(self) -> list[tuple[Future[Any], InFlight]]:
+        """Remove and return the attempts in flight that have ended."""
+        return [(future, self.in_flight.pop(future)) for future in list(self.in_flight) if future.done()]
+
+    def take_timed_out(self) -> list[tuple[Future[Any], InFlight]]:
+        """Remove and return the attempts in flight that took too long."""
+        moment = time.monotonic()
+        late = [future for future, attempt in self.in_flight.items() if attempt.deadline <= moment]
+        return [(future, self.in_flight.pop(future)) for future in late if not future.done()]
+
+    def take_ended_late(self) -> list[tuple[int, Future[Any]]]:
+        """Remove and return the overdue attempts that have ended, each with the index of its chunk."""
+        return [(self.overdue.pop(future), future) for future in list(self.overdue) if future.done()]
+
+    def is_in_flight(self, index: int) -> bool:
+        """Whether an attempt at this chunk is in flight."""
+        return any(attempt.chunk.index == index for attempt in self.in_flight.values())
+
+    def drop_completed(self, indices: Collection[int]) -> None:
+        """Retry these chunks no more, because a late result completed them."""
+        self.retries.remove(indices)
+        self.suspects.difference_update(indices)
+
+    # -- the order of results
+
+    def in_order(self, items: list[MapItem], *, everything: bool = False) -> Iterator[MapItem]:
+        """Yield completed chunks: at once, or with ``ordered`` once no chunk below is claimed or ``everything`` is."""
+        if not self._ordered:
+            yield from items
+            return
+        self._reorder_buffer.put(items)
+        yield from self._reorder_buffer.take_below(float("inf") if everything else self._lowest_claimed())
+
+    def _lowest_claimed(self) -> float:
+        in_flight = (attempt.chunk for attempt in self.in_flight.values())
+        claimed = itertools.chain(in_flight, self.retries, self._ready)
+        return min((chunk.index for chunk in claimed), default=float("inf"))

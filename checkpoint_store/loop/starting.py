@@ -1,0 +1,88 @@
+"""How one loop starts a chunk: the attempt is recorded, then the executor gets the work."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import BrokenExecutor
+from pickle import PicklingError
+from typing import TYPE_CHECKING, Any
+
+from checkpoint_store.errors import InvalidArgumentError
+from checkpoint_store.loop.executors import local
+from checkpoint_store.loop.loop_state import POLL_INTERVAL_SECONDS
+from checkpoint_store.loop.schedule import InFlight
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from checkpoint_store.execution.claims.chunk_queue import ChunkQueue
+    from checkpoint_store.execution.claims.claimed_chunk import ClaimedChunk
+    from checkpoint_store.loop.executors.workplace import Workplace
+    from checkpoint_store.loop.failures import FailurePolicy
+    from checkpoint_store.loop.loop_state import LoopState
+    from checkpoint_store.loop.schedule import Schedule
+
+
+class Starter:
+    """Starts the chunks of one loop in its executor."""
+
+    def __init__(
+        self,
+        fn: Callable[[Any], Any],
+        state: LoopState,
+        *,
+        schedule: Schedule,
+        place: Workplace,
+        failures: FailurePolicy,
+    ) -> None:
+        self._fn, self._state = fn, state
+        self._schedule, self._place, self._failures = schedule, place, failures
+
+    def start(self, chunk: ClaimedChunk, queue: ChunkQueue) -> None:
+        """Record an attempt at a claimed chunk, and give the work to the executor.
+
+        A chunk that cannot be sent to where the work is done has failed; a chunk that a broken executor does not take
+        is postponed.
+
+        Raises:
+            BaseException: the executor refused the work; the chunk is released.
+        """
+        execution = self._state.execution
+        queue.start(chunk)
+        in_flight = InFlight(chunk, chunk.since + (self._state.options.timeout_seconds or float("inf")))
+        data: Any = None
+        try:
+            data = execution.hand_out(chunk.index) if execution.has_chunks else chunk.index
+            attempt = execution.attempt_of(chunk)
+            chunk.begun = self._place.runs_inline
+            future = self._place.submit(self._fn, attempt, data)
+        except BrokenExecutor:
+            self._place.mark_broken()
+            self.postpone(chunk)
+        except BaseException as error:
+            if isinstance(error, PicklingError | TypeError | AttributeError) and not local.can_be_pickled(data):
+                self._failures.fail(in_flight, error)
+                return
+            # What is no executor may have started the work that it accepted, and no result can come back from it.
+            chunk.begun = chunk.begun or isinstance(error, InvalidArgumentError)
+            self._state.claims.release([chunk])
+            raise
+        else:
+            chunk.begun = True
+            self._schedule.in_flight[future] = in_flight
+
+    def postpone(self, chunk: ClaimedChunk) -> None:
+        """Queue a chunk that was not started until the executor works again."""
+        chunk.begun = False
+        next_poll_at = time.monotonic() + POLL_INTERVAL_SECONDS if self._schedule.in_flight else 0.0
+        self._schedule.retries.put(chunk, max(self._place.ready_at, next_poll_at))
+
+    def renew_executor(self) -> None:
+        """Make a broken executor anew once everything in it has ended; end the loop where that is impossible."""
+        if self._schedule.in_flight:
+            return
+        try:
+            self._place.renew(self._state.job_id)
+        except Exception as error:  # noqa: BLE001 - whatever the caller's function raises
+            self._state.end_with(error)
+            self._state.pause("the executor is broken")

@@ -1,0 +1,54 @@
+"""No interrupt skips a ``finally`` of the loop."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import checkpoint_store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PACKAGE = Path(checkpoint_store.__file__).parent
+GUARDED = (ast.Try, ast.With, ast.AsyncWith)
+OWN_FRAME = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+
+
+def guarded_whiles(node: ast.AST, *, guarded: bool = False) -> Iterator[ast.While]:
+    """Yield each ``while condition`` whose backward jump is in a ``try`` or ``with`` block of the same frame."""
+    for child in ast.iter_child_nodes(node):
+        inside = guarded or (isinstance(node, GUARDED) and child in node.body)
+        if isinstance(child, ast.While) and inside and not isinstance(child.test, ast.Constant):
+            yield child
+        yield from guarded_whiles(child, guarded=inside and not isinstance(child, OWN_FRAME))
+
+
+def test_an_interrupt_at_the_end_of_a_turn_skips_no_finally() -> None:
+    """On Python 3.12 and 3.13 it would, where a ``while condition`` stands in the block (python/cpython#130279)."""
+    paths = [
+        *(PACKAGE / "loop").rglob("*.py"),
+        PACKAGE / "execution" / "loops.py",
+        PACKAGE / "execution" / "pending.py",
+    ]
+    assert len(paths) > 10
+    found = [f"{path.name}:{loop.lineno}" for path in paths for loop in guarded_whiles(ast.parse(path.read_text()))]
+    assert found == []
+
+
+def test_a_guarded_while_is_found() -> None:
+    """In the block itself and under a condition in it; not in a function that the block defines."""
+    program = """
+try:
+    while a():
+        if b():
+            with c:
+                while d(): pass
+    def other():
+        while e(): pass
+    while True: pass
+finally:
+    while f(): pass
+"""
+    assert [loop.lineno for loop in guarded_whiles(ast.parse(program))] == [3, 6]

@@ -1,0 +1,203 @@
+"""What a loop tells while it runs: one line for each thing that is out of the ordinary, with job and chunk."""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from checkpoint_store import CheckpointStore, Job, JobPaused, StorageFullError, StoreBusy
+
+from .map_tools import CHUNKS, Flaky, upper
+from .test_broken_executors import Threads
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+Lines = list[tuple[str, str]]
+
+
+class HopelessError(Exception):
+    """What every chunk would meet."""
+
+    status_code = 401
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[CheckpointStore]:
+    with CheckpointStore(tmp_path / "talks.db", state_file=None, durability="process") as opened:
+        yield opened
+
+
+@pytest.fixture
+def job(store: CheckpointStore) -> Job:
+    return store.open_job("talk.srt", chunks=CHUNKS)
+
+
+@pytest.fixture
+def lines(caplog: pytest.LogCaptureFixture) -> Callable[[], Lines]:
+    """Return (level, message) of what was logged."""
+    caplog.set_level(logging.INFO, logger="checkpoint_store")
+    return lambda: [(record.levelname, record.getMessage()) for record in caplog.records]
+
+
+def only(lines: Lines, pattern: str) -> str:
+    """Return the level of the one line that matches."""
+    [level] = [level for level, message in lines if re.search(pattern, message)]
+    return level
+
+
+def test_each_retry_is_a_line(job: Job, lines: Callable[[], Lines]) -> None:
+    """With the attempt that follows, the back-off before it, and the failure before that."""
+    list(job.map(Flaky(c4=2), wait=0.01))
+    assert [message.partition(",")[0] for _, message in lines()] == [f"job {job.job_id}"] * 2
+    for number in (2, 3):
+        assert only(lines(), f"chunk 4: attempt {number} follows after 0.01 s.*the line is down") == "INFO"
+
+
+def test_a_chunk_that_is_failed_is_a_line(job: Job, lines: Callable[[], Lines]) -> None:
+    """Beside the line of its retry."""
+    with pytest.raises(ConnectionError):
+        list(job.map(Flaky(c4=9), wait=0, max_attempts=2))
+    assert len(lines()) == 2
+    assert only(lines(), f"job {job.job_id}, chunk 4: attempt 2 failed.*the line is down") == "WARNING"
+
+
+@pytest.mark.parametrize("way", ["pause", "stop_when", "left"])
+def test_each_pause_is_a_line(store: CheckpointStore, way: str, lines: Callable[[], Lines]) -> None:
+    """With what asked for it."""
+    asked = threading.Event()
+    job = store.open_job("long.srt", total_chunks=100_000)
+    items = job.map(str, wait=0, stop_when=asked.is_set)
+    next(items)
+    if way == "left":
+        items.close()  # type: ignore[attr-defined]
+    elif way == "stop_when":
+        asked.set()
+    else:
+        job.pause()
+    if way != "left":
+        with pytest.raises(JobPaused):
+            list(items)
+    reasons = {"pause": "somebody asked", "stop_when": "stop_when returned True", "left": "left early"}
+    assert only(lines(), f"job {job.job_id}: pausing, because .*{reasons[way]}") == "INFO"
+    assert len(lines()) == 1
+
+
+def test_an_error_that_hits_every_chunk_is_a_line(job: Job, lines: Callable[[], Lines]) -> None:
+    """And the pause that follows from it is one."""
+    with pytest.raises(HopelessError):
+        list(job.map(Flaky(HopelessError("no key"), c0=1)))
+    assert only(lines(), f"job {job.job_id}, chunk 0: attempt 1 met an error that every chunk.*no key") == "WARNING"
+    assert only(lines(), f"job {job.job_id}: pausing") == "INFO"
+    assert len(lines()) == 2
+
+
+def test_a_broken_executor_is_a_line_and_so_is_each_chunk_in_it(job: Job, lines: Callable[[], Lines]) -> None:
+    """The chunks are retried one at a time; an executor that breaks between two chunks blames none of them."""
+    made: list[Threads] = []
+
+    def make() -> Threads:
+        made.append(Threads())
+        return made[-1]
+
+    for number, _ in enumerate(job.map(upper, executor=make, workers=1)):
+        made[0].is_broken = number >= 3
+    assert len(made) == 2
+    assert only(lines(), f"job {job.job_id}: its executor broke and is made anew") == "WARNING"
+    assert len(lines()) == 1
+
+
+def test_a_busy_store_is_a_line(job: Job, lines: Callable[[], Lines], monkeypatch: pytest.MonkeyPatch) -> None:
+    """One for each stretch of waiting, however often the call is repeated."""
+    submit, refusals = job._execution.submit, iter(range(3))
+
+    def busy(completions: Any) -> None:
+        if next(refusals, None) is not None:
+            raise StoreBusy("talks.db", 0.1)
+        submit(completions)
+
+    monkeypatch.setattr(job._execution, "submit", busy)
+    list(job.map(upper))
+    assert only(lines(), f"job {job.job_id}: retrying until the store is free: .*talks.db") == "WARNING"
+    assert len(lines()) == 1
+
+
+def test_an_unrecorded_result_is_a_line(job: Job, lines: Callable[[], Lines], monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is kept for later, and nobody has to wonder where it is."""
+
+    def full(_: Any) -> None:
+        raise StorageFullError("talks.db", "disk is full", 0)
+
+    monkeypatch.setattr(job._execution, "submit", full)
+    with pytest.raises(StorageFullError):
+        list(job.map(upper))
+    assert only(lines(), f"job {job.job_id}, chunk 0: unrecorded, and kept for later: .*disk is full") == "WARNING"
+
+
+def test_a_chunk_that_another_runner_completed_is_a_line(job: Job, lines: Callable[[], Lines]) -> None:
+    """Where its result differs: the first one stands, and this one is not yielded."""
+
+    def work(text: str) -> str:
+        if text == CHUNKS[2]:
+            job.complete(2, "of another runner")
+        return text
+
+    assert [item.index for item in job.map(work)] == [index for index in range(len(CHUNKS)) if index != 2]
+    assert only(lines(), f"job {job.job_id}, chunk 2: completed by another runner") == "WARNING"
+    assert len(lines()) == 1
+
+
+def test_what_fails_while_a_loop_ends_is_a_line(
+    job: Job, lines: Callable[[], Lines], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error that ended it is raised; the other one is not lost."""
+
+    def full(*_: Any, **__: Any) -> None:
+        raise StorageFullError("talks.db", "disk is full", 0)
+
+    items = job.map(upper)
+    next(items)
+    monkeypatch.setattr(job._execution, "leave", full)
+    items.close()  # type: ignore[attr-defined]
+    assert only(lines(), f"job {job.job_id}: its end could not be recorded: .*disk is full") == "WARNING"
+
+
+def test_nothing_is_made_for_a_level_that_is_off(job: Job) -> None:
+    """Not even a record, whatever happens."""
+    made: list[object] = []
+    before = logging.getLogRecordFactory()
+
+    def counting(*args: Any, **kwargs: Any) -> logging.LogRecord:
+        made.append(args)
+        return before(*args, **kwargs)
+
+    logger = logging.getLogger("checkpoint_store")
+    level = logger.level
+    logging.setLogRecordFactory(counting)
+    try:
+        logger.setLevel(logging.CRITICAL)
+        list(job.map(Flaky(c1=1, c2=9), wait=0, on_error="record"))
+    finally:
+        logger.setLevel(level)
+        logging.setLogRecordFactory(before)
+    assert made == []
+
+
+def test_the_logger_is_silent_by_itself() -> None:
+    """It has one handler, which does nothing: a program that configures no logging sees no line."""
+    import checkpoint_store.loop.loop
+
+    assert checkpoint_store.loop.loop is not None
+    handlers = logging.getLogger("checkpoint_store").handlers
+    assert [type(handler) for handler in handlers if isinstance(handler, logging.NullHandler)] == [logging.NullHandler]
+
+
+def test_an_ordinary_loop_is_no_news(job: Job, lines: Callable[[], Lines]) -> None:
+    """Where nothing went wrong there is no line, at any level that a program would show."""
+    assert len(list(job.map(upper, workers=3))) == len(CHUNKS)
+    assert lines() == []

@@ -1,0 +1,112 @@
+"""The options of the loops: shown in every signature, and the nearest one named where a name is unknown."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import pydoc
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from checkpoint_store import CheckpointStore, InvalidArgumentError, Job, UnknownOptionError
+from checkpoint_store.loop.options import Options
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[CheckpointStore]:
+    with CheckpointStore(tmp_path / "talks.db", state_file=None, durability="process") as opened:
+        yield opened
+
+
+@pytest.fixture
+def job(store: CheckpointStore) -> Job:
+    return store.open_job("talk.srt", chunks=["a", "b"])
+
+
+@pytest.mark.parametrize(
+    ("method", "absent", "defaults"),
+    [
+        (Job.map, set(), {}),
+        (Job.amap, {"executor"}, {"workers": 8}),
+        (CheckpointStore.map, set(), {}),
+    ],
+)
+def test_every_option_is_in_the_signature(
+    method: Callable[..., Any], absent: set[str], defaults: dict[str, Any]
+) -> None:
+    """With its type and its default, and nothing is hidden behind ``**options``."""
+    parameters = inspect.signature(method).parameters
+    assert all(parameter.kind is not inspect.Parameter.VAR_KEYWORD for parameter in parameters.values())
+    for field in fields(Options):
+        if field.name in absent:
+            assert field.name not in parameters
+            continue
+        parameter = parameters[field.name]
+        assert parameter.kind is inspect.Parameter.KEYWORD_ONLY
+        assert parameter.default == defaults.get(field.name, field.default)
+        if field.name not in defaults:
+            assert parameter.annotation == field.type
+    shown = pydoc.render_doc(method, renderer=pydoc.plaintext).replace("'", "")
+    assert "max_attempts: int = 3" in " ".join(shown.split())
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "nearest"),
+    [
+        ("retries", 3, "max_attempts"),
+        ("timeout", 30, "timeout_seconds"),
+        ("concurrency", 8, "workers"),
+        ("limit", 8, "workers"),
+        ("worker", 8, "workers"),
+        ("on_errors", "record", "on_error"),
+        ("max_costs", 1.0, "max_cost"),
+    ],
+)
+def test_an_unknown_option_is_answered_with_the_nearest_one(
+    store: CheckpointStore, job: Job, name: str, value: object, nearest: str
+) -> None:
+    """By ``map``, ``amap`` and ``store.map`` alike, before anything is called or written."""
+    options: dict[str, Any] = {name: value}
+    calls: dict[str, Callable[[], object]] = {
+        "map": lambda: job.map(pytest.fail, **options),
+        "amap": lambda: job.amap(asyncio.sleep, **options),
+        "store.map": lambda: store.map(pytest.fail, ["x"], file_name="other.srt", **options),
+    }
+    for call in calls.values():
+        with pytest.raises(UnknownOptionError, match=f"did you mean {nearest}\\?") as caught:
+            call()
+        assert (caught.value.name, caught.value.value) == (name, repr(value))
+        assert isinstance(caught.value, InvalidArgumentError)
+        assert isinstance(caught.value, TypeError)
+    assert [known.file_name for known in store.jobs()] == ["talk.srt"]
+
+
+def test_an_option_like_no_other_is_answered_with_all_of_them(job: Job) -> None:
+    """Where no option is near, the message lists them."""
+    with pytest.raises(UnknownOptionError, match=r"xyzzy=1 is no option of map\(\): it has fn, executor, workers, "):
+        job.map(pytest.fail, xyzzy=1)  # type: ignore[call-arg]
+
+
+def test_amap_takes_as_many_workers_as_map(job: Job) -> None:
+    """By the same name: never more coroutines than ``workers`` are awaited at a time."""
+    at_work: list[int] = []
+    most: list[int] = []
+
+    async def work(text: str) -> str:
+        at_work.append(1)
+        most.append(len(at_work))
+        await asyncio.sleep(0)
+        at_work.pop()
+        return text
+
+    async def main() -> list[Any]:
+        return [item.result async for item in job.amap(work, workers=1, ordered=True)]
+
+    assert asyncio.run(main()) == ["a", "b"]
+    assert max(most) == 1
