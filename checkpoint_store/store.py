@@ -30,10 +30,11 @@ from checkpoint_store.storage import destination, opening
 from checkpoint_store.storage.backup import RollingBackup, back_up, remove_backups
 from checkpoint_store.storage.connection.database import Database
 from checkpoint_store.storage.connection.pragmas import journal_mode_for
+from checkpoint_store.storage.file_names import STORE_SUFFIX, StoreFiles, state_copies
 from checkpoint_store.storage.group_commit import Writer
 from checkpoint_store.storage.recovery import integrity
 from checkpoint_store.storage.statements import jobs as job_statements
-from checkpoint_store.storage.target import lock_path, resolve
+from checkpoint_store.storage.target import resolve
 
 if TYPE_CHECKING:
     import os
@@ -102,7 +103,7 @@ class CheckpointStore:
         self.path: Final = resolve(target)
         self.durability: Final = durability
         self.state_file: Final = self._state_path(state_file)
-        self._lock: Final = lock_path(self.path)
+        self._lock: Final = StoreFiles(self.path).lock
         self._lock_timeout_seconds = lock_timeout_seconds
         for_new_store = None if read_only else importer.state_for_new_store(self.path, self.state_file)
         opener = opening.Opener(
@@ -126,15 +127,15 @@ class CheckpointStore:
             raise
 
     def _state_copies(self) -> tuple[Path, ...]:
-        return () if self.state_file is None else (self.state_file, self.state_file.with_suffix(".bak"))
+        return () if self.state_file is None else state_copies(self.state_file)
 
     def _state_path(self, state_file: str | os.PathLike[str] | _Beside | None) -> Path | None:
         if state_file is None:
             return None
         if isinstance(state_file, _Beside):
-            return self.path.with_suffix(".json")
+            return StoreFiles(self.path).state_file
         path = Path(state_file).absolute()
-        if path.suffix in (".db", ".lock", ".bak", ".open"):
+        if path.suffix in (STORE_SUFFIX, ".lock", ".bak", ".open"):
             raise StoreTargetError(path, f"the suffix {path.suffix} is for the files beside a state file; use .json")
         if not path.parent.is_dir():
             raise StoreTargetError(path, f"the folder {path.parent} of the state file does not exist; create it first")

@@ -18,7 +18,7 @@ from checkpoint_store.state_file.reader import (
     refuse_stranger,
     without_secrets,
 )
-from checkpoint_store.storage.backup import backups_of
+from checkpoint_store.storage.file_names import StoreFiles, state_backup
 from checkpoint_store.storage.statements import state_file_import as statements
 
 if TYPE_CHECKING:
@@ -87,10 +87,10 @@ def state_for_new_store(store: Path, state_file: Path | None) -> ProcessingState
     """
     if state_file is None:
         return None
-    backup = state_file.with_suffix(".bak")
+    backup = state_backup(state_file)
     refuse_stranger(state_file, backup)
     refuse_stranger(backup)
-    if store.exists() or backups_of(store) or not (state_file.exists() or backup.exists()):
+    if store.exists() or StoreFiles(store).backups() or not (state_file.exists() or backup.exists()):
         return None
     return first_sound(state_file, backup)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from checkpoint_store.errors import CheckpointStoreError, StateFormatError, StoreTargetError
 from checkpoint_store.model.frozen import thaw
 from checkpoint_store.model.state import ProcessingState
-from checkpoint_store.system.file_lock import open_path
+from checkpoint_store.storage.file_names import StoreFiles
 from checkpoint_store.system.files import storage_error
 
 if TYPE_CHECKING:
@@ -43,12 +43,7 @@ def read_state(path: Path) -> ProcessingState:
 def refuse_own(path: Path, store: Path) -> None:
     """Raise :class:`StoreTargetError` where a state would be written over the store file or what belongs to it."""
     there, own = path.parent.resolve() / path.name, store.parent.resolve() / store.name
-    beside = [
-        own.with_suffix(".lock"),
-        open_path(own),
-        *(own.with_name(f"{own.name}{end}") for end in ("-wal", "-shm", "-journal")),
-    ]
-    if there in (own, *beside) or (path.exists() and store.exists() and path.samefile(store)):
+    if there in StoreFiles(own).own or (path.exists() and store.exists() and path.samefile(store)):
         raise StoreTargetError(path, f"it is the store file {store} or belongs to it; a state needs a file of its own")
     _refuse_special(path)
 

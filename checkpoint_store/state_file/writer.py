@@ -12,6 +12,7 @@ from checkpoint_store.errors import CheckpointStoreError, JobNotFound, StateForm
 from checkpoint_store.model.versions import SCHEMA_VERSION
 from checkpoint_store.state_file.reader import read_state, refuse_own, refuse_to_replace
 from checkpoint_store.storage.connection.database import Database
+from checkpoint_store.storage.file_names import state_backup
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import results as result_statements
 from checkpoint_store.system.file_lock import file_lock, take
@@ -110,7 +111,7 @@ class StateFile(ForkAware):
 
     def __init__(self, database: AnyDatabase, path: Path, lock: Path, *, lock_timeout_seconds: float) -> None:
         self.path = path
-        self.backup = path.with_suffix(".bak")
+        self.backup = state_backup(path)
         self._database = database
         self._lock = lock
         self._lock_timeout_seconds = lock_timeout_seconds

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sqlite3
 import time
 from contextlib import closing, suppress
@@ -13,6 +12,7 @@ from checkpoint_store.errors import CheckpointStoreError, StoreDamaged
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.versions import SCHEMA_VERSION
 from checkpoint_store.storage.connection import errors as sqlite_errors
+from checkpoint_store.storage.file_names import StoreFiles
 from checkpoint_store.system.file_lock import file_lock
 from checkpoint_store.system.files import create_private, free_bytes, storage_error, sweep, sync_folder, temporary_path
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from checkpoint_store.storage.connection.read_only import AnyDatabase
 
-_NAME: Final = re.compile(r"\.backup-(?P<version>\d+\.\d+)-(?P<number>\d+)$")
 _KEPT: Final = 2
 """Of each schema version, so many automatic backups stay."""
 _SHARE: Final = 0.02
@@ -41,9 +40,7 @@ def back_up(database: AnyDatabase, target: Path) -> None:
             verify(partial)
             os.replace(partial, target)
         except BaseException:
-            for suffix in ("-wal", "-shm", "-journal", ""):
-                with suppress(OSError):
-                    os.unlink(f"{partial}{suffix}")
+            StoreFiles(partial).remove()
             raise
         sync_folder(target.parent)
     except OSError as error:
@@ -102,42 +99,20 @@ def _open(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None)
 
 
-# -- automatic ones, beside the store: NAME.backup-VERSION-NUMBER. Numbers, not times: clocks jump.
-
-
-def backups_of(path: Path) -> list[Path]:
-    """Return the automatic backups beside a store file, newest first."""
-    return [backup for _, _, backup in sorted(_numbered(path), reverse=True)]
-
-
-def _numbered(path: Path) -> list[tuple[int, str, Path]]:
-    found = []
-    with suppress(OSError):
-        for name in os.listdir(path.parent):  # noqa: PTH208 - names are what is matched
-            match = _NAME.search(name)
-            if match is not None and name[: match.start()] == path.name:
-                found.append((int(match["number"]), match["version"], path.with_name(name)))
-    return found
-
-
-def next_backup(path: Path, version: str) -> Path:
-    """Return the name for the next automatic backup of a store that has schema ``version``."""
-    number = max((number for number, _, _ in _numbered(path)), default=0) + 1
-    return path.with_name(f"{path.name}.backup-{version}-{number:04d}")
+# -- automatic ones, beside the store: NAME.backup-VERSION-NUMBER
 
 
 def _sweep_backups(path: Path) -> None:
     """Remove what backups that were killed left behind, by this version or an earlier one."""
-    for name in os.listdir(path.parent):  # noqa: PTH208 - names are what is matched
-        if name.startswith(f"{path.name}.backup-") and ".tmp-" in name:
-            with suppress(OSError):
-                path.with_name(name).unlink()
+    for leftover in StoreFiles(path).unfinished_backups():
+        with suppress(OSError):
+            leftover.unlink()
 
 
 def thin_out(path: Path) -> None:
     """Remove automatic backups but the newest few of each schema version."""
     seen: dict[str, int] = {}
-    for _, version, backup in sorted(_numbered(path), reverse=True):
+    for _, version, backup in StoreFiles(path).numbered_backups():
         seen[version] = seen.get(version, 0) + 1
         if seen[version] > _KEPT:
             with suppress(OSError):
@@ -146,7 +121,7 @@ def thin_out(path: Path) -> None:
 
 def remove_backups(path: Path) -> None:
     """Remove every automatic backup, so that what was deleted from the store is in none of them."""
-    for backup in backups_of(path):
+    for backup in StoreFiles(path).backups():
         try:
             backup.unlink(missing_ok=True)
         except OSError as error:
@@ -175,7 +150,7 @@ class RollingBackup:
         try:
             with file_lock(self._lock, 0.0):
                 sweep(self._database.path)
-                target = next_backup(self._database.path, SCHEMA_VERSION)
+                target = StoreFiles(self._database.path).next_backup(SCHEMA_VERSION)
                 _sweep_backups(self._database.path)
                 back_up(self._database, target)
                 thin_out(self._database.path)

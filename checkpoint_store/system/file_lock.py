@@ -96,8 +96,3 @@ def _forget_in_child() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_in_child)
-
-
-def open_path(store: Path) -> Path:
-    """Return the file that everybody who has the store open holds a shared lock on: see ``_db.presence``."""
-    return store.with_suffix(".open") if store.suffix == ".db" else store.with_name(f"{store.name}.open")

@@ -45,7 +45,7 @@ def migrate(*, to: str | None, check: bool, store: str, as_json: bool) -> int:
 def path(*, store: str, as_json: bool) -> None:
     """Print where the store and the state file are."""
     store_path = Path(store).absolute()
-    state_path: Path | None = store_path.with_suffix(".json")
+    state_path: Path | None = store_path.with_name(f"{store_path.name.removesuffix('.db')}.json")
     if store_path.is_file():
         with open_for_reading(store) as opened:
             store_path, state_path = opened.path, opened.state_file

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,19 +13,17 @@ from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.frozen import thaw
 from checkpoint_store.model.state import ProcessingState, in_utc
 from checkpoint_store.model.versions import SCHEMA_VERSION
-from checkpoint_store.storage.backup import backups_of
 from checkpoint_store.storage.connection.database import Database
 from checkpoint_store.storage.connection.openings import Openings
+from checkpoint_store.storage.file_names import StoreFiles, has_bytes
 from checkpoint_store.storage.records import Completion
 from checkpoint_store.storage.recovery.salvage import attempts
 from checkpoint_store.storage.recovery.salvage.copies import Chunk, Copy
-from checkpoint_store.storage.recovery.salvage.sidecars import has_bytes
 from checkpoint_store.storage.recovery.salvage.state_file import read_torn_state
 from checkpoint_store.storage.recovery.salvage.store_file import read_copy, read_store
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements.completions import record
 from checkpoint_store.storage.tables import jobs as jobs_table
-from checkpoint_store.storage.target import ready_path
 from checkpoint_store.storage.upgrade import migrate
 from checkpoint_store.system.files import create_private, temporary_path
 
@@ -36,7 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-SIDECARS: Final = ("-wal", "-shm", "-journal")
 _MOST_BACKUPS: Final = 3
 
 
@@ -75,13 +70,14 @@ class JobRecovery:
 
 def all_copies(path: Path, state_files: Sequence[Path]) -> list[Copy]:
     """Return what every surviving copy of a store knows, the best first."""
-    only_a_log = has_bytes(f"{path}-wal") and not has_bytes(str(path))
+    files = StoreFiles(path)
+    only_a_log = has_bytes(files.wal) and not has_bytes(path)
     base = _pages_of_a_new_store(path) if only_a_log else b""
     with Openings.lock:  # closing it would drop the locks of a connection that another thread opens meanwhile
         copies = read_store(path, "the damaged file", base)
-    if ready_path(path).exists():
-        copies.append(read_copy(ready_path(path), "a recovery that was interrupted"))
-    for backup in backups_of(path)[:_MOST_BACKUPS]:
+    if files.recovered.exists():
+        copies.append(read_copy(files.recovered, "a recovery that was interrupted"))
+    for backup in files.backups()[:_MOST_BACKUPS]:
         copies.append(read_copy(backup, f"the backup {backup.name}"))
         copies[-1].backup = True
     torn = []
@@ -167,7 +163,7 @@ def _pages_of_a_new_store(path: Path) -> bytes:
         build(fresh, [], {})
         return fresh.read_bytes()
     finally:
-        remove_all(fresh)
+        StoreFiles(fresh).remove()
 
 
 def _fill(
@@ -282,10 +278,3 @@ def _known(job_id: str, copies: list[Copy]) -> int:
     indices = {index for copy in copies for index in copy.chunks.get(job_id, ())}
     counts: list[int] = [copy.jobs[job_id]["completed_count"] for copy in copies if job_id in copy.jobs]
     return max(len(indices), *counts, 0)
-
-
-def remove_all(path: Path) -> None:
-    """Remove a file of SQLite's with what stands beside it."""
-    for suffix in (*SIDECARS, ""):
-        with suppress(OSError):
-            os.unlink(f"{path}{suffix}")

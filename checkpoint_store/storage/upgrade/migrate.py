@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import CheckpointStoreError, MigrationFailed, StoreBusy
-from checkpoint_store.storage.backup import back_up, next_backup, thin_out
+from checkpoint_store.storage.backup import back_up, thin_out
+from checkpoint_store.storage.file_names import StoreFiles
 from checkpoint_store.storage.upgrade.sqlalchemy_connection import sqlalchemy_connection
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def run(database: Database, wanted: str, migrate: Callable[[Connection], object]
     """Run ``migrate`` on the store under every guard: a verified copy, one transaction, checks before its commit."""
     with _one_at_a_time:
         found = current_version(database)
-        backup = None if found is None else next_backup(database.path, found)
+        backup = None if found is None else StoreFiles(database.path).next_backup(found)
         try:
             if backup is not None:
                 back_up(database, backup)

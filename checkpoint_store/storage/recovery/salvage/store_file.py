@@ -12,6 +12,7 @@ from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.records import JobStatus
 from checkpoint_store.storage.connection import wal_frames
+from checkpoint_store.storage.file_names import StoreFiles, has_bytes
 from checkpoint_store.storage.recovery.salvage import attempts
 from checkpoint_store.storage.recovery.salvage.copies import Copy, Tries
 from checkpoint_store.storage.recovery.salvage.sidecars import (
@@ -20,7 +21,6 @@ from checkpoint_store.storage.recovery.salvage.sidecars import (
     _has_foreign_journal,
     _is_own,
     _open,
-    has_bytes,
 )
 from checkpoint_store.storage.tables import jobs as jobs_table
 from checkpoint_store.system.files import create_private, temporary_path
@@ -45,18 +45,19 @@ def read_store(path: Path, name: str, base: bytes = b"") -> list[Copy]:
     alone goes before the two together.
     """
     alone = read_copy(path, name)
-    log = path.with_name(f"{path.name}-wal")
-    if has_bytes(str(log)) and (not has_bytes(str(path)) or wal_frames.broken_inside(log)):
+    files = StoreFiles(path)
+    log = files.wal
+    if has_bytes(log) and (not has_bytes(path) or wal_frames.broken_inside(log)):
         return [_rebuilt(path, log, name, base), alone]
-    sidecars = [suffix for suffix in ("-wal", "-journal") if has_bytes(f"{path}{suffix}")]
-    if not sidecars:
+    if not has_bytes(log) and not has_bytes(files.journal):
         return [alone]
     apart = temporary_path(path)
+    its = StoreFiles(apart)
     try:
-        for suffix in ("", *sidecars):
-            part = apart.with_name(f"{apart.name}{suffix}")
-            create_private(part)
-            shutil.copyfile(f"{path}{suffix}", part)
+        for source, part in ((path, apart), (log, its.wal), (files.journal, its.journal)):
+            if source == path or has_bytes(source):
+                create_private(part)
+                shutil.copyfile(source, part)
         together = read_copy(apart, name, how="mode=rw")
         if _has_foreign_journal(path) or not _is_own(path, apart, "mode=rw"):
             alone.name = f"{name} without its log"
@@ -66,9 +67,7 @@ def read_store(path: Path, name: str, base: bytes = b"") -> list[Copy]:
     except OSError:  # no room for a second one
         found = [alone]
     finally:
-        for suffix in ("-wal", "-shm", "-journal", ""):
-            with suppress(OSError):
-                os.unlink(f"{apart}{suffix}")
+        its.remove()
     return found
 
 
