@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import CheckpointStoreError, JobNotFound, StateFormatError
-from checkpoint_store.model.versions import SCHEMA_VERSION
+from checkpoint_store.model.state_text import state_text
 from checkpoint_store.state_file.reader import read_state, refuse_own, refuse_to_replace
 from checkpoint_store.storage.connection.database import Database
 from checkpoint_store.storage.file_names import state_backup
@@ -24,86 +23,36 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from checkpoint_store.model.state import ProcessingState
     from checkpoint_store.storage.connection.read_only import AnyDatabase
-    from checkpoint_store.storage.records import JobRecord
     from checkpoint_store.storage.statements.save_state import Known
 
 _SHARE: Final = 0.02
 """Of the elapsed time, what writing may take: the promise is 0.05, and meanwhile the disk is slower for others."""
-_AT_ONCE: Final = 256
-"""Results in one piece of the text."""
+_PAGE_RESULTS: Final = 256
 _CREDIT_SECONDS: Final = 0.05
 """What may be spent in advance, so that the file of a small, quick job is exact after each chunk."""
 
 
-def state_pieces(connection: sqlite3.Connection, job_id: str, path: Path) -> Iterator[str]:
-    """Yield the JSON text of a job's state, from one snapshot, in constant memory; results as they are stored."""
+def stored_text(connection: sqlite3.Connection, job_id: str, path: Path) -> Iterator[str]:
+    """Yield the text of a job's state, from one snapshot, in constant memory; results as they are stored."""
     record = job_statements.find_job(connection, job_id, path)
-    yield _head(record)
-    indices = result_statements.indices_in_order_of_state(connection, record)
-    yield from _joined((", ".join(map(str, page)) for page in indices), ", ")
-    yield '],\n  "processed_results": ['
-    pages = result_statements.result_texts(connection, job_id, path)
-    yield from _joined(map(_lines, pages), ",")
-    yield _tail(record)
-    with_result = result_statements.indices_with_result(connection, record)
-    yield from _joined((", ".join(map(str, page)) for page in with_result), ", ")
-    yield "]\n}\n"
+    yield from state_text(
+        record,
+        result_statements.indices_in_order_of_state(connection, record),
+        result_statements.result_texts(connection, job_id, path),
+        result_statements.indices_with_result(connection, record),
+    )
 
 
-def known_pieces(known: Known) -> Iterator[str]:
+def known_text(known: Known) -> Iterator[str]:
     """Yield the same text of what is known of a job, without a look into the store."""
     state, texts = known.state, known.texts or ()
-    yield _head(state) + ", ".join(map(str, state.completed_chunks)) + '],\n  "processed_results": ['
-    yield from _joined((_lines(texts[at : at + _AT_ONCE]) for at in range(0, len(texts), _AT_ONCE)), ",")
-    yield _tail(state) + ", ".join(map(str, state.result_indices)) + "]\n}\n"
+    results = (texts[at : at + _PAGE_RESULTS] for at in range(0, len(texts), _PAGE_RESULTS))
+    return state_text(state, _one_page(state.completed_chunks), results, _one_page(state.result_indices))
 
 
-def _head(job: JobRecord | ProcessingState) -> str:
-    head = {
-        "version": SCHEMA_VERSION,
-        "job_id": job.job_id,
-        "status": job.status.value,
-        "file_name": job.file_name,
-        "video_title": job.video_title or "",
-        "model": job.model or "",
-        "provider": job.provider or "",
-        "total_chunks": job.total_chunks,
-    }
-    fields = "".join(f"  {_text(name)}: {_text(value)},\n" for name, value in head.items())
-    return "{\n" + fields + '  "completed_chunks": ['
-
-
-def _tail(job: JobRecord | ProcessingState) -> str:
-    tail = {
-        "started_at": job.started_at,
-        "updated_at": job.updated_at,
-        "error_message": job.error_message,
-        "config": job.config,
-    }
-    fields = "".join(f"  {_text(name)}: {_indented(value)},\n" for name, value in tail.items())
-    return "\n  ],\n" + fields + '  "result_indices": ['
-
-
-def _lines(texts: Sequence[str]) -> str:
-    return "\n    " + ",\n    ".join(texts)
-
-
-def _joined(pieces: Iterator[str], separator: str) -> Iterator[str]:
-    first = next(pieces, None)
-    if first is not None:
-        yield first
-        for piece in pieces:
-            yield separator + piece
-
-
-def _text(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False)
-
-
-def _indented(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, indent=2).replace("\n", "\n  ")
+def _one_page(indices: Sequence[int]) -> Sequence[Sequence[int]]:
+    return (indices,) if indices else ()
 
 
 class StateFile(ForkAware):
@@ -175,11 +124,11 @@ class StateFile(ForkAware):
                 try:
                     # Whoever commits after this look waits for the lock, and writes the file again.
                     if known is not None and known.texts is not None and self._holds(known):
-                        replace_file(path, known_pieces(known), backup=self.backup)
+                        replace_file(path, known_text(known), backup=self.backup)
                     else:
                         self._database.read_apart(
                             lambda connection: replace_file(
-                                path, state_pieces(connection, job_id, self._database.path), backup=self.backup
+                                path, stored_text(connection, job_id, self._database.path), backup=self.backup
                             )
                         )
                 except BaseException:
@@ -237,7 +186,7 @@ def write_state(database: AnyDatabase, job_id: str, path: Path, *, replace: bool
             record = job_statements.find_job(connection, job_id, database.path)
             pages = result_statements.indices_in_order_of_state(connection, record)
             refuse_to_replace(path, job_id, [index for page in pages for index in page])
-        replace_file(path, state_pieces(connection, job_id, database.path))
+        replace_file(path, stored_text(connection, job_id, database.path))
 
     database.read_apart(work)
     return path

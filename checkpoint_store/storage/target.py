@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import SchemaTooNew, SchemaTooOld, StoreDamaged, StoreTargetError
+from checkpoint_store.model import state_text
 from checkpoint_store.model.versions import RELEASED_VERSIONS, SCHEMA_VERSION
 from checkpoint_store.storage.connection import errors as sqlite_errors
 from checkpoint_store.storage.file_names import SIBLING_SUFFIXES, StoreFiles, has_bytes
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
 EMPTY: Final = ""
 _VERSION: Final = re.compile(r"\d+\.\d+")
-# As we write it, with the indices on one line: a state file of the time before stores existed looks otherwise.
-_KNOWS_CHUNKS: Final = re.compile(rb'\n  "completed_chunks": \[\d')
 
 
 def resolve(target: object) -> Path:
@@ -127,7 +126,7 @@ def _was_ours(path: Path, state_files: Iterable[Path]) -> bool:
 def knows_chunks(state_file: Path) -> bool:
     """Whether a file is a state file, written beside a store, that knows of completed chunks."""
     try:
-        return _KNOWS_CHUNKS.search(state_file.read_bytes()) is not None
+        return state_text.knows_chunks(state_file.read_bytes())
     except OSError:
         return False
 

@@ -8,10 +8,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import StateFormatError
 from checkpoint_store.model.clock import now
-from checkpoint_store.model.codec import digest as result_digest
-from checkpoint_store.model.codec import json_text
-from checkpoint_store.model.frozen import thaw
-from checkpoint_store.model.state import ProcessingState, in_utc
 from checkpoint_store.model.versions import SCHEMA_VERSION
 from checkpoint_store.storage.connection.database import Database
 from checkpoint_store.storage.connection.openings import Openings
@@ -19,7 +15,7 @@ from checkpoint_store.storage.file_names import StoreFiles, has_bytes
 from checkpoint_store.storage.records import Completion
 from checkpoint_store.storage.recovery.salvage import attempts
 from checkpoint_store.storage.recovery.salvage.copies import Chunk, Copy
-from checkpoint_store.storage.recovery.salvage.state_file import read_torn_state
+from checkpoint_store.storage.recovery.salvage.state_file import read_state, read_torn_state
 from checkpoint_store.storage.recovery.salvage.store_file import read_copy, read_store
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements.completions import record
@@ -83,11 +79,11 @@ def all_copies(path: Path, state_files: Sequence[Path]) -> list[Copy]:
     torn = []
     for state_file in state_files:
         try:
-            copies.append(_state_copy(state_file))
+            copies.append(read_state(state_file))
         except OSError:
             continue
         except StateFormatError:
-            torn.append(read_torn_state(state_file, f"the torn state file {state_file.name}"))
+            torn.append(read_torn_state(state_file))
     return copies + torn
 
 
@@ -107,41 +103,6 @@ def without_deleted(copies: list[Copy]) -> dict[str, str]:
                     older.jobs.pop(job_id, None)
                     older.chunks.pop(job_id, None)
     return {job_id: moment for job_id, moment in deleted.items() if not any(job_id in copy.jobs for copy in copies)}
-
-
-def _state_copy(path: Path) -> Copy:
-    state = ProcessingState.from_json(path.read_bytes())
-    copy = Copy(f"the state file {path.name}", state=True)
-    copy.jobs[state.job_id] = _job_values(state)
-    results = state.results()
-    for index in state.completed_chunks:
-        chunk = copy.chunk(state.job_id, index, in_utc(state.updated_at))
-        chunk.proven = False
-        if index in results:
-            chunk.text = json_text.encode(thaw(results[index]))
-            chunk.digest = result_digest.digest(state.job_id, index, chunk.text)
-    return copy
-
-
-def _job_values(state: ProcessingState) -> dict[str, Any]:
-    return {
-        "job_id": state.job_id,
-        "status": state.status.value,
-        "file_name": state.file_name,
-        "video_title": state.video_title or None,
-        "model": state.model or None,
-        "provider": state.provider or None,
-        "total_chunks": state.total_chunks,
-        "completed_count": len(state.completed_chunks),
-        "started_at": in_utc(state.started_at),
-        "updated_at": in_utc(state.updated_at),
-        "error_message": state.error_message,
-        "config": json_text.encode(thaw(state.config)),
-        "chunks_digest": None,
-        "stretch_started_at": in_utc(state.updated_at),
-        "stretch_completed_count": len(state.completed_chunks),
-        "is_current": 1,
-    }
 
 
 def build(fresh: Path, copies: list[Copy], deleted: dict[str, str]) -> tuple[JobRecovery, ...]:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-_JOB_COLUMNS: Final = tuple(column.name for column in jobs_table.columns)
+JOB_COLUMNS: Final = tuple(column.name for column in jobs_table.columns)
 _MOST_JOBS: Final = 100_000
 _PATIENCE: Final = 512
 """So many keys in a row may fail to read before the steps grow."""
@@ -126,17 +126,18 @@ def _rows(
 
 
 def _read_jobs(connection: sqlite3.Connection, copy: Copy) -> None:
-    columns = ", ".join(_JOB_COLUMNS)
+    columns = ", ".join(JOB_COLUMNS)
     statement = f"SELECT {columns} FROM jobs WHERE job_number >= ? ORDER BY job_number"  # noqa: S608 - our own names
     for row in _rows(copy, lambda key: connection.execute(statement, (key,)), 0, _top(connection, "jobs", _MOST_JOBS)):
-        values = dict(zip(_JOB_COLUMNS, row, strict=True))
-        if _sound_job(values):
+        values = dict(zip(JOB_COLUMNS, row, strict=True))
+        if is_sound_job(values):
             copy.jobs[values["job_id"]] = values
         else:
             copy.complete = False
 
 
-def _sound_job(values: dict[str, Any]) -> bool:
+def is_sound_job(values: dict[str, Any]) -> bool:
+    """Return whether these values can be a row of ``jobs``."""
     counts = (values["total_chunks"], values["completed_count"])
     try:
         config = json_text.decode(values["config"])
