@@ -7,8 +7,7 @@ the store went back in time (its WAL was lost, or an older copy took its place).
 from __future__ import annotations
 
 from enum import Enum
-from logging import getLogger
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from checkpoint_store.errors import ChunkAlreadyCompleted, StoreDamaged
 from checkpoint_store.state_file.reader import (
@@ -20,6 +19,7 @@ from checkpoint_store.state_file.reader import (
 )
 from checkpoint_store.storage.file_names import StoreFiles, state_backup
 from checkpoint_store.storage.statements import state_file_import as statements
+from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from checkpoint_store.model.state import ProcessingState
     from checkpoint_store.state_file.writer import StateFile
     from checkpoint_store.storage.connection.database import Database
-
-_log: Final = getLogger("checkpoint_store")
 
 
 class Action(Enum):
@@ -186,7 +184,7 @@ def _compare(database: Database, path: Path) -> None:
 
 def _remove(state_file: StateFile, job_id: str) -> None:
     state_file.forget(job_id)
-    _log.info("%s showed job %s, which was deleted from the store: removed", state_file.path, job_id)
+    log.info("%s showed job %s, which was deleted from the store: removed", state_file.path, job_id)
 
 
 def _notice(database: Database, state_file: StateFile, job_id: str, situation: Situation) -> str:
@@ -194,5 +192,5 @@ def _notice(database: Database, state_file: StateFile, job_id: str, situation: S
         f"{state_file.path} knew of {situation.completed_in_file} completed chunks of job {job_id}, "
         f"and {database.path} of {situation.completed_in_store or 0}: taken in"
     )
-    _log.warning("%s", notice)
+    log.warning("%s", notice)
     return notice

@@ -7,7 +7,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from checkpoint_store.errors import CheckpointStoreError, JobNotFound, StateFormatError
+from checkpoint_store.errors import CheckpointStoreError, JobNotFound, StateFormatError, StoreBusy
 from checkpoint_store.model.state_text import state_text
 from checkpoint_store.state_file.reader import read_state, refuse_own, refuse_to_replace
 from checkpoint_store.storage.connection.database import Database
@@ -17,6 +17,7 @@ from checkpoint_store.storage.statements import results as result_statements
 from checkpoint_store.system.file_lock import file_lock, take
 from checkpoint_store.system.files import leftovers, replace_file, storage_error, sweep
 from checkpoint_store.system.forks import ForkAware, watch
+from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
     import sqlite3
@@ -67,6 +68,8 @@ class StateFile(ForkAware):
         self.forget_in_child()
         watch(self)
         self._behind: str | None = None
+        self._is_unwritten = False
+        """Whether the log has a line that says that the file could not be written."""
         self._credit = _CREDIT_SECONDS
         self._cost = 0.0
         """Seconds that the last time took: the next one waits until they are saved up."""
@@ -93,11 +96,21 @@ class StateFile(ForkAware):
             take(self._busy, taken)
             if taken:
                 # The store is the truth; a file that cannot be written now is written later.
-                with suppress(CheckpointStoreError):
+                try:
                     self._write(job_id, self.path, 0.0)
+                except StoreBusy:
+                    log.debug("%s is written later: another process holds its lock", self.path)
+                except CheckpointStoreError as error:
+                    self._say_unwritten(error)
         finally:
             if taken:
                 self._busy.release()
+
+    def _say_unwritten(self, error: CheckpointStoreError) -> None:
+        """Log that the file could not be written: once, until it could be."""
+        if not self._is_unwritten:
+            log.warning("%s could not be written, and is written later: %s", self.path, error)
+        self._is_unwritten = True
 
     def write(self, job_id: str, known: Known | None = None) -> Path:
         """Write the file as the job is now. Exact and durable when this returns.
@@ -111,8 +124,11 @@ class StateFile(ForkAware):
     def write_if_behind(self) -> None:
         """Write the file unless it is exact already."""
         if self._behind is not None:
-            with suppress(JobNotFound):  # deleted meanwhile, with its state file, by another process
-                self.write(self._behind)
+            job_id = self._behind
+            try:
+                self.write(job_id)
+            except JobNotFound:
+                log.info("job %s was deleted by another process, with its state file: not written", job_id)
 
     def _write(self, job_id: str, path: Path, timeout_seconds: float, known: Known | None = None) -> None:
         started = time.monotonic()
@@ -134,6 +150,7 @@ class StateFile(ForkAware):
                 except BaseException:
                     self._behind = job_id
                     raise
+                self._is_unwritten = False
         finally:
             self._pay(started, time.monotonic())
 

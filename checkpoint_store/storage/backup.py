@@ -5,16 +5,25 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from contextlib import closing, suppress
+from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
-from checkpoint_store.errors import CheckpointStoreError, StoreDamaged
+from checkpoint_store.errors import CheckpointStoreError, StoreBusy, StoreDamaged
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.versions import SCHEMA_VERSION
 from checkpoint_store.storage.connection import errors as sqlite_errors
 from checkpoint_store.storage.file_names import StoreFiles
 from checkpoint_store.system.file_lock import file_lock
-from checkpoint_store.system.files import create_private, free_bytes, storage_error, sweep, sync_folder, temporary_path
+from checkpoint_store.system.files import (
+    create_private,
+    free_bytes,
+    remove_leftover,
+    storage_error,
+    sweep,
+    sync_folder,
+    temporary_path,
+)
+from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -105,8 +114,7 @@ def _open(path: Path) -> sqlite3.Connection:
 def _sweep_backups(path: Path) -> None:
     """Remove what backups that were killed left behind, by this version or an earlier one."""
     for leftover in StoreFiles(path).unfinished_backups():
-        with suppress(OSError):
-            leftover.unlink()
+        remove_leftover(leftover)
 
 
 def thin_out(path: Path) -> None:
@@ -115,8 +123,10 @@ def thin_out(path: Path) -> None:
     for _, version, backup in StoreFiles(path).numbered_backups():
         seen[version] = seen.get(version, 0) + 1
         if seen[version] > _KEPT:
-            with suppress(OSError):
+            try:
                 backup.unlink()
+            except OSError as error:
+                log.warning("the old backup %s cannot be removed: %s", backup, error)
 
 
 def remove_backups(path: Path) -> None:
@@ -133,6 +143,7 @@ class RollingBackup:
 
     def __init__(self, database: AnyDatabase, lock: Path) -> None:
         self._database = database
+        self._path = database.path
         self._lock = lock
         self._credit = _CREDIT_SECONDS
         self._counted_at = time.monotonic()
@@ -145,25 +156,34 @@ class RollingBackup:
         self.due_at = moment + _INTERVAL_SECONDS
         self._credit = min(_CREDIT_SECONDS, self._credit + (moment - self._counted_at) * _SHARE)
         self._counted_at = moment
-        if self._credit <= 0 or not self._fits():
+        if self._credit <= 0:
+            log.info("no automatic backup of %s: the last ones took more than their share of time", self._path)
+            return None
+        if not self._fits():
+            share = f"{_SHARE_OF_FREE_SPACE:.0%}"
+            log.warning("no automatic backup of %s: it would take more than %s of the free space", self._path, share)
             return None
         try:
             with file_lock(self._lock, 0.0):
-                sweep(self._database.path)
-                target = StoreFiles(self._database.path).next_backup(SCHEMA_VERSION)
-                _sweep_backups(self._database.path)
+                sweep(self._path)
+                target = StoreFiles(self._path).next_backup(SCHEMA_VERSION)
+                _sweep_backups(self._path)
                 back_up(self._database, target)
-                thin_out(self._database.path)
+                thin_out(self._path)
                 return target
-        except CheckpointStoreError:
+        except StoreBusy:
+            log.info("no automatic backup of %s: another process holds its lock", self._path)
+            return None
+        except CheckpointStoreError as error:
+            log.warning("no automatic backup of %s: %s", self._path, error)
             return None
         finally:
             self._credit -= time.monotonic() - moment
 
     def _fits(self) -> bool:
-        free = free_bytes(self._database.path)
+        free = free_bytes(self._path)
         try:
-            size = self._database.path.stat().st_size
+            size = self._path.stat().st_size
         except OSError:
             return False
         return free is None or size < free * _SHARE_OF_FREE_SPACE

@@ -22,6 +22,7 @@ from checkpoint_store.storage.recovery.integrity import MISCOUNTED
 from checkpoint_store.storage.target import EMPTY, check_version, inspect
 from checkpoint_store.system.file_lock import file_lock
 from checkpoint_store.system.files import create_private, storage_error, sweep
+from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -97,7 +98,9 @@ class Opener:
         from checkpoint_store.storage.recovery import recover  # noqa: PLC0415 - a sound store never comes here
 
         with exclusively(self.path, self.lock_timeout_seconds), self._storage_errors():
-            return recover.recover(self.path, self.state_files, reason, accept_loss=accept_loss)
+            report = recover.recover(self.path, self.state_files, reason, accept_loss=accept_loss)
+            log.warning("%s", report)
+            return report
 
     def downgrade(self, to: str) -> None:
         """Bring the store back to an older schema, under the same guards as an upgrade.
@@ -155,6 +158,7 @@ class Opener:
                     self.report = recover.finish_interrupted(self.path)
                 else:
                     self.report = recover.recover(self.path, self.state_files, error.reason)
+            log.warning("%s", self.report)
 
     def _open_sound(self, *, migrate: bool, is_alone: bool = False) -> Database:
         """Open the store as it is, created or upgraded; ``is_alone`` says that the caller has it for itself."""
@@ -197,6 +201,7 @@ class Opener:
             if sidecars.lacks(counts, deleted, its_counts):
                 raise StoreDamaged(self.path, f"the backup {backup.name} knows of more completed chunks")
             if deleted.keys() & its_counts.keys():
+                log.info("%s: the backups have a job that was deleted, and are removed", self.path)
                 remove_backups(self.path)
 
     def _size(self) -> int:

@@ -23,7 +23,8 @@ from checkpoint_store.storage.recovery.rebuild import (
     without_deleted,
 )
 from checkpoint_store.storage.recovery.salvage.store_file import read_copy
-from checkpoint_store.system.files import sync_folder, temporary_path
+from checkpoint_store.system.files import remove_leftover, sync_folder, temporary_path
+from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -112,6 +113,7 @@ def drop_unneeded(path: Path) -> None:
     if path.exists():
         with suppress(FileNotFoundError):
             StoreFiles(path).recovered.unlink()
+            log.info("%s is sound: what a recovery that was killed had begun is removed", path)
 
 
 def move_aside(path: Path, why: str) -> tuple[Path, ...]:
@@ -171,8 +173,7 @@ def _move_aside_states(state_files: Iterable[Path], *, every: bool) -> Iterator[
 def _sweep(path: Path) -> None:
     """Remove what killed recoveries left behind."""
     for leftover in StoreFiles(path).unfinished_stores():
-        with suppress(OSError):
-            leftover.unlink()
+        remove_leftover(leftover)
 
 
 def _accepting(path: Path) -> str:
