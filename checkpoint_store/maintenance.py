@@ -16,9 +16,9 @@ from checkpoint_store.errors import (
 from checkpoint_store.model.versions import RELEASED_VERSIONS, SCHEMA_VERSION
 from checkpoint_store.state_file.reader import refuse_stranger
 from checkpoint_store.storage import destination, opening
+from checkpoint_store.storage.connection.open_lock import exclusively
 from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
 from checkpoint_store.storage.file_names import StoreFiles, state_backup, state_copies
-from checkpoint_store.storage.open_lock import exclusively
 from checkpoint_store.storage.opening import Opener
 from checkpoint_store.storage.recovery import integrity
 from checkpoint_store.storage.recovery.doctor import (

@@ -17,8 +17,8 @@ from checkpoint_store.state_file.reader import (
     refuse_stranger,
     without_secrets,
 )
+from checkpoint_store.storage import state_file_import as facts
 from checkpoint_store.storage.file_names import StoreFiles, state_backup
-from checkpoint_store.storage.statements import state_file_import as statements
 from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
@@ -117,13 +117,13 @@ def import_at_opening(
     """
     if not (state_file.path.exists() or state_file.backup.exists()):
         return None
-    if for_new_store is None and statements.has_jobs(database):
+    if for_new_store is None and facts.has_jobs(database):
         return _import_what_is_ahead(database, state_file, save)
     state, was_redacted = without_secrets(for_new_store or first_sound(state_file.path, state_file.backup))
     situation = Situation(
         is_new=for_new_store is not None,
         has_jobs=False,
-        was_deleted=statements.known_job(database, state.job_id).was_deleted,
+        was_deleted=facts.known_job(database, state.job_id).was_deleted,
         completed_in_store=None,
         completed_in_file=len(state.completed_chunks),
         is_file_newer=True,
@@ -145,7 +145,7 @@ def _import_what_is_ahead(
     seen = glance(state_file.path)
     if seen is None:
         return None
-    known = statements.known_job(database, seen.job_id)
+    known = facts.known_job(database, seen.job_id)
     situation = Situation(
         is_new=False,
         has_jobs=True,
@@ -176,7 +176,7 @@ def _import_or_refuse(database: Database, path: Path, save: Callable[[Processing
 def _compare(database: Database, path: Path) -> None:
     """Raise :class:`StoreDamaged` where the state file has another result: the store lost its WAL."""
     state = read_state(path)
-    index = statements.first_contradiction(database, state)
+    index = facts.first_contradiction(database, state)
     if index is not None:
         reason = f"{path.name} was written later, and contradicts it in chunk {index}"
         raise StoreDamaged(database.path, reason, job_id=state.job_id)

@@ -14,10 +14,10 @@ from checkpoint_store.storage import target
 from checkpoint_store.storage.backup import remove_backups
 from checkpoint_store.storage.connection import errors as sqlite_errors
 from checkpoint_store.storage.connection.database import Database
+from checkpoint_store.storage.connection.open_lock import Presence, alone, exclusively, wait_or_refuse
 from checkpoint_store.storage.connection.openings import Openings
 from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
 from checkpoint_store.storage.file_names import StoreFiles, has_bytes
-from checkpoint_store.storage.open_lock import Presence, alone, exclusively, wait_or_refuse
 from checkpoint_store.storage.recovery.integrity import MISCOUNTED
 from checkpoint_store.storage.target import EMPTY, check_version, inspect
 from checkpoint_store.system.file_lock import file_lock

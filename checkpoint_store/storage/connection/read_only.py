@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from checkpoint_store.storage.open_lock import Presence
+    from checkpoint_store.storage.connection.open_lock import Presence
 
 T = TypeVar("T")
 

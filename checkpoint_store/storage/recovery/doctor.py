@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from checkpoint_store.errors import CheckpointStoreError, SchemaTooOld
+from checkpoint_store.storage.connection.open_lock import alone, who_has_open
 from checkpoint_store.storage.connection.pragmas import file_system, journal_mode_for
 from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
 from checkpoint_store.storage.file_names import StoreFiles, state_copies
-from checkpoint_store.storage.open_lock import alone, who_has_open
 from checkpoint_store.storage.recovery import integrity
 from checkpoint_store.storage.runner_lock import overheard, sign_at, signs_of_life
 from checkpoint_store.storage.statements import jobs as job_statements

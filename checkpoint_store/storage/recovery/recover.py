@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from checkpoint_store.errors import StateFormatError, StoreDamaged, StoreInUse
 from checkpoint_store.model.state import ProcessingState
+from checkpoint_store.storage.connection.open_lock import has_connection, who_has_open
 from checkpoint_store.storage.file_names import StoreFiles, moved_aside
-from checkpoint_store.storage.open_lock import has_connection, who_has_open
 from checkpoint_store.storage.recovery.rebuild import (
     JobRecovery,
     all_copies,
