@@ -16,8 +16,9 @@ from checkpoint_store.errors import (
 from checkpoint_store.model.versions import RELEASED_VERSIONS, SCHEMA_VERSION
 from checkpoint_store.state_file.reader import refuse_stranger
 from checkpoint_store.storage import destination, opening
+from checkpoint_store.storage.connection.open_lock import exclusively
 from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
-from checkpoint_store.storage.open_lock import exclusively
+from checkpoint_store.storage.file_names import StoreFiles, state_backup, state_copies
 from checkpoint_store.storage.opening import Opener
 from checkpoint_store.storage.recovery import integrity
 from checkpoint_store.storage.recovery.doctor import (
@@ -44,9 +45,8 @@ def _opener(
     target: str | os.PathLike[str], state_file: str | os.PathLike[str] | None, lock_timeout_seconds: float
 ) -> Opener:
     path = resolve(target)
-    state = path.with_suffix(".json") if state_file is None else Path(state_file).absolute()
-    copies = (state, state.with_suffix(".bak"))
-    return Opener(path, copies, durability="power-loss", lock_timeout_seconds=lock_timeout_seconds)
+    state = StoreFiles(path).state_file if state_file is None else Path(state_file).absolute()
+    return Opener(path, state_copies(state), durability="power-loss", lock_timeout_seconds=lock_timeout_seconds)
 
 
 def recover_store(
@@ -76,7 +76,7 @@ def recover_store(
 
 
 def _state_file(path: Path, state_file: str | os.PathLike[str] | None) -> Path:
-    return path.with_suffix(".json") if state_file is None else Path(state_file)
+    return StoreFiles(path).state_file if state_file is None else Path(state_file)
 
 
 def restore_store(
@@ -105,7 +105,7 @@ def restore_store(
     if problems:
         raise StoreDamaged(origin, f"{problems[0]}", remedy="Choose another backup.")
     state = _state_file(path, state_file)
-    states = (state, state.with_suffix(".bak"))
+    states = state_copies(state)
     for one in states:  # they are replaced
         refuse_stranger(one)
     destination.refuse_to_take(path, states)
@@ -118,7 +118,7 @@ def restore_store(
 def _let_state_file_follow(path: Path, state_file: Path) -> None:
     """The state file knows more than the backup: it must not be taken for what the store has lost."""
     with suppress(FileNotFoundError):
-        os.replace(state_file, state_file.with_suffix(".bak"))
+        os.replace(state_file, state_backup(state_file))
     with CheckpointStore(path, state_file=None) as store:
         job = store.current_job()
     if job is not None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 from checkpoint_store.errors import ChunkAlreadyCompleted, InvalidArgumentError, JobNotFound, StoreTargetError
 from checkpoint_store.model.records import JobStatus
 from checkpoint_store.model.state import ProcessingState
-from checkpoint_store.storage.backup import backups_of
+from checkpoint_store.storage.file_names import STORE_SUFFIX, StoreFiles, state_copies
 from checkpoint_store.storage.target import resolve
 from checkpoint_store.store import CheckpointStore
 from checkpoint_store.system.files import make_folder
@@ -56,13 +56,13 @@ class StateManager(ForkAware):
         durability: Durability = "power-loss",
     ) -> None:
         path = Path(self.DEFAULT_PATH if state_path is None else state_path)
-        if path.suffix in (".db", ".lock", ".bak"):
+        if path.suffix in (STORE_SUFFIX, ".lock", ".bak"):
             raise InvalidArgumentError("state_path", str(state_path), "has the suffix of a file beside it; use .json")
         self.store_path: Final = _store_beside(path)
         """The store file: absolute, so that the manager stays there wherever the program goes."""
         self.state_path: Final = path
         """The state file, as it was given."""
-        self.lock_path: Final = path.with_suffix(".lock")
+        self.lock_path: Final = StoreFiles(path.with_suffix(STORE_SUFFIX)).lock
         self._options: dict[str, Any] = {
             "state_file": self.store_path.with_suffix(path.suffix),
             "lock_timeout_seconds": self.LOCK_TIMEOUT if lock_timeout_seconds is None else lock_timeout_seconds,
@@ -189,8 +189,8 @@ class StateManager(ForkAware):
 
     def _anything_there(self) -> bool:
         state_file: Path = self._options["state_file"]
-        here = any(path.exists() for path in (self.store_path, state_file, state_file.with_suffix(".bak")))
-        return here or bool(backups_of(self.store_path))
+        here = any(path.exists() for path in (self.store_path, *state_copies(state_file)))
+        return here or bool(StoreFiles(self.store_path).backups())
 
     def _required(self) -> tuple[Job, JobStatus]:
         found = self._current()
@@ -228,7 +228,7 @@ def _current_of(store: CheckpointStore) -> CurrentJob:
 
 def _store_beside(state_path: Path) -> Path:
     """Return where the store of a state file is; the folder may be one that is still to be made."""
-    wanted = state_path.with_suffix(".db") if state_path.name else Path()
+    wanted = state_path.with_suffix(STORE_SUFFIX) if state_path.name else Path()
     try:
         return resolve(wanted if state_path.name else "")
     except StoreTargetError:

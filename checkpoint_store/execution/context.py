@@ -13,9 +13,9 @@ from checkpoint_store.execution.loops import Loops
 from checkpoint_store.state_file import importer
 from checkpoint_store.state_file.writer import StateFile
 from checkpoint_store.storage.connection.read_only import READ_ONLY
+from checkpoint_store.storage.file_names import StoreFiles, state_copies
 from checkpoint_store.storage.opening import Opener
 from checkpoint_store.storage.storage import ReadOnlyStorage, Storage
-from checkpoint_store.storage.target import lock_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -136,7 +136,7 @@ def open_store(
     read_only: bool,
 ) -> OpenedStore:
     """Open a store, and create, upgrade or recover it first where that is needed; see :class:`CheckpointStore`."""
-    copies = () if state_file is None else (state_file, state_file.with_suffix(".bak"))
+    copies = () if state_file is None else state_copies(state_file)
     for_new_store = None if read_only else importer.state_for_new_store(path, state_file)
     opener = Opener(path, copies, durability=durability, lock_timeout_seconds=lock_timeout_seconds)
     if read_only:
@@ -147,7 +147,7 @@ def open_store(
     try:
         follower = None
         if state_file is not None:
-            follower = StateFile(storage, state_file, lock_path(path), lock_timeout_seconds=lock_timeout_seconds)
+            follower = StateFile(storage, state_file, StoreFiles(path).lock, lock_timeout_seconds=lock_timeout_seconds)
             follower.sweep()
         storage.claims.reap_dead_runners()
         context = StoreContext(storage, storage, follower, Loops(path))

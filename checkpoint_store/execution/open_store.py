@@ -12,6 +12,7 @@ from checkpoint_store.execution.context import StoreContext, open_store
 from checkpoint_store.execution.current_job import CurrentJob
 from checkpoint_store.model.versions import SCHEMA_VERSION
 from checkpoint_store.state_file.reader import refuse_own
+from checkpoint_store.storage.file_names import STORE_SUFFIX, StoreFiles, state_copies
 from checkpoint_store.storage.target import resolve
 
 if TYPE_CHECKING:
@@ -75,9 +76,9 @@ class OpenStore:
         if state_file is None:
             return None
         if isinstance(state_file, Beside):
-            return self.path.with_suffix(".json")
+            return StoreFiles(self.path).state_file
         path = Path(state_file).absolute()
-        if path.suffix in (".db", ".lock", ".bak", ".open"):
+        if path.suffix in (STORE_SUFFIX, ".lock", ".bak", ".open"):
             raise StoreTargetError(path, f"the suffix {path.suffix} is for the files beside a state file; use .json")
         if not path.parent.is_dir():
             raise StoreTargetError(path, f"the folder {path.parent} of the state file does not exist; create it first")
@@ -118,7 +119,7 @@ class OpenStore:
             StoreTargetError: ``path`` is something else, or belongs to the store. Nothing was written.
         """
         target = Path(path).absolute()
-        own = () if self.state_file is None else (self.state_file, self.state_file.with_suffix(".bak"))
+        own = () if self.state_file is None else state_copies(self.state_file)
         self._open.reading.backup(target, own, replace=replace)
         return target
 

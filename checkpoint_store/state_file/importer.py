@@ -7,8 +7,7 @@ the store went back in time (its WAL was lost, or an older copy took its place).
 from __future__ import annotations
 
 from enum import Enum
-from logging import getLogger
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from checkpoint_store.errors import ChunkAlreadyCompleted, StoreDamaged
 from checkpoint_store.state_file.reader import (
@@ -18,8 +17,9 @@ from checkpoint_store.state_file.reader import (
     refuse_stranger,
     without_secrets,
 )
-from checkpoint_store.storage.backup import backups_of
-from checkpoint_store.storage.statements import state_file_import as statements
+from checkpoint_store.storage import state_file_import as facts
+from checkpoint_store.storage.file_names import StoreFiles, state_backup
+from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from checkpoint_store.model.state import ProcessingState
     from checkpoint_store.state_file.writer import StateFile
     from checkpoint_store.storage.connection.database import Database
-
-_log: Final = getLogger("checkpoint_store")
 
 
 class Action(Enum):
@@ -87,10 +85,10 @@ def state_for_new_store(store: Path, state_file: Path | None) -> ProcessingState
     """
     if state_file is None:
         return None
-    backup = state_file.with_suffix(".bak")
+    backup = state_backup(state_file)
     refuse_stranger(state_file, backup)
     refuse_stranger(backup)
-    if store.exists() or backups_of(store) or not (state_file.exists() or backup.exists()):
+    if store.exists() or StoreFiles(store).backups() or not (state_file.exists() or backup.exists()):
         return None
     return first_sound(state_file, backup)
 
@@ -119,13 +117,13 @@ def import_at_opening(
     """
     if not (state_file.path.exists() or state_file.backup.exists()):
         return None
-    if for_new_store is None and statements.has_jobs(database):
+    if for_new_store is None and facts.has_jobs(database):
         return _import_what_is_ahead(database, state_file, save)
     state, was_redacted = without_secrets(for_new_store or first_sound(state_file.path, state_file.backup))
     situation = Situation(
         is_new=for_new_store is not None,
         has_jobs=False,
-        was_deleted=statements.known_job(database, state.job_id).was_deleted,
+        was_deleted=facts.known_job(database, state.job_id).was_deleted,
         completed_in_store=None,
         completed_in_file=len(state.completed_chunks),
         is_file_newer=True,
@@ -147,7 +145,7 @@ def _import_what_is_ahead(
     seen = glance(state_file.path)
     if seen is None:
         return None
-    known = statements.known_job(database, seen.job_id)
+    known = facts.known_job(database, seen.job_id)
     situation = Situation(
         is_new=False,
         has_jobs=True,
@@ -178,7 +176,7 @@ def _import_or_refuse(database: Database, path: Path, save: Callable[[Processing
 def _compare(database: Database, path: Path) -> None:
     """Raise :class:`StoreDamaged` where the state file has another result: the store lost its WAL."""
     state = read_state(path)
-    index = statements.first_contradiction(database, state)
+    index = facts.first_contradiction(database, state)
     if index is not None:
         reason = f"{path.name} was written later, and contradicts it in chunk {index}"
         raise StoreDamaged(database.path, reason, job_id=state.job_id)
@@ -186,7 +184,7 @@ def _compare(database: Database, path: Path) -> None:
 
 def _remove(state_file: StateFile, job_id: str) -> None:
     state_file.forget(job_id)
-    _log.info("%s showed job %s, which was deleted from the store: removed", state_file.path, job_id)
+    log.info("%s showed job %s, which was deleted from the store: removed", state_file.path, job_id)
 
 
 def _notice(database: Database, state_file: StateFile, job_id: str, situation: Situation) -> str:
@@ -194,5 +192,5 @@ def _notice(database: Database, state_file: StateFile, job_id: str, situation: S
         f"{state_file.path} knew of {situation.completed_in_file} completed chunks of job {job_id}, "
         f"and {database.path} of {situation.completed_in_store or 0}: taken in"
     )
-    _log.warning("%s", notice)
+    log.warning("%s", notice)
     return notice

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import warnings
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import CheckpointStoreError, StateFormatError, StoreTargetError
+from checkpoint_store.model import state_text
 from checkpoint_store.model.frozen import thaw
 from checkpoint_store.model.state import ProcessingState
-from checkpoint_store.system.file_lock import open_path
+from checkpoint_store.storage.file_names import StoreFiles
 from checkpoint_store.system.files import storage_error
 
 if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
-
-_TORN: Final = 40
-"""A state file cut off before its ``job_id`` is shorter than this."""
 
 
 def read_state(path: Path) -> ProcessingState:
@@ -43,12 +40,7 @@ def read_state(path: Path) -> ProcessingState:
 def refuse_own(path: Path, store: Path) -> None:
     """Raise :class:`StoreTargetError` where a state would be written over the store file or what belongs to it."""
     there, own = path.parent.resolve() / path.name, store.parent.resolve() / store.name
-    beside = [
-        own.with_suffix(".lock"),
-        open_path(own),
-        *(own.with_name(f"{own.name}{end}") for end in ("-wal", "-shm", "-journal")),
-    ]
-    if there in (own, *beside) or (path.exists() and store.exists() and path.samefile(store)):
+    if there in StoreFiles(own).own or (path.exists() and store.exists() and path.samefile(store)):
         raise StoreTargetError(path, f"it is the store file {store} or belongs to it; a state needs a file of its own")
     _refuse_special(path)
 
@@ -93,7 +85,7 @@ def refuse_stranger(path: Path, backup: Path | None = None) -> None:
     except OSError as error:
         raise storage_error(error, path) from error
     # After a power cut a file may be all NUL, or none of it.
-    if start.strip(b"\0 \r\n\t") and not _looks_like_ours(start) and not (backup and _is_torn(path, backup)):
+    if start.strip(b"\0 \r\n\t") and not state_text.looks_like_state(start) and not (backup and _is_torn(path, backup)):
         raise StoreTargetError(
             path, "it holds something else, and the state file would replace it; pass state_file=PATH or None"
         )
@@ -108,51 +100,22 @@ def _is_torn(path: Path, backup: Path) -> bool:
     return False
 
 
-def _looks_like_ours(start: bytes) -> bool:
-    """Whether this begins a state file, even one that was cut off."""
-    inside = start.lstrip(b"\xef\xbb\xbf \r\n\t")
-    if not inside.startswith(b"{"):
-        return False
-    if b'"job_id"' in start:
-        return True
-    first = inside[1:].lstrip()
-    begins = first.startswith(b'"version"') or b'"version"'.startswith(first)
-    return len(start) < _TORN and begins and not start.rstrip().endswith(b"}")
-
-
-_GLANCE: Final = re.compile(
-    rb'\A\{\n  "version": .*\n  "job_id": (?P<job_id>".*"),\n(?:  .*\n){6}'
-    rb'  "completed_chunks": \[(?P<indices>[\d, ]*)\],\n'
-)
-
-
 _TAIL_BYTES: Final = 65536
-_UPDATED: Final = re.compile(rb'\n  "updated_at": "([^"\n]+)",\n')
+"""The end of a state file that is looked at. The time stands before the config and the chunks of the results."""
 
 
-class Glance(NamedTuple):
-    """What a state file that we wrote says without its results being read."""
-
-    job_id: str
-    completed_chunks: int
-    updated_at: str
-    """``""`` where it is not found."""
-
-
-def glance(path: Path) -> Glance | None:
-    """Look at the beginning and the end of a state file; None where it is not one that we wrote."""
+def glance(path: Path) -> state_text.Glance | None:
+    """Look at the beginning and the end of a state file; None where it does not have the layout of ours."""
     try:
         with path.open("rb") as file:
-            found = _GLANCE.match(b"".join(file.readline() for _ in range(10)))
+            found = state_text.glance_at_head([file.readline() for _ in range(state_text.HEAD_LINES)])
             if found is None:
                 return None
-            # Behind the time stand the config and, once more, as many indices.
-            file.seek(max(0, path.stat().st_size - _TAIL_BYTES - len(found["indices"])))
-            updated = _UPDATED.findall(file.read())
+            job_id, completed_chunks, indices_bytes = found
+            file.seek(max(0, path.stat().st_size - _TAIL_BYTES - indices_bytes))
+            return state_text.Glance(job_id, completed_chunks, state_text.updated_at(file.read()))
     except OSError:
         return None
-    completed = found["indices"].count(b",") + bool(found["indices"])
-    return Glance(json.loads(found["job_id"]), completed, updated[-1].decode("utf-8", "replace") if updated else "")
 
 
 def without_secrets(state: ProcessingState) -> tuple[ProcessingState, bool]:

@@ -2,99 +2,51 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from checkpoint_store.errors import CheckpointStoreError, JobNotFound, StateFormatError
-from checkpoint_store.model.versions import SCHEMA_VERSION
+from checkpoint_store.errors import CheckpointStoreError, JobNotFound, StateFormatError, StoreBusy
+from checkpoint_store.model.state_text import state_text
 from checkpoint_store.state_file.reader import read_state, refuse_own, refuse_to_replace
+from checkpoint_store.storage.file_names import state_backup
 from checkpoint_store.system.file_lock import file_lock, take
 from checkpoint_store.system.files import leftovers, replace_file, storage_error, sweep
 from checkpoint_store.system.forks import ForkAware, watch
+from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from checkpoint_store.model.state import ProcessingState
     from checkpoint_store.storage.reading import JobSnapshot, Reading
-    from checkpoint_store.storage.records import JobRecord, Known
+    from checkpoint_store.storage.records import Known
     from checkpoint_store.storage.storage import Storage
 
 _SHARE: Final = 0.02
 """Of the elapsed time, what writing may take: the promise is 0.05, and meanwhile the disk is slower for others."""
-_AT_ONCE: Final = 256
-"""Results in one piece of the text."""
+_PAGE_RESULTS: Final = 256
 _CREDIT_SECONDS: Final = 0.05
 """What may be spent in advance, so that the file of a small, quick job is exact after each chunk."""
 
 
-def state_pieces(snapshot: JobSnapshot) -> Iterator[str]:
-    """Yield the JSON text of a job's state, from one snapshot, in constant memory; results as they are stored."""
-    yield _head(snapshot.job)
-    yield from _joined((", ".join(map(str, page)) for page in snapshot.completed_chunks()), ", ")
-    yield '],\n  "processed_results": ['
-    yield from _joined(map(_lines, snapshot.result_texts()), ",")
-    yield _tail(snapshot.job)
-    yield from _joined((", ".join(map(str, page)) for page in snapshot.chunks_with_result()), ", ")
-    yield "]\n}\n"
+def stored_text(snapshot: JobSnapshot) -> Iterator[str]:
+    """Yield the text of a job's state, from one snapshot, in constant memory; results as they are stored."""
+    yield from state_text(
+        snapshot.job, snapshot.completed_chunks(), snapshot.result_texts(), snapshot.chunks_with_result()
+    )
 
 
-def known_pieces(known: Known) -> Iterator[str]:
+def known_text(known: Known) -> Iterator[str]:
     """Yield the same text of what is known of a job, without a look into the store."""
     state, texts = known.state, known.texts or ()
-    yield _head(state) + ", ".join(map(str, state.completed_chunks)) + '],\n  "processed_results": ['
-    yield from _joined((_lines(texts[at : at + _AT_ONCE]) for at in range(0, len(texts), _AT_ONCE)), ",")
-    yield _tail(state) + ", ".join(map(str, state.result_indices)) + "]\n}\n"
+    results = (texts[at : at + _PAGE_RESULTS] for at in range(0, len(texts), _PAGE_RESULTS))
+    return state_text(state, _one_page(state.completed_chunks), results, _one_page(state.result_indices))
 
 
-def _head(job: JobRecord | ProcessingState) -> str:
-    head = {
-        "version": SCHEMA_VERSION,
-        "job_id": job.job_id,
-        "status": job.status.value,
-        "file_name": job.file_name,
-        "video_title": job.video_title or "",
-        "model": job.model or "",
-        "provider": job.provider or "",
-        "total_chunks": job.total_chunks,
-    }
-    fields = "".join(f"  {_text(name)}: {_text(value)},\n" for name, value in head.items())
-    return "{\n" + fields + '  "completed_chunks": ['
-
-
-def _tail(job: JobRecord | ProcessingState) -> str:
-    tail = {
-        "started_at": job.started_at,
-        "updated_at": job.updated_at,
-        "error_message": job.error_message,
-        "config": job.config,
-    }
-    fields = "".join(f"  {_text(name)}: {_indented(value)},\n" for name, value in tail.items())
-    return "\n  ],\n" + fields + '  "result_indices": ['
-
-
-def _lines(texts: Sequence[str]) -> str:
-    return "\n    " + ",\n    ".join(texts)
-
-
-def _joined(pieces: Iterator[str], separator: str) -> Iterator[str]:
-    first = next(pieces, None)
-    if first is not None:
-        yield first
-        for piece in pieces:
-            yield separator + piece
-
-
-def _text(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False)
-
-
-def _indented(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, indent=2).replace("\n", "\n  ")
+def _one_page(indices: Sequence[int]) -> Sequence[Sequence[int]]:
+    return (indices,) if indices else ()
 
 
 class StateFile(ForkAware):
@@ -102,13 +54,15 @@ class StateFile(ForkAware):
 
     def __init__(self, storage: Storage, path: Path, lock: Path, *, lock_timeout_seconds: float) -> None:
         self.path = path
-        self.backup = path.with_suffix(".bak")
+        self.backup = state_backup(path)
         self._storage = storage
         self._lock = lock
         self._lock_timeout_seconds = lock_timeout_seconds
         self.forget_in_child()
         watch(self)
         self._behind: str | None = None
+        self._is_unwritten = False
+        """Whether the log has a line that says that the file could not be written."""
         self._credit = _CREDIT_SECONDS
         self._cost = 0.0
         """Seconds that the last time took: the next one waits until they are saved up."""
@@ -135,11 +89,21 @@ class StateFile(ForkAware):
             take(self._busy, taken)
             if taken:
                 # The store is the truth; a file that cannot be written now is written later.
-                with suppress(CheckpointStoreError):
+                try:
                     self._write(job_id, self.path, 0.0)
+                except StoreBusy:
+                    log.debug("%s is written later: another process holds its lock", self.path)
+                except CheckpointStoreError as error:
+                    self._say_unwritten(error)
         finally:
             if taken:
                 self._busy.release()
+
+    def _say_unwritten(self, error: CheckpointStoreError) -> None:
+        """Log that the file could not be written: once, until it could be."""
+        if not self._is_unwritten:
+            log.warning("%s could not be written, and is written later: %s", self.path, error)
+        self._is_unwritten = True
 
     def write(self, job_id: str, known: Known | None = None) -> Path:
         """Write the file as the job is now. Exact and durable when this returns.
@@ -153,8 +117,11 @@ class StateFile(ForkAware):
     def write_if_behind(self) -> None:
         """Write the file unless it is exact already."""
         if self._behind is not None:
-            with suppress(JobNotFound):  # deleted meanwhile, with its state file, by another process
-                self.write(self._behind)
+            job_id = self._behind
+            try:
+                self.write(job_id)
+            except JobNotFound:
+                log.info("job %s was deleted by another process, with its state file: not written", job_id)
 
     def _write(self, job_id: str, path: Path, timeout_seconds: float, known: Known | None = None) -> None:
         started = time.monotonic()
@@ -166,14 +133,15 @@ class StateFile(ForkAware):
                 try:
                     # Whoever commits after this look waits for the lock, and writes the file again.
                     if known is not None and known.texts is not None and self._storage.still_holds(known):
-                        replace_file(path, known_pieces(known), backup=self.backup)
+                        replace_file(path, known_text(known), backup=self.backup)
                     else:
                         self._storage.with_snapshot(
-                            job_id, lambda snapshot: replace_file(path, state_pieces(snapshot), backup=self.backup)
+                            job_id, lambda snapshot: replace_file(path, stored_text(snapshot), backup=self.backup)
                         )
                 except BaseException:
                     self._behind = job_id
                     raise
+                self._is_unwritten = False
         finally:
             self._pay(started, time.monotonic())
 
@@ -221,7 +189,7 @@ def write_state(reading: Reading, job_id: str, path: Path, *, replace: bool) -> 
     def write(snapshot: JobSnapshot) -> None:
         if not replace:
             refuse_to_replace(path, job_id, [index for page in snapshot.completed_chunks() for index in page])
-        replace_file(path, state_pieces(snapshot))
+        replace_file(path, stored_text(snapshot))
 
     reading.with_snapshot(job_id, write)
     return path

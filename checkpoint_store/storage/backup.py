@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import os
-import re
 import sqlite3
 import time
-from contextlib import closing, suppress
+from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
-from checkpoint_store.errors import CheckpointStoreError, StoreDamaged
+from checkpoint_store.errors import CheckpointStoreError, StoreBusy, StoreDamaged
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.versions import SCHEMA_VERSION
 from checkpoint_store.storage.connection import errors as sqlite_errors
+from checkpoint_store.storage.file_names import StoreFiles
 from checkpoint_store.system.file_lock import file_lock
-from checkpoint_store.system.files import create_private, free_bytes, storage_error, sweep, sync_folder, temporary_path
+from checkpoint_store.system.files import (
+    create_private,
+    free_bytes,
+    remove_leftover,
+    storage_error,
+    sweep,
+    sync_folder,
+    temporary_path,
+)
+from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from checkpoint_store.storage.connection.read_only import AnyDatabase
 
-_NAME: Final = re.compile(r"\.backup-(?P<version>\d+\.\d+)-(?P<number>\d+)$")
 _KEPT: Final = 2
 """Of each schema version, so many automatic backups stay."""
 _SHARE: Final = 0.02
@@ -41,9 +49,7 @@ def back_up(database: AnyDatabase, target: Path) -> None:
             verify(partial)
             os.replace(partial, target)
         except BaseException:
-            for suffix in ("-wal", "-shm", "-journal", ""):
-                with suppress(OSError):
-                    os.unlink(f"{partial}{suffix}")
+            StoreFiles(partial).remove()
             raise
         sync_folder(target.parent)
     except OSError as error:
@@ -102,51 +108,30 @@ def _open(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None)
 
 
-# -- automatic ones, beside the store: NAME.backup-VERSION-NUMBER. Numbers, not times: clocks jump.
-
-
-def backups_of(path: Path) -> list[Path]:
-    """Return the automatic backups beside a store file, newest first."""
-    return [backup for _, _, backup in sorted(_numbered(path), reverse=True)]
-
-
-def _numbered(path: Path) -> list[tuple[int, str, Path]]:
-    found = []
-    with suppress(OSError):
-        for name in os.listdir(path.parent):  # noqa: PTH208 - names are what is matched
-            match = _NAME.search(name)
-            if match is not None and name[: match.start()] == path.name:
-                found.append((int(match["number"]), match["version"], path.with_name(name)))
-    return found
-
-
-def next_backup(path: Path, version: str) -> Path:
-    """Return the name for the next automatic backup of a store that has schema ``version``."""
-    number = max((number for number, _, _ in _numbered(path)), default=0) + 1
-    return path.with_name(f"{path.name}.backup-{version}-{number:04d}")
+# -- automatic ones, beside the store: NAME.backup-VERSION-NUMBER
 
 
 def _sweep_backups(path: Path) -> None:
     """Remove what backups that were killed left behind, by this version or an earlier one."""
-    for name in os.listdir(path.parent):  # noqa: PTH208 - names are what is matched
-        if name.startswith(f"{path.name}.backup-") and ".tmp-" in name:
-            with suppress(OSError):
-                path.with_name(name).unlink()
+    for leftover in StoreFiles(path).unfinished_backups():
+        remove_leftover(leftover)
 
 
 def thin_out(path: Path) -> None:
     """Remove automatic backups but the newest few of each schema version."""
     seen: dict[str, int] = {}
-    for _, version, backup in sorted(_numbered(path), reverse=True):
+    for _, version, backup in StoreFiles(path).numbered_backups():
         seen[version] = seen.get(version, 0) + 1
         if seen[version] > _KEPT:
-            with suppress(OSError):
+            try:
                 backup.unlink()
+            except OSError as error:
+                log.warning("the old backup %s cannot be removed: %s", backup, error)
 
 
 def remove_backups(path: Path) -> None:
     """Remove every automatic backup, so that what was deleted from the store is in none of them."""
-    for backup in backups_of(path):
+    for backup in StoreFiles(path).backups():
         try:
             backup.unlink(missing_ok=True)
         except OSError as error:
@@ -158,6 +143,7 @@ class RollingBackup:
 
     def __init__(self, database: AnyDatabase, lock: Path) -> None:
         self._database = database
+        self._path = database.path
         self._lock = lock
         self._credit = _CREDIT_SECONDS
         self._counted_at = time.monotonic()
@@ -170,25 +156,34 @@ class RollingBackup:
         self.due_at = moment + _INTERVAL_SECONDS
         self._credit = min(_CREDIT_SECONDS, self._credit + (moment - self._counted_at) * _SHARE)
         self._counted_at = moment
-        if self._credit <= 0 or not self._fits():
+        if self._credit <= 0:
+            log.info("no automatic backup of %s: the last ones took more than their share of time", self._path)
+            return None
+        if not self._fits():
+            share = f"{_SHARE_OF_FREE_SPACE:.0%}"
+            log.warning("no automatic backup of %s: it would take more than %s of the free space", self._path, share)
             return None
         try:
             with file_lock(self._lock, 0.0):
-                sweep(self._database.path)
-                target = next_backup(self._database.path, SCHEMA_VERSION)
-                _sweep_backups(self._database.path)
+                sweep(self._path)
+                target = StoreFiles(self._path).next_backup(SCHEMA_VERSION)
+                _sweep_backups(self._path)
                 back_up(self._database, target)
-                thin_out(self._database.path)
+                thin_out(self._path)
                 return target
-        except CheckpointStoreError:
+        except StoreBusy:
+            log.info("no automatic backup of %s: another process holds its lock", self._path)
+            return None
+        except CheckpointStoreError as error:
+            log.warning("no automatic backup of %s: %s", self._path, error)
             return None
         finally:
             self._credit -= time.monotonic() - moment
 
     def _fits(self) -> bool:
-        free = free_bytes(self._database.path)
+        free = free_bytes(self._path)
         try:
-            size = self._database.path.stat().st_size
+            size = self._path.stat().st_size
         except OSError:
             return False
         return free is None or size < free * _SHARE_OF_FREE_SPACE

@@ -8,13 +8,13 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import SchemaTooNew, StorageUnavailableError, StoreDamaged, StoreTargetError
+from checkpoint_store.storage.connection.open_lock import alone
 from checkpoint_store.storage.connection.openings import Openings
 from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
-from checkpoint_store.storage.open_lock import alone
+from checkpoint_store.storage.file_names import StoreFiles, has_bytes
 from checkpoint_store.storage.recovery.salvage import sidecars
 from checkpoint_store.storage.tables import APPLICATION_ID
-from checkpoint_store.storage.target import inspect, lock_path, ready_path
-from checkpoint_store.system.file_lock import open_path
+from checkpoint_store.storage.target import inspect
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,8 +27,7 @@ _REMEDY: Final = "name another file, or pass replace=True (checkpoint-store back
 
 def refuse_own(target: Path, store: Path, states: Sequence[Path]) -> None:
     """Raise :class:`StoreTargetError` where a copy of the store would be put over the store or what belongs to it."""
-    of_sqlite = (store.with_name(f"{store.name}{suffix}") for suffix in ("-wal", "-shm", "-journal"))
-    own = (store, lock_path(store), open_path(store), ready_path(store), *of_sqlite, *states)
+    own = (*StoreFiles(store).own, *states)
     if target.parent.resolve() / target.name in {one.parent.resolve() / one.name for one in own} or _is_same(
         target, store
     ):
@@ -67,7 +66,8 @@ def refuse_to_replace(database: AnyDatabase, target: Path, *, replace: bool) -> 
 
 def _counts_of(target: Path) -> dict[str, int] | None:
     """Return the completed chunks of each job in a file that no one has open; None where it is no store at rest."""
-    if sidecars.has_bytes(f"{target}-wal") or sidecars.has_bytes(f"{target}-journal"):
+    files = StoreFiles(target)
+    if has_bytes(files.wal) or has_bytes(files.journal):
         return None
     try:
         with closing(sqlite3.connect(f"{target.as_uri()}?mode=ro&immutable=1", uri=True)) as driver:

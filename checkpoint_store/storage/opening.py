@@ -11,16 +11,18 @@ from typing import TYPE_CHECKING
 from checkpoint_store.errors import StorageUnavailableError, StoreDamaged, StoreInUse, StoreTargetError
 from checkpoint_store.model.versions import RELEASED_VERSIONS, SCHEMA_VERSION
 from checkpoint_store.storage import target
-from checkpoint_store.storage.backup import backups_of, remove_backups
+from checkpoint_store.storage.backup import remove_backups
 from checkpoint_store.storage.connection import errors as sqlite_errors
 from checkpoint_store.storage.connection.database import Database
+from checkpoint_store.storage.connection.open_lock import Presence, alone, exclusively, wait_or_refuse
 from checkpoint_store.storage.connection.openings import Openings
 from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
-from checkpoint_store.storage.open_lock import Presence, alone, exclusively, wait_or_refuse
+from checkpoint_store.storage.file_names import StoreFiles, has_bytes
 from checkpoint_store.storage.recovery.integrity import MISCOUNTED
-from checkpoint_store.storage.target import EMPTY, check_version, inspect, lock_path
+from checkpoint_store.storage.target import EMPTY, check_version, inspect
 from checkpoint_store.system.file_lock import file_lock
 from checkpoint_store.system.files import create_private, storage_error, sweep
+from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -41,6 +43,7 @@ class Opener:
         self, path: Path, state_files: Sequence[Path], *, durability: Durability, lock_timeout_seconds: float
     ) -> None:
         self.path = path
+        self._files = StoreFiles(path)
         self.state_files = tuple(state_files)
         self.durability = durability
         self.lock_timeout_seconds = lock_timeout_seconds
@@ -76,7 +79,7 @@ class Opener:
             database = self._open_sound(migrate=migrate)
         except StoreDamaged:
             database = self._open_repaired(migrate=migrate)
-        if target.ready_path(self.path).exists():
+        if self._files.recovered.exists():
             self._drop_unneeded_recovery(database)
         return database
 
@@ -95,7 +98,9 @@ class Opener:
         from checkpoint_store.storage.recovery import recover  # noqa: PLC0415 - a sound store never comes here
 
         with exclusively(self.path, self.lock_timeout_seconds), self._storage_errors():
-            return recover.recover(self.path, self.state_files, reason, accept_loss=accept_loss)
+            report = recover.recover(self.path, self.state_files, reason, accept_loss=accept_loss)
+            log.warning("%s", report)
+            return report
 
     def downgrade(self, to: str) -> None:
         """Bring the store back to an older schema, under the same guards as an upgrade.
@@ -120,7 +125,7 @@ class Opener:
             raise storage_error(error, self.path) from error
 
     def _locked(self) -> AbstractContextManager[None]:
-        return file_lock(lock_path(self.path), self.lock_timeout_seconds)
+        return file_lock(self._files.lock, self.lock_timeout_seconds)
 
     def _open_repaired(self, *, migrate: bool) -> Database:
         """Repair a damaged store once nobody has it open, or open it once somebody else has repaired it."""
@@ -153,6 +158,7 @@ class Opener:
                     self.report = recover.finish_interrupted(self.path)
                 else:
                     self.report = recover.recover(self.path, self.state_files, error.reason)
+            log.warning("%s", self.report)
 
     def _open_sound(self, *, migrate: bool, is_alone: bool = False) -> Database:
         """Open the store as it is, created or upgraded; ``is_alone`` says that the caller has it for itself."""
@@ -187,7 +193,7 @@ class Opener:
 
         Where it has a job that was deleted since, deleting was killed on its way to the backups, and is ended here.
         """
-        for backup in backups_of(self.path)[:1]:
+        for backup in self._files.backups()[:1]:
             from checkpoint_store.storage.recovery.salvage import sidecars  # noqa: PLC0415 - only beside a backup
 
             its_counts, _ = sidecars.counts_of(backup)
@@ -195,6 +201,7 @@ class Opener:
             if sidecars.lacks(counts, deleted, its_counts):
                 raise StoreDamaged(self.path, f"the backup {backup.name} knows of more completed chunks")
             if deleted.keys() & its_counts.keys():
+                log.info("%s: the backups have a job that was deleted, and are removed", self.path)
                 remove_backups(self.path)
 
     def _size(self) -> int:
@@ -209,11 +216,7 @@ class Opener:
 
     def _log_exists(self) -> bool:
         """Whether a log is there: the last user did not get to close the store, or is still at work."""
-        for suffix in ("-wal", "-journal"):
-            with suppress(OSError):
-                if os.stat(f"{self.path}{suffix}").st_size > 0:
-                    return True
-        return False
+        return has_bytes(self._files.wal) or has_bytes(self._files.journal)
 
     def _inspect_unclean(self, *, is_alone: bool) -> str:
         """Return the schema version of a file with a log beside it, which may be in use, or left by a run that died."""
@@ -304,7 +307,7 @@ class Opener:
         except BaseException:
             database.close()
             if created:
-                _remove(self.path)
+                self._files.remove()  # nobody else has seen it: it was made a moment ago, under the lock
             raise
         database.close()
 
@@ -317,13 +320,6 @@ def _create(path: Path) -> bool:
     except OSError as error:
         raise storage_error(error, path) from error
     return True
-
-
-def _remove(path: Path) -> None:
-    """Take back a file that was created a moment ago under the lock and never became a store."""
-    for suffix in ("-wal", "-shm", "-journal", ""):
-        with suppress(OSError):
-            os.unlink(f"{path}{suffix}")
 
 
 def migration_status(path: Path) -> tuple[str | None, tuple[str, ...]]:

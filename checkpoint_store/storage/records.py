@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from checkpoint_store.errors import Difference
     from checkpoint_store.model.records import JobStatus
     from checkpoint_store.model.state import ProcessingState
-    from checkpoint_store.storage.connection.moment import Moment
+    from checkpoint_store.storage.moment import Moment
 
 
 class Runner(NamedTuple):

@@ -12,12 +12,12 @@ from checkpoint_store.errors import JobIncomplete
 from checkpoint_store.model.clock import now
 from checkpoint_store.storage.backup import RollingBackup, remove_backups
 from checkpoint_store.storage.claim_verbs import ClaimStorage
+from checkpoint_store.storage.file_names import StoreFiles
 from checkpoint_store.storage.group_commit import Writer
 from checkpoint_store.storage.reading import Reading
 from checkpoint_store.storage.statements import attempt_log, liveness, open_job, save_state
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import runners as runner_statements
-from checkpoint_store.storage.target import lock_path
 
 if TYPE_CHECKING:
     import sqlite3
@@ -44,7 +44,7 @@ class Storage(Reading):
         self.database: Final = database
         self.group_commit: Final = Writer(database)
         self.claims: Final = ClaimStorage(database)
-        self._rolling = RollingBackup(database, lock_path(database.path))
+        self._rolling = RollingBackup(database, StoreFiles(database.path).lock)
 
     # -- jobs
 

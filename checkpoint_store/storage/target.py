@@ -6,14 +6,14 @@ import os
 import re
 import sqlite3
 import stat
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import SchemaTooNew, SchemaTooOld, StoreDamaged, StoreTargetError
+from checkpoint_store.model import state_text
 from checkpoint_store.model.versions import RELEASED_VERSIONS, SCHEMA_VERSION
-from checkpoint_store.storage.backup import backups_of
 from checkpoint_store.storage.connection import errors as sqlite_errors
+from checkpoint_store.storage.file_names import SIBLING_SUFFIXES, StoreFiles, has_bytes
 from checkpoint_store.storage.link_check import refuse_second_name
 from checkpoint_store.storage.tables import APPLICATION_ID
 
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 EMPTY: Final = ""
 _VERSION: Final = re.compile(r"\d+\.\d+")
-# As we write it, with the indices on one line: a state file of the time before stores existed looks otherwise.
-_KNOWS_CHUNKS: Final = re.compile(rb'\n  "completed_chunks": \[\d')
 
 
 def resolve(target: object) -> Path:
@@ -62,7 +60,7 @@ def _follow(path: Path) -> Path:
 
 
 def _check_kind(path: Path) -> None:
-    if path.suffix in (".json", ".lock", ".bak", ".open"):
+    if path.suffix in SIBLING_SUFFIXES:
         raise StoreTargetError(path, f"the suffix {path.suffix} is for the files beside a store; use .db")
     try:
         status = path.stat()
@@ -73,11 +71,6 @@ def _check_kind(path: Path) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise StoreTargetError(path, "it is not a regular file")
     refuse_second_name(path, status)
-
-
-def lock_path(path: Path) -> Path:
-    """Return the lock file that belongs to the store (or state file) at ``path``."""
-    return path.with_suffix(".lock")
 
 
 def inspect(database: AnyDatabase, state_files: Iterable[Path] = ()) -> str:
@@ -127,13 +120,13 @@ def _read_header(connection: sqlite3.Connection) -> tuple[int, str | None, int]:
 
 
 def _was_ours(path: Path, state_files: Iterable[Path]) -> bool:
-    return bool(backups_of(path)) or any(knows_chunks(state_file) for state_file in state_files)
+    return bool(StoreFiles(path).backups()) or any(knows_chunks(state_file) for state_file in state_files)
 
 
 def knows_chunks(state_file: Path) -> bool:
     """Whether a file is a state file, written beside a store, that knows of completed chunks."""
     try:
-        return _KNOWS_CHUNKS.search(state_file.read_bytes()) is not None
+        return state_text.knows_chunks(state_file.read_bytes())
     except OSError:
         return False
 
@@ -143,19 +136,14 @@ def missing_from(path: Path, state_files: Iterable[Path]) -> str | None:
     if path.exists() and path.stat().st_size:
         return None
     what = "it is empty" if path.exists() else "it is missing"
-    if ready_path(path).exists():
+    files = StoreFiles(path)
+    if files.recovered.exists():
         return f"{what}, and a recovery of it was interrupted"
-    with suppress(OSError):
-        if os.stat(f"{path}-wal").st_size:
-            return f"{what}, but its log is there"
-    for copy in (*backups_of(path), *filter(knows_chunks, state_files)):
+    if has_bytes(files.wal):
+        return f"{what}, but its log is there"
+    for copy in (*files.backups(), *filter(knows_chunks, state_files)):
         return f"{what}, but {copy.name} knows of completed chunks"
     return None
-
-
-def ready_path(path: Path) -> Path:
-    """Return where a new store file, whole and durable, waits to be put in the place of ``path``."""
-    return path.with_name(f"{path.name}.recovered")
 
 
 def check_version(path: Path, version: str) -> None:

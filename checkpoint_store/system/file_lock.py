@@ -100,8 +100,3 @@ def file_lock(path: Path, timeout_seconds: float) -> Iterator[None]:
     finally:
         if taken:
             mutex.lock.release()
-
-
-def open_path(store: Path) -> Path:
-    """Return the file that everybody who has the store open holds a shared lock on: see ``_db.presence``."""
-    return store.with_suffix(".open") if store.suffix == ".db" else store.with_name(f"{store.name}.open")

@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import StorageFullError, StorageUnavailableError
+from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -141,8 +142,19 @@ def leftovers(path: Path) -> list[Path]:
 def sweep(path: Path) -> None:
     """Remove what killed writers of ``path`` left behind. Call it under the lock that the writers hold."""
     for leftover in leftovers(path):
-        with suppress(OSError):
-            leftover.unlink()
+        remove_leftover(leftover)
+
+
+def remove_leftover(path: Path) -> None:
+    """Remove a file that a killed process left behind. A file that cannot be removed stays for the next time."""
+    try:
+        path.unlink()
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        log.warning("%s was left behind, and cannot be removed: %s", path, error)
+    else:
+        log.info("%s was left behind: removed", path)
 
 
 def _escape(name: str) -> str:

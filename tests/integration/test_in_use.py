@@ -26,7 +26,7 @@ from checkpoint_store import (
     recover_store,
     restore_store,
 )
-from checkpoint_store.storage import open_lock
+from checkpoint_store.storage.connection import open_lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -181,7 +181,7 @@ def test_whoever_waits_goes_on_once_the_store_is_closed(path: Path, children: Ch
     source = """
 import sys
 from checkpoint_store import restore_store
-from checkpoint_store.storage import open_lock as presence
+from checkpoint_store.storage.connection import open_lock as presence
 real = presence.wait_or_refuse
 def said(*arguments):
     print("waits", flush=True)

@@ -87,7 +87,7 @@ def _store_or_stand_in(store_path: str) -> Iterator[tuple[CheckpointStore, Path]
         tempfile.TemporaryDirectory(prefix="checkpoint-store-plan-") as folder,
         CheckpointStore(Path(folder) / "empty.db", state_file=None, durability="process") as empty,
     ):
-        state_file = path.with_suffix(".json")
+        state_file = path.with_name(f"{path.name.removesuffix('.db')}.json")
         if state_file.exists():  # a run would import it
             empty.import_state(state_file)
         yield empty, path

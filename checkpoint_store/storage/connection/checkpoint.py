@@ -7,12 +7,12 @@ process, can commit.
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import CheckpointStoreError
+from checkpoint_store.storage.file_names import StoreFiles
 from checkpoint_store.system.file_lock import take
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Checkpoint:
         """Begin with what is there: runs that were killed before they copied their WAL leave it to the next."""
         self.wal_bytes = 0
         with suppress(OSError):
-            self.wal_bytes = os.stat(f"{self._path}-wal").st_size
+            self.wal_bytes = StoreFiles(self._path).wal.stat().st_size
 
     def add(self, size_bytes: int) -> bool:
         """Count a transaction with so many bytes of text; return whether it is time to :meth:`run`."""

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from checkpoint_store.storage.connection.moment import Moment
+    from checkpoint_store.storage.connection.open_lock import Presence
     from checkpoint_store.storage.connection.pragmas import Durability
-    from checkpoint_store.storage.open_lock import Presence
+    from checkpoint_store.storage.moment import Moment
 
 T = TypeVar("T")
 

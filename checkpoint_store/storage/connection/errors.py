@@ -14,6 +14,7 @@ from checkpoint_store.errors import (
     StoreBusy,
     StoreDamaged,
 )
+from checkpoint_store.storage.file_names import StoreFiles
 from checkpoint_store.system.files import FULL, free_bytes
 
 if TYPE_CHECKING:
@@ -89,9 +90,10 @@ def _over_size_limit(path: Path) -> bool:
 
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
     sizes = [0]
-    for suffix in ("", "-wal", "-journal"):
+    files = StoreFiles(path)
+    for one in (path, files.wal, files.journal):
         with suppress(OSError):
-            sizes.append(os.stat(f"{path}{suffix}").st_size)
+            sizes.append(one.stat().st_size)
     return limit != resource.RLIM_INFINITY and max(sizes) + _LITTLE > limit
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import time
-from contextlib import closing, suppress
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from checkpoint_store.errors import StorageUnavailableError, StoreBusy, StoreClosed, StoreTargetError
@@ -14,12 +13,13 @@ from checkpoint_store.storage.connection import wal_frames
 from checkpoint_store.storage.connection.database import Database
 from checkpoint_store.storage.connection.openings import Openings
 from checkpoint_store.storage.connection.pragmas import connect_read_only
+from checkpoint_store.storage.file_names import StoreFiles, has_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from checkpoint_store.storage.open_lock import Presence
+    from checkpoint_store.storage.connection.open_lock import Presence
 
 T = TypeVar("T")
 
@@ -80,13 +80,12 @@ class ReadOnlyDatabase:
         """What would have changed if anyone wrote since; None while someone has the file open."""
         if Openings.is_open(self.path):
             return None
-        with suppress(OSError):
-            if os.stat(f"{self.path}-journal").st_size:
-                return None
-        log = self.path.with_name(f"{self.path.name}-wal")
+        files = StoreFiles(self.path)
+        if has_bytes(files.journal):
+            return None
         # Whoever has a log open has its index open too. SQLite would look for a whole transaction in such a log again
         # and again for ten seconds.
-        if log.exists() and (os.path.exists(f"{self.path}-shm") or wal_frames.holds_a_commit(log)):  # noqa: PTH110
+        if files.wal.exists() and (files.shm.exists() or wal_frames.holds_a_commit(files.wal)):
             return None
         try:
             status = self.path.stat()

@@ -17,7 +17,7 @@ from checkpoint_store.system.forks import ForkAware, watch
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from checkpoint_store.storage.open_lock import Presence
+    from checkpoint_store.storage.connection.open_lock import Presence
 
 Place = tuple[int, int]
 """Device and inode: the identity of a file, whatever its name."""

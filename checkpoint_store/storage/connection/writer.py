@@ -11,9 +11,9 @@ from checkpoint_store.errors import ErasureUnfinished, StorageUnavailableError, 
 from checkpoint_store.storage.connection import busy
 from checkpoint_store.storage.connection.checkpoint import Checkpoint
 from checkpoint_store.storage.connection.errors import is_busy
-from checkpoint_store.storage.connection.moment import Moment, moment_of
+from checkpoint_store.storage.connection.open_lock import who_has_open
 from checkpoint_store.storage.connection.store_file import StoreConnection
-from checkpoint_store.storage.open_lock import who_has_open
+from checkpoint_store.storage.moment import Moment, moment_of
 from checkpoint_store.storage.statements import compiled
 from checkpoint_store.system.file_lock import take
 

@@ -10,22 +10,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from checkpoint_store.errors import CheckpointStoreError, SchemaTooOld
-from checkpoint_store.storage import backup as backups
-from checkpoint_store.storage import records
+from checkpoint_store.storage.connection.open_lock import alone, who_has_open
 from checkpoint_store.storage.connection.pragmas import file_system, journal_mode_for
 from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
-from checkpoint_store.storage.open_lock import alone, who_has_open
+from checkpoint_store.storage.file_names import StoreFiles, state_copies
 from checkpoint_store.storage.recovery import integrity
 from checkpoint_store.storage.runner_lock import probe, runner_lock_path, runner_lock_paths
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import runners as runner_statements
-from checkpoint_store.storage.target import EMPTY, check_version, inspect, lock_path
-from checkpoint_store.system.file_lock import open_path
+from checkpoint_store.storage.target import EMPTY, check_version, inspect
 from checkpoint_store.system.files import free_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from checkpoint_store.storage import records
 
 
 Level = Literal["ok", "warning", "problem"]
@@ -71,13 +71,8 @@ def _place(path: Path) -> Iterator[Finding]:
 
 def _permissions(path: Path, state_file: Path) -> Iterator[Finding]:
     wrong = []
-    beside = (
-        lock_path(path),
-        open_path(path),
-        *(path.with_name(f"{path.name}{suffix}") for suffix in ("-wal", "-shm", "-journal")),
-    )
-    states = (state_file, state_file.with_suffix(".bak"))
-    for name in (path, *beside, *states, *backups.backups_of(path), *runner_lock_paths(path)):
+    files = StoreFiles(path)
+    for name in (*files.own, *state_copies(state_file), *files.backups(), *runner_lock_paths(path)):
         with suppress(OSError):
             mode = stat.S_IMODE(name.stat().st_mode)
             if mode & 0o077 and os.name != "nt":
@@ -127,7 +122,7 @@ def _journal(path: Path) -> Iterator[Finding]:
     says = f"{journal_mode_for(path)}; by default each commit is synced and survives a power cut"
     yield Finding("ok", "journal", says)
     with suppress(OSError):
-        size = os.stat(f"{path}-wal").st_size
+        size = StoreFiles(path).wal.stat().st_size
         with alone(path, create=False) as free:
             pass
         if size and free:
@@ -165,11 +160,7 @@ def _known_runners(connection: sqlite3.Connection, path: Path) -> tuple[list[rec
 
 
 def _strays(path: Path) -> Iterator[Finding]:
-    marks = (".tmp-", ".corrupt-", ".replaced-", ".recovered")
-    found = sorted(
-        name.name for name in path.parent.iterdir()
-        if any(name.name.startswith(f"{path.stem}") and mark in name.name for mark in marks)
-    )  # fmt: skip
+    found = [stray.name for stray in StoreFiles(path).strays()]
     if found:
         yield Finding("warning", "left-over files", ", ".join(found), "remove them once you need nothing from them")
     else:
@@ -177,7 +168,7 @@ def _strays(path: Path) -> Iterator[Finding]:
 
 
 def _backups(path: Path) -> Iterator[Finding]:
-    kept = backups.backups_of(path)
+    kept = StoreFiles(path).backups()
     if kept:
         yield Finding("ok", "backups", f"{len(kept)}, the newest is {kept[0].name}")
     else:

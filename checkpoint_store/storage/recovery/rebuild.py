@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import StateFormatError
 from checkpoint_store.model.clock import now
-from checkpoint_store.model.codec import digest as result_digest
-from checkpoint_store.model.codec import json_text
-from checkpoint_store.model.frozen import thaw
-from checkpoint_store.model.state import ProcessingState, in_utc
 from checkpoint_store.model.versions import SCHEMA_VERSION
-from checkpoint_store.storage.backup import backups_of
 from checkpoint_store.storage.connection.database import Database
 from checkpoint_store.storage.connection.openings import Openings
+from checkpoint_store.storage.file_names import StoreFiles, has_bytes
 from checkpoint_store.storage.records import Completion
 from checkpoint_store.storage.recovery.salvage import attempts
 from checkpoint_store.storage.recovery.salvage.copies import Chunk, Copy
-from checkpoint_store.storage.recovery.salvage.sidecars import has_bytes
-from checkpoint_store.storage.recovery.salvage.state_file import read_torn_state
+from checkpoint_store.storage.recovery.salvage.state_file import read_state, read_torn_state
 from checkpoint_store.storage.recovery.salvage.store_file import read_copy, read_store
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements.completions import record
 from checkpoint_store.storage.tables import jobs as jobs_table
-from checkpoint_store.storage.target import ready_path
 from checkpoint_store.storage.upgrade import migrate
 from checkpoint_store.system.files import create_private, temporary_path
 
@@ -36,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-SIDECARS: Final = ("-wal", "-shm", "-journal")
 _MOST_BACKUPS: Final = 3
 
 
@@ -75,23 +66,24 @@ class JobRecovery:
 
 def all_copies(path: Path, state_files: Sequence[Path]) -> list[Copy]:
     """Return what every surviving copy of a store knows, the best first."""
-    only_a_log = has_bytes(f"{path}-wal") and not has_bytes(str(path))
+    files = StoreFiles(path)
+    only_a_log = has_bytes(files.wal) and not has_bytes(path)
     base = _pages_of_a_new_store(path) if only_a_log else b""
     with Openings.lock:  # closing it would drop the locks of a connection that another thread opens meanwhile
         copies = read_store(path, "the damaged file", base)
-    if ready_path(path).exists():
-        copies.append(read_copy(ready_path(path), "a recovery that was interrupted"))
-    for backup in backups_of(path)[:_MOST_BACKUPS]:
+    if files.recovered.exists():
+        copies.append(read_copy(files.recovered, "a recovery that was interrupted"))
+    for backup in files.backups()[:_MOST_BACKUPS]:
         copies.append(read_copy(backup, f"the backup {backup.name}"))
         copies[-1].backup = True
     torn = []
     for state_file in state_files:
         try:
-            copies.append(_state_copy(state_file))
+            copies.append(read_state(state_file))
         except OSError:
             continue
         except StateFormatError:
-            torn.append(read_torn_state(state_file, f"the torn state file {state_file.name}"))
+            torn.append(read_torn_state(state_file))
     return copies + torn
 
 
@@ -113,41 +105,6 @@ def without_deleted(copies: list[Copy]) -> dict[str, str]:
     return {job_id: moment for job_id, moment in deleted.items() if not any(job_id in copy.jobs for copy in copies)}
 
 
-def _state_copy(path: Path) -> Copy:
-    state = ProcessingState.from_json(path.read_bytes())
-    copy = Copy(f"the state file {path.name}", state=True)
-    copy.jobs[state.job_id] = _job_values(state)
-    results = state.results()
-    for index in state.completed_chunks:
-        chunk = copy.chunk(state.job_id, index, in_utc(state.updated_at))
-        chunk.proven = False
-        if index in results:
-            chunk.text = json_text.encode(thaw(results[index]))
-            chunk.digest = result_digest.digest(state.job_id, index, chunk.text)
-    return copy
-
-
-def _job_values(state: ProcessingState) -> dict[str, Any]:
-    return {
-        "job_id": state.job_id,
-        "status": state.status.value,
-        "file_name": state.file_name,
-        "video_title": state.video_title or None,
-        "model": state.model or None,
-        "provider": state.provider or None,
-        "total_chunks": state.total_chunks,
-        "completed_count": len(state.completed_chunks),
-        "started_at": in_utc(state.started_at),
-        "updated_at": in_utc(state.updated_at),
-        "error_message": state.error_message,
-        "config": json_text.encode(thaw(state.config)),
-        "chunks_digest": None,
-        "stretch_started_at": in_utc(state.updated_at),
-        "stretch_completed_count": len(state.completed_chunks),
-        "is_current": 1,
-    }
-
-
 def build(fresh: Path, copies: list[Copy], deleted: dict[str, str]) -> tuple[JobRecovery, ...]:
     """Make a new store at ``fresh`` of what the copies know, and return what came back of each job."""
     create_private(fresh)
@@ -167,7 +124,7 @@ def _pages_of_a_new_store(path: Path) -> bytes:
         build(fresh, [], {})
         return fresh.read_bytes()
     finally:
-        remove_all(fresh)
+        StoreFiles(fresh).remove()
 
 
 def _fill(
@@ -282,10 +239,3 @@ def _known(job_id: str, copies: list[Copy]) -> int:
     indices = {index for copy in copies for index in copy.chunks.get(job_id, ())}
     counts: list[int] = [copy.jobs[job_id]["completed_count"] for copy in copies if job_id in copy.jobs]
     return max(len(indices), *counts, 0)
-
-
-def remove_all(path: Path) -> None:
-    """Remove a file of SQLite's with what stands beside it."""
-    for suffix in (*SIDECARS, ""):
-        with suppress(OSError):
-            os.unlink(f"{path}{suffix}")

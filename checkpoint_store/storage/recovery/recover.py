@@ -8,27 +8,23 @@ any digest that another copy knows.
 from __future__ import annotations
 
 import os
-import re
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from checkpoint_store.errors import StateFormatError, StoreDamaged, StoreInUse
 from checkpoint_store.model.state import ProcessingState
-from checkpoint_store.storage.backup import backups_of
-from checkpoint_store.storage.open_lock import has_connection, who_has_open
+from checkpoint_store.storage.connection.open_lock import has_connection, who_has_open
+from checkpoint_store.storage.file_names import StoreFiles, moved_aside
 from checkpoint_store.storage.recovery.rebuild import (
-    SIDECARS,
     JobRecovery,
     all_copies,
     build,
-    remove_all,
     without_deleted,
 )
 from checkpoint_store.storage.recovery.salvage.store_file import read_copy
-from checkpoint_store.storage.target import ready_path
-from checkpoint_store.system.files import sync_folder, temporary_path
+from checkpoint_store.system.files import remove_leftover, sync_folder, temporary_path
+from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -74,9 +70,9 @@ def recover(path: Path, state_files: Iterable[Path], reason: str, *, accept_loss
         report = RecoveryReport(path, reason, jobs, ())
         if any(job.loses for job in jobs) and not accept_loss:
             raise StoreDamaged(path, _what_would_be_lost(report), remedy=_accepting(path))  # noqa: TRY301
-        os.replace(fresh, ready_path(path))
+        os.replace(fresh, StoreFiles(path).recovered)
     except BaseException:
-        remove_all(fresh)
+        StoreFiles(fresh).remove()
         raise
     sync_folder(path.parent)
     # One that contradicts what is kept would be taken for what the store lacks.
@@ -90,19 +86,19 @@ def recover(path: Path, state_files: Iterable[Path], reason: str, *, accept_loss
 def put_in_place(path: Path, why: str = "corrupt") -> tuple[Path, ...]:
     """Move what is at ``path`` aside and the finished new file there; also ends what was killed in the middle of it."""
     moved = move_aside(path, why)
-    os.replace(ready_path(path), path)
+    os.replace(StoreFiles(path).recovered, path)
     sync_folder(path.parent)
     return moved
 
 
 def was_interrupted(path: Path) -> bool:
     """Whether a recovery was killed between moving the damaged file aside and putting the new one in its place."""
-    return not path.exists() and ready_path(path).exists()
+    return not path.exists() and StoreFiles(path).recovered.exists()
 
 
 def finish_interrupted(path: Path) -> RecoveryReport:
     """End a recovery (or a restoring) that was killed when its new file was whole already."""
-    copy = read_copy(ready_path(path), "the one that was interrupted")
+    copy = read_copy(StoreFiles(path).recovered, "the one that was interrupted")
     jobs = tuple(
         JobRecovery(
             job_id, values["file_name"], values["completed_count"], 0, ((copy.name, values["completed_count"]),)
@@ -116,7 +112,8 @@ def drop_unneeded(path: Path) -> None:
     """Remove what a recovery left that was killed before it moved anything: the store is sound. Under its lock."""
     if path.exists():
         with suppress(FileNotFoundError):
-            ready_path(path).unlink()
+            StoreFiles(path).recovered.unlink()
+            log.info("%s is sound: what a recovery that was killed had begun is removed", path)
 
 
 def move_aside(path: Path, why: str) -> tuple[Path, ...]:
@@ -127,14 +124,14 @@ def move_aside(path: Path, why: str) -> tuple[Path, ...]:
     Raises:
         StoreInUse: a process that shares no lock opened it just now. Everything is where it was.
     """
-    moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
-    target = path.with_name(f"{path.name}.{why}-{moment}")
+    target = moved_aside(path, why)
     moved = []
-    for suffix in ("", *SIDECARS):
+    pairs = zip(StoreFiles(path).of_sqlite, StoreFiles(target).of_sqlite, strict=True)
+    for source, its in ((path, target), *pairs):
         with suppress(FileNotFoundError):
-            os.replace(f"{path}{suffix}", f"{target}{suffix}")
-            moved.append(target.with_name(f"{target.name}{suffix}"))
-        if not suffix and moved:
+            os.replace(source, its)
+            moved.append(its)
+        if source == path and moved:
             _put_back_if_open(target, path)
     sync_folder(path.parent)
     return tuple(moved)
@@ -142,12 +139,11 @@ def move_aside(path: Path, why: str) -> tuple[Path, ...]:
 
 def move_backups_aside(path: Path, why: str, *, newer_than: Path | None = None) -> tuple[Path, ...]:
     """Rename the automatic backups, or the newer ones: a store that is behind its backup is taken for damaged."""
-    moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
     moved = []
-    for backup in backups_of(path):
+    for backup in StoreFiles(path).backups():
         if backup == newer_than:
             break
-        moved.append(backup.with_name(f"{backup.name}.{why}-{moment}"))
+        moved.append(moved_aside(backup, why))
         os.replace(backup, moved[-1])
     return tuple(moved)
 
@@ -161,7 +157,6 @@ def _put_back_if_open(target: Path, path: Path) -> None:
 
 def _move_aside_states(state_files: Iterable[Path], *, every: bool) -> Iterator[Path]:
     """Rename the state files that do not read (the next export would write over them), or every one."""
-    moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
     for state_file in state_files:
         try:
             sound = bool(ProcessingState.from_json(state_file.read_bytes()))
@@ -170,18 +165,15 @@ def _move_aside_states(state_files: Iterable[Path], *, every: bool) -> Iterator[
         except StateFormatError:
             sound = False
         if every or not sound:
-            target = state_file.with_name(f"{state_file.name}.corrupt-{moment}")
+            target = moved_aside(state_file, "corrupt")
             os.replace(state_file, target)
             yield target
 
 
 def _sweep(path: Path) -> None:
     """Remove what killed recoveries left behind."""
-    mine = re.compile(re.escape(path.name) + r"\.tmp-[0-9a-f]{12}(-wal|-shm|-journal)?")
-    for name in os.listdir(path.parent):  # noqa: PTH208 - names are what is matched
-        if mine.fullmatch(name):
-            with suppress(OSError):
-                path.with_name(name).unlink()
+    for leftover in StoreFiles(path).unfinished_stores():
+        remove_leftover(leftover)
 
 
 def _accepting(path: Path) -> str:

@@ -7,8 +7,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from checkpoint_store.storage import backup as backups
+from checkpoint_store.storage.file_names import StoreFiles
 from checkpoint_store.storage.recovery import recover
-from checkpoint_store.storage.target import ready_path
 from checkpoint_store.system.files import storage_error, temporary_path
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def _put(reading: ReadOnlyDatabase, path: Path) -> tuple[Path, ...]:
     backups.back_up(reading, partial)
     try:
         backups.settle(partial)
-        os.replace(partial, ready_path(path))  # once the old file is moved, an open ends it
+        os.replace(partial, StoreFiles(path).recovered)  # once the old file is moved, an open ends it
         newer = recover.move_backups_aside(path, "replaced", newer_than=reading.path)
         return (*recover.put_in_place(path, "replaced"), *newer)
     except OSError as error:

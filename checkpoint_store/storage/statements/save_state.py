@@ -14,7 +14,7 @@ from checkpoint_store.model.frozen import thaw
 from checkpoint_store.model.records import JobStatus
 from checkpoint_store.model.state import ProcessingState, in_utc
 from checkpoint_store.model.versions import SCHEMA_VERSION
-from checkpoint_store.storage.connection.moment import moment_of
+from checkpoint_store.storage.moment import moment_of
 from checkpoint_store.storage.records import Completion, Known
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import results as result_statements
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from checkpoint_store.storage.connection.moment import Moment
+    from checkpoint_store.storage.moment import Moment
     from checkpoint_store.storage.records import JobRecord
 
 

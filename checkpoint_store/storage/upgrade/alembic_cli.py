@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from checkpoint_store.errors import CheckpointStoreError, StoreTargetError
 from checkpoint_store.storage import target as targets
 from checkpoint_store.storage.connection.database import Database
+from checkpoint_store.storage.connection.open_lock import exclusively
 from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
-from checkpoint_store.storage.open_lock import exclusively
 from checkpoint_store.storage.upgrade import migrate
 from checkpoint_store.storage.upgrade.sqlalchemy_connection import sqlalchemy_connection
 from checkpoint_store.system.files import create_private

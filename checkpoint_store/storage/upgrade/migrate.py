@@ -7,18 +7,22 @@ migration runs at a time in a process, whichever the file.
 from __future__ import annotations
 
 import threading
+from contextlib import contextmanager
 from hashlib import sha256
 from importlib import resources
+from logging import getLogger
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import CheckpointStoreError, MigrationFailed, StoreBusy
-from checkpoint_store.storage.backup import back_up, next_backup, thin_out
+from checkpoint_store.storage.backup import back_up, thin_out
+from checkpoint_store.storage.file_names import StoreFiles
 from checkpoint_store.storage.upgrade.sqlalchemy_connection import sqlalchemy_connection
+from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from alembic.config import Config
     from sqlalchemy import Connection
@@ -67,6 +71,21 @@ def _version(connection: sqlite3.Connection) -> str | None:
     return found
 
 
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Alembic's own lines out of the log of the program that opens a store.
+
+    They tell of each revision, and of plugins when Alembic is imported. One line of ours says what was done.
+    """
+    theirs = getLogger("alembic")
+    before = theirs.propagate
+    theirs.propagate = False
+    try:
+        yield
+    finally:
+        theirs.propagate = before
+
+
 def upgrade(database: Database, head: str) -> Path | None:
     """Bring the store to ``head``; return the copy that was made before, if there was anything to copy.
 
@@ -75,9 +94,10 @@ def upgrade(database: Database, head: str) -> Path | None:
     Raises:
         MigrationFailed: the file is as it was.
     """
-    from alembic import command  # noqa: PLC0415 - see config()
+    with _quiet():
+        from alembic import command  # noqa: PLC0415 - see config()
 
-    return run(database, head, lambda connection: command.upgrade(config(connection), head))
+        return run(database, head, lambda connection: command.upgrade(config(connection), head))
 
 
 def downgrade(database: Database, wanted: str) -> Path | None:
@@ -88,16 +108,17 @@ def downgrade(database: Database, wanted: str) -> Path | None:
     Raises:
         MigrationFailed: the file is as it was.
     """
-    from alembic import command  # noqa: PLC0415 - see config()
+    with _quiet():
+        from alembic import command  # noqa: PLC0415 - see config()
 
-    return run(database, wanted, lambda connection: command.downgrade(config(connection), wanted))
+        return run(database, wanted, lambda connection: command.downgrade(config(connection), wanted))
 
 
 def run(database: Database, wanted: str, migrate: Callable[[Connection], object]) -> Path | None:
     """Run ``migrate`` on the store under every guard: a verified copy, one transaction, checks before its commit."""
     with _one_at_a_time:
         found = current_version(database)
-        backup = None if found is None else next_backup(database.path, found)
+        backup = None if found is None else StoreFiles(database.path).next_backup(found)
         try:
             if backup is not None:
                 back_up(database, backup)
@@ -110,6 +131,8 @@ def run(database: Database, wanted: str, migrate: Callable[[Connection], object]
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
             raise MigrationFailed(database.path, found, wanted, reason, backup) from error
+        if backup is not None:
+            log.info("%s was migrated from schema %s to %s; a copy is %s", database.path, found, wanted, backup)
     return backup
 
 

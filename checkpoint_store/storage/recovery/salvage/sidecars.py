@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.storage.connection import errors as sqlite_errors
 from checkpoint_store.storage.connection import wal_frames
+from checkpoint_store.storage.file_names import StoreFiles, has_bytes
 from checkpoint_store.storage.recovery.integrity import MISCOUNTED
 
 if TYPE_CHECKING:
@@ -18,14 +18,6 @@ _ALONE: Final = "mode=ro&immutable=1"
 """No one has it open (the caller has seen to that), so no lock, and no file beside it, is needed."""
 
 
-def has_bytes(name: str) -> bool:
-    """Whether there is a file of this name, and something in it."""
-    try:
-        return os.stat(name).st_size > 0
-    except OSError:
-        return False
-
-
 def foreign_sidecar(path: Path) -> str | None:
     """Return why the log or journal beside a file that no one has open is not its own, or None where it may be.
 
@@ -33,9 +25,10 @@ def foreign_sidecar(path: Path) -> str | None:
     """
     if _has_foreign_journal(path):
         return "the journal beside it is not its own"
-    if not has_bytes(f"{path}-wal"):
+    wal = StoreFiles(path).wal
+    if not has_bytes(wal):
         return None
-    if wal_frames.broken_inside(path.with_name(f"{path.name}-wal")):
+    if wal_frames.broken_inside(wal):
         return "the log beside it is broken in the middle, and more was committed behind that"
     own = _is_own(path, path, "mode=ro")
     return None if own else "the log beside it is of another time or of another file"
@@ -67,7 +60,7 @@ def _deleted(connection: sqlite3.Connection) -> dict[str, str]:
 
 def _has_foreign_journal(path: Path) -> bool:
     """What is kept with a log has no journal; and a journal that is needed follows pages half written."""
-    return has_bytes(f"{path}-journal") and _is_sound(path) and _has_log_mode(path)
+    return has_bytes(StoreFiles(path).journal) and _is_sound(path) and _has_log_mode(path)
 
 
 def _is_own(alone: Path, together: Path, how: str) -> bool:

@@ -1,72 +1,88 @@
-"""Rows out of a state file, torn or whole."""
+"""Read a state file as a copy of its store, whole or torn."""
 
 from __future__ import annotations
 
-import json
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.model.codec import json_text
+from checkpoint_store.model.frozen import thaw
+from checkpoint_store.model.state import ProcessingState, in_utc
+from checkpoint_store.model.state_text import read_torn
 from checkpoint_store.storage.recovery.salvage.copies import Copy
-from checkpoint_store.storage.recovery.salvage.store_file import _JOB_COLUMNS, _sound_job
+from checkpoint_store.storage.recovery.salvage.store_file import JOB_COLUMNS, is_sound_job
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
+_UNKNOWN_TIME: Final = "1970-01-01T00:00:00.000Z"
 
-def read_torn_state(path: Path, name: str) -> Copy:
-    """Return what the beginning of a state file says that we wrote and that does not read as a whole.
 
-    It has one line for each result, so those before the first line that does not read are in their places.
+def read_state(path: Path) -> Copy:
+    """Return what a state file knows.
+
+    Raises:
+        OSError: the file cannot be read.
+        StateFormatError: the file is torn, or no state file.
     """
-    copy = Copy(name, complete=False, state=True, torn=True)
-    with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
-        lines = iter(path.read_bytes().split(b"\n"))
-        next(lines)
-        head = _torn_head(lines)
-        job_id, completed = head["job_id"], head["completed_chunks"]
-        if not all(type(index) is int and 0 <= index < head["total_chunks"] for index in completed):
-            return copy
-        values = dict.fromkeys(_JOB_COLUMNS) | {name: head[name] for name in _HEAD if name in _JOB_COLUMNS}
-        values |= {"status": "paused", "config": "{}", "started_at": _UNKNOWN_TIME, "updated_at": _UNKNOWN_TIME}
-        values |= {"stretch_started_at": _UNKNOWN_TIME, "is_current": 1}
-        values |= {"completed_count": len(completed), "stretch_completed_count": len(completed)}
-        if not _sound_job(values):
-            return copy
-        copy.jobs[job_id] = values
-        for index in completed:
-            copy.chunk(job_id, index, _UNKNOWN_TIME).proven = False
-        _torn_results(lines, job_id, completed, copy)
+    state = ProcessingState.from_json(path.read_bytes())
+    copy = Copy(f"the state file {path.name}", state=True)
+    copy.jobs[state.job_id] = _job_values(state)
+    results = state.results()
+    for index in state.completed_chunks:
+        copy.chunk(state.job_id, index, in_utc(state.updated_at)).proven = False
+        if index in results:
+            _add_result(copy, state.job_id, index, thaw(results[index]))
     return copy
 
 
-_UNKNOWN_TIME: Final = "1970-01-01T00:00:00.000Z"
-_HEAD: Final = "version job_id status file_name video_title model provider total_chunks completed_chunks".split()
+def _job_values(state: ProcessingState) -> dict[str, Any]:
+    return {
+        "job_id": state.job_id,
+        "status": state.status.value,
+        "file_name": state.file_name,
+        "video_title": state.video_title or None,
+        "model": state.model or None,
+        "provider": state.provider or None,
+        "total_chunks": state.total_chunks,
+        "completed_count": len(state.completed_chunks),
+        "started_at": in_utc(state.started_at),
+        "updated_at": in_utc(state.updated_at),
+        "error_message": state.error_message,
+        "config": json_text.encode(thaw(state.config)),
+        "chunks_digest": None,
+        "stretch_started_at": in_utc(state.updated_at),
+        "stretch_completed_count": len(state.completed_chunks),
+        "is_current": 1,
+    }
 
 
-def _torn_head(lines: Iterator[bytes]) -> dict[str, Any]:
-    head: dict[str, Any] = {}
-    for name in _HEAD:
-        line = next(lines, b"").decode().strip().removesuffix(",")
-        ((key, value),) = json.loads("{" + line + "}").items()
-        if key != name:
-            raise ValueError(name)
-        head[name] = value
-    return head
+def read_torn_state(path: Path) -> Copy:
+    """Return what the beginning of a torn state file knows; an empty copy where its beginning does not read."""
+    copy = Copy(f"the torn state file {path.name}", complete=False, state=True, torn=True)
+    torn = None
+    with suppress(OSError):
+        torn = read_torn(path.read_bytes())
+    if torn is None:
+        return copy
+    values = dict.fromkeys(JOB_COLUMNS) | {name: torn.head[name] for name in torn.head if name in JOB_COLUMNS}
+    values |= {"status": "paused", "config": "{}", "started_at": _UNKNOWN_TIME, "updated_at": _UNKNOWN_TIME}
+    values |= {"stretch_started_at": _UNKNOWN_TIME, "is_current": 1}
+    completed = len(torn.completed_chunks)
+    values |= {"completed_count": completed, "stretch_completed_count": completed}
+    if not is_sound_job(values):
+        return copy
+    job_id = torn.head["job_id"]
+    copy.jobs[job_id] = values
+    for index in torn.completed_chunks:
+        copy.chunk(job_id, index, _UNKNOWN_TIME).proven = False
+    for index, result in torn.results:
+        _add_result(copy, job_id, index, result)
+    return copy
 
 
-def _torn_results(lines: Iterator[bytes], job_id: str, completed: list[int], copy: Copy) -> None:
-    if next(lines, b"").strip() != b'"processed_results": [':
-        return
-    for index, line in zip(completed, lines, strict=False):
-        if line[:4] != b"    ":
-            return
-        # A line cut off behind a whole number would read as another number: only a comma, or the end, closes it.
-        if not line.endswith(b",") and line[-1:] not in b'}]"':
-            return
-        result = json.loads(line.decode().removesuffix(","))
-        chunk = copy.chunk(job_id, index, _UNKNOWN_TIME)
-        chunk.text = json_text.encode(result)
-        chunk.digest = result_digest.digest(job_id, index, chunk.text)
+def _add_result(copy: Copy, job_id: str, index: int, result: Any) -> None:
+    chunk = copy.chunks[job_id][index]
+    chunk.text = json_text.encode(result)
+    chunk.digest = result_digest.digest(job_id, index, chunk.text)

@@ -12,6 +12,7 @@ from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.records import JobStatus
 from checkpoint_store.storage.connection import wal_frames
+from checkpoint_store.storage.file_names import StoreFiles, has_bytes
 from checkpoint_store.storage.recovery.salvage import attempts
 from checkpoint_store.storage.recovery.salvage.copies import Copy, Tries
 from checkpoint_store.storage.recovery.salvage.sidecars import (
@@ -20,7 +21,6 @@ from checkpoint_store.storage.recovery.salvage.sidecars import (
     _has_foreign_journal,
     _is_own,
     _open,
-    has_bytes,
 )
 from checkpoint_store.storage.tables import jobs as jobs_table
 from checkpoint_store.system.files import create_private, temporary_path
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-_JOB_COLUMNS: Final = tuple(column.name for column in jobs_table.columns)
+JOB_COLUMNS: Final = tuple(column.name for column in jobs_table.columns)
 _MOST_JOBS: Final = 100_000
 _PATIENCE: Final = 512
 """So many keys in a row may fail to read before the steps grow."""
@@ -45,18 +45,19 @@ def read_store(path: Path, name: str, base: bytes = b"") -> list[Copy]:
     alone goes before the two together.
     """
     alone = read_copy(path, name)
-    log = path.with_name(f"{path.name}-wal")
-    if has_bytes(str(log)) and (not has_bytes(str(path)) or wal_frames.broken_inside(log)):
+    files = StoreFiles(path)
+    log = files.wal
+    if has_bytes(log) and (not has_bytes(path) or wal_frames.broken_inside(log)):
         return [_rebuilt(path, log, name, base), alone]
-    sidecars = [suffix for suffix in ("-wal", "-journal") if has_bytes(f"{path}{suffix}")]
-    if not sidecars:
+    if not has_bytes(log) and not has_bytes(files.journal):
         return [alone]
     apart = temporary_path(path)
+    its = StoreFiles(apart)
     try:
-        for suffix in ("", *sidecars):
-            part = apart.with_name(f"{apart.name}{suffix}")
-            create_private(part)
-            shutil.copyfile(f"{path}{suffix}", part)
+        for source, part in ((path, apart), (log, its.wal), (files.journal, its.journal)):
+            if source == path or has_bytes(source):
+                create_private(part)
+                shutil.copyfile(source, part)
         together = read_copy(apart, name, how="mode=rw")
         if _has_foreign_journal(path) or not _is_own(path, apart, "mode=rw"):
             alone.name = f"{name} without its log"
@@ -66,9 +67,7 @@ def read_store(path: Path, name: str, base: bytes = b"") -> list[Copy]:
     except OSError:  # no room for a second one
         found = [alone]
     finally:
-        for suffix in ("-wal", "-shm", "-journal", ""):
-            with suppress(OSError):
-                os.unlink(f"{apart}{suffix}")
+        its.remove()
     return found
 
 
@@ -127,17 +126,18 @@ def _rows(
 
 
 def _read_jobs(connection: sqlite3.Connection, copy: Copy) -> None:
-    columns = ", ".join(_JOB_COLUMNS)
+    columns = ", ".join(JOB_COLUMNS)
     statement = f"SELECT {columns} FROM jobs WHERE job_number >= ? ORDER BY job_number"  # noqa: S608 - our own names
     for row in _rows(copy, lambda key: connection.execute(statement, (key,)), 0, _top(connection, "jobs", _MOST_JOBS)):
-        values = dict(zip(_JOB_COLUMNS, row, strict=True))
-        if _sound_job(values):
+        values = dict(zip(JOB_COLUMNS, row, strict=True))
+        if is_sound_job(values):
             copy.jobs[values["job_id"]] = values
         else:
             copy.complete = False
 
 
-def _sound_job(values: dict[str, Any]) -> bool:
+def is_sound_job(values: dict[str, Any]) -> bool:
+    """Return whether these values can be a row of ``jobs``."""
     counts = (values["total_chunks"], values["completed_count"])
     try:
         config = json_text.decode(values["config"])

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import StoreBusy, StoreInUse
 from checkpoint_store.storage.connection.openings import Openings
+from checkpoint_store.storage.file_names import StoreFiles
 from checkpoint_store.storage.runner_lock import probe, runner_lock_paths
-from checkpoint_store.storage.target import lock_path
-from checkpoint_store.system.file_lock import file_lock, open_path
+from checkpoint_store.system.file_lock import file_lock
 from checkpoint_store.system.shared_lock import POLL_SECONDS, SharedLock
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Presence:
 
     def __init__(self, path: Path, *, timeout_seconds: float, create: bool) -> None:
         self._path, self._timeout_seconds = path, timeout_seconds
-        self._lock = SharedLock(open_path(path), create=create, owner=_owner(path))
+        self._lock = SharedLock(StoreFiles(path).open_lock, create=create, owner=_owner(path))
         self._ended = False
         self.ensure()
 
@@ -59,7 +59,7 @@ def alone(path: Path, *, create: bool = True) -> Iterator[bool]:
 
     Nobody is waited for. With ``create=False`` a missing lock file is not made.
     """
-    lock = SharedLock(open_path(path), create=create, owner=_owner(path))
+    lock = SharedLock(StoreFiles(path).open_lock, create=create, owner=_owner(path))
     try:
         yield lock.take_alone() and not _older_user(path)
     finally:
@@ -77,7 +77,7 @@ def exclusively(path: Path, timeout_seconds: float) -> Iterator[None]:
     """
     deadline = time.monotonic() + timeout_seconds
     while True:
-        with file_lock(lock_path(path), max(0.0, deadline - time.monotonic())), alone(path) as free:
+        with file_lock(StoreFiles(path).lock, max(0.0, deadline - time.monotonic())), alone(path) as free:
             if free:
                 yield
                 return
@@ -132,7 +132,7 @@ def who_has_open(path: Path) -> list[int]:
     Those of other users and of other PID namespaces do not show. It decides nothing.
     """
     wanted = set()
-    for name in (path, open_path(path), *runner_lock_paths(path)):
+    for name in (path, StoreFiles(path).open_lock, *runner_lock_paths(path)):
         with suppress(OSError):
             status = os.stat(name)
             wanted.add((status.st_dev, status.st_ino))

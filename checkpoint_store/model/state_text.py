@@ -1,0 +1,198 @@
+"""The text of a state file: the order of its fields, and its layout.
+
+The layout is that of indented JSON, and each line stands for itself: one line for each field, one for all completed
+chunks, one for each result, one for the chunks of all results. So a state is written and read in constant memory, its
+beginning tells how far the job is, and what is left of a torn file can be read line by line.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from checkpoint_store.model.state import ProcessingState
+from checkpoint_store.model.versions import SCHEMA_VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+_FIELDS: Final = tuple(field.name for field in dataclasses.fields(ProcessingState))
+_COMPLETED: Final = "completed_chunks"
+_RESULTS: Final = "processed_results"
+_HEAD: Final = _FIELDS[: _FIELDS.index(_COMPLETED)]
+"""The fields before the completed chunks."""
+_TAIL: Final = _FIELDS[_FIELDS.index(_RESULTS) + 1 : -1]
+"""The fields between the results and the chunks of the results."""
+_RESULT_INDICES: Final = _FIELDS[-1]
+HEAD_LINES: Final = 1 + len(_HEAD) + 1
+"""The lines up to the completed chunks: the brace, one line for each field, the completed chunks."""
+
+_BEGINS_WITH: Final = f'"{_FIELDS[0]}"'.encode()
+_ID_BYTES_MAX: Final = 40
+"""A text that was cut off before its ``job_id`` is shorter than this."""
+_COMPLETED_LINE: Final = re.compile(rf'  "{_COMPLETED}": \[(?P<indices>[\d, ]*)\],'.encode())
+# As written beside a store, with all indices on one line: a state file from before stores existed looks otherwise.
+_KNOWS_CHUNKS: Final = re.compile(rf'\n  "{_COMPLETED}": \[\d'.encode())
+_UPDATED_AT: Final = re.compile(rb'\n  "updated_at": "([^"\n]+)",\n')
+
+
+# -- writing
+
+
+def state_text(
+    job: object,
+    completed: Iterable[Sequence[int]],
+    results: Iterable[Sequence[str]],
+    result_indices: Iterable[Sequence[int]],
+) -> Iterator[str]:
+    """Yield the text of a state, in constant memory.
+
+    Args:
+        job: has the other fields of a state as attributes: a state, or a job's record.
+        completed: the completed chunks, in pages.
+        results: the results as JSON text without a newline, in pages.
+        result_indices: the chunk of each result, in pages.
+    """
+    head = {"version": SCHEMA_VERSION} | {name: getattr(job, name) for name in _HEAD if name != "version"}
+    fields = (f"  {_text(name)}: {_text('' if value is None else value)},\n" for name, value in head.items())
+    yield "{\n" + "".join(fields)
+    yield f"  {_text(_COMPLETED)}: ["
+    yield from _joined((", ".join(map(str, page)) for page in completed), ", ")
+    yield f"],\n  {_text(_RESULTS)}: ["
+    yield from _joined(("\n    " + ",\n    ".join(page) for page in results), ",")
+    yield "\n  ],\n" + "".join(f"  {_text(name)}: {_indented(getattr(job, name))},\n" for name in _TAIL)
+    yield f"  {_text(_RESULT_INDICES)}: ["
+    yield from _joined((", ".join(map(str, page)) for page in result_indices), ", ")
+    yield "]\n}\n"
+
+
+def _joined(pieces: Iterator[str], separator: str) -> Iterator[str]:
+    first = next(pieces, None)
+    if first is not None:
+        yield first
+        for piece in pieces:
+            yield separator + piece
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+def _indented(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, indent=2).replace("\n", "\n  ")
+
+
+# -- reading less than the whole
+
+
+class Glance(NamedTuple):
+    """What a state file of this layout says without its results being read."""
+
+    job_id: str
+    completed_chunks: int
+    updated_at: str
+    """``""`` where it is not found."""
+
+
+def glance_at_head(lines: Iterable[bytes]) -> tuple[str, int, int] | None:
+    """Return job id, number of completed chunks, and the length of the text of their indices in bytes.
+
+    Args:
+        lines: the first :data:`HEAD_LINES` lines.
+
+    Returns:
+        None where the text does not have this layout.
+    """
+    lines = (line.removesuffix(b"\n") for line in lines)
+    if next(lines, b"") != b"{":
+        return None
+    try:
+        head = _read_fields(lines, _HEAD)
+    except ValueError:
+        return None
+    found = _COMPLETED_LINE.fullmatch(next(lines, b""))
+    if found is None or not isinstance(head["job_id"], str):
+        return None
+    indices = found["indices"]
+    return head["job_id"], indices.count(b",") + bool(indices), len(indices)
+
+
+def updated_at(end: bytes) -> str:
+    """Return the last ``updated_at`` in the end of a text; ``""`` where there is none."""
+    found = _UPDATED_AT.findall(end)
+    return found[-1].decode("utf-8", "replace") if found else ""
+
+
+def knows_chunks(content: bytes) -> bool:
+    """Return whether a text of this layout has a completed chunk."""
+    return _KNOWS_CHUNKS.search(content) is not None
+
+
+def looks_like_state(start: bytes) -> bool:
+    """Return whether a text begins like a state, even one that was cut off."""
+    inside = start.lstrip(b"\xef\xbb\xbf \r\n\t")
+    if not inside.startswith(b"{"):
+        return False
+    if b'"job_id"' in start:
+        return True
+    first = inside[1:].lstrip()
+    begins = first.startswith(_BEGINS_WITH) or _BEGINS_WITH.startswith(first)
+    return len(start) < _ID_BYTES_MAX and begins and not start.rstrip().endswith(b"}")
+
+
+# -- reading what is left of a torn text
+
+
+class TornState(NamedTuple):
+    """What the beginning of a state says."""
+
+    head: dict[str, Any]
+    """The fields before the completed chunks."""
+    completed_chunks: list[int]
+    results: list[tuple[int, Any]]
+    """(chunk, result) of each result before the tear."""
+
+
+def read_torn(content: bytes) -> TornState | None:
+    """Return what a text of this layout says that does not read as a whole; None where not even its beginning reads.
+
+    The results before the first line that does not read belong to the completed chunks at the same positions.
+    """
+    lines = iter(content.split(b"\n"))
+    next(lines)
+    try:
+        head = _read_fields(lines, (*_HEAD, _COMPLETED))
+    except ValueError:
+        return None
+    completed, total = head.pop(_COMPLETED), head["total_chunks"]
+    if not isinstance(completed, list) or not isinstance(total, int):
+        return None
+    if not all(type(index) is int and 0 <= index < total for index in completed):
+        return None
+    return TornState(head, completed, list(_read_results(lines, completed)))
+
+
+def _read_fields(lines: Iterator[bytes], names: Iterable[str]) -> dict[str, Any]:
+    """Return these fields, each of which has the next line, or raise ValueError where they are not all there."""
+    fields: dict[str, Any] = {}
+    for name in names:
+        line = next(lines, b"").decode().strip().removesuffix(",")
+        ((key, value),) = json.loads("{" + line + "}").items()
+        if key != name:
+            raise ValueError(name)
+        fields[name] = value
+    return fields
+
+
+def _read_results(lines: Iterator[bytes], completed: Sequence[int]) -> Iterator[tuple[int, Any]]:
+    if next(lines, b"").strip() != f'"{_RESULTS}": ['.encode():
+        return
+    with suppress(ValueError):
+        for index, line in zip(completed, lines, strict=False):
+            # A line cut off behind a whole number would read as another number: only a comma, or the end, closes it.
+            if line[:4] != b"    " or (not line.endswith(b",") and line[-1:] not in b'}]"'):
+                return
+            yield index, json.loads(line.decode().removesuffix(","))

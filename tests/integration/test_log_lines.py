@@ -1,0 +1,165 @@
+"""What the log "checkpoint_store" tells of storage while it runs, and that nothing else is told."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+from conftest import TESTS, program
+
+from checkpoint_store import CheckpointStore, StorageFullError, StoreRecovered
+from checkpoint_store.model.versions import SCHEMA_VERSION
+from checkpoint_store.storage import backup
+from checkpoint_store.storage.file_names import StoreFiles
+from checkpoint_store.system.file_lock import file_lock
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from conftest import Children
+
+
+@pytest.fixture(autouse=True)
+def _every_line(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logger="checkpoint_store")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A store file with a paused job."""
+    with CheckpointStore(tmp_path / "talks.db") as store:
+        job = store.open_job("talk.srt", total_chunks=3)
+        job.complete(0, "zero")
+        job.pause()
+    return tmp_path / "talks.db"
+
+
+def lines(caplog: pytest.LogCaptureFixture, level: int = logging.INFO) -> list[str]:
+    """The lines of this package's log, at this level."""
+    return [one.getMessage() for one in caplog.records if one.name == "checkpoint_store" and one.levelno == level]
+
+
+def older_store(path: Path) -> Path:
+    """Make a store file of schema 1.0."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript((TESTS / "migration" / "dumps" / "1_0.sql").read_text("utf-8"))
+    return path
+
+
+def test_a_migration_is_one_line_of_ours_and_none_of_alembic(tmp_path: Path, children: Children) -> None:
+    """A program that logs at INFO reads from which schema to which, and where the copy is."""
+    store = older_store(tmp_path / "talks.db")
+    said = children.run(program(__file__, "log_at_info"), store).splitlines()
+    copy = store.with_name("talks.db.backup-1.0-0001")
+    assert said == [f"checkpoint_store INFO {store} was migrated from schema 1.0 to {SCHEMA_VERSION}; a copy is {copy}"]
+    assert copy.exists()
+
+
+def test_a_new_store_logs_nothing(tmp_path: Path, children: Children) -> None:
+    """Creating a store runs the migrations too, and is no news."""
+    assert children.run(program(__file__, "log_at_info"), tmp_path / "talks.db") == ""
+
+
+def test_a_program_without_logging_reads_nothing(tmp_path: Path, children: Children) -> None:
+    """What is logged does not appear on the standard error of a program that asked for no log."""
+    process = children.start(program(__file__, "log_nowhere"), tmp_path / "talks.db", tmp_path / "folder")
+    assert process.communicate(timeout=120) == ("", "")
+    assert process.returncode == 0
+
+
+def test_a_recovery_is_logged(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The line says what the report says."""
+    path.unlink()
+    with pytest.warns(StoreRecovered):
+        store = CheckpointStore(path)
+    store.close()
+    assert lines(caplog, logging.WARNING) == [str(store.recovery)]
+
+
+def test_an_import_from_the_state_file_is_logged(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The line says how many chunks the state file knew of, and how many the store."""
+    for gone in (path, *StoreFiles(path).backups()):
+        gone.unlink()
+    CheckpointStore(path, state_file=None).close()
+    with pytest.warns(StoreRecovered):
+        CheckpointStore(path).close()
+    (line,) = lines(caplog, logging.WARNING)
+    assert "knew of 1 completed chunks" in line
+
+
+def test_what_was_left_behind_is_logged_when_it_is_removed(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Left-over files of killed processes do not vanish without a word."""
+    leftover = path.with_name("talks.json.tmp-0123456789ab")
+    leftover.touch()
+    CheckpointStore(path).close()
+    assert f"{leftover} was left behind: removed" in lines(caplog)
+    assert not leftover.exists()
+
+
+def test_a_state_file_that_cannot_be_written_is_logged_once(
+    tmp_path: Path, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The chunks count all the same; what cannot be written again and again is one line."""
+    folder = tmp_path / "states"
+    folder.mkdir()
+
+    def unwritten() -> int:
+        return sum("could not be written" in line for line in lines(caplog, logging.WARNING))
+
+    with CheckpointStore(path, state_file=folder / "state.json") as store:
+        job = store.jobs()[0]
+        shutil.rmtree(folder)
+        for index in (1, 2):
+            job.complete(index, "more")
+        assert unwritten() == 1
+        folder.mkdir()
+    assert sorted(index for index, _ in store_results(path)) == [0, 1, 2]
+
+
+def store_results(path: Path) -> list[tuple[int, object]]:
+    """The results of the newest job."""
+    with CheckpointStore(path, state_file=None) as store:
+        return list(store.jobs()[0].items())
+
+
+def full(_database: object, target: Path) -> None:
+    """Stand for a copy for which there is no room."""
+    raise StorageFullError(target, "No space left on device", 0)
+
+
+def test_a_failed_automatic_backup_is_logged(
+    path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A backup that fails whenever it is due is known to whoever reads the log; the job ends all the same."""
+    monkeypatch.setattr(backup, "back_up", full)
+    with CheckpointStore(path) as store:
+        store.jobs()[0].pause()
+    (line,) = lines(caplog, logging.WARNING)
+    assert line.startswith(f"no automatic backup of {path}: ")
+    assert "No space left on device" in line
+
+
+def test_an_automatic_backup_without_room_is_logged(
+    path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A backup that would take too much of the free space is skipped, and the log says so."""
+    monkeypatch.setattr(backup, "free_bytes", lambda _: 1000)
+    with CheckpointStore(path) as store:
+        store.jobs()[0].pause()
+    assert lines(caplog, logging.WARNING) == [
+        f"no automatic backup of {path}: it would take more than 20% of the free space"
+    ]
+
+
+def test_an_automatic_backup_beside_another_writer_is_logged(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Another process that holds the lock is no fault: the line is no warning."""
+    with CheckpointStore(path, state_file=None) as store:
+        job = store.jobs()[0]
+        with file_lock(StoreFiles(path).lock, 0.0):
+            job.pause()
+    assert f"no automatic backup of {path}: another process holds its lock" in lines(caplog)
+    assert lines(caplog, logging.WARNING) == []
