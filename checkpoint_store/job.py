@@ -265,12 +265,9 @@ class Job(JobReading):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            if error is None or asks_to_end(error) or type(error) is JobPaused:
-                self._execution.leave(JobStatus.PAUSED, with_this_thread=True)
-            elif isinstance(error, JobPaused):
-                self._execution.leave(JobStatus.PAUSED, error, with_this_thread=True)
-            else:
-                self._execution.leave(JobStatus.FAILED, error, with_this_thread=True)
+            says_nothing = error is None or asks_to_end(error) or type(error) is JobPaused
+            status = JobStatus.PAUSED if says_nothing or isinstance(error, JobPaused) else JobStatus.FAILED
+            self._execution.leave(status, None if says_nothing else error, with_this_thread=True)
         except CheckpointStoreError as late:
             if error is None:
                 raise

@@ -95,10 +95,6 @@ class JobReading:
         """Return the chunks whose last try failed, by index: failed ones, and those that are still tried again."""
         return self._execution.last_attempts("failed")
 
-    def trouble(self) -> tuple[int, int]:
-        """Return how many chunks are failed, and how many in doubt."""
-        return self._execution.failure_counts()
-
     # -- what a run would do
 
     def plan(

@@ -1,0 +1,37 @@
+"""What a job and its store say of themselves at a prompt."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from checkpoint_store import CheckpointStore, Job, PendingChunk
+
+if TYPE_CHECKING:
+    from conftest import Opener
+
+
+def test_a_job_says_its_status_and_progress(store: CheckpointStore, open_store: Opener) -> None:
+    """A person at a prompt sees how far the job is, as the store has it now, whoever recorded it."""
+    job = store.open_job("talk.srt", total_chunks=3)
+    open_store().job(job.job_id).complete(0, "one")
+    assert repr(job) == f"<Job {job.job_id} of 'talk.srt', running, 1 of 3 chunks completed>"
+    job.pause()
+    assert repr(job) == f"<Job {job.job_id} of 'talk.srt', paused, 1 of 3 chunks completed>"
+
+
+def test_what_is_shown_never_raises(store: CheckpointStore) -> None:
+    """A traceback or a debugger that shows a job whose store is closed, or that was deleted, shows it all the same."""
+    job = store.open_job("talk.srt", total_chunks=3)
+    chunk = next(job.pending())
+    store.delete_job(job.job_id)
+    assert repr(job) == f"<Job {job.job_id} of 'talk.srt', 3 chunks>"
+    store.close()
+    assert repr(job) == f"<Job {job.job_id} of 'talk.srt', 3 chunks>"
+    assert repr(job) in repr(chunk)
+
+
+def test_the_faces_offer_what_a_user_may_call() -> None:
+    """Help shows no door into the machinery: what other modules need is not public."""
+    inner = {"work", "take_up", "leave", "trouble", "costs_after", "save_state", "current_state", "clear_job"}
+    inner |= {"current_job_row", "complete_current"}
+    assert [name for face in (Job, CheckpointStore, PendingChunk) for name in inner if hasattr(face, name)] == []
