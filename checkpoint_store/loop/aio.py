@@ -1,4 +1,4 @@
-"""The loop for asyncio: the event loop never waits for the disk, and a cancelled task loses nothing."""
+"""The loop for asyncio: the event loop never waits for the disk, and a cancelled task loses no result."""
 
 from __future__ import annotations
 
@@ -30,35 +30,35 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _END: Final = object()
-_STANDSTILL_SECONDS: Final = 5.0
-"""An event loop that does not run for so long is taken to be left for good: asyncio.run() stands still for moments."""
-_TICK_SECONDS: Final = 0.02
+_ABANDONED_AFTER_SECONDS: Final = 5.0
+"""An event loop that has not run for this long is abandoned; ``asyncio.run`` stops it for moments only."""
+_POLL_INTERVAL_SECONDS: Final = 0.02
 
 
 class _Tasks(OwnExecutor):
-    """Does the work as tasks of an event loop. What a task returns is in its future at once, and not lost any more."""
+    """Does the work in tasks of an event loop. A task puts its result into a future itself, so none is lost."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._under_way: dict[Future[Any], asyncio.Task[None]] = {}
-        self._stood_still_at: float | None = None
+        self._running: dict[Future[Any], asyncio.Task[None]] = {}
+        self._stopped_at: float | None = None
         self.is_cut_short = False
 
     def submit(self, call: Callable[..., Any], /, *args: Any, **_: Any) -> Future[Any]:
-        del call  # it would not wait for what it gets
+        del call  # it would not await what fn returns
         future: Future[Any] = Future()
-        self._loop.call_soon_threadsafe(self._begin, future, *args)
+        self._loop.call_soon_threadsafe(self._start, future, *args)
         return future
 
-    def _begin(self, future: Future[Any], fn: Callable[[Any], Any], attempt: Attempt, chunk: Any) -> None:
+    def _start(self, future: Future[Any], fn: Callable[[Any], Any], attempt: Attempt, chunk: Any) -> None:
         task = _PaidTask(_work(future, fn, attempt, chunk), self._loop, self)
-        self._under_way[future] = task
-        task.add_done_callback(lambda _: self._over(future))
+        self._running[future] = task
+        task.add_done_callback(lambda _: self._forget(future))
         if self.is_cut_short:
             task.cancel()
 
-    def _over(self, future: Future[Any]) -> None:
-        del self._under_way[future]
+    def _forget(self, future: Future[Any]) -> None:
+        del self._running[future]
         if not future.done():
             future.cancel()
             future.set_running_or_notify_cancel()
@@ -68,11 +68,11 @@ class _Tasks(OwnExecutor):
         self._loop.call_soon_threadsafe(self._cancel, future)
 
     def _cancel(self, future: Future[Any]) -> None:
-        if future in self._under_way:
-            self._under_way[future].cancel()
+        if future in self._running:
+            self._running[future].cancel()
 
-    def are_done_here(self) -> bool:
-        """Whether the event loop that does this work runs in this thread."""
+    def belong_to_this_thread(self) -> bool:
+        """Whether the event loop of these tasks runs in this thread."""
         try:
             return asyncio.get_running_loop() is self._loop
         except RuntimeError:
@@ -82,26 +82,27 @@ class _Tasks(OwnExecutor):
         """Cancel the futures of an event loop that is closed, or has not run for a while."""
         moment = time.monotonic()
         if self._loop.is_running():
-            self._stood_still_at = None
+            self._stopped_at = None
             return
-        self._stood_still_at = self._stood_still_at or moment
-        if self._loop.is_closed() or moment - self._stood_still_at > _STANDSTILL_SECONDS:
+        self._stopped_at = self._stopped_at or moment
+        if self._loop.is_closed() or moment - self._stopped_at > _ABANDONED_AFTER_SECONDS:
             for future in futures:
                 if future.cancel():
                     future.set_running_or_notify_cancel()
 
     def cancel_all(self) -> None:
-        """Cancel all work, and what is yet to begin."""
+        """Cancel all tasks, and those that are still to start."""
         self.is_cut_short = True
-        for task in self._under_way.values():
+        for task in self._running.values():
             task.cancel()
 
 
 class _PaidTask(asyncio.Task[None]):
-    """The work on one chunk: paid for, and finished before its event loop ends.
+    """The work on one chunk. It is paid for, so it is finished before its event loop ends.
 
-    What ends an event loop cancels every task while the loop stands still, and waits for all of them: ``asyncio.run``
-    does. What is cancelled while it runs (by a time-out inside of the work, say, or by the loop over the chunks) is.
+    ``asyncio.run`` ends an event loop by cancelling every task while the event loop is stopped, and waits for the
+    tasks. That does not cancel this task. A cancellation while the event loop runs does, such as that of a time-out in
+    the work, or that of the loop over the chunks.
     """
 
     def __init__(self, work: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop, tasks: _Tasks) -> None:
@@ -109,9 +110,9 @@ class _PaidTask(asyncio.Task[None]):
         self._tasks = tasks
 
     def cancel(self, msg: Any = None) -> bool:
-        """Cancel it, unless it is the event loop that ends."""
-        may_be = self._tasks.is_cut_short or self.get_loop().is_running()
-        return super().cancel(msg) if may_be else False
+        """Cancel this task, unless its event loop is ending."""
+        is_allowed = self._tasks.is_cut_short or self.get_loop().is_running()
+        return super().cancel(msg) if is_allowed else False
 
 
 async def _work(future: Future[Any], fn: Callable[[Any], Any], attempt: Attempt, chunk: Any) -> None:
@@ -120,7 +121,7 @@ async def _work(future: Future[Any], fn: Callable[[Any], Any], attempt: Attempt,
             result = fn(chunk)
             if inspect.isawaitable(result):
                 result = await result
-    except (asyncio.CancelledError, GeneratorExit):  # the latter: its event loop was closed, and has forgotten it
+    except (asyncio.CancelledError, GeneratorExit):  # GeneratorExit: the event loop was closed
         raise
     except BaseException as error:
         with suppress(InvalidStateError):
@@ -143,7 +144,7 @@ def amap(execution: JobExecution, fn: Callable[[Any], Any], options: Options) ->
         made.append(Loop(execution, fn, options, interrupts))  # asks the store
         if tasks.is_cut_short:
             made[0].stop()
-        yield from Living(execution, execution.job_id, made[0], serves_this_thread=tasks.are_done_here).run()
+        yield from Living(execution, execution.job_id, made[0], serves_this_thread=tasks.belong_to_this_thread).run()
 
     def cut_short() -> None:
         tasks.is_cut_short = True
@@ -162,7 +163,7 @@ def apending(chunks: Iterator[T]) -> AsyncGenerator[T, None]:
 async def _heeding_signals(
     items: AsyncGenerator[MapItem, None], interrupts: Interrupts
 ) -> AsyncGenerator[MapItem, None]:
-    """Yield what a loop yields. Handlers of signals are set in the event loop's thread; the loop runs in another."""
+    """Yield what a loop yields. Signal handlers are set in the event loop's thread; the loop runs in another thread."""
     with interrupts:
         error: Exception | None = None
         try:
@@ -178,14 +179,14 @@ async def _heeding_signals(
         while True:  # no `while condition`: see Loop.run()
             if not interrupts.waits_for_others:
                 break
-            await asyncio.sleep(_TICK_SECONDS)
-        interrupts.take_course(None if type(error) is JobPaused else error)
+            await asyncio.sleep(_POLL_INTERVAL_SECONDS)
+        interrupts.deliver(None if type(error) is JobPaused else error)
         if error is not None:
             raise error
 
 
 async def _stepped(steps: Iterator[Any], cut_short: Callable[[], None]) -> AsyncGenerator[Any, None]:
-    """Yield what a generator yields, which runs in a thread of its own; it is closed there, whatever happens."""
+    """Run a generator in a thread of its own, and yield what it yields; close it in that thread, whatever happens."""
     loop = asyncio.get_running_loop()
     thread = ThreadPoolExecutor(
         1, thread_name_prefix="checkpoint-store aio", initializer=act_for, initargs=(threading.get_ident(),)
@@ -204,7 +205,7 @@ async def _stepped(steps: Iterator[Any], cut_short: Callable[[], None]) -> Async
         if step is not None:
             cut_short()
             await _undisturbed(step)
-            step = None  # a chunk that was not handed out is free again, and not in doubt
+            step = None  # a chunk that was not yielded is released, and not in doubt
         await _undisturbed(loop.run_in_executor(thread, _close, steps))
         thread.shutdown(wait=False)
 
@@ -224,7 +225,7 @@ async def acomplete(record: Callable[[], None]) -> None:
 
 
 async def _undisturbed(future: asyncio.Future[Any]) -> None:
-    """Wait for it, also where this task is cancelled (again) meanwhile."""
+    """Wait for a future, also where this task is cancelled meanwhile, once or more often."""
     while True:  # no `while condition`: see Loop.run()
         if future.done():
             break

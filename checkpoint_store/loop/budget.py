@@ -58,11 +58,11 @@ class Budget:
 
     @property
     def is_blind(self) -> bool:
-        """Whether there is a ``max_cost``, and no result has told yet what a chunk costs."""
+        """Whether there is a ``max_cost``, and what a chunk costs is not known yet."""
         return self._max_cost is not None and not self._priced
 
     def allows_another(self, in_flight: int) -> bool:
-        """Whether one more chunk fits beside those in flight. None fits where the cost of a result cannot be read."""
+        """Whether another chunk fits beside those in flight. No chunk fits where the cost of a result is unreadable."""
         if self._max_cost is None:
             return True
         self.update()

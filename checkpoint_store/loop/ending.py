@@ -36,9 +36,9 @@ def conclude(state: LoopState) -> None:
     try:
         _end_job(state)
     except Exception as error:
-        state.interrupts.take_course(None if type(error) is JobPaused else error)
+        state.interrupts.deliver(None if type(error) is JobPaused else error)
         raise
-    state.interrupts.take_course()
+    state.interrupts.deliver()
 
 
 def _end_job(state: LoopState) -> None:

@@ -149,7 +149,7 @@ class Loop:
     # -- wait
 
     def _wait(self) -> bool:
-        """Wait for an attempt to end or a chunk to be due; return False where there is nothing to wait for."""
+        """Wait for an attempt to end or a chunk to be due; return False where nothing is left to wait for."""
         schedule = self._schedule
         if schedule.in_flight:
             self._wait_for_attempts()

@@ -1,4 +1,4 @@
-"""How a loop runs: the options of ``map``, checked before anything is called."""
+"""The options of ``map``, checked before anything is called."""
 
 from __future__ import annotations
 
@@ -22,15 +22,18 @@ if TYPE_CHECKING:
 
 
 def checked_work(fn: Any, *, awaited: bool = False) -> None:
-    """Refuse what can give no result for a chunk, before any call is paid for.
+    """Refuse a function that cannot return a result, before any call is paid for.
 
     Args:
-        fn: what is to be called with each chunk.
-        awaited: whether what it returns is awaited.
+        fn: the function that is to be called with each chunk.
+        awaited: whether the loop awaits what ``fn`` returns.
+
+    Raises:
+        InvalidArgumentError: ``fn`` cannot be called, or returns a generator, or a coroutine that nobody awaits.
     """
     if not callable(fn):
         raise InvalidArgumentError("fn", fn, "is no function")
-    kinds = (fn, type(fn).__call__)  # an object may be called, too
+    kinds = (fn, type(fn).__call__)  # an object may have __call__
     if not awaited and any(map(inspect.iscoroutinefunction, kinds)):
         raise InvalidArgumentError("fn", fn, "is a coroutine function, which map() does not await: use amap()")
     if any(inspect.isgeneratorfunction(kind) or inspect.isasyncgenfunction(kind) for kind in kinds):
@@ -39,7 +42,7 @@ def checked_work(fn: Any, *, awaited: bool = False) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """How a loop runs; see :meth:`Job.map`."""
+    """The options of one loop, as :meth:`Job.map` explains them."""
 
     executor: Executor | Callable[[], Executor] | None = None
     workers: int | None = None

@@ -10,27 +10,27 @@ from checkpoint_store.errors import MissingExtra
 if TYPE_CHECKING:
     from checkpoint_store.execution.execution import JobExecution
 
-_EVERY_SECONDS: Final = 0.5
+_UPDATE_INTERVAL_SECONDS_MIN: Final = 0.5
 
 
 class Bar(Protocol):
-    """What a loop tells of itself."""
+    """What a loop shows its progress on."""
 
     def show(self, cost: float | None, *, at_once: bool = False) -> None:
-        """Something has changed; ``cost`` is that of the job so far, where its results carry one."""
+        """Show the job's progress; ``cost`` is what its results have cost so far, or None where none has a cost."""
 
     def close(self) -> None:
-        """The loop has ended."""
+        """Show the last state, and end."""
 
 
 class NoBar:
-    """Nobody watches."""
+    """Shows nothing."""
 
     def show(self, cost: float | None, *, at_once: bool = False) -> None:
-        """Say nothing."""
+        """Show nothing."""
 
     def close(self) -> None:
-        """Say nothing."""
+        """Show nothing."""
 
 
 def need_tqdm() -> Any:
@@ -47,7 +47,7 @@ def need_tqdm() -> Any:
 
 
 class LiveBar:
-    """A bar of tqdm's, in a terminal or a notebook: it begins at what is done, and its rate is that of this run."""
+    """A tqdm bar, in a terminal or a notebook. It starts at what is completed; its rate is that of this run."""
 
     def __init__(self, execution: JobExecution) -> None:
         self._execution = execution
@@ -60,20 +60,20 @@ class LiveBar:
         self.show(None, at_once=True)
 
     def show(self, cost: float | None, *, at_once: bool = False) -> None:
-        """Take over where the job stands, other runners' work included, twice a second at most."""
+        """Show the job's progress, other runners' work included, at most twice a second."""
         self._cost = self._cost if cost is None else cost
         moment = time.monotonic()
-        if not at_once and moment - self._shown_at < _EVERY_SECONDS:
+        if not at_once and moment - self._shown_at < _UPDATE_INTERVAL_SECONDS_MIN:
             return
         self._shown_at = moment
         self._bar.n = self._execution.progress().completed_chunks
         failed, in_doubt = self._execution.failure_counts()
-        told: dict[str, object] = {} if self._cost is None else {"cost": f"{self._cost:.4g}"}
-        told |= {name: count for name, count in (("failed", failed), ("in doubt", in_doubt)) if count}
-        self._bar.set_postfix(told, refresh=False)
+        postfix: dict[str, object] = {} if self._cost is None else {"cost": f"{self._cost:.4g}"}
+        postfix |= {name: count for name, count in (("failed", failed), ("in doubt", in_doubt)) if count}
+        self._bar.set_postfix(postfix, refresh=False)
         self._bar.refresh()
 
     def close(self) -> None:
-        """Leave the bar as it stands now."""
+        """Show the last state, and leave the bar on the screen."""
         self.show(None, at_once=True)
         self._bar.close()

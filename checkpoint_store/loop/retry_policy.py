@@ -1,4 +1,4 @@
-"""Which failures are worth another try, when, and which would hit every chunk."""
+"""Which failures are retried, after which back-off, and which would hit every chunk."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from typing import Any, Final
 from checkpoint_store.errors import CheckpointStoreError, InvalidArgumentError, WorkerDied, WorkFailed, shown
 
 Errors = type[BaseException] | Iterable[type[BaseException]] | Callable[[BaseException], bool]
-"""Exception types, or a function that says whether an exception is one of those meant."""
+"""Exception types, or a function that says whether it means an exception."""
 Wait = float | Callable[[int], float]
-"""Seconds, or a function of the number of tries so far (from 1); tenacity's waits are such functions too."""
+"""Seconds, or a function of the number of attempts so far (from 1). A wait object of tenacity will do, too."""
 
 _MISTAKES: Final = (
     ArithmeticError,
@@ -31,24 +31,28 @@ _MISTAKES: Final = (
     SyntaxError,
     TypeError,
 )
-"""What a program does wrong it does wrong again. No ValueError: a model's answer may well parse the next time."""
+"""Mistakes of a program, which would repeat. No ValueError: a model's answer may well parse the next time."""
 _RETRIED_STATUS: Final = frozenset({408, 409, 425, 429})
 _HOPELESS_STATUS: Final = frozenset({401, 402, 403})
 _HOPELESS_CODES: Final = frozenset({"insufficient_quota", "invalid_api_key", "billing_hard_limit_reached"})
-_SERVER_ERRORS: Final = 500
-_CLIENT_ERRORS: Final = 400
-_LONGEST_SECONDS: Final = 3600.0
-"""A service that asks for a longer pause is asked again after this."""
-_FIRST_SECONDS: Final = 0.5
-_MOST_SECONDS: Final = 60.0
-_MOST_DOUBLINGS: Final = 10
-"""After so many the pause has long been the longest one; a float would overflow in the end."""
+_SERVER_ERROR_MIN: Final = 500
+_CLIENT_ERROR_MIN: Final = 400
+_RETRY_AFTER_SECONDS_MAX: Final = 3600.0
+"""The longest time that a ``Retry-After`` is waited for."""
+_BACKOFF_SECONDS_MIN: Final = 0.5
+_BACKOFF_SECONDS_MAX: Final = 60.0
+_DOUBLINGS_MAX: Final = 10
+"""After this many doublings the back-off has reached its maximum; further ones would overflow a float."""
 
 
 def matcher(
     name: str, errors: Errors | None, default: Callable[[BaseException], bool]
 ) -> Callable[[BaseException], bool]:
-    """Return the function that says whether an exception is one of those meant."""
+    """Return a function that says whether ``errors`` mean an exception.
+
+    Raises:
+        InvalidArgumentError: ``errors`` are neither exception types nor a function.
+    """
     if errors is None:
         return default
     if isinstance(errors, type):
@@ -60,15 +64,15 @@ def matcher(
             types = tuple(errors)
         except TypeError:
             types = (errors,)
-    if not all(isinstance(one, type) and issubclass(one, BaseException) for one in types):
+    if not all(isinstance(kind, type) and issubclass(kind, BaseException) for kind in types):
         raise InvalidArgumentError(name, errors, "is neither exception types nor a function of an exception")
     return lambda error: _is_one_of(error, types)
 
 
 def _is_one_of(error: BaseException, types: tuple[type[BaseException], ...]) -> bool:
-    """Whether an exception is of these types, also where it could not be brought here as it was."""
+    """Whether an exception is of these types, also where it came from another process as a ``WorkFailed``."""
     kinds = error.kinds if isinstance(error, WorkFailed) else ()
-    return isinstance(error, types) or any(_name(one) in kinds for one in types)
+    return isinstance(error, types) or any(_name(kind) in kinds for kind in types)
 
 
 def _name(kind: type) -> str:
@@ -76,7 +80,7 @@ def _name(kind: type) -> str:
 
 
 def as_work_failed(error: BaseException, text: str, trace: str) -> WorkFailed:
-    """Return what can be told elsewhere of an exception that cannot be sent: all that is asked of it here."""
+    """Return what another process can be sent of an exception that cannot be pickled: all that this module reads."""
     code = getattr(error, "code", None)
     return WorkFailed(
         type(error).__qualname__,
@@ -90,19 +94,19 @@ def as_work_failed(error: BaseException, text: str, trace: str) -> WorkFailed:
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether another try may go better: the default of ``retry_on``."""
+    """Whether a retry may succeed: the default of ``retry_on``."""
     if isinstance(error, WorkerDied):
         return True
     status = status_of(error)
-    if status is not None and status >= _CLIENT_ERRORS:
-        return status in _RETRIED_STATUS or status >= _SERVER_ERRORS
+    if status is not None and status >= _CLIENT_ERROR_MIN:
+        return status in _RETRIED_STATUS or status >= _SERVER_ERROR_MIN
     if _is_one_of(error, _MISTAKES) or not isinstance(error, Exception):
         return False
     return isinstance(error, WorkFailed) or not isinstance(error, CheckpointStoreError)
 
 
 def is_hopeless(error: BaseException) -> bool:
-    """Whether every chunk would fail so: a bad key, a used-up quota. The default of ``stop_on``."""
+    """Whether every chunk would meet this error, such as a bad key or a used-up quota: the default of ``stop_on``."""
     code = getattr(error, "code", None)
     return status_of(error) in _HOPELESS_STATUS or (isinstance(code, str) and code in _HOPELESS_CODES)
 
@@ -118,7 +122,7 @@ def status_of(error: BaseException) -> int | None:
 
 
 def retry_after(error: BaseException) -> float | None:
-    """Return for how many seconds a service asked to be left alone, or None."""
+    """Return the seconds of a service's ``Retry-After``, or None."""
     value = getattr(error, "retry_after", None)
     headers = getattr(getattr(error, "response", None), "headers", None)
     try:
@@ -129,7 +133,7 @@ def retry_after(error: BaseException) -> float | None:
                 value = headers.get("retry-after") or headers.get("Retry-After")
         if value is None:
             return None
-        return min(max(0.0, _seconds(value)), _LONGEST_SECONDS)
+        return min(max(0.0, _seconds(value)), _RETRY_AFTER_SECONDS_MAX)
     except (TypeError, ValueError, AttributeError):
         return None
 
@@ -142,32 +146,32 @@ def _seconds(value: Any) -> float:
 
 
 def pause_before_retry(wait: Wait | None, tries: int, error: BaseException) -> float:
-    """Return the seconds to wait after so many tries, the last of which ended with ``error``.
+    """Return the seconds to wait after this many tries, the last of which ended with ``error``.
 
     Raises:
         InvalidArgumentError: ``wait`` is a function that returned no number of seconds.
     """
-    asked = retry_after(error)
-    if asked is not None:  # not all at the same moment: the service is busy already
-        return asked + _jitter(_FIRST_SECONDS)
+    requested = retry_after(error)
+    if requested is not None:  # with jitter: the service is busy already
+        return requested + _jitter(_BACKOFF_SECONDS_MIN)
     if wait is None:
-        growing = min(_FIRST_SECONDS * 2.0 ** min(tries - 1, _MOST_DOUBLINGS), _MOST_SECONDS)
-        return growing + _jitter(growing)
+        backoff = min(_BACKOFF_SECONDS_MIN * 2.0 ** min(tries - 1, _DOUBLINGS_MAX), _BACKOFF_SECONDS_MAX)
+        return backoff + _jitter(backoff)
     if not callable(wait):
         return float(wait)
-    seconds = _asked_of(wait, tries, error)
+    seconds = _seconds_from(wait, tries, error)
     if not _is_seconds(seconds):
         raise InvalidArgumentError("wait", wait, f"returned {shown(seconds)}, which is no number of seconds from 0")
     return float(seconds)
 
 
-def _jitter(most: float) -> float:
-    return random.uniform(0, most)  # noqa: S311 - so that those who fail together do not come back together
+def _jitter(seconds_max: float) -> float:
+    return random.uniform(0, seconds_max)  # noqa: S311 - so that chunks that fail together are not retried together
 
 
-def _asked_of(wait: Callable[[Any], float], tries: int, error: BaseException) -> Any:
-    """Return what a function, or a wait object of tenacity's, says."""
-    tenacity = sys.modules.get("tenacity")  # whoever has such an object has imported it
+def _seconds_from(wait: Callable[[Any], float], tries: int, error: BaseException) -> Any:
+    """Return the result of a function, or of a wait object of tenacity."""
+    tenacity = sys.modules.get("tenacity")  # a wait object of tenacity exists only where tenacity was imported
     if tenacity is None or not isinstance(wait, tenacity.wait.wait_base):
         return wait(tries)
     state = tenacity.RetryCallState(retry_object=tenacity.Retrying(), fn=None, args=(), kwargs={})
@@ -181,6 +185,6 @@ def _is_seconds(value: object) -> bool:
 
 
 def checked_wait(wait: object) -> None:
-    """Refuse what is neither seconds nor a function."""
+    """Refuse a ``wait`` that is neither seconds nor a function."""
     if not (wait is None or callable(wait) or _is_seconds(wait)):
         raise InvalidArgumentError("wait", wait, "is neither seconds nor a function of the number of tries")

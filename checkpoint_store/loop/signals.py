@@ -1,7 +1,7 @@
-"""SIGINT, SIGTERM, SIGHUP: once, and the chunks in hand are finished first; twice, and the work ends at once.
+"""SIGINT, SIGTERM and SIGHUP: the first lets the loops finish the chunks in flight, the second ends them at once.
 
-A signal sets ``requested`` in every loop of the process. Each loop finishes what it has in hand. Then a loop of the
-main thread gives the signal its usual course: KeyboardInterrupt, or SystemExit(128 + number). So a script ends as it
+A signal sets ``requested`` in every loop of the process. Each loop finishes what it has in flight. Then a loop of the
+main thread gives the signal its usual effect: KeyboardInterrupt, or SystemExit(128 + number). So a script ends as it
 would have ended without a loop, only a little later.
 """
 
@@ -24,131 +24,134 @@ if TYPE_CHECKING:
 
 _CAN_MASK: Final = hasattr(signal, "pthread_sigmask")
 _SIGHUP: Final[signal.Signals | None] = getattr(signal, "SIGHUP", None)
-_ENDING: Final = (signal.SIGTERM,) if _SIGHUP is None else (signal.SIGTERM, _SIGHUP)
-"""The signals whose usual course is SystemExit."""
-_ONE_PRESS_SECONDS: Final = 0.1
-"""A launcher may pass on the Ctrl-C that the terminal has sent already: two signals, one press."""
-_SOON_SECONDS: Final = 0.02
+_TERMINATION_SIGNALS: Final = (signal.SIGTERM,) if _SIGHUP is None else (signal.SIGTERM, _SIGHUP)
+"""The signals whose usual effect here is SystemExit."""
+_KEY_PRESS_SECONDS_MAX: Final = 0.1
+"""Two signals within this time are one key press: a launcher may pass on the Ctrl-C that the terminal sent already."""
+_DELIVERY_DELAY_SECONDS: Final = 0.02
 
-_entered: Final[list[Interrupts]] = []
-"""The loops of this process; one signal is for all of them."""
-_before: Final[dict[signal.Signals, Any]] = {}
-"""The handlers in whose place ours are."""
+_active: Final[list[Interrupts]] = []
+"""The loops of this process. A signal is for all of them."""
+_replaced_handlers: Final[dict[signal.Signals, Any]] = {}
+"""The handlers that ours replace."""
 
 
-class _Owed:
-    """The signal that has not taken its usual course yet, and when the last one came."""
+class _PendingSignal:
+    """The signal that has not had its usual effect yet."""
 
     number: int | None = None
-    came_at = 0.0
+    last_at = 0.0
+    """When the last signal came, on the monotonic clock."""
 
 
 class Interrupts:
-    """While entered in the main thread, the first signal sets ``requested``, and the second ends everything at once.
+    """While entered in the main thread: the first signal sets ``requested``, and the second ends the work at once.
 
-    Where the program has a handler of its own for a signal, that handler stays. In another thread no handler is set;
-    a loop there is told of the signals that a loop of the main thread hears.
+    Where the program has a handler of its own for a signal, that handler stays. In another thread no handler is set; a
+    loop of another thread stops at the signals that a loop of the main thread receives.
     """
 
     def __init__(self) -> None:
         self.requested = False
         self.at_once = False
-        """Whether a second signal came: nothing is waited for any more."""
+        """Whether a second signal came, so that the loop waits for nothing any more."""
         self.is_in_main = False
         self.is_busy = False
-        """Whether a loop of asyncio's finishes what it has in hand, whatever its caller does."""
+        """Whether an asyncio loop finishes what it has in flight, whatever its caller does."""
 
     def __enter__(self) -> Self:
         self.is_in_main = _in_main_thread()
-        told = (one.requested for one in _entered if one.is_in_main or not self.is_in_main)
-        self.requested = _Owed.number is not None or any(told)
-        _entered.append(self)
+        requests = (loop.requested for loop in _active if loop.is_in_main or not self.is_in_main)
+        self.requested = _PendingSignal.number is not None or any(requests)
+        _active.append(self)
         if self.is_in_main:
             _set_handlers()
         return self
 
     def __exit__(self, *_: object) -> None:
-        _entered.remove(self)
+        _active.remove(self)
         if self.is_in_main and not _main_loops():
-            if _Owed.number is not None:  # its loop was left by another way: at a break, say
+            if _PendingSignal.number is not None:  # the caller left its loop early, by a break for example
                 _deliver_soon()
-            elif _in_main_thread():  # where another thread closes the generator, the next signal does this
-                _give_back(*_before)
+            elif _in_main_thread():  # where another thread closes the generator, the next signal restores them
+                _restore_handlers(*_replaced_handlers)
 
     @property
     def waits_for_others(self) -> bool:
-        """Whether a signal is to take its course, which would cut off what other loops of asyncio's have in hand."""
-        others = any(one.is_busy for one in _entered if one is not self)
-        return self.requested and not self.at_once and _Owed.number is not None and others
+        """Whether the effect of a signal would cancel what other asyncio loops have in flight."""
+        others_are_busy = any(loop.is_busy for loop in _active if loop is not self)
+        return self.requested and not self.at_once and _PendingSignal.number is not None and others_are_busy
 
-    def take_course(self, cause: BaseException | None = None) -> None:
-        """Let the signal that stopped this loop take its usual course; return where there is none to take.
+    def deliver(self, cause: BaseException | None = None) -> None:
+        """Give the signal that stopped this loop its usual effect; return where no signal is pending.
 
         Raises:
             KeyboardInterrupt: for SIGINT.
             SystemExit: for SIGTERM and SIGHUP, with the code 128 + number.
         """
         if self.is_in_main and _in_main_thread():
-            _take_course(cause)
+            _deliver(cause)
 
 
-def _take_course(cause: BaseException | None = None) -> None:
-    number, _Owed.number = _Owed.number, None
+def _deliver(cause: BaseException | None = None) -> None:
+    number, _PendingSignal.number = _PendingSignal.number, None
     if number is not None:
-        raise _course(number) from cause
+        raise _exception_of(number) from cause
 
 
-def _course(number: int) -> BaseException:
+def _exception_of(number: int) -> BaseException:
     return KeyboardInterrupt() if number == signal.SIGINT else SystemExit(128 + number)
 
 
 def asks_to_end(error: BaseException) -> bool:
-    """Whether an exception asks a program to end or to stop waiting, and says of nothing that it failed.
+    """Whether an exception asks a program to end or to stop waiting, and reports no failure.
 
-    So do Ctrl-C, a cancelled task, a generator that is closed, ``sys.exit()``, and the exit code of a signal.
+    Such exceptions are those of Ctrl-C, a cancelled task, a closed generator, ``sys.exit()``, and the exit code of a
+    signal.
     """
     code = getattr(error, "code", None)
-    return not isinstance(error, Exception) and (not code or code in {128 + one for one in (signal.SIGINT, *_ENDING)})
+    exit_codes = {128 + number for number in (signal.SIGINT, *_TERMINATION_SIGNALS)}
+    return not isinstance(error, Exception) and (not code or code in exit_codes)
 
 
 def _on_signal(number: int, _: FrameType | None) -> None:
-    moment, last = time.monotonic(), _Owed.came_at
-    _Owed.came_at = moment
+    moment, previous = time.monotonic(), _PendingSignal.last_at
+    _PendingSignal.last_at = moment
     loops = _main_loops()
     if not loops:
-        _give_back(*_before)
-        _take_course()
+        _restore_handlers(*_replaced_handlers)
+        _deliver()
         signal.raise_signal(number)
-    elif not any(one.requested for one in loops):
-        _Owed.number = number
-        for one in _entered:
-            one.requested = True
-    elif moment - last >= _ONE_PRESS_SECONDS:
+    elif not any(loop.requested for loop in loops):
+        _PendingSignal.number = number
+        for loop in _active:
+            loop.requested = True
+    elif moment - previous >= _KEY_PRESS_SECONDS_MAX:
         _end_at_once(number)
 
 
 def _end_at_once(number: int) -> NoReturn:
-    _Owed.number = None
-    for one in _entered:
-        one.at_once = True
-    raise _course(number)
+    _PendingSignal.number = None
+    for loop in _active:
+        loop.at_once = True
+    raise _exception_of(number)
 
 
 def _main_loops() -> list[Interrupts]:
-    return [one for one in _entered if one.is_in_main]
+    return [loop for loop in _active if loop.is_in_main]
 
 
 def _deliver_soon() -> None:
-    """Send the owed signal again, from a thread: what is raised while a generator is thrown away is lost."""
+    """Send the pending signal again from a thread: an exception raised while a generator is collected is lost."""
 
-    def deliver() -> None:
-        number = _Owed.number
+    def send() -> None:
+        number = _PendingSignal.number
         if number is not None and not _main_loops():
             signal.pthread_kill(threading.main_thread().ident or 0, number)
 
-    timer = threading.Timer(_SOON_SECONDS, deliver)
+    timer = threading.Timer(_DELIVERY_DELAY_SECONDS, send)
     timer.daemon = True
-    with suppress(RuntimeError):  # the interpreter is ending, as the signal wishes
+    with suppress(RuntimeError):  # the interpreter ends already, as the signal asks
         timer.start()
 
 
@@ -157,61 +160,60 @@ def _in_main_thread() -> bool:
 
 
 def _set_handlers() -> None:
-    for number in (signal.SIGINT, *_ENDING):
-        now = signal.getsignal(number)
-        if now is signal.default_int_handler or (number in _ENDING and now is signal.SIG_DFL) or _is_of_asyncio(now):
-            _before[number] = signal.signal(number, _on_signal)
+    for number in (signal.SIGINT, *_TERMINATION_SIGNALS):
+        current = signal.getsignal(number)
+        ends_by_default = number in _TERMINATION_SIGNALS and current is signal.SIG_DFL
+        if ends_by_default or current is signal.default_int_handler or _is_of_asyncio(current):
+            _replaced_handlers[number] = signal.signal(number, _on_signal)
 
 
 def _is_of_asyncio(handler: object) -> bool:
-    """Whether a handler is that of ``asyncio.run``: it would cancel the work in hand, which is paid for."""
+    """Whether a handler is that of ``asyncio.run``, which would cancel the work in flight, which is paid for."""
     runner = getattr(sys.modules.get("asyncio"), "Runner", None)
     method = getattr(handler.func, "__func__", None) if isinstance(handler, partial) else None
     return method is not None and method is getattr(runner, "_on_sigint", None)
 
 
-def _give_back(*numbers: signal.Signals) -> None:
+def _restore_handlers(*numbers: signal.Signals) -> None:
     for number in numbers:
-        before = _before.pop(number, None)
+        before = _replaced_handlers.pop(number, None)
         if before is not None and signal.getsignal(number) is _on_signal:
             signal.signal(number, before)
 
 
 def _ignore(*_: object) -> None:
-    """Do nothing; unlike SIG_IGN, this is not what the programs start with that a worker process starts."""
+    """Do nothing; unlike SIG_IGN, a program that a worker process starts does not inherit this handler."""
 
 
 def heed_second_interrupt_only() -> None:
-    """In a worker process: a terminal's first Ctrl-C goes to it, too, and the chunk in hand is to be finished.
+    """Let a worker process finish its chunk: a terminal sends the first Ctrl-C to the worker process, too.
 
-    So does the SIGHUP of a terminal that closes; worker processes end with the process that made them.
+    A terminal that closes sends SIGHUP to it likewise. Worker processes end with the process that made them.
     """
     if not _in_main_thread():
         return
     if signal.getsignal(signal.SIGINT) in (signal.default_int_handler, _on_signal):
-        one = Interrupts()
-        one.is_in_main = True
-        _entered[:] = [one]
+        interrupts = Interrupts()
+        interrupts.is_in_main = True
+        _active[:] = [interrupts]
         signal.signal(signal.SIGINT, _on_signal)
     if _SIGHUP is not None and signal.getsignal(_SIGHUP) in (signal.SIG_DFL, _on_signal):
         signal.signal(_SIGHUP, _ignore)
     if _CAN_MASK:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _TERMINALS)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _TERMINAL_SIGNALS)
 
 
-_TERMINALS: Final = [signal.SIGINT] if _SIGHUP is None else [signal.SIGINT, _SIGHUP]
+_TERMINAL_SIGNALS: Final = [signal.SIGINT] if _SIGHUP is None else [signal.SIGINT, _SIGHUP]
 """The signals that a terminal sends to every process in it."""
 
 
 @contextmanager
 def interrupts_held_back() -> Iterator[None]:
-    """Let no SIGINT and no SIGHUP through to this thread in this block.
+    """Block SIGINT and SIGHUP for this thread in this block.
 
-    Processes that it starts begin so, and change it themselves.
-
-    See :func:`heed_second_interrupt_only`.
+    Processes that the thread starts inherit that, and end it in :func:`heed_second_interrupt_only`.
     """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _TERMINALS) if _CAN_MASK else ()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _TERMINAL_SIGNALS) if _CAN_MASK else ()
     try:
         yield
     finally:
@@ -222,23 +224,23 @@ def interrupts_held_back() -> Iterator[None]:
 _mask_before_fork: Final = threading.local()
 
 
-def _hold_back_ending() -> None:
-    """One that comes while a child has our handler still would be lost: Python drops what came while it forks."""
-    if any(signal.getsignal(number) is _on_signal for number in _ENDING):
-        _mask_before_fork.value = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+def _block_termination() -> None:
+    """Block SIGTERM and SIGHUP before a fork: Python drops a signal that a child receives while it has our handler."""
+    if any(signal.getsignal(number) is _on_signal for number in _TERMINATION_SIGNALS):
+        _mask_before_fork.value = signal.pthread_sigmask(signal.SIG_BLOCK, _TERMINATION_SIGNALS)
 
 
-def _let_ending_through() -> None:
+def _unblock_termination() -> None:
     before = _mask_before_fork.__dict__.pop("value", None)
     if before is not None:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _in_child() -> None:
-    """SIGTERM and SIGHUP have to end a forked child: whoever started it may wait for that."""
-    _Owed.number = None
-    _give_back(*_ENDING)
-    _let_ending_through()
+    """Let SIGTERM and SIGHUP end a forked child: the process that started it may wait for its end."""
+    _PendingSignal.number = None
+    _restore_handlers(*_TERMINATION_SIGNALS)
+    _unblock_termination()
 
 
-at_fork(ForkOrder.SIGNALS, before=_hold_back_ending, after_in_parent=_let_ending_through, after_in_child=_in_child)
+at_fork(ForkOrder.SIGNALS, before=_block_termination, after_in_parent=_unblock_termination, after_in_child=_in_child)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import threading
+from concurrent.futures import BrokenExecutor, Executor, Future
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -97,8 +98,8 @@ def test_an_error_that_hits_every_chunk_is_a_line(job: Job, lines: Callable[[], 
     assert len(lines()) == 2
 
 
-def test_a_broken_executor_is_a_line_and_so_is_each_chunk_in_it(job: Job, lines: Callable[[], Lines]) -> None:
-    """The chunks are retried one at a time; an executor that breaks between two chunks blames none of them."""
+def test_a_broken_executor_is_a_line(job: Job, lines: Callable[[], Lines]) -> None:
+    """An executor that breaks between two chunks blames none of them."""
     made: list[Threads] = []
 
     def make() -> Threads:
@@ -110,6 +111,30 @@ def test_a_broken_executor_is_a_line_and_so_is_each_chunk_in_it(job: Job, lines:
     assert len(made) == 2
     assert only(lines(), f"job {job.job_id}: its executor broke and is made anew") == "WARNING"
     assert len(lines()) == 1
+
+
+class DiesWithTwo(Executor):
+    """Breaks once two chunks are in it, as a pool does when one of its processes dies."""
+
+    def __init__(self) -> None:
+        self.futures: list[Future[Any]] = []
+
+    def submit(self, fn: Any, /, *args: Any, **_: Any) -> Future[Any]:
+        self.futures.append(Future())
+        if len(self.futures) == 2:
+            for future in self.futures:
+                future.set_exception(BrokenExecutor("a process died"))
+        return self.futures[-1]
+
+
+def test_each_chunk_in_a_broken_pool_is_a_line(job: Job, lines: Callable[[], Lines]) -> None:
+    """It is retried alone, and it is no failure of the chunk."""
+    pools = iter([DiesWithTwo()])
+    assert len(list(job.map(upper, executor=lambda: next(pools, None) or Threads(), workers=2))) == len(CHUNKS)
+    for index in (0, 1):
+        assert only(lines(), f"job {job.job_id}, chunk {index}: retried alone, because a process") == "WARNING"
+    assert only(lines(), f"job {job.job_id}: its executor broke") == "WARNING"
+    assert len(lines()) == 3
 
 
 def test_a_busy_store_is_a_line(job: Job, lines: Callable[[], Lines], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -234,7 +234,7 @@ async def several():
     await asyncio.gather(one("first"), one("second"))
 async def sync_inside():
     def wait(text):
-        print("begun", text, flush=True)
+        print(f"begun {text}\\n", end="", flush=True)
         while not os.path.exists("go"):
             time.sleep(0.01)
         return text

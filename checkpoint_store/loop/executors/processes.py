@@ -1,4 +1,4 @@
-"""Work in other processes: what goes there, what comes back, and how such a process ends."""
+"""Work in other processes: what is sent there, what is sent back, and how a worker process ends."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ if TYPE_CHECKING:
     from checkpoint_store.model.attempt import Attempt
 
 
-_PARENT_SECONDS: Final = 0.5
+_PARENT_CHECK_INTERVAL_SECONDS: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """A result as text: it can be sent whatever it is made of."""
+    """A result as JSON text, which can be sent to another process whatever types the result has."""
 
     text: str
 
 
 def call_elsewhere(fn: Callable[[Any], Any], attempt: Attempt, chunk: Any) -> Packed | Unstorable:
-    """Do the work in another process; what comes of it, result or exception, can be sent back."""
+    """Do the work in a worker process; return or raise what can be sent back."""
     _end_with_parent()
     try:
         with attempting(attempt):
             result = fn(chunk)
     except Exception as error:
-        # An executor of the work's own broke: it is not the one that this runs in.
+        # A BrokenExecutor here is that of an executor of the work's own, not of the executor that this runs in.
         if _can_be_sent(error) and not isinstance(error, BrokenExecutor):
             raise
         raise as_work_failed(error, text_of(error), traceback.format_exc()) from None
@@ -58,19 +58,19 @@ def call_elsewhere(fn: Callable[[Any], Any], attempt: Attempt, chunk: Any) -> Pa
 def _can_be_sent(error: Exception) -> bool:
     try:
         return type(pickle.loads(pickle.dumps(error))) is type(error)  # noqa: S301 - made one line before
-    except Exception:  # noqa: BLE001 - whatever it is that an exception of the caller's does there
+    except Exception:  # noqa: BLE001 - whatever pickling the caller's exception raises
         return False
 
 
-_watched = False
+_is_watching = False
 _launching: Final = threading.local()
 
 
 @contextmanager
 def launching() -> Iterator[None]:
-    """Processes that are started in this block, by this thread, are worker processes: also those that get no work.
+    """Mark the processes that this thread starts in this block as worker processes, also those that get no work.
 
-    One that a terminal's Ctrl-C ends while it starts would break the pool, and the chunks in hand with it.
+    A Ctrl-C of the terminal that ended a process while it starts would break the pool, and fail the chunks in it.
     """
     _launching.now = True
     with signals.interrupts_held_back():
@@ -81,8 +81,8 @@ def launching() -> Iterator[None]:
 
 
 def _in_forked_child() -> None:
-    global _watched  # noqa: PLW0603 - the thread that watches was not forked
-    _watched = False
+    global _is_watching  # noqa: PLW0603 - the watching thread is not forked
+    _is_watching = False
     if getattr(_launching, "now", False):
         _launching.now = False
         _watch_parent(os.getppid(), None)
@@ -93,8 +93,8 @@ at_fork(ForkOrder.WORKERS, after_in_child=_in_forked_child)
 
 
 def _end_with_parent() -> None:
-    """A worker process whose parent is gone has nobody to work for; and Ctrl-C is for the parent to understand."""
-    if _watched:
+    """Let this worker process end with its parent, and leave the first Ctrl-C to the parent."""
+    if _is_watching:
         return
     parent = multiprocessing.parent_process()
     if parent is None:
@@ -104,15 +104,15 @@ def _end_with_parent() -> None:
 
 
 def _watch_parent(pid: int, sentinel: int | None) -> None:
-    """End this process when the one that it works for is gone: a fork server in between lives on."""
-    global _watched  # noqa: PLW0603 - once in a process
-    _watched = True
+    """End this process when the process that it works for has ended; a fork server between the two lives on."""
+    global _is_watching  # noqa: PLW0603 - once in a process
+    _is_watching = True
     sentinels = [] if sentinel is None else [sentinel]
 
     def watch() -> None:
-        while os.getppid() == pid and not wait_for(sentinels, timeout=_PARENT_SECONDS):
+        while os.getppid() == pid and not wait_for(sentinels, timeout=_PARENT_CHECK_INTERVAL_SECONDS):
             if not sentinels:
-                time.sleep(_PARENT_SECONDS)
+                time.sleep(_PARENT_CHECK_INTERVAL_SECONDS)
         os._exit(1)
 
     from multiprocessing.connection import wait as wait_for  # noqa: PLC0415 - for worker processes only
