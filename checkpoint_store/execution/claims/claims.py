@@ -166,7 +166,8 @@ class Claims(ForkAware):
             self._abandon(error.chunk_index)
             raise
         self.done(completion.chunk_index for completion in completions)
-        self._release_queued()  # what could not be freed while this was being written
+        if self._storage.has_queued_releases:  # which could not be freed while this was being written
+            self._release_queued()
         if not self.runner.has_loops:
             self.end_if_idle(wait=True)
 
