@@ -227,6 +227,11 @@ class ClaimStorage(ForkAware):
         """
         self._releases.append(_Release(job_id, runner_id, claim, begun))
 
+    @property
+    def has_queued_releases(self) -> bool:
+        """Whether claims wait to be freed by the next verb that writes."""
+        return bool(self._releases)
+
     def release(self, job_id: str) -> None:
         """Free the claims of :meth:`queue_release` now, if the store is free; for finalizers. Durable when it returns.
 

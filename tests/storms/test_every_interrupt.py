@@ -29,7 +29,7 @@ OPERATIONS = {
     "work": 61,
     "throw_away": 61,
     "fail": 499,
-    "run_map": 199,
+    "run_map": 97,
     "pause": 97,
     "back_up": 7,
     "fork": 5,

@@ -9,7 +9,6 @@ from sqlalchemy import bindparam, select
 from checkpoint_store.model.attempt import AttemptOutcome
 from checkpoint_store.storage.records import Claim, Found
 from checkpoint_store.storage.statements import attempts
-from checkpoint_store.storage.statements.attempts import ChunkAttempts
 from checkpoint_store.storage.statements.compiled import Statement
 from checkpoint_store.storage.statements.liveness import Liveness
 from checkpoint_store.storage.tables import completed_chunks
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from checkpoint_store.storage.records import ClaimRequest
+    from checkpoint_store.storage.statements.attempts import ChunkAttempts
 
 _FIRST_WINDOW_CHUNKS: Final = 8
 _WINDOW_CHUNKS_MAX: Final = 4096
@@ -77,11 +77,14 @@ class _Search:
         job_id = self._request.job_id
         done = {index for (index,) in self._connection.execute(_COMPLETED_IN.text, (job_id, start, stop))}
         tried = attempts.attempts_in(self._connection, job_id, start, stop)
+        claims, wanted, runner_id = self._claims, self._request.wanted, self._request.runner_id
         for index in range(start, stop):
-            if self._is_done:
+            if len(claims) >= wanted:
                 return index
-            if index not in done:
-                self._claim_or_pass(tried.get(index) or ChunkAttempts(index))
+            if index in tried and index not in done:
+                self._claim_or_pass(tried[index])
+            elif index not in done:
+                claims.append(attempts.begin(self._connection, job_id, index, 1, runner_id))
         return stop
 
     def _claim_or_pass(self, chunk: ChunkAttempts) -> None:
