@@ -13,7 +13,7 @@ from checkpoint_store import CheckpointStore, ProcessingState, StateFormatError,
 from checkpoint_store.execution.execution import Room
 from checkpoint_store.model.frozen import thaw
 from checkpoint_store.state_file.reader import glance
-from checkpoint_store.storage.connection import database, driver, pragmas
+from checkpoint_store.storage.connection import pragmas, writer
 from checkpoint_store.storage.statements import results as result_statements
 from checkpoint_store.storage.statements import save_state as save_state_statements
 
@@ -317,8 +317,7 @@ def test_on_a_network_file_system_saves_are_as_exact(
     assert encoded == [0, 1, 2]
     other.save(with_chunk(loaded(other), 3, 3))
     assert loaded(one).results() == {index: index for index in range(4)}
-    monkeypatch.setattr(driver, "moment_of", refuse)
-    monkeypatch.setattr(database, "moment_of", refuse)
+    monkeypatch.setattr(writer, "moment_of", refuse)
     assert loaded(one).results() == {index: index for index in range(4)}
     exact(one)
 
