@@ -1,4 +1,4 @@
-"""The care of a store that is not open: migrate, restore, recover, doctor."""
+"""The maintenance of a store that is not open: migrate, restore, recover, doctor."""
 
 from __future__ import annotations
 
@@ -21,19 +21,8 @@ from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
 from checkpoint_store.storage.file_names import StoreFiles, state_backup, state_copies
 from checkpoint_store.storage.opening import Opener
 from checkpoint_store.storage.recovery import integrity
-from checkpoint_store.storage.recovery.doctor import (
-    _TIMEOUT_SECONDS,
-    Finding,
-    _backups,
-    _contents,
-    _permissions,
-    _place,
-    _space,
-    _sqlite,
-    _strays,
-    _users,
-)
-from checkpoint_store.storage.recovery.restore import _put
+from checkpoint_store.storage.recovery.doctor import TIMEOUT_SECONDS, Finding, findings
+from checkpoint_store.storage.recovery.restore import put_backup
 from checkpoint_store.storage.target import EMPTY, inspect, resolve
 from checkpoint_store.store import CheckpointStore
 
@@ -54,7 +43,7 @@ def recover_store(
     *,
     state_file: str | os.PathLike[str] | None = None,
     accept_loss: bool = False,
-    lock_timeout_seconds: float = _TIMEOUT_SECONDS,
+    lock_timeout_seconds: float = TIMEOUT_SECONDS,
 ) -> RecoveryReport:
     """Make a store anew from every surviving copy: what reads of it, its backups, its state file and ``.bak``.
 
@@ -84,7 +73,7 @@ def restore_store(
     target: str | os.PathLike[str],
     *,
     state_file: str | os.PathLike[str] | None = None,
-    lock_timeout_seconds: float = _TIMEOUT_SECONDS,
+    lock_timeout_seconds: float = TIMEOUT_SECONDS,
 ) -> tuple[Path, ...]:
     """Put the backup ``source`` in the place of the store ``target``, and return the files moved aside for it.
 
@@ -98,7 +87,7 @@ def restore_store(
     origin, path = resolve(source), resolve(target)
     if not origin.exists() or origin == path:
         raise StoreTargetError(origin, "there is no such file" if origin != path else "it is the store itself")
-    reading = ReadOnlyDatabase(origin, lock_timeout_seconds=_TIMEOUT_SECONDS)
+    reading = ReadOnlyDatabase(origin, lock_timeout_seconds=TIMEOUT_SECONDS)
     if inspect(reading) == EMPTY:
         raise StoreTargetError(origin, "it is empty")
     problems = integrity.check(reading)
@@ -110,7 +99,7 @@ def restore_store(
         refuse_stranger(one)
     destination.refuse_to_take(path, states)
     with exclusively(path, lock_timeout_seconds):
-        moved = _put(reading, path)
+        moved = put_backup(reading, path)
     _let_state_file_follow(path, state)
     return moved
 
@@ -138,10 +127,7 @@ def doctor(target: str | os.PathLike[str], *, state_file: str | os.PathLike[str]
     path = resolve(target)
     if not path.exists():
         raise StoreTargetError(path, "there is no such file")
-    state = _state_file(path, state_file)
-    findings: list[Finding] = [*_sqlite(), *_place(path), *_permissions(path, state), *_users(path)]
-    findings += [*_contents(path, state), *_strays(path), *_backups(path), *_space(path)]
-    return findings
+    return findings(path, _state_file(path, state_file))
 
 
 @dataclass(frozen=True, slots=True)

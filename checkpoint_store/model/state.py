@@ -25,7 +25,7 @@ from checkpoint_store.model.state_fields import (
     frozen,
     frozen_results,
 )
-from checkpoint_store.model.state_rules import _check_time, _check_version
+from checkpoint_store.model.state_rules import check_time, check_version
 from checkpoint_store.model.versions import SCHEMA_VERSION
 
 _PAIRED_BY_OWN_INDEX: Final = frozenset({"1.0", "1.1"})
@@ -198,7 +198,7 @@ class ProcessingState:
         if not isinstance(data, Mapping):
             raise StateFormatError(None, f"is a {type(data).__name__}, not a JSON object")
         if "version" in data:
-            _check_version(data["version"])
+            check_version(data["version"])
         names = {item.name for item in dataclasses.fields(cls)}
         unknown = [name for name in data if name not in names]
         if unknown:
@@ -248,7 +248,7 @@ ProcessingState.__setattr__ = _refuse_assignment  # type: ignore[method-assign]
 
 
 def _check_fields(state: ProcessingState) -> None:
-    _check_version(state.version)
+    check_version(state.version)
     for name in ("job_id", "file_name"):
         if not isinstance(getattr(state, name), str):
             fail(name, f"is {shown(getattr(state, name))}, not a text")
@@ -262,7 +262,7 @@ def _check_fields(state: ProcessingState) -> None:
     if state.status not in list(JobStatus):
         fail("status", f"is {shown(state.status)}, not one of {', '.join(JobStatus)}")
     for name in ("started_at", "updated_at"):
-        _check_time(name, getattr(state, name))
+        check_time(name, getattr(state, name))
     if not isinstance(state.config, Mapping):
         fail("config", f"is {shown(state.config)}, not an object")
     check_chunks(state.total_chunks, state.completed_chunks)

@@ -10,7 +10,8 @@ from checkpoint_store.model.state_fields import (
 from checkpoint_store.model.versions import RELEASED_VERSIONS
 
 
-def _check_version(version: object) -> None:
+def check_version(version: object) -> None:
+    """Refuse a version that this library does not read."""
     if version not in RELEASED_VERSIONS:
         fail(
             "version",
@@ -19,7 +20,8 @@ def _check_version(version: object) -> None:
         )
 
 
-def _check_time(name: str, value: object) -> None:
+def check_time(name: str, value: object) -> None:
+    """Refuse what is no ISO 8601 time."""
     try:
         parse_time(value)  # type: ignore[arg-type]
     except (ValueError, TypeError, OverflowError):

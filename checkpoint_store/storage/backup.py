@@ -159,9 +159,9 @@ class RollingBackup:
         if self._credit <= 0:
             log.info("no automatic backup of %s: the last ones took more than their share of time", self._path)
             return None
-        if not self._fits():
-            share = f"{_SHARE_OF_FREE_SPACE:.0%}"
-            log.warning("no automatic backup of %s: it would take more than %s of the free space", self._path, share)
+        reason = self._reason_against()
+        if reason is not None:
+            log.warning("no automatic backup of %s: %s", self._path, reason)
             return None
         try:
             with file_lock(self._lock, 0.0):
@@ -180,10 +180,13 @@ class RollingBackup:
         finally:
             self._credit -= time.monotonic() - moment
 
-    def _fits(self) -> bool:
+    def _reason_against(self) -> str | None:
+        """Return why there is no room for a copy; None where there is."""
         free = free_bytes(self._path)
         try:
             size = self._path.stat().st_size
-        except OSError:
-            return False
-        return free is None or size < free * _SHARE_OF_FREE_SPACE
+        except OSError as error:
+            return f"the file cannot be read: {error.strerror}"
+        if free is None or size < free * _SHARE_OF_FREE_SPACE:
+            return None
+        return f"it would take more than {_SHARE_OF_FREE_SPACE:.0%} of the free space"

@@ -1,24 +1,20 @@
-"""From a path to an open, current, sound store: created, upgraded or recovered under the lock, or left alone."""
+"""Open a store file: create, upgrade or recover it first where that is needed."""
 
 from __future__ import annotations
 
 import os
-import sqlite3
 import time
 from contextlib import contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING
 
 from checkpoint_store.errors import StorageUnavailableError, StoreDamaged, StoreInUse, StoreTargetError
 from checkpoint_store.model.versions import RELEASED_VERSIONS, SCHEMA_VERSION
+from checkpoint_store.storage import opening_checks as checks
 from checkpoint_store.storage import target
-from checkpoint_store.storage.backup import remove_backups
-from checkpoint_store.storage.connection import errors as sqlite_errors
 from checkpoint_store.storage.connection.database import Database
 from checkpoint_store.storage.connection.open_lock import Presence, alone, exclusively, wait_or_refuse
-from checkpoint_store.storage.connection.openings import Openings
 from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
 from checkpoint_store.storage.file_names import StoreFiles, has_bytes
-from checkpoint_store.storage.recovery.integrity import MISCOUNTED
 from checkpoint_store.storage.target import EMPTY, check_version, inspect
 from checkpoint_store.system.file_lock import file_lock
 from checkpoint_store.system.files import create_private, storage_error, sweep
@@ -32,12 +28,16 @@ if TYPE_CHECKING:
     from checkpoint_store.storage.connection.pragmas import Durability
     from checkpoint_store.storage.recovery.recover import RecoveryReport
 
-_QUICK_TO_CHECK_BYTES = 8 * 1024 * 1024
-"""A file of this size is checked in some milliseconds, so each time; a larger one after an unclean end."""
-
 
 class Opener:
-    """Opens one store file. ``state_files`` are the copies in JSON that may know of it."""
+    """Opens one store file.
+
+    Args:
+        path: the store file.
+        state_files: its state file and the backup of that; a recovery asks them.
+        durability: see :class:`CheckpointStore`.
+        lock_timeout_seconds: how long to wait for other processes.
+    """
 
     def __init__(
         self, path: Path, state_files: Sequence[Path], *, durability: Durability, lock_timeout_seconds: float
@@ -48,7 +48,7 @@ class Opener:
         self.durability = durability
         self.lock_timeout_seconds = lock_timeout_seconds
         self.report: RecoveryReport | None = None
-        """Of the recovery that opening took, where it took one."""
+        """What was recovered at opening; None where nothing was."""
 
     def open_read_only(self) -> ReadOnlyDatabase:
         """Open the store without creating, changing or locking anything."""
@@ -94,7 +94,7 @@ class Opener:
             raise
 
     def recover(self, reason: str, *, accept_loss: bool) -> RecoveryReport:
-        """Make the store anew from every copy, whatever its state; see :func:`recover.recover`."""
+        """Recover the store from every copy, whatever its state; see :func:`recover.recover`."""
         from checkpoint_store.storage.recovery import recover  # noqa: PLC0415 - a sound store never comes here
 
         with exclusively(self.path, self.lock_timeout_seconds), self._storage_errors():
@@ -147,7 +147,7 @@ class Opener:
                     raise StoreDamaged(self.path, reason) from error
 
     def _repair(self, *, migrate: bool) -> None:
-        """Make a damaged store anew, unless another process was faster. Called with the store for oneself."""
+        """Recover a damaged store, unless another process was faster. Call it while nobody else has the store open."""
         from checkpoint_store.storage.recovery import recover  # noqa: PLC0415 - a sound store never comes here
 
         try:
@@ -161,11 +161,11 @@ class Opener:
             log.warning("%s", self.report)
 
     def _open_sound(self, *, migrate: bool, is_alone: bool = False) -> Database:
-        """Open the store as it is, created or upgraded; ``is_alone`` says that the caller has it for itself."""
+        """Open a sound store, and create or upgrade it first. ``is_alone``: the caller keeps everybody else out."""
         missing = target.missing_from(self.path, self.state_files)
         if missing is not None:
             raise StoreDamaged(self.path, missing)
-        unclean = self._log_exists()
+        unclean = self._has_wal()
         version = self._inspect_unclean(is_alone=is_alone) if unclean else self._inspect_target()
         if version != SCHEMA_VERSION:
             if version != EMPTY and not migrate:
@@ -180,84 +180,34 @@ class Opener:
         database = self._database(presence)
         try:
             check_version(self.path, inspect(database, self.state_files))
-            if unclean or self._size() <= _QUICK_TO_CHECK_BYTES:
-                database.read(self._quick_check)
-            self._compare_with_backup(database)
+            checks.check_contents(database, unclean=unclean)
+            checks.compare_with_backup(database)
         except BaseException:
             database.close()
             raise
         return database
 
-    def _compare_with_backup(self, database: Database) -> None:
-        """Raise :class:`StoreDamaged` where a backup knows of more: the store lost its log, or went back in time.
-
-        Where it has a job that was deleted since, deleting was killed on its way to the backups, and is ended here.
-        """
-        for backup in self._files.backups()[:1]:
-            from checkpoint_store.storage.recovery.salvage import sidecars  # noqa: PLC0415 - only beside a backup
-
-            its_counts, _ = sidecars.counts_of(backup)
-            counts, deleted = database.read(sidecars.known)
-            if sidecars.lacks(counts, deleted, its_counts):
-                raise StoreDamaged(self.path, f"the backup {backup.name} knows of more completed chunks")
-            if deleted.keys() & its_counts.keys():
-                log.info("%s: the backups have a job that was deleted, and are removed", self.path)
-                remove_backups(self.path)
-
-    def _size(self) -> int:
-        try:
-            return self.path.stat().st_size
-        except OSError as error:
-            raise storage_error(error, self.path) from error
-
     def _database(self, presence: Presence | None = None) -> Database:
         timeout = self.lock_timeout_seconds
         return Database(self.path, durability=self.durability, lock_timeout_seconds=timeout, presence=presence)
 
-    def _log_exists(self) -> bool:
-        """Whether a log is there: the last user did not get to close the store, or is still at work."""
+    def _has_wal(self) -> bool:
+        """Return whether a WAL or a journal is there: the last user was killed, or is still at work."""
         return has_bytes(self._files.wal) or has_bytes(self._files.journal)
 
     def _inspect_unclean(self, *, is_alone: bool) -> str:
-        """Return the schema version of a file with a log beside it, which may be in use, or left by a run that died."""
+        """Return the schema version of a file with a WAL beside it, which is in use or was left by a killed process."""
         # The lock is not created here: nobody knows yet whether the file is a store.
         with nullcontext(True) if is_alone else alone(self.path, create=False) as free:
             if not free:
                 return self._inspect_target()
-            self._refuse_foreign_log()
-            # Whoever may not rebuild its index reads a log that holds nothing whole again and again for ten seconds;
-            # and after a power cut, or copied from elsewhere, it has no index. Only a writer can read it.
+            checks.refuse_foreign_wal(self.path, self.lock_timeout_seconds)
+            # Only a writer can read this WAL: it may have no index, after a power cut or where it was copied. And a
+            # reader that cannot write the index tries for ten seconds to read a WAL without a whole transaction.
             return self._inspect_target(as_writer=True)
 
-    def _refuse_foreign_log(self) -> None:
-        """Raise :class:`StoreDamaged` where taking in what is beside the file would spoil it. Nobody has it open."""
-        from checkpoint_store.storage.recovery.salvage import sidecars  # noqa: PLC0415 - only after an unclean end
-
-        # It is read without locks: to close it would drop those of a connection that another thread opens meanwhile.
-        with Openings.lock:
-            if not self.path.exists() or Openings.is_open(self.path):
-                return
-            try:
-                found = sidecars.foreign_sidecar(self.path)
-            except sqlite3.Error as error:
-                raise sqlite_errors.translate(error, self.path, self.lock_timeout_seconds) from error
-        if found is not None:
-            raise StoreDamaged(self.path, found)
-
-    def _quick_check(self, connection: sqlite3.Connection) -> None:
-        # The narrow tables are compared with their keys and indexes as well: a job, or a chunk, that is there and not
-        # found would be begun again; and a claim that cannot be written stops all work.
-        tables = ("jobs", "completed_chunks", "attempts", "runners", "pauses")
-        for pragma in ("quick_check(1)", *(f"integrity_check({table})" for table in tables)):
-            (found,) = connection.execute(f"PRAGMA {pragma}").fetchone() or (None,)
-            if found != "ok":
-                raise StoreDamaged(self.path, " ".join(str(found).removeprefix("*** in database main ***").split()))
-        # Pages of different times can each be sound: a log of another moment was beside the file.
-        if connection.execute(MISCOUNTED).fetchone() is not None:
-            raise StoreDamaged(self.path, "the completed chunks and the results are not as many as they should be")
-
     def _inspect_target(self, *, as_writer: bool = False) -> str:
-        """Return the schema version at a target that will be written, having touched nothing."""
+        """Return the schema version of a file that will be written. Touches nothing."""
         path = self.path
         if not path.exists():
             if not os.access(path.parent, os.W_OK | os.X_OK):
@@ -295,7 +245,7 @@ class Opener:
             wait_or_refuse(self.path, deadline, self.lock_timeout_seconds)
 
     def _make_current(self) -> None:
-        """Create the file, or bring it to the newest schema. Called with the lock file, and the store for oneself."""
+        """Create the file, or upgrade it. Call it with the lock file held, while nobody else has the store open."""
         from checkpoint_store.storage.upgrade import migrate  # noqa: PLC0415 - imports Alembic; a current store never comes here
 
         sweep(self.path)

@@ -9,7 +9,7 @@ import pytest
 
 from checkpoint_store import CheckpointStore, CheckpointStoreError
 from checkpoint_store.maintenance import recover_store
-from checkpoint_store.storage.recovery import rebuild
+from checkpoint_store.storage.recovery import merge_copies
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +27,7 @@ def test_a_recovery_that_cannot_copy_its_log_puts_nothing_in_place(
         file.write(b"\xff" * 8192)
     damaged = path.read_bytes()
     readers: list[sqlite3.Connection] = []
-    real = rebuild._fill
+    real = merge_copies._fill
 
     def filled_beside_a_reader(connection: Any, copies: Any, deleted: Any, fresh: Path) -> Any:
         readers.append(sqlite3.connect(fresh, isolation_level=None))
@@ -36,7 +36,7 @@ def test_a_recovery_that_cannot_copy_its_log_puts_nothing_in_place(
         return real(connection, copies, deleted, fresh)
 
     with monkeypatch.context() as patch:
-        patch.setattr(rebuild, "_fill", filled_beside_a_reader)
+        patch.setattr(merge_copies, "_fill", filled_beside_a_reader)
         with pytest.raises(CheckpointStoreError):
             recover_store(path)
     readers[0].close()

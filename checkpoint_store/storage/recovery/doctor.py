@@ -1,4 +1,4 @@
-"""The findings about a store and the files beside it."""
+"""The doctor: what can be said of a store and the files beside it. It reads only."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Level = Literal["ok", "warning", "problem"]
 _FIXED: Final = ((3, 51, 3),)
 _BACK_PORTED: Final = ((3, 50, 7), (3, 44, 6))
 _LITTLE_SPACE: Final = 64 * 1024 * 1024
-_TIMEOUT_SECONDS: Final = 10.0
+TIMEOUT_SECONDS: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,12 @@ class Finding:
     what: str
     says: str
     remedy: str | None = None
+
+
+def findings(path: Path, state_file: Path) -> list[Finding]:
+    """Return all findings about the store at ``path``."""
+    found = [*_sqlite(), *_place(path), *_permissions(path, state_file), *_users(path)]
+    return [*found, *_contents(path, state_file), *_strays(path), *_backups(path), *_space(path)]
 
 
 def _sqlite() -> Iterator[Finding]:
@@ -93,7 +99,7 @@ def _users(path: Path) -> Iterator[Finding]:
 
 def _contents(path: Path, state_file: Path) -> Iterator[Finding]:
     repair = f"checkpoint-store recover --store {path}"
-    database = ReadOnlyDatabase(path, lock_timeout_seconds=_TIMEOUT_SECONDS)
+    database = ReadOnlyDatabase(path, lock_timeout_seconds=TIMEOUT_SECONDS)
     try:
         version = inspect(database, (state_file,))
         if version == EMPTY:

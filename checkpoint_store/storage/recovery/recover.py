@@ -16,7 +16,7 @@ from checkpoint_store.errors import StateFormatError, StoreDamaged, StoreInUse
 from checkpoint_store.model.state import ProcessingState
 from checkpoint_store.storage.connection.open_lock import has_connection, who_has_open
 from checkpoint_store.storage.file_names import StoreFiles, moved_aside
-from checkpoint_store.storage.recovery.rebuild import (
+from checkpoint_store.storage.recovery.merge_copies import (
     JobRecovery,
     all_copies,
     build,

@@ -17,7 +17,15 @@ if TYPE_CHECKING:
     from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
 
 
-def _put(reading: ReadOnlyDatabase, path: Path) -> tuple[Path, ...]:
+def put_backup(reading: ReadOnlyDatabase, path: Path) -> tuple[Path, ...]:
+    """Put the backup that ``reading`` reads in the place of the store at ``path``, which no process has open.
+
+    Durable when this returns. Returns the files that were moved aside. A restoring that is killed once the old file is
+    moved is ended by the next open.
+
+    Raises:
+        StorageFullError: there is no room for a copy of the backup. Nothing was changed.
+    """
     partial = temporary_path(path)
     backups.back_up(reading, partial)
     try:

@@ -15,7 +15,7 @@ import storms.forking  # noqa: F401 - everything is imported before the first fo
 
 from checkpoint_store import CheckpointStore, StoreRecovered
 from checkpoint_store.storage import backup
-from checkpoint_store.storage.backup import backups_of
+from checkpoint_store.storage.file_names import StoreFiles
 from checkpoint_store.storage.recovery import recover
 
 warnings.simplefilter("default", StoreRecovered)
@@ -76,9 +76,9 @@ with CheckpointStore("talks.db") as store:
         third.resume()
     said["results"] = list(job.results()) == list(range(6))
     said["check"] = store.check() == []
-names = [path.name for path in backups_of(Path("talks.db"))]
+names = [path.name for path in StoreFiles(Path("talks.db")).backups()]
 said["backups"] = [0 < len(names) <= 2, names == sorted(names, reverse=True)]
-with CheckpointStore(backups_of(Path("talks.db"))[0], state_file=None, read_only=True) as store:
+with CheckpointStore(StoreFiles(Path("talks.db")).backups()[0], state_file=None, read_only=True) as store:
     said["newest backup"] = len(store.jobs()) == 3
 os.truncate("talks.db", 10000)
 leap("both")

@@ -1,7 +1,7 @@
-"""Tries at chunks, and the runners that made them, carried over from the copies of a damaged store.
+"""Attempts at chunks, and the runners that made them, carried over from the copies of a damaged store.
 
-They are no results: recovery goes on without those that do not read, and says so. A chunk that failed for good stays
-failed, what was in hand is in doubt, and nobody is taken to be at work who is not.
+Recovery goes on without the attempts that do not read, and says so: they are no results. A chunk that failed for good
+stays failed, and a chunk that was being worked on is in doubt.
 """
 
 from __future__ import annotations
@@ -11,18 +11,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.model.attempt import AttemptOutcome
 from checkpoint_store.model.clock import now
-from checkpoint_store.storage.recovery.salvage.copies import Tries
+from checkpoint_store.storage.recovery.salvage.copies import AttemptLog
 from checkpoint_store.storage.statements.compiled import insert_into
 from checkpoint_store.storage.tables import attempts as attempts_table
 from checkpoint_store.storage.tables import runners as runners_table
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from checkpoint_store.storage.recovery.salvage.copies import Copy
-
-    Rows = Callable[["Tries", Callable[[int], Iterator[tuple[Any, ...]]], int, int], Iterator[tuple[Any, ...]]]
+    from checkpoint_store.storage.recovery.salvage.copies import Copy, Rows
 
 
 _ATTEMPT: Final = tuple(one.name for one in attempts_table.columns if one.name not in ("job_id", "chunk_index"))
@@ -31,9 +29,9 @@ _MOST_RUNNERS: Final = 1 << 40
 _OUTCOMES: Final = frozenset(AttemptOutcome)
 
 
-def read(connection: sqlite3.Connection, totals: Mapping[str, int], rows: Rows) -> Tries:
-    """Return what a copy with these jobs knows of tries; ``rows`` reads on behind what does not read."""
-    found = Tries()
+def read(connection: sqlite3.Connection, totals: Mapping[str, int], rows: Rows) -> AttemptLog:
+    """Return the attempts that a copy with these jobs knows of; ``rows`` reads on behind what does not read."""
+    found = AttemptLog()
     tables = "SELECT count(*) FROM sqlite_master WHERE name IN ('attempts', 'runners')"
     found.known = connection.execute(tables).fetchone()[0] > 1
     if not found.known:
@@ -68,25 +66,29 @@ def _is_sound(attempt: dict[str, Any]) -> bool:
 
 
 def carry_over(connection: sqlite3.Connection, job_id: str, total: int, copies: Sequence[Copy]) -> str | None:
-    """Write down the tries at a job's chunks, each chunk's as the best copy has them that has most.
+    """Write the attempts at a job's chunks, each chunk's as the best copy has them that has most.
 
-    Returns what has to be said of them: that some may be missing, or that no copy could know of any.
+    Returns a sentence for the report where attempts may be missing, or where no copy can know of any; else None.
     """
     copies = [copy for copy in copies if job_id in copy.jobs]
-    having = [copy for copy in copies if copy.tries.known]
+    having = [copy for copy in copies if copy.attempt_log.known]
     taken: dict[int, list[dict[str, Any]]] = {}
     for copy in having:
-        for index, made in copy.tries.attempts.get(job_id, {}).items():
-            if 0 <= index < total and len(made) > len(taken.get(index, ())):  # tries become more, unless some are lost
+        for index, made in copy.attempt_log.attempts.get(job_id, {}).items():
+            if 0 <= index < total and len(made) > len(
+                taken.get(index, ())
+            ):  # attempts become more, unless some are lost
                 taken[index] = [_over(attempt) for attempt in made] if copy.backup else made
-        if copy.tries.complete:
+        if copy.attempt_log.complete:
             break  # what it does not know of was never there, or was taken back since
     rows = [{"job_id": job_id, "chunk_index": index} | attempt for index, made in taken.items() for attempt in made]
     if rows:
         insert_into(attempts_table).run_many(connection, rows)
     if having:
         best = having[0]
-        return f"tries at its chunks are as {best.name} has them" if best.backup or not best.tries.complete else None
+        return (
+            f"tries at its chunks are as {best.name} has them" if best.backup or not best.attempt_log.complete else None
+        )
     return "no copy knows of tries at its chunks" if all(copy.state for copy in copies) else None
 
 
@@ -98,14 +100,14 @@ def _over(attempt: dict[str, Any]) -> dict[str, Any]:
 
 
 def carry_over_runners(connection: sqlite3.Connection, jobs: Sequence[str], copies: Sequence[Copy]) -> None:
-    """Write down the runners of these jobs. Those that a backup has as being at work have ended since.
+    """Write the runners of these jobs. Those that a backup has as being at work have ended since.
 
     Of the damaged store's own, the locks say whether they live.
     """
     rows: dict[int, dict[str, Any]] = {}
     locks: set[str] = set()
     for copy in copies:
-        for runner in copy.tries.runners:
+        for runner in copy.attempt_log.runners:
             if runner["job_id"] in jobs and runner["runner_id"] not in rows and runner["lock_file"] not in locks:
                 ended = {"ended_at": runner["ended_at"] or now()} if copy.backup else {}
                 rows[runner["runner_id"]] = runner | ended

@@ -8,18 +8,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    Rows = Callable[["Tries", Callable[[int], Iterator[tuple[Any, ...]]], int, int], Iterator[tuple[Any, ...]]]
-    from collections.abc import Callable, Iterator
+    Rows = Callable[["AttemptLog", Callable[[int], Iterator[tuple[Any, ...]]], int, int], Iterator[tuple[Any, ...]]]
+    """Reads rows with keys from a first one to a last one, and goes on behind what does not read."""
 
 
 @dataclass(slots=True)
-class Tries:
-    """What one copy knows of tries. ``known`` says whether it has a place for them at all."""
+class AttemptLog:
+    """The attempts at chunks, and the runners that made them, as one copy knows them."""
 
     attempts: dict[str, dict[int, list[dict[str, Any]]]] = field(default_factory=dict)
     """By job and chunk, in the order in which they were made."""
     runners: list[dict[str, Any]] = field(default_factory=list)
     known: bool = False
+    """Whether the copy has the tables of attempts and runners. Those of an older schema have not."""
     complete: bool = True
     """Whether all of them could be read."""
 
@@ -53,7 +54,7 @@ class Copy:
     """Whether it is a state file."""
     torn: bool = False
     """Whether it is the beginning of a state file, without the job's config."""
-    tries: Tries = field(default_factory=Tries)
+    attempt_log: AttemptLog = field(default_factory=AttemptLog)
 
     def chunk(self, job_id: str, index: int, at: str) -> Chunk:
         """Return the entry for a chunk, making it where it is not known yet."""

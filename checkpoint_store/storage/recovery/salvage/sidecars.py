@@ -1,4 +1,4 @@
-"""The files beside a copy, and whether they belong to it."""
+"""The WAL and the journal beside a copy, and whether they belong to it."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from checkpoint_store.storage.recovery.integrity import MISCOUNTED
 if TYPE_CHECKING:
     from pathlib import Path
 
-_ALONE: Final = "mode=ro&immutable=1"
-"""No one has it open (the caller has seen to that), so no lock, and no file beside it, is needed."""
+ALONE: Final = "mode=ro&immutable=1"
+"""How to open a copy that no process has open: without a lock, and without the files beside it."""
 
 
 def foreign_sidecar(path: Path) -> str | None:
@@ -23,20 +23,20 @@ def foreign_sidecar(path: Path) -> str | None:
 
     Asked before SQLite takes it in, which cannot be undone.
     """
-    if _has_foreign_journal(path):
+    if has_foreign_journal(path):
         return "the journal beside it is not its own"
     wal = StoreFiles(path).wal
     if not has_bytes(wal):
         return None
     if wal_frames.broken_inside(wal):
         return "the log beside it is broken in the middle, and more was committed behind that"
-    own = _is_own(path, path, "mode=ro")
+    own = is_own(path, path, "mode=ro")
     return None if own else "the log beside it is of another time or of another file"
 
 
-def counts_of(path: Path, how: str = _ALONE) -> tuple[dict[str, int], dict[str, str]]:
+def counts_of(path: Path, how: str = ALONE) -> tuple[dict[str, int], dict[str, str]]:
     """Return the completed chunks of each job at ``path``, and the jobs deleted there; nothing if it does not read."""
-    with suppress(sqlite3.Error), closing(_open(path, how)) as connection:
+    with suppress(sqlite3.Error), closing(open_copy(path, how)) as connection:
         return known(connection)
     return {}, {}
 
@@ -44,7 +44,7 @@ def counts_of(path: Path, how: str = _ALONE) -> tuple[dict[str, int], dict[str, 
 def known(connection: sqlite3.Connection) -> tuple[dict[str, int], dict[str, str]]:
     """Return the number of completed chunks of each job, and when which job was deleted."""
     counts = dict(connection.execute("SELECT job_id, completed_count FROM jobs").fetchall())
-    return counts, _deleted(connection)
+    return counts, deleted_jobs(connection)
 
 
 def lacks(has: dict[str, int], deleted: dict[str, str], other: dict[str, int]) -> bool:
@@ -52,19 +52,24 @@ def lacks(has: dict[str, int], deleted: dict[str, str], other: dict[str, int]) -
     return any(has.get(job_id, -1) < count and job_id not in deleted for job_id, count in other.items())
 
 
-def _deleted(connection: sqlite3.Connection) -> dict[str, str]:
+def deleted_jobs(connection: sqlite3.Connection) -> dict[str, str]:
+    """Return when which job was deleted; nothing if that does not read."""
     with suppress(sqlite3.Error):
         return dict(connection.execute("SELECT job_id, deleted_at FROM deleted_jobs").fetchall())
     return {}
 
 
-def _has_foreign_journal(path: Path) -> bool:
-    """What is kept with a log has no journal; and a journal that is needed follows pages half written."""
+def has_foreign_journal(path: Path) -> bool:
+    """Return whether the journal beside a file is not its own.
+
+    A file that is kept with a WAL has no journal, and a journal that SQLite needs lies beside a file with pages half
+    written, which is not sound.
+    """
     return has_bytes(StoreFiles(path).journal) and _is_sound(path) and _has_log_mode(path)
 
 
-def _is_own(alone: Path, together: Path, how: str) -> bool:
-    """Whether a log carries a file forward: it never spoils it, and takes no chunk and no job without saying so."""
+def is_own(alone: Path, together: Path, how: str) -> bool:
+    """Return whether a WAL belongs to a file: it never spoils the file, and takes no chunk and no job from it."""
     if not _is_sound(alone):
         return True
     return _is_sound(together, how) and not lacks(*counts_of(together, how), counts_of(alone)[0])
@@ -76,9 +81,9 @@ def _has_log_mode(path: Path) -> bool:
     return False
 
 
-def _is_sound(path: Path, how: str = _ALONE) -> bool:
+def _is_sound(path: Path, how: str = ALONE) -> bool:
     try:
-        with closing(_open(path, how)) as connection:
+        with closing(open_copy(path, how)) as connection:
             return (
                 connection.execute("PRAGMA integrity_check(1)").fetchone()[0] == "ok"
                 and connection.execute("PRAGMA foreign_key_check").fetchone() is None
@@ -90,7 +95,8 @@ def _is_sound(path: Path, how: str = _ALONE) -> bool:
         return False
 
 
-def _open(path: Path, how: str) -> sqlite3.Connection:
+def open_copy(path: Path, how: str) -> sqlite3.Connection:
+    """Open a copy for reading, whatever its state; ``how`` is the query of the SQLite URI."""
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True, timeout=5, isolation_level=None)
     # What is no UTF-8 is damage, and shows as a digest that does not match.
     connection.text_factory = lambda raw: raw.decode("utf-8", "replace")

@@ -14,13 +14,13 @@ from checkpoint_store.model.records import JobStatus
 from checkpoint_store.storage.connection import wal_frames
 from checkpoint_store.storage.file_names import StoreFiles, has_bytes
 from checkpoint_store.storage.recovery.salvage import attempts
-from checkpoint_store.storage.recovery.salvage.copies import Copy, Tries
+from checkpoint_store.storage.recovery.salvage.copies import AttemptLog, Copy
 from checkpoint_store.storage.recovery.salvage.sidecars import (
-    _ALONE,
-    _deleted,
-    _has_foreign_journal,
-    _is_own,
-    _open,
+    ALONE,
+    deleted_jobs,
+    has_foreign_journal,
+    is_own,
+    open_copy,
 )
 from checkpoint_store.storage.tables import jobs as jobs_table
 from checkpoint_store.system.files import create_private, temporary_path
@@ -48,7 +48,7 @@ def read_store(path: Path, name: str, base: bytes = b"") -> list[Copy]:
     files = StoreFiles(path)
     log = files.wal
     if has_bytes(log) and (not has_bytes(path) or wal_frames.broken_inside(log)):
-        return [_rebuilt(path, log, name, base), alone]
+        return [_with_sound_pages(path, log, name, base), alone]
     if not has_bytes(log) and not has_bytes(files.journal):
         return [alone]
     apart = temporary_path(path)
@@ -59,7 +59,7 @@ def read_store(path: Path, name: str, base: bytes = b"") -> list[Copy]:
                 create_private(part)
                 shutil.copyfile(source, part)
         together = read_copy(apart, name, how="mode=rw")
-        if _has_foreign_journal(path) or not _is_own(path, apart, "mode=rw"):
+        if has_foreign_journal(path) or not is_own(path, apart, "mode=rw"):
             alone.name = f"{name} without its log"
             found = [alone, together]
         else:
@@ -71,7 +71,7 @@ def read_store(path: Path, name: str, base: bytes = b"") -> list[Copy]:
     return found
 
 
-def _rebuilt(path: Path, log: Path, name: str, base: bytes) -> Copy:
+def _with_sound_pages(path: Path, log: Path, name: str, base: bytes) -> Copy:
     """Return what reads of a file with every sound page of its log, also of those behind a broken one."""
     apart = temporary_path(path)
     try:
@@ -85,24 +85,24 @@ def _rebuilt(path: Path, log: Path, name: str, base: bytes) -> Copy:
             os.unlink(apart)
 
 
-def read_copy(path: Path, name: str, *, how: str = _ALONE) -> Copy:
+def read_copy(path: Path, name: str, *, how: str = ALONE) -> Copy:
     """Return what can be read of the store file at ``path`` (by itself, or with its log); empty where nothing can."""
     copy = Copy(name)
     try:
-        with closing(_open(path, how)) as connection:
-            copy.deleted = _deleted(connection)
+        with closing(open_copy(path, how)) as connection:
+            copy.deleted = deleted_jobs(connection)
             _read_jobs(connection, copy)
             _read_completed(connection, copy)
             _read_results(connection, copy)
             totals = {job_id: values["total_chunks"] for job_id, values in copy.jobs.items()}
-            copy.tries = attempts.read(connection, totals, _rows)
+            copy.attempt_log = attempts.read(connection, totals, _rows)
     except sqlite3.Error:
         copy.complete = False
     return copy
 
 
 def _rows(
-    copy: Copy | Tries, fetch: Callable[[int], Iterator[tuple[Any, ...]]], first: int, last: int
+    copy: Copy | AttemptLog, fetch: Callable[[int], Iterator[tuple[Any, ...]]], first: int, last: int
 ) -> Iterator[tuple[Any, ...]]:
     """Yield the rows with keys from ``first`` to ``last``; ``fetch(k)`` gives those from key ``k``, key first.
 

@@ -1,0 +1,91 @@
+"""What opening looks for in a store that is there, before anybody works with it."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING, Final
+
+from checkpoint_store.errors import StoreDamaged
+from checkpoint_store.storage.backup import remove_backups
+from checkpoint_store.storage.connection import errors as sqlite_errors
+from checkpoint_store.storage.connection.openings import Openings
+from checkpoint_store.storage.file_names import StoreFiles
+from checkpoint_store.storage.recovery.integrity import MISCOUNTED
+from checkpoint_store.system.files import storage_error
+from checkpoint_store.system.log import log
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from checkpoint_store.storage.connection.database import Database
+
+_CHECKED_SIZE_BYTES_MAX: Final = 8 * 1024 * 1024
+"""A file up to this size is checked at each opening, which takes some milliseconds."""
+_CHECKED_TABLES: Final = ("jobs", "completed_chunks", "attempts", "runners", "pauses")
+"""The narrow tables are compared with their keys and indexes.
+
+A job or a chunk that is there and is not found would be begun again. A claim that cannot be written stops all work.
+"""
+
+
+def refuse_foreign_wal(path: Path, lock_timeout_seconds: float) -> None:
+    """Raise :class:`StoreDamaged` where the WAL or the journal beside a file would spoil the file.
+
+    Call it while nobody has the store open. SQLite has not read the WAL yet.
+    """
+    from checkpoint_store.storage.recovery.salvage import sidecars  # noqa: PLC0415 - only after an unclean end
+
+    # The file is read without locks: closing it would drop the locks of a connection that another thread opens now.
+    with Openings.lock:
+        if not path.exists() or Openings.is_open(path):
+            return
+        try:
+            found = sidecars.foreign_sidecar(path)
+        except sqlite3.Error as error:
+            raise sqlite_errors.translate(error, path, lock_timeout_seconds) from error
+    if found is not None:
+        raise StoreDamaged(path, found)
+
+
+def check_contents(database: Database, *, unclean: bool) -> None:
+    """Raise :class:`StoreDamaged` where the store's contents do not fit together.
+
+    A large file is checked only after an end that was ``unclean``.
+    """
+    try:
+        size_bytes = database.path.stat().st_size
+    except OSError as error:
+        raise storage_error(error, database.path) from error
+    if not unclean and size_bytes > _CHECKED_SIZE_BYTES_MAX:
+        return
+
+    def work(connection: sqlite3.Connection) -> None:
+        for pragma in ("quick_check(1)", *(f"integrity_check({table})" for table in _CHECKED_TABLES)):
+            (found,) = connection.execute(f"PRAGMA {pragma}").fetchone() or (None,)
+            if found != "ok":
+                reason = " ".join(str(found).removeprefix("*** in database main ***").split())
+                raise StoreDamaged(database.path, reason)
+        # Pages of different times can each be sound: a WAL of another moment was beside the file.
+        if connection.execute(MISCOUNTED).fetchone() is not None:
+            reason = "the completed chunks and the results are not as many as they should be"
+            raise StoreDamaged(database.path, reason)
+
+    database.read(work)
+
+
+def compare_with_backup(database: Database) -> None:
+    """Raise :class:`StoreDamaged` where a backup knows of more: the store lost its WAL, or went back in time.
+
+    A backup that has a job which was deleted since is removed, with all others: deleting was killed on its way to the
+    backups.
+    """
+    for backup in StoreFiles(database.path).backups()[:1]:
+        from checkpoint_store.storage.recovery.salvage import sidecars  # noqa: PLC0415 - only beside a backup
+
+        counts_in_backup, _ = sidecars.counts_of(backup)
+        counts, deleted = database.read(sidecars.known)
+        if sidecars.lacks(counts, deleted, counts_in_backup):
+            raise StoreDamaged(database.path, f"the backup {backup.name} knows of more completed chunks")
+        if deleted.keys() & counts_in_backup.keys():
+            log.info("%s: the backups have a job that was deleted, and are removed", database.path)
+            remove_backups(database.path)
