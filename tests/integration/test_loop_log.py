@@ -61,10 +61,10 @@ def test_each_retry_is_a_line(job: Job, lines: Callable[[], Lines]) -> None:
 
 
 def test_a_chunk_that_is_failed_is_a_line(job: Job, lines: Callable[[], Lines]) -> None:
-    """Beside the line of its retry."""
+    """Beside the line of its retry, and the one that says which attempt was the last."""
     with pytest.raises(ConnectionError):
         list(job.map(Flaky(c4=9), wait=0, max_attempts=2))
-    assert len(lines()) == 2
+    assert len(lines()) == 3
     assert only(lines(), f"job {job.job_id}, chunk 4: attempt 2 failed.*the line is down") == "WARNING"
 
 
