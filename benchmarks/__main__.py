@@ -18,7 +18,7 @@ from benchmarks.peers import versions
 from benchmarks.targets_opening import t5
 from benchmarks.targets_processes import t4
 from benchmarks.targets_reading import t6, t7, t9
-from benchmarks.targets_saving import t11
+from benchmarks.targets_saving import t16
 from benchmarks.targets_state import t8
 from benchmarks.targets_threads import t3
 from benchmarks.targets_write import t1, t2, t10
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from benchmarks.measure import Report
 
 TARGETS: Final[dict[str, Callable[[Bench], Report]]] = {
-    "T1": t1, "T2": t2, "T3": t3, "T4": t4, "T5": t5, "T6": t6, "T7": t7, "T8": t8, "T9": t9, "T10": t10, "T11": t11
+    "T1": t1, "T2": t2, "T3": t3, "T4": t4, "T5": t5, "T6": t6, "T7": t7, "T8": t8, "T9": t9, "T10": t10, "T16": t16
 }  # fmt: skip
 
 

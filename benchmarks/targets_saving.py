@@ -1,4 +1,4 @@
-"""T11: a processor that saves its whole state after each chunk, as the original plan's does."""
+"""T16: a processor that saves its whole state after each chunk, as the original plan's does."""
 
 from __future__ import annotations
 
@@ -62,10 +62,10 @@ def _block(chunk: Callable[[int, dict[str, Any]], None], start: int, stop: int) 
     return (time.perf_counter() - began) / (stop - start)
 
 
-def t11(bench: Bench) -> Report:
-    """T11: save(state) after each chunk."""
+def t16(bench: Bench) -> Report:
+    """T16: save(state) after each chunk."""
     total = bench.size(2_000, 200)
-    report = Report("T11", f"save(state) after each of {total:,} chunks")
+    report = Report("T16", f"save(state) after each of {total:,} chunks")
     with bench.place() as folder:
         plan, ours = _Plan(folder / "plan.json", total), _Ours(folder / "ours.json", total)
         ways = {_PLAN: plan.chunk, _OURS: ours.chunk}
