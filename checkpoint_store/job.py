@@ -44,7 +44,7 @@ class Job(JobReading):
         """Yield the chunks that are not complete, in index order, each claimed for this loop: no other runner gets it.
 
         Passed over are failed chunks (see :meth:`fail_chunk`), and those that another loop, thread or process has in
-        hand; one of those comes last if it is let go of, as by a runner that is killed. A chunk is in hand as long as
+        hand; such a chunk comes last if it becomes free, as when its runner is killed. A chunk is in hand as long as
         its object is referred to. It may be left undone: the next ``pending()`` yields it again. The loop ends when
         the job is paused.
 

@@ -71,7 +71,7 @@ class JobExecution:
             raise ChunkOutOfRange(self.job_id, index, self.total_chunks)
 
     def hand_out(self, index: int) -> Any:
-        """Return the caller's chunk; what can be changed in place is identified before that can happen."""
+        """Return the caller's chunk. The fingerprint of a chunk that its caller may change is taken before."""
         if self._chunks is None:
             return None
         chunk = self._chunks[index]

@@ -229,7 +229,7 @@ _of_this_process: Final[WeakSet[Loops]] = WeakSet()
 
 
 def _heed_the_end(loops: Loops) -> None:
-    """End these loops with the process: before what was imported, or made, earlier than the first of them."""
+    """End these loops with the process. Exit handlers run in reverse order: what was imported before is still there."""
     if not _of_this_process:
         atexit.unregister(_end_all)
         atexit.register(_end_all)

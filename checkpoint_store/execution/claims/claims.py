@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 MAX_ATTEMPTS_DEFAULT: Final = 3
 _STARTED_IN_A_ROW_MAX: Final = 4
-"""A loop that started more chunks than these, and did none, only looks at them."""
+"""A loop that started more chunks than these, and completed none, only reads them: they are released in batches."""
 
 _by_runner: Final[WeakValueDictionary[tuple[str, int], Claims]] = WeakValueDictionary()
 """The claims of this process, by the path of the store and the runner's id."""
