@@ -223,7 +223,7 @@ SIGNALS = """
 import os, signal, sys, threading, time
 from checkpoint_store import CheckpointStore
 def work(text):
-    print("begun", text, flush=True)
+    print("begun " + text + chr(10), end="", flush=True)  # one write: threads mix theirs
     for _ in range(6000):
         if os.path.exists("go"):
             break

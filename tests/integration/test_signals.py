@@ -134,7 +134,7 @@ def test_the_second_signal_ends_at_once(
     source = """
 def hang(text):
     if text == "b":
-        print("begun", flush=True)
+        print("begun" + chr(10), end="", flush=True)
         time.sleep(3600)
     return text
 with store:
@@ -217,7 +217,7 @@ with store:
 
 ASYNC = """
 async def awork(text):
-    print("begun", text, flush=True)
+    print("begun " + text + chr(10), end="", flush=True)
     while not os.path.exists("go"):
         await asyncio.sleep(0.01)
     return text
