@@ -6,7 +6,6 @@ import errno
 import os
 import threading
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 from weakref import WeakValueDictionary
 
@@ -15,9 +14,9 @@ from checkpoint_store.system.files import PRIVATE, storage_error
 from checkpoint_store.system.forks import ForkAware, watch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
+    from filelock import FileLock
 
 _POLL_SECONDS: Final = 0.02
 """A hundred processes that look more often keep the holder from its processor."""
@@ -63,40 +62,62 @@ def take(lock: threading.Lock | threading.RLock, taken: list[bool], timeout_seco
     taken.extend(filter(None, map(lock.acquire, (timeout_seconds != 0,), (timeout_seconds or -1,))))
 
 
-@contextmanager
-def file_lock(path: Path, timeout_seconds: float) -> Iterator[None]:
+class file_lock:  # noqa: N801 - used as a function is, in a with statement
     """Hold the lock file at ``path`` (created 0600, never removed) against other threads and processes.
 
     It protects what is done under it against other users of this same lock only: SQLite's transactions guard the
     database by themselves.
 
+    No generator makes it: one that an interrupt keeps from being entered would hold the lock for as long as the
+    interrupt's traceback lives.
+
     Raises:
         StoreBusy: another holder kept it for ``timeout_seconds``.
     """
-    if not path.parent.is_dir():  # filelock would create it
-        raise storage_error(FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)), path)
-    from filelock import FileLock, Timeout  # noqa: PLC0415 - a tenth of the time that opening a store takes
 
-    mutex = _mutexes.of(path)
-    started = time.monotonic()
-    taken: list[bool] = []
-    try:
-        take(mutex.lock, taken, max(timeout_seconds, 0))
-        if not taken:
-            raise StoreBusy(path, timeout_seconds, "another thread")
-        left = max(0.0, timeout_seconds - (time.monotonic() - started))
+    def __init__(self, path: Path, timeout_seconds: float) -> None:
+        self._path, self._timeout_seconds = path, timeout_seconds
+        self._taken: list[bool] = []
+        self._lock: FileLock | None = None
+
+    def __enter__(self) -> None:
+        if not self._path.parent.is_dir():  # filelock would create it
+            raise storage_error(FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)), self._path)
+        self._mutex = _mutexes.of(self._path)
+        try:
+            self._acquire()
+        except BaseException:
+            self._release()
+            raise
+
+    def __exit__(self, *_: object) -> None:
+        self._release()
+
+    def __del__(self) -> None:
+        self._release()  # where an interrupt came in the place of __exit__
+
+    def _acquire(self) -> None:
+        from filelock import FileLock, Timeout  # noqa: PLC0415 - a tenth of the time that opening a store takes
+
+        started = time.monotonic()
+        take(self._mutex.lock, self._taken, max(self._timeout_seconds, 0))
+        if not self._taken:
+            raise StoreBusy(self._path, self._timeout_seconds, "another thread")
+        left = max(0.0, self._timeout_seconds - (time.monotonic() - started))
         # Soft locks (a file's mere existence) would outlive a killed holder; a removed lock file would let two in.
-        lock = FileLock(path, timeout=left, mode=PRIVATE, fallback_to_soft=False, preserve_lock_file=True)
+        self._lock = FileLock(self._path, timeout=left, mode=PRIVATE, fallback_to_soft=False, preserve_lock_file=True)
         try:
-            lock.acquire(poll_interval=_POLL_SECONDS)
+            self._lock.acquire(poll_interval=_POLL_SECONDS)
         except Timeout:
-            raise StoreBusy(path, timeout_seconds) from None
+            raise StoreBusy(self._path, self._timeout_seconds) from None
         except OSError as error:
-            raise storage_error(error, path) from error
+            raise storage_error(error, self._path) from error
+
+    def _release(self) -> None:
         try:
-            yield
+            if self._lock is not None:
+                self._lock.release()
         finally:
-            lock.release()
-    finally:
-        if taken:
-            mutex.lock.release()
+            taken, self._taken = self._taken, []  # with no call before the release: interrupts come at calls
+            if taken:
+                self._mutex.lock.release()
