@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -268,7 +269,7 @@ def test_the_state_of_a_job_is_what_the_library_reads(half: Folder) -> None:
 
 def test_a_later_schema_is_refused(half: Folder) -> None:
     """By every command, with the version found, and nothing is touched."""
-    with sqlite3.connect(half.path / ".processing_state.db") as connection:
+    with closing(sqlite3.connect(half.path / ".processing_state.db")) as connection, connection:
         connection.execute("UPDATE alembic_version SET version_num = '99.0'")
     connection.close()
     before = contents(half)

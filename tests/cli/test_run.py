@@ -8,6 +8,7 @@ import shutil
 import signal
 import sqlite3
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -404,7 +405,7 @@ def test_a_link_as_the_output_keeps_being_a_link(lecture: Folder) -> None:
 def test_results_can_be_read_with_any_sqlite(lecture: Folder) -> None:
     """The store is what the report says it is."""
     lecture.run("run", "lecture.txt", *SIX, *lecture.command())
-    with sqlite3.connect(lecture.path / ".processing_state.db") as connection:
+    with closing(sqlite3.connect(lecture.path / ".processing_state.db")) as connection, connection:
         (count,) = connection.execute("SELECT count(*) FROM chunk_results").fetchone()
     connection.close()
     assert count == 6
