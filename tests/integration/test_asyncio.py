@@ -203,6 +203,7 @@ def test_the_event_loop_does_not_wait_where_another_process_is_in_the_way(job: J
             assert not recording.done()
             longest = max(gaps)
             in_the_way.execute("COMMIT")
+            in_the_way.close()
             await claiming
             await recording
         beating.cancel()
