@@ -11,8 +11,14 @@ from checkpoint_store import CheckpointStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 DEFAULT_STORE: Final = ".processing_state.db"
+
+
+def sibling_of(store_path: Path, suffix: str) -> Path:
+    """Return the file of this suffix beside a store: ``talk.json`` of ``talk.db``, ``talk.sqlite.json`` of another."""
+    return store_path.with_name(f"{store_path.name.removesuffix('.db')}{suffix}")
 
 
 def store_option(function: Callable[..., Any]) -> Callable[..., Any]:

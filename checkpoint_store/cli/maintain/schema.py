@@ -9,7 +9,7 @@ import click
 
 from checkpoint_store import migrate as migrate_store
 from checkpoint_store import migration_status
-from checkpoint_store.cli.options import json_option, open_for_reading, print_json, store_option
+from checkpoint_store.cli.options import json_option, open_for_reading, print_json, sibling_of, store_option
 from checkpoint_store.cli.screen import Screen
 
 
@@ -45,7 +45,7 @@ def migrate(*, to: str | None, check: bool, store_path: str, as_json: bool) -> i
 def path(*, store_path: str, as_json: bool) -> None:
     """Print the paths of the store and of the state file."""
     store_file = Path(store_path).absolute()
-    state_file: Path | None = store_file.with_name(f"{store_file.name.removesuffix('.db')}.json")
+    state_file: Path | None = sibling_of(store_file, ".json")
     if store_file.is_file():
         with open_for_reading(store_path) as store:
             store_file, state_file = store.path, store.state_file

@@ -15,6 +15,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
+from checkpoint_store.cli.options import sibling_of
+
 _PRIVATE: Final = 0o600
 _READ_BYTES: Final = 1 << 20
 
@@ -24,7 +26,7 @@ class OutputLog:
 
     def __init__(self, store_path: Path) -> None:
         self._folder = os.path.realpath(store_path.parent)
-        self._path = Path(self._folder, f"{store_path.name.removesuffix('.db')}.outputs")
+        self._path = sibling_of(Path(self._folder, store_path.name), ".outputs")
 
     def digests(self, output: Path, file_name: str) -> set[str]:
         """Return the digest of each text that was written to ``output`` for the input called ``file_name``."""

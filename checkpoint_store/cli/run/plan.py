@@ -14,7 +14,7 @@ from rich.text import Text
 
 from checkpoint_store import CheckpointStore
 from checkpoint_store.cli import screen
-from checkpoint_store.cli.options import json_option, open_for_reading, print_json
+from checkpoint_store.cli.options import json_option, open_for_reading, print_json, sibling_of
 from checkpoint_store.cli.run.inputs import job_name
 from checkpoint_store.cli.run.report import changes, command
 from checkpoint_store.cli.run.request import FileCommand, checked_inputs, request_of, request_options, workers_option
@@ -87,7 +87,7 @@ def _store_or_stand_in(store_path: str) -> Iterator[tuple[CheckpointStore, Path]
         tempfile.TemporaryDirectory(prefix="checkpoint-store-plan-") as folder,
         CheckpointStore(Path(folder) / "empty.db", state_file=None, durability="process") as empty,
     ):
-        state_file = path.with_name(f"{path.name.removesuffix('.db')}.json")
+        state_file = sibling_of(path, ".json")
         if state_file.exists():  # a run would import it
             empty.import_state(state_file)
         yield empty, path
