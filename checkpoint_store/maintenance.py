@@ -174,8 +174,10 @@ def migrate(
     if before.current == to:
         return before
     opener = opening.Opener(before.path, (), durability="power-loss", lock_timeout_seconds=lock_timeout_seconds)
-    if before.current is None or RELEASED_VERSIONS.index(before.current) <= RELEASED_VERSIONS.index(to):
+    if to == SCHEMA_VERSION:
         opener.open().close()
+    elif before.current is None or RELEASED_VERSIONS.index(before.current) < RELEASED_VERSIONS.index(to):
+        opener.upgrade(to)
     else:
         opener.downgrade(to)
     return before

@@ -21,7 +21,7 @@ from checkpoint_store.system.files import create_private, storage_error, sweep
 from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -110,10 +110,23 @@ class Opener:
         """
         from checkpoint_store.storage.upgrade import migrate  # noqa: PLC0415 - imports Alembic
 
+        self._move(lambda database: migrate.downgrade(database, to))
+
+    def upgrade(self, to: str) -> None:
+        """Bring the store to a newer schema that is not the newest.
+
+        Raises:
+            StoreInUse: somebody has it open.
+        """
+        from checkpoint_store.storage.upgrade import migrate  # noqa: PLC0415 - imports Alembic
+
+        self._move(lambda database: migrate.upgrade(database, to))
+
+    def _move(self, step: Callable[[Database], object]) -> None:
         with exclusively(self.path, self.lock_timeout_seconds):
             database = self._database()
             try:
-                migrate.downgrade(database, to)
+                step(database)
             finally:
                 database.close()
 
