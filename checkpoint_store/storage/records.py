@@ -146,6 +146,8 @@ class JobRecord:
     stretch_started_at: str
     stretch_completed_count: int
     is_current: bool
+    superseded_by: str | None = None
+    fingerprint_rule: int = 1
 
     @property
     def plan(self) -> Plan:

@@ -60,6 +60,10 @@ jobs: Final = Table(
     Column("stretch_completed_count", Integer, nullable=False),
     # 1 for the job that StateManager and the state file show.
     Column("is_current", Integer, nullable=False),
+    # The job of the same file that was opened in place of this one; null for the job of a file that was opened last.
+    Column("superseded_by", Text),
+    # The version of the rule that made the fingerprints; a plan is compared by the rule that its job was made with.
+    Column("fingerprint_rule", Integer, nullable=False, server_default=text("1")),
     UniqueConstraint("job_id"),
     CheckConstraint("status IN ('pending', 'running', 'paused', 'completed', 'failed')", name="status"),
     CheckConstraint("total_chunks >= 0", name="total_chunks"),
@@ -82,6 +86,8 @@ completed_chunks: Final = Table(
     # Where the result is. A link instead of an index on (job_id, chunk_index) saves a page write per checkpoint and 55
     # bytes per result; it is no foreign key, because deleting a result would then scan this table.
     Column("result_id", Integer),
+    # The job that paid for a result which was carried over; null where this job paid for it itself.
+    Column("source_job_id", Text),
     CheckConstraint("chunk_index >= 0", name="chunk_index"),
     CheckConstraint("(digest IS NULL) = (result_id IS NULL)", name="result_id"),
     # Narrow rows, so one B-tree is better than a table and an index.
@@ -143,6 +149,10 @@ attempts: Final = Table(
     Column("counted", Integer, nullable=False),
     # 1 where the chunk's attempts were used up by this one: the chunk is failed.
     Column("is_last", Integer, nullable=False),
+    # What the attempt may spend while it is in work; null where no budget was set.
+    Column("reserved_cost", REAL),
+    # What the attempt cost, whatever its outcome; null where nobody said.
+    Column("cost", REAL),
     CheckConstraint("outcome IN ('running', 'completed', 'failed', 'abandoned')", name="outcome"),
     CheckConstraint("counted IN (0, 1)", name="counted"),
     CheckConstraint("is_last IN (0, 1)", name="is_last"),

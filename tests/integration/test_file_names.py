@@ -20,7 +20,7 @@ NAMES = ("talk.db", "talk.sqlite", "talk.state", "talk.2.db", "talk.2.sqlite")
 def siblings(name: str) -> Iterator[Path]:
     """Every file that a store of this name may have."""
     files = StoreFiles(Path(name))
-    yield from (*files.own, files.state_file, state_backup(files.state_file), files.next_backup("1.2"))
+    yield from (*files.own, files.state_file, state_backup(files.state_file), files.next_backup("1.3"))
 
 
 @pytest.mark.parametrize(("one", "other"), list(itertools.combinations(NAMES, 2)))

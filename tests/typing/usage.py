@@ -141,7 +141,7 @@ def as_in_the_plan() -> None:
     state = ProcessingState()
     chunks_of_the_plan(state.processed_results, state.completed_chunks)
     ProcessingState(
-        "1.2", "job-1", "pending", "a.srt", "", "small", "", 3, [0], [{"t": "a"}], "", "", None, {"a": 1}, [0]
+        "1.3", "job-1", "pending", "a.srt", "", "small", "", 3, [0], [{"t": "a"}], "", "", None, {"a": 1}, [0]
     )
     ProcessingState(file_name="a", status="paused", completed_chunks=(0,), processed_results=("any JSON value",))
     ProcessingState(status=JobStatus.PENDING, model=None)

@@ -18,7 +18,7 @@ from checkpoint_store.storage.recovery.salvage.copies import Chunk, Copy
 from checkpoint_store.storage.recovery.salvage.state_file import read_state, read_torn_state
 from checkpoint_store.storage.recovery.salvage.store_file import read_copy, read_store
 from checkpoint_store.storage.statements import jobs as job_statements
-from checkpoint_store.storage.statements.completions import record
+from checkpoint_store.storage.statements.completions import record, set_source
 from checkpoint_store.storage.tables import jobs as jobs_table
 from checkpoint_store.storage.upgrade import migrate
 from checkpoint_store.system.files import create_private, temporary_path
@@ -169,7 +169,8 @@ def _all_jobs(copies: list[Copy]) -> dict[str, dict[str, Any]]:
         for job_id, values in copy.jobs.items():
             found.setdefault(job_id, values)
             if found[job_id]["chunks_digest"] is None:
-                found[job_id] = found[job_id] | {"chunks_digest": values["chunks_digest"]}
+                of_chunks = {name: values[name] for name in ("chunks_digest", "fingerprint_rule")}
+                found[job_id] = found[job_id] | of_chunks
     wanted = [column.name for column in jobs_table.columns if column.name not in ("job_number", "is_current")]
     ordered = sorted(found.items(), key=lambda item: item[1].get("job_number") or _LAST)
     return {job_id: {name: values[name] for name in wanted} for job_id, values in ordered}
@@ -191,6 +192,8 @@ def _fill_chunks(
                 connection,
                 Completion(job_id, index, chunk.completed_at or now(), chunk.text, chunk.digest, chunk.fingerprint),
             )
+            if chunk.source_job_id is not None:
+                set_source(connection, job_id, index, chunk.source_job_id)
             taken[name] += 1
             unverified += not chunk.proven
     return taken, unverified
@@ -213,7 +216,8 @@ def _best(job_id: str, index: int, copies: list[Copy]) -> tuple[str, Chunk] | No
     proven = any(chunk.proven for _, chunk in known if chunk.digest == wanted)
     for copy, chunk in known:
         if chunk.text is not None and chunk.digest == wanted:
-            return copy.name, Chunk(chunk.completed_at, fingerprint, wanted, chunk.text, proven)
+            source = next((one.source_job_id for _, one in known if one.source_job_id is not None), None)
+            return copy.name, Chunk(chunk.completed_at, fingerprint, wanted, chunk.text, proven, source)
     return None
 
 

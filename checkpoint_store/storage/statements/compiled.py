@@ -181,6 +181,9 @@ def _new(name: str) -> Any:
 
 REMOVE_RESULT: Final = Statement(lambda: chunk_results.delete().where(_R.result_id == bindparam("id")))
 PRESENT: Final = Statement(lambda: select(_C.digest, _C.result_id).where(*_at(completed_chunks)))
+SET_SOURCE: Final = Statement(
+    lambda: completed_chunks.update().where(*_at(completed_chunks)).values(source_job_id=bindparam("source"))
+)
 SET_RESULT: Final = Statement(
     lambda: (
         completed_chunks.update()
@@ -190,6 +193,8 @@ SET_RESULT: Final = Statement(
             fingerprint=func.coalesce(bindparam("new_fingerprint"), _C.fingerprint),
             digest=bindparam("new_digest"),
             result_id=bindparam("new_id"),
+            # Whoever replaces a result pays for the new one.
+            source_job_id=None,
         )
     )
 )

@@ -109,6 +109,11 @@ def count(connection: sqlite3.Connection, job_id: str, more: int, at: str) -> No
         compiled.COUNT_LAST.run(connection, **values)
 
 
+def set_source(connection: sqlite3.Connection, job_id: str, index: int, source_job_id: str) -> None:
+    """Say which job paid for a completed chunk's result."""
+    compiled.SET_SOURCE.run(connection, in_job=job_id, at_index=index, source=source_job_id)
+
+
 def record(connection: sqlite3.Connection, completion: Completion) -> int | None:
     """Write one completion's rows; return 1 for a new one, 0 for a changed one, None where nothing happened."""
     job_id, index, at, text, digest, fingerprint, *_ = completion

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.model.attempt import AttemptOutcome
 from checkpoint_store.model.clock import now
+from checkpoint_store.storage.recovery.salvage.columns import columns_of
 from checkpoint_store.storage.recovery.salvage.copies import AttemptLog
 from checkpoint_store.storage.statements.compiled import insert_into
 from checkpoint_store.storage.tables import attempts as attempts_table
@@ -36,10 +37,11 @@ def read(connection: sqlite3.Connection, totals: Mapping[str, int], rows: Rows) 
     found.known = connection.execute(tables).fetchone()[0] > 1
     if not found.known:
         return found
-    columns = ", ".join(_ATTEMPT)
+    columns = columns_of(connection, attempts_table, ("job_id", "chunk_index", *_ATTEMPT))
     statement = (
-        f"SELECT chunk_index, json_group_array(json_array({columns})) FROM attempts "  # noqa: S608 - our own names
-        "WHERE job_id = ? AND chunk_index >= ? GROUP BY chunk_index ORDER BY chunk_index"
+        f"SELECT chunk_index, json_group_array(json_array({', '.join(_ATTEMPT)})) "  # noqa: S608 - our own names
+        f"FROM (SELECT {columns} FROM attempts WHERE job_id = ? AND chunk_index >= ?) "
+        "GROUP BY chunk_index ORDER BY chunk_index"
     )
     for job_id, total in totals.items():
 
@@ -51,7 +53,7 @@ def read(connection: sqlite3.Connection, totals: Mapping[str, int], rows: Rows) 
             sound = [attempt for attempt in made if _is_sound(attempt)]
             found.complete = found.complete and len(sound) == len(made)
             found.attempts.setdefault(job_id, {})[index] = sorted(sound, key=lambda attempt: int(attempt["number"]))
-    every = f"SELECT {', '.join(_RUNNER)} FROM runners WHERE runner_id >= ? ORDER BY runner_id"  # noqa: S608
+    every = f"SELECT {columns_of(connection, runners_table)} FROM runners WHERE runner_id >= ? ORDER BY runner_id"  # noqa: S608
     for row in rows(found, lambda key: connection.execute(every, (key,)), 0, _MOST_RUNNERS):
         found.runners.append(dict(zip(_RUNNER, row, strict=True)))
     return found

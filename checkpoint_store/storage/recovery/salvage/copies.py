@@ -35,6 +35,8 @@ class Chunk:
     text: str | None = None
     proven: bool = True
     """Whether the digest was stored beside the result, and not just made of the text at hand."""
+    source_job_id: str | None = None
+    """The job that paid for the result, where it was carried over from another one."""
 
 
 @dataclass(slots=True)

@@ -14,6 +14,7 @@ from checkpoint_store.model.records import JobStatus
 from checkpoint_store.storage.connection import wal_frames
 from checkpoint_store.storage.file_names import StoreFiles, has_bytes
 from checkpoint_store.storage.recovery.salvage import attempts
+from checkpoint_store.storage.recovery.salvage.columns import columns_of
 from checkpoint_store.storage.recovery.salvage.copies import AttemptLog, Copy
 from checkpoint_store.storage.recovery.salvage.sidecars import (
     ALONE,
@@ -22,6 +23,7 @@ from checkpoint_store.storage.recovery.salvage.sidecars import (
     is_own,
     open_copy,
 )
+from checkpoint_store.storage.tables import completed_chunks as completed_table
 from checkpoint_store.storage.tables import jobs as jobs_table
 from checkpoint_store.system.files import create_private, temporary_path
 
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
 
 JOB_COLUMNS: Final = tuple(column.name for column in jobs_table.columns)
+_COMPLETED: Final = ("chunk_index", "completed_at", "fingerprint", "digest", "source_job_id")
 _MOST_JOBS: Final = 100_000
 _PATIENCE: Final = 512
 """So many keys in a row may fail to read before the steps grow."""
@@ -126,7 +129,7 @@ def _rows(
 
 
 def _read_jobs(connection: sqlite3.Connection, copy: Copy) -> None:
-    columns = ", ".join(JOB_COLUMNS)
+    columns = columns_of(connection, jobs_table)
     statement = f"SELECT {columns} FROM jobs WHERE job_number >= ? ORDER BY job_number"  # noqa: S608 - our own names
     for row in _rows(copy, lambda key: connection.execute(statement, (key,)), 0, _top(connection, "jobs", _MOST_JOBS)):
         values = dict(zip(JOB_COLUMNS, row, strict=True))
@@ -161,8 +164,9 @@ def _top(connection: sqlite3.Connection, table: str, otherwise: int) -> int:
 
 
 def _read_completed(connection: sqlite3.Connection, copy: Copy) -> None:
+    columns = columns_of(connection, completed_table, _COMPLETED)
     statement = (
-        "SELECT chunk_index, completed_at, fingerprint, digest FROM completed_chunks "
+        f"SELECT {columns} FROM completed_chunks "  # noqa: S608 - our own names
         "WHERE job_id = ? AND chunk_index >= ? ORDER BY chunk_index"
     )
     for job_id, values in copy.jobs.items():
@@ -170,9 +174,9 @@ def _read_completed(connection: sqlite3.Connection, copy: Copy) -> None:
         def fetch(key: int, job_id: str = job_id) -> Iterator[tuple[Any, ...]]:
             return connection.execute(statement, (job_id, key))
 
-        for index, at, fingerprint, digest in _rows(copy, fetch, 0, values["total_chunks"] - 1):
+        for index, at, fingerprint, digest, source in _rows(copy, fetch, 0, values["total_chunks"] - 1):
             chunk = copy.chunk(job_id, index, str(at))
-            chunk.fingerprint, chunk.digest = fingerprint, digest
+            chunk.fingerprint, chunk.digest, chunk.source_job_id = fingerprint, digest, source
 
 
 def _read_results(connection: sqlite3.Connection, copy: Copy) -> None:

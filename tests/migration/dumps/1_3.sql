@@ -1,0 +1,212 @@
+PRAGMA page_size = 8192;
+PRAGMA journal_mode = wal;
+PRAGMA application_id = 1129335601;
+BEGIN TRANSACTION;
+CREATE TABLE alembic_version (
+	version_num VARCHAR(32) NOT NULL, 
+	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
+);
+INSERT INTO "alembic_version" VALUES('1.3');
+CREATE TABLE attempts (
+	job_id TEXT NOT NULL, 
+	chunk_index INTEGER NOT NULL, 
+	number INTEGER NOT NULL, 
+	runner_id INTEGER NOT NULL, 
+	started_at TEXT NOT NULL, 
+	finished_at TEXT, 
+	outcome TEXT NOT NULL, 
+	error TEXT, 
+	seconds REAL, 
+	counted INTEGER NOT NULL, 
+	is_last INTEGER NOT NULL, reserved_cost REAL, cost REAL, 
+	CONSTRAINT pk_attempts PRIMARY KEY (job_id, chunk_index, number), 
+	CONSTRAINT fk_attempts_jobs FOREIGN KEY(job_id) REFERENCES jobs (job_id) ON DELETE CASCADE, 
+	CONSTRAINT ck_attempts_outcome CHECK (outcome IN ('running', 'completed', 'failed', 'abandoned')), 
+	CONSTRAINT ck_attempts_counted CHECK (counted IN (0, 1)), 
+	CONSTRAINT ck_attempts_is_last CHECK (is_last IN (0, 1))
+)
+ WITHOUT ROWID
+
+;
+INSERT INTO "attempts" VALUES('5fc986fb-fb8c-459e-b8d2-12a4a18d96bd',0,1,1,'2026-11-26T20:06:22.923Z','2026-11-26T20:06:22.924Z','completed',NULL,9.4e-05,1,0,NULL,NULL);
+INSERT INTO "attempts" VALUES('5fc986fb-fb8c-459e-b8d2-12a4a18d96bd',1,1,1,'2026-11-26T20:06:22.926Z','2026-11-26T20:06:22.926Z','completed',NULL,8.2e-05,1,0,NULL,NULL);
+INSERT INTO "attempts" VALUES('5fc986fb-fb8c-459e-b8d2-12a4a18d96bd',2,1,1,'2026-11-26T20:06:22.928Z','2026-11-26T20:06:22.929Z','failed','ValueError: not this time',NULL,1,0,NULL,NULL);
+INSERT INTO "attempts" VALUES('5fc986fb-fb8c-459e-b8d2-12a4a18d96bd',3,1,1,'2026-11-26T20:06:22.930Z','2026-11-26T20:06:22.930Z','completed',NULL,5.9e-05,1,0,NULL,NULL);
+INSERT INTO "attempts" VALUES('5fc986fb-fb8c-459e-b8d2-12a4a18d96bd',4,1,1,'2026-11-26T20:06:22.932Z','2026-11-26T20:06:22.933Z','abandoned',NULL,NULL,0,0,NULL,NULL);
+CREATE TABLE chunk_results (
+	result_id INTEGER NOT NULL, 
+	job_id TEXT NOT NULL, 
+	chunk_index INTEGER NOT NULL, 
+	result TEXT NOT NULL, 
+	digest TEXT NOT NULL, 
+	CONSTRAINT pk_chunk_results PRIMARY KEY (result_id)
+);
+INSERT INTO "chunk_results" VALUES(1,'217ab177-a9c7-45d9-b7a0-736d52984c5e',0,'{"chunk_index": 0, "cleaned_text": "A"}','c120d3eac0da746a89bc0f0b10f5accd');
+INSERT INTO "chunk_results" VALUES(2,'2582a95d-0074-4116-8222-c64ad18c8780',1,'[1, 2.5, null, true, "x", 1180591620717411303424]','b668d0ef0f17873a0e2495ee154b4afc');
+INSERT INTO "chunk_results" VALUES(3,'5fc986fb-fb8c-459e-b8d2-12a4a18d96bd',0,'{"cleaned_text": "GOOD EVENING.", "tokens": 13, "cost": 0.25}','9deaa98d20b878625c3be8686df3c53c');
+INSERT INTO "chunk_results" VALUES(4,'5fc986fb-fb8c-459e-b8d2-12a4a18d96bd',1,'{"cleaned_text": "WIR WÄHLEN DEN MOND 😀.", "tokens": 22, "cost": 0.25}','8538286a9c159542850a5dd082dac120');
+INSERT INTO "chunk_results" VALUES(5,'5fc986fb-fb8c-459e-b8d2-12a4a18d96bd',3,'{"cleaned_text": "BECAUSE IT IS HARD.", "tokens": 19, "cost": 0.25}','82f86f085868cf9fbc0187422beb1bfb');
+CREATE TABLE completed_chunks (
+	job_id TEXT NOT NULL, 
+	chunk_index INTEGER NOT NULL, 
+	completed_at TEXT NOT NULL, 
+	fingerprint TEXT, 
+	digest TEXT, 
+	result_id INTEGER, source_job_id TEXT, 
+	CONSTRAINT pk_completed_chunks PRIMARY KEY (job_id, chunk_index), 
+	CONSTRAINT fk_completed_chunks_jobs FOREIGN KEY(job_id) REFERENCES jobs (job_id) ON DELETE CASCADE, 
+	CONSTRAINT ck_completed_chunks_chunk_index CHECK (chunk_index >= 0), 
+	CONSTRAINT ck_completed_chunks_result_id CHECK ((digest IS NULL) = (result_id IS NULL))
+)
+ WITHOUT ROWID
+
+;
+INSERT INTO "completed_chunks" VALUES('217ab177-a9c7-45d9-b7a0-736d52984c5e',0,'2026-11-26T20:06:22.889Z','1:67b558c37f0dd74ce0602052e9152661f04408d758e7be9dda41f201dc0b6c67','c120d3eac0da746a89bc0f0b10f5accd',1,NULL);
+INSERT INTO "completed_chunks" VALUES('2582a95d-0074-4116-8222-c64ad18c8780',1,'2026-11-26T20:06:22.895Z',NULL,'b668d0ef0f17873a0e2495ee154b4afc',2,NULL);
+INSERT INTO "completed_chunks" VALUES('5fc986fb-fb8c-459e-b8d2-12a4a18d96bd',0,'2026-11-26T20:06:22.924Z','1:984373f5359ee19e0ad62f3d8282337f3fb04d381f31a92d8e493aa2d67539ee','9deaa98d20b878625c3be8686df3c53c',3,NULL);
+INSERT INTO "completed_chunks" VALUES('5fc986fb-fb8c-459e-b8d2-12a4a18d96bd',1,'2026-11-26T20:06:22.926Z','1:d757d18e1074da3d2ba7c32799da49de6f4e8b98f185a1fedc1b3d7b861e2598','8538286a9c159542850a5dd082dac120',4,NULL);
+INSERT INTO "completed_chunks" VALUES('5fc986fb-fb8c-459e-b8d2-12a4a18d96bd',3,'2026-11-26T20:06:22.930Z','1:1608dfc204ec0b694564d49b5331ed1654b76ece40f3e91f09fcf5d845b96798','82f86f085868cf9fbc0187422beb1bfb',5,NULL);
+CREATE TABLE deleted_jobs (
+	job_id TEXT NOT NULL, 
+	deleted_at TEXT NOT NULL, 
+	CONSTRAINT pk_deleted_jobs PRIMARY KEY (job_id)
+)
+ WITHOUT ROWID
+
+;
+CREATE TABLE "jobs" (
+	job_number INTEGER NOT NULL, 
+	job_id TEXT NOT NULL, 
+	status TEXT NOT NULL, 
+	file_name TEXT NOT NULL, 
+	video_title TEXT, 
+	model TEXT, 
+	provider TEXT, 
+	total_chunks INTEGER NOT NULL, 
+	completed_count INTEGER NOT NULL, 
+	started_at TEXT NOT NULL, 
+	updated_at TEXT NOT NULL, 
+	error_message TEXT, 
+	config TEXT NOT NULL, 
+	chunks_digest TEXT, 
+	stretch_started_at TEXT NOT NULL, 
+	stretch_completed_count INTEGER NOT NULL, 
+	is_current INTEGER NOT NULL, superseded_by TEXT, fingerprint_rule INTEGER DEFAULT 1 NOT NULL, 
+	CONSTRAINT pk_jobs PRIMARY KEY (job_number), 
+	CONSTRAINT uq_jobs_job_id UNIQUE (job_id), 
+	CONSTRAINT ck_jobs_status CHECK (status IN ('pending', 'running', 'paused', 'completed', 'failed')), 
+	CONSTRAINT ck_jobs_total_chunks CHECK (total_chunks >= 0), 
+	CONSTRAINT ck_jobs_completed_count CHECK (completed_count BETWEEN 0 AND total_chunks), 
+	CONSTRAINT ck_jobs_is_current CHECK (is_current IN (0, 1))
+);
+INSERT INTO "jobs" VALUES(1,'217ab177-a9c7-45d9-b7a0-736d52984c5e','completed','done.txt',NULL,NULL,NULL,1,1,'2026-11-26T20:06:22.880Z','2026-11-26T20:06:22.889Z',NULL,'{}','1:2a83afaaa74c8876527588ba787d7e17137d58f5ffa5c49371e0b050ecc81ad1','2026-11-26T20:06:22.880Z',0,0,NULL,1);
+INSERT INTO "jobs" VALUES(2,'2582a95d-0074-4116-8222-c64ad18c8780','failed','numbered.txt',NULL,NULL,NULL,3,1,'2026-11-26T20:06:22.893Z','2026-11-26T20:06:22.909Z','RuntimeError: it broke','{}',NULL,'2026-11-26T20:06:22.893Z',0,0,NULL,1);
+INSERT INTO "jobs" VALUES(3,'5fc986fb-fb8c-459e-b8d2-12a4a18d96bd','paused','lecture.srt','Größe','m-1','p-1',5,3,'2026-11-26T20:06:22.916Z','2026-11-26T20:06:22.934Z',NULL,'{"chunk_size": 2000, "language": "en", "nested": {"a": [1, null]}}','1:602f9f42164b3aebec223f43662019cd7a1c0e2e85d5a3a20c0005752d04338b','2026-11-26T20:06:22.916Z',0,1,NULL,1);
+CREATE TABLE pauses (
+	pause_id INTEGER NOT NULL, 
+	job_id TEXT NOT NULL, 
+	asked_at TEXT NOT NULL, 
+	cleared_at TEXT, 
+	CONSTRAINT pk_pauses PRIMARY KEY (pause_id), 
+	CONSTRAINT fk_pauses_jobs FOREIGN KEY(job_id) REFERENCES jobs (job_id) ON DELETE CASCADE
+);
+INSERT INTO "pauses" VALUES(1,'2582a95d-0074-4116-8222-c64ad18c8780','2026-11-26T20:06:22.897Z',NULL);
+CREATE TABLE runners (
+	runner_id INTEGER NOT NULL, 
+	job_id TEXT NOT NULL, 
+	lock_file TEXT NOT NULL, 
+	host TEXT NOT NULL, 
+	pid INTEGER NOT NULL, 
+	"exclusive" INTEGER NOT NULL, 
+	started_at TEXT NOT NULL, 
+	ended_at TEXT, 
+	CONSTRAINT pk_runners PRIMARY KEY (runner_id), 
+	CONSTRAINT fk_runners_jobs FOREIGN KEY(job_id) REFERENCES jobs (job_id) ON DELETE CASCADE, 
+	CONSTRAINT uq_runners_lock_file UNIQUE (lock_file), 
+	CONSTRAINT ck_runners_exclusive CHECK (exclusive IN (0, 1))
+);
+INSERT INTO "runners" VALUES(1,'5fc986fb-fb8c-459e-b8d2-12a4a18d96bd','talks.db.runner-2a7c275d2f3a','vm',2612,0,'2026-11-26T20:06:22.921Z','2026-11-26T20:06:22.933Z');
+CREATE VIEW job_progress AS
+SELECT
+  job_id,
+  file_name,
+  status,
+  completed_count AS completed,
+  total_chunks AS total,
+  total_chunks - completed_count AS "left",
+  CASE WHEN total_chunks = 0 THEN 100.0 ELSE round(100.0 * completed_count / total_chunks, 1) END AS percent,
+  CASE WHEN completed_count > stretch_completed_count AND updated_at > stretch_started_at
+    THEN round((completed_count - stretch_completed_count)
+               / ((julianday(updated_at) - julianday(stretch_started_at)) * 1440.0), 2)
+  END AS chunks_per_minute,
+  started_at,
+  updated_at,
+  error_message
+FROM jobs
+ORDER BY job_number DESC;
+CREATE INDEX ix_runners_at_work ON runners (job_id) WHERE ended_at IS NULL;
+CREATE INDEX ix_attempts_running ON attempts (runner_id) WHERE outcome = 'running';
+CREATE INDEX ix_attempts_in_trouble ON attempts (job_id, chunk_index) WHERE outcome IN ('failed', 'abandoned');
+CREATE INDEX ix_pauses_job_id ON pauses (job_id);
+CREATE VIEW failed_chunks AS
+SELECT
+  jobs.job_id,
+  jobs.file_name,
+  attempts.chunk_index,
+  attempts.number AS attempts,
+  attempts.error,
+  attempts.finished_at
+FROM attempts JOIN jobs USING (job_id)
+WHERE attempts.outcome IN ('failed', 'abandoned') AND attempts.is_last = 1
+  AND NOT EXISTS (SELECT 1 FROM completed_chunks c
+                  WHERE c.job_id = attempts.job_id AND c.chunk_index = attempts.chunk_index)
+ORDER BY jobs.job_number DESC, attempts.chunk_index;
+CREATE VIEW in_doubt_chunks AS
+SELECT
+  jobs.job_id,
+  jobs.file_name,
+  attempts.chunk_index,
+  attempts.number AS attempt,
+  attempts.started_at,
+  runners.host,
+  runners.pid
+FROM attempts JOIN jobs USING (job_id) LEFT JOIN runners USING (runner_id)
+WHERE attempts.outcome = 'abandoned'
+  AND NOT EXISTS (SELECT 1 FROM attempts later
+                  WHERE later.job_id = attempts.job_id AND later.chunk_index = attempts.chunk_index
+                    AND later.number > attempts.number)
+  AND NOT EXISTS (SELECT 1 FROM completed_chunks c
+                  WHERE c.job_id = attempts.job_id AND c.chunk_index = attempts.chunk_index)
+ORDER BY jobs.job_number DESC, attempts.chunk_index;
+CREATE VIEW job_costs AS
+SELECT
+  jobs.job_id,
+  jobs.file_name,
+  count(r.result_id) AS results,
+  count(CASE WHEN json_type(r.result, '$.cost') IN ('integer', 'real') THEN 1 END) AS priced,
+  round(sum(CASE WHEN json_type(r.result, '$.cost') IN ('integer', 'real') THEN json_extract(r.result, '$.cost') END),9)
+    AS cost,
+  sum(CASE WHEN json_type(r.result, '$.input_tokens') = 'integer' THEN json_extract(r.result, '$.input_tokens') END)
+    AS input_tokens,
+  sum(CASE WHEN json_type(r.result, '$.output_tokens') = 'integer' THEN json_extract(r.result, '$.output_tokens') END)
+    AS output_tokens
+FROM jobs
+LEFT JOIN completed_chunks c ON c.job_id = jobs.job_id
+LEFT JOIN chunk_results r ON r.result_id = c.result_id
+GROUP BY jobs.job_number
+ORDER BY jobs.job_number DESC;
+CREATE VIEW running_now AS
+SELECT
+  jobs.job_id,
+  jobs.file_name,
+  attempts.chunk_index,
+  attempts.number AS attempt,
+  attempts.started_at,
+  runners.host,
+  runners.pid
+FROM attempts JOIN jobs USING (job_id) JOIN runners USING (runner_id)
+WHERE attempts.outcome = 'running'
+ORDER BY jobs.job_number DESC, attempts.chunk_index;
+CREATE INDEX ix_jobs_file_name ON jobs (file_name);
+CREATE UNIQUE INDEX uq_jobs_is_current ON jobs (is_current) WHERE is_current = 1;
+COMMIT;
