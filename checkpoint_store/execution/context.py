@@ -81,7 +81,7 @@ class StoreContext:
             claims.completed(completions)
         moment = time.monotonic()
         if self.state_file is not None:
-            self.state_file.follow(job_id, moment)
+            self.state_file.follow(job_id, moment, sum(len(one.text or "") for one in completions))
         storage.back_up_if_due(moment)
 
     def record_unrecorded(self) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import CheckpointStoreError, JobNotFound, StateFormatError, StoreBusy
 from checkpoint_store.model.state_text import state_text
+from checkpoint_store.state_file.pace import WritingPace
 from checkpoint_store.state_file.reader import read_state, refuse_own, refuse_to_replace
 from checkpoint_store.storage.file_names import state_backup
 from checkpoint_store.system.file_lock import file_lock, take
@@ -24,11 +25,7 @@ if TYPE_CHECKING:
     from checkpoint_store.storage.records import Known
     from checkpoint_store.storage.storage import Storage
 
-_SHARE: Final = 0.02
-"""Of the elapsed time, what writing may take: the promise is 0.05, and meanwhile the disk is slower for others."""
 _PAGE_RESULTS: Final = 256
-_CREDIT_SECONDS: Final = 0.05
-"""What may be spent in advance, so that the file of a small, quick job is exact after each chunk."""
 
 
 def stored_text(snapshot: JobSnapshot) -> Iterator[str]:
@@ -63,10 +60,7 @@ class StateFile(ForkAware):
         self._behind: str | None = None
         self._is_unwritten = False
         """Whether the log has a line that says that the file could not be written."""
-        self._credit = _CREDIT_SECONDS
-        self._cost = 0.0
-        """Seconds that the last time took: the next one waits until they are saved up."""
-        self._counted_at = self._due_at = time.monotonic()
+        self._pace = WritingPace()
 
     def forget_in_child(self) -> None:
         """After a fork, in the child: the thread that was writing does not exist here."""
@@ -79,10 +73,10 @@ class StateFile(ForkAware):
                 sweep(self.path)
                 sweep(self.backup)
 
-    def follow(self, job_id: str, moment: float) -> None:
-        """A chunk of this job was completed: write the file if it has cost less than its share so far."""
+    def follow(self, job_id: str, moment: float, size_bytes: int) -> None:
+        """Write the file if its pace allows: results of so many bytes were recorded for this job just now."""
         self._behind = job_id
-        if moment < self._due_at:
+        if not self._pace.is_due(job_id, moment, size_bytes):
             return
         taken: list[bool] = []
         try:
@@ -142,15 +136,9 @@ class StateFile(ForkAware):
                     self._behind = job_id
                     raise
                 self._is_unwritten = False
+                self._pace.wrote(job_id, path.stat().st_size)
         finally:
-            self._pay(started, time.monotonic())
-
-    def _pay(self, started: float, ended: float) -> None:
-        most = max(_CREDIT_SECONDS, self._cost)
-        saved = min(most, self._credit + (started - self._counted_at) * _SHARE)
-        self._counted_at, self._cost = started, ended - started
-        self._credit = saved - self._cost
-        self._due_at = started + (self._cost - self._credit) / _SHARE
+            self._pace.spent(started, time.monotonic())
 
     def forget(self, job_id: str, *, and_backup: bool = False) -> None:
         """This job was deleted: nothing of it is written again, and neither the file nor the one before shows it.

@@ -36,6 +36,10 @@ _SHARE: Final = 0.02
 """Of the elapsed time, what rolling backups may cost."""
 _CREDIT_SECONDS: Final = 0.25
 _INTERVAL_SECONDS: Final = 60.0
+_GROWTH: Final = 4.0
+"""While a job runs, the store is copied when it is so many times as large as its last copy."""
+_AGE_SECONDS_MAX: Final = 3600.0
+"""Or when the last copy is that old."""
 _SHARE_OF_FREE_SPACE: Final = 0.2
 
 
@@ -147,13 +151,29 @@ class RollingBackup:
         self._lock = lock
         self._credit = _CREDIT_SECONDS
         self._counted_at = time.monotonic()
-        self.due_at = self._counted_at + _INTERVAL_SECONDS
-        """When (``time.monotonic()``) a completion is to be followed by a copy."""
+        self._looks_at = self._counted_at + _INTERVAL_SECONDS
+        """When (``time.monotonic()``) to look at the store's size next."""
+        self._made_at = self._counted_at
+        self._copied_bytes = 0
+
+    def make_if_due(self, moment: float) -> None:
+        """Back up if the store has grown enough since the last copy, or that is too old."""
+        if moment < self._looks_at:
+            return
+        self._looks_at = moment + _INTERVAL_SECONDS
+        if moment - self._made_at >= _AGE_SECONDS_MAX or self._size() >= self._copied_bytes * _GROWTH:
+            self.make()
+
+    def _size(self) -> int:
+        try:
+            return self._path.stat().st_size
+        except OSError:
+            return 0
 
     def make(self) -> Path | None:
         """Back up unless that would cost more than its share; the store works on whatever happens to it."""
         moment = time.monotonic()
-        self.due_at = moment + _INTERVAL_SECONDS
+        self._looks_at = moment + _INTERVAL_SECONDS
         self._credit = min(_CREDIT_SECONDS, self._credit + (moment - self._counted_at) * _SHARE)
         self._counted_at = moment
         if self._credit <= 0:
@@ -170,6 +190,7 @@ class RollingBackup:
                 _sweep_backups(self._path)
                 back_up(self._database, target)
                 thin_out(self._path)
+                self._made_at, self._copied_bytes = moment, target.stat().st_size
                 return target
         except StoreBusy:
             log.info("no automatic backup of %s: another process holds its lock", self._path)

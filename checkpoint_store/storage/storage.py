@@ -189,8 +189,7 @@ class Storage(Reading):
 
     def back_up_if_due(self, moment: float) -> None:
         """Make an automatic backup where one is due at ``moment`` (``time.monotonic()``); see :meth:`back_up_now`."""
-        if moment >= self._rolling.due_at:
-            self._rolling.make()
+        self._rolling.make_if_due(moment)
 
     def back_up_now(self) -> None:
         """Make an automatic backup unless that costs more than its share. A failure is no failure of the store."""

@@ -239,9 +239,9 @@ def test_a_bad_page_costs_the_results_on_it_and_no_others(tmp_path: Path) -> Non
     for backup in tmp_path.glob("*.backup-*"):
         backup.unlink()
     content = bytearray((tmp_path / "talks.db").read_bytes())
-    page = content.index(b"<30> ") // 8192 * 8192
-    content[page : page + 8192] = b"\xa5" * 8192
+    page = content.index(b"<30> ") // 1024 * 1024
+    content[page : page + 1024] = b"\xa5" * 1024
     (tmp_path / "talks.db").write_bytes(content)
     (report,) = recover_store(tmp_path / "talks.db", accept_loss=True).jobs
-    assert 55 <= report.recovered_chunks < 60
+    assert 48 <= report.recovered_chunks < 60  # a page holds the beginnings of ten results
     assert report.lost_chunks == 60 - report.recovered_chunks

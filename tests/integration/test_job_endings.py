@@ -89,7 +89,7 @@ def test_a_close_that_fails_hides_no_error(open_store: Opener) -> None:
     store = open_store(lock_timeout_seconds=0)
 
     def fail() -> None:
-        store._context.state_file._credit = -1e9  # type: ignore[union-attr]
+        store._context.state_file._pace._credit = -1e9  # type: ignore[union-attr]
         store.open_job("f", total_chunks=2).complete(0, 1)
         with closing(sqlite3.connect(store.path)) as raw:
             raw.execute("DELETE FROM chunk_results")

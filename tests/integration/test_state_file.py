@@ -11,7 +11,7 @@ import pytest
 from conftest import program
 
 from checkpoint_store import CheckpointStore, Job, JobStatus, ProcessingState, StoreTargetError
-from checkpoint_store.state_file import writer
+from checkpoint_store.state_file import pace, writer
 from checkpoint_store.state_file.writer import StateFile
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ KEYS = [
 @pytest.fixture(autouse=True)
 def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """However slow the machine is just now, each chunk of these small jobs may cost a write of the file."""
-    monkeypatch.setattr(writer, "_CREDIT_SECONDS", 3600.0)
+    monkeypatch.setattr(pace, "_CREDIT_SECONDS", 3600.0)
 
 
 def shown(path: Path) -> ProcessingState:
@@ -85,7 +85,7 @@ def test_a_small_jobs_file_is_exact_after_each_chunk(job: Job, path: Path) -> No
 )
 def test_the_file_is_exact_after_each_ending(store: CheckpointStore, path: Path, end: Any) -> None:
     """Even where it was not written with the chunks."""
-    store._context.state_file._credit = -1e9  # type: ignore[union-attr]
+    store._context.state_file._pace._credit = -1e9  # type: ignore[union-attr]
     job = store.open_job("f", total_chunks=2)
     job.complete_many([(0, 1), (1, 2)])
     assert shown(path) != job.state()
@@ -95,7 +95,7 @@ def test_the_file_is_exact_after_each_ending(store: CheckpointStore, path: Path,
 
 def test_the_file_is_exact_after_close(store: CheckpointStore, path: Path, open_store: Opener) -> None:
     """However far it was behind."""
-    store._context.state_file._credit = -1e9  # type: ignore[union-attr]
+    store._context.state_file._pace._credit = -1e9  # type: ignore[union-attr]
     job = store.open_job("f", total_chunks=2)
     job.complete(0, 1)
     assert shown(path).completed_chunks == []
@@ -108,22 +108,26 @@ def test_following_a_huge_job_costs_a_share_of_the_time(
 ) -> None:
     """By a clock that the test moves: a write that took 1 s is paid for by 20 s of work before the next."""
     clock = [0.0]
-    monkeypatch.setattr(writer, "_CREDIT_SECONDS", 0.1)
+    monkeypatch.setattr(pace, "_CREDIT_SECONDS", 0.1)
     monkeypatch.setattr(writer.time, "monotonic", lambda: clock[0])
     state_file = store._context.state_file
     assert state_file is not None
     writes, write = [], StateFile._write
 
+    def replace(path: Path, *_: Any, **__: Any) -> None:
+        path.touch()
+        clock[0] += 1.0
+
     def slow(self: StateFile, *arguments: Any) -> None:
         writes.append(clock[0])
-        monkeypatch.setattr(writer, "replace_file", lambda *a, **k: clock.__setitem__(0, clock[0] + 1.0))
+        monkeypatch.setattr(writer, "replace_file", replace)
         write(self, *arguments)
 
     monkeypatch.setattr(StateFile, "_write", slow)
-    state_file._credit, state_file._counted_at, state_file._due_at = 0.1, 0.0, 0.0
+    state_file._pace = pace.WritingPace()
     for _ in range(2000):
         clock[0] += 0.1
-        state_file.follow("job", clock[0])
+        state_file.follow("job", clock[0], 0)
     assert len(writes) >= 3
     assert len(writes) / clock[0] < 0.05
 

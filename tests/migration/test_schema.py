@@ -139,7 +139,7 @@ def test_the_file_says_whose_it_is(migrated: Path) -> None:
     with closing(sqlite3.connect(migrated)) as raw:
         assert raw.execute("PRAGMA application_id").fetchone() == (APPLICATION_ID,)
         assert raw.execute("SELECT version_num FROM alembic_version").fetchall() == [(SCHEMA_VERSION,)]
-        assert raw.execute("PRAGMA page_size").fetchone() == (8192,)
+        assert raw.execute("PRAGMA page_size").fetchone() == (1024,)
         assert raw.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 CHECKPOINT_EVERY: Final = 4 * 1024 * 1024
 """After about so many bytes of new WAL the writer copies it into the file."""
-_TRANSACTION_BYTES: Final = 4 * 8192
+_TRANSACTION_BYTES: Final = 4 * 1024
 """What a transaction adds to the WAL beside its text."""
 
 

@@ -14,8 +14,11 @@ from typing import Final, Literal
 
 Durability = Literal["power-loss", "process"]
 
-PAGE_SIZE: Final = 8192
-"""A row of 2.3 KB wastes half of a 4 KiB page; 16 KiB pages cost a fifth more time."""
+PAGE_SIZE: Final = 1024
+"""A result takes the pages that it needs, and a commit writes little beside it.
+
+With 8 KiB pages a result of 4 KB has a page of its own (2.1 bytes on disk for each byte), and a commit writes 26 KB.
+"""
 WAL_SIZE_LIMIT: Final = 16 * 1024 * 1024
 """A log that a long reader let grow is cut back to this many bytes."""
 _NETWORK: Final = frozenset("nfs nfs4 cifs smb3 smbfs 9p virtiofs fuse afs ceph glusterfs lustre gpfs beegfs".split())

@@ -72,7 +72,7 @@ def copy_the_log(store, job, index):
 
 
 def write_the_state_file(store, job, index):
-    store._context.state_file._due_at = 0
+    store._context.state_file._pace._due_at = 0
     job.complete(index, "new")
 
 
