@@ -1,6 +1,6 @@
-"""A log that SQLite cannot use as it is: its file is gone, or a page in the middle of it is broken.
+"""Read the frames of a WAL that SQLite cannot use: the store file is gone, or a frame in the middle is broken.
 
-SQLite reads a log up to the first broken frame and forgets what was committed behind it. The format is that of
+SQLite reads a WAL up to the first broken frame, and forgets the commits behind that frame. The format is described in
 sqlite.org/fileformat2.html, section 4.
 """
 
@@ -16,25 +16,26 @@ if TYPE_CHECKING:
 _HEAD: Final = 32
 _FRAME_HEAD: Final = 24
 _MAGIC: Final = 0x377F0682
-"""Its lowest bit says that the checksums are of big-endian numbers."""
+"""The lowest bit of the magic number says that the checksums are of big-endian numbers."""
 _MOST_BYTES: Final = 64 * 1024 * 1024
 _UNSYNCED: Final = 1
-"""A power cut may tear this many commits: the one that no one was told of yet."""
+"""A power cut may tear this many commits: only the commit that was not acknowledged yet."""
 
 
 class Frame(NamedTuple):
-    """One page in a log."""
+    """One page in a WAL."""
 
     page: int
-    """Counted from 1."""
+    """The number of the page, from 1."""
     size: int
-    """The pages of the file after the commit that this frame ends; 0 where it ends none."""
+    """The number of pages in the store file after the commit that this frame ends; 0 if this frame ends no commit."""
     content: bytes
     sound: bool
+    """Whether the checksum of the frame is right."""
 
 
 def holds_a_commit(log: Path) -> bool:
-    """Whether SQLite would find a whole transaction in a log."""
+    """Return whether SQLite would find a whole transaction in a WAL."""
     for frame in frames(log):
         if not frame.sound:
             return False
@@ -44,7 +45,7 @@ def holds_a_commit(log: Path) -> bool:
 
 
 def broken_inside(log: Path) -> bool:
-    """Whether commits stand behind a broken frame of a log, which SQLite would pass over in silence."""
+    """Return whether a WAL has commits behind a broken frame. SQLite would pass over these commits in silence."""
     broken, commits = False, 0
     for frame in frames(log):
         broken = broken or not frame.sound
@@ -53,7 +54,10 @@ def broken_inside(log: Path) -> bool:
 
 
 def apply(path: Path, log: Path, target: Path, *, base: bytes) -> None:
-    """Write to ``target`` the pages at ``path`` (or ``base``, where there are none) with each sound one of the log."""
+    """Write the pages of ``path`` to ``target``, and every sound frame of the WAL over them.
+
+    ``base`` is the content to begin with if there is no file at ``path``.
+    """
     content = bytearray((path.read_bytes() if path.exists() else b"") or base)
     size = 0
     for frame in frames(log):
@@ -67,7 +71,10 @@ def apply(path: Path, log: Path, target: Path, *, base: bytes) -> None:
 
 
 def frames(log: Path) -> Iterator[Frame]:
-    """Yield the frames of the newest run through a log, each checked against the checksum of the one before it."""
+    """Yield the frames that carry the salts of the WAL's header: older frames behind them are no part of it.
+
+    The checksum of a frame continues the checksum of the frame before.
+    """
     try:
         with log.open("rb") as file:
             raw = file.read(_MOST_BYTES)

@@ -1,4 +1,4 @@
-"""Everything that a store says, compared with everything else that it says. Reads only."""
+"""Check a store: its structure, its references, its counts and the digest of every result. Reads only."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ UNION ALL
 SELECT 'any' WHERE (SELECT count(digest) FROM completed_chunks) != (SELECT count(*) FROM chunk_results)
 LIMIT 1
 """
-"""Finds a job whose parts do not add up: pages of different times side by side, each of them sound.
+"""Finds a job whose counts do not add up: the file mixes sound pages of different times.
 
-Written as text: each opening of a small store asks it, and to compile it would take longer than to run it.
+The statement is text: each opening of a small store runs it, and compiling it would take longer than running it.
 """
 
 _NOWHERE: Final = Statement(
@@ -40,14 +40,14 @@ _NOWHERE: Final = Statement(
         .where(or_(attempts.c.chunk_index < 0, attempts.c.chunk_index >= jobs.c.total_chunks))
     )
 )
-"""Finds attempts at chunks that are none."""
+"""Finds attempts at chunks that the job does not have."""
 
 
 def check(database: AnyDatabase) -> list[Problem]:
     """Return what is wrong with a store: structure, references, counts, and the digest of every result."""
     try:
         return database.read(lambda connection: list(_problems(connection, database)))
-    except StoreDamaged as error:  # so damaged that looking for what is wrong stops there
+    except StoreDamaged as error:  # the check itself cannot read on
         return [Problem("what is stored", f"does not read: {error.reason}", error.job_id, error.chunk_index)]
 
 

@@ -1,4 +1,4 @@
-"""What every surviving copy knows of a store, put together into a new one. A result counts only by a digest."""
+"""Merge the surviving copies of a store into a new store. A result is accepted only if its digest is right."""
 
 from __future__ import annotations
 
@@ -33,25 +33,25 @@ _MOST_BACKUPS: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class JobRecovery:
-    """What came back of one job."""
+    """What was recovered of one job."""
 
     job_id: str
     file_name: str
     recovered_chunks: int
     lost_chunks: int
-    """Completed chunks that some copy knows of and none has a sound result for; they will be pending again."""
+    """Completed chunks without a sound result in any copy; they are pending again."""
     sources: tuple[tuple[str, int], ...]
-    """(copy, chunks taken from it), in the order in which the copies were asked."""
+    """Pairs of a copy's name and the number of chunks taken from it, the best copy first."""
     unverified_chunks: int = 0
-    """Chunks among the recovered whose result is a state file's, while no digest of it survived anywhere."""
+    """Recovered chunks whose result comes from a state file, and whose digest is in no copy."""
     lost: str | None = None
-    """What else of it is lost, in words."""
+    """What else of the job is lost, as a sentence; None if nothing is."""
     tries: str | None = None
-    """Where chunks are left: what there is to say of earlier tries at them, unless all of those are back."""
+    """What is missing of the attempts at the chunks that are left, as a sentence; None if nothing is."""
 
     @property
     def loses(self) -> bool:
-        """Whether something that a copy knows of is not brought back."""
+        """Return whether something that a copy has was not recovered."""
         return self.lost_chunks > 0 or self.lost is not None
 
     def __str__(self) -> str:
@@ -65,7 +65,7 @@ class JobRecovery:
 
 
 def all_copies(path: Path, state_files: Sequence[Path]) -> list[Copy]:
-    """Return what every surviving copy of a store knows, the best first."""
+    """Read every surviving copy of a store, and return the best copy first."""
     files = StoreFiles(path)
     only_a_log = has_bytes(files.wal) and not has_bytes(path)
     base = _pages_of_a_new_store(path) if only_a_log else b""
@@ -88,9 +88,10 @@ def all_copies(path: Path, state_files: Sequence[Path]) -> list[Copy]:
 
 
 def without_deleted(copies: list[Copy]) -> dict[str, str]:
-    """Drop from each copy the jobs that were deleted later, and return when that was.
+    """Drop from each copy the jobs that were deleted later. Return the deleted jobs with the time of the deletion.
 
-    A state file is removed with its job; one that is there beside a backup which has the job as deleted is newer.
+    A state file is removed together with its job. So a state file of a job that a backup calls deleted is newer than
+    the backup, and the job stays.
     """
     deleted: dict[str, str] = {}
     for position, copy in enumerate(copies):
@@ -106,7 +107,7 @@ def without_deleted(copies: list[Copy]) -> dict[str, str]:
 
 
 def build(fresh: Path, copies: list[Copy], deleted: dict[str, str]) -> tuple[JobRecovery, ...]:
-    """Make a new store at ``fresh`` of what the copies know, and return what came back of each job."""
+    """Make a new store at ``fresh`` from the copies, and return what was recovered of each job."""
     create_private(fresh)
     database = Database(fresh, durability="power-loss", lock_timeout_seconds=10.0)
     try:
@@ -156,14 +157,14 @@ def _fill(
 
 
 def _lost_whole(copies: list[Copy]) -> list[JobRecovery]:
-    """Return the jobs of which there are chunks in some copy, and the job itself is in none."""
+    """Return the jobs whose chunks are in a copy while their row in ``jobs`` is in none."""
     known = {job_id for copy in copies for job_id in copy.jobs}
     orphans = {job_id: _known(job_id, copies) for copy in copies for job_id in copy.chunks if job_id not in known}
     return [JobRecovery(job_id, "its name is lost", 0, count, ()) for job_id, count in orphans.items()]
 
 
 def _all_jobs(copies: list[Copy]) -> dict[str, dict[str, Any]]:
-    """Return each job as the best copy that knows it has it, in the order in which they were opened."""
+    """Return each job's row from the best copy that has it, in the order in which the jobs were opened."""
     found: dict[str, dict[str, Any]] = {}
     for copy in copies:
         for job_id, values in copy.jobs.items():
@@ -200,7 +201,7 @@ def _fill_chunks(
 
 
 def _best(job_id: str, index: int, copies: list[Copy]) -> tuple[str, Chunk] | None:
-    """Return the first copy's sound result of a chunk; one without a result only where no copy knows of any."""
+    """Return a chunk's sound result from the best copy; without a result only if no copy has one."""
     known = [(copy, copy.chunks[job_id][index]) for copy in copies if index in copy.chunks.get(job_id, {})]
     # The first digest is the newest: a result that was replaced since does not come back in its place.
     first = next(((copy, chunk) for copy, chunk in known if chunk.digest is not None), None)
@@ -222,11 +223,11 @@ def _best(job_id: str, index: int, copies: list[Copy]) -> tuple[str, Chunk] | No
 
 
 def _may_be_outdated(job_id: str, wanted: str | None, first: Copy, known: list[tuple[Copy, Chunk]]) -> bool:
-    """Whether the state file contradicts the best copy that is left, and may be newer than that.
+    """Return whether the state file contradicts the best copy, and may be newer than that copy.
 
-    Either the result was replaced afterwards, or the state file was damaged: no one can tell, so neither is taken.
-    A state file of the same moment as a backup has to say what the backup says; one that knows no more chunks than
-    the store is older than it.
+    Either the result was replaced later, or the state file was damaged. Nobody can tell, so neither result is taken.
+    A state file of the same time as a backup must say what the backup says. A state file with no more chunks than the
+    store is older than the store.
     """
     state = next(((copy, chunk) for copy, chunk in known if not chunk.proven and chunk.digest is not None), None)
     if state is None or state[1].digest == wanted:
@@ -239,7 +240,7 @@ def _may_be_outdated(job_id: str, wanted: str | None, first: Copy, known: list[t
 
 
 def _known(job_id: str, copies: list[Copy]) -> int:
-    """Return how many completed chunks of a job any copy knows of."""
+    """Return the number of completed chunks of a job over all copies."""
     indices = {index for copy in copies for index in copy.chunks.get(job_id, ())}
     counts: list[int] = [copy.jobs[job_id]["completed_count"] for copy in copies if job_id in copy.jobs]
     return max(len(indices), *counts, 0)

@@ -1,8 +1,8 @@
-"""A damaged store, made anew from every copy that survived: its own readable rows, backups, the state file, its .bak.
+"""Recover a damaged store from every surviving copy: its readable rows, its backups, the state file and its ``.bak``.
 
-The new file is built beside the damaged one and takes its place only when it is whole; the damaged files are moved
-aside, never deleted. A result counts only by a digest; one from a state file, which has none, must not contradict
-any digest that another copy knows.
+The new file is built beside the damaged file, and replaces it only when the new file is whole. The damaged files are
+moved aside and never deleted. A result is accepted if its digest is right. A state file has no digests: its results
+must not contradict a digest that another copy has.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class RecoveryReport:
 
     @property
     def lost_chunks(self) -> int:
-        """How many completed chunks could not be brought back, over all jobs."""
+        """The number of completed chunks that could not be recovered, over all jobs."""
         return sum(job.lost_chunks for job in self.jobs)
 
     def __str__(self) -> str:
@@ -52,10 +52,10 @@ class RecoveryReport:
 
 
 def recover(path: Path, state_files: Iterable[Path], reason: str, *, accept_loss: bool = False) -> RecoveryReport:
-    """Make the store at ``path`` anew from every copy. The caller has the store for itself.
+    """Replace the store at ``path`` by a new one that is made from every copy. The caller keeps everybody else out.
 
     Raises:
-        StoreDamaged: something that a copy knows of would be lost and ``accept_loss`` is not set. Nothing was changed.
+        StoreDamaged: a copy has something that would be lost, and ``accept_loss`` is not set. Nothing was changed.
         StoreInUse: a process of an older version of this library opened it just now. Nothing was changed.
     """
     state_files = tuple(state_files)
@@ -75,7 +75,7 @@ def recover(path: Path, state_files: Iterable[Path], reason: str, *, accept_loss
         StoreFiles(fresh).remove()
         raise
     sync_folder(path.parent)
-    # One that contradicts what is kept would be taken for what the store lacks.
+    # The next open would import from a state file, or a backup, what the new store lacks.
     lossy = any(job.lost_chunks for job in jobs)
     aside = tuple(_move_aside_states(state_files, every=lossy))
     if lossy:
@@ -84,7 +84,7 @@ def recover(path: Path, state_files: Iterable[Path], reason: str, *, accept_loss
 
 
 def put_in_place(path: Path, why: str = "corrupt") -> tuple[Path, ...]:
-    """Move what is at ``path`` aside and the finished new file there; also ends what was killed in the middle of it."""
+    """Move the files at ``path`` aside, and the finished new file to ``path``. Safe to repeat after a kill."""
     moved = move_aside(path, why)
     os.replace(StoreFiles(path).recovered, path)
     sync_folder(path.parent)
@@ -92,12 +92,12 @@ def put_in_place(path: Path, why: str = "corrupt") -> tuple[Path, ...]:
 
 
 def was_interrupted(path: Path) -> bool:
-    """Whether a recovery was killed between moving the damaged file aside and putting the new one in its place."""
+    """Return whether a recovery was killed after it moved the damaged file aside, and before it moved the new file."""
     return not path.exists() and StoreFiles(path).recovered.exists()
 
 
 def finish_interrupted(path: Path) -> RecoveryReport:
-    """End a recovery (or a restoring) that was killed when its new file was whole already."""
+    """Finish a recovery or a restore that was killed after its new file was whole."""
     copy = read_copy(StoreFiles(path).recovered, "the one that was interrupted")
     jobs = tuple(
         JobRecovery(
@@ -109,7 +109,7 @@ def finish_interrupted(path: Path) -> RecoveryReport:
 
 
 def drop_unneeded(path: Path) -> None:
-    """Remove what a recovery left that was killed before it moved anything: the store is sound. Under its lock."""
+    """Remove the new file of a recovery that was killed before it moved the old one. Call it under the store's lock."""
     if path.exists():
         with suppress(FileNotFoundError):
             StoreFiles(path).recovered.unlink()
@@ -117,12 +117,12 @@ def drop_unneeded(path: Path) -> None:
 
 
 def move_aside(path: Path, why: str) -> tuple[Path, ...]:
-    """Rename a store file and whatever belongs to it: a log left behind would undo what comes after.
+    """Rename a store file, its WAL, its index and its journal. A WAL that stays would overwrite the new file.
 
-    The file goes first. Without it the log is no one's; without its log it would pass for a store of an earlier time.
+    The store file is renamed first: without its WAL it would look like a sound store of an earlier time.
 
     Raises:
-        StoreInUse: a process that shares no lock opened it just now. Everything is where it was.
+        StoreInUse: a process of an older version opened the store just now. Every file is where it was.
     """
     target = moved_aside(path, why)
     moved = []
@@ -138,7 +138,10 @@ def move_aside(path: Path, why: str) -> tuple[Path, ...]:
 
 
 def move_backups_aside(path: Path, why: str, *, newer_than: Path | None = None) -> tuple[Path, ...]:
-    """Rename the automatic backups, or the newer ones: a store that is behind its backup is taken for damaged."""
+    """Rename the automatic backups, or those that are newer than ``newer_than``.
+
+    A store that has fewer chunks than its backup is taken for damaged, so a backup must not be ahead.
+    """
     moved = []
     for backup in StoreFiles(path).backups():
         if backup == newer_than:
@@ -156,7 +159,7 @@ def _put_back_if_open(target: Path, path: Path) -> None:
 
 
 def _move_aside_states(state_files: Iterable[Path], *, every: bool) -> Iterator[Path]:
-    """Rename the state files that do not read (the next export would write over them), or every one."""
+    """Rename the state files that cannot be read, or all of them; the next export would overwrite them."""
     for state_file in state_files:
         try:
             sound = bool(ProcessingState.from_json(state_file.read_bytes()))
@@ -171,7 +174,7 @@ def _move_aside_states(state_files: Iterable[Path], *, every: bool) -> Iterator[
 
 
 def _sweep(path: Path) -> None:
-    """Remove what killed recoveries left behind."""
+    """Remove the unfinished files of recoveries that were killed."""
     for leftover in StoreFiles(path).unfinished_stores():
         remove_leftover(leftover)
 

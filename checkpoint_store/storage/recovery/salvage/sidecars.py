@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ALONE: Final = "mode=ro&immutable=1"
-"""How to open a copy that no process has open: without a lock, and without the files beside it."""
+"""URI parameters that open a copy without a lock and without its WAL. No process may have the copy open."""
 
 
 def foreign_sidecar(path: Path) -> str | None:
-    """Return why the log or journal beside a file that no one has open is not its own, or None where it may be.
+    """Return why the WAL or journal beside a file belongs to another file; None if it may be its own.
 
-    Asked before SQLite takes it in, which cannot be undone.
+    No process may have the file open. Ask before SQLite opens it: SQLite would apply the WAL, which cannot be undone.
     """
     if has_foreign_journal(path):
         return "the journal beside it is not its own"
@@ -35,25 +35,25 @@ def foreign_sidecar(path: Path) -> str | None:
 
 
 def counts_of(path: Path, how: str = ALONE) -> tuple[dict[str, int], dict[str, str]]:
-    """Return the completed chunks of each job at ``path``, and the jobs deleted there; nothing if it does not read."""
+    """Return the completed chunks of each job at ``path`` (a count), and the deleted jobs; empty if unreadable."""
     with suppress(sqlite3.Error), closing(open_copy(path, how)) as connection:
         return known(connection)
     return {}, {}
 
 
 def known(connection: sqlite3.Connection) -> tuple[dict[str, int], dict[str, str]]:
-    """Return the number of completed chunks of each job, and when which job was deleted."""
+    """Return the number of completed chunks of each job, and the deleted jobs with the time of the deletion."""
     counts = dict(connection.execute("SELECT job_id, completed_count FROM jobs").fetchall())
     return counts, deleted_jobs(connection)
 
 
 def lacks(has: dict[str, int], deleted: dict[str, str], other: dict[str, int]) -> bool:
-    """Whether what has these counts, and deleted those jobs, knows less than another copy: it went back in time."""
+    """Return whether a file with these counts and deleted jobs has fewer chunks than another copy."""
     return any(has.get(job_id, -1) < count and job_id not in deleted for job_id, count in other.items())
 
 
 def deleted_jobs(connection: sqlite3.Connection) -> dict[str, str]:
-    """Return when which job was deleted; nothing if that does not read."""
+    """Return the deleted jobs with the time of the deletion; empty if that cannot be read."""
     with suppress(sqlite3.Error):
         return dict(connection.execute("SELECT job_id, deleted_at FROM deleted_jobs").fetchall())
     return {}
