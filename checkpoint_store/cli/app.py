@@ -1,4 +1,5 @@
 """The command group; it turns every error into a message and an exit code."""
+# ruff: noqa: PLC0415 - a command imports what it needs, and no more
 
 from __future__ import annotations
 
@@ -8,24 +9,54 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from checkpoint_store.cli.inspect import chunks, jobs
-from checkpoint_store.cli.maintain import health, schema
-from checkpoint_store.cli.run import plan
-from checkpoint_store.cli.run.run import run
-from checkpoint_store.cli.screen import Screen
 from checkpoint_store.errors import CheckpointStoreError, StoreTargetError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from checkpoint_store.cli.screen import Screen
 
 _USAGE: Final = 2
 _INTERRUPTED: Final = 130
 _BROKEN_PIPE: Final = 141  # the exit code of a program that SIGPIPE ended
 
 
+NAMES: Final = {
+    "run": ("run",),
+    "plan": ("plan",),
+    "jobs": ("list", "show", "results", "export", "import", "delete"),
+    "chunks": ("chunks", "errors", "retry", "pause"),
+    "schema": ("migrate", "path"),
+    "health": ("backup", "restore", "recover", "check", "doctor"),
+}
+"""The commands of each module, in the order in which people use them."""
+
+
+def commands_of(module: str) -> tuple[click.Command, ...]:
+    """Return the commands of a module, which is imported only now: most of them need a good deal."""
+    match module:
+        case "run":
+            from checkpoint_store.cli.run.run import COMMANDS
+        case "plan":
+            from checkpoint_store.cli.run.plan import COMMANDS
+        case "jobs":
+            from checkpoint_store.cli.inspect.jobs import COMMANDS
+        case "chunks":
+            from checkpoint_store.cli.inspect.chunks import COMMANDS
+        case "schema":
+            from checkpoint_store.cli.maintain.schema import COMMANDS
+        case _:
+            from checkpoint_store.cli.maintain.health import COMMANDS
+    return COMMANDS
+
+
 class _Group(click.Group):
     def list_commands(self, _ctx: click.Context) -> list[str]:
-        return list(self.commands)  # in the order in which people use them
+        return [name for names in NAMES.values() for name in names]
+
+    def get_command(self, _ctx: click.Context, name: str) -> click.Command | None:
+        module = next((module for module, names in NAMES.items() if name in names), None)
+        return next((command for command in commands_of(module or "run") if command.name == name), None)
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -38,10 +69,6 @@ def group() -> None:
     """
 
 
-for command in (run, *plan.COMMANDS, *jobs.COMMANDS, *chunks.COMMANDS, *schema.COMMANDS, *health.COMMANDS):
-    group.add_command(command)
-
-
 def run_command_line(argv: Sequence[str]) -> int:
     """Run ``argv`` (its first word is the program), print any error, and return the exit code."""
     with warnings.catch_warnings():
@@ -52,7 +79,7 @@ def run_command_line(argv: Sequence[str]) -> int:
             error.show()
             return _USAGE
         except (click.ClickException, CheckpointStoreError, OSError) as error:
-            Screen().error(_message(error))
+            _screen().error(_message(error))
             return _USAGE
         except (click.Abort, KeyboardInterrupt):
             return _INTERRUPTED
@@ -71,8 +98,14 @@ def _message(error: Exception) -> str:
     return str(error)
 
 
+def _screen() -> Screen:
+    from checkpoint_store.cli.screen import Screen
+
+    return Screen()
+
+
 def _show_warning(message: Warning | str, *_: object) -> None:
-    Screen().note(f"checkpoint-store: {message}", style="yellow")
+    _screen().note(f"checkpoint-store: {message}", style="yellow")
 
 
 def _program_name(first: str) -> str:

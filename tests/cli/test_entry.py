@@ -5,21 +5,24 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import click
 import pytest
 
-from checkpoint_store.cli.app import group
+from checkpoint_store.cli.app import NAMES, commands_of, group
 
 from .conftest import ROOT, Folder
 
-COMMANDS = tuple(group.commands)
+COMMANDS = tuple(group.list_commands(click.Context(group)))
 WITHOUT = """
 import sys
+missing = sys.argv[1]
 class Missing:
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] == sys.argv[1]:
+        if name.partition(".")[0] == missing:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 sys.meta_path.insert(0, Missing())
 from checkpoint_store.cli import main
+sys.argv[1:] = ["run", "talk.txt"]
 sys.exit(main())
 """
 
@@ -44,6 +47,23 @@ def test_every_command_explains_itself(folder: Folder) -> None:
         text = folder.run(name, "--help").stdout
         assert "--store PATH" in text
         assert "--json" in text
+
+
+@pytest.mark.parametrize("module", NAMES)
+def test_every_command_of_a_module_is_in_the_group(module: str) -> None:
+    """In the same order, so that no command is written and forgotten."""
+    assert tuple(command.name for command in commands_of(module)) == NAMES[module]
+
+
+def test_the_version_is_said_without_the_library_behind_it() -> None:
+    """Neither SQLAlchemy nor rich is imported for it."""
+    program = (
+        "import sys; from checkpoint_store.cli import main; sys.argv[1:] = ['--version']; main(); print(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    version, _, modules = done.stdout.partition("\n")
+    assert version.startswith("checkpoint-store ")
+    assert not {"sqlalchemy", "rich", "sqlite3"} & set(modules.split())
 
 
 def test_the_help_of_the_group_is_not_cut_off(folder: Folder) -> None:

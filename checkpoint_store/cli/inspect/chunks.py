@@ -203,4 +203,4 @@ def pause(*, job_id: str, store_path: str, as_json: bool) -> None:
         Screen().note(f"job {job.job_id[:8]} ({job.file_name}) is paused{running_text}")
 
 
-COMMANDS: Final = (chunks, errors, retry, pause)
+COMMANDS: Final[tuple[click.Command, ...]] = (chunks, errors, retry, pause)

@@ -209,4 +209,4 @@ def _results(data: dict[str, Any]) -> str:
     return f"its {count:,} result{'' if count == 1 else 's'}"
 
 
-COMMANDS: Final = (list_jobs, show, results, export, import_job, delete)
+COMMANDS: Final[tuple[click.Command, ...]] = (list_jobs, show, results, export, import_job, delete)

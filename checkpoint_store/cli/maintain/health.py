@@ -124,4 +124,4 @@ def _finding_line(level: str, what: str, says: str) -> Text:
     return Text.assemble((f"{level:<9}", _LEVELS[level]), f"{what:<16}", says)
 
 
-COMMANDS: Final = (backup, restore, recover, check, doctor)
+COMMANDS: Final[tuple[click.Command, ...]] = (backup, restore, recover, check, doctor)

@@ -58,4 +58,4 @@ def path(*, store_path: str, as_json: bool) -> None:
         click.echo(state_file)
 
 
-COMMANDS: Final = (migrate, path)
+COMMANDS: Final[tuple[click.Command, ...]] = (migrate, path)

@@ -135,4 +135,4 @@ def _time(run_plan: RunPlan, workers: int) -> str:
     return f"about {screen.duration(run_plan.estimated_seconds)}{by}"
 
 
-COMMANDS: Final = (plan,)
+COMMANDS: Final[tuple[click.Command, ...]] = (plan,)

@@ -195,3 +195,6 @@ def _resume_command(ctx: click.Context, request: Request) -> str:
 
 def _command_line_text(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+COMMANDS: Final[tuple[click.Command, ...]] = (run,)
