@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from checkpoint_store.cli.transcripts.read import read_transcript
+from checkpoint_store.cli.transcripts.reading.transcript import read_transcript
 from checkpoint_store.cli.transcripts.write import check_output
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ class Input:
     path: Path
     text: str
     output: Path
+    reader: str | None = None
+    """The format and the version of its reader, a part of the job's config; None for plain text."""
 
 
 def default_output(path: Path) -> Path:
@@ -32,7 +34,9 @@ def default_output(path: Path) -> Path:
     return path.parent / f"{path.stem}.cleaned.txt"
 
 
-def read_inputs(paths: Sequence[Path], output: Path | None) -> tuple[list[Input], list[Path]]:
+def read_inputs(
+    paths: Sequence[Path], output: Path | None, encoding: str | None = None
+) -> tuple[list[Input], list[Path]]:
     """Read every input and check every output; return the inputs and the skipped paths.
 
     Outputs of other inputs are skipped: ``*.txt`` names them from the second run on.
@@ -50,7 +54,10 @@ def read_inputs(paths: Sequence[Path], output: Path | None) -> tuple[list[Input]
         target = output or default_output(path)
         check_output(target)
         _check_no_collision(path, target, targets)
-    inputs = [Input(path, read_transcript(path), output or default_output(path)) for path in chosen]
+    inputs = []
+    for path in chosen:
+        transcript = read_transcript(path, encoding)
+        inputs.append(Input(path, transcript.text, output or default_output(path), transcript.reader))
     return inputs, skipped
 
 

@@ -56,7 +56,7 @@ def plan(ctx: click.Context, /, *, workers: int, as_json: bool, **options: Any) 
     with _store_or_stand_in(request.store_path) as (store, path):
         for source in inputs:
             name = job_name(source.path, path)
-            run_plan = store.plan(name, chunks=request.chunks_of(source), **request.settings)
+            run_plan = store.plan(name, chunks=request.chunks_of(source), **request.settings_of(source))
             if run_plan.estimated_seconds is not None:
                 run_plan = dataclasses.replace(run_plan, estimated_seconds=run_plan.estimated_seconds / workers)
             plans.append(run_plan)

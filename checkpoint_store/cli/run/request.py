@@ -10,8 +10,10 @@ import click
 
 from checkpoint_store.cli.options import store_option
 from checkpoint_store.cli.run.inputs import UnusableInputError, read_inputs
-from checkpoint_store.cli.transcripts.clean import CLEANER_NAME
-from checkpoint_store.cli.transcripts.read import UnreadableTranscriptError, split
+from checkpoint_store.cli.transcripts.clean import CLEANER_NAME, language_of
+from checkpoint_store.cli.transcripts.read import split
+from checkpoint_store.cli.transcripts.reading.text import is_text_encoding
+from checkpoint_store.cli.transcripts.reading.unreadable import UnreadableTranscriptError
 from checkpoint_store.cli.transcripts.write import UnusableOutputError
 
 if TYPE_CHECKING:
@@ -36,20 +38,22 @@ class Request:
     title: str | None
     model: str | None
     provider: str | None
-    language: str
+    language: str | None
+    encoding: str | None
     store_path: str
     on_change: str
     fresh: bool
 
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The arguments of ``open_job`` besides the file and its chunks."""
+    def settings_of(self, source: Input) -> dict[str, Any]:
+        """Return the arguments of ``open_job`` besides the file and its chunks."""
         config = {
             "chunk_size": self.chunk_size,
             "overlap": self.overlap,
-            "language": self.language,
+            "language": self.language if self.command else language_of(source.text, self.language),
             "cleaner": list(self.command) if self.command else CLEANER_NAME,
         }
+        if source.reader is not None:
+            config["reader"] = source.reader
         return {
             "video_title": self.title,
             "model": self.model,
@@ -83,6 +87,13 @@ class FileCommand(click.Command):
         formatter.write_usage(ctx.command_path, "[OPTIONS] FILE... [-- COMMAND [ARG]...]")
 
 
+def checked_encoding(_: click.Context, __: click.Parameter, name: str | None) -> str | None:
+    """Return the name of an encoding, or raise if Python has no encoding of text by this name."""
+    if name is not None and not is_text_encoding(name):
+        raise click.BadParameter(f"{name!r} is no encoding of text that Python knows, such as cp1252 or shift_jis.")
+    return name
+
+
 _OPTIONS: Final = (
     click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path)),
     click.option(
@@ -102,7 +113,13 @@ _OPTIONS: Final = (
     click.option("--title", help="The title of the talk."),
     click.option("--model", help="The model that COMMAND uses; another model is another plan."),
     click.option("--provider", help="Who runs the model."),
-    click.option("--language", default="en", show_default=True, help="What is spoken."),
+    click.option("--language", help="What is spoken.  [default: English if the text looks like it]"),
+    click.option(
+        "--encoding",
+        metavar="NAME",
+        callback=checked_encoding,
+        help="The encoding of each FILE that has no byte order mark.  [default: utf-8]",
+    ),
     store_option,
     click.option(
         "--on-change",
@@ -141,7 +158,7 @@ def checked_inputs(request: Request, screen: Screen, output: Path | None = None)
     if len(request.files) > 1 and (output or request.title):
         raise click.UsageError("--output and --title are for one FILE.")
     try:
-        inputs, skipped = read_inputs(request.files, output)
+        inputs, skipped = read_inputs(request.files, output, request.encoding)
     except (UnusableInputError, UnreadableTranscriptError, UnusableOutputError) as error:
         raise click.ClickException(str(error)) from error
     for path in skipped:

@@ -170,12 +170,12 @@ def _task(request: Request, source: Input, store: CheckpointStore, *, force: boo
         chunks=request.chunks_of(source),
         output=Output(source.output, name, OutputLog(store.path), force=force),
         file_name=name,
-        settings=request.settings,
+        settings=request.settings_of(source),
         joins_lines=not request.command,
     )
 
 
-def _built_in_cleaner(language: str) -> Clean:
+def _built_in_cleaner(language: str | None) -> Clean:
     clean = cleaner_for(language)
     return lambda text: ({"cleaned_text": clean(text)}, "")
 
