@@ -1,16 +1,17 @@
 # ruff: noqa: RUF001 - the dashes and quotation marks of transcripts are meant
-"""Read transcripts as text, and cut them into chunks that overlap."""
+"""Read transcripts as text."""
 
 from __future__ import annotations
 
 import codecs
 import html
 import re
-from dataclasses import dataclass
+import sys
 from typing import TYPE_CHECKING, Final
 
 import pysubs2
-from semantic_text_splitter import TextSplitter
+
+from checkpoint_store.cli.paths import STANDARD
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -22,7 +23,6 @@ SPEAKER: Final = re.compile(r">>|[-–—•*] |[A-Z][\w.'’-]*(?: [A-Z0-9][\w.
 _SUBTITLES: Final = {".srt": "srt", ".vtt": "vtt"}
 _PARAGRAPH_GAP_MS: Final = 2_000
 _ROLLING_MS: Final = 50
-_WORD_LENGTH_MAX: Final = 64
 _BYTE_ORDER_MARKS: Final = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
@@ -33,23 +33,10 @@ _BYTE_ORDER_MARKS: Final = (
 _VOICE: Final = re.compile(r"<v(?:\.[^\s>]*)?\s+([^>]+)>")
 _WORD_TIME: Final = re.compile(r"<[\d:.]+>")
 _MARKUP: Final = re.compile(r"</?[a-zA-Z][^>]*>|\{\\[^}]*\}|</?>")
-_SENTENCE_END: Final = re.compile(r"[.!?…][\"'”’)\]]*\s+")
-_BLANK_LINE: Final = re.compile(r"\n[^\S\n]*\n")
 
 
 class UnreadableTranscriptError(Exception):
     """A file holds no transcript; the message is one line and names the file."""
-
-
-@dataclass(frozen=True, slots=True)
-class TranscriptChunk:
-    """One chunk of a transcript: some text of the chunk before, as context, and then text of its own."""
-
-    text: str
-    context: str
-    """The beginning of ``text`` that repeats the end of the chunk before."""
-    separator: str
-    """The white space between the chunk before and this chunk's own text: blank line, line end, space or nothing."""
 
 
 def read_transcript(path: Path) -> str:
@@ -58,7 +45,7 @@ def read_transcript(path: Path) -> str:
     Raises:
         UnreadableTranscriptError: the file does not exist, is no text, or is empty.
     """
-    text = _decode(path, _read(path)).replace("\r\n", "\n").replace("\r", "\n")
+    text = read_text(path)
     kind = _SUBTITLES.get(path.suffix.lower())
     if kind is not None:
         text = subtitle_text(text, kind)
@@ -68,8 +55,19 @@ def read_transcript(path: Path) -> str:
     return text
 
 
+def read_text(path: Path) -> str:
+    """Return what a file, or standard input (``-``), has in it; its lines end with a line feed.
+
+    Raises:
+        UnreadableTranscriptError: the file does not exist, or is no text.
+    """
+    return _decode(path, _read(path)).replace("\r\n", "\n").replace("\r", "\n")
+
+
 def _read(path: Path) -> bytes:
     try:
+        if path == STANDARD:
+            return sys.stdin.buffer.read()
         if not path.exists():
             raise UnreadableTranscriptError(f"{path}: no such file")
         if not path.is_file():
@@ -140,79 +138,3 @@ def _rolls_on(cue: pysubs2.SSAEvent, lines: list[str], end: int, last: str) -> b
     """Return whether live captions repeat the last line, which has moved up or is shown for a moment."""
     shown_again = lines[0] == last and abs(cue.start - end) <= _ROLLING_MS
     return shown_again and (len(lines) > 1 or cue.end - cue.start <= _ROLLING_MS)
-
-
-def split(text: str, *, chunk_size: int, overlap: int) -> list[TranscriptChunk]:
-    """Cut ``text`` into chunks of at most ``chunk_size`` characters.
-
-    Each chunk begins with up to ``overlap`` characters of the chunk before. Cuts fall between paragraphs, else between
-    sentences, else between words. A cut depends only on the text since the cut before it. So an edit changes no chunk
-    before it, and the chunks after it are unchanged from the first cut that old and new text share.
-    """
-    chunks: list[TranscriptChunk] = []
-    before = 0
-    for start, end in _spans(text, chunk_size - overlap):
-        context = text[_context_start(text, before, start, overlap) : start] if chunks else ""
-        own = text[start:end].rstrip()
-        chunks.append(TranscriptChunk(context + own, context, _separator(text, start)))
-        before = start - len(context)
-    return chunks
-
-
-def _spans(text: str, capacity: int) -> Iterator[tuple[int, int]]:
-    """Yield (start, end) of each chunk's own text; each start is a character that is no white space."""
-    splitter = TextSplitter(capacity, trim=False)
-    position = _skip_space(text, 0)
-    while position < len(text):
-        window = text[position : position + 2 * capacity]
-        end = position + (len(splitter.chunks(window)[0]) if len(window) > capacity else len(window))
-        end = _word_boundary(text, position, end)
-        yield position, end
-        position = _skip_space(text, end)
-
-
-def _word_boundary(text: str, start: int, end: int) -> int:
-    """Move a cut inside a word (``half|-century``) back to the space before the word, if there is one."""
-    if end >= len(text) or text[end].isspace() or text[end - 1].isspace():
-        return end
-    back, farthest = end, max(start, end - _WORD_LENGTH_MAX)
-    while back > farthest and not text[back - 1].isspace():
-        back -= 1
-    return back if back > farthest else end
-
-
-def _skip_space(text: str, position: int) -> int:
-    while position < len(text) and text[position].isspace():
-        position += 1
-    return position
-
-
-def _context_start(text: str, floor: int, start: int, overlap: int) -> int:
-    """Return the start of the context: the first sentence within the overlap, else the first word."""
-    low = max(floor, start - overlap)
-    window = text[low:start]
-    if low == floor or not window.strip():
-        return low if window.strip() else start
-    sentence = _SENTENCE_END.search(window, 0, len(window.rstrip()))
-    if sentence is not None:
-        return low + sentence.end()
-    if text[low - 1].isspace():
-        return _skip_space(text, low)
-    word = re.search(r"\s+(?=\S)", window)
-    return low + word.end() if word is not None else low
-
-
-def _separator(text: str, start: int) -> str:
-    before = text[_text_end(text, start) : start]
-    if _BLANK_LINE.search(before) or ("\n" in before and SPEAKER.match(text, start)):
-        return "\n\n"
-    if "\n" in before:
-        return "\n"
-    return " " if before else ""
-
-
-def _text_end(text: str, position: int) -> int:
-    """Return the start of the white space that ends at ``position``."""
-    while position > 0 and text[position - 1].isspace():
-        position -= 1
-    return position
