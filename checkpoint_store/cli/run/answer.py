@@ -60,7 +60,8 @@ class AnswerReader:
         if not is_json(chunk) or (self.for_records and not _are_json_values(content)):
             raise UnusableAnswerError(self._complaint(value))
         if self.for_records and isinstance(value, dict):
-            return value | {TEXT_FIELD: json.dumps(value, ensure_ascii=False)}
+            line = json.dumps(value, ensure_ascii=False) if "\n" in content else content
+            return value | {TEXT_FIELD: line}
         return {TEXT_FIELD: text}
 
     def _complaint(self, value: object) -> str:

@@ -41,7 +41,7 @@ def rows(text: str, *, tabbed: bool = False) -> list[TextChunk]:
         _check_names(list(reader.fieldnames or ()))
         return [TextChunk(_as_json(row, reader.line_num)) for row in reader]
     except csv.Error as error:
-        raise UnreadableRecordsError(f"line {reader.line_num}: {error}") from error
+        raise UnreadableRecordsError(f"the row from line {reader.line_num + 1} on: {error}") from error
 
 
 def _check_names(names: Sequence[str]) -> None:
