@@ -10,6 +10,7 @@ import click
 
 from checkpoint_store.cli.inspect import chunks, jobs
 from checkpoint_store.cli.maintain import health, schema
+from checkpoint_store.cli.paths import dash_hint
 from checkpoint_store.cli.run import plan
 from checkpoint_store.cli.run.run import run
 from checkpoint_store.cli.screen import Screen
@@ -50,6 +51,9 @@ def run_command_line(argv: Sequence[str]) -> int:
             returned = group.main(list(argv[1:]), prog_name=_program_name(argv[0]), standalone_mode=False)
         except click.UsageError as error:
             error.show()
+            hint = dash_hint(argv[1:]) if isinstance(error, click.NoSuchOption) else None
+            if hint is not None:
+                Screen().note(hint)
             return _USAGE
         except (click.ClickException, CheckpointStoreError, OSError) as error:
             Screen().error(_message(error))

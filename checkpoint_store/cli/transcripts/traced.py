@@ -59,6 +59,8 @@ class TracedText:
 
         The separators and texts, one after the other, are the whole text without the white space around it.
         """
+        if not starts:
+            return []
         borders = [0, *(bisect_left(self.origins, start) for start in starts[1:]), len(self.text)]
         pieces: list[Piece] = []
         separator, has_text = "", False

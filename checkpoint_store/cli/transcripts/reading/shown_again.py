@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 _FLASH_MS: Final = 50
 _GAP_MAX_MS: Final = 5_000
-_IDENTICAL_GAP_MAX_MS: Final = 100
+_TOUCHING_MS: Final = 1
+"""Cues that follow each other without a gap; people leave a frame or two between sentences."""
+_IDENTICAL: Final = 4
+"""The number of words from which on a text that stands on in the next cue is rarely said again."""
 _MARKED_GAP_MAX_MS: Final = 2_000
 _LOOK_BACK: Final = 3
 """The number of cues before a cue that may still be on the screen."""
@@ -143,7 +146,7 @@ class _Styles:
                 return False
         shorter = min(cue.end_ms - cue.start_ms, earlier.end_ms - earlier.start_ms)
         is_together = -gap * 2 >= shorter > 0
-        return is_together or rolls or (count >= _LONG and gap <= _IDENTICAL_GAP_MAX_MS)
+        return is_together or rolls or (count >= _IDENTICAL and gap <= _TOUCHING_MS)
 
     def _around(self, place: int) -> tuple[int, float]:
         """Return how many cues around a cue repeat and add words, and their share."""

@@ -27,7 +27,7 @@ _SRT_EXAMPLE: Final = "00:00:01,000 --> 00:00:03,000"
 _SBV_EXAMPLE: Final = "0:00:01.000,0:00:03.000"
 _NUMBER: Final = re.compile(r"\s*(\d{1,9})\s*")
 _SBV_BREAK: Final = re.compile(r"(?i)\[br\]")
-_HALF_SBV: Final = re.compile(r"\s*\d[\dOoIl]*:[\dOoIl]+:[\dOoIl.:]+\s*[,;][\s\dOoIl.:,;]*")
+_HALF_SBV: Final = re.compile(r"\s*[\w:.]*\w:[\w:.]*\d[\w:.]*\s?[,;]\s?[\w:.]*(?:\w:[\w:.]*\d[\w:.]*)?\s*")
 
 
 class CueTexts:

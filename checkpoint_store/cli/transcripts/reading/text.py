@@ -5,10 +5,12 @@ from __future__ import annotations
 import codecs
 import re
 import shlex
+import sys
 from typing import TYPE_CHECKING, Final
 
 from charset_normalizer import from_bytes
 
+from checkpoint_store.cli.paths import STANDARD
 from checkpoint_store.cli.transcripts.reading.unreadable import UnreadableTranscriptError, other_kind
 
 if TYPE_CHECKING:
@@ -36,7 +38,7 @@ def read_text(path: Path, encoding: str | None = None) -> str:
     """Return the text of a file as it is, but its lines end with a line feed.
 
     Args:
-        path: the file.
+        path: the file; ``-`` is standard input.
         encoding: the encoding of a file without a byte order mark; UTF-8 if None.
 
     Raises:
@@ -60,6 +62,8 @@ def is_text_encoding(name: str) -> bool:
 
 def _bytes_of(path: Path) -> bytes:
     try:
+        if path == STANDARD:
+            return sys.stdin.buffer.read()
         if not path.exists():
             raise UnreadableTranscriptError(f"{path}: no such file")
         if not path.is_file():

@@ -11,15 +11,15 @@ from dataclasses import dataclass, field
 from typing import Final
 from xml.parsers import expat
 
-from checkpoint_store.cli.transcripts.reading.cue import BadLineError, Cue, Line
+from checkpoint_store.cli.transcripts.reading.cue import BadLineError, Cue, Line, clock_ms
 
 _SEPARATOR: Final = " "
 _METADATA: Final = "#metadata"
 _NOT_SAID: Final = frozenset({"metadata", "desc", "title", "copyright", "agent", "actor", "name"})
 _CLOCK: Final = re.compile(r"(\d{2,}):(\d{2}):(\d{2})(?:\.(\d+)|:(\d{2,})(?:\.\d+)?)?")
-_OFFSET: Final = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|s|f|t)")
+_OFFSET: Final = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|s|f|t|)")  # Apple leaves the s out
 _ROOT: Final = re.compile(r"(?s)(?:\s*<(?:\?.*?\?|!--.*?--|!DOCTYPE[^>\[]*)>)*\s*<(?:[\w.-]+:)?([\w.-]+)")
-_SECONDS: Final = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+_SECONDS: Final = {"h": 3600.0, "m": 60.0, "s": 1.0, "": 1.0, "ms": 0.001}
 
 
 @dataclass(slots=True)
@@ -109,11 +109,13 @@ class _Reader:
             raise BadLineError(self._parser.CurrentLineNumber, "frameRate and tickRate should be numbers") from None
 
     def _milliseconds(self, text: str) -> int:
-        clock, offset = _CLOCK.fullmatch(text.strip()), _OFFSET.fullmatch(text.strip())
+        clock, offset, lenient = _CLOCK.fullmatch(text.strip()), _OFFSET.fullmatch(text.strip()), clock_ms(text)
         if clock:
             hours, minutes, seconds, fraction, frames = clock.groups()
             whole = (int(hours) * 60 + int(minutes)) * 60 + int(seconds)
             return round(1000 * (whole + float(f"0.{fraction or 0}") + int(frames or 0) / (self._rates["f"] or 30.0)))
+        if lenient is not None:
+            return lenient
         if offset:
             number, unit = float(offset[1]), offset[2]
             return round(1000 * (number * _SECONDS[unit] if unit in _SECONDS else number / (self._rates[unit] or 1.0)))
