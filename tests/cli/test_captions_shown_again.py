@@ -70,6 +70,8 @@ def test_growing_lines_that_wrap_and_roll_are_read_once(tmp_path: Path) -> None:
         (srt("No.", "No."), "No. No."),
         (srt("Very good.", "Very good.", "Go on."), "Very good. Very good. Go on."),
         (vtt("<v Ana>No.", "<v Bo>No."), "Ana: No.\n\nBo: No."),
+        (srt("A la fourgonnette!", "A la fourgonnette!", pause=0.035), "A la fourgonnette! A la fourgonnette!"),
+        (srt("I do not know why.", "I do not know why.", pause=0.04), "I do not know why. I do not know why."),
         (srt("Yes", "Yes I can."), "Yes Yes I can."),
         (srt("I think that", "that is right", "is right"), "I think that that is right is right"),
     ],

@@ -77,7 +77,7 @@ def test_plain_text_is_read_as_it_is(tmp_path: Path, text: str) -> None:
     [
         (("One,{\\i1} two{\\i0}\\Nthree", "four\\hfive {a comment}"), "One, two three four five"),
         (("{\\p1}m 0 0 l 10 10{\\p0}One", "two {\\pos(1,2)\\k20}three"), "One two three"),
-        (("One, two, three", "One, two, three"), "One, two, three"),
+        (("One, two, three, four", "One, two, three, four"), "One, two, three, four"),
         (("{\\k20}One {\\k30}two", "C:\\temp {unclosed"), "One two C:\\temp {unclosed"),
     ],
 )
@@ -121,6 +121,7 @@ def test_an_event_that_cannot_be_read_is_refused_with_its_line(tmp_path: Path, e
         ('<tt:p begin="3s" dur="1s">two</tt:p>\n<tt:p begin="1s" end="3s">\n  one\n</tt:p>', "one two"),
         ('<tt:p begin="1s" end="2s"><ttm:desc>not said</ttm:desc>a &lt; b</tt:p><tt:p>c</tt:p>', "a < b c"),
         ('<tt:p begin="00:00:01:12" end="60f">one</tt:p>', "one"),
+        ('<tt:p begin="1:03.500" end="1:05">two</tt:p><tt:p begin="58.640" end="1:00">one</tt:p>', "one\n\ntwo"),
     ],
 )
 def test_ttml_is_read_in_any_namespace(tmp_path: Path, namespace: str, paragraphs: str, said: str) -> None:
@@ -167,10 +168,13 @@ def test_sbv_is_read(tmp_path: Path, content: str, said: str) -> None:
     assert read(tmp_path, "a.sbv", content) == said
 
 
-def test_a_mistyped_time_of_sbv_is_refused_with_its_line(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "time", ["0:00:O3.000,0:00:05.000", "0:00:03.f00,0:00:05.000", "0:00:03.000,", "0:00:03.000;0:00:05.000"]
+)
+def test_a_mistyped_time_of_sbv_is_refused_with_its_line(tmp_path: Path, time: str) -> None:
     """As in all formats."""
     with pytest.raises(UnreadableTranscriptError, match=r"a\.sbv, line 4"):
-        read(tmp_path, "a.sbv", "0:00:01.000,0:00:03.000\nhello\n\n0:00:O3.000,0:00:05.000\nfriend\n")
+        read(tmp_path, "a.sbv", f"0:00:01.000,0:00:03.000\nhello\n\n{time}\nfriend\n")
 
 
 SEGMENTS = [{"start": 0.0, "end": 2.0, "text": " Hello there."}, {"start": 2.0, "end": 3.0, "text": " Hello there."}]

@@ -23,10 +23,8 @@ _REST: Final = r"[^\s:：,;!?()\[\]{}<>\"“”«»。、，？！「」]"
 _CASED_NAME: Final = rf"{_UPPER}{_REST}{{0,39}}(?: (?:{_UPPER}|\d){_REST}{{0,39}}){{0,3}}"
 _CASELESS_NAME: Final = rf"{_CASELESS}{_REST}{{0,15}}(?: {_REST}{{1,15}})?"
 _BRACKETED: Final = r"\[[^\[\]\n:]{1,40}\]|\([^()\n:]{1,40}\)"
-_LABEL: Final = (
-    rf"(?P<name>{_BRACKETED}|{_CASED_NAME}|{_CASELESS_NAME}):(?=\s|$)"
-    rf"|(?P<wide>{_BRACKETED}|{_CASED_NAME}|{_CASELESS_NAME})："
-)
+_NAME: Final = rf"{_BRACKETED}|{_CASED_NAME}|{_CASELESS_NAME}"
+_LABEL: Final = rf"(?P<name>{_NAME})(?::(?=\s|$)|：)"
 _MARKER: Final = r">>+|[-–—•*](?=\s)|-(?=[^\W\d])"
 
 SPEAKER: Final = re.compile(rf"(?:{_MARKER})|{_LABEL}")
@@ -58,5 +56,5 @@ def label_of(line: str) -> Label:
     match = _TURN.match(line)
     if match is None:
         return Label("", "", 0)
-    name = match["name"] or match["wide"] or ""
+    name = match["name"] or ""
     return Label(match["marker"], name, match.end() if name or match["marker"] else 0)
