@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from checkpoint_store.storage.recovery.doctor import Finding
     from checkpoint_store.storage.recovery.recover import RecoveryReport
     from checkpoint_store.store import CheckpointStore
+    from checkpoint_store.system.files import replace_file
 
 __version__ = "0.1.0"
 
@@ -114,6 +115,7 @@ __all__ = [
     "migrate",
     "migration_status",
     "recover_store",
+    "replace_file",
     "restore_store",
 ]
 
@@ -139,6 +141,7 @@ _HOMES = {
     "migrate": "maintenance",
     "migration_status": "maintenance",
     "recover_store": "maintenance",
+    "replace_file": "system.files",
     "restore_store": "maintenance",
 }
 

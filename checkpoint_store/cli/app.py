@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from checkpoint_store.cli.paths import dash_hint
 from checkpoint_store.errors import CheckpointStoreError, StoreTargetError
 
 if TYPE_CHECKING:
@@ -77,6 +78,9 @@ def run_command_line(argv: Sequence[str]) -> int:
             returned = group.main(list(argv[1:]), prog_name=_program_name(argv[0]), standalone_mode=False)
         except click.UsageError as error:
             error.show()
+            hint = dash_hint(argv[1:]) if isinstance(error, click.NoSuchOption) else None
+            if hint is not None:
+                _screen().note(hint)
             return _USAGE
         except (click.ClickException, CheckpointStoreError, OSError) as error:
             _screen().error(_message(error))

@@ -123,6 +123,17 @@ class OpenStore:
         self._open.reading.backup(target, own, replace=replace)
         return target
 
+    def owns(self, path: str | os.PathLike[str]) -> bool:
+        """Return whether ``path``, there or not, is the store file or a name that the store keeps for its own files."""
+        target = Path(path).absolute()
+        place = target.parent.resolve() / target.name
+        if self.state_file is not None:
+            states = state_copies(self.state_file)
+            if place in {state.parent.resolve() / state.name for state in states}:
+                return True
+        files = StoreFiles(self.path.parent.resolve() / self.path.name)
+        return place.parent == files.store.parent and files.has(place)
+
     def close(self) -> None:
         """Close the store, and make the state file exact. Closing twice is fine.
 

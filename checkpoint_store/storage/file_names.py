@@ -22,6 +22,7 @@ SIBLING_SUFFIXES: Final = (".json", ".lock", ".bak", ".open")
 _SQLITE_ENDINGS: Final = ("-wal", "-shm", "-journal")
 _BACKUP: Final = re.compile(r"\.backup-(?P<version>\d+\.\d+)-(?P<number>\d+)")
 _STRAY_MARKS: Final = (".tmp-", ".corrupt-", ".replaced-", ".recovered")
+_BELONGING: Final = (".backup-", ".runner-", *_STRAY_MARKS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,13 @@ class StoreFiles:
     def own(self) -> tuple[Path, ...]:
         """The names that nothing else may be written to, without the state file."""
         return self.store, self.lock, self.open_lock, self.recovered, *self.of_sqlite
+
+    def has(self, path: Path) -> bool:
+        """Return whether ``path``, there or not, is the store file or has the name of a file that belongs to it."""
+        named = (*self.own, self.state_file, state_backup(self.state_file))
+        ending = path.name.removeprefix(self.store.name)
+        is_numbered = path.name.startswith(self.store.name) and ending.startswith(_BELONGING)
+        return is_numbered or path.name in {one.name for one in named}
 
     def backups(self) -> list[Path]:
         """Return the automatic backups that are there, newest first. Numbers tell, not times: clocks jump."""

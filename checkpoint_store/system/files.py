@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import stat
 from contextlib import suppress
+from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import StorageFullError, StorageUnavailableError
@@ -21,11 +23,25 @@ _NO_FOLLOW: Final = getattr(os, "O_NOFOLLOW", 0)
 _NO_BLOCK: Final = getattr(os, "O_NONBLOCK", 0)
 _TEMPORARY: Final = ".tmp-"
 _RANDOM_BYTES: Final = 6
+_NAME_BYTES_MAX: Final = 255
+"""The longest name of a file on most file systems."""
+_SHARED: Final = 0o666
 
 
 def temporary_path(path: Path) -> Path:
     """Return the path of a temporary file beside ``path``, of a name that no one else has."""
-    return path.with_name(f"{path.name}{_TEMPORARY}{os.urandom(_RANDOM_BYTES).hex()}")
+    return path.with_name(f"{_beginning(path.name)}{_TEMPORARY}{os.urandom(_RANDOM_BYTES).hex()}")
+
+
+def _beginning(name: str) -> str:
+    """Return the name, or one of its own that leaves room for the ending of a temporary file."""
+    room = _NAME_BYTES_MAX - len(_TEMPORARY) - 2 * _RANDOM_BYTES
+    if len(os.fsencode(name)) <= room:
+        return name
+    digest = sha256(os.fsencode(name)).hexdigest()[: 2 * _RANDOM_BYTES]
+    while len(os.fsencode(name)) > room - len(digest):
+        name = name[:-1]
+    return f"{name}{digest}"
 
 
 def create_private(path: Path) -> None:
@@ -60,10 +76,17 @@ def make_folder(folder: Path) -> None:
         raise storage_error(error, folder) from error
 
 
-def replace_file(path: Path, pieces: Iterable[str], *, backup: Path | None = None) -> int:
+def replace_file(path: Path, pieces: Iterable[str], *, backup: Path | None = None, private: bool = True) -> int:
     """Write text to ``path`` so that a reader sees the old or the new file, whole, whatever happens.
 
-    The file before it becomes ``backup``. Durable when this returns. Returns the size in bytes.
+    A symbolic link at ``path`` is replaced, not followed. Durable when this returns. Returns the size in bytes.
+
+    Args:
+        path: the file.
+        pieces: its text, encoded as UTF-8.
+        backup: what the file before it becomes.
+        private: give the file the mode 0600. Otherwise it has the mode (and, for root, the owner) of the file before
+            it, or what the umask leaves.
 
     Raises:
         StorageFullError: no room; ``path`` and ``backup`` are as they were.
@@ -72,7 +95,7 @@ def replace_file(path: Path, pieces: Iterable[str], *, backup: Path | None = Non
     temporary = temporary_path(path)
     try:
         try:
-            size = _write_new(temporary, pieces)
+            size = _write_new(temporary, pieces, None if private else path)
             if backup is not None:
                 _keep_previous(path, backup)
             os.replace(temporary, path)
@@ -86,13 +109,26 @@ def replace_file(path: Path, pieces: Iterable[str], *, backup: Path | None = Non
     return size
 
 
-def _write_new(path: Path, pieces: Iterable[str]) -> int:
-    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | _NO_FOLLOW, PRIVATE)
+def _write_new(path: Path, pieces: Iterable[str], like: Path | None) -> int:
+    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | _NO_FOLLOW
+    descriptor = os.open(path, flags, PRIVATE if like is None else _SHARED)
     with open(descriptor, "wb", buffering=1 << 16) as file:  # larger pieces pass it by
+        if like is not None:
+            _take_after(descriptor, like)
         file.writelines(piece.encode() for piece in pieces)
         file.flush()
         os.fsync(file.fileno())
         return file.tell()
+
+
+def _take_after(descriptor: int, previous: Path) -> None:
+    """Give a new file the mode of the file that it replaces, if there is one, and its owner, if we are root."""
+    with suppress(FileNotFoundError):
+        found = os.stat(previous, follow_symlinks=False)
+        if stat.S_ISREG(found.st_mode):
+            if os.name == "posix" and not os.geteuid():
+                os.fchown(descriptor, found.st_uid, found.st_gid)
+            os.fchmod(descriptor, stat.S_IMODE(found.st_mode))
 
 
 def _keep_previous(path: Path, backup: Path) -> None:
@@ -136,7 +172,7 @@ def _copy(source: Path, target: Path) -> None:
 
 def leftovers(path: Path) -> list[Path]:
     """Return what killed writers of ``path`` left behind, and what a writer is at work on now."""
-    return list(path.parent.glob(f"{_escape(path.name)}{_TEMPORARY}{'[0-9a-f]' * 2 * _RANDOM_BYTES}"))
+    return list(path.parent.glob(f"{_escape(_beginning(path.name))}{_TEMPORARY}{'[0-9a-f]' * 2 * _RANDOM_BYTES}"))
 
 
 def sweep(path: Path) -> None:

@@ -100,7 +100,7 @@ def test_a_plan_takes_a_state_file_into_account(lecture: Folder) -> None:
     ("words", "message"),
     [
         (["missing.txt"], "missing.txt: no such file"),
-        (["lecture.txt", "--overlap", "1001"], "--overlap can be half of --chunk-size"),
+        (["lecture.txt", "--overlap", "20001"], "--overlap"),
         (["lecture.txt", "--store", "nowhere/x.db"], "nowhere"),
         (["lecture.txt", "--store", "lecture.txt"], "lecture.txt"),
         (["lecture.txt", "--", "curl", "-H", "Authorization: Bearer abcdef0123456789abcdef"], "secret"),

@@ -1,17 +1,19 @@
-"""Reading transcripts and cutting them."""
+"""Reading transcripts."""
 
 from __future__ import annotations
 
-import itertools
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from checkpoint_store.cli.transcripts.read import UnreadableTranscriptError, read_transcript, split, subtitle_text
+from checkpoint_store.cli.transcripts.reading.speech import speech
+from checkpoint_store.cli.transcripts.reading.srt import read_srt
+from checkpoint_store.cli.transcripts.reading.transcript import read_transcript
+from checkpoint_store.cli.transcripts.reading.unreadable import UnreadableTranscriptError
+from checkpoint_store.cli.transcripts.reading.webvtt import read_webvtt
 
-SAMPLE = Path(__file__).parents[2] / "examples" / "rice-university-1962.txt"
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SRT = """1
 00:00:00,000 --> 00:00:02,000
@@ -73,6 +75,11 @@ to the moon
 """  # noqa: W293 - live captions have lines of a single space
 
 
+def subtitle_text(text: str, kind: str) -> str:
+    """Return what is said in subtitles."""
+    return speech({"srt": read_srt, "vtt": read_webvtt}[kind](text), shows_again=True)
+
+
 def test_srt_is_read_as_what_is_said() -> None:
     """Numbers, times and markup go; lines run on; a pause and a dash begin paragraphs; braces and years stay."""
     said = subtitle_text(SRT, "srt")
@@ -106,7 +113,7 @@ def test_text_with_a_byte_order_mark_is_read(tmp_path: Path, encoding: str) -> N
     """Unicode in its usual encodings is text, and any line end is one."""
     path = tmp_path / "talk.txt"
     path.write_bytes("naïve\r\nmoon\r".encode(encoding))
-    assert read_transcript(path) == "naïve\nmoon\n"
+    assert read_transcript(path).text == "naïve\nmoon\n"
 
 
 @pytest.mark.parametrize(
@@ -144,45 +151,3 @@ def test_a_folder_and_a_missing_file_are_refused(tmp_path: Path) -> None:
         read_transcript(tmp_path / "missing.txt")
     with pytest.raises(UnreadableTranscriptError, match="not a regular file"):
         read_transcript(tmp_path)
-
-
-SIZES = st.integers(2, 400).flatmap(lambda size: st.tuples(st.just(size), st.integers(0, size // 2)))
-TEXTS = st.text(st.sampled_from("ab Wé.\n\t\u3000月,!?-\"' "), max_size=600)
-
-
-@given(TEXTS, SIZES)
-def test_pieces_cover_the_text_within_their_size(text: str, sizes: tuple[int, int]) -> None:
-    """No piece is too long, contexts are what came before, and the own parts are all of the text."""
-    chunk_size, overlap = sizes
-    pieces = split(text, chunk_size=chunk_size, overlap=overlap)
-    own = [piece.text[len(piece.context) :] for piece in pieces]
-    assert all(0 < len(piece.text) <= chunk_size and len(piece.context) <= overlap for piece in pieces)
-    assert all(piece.text.startswith(piece.context) for piece in pieces)
-    assert "".join("".join(own).split()) == "".join(text.split())
-
-
-def test_overlap_is_given_wherever_there_is_room_for_a_word() -> None:
-    """Every piece but the first starts with words of the one before, whole ones."""
-    pieces = split(SAMPLE.read_text(), chunk_size=500, overlap=100)
-    for before, piece in itertools.pairwise(pieces):
-        assert piece.context.strip()
-        assert before.text.endswith(piece.context.rstrip())
-        assert before.text[: -len(piece.context.rstrip())][-1:].isspace()
-
-
-def test_an_edit_changes_only_the_pieces_near_it() -> None:
-    """The pieces before an edit stay as they were, and so do those after the next common cut."""
-    text = SAMPLE.read_text()
-    edited = text.replace("Newton explored", "Newton, Isaac Newton, explored")
-    before = [piece.text for piece in split(text, chunk_size=1000, overlap=100)]
-    after = [piece.text for piece in split(edited, chunk_size=1000, overlap=100)]
-    assert before != after
-    assert len(set(before) & set(after)) >= len(before) - 4
-
-
-def test_a_cut_falls_between_words() -> None:
-    """Neither punctuation nor a hyphen is torn from its word."""
-    text = SAMPLE.read_text()
-    words = set(text.split())
-    for piece in split(text, chunk_size=80, overlap=0):
-        assert set(piece.text.split()) <= words

@@ -12,6 +12,7 @@ from checkpoint_store import CheckpointStore
 from checkpoint_store.cli.inspect import tables
 from checkpoint_store.cli.job_snapshot import failure_counts
 from checkpoint_store.cli.options import job_argument, json_option, open_for_reading, print_json, store_option
+from checkpoint_store.cli.run.output_log import OutputLog
 from checkpoint_store.cli.screen import Screen, chunk_count
 
 if TYPE_CHECKING:
@@ -106,8 +107,8 @@ def show(*, job_id: str | None, store_path: str, as_json: bool) -> None:
 def results(*, job_id: str, field: str | None, store_path: str, as_json: bool) -> None:
     """Print the results of JOB so far, in order.
 
-    The results are printed as they were recorded. Chunks overlap, and so do their
-    texts; only the output file of run has the joined text.
+    The results are printed as they were recorded, with a blank line between two;
+    only the output file of run has what stood between the chunks in the source.
     """
     with open_for_reading(store_path) as store:
         items = store.job(job_id).items()
@@ -197,6 +198,7 @@ def delete(*, job_id: str, yes: bool, store_path: str, as_json: bool) -> None:
         data = record(job)
         if yes:
             store.delete_job(job.job_id)
+            OutputLog(store.path).forget(job.job_id, job.file_name)
     if as_json:
         print_json({"deleted": yes, "job": data})
         return

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from checkpoint_store.cli.transcripts.read import read_transcript
-from checkpoint_store.cli.transcripts.write import check_output
+from checkpoint_store.cli.paths import STANDARD, printable
+from checkpoint_store.cli.run.output import check_output
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+    from checkpoint_store.cli.run.content import Content
 
 
 class UnusableInputError(Exception):
@@ -20,38 +22,45 @@ class UnusableInputError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """A transcript and the path of its cleaned text."""
+    """An input, what is in it, and the path of its output."""
 
     path: Path
-    text: str
+    content: Content
     output: Path
 
 
 def default_output(path: Path) -> Path:
-    """Return the default output of an input: ``talk.cleaned.txt`` for ``talk.srt``."""
-    return path.parent / f"{path.stem}.cleaned.txt"
+    """Return the default output of an input: ``talk.cleaned.txt`` for ``talk.srt``, stdout for stdin."""
+    return STANDARD if path == STANDARD else path.parent / f"{path.stem}.cleaned.txt"
 
 
-def read_inputs(paths: Sequence[Path], output: Path | None) -> tuple[list[Input], list[Path]]:
-    """Read every input and check every output; return the inputs and the skipped paths.
+def read_inputs(
+    paths: Sequence[Path], output: Path | None, read: Callable[[Path], Content]
+) -> tuple[list[Input], list[Path]]:
+    """Check every output and read every input; return the inputs and the skipped paths.
 
     Outputs of other inputs are skipped: ``*.txt`` names them from the second run on.
+
+    Args:
+        paths: the inputs.
+        output: the output of the one input, if it is not the default one.
+        read: returns the chunks of an input.
 
     Raises:
         UnusableInputError: two inputs have the same output, or an input is its own output.
         UnreadableTranscriptError: a file holds no transcript.
         UnusableOutputError: an output cannot be written.
     """
-    products = {default_output(path) for path in paths if output is None}
+    products = {default_output(path) for path in paths if output is None} - {STANDARD}
     chosen = [path for path in dict.fromkeys(paths) if path not in products]
     skipped = [path for path in dict.fromkeys(paths) if path in products]
     targets: dict[str, Path] = {}
     for path in chosen:
         target = output or default_output(path)
         check_output(target)
-        _check_no_collision(path, target, targets)
-    inputs = [Input(path, read_transcript(path), output or default_output(path)) for path in chosen]
-    return inputs, skipped
+        if target != STANDARD:
+            _check_no_collision(path, target, targets)
+    return [Input(path, read(path), output or default_output(path)) for path in chosen], skipped
 
 
 def _check_no_collision(path: Path, target: Path, targets: dict[str, Path]) -> None:
@@ -66,8 +75,10 @@ def _check_no_collision(path: Path, target: Path, targets: dict[str, Path]) -> N
 def job_name(path: Path, store_path: Path) -> str:
     """Return the name of the job of ``path``: its path relative to the store's folder, or its whole path if elsewhere.
 
-    So a file has one name, whichever folder the command is called from.
+    So a file has one name, whichever folder the command is called from. Standard input is ``-``.
     """
+    if path == STANDARD:
+        return str(STANDARD)
     folder = Path(os.path.realpath(store_path.parent))
     full = Path(os.path.realpath(path.parent)) / path.name
-    return (full.relative_to(folder) if full.is_relative_to(folder) else full).as_posix()
+    return printable((full.relative_to(folder) if full.is_relative_to(folder) else full).as_posix())

@@ -1,8 +1,8 @@
 """The log of the outputs that ``run`` wrote, so that it replaces its own outputs and no other file.
 
-``NAME.outputs`` beside the store has a line of JSON for each output that was written: its path, the input's name and
-the SHA-256 of the text. Lines are only appended, in one call each, so no lock is needed. If a line is torn, or the
-file is lost, a later run refuses to replace the output without ``--force``.
+``NAME.outputs`` beside the store has a line of JSON for each output that was written: its path, the input's name, the
+SHA-256 of the text and the id of the job. Lines are appended, in one call each, so no lock is needed. If a line is
+torn, or the file is lost, a later run refuses to replace the output without ``--force``.
 """
 
 from __future__ import annotations
@@ -13,12 +13,19 @@ import stat
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from checkpoint_store import CheckpointStoreError, replace_file
 from checkpoint_store.cli.options import sibling_of
+from checkpoint_store.cli.paths import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 _PRIVATE: Final = 0o600
 _READ_BYTES: Final = 1 << 20
+_FIELDS: Final = (3, 4)
+"""Lines of the first version had no job id: a job of the same input vouches for them."""
 
 
 class OutputLog:
@@ -26,44 +33,56 @@ class OutputLog:
 
     def __init__(self, store_path: Path) -> None:
         self._folder = os.path.realpath(store_path.parent)
-        self._path = sibling_of(Path(self._folder, store_path.name), ".outputs")
+        self.path: Final = sibling_of(Path(self._folder, store_path.name), ".outputs")
 
-    def digests(self, output: Path, file_name: str) -> set[str]:
-        """Return the digest of each text that was written to ``output`` for the input called ``file_name``."""
+    def digests(self, output: Path, file_name: str, job_ids: Collection[str]) -> set[str]:
+        """Return the digest of each text that one of these jobs, of the input ``file_name``, wrote to ``output``."""
         key = [self._relative_path(output), file_name]
-        return {line[2] for line in self._lines() if line[:2] == key}
+        found = (line for line in self._lines() if line[:2] == key)
+        return {line[2] for line in found if (line[3] in job_ids if len(line) > len(key) + 1 else job_ids)}
 
-    def record(self, output: Path, file_name: str, digest: str) -> None:
-        """Record that this text is written to ``output`` for this input. Without the record a later run refuses."""
-        if digest in self.digests(output, file_name):
+    def record(self, output: Path, file_name: str, digest: str, job_id: str) -> None:
+        """Record that this text of this job is written to ``output``. Without the record a later run refuses."""
+        line = [self._relative_path(output), file_name, digest, job_id]
+        if line in self._lines():
             return
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
         for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC"):
             flags |= getattr(os, name, 0)
-        line = json.dumps([self._relative_path(output), file_name, digest])
         with suppress(OSError):
-            file = os.open(self._path, flags, _PRIVATE)
+            file = os.open(self.path, flags, _PRIVATE)
             try:
                 if stat.S_ISREG(os.fstat(file).st_mode):
-                    os.write(file, f"\n{line}\n".encode())  # the line before may be torn: begin a new one
+                    os.write(file, f"\n{json.dumps(line)}\n".encode())  # the line before may be torn: begin a new one
             finally:
                 os.close(file)
+
+    def forget(self, job_id: str, file_name: str) -> None:
+        """Remove the lines of a deleted job, and those of its input that name no job.
+
+        What a run records at this very moment may get lost: its next run asks for ``--force``.
+        """
+        lines = self._lines()
+        kept = [line for line in lines if line[3:] != [job_id] and (len(line) > _FIELDS[0] or line[1] != file_name)]
+        if len(kept) < len(lines):
+            with suppress(CheckpointStoreError):  # the lines of a job that is gone count for nothing
+                replace_file(self.path, [f"{json.dumps(line)}\n" for line in kept])
 
     def _lines(self) -> list[list[str]]:
         lines = []
         with suppress(OSError):
-            if self._path.is_symlink() or not self._path.is_file():
+            if self.path.is_symlink() or not self.path.is_file():
                 return []
-            for line in self._path.read_text("utf-8", "replace").splitlines():
+            for line in self.path.read_text("utf-8", "replace").splitlines():
                 with suppress(ValueError):
                     value = json.loads(line)
-                    if isinstance(value, list) and [type(part) for part in value] == [str, str, str]:
+                    if isinstance(value, list) and len(value) in _FIELDS and {str} == set(map(type, value)):
                         lines.append(value)
         return lines
 
     def _relative_path(self, output: Path) -> str:
         """Return the path relative to the store's folder, which may be moved or mounted elsewhere."""
-        return os.path.relpath(os.path.realpath(output), self._folder)
+        return printable(os.path.relpath(os.path.realpath(output), self._folder))
 
 
 def digest_of(text: str) -> str:

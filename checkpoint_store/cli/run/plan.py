@@ -15,9 +15,13 @@ from rich.text import Text
 from checkpoint_store import CheckpointStore
 from checkpoint_store.cli import screen
 from checkpoint_store.cli.options import json_option, open_for_reading, print_json, sibling_of
+from checkpoint_store.cli.paths import on_one_line, printable
 from checkpoint_store.cli.run.inputs import job_name
+from checkpoint_store.cli.run.output import UnusableOutputError
+from checkpoint_store.cli.run.plan_options import LIMIT_NAMES, limit_options, request_options, workers_option
 from checkpoint_store.cli.run.report import changes, command
-from checkpoint_store.cli.run.request import FileCommand, checked_inputs, request_of, request_options, workers_option
+from checkpoint_store.cli.run.request import FileCommand, checked_inputs, request_of
+from checkpoint_store.cli.run.task import refuse_output
 from checkpoint_store.cli.screen import Screen
 from checkpoint_store.errors import StoreTargetError
 
@@ -25,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from checkpoint_store import RunPlan
+    from checkpoint_store.cli.run.inputs import Input
+    from checkpoint_store.cli.run.request import Request
 
 _HELP: Final = """\b
 Say what run would do with each FILE, and do nothing.
@@ -45,26 +51,38 @@ _ACTIONS: Final = {
 @click.command("plan", cls=FileCommand, help=_HELP)
 @request_options
 @workers_option("Of the run that the time is estimated for.")
+@limit_options
 @json_option
 @click.pass_context
 def plan(ctx: click.Context, /, *, workers: int, as_json: bool, **options: Any) -> None:
-    """Plan each FILE."""
-    request = request_of(ctx, **options)
+    """Plan each FILE. The limits of a run change nothing here; they are taken so that run's line can be typed."""
+    request = request_of(ctx, **{name: value for name, value in options.items() if name not in LIMIT_NAMES})
     terminal = Screen()
-    plans = []
-    inputs = checked_inputs(request, terminal)
+    plans: list[tuple[Input, RunPlan, str | None]] = []
     with _store_or_stand_in(request.store_path) as (store, path):
-        for source in inputs:
-            name = job_name(source.path, path)
-            run_plan = store.plan(name, chunks=request.chunks_of(source), **request.settings)
+        for source in checked_inputs(request, terminal):
+            run_plan, refusal = _plan_of(request, source, store, path)
             if run_plan.estimated_seconds is not None:
                 run_plan = dataclasses.replace(run_plan, estimated_seconds=run_plan.estimated_seconds / workers)
-            plans.append(run_plan)
+            plans.append((source, run_plan, refusal))
     if as_json:
-        print_json({"store": request.store_path, "plans": [dataclasses.asdict(run_plan) for run_plan in plans]})
+        records = [dataclasses.asdict(run_plan) | {"output_refused": refusal} for _, run_plan, refusal in plans]
+        print_json({"store": request.store_path, "plans": records})
         return
-    for source, run_plan in zip(inputs, plans, strict=True):
-        _show(terminal, str(source.path), run_plan, request.store_path, workers)
+    for source, run_plan, refusal in plans:
+        name = on_one_line(printable(source.path))
+        _show(terminal, name, run_plan, [*_facts(run_plan, request.store_path, workers), ("output", refusal or "")])
+
+
+def _plan_of(request: Request, source: Input, store: CheckpointStore, path: Path) -> tuple[RunPlan, str | None]:
+    """Return what run would do with an input, and why it would not begin, if its output is in the way."""
+    name = job_name(source.path, path)
+    run_plan = store.plan(name, chunks=source.content.chunks, **request.settings_of(source))
+    try:
+        refuse_output(store, request.task_of(source, store, path), run_plan)
+    except UnusableOutputError as error:
+        return run_plan, str(error)
+    return run_plan, None
 
 
 @contextmanager
@@ -93,11 +111,11 @@ def _store_or_stand_in(store_path: str) -> Iterator[tuple[CheckpointStore, Path]
         yield empty, path
 
 
-def _show(terminal: Screen, name: str, run_plan: RunPlan, store_path: str, workers: int) -> None:
+def _show(terminal: Screen, name: str, run_plan: RunPlan, all_facts: list[tuple[str, str]]) -> None:
     words, style = _ACTIONS[run_plan.action]
     terminal.out.print(Text.assemble((name, "bold"), "  ", (words, style)), soft_wrap=True)
     facts = Table.grid(padding=(0, 2, 0, 0))
-    for label, value in _facts(run_plan, store_path, workers):
+    for label, value in all_facts:
         if value:
             facts.add_row(Text(f"  {label}", style="dim"), Text(value))
     screen.print_table(terminal.out, facts)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
 
 from checkpoint_store.cli.options import DEFAULT_STORE
+from checkpoint_store.cli.paths import STANDARD, on_one_line
 from checkpoint_store.cli.run.task import DONE, FAILED, INTERRUPTED, UNUSABLE, Report
 from checkpoint_store.cli.screen import chunk_count, duration, marks
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from checkpoint_store.cli.screen import Screen
     from checkpoint_store.errors import Difference, PlanChanged
 
+READER_FIELD: Final = "config.reader"
+"""How the text of a file was read: the format and the version of its reader."""
+
 
 def show(screen: Screen, report: Report, store_path: str) -> None:
     """Print the summary of one input."""
@@ -25,7 +29,7 @@ def show(screen: Screen, report: Report, store_path: str) -> None:
     elif report.exit_code == FAILED:
         _show_failed(screen, report, store_path)
     elif report.exit_code == UNUSABLE:
-        screen.error(f"{report.file_name}: {report.error}")
+        screen.error(f"{on_one_line(report.file_name)}: {report.error}")
     else:
         _show_paused(screen, report, store_path)
 
@@ -54,25 +58,29 @@ def _show_done(screen: Screen, report: Report, store_path: str) -> None:
         summary = f"{chunk_count(report.total_chunks)} done{_origin_text(report)} in {duration(report.seconds)}"
     else:
         summary = f"nothing left to do, {report.total_chunks:,} of {chunk_count(report.total_chunks)} done before"
-    screen.note(Text.assemble((f"{mark.done} ", "bold green"), (report.file_name, "bold"), f"  {summary}"))
+    screen.note(Text.assemble((f"{mark.done} ", "bold green"), (on_one_line(report.file_name), "bold"), f"  {summary}"))
     edited = "  (edited since it was written, and left as it was; --force writes it anew)"
     kept = "" if report.output_written else edited if report.output_edited else "  (left as it was)"
-    screen.note(Text.assemble(("  text   ", "dim"), str(report.output), (kept, "dim")))
+    screen.note(Text.assemble(("  text   ", "dim"), _shown_output(str(report.output)), (kept, "dim")))
     _show_cost(screen, report)
     screen.note(Text.assemble(("  store  ", "dim"), store_path, (f"  job {str(report.job_id)[:8]}", "dim")))
+
+
+def _shown_output(output: str) -> str:
+    return "standard output" if output == str(STANDARD) else on_one_line(output)
 
 
 def _show_failed(screen: Screen, report: Report, store_path: str) -> None:
     reason, _, details = str(report.error).partition("\n")
     mark = marks(screen.err).failed
-    screen.note(Text.assemble((f"{mark} ", "bold red"), (report.file_name, "bold"), f"  {reason}"))
+    screen.note(Text.assemble((f"{mark} ", "bold red"), (on_one_line(report.file_name), "bold"), f"  {reason}"))
     for line in details.splitlines():
         screen.note(Text.assemble(("  | ", "red"), line))
     _show_counts(screen, report, store_path)
 
 
 def _show_paused(screen: Screen, report: Report, store_path: str) -> None:
-    name = Text.assemble((f"{marks(screen.err).paused} ", "bold yellow"), (report.file_name, "bold"))
+    name = Text.assemble((f"{marks(screen.err).paused} ", "bold yellow"), (on_one_line(report.file_name), "bold"))
     if report.job_id is None:
         screen.note(name.append("  not begun"))
         return
@@ -121,10 +129,19 @@ def _origin_text(report: Report) -> str:
 
 def changes(differences: Iterable[Difference]) -> list[str]:
     """Return the differences between two plans, a text for each."""
-    fields = {difference.field: str(difference) for difference in differences}
+    fields = {difference.field: _change(difference) for difference in differences}
     if "chunks" in fields:  # people cannot read a digest
         fields["chunks"] = "the text, or where it is cut"
     return list(fields.values())
+
+
+def _change(difference: Difference) -> str:
+    if difference.field != READER_FIELD:
+        return str(difference)
+    known = difference.old.strip("'").rpartition(" ")[0]
+    if known and known != difference.new.strip("'").rpartition(" ")[0]:
+        return f"the file was read as {difference.old}, and is read as {difference.new} now"
+    return f"this version reads the file better (reader {difference.new}, before {difference.old})"
 
 
 def plan_changed(error: PlanChanged) -> str:

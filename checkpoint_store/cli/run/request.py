@@ -1,67 +1,152 @@
-"""The arguments FILE and COMMAND, and the options that make a job's plan; ``run`` and ``plan`` share them."""
+"""What a person asked ``run`` or ``plan`` for: FILE, COMMAND, and the options that both take."""
 
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from checkpoint_store.cli.options import store_option
-from checkpoint_store.cli.run.inputs import UnusableInputError, read_inputs
+from checkpoint_store.cli.paths import STANDARD, printable
+from checkpoint_store.cli.run import output_text, records
+from checkpoint_store.cli.run.answer import TEXT_FIELD, AnswerReader
+from checkpoint_store.cli.run.content import Content, cleaned_content
+from checkpoint_store.cli.run.inputs import UnusableInputError, job_name, read_inputs
+from checkpoint_store.cli.run.output import OutputFile, StandardOutput, UnusableOutputError
+from checkpoint_store.cli.run.output_log import OutputLog
+from checkpoint_store.cli.run.task import Task
 from checkpoint_store.cli.transcripts.clean import CLEANER_NAME
-from checkpoint_store.cli.transcripts.read import UnreadableTranscriptError, split
-from checkpoint_store.cli.transcripts.write import UnusableOutputError
+from checkpoint_store.cli.transcripts.reading.text import read_text
+from checkpoint_store.cli.transcripts.reading.transcript import read_transcript
+from checkpoint_store.cli.transcripts.reading.unreadable import UnreadableTranscriptError
+from checkpoint_store.cli.transcripts.split import TextChunk, UnknownTokenizerError, split
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
+    from checkpoint_store import CheckpointStore
     from checkpoint_store.cli.run.inputs import Input
+    from checkpoint_store.cli.run.output import Output
     from checkpoint_store.cli.screen import Screen
-    from checkpoint_store.cli.transcripts.read import TranscriptChunk
 
 _COMMAND_KEY: Final = "checkpoint_store.command"
+_DEFAULT_CHUNK_SIZE: Final = 2000
 _DEFAULT_OVERLAP: Final = 200
+_OF_TEXT: Final = ("chunk_size", "overlap", "unit", "tokenizer")
+_OF_COMMANDS: Final = ("result_field", "raw")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Request:
-    """The files to clean, the command that cleans them, and how they are cut into chunks."""
+    """The files to work on, the command that does it, how they are cut into chunks, and where the text goes."""
 
     files: tuple[Path, ...]
     command: tuple[str, ...]
+    split: str
     chunk_size: int
+    unit: str
+    tokenizer: str | None
     overlap: int
     title: str | None
     model: str | None
     provider: str | None
-    language: str
+    language: str | None
+    encoding: str | None
+    result_field: str | None
+    raw: bool
+    output: Path | None
+    force: bool
     store_path: str
     on_change: str
     fresh: bool
 
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The arguments of ``open_job`` besides the file and its chunks."""
-        config = {
-            "chunk_size": self.chunk_size,
-            "overlap": self.overlap,
-            "language": self.language,
-            "cleaner": list(self.command) if self.command else CLEANER_NAME,
-        }
+    def settings_of(self, source: Input) -> dict[str, Any]:
+        """Return the arguments of ``open_job`` besides the file and its chunks."""
         return {
             "video_title": self.title,
             "model": self.model,
             "provider": self.provider,
-            "config": config,
+            "config": self._config(source.content),
+            # The built-in cleaner sees no context.
+            "fingerprint": attrgetter("content" if self.command else "text"),
             "on_change": self.on_change,
             "fresh": self.fresh,
         }
 
-    def chunks_of(self, source: Input) -> list[TranscriptChunk]:
-        """Return the chunks of one input."""
-        return split(source.text, chunk_size=self.chunk_size, overlap=self.overlap)
+    def _config(self, content: Content) -> dict[str, Any]:
+        cut: dict[str, Any] = {"split": self.split}
+        if self.split == "text":
+            cut = {"chunk_size": self.chunk_size, "overlap": self.overlap}
+        if self.tokenizer is not None:
+            cut |= {"unit": self.unit, "tokenizer": self.tokenizer}
+        cleaner = list(map(printable, self.command)) if self.command else CLEANER_NAME
+        more = {"result_field": self.result_field, "raw": self.raw, "reader": content.reader}
+        return cut | {"language": content.language, "cleaner": cleaner} | {name: it for name, it in more.items() if it}
+
+    @property
+    def answers(self) -> AnswerReader:
+        """The reader of what COMMAND prints."""
+        return AnswerReader(self.result_field or TEXT_FIELD, raw=self.raw, for_records=self.split != "text")
+
+    def read(self, path: Path) -> Content:
+        """Read one input."""
+        if self.split != "text":
+            return Content(self._records(path), self.language)
+        transcript = read_transcript(path, self.encoding)
+        chunks = split(transcript.text, chunk_size=self.chunk_size, overlap=self.overlap, tokenizer=self.tokenizer)
+        if not self.command:
+            return cleaned_content(transcript, chunks, self.language)
+        return Content(chunks, self.language, transcript.reader)
+
+    def _records(self, path: Path) -> list[TextChunk]:
+        try:
+            text = read_text(path, self.encoding)
+            is_tabbed = path.suffix.lower() == ".tsv"
+            chunks = records.lines(text) if self.split == "lines" else records.rows(text, tabbed=is_tabbed)
+        except records.UnreadableRecordsError as error:
+            raise UnreadableTranscriptError(f"{path}: {error}") from error
+        if not chunks:
+            raise UnreadableTranscriptError(f"{path} has no {'line' if self.split == 'lines' else 'row'} in it")
+        return chunks
+
+    def task_of(self, source: Input, store: CheckpointStore, store_path: Path) -> Task:
+        """Return the work on one input.
+
+        Args:
+            source: the input.
+            store: the store, or what stands in for a store that is not there yet.
+            store_path: the path of the store.
+
+        Raises:
+            UnusableOutputError: the output belongs to the store.
+        """
+        name = job_name(source.path, store_path)
+        return Task(
+            path=source.path,
+            chunks=source.content.chunks,
+            output=self._output_of(source, name, store, store_path),
+            file_name=name,
+            settings=self.settings_of(source),
+            join=self._join(),
+            is_raw=self.raw,
+        )
+
+    def _join(self) -> Callable[[list[TextChunk], Iterator[str]], str]:
+        if self.split != "text":
+            return output_text.lines
+        return output_text.joined
+
+    def _output_of(self, source: Input, name: str, store: CheckpointStore, store_path: Path) -> Output:
+        if source.output == STANDARD:
+            return StandardOutput()
+        log = OutputLog(store_path)
+        if store.owns(source.output) or source.output.absolute() == log.path:
+            belongs = f"{printable(source.output)} belongs to the store {store_path}"
+            raise UnusableOutputError(f"{belongs}; name another file with --output")
+        job_ids = {job.job_id for job in store.jobs(file_name=name)}
+        return OutputFile(source.output, name, job_ids, log, force=self.force)
 
 
 class FileCommand(click.Command):
@@ -83,65 +168,45 @@ class FileCommand(click.Command):
         formatter.write_usage(ctx.command_path, "[OPTIONS] FILE... [-- COMMAND [ARG]...]")
 
 
-_OPTIONS: Final = (
-    click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path)),
-    click.option(
-        "--chunk-size",
-        metavar="N",
-        type=click.IntRange(min=1),
-        default=2000,
-        help="The most characters of a chunk.  [default: 2000]",
-    ),
-    click.option(
-        "--overlap",
-        metavar="N",
-        type=click.IntRange(min=0),
-        help="Begin each chunk with up to N characters of the chunk before, for context; the output has them once.  "
-        "[default: 200, or a tenth of a chunk size below 2000]",
-    ),
-    click.option("--title", help="The title of the talk."),
-    click.option("--model", help="The model that COMMAND uses; another model is another plan."),
-    click.option("--provider", help="Who runs the model."),
-    click.option("--language", default="en", show_default=True, help="What is spoken."),
-    store_option,
-    click.option(
-        "--on-change",
-        type=click.Choice(["refuse", "reuse", "restart"]),
-        default="refuse",
-        show_default=True,
-        help="If the file or an option changed since its last job: stop; do only the changed chunks; do all chunks.",
-    ),
-    click.option("--fresh", is_flag=True, help="Begin a new job even if one could go on."),
-)
-
-
-def request_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add FILE... and the options that make a plan; pass their values to :func:`request_of`."""
-    for option in reversed(_OPTIONS):
-        function = option(function)
-    return function
-
-
-def workers_option(text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Add ``--workers N``."""
-    return click.option("--workers", metavar="N", type=click.IntRange(min=1), default=1, show_default=True, help=text)
-
-
-def request_of(ctx: click.Context, *, overlap: int | None, **options: Any) -> Request:
-    """Return the request that the options make."""
+def request_of(ctx: click.Context, *, chunk_size: int | None, overlap: int | None, **options: Any) -> Request:
+    """Return the request that the options make, or raise if they do not go together."""
+    command = ctx.meta[_COMMAND_KEY]
+    _check_options(ctx, has_command=bool(command), **options)
+    chunk_size = _DEFAULT_CHUNK_SIZE if chunk_size is None else chunk_size
     if overlap is None:
-        overlap = min(_DEFAULT_OVERLAP, options["chunk_size"] // 10)
-    if 2 * overlap > options["chunk_size"]:
-        raise click.UsageError("--overlap can be half of --chunk-size at most.")
-    return Request(command=ctx.meta[_COMMAND_KEY], overlap=overlap, **options)
+        overlap = _DEFAULT_OVERLAP if options["tokenizer"] else min(_DEFAULT_OVERLAP, chunk_size // 10)
+    return Request(command=command, chunk_size=chunk_size, overlap=overlap, **options)
 
 
-def checked_inputs(request: Request, screen: Screen, output: Path | None = None) -> list[Input]:
+def _check_options(ctx: click.Context, *, has_command: bool, **options: Any) -> None:
+    if options["split"] != "text":
+        _refuse_given(ctx, _OF_TEXT, "is for --split text.")
+        if not has_command:
+            raise click.UsageError("--split lines and --split csv need a COMMAND; the built-in cleaner is for prose.")
+    if (options["unit"] == "tokens") != (options["tokenizer"] is not None):
+        raise click.UsageError("--unit tokens and --tokenizer MODEL go together.")
+    if not has_command:
+        _refuse_given(ctx, _OF_COMMANDS, "is for a COMMAND.")
+    if options["raw"] and options["result_field"] is not None:
+        raise click.UsageError("--raw and --result-field exclude each other.")
+
+
+def _refuse_given(ctx: click.Context, names: tuple[str, ...], reason: str) -> None:
+    for name in names:
+        if ctx.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"--{name.replace('_', '-')} {reason}")
+
+
+def checked_inputs(request: Request, screen: Screen) -> list[Input]:
     """Read every input; raise before any work is done if one of them cannot be run."""
-    if len(request.files) > 1 and (output or request.title):
+    if len(request.files) > 1 and (request.output or request.title):
         raise click.UsageError("--output and --title are for one FILE.")
     try:
-        inputs, skipped = read_inputs(request.files, output)
+        inputs, skipped = read_inputs(request.files, request.output, request.read)
+    except UnknownTokenizerError as error:
+        raise click.BadParameter(
+            f"{error}; name an OpenAI model, or a tokenizer.json", param_hint="--tokenizer"
+        ) from error
     except (UnusableInputError, UnreadableTranscriptError, UnusableOutputError) as error:
         raise click.ClickException(str(error)) from error
     for path in skipped:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import subprocess
 import sys
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from checkpoint_store.cli.run.answer import UnusableAnswerError
 from checkpoint_store.cli.screen import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from checkpoint_store.cli.run.answer import AnswerReader
+    from checkpoint_store.cli.transcripts.split import TextChunk
 
 _TAIL_LINES: Final = 8
 _TAIL_CHARACTERS: Final = 2_000
@@ -43,40 +49,41 @@ class Command:
 
     Args:
         argv: the program and its arguments.
+        answers: reads what the program prints.
         timeout_seconds: how long the program may take for a chunk before it is killed.
     """
 
-    def __init__(self, argv: tuple[str, ...], *, timeout_seconds: float | None = None) -> None:
+    def __init__(self, argv: tuple[str, ...], answers: AnswerReader, *, timeout_seconds: float | None = None) -> None:
         self._argv = argv
+        self._answers = answers
         self._timeout_seconds = timeout_seconds
         # A lock would deadlock: the signal handler runs in a thread that may hold it.
         self._children: set[subprocess.Popen[bytes]] = set()
         self._killed = False
 
-    def __call__(self, text: str) -> tuple[dict[str, Any], str]:
-        """Return the fields of the result for ``text`` (``cleaned_text`` at least), and the program's stderr.
+    def __call__(self, chunk: TextChunk, variables: Mapping[str, str]) -> tuple[dict[str, Any], str]:
+        """Return the fields of the result for ``chunk`` (``cleaned_text`` at least), and the program's stderr.
+
+        The chunk's own text is the program's stdin; ``variables`` are added to its environment.
 
         Raises:
-            CommandFailedError: the program took too long, ended with another code than 0, or printed nothing.
+            CommandFailedError: the program took too long, ended with another code than 0, or printed no answer.
             CommandMissingError: the program could not be started.
             CommandKilledError: :meth:`kill` was called meanwhile.
         """
-        stdout, stderr, code = self._communicate(text)
+        stdout, stderr, code = self._communicate(chunk.text, variables)
         message = plain(stderr.decode("utf-8", "replace")).strip()
         if self._killed:
             raise CommandKilledError
         if code:
             raise CommandFailedError(f"{self._argv[0]!r} {_exit_text(code)}", _tail(message))
         try:
-            fields = _fields(stdout.decode("utf-8").strip())
+            return self._answers.read(stdout.decode("utf-8"), chunk.text), message
         except UnicodeDecodeError as error:
             reason = f"{self._argv[0]!r} wrote what is not UTF-8: {error}"
             raise CommandFailedError(reason, _tail(message)) from error
-        if fields is None:
-            # A client that swallows its own error prints nothing; recording that would lose a chunk of text.
-            remedy = 'if that is meant, let it print {"cleaned_text": ""}'
-            raise CommandFailedError(f"{self._argv[0]!r} printed nothing ({remedy})", _tail(message))
-        return fields, message
+        except UnusableAnswerError as error:
+            raise CommandFailedError(f"{self._argv[0]!r} {error}", _tail(message)) from error
 
     def kill(self) -> None:
         """Kill every running program and its child processes; a signal handler may call this."""
@@ -89,11 +96,11 @@ class Command:
         if self._killed:  # kill() came before the child was in the set
             _kill_group(child)
 
-    def _communicate(self, text: str) -> tuple[bytes, bytes, int]:
+    def _communicate(self, text: str, variables: Mapping[str, str]) -> tuple[bytes, bytes, int]:
         if self._killed:
             raise CommandKilledError
         try:
-            child = _start(self._argv)
+            child = _start(self._argv, variables)
         except OSError as error:
             reason = error.strerror or str(error)
             raise CommandMissingError(f"{self._argv[0]!r} cannot be started: {reason}") from error
@@ -129,13 +136,22 @@ def _stderr_after_kill(child: subprocess.Popen[bytes]) -> str:
     return _tail(plain(stderr.decode("utf-8", "replace")).strip())
 
 
-def _start(argv: tuple[str, ...]) -> subprocess.Popen[bytes]:
+def _start(argv: tuple[str, ...], variables: Mapping[str, str]) -> subprocess.Popen[bytes]:
     session_options: dict[str, Any] = {"start_new_session": True}
     if sys.platform == "win32":
         session_options = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+    session_options["env"] = _environment(variables)
     pipe = subprocess.PIPE
     # Running what the person typed is the purpose; there is no shell in between.
     return subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=pipe, **session_options)  # noqa: S603
+
+
+def _environment(variables: Mapping[str, str]) -> Mapping[Any, Any]:
+    if not os.supports_bytes_environ:
+        return {**os.environ, **variables}
+    # As bytes: in a locale that is not UTF-8 the text of many a context has no encoding.
+    encoded = {name.encode(): value.encode("utf-8", "surrogateescape") for name, value in variables.items()}
+    return {**os.environb, **encoded}
 
 
 def _kill_group(child: subprocess.Popen[bytes]) -> None:
@@ -152,18 +168,6 @@ def _exit_text(code: int) -> str:
     with contextlib.suppress(ValueError):
         return f"was ended by {signal.Signals(-code).name}"
     return f"was ended by signal {-code}"
-
-
-def _fields(stdout: str) -> dict[str, Any] | None:
-    """Return a JSON object with a ``cleaned_text`` as it is, other output as ``cleaned_text``; None without output."""
-    if not stdout:
-        return None
-    if stdout.startswith("{"):
-        with contextlib.suppress(ValueError, RecursionError):
-            value = json.loads(stdout)
-            if isinstance(value, dict) and isinstance(value.get("cleaned_text"), str):
-                return value
-    return {"cleaned_text": stdout}
 
 
 def _tail(text: str) -> str:

@@ -9,25 +9,28 @@ from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store import JobStatus, current_attempt
 from checkpoint_store.cli.job_snapshot import JobSnapshot
+from checkpoint_store.cli.paths import printable
+from checkpoint_store.cli.run.answer import TEXT_FIELD
+from checkpoint_store.cli.run.output import UnusableOutputError
 from checkpoint_store.cli.run.progress import LiveView
 from checkpoint_store.cli.run.subprocess_worker import CommandFailedError, CommandKilledError, CommandMissingError
+from checkpoint_store.cli.run.variables import variables_of
 from checkpoint_store.cli.screen import attempt_count, plain_error
-from checkpoint_store.cli.transcripts.join import join
-from checkpoint_store.cli.transcripts.write import cleaned_texts
 from checkpoint_store.errors import BudgetReached, ChunkFailed, CostUnknown, InvalidResultError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    from checkpoint_store import CheckpointStore, Job
+    from checkpoint_store import CheckpointStore, Job, RunPlan
     from checkpoint_store.cli.run.interrupts import Interrupts
+    from checkpoint_store.cli.run.output import Output
     from checkpoint_store.cli.screen import Screen
-    from checkpoint_store.cli.transcripts.read import TranscriptChunk
-    from checkpoint_store.cli.transcripts.write import Output
+    from checkpoint_store.cli.transcripts.split import TextChunk
 
-    # Cleans a text; returns the fields of the result (``cleaned_text`` at least) and a message for the screen.
-    Clean = Callable[[str], tuple[dict[str, Any], str]]
+    # Does a chunk, with the variables of this try; returns the fields of the result (``cleaned_text`` at least) and a
+    # message for the screen.
+    Clean = Callable[[TextChunk, Mapping[str, str]], tuple[dict[str, Any], str]]
 
 DONE: Final = 0
 FAILED: Final = 1
@@ -43,14 +46,27 @@ class Task:
     """One input, its chunks, and the settings of its job."""
 
     path: Path
-    chunks: list[TranscriptChunk]
+    chunks: list[TextChunk]
     output: Output
     file_name: str
     """The name of the job: the path relative to the store's folder."""
     settings: Mapping[str, Any]
     """The arguments of ``open_job`` besides the file and its chunks."""
-    joins_lines: bool
-    """Whether the cleaner makes one line of each paragraph."""
+    join: Callable[[list[TextChunk], Iterator[str]], str]
+    """Makes the text of the output from the chunks and their answers."""
+    is_raw: bool = False
+    """Whether each answer is taken with the white space around it."""
+
+    def variables(self, chunk: TextChunk) -> dict[str, str]:
+        """Return the environment variables for the current try at a chunk."""
+        return variables_of(
+            chunk,
+            current_attempt(),
+            total_chunks=len(self.chunks),
+            file=str(self.path),
+            title=self.settings["video_title"] or "",
+            language=self.settings["config"]["language"] or "",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,23 +144,23 @@ def do_task(store: CheckpointStore, task: Task, context: RunContext) -> Report:
         CheckpointStoreError: the store cannot go on; the recorded results are safe.
         UnusableOutputError: the text cannot be written; every result is safe.
     """
-    _refuse_to_replace(store, task)
+    refuse_output(store, task)
     job = store.open_job(task.file_name, chunks=task.chunks, **task.settings)
     progress = job.progress()
-    report = Report(str(task.path), job_id=job.job_id, total_chunks=progress.total_chunks)
+    report = Report(printable(task.path), job_id=job.job_id, total_chunks=progress.total_chunks)
     report.done_before = progress.completed_chunks
     snapshot = JobSnapshot(job, context.limits.cost)
     if progress.remaining_chunks:
-        _process_chunks(job, report, snapshot, context)
+        _process_chunks(job, task, report, snapshot, context)
     _fill_in(job, report, snapshot, context.interrupts)
     if report.exit_code == DONE:
         _write(job, report, task)
     return report
 
 
-def _process_chunks(job: Job, report: Report, snapshot: JobSnapshot, context: RunContext) -> None:
+def _process_chunks(job: Job, task: Task, report: Report, snapshot: JobSnapshot, context: RunContext) -> None:
     started, interrupts = time.monotonic(), context.interrupts
-    work = _work_function(context.clean, context.screen)
+    work = _work_function(task, context.clean, context.screen)
     view = LiveView(
         context.screen,
         report.file_name,
@@ -191,13 +207,13 @@ def _failure_text(error: CommandFailedError | InvalidResultError) -> str:
     return f"{error.path} {error.reason}" if isinstance(error, InvalidResultError) else str(error)
 
 
-def _work_function(clean: Clean, screen: Screen) -> Callable[[TranscriptChunk], dict[str, Any]]:
+def _work_function(task: Task, clean: Clean, screen: Screen) -> Callable[[TextChunk], dict[str, Any]]:
     """Return the function for ``Job.map``; several threads may call it."""
 
-    def work(chunk: TranscriptChunk) -> dict[str, Any]:
+    def work(chunk: TextChunk) -> dict[str, Any]:
         index, started = current_attempt().chunk_index, time.monotonic()
         try:
-            fields, stderr = clean(chunk.text)
+            fields, stderr = clean(chunk, task.variables(chunk))
         except CommandFailedError as error:
             error.chunk_index = index
             raise
@@ -208,12 +224,12 @@ def _work_function(clean: Clean, screen: Screen) -> Callable[[TranscriptChunk], 
     return work
 
 
-def _result(index: int, chunk: TranscriptChunk, fields: dict[str, Any], seconds: float) -> dict[str, Any]:
+def _result(index: int, chunk: TextChunk, fields: dict[str, Any], seconds: float) -> dict[str, Any]:
     measured = {
-        "cleaned_text": "",
+        TEXT_FIELD: "",
         "seconds": round(seconds, 3),
         "characters_in": len(chunk.text),
-        "characters_out": len(fields["cleaned_text"]),
+        "characters_out": len(fields[TEXT_FIELD]),
     }
     # The program cannot change the index, by which results are paired with chunks.
     return {"chunk_index": index} | measured | fields | {"chunk_index": index}
@@ -238,11 +254,18 @@ def _fill_in(job: Job, report: Report, snapshot: JobSnapshot, interrupts: Interr
         report.exit_code = INTERRUPTED if interrupts.stops_now else PAUSED
 
 
-def _refuse_to_replace(store: CheckpointStore, task: Task) -> None:
-    """Raise :class:`UnusableOutputError` if the run would have to replace a file that is not its own."""
+def refuse_output(store: CheckpointStore, task: Task, plan: RunPlan | None = None) -> None:
+    """Raise :class:`UnusableOutputError` if a run would have to replace a file that is not its own. Writes nothing.
+
+    Args:
+        store: the store.
+        task: the work.
+        plan: what a run would do, where that is known.
+    """
     if task.output.may_be_written():
         return
-    plan = store.plan(task.file_name, chunks=task.chunks, **task.settings)
+    if plan is None:
+        plan = store.plan(task.file_name, chunks=task.chunks, **task.settings)
     if plan.action == "refuse":
         return  # open_job raises the reason
     is_done = plan.action == "complete" and plan.job_id is not None
@@ -250,11 +273,20 @@ def _refuse_to_replace(store: CheckpointStore, task: Task) -> None:
 
 
 def _text(job: Job, task: Task) -> str:
-    line_end = " " if task.joins_lines else "\n"
-    return "".join([*join(task.chunks, cleaned_texts(job), line_end=line_end), "\n"])
+    return task.join(task.chunks, _answers(job, task))
+
+
+def _answers(job: Job, task: Task) -> Iterator[str]:
+    """Yield each chunk's text, in order."""
+    for index, result in job.items():
+        text = result.get(TEXT_FIELD) if isinstance(result, dict) else None
+        if not isinstance(text, str):
+            missing = f"chunk {index} of job {job.job_id} has no {TEXT_FIELD}"
+            raise UnusableOutputError(f"{missing}; begin anew with --fresh")
+        yield text if task.is_raw else text.strip()
 
 
 def _write(job: Job, report: Report, task: Task) -> None:
-    report.output = str(task.output.path)
-    outcome = task.output.write(_text(job, task), has_new_results=report.done_now > 0)
+    report.output = printable(task.output.path)
+    outcome = task.output.write(_text(job, task), job.job_id, has_new_results=report.done_now > 0)
     report.output_written, report.output_edited = outcome == "written", outcome == "edited"

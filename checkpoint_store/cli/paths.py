@@ -1,0 +1,73 @@
+"""File names as people write and read them: ``-``, names that begin with a dash, and names that no screen can show."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    _PathType = click.ParamType[Path]
+else:
+    _PathType = click.ParamType  # generic for type checkers only
+
+STANDARD: Final = Path("-")
+"""Stands for standard input, or standard output."""
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+class FileOrDash(_PathType):
+    """A path; ``-`` is :data:`STANDARD`, and ``./-`` the file of that name."""
+
+    name = "path"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Return the path."""
+        if isinstance(value, Path) or value == "-":
+            return Path(value)
+        if not value or "\0" in value:
+            self.fail(f"{value!r} is not the name of a file.", param, ctx)
+        path = Path(value)
+        return path.absolute() if path == STANDARD else path
+
+
+def printable(name: str | os.PathLike[str]) -> str:
+    r"""Return a file name as text that every store and screen can hold: a byte that is no UTF-8 becomes ``\xe9``."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def on_one_line(name: str) -> str:
+    r"""Return a name for a line of a report: a line end becomes ``\n``, and so on."""
+    return _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), name)
+
+
+def shell_words(words: Sequence[str]) -> str:
+    """Return a command line that a POSIX shell reads as these words."""
+    return " ".join(map(_shell_word, words))
+
+
+def _shell_word(word: str) -> str:
+    if not _CONTROL.search(word) and printable(word) == word:
+        return shlex.quote(word)
+    # $'…' of bash and zsh: each byte that cannot be typed, quote or backslash is written by its number.
+    encoded = os.fsencode(word)
+    plain = (chr(byte) if 0x20 <= byte < 0x7F and byte not in b"'\\" else f"\\x{byte:02x}" for byte in encoded)  # noqa: PLR2004 - printable ASCII
+    return f"$'{''.join(plain)}'"
+
+
+def as_argument(path: Path) -> str:
+    """Return how a path is typed as an argument: ``./-talk.srt``, which is no option."""
+    text = str(path)
+    return f"./{text}" if text.startswith("-") and path != STANDARD else text
+
+
+def dash_hint(words: Sequence[str]) -> str | None:
+    """Return how to write the first word that was taken for options and is the name of a file, or None."""
+    name = next((word for word in words if word.startswith("-") and os.path.lexists(word)), None)
+    return None if name is None else f"To name the file {printable(name)}, write {shell_words([f'./{name}'])}."

@@ -1,0 +1,124 @@
+"""What COMMAND printed, read as the fields of a result.
+
+An error message and half an answer are no text: recording them would lose a chunk in silence.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Final
+
+TEXT_FIELD: Final = "cleaned_text"
+"""The field of a result that has the text for the output."""
+_FENCED: Final = re.compile(r"```(?:json)?[^\S\n]*\n(?P<content>.*?)(?:\n?```)?", re.DOTALL | re.IGNORECASE)
+_JSON_BEGINS: Final = re.compile(r"""\{\s*(?:["'}]|$)|\[\s*\{\s*["'}]""")
+"""An object, or a list of objects, or the beginning of one; ``{sic}`` and ``[laughter]`` are speech."""
+_SHOWN_FIELDS: Final = 8
+
+
+class UnusableAnswerError(Exception):
+    """What COMMAND printed is no result; the message is one line, and begins after the name of COMMAND."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerReader:
+    """Reads what COMMAND printed.
+
+    Args:
+        field: the field of a JSON object that has the text, or the dotted path (``choices.0.message.content``).
+        raw: take what was printed as the text, every character of it.
+        for_records: whether a chunk is a record, so that a JSON object is an answer, too.
+    """
+
+    field: str = TEXT_FIELD
+    raw: bool = False
+    for_records: bool = False
+
+    def read(self, stdout: str, chunk: str) -> dict[str, Any]:
+        """Return the fields of the result, with the text among them.
+
+        Raises:
+            UnusableAnswerError: nothing, half a JSON value, or JSON without the text was printed.
+        """
+        if self.raw:
+            return {TEXT_FIELD: stdout}
+        text = stdout.removeprefix("\ufeff").strip()
+        if not text:
+            empty = json.dumps({self.field: ""})
+            raise UnusableAnswerError(f"printed nothing (if that is meant, let it print {empty}, or pass --raw)")
+        content = _without_fence(text)
+        if not _JSON_BEGINS.match(content):
+            return {TEXT_FIELD: text}
+        value = _json_value(content)
+        if isinstance(value, dict) and isinstance(found := field_at(value, self.field), str):
+            if not found.strip() and value.get("error"):
+                raise UnusableAnswerError(f"printed an error: {_shortened(value['error'])}")
+            return value | {TEXT_FIELD: found}
+        if not is_json(chunk) or (self.for_records and not _are_json_values(content)):
+            raise UnusableAnswerError(self._complaint(value))
+        if self.for_records and isinstance(value, dict):
+            line = json.dumps(value, ensure_ascii=False) if "\n" in content else content
+            return value | {TEXT_FIELD: line}
+        return {TEXT_FIELD: text}
+
+    def _complaint(self, value: object) -> str:
+        remedy = "name its field with --result-field, or pass --raw if all of it is the text"
+        if value is None:
+            return f"printed JSON that is cut off or malformed ({remedy})"
+        if not isinstance(value, dict):
+            return f"printed a JSON list, and no object with a text as {self.field!r} ({remedy})"
+        if value.get("error"):
+            return f"printed an error: {_shortened(value['error'])}"
+        has = ", ".join(map(repr, list(value)[:_SHOWN_FIELDS])) or "no field"
+        return f"printed a JSON object without a text as {self.field!r}; it has {has} ({remedy})"
+
+
+def field_at(value: object, path: str) -> object:
+    """Return what stands at a dotted path of fields and list indices, or None. A field of that very name is first."""
+    if isinstance(value, dict) and path in value:
+        return value[path]
+    for name in path.split("."):
+        if isinstance(value, dict):
+            value = value.get(name)
+        elif isinstance(value, list) and name.isdecimal() and int(name) < len(value):
+            value = value[int(name)]
+        else:
+            return None
+    return value
+
+
+def is_json(text: str) -> bool:
+    """Return whether a chunk is JSON, or a part of it: the same then counts as an answer."""
+    content = _without_fence(text.strip())
+    return bool(_JSON_BEGINS.match(content)) or isinstance(_json_value(content), dict | list)
+
+
+def _without_fence(text: str) -> str:
+    match = _FENCED.fullmatch(text)
+    return match["content"].strip() if match else text
+
+
+def _json_value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _are_json_values(text: str) -> bool:
+    """Return whether a text is one JSON value after the other, as ``jq`` prints several."""
+    decoder, position = json.JSONDecoder(), 0
+    with suppress(ValueError, RecursionError):
+        while position < len(text):
+            _, position = decoder.raw_decode(text, position)
+            position += len(text[position:]) - len(text[position:].lstrip())
+        return True
+    return False
+
+
+def _shortened(error: object) -> str:
+    text = error if isinstance(error, str) else json.dumps(error, ensure_ascii=False)
+    return " ".join(text.split())[:200]

@@ -1,0 +1,153 @@
+"""The arguments FILE and the options that ``run`` and ``plan`` share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from checkpoint_store.cli.options import store_option
+from checkpoint_store.cli.paths import FileOrDash
+from checkpoint_store.cli.run.variables import CONTEXT_LENGTH_MAX
+from checkpoint_store.cli.transcripts.reading.text import is_text_encoding
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def checked_field(_: click.Context, __: click.Parameter, field: str | None) -> str | None:
+    """Return the name of a field, or raise if it is neither a name nor a dotted path."""
+    if field is not None and (not all(field.split(".")) or '"' in field):
+        raise click.BadParameter(f"{field!r} is neither a field nor a dotted path such as usage.cost.")
+    return field
+
+
+def checked_encoding(_: click.Context, __: click.Parameter, name: str | None) -> str | None:
+    """Return the name of an encoding, or raise if Python has no encoding of text by this name."""
+    if name is not None and not is_text_encoding(name):
+        raise click.BadParameter(f"{name!r} is no encoding of text that Python knows, such as cp1252 or shift_jis.")
+    return name
+
+
+_OPTIONS: Final = (
+    click.argument("files", nargs=-1, required=True, metavar="FILE...", type=FileOrDash()),
+    click.option(
+        "--split",
+        type=click.Choice(["text", "lines", "csv"]),
+        default="text",
+        show_default=True,
+        help="What a chunk is: a part of a text; each line that is not empty, such as a JSON object or a prompt; each "
+        "row of a CSV file, as a JSON object. The output of lines and csv is one line for each chunk, in order.",
+    ),
+    click.option(
+        "--chunk-size", metavar="N", type=click.IntRange(min=1), help="The most characters of a chunk.  [default: 2000]"
+    ),
+    click.option(
+        "--unit",
+        type=click.Choice(["characters", "tokens"]),
+        default="characters",
+        show_default=True,
+        help="What --chunk-size counts.",
+    ),
+    click.option(
+        "--tokenizer",
+        metavar="MODEL",
+        help="Whose tokens to count: the name of an OpenAI model, or the path of a tokenizer.json.",
+    ),
+    click.option(
+        "--overlap",
+        metavar="N",
+        type=click.IntRange(min=0, max=CONTEXT_LENGTH_MAX),
+        help="Give COMMAND up to N characters of the text before the chunk, as context beside it, in the environment "
+        "variable CHECKPOINT_STORE_CONTEXT.  [default: 200, or a tenth of a chunk size below 2000]",
+    ),
+    click.option("--title", help="The title of the talk."),
+    click.option("--model", help="The model that COMMAND uses; another model is another plan."),
+    click.option("--provider", help="Who runs the model."),
+    click.option("--language", help="What is spoken.  [default: English if the text looks like it]"),
+    click.option(
+        "--encoding",
+        metavar="NAME",
+        callback=checked_encoding,
+        help="The encoding of each FILE that has no byte order mark.  [default: utf-8]",
+    ),
+    click.option(
+        "--result-field",
+        metavar="NAME",
+        callback=checked_field,
+        help="The field of COMMAND's JSON that has the text, or a dotted path such as choices.0.message.content.  "
+        "[default: cleaned_text]",
+    ),
+    click.option("--raw", is_flag=True, help="Take what COMMAND prints as it is, JSON or not, every character of it."),
+    click.option(
+        "--output",
+        metavar="PATH",
+        type=FileOrDash(),
+        help="Where the text goes; - is standard output.  [default: FILE.cleaned.txt; - where FILE is -]",
+    ),
+    click.option(
+        "--force",
+        is_flag=True,
+        help="Replace the output file even if it was edited, or is not an output of this command.",
+    ),
+    store_option,
+    click.option(
+        "--on-change",
+        type=click.Choice(["refuse", "reuse", "restart"]),
+        default="refuse",
+        show_default=True,
+        help="If the file or an option changed since its last job: stop; do only the changed chunks; do all chunks.",
+    ),
+    click.option("--fresh", is_flag=True, help="Begin a new job even if one could go on."),
+)
+
+LIMIT_NAMES: Final = frozenset({"retries", "timeout", "max_cost", "cost"})
+_LIMITS: Final = (
+    click.option(
+        "--retries",
+        metavar="N",
+        type=click.IntRange(min=0),
+        default=0,
+        help="Try a chunk up to N times more, then skip it and go on with the others; 'retry' frees it.  "
+        "[default: 0, and the first failure ends the run]",
+    ),
+    click.option(
+        "--timeout",
+        metavar="SECONDS",
+        type=click.FloatRange(min=0, min_open=True),
+        help="Kill a COMMAND that takes longer; its chunk has failed then.",
+    ),
+    click.option(
+        "--max-cost",
+        metavar="AMOUNT",
+        type=click.FloatRange(min=0, min_open=True),
+        help="Pause before the job's results cost more, or at the first result whose cost cannot be read.",
+    ),
+    click.option(
+        "--cost",
+        metavar="FIELD",
+        default="cost",
+        show_default=True,
+        callback=checked_field,
+        help="The field of COMMAND's JSON that holds the cost; usage.cost is the field cost of the object usage.",
+    ),
+)
+
+
+def request_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add FILE... and the options; pass their values to ``request_of``."""
+    for option in reversed(_OPTIONS):
+        function = option(function)
+    return function
+
+
+def limit_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the limits of a run. They are no part of a job's plan."""
+    for option in reversed(_LIMITS):
+        function = option(function)
+    return function
+
+
+def workers_option(text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add ``--workers N``."""
+    return click.option("--workers", metavar="N", type=click.IntRange(min=1), default=1, show_default=True, help=text)

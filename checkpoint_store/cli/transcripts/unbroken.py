@@ -1,0 +1,97 @@
+# ruff: noqa: RUF001 - the brackets of many scripts are meant
+"""What no cut may fall into: brackets, tags, entities, and the time lines of subtitles that were pasted as text."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from typing import TYPE_CHECKING, Final
+
+from checkpoint_store.cli.transcripts.graphemes import cut_after, cut_before
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_PAIRS: Final = dict(zip(")]}）］】〕｝", "([{（［【〔｛", strict=True))
+_BRACKET_OR_BLANK_LINE: Final = re.compile(rf"[{re.escape(''.join(_PAIRS) + ''.join(_PAIRS.values()))}]|\n[^\S\n]*\n")
+_BRACKET_LENGTH_MIN: Final = 200
+"""A bracket of this length is kept whole even where the chunks are smaller."""
+_TAG: Final = r"<[/!?]?\w[^<>\n]{0,200}>|&#?\w{1,10};"
+_CLOCK: Final = r"(?:\d{1,3}:)?\d{1,3}:[0-5]\d(?:[.,]\d{1,3})?"
+# With the number before it and the first word after it: a time that has lost its text is speech to a reader.
+_TIME_LINE: Final = (
+    rf"(?m:^)(?:[^\S\n]*\d+[^\S\n]*\n)?[^\S\n]*{_CLOCK}"
+    rf"(?:[^\S\n]*-->[^\S\n]*{_CLOCK}[^\n]*|,{_CLOCK}|[^\S\n]*[-–—:]?(?=\s))\s*\S?"
+)
+_TAG_OR_TIME: Final = re.compile(f"{_TAG}|{_TIME_LINE}")
+_WORD_LENGTH_MAX: Final = 64
+
+
+class UnbrokenSpans:
+    """The spans of a text that a cut leaves whole, each with the rest of the words that it touches.
+
+    Args:
+        text: the text.
+        chunk_size: the size of a chunk in characters; a longer bracket may be cut.
+    """
+
+    def __init__(self, text: str, chunk_size: int) -> None:
+        length_max = max(chunk_size, _BRACKET_LENGTH_MIN)
+        found = [*_brackets(text, length_max), *(match.span() for match in _TAG_OR_TIME.finditer(text))]
+        self._spans = list(_merged(_with_words(text, start, stop) for start, stop in sorted(found)))
+        self._starts = [start for start, _ in self._spans]
+
+    def around(self, position: int) -> tuple[int, int] | None:
+        """Return the (start, stop) of the span that a cut before ``position`` would break, or None."""
+        index = bisect_right(self._starts, position) - 1
+        if index < 0:
+            return None
+        start, stop = self._spans[index]
+        return (start, stop) if start < position < stop else None
+
+
+def _brackets(text: str, length_max: int) -> Iterator[tuple[int, int]]:
+    """Yield the (start, stop) of each pair of brackets in one paragraph, the inner ones first."""
+    opened: list[int] = []
+    for match in _BRACKET_OR_BLANK_LINE.finditer(text):
+        opener = _PAIRS.get(match[0])
+        if opener is not None:
+            at = next((at for at in reversed(range(len(opened))) if text[opened[at]] == opener), None)
+            if at is not None:
+                if match.end() - opened[at] <= length_max:
+                    yield opened[at], match.end()
+                del opened[at:]
+        elif len(match[0]) == 1:
+            opened.append(match.start())
+        else:
+            opened.clear()
+
+
+def _with_words(text: str, start: int, stop: int) -> tuple[int, int]:
+    """Widen a span to the white space around it, if there is some near: ``(see`` and ``below),`` are one."""
+    before = _space_from(text, range(start - 1, max(-1, start - 1 - _WORD_LENGTH_MAX), -1), edge=-1)
+    after = _space_from(text, range(stop, min(len(text), stop + _WORD_LENGTH_MAX)), edge=len(text))
+    start = start if before is None else before + 1
+    stop = stop if after is None else after
+    return cut_before(text, start), cut_after(text, stop)
+
+
+def _space_from(text: str, positions: range, *, edge: int) -> int | None:
+    """Return the first of ``positions`` with white space, ``edge`` if they end there without any, None if neither."""
+    for position in positions:
+        if text[position].isspace():
+            return position
+    return edge if positions.stop == edge else None
+
+
+def _merged(spans: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    current: tuple[int, int] | None = None
+    for start, stop in spans:
+        if current is not None and start < current[1]:
+            current = current[0], max(current[1], stop)
+            continue
+        if current is not None:
+            yield current
+        current = start, stop
+    if current is not None:
+        yield current
