@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import threading
 import time
-from concurrent.futures import Future, InvalidStateError, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, InvalidStateError, ThreadPoolExecutor
 from contextlib import aclosing, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from checkpoint_store.errors import JobPaused
 from checkpoint_store.execution.claims.chunk_queue import act_for
 from checkpoint_store.execution.loops import Living
-from checkpoint_store.loop.executors.local import OwnExecutor
+from checkpoint_store.loop.executors.local import OwnExecutor, Threads, call_here
+from checkpoint_store.loop.executors.raised import Raised, ends_the_program
 from checkpoint_store.loop.loop import Loop
+from checkpoint_store.loop.options import is_coroutine_function
 from checkpoint_store.loop.signals import Interrupts
 from checkpoint_store.model.attempt import attempting
 
@@ -36,10 +38,15 @@ _POLL_INTERVAL_SECONDS: Final = 0.02
 
 
 class _Tasks(OwnExecutor):
-    """Does the work in tasks of an event loop. A task puts its result into a future itself, so none is lost."""
+    """Does the work in tasks of an event loop. A task puts its result into a future itself, so none is lost.
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    A plain function is called in a thread, where it does not keep the event loop from its other tasks; if it returns
+    an awaitable, that is awaited in a task.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, fn: Callable[[Any], Any], workers: int) -> None:
         self._loop = loop
+        self._threads = None if is_coroutine_function(fn) else Threads(workers)
         self._running: dict[Future[Any], asyncio.Task[None]] = {}
         self._stopped_at: float | None = None
         self.is_cut_short = False
@@ -47,8 +54,23 @@ class _Tasks(OwnExecutor):
     def submit(self, call: Callable[..., Any], /, *args: Any, **_: Any) -> Future[Any]:
         del call  # it would not await what fn returns
         future: Future[Any] = Future()
-        self._loop.call_soon_threadsafe(self._start, future, *args)
+        if self._threads is None:
+            self._loop.call_soon_threadsafe(self._start, future, *args)
+        else:
+            self._threads.submit(self._call_in_thread, future, *args)
         return future
+
+    def _call_in_thread(self, future: Future[Any], fn: Callable[[Any], Any], attempt: Attempt, chunk: Any) -> None:
+        if not future.set_running_or_notify_cancel():
+            return
+        result = call_here(fn, attempt, chunk)
+        if not inspect.isawaitable(result):
+            future.set_result(result)
+            return
+        try:
+            self._loop.call_soon_threadsafe(self._start, future, lambda _: result, attempt, chunk)
+        except RuntimeError as error:  # the event loop is closed
+            future.set_result(Raised(error))
 
     def _start(self, future: Future[Any], fn: Callable[[Any], Any], attempt: Attempt, chunk: Any) -> None:
         task = _PaidTask(_work(future, fn, attempt, chunk), self._loop, self)
@@ -58,10 +80,10 @@ class _Tasks(OwnExecutor):
             task.cancel()
 
     def _forget(self, future: Future[Any]) -> None:
-        del self._running[future]
-        if not future.done():
-            future.cancel()
-            future.set_running_or_notify_cancel()
+        task = self._running.pop(future)
+        if not task.cancelled():
+            task.exception()  # it is looked at, so asyncio does not complain
+        _give_up(future)
 
     def abandon(self, future: Future[Any]) -> None:
         """Cancel a task that takes too long; a result that it returns all the same is in its future."""
@@ -70,6 +92,13 @@ class _Tasks(OwnExecutor):
     def _cancel(self, future: Future[Any]) -> None:
         if future in self._running:
             self._running[future].cancel()
+        elif self._threads is not None:
+            self._threads.abandon(future)
+
+    def end(self) -> None:
+        """Let the threads end."""
+        if self._threads is not None:
+            self._threads.shutdown()
 
     def belong_to_this_thread(self) -> bool:
         """Whether the event loop of these tasks runs in this thread."""
@@ -87,14 +116,25 @@ class _Tasks(OwnExecutor):
         self._stopped_at = self._stopped_at or moment
         if self._loop.is_closed() or moment - self._stopped_at > _ABANDONED_AFTER_SECONDS:
             for future in futures:
-                if future.cancel():
-                    future.set_running_or_notify_cancel()
+                if future in self._running or not future.running():  # what runs in a thread comes to its end
+                    _give_up(future)
 
     def cancel_all(self) -> None:
         """Cancel all tasks, and those that are still to start."""
         self.is_cut_short = True
         for task in self._running.values():
             task.cancel()
+
+
+def _give_up(future: Future[Any]) -> None:
+    """Let a future that is not done be cancelled, also where its work has begun."""
+    if future.done():
+        return
+    with suppress(InvalidStateError):  # it was done meanwhile
+        if future.cancel():
+            future.set_running_or_notify_cancel()
+        else:
+            future.set_exception(CancelledError())
 
 
 class _PaidTask(asyncio.Task[None]):
@@ -121,21 +161,29 @@ async def _work(future: Future[Any], fn: Callable[[Any], Any], attempt: Attempt,
             result = fn(chunk)
             if inspect.isawaitable(result):
                 result = await result
-    except (asyncio.CancelledError, GeneratorExit):  # GeneratorExit: the event loop was closed
+    except GeneratorExit:  # the event loop was closed
         raise
     except BaseException as error:
+        if isinstance(error, asyncio.CancelledError) and _is_asked_for():
+            raise
         with suppress(InvalidStateError):
-            future.set_exception(error)
-        if not isinstance(error, Exception):
+            future.set_result(Raised(error))
+        if ends_the_program(error):
             raise
     else:
         with suppress(InvalidStateError):  # see cancel_orphans()
             future.set_result(result)
 
 
+def _is_asked_for() -> bool:
+    """Whether somebody cancelled this task, and did not only let a cancellation of something else through."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
 def amap(execution: JobExecution, fn: Callable[[Any], Any], options: Options) -> AsyncGenerator[MapItem, None]:
     """Yield what is completed; see :meth:`Job.amap`."""
-    tasks = _Tasks(asyncio.get_running_loop())
+    tasks = _Tasks(asyncio.get_running_loop(), fn, options.workers or 1)
     options = replace(options, executor=tasks)
     made: list[Loop] = []
     interrupts = Interrupts()
@@ -144,7 +192,12 @@ def amap(execution: JobExecution, fn: Callable[[Any], Any], options: Options) ->
         made.append(Loop(execution, fn, options, interrupts))  # asks the store
         if tasks.is_cut_short:
             made[0].stop()
-        yield from Living(execution, execution.job_id, made[0], serves_this_thread=tasks.belong_to_this_thread).run()
+        try:
+            yield from Living(
+                execution, execution.job_id, made[0], serves_this_thread=tasks.belong_to_this_thread
+            ).run()
+        finally:
+            tasks.end()
 
     def cut_short() -> None:
         tasks.is_cut_short = True

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from checkpoint_store.errors import InvalidArgumentError, InvalidResultError
+from checkpoint_store.loop.executors.raised import Raised, ends_the_program
 from checkpoint_store.model.attempt import attempting
 
 if TYPE_CHECKING:
@@ -98,9 +99,14 @@ class Unstorable:
 
 
 def call_here(fn: Callable[[Any], Any], attempt: Attempt, chunk: Any) -> Any:
-    """Do the work in this process."""
-    with attempting(attempt):
-        return fn(chunk)
+    """Do the work in this process; return what it returned, or :class:`Raised`."""
+    try:
+        with attempting(attempt):
+            return fn(chunk)
+    except BaseException as error:
+        if ends_the_program(error):
+            raise
+        return Raised(error)
 
 
 def is_local(executor: Executor) -> bool:

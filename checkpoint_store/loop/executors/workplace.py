@@ -112,10 +112,6 @@ class Workplace:
 
     # -- when it breaks
 
-    def is_break(self, error: BaseException | None) -> bool:
-        """Whether an error says that this executor broke; in an executor of our own, only the work can have met one."""
-        return isinstance(error, BrokenExecutor) and not isinstance(self._executor, local.OwnExecutor)
-
     def mark_working(self) -> None:
         """Note that a result came out of the executor."""
         self._breaks = 0
@@ -159,6 +155,11 @@ class Workplace:
                 shutdown(wait=False)
             except Exception as error:  # noqa: BLE001 - whatever an executor of the caller's does
                 log.warning("an executor could not be shut down: %s", describe(error))
+
+
+def is_break(future: Future[Any]) -> bool:
+    """Whether a future that is done says that its executor broke."""
+    return not future.cancelled() and isinstance(future.exception(), BrokenExecutor)
 
 
 def _maker_of(given: Any, workers: int | None, *, has_time_limit: bool) -> Callable[[], Executor] | None:
