@@ -43,7 +43,7 @@ class FailurePolicy:
             if self._state.is_paused:
                 self._state.claims.release([attempt.chunk])
             else:
-                self.fail(attempt, CancelledError())
+                self.fail(attempt, self._place.failure_of(CancelledError()))
         if outcomes.broken:
             self._handle_broken_pool(outcomes.broken)
 

@@ -70,7 +70,7 @@ class Recorder:
                 outcomes.cancelled.append(attempt)
                 continue
             except BaseException as error:  # noqa: BLE001 - whatever the executor met
-                outcomes.failures.append((attempt, error))
+                outcomes.failures.append((attempt, self._place.failure_of(error)))
                 continue
             if isinstance(result, Raised):
                 outcomes.failures.append((attempt, result.as_failure()))

@@ -138,7 +138,9 @@ def is_maker(given: object) -> bool:
 def checked_executor(given: Any) -> None:
     """Refuse a value that is neither an executor nor a function that makes one. The function is not called."""
     if hasattr(given, "get_executor"):
-        raise InvalidArgumentError("executor", given, "is a client of Dask's: give client.get_executor(pure=False)")
+        raise InvalidArgumentError(
+            "executor", given, "is a client of Dask's: give checkpoint_store.executors.dask(client)"
+        )
     if not callable(getattr(given, "submit", None)):
         raise InvalidArgumentError("executor", given, "has no submit(), as executors have, and makes none")
 
