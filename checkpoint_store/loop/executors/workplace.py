@@ -61,8 +61,9 @@ class Workplace:
         if self._make is not None:
             self._executor = self._make()
         local.checked_executor(self._executor)
-        if not local.can_be_sent(self._executor, fn):
-            remedy = "cannot be sent to another process: define it at the top level of a module"
+        reason = local.why_it_stays(self._executor, fn)
+        if reason is not None:
+            remedy = f"cannot be sent to another process: define it at the top level of a module ({reason})"
             self.close()
             raise InvalidArgumentError("fn", fn, remedy)
         self._size = local.size_of(self._executor)
