@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, TypeVar
 
 from checkpoint_store.errors import CheckpointStoreError, JobPaused
 from checkpoint_store.execution import lifecycle
@@ -70,8 +70,8 @@ class Job(JobReading):
         """Record the result of chunk ``index`` (0-based). Durable when this returns.
 
         The chunk, its result and the job's ``updated_at`` are one transaction; the last chunk also ends the job
-        ``completed``. The same result again changes nothing, so after an error or an interrupt, which leave it unknown
-        whether it was recorded, calling again is safe.
+        ``completed``. The same result again changes nothing, also with its keys in another order: after an error or an
+        interrupt calling again is safe.
 
         Args:
             index: 0 to ``total_chunks - 1``.
@@ -140,14 +140,14 @@ class Job(JobReading):
         When nothing is left the job is ``completed``. When the job is paused (:meth:`pause`) the chunks in hand are
         finished and recorded, and the loop raises :class:`JobPaused`. One Ctrl-C, SIGTERM or SIGHUP does the same to
         all loops of the process; then a loop of the main thread lets the signal take its usual course. A second signal
-        ends the loop at once. Where the program has a handler of its own, that handler stays. Where the caller leaves
-        the loop early, the chunks in hand are recorded, and the job is ``paused``.
+        ends the loop at once. A handler of the program's own stays. Where the caller leaves the loop early, the chunks
+        in hand are recorded, and the job is ``paused``. What ``fn`` raises, ``SystemExit`` included, is a failed try.
 
         Args:
             fn: does the work.
-            executor: anything with ``submit(fn, *args)`` that returns a ``concurrent.futures.Future``: threads,
-                processes, ``dask.distributed.Client.get_executor()``; or a function that makes one, which is called
-                again where that one broke. The work is done there, and recorded here. None: threads.
+            executor: anything with ``submit(fn, *args)`` that returns a ``concurrent.futures.Future`` (for clusters see
+                :mod:`checkpoint_store.executors`), or a function that makes one, which is called again where that one
+                broke. The work is done there, and recorded here. None: threads.
             workers: how many chunks are worked on at the same time; by default 1, or as many as the executor does.
             ordered: yield in index order (what is tried again, or taken over from another runner, may come late).
             on_error: ``"stop"`` ends the loop at the first chunk that fails for good, and raises its error;
@@ -159,16 +159,14 @@ class Job(JobReading):
                 By default HTTP 401, 402 and 403, and the code ``insufficient_quota``.
             wait: seconds between tries, or a function of the tries so far; by default exponential, with jitter. Where
                 the exception carries a ``Retry-After``, that is waited for, up to an hour.
-            timeout_seconds: how long a try may take; a result that comes while the loop
-                still runs is recorded.
+            timeout_seconds: how long a try may take; a result that comes while the loop still runs is recorded.
             max_cost: before a chunk starts, what the job has cost and the mean of a chunk must fit; else the job is
-                paused. So it is at the first result whose cost cannot be read.
+                paused, as it is at the first result whose cost cannot be read.
             cost: where the cost stands in a result: a field, a dotted path (``"usage.cost"``), or a function that gets
                 the result as the store has it and returns its cost. A finite number from 0, or a text that is one.
             progress: show a live bar.
             on_pause: what a pause from elsewhere does: ``"raise"`` :class:`JobPaused`, or ``"return"`` quietly.
-            stop_when: asked before each chunk, and a few times a second; once it says True, this loop ends as when the
-                job is paused, and other runners go on. For programs that have signal handlers of their own.
+            stop_when: asked before each chunk, and a few times a second. Once it is True, this loop ends as by a pause.
 
         Raises:
             ChunkFailed: the chunks that are left have used up their attempts (with ``on_error="stop"``).
@@ -177,16 +175,14 @@ class Job(JobReading):
             JobPaused: the job was paused with chunks left (unless ``on_pause="return"``).
             InvalidResultError: a result cannot be stored; the error has it.
             WorkerDied: the executor broke, and cannot be made anew.
-            KeyboardInterrupt: Ctrl-C, after the chunks in hand.
-            SystemExit: SIGTERM or SIGHUP, the same; the code is 128 + number.
+            KeyboardInterrupt, SystemExit: Ctrl-C; SIGTERM or SIGHUP (128 + number): after the chunks in hand.
             JobBusy: another runner has the job for itself.
         """
         given = locals()
-        from checkpoint_store.loop.loop import Loop  # noqa: PLC0415 - the same
-        from checkpoint_store.loop.options import Options, checked_work  # noqa: PLC0415 - only for those who use it
+        from checkpoint_store.loop.map_loop import map_loop  # noqa: PLC0415 - only for those who use it
+        from checkpoint_store.loop.options import Options  # noqa: PLC0415 - the same
 
-        checked_work(fn)
-        return Living(self._execution, self.job_id, Loop(self._execution, fn, Options.of(given))).run()
+        return map_loop(self._execution, fn, Options.of(given))
 
     @checks_option_names
     def amap(
@@ -209,15 +205,15 @@ class Job(JobReading):
     ) -> AsyncGenerator[MapItem, None]:
         """:meth:`map` for asyncio: ``fn`` is a coroutine function, of which up to ``workers`` are awaited at a time.
 
-        The other options are those of :meth:`map`. The event loop never waits for the disk. A cancelled loop cancels
+        A plain function is called in threads, which a cancelled loop waits for. The other options are those of
+        :meth:`map`. The event loop never waits for the disk. A cancelled loop cancels
         what is in flight, and records all that came back before. Leave the loop early through ``contextlib.aclosing``;
         where it is left without that, ``asyncio.run`` waits for what is in flight, and it is recorded all the same.
         """
         given = locals()
         from checkpoint_store.loop.aio import amap  # noqa: PLC0415 - see map()
-        from checkpoint_store.loop.options import Options, checked_work  # noqa: PLC0415 - see map()
+        from checkpoint_store.loop.options import Options  # noqa: PLC0415 - see map()
 
-        checked_work(fn, awaited=True)
         return amap(self._execution, fn, Options.of(given))
 
     def apending(self, *, max_attempts: int | None = None, wait: bool = False) -> AsyncGenerator[PendingChunk, None]:
@@ -227,7 +223,7 @@ class Job(JobReading):
         return apending(self.pending(max_attempts=max_attempts, wait=wait))
 
     async def acomplete(self, index: int, result: object, *, replace: bool = False) -> None:
-        """:meth:`complete` for asyncio. Cancelled meanwhile, it ends so once the result is recorded all the same."""
+        """:meth:`complete` for asyncio. Where it is cancelled meanwhile, the result is recorded all the same."""
         from checkpoint_store.loop.aio import acomplete  # noqa: PLC0415 - see map()
 
         await acomplete(lambda: self.complete(index, result, replace=replace))
@@ -290,6 +286,10 @@ class PendingChunk:
     attempt: Attempt | None = field(default=None, compare=False)
     """The try that this is; None where the store is read only, and nothing was claimed."""
     _handle: ClaimHandle | None = field(default=None, compare=False, repr=False)
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled: this process has the chunk in hand."""
+        raise TypeError("a PendingChunk cannot be pickled: pass its data, and record here what comes of it")
 
     def fail(self, error: BaseException | str) -> None:
         """Record that this try failed. See :meth:`Job.fail_chunk`."""

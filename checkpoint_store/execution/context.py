@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -77,6 +78,8 @@ class StoreContext:
             if claims is not None:
                 claims.abandon(error.chunk_index)
             raise
+        if sys.is_finalizing():
+            return  # a finalizer at shutdown: what makes files imports, and nothing can be imported any more
         if claims is not None:
             claims.completed(completions)
         moment = time.monotonic()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, TypeVar, overload
 
 from checkpoint_store.errors import CheckpointStoreError, InvalidArgumentError, StoreTargetError
 from checkpoint_store.execution import opening
@@ -54,6 +54,14 @@ class JobReading:
             return f"<Job {self.job_id} of {self.file_name!r}, {self.total_chunks} chunks>"
         done = f"{record.completed_count} of {record.total_chunks} chunks completed"
         return f"<Job {self.job_id} of {self.file_name!r}, {record.status.value}, {done}>"
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled: a job is part of a store, which each process opens."""
+        path, job_id = str(self._context.reading.path), self.job_id
+        raise TypeError(
+            f"a Job cannot be pickled: pass the path of its store and its id, and open it there with "
+            f"CheckpointStore({path!r}).job({job_id!r})"
+        )
 
     # -- where it stands
 
@@ -155,10 +163,16 @@ class JobReading:
 
         A text that is a number ("0.50", as pydantic dumps a Decimal) counts. A field that is absent from a result, or
         no number in it, adds nothing.
+
+        Args:
+            keys: fields of the results, or dotted paths (``"usage.total_tokens"``).
+
+        Raises:
+            InvalidArgumentError: there are results, and none of them has such a field (a misspelt one adds nothing).
         """
         for key in keys:
-            if not key or '"' in key:
-                raise InvalidArgumentError("keys", key, "is not the name of a field of the results")
+            if not key or '"' in key or not all(key.split(".")):
+                raise InvalidArgumentError("keys", key, "is neither a field of the results, nor a dotted path")
         return self._context.reading.totals(self.job_id, keys)
 
     def state(self) -> ProcessingState:

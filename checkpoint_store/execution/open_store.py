@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
 
 from checkpoint_store.errors import CheckpointStoreError, StoreRecovered, StoreTargetError
 from checkpoint_store.execution import closing, opening
@@ -146,8 +147,19 @@ class OpenStore:
             CheckpointStoreError: a result cannot be recorded (its notes say of which chunks), or the state file not be
                 written. The store is closed all the same.
         """
-        if self._context is not None and not self._context.reading.closed:
+        if self._context is None or self._context.reading.closed:
+            return
+        if sys.is_finalizing():
+            closing.close_in_finalizer(self._context)
+        else:
             closing.close(self._context)
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled: a store is a file that each process opens."""
+        raise TypeError(
+            f"a {type(self).__name__} cannot be pickled: pass its path ({str(self.path)!r}), and open it there with "
+            "CheckpointStore(path)"
+        )
 
     def __enter__(self) -> Self:
         return self

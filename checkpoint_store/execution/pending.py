@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from checkpoint_store.execution.claims.chunk_queue import ChunkQueue
 from checkpoint_store.execution.claims.claim_handle import ClaimHandle
+from checkpoint_store.execution.nesting import refuse_nested
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -51,6 +52,8 @@ class PendingLoop(Generic[T]):
     def run(self) -> Iterator[T]:
         """Yield the chunks that are left; see :meth:`Job.pending`."""
         execution = self._execution
+        if self._wait:
+            refuse_nested(execution.job_id, "pending(wait=True)")
         execution.record_what_was_kept()
         queue = ChunkQueue(execution.claims, execution.total_chunks, max_attempts=self._max_attempts)
         ready: deque[ClaimedChunk] = deque()

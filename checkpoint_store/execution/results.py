@@ -18,7 +18,7 @@ def encoded(result: object, *, chunk_index: int, job_id: str | None = None) -> s
         InvalidResultError: it cannot be kept as it is; the error has the value, which may be paid for.
     """
     try:
-        return json_text.encode(result)
+        return json_text.encode_result(result)
     except Exception as error:  # also whatever a value of the caller's does while it is read
         reason, path = f"cannot be read: {type(error).__name__}: {text_of(error)}", "result"
         if isawaitable(result):

@@ -3,156 +3,69 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import threading
-import time
-from concurrent.futures import Future, InvalidStateError, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from checkpoint_store.errors import JobPaused
+from checkpoint_store.errors import InvalidArgumentError, JobPaused
 from checkpoint_store.execution.claims.chunk_queue import act_for
 from checkpoint_store.execution.loops import Living
-from checkpoint_store.loop.executors.local import OwnExecutor
+from checkpoint_store.execution.nesting import refuse_nested
+from checkpoint_store.loop.executors.tasks import Tasks
 from checkpoint_store.loop.loop import Loop
+from checkpoint_store.loop.map_loop import AsyncMapLoop
+from checkpoint_store.loop.options import checked_work
 from checkpoint_store.loop.signals import Interrupts
-from checkpoint_store.model.attempt import attempting
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator
+    from collections.abc import AsyncGenerator, Callable, Iterator
 
     from checkpoint_store.execution.execution import JobExecution
     from checkpoint_store.loop.options import Options
-    from checkpoint_store.model.attempt import Attempt
     from checkpoint_store.model.records import MapItem
 
 T = TypeVar("T")
 
 _END: Final = object()
-_ABANDONED_AFTER_SECONDS: Final = 5.0
-"""An event loop that has not run for this long is abandoned; ``asyncio.run`` stops it for moments only."""
 _POLL_INTERVAL_SECONDS: Final = 0.02
-
-
-class _Tasks(OwnExecutor):
-    """Does the work in tasks of an event loop. A task puts its result into a future itself, so none is lost."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        self._running: dict[Future[Any], asyncio.Task[None]] = {}
-        self._stopped_at: float | None = None
-        self.is_cut_short = False
-
-    def submit(self, call: Callable[..., Any], /, *args: Any, **_: Any) -> Future[Any]:
-        del call  # it would not await what fn returns
-        future: Future[Any] = Future()
-        self._loop.call_soon_threadsafe(self._start, future, *args)
-        return future
-
-    def _start(self, future: Future[Any], fn: Callable[[Any], Any], attempt: Attempt, chunk: Any) -> None:
-        task = _PaidTask(_work(future, fn, attempt, chunk), self._loop, self)
-        self._running[future] = task
-        task.add_done_callback(lambda _: self._forget(future))
-        if self.is_cut_short:
-            task.cancel()
-
-    def _forget(self, future: Future[Any]) -> None:
-        del self._running[future]
-        if not future.done():
-            future.cancel()
-            future.set_running_or_notify_cancel()
-
-    def abandon(self, future: Future[Any]) -> None:
-        """Cancel a task that takes too long; a result that it returns all the same is in its future."""
-        self._loop.call_soon_threadsafe(self._cancel, future)
-
-    def _cancel(self, future: Future[Any]) -> None:
-        if future in self._running:
-            self._running[future].cancel()
-
-    def belong_to_this_thread(self) -> bool:
-        """Whether the event loop of these tasks runs in this thread."""
-        try:
-            return asyncio.get_running_loop() is self._loop
-        except RuntimeError:
-            return False
-
-    def cancel_orphans(self, futures: Iterable[Future[Any]]) -> None:
-        """Cancel the futures of an event loop that is closed, or has not run for a while."""
-        moment = time.monotonic()
-        if self._loop.is_running():
-            self._stopped_at = None
-            return
-        self._stopped_at = self._stopped_at or moment
-        if self._loop.is_closed() or moment - self._stopped_at > _ABANDONED_AFTER_SECONDS:
-            for future in futures:
-                if future.cancel():
-                    future.set_running_or_notify_cancel()
-
-    def cancel_all(self) -> None:
-        """Cancel all tasks, and those that are still to start."""
-        self.is_cut_short = True
-        for task in self._running.values():
-            task.cancel()
-
-
-class _PaidTask(asyncio.Task[None]):
-    """The work on one chunk. It is paid for, so it is finished before its event loop ends.
-
-    ``asyncio.run`` ends an event loop by cancelling every task while the event loop is stopped, and waits for the
-    tasks. That does not cancel this task. A cancellation while the event loop runs does, such as that of a time-out in
-    the work, or that of the loop over the chunks.
-    """
-
-    def __init__(self, work: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop, tasks: _Tasks) -> None:
-        super().__init__(work, loop=loop)
-        self._tasks = tasks
-
-    def cancel(self, msg: Any = None) -> bool:
-        """Cancel this task, unless its event loop is ending."""
-        is_allowed = self._tasks.is_cut_short or self.get_loop().is_running()
-        return super().cancel(msg) if is_allowed else False
-
-
-async def _work(future: Future[Any], fn: Callable[[Any], Any], attempt: Attempt, chunk: Any) -> None:
-    try:
-        with attempting(attempt):
-            result = fn(chunk)
-            if inspect.isawaitable(result):
-                result = await result
-    except (asyncio.CancelledError, GeneratorExit):  # GeneratorExit: the event loop was closed
-        raise
-    except BaseException as error:
-        with suppress(InvalidStateError):
-            future.set_exception(error)
-        if not isinstance(error, Exception):
-            raise
-    else:
-        with suppress(InvalidStateError):  # see cancel_orphans()
-            future.set_result(result)
 
 
 def amap(execution: JobExecution, fn: Callable[[Any], Any], options: Options) -> AsyncGenerator[MapItem, None]:
     """Yield what is completed; see :meth:`Job.amap`."""
-    tasks = _Tasks(asyncio.get_running_loop())
+    checked_work(fn, awaited=True)
+    refuse_nested(execution.job_id, "amap")
+    tasks = Tasks(_running_loop("amap()"), fn, options.workers or 1)
     options = replace(options, executor=tasks)
     made: list[Loop] = []
     interrupts = Interrupts()
 
     def steps() -> Iterator[MapItem]:
         made.append(Loop(execution, fn, options, interrupts))  # asks the store
-        if tasks.is_cut_short:
+        if tasks.is_cancelled:
             made[0].stop()
-        yield from Living(execution, execution.job_id, made[0], serves_this_thread=tasks.belong_to_this_thread).run()
+        try:
+            yield from Living(
+                execution, execution.job_id, made[0], serves_this_thread=tasks.belong_to_this_thread
+            ).run()
+        finally:
+            tasks.end()
 
     def cut_short() -> None:
-        tasks.is_cut_short = True
+        tasks.is_cancelled = True
         for loop in made:  # before it sees what is cancelled
             loop.stop()
         tasks.cancel_all()
 
-    return _heeding_signals(_stepped(steps(), cut_short), interrupts)
+    return AsyncMapLoop(execution.job_id, _heeding_signals(_stepped(steps(), cut_short), interrupts))
+
+
+def _running_loop(needs_it: str) -> asyncio.AbstractEventLoop:
+    with suppress(RuntimeError):
+        return asyncio.get_running_loop()
+    in_trio = "await trio.to_thread.run_sync(lambda: list(job.map(fn, workers=8)))"
+    raise InvalidArgumentError(needs_it, ..., f"needs asyncio: call it under asyncio.run; in trio: {in_trio}")
 
 
 def apending(chunks: Iterator[T]) -> AsyncGenerator[T, None]:
@@ -187,7 +100,7 @@ async def _heeding_signals(
 
 async def _stepped(steps: Iterator[Any], cut_short: Callable[[], None]) -> AsyncGenerator[Any, None]:
     """Run a generator in a thread of its own, and yield what it yields; close it in that thread, whatever happens."""
-    loop = asyncio.get_running_loop()
+    loop = _running_loop("apending()")
     thread = ThreadPoolExecutor(
         1, thread_name_prefix="checkpoint-store aio", initializer=act_for, initargs=(threading.get_ident(),)
     )
@@ -216,7 +129,7 @@ def _close(steps: Any) -> None:
 
 async def acomplete(record: Callable[[], None]) -> None:
     """Call what records a result; see :meth:`Job.acomplete`."""
-    recorded = asyncio.get_running_loop().run_in_executor(None, record)
+    recorded = _running_loop("acomplete()").run_in_executor(None, record)
     try:
         await asyncio.shield(recorded)
     except asyncio.CancelledError:

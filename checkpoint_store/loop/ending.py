@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from checkpoint_store.errors import ChunkFailed, JobPaused
+from checkpoint_store.loop.signals import asks_to_end
 from checkpoint_store.model.records import JobStatus
 from checkpoint_store.system.log import log
 
@@ -44,7 +45,8 @@ def conclude(state: LoopState) -> None:
 def _end_job(state: LoopState) -> None:
     execution, options = state.execution, state.options
     if state.error is not None:
-        execution.leave(JobStatus.PAUSED if state.is_paused else JobStatus.FAILED, state.error)
+        reason = None if asks_to_end(state.error) else state.error
+        execution.leave(JobStatus.PAUSED if state.is_paused else JobStatus.FAILED, reason)
         raise state.error
     remaining_chunks = execution.progress().remaining_chunks
     failed = execution.failed_chunks() if remaining_chunks and not state.is_paused else []

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from checkpoint_store.execution.claims.claimed_chunk import ClaimedChunk
     from checkpoint_store.loop.executors.workplace import Workplace
     from checkpoint_store.loop.loop_state import LoopState
+    from checkpoint_store.loop.recording import Outcomes
     from checkpoint_store.loop.schedule import InFlight, Schedule
 
 
@@ -26,25 +27,25 @@ class FailurePolicy:
         self._is_retried = matcher("retry_on", state.options.retry_on, is_transient)
         self._stops_the_job = matcher("stop_on", state.options.stop_on, is_hopeless)
 
-    def handle(self, failures: list[tuple[InFlight, BaseException]]) -> None:
+    def handle(self, outcomes: Outcomes) -> None:
         """Record the failures of attempts that have ended, and decide what follows.
 
-        Raises:
-            BaseException: the first failure that asks the program to end.
+        KeyboardInterrupt and its like end the loop, once what else is in flight is recorded.
         """
-        broken: list[InFlight] = []
-        for attempt, error in failures:
-            if self._place.is_break(error):
-                broken.append(attempt)
-            elif not isinstance(error, Exception) or (self._state.is_paused and isinstance(error, CancelledError)):
+        for attempt, error in outcomes.failures:
+            if isinstance(error, Exception):
+                self.fail(attempt, error)
+            else:
+                self._state.claims.release([attempt.chunk])
+                self._state.end_with(error)
+                self._state.pause("the work asked for it")
+        for attempt in outcomes.cancelled:
+            if self._state.is_paused:
                 self._state.claims.release([attempt.chunk])
             else:
-                self.fail(attempt, error)
-        for _, error in failures:
-            if not isinstance(error, Exception):
-                raise error
-        if broken:
-            self._handle_broken_pool(broken)
+                self.fail(attempt, self._place.failure_of(CancelledError()))
+        if outcomes.broken:
+            self._handle_broken_pool(outcomes.broken)
 
     def fail(self, attempt: InFlight, error: BaseException) -> None:
         """Record that an attempt failed: retry its chunk, or fail it, or end the loop."""

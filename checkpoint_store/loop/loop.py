@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from checkpoint_store.execution.claims.chunk_queue import ChunkQueue
 from checkpoint_store.loop.budget import Budget
 from checkpoint_store.loop.ending import abandon_in_flight, conclude
-from checkpoint_store.loop.executors.workplace import Workplace
+from checkpoint_store.loop.executors.workplace import Workplace, is_break
 from checkpoint_store.loop.failures import FailurePolicy
 from checkpoint_store.loop.loop_state import POLL_INTERVAL_SECONDS, LoopState
 from checkpoint_store.loop.progress_bar import Bar, LiveBar, NoBar
@@ -188,14 +188,14 @@ class Loop:
         items += self._recorder.record(outcomes.successes)
         for attempt, error in outcomes.unstorable:
             self._failures.refuse(attempt, error)
-        self._failures.handle(outcomes.failures)
+        self._failures.handle(outcomes)
         self._failures.time_out()
         self._bar.show(None if self._budget is None else self._budget.known_total)
         return items
 
     def _take_ended(self) -> list[tuple[Future[Any], InFlight]]:
         ended = self._schedule.take_ended()
-        if any(self._place.is_break(_error_of(future)) for future, _ in ended):
+        if any(is_break(future) for future, _ in ended):
             wait(self._schedule.in_flight, timeout=_BROKEN_POOL_WAIT_SECONDS_MAX)  # what else was in that pool ends too
             ended += self._schedule.take_ended()
         return ended
@@ -248,7 +248,3 @@ class Loop:
         self._place.close()
         with self._state.log_instead_of_raising("its progress bar could not be closed"):
             self._bar.close()
-
-
-def _error_of(future: Future[Any]) -> BaseException | None:
-    return None if future.cancelled() else future.exception()

@@ -33,11 +33,19 @@ def checked_work(fn: Any, *, awaited: bool = False) -> None:
     """
     if not callable(fn):
         raise InvalidArgumentError("fn", fn, "is no function")
-    kinds = (fn, type(fn).__call__)  # an object may have __call__
-    if not awaited and any(map(inspect.iscoroutinefunction, kinds)):
+    if not awaited and is_coroutine_function(fn):
         raise InvalidArgumentError("fn", fn, "is a coroutine function, which map() does not await: use amap()")
-    if any(inspect.isgeneratorfunction(kind) or inspect.isasyncgenfunction(kind) for kind in kinds):
+    if any(inspect.isgeneratorfunction(kind) or inspect.isasyncgenfunction(kind) for kind in _kinds_of(fn)):
         raise InvalidArgumentError("fn", fn, "is a generator function, which returns no result: let it return a list")
+
+
+def is_coroutine_function(fn: Any) -> bool:
+    """Whether a call of ``fn`` only makes a coroutine, and does the work where that is awaited."""
+    return any(map(inspect.iscoroutinefunction, _kinds_of(fn)))
+
+
+def _kinds_of(fn: Any) -> tuple[Any, Any]:
+    return fn, type(fn).__call__  # an object may have __call__
 
 
 @dataclass(frozen=True, kw_only=True)

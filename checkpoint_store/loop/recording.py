@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from checkpoint_store.errors import ChunkAlreadyCompleted, InvalidResultError
 from checkpoint_store.loop.executors import local, processes
+from checkpoint_store.loop.executors.raised import Raised
+from checkpoint_store.loop.executors.workplace import is_break
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.error_text import describe
 from checkpoint_store.model.records import MapItem
@@ -38,6 +41,10 @@ class Outcomes:
     unstorable: list[tuple[InFlight, InvalidResultError]] = field(default_factory=list)
     """Attempts whose result cannot be stored."""
     failures: list[tuple[InFlight, BaseException]] = field(default_factory=list)
+    """Attempts that the work, or its executor, ended with an exception."""
+    cancelled: list[InFlight] = field(default_factory=list)
+    broken: list[InFlight] = field(default_factory=list)
+    """Attempts that were in an executor when it broke."""
 
 
 class Recorder:
@@ -54,10 +61,19 @@ class Recorder:
         for future, attempt in ended:
             index = attempt.chunk.index
             self._schedule.suspects.discard(index)
+            if is_break(future):
+                outcomes.broken.append(attempt)
+                continue
             try:
                 result = future.result()
-            except BaseException as error:  # noqa: BLE001 - whatever the caller's function raises
-                outcomes.failures.append((attempt, error))
+            except CancelledError:
+                outcomes.cancelled.append(attempt)
+                continue
+            except BaseException as error:  # noqa: BLE001 - whatever the executor met
+                outcomes.failures.append((attempt, self._place.failure_of(error)))
+                continue
+            if isinstance(result, Raised):
+                outcomes.failures.append((attempt, result.as_failure()))
                 continue
             try:
                 outcomes.successes.append(self._success(index, result))
@@ -116,7 +132,7 @@ class Recorder:
         successes: dict[int, Success] = {}
         unstorable: list[tuple[int, InvalidResultError]] = []
         for index, future in self._schedule.take_ended_late():
-            if future.cancelled() or future.exception() is not None:
+            if future.cancelled() or future.exception() is not None or isinstance(future.result(), Raised):
                 continue
             try:
                 successes.setdefault(index, self._success(index, future.result()))

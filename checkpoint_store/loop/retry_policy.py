@@ -83,7 +83,7 @@ def as_work_failed(error: BaseException, text: str, trace: str) -> WorkFailed:
     """Return what another process can be sent of an exception that cannot be pickled: all that this module reads."""
     code = getattr(error, "code", None)
     return WorkFailed(
-        type(error).__qualname__,
+        type(error).__name__,
         text,
         trace,
         kinds=[_name(kind) for kind in type(error).__mro__],

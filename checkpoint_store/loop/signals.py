@@ -114,6 +114,11 @@ def asks_to_end(error: BaseException) -> bool:
     return not isinstance(error, Exception) and (not code or code in exit_codes)
 
 
+def a_loop_ends_at_once() -> bool:
+    """Whether a second signal came, so that exceptions in the main thread are to end the program."""
+    return any(loop.at_once for loop in _active)
+
+
 def _on_signal(number: int, _: FrameType | None) -> None:
     moment, previous = time.monotonic(), _PendingSignal.last_at
     _PendingSignal.last_at = moment

@@ -14,7 +14,7 @@ def now() -> str:
     seconds, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
     known, text = _second
     if known != seconds:
-        text = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+        text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))  # datetime's imports, also at shutdown
         _second = (seconds, text)
     return f"{text}.{nanoseconds // 1_000_000:03d}Z"
 

@@ -2,6 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from typing import Final
+
+from checkpoint_store.errors import WorkFailed
+
+LONGEST_ERROR: Final = 16 * 1024
+"""Characters of the longest text that is kept of an error."""
+_SEARCHED_BEYOND: Final = 1024
+"""A secret that begins in what is kept, and ends behind it, is found by this many further characters."""
+_CONTROLS: Final = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-_])"  # colours and cursor, the title, others
+    r"|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
+)
+
 
 def text_of(error: BaseException) -> str:
     """Return what an exception says, whatever its ``__str__`` does."""
@@ -12,8 +26,20 @@ def text_of(error: BaseException) -> str:
 
 
 def describe(error: BaseException | str) -> str:
-    """Return the message to keep of an error, without what looks like a secret."""
+    """Return the message to keep of an error: up to 16 Ki characters, without secrets and control characters.
+
+    The message of an exception is the same whether it comes from this process or from another one.
+    """
     from checkpoint_store.model.codec.secrets import redact_text  # noqa: PLC0415 - its patterns are for writers only
 
-    text = error if isinstance(error, str) else f"{type(error).__name__}: {text_of(error)}".removesuffix(": ")
-    return redact_text(text.encode("utf-8", "backslashreplace").decode("utf-8"))
+    text = _message_of(error)
+    searched = _CONTROLS.sub("", text[: LONGEST_ERROR + _SEARCHED_BEYOND])
+    kept = redact_text(searched.encode("utf-8", "backslashreplace").decode("utf-8"))
+    return kept if len(text) <= LONGEST_ERROR else f"{kept[:LONGEST_ERROR]}… (of {len(text):,} characters)"
+
+
+def _message_of(error: BaseException | str) -> str:
+    if isinstance(error, str):
+        return error
+    named = text_of(error) if isinstance(error, WorkFailed) else f"{type(error).__name__}: {text_of(error)}"
+    return named.removesuffix(": ")

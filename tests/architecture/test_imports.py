@@ -21,7 +21,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 THIRD_PARTY_OF_THE_CORE = {"alembic", "filelock", "sqlalchemy"}
-OF_AN_EXTRA = {"loop/progress_bar.py": {"tqdm"}}
+OF_AN_EXTRA = {
+    "loop/executors/dask_executor.py": {"distributed"},
+    "loop/executors/ray_executor.py": {"ray"},
+    "loop/progress_bar.py": {"tqdm"},
+}
 """The distributions of extras, and the one file that imports each."""
 HEAVY = ["alembic", "click", "filelock", "pydantic", "rich", "sqlalchemy", "sqlite3"]
 

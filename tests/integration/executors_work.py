@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -85,3 +86,31 @@ def limited(text: str) -> float:
     if current_attempt().number == 1:
         raise AnswerError(status=429, retry_after="0.7")
     return time.time()
+
+
+def exits_on_b(text: str) -> str:
+    if text == "b":
+        sys.exit(3)
+    return text
+
+
+class TwoKeysError(Exception):
+    """Made again by pickle, it says something else."""
+
+    def __init__(self, first: str, second: str = "nothing") -> None:
+        super().__init__(f"{first} and {second}")
+
+
+def two_keys_on_b(text: str) -> str:
+    if text == "b":
+        raise TwoKeysError("this", "that")
+    return text
+
+
+def caused_on_b(text: str) -> str:
+    if text == "b":
+        try:
+            raise ConnectionError("refused")
+        except ConnectionError as error:
+            raise ValueError("no answer") from error
+    return text

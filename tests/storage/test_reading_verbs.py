@@ -100,7 +100,7 @@ def test_results_are_given_as_their_text(reading: Reading, job: Job) -> None:
 
 def test_fields_and_costs_are_added_up(reading: Reading, job: Job) -> None:
     """Numbers and numeric texts count; the first result without a cost is named."""
-    assert reading.totals(job.job_id, ("cost", "none")) == {"cost": 0.75, "none": 0}
+    assert reading.totals(job.job_id, ("cost",)) == {"cost": 0.75}
     found = reading.costs_after(job.job_id, 0, "cost")
     assert isinstance(found, Costs)
     assert (found.priced, found.total) == (2, 0.75)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field
 from datetime import datetime
 from enum import Enum, IntEnum, StrEnum
-from typing import Annotated, Any, Generic, Literal, NewType, Optional, Protocol, TypedDict, TypeVar, Union
+from typing import Annotated, Any, Generic, Literal, NewType, NotRequired, Optional, Protocol, TypedDict, TypeVar, Union
 
 import pydantic
 import pytest
@@ -21,6 +21,7 @@ if typing.TYPE_CHECKING:
     from somewhere import Missing  # type: ignore[import-not-found]
 
 T = TypeVar("T")
+N = TypeVar("N", int, float)
 
 
 class Kind(StrEnum):
@@ -117,6 +118,20 @@ class Exploding(pydantic.BaseModel):
 
 class Words(TypedDict):
     a: int
+
+
+class MoreWords(Words):
+    b: NotRequired[str]
+
+
+class Computed(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(extra="forbid")
+    a: int
+
+    @pydantic.computed_field  # type: ignore[prop-decorator]
+    @property
+    def twice(self) -> int:
+        return 2 * self.a
 
 
 class Speaks(Protocol):
@@ -230,6 +245,17 @@ FITS = [
     ([{"text": "a"}, None], list[Segment | None], [Segment("a"), None]),
     ({"cleaned_text": "a", "cost": 1}, Model, Model(cleaned_text="a", cost=1.0)),
     ([{"a": 1}], list[Strict], [Strict(a=1)]),
+    ({"a": 1}, Words, {"a": 1}),
+    ({"a": 1, "b": "c"}, MoreWords, {"a": 1, "b": "c"}),
+    ({"a": 1}, MoreWords, {"a": 1}),
+    (1, UserId, 1),
+    ([1], list[UserId], [1]),
+    ({"a": 1}, T, {"a": 1}),
+    (1, N, 1),
+    ({"inner": 1}, Box[int], Box(1)),
+    ({"inner": [1]}, Box[list[int]], Box([1])),
+    ({"inner": {"a": 1}}, Box, Box({"a": 1})),
+    ({"a": 1, "twice": 2}, Computed, Computed(a=1)),
 ]
 
 
@@ -302,7 +328,8 @@ MISFITS = [
     ({"a": -1}, Picky, "result"),
     ({"a": 1}, Unreadable, "result"),
     ({"a": 1}, WithInit, "result"),
-    ({"inner": 1}, Box[int], "result"),
+    ({"inner": "a"}, Box[int], "result.inner"),
+    ({"inner": [1, "a"]}, Box[list[int]], "result.inner[1]"),
     ({"name": "a", "children": [{"name": "b", "children": [{}]}]}, Tree, "result.children[0].children[0]"),
     # models
     (None, Model, "result"),
@@ -313,10 +340,13 @@ MISFITS = [
     ({"a": 1}, Exploding, "result"),
     ([{"a": 1}, {"a": None}], list[Strict], "result[1]"),
     # types that JSON has no answer to
-    ({"a": 1}, Words, "result"),
+    ({"a": "b"}, Words, "result['a']"),
+    ({}, Words, "result"),
+    ({"a": 1, "b": 2}, Words, "result"),
+    ([1], Words, "result"),
+    ("a", UserId, "result"),
+    ("a", N, "result"),
     ({"a": 1}, Speaks, "result"),
-    (1, UserId, "result"),
-    (1, T, "result"),
     (1, "int", "result"),
     (1, len, "result"),
 ]

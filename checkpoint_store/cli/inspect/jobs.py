@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from checkpoint_store import CheckpointStore
+from checkpoint_store import CheckpointStore, InvalidArgumentError
 from checkpoint_store.cli.inspect import tables
 from checkpoint_store.cli.job_snapshot import failure_counts
 from checkpoint_store.cli.options import job_argument, json_option, open_for_reading, print_json, store_option
@@ -91,12 +92,21 @@ def show(*, job_id: str | None, store_path: str, as_json: bool) -> None:
     with open_for_reading(store_path) as store:
         job = _job_or_newest(store, job_id)
         ranges = job.completed_ranges()
-        totals = {name: value for name, value in job.totals(*_TOTAL_FIELDS).items() if value}
+        totals = _totals(job)
         data = record(job) | {"totals": totals, "completed_ranges": ranges}
     if as_json:
         print_json(data)
     else:
         tables.show_job(Screen(), data)
+
+
+def _totals(job: Job) -> dict[str, int | float]:
+    """Return the sums of those usual fields that the results have, and that are not 0."""
+    sums: dict[str, int | float] = {}
+    for name in _TOTAL_FIELDS:
+        with suppress(InvalidArgumentError):  # no result has it
+            sums |= job.totals(name)
+    return {name: value for name, value in sums.items() if value}
 
 
 @click.command("results")

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from checkpoint_store.errors import InvalidArgumentError, InvalidResultError
+from checkpoint_store.loop.executors.raised import Raised, ends_the_program
 from checkpoint_store.model.attempt import attempting
+from checkpoint_store.model.error_text import describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -98,9 +100,14 @@ class Unstorable:
 
 
 def call_here(fn: Callable[[Any], Any], attempt: Attempt, chunk: Any) -> Any:
-    """Do the work in this process."""
-    with attempting(attempt):
-        return fn(chunk)
+    """Do the work in this process; return what it returned, or :class:`Raised`."""
+    try:
+        with attempting(attempt):
+            return fn(chunk)
+    except BaseException as error:
+        if ends_the_program(error):
+            raise
+        return Raised(error)
 
 
 def is_local(executor: Executor) -> bool:
@@ -132,25 +139,34 @@ def is_maker(given: object) -> bool:
 def checked_executor(given: Any) -> None:
     """Refuse a value that is neither an executor nor a function that makes one. The function is not called."""
     if hasattr(given, "get_executor"):
-        raise InvalidArgumentError("executor", given, "is a client of Dask's: give client.get_executor(pure=False)")
+        raise InvalidArgumentError(
+            "executor", given, "is a client of Dask's: give checkpoint_store.executors.dask(client)"
+        )
     if not callable(getattr(given, "submit", None)):
         raise InvalidArgumentError("executor", given, "has no submit(), as executors have, and makes none")
 
 
-def can_be_sent(executor: object, fn: object) -> bool:
-    """Whether a function can be sent to where the work is done, as far as that is known before the first attempt."""
+def why_it_stays(executor: object, fn: object) -> str | None:
+    """Return why a function cannot be sent to where the work is done, as far as that is known before the first attempt.
+
+    None where it can.
+    """
     pools = sys.modules.get("concurrent.futures.process")
     if pools is None or not isinstance(executor, pools.ProcessPoolExecutor):
-        return True
+        return None
     from multiprocessing.reduction import ForkingPickler  # noqa: PLC0415 - for pools of processes, which use it
 
-    return can_be_pickled(fn, ForkingPickler.dumps)
+    try:
+        ForkingPickler.dumps(fn)
+    except Exception as error:  # noqa: BLE001 - whatever a value of the caller's does there
+        return describe(error)
+    return None
 
 
-def can_be_pickled(value: object, dumps: Callable[[Any], object] = pickle.dumps) -> bool:
+def can_be_pickled(value: object) -> bool:
     """Whether a value can be sent to another process."""
     try:
-        dumps(value)
+        pickle.dumps(value)
     except Exception:  # noqa: BLE001 - whatever a value of the caller's does there
         return False
     return True

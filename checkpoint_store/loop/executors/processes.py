@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import pickle
 import threading
 import time
-import traceback
-from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -16,10 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 from checkpoint_store.errors import InvalidResultError
 from checkpoint_store.execution.results import encoded
 from checkpoint_store.loop import signals
-from checkpoint_store.loop.executors.local import Unstorable
-from checkpoint_store.loop.retry_policy import as_work_failed
-from checkpoint_store.model.attempt import attempting
-from checkpoint_store.model.error_text import text_of
+from checkpoint_store.loop.executors.local import Unstorable, call_here
+from checkpoint_store.loop.executors.raised import Raised
 from checkpoint_store.system.forks import ForkOrder, at_fork
 
 if TYPE_CHECKING:
@@ -38,28 +33,21 @@ class Packed:
     text: str
 
 
-def call_elsewhere(fn: Callable[[Any], Any], attempt: Attempt, chunk: Any) -> Packed | Unstorable:
-    """Do the work in a worker process; return or raise what can be sent back."""
+def call_elsewhere(fn: Callable[[Any], Any], attempt: Attempt, chunk: Any) -> Packed | Unstorable | Raised:
+    """Do the work in a worker process that ends with this one; return what can be sent back."""
     _end_with_parent()
-    try:
-        with attempting(attempt):
-            result = fn(chunk)
-    except Exception as error:
-        # A BrokenExecutor here is that of an executor of the work's own, not of the executor that this runs in.
-        if _can_be_sent(error) and not isinstance(error, BrokenExecutor):
-            raise
-        raise as_work_failed(error, text_of(error), traceback.format_exc()) from None
+    return call_and_pack(fn, attempt, chunk)
+
+
+def call_and_pack(fn: Callable[[Any], Any], attempt: Attempt, chunk: Any) -> Packed | Unstorable | Raised:
+    """Do the work, and return what can be sent to another process: the result, or why there is none."""
+    result = call_here(fn, attempt, chunk)
+    if isinstance(result, Raised):
+        return result
     try:
         return Packed(encoded(result, chunk_index=attempt.chunk_index))
     except InvalidResultError as error:
         return Unstorable(error)
-
-
-def _can_be_sent(error: Exception) -> bool:
-    try:
-        return type(pickle.loads(pickle.dumps(error))) is type(error)  # noqa: S301 - made one line before
-    except Exception:  # noqa: BLE001 - whatever pickling the caller's exception raises
-        return False
 
 
 _is_watching = False

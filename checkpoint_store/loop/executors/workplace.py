@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import InvalidArgumentError, WorkerDied
 from checkpoint_store.loop.executors import local, processes
+from checkpoint_store.loop.executors.engine import Engine
 from checkpoint_store.model.error_text import describe
 from checkpoint_store.system.log import log
 
@@ -38,13 +39,15 @@ class Workplace:
     ) -> None:
         self._workers, self._has_time_limit = workers, has_time_limit
         self._make = _maker_of(given, workers, has_time_limit=has_time_limit)
-        self.capacity = 1
-        """How many chunks the executor is given at the same time."""
+        self._size = 1
+        """How many workers an executor has whose number does not change."""
         self.is_broken = False
         self.ready_at = 0.0
         """When a broken executor may be made anew, on the monotonic clock."""
         self._breaks = 0
         """How many executors broke since the last result."""
+        self._is_shut_down = False
+        """Whether the executor was shut down by somebody else."""
         self._own = self._make is not None
         """Whether this loop made the executor, and shuts it down."""
         self._executor: Any = given
@@ -58,32 +61,56 @@ class Workplace:
         if self._make is not None:
             self._executor = self._make()
         local.checked_executor(self._executor)
-        if not local.can_be_sent(self._executor, fn):
-            remedy = "cannot be sent to another process: define it at the top level of a module"
+        reason = local.why_it_stays(self._executor, fn)
+        if reason is not None:
+            remedy = f"cannot be sent to another process: define it at the top level of a module ({reason})"
             self.close()
             raise InvalidArgumentError("fn", fn, remedy)
-        size = local.size_of(self._executor)
-        self.capacity = self._workers or (1 if isinstance(self._executor, local.OwnExecutor) else size)
-        if self._has_time_limit and local.has_places(self._executor):
-            self.capacity = min(self.capacity, size)
+        self._size = local.size_of(self._executor)
         self.is_local = local.is_local(self._executor)
+
+    @property
+    def capacity(self) -> int:
+        """How many chunks the executor is given at the same time."""
+        executor = self._executor
+        if isinstance(executor, local.OwnExecutor):
+            return self._workers or 1
+        size = executor.size() if isinstance(executor, Engine) else self._size
+        says_its_size = isinstance(executor, Engine) or local.has_places(executor)
+        if self._workers is None or (self._has_time_limit and says_its_size):
+            return min(self._workers or size, size)
+        return self._workers
 
     def submit(self, fn: Callable[[Any], Any], attempt: Attempt, chunk: Any) -> Future[Any]:
         """Give the executor one attempt at a chunk.
 
         Raises:
-            BrokenExecutor: the executor is broken.
+            BrokenExecutor: the executor is broken, or was shut down.
             InvalidArgumentError: the executor returned something else than a ``concurrent.futures.Future``.
         """
-        if self.is_local:
-            future = self._executor.submit(local.call_here, fn, attempt, chunk)
-        else:
-            with processes.launching():
-                future = self._executor.submit(processes.call_elsewhere, fn, attempt, chunk)
+        try:
+            future = self._submitted(fn, attempt, chunk)
+        except RuntimeError as error:
+            if isinstance(error, BrokenExecutor) or "shutdown" not in str(error):
+                raise
+            self._is_shut_down = True
+            raise BrokenExecutor(str(error)) from error
         if not isinstance(future, Future):
             remedy = f"has a submit() that returned a {type(future).__qualname__}, not a concurrent.futures.Future"
             raise InvalidArgumentError("executor", self._executor, remedy)
         return future
+
+    def _submitted(self, fn: Callable[[Any], Any], attempt: Attempt, chunk: Any) -> Any:
+        if self.is_local:
+            return self._executor.submit(local.call_here, fn, attempt, chunk)
+        if isinstance(self._executor, Engine):
+            return self._executor.submit(processes.call_and_pack, fn, attempt, chunk)
+        with processes.launching():
+            return self._executor.submit(processes.call_elsewhere, fn, attempt, chunk)
+
+    def failure_of(self, error: BaseException) -> BaseException:
+        """Return what an exception of a future means, which the executor met, and not the work."""
+        return self._executor.as_failure(error) if isinstance(self._executor, Engine) else error
 
     @property
     def runs_inline(self) -> bool:
@@ -112,10 +139,6 @@ class Workplace:
 
     # -- when it breaks
 
-    def is_break(self, error: BaseException | None) -> bool:
-        """Whether an error says that this executor broke; in an executor of our own, only the work can have met one."""
-        return isinstance(error, BrokenExecutor) and not isinstance(self._executor, local.OwnExecutor)
-
     def mark_working(self) -> None:
         """Note that a result came out of the executor."""
         self._breaks = 0
@@ -136,12 +159,13 @@ class Workplace:
         """
         if self._breaks >= _BREAKS_MAX:
             raise WorkerDied(f"{_BREAKS_MAX} executors broke, one after the other, without any result")
-        make = self._make or local.maker_like(self._executor)
+        make = self._make or (None if self._is_shut_down else local.maker_like(self._executor))
         if make is None:
+            kind = type(self._executor).__qualname__
+            broken = f"the executor is broken, and a {kind} cannot be made anew from here"
             raise WorkerDied(
-                f"the executor is broken, and a {type(self._executor).__qualname__} cannot be made anew from here. The "
-                "job is paused. Run it again with a new executor, or give a function that makes one: "
-                "executor=lambda: …"
+                f"{'the executor was shut down' if self._is_shut_down else broken}. The job is paused. Run it again "
+                "with a new executor, or give a function that makes one: executor=lambda: …"
             )
         if time.monotonic() < self.ready_at:
             return
@@ -149,7 +173,7 @@ class Workplace:
         self.close()
         self._executor, self._own = make(), True
         local.checked_executor(self._executor)
-        self.is_broken = False
+        self.is_broken = self._is_shut_down = False
 
     def close(self) -> None:
         """Shut down the executor if this loop made it; wait for nothing."""
@@ -159,6 +183,11 @@ class Workplace:
                 shutdown(wait=False)
             except Exception as error:  # noqa: BLE001 - whatever an executor of the caller's does
                 log.warning("an executor could not be shut down: %s", describe(error))
+
+
+def is_break(future: Future[Any]) -> bool:
+    """Whether a future that is done says that its executor broke."""
+    return not future.cancelled() and isinstance(future.exception(), BrokenExecutor)
 
 
 def _maker_of(given: Any, workers: int | None, *, has_time_limit: bool) -> Callable[[], Executor] | None:

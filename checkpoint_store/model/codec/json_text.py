@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import InvalidResultError, shown
 from checkpoint_store.model.codec.json_rules import _is_plain, check
+from checkpoint_store.model.codec.round_trip import check_round_trip, is_typed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,6 +63,37 @@ def encode(value: object, *, name: str = "result") -> str:
     if len(text) * 4 > MAX_RESULT_BYTES and len(text.encode("utf-8", "replace")) > MAX_RESULT_BYTES:
         raise InvalidResultError(f"is larger than {MAX_RESULT_BYTES:,} bytes of JSON; keep it in a file", path=name)
     return text
+
+
+def encode_result(value: object, *, name: str = "result") -> str:
+    """Return the JSON text of a result; see :func:`encode`. A typed one is read back at once, as its type.
+
+    Raises:
+        InvalidResultError: the value would not come back equal; ``path`` says where.
+    """
+    text = encode(value, name=name)
+    if not is_typed(value):
+        return text
+    try:
+        check_round_trip(value, decode(text), name)
+    except InvalidResultError as misfit:
+        # Of a model there is another form, which leaves out what only its class computes.
+        other = _form_to_be_read(value)
+        if other is None:
+            raise
+        text = encode(other, name=name)
+        try:
+            check_round_trip(value, decode(text), name)
+        except InvalidResultError:
+            raise misfit from None
+    return text
+
+
+def _form_to_be_read(value: Any) -> object | None:
+    try:
+        return value.model_dump(mode="json", round_trip=True) if hasattr(value, "model_dump") else None
+    except Exception:  # noqa: BLE001 - whatever a model of the caller's does there
+        return None
 
 
 _last_was_ascii = True

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import operator
 import types
 import typing
 from collections.abc import Mapping, Sequence
 from enum import Enum
-from functools import lru_cache
 from inspect import signature
 from typing import Any, Final, TypeVar, cast
 
@@ -28,46 +29,93 @@ def as_type(value: Any, wanted: type[T], path: str = "result") -> T:
 
 
 def _convert(value: Any, wanted: Any, path: str) -> Any:
+    wanted = _meant_by(wanted)
     if wanted is Any or wanted is object:
         return value
     origin = typing.get_origin(wanted)
+    if dataclasses.is_dataclass(origin):
+        given = zip(_variables_of(origin), typing.get_args(wanted), strict=False)
+        return _convert_dataclass(value, origin, path, dict(given))
     if origin is not None:
         return _convert_generic(value, wanted, origin, path)
+    return _convert_to_class(value, wanted, path)
+
+
+def _meant_by(wanted: Any) -> Any:
+    """Return the type that another name stands for: an alias, a NewType, an annotated type, or a type variable."""
+    if isinstance(wanted, TypeVar):
+        choices = wanted.__constraints__ or (wanted.__bound__ or Any,)
+        return functools.reduce(operator.or_, choices)
+    if typing.get_origin(wanted) in (typing.Annotated, typing.Required, typing.NotRequired):
+        return _meant_by(typing.get_args(wanted)[0])
+    other = getattr(wanted, "__supertype__", None) or getattr(wanted, "__value__", None)
+    return wanted if other is None or isinstance(wanted, type) else _meant_by(other)
+
+
+def _convert_to_class(value: Any, wanted: Any, path: str) -> Any:
+    if typing.is_typeddict(wanted):
+        return _convert_typed_dict(value, wanted, path)
     if isinstance(wanted, type):
         if hasattr(wanted, "model_validate"):
             return _convert_model(value, wanted, path)
         if dataclasses.is_dataclass(wanted):
-            return _convert_dataclass(value, wanted, path)
+            return _convert_dataclass(value, wanted, path, {})
         if issubclass(wanted, Enum):
             return _convert_enum(value, wanted, path)
     return _convert_plain(value, wanted, path)
 
 
 def _convert_model(value: Any, wanted: Any, path: str) -> Any:
+    computed = getattr(wanted, "model_computed_fields", {})
+    if computed and isinstance(value, dict):  # they are stored, for those who read plain data
+        value = {name: item for name, item in value.items() if name not in computed}
     try:
         return wanted.model_validate(value, **_by_name(wanted))
     except Exception as error:
         raise _misfit(path, wanted, str(error) or type(error).__name__) from error
 
 
-@lru_cache
+@functools.lru_cache
 def _by_name(wanted: Any) -> dict[str, bool]:
     """A model is stored by the names of its fields, whatever their aliases (read back so from pydantic 2.11 on)."""
     return {"by_alias": True, "by_name": True} if "by_name" in signature(wanted.model_validate).parameters else {}
 
 
-def _convert_dataclass(value: Any, wanted: Any, path: str) -> Any:
+def _convert_typed_dict(value: Any, wanted: Any, path: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise _misfit(path, wanted, f"it is {_kind(value)}")
+    hints = _hints_of(wanted, path)
+    # Of annotations that are text, __required_keys__ knows no NotRequired.
+    optional = {name for name, hint in hints.items() if typing.get_origin(hint) is typing.NotRequired}
+    for name in sorted(wanted.__required_keys__ - optional - value.keys()):
+        raise _misfit(path, wanted, f"the key {name!r} is missing")
+    for name in sorted(value.keys() - hints.keys()):
+        raise _misfit(path, wanted, f"it has the key {name!r}, which the type does not have")
+    return {name: _convert(item, hints[name], f"{path}[{name!r}]") for name, item in value.items()}
+
+
+def _hints_of(wanted: Any, path: str) -> dict[str, Any]:
+    try:
+        return _cached_hints_of(wanted)
+    except Exception as error:
+        why = f"its annotations cannot be read at run time ({error}); import what they name outside of TYPE_CHECKING"
+        raise _misfit(path, wanted, why) from error
+
+
+@functools.lru_cache
+def _cached_hints_of(wanted: Any) -> dict[str, Any]:
+    return typing.get_type_hints(wanted, include_extras=True)
+
+
+def _convert_dataclass(value: Any, wanted: Any, path: str, given: dict[Any, Any]) -> Any:
+    """``given`` are the types that stand for the type variables of a generic class."""
     if not isinstance(value, dict):
         raise _misfit(path, wanted, f"it is {_kind(value)}")
     fields = {field.name: field for field in dataclasses.fields(wanted)}
     unknown = value.keys() - fields.keys()
     if unknown:
         raise _misfit(path, wanted, f"it has fields that the class does not: {', '.join(sorted(unknown))}")
-    try:
-        hints = typing.get_type_hints(wanted)
-    except Exception as error:
-        why = f"its annotations cannot be read at run time ({error}); import what they name outside of TYPE_CHECKING"
-        raise _misfit(path, wanted, why) from error
+    hints = {name: _with(hint, given) for name, hint in _hints_of(wanted, path).items()}
     made: dict[str, Any] = {}
     for name, field in fields.items():
         if name in value:
@@ -82,6 +130,16 @@ def _convert_dataclass(value: Any, wanted: Any, path: str) -> Any:
     for name, item in late.items():
         object.__setattr__(instance, name, item)
     return instance
+
+
+def _with(hint: Any, given: dict[Any, Any]) -> Any:
+    """Return an annotation with the given types in the place of its type variables."""
+    if not given:
+        return hint
+    if isinstance(hint, TypeVar):
+        return given.get(hint, hint)
+    variables = getattr(hint, "__parameters__", ())
+    return hint[tuple(given.get(one, one) for one in variables)] if variables else hint
 
 
 def _convert_enum(value: Any, wanted: type[Enum], path: str) -> Enum:
@@ -102,8 +160,6 @@ def _convert_generic(value: Any, wanted: Any, origin: Any, path: str) -> Any:
         if not any(type(value) is type(choice) and value == choice for choice in arguments):
             raise _misfit(path, wanted, f"it is {value!r}")
         return value
-    if origin is typing.Annotated:
-        return _convert(value, arguments[0], path)
     if not arguments and origin is not tuple:  # typing.List and its like without arguments
         return _convert_plain(value, origin, path)
     if origin in (dict, Mapping):
@@ -116,6 +172,11 @@ def _convert_generic(value: Any, wanted: Any, origin: Any, path: str) -> Any:
     if origin in (list, Sequence, tuple):
         return _convert_sequence(value, wanted, origin, path)
     raise _misfit(path, wanted, "this kind of type is not supported; use a dataclass or a pydantic model")
+
+
+def _variables_of(origin: Any) -> tuple[Any, ...]:
+    variables: tuple[Any, ...] = getattr(origin, "__parameters__", ())
+    return variables
 
 
 def _convert_sequence(value: Any, wanted: Any, origin: Any, path: str) -> Any:

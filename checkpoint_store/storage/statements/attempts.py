@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from sqlalchemy import bindparam, literal_column, select
+from sqlalchemy import bindparam, func, literal_column, select
 
 from checkpoint_store.model.attempt import AttemptOutcome
 from checkpoint_store.model.clock import now
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 
 _A: Final = attempts.c
+_MANY: Final = 1 << 31
+"""No chunk has so many attempts; ``sys.maxsize`` is no LIMIT of SQLite's."""
+_ENDED_IN_VAIN: Final[Any] = (literal_column("'failed'"), literal_column("'abandoned'"))
 
 
 class AttemptRow(NamedTuple):
@@ -71,9 +74,24 @@ class ChunkAttempts:
         """Yield the runner of each attempt that has not ended."""
         return (attempt.runner_id for attempt in self.attempts if attempt.outcome == AttemptOutcome.RUNNING)
 
+
+class AttemptsBefore(NamedTuple):
+    """What a failure has to know of the attempts at its chunk. It costs the same for the thousandth attempt."""
+
+    last_number: int
+    used_count: int
+    """How many count against the chunk's limit; no more are counted than the limit."""
+    is_there: int
+    """1 where there is an attempt of the number that was asked for."""
+
+    @property
+    def next_number(self) -> int:
+        """The number of the attempt that would follow."""
+        return self.last_number + 1
+
     def has(self, number: int | None) -> bool:
-        """Whether there is an attempt of this number."""
-        return any(attempt.number == number for attempt in self.attempts)
+        """Whether there is an attempt of the number that was asked for."""
+        return number is not None and bool(self.is_there)
 
 
 def literal(outcome: AttemptOutcome) -> Any:
@@ -111,6 +129,20 @@ _THIS: Final[Any] = (
     _A.chunk_index == bindparam("at_index"),
     _A.number == bindparam("its_number"),
 )
+
+
+def _counted() -> Any:
+    here = _A.job_id == bindparam("in_job"), _A.chunk_index == bindparam("at_index")
+    used = select(_A.number).where(*here, _A.outcome.in_(_ENDED_IN_VAIN), _A.counted == literal_column("1"))
+    newest_used = used.order_by(_A.number.desc()).limit(bindparam("attempts_max")).subquery()
+    return select(
+        func.coalesce(select(func.max(_A.number)).where(*here).scalar_subquery(), 0),
+        select(func.count()).select_from(newest_used).scalar_subquery(),
+        select(func.count()).where(*here, _A.number == bindparam("its_number")).scalar_subquery(),
+    )
+
+
+_COUNTED: Final = Statement(_counted)
 _RUNNING: Final[Any] = _A.outcome == literal(AttemptOutcome.RUNNING)
 _OF_RUNNER: Final[Any] = _A.runner_id == bindparam("its_runner"), _RUNNING
 _USE_UP: Final = Statement(lambda: attempts.update().where(*_THIS).values(is_last=1))
@@ -177,8 +209,9 @@ def fail(connection: sqlite3.Connection, failed: FailedAttempt, runner_id: int) 
     was not claimed, or the job was deleted meanwhile) is recorded whole.
     """
     job_id, index = failed.job_id, failed.chunk_index
-    before = attempts_in(connection, job_id, index, index + 1).get(index, ChunkAttempts(index))
     number = failed.number
+    here = {"in_job": job_id, "at_index": index, "its_number": number, "attempts_max": min(failed.attempts_max, _MANY)}
+    before = AttemptsBefore(*_COUNTED.run(connection, **here).fetchone())
     if number is None or not before.has(number):
         number = before.next_number
         begin(connection, job_id, index, number, runner_id)

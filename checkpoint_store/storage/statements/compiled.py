@@ -179,6 +179,7 @@ def _new(name: str) -> Any:
     return literal_column(f"NEW.{name}")
 
 
+RESULT_TEXT: Final = Statement(lambda: select(_R.result).where(_R.result_id == bindparam("id")))
 REMOVE_RESULT: Final = Statement(lambda: chunk_results.delete().where(_R.result_id == bindparam("id")))
 PRESENT: Final = Statement(lambda: select(_C.digest, _C.result_id).where(*_at(completed_chunks)))
 SET_SOURCE: Final = Statement(

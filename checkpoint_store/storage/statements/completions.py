@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import ChunkAlreadyCompleted, JobNotFound
+from checkpoint_store.model.codec.same_value import is_same_result
 from checkpoint_store.storage.statements import compiled
 
 if TYPE_CHECKING:
@@ -138,7 +139,10 @@ def _record_again(connection: sqlite3.Connection, completion: Completion, result
         _remove(connection, result_id)
         return None
     if present is not None and not completion.replace:
+        is_same = _is_same_as_present(connection, completion, present_id)
         _remove(connection, result_id)
+        if is_same:
+            return None
         raise ChunkAlreadyCompleted(completion.job_id, completion.chunk_index)
     _remove(connection, present_id)
     compiled.SET_RESULT.run(
@@ -150,6 +154,12 @@ def _record_again(connection: sqlite3.Connection, completion: Completion, result
         **here,
     )
     return 0
+
+
+def _is_same_as_present(connection: sqlite3.Connection, completion: Completion, present_id: int) -> bool:
+    """Whether a chunk's result is the same value written in another way, as with its keys in another order."""
+    row = compiled.RESULT_TEXT.run(connection, id=present_id).fetchone()
+    return row is not None and completion.text is not None and is_same_result(completion.text, row[0])
 
 
 def _remove(connection: sqlite3.Connection, result_id: int | None) -> None:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import bindparam, case, func, literal_column, null, select
 
-from checkpoint_store.errors import StoreDamaged
-from checkpoint_store.model.amounts import LONGEST_NUMBER, number_in
+from checkpoint_store.errors import InvalidArgumentError, StoreDamaged
+from checkpoint_store.model.amounts import LONGEST_NUMBER, fields_of, json_paths, number_in
 from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.state import ProcessingState
@@ -63,18 +63,27 @@ _RESULT: Final = Statement(
 )
 
 
+def _field() -> tuple[Any, Any]:
+    """Return the expressions for the value and the type of a field: that of its whole name, or of its dotted path."""
+    paths: tuple[Any, Any] = bindparam("json_path"), bindparam("dotted_path")
+    kinds = [func.json_type(_R.result, path) for path in paths]
+    values = [func.json_extract(_R.result, path) for path in paths]
+    return case((kinds[0].is_not(None), values[0]), else_=values[1]), func.coalesce(*kinds)
+
+
 def _total() -> Select[Any]:
-    value, kind = (read(_R.result, bindparam("json_path")) for read in (func.json_extract, func.json_type))
+    value, kind = _field()
     number = case((kind.in_((literal_column("'integer'"), literal_column("'real'"))), value))
     whole, real = (case((func.typeof(number) == name, number)) for name in ("integer", "real"))
     # In halves: SQLite's sum of integers stops at 64 bits.
     high, low = func.sum(whole.op(">>")(32)), func.sum(whole.op("&")(0xFFFFFFFF))
     of_job = completed_chunks.join(chunk_results, _R.result_id == _C.result_id)
-    return select(high, low, func.sum(real)).select_from(of_job).where(_IN_JOB)
+    columns: tuple[Any, ...] = high, low, func.sum(real), func.count(kind), func.max(_R.result_id)
+    return select(*columns).select_from(of_job).where(_IN_JOB)
 
 
 def _short_texts() -> Select[Any]:
-    value, kind = (read(_R.result, bindparam("json_path")) for read in (func.json_extract, func.json_type))
+    value, kind = _field()
     of_job = completed_chunks.join(chunk_results, _R.result_id == _C.result_id)
     is_short = func.length(value) <= literal_column(str(LONGEST_NUMBER))
     return select(value).select_from(of_job).where(_IN_JOB, kind == literal_column("'text'"), is_short)
@@ -160,16 +169,29 @@ def indices_in_order_of_state(connection: sqlite3.Connection, record: JobRecord)
 
 
 def totals(connection: sqlite3.Connection, job_id: str, keys: tuple[str, ...]) -> dict[str, int | float]:
-    """Return the sum of each field over a job's results: numbers, and texts that are numbers. Others add nothing."""
+    """Return the sum of each field over a job's results: numbers, and texts that are numbers. Others add nothing.
+
+    Raises:
+        InvalidArgumentError: there are results, and none of them has the field.
+    """
     sums: dict[str, int | float] = {}
     for key in keys:
-        field = {"in_job": job_id, "json_path": f'$."{key}"'}
-        high, low, real = _TOTAL.run(connection, **field).fetchone()
+        paths = json_paths(key)
+        field = {"in_job": job_id, "json_path": paths[0], "dotted_path": paths[-1]}
+        high, low, real, count, newest = _TOTAL.run(connection, **field).fetchone()
+        if newest is not None and not count:
+            raise _unknown_field(connection, key, newest)
         integers = ((high or 0) << 32) + (low or 0)
         numbers = (number_in(text) for (text,) in _SHORT_TEXTS.run(connection, **field))
         written = sum(number for number in numbers if number is not None)
         sums[key] = integers + written if real is None else integers + written + real
     return sums
+
+
+def _unknown_field(connection: sqlite3.Connection, key: str, result_id: int) -> InvalidArgumentError:
+    (text,) = compiled.RESULT_TEXT.run(connection, id=result_id).fetchone()
+    fields = ", ".join(fields_of(json_text.decode(text))) or "none"
+    return InvalidArgumentError("keys", key, f"is a field of no result of this job; the newest result has: {fields}")
 
 
 def is_completed(job_id: str, index: int) -> tuple[str, tuple[Any, ...]]:

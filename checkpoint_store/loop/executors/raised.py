@@ -1,0 +1,112 @@
+"""What a piece of work raised, as a value: so an exception of a future means the executor, and never the work."""
+
+from __future__ import annotations
+
+import pickle
+import signal
+import sys
+import threading
+import traceback
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final
+
+from checkpoint_store.loop.retry_policy import as_work_failed
+from checkpoint_store.loop.signals import a_loop_ends_at_once
+from checkpoint_store.model.error_text import text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from checkpoint_store.errors import WorkFailed
+
+_LONGEST_CHAIN: Final = 10
+_ENDS_A_GENERATOR: Final = (StopIteration, StopAsyncIteration)
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """An exception of the work. From another process it arrives with its causes and its traceback as a note."""
+
+    error: BaseException
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Send exceptions that cannot be pickled as :class:`WorkFailed`; pickle alone would lose every cause."""
+        return _arrived, tuple(map(_sendable, _chain_of(self.error)))
+
+    def as_failure(self) -> BaseException:
+        """Return what the loop treats as the failure of the chunk.
+
+        An exception that would end the generator or the program that raises it again becomes a :class:`WorkFailed`.
+        """
+        if not isinstance(self.error, _ENDS_A_GENERATOR) and not _ends_one_call(self.error):
+            return self.error
+        failure = _as_work_failed(self.error)
+        failure.__cause__ = self.error
+        return failure
+
+
+def ends_the_program(error: BaseException) -> bool:
+    """Whether an exception that came out of the work asks the whole program to end.
+
+    Signal handlers run in the main thread, so that exceptions of theirs come out of whatever runs there.
+    """
+    if isinstance(error, Exception) or threading.current_thread() is not threading.main_thread():
+        return False
+    return not _ends_one_call(error) or a_loop_ends_at_once() or _is_of_a_signal_handler(error)
+
+
+def _ends_one_call(error: BaseException) -> bool:
+    """Whether an exception says no more than that one call is over: a ``sys.exit()``, or the cancellation of a part."""
+    asyncio = sys.modules.get("asyncio")  # which takes a while to import; without it there are no cancelled tasks
+    return isinstance(error, SystemExit | GeneratorExit) or (
+        asyncio is not None and isinstance(error, asyncio.CancelledError)
+    )
+
+
+def _is_of_a_signal_handler(error: BaseException) -> bool:
+    """Whether a signal handler of the program raised an exception, as ``lambda *_: sys.exit()`` does."""
+    handlers = (signal.getsignal(number) for number in signal.valid_signals())
+    codes = {getattr(getattr(handler, "func", handler), "__code__", None) for handler in handlers} - {None}
+    return any(frame.f_code in codes for frame, _ in traceback.walk_tb(error.__traceback__))
+
+
+def _chain_of(error: BaseException) -> Iterator[BaseException]:
+    """Yield an exception, its cause, and so on."""
+    seen: set[int] = set()
+    following: BaseException | None = error
+    while following is not None and id(following) not in seen and len(seen) < _LONGEST_CHAIN:
+        seen.add(id(following))
+        yield following
+        following = following.__cause__ or (None if following.__suppress_context__ else following.__context__)
+
+
+def _arrived(*chain: BaseException) -> Raised:
+    for error, cause in pairwise(chain):
+        error.__cause__ = cause
+    return Raised(chain[0])
+
+
+def _sendable(error: BaseException) -> BaseException:
+    if not _can_be_sent(error):
+        return _as_work_failed(error)
+    if not hasattr(error, "__notes__"):
+        error.add_note(f"It was raised in another process:\n{_trace_of(error)}")
+    return error
+
+
+def _can_be_sent(error: BaseException) -> bool:
+    """Whether an exception comes back as what it is, with the same text."""
+    try:
+        made = pickle.loads(pickle.dumps(error))  # noqa: S301 - made in the same line
+    except Exception:  # noqa: BLE001 - whatever pickling the caller's exception raises
+        return False
+    return type(made) is type(error) and text_of(made) == text_of(error)
+
+
+def _as_work_failed(error: BaseException) -> WorkFailed:
+    return as_work_failed(error, text_of(error), _trace_of(error))
+
+
+def _trace_of(error: BaseException) -> str:
+    return "".join(traceback.format_exception(type(error), error, error.__traceback__, chain=False))

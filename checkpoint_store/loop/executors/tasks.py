@@ -1,0 +1,168 @@
+"""The executor of ``amap``: tasks of an event loop, or threads where the work is a plain function."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+from concurrent.futures import CancelledError, Future, InvalidStateError
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+from checkpoint_store.loop.executors.local import OwnExecutor, Threads, call_here
+from checkpoint_store.loop.executors.raised import Raised, ends_the_program
+from checkpoint_store.loop.options import is_coroutine_function
+from checkpoint_store.model.attempt import attempting
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterable
+
+    from checkpoint_store.model.attempt import Attempt
+
+_ABANDONED_AFTER_SECONDS: Final = 5.0
+"""An event loop that has not run for this long is abandoned; ``asyncio.run`` stops it for moments only."""
+
+
+class Tasks(OwnExecutor):
+    """Does the work in tasks of an event loop. A task puts its result into a future itself, so none is lost.
+
+    A plain function is called in a thread, where it does not keep the event loop from its other tasks; if it returns
+    an awaitable, that is awaited in a task.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, fn: Callable[[Any], Any], workers: int) -> None:
+        self._loop = loop
+        self._threads = None if is_coroutine_function(fn) else Threads(workers)
+        self._running: dict[Future[Any], asyncio.Task[None]] = {}
+        self._stopped_at: float | None = None
+        self.is_cancelled = False
+
+    def submit(self, call: Callable[..., Any], /, *args: Any, **_: Any) -> Future[Any]:
+        """Call the work, and await what it returns."""
+        del call  # it would not await what fn returns
+        future: Future[Any] = Future()
+        if self._threads is None:
+            self._loop.call_soon_threadsafe(self._start, future, *args)
+        else:
+            self._threads.submit(self._call_in_thread, future, *args)
+        return future
+
+    def _call_in_thread(self, future: Future[Any], fn: Callable[[Any], Any], attempt: Attempt, chunk: Any) -> None:
+        if not future.set_running_or_notify_cancel():
+            return
+        result = call_here(fn, attempt, chunk)
+        if not inspect.isawaitable(result):
+            future.set_result(result)
+            return
+        try:
+            self._loop.call_soon_threadsafe(self._start, future, lambda _: result, attempt, chunk)
+        except RuntimeError as error:  # the event loop is closed
+            future.set_result(Raised(error))
+
+    def _start(self, future: Future[Any], fn: Callable[[Any], Any], attempt: Attempt, chunk: Any) -> None:
+        task = _PaidTask(_work(future, fn, attempt, chunk), self._loop, self)
+        self._running[future] = task
+        task.add_done_callback(lambda _: self._forget(future))
+        if self.is_cancelled:
+            task.cancel()
+
+    def _forget(self, future: Future[Any]) -> None:
+        task = self._running.pop(future)
+        if not task.cancelled():
+            task.exception()  # it is looked at, so asyncio does not complain
+        _give_up(future)
+
+    def abandon(self, future: Future[Any]) -> None:
+        """Cancel a task that takes too long; a result that it returns all the same is in its future."""
+        self._loop.call_soon_threadsafe(self._cancel, future)
+
+    def _cancel(self, future: Future[Any]) -> None:
+        if future in self._running:
+            self._running[future].cancel()
+        elif self._threads is not None:
+            self._threads.abandon(future)
+
+    def end(self) -> None:
+        """Let the threads end."""
+        if self._threads is not None:
+            self._threads.shutdown()
+
+    def belong_to_this_thread(self) -> bool:
+        """Whether the event loop of these tasks runs in this thread."""
+        try:
+            return asyncio.get_running_loop() is self._loop
+        except RuntimeError:
+            return False
+
+    def cancel_orphans(self, futures: Iterable[Future[Any]]) -> None:
+        """Cancel the futures of an event loop that is closed, or has not run for a while."""
+        moment = time.monotonic()
+        if self._loop.is_running():
+            self._stopped_at = None
+            return
+        self._stopped_at = self._stopped_at or moment
+        if self._loop.is_closed() or moment - self._stopped_at > _ABANDONED_AFTER_SECONDS:
+            for future in futures:
+                if future in self._running or not future.running():  # what runs in a thread comes to its end
+                    _give_up(future)
+
+    def cancel_all(self) -> None:
+        """Cancel all tasks, and those that are still to start."""
+        self.is_cancelled = True
+        for task in self._running.values():
+            task.cancel()
+
+
+def _give_up(future: Future[Any]) -> None:
+    """Let a future that is not done be cancelled, also where its work has begun."""
+    if future.done():
+        return
+    with suppress(InvalidStateError):  # it was done meanwhile
+        if future.cancel():
+            future.set_running_or_notify_cancel()
+        else:
+            future.set_exception(CancelledError())
+
+
+class _PaidTask(asyncio.Task[None]):
+    """The work on one chunk. It is paid for, so it is finished before its event loop ends.
+
+    ``asyncio.run`` ends an event loop by cancelling every task while the event loop is stopped, and waits for the
+    tasks. That does not cancel this task. A cancellation while the event loop runs does, such as that of a time-out in
+    the work, or that of the loop over the chunks.
+    """
+
+    def __init__(self, work: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop, tasks: Tasks) -> None:
+        super().__init__(work, loop=loop)
+        self._tasks = tasks
+
+    def cancel(self, msg: Any = None) -> bool:
+        """Cancel this task, unless its event loop is ending."""
+        is_allowed = self._tasks.is_cancelled or self.get_loop().is_running()
+        return super().cancel(msg) if is_allowed else False
+
+
+async def _work(future: Future[Any], fn: Callable[[Any], Any], attempt: Attempt, chunk: Any) -> None:
+    try:
+        with attempting(attempt):
+            result = fn(chunk)
+            if inspect.isawaitable(result):
+                result = await result
+    except GeneratorExit:  # the event loop was closed
+        raise
+    except BaseException as error:
+        if isinstance(error, asyncio.CancelledError) and _is_asked_for():
+            raise
+        with suppress(InvalidStateError):
+            future.set_result(Raised(error))
+        if ends_the_program(error):
+            raise
+    else:
+        with suppress(InvalidStateError):  # see cancel_orphans()
+            future.set_result(result)
+
+
+def _is_asked_for() -> bool:
+    """Whether somebody cancelled this very task, and not only something that it waited for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -1,0 +1,96 @@
+"""What ``map`` and ``amap`` return: loops that say so where nobody iterates them."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import AsyncGenerator, Generator
+from typing import TYPE_CHECKING, Any
+
+from checkpoint_store.execution.loops import Living
+from checkpoint_store.execution.nesting import refuse_nested
+from checkpoint_store.loop.loop import Loop
+from checkpoint_store.loop.options import checked_work
+from checkpoint_store.model.records import MapItem
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+
+    from checkpoint_store.execution.execution import JobExecution
+    from checkpoint_store.loop.options import Options
+
+
+def map_loop(execution: JobExecution, fn: Callable[[Any], Any], options: Options) -> Iterator[MapItem]:
+    """Return the loop of :meth:`Job.map`. Nothing is called before it is iterated."""
+    checked_work(fn)
+    refuse_nested(execution.job_id, "map")
+    return MapLoop(execution.job_id, Living(execution, execution.job_id, Loop(execution, fn, options)).run())
+
+
+class _NeverIterated:
+    """Warns where it is thrown away and nobody has iterated it."""
+
+    _job_id: str
+    _is_begun = False
+
+    def __del__(self) -> None:
+        if not self._is_begun and not sys.is_finalizing():
+            warnings.warn(
+                f"a loop over job {self._job_id} was never iterated, so no chunk was worked on: use it in a `for`, or "
+                "in list(...)",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+
+
+class MapLoop(_NeverIterated, Generator[MapItem, None, None]):
+    """What :meth:`Job.map` returns: a generator."""
+
+    def __init__(self, job_id: str, items: Iterator[MapItem]) -> None:
+        self._job_id = job_id
+        self._items: Generator[MapItem, None, None] = items  # type: ignore[assignment]
+
+    def __next__(self) -> MapItem:
+        self._is_begun = True
+        return next(self._items)
+
+    def send(self, value: None) -> MapItem:
+        """Go on; see :meth:`generator.send`."""
+        self._is_begun = True
+        return self._items.send(value)
+
+    def throw(self, *error: Any) -> MapItem:
+        """End with an error; see :meth:`generator.throw`."""
+        self._is_begun = True
+        return self._items.throw(*error)
+
+    def close(self) -> None:
+        """End the loop: what is in flight is waited for, and recorded."""
+        self._is_begun = True
+        self._items.close()
+
+
+class AsyncMapLoop(_NeverIterated, AsyncGenerator[MapItem, None]):
+    """What :meth:`Job.amap` returns: an asynchronous generator."""
+
+    def __init__(self, job_id: str, items: AsyncGenerator[MapItem, None]) -> None:
+        self._job_id, self._items = job_id, items
+
+    def __anext__(self) -> Awaitable[MapItem]:  # type: ignore[override]
+        self._is_begun = True
+        return self._items.__anext__()
+
+    async def asend(self, value: None) -> MapItem:
+        """Go on; see :meth:`agen.asend`."""
+        self._is_begun = True
+        return await self._items.asend(value)
+
+    async def athrow(self, *error: Any) -> MapItem:
+        """End with an error; see :meth:`agen.athrow`."""
+        self._is_begun = True
+        return await self._items.athrow(*error)
+
+    async def aclose(self) -> None:
+        """End the loop: what is in flight is cancelled, and what came back is recorded."""
+        self._is_begun = True
+        await self._items.aclose()

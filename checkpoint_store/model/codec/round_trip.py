@@ -1,0 +1,89 @@
+"""Whether a typed result would come back as what it is: tried when it is stored, and not only when it is read."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from checkpoint_store.errors import InvalidResultError
+from checkpoint_store.model.codec.typed import as_type
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def is_typed(value: object) -> bool:
+    """Whether a value is a dataclass or a pydantic model, which reading gives back as such."""
+    return not isinstance(value, type) and (dataclasses.is_dataclass(value) or hasattr(value, "model_dump"))
+
+
+def check_round_trip(value: object, plain: Any, name: str) -> None:
+    """Refuse a typed value that would not come back equal from its JSON data.
+
+    Raises:
+        InvalidResultError: reading the data as the value's type fails, or gives something else; ``path`` says where.
+    """
+    try:
+        back = as_type(plain, type(value), name)
+    except InvalidResultError as error:
+        reason = f"could not be read back: it {error.reason}"
+        raise InvalidResultError(reason, path=error.path) from error
+    different = next(_differences(value, back, name), None)
+    if different is not None:
+        reason = "would not come back as it is: JSON, or its class, changes or leaves out a part; return plain data"
+        raise InvalidResultError(reason, path=different)
+
+
+def _differences(value: Any, back: Any, path: str) -> Iterator[str]:
+    """Yield where what comes back is not what was stored."""
+    if is_typed(value):
+        yield from _differences_of_fields(value, back, path)
+    elif isinstance(value, dict):
+        yield from _differences_of_items(value, back, path)
+    elif isinstance(value, list | tuple):
+        yield from _differences_of_sequence(value, back, path)
+    elif not _is_equal(value, back):
+        yield path
+
+
+def _differences_of_fields(value: Any, back: Any, path: str) -> Iterator[str]:
+    if type(back) is not type(value):
+        yield path
+        return
+    for name, item in _parts_of(value).items():
+        yield from _differences(item, _parts_of(back).get(name, ...), f"{path}.{name}")
+
+
+def _parts_of(value: Any) -> dict[str, Any]:
+    """Return all that makes a typed object what it is: its fields, extra fields and private attributes."""
+    if dataclasses.is_dataclass(value):
+        return {field.name: getattr(value, field.name, ...) for field in dataclasses.fields(value)}
+    fields = {name: getattr(value, name, ...) for name in type(value).model_fields}
+    more = (getattr(value, name, None) for name in ("__pydantic_extra__", "__pydantic_private__"))
+    return fields | {name: item for some in more for name, item in (some or {}).items()}
+
+
+def _differences_of_items(value: dict[Any, Any], back: Any, path: str) -> Iterator[str]:
+    if not isinstance(back, dict) or value.keys() != back.keys():
+        yield path
+        return
+    for key, item in value.items():
+        yield from _differences(item, back[key], f"{path}[{key!r}]")
+
+
+def _differences_of_sequence(value: list[Any] | tuple[Any, ...], back: Any, path: str) -> Iterator[str]:
+    if isinstance(value, list) is not isinstance(back, list) or len(value) != len(back):
+        yield path
+        return
+    for index, (item, same) in enumerate(zip(value, back, strict=True)):
+        yield from _differences(item, same, f"{path}[{index}]")
+
+
+def _is_equal(value: Any, back: Any) -> bool:
+    """Whether a leaf is equal; a text may come back as a plain text, and a number as a float."""
+    if isinstance(value, str | int | float) and isinstance(back, str | int | float):
+        return bool(value == back) and isinstance(value, bool) is isinstance(back, bool)
+    try:
+        return type(value) is type(back) and bool(value == back)
+    except Exception:  # noqa: BLE001 - whatever a value of the caller's does there
+        return False

@@ -1,0 +1,61 @@
+"""What the tests of Dask and Ray have done in a cluster. A chunk is a folder and a letter; each call is logged."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from checkpoint_store import current_attempt
+
+from .executors_work import TwoArgumentsError
+
+
+def logged(chunk: list[str]) -> tuple[Path, str]:
+    folder, letter = Path(chunk[0]), chunk[1]
+    number = current_attempt().number
+    (folder / f"worker-{letter}-{number}").write_text(json.dumps(os.getpid()))
+    with (folder / "calls").open("a") as log:
+        log.write(f"{letter} {number}\n")
+    return folder, letter
+
+
+def wait_for(path: Path) -> None:
+    while not path.exists():
+        time.sleep(0.02)
+
+
+def dies_on_b(chunk: list[str]) -> str:
+    _, letter = logged(chunk)
+    if letter == "b":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return letter
+
+
+def fails_on_b(chunk: list[str]) -> str:
+    _, letter = logged(chunk)
+    if letter == "b":
+        raise TwoArgumentsError("this", "that")
+    return letter
+
+
+def unstorable(chunk: list[str]) -> object:
+    logged(chunk)
+    return {"answer": "paid for", "at": datetime(2026, 1, 2, tzinfo=UTC)}
+
+
+def waits_for_go(chunk: list[str]) -> str:
+    folder, letter = logged(chunk)
+    wait_for(folder / "go")
+    return letter
+
+
+def slow_until_go(chunk: list[str]) -> str:
+    folder, letter = logged(chunk)
+    if letter in "abc":
+        return letter
+    wait_for(folder / "go")
+    return letter

@@ -1,0 +1,252 @@
+"""Mistakes that are easily made: each gets an error or a warning that says what to do, and none a hang or a silence."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import gc
+import pickle
+import statistics
+import time
+import warnings
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from checkpoint_store import CheckpointStore, ChunkAlreadyCompleted, InvalidArgumentError, Job
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from conftest import Children
+
+
+@pytest.fixture
+def job(store: CheckpointStore) -> Job:
+    """A job of three chunks."""
+    return store.open_job("f", chunks=["a", "b", "c"])
+
+
+# -- a loop inside of its own work
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize(
+    "again",
+    [
+        lambda store, job: list(job.map(str)),
+        lambda store, job: list(store.job(job.job_id).map(str)),
+        lambda store, job: list(job.pending(wait=True)),
+        lambda store, job: store.map(str, ["a", "b", "c"], file_name="f"),
+        lambda store, job: asyncio.run(all_of(job)),
+    ],
+    ids=["map", "another object", "pending", "store.map", "amap"],
+)
+def test_a_loop_over_the_same_job_inside_of_its_work_is_refused(
+    store: CheckpointStore, job: Job, again: Callable[[CheckpointStore, Job], Any], workers: int
+) -> None:
+    """It would wait for the very chunk that it is called for."""
+    with pytest.raises(InvalidArgumentError, match="would wait for itself"):
+        list(job.map(lambda _: again(store, job), workers=workers))
+    assert len(list(job.map(str.upper))) == 3
+
+
+async def all_of(job: Job) -> list[Any]:
+    """Every item of an amap."""
+    return [item async for item in job.amap(str)]
+
+
+@pytest.mark.timeout(60)
+def test_a_loop_over_another_job_inside_of_the_work_is_fine(store: CheckpointStore, job: Job) -> None:
+    """Each chunk of the one may be a job of its own."""
+
+    def parts(text: str) -> list[str]:
+        return [str(result) for result in store.map(str.upper, [text, text], file_name=f"{text}.txt")]
+
+    assert [item.result for item in job.map(parts, workers=2, ordered=True)] == [["A"] * 2, ["B"] * 2, ["C"] * 2]
+
+
+# -- a loop that nobody iterates
+
+
+def test_a_loop_that_is_never_iterated_warns(job: Job) -> None:
+    """At the line that made it; nothing was called."""
+    with pytest.warns(RuntimeWarning, match="never iterated") as caught:
+        job.map(pytest.fail)
+    assert caught[0].filename == __file__
+
+    async def loop() -> None:
+        job.amap(pytest.fail)
+        gc.collect()
+
+    with pytest.warns(RuntimeWarning, match="never iterated"):
+        asyncio.run(loop())
+
+
+def test_a_loop_that_is_begun_or_closed_does_not(job: Job) -> None:
+    """Also where it is left early."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        items: Any = job.map(str.upper)
+        next(items)
+        items.close()
+        del items
+        unused: Any = job.map(str.upper)
+        unused.close()
+        del unused
+        gc.collect()
+
+
+# -- fields that no result has
+
+
+def test_a_misspelt_total_is_refused(job: Job) -> None:
+    """With the fields that there are; a nested one is found by its dotted path."""
+    assert job.totals("csot") == {"csot": 0}  # nothing is known before the first result
+    job.complete(0, {"cost": 0.5, "usage": {"total_tokens": 7, "price": "0.25"}})
+    job.complete(1, {"cost": 0.25, "usage": None})
+    job.complete(2, {"cost": 1, "usage.price": 1})
+    with pytest.raises(InvalidArgumentError, match=r"csot.*newest result has: cost, usage\.price"):
+        job.totals("cost", "csot")
+    assert job.totals("cost", "usage.total_tokens", "usage.price") == {
+        "cost": 1.75,
+        "usage.total_tokens": 7,
+        "usage.price": 1.25,
+    }
+
+
+# -- what cannot be pickled
+
+
+def test_pickling_says_what_to_pass_instead(store: CheckpointStore, job: Job) -> None:
+    """Store, job and chunk; a pool's error says it as well."""
+    (chunk, *_) = job.pending()
+    path = str(store.path)
+    for value, told in ((store, path), (job, job.job_id), (job, path), (chunk, "pass its data")):
+        for send in (pickle.dumps, copy.copy):
+            with pytest.raises(TypeError, match="cannot be pickled") as caught:
+                send(value)
+            assert told in str(caught.value)
+    with (
+        ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool,
+        pytest.raises(InvalidArgumentError, match=r"pass the path of its store and its id"),
+    ):
+        list(job.map(job.complete, executor=pool))  # type: ignore[arg-type]
+
+
+# -- the same result again
+
+
+@pytest.mark.parametrize(
+    ("stored", "again", "is_same"),
+    [
+        ({"a": 1, "b": [{"c": 1, "d": 2}]}, {"b": [{"d": 2, "c": 1}], "a": 1}, True),
+        (1.0, 1.0, True),
+        (1.0, 1, False),
+        (1, True, False),
+        ({"a": 1}, {"a": 1.0}, False),
+        ({"a": 1}, {"a": 1, "b": None}, False),
+        ([1, 2], [2, 1], False),
+        ("1", 1, False),
+        (None, False, False),
+    ],
+)
+def test_the_same_result_is_the_same_value(job: Job, stored: Any, again: Any, is_same: bool) -> None:
+    """Keys in another order are no other result; a number of another type is."""
+    job.complete(0, stored)
+    for record in (job.complete, lambda index, value: job.complete_many([(index, value), (1, "new")])):
+        if is_same:
+            record(0, again)
+        else:
+            with pytest.raises(ChunkAlreadyCompleted):
+                record(0, again)
+    assert repr(job.result(0)) == repr(stored)
+    assert job.is_completed(1) is is_same
+
+
+# -- many tries
+
+
+def test_the_thousandth_failure_costs_what_the_first_did(open_store: Any) -> None:
+    """A chunk that fails all night does not slow down the job."""
+    job = open_store(durability="process", state_file=None).open_job("g", total_chunks=1)
+
+    def seconds() -> float:
+        begun = time.perf_counter()
+        job.fail_chunk(0, "no")
+        return time.perf_counter() - begun
+
+    first = statistics.median(seconds() for _ in range(100))
+    for _ in range(2800):
+        job.fail_chunk(0, "no")
+    assert statistics.median(seconds() for _ in range(100)) < 2.5 * first
+    assert job.failed_chunks()[0].attempt == 3000
+
+
+# -- without asyncio
+
+
+def test_amap_without_an_event_loop_says_what_to_use(job: Job) -> None:
+    """In its own words, and before anything is called."""
+    for call in (lambda: job.amap(pytest.fail), lambda: job.acomplete(0, 1).send(None)):
+        with pytest.raises(InvalidArgumentError, match=r"asyncio\.run.*trio\.to_thread"):
+            call()
+
+
+def test_trio_is_told_what_to_use_and_it_works(job: Job) -> None:
+    """``amap`` and ``apending`` under trio, and the way that the message names."""
+    trio = pytest.importorskip("trio")
+
+    async def program() -> int:
+        with pytest.raises(InvalidArgumentError, match=r"trio\.to_thread"):
+            job.amap(pytest.fail)
+        with pytest.raises(InvalidArgumentError, match=r"trio\.to_thread"):
+            await job.apending().__anext__()
+        return len(await trio.to_thread.run_sync(lambda: list(job.map(str.upper, workers=8))))
+
+    assert trio.run(program) == 3
+
+
+# -- at the end of the interpreter
+
+
+def test_the_library_used_in_a_finalizer_at_shutdown_says_nothing(children: Children, tmp_path: Path) -> None:
+    """What it completes is recorded; no traceback is printed."""
+    source = """
+import sys
+from checkpoint_store import CheckpointStore
+class Late:
+    def __init__(self):
+        self.store = CheckpointStore("talks.db")
+        self.job = self.store.open_job("f", chunks=["a", "b"])
+    def __del__(self):
+        self.job.complete(0, "late")
+        self.store.close()
+late = Late()
+late.me = late
+sys.modules["kept"] = late
+print("end")
+"""
+    process = children.start(source)
+    output, errors = process.communicate(timeout=60)
+    assert (process.returncode, output, errors) == (0, "end\n", "")
+    with CheckpointStore(tmp_path / "talks.db") as store:
+        assert list(store.jobs()[0].items()) == [(0, "late")]
+
+
+def test_a_shut_down_pool_that_a_function_makes_is_made_anew(job: Job) -> None:
+    """Somebody else shut it down; the function makes another one."""
+    made: list[ThreadPoolExecutor] = []
+
+    def make() -> ThreadPoolExecutor:
+        made.append(ThreadPoolExecutor(1))
+        return made[-1]
+
+    for number, _ in enumerate(job.map(str.upper, executor=make, workers=1)):
+        if number == 0:
+            made[-1].shutdown()
+    assert (len(made), job.status) == (2, "completed")

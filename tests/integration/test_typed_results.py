@@ -1,0 +1,54 @@
+"""A typed result that would come back different stops the loop at the first one, and its value is kept."""
+
+from __future__ import annotations
+
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from checkpoint_store import InvalidResultError
+
+if TYPE_CHECKING:
+    from checkpoint_store import CheckpointStore
+
+
+@dataclass
+class Answer:
+    text: str
+    extra: Any = None
+
+
+def plain(text: str) -> Answer:
+    return Answer(text.upper(), ["a"])
+
+
+def with_tuple(text: str) -> Answer:
+    return Answer(f"paid for {text}", ("a", "b"))
+
+
+@pytest.mark.parametrize("where", ["here", "elsewhere"])
+def test_it_is_noticed_when_it_is_stored(store: CheckpointStore, where: str) -> None:
+    """One call is paid for, and not a hundred that nobody can read back; the value, or a copy, is in the error."""
+    job = store.open_job("f", chunks=["a", "b", "c"])
+    executor = ProcessPoolExecutor(1, mp_context=get_context("spawn")) if where == "elsewhere" else None
+    with pytest.raises(InvalidResultError, match=r"result\.extra would not come back") as caught:
+        list(job.map(with_tuple, executor=executor, on_error="record"))
+    if executor is not None:
+        executor.shutdown()
+    assert "paid for a" in str(caught.value.result)
+    assert "paid for a" in str(job.errors()[0].error)
+    assert job.progress().completed_chunks == 0
+    list(job.map(plain))
+    assert list(job.results(as_type=Answer)) == [Answer(letter, ["a"]) for letter in "ABC"]
+
+
+def test_complete_refuses_it_too(store: CheckpointStore) -> None:
+    """With the very value in the error."""
+    job = store.open_job("f", total_chunks=1)
+    value = Answer("a", (1,))
+    with pytest.raises(InvalidResultError) as caught:
+        job.complete(0, value)
+    assert (caught.value.result, caught.value.path) == (value, "result.extra")
