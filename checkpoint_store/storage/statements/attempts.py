@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from sqlalchemy import bindparam, literal_column, select
+from sqlalchemy import bindparam, case, literal_column, select
 
 from checkpoint_store.model.attempt import AttemptOutcome
 from checkpoint_store.model.clock import now
@@ -125,6 +125,8 @@ _FAIL: Final = Statement(
             seconds=bindparam("its_seconds"),
             counted=bindparam("its_counted"),
             is_last=bindparam("now_last"),
+            cost=bindparam("its_cost"),
+            reserved_cost=case((bindparam("may_be_billed") == 1, _A.reserved_cost), else_=None),
         )
     )
 )
@@ -193,6 +195,8 @@ def fail(connection: sqlite3.Connection, failed: FailedAttempt, runner_id: int) 
         its_seconds=failed.seconds,
         its_counted=int(failed.is_counted),
         now_last=int(is_last),
+        its_cost=failed.cost,
+        may_be_billed=int(failed.may_be_billed),
     )
     if is_last:
         _log_failed_chunk(job_id, index, number)
