@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         ChunkNotCompleted,
         ChunkOutOfRange,
         CostUnknown,
+        DeadlineReached,
         Difference,
         ErasureUnfinished,
         InvalidArgumentError,
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from checkpoint_store.manager import StateManager
     from checkpoint_store.model.attempt import Attempt, current_attempt
     from checkpoint_store.model.records import ChunkRecord, JobStatus, MapItem, Problem, Progress, RunPlan
+    from checkpoint_store.model.run_record import RunRecord
     from checkpoint_store.model.state import ProcessingState
     from checkpoint_store.storage.recovery.doctor import Finding
     from checkpoint_store.storage.recovery.recover import RecoveryReport
@@ -71,6 +73,7 @@ __all__ = [
     "ChunkOutOfRange",
     "ChunkRecord",
     "CostUnknown",
+    "DeadlineReached",
     "Difference",
     "ErasureUnfinished",
     "Finding",
@@ -93,6 +96,7 @@ __all__ = [
     "Progress",
     "RecoveryReport",
     "RunPlan",
+    "RunRecord",
     "SchemaTooNew",
     "SchemaTooOld",
     "SecretInConfig",
@@ -133,6 +137,7 @@ _HOMES = {
     "Progress": "model.records",
     "RecoveryReport": "storage.recovery.recover",
     "RunPlan": "model.records",
+    "RunRecord": "model.run_record",
     "StateManager": "manager",
     "current_attempt": "model.attempt",
     "doctor": "maintenance",

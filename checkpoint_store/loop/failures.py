@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from checkpoint_store.errors import ChunkAlreadyCompleted, InvalidResultError, WorkerDied, readable
 from checkpoint_store.loop.retry_policy import is_hopeless, is_transient, matcher, pause_before_retry
+from checkpoint_store.model.amounts import cost_in, cost_of_error
 from checkpoint_store.model.error_text import describe
 from checkpoint_store.system.log import log
 
@@ -46,13 +47,21 @@ class FailurePolicy:
         if broken:
             self._handle_broken_pool(broken)
 
-    def fail(self, attempt: InFlight, error: BaseException) -> None:
-        """Record that an attempt failed: retry its chunk, or fail it, or end the loop."""
+    def fail(self, attempt: InFlight, error: BaseException, *, may_be_billed: bool = False) -> None:
+        """Record that an attempt failed: retry its chunk, or fail it, or end the loop.
+
+        Args:
+            attempt: what failed.
+            error: why.
+            may_be_billed: whether nobody knows how the attempt ended, so that it may still cost what it reserved.
+        """
         state, options, chunk = self._state, self._state.options, attempt.chunk
         message = describe(error)
-        seconds = _seconds_of(chunk)
+        how: dict[str, Any] = {"seconds": _seconds_of(chunk), "may_be_billed": may_be_billed}
+        how["cost"] = cost_of_error(error)
+        state.statistics.failed(how["cost"])
         if self._stops_the_job(error):
-            self._record_uncounted(chunk, message, seconds=seconds)
+            self._record_uncounted(chunk, message, **how)
             self._log(chunk, "attempt %d met an error that every chunk would meet: %s", chunk.number, message)
             if state.error is None:
                 state.error = error
@@ -61,7 +70,7 @@ class FailurePolicy:
         is_retried = self._is_retried(error)
         limit = options.max_attempts if is_retried or options.on_error == "stop" else 1
         try:
-            next_attempt = self._record(chunk, message, limit=limit, again=is_retried, seconds=seconds)
+            next_attempt = self._record(chunk, message, limit=limit, again=is_retried, **how)
         except ChunkAlreadyCompleted:
             self._log(chunk, "attempt %d failed, but another runner completed the chunk: %s", chunk.number, message)
             return
@@ -86,6 +95,7 @@ class FailurePolicy:
             "job %s, chunk %d: attempt %d follows after %.2f s, because the last one failed: %s",
             *(self._state.job_id, chunk.index, chunk.number, seconds, describe(error)),
         )
+        self._state.statistics.retried(error)
         self._schedule.retries.put(chunk, time.monotonic() + seconds)
 
     def time_out(self) -> None:
@@ -95,7 +105,8 @@ class FailurePolicy:
                 self._schedule.retries.put(attempt.chunk)
                 continue
             self._schedule.overdue[future] = attempt.chunk.index
-            self.fail(attempt, TimeoutError(f"it took longer than {self._state.options.timeout_seconds:g} s"))
+            late = TimeoutError(f"it took longer than {self._state.options.timeout_seconds:g} s")
+            self.fail(attempt, late, may_be_billed=True)
         if self._place.free_workers(hung=len(self._schedule.overdue)) < 1 and self._state.error is None:
             capacity = self._place.capacity
             self._state.error = TimeoutError(f"all {capacity} places of the executor are taken by work that hangs")
@@ -108,7 +119,10 @@ class FailurePolicy:
         The program is wrong, not the chunk: the next result would be paid for in vain, too.
         """
         self._state.end_with(error)
-        self._record_uncounted(attempt.chunk, _with_copy(error), seconds=_seconds_of(attempt.chunk))
+        cost = None if error.is_copy else cost_in(error.result, self._state.options.cost)
+        self._state.statistics.failed(cost)
+        how = {"seconds": _seconds_of(attempt.chunk), "cost": cost, "may_be_billed": cost is None}
+        self._record_uncounted(attempt.chunk, _with_copy(error), **how)
 
     def refuse_late(self, index: int, error: InvalidResultError) -> None:
         """Record a readable copy of a late result, unless the chunk's next attempt is in flight."""
@@ -130,7 +144,8 @@ class FailurePolicy:
         self._place.mark_broken()
         for attempt in broken:
             if was_alone:
-                self.fail(attempt, WorkerDied("the process that worked on this chunk ended before it gave a result"))
+                died = WorkerDied("the process that worked on this chunk ended before it gave a result")
+                self.fail(attempt, died, may_be_billed=True)
                 index = attempt.chunk.index
                 self._schedule.suspects.update(chunk.index for chunk in self._schedule.retries if chunk.index == index)
             else:
@@ -139,8 +154,9 @@ class FailurePolicy:
     def _suspect(self, attempt: InFlight) -> None:
         """Retry a chunk alone: it was in a pool with others when a process of the pool died."""
         message = "WorkerDied: a process of the pool ended while this chunk was in it"
-        next_attempt = self._record_uncounted(attempt.chunk, message, again=True)
+        next_attempt = self._record_uncounted(attempt.chunk, message, again=True, may_be_billed=True)
         if next_attempt is not None:
+            self._state.statistics.retried(WorkerDied(message))
             self._log(next_attempt, "retried alone, because a process of its pool died")
             next_attempt.attempts_in_loop = attempt.chunk.attempts_in_loop
             self._schedule.suspects.add(next_attempt.index)

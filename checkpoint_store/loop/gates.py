@@ -6,15 +6,16 @@ A chunk starts when all gates are open.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol
+import time
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from checkpoint_store.loop.budget import Budget
+    from checkpoint_store.execution.claims.claimed_chunk import ClaimedChunk
     from checkpoint_store.loop.executors.workplace import Workplace
-    from checkpoint_store.loop.loop_state import LoopState
     from checkpoint_store.loop.schedule import InFlight, Schedule
+    from checkpoint_store.model.records import MapItem
 
 OPEN: Final = 0.0
 """A moment of the monotonic clock that has passed: one more chunk may start at once."""
@@ -22,10 +23,17 @@ UNTIL_ONE_ENDS: Final = float("inf")
 """No chunk may start before an attempt in flight has ended."""
 
 
-class Gate(Protocol):
+LIMITS: Final = "limits"
+SERVICE: Final = "the service"
+
+
+class Gate:
     """One reason to start no further chunk for now."""
 
-    def opens_at(self, in_flight: int) -> float:
+    waits_for: str = ""
+    """What is waited for while this gate is closed, as a run's record counts it; empty where that is ordinary work."""
+
+    def opens_at(self, in_flight: int) -> float:  # noqa: ARG002 - for the gates that are in need of it
         """Return the moment of the monotonic clock from which one more attempt may start.
 
         The loop asks again at that moment, and whenever an attempt has ended. A gate that will never open again ends
@@ -37,9 +45,17 @@ class Gate(Protocol):
         Returns:
             ``OPEN`` or any moment that has passed; a moment to come; or ``UNTIL_ONE_ENDS``.
         """
+        return OPEN
+
+    def admits(self, chunk: ClaimedChunk) -> bool:  # noqa: ARG002 - the same
+        """Return whether this very chunk may start, now that it is claimed. Where it may not, the loop asks again."""
+        return True
 
     def started(self, attempt: InFlight) -> None:
         """Note that an attempt has started."""
+
+    def recorded(self, item: MapItem) -> None:
+        """Note that the result of an attempt is recorded."""
 
 
 class Gates:
@@ -47,22 +63,46 @@ class Gates:
 
     def __init__(self, gates: Sequence[Gate]) -> None:
         self._gates = gates
+        self.waited_seconds: Final[dict[str, float]] = {}
+        """For how long gates kept chunks from starting, by what was waited for."""
+        self._waits_for = ""
+        self._waits_since = 0.0
 
     def opens_at(self, in_flight: int) -> float:
         """Return when one more attempt may start; see :meth:`Gate.opens_at`. A closed gate hides those behind it."""
+        self.note_wait()
         for gate in self._gates:
             moment = gate.opens_at(in_flight)
-            if moment != OPEN:
+            if moment > time.monotonic():
+                self.note_wait(gate.waits_for)
                 return moment
         return OPEN
+
+    def note_wait(self, waits_for: str = "") -> None:
+        """Add up the wait that ends now, and begin the next one."""
+        moment = time.monotonic()
+        if self._waits_for:
+            before = self.waited_seconds.get(self._waits_for, 0.0)
+            self.waited_seconds[self._waits_for] = before + moment - self._waits_since
+        self._waits_for, self._waits_since = waits_for, moment
+
+    def admit(self, chunk: ClaimedChunk) -> bool:
+        """Return whether a claimed chunk may start; see :meth:`Gate.admits`."""
+        return all(gate.admits(chunk) for gate in self._gates)
 
     def started(self, attempt: InFlight) -> None:
         """Note that an attempt has started."""
         for gate in self._gates:
             gate.started(attempt)
 
+    def recorded(self, items: Sequence[MapItem]) -> None:
+        """Note that the results of attempts are recorded."""
+        for gate in self._gates:
+            for item in items:
+                gate.recorded(item)
 
-class PlaceGate:
+
+class PlaceGate(Gate):
     """Open while the executor has a free place; chunks that may kill their worker process have it for themselves."""
 
     def __init__(self, schedule: Schedule, place: Workplace) -> None:
@@ -73,29 +113,3 @@ class PlaceGate:
         hung = len(self._schedule.overdue)
         places = 1 if self._schedule.suspects else self._place.free_workers(hung=hung)
         return OPEN if in_flight < places else UNTIL_ONE_ENDS
-
-    def started(self, attempt: InFlight) -> None:
-        """See :meth:`Gate.started`."""
-
-
-class BudgetGate:
-    """Open while one more chunk fits into ``max_cost``; pauses the job where none fits and nothing is in flight."""
-
-    def __init__(self, state: LoopState, budget: Budget) -> None:
-        self._state, self._budget = state, budget
-
-    def opens_at(self, in_flight: int) -> float:
-        """See :meth:`Gate.opens_at`."""
-        if in_flight and self._budget.is_blind:  # the first result says what a chunk costs
-            return UNTIL_ONE_ENDS
-        if self._budget.allows_another(in_flight):
-            return OPEN
-        if not in_flight:
-            remaining_chunks = self._state.execution.progress().remaining_chunks
-            if remaining_chunks:
-                self._state.error = self._budget.refusal(remaining_chunks)
-                self._state.pause("the budget allows no further chunk")
-        return UNTIL_ONE_ENDS
-
-    def started(self, attempt: InFlight) -> None:
-        """See :meth:`Gate.started`."""

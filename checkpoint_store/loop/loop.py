@@ -13,11 +13,12 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.execution.claims.chunk_queue import ChunkQueue
-from checkpoint_store.loop.budget import Budget
+from checkpoint_store.loop.budget import BudgetGate, CostReader
 from checkpoint_store.loop.ending import abandon_in_flight, conclude
 from checkpoint_store.loop.executors.workplace import Workplace
 from checkpoint_store.loop.failures import FailurePolicy
-from checkpoint_store.loop.gates import UNTIL_ONE_ENDS, BudgetGate, Gates, PlaceGate
+from checkpoint_store.loop.gates import UNTIL_ONE_ENDS, Gates, PlaceGate
+from checkpoint_store.loop.limits import limit_gates
 from checkpoint_store.loop.loop_state import POLL_INTERVAL_SECONDS, LoopState
 from checkpoint_store.loop.progress_bar import Bar, LiveBar, NoBar
 from checkpoint_store.loop.recording import Recorder
@@ -57,12 +58,12 @@ class Loop:
         self._state = LoopState(execution, options, self._interrupts)
         self._schedule = Schedule(ordered=options.ordered)
         needs_costs = options.max_cost is not None or options.progress
-        self._budget = Budget(execution, options.cost, options.max_cost) if needs_costs else None
-        self._recorder = Recorder(self._state, self._schedule, self._place, self._budget)
+        self._costs = CostReader(execution, options.cost) if needs_costs else None
+        self._recorder = Recorder(self._state, self._schedule, self._place)
         self._failures = FailurePolicy(self._state, self._schedule, self._place)
-        gates: list[Gate] = [PlaceGate(self._schedule, self._place)]
-        if self._budget is not None:
-            gates.append(BudgetGate(self._state, self._budget))
+        gates: list[Gate] = [PlaceGate(self._schedule, self._place), *limit_gates(self._state)]
+        if self._costs is not None and options.max_cost is not None:
+            gates.append(BudgetGate(self._state, self._schedule, self._costs, options.max_cost))
         self._gates = Gates(gates)
         self._look_again_at = UNTIL_ONE_ENDS
         """When a chunk may start that could not start at the last look, on the monotonic clock."""
@@ -81,6 +82,22 @@ class Loop:
 
     def run(self) -> Iterator[MapItem]:
         """Yield what is completed, and give the job the status that follows; see :meth:`Job.map`."""
+        error: BaseException | None = None
+        try:
+            yield from self._run()
+        except BaseException as raised:
+            error = raised
+            raise
+        finally:
+            self._note_run(error)
+
+    def _note_run(self, error: BaseException | None) -> None:
+        self._gates.note_wait()
+        record = self._state.statistics.record(self._gates.waited_seconds, error, self._state.pause_reason)
+        log.info("job %s: its loop has ended: %s", self._state.job_id, record.summary)
+        self._execution.note_run(record)
+
+    def _run(self) -> Iterator[MapItem]:
         self._place.open(self._fn)
         if self._options.progress:
             self._bar = LiveBar(self._execution)
@@ -131,6 +148,9 @@ class Loop:
             self._starter.renew_executor()
         if self._place.is_broken or self._is_stopping():
             self._starter.postpone(chunk)
+            return False
+        if not self._gates.admit(chunk):
+            self._schedule.retries.put(chunk)
             return False
         self._starter.start(chunk, self._queue)
         return True
@@ -186,11 +206,14 @@ class Loop:
             self._failures.refuse_late(index, error)
         outcomes = self._recorder.outcomes(self._take_ended())
         items += self._recorder.record(outcomes.successes)
+        self._gates.recorded(items)
         for attempt, error in outcomes.unstorable:
             self._failures.refuse(attempt, error)
         self._failures.handle(outcomes.failures)
         self._failures.time_out()
-        self._bar.show(None if self._budget is None else self._budget.known_total)
+        if self._costs is not None:
+            self._costs.update()
+            self._bar.show(self._costs.known_total)
         return items
 
     def _take_ended(self) -> list[tuple[Future[Any], InFlight]]:

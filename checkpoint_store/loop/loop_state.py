@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from checkpoint_store.errors import CheckpointStoreError, StoreBusy
+from checkpoint_store.loop.statistics import Statistics
 from checkpoint_store.model.error_text import describe
 from checkpoint_store.system.log import log
 
@@ -34,10 +35,13 @@ class LoopState:
         self.options: Final = options
         self.interrupts: Final = interrupts
         self.claims: Final = execution.claims
+        self.statistics: Final = Statistics(execution, options)
         self.error: BaseException | None = None
         """The first error that ends the loop. The loop raises it after everything in flight is recorded."""
         self.is_paused = False
         """Whether the loop starts nothing more, and leaves the job paused."""
+        self.pause_reason: str | None = None
+        """Why it was paused first; None where it was not."""
 
     def end_with(self, error: BaseException) -> None:
         """End the loop with an error; log the error where an earlier one ends the loop already."""
@@ -50,6 +54,7 @@ class LoopState:
         """Start nothing more, and leave the job paused."""
         if not self.is_paused:
             log.info("job %s: pausing, because %s", self.job_id, reason)
+            self.pause_reason = reason
         self.is_paused = True
 
     def retry_while_busy(self, call: Callable[[], T]) -> T:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import math
+import sys
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -55,6 +57,10 @@ class Options:
     timeout_seconds: float | None = None
     max_cost: float | None = None
     cost: Cost = "cost"
+    max_calls_per_minute: float | None = None
+    max_tokens_per_minute: float | None = None
+    tokens: Callable[[Any], float] | None = None
+    deadline_seconds: float | None = None
     progress: bool = False
     on_pause: Literal["raise", "return"] = "raise"
     stop_when: Callable[[], bool] | None = None
@@ -76,9 +82,10 @@ class Options:
         if self.workers is not None:
             self._whole("workers", self.workers)
         for name in ("timeout_seconds", "max_cost"):
-            value = getattr(self, name)
-            if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not value > 0):
-                raise InvalidArgumentError(name, value, "is not a number greater than 0")
+            self._positive(name, getattr(self, name), up_to=math.inf)
+        for name in ("max_calls_per_minute", "max_tokens_per_minute", "deadline_seconds"):
+            self._positive(name, getattr(self, name), up_to=sys.float_info.max)
+        self._estimates_tokens()
         if self.executor is not None and not is_maker(self.executor):
             checked_executor(self.executor)
         if self.stop_when is not None and not callable(self.stop_when):
@@ -89,6 +96,18 @@ class Options:
         matcher("stop_on", self.stop_on, is_hopeless)
         if self.progress:
             need_tqdm()
+
+    def _estimates_tokens(self) -> None:
+        if self.tokens is not None and not callable(self.tokens):
+            raise InvalidArgumentError("tokens", self.tokens, "is no function of a chunk")
+        if self.max_tokens_per_minute is not None and self.tokens is None:
+            remedy = "needs tokens=, a function that estimates how many tokens a chunk will use"
+            raise InvalidArgumentError("max_tokens_per_minute", self.max_tokens_per_minute, remedy)
+
+    def _positive(self, name: str, value: object, *, up_to: float) -> None:
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if value is not None and not (is_number and 0 < value <= up_to):  # type: ignore[operator]
+            raise InvalidArgumentError(name, value, "is not a number greater than 0")
 
     def _one_of(self, name: str, words: tuple[str, ...]) -> None:
         if getattr(self, name) not in words:

@@ -15,7 +15,6 @@ from checkpoint_store.system.log import log
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from checkpoint_store.loop.budget import Budget
     from checkpoint_store.loop.executors.workplace import Workplace
     from checkpoint_store.loop.loop_state import LoopState
     from checkpoint_store.loop.schedule import InFlight, Schedule
@@ -43,8 +42,8 @@ class Outcomes:
 class Recorder:
     """Records the results of one loop."""
 
-    def __init__(self, state: LoopState, schedule: Schedule, place: Workplace, budget: Budget | None) -> None:
-        self._state, self._schedule, self._place, self._budget = state, schedule, place, budget
+    def __init__(self, state: LoopState, schedule: Schedule, place: Workplace) -> None:
+        self._state, self._schedule, self._place = state, schedule, place
         self._completed_late: set[int] = set()
         """Chunks that a late result completed. Their next attempt may be in flight, and is not yielded again."""
 
@@ -89,8 +88,8 @@ class Recorder:
             reason = describe(error)
             log.warning("job %s, chunk %s: unrecorded, and kept for later: %s", self._state.job_id, indices, reason)
             raise
-        if self._budget is not None:
-            self._budget.update()
+        for completion, result in recorded:
+            self._state.statistics.completed(result, completion.seconds)
         items = [MapItem(completion.chunk_index, result) for completion, result in recorded]
         return [item for item in items if item.index not in self._completed_late]
 

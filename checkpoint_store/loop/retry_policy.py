@@ -11,6 +11,7 @@ from pickle import PicklingError
 from typing import Any, Final
 
 from checkpoint_store.errors import CheckpointStoreError, InvalidArgumentError, WorkerDied, WorkFailed, shown
+from checkpoint_store.model.amounts import cost_of_error
 
 Errors = type[BaseException] | Iterable[type[BaseException]] | Callable[[BaseException], bool]
 """Exception types, or a function that says whether it means an exception."""
@@ -90,6 +91,7 @@ def as_work_failed(error: BaseException, text: str, trace: str) -> WorkFailed:
         status_code=status_of(error),
         code=code if isinstance(code, str) else None,
         retry_after=retry_after(error),
+        cost=cost_of_error(error),
     )
 
 

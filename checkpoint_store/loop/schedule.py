@@ -117,6 +117,10 @@ class Schedule:
             self._ready.extend(claim())
         return self._ready.popleft() if self._ready else None
 
+    def unstarted(self) -> list[ClaimedChunk]:
+        """Return the chunks that are claimed and not in flight."""
+        return [*self._ready, *self.retries]
+
     def take_unstarted(self) -> list[ClaimedChunk]:
         """Remove and return the chunks that are claimed and not in flight."""
         unstarted = [*self._ready, *self.retries.clear()]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
-from checkpoint_store.loop.gates import OPEN, UNTIL_ONE_ENDS, Gates
+from checkpoint_store.loop.gates import OPEN, UNTIL_ONE_ENDS, Gate, Gates
 
 
-class Fixed:
+class Fixed(Gate):
     """A gate that gives the same answer always, and counts what it is told."""
 
     def __init__(self, answer: float) -> None:
@@ -25,10 +26,16 @@ class Fixed:
 
 def test_a_chunk_starts_when_all_gates_are_open() -> None:
     """One closed gate is enough to wait, and what stands behind it is not asked (it may read the store)."""
-    first, closed, behind = Fixed(OPEN), Fixed(12.5), Fixed(UNTIL_ONE_ENDS)
+    soon = time.monotonic() + 60
+    first, closed, behind = Fixed(OPEN), Fixed(soon), Fixed(UNTIL_ONE_ENDS)
     assert Gates([first, Fixed(OPEN)]).opens_at(3) == OPEN
-    assert Gates([first, closed, behind]).opens_at(4) == 12.5
+    assert Gates([first, closed, behind]).opens_at(4) == soon
     assert (first.asked, behind.asked) == ([3, 4], [])
+
+
+def test_a_gate_whose_moment_has_passed_is_open() -> None:
+    """It hides no closed gate behind it."""
+    assert Gates([Fixed(time.monotonic() - 1), Fixed(UNTIL_ONE_ENDS)]).opens_at(0) == UNTIL_ONE_ENDS
 
 
 def test_each_gate_learns_of_each_start() -> None:

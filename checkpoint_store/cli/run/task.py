@@ -166,7 +166,8 @@ def _process_chunks(job: Job, report: Report, snapshot: JobSnapshot, context: Ru
     except ChunkFailed:
         pass  # _fill_in names the chunk
     except BudgetReached as error:
-        spent = f"{error.spent:.4g} spent, and a chunk costs {error.mean_cost:.4g} on average"
+        in_doubt = f", {error.reserved:.4g} more in doubt" if error.reserved else ""
+        spent = f"{error.spent:.4g} spent{in_doubt}, and the dearest chunk cost {error.dearest_cost:.4g}"
         report.error = f"--max-cost {error.max_cost:g} is reached: {spent}"
         report.exit_code, report.over_budget = PAUSED, True
     except CostUnknown as error:
