@@ -94,7 +94,6 @@ class Loop:
     def _note_run(self, error: BaseException | None) -> None:
         self._gates.note_wait()
         record = self._state.statistics.record(self._gates.waited_seconds, error, self._state.pause_reason)
-        log.info("job %s: its loop has ended: %s", self._state.job_id, record.summary)
         self._execution.note_run(record)
 
     def _run(self) -> Iterator[MapItem]:

@@ -65,7 +65,7 @@ class RunRecord:
         parts += [f"waited {seconds:.3g} s for {what}" for what, seconds in waits if seconds >= _WAIT_SHOWN_SECONDS_MIN]
         amounts = (("cost", self.cost), ("tokens", self.tokens))
         parts += [f"{name} {amount:,.6g}" for name, amount in amounts if amount is not None]
-        return "; ".join([*parts, self.ended if self.reason is None else f"{self.ended}: {self.reason}"])
+        return "; ".join(parts)
 
 
 class Durations:

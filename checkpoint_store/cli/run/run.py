@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
+import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -104,6 +106,18 @@ def _checked_field(_: click.Context, __: click.Parameter, field: str) -> str:
     callback=_checked_field,
     help="The field of COMMAND's JSON that holds the cost; usage.cost is the field cost of the object usage.",
 )
+@click.option(
+    "--max-calls-per-minute",
+    metavar="N",
+    type=click.FloatRange(min=0, min_open=True, max=sys.float_info.max),
+    help="Start COMMAND at most N times in a minute, over all runs of the job at the same time.",
+)
+@click.option(
+    "--deadline",
+    metavar="SECONDS",
+    type=click.FloatRange(min=0, min_open=True, max=sys.float_info.max),
+    help="After so long start no further chunk, finish those in hand, and pause (exit 75).",
+)
 @json_option
 @click.pass_context
 def run(
@@ -117,18 +131,26 @@ def run(
     timeout: float | None,
     max_cost: float | None,
     cost: str,
+    max_calls_per_minute: float | None,
+    deadline: float | None,
     as_json: bool,
     **options: Any,
 ) -> int:
     """Run each FILE and return the worst of the exit codes."""
     request = request_of(ctx, **options)
-    for option, value in (("--timeout", timeout), ("--max-cost", max_cost)):
+    for_command = (
+        ("--timeout", timeout),
+        ("--max-cost", max_cost),
+        ("--max-calls-per-minute", max_calls_per_minute),
+    )
+    for option, value in for_command:
         if value is not None and not request.command:
             raise click.UsageError(f"{option} is for a COMMAND.")
     screen = Screen()
     inputs = checked_inputs(request, screen, output)
     reports = []
-    limits = RunLimits(workers, retries, timeout, max_cost, cost)
+    deadline_at = None if deadline is None else time.monotonic() + deadline
+    limits = RunLimits(workers, retries, timeout, max_cost, cost, max_calls_per_minute, deadline_at)
     for report in _run_all(request, inputs, limits, screen, force=force):
         reports.append(report)
         run_report.show(screen, report, request.store_path)
@@ -152,6 +174,9 @@ def _run_all(
         for source in inputs:
             if interrupts.requested:
                 yield Report(str(source.path), exit_code=INTERRUPTED if interrupts.stops_now else PAUSED)
+                continue
+            if limits.are_over:
+                yield Report(str(source.path), exit_code=PAUSED)
                 continue
             try:
                 yield do_task(store, _task(request, source, store, force=force), context)

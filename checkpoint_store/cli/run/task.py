@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 import time
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from checkpoint_store.cli.run.subprocess_worker import CommandFailedError, Comma
 from checkpoint_store.cli.screen import attempt_count, plain_error
 from checkpoint_store.cli.transcripts.join import join
 from checkpoint_store.cli.transcripts.write import cleaned_texts
-from checkpoint_store.errors import BudgetReached, ChunkFailed, CostUnknown, InvalidResultError
+from checkpoint_store.errors import BudgetReached, ChunkFailed, CostUnknown, DeadlineReached, InvalidResultError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -36,6 +37,12 @@ PAUSED: Final = 75
 INTERRUPTED: Final = 130
 
 _FAILURES: Final = (CommandFailedError, InvalidResultError)
+_PLAIN_KINDS: Final = {
+    CommandFailedError.__name__: "failure of COMMAND",
+    InvalidResultError.__name__: "result that is no JSON",
+}
+_DEADLINE_SECONDS_MIN: Final = 0.001
+"""What a job gets whose turn comes in the moment of the deadline: it must be more than nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +71,22 @@ class RunLimits:
     max_cost: float | None = None
     cost: str = "cost"
     """The field of a result, or the dotted path, that holds the cost."""
+    max_calls_per_minute: float | None = None
+    deadline_at: float | None = None
+    """The moment of the monotonic clock from which no further chunk of any input starts."""
+
+    @property
+    def are_over(self) -> bool:
+        """Whether the deadline has passed."""
+        return self.deadline_at is not None and time.monotonic() >= self.deadline_at
 
     @property
     def options(self) -> dict[str, Any]:
         """The options of ``Job.map``."""
-        common = {"workers": self.workers, "max_cost": self.max_cost, "cost": self.cost}
+        common: dict[str, Any] = {"workers": self.workers, "max_cost": self.max_cost, "cost": self.cost}
+        common["max_calls_per_minute"] = self.max_calls_per_minute
+        if self.deadline_at is not None:
+            common["deadline_seconds"] = max(self.deadline_at - time.monotonic(), _DEADLINE_SECONDS_MIN)
         if not self.retries:
             # A failure ends the run and counts against no chunk: the person who runs again has mended its cause.
             return common | {"stop_on": _FAILURES, "max_attempts": sys.maxsize}
@@ -113,6 +131,10 @@ class Report:
     """Whether ``--max-cost`` paused the job."""
     cost_unknown: bool = False
     """Whether ``--max-cost`` paused the job because the cost of a result cannot be read."""
+    run: dict[str, Any] | None = None
+    """What the run did, as ``Job.last_run``; None where it began no chunk."""
+    run_summary: str | None = None
+    """The same in one line."""
 
     @property
     def only_failed(self) -> bool:
@@ -173,6 +195,8 @@ def _process_chunks(job: Job, report: Report, snapshot: JobSnapshot, context: Ru
     except CostUnknown as error:
         report.error = f"--max-cost needs the cost of each chunk: {_cost_unknown_text(error)}"
         report.exit_code, report.cost_unknown = PAUSED, True
+    except DeadlineReached:
+        report.error, report.exit_code = "the --deadline is reached", PAUSED
     report.seconds = round(time.monotonic() - started, 3)
 
 
@@ -226,6 +250,7 @@ def _fill_in(job: Job, report: Report, snapshot: JobSnapshot, interrupts: Interr
     snapshot.refresh(force=True)
     report.failed_chunks, report.in_doubt_chunks = snapshot.failed_chunks, snapshot.in_doubt_chunks
     report.cost, report.cost_now = snapshot.cost, snapshot.cost_now
+    _fill_in_run(job, report)
     if report.exit_code == PAUSED:
         return
     if report.error is None and progress.remaining_chunks and progress.remaining_chunks == snapshot.failed_chunks:
@@ -237,6 +262,14 @@ def _fill_in(job: Job, report: Report, snapshot: JobSnapshot, interrupts: Interr
         report.exit_code = FAILED
     elif progress.remaining_chunks:
         report.exit_code = INTERRUPTED if interrupts.stops_now else PAUSED
+
+
+def _fill_in_run(job: Job, report: Report) -> None:
+    record = job.last_run
+    if record is not None:
+        retries = {_PLAIN_KINDS.get(kind, kind): count for kind, count in record.retries.items()}
+        record = dataclasses.replace(record, retries=retries)
+        report.run, report.run_summary = dataclasses.asdict(record), record.summary
 
 
 def _refuse_to_replace(store: CheckpointStore, task: Task) -> None:

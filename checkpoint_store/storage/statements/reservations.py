@@ -42,7 +42,7 @@ _IN_DOUBT: Final = Statement(
 # By the runners at work, because a job has few of them, and may have any number of attempts.
 _IN_WORK: Final = Statement(
     lambda: (
-        select(func.count(_A.reserved_cost), func.total(_A.reserved_cost))
+        select(func.count(_A.reserved_cost), func.total(func.max(_A.reserved_cost, bindparam("dearest"))))
         .select_from(runners)
         .join(attempts, _A.runner_id == _W.runner_id)
         .where(_W.job_id == bindparam("in_job"), _W.ended_at.is_(null()), _RUNNING)
@@ -64,16 +64,20 @@ _RESERVE: Final = Statement(
 
 
 def spending(connection: sqlite3.Connection, job_id: str, results: Costs) -> Spending:
-    """Return what a job has spent and reserved, where its results cost ``results``. All costs are added up here."""
+    """Return what a job has spent and reserved, where its results cost ``results``. All costs are added up here.
+
+    An attempt in work that reserved less than the highest cost known by now counts as if it had reserved that.
+    """
     failed_count, failed_total, failed_dearest = _COSTS.run(connection, in_job=job_id).fetchone()
+    dearest = max(results.dearest, failed_dearest or 0.0)
     (in_doubt,) = _IN_DOUBT.run(connection, in_job=job_id).fetchone()
-    in_work, reserved = _IN_WORK.run(connection, in_job=job_id).fetchone()
+    in_work, reserved = _IN_WORK.run(connection, in_job=job_id, dearest=dearest).fetchone()
     return Spending(
         spent=results.total + failed_total,
         reserved=in_doubt + reserved,
         in_work=in_work,
         priced=results.priced + failed_count,
-        dearest=max(results.dearest, failed_dearest or 0.0),
+        dearest=dearest,
     )
 
 
