@@ -27,10 +27,11 @@ _ENDED_WITHOUT_RESULT: Final[Any] = (
 )
 _RUNNING: Final = _A.outcome == literal(AttemptOutcome.RUNNING)
 
+# A failed try that cost nothing says nothing of what a chunk costs, so it is not counted.
 _COSTS: Final = Statement(
-    lambda: select(
-        func.count(_A.cost), func.total(_A.cost), func.coalesce(func.max(_A.cost), literal_column("0.0"))
-    ).where(*_ENDED_WITHOUT_RESULT)
+    lambda: select(func.count(func.nullif(_A.cost, literal_column("0"))), func.total(_A.cost), func.max(_A.cost)).where(
+        *_ENDED_WITHOUT_RESULT
+    )
 )
 _IN_DOUBT: Final = Statement(
     lambda: select(func.total(_A.reserved_cost)).where(
