@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from checkpoint_store import CheckpointStore
-from checkpoint_store.cli.options import json_option, print_json
+from checkpoint_store.cli.options import PositiveNumber, json_option, print_json
 from checkpoint_store.cli.run import report as run_report
 from checkpoint_store.cli.run.inputs import job_name
 from checkpoint_store.cli.run.interrupts import Interrupts
@@ -89,13 +88,13 @@ def _checked_field(_: click.Context, __: click.Parameter, field: str) -> str:
 @click.option(
     "--timeout",
     metavar="SECONDS",
-    type=click.FloatRange(min=0, min_open=True),
+    type=PositiveNumber(),
     help="Kill a COMMAND that takes longer; its chunk has failed then.",
 )
 @click.option(
     "--max-cost",
     metavar="AMOUNT",
-    type=click.FloatRange(min=0, min_open=True),
+    type=PositiveNumber(),
     help="Pause before the job's results cost more, or at the first result whose cost cannot be read.",
 )
 @click.option(
@@ -109,13 +108,13 @@ def _checked_field(_: click.Context, __: click.Parameter, field: str) -> str:
 @click.option(
     "--max-calls-per-minute",
     metavar="N",
-    type=click.FloatRange(min=0, min_open=True, max=sys.float_info.max),
+    type=PositiveNumber(),
     help="Start COMMAND at most N times in a minute, over all runs of the job at the same time.",
 )
 @click.option(
     "--deadline",
     metavar="SECONDS",
-    type=click.FloatRange(min=0, min_open=True, max=sys.float_info.max),
+    type=PositiveNumber(),
     help="After so long start no further chunk, finish those in hand, and pause (exit 75).",
 )
 @json_option
