@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import nullcontext
+from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.execution.claims.chunk_queue import ChunkQueue
@@ -16,6 +17,7 @@ from checkpoint_store.loop.budget import Budget
 from checkpoint_store.loop.ending import abandon_in_flight, conclude
 from checkpoint_store.loop.executors.workplace import Workplace
 from checkpoint_store.loop.failures import FailurePolicy
+from checkpoint_store.loop.gates import UNTIL_ONE_ENDS, BudgetGate, Gates, PlaceGate
 from checkpoint_store.loop.loop_state import POLL_INTERVAL_SECONDS, LoopState
 from checkpoint_store.loop.progress_bar import Bar, LiveBar, NoBar
 from checkpoint_store.loop.recording import Recorder
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
     from checkpoint_store.execution.claims.claimed_chunk import ClaimedChunk
     from checkpoint_store.execution.execution import JobExecution
+    from checkpoint_store.loop.gates import Gate
     from checkpoint_store.loop.options import Options
     from checkpoint_store.loop.schedule import InFlight
     from checkpoint_store.model.records import MapItem
@@ -57,7 +60,15 @@ class Loop:
         self._budget = Budget(execution, options.cost, options.max_cost) if needs_costs else None
         self._recorder = Recorder(self._state, self._schedule, self._place, self._budget)
         self._failures = FailurePolicy(self._state, self._schedule, self._place)
-        self._starter = Starter(fn, self._state, schedule=self._schedule, place=self._place, failures=self._failures)
+        gates: list[Gate] = [PlaceGate(self._schedule, self._place)]
+        if self._budget is not None:
+            gates.append(BudgetGate(self._state, self._budget))
+        self._gates = Gates(gates)
+        self._look_again_at = UNTIL_ONE_ENDS
+        """When a chunk may start that could not start at the last look, on the monotonic clock."""
+        self._starter = Starter(
+            fn, self._state, schedule=self._schedule, place=self._place, failures=self._failures, gates=self._gates
+        )
         self._bar: Bar = NoBar()
 
     def stop(self) -> None:
@@ -85,8 +96,7 @@ class Loop:
                 # No `while condition`: on Python 3.12 and 3.13 its backward jump is outside the exception table, so an
                 # interrupt there skips `except` and `finally` (python/cpython#130279).
                 while True:
-                    if not self._is_stopping():
-                        self._start()
+                    self._start()
                     if not self._wait():
                         break
                     yield from self._schedule.in_order(self._settle())
@@ -103,24 +113,27 @@ class Loop:
     # -- start
 
     def _start(self) -> None:
-        """Start chunks until the executor is full, nothing is left to start, or the loop is to end."""
-        while len(self._schedule.in_flight) < self._free_workers() and not self._is_stopping() and self._can_afford():
+        """Start chunks until a gate is closed or no chunk is left to start, and note when to look again."""
+        self._look_again_at = UNTIL_ONE_ENDS
+        while not self._is_stopping():
+            opens_at = self._gates.opens_at(len(self._schedule.in_flight))
+            if opens_at > time.monotonic():
+                self._look_again_at = opens_at
+                return
             chunk = self._schedule.next_chunk(self._claim)
-            if chunk is None:
+            if chunk is None or not self._start_one(chunk):
+                self._look_again_at = self._schedule.retries.due_at
                 return
-            if self._place.is_broken:
-                self._starter.renew_executor()
-            if self._place.is_broken or self._is_stopping():
-                self._starter.postpone(chunk)
-                return
-            self._starter.start(chunk, self._queue)
 
-    def _free_workers(self) -> int:
-        if self._schedule.suspects:
-            return 1
-        if self._budget is not None and self._budget.is_blind:
-            return 1  # the first result says what a chunk costs
-        return self._place.free_workers(hung=len(self._schedule.overdue))
+    def _start_one(self, chunk: ClaimedChunk) -> bool:
+        """Start a claimed chunk, or queue it where it cannot start now; return whether it was started."""
+        if self._place.is_broken:
+            self._starter.renew_executor()
+        if self._place.is_broken or self._is_stopping():
+            self._starter.postpone(chunk)
+            return False
+        self._starter.start(chunk, self._queue)
+        return True
 
     def _claim(self) -> list[ClaimedChunk]:
         return self._state.retry_while_busy(lambda: self._queue.take(self._queue.batch()))
@@ -135,17 +148,6 @@ class Loop:
             self._state.pause("stop_when returned True")
         return self._state.is_paused or self._state.error is not None
 
-    def _can_afford(self) -> bool:
-        budget, in_flight = self._budget, len(self._schedule.in_flight)
-        if budget is None or budget.allows_another(in_flight):
-            return True
-        if not in_flight:
-            remaining_chunks = self._execution.progress().remaining_chunks
-            if remaining_chunks:
-                self._state.error = budget.refusal(remaining_chunks)
-                self._state.pause("the budget allows no further chunk")
-        return False
-
     # -- wait
 
     def _wait(self) -> bool:
@@ -156,8 +158,8 @@ class Loop:
             return True
         if self._is_stopping():
             return False
-        if schedule.retries:
-            time.sleep(min(POLL_INTERVAL_SECONDS, max(0.0, schedule.retries.due_at - time.monotonic())))
+        if schedule.retries or isfinite(self._look_again_at):
+            time.sleep(min(POLL_INTERVAL_SECONDS, max(0.0, self._look_again_at - time.monotonic())))
             return True
         if self._queue.waits_for_others():
             time.sleep(POLL_INTERVAL_SECONDS)
@@ -165,16 +167,14 @@ class Loop:
         return False
 
     def _wait_for_attempts(self) -> None:
-        """Wait until an attempt has ended, a retry or a deadline is due, or it is time to look for a pause."""
+        """Wait until an attempt has ended, a start or a deadline is due, or it is time to look for a pause."""
         schedule = self._schedule
         futures = [*schedule.in_flight, *schedule.overdue]
         if not schedule.in_flight or any(future.done() for future in futures):
             return
         self._place.cancel_orphans(futures)
         moment = time.monotonic()
-        until = min(moment + POLL_INTERVAL_SECONDS, schedule.next_deadline)
-        if schedule.retries and len(schedule.in_flight) < self._free_workers():
-            until = min(until, schedule.retries.due_at)
+        until = min(moment + POLL_INTERVAL_SECONDS, schedule.next_deadline, self._look_again_at)
         wait(futures, timeout=max(0.0, until - moment), return_when=FIRST_COMPLETED)
 
     # -- settle
@@ -204,6 +204,7 @@ class Loop:
 
     def _wind_up(self, *, has_ended: bool) -> None:
         """Record what is in flight, and release everything else."""
+        self._look_again_at = UNTIL_ONE_ENDS
         try:
             if not has_ended:
                 self._state.pause("its loop was left early")
