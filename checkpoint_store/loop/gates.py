@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Protocol
 
+from checkpoint_store.errors import ServiceUnavailable
+from checkpoint_store.model.error_text import describe
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from checkpoint_store.loop.budget import Budget
     from checkpoint_store.loop.executors.workplace import Workplace
     from checkpoint_store.loop.loop_state import LoopState
+    from checkpoint_store.loop.outage import Outage
     from checkpoint_store.loop.schedule import InFlight, Schedule
 
 OPEN: Final = 0.0
@@ -76,6 +80,33 @@ class PlaceGate:
 
     def started(self, attempt: InFlight) -> None:
         """See :meth:`Gate.started`."""
+
+
+class OutageGate:
+    """Closed while the loop waits for a service that answers nobody; pauses the job where it waited for too long."""
+
+    def __init__(self, state: LoopState, schedule: Schedule, outage: Outage) -> None:
+        self._state, self._schedule, self._outage = state, schedule, outage
+
+    def opens_at(self, in_flight: int) -> float:
+        """See :meth:`Gate.opens_at`."""
+        outage = self._outage
+        in_stretch = self._schedule.count_in_stretch(outage.stretch) if in_flight else 0
+        if not outage.is_hopeless(in_stretch):
+            return outage.opens_at(in_stretch)
+        remaining_chunks = self._state.execution.progress().remaining_chunks
+        if not remaining_chunks:  # another process has completed them
+            return OPEN
+        last_error = outage.last_error or TimeoutError()
+        error = ServiceUnavailable(self._state.job_id, remaining_chunks, outage.seconds, describe(last_error))
+        error.__cause__ = last_error
+        self._state.end_with(error)
+        self._state.pause("the service answers nobody")
+        return UNTIL_ONE_ENDS
+
+    def started(self, attempt: InFlight) -> None:
+        """See :meth:`Gate.started`."""
+        attempt.stretch = self._outage.stretch
 
 
 class BudgetGate:

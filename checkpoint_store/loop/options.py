@@ -53,6 +53,7 @@ class Options:
     stop_on: Errors | None = None
     wait: Wait | None = None
     timeout_seconds: float | None = None
+    outage_seconds: float = 600.0
     max_cost: float | None = None
     cost: Cost = "cost"
     progress: bool = False
@@ -75,9 +76,10 @@ class Options:
         self._whole("max_attempts", self.max_attempts)
         if self.workers is not None:
             self._whole("workers", self.workers)
-        for name in ("timeout_seconds", "max_cost"):
+        for name in ("timeout_seconds", "outage_seconds", "max_cost"):
             value = getattr(self, name)
-            if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not value > 0):
+            is_positive = isinstance(value, int | float) and not isinstance(value, bool) and value > 0
+            if not is_positive and (value is not None or name == "outage_seconds"):
                 raise InvalidArgumentError(name, value, "is not a number greater than 0")
         if self.executor is not None and not is_maker(self.executor):
             checked_executor(self.executor)

@@ -87,6 +87,8 @@ class FailedAttempt:
     """Whether this attempt counts."""
     tries_again: bool
     """Whether the runner begins the next attempt at once, unless the chunk is failed."""
+    is_hopeless: bool = False
+    """Whether the chunk is failed by it however many attempts are left: the next one would fail like it."""
 
 
 class FailureOutcome(NamedTuple):

@@ -211,6 +211,7 @@ class Claims(ForkAware):
         limit: int = MAX_ATTEMPTS_DEFAULT,
         counted: bool = True,
         again: bool = False,
+        hopeless: bool = False,
         seconds: float | None = None,
     ) -> ClaimedChunk | None:
         """Record that the attempt at a chunk failed. Durable when it returns.
@@ -226,7 +227,7 @@ class Claims(ForkAware):
             number = None if chunk is None else chunk.number
             failed = FailedAttempt(
                 self.job_id, index, number, self.runner.runner_id, error, seconds,
-                attempts_max=limit, is_counted=counted, tries_again=again,
+                attempts_max=limit, is_counted=counted, tries_again=again, is_hopeless=hopeless,
             )  # fmt: skip
             try:
                 outcome = self._storage.fail(failed)
