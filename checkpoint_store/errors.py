@@ -43,6 +43,10 @@ class StoreRecovered(UserWarning):
     """A damaged store was made anew, and all that any copy knew of is back. The message is the report."""
 
 
+class ChunksPassedOver(UserWarning):
+    """A loop with ``on_error="record"`` passed over chunks that an earlier run failed. The message has their number."""
+
+
 class InvalidArgumentError(CheckpointStoreError, ValueError):
     """A call was given a value that it cannot work with. ``name`` is the argument's; a value ``...`` is not shown."""
 

@@ -90,6 +90,7 @@ class FailurePolicy:
     def _give_up(self, chunk: ClaimedChunk, error: BaseException) -> None:
         """Say that a chunk is tried no more in this run; end the loop where ``on_error`` is ``"stop"``."""
         state = self._state
+        state.failed_now.add(chunk.index)
         self._log(chunk, "attempt %d failed, and was the last one of this run: %s", chunk.number, describe(error))
         if state.options.on_error == "stop" and state.error is None:
             error.add_note(f"It ended attempt {chunk.number} at chunk {chunk.index} of job {state.job_id}.")

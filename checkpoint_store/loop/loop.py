@@ -93,7 +93,7 @@ class Loop:
         self._state.claims.register()
         self._execution.take_up()
         self._state.queue = ChunkQueue(
-            self._state.claims, self._execution.total_chunks, max_attempts=self._options.max_attempts
+            self._state.claims, self._execution.total_chunks, max_attempts=self._options.attempts_max
         )
         has_ended = False
         with self._interrupts if self._heeds_signals else nullcontext():

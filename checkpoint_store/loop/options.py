@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -69,6 +70,14 @@ class Options:
         """
         names = (field.name for field in fields(cls))
         return cls(**{name: call[name] for name in names if name in call})
+
+    @property
+    def attempts_max(self) -> int | None:
+        """How often a chunk is tried; None for ``sys.maxsize``, which is no number of tries, but no limit.
+
+        Without a limit a loop gives no new tries to the chunks that failed under one.
+        """
+        return None if self.max_attempts == sys.maxsize else self.max_attempts
 
     def __post_init__(self) -> None:
         self._one_of("on_error", ("stop", "record"))

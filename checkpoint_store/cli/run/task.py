@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,10 +12,17 @@ from checkpoint_store import JobStatus, current_attempt
 from checkpoint_store.cli.job_snapshot import JobSnapshot
 from checkpoint_store.cli.run.progress import LiveView
 from checkpoint_store.cli.run.subprocess_worker import CommandFailedError, CommandKilledError, CommandMissingError
-from checkpoint_store.cli.screen import attempt_count, plain_error
+from checkpoint_store.cli.screen import attempt_count, duration, plain_error
 from checkpoint_store.cli.transcripts.join import join
 from checkpoint_store.cli.transcripts.write import cleaned_texts
-from checkpoint_store.errors import BudgetReached, ChunkFailed, CostUnknown, InvalidResultError
+from checkpoint_store.errors import (
+    BudgetReached,
+    ChunkFailed,
+    ChunksPassedOver,
+    CostUnknown,
+    InvalidResultError,
+    ServiceUnavailable,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -154,7 +162,8 @@ def _process_chunks(job: Job, report: Report, snapshot: JobSnapshot, context: Ru
         snapshot=snapshot,
     )
     try:
-        with view:
+        with view, warnings.catch_warnings():
+            warnings.simplefilter("ignore", ChunksPassedOver)  # _fill_in counts them
             for _ in job.map(work, stop_when=lambda: interrupts.requested, on_pause="return", **context.limits.options):
                 report.done_now += 1
                 view.advance()
@@ -165,6 +174,9 @@ def _process_chunks(job: Job, report: Report, snapshot: JobSnapshot, context: Ru
         _mark_failed(job, report.error)
     except ChunkFailed:
         pass  # _fill_in names the chunk
+    except ServiceUnavailable as error:
+        report.error = f"no chunk has succeeded for {duration(error.seconds)}: {plain_error(error.last_error)}"
+        report.exit_code = PAUSED
     except BudgetReached as error:
         spent = f"{error.spent:.4g} spent, and a chunk costs {error.mean_cost:.4g} on average"
         report.error = f"--max-cost {error.max_cost:g} is reached: {spent}"
