@@ -43,6 +43,10 @@ class StoreRecovered(UserWarning):
     """A damaged store was made anew, and all that any copy knew of is back. The message is the report."""
 
 
+class ChunksPassedOver(UserWarning):
+    """A loop with ``on_error="record"`` passed over chunks that an earlier run failed. The message has their number."""
+
+
 class InvalidArgumentError(CheckpointStoreError, ValueError):
     """A call was given a value that it cannot work with. ``name`` is the argument's; a value ``...`` is not shown."""
 
@@ -233,6 +237,23 @@ class JobPaused(CheckpointStoreError):  # noqa: N818 - reads like its neighbours
     def __init__(self, job_id: str, remaining_chunks: int) -> None:
         self.job_id, self.remaining_chunks = job_id, remaining_chunks
         super().__init__(f"job {job_id} was paused with {remaining_chunks} chunks left; run it again to go on.")
+
+
+class ServiceUnavailable(JobPaused):
+    """No call has succeeded for ``outage_seconds``: the job is paused, and no chunk is to blame.
+
+    ``seconds`` is how long that was, and ``last_error`` the text of the last failure, which is also the ``__cause__``.
+    """
+
+    def __init__(self, job_id: str, remaining_chunks: int, seconds: float, last_error: str) -> None:
+        super().__init__(job_id, remaining_chunks)
+        self.seconds, self.last_error = seconds, last_error
+        message = (
+            f"job {job_id} is paused with {remaining_chunks} chunks left: no call has succeeded for {seconds:.0f} s, "
+            f"the last one failed with {last_error}. No chunk is failed for that. Run it again once the service "
+            "answers, or with a longer outage_seconds."
+        )
+        self.args = (message,)
 
 
 class BudgetReached(JobPaused):

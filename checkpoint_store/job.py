@@ -126,6 +126,7 @@ class Job(JobStatusChanges):
         stop_on: Errors | None = None,
         wait: Wait | None = None,
         timeout_seconds: float | None = None,
+        outage_seconds: float = 600.0,
         max_cost: float | None = None,
         cost: Cost = "cost",
         max_calls_per_minute: float | None = None,
@@ -142,28 +143,26 @@ class Job(JobStatusChanges):
         :func:`current_attempt` says more. What is yielded is durable. Chunks in other runners' hands are waited for.
         When nothing is left the job is ``completed``. When the job is paused (:meth:`pause`) the chunks in hand are
         finished and recorded, and the loop raises :class:`JobPaused`. One Ctrl-C, SIGTERM or SIGHUP does the same to
-        all loops of the process; then a loop of the main thread lets the signal take its usual course. A second signal
-        ends the loop at once. Where the program has a handler of its own, that handler stays. Where the caller leaves
-        the loop early, the chunks in hand are recorded, and the job is ``paused``.
+        all loops of the process; then the signal takes its usual course. A second one ends the loop at once. A handler
+        of the program's own stays. Where the loop is left early, what is in hand is recorded; the job is ``paused``.
 
         Args:
             fn: does the work.
-            executor: anything with ``submit(fn, *args)`` that returns a ``concurrent.futures.Future``: threads,
-                processes, ``dask.distributed.Client.get_executor()``; or a function that makes one, which is called
-                again where that one broke. The work is done there, and recorded here. None: threads.
+            executor: anything with ``submit(fn, *args)`` that returns a ``concurrent.futures.Future``; or a function
+                that makes one, which is called again where that one broke. The work is done there, and recorded here.
             workers: how many chunks are worked on at the same time; by default 1, or as many as the executor does.
             ordered: yield in index order (what is tried again, or taken over from another runner, may come late).
             on_error: ``"stop"`` ends the loop at the first chunk that fails for good, and raises its error;
                 ``"record"`` goes on with the others. A result that cannot be stored ends the loop either way.
-            max_attempts: how often a chunk is tried, over all runs; a try that ended with its process counts.
+            max_attempts: how often a chunk is tried, over all runs; not counting tries while the service was away.
             retry_on: exception types, or a function of the exception, that are worth another try. By default all but
-                mistakes of a program (TypeError, KeyError …), and HTTP errors that will not change.
+                mistakes of a program (TypeError …), and HTTP errors that will not change.
             stop_on: those that every chunk would meet: the job is paused, no chunk is to blame, and the error raised.
-                By default HTTP 401, 402 and 403, and the code ``insufficient_quota``.
-            wait: seconds between tries, or a function of the tries so far; by default exponential, with jitter. Where
-                the exception carries a ``Retry-After``, that is waited for, up to an hour.
-            timeout_seconds: how long a try may take; a result that comes while the loop
-                still runs is recorded.
+                By default HTTP 401, 402 and 403, and the codes of a bad key or a used-up quota.
+            wait: seconds between tries, or a function of the tries so far; by default exponential, with jitter. A
+                ``Retry-After`` comes first, up to an hour. Where a service is in trouble, the whole loop waits.
+            timeout_seconds: how long a try may take; a result that comes while the loop still runs is recorded.
+            outage_seconds: how long to wait for a service of which no call succeeds; then the job is paused.
             max_cost: what the job may cost, over all its runners. Before a chunk starts it reserves what the dearest
                 result cost; where that does not fit, or a result's cost cannot be read, the job is paused. The
                 exception of a failed try may tell its cost as an attribute ``cost``.
@@ -181,14 +180,14 @@ class Job(JobStatusChanges):
 
         Raises:
             ChunkFailed: the chunks that are left have used up their attempts (with ``on_error="stop"``).
+            ServiceUnavailable: no call has succeeded for ``outage_seconds``.
             BudgetReached: the next chunk might cost more than is left.
             DeadlineReached: chunks are left after ``deadline_seconds``.
             CostUnknown: there is a ``max_cost``, and the cost of a result (also of an earlier run) cannot be read.
             JobPaused: the job was paused with chunks left (unless ``on_pause="return"``).
             InvalidResultError: a result cannot be stored; the error has it.
             WorkerDied: the executor broke, and cannot be made anew.
-            KeyboardInterrupt: Ctrl-C, after the chunks in hand.
-            SystemExit: SIGTERM or SIGHUP, the same; the code is 128 + number.
+            KeyboardInterrupt, SystemExit: Ctrl-C, or SIGTERM or SIGHUP (128 + number), after the chunks in hand.
             JobBusy: another runner has the job for itself.
         """
         given = locals()
@@ -211,6 +210,7 @@ class Job(JobStatusChanges):
         stop_on: Errors | None = None,
         wait: Wait | None = None,
         timeout_seconds: float | None = None,
+        outage_seconds: float = 600.0,
         max_cost: float | None = None,
         cost: Cost = "cost",
         max_calls_per_minute: float | None = None,
@@ -224,8 +224,8 @@ class Job(JobStatusChanges):
         """:meth:`map` for asyncio: ``fn`` is a coroutine function, of which up to ``workers`` are awaited at a time.
 
         The other options are those of :meth:`map`. The event loop never waits for the disk. A cancelled loop cancels
-        what is in flight, and records all that came back before. Leave the loop early through ``contextlib.aclosing``;
-        where it is left without that, ``asyncio.run`` waits for what is in flight, and it is recorded all the same.
+        what is in flight, and records all that came back before. Leave it early through ``contextlib.aclosing``; where
+        it is left without that, ``asyncio.run`` waits for what is in flight, and it is recorded all the same.
         """
         given = locals()
         from checkpoint_store.loop.aio import amap  # noqa: PLC0415 - see map()

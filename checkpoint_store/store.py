@@ -191,6 +191,7 @@ class CheckpointStore(OpenStore):
         stop_on: Errors | None = None,
         wait: Wait | None = None,
         timeout_seconds: float | None = None,
+        outage_seconds: float = 600.0,
         max_cost: float | None = None,
         cost: Cost = "cost",
         max_calls_per_minute: float | None = None,

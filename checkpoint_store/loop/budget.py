@@ -7,10 +7,11 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import BudgetReached, CheckpointStoreError, CostUnknown
-from checkpoint_store.loop.gates import LIMITS, OPEN, UNTIL_ONE_ENDS, Gate
+from checkpoint_store.loop.gates import OPEN, UNTIL_ONE_ENDS, Gate
 from checkpoint_store.loop.loop_state import POLL_INTERVAL_SECONDS
 from checkpoint_store.model.amounts import fields_of, name_of
 from checkpoint_store.model.codec import json_text
+from checkpoint_store.model.run_record import LIMITS
 from checkpoint_store.storage.budget_verbs import Reserved
 from checkpoint_store.storage.records import NO_COSTS
 

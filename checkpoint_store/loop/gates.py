@@ -9,11 +9,17 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
+from checkpoint_store.errors import ServiceUnavailable
+from checkpoint_store.model.error_text import describe
+from checkpoint_store.model.run_record import SERVICE
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from checkpoint_store.execution.claims.claimed_chunk import ClaimedChunk
     from checkpoint_store.loop.executors.workplace import Workplace
+    from checkpoint_store.loop.loop_state import LoopState
+    from checkpoint_store.loop.outage import Outage
     from checkpoint_store.loop.schedule import InFlight, Schedule
     from checkpoint_store.model.records import MapItem
 
@@ -21,10 +27,6 @@ OPEN: Final = 0.0
 """A moment of the monotonic clock that has passed: one more chunk may start at once."""
 UNTIL_ONE_ENDS: Final = float("inf")
 """No chunk may start before an attempt in flight has ended."""
-
-
-LIMITS: Final = "limits"
-SERVICE: Final = "the service"
 
 
 class Gate:
@@ -113,3 +115,32 @@ class PlaceGate(Gate):
         hung = len(self._schedule.overdue)
         places = 1 if self._schedule.suspects else self._place.free_workers(hung=hung)
         return OPEN if in_flight < places else UNTIL_ONE_ENDS
+
+
+class OutageGate(Gate):
+    """Closed while the loop waits for a service that answers nobody; pauses the job where it waited for too long."""
+
+    waits_for = SERVICE
+
+    def __init__(self, state: LoopState, schedule: Schedule, outage: Outage) -> None:
+        self._state, self._schedule, self._outage = state, schedule, outage
+
+    def opens_at(self, in_flight: int) -> float:
+        """See :meth:`Gate.opens_at`."""
+        outage = self._outage
+        in_stretch = self._schedule.count_in_stretch(outage.stretch) if in_flight else 0
+        if not outage.is_hopeless(in_stretch):
+            return outage.opens_at(in_stretch)
+        remaining_chunks = self._state.execution.progress().remaining_chunks
+        if not remaining_chunks:  # another process has completed them
+            return OPEN
+        last_error = outage.last_error or TimeoutError()
+        error = ServiceUnavailable(self._state.job_id, remaining_chunks, outage.seconds, describe(last_error))
+        error.__cause__ = last_error
+        self._state.end_with(error)
+        self._state.pause("the service answers nobody")
+        return UNTIL_ONE_ENDS
+
+    def started(self, attempt: InFlight) -> None:
+        """See :meth:`Gate.started`."""
+        attempt.stretch = self._outage.stretch

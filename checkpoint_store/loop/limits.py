@@ -7,8 +7,9 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import DeadlineReached, InvalidArgumentError, shown
-from checkpoint_store.loop.gates import LIMITS, OPEN, UNTIL_ONE_ENDS, Gate
+from checkpoint_store.loop.gates import OPEN, UNTIL_ONE_ENDS, Gate
 from checkpoint_store.model.amounts import tokens_in
+from checkpoint_store.model.run_record import LIMITS
 from checkpoint_store.model.token_bucket import TokenBucket
 
 if TYPE_CHECKING:
@@ -24,12 +25,16 @@ _COUNT_INTERVAL_SECONDS: Final = 1.0
 """How often a loop counts the runners that share its limits."""
 
 
-def limit_gates(state: LoopState) -> list[Gate]:
-    """Return the gates of the limits that the options set."""
+def deadline_gates(state: LoopState) -> list[Gate]:
+    """Return the gate of the deadline, where the options set one."""
+    seconds = state.options.deadline_seconds
+    return [] if seconds is None else [DeadlineGate(state, seconds)]
+
+
+def rate_gates(state: LoopState) -> list[Gate]:
+    """Return the gates of the limits on calls and tokens that the options set."""
     options = state.options
     gates: list[Gate] = []
-    if options.deadline_seconds is not None:
-        gates.append(DeadlineGate(state, options.deadline_seconds))
     if options.max_calls_per_minute is not None:
         gates.append(CallGate(state.execution, options.max_calls_per_minute))
     if options.max_tokens_per_minute is not None:

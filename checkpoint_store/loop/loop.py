@@ -17,9 +17,10 @@ from checkpoint_store.loop.budget import BudgetGate, CostReader
 from checkpoint_store.loop.ending import abandon_in_flight, conclude
 from checkpoint_store.loop.executors.workplace import Workplace
 from checkpoint_store.loop.failures import FailurePolicy
-from checkpoint_store.loop.gates import UNTIL_ONE_ENDS, Gates, PlaceGate
-from checkpoint_store.loop.limits import limit_gates
+from checkpoint_store.loop.gates import UNTIL_ONE_ENDS, Gates, OutageGate, PlaceGate
+from checkpoint_store.loop.limits import deadline_gates, rate_gates
 from checkpoint_store.loop.loop_state import POLL_INTERVAL_SECONDS, LoopState
+from checkpoint_store.loop.outage import Outage
 from checkpoint_store.loop.progress_bar import Bar, LiveBar, NoBar
 from checkpoint_store.loop.recording import Recorder
 from checkpoint_store.loop.schedule import Schedule
@@ -59,9 +60,15 @@ class Loop:
         self._schedule = Schedule(ordered=options.ordered)
         needs_costs = options.max_cost is not None or options.progress
         self._costs = CostReader(execution, options.cost) if needs_costs else None
-        self._recorder = Recorder(self._state, self._schedule, self._place)
-        self._failures = FailurePolicy(self._state, self._schedule, self._place)
-        gates: list[Gate] = [PlaceGate(self._schedule, self._place), *limit_gates(self._state)]
+        self._outage = Outage(options.outage_seconds)
+        self._recorder = Recorder(self._state, self._schedule, self._place, self._outage)
+        self._failures = FailurePolicy(self._state, self._schedule, self._place, self._outage)
+        gates: list[Gate] = [
+            *deadline_gates(self._state),  # first: it ends also what waits behind another gate
+            PlaceGate(self._schedule, self._place),
+            OutageGate(self._state, self._schedule, self._outage),
+            *rate_gates(self._state),
+        ]
         if self._costs is not None and options.max_cost is not None:
             gates.append(BudgetGate(self._state, self._schedule, self._costs, options.max_cost))
         self._gates = Gates(gates)
@@ -103,8 +110,8 @@ class Loop:
         # First: another runner that ends the job sees this runner, or has ended the job before.
         self._state.claims.register()
         self._execution.take_up()
-        self._queue = ChunkQueue(
-            self._state.claims, self._execution.total_chunks, max_attempts=self._options.max_attempts
+        self._state.queue = ChunkQueue(
+            self._state.claims, self._execution.total_chunks, max_attempts=self._options.attempts_max
         )
         has_ended = False
         with self._interrupts if self._heeds_signals else nullcontext():
@@ -136,7 +143,7 @@ class Loop:
             if opens_at > time.monotonic():
                 self._look_again_at = opens_at
                 return
-            chunk = self._schedule.next_chunk(self._claim)
+            chunk = self._schedule.next_chunk(self._state.claim, retries_last=self._outage.is_probing)
             if chunk is None or not self._start_one(chunk):
                 self._look_again_at = self._schedule.retries.due_at
                 return
@@ -151,21 +158,18 @@ class Loop:
         if not self._gates.admit(chunk):
             self._schedule.retries.put(chunk)
             return False
-        self._starter.start(chunk, self._queue)
+        self._starter.start(chunk, self._state.queue)
         return True
-
-    def _claim(self) -> list[ClaimedChunk]:
-        return self._state.retry_while_busy(lambda: self._queue.take(self._queue.batch()))
 
     def _is_stopping(self) -> bool:
         stop_when = self._options.stop_when
         if self._interrupts.requested:
             self._state.pause("a signal came")
-        elif self._queue.is_paused():
+        elif self._state.queue.is_paused():
             self._state.pause("somebody asked for it")
         elif stop_when is not None and stop_when():
             self._state.pause("stop_when returned True")
-        return self._state.is_paused or self._state.error is not None
+        return self._state.is_ending
 
     # -- wait
 
@@ -177,10 +181,10 @@ class Loop:
             return True
         if self._is_stopping():
             return False
-        if schedule.retries or isfinite(self._look_again_at):
+        if schedule.retries or (isfinite(self._look_again_at) and schedule.has_another(None, self._state.claim)):
             time.sleep(min(POLL_INTERVAL_SECONDS, max(0.0, self._look_again_at - time.monotonic())))
             return True
-        if self._queue.waits_for_others():
+        if self._state.queue.waits_for_others():
             time.sleep(POLL_INTERVAL_SECONDS)
             return True
         return False
@@ -267,7 +271,7 @@ class Loop:
         unstarted = self._schedule.take_unstarted()
         for chunk in unstarted:
             chunk.begun = False
-        self._queue.close(unstarted)
+        self._state.queue.close(unstarted)
         self._place.close()
         with self._state.log_instead_of_raising("its progress bar could not be closed"):
             self._bar.close()

@@ -55,6 +55,7 @@ class Options:
     stop_on: Errors | None = None
     wait: Wait | None = None
     timeout_seconds: float | None = None
+    outage_seconds: float = 600.0
     max_cost: float | None = None
     cost: Cost = "cost"
     max_calls_per_minute: float | None = None
@@ -75,14 +76,24 @@ class Options:
         names = (field.name for field in fields(cls))
         return cls(**{name: call[name] for name in names if name in call})
 
+    @property
+    def attempts_max(self) -> int | None:
+        """How often a chunk is tried; None for ``sys.maxsize``, which is no number of tries, but no limit.
+
+        Without a limit a loop gives no new tries to the chunks that failed under one.
+        """
+        return None if self.max_attempts == sys.maxsize else self.max_attempts
+
     def __post_init__(self) -> None:
         self._one_of("on_error", ("stop", "record"))
         self._one_of("on_pause", ("raise", "return"))
         self._whole("max_attempts", self.max_attempts)
         if self.workers is not None:
             self._whole("workers", self.workers)
-        for name in ("timeout_seconds", "max_cost"):
+        for name in ("timeout_seconds", "outage_seconds", "max_cost"):
             self._positive(name, getattr(self, name), up_to=math.inf)
+        if self.outage_seconds is None:
+            raise InvalidArgumentError("outage_seconds", None, "is not a number greater than 0")
         for name in ("max_calls_per_minute", "max_tokens_per_minute", "deadline_seconds"):
             self._positive(name, getattr(self, name), up_to=sys.float_info.max)
         self._estimates_tokens()

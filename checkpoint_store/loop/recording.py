@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from checkpoint_store.errors import ChunkAlreadyCompleted, InvalidResultError
 from checkpoint_store.loop.executors import local, processes
+from checkpoint_store.loop.outage import LATE
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.error_text import describe
 from checkpoint_store.model.records import MapItem
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from checkpoint_store.loop.executors.workplace import Workplace
     from checkpoint_store.loop.loop_state import LoopState
+    from checkpoint_store.loop.outage import Outage
     from checkpoint_store.loop.schedule import InFlight, Schedule
     from checkpoint_store.storage.records import Completion
 
@@ -42,8 +44,8 @@ class Outcomes:
 class Recorder:
     """Records the results of one loop."""
 
-    def __init__(self, state: LoopState, schedule: Schedule, place: Workplace) -> None:
-        self._state, self._schedule, self._place = state, schedule, place
+    def __init__(self, state: LoopState, schedule: Schedule, place: Workplace, outage: Outage) -> None:
+        self._state, self._schedule, self._place, self._outage = state, schedule, place, outage
         self._completed_late: set[int] = set()
         """Chunks that a late result completed. Their next attempt may be in flight, and is not yielded again."""
 
@@ -58,6 +60,9 @@ class Recorder:
             except BaseException as error:  # noqa: BLE001 - whatever the caller's function raises
                 outcomes.failures.append((attempt, error))
                 continue
+            if self._outage.is_long:
+                log.info("job %s: the service answers again, after %.0f s", self._state.job_id, self._outage.seconds)
+            self._outage.completed(attempt.stretch)
             try:
                 outcomes.successes.append(self._success(index, result))
             except InvalidResultError as error:
@@ -117,6 +122,7 @@ class Recorder:
         for index, future in self._schedule.take_ended_late():
             if future.cancelled() or future.exception() is not None:
                 continue
+            self._outage.completed(LATE)
             try:
                 successes.setdefault(index, self._success(index, future.result()))
             except InvalidResultError as error:

@@ -8,13 +8,12 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Literal
 
 from checkpoint_store.errors import CheckpointStoreError, JobPaused, WorkFailed
-from checkpoint_store.loop.gates import LIMITS, SERVICE
-from checkpoint_store.loop.retry_policy import status_of
+from checkpoint_store.loop.service_errors import status_of
 from checkpoint_store.model.amounts import cost_in, tokens_in
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.error_text import describe
 from checkpoint_store.model.frozen import freeze
-from checkpoint_store.model.run_record import Durations, RunRecord
+from checkpoint_store.model.run_record import LIMITS, SERVICE, Durations, RunRecord
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

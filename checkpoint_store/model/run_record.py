@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Final, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+LIMITS: Final = "limits"
+SERVICE: Final = "the service"
+"""What a loop may wait for, where it could start a chunk otherwise."""
 _STEP: Final = 1.02
 """Times are counted in steps of two per cent."""
 _SECONDS_MIN: Final = 1e-6
@@ -61,7 +64,7 @@ class RunRecord:
         if self.retries:
             kinds = ", ".join(f"{count} {kind}" for kind, count in self.retries.items())
             parts.append(f"{self.retry_count:,} tried again ({kinds})")
-        waits = (("the service", self.waited_for_service_seconds), ("limits", self.waited_for_limits_seconds))
+        waits = ((SERVICE, self.waited_for_service_seconds), (LIMITS, self.waited_for_limits_seconds))
         parts += [f"waited {seconds:.3g} s for {what}" for what, seconds in waits if seconds >= _WAIT_SHOWN_SECONDS_MIN]
         amounts = (("cost", self.cost), ("tokens", self.tokens))
         parts += [f"{name} {amount:,.6g}" for name, amount in amounts if amount is not None]

@@ -92,6 +92,8 @@ class FailedAttempt:
     """What the attempt cost; None where nobody knows of a cost."""
     may_be_billed: bool = False
     """Whether nobody knows how the attempt ended, so that it may still cost what it reserved."""
+    is_hopeless: bool = False
+    """Whether the chunk is failed by it however many attempts are left: the next one would fail like it."""
 
 
 class FailureOutcome(NamedTuple):

@@ -95,6 +95,11 @@ EXAMPLES = {
         "call again",
     ),
     "JobPaused": (errors.JobPaused(JOB, 3), {"job_id": JOB, "remaining_chunks": 3}, "run it again"),
+    "ServiceUnavailable": (
+        errors.ServiceUnavailable(JOB, 3, 600.5, "ConnectionError: refused"),
+        {"job_id": JOB, "remaining_chunks": 3, "seconds": 600.5, "last_error": "ConnectionError: refused"},
+        "Run it again once the service answers",
+    ),
     "BudgetReached": (
         errors.BudgetReached(JOB, 3, spent=1.5, reserved=0.25, dearest_cost=0.5, max_cost=1.75),
         {

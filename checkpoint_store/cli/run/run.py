@@ -15,6 +15,7 @@ from checkpoint_store.cli.options import PositiveNumber, json_option, print_json
 from checkpoint_store.cli.run import report as run_report
 from checkpoint_store.cli.run.inputs import job_name
 from checkpoint_store.cli.run.interrupts import Interrupts
+from checkpoint_store.cli.run.limits import RunLimits
 from checkpoint_store.cli.run.output_log import OutputLog
 from checkpoint_store.cli.run.request import FileCommand, checked_inputs, request_of, request_options, workers_option
 from checkpoint_store.cli.run.subprocess_worker import Command
@@ -26,7 +27,6 @@ from checkpoint_store.cli.run.task import (
     UNUSABLE,
     Report,
     RunContext,
-    RunLimits,
     Task,
     do_task,
 )

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 import time
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store import JobStatus, current_attempt
 from checkpoint_store.cli.job_snapshot import JobSnapshot
+from checkpoint_store.cli.run.limits import FAILURES
 from checkpoint_store.cli.run.progress import LiveView
-from checkpoint_store.cli.run.subprocess_worker import CommandFailedError, CommandKilledError, CommandMissingError
-from checkpoint_store.cli.screen import attempt_count, plain_error
+from checkpoint_store.cli.run.subprocess_worker import CommandFailedError, CommandKilledError
+from checkpoint_store.cli.screen import attempt_count, duration, plain_error
 from checkpoint_store.cli.transcripts.join import join
 from checkpoint_store.cli.transcripts.write import cleaned_texts
-from checkpoint_store.errors import BudgetReached, ChunkFailed, CostUnknown, DeadlineReached, InvalidResultError
+from checkpoint_store.errors import (
+    BudgetReached,
+    ChunkFailed,
+    ChunksPassedOver,
+    CostUnknown,
+    DeadlineReached,
+    InvalidResultError,
+    ServiceUnavailable,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -23,6 +32,7 @@ if TYPE_CHECKING:
 
     from checkpoint_store import CheckpointStore, Job
     from checkpoint_store.cli.run.interrupts import Interrupts
+    from checkpoint_store.cli.run.limits import RunLimits
     from checkpoint_store.cli.screen import Screen
     from checkpoint_store.cli.transcripts.read import TranscriptChunk
     from checkpoint_store.cli.transcripts.write import Output
@@ -36,13 +46,10 @@ UNUSABLE: Final = 2
 PAUSED: Final = 75
 INTERRUPTED: Final = 130
 
-_FAILURES: Final = (CommandFailedError, InvalidResultError)
 _PLAIN_KINDS: Final = {
     CommandFailedError.__name__: "failure of COMMAND",
     InvalidResultError.__name__: "result that is no JSON",
 }
-_DEADLINE_SECONDS_MIN: Final = 0.001
-"""What a job gets whose turn comes in the moment of the deadline: it must be more than nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,40 +65,6 @@ class Task:
     """The arguments of ``open_job`` besides the file and its chunks."""
     joins_lines: bool
     """Whether the cleaner makes one line of each paragraph."""
-
-
-@dataclass(frozen=True, slots=True)
-class RunLimits:
-    """The limits of a run: workers, retries, time and money. They are no part of a job's plan."""
-
-    workers: int = 1
-    retries: int = 0
-    """Attempts after a chunk's first one."""
-    timeout_seconds: float | None = None
-    max_cost: float | None = None
-    cost: str = "cost"
-    """The field of a result, or the dotted path, that holds the cost."""
-    max_calls_per_minute: float | None = None
-    deadline_at: float | None = None
-    """The moment of the monotonic clock from which no further chunk of any input starts."""
-
-    @property
-    def are_over(self) -> bool:
-        """Whether the deadline has passed."""
-        return self.deadline_at is not None and time.monotonic() >= self.deadline_at
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """The options of ``Job.map``."""
-        common: dict[str, Any] = {"workers": self.workers, "max_cost": self.max_cost, "cost": self.cost}
-        common["max_calls_per_minute"] = self.max_calls_per_minute
-        if self.deadline_at is not None:
-            common["deadline_seconds"] = max(self.deadline_at - time.monotonic(), _DEADLINE_SECONDS_MIN)
-        if not self.retries:
-            # A failure ends the run and counts against no chunk: the person who runs again has mended its cause.
-            return common | {"stop_on": _FAILURES, "max_attempts": sys.maxsize}
-        retry_options = {"retry_on": _FAILURES, "stop_on": CommandMissingError, "max_attempts": self.retries + 1}
-        return common | retry_options | {"on_error": "record"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,17 +149,21 @@ def _process_chunks(job: Job, report: Report, snapshot: JobSnapshot, context: Ru
         snapshot=snapshot,
     )
     try:
-        with view:
+        with view, warnings.catch_warnings():
+            warnings.simplefilter("ignore", ChunksPassedOver)  # _fill_in counts them
             for _ in job.map(work, stop_when=lambda: interrupts.requested, on_pause="return", **context.limits.options):
                 report.done_now += 1
                 view.advance()
     except CommandKilledError:
         pass  # the second Ctrl-C; _fill_in sets the exit code
-    except _FAILURES as error:
+    except FAILURES as error:
         report.failed_chunk, report.error = error.chunk_index, f"chunk {error.chunk_index}: {_failure_text(error)}"
         _mark_failed(job, report.error)
     except ChunkFailed:
         pass  # _fill_in names the chunk
+    except ServiceUnavailable as error:
+        report.error = f"no chunk has succeeded for {duration(error.seconds)}: {plain_error(error.last_error)}"
+        report.exit_code = PAUSED
     except BudgetReached as error:
         in_doubt = f", {error.reserved:.4g} more in doubt" if error.reserved else ""
         spent = f"{error.spent:.4g} spent{in_doubt}, and the dearest chunk cost {error.dearest_cost:.4g}"

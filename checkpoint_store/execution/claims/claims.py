@@ -211,6 +211,7 @@ class Claims(ForkAware):
         limit: int = MAX_ATTEMPTS_DEFAULT,
         counted: bool = True,
         again: bool = False,
+        hopeless: bool = False,
         seconds: float | None = None,
         cost: float | None = None,
         may_be_billed: bool = False,
@@ -228,7 +229,8 @@ class Claims(ForkAware):
             number = None if chunk is None else chunk.number
             failed = FailedAttempt(
                 self.job_id, index, number, self.runner.runner_id, error, seconds,
-                attempts_max=limit, is_counted=counted, tries_again=again, cost=cost, may_be_billed=may_be_billed,
+                attempts_max=limit, is_counted=counted, tries_again=again, is_hopeless=hopeless,
+                cost=cost, may_be_billed=may_be_billed,
             )  # fmt: skip
             try:
                 outcome = self._storage.fail(failed)
