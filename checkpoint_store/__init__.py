@@ -13,7 +13,9 @@ if TYPE_CHECKING:
         ChunkFailed,
         ChunkNotCompleted,
         ChunkOutOfRange,
+        ChunksPassedOver,
         CostUnknown,
+        DeadlineReached,
         Difference,
         ErasureUnfinished,
         InvalidArgumentError,
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
         SchemaTooNew,
         SchemaTooOld,
         SecretInConfig,
+        ServiceUnavailable,
         StateFormatError,
         StorageFullError,
         StorageUnavailableError,
@@ -53,6 +56,7 @@ if TYPE_CHECKING:
     from checkpoint_store.manager import StateManager
     from checkpoint_store.model.attempt import Attempt, current_attempt
     from checkpoint_store.model.records import ChunkRecord, JobStatus, MapItem, Problem, Progress, RunPlan
+    from checkpoint_store.model.run_record import RunRecord
     from checkpoint_store.model.state import ProcessingState
     from checkpoint_store.storage.recovery.doctor import Finding
     from checkpoint_store.storage.recovery.recover import RecoveryReport
@@ -71,7 +75,9 @@ __all__ = [
     "ChunkNotCompleted",
     "ChunkOutOfRange",
     "ChunkRecord",
+    "ChunksPassedOver",
     "CostUnknown",
+    "DeadlineReached",
     "Difference",
     "ErasureUnfinished",
     "Finding",
@@ -94,9 +100,11 @@ __all__ = [
     "Progress",
     "RecoveryReport",
     "RunPlan",
+    "RunRecord",
     "SchemaTooNew",
     "SchemaTooOld",
     "SecretInConfig",
+    "ServiceUnavailable",
     "StateFormatError",
     "StateManager",
     "StorageFullError",
@@ -135,6 +143,7 @@ _HOMES = {
     "Progress": "model.records",
     "RecoveryReport": "storage.recovery.recover",
     "RunPlan": "model.records",
+    "RunRecord": "model.run_record",
     "StateManager": "manager",
     "current_attempt": "model.attempt",
     "doctor": "maintenance",

@@ -43,6 +43,10 @@ class StoreRecovered(UserWarning):
     """A damaged store was made anew, and all that any copy knew of is back. The message is the report."""
 
 
+class ChunksPassedOver(UserWarning):
+    """A loop with ``on_error="record"`` passed over chunks that an earlier run failed. The message has their number."""
+
+
 class InvalidArgumentError(CheckpointStoreError, ValueError):
     """A call was given a value that it cannot work with. ``name`` is the argument's; a value ``...`` is not shown."""
 
@@ -235,15 +239,59 @@ class JobPaused(CheckpointStoreError):  # noqa: N818 - reads like its neighbours
         super().__init__(f"job {job_id} was paused with {remaining_chunks} chunks left; run it again to go on.")
 
 
-class BudgetReached(JobPaused):
-    """The next chunk might cost more than is left of ``max_cost``: the job is paused."""
+class ServiceUnavailable(JobPaused):
+    """No call has succeeded for ``outage_seconds``: the job is paused, and no chunk is to blame.
 
-    def __init__(self, job_id: str, remaining_chunks: int, spent: float, mean_cost: float, max_cost: float) -> None:
+    ``seconds`` is how long that was, and ``last_error`` the text of the last failure, which is also the ``__cause__``.
+    """
+
+    def __init__(self, job_id: str, remaining_chunks: int, seconds: float, last_error: str) -> None:
         super().__init__(job_id, remaining_chunks)
-        self.spent, self.mean_cost, self.max_cost = spent, mean_cost, max_cost
+        self.seconds, self.last_error = seconds, last_error
         message = (
-            f"job {job_id} is paused with {remaining_chunks} chunks left: it has cost {spent:g}, a chunk costs "
-            f"{mean_cost:g} on average, and max_cost is {max_cost:g}. To go on, run it again with a higher max_cost."
+            f"job {job_id} is paused with {remaining_chunks} chunks left: no call has succeeded for {seconds:.0f} s, "
+            f"the last one failed with {last_error}. No chunk is failed for that. Run it again once the service "
+            "answers, or with a longer outage_seconds."
+        )
+        self.args = (message,)
+
+
+class BudgetReached(JobPaused):
+    """The next chunk might cost more than is left of ``max_cost``: the job is paused.
+
+    ``spent`` is what results and failed tries cost. ``reserved`` is what tries may cost whose end nobody knows.
+    ``dearest_cost`` is the highest cost so far, which the next chunk has to reserve.
+    """
+
+    def __init__(
+        self,
+        job_id: str,
+        remaining_chunks: int,
+        *,
+        spent: float,
+        reserved: float,
+        dearest_cost: float,
+        max_cost: float,
+    ) -> None:
+        super().__init__(job_id, remaining_chunks)
+        self.spent, self.reserved, self.dearest_cost, self.max_cost = spent, reserved, dearest_cost, max_cost
+        in_doubt = f", chunks in doubt may have cost {reserved:g} more" if reserved else ""
+        message = (
+            f"job {job_id} is paused with {remaining_chunks} chunks left: it has cost {spent:g}{in_doubt}, the dearest "
+            f"chunk cost {dearest_cost:g}, and max_cost is {max_cost:g}. To go on, run it again with a higher max_cost."
+        )
+        self.args = (message,)
+
+
+class DeadlineReached(JobPaused):
+    """A loop with ``deadline_seconds`` ran for that long: the chunks in hand are finished, and the job is paused."""
+
+    def __init__(self, job_id: str, remaining_chunks: int, deadline_seconds: float) -> None:
+        super().__init__(job_id, remaining_chunks)
+        self.deadline_seconds = deadline_seconds
+        message = (
+            f"job {job_id} is paused with {remaining_chunks} chunks left: its run has reached its deadline of "
+            f"{deadline_seconds:g} s. Run it again to go on."
         )
         self.args = (message,)
 
@@ -297,7 +345,7 @@ class WorkFailed(CheckpointStoreError):  # noqa: N818 - reads like its neighbour
     """An exception from another process that could not be brought over as it was.
 
     ``kind`` is its type's name, ``kinds`` are the full names of that type and its bases; ``status_code``, ``code`` and
-    ``retry_after`` are what it said of a service's answer.
+    ``retry_after`` are what it said of a service's answer, and ``cost`` what it said that the try cost.
     """
 
     def __init__(
@@ -310,9 +358,10 @@ class WorkFailed(CheckpointStoreError):  # noqa: N818 - reads like its neighbour
         status_code: int | None = None,
         code: str | None = None,
         retry_after: float | None = None,
+        cost: float | None = None,
     ) -> None:
         self.kind, self.text, self.trace, self.kinds = kind, text, trace, tuple(kinds)
-        self.status_code, self.code, self.retry_after = status_code, code, retry_after
+        self.status_code, self.code, self.retry_after, self.cost = status_code, code, retry_after, cost
         super().__init__(f"{kind}: {text}")
 
 

@@ -7,14 +7,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, TypeVar
 
 from checkpoint_store.errors import CheckpointStoreError, JobPaused
-from checkpoint_store.execution import lifecycle
-from checkpoint_store.execution.job_reading import JobReading
+from checkpoint_store.execution.job_status import JobStatusChanges
 from checkpoint_store.execution.loops import Living
 from checkpoint_store.execution.pending import PendingLoop
 from checkpoint_store.loop.option_names import checks_option_names
 from checkpoint_store.loop.signals import asks_to_end
 from checkpoint_store.model.clock import now
-from checkpoint_store.model.error_text import describe
 from checkpoint_store.model.records import JobStatus, MapItem
 
 if TYPE_CHECKING:
@@ -30,7 +28,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Job(JobReading):
+class Job(JobStatusChanges):
     """One input being processed, chunk by chunk. Safe to share between threads.
 
     Made by :meth:`CheckpointStore.open_job` and :meth:`CheckpointStore.job`. As a context manager it ends ``completed``
@@ -92,18 +90,19 @@ class Job(JobReading):
         if completions:
             self._execution.submit(completions)
 
-    def fail_chunk(self, index: int, error: BaseException | str) -> None:
+    def fail_chunk(self, index: int, error: BaseException | str, *, cost: float | None = None) -> None:
         """Record that a try at chunk ``index`` failed, and why (secrets in it are replaced).
 
-        After three such tries (or the ``max_attempts`` of a loop) the chunk is failed: loops pass it over until
+        ``cost`` is what the try cost all the same, for the budget; by default the exception's attribute ``cost``. After
+        three such tries (or the ``max_attempts`` of a loop) the chunk is failed: loops pass it over until
         :meth:`retry_failed`. Until then the next loop tries it again.
 
         Raises:
             ChunkOutOfRange: no such chunk.
+            InvalidArgumentError: ``cost`` is no finite number from 0.
             ChunkAlreadyCompleted: it is complete.
         """
-        self._execution.check_index(index)
-        self._execution.claims.fail(index, describe(error))
+        self._execution.fail(index, error, cost)
 
     def retry_failed(self, *indices: int) -> int:
         """Give failed chunks (these, or all) their attempts back: loops try them again. Returns how many those are."""
@@ -127,8 +126,13 @@ class Job(JobReading):
         stop_on: Errors | None = None,
         wait: Wait | None = None,
         timeout_seconds: float | None = None,
+        outage_seconds: float = 600.0,
         max_cost: float | None = None,
         cost: Cost = "cost",
+        max_calls_per_minute: float | None = None,
+        max_tokens_per_minute: float | None = None,
+        tokens: Callable[[Any], float] | None = None,
+        deadline_seconds: float | None = None,
         progress: bool = False,
         on_pause: Literal["raise", "return"] = "raise",
         stop_when: Callable[[], bool] | None = None,
@@ -139,9 +143,9 @@ class Job(JobReading):
         :func:`current_attempt` says more. What is yielded is durable. Chunks in other runners' hands are waited for.
         When nothing is left the job is ``completed``. When the job is paused (:meth:`pause`) the chunks in hand are
         finished and recorded, and the loop raises :class:`JobPaused`. One Ctrl-C, SIGTERM or SIGHUP does the same to
-        all loops of the process; then a loop of the main thread lets the signal take its usual course. A second signal
-        ends the loop at once. A handler of the program's own stays. Where the caller leaves the loop early, the chunks
-        in hand are recorded, and the job is ``paused``. What ``fn`` raises, ``SystemExit`` included, is a failed try.
+        all loops of the process; then the signal takes its usual course. A second one ends the loop at once. A handler
+        of the program's own stays. Where the loop is left early, what is in hand is recorded; the job is ``paused``.
+        What ``fn`` raises, ``SystemExit`` included, is a failed try.
 
         Args:
             fn: does the work.
@@ -152,30 +156,39 @@ class Job(JobReading):
             ordered: yield in index order (what is tried again, or taken over from another runner, may come late).
             on_error: ``"stop"`` ends the loop at the first chunk that fails for good, and raises its error;
                 ``"record"`` goes on with the others. A result that cannot be stored ends the loop either way.
-            max_attempts: how often a chunk is tried, over all runs; a try that ended with its process counts.
+            max_attempts: how often a chunk is tried, over all runs; not counting tries while the service was away.
             retry_on: exception types, or a function of the exception, that are worth another try. By default all but
-                mistakes of a program (TypeError, KeyError …), and HTTP errors that will not change.
+                mistakes of a program (TypeError …), and HTTP errors that will not change.
             stop_on: those that every chunk would meet: the job is paused, no chunk is to blame, and the error raised.
-                By default HTTP 401, 402 and 403, and the code ``insufficient_quota``.
-            wait: seconds between tries, or a function of the tries so far; by default exponential, with jitter. Where
-                the exception carries a ``Retry-After``, that is waited for, up to an hour.
+                By default HTTP 401, 402 and 403, and the codes of a bad key or a used-up quota.
+            wait: seconds between tries, or a function of the tries so far; by default exponential, with jitter. A
+                ``Retry-After`` comes first, up to an hour. Where a service is in trouble, the whole loop waits.
             timeout_seconds: how long a try may take; a result that comes while the loop still runs is recorded.
-            max_cost: before a chunk starts, what the job has cost and the mean of a chunk must fit; else the job is
-                paused, as it is at the first result whose cost cannot be read.
+            outage_seconds: how long to wait for a service of which no call succeeds; then the job is paused.
+            max_cost: what the job may cost, over all its runners. Before a chunk starts it reserves what the dearest
+                result cost; where that does not fit, or a result's cost cannot be read, the job is paused. The
+                exception of a failed try may tell its cost as an attribute ``cost``.
             cost: where the cost stands in a result: a field, a dotted path (``"usage.cost"``), or a function that gets
                 the result as the store has it and returns its cost. A finite number from 0, or a text that is one.
+            max_calls_per_minute: how many tries may start in a minute, over all living runners of the job.
+            max_tokens_per_minute: how many tokens they may use. Needs ``tokens``.
+            tokens: a function of the caller's chunk that estimates its tokens; what the result says (``total_tokens``,
+                or ``input_tokens`` and ``output_tokens``, in it or in its ``usage``) corrects the estimate.
+            deadline_seconds: after so long this loop starts nothing more, finishes the chunks in hand and pauses.
             progress: show a live bar.
             on_pause: what a pause from elsewhere does: ``"raise"`` :class:`JobPaused`, or ``"return"`` quietly.
             stop_when: asked before each chunk, and a few times a second. Once it is True, this loop ends as by a pause.
 
         Raises:
             ChunkFailed: the chunks that are left have used up their attempts (with ``on_error="stop"``).
+            ServiceUnavailable: no call has succeeded for ``outage_seconds``.
             BudgetReached: the next chunk might cost more than is left.
+            DeadlineReached: chunks are left after ``deadline_seconds``.
             CostUnknown: there is a ``max_cost``, and the cost of a result (also of an earlier run) cannot be read.
             JobPaused: the job was paused with chunks left (unless ``on_pause="return"``).
             InvalidResultError: a result cannot be stored; the error has it.
             WorkerDied: the executor broke, and cannot be made anew.
-            KeyboardInterrupt, SystemExit: Ctrl-C; SIGTERM or SIGHUP (128 + number): after the chunks in hand.
+            KeyboardInterrupt, SystemExit: Ctrl-C, or SIGTERM or SIGHUP (128 + number), after the chunks in hand.
             JobBusy: another runner has the job for itself.
         """
         given = locals()
@@ -197,8 +210,13 @@ class Job(JobReading):
         stop_on: Errors | None = None,
         wait: Wait | None = None,
         timeout_seconds: float | None = None,
+        outage_seconds: float = 600.0,
         max_cost: float | None = None,
         cost: Cost = "cost",
+        max_calls_per_minute: float | None = None,
+        max_tokens_per_minute: float | None = None,
+        tokens: Callable[[Any], float] | None = None,
+        deadline_seconds: float | None = None,
         progress: bool = False,
         on_pause: Literal["raise", "return"] = "raise",
         stop_when: Callable[[], bool] | None = None,
@@ -207,8 +225,8 @@ class Job(JobReading):
 
         A plain function is called in threads, which a cancelled loop waits for. The other options are those of
         :meth:`map`. The event loop never waits for the disk. A cancelled loop cancels
-        what is in flight, and records all that came back before. Leave the loop early through ``contextlib.aclosing``;
-        where it is left without that, ``asyncio.run`` waits for what is in flight, and it is recorded all the same.
+        what is in flight, and records all that came back before. Leave it early through ``contextlib.aclosing``; where
+        it is left without that, ``asyncio.run`` waits for what is in flight, and it is recorded all the same.
         """
         given = locals()
         from checkpoint_store.loop.aio import amap  # noqa: PLC0415 - see map()
@@ -229,30 +247,6 @@ class Job(JobReading):
         await acomplete(lambda: self.complete(index, result, replace=replace))
 
     # -- how it ends
-
-    def pause(self) -> None:
-        """Pause the job: status ``paused``, and every loop on it, in any process, ends after the chunk in hand."""
-        self._execution.change_status(lifecycle.PAUSE)
-
-    def resume(self) -> None:
-        """Take a paused or failed job up again: status ``running``; loops that were to end go on, if they still do."""
-        self._execution.change_status(lifecycle.RESUME)
-
-    def finish(self) -> None:
-        """End the job ``completed``.
-
-        Raises:
-            JobIncomplete: chunks are left.
-        """
-        self._execution.change_status(lifecycle.FINISH)
-
-    def fail(self, error: BaseException | str) -> None:
-        """End the job ``failed`` with a message (secrets in it are replaced). It can still be resumed."""
-        self.set_status(JobStatus.FAILED, error)
-
-    def set_status(self, status: JobStatus, error: BaseException | str | None = None) -> None:
-        """Set the status and error message as they are given; the state file is exact when this returns."""
-        lifecycle.set_status(self._context, self.job_id, status, error)
 
     def __enter__(self) -> Self:
         return self
@@ -291,9 +285,9 @@ class PendingChunk:
         """Refuse to be pickled: this process has the chunk in hand."""
         raise TypeError("a PendingChunk cannot be pickled: pass its data, and record here what comes of it")
 
-    def fail(self, error: BaseException | str) -> None:
-        """Record that this try failed. See :meth:`Job.fail_chunk`."""
-        self.job.fail_chunk(self.index, error)
+    def fail(self, error: BaseException | str, *, cost: float | None = None) -> None:
+        """Record that this try failed, and what it cost. See :meth:`Job.fail_chunk`."""
+        self.job.fail_chunk(self.index, error, cost=cost)
 
     def complete(self, result: object, *, replace: bool = False) -> None:
         """Record the result; durable when this returns. See :meth:`Job.complete`."""

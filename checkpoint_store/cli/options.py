@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -14,6 +15,20 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DEFAULT_STORE: Final = ".processing_state.db"
+
+
+class PositiveNumber(click.FloatRange):
+    """A finite number above 0. The range of click itself lets NaN through."""
+
+    def __init__(self) -> None:
+        super().__init__(min=0, min_open=True)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the number; show a usage error for anything else."""
+        number: float = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a number above 0.", param, ctx)
+        return number
 
 
 def sibling_of(store_path: Path, suffix: str) -> Path:

@@ -28,7 +28,7 @@ _STYLES: Final = {
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 _FAST_PER_MINUTE: Final = 300
 _INDICES_MAX: Final = 8
-_OWN_ERRORS: Final = re.compile(r"(?:^|(?<=: ))Command(?:Failed|Missing)Error: ")
+_OWN_ERRORS: Final = re.compile(r"(?:^|(?<=: ))(?:CommandFailed|CommandMissing|ServiceAway)Error: ")
 _ESCAPES: Final = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-_])"  # colours and cursor, the title, others
     r"|[\x00-\x08\x0b-\x1f\x7f-\x9f]"

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from checkpoint_store.model.run_record import RunRecord
     from checkpoint_store.model.state import ProcessingState
     from checkpoint_store.storage.connection.pragmas import Durability
     from checkpoint_store.storage.reading import Reading
@@ -46,6 +47,8 @@ class StoreContext:
     """Those of them that are runners now."""
     unrecorded: list[Completion] = field(default_factory=list)
     """What could not be recorded when it came."""
+    last_runs: dict[str, RunRecord] = field(default_factory=dict)
+    """What the last loop of this store object did, by job."""
 
     @property
     def storage(self) -> Storage:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from checkpoint_store.errors import ChunkOutOfRange
+from checkpoint_store.errors import ChunkOutOfRange, InvalidArgumentError
 from checkpoint_store.execution import lifecycle
 from checkpoint_store.execution.results import encoded
+from checkpoint_store.model.amounts import amount, cost_of_error
 from checkpoint_store.model.attempt import Attempt, attempt_key
 from checkpoint_store.model.clock import now, parse_time
 from checkpoint_store.model.codec import digest as result_digest
+from checkpoint_store.model.error_text import describe
 from checkpoint_store.model.plan import Fingerprint, fingerprint
 from checkpoint_store.model.records import ChunkRecord, JobStatus, Progress
-from checkpoint_store.storage.records import Completion
+from checkpoint_store.storage.records import Completion, ReservationRequest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     from checkpoint_store.execution.context import StoreContext
     from checkpoint_store.execution.loops import Loops
     from checkpoint_store.model.amounts import Cost
+    from checkpoint_store.model.budget import Spending
+    from checkpoint_store.model.run_record import RunRecord
+    from checkpoint_store.storage.budget_verbs import Reserved
     from checkpoint_store.storage.records import Costs, JobRecord, StatusChange
 
 
@@ -116,6 +121,14 @@ class JobExecution:
             for completion in completions:
                 self._handed_out.pop(completion.chunk_index, None)
 
+    def fail(self, index: int, error: BaseException | str, cost: float | None) -> None:
+        """Record that a try at a chunk failed, why, and what it cost; see :meth:`Job.fail_chunk`. Durable on return."""
+        self.check_index(index)
+        found = cost_of_error(error) if cost is None and isinstance(error, BaseException) else amount(cost)
+        if cost is not None and found is None:
+            raise InvalidArgumentError("cost", cost, "is no amount: a finite number from 0")
+        self.claims.fail(index, describe(error), cost=found)
+
     def keep_for_later(self, completions: Sequence[Completion]) -> None:
         """Keep what could not be recorded now (a full disk): the next loop of this store object records it first."""
         self._context.unrecorded.extend(completions)
@@ -175,6 +188,30 @@ class JobExecution:
         """Return what the results after one (0: all) cost; ``cost`` says where that stands in a result."""
         return self._context.reading.costs_after(self.job_id, result_id, cost)
 
+    def spending(self, results: Costs) -> Spending:
+        """Return what the job has spent and reserved, over all runners, where its results cost ``results``."""
+        return self._context.storage.budgets.spending(self.job_id, results)
+
+    def reserve(self, chunk: ClaimedChunk, max_cost: float, cost: Cost, known: Costs) -> Reserved:
+        """Reserve the highest known cost for a claimed chunk's attempt, if it fits. Durable when it returns."""
+        request = ReservationRequest(self.job_id, chunk.runner_id, chunk.claim, max_cost, cost, known)
+        return self._context.storage.budgets.reserve(request)
+
+    def free_reservations(self, chunks: Sequence[ClaimedChunk]) -> None:
+        """Reserve nothing for these claimed chunks, which wait for their start. Durable when it returns."""
+        self._context.storage.budgets.free(self.job_id, [(chunk.runner_id, chunk.claim) for chunk in chunks])
+
+    def loops_at_work(self) -> int:
+        """Return how many loops share the limits of the job: those here, and one for each other runner alive now."""
+        own_runner_id = self.claims.runner.runner_id
+        others = self._context.reading.living_runners(self.job_id, but=own_runner_id)
+        return others + max(1, self.claims.runner.loop_count)
+
+    def others_at_work(self) -> bool:
+        """Return whether another runner is at work on the job now. What dead ones had claimed is free, or in doubt."""
+        own_runner_id = self.claims.runner.runner_id
+        return self._context.storage.claims.others_at_work(self.job_id, own_runner_id=own_runner_id)
+
     # -- what is done
 
     def result_text(self, index: int) -> str:
@@ -190,6 +227,17 @@ class JobExecution:
         """Yield (index, JSON text) of all results by index, in bounded memory; nothing is open in between."""
         for page in self._context.reading.result_pages(self.job_id):
             yield from page
+
+    # -- what a run did
+
+    def note_run(self, record: RunRecord) -> None:
+        """Keep what a loop did, which has ended."""
+        self._context.last_runs[self.job_id] = record
+
+    @property
+    def last_run(self) -> RunRecord | None:
+        """What the last loop of this store object did on the job; None where none has ended."""
+        return self._context.last_runs.get(self.job_id)
 
     # -- how its status changes
 

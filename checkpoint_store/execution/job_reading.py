@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from checkpoint_store.execution.context import StoreContext
     from checkpoint_store.model.plan import Fingerprint
     from checkpoint_store.model.records import ChunkRecord, JobStatus, Progress, RunPlan
+    from checkpoint_store.model.run_record import RunRecord
     from checkpoint_store.model.state import ProcessingState
     from checkpoint_store.storage.records import JobRecord
 
@@ -98,6 +99,11 @@ class JobReading:
     def running_chunks(self) -> list[ChunkRecord]:
         """Return the chunks that are being worked on, by index, by whichever runner."""
         return self._execution.last_attempts("running")
+
+    @property
+    def last_run(self) -> RunRecord | None:
+        """What the last ``map`` or ``amap`` of this store object did on this job; None where none has ended."""
+        return self._execution.last_run
 
     def errors(self) -> list[ChunkRecord]:
         """Return the chunks whose last try failed, by index: failed ones, and those that are still tried again."""

@@ -2,81 +2,124 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import BudgetReached, CheckpointStoreError, CostUnknown
+from checkpoint_store.loop.gates import OPEN, UNTIL_ONE_ENDS, Gate
+from checkpoint_store.loop.loop_state import POLL_INTERVAL_SECONDS
 from checkpoint_store.model.amounts import fields_of, name_of
 from checkpoint_store.model.codec import json_text
+from checkpoint_store.model.run_record import LIMITS
+from checkpoint_store.storage.budget_verbs import Reserved
+from checkpoint_store.storage.records import NO_COSTS
 
 if TYPE_CHECKING:
     from checkpoint_store.errors import JobPaused
+    from checkpoint_store.execution.claims.claimed_chunk import ClaimedChunk
     from checkpoint_store.execution.execution import JobExecution
+    from checkpoint_store.loop.loop_state import LoopState
+    from checkpoint_store.loop.schedule import Schedule
     from checkpoint_store.model.amounts import Cost
-    from checkpoint_store.storage.records import Unreadable
+    from checkpoint_store.model.budget import Spending
 
-_ROUNDING: Final = 1e-9
-"""A sum of costs that exceeds ``max_cost`` by this share only is rounding."""
+_STALE_MAX: Final = 50
+"""How often a reservation is tried again at once because other runners recorded results meanwhile."""
 
 
-class Budget:
-    """The costs of a job's results, the results of other runners included.
+class CostReader:
+    """The costs of a job's results, the results of other runners included."""
 
-    Args:
-        execution: of the job.
-        cost: where the cost stands in a result.
-        max_cost: what the job may cost; None where it may cost anything, and its costs are only shown.
-    """
-
-    def __init__(self, execution: JobExecution, cost: Cost, max_cost: float | None) -> None:
-        self._execution = execution
-        self._cost = cost
-        self._max_cost = max_cost
-        self._last_result = 0
-        self._priced = 0
-        self._unreadable: Unreadable | None = None
-        self._total = 0.0
+    def __init__(self, execution: JobExecution, cost: Cost) -> None:
+        self._execution, self._cost = execution, cost
+        self.results = NO_COSTS
+        """What the results cost that were recorded until the last update."""
         self.update()
 
     def update(self) -> None:
         """Add the costs of the results that were recorded since the last update."""
-        costs = self._execution.costs_after(self._last_result, self._cost)
-        self._last_result = costs.last_result
-        self._priced += costs.priced
-        self._total += costs.total
-        self._unreadable = self._unreadable or costs.unreadable
+        self.results = self.results.followed_by(self._execution.costs_after(self.results.last_result, self._cost))
 
     @property
     def known_total(self) -> float | None:
         """The sum of the known costs; None where no result has a cost."""
-        return self._total if self._priced else None
+        return self.results.total if self.results.priced else None
 
-    @property
-    def _mean(self) -> float:
-        """The mean of the known costs."""
-        return self._total / self._priced if self._priced else 0.0
 
-    @property
-    def is_blind(self) -> bool:
-        """Whether there is a ``max_cost``, and what a chunk costs is not known yet."""
-        return self._max_cost is not None and not self._priced
+class BudgetGate(Gate):
+    """Open while one more chunk fits into ``max_cost``; pauses the job where none fits and nothing is in work.
 
-    def allows_another(self, in_flight: int) -> bool:
-        """Whether another chunk fits beside those in flight. No chunk fits where the cost of a result is unreadable."""
-        if self._max_cost is None:
-            return True
-        self.update()
-        expected = self._total + self._mean * (in_flight + 1)
-        return self._unreadable is None and expected <= self._max_cost * (1 + _ROUNDING)
+    Before an attempt starts, it reserves the highest cost so far in the store, in turn with all other runners. What is
+    spent exceeds ``max_cost`` by no more than what the attempts then in work cost above what they reserved.
+    """
 
-    def refusal(self, remaining_chunks: int) -> JobPaused:
+    waits_for = LIMITS
+
+    def __init__(self, state: LoopState, schedule: Schedule, reader: CostReader, max_cost: float) -> None:
+        self._state, self._schedule, self._reader, self._max_cost = state, schedule, reader, max_cost
+        self._execution = state.execution
+
+    def opens_at(self, in_flight: int) -> float:
+        """See :meth:`Gate.opens_at`."""
+        self._reader.update()
+        spending = self._spending()
+        if self._allows_another(spending):
+            return OPEN
+        if in_flight:
+            return UNTIL_ONE_ENDS
+        spending = self._spending_of_the_living()
+        if self._allows_another(spending):
+            return OPEN
+        if spending.in_work and self._reader.results.unreadable is None:  # the end of another loop's attempt may help
+            return time.monotonic() + POLL_INTERVAL_SECONDS
+        remaining_chunks = self._execution.progress().remaining_chunks
+        if remaining_chunks:
+            self._state.error = self._refusal(remaining_chunks, spending)
+            self._state.pause("the budget allows no further chunk")
+        return UNTIL_ONE_ENDS
+
+    def admits(self, chunk: ClaimedChunk) -> bool:
+        """Reserve the highest cost so far for a chunk; return whether it fits."""
+        cost = self._state.options.cost
+        for _ in range(_STALE_MAX):
+            known = self._reader.results
+            outcome = self._state.retry_while_busy(
+                lambda known=known: self._execution.reserve(chunk, self._max_cost, cost, known)  # type: ignore[misc]
+            )
+            if outcome is not Reserved.STALE:
+                return outcome is Reserved.YES
+            self._reader.update()
+        return False
+
+    def _spending(self) -> Spending:
+        return self._execution.spending(self._reader.results)
+
+    def _spending_of_the_living(self) -> Spending:
+        """Return what is spent and reserved without what only waits here, or was in the hand of a dead runner."""
+        waiting = self._schedule.unstarted()
+        self._state.retry_while_busy(lambda: self._execution.free_reservations(waiting))
+        self._state.retry_while_busy(self._execution.others_at_work)
+        self._reader.update()
+        return self._spending()
+
+    def _allows_another(self, spending: Spending) -> bool:
+        return self._reader.results.unreadable is None and spending.allows_another(self._max_cost)
+
+    def _refusal(self, remaining_chunks: int, spending: Spending) -> JobPaused:
         """Return the error that says why no further chunk fits."""
-        assert self._max_cost is not None
-        job_id, unreadable = self._execution.job_id, self._unreadable
+        job_id, unreadable, cost = self._execution.job_id, self._reader.results.unreadable, self._state.options.cost
         if unreadable is None:
-            return BudgetReached(job_id, remaining_chunks, self._total, self._mean, self._max_cost)
+            return BudgetReached(
+                job_id,
+                remaining_chunks,
+                spent=spending.spent,
+                reserved=spending.reserved,
+                dearest_cost=spending.dearest,
+                max_cost=self._max_cost,
+            )
         fields: tuple[str, ...] = ()
         with suppress(CheckpointStoreError):  # the result was replaced or deleted meanwhile, or is damaged
             fields = fields_of(json_text.decode(self._execution.result_text(unreadable.chunk_index)))
-        index, field = unreadable.chunk_index, name_of(self._cost)
+        index, field = unreadable.chunk_index, name_of(cost)
         return CostUnknown(job_id, remaining_chunks, index, field=field, value=unreadable.value, fields=fields)

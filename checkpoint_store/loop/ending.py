@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import warnings
+from typing import TYPE_CHECKING, Final
 
-from checkpoint_store.errors import ChunkFailed, JobPaused
+from checkpoint_store.errors import ChunkFailed, ChunksPassedOver, JobPaused
 from checkpoint_store.loop.signals import asks_to_end
 from checkpoint_store.model.records import JobStatus
 from checkpoint_store.system.log import log
@@ -12,6 +13,10 @@ from checkpoint_store.system.log import log
 if TYPE_CHECKING:
     from checkpoint_store.loop.loop_state import LoopState
     from checkpoint_store.loop.schedule import Schedule
+    from checkpoint_store.model.records import ChunkRecord
+
+_CALLER: Final = 7
+"""How many frames up the caller of ``Job.map`` goes on with its loop."""
 
 
 def abandon_in_flight(state: LoopState, schedule: Schedule) -> None:
@@ -42,6 +47,17 @@ def conclude(state: LoopState) -> None:
     state.interrupts.deliver()
 
 
+def _warn_of_chunks_passed_over(job_id: str, passed_over: list[ChunkRecord]) -> None:
+    count, first = len(passed_over), passed_over[0]
+    message = (
+        f"job {job_id}: {count} chunk{'s' if count != 1 else ''} failed in an earlier run and passed over (chunk "
+        f"{first.chunk_index}: {first.error or 'its process died'}). To try them again: job.retry_failed(), or "
+        "checkpoint-store retry; then run it again."
+    )
+    log.warning("%s", message)
+    warnings.warn(message, ChunksPassedOver, stacklevel=_CALLER)
+
+
 def _end_job(state: LoopState) -> None:
     execution, options = state.execution, state.options
     if state.error is not None:
@@ -55,6 +71,9 @@ def _end_job(state: LoopState) -> None:
         execution.leave(JobStatus.FAILED, f"{len(failed)} failed, {example}")
         if options.on_error == "stop":
             raise ChunkFailed(state.job_id, len(failed), example)
+        passed_over = [record for record in failed if record.chunk_index not in state.failed_now]
+        if passed_over:
+            _warn_of_chunks_passed_over(state.job_id, passed_over)
         return
     execution.leave(JobStatus.PAUSED)
     if remaining_chunks and options.on_pause == "raise":

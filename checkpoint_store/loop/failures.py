@@ -7,7 +7,9 @@ from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING, Any
 
 from checkpoint_store.errors import ChunkAlreadyCompleted, InvalidResultError, WorkerDied, readable
-from checkpoint_store.loop.retry_policy import is_hopeless, is_transient, matcher, pause_before_retry
+from checkpoint_store.loop.retry_policy import backoff, is_hopeless, is_transient, matcher, pause_before_retry
+from checkpoint_store.loop.service_errors import Trouble, retry_after, trouble_of
+from checkpoint_store.model.amounts import cost_in, cost_of_error
 from checkpoint_store.model.error_text import describe
 from checkpoint_store.system.log import log
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from checkpoint_store.execution.claims.claimed_chunk import ClaimedChunk
     from checkpoint_store.loop.executors.workplace import Workplace
     from checkpoint_store.loop.loop_state import LoopState
+    from checkpoint_store.loop.outage import Outage
     from checkpoint_store.loop.recording import Outcomes
     from checkpoint_store.loop.schedule import InFlight, Schedule
 
@@ -22,8 +25,8 @@ if TYPE_CHECKING:
 class FailurePolicy:
     """Decides what follows from each failure of one loop, and records the failure."""
 
-    def __init__(self, state: LoopState, schedule: Schedule, place: Workplace) -> None:
-        self._state, self._schedule, self._place = state, schedule, place
+    def __init__(self, state: LoopState, schedule: Schedule, place: Workplace, outage: Outage) -> None:
+        self._state, self._schedule, self._place, self._outage = state, schedule, place, outage
         self._is_retried = matcher("retry_on", state.options.retry_on, is_transient)
         self._stops_the_job = matcher("stop_on", state.options.stop_on, is_hopeless)
 
@@ -47,46 +50,98 @@ class FailurePolicy:
         if outcomes.broken:
             self._handle_broken_pool(outcomes.broken)
 
-    def fail(self, attempt: InFlight, error: BaseException) -> None:
-        """Record that an attempt failed: retry its chunk, or fail it, or end the loop."""
-        state, options, chunk = self._state, self._state.options, attempt.chunk
+    def fail(self, attempt: InFlight, error: BaseException, *, may_be_billed: bool = False) -> None:
+        """Record that an attempt failed: retry its chunk, or fail it, or end the loop.
+
+        Args:
+            attempt: what failed.
+            error: why.
+            may_be_billed: whether nobody knows how the attempt ended, so that it may still cost what it reserved.
+        """
+        state, chunk = self._state, attempt.chunk
         message = describe(error)
-        seconds = _seconds_of(chunk)
+        how: dict[str, Any] = {"seconds": _seconds_of(chunk), "may_be_billed": may_be_billed}
+        how["cost"] = cost_of_error(error)
+        state.statistics.failed(how["cost"])
         if self._stops_the_job(error):
-            self._record_uncounted(chunk, message, seconds=seconds)
+            self._record_uncounted(chunk, message, **how)
             self._log(chunk, "attempt %d met an error that every chunk would meet: %s", chunk.number, message)
             if state.error is None:
                 state.error = error
             state.pause("an error would hit every chunk")
             return
         is_retried = self._is_retried(error)
-        limit = options.max_attempts if is_retried or options.on_error == "stop" else 1
+        trouble = trouble_of(error) if is_retried else Trouble.NONE
+        is_alone = trouble is Trouble.ERROR and not self._has_another(chunk.index)
         try:
-            next_attempt = self._record(chunk, message, limit=limit, again=is_retried, seconds=seconds)
+            next_attempt = self._record(
+                chunk,
+                message,
+                limit=state.options.max_attempts,
+                again=is_retried,
+                counted=self._outage.counts(trouble, attempt.stretch, is_alone=is_alone),
+                hopeless=not is_retried and state.options.on_error == "record",
+                **how,
+            )
         except ChunkAlreadyCompleted:
             self._log(chunk, "attempt %d failed, but another runner completed the chunk: %s", chunk.number, message)
             return
-        if next_attempt is not None:
-            self._retry(next_attempt, error)
-            return
-        self._log(chunk, "attempt %d failed, and was the last one of this run: %s", chunk.number, message)
-        if options.on_error == "stop" and state.error is None:
+        wait_seconds = self._wait_after(attempt, error, trouble, is_last=next_attempt is None)
+        if next_attempt is not None and wait_seconds is not None:
+            self._retry(next_attempt, error, wait_seconds)
+        elif next_attempt is not None:
+            state.claims.release([next_attempt])
+        else:
+            self._give_up(chunk, error)
+
+    def _has_another(self, index: int) -> bool:
+        """Whether there is another chunk than this one that this loop can try; a loop that is ending claims none."""
+        return self._schedule.has_another(index, list if self._state.is_ending else self._state.claim)
+
+    def _give_up(self, chunk: ClaimedChunk, error: BaseException) -> None:
+        """Say that a chunk is tried no more in this run; end the loop where ``on_error`` is ``"stop"``."""
+        state = self._state
+        state.failed_now.add(chunk.index)
+        self._log(chunk, "attempt %d failed, and was the last one of this run: %s", chunk.number, describe(error))
+        if state.options.on_error == "stop" and state.error is None:
             error.add_note(f"It ended attempt {chunk.number} at chunk {chunk.index} of job {state.job_id}.")
             state.error = error
 
-    def _retry(self, chunk: ClaimedChunk, error: BaseException) -> None:
-        """Queue a chunk for its next attempt, after a back-off."""
+    def _wait_after(self, attempt: InFlight, error: BaseException, trouble: Trouble, *, is_last: bool) -> float | None:
+        """Return the seconds to wait before the next attempt at a chunk; tell the outage how long to wait.
+
+        None where the caller's ``wait`` failed, which ends the loop.
+        """
+        wait, tries = self._state.options.wait, attempt.chunk.attempts_in_loop
+        in_a_row = self._outage.tries(attempt.stretch) if trouble is not Trouble.NONE else 0
+        if is_last and callable(wait):  # it says how long to wait before a retry, and there is none
+            wait = None
         try:
-            seconds = pause_before_retry(self._state.options.wait, chunk.attempts_in_loop - 1, error)
+            seconds = pause_before_retry(wait, max(tries, in_a_row), error)
         except Exception as mistake:  # noqa: BLE001 - whatever the caller's function raises
-            self._state.claims.release([chunk])
             mistake.__cause__ = error
             self._state.end_with(mistake)
-            return
+            return None
+        if trouble is not Trouble.NONE:
+            is_asked = retry_after(error) is not None
+            # A chunk that fails among good ones may wait longer each time; the others do not wait with it.
+            wait_seconds = seconds if is_asked else min(seconds, backoff(in_a_row))
+            was_long = self._outage.is_long
+            self._outage.failed(attempt.stretch, wait_seconds, error, is_asked=is_asked)
+            if self._outage.is_long and not was_long:
+                log.warning(
+                    "job %s: the service answers nobody, so the whole loop waits, and no chunk is failed for it: %s",
+                    *(self._state.job_id, describe(error)),
+                )
+        return seconds
+
+    def _retry(self, chunk: ClaimedChunk, error: BaseException, seconds: float) -> None:
+        """Queue a chunk for its next attempt, after a wait."""
         log.info(
             "job %s, chunk %d: attempt %d follows after %.2f s, because the last one failed: %s",
             *(self._state.job_id, chunk.index, chunk.number, seconds, describe(error)),
         )
+        self._state.statistics.retried(error)
         self._schedule.retries.put(chunk, time.monotonic() + seconds)
 
     def time_out(self) -> None:
@@ -96,7 +151,8 @@ class FailurePolicy:
                 self._schedule.retries.put(attempt.chunk)
                 continue
             self._schedule.overdue[future] = attempt.chunk.index
-            self.fail(attempt, TimeoutError(f"it took longer than {self._state.options.timeout_seconds:g} s"))
+            late = TimeoutError(f"it took longer than {self._state.options.timeout_seconds:g} s")
+            self.fail(attempt, late, may_be_billed=True)
         if self._place.free_workers(hung=len(self._schedule.overdue)) < 1 and self._state.error is None:
             capacity = self._place.capacity
             self._state.error = TimeoutError(f"all {capacity} places of the executor are taken by work that hangs")
@@ -109,7 +165,10 @@ class FailurePolicy:
         The program is wrong, not the chunk: the next result would be paid for in vain, too.
         """
         self._state.end_with(error)
-        self._record_uncounted(attempt.chunk, _with_copy(error), seconds=_seconds_of(attempt.chunk))
+        cost = None if error.is_copy else cost_in(error.result, self._state.options.cost)
+        self._state.statistics.failed(cost)
+        how = {"seconds": _seconds_of(attempt.chunk), "cost": cost, "may_be_billed": cost is None}
+        self._record_uncounted(attempt.chunk, _with_copy(error), **how)
 
     def refuse_late(self, index: int, error: InvalidResultError) -> None:
         """Record a readable copy of a late result, unless the chunk's next attempt is in flight."""
@@ -131,7 +190,8 @@ class FailurePolicy:
         self._place.mark_broken()
         for attempt in broken:
             if was_alone:
-                self.fail(attempt, WorkerDied("the process that worked on this chunk ended before it gave a result"))
+                died = WorkerDied("the process that worked on this chunk ended before it gave a result")
+                self.fail(attempt, died, may_be_billed=True)
                 index = attempt.chunk.index
                 self._schedule.suspects.update(chunk.index for chunk in self._schedule.retries if chunk.index == index)
             else:
@@ -140,8 +200,9 @@ class FailurePolicy:
     def _suspect(self, attempt: InFlight) -> None:
         """Retry a chunk alone: it was in a pool with others when a process of the pool died."""
         message = "WorkerDied: a process of the pool ended while this chunk was in it"
-        next_attempt = self._record_uncounted(attempt.chunk, message, again=True)
+        next_attempt = self._record_uncounted(attempt.chunk, message, again=True, may_be_billed=True)
         if next_attempt is not None:
+            self._state.statistics.retried(WorkerDied(message))
             self._log(next_attempt, "retried alone, because a process of its pool died")
             next_attempt.attempts_in_loop = attempt.chunk.attempts_in_loop
             self._schedule.suspects.add(next_attempt.index)

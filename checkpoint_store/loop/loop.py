@@ -9,14 +9,18 @@ from __future__ import annotations
 import time
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import nullcontext
+from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.execution.claims.chunk_queue import ChunkQueue
-from checkpoint_store.loop.budget import Budget
+from checkpoint_store.loop.budget import BudgetGate, CostReader
 from checkpoint_store.loop.ending import abandon_in_flight, conclude
 from checkpoint_store.loop.executors.workplace import Workplace, is_break
 from checkpoint_store.loop.failures import FailurePolicy
+from checkpoint_store.loop.gates import UNTIL_ONE_ENDS, Gates, OutageGate, PlaceGate
+from checkpoint_store.loop.limits import deadline_gates, rate_gates
 from checkpoint_store.loop.loop_state import POLL_INTERVAL_SECONDS, LoopState
+from checkpoint_store.loop.outage import Outage
 from checkpoint_store.loop.progress_bar import Bar, LiveBar, NoBar
 from checkpoint_store.loop.recording import Recorder
 from checkpoint_store.loop.schedule import Schedule
@@ -31,6 +35,7 @@ if TYPE_CHECKING:
 
     from checkpoint_store.execution.claims.claimed_chunk import ClaimedChunk
     from checkpoint_store.execution.execution import JobExecution
+    from checkpoint_store.loop.gates import Gate
     from checkpoint_store.loop.options import Options
     from checkpoint_store.loop.schedule import InFlight
     from checkpoint_store.model.records import MapItem
@@ -54,10 +59,24 @@ class Loop:
         self._state = LoopState(execution, options, self._interrupts)
         self._schedule = Schedule(ordered=options.ordered)
         needs_costs = options.max_cost is not None or options.progress
-        self._budget = Budget(execution, options.cost, options.max_cost) if needs_costs else None
-        self._recorder = Recorder(self._state, self._schedule, self._place, self._budget)
-        self._failures = FailurePolicy(self._state, self._schedule, self._place)
-        self._starter = Starter(fn, self._state, schedule=self._schedule, place=self._place, failures=self._failures)
+        self._costs = CostReader(execution, options.cost) if needs_costs else None
+        self._outage = Outage(options.outage_seconds)
+        self._recorder = Recorder(self._state, self._schedule, self._place, self._outage)
+        self._failures = FailurePolicy(self._state, self._schedule, self._place, self._outage)
+        gates: list[Gate] = [
+            *deadline_gates(self._state),  # first: it ends also what waits behind another gate
+            PlaceGate(self._schedule, self._place),
+            OutageGate(self._state, self._schedule, self._outage),
+            *rate_gates(self._state),
+        ]
+        if self._costs is not None and options.max_cost is not None:
+            gates.append(BudgetGate(self._state, self._schedule, self._costs, options.max_cost))
+        self._gates = Gates(gates)
+        self._look_again_at = UNTIL_ONE_ENDS
+        """When a chunk may start that could not start at the last look, on the monotonic clock."""
+        self._starter = Starter(
+            fn, self._state, schedule=self._schedule, place=self._place, failures=self._failures, gates=self._gates
+        )
         self._bar: Bar = NoBar()
 
     def stop(self) -> None:
@@ -70,14 +89,29 @@ class Loop:
 
     def run(self) -> Iterator[MapItem]:
         """Yield what is completed, and give the job the status that follows; see :meth:`Job.map`."""
+        error: BaseException | None = None
+        try:
+            yield from self._run()
+        except BaseException as raised:
+            error = raised
+            raise
+        finally:
+            self._note_run(error)
+
+    def _note_run(self, error: BaseException | None) -> None:
+        self._gates.note_wait()
+        record = self._state.statistics.record(self._gates.waited_seconds, error, self._state.pause_reason)
+        self._execution.note_run(record)
+
+    def _run(self) -> Iterator[MapItem]:
         self._place.open(self._fn)
         if self._options.progress:
             self._bar = LiveBar(self._execution)
         # First: another runner that ends the job sees this runner, or has ended the job before.
         self._state.claims.register()
         self._execution.take_up()
-        self._queue = ChunkQueue(
-            self._state.claims, self._execution.total_chunks, max_attempts=self._options.max_attempts
+        self._state.queue = ChunkQueue(
+            self._state.claims, self._execution.total_chunks, max_attempts=self._options.attempts_max
         )
         has_ended = False
         with self._interrupts if self._heeds_signals else nullcontext():
@@ -85,8 +119,7 @@ class Loop:
                 # No `while condition`: on Python 3.12 and 3.13 its backward jump is outside the exception table, so an
                 # interrupt there skips `except` and `finally` (python/cpython#130279).
                 while True:
-                    if not self._is_stopping():
-                        self._start()
+                    self._start()
                     if not self._wait():
                         break
                     yield from self._schedule.in_order(self._settle())
@@ -103,48 +136,40 @@ class Loop:
     # -- start
 
     def _start(self) -> None:
-        """Start chunks until the executor is full, nothing is left to start, or the loop is to end."""
-        while len(self._schedule.in_flight) < self._free_workers() and not self._is_stopping() and self._can_afford():
-            chunk = self._schedule.next_chunk(self._claim)
-            if chunk is None:
+        """Start chunks until a gate is closed or no chunk is left to start, and note when to look again."""
+        self._look_again_at = UNTIL_ONE_ENDS
+        while not self._is_stopping():
+            opens_at = self._gates.opens_at(len(self._schedule.in_flight))
+            if opens_at > time.monotonic():
+                self._look_again_at = opens_at
                 return
-            if self._place.is_broken:
-                self._starter.renew_executor()
-            if self._place.is_broken or self._is_stopping():
-                self._starter.postpone(chunk)
+            chunk = self._schedule.next_chunk(self._state.claim, retries_last=self._outage.is_probing)
+            if chunk is None or not self._start_one(chunk):
+                self._look_again_at = self._schedule.retries.due_at
                 return
-            self._starter.start(chunk, self._queue)
 
-    def _free_workers(self) -> int:
-        if self._schedule.suspects:
-            return 1
-        if self._budget is not None and self._budget.is_blind:
-            return 1  # the first result says what a chunk costs
-        return self._place.free_workers(hung=len(self._schedule.overdue))
-
-    def _claim(self) -> list[ClaimedChunk]:
-        return self._state.retry_while_busy(lambda: self._queue.take(self._queue.batch()))
+    def _start_one(self, chunk: ClaimedChunk) -> bool:
+        """Start a claimed chunk, or queue it where it cannot start now; return whether it was started."""
+        if self._place.is_broken:
+            self._starter.renew_executor()
+        if self._place.is_broken or self._is_stopping():
+            self._starter.postpone(chunk)
+            return False
+        if not self._gates.admit(chunk):
+            self._schedule.retries.put(chunk)
+            return False
+        self._starter.start(chunk, self._state.queue)
+        return True
 
     def _is_stopping(self) -> bool:
         stop_when = self._options.stop_when
         if self._interrupts.requested:
             self._state.pause("a signal came")
-        elif self._queue.is_paused():
+        elif self._state.queue.is_paused():
             self._state.pause("somebody asked for it")
         elif stop_when is not None and stop_when():
             self._state.pause("stop_when returned True")
-        return self._state.is_paused or self._state.error is not None
-
-    def _can_afford(self) -> bool:
-        budget, in_flight = self._budget, len(self._schedule.in_flight)
-        if budget is None or budget.allows_another(in_flight):
-            return True
-        if not in_flight:
-            remaining_chunks = self._execution.progress().remaining_chunks
-            if remaining_chunks:
-                self._state.error = budget.refusal(remaining_chunks)
-                self._state.pause("the budget allows no further chunk")
-        return False
+        return self._state.is_ending
 
     # -- wait
 
@@ -156,25 +181,23 @@ class Loop:
             return True
         if self._is_stopping():
             return False
-        if schedule.retries:
-            time.sleep(min(POLL_INTERVAL_SECONDS, max(0.0, schedule.retries.due_at - time.monotonic())))
+        if schedule.retries or (isfinite(self._look_again_at) and schedule.has_another(None, self._state.claim)):
+            time.sleep(min(POLL_INTERVAL_SECONDS, max(0.0, self._look_again_at - time.monotonic())))
             return True
-        if self._queue.waits_for_others():
+        if self._state.queue.waits_for_others():
             time.sleep(POLL_INTERVAL_SECONDS)
             return True
         return False
 
     def _wait_for_attempts(self) -> None:
-        """Wait until an attempt has ended, a retry or a deadline is due, or it is time to look for a pause."""
+        """Wait until an attempt has ended, a start or a deadline is due, or it is time to look for a pause."""
         schedule = self._schedule
         futures = [*schedule.in_flight, *schedule.overdue]
         if not schedule.in_flight or any(future.done() for future in futures):
             return
         self._place.cancel_orphans(futures)
         moment = time.monotonic()
-        until = min(moment + POLL_INTERVAL_SECONDS, schedule.next_deadline)
-        if schedule.retries and len(schedule.in_flight) < self._free_workers():
-            until = min(until, schedule.retries.due_at)
+        until = min(moment + POLL_INTERVAL_SECONDS, schedule.next_deadline, self._look_again_at)
         wait(futures, timeout=max(0.0, until - moment), return_when=FIRST_COMPLETED)
 
     # -- settle
@@ -186,11 +209,14 @@ class Loop:
             self._failures.refuse_late(index, error)
         outcomes = self._recorder.outcomes(self._take_ended())
         items += self._recorder.record(outcomes.successes)
+        self._gates.recorded(items)
         for attempt, error in outcomes.unstorable:
             self._failures.refuse(attempt, error)
         self._failures.handle(outcomes)
         self._failures.time_out()
-        self._bar.show(None if self._budget is None else self._budget.known_total)
+        if self._costs is not None:
+            self._costs.update()
+            self._bar.show(self._costs.known_total)
         return items
 
     def _take_ended(self) -> list[tuple[Future[Any], InFlight]]:
@@ -204,6 +230,7 @@ class Loop:
 
     def _wind_up(self, *, has_ended: bool) -> None:
         """Record what is in flight, and release everything else."""
+        self._look_again_at = UNTIL_ONE_ENDS
         try:
             if not has_ended:
                 self._state.pause("its loop was left early")
@@ -244,7 +271,7 @@ class Loop:
         unstarted = self._schedule.take_unstarted()
         for chunk in unstarted:
             chunk.begun = False
-        self._queue.close(unstarted)
+        self._state.queue.close(unstarted)
         self._place.close()
         with self._state.log_instead_of_raising("its progress bar could not be closed"):
             self._bar.close()

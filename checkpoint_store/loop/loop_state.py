@@ -7,12 +7,15 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from checkpoint_store.errors import CheckpointStoreError, StoreBusy
+from checkpoint_store.loop.statistics import Statistics
 from checkpoint_store.model.error_text import describe
 from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from checkpoint_store.execution.claims.chunk_queue import ChunkQueue
+    from checkpoint_store.execution.claims.claimed_chunk import ClaimedChunk
     from checkpoint_store.execution.execution import JobExecution
     from checkpoint_store.loop.options import Options
     from checkpoint_store.loop.signals import Interrupts
@@ -34,10 +37,17 @@ class LoopState:
         self.options: Final = options
         self.interrupts: Final = interrupts
         self.claims: Final = execution.claims
+        self.statistics: Final = Statistics(execution, options)
+        self.queue: ChunkQueue
+        """The chunks that this loop may claim; from the moment when it runs."""
         self.error: BaseException | None = None
         """The first error that ends the loop. The loop raises it after everything in flight is recorded."""
+        self.failed_now: Final[set[int]] = set()
+        """The chunks that this loop has given up."""
         self.is_paused = False
         """Whether the loop starts nothing more, and leaves the job paused."""
+        self.pause_reason: str | None = None
+        """Why it was paused first; None where it was not."""
 
     def end_with(self, error: BaseException) -> None:
         """End the loop with an error; log the error where an earlier one ends the loop already."""
@@ -50,7 +60,17 @@ class LoopState:
         """Start nothing more, and leave the job paused."""
         if not self.is_paused:
             log.info("job %s: pausing, because %s", self.job_id, reason)
+            self.pause_reason = reason
         self.is_paused = True
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether the loop starts nothing more."""
+        return self.is_paused or self.error is not None
+
+    def claim(self) -> list[ClaimedChunk]:
+        """Claim the next chunks; none where no chunk is free. Durable when it returns."""
+        return self.retry_while_busy(lambda: self.queue.take(self.queue.batch()))
 
     def retry_while_busy(self, call: Callable[[], T]) -> T:
         """Make a call, and repeat it while another process keeps the store locked.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import math
+import sys
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -61,8 +63,13 @@ class Options:
     stop_on: Errors | None = None
     wait: Wait | None = None
     timeout_seconds: float | None = None
+    outage_seconds: float = 600.0
     max_cost: float | None = None
     cost: Cost = "cost"
+    max_calls_per_minute: float | None = None
+    max_tokens_per_minute: float | None = None
+    tokens: Callable[[Any], float] | None = None
+    deadline_seconds: float | None = None
     progress: bool = False
     on_pause: Literal["raise", "return"] = "raise"
     stop_when: Callable[[], bool] | None = None
@@ -77,16 +84,27 @@ class Options:
         names = (field.name for field in fields(cls))
         return cls(**{name: call[name] for name in names if name in call})
 
+    @property
+    def attempts_max(self) -> int | None:
+        """How often a chunk is tried; None for ``sys.maxsize``, which is no number of tries, but no limit.
+
+        Without a limit a loop gives no new tries to the chunks that failed under one.
+        """
+        return None if self.max_attempts == sys.maxsize else self.max_attempts
+
     def __post_init__(self) -> None:
         self._one_of("on_error", ("stop", "record"))
         self._one_of("on_pause", ("raise", "return"))
         self._whole("max_attempts", self.max_attempts)
         if self.workers is not None:
             self._whole("workers", self.workers)
-        for name in ("timeout_seconds", "max_cost"):
-            value = getattr(self, name)
-            if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not value > 0):
-                raise InvalidArgumentError(name, value, "is not a number greater than 0")
+        for name in ("timeout_seconds", "outage_seconds", "max_cost"):
+            self._positive(name, getattr(self, name), up_to=math.inf)
+        if self.outage_seconds is None:
+            raise InvalidArgumentError("outage_seconds", None, "is not a number greater than 0")
+        for name in ("max_calls_per_minute", "max_tokens_per_minute", "deadline_seconds"):
+            self._positive(name, getattr(self, name), up_to=sys.float_info.max)
+        self._estimates_tokens()
         if self.executor is not None and not is_maker(self.executor):
             checked_executor(self.executor)
         if self.stop_when is not None and not callable(self.stop_when):
@@ -97,6 +115,18 @@ class Options:
         matcher("stop_on", self.stop_on, is_hopeless)
         if self.progress:
             need_tqdm()
+
+    def _estimates_tokens(self) -> None:
+        if self.tokens is not None and not callable(self.tokens):
+            raise InvalidArgumentError("tokens", self.tokens, "is no function of a chunk")
+        if self.max_tokens_per_minute is not None and self.tokens is None:
+            remedy = "needs tokens=, a function that estimates how many tokens a chunk will use"
+            raise InvalidArgumentError("max_tokens_per_minute", self.max_tokens_per_minute, remedy)
+
+    def _positive(self, name: str, value: object, *, up_to: float) -> None:
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if value is not None and not (is_number and 0 < value <= up_to):  # type: ignore[operator]
+            raise InvalidArgumentError(name, value, "is not a number greater than 0")
 
     def _one_of(self, name: str, words: tuple[str, ...]) -> None:
         if getattr(self, name) not in words:

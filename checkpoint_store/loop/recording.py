@@ -10,6 +10,7 @@ from checkpoint_store.errors import ChunkAlreadyCompleted, InvalidResultError
 from checkpoint_store.loop.executors import local, processes
 from checkpoint_store.loop.executors.raised import Raised
 from checkpoint_store.loop.executors.workplace import is_break
+from checkpoint_store.loop.outage import LATE
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.error_text import describe
 from checkpoint_store.model.records import MapItem
@@ -18,9 +19,9 @@ from checkpoint_store.system.log import log
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from checkpoint_store.loop.budget import Budget
     from checkpoint_store.loop.executors.workplace import Workplace
     from checkpoint_store.loop.loop_state import LoopState
+    from checkpoint_store.loop.outage import Outage
     from checkpoint_store.loop.schedule import InFlight, Schedule
     from checkpoint_store.storage.records import Completion
 
@@ -50,8 +51,8 @@ class Outcomes:
 class Recorder:
     """Records the results of one loop."""
 
-    def __init__(self, state: LoopState, schedule: Schedule, place: Workplace, budget: Budget | None) -> None:
-        self._state, self._schedule, self._place, self._budget = state, schedule, place, budget
+    def __init__(self, state: LoopState, schedule: Schedule, place: Workplace, outage: Outage) -> None:
+        self._state, self._schedule, self._place, self._outage = state, schedule, place, outage
         self._completed_late: set[int] = set()
         """Chunks that a late result completed. Their next attempt may be in flight, and is not yielded again."""
 
@@ -75,6 +76,9 @@ class Recorder:
             if isinstance(result, Raised):
                 outcomes.failures.append((attempt, result.as_failure()))
                 continue
+            if self._outage.is_long:
+                log.info("job %s: the service answers again, after %.0f s", self._state.job_id, self._outage.seconds)
+            self._outage.completed(attempt.stretch)
             try:
                 outcomes.successes.append(self._success(index, result))
             except InvalidResultError as error:
@@ -105,8 +109,8 @@ class Recorder:
             reason = describe(error)
             log.warning("job %s, chunk %s: unrecorded, and kept for later: %s", self._state.job_id, indices, reason)
             raise
-        if self._budget is not None:
-            self._budget.update()
+        for completion, result in recorded:
+            self._state.statistics.completed(result, completion.seconds)
         items = [MapItem(completion.chunk_index, result) for completion, result in recorded]
         return [item for item in items if item.index not in self._completed_late]
 
@@ -134,6 +138,7 @@ class Recorder:
         for index, future in self._schedule.take_ended_late():
             if future.cancelled() or future.exception() is not None or isinstance(future.result(), Raised):
                 continue
+            self._outage.completed(LATE)
             try:
                 successes.setdefault(index, self._success(index, future.result()))
             except InvalidResultError as error:

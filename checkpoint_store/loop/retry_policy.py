@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import random
 import sys
-import time
 from collections.abc import Callable, Iterable
-from email.utils import parsedate_to_datetime
 from pickle import PicklingError
 from typing import Any, Final
 
 from checkpoint_store.errors import CheckpointStoreError, InvalidArgumentError, WorkerDied, WorkFailed, shown
+from checkpoint_store.loop.service_errors import (
+    Trouble,
+    codes_of,
+    links,
+    messages_of,
+    retry_after,
+    status_of,
+    trouble_of,
+)
+from checkpoint_store.model.amounts import cost_of_error
+from checkpoint_store.system.log import log
 
 Errors = type[BaseException] | Iterable[type[BaseException]] | Callable[[BaseException], bool]
 """Exception types, or a function that says whether it means an exception."""
@@ -32,10 +41,18 @@ _MISTAKES: Final = (
     TypeError,
 )
 """Mistakes of a program, which would repeat. No ValueError: a model's answer may well parse the next time."""
-_RETRIED_STATUS: Final = frozenset({408, 409, 425, 429})
 _HOPELESS_STATUS: Final = frozenset({401, 402, 403})
-_HOPELESS_CODES: Final = frozenset({"insufficient_quota", "invalid_api_key", "billing_hard_limit_reached"})
-_SERVER_ERROR_MIN: Final = 500
+_HOPELESS_CODES: Final = frozenset({
+    "insufficient_quota", "invalid_api_key", "billing_hard_limit_reached", "billing_not_active", "account_deactivated",
+    "authentication_error", "permission_error", "billing_error", "api_key_invalid", "unauthenticated",
+    "permission_denied", "unrecognizedclientexception", "expiredtoken", "expiredtokenexception",
+    "invalidclienttokenid", "invalidsignatureexception", "accessdenied", "accessdeniedexception",
+})  # fmt: skip
+"""What OpenAI, Anthropic, Google and AWS call a bad key or a used-up quota, in lower case, whatever the status."""
+_HOPELESS_MESSAGE: Final = "credit balance is too low"
+"""What Anthropic says, with HTTP 400 and no code of its own."""
+_HOPELESS_NAMES: Final = frozenset({"NoCredentialsError", "PartialCredentialsError", "DefaultCredentialsError"})
+"""The exceptions of clients that have no key to send: botocore, google-auth."""
 _CLIENT_ERROR_MIN: Final = 400
 _RETRY_AFTER_SECONDS_MAX: Final = 3600.0
 """The longest time that a ``Retry-After`` is waited for."""
@@ -66,7 +83,7 @@ def matcher(
             types = (errors,)
     if not all(isinstance(kind, type) and issubclass(kind, BaseException) for kind in types):
         raise InvalidArgumentError(name, errors, "is neither exception types nor a function of an exception")
-    return lambda error: _is_one_of(error, types)
+    return lambda error: any(_is_one_of(link, types) for link in links(error))
 
 
 def _is_one_of(error: BaseException, types: tuple[type[BaseException], ...]) -> bool:
@@ -81,68 +98,42 @@ def _name(kind: type) -> str:
 
 def as_work_failed(error: BaseException, text: str, trace: str) -> WorkFailed:
     """Return what another process can be sent of an exception that cannot be pickled: all that this module reads."""
-    code = getattr(error, "code", None)
     return WorkFailed(
         type(error).__name__,
         text,
         trace,
-        kinds=[_name(kind) for kind in type(error).__mro__],
+        kinds=[_name(kind) for link in links(error) for kind in type(link).__mro__],
         status_code=status_of(error),
-        code=code if isinstance(code, str) else None,
+        code=next((code for code in codes_of(error) if code in _HOPELESS_CODES), next(codes_of(error), None)),
         retry_after=retry_after(error),
+        cost=cost_of_error(error),
     )
+
+
+def is_read_alone(error: BaseException) -> bool:
+    """Whether an exception says all by itself, and nothing is lost without those that it was raised from."""
+    return error.__cause__ is None and not isinstance(error, BaseExceptionGroup)
 
 
 def is_transient(error: BaseException) -> bool:
     """Whether a retry may succeed: the default of ``retry_on``."""
-    if isinstance(error, WorkerDied):
+    if isinstance(error, WorkerDied) or trouble_of(error) is not Trouble.NONE:
         return True
     status = status_of(error)
-    if status is not None and status >= _CLIENT_ERROR_MIN:
-        return status in _RETRIED_STATUS or status >= _SERVER_ERROR_MIN
-    if _is_one_of(error, _MISTAKES) or not isinstance(error, Exception):
+    if (status is not None and status >= _CLIENT_ERROR_MIN) or not isinstance(error, Exception):
         return False
-    return isinstance(error, WorkFailed) or not isinstance(error, CheckpointStoreError)
+    return not _is_one_of(error, _MISTAKES) and (
+        isinstance(error, WorkFailed) or not isinstance(error, CheckpointStoreError)
+    )
 
 
 def is_hopeless(error: BaseException) -> bool:
     """Whether every chunk would meet this error, such as a bad key or a used-up quota: the default of ``stop_on``."""
-    code = getattr(error, "code", None)
-    return status_of(error) in _HOPELESS_STATUS or (isinstance(code, str) and code in _HOPELESS_CODES)
-
-
-def status_of(error: BaseException) -> int | None:
-    """Return the HTTP status that an exception carries, as those of openai, anthropic, httpx and requests do."""
-    for holder in (error, getattr(error, "response", None)):
-        for name in ("status_code", "status"):
-            status = getattr(holder, name, None)
-            if type(status) is int:
-                return status
-    return None
-
-
-def retry_after(error: BaseException) -> float | None:
-    """Return the seconds of a service's ``Retry-After``, or None."""
-    value = getattr(error, "retry_after", None)
-    headers = getattr(getattr(error, "response", None), "headers", None)
-    try:
-        if value is None and headers is not None:
-            if headers.get("retry-after-ms") is not None:
-                value = float(headers.get("retry-after-ms")) / 1000
-            else:
-                value = headers.get("retry-after") or headers.get("Retry-After")
-        if value is None:
-            return None
-        return min(max(0.0, _seconds(value)), _RETRY_AFTER_SECONDS_MAX)
-    except (TypeError, ValueError, AttributeError):
-        return None
-
-
-def _seconds(value: Any) -> float:
-    try:
-        return float(value)
-    except ValueError:
-        return parsedate_to_datetime(value).timestamp() - time.time()
+    if status_of(error) in _HOPELESS_STATUS or not _HOPELESS_CODES.isdisjoint(codes_of(error)):
+        return True
+    if any(_HOPELESS_MESSAGE in message for message in messages_of(error)):
+        return True
+    return any(kind.__name__ in _HOPELESS_NAMES for link in links(error) for kind in type(link).__mro__)
 
 
 def pause_before_retry(wait: Wait | None, tries: int, error: BaseException) -> float:
@@ -153,16 +144,23 @@ def pause_before_retry(wait: Wait | None, tries: int, error: BaseException) -> f
     """
     requested = retry_after(error)
     if requested is not None:  # with jitter: the service is busy already
-        return requested + _jitter(_BACKOFF_SECONDS_MIN)
+        if requested > _RETRY_AFTER_SECONDS_MAX:
+            log.warning("Retry-After asks to wait %.0f s; %.0f s is the limit", requested, _RETRY_AFTER_SECONDS_MAX)
+        return min(requested, _RETRY_AFTER_SECONDS_MAX) + _jitter(_BACKOFF_SECONDS_MIN)
     if wait is None:
-        backoff = min(_BACKOFF_SECONDS_MIN * 2.0 ** min(tries - 1, _DOUBLINGS_MAX), _BACKOFF_SECONDS_MAX)
-        return backoff + _jitter(backoff)
+        return backoff(tries)
     if not callable(wait):
         return float(wait)
     seconds = _seconds_from(wait, tries, error)
     if not _is_seconds(seconds):
         raise InvalidArgumentError("wait", wait, f"returned {shown(seconds)}, which is no number of seconds from 0")
     return float(seconds)
+
+
+def backoff(tries: int) -> float:
+    """Return the usual seconds to wait after this many tries: twice as many after each, and as much again at random."""
+    seconds = min(_BACKOFF_SECONDS_MIN * 2.0 ** min(tries - 1, _DOUBLINGS_MAX), _BACKOFF_SECONDS_MAX)
+    return seconds + _jitter(seconds)
 
 
 def _jitter(seconds_max: float) -> float:

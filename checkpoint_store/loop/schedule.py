@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from checkpoint_store.execution.claims.claimed_chunk import ClaimedChunk
     from checkpoint_store.model.records import MapItem
 
+_RETRIES_FIRST_MIN: Final = 64
+"""With so many chunks that wait for their retry, no further chunk is claimed to find out whether a service is back."""
 _REORDERED_RESULTS_MAX: Final = 256
 """No further chunk is claimed while this many results wait for an earlier chunk."""
 
@@ -27,6 +29,8 @@ class InFlight:
     chunk: ClaimedChunk
     deadline: float
     """When the attempt times out, on the monotonic clock."""
+    stretch: int = 0
+    """The stretch in which the attempt started; see :class:`Outage`."""
 
 
 class RetryQueue:
@@ -108,14 +112,41 @@ class Schedule:
 
     # -- what starts next
 
-    def next_chunk(self, claim: Callable[[], list[ClaimedChunk]]) -> ClaimedChunk | None:
-        """Return the chunk to start next, or None; ``claim`` claims further chunks where none is ready."""
-        chunk = self.retries.take_due()
+    def next_chunk(self, claim: Callable[[], list[ClaimedChunk]], *, retries_last: bool = False) -> ClaimedChunk | None:
+        """Return the chunk to start next, or None.
+
+        Args:
+            claim: claims further chunks, where none is ready.
+            retries_last: whether a chunk that has not failed is wanted, where there is one.
+        """
+        retries_first = self.suspects or not retries_last or len(self.retries) >= _RETRIES_FIRST_MIN
+        chunk = self.retries.take_due() if retries_first else None
         if chunk is not None or self.suspects:
             return chunk
+        self._claim_where_none_is_ready(claim)
+        return self._ready.popleft() if self._ready else self.retries.take_due()
+
+    def _claim_where_none_is_ready(self, claim: Callable[[], list[ClaimedChunk]]) -> None:
         if not self._ready and len(self._reorder_buffer) < _REORDERED_RESULTS_MAX:
             self._ready.extend(claim())
-        return self._ready.popleft() if self._ready else None
+
+    def has_another(self, index: int | None, claim: Callable[[], list[ClaimedChunk]]) -> bool:
+        """Whether there is another chunk than this one that can be tried (None: any chunk).
+
+        ``claim`` claims one where none is ready.
+        """
+        if any(chunk.index != index for chunk in self._claimed()):
+            return True
+        self._claim_where_none_is_ready(claim)
+        return bool(self._ready)
+
+    def _claimed(self) -> Iterator[ClaimedChunk]:
+        """Yield the chunks that are claimed and not completed."""
+        return itertools.chain((attempt.chunk for attempt in self.in_flight.values()), self.retries, self._ready)
+
+    def unstarted(self) -> list[ClaimedChunk]:
+        """Return the chunks that are claimed and not in flight."""
+        return [*self._ready, *self.retries]
 
     def take_unstarted(self) -> list[ClaimedChunk]:
         """Remove and return the chunks that are claimed and not in flight."""
@@ -149,6 +180,10 @@ class Schedule:
         """Remove and return the overdue attempts that have ended, each with the index of its chunk."""
         return [(self.overdue.pop(future), future) for future in list(self.overdue) if future.done()]
 
+    def count_in_stretch(self, stretch: int) -> int:
+        """Return how many attempts in flight started in this stretch."""
+        return sum(attempt.stretch == stretch for attempt in self.in_flight.values())
+
     def is_in_flight(self, index: int) -> bool:
         """Whether an attempt at this chunk is in flight."""
         return any(attempt.chunk.index == index for attempt in self.in_flight.values())
@@ -169,6 +204,4 @@ class Schedule:
         yield from self._reorder_buffer.take_below(float("inf") if everything else self._lowest_claimed())
 
     def _lowest_claimed(self) -> float:
-        in_flight = (attempt.chunk for attempt in self.in_flight.values())
-        claimed = itertools.chain(in_flight, self.retries, self._ready)
-        return min((chunk.index for chunk in claimed), default=float("inf"))
+        return min((chunk.index for chunk in self._claimed()), default=float("inf"))

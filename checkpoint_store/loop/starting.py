@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from checkpoint_store.execution.claims.claimed_chunk import ClaimedChunk
     from checkpoint_store.loop.executors.workplace import Workplace
     from checkpoint_store.loop.failures import FailurePolicy
+    from checkpoint_store.loop.gates import Gates
     from checkpoint_store.loop.loop_state import LoopState
     from checkpoint_store.loop.schedule import Schedule
 
@@ -34,8 +35,9 @@ class Starter:
         schedule: Schedule,
         place: Workplace,
         failures: FailurePolicy,
+        gates: Gates,
     ) -> None:
-        self._fn, self._state = fn, state
+        self._fn, self._state, self._gates = fn, state, gates
         self._schedule, self._place, self._failures = schedule, place, failures
 
     def start(self, chunk: ClaimedChunk, queue: ChunkQueue) -> None:
@@ -70,6 +72,7 @@ class Starter:
         else:
             chunk.begun = True
             self._schedule.in_flight[future] = in_flight
+            self._gates.started(in_flight)
 
     def postpone(self, chunk: ClaimedChunk) -> None:
         """Queue a chunk that was not started until the executor works again."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from itertools import islice
 from numbers import Real
@@ -22,6 +22,8 @@ LONGEST_NUMBER: Final = 64
 """Characters of the longest text that is read as a number."""
 _NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+(?P<real>\.[0-9]*)?|\.[0-9]+)(?P<power>[eE][+-]?[0-9]+)?")
 _MOST_FIELDS: Final = 20
+_CAUSES_MAX: Final = 20
+"""How deep the causes of an exception are looked through: they may run in a circle."""
 
 
 def checked_cost(cost: object) -> Cost:
@@ -91,3 +93,56 @@ def _names(value: object, before: str) -> Iterator[str]:
             yield from _names(inner, f"{before}{name}.")
         else:
             yield f"{before}{name}"
+
+
+def cost_in(value: object, cost: Cost) -> float | None:
+    """Return what a result in memory cost, whether or not it can be stored; None where that cannot be read."""
+    if not isinstance(cost, str):
+        try:
+            return amount(cost(value))
+        except Exception:  # noqa: BLE001 - a function of the caller's, which expects a result that can be stored
+            return None
+    whole = _field_of(value, cost)
+    return amount(_at_path(value, cost) if whole is None else whole)
+
+
+def cost_of_error(error: BaseException, *, depth: int = 0) -> float | None:
+    """Return what a failed try cost, as its exception, or the exceptions that it stems from, carry it as ``cost``."""
+    try:
+        found = amount(getattr(error, "cost", None))
+    except Exception:  # noqa: BLE001 - a property of the caller's
+        found = None
+    if found is not None or depth > _CAUSES_MAX:
+        return found
+    inner = error.exceptions if isinstance(error, BaseExceptionGroup) else [error.__cause__]
+    costs = [cost_of_error(one, depth=depth + 1) for one in inner if one is not None]
+    known = [cost for cost in costs if cost is not None]
+    return sum(known) if known else None
+
+
+_USAGE: Final = (
+    ("total_tokens",),
+    ("input_tokens", "output_tokens"),
+    ("prompt_tokens", "completion_tokens"),
+)
+"""Fields that say how many tokens a call used, in a result or in its ``usage``."""
+
+
+def tokens_in(result: object) -> float | None:
+    """Return how many tokens a result says that its call used; None where it does not say."""
+    for holder in (result, _field_of(result, "usage")):
+        for names in _USAGE:
+            found = [amount(_field_of(holder, name)) for name in names]
+            if all(count is not None for count in found):
+                return sum(count for count in found if count is not None)
+    return None
+
+
+def _at_path(value: object, path: str) -> object:
+    for name in path.split("."):
+        value = _field_of(value, name)
+    return value
+
+
+def _field_of(value: object, name: str) -> Any:
+    return value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)

@@ -150,6 +150,10 @@ class Reading:
         """Return how many chunks of a job are failed, and how many are in doubt."""
         return self._database.read(lambda connection: attempt_log.counts(connection, job_id, self.path))
 
+    def living_runners(self, job_id: str, *, but: int | None = None) -> int:
+        """Return how many runners (``but`` this one) are at work on a job and alive now. Nothing is reaped."""
+        return self._database.read(lambda connection: attempt_log.living_runners(connection, job_id, self.path, but))
+
     # -- results
 
     def result_text(self, job_id: str, index: int) -> str:

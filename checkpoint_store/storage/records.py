@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from checkpoint_store.model.plan import Plan
 
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Sequence
 
     from checkpoint_store.errors import Difference
+    from checkpoint_store.model.amounts import Cost
     from checkpoint_store.model.records import JobStatus
     from checkpoint_store.model.state import ProcessingState
     from checkpoint_store.storage.moment import Moment
@@ -87,6 +88,12 @@ class FailedAttempt:
     """Whether this attempt counts."""
     tries_again: bool
     """Whether the runner begins the next attempt at once, unless the chunk is failed."""
+    cost: float | None = None
+    """What the attempt cost; None where nobody knows of a cost."""
+    may_be_billed: bool = False
+    """Whether nobody knows how the attempt ended, so that it may still cost what it reserved."""
+    is_hopeless: bool = False
+    """Whether the chunk is failed by it however many attempts are left: the next one would fail like it."""
 
 
 class FailureOutcome(NamedTuple):
@@ -218,3 +225,33 @@ class Costs:
     """The sum of those."""
     unreadable: Unreadable | None
     """The first result that has none."""
+    dearest: float = 0.0
+    """The highest of those."""
+
+    def followed_by(self, later: Costs) -> Costs:
+        """Return what these results and later ones cost together."""
+        return Costs(
+            later.last_result,
+            self.priced + later.priced,
+            self.total + later.total,
+            self.unreadable or later.unreadable,
+            max(self.dearest, later.dearest),
+        )
+
+
+NO_COSTS: Final = Costs(0, 0, 0.0, None)
+"""What no results cost."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReservationRequest:
+    """An attempt that is to start within a budget."""
+
+    job_id: str
+    runner_id: int
+    claim: Claim
+    max_cost: float
+    cost: Cost
+    """Where the cost stands in a result."""
+    known: Costs
+    """What the results that the runner has seen cost."""

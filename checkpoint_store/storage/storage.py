@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from checkpoint_store.errors import JobIncomplete
 from checkpoint_store.model.clock import now
 from checkpoint_store.storage.backup import RollingBackup, remove_backups
+from checkpoint_store.storage.budget_verbs import BudgetStorage
 from checkpoint_store.storage.claim_verbs import ClaimStorage
 from checkpoint_store.storage.file_names import StoreFiles
 from checkpoint_store.storage.group_commit import Writer
@@ -44,6 +45,7 @@ class Storage(Reading):
         self.database: Final = database
         self.group_commit: Final = Writer(database)
         self.claims: Final = ClaimStorage(database)
+        self.budgets: Final = BudgetStorage(database)
         self._rolling = RollingBackup(database, StoreFiles(database.path).lock)
 
     # -- jobs

@@ -197,7 +197,7 @@ def test_max_cost_pauses_before_it_is_exceeded(lecture: Folder) -> None:
     """Three chunks at 0.25 fit into 0.8: exit 75, the job is paused, and a higher limit goes on."""
     words = ("run", "lecture.txt", *SIX)
     done = lecture.run(*words, "--max-cost", 0.8, *lecture.command(PRICED), code=75)
-    assert "--max-cost 0.8 is reached: 0.75 spent, and a chunk costs 0.25 on average" in done.stderr
+    assert "--max-cost 0.8 is reached: 0.75 spent, and the dearest chunk cost 0.25" in done.stderr
     assert "  go on with a higher --max-cost:  " in done.stderr
     assert lecture.json("show")["status"] == "paused"
     report = lecture.json(*words, "--max-cost", 2, *lecture.command(PRICED))["jobs"][0]

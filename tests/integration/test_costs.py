@@ -179,7 +179,7 @@ def test_a_cost_is_read_wherever_it_stands(job: Job, result: Any, cost: Any, wor
     work = Counted(result)
     with pytest.raises(BudgetReached) as caught:
         list(job.map(work, workers=workers, max_cost=1.0, cost=cost))
-    assert (work.calls, caught.value.spent, caught.value.mean_cost) == (2, 1.0, 0.5)
+    assert (work.calls, caught.value.spent, caught.value.dearest_cost) == (2, 1.0, 0.5)
     with pytest.raises(BudgetReached):
         list(job.map(work, workers=workers, max_cost=2.2, cost=cost))
     assert work.calls == 4

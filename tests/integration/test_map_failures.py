@@ -109,16 +109,16 @@ def test_stop_ends_at_the_first_chunk_that_fails_for_good(job: Job) -> None:
 
 def test_stop_after_the_last_try(job: Job) -> None:
     """What is worth another try is tried ``max_attempts`` times; then the chunk is failed."""
-    work = Flaky(c0=9)
+    work = Flaky(c1=9)
     with pytest.raises(ConnectionError):
         list(job.map(work, wait=0, max_attempts=2))
-    assert work.calls.count(0) == 2
-    assert [record.chunk_index for record in job.failed_chunks()] == [0]
-    with pytest.raises(ChunkFailed, match="chunk 0: ConnectionError: the line is down") as caught:
-        list(job.map(upper))
+    assert work.calls.count(1) == 2
+    assert [record.chunk_index for record in job.failed_chunks()] == [1]
+    with pytest.raises(ChunkFailed, match="chunk 1: ConnectionError: the line is down") as caught:
+        list(job.map(upper, max_attempts=2))
     assert (caught.value.failed_chunks, job.progress().completed_chunks) == (1, 11)
     assert job.retry_failed() == 1
-    assert [item.index for item in job.map(upper)] == [0]
+    assert [item.index for item in job.map(upper)] == [1]
 
 
 def test_record_goes_on_with_the_others(store: CheckpointStore) -> None:
@@ -128,10 +128,10 @@ def test_record_goes_on_with_the_others(store: CheckpointStore) -> None:
     job = store.latest_job()
     assert job is not None
     assert [index for index, result in enumerate(results) if result is None] == [2, 5]
-    assert [(one.chunk_index, one.attempt) for one in job.failed_chunks()] == [(2, 3), (5, 3)]
+    assert [one.chunk_index for one in job.failed_chunks()] == [2, 5]
     assert job.status == "failed"
     assert str(job.error_message).startswith("2 failed, chunk 2")
-    assert work.calls.count(2) == 3
+    assert work.calls.count(2) >= 3 <= work.calls.count(5)  # a try while no other chunk succeeds does not count
 
 
 def test_a_mistake_is_not_tried_again(job: Job) -> None:

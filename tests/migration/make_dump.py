@@ -41,7 +41,7 @@ def make(path: Path) -> None:
         ) as job:
             for chunk in job.pending():
                 if chunk.index == 2:
-                    chunk.fail("ValueError: not this time")
+                    chunk.fail("ValueError: not this time", cost=0.125)
                 elif chunk.index == 4:
                     break  # from here on it is in doubt
                 else:

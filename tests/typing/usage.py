@@ -21,6 +21,7 @@ from checkpoint_store import (
     PlanChanged,
     ProcessingState,
     Progress,
+    RunRecord,
     StateManager,
     migrate,
     migration_status,
@@ -196,6 +197,8 @@ def loops(store: CheckpointStore, job: Job) -> None:
     """A loop's options are checked by name and type; an unknown one is a mistake before it runs."""
     assert_type(job.map(str, workers=4, max_attempts=2, wait=lambda tries: tries * 0.5), Iterator[MapItem])
     assert_type(store.map(str, ["a"], file_name="a", on_error="record"), list[Any])
+    job.map(str, max_calls_per_minute=60, max_tokens_per_minute=9000, tokens=len, deadline_seconds=3600.0)
+    assert_type(job.last_run, RunRecord | None)
     job.map(str, retries=3)  # type: ignore[call-arg]
     job.map(str, on_error="ignore")  # type: ignore[arg-type]
     job.amap(str, executor=None)  # type: ignore[call-arg]

@@ -95,10 +95,27 @@ EXAMPLES = {
         "call again",
     ),
     "JobPaused": (errors.JobPaused(JOB, 3), {"job_id": JOB, "remaining_chunks": 3}, "run it again"),
+    "ServiceUnavailable": (
+        errors.ServiceUnavailable(JOB, 3, 600.5, "ConnectionError: refused"),
+        {"job_id": JOB, "remaining_chunks": 3, "seconds": 600.5, "last_error": "ConnectionError: refused"},
+        "Run it again once the service answers",
+    ),
     "BudgetReached": (
-        errors.BudgetReached(JOB, 3, 1.5, 0.5, 1.75),
-        {"job_id": JOB, "remaining_chunks": 3, "spent": 1.5, "mean_cost": 0.5, "max_cost": 1.75},
+        errors.BudgetReached(JOB, 3, spent=1.5, reserved=0.25, dearest_cost=0.5, max_cost=1.75),
+        {
+            "job_id": JOB,
+            "remaining_chunks": 3,
+            "spent": 1.5,
+            "reserved": 0.25,
+            "dearest_cost": 0.5,
+            "max_cost": 1.75,
+        },
         "higher max_cost",
+    ),
+    "DeadlineReached": (
+        errors.DeadlineReached(JOB, 3, 60),
+        {"job_id": JOB, "remaining_chunks": 3, "deadline_seconds": 60},
+        "Run it again",
     ),
     "CostUnknown": (
         errors.CostUnknown(JOB, 3, 4, field="cost", value="'much'", fields=["cost", "usage.total"]),
@@ -119,7 +136,7 @@ EXAMPLES = {
     ),
     "WorkerDied": (errors.WorkerDied("the process ended"), {}, "ended"),
     "WorkFailed": (
-        errors.WorkFailed("Odd", "no luck", "trace", kinds=["lib.Odd"], status_code=429, retry_after=2.5),
+        errors.WorkFailed("Odd", "no luck", "trace", kinds=["lib.Odd"], status_code=429, retry_after=2.5, cost=0.5),
         {
             "kind": "Odd",
             "text": "no luck",
@@ -127,6 +144,7 @@ EXAMPLES = {
             "kinds": ("lib.Odd",),
             "status_code": 429,
             "retry_after": 2.5,
+            "cost": 0.5,
         },
         "no luck",
     ),

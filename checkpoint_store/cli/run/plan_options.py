@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from checkpoint_store.cli.options import store_option
+from checkpoint_store.cli.options import PositiveNumber, store_option
 from checkpoint_store.cli.paths import FileOrDash
 from checkpoint_store.cli.run.variables import CONTEXT_LENGTH_MAX
 from checkpoint_store.cli.transcripts.reading.text import is_text_encoding
@@ -101,7 +101,7 @@ _OPTIONS: Final = (
     click.option("--fresh", is_flag=True, help="Begin a new job even if one could go on."),
 )
 
-LIMIT_NAMES: Final = frozenset({"retries", "timeout", "max_cost", "cost"})
+LIMIT_NAMES: Final = frozenset({"retries", "timeout", "max_cost", "cost", "max_calls_per_minute", "deadline"})
 _LIMITS: Final = (
     click.option(
         "--retries",
@@ -114,13 +114,13 @@ _LIMITS: Final = (
     click.option(
         "--timeout",
         metavar="SECONDS",
-        type=click.FloatRange(min=0, min_open=True),
+        type=PositiveNumber(),
         help="Kill a COMMAND that takes longer; its chunk has failed then.",
     ),
     click.option(
         "--max-cost",
         metavar="AMOUNT",
-        type=click.FloatRange(min=0, min_open=True),
+        type=PositiveNumber(),
         help="Pause before the job's results cost more, or at the first result whose cost cannot be read.",
     ),
     click.option(
@@ -130,6 +130,18 @@ _LIMITS: Final = (
         show_default=True,
         callback=checked_field,
         help="The field of COMMAND's JSON that holds the cost; usage.cost is the field cost of the object usage.",
+    ),
+    click.option(
+        "--max-calls-per-minute",
+        metavar="N",
+        type=PositiveNumber(),
+        help="Start COMMAND at most N times in a minute, over all runs of the job at the same time.",
+    ),
+    click.option(
+        "--deadline",
+        metavar="SECONDS",
+        type=PositiveNumber(),
+        help="After so long start no further chunk, finish those in hand, and pause (exit 75).",
     ),
 )
 

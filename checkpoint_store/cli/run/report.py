@@ -108,6 +108,8 @@ def _show_counts(screen: Screen, report: Report, store_path: str) -> None:
 
 
 def _show_cost(screen: Screen, report: Report) -> None:
+    if report.run_summary is not None:
+        screen.note(Text.assemble(("  run    ", "dim"), report.run_summary))
     if report.cost is not None:
         now = f" ({report.cost_now:.4g} now)" if report.cost_now and report.done_before else ""
         screen.note(Text.assemble(("  cost   ", "dim"), f"{report.cost:.4g}{now}"))

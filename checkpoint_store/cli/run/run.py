@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,6 +15,7 @@ from checkpoint_store.cli.paths import STANDARD, as_argument, printable, shell_w
 from checkpoint_store.cli.run import report as run_report
 from checkpoint_store.cli.run.answer import TEXT_FIELD
 from checkpoint_store.cli.run.interrupts import Interrupts
+from checkpoint_store.cli.run.limits import RunLimits
 from checkpoint_store.cli.run.output import UnusableOutputError
 from checkpoint_store.cli.run.plan_options import limit_options, request_options, workers_option
 from checkpoint_store.cli.run.request import FileCommand, checked_inputs, request_of
@@ -26,7 +28,6 @@ from checkpoint_store.cli.run.task import (
     UNUSABLE,
     Report,
     RunContext,
-    RunLimits,
     do_task,
 )
 from checkpoint_store.cli.screen import Screen
@@ -81,12 +82,19 @@ def run(
     timeout: float | None,
     max_cost: float | None,
     cost: str,
+    max_calls_per_minute: float | None,
+    deadline: float | None,
     as_json: bool,
     **options: Any,
 ) -> int:
     """Run each FILE and return the worst of the exit codes."""
     request = request_of(ctx, **options)
-    for option, value in (("--timeout", timeout), ("--max-cost", max_cost)):
+    for_command = (
+        ("--timeout", timeout),
+        ("--max-cost", max_cost),
+        ("--max-calls-per-minute", max_calls_per_minute),
+    )
+    for option, value in for_command:
         if value is not None and not request.command:
             raise click.UsageError(f"{option} is for a COMMAND.")
     if as_json and STANDARD in (request.output, *(request.files if request.output is None else ())):
@@ -94,7 +102,8 @@ def run(
     screen = Screen()
     inputs = checked_inputs(request, screen)
     reports = []
-    limits = RunLimits(workers, retries, timeout, max_cost, cost)
+    deadline_at = None if deadline is None else time.monotonic() + deadline
+    limits = RunLimits(workers, retries, timeout, max_cost, cost, max_calls_per_minute, deadline_at)
     for report in _run_all(request, inputs, limits, screen):
         reports.append(report)
         run_report.show(screen, report, request.store_path)
@@ -119,6 +128,9 @@ def _run_all(request: Request, inputs: list[Input], limits: RunLimits, screen: S
                 continue
             clean = command or _built_in_cleaner(source.content.cleaned or ())
             context = RunContext(clean, limits, interrupts, screen)
+            if limits.are_over:
+                yield Report(printable(source.path), exit_code=PAUSED)
+                continue
             try:
                 yield do_task(store, request.task_of(source, store, store.path), context)
             except PlanChanged as error:

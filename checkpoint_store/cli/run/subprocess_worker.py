@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from checkpoint_store.cli.run.answer import AnswerReader
     from checkpoint_store.cli.transcripts.split import TextChunk
 
+_SERVICE_AWAY_CODES: Final = (69, 75)
+"""EX_UNAVAILABLE and EX_TEMPFAIL of sysexits.h."""
 _TAIL_LINES: Final = 8
 _TAIL_CHARACTERS: Final = 2_000
 _STDERR_WAIT_SECONDS: Final = 1.0
@@ -35,6 +37,12 @@ class CommandFailedError(Exception):
 
 class CommandMissingError(CommandFailedError):
     """COMMAND cannot be started, whichever the chunk."""
+
+
+class ServiceAwayError(CommandFailedError):
+    """COMMAND says by its exit code that its service is away (sysexits.h), so that no chunk counts as failed."""
+
+    status_code = 503
 
 
 class CommandKilledError(BaseException):
@@ -68,6 +76,7 @@ class Command:
 
         Raises:
             CommandFailedError: the program took too long, ended with another code than 0, or printed no answer.
+            ServiceAwayError: the program ended with code 69 or 75.
             CommandMissingError: the program could not be started.
             CommandKilledError: :meth:`kill` was called meanwhile.
         """
@@ -76,7 +85,8 @@ class Command:
         if self._killed:
             raise CommandKilledError
         if code:
-            raise CommandFailedError(f"{self._argv[0]!r} {_exit_text(code)}", _tail(message))
+            failure = ServiceAwayError if code in _SERVICE_AWAY_CODES else CommandFailedError
+            raise failure(f"{self._argv[0]!r} {_exit_text(code)}", _tail(message))
         try:
             return self._answers.read(stdout.decode("utf-8"), chunk.text), message
         except UnicodeDecodeError as error:

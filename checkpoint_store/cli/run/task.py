@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import sys
+import dataclasses
 import time
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,12 +12,21 @@ from checkpoint_store import JobStatus, current_attempt
 from checkpoint_store.cli.job_snapshot import JobSnapshot
 from checkpoint_store.cli.paths import printable
 from checkpoint_store.cli.run.answer import TEXT_FIELD
+from checkpoint_store.cli.run.limits import FAILURES
 from checkpoint_store.cli.run.output import UnusableOutputError
 from checkpoint_store.cli.run.progress import LiveView
-from checkpoint_store.cli.run.subprocess_worker import CommandFailedError, CommandKilledError, CommandMissingError
+from checkpoint_store.cli.run.subprocess_worker import CommandFailedError, CommandKilledError
 from checkpoint_store.cli.run.variables import variables_of
-from checkpoint_store.cli.screen import attempt_count, plain_error
-from checkpoint_store.errors import BudgetReached, ChunkFailed, CostUnknown, InvalidResultError
+from checkpoint_store.cli.screen import attempt_count, duration, plain_error
+from checkpoint_store.errors import (
+    BudgetReached,
+    ChunkFailed,
+    ChunksPassedOver,
+    CostUnknown,
+    DeadlineReached,
+    InvalidResultError,
+    ServiceUnavailable,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -24,6 +34,7 @@ if TYPE_CHECKING:
 
     from checkpoint_store import CheckpointStore, Job, RunPlan
     from checkpoint_store.cli.run.interrupts import Interrupts
+    from checkpoint_store.cli.run.limits import RunLimits
     from checkpoint_store.cli.run.output import Output
     from checkpoint_store.cli.screen import Screen
     from checkpoint_store.cli.transcripts.split import TextChunk
@@ -38,7 +49,10 @@ UNUSABLE: Final = 2
 PAUSED: Final = 75
 INTERRUPTED: Final = 130
 
-_FAILURES: Final = (CommandFailedError, InvalidResultError)
+_PLAIN_KINDS: Final = {
+    CommandFailedError.__name__: "failure of COMMAND",
+    InvalidResultError.__name__: "result that is no JSON",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,29 +81,6 @@ class Task:
             title=self.settings["video_title"] or "",
             language=self.settings["config"]["language"] or "",
         )
-
-
-@dataclass(frozen=True, slots=True)
-class RunLimits:
-    """The limits of a run: workers, retries, time and money. They are no part of a job's plan."""
-
-    workers: int = 1
-    retries: int = 0
-    """Attempts after a chunk's first one."""
-    timeout_seconds: float | None = None
-    max_cost: float | None = None
-    cost: str = "cost"
-    """The field of a result, or the dotted path, that holds the cost."""
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """The options of ``Job.map``."""
-        common = {"workers": self.workers, "max_cost": self.max_cost, "cost": self.cost}
-        if not self.retries:
-            # A failure ends the run and counts against no chunk: the person who runs again has mended its cause.
-            return common | {"stop_on": _FAILURES, "max_attempts": sys.maxsize}
-        retry_options = {"retry_on": _FAILURES, "stop_on": CommandMissingError, "max_attempts": self.retries + 1}
-        return common | retry_options | {"on_error": "record"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +120,10 @@ class Report:
     """Whether ``--max-cost`` paused the job."""
     cost_unknown: bool = False
     """Whether ``--max-cost`` paused the job because the cost of a result cannot be read."""
+    run: dict[str, Any] | None = None
+    """What the run did, as ``Job.last_run``; None where it began no chunk."""
+    run_summary: str | None = None
+    """The same in one line."""
 
     @property
     def only_failed(self) -> bool:
@@ -170,24 +165,31 @@ def _process_chunks(job: Job, task: Task, report: Report, snapshot: JobSnapshot,
         snapshot=snapshot,
     )
     try:
-        with view:
+        with view, warnings.catch_warnings():
+            warnings.simplefilter("ignore", ChunksPassedOver)  # _fill_in counts them
             for _ in job.map(work, stop_when=lambda: interrupts.requested, on_pause="return", **context.limits.options):
                 report.done_now += 1
                 view.advance()
     except CommandKilledError:
         pass  # the second Ctrl-C; _fill_in sets the exit code
-    except _FAILURES as error:
+    except FAILURES as error:
         report.failed_chunk, report.error = error.chunk_index, f"chunk {error.chunk_index}: {_failure_text(error)}"
         _mark_failed(job, report.error)
     except ChunkFailed:
         pass  # _fill_in names the chunk
+    except ServiceUnavailable as error:
+        report.error = f"no chunk has succeeded for {duration(error.seconds)}: {plain_error(error.last_error)}"
+        report.exit_code = PAUSED
     except BudgetReached as error:
-        spent = f"{error.spent:.4g} spent, and a chunk costs {error.mean_cost:.4g} on average"
+        in_doubt = f", {error.reserved:.4g} more in doubt" if error.reserved else ""
+        spent = f"{error.spent:.4g} spent{in_doubt}, and the dearest chunk cost {error.dearest_cost:.4g}"
         report.error = f"--max-cost {error.max_cost:g} is reached: {spent}"
         report.exit_code, report.over_budget = PAUSED, True
     except CostUnknown as error:
         report.error = f"--max-cost needs the cost of each chunk: {_cost_unknown_text(error)}"
         report.exit_code, report.cost_unknown = PAUSED, True
+    except DeadlineReached:
+        report.error, report.exit_code = "the --deadline is reached", PAUSED
     report.seconds = round(time.monotonic() - started, 3)
 
 
@@ -241,6 +243,7 @@ def _fill_in(job: Job, report: Report, snapshot: JobSnapshot, interrupts: Interr
     snapshot.refresh(force=True)
     report.failed_chunks, report.in_doubt_chunks = snapshot.failed_chunks, snapshot.in_doubt_chunks
     report.cost, report.cost_now = snapshot.cost, snapshot.cost_now
+    _fill_in_run(job, report)
     if report.exit_code == PAUSED:
         return
     if report.error is None and progress.remaining_chunks and progress.remaining_chunks == snapshot.failed_chunks:
@@ -252,6 +255,14 @@ def _fill_in(job: Job, report: Report, snapshot: JobSnapshot, interrupts: Interr
         report.exit_code = FAILED
     elif progress.remaining_chunks:
         report.exit_code = INTERRUPTED if interrupts.stops_now else PAUSED
+
+
+def _fill_in_run(job: Job, report: Report) -> None:
+    record = job.last_run
+    if record is not None:
+        retries = {_PLAIN_KINDS.get(kind, kind): count for kind, count in record.retries.items()}
+        record = dataclasses.replace(record, retries=retries)
+        report.run, report.run_summary = dataclasses.asdict(record), record.summary
 
 
 def refuse_output(store: CheckpointStore, task: Task, plan: RunPlan | None = None) -> None:

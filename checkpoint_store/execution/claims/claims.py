@@ -211,9 +211,12 @@ class Claims(ForkAware):
         limit: int = MAX_ATTEMPTS_DEFAULT,
         counted: bool = True,
         again: bool = False,
+        hopeless: bool = False,
         seconds: float | None = None,
+        cost: float | None = None,
+        may_be_billed: bool = False,
     ) -> ClaimedChunk | None:
-        """Record that the attempt at a chunk failed. Durable when it returns.
+        """Record that the attempt at a chunk failed. Durable when it returns; see :class:`FailedAttempt`.
 
         Returns:
             The chunk with its next attempt, which begins at once where ``again`` asks for it; None where none begins.
@@ -226,7 +229,8 @@ class Claims(ForkAware):
             number = None if chunk is None else chunk.number
             failed = FailedAttempt(
                 self.job_id, index, number, self.runner.runner_id, error, seconds,
-                attempts_max=limit, is_counted=counted, tries_again=again,
+                attempts_max=limit, is_counted=counted, tries_again=again, is_hopeless=hopeless,
+                cost=cost, may_be_billed=may_be_billed,
             )  # fmt: skip
             try:
                 outcome = self._storage.fail(failed)

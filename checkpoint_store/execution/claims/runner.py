@@ -87,6 +87,11 @@ class Runner:
         """Whether any loop needs this runner."""
         return bool(self._loops)
 
+    @property
+    def loop_count(self) -> int:
+        """How many loops need this runner."""
+        return len(self._loops)
+
     def has_living_loops(self, *, but_this_thread: bool) -> bool:
         """Whether a loop of this runner is driven by a thread that is alive (``but_this_thread``: by another one)."""
         living = {thread.ident for thread in threading.enumerate()}

@@ -110,6 +110,12 @@ def _dead_runners(connection: sqlite3.Connection, job_id: str, path: Path) -> di
     return found
 
 
+def living_runners(connection: sqlite3.Connection, job_id: str, path: Path, but: int | None) -> int:
+    """Return how many runners (``but`` this one) of a job are alive."""
+    others = (runner for runner in runners_at_work(connection, job_id) if runner.runner_id != but)
+    return sum(probe(runner_lock_path(path, runner.lock_file)) is None for runner in others)
+
+
 def counts(connection: sqlite3.Connection, job_id: str, path: Path) -> tuple[int, int]:
     """Return how many chunks are failed, and how many are in doubt."""
     records = latest(connection, job_id, path, outcomes=(AttemptOutcome.FAILED, AttemptOutcome.ABANDONED))

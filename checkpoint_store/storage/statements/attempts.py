@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from sqlalchemy import bindparam, func, literal_column, select
+from sqlalchemy import bindparam, case, func, literal_column, select
 
 from checkpoint_store.model.attempt import AttemptOutcome
 from checkpoint_store.model.clock import now
@@ -40,7 +40,8 @@ class AttemptRow(NamedTuple):
     counted: int
     """1 where the attempt counts against the chunk's limit once it has ended without a result."""
     is_last: int
-    """1 where the chunk is failed by this attempt."""
+    """1 where the chunk is failed by this attempt: its attempts are used up or, where it does not count, no further one
+    would succeed."""
 
     @property
     def ended_in_vain(self) -> bool:
@@ -145,7 +146,7 @@ def _counted() -> Any:
 _COUNTED: Final = Statement(_counted)
 _RUNNING: Final[Any] = _A.outcome == literal(AttemptOutcome.RUNNING)
 _OF_RUNNER: Final[Any] = _A.runner_id == bindparam("its_runner"), _RUNNING
-_USE_UP: Final = Statement(lambda: attempts.update().where(*_THIS).values(is_last=1))
+_SET_LAST: Final = Statement(lambda: attempts.update().where(*_THIS).values(is_last=bindparam("now_last")))
 _FAIL: Final = Statement(
     lambda: (
         attempts.update()
@@ -157,6 +158,8 @@ _FAIL: Final = Statement(
             seconds=bindparam("its_seconds"),
             counted=bindparam("its_counted"),
             is_last=bindparam("now_last"),
+            cost=bindparam("its_cost"),
+            reserved_cost=case((bindparam("may_be_billed") == 1, _A.reserved_cost), else_=None),
         )
     )
 )
@@ -194,8 +197,19 @@ def begin(connection: sqlite3.Connection, job_id: str, index: int, number: int, 
 
 def use_up(connection: sqlite3.Connection, job_id: str, attempt: AttemptRow) -> None:
     """Record that a chunk is failed: this attempt of it was the last."""
-    _USE_UP.run(connection, in_job=job_id, at_index=attempt.chunk_index, its_number=attempt.number)
+    _set_last(connection, job_id, attempt, is_last=True)
     _log_failed_chunk(job_id, attempt.chunk_index, attempt.number)
+
+
+def allow_more(connection: sqlite3.Connection, job_id: str, attempt: AttemptRow) -> None:
+    """Record that a chunk is not failed any more: another attempt follows the one that was its last."""
+    _set_last(connection, job_id, attempt, is_last=False)
+
+
+def _set_last(connection: sqlite3.Connection, job_id: str, attempt: AttemptRow, *, is_last: bool) -> None:
+    _SET_LAST.run(
+        connection, in_job=job_id, at_index=attempt.chunk_index, its_number=attempt.number, now_last=int(is_last)
+    )
 
 
 def _log_failed_chunk(job_id: str, index: int, number: int) -> None:
@@ -215,7 +229,8 @@ def fail(connection: sqlite3.Connection, failed: FailedAttempt, runner_id: int) 
     if number is None or not before.has(number):
         number = before.next_number
         begin(connection, job_id, index, number, runner_id)
-    is_last = failed.is_counted and before.used_count + 1 >= failed.attempts_max
+    is_counted = failed.is_counted and not failed.is_hopeless
+    is_last = failed.is_hopeless or (is_counted and before.used_count + 1 >= failed.attempts_max)
     _FAIL.run(
         connection,
         in_job=job_id,
@@ -224,8 +239,10 @@ def fail(connection: sqlite3.Connection, failed: FailedAttempt, runner_id: int) 
         at=now(),
         its_error=failed.error,
         its_seconds=failed.seconds,
-        its_counted=int(failed.is_counted),
+        its_counted=int(is_counted),
         now_last=int(is_last),
+        its_cost=failed.cost,
+        may_be_billed=int(failed.may_be_billed),
     )
     if is_last:
         _log_failed_chunk(job_id, index, number)

@@ -113,10 +113,18 @@ class _Search:
         return attempts.begin(self._connection, request.job_id, chunk.chunk_index, chunk.next_number, request.runner_id)
 
     def _is_failed(self, chunk: ChunkAttempts) -> bool:
-        """Whether a chunk is failed: recorded so already, or found now that its attempts are used up."""
+        """Whether a chunk is failed: recorded so already, or found now that its attempts are used up.
+
+        A chunk that used up the attempts that an earlier loop allowed is not failed for a loop that allows more.
+        """
         last, attempts_max = chunk.last, self._request.attempts_max
-        if last is None or last.is_last:
-            return last is not None
+        if last is None:
+            return False
+        if last.is_last:
+            has_more = attempts_max is not None and last.counted and chunk.used_count < attempts_max
+            if has_more:
+                attempts.allow_more(self._connection, self._request.job_id, last)
+            return not has_more
         if attempts_max is None or not last.ended_in_vain or chunk.used_count < attempts_max:
             return False
         attempts.use_up(self._connection, self._request.job_id, last)

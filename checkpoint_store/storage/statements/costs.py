@@ -74,18 +74,18 @@ def _value(field: str) -> tuple[Any, Any]:
 
 def added_up(pages: Callable[[int], Page], after: int, cost: Cost) -> Costs:
     """Add up what ``pages``, given the result to begin after, has. A function of the caller's is called in between."""
-    last, priced, total, unreadable = after, 0, 0.0, None
+    last, priced, total, unreadable, dearest = after, 0, 0.0, None, 0.0
     while rows := pages(last):
         for _, index, kind, stored in rows:
             found, seen = _read(kind, stored, cost)
             if found is not None:
-                priced, total = priced + 1, total + found
+                priced, total, dearest = priced + 1, total + found, max(dearest, found)
             elif unreadable is None:
                 unreadable = Unreadable(index, seen)
         last = rows[-1][0]
         if len(rows) < _most(cost):
             break
-    return Costs(last, priced, total, unreadable)
+    return Costs(last, priced, total, unreadable, dearest)
 
 
 def _read(kind: str | None, stored: Any, cost: Cost) -> tuple[float | None, str | None]:

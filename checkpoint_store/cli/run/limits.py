@@ -1,0 +1,50 @@
+"""The limits of one ``run``: workers, tries, time and money."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import dataclass
+from typing import Any, Final
+
+from checkpoint_store.cli.run.subprocess_worker import CommandFailedError, CommandMissingError
+from checkpoint_store.errors import InvalidResultError
+
+FAILURES: Final = (CommandFailedError, InvalidResultError)
+"""What COMMAND fails a chunk with."""
+_DEADLINE_SECONDS_MIN: Final = 0.001
+"""What a job gets whose turn comes in the moment of the deadline: it must be more than nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunLimits:
+    """The limits of a run: workers, retries, time and money. They are no part of a job's plan."""
+
+    workers: int = 1
+    retries: int = 0
+    """Attempts after a chunk's first one."""
+    timeout_seconds: float | None = None
+    max_cost: float | None = None
+    cost: str = "cost"
+    """The field of a result, or the dotted path, that holds the cost."""
+    max_calls_per_minute: float | None = None
+    deadline_at: float | None = None
+    """The moment of the monotonic clock from which no further chunk of any input starts."""
+
+    @property
+    def are_over(self) -> bool:
+        """Whether the deadline has passed."""
+        return self.deadline_at is not None and time.monotonic() >= self.deadline_at
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options of ``Job.map``."""
+        common: dict[str, Any] = {"workers": self.workers, "max_cost": self.max_cost, "cost": self.cost}
+        common["max_calls_per_minute"] = self.max_calls_per_minute
+        if self.deadline_at is not None:
+            common["deadline_seconds"] = max(self.deadline_at - time.monotonic(), _DEADLINE_SECONDS_MIN)
+        if not self.retries:
+            # A failure ends the run and counts against no chunk: the person who runs again has mended its cause.
+            return common | {"stop_on": FAILURES, "max_attempts": sys.maxsize}
+        retry_options = {"retry_on": FAILURES, "stop_on": CommandMissingError, "max_attempts": self.retries + 1}
+        return common | retry_options | {"on_error": "record"}

@@ -1,0 +1,146 @@
+"""May one more chunk start now, and if not, when to look again: the one question that a loop asks before each start.
+
+Each reason to hold a chunk back is a gate: the places of the executor, an outage, the budget, a rate limit, a deadline.
+A chunk starts when all gates are open.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+from checkpoint_store.errors import ServiceUnavailable
+from checkpoint_store.model.error_text import describe
+from checkpoint_store.model.run_record import SERVICE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from checkpoint_store.execution.claims.claimed_chunk import ClaimedChunk
+    from checkpoint_store.loop.executors.workplace import Workplace
+    from checkpoint_store.loop.loop_state import LoopState
+    from checkpoint_store.loop.outage import Outage
+    from checkpoint_store.loop.schedule import InFlight, Schedule
+    from checkpoint_store.model.records import MapItem
+
+OPEN: Final = 0.0
+"""A moment of the monotonic clock that has passed: one more chunk may start at once."""
+UNTIL_ONE_ENDS: Final = float("inf")
+"""No chunk may start before an attempt in flight has ended."""
+
+
+class Gate:
+    """One reason to start no further chunk for now."""
+
+    waits_for: str = ""
+    """What is waited for while this gate is closed, as a run's record counts it; empty where that is ordinary work."""
+
+    def opens_at(self, in_flight: int) -> float:  # noqa: ARG002 - for the gates that are in need of it
+        """Return the moment of the monotonic clock from which one more attempt may start.
+
+        The loop asks again at that moment, and whenever an attempt has ended. A gate that will never open again ends
+        the loop itself, by ``LoopState.pause`` or ``LoopState.end_with``.
+
+        Args:
+            in_flight: how many attempts are in flight.
+
+        Returns:
+            ``OPEN`` or any moment that has passed; a moment to come; or ``UNTIL_ONE_ENDS``.
+        """
+        return OPEN
+
+    def admits(self, chunk: ClaimedChunk) -> bool:  # noqa: ARG002 - the same
+        """Return whether this very chunk may start, now that it is claimed. Where it may not, the loop asks again."""
+        return True
+
+    def started(self, attempt: InFlight) -> None:
+        """Note that an attempt has started."""
+
+    def recorded(self, item: MapItem) -> None:
+        """Note that the result of an attempt is recorded."""
+
+
+class Gates:
+    """All gates of one loop. Closed as long as one of them is."""
+
+    def __init__(self, gates: Sequence[Gate]) -> None:
+        self._gates = gates
+        self.waited_seconds: Final[dict[str, float]] = {}
+        """For how long gates kept chunks from starting, by what was waited for."""
+        self._waits_for = ""
+        self._waits_since = 0.0
+
+    def opens_at(self, in_flight: int) -> float:
+        """Return when one more attempt may start; see :meth:`Gate.opens_at`. A closed gate hides those behind it."""
+        self.note_wait()
+        for gate in self._gates:
+            moment = gate.opens_at(in_flight)
+            if moment > time.monotonic():
+                self.note_wait(gate.waits_for)
+                return moment
+        return OPEN
+
+    def note_wait(self, waits_for: str = "") -> None:
+        """Add up the wait that ends now, and begin the next one."""
+        moment = time.monotonic()
+        if self._waits_for:
+            before = self.waited_seconds.get(self._waits_for, 0.0)
+            self.waited_seconds[self._waits_for] = before + moment - self._waits_since
+        self._waits_for, self._waits_since = waits_for, moment
+
+    def admit(self, chunk: ClaimedChunk) -> bool:
+        """Return whether a claimed chunk may start; see :meth:`Gate.admits`."""
+        return all(gate.admits(chunk) for gate in self._gates)
+
+    def started(self, attempt: InFlight) -> None:
+        """Note that an attempt has started."""
+        for gate in self._gates:
+            gate.started(attempt)
+
+    def recorded(self, items: Sequence[MapItem]) -> None:
+        """Note that the results of attempts are recorded."""
+        for gate in self._gates:
+            for item in items:
+                gate.recorded(item)
+
+
+class PlaceGate(Gate):
+    """Open while the executor has a free place; chunks that may kill their worker process have it for themselves."""
+
+    def __init__(self, schedule: Schedule, place: Workplace) -> None:
+        self._schedule, self._place = schedule, place
+
+    def opens_at(self, in_flight: int) -> float:
+        """See :meth:`Gate.opens_at`."""
+        hung = len(self._schedule.overdue)
+        places = 1 if self._schedule.suspects else self._place.free_workers(hung=hung)
+        return OPEN if in_flight < places else UNTIL_ONE_ENDS
+
+
+class OutageGate(Gate):
+    """Closed while the loop waits for a service that answers nobody; pauses the job where it waited for too long."""
+
+    waits_for = SERVICE
+
+    def __init__(self, state: LoopState, schedule: Schedule, outage: Outage) -> None:
+        self._state, self._schedule, self._outage = state, schedule, outage
+
+    def opens_at(self, in_flight: int) -> float:
+        """See :meth:`Gate.opens_at`."""
+        outage = self._outage
+        in_stretch = self._schedule.count_in_stretch(outage.stretch) if in_flight else 0
+        if not outage.is_hopeless(in_stretch):
+            return outage.opens_at(in_stretch)
+        remaining_chunks = self._state.execution.progress().remaining_chunks
+        if not remaining_chunks:  # another process has completed them
+            return OPEN
+        last_error = outage.last_error or TimeoutError()
+        error = ServiceUnavailable(self._state.job_id, remaining_chunks, outage.seconds, describe(last_error))
+        error.__cause__ = last_error
+        self._state.end_with(error)
+        self._state.pause("the service answers nobody")
+        return UNTIL_ONE_ENDS
+
+    def started(self, attempt: InFlight) -> None:
+        """See :meth:`Gate.started`."""
+        attempt.stretch = self._outage.stretch

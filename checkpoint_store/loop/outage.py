@@ -1,0 +1,145 @@
+"""An outage: a time in which the service answers nobody. It is nobody's fault, and the whole loop waits for its end.
+
+Time is cut into *stretches*: a stretch ends with a failure that says that the service is in trouble, and the next one
+begins with the next call. In between the loop waits. A stretch begins slowly: one call is made, and after each success
+one more may be in flight, so that their number doubles with each round.
+
+An attempt belongs to the stretch in which it started, and so does its completion: what was asked for before an outage
+says nothing about the outage. A chunk is to blame where another attempt of its stretch, or of a later one, succeeds.
+
+This is one loop's knowledge; each process notices an outage by its own calls.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import TYPE_CHECKING, Final
+
+from checkpoint_store.loop.service_errors import Trouble
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+_WAITS_OF_AN_OUTAGE: Final = 3
+"""After so many waits in a row without a success it is the service, and not one chunk or two."""
+LATE: Final = -1
+"""The stretch of an attempt that was given up as too late, and gave its result all the same."""
+
+
+class Outage:
+    """What one loop knows of the service. It makes no call and waits for nothing; it is told, and asked.
+
+    Args:
+        seconds_max: after this time without any success there is no hope left for now.
+        clock: returns the moment, in seconds.
+    """
+
+    def __init__(self, seconds_max: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self.seconds_max: Final = seconds_max
+        self._clock = clock
+        self.stretch = 0
+        """The number of the stretch in which what starts now starts."""
+        self._last_productive = LATE
+        """The last stretch of which an attempt has completed its chunk."""
+        self._resumes_at = -math.inf
+        """The moment at which the loop has waited long enough."""
+        self._in_flight_max = math.inf
+        """How many attempts of this stretch may be in flight."""
+        self._waits = 0
+        """How many waits there were since the last success."""
+        self._began_at = math.inf
+        """When the first failure since the last success came; infinite where there was none."""
+        self.last_error: BaseException | None = None
+        """What the service failed with last."""
+
+    # -- what the loop asks
+
+    @property
+    def is_on(self) -> bool:
+        """Whether the last word of the service was a failure."""
+        return self._began_at < math.inf
+
+    @property
+    def is_long(self) -> bool:
+        """Whether several calls in a row have failed, each after a wait."""
+        return self._waits >= _WAITS_OF_AN_OUTAGE
+
+    @property
+    def seconds(self) -> float:
+        """How long the outage has lasted; 0 where there is none."""
+        return self._clock() - self._began_at if self.is_on else 0.0
+
+    @property
+    def is_probing(self) -> bool:
+        """Whether the next call is the one that finds out whether the service is back."""
+        return self._in_flight_max == 1
+
+    def opens_at(self, in_flight: int) -> float:
+        """Return the moment from which one more attempt may start; infinite: not before another one has ended.
+
+        Args:
+            in_flight: how many attempts of this stretch are in flight.
+        """
+        if self._clock() < self._resumes_at:
+            return self._resumes_at if self.is_over_at is None else min(self._resumes_at, self.is_over_at)
+        return 0.0 if in_flight < self._in_flight_max else math.inf
+
+    @property
+    def is_over_at(self) -> float | None:
+        """The moment from which there is no hope left, unless something succeeds; None where there is no outage."""
+        return self._began_at + self.seconds_max if self.is_on else None
+
+    def is_hopeless(self, in_flight: int) -> bool:
+        """Whether nothing has succeeded for too long, and none of the ``in_flight`` attempts of this stretch may."""
+        return not in_flight and self.is_on and self.seconds >= self.seconds_max
+
+    def tries(self, stretch: int) -> int:
+        """Return how many waits there will have been without a success, after a failure in this stretch."""
+        return max(1, self._waits + (stretch == self.stretch))
+
+    def counts(self, trouble: Trouble, stretch: int, *, is_alone: bool) -> bool:
+        """Whether a failure counts against its chunk.
+
+        Args:
+            trouble: what the failure says of the service.
+            stretch: the stretch in which the attempt started.
+            is_alone: whether there is no other chunk that could be tried instead.
+        """
+        if trouble is Trouble.NONE:
+            return True
+        if trouble is Trouble.BUSY:
+            return False
+        others_succeed = stretch <= self._last_productive
+        return others_succeed or (is_alone and trouble is Trouble.ERROR)
+
+    # -- what the loop tells
+
+    def completed(self, stretch: int) -> None:
+        """Note that an attempt of this stretch has completed its chunk."""
+        self._last_productive = max(self._last_productive, stretch)
+        self._began_at = math.inf
+        if stretch == self.stretch:
+            self._waits = 0
+            self._in_flight_max += 1
+
+    def failed(self, stretch: int, wait_seconds: float, error: BaseException, *, is_asked: bool) -> None:
+        """Note that an attempt of this stretch has failed in a way that says that the service is in trouble.
+
+        Args:
+            stretch: the stretch in which the attempt started.
+            error: how it failed.
+            wait_seconds: how long to wait.
+            is_asked: whether the service asked for that, so that it is waited for also where the loop waits already.
+        """
+        moment = self._clock()
+        self.last_error = error
+        self._began_at = min(self._began_at, moment)
+        is_first = stretch == self.stretch
+        if is_first or is_asked:
+            self._resumes_at = max(self._resumes_at, moment + wait_seconds)
+        if is_first:
+            self.stretch += 1
+            self._waits += 1
+            self._in_flight_max = 1

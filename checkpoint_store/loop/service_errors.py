@@ -1,0 +1,236 @@
+"""What an exception says of a service's answer: its status, its own word for the error, and when to come back.
+
+Clients of services keep that in different places: in the exception or in its ``response``, as numbers, text or nested
+data, and in the exception that theirs was raised from (``__cause__``, an ``ExceptionGroup``).
+"""
+
+from __future__ import annotations
+
+import errno
+import inspect
+import math
+import re
+import socket
+import ssl
+import time
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Final
+
+from checkpoint_store.errors import WorkFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Trouble(Enum):
+    """What a transient failure says of the service."""
+
+    BUSY = "busy"
+    """The service takes no calls now: HTTP 429, 503, 529, or a throttling code. No chunk can be to blame."""
+    NO_ANSWER = "no answer"
+    """Nothing came back: refused, reset, no such host, a time-out."""
+    ERROR = "error"
+    """The service failed at this call: any other HTTP 5xx, 408, 409, 425."""
+    NONE = "none"
+    """Nothing is known of the service: the failure is the chunk's own."""
+
+
+_BUSY_STATUS: Final = frozenset({429, 503, 529})
+_RETRIED_STATUS: Final = frozenset({408, 409, 425})
+_CLIENT_ERROR_MIN: Final = 400
+_SERVER_ERROR_MIN: Final = 500
+_STATUS_MIN, _STATUS_MAX = 100, 599
+_STATUS_FIELDS: Final = ("status_code", "status", "code", "http_status", "HTTPStatusCode")
+_BUSY_CODES: Final = frozenset({
+    "throttling", "throttlingexception", "throttledexception", "requestthrottled", "toomanyrequestsexception",
+    "requestlimitexceeded", "provisionedthroughputexceededexception", "slowdown", "resource_exhausted",
+    "rate_limit_exceeded", "rate_limit_error", "overloaded_error", "unavailable", "serviceunavailable",
+    "serviceunavailableexception",
+})  # fmt: skip
+"""What services call being busy, in lower case: AWS, Google, OpenAI, Anthropic."""
+_CODE_FIELDS: Final = frozenset({"code", "type", "status", "reason", "Code"})
+_MESSAGE_FIELDS: Final = frozenset({"message"})
+_RETRY_DELAY_FIELDS: Final = frozenset({"retryDelay", "retry_delay"})
+_DATA_FIELDS: Final = ("body", "details", "response")
+_NESTING_MAX: Final = 6
+_LINKS_MAX: Final = 32
+_NETWORK_ERRNO: Final = frozenset({
+    errno.ENETDOWN, errno.ENETUNREACH, errno.ENETRESET, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ETIMEDOUT,
+})  # fmt: skip
+_NO_ANSWER_TYPES: Final = (ConnectionError, TimeoutError, socket.gaierror, socket.herror, ssl.SSLError)
+_NO_ANSWER_NAME: Final = re.compile(
+    r"\w*(Connection|ConnectionClosed|Connect|Network|Disconnected|NameResolution|Unreachable|Timeout|SSL|Proxy|DNS)"
+    r"(Error|Exception)?|(Read|Write|Close|RemoteProtocol|ClientOS|ClientPayload|ChunkedEncoding|ResponseStreaming)Error"
+    r"|IncompleteRead(Error)?|ProtocolError|BadStatusLine|gaierror|herror"
+)
+"""The names of exceptions for a call without an answer: httpx, requests, urllib3, aiohttp, botocore, and their like."""
+_MISTAKE_NAME: Final = "LocalProtocolError"
+"""The name of a mistake in the program that is a ``ProtocolError``, too."""
+
+
+def links(error: BaseException) -> Iterator[BaseException]:
+    """Yield an exception, what it was raised from, and the members of a group; the outermost first."""
+    waiting, seen = [error], set[int]()
+    while waiting and len(seen) < _LINKS_MAX:
+        link = waiting.pop(0)
+        if id(link) in seen:
+            continue
+        seen.add(id(link))
+        yield link
+        members = link.exceptions if isinstance(link, BaseExceptionGroup) else ()
+        inner = (link.__cause__, _field(link, "reason"), *members)  # reason: URLError, urllib3
+        waiting += [one for one in inner if isinstance(one, BaseException)]
+
+
+def _field(holder: Any, name: str) -> Any:
+    """Return a field of an object or a mapping, or None."""
+    if isinstance(holder, Mapping):
+        return holder.get(name)
+    try:
+        return getattr(holder, name, None)
+    except Exception:  # noqa: BLE001 - whatever a property of the caller's exception does
+        return None
+
+
+# -- the status
+
+
+def status_of(error: BaseException) -> int | None:
+    """Return the HTTP status that an exception carries, or one that it was raised from; None where there is none."""
+    for link in links(error):
+        response = _field(link, "response")
+        for holder in (link, response, _field(response, "ResponseMetadata")):
+            for name in _STATUS_FIELDS if holder is not None else ():
+                status = _as_status(_field(holder, name))
+                if status is not None:
+                    return status
+    return None
+
+
+def _as_status(value: Any) -> int | None:
+    if isinstance(value, Enum):
+        value = value.value
+    if isinstance(value, str) and value.isascii() and value.isdecimal():
+        value = int(value[:4])
+    is_whole = isinstance(value, int) and not isinstance(value, bool)
+    return int(value) if is_whole and _STATUS_MIN <= value <= _STATUS_MAX else None
+
+
+# -- the service's own word for its error
+
+
+def codes_of(error: BaseException) -> Iterator[str]:
+    """Yield the words by which a service names its error, such as ``insufficient_quota``, in lower case."""
+    for link in links(error):
+        for name in ("code", "type", "status"):
+            # Static: a property here is no text of the service's, and may warn.
+            value = inspect.getattr_static(link, name, None)
+            if isinstance(value, str):
+                yield value.lower()
+        for name in _DATA_FIELDS:
+            yield from (word.lower() for word in _words(_field(link, name), _CODE_FIELDS))
+
+
+def messages_of(error: BaseException) -> Iterator[str]:
+    """Yield the messages in the data that a service sent with its error, in lower case."""
+    for link in links(error):
+        for name in _DATA_FIELDS:
+            yield from (word.lower() for word in _words(_field(link, name), _MESSAGE_FIELDS))
+
+
+def _words(data: Any, names: frozenset[str], level: int = 0) -> Iterator[str]:
+    """Yield the texts under these names, at any depth of JSON data."""
+    if level > _NESTING_MAX:
+        return
+    if isinstance(data, Mapping):
+        for name, value in data.items():
+            if isinstance(value, str):
+                if name in names:
+                    yield value
+            else:
+                yield from _words(value, names, level + 1)
+    elif isinstance(data, list | tuple):
+        for value in data:
+            yield from _words(value, names, level + 1)
+
+
+# -- what it says of the service
+
+
+def trouble_of(error: BaseException) -> Trouble:
+    """Return what a failure says of the service: the status first, then the codes, then the kind of exception."""
+    status = status_of(error)
+    if status in _BUSY_STATUS or not _BUSY_CODES.isdisjoint(codes_of(error)):
+        return Trouble.BUSY
+    if status is not None and status >= _CLIENT_ERROR_MIN:
+        is_transient = status in _RETRIED_STATUS or status >= _SERVER_ERROR_MIN
+        return Trouble.ERROR if is_transient else Trouble.NONE
+    return Trouble.NO_ANSWER if any(map(_means_no_answer, links(error))) else Trouble.NONE
+
+
+def _means_no_answer(error: BaseException) -> bool:
+    if isinstance(error, OSError) and error.errno in _NETWORK_ERRNO:
+        return True
+    names = [kind.rpartition(".")[2] for kind in error.kinds] if isinstance(error, WorkFailed) else []
+    names += [kind.__name__ for kind in type(error).__mro__]
+    is_named_so = _MISTAKE_NAME not in names and any(map(_NO_ANSWER_NAME.fullmatch, names))
+    return is_named_so or isinstance(error, _NO_ANSWER_TYPES)
+
+
+# -- when to come back
+
+
+def retry_after(error: BaseException) -> float | None:
+    """Return the seconds that a service asks to wait for, however many; None where it asks for no time to come."""
+    for link in links(error):
+        for value in _asked(link):
+            seconds = _seconds(value)
+            if seconds is not None and seconds > 0:
+                return seconds
+    return None
+
+
+def _asked(link: BaseException) -> Iterator[Any]:
+    """Yield what an exception may say of the time to wait, the most precise first."""
+    response = _field(link, "response")
+    yield _field(link, "retry_after")
+    metadata = _field(response, "ResponseMetadata")
+    for headers in (_field(response, "headers"), _field(metadata, "HTTPHeaders"), _field(link, "headers")):
+        found = _named(headers)
+        for name in ("retry-after-ms", "x-ms-retry-after-ms"):
+            milliseconds = _seconds(found.get(name))
+            yield None if milliseconds is None else milliseconds / 1000
+        yield found.get("retry-after")
+    for name in _DATA_FIELDS:
+        yield from (delay.removesuffix("s") for delay in _words(_field(link, name), _RETRY_DELAY_FIELDS))
+
+
+def _named(headers: Any) -> dict[str, Any]:
+    """Return headers by their names in lower case: a mapping, a message, or pairs."""
+    pairs = headers.items() if callable(getattr(headers, "items", None)) else headers
+    named = isinstance(pairs, Iterable) and not isinstance(pairs, str | bytes)
+    return {str(pair[0]).lower(): pair[1] for pair in pairs if isinstance(pair, tuple | list)} if named else {}
+
+
+def _seconds(value: Any) -> float | None:
+    """Return how many seconds a number, a text, a date or a duration means; None where it means none."""
+    if isinstance(value, bytes):
+        value = value.decode("latin-1")
+    try:
+        moment = _parsed(value) if isinstance(value, str) else value
+        if isinstance(moment, datetime):
+            moment = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - time.time()
+        seconds = moment.total_seconds() if isinstance(moment, timedelta) else float(moment)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return None if isinstance(value, bool) or math.isnan(seconds) else seconds
+
+
+def _parsed(text: str) -> float | datetime:
+    try:
+        return float(text)
+    except ValueError:
+        return parsedate_to_datetime(text)

@@ -1,0 +1,42 @@
+"""The rule of a budget: what an attempt reserves, and when one more attempt fits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+_ROUNDING: Final = 1e-9
+"""A sum of costs that exceeds ``max_cost`` by this share only is rounding."""
+
+
+def in_work_max(priced: int) -> int:
+    """Return how many attempts may be in work over all runners once so many costs are known.
+
+    That is 1, 2, 2, 4, 4, 4, 4, 8 and so on. A cheap first chunk says little about the next ones, so the number doubles
+    each time that all attempts of the number before it have told what they cost.
+    """
+    return 1 << ((priced + 1).bit_length() - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """What a job has spent at one moment, and what its attempts may still spend."""
+
+    spent: float
+    """What its results and its failed attempts have cost."""
+    reserved: float
+    """What the attempts in work may spend, and those whose end nobody knows."""
+    in_work: int
+    """How many attempts with a reservation are in work, over all runners."""
+    priced: int
+    """How many costs are known."""
+    dearest: float
+    """The highest known cost: what the next attempt reserves. 0 while none is known."""
+
+    def fits(self, max_cost: float) -> bool:
+        """Whether one more attempt fits into the budget, by what is known."""
+        return self.spent + self.reserved + self.dearest <= max_cost * (1 + _ROUNDING)
+
+    def allows_another(self, max_cost: float) -> bool:
+        """Whether one more attempt may start now."""
+        return self.in_work < in_work_max(self.priced) and self.fits(max_cost)

@@ -1,0 +1,93 @@
+"""What one run of a loop did: a record for people, and the distribution of its times in bounded memory."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+LIMITS: Final = "limits"
+SERVICE: Final = "the service"
+"""What a loop may wait for, where it could start a chunk otherwise."""
+_STEP: Final = 1.02
+"""Times are counted in steps of two per cent."""
+_SECONDS_MIN: Final = 1e-6
+_WAIT_SHOWN_SECONDS_MIN: Final = 0.05
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecord:
+    """What one run of ``map`` or ``amap`` did, and why it ended. The work of other runners is not in it."""
+
+    job_id: str
+    started_at: str
+    """ISO 8601, UTC."""
+    seconds: float
+    """How long the run took."""
+    completed_chunks: int
+    """How many results it recorded."""
+    retries: Mapping[str, int]
+    """How often a chunk was tried again, by why: ``HTTP 429``, ``TimeoutError``, ``WorkerDied`` …"""
+    waited_for_service_seconds: float
+    """For how long chunks were held back because the service was away. Other chunks may have been in work meanwhile."""
+    waited_for_limits_seconds: float
+    """For how long chunks were held back by a rate limit, or by what other runners may spend of the budget."""
+    work_seconds_p50: float | None
+    """The median of the times that the completed chunks took, each by itself, to two per cent; None without one."""
+    work_seconds_p95: float | None
+    work_seconds_p99: float | None
+    cost: float | None
+    """What its results and failed tries cost; None where none has a cost that can be read."""
+    tokens: float | None
+    """How many tokens its results say that they used; None where none says so."""
+    ended: Literal["completed", "paused", "failed", "interrupted", "left"]
+    """``completed``: no chunk of the job is left. ``left``: the caller left the loop early."""
+    reason: str | None
+    """Why it ended so, as a text for people; None where it is completed."""
+
+    @property
+    def retry_count(self) -> int:
+        """How often any chunk was tried again."""
+        return sum(self.retries.values())
+
+    @property
+    def summary(self) -> str:
+        """The record in one line: what was done, what was tried again, what was waited for."""
+        parts = [f"{self.completed_chunks:,} chunk{'' if self.completed_chunks == 1 else 's'} in {self.seconds:.3g} s"]
+        if self.work_seconds_p50 is not None:
+            times = (self.work_seconds_p50, self.work_seconds_p95, self.work_seconds_p99)
+            parts.append("work p50 {:.3g} s, p95 {:.3g} s, p99 {:.3g} s".format(*times))
+        if self.retries:
+            kinds = ", ".join(f"{count} {kind}" for kind, count in self.retries.items())
+            parts.append(f"{self.retry_count:,} tried again ({kinds})")
+        waits = ((SERVICE, self.waited_for_service_seconds), (LIMITS, self.waited_for_limits_seconds))
+        parts += [f"waited {seconds:.3g} s for {what}" for what, seconds in waits if seconds >= _WAIT_SHOWN_SECONDS_MIN]
+        amounts = (("cost", self.cost), ("tokens", self.tokens))
+        parts += [f"{name} {amount:,.6g}" for name, amount in amounts if amount is not None]
+        return "; ".join(parts)
+
+
+class Durations:
+    """The distribution of any number of times, each known to two per cent."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[int] = Counter()
+        self._total = 0
+
+    def add(self, seconds: float) -> None:
+        """Count one time."""
+        self._counts[round(math.log(max(seconds, _SECONDS_MIN), _STEP))] += 1
+        self._total += 1
+
+    def percentile(self, percent: float) -> float | None:
+        """Return the time that so many per cent of all times do not exceed; None where there is none."""
+        wanted, seen = math.ceil(self._total * percent / 100), 0
+        for step, count in sorted(self._counts.items()):
+            seen += count
+            if seen >= wanted:
+                return float(f"{_STEP**step:.3g}")
+        return None

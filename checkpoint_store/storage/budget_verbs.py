@@ -1,0 +1,78 @@
+"""What a store can do for a budget that all runners of a job share: verbs that take and return records."""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from typing import TYPE_CHECKING
+
+from checkpoint_store.storage.statements import costs, reservations
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Sequence
+
+    from checkpoint_store.model.budget import Spending
+    from checkpoint_store.storage.connection.database import Database
+    from checkpoint_store.storage.records import Claim, Costs, ReservationRequest
+
+
+class Reserved(Enum):
+    """What came of a request to reserve a part of the budget."""
+
+    YES = auto()
+    NO = auto()
+    """It does not fit, or too many attempts are in work for now."""
+    STALE = auto()
+    """Results came meanwhile whose costs the runner has to read first."""
+
+
+class BudgetStorage:
+    """The budget of each job of one store file. Safe to share between threads."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def spending(self, job_id: str, results: Costs) -> Spending:
+        """Return what a job has spent and reserved now, where ``results`` is what its results cost."""
+        return self._database.read(lambda connection: reservations.spending(connection, job_id, results))
+
+    def reserve(self, request: ReservationRequest) -> Reserved:
+        """Reserve the highest known cost for an attempt that is to start, if it fits. Durable when it returns.
+
+        All runners reserve in turn, and each counts what the others have spent and reserved. A function that finds the
+        cost of a result is the caller's: it is not called while other processes wait for this one.
+        """
+
+        def work(connection: sqlite3.Connection) -> Reserved:
+            found = _costs_now(connection, request)
+            if found is None:
+                return Reserved.STALE
+            spending = reservations.spending(connection, request.job_id, found)
+            if found.unreadable is not None or not spending.allows_another(request.max_cost):
+                return Reserved.NO
+            reservations.reserve(connection, request.job_id, request.runner_id, request.claim, spending.dearest)
+            return Reserved.YES
+
+        return self._database.write(work)
+
+    def free(self, job_id: str, attempts: Sequence[tuple[int, Claim]]) -> None:
+        """Let attempts, each with its runner's id, reserve nothing: they are not in work yet. Durable on return."""
+
+        def work(connection: sqlite3.Connection) -> None:
+            for runner_id, claim in attempts:
+                reservations.reserve(connection, job_id, runner_id, claim, None)
+
+        if attempts:
+            self._database.write(work)
+
+
+def _costs_now(connection: sqlite3.Connection, request: ReservationRequest) -> Costs | None:
+    """Return what all results of the job cost; None where a function of the caller's has to read more of them."""
+    known, cost = request.known, request.cost
+    if not isinstance(cost, str):
+        return None if costs.page(connection, request.job_id, known.last_result, cost) else known
+
+    def page(after: int) -> costs.Page:
+        return costs.page(connection, request.job_id, after, cost)
+
+    return known.followed_by(costs.added_up(page, known.last_result, cost))

@@ -1,0 +1,94 @@
+"""What attempts without a result have cost, and what attempts without an end may still cost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import bindparam, func, literal_column, null, select
+
+from checkpoint_store.model.attempt import AttemptOutcome
+from checkpoint_store.model.budget import Spending
+from checkpoint_store.storage.statements.attempts import literal
+from checkpoint_store.storage.statements.compiled import Statement
+from checkpoint_store.storage.tables import attempts, completed_chunks, runners
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from checkpoint_store.storage.records import Claim, Costs
+
+_A: Final = attempts.c
+_C: Final = completed_chunks.c
+_W: Final = runners.c
+# The plus keeps SQLite from searching all attempts of the job: few ended without a result, and they have an index.
+_ENDED_WITHOUT_RESULT: Final[Any] = (
+    literal_column("+attempts.job_id") == bindparam("in_job"),
+    _A.outcome.in_([literal(AttemptOutcome.FAILED), literal(AttemptOutcome.ABANDONED)]),
+)
+_RUNNING: Final = _A.outcome == literal(AttemptOutcome.RUNNING)
+
+# A failed try that cost nothing says nothing of what a chunk costs, so it is not counted.
+_COSTS: Final = Statement(
+    lambda: select(func.count(func.nullif(_A.cost, literal_column("0"))), func.total(_A.cost), func.max(_A.cost)).where(
+        *_ENDED_WITHOUT_RESULT
+    )
+)
+_IN_DOUBT: Final = Statement(
+    lambda: select(func.total(_A.reserved_cost)).where(
+        *_ENDED_WITHOUT_RESULT,
+        _A.reserved_cost.is_not(null()),
+        ~select(_C.chunk_index).where(_C.job_id == _A.job_id, _C.chunk_index == _A.chunk_index).exists(),
+    )
+)
+# By the runners at work, because a job has few of them, and may have any number of attempts.
+_IN_WORK: Final = Statement(
+    lambda: (
+        select(func.count(_A.reserved_cost), func.total(func.max(_A.reserved_cost, bindparam("dearest"))))
+        .select_from(runners)
+        .join(attempts, _A.runner_id == _W.runner_id)
+        .where(_W.job_id == bindparam("in_job"), _W.ended_at.is_(null()), _RUNNING)
+    )
+)
+_RESERVE: Final = Statement(
+    lambda: (
+        attempts.update()
+        .where(
+            _A.job_id == bindparam("in_job"),
+            _A.chunk_index == bindparam("at_index"),
+            _A.number == bindparam("its_number"),
+            _A.runner_id == bindparam("its_runner"),
+            _RUNNING,
+        )
+        .values(reserved_cost=bindparam("amount"))
+    )
+)
+
+
+def spending(connection: sqlite3.Connection, job_id: str, results: Costs) -> Spending:
+    """Return what a job has spent and reserved, where its results cost ``results``. All costs are added up here.
+
+    An attempt in work that reserved less than the highest cost known by now counts as if it had reserved that.
+    """
+    failed_count, failed_total, failed_dearest = _COSTS.run(connection, in_job=job_id).fetchone()
+    dearest = max(results.dearest, failed_dearest or 0.0)
+    (in_doubt,) = _IN_DOUBT.run(connection, in_job=job_id).fetchone()
+    in_work, reserved = _IN_WORK.run(connection, in_job=job_id, dearest=dearest).fetchone()
+    return Spending(
+        spent=results.total + failed_total,
+        reserved=in_doubt + reserved,
+        in_work=in_work,
+        priced=results.priced + failed_count,
+        dearest=dearest,
+    )
+
+
+def reserve(connection: sqlite3.Connection, job_id: str, runner_id: int, claim: Claim, amount: float | None) -> None:
+    """Let a runner's attempt reserve an amount, or nothing."""
+    _RESERVE.run(
+        connection,
+        in_job=job_id,
+        at_index=claim.chunk_index,
+        its_number=claim.number,
+        its_runner=runner_id,
+        amount=amount,
+    )

@@ -1,0 +1,64 @@
+"""``run`` while the service of COMMAND is away, and with more retries than the last time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from .conftest import SIX
+
+if TYPE_CHECKING:
+    from .conftest import Folder
+
+# Ends with a code, so often as a file says; then answers in capitals.
+ENDS_WITH = """
+import pathlib, sys
+text = sys.stdin.read()
+left = pathlib.Path("failures")
+count = int(left.read_text())
+with open("calls.log", "a") as log:
+    log.write("1\\n")
+if count:
+    left.write_text(str(count - 1))
+    sys.exit(int(sys.argv[1]))
+print(text.upper())
+"""
+# Fails at one text always.
+FAILS_AT_ONE = """
+import pathlib, sys
+text = sys.stdin.read()
+with open("calls.log", "a") as log:
+    log.write("1\\n")
+if "Paragraph 3" in text and not pathlib.Path("mended").exists():
+    sys.exit(1)
+print(text.upper())
+"""
+
+
+def calls(folder: Folder) -> int:
+    return len((folder.path / "calls.log").read_text().splitlines())
+
+
+@pytest.mark.parametrize("code", [69, 75])
+def test_a_command_can_say_that_its_service_is_away(lecture: Folder, code: int) -> None:
+    """EX_UNAVAILABLE and EX_TEMPFAIL count against no chunk: two tries each are enough for five such ends."""
+    lecture.write("failures", "5")
+    report = lecture.json("run", "lecture.txt", *SIX, "--retries", 1, *lecture.command(ENDS_WITH), code)
+    assert (report["jobs"][0]["done_now"], report["jobs"][0]["failed_chunks"]) == (6, 0)
+    assert calls(lecture) == 6 + 5
+
+
+def test_more_retries_give_failed_chunks_their_new_tries(lecture: Folder) -> None:
+    """``--retries 9`` after ``--retries 1`` goes on trying; the same number again, or none, passes the chunk over."""
+    words = ("run", "lecture.txt", *SIX)
+    lecture.run(*words, "--retries", 1, *lecture.command(FAILS_AT_ONE), code=1)
+    assert calls(lecture) == 5 + 2
+    for options in ((), ("--retries", 1)):
+        lecture.run(*words, *options, *lecture.command(FAILS_AT_ONE), code=1)
+        assert calls(lecture) == 5 + 2
+    lecture.run(*words, "--retries", 2, *lecture.command(FAILS_AT_ONE), code=1)
+    assert calls(lecture) == 5 + 3
+    lecture.write("mended", "")
+    lecture.run(*words, "--retries", 9, *lecture.command(FAILS_AT_ONE))
+    assert (calls(lecture), lecture.json("show")["failed_chunks"]) == (5 + 4, 0)

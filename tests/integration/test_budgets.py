@@ -1,0 +1,356 @@
+"""A budget holds over workers, tries, loops and processes: nothing starts that does not fit by what is known."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from checkpoint_store import (
+    BudgetReached,
+    CheckpointStore,
+    ChunkFailed,
+    CostUnknown,
+    InvalidArgumentError,
+    InvalidResultError,
+    Job,
+)
+from checkpoint_store.storage.budget_verbs import BudgetStorage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from conftest import Children, Opener
+
+CHUNKS = [f"chunk {index}" for index in range(64)]
+
+
+@pytest.fixture
+def job(store: CheckpointStore) -> Job:
+    """A new job of sixty-four chunks."""
+    return store.open_job("f", chunks=CHUNKS)
+
+
+class Priced:
+    """Work that costs this, call by call, the last price again and again; it knows how many calls run at a time."""
+
+    def __init__(self, *prices: float) -> None:
+        self.prices = prices
+        self.calls = 0
+        self.at_work = 0
+        self.at_work_most: list[int] = []
+        """How many calls ran when each call ended."""
+        self._lock = threading.Lock()
+
+    def __call__(self, text: str) -> dict[str, Any]:
+        with self._lock:
+            self.calls += 1
+            self.at_work += 1
+            price = self.prices[min(self.calls, len(self.prices)) - 1]
+        time.sleep(0.02)  # long enough that the others of its kind run meanwhile
+        with self._lock:
+            self.at_work_most.append(self.at_work)
+            self.at_work -= 1
+        return {"text": text, "cost": price}
+
+
+class Refused(Exception):  # noqa: N818 - as services name theirs
+    """A call that failed, and was billed."""
+
+    def __init__(self, cost: float) -> None:
+        super().__init__("refused")
+        self.cost = cost
+
+
+def spent(job: Job) -> float:
+    return round(job.totals("cost")["cost"], 6)
+
+
+# -- what is in work
+
+
+def test_a_cheap_first_chunk_is_no_leave_for_all_workers(job: Job) -> None:
+    """0.01, then 0.5 each, with 32 workers and a budget of 1.0: it was 16.0. Two start after the first."""
+    work = Priced(0.01, 0.5)
+    with pytest.raises(BudgetReached) as caught:
+        list(job.map(work, workers=32, max_cost=1.0))
+    assert (work.calls, spent(job), job.status) == (3, 1.01, "paused")
+    assert (round(caught.value.spent, 6), caught.value.dearest_cost, caught.value.reserved) == (1.01, 0.5, 0.0)
+
+
+def test_the_number_in_work_doubles(job: Job) -> None:
+    """One, two, two, four … and at last all workers: a budget that is large does not slow a loop down for long."""
+    work = Priced(0.01)
+    list(job.map(work, workers=8, max_cost=100.0))
+    assert work.at_work_most[0] == 1
+    assert max(work.at_work_most[1:3]) <= 2
+    assert max(work.at_work_most[3:7]) <= 4
+    assert max(work.at_work_most) == 8
+
+
+def test_what_is_in_work_is_counted_with_the_dearest_result(job: Job) -> None:
+    """Not with the mean: what may cost 0.4 again fits twice into 1.0, whatever the others cost."""
+    with pytest.raises(BudgetReached) as caught:
+        list(job.map(Priced(0.4, 0.01), workers=1, max_cost=1.0))
+    assert 0.6 <= caught.value.spent <= 0.62
+
+
+def test_two_loops_of_one_process_share_a_budget(job: Job) -> None:
+    """Two threads on the same job: what the one has in work, the other counts."""
+    work = Priced(0.01, 0.5)
+    errors: list[Exception] = []
+
+    def drive() -> None:
+        try:
+            list(job.map(work, workers=8, max_cost=1.0))
+        except BudgetReached as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=drive) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (len(errors), spent(job)) == (2, 1.01)
+
+
+FOUR = """
+import sys, time
+from checkpoint_store import BudgetReached, CheckpointStore
+def work(text):
+    time.sleep(0.02)
+    return {"cost": 0.01 if text == "chunk 0" else 0.3}
+with CheckpointStore("talks.db") as store:
+    try:
+        store.map(work, [f"chunk {index}" for index in range(64)], file_name="f", workers=4, max_cost=3.0)
+    except BudgetReached:
+        print("reached")
+"""
+
+
+def test_four_processes_share_a_budget(children: Children, open_store: Opener) -> None:
+    """They start at the same moment; it was 4.1 of 3.0. All of them say that it is reached."""
+    open_store().open_job("f", chunks=CHUNKS)
+    assert children.together(4, FOUR) == ["reached\n"] * 4
+    job = open_store().latest_job()
+    assert job is not None
+    # 0.01 is known when two start, which cost 0.3 each.
+    assert 2.7 <= spent(job) <= 3.0 + 2 * (0.3 - 0.01)
+
+
+def test_a_loop_waits_for_what_another_may_not_spend(job: Job, open_store: Opener) -> None:
+    """A chunk in work elsewhere holds the rest of the budget. It costs less than that, so the loop goes on."""
+    other = open_store().latest_job()
+    assert other is not None
+    job.complete(63, {"cost": 0.5})
+    held, go_on = threading.Event(), threading.Event()
+
+    def slow(_: str) -> dict[str, float]:
+        held.set()
+        assert go_on.wait(60)
+        return {"cost": 0.125}
+
+    def drive() -> None:
+        for _ in other.map(slow, max_cost=1.0, stop_when=go_on.is_set, on_pause="return"):
+            pass
+
+    thread = threading.Thread(target=drive)
+    thread.start()
+    assert held.wait(60)
+    threading.Timer(0.3, go_on.set).start()
+    work = Priced(0.125)
+    with pytest.raises(BudgetReached) as caught:
+        list(job.map(work, max_cost=1.2))
+    thread.join()
+    assert (work.calls, caught.value.spent) == (1, 0.75)
+    assert job.last_run is not None
+    assert job.last_run.waited_for_limits_seconds > 0.1
+
+
+# -- tries that failed
+
+
+def test_what_failed_tries_cost_counts(job: Job) -> None:
+    """Four tries at 0.25 that failed are a budget of 1.0, though there is no result."""
+    calls = []
+
+    def work(text: str) -> None:
+        calls.append(text)
+        raise Refused(0.25)
+
+    with pytest.raises(BudgetReached) as caught:
+        list(job.map(work, on_error="record", retry_on=Refused, wait=0, max_cost=1.0))
+    assert (len(calls), caught.value.spent, caught.value.dearest_cost) == (4, 1.0, 0.25)
+    assert job.last_run is not None
+    assert (job.last_run.cost, dict(job.last_run.retries)) == (1.0, {"Refused": 3})
+
+
+def test_a_failed_try_of_ones_own_loop_counts(job: Job) -> None:
+    """As ``chunk.fail(error, cost=…)``, ``job.fail_chunk``, or the exception's own ``cost``; over runs."""
+    pending = job.pending()
+    next(pending).fail("no", cost=0.25)
+    next(pending).fail(Refused(0.25))
+    pending.close()  # type: ignore[attr-defined]
+    job.fail_chunk(9, "no", cost=0.25)
+    with pytest.raises(BudgetReached) as caught:
+        list(job.map(Priced(0.25), max_cost=1.0))
+    assert (caught.value.spent, spent(job)) == (1.0, 0.25)
+
+
+@pytest.mark.parametrize("cost", [-1, float("nan"), True, "much"])
+def test_a_cost_that_is_no_amount_is_refused(job: Job, cost: Any) -> None:
+    """And nothing is recorded."""
+    with pytest.raises(InvalidArgumentError, match="cost"):
+        job.fail_chunk(0, "no", cost=cost)
+    assert job.errors() == []
+
+
+def billed_and_odd(text: str) -> None:
+    """Fail in another process, with an exception that cannot be sent home."""
+
+    class Odd(Refused):
+        pass
+
+    raise Odd(0.5 if text else 0)
+
+
+def test_a_failed_try_in_another_process_counts(job: Job) -> None:
+    """Also where its exception cannot be brought home as it was."""
+    from concurrent.futures import ProcessPoolExecutor
+
+    with ProcessPoolExecutor(1) as pool, pytest.raises(BudgetReached) as caught:
+        list(job.map(billed_and_odd, executor=pool, on_error="record", max_attempts=1, max_cost=1.0))
+    assert caught.value.spent == 1.0
+
+
+def test_a_result_that_cannot_be_stored_was_paid_for(job: Job) -> None:
+    """The next run counts what it cost."""
+    with pytest.raises(InvalidResultError):
+        list(job.map(lambda _: {"cost": 0.75, "at": datetime.now(UTC)}, max_cost=1.0))
+    with pytest.raises(BudgetReached) as caught:
+        list(job.map(Priced(0.25), max_cost=1.0))
+    assert caught.value.spent == 0.75
+
+
+def test_a_try_that_took_too_long_may_be_billed(job: Job) -> None:
+    """What it reserved stays reserved until its chunk is done."""
+    job.complete(63, {"cost": 0.5})
+    end = threading.Event()
+
+    def work(_: str) -> dict[str, float]:
+        assert end.wait(60)
+        return {"cost": 0.5}
+
+    try:
+        with pytest.raises(BudgetReached) as caught:
+            list(job.map(work, timeout_seconds=0.2, max_attempts=9, wait=0, max_cost=1.0))
+    finally:
+        end.set()
+    assert (caught.value.spent, caught.value.reserved) == (0.5, 0.5)
+    assert "may have cost 0.5 more" in str(caught.value)
+
+
+KILLED = """
+from checkpoint_store import CheckpointStore
+def work(text):
+    if text == "chunk 1":
+        print("at work", flush=True)
+        input()
+    return {"cost": 0.4}
+with CheckpointStore("talks.db") as store:
+    store.map(work, [f"chunk {index}" for index in range(64)], file_name="f", max_cost=1.0)
+"""
+
+
+def test_a_killed_process_leaves_its_reservation(children: Children, job: Job) -> None:
+    """Its chunk may have been billed: it counts until the chunk is done, and holds up no other runner."""
+    process = children.start(KILLED)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "at work\n"
+    process.kill()
+    process.wait()
+    with pytest.raises(BudgetReached) as caught:
+        list(job.map(Priced(0.4), max_cost=1.0))
+    assert (caught.value.spent, caught.value.reserved, spent(job)) == (0.4, 0.4, 0.4)
+    job.complete(1, {"cost": 0.1})
+    with pytest.raises(BudgetReached) as caught:
+        list(job.map(Priced(0.4), max_cost=1.0))
+    assert (round(caught.value.spent, 6), caught.value.reserved) == (0.9, 0.0)
+
+
+# -- a loop that has trouble otherwise
+
+
+class Breaks(ThreadPoolExecutor):
+    """A pool that is broken at its first chunk."""
+
+    def submit(self, *_: Any, **__: Any) -> Any:
+        from concurrent.futures import BrokenExecutor
+
+        raise BrokenExecutor("no")
+
+
+def test_a_chunk_that_waits_for_a_new_pool_holds_up_nobody(job: Job) -> None:
+    """It had reserved its part before the pool was found broken; the loop does not wait for itself."""
+    pools: Iterator[Any] = iter([Breaks(2), ThreadPoolExecutor(2)])
+    with pytest.raises(BudgetReached) as caught:
+        list(job.map(Priced(0.5), executor=lambda: next(pools), max_cost=1.0))
+    assert caught.value.spent == 1.0
+
+
+def test_a_chunk_that_fails_for_good_leaves_no_reservation(job: Job) -> None:
+    """Nor does one that stops the loop: the next run has the whole rest of the budget."""
+
+    def work(_: str) -> None:
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        list(job.map(work, max_attempts=1, max_cost=1.0))
+    with pytest.raises((BudgetReached, ChunkFailed)) as caught:
+        list(job.map(Priced(0.5), workers=4, max_cost=1.0))
+    assert (type(caught.value), spent(job)) == (BudgetReached, 1.0)
+
+
+def test_a_function_that_finds_costs_keeps_the_budget_beside_others(job: Job) -> None:
+    """Results that come meanwhile are read before a chunk starts."""
+    work = Priced(0.01, 0.5)
+    with pytest.raises(BudgetReached):
+        list(job.map(work, workers=16, max_cost=1.0, cost=lambda result: result["cost"]))
+    assert spent(job) == 1.01
+
+
+def test_without_a_budget_the_store_is_not_asked(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A claim costs what it cost before: no reservation is made, and none is looked up."""
+    for verb in ("reserve", "spending", "free"):
+        monkeypatch.setattr(BudgetStorage, verb, None)
+    assert len(list(job.map(Priced(0.5), workers=8))) == len(CHUNKS)
+
+
+def test_an_unreadable_cost_stops_what_waits_for_another_runner(job: Job, open_store: Opener) -> None:
+    """A loop that waits for the budget sees that it will never know it."""
+    other = open_store().latest_job()
+    assert other is not None
+    held, go_on = threading.Event(), threading.Event()
+
+    def slow(_: str) -> dict[str, str]:
+        held.set()
+        assert go_on.wait(60)
+        return {"text": "no cost"}
+
+    def drive() -> None:
+        with pytest.raises(CostUnknown):
+            list(other.map(slow, max_cost=1.0))
+
+    thread = threading.Thread(target=drive)
+    thread.start()
+    assert held.wait(60)
+    threading.Timer(0.3, go_on.set).start()
+    work = Priced(0.1)
+    with pytest.raises(CostUnknown):
+        list(job.map(work, max_cost=1.0))
+    thread.join()
+    assert work.calls == 0
