@@ -122,6 +122,15 @@ def test_a_closing_remark_costs_no_word(folder: Folder, remark: str) -> None:
     assert folder.read("talk.cleaned.txt") == expected(SAMPLE, chunks, [f"{chunk.text}\n{remark}" for chunk in chunks])
 
 
+def test_an_empty_answer_takes_no_paragraph_along() -> None:
+    """Of what stood before and behind its chunk, the one with more lines stays: a paragraph still begins."""
+    gaps = ["", "\n\n", " ", "\n", "\n  \n"]
+    chunks = [TextChunk("x", separator=gap) for gap in gaps]
+    assert joined(chunks, ["a", "", "b", "", "c"]) == "a\n\nb\n  \nc\n"
+    assert joined(chunks, ["", "", "b", "c", ""]) == "b\nc\n"
+    assert joined(chunks, [""] * 5) == "\n"
+
+
 def test_an_empty_answer_leaves_no_trace(lecture: Folder) -> None:
     """A chunk that is cleaned to nothing gives neither text nor a second blank line."""
     source = """

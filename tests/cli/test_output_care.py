@@ -167,8 +167,10 @@ def test_copies_have_long_names_or_a_clear_refusal(lecture: Folder, verb: str) -
     lecture.run(*words, "语" * 82)
     assert "语" * 82 in lecture.files()
     before = lecture.files()
-    done = lecture.run(*words, "语" * 86, code=2)
-    assert "语" * 86 in done.stderr
+    too_long = "语" * (83 if verb == "backup" else 86)  # SQLite needs a journal beside a copy
+    done = lecture.run(*words, too_long, code=2)
+    assert too_long in done.stderr
+    assert ("its name leaves no room" in done.stderr) == (verb == "backup")
     assert lecture.files() == before
 
 
