@@ -15,8 +15,8 @@ from checkpoint_store.cli.run.answer import AnswerReader
 from checkpoint_store.cli.run.output_text import joined
 from checkpoint_store.cli.transcripts.split import TextChunk, split
 
-from . import programs
-from .programs import MEANS, PROGRAMS, REMARKS, printed
+from .children import programs
+from .children.programs import MEANS, PROGRAMS, REMARKS, printed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
