@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-_EXTRA = frozenset({"click", "rich", "pysubs2", "semantic_text_splitter"})
+_EXTRA = frozenset({"click", "rich", "charset_normalizer", "semantic_text_splitter"})
 _INTERRUPTED = 130
 
 

@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 - the letters and marks of other scripts are meant
 """The built-in cleaner."""
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from checkpoint_store.cli.transcripts.clean import cleaner_for
 
 SAMPLE = (Path(__file__).parents[2] / "examples" / "rice-university-1962.txt").read_text()
+CASES = Path(__file__).parent / "captions"
 clean = cleaner_for("en")
 
 
@@ -20,7 +22,7 @@ clean = cleaner_for("en")
         ("Um, we went, uh, to the moon. Um.", "We went to the moon."),
         ("Uh... so, um", "So"),
         ("Um um um, hello", "Hello"),
-        ("It was, you know, great, and you know it.", "It was great, and you know it."),
+        ("I, uhm, said it, erm, twice", "I said it twice"),
         ("Hello — um — there", "Hello — there"),
         ("“Um, hi,” he said", "“Hi,” he said"),
     ],
@@ -31,7 +33,16 @@ def test_fillers_go_with_their_commas(raw: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["The ER of UM said uh-huh.", "Do you know, I mean it?", "An umbrella, a hummer, ermine."]
+    "text",
+    [
+        "The ER of UM said uh-huh.",
+        "It was, you know, great, I mean it.",
+        "An umbrella, a hummer, ermine, er, hmm.",
+        "Um Kulthum sang for them.",
+        'He writes “um” and "uh" out.',
+        "Then he said: ging er um das Haus.",
+        (CASES / "words_en.txt").read_text().replace("\n", " ").strip(),
+    ],
 )
 def test_words_that_look_like_fillers_stay(text: str) -> None:
     """Names, answers and longer words are no fillers."""
@@ -42,18 +53,29 @@ def test_words_that_look_like_fillers_stay(text: str) -> None:
     ("raw", "expected"),
     [
         ("the the moon", "the moon"),
-        ("I, I think that the the the moon", "I think that the moon"),
-        ("I- I think th- the wor- world", "I think the world"),
+        ("I think that the the the moon is to to land", "I think that the moon is to land"),
+        ("of of\nof our our own", "of our own"),
     ],
 )
-def test_stutters_go(raw: str, expected: str) -> None:
-    """Doubled small words and words broken off are said once."""
+def test_doubled_words_go(raw: str, expected: str) -> None:
+    """Small words that nobody doubles on purpose are said once."""
     assert clean(raw) == expected
 
 
 @pytest.mark.parametrize(
     "text",
-    ["He had had it.", "I know that that is so.", "very very good", "No, no!", "pre- and post-war", "A- and AA-rated"],
+    [
+        "He had had it.",
+        "I know that that is so.",
+        "very very good",
+        "No, no!",
+        "pre- and post-war",
+        "A- and AA-rated",
+        "The The played.",
+        "to, to",
+        "It is what it is is the answer.",
+        "I- I think th- the wor- world",
+    ],
 )
 def test_legitimate_doubles_stay(text: str) -> None:
     """What may be meant is left alone."""
@@ -66,6 +88,10 @@ def test_legitimate_doubles_stay(text: str) -> None:
         ("[00:01:02] Hello (00:01:03.5) there", "Hello there"),
         ("00:01:02 - So we begin\n00:01:05 and go on", "So we begin and go on"),
         ("0:03\nhello\n0:05\nthere", "hello there"),
+        ("0:03 hello\n1:05 there", "hello there"),
+        ("0:03\n3 seconds\nhello\n1:05\n1 minute, 5 seconds\nthere", "hello there"),
+        ("[00:00.000 --> 00:04.000]  We go\n[00:04.000 --> 00:06.000]  to the moon", "We go to the moon"),
+        ("0:00:01.000,0:00:02.000\nHello\n\n0:00:02.000,0:00:03.000\nthere.", "Hello there."),
         ("1\n00:00:01,000 --> 00:00:02,000\nHello\n\n2\n00:00:02,000 --> 00:00:03,000\nthere.", "Hello there."),
     ],
 )
@@ -74,7 +100,16 @@ def test_timestamps_go(raw: str, expected: str) -> None:
     assert clean(raw) == expected
 
 
-@pytest.mark.parametrize("text", ["At 10:30:15 sharp.", "Genesis (1:23) says so.", "12:30 was the time."])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "At 10:30:15 sharp.",
+        "Genesis (1:23) says so.",
+        "12:30 was the time.",
+        "9:00 Breakfast 10:00 Talk",
+        "See [3:16].",
+    ],
+)
 def test_times_that_are_said_stay(text: str) -> None:
     """A time in a sentence is part of it."""
     assert clean(text) == text
@@ -88,15 +123,42 @@ def test_noises_go_and_other_brackets_stay() -> None:
 
 def test_lines_are_joined_and_paragraphs_and_turns_kept() -> None:
     """Blank lines and speakers' names begin paragraphs; other line ends do not."""
-    raw = "One line\nand   another .\n \nNew paragraph\nJOHN KENNEDY: hi\nthere\nDr. Webb: yes , sure ,, ok"
-    expected = "One line and another.\n\nNew paragraph\n\nJOHN KENNEDY: hi there\n\nDr. Webb: yes, sure, ok"
+    raw = "One line\nand   another .\n \nNew paragraph\nJOHN KENNEDY: hi\nthere\nDr. Webb: yes , sure"
+    expected = "One line and another.\n\nNew paragraph\n\nJOHN KENNEDY: hi there\n\nDr. Webb: yes, sure"
     assert clean(raw) == expected
 
 
-def test_each_language_has_its_own_fillers() -> None:
-    """In German "er" and "um" are words, in Portuguese "um" is."""
-    assert cleaner_for("de-AT")("Er ging, ähm, um das das Haus.") == "Er ging um das Haus."
-    assert cleaner_for("pt")("É um um livro, hmm, bom.") == "É um um livro bom."
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("de-AT", "Er ging, ähm, um das das Haus."),
+        ("pt", "É um um livro, hmm, bom."),
+        (None, "Er ging um das Haus."),
+        (None, "Det er um godt."),
+        (None, "É um livro."),
+    ],
+)
+def test_words_of_other_languages_stay(language: str | None, text: str) -> None:
+    """In German and Portuguese "um" is a word; only English text loses it."""
+    assert cleaner_for(language)(text) == text
+
+
+def test_english_is_known_by_looking_at_the_text() -> None:
+    """Without a language, text with the small words of English is English."""
+    assert cleaner_for(None)("So, um, we went to the the moon.") == "So we went to the moon."
+    assert cleaner_for(None)(SAMPLE + "\n\nUh, and so on.").endswith("And so on.")
+
+
+def test_lines_of_scripts_without_spaces_are_joined_without_one() -> None:
+    """Chinese, Japanese and Thai put no space between words; Korean does."""
+    assert clean("今天我们\n看河流，\nそして\n海") == "今天我们看河流，そして海"
+    assert clean("안녕\n세계") == "안녕 세계"
+
+
+def test_markup_goes_and_tags_that_are_talked_about_stay() -> None:
+    """Tags that open and close are markup; a lone one is a word."""
+    assert clean("<i>We</i> go <00:00:01.500>to {\\an8}it") == "We go to it"
+    assert clean("Write <b> before it.") == "Write <b> before it."
 
 
 def test_a_clean_text_loses_nothing_but_noise() -> None:

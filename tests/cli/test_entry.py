@@ -24,7 +24,7 @@ sys.exit(main())
 """
 
 
-@pytest.mark.parametrize("name", ["click", "rich", "pysubs2", "semantic_text_splitter"])
+@pytest.mark.parametrize("name", ["click", "rich", "charset_normalizer", "semantic_text_splitter"])
 def test_a_missing_extra_is_one_line(folder: Folder, name: str) -> None:
     """It says what to install, with exit 2."""
     argv = [sys.executable, "-c", WITHOUT, name]

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checkpoint_store.cli.run.answer import AnswerReader
-from checkpoint_store.cli.run.output_text import joined, joined_prose
+from checkpoint_store.cli.run.output_text import joined
 from checkpoint_store.cli.transcripts.split import TextChunk, split
 
 from .children import programs
@@ -88,16 +88,6 @@ def test_an_unchanged_text_comes_back(text: str, chunk_size: int, overlap: int) 
     """Character by character, but for white space at the end."""
     chunks = split(text, chunk_size=chunk_size, overlap=overlap)
     assert joined(chunks, [chunk.text for chunk in chunks]) == f"{text.rstrip() if text.strip() else ''}\n"
-
-
-@given(TRANSCRIPTS, st.integers(1, 200))
-def test_prose_has_its_paragraphs(text: str, chunk_size: int) -> None:
-    """After a cleaner that joins broken lines a line end between two chunks is a space, and a blank line stays one."""
-    chunks = split(text, chunk_size=chunk_size, overlap=0)
-    output = joined_prose(chunks, [" ".join(chunk.text.split()) for chunk in chunks])
-    assert output.split() == text.split()
-    assert "\n\n\n" not in output
-    assert "\n" not in output.replace("\n\n", "").removesuffix("\n")
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.__name__)

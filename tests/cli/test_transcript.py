@@ -6,7 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from checkpoint_store.cli.transcripts.read import UnreadableTranscriptError, read_transcript, subtitle_text
+from checkpoint_store.cli.transcripts.reading.speech import speech
+from checkpoint_store.cli.transcripts.reading.srt import read_srt
+from checkpoint_store.cli.transcripts.reading.transcript import read_transcript
+from checkpoint_store.cli.transcripts.reading.unreadable import UnreadableTranscriptError
+from checkpoint_store.cli.transcripts.reading.webvtt import read_webvtt
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,6 +75,11 @@ to the moon
 """  # noqa: W293 - live captions have lines of a single space
 
 
+def subtitle_text(text: str, kind: str) -> str:
+    """Return what is said in subtitles."""
+    return speech({"srt": read_srt, "vtt": read_webvtt}[kind](text), shows_again=True)
+
+
 def test_srt_is_read_as_what_is_said() -> None:
     """Numbers, times and markup go; lines run on; a pause and a dash begin paragraphs; braces and years stay."""
     said = subtitle_text(SRT, "srt")
@@ -104,7 +113,7 @@ def test_text_with_a_byte_order_mark_is_read(tmp_path: Path, encoding: str) -> N
     """Unicode in its usual encodings is text, and any line end is one."""
     path = tmp_path / "talk.txt"
     path.write_bytes("naïve\r\nmoon\r".encode(encoding))
-    assert read_transcript(path) == "naïve\nmoon\n"
+    assert read_transcript(path).text == "naïve\nmoon\n"
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from checkpoint_store.cli.run.output import check_output
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from checkpoint_store.cli.transcripts.split import TextChunk
+    from checkpoint_store.cli.run.content import Content
 
 
 class UnusableInputError(Exception):
@@ -22,10 +22,10 @@ class UnusableInputError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """An input, its chunks, and the path of its output."""
+    """An input, what is in it, and the path of its output."""
 
     path: Path
-    chunks: list[TextChunk]
+    content: Content
     output: Path
 
 
@@ -35,7 +35,7 @@ def default_output(path: Path) -> Path:
 
 
 def read_inputs(
-    paths: Sequence[Path], output: Path | None, read: Callable[[Path], list[TextChunk]]
+    paths: Sequence[Path], output: Path | None, read: Callable[[Path], Content]
 ) -> tuple[list[Input], list[Path]]:
     """Check every output and read every input; return the inputs and the skipped paths.
 

@@ -5,25 +5,17 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from checkpoint_store.cli.transcripts.read import SPEAKER
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from checkpoint_store.cli.transcripts.split import TextChunk
 
-_BLANK_LINE: Final = re.compile(r"\n[^\S\n]*\n")
 _LINE_ENDS: Final = re.compile(r"\s*[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]\s*")
 
 
 def joined(chunks: Sequence[TextChunk], answers: Iterable[str]) -> str:
     """Return the answers with what stood between their chunks; an empty answer leaves one separator of two."""
     return _whole(zip((chunk.separator for chunk in chunks), answers, strict=True))
-
-
-def joined_prose(chunks: Sequence[TextChunk], answers: Iterable[str]) -> str:
-    """Return the answers of a cleaner that makes one line of each paragraph: a single line end is a space."""
-    return _whole(zip(map(_prose_separator, chunks), answers, strict=True)).lstrip()
 
 
 def lines(_chunks: Sequence[TextChunk], answers: Iterable[str]) -> str:
@@ -45,10 +37,3 @@ def _parts(parts: Iterable[tuple[str, str]]) -> Iterator[str]:
                 yield waiting
             yield answer
             waiting, is_written = "", True
-
-
-def _prose_separator(chunk: TextChunk) -> str:
-    between = chunk.separator
-    if _BLANK_LINE.search(between) or ("\n" in between and SPEAKER.match(chunk.text)):
-        return "\n\n"
-    return " " if between else ""

@@ -77,7 +77,7 @@ def plan(ctx: click.Context, /, *, workers: int, as_json: bool, **options: Any) 
 def _plan_of(request: Request, source: Input, store: CheckpointStore, path: Path) -> tuple[RunPlan, str | None]:
     """Return what run would do with an input, and why it would not begin, if its output is in the way."""
     name = job_name(source.path, path)
-    run_plan = store.plan(name, chunks=source.chunks, **request.settings)
+    run_plan = store.plan(name, chunks=source.content.chunks, **request.settings_of(source))
     try:
         refuse_output(store, request.task_of(source, store, path), run_plan)
     except UnusableOutputError as error:

@@ -9,6 +9,7 @@ import click
 from checkpoint_store.cli.options import store_option
 from checkpoint_store.cli.paths import FileOrDash
 from checkpoint_store.cli.run.variables import CONTEXT_LENGTH_MAX
+from checkpoint_store.cli.transcripts.reading.text import is_text_encoding
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +20,13 @@ def checked_field(_: click.Context, __: click.Parameter, field: str | None) -> s
     if field is not None and (not all(field.split(".")) or '"' in field):
         raise click.BadParameter(f"{field!r} is neither a field nor a dotted path such as usage.cost.")
     return field
+
+
+def checked_encoding(_: click.Context, __: click.Parameter, name: str | None) -> str | None:
+    """Return the name of an encoding, or raise if Python has no encoding of text by this name."""
+    if name is not None and not is_text_encoding(name):
+        raise click.BadParameter(f"{name!r} is no encoding of text that Python knows, such as cp1252 or shift_jis.")
+    return name
 
 
 _OPTIONS: Final = (
@@ -56,7 +64,13 @@ _OPTIONS: Final = (
     click.option("--title", help="The title of the talk."),
     click.option("--model", help="The model that COMMAND uses; another model is another plan."),
     click.option("--provider", help="Who runs the model."),
-    click.option("--language", default="en", show_default=True, help="What is spoken."),
+    click.option("--language", help="What is spoken.  [default: English if the text looks like it]"),
+    click.option(
+        "--encoding",
+        metavar="NAME",
+        callback=checked_encoding,
+        help="The encoding of each FILE that has no byte order mark.  [default: utf-8]",
+    ),
     click.option(
         "--result-field",
         metavar="NAME",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from checkpoint_store.cli.screen import Screen
     from checkpoint_store.errors import Difference, PlanChanged
+
+READER_FIELD: Final = "config.reader"
+"""How the text of a file was read: the format and the version of its reader."""
 
 
 def show(screen: Screen, report: Report, store_path: str) -> None:
@@ -126,10 +129,19 @@ def _origin_text(report: Report) -> str:
 
 def changes(differences: Iterable[Difference]) -> list[str]:
     """Return the differences between two plans, a text for each."""
-    fields = {difference.field: str(difference) for difference in differences}
+    fields = {difference.field: _change(difference) for difference in differences}
     if "chunks" in fields:  # people cannot read a digest
         fields["chunks"] = "the text, or where it is cut"
     return list(fields.values())
+
+
+def _change(difference: Difference) -> str:
+    if difference.field != READER_FIELD:
+        return str(difference)
+    known = difference.old.strip("'").rpartition(" ")[0]
+    if known and known != difference.new.strip("'").rpartition(" ")[0]:
+        return f"the file was read as {difference.old}, and is read as {difference.new} now"
+    return f"this version reads the file better (reader {difference.new}, before {difference.old})"
 
 
 def plan_changed(error: PlanChanged) -> str:

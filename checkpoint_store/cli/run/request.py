@@ -11,12 +11,15 @@ import click
 from checkpoint_store.cli.paths import STANDARD, printable
 from checkpoint_store.cli.run import output_text, records
 from checkpoint_store.cli.run.answer import TEXT_FIELD, AnswerReader
+from checkpoint_store.cli.run.content import Content, cleaned_content
 from checkpoint_store.cli.run.inputs import UnusableInputError, job_name, read_inputs
 from checkpoint_store.cli.run.output import OutputFile, StandardOutput, UnusableOutputError
 from checkpoint_store.cli.run.output_log import OutputLog
 from checkpoint_store.cli.run.task import Task
 from checkpoint_store.cli.transcripts.clean import CLEANER_NAME
-from checkpoint_store.cli.transcripts.read import UnreadableTranscriptError, read_text, read_transcript
+from checkpoint_store.cli.transcripts.reading.text import read_text
+from checkpoint_store.cli.transcripts.reading.transcript import read_transcript
+from checkpoint_store.cli.transcripts.reading.unreadable import UnreadableTranscriptError
 from checkpoint_store.cli.transcripts.split import TextChunk, UnknownTokenizerError, split
 
 if TYPE_CHECKING:
@@ -49,7 +52,8 @@ class Request:
     title: str | None
     model: str | None
     provider: str | None
-    language: str
+    language: str | None
+    encoding: str | None
     result_field: str | None
     raw: bool
     output: Path | None
@@ -58,43 +62,47 @@ class Request:
     on_change: str
     fresh: bool
 
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The arguments of ``open_job`` besides the file and its chunks."""
+    def settings_of(self, source: Input) -> dict[str, Any]:
+        """Return the arguments of ``open_job`` besides the file and its chunks."""
         return {
             "video_title": self.title,
             "model": self.model,
             "provider": self.provider,
-            "config": self._config,
+            "config": self._config(source.content),
             # The built-in cleaner sees no context.
             "fingerprint": attrgetter("content" if self.command else "text"),
             "on_change": self.on_change,
             "fresh": self.fresh,
         }
 
-    @property
-    def _config(self) -> dict[str, Any]:
+    def _config(self, content: Content) -> dict[str, Any]:
         cut: dict[str, Any] = {"split": self.split}
         if self.split == "text":
             cut = {"chunk_size": self.chunk_size, "overlap": self.overlap}
         if self.tokenizer is not None:
             cut |= {"unit": self.unit, "tokenizer": self.tokenizer}
         cleaner = list(map(printable, self.command)) if self.command else CLEANER_NAME
-        answer = {"result_field": self.result_field, "raw": self.raw}
-        return cut | {"language": self.language, "cleaner": cleaner} | {name: it for name, it in answer.items() if it}
+        more = {"result_field": self.result_field, "raw": self.raw, "reader": content.reader}
+        return cut | {"language": content.language, "cleaner": cleaner} | {name: it for name, it in more.items() if it}
 
     @property
     def answers(self) -> AnswerReader:
         """The reader of what COMMAND prints."""
         return AnswerReader(self.result_field or TEXT_FIELD, raw=self.raw, for_records=self.split != "text")
 
-    def chunks_of(self, path: Path) -> list[TextChunk]:
-        """Read one input and return its chunks."""
-        if self.split == "text":
-            text = read_transcript(path)
-            return split(text, chunk_size=self.chunk_size, overlap=self.overlap, tokenizer=self.tokenizer)
+    def read(self, path: Path) -> Content:
+        """Read one input."""
+        if self.split != "text":
+            return Content(self._records(path), self.language)
+        transcript = read_transcript(path, self.encoding)
+        chunks = split(transcript.text, chunk_size=self.chunk_size, overlap=self.overlap, tokenizer=self.tokenizer)
+        if not self.command:
+            return cleaned_content(transcript, chunks, self.language)
+        return Content(chunks, self.language, transcript.reader)
+
+    def _records(self, path: Path) -> list[TextChunk]:
         try:
-            text = read_text(path)
+            text = read_text(path, self.encoding)
             is_tabbed = path.suffix.lower() == ".tsv"
             chunks = records.lines(text) if self.split == "lines" else records.rows(text, tabbed=is_tabbed)
         except records.UnreadableRecordsError as error:
@@ -117,10 +125,10 @@ class Request:
         name = job_name(source.path, store_path)
         return Task(
             path=source.path,
-            chunks=source.chunks,
+            chunks=source.content.chunks,
             output=self._output_of(source, name, store, store_path),
             file_name=name,
-            settings=self.settings,
+            settings=self.settings_of(source),
             join=self._join(),
             is_raw=self.raw,
         )
@@ -128,7 +136,7 @@ class Request:
     def _join(self) -> Callable[[list[TextChunk], Iterator[str]], str]:
         if self.split != "text":
             return output_text.lines
-        return output_text.joined if self.command else output_text.joined_prose
+        return output_text.joined
 
     def _output_of(self, source: Input, name: str, store: CheckpointStore, store_path: Path) -> Output:
         if source.output == STANDARD:
@@ -194,7 +202,7 @@ def checked_inputs(request: Request, screen: Screen) -> list[Input]:
     if len(request.files) > 1 and (request.output or request.title):
         raise click.UsageError("--output and --title are for one FILE.")
     try:
-        inputs, skipped = read_inputs(request.files, request.output, request.chunks_of)
+        inputs, skipped = read_inputs(request.files, request.output, request.read)
     except UnknownTokenizerError as error:
         raise click.BadParameter(
             f"{error}; name an OpenAI model, or a tokenizer.json", param_hint="--tokenizer"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from checkpoint_store import CheckpointStore
+from checkpoint_store import CheckpointStore, current_attempt
 from checkpoint_store.cli.options import json_option, print_json
 from checkpoint_store.cli.paths import STANDARD, as_argument, printable, shell_words
 from checkpoint_store.cli.run import report as run_report
@@ -30,11 +30,10 @@ from checkpoint_store.cli.run.task import (
     do_task,
 )
 from checkpoint_store.cli.screen import Screen
-from checkpoint_store.cli.transcripts.clean import cleaner_for
 from checkpoint_store.errors import PlanChanged
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from checkpoint_store.cli.run.inputs import Input
     from checkpoint_store.cli.run.request import Request
@@ -45,11 +44,13 @@ _NOT_REPEATED: Final = frozenset({"fresh", "on_change", "as_json"})
 _HELP: Final = """\b
 Clean each FILE, paying for no chunk twice.
 
-FILE is plain text, .srt or .vtt; - is standard input. Each chunk alone goes to
-COMMAND on stdin, and what it prints on stdout is the cleaned text; a JSON object
-with a "cleaned_text" is recorded whole, so that "cost" or "input_tokens" can be
-added up. The text before the chunk is in CHECKPOINT_STORE_CONTEXT. The output is
-the answers one after the other, with what stood between the chunks in FILE.
+FILE is plain text, captions (.srt, .vtt, .ass, .ssa, .ttml, .dfxp, .sbv) or
+what a speech recognizer wrote (.json, .tsv); - is standard input. Each chunk
+alone goes to COMMAND on stdin, and what it prints on stdout is the cleaned text;
+a JSON object with a "cleaned_text" is recorded whole, so that "cost" or
+"input_tokens" can be added up. The text before the chunk is in
+CHECKPOINT_STORE_CONTEXT. The output is the answers one after the other, with
+what stood between the chunks in FILE.
 Without COMMAND a built-in cleaner does it, offline.
 
 \b
@@ -110,14 +111,14 @@ def _run_all(request: Request, inputs: list[Input], limits: RunLimits, screen: S
     command = None
     if request.command:
         command = Command(request.command, request.answers, timeout_seconds=limits.timeout_seconds)
-    clean = command or _built_in_cleaner(request.language)
     interrupts = Interrupts(command.kill if command else lambda: None, quiet=screen.err.is_interactive)
-    context = RunContext(clean, limits, interrupts, screen)
     with CheckpointStore(request.store_path) as store, interrupts:
         for source in inputs:
             if interrupts.requested:
                 yield Report(printable(source.path), exit_code=INTERRUPTED if interrupts.stops_now else PAUSED)
                 continue
+            clean = command or _built_in_cleaner(source.content.cleaned or ())
+            context = RunContext(clean, limits, interrupts, screen)
             try:
                 yield do_task(store, request.task_of(source, store, store.path), context)
             except PlanChanged as error:
@@ -126,9 +127,9 @@ def _run_all(request: Request, inputs: list[Input], limits: RunLimits, screen: S
                 yield Report(printable(source.path), UNUSABLE, error=str(error))
 
 
-def _built_in_cleaner(language: str) -> Clean:
-    clean = cleaner_for(language)
-    return lambda chunk, _: ({TEXT_FIELD: clean(chunk.text)}, "")
+def _built_in_cleaner(cleaned: Sequence[str]) -> Clean:
+    """Return the cleaner that gives each chunk its part of the cleaned whole."""
+    return lambda *_: ({TEXT_FIELD: cleaned[current_attempt().chunk_index]}, "")
 
 
 def _resume_command(ctx: click.Context, request: Request) -> str:

@@ -1,9 +1,10 @@
 # ruff: noqa: RUF001 - the dashes and quotation marks of transcripts are meant
-"""The built-in cleaner: it removes by rule what makes a raw transcript hard to read, offline and deterministically.
+"""The built-in cleaner: it removes by rule what nobody said or meant, offline and deterministically.
 
-The cleaner is cautious. It removes what speakers practically never mean (timestamps, ``[laughter]``, "um", "the the",
-broken lines), and keeps what they may mean ("had had", "very very", "ER"). A rule sees at most one paragraph, so that
-a chunk is cleaned as it would be within the whole transcript.
+The cleaner does only what is safe. It removes the times and the markup of transcripts, noises such as ``[laughter]``,
+and in English text "um", "uh", "uhm", "erm" and doubled words of a short list; it joins broken lines and mends spaces.
+It sees the whole text, and remembers where each character comes from: a chunk's text is its part of the cleaned whole,
+so that the size of the chunks changes nothing.
 """
 
 from __future__ import annotations
@@ -11,152 +12,166 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from checkpoint_store.cli.transcripts.read import SPEAKER
+from checkpoint_store.cli.transcripts.language import is_foreign, looks_english, looks_foreign
+from checkpoint_store.cli.transcripts.scripts import joint
+from checkpoint_store.cli.transcripts.speakers import SPEAKER
+from checkpoint_store.cli.transcripts.times import without_times
+from checkpoint_store.cli.transcripts.traced import TracedText
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
 
-CLEANER_NAME: Final = "built-in 1"
+    from checkpoint_store.cli.transcripts.traced import Piece
+
+CLEANER_NAME: Final = "built-in 2"
 """The name of the cleaner in a job's config. Raise the number with every change of the rules: results of other rules
 belong to another plan."""
+ENGLISH: Final = "en"
 
-# "er" and "um" are words in German and Portuguese, so each language names its own.
-_FILLERS: Final = {
-    "en": "u+m+|u+h+m*|erm+|er+|[Mm]hm+",
-    "de": "ähm*|öhm*|hm+",
-    "fr": "euh+|heu+|hum+",
-    "es": "eh+|em+",
-}
-_FILLERS_ANY_LANGUAGE: Final = "hmm+|mmm+"
-_ASIDES: Final = {"en": "you know|I mean"}
-# Words that nobody doubles on purpose; "that that", "had had", "very very" and "no no" are not among them.
-_STUTTERED: Final = {
-    "en": "the|a|an|I|we|he|she|they|and|but|or|of|to|for|with|from|my|your|our|their|this|these|if|was|were|"
-    "are|at|by|as",
-    "de": "der|die|das|und|ich|wir|ein|eine|zu|mit|von|für|auf|im|in",
-    "fr": "le|la|les|et|je|un|une|de|des|du|à|dans|pour|avec",
-    "es": "el|la|los|las|y|yo|un|una|de|en|con|por|para|que",
-}
+_FILLER: Final = "[Uu]m|[Uu]h|[Uu]hm|[Ee]rm"
+# Words that nobody doubles on purpose. "that that", "had had", "in in", "and and" and "is is" are English.
+_NEVER_DOUBLED: Final = "the|an|to|of|our|your|their"
 _NOISE: Final = (
-    "laughter|laughs?|laughing|chuckles?|chuckling|giggles?|music|applause|applauding|cheers?|cheering|clapping|"
-    "coughs?|coughing|sighs?|sighing|silence|pause|pauses|noise|static|beep|crosstalk|sniffs?|sneezes?|gasps?"
+    "laughter|laughs?|laughing|chuckles?|chuckling|giggles?|applause|applauding|cheering|clapping|coughs?|coughing|"
+    "sighs?|sighing|crosstalk|sniffs?|sneezes?|gasps?"
 )
+_NOISE_IN_SQUARE_BRACKETS: Final = "music|cheers?|silence|pauses?|noise|static|beep"
 _NOISE_CONTEXT: Final = (
     "and|the|in|from|by|audience|crowd|background|playing|plays|continues|soft|upbeat|loud|light|dramatic|gentle|"
-    "classical|ambient|long|brief|speaker|speakers|door|bell|stops|starts|fades|ends|out"
+    "classical|ambient|long|brief|speaker|speakers|door|bell|stops|starts|fades|ends|out|music|cheers?"
 )
-_CLOCK: Final = r"\d{1,2}:[0-5]\d:[0-5]\d(?:[.,]\d{1,3})?"
-_SHORT_CLOCK: Final = rf"(?:{_CLOCK}|\d{{1,3}}:[0-5]\d(?:[.,]\d{{1,3}})?)"
-_CUE: Final = rf"{_SHORT_CLOCK}[^\S\n]*-->[^\S\n]*{_SHORT_CLOCK}[^\n]*"
 
-# A subtitle's number and times, pasted as text: its words run on from the cue before.
-_CUES: Final = re.compile(rf"(?m)(?<!\n)\n*(?:^[^\S\n]*\d+[^\S\n]*\n)?^[^\S\n]*{_CUE}$\n?")
-_TIMESTAMPS: Final = re.compile(
-    rf"\[{_SHORT_CLOCK}\]|\({_CLOCK}\)"
-    rf"|(?m:^)[^\S\n]*{_SHORT_CLOCK}[^\S\n]*(?m:$)\n?"  # alone on its line
-    rf"|(?m:^)[^\S\n]*{_CLOCK}(?:[^\S\n]*[-–—:])?(?=[^\S\n]+\D)"  # before what was said then
-)
-_TAG_WORD: Final = rf"(?:{_NOISE}|{_NOISE_CONTEXT})\b"
+
+def _noise(opening: str, closing: str, noise: str) -> str:
+    word = rf"(?:{noise}|{_NOISE_CONTEXT})\b"
+    return rf"{opening} ?(?=[^\]\)\n]{{0,80}}\b(?:{noise})\b)(?:{word},? )*{word} ?{closing}"
+
+
 _NOISE_TAG: Final = re.compile(
-    rf"(?i)[\[(] ?(?=[^\])\n]{{0,80}}\b(?:{_NOISE})\b)(?:{_TAG_WORD},? )*{_TAG_WORD} ?[\])]"
-    r"|[♪♫]+|(?<!\w)[\[(] *[\])]"
+    "(?i)"
+    + _noise(r"\[", r"\]", f"{_NOISE}|{_NOISE_IN_SQUARE_BRACKETS}")
+    + "|"
+    + _noise(r"\(", r"\)", f"{_NOISE}|music plays|music playing")
+    + r"|[\[(]? ?[♪♫]+ ?[\])]?|\[ *(?:__)? *\]"
 )
-_CUT_OFF: Final = re.compile(r"(?<![\w'’-])(?:(?i:(\w+)[-–—]+[ ]+(?=\1(?![\w'’])))|(?i:(\w{2,})[-–—]+[ ]+(?=\2\w)))")
-_SPACE_BEFORE: Final = re.compile(r"(?<=[^\s.,;!?]) +([,.;!?])(?=[\s\"'”’)]|$)")
-_DOUBLED_MARKS: Final = re.compile(r"([,;])(?:\s*[,;])+")
-_LEADING: Final = re.compile(r"(?m)^[,;]\s*")
-_PARAGRAPHS: Final = re.compile(r"\n[^\S\n]*(?:\n[^\S\n]*)+")
+_TAG: Final = re.compile(
+    r"(?i)</?(?:i|b|u|c|font)(?:\.[^\s<>]+)*(?:\s+[\w-]+=[^<>]*)?>|<(?:\d+:)?\d+:\d+[.,]\d+>|\{\\an?\d+\}"
+)
+_LINE_END: Final = re.compile(r"[^\S\n]*\n\s*")
+_SPACES: Final = re.compile(r"[^\S\n]+")
+_AROUND: Final = re.compile(r"\A\s+|\s+\Z")
+_SPACE_BEFORE: Final = re.compile(r"(?<=[^\s.,;!?]) +(?=[.,](?:[\s\"'”’)]|$))")
+_EMPTY_PARAGRAPH: Final = re.compile(r"(?m)^[ ,.;:…–—-]+$\n*")
+_LEADING_MARK: Final = re.compile(r"(?m)^[,;] *")
+# Never part of "uh-huh", never "um" in quotation marks, never the UM and the ERM.
+_ONE_FILLER: Final = rf"(?:{_FILLER})(?![\w'’\-/\"”)\]]) *(?:(?:,|\.{{2,3}}|…|[—–]) *)?"
+_FILLERS: Final = re.compile(rf"(?m)(?:^|(?<=[ \"“(\[—–]))(?:{_ONE_FILLER})+")
+_DOUBLED: Final = re.compile(rf"(?<![\w'’-])({_NEVER_DOUBLED})((?: \1)+)(?![\w'’-])")
+_WORD: Final = re.compile(r"\w+")
+_NEAR: Final = 120
+"""The characters on each side of a filler that tell in which language its sentence is."""
+_SENTENCE_MARK: Final = re.compile(r"[.!?\n]")
 
 
-def cleaner_for(language: str) -> Callable[[str], str]:
-    """Return the function that cleans text in ``language`` (a tag such as ``en`` or ``de-AT``).
+def cleaner_for(language: str | None = None) -> Callable[[str], str]:
+    """Return the function that cleans a whole text.
 
-    A language without rules of its own gets those that hold in any.
+    Args:
+        language: what is spoken, a tag such as ``en`` or ``de-AT``; None to look at the text.
     """
-    short = re.split("[-_]", language.strip().lower())[0]
-    rules = [_without_fillers(short), _without_stutters(short)]
-
-    def clean(text: str) -> str:
-        return clean_with(text, rules)
-
-    return clean
+    return lambda text: _cleaned(text, language).text
 
 
-def clean_with(text: str, rules: list[Callable[[str], str]]) -> str:
+def clean_chunks(text: str, starts: Sequence[int], language: str | None = None) -> list[Piece]:
+    """Return each chunk's part of the cleaned text; ``starts`` are the positions of the chunks in ``text``."""
+    return _cleaned(text, language).pieces(starts)
+
+
+def language_of(text: str, language: str | None) -> str | None:
+    """Return the language by whose rules the cleaner works: the named one, or English where the text looks like it."""
+    if language is not None:
+        return language
+    return ENGLISH if looks_english(_once(TracedText.of(text), is_english=False).text) else None
+
+
+def _cleaned(text: str, language: str | None) -> TracedText:
     """Apply the rules until nothing changes, so that cleaning a clean text changes nothing."""
+    short = re.split("[-_]", (language_of(text, language) or "").strip().lower())[0]
+    traced = TracedText.of(text)
     while True:
-        cleaned = _clean_once(text, rules)
-        if cleaned == text:
-            return text
-        text = cleaned
+        before = traced.text
+        traced = _once(traced, is_english=short == ENGLISH)
+        if traced.text == before:
+            return traced
 
 
-def _clean_once(text: str, rules: list[Callable[[str], str]]) -> str:
-    text = _NOISE_TAG.sub(" ", _TIMESTAMPS.sub("", _CUES.sub("\n", text)))
-    paragraphs = (_paragraph(part, rules) for part in _PARAGRAPHS.split(_joined_lines(text)))
-    return "\n\n".join(paragraph for paragraph in paragraphs if paragraph)
+def _once(text: TracedText, *, is_english: bool) -> TracedText:
+    text = _without_tags(without_times(text)).replaced(_NOISE_TAG, " ")
+    text = text.replaced(_LINE_END, _joined).replaced(_SPACES, " ").replaced(_AROUND, "")
+    if is_english:
+        text = text.edited(_filler_edits(text.text)).replaced(_DOUBLED, lambda match: match[1])
+    text = text.replaced(_SPACE_BEFORE, "").replaced(_LEADING_MARK, "").replaced(_EMPTY_PARAGRAPH, "")
+    return text.replaced(_AROUND, "")
 
 
-def _joined_lines(text: str) -> str:
-    """Join the lines of each paragraph; a speaker's turn begins a paragraph."""
-    lines = [" ".join(line.split()) for line in text.splitlines()]
-    parts: list[str] = []
-    for before, line in zip(["", *lines], lines, strict=False):
-        starts = not line or not before or SPEAKER.match(line)
-        parts.append(("\n\n" if starts else " ") + line)
-    return "".join(parts).strip()
+def _without_tags(text: TracedText) -> TracedText:
+    """Remove tags that open and close, and the times of words; a lone ``<b>`` may be what somebody talks about."""
+    tags = [match[0].lower() for match in _TAG.finditer(text.text)]
+    opened = {_tag_name(tag) for tag in tags if not tag.startswith("</")}
+    closed = {_tag_name(tag) for tag in tags if tag.startswith("</")}
+
+    def removed(match: re.Match[str]) -> str:
+        name = _tag_name(match[0].lower())
+        return "" if not name or (name in opened and name in closed) else match[0]
+
+    return text.replaced(_TAG, removed)
 
 
-def _paragraph(text: str, rules: list[Callable[[str], str]]) -> str:
-    for rule in rules:
-        text = rule(text)
-    text = _SPACE_BEFORE.sub(r"\1", _DOUBLED_MARKS.sub(r"\1", text))
-    text = _LEADING.sub("", " ".join(text.split()))
-    return text if re.search(r"\w", text) else ""
+def _tag_name(tag: str) -> str:
+    """Return ``font`` for ``<font color="red">``; the time of a word and a position in braces have no name."""
+    name = re.match(r"</?([a-z]+)", tag)
+    return name[1] if name else ""
 
 
-def _without_fillers(language: str) -> Callable[[str], str]:
-    fillers = "|".join(filter(None, (_FILLERS.get(language), _FILLERS_ANY_LANGUAGE)))
-    # Written small or with one capital: "UM" and "ER" are names. Never part of "uh-huh" or "um's".
-    one = rf"(?:{fillers})(?![\w'’-])\s*(?:(?:,|\.{{2,3}}|…|[—–])\s*)?"
-    filler = re.compile(rf"(?:^|(?<=[\s\"“(\[—–]))(?:{one})+", re.IGNORECASE)
-    aside = _ASIDES.get(language)
-    between = re.compile(rf",\s+(?:{aside}),\s*") if aside else None
-
-    def rule(text: str) -> str:
-        text = between.sub(" ", text) if between else text
-        return _remove(filler, text)
-
-    return rule
+def _joined(match: re.Match[str]) -> str:
+    """Return what stands between two lines: a paragraph ends at an empty line, and before a speaker's turn."""
+    text, end = match.string, match.end()
+    if match[0].count("\n") > 1 or SPEAKER.match(text, end):
+        return "\n\n"
+    return joint(text[match.start() - 1 : match.start()], text[end : end + 1])
 
 
-def _remove(filler: re.Pattern[str], text: str) -> str:
-    """Remove fillers and the comma before them; capitalize the word that begins the sentence then."""
-    output, position = "", 0
-    for match in filler.finditer(text):
-        word, end = re.split(r"\W", match[0], maxsplit=1)[0], match.end()
-        if len(word) > 1 and word.isupper():
+def _filler_edits(text: str) -> Iterator[tuple[int, int, str]]:
+    """Yield the removal of each filler and its comma; a word that begins the sentence then is capitalized."""
+    last = 0
+    for match in _FILLERS.finditer(text):
+        start, end = match.span()
+        if start < last or not _is_filler(text, match):
             continue
-        output += text[position : match.start()]
         following = text[end : end + 1]
-        if following in {"", *".!?;:"}:
-            output = output.rstrip(" ,")
-            end += output.endswith((".", "!", "?")) or not output  # "Um." was a sentence: its end goes too
-        elif word[0].isupper():
-            output += following.upper()
-            end += 1
-        elif output.endswith(", "):
-            output = output[:-2] + " "
-        position = end
-    return output + text[position:]
+        if following in {"", "\n", *".!?;:"}:
+            while start > last and text[start - 1] in " ,":
+                start -= 1
+            begins = start == 0 or text[start - 1] in "\n.!?"
+            last = end + (begins and following not in {"", "\n"})  # "Um." was a sentence: its end goes too
+            yield start, last, ""
+        elif match[0][0].isupper():
+            last = end + 1
+            yield start, last, following.upper()
+        else:
+            has_comma = text.endswith(", ", last, start)
+            last = end
+            yield start - 2 * has_comma, end, " " * has_comma
 
 
-def _without_stutters(language: str) -> Callable[[str], str]:
-    doubled = _STUTTERED.get(language)
-    again = re.compile(rf"(?<![\w'’-])({doubled})(?:,? +\1)+(?![\w'’-])", re.IGNORECASE) if doubled else None
-
-    def rule(text: str) -> str:
-        text = _CUT_OFF.sub("", text)
-        return again.sub(r"\1", text) if again else text
-
-    return rule
+def _is_filler(text: str, match: re.Match[str]) -> bool:
+    """Return whether "um" is a filler here: no name (Um Kulthum), and no word of a quoted sentence in German."""
+    following = text[match.end() : match.end() + 1]
+    if match[0][0].isupper() and match[0].endswith(" ") and following.isupper() and not re.search("[,.…—–]", match[0]):
+        return False
+    low, high = max(0, match.start() - _NEAR), match.end() + _NEAR
+    start = max((mark.end() for mark in _SENTENCE_MARK.finditer(text, low, match.start())), default=low)
+    ending = _SENTENCE_MARK.search(text, match.end(), high)
+    sentence = text[start : ending.start() if ending else high]
+    after = _WORD.match(text, match.end())
+    return not looks_foreign(sentence) and not (after and is_foreign(after[0]))

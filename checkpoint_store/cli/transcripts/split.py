@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from semantic_text_splitter import TextSplitter
 
 from checkpoint_store.cli.transcripts.graphemes import cut_after, cut_before, may_cut
-from checkpoint_store.cli.transcripts.read import SPEAKER
+from checkpoint_store.cli.transcripts.speakers import SPEAKER
 from checkpoint_store.cli.transcripts.unbroken import UnbrokenSpans
 
 if TYPE_CHECKING:

@@ -1,0 +1,43 @@
+"""What is read from an input: its chunks, how they were read, and what the built-in cleaner makes of them."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from checkpoint_store.cli.transcripts.clean import clean_chunks, language_of
+
+if TYPE_CHECKING:
+    from checkpoint_store.cli.transcripts.reading.transcript import Transcript
+    from checkpoint_store.cli.transcripts.split import TextChunk
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """The chunks of an input."""
+
+    chunks: list[TextChunk]
+    language: str | None = None
+    """What is spoken, if it is known."""
+    reader: str | None = None
+    """The format and the version of its reader, a part of the job's config; None for plain text and records."""
+    cleaned: tuple[str, ...] | None = None
+    """What the built-in cleaner makes of each chunk; None where COMMAND does the work."""
+
+
+def cleaned_content(transcript: Transcript, chunks: list[TextChunk], language: str | None) -> Content:
+    """Return what the built-in cleaner makes of a transcript that was cut into chunks.
+
+    The cleaner sees the whole text. Each chunk gets its part, and the white space that stands before that part.
+    """
+    language = language_of(transcript.text, language)
+    starts, position = [], 0
+    for chunk in chunks:
+        starts.append(position + len(chunk.separator))
+        position = starts[-1] + len(chunk.text)
+    pieces = clean_chunks(transcript.text, starts, language)
+    joined = [
+        dataclasses.replace(chunk, separator=piece.separator) for chunk, piece in zip(chunks, pieces, strict=True)
+    ]
+    return Content(joined, language, transcript.reader, tuple(piece.text for piece in pieces))

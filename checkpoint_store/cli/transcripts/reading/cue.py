@@ -1,0 +1,122 @@
+"""Cues: what captions show, and when. The times of all formats are read here."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+
+class BadLineError(Exception):
+    """A line cannot be read without guessing.
+
+    Args:
+        line_number: the number of the line in its file, from 1; 0 where the place has no line.
+        reason: what is wrong with it, and what it should be.
+    """
+
+    def __init__(self, line_number: int, reason: str) -> None:
+        self.line_number, self.reason = line_number, reason
+        super().__init__(line_number, reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a cue, without markup."""
+
+    text: str
+    speaker: str = ""
+    """The speaker, if the format or the line itself names one."""
+    label: str = ""
+    """What stands before the words in the line itself: a dash, a name and its colon. It is no part of ``text``."""
+    is_turn: bool = False
+    """Whether a dash or ``>>`` says that another person speaks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """What is shown from ``start_ms`` to ``end_ms``."""
+
+    start_ms: int
+    end_ms: int
+    lines: tuple[Line, ...]
+    marked: int | None = None
+    """The number of characters before the first word that is marked (underlined, coloured), or None."""
+
+    @property
+    def text(self) -> str:
+        """The words of the cue in one line."""
+        return " ".join(line.text for line in self.lines)
+
+
+@dataclass(frozen=True, slots=True)
+class TimeLine:
+    """A time line: the two times and the words that stand behind them."""
+
+    start_ms: int
+    end_ms: int
+    words: str
+
+
+_CLOCK: Final = r"(?:(\d{1,4})\s?:\s?)?(\d{1,2})\s?:\s?(\d{1,2})(?:\s?[.,:;]\s?(\d{1,9}))?"
+_ARROW: Final = r"(?:[-–—−=]+ ?>|→)"  # noqa: RUF001 - people and word processors type other dashes
+_CLOCK_ALONE: Final = re.compile(rf"\s*{_CLOCK}\s*")
+_TIME_LINE: Final = re.compile(rf"\s*{_CLOCK}\s*{_ARROW}\s*{_CLOCK}(?![\w:])(.*)")
+_TWO_CLOCKS: Final = re.compile(rf"\s*{_CLOCK}[\s,;|-]+{_CLOCK}\s*")
+_SETTING: Final = re.compile(r"(?i)(?:vertical|line|position|size|align|region|[DASLT]|[XY][12]):\S*")
+_HALF_A_CLOCK: Final = re.compile(r"(?:\d\w?|\w\d)\s?[:;.,]\s?(?:\d\w?|\w\d)\s?[:;.,]")
+_HAS_ARROW: Final = re.compile(_ARROW)
+_ONLY_TIMES: Final = re.compile(r"[\d\s:.,;OoIl>–—-]*\d[\d\s:.,;OoIl>–—-]*")  # noqa: RUF001
+_COLONS_MIN: Final = 2
+
+
+def clock_ms(text: str) -> int | None:
+    """Return the milliseconds of ``1:02:03.5`` or ``02:03,500``; None if the text is no time."""
+    match = _CLOCK_ALONE.fullmatch(text)
+    return _milliseconds(match.groups()) if match else None
+
+
+def _milliseconds(parts: tuple[str | None, ...]) -> int:
+    hours, minutes, seconds, fraction = (part or "0" for part in parts)
+    return (int(hours) * 60 + int(minutes)) * 60_000 + int(seconds) * 1_000 + int(f"{fraction:0<3}"[:3])
+
+
+def time_line(line: str) -> TimeLine | None:
+    """Return the times of ``00:00:01,000 --> 00:00:03,000``, or None if the line is no time line.
+
+    Separators and arrows that people mistype are read as what is meant. Settings (``align:start``) are dropped; other
+    words behind the times are kept.
+    """
+    match = _TIME_LINE.fullmatch(line) if ":" in line else None
+    if match is None:
+        return None
+    *numbers, rest = match.groups()
+    words = " ".join(word for word in (rest or "").split() if not _SETTING.fullmatch(word))
+    return TimeLine(_milliseconds(tuple(numbers[:4])), _milliseconds(tuple(numbers[4:])), words)
+
+
+def time_line_without_arrow(line: str) -> TimeLine | None:
+    """Return the times of a line that holds two times and nothing else, or None."""
+    match = _TWO_CLOCKS.fullmatch(line)
+    if match is None:
+        return None
+    numbers = match.groups()
+    return TimeLine(_milliseconds(numbers[:4]), _milliseconds(numbers[4:]), "")
+
+
+def is_broken_time_line(line: str, *, expected: bool) -> bool:
+    """Return whether a line that is no time line was meant to be one.
+
+    Args:
+        line: the line.
+        expected: whether a time line must stand here, because a cue's number stands above.
+    """
+    arrow = (">" in line or "→" in line) and _HAS_ARROW.search(line) is not None
+    if arrow and (_HALF_A_CLOCK.search(line) or expected):
+        return True
+    return expected and line.count(":") >= _COLONS_MIN and _ONLY_TIMES.fullmatch(line) is not None
+
+
+def broken_time_line(line_number: int, line: str, example: str) -> BadLineError:
+    """Return the refusal of a mistyped time line."""
+    return BadLineError(line_number, f"{line.strip()!r} should be a time line such as {example!r}; correct it by hand")

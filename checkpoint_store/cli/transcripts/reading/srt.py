@@ -1,0 +1,120 @@
+"""Read SubRip (``.srt``) and YouTube's ``.sbv``: numbered or bare time lines, each followed by text.
+
+The readers of ``pysubs2``, ``srt`` and ``webvtt-py`` were tried: each drops words without an error, behind a mistyped
+time, beside a time, under an hour-less time, before the first cue, or a spoken number above a time. This reader keeps
+every word that does not stand in a time line, and refuses a time line that it cannot read.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from checkpoint_store.cli.transcripts.reading.cue import (
+    TimeLine,
+    broken_time_line,
+    clock_ms,
+    is_broken_time_line,
+    time_line,
+    time_line_without_arrow,
+)
+from checkpoint_store.cli.transcripts.reading.markup import marked_up_cue
+
+if TYPE_CHECKING:
+    from checkpoint_store.cli.transcripts.reading.cue import Cue
+
+_SRT_EXAMPLE: Final = "00:00:01,000 --> 00:00:03,000"
+_SBV_EXAMPLE: Final = "0:00:01.000,0:00:03.000"
+_NUMBER: Final = re.compile(r"\s*(\d{1,9})\s*")
+_SBV_BREAK: Final = re.compile(r"(?i)\[br\]")
+_HALF_SBV: Final = re.compile(r"\s*[\w:.]*\w:[\w:.]*\d[\w:.]*\s?[,;]\s?[\w:.]*(?:\w:[\w:.]*\d[\w:.]*)?\s*")
+
+
+class CueTexts:
+    """The cues of a file while its lines are read."""
+
+    def __init__(self) -> None:
+        self._cues: list[tuple[int, int, list[str]]] = []
+        self._has_times = False
+
+    def open(self, times: TimeLine) -> None:
+        """Begin a cue."""
+        self._cues.append((times.start_ms, times.end_ms, [times.words]))
+        self._has_times = True
+
+    def add(self, line: str) -> None:
+        """Add a line to the cue; a line before the first cue is one of its own, since it may have been said."""
+        if not self._cues:
+            self._cues.append((0, 0, []))
+        self._cues[-1][2].append(line)
+
+    def drop_last_line(self) -> None:
+        """Take the last line out again: it was a number or a name of the cue that follows."""
+        self._cues[-1][2].pop()
+
+    def finished(self) -> list[Cue]:
+        """Return the cues in the order of the file; none if no time line was found."""
+        if not self._has_times:
+            return []
+        return [marked_up_cue(start, end, "\n".join(lines)) for start, end, lines in self._cues]
+
+
+def read_srt(text: str) -> list[Cue]:
+    """Return the cues of a ``.srt`` file.
+
+    Raises:
+        BadLineError: a time line is mistyped so that its times cannot be told.
+    """
+    lines, cues, numbers = text.split("\n"), CueTexts(), _Numbers()
+    for index, line in enumerate(lines):
+        above = _NUMBER.fullmatch(lines[index - 1]) if index else None
+        numbered = above is not None and (index == 1 or not lines[index - 2].strip())
+        times = time_line(line) or (time_line_without_arrow(line) if numbered else None)
+        if times is not None:
+            if above is not None and numbers.is_next(int(above[1]), after_blank_line=numbered):
+                cues.drop_last_line()
+            cues.open(times)
+        elif is_broken_time_line(line, expected=numbered):
+            raise broken_time_line(index + 1, line, _SRT_EXAMPLE)
+        else:
+            cues.add(line)
+    return cues.finished()
+
+
+class _Numbers:
+    """Tells the number of a cue from a number that is said."""
+
+    def __init__(self) -> None:
+        self._last = 0
+
+    def is_next(self, number: int, *, after_blank_line: bool) -> bool:
+        """Return whether ``number``, which stands on the line above a time line, is the number of the cue."""
+        if not after_blank_line and number != self._last + 1:
+            return False
+        self._last = number
+        return True
+
+
+def read_sbv(text: str) -> list[Cue]:
+    """Return the cues of a ``.sbv`` file.
+
+    Raises:
+        BadLineError: a time line is mistyped so that its times cannot be told.
+    """
+    cues = CueTexts()
+    for number, line in enumerate(text.split("\n"), start=1):
+        times = sbv_times(line)
+        if times is not None:
+            cues.open(times)
+        elif _HALF_SBV.fullmatch(line):
+            raise broken_time_line(number, line, _SBV_EXAMPLE)
+        else:
+            cues.add(_SBV_BREAK.sub("\n", line))
+    return cues.finished()
+
+
+def sbv_times(line: str) -> TimeLine | None:
+    """Return the times of ``0:00:01.000,0:00:03.000``, or None if the line is no time line."""
+    start, _, end = line.partition(",")
+    times = clock_ms(start), clock_ms(end)
+    return TimeLine(times[0], times[1], "") if times[0] is not None and times[1] is not None else None

@@ -1,0 +1,124 @@
+"""Read the bytes of a file as text: byte order mark, ``--encoding``, UTF-8, or a refusal that names what is likely."""
+
+from __future__ import annotations
+
+import codecs
+import re
+import shlex
+import sys
+from typing import TYPE_CHECKING, Final
+
+from charset_normalizer import from_bytes
+
+from checkpoint_store.cli.paths import STANDARD
+from checkpoint_store.cli.transcripts.reading.unreadable import UnreadableTranscriptError, other_kind
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_BYTE_ORDER_MARKS: Final = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_XML_ENCODING: Final = re.compile(rb"\s*<\?xml[^>]*\sencoding=[\"']([\w.:-]+)[\"']")
+_IN_USE: Final = (
+    *("cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp1258", "cp874"),
+    *("cp932", "euc_jp", "gb18030", "big5", "cp949", "koi8_r", "cp866", "mac_roman"),
+)
+"""The encodings that texts have, the commonest of each region first; those of mainframes are no help to choose from."""
+_LIKELY_MAX: Final = 5
+_SAMPLE_LENGTH: Final = 60
+_SAMPLED_BYTES: Final = 65_536
+
+
+def read_text(path: Path, encoding: str | None = None) -> str:
+    """Return the text of a file as it is, but its lines end with a line feed.
+
+    Args:
+        path: the file; ``-`` is standard input.
+        encoding: the encoding of a file without a byte order mark; UTF-8 if None.
+
+    Raises:
+        UnreadableTranscriptError: the file does not exist, is no text, or has another encoding.
+    """
+    data = _bytes_of(path)
+    what = other_kind(data)
+    if what is not None:
+        raise UnreadableTranscriptError(f"{path} {what.format(name=shlex.quote(path.name))}")
+    return _decoded(path, data, encoding).replace("\r\n", "\n").replace("\r", "\n")
+
+
+def is_text_encoding(name: str) -> bool:
+    """Return whether ``name`` is an encoding of text that Python knows."""
+    try:
+        "a".encode(name)  # an empty text would not look the name up
+    except (LookupError, ValueError):
+        return False
+    return True
+
+
+def _bytes_of(path: Path) -> bytes:
+    try:
+        if path == STANDARD:
+            return sys.stdin.buffer.read()
+        if not path.exists():
+            raise UnreadableTranscriptError(f"{path}: no such file")
+        if not path.is_file():
+            raise UnreadableTranscriptError(f"{path} is not a regular file; give a text or a caption file")
+        return path.read_bytes()
+    except OSError as error:
+        raise UnreadableTranscriptError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _decoded(path: Path, data: bytes, encoding: str | None) -> str:
+    marked = next((name for mark, name in _BYTE_ORDER_MARKS if data.startswith(mark)), None)
+    declared = _XML_ENCODING.match(data)
+    named = declared[1].decode("ascii") if declared else ""
+    used = marked or encoding or (named if named and is_text_encoding(named) else "utf-8")
+    try:
+        text = data.decode(used)
+    except UnicodeDecodeError as error:
+        raise UnreadableTranscriptError(_refusal(path, data, used, error)) from error
+    if "\0" in text:
+        likely = [("utf-16-le", line)] if data[1:2] == b"\0" and (line := _telling_line(data, "utf-16-le")) else []
+        what = f"{path} is not a text file (it has a NUL at character {text.index(chr(0)):,})"
+        raise UnreadableTranscriptError(what + (_choices(likely) if likely else ""))
+    return text
+
+
+def _refusal(path: Path, data: bytes, used: str, error: UnicodeDecodeError) -> str:
+    line = data.count(b"\n", 0, error.start) + 1
+    byte = data[error.start : error.start + 1].hex()
+    what = f"{path} is not {used.upper()} text (byte 0x{byte} at offset {error.start:,}) in line {line:,}"
+    return what + _choices(_likely(data))
+
+
+def _choices(likely: list[tuple[str, str]]) -> str:
+    if not likely:
+        return "; name its encoding with --encoding"
+    choices = ", ".join(f"{name} reads {line!r}" for name, line in likely)
+    return f"; name its encoding with --encoding: {choices}"
+
+
+def _likely(data: bytes) -> list[tuple[str, str]]:
+    """Return the likely encodings, the likeliest first, each with the first line that is not ASCII in it."""
+    names: dict[str, str] = {}
+    for match in from_bytes(data[:_SAMPLED_BYTES], cp_isolation=list(_IN_USE)):
+        line = _telling_line(data, match.encoding)
+        if line is not None:
+            same = {*match.could_be_from_charset, names.get(line, match.encoding)}
+            names[line] = min(same & set(_IN_USE), key=_IN_USE.index)
+    return [(name.replace("_", "-"), line) for line, name in names.items()][:_LIKELY_MAX]
+
+
+def _telling_line(data: bytes, encoding: str) -> str | None:
+    """Return the first line that is not ASCII, else the first; None if the encoding cannot decode the file."""
+    try:
+        text = data.decode(encoding)
+    except (UnicodeError, LookupError):
+        return None
+    lines = [line.strip()[:_SAMPLE_LENGTH] for line in text.splitlines() if line.strip()] or [""]
+    return next((line for line in lines if not line.isascii()), lines[0])

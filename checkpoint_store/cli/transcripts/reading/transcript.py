@@ -1,0 +1,109 @@
+"""Read a file as the text of a talk: its format is known by its content first, and by its suffix second."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from checkpoint_store.cli.transcripts.reading.ass import is_ass, read_ass
+from checkpoint_store.cli.transcripts.reading.cue import BadLineError, time_line
+from checkpoint_store.cli.transcripts.reading.speech import speech
+from checkpoint_store.cli.transcripts.reading.srt import read_sbv, read_srt, sbv_times
+from checkpoint_store.cli.transcripts.reading.text import read_text
+from checkpoint_store.cli.transcripts.reading.ttml import is_ttml, read_ttml
+from checkpoint_store.cli.transcripts.reading.unreadable import UnreadableTranscriptError, other_text_kind
+from checkpoint_store.cli.transcripts.reading.webvtt import has_header, read_webvtt
+from checkpoint_store.cli.transcripts.reading.whisper import is_json, is_tsv, read_json, read_tsv
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from checkpoint_store.cli.transcripts.reading.cue import Cue
+
+_VERSION: Final = 2
+"""Raise the number with every change of what is read: results of another reading belong to another plan."""
+_FIRST_LINES: Final = 2
+_SUFFIXES: Final = {
+    ".srt": "SRT",
+    ".vtt": "WebVTT",
+    ".sbv": "SBV",
+    ".ass": "ASS",
+    ".ssa": "ASS",
+    ".ttml": "TTML",
+    ".dfxp": "TTML",
+    ".json": "JSON",
+}
+_CAPTIONS: Final[dict[str, Callable[[str], list[Cue]]]] = {
+    "SRT": read_srt,
+    "WebVTT": read_webvtt,
+    "SBV": read_sbv,
+    "ASS": read_ass,
+    "TTML": read_ttml,
+}
+_RECOGNIZERS: Final[dict[str, Callable[[str], list[Cue]]]] = {"JSON": read_json, "TSV": read_tsv}
+"""The formats in which a word that stands twice was heard twice; captions may only show it twice."""
+
+_TESTS: Final[tuple[tuple[str, Callable[[str], bool]], ...]] = (
+    ("WebVTT", has_header),
+    ("TSV", is_tsv),
+    ("ASS", is_ass),
+    ("TTML", is_ttml),
+    ("JSON", is_json),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """The text of a talk, and how it was read."""
+
+    text: str
+    reader: str | None
+    """The format and the version of its reader, a part of the job's config; None for plain text."""
+
+
+def read_transcript(path: Path, encoding: str | None = None) -> Transcript:
+    """Read a caption file, a recognizer's JSON or TSV, or plain text; its lines end with a line feed.
+
+    Args:
+        path: the file.
+        encoding: the encoding of a file without a byte order mark; UTF-8 if None.
+
+    Raises:
+        UnreadableTranscriptError: the file does not exist, is of another kind, has a line that cannot be read without
+            losing words, or says nothing.
+    """
+    text = read_text(path, encoding)
+    try:
+        transcript = _transcript(path, text)
+    except BadLineError as error:
+        place = f", line {error.line_number}" if error.line_number else ""
+        raise UnreadableTranscriptError(f"{path}{place}: {error.reason}") from error
+    if not transcript.text.strip():
+        what = "is empty" if transcript.reader is None else "has no subtitles in it"
+        raise UnreadableTranscriptError(f"{path} {what}")
+    return transcript
+
+
+def _transcript(path: Path, text: str) -> Transcript:
+    suffix = path.suffix.lower()
+    kind = _kind_by_content(text, suffix)
+    other = other_text_kind(text, suffix) if kind is None else None
+    if other is not None:
+        raise UnreadableTranscriptError(f"{path} {other.format(name=shlex.quote(path.name))}")
+    kind = kind or _SUFFIXES.get(suffix)
+    if kind is None:
+        return Transcript(text, None)
+    cues = (_CAPTIONS | _RECOGNIZERS)[kind](text)
+    return Transcript(speech(cues, shows_again=kind in _CAPTIONS), f"{kind} {_VERSION}")
+
+
+def _kind_by_content(text: str, suffix: str) -> str | None:
+    for kind, is_of_kind in _TESTS:
+        if is_of_kind(text):
+            return kind
+    first = [line for line in text.split("\n", 50) if line.strip()][:_FIRST_LINES]
+    if any(time_line(line) for line in first):
+        return "WebVTT" if suffix == ".vtt" else "SRT"
+    return "SBV" if any(sbv_times(line) for line in first) else None

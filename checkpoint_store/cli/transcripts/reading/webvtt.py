@@ -1,0 +1,90 @@
+"""Read WebVTT by its own rules: https://www.w3.org/TR/webvtt1/#file-structure.
+
+Three rules are stricter here than in browsers, so that no word is lost: text behind an empty line belongs to the cue
+before it (a browser drops it), a mistyped time line is refused (a browser drops its cue), and a NOTE is no speech even
+if it holds a time line.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from checkpoint_store.cli.transcripts.reading.cue import broken_time_line, is_broken_time_line, time_line
+from checkpoint_store.cli.transcripts.reading.srt import CueTexts
+
+if TYPE_CHECKING:
+    from checkpoint_store.cli.transcripts.reading.cue import Cue
+
+_EXAMPLE: Final = "00:00:01.000 --> 00:00:03.000"
+_NOTE: Final = re.compile(r"NOTE(?:[ \t].*)?")
+_STYLE: Final = re.compile(r"STYLE[ \t]*")
+_REGION: Final = re.compile(r"REGION[ \t]*")
+_METADATA: Final = re.compile(r"(?:X-TIMESTAMP-MAP|Kind|Language|Region|Style)\s*[=:].*")
+_HEADER: Final = re.compile(r"\ufeff?WEBVTT(?:[ \t].*)?")
+
+
+def has_header(text: str) -> bool:
+    """Return whether the first line that is not empty says ``WEBVTT``."""
+    first = next((line for line in text.split("\n") if line.strip()), "")
+    return _HEADER.fullmatch(first.strip()) is not None
+
+
+def read_webvtt(text: str) -> list[Cue]:
+    """Return the cues of a WebVTT file.
+
+    Raises:
+        BadLineError: a time line is mistyped so that its times cannot be told.
+    """
+    lines, cues = text.split("\n"), CueTexts()
+    index, has_cue = _after_header(lines), False
+    while index < len(lines):
+        line, starts_block = lines[index], index == 0 or not lines[index - 1].strip()
+        times = time_line(line)
+        if starts_block and times is None and (_NOTE.fullmatch(line) or _REGION.fullmatch(line)):
+            index = _after_block(lines, index)
+        elif starts_block and times is None and _STYLE.fullmatch(line):
+            index = _after_style(lines, index)
+        elif times is not None:
+            cues.open(times)
+            index, has_cue = index + 1, True
+        elif is_broken_time_line(line, expected=False):
+            raise broken_time_line(index + 1, line, _EXAMPLE)
+        elif not _names_next_cue(lines, index) and (has_cue or not _METADATA.fullmatch(line)):
+            cues.add(line)
+            index += 1
+        else:
+            index += 1
+    return cues.finished()
+
+
+def _after_header(lines: list[str]) -> int:
+    """Return the index of the first line behind the header: its first block, or what stands before a time line."""
+    index = next((number for number, line in enumerate(lines) if line.strip()), len(lines))
+    if index < len(lines) and not _HEADER.fullmatch(lines[index].strip()):
+        return 0
+    while index < len(lines) and lines[index].strip() and time_line(lines[index]) is None:
+        index += 1
+    return index
+
+
+def _names_next_cue(lines: list[str], index: int) -> bool:
+    """Return whether a line is the identifier of a cue: alone between an empty line and a time line."""
+    if index + 1 >= len(lines) or not lines[index].strip() or time_line(lines[index + 1]) is None:
+        return False
+    return index == 0 or not lines[index - 1].strip()
+
+
+def _after_block(lines: list[str], index: int) -> int:
+    while index < len(lines) and lines[index].strip():
+        index += 1
+    return index
+
+
+def _after_style(lines: list[str], index: int) -> int:
+    """Return the index behind a style sheet; an empty line within braces does not end it, a time line does."""
+    depth = 0
+    while index < len(lines) and (lines[index].strip() or depth > 0) and time_line(lines[index]) is None:
+        depth += lines[index].count("{") - lines[index].count("}")
+        index += 1
+    return index

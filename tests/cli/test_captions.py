@@ -1,0 +1,226 @@
+# ruff: noqa: RUF001 - the letters and marks of other scripts are meant
+"""Captions are read as what is said: no word lost, none doubled, none given to another speaker."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from checkpoint_store.cli.transcripts.reading.transcript import read_transcript
+from checkpoint_store.cli.transcripts.reading.unreadable import UnreadableTranscriptError
+
+from .caption_files import read, srt, vtt
+
+CASES = Path(__file__).parent / "captions"
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("karaoke2.vtt", "good morning everyone today we look at rivers and their sources that is all"),
+        ("blank_inside_cue.srt", "The river rises in the northern hills and reaches the sea."),
+        ("one_bad_time_mid.srt", "The vote was held. The motion was not carried. The session closed."),
+        ("two_speakers_dash.vtt", "Ana: Can we ship?\n\nBo: No, not before Friday.\n\nAna: Fine."),
+        ("whisperx_highlight.srt", "[SPEAKER_00]: First we look at rivers."),
+    ],
+)
+def test_files_as_people_have_them(name: str, said: str) -> None:
+    """Each of these files lost words, or had each word ten times."""
+    assert read_transcript(CASES / name).text == said
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("one<00:00:01.200> two<00:00:01.500> three", "one two three"),
+        ("<00:00:01.100><c> one</c><00:00:01.500><c> two</c>", "one two"),
+        ("one <00:01.200>two <00:01.500>three <00:01.700>four", "one two three four"),
+        ("<c.yellow>one</c> <00:00:01.200><v Ana>two", "one\n\nAna: two"),
+    ],
+)
+def test_words_with_times_of_their_own_are_text(tmp_path: Path, line: str, said: str) -> None:
+    """A line with two times inside is what somebody says, and no time line."""
+    assert read(tmp_path, "a.vtt", vtt(line)) == said
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        "NOTE\n00:00:01.000 --> 00:00:02.000\nnobody says this",
+        "NOTE on rivers --> and hills\nmore of it",
+        "NOTE\tshort",
+        "STYLE\n::cue(.loud) {\n\n  color: red }",
+        "REGION\nid:fred\nwidth:40%",
+    ],
+)
+def test_notes_styles_and_regions_are_no_speech(tmp_path: Path, block: str) -> None:
+    """Whatever they contain."""
+    content = (
+        f"WEBVTT - a title\nKind: captions\n\n{block}\n\n1\n00:01.000 --> 00:02.000 align:start\nhello\n\nNOTE x\n"
+    )
+    assert read(tmp_path, "a.vtt", content) == "hello"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (vtt("<v Ana>Hi.</v> <v Bo>Ho.</v>"), "Ana: Hi.\n\nBo: Ho."),
+        (vtt("<v.loud Ana>Hi,\nyou.", "<v Ana>And you."), "Ana: Hi, you. And you."),
+        (vtt("<v Ana &amp; Bo>Hi.</v>", "Ho.", "<v Bo>Hm."), "Ana & Bo: Hi. Ho.\n\nBo: Hm."),
+    ],
+)
+def test_voices_keep_their_words(tmp_path: Path, content: str, said: str) -> None:
+    """A voice is named where it changes, also within a cue."""
+    assert read(tmp_path, "a.vtt", content) == said
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (srt("One\n\n\ntwo\n", "three"), "One two three"),
+        (srt("One\n\n42\n\nis it.", "Two."), "One 42 is it. Two."),
+        (srt("In the year\n\n1962", "we went."), "In the year 1962 we went."),
+        (
+            "00:00:01,000 --> 00:00:02,000\nIn the year\n1962\n\n00:00:02,000 --> 00:00:03,000\nwe went.\n",
+            "In the year 1962 we went.",
+        ),
+        (
+            "1\n00:00:01,000 --> 00:00:02,000\nIn the year\n1962\n00:00:02,000 --> 00:00:03,000\nwe went.\n",
+            "In the year 1962 we went.",
+        ),
+        ("1\n00:00:01,000 --> 00:00:02,000\none\n2\n00:00:02,000 --> 00:00:03,000\ntwo", "one two"),
+        ("Zero.\n\n" + srt("One."), "Zero. One."),
+    ],
+)
+def test_empty_lines_and_numbers_inside_a_cue_lose_no_word(tmp_path: Path, content: str, said: str) -> None:
+    """Only the number directly above a time line is a cue's number."""
+    assert read(tmp_path, "a.srt", content) == said
+
+
+def test_text_behind_an_empty_line_of_webvtt_is_kept(tmp_path: Path) -> None:
+    """A browser drops it; a reader of the talk must not."""
+    assert (
+        read(tmp_path, "a.vtt", vtt("The river rises\n\nin the hills", "and ends."))
+        == "The river rises in the hills and ends."
+    )
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        "00:00:03:000 --> 00:00:05:000",
+        "00:00:03,000 -> 00:00:05,000",
+        "00:00:03.000 --> 00:00:05.000",
+        "00:03,000 --> 00:05,000",
+        "00:00:03 --> 00:00:05",
+        "00:00:03,000 –> 00:00:05,000",
+        "00: 00: 03,000 --> 00: 00: 05,000",
+        "00:00:03,000 00:00:05,000",
+        "00:00:03,000-->00:00:05,000 X1:40 X2:600",
+    ],
+)
+def test_mistyped_times_are_read_as_what_is_meant(tmp_path: Path, time: str) -> None:
+    """The words under them are said in their place."""
+    content = srt("One.", "Two.", "Three.").replace("00:00:03,000 --> 00:00:05,000", time)
+    assert read(tmp_path, "a.srt", content) == "One. Two. Three."
+
+
+@pytest.mark.parametrize(
+    "time", ["00:00:O3,000 --> 00:00:05,000", "00:00:03,000 -->", "--> 00:00:05,000", "00:00:03,000"]
+)
+def test_times_that_cannot_be_told_are_refused(tmp_path: Path, time: str) -> None:
+    """The refusal names the line; a cue that is dropped in silence may say the opposite."""
+    content = srt("One.", "Two.", "Three.").replace("00:00:03,000 --> 00:00:05,000", time)
+    with pytest.raises(UnreadableTranscriptError, match=r"a\.srt, line 6: .* should be a time line"):
+        read(tmp_path, "a.srt", content)
+
+
+def test_mistyped_times_of_webvtt_are_refused_with_their_line(tmp_path: Path) -> None:
+    """What a browser drops in silence is named."""
+    content = vtt("One.", "Two.").replace("00:00:03.000 -->", "00:00:x3.000 -->")
+    with pytest.raises(UnreadableTranscriptError, match=r"a\.vtt, line 6"):
+        read(tmp_path, "a.vtt", content)
+
+
+def test_words_on_a_time_line_are_said(tmp_path: Path) -> None:
+    """Only settings are settings."""
+    content = "1\n00:00:01,000 --> 00:00:02,000 Hello there\n\n2\n00:00:02,000 --> 00:00:03,000 line:90%\nyou\n"
+    assert read(tmp_path, "a.srt", content) == "Hello there you"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (r"in C:\new or \N", r"in C:\new or \N"),
+        ("a List<String> of them", "a List<String> of them"),
+        ("where a <b and c> d", "where a <b and c> d"),
+        ("#include <stdio.h>", "#include <stdio.h>"),
+        ("x < y > z --> w", "x < y > z --> w"),
+        ("{sic} and {x: 1}", "{sic} and {x: 1}"),
+        ("AT&T, ?a=1&copy=2, &amp;lt; &lt;b&gt;", "AT&T, ?a=1&copy=2, &lt; <b>"),
+        ("<think>hm</think>", "<think>hm</think>"),
+    ],
+)
+def test_what_looks_like_markup_is_speech(tmp_path: Path, text: str, said: str) -> None:
+    """Only known tags are markup."""
+    assert read(tmp_path, "a.srt", srt(text)) == said
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<i>one</i> <b>two</b> <U>three</U>",
+        '{\\an8}one <font color="#ff0000" size=2>two</font> three',
+        "<c.yellow.bg_blue>one</c> <lang en-GB>two</lang> <ruby>three<rt></rt></ruby>",
+        "{\\i1}one{\\i0} two<br/>three",
+    ],
+)
+def test_known_tags_go_and_leave_their_words(tmp_path: Path, text: str) -> None:
+    """Those of HTML, WebVTT and what .srt borrows from .ass."""
+    assert read(tmp_path, "a.srt", srt(text)) == "one two three"
+
+
+def test_cues_are_read_by_time(tmp_path: Path) -> None:
+    """Whatever their order in the file is; cues of one time keep it."""
+    first, second, third = srt("one", "two", "three").split("\n\n")
+    assert read(tmp_path, "a.srt", f"{third.strip()}\n\n{first}\n\n{second}") == "one two three"
+    same = "1\n00:00:01,000 --> 00:00:02,000\na\n\n2\n00:00:01,000 --> 00:00:02,000\nb\n"
+    assert read(tmp_path, "a.srt", same) == "a b"
+
+
+@pytest.mark.parametrize(
+    ("texts", "said"),
+    [
+        (("今天我们", "看河流", "和源头。", "Python很好"), "今天我们看河流和源头。Python很好"),
+        (("今日は\n川を", "見ます。"), "今日は川を見ます。"),
+        (("สวัสดี\nครับ", "วันนี้"), "สวัสดีครับวันนี้"),
+        (("안녕\n세계", "여러분"), "안녕 세계 여러분"),
+    ],
+)
+def test_lines_of_scripts_without_spaces_are_joined_without_one(
+    tmp_path: Path, texts: tuple[str, ...], said: str
+) -> None:
+    """Chinese, Japanese and Thai; Korean has spaces."""
+    assert read(tmp_path, "a.srt", srt(*texts)) == said
+
+
+@pytest.mark.parametrize(
+    ("texts", "said"),
+    [
+        (("Élodie: Bonjour.", "Bo: Salut."), "Élodie: Bonjour.\n\nBo: Salut."),
+        (("Élodie: Bonjour.", "Élodie: Je suis là."), "Élodie: Bonjour. Je suis là."),
+        (("Ольга: Да.", "Ольга: Нет.", "Иван Петров: Да."), "Ольга: Да. Нет.\n\nИван Петров: Да."),
+        (("田中：こんにちは", "田中：はい", "鈴木：どうも"), "田中：こんにちははい\n\n鈴木：どうも"),
+        (
+            ("[SPEAKER_00]: Hi.", "[SPEAKER_00]: There.", "[SPEAKER_01]: Ho."),
+            "[SPEAKER_00]: Hi. There.\n\n[SPEAKER_01]: Ho.",
+        ),
+        (("One.", "Two.", "Three.", "Note: a.", "Note: b."), "One. Two. Three.\n\nNote: a. Note: b."),
+        (("-Why?\n-Because.", ">> Ana: Hi."), "-Why?\n\n-Because.\n\n>> Ana: Hi."),
+        (("JOHN:\nHello", "there."), "JOHN: Hello there."),
+    ],
+)
+def test_turns_begin_paragraphs(tmp_path: Path, texts: tuple[str, ...], said: str) -> None:
+    """In any alphabet; a name that stands in each cue is named once, a word that may be said stays."""
+    assert read(tmp_path, "a.srt", srt(*texts)) == said

@@ -1,0 +1,80 @@
+"""Text in other encodings is read if they are named, and never guessed."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from checkpoint_store.cli.transcripts.reading.unreadable import UnreadableTranscriptError
+
+from .caption_files import read, srt
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .conftest import Folder
+
+TALKS = [
+    ("cp1252", "Das Café ist schön, naïve Mädchen überqueren die Straße."),
+    ("cp1251", "Сегодня мы смотрим на реки и на их истоки."),
+    ("cp932", "今日は川を見ます。"),
+    ("gb18030", "今天我们看河流和它们的源头。"),
+    ("cp1250", "Zażółć gęślą jaźń, a potem płyniemy dalej."),
+    ("koi8-r", "Сегодня мы смотрим на реки и на их истоки."),
+    ("cp949", "오늘은 강을 봅니다."),
+]
+
+
+@pytest.mark.parametrize(("encoding", "words"), TALKS)
+def test_a_refusal_names_the_likely_encodings_with_a_line_of_each(tmp_path: Path, encoding: str, words: str) -> None:
+    """A person sees which one is right; every encoding that is offered can be given back."""
+    content = srt("One.", words).encode(encoding)
+    with pytest.raises(
+        UnreadableTranscriptError, match=r"is not UTF-8 text \(byte 0x.. at offset [\d,]+\) in line 7"
+    ) as refused:
+        read(tmp_path, "a.srt", content)
+    offered = dict(re.findall(r"([\w-]+) reads '([^']*)'", str(refused.value)))
+    assert offered[encoding] == words
+    assert read(tmp_path, "a.srt", content, encoding) == f"One. {words}"
+    for name in offered:
+        assert read(tmp_path, "a.srt", content, name).startswith("One. ")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+def test_a_byte_order_mark_tells_more_than_the_option(tmp_path: Path, encoding: str) -> None:
+    """So that one call can read files of both kinds."""
+    assert read(tmp_path, "a.srt", srt("naïve").encode(encoding), "cp1251") == "naïve"
+
+
+def test_utf_16_without_a_mark_is_offered(tmp_path: Path) -> None:
+    """A file with a NUL is no text, but for this one kind."""
+    content = srt("One.").encode("utf-16-le")
+    with pytest.raises(UnreadableTranscriptError, match=r"NUL.*--encoding: utf-16-le reads '1'"):
+        read(tmp_path, "a.srt", content)
+    assert read(tmp_path, "a.srt", content, "utf-16-le") == "One."
+
+
+def test_xml_names_its_own_encoding(tmp_path: Path) -> None:
+    """The declaration is part of the format."""
+    content = '<?xml version="1.0" encoding="iso-8859-1"?><tt><body><div><p begin="1s">naïve</p></div></body></tt>'
+    assert read(tmp_path, "a.dfxp", content.encode("latin-1")) == "naïve"
+
+
+def test_the_command_takes_an_encoding(folder: Folder) -> None:
+    """``--encoding`` is for each FILE; without it nothing is begun, and with it the text is UTF-8."""
+    (folder.path / "talk.srt").write_bytes(srt("Das Café.").encode("cp1252"))
+    refused = folder.run("run", "talk.srt", "--", "cat", code=2)
+    assert "--encoding: cp1252 reads 'Das Café.'" in refused.stderr
+    assert folder.files() == {"talk.srt"}
+    folder.run("run", "talk.srt", "--encoding", "cp1252", "--", "cat")
+    assert folder.read("talk.cleaned.txt") == "Das Café.\n"
+
+
+@pytest.mark.parametrize("name", ["klingon", "rot13", "hex", ""])
+def test_what_is_no_encoding_of_text_is_refused(folder: Folder, name: str) -> None:
+    """The message names it, and nothing is begun."""
+    folder.write("talk.txt", "hello")
+    assert "no encoding of text" in folder.run("run", "talk.txt", "--encoding", name, code=2).stderr
+    assert folder.files() == {"talk.txt"}

@@ -1,0 +1,63 @@
+"""A job knows how its text was read: an upgrade that reads better says so, and keeps what it can."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from checkpoint_store.cli.transcripts.reading import transcript
+
+from .caption_files import srt, vtt
+from .conftest import LOGGING_COMMAND, Folder
+
+if TYPE_CHECKING:
+    import pytest
+
+CUES = [f"Sentence number {number} says one thing and another." for number in range(6)]
+SMALL = ("--chunk-size", "110", "--overlap", "0")
+
+
+def halfway(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Leave a half-done job of ``talk.vtt`` that an earlier version read; return the words of COMMAND."""
+    folder.write("talk.vtt", vtt(*CUES))
+    command = folder.command("import sys; n = sys.stdin.read(); 'number 4' in n and sys.exit(1); print(n)")
+    with monkeypatch.context() as patch:
+        patch.setattr(transcript, "_VERSION", 1)
+        folder.run("run", "talk.vtt", *SMALL, *command, code=1)
+    folder.command(LOGGING_COMMAND)
+    return command
+
+
+def test_the_reader_is_in_the_config(folder: Folder) -> None:
+    """Of captions; plain text is read as it is."""
+    folder.write("talk.srt", srt("One."))
+    folder.write("notes.txt", "One.")
+    folder.run("run", "talk.srt", "--", "cat")
+    assert folder.json("show")["config"]["reader"] == "SRT 2"
+    folder.run("run", "notes.txt", "--", "cat")
+    assert "reader" not in folder.json("show")["config"]
+
+
+def test_a_half_done_job_that_is_read_better_now_says_so(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In those words, and nothing is done."""
+    command = halfway(folder, monkeypatch)
+    refused = folder.run("run", "talk.vtt", *SMALL, *command, code=2).stderr
+    assert "this version reads the file better (reader 'WebVTT 2', before 'WebVTT 1')" in refused
+    assert "--on-change reuse    keeps the results of 2 chunks whose text is as it was" in refused
+    assert folder.calls() == []
+
+
+def test_reuse_keeps_what_was_read_the_same(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A chunk whose text is as it was is not paid for again."""
+    command = halfway(folder, monkeypatch)
+    folder.run("run", "talk.vtt", "--on-change", "reuse", *SMALL, *command)
+    assert len(folder.calls()) == 1
+    assert folder.read("talk.cleaned.txt").casefold().split() == " ".join(CUES).casefold().split()
+
+
+def test_another_format_under_the_same_name_is_said_to_be_one(folder: Folder) -> None:
+    """The words do not blame the reader for it."""
+    folder.write("talk.srt", srt("One."))
+    folder.run("run", "talk.srt", "--", "cat")
+    folder.write("talk.srt", vtt("Two."))
+    refused = folder.run("run", "talk.srt", "--", "cat", code=2).stderr
+    assert "the file was read as 'SRT 2', and is read as 'WebVTT 2' now" in refused
