@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import reprlib
 from dataclasses import dataclass
+from shlex import quote
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -205,7 +206,11 @@ class JobNotFound(CheckpointStoreError, LookupError):  # noqa: N818 - public nam
     def __init__(self, job_id: str, path: Path | str, matches: Sequence[str] = ()) -> None:
         self.job_id, self.path, self.matches = job_id, str(path), tuple(matches)
         what = f"names {len(self.matches)} jobs ({', '.join(self.matches[:5])})" if self.matches else "is not a job"
-        remedy = "Give more of the id" if self.matches else "List what there is with: checkpoint-store list"
+        remedy = (
+            "Give more of the id"
+            if self.matches
+            else f"List what there is with: checkpoint-store list --store {quote(self.path)}"
+        )
         super().__init__(f"{job_id!r} {what} in {self.path}. {remedy}.")
 
     @classmethod

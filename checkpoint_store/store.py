@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from checkpoint_store.errors import InvalidArgumentError
+from checkpoint_store.errors import InvalidArgumentError, JobNotFound
 from checkpoint_store.execution import lifecycle, opening
 from checkpoint_store.execution.open_store import BESIDE, Beside, OpenStore
 from checkpoint_store.job import Job
@@ -234,13 +234,21 @@ class CheckpointStore(OpenStore):
         results = dict(job.items())
         return [results.get(index) for index in range(job.total_chunks)]
 
-    def job(self, job_id: str) -> Job:
-        """Return the job with this id, or with an id that begins so.
+    def job(self, job_id_or_file_name: str) -> Job:
+        """Return the job with this id, or with an id that begins so; else the job of this file that was opened last.
 
         Raises:
-            JobNotFound: there is none, or more than one.
+            JobNotFound: there is none, or more than one with an id that begins so.
         """
-        return self._job(self._open.reading.find_job(job_id))
+        try:
+            return self._job(self._open.reading.find_job(job_id_or_file_name))
+        except JobNotFound as error:
+            if error.matches or job_id_or_file_name.encode(errors="ignore").decode() != job_id_or_file_name:
+                raise  # a name that is no UTF-8 is none of ours
+            named = self._open.reading.jobs(file_name=job_id_or_file_name, limit=1)
+            if not named:
+                raise
+        return self._job(named[0])
 
     def jobs(self, status: str | None = None, file_name: str | None = None) -> list[Job]:
         """Return the jobs (with this status, of this file), the one opened last first."""

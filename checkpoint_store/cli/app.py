@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -78,7 +79,7 @@ def run_command_line(argv: Sequence[str]) -> int:
             returned = group.main(list(argv[1:]), prog_name=_program_name(argv[0]), standalone_mode=False)
         except click.UsageError as error:
             error.show()
-            hint = dash_hint(argv[1:]) if isinstance(error, click.NoSuchOption) else None
+            hint = dash_hint(argv) if isinstance(error, click.NoSuchOption) else None
             if hint is not None:
                 _screen().note(hint)
             return _USAGE
@@ -95,7 +96,7 @@ def run_command_line(argv: Sequence[str]) -> int:
 def _message(error: Exception) -> str:
     if isinstance(error, click.ClickException):
         return error.format_message()
-    if isinstance(error, StoreTargetError) and "://" not in error.target and not Path(error.target).exists():
+    if isinstance(error, StoreTargetError) and "://" not in error.target and not os.path.lexists(error.target):
         return f"{error}; begin one with: checkpoint-store run FILE, or name another with --store"
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}"

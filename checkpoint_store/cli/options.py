@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from checkpoint_store import CheckpointStore
+from checkpoint_store.cli.paths import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,5 +67,10 @@ def open_for_reading(store_path: str) -> CheckpointStore:
 
 
 def job_argument(*, required: bool = True) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Add the argument JOB: a job's id, or a prefix of it that no other job has."""
-    return click.argument("job_id", required=required, metavar="JOB" if required else "[JOB]")
+    """Add the argument JOB: a job's id, a prefix of it that no other job has, or a file's name for its newest job."""
+    metavar = "JOB" if required else "[JOB]"
+    return click.argument("job_id", required=required, metavar=metavar, callback=_as_shown)
+
+
+def _as_shown(_: click.Context, __: click.Parameter, job: str | None) -> str | None:
+    return None if job is None else printable(job)  # as run names the job of a file whose name is no UTF-8

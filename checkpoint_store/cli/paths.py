@@ -68,6 +68,7 @@ def as_argument(path: Path) -> str:
 
 
 def dash_hint(words: Sequence[str]) -> str | None:
-    """Return how to write the first word that was taken for options and is the name of a file, or None."""
-    name = next((word for word in words if word.startswith("-") and os.path.lexists(word)), None)
-    return None if name is None else f"To name the file {printable(name)}, write {shell_words([f'./{name}'])}."
+    """Return how to write the first word that was taken for an option and looks like a file's name, or None."""
+    options = words[: words.index("--")] if "--" in words else words
+    name = next((word for word in options if word.startswith("-") and ("." in word or os.path.lexists(word))), None)
+    return None if name is None else f"To name the file {printable(name)}, write {shell_words([f'./{name}'])}"

@@ -36,6 +36,8 @@ def resolve(target: object) -> Path:
     if "://" in name or name.startswith(("file:", ":memory:")) or "\0" in name:
         raise StoreTargetError(name, "give the path of a local file (or sqlite:///PATH); nothing else can be a store")
     path = Path(name).absolute()
+    if not _is_text(path.name):  # the store holds the names of its lock files
+        raise StoreTargetError(name, "the name of a store must be UTF-8; name it otherwise")
     try:
         path = _follow(path)
         if not path.parent.is_dir():
@@ -44,6 +46,14 @@ def resolve(target: object) -> Path:
     except OSError as error:
         raise StoreTargetError(path, error.strerror or str(error)) from error
     return path
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _follow(path: Path) -> Path:

@@ -25,6 +25,8 @@ _TEMPORARY: Final = ".tmp-"
 _RANDOM_BYTES: Final = 6
 _NAME_BYTES_MAX: Final = 255
 """The longest name of a file on most file systems."""
+_SIBLING_BYTES_MAX: Final = 8
+"""Room for what a database library adds to the name of a temporary file that is a database."""
 _SHARED: Final = 0o666
 
 
@@ -34,8 +36,8 @@ def temporary_path(path: Path) -> Path:
 
 
 def _beginning(name: str) -> str:
-    """Return the name, or one of its own that leaves room for the ending of a temporary file."""
-    room = _NAME_BYTES_MAX - len(_TEMPORARY) - 2 * _RANDOM_BYTES
+    """Return the name, or one of its own that leaves room for the endings of a temporary file."""
+    room = _NAME_BYTES_MAX - len(_TEMPORARY) - 2 * _RANDOM_BYTES - _SIBLING_BYTES_MAX
     if len(os.fsencode(name)) <= room:
         return name
     digest = sha256(os.fsencode(name)).hexdigest()[: 2 * _RANDOM_BYTES]

@@ -85,6 +85,10 @@ def test_voices_keep_their_words(tmp_path: Path, content: str, said: str) -> Non
             "00:00:01,000 --> 00:00:02,000\nIn the year\n1962\n\n00:00:02,000 --> 00:00:03,000\nwe went.\n",
             "In the year 1962 we went.",
         ),
+        (
+            "1\n00:00:01,000 --> 00:00:02,000\nIn the year\n1962\n00:00:02,000 --> 00:00:03,000\nwe went.\n",
+            "In the year 1962 we went.",
+        ),
         ("1\n00:00:01,000 --> 00:00:02,000\none\n2\n00:00:02,000 --> 00:00:03,000\ntwo", "one two"),
         ("Zero.\n\n" + srt("One."), "Zero. One."),
     ],

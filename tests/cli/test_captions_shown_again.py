@@ -47,6 +47,12 @@ def test_growing_lines_are_read_once(tmp_path: Path, step: int) -> None:
     assert read(tmp_path, "a.vtt", vtt(*shown, seconds=0.4)) == shown[-1]
 
 
+def test_growing_lines_of_several_speakers_are_read_once(tmp_path: Path) -> None:
+    """The mark of another speaker begins one paragraph, however often it is shown."""
+    shown = [">> HELLO", ">> HELLO THERE", ">> HELLO THERE\nYOU", "YOU\n>> BO: HI", "YOU\n>> BO: HI ANA"]
+    assert read(tmp_path, "a.vtt", vtt(*shown)) == ">> HELLO THERE YOU\n\n>> BO: HI ANA"
+
+
 def test_growing_lines_of_chinese_are_read_once(tmp_path: Path) -> None:
     """A character is a word there."""
     said = "今天我们看河流和源头"

@@ -15,8 +15,8 @@ from checkpoint_store.cli.run.answer import AnswerReader
 from checkpoint_store.cli.run.output_text import joined
 from checkpoint_store.cli.transcripts.split import TextChunk, split
 
-from . import programs
-from .programs import MEANS, PROGRAMS, REMARKS, printed
+from .children import programs
+from .children.programs import MEANS, PROGRAMS, REMARKS, printed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -110,6 +110,15 @@ def test_a_closing_remark_costs_no_word(folder: Folder, remark: str) -> None:
     folder.run("run", "talk.txt", "--chunk-size", 6000, "--", "sh", "-c", f"cat; echo; echo '{remark}'")
     chunks = split(SAMPLE, chunk_size=6000, overlap=0)
     assert folder.read("talk.cleaned.txt") == expected(SAMPLE, chunks, [f"{chunk.text}\n{remark}" for chunk in chunks])
+
+
+def test_an_empty_answer_takes_no_paragraph_along() -> None:
+    """Of what stood before and behind its chunk, the one with more lines stays: a paragraph still begins."""
+    gaps = ["", "\n\n", " ", "\n", "\n  \n"]
+    chunks = [TextChunk("x", separator=gap) for gap in gaps]
+    assert joined(chunks, ["a", "", "b", "", "c"]) == "a\n\nb\n  \nc\n"
+    assert joined(chunks, ["", "", "b", "c", ""]) == "b\nc\n"
+    assert joined(chunks, [""] * 5) == "\n"
 
 
 def test_an_empty_answer_leaves_no_trace(lecture: Folder) -> None:

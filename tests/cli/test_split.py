@@ -126,9 +126,22 @@ def test_no_cut_falls_into_a_bracket_or_a_tag(whole: str, chunk_size: int) -> No
 def test_no_cut_falls_into_a_time_line(header: str, chunk_size: int) -> None:
     """The number, the times and the first word after them stay together: no time is left alone, to be taken for text."""
     text = "".join(f"{header}We choose to go to the moon.\n\n" for _ in range(6))
-    for chunk in split(text, chunk_size=chunk_size, overlap=0):
-        assert chunk.text.count(header.strip()) == chunk.text.count(f"{header}We")
-    assert joined(split(text, chunk_size=chunk_size, overlap=0)) == text.rstrip()
+    chunks = split(text, chunk_size=chunk_size, overlap=0)
+    assert sum(chunk.text.count(f"{header}We") for chunk in chunks) == 6
+    assert joined(chunks) == text.rstrip()
+
+
+@pytest.mark.parametrize("tokenizer", [None, "gpt-4o"])
+def test_a_bracket_as_long_as_a_chunk_makes_no_chunk_longer(tokenizer: str | None) -> None:
+    """A bracket that fills a chunk with the words around it is kept whole only where it fits."""
+    for length in range(290, 310):
+        bracket = f"({'w ' * (length // 2 - 2)}w{'w' * (length % 2)})"
+        text = f"one two {'x' * 40}{bracket}{'y' * 40}, he said. " * 3
+        chunks = split(text, chunk_size=300, overlap=0, tokenizer=tokenizer)
+        assert joined(chunks) == text.rstrip()
+        for chunk in chunks:
+            assert len(split(chunk.text, chunk_size=300, overlap=0, tokenizer=tokenizer)) == 1
+            assert tokenizer or len(chunk.text) <= 300
 
 
 def test_an_open_bracket_does_not_hold_the_rest_of_the_text() -> None:
@@ -149,6 +162,17 @@ def test_no_cut_falls_into_a_turn_that_fits(names: tuple[str, str], between: str
     for chunk_size in (100, 130, 170, 400):
         chunks = split(text, chunk_size=chunk_size, overlap=0)
         assert [chunk.text for chunk in chunks if not chunk.text.startswith(names)] == []
+        assert max(len(chunk.text) for chunk in chunks) <= chunk_size
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\n\n", "\n    "])
+def test_no_cut_falls_into_a_turn_of_several_lines(line_end: str) -> None:
+    """The lines of a turn that have no name in front stay with the name."""
+    turns = [line_end.join([f"{name}: We said this.", "And that, too.", "So it was."]) for name in ("Ana", "Bo") * 10]
+    text = "\n".join(turns)
+    for chunk_size in (75, 90, 110, 150):
+        chunks = split(text, chunk_size=chunk_size, overlap=0)
+        assert [chunk.text for chunk in chunks if not chunk.text.startswith(("Ana:", "Bo:"))] == []
         assert max(len(chunk.text) for chunk in chunks) <= chunk_size
 
 

@@ -13,6 +13,7 @@ from rich.text import Text
 from checkpoint_store import CheckpointStore, JobStatus
 from checkpoint_store.cli import screen
 from checkpoint_store.cli.options import job_argument, json_option, open_for_reading, print_json, store_option
+from checkpoint_store.cli.paths import on_one_line
 from checkpoint_store.cli.screen import Screen
 
 if TYPE_CHECKING:
@@ -200,7 +201,7 @@ def pause(*, job_id: str, store_path: str, as_json: bool) -> None:
         Screen().note(f"job {job.job_id[:8]} is completed: there is nothing to pause")
     else:
         running_text = f"; {screen.chunk_count(running)} in hand will be finished first" if running else ""
-        Screen().note(f"job {job.job_id[:8]} ({job.file_name}) is paused{running_text}")
+        Screen().note(f"job {job.job_id[:8]} ({on_one_line(job.file_name)}) is paused{running_text}")
 
 
 COMMANDS: Final[tuple[click.Command, ...]] = (chunks, errors, retry, pause)

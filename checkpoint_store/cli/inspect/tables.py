@@ -11,6 +11,7 @@ from rich.text import Text
 
 from checkpoint_store import JobStatus
 from checkpoint_store.cli import screen
+from checkpoint_store.cli.paths import on_one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,7 +54,7 @@ def _row(record: dict[str, Any], length: int) -> tuple[str, ...]:
     completed, total = record["completed_chunks"], record["total_chunks"]
     return (
         record["job_id"][:length],
-        record["file_name"],
+        on_one_line(record["file_name"]),
         record["status"],
         f"{completed:,}/{total:,}",
         screen.percent(completed, total),
@@ -81,7 +82,7 @@ def _common_length(first: str, second: str) -> int:
 
 def show_job(terminal: Screen, data: dict[str, Any]) -> None:
     """Print the facts of one job and a map of its chunks."""
-    terminal.out.print(Text(data["file_name"], style="bold"), soft_wrap=True)
+    terminal.out.print(Text(on_one_line(data["file_name"]), style="bold"), soft_wrap=True)
     facts = Table.grid(padding=(0, 2, 0, 0))
     for name, value in _facts(data):
         facts.add_row(Text(f"  {name}", style="dim"), value if isinstance(value, Text) else Text(value))

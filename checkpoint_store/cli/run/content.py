@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from checkpoint_store.cli.transcripts.clean import clean_chunks, language_of
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from checkpoint_store.cli.transcripts.split import TextChunk
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Content:
     """The chunks of an input."""
 
@@ -24,6 +25,17 @@ class Content:
     """The format and the version of its reader, a part of the job's config; None for plain text and records."""
     cleaned: tuple[str, ...] | None = None
     """What the built-in cleaner makes of each chunk; None where COMMAND does the work."""
+
+    def fingerprint(self, chunk: TextChunk) -> dict[str, str]:
+        """Return what identifies a chunk of the built-in cleaner: its text, and what came of it among the others.
+
+        The cleaner looks across the cuts. Beside another neighbour the same text may lose another word.
+        """
+        return {"text": chunk.text, "cleaned": self._cleaned_by_chunk[id(chunk)]}
+
+    @cached_property
+    def _cleaned_by_chunk(self) -> dict[int, str]:
+        return dict(zip(map(id, self.chunks), self.cleaned or (), strict=True))
 
 
 def cleaned_content(transcript: Transcript, chunks: list[TextChunk], language: str | None) -> Content:

@@ -69,8 +69,7 @@ class Request:
             "model": self.model,
             "provider": self.provider,
             "config": self._config(source.content),
-            # The built-in cleaner sees no context.
-            "fingerprint": attrgetter("content" if self.command else "text"),
+            "fingerprint": attrgetter("content") if self.command else source.content.fingerprint,
             "on_change": self.on_change,
             "fresh": self.fresh,
         }

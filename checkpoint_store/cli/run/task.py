@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store import JobStatus, current_attempt
 from checkpoint_store.cli.job_snapshot import JobSnapshot
-from checkpoint_store.cli.paths import printable
+from checkpoint_store.cli.paths import on_one_line, printable
 from checkpoint_store.cli.run.answer import TEXT_FIELD
 from checkpoint_store.cli.run.limits import FAILURES
 from checkpoint_store.cli.run.output import UnusableOutputError
@@ -158,7 +158,7 @@ def _process_chunks(job: Job, task: Task, report: Report, snapshot: JobSnapshot,
     work = _work_function(task, context.clean, context.screen)
     view = LiveView(
         context.screen,
-        report.file_name,
+        on_one_line(report.file_name),
         before=report.done_before,
         total=report.total_chunks,
         stopping=lambda: interrupts.requested,

@@ -1,1 +1,1 @@
-"""Read, clean, join and write transcripts."""
+"""Read, cut and clean transcripts."""

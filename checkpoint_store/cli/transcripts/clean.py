@@ -67,6 +67,9 @@ _LEADING_MARK: Final = re.compile(r"(?m)^[,;] *")
 _ONE_FILLER: Final = rf"(?:{_FILLER})(?![\w'’\-/\"”)\]]) *(?:(?:,|\.{{2,3}}|…|[—–]) *)?"
 _FILLERS: Final = re.compile(rf"(?m)(?:^|(?<=[ \"“(\[—–]))(?:{_ONE_FILLER})+")
 _DOUBLED: Final = re.compile(rf"(?<![\w'’-])({_NEVER_DOUBLED})((?: \1)+)(?![\w'’-])")
+_WORD: Final = re.compile(r"\w+")
+_NEAR: Final = 120
+"""The characters on each side of a filler that tell in which language its sentence is."""
 _SENTENCE_MARK: Final = re.compile(r"[.!?\n]")
 
 
@@ -166,11 +169,9 @@ def _is_filler(text: str, match: re.Match[str]) -> bool:
     following = text[match.end() : match.end() + 1]
     if match[0][0].isupper() and match[0].endswith(" ") and following.isupper() and not re.search("[,.…—–]", match[0]):
         return False
-    start = max(
-        (mark.end() for mark in _SENTENCE_MARK.finditer(text, max(0, match.start() - 300), match.start())), default=0
-    )
-    start = max(start, match.start() - 300)
-    ending = _SENTENCE_MARK.search(text, match.end(), match.end() + 300)
-    sentence = text[start : ending.start() if ending else match.end() + 300]
-    after = re.compile(r"\w+").match(text, match.end())
+    low, high = max(0, match.start() - _NEAR), match.end() + _NEAR
+    start = max((mark.end() for mark in _SENTENCE_MARK.finditer(text, low, match.start())), default=low)
+    ending = _SENTENCE_MARK.search(text, match.end(), high)
+    sentence = text[start : ending.start() if ending else high]
+    after = _WORD.match(text, match.end())
     return not looks_foreign(sentence) and not (after and is_foreign(after[0]))

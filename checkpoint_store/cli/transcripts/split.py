@@ -83,11 +83,13 @@ class _Ruler:
     def __init__(self, capacity: int, tokenizer: str | None) -> None:
         self._splitter = _splitter(capacity, tokenizer)
         self._in_characters = tokenizer is None
-        self.characters_max: Final = capacity if tokenizer is None else capacity * _TOKEN_LENGTH_MAX
+        self._characters_max: Final = capacity if tokenizer is None else capacity * _TOKEN_LENGTH_MAX
+        self.capacity: Final = capacity
+        """The size of a chunk; a text of as many characters fits into one."""
 
     def end(self, text: str, start: int) -> int:
         """Return the end of the first chunk of ``text[start:]``."""
-        reach = 2 * self.characters_max
+        reach = 2 * self._characters_max
         while True:
             window = text[start : start + reach]
             first = len(self._splitter.chunks(window)[0])
@@ -97,7 +99,7 @@ class _Ruler:
 
     def fits(self, text: str) -> bool:
         """Return whether a chunk can hold the text."""
-        if len(text) > self.characters_max:
+        if len(text) > self._characters_max:
             return False
         return self._in_characters or len(self._splitter.chunks(text)) <= 1
 
@@ -119,7 +121,7 @@ class _Cuts:
 
     def __init__(self, text: str, ruler: _Ruler) -> None:
         self._text, self._ruler = text, ruler
-        self._unbroken = UnbrokenSpans(text, ruler.characters_max)
+        self._unbroken = UnbrokenSpans(text, ruler.capacity)
         lines = (match.end() for match in _LINE_START.finditer(text))
         self._turns = [position for position in lines if SPEAKER.match(text, position)]
 

@@ -38,7 +38,7 @@ class UnbrokenSpans:
     def __init__(self, text: str, chunk_size: int) -> None:
         length_max = max(chunk_size, _BRACKET_LENGTH_MIN)
         found = [*_brackets(text, length_max), *(match.span() for match in _TAG_OR_TIME.finditer(text))]
-        self._spans = list(_merged(_with_words(text, start, stop) for start, stop in sorted(found)))
+        self._spans = list(_merged(_with_words(text, start, stop, length_max) for start, stop in sorted(found)))
         self._starts = [start for start, _ in self._spans]
 
     def around(self, position: int) -> tuple[int, int] | None:
@@ -67,12 +67,13 @@ def _brackets(text: str, length_max: int) -> Iterator[tuple[int, int]]:
             opened.clear()
 
 
-def _with_words(text: str, start: int, stop: int) -> tuple[int, int]:
-    """Widen a span to the white space around it, if there is some near: ``(see`` and ``below),`` are one."""
+def _with_words(text: str, start: int, stop: int, length_max: int) -> tuple[int, int]:
+    """Widen a span to the white space around it, if there is some near and it fits: ``below),`` is one."""
     before = _space_from(text, range(start - 1, max(-1, start - 1 - _WORD_LENGTH_MAX), -1), edge=-1)
     after = _space_from(text, range(stop, min(len(text), stop + _WORD_LENGTH_MAX)), edge=len(text))
-    start = start if before is None else before + 1
-    stop = stop if after is None else after
+    wide = start if before is None else before + 1, stop if after is None else after
+    if wide[1] - wide[0] <= length_max:
+        start, stop = wide
     return cut_before(text, start), cut_after(text, stop)
 
 

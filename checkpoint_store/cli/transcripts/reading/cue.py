@@ -87,7 +87,7 @@ def time_line(line: str) -> TimeLine | None:
     Separators and arrows that people mistype are read as what is meant. Settings (``align:start``) are dropped; other
     words behind the times are kept.
     """
-    match = _TIME_LINE.fullmatch(line)
+    match = _TIME_LINE.fullmatch(line) if ":" in line else None
     if match is None:
         return None
     *numbers, rest = match.groups()
@@ -111,7 +111,7 @@ def is_broken_time_line(line: str, *, expected: bool) -> bool:
         line: the line.
         expected: whether a time line must stand here, because a cue's number stands above.
     """
-    arrow = _HAS_ARROW.search(line) is not None
+    arrow = (">" in line or "→" in line) and _HAS_ARROW.search(line) is not None
     if arrow and (_HALF_A_CLOCK.search(line) or expected):
         return True
     return expected and line.count(":") >= _COLONS_MIN and _ONLY_TIMES.fullmatch(line) is not None

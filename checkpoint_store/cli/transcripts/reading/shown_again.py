@@ -157,6 +157,6 @@ class _Styles:
 def _without(cue: Cue, repeated: list[_Token]) -> Cue:
     last = repeated[-1]
     line = cue.lines[last.line]
-    rest = dataclasses.replace(line, text=line.text[last.end :].strip(), label="")
+    rest = dataclasses.replace(line, text=line.text[last.end :].strip(), label="", is_turn=False)
     kept = cue.lines[last.line + 1 :]
     return dataclasses.replace(cue, lines=(rest, *kept) if rest.text else kept)

@@ -26,13 +26,13 @@ def speech(cues: Iterable[Cue], *, shows_again: bool) -> str:
     """
     labelled = [_labelled(cue) for cue in sorted(cues, key=lambda cue: cue.start_ms)]
     once = said_once(labelled) if shows_again else labelled
-    paragraphs: list[str] = []
+    paragraphs: list[list[str]] = []
     for text, begins_paragraph in _lines(once, repeats_names=_names_each_cue(labelled)):
         if begins_paragraph or not paragraphs:
-            paragraphs.append(text)
+            paragraphs.append([text])
         else:
-            paragraphs[-1] += joint(paragraphs[-1], text) + text
-    return "\n\n".join(paragraphs)
+            paragraphs[-1] += (joint(paragraphs[-1][-1], text), text)
+    return "\n\n".join("".join(parts) for parts in paragraphs)
 
 
 def _labelled(cue: Cue) -> Cue:

@@ -1,0 +1,92 @@
+"""What the how-tos show is what happens, with stand-ins for the services that cost money."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from .stand_ins import service, write_programs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted((ROOT / "docs").glob("how-to-*.md"))
+NEEDS = ("jq", "curl", "bash")
+_CHANGES = (
+    (r"in \d+(?:\.\d)? s", "in T s"),
+    (r"seconds [\d.]+", "seconds T"),
+    (r"job [0-9a-f]{8}\b", "job ID"),
+    (r"\b[0-9a-f]{8}  ", "ID  "),
+)
+
+
+def steps(page: Path) -> Iterator[tuple[str, str]]:
+    """The commands of a page's console blocks, each with the output that the page shows."""
+    for block in re.findall(r"^```console\n(.*?)^```$", page.read_text("utf-8"), re.MULTILINE | re.DOTALL):
+        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+            match = re.match(r"(?:.*\\\n)*.*\n", part)
+            assert match is not None
+            yield match[0].rstrip("\n"), part[match.end() :]
+
+
+def compared(output: str) -> str:
+    """An output without what differs from run to run: times and ids."""
+    for pattern, replacement in _CHANGES:
+        output = re.sub(pattern, replacement, output)
+    return output
+
+
+@pytest.fixture(scope="module")
+def base_url() -> Iterator[str]:
+    """A running service."""
+    with service() as url:
+        yield url
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_how_to_shows_what_happens(page: Path, tmp_path: Path, base_url: str) -> None:
+    """A reader who types the commands of the page, in order, sees the output of the page. A file that is shown before
+    any command made it is the reader's own.
+    """
+    text = page.read_text("utf-8")
+    for name in NEEDS:
+        if re.search(rf"\b{name}\b", text) and shutil.which(name) is None:
+            pytest.skip(f"{name} is not installed")
+    if "clean_chunk.py" in text:
+        pytest.importorskip("openai")
+        shutil.copy(ROOT / "examples" / "clean_chunk.py", tmp_path)
+    (tmp_path / "bin").mkdir()
+    write_programs(tmp_path / "bin")
+    kept = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+    environment = kept | {
+        "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT),
+        "PYTHONIOENCODING": "utf-8",
+        "OPENAI_BASE_URL": base_url,
+        "OPENAI_API_KEY": "x",
+    }
+    environment.pop("COLUMNS", None)
+    taken = list(steps(page))
+    assert len(taken) >= 3
+    for command, shown in taken:
+        own = re.fullmatch(r"cat ([\w.-]+)", command)
+        if own and not (tmp_path / own[1]).exists():
+            (tmp_path / own[1]).write_text(shown, "utf-8")
+        done = subprocess.run(
+            ["bash", "-c", f"exec 2>&1\n{command}"], cwd=tmp_path, env=environment, capture_output=True, check=False
+        )
+        assert compared(done.stdout.decode()) == compared(shown), command
+
+
+def test_the_pages_are_found() -> None:
+    """The control: the how-tos are there, and a wrong output of a page is seen."""
+    assert len(PAGES) >= 5
+    assert compared("✓ a  1 chunk done in 0.3 s") == compared("✓ a  1 chunk done in 12 s")
+    assert compared("2 chunks done in 0.3 s") != compared("1 chunk done in 0.3 s")
