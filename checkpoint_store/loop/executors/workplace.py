@@ -66,6 +66,8 @@ class Workplace:
             remedy = f"cannot be sent to another process: define it at the top level of a module ({reason})"
             self.close()
             raise InvalidArgumentError("fn", fn, remedy)
+        if type(self._executor).__module__.startswith("distributed."):
+            log.warning("Dask's own executor repeats calls by itself: use checkpoint_store.executors.dask(client)")
         self._size = local.size_of(self._executor)
         self.is_local = local.is_local(self._executor)
 
