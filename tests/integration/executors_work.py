@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import time
+import warnings
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -114,3 +115,23 @@ def caused_on_b(text: str) -> str:
         except ConnectionError as error:
             raise ValueError("no answer") from error
     return text
+
+
+def waits_for_go(text: str) -> str:
+    Path("begun.tmp" + text).write_text(str(os.getpid()))
+    Path("begun.tmp" + text).rename(f"begun-{text}")
+    while not Path("go").exists():
+        time.sleep(0.02)
+    return text
+
+
+def ends_a_fork(text: str) -> int:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # the worker has threads
+        pid = os.fork()
+    if not pid:
+        time.sleep(60)
+        os._exit(0)
+    os.kill(pid, signal.SIGTERM)
+    _, status = os.waitpid(pid, 0)
+    return os.waitstatus_to_exitcode(status)

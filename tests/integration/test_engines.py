@@ -189,6 +189,15 @@ def test_options_that_would_repeat_calls_are_refused() -> None:
         executors.dask(3)
 
 
+def test_dasks_own_executor_is_told_of_in_the_log(store: CheckpointStore, caplog: pytest.LogCaptureFixture) -> None:
+    """It does the work, and calls a chunk again by itself when a worker dies."""
+    job = store.open_job("f", chunks=["a"])
+    with ExitStack() as stack:
+        executor = dask_client(stack, 1, processes=False).get_executor(pure=False)
+        assert len(list(job.map(str.upper, executor=executor))) == 1
+    assert "checkpoint_store.executors.dask(client)" in caplog.text
+
+
 @pytest.fixture
 def job(store: CheckpointStore) -> Job:
     """A job of three chunks."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from checkpoint_store.errors import InvalidResultError
 from checkpoint_store.execution.results import encoded
 from checkpoint_store.loop import signals
+from checkpoint_store.loop.executors import termination
 from checkpoint_store.loop.executors.local import Unstorable, call_here
 from checkpoint_store.loop.executors.raised import Raised
 from checkpoint_store.system.forks import ForkOrder, at_fork
@@ -71,17 +72,19 @@ def launching() -> Iterator[None]:
 def _in_forked_child() -> None:
     global _is_watching  # noqa: PLW0603 - the watching thread is not forked
     _is_watching = False
+    termination.end_by_first()
     if getattr(_launching, "now", False):
         _launching.now = False
         _watch_parent(os.getppid(), None)
         signals.heed_second_interrupt_only()
+        termination.leave_first_to_parent()
 
 
 at_fork(ForkOrder.WORKERS, after_in_child=_in_forked_child)
 
 
 def _end_with_parent() -> None:
-    """Let this worker process end with its parent, and leave the first Ctrl-C to the parent."""
+    """Let this worker process end with its parent, and leave the first Ctrl-C and the first SIGTERM to the parent."""
     if _is_watching:
         return
     parent = multiprocessing.parent_process()
@@ -89,6 +92,7 @@ def _end_with_parent() -> None:
         return
     _watch_parent(os.getppid(), parent.sentinel)
     signals.heed_second_interrupt_only()
+    termination.leave_first_to_parent()
 
 
 def _watch_parent(pid: int, sentinel: int | None) -> None:

@@ -7,7 +7,7 @@ from concurrent.futures import BrokenExecutor, Future
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import InvalidArgumentError, WorkerDied
-from checkpoint_store.loop.executors import local, processes
+from checkpoint_store.loop.executors import local, processes, termination
 from checkpoint_store.loop.executors.engine import Engine
 from checkpoint_store.model.error_text import describe
 from checkpoint_store.system.log import log
@@ -66,6 +66,8 @@ class Workplace:
             remedy = f"cannot be sent to another process: define it at the top level of a module ({reason})"
             self.close()
             raise InvalidArgumentError("fn", fn, remedy)
+        if type(self._executor).__module__.startswith("distributed."):
+            log.warning("Dask's own executor repeats calls by itself: use checkpoint_store.executors.dask(client)")
         self._size = local.size_of(self._executor)
         self.is_local = local.is_local(self._executor)
 
@@ -147,6 +149,7 @@ class Workplace:
         """Note that the executor takes no more work, and that everything in it ends."""
         if not self.is_broken:
             self.is_broken = True
+            termination.kill_workers(self._executor)
             self._breaks += 1
             wait_seconds = min(_RENEWAL_WAIT_SECONDS_MIN * 2.0 ** (self._breaks - 1), _RENEWAL_WAIT_SECONDS_MAX)
             self.ready_at = time.monotonic() + wait_seconds

@@ -1,0 +1,39 @@
+"""SIGTERM in worker processes: the first one is left to the process that they work for.
+
+A SIGTERM often goes to a whole process group, as that of systemd does. The loop finishes the chunks in hand then, and a
+worker process that ended meanwhile would break its pool, and leave all of these chunks in doubt.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from contextlib import suppress
+from typing import Any
+
+
+def leave_first_to_parent() -> None:
+    """Let this worker process outlive the first SIGTERM; the second ends it, and so does the end of its parent."""
+    is_main = threading.current_thread() is threading.main_thread()
+    if is_main and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _on_first)
+
+
+def end_by_first() -> None:
+    """In a process that a worker process forked: SIGTERM ends it, because the worker may wait for its end."""
+    if signal.getsignal(signal.SIGTERM) is _on_first:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _on_first(*_: object) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def kill_workers(executor: Any) -> None:
+    """Kill the processes of a pool that broke: they outlive the SIGTERM by which the pool itself would end them."""
+    pools = sys.modules.get("concurrent.futures.process")
+    if pools is not None and isinstance(executor, pools.ProcessPoolExecutor):
+        for process in list((getattr(executor, "_processes", None) or {}).values()):
+            with suppress(OSError, ValueError):  # it has ended
+                process.kill()
