@@ -201,6 +201,10 @@ class JobExecution:
         """Reserve nothing for these claimed chunks, which wait for their start. Durable when it returns."""
         self._context.storage.budgets.free(self.job_id, [(chunk.runner_id, chunk.claim) for chunk in chunks])
 
+    def note_cost(self, index: int, cost: float) -> None:
+        """Record what an attempt at a chunk cost that gave no result of the job. Durable when it returns."""
+        self._context.storage.budgets.note_cost(self.job_id, index, cost)
+
     def loops_at_work(self) -> int:
         """Return how many loops share the limits of the job: those here, and one for each other runner alive now."""
         own_runner_id = self.claims.runner.runner_id

@@ -91,6 +91,11 @@ class LoopState:
                 is_logged = True
                 time.sleep(POLL_INTERVAL_SECONDS)
 
+    def note_cost(self, index: int, cost: float | None) -> None:
+        """Record what an attempt cost whose chunk another attempt has completed: that was paid for, too."""
+        if cost is not None:
+            self.retry_while_busy(lambda: self.execution.note_cost(index, cost))
+
     @contextmanager
     def log_instead_of_raising(self, action: str) -> Iterator[None]:
         """Log an error of the store; what ends the loop already is more important."""

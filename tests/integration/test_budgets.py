@@ -254,6 +254,48 @@ def test_a_try_that_took_too_long_may_be_billed(job: Job) -> None:
     assert "may have cost 0.5 more" in str(caught.value)
 
 
+def test_a_result_that_another_one_forestalled_was_paid_for(job: Job, open_store: Opener) -> None:
+    """A chunk that was completed from elsewhere meanwhile: both results count."""
+    other = open_store().latest_job()
+    assert other is not None
+
+    def work(text: str) -> dict[str, Any]:
+        if text == "chunk 0":
+            other.complete(0, {"by": "hand", "cost": 0.25})
+        return {"cost": 0.25}
+
+    with pytest.raises(BudgetReached) as caught:
+        list(job.map(work, max_cost=1.0))
+    assert (caught.value.spent, spent(job)) == (1.0, 0.75)
+
+
+def test_a_late_result_and_the_next_one_are_both_paid_for(store: CheckpointStore) -> None:
+    """A try that was given up gives its result all the same; so does the try that began meanwhile."""
+    job = store.open_job("two", chunks=["slow", "other"])
+    begun, go_on = threading.Event(), threading.Event()
+    tries = []
+
+    def work(text: str) -> dict[str, Any]:
+        if text == "other":
+            return {"cost": 0.25}
+        tries.append(text)
+        if len(tries) == 1:
+            assert begun.wait(60)  # until the second try is at work
+            return {"try": 1, "cost": 0.5}
+        begun.set()
+        assert go_on.wait(60)
+        return {"try": 2, "cost": 0.5}
+
+    for item in job.map(work, workers=2, timeout_seconds=0.5, wait=0, max_cost=100.0):
+        if item.index == 0:
+            assert item.result["try"] == 1
+            go_on.set()
+    assert job.status == "completed"
+    assert job.last_run is not None
+    assert job.last_run.cost == 1.25
+    assert job._execution.spending(job._execution.costs_after(0)).spent == 1.25
+
+
 KILLED = """
 from checkpoint_store import CheckpointStore
 def work(text):

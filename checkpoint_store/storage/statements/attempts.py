@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from sqlalchemy import bindparam, case, literal_column, select
+from sqlalchemy import bindparam, case, func, literal_column, select
 
 from checkpoint_store.model.attempt import AttemptOutcome
 from checkpoint_store.model.clock import now
@@ -126,7 +126,7 @@ _FAIL: Final = Statement(
             seconds=bindparam("its_seconds"),
             counted=bindparam("its_counted"),
             is_last=bindparam("now_last"),
-            cost=bindparam("its_cost"),
+            cost=func.coalesce(_A.cost + bindparam("its_cost"), _A.cost, bindparam("its_cost")),
             reserved_cost=case((bindparam("may_be_billed") == 1, _A.reserved_cost), else_=None),
         )
     )
