@@ -9,10 +9,10 @@ import aiohttp
 import pytest
 from integration.troubled_service import POISON, Client, Outages, Service
 
-from checkpoint_store import CheckpointStore
-
 if TYPE_CHECKING:
     from conftest import Children
+
+    from checkpoint_store import CheckpointStore
 
 pytestmark = [pytest.mark.storm, pytest.mark.timeout(1800)]
 
