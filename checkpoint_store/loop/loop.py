@@ -110,6 +110,8 @@ class Loop:
         # First: another runner that ends the job sees this runner, or has ended the job before.
         self._state.claims.register()
         self._execution.take_up()
+        if self._options.on_error == "record":
+            self._state.failed_before = frozenset(record.chunk_index for record in self._execution.failed_chunks())
         self._state.queue = ChunkQueue(
             self._state.claims, self._execution.total_chunks, max_attempts=self._options.attempts_max
         )

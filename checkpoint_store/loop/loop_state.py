@@ -42,6 +42,8 @@ class LoopState:
         """The chunks that this loop may claim; from the moment when it runs."""
         self.error: BaseException | None = None
         """The first error that ends the loop. The loop raises it after everything in flight is recorded."""
+        self.failed_before: frozenset[int] = frozenset()
+        """The chunks that were failed when this loop began, where it is to say so at its end."""
         self.failed_now: Final[set[int]] = set()
         """The chunks that this loop has given up."""
         self.is_paused = False

@@ -111,8 +111,11 @@ def as_work_failed(error: BaseException, text: str, trace: str) -> WorkFailed:
 
 
 def is_read_alone(error: BaseException) -> bool:
-    """Whether an exception says all by itself, and nothing is lost without those that it was raised from."""
-    return error.__cause__ is None and not isinstance(error, BaseExceptionGroup)
+    """Whether a service's answer is in the exception itself, and not in one that it was raised from."""
+    cause = error.__cause__
+    return cause is None or not (
+        status_of(cause) or is_hopeless(cause) or trouble_of(cause) is not Trouble.NONE or retry_after(cause)
+    )
 
 
 def is_transient(error: BaseException) -> bool:

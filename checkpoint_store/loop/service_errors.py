@@ -130,8 +130,17 @@ def codes_of(error: BaseException) -> Iterator[str]:
             value = inspect.getattr_static(link, name, None)
             if isinstance(value, str):
                 yield value.lower()
+        if any(kind.__name__ == "RpcError" for kind in type(link).__mro__):  # of gRPC: code() returns an enum
+            yield str(_field(_called(_field(link, "code")), "name")).lower()
         for name in _DATA_FIELDS:
             yield from (word.lower() for word in _words(_field(link, name), _CODE_FIELDS))
+
+
+def _called(method: Any) -> Any:
+    try:
+        return method()
+    except Exception:  # noqa: BLE001 - whatever an exception of the caller's does there
+        return None
 
 
 def messages_of(error: BaseException) -> Iterator[str]:
@@ -210,7 +219,7 @@ def _asked(link: BaseException) -> Iterator[Any]:
 
 def _named(headers: Any) -> dict[str, Any]:
     """Return headers by their names in lower case: a mapping, a message, or pairs."""
-    pairs = headers.items() if callable(getattr(headers, "items", None)) else headers
+    pairs = headers.items() if isinstance(headers, Mapping) else _called(_field(headers, "items")) or headers
     named = isinstance(pairs, Iterable) and not isinstance(pairs, str | bytes)
     return {str(pair[0]).lower(): pair[1] for pair in pairs if isinstance(pair, tuple | list)} if named else {}
 

@@ -17,7 +17,7 @@ from checkpoint_store.errors import InvalidResultError
 from checkpoint_store.execution.results import encoded
 from checkpoint_store.loop import signals
 from checkpoint_store.loop.executors.local import Unstorable
-from checkpoint_store.loop.retry_policy import as_work_failed
+from checkpoint_store.loop.retry_policy import as_work_failed, is_read_alone
 from checkpoint_store.model.attempt import attempting
 from checkpoint_store.model.error_text import text_of
 from checkpoint_store.system.forks import ForkOrder, at_fork
@@ -45,8 +45,9 @@ def call_elsewhere(fn: Callable[[Any], Any], attempt: Attempt, chunk: Any) -> Pa
         with attempting(attempt):
             result = fn(chunk)
     except Exception as error:
+        # Pickling leaves out what an exception was raised from.
         # A BrokenExecutor here is that of an executor of the work's own, not of the executor that this runs in.
-        if _can_be_sent(error) and not isinstance(error, BrokenExecutor):
+        if _can_be_sent(error) and is_read_alone(error) and not isinstance(error, BrokenExecutor):
             raise
         raise as_work_failed(error, text_of(error), traceback.format_exc()) from None
     try:
