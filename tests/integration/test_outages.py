@@ -262,21 +262,15 @@ def test_the_whole_loop_waits_as_long_as_the_service_asks(store: CheckpointStore
 
 
 def test_a_wait_with_nothing_left_to_do_is_not_waited_for(store: CheckpointStore) -> None:
-    """Another runner did the chunk that failed: an hour of Retry-After keeps nobody."""
+    """The last chunk fails for good with an hour of Retry-After: nobody is asked any more, so the loop ends."""
 
-    class HourError(BusyError):
+    class HourError(Exception):
+        status_code = 500
         retry_after = 3600
 
-    job = store.open_job("f", total_chunks=2)
-
-    def work(index: int) -> int:
-        if index == 1:
-            job.complete(1, "by hand")
-            raise HourError
-        return index
-
-    list(job.map(work))
-    assert (job.status, job.result(1)) == ("completed", "by hand")
+    job = store.open_job("f", chunks=CHUNKS)
+    list(job.map(Flaky(HourError(), c11=1), on_error="record", max_attempts=1))
+    assert (job.progress().completed_chunks, [record.chunk_index for record in job.failed_chunks()]) == (11, [11])
 
 
 def test_a_pause_in_an_outage_ends_the_loop_at_once(store: CheckpointStore) -> None:
