@@ -11,6 +11,7 @@ from checkpoint_store.execution.job_status import JobStatusChanges
 from checkpoint_store.execution.loops import Living
 from checkpoint_store.execution.pending import PendingLoop
 from checkpoint_store.loop.option_names import checks_option_names
+from checkpoint_store.loop.service_errors import is_busy
 from checkpoint_store.loop.signals import asks_to_end
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.records import JobStatus, MapItem
@@ -94,15 +95,15 @@ class Job(JobStatusChanges):
         """Record that a try at chunk ``index`` failed, and why (secrets in it are replaced).
 
         ``cost`` is what the try cost all the same, for the budget; by default the exception's attribute ``cost``. After
-        three such tries (or the ``max_attempts`` of a loop) the chunk is failed: loops pass it over until
-        :meth:`retry_failed`. Until then the next loop tries it again.
+        three such tries (or the ``max_attempts`` of a loop; one for HTTP 429 or 503 does not count) the chunk is failed:
+        loops pass it over until :meth:`retry_failed`. Until then the next loop tries it again.
 
         Raises:
             ChunkOutOfRange: no such chunk.
             InvalidArgumentError: ``cost`` is no finite number from 0.
             ChunkAlreadyCompleted: it is complete.
         """
-        self._execution.fail(index, error, cost)
+        self._execution.fail(index, error, cost, counted=not is_busy(error))
 
     def retry_failed(self, *indices: int) -> int:
         """Give failed chunks (these, or all) their attempts back: loops try them again. Returns how many those are."""
@@ -158,7 +159,7 @@ class Job(JobStatusChanges):
             retry_on: exception types, or a function of the exception, that are worth another try. By default all but
                 mistakes of a program (TypeError …), and HTTP errors that will not change.
             stop_on: those that every chunk would meet: the job is paused, no chunk is to blame, and the error raised.
-                By default HTTP 401, 402 and 403, and the codes of a bad key or a used-up quota.
+                By default HTTP 401, 402 and 403, and codes such as ``insufficient_quota``.
             wait: seconds between tries, or a function of the tries so far; by default exponential, with jitter. A
                 ``Retry-After`` comes first, up to an hour. Where a service is in trouble, the whole loop waits.
             timeout_seconds: how long a try may take; a result that comes while the loop still runs is recorded.
@@ -176,7 +177,7 @@ class Job(JobStatusChanges):
             progress: show a live bar.
             on_pause: what a pause from elsewhere does: ``"raise"`` :class:`JobPaused`, or ``"return"`` quietly.
             stop_when: asked before each chunk, and a few times a second; once it says True, this loop ends as when the
-                job is paused, and other runners go on. For programs that have signal handlers of their own.
+                job is paused; other runners go on. For programs that have signal handlers of their own.
 
         Raises:
             ChunkFailed: the chunks that are left have used up their attempts (with ``on_error="stop"``).
@@ -185,14 +186,13 @@ class Job(JobStatusChanges):
             DeadlineReached: chunks are left after ``deadline_seconds``.
             CostUnknown: there is a ``max_cost``, and the cost of a result (also of an earlier run) cannot be read.
             JobPaused: the job was paused with chunks left (unless ``on_pause="return"``).
-            InvalidResultError: a result cannot be stored; the error has it.
-            WorkerDied: the executor broke, and cannot be made anew.
+            InvalidResultError, WorkerDied: a result cannot be stored (the error has it); the executor broke for good.
             KeyboardInterrupt, SystemExit: Ctrl-C, or SIGTERM or SIGHUP (128 + number), after the chunks in hand.
             JobBusy: another runner has the job for itself.
         """
         given = locals()
-        from checkpoint_store.loop.loop import Loop  # noqa: PLC0415 - the same
-        from checkpoint_store.loop.options import Options, checked_work  # noqa: PLC0415 - only for those who use it
+        from checkpoint_store.loop.loop import Loop  # noqa: PLC0415 - only for those who use it
+        from checkpoint_store.loop.options import Options, checked_work  # noqa: PLC0415 - the same
 
         checked_work(fn)
         return Living(self._execution, self.job_id, Loop(self._execution, fn, Options.of(given))).run()
@@ -224,8 +224,8 @@ class Job(JobStatusChanges):
         """:meth:`map` for asyncio: ``fn`` is a coroutine function, of which up to ``workers`` are awaited at a time.
 
         The other options are those of :meth:`map`. The event loop never waits for the disk. A cancelled loop cancels
-        what is in flight, and records all that came back before. Leave it early through ``contextlib.aclosing``; where
-        it is left without that, ``asyncio.run`` waits for what is in flight, and it is recorded all the same.
+        what is in flight, and records what came back. Leave it early through ``contextlib.aclosing``; without that,
+        ``asyncio.run`` waits for what is in flight, and it is recorded all the same.
         """
         given = locals()
         from checkpoint_store.loop.aio import amap  # noqa: PLC0415 - see map()

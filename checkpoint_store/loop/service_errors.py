@@ -10,12 +10,9 @@ import errno
 import inspect
 import math
 import re
-import socket
-import ssl
 import time
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
@@ -60,7 +57,7 @@ _LINKS_MAX: Final = 32
 _NETWORK_ERRNO: Final = frozenset({
     errno.ENETDOWN, errno.ENETUNREACH, errno.ENETRESET, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ETIMEDOUT,
 })  # fmt: skip
-_NO_ANSWER_TYPES: Final = (ConnectionError, TimeoutError, socket.gaierror, socket.herror, ssl.SSLError)
+_NO_ANSWER_TYPES: Final = (ConnectionError, TimeoutError)
 _NO_ANSWER_NAME: Final = re.compile(
     r"\w*(Connection|ConnectionClosed|Connect|Network|Disconnected|NameResolution|Unreachable|Timeout|SSL|Proxy|DNS)"
     r"(Error|Exception)?|(Read|Write|Close|RemoteProtocol|ClientOS|ClientPayload|ChunkedEncoding|ResponseStreaming)Error"
@@ -180,6 +177,11 @@ def trouble_of(error: BaseException) -> Trouble:
     return Trouble.NO_ANSWER if any(map(_means_no_answer, links(error))) else Trouble.NONE
 
 
+def is_busy(error: BaseException | str) -> bool:
+    """Whether an error says that the service takes no calls now; a text says nothing."""
+    return isinstance(error, BaseException) and trouble_of(error) is Trouble.BUSY
+
+
 def _means_no_answer(error: BaseException) -> bool:
     if isinstance(error, OSError) and error.errno in _NETWORK_ERRNO:
         return True
@@ -242,4 +244,6 @@ def _parsed(text: str) -> float | datetime:
     try:
         return float(text)
     except ValueError:
+        from email.utils import parsedate_to_datetime  # noqa: PLC0415 - for dates only
+
         return parsedate_to_datetime(text)

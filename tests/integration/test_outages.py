@@ -7,13 +7,15 @@ import math
 import threading
 import time
 import urllib.error
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
 from conftest import wait_until
 
-from checkpoint_store import CheckpointStore, ChunksPassedOver, JobPaused, ServiceUnavailable
+from checkpoint_store import CheckpointStore, ChunksPassedOver, JobPaused, ServiceUnavailable, WorkFailed
 from checkpoint_store.loop.outage import Outage
 
 from .map_tools import CHUNKS, Flaky
@@ -260,21 +262,61 @@ def test_the_whole_loop_waits_as_long_as_the_service_asks(store: CheckpointStore
 
 
 def test_a_wait_with_nothing_left_to_do_is_not_waited_for(store: CheckpointStore) -> None:
-    """Another runner did the chunk that failed: an hour of Retry-After keeps nobody."""
+    """The last chunk fails for good with an hour of Retry-After: nobody is asked any more, so the loop ends."""
+
+    class HourError(Exception):
+        status_code = 500
+        retry_after = 3600
+
+    job = store.open_job("f", chunks=CHUNKS)
+    list(job.map(Flaky(HourError(), c11=1), on_error="record", max_attempts=1))
+    assert (job.progress().completed_chunks, [record.chunk_index for record in job.failed_chunks()]) == (11, [11])
+
+
+def test_a_pause_in_an_outage_ends_the_loop_at_once(store: CheckpointStore) -> None:
+    """Nobody waits for the end of a Retry-After to stop."""
 
     class HourError(BusyError):
         retry_after = 3600
 
-    job = store.open_job("f", total_chunks=2)
+    job = store.open_job("f", total_chunks=5)
 
-    def work(index: int) -> int:
-        if index == 1:
-            job.complete(1, "by hand")
-            raise HourError
+    def work(_: int) -> None:
+        threading.Timer(0.3, job.pause).start()
+        raise HourError
+
+    with pytest.raises(JobPaused) as caught:
+        list(job.map(work))
+    assert type(caught.value) is JobPaused
+    assert (job.status, job.running_chunks(), job.failed_chunks()) == ("paused", [], [])
+
+
+def test_a_busy_service_counts_in_pending_neither(store: CheckpointStore) -> None:
+    """Three loops over ``pending`` that report HTTP 429 fail no chunk; three that report something else do."""
+    job = store.open_job("f", total_chunks=1)
+    for error, failed in ((BusyError(), 0), (ValueError("no JSON"), 1)):
+        for _ in range(3):
+            for chunk in job.pending():
+                chunk.fail(error)
+        assert len(job.failed_chunks()) == failed
+
+
+def wrongly_keyed(index: int) -> int:
+    """A client of one's own that wraps the error of another."""
+    if index < 2:
         return index
+    try:
+        raise type("AuthenticationError", (Exception,), {"status_code": 401})("no")
+    except Exception as error:
+        raise RuntimeError("my client failed") from error
 
-    list(job.map(work))
-    assert (job.status, job.result(1)) == ("completed", "by hand")
+
+def test_a_wrapped_error_is_understood_from_another_process(store: CheckpointStore) -> None:
+    """A wrong key pauses the job although pickling leaves out what an exception was raised from."""
+    job = store.open_job("f", total_chunks=40)
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool, pytest.raises(WorkFailed, match="my client"):
+        list(job.map(wrongly_keyed, executor=pool, on_error="record"))
+    assert (job.status, job.failed_chunks(), job.progress().completed_chunks) == ("paused", [], 2)
 
 
 def test_outage_seconds_must_be_positive(store: CheckpointStore) -> None:

@@ -66,7 +66,9 @@ print(len(client.calls))
 def test_processes(store: CheckpointStore, children: Children) -> None:
     """Four processes of four workers; each notices each outage by itself."""
     with Service(TROUBLES) as service:
-        calls = sum(map(int, children.together(4, RUNNER, service.port)))
+        processes = children.at_the_gate(4, RUNNER, service.port)
+        children.pass_gate(processes)
+        calls = sum(int(children.next_line(process)) for process in processes)  # waits as long as it takes
         check(store, service, calls)
 
 
