@@ -94,9 +94,9 @@ class Job(JobStatusChanges):
     def fail_chunk(self, index: int, error: BaseException | str, *, cost: float | None = None) -> None:
         """Record that a try at chunk ``index`` failed, and why (secrets in it are replaced).
 
-        ``cost`` is what the try cost all the same, for the budget; by default the exception's attribute ``cost``. After
-        three such tries (or the ``max_attempts`` of a loop; one for HTTP 429 or 503 does not count) the chunk is failed:
-        loops pass it over until :meth:`retry_failed`. Until then the next loop tries it again.
+        ``cost`` is what the try cost all the same, for the budget; by default the exception's attribute ``cost``.
+        After three such tries (or the ``max_attempts`` of a loop; one for HTTP 429 or 503 does not count) the chunk is
+        failed: loops pass it over until :meth:`retry_failed`. Until then the next loop tries it again.
 
         Raises:
             ChunkOutOfRange: no such chunk.
