@@ -18,6 +18,7 @@ from checkpoint_store import (
     InvalidArgumentError,
     InvalidResultError,
     Job,
+    StorageFullError,
 )
 from checkpoint_store.storage.budget_verbs import BudgetStorage
 
@@ -361,6 +362,21 @@ def test_a_chunk_that_waits_for_a_new_pool_holds_up_nobody(job: Job) -> None:
     with pytest.raises(BudgetReached) as caught:
         list(job.map(Priced(0.5), executor=lambda: next(pools), max_cost=1.0))
     assert caught.value.spent == 1.0
+
+
+def test_a_chunk_for_which_nothing_could_be_reserved_is_free(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk is full: the loop ends by the error. Another loop of the process is at work, and keeps its own chunk."""
+
+    def full(*_: object) -> None:
+        raise StorageFullError("talks.db", "disk is full", 0)
+
+    pending = job.pending()
+    own = next(pending)
+    monkeypatch.setattr(BudgetStorage, "reserve", full)
+    with pytest.raises(StorageFullError):
+        list(job.map(Priced(0.5), max_cost=1.0))
+    assert [chunk.chunk_index for chunk in job.running_chunks()] == [own.index]
+    assert job.in_doubt_chunks() == []
 
 
 def test_a_chunk_that_fails_for_good_leaves_no_reservation(job: Job) -> None:
