@@ -139,6 +139,24 @@ def test_two_loops_of_one_process_share_a_budget(job: Job) -> None:
     assert (len(errors), spent(job)) == (2, 1.01)
 
 
+def test_a_loop_that_was_left_in_the_middle_is_not_waited_for(job: Job) -> None:
+    """It keeps what it reserved for its chunk in work, and this thread would wait for itself."""
+    go_on = threading.Event()
+
+    def work(text: str) -> dict[str, Any]:
+        assert text != "chunk 2" or go_on.wait(60)
+        return {"cost": 0.4}
+
+    left = job.map(work, workers=2, max_cost=1.3)
+    try:
+        assert [next(left).index, next(left).index] == [0, 1]
+        with pytest.raises(BudgetReached) as caught:
+            list(job.map(work, max_cost=1.3))
+    finally:
+        go_on.set()
+    assert (caught.value.spent, caught.value.reserved) == (0.8, 0.4)
+
+
 FOUR = """
 import sys, time
 from checkpoint_store import BudgetReached, CheckpointStore
