@@ -11,6 +11,7 @@ from checkpoint_store.execution.job_status import JobStatusChanges
 from checkpoint_store.execution.loops import Living
 from checkpoint_store.execution.pending import PendingLoop
 from checkpoint_store.loop.option_names import checks_option_names
+from checkpoint_store.loop.service_errors import is_busy
 from checkpoint_store.loop.signals import asks_to_end
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.records import JobStatus, MapItem
@@ -93,16 +94,16 @@ class Job(JobStatusChanges):
     def fail_chunk(self, index: int, error: BaseException | str, *, cost: float | None = None) -> None:
         """Record that a try at chunk ``index`` failed, and why (secrets in it are replaced).
 
-        ``cost`` is what the try cost all the same, for the budget; by default the exception's attribute ``cost``. After
-        three such tries (or the ``max_attempts`` of a loop) the chunk is failed: loops pass it over until
-        :meth:`retry_failed`. Until then the next loop tries it again.
+        ``cost`` is what the try cost all the same, for the budget; by default the exception's attribute ``cost``.
+        After three such tries (or the ``max_attempts`` of a loop; one for HTTP 429 or 503 does not count) the chunk is
+        failed: loops pass it over until :meth:`retry_failed`. Until then the next loop tries it again.
 
         Raises:
             ChunkOutOfRange: no such chunk.
             InvalidArgumentError: ``cost`` is no finite number from 0.
             ChunkAlreadyCompleted: it is complete.
         """
-        self._execution.fail(index, error, cost)
+        self._execution.fail(index, error, cost, counted=not is_busy(error))
 
     def retry_failed(self, *indices: int) -> int:
         """Give failed chunks (these, or all) their attempts back: loops try them again. Returns how many those are."""
@@ -160,7 +161,7 @@ class Job(JobStatusChanges):
             retry_on: exception types, or a function of the exception, that are worth another try. By default all but
                 mistakes of a program (TypeError …), and HTTP errors that will not change.
             stop_on: those that every chunk would meet: the job is paused, no chunk is to blame, and the error raised.
-                By default HTTP 401, 402 and 403, and the codes of a bad key or a used-up quota.
+                By default HTTP 401, 402 and 403, and codes such as ``insufficient_quota``.
             wait: seconds between tries, or a function of the tries so far; by default exponential, with jitter. A
                 ``Retry-After`` comes first, up to an hour. Where a service is in trouble, the whole loop waits.
             timeout_seconds: how long a try may take; a result that comes while the loop still runs is recorded.
@@ -186,8 +187,7 @@ class Job(JobStatusChanges):
             DeadlineReached: chunks are left after ``deadline_seconds``.
             CostUnknown: there is a ``max_cost``, and the cost of a result (also of an earlier run) cannot be read.
             JobPaused: the job was paused with chunks left (unless ``on_pause="return"``).
-            InvalidResultError: a result cannot be stored; the error has it.
-            WorkerDied: the executor broke, and cannot be made anew.
+            InvalidResultError, WorkerDied: a result cannot be stored (the error has it); the executor broke for good.
             KeyboardInterrupt, SystemExit: Ctrl-C, or SIGTERM or SIGHUP (128 + number), after the chunks in hand.
             JobBusy: another runner has the job for itself.
         """

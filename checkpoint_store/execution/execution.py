@@ -121,13 +121,16 @@ class JobExecution:
             for completion in completions:
                 self._handed_out.pop(completion.chunk_index, None)
 
-    def fail(self, index: int, error: BaseException | str, cost: float | None) -> None:
-        """Record that a try at a chunk failed, why, and what it cost; see :meth:`Job.fail_chunk`. Durable on return."""
+    def fail(self, index: int, error: BaseException | str, cost: float | None, *, counted: bool) -> None:
+        """Record that a try at a chunk failed, why, and what it cost; see :meth:`Job.fail_chunk`. Durable on return.
+
+        ``counted`` says whether the try counts against the chunk.
+        """
         self.check_index(index)
         found = cost_of_error(error) if cost is None and isinstance(error, BaseException) else amount(cost)
         if cost is not None and found is None:
             raise InvalidArgumentError("cost", cost, "is no amount: a finite number from 0")
-        self.claims.fail(index, describe(error), cost=found)
+        self.claims.fail(index, describe(error), cost=found, counted=counted)
 
     def keep_for_later(self, completions: Sequence[Completion]) -> None:
         """Keep what could not be recorded now (a full disk): the next loop of this store object records it first."""
@@ -200,6 +203,10 @@ class JobExecution:
     def free_reservations(self, chunks: Sequence[ClaimedChunk]) -> None:
         """Reserve nothing for these claimed chunks, which wait for their start. Durable when it returns."""
         self._context.storage.budgets.free(self.job_id, [(chunk.runner_id, chunk.claim) for chunk in chunks])
+
+    def note_cost(self, index: int, cost: float) -> None:
+        """Record what an attempt at a chunk cost that gave no result of the job. Durable when it returns."""
+        self._context.storage.budgets.note_cost(self.job_id, index, cost)
 
     def loops_at_work(self) -> int:
         """Return how many loops share the limits of the job: those here, and one for each other runner alive now."""

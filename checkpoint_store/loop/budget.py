@@ -68,11 +68,13 @@ class BudgetGate(Gate):
             return OPEN
         if in_flight:
             return UNTIL_ONE_ENDS
-        spending = self._spending_of_the_living()
+        others_go_on = self._free_what_is_not_in_work()
+        self._reader.update()
+        spending = self._spending()
         if self._allows_another(spending):
             return OPEN
-        if spending.in_work and self._reader.results.unreadable is None:  # the end of another loop's attempt may help
-            return time.monotonic() + POLL_INTERVAL_SECONDS
+        if spending.in_work and others_go_on and self._reader.results.unreadable is None:
+            return time.monotonic() + POLL_INTERVAL_SECONDS  # the end of another loop's attempt may help
         remaining_chunks = self._execution.progress().remaining_chunks
         if remaining_chunks:
             self._state.error = self._refusal(remaining_chunks, spending)
@@ -95,13 +97,15 @@ class BudgetGate(Gate):
     def _spending(self) -> Spending:
         return self._execution.spending(self._reader.results)
 
-    def _spending_of_the_living(self) -> Spending:
-        """Return what is spent and reserved without what only waits here, or was in the hand of a dead runner."""
+    def _free_what_is_not_in_work(self) -> bool:
+        """Free what chunks that wait here have reserved, and dead runners; return whether other loops go on.
+
+        A loop that this thread has left in the middle does not: it would be waited for in vain.
+        """
         waiting = self._schedule.unstarted()
         self._state.retry_while_busy(lambda: self._execution.free_reservations(waiting))
-        self._state.retry_while_busy(self._execution.others_at_work)
-        self._reader.update()
-        return self._spending()
+        others = self._state.retry_while_busy(self._execution.others_at_work)
+        return others or self._state.claims.runner.has_living_loops(but_this_thread=True)
 
     def _allows_another(self, spending: Spending) -> bool:
         return self._reader.results.unreadable is None and spending.allows_another(self._max_cost)

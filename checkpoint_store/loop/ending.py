@@ -71,7 +71,8 @@ def _end_job(state: LoopState) -> None:
         execution.leave(JobStatus.FAILED, f"{len(failed)} failed, {example}")
         if options.on_error == "stop":
             raise ChunkFailed(state.job_id, len(failed), example)
-        passed_over = [record for record in failed if record.chunk_index not in state.failed_now]
+        unseen = state.failed_before - state.failed_now
+        passed_over = [record for record in failed if record.chunk_index in unseen]
         if passed_over:
             _warn_of_chunks_passed_over(state.job_id, passed_over)
         return

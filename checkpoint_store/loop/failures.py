@@ -85,6 +85,7 @@ class FailurePolicy:
             )
         except ChunkAlreadyCompleted:
             self._log(chunk, "attempt %d failed, but another runner completed the chunk: %s", chunk.number, message)
+            state.note_cost(chunk.index, how["cost"])
             return
         wait_seconds = self._wait_after(attempt, error, trouble, is_last=next_attempt is None)
         if next_attempt is not None and wait_seconds is not None:

@@ -90,6 +90,7 @@ class Loop:
     def run(self) -> Iterator[MapItem]:
         """Yield what is completed, and give the job the status that follows; see :meth:`Job.map`."""
         error: BaseException | None = None
+        self._state.statistics.begin()
         try:
             yield from self._run()
         except BaseException as raised:
@@ -110,6 +111,8 @@ class Loop:
         # First: another runner that ends the job sees this runner, or has ended the job before.
         self._state.claims.register()
         self._execution.take_up()
+        if self._options.on_error == "record":
+            self._state.failed_before = frozenset(record.chunk_index for record in self._execution.failed_chunks())
         self._state.queue = ChunkQueue(
             self._state.claims, self._execution.total_chunks, max_attempts=self._options.attempts_max
         )
@@ -155,8 +158,13 @@ class Loop:
         if self._place.is_broken or self._is_stopping():
             self._starter.postpone(chunk)
             return False
-        if not self._gates.admit(chunk):
-            self._schedule.retries.put(chunk)
+        is_admitted = False
+        try:
+            is_admitted = self._gates.admit(chunk)
+        finally:
+            if not is_admitted:
+                self._schedule.retries.put(chunk)
+        if not is_admitted:
             return False
         self._starter.start(chunk, self._state.queue)
         return True

@@ -42,6 +42,8 @@ class LoopState:
         """The chunks that this loop may claim; from the moment when it runs."""
         self.error: BaseException | None = None
         """The first error that ends the loop. The loop raises it after everything in flight is recorded."""
+        self.failed_before: frozenset[int] = frozenset()
+        """The chunks that were failed when this loop began, where it is to say so at its end."""
         self.failed_now: Final[set[int]] = set()
         """The chunks that this loop has given up."""
         self.is_paused = False
@@ -90,6 +92,11 @@ class LoopState:
                     log.warning("job %s: retrying until the store is free: %s", self.job_id, busy)
                 is_logged = True
                 time.sleep(POLL_INTERVAL_SECONDS)
+
+    def note_cost(self, index: int, cost: float | None) -> None:
+        """Record what an attempt cost whose chunk another attempt has completed: that was paid for, too."""
+        if cost is not None:
+            self.retry_while_busy(lambda: self.execution.note_cost(index, cost))
 
     @contextmanager
     def log_instead_of_raising(self, action: str) -> Iterator[None]:

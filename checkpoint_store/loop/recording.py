@@ -11,6 +11,7 @@ from checkpoint_store.loop.executors import local, processes
 from checkpoint_store.loop.executors.raised import Raised
 from checkpoint_store.loop.executors.workplace import is_break
 from checkpoint_store.loop.outage import LATE
+from checkpoint_store.model.amounts import cost_in, cost_of_error
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.error_text import describe
 from checkpoint_store.model.records import MapItem
@@ -123,9 +124,15 @@ class Recorder:
             if len(successes) == 1:
                 index = completions[0].chunk_index
                 log.warning("job %s, chunk %d: completed by another runner", self._state.job_id, index)
+                self._note_cost(index, cost_in(successes[0].result, self._state.options.cost))
                 return []
             return [recorded for success in successes for recorded in self._submit([success])]
         return successes
+
+    def _note_cost(self, index: int, cost: float | None) -> None:
+        """Record what was paid for in vain: another result of the chunk stands."""
+        self._state.statistics.failed(cost)
+        self._state.note_cost(index, cost)
 
     def record_late(self) -> tuple[list[MapItem], list[tuple[int, InvalidResultError]]]:
         """Record the results that came after their deadline.
@@ -136,11 +143,19 @@ class Recorder:
         successes: dict[int, Success] = {}
         unstorable: list[tuple[int, InvalidResultError]] = []
         for index, future in self._schedule.take_ended_late():
-            if future.cancelled() or future.exception() is not None or isinstance(future.result(), Raised):
+            if future.cancelled():
+                continue
+            failure = future.exception()
+            if failure is None and isinstance(raised := future.result(), Raised):
+                failure = raised.error
+            if failure is not None:
+                self._note_cost(index, cost_of_error(failure))
                 continue
             self._outage.completed(LATE)
             try:
-                successes.setdefault(index, self._success(index, future.result()))
+                success = self._success(index, future.result())
+                if successes.setdefault(index, success) is not success:
+                    self._note_cost(index, cost_in(success.result, self._state.options.cost))
             except InvalidResultError as error:
                 self._state.end_with(error)
                 unstorable.append((index, error))

@@ -110,11 +110,6 @@ def as_work_failed(error: BaseException, text: str, trace: str) -> WorkFailed:
     )
 
 
-def is_read_alone(error: BaseException) -> bool:
-    """Whether an exception says all by itself, and nothing is lost without those that it was raised from."""
-    return error.__cause__ is None and not isinstance(error, BaseExceptionGroup)
-
-
 def is_transient(error: BaseException) -> bool:
     """Whether a retry may succeed: the default of ``retry_on``."""
     if isinstance(error, WorkerDied) or trouble_of(error) is not Trouble.NONE:

@@ -10,12 +10,9 @@ import errno
 import inspect
 import math
 import re
-import socket
-import ssl
 import time
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
@@ -60,7 +57,7 @@ _LINKS_MAX: Final = 32
 _NETWORK_ERRNO: Final = frozenset({
     errno.ENETDOWN, errno.ENETUNREACH, errno.ENETRESET, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ETIMEDOUT,
 })  # fmt: skip
-_NO_ANSWER_TYPES: Final = (ConnectionError, TimeoutError, socket.gaierror, socket.herror, ssl.SSLError)
+_NO_ANSWER_TYPES: Final = (ConnectionError, TimeoutError)
 _NO_ANSWER_NAME: Final = re.compile(
     r"\w*(Connection|ConnectionClosed|Connect|Network|Disconnected|NameResolution|Unreachable|Timeout|SSL|Proxy|DNS)"
     r"(Error|Exception)?|(Read|Write|Close|RemoteProtocol|ClientOS|ClientPayload|ChunkedEncoding|ResponseStreaming)Error"
@@ -130,8 +127,17 @@ def codes_of(error: BaseException) -> Iterator[str]:
             value = inspect.getattr_static(link, name, None)
             if isinstance(value, str):
                 yield value.lower()
+        if any(kind.__name__ == "RpcError" for kind in type(link).__mro__):  # of gRPC: code() returns an enum
+            yield str(_field(_called(_field(link, "code")), "name")).lower()
         for name in _DATA_FIELDS:
             yield from (word.lower() for word in _words(_field(link, name), _CODE_FIELDS))
+
+
+def _called(method: Any) -> Any:
+    try:
+        return method()
+    except Exception:  # noqa: BLE001 - whatever an exception of the caller's does there
+        return None
 
 
 def messages_of(error: BaseException) -> Iterator[str]:
@@ -169,6 +175,11 @@ def trouble_of(error: BaseException) -> Trouble:
         is_transient = status in _RETRIED_STATUS or status >= _SERVER_ERROR_MIN
         return Trouble.ERROR if is_transient else Trouble.NONE
     return Trouble.NO_ANSWER if any(map(_means_no_answer, links(error))) else Trouble.NONE
+
+
+def is_busy(error: BaseException | str) -> bool:
+    """Whether an error says that the service takes no calls now; a text says nothing."""
+    return isinstance(error, BaseException) and trouble_of(error) is Trouble.BUSY
 
 
 def _means_no_answer(error: BaseException) -> bool:
@@ -210,7 +221,7 @@ def _asked(link: BaseException) -> Iterator[Any]:
 
 def _named(headers: Any) -> dict[str, Any]:
     """Return headers by their names in lower case: a mapping, a message, or pairs."""
-    pairs = headers.items() if callable(getattr(headers, "items", None)) else headers
+    pairs = headers.items() if isinstance(headers, Mapping) else _called(_field(headers, "items")) or headers
     named = isinstance(pairs, Iterable) and not isinstance(pairs, str | bytes)
     return {str(pair[0]).lower(): pair[1] for pair in pairs if isinstance(pair, tuple | list)} if named else {}
 
@@ -233,4 +244,6 @@ def _parsed(text: str) -> float | datetime:
     try:
         return float(text)
     except ValueError:
+        from email.utils import parsedate_to_datetime  # noqa: PLC0415 - for dates only
+
         return parsedate_to_datetime(text)

@@ -29,13 +29,17 @@ class Statistics:
 
     def __init__(self, execution: JobExecution, options: Options) -> None:
         self._execution, self._options = execution, options
-        self._started_at = now()
-        self._began = time.monotonic()
+        self.begin()
         self._completed = 0
         self._retries: Counter[str] = Counter()
         self._work = Durations()
         self._cost: float | None = None
         self._tokens: float | None = None
+
+    def begin(self) -> None:
+        """Note that the loop begins now."""
+        self._started_at = now()
+        self._began = time.monotonic()
 
     def completed(self, result: object, seconds: float | None) -> None:
         """Count a recorded result, and how long the work on it took."""

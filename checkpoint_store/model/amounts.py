@@ -103,7 +103,7 @@ def cost_in(value: object, cost: Cost) -> float | None:
         except Exception:  # noqa: BLE001 - a function of the caller's, which expects a result that can be stored
             return None
     whole = _field_of(value, cost)
-    return amount(_at_path(value, cost) if whole is None else whole)
+    return amount(_at_path(value, cost) if whole is None and "." in cost else whole)
 
 
 def cost_of_error(error: BaseException, *, depth: int = 0) -> float | None:
@@ -131,10 +131,12 @@ _USAGE: Final = (
 def tokens_in(result: object) -> float | None:
     """Return how many tokens a result says that its call used; None where it does not say."""
     for holder in (result, _field_of(result, "usage")):
-        for names in _USAGE:
-            found = [amount(_field_of(holder, name)) for name in names]
-            if all(count is not None for count in found):
-                return sum(count for count in found if count is not None)
+        for first, *others in _USAGE if holder is not None else ():
+            if _field_of(holder, first) is None:
+                continue
+            counts = [amount(_field_of(holder, name)) for name in (first, *others)]
+            if None not in counts:
+                return sum(count for count in counts if count is not None)
     return None
 
 
@@ -145,4 +147,6 @@ def _at_path(value: object, path: str) -> object:
 
 
 def _field_of(value: object, name: str) -> Any:
-    return value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)
+    if type(value) is dict or isinstance(value, Mapping):  # the former is quick, and what most results are
+        return value.get(name)
+    return getattr(value, name, None)

@@ -65,6 +65,10 @@ class BudgetStorage:
         if attempts:
             self._database.write(work)
 
+    def note_cost(self, job_id: str, index: int, cost: float) -> None:
+        """Add a cost to an attempt at a chunk that did not complete it. Durable when it returns."""
+        self._database.write(lambda connection: reservations.note_cost(connection, job_id, index, cost))
+
 
 def _costs_now(connection: sqlite3.Connection, request: ReservationRequest) -> Costs | None:
     """Return what all results of the job cost; None where a function of the caller's has to read more of them."""

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 WORDS = ("run", "lecture.txt", *SIX)
 PRICED = """import json, sys; print(json.dumps({"cleaned_text": sys.stdin.read(), "cost": 0.25, "usage": {"total_tokens": 7}}))"""
-SLOW = """import sys, time; time.sleep(2.2); print(sys.stdin.read())"""
+SLOW = """import sys, time; time.sleep(3.2); print(sys.stdin.read())"""
 
 
 def test_a_deadline_pauses_the_run(lecture: Folder) -> None:
     """Exit 75: the chunk in hand is finished, the rest is left, and the same command goes on."""
-    done = lecture.run(*WORDS, "--deadline", 2, *lecture.command(SLOW), code=75)
+    done = lecture.run(*WORDS, "--deadline", 3, *lecture.command(SLOW), code=75)
     assert "the --deadline is reached" in done.stderr
-    assert "--deadline 2" in done.stderr
+    assert "--deadline 3" in done.stderr
     assert (lecture.json("show")["completed_chunks"], lecture.json("show")["status"]) == (1, "paused")
     lecture.run(*WORDS, *lecture.command(PRICED, "command.py"))
     assert lecture.json("show")["status"] == "completed"
@@ -30,7 +30,7 @@ def test_a_deadline_pauses_the_run(lecture: Folder) -> None:
 def test_a_deadline_is_that_of_all_files(lecture: Folder) -> None:
     """The second file does not begin once the first has used up the time."""
     lecture.write("second.txt", "Another talk.\n")
-    done = lecture.run("run", "lecture.txt", "second.txt", *SIX, "--deadline", 2, *lecture.command(SLOW), code=75)
+    done = lecture.run("run", "lecture.txt", "second.txt", *SIX, "--deadline", 3, *lecture.command(SLOW), code=75)
     assert "second.txt  not begun" in done.stderr
 
 

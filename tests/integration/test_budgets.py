@@ -18,11 +18,12 @@ from checkpoint_store import (
     InvalidArgumentError,
     InvalidResultError,
     Job,
+    StorageFullError,
 )
 from checkpoint_store.storage.budget_verbs import BudgetStorage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from conftest import Children, Opener
 
@@ -70,6 +71,19 @@ def spent(job: Job) -> float:
     return round(job.totals("cost")["cost"], 6)
 
 
+def after_some_looks(event: threading.Event) -> Callable[[], bool]:
+    """Return a ``stop_when`` that sets an event once a loop has looked several times whether it may start a chunk."""
+    looks: list[bool] = []
+
+    def look() -> bool:
+        looks.append(True)
+        if len(looks) == 8:
+            event.set()
+        return False
+
+    return look
+
+
 # -- what is in work
 
 
@@ -82,14 +96,21 @@ def test_a_cheap_first_chunk_is_no_leave_for_all_workers(job: Job) -> None:
     assert (round(caught.value.spent, 6), caught.value.dearest_cost, caught.value.reserved) == (1.01, 0.5, 0.0)
 
 
-def test_the_number_in_work_doubles(job: Job) -> None:
+def test_the_number_in_work_doubles(store: CheckpointStore) -> None:
     """One, two, two, four … and at last all workers: a budget that is large does not slow a loop down for long."""
-    work = Priced(0.01)
+    job = store.open_job("fifteen", chunks=CHUNKS[:15])
+    first, eight = Priced(0.01), threading.Barrier(8)
+
+    def work(text: str) -> dict[str, Any]:
+        if CHUNKS.index(text) < 7:
+            return first(text)
+        eight.wait(60)  # fails where the last eight are not in work at the same time
+        return {"cost": 0.01}
+
     list(job.map(work, workers=8, max_cost=100.0))
-    assert work.at_work_most[0] == 1
-    assert max(work.at_work_most[1:3]) <= 2
-    assert max(work.at_work_most[3:7]) <= 4
-    assert max(work.at_work_most) == 8
+    assert first.at_work_most[0] == 1
+    assert max(first.at_work_most[1:3]) <= 2
+    assert max(first.at_work_most[3:7]) <= 4
 
 
 def test_what_is_in_work_is_counted_with_the_dearest_result(job: Job) -> None:
@@ -116,6 +137,24 @@ def test_two_loops_of_one_process_share_a_budget(job: Job) -> None:
     for thread in threads:
         thread.join()
     assert (len(errors), spent(job)) == (2, 1.01)
+
+
+def test_a_loop_that_was_left_in_the_middle_is_not_waited_for(job: Job) -> None:
+    """It keeps what it reserved for its chunk in work, and this thread would wait for itself."""
+    go_on = threading.Event()
+
+    def work(text: str) -> dict[str, Any]:
+        assert text != "chunk 2" or go_on.wait(60)
+        return {"cost": 0.4}
+
+    left = job.map(work, workers=2, max_cost=1.3)
+    try:
+        assert [next(left).index, next(left).index] == [0, 1]
+        with pytest.raises(BudgetReached) as caught:
+            list(job.map(work, max_cost=1.3))
+    finally:
+        go_on.set()
+    assert (caught.value.spent, caught.value.reserved) == (0.8, 0.4)
 
 
 FOUR = """
@@ -161,14 +200,13 @@ def test_a_loop_waits_for_what_another_may_not_spend(job: Job, open_store: Opene
     thread = threading.Thread(target=drive)
     thread.start()
     assert held.wait(60)
-    threading.Timer(0.3, go_on.set).start()
     work = Priced(0.125)
     with pytest.raises(BudgetReached) as caught:
-        list(job.map(work, max_cost=1.2))
+        list(job.map(work, max_cost=1.2, stop_when=after_some_looks(go_on)))
     thread.join()
     assert (work.calls, caught.value.spent) == (1, 0.75)
     assert job.last_run is not None
-    assert job.last_run.waited_for_limits_seconds > 0.1
+    assert job.last_run.waited_for_limits_seconds > 0
 
 
 # -- tries that failed
@@ -254,6 +292,48 @@ def test_a_try_that_took_too_long_may_be_billed(job: Job) -> None:
     assert "may have cost 0.5 more" in str(caught.value)
 
 
+def test_a_result_that_another_one_forestalled_was_paid_for(job: Job, open_store: Opener) -> None:
+    """A chunk that was completed from elsewhere meanwhile: both results count."""
+    other = open_store().latest_job()
+    assert other is not None
+
+    def work(text: str) -> dict[str, Any]:
+        if text == "chunk 0":
+            other.complete(0, {"by": "hand", "cost": 0.25})
+        return {"cost": 0.25}
+
+    with pytest.raises(BudgetReached) as caught:
+        list(job.map(work, max_cost=1.0))
+    assert (caught.value.spent, spent(job)) == (1.0, 0.75)
+
+
+def test_a_late_result_and_the_next_one_are_both_paid_for(store: CheckpointStore) -> None:
+    """A try that was given up gives its result all the same; so does the try that began meanwhile."""
+    job = store.open_job("two", chunks=["slow", "other"])
+    begun, go_on = threading.Event(), threading.Event()
+    tries = []
+
+    def work(text: str) -> dict[str, Any]:
+        if text == "other":
+            return {"cost": 0.25}
+        tries.append(text)
+        if len(tries) == 1:
+            assert begun.wait(60)  # until the second try is at work
+            return {"try": 1, "cost": 0.5}
+        begun.set()
+        assert go_on.wait(60)
+        return {"try": 2, "cost": 0.5}
+
+    for item in job.map(work, workers=2, timeout_seconds=0.5, wait=0, max_cost=100.0):
+        if item.index == 0:
+            assert item.result["try"] == 1
+            go_on.set()
+    assert job.status == "completed"
+    assert job.last_run is not None
+    assert job.last_run.cost == 1.25
+    assert job._execution.spending(job._execution.costs_after(0)).spent == 1.25
+
+
 KILLED = """
 from checkpoint_store import CheckpointStore
 def work(text):
@@ -302,6 +382,21 @@ def test_a_chunk_that_waits_for_a_new_pool_holds_up_nobody(job: Job) -> None:
     assert caught.value.spent == 1.0
 
 
+def test_a_chunk_for_which_nothing_could_be_reserved_is_free(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk is full: the loop ends by the error. Another loop of the process is at work, and keeps its own chunk."""
+
+    def full(*_: object) -> None:
+        raise StorageFullError("talks.db", "disk is full", 0)
+
+    pending = job.pending()
+    own = next(pending)
+    monkeypatch.setattr(BudgetStorage, "reserve", full)
+    with pytest.raises(StorageFullError):
+        list(job.map(Priced(0.5), max_cost=1.0))
+    assert [chunk.chunk_index for chunk in job.running_chunks()] == [own.index]
+    assert job.in_doubt_chunks() == []
+
+
 def test_a_chunk_that_fails_for_good_leaves_no_reservation(job: Job) -> None:
     """Nor does one that stops the loop: the next run has the whole rest of the budget."""
 
@@ -348,9 +443,8 @@ def test_an_unreadable_cost_stops_what_waits_for_another_runner(job: Job, open_s
     thread = threading.Thread(target=drive)
     thread.start()
     assert held.wait(60)
-    threading.Timer(0.3, go_on.set).start()
     work = Priced(0.1)
     with pytest.raises(CostUnknown):
-        list(job.map(work, max_cost=1.0))
+        list(job.map(work, max_cost=1.0, stop_when=after_some_looks(go_on)))
     thread.join()
     assert work.calls == 0

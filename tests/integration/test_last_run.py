@@ -67,15 +67,14 @@ def test_a_record_counts_retries_by_their_kind(job: Job) -> None:
 
 
 def test_a_record_says_why_a_run_ended(job: Job) -> None:
-    """A caller that leaves it, and a pause from elsewhere."""
+    """A caller that leaves it, and one that stops it."""
     for _ in job.map(str.upper):
         break
     assert (ran(job).ended, ran(job).completed_chunks) == ("left", 1)
-    for item in job.map(str.upper, on_pause="return"):
-        job.pause()
-        time.sleep(0.3)  # a loop looks for a pause four times a second
-        assert item.index == 1
-    assert (ran(job).ended, ran(job).reason) == ("paused", "somebody asked for it")
+    seen: list[int] = []
+    for item in job.map(str.upper, on_pause="return", stop_when=lambda: bool(seen)):
+        seen.append(item.index)
+    assert (seen, ran(job).ended, ran(job).reason) == ([1], "paused", "stop_when returned True")
 
 
 def test_a_record_names_the_limit_that_ended_a_run(job: Job) -> None:

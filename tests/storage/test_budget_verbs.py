@@ -130,6 +130,17 @@ def test_a_chunk_in_doubt_stays_counted_until_it_is_done(job: Job, first: Storag
     assert spending(second, job) == Spending(spent=0.75, reserved=0.0, in_work=0, priced=2, dearest=0.5)
 
 
+def test_what_was_paid_for_in_vain_is_spent(job: Job, first: Storage, second: Storage) -> None:
+    """Another runner completed the chunk: its result stands, and both have cost something."""
+    one, (chunk,) = claimed(first, job)
+    reserve(first, job, one, chunk)
+    second.budgets.note_cost(job.job_id, 0, 0.125)
+    fail(first, job, one, chunk, cost=0.25)
+    assert spending(first, job).spent == 0.375
+    first.budgets.note_cost(job.job_id, 0, 0.5)
+    assert (spending(first, job).spent, spending(first, job).in_work) == (0.875, 0)
+
+
 def test_what_waits_for_its_start_reserves_nothing(job: Job, first: Storage) -> None:
     """Freed, it is in no other runner's way; so is a claim that is released."""
     one, chunks = claimed(first, job, 2)

@@ -158,7 +158,7 @@ _FAIL: Final = Statement(
             seconds=bindparam("its_seconds"),
             counted=bindparam("its_counted"),
             is_last=bindparam("now_last"),
-            cost=bindparam("its_cost"),
+            cost=func.coalesce(_A.cost + bindparam("its_cost"), _A.cost, bindparam("its_cost")),
             reserved_cost=case((bindparam("may_be_billed") == 1, _A.reserved_cost), else_=None),
         )
     )

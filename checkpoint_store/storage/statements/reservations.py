@@ -62,6 +62,28 @@ _RESERVE: Final = Statement(
         .values(reserved_cost=bindparam("amount"))
     )
 )
+_THIS: Final = attempts.alias()
+_NOTE_COST: Final = Statement(
+    lambda: (
+        attempts.update()
+        .where(
+            _A.job_id == bindparam("in_job"),
+            _A.chunk_index == bindparam("at_index"),
+            # One that has ended comes first: another may be completed yet, and its result has a cost of its own.
+            _A.number
+            == select(_THIS.c.number)
+            .where(
+                _THIS.c.job_id == bindparam("in_job"),
+                _THIS.c.chunk_index == bindparam("at_index"),
+                _THIS.c.outcome != literal(AttemptOutcome.COMPLETED),
+            )
+            .order_by(_THIS.c.outcome == literal(AttemptOutcome.RUNNING), _THIS.c.number.desc())
+            .limit(literal_column("1"))
+            .scalar_subquery(),
+        )
+        .values(cost=func.coalesce(_A.cost, literal_column("0.0")) + bindparam("more"))
+    )
+)
 
 
 def spending(connection: sqlite3.Connection, job_id: str, results: Costs) -> Spending:
@@ -92,3 +114,8 @@ def reserve(connection: sqlite3.Connection, job_id: str, runner_id: int, claim: 
         its_runner=runner_id,
         amount=amount,
     )
+
+
+def note_cost(connection: sqlite3.Connection, job_id: str, index: int, cost: float) -> None:
+    """Add a cost to an attempt at a chunk that did not complete it."""
+    _NOTE_COST.run(connection, in_job=job_id, at_index=index, more=cost)

@@ -1,0 +1,364 @@
+"""A service that fails the way services do: every chunk is done once, and only what is wrong with a chunk fails it."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import threading
+import time
+import urllib.error
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import pytest
+from conftest import wait_until
+
+from checkpoint_store import CheckpointStore, ChunksPassedOver, JobPaused, ServiceUnavailable, WorkFailed
+from checkpoint_store.loop.outage import Outage
+
+from .map_tools import CHUNKS, Flaky
+from .troubled_service import POISON, Client, Outages, Service
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from conftest import Children
+
+TOTAL = 600
+PROMPTS = [POISON if index == 57 else f"prompt {index}" for index in range(TOTAL)]
+TROUBLES = Outages(
+    busy_with_hint=(100, 1.5),
+    busy=(250, 1.0),
+    refused=(400, 2.0),
+    slow=frozenset(PROMPTS[20:TOTAL:100]),
+    cut=frozenset({PROMPTS[30], PROMPTS[330]}),
+)
+EXTRA_SHARE_MAX = 0.05
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[CheckpointStore]:
+    with CheckpointStore(tmp_path / "talks.db", state_file=None, durability="process") as opened:
+        yield opened
+
+
+class BusyError(Exception):
+    """Come back in a moment."""
+
+    status_code = 429
+
+
+def check(store: CheckpointStore, service: Service, calls: int) -> None:
+    """Every prompt but the poison one was answered once, only that one failed, and few calls were in vain."""
+    job = store.latest_job()
+    assert job is not None
+    assert [record.chunk_index for record in job.failed_chunks()] == [57]
+    assert job.progress().completed_chunks == TOTAL - 1
+    assert set(service.answered.values()) == {1}
+    assert len(service.answered) == TOTAL - 1
+    assert calls - TOTAL <= EXTRA_SHARE_MAX * TOTAL, f"{calls - TOTAL} calls in vain"
+
+
+# -- every kind of trouble at once
+
+
+def test_threads(store: CheckpointStore) -> None:
+    """Four workers: 429 with a hint and without, no connection, one poison prompt, slow answers, cut connections."""
+    with Service(TROUBLES) as service:
+        client = Client(service.port)
+        store.map(client, PROMPTS, file_name="f", workers=4, on_error="record")
+        check(store, service, len(client.calls))
+
+
+def test_asyncio(store: CheckpointStore) -> None:
+    """The same under ``amap``, with the errors of another client."""
+    job = store.open_job("f", chunks=PROMPTS)
+    calls = []
+
+    async def main(port: int) -> None:
+        async with aiohttp.ClientSession(raise_for_status=True) as session:
+
+            async def ask(prompt: str) -> Any:
+                calls.append(prompt)
+                async with session.post(f"http://127.0.0.1:{port}/", data=prompt) as response:
+                    return await response.json(content_type=None)
+
+            async for _ in job.amap(ask, workers=4, on_error="record"):
+                pass
+
+    with Service(TROUBLES) as service:
+        asyncio.run(main(service.port))
+        check(store, service, len(calls))
+
+
+RUNNER = """
+from checkpoint_store import CheckpointStore
+from integration.test_outages import PROMPTS
+from integration.troubled_service import Client
+client = Client(int(sys.argv[1]))
+with CheckpointStore("talks.db", state_file=None, durability="process") as store:
+    store.map(client, PROMPTS, file_name="f", on_error="record")
+print(len(client.calls))
+"""
+
+
+@pytest.mark.slow
+def test_four_processes(store: CheckpointStore, children: Children) -> None:
+    """Each process notices the outage by its own calls, and waits by itself."""
+    with Service(TROUBLES) as service:
+        calls = sum(map(int, children.together(4, RUNNER, service.port)))
+        job = store.latest_job()
+        assert job is not None
+        assert [record.chunk_index for record in job.failed_chunks()] == [57]
+        assert set(service.answered.values()) == {1}
+        assert len(service.answered) == TOTAL - 1
+        assert calls - TOTAL <= 2 * EXTRA_SHARE_MAX * TOTAL  # the storm holds them to the share of one process
+
+
+def test_control_each_chunk_for_itself(store: CheckpointStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rule before this one: every failure counts, and only its chunk waits. It fails chunks for good."""
+    monkeypatch.setattr(Outage, "counts", lambda *_, **__: True)
+    monkeypatch.setattr(Outage, "opens_at", lambda *_: 0.0)
+    with Service(Outages(refused=(50, 4.0))) as service:
+        client = Client(service.port)
+        store.map(client, PROMPTS[60:260], file_name="f", workers=4, on_error="record", wait=0.5)
+    job = store.latest_job()
+    assert job is not None
+    assert len(job.failed_chunks()) > 5
+    assert len(client.calls) > 210
+
+
+# -- one kind at a time
+
+
+def test_a_wrong_key_pauses_after_as_many_calls_as_there_are_workers(store: CheckpointStore) -> None:
+    """From the middle on; nothing is failed for it, and with the right key the job goes on."""
+    with Service(Outages(wrong_key_from=100)) as service:
+        job = store.open_job("f", chunks=PROMPTS[60:260])
+        with pytest.raises(urllib.error.HTTPError):
+            list(job.map(Client(service.port), workers=4, on_error="record"))
+        assert sum(status == 401 for _, status in service.calls) <= 4
+        assert (job.status, job.failed_chunks()) == ("paused", [])
+        service.key_is_right = True
+        list(job.map(Client(service.port), workers=4))
+        assert (job.status, set(service.answered.values())) == ("completed", {1})
+
+
+@pytest.mark.parametrize("mode", ["stop", "record"])
+def test_an_outage_fails_nobody(store: CheckpointStore, mode: Any) -> None:
+    """Forty chunks and a network that is down for many more tries than a chunk has; then it is up again."""
+    calls: list[str] = []
+
+    def work(text: str) -> str:
+        calls.append(text)
+        if len(calls) <= 150:
+            raise ConnectionError("network is unreachable")
+        return text
+
+    job = store.open_job("f", chunks=[str(index) for index in range(40)])
+    list(job.map(work, workers=8, on_error=mode, wait=0.001))
+    assert (job.status, job.failed_chunks(), len(calls)) == ("completed", [], 190)
+
+
+@pytest.mark.parametrize("error", [BusyError(), ConnectionError("down"), OSError(101, "unreachable")], ids=repr)
+def test_a_service_that_stays_away_pauses_the_job(store: CheckpointStore, error: Exception) -> None:
+    """After ``outage_seconds``; no chunk is to blame, and the next run does all of them."""
+    job = store.open_job("f", chunks=CHUNKS)
+
+    def away(_: str) -> None:
+        raise error
+
+    began = time.monotonic()
+    with pytest.raises(ServiceUnavailable) as caught:
+        list(job.map(away, workers=4, on_error="record", outage_seconds=0.5, wait=0.1))
+    assert 0.5 <= time.monotonic() - began < 30
+    assert isinstance(caught.value, JobPaused)
+    assert caught.value.__cause__ is error
+    assert (caught.value.remaining_chunks, job.status, job.failed_chunks()) == (12, "paused", [])
+    assert "ServiceUnavailable" in str(job.error_message)
+    list(job.map(str.upper))
+    assert job.status == "completed"
+
+
+def test_a_last_chunk_without_an_answer_is_not_failed(store: CheckpointStore) -> None:
+    """Nothing tells a dead network from a bad chunk there."""
+    job = store.open_job("f", chunks=CHUNKS[:1])
+    work = Flaky(c0=10**9)
+    with pytest.raises(ServiceUnavailable):
+        list(job.map(work, outage_seconds=0.3, wait=0.01, max_attempts=2))
+    assert (job.failed_chunks(), len(work.calls) > 2) == ([], True)
+
+
+def test_a_last_chunk_that_the_service_fails_at_is_failed(store: CheckpointStore) -> None:
+    """It answers, with an error, and there is no other chunk to try: after its tries the chunk is failed."""
+    error = type("ServerError", (Exception,), {"status_code": 500})("no")
+    work = Flaky(error, c11=10**9)
+    job = store.open_job("f", chunks=CHUNKS)
+    with pytest.raises(type(error)):
+        list(job.map(work, wait=0.01))
+    assert (work.calls.count(11), [record.chunk_index for record in job.failed_chunks()]) == (3, [11])
+
+
+def test_after_a_failure_another_chunk_is_tried_and_only_one(store: CheckpointStore) -> None:
+    """So that a service that is still away gets one call, and a chunk that is to blame is told from it."""
+    job = store.open_job("f", total_chunks=60)
+    begun, in_flight, widths, lock = threading.Barrier(8), 0, [], threading.Lock()
+    calls: list[int] = []
+
+    def failure_is_recorded() -> bool:
+        return any((chunk.chunk_index, chunk.attempt) == (0, 2) for chunk in job.running_chunks())
+
+    def before(index: int) -> int:
+        begun.wait(60)
+        if index == 0:
+            raise BusyError
+        wait_until(failure_is_recorded)
+        return index
+
+    def work(index: int) -> int:
+        nonlocal in_flight
+        with lock:
+            calls.append(index)
+            is_before = len(calls) <= 8
+            in_flight += not is_before
+            widths.append(in_flight)
+        if is_before:
+            return before(index)
+        time.sleep(0.02)
+        with lock:
+            in_flight -= 1
+        return index
+
+    list(job.map(work, workers=8, wait=0.1))
+    assert calls[8] == 8
+    assert calls.count(0) == 2
+    # By the calls begun: one; then two at a time, until both are back; then four, and so on.
+    assert widths[8] == 1
+    assert max(widths[9:11]) <= 2
+    assert max(widths[11:15]) <= 4
+    assert max(widths) > 4
+
+
+def test_the_whole_loop_waits_as_long_as_the_service_asks(store: CheckpointStore) -> None:
+    """Retry-After is for all: no other chunk is asked for meanwhile."""
+    at: list[float] = []
+
+    class AskedError(BusyError):
+        retry_after = 1.2
+
+    def work(index: int) -> int:
+        at.append(time.monotonic())
+        if len(at) == 5:
+            raise AskedError
+        return index
+
+    job = store.open_job("f", total_chunks=20)
+    list(job.map(work))
+    assert at[5] - at[4] >= 1.2
+    assert len(at) == 21
+
+
+def test_a_wait_with_nothing_left_to_do_is_not_waited_for(store: CheckpointStore) -> None:
+    """The last chunk fails for good with an hour of Retry-After: nobody is asked any more, so the loop ends."""
+
+    class HourError(Exception):
+        status_code = 500
+        retry_after = 3600
+
+    job = store.open_job("f", chunks=CHUNKS)
+    list(job.map(Flaky(HourError(), c11=1), on_error="record", max_attempts=1))
+    assert (job.progress().completed_chunks, [record.chunk_index for record in job.failed_chunks()]) == (11, [11])
+
+
+def test_a_pause_in_an_outage_ends_the_loop_at_once(store: CheckpointStore) -> None:
+    """Nobody waits for the end of a Retry-After to stop."""
+
+    class HourError(BusyError):
+        retry_after = 3600
+
+    job = store.open_job("f", total_chunks=5)
+
+    def work(_: int) -> None:
+        threading.Timer(0.3, job.pause).start()
+        raise HourError
+
+    with pytest.raises(JobPaused) as caught:
+        list(job.map(work))
+    assert type(caught.value) is JobPaused
+    assert (job.status, job.running_chunks(), job.failed_chunks()) == ("paused", [], [])
+
+
+def test_a_busy_service_counts_in_pending_neither(store: CheckpointStore) -> None:
+    """Three loops over ``pending`` that report HTTP 429 fail no chunk; three that report something else do."""
+    job = store.open_job("f", total_chunks=1)
+    for error, failed in ((BusyError(), 0), (ValueError("no JSON"), 1)):
+        for _ in range(3):
+            for chunk in job.pending():
+                chunk.fail(error)
+        assert len(job.failed_chunks()) == failed
+
+
+def wrongly_keyed(index: int) -> int:
+    """A client of one's own that wraps the error of another."""
+    if index < 2:
+        return index
+    try:
+        raise type("AuthenticationError", (Exception,), {"status_code": 401})("no")
+    except Exception as error:
+        raise RuntimeError("my client failed") from error
+
+
+def test_a_wrapped_error_is_understood_from_another_process(store: CheckpointStore) -> None:
+    """A wrong key pauses the job although pickling leaves out what an exception was raised from."""
+    job = store.open_job("f", total_chunks=40)
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool, pytest.raises(WorkFailed, match="my client"):
+        list(job.map(wrongly_keyed, executor=pool, on_error="record"))
+    assert (job.status, job.failed_chunks(), job.progress().completed_chunks) == ("paused", [], 2)
+
+
+def test_outage_seconds_must_be_positive(store: CheckpointStore) -> None:
+    """None would wait for ever without saying so; ``math.inf`` says so."""
+    job = store.open_job("f", total_chunks=1)
+    for value in (0, -1, None, "10", True, math.nan):
+        with pytest.raises(ValueError, match="outage_seconds"):
+            job.map(str, outage_seconds=value)  # type: ignore[arg-type]
+    list(job.map(str, outage_seconds=math.inf))
+
+
+# -- chunks that are failed already
+
+
+def test_a_run_that_only_finds_failed_chunks_says_so(store: CheckpointStore) -> None:
+    """With their number, each time, and not in the run that failed them."""
+    job = store.open_job("f", chunks=CHUNKS)
+    work = Flaky(KeyError("x"), c2=9, c5=9)
+    list(job.map(work, on_error="record"))
+    for _ in range(2):
+        with pytest.warns(ChunksPassedOver, match="2 chunks failed in an earlier run.*chunk 2: KeyError.*retry_failed"):
+            assert list(job.map(work, on_error="record")) == []
+    assert work.calls.count(2) == 1
+    assert job.retry_failed() == 2
+
+
+def test_more_tries_than_last_time_are_new_tries(store: CheckpointStore) -> None:
+    """A chunk that used up two tries has one more where three are allowed; a mistake is not made again for that."""
+    job = store.open_job("f", chunks=CHUNKS)
+    work, mistake = Flaky(ValueError("no JSON"), c1=9), Flaky(KeyError("x"), c3=9)
+
+    def both(text: str) -> str:
+        mistake(text)
+        return work(text)
+
+    list(job.map(both, on_error="record", wait=0, max_attempts=2))
+    assert (work.calls.count(1), mistake.calls.count(3)) == (2, 1)
+    assert [record.chunk_index for record in job.failed_chunks()] == [1, 3]
+    with pytest.warns(ChunksPassedOver, match="1 chunk failed"):
+        list(job.map(both, on_error="record", wait=0, max_attempts=5))
+    assert (work.calls.count(1), mistake.calls.count(3)) == (5, 1)
+    assert [(one.chunk_index, one.attempt) for one in job.failed_chunks()] == [(1, 5), (3, 1)]
+    work.times.clear()
+    with pytest.warns(ChunksPassedOver, match="1 chunk failed"):
+        assert [item.index for item in job.map(both, on_error="record", max_attempts=6)] == [1]

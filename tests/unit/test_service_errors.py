@@ -1,0 +1,357 @@
+"""What a loop reads in an exception: the shapes of the usual clients, built by hand, and the real classes."""
+
+from __future__ import annotations
+
+import email.message
+import http.client
+import pickle
+import socket
+import ssl
+import urllib.error
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from http import HTTPStatus
+from types import SimpleNamespace
+from typing import Any
+
+import aiohttp
+import httpx
+import openai
+import pytest
+import requests
+from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
+
+from checkpoint_store.errors import WorkerDied
+from checkpoint_store.loop.executors.raised import Raised
+from checkpoint_store.loop.retry_policy import (
+    as_work_failed,
+    is_hopeless,
+    is_transient,
+    matcher,
+    pause_before_retry,
+)
+from checkpoint_store.loop.service_errors import Trouble, retry_after, status_of, trouble_of
+
+REQUEST = httpx.Request("POST", "https://api.example/v1")
+
+
+def shaped(base: type[Exception] = Exception, /, **fields: Any) -> Exception:
+    """Return an exception with these fields."""
+    error = base("no")
+    for name, value in fields.items():
+        setattr(error, name, value)
+    return error
+
+
+def named(name: str, base: type[Exception] = Exception) -> Exception:
+    """Return an exception of a class of this name."""
+    return type(name, (base,), {})("no")
+
+
+def raised_from(cause: BaseException, error: Exception | None = None) -> Exception:
+    """Return an exception that was raised from another one."""
+    try:
+        raise (error or RuntimeError("my own client failed")) from cause
+    except Exception as wrapped:
+        return wrapped
+
+
+def of_openai(status: int, code: str | None = None, **headers: str) -> openai.APIStatusError:
+    headers = {name.replace("_", "-"): value for name, value in headers.items()}
+    body = {"code": code, "type": code, "message": "no"} if code else None
+    kind = {401: openai.AuthenticationError, 429: openai.RateLimitError}.get(status, openai.InternalServerError)
+    return kind("no", response=httpx.Response(status, headers=headers, request=REQUEST), body=body)
+
+
+def of_httpx(status: int, **headers: str) -> httpx.HTTPStatusError:
+    headers = {name.replace("_", "-"): value for name, value in headers.items()}
+    return httpx.HTTPStatusError("no", request=REQUEST, response=httpx.Response(status, headers=headers))
+
+
+def of_requests(status: int, **headers: str) -> requests.HTTPError:
+    response = requests.Response()
+    response.status_code = status
+    response.headers.update({name.replace("_", "-"): value for name, value in headers.items()})
+    return requests.HTTPError("no", response=response)
+
+
+def of_aiohttp(status: int, **headers: str) -> aiohttp.ClientResponseError:
+    named = CIMultiDictProxy(CIMultiDict({name.replace("_", "-"): value for name, value in headers.items()}))
+    request = aiohttp.RequestInfo(URL("https://api.example"), "GET", named, URL("https://api.example"))
+    return aiohttp.ClientResponseError(request, (), status=status, headers=named)
+
+
+def of_urllib(status: int, **headers: str) -> urllib.error.HTTPError:
+    message = email.message.Message()
+    for name, value in headers.items():
+        message[name.replace("_", "-")] = value
+    error = urllib.error.HTTPError("https://api.example", status, "no", message, None)
+    error.close()
+    return error
+
+
+def of_botocore(status: int, code: str, **headers: str) -> Exception:
+    """As botocore.exceptions.ClientError: the response is a dict."""
+    metadata = {
+        "HTTPStatusCode": status,
+        "HTTPHeaders": {name.replace("_", "-"): value for name, value in headers.items()},
+    }
+    return shaped(response={"Error": {"Code": code, "Message": "no"}, "ResponseMetadata": metadata})
+
+
+def of_genai(status: int, word: str, **detail: str) -> Exception:
+    """As google.genai.errors.APIError: ``code`` is the HTTP status, ``status`` a word, and ``details`` the JSON."""
+    details = {"error": {"code": status, "status": word, "message": "no", "details": [detail]}}
+    return shaped(code=status, status=word, details=details, response=httpx.Response(status, request=REQUEST))
+
+
+def of_anthropic(status: int, kind: str, message: str = "no") -> Exception:
+    """As anthropic.APIStatusError."""
+    body = {"type": "error", "error": {"type": kind, "message": message}}
+    return shaped(status_code=status, body=body, response=httpx.Response(status, request=REQUEST))
+
+
+class RpcError(Exception):
+    """As grpc.RpcError: ``code()`` returns an enum."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def code(self) -> Any:
+        return SimpleNamespace(name=self._name)
+
+
+class DeprecatedError(Exception):
+    """A property that warns, as the ``code`` of aiohttp's errors does."""
+
+    status = 500
+
+    @property
+    def code(self) -> int:
+        raise DeprecationWarning
+
+
+BUSY, NO_ANSWER, ERROR = Trouble.BUSY, Trouble.NO_ANSWER, Trouble.ERROR
+WAITED_FOR = {
+    "openai 429": (of_openai(429), BUSY),
+    "openai 503": (of_openai(503), BUSY),
+    "openai 500": (of_openai(500), ERROR),
+    "openai no answer": (openai.APIConnectionError(request=REQUEST), NO_ANSWER),
+    "openai time-out": (openai.APITimeoutError(request=REQUEST), NO_ANSWER),
+    "httpx 429": (of_httpx(429), BUSY),
+    "httpx 502": (of_httpx(502), ERROR),
+    **{
+        f"httpx {kind.__name__}": (kind("no"), NO_ANSWER)
+        for kind in (
+            httpx.ConnectError,
+            httpx.ConnectTimeout,
+            httpx.ReadTimeout,
+            httpx.PoolTimeout,
+            httpx.ReadError,
+            httpx.WriteError,
+            httpx.CloseError,
+            httpx.RemoteProtocolError,
+            httpx.ProxyError,
+        )
+    },
+    "requests 429": (of_requests(429), BUSY),
+    "requests 500": (of_requests(500), ERROR),
+    **{
+        f"requests {kind.__name__}": (kind("no"), NO_ANSWER)
+        for kind in (
+            requests.ConnectionError,
+            requests.ConnectTimeout,
+            requests.ReadTimeout,
+            requests.exceptions.SSLError,
+            requests.exceptions.ChunkedEncodingError,
+        )
+    },
+    "aiohttp 429": (of_aiohttp(429), BUSY),
+    "aiohttp 504": (of_aiohttp(504), ERROR),
+    "aiohttp ClientConnectionError": (aiohttp.ClientConnectionError("no"), NO_ANSWER),
+    "aiohttp ServerDisconnectedError": (aiohttp.ServerDisconnectedError(), NO_ANSWER),
+    "aiohttp ServerTimeoutError": (aiohttp.ServerTimeoutError(), NO_ANSWER),
+    "aiohttp ClientPayloadError": (aiohttp.ClientPayloadError("no"), NO_ANSWER),
+    "aiohttp ClientOSError": (aiohttp.ClientOSError(104, "reset"), NO_ANSWER),
+    "urllib 429": (of_urllib(429), BUSY),
+    "urllib refused": (urllib.error.URLError(ConnectionRefusedError(111, "refused")), NO_ANSWER),
+    "urllib no such host": (urllib.error.URLError(socket.gaierror(-2, "no such host")), NO_ANSWER),
+    "http.client disconnected": (http.client.RemoteDisconnected("no"), NO_ANSWER),
+    "http.client half": (http.client.IncompleteRead(b""), NO_ANSWER),
+    "botocore throttling": (of_botocore(400, "ThrottlingException"), BUSY),
+    "botocore 503": (of_botocore(503, "ServiceUnavailableException"), BUSY),
+    "botocore 500": (of_botocore(500, "InternalServerException"), ERROR),
+    "botocore endpoint": (named("EndpointConnectionError"), NO_ANSWER),
+    "botocore time-out": (named("ReadTimeoutError"), NO_ANSWER),
+    "botocore closed": (named("ConnectionClosedError"), NO_ANSWER),
+    "google-genai 429": (of_genai(429, "RESOURCE_EXHAUSTED"), BUSY),
+    "google-genai 503": (of_genai(503, "UNAVAILABLE"), BUSY),
+    "google-genai 500": (of_genai(500, "INTERNAL"), ERROR),
+    "anthropic 529": (of_anthropic(529, "overloaded_error"), BUSY),
+    "gRPC unavailable": (RpcError("UNAVAILABLE"), BUSY),
+    "gRPC exhausted": (RpcError("RESOURCE_EXHAUSTED"), BUSY),
+    "code is an HTTPStatus": (shaped(code=HTTPStatus.TOO_MANY_REQUESTS), BUSY),
+    "status is text": (shaped(status="503"), BUSY),
+    "http_status": (shaped(http_status=500), ERROR),
+    "408": (shaped(status_code=408), ERROR),
+    "409": (shaped(status_code=409), ERROR),
+    "property that warns": (DeprecatedError(), ERROR),
+    "refused": (ConnectionRefusedError(111, "refused"), NO_ANSWER),
+    "unreachable": (OSError(101, "network is unreachable"), NO_ANSWER),
+    "TLS": (ssl.SSLError("no"), NO_ANSWER),
+    "time-out": (TimeoutError(), NO_ANSWER),
+    "wrapped": (raised_from(of_openai(429)), BUSY),
+    "wrapped twice": (raised_from(raised_from(of_httpx(503))), BUSY),
+    "a mistake because of the network": (raised_from(ConnectionError(), KeyError("answer")), NO_ANSWER),
+    "in a group": (ExceptionGroup("two", [ValueError("no"), of_openai(429)]), BUSY),
+    "in a group in a group": (ExceptionGroup("a", [ExceptionGroup("b", [raised_from(of_requests(500))])]), ERROR),
+    "from another process": (as_work_failed(raised_from(of_openai(503)), "no", ""), BUSY),
+    "no answer, from another process": (as_work_failed(raised_from(httpx.ReadTimeout("no")), "no", ""), NO_ANSWER),
+}
+PAUSED_ON = {
+    "openai 401": of_openai(401),
+    "openai quota": of_openai(429, "insufficient_quota"),
+    "httpx 403": of_httpx(403),
+    "requests 402": of_requests(402),
+    "aiohttp 401": of_aiohttp(401),
+    "urllib 401": of_urllib(401),
+    "botocore denied": of_botocore(403, "AccessDeniedException"),
+    "botocore expired": of_botocore(400, "ExpiredTokenException"),
+    "botocore no key": named("NoCredentialsError"),
+    "google-genai 403": of_genai(403, "PERMISSION_DENIED"),
+    "google-genai bad key": of_genai(400, "INVALID_ARGUMENT", reason="API_KEY_INVALID"),
+    "anthropic 401": of_anthropic(401, "authentication_error"),
+    "anthropic credit": of_anthropic(400, "invalid_request_error", "Your credit balance is too low to access the API."),
+    "gRPC": RpcError("UNAUTHENTICATED"),
+    "code is an HTTPStatus": shaped(code=HTTPStatus.UNAUTHORIZED),
+    "wrapped": raised_from(of_openai(401)),
+    "in a group": ExceptionGroup("one", [of_httpx(403)]),
+    "from another process": as_work_failed(raised_from(of_openai(429, "insufficient_quota")), "no", ""),
+}
+OF_THE_CHUNK = {
+    "a bad answer": (ValueError("no JSON"), True),
+    "anything else": (RuntimeError("no"), True),
+    "a worker died": (WorkerDied("it ended"), True),
+    "httpx LocalProtocolError": (httpx.LocalProtocolError("no"), True),
+    "a library that is no network": (named("NetworkXError"), True),
+    "a mistake": (KeyError("answer"), False),
+    "404": (of_httpx(404), False),
+    "422": (shaped(status_code=422), False),
+    "a validation error of AWS": (of_botocore(400, "ValidationException"), False),
+    "400 from Google": (of_genai(400, "INVALID_ARGUMENT"), False),
+    "an exit code is no status": (shaped(code=1), True),
+    "a close code is no status": (shaped(code=1006), True),
+    "True is no status": (shaped(status_code=True), True),
+}
+
+
+@pytest.mark.parametrize("name", WAITED_FOR)
+def test_a_service_in_trouble_is_waited_for(name: str) -> None:
+    """However the client says it: the chunk is tried again, and no other kind of failure is read into it."""
+    error, trouble = WAITED_FOR[name]
+    assert (trouble_of(error), is_transient(error), is_hopeless(error)) == (trouble, True, False)
+
+
+@pytest.mark.parametrize("name", PAUSED_ON)
+def test_what_every_chunk_would_meet_is_seen_however_it_is_said(name: str) -> None:
+    """A bad key and a used-up quota, also wrapped, and with HTTP 400."""
+    assert is_hopeless(PAUSED_ON[name])
+
+
+@pytest.mark.parametrize("name", OF_THE_CHUNK)
+def test_a_failure_of_the_chunk_is_no_trouble_of_the_service(name: str) -> None:
+    """The loop does not wait for it; mistakes and lasting refusals are not tried again."""
+    error, is_retried = OF_THE_CHUNK[name]
+    assert (trouble_of(error), is_transient(error), is_hopeless(error)) == (Trouble.NONE, is_retried, False)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        of_openai(429, retry_after="3"),
+        of_openai(429, retry_after_ms="3000"),
+        of_openai(429, x_ms_retry_after_ms="3000", retry_after="9"),
+        of_httpx(503, Retry_After="3"),
+        of_requests(429, RETRY_AFTER="3"),
+        of_aiohttp(429, retry_after="3"),
+        of_urllib(429, Retry_After="3"),
+        of_botocore(400, "ThrottlingException", Retry_After="3"),
+        of_genai(429, "RESOURCE_EXHAUSTED", retryDelay="3s"),
+        shaped(response=SimpleNamespace(headers={"ReTrY-aFtEr": 3})),
+        shaped(headers=[("Retry-After", b"3")]),
+        shaped(retry_after="3"),
+        shaped(retry_after=timedelta(seconds=3)),
+        raised_from(of_httpx(429, retry_after="3")),
+        ExceptionGroup("two", [ValueError("no"), of_aiohttp(429, retry_after="3")]),
+        as_work_failed(raised_from(of_requests(429, retry_after="3")), "no", ""),
+    ],
+)
+def test_retry_after_is_found_wherever_it_is(error: Exception) -> None:
+    """In the response, in the error itself, in a dict, in the cause, in any case, as seconds or milliseconds."""
+    assert retry_after(error) == 3
+    assert 3 <= pause_before_retry(0, 1, error) <= 3.5
+
+
+def test_a_date_is_the_time_until_then() -> None:
+    """Also a date object, and one without a time zone, which means UTC."""
+    later = datetime.now(UTC) + timedelta(seconds=60)
+    dates: tuple[Any, ...] = (format_datetime(later, usegmt=True), later, later.strftime("%d %b %Y %H:%M:%S -0000"))
+    for date in dates:
+        assert 50 < (retry_after(shaped(retry_after=date)) or 0) <= 60
+
+
+@pytest.mark.parametrize("value", ["0", 0, -5, "Wed, 21 Oct 2015 07:28:00 GMT", "soon", "", None, "nan", True, [], {}])
+def test_no_time_to_come_is_the_growing_wait(value: Any) -> None:
+    """A date in the past (a clock that is wrong), zero, and what means nothing."""
+    error = shaped(retry_after=value)
+    assert retry_after(error) is None
+    assert pause_before_retry(None, 4, error) >= 4
+
+
+@pytest.mark.parametrize("value", ["1798310584", 10**12, "inf", "Fri, 31 Dec 9999 23:59:59 GMT"])
+def test_an_absurd_wait_is_an_hour_and_is_logged(value: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """A timestamp where seconds belong would be waited for until it is forgotten."""
+    assert 3600 <= pause_before_retry(None, 1, shaped(retry_after=value)) <= 3601
+    [record] = caplog.records
+    assert (record.levelname, "Retry-After" in record.getMessage()) == ("WARNING", True)
+
+
+def test_types_match_what_an_error_was_raised_from() -> None:
+    """``stop_on`` and ``retry_on`` by types mean a wrapped error, too; a function decides for itself."""
+    wrapped, group = raised_from(of_openai(401)), ExceptionGroup("one", [raised_from(of_openai(401))])
+    stops = matcher("stop_on", openai.AuthenticationError, is_hopeless)
+    assert stops(wrapped)
+    assert stops(group)
+    assert not stops(raised_from(of_openai(429)))
+    assert not matcher("stop_on", lambda error: isinstance(error, openai.OpenAIError), is_hopeless)(wrapped)
+
+
+def test_a_services_answer_survives_the_way_from_another_process() -> None:
+    """Also where it is in the exception that another one was raised from, which pickling alone would lose."""
+    for error in (of_openai(429), raised_from(of_openai(429)), raised_from(ConnectionError())):
+        arrived = pickle.loads(pickle.dumps(Raised(error))).as_failure()
+        assert trouble_of(arrived) is trouble_of(error) is not Trouble.NONE
+        assert (status_of(arrived), retry_after(arrived)) == (status_of(error), retry_after(error))
+
+
+def test_a_circle_of_causes_ends() -> None:
+    """An exception that was raised again from what it had caused."""
+    first, second = RuntimeError("first"), RuntimeError("second")
+    first.__cause__, second.__cause__ = second, first
+    assert (status_of(first), retry_after(first), trouble_of(first)) == (None, None, Trouble.NONE)
+
+
+class HostileError(Exception):
+    """Every field that one may ask for raises."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise RuntimeError(name)
+
+
+def test_an_error_whose_fields_raise_is_a_failure_like_any_other() -> None:
+    """Reading it never fails."""
+    error = HostileError("no")
+    assert (trouble_of(error), is_transient(error), is_hopeless(error), retry_after(error)) == (
+        Trouble.NONE, True, False, None,
+    )  # fmt: skip
