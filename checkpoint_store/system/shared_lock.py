@@ -77,7 +77,9 @@ class SharedLock(ForkAware):
             if self._files or sys.platform == "win32":
                 return True
             try:
-                while not self._opened_and_locked(alone=alone):
+                while True:
+                    if self._opened_and_locked(alone=alone):
+                        break
                     self._close()
             except BlockingIOError:
                 self._close()

@@ -76,7 +76,7 @@ def digest_at(path: Path) -> str | None:
     digest = sha256()
     try:
         with path.open("rb") as file:
-            while data := file.read(_READ_BYTES):
+            for data in iter(lambda: file.read(_READ_BYTES), b""):
                 digest.update(data)
     except FileNotFoundError:
         return None
