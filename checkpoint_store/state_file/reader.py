@@ -42,12 +42,15 @@ def refuse_own(path: Path, store: Path) -> None:
     there, own = path.parent.resolve() / path.name, store.parent.resolve() / store.name
     if there in StoreFiles(own).own or (path.exists() and store.exists() and path.samefile(store)):
         raise StoreTargetError(path, f"it is the store file {store} or belongs to it; a state needs a file of its own")
-    _refuse_special(path)
+    refuse_special(path)
 
 
-def _refuse_special(path: Path) -> None:
-    """A pipe would be waited for, a device or a folder would be replaced by a file."""
-    if path.exists() and not path.is_file():
+def refuse_special(path: Path) -> None:
+    """Raise :class:`StoreTargetError` where something else than a file is there.
+
+    A pipe would be waited for, a device or a folder be replaced by a file, a symlink lead to somebody else's file.
+    """
+    if path.is_symlink() or (path.exists() and not path.is_file()):
         raise StoreTargetError(path, "it is not a regular file; a state file is one")
 
 
@@ -76,7 +79,7 @@ def refuse_stranger(path: Path, backup: Path | None = None) -> None:
 
     What is not even JSON, beside a ``backup`` that is a state, is what was left of a state file.
     """
-    _refuse_special(path)
+    refuse_special(path)
     try:
         with path.open("rb") as file:
             start = file.read(4096)

@@ -75,7 +75,7 @@ class StateFile(ForkAware):
     def sweep(self) -> None:
         """Remove what killed runs left behind, unless someone is writing now: the next open does it then."""
         if leftovers(self.path) or leftovers(self.backup):
-            with suppress(CheckpointStoreError), file_lock(self._lock, 0.0):
+            with suppress(CheckpointStoreError), file_lock(self._lock, 0.0, like=self._storage.path):
                 sweep(self.path)
                 sweep(self.backup)
 
@@ -126,17 +126,17 @@ class StateFile(ForkAware):
     def _write(self, job_id: str, path: Path, timeout_seconds: float, known: Known | None = None) -> None:
         started = time.monotonic()
         try:
-            with file_lock(self._lock, timeout_seconds):
+            with file_lock(self._lock, timeout_seconds, like=self._storage.path):
                 sweep(path)
                 sweep(self.backup)
                 self._behind = None
                 try:
                     # Whoever commits after this look waits for the lock, and writes the file again.
                     if known is not None and known.texts is not None and self._storage.still_holds(known):
-                        replace_file(path, known_text(known), backup=self.backup)
+                        self._replace(path, known_text(known))
                     else:
                         self._storage.with_snapshot(
-                            job_id, lambda snapshot: replace_file(path, stored_text(snapshot), backup=self.backup)
+                            job_id, lambda snapshot: self._replace(path, stored_text(snapshot))
                         )
                 except BaseException:
                     self._behind = job_id
@@ -144,6 +144,9 @@ class StateFile(ForkAware):
                 self._is_unwritten = False
         finally:
             self._pay(started, time.monotonic())
+
+    def _replace(self, path: Path, text: Iterator[str]) -> None:
+        replace_file(path, text, backup=self.backup, like=self._storage.path)
 
     def _pay(self, started: float, ended: float) -> None:
         most = max(_CREDIT_SECONDS, self._cost)
@@ -159,7 +162,7 @@ class StateFile(ForkAware):
         """
         if self._behind == job_id:
             self._behind = None
-        with self._busy, file_lock(self._lock, self._lock_timeout_seconds):
+        with self._busy, file_lock(self._lock, self._lock_timeout_seconds, like=self._storage.path):
             for path in (self.path, self.backup):
                 sweep(path)
                 if (and_backup and path == self.backup) or _shows(path, job_id):
@@ -189,7 +192,7 @@ def write_state(reading: Reading, job_id: str, path: Path, *, replace: bool) -> 
     def write(snapshot: JobSnapshot) -> None:
         if not replace:
             refuse_to_replace(path, job_id, [index for page in snapshot.completed_chunks() for index in page])
-        replace_file(path, stored_text(snapshot))
+        replace_file(path, stored_text(snapshot), like=reading.path)
 
     reading.with_snapshot(job_id, write)
     return path

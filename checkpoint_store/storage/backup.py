@@ -39,11 +39,14 @@ _INTERVAL_SECONDS: Final = 60.0
 _SHARE_OF_FREE_SPACE: Final = 0.2
 
 
-def back_up(database: AnyDatabase, target: Path) -> None:
-    """Copy the store as it is now to ``target`` (mode 0600), whole, verified and durable, or not at all."""
+def back_up(database: AnyDatabase, target: Path, *, like: Path | None = None) -> None:
+    """Copy the store as it is now to ``target`` (mode 0600), whole, verified and durable, or not at all.
+
+    Root gives it to the owner of the store, or of ``like``.
+    """
     partial = temporary_path(target)
     try:
-        create_private(partial)  # first: SQLite would create it by the umask
+        create_private(partial, like=like or database.path)  # first: SQLite would create it by the umask
         try:
             database.read(lambda connection: _copy(connection, partial))
             verify(partial)
@@ -164,7 +167,7 @@ class RollingBackup:
             log.warning("no automatic backup of %s: %s", self._path, reason)
             return None
         try:
-            with file_lock(self._lock, 0.0):
+            with file_lock(self._lock, 0.0, like=self._path):
                 sweep(self._path)
                 target = StoreFiles(self._path).next_backup(SCHEMA_VERSION)
                 _sweep_backups(self._path)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 STORE_SUFFIX: Final = ".db"
 SIBLING_SUFFIXES: Final = (".json", ".lock", ".bak", ".open")
 """The suffixes that the name of a store cannot have."""
+RUNNER_MARK: Final = ".runner-"
 _SQLITE_ENDINGS: Final = ("-wal", "-shm", "-journal")
 _BACKUP: Final = re.compile(r"\.backup-(?P<version>\d+\.\d+)-(?P<number>\d+)")
 _STRAY_MARKS: Final = (".tmp-", ".corrupt-", ".replaced-", ".recovered")
@@ -75,6 +76,10 @@ class StoreFiles:
         """The names that nothing else may be written to, without the state file."""
         return self.store, self.lock, self.open_lock, self.recovered, *self.of_sqlite
 
+    def keeper(self, *others: Path) -> Path | None:
+        """Return the file whose owner the store has: the store file, or a copy of it; None where none is there."""
+        return next((path for path in (self.store, *self.backups(), self.wal, *others) if os.path.lexists(path)), None)
+
     def backups(self) -> list[Path]:
         """Return the automatic backups that are there, newest first. Numbers tell, not times: clocks jump."""
         return [path for _, _, path in self.numbered_backups()]
@@ -92,6 +97,11 @@ class StoreFiles:
         """Return the name for the next automatic backup of a store that has schema ``version``."""
         number = max((number for number, _, _ in self.numbered_backups()), default=0) + 1
         return self._with(f".backup-{version}-{number:04d}")
+
+    def runner_locks(self) -> list[Path]:
+        """Return whatever has the name of a runner's lock file, by name."""
+        mark = f"{self.store.name}{RUNNER_MARK}"
+        return [self.store.with_name(name) for name in sorted(self._names_beside()) if name.startswith(mark)]
 
     def unfinished_backups(self) -> list[Path]:
         """Return what killed backups left, and what a backup that is being made has written so far."""

@@ -12,11 +12,11 @@ from checkpoint_store.model.versions import RELEASED_VERSIONS, SCHEMA_VERSION
 from checkpoint_store.storage import opening_checks as checks
 from checkpoint_store.storage import target
 from checkpoint_store.storage.connection.database import Database
-from checkpoint_store.storage.connection.open_lock import Presence, alone, exclusively, wait_or_refuse
+from checkpoint_store.storage.connection.open_lock import Presence, alone, exclusively, store_lock, wait_or_refuse
 from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
 from checkpoint_store.storage.file_names import StoreFiles, has_bytes
+from checkpoint_store.storage.sibling_check import mend, refuse_foreign
 from checkpoint_store.storage.target import EMPTY, check_version, inspect
-from checkpoint_store.system.file_lock import file_lock
 from checkpoint_store.system.files import create_private, storage_error, sweep
 from checkpoint_store.system.log import log
 
@@ -75,6 +75,7 @@ class Opener:
         Raises:
             StoreDamaged: it is damaged, and bringing back all that any copy knows of is not possible.
         """
+        refuse_foreign(self.path)
         try:
             database = self._open_sound(migrate=migrate)
         except StoreDamaged:
@@ -125,7 +126,7 @@ class Opener:
             raise storage_error(error, self.path) from error
 
     def _locked(self) -> AbstractContextManager[None]:
-        return file_lock(self._files.lock, self.lock_timeout_seconds)
+        return store_lock(self.path, self.lock_timeout_seconds)
 
     def _open_repaired(self, *, migrate: bool) -> Database:
         """Repair a damaged store once nobody has it open, or open it once somebody else has repaired it."""
@@ -177,6 +178,7 @@ class Opener:
         return self._connected(unclean=unclean, presence=None if is_alone else self._presence(create=True))
 
     def _connected(self, *, unclean: bool, presence: Presence | None) -> Database:
+        mend(self.path, self.state_files)
         database = self._database(presence)
         try:
             check_version(self.path, inspect(database, self.state_files))

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from checkpoint_store.storage.file_names import RUNNER_MARK, StoreFiles
 from checkpoint_store.system.files import PRIVATE, storage_error
 from checkpoint_store.system.forks import ForkAware, watch
+from checkpoint_store.system.ownership import give
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,7 +20,6 @@ if TYPE_CHECKING:
     from filelock import FileLock
 
 
-_RUNNER: Final = ".runner-"
 _LOCK_OPTIONS: Final[dict[str, Any]] = {
     "mode": PRIVATE,
     "fallback_to_soft": False,
@@ -48,6 +50,7 @@ class RunnerLock(ForkAware):
         self._slot = 0
         self._file = -1
         try:
+            give(self.path, store)
             self._file = os.open(self.path, os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0))
             os.pwrite(self._file, bytes(_SLOT_COUNT * _SLOT_BYTES), 0)  # so that no room is needed later
         except OSError as error:
@@ -60,7 +63,7 @@ class RunnerLock(ForkAware):
         from filelock import FileLock, Timeout  # noqa: PLC0415 - see file_lock()
 
         while True:
-            path = store.with_name(f"{store.name}{_RUNNER}{os.urandom(6).hex()}")
+            path = store.with_name(f"{store.name}{RUNNER_MARK}{os.urandom(6).hex()}")
             lock = FileLock(path, **_LOCK_OPTIONS)
             try:
                 lock.acquire(blocking=False)
@@ -149,7 +152,8 @@ def reap(path: Path) -> BegunAttempts | None:
     except OSError as error:
         raise storage_error(error, path) from error
     try:
-        content = path.read_bytes()
+        with open(path, "rb", opener=_open_regular) as file:
+            content = file.read()
         path.unlink(missing_ok=True)
     except OSError as error:
         raise storage_error(error, path) from error
@@ -171,7 +175,7 @@ def probe(path: Path) -> BegunAttempts | None:
     import fcntl  # noqa: PLC0415 - POSIX only
 
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", opener=_open_regular) as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             return _begun_attempts(file.read())
     except FileNotFoundError:
@@ -180,6 +184,17 @@ def probe(path: Path) -> BegunAttempts | None:
         return None
     except OSError as error:
         raise storage_error(error, path) from error
+
+
+def _open_regular(path: str, flags: int) -> int:
+    """Open a lock file, and wait for nothing that was put in its place."""
+    for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC"):
+        flags |= getattr(os, name, 0)
+    file = os.open(path, flags)
+    if stat.S_ISREG(os.fstat(file).st_mode):
+        return file
+    os.close(file)
+    raise OSError(errno.EINVAL, "it is no regular file, and a runner's lock is one")
 
 
 def _begun_attempts(content: bytes) -> BegunAttempts:
@@ -199,8 +214,7 @@ def _attempt_in(slot: int) -> tuple[int, int]:
 
 def runner_lock_paths(store: Path) -> list[Path]:
     """Return the runner locks beside a store, those of dead runners included, sorted. Only regular files count."""
-    named_so = [path for path in store.parent.iterdir() if path.name.startswith(f"{store.name}{_RUNNER}")]
-    return sorted(path for path in named_so if path.is_file() and not path.is_symlink())
+    return [path for path in StoreFiles(store).runner_locks() if path.is_file() and not path.is_symlink()]
 
 
 def runner_lock_path(store: Path, name: str) -> Path:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import StorageFullError, StorageUnavailableError
 from checkpoint_store.system.log import log
+from checkpoint_store.system.ownership import give
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,15 +29,18 @@ def temporary_path(path: Path) -> Path:
     return path.with_name(f"{path.name}{_TEMPORARY}{os.urandom(_RANDOM_BYTES).hex()}")
 
 
-def create_private(path: Path) -> None:
-    """Create an empty file of mode 0600, durable in its folder.
+def create_private(path: Path, *, like: Path | None = None) -> None:
+    """Create an empty file of mode 0600, durable in its folder; root gives it to the owner of ``like``.
 
     Raises:
         FileExistsError: something (even a dangling symlink) is there already.
     """
     descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | _NO_FOLLOW, PRIVATE)
-    os.close(descriptor)
     try:
+        try:
+            give(descriptor, like)
+        finally:
+            os.close(descriptor)
         sync_folder(path.parent)
     except BaseException:
         with suppress(OSError):
@@ -60,10 +64,11 @@ def make_folder(folder: Path) -> None:
         raise storage_error(error, folder) from error
 
 
-def replace_file(path: Path, pieces: Iterable[str], *, backup: Path | None = None) -> int:
+def replace_file(path: Path, pieces: Iterable[str], *, backup: Path | None = None, like: Path | None = None) -> int:
     """Write text to ``path`` so that a reader sees the old or the new file, whole, whatever happens.
 
-    The file before it becomes ``backup``. Durable when this returns. Returns the size in bytes.
+    The file before it becomes ``backup``; one that may not be read is replaced without that. Durable when this returns.
+    Returns the size in bytes. Root gives the new file to the owner of ``like``.
 
     Raises:
         StorageFullError: no room; ``path`` and ``backup`` are as they were.
@@ -72,7 +77,7 @@ def replace_file(path: Path, pieces: Iterable[str], *, backup: Path | None = Non
     temporary = temporary_path(path)
     try:
         try:
-            size = _write_new(temporary, pieces)
+            size = _write_new(temporary, pieces, like)
             if backup is not None:
                 _keep_previous(path, backup)
             os.replace(temporary, path)
@@ -86,10 +91,11 @@ def replace_file(path: Path, pieces: Iterable[str], *, backup: Path | None = Non
     return size
 
 
-def _write_new(path: Path, pieces: Iterable[str]) -> int:
+def _write_new(path: Path, pieces: Iterable[str], like: Path | None) -> int:
     descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | _NO_FOLLOW, PRIVATE)
     with open(descriptor, "wb", buffering=1 << 16) as file:  # larger pieces pass it by
         file.writelines(piece.encode() for piece in pieces)
+        give(file.fileno(), like)
         file.flush()
         os.fsync(file.fileno())
         return file.tell()
@@ -100,13 +106,13 @@ def _keep_previous(path: Path, backup: Path) -> None:
     link = temporary_path(backup)
     try:
         try:
-            os.link(path, link, follow_symlinks=False)
+            if not _link(path, link):
+                _copy(path, link)
         except FileNotFoundError:
             return
-        except OSError as error:
-            if error.errno in FULL:
-                raise
-            _copy(path, link)  # a file system without hard links
+        except PermissionError:
+            log.warning("%s may not be read: it is replaced, and no copy of it is kept", path)
+            return
         _make_private(link)  # the first one may have been written by something else
         os.replace(link, backup)
         with suppress(OSError):  # renaming one name of a file to another name of the same file does nothing
@@ -115,6 +121,21 @@ def _keep_previous(path: Path, backup: Path) -> None:
         with suppress(OSError):
             link.unlink()
         raise
+
+
+def _link(path: Path, link: Path) -> bool:
+    """Give a file a second name, unless it has one already, or the file system has no hard links."""
+    try:
+        if os.stat(path, follow_symlinks=False).st_nlink > 1:
+            return False  # what is done to it would be done to somebody else's file
+        os.link(path, link, follow_symlinks=False)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        if error.errno in FULL:
+            raise
+        return False
+    return True
 
 
 def _make_private(path: Path) -> None:

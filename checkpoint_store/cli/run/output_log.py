@@ -17,7 +17,7 @@ from typing import Final
 
 from checkpoint_store.cli.options import sibling_of
 
-_PRIVATE: Final = 0o600
+PRIVATE: Final = 0o600
 _READ_BYTES: Final = 1 << 20
 
 
@@ -25,6 +25,7 @@ class OutputLog:
     """The log of the outputs that runs with one store wrote."""
 
     def __init__(self, store_path: Path) -> None:
+        self.store_path: Final = store_path
         self._folder = os.path.realpath(store_path.parent)
         self._path = sibling_of(Path(self._folder, store_path.name), ".outputs")
 
@@ -42,9 +43,11 @@ class OutputLog:
             flags |= getattr(os, name, 0)
         line = json.dumps([self._relative_path(output), file_name, digest])
         with suppress(OSError):
-            file = os.open(self._path, flags, _PRIVATE)
+            file = os.open(self._path, flags, PRIVATE)
             try:
                 if stat.S_ISREG(os.fstat(file).st_mode):
+                    if not os.fstat(file).st_size:
+                        give_to_owner(self._path, self.store_path)
                     os.write(file, f"\n{line}\n".encode())  # the line before may be torn: begin a new one
             finally:
                 os.close(file)
@@ -64,6 +67,15 @@ class OutputLog:
     def _relative_path(self, output: Path) -> str:
         """Return the path relative to the store's folder, which may be moved or mounted elsewhere."""
         return os.path.relpath(os.path.realpath(output), self._folder)
+
+
+def give_to_owner(made: Path, like: Path) -> None:
+    """As root, give a file that was just made to the owner of ``like``, who could not use it otherwise."""
+    if os.name == "nt" or os.geteuid() != 0:
+        return
+    with suppress(OSError):
+        owner = like.stat()
+        os.chown(made, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
 
 def digest_of(text: str) -> str:

@@ -9,7 +9,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
-from checkpoint_store.cli.run.output_log import digest_at, digest_of
+from checkpoint_store.cli.run.output_log import PRIVATE, digest_at, digest_of, give_to_owner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,7 +96,7 @@ class Output:
                 return "edited"
             raise self._refusal("Every result is safe")
         self._output_log.record(self.path, self._file_name, digest)  # first: a killed run knows its file later
-        write_output(self.path, text)
+        write_output(self.path, text, store=self._output_log.store_path)
         return "written"
 
     def _digest_on_disk(self) -> str | None:
@@ -119,23 +119,32 @@ class Output:
         )
 
 
-def write_output(path: Path, text: str) -> None:
-    """Replace the file at ``path`` atomically: at every moment it is the old or the new one, whole."""
+def write_output(path: Path, text: str, *, store: Path) -> None:
+    """Replace the file at ``path`` atomically: at every moment it is the old or the new one, whole.
+
+    A new file is its owner's alone (0600); one that was there keeps its mode. As root, it stays its owner's, and a new
+    one is given to the owner of the file at ``store``.
+    """
     target = path.resolve()  # replace the file that a symbolic link names, not the link
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
     try:
-        with temporary.open("x", encoding="utf-8", newline="\n") as file:
+        with open(temporary, "x", encoding="utf-8", newline="\n", opener=_open_private) as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
         if target.exists():
             shutil.copymode(target, temporary)
+        give_to_owner(temporary, target if target.exists() else store)
         temporary.replace(target)
     except OSError as error:
         raise UnusableOutputError(f"{path} could not be written: {error.strerror}") from error
     finally:
         with contextlib.suppress(FileNotFoundError):
             temporary.unlink()
+
+
+def _open_private(path: str, flags: int) -> int:
+    return os.open(path, flags, PRIVATE)
 
 
 def belongs_to_store(output: Path, store_path: Path) -> bool:

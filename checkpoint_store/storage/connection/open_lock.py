@@ -18,6 +18,7 @@ from checkpoint_store.errors import StoreBusy, StoreInUse
 from checkpoint_store.storage.connection.openings import Openings
 from checkpoint_store.storage.file_names import StoreFiles
 from checkpoint_store.storage.runner_lock import probe, runner_lock_paths
+from checkpoint_store.storage.sibling_check import refuse_foreign
 from checkpoint_store.system.file_lock import file_lock
 from checkpoint_store.system.shared_lock import POLL_SECONDS, SharedLock
 
@@ -38,7 +39,7 @@ class Presence:
 
     def __init__(self, path: Path, *, timeout_seconds: float, create: bool) -> None:
         self._path, self._timeout_seconds = path, timeout_seconds
-        self._lock = SharedLock(StoreFiles(path).open_lock, create=create, owner=_owner(path))
+        self._lock = SharedLock(StoreFiles(path).open_lock, create=create, like=path)
         self._ended = False
         self.ensure()
 
@@ -59,11 +60,16 @@ def alone(path: Path, *, create: bool = True) -> Iterator[bool]:
 
     Nobody is waited for. With ``create=False`` a missing lock file is not made.
     """
-    lock = SharedLock(StoreFiles(path).open_lock, create=create, owner=_owner(path))
+    lock = SharedLock(StoreFiles(path).open_lock, create=create, like=path)
     try:
         yield lock.take_alone() and not _older_user(path)
     finally:
         lock.release()
+
+
+def store_lock(path: Path, timeout_seconds: float) -> file_lock:
+    """Return the lock on the lock file of the store at ``path``, to be held for work on the files beside it."""
+    return file_lock(StoreFiles(path).lock, timeout_seconds, like=path)
 
 
 @contextmanager
@@ -74,10 +80,12 @@ def exclusively(path: Path, timeout_seconds: float) -> Iterator[None]:
 
     Raises:
         StoreInUse: somebody had it open for ``timeout_seconds``. Nothing was changed.
+        StoreTargetError: it is another user's. Nothing was changed.
     """
+    refuse_foreign(path)
     deadline = time.monotonic() + timeout_seconds
     while True:
-        with file_lock(StoreFiles(path).lock, max(0.0, deadline - time.monotonic())), alone(path) as free:
+        with store_lock(path, max(0.0, deadline - time.monotonic())), alone(path) as free:
             if free:
                 yield
                 return
@@ -153,10 +161,3 @@ def _has_one_of(process: Path, wanted: set[tuple[int, int]]) -> bool:
                 if (status.st_dev, status.st_ino) in wanted:
                     return True
     return False
-
-
-def _owner(path: Path) -> tuple[int, int] | None:
-    with suppress(OSError):
-        status = path.stat()
-        return status.st_uid, status.st_gid
-    return None
