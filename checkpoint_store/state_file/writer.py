@@ -135,9 +135,7 @@ class StateFile(ForkAware):
                     if known is not None and known.texts is not None and self._storage.still_holds(known):
                         self._replace(path, known_text(known))
                     else:
-                        self._storage.with_snapshot(
-                            job_id, lambda snapshot: self._replace(path, stored_text(snapshot))
-                        )
+                        self._storage.with_snapshot(job_id, lambda snapshot: self._replace(path, stored_text(snapshot)))
                 except BaseException:
                     self._behind = job_id
                     raise

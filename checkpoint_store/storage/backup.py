@@ -44,11 +44,16 @@ def back_up(database: AnyDatabase, target: Path, *, like: Path | None = None) ->
 
     Root gives it to the owner of the store, or of ``like``.
     """
+    database.read(lambda connection: copy_to(connection, target, like=like or database.path))
+
+
+def copy_to(connection: sqlite3.Connection, target: Path, *, like: Path) -> None:
+    """Copy what a connection reads to ``target``; see :func:`back_up`."""
     partial = temporary_path(target)
     try:
-        create_private(partial, like=like or database.path)  # first: SQLite would create it by the umask
+        create_private(partial, like=like)  # first: SQLite would create it by the umask
         try:
-            database.read(lambda connection: _copy(connection, partial))
+            _copy(connection, partial)
             verify(partial)
             os.replace(partial, target)
         except BaseException:

@@ -7,7 +7,7 @@ import time
 from contextlib import contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING
 
-from checkpoint_store.errors import StorageUnavailableError, StoreDamaged, StoreInUse, StoreTargetError
+from checkpoint_store.errors import StorageUnavailableError, StoreBusy, StoreDamaged, StoreInUse, StoreTargetError
 from checkpoint_store.model.versions import RELEASED_VERSIONS, SCHEMA_VERSION
 from checkpoint_store.storage import opening_checks as checks
 from checkpoint_store.storage import target
@@ -241,10 +241,17 @@ class Opener:
                 if self._inspect_target() == SCHEMA_VERSION:
                     return
                 with alone(self.path) as free:
-                    if free:
-                        self._make_current()
+                    if free and self._is_made_current():
                         return
             wait_or_refuse(self.path, deadline, self.lock_timeout_seconds)
+
+    def _is_made_current(self) -> bool:
+        """Create or upgrade the store; return False where a program that shares no lock came in just now."""
+        try:
+            self._make_current()
+        except StoreBusy:
+            return False
+        return True
 
     def _make_current(self) -> None:
         """Create the file, or upgrade it. Call it with the lock file held, while nobody else has the store open."""

@@ -64,6 +64,16 @@ class Database:
         """Run ``work`` in a write transaction and return its value; see :meth:`WriterConnection.write`."""
         return self.writer.write(work)
 
+    def migrate(self, work: Callable[[sqlite3.Connection], T], *, first: Callable[[sqlite3.Connection], object]) -> T:
+        """Run ``first``, and ``work`` in a write transaction, without any other connection to the file.
+
+        See :meth:`WriterConnection.migrate`.
+        """
+        for connection in (self._long_reader, self.reader):
+            with connection.lock:
+                connection.disconnect()
+        return self.writer.migrate(work, first=first)
+
     def moment(self) -> Moment | None:
         """Return what the writing connection has seen; see :meth:`WriterConnection.moment`."""
         return self.writer.moment()

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import StoreBusy, StoreInUse
 from checkpoint_store.storage.connection.openings import Openings
+from checkpoint_store.storage.connection.pragmas import journal_mode_for
 from checkpoint_store.storage.file_names import StoreFiles
 from checkpoint_store.storage.runner_lock import probe, runner_lock_paths
 from checkpoint_store.storage.sibling_check import refuse_foreign
@@ -103,6 +104,10 @@ def _older_user(path: Path) -> bool:
     """Whether something that shares no lock has the store open. Called with the lock held alone."""
     if has_connection(path):
         return True
+    # With a rollback journal, a connection that is idle holds no lock. That a process shows is reason enough to wait
+    # for it; that none shows says nothing.
+    if journal_mode_for(path) != "wal" and set(_who_has_one_of(path)) - {os.getpid()}:
+        return True
     return os.name != "nt" and any(probe(lock) is None for lock in runner_lock_paths(path))
 
 
@@ -139,8 +144,12 @@ def who_has_open(path: Path) -> list[int]:
 
     Those of other users and of other PID namespaces do not show. It decides nothing.
     """
+    return _who_has_one_of(path, StoreFiles(path).open_lock, *runner_lock_paths(path))
+
+
+def _who_has_one_of(*paths: Path) -> list[int]:
     wanted = set()
-    for name in (path, StoreFiles(path).open_lock, *runner_lock_paths(path)):
+    for name in paths:
         with suppress(OSError):
             status = os.stat(name)
             wanted.add((status.st_dev, status.st_ino))
