@@ -182,6 +182,7 @@ class Opener:
         database = self._database(presence)
         try:
             check_version(self.path, inspect(database, self.state_files))
+            checks.refuse_triggers(database)
             checks.check_contents(database, unclean=unclean)
             checks.compare_with_backup(database)
         except BaseException:

@@ -14,7 +14,7 @@ from checkpoint_store.storage.connection.errors import is_busy
 from checkpoint_store.storage.connection.open_lock import who_has_open
 from checkpoint_store.storage.connection.store_file import StoreConnection
 from checkpoint_store.storage.moment import Moment, moment_of
-from checkpoint_store.storage.statements import compiled
+from checkpoint_store.storage.statements import compiled, effect
 from checkpoint_store.system.file_lock import take
 
 if TYPE_CHECKING:
@@ -114,10 +114,12 @@ class WriterConnection(StoreConnection):
         """
         try:
             connection = self._ready(prepared=True)
+            changes_before = connection.total_changes
             try:
                 busy.execute(connection, statement, values, patience_seconds=self._patience_seconds)
             except sqlite3.IntegrityError:
                 return False
+            effect.require_completions(connection, values, changes_before)
             self._refuse_if_moved()
         except BaseException as error:
             self._abandon(error)

@@ -12,6 +12,7 @@ from checkpoint_store.model.clock import now
 from checkpoint_store.storage.records import Claim, FailureOutcome
 from checkpoint_store.storage.statements import runners
 from checkpoint_store.storage.statements.compiled import Statement
+from checkpoint_store.storage.statements.effect import require_rows
 from checkpoint_store.storage.tables import attempts
 from checkpoint_store.system.log import log
 
@@ -156,7 +157,7 @@ def attempts_in(connection: sqlite3.Connection, job_id: str, start: int, stop: i
 
 def begin(connection: sqlite3.Connection, job_id: str, index: int, number: int, runner_id: int) -> Claim:
     """Begin the attempt of this number at a chunk, and return it as a claim."""
-    connection.execute(_BEGIN.text, (job_id, index, number, runner_id, now()))
+    require_rows(connection.execute(_BEGIN.text, (job_id, index, number, runner_id, now())), "an attempt")
     return Claim(index, number)
 
 
