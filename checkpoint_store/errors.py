@@ -66,14 +66,27 @@ class StoreTargetError(CheckpointStoreError):
 
 
 class StoreBusy(CheckpointStoreError):  # noqa: N818 - public name fixed by the design
-    """A lock was not free within ``lock_timeout_seconds``. Nothing was written; calling again is safe."""
+    """A lock was not free within ``lock_timeout_seconds``. Nothing was written; calling again is safe.
 
-    def __init__(self, path: Path | str, waited_seconds: float, holder: str = "another process") -> None:
-        self.path, self.waited_seconds = str(path), waited_seconds
-        super().__init__(
+    ``holders`` are the ids of the processes that seem to hold it, as far as they can be seen. The message says so where
+    one of them was stopped, and what to do.
+    """
+
+    def __init__(
+        self,
+        path: Path | str,
+        waited_seconds: float,
+        holder: str = "another process",
+        *,
+        holders: Sequence[int] = (),
+        advice: str | None = None,
+    ) -> None:
+        self.path, self.waited_seconds, self.holders = str(path), waited_seconds, tuple(holders)
+        message = (
             f"{self.path} was kept locked by {holder} for {waited_seconds:g} s. Nothing was written; call again, "
             "or open the store with a longer lock_timeout_seconds."
         )
+        super().__init__(f"{message} {advice}" if advice else message)
 
 
 class StoreInUse(StoreBusy):
@@ -83,10 +96,9 @@ class StoreInUse(StoreBusy):
     """
 
     def __init__(self, path: Path | str, waited_seconds: float, holders: Sequence[int] = ()) -> None:
-        self.holders = tuple(holders)
         elsewhere = "a process that does not show here (of another user, or in another container)"
-        who = f"process {', '.join(map(str, self.holders))}" if self.holders else elsewhere
-        super().__init__(path, waited_seconds, who)
+        who = f"process {', '.join(map(str, holders))}" if holders else elsewhere
+        super().__init__(path, waited_seconds, who, holders=holders)
         waited = f" (waited {waited_seconds:g} s)" if waited_seconds else ""
         self.args = (
             f"{self.path} is in use: {who} has it open; end it first, and call again{waited}. The file is as it was.",

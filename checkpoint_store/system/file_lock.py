@@ -13,6 +13,7 @@ from checkpoint_store.errors import StoreBusy
 from checkpoint_store.system.files import PRIVATE, storage_error
 from checkpoint_store.system.forks import ForkAware, watch
 from checkpoint_store.system.ownership import give
+from checkpoint_store.system.processes import InTheWay, in_the_way
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -115,7 +116,11 @@ class file_lock:  # noqa: N801 - used as a function is, in a with statement
         try:
             self._lock.acquire(poll_interval=_POLL_SECONDS)
         except Timeout:
-            raise StoreBusy(self._path, self._timeout_seconds) from None
+            # To ask who has it takes milliseconds, and who does not wait tries often.
+            who = in_the_way([self._path]) if self._timeout_seconds > 0 else InTheWay("another process")
+            raise StoreBusy(
+                self._path, self._timeout_seconds, who.holder, holders=who.pids, advice=who.advice
+            ) from None
         except OSError as error:
             raise storage_error(error, self._path) from error
         give(self._path, self._like)

@@ -10,8 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import StoreBusy, StoreInUse
@@ -20,11 +19,13 @@ from checkpoint_store.storage.connection.pragmas import journal_mode_for
 from checkpoint_store.storage.file_names import StoreFiles
 from checkpoint_store.storage.runner_lock import probe, runner_lock_paths
 from checkpoint_store.storage.sibling_check import refuse_foreign
+from checkpoint_store.system import processes
 from checkpoint_store.system.file_lock import file_lock
 from checkpoint_store.system.shared_lock import POLL_SECONDS, SharedLock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 _SHARED_FIRST: Final = 0x40000002
 """Where every connection to a file in log mode holds a shared lock (sqlite.org/fileformat2.html, 1.6)."""
@@ -47,7 +48,9 @@ class Presence:
     def ensure(self) -> None:
         """Share the lock; a forked child does so anew, before it connects."""
         if not self._ended and not self._lock.share(self._timeout_seconds):
-            raise StoreBusy(self._path, self._timeout_seconds, "a recovery, a restoring or a migration")
+            who = processes.in_the_way([StoreFiles(self._path).open_lock])
+            holder = f"a recovery, a restoring or a migration ({who.holder})"
+            raise StoreBusy(self._path, self._timeout_seconds, holder, holders=who.pids, advice=who.advice)
 
     def end(self) -> None:
         """The store is closed. Ending twice is fine."""
@@ -106,7 +109,7 @@ def _older_user(path: Path) -> bool:
         return True
     # With a rollback journal, a connection that is idle holds no lock. That a process shows is reason enough to wait
     # for it; that none shows says nothing.
-    if journal_mode_for(path) != "wal" and set(_who_has_one_of(path)) - {os.getpid()}:
+    if journal_mode_for(path) != "wal" and set(processes.who_has_open([path])) - {os.getpid()}:
         return True
     return os.name != "nt" and any(probe(lock) is None for lock in runner_lock_paths(path))
 
@@ -144,29 +147,4 @@ def who_has_open(path: Path) -> list[int]:
 
     Those of other users and of other PID namespaces do not show. It decides nothing.
     """
-    return _who_has_one_of(path, StoreFiles(path).open_lock, *runner_lock_paths(path))
-
-
-def _who_has_one_of(*paths: Path) -> list[int]:
-    wanted = set()
-    for name in paths:
-        with suppress(OSError):
-            status = os.stat(name)
-            wanted.add((status.st_dev, status.st_ino))
-    return sorted(int(process.name) for process in _processes() if _has_one_of(process, wanted))
-
-
-def _processes() -> list[Path]:
-    with suppress(OSError):
-        return [entry for entry in Path("/proc").iterdir() if entry.name.isdigit()]
-    return []
-
-
-def _has_one_of(process: Path, wanted: set[tuple[int, int]]) -> bool:
-    with suppress(OSError):
-        for name in os.listdir(process / "fd"):  # noqa: PTH208 - a descriptor may be gone the next moment
-            with suppress(OSError):
-                status = os.stat(process / "fd" / name)
-                if (status.st_dev, status.st_ino) in wanted:
-                    return True
-    return False
+    return processes.who_has_open([path, StoreFiles(path).open_lock, *runner_lock_paths(path)])
