@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         MigrationFailed,
         MissingExtra,
         PlanChanged,
+        RunnerReleased,
         SchemaTooNew,
         SchemaTooOld,
         SecretInConfig,
@@ -52,7 +53,15 @@ if TYPE_CHECKING:
     )
     from checkpoint_store.manager import StateManager
     from checkpoint_store.model.attempt import Attempt, current_attempt
-    from checkpoint_store.model.records import ChunkRecord, JobStatus, MapItem, Problem, Progress, RunPlan
+    from checkpoint_store.model.records import (
+        ChunkRecord,
+        JobStatus,
+        MapItem,
+        Problem,
+        Progress,
+        RunnerRecord,
+        RunPlan,
+    )
     from checkpoint_store.model.state import ProcessingState
     from checkpoint_store.storage.recovery.doctor import Finding
     from checkpoint_store.storage.recovery.recover import RecoveryReport
@@ -93,6 +102,8 @@ __all__ = [
     "Progress",
     "RecoveryReport",
     "RunPlan",
+    "RunnerRecord",
+    "RunnerReleased",
     "SchemaTooNew",
     "SchemaTooOld",
     "SecretInConfig",
@@ -133,6 +144,7 @@ _HOMES = {
     "Progress": "model.records",
     "RecoveryReport": "storage.recovery.recover",
     "RunPlan": "model.records",
+    "RunnerRecord": "model.records",
     "StateManager": "manager",
     "current_attempt": "model.attempt",
     "doctor": "maintenance",

@@ -231,11 +231,27 @@ class JobNotFound(CheckpointStoreError, LookupError):  # noqa: N818 - public nam
 class JobBusy(CheckpointStoreError):  # noqa: N818 - public name fixed by the design
     """Another runner is at work on this job, and one of the two wants it for itself."""
 
-    def __init__(self, job_id: str, pid: int, host: str, since: str) -> None:
-        self.job_id, self.pid, self.host, self.since = job_id, pid, host, since
-        super().__init__(
+    def __init__(self, job_id: str, pid: int, host: str, since: str, runner: int | None = None) -> None:
+        self.job_id, self.pid, self.host, self.since, self.runner = job_id, pid, host, since, runner
+        message = (
             f"job {job_id} is being worked on by process {pid} on {host} since {since}. Wait for it to end, or stop "
             "it, and call again."
+        )
+        by_hand = f" If it was stopped for good: checkpoint-store release {job_id} --runner {runner}"
+        super().__init__(message if runner is None else message + by_hand)
+
+
+class RunnerReleased(CheckpointStoreError):  # noqa: N818 - reads like its neighbours
+    """The chunks of this runner were given to others by hand, while its process was stopped. It starts none of them.
+
+    ``runner`` is its number in the store. What it has recorded is safe.
+    """
+
+    def __init__(self, job_id: str, runner: int) -> None:
+        self.job_id, self.runner = job_id, runner
+        super().__init__(
+            f"runner {runner} of job {job_id} was released by hand (checkpoint-store release) while it was stopped: "
+            "its chunks are free for others. What it has recorded is safe; run it again to go on."
         )
 
 

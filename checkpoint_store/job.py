@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from checkpoint_store.errors import CheckpointStoreError, JobPaused
 from checkpoint_store.execution import lifecycle
-from checkpoint_store.execution.job_reading import JobReading
+from checkpoint_store.execution.job_runners import JobRunners
 from checkpoint_store.execution.loops import Living
 from checkpoint_store.execution.pending import PendingLoop
 from checkpoint_store.loop.option_names import checks_option_names
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Job(JobReading):
+class Job(JobRunners):
     """One input being processed, chunk by chunk. Safe to share between threads.
 
     Made by :meth:`CheckpointStore.open_job` and :meth:`CheckpointStore.job`. As a context manager it ends ``completed``

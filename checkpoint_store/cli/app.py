@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from checkpoint_store.cli.inspect import chunks, jobs
+from checkpoint_store.cli.inspect import chunks, jobs, runners
 from checkpoint_store.cli.maintain import health, schema
 from checkpoint_store.cli.run import plan
 from checkpoint_store.cli.run.run import run
@@ -38,7 +38,15 @@ def group() -> None:
     """
 
 
-for command in (run, *plan.COMMANDS, *jobs.COMMANDS, *chunks.COMMANDS, *schema.COMMANDS, *health.COMMANDS):
+for command in (
+    run,
+    *plan.COMMANDS,
+    *jobs.COMMANDS,
+    *chunks.COMMANDS,
+    *runners.COMMANDS,
+    *schema.COMMANDS,
+    *health.COMMANDS,
+):
     group.add_command(command)
 
 

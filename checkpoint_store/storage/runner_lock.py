@@ -48,6 +48,7 @@ class RunnerLock(ForkAware):
         self.path, self._lock = self._create(store)
         self._begun: set[tuple[int, int]] = set()
         self._slot = 0
+        self._store = store
         self._file = -1
         try:
             give(self.path, store)
@@ -73,11 +74,16 @@ class RunnerLock(ForkAware):
                 raise storage_error(error, path) from error
             return path, lock
 
-    def start(self, index: int, number: int) -> None:
+    def start(self, index: int, number: int) -> bool:
         """Note that the work of an attempt begins: the attempt of this number at the chunk of this index.
 
-        The note survives the end of the process when this returns.
+        The note survives the end of the process when this returns. Returns False, and notes nothing, where the file is
+        gone: the others take the runner to be dead.
         """
+        if not os.path.lexists(self.path):
+            if self._store.exists():
+                return False
+            raise storage_error(FileNotFoundError(errno.ENOENT, "the store and its folder are gone"), self._store)
         if not self._begun:
             if self._slot == _SLOT_COUNT - 1:
                 self._write(0)
@@ -87,6 +93,7 @@ class RunnerLock(ForkAware):
             self._tidy()
         else:
             self._write(_slot_of(index, number))
+        return True
 
     def _write(self, value: int) -> None:
         self._put(value.to_bytes(_SLOT_BYTES, "little"), self._slot * _SLOT_BYTES)
@@ -160,6 +167,25 @@ def reap(path: Path) -> BegunAttempts | None:
     finally:
         lock.release()
     return _begun_attempts(content)
+
+
+def begun_by(path: Path) -> BegunAttempts:
+    """Return what the lock file of a runner says, whether the runner is alive or not. Nothing is locked or written."""
+    try:
+        with open(path, "rb", opener=_open_regular) as file:
+            return _begun_attempts(file.read())
+    except FileNotFoundError:
+        return BegunAttempts(None)
+    except OSError as error:
+        raise storage_error(error, path) from error
+
+
+def remove_lock_file(path: Path) -> None:
+    """Remove the lock file of a runner that may be alive. It starts no chunk any more; others take it for dead."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise storage_error(error, path) from error
 
 
 def probe(path: Path) -> BegunAttempts | None:

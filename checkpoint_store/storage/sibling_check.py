@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
@@ -27,6 +28,10 @@ _KINDS: Final = (
     (stat.S_ISFIFO, "a pipe"),
     (stat.S_ISSOCK, "a socket"),
 )
+
+
+_LOOKS: Final = 10
+_LOOK_SECONDS: Final = 0.02
 
 
 def refuse_planted(store: Path) -> None:
@@ -51,15 +56,29 @@ def refuse_foreign(store: Path) -> None:
     """
     if os.name == "nt":
         return
+    found = _foreign(store)
+    for _ in range(_LOOKS):
+        if found is None or found[1] != 0:
+            break
+        time.sleep(_LOOK_SECONDS)  # root may have made it just now, and give it away the next moment
+        found = _foreign(store)
+    if found is None:
+        return
+    path, user = found
+    what = f"belongs to another user (uid {user})"
+    if path == store:
+        raise StoreTargetError(store, f"it {what}, so there is no permission to work on it; copy it, and open the copy")
+    raise _refusal(store, path, what)
+
+
+def _foreign(store: Path) -> tuple[Path, int] | None:
+    """Return the first file that is another user's, and whose; None where there is none."""
     ours = _ours(store)
     for path in (store, *_siblings(store)):
         status = _look(path)
         if status is not None and status.st_uid not in ours:
-            what = f"belongs to another user (uid {status.st_uid})"
-            if path == store:
-                reason = f"it {what}, so there is no permission to work on it; copy it, and open the copy"
-                raise StoreTargetError(store, reason)
-            raise _refusal(store, path, what)
+            return path, status.st_uid
+    return None
 
 
 def mend(store: Path, state_files: Iterable[Path] = ()) -> None:
@@ -86,6 +105,8 @@ def _make_private(path: Path, status: os.stat_result) -> None:
         _change_mode(path, status)
         if os.lstat(path).st_mode & 0o077:
             raise PermissionError("the file system keeps no modes")
+    except FileNotFoundError:  # it was removed meanwhile
+        return
     except OSError as error:
         log.warning("%s is %s, so that others may read it, and cannot be changed: %s", path, mode, error)
     else:

@@ -27,13 +27,15 @@ def give(made: int | Path, like: Path | None) -> None:
         wanted = os.stat(like)
     except OSError:
         return  # there is no file yet: what root makes then is root's
-    here = os.fstat(made) if isinstance(made, int) else os.lstat(made)
-    if (here.st_uid, here.st_gid) == (wanted.st_uid, wanted.st_gid):
-        return
     try:
+        here = os.fstat(made) if isinstance(made, int) else os.lstat(made)
+        if (here.st_uid, here.st_gid) == (wanted.st_uid, wanted.st_gid):
+            return
         if isinstance(made, int):
             os.fchown(made, wanted.st_uid, wanted.st_gid)
         else:
             os.lchown(made, wanted.st_uid, wanted.st_gid)
+    except FileNotFoundError:  # it was removed meanwhile
+        return
     except OSError as error:
         log.warning("a file beside %s stays root's: %s", like, error)

@@ -218,6 +218,11 @@ def _named(job_id: str, runner_id: int, claim: Claim) -> dict[str, Any]:
     return {"in_job": job_id, "at_index": claim.chunk_index, "its_number": claim.number, "its_runner": runner_id}
 
 
+def in_hand(connection: sqlite3.Connection, runner_id: int) -> int:
+    """Return how many chunks a runner has claimed."""
+    return len(_IN_HAND.run(connection, its_runner=runner_id).fetchall())
+
+
 def end_runner(
     connection: sqlite3.Connection, runner_id: int, *, begun: Collection[tuple[int, int]] | None, is_counted: bool
 ) -> int:
