@@ -40,8 +40,7 @@ class Database:
         self.reader = ReaderConnection(file)
         self._long_reader = ReaderConnection(file)
         self.writer = WriterConnection(file, self.reader)
-        Openings.enter(path)
-        self._leave = weakref.finalize(self, Openings.leave, path)
+        self._leave = weakref.finalize(self, Openings.leave, Openings.enter(path))
 
     @property
     def closed(self) -> bool:
