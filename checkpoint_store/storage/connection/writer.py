@@ -114,12 +114,11 @@ class WriterConnection(StoreConnection):
         """
         try:
             connection = self._ready(prepared=True)
-            changes_before = connection.total_changes
             try:
-                busy.execute(connection, statement, values, patience_seconds=self._patience_seconds)
+                changed = busy.execute(connection, statement, values, patience_seconds=self._patience_seconds)
             except sqlite3.IntegrityError:
                 return False
-            effect.require_completions(connection, values, changes_before)
+            effect.require_completions(connection, values, changed)
             self._refuse_if_moved()
         except BaseException as error:
             self._abandon(error)

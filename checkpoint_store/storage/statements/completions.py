@@ -69,7 +69,7 @@ def _record_in_bulk(connection: sqlite3.Connection, completions: Sequence[Comple
                 raise sqlite3.IntegrityError("to be written step by step")
             changes_before = connection.total_changes
             connection.execute(compiled.at_once(len(some)), values)
-            effect.require_completions(connection, values, changes_before)
+            effect.require_completions(connection, values, connection.total_changes - changes_before)
         return True
     return False
 

@@ -40,15 +40,14 @@ def run_alone(connection: sqlite3.Connection, statement: str, values: Sequence[A
     return cursor
 
 
-def require_completions(connection: sqlite3.Connection, values: Sequence[Any], changes_before: int) -> None:
+def require_completions(connection: sqlite3.Connection, values: Sequence[Any], changed: int) -> None:
     """Raise unless the statement of :func:`compiled.at_once` wrote all of these completions.
 
     Args:
         connection: the connection that it ran on.
         values: its values.
-        changes_before: the connection's ``total_changes`` before it.
+        changed: how many rows it changed.
     """
-    changed = connection.total_changes - changes_before
     rows = len(values) // _WIDTH * _ROWS_OF_ONE
     tried = [at for at in range(_ATTEMPT, len(values), _WIDTH) if values[at] is not None]
     if changed == rows + len(tried):
