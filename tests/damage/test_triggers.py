@@ -87,3 +87,24 @@ def test_an_attempt_that_is_gone_refuses_no_result(path: Path) -> None:
         plant(path, "DELETE FROM attempts")
         chunk.complete("paid for")
         assert job.result(1) == "paid for"
+
+
+def test_a_try_that_was_in_vain_is_no_trigger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a rollback journal a commit waits for readers; what is undone and done again counts once."""
+    monkeypatch.setattr("checkpoint_store.storage.connection.pragmas.journal_mode_for", lambda path: "truncate")
+    with CheckpointStore(tmp_path / "talks.db", state_file=None) as store:
+        job = store.open_job("talk.srt", total_chunks=4)
+        with closing(sqlite3.connect(store.path, isolation_level=None)) as reader:
+            waits = []
+
+            def wait(seconds: float) -> None:
+                waits.append(seconds)
+                if len(waits) == 3:
+                    reader.execute("COMMIT")
+
+            monkeypatch.setattr("checkpoint_store.storage.connection.busy.time.sleep", wait)
+            reader.execute("BEGIN")
+            assert reader.execute("SELECT count(*) FROM jobs").fetchone() == (1,)
+            job.complete(0, "paid for")
+        assert len(waits) == 3
+        assert job.result(0) == "paid for"
