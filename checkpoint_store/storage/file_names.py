@@ -98,6 +98,13 @@ class StoreFiles:
         number = max((number for number, _, _ in self.numbered_backups()), default=0) + 1
         return self._with(f".backup-{version}-{number:04d}")
 
+    def siblings(self) -> list[Path]:
+        """Return whatever a process opens beside the store file, whether it is there or not, but for the state file."""
+        mark = f"{self.store.name}{RUNNER_MARK}"
+        names = [name for name in self._names_beside() if name.startswith(self.store.name)]
+        named = [name for name in names if name.startswith(mark) or _BACKUP.fullmatch(name[len(self.store.name) :])]
+        return [*self.own[1:], *(self.store.with_name(name) for name in sorted(named))]
+
     def runner_locks(self) -> list[Path]:
         """Return whatever has the name of a runner's lock file, by name."""
         mark = f"{self.store.name}{RUNNER_MARK}"

@@ -19,7 +19,7 @@ from checkpoint_store.system.log import log
 from checkpoint_store.system.ownership import give
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
     from pathlib import Path
 
 _KINDS: Final = (
@@ -39,7 +39,7 @@ def refuse_planted(store: Path) -> None:
 
     Touches nothing. The state file is not looked at: see :func:`passed_over`.
     """
-    for path in _siblings(store):
+    for path in StoreFiles(store).siblings():
         status = _look(path)
         if status is None:
             continue
@@ -74,7 +74,7 @@ def refuse_foreign(store: Path) -> None:
 def _foreign(store: Path) -> tuple[Path, int] | None:
     """Return the first file that is another user's, and whose; None where there is none."""
     ours = _ours(store)
-    for path in (store, *_siblings(store)):
+    for path in (store, *StoreFiles(store).siblings()):
         status = _look(path)
         if status is not None and status.st_uid not in ours:
             return path, status.st_uid
@@ -89,7 +89,7 @@ def mend(store: Path, state_files: Iterable[Path] = ()) -> None:
     if os.name == "nt":
         return
     ours = _ours(store)
-    for path in (store, *_siblings(store), *state_files):
+    for path in (store, *StoreFiles(store).siblings(), *state_files):
         status = _look(path)
         if status is None or not stat.S_ISREG(status.st_mode) or status.st_uid not in ours:
             continue
@@ -145,13 +145,6 @@ def _ours(store: Path) -> set[int]:
     keeper = StoreFiles(store).keeper() if me == 0 else None
     status = None if keeper is None else _look(keeper)
     return {me} if status is None else {me, status.st_uid}
-
-
-def _siblings(store: Path) -> Iterator[Path]:
-    files = StoreFiles(store)
-    yield from files.own[1:]
-    yield from files.backups()
-    yield from files.runner_locks()
 
 
 def _look(path: Path) -> os.stat_result | None:
