@@ -14,7 +14,7 @@ from checkpoint_store.errors import (
     StoreTargetError,
 )
 from checkpoint_store.model.versions import RELEASED_VERSIONS, SCHEMA_VERSION
-from checkpoint_store.state_file.reader import refuse_special, refuse_stranger
+from checkpoint_store.state_file.reader import refuse_planted_state, refuse_stranger
 from checkpoint_store.storage import destination, opening
 from checkpoint_store.storage.connection.open_lock import exclusively
 from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
@@ -37,7 +37,7 @@ def _opener(
     path = resolve(target)
     state = StoreFiles(path).state_file if state_file is None else Path(state_file).absolute()
     for one in state_copies(state):
-        refuse_special(one)
+        refuse_planted_state(one)
     return Opener(path, state_copies(state), durability="power-loss", lock_timeout_seconds=lock_timeout_seconds)
 
 

@@ -15,7 +15,7 @@ from checkpoint_store.state_file.reader import (
     first_sound,
     glance,
     read_state,
-    refuse_special,
+    refuse_planted_state,
     refuse_stranger,
     without_secrets,
 )
@@ -91,7 +91,7 @@ def state_for_new_store(store: Path, state_file: Path | None) -> ProcessingState
     is_there = store.exists() or bool(StoreFiles(store).backups())
     backup = state_backup(state_file)
     for path in (state_file, backup):
-        refuse_special(path)
+        refuse_planted_state(path)
         reason = passed_over(path, store)
         if reason is None:
             refuse_stranger(path, backup if path == state_file else None)

@@ -167,3 +167,13 @@ def test_the_file_of_another_program_keeps_its_mode(path: Path) -> None:
     with pytest.raises(StoreTargetError):
         CheckpointStore(thesis)
     assert snapshot(path.parent) == before
+
+
+def test_a_symlink_that_the_caller_names_is_followed(path: Path) -> None:
+    """To import from one is the caller's own wish; what lies at the state file's own name is not."""
+    link = path.with_name("link.json")
+    link.symlink_to("talks.json")
+    with CheckpointStore(path.with_name("other.db")) as store:
+        assert store.import_state(link).result(0) == "paid for"
+        store.jobs()[0].export(link, replace=True)
+    assert not link.is_symlink()
