@@ -13,8 +13,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import StoreTargetError
+from checkpoint_store.storage.connection.pragmas import file_system
 from checkpoint_store.storage.file_names import StoreFiles
-from checkpoint_store.system.files import PRIVATE
+from checkpoint_store.system.files import PRIVATE, temporary_path
 from checkpoint_store.system.log import log
 from checkpoint_store.system.ownership import give
 
@@ -30,6 +31,9 @@ _KINDS: Final = (
 )
 
 
+_MAY_KEEP_NO_OWNERS: Final = frozenset(
+    "vfat msdos exfat ntfs ntfs3 hfsplus nfs nfs4 cifs smb3 smbfs 9p virtiofs fuse fuseblk drvfs".split()
+)
 _LOOKS: Final = 10
 _LOOK_SECONDS: Final = 0.02
 
@@ -62,13 +66,29 @@ def refuse_foreign(store: Path) -> None:
             break
         time.sleep(_LOOK_SECONDS)  # root may have made it just now, and give it away the next moment
         found = _foreign(store)
-    if found is None:
+    if found is None or not _keeps_owners(store):
         return
     path, user = found
     what = f"belongs to another user (uid {user})"
     if path == store:
         raise StoreTargetError(store, f"it {what}, so there is no permission to work on it; copy it, and open the copy")
     raise _refusal(store, path, what)
+
+
+def _keeps_owners(store: Path) -> bool:
+    """Whether a file that we make in the folder of a store is ours. Some mounts give every file to one user."""
+    if file_system(store) not in _MAY_KEEP_NO_OWNERS:
+        return True
+    probe = temporary_path(store)
+    try:
+        file = os.open(probe, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW, PRIVATE)
+        try:
+            return os.fstat(file).st_uid == os.geteuid()
+        finally:
+            os.close(file)
+            os.unlink(probe)
+    except OSError:
+        return True
 
 
 def _foreign(store: Path) -> tuple[Path, int] | None:
@@ -136,7 +156,9 @@ def passed_over(state_file: Path, store: Path) -> str | None:
         return None
     if not os.access(state_file, os.R_OK):
         return "there is no permission to read it"
-    return None if status.st_uid in _ours(store) else f"it belongs to another user (uid {status.st_uid})"
+    if status.st_uid in _ours(store) or not _keeps_owners(store):
+        return None
+    return f"it belongs to another user (uid {status.st_uid})"
 
 
 def _ours(store: Path) -> set[int]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from conftest import ROOT, snapshot
+from storms import disks
 
 from checkpoint_store import CheckpointStore, StoreTargetError, doctor, migrate, recover_store, restore_store
 
@@ -218,3 +219,13 @@ def test_a_stranger_takes_nobodys_store(store: Path, way: str) -> None:
             os._exit(3)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
     assert snapshot(store.parent) == before
+
+
+def test_a_mount_that_keeps_no_owners_is_worked_on(folder: Path) -> None:
+    """Where every file is one user's, whoever made it, the store of one's own is not refused; its state file is read."""
+    with disks.mounted("FUSE (exfat)", folder) as place:
+        place.chmod(0o777)
+        said = run_as(ANA, place, BEGIN)
+        assert (place / "talks.db").stat().st_uid != ANA
+        assert said == ""
+        assert run_as(ANA, place, GO_ON) == "[0, 1]\n"
