@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         MigrationFailed,
         MissingExtra,
         PlanChanged,
+        RunnerReleased,
         SchemaTooNew,
         SchemaTooOld,
         SecretInConfig,
@@ -55,7 +56,15 @@ if TYPE_CHECKING:
     )
     from checkpoint_store.manager import StateManager
     from checkpoint_store.model.attempt import Attempt, current_attempt
-    from checkpoint_store.model.records import ChunkRecord, JobStatus, MapItem, Problem, Progress, RunPlan
+    from checkpoint_store.model.records import (
+        ChunkRecord,
+        JobStatus,
+        MapItem,
+        Problem,
+        Progress,
+        RunnerRecord,
+        RunPlan,
+    )
     from checkpoint_store.model.run_record import RunRecord
     from checkpoint_store.model.state import ProcessingState
     from checkpoint_store.storage.recovery.doctor import Finding
@@ -101,6 +110,8 @@ __all__ = [
     "RecoveryReport",
     "RunPlan",
     "RunRecord",
+    "RunnerRecord",
+    "RunnerReleased",
     "SchemaTooNew",
     "SchemaTooOld",
     "SecretInConfig",
@@ -144,6 +155,7 @@ _HOMES = {
     "RecoveryReport": "storage.recovery.recover",
     "RunPlan": "model.records",
     "RunRecord": "model.run_record",
+    "RunnerRecord": "model.records",
     "StateManager": "manager",
     "current_attempt": "model.attempt",
     "doctor": "maintenance",

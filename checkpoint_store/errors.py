@@ -71,14 +71,27 @@ class StoreTargetError(CheckpointStoreError):
 
 
 class StoreBusy(CheckpointStoreError):  # noqa: N818 - public name fixed by the design
-    """A lock was not free within ``lock_timeout_seconds``. Nothing was written; calling again is safe."""
+    """A lock was not free within ``lock_timeout_seconds``. Nothing was written; calling again is safe.
 
-    def __init__(self, path: Path | str, waited_seconds: float, holder: str = "another process") -> None:
-        self.path, self.waited_seconds = str(path), waited_seconds
-        super().__init__(
+    ``holders`` are the ids of the processes that seem to hold it, as far as they can be seen. The message says so where
+    one of them was stopped, and what to do.
+    """
+
+    def __init__(
+        self,
+        path: Path | str,
+        waited_seconds: float,
+        holder: str = "another process",
+        *,
+        holders: Sequence[int] = (),
+        advice: str | None = None,
+    ) -> None:
+        self.path, self.waited_seconds, self.holders = str(path), waited_seconds, tuple(holders)
+        message = (
             f"{self.path} was kept locked by {holder} for {waited_seconds:g} s. Nothing was written; call again, "
             "or open the store with a longer lock_timeout_seconds."
         )
+        super().__init__(f"{message} {advice}" if advice else message)
 
 
 class StoreInUse(StoreBusy):
@@ -88,10 +101,9 @@ class StoreInUse(StoreBusy):
     """
 
     def __init__(self, path: Path | str, waited_seconds: float, holders: Sequence[int] = ()) -> None:
-        self.holders = tuple(holders)
         elsewhere = "a process that does not show here (of another user, or in another container)"
-        who = f"process {', '.join(map(str, self.holders))}" if self.holders else elsewhere
-        super().__init__(path, waited_seconds, who)
+        who = f"process {', '.join(map(str, holders))}" if holders else elsewhere
+        super().__init__(path, waited_seconds, who, holders=holders)
         waited = f" (waited {waited_seconds:g} s)" if waited_seconds else ""
         self.args = (
             f"{self.path} is in use: {who} has it open; end it first, and call again{waited}. The file is as it was.",
@@ -228,11 +240,27 @@ class JobNotFound(CheckpointStoreError, LookupError):  # noqa: N818 - public nam
 class JobBusy(CheckpointStoreError):  # noqa: N818 - public name fixed by the design
     """Another runner is at work on this job, and one of the two wants it for itself."""
 
-    def __init__(self, job_id: str, pid: int, host: str, since: str) -> None:
-        self.job_id, self.pid, self.host, self.since = job_id, pid, host, since
-        super().__init__(
+    def __init__(self, job_id: str, pid: int, host: str, since: str, runner: int | None = None) -> None:
+        self.job_id, self.pid, self.host, self.since, self.runner = job_id, pid, host, since, runner
+        message = (
             f"job {job_id} is being worked on by process {pid} on {host} since {since}. Wait for it to end, or stop "
             "it, and call again."
+        )
+        by_hand = f" If it was stopped for good: checkpoint-store release {job_id} --runner {runner}"
+        super().__init__(message if runner is None else message + by_hand)
+
+
+class RunnerReleased(CheckpointStoreError):  # noqa: N818 - reads like its neighbours
+    """The chunks of this runner were given to others by hand, while its process was stopped. It starts none of them.
+
+    ``runner`` is its number in the store. What it has recorded is safe.
+    """
+
+    def __init__(self, job_id: str, runner: int) -> None:
+        self.job_id, self.runner = job_id, runner
+        super().__init__(
+            f"runner {runner} of job {job_id} was released by hand (checkpoint-store release) while it was stopped: "
+            "its chunks are free for others. What it has recorded is safe; run it again to go on."
         )
 
 

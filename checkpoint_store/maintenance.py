@@ -14,7 +14,7 @@ from checkpoint_store.errors import (
     StoreTargetError,
 )
 from checkpoint_store.model.versions import RELEASED_VERSIONS, SCHEMA_VERSION
-from checkpoint_store.state_file.reader import refuse_stranger
+from checkpoint_store.state_file.reader import refuse_planted_state, refuse_stranger
 from checkpoint_store.storage import destination, opening
 from checkpoint_store.storage.connection.open_lock import exclusively
 from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
@@ -23,6 +23,7 @@ from checkpoint_store.storage.opening import Opener
 from checkpoint_store.storage.recovery import integrity
 from checkpoint_store.storage.recovery.doctor import TIMEOUT_SECONDS, Finding, findings
 from checkpoint_store.storage.recovery.restore import put_backup
+from checkpoint_store.storage.sibling_check import refuse_foreign
 from checkpoint_store.storage.target import EMPTY, inspect, resolve
 from checkpoint_store.store import CheckpointStore
 
@@ -35,6 +36,8 @@ def _opener(
 ) -> Opener:
     path = resolve(target)
     state = StoreFiles(path).state_file if state_file is None else Path(state_file).absolute()
+    for one in state_copies(state):
+        refuse_planted_state(one)
     return Opener(path, state_copies(state), durability="power-loss", lock_timeout_seconds=lock_timeout_seconds)
 
 
@@ -95,6 +98,7 @@ def restore_store(
         raise StoreDamaged(origin, f"{problems[0]}", remedy="Choose another backup.")
     state = _state_file(path, state_file)
     states = state_copies(state)
+    refuse_foreign(path)
     for one in states:  # they are replaced
         refuse_stranger(one)
     destination.refuse_to_take(path, states)

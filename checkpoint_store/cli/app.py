@@ -28,6 +28,7 @@ NAMES: Final = {
     "plan": ("plan",),
     "jobs": ("list", "show", "results", "export", "import", "delete"),
     "chunks": ("chunks", "errors", "retry", "pause"),
+    "runners": ("release",),
     "schema": ("migrate", "path"),
     "health": ("backup", "restore", "recover", "check", "doctor"),
 }
@@ -45,6 +46,8 @@ def commands_of(module: str) -> tuple[click.Command, ...]:
             from checkpoint_store.cli.inspect.jobs import COMMANDS
         case "chunks":
             from checkpoint_store.cli.inspect.chunks import COMMANDS
+        case "runners":
+            from checkpoint_store.cli.inspect.runners import COMMANDS
         case "schema":
             from checkpoint_store.cli.maintain.schema import COMMANDS
         case _:

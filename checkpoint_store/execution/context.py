@@ -16,6 +16,7 @@ from checkpoint_store.state_file.writer import StateFile
 from checkpoint_store.storage.connection.read_only import READ_ONLY
 from checkpoint_store.storage.file_names import StoreFiles, state_copies
 from checkpoint_store.storage.opening import Opener
+from checkpoint_store.storage.sibling_check import refuse_foreign
 from checkpoint_store.storage.storage import ReadOnlyStorage, Storage
 
 if TYPE_CHECKING:
@@ -143,6 +144,8 @@ def open_store(
 ) -> OpenedStore:
     """Open a store, and create, upgrade or recover it first where that is needed; see :class:`CheckpointStore`."""
     copies = () if state_file is None else state_copies(state_file)
+    if not read_only:
+        refuse_foreign(path)
     for_new_store = None if read_only else importer.state_for_new_store(path, state_file)
     opener = Opener(path, copies, durability=durability, lock_timeout_seconds=lock_timeout_seconds)
     if read_only:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from checkpoint_store.execution import lifecycle
-from checkpoint_store.execution.job_reading import JobReading
+from checkpoint_store.execution.job_runners import JobRunners
 from checkpoint_store.model.records import JobStatus
 
 
-class JobStatusChanges(JobReading):
+class JobStatusChanges(JobRunners):
     """The part of :class:`Job` that changes its status. Safe to share between threads."""
 
     def pause(self) -> None:

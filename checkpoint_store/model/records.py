@@ -62,6 +62,25 @@ class ChunkRecord:
     """Whether the chunk is failed by it: its attempts are used up."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunnerRecord:
+    """One runner of a job that has not ended, as far as the store knows."""
+
+    runner: int
+    """Its number in the store, from 1."""
+    host: str
+    """The host, or container, that it runs on."""
+    pid: int
+    """Its process there."""
+    started_at: str
+    is_exclusive: bool
+    """Whether it has the job for itself."""
+    is_alive: bool
+    """Whether its process holds its lock: alive, or stopped. The chunks of a dead runner are free."""
+    chunks_in_hand: int
+    """How many chunks it has claimed."""
+
+
 @dataclass(frozen=True, slots=True)
 class MapItem:
     """One chunk that a loop has completed."""

@@ -6,19 +6,22 @@ the store went back in time (its WAL was lost, or an older copy took its place).
 
 from __future__ import annotations
 
+import warnings
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
-from checkpoint_store.errors import ChunkAlreadyCompleted, StoreDamaged
+from checkpoint_store.errors import ChunkAlreadyCompleted, StoreDamaged, StoreTargetError
 from checkpoint_store.state_file.reader import (
     first_sound,
     glance,
     read_state,
+    refuse_planted_state,
     refuse_stranger,
     without_secrets,
 )
 from checkpoint_store.storage import state_file_import as facts
 from checkpoint_store.storage.file_names import StoreFiles, state_backup
+from checkpoint_store.storage.sibling_check import passed_over
 from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
@@ -85,10 +88,21 @@ def state_for_new_store(store: Path, state_file: Path | None) -> ProcessingState
     """
     if state_file is None:
         return None
+    is_there = store.exists() or bool(StoreFiles(store).backups())
     backup = state_backup(state_file)
-    refuse_stranger(state_file, backup)
-    refuse_stranger(backup)
-    if store.exists() or StoreFiles(store).backups() or not (state_file.exists() or backup.exists()):
+    for path in (state_file, backup):
+        refuse_planted_state(path)
+        reason = passed_over(path, store)
+        if reason is None:
+            refuse_stranger(path, backup if path == state_file else None)
+        elif is_there:
+            notice = f"{path} is passed over: {reason}. The next export replaces it"
+            log.warning("%s", notice)
+            warnings.warn(notice, UserWarning, stacklevel=5)  # at the line that opens the store
+        else:
+            remedy = "give it to this user (chown), or pass state_file=PATH or None"
+            raise StoreTargetError(path, f"{reason}, and a new store would take it in; {remedy}")
+    if is_there or not (state_file.exists() or backup.exists()):
         return None
     return first_sound(state_file, backup)
 
@@ -113,13 +127,17 @@ def import_at_opening(
 
     Raises:
         StoreDamaged: the state file was written later than the store, and has another result for a chunk.
-        StateFormatError: the store has no job, and neither the state file nor its backup can be read.
+        StateFormatError: the store has no job, and neither the state file nor its backup is a state.
     """
-    if not (state_file.path.exists() or state_file.backup.exists()):
+    copies = [path for path in (state_file.path, state_file.backup) if path.exists()]
+    readable = [path for path in copies if passed_over(path, database.path) is None]
+    if not readable:
         return None
     if for_new_store is None and facts.has_jobs(database):
+        if state_file.path not in readable:
+            return None
         return _import_what_is_ahead(database, state_file, save)
-    state, was_redacted = without_secrets(for_new_store or first_sound(state_file.path, state_file.backup))
+    state, was_redacted = without_secrets(for_new_store or first_sound(*readable))
     situation = Situation(
         is_new=for_new_store is not None,
         has_jobs=False,

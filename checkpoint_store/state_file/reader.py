@@ -45,6 +45,16 @@ def refuse_own(path: Path, store: Path) -> None:
     _refuse_special(path)
 
 
+def refuse_planted_state(path: Path) -> None:
+    """Raise :class:`StoreTargetError` where something else than a file has the name of a store's state file.
+
+    A symlink would lead to somebody else's file, and be replaced by the next export.
+    """
+    if path.is_symlink():
+        raise StoreTargetError(path, "it is a symlink, and not a regular file; a state file is one")
+    _refuse_special(path)
+
+
 def _refuse_special(path: Path) -> None:
     """A pipe would be waited for, a device or a folder would be replaced by a file."""
     if path.exists() and not path.is_file():
@@ -76,7 +86,7 @@ def refuse_stranger(path: Path, backup: Path | None = None) -> None:
 
     What is not even JSON, beside a ``backup`` that is a state, is what was left of a state file.
     """
-    _refuse_special(path)
+    refuse_planted_state(path)
     try:
         with path.open("rb") as file:
             start = file.read(4096)

@@ -69,7 +69,7 @@ class StateFile(ForkAware):
     def sweep(self) -> None:
         """Remove what killed runs left behind, unless someone is writing now: the next open does it then."""
         if leftovers(self.path) or leftovers(self.backup):
-            with suppress(CheckpointStoreError), file_lock(self._lock, 0.0):
+            with suppress(CheckpointStoreError), file_lock(self._lock, 0.0, like=self._storage.path):
                 sweep(self.path)
                 sweep(self.backup)
 
@@ -120,18 +120,16 @@ class StateFile(ForkAware):
     def _write(self, job_id: str, path: Path, timeout_seconds: float, known: Known | None = None) -> None:
         started = time.monotonic()
         try:
-            with file_lock(self._lock, timeout_seconds):
+            with file_lock(self._lock, timeout_seconds, like=self._storage.path):
                 sweep(path)
                 sweep(self.backup)
                 self._behind = None
                 try:
                     # Whoever commits after this look waits for the lock, and writes the file again.
                     if known is not None and known.texts is not None and self._storage.still_holds(known):
-                        replace_file(path, known_text(known), backup=self.backup)
+                        self._replace(path, known_text(known))
                     else:
-                        self._storage.with_snapshot(
-                            job_id, lambda snapshot: replace_file(path, stored_text(snapshot), backup=self.backup)
-                        )
+                        self._storage.with_snapshot(job_id, lambda snapshot: self._replace(path, stored_text(snapshot)))
                 except BaseException:
                     self._behind = job_id
                     raise
@@ -140,6 +138,9 @@ class StateFile(ForkAware):
         finally:
             self._pace.spent(started, time.monotonic())
 
+    def _replace(self, path: Path, text: Iterator[str]) -> None:
+        replace_file(path, text, backup=self.backup, like=self._storage.path)
+
     def forget(self, job_id: str, *, and_backup: bool = False) -> None:
         """This job was deleted: nothing of it is written again, and neither the file nor the one before shows it.
 
@@ -147,7 +148,7 @@ class StateFile(ForkAware):
         """
         if self._behind == job_id:
             self._behind = None
-        with self._busy, file_lock(self._lock, self._lock_timeout_seconds):
+        with self._busy, file_lock(self._lock, self._lock_timeout_seconds, like=self._storage.path):
             for path in (self.path, self.backup):
                 sweep(path)
                 if (and_backup and path == self.backup) or _shows(path, job_id):
@@ -177,7 +178,7 @@ def write_state(reading: Reading, job_id: str, path: Path, *, replace: bool) -> 
     def write(snapshot: JobSnapshot) -> None:
         if not replace:
             refuse_to_replace(path, job_id, [index for page in snapshot.completed_chunks() for index in page])
-        replace_file(path, stored_text(snapshot))
+        replace_file(path, stored_text(snapshot), like=reading.path)
 
     reading.with_snapshot(job_id, write)
     return path

@@ -43,13 +43,21 @@ _AGE_SECONDS_MAX: Final = 3600.0
 _SHARE_OF_FREE_SPACE: Final = 0.2
 
 
-def back_up(database: AnyDatabase, target: Path) -> None:
-    """Copy the store as it is now to ``target`` (mode 0600), whole, verified and durable, or not at all."""
+def back_up(database: AnyDatabase, target: Path, *, like: Path | None = None) -> None:
+    """Copy the store as it is now to ``target`` (mode 0600), whole, verified and durable, or not at all.
+
+    Root gives it to the owner of the store, or of ``like``.
+    """
+    database.read(lambda connection: copy_to(connection, target, like=like or database.path))
+
+
+def copy_to(connection: sqlite3.Connection, target: Path, *, like: Path) -> None:
+    """Copy what a connection reads to ``target``; see :func:`back_up`."""
     partial = temporary_path(target)
     try:
-        create_private(partial)  # first: SQLite would create it by the umask
+        create_private(partial, like=like)  # first: SQLite would create it by the umask
         try:
-            database.read(lambda connection: _copy(connection, partial))
+            _copy(connection, partial)
             verify(partial)
             os.replace(partial, target)
         except BaseException:
@@ -184,7 +192,7 @@ class RollingBackup:
             log.warning("no automatic backup of %s: %s", self._path, reason)
             return None
         try:
-            with file_lock(self._lock, 0.0):
+            with file_lock(self._lock, 0.0, like=self._path):
                 sweep(self._path)
                 target = StoreFiles(self._path).next_backup(SCHEMA_VERSION)
                 _sweep_backups(self._path)

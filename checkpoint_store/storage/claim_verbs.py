@@ -122,6 +122,17 @@ class ClaimStorage(ForkAware):
         self._write(job_id, work, only_if_free=only_if_free)
         self.drop_runner(runner_id)
 
+    def release_runner(self, job_id: str, runner_id: int) -> int:
+        """Give the chunks of a runner to the others, also where it is alive; return how many. Durable when it returns.
+
+        Those whose work it had begun are in doubt, and do not count as attempts. Where its process goes on, it may
+        still record the chunks that it has in hand, and starts no other.
+
+        Raises:
+            InvalidArgumentError: the job has no such runner, or it has ended.
+        """
+        return self._write(job_id, lambda connection: liveness.release(connection, self.path, job_id, runner_id))
+
     def drop_runner(self, runner_id: int) -> None:
         """Give up the lock of a runner. Nothing is recorded: the next process that looks finds the runner dead."""
         lock = self._locks.pop(runner_id, None)
@@ -170,14 +181,14 @@ class ClaimStorage(ForkAware):
 
         return self._write(request.job_id, work)
 
-    def start(self, runner_id: int, claim: Claim) -> None:
+    def start(self, runner_id: int, claim: Claim) -> bool:
         """Note that the work on a claimed chunk begins: if this process is killed, the chunk is in doubt.
 
-        The note survives the end of the process, not of the machine. A runner that has ended notes nothing.
+        The note survives the end of the process, not of the machine. A runner that has ended notes nothing. Returns
+        False where the runner was released by hand meanwhile: the chunk may be another's.
         """
         lock = self._locks.get(runner_id)
-        if lock is not None:
-            lock.start(*claim)
+        return lock is None or lock.start(*claim)
 
     def done(self, runner_id: int, claim: Claim) -> None:
         """Note that the work on a claimed chunk is over, however it ended. As durable as :meth:`start`."""

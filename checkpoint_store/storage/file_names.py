@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 STORE_SUFFIX: Final = ".db"
 SIBLING_SUFFIXES: Final = (".json", ".lock", ".bak", ".open")
 """The suffixes that the name of a store cannot have."""
+RUNNER_MARK: Final = ".runner-"
 _SQLITE_ENDINGS: Final = ("-wal", "-shm", "-journal")
 _BACKUP: Final = re.compile(r"\.backup-(?P<version>\d+\.\d+)-(?P<number>\d+)")
 _STRAY_MARKS: Final = (".tmp-", ".corrupt-", ".replaced-", ".recovered")
@@ -83,6 +84,10 @@ class StoreFiles:
         is_numbered = path.name.startswith(self.store.name) and ending.startswith(_BELONGING)
         return is_numbered or path.name in {one.name for one in named}
 
+    def keeper(self, *others: Path) -> Path | None:
+        """Return the file whose owner the store has: the store file, or a copy of it; None where none is there."""
+        return next((path for path in (self.store, *self.backups(), self.wal, *others) if os.path.lexists(path)), None)
+
     def backups(self) -> list[Path]:
         """Return the automatic backups that are there, newest first. Numbers tell, not times: clocks jump."""
         return [path for _, _, path in self.numbered_backups()]
@@ -100,6 +105,18 @@ class StoreFiles:
         """Return the name for the next automatic backup of a store that has schema ``version``."""
         number = max((number for number, _, _ in self.numbered_backups()), default=0) + 1
         return self._with(f".backup-{version}-{number:04d}")
+
+    def siblings(self) -> list[Path]:
+        """Return whatever a process opens beside the store file, whether it is there or not, but for the state file."""
+        mark = f"{self.store.name}{RUNNER_MARK}"
+        names = [name for name in self._names_beside() if name.startswith(self.store.name)]
+        named = [name for name in names if name.startswith(mark) or _BACKUP.fullmatch(name[len(self.store.name) :])]
+        return [*self.own[1:], *(self.store.with_name(name) for name in sorted(named))]
+
+    def runner_locks(self) -> list[Path]:
+        """Return whatever has the name of a runner's lock file, by name."""
+        mark = f"{self.store.name}{RUNNER_MARK}"
+        return [self.store.with_name(name) for name in sorted(self._names_beside()) if name.startswith(mark)]
 
     def unfinished_backups(self) -> list[Path]:
         """Return what killed backups left, and what a backup that is being made has written so far."""

@@ -7,16 +7,16 @@ import time
 from contextlib import contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING
 
-from checkpoint_store.errors import StorageUnavailableError, StoreDamaged, StoreInUse, StoreTargetError
+from checkpoint_store.errors import StorageUnavailableError, StoreBusy, StoreDamaged, StoreInUse, StoreTargetError
 from checkpoint_store.model.versions import RELEASED_VERSIONS, SCHEMA_VERSION
 from checkpoint_store.storage import opening_checks as checks
 from checkpoint_store.storage import target
 from checkpoint_store.storage.connection.database import Database
-from checkpoint_store.storage.connection.open_lock import Presence, alone, exclusively, wait_or_refuse
+from checkpoint_store.storage.connection.open_lock import Presence, alone, exclusively, store_lock, wait_or_refuse
 from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
 from checkpoint_store.storage.file_names import StoreFiles, has_bytes
+from checkpoint_store.storage.sibling_check import mend, refuse_foreign
 from checkpoint_store.storage.target import EMPTY, check_version, inspect
-from checkpoint_store.system.file_lock import file_lock
 from checkpoint_store.system.files import create_private, storage_error, sweep
 from checkpoint_store.system.log import log
 
@@ -75,6 +75,7 @@ class Opener:
         Raises:
             StoreDamaged: it is damaged, and bringing back all that any copy knows of is not possible.
         """
+        refuse_foreign(self.path)
         try:
             database = self._open_sound(migrate=migrate)
         except StoreDamaged:
@@ -138,7 +139,7 @@ class Opener:
             raise storage_error(error, self.path) from error
 
     def _locked(self) -> AbstractContextManager[None]:
-        return file_lock(self._files.lock, self.lock_timeout_seconds)
+        return store_lock(self.path, self.lock_timeout_seconds)
 
     def _open_repaired(self, *, migrate: bool) -> Database:
         """Repair a damaged store once nobody has it open, or open it once somebody else has repaired it."""
@@ -190,9 +191,11 @@ class Opener:
         return self._connected(unclean=unclean, presence=None if is_alone else self._presence(create=True))
 
     def _connected(self, *, unclean: bool, presence: Presence | None) -> Database:
+        mend(self.path, self.state_files)
         database = self._database(presence)
         try:
             check_version(self.path, inspect(database, self.state_files))
+            checks.refuse_triggers(database)
             checks.check_contents(database, unclean=unclean)
             checks.compare_with_backup(database)
         except BaseException:
@@ -252,10 +255,17 @@ class Opener:
                 if self._inspect_target() == SCHEMA_VERSION:
                     return
                 with alone(self.path) as free:
-                    if free:
-                        self._make_current()
+                    if free and self._is_made_current():
                         return
             wait_or_refuse(self.path, deadline, self.lock_timeout_seconds)
+
+    def _is_made_current(self) -> bool:
+        """Create or upgrade the store; return False where a program that shares no lock came in just now."""
+        try:
+            self._make_current()
+        except StoreBusy:
+            return False
+        return True
 
     def _make_current(self) -> None:
         """Create the file, or upgrade it. Call it with the lock file held, while nobody else has the store open."""

@@ -11,6 +11,7 @@ from checkpoint_store.storage.connection import errors as sqlite_errors
 from checkpoint_store.storage.connection.openings import Openings
 from checkpoint_store.storage.file_names import StoreFiles
 from checkpoint_store.storage.recovery.integrity import MISCOUNTED
+from checkpoint_store.storage.statements.effect import TRIGGERS
 from checkpoint_store.system.files import storage_error
 from checkpoint_store.system.log import log
 
@@ -45,6 +46,14 @@ def refuse_foreign_wal(path: Path, lock_timeout_seconds: float) -> None:
             raise sqlite_errors.translate(error, path, lock_timeout_seconds) from error
     if found is not None:
         raise StoreDamaged(path, found)
+
+
+def refuse_triggers(database: Database) -> None:
+    """Raise :class:`StoreDamaged` where the file has a trigger: it may undo, in silence, what is written."""
+    found = database.read_row(TRIGGERS, ())
+    if found is not None:
+        name, table = found
+        raise StoreDamaged(database.path, f"it has a trigger {name!r} on {table!r}, and no store has triggers")
 
 
 def check_contents(database: Database, *, unclean: bool) -> None:

@@ -10,12 +10,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from checkpoint_store.errors import ChunkNotCompleted
+from checkpoint_store.model.records import RunnerRecord
 from checkpoint_store.storage import destination
 from checkpoint_store.storage.backup import back_up
 from checkpoint_store.storage.connection.pragmas import journal_mode_for
 from checkpoint_store.storage.records import Wish
 from checkpoint_store.storage.recovery import integrity
-from checkpoint_store.storage.statements import attempt_log, earlier_job, open_job
+from checkpoint_store.storage.runner_lock import probe, runner_lock_path
+from checkpoint_store.storage.statements import attempt_log, attempts, earlier_job, open_job, runners
 from checkpoint_store.storage.statements import costs as cost_statements
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import results as result_statements
@@ -145,6 +147,25 @@ class Reading:
         return self._database.read(
             lambda connection: attempt_log.latest(connection, job_id, self.path, outcomes=outcomes)
         )
+
+    def runners(self, job_id: str) -> list[RunnerRecord]:
+        """Return the runners of a job that have not ended, as far as the store knows, by number."""
+
+        def read(connection: sqlite3.Connection) -> list[RunnerRecord]:
+            return [
+                RunnerRecord(
+                    runner=runner.runner_id,
+                    host=runner.host,
+                    pid=runner.pid,
+                    started_at=runner.started_at,
+                    is_exclusive=bool(runner.exclusive),
+                    is_alive=probe(runner_lock_path(self.path, runner.lock_file)) is None,
+                    chunks_in_hand=attempts.in_hand(connection, runner.runner_id),
+                )
+                for runner in runners.runners_at_work(connection, job_id)
+            ]
+
+        return self._database.read(read)
 
     def failure_counts(self, job_id: str) -> tuple[int, int]:
         """Return how many chunks of a job are failed, and how many are in doubt."""

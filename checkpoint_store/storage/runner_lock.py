@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from checkpoint_store.storage.file_names import RUNNER_MARK, StoreFiles
 from checkpoint_store.system.files import PRIVATE, storage_error
 from checkpoint_store.system.forks import ForkAware, watch
+from checkpoint_store.system.ownership import give
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,7 +20,6 @@ if TYPE_CHECKING:
     from filelock import FileLock
 
 
-_RUNNER: Final = ".runner-"
 _LOCK_OPTIONS: Final[dict[str, Any]] = {
     "mode": PRIVATE,
     "fallback_to_soft": False,
@@ -46,8 +48,10 @@ class RunnerLock(ForkAware):
         self.path, self._lock = self._create(store)
         self._begun: set[tuple[int, int]] = set()
         self._slot = 0
+        self._store = store
         self._file = -1
         try:
+            give(self.path, store)
             self._file = os.open(self.path, os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0))
             os.pwrite(self._file, bytes(_SLOT_COUNT * _SLOT_BYTES), 0)  # so that no room is needed later
         except OSError as error:
@@ -60,7 +64,7 @@ class RunnerLock(ForkAware):
         from filelock import FileLock, Timeout  # noqa: PLC0415 - see file_lock()
 
         while True:
-            path = store.with_name(f"{store.name}{_RUNNER}{os.urandom(6).hex()}")
+            path = store.with_name(f"{store.name}{RUNNER_MARK}{os.urandom(6).hex()}")
             lock = FileLock(path, **_LOCK_OPTIONS)
             try:
                 lock.acquire(blocking=False)
@@ -70,11 +74,16 @@ class RunnerLock(ForkAware):
                 raise storage_error(error, path) from error
             return path, lock
 
-    def start(self, index: int, number: int) -> None:
+    def start(self, index: int, number: int) -> bool:
         """Note that the work of an attempt begins: the attempt of this number at the chunk of this index.
 
-        The note survives the end of the process when this returns.
+        The note survives the end of the process when this returns. Returns False, and notes nothing, where the file is
+        gone: the others take the runner to be dead.
         """
+        if not os.path.lexists(self.path):
+            if self._store.exists():
+                return False
+            raise storage_error(FileNotFoundError(errno.ENOENT, "the store and its folder are gone"), self._store)
         if not self._begun:
             if self._slot == _SLOT_COUNT - 1:
                 self._write(0)
@@ -84,6 +93,7 @@ class RunnerLock(ForkAware):
             self._tidy()
         else:
             self._write(_slot_of(index, number))
+        return True
 
     def _write(self, value: int) -> None:
         self._put(value.to_bytes(_SLOT_BYTES, "little"), self._slot * _SLOT_BYTES)
@@ -149,13 +159,33 @@ def reap(path: Path) -> BegunAttempts | None:
     except OSError as error:
         raise storage_error(error, path) from error
     try:
-        content = path.read_bytes()
+        with open(path, "rb", opener=_open_regular) as file:
+            content = file.read()
         path.unlink(missing_ok=True)
     except OSError as error:
         raise storage_error(error, path) from error
     finally:
         lock.release()
     return _begun_attempts(content)
+
+
+def begun_by(path: Path) -> BegunAttempts:
+    """Return what the lock file of a runner says, whether the runner is alive or not. Nothing is locked or written."""
+    try:
+        with open(path, "rb", opener=_open_regular) as file:
+            return _begun_attempts(file.read())
+    except FileNotFoundError:
+        return BegunAttempts(None)
+    except OSError as error:
+        raise storage_error(error, path) from error
+
+
+def remove_lock_file(path: Path) -> None:
+    """Remove the lock file of a runner that may be alive. It starts no chunk any more; others take it for dead."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise storage_error(error, path) from error
 
 
 def probe(path: Path) -> BegunAttempts | None:
@@ -171,7 +201,7 @@ def probe(path: Path) -> BegunAttempts | None:
     import fcntl  # noqa: PLC0415 - POSIX only
 
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", opener=_open_regular) as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             return _begun_attempts(file.read())
     except FileNotFoundError:
@@ -180,6 +210,17 @@ def probe(path: Path) -> BegunAttempts | None:
         return None
     except OSError as error:
         raise storage_error(error, path) from error
+
+
+def _open_regular(path: str, flags: int) -> int:
+    """Open a lock file, and wait for nothing that was put in its place."""
+    for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC"):
+        flags |= getattr(os, name, 0)
+    file = os.open(path, flags)
+    if stat.S_ISREG(os.fstat(file).st_mode):
+        return file
+    os.close(file)
+    raise OSError(errno.EINVAL, "it is no regular file, and a runner's lock is one")
 
 
 def _begun_attempts(content: bytes) -> BegunAttempts:
@@ -199,8 +240,7 @@ def _attempt_in(slot: int) -> tuple[int, int]:
 
 def runner_lock_paths(store: Path) -> list[Path]:
     """Return the runner locks beside a store, those of dead runners included, sorted. Only regular files count."""
-    named_so = [path for path in store.parent.iterdir() if path.name.startswith(f"{store.name}{_RUNNER}")]
-    return sorted(path for path in named_so if path.is_file() and not path.is_symlink())
+    return [path for path in StoreFiles(store).runner_locks() if path.is_file() and not path.is_symlink()]
 
 
 def runner_lock_path(store: Path, name: str) -> Path:

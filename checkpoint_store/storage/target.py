@@ -15,6 +15,7 @@ from checkpoint_store.model.versions import RELEASED_VERSIONS, SCHEMA_VERSION
 from checkpoint_store.storage.connection import errors as sqlite_errors
 from checkpoint_store.storage.file_names import SIBLING_SUFFIXES, StoreFiles, has_bytes
 from checkpoint_store.storage.link_check import refuse_second_name
+from checkpoint_store.storage.sibling_check import refuse_planted
 from checkpoint_store.storage.tables import APPLICATION_ID
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def resolve(target: object) -> Path:
         if not path.parent.is_dir():
             raise StoreTargetError(path, f"the folder {path.parent} does not exist; create it first")
         _check_kind(path)
+        refuse_planted(path)
     except OSError as error:
         raise StoreTargetError(path, error.strerror or str(error)) from error
     return path

@@ -12,6 +12,8 @@ from weakref import WeakValueDictionary
 from checkpoint_store.errors import StoreBusy
 from checkpoint_store.system.files import PRIVATE, storage_error
 from checkpoint_store.system.forks import ForkAware, watch
+from checkpoint_store.system.ownership import give
+from checkpoint_store.system.processes import InTheWay, in_the_way
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,12 +73,17 @@ class file_lock:  # noqa: N801 - used as a function is, in a with statement
     No generator makes it: one that an interrupt keeps from being entered would hold the lock for as long as the
     interrupt's traceback lives.
 
+    Args:
+        path: the lock file.
+        timeout_seconds: how long to wait for another holder.
+        like: root gives the lock file to the owner of this file.
+
     Raises:
         StoreBusy: another holder kept it for ``timeout_seconds``.
     """
 
-    def __init__(self, path: Path, timeout_seconds: float) -> None:
-        self._path, self._timeout_seconds = path, timeout_seconds
+    def __init__(self, path: Path, timeout_seconds: float, *, like: Path | None = None) -> None:
+        self._path, self._timeout_seconds, self._like = path, timeout_seconds, like
         self._taken: list[bool] = []
         self._lock: FileLock | None = None
 
@@ -109,9 +116,14 @@ class file_lock:  # noqa: N801 - used as a function is, in a with statement
         try:
             self._lock.acquire(poll_interval=_POLL_SECONDS)
         except Timeout:
-            raise StoreBusy(self._path, self._timeout_seconds) from None
+            # To ask who has it takes milliseconds, and who does not wait tries often.
+            who = in_the_way([self._path]) if self._timeout_seconds > 0 else InTheWay("another process")
+            raise StoreBusy(
+                self._path, self._timeout_seconds, who.holder, holders=who.pids, advice=who.advice
+            ) from None
         except OSError as error:
             raise storage_error(error, self._path) from error
+        give(self._path, self._like)
 
     def _release(self) -> None:
         try:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import StorageFullError, StorageUnavailableError
 from checkpoint_store.system.log import log
+from checkpoint_store.system.ownership import give
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,7 +28,6 @@ _NAME_BYTES_MAX: Final = 255
 """The longest name of a file on most file systems."""
 _SIBLING_BYTES_MAX: Final = 8
 """Room for what a database library adds to the name of a temporary file that is a database."""
-_SHARED: Final = 0o666
 
 
 def temporary_path(path: Path) -> Path:
@@ -46,15 +46,18 @@ def _beginning(name: str) -> str:
     return f"{name}{digest}"
 
 
-def create_private(path: Path) -> None:
-    """Create an empty file of mode 0600, durable in its folder.
+def create_private(path: Path, *, like: Path | None = None) -> None:
+    """Create an empty file of mode 0600, durable in its folder; root gives it to the owner of ``like``.
 
     Raises:
         FileExistsError: something (even a dangling symlink) is there already.
     """
     descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | _NO_FOLLOW, PRIVATE)
-    os.close(descriptor)
     try:
+        try:
+            give(descriptor, like)
+        finally:
+            os.close(descriptor)
         sync_folder(path.parent)
     except BaseException:
         with suppress(OSError):
@@ -78,7 +81,14 @@ def make_folder(folder: Path) -> None:
         raise storage_error(error, folder) from error
 
 
-def replace_file(path: Path, pieces: Iterable[str], *, backup: Path | None = None, private: bool = True) -> int:
+def replace_file(
+    path: Path,
+    pieces: Iterable[str],
+    *,
+    backup: Path | None = None,
+    like: Path | None = None,
+    keeps_mode: bool = False,
+) -> int:
     """Write text to ``path`` so that a reader sees the old or the new file, whole, whatever happens.
 
     A symbolic link at ``path`` is replaced, not followed. Durable when this returns. Returns the size in bytes.
@@ -86,9 +96,10 @@ def replace_file(path: Path, pieces: Iterable[str], *, backup: Path | None = Non
     Args:
         path: the file.
         pieces: its text, encoded as UTF-8.
-        backup: what the file before it becomes.
-        private: give the file the mode 0600. Otherwise it has the mode (and, for root, the owner) of the file before
-            it, or what the umask leaves.
+        backup: what the file before it becomes. A file that may not be read is replaced without that.
+        like: root gives the new file to the owner of this one.
+        keeps_mode: give the file the mode (and, as root, the owner) of the file before it, if there is one. Otherwise
+            the mode is 0600.
 
     Raises:
         StorageFullError: no room; ``path`` and ``backup`` are as they were.
@@ -97,7 +108,7 @@ def replace_file(path: Path, pieces: Iterable[str], *, backup: Path | None = Non
     temporary = temporary_path(path)
     try:
         try:
-            size = _write_new(temporary, pieces, None if private else path)
+            size = _write_new(temporary, pieces, like, path if keeps_mode else None)
             if backup is not None:
                 _keep_previous(path, backup)
             os.replace(temporary, path)
@@ -111,26 +122,29 @@ def replace_file(path: Path, pieces: Iterable[str], *, backup: Path | None = Non
     return size
 
 
-def _write_new(path: Path, pieces: Iterable[str], like: Path | None) -> int:
-    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | _NO_FOLLOW
-    descriptor = os.open(path, flags, PRIVATE if like is None else _SHARED)
+def _write_new(path: Path, pieces: Iterable[str], like: Path | None, previous: Path | None) -> int:
+    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | _NO_FOLLOW, PRIVATE)
     with open(descriptor, "wb", buffering=1 << 16) as file:  # larger pieces pass it by
-        if like is not None:
-            _take_after(descriptor, like)
         file.writelines(piece.encode() for piece in pieces)
+        if previous is None or not _take_after(descriptor, previous):
+            give(descriptor, like)
         file.flush()
-        os.fsync(file.fileno())
+        os.fsync(descriptor)
         return file.tell()
 
 
-def _take_after(descriptor: int, previous: Path) -> None:
-    """Give a new file the mode of the file that it replaces, if there is one, and its owner, if we are root."""
-    with suppress(FileNotFoundError):
+def _take_after(descriptor: int, previous: Path) -> bool:
+    """Give a new file the mode of the file that it replaces, and its owner, if we are root; False if there is none."""
+    try:
         found = os.stat(previous, follow_symlinks=False)
-        if stat.S_ISREG(found.st_mode):
-            if os.name == "posix" and not os.geteuid():
-                os.fchown(descriptor, found.st_uid, found.st_gid)
-            os.fchmod(descriptor, stat.S_IMODE(found.st_mode))
+    except FileNotFoundError:
+        return False
+    if not stat.S_ISREG(found.st_mode):
+        return False
+    if os.name == "posix" and not os.geteuid():
+        os.fchown(descriptor, found.st_uid, found.st_gid)
+    os.fchmod(descriptor, stat.S_IMODE(found.st_mode))
+    return True
 
 
 def _keep_previous(path: Path, backup: Path) -> None:
@@ -138,13 +152,13 @@ def _keep_previous(path: Path, backup: Path) -> None:
     link = temporary_path(backup)
     try:
         try:
-            os.link(path, link, follow_symlinks=False)
+            if not _link(path, link):
+                _copy(path, link)
         except FileNotFoundError:
             return
-        except OSError as error:
-            if error.errno in FULL:
-                raise
-            _copy(path, link)  # a file system without hard links
+        except PermissionError:
+            log.warning("%s may not be read: it is replaced, and no copy of it is kept", path)
+            return
         _make_private(link)  # the first one may have been written by something else
         os.replace(link, backup)
         with suppress(OSError):  # renaming one name of a file to another name of the same file does nothing
@@ -153,6 +167,21 @@ def _keep_previous(path: Path, backup: Path) -> None:
         with suppress(OSError):
             link.unlink()
         raise
+
+
+def _link(path: Path, link: Path) -> bool:
+    """Give a file a second name, unless it has one already, or the file system has no hard links."""
+    try:
+        if os.stat(path, follow_symlinks=False).st_nlink > 1:
+            return False  # what is done to it would be done to somebody else's file
+        os.link(path, link, follow_symlinks=False)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        if error.errno in FULL:
+            raise
+        return False
+    return True
 
 
 def _make_private(path: Path) -> None:

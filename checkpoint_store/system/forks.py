@@ -111,7 +111,9 @@ def _in_child() -> None:
 def _call_all(hooks: Iterable[Callable[[], None]]) -> None:
     left = list(hooks)
     try:
-        while left:
+        while True:
+            if not left:
+                break
             left.pop(0)()
     finally:
         if left:  # that one raised; Python reports the error, and the others are called all the same

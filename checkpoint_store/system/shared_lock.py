@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 from checkpoint_store.errors import StoreTargetError
 from checkpoint_store.system.files import PRIVATE, storage_error
 from checkpoint_store.system.forks import ForkAware, watch
+from checkpoint_store.system.ownership import give
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,13 +35,13 @@ class SharedLock(ForkAware):
     Args:
         path: the lock file. It is never removed: whoever removes a lock file lets a second holder in.
         create: make the file where it is missing; otherwise a missing file locks nothing, which is no error.
-        owner: who is to own a file that root makes, as (user, group).
+        like: root gives a file that it makes to the owner of this file.
     """
 
-    def __init__(self, path: Path, *, create: bool, owner: tuple[int, int] | None = None) -> None:
+    def __init__(self, path: Path, *, create: bool, like: Path | None = None) -> None:
         self.path = path
         self._create = create
-        self._owner = owner
+        self._like = like
         self._mutex = threading.Lock()
         self._files: list[int] = []
         """At most one descriptor, while the lock is held."""
@@ -77,7 +78,9 @@ class SharedLock(ForkAware):
             if self._files or sys.platform == "win32":
                 return True
             try:
-                while not self._opened_and_locked(alone=alone):
+                while True:
+                    if self._opened_and_locked(alone=alone):
+                        break
                     self._close()
             except BlockingIOError:
                 self._close()
@@ -128,8 +131,7 @@ class SharedLock(ForkAware):
         with suppress(OSError):
             if found.st_mode & 0o077:
                 os.fchmod(file, PRIVATE)
-            if self._owner is not None and os.geteuid() == 0 and (found.st_uid, found.st_gid) != self._owner:
-                os.fchown(file, *self._owner)
+        give(file, self._like)
 
     def _close(self) -> None:
         while self._files:

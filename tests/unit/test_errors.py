@@ -94,6 +94,11 @@ EXAMPLES = {
         {"job_id": JOB, "pid": 7, "host": "host", "since": "2026-01-01T00:00:00.000Z"},
         "call again",
     ),
+    "RunnerReleased": (
+        errors.RunnerReleased(JOB, 3),
+        {"job_id": JOB, "runner": 3},
+        "run it again to go on",
+    ),
     "JobPaused": (errors.JobPaused(JOB, 3), {"job_id": JOB, "remaining_chunks": 3}, "run it again"),
     "ServiceUnavailable": (
         errors.ServiceUnavailable(JOB, 3, 600.5, "ConnectionError: refused"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from contextlib import suppress
 from pathlib import Path
@@ -93,7 +94,8 @@ def show(*, job_id: str | None, store_path: str, as_json: bool) -> None:
         job = _job_or_newest(store, job_id)
         ranges = job.completed_ranges()
         totals = _totals(job)
-        data = record(job) | {"totals": totals, "completed_ranges": ranges}
+        runners = [dataclasses.asdict(runner) for runner in job.runners()]
+        data = record(job) | {"totals": totals, "completed_ranges": ranges, "runners": runners}
     if as_json:
         print_json(data)
     else:

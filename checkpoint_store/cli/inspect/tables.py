@@ -105,6 +105,7 @@ def _facts(data: dict[str, Any]) -> list[tuple[str, str | Text]]:
         ("failed", _failure_text(data, "failed_chunks", "passed over; see errors, and retry")),
         ("in doubt", _failure_text(data, "in_doubt_chunks", "begun and never ended, possibly billed; see errors")),
         ("rate", _rate_text(data)),
+        ("runners", _runners_text(data["runners"])),
         ("started", screen.local_time(started)),
         ("updated", f"{screen.local_time(updated)}, {screen.ago(updated)}"),
         ("totals", _comma_separated({name: screen.number(value) for name, value in data["totals"].items()})),
@@ -112,6 +113,15 @@ def _facts(data: dict[str, Any]) -> list[tuple[str, str | Text]]:
         ("error", _error(data["error_message"])),
     ]
     return [(name, value) for name, value in facts if value]
+
+
+def _runners_text(runners: list[dict[str, Any]]) -> str:
+    """Return who is at work. A runner that was stopped for good can be released by its number."""
+    return ", ".join(
+        f"{one['runner']} (process {one['pid']} on {one['host']}, {screen.chunk_count(one['chunks_in_hand'])} in hand)"
+        for one in runners
+        if one["is_alive"]
+    )
 
 
 def _failure_text(data: dict[str, Any], name: str, meaning: str) -> Text | None:

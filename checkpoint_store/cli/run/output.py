@@ -147,7 +147,7 @@ class OutputFile:
         self._record(digest, job_id)  # first: a killed run knows its file later
         try:
             check_output(self.path)  # a link may have been put there meanwhile
-            replace_file(self.path, [text], private=False)
+            replace_file(self.path, [text], like=self._output_log.store_path, keeps_mode=True)
         except CheckpointStoreError as error:
             reason = getattr(error, "reason", error)
             raise UnusableOutputError(f"{_shown(self.path)} could not be written: {reason}. {_SAFE}") from error

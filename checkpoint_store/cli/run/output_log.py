@@ -22,7 +22,7 @@ from checkpoint_store.cli.paths import printable
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-_PRIVATE: Final = 0o600
+PRIVATE: Final = 0o600
 _READ_BYTES: Final = 1 << 20
 _FIELDS: Final = (3, 4)
 """Lines of the first version had no job id: a job of the same input vouches for them."""
@@ -32,6 +32,7 @@ class OutputLog:
     """The log of the outputs that runs with one store wrote."""
 
     def __init__(self, store_path: Path) -> None:
+        self.store_path: Final = store_path
         self._folder = os.path.realpath(store_path.parent)
         self.path: Final = sibling_of(Path(self._folder, store_path.name), ".outputs")
 
@@ -50,9 +51,11 @@ class OutputLog:
         for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC"):
             flags |= getattr(os, name, 0)
         with suppress(OSError):
-            file = os.open(self.path, flags, _PRIVATE)
+            file = os.open(self.path, flags, PRIVATE)
             try:
                 if stat.S_ISREG(os.fstat(file).st_mode):
+                    if not os.fstat(file).st_size:
+                        give_to_owner(self.path, self.store_path)
                     os.write(file, f"\n{json.dumps(line)}\n".encode())  # the line before may be torn: begin a new one
             finally:
                 os.close(file)
@@ -85,6 +88,15 @@ class OutputLog:
         return printable(os.path.relpath(os.path.realpath(output), self._folder))
 
 
+def give_to_owner(made: Path, like: Path) -> None:
+    """As root, give a file that was just made to the owner of ``like``, who could not use it otherwise."""
+    if os.name == "nt" or os.geteuid() != 0:
+        return
+    with suppress(OSError):
+        owner = like.stat()
+        os.chown(made, owner.st_uid, owner.st_gid, follow_symlinks=False)
+
+
 def digest_of(text: str) -> str:
     """Return the digest of a text as UTF-8."""
     return sha256(text.encode("utf-8")).hexdigest()
@@ -95,7 +107,7 @@ def digest_at(path: Path) -> str | None:
     digest = sha256()
     try:
         with path.open("rb") as file:
-            while data := file.read(_READ_BYTES):
+            for data in iter(lambda: file.read(_READ_BYTES), b""):
                 digest.update(data)
     except FileNotFoundError:
         return None

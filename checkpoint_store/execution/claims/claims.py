@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Final
 from weakref import WeakValueDictionary
 
-from checkpoint_store.errors import CheckpointStoreError, ChunkAlreadyCompleted
+from checkpoint_store.errors import CheckpointStoreError, ChunkAlreadyCompleted, RunnerReleased
 from checkpoint_store.execution.claims.claimed_chunk import ClaimedChunk
 from checkpoint_store.execution.claims.runner import Runner
 from checkpoint_store.storage.records import ClaimRequest, FailedAttempt
@@ -152,10 +152,15 @@ class Claims(ForkAware):
     # -- what becomes of claimed chunks
 
     def start(self, chunk: ClaimedChunk) -> None:
-        """Note that the work on a claimed chunk begins now."""
+        """Note that the work on a claimed chunk begins now.
+
+        Raises:
+            RunnerReleased: the chunk was given to others by hand. No work on it may begin.
+        """
         with self._lock:
             chunk.since = time.monotonic()
-            self._storage.start(chunk.runner_id, chunk.claim)
+            if not self._storage.start(chunk.runner_id, chunk.claim):
+                raise RunnerReleased(self.job_id, chunk.runner_id)
 
     def completed(self, completions: Iterable[Completion]) -> None:
         """Have these chunks done, which are complete in the store now; end the runner where no loop needs it."""

@@ -21,8 +21,10 @@ _TRIES_IN_HASTE: Final = 16
 
 def execute(
     connection: sqlite3.Connection, statement: str, values: Sequence[Any] = (), *, patience_seconds: float
-) -> None:
+) -> int:
     """Execute a statement; try again while another process is in the way, in short jittered steps.
+
+    Returns how many rows it changed, triggers included. What a try changed that was in vain does not count.
 
     SQLite's own busy handler starves some processes. A hundred processes that try in haste keep the one that writes
     from its processor, so the steps grow.
@@ -32,6 +34,7 @@ def execute(
     """
     deadline, tries = None, 0
     while True:
+        changes_before = connection.total_changes
         try:
             connection.execute(statement, values)
         except sqlite3.OperationalError as error:
@@ -42,4 +45,4 @@ def execute(
             longest = min(_WAIT_SECONDS_MAX * max(1.0, tries / _TRIES_IN_HASTE), _WAIT_SECONDS_MAX_GROWN)
             time.sleep(random.uniform(_WAIT_SECONDS_MIN, longest))  # noqa: S311 - jitter, no secret
         else:
-            return
+            return connection.total_changes - changes_before

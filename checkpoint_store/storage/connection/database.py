@@ -40,8 +40,7 @@ class Database:
         self.reader = ReaderConnection(file)
         self._long_reader = ReaderConnection(file)
         self.writer = WriterConnection(file, self.reader)
-        Openings.enter(path)
-        self._leave = weakref.finalize(self, Openings.leave, path)
+        self._leave = weakref.finalize(self, Openings.leave, Openings.enter(path))
 
     @property
     def closed(self) -> bool:
@@ -63,6 +62,16 @@ class Database:
     def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run ``work`` in a write transaction and return its value; see :meth:`WriterConnection.write`."""
         return self.writer.write(work)
+
+    def migrate(self, work: Callable[[sqlite3.Connection], T], *, first: Callable[[sqlite3.Connection], object]) -> T:
+        """Run ``first``, and ``work`` in a write transaction, without any other connection to the file.
+
+        See :meth:`WriterConnection.migrate`.
+        """
+        for connection in (self._long_reader, self.reader):
+            with connection.lock:
+                connection.disconnect()
+        return self.writer.migrate(work, first=first)
 
     def moment(self) -> Moment | None:
         """Return what the writing connection has seen; see :meth:`WriterConnection.moment`."""

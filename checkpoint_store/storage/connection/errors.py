@@ -16,6 +16,7 @@ from checkpoint_store.errors import (
 )
 from checkpoint_store.storage.file_names import StoreFiles
 from checkpoint_store.system.files import FULL, free_bytes
+from checkpoint_store.system.processes import InTheWay, in_the_way
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,7 +67,9 @@ def translate(error: sqlite3.Error, path: Path, waited_seconds: float) -> Checkp
     code, reason = code_of(error), str(error)
     primary = code & 0xFF
     if primary in _BUSY:
-        return StoreBusy(path, waited_seconds)
+        files = StoreFiles(path)
+        who = in_the_way([path, files.shm]) if waited_seconds > 0 else InTheWay("another process")
+        return StoreBusy(path, waited_seconds, who.holder, holders=who.pids, advice=who.advice)
     if not code and "UTF-8" in reason:  # the sqlite3 module's own; it repeats the text, which is nobody's business
         return StoreDamaged(path, "a text in it is no UTF-8")
     if primary in _DAMAGED:

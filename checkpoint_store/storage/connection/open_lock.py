@@ -10,19 +10,22 @@ from __future__ import annotations
 import os
 import sys
 import time
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import StoreBusy, StoreInUse
 from checkpoint_store.storage.connection.openings import Openings
+from checkpoint_store.storage.connection.pragmas import journal_mode_for
 from checkpoint_store.storage.file_names import StoreFiles
 from checkpoint_store.storage.runner_lock import probe, runner_lock_paths
+from checkpoint_store.storage.sibling_check import refuse_foreign
+from checkpoint_store.system import processes
 from checkpoint_store.system.file_lock import file_lock
 from checkpoint_store.system.shared_lock import POLL_SECONDS, SharedLock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 _SHARED_FIRST: Final = 0x40000002
 """Where every connection to a file in log mode holds a shared lock (sqlite.org/fileformat2.html, 1.6)."""
@@ -38,14 +41,16 @@ class Presence:
 
     def __init__(self, path: Path, *, timeout_seconds: float, create: bool) -> None:
         self._path, self._timeout_seconds = path, timeout_seconds
-        self._lock = SharedLock(StoreFiles(path).open_lock, create=create, owner=_owner(path))
+        self._lock = SharedLock(StoreFiles(path).open_lock, create=create, like=path)
         self._ended = False
         self.ensure()
 
     def ensure(self) -> None:
         """Share the lock; a forked child does so anew, before it connects."""
         if not self._ended and not self._lock.share(self._timeout_seconds):
-            raise StoreBusy(self._path, self._timeout_seconds, "a recovery, a restoring or a migration")
+            who = processes.in_the_way([StoreFiles(self._path).open_lock])
+            holder = f"a recovery, a restoring or a migration ({who.holder})"
+            raise StoreBusy(self._path, self._timeout_seconds, holder, holders=who.pids, advice=who.advice)
 
     def end(self) -> None:
         """The store is closed. Ending twice is fine."""
@@ -59,11 +64,16 @@ def alone(path: Path, *, create: bool = True) -> Iterator[bool]:
 
     Nobody is waited for. With ``create=False`` a missing lock file is not made.
     """
-    lock = SharedLock(StoreFiles(path).open_lock, create=create, owner=_owner(path))
+    lock = SharedLock(StoreFiles(path).open_lock, create=create, like=path)
     try:
         yield lock.take_alone() and not _older_user(path)
     finally:
         lock.release()
+
+
+def store_lock(path: Path, timeout_seconds: float) -> file_lock:
+    """Return the lock on the lock file of the store at ``path``, to be held for work on the files beside it."""
+    return file_lock(StoreFiles(path).lock, timeout_seconds, like=path)
 
 
 @contextmanager
@@ -74,10 +84,12 @@ def exclusively(path: Path, timeout_seconds: float) -> Iterator[None]:
 
     Raises:
         StoreInUse: somebody had it open for ``timeout_seconds``. Nothing was changed.
+        StoreTargetError: it is another user's. Nothing was changed.
     """
+    refuse_foreign(path)
     deadline = time.monotonic() + timeout_seconds
     while True:
-        with file_lock(StoreFiles(path).lock, max(0.0, deadline - time.monotonic())), alone(path) as free:
+        with store_lock(path, max(0.0, deadline - time.monotonic())), alone(path) as free:
             if free:
                 yield
                 return
@@ -94,6 +106,10 @@ def wait_or_refuse(path: Path, deadline: float, timeout_seconds: float) -> None:
 def _older_user(path: Path) -> bool:
     """Whether something that shares no lock has the store open. Called with the lock held alone."""
     if has_connection(path):
+        return True
+    # With a rollback journal, a connection that is idle holds no lock. That a process shows is reason enough to wait
+    # for it; that none shows says nothing.
+    if journal_mode_for(path) != "wal" and set(processes.who_has_open([path])) - {os.getpid()}:
         return True
     return os.name != "nt" and any(probe(lock) is None for lock in runner_lock_paths(path))
 
@@ -131,32 +147,4 @@ def who_has_open(path: Path) -> list[int]:
 
     Those of other users and of other PID namespaces do not show. It decides nothing.
     """
-    wanted = set()
-    for name in (path, StoreFiles(path).open_lock, *runner_lock_paths(path)):
-        with suppress(OSError):
-            status = os.stat(name)
-            wanted.add((status.st_dev, status.st_ino))
-    return sorted(int(process.name) for process in _processes() if _has_one_of(process, wanted))
-
-
-def _processes() -> list[Path]:
-    with suppress(OSError):
-        return [entry for entry in Path("/proc").iterdir() if entry.name.isdigit()]
-    return []
-
-
-def _has_one_of(process: Path, wanted: set[tuple[int, int]]) -> bool:
-    with suppress(OSError):
-        for name in os.listdir(process / "fd"):  # noqa: PTH208 - a descriptor may be gone the next moment
-            with suppress(OSError):
-                status = os.stat(process / "fd" / name)
-                if (status.st_dev, status.st_ino) in wanted:
-                    return True
-    return False
-
-
-def _owner(path: Path) -> tuple[int, int] | None:
-    with suppress(OSError):
-        status = path.stat()
-        return status.st_uid, status.st_gid
-    return None
+    return processes.who_has_open([path, StoreFiles(path).open_lock, *runner_lock_paths(path)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+Place = tuple[int, int, str]
+
+
 class Openings:
     """Which files this process has open for writing.
 
@@ -20,24 +24,40 @@ class Openings:
     """
 
     lock = threading.RLock()
-    _open: dict[str, int] = {}  # noqa: RUF012 - the process's, not an instance's
+    _open: dict[Place, int] = {}  # noqa: RUF012 - the process's, not an instance's
 
     @classmethod
-    def enter(cls, path: Path) -> None:
-        """Say that the file is open for writing from now on. Waits for a read without locks to end."""
+    def enter(cls, path: Path) -> Place:
+        """Say that the file is open for writing from now on. Waits for a read without locks to end.
+
+        Returns what :meth:`leave` wants.
+        """
         with cls.lock:
-            cls._open[str(path)] = cls._open.get(str(path), 0) + 1
+            place = _place_of(path)
+            cls._open[place] = cls._open.get(place, 0) + 1
+            return place
 
     @classmethod
-    def leave(cls, path: Path) -> None:
+    def leave(cls, place: Place) -> None:
         """Say that one of those who had it open has closed it."""
         with cls.lock:
-            cls._open[str(path)] = cls._open.get(str(path), 1) - 1
+            left = cls._open.pop(place, 1) - 1
+            if left:
+                cls._open[place] = left
 
     @classmethod
     def is_open(cls, path: Path) -> bool:
-        """Whether this process has the file open for writing."""
-        return cls._open.get(str(path), 0) > 0
+        """Whether this process has the file open for writing, by whichever name of its folder."""
+        return bool(cls._open) and _place_of(path) in cls._open
+
+
+def _place_of(path: Path) -> Place:
+    """Return where a file is: its folder, which may have several names, and its own name, of which it has one."""
+    try:
+        folder = os.stat(path.parent)
+    except OSError:
+        return 0, 0, str(path)
+    return folder.st_dev, folder.st_ino, path.name
 
 
 class _AtFork(ForkAware):

@@ -24,10 +24,17 @@ WAL_SIZE_LIMIT: Final = 16 * 1024 * 1024
 _NETWORK: Final = frozenset("nfs nfs4 cifs smb3 smbfs 9p virtiofs fuse afs ceph glusterfs lustre gpfs beegfs".split())
 
 
-def connect(path: Path, *, timeout_seconds: float, durability: Durability) -> sqlite3.Connection:
-    """Open an existing store file for reading and writing, without beginning a transaction by itself."""
-    connection = _open(path, "mode=rw", timeout_seconds)
+def connect(path: Path, *, timeout_seconds: float, durability: Durability, alone: bool = False) -> sqlite3.Connection:
+    """Open an existing store file for reading and writing, without beginning a transaction by itself.
+
+    ``alone``: from the first statement to its end, no other connection, of whichever program, has the file open. Where
+    one has it open now, this raises SQLITE_BUSY at once. (With a rollback journal, one that is idle is not noticed, and
+    others are kept out from the first write.)
+    """
+    connection = _open(path, "mode=rw", 0.0 if alone else timeout_seconds)
     try:
+        if alone:
+            connection.execute("PRAGMA locking_mode = EXCLUSIVE").fetchone()
         connection.execute(f"PRAGMA page_size = {PAGE_SIZE}")  # counts while the file is empty, and never after
         mode = connection.execute("PRAGMA journal_mode").fetchone()[0]
         wanted = journal_mode_for(path)

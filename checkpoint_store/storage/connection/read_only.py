@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from checkpoint_store.errors import StorageUnavailableError, StoreBusy, StoreClosed, StoreTargetError
@@ -71,6 +72,11 @@ class ReadOnlyDatabase:
         return self.read(work)
 
     def _read_once(self, work: Callable[[sqlite3.Connection], T], *, unused: bool) -> T:
+        if not unused and hasattr(os, "geteuid") and os.geteuid() == 0:
+            with suppress(ImportError):  # a Python without ctypes
+                from checkpoint_store.storage.connection import chown  # noqa: PLC0415 - only root needs it
+
+                chown.leave_owners_alone()
         opened = connect_read_only(self.path, timeout_seconds=self.lock_timeout_seconds, unused=unused)
         with closing(opened) as connection:
             connection.execute("BEGIN")

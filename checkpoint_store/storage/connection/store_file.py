@@ -37,18 +37,20 @@ class StoreFile:
         self.durability = durability
         self.lock_timeout_seconds = lock_timeout_seconds
 
-    def connect(self) -> sqlite3.Connection:
-        """Open a connection that is set as :mod:`pragmas` says.
+    def connect(self, *, alone: bool = False) -> sqlite3.Connection:
+        """Open a connection that is set as :mod:`pragmas` says; ``alone``: no other connection is open beside it.
 
         Raises:
             StorageUnavailableError: the file is gone.
+            StoreBusy: another connection is open, and this one was to be ``alone``.
         """
         if not self.path.exists():
             raise StorageUnavailableError(self.path, "the file is no longer there")
         if self._presence is not None:
             self._presence.ensure()
         try:
-            return connect(self.path, timeout_seconds=self.lock_timeout_seconds, durability=self.durability)
+            timeout = self.lock_timeout_seconds
+            return connect(self.path, timeout_seconds=timeout, durability=self.durability, alone=alone)
         except sqlite3.Error as error:
             raise self.translated(error) from error
 
@@ -69,6 +71,8 @@ class StoreConnection(ForkAware):
     """One connection to a store file, opened when it is first used, behind a lock of its own."""
 
     connection: sqlite3.Connection | None = None
+    alone = False
+    """Whether the next connection that is opened keeps all others out."""
     closed = False
     """Whether no connection may be opened any more."""
 
@@ -120,7 +124,7 @@ class StoreConnection(ForkAware):
     def _open(self) -> sqlite3.Connection:
         if self.closed:
             raise StoreClosed(self.file.path)
-        return self.file.connect()
+        return self.file.connect(alone=self.alone)
 
     def _abandon(self, error: BaseException) -> None:
         """Leave nothing half-done behind ``error``, and raise the library's error in its place where it is SQLite's."""

@@ -14,7 +14,7 @@ from checkpoint_store.storage.connection.errors import is_busy
 from checkpoint_store.storage.connection.open_lock import who_has_open
 from checkpoint_store.storage.connection.store_file import StoreConnection
 from checkpoint_store.storage.moment import Moment, moment_of
-from checkpoint_store.storage.statements import compiled
+from checkpoint_store.storage.statements import compiled, effect
 from checkpoint_store.system.file_lock import take
 
 if TYPE_CHECKING:
@@ -115,9 +115,10 @@ class WriterConnection(StoreConnection):
         try:
             connection = self._ready(prepared=True)
             try:
-                busy.execute(connection, statement, values, patience_seconds=self._patience_seconds)
+                changed = busy.execute(connection, statement, values, patience_seconds=self._patience_seconds)
             except sqlite3.IntegrityError:
                 return False
+            effect.require_completions(connection, values, changed)
             self._refuse_if_moved()
         except BaseException as error:
             self._abandon(error)
@@ -204,16 +205,24 @@ class WriterConnection(StoreConnection):
                 raise ErasureUnfinished(self.file.path, what, self.file.lock_timeout_seconds, others)
             time.sleep(0.005)
 
-    def migrate(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    def migrate(self, work: Callable[[sqlite3.Connection], T], *, first: Callable[[sqlite3.Connection], object]) -> T:
         """:meth:`write` for a migration, which may rebuild tables; durable when this returns.
 
-        With foreign keys on, rebuilding a table deletes the rows that refer to it; and views would forbid renaming one.
+        No other connection is open from before ``first``, which runs outside of the transaction, until after the
+        commit: a process that connected in between would go on with the older schema. With foreign keys on, rebuilding
+        a table deletes the rows that refer to it; and views would forbid renaming one.
+
+        Raises:
+            StoreBusy: another connection is open, of a program that shares no lock of ours.
         """
         with self.lock:
             try:
-                self._set("foreign_keys = OFF", "legacy_alter_table = ON")
-                return self._write(work)
+                self.disconnect()
+                self.alone = True
+                first(self._set("foreign_keys = OFF", "legacy_alter_table = ON"))
+                return self._transact(work)
             finally:
+                self.alone = False
                 self.disconnect()
 
     def copy_wal(self) -> None:

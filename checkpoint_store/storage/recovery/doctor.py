@@ -149,7 +149,7 @@ def _runners(database: ReadOnlyDatabase) -> Iterator[Finding]:
         if runner.lock_file in alive:
             alone = ", which it has for itself" if runner.exclusive else ""
             job = f"job {runner.job_id[:8]} ({files[runner.job_id]}){alone}"
-            says = f"process {runner.pid} on {runner.host}: {job}, since {runner.started_at}"
+            says = f"{runner.runner_id}, process {runner.pid} on {runner.host}: {job}, since {runner.started_at}"
             yield Finding("ok", "runner", says)
     if not alive:
         yield Finding("ok", "runners", "none is at work")

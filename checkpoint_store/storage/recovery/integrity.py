@@ -12,6 +12,7 @@ from checkpoint_store.model.records import Problem
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import results as result_statements
 from checkpoint_store.storage.statements.compiled import Statement
+from checkpoint_store.storage.statements.effect import TRIGGERS
 from checkpoint_store.storage.tables import attempts, jobs
 
 if TYPE_CHECKING:
@@ -59,6 +60,8 @@ def _problems(connection: sqlite3.Connection, database: AnyDatabase) -> Iterator
         return  # what follows would read through damaged pages
     for table, _, parent, _ in connection.execute("PRAGMA foreign_key_check"):
         yield Problem(f"table {table}", f"a row refers to a row of {parent} that is not there")
+    for name, table in connection.execute(TRIGGERS):
+        yield Problem(f"trigger {name}", f"is on {table}, and no store has triggers")
     if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'attempts'").fetchone() is not None:
         for job_id, index in _NOWHERE.run(connection):
             yield Problem("attempt", "is at a chunk that the job does not have", job_id, index)

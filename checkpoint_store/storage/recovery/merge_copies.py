@@ -106,9 +106,14 @@ def without_deleted(copies: list[Copy]) -> dict[str, str]:
     return {job_id: moment for job_id, moment in deleted.items() if not any(job_id in copy.jobs for copy in copies)}
 
 
-def build(fresh: Path, copies: list[Copy], deleted: dict[str, str]) -> tuple[JobRecovery, ...]:
-    """Make a new store at ``fresh`` from the copies, and return what was recovered of each job."""
-    create_private(fresh)
+def build(
+    fresh: Path, copies: list[Copy], deleted: dict[str, str], *, like: Path | None = None
+) -> tuple[JobRecovery, ...]:
+    """Make a new store at ``fresh`` from the copies, and return what was recovered of each job.
+
+    Root gives the new store to the owner of ``like``.
+    """
+    create_private(fresh, like=like)
     database = Database(fresh, durability="power-loss", lock_timeout_seconds=10.0)
     try:
         migrate.upgrade(database, SCHEMA_VERSION)

@@ -66,7 +66,7 @@ def recover(path: Path, state_files: Iterable[Path], reason: str, *, accept_loss
         raise StoreDamaged(path, f"{reason}; no job reads of it or of any other copy", remedy=_accepting(path))
     fresh = temporary_path(path)
     try:
-        jobs = build(fresh, copies, deleted)
+        jobs = build(fresh, copies, deleted, like=StoreFiles(path).keeper(*state_files))
         report = RecoveryReport(path, reason, jobs, ())
         if any(job.loses for job in jobs) and not accept_loss:
             raise StoreDamaged(path, _what_would_be_lost(report), remedy=_accepting(path))  # noqa: TRY301

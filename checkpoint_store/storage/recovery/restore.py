@@ -27,7 +27,7 @@ def put_backup(reading: ReadOnlyDatabase, path: Path) -> tuple[Path, ...]:
         StorageFullError: there is no room for a copy of the backup. Nothing was changed.
     """
     partial = temporary_path(path)
-    backups.back_up(reading, partial)
+    backups.back_up(reading, partial, like=StoreFiles(path).keeper())
     try:
         backups.settle(partial)
         os.replace(partial, StoreFiles(path).recovered)  # once the old file is moved, an open ends it

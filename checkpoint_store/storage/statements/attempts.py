@@ -12,6 +12,7 @@ from checkpoint_store.model.clock import now
 from checkpoint_store.storage.records import Claim, FailureOutcome
 from checkpoint_store.storage.statements import runners
 from checkpoint_store.storage.statements.compiled import Statement
+from checkpoint_store.storage.statements.effect import require_rows
 from checkpoint_store.storage.tables import attempts
 from checkpoint_store.system.log import log
 
@@ -191,7 +192,7 @@ def attempts_in(connection: sqlite3.Connection, job_id: str, start: int, stop: i
 
 def begin(connection: sqlite3.Connection, job_id: str, index: int, number: int, runner_id: int) -> Claim:
     """Begin the attempt of this number at a chunk, and return it as a claim."""
-    connection.execute(_BEGIN.text, (job_id, index, number, runner_id, now()))
+    require_rows(connection.execute(_BEGIN.text, (job_id, index, number, runner_id, now())), "an attempt")
     return Claim(index, number)
 
 
@@ -265,6 +266,11 @@ def abandon(connection: sqlite3.Connection, job_id: str, runner_id: int, claim: 
 def _named(job_id: str, runner_id: int, claim: Claim) -> dict[str, Any]:
     # Of this runner only: a claim that is freed twice may be another runner's by then.
     return {"in_job": job_id, "at_index": claim.chunk_index, "its_number": claim.number, "its_runner": runner_id}
+
+
+def in_hand(connection: sqlite3.Connection, runner_id: int) -> int:
+    """Return how many chunks a runner has claimed."""
+    return len(_IN_HAND.run(connection, its_runner=runner_id).fetchall())
 
 
 def end_runner(

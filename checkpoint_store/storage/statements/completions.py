@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import ChunkAlreadyCompleted, JobNotFound
 from checkpoint_store.model.codec.same_value import is_same_result
-from checkpoint_store.storage.statements import compiled
+from checkpoint_store.storage.statements import compiled, effect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -68,7 +68,9 @@ def _record_in_bulk(connection: sqlite3.Connection, completions: Sequence[Comple
             values = _values(some)
             if values is None:
                 raise sqlite3.IntegrityError("to be written step by step")
+            changes_before = connection.total_changes
             connection.execute(compiled.at_once(len(some)), values)
+            effect.require_completions(connection, values, connection.total_changes - changes_before)
         return True
     return False
 
@@ -107,7 +109,7 @@ def count(connection: sqlite3.Connection, job_id: str, more: int, at: str) -> No
     """Tell a job of ``more`` completed chunks; with the last one it is completed."""
     values = {"more": more, "at": at, "in_job": job_id}
     if not compiled.COUNT.run(connection, **values).rowcount:
-        compiled.COUNT_LAST.run(connection, **values)
+        effect.require_rows(compiled.COUNT_LAST.run(connection, **values), "the number of completed chunks")
 
 
 def set_source(connection: sqlite3.Connection, job_id: str, index: int, source_job_id: str) -> None:
@@ -120,9 +122,10 @@ def record(connection: sqlite3.Connection, completion: Completion) -> int | None
     job_id, index, at, text, digest, fingerprint, *_ = completion
     result_id = None
     if text is not None:
-        result_id = connection.execute(compiled.ADD_RESULT.text, (job_id, index, text, digest)).lastrowid
+        added = effect.run_alone(connection, compiled.ADD_RESULT.text, (job_id, index, text, digest))
+        result_id = effect.require_rows(added, "a result").lastrowid
     try:
-        done = connection.execute(compiled.COMPLETE.text, (job_id, index, at, fingerprint, digest, result_id))
+        done = effect.run_alone(connection, compiled.COMPLETE.text, (job_id, index, at, fingerprint, digest, result_id))
     except sqlite3.IntegrityError as error:
         _remove(connection, result_id)
         if error.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
@@ -134,7 +137,10 @@ def record(connection: sqlite3.Connection, completion: Completion) -> int | None
 def _record_again(connection: sqlite3.Connection, completion: Completion, result_id: int | None) -> int | None:
     """The chunk is complete already: the same result changes nothing, another one has to be asked for."""
     here = {"in_job": completion.job_id, "at_index": completion.chunk_index}
-    present, present_id = compiled.PRESENT.run(connection, **here).fetchone()
+    found = compiled.PRESENT.run(connection, **here).fetchone()
+    if found is None:
+        raise sqlite3.DatabaseError("a completed chunk was not written; look for a trigger in the file")
+    present, present_id = found
     if completion.digest in (None, present):
         _remove(connection, result_id)
         return None
@@ -145,7 +151,7 @@ def _record_again(connection: sqlite3.Connection, completion: Completion, result
             return None
         raise ChunkAlreadyCompleted(completion.job_id, completion.chunk_index)
     _remove(connection, present_id)
-    compiled.SET_RESULT.run(
+    changed = compiled.SET_RESULT.run(
         connection,
         at=completion.completed_at,
         new_fingerprint=completion.fingerprint,
@@ -153,6 +159,7 @@ def _record_again(connection: sqlite3.Connection, completion: Completion, result
         new_id=result_id,
         **here,
     )
+    effect.require_rows(changed, "a result in the place of another")
     return 0
 
 

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from checkpoint_store.errors import JobBusy
-from checkpoint_store.storage.runner_lock import BegunAttempts, probe, reap, runner_lock_path
+from checkpoint_store.errors import InvalidArgumentError, JobBusy
+from checkpoint_store.storage.runner_lock import (
+    BegunAttempts,
+    begun_by,
+    probe,
+    reap,
+    remove_lock_file,
+    runner_lock_path,
+)
 from checkpoint_store.storage.statements import attempts, jobs, runners
 from checkpoint_store.system.log import log
 
@@ -47,7 +54,21 @@ def refuse_if_busy(
         if (exclusive or other.exclusive) and probe(runner_lock_path(store, other.lock_file)) is None:
             if jobs.is_completed_job(connection, job_id):
                 return
-            raise JobBusy(job_id, other.pid, other.host, other.started_at)
+            raise JobBusy(job_id, other.pid, other.host, other.started_at, other.runner_id)
+
+
+def release(connection: sqlite3.Connection, store: Path, job_id: str, runner_id: int) -> int:
+    """Give the chunks of a runner, alive or not, to the others; see :meth:`ClaimStorage.release_runner`."""
+    at_work = {runner.runner_id: runner for runner in runners.runners_at_work(connection, job_id)}
+    if runner_id not in at_work:
+        known = f"at work are {', '.join(map(str, at_work))}" if at_work else "none is at work"
+        raise InvalidArgumentError("runner", runner_id, f"is no runner at work on job {job_id}; {known}")
+    lock_file = runner_lock_path(store, at_work[runner_id].lock_file)
+    freed = attempts.in_hand(connection, runner_id)
+    attempts.end_runner(connection, runner_id, begun=begun_by(lock_file).begun, is_counted=False)
+    remove_lock_file(lock_file)  # before the commit: what others claim then, this runner starts no more
+    log.warning("runner %d of job %s was released by hand: %d chunks are free", runner_id, job_id, freed)
+    return freed
 
 
 def others_at_work(connection: sqlite3.Connection, store: Path, job_id: str, *, own_runner_id: int | None) -> bool:

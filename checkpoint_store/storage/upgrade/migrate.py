@@ -6,6 +6,7 @@ migration runs at a time in a process, whichever the file.
 
 from __future__ import annotations
 
+import os
 import threading
 from contextlib import contextmanager
 from hashlib import sha256
@@ -14,8 +15,9 @@ from logging import getLogger
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from checkpoint_store.errors import CheckpointStoreError, MigrationFailed, StoreBusy
-from checkpoint_store.storage.backup import back_up, thin_out
+from checkpoint_store.errors import CheckpointStoreError, MigrationFailed, StoreBusy, StoreInUse
+from checkpoint_store.storage.backup import copy_to, thin_out
+from checkpoint_store.storage.connection.open_lock import who_has_open
 from checkpoint_store.storage.file_names import StoreFiles
 from checkpoint_store.storage.upgrade.sqlalchemy_connection import sqlalchemy_connection
 from checkpoint_store.system.log import log
@@ -120,12 +122,13 @@ def run(database: Database, wanted: str, migrate: Callable[[Connection], object]
         found = current_version(database)
         backup = None if found is None else StoreFiles(database.path).next_backup(found)
         try:
-            if backup is not None:
-                back_up(database, backup)
-                thin_out(database.path)
-            database.writer.migrate(lambda connection: _checked(connection, found, migrate))
-        except StoreBusy:
-            raise
+            database.migrate(
+                lambda connection: _checked(connection, found, migrate),
+                first=lambda connection: _back_up(connection, database.path, backup),
+            )
+        except StoreBusy as error:
+            others = [pid for pid in who_has_open(database.path) if pid != os.getpid()]
+            raise StoreInUse(database.path, 0.0, others) from error
         except CheckpointStoreError as error:
             raise MigrationFailed(database.path, found, wanted, str(error), backup) from error
         except Exception as error:
@@ -134,6 +137,12 @@ def run(database: Database, wanted: str, migrate: Callable[[Connection], object]
         if backup is not None:
             log.info("%s was migrated from schema %s to %s; a copy is %s", database.path, found, wanted, backup)
     return backup
+
+
+def _back_up(connection: sqlite3.Connection, path: Path, backup: Path | None) -> None:
+    if backup is not None:
+        copy_to(connection, backup, like=path)
+        thin_out(path)
 
 
 def _checked(connection: sqlite3.Connection, found: str | None, migrate: Callable[[Connection], object]) -> None:

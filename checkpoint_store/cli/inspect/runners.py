@@ -1,0 +1,50 @@
+"""The command about runners: ``release``."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from checkpoint_store import CheckpointStore
+from checkpoint_store.cli.options import job_argument, json_option, open_for_reading, print_json, store_option
+from checkpoint_store.cli.screen import Screen, chunk_count
+
+if TYPE_CHECKING:
+    from checkpoint_store import RunnerRecord
+
+
+@click.command("release")
+@job_argument()
+@click.option("--runner", required=True, type=click.IntRange(min=1), metavar="N", help="Its number; see show JOB.")
+@store_option
+@json_option
+def release(*, job_id: str, runner: int, store_path: str, as_json: bool) -> None:
+    """Give the chunks of a stopped runner of JOB to the others.
+
+    For a process that was stopped, or a container that was paused, for good. The
+    chunks of a killed process are free without this. If the process goes on after
+    all, the chunks that it has in hand may be paid for twice; it starts no other.
+    """
+    with CheckpointStore(store_path) if Path(store_path).exists() else open_for_reading(store_path) as store:
+        job = store.job(job_id)
+        found = {one.runner: one for one in job.runners()}.get(runner)
+        freed = job.release_runner(runner)
+    assert found is not None  # else release_runner has raised
+    if as_json:
+        print_json({"job_id": job.job_id, "freed_chunks": freed, **dataclasses.asdict(found)})
+        return
+    note = f"released runner {runner} of job {job.job_id[:8]}: {chunk_count(freed)} of it can be worked on by others"
+    Screen().note(note)
+    if found.is_alive:
+        Screen().note(f"checkpoint-store: {_risk(found)}", style="yellow")
+
+
+def _risk(found: RunnerRecord) -> str:
+    where = f"process {found.pid} on {found.host}"
+    return f"{where} is not dead: if it goes on, the chunks that it has in hand may be paid for twice. End it."
+
+
+COMMANDS: Final[tuple[click.Command, ...]] = (release,)

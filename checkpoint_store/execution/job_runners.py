@@ -1,0 +1,33 @@
+"""The runners of a job: who is at work on it, and what to do about one that was stopped for good."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from checkpoint_store.execution.job_reading import JobReading
+
+if TYPE_CHECKING:
+    from checkpoint_store.model.records import RunnerRecord
+
+
+class JobRunners(JobReading):
+    """The part of :class:`Job` that is about its runners. Safe to share between threads."""
+
+    def runners(self) -> list[RunnerRecord]:
+        """Return the runners of this job that have not ended, as far as the store knows, by number. Reads only."""
+        return self._context.reading.runners(self.job_id)
+
+    def release_runner(self, runner: int) -> int:
+        """Give the chunks that a runner has in hand to the others, and return how many. Durable when this returns.
+
+        For a runner whose process was stopped, or whose container was paused, for good: nobody takes its chunks by
+        itself. A killed runner needs no release. The risk: where the process goes on after all, the chunks that it has
+        in hand may be paid for twice. It starts no other: its loop ends with ``RunnerReleased``.
+
+        Args:
+            runner: its number, as :meth:`runners` says.
+
+        Raises:
+            InvalidArgumentError: no such runner is at work on this job.
+        """
+        return self._context.storage.claims.release_runner(self.job_id, runner)

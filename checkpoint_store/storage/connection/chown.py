@@ -1,0 +1,70 @@
+"""Root reads a store, and touches nothing of it.
+
+As root, SQLite gives each log and index that it opens to the owner of the database, also where they are that owner's
+already and where it only reads (``robustFchown`` in os_unix.c). That changes their ctime. SQLite lets a program replace
+the system calls that it makes (sqlite3_vfs.xSetSystemCall); the one for this is replaced by one that does the same,
+unless nothing would be different afterwards.
+"""
+
+from __future__ import annotations
+
+import _sqlite3
+import ctypes
+import os
+from typing import Any, Final
+
+from checkpoint_store.system.log import log
+
+_NAME: Final = b"fchown"
+_FCHOWN: Final = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int, ctypes.c_uint32, ctypes.c_uint32)
+_SET: Final = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p)
+_FIRST_VERSION: Final = 3
+"""The version of ``sqlite3_vfs`` that has the methods for system calls."""
+
+
+class _Vfs(ctypes.Structure):
+    """``sqlite3_vfs``, as far as it is used here (sqlite.org/c3ref/vfs.html)."""
+
+    _fields_ = (
+        ("iVersion", ctypes.c_int),
+        ("szOsFile", ctypes.c_int),
+        ("mxPathname", ctypes.c_int),
+        ("pNext", ctypes.c_void_p),
+        ("zName", ctypes.c_char_p),
+        ("pAppData", ctypes.c_void_p),
+        ("methods", ctypes.c_void_p * 13),
+        ("xSetSystemCall", ctypes.c_void_p),
+    )
+
+
+def _fchown_if_different(file: int, user: int, group: int) -> int:
+    try:
+        status = os.fstat(file)
+        if (status.st_uid, status.st_gid) != (user, group):
+            os.fchown(file, user, group)
+    except OSError:
+        return -1  # SQLite does not look at it
+    return 0
+
+
+_callback: Final = _FCHOWN(_fchown_if_different)
+_installed: Final[list[Any]] = []
+"""The callback, once SQLite has it: it must live as long as the process."""
+
+
+def leave_owners_alone() -> None:
+    """Let SQLite, in this process, change the owner of a file only to another one. Only root needs it."""
+    if _installed or os.name == "nt" or os.geteuid() != 0:
+        return
+    _installed.append(_callback)
+    try:
+        find = ctypes.CDLL(_sqlite3.__file__).sqlite3_vfs_find
+        find.argtypes, find.restype = [ctypes.c_char_p], ctypes.POINTER(_Vfs)
+        vfs = find(None)
+        if not vfs or vfs.contents.iVersion < _FIRST_VERSION or not vfs.contents.xSetSystemCall:
+            log.debug("this SQLite lets nobody replace its system calls: reading as root touches its log")
+            return
+        set_call = _SET(vfs.contents.xSetSystemCall)
+        set_call(ctypes.addressof(vfs.contents), _NAME, ctypes.cast(_callback, ctypes.c_void_p))
+    except (AttributeError, OSError) as error:
+        log.debug("the SQLite of this Python is not within reach: reading as root touches its log: %s", error)

@@ -1,0 +1,183 @@
+"""The look at a store file and at each file beside it, before any of them is opened.
+
+Each has to be a regular file with one name, and ours: else whoever may write in the folder could let an open hang (a
+pipe), or have us read, change or give away a file of somebody else. A file of ours that others may read is mended.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from checkpoint_store.errors import StoreTargetError
+from checkpoint_store.storage.connection.pragmas import file_system
+from checkpoint_store.storage.file_names import StoreFiles
+from checkpoint_store.system.files import PRIVATE, temporary_path
+from checkpoint_store.system.log import log
+from checkpoint_store.system.ownership import give
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+_KINDS: Final = (
+    (stat.S_ISLNK, "a symlink"),
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISSOCK, "a socket"),
+)
+
+
+_MAY_KEEP_NO_OWNERS: Final = frozenset(
+    "vfat msdos exfat ntfs ntfs3 hfsplus nfs nfs4 cifs smb3 smbfs 9p virtiofs fuse fuseblk drvfs".split()
+)
+_LOOKS: Final = 10
+_LOOK_SECONDS: Final = 0.02
+
+
+def refuse_planted(store: Path) -> None:
+    """Raise :class:`StoreTargetError` where something beside a store has the name of its file and is none.
+
+    Touches nothing. The state file is not looked at: see :func:`passed_over`.
+    """
+    for path in StoreFiles(store).siblings():
+        status = _look(path)
+        if status is None:
+            continue
+        if not stat.S_ISREG(status.st_mode):
+            raise _refusal(store, path, f"is {_kind(status.st_mode)}")
+        if status.st_nlink > 1:
+            raise _refusal(store, path, f"has {status.st_nlink} names (hard links)")
+
+
+def refuse_foreign(store: Path) -> None:
+    """Raise :class:`StoreTargetError` where the store file, or a file beside it, is another user's. Touches nothing.
+
+    Root works on everybody's store. There, the files beside it are the store file's owner's, or root's.
+    """
+    if os.name == "nt":
+        return
+    found = _foreign(store)
+    for _ in range(_LOOKS):
+        if found is None or found[1] != 0:
+            break
+        time.sleep(_LOOK_SECONDS)  # root may have made it just now, and give it away the next moment
+        found = _foreign(store)
+    if found is None or not _keeps_owners(store):
+        return
+    path, user = found
+    what = f"belongs to another user (uid {user})"
+    if path == store:
+        raise StoreTargetError(store, f"it {what}, so there is no permission to work on it; copy it, and open the copy")
+    raise _refusal(store, path, what)
+
+
+def _keeps_owners(store: Path) -> bool:
+    """Whether a file that we make in the folder of a store is ours. Some mounts give every file to one user."""
+    if file_system(store) not in _MAY_KEEP_NO_OWNERS:
+        return True
+    probe = temporary_path(store)
+    try:
+        file = os.open(probe, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW, PRIVATE)
+        try:
+            return os.fstat(file).st_uid == os.geteuid()
+        finally:
+            os.close(file)
+            os.unlink(probe)
+    except OSError:
+        return True
+
+
+def _foreign(store: Path) -> tuple[Path, int] | None:
+    """Return the first file that is another user's, and whose; None where there is none."""
+    ours = _ours(store)
+    for path in (store, *StoreFiles(store).siblings()):
+        status = _look(path)
+        if status is not None and status.st_uid not in ours:
+            return path, status.st_uid
+    return None
+
+
+def mend(store: Path, state_files: Iterable[Path] = ()) -> None:
+    """Let only their owner read the store and the files beside it. What root made beside it, root gives to the owner.
+
+    Called once the file is known to be a store. What cannot be changed stays, and the log says so.
+    """
+    if os.name == "nt":
+        return
+    ours = _ours(store)
+    for path in (store, *StoreFiles(store).siblings(), *state_files):
+        status = _look(path)
+        if status is None or not stat.S_ISREG(status.st_mode) or status.st_uid not in ours:
+            continue
+        if status.st_mode & 0o077 and (status.st_nlink == 1 or os.geteuid() == status.st_uid != 0):
+            _make_private(path, status)
+        if status.st_uid == 0 and status.st_nlink == 1:
+            give(path, store)
+
+
+def _make_private(path: Path, status: os.stat_result) -> None:
+    mode = f"{stat.S_IMODE(status.st_mode):04o}"
+    try:
+        _change_mode(path, status)
+        if os.lstat(path).st_mode & 0o077:
+            raise PermissionError("the file system keeps no modes")
+    except FileNotFoundError:  # it was removed meanwhile
+        return
+    except OSError as error:
+        log.warning("%s is %s, so that others may read it, and cannot be changed: %s", path, mode, error)
+    else:
+        log.info("%s was %s, so that others could read it: it is 0600 now", path, mode)
+
+
+def _change_mode(path: Path, status: os.stat_result) -> None:
+    if not hasattr(os, "O_PATH"):
+        path.chmod(PRIVATE)
+        return
+    # A descriptor of this kind follows no symlink that took the file's place, and its end drops no lock of SQLite's.
+    file = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        if os.path.samestat(os.fstat(file), status):
+            os.chmod(f"/proc/self/fd/{file}", PRIVATE)  # noqa: PTH101 - it is no path
+    finally:
+        os.close(file)
+
+
+def passed_over(state_file: Path, store: Path) -> str | None:
+    """Return why the state file that is there is not read, though it is regular: it is another user's, or unreadable.
+
+    None where it is read, and where there is none.
+    """
+    status = _look(state_file)
+    if status is None or os.name == "nt":
+        return None
+    if not os.access(state_file, os.R_OK):
+        return "there is no permission to read it"
+    if status.st_uid in _ours(store) or not _keeps_owners(store):
+        return None
+    return f"it belongs to another user (uid {status.st_uid})"
+
+
+def _ours(store: Path) -> set[int]:
+    """Return the users whose files we take for our own: this process's; for root, also that of the store file."""
+    me = os.geteuid()
+    keeper = StoreFiles(store).keeper() if me == 0 else None
+    status = None if keeper is None else _look(keeper)
+    return {me} if status is None else {me, status.st_uid}
+
+
+def _look(path: Path) -> os.stat_result | None:
+    with suppress(OSError):
+        return os.lstat(path)
+    return None
+
+
+def _kind(mode: int) -> str:
+    return next((name for test, name in _KINDS if test(mode)), "a device")
+
+
+def _refusal(store: Path, path: Path, what: str) -> StoreTargetError:
+    return StoreTargetError(store, f"{path.name} beside it {what}, and the store has a file of that name; remove it")

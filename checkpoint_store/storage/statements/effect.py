@@ -1,0 +1,61 @@
+"""The look at what a statement changed: a trigger that somebody put into the file can make SQLite pass over a row.
+
+``RAISE(IGNORE)`` in such a trigger is no error, and the statement seems to succeed. Nothing may be acknowledged then.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING, Any, Final
+
+from checkpoint_store.storage.statements.compiled import COMPLETION
+from checkpoint_store.storage.tables import attempts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_WIDTH: Final = len(COMPLETION)
+_ATTEMPT: Final = COMPLETION.index("attempt")
+_ROWS_OF_ONE: Final = 3
+"""A completion adds a result and a completed chunk, and changes its job. Its attempt is the fourth."""
+_HAS_ATTEMPT: Final = f"SELECT count(*) FROM {attempts.name} WHERE job_id = ? AND chunk_index = ? AND number = ?"  # noqa: S608 - our own word
+
+TRIGGERS: Final = "SELECT name, tbl_name FROM sqlite_master WHERE type = 'trigger' ORDER BY name LIMIT 1"
+"""Finds a trigger in the file. No schema of ours has one: the trigger of a completion is the connection's own."""
+
+
+def require_rows(cursor: sqlite3.Cursor, what: str) -> sqlite3.Cursor:
+    """Return the cursor of a statement that changed a row; raise where it changed none."""
+    if cursor.rowcount < 1:
+        raise sqlite3.DatabaseError(f"{what} was not written; look for a trigger in the file")
+    return cursor
+
+
+def run_alone(connection: sqlite3.Connection, statement: str, values: Sequence[Any]) -> sqlite3.Cursor:
+    """Run a statement that changes rows of one table; raise where rows of another were changed along with them."""
+    before = connection.total_changes
+    cursor = connection.execute(statement, values)
+    if connection.total_changes - before != cursor.rowcount:
+        raise sqlite3.DatabaseError("more was changed than was asked for; look for a trigger in the file")
+    return cursor
+
+
+def require_completions(connection: sqlite3.Connection, values: Sequence[Any], changed: int) -> None:
+    """Raise unless the statement of :func:`compiled.at_once` wrote all of these completions.
+
+    Args:
+        connection: the connection that it ran on.
+        values: its values.
+        changed: how many rows it changed.
+    """
+    rows = len(values) // _WIDTH * _ROWS_OF_ONE
+    tried = [at for at in range(_ATTEMPT, len(values), _WIDTH) if values[at] is not None]
+    if changed == rows + len(tried):
+        return
+    starts = [at - _ATTEMPT for at in tried]  # an attempt need not be there: its job may have come from elsewhere since
+    there = sum(
+        connection.execute(_HAS_ATTEMPT, (*values[start : start + 2], values[start + _ATTEMPT])).fetchone()[0]
+        for start in starts
+    )
+    if changed != rows + there:
+        raise sqlite3.DatabaseError(f"it changed {changed} rows instead of {rows + there}; look for a trigger in it")

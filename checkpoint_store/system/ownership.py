@@ -1,0 +1,41 @@
+"""What root makes beside another user's file belongs to that user, who is locked out otherwise.
+
+SQLite does the same with its log and its journal. For any other user nothing happens here.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from checkpoint_store.system.log import log
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def give(made: int | Path, like: Path | None) -> None:
+    """As root, give a file that was just made to the owner of ``like``, where that is there.
+
+    Args:
+        made: the file, as its descriptor or its path. A symlink is not followed.
+        like: the file whose owner is to have it. None: it stays as it is.
+    """
+    if like is None or os.name == "nt" or os.geteuid() != 0:
+        return
+    try:
+        wanted = os.stat(like)
+    except OSError:
+        return  # there is no file yet: what root makes then is root's
+    try:
+        here = os.fstat(made) if isinstance(made, int) else os.lstat(made)
+        if (here.st_uid, here.st_gid) == (wanted.st_uid, wanted.st_gid):
+            return
+        if isinstance(made, int):
+            os.fchown(made, wanted.st_uid, wanted.st_gid)
+        else:
+            os.lchown(made, wanted.st_uid, wanted.st_gid)
+    except FileNotFoundError:  # it was removed meanwhile
+        return
+    except OSError as error:
+        log.warning("a file beside %s stays root's: %s", like, error)

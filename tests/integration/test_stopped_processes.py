@@ -1,0 +1,133 @@
+"""A process that was stopped while it holds a lock: the others are told which one, and what to do."""
+
+from __future__ import annotations
+
+import os
+import signal
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from conftest import wait_until
+
+from checkpoint_store import CheckpointStore, StoreBusy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from subprocess import Popen
+
+    from conftest import Children
+
+INSIDE = {
+    "a transaction": "store._context.storage.database.write(lambda connection: stop())",
+    "the lock file": "from checkpoint_store.storage.connection.open_lock import store_lock\n"
+    "with store_lock(store.path, 10):\n    stop()",
+}
+HOLD = """
+import os, signal, sys
+from checkpoint_store import CheckpointStore
+def stop():
+    print("inside", flush=True)
+    STOP
+store = CheckpointStore("talks.db")
+store.open_job("talk.srt", total_chunks=4)
+INSIDE
+print("outside", flush=True)
+sys.stdin.readline()
+store.close()
+"""
+STOP_ITSELF = "os.kill(os.getpid(), signal.SIGSTOP)"
+WAIT = "sys.stdin.readline()"
+
+
+def hold(children: Children, inside: str, stop: str) -> Popen[str]:
+    """Start a process that stands still in the middle of something."""
+    holder = children.start(HOLD.replace("INSIDE", INSIDE[inside]).replace("STOP", stop))
+    assert children.next_line(holder) == "inside"
+    return holder
+
+
+def is_stopped(holder: Popen[str]) -> bool:
+    return Path(f"/proc/{holder.pid}/stat").read_text().rpartition(") ")[2][0] == "T"
+
+
+def ask(path: Path, inside: str) -> None:
+    """Do what needs the lock that the other process holds."""
+    with CheckpointStore(path, lock_timeout_seconds=0.2, state_file=None) as store:
+        if inside == "a transaction":
+            store.jobs()[0].complete(0, "paid for")
+        else:
+            from checkpoint_store.storage.connection.open_lock import store_lock
+
+            with store_lock(path, 0.2):
+                pass
+
+
+@pytest.mark.parametrize("inside", INSIDE)
+def test_a_stopped_process_is_named_with_what_to_do(tmp_path: Path, children: Children, inside: str) -> None:
+    """Its number, its name, that it was stopped, and how it goes on; once it does, the same call succeeds."""
+    holder = hold(children, inside, STOP_ITSELF)
+    wait_until(lambda: is_stopped(holder))
+    with pytest.raises(StoreBusy) as caught:
+        ask(tmp_path / "talks.db", inside)
+    said = str(caught.value)
+    assert caught.value.holders == (holder.pid,), said
+    assert f"was kept locked by process {holder.pid} (python" in said
+    assert ", which was stopped (Ctrl-Z or SIGSTOP), for 0.2 s" in said
+    assert f"kill -CONT {holder.pid}), or end it (kill -9 {holder.pid})" in said
+    os.kill(holder.pid, signal.SIGCONT)
+    assert children.next_line(holder) == "outside"
+    ask(tmp_path / "talks.db", inside)
+
+
+@pytest.mark.parametrize("inside", INSIDE)
+def test_a_process_at_work_is_named_without_advice(tmp_path: Path, children: Children, inside: str) -> None:
+    """It is only slow: to call again is all there is to do."""
+    holder = hold(children, inside, WAIT)
+    with pytest.raises(StoreBusy, match=rf"locked by process {holder.pid} \(python[\w.]*\) for 0.2 s") as caught:
+        ask(tmp_path / "talks.db", inside)
+    assert "kill" not in str(caught.value)
+    children.finish(holder, "\n\n")
+
+
+@pytest.fixture
+def freezer() -> Iterator[Path]:
+    """A cgroup whose processes can be frozen, as a container that is paused; of the first version or of the second."""
+    first = Path("/sys/fs/cgroup/freezer")
+    group = (first if first.exists() else Path("/sys/fs/cgroup")) / f"checkpoint-store-{os.getpid()}"
+    try:
+        group.mkdir()
+    except OSError as error:
+        pytest.skip(f"no cgroup can be made here: {error}")
+    yield group
+    freeze(group, frozen=False)
+    for pid in (group / "cgroup.procs").read_text().split():
+        with suppress(OSError):
+            os.kill(int(pid), signal.SIGKILL)
+    wait_until(lambda: not (group / "cgroup.procs").read_text())
+    group.rmdir()
+
+
+def freeze(group: Path, *, frozen: bool) -> None:
+    """Freeze the processes of a cgroup, or let them go on; ready when this returns."""
+    if (group / "freezer.state").exists():
+        wanted = "FROZEN" if frozen else "THAWED"
+        (group / "freezer.state").write_text(wanted)
+        wait_until(lambda: (group / "freezer.state").read_text().strip() == wanted)
+    else:
+        (group / "cgroup.freeze").write_text(str(int(frozen)))
+        wait_until(lambda: f"frozen {int(frozen)}" in (group / "cgroup.events").read_text())
+
+
+@pytest.mark.root
+def test_a_frozen_container_is_named(tmp_path: Path, children: Children, freezer: Path) -> None:
+    """What is paused as ``docker pause`` does it does not count as stopped for the kernel; the message says so."""
+    holder = hold(children, "a transaction", WAIT)
+    (freezer / "cgroup.procs").write_text(str(holder.pid))
+    freeze(freezer, frozen=True)
+    with pytest.raises(StoreBusy, match=r"is paused with its container, for 0.2 s.*docker unpause") as caught:
+        ask(tmp_path / "talks.db", "a transaction")
+    assert caught.value.holders == (holder.pid,)
+    freeze(freezer, frozen=False)
+    children.finish(holder, "\n\n")

@@ -1,0 +1,231 @@
+"""Two users of one machine, and root: who may work on a store, and whose the files are afterwards."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from conftest import ROOT, snapshot
+from storms import disks
+
+from checkpoint_store import CheckpointStore, StoreTargetError, doctor, migrate, recover_store, restore_store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+pytestmark = pytest.mark.root
+
+ANA, BO = 4001, 4002
+"""Two users that no other file of the machine belongs to."""
+BEGIN = 'store.open_job("talk.srt", total_chunks=9).complete(0, "paid for")'
+GO_ON = """
+job = store.open_job("talk.srt", total_chunks=9)
+next(iter(job.pending())).complete("more")
+print(sorted(index for index, _ in job.items()))
+"""
+
+
+def run_as(user: int, folder: Path, body: str, arguments: str = "") -> str:
+    """Run some lines with an open store as a user (0: root), and return what they print, warnings included."""
+    source = "import warnings\nwarnings.showwarning = lambda message, *_: print(message)\n"
+    source += "from checkpoint_store import *\ntry:\n"
+    source += f"    with CheckpointStore('talks.db'{arguments}) as store:\n"
+    source += "".join(f"        {line}\n" for line in body.strip().splitlines())
+    source += "except CheckpointStoreError as error:\n    print(type(error).__name__, error)\n"
+    who = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"] if user else []
+    done = subprocess.run(
+        [*who, sys.executable, "-c", source],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder of Ana's that everybody may write in; one of pytest's cannot even be reached."""
+    made = Path(tempfile.mkdtemp(prefix="checkpoint-store-test-"))
+    os.chown(made, ANA, ANA)
+    made.chmod(0o777)
+    yield made
+    shutil.rmtree(made)
+
+
+@pytest.fixture
+def store(folder: Path) -> Path:
+    """A store of Ana's, with a backup and a state file."""
+    run_as(ANA, folder, BEGIN + "\nstore.backup('copy.db')")
+    shutil.copyfile(folder / "copy.db", folder / "talks.db.backup-1.2-0001")
+    os.chown(folder / "talks.db.backup-1.2-0001", ANA, ANA)
+    return folder / "talks.db"
+
+
+def owners(folder: Path) -> dict[str, int]:
+    return {path.name: path.stat().st_uid for path in folder.iterdir()}
+
+
+def test_what_root_makes_belongs_to_the_owner_of_the_store(store: Path) -> None:
+    """Worked on, exported, backed up, recovered, restored and migrated by root: the owner goes on with all of it."""
+    folder = store.parent
+    for end in (".json", ".bak", ".lock", ".open"):
+        store.with_suffix(end).unlink(missing_ok=True)
+    with CheckpointStore(store) as opened:
+        job = opened.latest_job()
+        assert job is not None
+        chunk = next(iter(job.pending()))
+        assert len(list(folder.glob("talks.db.runner-*"))) == 1
+        assert set(owners(folder).values()) == {ANA}
+        chunk.complete("by root")
+        job.export(folder / "export.json")
+        opened.backup(folder / "backup.db")
+        assert set(owners(folder).values()) == {ANA}
+    recover_store(store)
+    restore_store(folder / "backup.db", store)
+    migrate(store, to="1.1")
+    migrate(store)
+    doctor(store)
+    assert len(list(folder.iterdir())) > 8
+    assert set(owners(folder).values()) == {ANA}, owners(folder)
+    assert run_as(ANA, folder, GO_ON) == "[0, 1, 2]\n"
+
+
+def test_what_root_left_in_an_earlier_version_is_given_back_by_root(store: Path) -> None:
+    """Its next open gives the files beside a store to the owner of the store."""
+    for path in store.parent.glob("talks.*"):
+        if path != store:
+            os.chown(path, 0, 0)
+    assert "belongs to another user (uid 0)" in run_as(ANA, store.parent, GO_ON)
+    CheckpointStore(store).close()
+    assert {owner for name, owner in owners(store.parent).items() if name.startswith("talks.")} == {ANA}
+    assert run_as(ANA, store.parent, GO_ON) == "[0, 1]\n"
+
+
+@pytest.mark.parametrize("end", [".json", ".bak"])
+@pytest.mark.parametrize("mode", [0o600, 0o644])
+def test_a_state_file_of_another_user_keeps_no_sound_store_from_opening(store: Path, end: str, mode: int) -> None:
+    """A warning says that it is passed over, and the next export replaces it; a new store takes in none like it."""
+    state = store.with_suffix(end)
+    state.write_text('{"version": "1.2", "job_id": "x", "status": "running", "file_name": "of Bo"}')
+    os.chown(state, BO, BO)
+    state.chmod(mode)
+    said = run_as(ANA, store.parent, GO_ON + "print(len(store.jobs()))")
+    assert f"{state.name} is passed over: " in said
+    assert "The next export replaces it" in said
+    assert said.endswith("[0, 1]\n1\n")
+    assert owners(store.parent)[state.name] == ANA
+    assert run_as(ANA, store.parent, GO_ON) == "[0, 1, 2]\n"
+    os.chown(state, BO, BO)
+    for path in store.parent.glob("talks.db*"):
+        path.unlink()
+    assert "StoreTargetError" in run_as(ANA, store.parent, GO_ON)
+    assert not store.exists()
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o644, 0o666])
+def test_another_users_file_is_not_taken_as_the_store(store: Path, mode: int) -> None:
+    """Whatever its mode allows; it may be read where its owner lets others read it."""
+    store.chmod(mode)
+    before = snapshot(store.parent)
+    said = run_as(BO, store.parent, GO_ON)
+    assert said.startswith("StoreTargetError"), said
+    assert "belongs to another user" in said
+    assert snapshot(store.parent) == before
+    said = run_as(BO, store.parent, "print(store.jobs()[0].result(0))", ", read_only=True")
+    assert ("paid for" in said) is (mode != 0o600), said
+    assert snapshot(store.parent) == before
+
+
+@pytest.mark.parametrize(
+    "name", ["talks.db-wal", "talks.db-shm", "talks.lock", "talks.open", "talks.db.recovered", "talks.db.runner-00"]
+)
+@pytest.mark.parametrize("opener", [ANA, 0])
+def test_another_users_file_beside_the_store_is_refused(store: Path, name: str, opener: int) -> None:
+    """For the owner and for root; the error names the file."""
+    path = store.parent / name
+    path.unlink(missing_ok=True)
+    path.touch()
+    os.chown(path, BO, BO)
+    path.chmod(0o666)
+    before = snapshot(store.parent)
+    said = run_as(opener, store.parent, GO_ON)
+    assert f"{name} beside it belongs to another user (uid {BO})" in said
+    assert snapshot(store.parent) == before
+
+
+@pytest.mark.parametrize("name", ["talks.lock", "talks.open", "talks.json", "talks.bak", "talks.db.backup-1.2-0007"])
+def test_root_gives_away_and_changes_no_file_by_a_planted_name(store: Path, name: str) -> None:
+    """A hard link to a file of root's, made by whoever may write in the folder, changes nothing of that file."""
+    secret = store.with_name("shadow")
+    secret.write_text("root's")
+    secret.chmod(0o640)
+    (store.parent / name).unlink(missing_ok=True)
+    os.link(secret, store.parent / name)
+    run_as(0, store.parent, GO_ON)
+    status = secret.stat()
+    assert (status.st_uid, status.st_mode & 0o777, secret.read_text()) == (0, 0o640, "root's")
+
+
+def test_the_output_of_roots_run_belongs_to_the_owner(store: Path) -> None:
+    """A new output is the store's owner's alone; one that was there stays its owner's, with its mode."""
+    folder = store.parent
+    (folder / "talk.txt").write_text("um so we choose to go to the moon")
+    (folder / "kept.txt").touch()
+    os.chown(folder / "kept.txt", BO, BO)
+    (folder / "kept.txt").chmod(0o644)
+    for output in ("new.txt", "kept.txt"):
+        argv = [sys.executable, "-m", "checkpoint_store", "run", "talk.txt", "--store", "talks.db", "--output", output]
+        environment = os.environ | {"PYTHONPATH": str(ROOT)}
+        done = subprocess.run(argv, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    modes = {path.name: (path.stat().st_uid, path.stat().st_mode & 0o777) for path in folder.glob("*.txt")}
+    assert (modes["new.txt"], modes["kept.txt"]) == ((ANA, 0o600), (BO, 0o644))
+    assert owners(folder)["talks.outputs"] == ANA
+    assert run_as(ANA, folder, "print(len(store.jobs()))") == "2\n"
+
+
+WAYS: dict[str, Callable[[Path], object]] = {
+    "recover": lambda path: recover_store(path, accept_loss=True),
+    "restore": lambda path: restore_store(path.with_name("copy.db"), path),
+    "downgrade": lambda path: migrate(path, to="1.1"),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_stranger_takes_nobodys_store(store: Path, way: str) -> None:
+    """Recovering, restoring and migrating refuse another user's store as opening does."""
+    store.chmod(0o666)
+    (store.parent / "copy.db").chmod(0o644)
+    before = snapshot(store.parent)
+    pid = os.fork()
+    if not pid:
+        os.setresgid(BO, BO, BO)
+        os.setresuid(BO, BO, BO)
+        try:
+            WAYS[way](store)
+        except StoreTargetError as error:
+            os._exit(0 if "another user" in str(error) else 2)
+        finally:
+            os._exit(3)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert snapshot(store.parent) == before
+
+
+def test_a_mount_that_keeps_no_owners_is_worked_on(folder: Path) -> None:
+    """Where every file is one user's, whoever made it, the store of one's own is not refused; its state file is read."""
+    with disks.mounted("FUSE (exfat)", folder) as place:
+        place.chmod(0o777)
+        said = run_as(ANA, place, BEGIN)
+        assert (place / "talks.db").stat().st_uid != ANA
+        assert said == ""
+        assert run_as(ANA, place, GO_ON) == "[0, 1]\n"
