@@ -115,7 +115,7 @@ class CheckpointStore(OpenStore):
             PlanChanged: the plan differs and ``on_change`` is ``"refuse"``.
             SecretInConfig: the config holds what looks like a secret.
         """
-        request = opening.OpenRequest(
+        arguments = opening.OpenArguments(
             file_name=file_name,
             chunks=chunks,
             total_chunks=total_chunks,
@@ -128,11 +128,11 @@ class CheckpointStore(OpenStore):
             fresh=fresh,
             exclusive=exclusive,
         )
-        return self._opened(request)
+        return self._opened(arguments)
 
-    def _opened(self, request: opening.OpenRequest) -> Job:
-        record = opening.open_job(self._open, request)
-        return Job(self, self._open, record, request.sequence, request.fingerprint)
+    def _opened(self, arguments: opening.OpenArguments) -> Job:
+        record = opening.open_job(self._open, arguments)
+        return Job(self, self._open, record, arguments.sequence, arguments.fingerprint)
 
     def plan(
         self,
@@ -153,7 +153,7 @@ class CheckpointStore(OpenStore):
         It takes (and refuses) what ``open_job`` does, except that a changed plan is an answer here: its action is
         ``"refuse"``.
         """
-        request = opening.OpenRequest(
+        arguments = opening.OpenArguments(
             file_name=file_name,
             chunks=chunks,
             total_chunks=total_chunks,
@@ -165,7 +165,7 @@ class CheckpointStore(OpenStore):
             on_change=on_change,
             fresh=fresh,
         )
-        return self._open.reading.plan(request.wish)
+        return self._open.reading.plan(arguments.request)
 
     @checks_option_names
     def map(
@@ -211,7 +211,7 @@ class CheckpointStore(OpenStore):
 
         checked_work(fn)
         options = Options.of(given)  # what is wrong with them is said before there is a job
-        request = opening.OpenRequest(
+        arguments = opening.OpenArguments(
             file_name=file_name,
             chunks=chunks,
             video_title=video_title,
@@ -223,7 +223,7 @@ class CheckpointStore(OpenStore):
             fresh=fresh,
             exclusive=exclusive,
         )
-        job = self._opened(request)
+        job = self._opened(arguments)
         for _ in job.map(fn, **(vars(options) | {"on_pause": "raise"})):
             pass
         results = dict(job.items())

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from checkpoint_store.errors import InvalidArgumentError, InvalidResultError
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.plan import Plan, digest_of_fingerprints, fingerprint
-from checkpoint_store.storage.records import Wish
+from checkpoint_store.storage.records import OpenRequest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +31,7 @@ class Fingerprints:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OpenRequest:
+class OpenArguments:
     """What ``open_job``, ``plan`` and ``map`` are given, checked as it is made; see :meth:`CheckpointStore.open_job`.
 
     Raises:
@@ -50,7 +50,7 @@ class OpenRequest:
     on_change: str = "refuse"
     fresh: bool = False
     exclusive: bool = False
-    wish: Wish = field(init=False)
+    request: OpenRequest = field(init=False)
     """The same for the storage."""
     sequence: Sequence[Any] | None = field(init=False)
     """The chunks; None where only their number is given."""
@@ -68,12 +68,12 @@ class OpenRequest:
             chunks_digest=None if fingerprints is None else digest_of_fingerprints(fingerprints),
         )
         title = checked_text("video_title", self.video_title)
-        object.__setattr__(self, "wish", Wish(plan, fingerprints, title, change, fresh=self.fresh))
+        object.__setattr__(self, "request", OpenRequest(plan, fingerprints, title, change, fresh=self.fresh))
         object.__setattr__(self, "sequence", chunks)
 
 
-def open_job(context: StoreContext, request: OpenRequest) -> JobRecord:
-    """Return the job that a request leads to, as the newest and the current one. Durable when this returns.
+def open_job(context: StoreContext, arguments: OpenArguments) -> JobRecord:
+    """Return the job that these arguments lead to, as the newest and the current one. Durable when this returns.
 
     Raises:
         JobBusy, PlanChanged: as :meth:`CheckpointStore.open_job` says. Nothing was changed.
@@ -82,8 +82,8 @@ def open_job(context: StoreContext, request: OpenRequest) -> JobRecord:
     def own_runner_id(job_id: str) -> int | None:
         return context.claims_of(job_id).runner.runner_id
 
-    record = context.storage.open_job(request.wish, exclusive_for=own_runner_id if request.exclusive else None)
-    if request.exclusive:
+    record = context.storage.open_job(arguments.request, exclusive_for=own_runner_id if arguments.exclusive else None)
+    if arguments.exclusive:
         context.claims_of(record.job_id).register(exclusive=True)
     context.job_changed(record.job_id)
     return record
@@ -99,7 +99,7 @@ def plan_with(
     digest = digest_of_fingerprints(fingerprints)
     plan = context.reading.find_job(job_id).plan
     plan = replace(plan, total_chunks=len(sequence), chunks_digest=digest)
-    return context.reading.plan(Wish(plan, fingerprints, None, wanted, fresh=False))
+    return context.reading.plan(OpenRequest(plan, fingerprints, None, wanted, fresh=False))
 
 
 def checked_chunks(chunks: Iterable[Any] | None, total_chunks: int | None) -> Sequence[Any] | None:

@@ -13,7 +13,7 @@ from checkpoint_store.errors import ChunkNotCompleted
 from checkpoint_store.storage import destination
 from checkpoint_store.storage.backup import back_up
 from checkpoint_store.storage.connection.pragmas import journal_mode_for
-from checkpoint_store.storage.records import Wish
+from checkpoint_store.storage.records import OpenRequest
 from checkpoint_store.storage.recovery import integrity
 from checkpoint_store.storage.statements import attempt_log, earlier_job, open_job
 from checkpoint_store.storage.statements import costs as cost_statements
@@ -212,11 +212,11 @@ class Reading:
 
     # -- what a run would do
 
-    def plan(self, wish: Wish) -> RunPlan:
+    def plan(self, request: OpenRequest) -> RunPlan:
         """Return what opening a job with this request, and working it off, would do."""
         return self._database.read(
             lambda connection: open_job.plan_run(
-                connection, wish, self.path, earlier_job.earlier_job(connection, wish.plan, self.path)
+                connection, request, self.path, earlier_job.earlier_job(connection, request.plan, self.path)
             )
         )
 
@@ -225,8 +225,8 @@ class Reading:
 
         def read(connection: sqlite3.Connection) -> RunPlan:
             record = job_statements.find_job(connection, job_id, self.path)
-            wish = Wish(record.plan, None, None, "refuse", fresh=False)
-            return open_job.plan_run(connection, wish, self.path, record)
+            request = OpenRequest(record.plan, None, None, "refuse", fresh=False)
+            return open_job.plan_run(connection, request, self.path, record)
 
         return self._database.read(read)
 

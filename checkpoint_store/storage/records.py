@@ -104,7 +104,7 @@ Action = Literal["new", "resume", "complete", "reuse", "restart", "refuse"]
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class OpenRequest:
     """What a caller of ``open_job`` wants. ``fingerprints`` can be gone through more than once."""
 
     plan: Plan
@@ -115,8 +115,8 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
-    """Where a wish leads, from the job that is there."""
+class Decision:
+    """Where a request leads, from the job that is there."""
 
     action: Action
     earlier: JobRecord | None

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from checkpoint_store.model.state import ProcessingState
     from checkpoint_store.storage.connection.database import Database
     from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
-    from checkpoint_store.storage.records import Completion, JobRecord, Known, StatusChange, Wish
+    from checkpoint_store.storage.records import Completion, JobRecord, Known, OpenRequest, StatusChange
 
 
 class ReadOnlyStorage(Reading):
@@ -48,7 +48,7 @@ class Storage(Reading):
 
     # -- jobs
 
-    def open_job(self, wish: Wish, *, exclusive_for: Callable[[str], int | None] | None = None) -> JobRecord:
+    def open_job(self, request: OpenRequest, *, exclusive_for: Callable[[str], int | None] | None = None) -> JobRecord:
         """Return the job that a request leads to, as the newest and the current one. Durable when this returns.
 
         ``exclusive_for``, given the id of the job, returns the caller's own runner of it, or None: then the job is
@@ -60,7 +60,7 @@ class Storage(Reading):
         """
 
         def write(connection: sqlite3.Connection) -> JobRecord:
-            found = open_job.open_job(connection, wish, self.path)
+            found = open_job.open_job(connection, request, self.path)
             if exclusive_for is not None:
                 own = exclusive_for(found.job_id)
                 liveness.refuse_if_busy(connection, self.path, found.job_id, own_runner_id=own, exclusive=True)

@@ -71,8 +71,8 @@ def test_golden_values(kind: str) -> None:
 
 def test_golden_values_are_all_different() -> None:
     """Text, bytes, numbers and JSON data that look alike are different chunks."""
-    prints = [expected for _, expected in GOLDEN.values()]
-    assert len(prints) == len(set(prints))
+    fingerprints = [expected for _, expected in GOLDEN.values()]
+    assert len(fingerprints) == len(set(fingerprints))
 
 
 def test_the_rule_is_what_it_says() -> None:
