@@ -13,9 +13,9 @@ from checkpoint_store.errors import ChunkNotCompleted
 from checkpoint_store.storage import destination
 from checkpoint_store.storage.backup import back_up
 from checkpoint_store.storage.connection.pragmas import journal_mode_for
-from checkpoint_store.storage.records import OpenRequest
+from checkpoint_store.storage.open_requests import OpenRequest
 from checkpoint_store.storage.recovery import integrity
-from checkpoint_store.storage.statements import attempt_log, earlier_job, open_job
+from checkpoint_store.storage.statements import attempt_log, earlier_job, run_plan
 from checkpoint_store.storage.statements import costs as cost_statements
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import results as result_statements
@@ -95,18 +95,36 @@ class Reading:
         """
         return self._database.read(lambda connection: job_statements.find_job(connection, job_id, self.path))
 
+    def find_job_or_file(self, wanted: str) -> JobRecord:
+        """Return the job with this id, or the newest job of the file with this name, or the job whose id begins so.
+
+        Raises:
+            JobNotFound: there is none, or more than one id begins so.
+        """
+        return self._database.read(lambda connection: job_statements.find_job_or_file(connection, wanted, self.path))
+
     def jobs(
         self,
         *,
         status: str | None = None,
         file_name: str | None = None,
         current: bool = False,
+        incomplete: bool = False,
         limit: int | None = None,
     ) -> list[JobRecord]:
-        """Return the jobs (with this status, of this file, the current one only), the one opened last first."""
+        """Return the jobs (with this status, of this file, the current one only), the one opened last first.
+
+        ``incomplete``: only those that have chunks left and that no other job of their file superseded.
+        """
         return self._database.read(
             lambda connection: job_statements.list_jobs(
-                connection, self.path, status=status, file_name=file_name, current=current, limit=limit
+                connection,
+                self.path,
+                status=status,
+                file_name=file_name,
+                current=current,
+                incomplete=incomplete,
+                limit=limit,
             )
         )
 
@@ -215,8 +233,8 @@ class Reading:
     def plan(self, request: OpenRequest) -> RunPlan:
         """Return what opening a job with this request, and working it off, would do."""
         return self._database.read(
-            lambda connection: open_job.plan_run(
-                connection, request, self.path, earlier_job.earlier_job(connection, request.plan, self.path)
+            lambda connection: run_plan.plan_run(
+                connection, request, self.path, earlier_job.earlier_job(connection, request, self.path)
             )
         )
 
@@ -226,7 +244,7 @@ class Reading:
         def read(connection: sqlite3.Connection) -> RunPlan:
             record = job_statements.find_job(connection, job_id, self.path)
             request = OpenRequest(record.plan, None, None, "refuse", fresh=False)
-            return open_job.plan_run(connection, request, self.path, record)
+            return run_plan.plan_run(connection, request, self.path, record)
 
         return self._database.read(read)
 

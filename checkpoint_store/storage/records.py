@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from checkpoint_store.model.plan import Plan
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Sequence
+    from collections.abc import Container, Sequence
 
-    from checkpoint_store.errors import Difference
     from checkpoint_store.model.records import JobStatus
     from checkpoint_store.model.state import ProcessingState
     from checkpoint_store.storage.moment import Moment
@@ -98,31 +97,6 @@ class FailureOutcome(NamedTuple):
     """Whether the chunk is failed by it."""
     next_claim: Claim | None
     """The attempt that began at once; None where none did."""
-
-
-Action = Literal["new", "resume", "complete", "reuse", "restart", "refuse"]
-
-
-@dataclass(frozen=True, slots=True)
-class OpenRequest:
-    """What a caller of ``open_job`` wants. ``fingerprints`` can be gone through more than once."""
-
-    plan: Plan
-    fingerprints: Iterable[str] | None
-    video_title: str | None
-    on_change: str
-    fresh: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """Where a request leads, from the job that is there."""
-
-    action: Action
-    earlier: JobRecord | None
-    differences: list[Difference]
-    kept: dict[int, int]
-    """Each new chunk whose result can be carried over, and the earlier job's chunk that has it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,6 +88,8 @@ completed_chunks: Final = Table(
     Column("result_id", Integer),
     # The job that paid for a result which was carried over; null where this job paid for it itself.
     Column("source_job_id", Text),
+    # The chunk of that job; with it, one result that stands in several places is known to be one.
+    Column("source_chunk_index", Integer),
     CheckConstraint("chunk_index >= 0", name="chunk_index"),
     CheckConstraint("(digest IS NULL) = (result_id IS NULL)", name="result_id"),
     # Narrow rows, so one B-tree is better than a table and an index.

@@ -8,7 +8,8 @@ import pytest
 
 from checkpoint_store import ChunkNotCompleted, JobNotFound, JobStatus, StorageUnavailableError, StoreClosed
 from checkpoint_store.model.plan import Plan
-from checkpoint_store.storage.records import Costs, OpenRequest
+from checkpoint_store.storage.open_requests import OpenRequest
+from checkpoint_store.storage.records import Costs
 from checkpoint_store.storage.storage import ReadOnlyStorage, Storage
 
 if TYPE_CHECKING:

@@ -18,7 +18,8 @@ from checkpoint_store import (
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.codec.digest import digest
 from checkpoint_store.model.plan import Plan
-from checkpoint_store.storage.records import Completion, OpenRequest, StatusChange
+from checkpoint_store.storage.open_requests import OpenRequest
+from checkpoint_store.storage.records import Completion, StatusChange
 
 if TYPE_CHECKING:
     from conftest import Opener
@@ -49,7 +50,7 @@ def request(model: str = "m", *, fresh: bool = False) -> OpenRequest:
 
 
 def opened(storage: Storage, wanted: OpenRequest | None = None) -> JobRecord:
-    return storage.open_job(wanted or request())
+    return storage.open_job(wanted or request()).job
 
 
 def completion(job: JobRecord, index: int, text: str = "1", *, replace: bool = False) -> Completion:
@@ -77,7 +78,7 @@ def test_an_exclusive_opening_is_undone_where_another_works(storage: Storage, ot
     with pytest.raises(JobBusy):
         storage.open_job(request(), exclusive_for=lambda _: None)
     assert other.jobs() == before
-    assert storage.open_job(request(), exclusive_for=lambda _: runner_id).job_id == job.job_id
+    assert storage.open_job(request(), exclusive_for=lambda _: runner_id).job.job_id == job.job_id
     claims.end_runner(job.job_id, runner_id, begun=())
 
 

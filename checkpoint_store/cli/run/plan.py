@@ -18,6 +18,7 @@ from checkpoint_store.cli.options import json_option, open_for_reading, print_js
 from checkpoint_store.cli.run.inputs import job_name
 from checkpoint_store.cli.run.report import changes, command
 from checkpoint_store.cli.run.request import FileCommand, checked_inputs, request_of, request_options, workers_option
+from checkpoint_store.cli.run.task import elsewhere_text
 from checkpoint_store.cli.screen import Screen
 from checkpoint_store.errors import StoreTargetError
 
@@ -114,6 +115,7 @@ def _facts(run_plan: RunPlan, store_path: str, workers: int) -> list[tuple[str, 
         ("changed", "\n".join(changes(run_plan.differences))),
         ("to do", f"{run_plan.chunks_to_do:,} of {screen.chunk_count(run_plan.total_chunks)}"),
         ("kept", f"{run_plan.kept:,}{choices}" if run_plan.kept or refused else ""),
+        ("note", elsewhere_text(run_plan) if run_plan.kept_elsewhere else ""),
         ("failed", screen.indices(run_plan.failed) + free if run_plan.failed else ""),
         ("in doubt", screen.indices(run_plan.in_doubt) + doubt if run_plan.in_doubt else ""),
         ("spent", f"{run_plan.spent:.4g}" if run_plan.spent else ""),

@@ -39,6 +39,7 @@ class Request:
     language: str
     store_path: str
     on_change: str
+    reuse_ignoring: tuple[str, ...]
     fresh: bool
 
     @property
@@ -55,13 +56,19 @@ class Request:
             "model": self.model,
             "provider": self.provider,
             "config": config,
+            "fingerprint": _text_of,  # where a chunk stands in the transcript does not count
             "on_change": self.on_change,
+            "reuse_ignoring": self.reuse_ignoring,
             "fresh": self.fresh,
         }
 
     def chunks_of(self, source: Input) -> list[TranscriptChunk]:
         """Return the chunks of one input."""
         return split(source.text, chunk_size=self.chunk_size, overlap=self.overlap)
+
+
+def _text_of(chunk: TranscriptChunk) -> str:
+    return chunk.text
 
 
 class FileCommand(click.Command):
@@ -110,6 +117,12 @@ _OPTIONS: Final = (
         default="refuse",
         show_default=True,
         help="If the file or an option changed since its last job: stop; do only the changed chunks; do all chunks.",
+    ),
+    click.option(
+        "--reuse-ignoring",
+        metavar="FIELD",
+        multiple=True,
+        help="With --on-change reuse: keep also results that differ in model, provider or config.KEY (repeatable).",
     ),
     click.option("--fresh", is_flag=True, help="Begin a new job even if one could go on."),
 )

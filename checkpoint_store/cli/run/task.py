@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from checkpoint_store import CheckpointStore, Job
+    from checkpoint_store import CheckpointStore, Job, RunPlan
     from checkpoint_store.cli.run.interrupts import Interrupts
     from checkpoint_store.cli.screen import Screen
     from checkpoint_store.cli.transcripts.read import TranscriptChunk
@@ -128,7 +128,10 @@ def do_task(store: CheckpointStore, task: Task, context: RunContext) -> Report:
         CheckpointStoreError: the store cannot go on; the recorded results are safe.
         UnusableOutputError: the text cannot be written; every result is safe.
     """
-    _refuse_to_replace(store, task)
+    plan = store.plan(task.file_name, chunks=task.chunks, **task.settings)
+    _refuse_to_replace(store, task, plan)
+    if plan.kept_elsewhere:
+        context.screen.note(f"{task.path}: {elsewhere_text(plan)}")
     job = store.open_job(task.file_name, chunks=task.chunks, **task.settings)
     progress = job.progress()
     report = Report(str(task.path), job_id=job.job_id, total_chunks=progress.total_chunks)
@@ -238,11 +241,18 @@ def _fill_in(job: Job, report: Report, snapshot: JobSnapshot, interrupts: Interr
         report.exit_code = INTERRUPTED if interrupts.stops_now else PAUSED
 
 
-def _refuse_to_replace(store: CheckpointStore, task: Task) -> None:
+def elsewhere_text(plan: RunPlan) -> str:
+    """Return what is in the store for chunks that a new job is to do."""
+    return (
+        f"the store has results for {plan.kept_elsewhere:,} of its chunks under another name or setting; "
+        "--on-change reuse takes those that were made with the same settings"
+    )
+
+
+def _refuse_to_replace(store: CheckpointStore, task: Task, plan: RunPlan) -> None:
     """Raise :class:`UnusableOutputError` if the run would have to replace a file that is not its own."""
     if task.output.may_be_written():
         return
-    plan = store.plan(task.file_name, chunks=task.chunks, **task.settings)
     if plan.action == "refuse":
         return  # open_job raises the reason
     is_done = plan.action == "complete" and plan.job_id is not None

@@ -192,8 +192,8 @@ def _fill_chunks(
                 connection,
                 Completion(job_id, index, chunk.completed_at or now(), chunk.text, chunk.digest, chunk.fingerprint),
             )
-            if chunk.source_job_id is not None:
-                set_source(connection, job_id, index, chunk.source_job_id)
+            if chunk.source is not None:
+                set_source(connection, job_id, index, chunk.source)
             taken[name] += 1
             unverified += not chunk.proven
     return taken, unverified
@@ -216,7 +216,7 @@ def _best(job_id: str, index: int, copies: list[Copy]) -> tuple[str, Chunk] | No
     proven = any(chunk.proven for _, chunk in known if chunk.digest == wanted)
     for copy, chunk in known:
         if chunk.text is not None and chunk.digest == wanted:
-            source = next((one.source_job_id for _, one in known if one.source_job_id is not None), None)
+            source = next((one.source for _, one in known if one.source is not None), None)
             return copy.name, Chunk(chunk.completed_at, fingerprint, wanted, chunk.text, proven, source)
     return None
 

@@ -182,7 +182,11 @@ def _new(name: str) -> Any:
 REMOVE_RESULT: Final = Statement(lambda: chunk_results.delete().where(_R.result_id == bindparam("id")))
 PRESENT: Final = Statement(lambda: select(_C.digest, _C.result_id).where(*_at(completed_chunks)))
 SET_SOURCE: Final = Statement(
-    lambda: completed_chunks.update().where(*_at(completed_chunks)).values(source_job_id=bindparam("source"))
+    lambda: (
+        completed_chunks.update()
+        .where(*_at(completed_chunks))
+        .values(source_job_id=bindparam("source"), source_chunk_index=bindparam("source_index"))
+    )
 )
 SET_RESULT: Final = Statement(
     lambda: (
@@ -195,6 +199,7 @@ SET_RESULT: Final = Statement(
             result_id=bindparam("new_id"),
             # Whoever replaces a result pays for the new one.
             source_job_id=None,
+            source_chunk_index=None,
         )
     )
 )

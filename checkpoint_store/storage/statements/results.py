@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import bindparam, case, func, literal_column, null, select
+from sqlalchemy import bindparam, case, func, literal_column, null, or_, select
 
 from checkpoint_store.errors import StoreDamaged
 from checkpoint_store.model.amounts import LONGEST_NUMBER, number_in
@@ -63,6 +63,14 @@ _RESULT: Final = Statement(
 )
 
 
+def _once() -> Any:
+    """Each result once: one that was carried over may stand in several places, also in that which was paid for."""
+    payer = func.coalesce(_C.source_job_id, _C.job_id), func.coalesce(_C.source_chunk_index, _C.chunk_index)
+    firsts = select(func.min(_C.chunk_index)).where(_IN_JOB).group_by(*payer)
+    only_carried = func.count() == func.count(_C.source_job_id)
+    return or_(_C.source_job_id.is_(null()), _C.chunk_index.in_(firsts.having(only_carried).correlate(None)))
+
+
 def _total() -> Select[Any]:
     value, kind = (read(_R.result, bindparam("json_path")) for read in (func.json_extract, func.json_type))
     number = case((kind.in_((literal_column("'integer'"), literal_column("'real'"))), value))
@@ -70,14 +78,14 @@ def _total() -> Select[Any]:
     # In halves: SQLite's sum of integers stops at 64 bits.
     high, low = func.sum(whole.op(">>")(32)), func.sum(whole.op("&")(0xFFFFFFFF))
     of_job = completed_chunks.join(chunk_results, _R.result_id == _C.result_id)
-    return select(high, low, func.sum(real)).select_from(of_job).where(_IN_JOB)
+    return select(high, low, func.sum(real)).select_from(of_job).where(_IN_JOB, _once())
 
 
 def _short_texts() -> Select[Any]:
     value, kind = (read(_R.result, bindparam("json_path")) for read in (func.json_extract, func.json_type))
     of_job = completed_chunks.join(chunk_results, _R.result_id == _C.result_id)
     is_short = func.length(value) <= literal_column(str(LONGEST_NUMBER))
-    return select(value).select_from(of_job).where(_IN_JOB, kind == literal_column("'text'"), is_short)
+    return select(value).select_from(of_job).where(_IN_JOB, _once(), kind == literal_column("'text'"), is_short)
 
 
 _TOTAL: Final = Statement(_total)

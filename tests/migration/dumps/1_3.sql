@@ -28,11 +28,11 @@ CREATE TABLE attempts (
  WITHOUT ROWID
 
 ;
-INSERT INTO "attempts" VALUES('5fc986fb-fb8c-459e-b8d2-12a4a18d96bd',0,1,1,'2026-11-26T20:06:22.923Z','2026-11-26T20:06:22.924Z','completed',NULL,9.4e-05,1,0,NULL,NULL);
-INSERT INTO "attempts" VALUES('5fc986fb-fb8c-459e-b8d2-12a4a18d96bd',1,1,1,'2026-11-26T20:06:22.926Z','2026-11-26T20:06:22.926Z','completed',NULL,8.2e-05,1,0,NULL,NULL);
-INSERT INTO "attempts" VALUES('5fc986fb-fb8c-459e-b8d2-12a4a18d96bd',2,1,1,'2026-11-26T20:06:22.928Z','2026-11-26T20:06:22.929Z','failed','ValueError: not this time',NULL,1,0,NULL,NULL);
-INSERT INTO "attempts" VALUES('5fc986fb-fb8c-459e-b8d2-12a4a18d96bd',3,1,1,'2026-11-26T20:06:22.930Z','2026-11-26T20:06:22.930Z','completed',NULL,5.9e-05,1,0,NULL,NULL);
-INSERT INTO "attempts" VALUES('5fc986fb-fb8c-459e-b8d2-12a4a18d96bd',4,1,1,'2026-11-26T20:06:22.932Z','2026-11-26T20:06:22.933Z','abandoned',NULL,NULL,0,0,NULL,NULL);
+INSERT INTO "attempts" VALUES('cc137cc1-2de2-407d-af05-399a6ed7a1b4',0,1,1,'2026-11-26T20:34:55.487Z','2026-11-26T20:34:55.498Z','completed',NULL,0.000176,1,0,NULL,NULL);
+INSERT INTO "attempts" VALUES('cc137cc1-2de2-407d-af05-399a6ed7a1b4',1,1,1,'2026-11-26T20:34:55.506Z','2026-11-26T20:34:55.510Z','completed',NULL,0.000156,1,0,NULL,NULL);
+INSERT INTO "attempts" VALUES('cc137cc1-2de2-407d-af05-399a6ed7a1b4',2,1,1,'2026-11-26T20:34:55.529Z','2026-11-26T20:34:55.536Z','failed','ValueError: not this time',NULL,1,0,NULL,NULL);
+INSERT INTO "attempts" VALUES('cc137cc1-2de2-407d-af05-399a6ed7a1b4',3,1,1,'2026-11-26T20:34:55.550Z','2026-11-26T20:34:55.558Z','completed',NULL,0.000168,1,0,NULL,NULL);
+INSERT INTO "attempts" VALUES('cc137cc1-2de2-407d-af05-399a6ed7a1b4',4,1,1,'2026-11-26T20:34:55.561Z','2026-11-26T20:34:55.579Z','abandoned',NULL,NULL,0,0,NULL,NULL);
 CREATE TABLE chunk_results (
 	result_id INTEGER NOT NULL, 
 	job_id TEXT NOT NULL, 
@@ -41,18 +41,19 @@ CREATE TABLE chunk_results (
 	digest TEXT NOT NULL, 
 	CONSTRAINT pk_chunk_results PRIMARY KEY (result_id)
 );
-INSERT INTO "chunk_results" VALUES(1,'217ab177-a9c7-45d9-b7a0-736d52984c5e',0,'{"chunk_index": 0, "cleaned_text": "A"}','c120d3eac0da746a89bc0f0b10f5accd');
-INSERT INTO "chunk_results" VALUES(2,'2582a95d-0074-4116-8222-c64ad18c8780',1,'[1, 2.5, null, true, "x", 1180591620717411303424]','b668d0ef0f17873a0e2495ee154b4afc');
-INSERT INTO "chunk_results" VALUES(3,'5fc986fb-fb8c-459e-b8d2-12a4a18d96bd',0,'{"cleaned_text": "GOOD EVENING.", "tokens": 13, "cost": 0.25}','9deaa98d20b878625c3be8686df3c53c');
-INSERT INTO "chunk_results" VALUES(4,'5fc986fb-fb8c-459e-b8d2-12a4a18d96bd',1,'{"cleaned_text": "WIR WÄHLEN DEN MOND 😀.", "tokens": 22, "cost": 0.25}','8538286a9c159542850a5dd082dac120');
-INSERT INTO "chunk_results" VALUES(5,'5fc986fb-fb8c-459e-b8d2-12a4a18d96bd',3,'{"cleaned_text": "BECAUSE IT IS HARD.", "tokens": 19, "cost": 0.25}','82f86f085868cf9fbc0187422beb1bfb');
+INSERT INTO "chunk_results" VALUES(1,'5d8cc8f9-2c5e-4046-bd6f-670c86b2e0ab',0,'{"chunk_index": 0, "cleaned_text": "A"}','7d4b80c322fe31bc9140d8754d08a999');
+INSERT INTO "chunk_results" VALUES(2,'36278b36-65e2-4ce5-bba7-469bf30778b3',1,'{"chunk_index": 1, "cleaned_text": "A"}','522148640be90d79429e1eae1641cf23');
+INSERT INTO "chunk_results" VALUES(3,'41464dcb-d3b4-4d41-9374-a9e2dcd29566',1,'[1, 2.5, null, true, "x", 1180591620717411303424]','5b8dccd5410343e9b5973d2ab72cb06e');
+INSERT INTO "chunk_results" VALUES(4,'cc137cc1-2de2-407d-af05-399a6ed7a1b4',0,'{"cleaned_text": "GOOD EVENING.", "tokens": 13, "cost": 0.25}','1dcb802d20e46c18813e85e29dd594ee');
+INSERT INTO "chunk_results" VALUES(5,'cc137cc1-2de2-407d-af05-399a6ed7a1b4',1,'{"cleaned_text": "WIR WÄHLEN DEN MOND 😀.", "tokens": 22, "cost": 0.25}','b435af4dbe4069133004ae13e5039925');
+INSERT INTO "chunk_results" VALUES(6,'cc137cc1-2de2-407d-af05-399a6ed7a1b4',3,'{"cleaned_text": "BECAUSE IT IS HARD.", "tokens": 19, "cost": 0.25}','647abae90748a75460ea943feb9a54f0');
 CREATE TABLE completed_chunks (
 	job_id TEXT NOT NULL, 
 	chunk_index INTEGER NOT NULL, 
 	completed_at TEXT NOT NULL, 
 	fingerprint TEXT, 
 	digest TEXT, 
-	result_id INTEGER, source_job_id TEXT, 
+	result_id INTEGER, source_job_id TEXT, source_chunk_index INTEGER, 
 	CONSTRAINT pk_completed_chunks PRIMARY KEY (job_id, chunk_index), 
 	CONSTRAINT fk_completed_chunks_jobs FOREIGN KEY(job_id) REFERENCES jobs (job_id) ON DELETE CASCADE, 
 	CONSTRAINT ck_completed_chunks_chunk_index CHECK (chunk_index >= 0), 
@@ -61,11 +62,12 @@ CREATE TABLE completed_chunks (
  WITHOUT ROWID
 
 ;
-INSERT INTO "completed_chunks" VALUES('217ab177-a9c7-45d9-b7a0-736d52984c5e',0,'2026-11-26T20:06:22.889Z','1:67b558c37f0dd74ce0602052e9152661f04408d758e7be9dda41f201dc0b6c67','c120d3eac0da746a89bc0f0b10f5accd',1,NULL);
-INSERT INTO "completed_chunks" VALUES('2582a95d-0074-4116-8222-c64ad18c8780',1,'2026-11-26T20:06:22.895Z',NULL,'b668d0ef0f17873a0e2495ee154b4afc',2,NULL);
-INSERT INTO "completed_chunks" VALUES('5fc986fb-fb8c-459e-b8d2-12a4a18d96bd',0,'2026-11-26T20:06:22.924Z','1:984373f5359ee19e0ad62f3d8282337f3fb04d381f31a92d8e493aa2d67539ee','9deaa98d20b878625c3be8686df3c53c',3,NULL);
-INSERT INTO "completed_chunks" VALUES('5fc986fb-fb8c-459e-b8d2-12a4a18d96bd',1,'2026-11-26T20:06:22.926Z','1:d757d18e1074da3d2ba7c32799da49de6f4e8b98f185a1fedc1b3d7b861e2598','8538286a9c159542850a5dd082dac120',4,NULL);
-INSERT INTO "completed_chunks" VALUES('5fc986fb-fb8c-459e-b8d2-12a4a18d96bd',3,'2026-11-26T20:06:22.930Z','1:1608dfc204ec0b694564d49b5331ed1654b76ece40f3e91f09fcf5d845b96798','82f86f085868cf9fbc0187422beb1bfb',5,NULL);
+INSERT INTO "completed_chunks" VALUES('36278b36-65e2-4ce5-bba7-469bf30778b3',1,'2026-11-26T20:34:55.123Z','1:67b558c37f0dd74ce0602052e9152661f04408d758e7be9dda41f201dc0b6c67','522148640be90d79429e1eae1641cf23',2,'5d8cc8f9-2c5e-4046-bd6f-670c86b2e0ab',0);
+INSERT INTO "completed_chunks" VALUES('41464dcb-d3b4-4d41-9374-a9e2dcd29566',1,'2026-11-26T20:34:55.174Z',NULL,'5b8dccd5410343e9b5973d2ab72cb06e',3,NULL,NULL);
+INSERT INTO "completed_chunks" VALUES('5d8cc8f9-2c5e-4046-bd6f-670c86b2e0ab',0,'2026-11-26T20:34:55.106Z','1:67b558c37f0dd74ce0602052e9152661f04408d758e7be9dda41f201dc0b6c67','7d4b80c322fe31bc9140d8754d08a999',1,NULL,NULL);
+INSERT INTO "completed_chunks" VALUES('cc137cc1-2de2-407d-af05-399a6ed7a1b4',0,'2026-11-26T20:34:55.498Z','1:984373f5359ee19e0ad62f3d8282337f3fb04d381f31a92d8e493aa2d67539ee','1dcb802d20e46c18813e85e29dd594ee',4,NULL,NULL);
+INSERT INTO "completed_chunks" VALUES('cc137cc1-2de2-407d-af05-399a6ed7a1b4',1,'2026-11-26T20:34:55.510Z','1:d757d18e1074da3d2ba7c32799da49de6f4e8b98f185a1fedc1b3d7b861e2598','b435af4dbe4069133004ae13e5039925',5,NULL,NULL);
+INSERT INTO "completed_chunks" VALUES('cc137cc1-2de2-407d-af05-399a6ed7a1b4',3,'2026-11-26T20:34:55.558Z','1:1608dfc204ec0b694564d49b5331ed1654b76ece40f3e91f09fcf5d845b96798','647abae90748a75460ea943feb9a54f0',6,NULL,NULL);
 CREATE TABLE deleted_jobs (
 	job_id TEXT NOT NULL, 
 	deleted_at TEXT NOT NULL, 
@@ -99,9 +101,10 @@ CREATE TABLE "jobs" (
 	CONSTRAINT ck_jobs_completed_count CHECK (completed_count BETWEEN 0 AND total_chunks), 
 	CONSTRAINT ck_jobs_is_current CHECK (is_current IN (0, 1))
 );
-INSERT INTO "jobs" VALUES(1,'217ab177-a9c7-45d9-b7a0-736d52984c5e','completed','done.txt',NULL,NULL,NULL,1,1,'2026-11-26T20:06:22.880Z','2026-11-26T20:06:22.889Z',NULL,'{}','1:2a83afaaa74c8876527588ba787d7e17137d58f5ffa5c49371e0b050ecc81ad1','2026-11-26T20:06:22.880Z',0,0,NULL,1);
-INSERT INTO "jobs" VALUES(2,'2582a95d-0074-4116-8222-c64ad18c8780','failed','numbered.txt',NULL,NULL,NULL,3,1,'2026-11-26T20:06:22.893Z','2026-11-26T20:06:22.909Z','RuntimeError: it broke','{}',NULL,'2026-11-26T20:06:22.893Z',0,0,NULL,1);
-INSERT INTO "jobs" VALUES(3,'5fc986fb-fb8c-459e-b8d2-12a4a18d96bd','paused','lecture.srt','Größe','m-1','p-1',5,3,'2026-11-26T20:06:22.916Z','2026-11-26T20:06:22.934Z',NULL,'{"chunk_size": 2000, "language": "en", "nested": {"a": [1, null]}}','1:602f9f42164b3aebec223f43662019cd7a1c0e2e85d5a3a20c0005752d04338b','2026-11-26T20:06:22.916Z',0,1,NULL,1);
+INSERT INTO "jobs" VALUES(1,'5d8cc8f9-2c5e-4046-bd6f-670c86b2e0ab','completed','done.txt',NULL,NULL,NULL,1,1,'2026-11-26T20:34:55.037Z','2026-11-26T20:34:55.106Z',NULL,'{}','1:2a83afaaa74c8876527588ba787d7e17137d58f5ffa5c49371e0b050ecc81ad1','2026-11-26T20:34:55.037Z',0,0,'36278b36-65e2-4ce5-bba7-469bf30778b3',2);
+INSERT INTO "jobs" VALUES(2,'36278b36-65e2-4ce5-bba7-469bf30778b3','running','done.txt',NULL,NULL,NULL,2,1,'2026-11-26T20:34:55.123Z','2026-11-26T20:34:55.123Z',NULL,'{}','1:51da85b235f0e0aa73ec476c311a304aceff81ee08133b743167f2148f98cf25','2026-11-26T20:34:55.123Z',1,0,NULL,2);
+INSERT INTO "jobs" VALUES(3,'41464dcb-d3b4-4d41-9374-a9e2dcd29566','failed','numbered.txt',NULL,NULL,NULL,3,1,'2026-11-26T20:34:55.155Z','2026-11-26T20:34:55.310Z','RuntimeError: it broke','{}',NULL,'2026-11-26T20:34:55.155Z',0,0,NULL,2);
+INSERT INTO "jobs" VALUES(4,'cc137cc1-2de2-407d-af05-399a6ed7a1b4','paused','lecture.srt','Größe','m-1','p-1',5,3,'2026-11-26T20:34:55.433Z','2026-11-26T20:34:55.585Z',NULL,'{"chunk_size": 2000, "language": "en", "nested": {"a": [1, null]}}','1:602f9f42164b3aebec223f43662019cd7a1c0e2e85d5a3a20c0005752d04338b','2026-11-26T20:34:55.433Z',0,1,NULL,2);
 CREATE TABLE pauses (
 	pause_id INTEGER NOT NULL, 
 	job_id TEXT NOT NULL, 
@@ -110,7 +113,7 @@ CREATE TABLE pauses (
 	CONSTRAINT pk_pauses PRIMARY KEY (pause_id), 
 	CONSTRAINT fk_pauses_jobs FOREIGN KEY(job_id) REFERENCES jobs (job_id) ON DELETE CASCADE
 );
-INSERT INTO "pauses" VALUES(1,'2582a95d-0074-4116-8222-c64ad18c8780','2026-11-26T20:06:22.897Z',NULL);
+INSERT INTO "pauses" VALUES(1,'41464dcb-d3b4-4d41-9374-a9e2dcd29566','2026-11-26T20:34:55.183Z',NULL);
 CREATE TABLE runners (
 	runner_id INTEGER NOT NULL, 
 	job_id TEXT NOT NULL, 
@@ -125,7 +128,7 @@ CREATE TABLE runners (
 	CONSTRAINT uq_runners_lock_file UNIQUE (lock_file), 
 	CONSTRAINT ck_runners_exclusive CHECK (exclusive IN (0, 1))
 );
-INSERT INTO "runners" VALUES(1,'5fc986fb-fb8c-459e-b8d2-12a4a18d96bd','talks.db.runner-2a7c275d2f3a','vm',2612,0,'2026-11-26T20:06:22.921Z','2026-11-26T20:06:22.933Z');
+INSERT INTO "runners" VALUES(1,'cc137cc1-2de2-407d-af05-399a6ed7a1b4','talks.db.runner-0494cea6949f','vm',378,0,'2026-11-26T20:34:55.470Z','2026-11-26T20:34:55.579Z');
 CREATE VIEW job_progress AS
 SELECT
   job_id,
@@ -178,23 +181,6 @@ WHERE attempts.outcome = 'abandoned'
   AND NOT EXISTS (SELECT 1 FROM completed_chunks c
                   WHERE c.job_id = attempts.job_id AND c.chunk_index = attempts.chunk_index)
 ORDER BY jobs.job_number DESC, attempts.chunk_index;
-CREATE VIEW job_costs AS
-SELECT
-  jobs.job_id,
-  jobs.file_name,
-  count(r.result_id) AS results,
-  count(CASE WHEN json_type(r.result, '$.cost') IN ('integer', 'real') THEN 1 END) AS priced,
-  round(sum(CASE WHEN json_type(r.result, '$.cost') IN ('integer', 'real') THEN json_extract(r.result, '$.cost') END),9)
-    AS cost,
-  sum(CASE WHEN json_type(r.result, '$.input_tokens') = 'integer' THEN json_extract(r.result, '$.input_tokens') END)
-    AS input_tokens,
-  sum(CASE WHEN json_type(r.result, '$.output_tokens') = 'integer' THEN json_extract(r.result, '$.output_tokens') END)
-    AS output_tokens
-FROM jobs
-LEFT JOIN completed_chunks c ON c.job_id = jobs.job_id
-LEFT JOIN chunk_results r ON r.result_id = c.result_id
-GROUP BY jobs.job_number
-ORDER BY jobs.job_number DESC;
 CREATE VIEW running_now AS
 SELECT
   jobs.job_id,
@@ -209,4 +195,39 @@ WHERE attempts.outcome = 'running'
 ORDER BY jobs.job_number DESC, attempts.chunk_index;
 CREATE INDEX ix_jobs_file_name ON jobs (file_name);
 CREATE UNIQUE INDEX uq_jobs_is_current ON jobs (is_current) WHERE is_current = 1;
+CREATE VIEW job_costs AS
+WITH amounts AS (
+  SELECT
+    c.job_id,
+    c.source_job_id IS NULL AS is_own,
+    c.source_job_id IS NOT NULL AND (c.job_id, c.chunk_index) IN (
+      SELECT job_id, min(chunk_index) FROM completed_chunks
+      GROUP BY job_id, coalesce(source_job_id, job_id), coalesce(source_chunk_index, chunk_index)
+      HAVING count(*) = count(source_job_id)
+    ) AS is_carried,
+    CASE
+      WHEN json_type(r.result, '$.cost') IN ('integer', 'real') THEN json_extract(r.result, '$.cost')
+      WHEN json_type(r.result, '$.cost') = 'text' AND length(json_extract(r.result, '$.cost')) <= 64
+        AND CAST(json_extract(r.result, '$.cost') AS NUMERIC) = json_extract(r.result, '$.cost')
+        AND abs(CAST(json_extract(r.result, '$.cost') AS NUMERIC)) < 9e999
+      THEN CAST(json_extract(r.result, '$.cost') AS NUMERIC)
+    END AS cost,
+    CASE WHEN json_type(r.result, '$.input_tokens') = 'integer' THEN json_extract(r.result, '$.input_tokens') END
+      AS input_tokens,
+    CASE WHEN json_type(r.result, '$.output_tokens') = 'integer' THEN json_extract(r.result, '$.output_tokens') END
+      AS output_tokens
+  FROM completed_chunks c JOIN chunk_results r ON r.result_id = c.result_id
+)
+SELECT
+  jobs.job_id,
+  jobs.file_name,
+  count(a.job_id) AS results,
+  count(a.cost) AS priced,
+  CASE WHEN count(a.cost) > 0 THEN round(sum(CASE WHEN a.is_own THEN a.cost ELSE 0 END), 9) END AS cost,
+  CASE WHEN count(a.cost) > 0 THEN round(sum(CASE WHEN a.is_carried THEN a.cost ELSE 0 END), 9) END AS carried,
+  sum(CASE WHEN a.is_own THEN a.input_tokens END) AS input_tokens,
+  sum(CASE WHEN a.is_own THEN a.output_tokens END) AS output_tokens
+FROM jobs LEFT JOIN amounts a ON a.job_id = jobs.job_id
+GROUP BY jobs.job_number
+ORDER BY jobs.job_number DESC;
 COMMIT;

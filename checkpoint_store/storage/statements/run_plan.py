@@ -1,0 +1,75 @@
+"""What opening a job, and working it off, would do. Reads only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from checkpoint_store.model.clock import parse_time
+from checkpoint_store.model.plan import compare
+from checkpoint_store.model.records import RunPlan
+from checkpoint_store.storage.statements import attempt_log
+from checkpoint_store.storage.statements import costs as cost_statements
+from checkpoint_store.storage.statements.open_job import decide, reusable_for_rest
+
+if TYPE_CHECKING:
+    import sqlite3
+    from pathlib import Path
+
+    from checkpoint_store.storage.open_requests import OpenRequest
+    from checkpoint_store.storage.records import JobRecord
+
+
+def plan_run(connection: sqlite3.Connection, request: OpenRequest, path: Path, earlier: JobRecord | None) -> RunPlan:
+    """Return what opening a job with ``request``, and working it off, would do.
+
+    ``earlier`` is the job that the plan is held against; it tells the price also where ``request`` is for a fresh one.
+    """
+    decision = decide(connection, request, None if request.fresh else earlier, path)
+    job = decision.earlier if decision.action in ("resume", "complete") else None
+    rest = {} if job is None else reusable_for_rest(connection, request, job, path, reads_only=True)
+    kept = len(decision.kept) if job is None else job.completed_count + len(rest)
+    troubled = [] if job is None else attempt_log.latest(connection, job.job_id, path, outcomes=("failed", "abandoned"))
+    troubled = [record for record in troubled if record.chunk_index not in rest]
+    failed = tuple(record.chunk_index for record in troubled if record.is_last)
+    to_do = 0 if decision.action == "refuse" else request.plan.total_chunks - kept - len(failed)
+    spent, cost, seconds = (0.0, None, None) if earlier is None else _measured(connection, earlier, request)
+    return RunPlan(
+        file_name=request.plan.file_name,
+        job_id=None if job is None else job.job_id,
+        action=decision.action,
+        total_chunks=request.plan.total_chunks,
+        chunks_to_do=to_do,
+        kept=kept,
+        in_doubt=tuple(record.chunk_index for record in troubled if record.outcome == "abandoned"),
+        failed=failed,
+        differences=tuple(decision.differences),
+        estimated_cost=None if cost is None else cost * to_do,
+        estimated_seconds=None if seconds is None else seconds * to_do,
+        spent=spent,
+        kept_elsewhere=decision.elsewhere.chunks,
+    )
+
+
+def _measured(
+    connection: sqlite3.Connection, job: JobRecord, request: OpenRequest
+) -> tuple[float, float | None, float | None]:
+    """Return what a job has cost, and the means of a chunk's cost and seconds, where its plan is like the request's."""
+    found = cost_statements.added_up(
+        lambda after: cost_statements.page(connection, job.job_id, after, "cost"), 0, "cost"
+    )
+    priced, spent = found.priced, found.total
+    # Another model, prompt or chunk size has other prices; other chunks of the same kind have the same.
+    if any(
+        difference.field not in ("total_chunks", "chunks")
+        for difference in compare(job.plan, request.plan_by(job.fingerprint_rule))
+    ):
+        return spent, None, None
+    tries, seconds = attempt_log.seconds_of(connection, job.job_id)
+    return spent, spent / priced if priced else None, seconds / tries if tries else _pace(job)
+
+
+def _pace(job: JobRecord) -> float | None:
+    """Return the seconds that a chunk took in a job's last stretch of work, the time between chunks included."""
+    done = job.completed_count - job.stretch_completed_count
+    seconds = (parse_time(job.updated_at) - parse_time(job.stretch_started_at)).total_seconds()
+    return seconds / done if done > 0 and seconds > 0 else None
