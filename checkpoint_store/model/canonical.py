@@ -70,7 +70,7 @@ def canonical(content: object) -> Canonical:
         made = _Plain()
         text = _json_text(made.of(content, ""))
         return Canonical(2 if made.has_converted else 1, b"json\n" + text)
-    raise NotIdentifiedError("", f"is a {_kind(content)}")
+    raise NotIdentifiedError("", f"is of type {_kind(content)}")
 
 
 def canonical_by_rule_1(content: object) -> bytes | None:
@@ -134,7 +134,7 @@ class _Plain:
         if fields is None and isinstance(value, Enum):
             return self._of(value.value, place)
         if fields is None:
-            raise NotIdentifiedError(place, f"is a {_kind(value)}")
+            raise NotIdentifiedError(place, f"is of type {_kind(value)}")
         return self.of_fields(fields, place)
 
     def of_fields(self, fields: dict[str, Any], place: str) -> dict[str, Any]:
@@ -160,7 +160,7 @@ def _number(value: int | float, place: str) -> int | float:  # noqa: PYI041 - an
 
 def _key(key: Any, place: str) -> str:
     if not isinstance(key, str):
-        raise NotIdentifiedError(place, f"has the key {key!r:.60}, a {_kind(key)} where JSON has text")
+        raise NotIdentifiedError(place, f"has the key {key!r:.60} of type {_kind(key)}, where JSON has text")
     return key
 
 

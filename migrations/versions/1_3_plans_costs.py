@@ -28,15 +28,15 @@ _COLUMNS: tuple[tuple[str, str, sa.types.TypeEngine[Any], str | None], ...] = (
 
 _JOB_COSTS = """
 CREATE VIEW job_costs AS
-WITH amounts AS (
+WITH carried AS (
+  SELECT job_id, min(chunk_index) AS chunk_index FROM completed_chunks
+  GROUP BY job_id, coalesce(source_job_id, job_id), coalesce(source_chunk_index, chunk_index)
+  HAVING count(*) = count(source_job_id)
+), amounts AS (
   SELECT
     c.job_id,
     c.source_job_id IS NULL AS is_own,
-    c.source_job_id IS NOT NULL AND (c.job_id, c.chunk_index) IN (
-      SELECT job_id, min(chunk_index) FROM completed_chunks
-      GROUP BY job_id, coalesce(source_job_id, job_id), coalesce(source_chunk_index, chunk_index)
-      HAVING count(*) = count(source_job_id)
-    ) AS is_carried,
+    carried.job_id IS NOT NULL AS is_carried,
     CASE
       WHEN json_type(r.result, '$.cost') IN ('integer', 'real') THEN json_extract(r.result, '$.cost')
       WHEN json_type(r.result, '$.cost') = 'text' AND length(json_extract(r.result, '$.cost')) <= 64
@@ -49,6 +49,7 @@ WITH amounts AS (
     CASE WHEN json_type(r.result, '$.output_tokens') = 'integer' THEN json_extract(r.result, '$.output_tokens') END
       AS output_tokens
   FROM completed_chunks c JOIN chunk_results r ON r.result_id = c.result_id
+  LEFT JOIN carried ON carried.job_id = c.job_id AND carried.chunk_index = +c.chunk_index
 )
 SELECT
   jobs.job_id,

@@ -86,7 +86,7 @@ class StoredResults:
         for job in self._holders():
             if not self._has_settings(job, frozenset()):
                 other_settings.append(job)
-            else:
+            elif self._request.on_change != "reuse":  # else they have been gone through
                 (same if normal_name(job.file_name) == self._name else other_name).append(job)
         if not other_name and not other_settings:
             return Elsewhere()

@@ -28,11 +28,11 @@ CREATE TABLE attempts (
  WITHOUT ROWID
 
 ;
-INSERT INTO "attempts" VALUES('cc137cc1-2de2-407d-af05-399a6ed7a1b4',0,1,1,'2026-11-26T20:34:55.487Z','2026-11-26T20:34:55.498Z','completed',NULL,0.000176,1,0,NULL,NULL);
-INSERT INTO "attempts" VALUES('cc137cc1-2de2-407d-af05-399a6ed7a1b4',1,1,1,'2026-11-26T20:34:55.506Z','2026-11-26T20:34:55.510Z','completed',NULL,0.000156,1,0,NULL,NULL);
-INSERT INTO "attempts" VALUES('cc137cc1-2de2-407d-af05-399a6ed7a1b4',2,1,1,'2026-11-26T20:34:55.529Z','2026-11-26T20:34:55.536Z','failed','ValueError: not this time',NULL,1,0,NULL,NULL);
-INSERT INTO "attempts" VALUES('cc137cc1-2de2-407d-af05-399a6ed7a1b4',3,1,1,'2026-11-26T20:34:55.550Z','2026-11-26T20:34:55.558Z','completed',NULL,0.000168,1,0,NULL,NULL);
-INSERT INTO "attempts" VALUES('cc137cc1-2de2-407d-af05-399a6ed7a1b4',4,1,1,'2026-11-26T20:34:55.561Z','2026-11-26T20:34:55.579Z','abandoned',NULL,NULL,0,0,NULL,NULL);
+INSERT INTO "attempts" VALUES('c84f8c05-7e35-40f7-a1ee-0663225685b2',0,1,1,'2026-11-26T20:50:38.274Z','2026-11-26T20:50:38.275Z','completed',NULL,8.4e-05,1,0,NULL,NULL);
+INSERT INTO "attempts" VALUES('c84f8c05-7e35-40f7-a1ee-0663225685b2',1,1,1,'2026-11-26T20:50:38.277Z','2026-11-26T20:50:38.277Z','completed',NULL,6.6e-05,1,0,NULL,NULL);
+INSERT INTO "attempts" VALUES('c84f8c05-7e35-40f7-a1ee-0663225685b2',2,1,1,'2026-11-26T20:50:38.279Z','2026-11-26T20:50:38.279Z','failed','ValueError: not this time',NULL,1,0,NULL,NULL);
+INSERT INTO "attempts" VALUES('c84f8c05-7e35-40f7-a1ee-0663225685b2',3,1,1,'2026-11-26T20:50:38.280Z','2026-11-26T20:50:38.281Z','completed',NULL,5.5e-05,1,0,NULL,NULL);
+INSERT INTO "attempts" VALUES('c84f8c05-7e35-40f7-a1ee-0663225685b2',4,1,1,'2026-11-26T20:50:38.282Z','2026-11-26T20:50:38.283Z','abandoned',NULL,NULL,0,0,NULL,NULL);
 CREATE TABLE chunk_results (
 	result_id INTEGER NOT NULL, 
 	job_id TEXT NOT NULL, 
@@ -41,12 +41,12 @@ CREATE TABLE chunk_results (
 	digest TEXT NOT NULL, 
 	CONSTRAINT pk_chunk_results PRIMARY KEY (result_id)
 );
-INSERT INTO "chunk_results" VALUES(1,'5d8cc8f9-2c5e-4046-bd6f-670c86b2e0ab',0,'{"chunk_index": 0, "cleaned_text": "A"}','7d4b80c322fe31bc9140d8754d08a999');
-INSERT INTO "chunk_results" VALUES(2,'36278b36-65e2-4ce5-bba7-469bf30778b3',1,'{"chunk_index": 1, "cleaned_text": "A"}','522148640be90d79429e1eae1641cf23');
-INSERT INTO "chunk_results" VALUES(3,'41464dcb-d3b4-4d41-9374-a9e2dcd29566',1,'[1, 2.5, null, true, "x", 1180591620717411303424]','5b8dccd5410343e9b5973d2ab72cb06e');
-INSERT INTO "chunk_results" VALUES(4,'cc137cc1-2de2-407d-af05-399a6ed7a1b4',0,'{"cleaned_text": "GOOD EVENING.", "tokens": 13, "cost": 0.25}','1dcb802d20e46c18813e85e29dd594ee');
-INSERT INTO "chunk_results" VALUES(5,'cc137cc1-2de2-407d-af05-399a6ed7a1b4',1,'{"cleaned_text": "WIR WÄHLEN DEN MOND 😀.", "tokens": 22, "cost": 0.25}','b435af4dbe4069133004ae13e5039925');
-INSERT INTO "chunk_results" VALUES(6,'cc137cc1-2de2-407d-af05-399a6ed7a1b4',3,'{"cleaned_text": "BECAUSE IT IS HARD.", "tokens": 19, "cost": 0.25}','647abae90748a75460ea943feb9a54f0');
+INSERT INTO "chunk_results" VALUES(1,'090cacd6-7d95-4ef9-841d-ad3198bc25d4',0,'{"chunk_index": 0, "cleaned_text": "A"}','fb9ef09ab875d7ea3cabaf5d14478002');
+INSERT INTO "chunk_results" VALUES(2,'77f02799-5eac-4c7d-af8e-10c269861ff2',1,'{"chunk_index": 1, "cleaned_text": "A"}','b973dc06fcf31f8ca761f3ee5624055e');
+INSERT INTO "chunk_results" VALUES(3,'4bae52c1-5b90-4590-b27f-4e985baff555',1,'[1, 2.5, null, true, "x", 1180591620717411303424]','f71e375ce0cdf1ff18722af9390c9e9c');
+INSERT INTO "chunk_results" VALUES(4,'c84f8c05-7e35-40f7-a1ee-0663225685b2',0,'{"cleaned_text": "GOOD EVENING.", "tokens": 13, "cost": 0.25}','23f6a69f25a12631d999bf9cbe34f0a2');
+INSERT INTO "chunk_results" VALUES(5,'c84f8c05-7e35-40f7-a1ee-0663225685b2',1,'{"cleaned_text": "WIR WÄHLEN DEN MOND 😀.", "tokens": 22, "cost": 0.25}','0787fa9061f1179c958d0712be60f4a3');
+INSERT INTO "chunk_results" VALUES(6,'c84f8c05-7e35-40f7-a1ee-0663225685b2',3,'{"cleaned_text": "BECAUSE IT IS HARD.", "tokens": 19, "cost": 0.25}','e05f2101f265c923a5a095b47483f36e');
 CREATE TABLE completed_chunks (
 	job_id TEXT NOT NULL, 
 	chunk_index INTEGER NOT NULL, 
@@ -62,12 +62,12 @@ CREATE TABLE completed_chunks (
  WITHOUT ROWID
 
 ;
-INSERT INTO "completed_chunks" VALUES('36278b36-65e2-4ce5-bba7-469bf30778b3',1,'2026-11-26T20:34:55.123Z','1:67b558c37f0dd74ce0602052e9152661f04408d758e7be9dda41f201dc0b6c67','522148640be90d79429e1eae1641cf23',2,'5d8cc8f9-2c5e-4046-bd6f-670c86b2e0ab',0);
-INSERT INTO "completed_chunks" VALUES('41464dcb-d3b4-4d41-9374-a9e2dcd29566',1,'2026-11-26T20:34:55.174Z',NULL,'5b8dccd5410343e9b5973d2ab72cb06e',3,NULL,NULL);
-INSERT INTO "completed_chunks" VALUES('5d8cc8f9-2c5e-4046-bd6f-670c86b2e0ab',0,'2026-11-26T20:34:55.106Z','1:67b558c37f0dd74ce0602052e9152661f04408d758e7be9dda41f201dc0b6c67','7d4b80c322fe31bc9140d8754d08a999',1,NULL,NULL);
-INSERT INTO "completed_chunks" VALUES('cc137cc1-2de2-407d-af05-399a6ed7a1b4',0,'2026-11-26T20:34:55.498Z','1:984373f5359ee19e0ad62f3d8282337f3fb04d381f31a92d8e493aa2d67539ee','1dcb802d20e46c18813e85e29dd594ee',4,NULL,NULL);
-INSERT INTO "completed_chunks" VALUES('cc137cc1-2de2-407d-af05-399a6ed7a1b4',1,'2026-11-26T20:34:55.510Z','1:d757d18e1074da3d2ba7c32799da49de6f4e8b98f185a1fedc1b3d7b861e2598','b435af4dbe4069133004ae13e5039925',5,NULL,NULL);
-INSERT INTO "completed_chunks" VALUES('cc137cc1-2de2-407d-af05-399a6ed7a1b4',3,'2026-11-26T20:34:55.558Z','1:1608dfc204ec0b694564d49b5331ed1654b76ece40f3e91f09fcf5d845b96798','647abae90748a75460ea943feb9a54f0',6,NULL,NULL);
+INSERT INTO "completed_chunks" VALUES('090cacd6-7d95-4ef9-841d-ad3198bc25d4',0,'2026-11-26T20:50:38.241Z','1:67b558c37f0dd74ce0602052e9152661f04408d758e7be9dda41f201dc0b6c67','fb9ef09ab875d7ea3cabaf5d14478002',1,NULL,NULL);
+INSERT INTO "completed_chunks" VALUES('4bae52c1-5b90-4590-b27f-4e985baff555',1,'2026-11-26T20:50:38.252Z',NULL,'f71e375ce0cdf1ff18722af9390c9e9c',3,NULL,NULL);
+INSERT INTO "completed_chunks" VALUES('77f02799-5eac-4c7d-af8e-10c269861ff2',1,'2026-11-26T20:50:38.246Z','1:67b558c37f0dd74ce0602052e9152661f04408d758e7be9dda41f201dc0b6c67','b973dc06fcf31f8ca761f3ee5624055e',2,'090cacd6-7d95-4ef9-841d-ad3198bc25d4',0);
+INSERT INTO "completed_chunks" VALUES('c84f8c05-7e35-40f7-a1ee-0663225685b2',0,'2026-11-26T20:50:38.275Z','1:984373f5359ee19e0ad62f3d8282337f3fb04d381f31a92d8e493aa2d67539ee','23f6a69f25a12631d999bf9cbe34f0a2',4,NULL,NULL);
+INSERT INTO "completed_chunks" VALUES('c84f8c05-7e35-40f7-a1ee-0663225685b2',1,'2026-11-26T20:50:38.277Z','1:d757d18e1074da3d2ba7c32799da49de6f4e8b98f185a1fedc1b3d7b861e2598','0787fa9061f1179c958d0712be60f4a3',5,NULL,NULL);
+INSERT INTO "completed_chunks" VALUES('c84f8c05-7e35-40f7-a1ee-0663225685b2',3,'2026-11-26T20:50:38.281Z','1:1608dfc204ec0b694564d49b5331ed1654b76ece40f3e91f09fcf5d845b96798','e05f2101f265c923a5a095b47483f36e',6,NULL,NULL);
 CREATE TABLE deleted_jobs (
 	job_id TEXT NOT NULL, 
 	deleted_at TEXT NOT NULL, 
@@ -101,10 +101,10 @@ CREATE TABLE "jobs" (
 	CONSTRAINT ck_jobs_completed_count CHECK (completed_count BETWEEN 0 AND total_chunks), 
 	CONSTRAINT ck_jobs_is_current CHECK (is_current IN (0, 1))
 );
-INSERT INTO "jobs" VALUES(1,'5d8cc8f9-2c5e-4046-bd6f-670c86b2e0ab','completed','done.txt',NULL,NULL,NULL,1,1,'2026-11-26T20:34:55.037Z','2026-11-26T20:34:55.106Z',NULL,'{}','1:2a83afaaa74c8876527588ba787d7e17137d58f5ffa5c49371e0b050ecc81ad1','2026-11-26T20:34:55.037Z',0,0,'36278b36-65e2-4ce5-bba7-469bf30778b3',2);
-INSERT INTO "jobs" VALUES(2,'36278b36-65e2-4ce5-bba7-469bf30778b3','running','done.txt',NULL,NULL,NULL,2,1,'2026-11-26T20:34:55.123Z','2026-11-26T20:34:55.123Z',NULL,'{}','1:51da85b235f0e0aa73ec476c311a304aceff81ee08133b743167f2148f98cf25','2026-11-26T20:34:55.123Z',1,0,NULL,2);
-INSERT INTO "jobs" VALUES(3,'41464dcb-d3b4-4d41-9374-a9e2dcd29566','failed','numbered.txt',NULL,NULL,NULL,3,1,'2026-11-26T20:34:55.155Z','2026-11-26T20:34:55.310Z','RuntimeError: it broke','{}',NULL,'2026-11-26T20:34:55.155Z',0,0,NULL,2);
-INSERT INTO "jobs" VALUES(4,'cc137cc1-2de2-407d-af05-399a6ed7a1b4','paused','lecture.srt','Größe','m-1','p-1',5,3,'2026-11-26T20:34:55.433Z','2026-11-26T20:34:55.585Z',NULL,'{"chunk_size": 2000, "language": "en", "nested": {"a": [1, null]}}','1:602f9f42164b3aebec223f43662019cd7a1c0e2e85d5a3a20c0005752d04338b','2026-11-26T20:34:55.433Z',0,1,NULL,2);
+INSERT INTO "jobs" VALUES(1,'090cacd6-7d95-4ef9-841d-ad3198bc25d4','completed','done.txt',NULL,NULL,NULL,1,1,'2026-11-26T20:50:38.234Z','2026-11-26T20:50:38.241Z',NULL,'{}','1:2a83afaaa74c8876527588ba787d7e17137d58f5ffa5c49371e0b050ecc81ad1','2026-11-26T20:50:38.234Z',0,0,'77f02799-5eac-4c7d-af8e-10c269861ff2',2);
+INSERT INTO "jobs" VALUES(2,'77f02799-5eac-4c7d-af8e-10c269861ff2','running','done.txt',NULL,NULL,NULL,2,1,'2026-11-26T20:50:38.245Z','2026-11-26T20:50:38.246Z',NULL,'{}','1:51da85b235f0e0aa73ec476c311a304aceff81ee08133b743167f2148f98cf25','2026-11-26T20:50:38.245Z',1,0,NULL,2);
+INSERT INTO "jobs" VALUES(3,'4bae52c1-5b90-4590-b27f-4e985baff555','failed','numbered.txt',NULL,NULL,NULL,3,1,'2026-11-26T20:50:38.250Z','2026-11-26T20:50:38.264Z','RuntimeError: it broke','{}',NULL,'2026-11-26T20:50:38.250Z',0,0,NULL,2);
+INSERT INTO "jobs" VALUES(4,'c84f8c05-7e35-40f7-a1ee-0663225685b2','paused','lecture.srt','Größe','m-1','p-1',5,3,'2026-11-26T20:50:38.269Z','2026-11-26T20:50:38.284Z',NULL,'{"chunk_size": 2000, "language": "en", "nested": {"a": [1, null]}}','1:602f9f42164b3aebec223f43662019cd7a1c0e2e85d5a3a20c0005752d04338b','2026-11-26T20:50:38.269Z',0,1,NULL,2);
 CREATE TABLE pauses (
 	pause_id INTEGER NOT NULL, 
 	job_id TEXT NOT NULL, 
@@ -113,7 +113,7 @@ CREATE TABLE pauses (
 	CONSTRAINT pk_pauses PRIMARY KEY (pause_id), 
 	CONSTRAINT fk_pauses_jobs FOREIGN KEY(job_id) REFERENCES jobs (job_id) ON DELETE CASCADE
 );
-INSERT INTO "pauses" VALUES(1,'41464dcb-d3b4-4d41-9374-a9e2dcd29566','2026-11-26T20:34:55.183Z',NULL);
+INSERT INTO "pauses" VALUES(1,'4bae52c1-5b90-4590-b27f-4e985baff555','2026-11-26T20:50:38.254Z',NULL);
 CREATE TABLE runners (
 	runner_id INTEGER NOT NULL, 
 	job_id TEXT NOT NULL, 
@@ -128,7 +128,7 @@ CREATE TABLE runners (
 	CONSTRAINT uq_runners_lock_file UNIQUE (lock_file), 
 	CONSTRAINT ck_runners_exclusive CHECK (exclusive IN (0, 1))
 );
-INSERT INTO "runners" VALUES(1,'cc137cc1-2de2-407d-af05-399a6ed7a1b4','talks.db.runner-0494cea6949f','vm',378,0,'2026-11-26T20:34:55.470Z','2026-11-26T20:34:55.579Z');
+INSERT INTO "runners" VALUES(1,'c84f8c05-7e35-40f7-a1ee-0663225685b2','talks.db.runner-6cf4073cd89f','vm',20281,0,'2026-11-26T20:50:38.273Z','2026-11-26T20:50:38.283Z');
 CREATE VIEW job_progress AS
 SELECT
   job_id,
@@ -196,15 +196,15 @@ ORDER BY jobs.job_number DESC, attempts.chunk_index;
 CREATE INDEX ix_jobs_file_name ON jobs (file_name);
 CREATE UNIQUE INDEX uq_jobs_is_current ON jobs (is_current) WHERE is_current = 1;
 CREATE VIEW job_costs AS
-WITH amounts AS (
+WITH carried AS (
+  SELECT job_id, min(chunk_index) AS chunk_index FROM completed_chunks
+  GROUP BY job_id, coalesce(source_job_id, job_id), coalesce(source_chunk_index, chunk_index)
+  HAVING count(*) = count(source_job_id)
+), amounts AS (
   SELECT
     c.job_id,
     c.source_job_id IS NULL AS is_own,
-    c.source_job_id IS NOT NULL AND (c.job_id, c.chunk_index) IN (
-      SELECT job_id, min(chunk_index) FROM completed_chunks
-      GROUP BY job_id, coalesce(source_job_id, job_id), coalesce(source_chunk_index, chunk_index)
-      HAVING count(*) = count(source_job_id)
-    ) AS is_carried,
+    carried.job_id IS NOT NULL AS is_carried,
     CASE
       WHEN json_type(r.result, '$.cost') IN ('integer', 'real') THEN json_extract(r.result, '$.cost')
       WHEN json_type(r.result, '$.cost') = 'text' AND length(json_extract(r.result, '$.cost')) <= 64
@@ -217,6 +217,7 @@ WITH amounts AS (
     CASE WHEN json_type(r.result, '$.output_tokens') = 'integer' THEN json_extract(r.result, '$.output_tokens') END
       AS output_tokens
   FROM completed_chunks c JOIN chunk_results r ON r.result_id = c.result_id
+  LEFT JOIN carried ON carried.job_id = c.job_id AND carried.chunk_index = +c.chunk_index
 )
 SELECT
   jobs.job_id,
