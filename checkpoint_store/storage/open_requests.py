@@ -59,6 +59,8 @@ class Source(NamedTuple):
 
     job_id: str
     chunk_index: int
+    differs_in: str | None = None
+    """The settings in which the result was made under others than those of the job that takes it: a JSON list."""
 
 
 class Elsewhere(NamedTuple):

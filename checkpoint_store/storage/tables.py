@@ -90,6 +90,8 @@ completed_chunks: Final = Table(
     Column("source_job_id", Text),
     # The chunk of that job; with it, one result that stands in several places is known to be one.
     Column("source_chunk_index", Integer),
+    # The settings in which that job differs, as a JSON list; null where the result was made under this job's settings.
+    Column("source_differs_in", Text),
     CheckConstraint("chunk_index >= 0", name="chunk_index"),
     CheckConstraint("(digest IS NULL) = (result_id IS NULL)", name="result_id"),
     # Narrow rows, so one B-tree is better than a table and an index.

@@ -21,6 +21,7 @@ _COLUMNS: tuple[tuple[str, str, sa.types.TypeEngine[Any], str | None], ...] = (
     ("jobs", "fingerprint_rule", sa.Integer(), "1"),
     ("completed_chunks", "source_job_id", sa.Text(), None),
     ("completed_chunks", "source_chunk_index", sa.Integer(), None),
+    ("completed_chunks", "source_differs_in", sa.Text(), None),
     ("attempts", "reserved_cost", sa.REAL(), None),
     ("attempts", "cost", sa.REAL(), None),
 )

@@ -195,6 +195,27 @@ def test_results_under_other_settings_are_kept_where_the_caller_says_so(paid: Pa
     assert paid.run(TALK, model="other", config={"tone": "?"}, reuse_ignoring=("model", "config")) == 0
 
 
+def test_a_result_that_was_kept_so_is_not_handed_out_without_that(paid: Paid) -> None:
+    """A's results in a job of B, by reuse_ignoring: B's next edit pays for them, unless it says the same again."""
+    paid.run(TALK)
+    assert paid.run([*TALK, "b"], model="B", reuse_ignoring=["model"]) == 1
+    assert paid.run([*TALK, "b", "c"], model="B", reuse_ignoring=["model", "config"]) == 1
+    assert paid.run([*TALK, "b", "c", "d"], "other.txt", model="B", reuse_ignoring=["provider"]) == 11
+    paid.store.delete_job(newest(paid.store).job_id)
+    assert paid.run([*TALK, "b", "c"], "other.txt", model="B") == 10
+
+
+def test_an_inner_setting_may_be_ignored_again_and_again(paid: Paid) -> None:
+    """A job that took results so can give them on, also after the job that paid for them is deleted."""
+    ignoring = {"reuse_ignoring": ["config.limits.tokens"]}
+    paid.run(TALK, config={"limits": {"tokens": 1}})
+    first = newest(paid.store)
+    assert paid.run(TALK, config={"limits": {"tokens": 2}}, **ignoring) == 0
+    paid.store.delete_job(first.job_id)
+    assert paid.run([*TALK, "x"], config={"limits": {"tokens": 3}}, **ignoring) == 1
+    assert paid.run([*TALK, "y"], config={"limits": {"tokens": 3}}) == 11
+
+
 @pytest.mark.parametrize("wrong", ["model", ["modl"], ["config"[:3]], [1], ["chunks"], 5, ["file_name"]])
 def test_what_may_be_ignored_is_checked(store: CheckpointStore, wrong: Any) -> None:
     """A misspelt setting, or one text instead of a list, is an error that names the possible ones."""

@@ -68,6 +68,7 @@ def carry_over(
             result_id=added.lastrowid,
             source_job_id=payer.job_id,
             source_chunk_index=payer.chunk_index,
+            source_differs_in=kept[index].differs_in,
         )
     count(connection, job_id, len(kept), moment)
     carried = job.completed_count + len(kept)
@@ -79,7 +80,7 @@ def _taken(connection: sqlite3.Connection, source: Source, index: int, path: Pat
     """Return the text of a result for its new place, and the chunk that paid for it."""
     row = _STORED.run(connection, in_job=source.job_id, at_index=source.chunk_index).fetchone()
     text, digest, digest_beside, payer, paid_at = row
-    verified = result_statements.verified(path, *source, text, digest, digest_beside)
+    verified = result_statements.verified(path, source.job_id, source.chunk_index, text, digest, digest_beside)
     return _moved(verified, source.chunk_index, index), source if payer is None else Source(payer, paid_at)
 
 

@@ -185,7 +185,11 @@ SET_SOURCE: Final = Statement(
     lambda: (
         completed_chunks.update()
         .where(*_at(completed_chunks))
-        .values(source_job_id=bindparam("source"), source_chunk_index=bindparam("source_index"))
+        .values(
+            source_job_id=bindparam("source"),
+            source_chunk_index=bindparam("source_index"),
+            source_differs_in=bindparam("differs_in"),
+        )
     )
 )
 SET_RESULT: Final = Statement(
@@ -200,6 +204,7 @@ SET_RESULT: Final = Statement(
             # Whoever replaces a result pays for the new one.
             source_job_id=None,
             source_chunk_index=None,
+            source_differs_in=None,
         )
     )
 )

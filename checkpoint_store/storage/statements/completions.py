@@ -113,7 +113,12 @@ def count(connection: sqlite3.Connection, job_id: str, more: int, at: str) -> No
 def set_source(connection: sqlite3.Connection, job_id: str, index: int, source: Source) -> None:
     """Say which job, and which chunk of it, paid for a completed chunk's result."""
     compiled.SET_SOURCE.run(
-        connection, in_job=job_id, at_index=index, source=source.job_id, source_index=source.chunk_index
+        connection,
+        in_job=job_id,
+        at_index=index,
+        source=source.job_id,
+        source_index=source.chunk_index,
+        differs_in=source.differs_in,
     )
 
 

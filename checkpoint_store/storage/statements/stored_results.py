@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from sqlalchemy import bindparam, literal_column, or_, select
+from sqlalchemy import bindparam, literal_column, null, or_, select
 
 from checkpoint_store.errors import StoreDamaged
 from checkpoint_store.model.codec import json_text
@@ -16,16 +16,17 @@ from checkpoint_store.model.plan import Plan, compare, normal_name, same_setting
 from checkpoint_store.storage.open_requests import Elsewhere, Source
 from checkpoint_store.storage.statements import results as result_statements
 from checkpoint_store.storage.statements.compiled import Statement
-from checkpoint_store.storage.tables import jobs
+from checkpoint_store.storage.tables import completed_chunks, jobs
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Container, Iterable, Iterator
+    from collections.abc import Callable, Container, Iterable, Iterator
     from pathlib import Path
 
     from checkpoint_store.storage.open_requests import OpenRequest
     from checkpoint_store.storage.records import JobRecord
 
+_C: Final = completed_chunks.c
 _J: Final = jobs.c
 
 
@@ -59,6 +60,16 @@ _HOLDERS_SINCE: Final = Statement(
 )
 
 
+_FINGERPRINTS: Final = Statement(
+    lambda: (
+        select(_C.chunk_index, _C.fingerprint, _C.source_differs_in)
+        .where(_C.job_id == bindparam("in_job"), _C.digest.is_not(null()), _C.fingerprint.is_not(null()))
+        .order_by(_C.chunk_index)
+    )
+)
+NOTHING: Final[frozenset[str]] = frozenset()
+
+
 class StoredResults:
     """The results in the store for the chunks of a request, as one transaction sees them."""
 
@@ -70,30 +81,30 @@ class StoredResults:
     def reusable(self, ignoring: frozenset[str] | None = None) -> dict[int, Source]:
         """Return each chunk that a job under the same settings has a result for, and where; of several the newest."""
         ignoring = self._request.reuse_ignoring if ignoring is None else ignoring
-        return self._found(job for job in self._holders() if self._has_settings(job, ignoring))
+        return self._look(self._under_settings(self._holders(), ignoring), self._left(()), ignoring)
 
     def reusable_since(self, opened: JobRecord) -> dict[int, Source]:
         """Return the same for what is left of a job, from jobs that were at work since it was opened before."""
         done = set(result_statements.indices(self._connection, opened.job_id))
         since = {"but_job": opened.job_id, "number": opened.job_number, "moment": opened.stretch_started_at}
-        holders = self._rows(_HOLDERS_SINCE, **since)
         ignoring = self._request.reuse_ignoring
-        return self._found((job for job in holders if self._has_settings(job, ignoring)), but=done)
+        holders = self._under_settings(self._rows(_HOLDERS_SINCE, **since), ignoring)
+        return self._look(holders, self._left(done), ignoring)
 
     def elsewhere(self, kept: Container[int]) -> Elsewhere:
         """Return what there is for the other chunks of a new job under another name or setting."""
         same, other_name, other_settings = list[_Holder](), list[_Holder](), list[_Holder]()
         for job in self._holders():
-            if not self._has_settings(job, frozenset()):
+            if not self._has_settings(job, NOTHING):
                 other_settings.append(job)
             elif self._request.on_change != "reuse":  # else they have been gone through
                 (same if normal_name(job.file_name) == self._name else other_name).append(job)
         if not other_name and not other_settings:
             return Elsewhere()
-        left = _Left(self._request, kept)
-        self._look(same, left)  # whoever begins anew knows of these
-        named = self._look(other_name, left)
-        found = named | self._look(other_settings, left)
+        left = self._left(kept)
+        self._look(same, left, NOTHING)  # whoever begins anew knows of these
+        named = self._look(other_name, left, NOTHING)
+        found = named | self._look(other_settings, left, None)
         names = {job.job_id: job.file_name for job in other_name}
         name = next((names[source.job_id] for source in named.values()), None)
         return Elsewhere(len(found), name, self._differing(other_settings, found.values()))
@@ -107,18 +118,32 @@ class StoredResults:
         first = next((job for job in holders if job.job_id in having), None)
         return () if first is None else setting_names(self._plan_of(first), self._request.plan)
 
-    def _found(self, holders: Iterable[_Holder], but: Container[int] = ()) -> dict[int, Source]:
-        return self._look(holders, _Left(self._request, but))
+    def _left(self, but: Container[int]) -> _Left:
+        return _Left(self._request, but)
 
-    def _look(self, holders: Iterable[_Holder], left: _Left) -> dict[int, Source]:
+    def _under_settings(self, holders: Iterable[_Holder], ignoring: frozenset[str]) -> Iterator[_Holder]:
+        return (job for job in holders if self._has_settings(job, ignoring))
+
+    def _look(self, holders: Iterable[_Holder], left: _Left, ignoring: frozenset[str] | None) -> dict[int, Source]:
+        """Return what the jobs have for chunks that are left; None for ``ignoring`` stands for any settings."""
         found: dict[int, Source] = {}
         for job in holders:
             if not left:
                 break
             is_own = normal_name(job.file_name) == self._name
             rule = job.fingerprint_rule if is_own else 0  # by rule 1 an object counts by a part of it
-            fingerprints = result_statements.fingerprints(self._connection, job.job_id)
-            found |= left.take(job.job_id, rule, fingerprints)
+            differing = self._ignored(job, ignoring) if ignoring else ()
+            rows = _FINGERPRINTS.run(self._connection, in_job=job.job_id)
+            for index, place in left.take(rule, rows, lambda text: _is_covered(text, ignoring)).items():
+                found[index] = Source(job.job_id, place.chunk_index, _joined(place.differs_in, differing))
+        return found
+
+    def _ignored(self, job: _Holder, ignoring: frozenset[str]) -> list[str]:
+        """Return the settings in which a job differs, as finely as they are passed over."""
+        found: list[str] = []
+        for name in setting_names(self._plan_of(job), self._request.plan):
+            inner = [one for one in ignoring if one.startswith(f"{name}.")]
+            found += [name] if _is_ignored(name, ignoring) else inner
         return found
 
     def _holders(self) -> list[_Holder]:
@@ -171,19 +196,47 @@ class _Left:
             self._indices[rule] = by_fingerprint
         return self._indices[rule]
 
-    def take(self, job_id: str, rule: int, fingerprints: Iterable[tuple[int, str | None]]) -> dict[int, Source]:
+    def take(
+        self, rule: int, rows: Iterable[tuple[int, str, str | None]], may_differ: Callable[[str], bool]
+    ) -> dict[int, _Place]:
         """Return the chunks that a job has results for, each with its own place's result where that is one of them."""
         wanted = self._by(rule)
-        first: dict[str, int] = {}
-        there: dict[int, str] = {}
-        for index, fingerprint in fingerprints:
-            if fingerprint in wanted:
-                first.setdefault(fingerprint, index)
-                there[index] = fingerprint
-        found: dict[int, Source] = {}
-        for fingerprint, stands_at in first.items():
+        first: dict[str, _Place] = {}
+        there: dict[int, tuple[str, _Place]] = {}
+        for index, fingerprint, differs_in in rows:
+            if fingerprint in wanted and (differs_in is None or may_differ(differs_in)):
+                place = _Place(index, differs_in)
+                first.setdefault(fingerprint, place)
+                there[index] = fingerprint, place
+        found: dict[int, _Place] = {}
+        for fingerprint, place in first.items():
             for index in wanted.pop(fingerprint):
                 if index not in self._found:
-                    found[index] = Source(job_id, index if there.get(index) == fingerprint else stands_at)
+                    same, own = there.get(index, ("", place))
+                    found[index] = own if same == fingerprint else place
         self._found.update(found)
         return found
+
+
+class _Place(NamedTuple):
+    """A chunk that has a result, and the settings in which that differs from its job's."""
+
+    chunk_index: int
+    differs_in: str | None
+
+
+def _is_covered(differs_in: str, ignoring: frozenset[str] | None) -> bool:
+    """Whether a result may be taken that was made under other settings than those of the job that has it."""
+    if ignoring is None:
+        return True
+    return all(_is_ignored(name, ignoring) for name in json_text.decode(differs_in))
+
+
+def _is_ignored(name: str, ignoring: frozenset[str]) -> bool:
+    return name in ignoring or any(name.startswith(f"{one}.") for one in ignoring)
+
+
+def _joined(differs_in: str | None, names: Iterable[str]) -> str | None:
+    before = [] if differs_in is None else json_text.decode(differs_in)
+    joined = sorted({*before, *names})
+    return json_text.encode(joined) if joined else None

@@ -28,11 +28,11 @@ CREATE TABLE attempts (
  WITHOUT ROWID
 
 ;
-INSERT INTO "attempts" VALUES('c84f8c05-7e35-40f7-a1ee-0663225685b2',0,1,1,'2026-11-26T20:50:38.274Z','2026-11-26T20:50:38.275Z','completed',NULL,8.4e-05,1,0,NULL,NULL);
-INSERT INTO "attempts" VALUES('c84f8c05-7e35-40f7-a1ee-0663225685b2',1,1,1,'2026-11-26T20:50:38.277Z','2026-11-26T20:50:38.277Z','completed',NULL,6.6e-05,1,0,NULL,NULL);
-INSERT INTO "attempts" VALUES('c84f8c05-7e35-40f7-a1ee-0663225685b2',2,1,1,'2026-11-26T20:50:38.279Z','2026-11-26T20:50:38.279Z','failed','ValueError: not this time',NULL,1,0,NULL,NULL);
-INSERT INTO "attempts" VALUES('c84f8c05-7e35-40f7-a1ee-0663225685b2',3,1,1,'2026-11-26T20:50:38.280Z','2026-11-26T20:50:38.281Z','completed',NULL,5.5e-05,1,0,NULL,NULL);
-INSERT INTO "attempts" VALUES('c84f8c05-7e35-40f7-a1ee-0663225685b2',4,1,1,'2026-11-26T20:50:38.282Z','2026-11-26T20:50:38.283Z','abandoned',NULL,NULL,0,0,NULL,NULL);
+INSERT INTO "attempts" VALUES('1c7edb4d-956c-4593-9444-77fd270f8fca',0,1,1,'2026-11-26T20:53:17.467Z','2026-11-26T20:53:17.482Z','completed',NULL,0.000167,1,0,NULL,NULL);
+INSERT INTO "attempts" VALUES('1c7edb4d-956c-4593-9444-77fd270f8fca',1,1,1,'2026-11-26T20:53:17.498Z','2026-11-26T20:53:17.514Z','completed',NULL,0.000177,1,0,NULL,NULL);
+INSERT INTO "attempts" VALUES('1c7edb4d-956c-4593-9444-77fd270f8fca',2,1,1,'2026-11-26T20:53:17.526Z','2026-11-26T20:53:17.531Z','failed','ValueError: not this time',NULL,1,0,NULL,NULL);
+INSERT INTO "attempts" VALUES('1c7edb4d-956c-4593-9444-77fd270f8fca',3,1,1,'2026-11-26T20:53:17.546Z','2026-11-26T20:53:17.562Z','completed',NULL,0.000155,1,0,NULL,NULL);
+INSERT INTO "attempts" VALUES('1c7edb4d-956c-4593-9444-77fd270f8fca',4,1,1,'2026-11-26T20:53:17.570Z','2026-11-26T20:53:17.571Z','abandoned',NULL,NULL,0,0,NULL,NULL);
 CREATE TABLE chunk_results (
 	result_id INTEGER NOT NULL, 
 	job_id TEXT NOT NULL, 
@@ -41,19 +41,19 @@ CREATE TABLE chunk_results (
 	digest TEXT NOT NULL, 
 	CONSTRAINT pk_chunk_results PRIMARY KEY (result_id)
 );
-INSERT INTO "chunk_results" VALUES(1,'090cacd6-7d95-4ef9-841d-ad3198bc25d4',0,'{"chunk_index": 0, "cleaned_text": "A"}','fb9ef09ab875d7ea3cabaf5d14478002');
-INSERT INTO "chunk_results" VALUES(2,'77f02799-5eac-4c7d-af8e-10c269861ff2',1,'{"chunk_index": 1, "cleaned_text": "A"}','b973dc06fcf31f8ca761f3ee5624055e');
-INSERT INTO "chunk_results" VALUES(3,'4bae52c1-5b90-4590-b27f-4e985baff555',1,'[1, 2.5, null, true, "x", 1180591620717411303424]','f71e375ce0cdf1ff18722af9390c9e9c');
-INSERT INTO "chunk_results" VALUES(4,'c84f8c05-7e35-40f7-a1ee-0663225685b2',0,'{"cleaned_text": "GOOD EVENING.", "tokens": 13, "cost": 0.25}','23f6a69f25a12631d999bf9cbe34f0a2');
-INSERT INTO "chunk_results" VALUES(5,'c84f8c05-7e35-40f7-a1ee-0663225685b2',1,'{"cleaned_text": "WIR WÄHLEN DEN MOND 😀.", "tokens": 22, "cost": 0.25}','0787fa9061f1179c958d0712be60f4a3');
-INSERT INTO "chunk_results" VALUES(6,'c84f8c05-7e35-40f7-a1ee-0663225685b2',3,'{"cleaned_text": "BECAUSE IT IS HARD.", "tokens": 19, "cost": 0.25}','e05f2101f265c923a5a095b47483f36e');
+INSERT INTO "chunk_results" VALUES(1,'d9aff68a-cacb-4c96-b0d7-08ec146320ed',0,'{"chunk_index": 0, "cleaned_text": "A"}','4c82c5d563d1389e82633c1c7b498478');
+INSERT INTO "chunk_results" VALUES(2,'f7975292-0295-4380-8990-bf02555da975',1,'{"chunk_index": 1, "cleaned_text": "A"}','c5db6625ad8c0512a912a4ee93bc57d3');
+INSERT INTO "chunk_results" VALUES(3,'44c43d15-9566-423c-bece-988101179da3',1,'[1, 2.5, null, true, "x", 1180591620717411303424]','665ebcc176b53191bce0223b9f212811');
+INSERT INTO "chunk_results" VALUES(4,'1c7edb4d-956c-4593-9444-77fd270f8fca',0,'{"cleaned_text": "GOOD EVENING.", "tokens": 13, "cost": 0.25}','b150d42ef386d17ac6b64dd949cb799c');
+INSERT INTO "chunk_results" VALUES(5,'1c7edb4d-956c-4593-9444-77fd270f8fca',1,'{"cleaned_text": "WIR WÄHLEN DEN MOND 😀.", "tokens": 22, "cost": 0.25}','480beb0df54582ef6365e555bb2ac46b');
+INSERT INTO "chunk_results" VALUES(6,'1c7edb4d-956c-4593-9444-77fd270f8fca',3,'{"cleaned_text": "BECAUSE IT IS HARD.", "tokens": 19, "cost": 0.25}','fb371e8d7a251a3786d71d51264f1d7f');
 CREATE TABLE completed_chunks (
 	job_id TEXT NOT NULL, 
 	chunk_index INTEGER NOT NULL, 
 	completed_at TEXT NOT NULL, 
 	fingerprint TEXT, 
 	digest TEXT, 
-	result_id INTEGER, source_job_id TEXT, source_chunk_index INTEGER, 
+	result_id INTEGER, source_job_id TEXT, source_chunk_index INTEGER, source_differs_in TEXT, 
 	CONSTRAINT pk_completed_chunks PRIMARY KEY (job_id, chunk_index), 
 	CONSTRAINT fk_completed_chunks_jobs FOREIGN KEY(job_id) REFERENCES jobs (job_id) ON DELETE CASCADE, 
 	CONSTRAINT ck_completed_chunks_chunk_index CHECK (chunk_index >= 0), 
@@ -62,12 +62,12 @@ CREATE TABLE completed_chunks (
  WITHOUT ROWID
 
 ;
-INSERT INTO "completed_chunks" VALUES('090cacd6-7d95-4ef9-841d-ad3198bc25d4',0,'2026-11-26T20:50:38.241Z','1:67b558c37f0dd74ce0602052e9152661f04408d758e7be9dda41f201dc0b6c67','fb9ef09ab875d7ea3cabaf5d14478002',1,NULL,NULL);
-INSERT INTO "completed_chunks" VALUES('4bae52c1-5b90-4590-b27f-4e985baff555',1,'2026-11-26T20:50:38.252Z',NULL,'f71e375ce0cdf1ff18722af9390c9e9c',3,NULL,NULL);
-INSERT INTO "completed_chunks" VALUES('77f02799-5eac-4c7d-af8e-10c269861ff2',1,'2026-11-26T20:50:38.246Z','1:67b558c37f0dd74ce0602052e9152661f04408d758e7be9dda41f201dc0b6c67','b973dc06fcf31f8ca761f3ee5624055e',2,'090cacd6-7d95-4ef9-841d-ad3198bc25d4',0);
-INSERT INTO "completed_chunks" VALUES('c84f8c05-7e35-40f7-a1ee-0663225685b2',0,'2026-11-26T20:50:38.275Z','1:984373f5359ee19e0ad62f3d8282337f3fb04d381f31a92d8e493aa2d67539ee','23f6a69f25a12631d999bf9cbe34f0a2',4,NULL,NULL);
-INSERT INTO "completed_chunks" VALUES('c84f8c05-7e35-40f7-a1ee-0663225685b2',1,'2026-11-26T20:50:38.277Z','1:d757d18e1074da3d2ba7c32799da49de6f4e8b98f185a1fedc1b3d7b861e2598','0787fa9061f1179c958d0712be60f4a3',5,NULL,NULL);
-INSERT INTO "completed_chunks" VALUES('c84f8c05-7e35-40f7-a1ee-0663225685b2',3,'2026-11-26T20:50:38.281Z','1:1608dfc204ec0b694564d49b5331ed1654b76ece40f3e91f09fcf5d845b96798','e05f2101f265c923a5a095b47483f36e',6,NULL,NULL);
+INSERT INTO "completed_chunks" VALUES('1c7edb4d-956c-4593-9444-77fd270f8fca',0,'2026-11-26T20:53:17.482Z','1:984373f5359ee19e0ad62f3d8282337f3fb04d381f31a92d8e493aa2d67539ee','b150d42ef386d17ac6b64dd949cb799c',4,NULL,NULL,NULL);
+INSERT INTO "completed_chunks" VALUES('1c7edb4d-956c-4593-9444-77fd270f8fca',1,'2026-11-26T20:53:17.514Z','1:d757d18e1074da3d2ba7c32799da49de6f4e8b98f185a1fedc1b3d7b861e2598','480beb0df54582ef6365e555bb2ac46b',5,NULL,NULL,NULL);
+INSERT INTO "completed_chunks" VALUES('1c7edb4d-956c-4593-9444-77fd270f8fca',3,'2026-11-26T20:53:17.562Z','1:1608dfc204ec0b694564d49b5331ed1654b76ece40f3e91f09fcf5d845b96798','fb371e8d7a251a3786d71d51264f1d7f',6,NULL,NULL,NULL);
+INSERT INTO "completed_chunks" VALUES('44c43d15-9566-423c-bece-988101179da3',1,'2026-11-26T20:53:17.046Z',NULL,'665ebcc176b53191bce0223b9f212811',3,NULL,NULL,NULL);
+INSERT INTO "completed_chunks" VALUES('d9aff68a-cacb-4c96-b0d7-08ec146320ed',0,'2026-11-26T20:53:16.954Z','1:67b558c37f0dd74ce0602052e9152661f04408d758e7be9dda41f201dc0b6c67','4c82c5d563d1389e82633c1c7b498478',1,NULL,NULL,NULL);
+INSERT INTO "completed_chunks" VALUES('f7975292-0295-4380-8990-bf02555da975',1,'2026-11-26T20:53:16.967Z','1:67b558c37f0dd74ce0602052e9152661f04408d758e7be9dda41f201dc0b6c67','c5db6625ad8c0512a912a4ee93bc57d3',2,'d9aff68a-cacb-4c96-b0d7-08ec146320ed',0,NULL);
 CREATE TABLE deleted_jobs (
 	job_id TEXT NOT NULL, 
 	deleted_at TEXT NOT NULL, 
@@ -101,10 +101,10 @@ CREATE TABLE "jobs" (
 	CONSTRAINT ck_jobs_completed_count CHECK (completed_count BETWEEN 0 AND total_chunks), 
 	CONSTRAINT ck_jobs_is_current CHECK (is_current IN (0, 1))
 );
-INSERT INTO "jobs" VALUES(1,'090cacd6-7d95-4ef9-841d-ad3198bc25d4','completed','done.txt',NULL,NULL,NULL,1,1,'2026-11-26T20:50:38.234Z','2026-11-26T20:50:38.241Z',NULL,'{}','1:2a83afaaa74c8876527588ba787d7e17137d58f5ffa5c49371e0b050ecc81ad1','2026-11-26T20:50:38.234Z',0,0,'77f02799-5eac-4c7d-af8e-10c269861ff2',2);
-INSERT INTO "jobs" VALUES(2,'77f02799-5eac-4c7d-af8e-10c269861ff2','running','done.txt',NULL,NULL,NULL,2,1,'2026-11-26T20:50:38.245Z','2026-11-26T20:50:38.246Z',NULL,'{}','1:51da85b235f0e0aa73ec476c311a304aceff81ee08133b743167f2148f98cf25','2026-11-26T20:50:38.245Z',1,0,NULL,2);
-INSERT INTO "jobs" VALUES(3,'4bae52c1-5b90-4590-b27f-4e985baff555','failed','numbered.txt',NULL,NULL,NULL,3,1,'2026-11-26T20:50:38.250Z','2026-11-26T20:50:38.264Z','RuntimeError: it broke','{}',NULL,'2026-11-26T20:50:38.250Z',0,0,NULL,2);
-INSERT INTO "jobs" VALUES(4,'c84f8c05-7e35-40f7-a1ee-0663225685b2','paused','lecture.srt','Größe','m-1','p-1',5,3,'2026-11-26T20:50:38.269Z','2026-11-26T20:50:38.284Z',NULL,'{"chunk_size": 2000, "language": "en", "nested": {"a": [1, null]}}','1:602f9f42164b3aebec223f43662019cd7a1c0e2e85d5a3a20c0005752d04338b','2026-11-26T20:50:38.269Z',0,1,NULL,2);
+INSERT INTO "jobs" VALUES(1,'d9aff68a-cacb-4c96-b0d7-08ec146320ed','completed','done.txt',NULL,NULL,NULL,1,1,'2026-11-26T20:53:16.876Z','2026-11-26T20:53:16.954Z',NULL,'{}','1:2a83afaaa74c8876527588ba787d7e17137d58f5ffa5c49371e0b050ecc81ad1','2026-11-26T20:53:16.876Z',0,0,'f7975292-0295-4380-8990-bf02555da975',2);
+INSERT INTO "jobs" VALUES(2,'f7975292-0295-4380-8990-bf02555da975','running','done.txt',NULL,NULL,NULL,2,1,'2026-11-26T20:53:16.967Z','2026-11-26T20:53:16.967Z',NULL,'{}','1:51da85b235f0e0aa73ec476c311a304aceff81ee08133b743167f2148f98cf25','2026-11-26T20:53:16.967Z',1,0,NULL,2);
+INSERT INTO "jobs" VALUES(3,'44c43d15-9566-423c-bece-988101179da3','failed','numbered.txt',NULL,NULL,NULL,3,1,'2026-11-26T20:53:17.015Z','2026-11-26T20:53:17.219Z','RuntimeError: it broke','{}',NULL,'2026-11-26T20:53:17.015Z',0,0,NULL,2);
+INSERT INTO "jobs" VALUES(4,'1c7edb4d-956c-4593-9444-77fd270f8fca','paused','lecture.srt','Größe','m-1','p-1',5,3,'2026-11-26T20:53:17.398Z','2026-11-26T20:53:17.572Z',NULL,'{"chunk_size": 2000, "language": "en", "nested": {"a": [1, null]}}','1:602f9f42164b3aebec223f43662019cd7a1c0e2e85d5a3a20c0005752d04338b','2026-11-26T20:53:17.398Z',0,1,NULL,2);
 CREATE TABLE pauses (
 	pause_id INTEGER NOT NULL, 
 	job_id TEXT NOT NULL, 
@@ -113,7 +113,7 @@ CREATE TABLE pauses (
 	CONSTRAINT pk_pauses PRIMARY KEY (pause_id), 
 	CONSTRAINT fk_pauses_jobs FOREIGN KEY(job_id) REFERENCES jobs (job_id) ON DELETE CASCADE
 );
-INSERT INTO "pauses" VALUES(1,'4bae52c1-5b90-4590-b27f-4e985baff555','2026-11-26T20:50:38.254Z',NULL);
+INSERT INTO "pauses" VALUES(1,'44c43d15-9566-423c-bece-988101179da3','2026-11-26T20:53:17.059Z',NULL);
 CREATE TABLE runners (
 	runner_id INTEGER NOT NULL, 
 	job_id TEXT NOT NULL, 
@@ -128,7 +128,7 @@ CREATE TABLE runners (
 	CONSTRAINT uq_runners_lock_file UNIQUE (lock_file), 
 	CONSTRAINT ck_runners_exclusive CHECK (exclusive IN (0, 1))
 );
-INSERT INTO "runners" VALUES(1,'c84f8c05-7e35-40f7-a1ee-0663225685b2','talks.db.runner-6cf4073cd89f','vm',20281,0,'2026-11-26T20:50:38.273Z','2026-11-26T20:50:38.283Z');
+INSERT INTO "runners" VALUES(1,'1c7edb4d-956c-4593-9444-77fd270f8fca','talks.db.runner-ab5dac8e2892','vm',25572,0,'2026-11-26T20:53:17.429Z','2026-11-26T20:53:17.571Z');
 CREATE VIEW job_progress AS
 SELECT
   job_id,

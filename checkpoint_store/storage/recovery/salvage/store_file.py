@@ -34,7 +34,15 @@ if TYPE_CHECKING:
 
 
 JOB_COLUMNS: Final = tuple(column.name for column in jobs_table.columns)
-_COMPLETED: Final = ("chunk_index", "completed_at", "fingerprint", "digest", "source_job_id", "source_chunk_index")
+_COMPLETED: Final = (
+    "chunk_index",
+    "completed_at",
+    "fingerprint",
+    "digest",
+    "source_job_id",
+    "source_chunk_index",
+    "source_differs_in",
+)
 _MOST_JOBS: Final = 100_000
 _PATIENCE: Final = 512
 """So many keys in a row may fail to read before the steps grow."""
