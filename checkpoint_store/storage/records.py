@@ -122,6 +122,10 @@ class JobRecord:
     is_current: bool
     superseded_by: str | None = None
     fingerprint_rule: int = 1
+    looked_number: int | None = None
+    """The job's number when results of other jobs were looked for last; None where they never were."""
+    looked_at: str | None = None
+    """The time of that."""
 
     @property
     def plan(self) -> Plan:

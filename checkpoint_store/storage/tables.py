@@ -64,6 +64,9 @@ jobs: Final = Table(
     Column("superseded_by", Text),
     # The version of the rule that made the fingerprints; a plan is compared by the rule that its job was made with.
     Column("fingerprint_rule", Integer, nullable=False, server_default=text("1")),
+    # When results of other jobs were looked for last: the job's number then, and the time; null where they never were.
+    Column("looked_number", Integer),
+    Column("looked_at", Text),
     UniqueConstraint("job_id"),
     CheckConstraint("status IN ('pending', 'running', 'paused', 'completed', 'failed')", name="status"),
     CheckConstraint("total_chunks >= 0", name="total_chunks"),

@@ -19,6 +19,8 @@ depends_on = None
 _COLUMNS: tuple[tuple[str, str, sa.types.TypeEngine[Any], str | None], ...] = (
     ("jobs", "superseded_by", sa.Text(), None),
     ("jobs", "fingerprint_rule", sa.Integer(), "1"),
+    ("jobs", "looked_number", sa.Integer(), None),
+    ("jobs", "looked_at", sa.Text(), None),
     ("completed_chunks", "source_job_id", sa.Text(), None),
     ("completed_chunks", "source_chunk_index", sa.Integer(), None),
     ("completed_chunks", "source_differs_in", sa.Text(), None),

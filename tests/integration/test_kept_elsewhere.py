@@ -161,7 +161,7 @@ def test_an_unchanged_plan_reads_no_other_jobs_chunks(store: CheckpointStore, on
     """However many results the store has, a job that goes on is found without going through them."""
     for number in range(5):
         finished(store, f"other {number}", chunks=[f"{number} {index}" for index in range(50)])
-    job = store.open_job("f", chunks=TALK)
+    job = store.open_job("f", chunks=TALK, on_change="reuse")
     job.complete(0, "done")
     others = [other.job_id for other in store.jobs() if other.job_id != job.job_id]
     with closing(sqlite3.connect(store.path)) as raw, raw:  # as if the others had been done long before

@@ -147,6 +147,18 @@ def test_a_job_that_goes_on_takes_nothing_unless_it_is_asked_to(store: Checkpoin
     assert (again.job_id, list(again.items())) == (first.job_id, [(0, "mine")])
 
 
+def test_a_restarted_job_takes_older_results_once_it_is_asked_to(paid: Paid) -> None:
+    """Restarted, and stopped: with reuse it takes what there was before it began, and later what is new since then."""
+    paid.run(TALK)
+    edited = [*TALK, "x", "y"]
+    job = paid.store.open_job("talk.txt", chunks=edited, on_change="restart")
+    assert paid.store.plan("talk.txt", chunks=edited, on_change="reuse").kept == 10
+    again = paid.store.open_job("talk.txt", chunks=edited, on_change="reuse")
+    assert (again.job_id, again.progress().completed_chunks) == (job.job_id, 10)
+    assert paid.run(["x"], "other.txt") == 1
+    assert paid.run(edited) == 1
+
+
 def test_a_chunk_in_hand_is_left_to_its_runner(store: CheckpointStore, open_store: Opener) -> None:
     """What another process works on is not completed under its hands; a result that comes is recorded."""
     first = store.open_job("f", chunks=["a", "b", "c"])

@@ -171,12 +171,13 @@ def _all_jobs(copies: list[Copy]) -> dict[str, dict[str, Any]]:
             if found[job_id]["chunks_digest"] is None:
                 of_chunks = {name: values[name] for name in ("chunks_digest", "fingerprint_rule")}
                 found[job_id] = found[job_id] | of_chunks
-    wanted = [column.name for column in jobs_table.columns if column.name not in ("job_number", "is_current")]
+    wanted = [column.name for column in jobs_table.columns if column.name not in _MADE_ANEW]
     ordered = sorted(found.items(), key=lambda item: item[1].get("job_number") or _LAST)
     return {job_id: {name: values[name] for name in wanted} for job_id, values in ordered}
 
 
 _LAST: Final = 1 << 62
+_MADE_ANEW: Final = ("job_number", "is_current", "looked_number", "looked_at")
 
 
 def _fill_chunks(

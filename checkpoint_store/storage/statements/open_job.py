@@ -52,6 +52,8 @@ def open_job(connection: sqlite3.Connection, request: OpenRequest, path: Path) -
     job = _begin(connection, request, path)
     if decision.kept:
         job = carry_over(connection, job, decision.kept, request, path)
+    if _looks(request) and not request.fresh:
+        job = _has_looked(connection, job, path)
     return OpenedJob(job, decision.elsewhere if decision.elsewhere.chunks else None)
 
 
@@ -80,21 +82,33 @@ def decide(connection: sqlite3.Connection, request: OpenRequest, earlier: JobRec
 
 def reusable_for_rest(
     connection: sqlite3.Connection, request: OpenRequest, job: JobRecord, path: Path, *, reads_only: bool
-) -> dict[int, Source]:
-    """Return what can be carried over into a job that goes on: what other jobs did since it was opened before.
+) -> tuple[dict[int, Source], bool]:
+    """Return what can be carried over into a job that goes on: what other jobs did since that was looked for before.
 
-    The chunks that a runner has in hand are left to it. Where nothing may be written, a dead runner counts as alive.
+    The chunks that a runner has in hand are left to it; the second value says whether there are any. Where nothing may
+    be written, a dead runner counts as alive.
     """
-    is_wanted = request.on_change == "reuse" and request.fingerprints is not None
-    if not is_wanted or job.completed_count == job.total_chunks:
-        return {}
+    if not _looks(request) or job.completed_count == job.total_chunks:
+        return {}, False
     found = StoredResults(connection, request, path).reusable_since(job)
     if not found:
-        return {}
+        return {}, False
     liveness = Liveness(connection, path, job.job_id)
     at_work = chunks_at_work(connection, job.job_id)
     busy = {index for index, runner_id in at_work if reads_only or liveness.is_alive(runner_id)}
-    return {index: source for index, source in found.items() if index not in busy}
+    free = {index: source for index, source in found.items() if index not in busy}
+    return free, len(free) < len(found)
+
+
+def _looks(request: OpenRequest) -> bool:
+    return request.on_change == "reuse" and request.fingerprints is not None
+
+
+def _has_looked(connection: sqlite3.Connection, job: JobRecord, path: Path) -> JobRecord:
+    """Record that all results that there are now were looked through for a job, and return the job."""
+    looked = {"looked_number": job.job_number, "looked_at": now()}
+    job_statements.update_job(connection, job.job_id, path, **looked)
+    return job_statements.find_job(connection, job.job_id, path)
 
 
 def _begin(connection: sqlite3.Connection, request: OpenRequest, path: Path) -> JobRecord:
@@ -134,7 +148,7 @@ def _resume(connection: sqlite3.Connection, job: JobRecord, request: OpenRequest
         job = replace(job, fingerprint_rule=FINGERPRINT_RULE)
     if request.fingerprints is not None and result_statements.lacks_fingerprints(connection, job.job_id):
         _adopt_fingerprints(connection, job, request)
-    kept = reusable_for_rest(connection, request, job, path, reads_only=False)
+    kept, leaves_some = reusable_for_rest(connection, request, job, path, reads_only=False)
     if kept:
         job = carry_over(connection, job, kept, request, path)
     if job.completed_count < job.total_chunks:
@@ -146,7 +160,8 @@ def _resume(connection: sqlite3.Connection, job: JobRecord, request: OpenRequest
         job_statements.update_job(connection, job.job_id, path, **changes)
     job_statements.make_newest(connection, job.job_id, job.file_name)
     job_statements.make_current(connection, job.job_id)
-    return job_statements.find_job(connection, job.job_id, path)
+    job = job_statements.find_job(connection, job.job_id, path)
+    return _has_looked(connection, job, path) if _looks(request) and not leaves_some else job
 
 
 def _adopt_fingerprints(connection: sqlite3.Connection, job: JobRecord, request: OpenRequest) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from sqlalchemy import bindparam, literal_column, null, or_, select
 
 from checkpoint_store.errors import StoreDamaged
+from checkpoint_store.model.clock import earlier
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.plan import Plan, compare, normal_name, same_settings
 from checkpoint_store.storage.open_requests import Elsewhere, Source
@@ -42,6 +43,8 @@ class _Holder(NamedTuple):
     fingerprint_rule: int
 
 
+_COMMIT_SECONDS: Final = 10.0
+"""A completion has its time from before its commit, which may have waited that long."""
 _COLUMNS: Final = tuple(_J[name] for name in _Holder._fields)
 _HOLDERS: Final = Statement(
     lambda: select(*_COLUMNS).where(_J.completed_count > literal_column("0")).order_by(_J.job_number.desc())
@@ -52,7 +55,7 @@ _HOLDERS_SINCE: Final = Statement(
         .where(
             _J.completed_count > literal_column("0"),
             _J.job_id != bindparam("but_job"),
-            # The order of opening tells nearly all; the time adds jobs that were at work while this one was opened.
+            # The order of opening tells nearly all; the time adds jobs that were at work when this one was opened.
             or_(_J.job_number > bindparam("number"), _J.updated_at >= bindparam("moment")),
         )
         .order_by(_J.job_number.desc())
@@ -84,9 +87,12 @@ class StoredResults:
         return self._look(self._under_settings(self._holders(), ignoring), self._left(()), ignoring)
 
     def reusable_since(self, opened: JobRecord) -> dict[int, Source]:
-        """Return the same for what is left of a job, from jobs that were at work since it was opened before."""
+        """Return the same for what is left of a job, from jobs that were at work since it was looked for before."""
         done = set(result_statements.indices(self._connection, opened.job_id))
-        since = {"but_job": opened.job_id, "number": opened.job_number, "moment": opened.stretch_started_at}
+        moment = "" if opened.looked_at is None else earlier(opened.looked_at, _COMMIT_SECONDS)
+        if self._request.reuse_ignoring:  # other settings than last time, perhaps
+            moment = ""
+        since = {"but_job": opened.job_id, "number": opened.looked_number or 0, "moment": moment}
         ignoring = self._request.reuse_ignoring
         holders = self._under_settings(self._rows(_HOLDERS_SINCE, **since), ignoring)
         return self._look(holders, self._left(done), ignoring)
