@@ -267,6 +267,15 @@ def test_a_budget_counts_what_this_job_paid(paid: Paid) -> None:
     assert paid.run([*TALK, "more"], max_cost=1.5) == 1
 
 
+def test_an_estimate_goes_by_what_was_paid_for_carried_results(paid: Paid) -> None:
+    """The newest job of the file carries all it has; a plan still says what a chunk costs, and that it paid nothing."""
+    paid.run(TALK)
+    paid.run(TALK[:5])
+    said = paid.store.plan("talk.txt", chunks=[*TALK[:5], "more", "and more"], on_change="reuse")
+    assert (said.chunks_to_do, said.estimated_cost, said.spent) == (2, 2.0, 0.0)
+    assert said.estimated_seconds is not None
+
+
 def test_a_result_that_was_paid_for_here_counts_once_beside_its_copy(store: CheckpointStore) -> None:
     """A job takes back, at another place, what it paid for itself and another job carried."""
     first = store.open_job("f", chunks=["a", "x", "a"])

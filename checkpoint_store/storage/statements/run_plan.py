@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import bindparam, literal_column, select
 
 from checkpoint_store.model.clock import parse_time
-from checkpoint_store.model.plan import compare
 from checkpoint_store.model.records import RunPlan
 from checkpoint_store.storage.statements import attempt_log
 from checkpoint_store.storage.statements import costs as cost_statements
+from checkpoint_store.storage.statements.compiled import Statement
+from checkpoint_store.storage.statements.jobs import find_job
 from checkpoint_store.storage.statements.open_job import decide, reusable_for_rest
+from checkpoint_store.storage.statements.stored_results import setting_names
+from checkpoint_store.storage.tables import completed_chunks, jobs
 
 if TYPE_CHECKING:
     import sqlite3
@@ -17,6 +22,16 @@ if TYPE_CHECKING:
 
     from checkpoint_store.storage.open_requests import OpenRequest
     from checkpoint_store.storage.records import JobRecord
+
+_C: Final = completed_chunks.c
+_PAYER: Final = Statement(
+    lambda: (
+        select(_C.source_job_id)
+        .join_from(completed_chunks, jobs, jobs.c.job_id == _C.source_job_id)
+        .where(_C.job_id == bindparam("in_job"))
+        .limit(literal_column("1"))
+    )
+)
 
 
 def plan_run(connection: sqlite3.Connection, request: OpenRequest, path: Path, earlier: JobRecord | None) -> RunPlan:
@@ -32,7 +47,7 @@ def plan_run(connection: sqlite3.Connection, request: OpenRequest, path: Path, e
     troubled = [record for record in troubled if record.chunk_index not in rest]
     failed = tuple(record.chunk_index for record in troubled if record.is_last)
     to_do = 0 if decision.action == "refuse" else request.plan.total_chunks - kept - len(failed)
-    spent, cost, seconds = (0.0, None, None) if earlier is None else _measured(connection, earlier, request)
+    spent, cost, seconds = (0.0, None, None) if earlier is None else _measured(connection, earlier, request, path)
     return RunPlan(
         file_name=request.plan.file_name,
         job_id=None if job is None else job.job_id,
@@ -51,21 +66,33 @@ def plan_run(connection: sqlite3.Connection, request: OpenRequest, path: Path, e
 
 
 def _measured(
-    connection: sqlite3.Connection, job: JobRecord, request: OpenRequest
+    connection: sqlite3.Connection, job: JobRecord, request: OpenRequest, path: Path
 ) -> tuple[float, float | None, float | None]:
-    """Return what a job has cost, and the means of a chunk's cost and seconds, where its plan is like the request's."""
+    """Return what a job has paid, and the means of a chunk's cost and seconds, where its plan is like the request's.
+
+    A job that only carries results has paid nothing: the means are then those of a job that paid for them.
+    """
+    priced, spent = _paid(connection, job)
+    payer = job if priced else _payer(connection, job, path) or job
+    # Another model, prompt or chunk size has other prices; other chunks of the same kind have the same.
+    if setting_names(payer.plan, request.plan):
+        return spent, None, None
+    priced, paid = (priced, spent) if payer is job else _paid(connection, payer)
+    tries, seconds = attempt_log.seconds_of(connection, payer.job_id)
+    return spent, paid / priced if priced else None, seconds / tries if tries else _pace(payer)
+
+
+def _paid(connection: sqlite3.Connection, job: JobRecord) -> tuple[int, float]:
     found = cost_statements.added_up(
         lambda after: cost_statements.page(connection, job.job_id, after, "cost"), 0, "cost"
     )
-    priced, spent = found.priced, found.total
-    # Another model, prompt or chunk size has other prices; other chunks of the same kind have the same.
-    if any(
-        difference.field not in ("total_chunks", "chunks")
-        for difference in compare(job.plan, request.plan_by(job.fingerprint_rule))
-    ):
-        return spent, None, None
-    tries, seconds = attempt_log.seconds_of(connection, job.job_id)
-    return spent, spent / priced if priced else None, seconds / tries if tries else _pace(job)
+    return found.priced, found.total
+
+
+def _payer(connection: sqlite3.Connection, job: JobRecord, path: Path) -> JobRecord | None:
+    """Return a job in the store that paid for a result which this one carries."""
+    row = _PAYER.run(connection, in_job=job.job_id).fetchone()
+    return None if row is None else find_job(connection, row[0], path)
 
 
 def _pace(job: JobRecord) -> float | None:
