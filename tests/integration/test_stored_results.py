@@ -217,6 +217,15 @@ def test_a_result_that_was_kept_so_is_not_handed_out_without_that(paid: Paid) ->
     assert paid.run([*TALK, "b", "c"], "other.txt", model="B") == 10
 
 
+def test_results_under_the_very_settings_come_first(paid: Paid) -> None:
+    """What may differ is taken only for chunks that have nothing better, though that is newer."""
+    paid.run(TALK[:5], model="B")
+    paid.run(TALK, model="A")
+    assert paid.run([*TALK, "x"], model="B", reuse_ignoring=["model"]) == 1
+    models = [result["model"] for result in newest(paid.store).results()]
+    assert models == ["B"] * 5 + ["A"] * 5 + ["B"]
+
+
 def test_an_inner_setting_may_be_ignored_again_and_again(paid: Paid) -> None:
     """A job that took results so can give them on, also after the job that paid for them is deleted."""
     ignoring = {"reuse_ignoring": ["config.limits.tokens"]}

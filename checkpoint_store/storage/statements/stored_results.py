@@ -21,7 +21,7 @@ from checkpoint_store.storage.tables import completed_chunks, jobs
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Container, Iterable, Iterator
+    from collections.abc import Callable, Container, Iterable
     from pathlib import Path
 
     from checkpoint_store.storage.open_requests import OpenRequest
@@ -79,12 +79,13 @@ class StoredResults:
     def __init__(self, connection: sqlite3.Connection, request: OpenRequest, path: Path) -> None:
         self._connection, self._request, self._path = connection, request, path
         self._settings: dict[tuple[Any, ...], Plan] = {}
+        self._verdicts: dict[tuple[Any, ...], bool] = {}
         self._name = normal_name(request.plan.file_name)
 
     def reusable(self, ignoring: frozenset[str] | None = None) -> dict[int, Source]:
         """Return each chunk that a job under the same settings has a result for, and where; of several the newest."""
         ignoring = self._request.reuse_ignoring if ignoring is None else ignoring
-        return self._look(self._under_settings(self._holders(), ignoring), self._left(()), ignoring)
+        return self._taken(self._holders(), self._left(()), ignoring)
 
     def reusable_since(self, opened: JobRecord) -> dict[int, Source]:
         """Return the same for what is left of a job, from jobs that were at work since it was looked for before."""
@@ -93,9 +94,7 @@ class StoredResults:
         if self._request.reuse_ignoring:  # other settings than last time, perhaps
             moment = ""
         since = {"but_job": opened.job_id, "number": opened.looked_number or 0, "moment": moment}
-        ignoring = self._request.reuse_ignoring
-        holders = self._under_settings(self._rows(_HOLDERS_SINCE, **since), ignoring)
-        return self._look(holders, self._left(done), ignoring)
+        return self._taken(self._rows(_HOLDERS_SINCE, **since), self._left(done), self._request.reuse_ignoring)
 
     def elsewhere(self, kept: Container[int]) -> Elsewhere:
         """Return what there is for the other chunks of a new job under another name or setting."""
@@ -127,8 +126,12 @@ class StoredResults:
     def _left(self, but: Container[int]) -> _Left:
         return _Left(self._request, but)
 
-    def _under_settings(self, holders: Iterable[_Holder], ignoring: frozenset[str]) -> Iterator[_Holder]:
-        return (job for job in holders if self._has_settings(job, ignoring))
+    def _taken(self, holders: list[_Holder], left: _Left, ignoring: frozenset[str]) -> dict[int, Source]:
+        """Return results under the very settings, and then, for what is left, those that differ where they may."""
+        found = self._look((job for job in holders if self._has_settings(job, NOTHING)), left, NOTHING)
+        if ignoring and left:
+            found |= self._look((job for job in holders if self._has_settings(job, ignoring)), left, ignoring)
+        return found
 
     def _look(self, holders: Iterable[_Holder], left: _Left, ignoring: frozenset[str] | None) -> dict[int, Source]:
         """Return what the jobs have for chunks that are left; None for ``ignoring`` stands for any settings."""
@@ -153,13 +156,16 @@ class StoredResults:
         return found
 
     def _holders(self) -> list[_Holder]:
-        return list(self._rows(_HOLDERS)) if self._request.fingerprints is not None else []
+        return self._rows(_HOLDERS) if self._request.fingerprints is not None else []
 
-    def _rows(self, statement: Statement, **named: Any) -> Iterator[_Holder]:
-        return map(_Holder._make, statement.run(self._connection, **named).fetchall())
+    def _rows(self, statement: Statement, **named: Any) -> list[_Holder]:
+        return [_Holder._make(row) for row in statement.run(self._connection, **named)]
 
     def _has_settings(self, job: _Holder, ignoring: frozenset[str]) -> bool:
-        return same_settings(self._plan_of(job), self._request.plan, ignoring)
+        key = (job.model, job.provider, job.config, ignoring)
+        if key not in self._verdicts:
+            self._verdicts[key] = same_settings(self._plan_of(job), self._request.plan, ignoring)
+        return self._verdicts[key]
 
     def _plan_of(self, job: _Holder) -> Plan:
         """Return a plan with the job's settings; those of many jobs are the same, and are decoded once."""
