@@ -433,18 +433,40 @@ class PlanChanged(CheckpointStoreError):  # noqa: N818 - public name fixed by th
     """No job of this file was made for this plan, and another one's results are there. Nothing was changed.
 
     ``job_id`` is the newest job of the file that has results, and ``differences`` are those from its plan.
+    ``reusable_results`` is how many chunks ``on_change="reuse"`` finds a result for, anywhere in the store;
+    ``kept_ignoring`` how many with ``reuse_ignoring=ignoring``, the settings that differ.
     """
 
-    def __init__(self, file_name: str, job_id: str, differences: Sequence[Difference], reusable_results: int) -> None:
+    def __init__(
+        self,
+        file_name: str,
+        job_id: str,
+        differences: Sequence[Difference],
+        reusable_results: int,
+        *,
+        kept_ignoring: int = 0,
+    ) -> None:
         self.file_name, self.job_id = file_name, job_id
         self.differences = tuple(differences)
-        self.reusable_results = reusable_results
+        self.reusable_results, self.kept_ignoring = reusable_results, max(reusable_results, kept_ignoring)
+        fields = [difference.field for difference in self.differences]
+        self.ignoring = tuple(field for field in fields if field not in ("file_name", "total_chunks", "chunks"))
         lines = "".join(f"\n  {difference}" for difference in self.differences)
+        more = "; "
+        if self.kept_ignoring > reusable_results:
+            names = ", ".join(map(repr, self.ignoring))
+            more = f" (with reuse_ignoring=({names},) the {self.kept_ignoring} that were made under other settings); "
+        fields_count = ""
+        if "chunks" in fields:
+            fields_count = (
+                " A chunk that is a dataclass or a pydantic model counts with all its fields but index and "
+                "chunk_index; to leave one out, give fingerprint= a function that returns the others."
+            )
         super().__init__(
             f"{file_name!r} has a job ({job_id}) that was made for another plan:{lines}\n"
             f"Choose with on_change (checkpoint-store run: --on-change): 'reuse' starts a new job and keeps the "
-            f"{reusable_results} results whose chunks are unchanged; 'restart' starts one from nothing. "
-            "Neither deletes the earlier job."
+            f"{reusable_results} results in the store whose chunks and settings are the same{more}'restart' starts "
+            f"one from nothing. Neither deletes the earlier job.{fields_count}"
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from checkpoint_store.errors import InvalidArgumentError, JobNotFound
+from checkpoint_store.errors import InvalidArgumentError
 from checkpoint_store.execution import lifecycle, opening
 from checkpoint_store.execution.open_store import BESIDE, Beside, OpenStore
 from checkpoint_store.job import Job
@@ -75,7 +75,7 @@ class CheckpointStore(OpenStore):
 
     def open_job(
         self,
-        file_name: str,
+        file_name: str | os.PathLike[str],
         *,
         chunks: Iterable[Any] | None = None,
         total_chunks: int | None = None,
@@ -85,27 +85,31 @@ class CheckpointStore(OpenStore):
         config: Mapping[str, Any] | None = None,
         fingerprint: Fingerprint | None = None,
         on_change: Literal["refuse", "reuse", "restart"] = "refuse",
+        reuse_ignoring: Iterable[str] = (),
         fresh: bool = False,
         exclusive: bool = False,
     ) -> Job:
         """Return the job for this file and plan: the one that exists, or a new one. Atomic between processes.
 
         A job of this very plan goes on, however many other jobs of the file were opened since; of several the newest.
-        It is then the newest and the current job. Where no job of the file has a completed chunk, a new job begins.
-        Otherwise the plan is compared with that of the newest job that has completed chunks.
+        It is then the current job, and supersedes the others of the file. Where no job of the file has a completed
+        chunk, a new job begins. Otherwise the plan is compared with that of the newest job that has some.
 
         Args:
-            file_name: what the input is called; its jobs are looked for.
-            chunks: the pieces: texts, JSON data, or objects with ``.text``, ``.data`` or ``.content``.
+            file_name: what the input is called, a text or a path; its jobs are looked for. Names are compared in NFC.
+            chunks: the pieces: texts, bytes, JSON data, dataclasses or pydantic models. The fields ``index`` and
+                ``chunk_index`` of a dataclass or a model do not count, and all others do.
             total_chunks: how many there are, where the pieces are not at hand. One of the two is needed.
             video_title: for people to read; no part of the plan.
             model: part of the plan, like ``provider`` and ``config``.
             provider: see ``model``.
-            config: JSON data; a secret in it is refused.
-            fingerprint: returns what identifies a chunk (text, bytes or JSON data), for chunks of any other kind.
+            config: JSON data; a secret in it is refused. 0 and 0.0 are the same, and so are None and an absent key.
+            fingerprint: returns what identifies a chunk, for other kinds, or where a field does not count.
             on_change: what to do where no job was made for this plan, and one for another plan has completed chunks:
-                ``"refuse"`` raises; ``"reuse"`` starts a new job with every result of that job whose chunk is
-                unchanged; ``"restart"`` starts a new one from nothing. No job is deleted.
+                ``"refuse"`` raises; ``"reuse"`` starts a new job with every result in the store (of any job, the newest
+                first) for the same chunk under the same model, provider and config; ``"restart"`` starts from nothing.
+                No job is deleted. A job that goes on with ``"reuse"`` takes what others did since it was opened.
+            reuse_ignoring: where a reused result may differ: ``"model"``, ``"provider"``, ``"config.KEY"`` …
             fresh: start a new job from nothing whatever there is.
             exclusive: have the job for this runner alone, until it is completed, or its ``with`` block or the store
                 ends.
@@ -114,8 +118,9 @@ class CheckpointStore(OpenStore):
             JobBusy: another runner is at work on the job and this one is to be ``exclusive``, or the other way round.
             PlanChanged: the plan differs and ``on_change`` is ``"refuse"``.
             SecretInConfig: the config holds what looks like a secret.
+            InvalidArgumentError: a chunk cannot be identified (it says where), or ``chunks`` is a used-up iterator.
         """
-        request = opening.OpenRequest(
+        arguments = opening.OpenArguments(
             file_name=file_name,
             chunks=chunks,
             total_chunks=total_chunks,
@@ -125,18 +130,19 @@ class CheckpointStore(OpenStore):
             config=config,
             fingerprint=fingerprint,
             on_change=on_change,
+            reuse_ignoring=reuse_ignoring,
             fresh=fresh,
             exclusive=exclusive,
         )
-        return self._opened(request)
+        return self._opened(arguments)
 
-    def _opened(self, request: opening.OpenRequest) -> Job:
-        record = opening.open_job(self._open, request)
-        return Job(self, self._open, record, request.sequence, request.fingerprint)
+    def _opened(self, arguments: opening.OpenArguments) -> Job:
+        record = opening.open_job(self._open, arguments)
+        return Job(self, self._open, record, arguments.sequence, arguments.fingerprint)
 
     def plan(
         self,
-        file_name: str,
+        file_name: str | os.PathLike[str],
         *,
         chunks: Iterable[Any] | None = None,
         total_chunks: int | None = None,
@@ -146,14 +152,14 @@ class CheckpointStore(OpenStore):
         config: Mapping[str, Any] | None = None,
         fingerprint: Fingerprint | None = None,
         on_change: Literal["refuse", "reuse", "restart"] = "refuse",
+        reuse_ignoring: Iterable[str] = (),
         fresh: bool = False,
     ) -> RunPlan:
-        """Return what :meth:`open_job` with the same arguments, and working the job off, would do. Nothing is written.
+        """Return what :meth:`open_job` with these arguments, and working the job off, would do. Nothing is written.
 
-        It takes (and refuses) what ``open_job`` does, except that a changed plan is an answer here: its action is
-        ``"refuse"``.
+        It refuses what ``open_job`` does, except a changed plan: then its action is ``"refuse"``.
         """
-        request = opening.OpenRequest(
+        arguments = opening.OpenArguments(
             file_name=file_name,
             chunks=chunks,
             total_chunks=total_chunks,
@@ -163,9 +169,10 @@ class CheckpointStore(OpenStore):
             config=config,
             fingerprint=fingerprint,
             on_change=on_change,
+            reuse_ignoring=reuse_ignoring,
             fresh=fresh,
         )
-        return self._open.reading.plan(request.wish)
+        return self._open.reading.plan(arguments.request)
 
     @checks_option_names
     def map(
@@ -173,13 +180,14 @@ class CheckpointStore(OpenStore):
         fn: Callable[[Any], Any],
         chunks: Iterable[Any],
         *,
-        file_name: str,
+        file_name: str | os.PathLike[str],
         video_title: str | None = None,
         model: str | None = None,
         provider: str | None = None,
         config: Mapping[str, Any] | None = None,
         fingerprint: Fingerprint | None = None,
         on_change: Literal["refuse", "reuse", "restart"] = "refuse",
+        reuse_ignoring: Iterable[str] = (),
         fresh: bool = False,
         exclusive: bool = False,
         executor: Executor | Callable[[], Executor] | None = None,
@@ -216,7 +224,7 @@ class CheckpointStore(OpenStore):
 
         checked_work(fn)
         options = Options.of(given)  # what is wrong with them is said before there is a job
-        request = opening.OpenRequest(
+        arguments = opening.OpenArguments(
             file_name=file_name,
             chunks=chunks,
             video_title=video_title,
@@ -225,36 +233,37 @@ class CheckpointStore(OpenStore):
             config=config,
             fingerprint=fingerprint,
             on_change=on_change,
+            reuse_ignoring=reuse_ignoring,
             fresh=fresh,
             exclusive=exclusive,
         )
-        job = self._opened(request)
+        job = self._opened(arguments)
         for _ in job.map(fn, **(vars(options) | {"on_pause": "raise"})):
             pass
         results = dict(job.items())
         return [results.get(index) for index in range(job.total_chunks)]
 
-    def job(self, job_id_or_file_name: str) -> Job:
-        """Return the job with this id, or with an id that begins so; else the job of this file that was opened last.
+    def job(self, job_id_or_file_name: str | os.PathLike[str]) -> Job:
+        """Return the job with this id, or the newest job of the file with this name, or the job whose id begins so.
 
         Raises:
-            JobNotFound: there is none, or more than one with an id that begins so.
+            JobNotFound: there is none, or more than one id begins so.
         """
-        try:
-            return self._job(self._open.reading.find_job(job_id_or_file_name))
-        except JobNotFound as error:
-            if error.matches or job_id_or_file_name.encode(errors="ignore").decode() != job_id_or_file_name:
-                raise  # a name that is no UTF-8 is none of ours
-            named = self._open.reading.jobs(file_name=job_id_or_file_name, limit=1)
-            if not named:
-                raise
-        return self._job(named[0])
+        return self._job(self._open.reading.find_job_or_file(opening.name_of(job_id_or_file_name)))
 
-    def jobs(self, status: str | None = None, file_name: str | None = None) -> list[Job]:
+    def jobs(self, status: str | None = None, file_name: str | os.PathLike[str] | None = None) -> list[Job]:
         """Return the jobs (with this status, of this file), the one opened last first."""
         if status is not None and status not in list(JobStatus):
             raise InvalidArgumentError("status", status, f"is none of {', '.join(JobStatus)}")
-        return [self._job(record) for record in self._open.reading.jobs(status=status, file_name=file_name)]
+        name = None if file_name is None else opening.name_of(file_name)
+        return [self._job(record) for record in self._open.reading.jobs(status=status, file_name=name)]
+
+    def incomplete_jobs(self) -> list[Job]:
+        """Return the jobs that have chunks left, whatever their status, the one opened last first.
+
+        A job that another job of its file superseded is not among them.
+        """
+        return [self._job(record) for record in self._open.reading.jobs(incomplete=True)]
 
     def latest_job(self) -> Job | None:
         """Return the job opened last, or None."""
@@ -270,8 +279,7 @@ class CheckpointStore(OpenStore):
     def delete_job(self, job_id: str) -> None:
         """Delete a job, its completed chunks and its results for good, from every file of this store.
 
-        Its bytes are overwritten; the state file and its ``.bak`` are removed where they show this job, and so are the
-        automatic backups.
+        Its bytes are overwritten; a state file and ``.bak`` that show this job are removed, and automatic backups.
 
         Raises:
             JobNotFound: there is none (or more than one) with this id or prefix.
@@ -283,8 +291,7 @@ class CheckpointStore(OpenStore):
     def import_state(self, path: str | os.PathLike[str]) -> Job:
         """Take the job in a state file into the store and return it.
 
-        A job that is there already gets what it lacks; nothing of it is replaced. Secrets in the file's config are
-        replaced by ``"[redacted]"``, with a warning.
+        A job that is there already gets what it lacks; nothing of it is replaced. Secrets in the config are redacted.
 
         Raises:
             StateFormatError: the file is no state; it names the field.

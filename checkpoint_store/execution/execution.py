@@ -12,7 +12,7 @@ from checkpoint_store.model.attempt import Attempt, attempt_key
 from checkpoint_store.model.clock import now, parse_time
 from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.model.error_text import describe
-from checkpoint_store.model.plan import Fingerprint, fingerprint
+from checkpoint_store.model.plan import FINGERPRINT_RULE, Fingerprint, fingerprint
 from checkpoint_store.model.records import ChunkRecord, JobStatus, Progress
 from checkpoint_store.storage.records import Completion, ReservationRequest
 
@@ -42,6 +42,7 @@ class JobExecution:
         fingerprint_by: Fingerprint | None,
         *,
         store: object,
+        fingerprint_rule: int = FINGERPRINT_RULE,
     ) -> None:
         self._store: Final = store
         """Referred to, so that it stays open for as long as anyone works on the job."""
@@ -50,6 +51,7 @@ class JobExecution:
         self.total_chunks: Final = total_chunks
         self._chunks = chunks
         self.fingerprint_by = fingerprint_by
+        self._fingerprint_rule = fingerprint_rule
         self._handed_out: dict[int, str] = {}
         self._claims: Claims | None = None
 
@@ -81,14 +83,17 @@ class JobExecution:
             return None
         chunk = self._chunks[index]
         if not isinstance(chunk, str | bytes):
-            self._handed_out[index] = fingerprint(chunk, self.fingerprint_by)
+            self._handed_out[index] = self._identify(index, chunk)
         return chunk
 
     def fingerprint(self, index: int) -> str | None:
         """Return the fingerprint of a chunk as it was handed out; None where the chunks are not at hand."""
         if self._chunks is None:
             return None
-        return self._handed_out.get(index) or fingerprint(self._chunks[index], self.fingerprint_by)
+        return self._handed_out.get(index) or self._identify(index, self._chunks[index])
+
+    def _identify(self, index: int, chunk: object) -> str:
+        return fingerprint(chunk, self.fingerprint_by, rule=self._fingerprint_rule, index=index)
 
     def attempt_of(self, chunk: ClaimedChunk) -> Attempt:
         """Return what the work on a claimed chunk can ask about its try."""

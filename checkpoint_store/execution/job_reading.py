@@ -38,7 +38,13 @@ class JobReading:
     ) -> None:
         self._context: Final = context
         self._execution: Final = JobExecution(
-            context, record.job_id, record.total_chunks, chunks, fingerprint_by, store=store
+            context,
+            record.job_id,
+            record.total_chunks,
+            chunks,
+            fingerprint_by,
+            store=store,
+            fingerprint_rule=record.fingerprint_rule,
         )
         self.job_id: Final = record.job_id
         self.file_name: Final = record.file_name
@@ -75,6 +81,11 @@ class JobReading:
     def error_message(self) -> str | None:
         """Why it failed, as the store has it now."""
         return self._execution.record().error_message
+
+    @property
+    def superseded_by(self) -> str | None:
+        """The id of the job of the same file that was opened in place of this one, as the store has it now; or None."""
+        return self._execution.record().superseded_by
 
     def progress(self) -> Progress:
         """Return how far it has come; one row is read, whatever its size."""

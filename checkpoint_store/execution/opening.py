@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from checkpoint_store.errors import InvalidArgumentError, InvalidResultError
 from checkpoint_store.model.codec import json_text
-from checkpoint_store.model.plan import Plan, digest_of_fingerprints, fingerprint
-from checkpoint_store.storage.records import Wish
+from checkpoint_store.model.plan import (
+    FINGERPRINT_RULE,
+    Plan,
+    digest_of_fingerprints,
+    fingerprint,
+    has_old_fingerprint,
+    normal_name,
+)
+from checkpoint_store.storage.open_requests import ByOldRule, OpenRequest
+from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from checkpoint_store.execution.context import StoreContext
     from checkpoint_store.model.plan import Fingerprint
     from checkpoint_store.model.records import RunPlan
@@ -23,15 +31,33 @@ if TYPE_CHECKING:
 class Fingerprints:
     """The fingerprints of chunks, computed as they are asked for: a million of them need no memory."""
 
-    def __init__(self, chunks: Sequence[Any], by: Fingerprint | None) -> None:
-        self._chunks, self._by = chunks, by
+    def __init__(self, chunks: Sequence[Any], by: Fingerprint | None, rule: int = FINGERPRINT_RULE) -> None:
+        self._chunks, self._by, self._rule = chunks, by, rule
 
     def __iter__(self) -> Iterator[str]:
-        return (fingerprint(chunk, self._by) for chunk in self._chunks)
+        for index, chunk in enumerate(self._chunks):
+            yield fingerprint(chunk, self._by, rule=self._rule, index=index)
+
+    def digests(self) -> tuple[str, ByOldRule | None]:
+        """Return the digest of all of them, and the same by rule 1 where that rule says something else."""
+        rules = set[str]()
+
+        def watched() -> Iterator[str]:
+            for one in self:
+                rules.add(one[0])
+                yield one
+
+        digest = digest_of_fingerprints(watched())
+        if rules <= {"1"}:
+            return digest, None
+        if not all(has_old_fingerprint(chunk, self._by) for chunk in self._chunks):
+            return digest, ByOldRule(None, None)
+        old = Fingerprints(self._chunks, self._by, rule=1)
+        return digest, ByOldRule(digest_of_fingerprints(old), old)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OpenRequest:
+class OpenArguments:
     """What ``open_job``, ``plan`` and ``map`` are given, checked as it is made; see :meth:`CheckpointStore.open_job`.
 
     Raises:
@@ -39,7 +65,7 @@ class OpenRequest:
         SecretInConfig: the config holds what looks like a secret.
     """
 
-    file_name: str
+    file_name: str | os.PathLike[str]
     chunks: Iterable[Any] | None = None
     total_chunks: int | None = None
     video_title: str | None = None
@@ -48,32 +74,41 @@ class OpenRequest:
     config: Mapping[str, Any] | None = None
     fingerprint: Fingerprint | None = None
     on_change: str = "refuse"
+    reuse_ignoring: Iterable[str] = ()
     fresh: bool = False
     exclusive: bool = False
-    wish: Wish = field(init=False)
+    request: OpenRequest = field(init=False)
     """The same for the storage."""
     sequence: Sequence[Any] | None = field(init=False)
     """The chunks; None where only their number is given."""
 
     def __post_init__(self) -> None:
         chunks = checked_chunks(self.chunks, self.total_chunks)
-        change = checked_change(self.on_change)
         fingerprints = None if chunks is None else Fingerprints(chunks, self.fingerprint)
+        digest, by_old_rule = (None, None) if fingerprints is None else fingerprints.digests()
         plan = Plan(
-            file_name=checked_text("file_name", self.file_name, required=True),
+            file_name=checked_file_name(self.file_name),
             total_chunks=self.total_chunks if chunks is None else len(chunks),  # type: ignore[arg-type]
             model=checked_text("model", self.model),
             provider=checked_text("provider", self.provider),
             config=checked_config(self.config),
-            chunks_digest=None if fingerprints is None else digest_of_fingerprints(fingerprints),
+            chunks_digest=digest,
         )
-        title = checked_text("video_title", self.video_title)
-        object.__setattr__(self, "wish", Wish(plan, fingerprints, title, change, fresh=self.fresh))
+        request = OpenRequest(
+            plan,
+            fingerprints,
+            checked_text("video_title", self.video_title),
+            checked_change(self.on_change),
+            fresh=self.fresh,
+            reuse_ignoring=checked_ignoring(self.reuse_ignoring),
+            by_old_rule=by_old_rule,
+        )
+        object.__setattr__(self, "request", request)
         object.__setattr__(self, "sequence", chunks)
 
 
-def open_job(context: StoreContext, request: OpenRequest) -> JobRecord:
-    """Return the job that a request leads to, as the newest and the current one. Durable when this returns.
+def open_job(context: StoreContext, arguments: OpenArguments) -> JobRecord:
+    """Return the job that these arguments lead to, as the newest and the current one. Durable when this returns.
 
     Raises:
         JobBusy, PlanChanged: as :meth:`CheckpointStore.open_job` says. Nothing was changed.
@@ -82,9 +117,12 @@ def open_job(context: StoreContext, request: OpenRequest) -> JobRecord:
     def own_runner_id(job_id: str) -> int | None:
         return context.claims_of(job_id).runner.runner_id
 
-    record = context.storage.open_job(request.wish, exclusive_for=own_runner_id if request.exclusive else None)
-    if request.exclusive:
+    opened = context.storage.open_job(arguments.request, exclusive_for=own_runner_id if arguments.exclusive else None)
+    record = opened.job
+    if arguments.exclusive:
         context.claims_of(record.job_id).register(exclusive=True)
+    if opened.kept_elsewhere:
+        log.warning("job %s of %r begins, and %s", record.job_id, record.file_name, opened.kept_elsewhere)
     context.job_changed(record.job_id)
     return record
 
@@ -96,10 +134,11 @@ def plan_with(
     sequence, wanted = checked_chunks(chunks, None), checked_change(change)
     assert sequence is not None
     fingerprints = Fingerprints(sequence, by)
-    digest = digest_of_fingerprints(fingerprints)
+    digest, by_old_rule = fingerprints.digests()
     plan = context.reading.find_job(job_id).plan
     plan = replace(plan, total_chunks=len(sequence), chunks_digest=digest)
-    return context.reading.plan(Wish(plan, fingerprints, None, wanted, fresh=False))
+    request = OpenRequest(plan, fingerprints, None, wanted, fresh=False, by_old_rule=by_old_rule)
+    return context.reading.plan(request)
 
 
 def checked_chunks(chunks: Iterable[Any] | None, total_chunks: int | None) -> Sequence[Any] | None:
@@ -114,8 +153,58 @@ def checked_chunks(chunks: Iterable[Any] | None, total_chunks: int | None) -> Se
         raise InvalidArgumentError("chunks", chunks, f"is one {type(chunks).__name__}; give a list of chunks")
     if not isinstance(chunks, Iterable):
         raise InvalidArgumentError("chunks", chunks, "is not a list of chunks; for a number, use total_chunks=")
+    _refuse_unordered(chunks)
     # A list is copied: its caller may empty it while the job goes on.
-    return chunks if isinstance(chunks, Sequence) and not isinstance(chunks, list) else list(chunks)
+    sequence = chunks if isinstance(chunks, Sequence) and not isinstance(chunks, list) else list(chunks)
+    if isinstance(chunks, Iterator) and not sequence:
+        kind = type(chunks).__name__
+        raise InvalidArgumentError(
+            "chunks",
+            ...,
+            f"is an iterator ({kind}) that has nothing to give: it was used up before, or its source is empty. Give a "
+            "list; an empty list is a job of no chunks",
+        )
+    return sequence
+
+
+def _refuse_unordered(chunks: Iterable[Any]) -> None:
+    if isinstance(chunks, set | frozenset):
+        raise InvalidArgumentError(
+            "chunks", ..., "is a set, whose order is another one in each process; give sorted(chunks)"
+        )
+    if hasattr(chunks, "columns"):
+        raise InvalidArgumentError(
+            "chunks",
+            ...,
+            f"is a table ({type(chunks).__name__}), which gives its columns and not its rows; give a list of its rows, "
+            "such as frame.to_dict('records')",
+        )
+
+
+def name_of(file_name: object) -> Any:
+    """Return the name of an input as text, where it is a path."""
+    if isinstance(file_name, os.PathLike):
+        return file_name.as_posix() if isinstance(file_name, PurePath) else os.fspath(file_name)
+    return file_name
+
+
+def checked_file_name(file_name: object) -> str:
+    """Return the name of an input, a text or a path, in NFC."""
+    return normal_name(checked_text("file_name", name_of(file_name), required=True))
+
+
+def checked_ignoring(names: object) -> frozenset[str]:
+    """Return the settings in which a result may differ and be reused."""
+    if isinstance(names, str) or not isinstance(names, Iterable):
+        raise InvalidArgumentError("reuse_ignoring", names, "is not a list of settings; give ('model',)")
+    found = tuple(names)
+    for name in found:
+        is_known = isinstance(name, str) and (name in ("model", "provider", "config") or name[:7] == "config.")
+        if not is_known:
+            raise InvalidArgumentError(
+                "reuse_ignoring", name, "is none of 'model', 'provider', 'config' and 'config.KEY'"
+            )
+    return frozenset(found)
 
 
 def checked_text(name: str, value: object, *, required: bool = False) -> Any:

@@ -1,25 +1,28 @@
 """Fingerprints of chunks, and what makes two plans differ. Pure functions of canonical data.
 
-A fingerprint is the same on every machine and Python version, and names the version of its rule, so that a
-later rule can never be mistaken for this one.
+A fingerprint is the same on every machine and Python version, and names the first rule that gives it, so that a later
+rule can never be mistaken for that one.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import unicodedata
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Final
 
 from checkpoint_store.errors import Difference, InvalidArgumentError, shown
+from checkpoint_store.model.canonical import NotIdentifiedError, canonical, canonical_by_rule_1
 
-FINGERPRINT_VERSION: Final = "1"
+FINGERPRINT_RULE: Final = 2
+"""The newest rule. A job keeps the rule that it was made with, and is compared by that."""
+DIGEST_VERSION: Final = "1"
 _SHORT: Final = 80
-_CONTENT: Final = ("text", "data", "content")
 
 Fingerprint = Callable[[Any], Any]
-"""Turns a chunk into what identifies it: text, bytes or JSON data."""
+"""Turns a chunk into what identifies it: text, bytes, JSON data, a dataclass or a pydantic model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,21 +37,42 @@ class Plan:
     chunks_digest: str | None = None
 
 
-def fingerprint(chunk: object, by: Fingerprint | None = None) -> str:
-    """Return ``"1:"`` and 64 hexadecimal digits that identify the content of ``chunk``.
+def fingerprint(
+    chunk: object, by: Fingerprint | None = None, *, rule: int = FINGERPRINT_RULE, index: int | None = None
+) -> str:
+    """Return a rule and 64 hexadecimal digits that identify the content of ``chunk``: ``"1:…"`` or ``"2:…"``.
 
-    Text, bytes and JSON data count as they are; of an object, its ``.text``, ``.data`` or ``.content`` (the first
-    that is not None) counts and nothing else. ``by`` turns any other chunk into one of these.
+    See :func:`canonical` for what counts. Text, bytes and JSON data begin with ``1:`` by both rules.
+
+    Args:
+        chunk: the caller's own.
+        by: turns any chunk into what identifies it.
+        rule: the rule of the job that the chunk belongs to.
+        index: where the chunk stands, for the error.
 
     Raises:
-        InvalidArgumentError: none of this applies.
+        InvalidArgumentError: something in the chunk cannot be identified; it says where.
     """
     content = chunk if by is None else by(chunk)
     if by is not None and content is None:  # a forgotten return would make all chunks alike
-        raise InvalidArgumentError(
-            "fingerprint", by, f"returned None for the chunk {_shorten(chunk)}; return its content"
-        )
-    return f"{FINGERPRINT_VERSION}:{sha256(_canonical(content, chunk)).hexdigest()}"
+        raise InvalidArgumentError("fingerprint", by, f"returned None for {_named(index)}; return its content")
+    if rule == 1:
+        by_rule_1 = canonical_by_rule_1(content)
+        if by_rule_1 is not None:
+            return _of_bytes(1, by_rule_1)
+    try:
+        return _of_bytes(*canonical(content))
+    except NotIdentifiedError as error:
+        raise _not_a_chunk(error, by, index) from error
+
+
+def has_old_fingerprint(chunk: object, by: Fingerprint | None = None) -> bool:
+    """Return whether rule 1 identifies a chunk at all."""
+    return canonical_by_rule_1(chunk if by is None else by(chunk)) is not None
+
+
+def _of_bytes(rule: int, content: bytes) -> str:
+    return f"{rule}:{sha256(content).hexdigest()}"
 
 
 def digest_of_fingerprints(fingerprints: Iterable[str]) -> str:
@@ -57,47 +81,29 @@ def digest_of_fingerprints(fingerprints: Iterable[str]) -> str:
     for one in fingerprints:
         total.update(one.encode())
         total.update(b"\n")
-    return f"{FINGERPRINT_VERSION}:{total.hexdigest()}"
+    return f"{DIGEST_VERSION}:{total.hexdigest()}"
 
 
-def _canonical(content: object, chunk: object) -> bytes:
-    if isinstance(content, str):
-        return b"text\n" + content.encode("utf-8", "surrogatepass")
-    if isinstance(content, bytes | bytearray | memoryview):
-        return b"bytes\n" + bytes(content)
-    if isinstance(content, dict | list | tuple | int | float | None):
-        return b"json\n" + _canonical_json(content, chunk)
-    for name in _CONTENT:
-        inner = getattr(content, name, None)
-        if isinstance(inner, str | bytes | bytearray | memoryview | dict | list | tuple | int | float):
-            return _canonical(inner, chunk)
-        if inner is not None and not callable(inner):
-            break
-    raise _not_a_chunk(chunk)
+def _named(index: int | None) -> str:
+    return "a chunk" if index is None else f"chunk {index}"
 
 
-def _canonical_json(content: object, chunk: object) -> bytes:
-    try:
-        text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise _not_a_chunk(chunk) from error
-    return text.encode()
-
-
-def _not_a_chunk(chunk: object) -> InvalidArgumentError:
+def _not_a_chunk(error: NotIdentifiedError, by: Fingerprint | None, index: int | None) -> InvalidArgumentError:
+    where = _named(index) if by is None else f"what fingerprint= returned for {_named(index)}"
     return InvalidArgumentError(
         "chunks",
-        chunk,
-        f"has a {type(chunk).__qualname__} among the chunks that cannot be identified by its content: give text, JSON "
-        "data, an object with .text, .data or .content, or a fingerprint= function that returns one of these",
+        ...,
+        f"cannot be identified: {where}{error.place} {error.reason}. Text, bytes, JSON data, dataclasses and pydantic "
+        "models can be (with dates, UUIDs, paths, enums and Decimals in them). Convert it, or give a fingerprint= "
+        "function that returns what identifies a chunk",
     )
 
 
 def compare(old: Plan, new: Plan) -> list[Difference]:
     """Return the fields in which two plans differ, in a fixed order; none means: the same plan.
 
-    Chunks are compared only where both plans know them. A config is compared key by key. An empty model or provider
-    (older state files have them) is none.
+    Chunks are compared only where both plans know them. A config is compared key by key, as :func:`same_settings` says.
+    An empty model or provider (older state files have them) is none. File names are compared in NFC.
     """
     found = [
         Difference(name, *_shorten_pair(before, after))
@@ -116,12 +122,40 @@ def is_same(old: Plan, new: Plan) -> bool:
 
 def _fields(old: Plan, new: Plan) -> Iterator[tuple[str, object, object]]:
     """Yield the name of each field but the chunks, and both its values."""
-    yield "file_name", old.file_name, new.file_name
+    yield "file_name", normal_name(old.file_name), normal_name(new.file_name)
     yield "model", old.model or None, new.model or None
     yield "provider", old.provider or None, new.provider or None
     yield "total_chunks", old.total_chunks, new.total_chunks
     for key in dict.fromkeys([*old.config, *new.config]):
         yield f"config.{key}", old.config.get(key, _ABSENT), new.config.get(key, _ABSENT)
+
+
+def normal_name(file_name: str) -> str:
+    """Return a file name in the form in which names are compared: NFC, so that "é" has one spelling."""
+    return file_name if file_name.isascii() else unicodedata.normalize("NFC", file_name)
+
+
+def same_settings(old: Plan, new: Plan, ignoring: Container[str] = ()) -> bool:
+    """Return whether two plans agree in model, provider and config, except for the fields that are passed over.
+
+    Those are ``model``, ``provider``, ``config`` and ``config.KEY``, or ``config.KEY.INNER_KEY``. In a config 0, 0.0
+    and -0.0 are the same, and so are a key that is absent and one whose value is None; the order of keys means nothing.
+    """
+    pairs = [(name, before, after) for name, before, after in _fields(old, new) if name not in _NOT_SETTINGS]
+    return all(
+        _same(_without(before, name, ignoring), _without(after, name, ignoring))
+        for name, before, after in pairs
+        if name not in ignoring and not (name.startswith("config.") and "config" in ignoring)
+    )
+
+
+def _without(value: object, name: str, ignoring: Container[str]) -> object:
+    """Return a setting without the inner keys that are passed over."""
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: _without(item, f"{name}.{key}", ignoring) for key, item in value.items() if f"{name}.{key}" not in ignoring
+    }
 
 
 def _chunks_differ(old: Plan, new: Plan) -> bool:
@@ -134,13 +168,27 @@ class _Absent:
 
 
 _ABSENT: Final = _Absent()
+_NOT_SETTINGS: Final = frozenset({"file_name", "total_chunks"})
 
 
 def _same(before: object, after: object) -> bool:
-    """Equal as JSON, where True is not 1."""
-    if before is _ABSENT or after is _ABSENT:
-        return before is after
-    return json.dumps(before, sort_keys=True) == json.dumps(after, sort_keys=True)
+    """Equal as settings: 1 is 1.0 and not True, and a key that is absent is one that is None."""
+    return _setting_text(before) == _setting_text(after)
+
+
+def _setting_text(value: object) -> str:
+    return json.dumps(_setting(value), sort_keys=True)
+
+
+def _setting(value: Any) -> Any:
+    """Return a setting in the form in which settings are compared."""
+    if value is _ABSENT:
+        return None
+    if isinstance(value, dict):
+        return {key: _setting(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list | tuple):
+        return [_setting(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _shorten(value: object) -> str:

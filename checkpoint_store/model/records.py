@@ -116,7 +116,9 @@ class RunPlan:
     estimated_seconds: float | None
     """The mean time of a try so far, for each chunk to do, one after the other; None where it is unknown."""
     spent: float
-    """What the results of the job that goes on, or of the earlier one, have cost."""
+    """What the job that goes on, or the earlier one, has paid for its results; those carried over are not in it."""
+    kept_elsewhere: int = 0
+    """Chunks that a new job would do although the store has results for them under another name or setting."""
 
 
 @dataclass(frozen=True, slots=True)

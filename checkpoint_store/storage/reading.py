@@ -14,10 +14,10 @@ from checkpoint_store.model.records import RunnerRecord
 from checkpoint_store.storage import destination
 from checkpoint_store.storage.backup import back_up
 from checkpoint_store.storage.connection.pragmas import journal_mode_for
-from checkpoint_store.storage.records import Wish
+from checkpoint_store.storage.open_requests import OpenRequest
 from checkpoint_store.storage.recovery import integrity
 from checkpoint_store.storage.runner_lock import probe, runner_lock_path
-from checkpoint_store.storage.statements import attempt_log, attempts, earlier_job, open_job, runners
+from checkpoint_store.storage.statements import attempt_log, attempts, earlier_job, run_plan, runners
 from checkpoint_store.storage.statements import costs as cost_statements
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import results as result_statements
@@ -97,18 +97,36 @@ class Reading:
         """
         return self._database.read(lambda connection: job_statements.find_job(connection, job_id, self.path))
 
+    def find_job_or_file(self, wanted: str) -> JobRecord:
+        """Return the job with this id, or the newest job of the file with this name, or the job whose id begins so.
+
+        Raises:
+            JobNotFound: there is none, or more than one id begins so.
+        """
+        return self._database.read(lambda connection: job_statements.find_job_or_file(connection, wanted, self.path))
+
     def jobs(
         self,
         *,
         status: str | None = None,
         file_name: str | None = None,
         current: bool = False,
+        incomplete: bool = False,
         limit: int | None = None,
     ) -> list[JobRecord]:
-        """Return the jobs (with this status, of this file, the current one only), the one opened last first."""
+        """Return the jobs (with this status, of this file, the current one only), the one opened last first.
+
+        ``incomplete``: only those that have chunks left and that no other job of their file superseded.
+        """
         return self._database.read(
             lambda connection: job_statements.list_jobs(
-                connection, self.path, status=status, file_name=file_name, current=current, limit=limit
+                connection,
+                self.path,
+                status=status,
+                file_name=file_name,
+                current=current,
+                incomplete=incomplete,
+                limit=limit,
             )
         )
 
@@ -237,11 +255,11 @@ class Reading:
 
     # -- what a run would do
 
-    def plan(self, wish: Wish) -> RunPlan:
+    def plan(self, request: OpenRequest) -> RunPlan:
         """Return what opening a job with this request, and working it off, would do."""
         return self._database.read(
-            lambda connection: open_job.plan_run(
-                connection, wish, self.path, earlier_job.earlier_job(connection, wish.plan, self.path)
+            lambda connection: run_plan.plan_run(
+                connection, request, self.path, earlier_job.earlier_job(connection, request, self.path)
             )
         )
 
@@ -250,8 +268,8 @@ class Reading:
 
         def read(connection: sqlite3.Connection) -> RunPlan:
             record = job_statements.find_job(connection, job_id, self.path)
-            wish = Wish(record.plan, None, None, "refuse", fresh=False)
-            return open_job.plan_run(connection, wish, self.path, record)
+            request = OpenRequest(record.plan, None, None, "refuse", fresh=False)
+            return run_plan.plan_run(connection, request, self.path, record)
 
         return self._database.read(read)
 

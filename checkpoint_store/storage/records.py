@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from checkpoint_store.model.plan import Plan
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Sequence
+    from collections.abc import Container, Sequence
 
-    from checkpoint_store.errors import Difference
     from checkpoint_store.model.amounts import Cost
     from checkpoint_store.model.records import JobStatus
     from checkpoint_store.model.state import ProcessingState
@@ -107,31 +106,6 @@ class FailureOutcome(NamedTuple):
     """The attempt that began at once; None where none did."""
 
 
-Action = Literal["new", "resume", "complete", "reuse", "restart", "refuse"]
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What a caller of ``open_job`` wants. ``fingerprints`` can be gone through more than once."""
-
-    plan: Plan
-    fingerprints: Iterable[str] | None
-    video_title: str | None
-    on_change: str
-    fresh: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """Where a wish leads, from the job that is there."""
-
-    action: Action
-    earlier: JobRecord | None
-    differences: list[Difference]
-    kept: dict[int, int]
-    """Each new chunk whose result can be carried over, and the earlier job's chunk that has it."""
-
-
 @dataclass(frozen=True, slots=True)
 class JobRecord:
     """One row of ``jobs``, with its config decoded."""
@@ -155,6 +129,10 @@ class JobRecord:
     is_current: bool
     superseded_by: str | None = None
     fingerprint_rule: int = 1
+    looked_number: int | None = None
+    """The job's number when results of other jobs were looked for last; None where they never were."""
+    looked_at: str | None = None
+    """The time of that."""
 
     @property
     def plan(self) -> Plan:

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from checkpoint_store.model.state import ProcessingState
     from checkpoint_store.storage.connection.database import Database
     from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
-    from checkpoint_store.storage.records import Completion, JobRecord, Known, StatusChange, Wish
+    from checkpoint_store.storage.open_requests import OpenedJob, OpenRequest
+    from checkpoint_store.storage.records import Completion, JobRecord, Known, StatusChange
 
 
 class ReadOnlyStorage(Reading):
@@ -50,7 +51,7 @@ class Storage(Reading):
 
     # -- jobs
 
-    def open_job(self, wish: Wish, *, exclusive_for: Callable[[str], int | None] | None = None) -> JobRecord:
+    def open_job(self, request: OpenRequest, *, exclusive_for: Callable[[str], int | None] | None = None) -> OpenedJob:
         """Return the job that a request leads to, as the newest and the current one. Durable when this returns.
 
         ``exclusive_for``, given the id of the job, returns the caller's own runner of it, or None: then the job is
@@ -61,11 +62,11 @@ class Storage(Reading):
             JobBusy: another runner is at work on the job. Nothing was changed.
         """
 
-        def write(connection: sqlite3.Connection) -> JobRecord:
-            found = open_job.open_job(connection, wish, self.path)
+        def write(connection: sqlite3.Connection) -> OpenedJob:
+            found = open_job.open_job(connection, request, self.path)
             if exclusive_for is not None:
-                own = exclusive_for(found.job_id)
-                liveness.refuse_if_busy(connection, self.path, found.job_id, own_runner_id=own, exclusive=True)
+                own = exclusive_for(found.job.job_id)
+                liveness.refuse_if_busy(connection, self.path, found.job.job_id, own_runner_id=own, exclusive=True)
             return found
 
         return self.database.write(write)

@@ -64,6 +64,9 @@ jobs: Final = Table(
     Column("superseded_by", Text),
     # The version of the rule that made the fingerprints; a plan is compared by the rule that its job was made with.
     Column("fingerprint_rule", Integer, nullable=False, server_default=text("1")),
+    # When results of other jobs were looked for last: the job's number then, and the time; null where they never were.
+    Column("looked_number", Integer),
+    Column("looked_at", Text),
     UniqueConstraint("job_id"),
     CheckConstraint("status IN ('pending', 'running', 'paused', 'completed', 'failed')", name="status"),
     CheckConstraint("total_chunks >= 0", name="total_chunks"),
@@ -88,6 +91,10 @@ completed_chunks: Final = Table(
     Column("result_id", Integer),
     # The job that paid for a result which was carried over; null where this job paid for it itself.
     Column("source_job_id", Text),
+    # The chunk of that job; with it, one result that stands in several places is known to be one.
+    Column("source_chunk_index", Integer),
+    # The settings in which that job differs, as a JSON list; null where the result was made under this job's settings.
+    Column("source_differs_in", Text),
     CheckConstraint("chunk_index >= 0", name="chunk_index"),
     CheckConstraint("(digest IS NULL) = (result_id IS NULL)", name="result_id"),
     # Narrow rows, so one B-tree is better than a table and an index.

@@ -59,22 +59,42 @@ WHERE attempts.outcome = 'abandoned'
                   WHERE c.job_id = attempts.job_id AND c.chunk_index = attempts.chunk_index)
 ORDER BY jobs.job_number DESC, attempts.chunk_index
 """.strip(),
+    # The plus sign takes the affinity from a column: only then SQLite makes an index for the join.
     "job_costs": """
 CREATE VIEW job_costs AS
+WITH carried AS (
+  SELECT job_id, min(chunk_index) AS chunk_index FROM completed_chunks
+  GROUP BY job_id, coalesce(source_job_id, job_id), coalesce(source_chunk_index, chunk_index)
+  HAVING count(*) = count(source_job_id)
+), amounts AS (
+  SELECT
+    c.job_id,
+    c.source_job_id IS NULL AS is_own,
+    carried.job_id IS NOT NULL AS is_carried,
+    CASE
+      WHEN json_type(r.result, '$.cost') IN ('integer', 'real') THEN json_extract(r.result, '$.cost')
+      WHEN json_type(r.result, '$.cost') = 'text' AND length(json_extract(r.result, '$.cost')) <= 64
+        AND CAST(json_extract(r.result, '$.cost') AS NUMERIC) = json_extract(r.result, '$.cost')
+        AND abs(CAST(json_extract(r.result, '$.cost') AS NUMERIC)) < 9e999
+      THEN CAST(json_extract(r.result, '$.cost') AS NUMERIC)
+    END AS cost,
+    CASE WHEN json_type(r.result, '$.input_tokens') = 'integer' THEN json_extract(r.result, '$.input_tokens') END
+      AS input_tokens,
+    CASE WHEN json_type(r.result, '$.output_tokens') = 'integer' THEN json_extract(r.result, '$.output_tokens') END
+      AS output_tokens
+  FROM completed_chunks c JOIN chunk_results r ON r.result_id = c.result_id
+  LEFT JOIN carried ON carried.job_id = c.job_id AND carried.chunk_index = +c.chunk_index
+)
 SELECT
   jobs.job_id,
   jobs.file_name,
-  count(r.result_id) AS results,
-  count(CASE WHEN json_type(r.result, '$.cost') IN ('integer', 'real') THEN 1 END) AS priced,
-  round(sum(CASE WHEN json_type(r.result, '$.cost') IN ('integer', 'real') THEN json_extract(r.result, '$.cost') END),9)
-    AS cost,
-  sum(CASE WHEN json_type(r.result, '$.input_tokens') = 'integer' THEN json_extract(r.result, '$.input_tokens') END)
-    AS input_tokens,
-  sum(CASE WHEN json_type(r.result, '$.output_tokens') = 'integer' THEN json_extract(r.result, '$.output_tokens') END)
-    AS output_tokens
-FROM jobs
-LEFT JOIN completed_chunks c ON c.job_id = jobs.job_id
-LEFT JOIN chunk_results r ON r.result_id = c.result_id
+  count(a.job_id) AS results,
+  count(a.cost) AS priced,
+  CASE WHEN count(a.cost) > 0 THEN round(sum(CASE WHEN a.is_own THEN a.cost ELSE 0 END), 9) END AS cost,
+  CASE WHEN count(a.cost) > 0 THEN round(sum(CASE WHEN a.is_carried THEN a.cost ELSE 0 END), 9) END AS carried,
+  sum(CASE WHEN a.is_own THEN a.input_tokens END) AS input_tokens,
+  sum(CASE WHEN a.is_own THEN a.output_tokens END) AS output_tokens
+FROM jobs LEFT JOIN amounts a ON a.job_id = jobs.job_id
 GROUP BY jobs.job_number
 ORDER BY jobs.job_number DESC
 """.strip(),

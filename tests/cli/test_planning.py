@@ -67,7 +67,7 @@ def test_a_changed_option_is_shown_with_the_choices(lecture: Folder) -> None:
     shown = lecture.run("plan", "lecture.txt", *SIX, "--model", "m").stdout
     assert "refused: its job was made for something else" in shown
     assert "model: None -> 'm'" in shown
-    assert "6 with --on-change reuse, none with --on-change restart" in shown
+    assert "0 with --on-change reuse, none with --on-change restart" in shown
     edited = lecture.read("lecture.txt").replace("Paragraph 2", "Passage 2")
     lecture.write("lecture.txt", edited)
     assert "changed  the text, or where it is cut" in lecture.run("plan", "lecture.txt", *SIX).stdout

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from checkpoint_store import CheckpointStore, Job, PlanChanged
+from checkpoint_store.storage.open_requests import OpenRequest
 from checkpoint_store.storage.statements import earlier_job
 from checkpoint_store.storage.statements import jobs as job_statements
 
@@ -245,7 +246,8 @@ def test_the_oldest_of_many_jobs_is_found_by_the_index(store: CheckpointStore) -
         plan = job_statements.find_job(connection, first.job_id, store.path).plan
         connection.set_trace_callback(statements.append)
         for wanted in (plan, dataclasses.replace(plan, model="another")):
-            assert earlier_job.earlier_job(connection, wanted, store.path) is not None
+            request = OpenRequest(wanted, None, None, "refuse", fresh=False)
+            assert earlier_job.earlier_job(connection, request, store.path) is not None
         connection.set_trace_callback(None)
         explained = [connection.execute(f"EXPLAIN QUERY PLAN {text}").fetchall() for text in statements]
         return [step[3] for steps in explained for step in steps]

@@ -23,10 +23,13 @@ def clean(text: str) -> dict[str, object]:
 
 
 def make(path: Path) -> None:
-    """Make a store with a half-done job, attempts of every outcome, an old job that is done, and one that failed."""
+    """Make a store with a half-done job, attempts of every outcome, an old job that is done, one that carries its
+    result, and one that failed.
+    """
     with CheckpointStore(path) as store:
         done = store.open_job("done.txt", chunks=["a"])
         done.complete(0, {"chunk_index": 0, "cleaned_text": "A"})
+        store.open_job("done.txt", chunks=["b", "a"], on_change="reuse")  # carries the result, and supersedes that job
         numbered = store.open_job("numbered.txt", total_chunks=3)
         numbered.complete(1, [1, 2.5, None, True, "x", 2**70])
         numbered.pause()

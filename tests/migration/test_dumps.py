@@ -39,7 +39,7 @@ def test_a_dump_is_upgraded_and_resumed(dump: Path, tmp_path: Path) -> None:
             provider="p-1",
             config={"nested": {"a": [1, None]}, "language": "en", "chunk_size": 2000},
         )
-        assert (job.video_title, len(store.jobs())) == ("Größe", 3)
+        assert (job.video_title, len(store.jobs())) == ("Größe", 4 if dump.stem == "1_3" else 3)
         done_now = []
         for chunk in job.pending():
             done_now.append(chunk.index)
@@ -50,7 +50,13 @@ def test_a_dump_is_upgraded_and_resumed(dump: Path, tmp_path: Path) -> None:
         (failed,) = store.jobs(status="failed")
         assert list(failed.items()) == [(1, [1, 2.5, None, True, "x", 2**70])]
         assert failed.error_message == "RuntimeError: it broke"
-        edited = store.open_job("lecture.srt", chunks=["new", *make_dump.CHUNKS], model="m-1", on_change="reuse")
+        edited = store.open_job(
+            "lecture.srt",
+            chunks=["new", *make_dump.CHUNKS],
+            model="m-1",
+            on_change="reuse",
+            reuse_ignoring=["provider", "config"],
+        )
         assert [chunk.index for chunk in edited.pending()] == [0]
         assert store.check() == []
     with closing(sqlite3.connect(path)) as raw:

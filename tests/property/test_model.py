@@ -173,15 +173,14 @@ class Model(RuleBasedStateMachine):
             self._reuse(compared)
 
     def _reuse(self, compared: str) -> None:
-        chunks, done = self.earlier[compared]
-        by_text: dict[str, list[int]] = {}
-        for index in sorted(done):
-            by_text.setdefault(chunks[index], []).append(index)
-        kept = {
-            index: done[index if index in by_text[text] else by_text[text][0]]
-            for index, text in enumerate(self.chunks)
-            if text in by_text
-        }
+        kept: dict[int, Any] = {}
+        for chunks, done in reversed(self.earlier.values()):
+            by_text: dict[str, list[int]] = {}
+            for index in sorted(done):
+                by_text.setdefault(chunks[index], []).append(index)
+            for index, text in enumerate(self.chunks):
+                if text in by_text and index not in kept:
+                    kept[index] = done[index if index in by_text[text] else by_text[text][0]]
         with pytest.raises(PlanChanged) as caught:
             self._open_job()
         assert (caught.value.job_id, caught.value.reusable_results) == (compared, len(kept))

@@ -8,7 +8,8 @@ import pytest
 
 from checkpoint_store import ChunkNotCompleted, JobNotFound, JobStatus, StorageUnavailableError, StoreClosed
 from checkpoint_store.model.plan import Plan
-from checkpoint_store.storage.records import Costs, Wish
+from checkpoint_store.storage.open_requests import OpenRequest
+from checkpoint_store.storage.records import Costs
 from checkpoint_store.storage.storage import ReadOnlyStorage, Storage
 
 if TYPE_CHECKING:
@@ -130,9 +131,9 @@ def test_a_whole_job_is_one_moment(reading: Reading, store: CheckpointStore, job
 def test_a_plan_is_told_and_nothing_written(reading: Reading, job: Job) -> None:
     """What opening a job with a request would do is known without doing it."""
     plan = Plan("talk.srt", TOTAL, "m", None, {}, None)
-    assert reading.plan(Wish(plan, None, None, "refuse", fresh=False)).action == "resume"
+    assert reading.plan(OpenRequest(plan, None, None, "refuse", fresh=False)).action == "resume"
     changed = Plan("talk.srt", TOTAL, "other", None, {}, None)
-    assert reading.plan(Wish(changed, None, None, "refuse", fresh=False)).action == "refuse"
+    assert reading.plan(OpenRequest(changed, None, None, "refuse", fresh=False)).action == "refuse"
     assert reading.plan_of_rest(job.job_id).chunks_to_do == TOTAL - len(DONE)
     assert len(reading.jobs()) == 1
 

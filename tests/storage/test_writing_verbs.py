@@ -18,7 +18,8 @@ from checkpoint_store import (
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.codec.digest import digest
 from checkpoint_store.model.plan import Plan
-from checkpoint_store.storage.records import Completion, StatusChange, Wish
+from checkpoint_store.storage.open_requests import OpenRequest
+from checkpoint_store.storage.records import Completion, StatusChange
 
 if TYPE_CHECKING:
     from conftest import Opener
@@ -44,12 +45,12 @@ def other(store: CheckpointStore, open_store: Opener) -> Reading:
     return open_store(read_only=True)._context.reading  # type: ignore[union-attr]
 
 
-def wish(model: str = "m", *, fresh: bool = False) -> Wish:
-    return Wish(Plan("talk.srt", TOTAL, model, None, {}, None), None, None, "refuse", fresh=fresh)
+def request(model: str = "m", *, fresh: bool = False) -> OpenRequest:
+    return OpenRequest(Plan("talk.srt", TOTAL, model, None, {}, None), None, None, "refuse", fresh=fresh)
 
 
-def opened(storage: Storage, wanted: Wish | None = None) -> JobRecord:
-    return storage.open_job(wanted or wish())
+def opened(storage: Storage, wanted: OpenRequest | None = None) -> JobRecord:
+    return storage.open_job(wanted or request()).job
 
 
 def completion(job: JobRecord, index: int, text: str = "1", *, replace: bool = False) -> Completion:
@@ -63,8 +64,8 @@ def test_a_job_is_opened_once(storage: Storage, other: Reading) -> None:
     assert other.find_job(job.job_id).total_chunks == TOTAL
     storage.complete([completion(job, 0)])
     with pytest.raises(PlanChanged):
-        opened(storage, wish("other"))
-    assert opened(storage, wish(fresh=True)).job_id != job.job_id
+        opened(storage, request("other"))
+    assert opened(storage, request(fresh=True)).job_id != job.job_id
 
 
 def test_an_exclusive_opening_is_undone_where_another_works(storage: Storage, other: Reading) -> None:
@@ -72,12 +73,12 @@ def test_an_exclusive_opening_is_undone_where_another_works(storage: Storage, ot
     job = opened(storage)
     claims = storage.claims
     runner_id = claims.register_runner(job.job_id, exclusive=False)
-    opened(storage, Wish(Plan("other.srt", TOTAL, None, None, {}, None), None, None, "refuse", fresh=False))
+    opened(storage, OpenRequest(Plan("other.srt", TOTAL, None, None, {}, None), None, None, "refuse", fresh=False))
     before = other.jobs()
     with pytest.raises(JobBusy):
-        storage.open_job(wish(), exclusive_for=lambda _: None)
+        storage.open_job(request(), exclusive_for=lambda _: None)
     assert other.jobs() == before
-    assert storage.open_job(wish(), exclusive_for=lambda _: runner_id).job_id == job.job_id
+    assert storage.open_job(request(), exclusive_for=lambda _: runner_id).job.job_id == job.job_id
     claims.end_runner(job.job_id, runner_id, begun=())
 
 

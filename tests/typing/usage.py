@@ -62,6 +62,11 @@ def opening(store: CheckpointStore) -> None:
     store.open_job("a", chunks=["x"], on_change="delete")  # type: ignore[arg-type]
     store.open_job("a", ["x"])  # type: ignore[call-arg]
     assert_type(store.job("0f4c"), Job)
+    assert_type(store.job(Path("talks") / "a.txt").superseded_by, str | None)
+    assert_type(store.incomplete_jobs(), list[Job])
+    store.open_job(Path("a"), chunks=["x"], on_change="reuse", reuse_ignoring=("model", "config.max_tokens"))
+    store.open_job("a", chunks=["x"], reuse_ignoring=5)  # type: ignore[arg-type]
+    assert_type(store.plan("a", total_chunks=5).kept_elsewhere, int)
     assert_type(store.jobs(status=JobStatus.PAUSED), list[Job])
     assert_type(store.jobs("paused", "lecture.srt"), list[Job])
     assert_type(store.latest_job(), Job | None)

@@ -21,7 +21,7 @@ from checkpoint_store.cli.run.output import UnusableOutputError
 from checkpoint_store.cli.run.plan_options import LIMIT_NAMES, limit_options, request_options, workers_option
 from checkpoint_store.cli.run.report import changes, command
 from checkpoint_store.cli.run.request import FileCommand, checked_inputs, request_of
-from checkpoint_store.cli.run.task import refuse_output
+from checkpoint_store.cli.run.task import elsewhere_text, refuse_output
 from checkpoint_store.cli.screen import Screen
 from checkpoint_store.errors import StoreTargetError
 
@@ -132,6 +132,7 @@ def _facts(run_plan: RunPlan, store_path: str, workers: int) -> list[tuple[str, 
         ("changed", "\n".join(changes(run_plan.differences))),
         ("to do", f"{run_plan.chunks_to_do:,} of {screen.chunk_count(run_plan.total_chunks)}"),
         ("kept", f"{run_plan.kept:,}{choices}" if run_plan.kept or refused else ""),
+        ("note", elsewhere_text(run_plan) if run_plan.kept_elsewhere else ""),
         ("failed", screen.indices(run_plan.failed) + free if run_plan.failed else ""),
         ("in doubt", screen.indices(run_plan.in_doubt) + doubt if run_plan.in_doubt else ""),
         ("spent", f"{run_plan.spent:.4g}" if run_plan.spent else ""),

@@ -98,6 +98,12 @@ _OPTIONS: Final = (
         show_default=True,
         help="If the file or an option changed since its last job: stop; do only the changed chunks; do all chunks.",
     ),
+    click.option(
+        "--reuse-ignoring",
+        metavar="FIELD",
+        multiple=True,
+        help="With --on-change reuse: keep also results that differ in model, provider or config.KEY (repeatable).",
+    ),
     click.option("--fresh", is_flag=True, help="Begin a new job even if one could go on."),
 )
 

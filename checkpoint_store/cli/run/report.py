@@ -151,6 +151,9 @@ def plan_changed(error: PlanChanged) -> str:
     changed = "".join(f"\n  {change}" for change in changes(error.differences))
     kept = error.reusable_results
     reuse = f"keeps the results of {chunk_count(kept)} whose text is as it was" if kept else "finds no result to keep"
+    if error.kept_ignoring > kept:
+        options = " ".join(f"--reuse-ignoring {shlex.quote(name)}" for name in error.ignoring)
+        reuse += f";\n    with {options}  {error.kept_ignoring:,}, made with other settings"
     return (
         f"the job {error.job_id[:8]} was made for something else:{changed}\n"
         f"  --on-change reuse    {reuse}\n"

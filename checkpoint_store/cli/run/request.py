@@ -60,6 +60,7 @@ class Request:
     force: bool
     store_path: str
     on_change: str
+    reuse_ignoring: tuple[str, ...]
     fresh: bool
 
     def settings_of(self, source: Input) -> dict[str, Any]:
@@ -71,6 +72,7 @@ class Request:
             "config": self._config(source.content),
             "fingerprint": attrgetter("content") if self.command else source.content.fingerprint,
             "on_change": self.on_change,
+            "reuse_ignoring": self.reuse_ignoring,
             "fresh": self.fresh,
         }
 

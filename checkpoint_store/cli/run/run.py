@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from checkpoint_store.cli.run.task import Clean
 
 _BEST_TO_WORST: Final = (DONE, PAUSED, FAILED, UNUSABLE, INTERRUPTED)
-_NOT_REPEATED: Final = frozenset({"fresh", "on_change", "as_json"})
+_NOT_REPEATED: Final = frozenset({"fresh", "on_change", "reuse_ignoring", "as_json"})
 _HELP: Final = """\b
 Clean each FILE, paying for no chunk twice.
 

@@ -139,7 +139,10 @@ def do_task(store: CheckpointStore, task: Task, context: RunContext) -> Report:
         CheckpointStoreError: the store cannot go on; the recorded results are safe.
         UnusableOutputError: the text cannot be written; every result is safe.
     """
-    refuse_output(store, task)
+    plan = store.plan(task.file_name, chunks=task.chunks, **task.settings)
+    refuse_output(store, task, plan)
+    if plan.kept_elsewhere:
+        context.screen.note(f"{task.path}: {elsewhere_text(plan)}")
     job = store.open_job(task.file_name, chunks=task.chunks, **task.settings)
     progress = job.progress()
     report = Report(printable(task.path), job_id=job.job_id, total_chunks=progress.total_chunks)
@@ -265,18 +268,24 @@ def _fill_in_run(job: Job, report: Report) -> None:
         report.run, report.run_summary = dataclasses.asdict(record), record.summary
 
 
-def refuse_output(store: CheckpointStore, task: Task, plan: RunPlan | None = None) -> None:
+def elsewhere_text(plan: RunPlan) -> str:
+    """Return what is in the store for chunks that a new job is to do."""
+    return (
+        f"the store has results for {plan.kept_elsewhere:,} of its chunks under another name or setting; "
+        "--on-change reuse takes those that were made with the same settings"
+    )
+
+
+def refuse_output(store: CheckpointStore, task: Task, plan: RunPlan) -> None:
     """Raise :class:`UnusableOutputError` if a run would have to replace a file that is not its own. Writes nothing.
 
     Args:
         store: the store.
         task: the work.
-        plan: what a run would do, where that is known.
+        plan: what a run would do.
     """
     if task.output.may_be_written():
         return
-    if plan is None:
-        plan = store.plan(task.file_name, chunks=task.chunks, **task.settings)
     if plan.action == "refuse":
         return  # open_job raises the reason
     is_done = plan.action == "complete" and plan.job_id is not None

@@ -55,6 +55,8 @@ _PLACEHOLDER: Final = re.compile(
 )
 _OPAQUE: Final = re.compile(r"(?=[^\d]*\d)(?=[^A-Za-z]*[A-Za-z])[A-Za-z0-9_.+/=:-]{20,}")
 _SEGMENT: Final = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
+_CREDENTIAL: Final = re.compile(r"[0-9=+/]|[a-z][A-Z]")
+"""What the words of a prompt do not have."""
 _VALUE: Final = re.compile(
     r"""
       \bsk-(?=[\w-]{0,80}?(?:[A-Z][\w-]{0,80}?[0-9]|[0-9][\w-]{0,80}?[A-Z]|[a-z0-9]{24}))[\w-]{16,}  # OpenAI …
@@ -129,8 +131,19 @@ def _secrets(value: Any, path: str) -> Any:
             if _is_secret_option(option, item):
                 yield f"{path}[{index}]", f"follows {redact_text(option)}"
             yield from _secrets(item, f"{path}[{index}]")
-    elif isinstance(value, str) and _VALUE.search(value):
+    elif isinstance(value, str) and _has_secret(value):
         yield path, "has a value that looks like a secret"
+
+
+def _has_secret(text: str) -> bool:
+    """Whether a text holds a secret. A prompt that says "Authorization: granted" does not: that is a word.
+
+    In an error text such a word is replaced all the same, because that costs nothing.
+    """
+    return any(
+        found.lastgroup != "scheme" or _CREDENTIAL.search(found[0][len(found["scheme"]) :])
+        for found in _VALUE.finditer(text)
+    )
 
 
 def _is_secret_option(option: object, value: object) -> bool:

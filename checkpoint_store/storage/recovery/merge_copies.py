@@ -177,12 +177,13 @@ def _all_jobs(copies: list[Copy]) -> dict[str, dict[str, Any]]:
             if found[job_id]["chunks_digest"] is None:
                 of_chunks = {name: values[name] for name in ("chunks_digest", "fingerprint_rule")}
                 found[job_id] = found[job_id] | of_chunks
-    wanted = [column.name for column in jobs_table.columns if column.name not in ("job_number", "is_current")]
+    wanted = [column.name for column in jobs_table.columns if column.name not in _MADE_ANEW]
     ordered = sorted(found.items(), key=lambda item: item[1].get("job_number") or _LAST)
     return {job_id: {name: values[name] for name in wanted} for job_id, values in ordered}
 
 
 _LAST: Final = 1 << 62
+_MADE_ANEW: Final = ("job_number", "is_current", "looked_number", "looked_at")
 
 
 def _fill_chunks(
@@ -198,8 +199,8 @@ def _fill_chunks(
                 connection,
                 Completion(job_id, index, chunk.completed_at or now(), chunk.text, chunk.digest, chunk.fingerprint),
             )
-            if chunk.source_job_id is not None:
-                set_source(connection, job_id, index, chunk.source_job_id)
+            if chunk.source is not None:
+                set_source(connection, job_id, index, chunk.source)
             taken[name] += 1
             unverified += not chunk.proven
     return taken, unverified
@@ -222,7 +223,7 @@ def _best(job_id: str, index: int, copies: list[Copy]) -> tuple[str, Chunk] | No
     proven = any(chunk.proven for _, chunk in known if chunk.digest == wanted)
     for copy, chunk in known:
         if chunk.text is not None and chunk.digest == wanted:
-            source = next((one.source_job_id for _, one in known if one.source_job_id is not None), None)
+            source = next((one.source for _, one in known if one.source is not None), None)
             return copy.name, Chunk(chunk.completed_at, fingerprint, wanted, chunk.text, proven, source)
     return None
 

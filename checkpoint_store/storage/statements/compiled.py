@@ -183,7 +183,15 @@ RESULT_TEXT: Final = Statement(lambda: select(_R.result).where(_R.result_id == b
 REMOVE_RESULT: Final = Statement(lambda: chunk_results.delete().where(_R.result_id == bindparam("id")))
 PRESENT: Final = Statement(lambda: select(_C.digest, _C.result_id).where(*_at(completed_chunks)))
 SET_SOURCE: Final = Statement(
-    lambda: completed_chunks.update().where(*_at(completed_chunks)).values(source_job_id=bindparam("source"))
+    lambda: (
+        completed_chunks.update()
+        .where(*_at(completed_chunks))
+        .values(
+            source_job_id=bindparam("source"),
+            source_chunk_index=bindparam("source_index"),
+            source_differs_in=bindparam("differs_in"),
+        )
+    )
 )
 SET_RESULT: Final = Statement(
     lambda: (
@@ -196,6 +204,8 @@ SET_RESULT: Final = Statement(
             result_id=bindparam("new_id"),
             # Whoever replaces a result pays for the new one.
             source_job_id=None,
+            source_chunk_index=None,
+            source_differs_in=None,
         )
     )
 )

@@ -13,6 +13,7 @@ from checkpoint_store.storage.statements import compiled, effect
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from checkpoint_store.storage.open_requests import Source
     from checkpoint_store.storage.records import Completion
 
 
@@ -112,9 +113,16 @@ def count(connection: sqlite3.Connection, job_id: str, more: int, at: str) -> No
         effect.require_rows(compiled.COUNT_LAST.run(connection, **values), "the number of completed chunks")
 
 
-def set_source(connection: sqlite3.Connection, job_id: str, index: int, source_job_id: str) -> None:
-    """Say which job paid for a completed chunk's result."""
-    compiled.SET_SOURCE.run(connection, in_job=job_id, at_index=index, source=source_job_id)
+def set_source(connection: sqlite3.Connection, job_id: str, index: int, source: Source) -> None:
+    """Say which job, and which chunk of it, paid for a completed chunk's result."""
+    compiled.SET_SOURCE.run(
+        connection,
+        in_job=job_id,
+        at_index=index,
+        source=source.job_id,
+        source_index=source.chunk_index,
+        differs_in=source.differs_in,
+    )
 
 
 def record(connection: sqlite3.Connection, completion: Completion) -> int | None:

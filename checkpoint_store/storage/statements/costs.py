@@ -12,7 +12,7 @@ from checkpoint_store.model.amounts import amount, json_paths
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.storage.records import Costs, Unreadable
 from checkpoint_store.storage.statements.compiled import Statement
-from checkpoint_store.storage.tables import chunk_results
+from checkpoint_store.storage.tables import chunk_results, completed_chunks
 
 if TYPE_CHECKING:
     import sqlite3
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     Page = Sequence[tuple[Any, ...]]
 
+_C: Final = completed_chunks.c
 _R: Final = chunk_results.c
 _VALUES: Final = 4096
 _RESULTS: Final = 64
@@ -47,7 +48,10 @@ def _statement(field: str | None) -> Statement:
 
 def _select(field: str | None) -> Select[Any]:
     columns = [_R.result_id, _R.chunk_index, *((literal_column("NULL"), _R.result) if field is None else _value(field))]
-    of_job = select(*columns).where(_R.result_id > bindparam("after"), _R.job_id == bindparam("in_job"))
+    # Another job paid for what was carried over.
+    is_own = (_C.result_id == _R.result_id) & _C.source_job_id.is_(None)
+    of_chunk = (_C.job_id == _R.job_id) & (_C.chunk_index == _R.chunk_index) & is_own
+    of_job = select(*columns).where(_R.result_id > bindparam("after"), _R.job_id == bindparam("in_job"), of_chunk)
     return of_job.order_by(_R.result_id).limit(_RESULTS if field is None else _VALUES)
 
 

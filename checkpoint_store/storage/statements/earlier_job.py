@@ -19,26 +19,31 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from checkpoint_store.storage.open_requests import OpenRequest
     from checkpoint_store.storage.records import JobRecord
 
 
-def earlier_job(connection: sqlite3.Connection, plan: Plan, path: Path) -> JobRecord | None:
+def earlier_job(connection: sqlite3.Connection, request: OpenRequest, path: Path) -> JobRecord | None:
     """Return the job of this very plan; else the newest job of the file that has results; else None.
 
     None says that there is nothing to protect: no job of the file has a completed chunk, and none has this plan.
     """
-    return _of_this_plan(connection, plan, path) or _newest_with_results(connection, plan.file_name, path)
+    of_plan = _of_this_plan(connection, request, path)
+    return of_plan or _newest_with_results(connection, request.plan.file_name, path)
 
 
-def _of_this_plan(connection: sqlite3.Connection, plan: Plan, path: Path) -> JobRecord | None:
+def _of_this_plan(connection: sqlite3.Connection, request: OpenRequest, path: Path) -> JobRecord | None:
     """Return the newest job of this plan, whatever its status and however many other jobs were opened since.
 
     A job that was opened by its number of chunks agrees with any chunks of that number. But a job that has results and
     is known to be of these very chunks is the surer one, also where it is older.
     """
     by_number: Any = None
+    plan = request.plan
     verdicts: dict[tuple[Any, ...], bool] = {}
-    for row in _candidates(connection, plan):
+    for row in _candidates(connection, request):
+        if plan.chunks_digest is not None and row.chunks_digest not in (None, request.digest_by(row.fingerprint_rule)):
+            continue
         settings = (row.model, row.provider, row.config)
         if settings not in verdicts:
             verdicts[settings] = is_same(_plan_of(row, plan, path), plan)
@@ -53,32 +58,37 @@ def _of_this_plan(connection: sqlite3.Connection, plan: Plan, path: Path) -> Job
 
 
 class _Candidate(NamedTuple):
-    """A job whose chunks agree with those of a plan as far as both are known."""
+    """A job whose chunks may agree with those of a plan."""
 
     job_id: str
     model: str | None
     provider: str | None
     config: str
     chunks_digest: str | None
+    fingerprint_rule: int
     completed_count: int
 
 
-def _candidates(connection: sqlite3.Connection, plan: Plan) -> Iterator[_Candidate]:
-    """Yield the file's jobs whose chunks agree with the plan's as far as both are known, the newest first.
+def _candidates(connection: sqlite3.Connection, request: OpenRequest) -> Iterator[_Candidate]:
+    """Yield the file's jobs whose chunks may agree with the plan's, as far as both are known, the newest first.
 
     The index on ``file_name`` gives them in this order: its rows are sorted by ``job_number``, the table's rowid.
     """
-    named: dict[str, Any] = {"name": plan.file_name, "total": plan.total_chunks}
+    plan = request.plan
+    names = job_statements.spelt(plan.file_name)
+    given: dict[str, Any] = {"total": plan.total_chunks, **names}
     if plan.chunks_digest is not None:
-        named["digest"] = plan.chunks_digest
-    yield from map(_Candidate._make, _of_file(with_digest="digest" in named).run(connection, **named))
+        given |= {"digest": plan.chunks_digest, "old_digest": request.digest_by(1)}
+    statement = _of_file(len(names), with_digest="digest" in given)
+    yield from map(_Candidate._make, statement.run(connection, **given))
 
 
 @cache
-def _of_file(*, with_digest: bool) -> Statement:
-    where: list[Any] = [jobs.c.file_name == bindparam("name"), jobs.c.total_chunks == bindparam("total")]
+def _of_file(spellings: int, *, with_digest: bool) -> Statement:
+    where: list[Any] = [job_statements.named(spellings), jobs.c.total_chunks == bindparam("total")]
     if with_digest:
-        where.append(or_(jobs.c.chunks_digest == bindparam("digest"), jobs.c.chunks_digest.is_(null())))
+        digests = [jobs.c.chunks_digest == bindparam(name) for name in ("digest", "old_digest")]
+        where.append(or_(*digests, jobs.c.chunks_digest.is_(null())))
     columns = (jobs.c[name] for name in _Candidate._fields)
     return Statement(lambda: select(*columns).where(*where).order_by(jobs.c.job_number.desc()))
 

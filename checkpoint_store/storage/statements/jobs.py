@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import unicodedata
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import bindparam, func, literal_column, null, select
+from sqlalchemy import bindparam, func, literal_column, null, or_, select
 
 from checkpoint_store.errors import JobNotFound, StoreDamaged
 from checkpoint_store.model.clock import now
@@ -43,6 +44,24 @@ _MAKE_NEWEST: Final = Statement(
         jobs.update()
         .where(_OF_JOB, _J.job_number < select(func.max(_J.job_number)).scalar_subquery())
         .values(job_number=_NEXT_NUMBER)
+    )
+)
+_NOT_SUPERSEDED: Final = Statement(
+    lambda: jobs.update().where(_OF_JOB, _J.superseded_by.is_not(null())).values(superseded_by=null())
+)
+_newer: Final = jobs.alias("newer")
+_SUPERSEDED_BY_DELETED: Final = Statement(
+    lambda: (
+        jobs.update()
+        .where(_J.superseded_by == bindparam("deleted"))
+        .values(
+            superseded_by=select(_newer.c.job_id)
+            .where(_newer.c.file_name == _J.file_name, _newer.c.job_number > _J.job_number)
+            .order_by(_newer.c.job_number.desc())
+            .limit(literal_column("1"))
+            .correlate(jobs)
+            .scalar_subquery()
+        )
     )
 )
 _DELETE: Final = Statement(lambda: jobs.delete().where(_OF_JOB))
@@ -85,11 +104,38 @@ _COUNTS: Final = Statement(
 
 
 @cache
-def _list(filters: tuple[str, ...], *, with_results: bool) -> Statement:
+def _list(filters: tuple[str, ...], *, spellings: int, with_results: bool, incomplete: bool) -> Statement:
     where: list[Any] = [jobs.c[name] == bindparam(f"its_{name}") for name in filters]
+    if spellings:
+        where.append(named(spellings))
     if with_results:
         where.append(_J.completed_count > literal_column("0"))
+    if incomplete:
+        where += [_J.completed_count < _J.total_chunks, _J.superseded_by.is_(null())]
     return Statement(lambda: select(jobs).where(*where).order_by(_J.job_number.desc()).limit(bindparam("rows")))
+
+
+def named(spellings: int) -> Any:
+    """Return the condition that a job's file has one of so many spellings; see :func:`spelt`."""
+    return or_(*(_J.file_name == bindparam(f"name_{number}") for number in range(spellings)))
+
+
+def spelt(file_name: str) -> dict[str, str]:
+    """Return the spellings of a file name under which jobs of the file may be, as the values of :func:`named`.
+
+    A job that was opened has its name in NFC. A state that was saved or imported has it as it was given, and on macOS
+    names come in NFD.
+    """
+    forms = [file_name]
+    if not file_name.isascii():
+        forms += [unicodedata.normalize(form, file_name) for form in ("NFC", "NFD")]
+    return {f"name_{number}": form for number, form in enumerate(dict.fromkeys(forms))}
+
+
+@cache
+def _supersede(spellings: int) -> Statement:
+    others = (named(spellings), _J.job_id != bindparam("newest"), _J.superseded_by.is_(null()))
+    return Statement(lambda: jobs.update().where(*others).values(superseded_by=bindparam("newest")))
 
 
 @cache
@@ -115,13 +161,25 @@ def _record(values: dict[str, Any], path: Path) -> JobRecord:
 
 def find_job(connection: sqlite3.Connection, job_id: str, path: Path) -> JobRecord:
     """Return the job with this id or unique prefix of it, or raise :class:`JobNotFound`."""
-    if not job_id or any("\ud800" <= letter <= "\udfff" for letter in job_id):
+    if not job_id or _is_unreadable(job_id):
         raise JobNotFound(job_id, path)
     exact = named_rows(_FIND.run(connection, in_job=job_id))
     found = exact or named_rows(_FIND_BY_PREFIX.run(connection, prefix=job_id))
     if len(found) != 1:
         raise JobNotFound(job_id, path, [row["job_id"] for row in found])
     return _record(found[0], path)
+
+
+def _is_unreadable(text: str) -> bool:
+    return any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
+def find_job_or_file(connection: sqlite3.Connection, wanted: str, path: Path) -> JobRecord:
+    """Return the job with this id; else the newest job of the file with this name; else the job whose id begins so."""
+    if wanted and not _is_unreadable(wanted) and not _FIND.run(connection, in_job=wanted).fetchone():
+        for job in list_jobs(connection, path, file_name=wanted, limit=1):
+            return job
+    return find_job(connection, wanted, path)
 
 
 def list_jobs(
@@ -132,22 +190,25 @@ def list_jobs(
     file_name: str | None = None,
     current: bool = False,
     with_results: bool = False,
+    incomplete: bool = False,
     limit: int | None = None,
 ) -> list[JobRecord]:
-    """Return jobs, the one opened last first."""
-    wanted = {"status": status, "file_name": file_name, "is_current": 1 if current else None}
+    """Return jobs, the one opened last first. ``incomplete``: those that have chunks left and are not superseded."""
+    wanted = {"status": status, "is_current": 1 if current else None}
     given = {name: value for name, value in wanted.items() if value is not None}
     values = {f"its_{name}": value for name, value in given.items()}
-    statement = _list(tuple(given), with_results=with_results)
-    found = statement.run(connection, **values, rows=-1 if limit is None else limit)
+    names = {} if file_name is None else spelt(file_name)
+    statement = _list(tuple(given), spellings=len(names), with_results=with_results, incomplete=incomplete)
+    found = statement.run(connection, **values, **names, rows=-1 if limit is None else limit)
     return [_record(row, path) for row in named_rows(found)]
 
 
 def insert_job(connection: sqlite3.Connection, values: dict[str, Any]) -> None:
-    """Add a job as the newest and the current one."""
+    """Add a job as the newest and the current one; it supersedes the other jobs of its file."""
     _FORGET_DELETED.run(connection, in_job=values["job_id"])
     _NO_LONGER_CURRENT.run(connection, but_job=values["job_id"])
     _insert(tuple(values)).run(connection, **values)
+    _supersede_others(connection, values["job_id"], values["file_name"])
 
 
 def make_current(connection: sqlite3.Connection, job_id: str) -> None:
@@ -156,9 +217,18 @@ def make_current(connection: sqlite3.Connection, job_id: str) -> None:
     _MAKE_CURRENT.run(connection, in_job=job_id)
 
 
-def make_newest(connection: sqlite3.Connection, job_id: str) -> None:
-    """Put a job before all others in the order of jobs."""
+def make_newest(connection: sqlite3.Connection, job_id: str, file_name: str) -> None:
+    """Put a job before all others in the order of jobs; it supersedes the other jobs of its file."""
     _MAKE_NEWEST.run(connection, in_job=job_id)
+    _supersede_others(connection, job_id, file_name)
+
+
+def _supersede_others(connection: sqlite3.Connection, job_id: str, file_name: str) -> None:
+    """Let the others of a file say which job replaced them. Jobs without a file name are of no file."""
+    _NOT_SUPERSEDED.run(connection, in_job=job_id)
+    if file_name:
+        names = spelt(file_name)
+        _supersede(len(names)).run(connection, newest=job_id, **names)
 
 
 def update_job(connection: sqlite3.Connection, job_id: str, path: Path, **values: Any) -> None:
@@ -175,6 +245,7 @@ def delete_job(connection: sqlite3.Connection, job_id: str) -> None:
     """
     _DELETE_RESULTS.run(connection, in_job=job_id)
     _DELETE.run(connection, in_job=job_id)
+    _SUPERSEDED_BY_DELETED.run(connection, deleted=job_id)
     keep_deleted(connection, {job_id: now()})
 
 

@@ -3,61 +3,116 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import PlanChanged
-from checkpoint_store.model.clock import now, parse_time
-from checkpoint_store.model.codec import digest as result_digest
+from checkpoint_store.model.clock import now
 from checkpoint_store.model.codec import json_text
-from checkpoint_store.model.plan import compare
-from checkpoint_store.model.records import JobStatus, RunPlan
-from checkpoint_store.storage.records import Action, Completion, Way, Wish
-from checkpoint_store.storage.statements import attempt_log, earlier_job
-from checkpoint_store.storage.statements import costs as cost_statements
+from checkpoint_store.model.plan import FINGERPRINT_RULE, compare
+from checkpoint_store.model.records import JobStatus
+from checkpoint_store.storage.open_requests import Decision, OpenedJob
+from checkpoint_store.storage.statements import earlier_job
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import results as result_statements
-from checkpoint_store.storage.statements.completions import count, record
+from checkpoint_store.storage.statements.carry_over import carry_over, chunks_at_work
+from checkpoint_store.storage.statements.liveness import Liveness
+from checkpoint_store.storage.statements.stored_results import StoredResults
 
 if TYPE_CHECKING:
     import sqlite3
     from pathlib import Path
 
+    from checkpoint_store.storage.open_requests import Action, OpenRequest, Source
     from checkpoint_store.storage.records import JobRecord
 
 
 _BATCH: Final = 1000
 
 
-def open_job(connection: sqlite3.Connection, wish: Wish, path: Path) -> JobRecord:
-    """Return the job that ``wish`` leads to, as the newest and current one."""
-    way = find_way(connection, wish, None if wish.fresh else earlier_job.earlier_job(connection, wish.plan, path))
-    if way.earlier is None or way.action == "restart":
-        return _begin(connection, wish, path)
-    if way.action == "refuse":
-        raise PlanChanged(wish.plan.file_name, way.earlier.job_id, way.differences, len(way.kept))
-    if way.action == "reuse":
-        begun = _begin(connection, wish, path)
-        _carry_over(connection, way.earlier, begun, way.kept, path)
-        return job_statements.find_job(connection, begun.job_id, path)
-    return _resume(connection, way.earlier, wish, path)
+def open_job(connection: sqlite3.Connection, request: OpenRequest, path: Path) -> OpenedJob:
+    """Return the job that ``request`` leads to, as the newest and current one.
+
+    Raises:
+        PlanChanged: the plan differs, and the request says that this is to be refused. Nothing was changed.
+    """
+    earlier = None if request.fresh else earlier_job.earlier_job(connection, request, path)
+    decision = decide(connection, request, earlier, path)
+    if decision.action == "refuse":
+        assert earlier is not None
+        raise PlanChanged(
+            request.plan.file_name,
+            earlier.job_id,
+            decision.differences,
+            len(decision.kept),
+            kept_ignoring=decision.kept_ignoring,
+        )
+    if decision.earlier is not None and decision.action in ("resume", "complete"):
+        return OpenedJob(_resume(connection, decision.earlier, request, path), None)
+    job = _begin(connection, request, path)
+    if decision.kept:
+        job = carry_over(connection, job, decision.kept, request, path)
+    if _looks(request) and not request.fresh:
+        job = _has_looked(connection, job, path)
+    return OpenedJob(job, decision.elsewhere if decision.elsewhere.chunks else None)
 
 
-def find_way(connection: sqlite3.Connection, wish: Wish, earlier: JobRecord | None) -> Way:
-    """Return what ``wish`` comes to beside the job that is there. Reads only."""
-    if earlier is None:
-        return Way("new", None, [], {})
-    differences = compare(earlier.plan, wish.plan)
-    if not differences:
+def decide(connection: sqlite3.Connection, request: OpenRequest, earlier: JobRecord | None, path: Path) -> Decision:
+    """Return what ``request`` comes to beside the job that is there. Reads only.
+
+    Results of other jobs are looked for only where a new job begins.
+    """
+    differences = [] if earlier is None else compare(earlier.plan, request.plan_by(earlier.fingerprint_rule))
+    if earlier is not None and not differences:
         is_done = earlier.completed_count == earlier.total_chunks
-        return Way("complete" if is_done else "resume", earlier, [], {})
-    if wish.on_change == "restart":
-        return Way("restart", earlier, differences, {})
-    action: Action = "refuse" if wish.on_change == "refuse" else "reuse"
-    return Way(action, earlier, differences, _reusable(connection, earlier, wish))
+        return Decision("complete" if is_done else "resume", earlier, [], {})
+    if request.fresh:
+        return Decision("new", None, [], {})
+    stored = StoredResults(connection, request, path)
+    if earlier is not None and request.on_change == "refuse":
+        kept = stored.reusable()
+        ignoring = stored.reusable(request.reuse_ignoring | stored.differing_settings(earlier))
+        return Decision("refuse", earlier, differences, kept, kept_ignoring=len(ignoring))
+    kept = stored.reusable() if request.on_change == "reuse" else {}
+    action: Action = "restart" if request.on_change == "restart" else "reuse"
+    if earlier is None and not kept:
+        action = "new"
+    return Decision(action, earlier, differences, kept, stored.elsewhere(kept))
 
 
-def _begin(connection: sqlite3.Connection, wish: Wish, path: Path) -> JobRecord:
-    plan, moment, job_id = wish.plan, now(), str(uuid.uuid4())
+def reusable_for_rest(
+    connection: sqlite3.Connection, request: OpenRequest, job: JobRecord, path: Path, *, reads_only: bool
+) -> tuple[dict[int, Source], bool]:
+    """Return what can be carried over into a job that goes on: what other jobs did since that was looked for before.
+
+    The chunks that a runner has in hand are left to it; the second value says whether there are any. Where nothing may
+    be written, a dead runner counts as alive.
+    """
+    if not _looks(request) or job.completed_count == job.total_chunks:
+        return {}, False
+    found = StoredResults(connection, request, path).reusable_since(job)
+    if not found:
+        return {}, False
+    liveness = Liveness(connection, path, job.job_id)
+    at_work = chunks_at_work(connection, job.job_id)
+    busy = {index for index, runner_id in at_work if reads_only or liveness.is_alive(runner_id)}
+    free = {index: source for index, source in found.items() if index not in busy}
+    return free, len(free) < len(found)
+
+
+def _looks(request: OpenRequest) -> bool:
+    return request.on_change == "reuse" and request.fingerprints is not None
+
+
+def _has_looked(connection: sqlite3.Connection, job: JobRecord, path: Path) -> JobRecord:
+    """Record that all results that there are now were looked through for a job, and return the job."""
+    looked = {"looked_number": job.job_number, "looked_at": now()}
+    job_statements.update_job(connection, job.job_id, path, **looked)
+    return job_statements.find_job(connection, job.job_id, path)
+
+
+def _begin(connection: sqlite3.Connection, request: OpenRequest, path: Path) -> JobRecord:
+    plan, moment, job_id = request.plan, now(), str(uuid.uuid4())
     status = JobStatus.RUNNING if plan.total_chunks else JobStatus.COMPLETED
     job_statements.insert_job(
         connection,
@@ -65,7 +120,7 @@ def _begin(connection: sqlite3.Connection, wish: Wish, path: Path) -> JobRecord:
             "job_id": job_id,
             "status": status.value,
             "file_name": plan.file_name,
-            "video_title": wish.video_title,
+            "video_title": request.video_title,
             "model": plan.model,
             "provider": plan.provider,
             "total_chunks": plan.total_chunks,
@@ -76,21 +131,26 @@ def _begin(connection: sqlite3.Connection, wish: Wish, path: Path) -> JobRecord:
             "chunks_digest": plan.chunks_digest,
             "stretch_started_at": moment,
             "stretch_completed_count": 0,
+            "fingerprint_rule": FINGERPRINT_RULE,
         },
     )
     return job_statements.find_job(connection, job_id, path)
 
 
-def _resume(connection: sqlite3.Connection, job: JobRecord, wish: Wish, path: Path) -> JobRecord:
+def _resume(connection: sqlite3.Connection, job: JobRecord, request: OpenRequest, path: Path) -> JobRecord:
     """Go on with a job of the same plan, whatever its status."""
     changes: dict[str, Any] = {}
-    if wish.video_title is not None and wish.video_title != job.video_title:
-        changes["video_title"] = wish.video_title
-    if job.chunks_digest is None and wish.plan.chunks_digest is not None:
+    if request.video_title is not None and request.video_title != job.video_title:
+        changes["video_title"] = request.video_title
+    if job.chunks_digest is None and request.plan.chunks_digest is not None:
         # Begun (or imported) without the chunks at hand: the plan is the same as far as it is known, and complete now.
-        changes["chunks_digest"] = wish.plan.chunks_digest
-    if wish.fingerprints is not None and result_statements.lacks_fingerprints(connection, job.job_id):
-        _adopt_fingerprints(connection, job, wish)
+        changes |= {"chunks_digest": request.plan.chunks_digest, "fingerprint_rule": FINGERPRINT_RULE}
+        job = replace(job, fingerprint_rule=FINGERPRINT_RULE)
+    if request.fingerprints is not None and result_statements.lacks_fingerprints(connection, job.job_id):
+        _adopt_fingerprints(connection, job, request)
+    kept, leaves_some = reusable_for_rest(connection, request, job, path, reads_only=False)
+    if kept:
+        job = carry_over(connection, job, kept, request, path)
     if job.completed_count < job.total_chunks:
         changes |= {"status": JobStatus.RUNNING.value, "error_message": None}
         changes |= {"stretch_started_at": now(), "stretch_completed_count": job.completed_count}
@@ -98,102 +158,16 @@ def _resume(connection: sqlite3.Connection, job: JobRecord, wish: Wish, path: Pa
         changes |= {"status": JobStatus.COMPLETED.value, "error_message": None}
     if changes:
         job_statements.update_job(connection, job.job_id, path, **changes)
-    job_statements.make_newest(connection, job.job_id)
+    job_statements.make_newest(connection, job.job_id, job.file_name)
     job_statements.make_current(connection, job.job_id)
-    return job_statements.find_job(connection, job.job_id, path)
+    job = job_statements.find_job(connection, job.job_id, path)
+    return _has_looked(connection, job, path) if _looks(request) and not leaves_some else job
 
 
-def _adopt_fingerprints(connection: sqlite3.Connection, job: JobRecord, wish: Wish) -> None:
-    pairs = [{"at_index": index, "value": value} for index, value in enumerate(wish.fingerprints or ())]
+def _adopt_fingerprints(connection: sqlite3.Connection, job: JobRecord, request: OpenRequest) -> None:
+    pairs = [
+        {"at_index": index, "value": value}
+        for index, value in enumerate(request.fingerprints_by(job.fingerprint_rule) or ())
+    ]
     for start in range(0, len(pairs), _BATCH):
         result_statements.set_fingerprints(connection, job.job_id, pairs[start : start + _BATCH])
-
-
-def _reusable(connection: sqlite3.Connection, old: JobRecord, wish: Wish) -> dict[int, int]:
-    """Return, for each new chunk that was done before, the old chunk with the same content."""
-    done: dict[int, str] = {}
-    first: dict[str, int] = {}
-    for index, fingerprint in result_statements.fingerprints(connection, old.job_id):
-        if fingerprint is not None:
-            done[index] = fingerprint
-            first.setdefault(fingerprint, index)
-    found: dict[int, int] = {}
-    for index, fingerprint in enumerate(wish.fingerprints or ()):
-        if fingerprint in first:
-            found[index] = index if done.get(index) == fingerprint else first[fingerprint]
-    return found
-
-
-def _carry_over(
-    connection: sqlite3.Connection, old: JobRecord, new: JobRecord, kept: dict[int, int], path: Path
-) -> None:
-    moment, carried = now(), 0
-    prints = dict(result_statements.fingerprints(connection, old.job_id))
-    for index, source in kept.items():
-        row = result_statements.result_row(connection, old.job_id, source)
-        assert row is not None
-        text = _moved(result_statements.verified(path, old.job_id, source, *row), source, index)
-        digest = result_digest.digest(new.job_id, index, text)
-        carried += record(connection, Completion(new.job_id, index, moment, text, digest, prints[source])) or 0
-    count(connection, new.job_id, carried, moment)
-    job_statements.update_job(connection, new.job_id, path, stretch_completed_count=carried)
-
-
-def _moved(text: str, source: int, index: int) -> str:
-    """A result that names its chunk names the chunk's new place; any other ``chunk_index`` is the caller's own."""
-    if source == index or '"chunk_index"' not in text:
-        return text
-    result = json_text.decode(text)
-    if isinstance(result, dict) and type(result.get("chunk_index")) is int and result["chunk_index"] == source:
-        result["chunk_index"] = index
-        return json_text.encode(result)
-    return text
-
-
-def plan_run(connection: sqlite3.Connection, wish: Wish, path: Path, earlier: JobRecord | None) -> RunPlan:
-    """Return what opening a job with ``wish``, and working it off, would do.
-
-    ``earlier`` is the job that the plan is held against; it tells the price also where ``wish`` is for a fresh one.
-    """
-    way = find_way(connection, wish, None if wish.fresh else earlier)
-    goes_on = way.action in ("resume", "complete")
-    job = way.earlier if goes_on else None
-    kept = len(way.kept) if job is None else job.completed_count
-    troubled = [] if job is None else attempt_log.latest(connection, job.job_id, path, outcomes=("failed", "abandoned"))
-    failed = tuple(record.chunk_index for record in troubled if record.is_last)
-    to_do = 0 if way.action == "refuse" else wish.plan.total_chunks - kept - len(failed)
-    spent, cost, seconds = (0.0, None, None) if earlier is None else _measured(connection, earlier, wish)
-    return RunPlan(
-        file_name=wish.plan.file_name,
-        job_id=None if job is None else job.job_id,
-        action=way.action,
-        total_chunks=wish.plan.total_chunks,
-        chunks_to_do=to_do,
-        kept=kept,
-        in_doubt=tuple(record.chunk_index for record in troubled if record.outcome == "abandoned"),
-        failed=failed,
-        differences=tuple(way.differences),
-        estimated_cost=None if cost is None else cost * to_do,
-        estimated_seconds=None if seconds is None else seconds * to_do,
-        spent=spent,
-    )
-
-
-def _measured(connection: sqlite3.Connection, job: JobRecord, wish: Wish) -> tuple[float, float | None, float | None]:
-    """Return what a job has cost, and the means of a chunk's cost and seconds, where its plan is like the wish's."""
-    found = cost_statements.added_up(
-        lambda after: cost_statements.page(connection, job.job_id, after, "cost"), 0, "cost"
-    )
-    priced, spent = found.priced, found.total
-    # Another model, prompt or chunk size has other prices; other chunks of the same kind have the same.
-    if any(difference.field not in ("total_chunks", "chunks") for difference in compare(job.plan, wish.plan)):
-        return spent, None, None
-    tries, seconds = attempt_log.seconds_of(connection, job.job_id)
-    return spent, spent / priced if priced else None, seconds / tries if tries else _pace(job)
-
-
-def _pace(job: JobRecord) -> float | None:
-    """Return the seconds that a chunk took in a job's last stretch of work, the time between chunks included."""
-    done = job.completed_count - job.stretch_completed_count
-    seconds = (parse_time(job.updated_at) - parse_time(job.stretch_started_at)).total_seconds()
-    return seconds / done if done > 0 and seconds > 0 else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import bindparam, case, func, literal_column, null, select
+from sqlalchemy import bindparam, case, func, literal_column, null, or_, select
 
 from checkpoint_store.errors import InvalidArgumentError, StoreDamaged
 from checkpoint_store.model.amounts import LONGEST_NUMBER, fields_of, json_paths, number_in
@@ -71,6 +71,14 @@ def _field() -> tuple[Any, Any]:
     return case((kinds[0].is_not(None), values[0]), else_=values[1]), func.coalesce(*kinds)
 
 
+def _once() -> Any:
+    """Each result once: one that was carried over may stand in several places, also in that which was paid for."""
+    payer = func.coalesce(_C.source_job_id, _C.job_id), func.coalesce(_C.source_chunk_index, _C.chunk_index)
+    firsts = select(func.min(_C.chunk_index)).where(_IN_JOB).group_by(*payer)
+    only_carried = func.count() == func.count(_C.source_job_id)
+    return or_(_C.source_job_id.is_(null()), _C.chunk_index.in_(firsts.having(only_carried).correlate(None)))
+
+
 def _total() -> Select[Any]:
     value, kind = _field()
     number = case((kind.in_((literal_column("'integer'"), literal_column("'real'"))), value))
@@ -79,14 +87,14 @@ def _total() -> Select[Any]:
     high, low = func.sum(whole.op(">>")(32)), func.sum(whole.op("&")(0xFFFFFFFF))
     of_job = completed_chunks.join(chunk_results, _R.result_id == _C.result_id)
     columns: tuple[Any, ...] = high, low, func.sum(real), func.count(kind), func.max(_R.result_id)
-    return select(*columns).select_from(of_job).where(_IN_JOB)
+    return select(*columns).select_from(of_job).where(_IN_JOB, _once())
 
 
 def _short_texts() -> Select[Any]:
     value, kind = _field()
     of_job = completed_chunks.join(chunk_results, _R.result_id == _C.result_id)
     is_short = func.length(value) <= literal_column(str(LONGEST_NUMBER))
-    return select(value).select_from(of_job).where(_IN_JOB, kind == literal_column("'text'"), is_short)
+    return select(value).select_from(of_job).where(_IN_JOB, _once(), kind == literal_column("'text'"), is_short)
 
 
 _TOTAL: Final = Statement(_total)

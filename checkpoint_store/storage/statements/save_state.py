@@ -191,7 +191,7 @@ def _update(
             )
     if replace:
         job_statements.update_job(connection, known.job_id, path, **values)
-    job_statements.make_newest(connection, known.job_id)
+    job_statements.make_newest(connection, known.job_id, values["file_name"])
     if not known.is_current:
         job_statements.make_current(connection, known.job_id)
 

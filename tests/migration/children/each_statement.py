@@ -19,7 +19,15 @@ from checkpoint_store import CheckpointStore, CheckpointStoreError
 from checkpoint_store.maintenance import migrate
 
 template, way, what, step = Path(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4])
-NEWER = ("superseded_by", "fingerprint_rule", "source_job_id")
+NEWER = (
+    "superseded_by",
+    "fingerprint_rule",
+    "looked_number",
+    "looked_at",
+    "source_job_id",
+    "source_chunk_index",
+    "source_differs_in",
+)
 """Columns that schema 1.0 does not have."""
 real, old, new = sqlite3.connect, "1.0", "1.3"
 warnings.simplefilter("error")

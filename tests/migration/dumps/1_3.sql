@@ -28,11 +28,11 @@ CREATE TABLE attempts (
  WITHOUT ROWID
 
 ;
-INSERT INTO "attempts" VALUES('5fc986fb-fb8c-459e-b8d2-12a4a18d96bd',0,1,1,'2026-11-26T20:06:22.923Z','2026-11-26T20:06:22.924Z','completed',NULL,9.4e-05,1,0,NULL,NULL);
-INSERT INTO "attempts" VALUES('5fc986fb-fb8c-459e-b8d2-12a4a18d96bd',1,1,1,'2026-11-26T20:06:22.926Z','2026-11-26T20:06:22.926Z','completed',NULL,8.2e-05,1,0,NULL,NULL);
-INSERT INTO "attempts" VALUES('5fc986fb-fb8c-459e-b8d2-12a4a18d96bd',2,1,1,'2026-11-26T20:06:22.928Z','2026-11-26T20:06:22.929Z','failed','ValueError: not this time',NULL,1,0,NULL,NULL);
-INSERT INTO "attempts" VALUES('5fc986fb-fb8c-459e-b8d2-12a4a18d96bd',3,1,1,'2026-11-26T20:06:22.930Z','2026-11-26T20:06:22.930Z','completed',NULL,5.9e-05,1,0,NULL,NULL);
-INSERT INTO "attempts" VALUES('5fc986fb-fb8c-459e-b8d2-12a4a18d96bd',4,1,1,'2026-11-26T20:06:22.932Z','2026-11-26T20:06:22.933Z','abandoned',NULL,NULL,0,0,NULL,NULL);
+INSERT INTO "attempts" VALUES('293fd8b9-97f5-403e-a59d-b1cc83f539db',0,1,1,'2026-11-26T21:01:42.408Z','2026-11-26T21:01:42.422Z','completed',NULL,0.000192,1,0,NULL,NULL);
+INSERT INTO "attempts" VALUES('293fd8b9-97f5-403e-a59d-b1cc83f539db',1,1,1,'2026-11-26T21:01:42.438Z','2026-11-26T21:01:42.450Z','completed',NULL,0.000205,1,0,NULL,NULL);
+INSERT INTO "attempts" VALUES('293fd8b9-97f5-403e-a59d-b1cc83f539db',2,1,1,'2026-11-26T21:01:42.456Z','2026-11-26T21:01:42.471Z','failed','ValueError: not this time',NULL,1,0,NULL,NULL);
+INSERT INTO "attempts" VALUES('293fd8b9-97f5-403e-a59d-b1cc83f539db',3,1,1,'2026-11-26T21:01:42.486Z','2026-11-26T21:01:42.502Z','completed',NULL,0.000189,1,0,NULL,NULL);
+INSERT INTO "attempts" VALUES('293fd8b9-97f5-403e-a59d-b1cc83f539db',4,1,1,'2026-11-26T21:01:42.514Z','2026-11-26T21:01:42.527Z','abandoned',NULL,NULL,0,0,NULL,NULL);
 CREATE TABLE chunk_results (
 	result_id INTEGER NOT NULL, 
 	job_id TEXT NOT NULL, 
@@ -41,18 +41,19 @@ CREATE TABLE chunk_results (
 	digest TEXT NOT NULL, 
 	CONSTRAINT pk_chunk_results PRIMARY KEY (result_id)
 );
-INSERT INTO "chunk_results" VALUES(1,'217ab177-a9c7-45d9-b7a0-736d52984c5e',0,'{"chunk_index": 0, "cleaned_text": "A"}','c120d3eac0da746a89bc0f0b10f5accd');
-INSERT INTO "chunk_results" VALUES(2,'2582a95d-0074-4116-8222-c64ad18c8780',1,'[1, 2.5, null, true, "x", 1180591620717411303424]','b668d0ef0f17873a0e2495ee154b4afc');
-INSERT INTO "chunk_results" VALUES(3,'5fc986fb-fb8c-459e-b8d2-12a4a18d96bd',0,'{"cleaned_text": "GOOD EVENING.", "tokens": 13, "cost": 0.25}','9deaa98d20b878625c3be8686df3c53c');
-INSERT INTO "chunk_results" VALUES(4,'5fc986fb-fb8c-459e-b8d2-12a4a18d96bd',1,'{"cleaned_text": "WIR WÄHLEN DEN MOND 😀.", "tokens": 22, "cost": 0.25}','8538286a9c159542850a5dd082dac120');
-INSERT INTO "chunk_results" VALUES(5,'5fc986fb-fb8c-459e-b8d2-12a4a18d96bd',3,'{"cleaned_text": "BECAUSE IT IS HARD.", "tokens": 19, "cost": 0.25}','82f86f085868cf9fbc0187422beb1bfb');
+INSERT INTO "chunk_results" VALUES(1,'2a3f702c-7954-49a1-b18d-6e1e1c847590',0,'{"chunk_index": 0, "cleaned_text": "A"}','6c9739b3ec53331e186ce9ac0003aae9');
+INSERT INTO "chunk_results" VALUES(2,'bf9d27c4-9105-47b4-b09d-33a529bc90f1',1,'{"chunk_index": 1, "cleaned_text": "A"}','3c0b1fb16c36752894830bf15dc27a31');
+INSERT INTO "chunk_results" VALUES(3,'1f798013-77c0-4b5a-a1ca-6c7412c79834',1,'[1, 2.5, null, true, "x", 1180591620717411303424]','c712a7f83f2c460fe715b939bd3ae361');
+INSERT INTO "chunk_results" VALUES(4,'293fd8b9-97f5-403e-a59d-b1cc83f539db',0,'{"cleaned_text": "GOOD EVENING.", "tokens": 13, "cost": 0.25}','95fa9bd95ee252e02922fce933a8c2a9');
+INSERT INTO "chunk_results" VALUES(5,'293fd8b9-97f5-403e-a59d-b1cc83f539db',1,'{"cleaned_text": "WIR WÄHLEN DEN MOND 😀.", "tokens": 22, "cost": 0.25}','5f9289e75a53626b2fe70ef80de9e4b0');
+INSERT INTO "chunk_results" VALUES(6,'293fd8b9-97f5-403e-a59d-b1cc83f539db',3,'{"cleaned_text": "BECAUSE IT IS HARD.", "tokens": 19, "cost": 0.25}','e363dab0f7d9e9271ee780164d75ee9a');
 CREATE TABLE completed_chunks (
 	job_id TEXT NOT NULL, 
 	chunk_index INTEGER NOT NULL, 
 	completed_at TEXT NOT NULL, 
 	fingerprint TEXT, 
 	digest TEXT, 
-	result_id INTEGER, source_job_id TEXT, 
+	result_id INTEGER, source_job_id TEXT, source_chunk_index INTEGER, source_differs_in TEXT, 
 	CONSTRAINT pk_completed_chunks PRIMARY KEY (job_id, chunk_index), 
 	CONSTRAINT fk_completed_chunks_jobs FOREIGN KEY(job_id) REFERENCES jobs (job_id) ON DELETE CASCADE, 
 	CONSTRAINT ck_completed_chunks_chunk_index CHECK (chunk_index >= 0), 
@@ -61,11 +62,12 @@ CREATE TABLE completed_chunks (
  WITHOUT ROWID
 
 ;
-INSERT INTO "completed_chunks" VALUES('217ab177-a9c7-45d9-b7a0-736d52984c5e',0,'2026-11-26T20:06:22.889Z','1:67b558c37f0dd74ce0602052e9152661f04408d758e7be9dda41f201dc0b6c67','c120d3eac0da746a89bc0f0b10f5accd',1,NULL);
-INSERT INTO "completed_chunks" VALUES('2582a95d-0074-4116-8222-c64ad18c8780',1,'2026-11-26T20:06:22.895Z',NULL,'b668d0ef0f17873a0e2495ee154b4afc',2,NULL);
-INSERT INTO "completed_chunks" VALUES('5fc986fb-fb8c-459e-b8d2-12a4a18d96bd',0,'2026-11-26T20:06:22.924Z','1:984373f5359ee19e0ad62f3d8282337f3fb04d381f31a92d8e493aa2d67539ee','9deaa98d20b878625c3be8686df3c53c',3,NULL);
-INSERT INTO "completed_chunks" VALUES('5fc986fb-fb8c-459e-b8d2-12a4a18d96bd',1,'2026-11-26T20:06:22.926Z','1:d757d18e1074da3d2ba7c32799da49de6f4e8b98f185a1fedc1b3d7b861e2598','8538286a9c159542850a5dd082dac120',4,NULL);
-INSERT INTO "completed_chunks" VALUES('5fc986fb-fb8c-459e-b8d2-12a4a18d96bd',3,'2026-11-26T20:06:22.930Z','1:1608dfc204ec0b694564d49b5331ed1654b76ece40f3e91f09fcf5d845b96798','82f86f085868cf9fbc0187422beb1bfb',5,NULL);
+INSERT INTO "completed_chunks" VALUES('1f798013-77c0-4b5a-a1ca-6c7412c79834',1,'2026-11-26T21:01:42.054Z',NULL,'c712a7f83f2c460fe715b939bd3ae361',3,NULL,NULL,NULL);
+INSERT INTO "completed_chunks" VALUES('293fd8b9-97f5-403e-a59d-b1cc83f539db',0,'2026-11-26T21:01:42.422Z','1:984373f5359ee19e0ad62f3d8282337f3fb04d381f31a92d8e493aa2d67539ee','95fa9bd95ee252e02922fce933a8c2a9',4,NULL,NULL,NULL);
+INSERT INTO "completed_chunks" VALUES('293fd8b9-97f5-403e-a59d-b1cc83f539db',1,'2026-11-26T21:01:42.450Z','1:d757d18e1074da3d2ba7c32799da49de6f4e8b98f185a1fedc1b3d7b861e2598','5f9289e75a53626b2fe70ef80de9e4b0',5,NULL,NULL,NULL);
+INSERT INTO "completed_chunks" VALUES('293fd8b9-97f5-403e-a59d-b1cc83f539db',3,'2026-11-26T21:01:42.502Z','1:1608dfc204ec0b694564d49b5331ed1654b76ece40f3e91f09fcf5d845b96798','e363dab0f7d9e9271ee780164d75ee9a',6,NULL,NULL,NULL);
+INSERT INTO "completed_chunks" VALUES('2a3f702c-7954-49a1-b18d-6e1e1c847590',0,'2026-11-26T21:01:41.938Z','1:67b558c37f0dd74ce0602052e9152661f04408d758e7be9dda41f201dc0b6c67','6c9739b3ec53331e186ce9ac0003aae9',1,NULL,NULL,NULL);
+INSERT INTO "completed_chunks" VALUES('bf9d27c4-9105-47b4-b09d-33a529bc90f1',1,'2026-11-26T21:01:41.963Z','1:67b558c37f0dd74ce0602052e9152661f04408d758e7be9dda41f201dc0b6c67','3c0b1fb16c36752894830bf15dc27a31',2,'2a3f702c-7954-49a1-b18d-6e1e1c847590',0,NULL);
 CREATE TABLE deleted_jobs (
 	job_id TEXT NOT NULL, 
 	deleted_at TEXT NOT NULL, 
@@ -91,7 +93,7 @@ CREATE TABLE "jobs" (
 	chunks_digest TEXT, 
 	stretch_started_at TEXT NOT NULL, 
 	stretch_completed_count INTEGER NOT NULL, 
-	is_current INTEGER NOT NULL, superseded_by TEXT, fingerprint_rule INTEGER DEFAULT 1 NOT NULL, 
+	is_current INTEGER NOT NULL, superseded_by TEXT, fingerprint_rule INTEGER DEFAULT 1 NOT NULL, looked_number INTEGER, looked_at TEXT, 
 	CONSTRAINT pk_jobs PRIMARY KEY (job_number), 
 	CONSTRAINT uq_jobs_job_id UNIQUE (job_id), 
 	CONSTRAINT ck_jobs_status CHECK (status IN ('pending', 'running', 'paused', 'completed', 'failed')), 
@@ -99,9 +101,10 @@ CREATE TABLE "jobs" (
 	CONSTRAINT ck_jobs_completed_count CHECK (completed_count BETWEEN 0 AND total_chunks), 
 	CONSTRAINT ck_jobs_is_current CHECK (is_current IN (0, 1))
 );
-INSERT INTO "jobs" VALUES(1,'217ab177-a9c7-45d9-b7a0-736d52984c5e','completed','done.txt',NULL,NULL,NULL,1,1,'2026-11-26T20:06:22.880Z','2026-11-26T20:06:22.889Z',NULL,'{}','1:2a83afaaa74c8876527588ba787d7e17137d58f5ffa5c49371e0b050ecc81ad1','2026-11-26T20:06:22.880Z',0,0,NULL,1);
-INSERT INTO "jobs" VALUES(2,'2582a95d-0074-4116-8222-c64ad18c8780','failed','numbered.txt',NULL,NULL,NULL,3,1,'2026-11-26T20:06:22.893Z','2026-11-26T20:06:22.909Z','RuntimeError: it broke','{}',NULL,'2026-11-26T20:06:22.893Z',0,0,NULL,1);
-INSERT INTO "jobs" VALUES(3,'5fc986fb-fb8c-459e-b8d2-12a4a18d96bd','paused','lecture.srt','Größe','m-1','p-1',5,3,'2026-11-26T20:06:22.916Z','2026-11-26T20:06:22.934Z',NULL,'{"chunk_size": 2000, "language": "en", "nested": {"a": [1, null]}}','1:602f9f42164b3aebec223f43662019cd7a1c0e2e85d5a3a20c0005752d04338b','2026-11-26T20:06:22.916Z',0,1,NULL,1);
+INSERT INTO "jobs" VALUES(1,'2a3f702c-7954-49a1-b18d-6e1e1c847590','completed','done.txt',NULL,NULL,NULL,1,1,'2026-11-26T21:01:41.841Z','2026-11-26T21:01:41.938Z',NULL,'{}','1:2a83afaaa74c8876527588ba787d7e17137d58f5ffa5c49371e0b050ecc81ad1','2026-11-26T21:01:41.841Z',0,0,'bf9d27c4-9105-47b4-b09d-33a529bc90f1',2,NULL,NULL);
+INSERT INTO "jobs" VALUES(2,'bf9d27c4-9105-47b4-b09d-33a529bc90f1','running','done.txt',NULL,NULL,NULL,2,1,'2026-11-26T21:01:41.949Z','2026-11-26T21:01:41.963Z',NULL,'{}','1:51da85b235f0e0aa73ec476c311a304aceff81ee08133b743167f2148f98cf25','2026-11-26T21:01:41.949Z',1,0,NULL,2,2,'2026-11-26T21:01:41.965Z');
+INSERT INTO "jobs" VALUES(3,'1f798013-77c0-4b5a-a1ca-6c7412c79834','failed','numbered.txt',NULL,NULL,NULL,3,1,'2026-11-26T21:01:42.007Z','2026-11-26T21:01:42.211Z','RuntimeError: it broke','{}',NULL,'2026-11-26T21:01:42.007Z',0,0,NULL,2,NULL,NULL);
+INSERT INTO "jobs" VALUES(4,'293fd8b9-97f5-403e-a59d-b1cc83f539db','paused','lecture.srt','Größe','m-1','p-1',5,3,'2026-11-26T21:01:42.355Z','2026-11-26T21:01:42.534Z',NULL,'{"chunk_size": 2000, "language": "en", "nested": {"a": [1, null]}}','1:602f9f42164b3aebec223f43662019cd7a1c0e2e85d5a3a20c0005752d04338b','2026-11-26T21:01:42.355Z',0,1,NULL,2,NULL,NULL);
 CREATE TABLE pauses (
 	pause_id INTEGER NOT NULL, 
 	job_id TEXT NOT NULL, 
@@ -110,7 +113,7 @@ CREATE TABLE pauses (
 	CONSTRAINT pk_pauses PRIMARY KEY (pause_id), 
 	CONSTRAINT fk_pauses_jobs FOREIGN KEY(job_id) REFERENCES jobs (job_id) ON DELETE CASCADE
 );
-INSERT INTO "pauses" VALUES(1,'2582a95d-0074-4116-8222-c64ad18c8780','2026-11-26T20:06:22.897Z',NULL);
+INSERT INTO "pauses" VALUES(1,'1f798013-77c0-4b5a-a1ca-6c7412c79834','2026-11-26T21:01:42.067Z',NULL);
 CREATE TABLE runners (
 	runner_id INTEGER NOT NULL, 
 	job_id TEXT NOT NULL, 
@@ -125,7 +128,7 @@ CREATE TABLE runners (
 	CONSTRAINT uq_runners_lock_file UNIQUE (lock_file), 
 	CONSTRAINT ck_runners_exclusive CHECK (exclusive IN (0, 1))
 );
-INSERT INTO "runners" VALUES(1,'5fc986fb-fb8c-459e-b8d2-12a4a18d96bd','talks.db.runner-2a7c275d2f3a','vm',2612,0,'2026-11-26T20:06:22.921Z','2026-11-26T20:06:22.933Z');
+INSERT INTO "runners" VALUES(1,'293fd8b9-97f5-403e-a59d-b1cc83f539db','talks.db.runner-f5f374f55693','vm',12685,0,'2026-11-26T21:01:42.393Z','2026-11-26T21:01:42.527Z');
 CREATE VIEW job_progress AS
 SELECT
   job_id,
@@ -178,23 +181,6 @@ WHERE attempts.outcome = 'abandoned'
   AND NOT EXISTS (SELECT 1 FROM completed_chunks c
                   WHERE c.job_id = attempts.job_id AND c.chunk_index = attempts.chunk_index)
 ORDER BY jobs.job_number DESC, attempts.chunk_index;
-CREATE VIEW job_costs AS
-SELECT
-  jobs.job_id,
-  jobs.file_name,
-  count(r.result_id) AS results,
-  count(CASE WHEN json_type(r.result, '$.cost') IN ('integer', 'real') THEN 1 END) AS priced,
-  round(sum(CASE WHEN json_type(r.result, '$.cost') IN ('integer', 'real') THEN json_extract(r.result, '$.cost') END),9)
-    AS cost,
-  sum(CASE WHEN json_type(r.result, '$.input_tokens') = 'integer' THEN json_extract(r.result, '$.input_tokens') END)
-    AS input_tokens,
-  sum(CASE WHEN json_type(r.result, '$.output_tokens') = 'integer' THEN json_extract(r.result, '$.output_tokens') END)
-    AS output_tokens
-FROM jobs
-LEFT JOIN completed_chunks c ON c.job_id = jobs.job_id
-LEFT JOIN chunk_results r ON r.result_id = c.result_id
-GROUP BY jobs.job_number
-ORDER BY jobs.job_number DESC;
 CREATE VIEW running_now AS
 SELECT
   jobs.job_id,
@@ -209,4 +195,40 @@ WHERE attempts.outcome = 'running'
 ORDER BY jobs.job_number DESC, attempts.chunk_index;
 CREATE INDEX ix_jobs_file_name ON jobs (file_name);
 CREATE UNIQUE INDEX uq_jobs_is_current ON jobs (is_current) WHERE is_current = 1;
+CREATE VIEW job_costs AS
+WITH carried AS (
+  SELECT job_id, min(chunk_index) AS chunk_index FROM completed_chunks
+  GROUP BY job_id, coalesce(source_job_id, job_id), coalesce(source_chunk_index, chunk_index)
+  HAVING count(*) = count(source_job_id)
+), amounts AS (
+  SELECT
+    c.job_id,
+    c.source_job_id IS NULL AS is_own,
+    carried.job_id IS NOT NULL AS is_carried,
+    CASE
+      WHEN json_type(r.result, '$.cost') IN ('integer', 'real') THEN json_extract(r.result, '$.cost')
+      WHEN json_type(r.result, '$.cost') = 'text' AND length(json_extract(r.result, '$.cost')) <= 64
+        AND CAST(json_extract(r.result, '$.cost') AS NUMERIC) = json_extract(r.result, '$.cost')
+        AND abs(CAST(json_extract(r.result, '$.cost') AS NUMERIC)) < 9e999
+      THEN CAST(json_extract(r.result, '$.cost') AS NUMERIC)
+    END AS cost,
+    CASE WHEN json_type(r.result, '$.input_tokens') = 'integer' THEN json_extract(r.result, '$.input_tokens') END
+      AS input_tokens,
+    CASE WHEN json_type(r.result, '$.output_tokens') = 'integer' THEN json_extract(r.result, '$.output_tokens') END
+      AS output_tokens
+  FROM completed_chunks c JOIN chunk_results r ON r.result_id = c.result_id
+  LEFT JOIN carried ON carried.job_id = c.job_id AND carried.chunk_index = +c.chunk_index
+)
+SELECT
+  jobs.job_id,
+  jobs.file_name,
+  count(a.job_id) AS results,
+  count(a.cost) AS priced,
+  CASE WHEN count(a.cost) > 0 THEN round(sum(CASE WHEN a.is_own THEN a.cost ELSE 0 END), 9) END AS cost,
+  CASE WHEN count(a.cost) > 0 THEN round(sum(CASE WHEN a.is_carried THEN a.cost ELSE 0 END), 9) END AS carried,
+  sum(CASE WHEN a.is_own THEN a.input_tokens END) AS input_tokens,
+  sum(CASE WHEN a.is_own THEN a.output_tokens END) AS output_tokens
+FROM jobs LEFT JOIN amounts a ON a.job_id = jobs.job_id
+GROUP BY jobs.job_number
+ORDER BY jobs.job_number DESC;
 COMMIT;

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from checkpoint_store.storage.open_requests import Source
+
     Rows = Callable[["AttemptLog", Callable[[int], Iterator[tuple[Any, ...]]], int, int], Iterator[tuple[Any, ...]]]
     """Reads rows with keys from a first one to a last one, and goes on behind what does not read."""
 
@@ -35,8 +37,8 @@ class Chunk:
     text: str | None = None
     proven: bool = True
     """Whether the digest was stored beside the result, and not just made of the text at hand."""
-    source_job_id: str | None = None
-    """The job that paid for the result, where it was carried over from another one."""
+    source: Source | None = None
+    """The job and the chunk that paid for the result, where it was carried over."""
 
 
 @dataclass(slots=True)

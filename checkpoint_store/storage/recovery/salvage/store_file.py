@@ -13,6 +13,7 @@ from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.records import JobStatus
 from checkpoint_store.storage.connection import wal_frames
 from checkpoint_store.storage.file_names import StoreFiles, has_bytes
+from checkpoint_store.storage.open_requests import Source
 from checkpoint_store.storage.recovery.salvage import attempts
 from checkpoint_store.storage.recovery.salvage.columns import columns_of
 from checkpoint_store.storage.recovery.salvage.copies import AttemptLog, Copy
@@ -33,7 +34,15 @@ if TYPE_CHECKING:
 
 
 JOB_COLUMNS: Final = tuple(column.name for column in jobs_table.columns)
-_COMPLETED: Final = ("chunk_index", "completed_at", "fingerprint", "digest", "source_job_id")
+_COMPLETED: Final = (
+    "chunk_index",
+    "completed_at",
+    "fingerprint",
+    "digest",
+    "source_job_id",
+    "source_chunk_index",
+    "source_differs_in",
+)
 _MOST_JOBS: Final = 100_000
 _PATIENCE: Final = 512
 """So many keys in a row may fail to read before the steps grow."""
@@ -174,9 +183,10 @@ def _read_completed(connection: sqlite3.Connection, copy: Copy) -> None:
         def fetch(key: int, job_id: str = job_id) -> Iterator[tuple[Any, ...]]:
             return connection.execute(statement, (job_id, key))
 
-        for index, at, fingerprint, digest, source in _rows(copy, fetch, 0, values["total_chunks"] - 1):
+        for index, at, fingerprint, digest, *source in _rows(copy, fetch, 0, values["total_chunks"] - 1):
             chunk = copy.chunk(job_id, index, str(at))
-            chunk.fingerprint, chunk.digest, chunk.source_job_id = fingerprint, digest, source
+            chunk.fingerprint, chunk.digest = fingerprint, digest
+            chunk.source = None if source[0] is None else Source(*source)
 
 
 def _read_results(connection: sqlite3.Connection, copy: Copy) -> None:

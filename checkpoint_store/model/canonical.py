@@ -1,0 +1,182 @@
+"""The content of a chunk as canonical bytes: the same on every machine and Python version.
+
+There are two rules, and both stay for as long as stores have fingerprints by them. Text, bytes and JSON data have the
+same bytes by both.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from datetime import date, time
+from decimal import Decimal
+from enum import Enum
+from math import isfinite
+from pathlib import PurePath
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+from checkpoint_store.model.codec.json_rules import _is_plain
+
+_BYTES: Final = (bytes, bytearray, memoryview)
+_JSON: Final = (dict, list, tuple, int, float, type(None))
+_PLACES: Final = frozenset({"index", "chunk_index"})
+"""Fields of a chunk that say where it stands. An insertion before it would make it another chunk."""
+_OLD_CONTENT: Final = ("text", "data", "content")
+_BIG: Final = 10**4300
+
+
+class NotIdentifiedError(Exception):
+    """Something in a chunk has no canonical form. ``place`` is where, within the chunk; ``reason`` says what it is."""
+
+    def __init__(self, place: str, reason: str) -> None:
+        self.place, self.reason = place, reason
+        super().__init__(place, reason)
+
+
+class Canonical(NamedTuple):
+    """The canonical bytes of a chunk's content, and the first rule that gives them."""
+
+    rule: int
+    content: bytes
+
+
+def canonical(content: object) -> Canonical:
+    """Return what identifies a content by rule 2.
+
+    Text, bytes and JSON data count as they are; a dataclass or a pydantic model by all its fields but ``index`` and
+    ``chunk_index``. Inside JSON data and fields, dates, UUIDs, paths, enums and Decimals count by their text, and
+    dataclasses and models by all their fields.
+
+    Raises:
+        NotIdentifiedError: the content is, or holds, anything else.
+    """
+    if isinstance(content, str):
+        return Canonical(1, b"text\n" + content.encode("utf-8", "surrogatepass"))
+    if isinstance(content, _BYTES):
+        if isinstance(content, memoryview) and (content.ndim != 1 or content.format not in "Bbc"):
+            raise NotIdentifiedError("", "is a memoryview whose shape and format its bytes do not tell")
+        return Canonical(1, b"bytes\n" + bytes(content))
+    fields = _fields_of(content)
+    if fields is not None:
+        own = {name: value for name, value in fields.items() if name not in _PLACES}
+        return Canonical(2, b"fields\n" + _json_text(_Plain().of_fields(own, "")))
+    if isinstance(content, _JSON):
+        if _is_plain(content, 0):
+            try:
+                return Canonical(1, b"json\n" + _json_text(content))
+            except ValueError:  # not a number, or one that is too large: say where
+                pass
+        made = _Plain()
+        text = _json_text(made.of(content, ""))
+        return Canonical(2 if made.has_converted else 1, b"json\n" + text)
+    raise NotIdentifiedError("", f"is of type {_kind(content)}")
+
+
+def canonical_by_rule_1(content: object) -> bytes | None:
+    """Return what identifies a content by rule 1, in which of an object ``.text``, ``.data`` or ``.content`` counts.
+
+    None: rule 1 does not identify the content, so that no job was made with it by that rule.
+    """
+    if isinstance(content, str):
+        return b"text\n" + content.encode("utf-8", "surrogatepass")
+    if isinstance(content, _BYTES):
+        return b"bytes\n" + bytes(content)
+    if isinstance(content, _JSON):
+        try:
+            return b"json\n" + _json_text(content)
+        except (TypeError, ValueError, RecursionError):
+            return None
+    inner = next((one for one in (getattr(content, name, None) for name in _OLD_CONTENT) if _may_be_content(one)), None)
+    is_content = isinstance(inner, (str, *_BYTES, *_JSON)) and inner is not None
+    return canonical_by_rule_1(inner) if is_content else None
+
+
+def _may_be_content(value: object) -> bool:
+    return value is not None and not (callable(value) and not isinstance(value, (str, *_BYTES, *_JSON)))
+
+
+def _json_text(value: object) -> bytes:
+    try:
+        text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    except RecursionError:
+        raise NotIdentifiedError("", "holds itself, or is nested too deeply") from None
+    return text.encode()
+
+
+class _Plain:
+    """Makes plain JSON data of what may stand in a chunk, and knows whether anything had to be converted."""
+
+    def __init__(self) -> None:
+        self.has_converted = False
+
+    def of(self, value: Any, place: str) -> Any:
+        try:
+            return self._of(value, place)
+        except RecursionError:
+            raise NotIdentifiedError("", "holds itself, or is nested too deeply") from None
+
+    def _of(self, value: Any, place: str) -> Any:
+        if value is None or isinstance(value, str | bool):
+            return value
+        if isinstance(value, int | float):
+            return _number(value, place)
+        if isinstance(value, dict):
+            return {_key(key, place): self._of(item, f"{place}[{key!r}]") for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [self._of(item, f"{place}[{index}]") for index, item in enumerate(value)]
+        self.has_converted = True
+        text = _text_of(value)
+        return self._of_other(value, place) if text is None else text
+
+    def _of_other(self, value: Any, place: str) -> Any:
+        fields = _fields_of(value)
+        if fields is None and isinstance(value, Enum):
+            return self._of(value.value, place)
+        if fields is None:
+            raise NotIdentifiedError(place, f"is of type {_kind(value)}")
+        return self.of_fields(fields, place)
+
+    def of_fields(self, fields: dict[str, Any], place: str) -> dict[str, Any]:
+        return {name: self.of(value, f"{place}.{name}") for name, value in fields.items()}
+
+
+def _text_of(value: Any) -> str | None:
+    if isinstance(value, date | time):
+        return value.isoformat()
+    if isinstance(value, UUID | Decimal):
+        return str(value)
+    return value.as_posix() if isinstance(value, PurePath) else None
+
+
+def _number(value: int | float, place: str) -> int | float:  # noqa: PYI041 - an integer may be too large for a float
+    if isinstance(value, int):
+        if not -_BIG < value < _BIG:
+            raise NotIdentifiedError(place, "is an integer of more than 4,300 digits")
+    elif not isfinite(value):
+        raise NotIdentifiedError(place, f"is {value}, which JSON cannot hold")
+    return value
+
+
+def _key(key: Any, place: str) -> str:
+    if not isinstance(key, str):
+        raise NotIdentifiedError(place, f"has the key {key!r:.60} of type {_kind(key)}, where JSON has text")
+    return key
+
+
+def _fields_of(value: Any) -> dict[str, Any] | None:
+    """Return the fields of a dataclass or a pydantic model, extra ones included; None for anything else."""
+    kind = type(value)
+    if dataclasses.is_dataclass(kind):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(kind)}
+    if not callable(getattr(kind, "model_dump", None)):
+        return None
+    names = getattr(kind, "model_fields", None)
+    if not isinstance(names, dict):
+        return None
+    return {name: getattr(value, name) for name in names} | (getattr(value, "model_extra", None) or {})
+
+
+def _kind(value: object) -> str:
+    kind = type(value)
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"

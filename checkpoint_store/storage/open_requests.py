@@ -1,0 +1,108 @@
+"""The records of opening a job: what is asked for, what that leads to, and what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from checkpoint_store.errors import Difference
+    from checkpoint_store.model.plan import Plan
+    from checkpoint_store.storage.records import JobRecord
+
+Action = Literal["new", "resume", "complete", "reuse", "restart", "refuse"]
+
+
+class ByOldRule(NamedTuple):
+    """A plan's chunks by fingerprint rule 1. Both are None where that rule does not identify them."""
+
+    chunks_digest: str | None
+    fingerprints: Iterable[str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRequest:
+    """What a caller of ``open_job`` asks for. ``fingerprints`` can be gone through more than once."""
+
+    plan: Plan
+    fingerprints: Iterable[str] | None
+    video_title: str | None
+    on_change: str
+    fresh: bool
+    reuse_ignoring: frozenset[str] = frozenset()
+    """The settings in which a result that is reused may differ."""
+    by_old_rule: ByOldRule | None = None
+    """The chunks by rule 1, where that says something else than the newest rule."""
+
+    def digest_by(self, rule: int) -> str | None:
+        """Return the digest of the plan's chunks by the rule that a job was made with.
+
+        Where that rule does not identify them, the digest is one that no job has.
+        """
+        if self.by_old_rule is None or rule != 1:
+            return self.plan.chunks_digest
+        return self.by_old_rule.chunks_digest or "not by rule 1"
+
+    def fingerprints_by(self, rule: int) -> Iterable[str] | None:
+        """Return the fingerprints of the plan's chunks by the rule that a job was made with."""
+        return self.fingerprints if self.by_old_rule is None or rule != 1 else self.by_old_rule.fingerprints
+
+    def plan_by(self, rule: int) -> Plan:
+        """Return the plan as a job is compared with it that was made with this rule."""
+        return replace(self.plan, chunks_digest=self.digest_by(rule))
+
+
+class Source(NamedTuple):
+    """Where a result stands: a job, and a chunk of it."""
+
+    job_id: str
+    chunk_index: int
+    differs_in: str | None = None
+    """The settings in which the result was made under others than those of the job that takes it: a JSON list."""
+
+
+class Elsewhere(NamedTuple):
+    """Results in the store for chunks that a new job is to do, and that it does not take over."""
+
+    chunks: int = 0
+    """How many chunks have such results."""
+    other_name: str | None = None
+    """The file name of a job that has some of them under the same settings; None where no job has."""
+    other_settings: tuple[str, ...] = ()
+    """The settings in which the newest other job that has some differs."""
+
+    def __str__(self) -> str:
+        told = f"the store has results for {self.chunks} of its chunks under another name or setting"
+        if self.other_name is not None:
+            told += f"; on_change='reuse' takes those of {self.other_name!r}"
+        if self.other_settings:
+            names = ", ".join(map(repr, self.other_settings))
+            told += f"; on_change='reuse' with reuse_ignoring=({names},) takes those that differ in nothing else"
+        return told
+
+
+_NOTHING: Final = Elsewhere()
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Where an open request leads, from what is in the store."""
+
+    action: Action
+    earlier: JobRecord | None
+    differences: list[Difference]
+    kept: dict[int, Source]
+    """Each chunk that is not complete and whose result can be carried over, and where that result is."""
+    elsewhere: Elsewhere = _NOTHING
+    kept_ignoring: int = 0
+    """Where the plan is refused: how many results could be kept if the settings were passed over that differ."""
+
+
+class OpenedJob(NamedTuple):
+    """What opening a job came to."""
+
+    job: JobRecord
+    kept_elsewhere: Elsewhere | None
+    """What a new job does not take over; None where that is nothing, or the job is not new."""

@@ -1,0 +1,95 @@
+"""Taking results of other jobs into a job, in its transaction: each says who paid for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import bindparam, literal_column, select
+
+from checkpoint_store.model.clock import now
+from checkpoint_store.model.codec import digest as result_digest
+from checkpoint_store.model.codec import json_text
+from checkpoint_store.storage.open_requests import Source
+from checkpoint_store.storage.statements import compiled
+from checkpoint_store.storage.statements import jobs as job_statements
+from checkpoint_store.storage.statements import results as result_statements
+from checkpoint_store.storage.statements.completions import count
+from checkpoint_store.storage.tables import attempts, chunk_results, completed_chunks
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from checkpoint_store.storage.open_requests import OpenRequest
+    from checkpoint_store.storage.records import JobRecord
+
+_C: Final = completed_chunks.c
+_R: Final = chunk_results.c
+_STORED: Final = compiled.Statement(
+    lambda: (
+        select(_R.result, _C.digest, _R.digest, _C.source_job_id, _C.source_chunk_index)
+        .outerjoin_from(completed_chunks, chunk_results, _R.result_id == _C.result_id)
+        .where(_C.job_id == bindparam("in_job"), _C.chunk_index == bindparam("at_index"))
+    )
+)
+
+_COMPLETE: Final = compiled.insert_into(completed_chunks)
+_AT_WORK: Final = compiled.Statement(
+    lambda: select(attempts.c.chunk_index, attempts.c.runner_id).where(
+        attempts.c.outcome == literal_column("'running'"), attempts.c.job_id == bindparam("in_job")
+    )
+)
+
+
+def chunks_at_work(connection: sqlite3.Connection, job_id: str) -> list[tuple[int, int]]:
+    """Return the chunks of a job that a runner has claimed, each with the runner's id; a runner may have died."""
+    return _AT_WORK.run(connection, in_job=job_id).fetchall()
+
+
+def carry_over(
+    connection: sqlite3.Connection, job: JobRecord, kept: Mapping[int, Source], request: OpenRequest, path: Path
+) -> JobRecord:
+    """Complete chunks of a job with results of other jobs, and return the job as it is then."""
+    moment, job_id = now(), job.job_id
+    for index, fingerprint in enumerate(request.fingerprints_by(job.fingerprint_rule) or ()):
+        if index not in kept:
+            continue
+        text, payer = _taken(connection, kept[index], index, path)
+        digest = result_digest.digest(job_id, index, text)
+        added = connection.execute(compiled.ADD_RESULT.text, (job_id, index, text, digest))
+        _COMPLETE.run(
+            connection,
+            job_id=job_id,
+            chunk_index=index,
+            completed_at=moment,
+            fingerprint=fingerprint,
+            digest=digest,
+            result_id=added.lastrowid,
+            source_job_id=payer.job_id,
+            source_chunk_index=payer.chunk_index,
+            source_differs_in=kept[index].differs_in,
+        )
+    count(connection, job_id, len(kept), moment)
+    carried = job.completed_count + len(kept)
+    job_statements.update_job(connection, job_id, path, stretch_completed_count=carried)
+    return job_statements.find_job(connection, job_id, path)
+
+
+def _taken(connection: sqlite3.Connection, source: Source, index: int, path: Path) -> tuple[str, Source]:
+    """Return the text of a result for its new place, and the chunk that paid for it."""
+    row = _STORED.run(connection, in_job=source.job_id, at_index=source.chunk_index).fetchone()
+    text, digest, digest_beside, payer, paid_at = row
+    verified = result_statements.verified(path, source.job_id, source.chunk_index, text, digest, digest_beside)
+    return _moved(verified, source.chunk_index, index), source if payer is None else Source(payer, paid_at)
+
+
+def _moved(text: str, source: int, index: int) -> str:
+    """A result that names its chunk names the chunk's new place; any other ``chunk_index`` is the caller's own."""
+    if source == index or '"chunk_index"' not in text:
+        return text
+    result = json_text.decode(text)
+    if isinstance(result, dict) and type(result.get("chunk_index")) is int and result["chunk_index"] == source:
+        result["chunk_index"] = index
+        return json_text.encode(result)
+    return text

@@ -1,0 +1,102 @@
+"""What opening a job, and working it off, would do. Reads only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import bindparam, literal_column, select
+
+from checkpoint_store.model.clock import parse_time
+from checkpoint_store.model.records import RunPlan
+from checkpoint_store.storage.statements import attempt_log
+from checkpoint_store.storage.statements import costs as cost_statements
+from checkpoint_store.storage.statements.compiled import Statement
+from checkpoint_store.storage.statements.jobs import find_job
+from checkpoint_store.storage.statements.open_job import decide, reusable_for_rest
+from checkpoint_store.storage.statements.stored_results import setting_names
+from checkpoint_store.storage.tables import completed_chunks, jobs
+
+if TYPE_CHECKING:
+    import sqlite3
+    from pathlib import Path
+
+    from checkpoint_store.storage.open_requests import OpenRequest
+    from checkpoint_store.storage.records import JobRecord
+
+_C: Final = completed_chunks.c
+_PAYER: Final = Statement(
+    lambda: (
+        select(_C.source_job_id)
+        .join_from(completed_chunks, jobs, jobs.c.job_id == _C.source_job_id)
+        .where(_C.job_id == bindparam("in_job"))
+        .limit(literal_column("1"))
+    )
+)
+
+
+def plan_run(connection: sqlite3.Connection, request: OpenRequest, path: Path, earlier: JobRecord | None) -> RunPlan:
+    """Return what opening a job with ``request``, and working it off, would do.
+
+    ``earlier`` is the job that the plan is held against; it tells the price also where ``request`` is for a fresh one.
+    """
+    decision = decide(connection, request, None if request.fresh else earlier, path)
+    job = decision.earlier if decision.action in ("resume", "complete") else None
+    rest, _ = ({}, False) if job is None else reusable_for_rest(connection, request, job, path, reads_only=True)
+    kept = len(decision.kept) if job is None else job.completed_count + len(rest)
+    troubled = [] if job is None else attempt_log.latest(connection, job.job_id, path, outcomes=("failed", "abandoned"))
+    troubled = [record for record in troubled if record.chunk_index not in rest]
+    failed = tuple(record.chunk_index for record in troubled if record.is_last)
+    to_do = 0 if decision.action == "refuse" else request.plan.total_chunks - kept - len(failed)
+    spent, cost, seconds = (0.0, None, None) if earlier is None else _measured(connection, earlier, request, path)
+    return RunPlan(
+        file_name=request.plan.file_name,
+        job_id=None if job is None else job.job_id,
+        action=decision.action,
+        total_chunks=request.plan.total_chunks,
+        chunks_to_do=to_do,
+        kept=kept,
+        in_doubt=tuple(record.chunk_index for record in troubled if record.outcome == "abandoned"),
+        failed=failed,
+        differences=tuple(decision.differences),
+        estimated_cost=None if cost is None else cost * to_do,
+        estimated_seconds=None if seconds is None else seconds * to_do,
+        spent=spent,
+        kept_elsewhere=decision.elsewhere.chunks,
+    )
+
+
+def _measured(
+    connection: sqlite3.Connection, job: JobRecord, request: OpenRequest, path: Path
+) -> tuple[float, float | None, float | None]:
+    """Return what a job has paid, and the means of a chunk's cost and seconds, where its plan is like the request's.
+
+    A job that only carries results has paid nothing: the means are then those of a job that paid for them.
+    """
+    priced, spent = _paid(connection, job)
+    payer = job if priced else _payer(connection, job, path) or job
+    # Another model, prompt or chunk size has other prices; other chunks of the same kind have the same.
+    if setting_names(payer.plan, request.plan):
+        return spent, None, None
+    priced, paid = (priced, spent) if payer is job else _paid(connection, payer)
+    tries, seconds = attempt_log.seconds_of(connection, payer.job_id)
+    return spent, paid / priced if priced else None, seconds / tries if tries else _pace(payer)
+
+
+def _paid(connection: sqlite3.Connection, job: JobRecord) -> tuple[int, float]:
+    found = cost_statements.added_up(
+        lambda after: cost_statements.page(connection, job.job_id, after, "cost"), 0, "cost"
+    )
+    return found.priced, found.total
+
+
+def _payer(connection: sqlite3.Connection, job: JobRecord, path: Path) -> JobRecord | None:
+    """Return a job in the store that paid for a result which this one carries."""
+    row = _PAYER.run(connection, in_job=job.job_id).fetchone()
+    return None if row is None else find_job(connection, row[0], path)
+
+
+def _pace(job: JobRecord) -> float | None:
+    """Return the seconds that a chunk took in a job's last stretch of work, the time between chunks included."""
+    done = job.completed_count - job.stretch_completed_count
+    seconds = (parse_time(job.updated_at) - parse_time(job.stretch_started_at)).total_seconds()
+    return seconds / done if done > 0 and seconds > 0 else None

@@ -1,0 +1,254 @@
+"""Which results in the store belong to the chunks of a plan, whichever job has them. Reads only.
+
+Each search goes through the narrow rows of completed chunks, job by job, the newest job first. No index is needed for
+that, which each checkpoint would have to pay for; a job of the same plan is found without any of it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from sqlalchemy import bindparam, literal_column, null, or_, select
+
+from checkpoint_store.errors import StoreDamaged
+from checkpoint_store.model.clock import earlier
+from checkpoint_store.model.codec import json_text
+from checkpoint_store.model.plan import Plan, compare, normal_name, same_settings
+from checkpoint_store.storage.open_requests import Elsewhere, Source
+from checkpoint_store.storage.statements import results as result_statements
+from checkpoint_store.storage.statements.compiled import Statement
+from checkpoint_store.storage.tables import completed_chunks, jobs
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable, Container, Iterable
+    from pathlib import Path
+
+    from checkpoint_store.storage.open_requests import OpenRequest
+    from checkpoint_store.storage.records import JobRecord
+
+_C: Final = completed_chunks.c
+_J: Final = jobs.c
+
+
+class _Holder(NamedTuple):
+    """A job that has results."""
+
+    job_id: str
+    file_name: str
+    total_chunks: int
+    model: str | None
+    provider: str | None
+    config: str
+    fingerprint_rule: int
+
+
+_COMMIT_SECONDS: Final = 10.0
+"""A completion has its time from before its commit, which may have waited that long."""
+_COLUMNS: Final = tuple(_J[name] for name in _Holder._fields)
+_HOLDERS: Final = Statement(
+    lambda: select(*_COLUMNS).where(_J.completed_count > literal_column("0")).order_by(_J.job_number.desc())
+)
+_HOLDERS_SINCE: Final = Statement(
+    lambda: (
+        select(*_COLUMNS)
+        .where(
+            _J.completed_count > literal_column("0"),
+            _J.job_id != bindparam("but_job"),
+            # The order of opening tells nearly all; the time adds jobs that were at work when this one was opened.
+            or_(_J.job_number > bindparam("number"), _J.updated_at >= bindparam("moment")),
+        )
+        .order_by(_J.job_number.desc())
+    )
+)
+
+
+_FINGERPRINTS: Final = Statement(
+    lambda: (
+        select(_C.chunk_index, _C.fingerprint, _C.source_differs_in)
+        .where(_C.job_id == bindparam("in_job"), _C.digest.is_not(null()), _C.fingerprint.is_not(null()))
+        .order_by(_C.chunk_index)
+    )
+)
+NOTHING: Final[frozenset[str]] = frozenset()
+
+
+class StoredResults:
+    """The results in the store for the chunks of a request, as one transaction sees them."""
+
+    def __init__(self, connection: sqlite3.Connection, request: OpenRequest, path: Path) -> None:
+        self._connection, self._request, self._path = connection, request, path
+        self._settings: dict[tuple[Any, ...], Plan] = {}
+        self._verdicts: dict[tuple[Any, ...], bool] = {}
+        self._name = normal_name(request.plan.file_name)
+
+    def reusable(self, ignoring: frozenset[str] | None = None) -> dict[int, Source]:
+        """Return each chunk that a job under the same settings has a result for, and where; of several the newest."""
+        ignoring = self._request.reuse_ignoring if ignoring is None else ignoring
+        return self._taken(self._holders(), self._left(()), ignoring)
+
+    def reusable_since(self, opened: JobRecord) -> dict[int, Source]:
+        """Return the same for what is left of a job, from jobs that were at work since it was looked for before."""
+        done = set(result_statements.indices(self._connection, opened.job_id))
+        moment = "" if opened.looked_at is None else earlier(opened.looked_at, _COMMIT_SECONDS)
+        if self._request.reuse_ignoring:  # other settings than last time, perhaps
+            moment = ""
+        since = {"but_job": opened.job_id, "number": opened.looked_number or 0, "moment": moment}
+        return self._taken(self._rows(_HOLDERS_SINCE, **since), self._left(done), self._request.reuse_ignoring)
+
+    def elsewhere(self, kept: Container[int]) -> Elsewhere:
+        """Return what there is for the other chunks of a new job under another name or setting."""
+        same, other_name, other_settings = list[_Holder](), list[_Holder](), list[_Holder]()
+        for job in self._holders():
+            if not self._has_settings(job, NOTHING):
+                other_settings.append(job)
+            elif self._request.on_change != "reuse":  # else they have been gone through
+                (same if normal_name(job.file_name) == self._name else other_name).append(job)
+        if not other_name and not other_settings:
+            return Elsewhere()
+        left = self._left(kept)
+        self._look(same, left, NOTHING)  # whoever begins anew knows of these
+        named = self._look(other_name, left, NOTHING)
+        found = named | self._look(other_settings, left, None)
+        names = {job.job_id: job.file_name for job in other_name}
+        name = next((names[source.job_id] for source in named.values()), None)
+        return Elsewhere(len(found), name, self._differing(other_settings, found.values()))
+
+    def differing_settings(self, earlier: JobRecord) -> frozenset[str]:
+        """Return the settings in which a job's plan differs from that of the request."""
+        return frozenset(setting_names(earlier.plan, self._request.plan))
+
+    def _differing(self, holders: list[_Holder], sources: Iterable[Source]) -> tuple[str, ...]:
+        having = {source.job_id for source in sources}
+        first = next((job for job in holders if job.job_id in having), None)
+        return () if first is None else setting_names(self._plan_of(first), self._request.plan)
+
+    def _left(self, but: Container[int]) -> _Left:
+        return _Left(self._request, but)
+
+    def _taken(self, holders: list[_Holder], left: _Left, ignoring: frozenset[str]) -> dict[int, Source]:
+        """Return results under the very settings, and then, for what is left, those that differ where they may."""
+        found = self._look((job for job in holders if self._has_settings(job, NOTHING)), left, NOTHING)
+        if ignoring and left:
+            found |= self._look((job for job in holders if self._has_settings(job, ignoring)), left, ignoring)
+        return found
+
+    def _look(self, holders: Iterable[_Holder], left: _Left, ignoring: frozenset[str] | None) -> dict[int, Source]:
+        """Return what the jobs have for chunks that are left; None for ``ignoring`` stands for any settings."""
+        found: dict[int, Source] = {}
+        for job in holders:
+            if not left:
+                break
+            is_own = normal_name(job.file_name) == self._name
+            rule = job.fingerprint_rule if is_own else 0  # by rule 1 an object counts by a part of it
+            differing = self._ignored(job, ignoring) if ignoring else ()
+            rows = _FINGERPRINTS.run(self._connection, in_job=job.job_id)
+            for index, place in left.take(rule, rows, lambda text: _is_covered(text, ignoring)).items():
+                found[index] = Source(job.job_id, place.chunk_index, _joined(place.differs_in, differing))
+        return found
+
+    def _ignored(self, job: _Holder, ignoring: frozenset[str]) -> list[str]:
+        """Return the settings in which a job differs, as finely as they are passed over."""
+        found: list[str] = []
+        for name in setting_names(self._plan_of(job), self._request.plan):
+            inner = [one for one in ignoring if one.startswith(f"{name}.")]
+            found += [name] if _is_ignored(name, ignoring) else inner
+        return found
+
+    def _holders(self) -> list[_Holder]:
+        return self._rows(_HOLDERS) if self._request.fingerprints is not None else []
+
+    def _rows(self, statement: Statement, **named: Any) -> list[_Holder]:
+        return [_Holder._make(row) for row in statement.run(self._connection, **named)]
+
+    def _has_settings(self, job: _Holder, ignoring: frozenset[str]) -> bool:
+        key = (job.model, job.provider, job.config, ignoring)
+        if key not in self._verdicts:
+            self._verdicts[key] = same_settings(self._plan_of(job), self._request.plan, ignoring)
+        return self._verdicts[key]
+
+    def _plan_of(self, job: _Holder) -> Plan:
+        """Return a plan with the job's settings; those of many jobs are the same, and are decoded once."""
+        settings = (job.model, job.provider, job.config)
+        if settings not in self._settings:
+            try:
+                config = json_text.decode(job.config)
+            except ValueError as error:
+                raise StoreDamaged(self._path, f"its row in jobs does not read: {error}", job_id=job.job_id) from error
+            self._settings[settings] = Plan(self._name, job.total_chunks, job.model, job.provider, config)
+        return self._settings[settings]
+
+
+def setting_names(old: Plan, new: Plan) -> tuple[str, ...]:
+    """Return the settings in which two plans differ, named as ``reuse_ignoring`` does."""
+    chunks = ("file_name", "total_chunks", "chunks")
+    return tuple(difference.field for difference in compare(old, new) if difference.field not in chunks)
+
+
+class _Left:
+    """The chunks of a request that no result was found for yet, by their fingerprints."""
+
+    def __init__(self, request: OpenRequest, but: Container[int]) -> None:
+        self._request = request
+        self._indices: dict[int, dict[str, list[int]]] = {}
+        self._but = but
+        self._found = set[int]()
+        self._count = sum(1 for indices in self._by(0).values() for _ in indices)
+
+    def __bool__(self) -> bool:
+        return len(self._found) < self._count
+
+    def _by(self, rule: int) -> dict[str, list[int]]:
+        rule = 1 if rule == 1 and self._request.by_old_rule is not None else 0
+        if rule not in self._indices:
+            by_fingerprint: dict[str, list[int]] = {}
+            for index, fingerprint in enumerate(self._request.fingerprints_by(rule) or ()):
+                if index not in self._but:
+                    by_fingerprint.setdefault(fingerprint, []).append(index)
+            self._indices[rule] = by_fingerprint
+        return self._indices[rule]
+
+    def take(
+        self, rule: int, rows: Iterable[tuple[int, str, str | None]], may_differ: Callable[[str], bool]
+    ) -> dict[int, _Place]:
+        """Return the chunks that a job has results for, each with its own place's result where that is one of them."""
+        wanted = self._by(rule)
+        first: dict[str, _Place] = {}
+        there: dict[int, tuple[str, _Place]] = {}
+        for index, fingerprint, differs_in in rows:
+            if fingerprint in wanted and (differs_in is None or may_differ(differs_in)):
+                place = _Place(index, differs_in)
+                first.setdefault(fingerprint, place)
+                there[index] = fingerprint, place
+        found: dict[int, _Place] = {}
+        for fingerprint, place in first.items():
+            for index in wanted.pop(fingerprint):
+                if index not in self._found:
+                    same, own = there.get(index, ("", place))
+                    found[index] = own if same == fingerprint else place
+        self._found.update(found)
+        return found
+
+
+class _Place(NamedTuple):
+    """A chunk that has a result, and the settings in which that differs from its job's."""
+
+    chunk_index: int
+    differs_in: str | None
+
+
+def _is_covered(differs_in: str, ignoring: frozenset[str] | None) -> bool:
+    """Whether a result may be taken that was made under other settings than those of the job that has it."""
+    if ignoring is None:
+        return True
+    return all(_is_ignored(name, ignoring) for name in json_text.decode(differs_in))
+
+
+def _is_ignored(name: str, ignoring: frozenset[str]) -> bool:
+    return name in ignoring or any(name.startswith(f"{one}.") for one in ignoring)
+
+
+def _joined(differs_in: str | None, names: Iterable[str]) -> str | None:
+    before = [] if differs_in is None else json_text.decode(differs_in)
+    joined = sorted({*before, *names})
+    return json_text.encode(joined) if joined else None

@@ -1,0 +1,47 @@
+"""The command says what the store has under another name or setting, and takes it where it is told to."""
+
+from __future__ import annotations
+
+from .conftest import LOGGING_COMMAND, SIX, Folder
+
+PLACE = "under another name or setting"
+
+
+def calls(folder: Folder) -> int:
+    path = folder.path / "calls.log"
+    return len(path.read_text().splitlines()) if path.exists() else 0
+
+
+def test_a_copied_input_says_one_line_and_reuse_takes_its_results(lecture: Folder) -> None:
+    """Six chunks were paid for under the first name; the copy says so, and costs nothing with reuse."""
+    command = lecture.command(LOGGING_COMMAND)
+    assert PLACE not in lecture.run("run", "lecture.txt", *SIX, *command).stderr
+    lecture.write("copy.txt", lecture.read("lecture.txt"))
+    plan = lecture.json("plan", "copy.txt", *SIX, *command)["plans"][0]
+    assert (plan["action"], plan["kept_elsewhere"]) == ("new", 6)
+    assert f"results for 6 of its chunks {PLACE}" in lecture.run("plan", "copy.txt", *SIX, *command).stdout
+    done = lecture.run("run", "copy.txt", *SIX, "--on-change", "reuse", *command)
+    assert (PLACE in done.stderr, calls(lecture)) == (False, 6)
+    assert lecture.read("copy.cleaned.txt") == lecture.read("lecture.cleaned.txt")
+    lecture.write("other.txt", lecture.read("lecture.txt"))
+    said = lecture.run("run", "other.txt", *SIX, *command).stderr
+    assert said.count(f"other.txt: the store has results for 6 of its chunks {PLACE}") == 1
+    assert calls(lecture) == 12
+
+
+def test_another_model_is_refused_and_may_be_ignored(lecture: Folder) -> None:
+    """The refusal says how many results --reuse-ignoring keeps; with it they are kept, and the way on is the plain one."""
+    command = lecture.command(LOGGING_COMMAND)
+    lecture.run("run", "lecture.txt", *SIX, "--model", "a", *command)
+    said = lecture.run("run", "lecture.txt", *SIX, "--model", "b", *command, code=2).stderr
+    assert "finds no result to keep" in said
+    assert "with --reuse-ignoring model  6" in said
+    reuse = ("--on-change", "reuse", "--reuse-ignoring", "model")
+    lecture.run("run", "lecture.txt", *SIX, "--model", "b", *reuse, *command)
+    assert calls(lecture) == 6
+    said = lecture.run("run", "lecture.txt", *SIX, "--model", "c", "--on-change", "reuse", *command).stderr
+    assert (said.count(PLACE), calls(lecture)) == (1, 12)
+    wrong = lecture.run(
+        "run", "lecture.txt", *SIX, "--on-change", "reuse", "--reuse-ignoring", "modl", *command, code=2
+    )
+    assert "'modl' is none of 'model', 'provider', 'config' and 'config.KEY'" in wrong.stderr
