@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 from checkpoint_store.errors import CheckpointStoreError, JobPaused
 from checkpoint_store.execution import lifecycle
 from checkpoint_store.execution.job_reading import JobReading
-from checkpoint_store.execution.loops import Living
+from checkpoint_store.execution.loops import RunningLoop
 from checkpoint_store.execution.pending import PendingLoop
 from checkpoint_store.loop.option_names import checks_option_names
 from checkpoint_store.loop.signals import asks_to_end
@@ -58,11 +58,11 @@ class Job(JobReading):
         """
         if self._context.writing is None:
             yield from (
-                PendingChunk(self, index, self._execution.hand_out(index)) for index in self._execution.unclaimed()
+                PendingChunk(self, index, self._execution.chunk_data(index)) for index in self._execution.unclaimed()
             )
             return
         loop = PendingLoop(self._execution, partial(PendingChunk, self), max_attempts=max_attempts, wait=wait)
-        yield from Living(self._execution, self.job_id, loop).run()
+        yield from RunningLoop(self._execution, self.job_id, loop).run()
 
     # -- doing it
 
@@ -186,7 +186,7 @@ class Job(JobReading):
         from checkpoint_store.loop.options import Options, checked_work  # noqa: PLC0415 - only for those who use it
 
         checked_work(fn)
-        return Living(self._execution, self.job_id, Loop(self._execution, fn, Options.of(given))).run()
+        return RunningLoop(self._execution, self.job_id, Loop(self._execution, fn, Options.of(given))).run()
 
     @checks_option_names
     def amap(

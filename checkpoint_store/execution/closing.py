@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def close(context: StoreContext) -> None:
     """Close a store; see :meth:`CheckpointStore.close`."""
-    if context.loops.are_in_the_way:
+    if context.loops.would_deadlock:
         context.loops.stop()
         # The process does not end before this thread does.
         threading.Thread(target=_close, args=(context,), name="checkpoint-store close", daemon=False).start()
@@ -30,10 +30,10 @@ def _close(context: StoreContext) -> None:
         try:
             context.loops.end()
         finally:
-            _put_away(context)
+            _release_everything(context)
 
 
-def _put_away(context: StoreContext) -> None:
+def _release_everything(context: StoreContext) -> None:
     try:
         try:
             context.record_unrecorded()
@@ -52,12 +52,12 @@ def close_in_finalizer(context: StoreContext) -> None:
     try:
         close(context)
     except CheckpointStoreError as error:
-        warnings.warn(told(error), RuntimeWarning, stacklevel=3)
+        warnings.warn(message_with_notes(error), RuntimeWarning, stacklevel=3)
     except Exception:
         if not sys.is_finalizing():  # then parts of the library may be gone already
             raise
 
 
-def told(error: BaseException) -> str:
+def message_with_notes(error: BaseException) -> str:
     """Return what an error says, its notes included."""
     return "\n".join([str(error), *getattr(error, "__notes__", ())])

@@ -45,7 +45,7 @@ class JobExecution:
         self.total_chunks: Final = total_chunks
         self._chunks = chunks
         self.fingerprint_by = fingerprint_by
-        self._handed_out: dict[int, str] = {}
+        self._fingerprints: dict[int, str] = {}
         self._claims: Claims | None = None
 
     @property
@@ -70,20 +70,20 @@ class JobExecution:
         if type(index) is not int or not 0 <= index < self.total_chunks:
             raise ChunkOutOfRange(self.job_id, index, self.total_chunks)
 
-    def hand_out(self, index: int) -> Any:
+    def chunk_data(self, index: int) -> Any:
         """Return the caller's chunk. The fingerprint of a chunk that its caller may change is taken before."""
         if self._chunks is None:
             return None
         chunk = self._chunks[index]
         if not isinstance(chunk, str | bytes):
-            self._handed_out[index] = fingerprint(chunk, self.fingerprint_by)
+            self._fingerprints[index] = fingerprint(chunk, self.fingerprint_by)
         return chunk
 
     def fingerprint(self, index: int) -> str | None:
         """Return the fingerprint of a chunk as it was handed out; None where the chunks are not at hand."""
         if self._chunks is None:
             return None
-        return self._handed_out.get(index) or fingerprint(self._chunks[index], self.fingerprint_by)
+        return self._fingerprints.get(index) or fingerprint(self._chunks[index], self.fingerprint_by)
 
     def attempt_of(self, chunk: ClaimedChunk) -> Attempt:
         """Return what the work on a claimed chunk can ask about its try."""
@@ -112,15 +112,15 @@ class JobExecution:
     def submit(self, completions: Sequence[Completion]) -> None:
         """Record completions, all or none; durable when this returns."""
         self._context.record(completions)
-        if self._handed_out:
+        if self._fingerprints:
             for completion in completions:
-                self._handed_out.pop(completion.chunk_index, None)
+                self._fingerprints.pop(completion.chunk_index, None)
 
-    def keep_for_later(self, completions: Sequence[Completion]) -> None:
+    def queue_unrecorded(self, completions: Sequence[Completion]) -> None:
         """Keep what could not be recorded now (a full disk): the next loop of this store object records it first."""
         self._context.unrecorded.extend(completions)
 
-    def record_what_was_kept(self) -> None:
+    def record_unrecorded(self) -> None:
         """Record what could not be recorded before."""
         self._context.record_unrecorded()
 
@@ -197,9 +197,9 @@ class JobExecution:
         """Change the job's status; see :mod:`checkpoint_store.execution.lifecycle`."""
         lifecycle.change(self._context, self.job_id, wanted)
 
-    def take_up(self) -> None:
+    def mark_running(self) -> None:
         """Make the job ``running`` where chunks are left, as a loop begins."""
-        self.record_what_was_kept()
+        self.record_unrecorded()
         if self.record().status is not JobStatus.RUNNING and self.progress().remaining_chunks:
             self.change_status(lifecycle.RESUME)
 

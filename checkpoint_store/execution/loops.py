@@ -54,13 +54,13 @@ class Loops(ForkAware):
 
     def forget_in_child(self) -> None:
         """After a fork, in the child: the loops are the parent's."""
-        self._living: set[Living[Any]] = set()
+        self._running: set[RunningLoop[Any]] = set()
         self._guard = threading.RLock()
         """Held while a loop enters: it is one of those that are stopped, or finds that the store is being closed."""
         self.closing = threading.RLock()
         """Held by the thread that closes the store."""
 
-    def enter(self, loop: Living[Any]) -> None:
+    def enter(self, loop: RunningLoop[Any]) -> None:
         """A loop begins; its store is not collected until it has ended.
 
         Raises:
@@ -69,30 +69,30 @@ class Loops(ForkAware):
         with self._guard:
             if self._is_closing:
                 raise StoreClosed(self.path)
-            self._living.add(loop)
-        _heed_the_end(self)
+            self._running.add(loop)
+        _end_at_exit(self)
 
-    def leave(self, loop: Living[Any]) -> None:
+    def leave(self, loop: RunningLoop[Any]) -> None:
         """A loop has ended."""
-        self._living.discard(loop)
+        self._running.discard(loop)
 
     @property
-    def are_in_the_way(self) -> bool:
+    def would_deadlock(self) -> bool:
         """Whether this thread would wait for itself if it waited for the end of the loops."""
-        return any(loop.is_in_the_way for loop in list(self._living))
+        return any(loop.needs_this_thread for loop in list(self._running))
 
     def stop(self) -> None:
         """Let no loop begin, nor start anything more."""
         with self._guard:
             self._is_closing = True
-        for loop in list(self._living):
+        for loop in list(self._running):
             loop.stop()
 
     def end(self) -> None:
         """Stop the loops, wait for what is in flight, and record it. A Ctrl-C meanwhile ends the waiting."""
         self.stop()
         problem: Exception | None = None
-        for loop in list(self._living):
+        for loop in list(self._running):
             try:
                 loop.end()
             except Exception as error:  # noqa: BLE001 - whatever it is, the others are waited for
@@ -102,13 +102,13 @@ class Loops(ForkAware):
 
     def end_with_the_process(self) -> None:
         """End the loops that were left as they are; say so where a result cannot be recorded."""
-        left = list(self._living)
+        left = list(self._running)
         if self.is_closed:
             return
         try:
             self.end()
             for loop in left[:1]:
-                loop.record_what_was_kept()
+                loop.record_unrecorded()
         except CheckpointStoreError as error:
             warnings.warn("\n".join([str(error), *getattr(error, "__notes__", ())]), RuntimeWarning, stacklevel=1)
 
@@ -120,11 +120,11 @@ class LoopOwner(Protocol):
     def loops(self) -> Loops:
         """The loops that are under way on any job of the store."""
 
-    def record_what_was_kept(self) -> None:
+    def record_unrecorded(self) -> None:
         """Record what could not be recorded before."""
 
 
-class Living(ForkAware, Generic[T]):
+class RunningLoop(ForkAware, Generic[T]):
     """One loop of a store, whoever goes on with it and whoever ends it."""
 
     def __init__(
@@ -136,7 +136,7 @@ class Living(ForkAware, Generic[T]):
         serves_this_thread: Callable[[], bool] = lambda: False,
     ) -> None:
         self._loops = execution.loops
-        self.record_what_was_kept: Final = execution.record_what_was_kept
+        self.record_unrecorded: Final = execution.record_unrecorded
         self._job_id = job_id
         self._steps = steps
         self._serves_this_thread = serves_this_thread
@@ -200,7 +200,7 @@ class Living(ForkAware, Generic[T]):
         return StoreClosed(self._loops.path, reason)
 
     @property
-    def is_in_the_way(self) -> bool:
+    def needs_this_thread(self) -> bool:
         """Whether this thread works for this loop: if it waited for the loop's end, it would wait for itself."""
         is_worker = self._job_id in jobs_worked_on_here()
         return is_worker or self._inside == threading.get_ident() or self._serves_this_thread()
@@ -218,24 +218,24 @@ class Living(ForkAware, Generic[T]):
         self._loops.leave(self)
 
     def _leave(self) -> None:
-        if self.is_in_the_way:  # a garbage collection in the middle of the work
+        if self.needs_this_thread:  # a garbage collection in the middle of the work
             with suppress(RuntimeError):  # the interpreter ends, and so does this thread
                 threading.Thread(target=self.end, name="checkpoint-store loop").start()
         else:
             self.end()
 
 
-_of_this_process: Final[WeakSet[Loops]] = WeakSet()
+_open_stores: Final[WeakSet[Loops]] = WeakSet()
 
 
-def _heed_the_end(loops: Loops) -> None:
+def _end_at_exit(loops: Loops) -> None:
     """End these loops with the process. Exit handlers run in reverse order: what was imported before is still there."""
-    if not _of_this_process:
+    if not _open_stores:
         atexit.unregister(_end_all)
         atexit.register(_end_all)
-    _of_this_process.add(loops)
+    _open_stores.add(loops)
 
 
 def _end_all() -> None:
-    for loops in list(_of_this_process):
+    for loops in list(_open_stores):
         loops.end_with_the_process()

@@ -24,18 +24,18 @@ _POLL_SECONDS: Final = 0.1
 class PendingLoop(Generic[T]):
     """One ``pending``: made, gone through once, and done.
 
-    ``dress`` makes what the caller gets: of a chunk's index and data, its attempt, and the handle that keeps it.
+    ``make_chunk`` makes what the caller gets: of a chunk's index and data, its attempt, and the handle that keeps it.
     """
 
     def __init__(
         self,
         execution: JobExecution,
-        dress: Callable[[int, Any, Attempt, ClaimHandle], T],
+        make_chunk: Callable[[int, Any, Attempt, ClaimHandle], T],
         *,
         max_attempts: int | None,
         wait: bool,
     ) -> None:
-        self._dress = dress
+        self._make_chunk = make_chunk
         self._execution = execution
         self._max_attempts = max_attempts
         self._wait = wait
@@ -51,7 +51,7 @@ class PendingLoop(Generic[T]):
     def run(self) -> Iterator[T]:
         """Yield the chunks that are left; see :meth:`Job.pending`."""
         execution = self._execution
-        execution.record_what_was_kept()
+        execution.record_unrecorded()
         queue = ChunkQueue(execution.claims, execution.total_chunks, max_attempts=self._max_attempts)
         ready: deque[ClaimedChunk] = deque()
         last: ClaimedChunk | None = None
@@ -86,4 +86,4 @@ class PendingLoop(Generic[T]):
     def _claimed(self, queue: ChunkQueue, chunk: ClaimedChunk) -> T:
         execution = self._execution
         handle = ClaimHandle(queue.claims, chunk)
-        return self._dress(chunk.index, execution.hand_out(chunk.index), execution.attempt_of(chunk), handle)
+        return self._make_chunk(chunk.index, execution.chunk_data(chunk.index), execution.attempt_of(chunk), handle)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from checkpoint_store.errors import JobPaused
 from checkpoint_store.execution.claims.chunk_queue import act_for
-from checkpoint_store.execution.loops import Living
+from checkpoint_store.execution.loops import RunningLoop
 from checkpoint_store.loop.executors.local import OwnExecutor
 from checkpoint_store.loop.loop import Loop
 from checkpoint_store.loop.signals import Interrupts
@@ -42,7 +42,7 @@ class _Tasks(OwnExecutor):
         self._loop = loop
         self._running: dict[Future[Any], asyncio.Task[None]] = {}
         self._stopped_at: float | None = None
-        self.is_cut_short = False
+        self.is_cancelled = False
 
     def submit(self, call: Callable[..., Any], /, *args: Any, **_: Any) -> Future[Any]:
         del call  # it would not await what fn returns
@@ -54,7 +54,7 @@ class _Tasks(OwnExecutor):
         task = _PaidTask(_work(future, fn, attempt, chunk), self._loop, self)
         self._running[future] = task
         task.add_done_callback(lambda _: self._forget(future))
-        if self.is_cut_short:
+        if self.is_cancelled:
             task.cancel()
 
     def _forget(self, future: Future[Any]) -> None:
@@ -92,7 +92,7 @@ class _Tasks(OwnExecutor):
 
     def cancel_all(self) -> None:
         """Cancel all tasks, and those that are still to start."""
-        self.is_cut_short = True
+        self.is_cancelled = True
         for task in self._running.values():
             task.cancel()
 
@@ -111,7 +111,7 @@ class _PaidTask(asyncio.Task[None]):
 
     def cancel(self, msg: Any = None) -> bool:
         """Cancel this task, unless its event loop is ending."""
-        is_allowed = self._tasks.is_cut_short or self.get_loop().is_running()
+        is_allowed = self._tasks.is_cancelled or self.get_loop().is_running()
         return super().cancel(msg) if is_allowed else False
 
 
@@ -142,25 +142,27 @@ def amap(execution: JobExecution, fn: Callable[[Any], Any], options: Options) ->
 
     def steps() -> Iterator[MapItem]:
         made.append(Loop(execution, fn, options, interrupts))  # asks the store
-        if tasks.is_cut_short:
+        if tasks.is_cancelled:
             made[0].stop()
-        yield from Living(execution, execution.job_id, made[0], serves_this_thread=tasks.belong_to_this_thread).run()
+        yield from RunningLoop(
+            execution, execution.job_id, made[0], serves_this_thread=tasks.belong_to_this_thread
+        ).run()
 
-    def cut_short() -> None:
-        tasks.is_cut_short = True
+    def cancel_loop() -> None:
+        tasks.is_cancelled = True
         for loop in made:  # before it sees what is cancelled
             loop.stop()
         tasks.cancel_all()
 
-    return _heeding_signals(_stepped(steps(), cut_short), interrupts)
+    return _with_signal_handlers(_in_own_thread(steps(), cancel_loop), interrupts)
 
 
 def apending(chunks: Iterator[T]) -> AsyncGenerator[T, None]:
     """Yield what ``Job.pending`` yields; see :meth:`Job.apending`."""
-    return _stepped(chunks, lambda: None)
+    return _in_own_thread(chunks, lambda: None)
 
 
-async def _heeding_signals(
+async def _with_signal_handlers(
     items: AsyncGenerator[MapItem, None], interrupts: Interrupts
 ) -> AsyncGenerator[MapItem, None]:
     """Yield what a loop yields. Signal handlers are set in the event loop's thread; the loop runs in another thread."""
@@ -185,7 +187,7 @@ async def _heeding_signals(
             raise error
 
 
-async def _stepped(steps: Iterator[Any], cut_short: Callable[[], None]) -> AsyncGenerator[Any, None]:
+async def _in_own_thread(steps: Iterator[Any], cancel_loop: Callable[[], None]) -> AsyncGenerator[Any, None]:
     """Run a generator in a thread of its own, and yield what it yields; close it in that thread, whatever happens."""
     loop = asyncio.get_running_loop()
     thread = ThreadPoolExecutor(
@@ -203,10 +205,10 @@ async def _stepped(steps: Iterator[Any], cut_short: Callable[[], None]) -> Async
             del item
     finally:
         if step is not None:
-            cut_short()
-            await _undisturbed(step)
+            cancel_loop()
+            await _finished(step)
             step = None  # a chunk that was not yielded is released, and not in doubt
-        await _undisturbed(loop.run_in_executor(thread, _close, steps))
+        await _finished(loop.run_in_executor(thread, _close, steps))
         thread.shutdown(wait=False)
 
 
@@ -220,11 +222,11 @@ async def acomplete(record: Callable[[], None]) -> None:
     try:
         await asyncio.shield(recorded)
     except asyncio.CancelledError:
-        await _undisturbed(recorded)
+        await _finished(recorded)
         raise
 
 
-async def _undisturbed(future: asyncio.Future[Any]) -> None:
+async def _finished(future: asyncio.Future[Any]) -> None:
     """Wait for a future, also where this task is cancelled meanwhile, once or more often."""
     while True:  # no `while condition`: see Loop.run()
         if future.done():

@@ -75,7 +75,7 @@ class Loop:
             self._bar = LiveBar(self._execution)
         # First: another runner that ends the job sees this runner, or has ended the job before.
         self._state.claims.register()
-        self._execution.take_up()
+        self._execution.mark_running()
         self._queue = ChunkQueue(
             self._state.claims, self._execution.total_chunks, max_attempts=self._options.max_attempts
         )
@@ -214,7 +214,7 @@ class Loop:
                     break
                 self._settle_whatever_happens()
             with self._state.log_instead_of_raising("results are still unrecorded"):
-                self._execution.record_what_was_kept()
+                self._execution.record_unrecorded()
         except BaseException:
             abandon_in_flight(self._state, self._schedule)
             raise

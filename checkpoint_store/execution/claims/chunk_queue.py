@@ -79,7 +79,7 @@ class ChunkQueue:
         """Claim chunks that were in the hand of another loop before, and are free now."""
         if not self._held_by_others:
             return []
-        self.claims.runner.trust_nobody()
+        self.claims.runner.forget_probes()
         asked, rest = self._held_by_others[:_CLAIMED_AT_ONCE_MAX], self._held_by_others[_CLAIMED_AT_ONCE_MAX:]
         chunks, found = self.claims.claim(self._loop, [(index, index + 1) for index, _ in asked], wanted)
         unseen = [(index, runner_id) for index, runner_id in asked if index >= found.next_index]
