@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from checkpoint_store.errors import ChunkOutOfRange
+from checkpoint_store.errors import ChunkOutOfRange, JobIncomplete
 from checkpoint_store.execution import lifecycle
 from checkpoint_store.execution.results import encoded
 from checkpoint_store.model.attempt import Attempt, attempt_key
@@ -138,6 +138,16 @@ class JobExecution:
         done = record.completed_count - record.stretch_completed_count
         rate = done / minutes if done > 0 and minutes > 0 else None
         return Progress(record.completed_count, record.total_chunks, started, updated, rate)
+
+    def require_completed(self) -> None:
+        """Refuse to go on with a job that has chunks left.
+
+        Raises:
+            JobIncomplete: chunks are left.
+        """
+        remaining_chunks = self.progress().remaining_chunks
+        if remaining_chunks:
+            raise JobIncomplete(self.job_id, remaining_chunks)
 
     def last_attempts(self, *outcomes: str) -> list[ChunkRecord]:
         """Return the last try at each chunk that is not complete, by index, where it ended in one of these ways."""
