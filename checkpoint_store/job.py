@@ -6,13 +6,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
-from checkpoint_store.errors import CheckpointStoreError, JobPaused
+from checkpoint_store.errors import CheckpointStoreError
 from checkpoint_store.execution import lifecycle
 from checkpoint_store.execution.job_reading import JobReading
 from checkpoint_store.execution.loops import RunningLoop
 from checkpoint_store.execution.pending import PendingLoop
 from checkpoint_store.loop.option_names import checks_option_names
-from checkpoint_store.loop.signals import asks_to_end
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.error_text import describe
 from checkpoint_store.model.records import JobStatus, MapItem
@@ -237,6 +236,7 @@ class Job(JobReading):
     def pause(self) -> None:
         """Pause the job: status ``paused``, and every loop on it, in any process, ends after the chunk in hand."""
         self._execution.change_status(lifecycle.PAUSE)
+        self._execution.mark_pauses_known()
 
     def resume(self) -> None:
         """Take a paused or failed job up again: status ``running``; loops that were to end go on, if they still do."""
@@ -265,9 +265,8 @@ class Job(JobReading):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            says_nothing = error is None or asks_to_end(error) or type(error) is JobPaused
-            status = JobStatus.PAUSED if says_nothing or isinstance(error, JobPaused) else JobStatus.FAILED
-            self._execution.leave(status, None if says_nothing else error, with_this_thread=True)
+            status, reason = (JobStatus.PAUSED, None) if error is None else lifecycle.ending_by(error)
+            self._execution.leave(status, reason, with_this_thread=True)
         except CheckpointStoreError as late:
             if error is None:
                 raise

@@ -132,7 +132,9 @@ class CheckpointStore(OpenStore):
 
     def _opened(self, request: opening.OpenRequest) -> Job:
         record = opening.open_job(self._open, request)
-        return Job(self, self._open, record, request.sequence, request.fingerprint)
+        job = Job(self, self._open, record, request.sequence, request.fingerprint)
+        job._execution.mark_pauses_known()  # noqa: SLF001 - whoever opens a job goes on with it knowingly
+        return job
 
     def plan(
         self,

@@ -8,38 +8,43 @@ import warnings
 from typing import TYPE_CHECKING
 
 from checkpoint_store.errors import CheckpointStoreError
+from checkpoint_store.execution import lifecycle
 
 if TYPE_CHECKING:
+    from weakref import ReferenceType
+
     from checkpoint_store.execution.context import StoreContext
 
 
-def close(context: StoreContext) -> None:
-    """Close a store; see :meth:`CheckpointStore.close`."""
+def close(context: StoreContext, error: BaseException | None = None) -> None:
+    """Close a store; see :meth:`CheckpointStore.close`. ``error``: what ended the work with the store."""
     if context.loops.would_deadlock:
         context.loops.stop()
         # The process does not end before this thread does.
-        threading.Thread(target=_close, args=(context,), name="checkpoint-store close", daemon=False).start()
+        threading.Thread(target=_close, args=(context, error), name="checkpoint-store close", daemon=False).start()
     else:
-        _close(context)
+        _close(context, error)
 
 
-def _close(context: StoreContext) -> None:
+def _close(context: StoreContext, error: BaseException | None) -> None:
     with context.loops.closing:
         if context.reading.closed:
             return
         try:
             context.loops.end()
         finally:
-            _release_everything(context)
+            _release_everything(context, error)
 
 
-def _release_everything(context: StoreContext) -> None:
+def _release_everything(context: StoreContext, error: BaseException | None) -> None:
     try:
         try:
             context.record_unrecorded()
         finally:
             for claims in list(context.runners):
                 claims.close()
+            if error is not None:
+                lifecycle.keep_errors(context, error)
         if context.state_file is not None:
             context.state_file.write_if_behind()
     finally:
@@ -56,6 +61,21 @@ def close_in_finalizer(context: StoreContext) -> None:
     except Exception:
         if not sys.is_finalizing():  # then parts of the library may be gone already
             raise
+
+
+def end_with_process(reference: ReferenceType[StoreContext]) -> None:
+    """End the loops that were left as they are when the process ends; what cannot be recorded is a warning."""
+    context = reference()
+    if context is None or context.loops.is_closed:
+        return
+    try:
+        context.loops.end()
+        context.record_unrecorded()
+    except CheckpointStoreError as error:
+        warnings.warn(message_with_notes(error), RuntimeWarning, stacklevel=1)
+    program_error = getattr(sys, "last_value", None)
+    if program_error is not None:
+        lifecycle.keep_errors(context, program_error)
 
 
 def message_with_notes(error: BaseException) -> str:

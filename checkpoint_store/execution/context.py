@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from checkpoint_store.storage.recovery.recover import RecoveryReport
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class StoreContext:
     """What a store shares with its jobs."""
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from checkpoint_store.errors import ChunkOutOfRange, JobIncomplete
+from checkpoint_store.errors import CheckpointStoreError, ChunkOutOfRange, JobIncomplete
 from checkpoint_store.execution import lifecycle
+from checkpoint_store.execution.claims.known_pauses import KnownPauses
 from checkpoint_store.execution.results import encoded
 from checkpoint_store.model.attempt import Attempt, attempt_key
 from checkpoint_store.model.clock import now, parse_time
@@ -13,6 +14,7 @@ from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.model.plan import Fingerprint, fingerprint
 from checkpoint_store.model.records import ChunkRecord, JobStatus, Progress
 from checkpoint_store.storage.records import Completion
+from checkpoint_store.system.log import log_suppressed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -47,6 +49,8 @@ class JobExecution:
         self.fingerprint_by = fingerprint_by
         self._fingerprints: dict[int, str] = {}
         self._claims: Claims | None = None
+        self.pauses: Final = KnownPauses()
+        """The pauses that the holder of this job knows of."""
 
     @property
     def has_chunks(self) -> bool:
@@ -130,6 +134,10 @@ class JobExecution:
         """Return the job as the store has it now."""
         return self._context.reading.find_job(self.job_id)
 
+    def is_active(self) -> bool:
+        """Whether a runner of the job is alive now."""
+        return self._context.reading.is_active(self.job_id)
+
     def progress(self) -> Progress:
         """Return how far the job has come; one row is read, whatever its size."""
         record = self.record()
@@ -207,11 +215,24 @@ class JobExecution:
         """Change the job's status; see :mod:`checkpoint_store.execution.lifecycle`."""
         lifecycle.change(self._context, self.job_id, wanted)
 
+    def mark_pauses_known(self) -> None:
+        """Let the pauses that were asked for so far end no loop that begins from now on; a later one ends it."""
+        self.pauses.last = self._context.storage.claims.last_pause(self.job_id)
+
     def mark_running(self) -> None:
-        """Make the job ``running`` where chunks are left, as a loop begins."""
+        """Make the job ``running`` where chunks are left, as a loop begins. Pauses that were asked for stand."""
         self.record_unrecorded()
+        if not self.pauses.covers(self.claims.last_pause()):
+            return
         if self.record().status is not JobStatus.RUNNING and self.progress().remaining_chunks:
-            self.change_status(lifecycle.RESUME)
+            self.change_status(lifecycle.RUN)
+
+    def record_failure(self, error: BaseException) -> None:
+        """Keep the error that ended a loop of this job; where that is impossible, log it."""
+        try:
+            self.leave(*lifecycle.ending_by(error))
+        except CheckpointStoreError as late:
+            log_suppressed(late, f"the end of job {self.job_id} could not be recorded")
 
     def leave(
         self, status: JobStatus, error: BaseException | str | None = None, *, with_this_thread: bool = False

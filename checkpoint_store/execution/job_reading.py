@@ -65,6 +65,15 @@ class JobReading:
         return self._execution.record().status
 
     @property
+    def is_active(self) -> bool:
+        """Whether a runner works on it now, in this process or in another one.
+
+        A job whose status is ``running`` and that is not active was interrupted: its process was killed, or the loop of
+        its caller was left.
+        """
+        return self._execution.is_active()
+
+    @property
     def error_message(self) -> str | None:
         """Why it failed, as the store has it now."""
         return self._execution.record().error_message

@@ -9,12 +9,13 @@ from __future__ import annotations
 import atexit
 import os
 import threading
-import warnings
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 from weakref import WeakSet
 
-from checkpoint_store.errors import CheckpointStoreError, JobPaused, StorageUnavailableError, StoreClosed
+from checkpoint_store.errors import JobPaused, StorageUnavailableError, StoreClosed
+from checkpoint_store.execution.claims.chunk_queue import acting_thread
+from checkpoint_store.execution.left_loops import LeftLoops
 from checkpoint_store.model.attempt import jobs_worked_on_here
 from checkpoint_store.system.forks import ForkAware, watch
 
@@ -49,12 +50,16 @@ class Loops(ForkAware):
         self._is_closing = False
         self.is_closed = False
         """Whether nothing can be recorded any more: nobody waits for what is in flight."""
+        self.at_exit: Callable[[], None] = self.end
+        """What the end of the process does about this store."""
         self.forget_in_child()
         watch(self)
 
     def forget_in_child(self) -> None:
         """After a fork, in the child: the loops are the parent's."""
         self._running: set[RunningLoop[Any]] = set()
+        self.left: LeftLoops = LeftLoops()
+        """Those that were left before their end."""
         self._guard = threading.RLock()
         """Held while a loop enters: it is one of those that are stopped, or finds that the store is being closed."""
         self.closing = threading.RLock()
@@ -70,6 +75,7 @@ class Loops(ForkAware):
             if self._is_closing:
                 raise StoreClosed(self.path)
             self._running.add(loop)
+        self.left.forget(loop.job_id)
         _end_at_exit(self)
 
     def leave(self, loop: RunningLoop[Any]) -> None:
@@ -93,24 +99,14 @@ class Loops(ForkAware):
         self.stop()
         problem: Exception | None = None
         for loop in list(self._running):
+            if loop.is_driven_here:
+                self.left.note_closed(loop.job_id)
             try:
                 loop.end()
             except Exception as error:  # noqa: BLE001 - whatever it is, the others are waited for
                 problem = problem or error
         if problem is not None:
             raise problem
-
-    def end_with_the_process(self) -> None:
-        """End the loops that were left as they are; say so where a result cannot be recorded."""
-        left = list(self._running)
-        if self.is_closed:
-            return
-        try:
-            self.end()
-            for loop in left[:1]:
-                loop.record_unrecorded()
-        except CheckpointStoreError as error:
-            warnings.warn("\n".join([str(error), *getattr(error, "__notes__", ())]), RuntimeWarning, stacklevel=1)
 
 
 class LoopOwner(Protocol):
@@ -119,9 +115,6 @@ class LoopOwner(Protocol):
     @property
     def loops(self) -> Loops:
         """The loops that are under way on any job of the store."""
-
-    def record_unrecorded(self) -> None:
-        """Record what could not be recorded before."""
 
 
 class RunningLoop(ForkAware, Generic[T]):
@@ -136,14 +129,15 @@ class RunningLoop(ForkAware, Generic[T]):
         serves_this_thread: Callable[[], bool] = lambda: False,
     ) -> None:
         self._loops = execution.loops
-        self.record_unrecorded: Final = execution.record_unrecorded
-        self._job_id = job_id
+        self.job_id: Final = job_id
         self._steps = steps
         self._serves_this_thread = serves_this_thread
         self._under_way: Iterator[T] | None = None
         self._next: list[T] = []
         self._inside: int | None = None
         """The thread that makes a step."""
+        self._driven_by = acting_thread()
+        """The thread of the caller, who made the last step."""
         self._is_stopped = False
         self._process = os.getpid()
         self._lock = threading.RLock()
@@ -169,6 +163,9 @@ class RunningLoop(ForkAware, Generic[T]):
                 if not self._step():
                     break
                 yield self._next.pop()  # what is not referred to any more is free, so not by this loop either
+        except GeneratorExit:
+            self._loops.left.note_left(self.job_id)
+            raise
         finally:
             self._leave()
 
@@ -179,7 +176,7 @@ class RunningLoop(ForkAware, Generic[T]):
                 reason = "this loop is that of the process that this one was forked from; begin one of its own here"
                 raise StorageUnavailableError(self._loops.path, reason)
             assert self._under_way is not None
-            self._inside = threading.get_ident()
+            self._inside, self._driven_by = threading.get_ident(), acting_thread()
             try:
                 item: Any = next(self._under_way, _END)
             except (JobPaused, StoreClosed) as error:
@@ -202,8 +199,13 @@ class RunningLoop(ForkAware, Generic[T]):
     @property
     def needs_this_thread(self) -> bool:
         """Whether this thread works for this loop: if it waited for the loop's end, it would wait for itself."""
-        is_worker = self._job_id in jobs_worked_on_here()
+        is_worker = self.job_id in jobs_worked_on_here()
         return is_worker or self._inside == threading.get_ident() or self._serves_this_thread()
+
+    @property
+    def is_driven_here(self) -> bool:
+        """Whether the caller of this loop is in this thread."""
+        return self._driven_by == threading.get_ident()
 
     def stop(self) -> None:
         """Start nothing more, because the store is being closed."""
@@ -238,4 +240,4 @@ def _end_at_exit(loops: Loops) -> None:
 
 def _end_all() -> None:
     for loops in list(_open_stores):
-        loops.end_with_the_process()
+        loops.at_exit()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
+from weakref import ref
 
 from checkpoint_store.errors import CheckpointStoreError, StoreRecovered, StoreTargetError
 from checkpoint_store.execution import closing, opening
@@ -62,6 +64,7 @@ class OpenStore:
             read_only=read_only,
         )
         self._context = opened.context
+        opened.context.loops.at_exit = partial(closing.end_with_process, ref(opened.context))
         self._current: Final = CurrentJob(opened.context)
         self.recovery: Final = opened.recovery
         """What opening had to recover, or None."""
@@ -135,8 +138,11 @@ class OpenStore:
             CheckpointStoreError: a result cannot be recorded (its notes say of which chunks), or the state file not be
                 written. The store is closed all the same.
         """
+        self._close(None)
+
+    def _close(self, error: BaseException | None) -> None:
         if self._context is not None and not self._context.reading.closed:
-            closing.close(self._context)
+            closing.close(self._context, error)
 
     def __enter__(self) -> Self:
         return self
@@ -145,7 +151,7 @@ class OpenStore:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            self.close()
+            self._close(error)
         except CheckpointStoreError as late:
             if error is None:
                 raise

@@ -49,10 +49,19 @@ class PendingLoop(Generic[T]):
         """Nothing is in flight here: what is handed out is the caller's."""
 
     def run(self) -> Iterator[T]:
-        """Yield the chunks that are left; see :meth:`Job.pending`."""
+        """Yield the chunks that are left; see :meth:`Job.pending`. An error that ends the loop is kept with the job."""
+        try:
+            yield from self._claimed_chunks()
+        except Exception as error:
+            self._execution.record_failure(error)
+            raise
+
+    def _claimed_chunks(self) -> Iterator[T]:
         execution = self._execution
         execution.record_unrecorded()
-        queue = ChunkQueue(execution.claims, execution.total_chunks, max_attempts=self._max_attempts)
+        queue = ChunkQueue(
+            execution.claims, execution.total_chunks, pauses=execution.pauses, max_attempts=self._max_attempts
+        )
         ready: deque[ClaimedChunk] = deque()
         last: ClaimedChunk | None = None
         ahead = False

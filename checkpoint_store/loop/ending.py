@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from checkpoint_store.errors import ChunkFailed, JobPaused
+from checkpoint_store.execution.lifecycle import ending_by
 from checkpoint_store.model.records import JobStatus
 from checkpoint_store.system.log import log
 
@@ -44,7 +45,8 @@ def conclude(state: LoopState) -> None:
 def _end_job(state: LoopState) -> None:
     execution, options = state.execution, state.options
     if state.error is not None:
-        execution.leave(JobStatus.PAUSED if state.is_paused else JobStatus.FAILED, state.error)
+        status, message = ending_by(state.error)
+        execution.leave(JobStatus.PAUSED if state.is_paused else status, message)
         raise state.error
     remaining_chunks = execution.progress().remaining_chunks
     failed = execution.failed_chunks() if remaining_chunks and not state.is_paused else []

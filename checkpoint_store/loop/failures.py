@@ -29,8 +29,8 @@ class FailurePolicy:
     def handle(self, failures: list[tuple[InFlight, BaseException]]) -> None:
         """Record the failures of attempts that have ended, and decide what follows.
 
-        Raises:
-            BaseException: the first failure that asks the program to end.
+        A failure that asks the program to end (KeyboardInterrupt out of the work) ends the loop: what else is in flight
+        is finished and recorded first.
         """
         broken: list[InFlight] = []
         for attempt, error in failures:
@@ -42,7 +42,7 @@ class FailurePolicy:
                 self.fail(attempt, error)
         for _, error in failures:
             if not isinstance(error, Exception):
-                raise error
+                self._state.end_with(error)
         if broken:
             self._handle_broken_pool(broken)
 

@@ -15,7 +15,7 @@ from checkpoint_store.storage.backup import back_up
 from checkpoint_store.storage.connection.pragmas import journal_mode_for
 from checkpoint_store.storage.records import Wish
 from checkpoint_store.storage.recovery import integrity
-from checkpoint_store.storage.statements import attempt_log, earlier_job, open_job
+from checkpoint_store.storage.statements import attempt_log, earlier_job, liveness, open_job
 from checkpoint_store.storage.statements import costs as cost_statements
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import results as result_statements
@@ -119,6 +119,10 @@ class Reading:
         """Return how many chunks of a job are complete, and its ``updated_at``; None where there is no such job."""
         row = self._database.read_row("SELECT completed_count, updated_at FROM jobs WHERE job_id = ?", (job_id,))
         return None if row is None else (int(row[0]), str(row[1]))
+
+    def is_active(self, job_id: str) -> bool:
+        """Whether a runner of a job is alive now: the lock that it holds says so."""
+        return self._database.read(lambda connection: liveness.is_anyone_at_work(connection, self.path, job_id))
 
     def was_deleted(self, job_id: str) -> bool:
         """Whether a job of this id was deleted, and not taken in again since."""

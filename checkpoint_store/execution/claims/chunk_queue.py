@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from checkpoint_store.execution.claims.claimed_chunk import ClaimedChunk
     from checkpoint_store.execution.claims.claims import Claims
+    from checkpoint_store.execution.claims.known_pauses import KnownPauses
 
 _WINDOW_CHUNKS: Final = 4096
 _CLAIMED_AT_ONCE_MAX: Final = 256
@@ -30,13 +31,19 @@ def act_for(thread: int) -> None:
     _acting.thread = thread
 
 
+def acting_thread() -> int:
+    """Return the thread that a loop in this thread counts for."""
+    return int(getattr(_acting, "thread", threading.get_ident()))
+
+
 class ChunkQueue:
     """The chunks of a job for one loop: each of them once, the lowest first, then those that other runners free."""
 
-    def __init__(self, claims: Claims, total_chunks: int, *, max_attempts: int | None = None) -> None:
+    def __init__(
+        self, claims: Claims, total_chunks: int, *, pauses: KnownPauses, max_attempts: int | None = None
+    ) -> None:
         self.claims: Final = claims
-        this_thread = threading.get_ident()
-        self._loop: Final = ClaimingLoop(max_attempts, this_thread, getattr(_acting, "thread", this_thread))
+        self._loop: Final = ClaimingLoop(max_attempts, threading.get_ident(), acting_thread())
         self._total = total_chunks
         self._chunk_seconds = 1.0
         """How much time passed between the starts of two chunks, lately."""
@@ -44,18 +51,29 @@ class ChunkQueue:
         self._next = 0
         self._held_by_others: list[tuple[int, int]] = []
         """The chunks that were passed over because a runner has them: (chunk index, runner id)."""
+        self._pauses = pauses
         self._first_pause = claims.last_pause()
         self._checked_pause_at = time.monotonic()
         self._paused = False
+        if not pauses.covers(self._first_pause):
+            self._note_pause(self._first_pause)
         claims.runner.enter(self._loop)
 
     def is_paused(self) -> bool:
-        """Whether the job was paused since the loop began. The store is asked four times a second at most."""
+        """Whether the job was paused since it was opened, or the loop began. The store is asked four times a second."""
         moment = time.monotonic()
         if not self._paused and moment - self._checked_pause_at > PAUSE_CHECK_INTERVAL_SECONDS:
             self._checked_pause_at = moment
-            self._paused = self.claims.last_pause() > self._first_pause
+            pause = self.claims.last_pause()
+            if pause > self._first_pause:
+                self._note_pause(pause)
         return self._paused
+
+    def _note_pause(self, pause: int) -> None:
+        """End the loop by a pause. The caller who begins the next loop knows of the pause."""
+        self._paused = True
+        if self._pauses.last is not None:
+            self._pauses.last = pause
 
     def take(self, wanted: int) -> list[ClaimedChunk]:
         """Claim up to ``wanted`` chunks; none where each is completed, failed, or in the hand of another loop.
