@@ -39,7 +39,7 @@ def _close(context: StoreContext, error: BaseException | None) -> None:
 def _release_everything(context: StoreContext, error: BaseException | None) -> None:
     try:
         try:
-            context.record_unrecorded()
+            _record_or_keep(context)
         finally:
             for claims in list(context.runners):
                 claims.close()
@@ -50,6 +50,17 @@ def _release_everything(context: StoreContext, error: BaseException | None) -> N
     finally:
         context.reading.close()
         context.loops.is_closed = True
+
+
+def _record_or_keep(context: StoreContext) -> None:
+    """Record what could not be recorded before; what still cannot be recorded is kept in a file, and said."""
+    try:
+        context.record_unrecorded()
+    except BaseException as error:
+        left = context.unrecorded.write_rest()
+        if left is not None and left not in getattr(error, "__notes__", ()):
+            error.add_note(left)
+        raise
 
 
 def close_in_finalizer(context: StoreContext) -> None:
@@ -70,7 +81,7 @@ def end_with_process(reference: ReferenceType[StoreContext]) -> None:
         return
     try:
         context.loops.end()
-        context.record_unrecorded()
+        _record_or_keep(context)
     except CheckpointStoreError as error:
         warnings.warn(message_with_notes(error), RuntimeWarning, stacklevel=1)
     program_error = getattr(sys, "last_value", None)

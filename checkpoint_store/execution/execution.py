@@ -120,9 +120,12 @@ class JobExecution:
             for completion in completions:
                 self._fingerprints.pop(completion.chunk_index, None)
 
-    def queue_unrecorded(self, completions: Sequence[Completion]) -> None:
-        """Keep what could not be recorded now (a full disk): the next loop of this store object records it first."""
-        self._context.unrecorded.extend(completions)
+    def keep_unrecorded(self, completions: Sequence[Completion]) -> str:
+        """Keep what could not be recorded now (a full disk); return what to tell of it.
+
+        The next loop of this store object records it first.
+        """
+        return self._context.unrecorded.keep(completions)
 
     def record_unrecorded(self) -> None:
         """Record what could not be recorded before."""

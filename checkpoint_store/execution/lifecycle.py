@@ -105,4 +105,5 @@ def delete(context: StoreContext, job_id: str, *, and_backup: bool) -> None:
     deleted = context.storage.delete_job(job_id)
     if context.state_file is not None:
         context.state_file.forget(deleted, and_backup=and_backup)
+    context.unrecorded.forget(deleted)
     context.storage.erase_deleted(deleted)
