@@ -208,9 +208,10 @@ class Job(JobReading):
     ) -> AsyncGenerator[MapItem, None]:
         """:meth:`map` for asyncio: ``fn`` is a coroutine function, of which up to ``workers`` are awaited at a time.
 
-        The other options are those of :meth:`map`. The event loop never waits for the disk. A cancelled loop cancels
-        what is in flight, and records all that came back before. Leave the loop early through ``contextlib.aclosing``;
-        where it is left without that, ``asyncio.run`` waits for what is in flight, and it is recorded all the same.
+        The other options are those of :meth:`map`. The event loop never waits for the disk. A loop that is cancelled (a
+        time-out, a task group) waits for the calls in flight and records them first; a second cancellation cancels
+        them. Leave the loop early through ``contextlib.aclosing``; where it is left without that, ``asyncio.run`` waits
+        for what is in flight, and it is recorded all the same.
         """
         given = locals()
         from checkpoint_store.loop.aio import amap  # noqa: PLC0415 - see map()

@@ -142,24 +142,43 @@ def amap(execution: JobExecution, fn: Callable[[Any], Any], options: Options) ->
 
     def steps() -> Iterator[MapItem]:
         made.append(Loop(execution, fn, options, interrupts))  # asks the store
-        if tasks.is_cancelled:
+        if cancellations.count:
             made[0].stop()
         yield from RunningLoop(
             execution, execution.job_id, made[0], serves_this_thread=tasks.belong_to_this_thread
         ).run()
 
-    def cancel_loop() -> None:
-        tasks.is_cancelled = True
-        for loop in made:  # before it sees what is cancelled
+    def stop() -> None:
+        for loop in made:
             loop.stop()
-        tasks.cancel_all()
 
-    return _with_signal_handlers(_in_own_thread(steps(), cancel_loop), interrupts)
+    cancellations = _Cancellations(stop, tasks.cancel_all, is_urgent=lambda: interrupts.at_once)
+    return _with_signal_handlers(_in_own_thread(steps(), cancellations), interrupts)
+
+
+class _Cancellations:
+    """The cancellations of one loop: the first starts nothing more, and the second cancels what is in flight.
+
+    What is in flight is paid for, so that a time-out or a task group waits for it.
+    """
+
+    def __init__(
+        self, stop: Callable[[], None], cancel: Callable[[], None], *, is_urgent: Callable[[], bool] = lambda: False
+    ) -> None:
+        self._stop, self._cancel, self._is_urgent = stop, cancel, is_urgent
+        self.count = 0
+
+    def add(self) -> None:
+        """Heed one cancellation."""
+        self.count += 1
+        self._stop()  # before the loop sees what is cancelled
+        if self.count > 1 or self._is_urgent():  # a second signal cancels through the end of the event loop
+            self._cancel()
 
 
 def apending(chunks: Iterator[T]) -> AsyncGenerator[T, None]:
     """Yield what ``Job.pending`` yields; see :meth:`Job.apending`."""
-    return _in_own_thread(chunks, lambda: None)
+    return _in_own_thread(chunks, _Cancellations(lambda: None, lambda: None))
 
 
 async def _with_signal_handlers(
@@ -187,7 +206,7 @@ async def _with_signal_handlers(
             raise error
 
 
-async def _in_own_thread(steps: Iterator[Any], cancel_loop: Callable[[], None]) -> AsyncGenerator[Any, None]:
+async def _in_own_thread(steps: Iterator[Any], cancellations: _Cancellations) -> AsyncGenerator[Any, None]:
     """Run a generator in a thread of its own, and yield what it yields; close it in that thread, whatever happens."""
     loop = asyncio.get_running_loop()
     thread = ThreadPoolExecutor(
@@ -203,12 +222,14 @@ async def _in_own_thread(steps: Iterator[Any], cancel_loop: Callable[[], None]) 
                 return
             yield item
             del item
+    except asyncio.CancelledError:
+        cancellations.add()
+        raise
     finally:
         if step is not None:
-            cancel_loop()
-            await _finished(step)
+            await _finished(step, cancellations.add)
             step = None  # a chunk that was not yielded is released, and not in doubt
-        await _finished(loop.run_in_executor(thread, _close, steps))
+        await _finished(loop.run_in_executor(thread, _close, steps), cancellations.add)
         thread.shutdown(wait=False)
 
 
@@ -222,16 +243,20 @@ async def acomplete(record: Callable[[], None]) -> None:
     try:
         await asyncio.shield(recorded)
     except asyncio.CancelledError:
-        await _finished(recorded)
+        await _finished(recorded, lambda: None)
         raise
 
 
-async def _finished(future: asyncio.Future[Any]) -> None:
+async def _finished(future: asyncio.Future[Any], on_cancel: Callable[[], None]) -> None:
     """Wait for a future, also where this task is cancelled meanwhile, once or more often."""
     while True:  # no `while condition`: see Loop.run()
         if future.done():
             break
-        with suppress(asyncio.CancelledError, Exception):
+        try:
             await asyncio.shield(future)
+        except asyncio.CancelledError:
+            on_cancel()
+        except Exception:  # noqa: BLE001 - whatever the loop raises: a cancellation comes first
+            break
     if not future.cancelled():
         future.exception()
