@@ -5,15 +5,22 @@ from __future__ import annotations
 import sys
 import threading
 import warnings
-from typing import TYPE_CHECKING
+from concurrent.futures import Future, wait
+from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import CheckpointStoreError
 from checkpoint_store.execution import lifecycle
+from checkpoint_store.execution.claims.chunk_queue import act_for, acting_thread
+from checkpoint_store.execution.deadlocks import work_waits_for_this_thread
+from checkpoint_store.model.attempt import threads_at_work
+from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
     from weakref import ReferenceType
 
     from checkpoint_store.execution.context import StoreContext
+
+_DEADLOCK_CHECK_SECONDS: Final = 0.1
 
 
 def close(context: StoreContext, error: BaseException | None = None) -> None:
@@ -22,8 +29,36 @@ def close(context: StoreContext, error: BaseException | None = None) -> None:
         context.loops.stop()
         # The process does not end before this thread does.
         threading.Thread(target=_close, args=(context, error), name="checkpoint-store close", daemon=False).start()
+    elif threads_at_work() and threading.current_thread() is not threading.main_thread():
+        _close_watched(context, error)
     else:
         _close(context, error)
+
+
+def _close_watched(context: StoreContext, error: BaseException | None) -> None:
+    """Close a store in another thread, and wait for it unless the work in flight waits for this thread."""
+    closed: Future[None] = Future()
+    act_as = acting_thread()
+
+    def run() -> None:
+        act_for(act_as)
+        try:
+            _close(context, error)
+        except BaseException as problem:
+            closed.set_exception(problem)  # raised where close() was called, if anybody waits there
+            if is_left:
+                raise
+        else:
+            closed.set_result(None)
+
+    is_left: list[bool] = []
+    threading.Thread(target=run, name="checkpoint-store close", daemon=False).start()
+    while not wait([closed], timeout=_DEADLOCK_CHECK_SECONDS).done:
+        if work_waits_for_this_thread():
+            is_left.append(True)
+            log.warning("%s is closed once the work that waits for close() has ended", context.reading.path)
+            return
+    closed.result()
 
 
 def _close(context: StoreContext, error: BaseException | None) -> None:

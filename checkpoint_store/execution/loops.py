@@ -205,7 +205,7 @@ class RunningLoop(ForkAware, Generic[T]):
     @property
     def is_driven_here(self) -> bool:
         """Whether the caller of this loop is in this thread."""
-        return self._driven_by == threading.get_ident()
+        return self._driven_by == acting_thread()
 
     def stop(self) -> None:
         """Start nothing more, because the store is being closed."""
