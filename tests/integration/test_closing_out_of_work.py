@@ -39,13 +39,14 @@ def test_close_in_a_thread_that_the_work_waits_for_returns(
 ) -> None:
     """As in the work itself: it returns, that call's result is recorded, and the store is closed after that."""
     store = CheckpointStore(tmp_path / "talks.db")
-    job = store.open_job("talk.srt", total_chunks=8)
+    job = store.open_job("talk.srt", total_chunks=10_000)
     calls: list[int] = []
 
     def work(index: int) -> int:
         calls.append(index)
         if index == 1:
             wait(store.close)
+        threading.Event().wait(0.01)  # so that the other worker does not finish the job meanwhile
         return index
 
     with pytest.raises(StoreClosed):
