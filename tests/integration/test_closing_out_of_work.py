@@ -63,9 +63,11 @@ def test_close_in_a_thread_that_nobody_waits_for_waits_for_the_work(tmp_path: Pa
     """The store is closed, and everything recorded, when it returns; an error of closing is raised there."""
     store = CheckpointStore(tmp_path / "talks.db")
     job = store.open_job("talk.srt", total_chunks=8)
+    both = threading.Barrier(2, timeout=60)
     begun, closing, seen = threading.Event(), threading.Event(), list[tuple[bool, list[int]]]()
 
     def work(index: int) -> int:
+        both.wait()
         begun.set()
         assert closing.wait(60)
         threading.Event().wait(0.3)  # longer than it takes to look whether the work waits
