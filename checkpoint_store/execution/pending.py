@@ -69,6 +69,9 @@ class PendingLoop(Generic[T]):
             while True:  # no `while condition`: an interrupt at its jump would skip `finally` (python/cpython#130279)
                 if self._is_stopped or queue.is_paused():
                     break
+                if ready and queue.is_slow:
+                    queue.give_back(ready)
+                    ready.clear()
                 if not ready:
                     several = queue.take(queue.batch())
                     if not several and self._wait and queue.waits_for_others():

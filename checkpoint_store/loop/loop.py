@@ -176,7 +176,11 @@ class Loop:
         until = min(moment + POLL_INTERVAL_SECONDS, schedule.next_deadline)
         if schedule.retries and len(schedule.in_flight) < self._free_workers():
             until = min(until, schedule.retries.due_at)
-        wait(futures, timeout=max(0.0, until - moment), return_when=FIRST_COMPLETED)
+        if (
+            not wait(futures, timeout=max(0.0, until - moment), return_when=FIRST_COMPLETED).done
+            and self._queue.is_slow
+        ):
+            self._queue.give_back(schedule.take_ready())
 
     # -- settle
 

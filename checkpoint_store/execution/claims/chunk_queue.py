@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from checkpoint_store.execution.claims.claimed_chunk import ClaimingLoop
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from checkpoint_store.execution.claims.claimed_chunk import ClaimedChunk
     from checkpoint_store.execution.claims.claims import Claims
@@ -20,6 +20,7 @@ _CLAIMED_AT_ONCE_MAX: Final = 256
 _CLAIMED_AHEAD_SECONDS: Final = 0.01
 """Claim as many chunks ahead as this time is enough for: a quick chunk takes less time than its claim."""
 _CLAIMED_AHEAD_MAX: Final = 32
+_SLOW_SECONDS: Final = 0.2
 PAUSE_CHECK_INTERVAL_SECONDS: Final = 0.25
 """How often a loop looks whether the job was paused."""
 
@@ -113,8 +114,20 @@ class ChunkQueue:
 
     def batch(self) -> int:
         """Return how many chunks to claim at once: more where they take milliseconds, or where none gets done."""
-        ahead = min(int(_CLAIMED_AHEAD_SECONDS / max(self._chunk_seconds, 1e-6)), _CLAIMED_AHEAD_MAX)
+        chunk_seconds = max(self._chunk_seconds, time.monotonic() - self._started_at, 1e-6)
+        ahead = min(int(_CLAIMED_AHEAD_SECONDS / chunk_seconds), _CLAIMED_AHEAD_MAX)
         return max(1, ahead, min(self._loop.started_in_a_row, _CLAIMED_AT_ONCE_MAX))
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether the last chunk that was started takes long, so that none should be claimed ahead."""
+        return time.monotonic() - self._started_at > _SLOW_SECONDS
+
+    def give_back(self, chunks: Sequence[ClaimedChunk]) -> None:
+        """Free chunks that were claimed ahead: other runners may have them, or this loop takes them again later."""
+        if chunks:
+            self._next = min(self._next, *(chunk.index for chunk in chunks))
+            self.claims.release(chunks)
 
     def waits_for_others(self) -> bool:
         """Whether chunks are in the hand of loops that this thread may wait for: not of its own."""
