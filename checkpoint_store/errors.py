@@ -407,13 +407,14 @@ class MissingExtra(CheckpointStoreError, ImportError):  # noqa: N818 - reads lik
 
 
 class JobIncomplete(CheckpointStoreError):  # noqa: N818 - reads like its neighbours
-    """A job was told to finish while chunks of it are left."""
+    """All results of a job were asked for, or it was told to finish, while chunks of it are left."""
 
     def __init__(self, job_id: str, remaining_chunks: int) -> None:
         self.job_id, self.remaining_chunks = job_id, remaining_chunks
         super().__init__(
-            f"job {job_id} cannot be finished: {remaining_chunks} chunks are not complete. Complete them (see "
-            "job.pending()), or end it with job.pause() or job.fail(...)."
+            f"job {job_id} is incomplete: {remaining_chunks} of its chunks are not complete. Complete them (see "
+            'job.pending() and job.map()); take what there is (job.items(), job.results(missing="skip")); or end the '
+            "job with job.pause() or job.fail(...)."
         )
 
 

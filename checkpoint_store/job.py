@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, TypeVar
 
-from checkpoint_store.errors import CheckpointStoreError, JobPaused
+from checkpoint_store.errors import CheckpointStoreError
+from checkpoint_store.execution import lifecycle
 from checkpoint_store.execution.job_status import JobStatusChanges
-from checkpoint_store.execution.loops import Living
+from checkpoint_store.execution.loops import RunningLoop
 from checkpoint_store.execution.pending import PendingLoop
 from checkpoint_store.loop.option_names import checks_option_names
 from checkpoint_store.loop.service_errors import is_busy
-from checkpoint_store.loop.signals import asks_to_end
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.records import JobStatus, MapItem
 
@@ -57,11 +57,11 @@ class Job(JobStatusChanges):
         """
         if self._context.writing is None:
             yield from (
-                PendingChunk(self, index, self._execution.hand_out(index)) for index in self._execution.unclaimed()
+                PendingChunk(self, index, self._execution.chunk_data(index)) for index in self._execution.unclaimed()
             )
             return
         loop = PendingLoop(self._execution, partial(PendingChunk, self), max_attempts=max_attempts, wait=wait)
-        yield from Living(self._execution, self.job_id, loop).run()
+        yield from RunningLoop(self._execution, self.job_id, loop).run()
 
     # -- doing it
 
@@ -223,10 +223,10 @@ class Job(JobStatusChanges):
     ) -> AsyncGenerator[MapItem, None]:
         """:meth:`map` for asyncio: ``fn`` is a coroutine function, of which up to ``workers`` are awaited at a time.
 
-        A plain function is called in threads, which a cancelled loop waits for. The other options are those of
-        :meth:`map`. The event loop never waits for the disk. A cancelled loop cancels
-        what is in flight, and records all that came back before. Leave it early through ``contextlib.aclosing``; where
-        it is left without that, ``asyncio.run`` waits for what is in flight, and it is recorded all the same.
+        A plain function is called in threads. The other options are those of :meth:`map`. The event loop never waits
+        for the disk. A loop that is cancelled (a time-out, a task group) waits for the calls in flight and records them
+        first; a second cancellation cancels them. Leave the loop early through ``contextlib.aclosing``; where it is
+        left without that, ``asyncio.run`` waits for what is in flight, and it is recorded all the same.
         """
         given = locals()
         from checkpoint_store.loop.aio import amap  # noqa: PLC0415 - see map()
@@ -255,9 +255,8 @@ class Job(JobStatusChanges):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            says_nothing = error is None or asks_to_end(error) or type(error) is JobPaused
-            status = JobStatus.PAUSED if says_nothing or isinstance(error, JobPaused) else JobStatus.FAILED
-            self._execution.leave(status, None if says_nothing else error, with_this_thread=True)
+            status, reason = (JobStatus.PAUSED, None) if error is None else lifecycle.ending_by(error)
+            self._execution.leave(status, reason, with_this_thread=True)
         except CheckpointStoreError as late:
             if error is None:
                 raise

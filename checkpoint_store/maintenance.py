@@ -180,8 +180,7 @@ def migrate(
     opener = opening.Opener(before.path, (), durability="power-loss", lock_timeout_seconds=lock_timeout_seconds)
     if to == SCHEMA_VERSION:
         opener.open().close()
-    elif before.current is None or RELEASED_VERSIONS.index(before.current) < RELEASED_VERSIONS.index(to):
-        opener.upgrade(to)
     else:
-        opener.downgrade(to)
+        is_newer = before.current is None or RELEASED_VERSIONS.index(before.current) < RELEASED_VERSIONS.index(to)
+        opener.move_to(to, up=is_newer)
     return before

@@ -120,25 +120,14 @@ class CheckpointStore(OpenStore):
             SecretInConfig: the config holds what looks like a secret.
             InvalidArgumentError: a chunk cannot be identified (it says where), or ``chunks`` is a used-up iterator.
         """
-        arguments = opening.OpenArguments(
-            file_name=file_name,
-            chunks=chunks,
-            total_chunks=total_chunks,
-            video_title=video_title,
-            model=model,
-            provider=provider,
-            config=config,
-            fingerprint=fingerprint,
-            on_change=on_change,
-            reuse_ignoring=reuse_ignoring,
-            fresh=fresh,
-            exclusive=exclusive,
-        )
-        return self._opened(arguments)
+        given = {name: value for name, value in locals().items() if name != "self"}
+        return self._opened(opening.OpenArguments(**given))
 
     def _opened(self, arguments: opening.OpenArguments) -> Job:
         record = opening.open_job(self._open, arguments)
-        return Job(self, self._open, record, arguments.sequence, arguments.fingerprint)
+        job = Job(self, self._open, record, arguments.sequence, arguments.fingerprint)
+        job._execution.mark_pauses_known()  # noqa: SLF001 - whoever opens a job goes on with it knowingly
+        return job
 
     def plan(
         self,

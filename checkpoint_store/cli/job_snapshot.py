@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from checkpoint_store import Job
@@ -14,6 +14,12 @@ _REFRESH_SECONDS: Final = 0.5
 def failure_counts(job: Job) -> tuple[int, int]:
     """Return the number of failed chunks and the number of chunks in doubt."""
     return len(job.failed_chunks()), len(job.in_doubt_chunks())
+
+
+def shown_status(record: dict[str, Any]) -> str:
+    """Return the status that people are shown: ``interrupted`` where the job says running and no runner is alive."""
+    is_interrupted = record["status"] == "running" and not record["is_active"]
+    return "interrupted" if is_interrupted else str(record["status"])
 
 
 class JobSnapshot:

@@ -18,12 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 _PIPE_WIDTH: Final = 200
-_STYLES: Final = {
+_STYLES: Final[dict[str, str]] = {
     JobStatus.COMPLETED: "green",
     JobStatus.PENDING: "blue",
     JobStatus.RUNNING: "cyan",
     JobStatus.PAUSED: "yellow",
     JobStatus.FAILED: "red",
+    "interrupted": "red",
 }
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 _FAST_PER_MINUTE: Final = 300
@@ -80,9 +81,9 @@ def marks(console: Console) -> Marks:
     return _PLAIN_MARKS if console.options.ascii_only else _MARKS
 
 
-def status_text(status: JobStatus) -> Text:
+def status_text(status: str) -> Text:
     """Return the name of a status in its colour."""
-    return Text(str(status), style=_STYLES[status])
+    return Text(status, style=_STYLES[status])
 
 
 def duration(seconds: float) -> str:

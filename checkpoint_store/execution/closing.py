@@ -5,41 +5,81 @@ from __future__ import annotations
 import sys
 import threading
 import warnings
-from typing import TYPE_CHECKING
+from concurrent.futures import Future, wait
+from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import CheckpointStoreError
+from checkpoint_store.execution import lifecycle
+from checkpoint_store.execution.claims.chunk_queue import act_for, acting_thread
+from checkpoint_store.execution.deadlocks import work_waits_for_this_thread
+from checkpoint_store.model.attempt import threads_at_work
+from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
+    from weakref import ReferenceType
+
     from checkpoint_store.execution.context import StoreContext
 
+_DEADLOCK_CHECK_SECONDS: Final = 0.1
 
-def close(context: StoreContext) -> None:
-    """Close a store; see :meth:`CheckpointStore.close`."""
-    if context.loops.are_in_the_way:
+
+def close(context: StoreContext, error: BaseException | None = None) -> None:
+    """Close a store; see :meth:`CheckpointStore.close`. ``error``: what ended the work with the store."""
+    if context.loops.would_deadlock:
         context.loops.stop()
         # The process does not end before this thread does.
-        threading.Thread(target=_close, args=(context,), name="checkpoint-store close", daemon=False).start()
+        threading.Thread(target=_close, args=(context, error), name="checkpoint-store close", daemon=False).start()
+    elif threads_at_work() and threading.current_thread() is not threading.main_thread():
+        _close_watched(context, error)
     else:
-        _close(context)
+        _close(context, error)
 
 
-def _close(context: StoreContext) -> None:
+def _close_watched(context: StoreContext, error: BaseException | None) -> None:
+    """Close a store in another thread, and wait for it unless the work in flight waits for this thread."""
+    closed: Future[None] = Future()
+    act_as = acting_thread()
+
+    def run() -> None:
+        act_for(act_as)
+        try:
+            _close(context, error)
+        except BaseException as problem:
+            closed.set_exception(problem)  # raised where close() was called, if anybody waits there
+            if is_left:
+                raise
+        else:
+            closed.set_result(None)
+
+    is_left: list[bool] = []
+    threading.Thread(target=run, name="checkpoint-store close", daemon=False).start()
+    while not wait([closed], timeout=_DEADLOCK_CHECK_SECONDS).done:
+        if work_waits_for_this_thread():
+            is_left.append(True)
+            log.warning("%s is closed once the work that waits for close() has ended", context.reading.path)
+            return
+    closed.result()
+
+
+def _close(context: StoreContext, error: BaseException | None) -> None:
     with context.loops.closing:
         if context.reading.closed:
             return
         try:
             context.loops.end()
         finally:
-            _put_away(context)
+            _release_everything(context, error)
 
 
-def _put_away(context: StoreContext) -> None:
+def _release_everything(context: StoreContext, error: BaseException | None) -> None:
     try:
         try:
-            context.record_unrecorded()
+            _record_or_keep(context)
         finally:
             for claims in list(context.runners):
                 claims.close()
+            if error is not None:
+                lifecycle.keep_errors(context, error)
         if context.state_file is not None:
             context.state_file.write_if_behind()
     finally:
@@ -47,17 +87,43 @@ def _put_away(context: StoreContext) -> None:
         context.loops.is_closed = True
 
 
+def _record_or_keep(context: StoreContext) -> None:
+    """Record what could not be recorded before; what still cannot be recorded is kept in a file, and said."""
+    try:
+        context.record_unrecorded()
+    except BaseException as error:
+        left = context.unrecorded.write_rest()
+        if left is not None and left not in getattr(error, "__notes__", ()):
+            error.add_note(left)
+        raise
+
+
 def close_in_finalizer(context: StoreContext) -> None:
     """Close a store that nobody refers to any more; what cannot be recorded is a warning."""
     try:
         close(context)
     except CheckpointStoreError as error:
-        warnings.warn(told(error), RuntimeWarning, stacklevel=3)
+        warnings.warn(message_with_notes(error), RuntimeWarning, stacklevel=3)
     except Exception:
         if not sys.is_finalizing():  # then parts of the library may be gone already
             raise
 
 
-def told(error: BaseException) -> str:
+def end_with_process(reference: ReferenceType[StoreContext]) -> None:
+    """End the loops that were left as they are when the process ends; what cannot be recorded is a warning."""
+    context = reference()
+    if context is None or context.loops.is_closed:
+        return
+    try:
+        context.loops.end()
+        _record_or_keep(context)
+    except CheckpointStoreError as error:
+        warnings.warn(message_with_notes(error), RuntimeWarning, stacklevel=1)
+    program_error = getattr(sys, "last_value", None)
+    if program_error is not None:
+        lifecycle.keep_errors(context, program_error)
+
+
+def message_with_notes(error: BaseException) -> str:
     """Return what an error says, its notes included."""
     return "\n".join([str(error), *getattr(error, "__notes__", ())])

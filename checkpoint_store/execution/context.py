@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
-from checkpoint_store.errors import ChunkAlreadyCompleted, JobNotFound, StorageUnavailableError
+from checkpoint_store.errors import ChunkAlreadyCompleted, StorageUnavailableError
 from checkpoint_store.execution.claims.claims import Claims
 from checkpoint_store.execution.loops import Loops
+from checkpoint_store.execution.unrecorded import UnrecordedResults, take_in
 from checkpoint_store.state_file import importer
 from checkpoint_store.state_file.writer import StateFile
 from checkpoint_store.storage.connection.read_only import READ_ONLY
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from checkpoint_store.storage.recovery.recover import RecoveryReport
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class StoreContext:
     """What a store shares with its jobs."""
 
@@ -42,12 +43,12 @@ class StoreContext:
     state_file: StateFile | None
     loops: Loops
     """The loops that are under way."""
+    unrecorded: UnrecordedResults
+    """What could not be recorded when it came."""
     claims: WeakValueDictionary[str, Claims] = field(default_factory=WeakValueDictionary)
     """What this store object has claimed, by job, as long as anyone refers to it."""
     runners: set[Claims] = field(default_factory=set)
     """Those of them that are runners now."""
-    unrecorded: list[Completion] = field(default_factory=list)
-    """What could not be recorded when it came."""
     last_runs: dict[str, RunRecord] = field(default_factory=dict)
     """What the last loop of this store object did, by job."""
 
@@ -93,23 +94,7 @@ class StoreContext:
 
     def record_unrecorded(self) -> None:
         """Record what could not be recorded when it came, of any job. Durable when this returns."""
-        while self.unrecorded:
-            completion = self.unrecorded.pop()
-            try:
-                self.record([completion])
-            except (ChunkAlreadyCompleted, JobNotFound):  # done by another meanwhile, or wanted no longer
-                continue
-            except BaseException as error:
-                self.unrecorded.append(completion)
-                error.add_note(f"{self._what_is_unrecorded()} not recorded yet, and kept until this process ends.")
-                raise
-
-    def _what_is_unrecorded(self) -> str:
-        indices: dict[str, list[int]] = {}
-        for completion in self.unrecorded:
-            indices.setdefault(completion.job_id, []).append(completion.chunk_index)
-        told = [f"chunks {', '.join(map(str, sorted(some)))} of job {job_id}" for job_id, some in indices.items()]
-        return f"The results of {'; '.join(told)} are"
+        self.unrecorded.record(self.record)
 
     def job_changed(self, job_id: str, known: Known | None = None) -> None:
         """Make the state file exact; ``known`` is what the store holds of the job, where that is at hand."""
@@ -150,7 +135,9 @@ def open_store(
     opener = Opener(path, copies, durability=durability, lock_timeout_seconds=lock_timeout_seconds)
     if read_only:
         reading = ReadOnlyStorage(opener.open_read_only())
-        return OpenedStore(StoreContext(reading, None, None, Loops(path)), opener.report, ())
+        return OpenedStore(
+            StoreContext(reading, None, None, Loops(path), UnrecordedResults(reading)), opener.report, ()
+        )
     storage = Storage(opener.open(migrate=migrate))
     notice = None
     try:
@@ -159,13 +146,14 @@ def open_store(
             follower = StateFile(storage, state_file, StoreFiles(path).lock, lock_timeout_seconds=lock_timeout_seconds)
             follower.sweep()
         storage.claims.reap_dead_runners()
-        context = StoreContext(storage, storage, follower, Loops(path))
+        context = StoreContext(storage, storage, follower, Loops(path), UnrecordedResults(storage))
         if follower is not None:
 
             def save(state: ProcessingState) -> None:
                 context.job_changed(storage.import_state(state).job_id)
 
             notice = importer.import_at_opening(storage.database, follower, for_new_store, save)
+        take_in(storage, context.record)
     except BaseException:
         storage.close()
         raise

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from checkpoint_store.errors import ChunkOutOfRange, InvalidArgumentError
+from checkpoint_store.errors import CheckpointStoreError, ChunkOutOfRange, InvalidArgumentError, JobIncomplete
 from checkpoint_store.execution import lifecycle
+from checkpoint_store.execution.claims.known_pauses import KnownPauses
+from checkpoint_store.execution.job_budget import JobBudget
 from checkpoint_store.execution.results import encoded
 from checkpoint_store.model.amounts import amount, cost_of_error
 from checkpoint_store.model.attempt import Attempt, attempt_key
@@ -14,7 +16,8 @@ from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.model.error_text import describe
 from checkpoint_store.model.plan import FINGERPRINT_RULE, Fingerprint, fingerprint
 from checkpoint_store.model.records import ChunkRecord, JobStatus, Progress
-from checkpoint_store.storage.records import Completion, ReservationRequest
+from checkpoint_store.storage.records import Completion
+from checkpoint_store.system.log import log_suppressed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,9 +27,7 @@ if TYPE_CHECKING:
     from checkpoint_store.execution.context import StoreContext
     from checkpoint_store.execution.loops import Loops
     from checkpoint_store.model.amounts import Cost
-    from checkpoint_store.model.budget import Spending
     from checkpoint_store.model.run_record import RunRecord
-    from checkpoint_store.storage.budget_verbs import Reserved
     from checkpoint_store.storage.records import Costs, JobRecord, StatusChange
 
 
@@ -52,8 +53,11 @@ class JobExecution:
         self._chunks = chunks
         self.fingerprint_by = fingerprint_by
         self._fingerprint_rule = fingerprint_rule
-        self._handed_out: dict[int, str] = {}
+        self._fingerprints: dict[int, str] = {}
         self._claims: Claims | None = None
+        self.budget: Final = JobBudget(context, job_id)
+        self.pauses: Final = KnownPauses()
+        """The pauses that the holder of this job knows of."""
 
     @property
     def has_chunks(self) -> bool:
@@ -77,20 +81,20 @@ class JobExecution:
         if type(index) is not int or not 0 <= index < self.total_chunks:
             raise ChunkOutOfRange(self.job_id, index, self.total_chunks)
 
-    def hand_out(self, index: int) -> Any:
+    def chunk_data(self, index: int) -> Any:
         """Return the caller's chunk. The fingerprint of a chunk that its caller may change is taken before."""
         if self._chunks is None:
             return None
         chunk = self._chunks[index]
         if not isinstance(chunk, str | bytes):
-            self._handed_out[index] = self._identify(index, chunk)
+            self._fingerprints[index] = self._identify(index, chunk)
         return chunk
 
     def fingerprint(self, index: int) -> str | None:
         """Return the fingerprint of a chunk as it was handed out; None where the chunks are not at hand."""
         if self._chunks is None:
             return None
-        return self._handed_out.get(index) or self._identify(index, self._chunks[index])
+        return self._fingerprints.get(index) or self._identify(index, self._chunks[index])
 
     def _identify(self, index: int, chunk: object) -> str:
         return fingerprint(chunk, self.fingerprint_by, rule=self._fingerprint_rule, index=index)
@@ -122,9 +126,9 @@ class JobExecution:
     def submit(self, completions: Sequence[Completion]) -> None:
         """Record completions, all or none; durable when this returns."""
         self._context.record(completions)
-        if self._handed_out:
+        if self._fingerprints:
             for completion in completions:
-                self._handed_out.pop(completion.chunk_index, None)
+                self._fingerprints.pop(completion.chunk_index, None)
 
     def fail(self, index: int, error: BaseException | str, cost: float | None, *, counted: bool) -> None:
         """Record that a try at a chunk failed, why, and what it cost; see :meth:`Job.fail_chunk`. Durable on return.
@@ -137,11 +141,14 @@ class JobExecution:
             raise InvalidArgumentError("cost", cost, "is no amount: a finite number from 0")
         self.claims.fail(index, describe(error), cost=found, counted=counted)
 
-    def keep_for_later(self, completions: Sequence[Completion]) -> None:
-        """Keep what could not be recorded now (a full disk): the next loop of this store object records it first."""
-        self._context.unrecorded.extend(completions)
+    def keep_unrecorded(self, completions: Sequence[Completion]) -> str:
+        """Keep what could not be recorded now (a full disk); return what to tell of it.
 
-    def record_what_was_kept(self) -> None:
+        The next loop of this store object records it first.
+        """
+        return self._context.unrecorded.keep(completions)
+
+    def record_unrecorded(self) -> None:
         """Record what could not be recorded before."""
         self._context.record_unrecorded()
 
@@ -151,6 +158,10 @@ class JobExecution:
         """Return the job as the store has it now."""
         return self._context.reading.find_job(self.job_id)
 
+    def is_active(self) -> bool:
+        """Whether a runner of the job is alive now."""
+        return self._context.reading.is_active(self.job_id)
+
     def progress(self) -> Progress:
         """Return how far the job has come; one row is read, whatever its size."""
         record = self.record()
@@ -159,6 +170,16 @@ class JobExecution:
         done = record.completed_count - record.stretch_completed_count
         rate = done / minutes if done > 0 and minutes > 0 else None
         return Progress(record.completed_count, record.total_chunks, started, updated, rate)
+
+    def require_completed(self) -> None:
+        """Refuse to go on with a job that has chunks left.
+
+        Raises:
+            JobIncomplete: chunks are left.
+        """
+        remaining_chunks = self.progress().remaining_chunks
+        if remaining_chunks:
+            raise JobIncomplete(self.job_id, remaining_chunks)
 
     def last_attempts(self, *outcomes: str) -> list[ChunkRecord]:
         """Return the last try at each chunk that is not complete, by index, where it ended in one of these ways."""
@@ -195,23 +216,6 @@ class JobExecution:
     def costs_after(self, result_id: int, cost: Cost = "cost") -> Costs:
         """Return what the results after one (0: all) cost; ``cost`` says where that stands in a result."""
         return self._context.reading.costs_after(self.job_id, result_id, cost)
-
-    def spending(self, results: Costs) -> Spending:
-        """Return what the job has spent and reserved, over all runners, where its results cost ``results``."""
-        return self._context.storage.budgets.spending(self.job_id, results)
-
-    def reserve(self, chunk: ClaimedChunk, max_cost: float, cost: Cost, known: Costs) -> Reserved:
-        """Reserve the highest known cost for a claimed chunk's attempt, if it fits. Durable when it returns."""
-        request = ReservationRequest(self.job_id, chunk.runner_id, chunk.claim, max_cost, cost, known)
-        return self._context.storage.budgets.reserve(request)
-
-    def free_reservations(self, chunks: Sequence[ClaimedChunk]) -> None:
-        """Reserve nothing for these claimed chunks, which wait for their start. Durable when it returns."""
-        self._context.storage.budgets.free(self.job_id, [(chunk.runner_id, chunk.claim) for chunk in chunks])
-
-    def note_cost(self, index: int, cost: float) -> None:
-        """Record what an attempt at a chunk cost that gave no result of the job. Durable when it returns."""
-        self._context.storage.budgets.note_cost(self.job_id, index, cost)
 
     def loops_at_work(self) -> int:
         """Return how many loops share the limits of the job: those here, and one for each other runner alive now."""
@@ -257,11 +261,24 @@ class JobExecution:
         """Change the job's status; see :mod:`checkpoint_store.execution.lifecycle`."""
         lifecycle.change(self._context, self.job_id, wanted)
 
-    def take_up(self) -> None:
-        """Make the job ``running`` where chunks are left, as a loop begins."""
-        self.record_what_was_kept()
+    def mark_pauses_known(self) -> None:
+        """Let the pauses that were asked for so far end no loop that begins from now on; a later one ends it."""
+        self.pauses.last = self._context.storage.claims.last_pause(self.job_id)
+
+    def mark_running(self) -> None:
+        """Make the job ``running`` where chunks are left, as a loop begins. Pauses that were asked for stand."""
+        self.record_unrecorded()
+        if not self.pauses.covers(self.claims.last_pause()):
+            return
         if self.record().status is not JobStatus.RUNNING and self.progress().remaining_chunks:
-            self.change_status(lifecycle.RESUME)
+            self.change_status(lifecycle.RUN)
+
+    def record_failure(self, error: BaseException) -> None:
+        """Keep the error that ended a loop of this job; where that is impossible, log it."""
+        try:
+            self.leave(*lifecycle.ending_by(error))
+        except CheckpointStoreError as late:
+            log_suppressed(late, f"the end of job {self.job_id} could not be recorded")
 
     def leave(
         self, status: JobStatus, error: BaseException | str | None = None, *, with_this_thread: bool = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, TypeVar, overload
 
-from checkpoint_store.errors import CheckpointStoreError, InvalidArgumentError, StoreTargetError
+from checkpoint_store.errors import CheckpointStoreError, ChunkNotCompleted, InvalidArgumentError, StoreTargetError
 from checkpoint_store.execution import opening
 from checkpoint_store.execution.execution import JobExecution
 from checkpoint_store.execution.results import decoded
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from checkpoint_store.storage.records import JobRecord
 
 T = TypeVar("T")
+Missing = Literal["raise", "skip", "none"]
+"""What ``results`` does about a chunk that has no result."""
 
 
 class JobReading:
@@ -76,6 +78,15 @@ class JobReading:
     def status(self) -> JobStatus:
         """``pending``, ``running``, ``paused``, ``completed`` or ``failed``, as the store has it now."""
         return self._execution.record().status
+
+    @property
+    def is_active(self) -> bool:
+        """Whether a runner works on it now, in this process or in another one.
+
+        A job whose status is ``running`` and that is not active was interrupted: its process was killed, or the loop of
+        its caller was left.
+        """
+        return self._execution.is_active()
 
     @property
     def error_message(self) -> str | None:
@@ -151,21 +162,44 @@ class JobReading:
         return self._decoded(index, self._execution.result_text(index), as_type)
 
     @overload
-    def results(self) -> Iterator[Any]: ...
+    def results(self, as_type: None = None, missing: Missing = "raise") -> Iterator[Any]: ...
     @overload
-    def results(self, as_type: type[T]) -> Iterator[T]: ...
-    def results(self, as_type: type[Any] | None = None) -> Iterator[Any]:
-        """Yield the results of the completed chunks in index order, in bounded memory.
+    def results(self, as_type: type[T], missing: Literal["raise", "skip"] = "raise") -> Iterator[T]: ...
+    @overload
+    def results(self, as_type: type[T], missing: Literal["none"]) -> Iterator[T | None]: ...
+    def results(self, as_type: type[Any] | None = None, missing: Missing = "raise") -> Iterator[Any]:
+        """Yield the result of every chunk in index order, in bounded memory.
 
         Args:
             as_type: a dataclass or pydantic model to give them back as.
+            missing: what to do about a chunk that has no result: ``"raise"`` refuses the whole call, ``"skip"`` passes
+                over the chunk, ``"none"`` yields None in its place.
 
         Raises:
+            JobIncomplete: chunks are left, and ``missing`` is ``"raise"``. Nothing was yielded.
+            ChunkNotCompleted: a chunk was completed without a result, and ``missing`` is ``"raise"``.
             InvalidResultError: a result does not fit ``as_type``; it never becomes a dict or None instead.
             StoreDamaged: what is stored is not what was written.
         """
+        if missing not in ("raise", "skip", "none"):
+            raise InvalidArgumentError("missing", missing, "is none of 'raise', 'skip', 'none'")
+        if missing == "raise":
+            self._execution.require_completed()
+        return self._results(as_type, missing)
+
+    def _results(self, as_type: type[Any] | None, missing: Missing) -> Iterator[Any]:
+        expected = 0
         for index, text in self._execution.result_texts():
+            yield from self._gap(expected, index, missing)
             yield self._decoded(index, text, as_type)
+            expected = index + 1
+        yield from self._gap(expected, self.total_chunks, missing)
+
+    def _gap(self, start: int, stop: int, missing: Missing) -> Iterator[None]:
+        """Yield what stands for the chunks of ``[start, stop)``, which have no result."""
+        if missing == "raise" and start < stop:
+            raise ChunkNotCompleted(self.job_id, start, completed=self._execution.is_completed(start))
+        yield from (None for _ in range(start, stop) if missing == "none")
 
     def items(self, as_type: type[Any] | None = None) -> Iterator[tuple[int, Any]]:
         """Yield (index, result) of the completed chunks in index order, in bounded memory. See :meth:`results`."""

@@ -13,6 +13,7 @@ class JobStatusChanges(JobRunners):
     def pause(self) -> None:
         """Pause the job: status ``paused``, and every loop on it, in any process, ends after the chunk in hand."""
         self._execution.change_status(lifecycle.PAUSE)
+        self._execution.mark_pauses_known()
 
     def resume(self) -> None:
         """Take a paused or failed job up again: status ``running``; loops that were to end go on, if they still do."""

@@ -2,19 +2,43 @@
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING, Final
 
+from checkpoint_store.errors import CheckpointStoreError, JobPaused
 from checkpoint_store.model.error_text import describe
 from checkpoint_store.model.records import JobStatus
 from checkpoint_store.storage.records import StatusChange
+from checkpoint_store.system.log import log_suppressed
 
 if TYPE_CHECKING:
     from checkpoint_store.execution.claims.claims import Claims
     from checkpoint_store.execution.context import StoreContext
 
 PAUSE: Final = StatusChange(JobStatus.PAUSED, asks_for_pause=True)
+RUN: Final = StatusChange(JobStatus.RUNNING)
+"""A loop begins. Loops of other runners that were asked to pause end all the same."""
 RESUME: Final = StatusChange(JobStatus.RUNNING, withdraws_pauses=True)
 FINISH: Final = StatusChange(JobStatus.COMPLETED, needs_all_chunks=True)
+_EXIT_CODES: Final = {128 + getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)}
+"""The exit codes of a program that a signal ended."""
+
+
+def asks_to_end(error: BaseException) -> bool:
+    """Whether an exception asks a program to end or to stop waiting, and reports no failure.
+
+    Such exceptions are those of Ctrl-C, a cancelled task, a closed generator, ``sys.exit()``, and the exit code of a
+    signal.
+    """
+    code = getattr(error, "code", None)
+    return not isinstance(error, Exception) and (not code or code in _EXIT_CODES)
+
+
+def ending_by(error: BaseException) -> tuple[JobStatus, BaseException | None]:
+    """Return the status that an exception gives the job whose work it ended, and the error to keep with the job."""
+    if asks_to_end(error) or type(error) is JobPaused:
+        return JobStatus.PAUSED, None
+    return JobStatus.PAUSED if isinstance(error, JobPaused) else JobStatus.FAILED, error
 
 
 def change(context: StoreContext, job_id: str, wanted: StatusChange) -> None:
@@ -48,12 +72,28 @@ def leave(
     """
     if claims.runner.has_living_loops(but_this_thread=with_this_thread):
         return
-    if with_this_thread or (not claims.has_handed_out_chunks and claims.runner.is_dispensable()):
+    if with_this_thread or (not claims.has_yielded_chunks and claims.runner.is_dispensable()):
         claims.close()
     wanted = StatusChange(status, None if error is None else describe(error))
     own_runner_id = claims.runner.runner_id
     context.storage.set_status(claims.job_id, wanted, unless_others_work=True, own_runner_id=own_runner_id)
     context.job_ended(claims.job_id)
+
+
+def keep_errors(context: StoreContext, error: BaseException) -> None:
+    """Keep an exception with each job whose loop it ended. What the caller said of the end of a job stands."""
+    for job_id, cause in context.loops.left.ended_by(error).items():
+        try:
+            record = context.reading.find_job(job_id)
+            if record.status in (JobStatus.RUNNING, JobStatus.PAUSED) and record.error_message is None:
+                status, reason = ending_by(cause)
+                wanted = StatusChange(status, None if reason is None else describe(reason))
+                claims = context.claims.get(job_id)
+                own_runner_id = None if claims is None else claims.runner.runner_id
+                context.storage.set_status(job_id, wanted, unless_others_work=True, own_runner_id=own_runner_id)
+                context.job_changed(job_id)
+        except CheckpointStoreError as late:
+            log_suppressed(late, f"what ended the loop of job {job_id} could not be recorded")
 
 
 def delete(context: StoreContext, job_id: str, *, and_backup: bool) -> None:
@@ -65,4 +105,5 @@ def delete(context: StoreContext, job_id: str, *, and_backup: bool) -> None:
     deleted = context.storage.delete_job(job_id)
     if context.state_file is not None:
         context.state_file.forget(deleted, and_backup=and_backup)
+    context.unrecorded.forget(deleted)
     context.storage.erase_deleted(deleted)

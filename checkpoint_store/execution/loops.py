@@ -9,12 +9,13 @@ from __future__ import annotations
 import atexit
 import os
 import threading
-import warnings
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 from weakref import WeakSet
 
-from checkpoint_store.errors import CheckpointStoreError, JobPaused, StorageUnavailableError, StoreClosed
+from checkpoint_store.errors import JobPaused, StorageUnavailableError, StoreClosed
+from checkpoint_store.execution.claims.chunk_queue import acting_thread
+from checkpoint_store.execution.left_loops import LeftLoops
 from checkpoint_store.model.attempt import jobs_worked_on_here
 from checkpoint_store.system.forks import ForkAware, watch
 
@@ -49,18 +50,22 @@ class Loops(ForkAware):
         self._is_closing = False
         self.is_closed = False
         """Whether nothing can be recorded any more: nobody waits for what is in flight."""
+        self.at_exit: Callable[[], None] = self.end
+        """What the end of the process does about this store."""
         self.forget_in_child()
         watch(self)
 
     def forget_in_child(self) -> None:
         """After a fork, in the child: the loops are the parent's."""
-        self._living: set[Living[Any]] = set()
+        self._running: set[RunningLoop[Any]] = set()
+        self.left: LeftLoops = LeftLoops()
+        """Those that were left before their end."""
         self._guard = threading.RLock()
         """Held while a loop enters: it is one of those that are stopped, or finds that the store is being closed."""
         self.closing = threading.RLock()
         """Held by the thread that closes the store."""
 
-    def enter(self, loop: Living[Any]) -> None:
+    def enter(self, loop: RunningLoop[Any]) -> None:
         """A loop begins; its store is not collected until it has ended.
 
         Raises:
@@ -69,48 +74,39 @@ class Loops(ForkAware):
         with self._guard:
             if self._is_closing:
                 raise StoreClosed(self.path)
-            self._living.add(loop)
-        _heed_the_end(self)
+            self._running.add(loop)
+        self.left.forget(loop.job_id)
+        _end_at_exit(self)
 
-    def leave(self, loop: Living[Any]) -> None:
+    def leave(self, loop: RunningLoop[Any]) -> None:
         """A loop has ended."""
-        self._living.discard(loop)
+        self._running.discard(loop)
 
     @property
-    def are_in_the_way(self) -> bool:
+    def would_deadlock(self) -> bool:
         """Whether this thread would wait for itself if it waited for the end of the loops."""
-        return any(loop.is_in_the_way for loop in list(self._living))
+        return any(loop.needs_this_thread for loop in list(self._running))
 
     def stop(self) -> None:
         """Let no loop begin, nor start anything more."""
         with self._guard:
             self._is_closing = True
-        for loop in list(self._living):
+        for loop in list(self._running):
             loop.stop()
 
     def end(self) -> None:
         """Stop the loops, wait for what is in flight, and record it. A Ctrl-C meanwhile ends the waiting."""
         self.stop()
         problem: Exception | None = None
-        for loop in list(self._living):
+        for loop in list(self._running):
+            if loop.is_driven_here:
+                self.left.note_closed(loop.job_id)
             try:
                 loop.end()
             except Exception as error:  # noqa: BLE001 - whatever it is, the others are waited for
                 problem = problem or error
         if problem is not None:
             raise problem
-
-    def end_with_the_process(self) -> None:
-        """End the loops that were left as they are; say so where a result cannot be recorded."""
-        left = list(self._living)
-        if self.is_closed:
-            return
-        try:
-            self.end()
-            for loop in left[:1]:
-                loop.record_what_was_kept()
-        except CheckpointStoreError as error:
-            warnings.warn("\n".join([str(error), *getattr(error, "__notes__", ())]), RuntimeWarning, stacklevel=1)
 
 
 class LoopOwner(Protocol):
@@ -120,11 +116,8 @@ class LoopOwner(Protocol):
     def loops(self) -> Loops:
         """The loops that are under way on any job of the store."""
 
-    def record_what_was_kept(self) -> None:
-        """Record what could not be recorded before."""
 
-
-class Living(ForkAware, Generic[T]):
+class RunningLoop(ForkAware, Generic[T]):
     """One loop of a store, whoever goes on with it and whoever ends it."""
 
     def __init__(
@@ -136,14 +129,15 @@ class Living(ForkAware, Generic[T]):
         serves_this_thread: Callable[[], bool] = lambda: False,
     ) -> None:
         self._loops = execution.loops
-        self.record_what_was_kept: Final = execution.record_what_was_kept
-        self._job_id = job_id
+        self.job_id: Final = job_id
         self._steps = steps
         self._serves_this_thread = serves_this_thread
         self._under_way: Iterator[T] | None = None
         self._next: list[T] = []
         self._inside: int | None = None
         """The thread that makes a step."""
+        self._driven_by = acting_thread()
+        """The thread of the caller, who made the last step."""
         self._is_stopped = False
         self._process = os.getpid()
         self._lock = threading.RLock()
@@ -169,6 +163,9 @@ class Living(ForkAware, Generic[T]):
                 if not self._step():
                     break
                 yield self._next.pop()  # what is not referred to any more is free, so not by this loop either
+        except GeneratorExit:
+            self._loops.left.note_left(self.job_id)
+            raise
         finally:
             self._leave()
 
@@ -179,7 +176,7 @@ class Living(ForkAware, Generic[T]):
                 reason = "this loop is that of the process that this one was forked from; begin one of its own here"
                 raise StorageUnavailableError(self._loops.path, reason)
             assert self._under_way is not None
-            self._inside = threading.get_ident()
+            self._inside, self._driven_by = threading.get_ident(), acting_thread()
             try:
                 item: Any = next(self._under_way, _END)
             except (JobPaused, StoreClosed) as error:
@@ -200,10 +197,15 @@ class Living(ForkAware, Generic[T]):
         return StoreClosed(self._loops.path, reason)
 
     @property
-    def is_in_the_way(self) -> bool:
+    def needs_this_thread(self) -> bool:
         """Whether this thread works for this loop: if it waited for the loop's end, it would wait for itself."""
-        is_worker = self._job_id in jobs_worked_on_here()
+        is_worker = self.job_id in jobs_worked_on_here()
         return is_worker or self._inside == threading.get_ident() or self._serves_this_thread()
+
+    @property
+    def is_driven_here(self) -> bool:
+        """Whether the caller of this loop is in this thread."""
+        return self._driven_by == acting_thread()
 
     def stop(self) -> None:
         """Start nothing more, because the store is being closed."""
@@ -218,24 +220,24 @@ class Living(ForkAware, Generic[T]):
         self._loops.leave(self)
 
     def _leave(self) -> None:
-        if self.is_in_the_way:  # a garbage collection in the middle of the work
+        if self.needs_this_thread:  # a garbage collection in the middle of the work
             with suppress(RuntimeError):  # the interpreter ends, and so does this thread
                 threading.Thread(target=self.end, name="checkpoint-store loop").start()
         else:
             self.end()
 
 
-_of_this_process: Final[WeakSet[Loops]] = WeakSet()
+_open_stores: Final[WeakSet[Loops]] = WeakSet()
 
 
-def _heed_the_end(loops: Loops) -> None:
+def _end_at_exit(loops: Loops) -> None:
     """End these loops with the process. Exit handlers run in reverse order: what was imported before is still there."""
-    if not _of_this_process:
+    if not _open_stores:
         atexit.unregister(_end_all)
         atexit.register(_end_all)
-    _of_this_process.add(loops)
+    _open_stores.add(loops)
 
 
 def _end_all() -> None:
-    for loops in list(_of_this_process):
-        loops.end_with_the_process()
+    for loops in list(_open_stores):
+        loops.at_exit()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sys
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
+from weakref import ref
 
 from checkpoint_store.errors import CheckpointStoreError, StoreRecovered, StoreTargetError
 from checkpoint_store.execution import closing, opening
@@ -63,6 +65,7 @@ class OpenStore:
             read_only=read_only,
         )
         self._context = opened.context
+        opened.context.loops.at_exit = partial(closing.end_with_process, ref(opened.context))
         self._current: Final = CurrentJob(opened.context)
         self.recovery: Final = opened.recovery
         """What opening had to recover, or None."""
@@ -147,12 +150,15 @@ class OpenStore:
             CheckpointStoreError: a result cannot be recorded (its notes say of which chunks), or the state file not be
                 written. The store is closed all the same.
         """
+        self._close(None)
+
+    def _close(self, error: BaseException | None) -> None:
         if self._context is None or self._context.reading.closed:
             return
         if sys.is_finalizing():
             closing.close_in_finalizer(self._context)
         else:
-            closing.close(self._context)
+            closing.close(self._context, error)
 
     def __reduce__(self) -> NoReturn:
         """Refuse to be pickled: a store is a file that each process opens."""
@@ -168,11 +174,13 @@ class OpenStore:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            self.close()
+            self._close(error)
         except CheckpointStoreError as late:
             if error is None:
                 raise
-            error.add_note(f"Besides, the store could not be closed as it should be: {closing.told(late)}")
+            error.add_note(
+                f"Besides, the store could not be closed as it should be: {closing.message_with_notes(late)}"
+            )
 
     def __del__(self) -> None:
         context = self._context

@@ -25,18 +25,18 @@ _POLL_SECONDS: Final = 0.1
 class PendingLoop(Generic[T]):
     """One ``pending``: made, gone through once, and done.
 
-    ``dress`` makes what the caller gets: of a chunk's index and data, its attempt, and the handle that keeps it.
+    ``make_chunk`` makes what the caller gets: of a chunk's index and data, its attempt, and the handle that keeps it.
     """
 
     def __init__(
         self,
         execution: JobExecution,
-        dress: Callable[[int, Any, Attempt, ClaimHandle], T],
+        make_chunk: Callable[[int, Any, Attempt, ClaimHandle], T],
         *,
         max_attempts: int | None,
         wait: bool,
     ) -> None:
-        self._dress = dress
+        self._make_chunk = make_chunk
         self._execution = execution
         self._max_attempts = max_attempts
         self._wait = wait
@@ -50,12 +50,21 @@ class PendingLoop(Generic[T]):
         """Nothing is in flight here: what is handed out is the caller's."""
 
     def run(self) -> Iterator[T]:
-        """Yield the chunks that are left; see :meth:`Job.pending`."""
-        execution = self._execution
+        """Yield the chunks that are left; see :meth:`Job.pending`. An error that ends the loop is kept with the job."""
         if self._wait:
-            refuse_nested(execution.job_id, "pending(wait=True)")
-        execution.record_what_was_kept()
-        queue = ChunkQueue(execution.claims, execution.total_chunks, max_attempts=self._max_attempts)
+            refuse_nested(self._execution.job_id, "pending(wait=True)")
+        try:
+            yield from self._claimed_chunks()
+        except Exception as error:
+            self._execution.record_failure(error)
+            raise
+
+    def _claimed_chunks(self) -> Iterator[T]:
+        execution = self._execution
+        execution.record_unrecorded()
+        queue = ChunkQueue(
+            execution.claims, execution.total_chunks, pauses=execution.pauses, max_attempts=self._max_attempts
+        )
         ready: deque[ClaimedChunk] = deque()
         last: ClaimedChunk | None = None
         ahead = False
@@ -63,6 +72,9 @@ class PendingLoop(Generic[T]):
             while True:  # no `while condition`: an interrupt at its jump would skip `finally` (python/cpython#130279)
                 if self._is_stopped or queue.is_paused():
                     break
+                if ready and queue.is_slow:
+                    queue.give_back(ready)
+                    ready.clear()
                 if not ready:
                     several = queue.take(queue.batch())
                     if not several and self._wait and queue.waits_for_others():
@@ -89,4 +101,4 @@ class PendingLoop(Generic[T]):
     def _claimed(self, queue: ChunkQueue, chunk: ClaimedChunk) -> T:
         execution = self._execution
         handle = ClaimHandle(queue.claims, chunk)
-        return self._dress(chunk.index, execution.hand_out(chunk.index), execution.attempt_of(chunk), handle)
+        return self._make_chunk(chunk.index, execution.chunk_data(chunk.index), execution.attempt_of(chunk), handle)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from checkpoint_store.errors import InvalidArgumentError, JobPaused
 from checkpoint_store.execution.claims.chunk_queue import act_for
-from checkpoint_store.execution.loops import Living
+from checkpoint_store.execution.loops import RunningLoop
 from checkpoint_store.execution.nesting import refuse_nested
 from checkpoint_store.loop.executors.tasks import Tasks
 from checkpoint_store.loop.loop import Loop
@@ -43,22 +43,22 @@ def amap(execution: JobExecution, fn: Callable[[Any], Any], options: Options) ->
 
     def steps() -> Iterator[MapItem]:
         made.append(Loop(execution, fn, options, interrupts))  # asks the store
-        if tasks.is_cancelled:
+        if cancellations.count:
             made[0].stop()
         try:
-            yield from Living(
+            yield from RunningLoop(
                 execution, execution.job_id, made[0], serves_this_thread=tasks.belong_to_this_thread
             ).run()
         finally:
             tasks.end()
 
-    def cut_short() -> None:
-        tasks.is_cancelled = True
-        for loop in made:  # before it sees what is cancelled
+    def stop() -> None:
+        for loop in made:
             loop.stop()
-        tasks.cancel_all()
 
-    return AsyncMapLoop(execution.job_id, _heeding_signals(_stepped(steps(), cut_short), interrupts))
+    cancellations = _Cancellations(stop, tasks.cancel_all, is_urgent=lambda: interrupts.at_once)
+    items = _with_signal_handlers(_in_own_thread(steps(), cancellations), interrupts)
+    return AsyncMapLoop(execution.job_id, items)
 
 
 def _running_loop(needs_it: str) -> asyncio.AbstractEventLoop:
@@ -68,12 +68,32 @@ def _running_loop(needs_it: str) -> asyncio.AbstractEventLoop:
     raise InvalidArgumentError(needs_it, ..., f"needs asyncio: call it under asyncio.run; in trio: {in_trio}")
 
 
+class _Cancellations:
+    """The cancellations of one loop: the first starts nothing more, and the second cancels what is in flight.
+
+    What is in flight is paid for, so that a time-out or a task group waits for it.
+    """
+
+    def __init__(
+        self, stop: Callable[[], None], cancel: Callable[[], None], *, is_urgent: Callable[[], bool] = lambda: False
+    ) -> None:
+        self._stop, self._cancel, self._is_urgent = stop, cancel, is_urgent
+        self.count = 0
+
+    def add(self) -> None:
+        """Heed one cancellation."""
+        self.count += 1
+        self._stop()  # before the loop sees what is cancelled
+        if self.count > 1 or self._is_urgent():  # a second signal cancels through the end of the event loop
+            self._cancel()
+
+
 def apending(chunks: Iterator[T]) -> AsyncGenerator[T, None]:
     """Yield what ``Job.pending`` yields; see :meth:`Job.apending`."""
-    return _stepped(chunks, lambda: None)
+    return _in_own_thread(chunks, _Cancellations(lambda: None, lambda: None))
 
 
-async def _heeding_signals(
+async def _with_signal_handlers(
     items: AsyncGenerator[MapItem, None], interrupts: Interrupts
 ) -> AsyncGenerator[MapItem, None]:
     """Yield what a loop yields. Signal handlers are set in the event loop's thread; the loop runs in another thread."""
@@ -98,7 +118,7 @@ async def _heeding_signals(
             raise error
 
 
-async def _stepped(steps: Iterator[Any], cut_short: Callable[[], None]) -> AsyncGenerator[Any, None]:
+async def _in_own_thread(steps: Iterator[Any], cancellations: _Cancellations) -> AsyncGenerator[Any, None]:
     """Run a generator in a thread of its own, and yield what it yields; close it in that thread, whatever happens."""
     loop = _running_loop("apending()")
     thread = ThreadPoolExecutor(
@@ -114,12 +134,14 @@ async def _stepped(steps: Iterator[Any], cut_short: Callable[[], None]) -> Async
                 return
             yield item
             del item
+    except asyncio.CancelledError:
+        cancellations.add()
+        raise
     finally:
         if step is not None:
-            cut_short()
-            await _undisturbed(step)
+            await _finished(step, cancellations.add)
             step = None  # a chunk that was not yielded is released, and not in doubt
-        await _undisturbed(loop.run_in_executor(thread, _close, steps))
+        await _finished(loop.run_in_executor(thread, _close, steps), cancellations.add)
         thread.shutdown(wait=False)
 
 
@@ -133,16 +155,20 @@ async def acomplete(record: Callable[[], None]) -> None:
     try:
         await asyncio.shield(recorded)
     except asyncio.CancelledError:
-        await _undisturbed(recorded)
+        await _finished(recorded, lambda: None)
         raise
 
 
-async def _undisturbed(future: asyncio.Future[Any]) -> None:
+async def _finished(future: asyncio.Future[Any], on_cancel: Callable[[], None]) -> None:
     """Wait for a future, also where this task is cancelled meanwhile, once or more often."""
     while True:  # no `while condition`: see Loop.run()
         if future.done():
             break
-        with suppress(asyncio.CancelledError, Exception):
+        try:
             await asyncio.shield(future)
+        except asyncio.CancelledError:
+            on_cancel()
+        except Exception:  # noqa: BLE001 - whatever the loop raises: a cancellation comes first
+            break
     if not future.cancelled():
         future.exception()

@@ -87,7 +87,7 @@ class BudgetGate(Gate):
         for _ in range(_STALE_MAX):
             known = self._reader.results
             outcome = self._state.retry_while_busy(
-                lambda known=known: self._execution.reserve(chunk, self._max_cost, cost, known)  # type: ignore[misc]
+                lambda known=known: self._execution.budget.reserve(chunk, self._max_cost, cost, known)  # type: ignore[misc]
             )
             if outcome is not Reserved.STALE:
                 return outcome is Reserved.YES
@@ -95,7 +95,7 @@ class BudgetGate(Gate):
         return False
 
     def _spending(self) -> Spending:
-        return self._execution.spending(self._reader.results)
+        return self._execution.budget.spending(self._reader.results)
 
     def _free_what_is_not_in_work(self) -> bool:
         """Free what chunks that wait here have reserved, and dead runners; return whether other loops go on.
@@ -103,7 +103,7 @@ class BudgetGate(Gate):
         A loop that this thread has left in the middle does not: it would be waited for in vain.
         """
         waiting = self._schedule.unstarted()
-        self._state.retry_while_busy(lambda: self._execution.free_reservations(waiting))
+        self._state.retry_while_busy(lambda: self._execution.budget.free(waiting))
         others = self._state.retry_while_busy(self._execution.others_at_work)
         return others or self._state.claims.runner.has_living_loops(but_this_thread=True)
 

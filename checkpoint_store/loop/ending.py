@@ -6,7 +6,7 @@ import warnings
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import ChunkFailed, ChunksPassedOver, JobPaused
-from checkpoint_store.loop.signals import asks_to_end
+from checkpoint_store.execution.lifecycle import ending_by
 from checkpoint_store.model.records import JobStatus
 from checkpoint_store.system.log import log
 
@@ -61,8 +61,8 @@ def _warn_of_chunks_passed_over(job_id: str, passed_over: list[ChunkRecord]) -> 
 def _end_job(state: LoopState) -> None:
     execution, options = state.execution, state.options
     if state.error is not None:
-        reason = None if asks_to_end(state.error) else state.error
-        execution.leave(JobStatus.PAUSED if state.is_paused else JobStatus.FAILED, reason)
+        status, message = ending_by(state.error)
+        execution.leave(JobStatus.PAUSED if state.is_paused else status, message)
         raise state.error
     remaining_chunks = execution.progress().remaining_chunks
     failed = execution.failed_chunks() if remaining_chunks and not state.is_paused else []

@@ -33,7 +33,8 @@ class FailurePolicy:
     def handle(self, outcomes: Outcomes) -> None:
         """Record the failures of attempts that have ended, and decide what follows.
 
-        KeyboardInterrupt and its like end the loop, once what else is in flight is recorded.
+        A failure that asks the program to end (KeyboardInterrupt out of the work) ends the loop: what else is in flight
+        is finished and recorded first.
         """
         for attempt, error in outcomes.failures:
             if isinstance(error, Exception):

@@ -136,7 +136,7 @@ class TokenGate(Gate):
 
     def _estimate_of(self, chunk: ClaimedChunk) -> float:
         execution = self._state.execution
-        data = execution.hand_out(chunk.index) if execution.has_chunks else chunk.index
+        data = execution.chunk_data(chunk.index) if execution.has_chunks else chunk.index
         count: object = self._estimate(data)
         if isinstance(count, bool) or not isinstance(count, int | float) or not 0 <= count < math.inf:
             raise InvalidArgumentError(

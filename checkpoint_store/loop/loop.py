@@ -13,6 +13,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.execution.claims.chunk_queue import ChunkQueue
+from checkpoint_store.execution.lifecycle import ending_by
 from checkpoint_store.loop.budget import BudgetGate, CostReader
 from checkpoint_store.loop.ending import abandon_in_flight, conclude
 from checkpoint_store.loop.executors.workplace import Workplace, is_break
@@ -27,7 +28,6 @@ from checkpoint_store.loop.schedule import Schedule
 from checkpoint_store.loop.signals import Interrupts
 from checkpoint_store.loop.starting import Starter
 from checkpoint_store.model.error_text import describe
-from checkpoint_store.model.records import JobStatus
 from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
@@ -110,13 +110,16 @@ class Loop:
             self._bar = LiveBar(self._execution)
         # First: another runner that ends the job sees this runner, or has ended the job before.
         self._state.claims.register()
-        self._execution.take_up()
+        self._execution.mark_running()
         if self._options.on_error == "record":
             self._state.failed_before = frozenset(record.chunk_index for record in self._execution.failed_chunks())
         self._state.queue = ChunkQueue(
-            self._state.claims, self._execution.total_chunks, max_attempts=self._options.attempts_max
+            self._state.claims,
+            self._execution.total_chunks,
+            pauses=self._execution.pauses,
+            max_attempts=self._options.attempts_max,
         )
-        has_ended = False
+        ended_by: BaseException | None = None
         with self._interrupts if self._heeds_signals else nullcontext():
             try:
                 # No `while condition`: on Python 3.12 and 3.13 its backward jump is outside the exception table, so an
@@ -127,13 +130,11 @@ class Loop:
                         break
                     yield from self._schedule.in_order(self._settle())
                 yield from self._schedule.in_order([], everything=True)
-                has_ended = True
             except BaseException as error:
-                if not isinstance(error, GeneratorExit | Exception):
-                    abandon_in_flight(self._state, self._schedule)  # the program is to end at once
+                ended_by = error
                 raise
             finally:
-                self._wind_up(has_ended=has_ended)
+                self._wind_up(ended_by)
             conclude(self._state)
 
     # -- start
@@ -206,7 +207,9 @@ class Loop:
         self._place.cancel_orphans(futures)
         moment = time.monotonic()
         until = min(moment + POLL_INTERVAL_SECONDS, schedule.next_deadline, self._look_again_at)
-        wait(futures, timeout=max(0.0, until - moment), return_when=FIRST_COMPLETED)
+        ended = wait(futures, timeout=max(0.0, until - moment), return_when=FIRST_COMPLETED).done
+        if not ended and self._state.queue.is_slow:
+            self._state.queue.give_back(schedule.take_ready())
 
     # -- settle
 
@@ -236,11 +239,14 @@ class Loop:
 
     # -- the end
 
-    def _wind_up(self, *, has_ended: bool) -> None:
-        """Record what is in flight, and release everything else."""
+    def _wind_up(self, ended_by: BaseException | None) -> None:
+        """Record what is in flight, and release everything else. ``ended_by``: what the loop did not end by itself for.
+
+        Only a second signal, or an exception of whoever waits here, cuts that short.
+        """
         self._look_again_at = UNTIL_ONE_ENDS
         try:
-            if not has_ended:
+            if ended_by is not None:
                 self._state.pause("its loop was left early")
             if self._interrupts.at_once:
                 abandon_in_flight(self._state, self._schedule)
@@ -249,18 +255,18 @@ class Loop:
                     break
                 self._settle_whatever_happens()
             with self._state.log_instead_of_raising("results are still unrecorded"):
-                self._execution.record_what_was_kept()
+                self._execution.record_unrecorded()
         except BaseException:
             abandon_in_flight(self._state, self._schedule)
             raise
         finally:
             self._release()
-            if not has_ended:
+            if ended_by is not None:
                 if self._state.error is not None:
                     reason = describe(self._state.error)
                     log.warning("job %s: beside what ended its loop: %s", self._state.job_id, reason)
                 with self._state.log_instead_of_raising("its end could not be recorded"):
-                    self._execution.leave(JobStatus.PAUSED)
+                    self._execution.leave(*ending_by(ended_by))
 
     def _settle_whatever_happens(self) -> None:
         """Settle the next attempts that end; an error keeps no other attempt from being settled."""

@@ -96,7 +96,7 @@ class LoopState:
     def note_cost(self, index: int, cost: float | None) -> None:
         """Record what an attempt cost whose chunk another attempt has completed: that was paid for, too."""
         if cost is not None:
-            self.retry_while_busy(lambda: self.execution.note_cost(index, cost))
+            self.retry_while_busy(lambda: self.execution.budget.note_cost(index, cost))
 
     @contextmanager
     def log_instead_of_raising(self, action: str) -> Iterator[None]:

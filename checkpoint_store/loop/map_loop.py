@@ -7,7 +7,7 @@ import warnings
 from collections.abc import AsyncGenerator, Generator
 from typing import TYPE_CHECKING, Any
 
-from checkpoint_store.execution.loops import Living
+from checkpoint_store.execution.loops import RunningLoop
 from checkpoint_store.execution.nesting import refuse_nested
 from checkpoint_store.loop.loop import Loop
 from checkpoint_store.loop.options import checked_work
@@ -24,7 +24,7 @@ def map_loop(execution: JobExecution, fn: Callable[[Any], Any], options: Options
     """Return the loop of :meth:`Job.map`. Nothing is called before it is iterated."""
     checked_work(fn)
     refuse_nested(execution.job_id, "map")
-    return MapLoop(execution.job_id, Living(execution, execution.job_id, Loop(execution, fn, options)).run())
+    return MapLoop(execution.job_id, RunningLoop(execution, execution.job_id, Loop(execution, fn, options)).run())
 
 
 class _NeverIterated:

@@ -105,7 +105,7 @@ class Recorder:
         try:
             recorded = self._submit(successes)
         except BaseException as error:  # an interrupt, too: recording the same result twice changes nothing
-            self._state.execution.keep_for_later([success.completion for success in successes])
+            error.add_note(self._state.execution.keep_unrecorded([success.completion for success in successes]))
             indices = ", ".join(str(success.completion.chunk_index) for success in successes)
             reason = describe(error)
             log.warning("job %s, chunk %s: unrecorded, and kept for later: %s", self._state.job_id, indices, reason)

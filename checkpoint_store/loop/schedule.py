@@ -148,11 +148,15 @@ class Schedule:
         """Return the chunks that are claimed and not in flight."""
         return [*self._ready, *self.retries]
 
+    def take_ready(self) -> list[ClaimedChunk]:
+        """Remove and return the chunks that were claimed and never started."""
+        ready = list(self._ready)
+        self._ready.clear()
+        return ready
+
     def take_unstarted(self) -> list[ClaimedChunk]:
         """Remove and return the chunks that are claimed and not in flight."""
-        unstarted = [*self._ready, *self.retries.clear()]
-        self._ready.clear()
-        return unstarted
+        return [*self.take_ready(), *self.retries.clear()]
 
     # -- what ended
 

@@ -103,17 +103,6 @@ def _exception_of(number: int) -> BaseException:
     return KeyboardInterrupt() if number == signal.SIGINT else SystemExit(128 + number)
 
 
-def asks_to_end(error: BaseException) -> bool:
-    """Whether an exception asks a program to end or to stop waiting, and reports no failure.
-
-    Such exceptions are those of Ctrl-C, a cancelled task, a closed generator, ``sys.exit()``, and the exit code of a
-    signal.
-    """
-    code = getattr(error, "code", None)
-    exit_codes = {128 + number for number in (signal.SIGINT, *_TERMINATION_SIGNALS)}
-    return not isinstance(error, Exception) and (not code or code in exit_codes)
-
-
 def a_loop_ends_at_once() -> bool:
     """Whether a second signal came, so that exceptions in the main thread are to end the program."""
     return any(loop.at_once for loop in _active)

@@ -54,7 +54,7 @@ class Starter:
         in_flight = InFlight(chunk, chunk.since + (self._state.options.timeout_seconds or float("inf")))
         data: Any = None
         try:
-            data = execution.hand_out(chunk.index) if execution.has_chunks else chunk.index
+            data = execution.chunk_data(chunk.index) if execution.has_chunks else chunk.index
             attempt = execution.attempt_of(chunk)
             chunk.begun = self._place.runs_inline
             future = self._place.submit(self._fn, attempt, data)

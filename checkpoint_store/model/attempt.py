@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,12 +41,19 @@ class Attempt:
 
 
 _current: ContextVar[Attempt] = ContextVar("checkpoint_store.model.attempt")
+_at_work: Final[dict[int, int]] = {}
+"""By thread: how many pieces of work it does, one inside of the other, or as tasks of its event loop."""
 _jobs: ContextVar[frozenset[str]] = ContextVar("checkpoint_store.jobs", default=frozenset())
 
 
 def jobs_worked_on_here() -> frozenset[str]:
     """Return the jobs whose work is being done here: of loops inside of each other's work, all."""
     return _jobs.get()
+
+
+def threads_at_work() -> set[int]:
+    """Return the identifiers of the threads of this process that work on a chunk."""
+    return set(_at_work)
 
 
 def current_attempt() -> Attempt:
@@ -65,9 +73,14 @@ def attempting(attempt: Attempt) -> Iterator[None]:
     """Let :func:`current_attempt` return ``attempt`` in this block."""
     token = _current.set(attempt)
     jobs = _jobs.set(_jobs.get() | {attempt.job_id})
+    thread = threading.get_ident()
+    _at_work[thread] = _at_work.get(thread, 0) + 1
     try:
         yield
     finally:
+        _at_work[thread] -= 1
+        if not _at_work[thread]:
+            del _at_work[thread]
         _jobs.reset(jobs)
         _current.reset(token)
 

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from checkpoint_store.storage.reading import JobSnapshot, Reading
+    from checkpoint_store.storage.job_snapshot import JobSnapshot
+    from checkpoint_store.storage.reading import Reading
     from checkpoint_store.storage.records import Known
     from checkpoint_store.storage.storage import Storage
 

@@ -130,6 +130,11 @@ class StoreFiles:
         mine = re.compile(re.escape(self.store.name) + rf"\.tmp-[0-9a-f]{{12}}({endings})?")
         return [self.store.with_name(name) for name in self._names_beside() if mine.fullmatch(name)]
 
+    def unrecorded(self) -> list[Path]:
+        """Return the files with results that could not be recorded. By name."""
+        mine = re.compile(re.escape(self.store.name) + r"\.unrecorded-[0-9a-f]{12}")
+        return [self.store.with_name(name) for name in sorted(self._names_beside()) if mine.fullmatch(name)]
+
     def strays(self) -> list[Path]:
         """Return the left-over files that are there: unfinished ones, and those that were moved aside. By name."""
         own = (self.store, self.state_file, state_backup(self.state_file))

@@ -21,7 +21,7 @@ from checkpoint_store.system.files import create_private, storage_error, sweep
 from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -103,31 +103,18 @@ class Opener:
             log.warning("%s", report)
             return report
 
-    def downgrade(self, to: str) -> None:
-        """Bring the store back to an older schema, under the same guards as an upgrade.
+    def move_to(self, to: str, *, up: bool) -> None:
+        """Bring the store to another schema than the newest, under the same guards as an upgrade.
 
         Raises:
             StoreInUse: somebody has it open; what they do next may need what is taken away.
         """
         from checkpoint_store.storage.upgrade import migrate  # noqa: PLC0415 - imports Alembic
 
-        self._move(lambda database: migrate.downgrade(database, to))
-
-    def upgrade(self, to: str) -> None:
-        """Bring the store to a newer schema that is not the newest.
-
-        Raises:
-            StoreInUse: somebody has it open.
-        """
-        from checkpoint_store.storage.upgrade import migrate  # noqa: PLC0415 - imports Alembic
-
-        self._move(lambda database: migrate.upgrade(database, to))
-
-    def _move(self, step: Callable[[Database], object]) -> None:
         with exclusively(self.path, self.lock_timeout_seconds):
             database = self._database()
             try:
-                step(database)
+                (migrate.upgrade if up else migrate.downgrade)(database, to)
             finally:
                 database.close()
 

@@ -6,7 +6,6 @@ Each verb reads one consistent snapshot and changes nothing. Records come out, a
 from __future__ import annotations
 
 import sqlite3
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from checkpoint_store.errors import ChunkNotCompleted
@@ -14,10 +13,11 @@ from checkpoint_store.model.records import RunnerRecord
 from checkpoint_store.storage import destination
 from checkpoint_store.storage.backup import back_up
 from checkpoint_store.storage.connection.pragmas import journal_mode_for
+from checkpoint_store.storage.job_snapshot import JobSnapshot
 from checkpoint_store.storage.open_requests import OpenRequest
 from checkpoint_store.storage.recovery import integrity
 from checkpoint_store.storage.runner_lock import probe, runner_lock_path
-from checkpoint_store.storage.statements import attempt_log, attempts, earlier_job, run_plan, runners
+from checkpoint_store.storage.statements import attempt_log, attempts, earlier_job, liveness, run_plan, runners
 from checkpoint_store.storage.statements import costs as cost_statements
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import results as result_statements
@@ -35,40 +35,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _CHUNKS_AT_ONCE: Final = 4096
-
-
-class JobSnapshot:
-    """One job at one moment, read as it is asked for, in bounded memory. It lasts as long as the call that gave it."""
-
-    def __init__(self, connection: sqlite3.Connection, job_id: str, path: Path) -> None:
-        self._connection = connection
-        self._job_id = job_id
-        self._path = path
-
-    @cached_property
-    def job(self) -> JobRecord:
-        """The job's row.
-
-        Raises:
-            JobNotFound: there is none.
-        """
-        return job_statements.find_job(self._connection, self._job_id, self._path)
-
-    def completed_chunks(self) -> Iterator[list[int]]:
-        """Yield the index of every completed chunk, in pages: ascending, those with a result first."""
-        return result_statements.indices_in_order_of_state(self._connection, self.job)
-
-    def chunks_with_result(self) -> Iterator[list[int]]:
-        """Yield the index of every completed chunk that has a result, ascending, in pages."""
-        return result_statements.indices_with_result(self._connection, self.job)
-
-    def result_texts(self) -> Iterator[list[str]]:
-        """Yield the JSON text of every result, verified, in the order of the chunks, in pages.
-
-        Raises:
-            StoreDamaged: a stored result is not what was written.
-        """
-        return result_statements.result_texts(self._connection, self._job_id, self._path)
 
 
 class Reading:
@@ -139,6 +105,10 @@ class Reading:
         """Return how many chunks of a job are complete, and its ``updated_at``; None where there is no such job."""
         row = self._database.read_row("SELECT completed_count, updated_at FROM jobs WHERE job_id = ?", (job_id,))
         return None if row is None else (int(row[0]), str(row[1]))
+
+    def is_active(self, job_id: str) -> bool:
+        """Whether a runner of a job is alive now: the lock that it holds says so."""
+        return self._database.read(lambda connection: liveness.is_anyone_at_work(connection, self.path, job_id))
 
     def was_deleted(self, job_id: str) -> bool:
         """Whether a job of this id was deleted, and not taken in again since."""

@@ -223,6 +223,14 @@ def _open_regular(path: str, flags: int) -> int:
     raise OSError(errno.EINVAL, "it is no regular file, and a runner's lock is one")
 
 
+def noted(path: Path) -> BegunAttempts:
+    """Return what the lock file of a living runner says: the attempts that it has begun, those that ended included."""
+    try:
+        return _begun_attempts(path.read_bytes())
+    except OSError:  # it has just ended, or the platform lets nobody read a locked file
+        return BegunAttempts(None)
+
+
 def _begun_attempts(content: bytes) -> BegunAttempts:
     slots = [int.from_bytes(content[at : at + _SLOT_BYTES], "little") for at in range(0, len(content), _SLOT_BYTES)]
     known = len(content) == _SLOT_COUNT * _SLOT_BYTES and _TOO_MANY not in slots

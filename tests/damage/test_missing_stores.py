@@ -31,7 +31,7 @@ def test_a_store_that_vanished_comes_back_from_what_knows_of_it(tmp_path: Path, 
         (tmp_path / "talks.json").rename(tmp_path / "talks.bak")
     (tmp_path / "talks.db").unlink() if how == "deleted" else os.truncate(tmp_path / "talks.db", 0)
     with _open_recovered(tmp_path / "talks.db") as store:
-        assert len(list(store.job(job_id).results())) == TOTAL
+        assert len(list(store.job(job_id).results(missing="skip"))) == TOTAL
 
 
 def test_an_empty_file_beside_its_log_is_rebuilt_from_the_log(tmp_path: Path) -> None:
@@ -43,7 +43,7 @@ def test_an_empty_file_beside_its_log_is_rebuilt_from_the_log(tmp_path: Path) ->
         subprocess.run(["cp", "first.db-wal", "talks.db-wal"], cwd=tmp_path, check=True)
     (tmp_path / "talks.db").touch()
     with _open_recovered(tmp_path / "talks.db", state_file=None) as store:
-        assert len(list(store.job(job.job_id).results())) == 7
+        assert len(list(store.job(job.job_id).results(missing="skip"))) == 7
 
 
 def test_a_log_that_is_broken_in_the_middle_costs_nothing_behind_it(tmp_path: Path) -> None:
@@ -216,7 +216,7 @@ def test_a_store_without_jobs_beside_a_state_file_that_has_one_is_announced(tmp_
     with pytest.warns(StoreRecovered, match="taken in"):
         store = CheckpointStore(tmp_path / "talks.db")
     with store:
-        assert len(list(store.job(job_id).results())) == 5
+        assert len(list(store.job(job_id).results(missing="skip"))) == 5
 
 
 def test_a_store_whose_log_has_no_whole_transaction_is_read_at_once(tmp_path: Path) -> None:
@@ -225,7 +225,7 @@ def test_a_store_whose_log_has_no_whole_transaction_is_read_at_once(tmp_path: Pa
     (tmp_path / "talks.db-wal").write_bytes(bytes.fromhex("377f0682") + bytes(40))
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     with CheckpointStore(tmp_path / "talks.db", read_only=True, lock_timeout_seconds=0.5) as store:
-        assert len(list(store.job(job_id).results())) == 5
+        assert len(list(store.job(job_id).results(missing="skip"))) == 5
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
@@ -257,7 +257,7 @@ def test_a_recovery_does_not_bring_back_what_was_deleted(tmp_path: Path) -> None
         store = CheckpointStore(tmp_path / "talks.db")
     with store:
         assert [job.file_name for job in store.jobs()] == ["other.srt"]
-        assert list(store.jobs()[0].results()) == ["other"]
+        assert list(store.jobs()[0].results(missing="skip")) == ["other"]
 
 
 def test_a_store_that_lost_a_replacement_which_its_state_file_has_is_damaged(tmp_path: Path) -> None:

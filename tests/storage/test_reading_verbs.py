@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from conftest import Opener
 
     from checkpoint_store import CheckpointStore, Job
-    from checkpoint_store.storage.reading import JobSnapshot, Reading
+    from checkpoint_store.storage.job_snapshot import JobSnapshot
+    from checkpoint_store.storage.reading import Reading
 
 TOTAL = 5
 DONE = {0: {"cost": 0.5}, 1: {"cost": "0.25"}, 4: "no cost"}

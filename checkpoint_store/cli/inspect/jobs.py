@@ -12,7 +12,7 @@ import click
 
 from checkpoint_store import CheckpointStore, InvalidArgumentError
 from checkpoint_store.cli.inspect import tables
-from checkpoint_store.cli.job_snapshot import failure_counts
+from checkpoint_store.cli.job_snapshot import failure_counts, shown_status
 from checkpoint_store.cli.options import job_argument, json_option, open_for_reading, print_json, store_option
 from checkpoint_store.cli.run.output_log import OutputLog
 from checkpoint_store.cli.screen import Screen, chunk_count
@@ -49,6 +49,7 @@ def record(job: Job) -> dict[str, Any]:
         "model": job.model,
         "provider": job.provider,
         "status": job.status,
+        "is_active": job.is_active,
         "total_chunks": progress.total_chunks,
         "completed_chunks": progress.completed_chunks,
         "failed_chunks": failed,
@@ -194,7 +195,7 @@ def import_job(*, path: Path, store_path: str, as_json: bool) -> None:
         print_json(data)
     else:
         done = f"{data['completed_chunks']:,} of {chunk_count(data['total_chunks'])} completed"
-        job = f"job {data['job_id'][:8]} ({data['file_name']}, {data['status']}, {done})"
+        job = f"job {data['job_id'][:8]} ({data['file_name']}, {shown_status(data)}, {done})"
         Screen().note(f"imported {job} into {store_path}")
 
 
@@ -214,7 +215,7 @@ def delete(*, job_id: str, yes: bool, store_path: str, as_json: bool) -> None:
     if as_json:
         print_json({"deleted": yes, "job": data})
         return
-    what = f"job {data['job_id'][:8]} ({data['file_name']}, {data['status']}) and {_results(data)}"
+    what = f"job {data['job_id'][:8]} ({data['file_name']}, {shown_status(data)}) and {_results(data)}"
     Screen().note(f"deleted {what}" if yes else f"would delete {what}; nothing is deleted without --yes")
 
 

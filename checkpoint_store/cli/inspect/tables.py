@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 from rich.table import Table
 from rich.text import Text
 
-from checkpoint_store import JobStatus
 from checkpoint_store.cli import screen
+from checkpoint_store.cli.job_snapshot import shown_status
 from checkpoint_store.cli.paths import on_one_line
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def show_list(terminal: Screen, records: Sequence[dict[str, Any]], store_path: s
     width = max(_FILE_WIDTH_MIN, screen.flexible_width(columns, rows, _FILE, terminal.out.width))
     table = screen.table(*columns, right=frozenset(position for position, name in enumerate(columns) if name in _RIGHT))
     for row, record in zip(rows, records, strict=True):
-        status = screen.status_text(JobStatus(record["status"]))
+        status = screen.status_text(shown_status(record))
         table.add_row(row[0], _shortened(row[_FILE], width), status, *row[3:])
     screen.print_table(terminal.out, table)
 
@@ -55,7 +55,7 @@ def _row(record: dict[str, Any], length: int) -> tuple[str, ...]:
     return (
         record["job_id"][:length],
         on_one_line(record["file_name"]),
-        record["status"],
+        shown_status(record),
         f"{completed:,}/{total:,}",
         screen.percent(completed, total),
         screen.rate(record["chunks_per_minute"]),
@@ -98,7 +98,7 @@ def _facts(data: dict[str, Any]) -> list[tuple[str, str | Text]]:
     started = datetime.fromisoformat(data["started_at"])
     facts: list[tuple[str, str | Text | None]] = [
         ("job", data["job_id"]),
-        ("status", screen.status_text(JobStatus(data["status"]))),
+        ("status", screen.status_text(shown_status(data))),
         ("title", data["video_title"]),
         ("model", " from ".join(filter(None, (data["model"], data["provider"])))),
         ("done", f"{completed:,} of {screen.chunk_count(total)}, {screen.percent(completed, total)}"),

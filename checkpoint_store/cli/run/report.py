@@ -9,7 +9,7 @@ from rich.text import Text
 
 from checkpoint_store.cli.options import DEFAULT_STORE
 from checkpoint_store.cli.paths import STANDARD, on_one_line
-from checkpoint_store.cli.run.task import DONE, FAILED, INTERRUPTED, UNUSABLE, Report
+from checkpoint_store.cli.run.task_records import DONE, FAILED, INTERRUPTED, UNUSABLE, Report
 from checkpoint_store.cli.screen import chunk_count, duration, marks
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from checkpoint_store.cli.run.content import Content, cleaned_content
 from checkpoint_store.cli.run.inputs import UnusableInputError, job_name, read_inputs
 from checkpoint_store.cli.run.output import OutputFile, StandardOutput, UnusableOutputError
 from checkpoint_store.cli.run.output_log import OutputLog
-from checkpoint_store.cli.run.task import Task
+from checkpoint_store.cli.run.task_records import Task
 from checkpoint_store.cli.transcripts.clean import CLEANER_NAME
 from checkpoint_store.cli.transcripts.reading.text import read_text
 from checkpoint_store.cli.transcripts.reading.transcript import read_transcript

@@ -20,7 +20,8 @@ from checkpoint_store.cli.run.output import UnusableOutputError
 from checkpoint_store.cli.run.plan_options import limit_options, request_options, workers_option
 from checkpoint_store.cli.run.request import FileCommand, checked_inputs, request_of
 from checkpoint_store.cli.run.subprocess_worker import Command
-from checkpoint_store.cli.run.task import (
+from checkpoint_store.cli.run.task import do_task
+from checkpoint_store.cli.run.task_records import (
     DONE,
     FAILED,
     INTERRUPTED,
@@ -28,7 +29,6 @@ from checkpoint_store.cli.run.task import (
     UNUSABLE,
     Report,
     RunContext,
-    do_task,
 )
 from checkpoint_store.cli.screen import Screen
 from checkpoint_store.errors import PlanChanged
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from checkpoint_store.cli.run.inputs import Input
     from checkpoint_store.cli.run.request import Request
-    from checkpoint_store.cli.run.task import Clean
+    from checkpoint_store.cli.run.task_records import Clean
 
 _BEST_TO_WORST: Final = (DONE, PAUSED, FAILED, UNUSABLE, INTERRUPTED)
 _NOT_REPEATED: Final = frozenset({"fresh", "on_change", "reuse_ignoring", "as_json"})

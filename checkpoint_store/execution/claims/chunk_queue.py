@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING, Final
 from checkpoint_store.execution.claims.claimed_chunk import ClaimingLoop
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from checkpoint_store.execution.claims.claimed_chunk import ClaimedChunk
     from checkpoint_store.execution.claims.claims import Claims
+    from checkpoint_store.execution.claims.known_pauses import KnownPauses
 
 _WINDOW_CHUNKS: Final = 4096
 _CLAIMED_AT_ONCE_MAX: Final = 256
 _CLAIMED_AHEAD_SECONDS: Final = 0.01
 """Claim as many chunks ahead as this time is enough for: a quick chunk takes less time than its claim."""
 _CLAIMED_AHEAD_MAX: Final = 32
+_SLOW_SECONDS: Final = 0.2
 PAUSE_CHECK_INTERVAL_SECONDS: Final = 0.25
 """How often a loop looks whether the job was paused."""
 
@@ -30,13 +32,19 @@ def act_for(thread: int) -> None:
     _acting.thread = thread
 
 
+def acting_thread() -> int:
+    """Return the thread that a loop in this thread counts for."""
+    return int(getattr(_acting, "thread", threading.get_ident()))
+
+
 class ChunkQueue:
     """The chunks of a job for one loop: each of them once, the lowest first, then those that other runners free."""
 
-    def __init__(self, claims: Claims, total_chunks: int, *, max_attempts: int | None = None) -> None:
+    def __init__(
+        self, claims: Claims, total_chunks: int, *, pauses: KnownPauses, max_attempts: int | None = None
+    ) -> None:
         self.claims: Final = claims
-        this_thread = threading.get_ident()
-        self._loop: Final = ClaimingLoop(max_attempts, this_thread, getattr(_acting, "thread", this_thread))
+        self._loop: Final = ClaimingLoop(max_attempts, threading.get_ident(), acting_thread())
         self._total = total_chunks
         self._chunk_seconds = 1.0
         """How much time passed between the starts of two chunks, lately."""
@@ -44,18 +52,29 @@ class ChunkQueue:
         self._next = 0
         self._held_by_others: list[tuple[int, int]] = []
         """The chunks that were passed over because a runner has them: (chunk index, runner id)."""
+        self._pauses = pauses
         self._first_pause = claims.last_pause()
         self._checked_pause_at = time.monotonic()
         self._paused = False
+        if not pauses.covers(self._first_pause):
+            self._note_pause(self._first_pause)
         claims.runner.enter(self._loop)
 
     def is_paused(self) -> bool:
-        """Whether the job was paused since the loop began. The store is asked four times a second at most."""
+        """Whether the job was paused since it was opened, or the loop began. The store is asked four times a second."""
         moment = time.monotonic()
         if not self._paused and moment - self._checked_pause_at > PAUSE_CHECK_INTERVAL_SECONDS:
             self._checked_pause_at = moment
-            self._paused = self.claims.last_pause() > self._first_pause
+            pause = self.claims.last_pause()
+            if pause > self._first_pause:
+                self._note_pause(pause)
         return self._paused
+
+    def _note_pause(self, pause: int) -> None:
+        """End the loop by a pause. The caller who begins the next loop knows of the pause."""
+        self._paused = True
+        if self._pauses.last is not None:
+            self._pauses.last = pause
 
     def take(self, wanted: int) -> list[ClaimedChunk]:
         """Claim up to ``wanted`` chunks; none where each is completed, failed, or in the hand of another loop.
@@ -79,7 +98,7 @@ class ChunkQueue:
         """Claim chunks that were in the hand of another loop before, and are free now."""
         if not self._held_by_others:
             return []
-        self.claims.runner.trust_nobody()
+        self.claims.runner.forget_probes()
         asked, rest = self._held_by_others[:_CLAIMED_AT_ONCE_MAX], self._held_by_others[_CLAIMED_AT_ONCE_MAX:]
         chunks, found = self.claims.claim(self._loop, [(index, index + 1) for index, _ in asked], wanted)
         unseen = [(index, runner_id) for index, runner_id in asked if index >= found.next_index]
@@ -95,8 +114,20 @@ class ChunkQueue:
 
     def batch(self) -> int:
         """Return how many chunks to claim at once: more where they take milliseconds, or where none gets done."""
-        ahead = min(int(_CLAIMED_AHEAD_SECONDS / max(self._chunk_seconds, 1e-6)), _CLAIMED_AHEAD_MAX)
+        chunk_seconds = max(self._chunk_seconds, time.monotonic() - self._started_at, 1e-6)
+        ahead = min(int(_CLAIMED_AHEAD_SECONDS / chunk_seconds), _CLAIMED_AHEAD_MAX)
         return max(1, ahead, min(self._loop.started_in_a_row, _CLAIMED_AT_ONCE_MAX))
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether the last chunk that was started takes long, so that none should be claimed ahead."""
+        return time.monotonic() - self._started_at > _SLOW_SECONDS
+
+    def give_back(self, chunks: Sequence[ClaimedChunk]) -> None:
+        """Free chunks that were claimed ahead: other runners may have them, or this loop takes them again later."""
+        if chunks:
+            self._next = min(self._next, *(chunk.index for chunk in chunks))
+            self.claims.release(chunks)
 
     def waits_for_others(self) -> bool:
         """Whether chunks are in the hand of loops that this thread may wait for: not of its own."""

@@ -20,7 +20,7 @@ class ClaimHandle:
 
     def __init__(self, claims: Claims, chunk: ClaimedChunk) -> None:
         self._claims, self._chunk = claims, chunk
-        chunk.is_handed_out = True
+        chunk.is_yielded = True
 
     def __del__(self) -> None:
         try:

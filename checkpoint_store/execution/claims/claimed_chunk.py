@@ -28,7 +28,7 @@ class ClaimingLoop:
 class ClaimedChunk:
     """A chunk that a runner of this process has claimed."""
 
-    __slots__ = ("attempts_in_loop", "begun", "claim", "dropped", "is_handed_out", "loop", "runner_id", "since")
+    __slots__ = ("attempts_in_loop", "begun", "claim", "dropped", "is_yielded", "loop", "runner_id", "since")
 
     def __init__(self, claim: Claim, runner_id: int, loop: ClaimingLoop, *, attempts_in_loop: int = 1) -> None:
         self.claim: Final = claim
@@ -41,7 +41,7 @@ class ClaimedChunk:
         """Whether the chunk is in doubt if it is freed now: its work may have begun, and gave no result."""
         self.dropped = False
         """Whether the last reference to the chunk's handle is gone."""
-        self.is_handed_out = False
+        self.is_yielded = False
         """Whether a caller has the chunk, who may keep it after the loop has ended."""
         self.attempts_in_loop = attempts_in_loop
         """How many attempts this loop has made at the chunk, this one included."""

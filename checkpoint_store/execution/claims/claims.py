@@ -134,9 +134,9 @@ class Claims(ForkAware):
         return self._chunks.get(chunk.index) is chunk
 
     @property
-    def has_handed_out_chunks(self) -> bool:
+    def has_yielded_chunks(self) -> bool:
         """Whether a caller has claimed chunks in hand."""
-        return any(chunk.is_handed_out for chunk in list(self._chunks.values()))
+        return any(chunk.is_yielded for chunk in list(self._chunks.values()))
 
     def attempt_at(self, index: int) -> tuple[int | None, float | None]:
         """Return the number of the attempt at a claimed chunk, and for how many seconds it has run; or two Nones."""

@@ -125,6 +125,6 @@ class Runner:
             self._seen_alive.clear()
         self._seen_alive.update(dict.fromkeys(found.alive_runner_ids, time.monotonic()))
 
-    def trust_nobody(self) -> None:
+    def forget_probes(self) -> None:
         """Let the next search probe every runner that it meets."""
         self._seen_alive.clear()

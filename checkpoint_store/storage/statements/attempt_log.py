@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sqlalchemy import Exists, and_, bindparam, func, or_, select
 
 from checkpoint_store.model.attempt import AttemptOutcome
 from checkpoint_store.model.records import ChunkRecord
-from checkpoint_store.storage.runner_lock import probe, runner_lock_path
+from checkpoint_store.storage.runner_lock import noted, probe, runner_lock_path
 from checkpoint_store.storage.statements.attempts import _A, literal
 from checkpoint_store.storage.statements.compiled import Statement, named_rows
 from checkpoint_store.storage.statements.runners import runners_at_work
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
     from pathlib import Path
-
-    from checkpoint_store.storage.runner_lock import BegunAttempts
 
 _TROUBLE: Final = _A.outcome.in_([literal(AttemptOutcome.FAILED), literal(AttemptOutcome.ABANDONED)])
 _COLUMNS: Final = (
@@ -82,31 +80,40 @@ def retry_failed(connection: sqlite3.Connection, job_id: str, indices: Sequence[
 def latest(connection: sqlite3.Connection, job_id: str, path: Path, *, outcomes: Sequence[str]) -> list[ChunkRecord]:
     """Return the last attempt at each chunk that is not complete, where it has one of these outcomes, by index.
 
-    What a runner that is gone had in hand is ``abandoned``, also where nobody has recorded that yet.
+    What a runner that is gone had in hand is ``abandoned``, also where nobody has recorded that yet. What a runner has
+    claimed ahead, and not begun, is not worked on: it is left out.
     """
     looked_for = {*outcomes, AttemptOutcome.RUNNING} if AttemptOutcome.ABANDONED in outcomes else set(outcomes)
     rows = named_rows(_latest(tuple(sorted(looked_for))).run(connection, in_job=job_id))
-    dead = _dead_runners(connection, job_id, path) if AttemptOutcome.RUNNING in looked_for and rows else {}
+    runners = _runners(connection, job_id, path) if AttemptOutcome.RUNNING in looked_for and rows else {}
     records = []
     for row in rows:
-        runner_id = row.pop("runner_id")
+        runner = runners.get(row.pop("runner_id"))
         record = ChunkRecord(attempt=row.pop("number"), is_last=bool(row.pop("is_last")), **row)
-        if record.outcome == AttemptOutcome.RUNNING and runner_id in dead:
-            begun = dead[runner_id].begun
-            if begun is not None and (record.chunk_index, record.attempt) not in begun:
+        if record.outcome == AttemptOutcome.RUNNING and runner is not None:
+            if runner.begun is not None and (record.chunk_index, record.attempt) not in runner.begun:
                 continue  # claimed, and nothing else
-            record = replace(record, outcome=AttemptOutcome.ABANDONED.value)
+            if runner.is_dead:
+                record = replace(record, outcome=AttemptOutcome.ABANDONED.value)
         records.append(record)
     return [record for record in records if record.outcome in outcomes]
 
 
-def _dead_runners(connection: sqlite3.Connection, job_id: str, path: Path) -> dict[int, BegunAttempts]:
-    """Return the attempts that each dead runner of a job had begun, by runner id; only runners not reaped yet."""
+class _RunnerNotes(NamedTuple):
+    """What the lock file of a runner says."""
+
+    is_dead: bool
+    begun: frozenset[tuple[int, int]] | None
+    """The attempts that it has begun; None: any of its attempts may have begun."""
+
+
+def _runners(connection: sqlite3.Connection, job_id: str, path: Path) -> dict[int, _RunnerNotes]:
+    """Return what each runner of a job noted, by runner id, as far as nobody has recorded its end."""
     found = {}
     for runner in runners_at_work(connection, job_id):
-        begun = probe(runner_lock_path(path, runner.lock_file))
-        if begun is not None:
-            found[runner.runner_id] = begun
+        lock = runner_lock_path(path, runner.lock_file)
+        dead = probe(lock)
+        found[runner.runner_id] = _RunnerNotes(dead is not None, (dead or noted(lock)).begun)
     return found
 
 

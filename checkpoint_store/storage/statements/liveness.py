@@ -78,6 +78,14 @@ def others_at_work(connection: sqlite3.Connection, store: Path, job_id: str, *, 
     return not all(are_dead)
 
 
+def is_anyone_at_work(connection: sqlite3.Connection, store: Path, job_id: str) -> bool:
+    """Return whether a runner of a job is alive now. Nothing is written, and dead runners stay as they are."""
+    return any(
+        probe(runner_lock_path(store, runner.lock_file)) is None
+        for runner in runners.runners_at_work(connection, job_id)
+    )
+
+
 def _other_runners(connection: sqlite3.Connection, job_id: str, own_runner_id: int | None) -> list[Runner]:
     at_work = runners.runners_at_work(connection, job_id)
     return [runner for runner in at_work if runner.runner_id != own_runner_id]

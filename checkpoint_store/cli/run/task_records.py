@@ -1,0 +1,105 @@
+"""What a run works on, and what comes of it: the task of one input, what all inputs share, and the report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from checkpoint_store import JobStatus, current_attempt
+from checkpoint_store.cli.run.variables import variables_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from checkpoint_store.cli.run.interrupts import Interrupts
+    from checkpoint_store.cli.run.limits import RunLimits
+    from checkpoint_store.cli.run.output import Output
+    from checkpoint_store.cli.screen import Screen
+    from checkpoint_store.cli.transcripts.split import TextChunk
+
+    # Does a chunk, with the variables of this try; returns the fields of the result (``cleaned_text`` at least) and a
+    # message for the screen.
+    Clean = Callable[[TextChunk, Mapping[str, str]], tuple[dict[str, Any], str]]
+
+DONE: Final = 0
+FAILED: Final = 1
+UNUSABLE: Final = 2
+PAUSED: Final = 75
+INTERRUPTED: Final = 130
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One input, its chunks, and the settings of its job."""
+
+    path: Path
+    chunks: list[TextChunk]
+    output: Output
+    file_name: str
+    """The name of the job: the path relative to the store's folder."""
+    settings: Mapping[str, Any]
+    """The arguments of ``open_job`` besides the file and its chunks."""
+    join: Callable[[list[TextChunk], Iterator[str]], str]
+    """Makes the text of the output from the chunks and their answers."""
+    is_raw: bool = False
+    """Whether each answer is taken with the white space around it."""
+
+    def variables(self, chunk: TextChunk) -> dict[str, str]:
+        """Return the environment variables for the current try at a chunk."""
+        return variables_of(
+            chunk,
+            current_attempt(),
+            total_chunks=len(self.chunks),
+            file=str(self.path),
+            title=self.settings["video_title"] or "",
+            language=self.settings["config"]["language"] or "",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RunContext:
+    """What all inputs of one ``run`` share: the cleaner, the limits, the signals, the screen."""
+
+    clean: Clean
+    limits: RunLimits
+    interrupts: Interrupts
+    screen: Screen
+
+
+@dataclass(slots=True)
+class Report:
+    """The outcome of one input."""
+
+    file_name: str
+    exit_code: int = DONE
+    job_id: str | None = None
+    status: JobStatus | None = None
+    total_chunks: int = 0
+    completed_chunks: int = 0
+    done_before: int = 0
+    done_now: int = 0
+    seconds: float = 0.0
+    cost: float | None = None
+    cost_now: float | None = None
+    failed_chunks: int = 0
+    in_doubt_chunks: int = 0
+    failed_chunk: int | None = None
+    error: str | None = None
+    output: str | None = None
+    output_written: bool = False
+    output_edited: bool = False
+    """Whether the output differs from the text of the results: it was edited since, and left as it was."""
+    over_budget: bool = False
+    """Whether ``--max-cost`` paused the job."""
+    cost_unknown: bool = False
+    """Whether ``--max-cost`` paused the job because the cost of a result cannot be read."""
+    run: dict[str, Any] | None = None
+    """What the run did, as ``Job.last_run``; None where it began no chunk."""
+    run_summary: str | None = None
+    """The same in one line."""
+
+    @property
+    def only_failed(self) -> bool:
+        """Whether all chunks that are left are failed ones, which runs skip until ``retry`` frees them."""
+        return 0 < self.failed_chunks == self.total_chunks - self.completed_chunks

@@ -1,0 +1,19 @@
+"""The pauses that the holder of a job knows of: any later one ends its loops."""
+
+from __future__ import annotations
+
+
+class KnownPauses:
+    """The last pause that was asked for before a job was opened, or that ended a loop since.
+
+    A pause that is asked for between the opening of a job and the beginning of a loop is not lost: the loop ends at
+    once. The caller who begins another loop after that goes on knowingly.
+    """
+
+    def __init__(self) -> None:
+        self.last: int | None = None
+        """The number of that pause. None: a loop ends by a pause that is asked for after its own beginning."""
+
+    def covers(self, pause: int) -> bool:
+        """Whether a pause of this number is known."""
+        return self.last is None or pause <= self.last

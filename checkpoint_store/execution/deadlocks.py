@@ -1,0 +1,58 @@
+"""Whether the work on a chunk waits for the thread that is about to wait for this work.
+
+A function that starts a thread which closes the store, and waits for that thread, would wait for itself. Python does
+not tell who started a thread, but the stack of a waiting thread says what it waits for.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any, Final
+
+from checkpoint_store.model.attempt import threads_at_work
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+
+_WAITING: Final = frozenset({threading.Thread.join.__code__, Future.result.__code__, Future.exception.__code__})
+"""The functions in which a thread waits for their ``self``: a thread, or a future."""
+
+
+def work_waits_for_this_thread() -> bool:
+    """Whether a thread that works on a chunk waits for this one: for its end or its future, or for who waits so."""
+    frames = sys._current_frames()  # noqa: SLF001 - the stacks of all threads; a debugger reads them likewise
+    at_work, this = threads_at_work(), threading.get_ident()
+    waited_for = _ends_with(this, frames[this])
+    others = {ident: frame for ident, frame in frames.items() if ident != this}
+    while True:
+        waiting = [ident for ident, frame in others.items() if _waits_for(frame, waited_for)]
+        if not waiting:
+            return False
+        if not at_work.isdisjoint(waiting):
+            return True
+        for ident in waiting:
+            waited_for |= _ends_with(ident, others.pop(ident))
+
+
+def _stack(frame: FrameType | None) -> Iterator[FrameType]:
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
+
+
+def _ends_with(ident: int, frame: FrameType) -> set[int]:
+    """Return the identities of what is done when a thread has ended: the thread, and the future that it works for."""
+    ends = {id(thread) for thread in threading.enumerate() if thread.ident == ident}
+    for one in _stack(frame):
+        if one.f_code.co_name == "run":  # of the work items of concurrent.futures.thread
+            future = getattr(one.f_locals.get("self"), "future", None)
+            ends |= {id(future)} if isinstance(future, Future) else set()
+    return ends
+
+
+def _waits_for(frame: FrameType, ends: set[int]) -> bool:
+    waiting_in: Iterator[Any] = (one.f_locals.get("self") for one in _stack(frame) if one.f_code in _WAITING)
+    return any(id(waits_for) in ends for waits_for in waiting_in)

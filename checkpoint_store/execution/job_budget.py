@@ -1,0 +1,41 @@
+"""What a job has spent and reserved, over all its runners."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from checkpoint_store.storage.records import ReservationRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from checkpoint_store.execution.claims.claimed_chunk import ClaimedChunk
+    from checkpoint_store.execution.context import StoreContext
+    from checkpoint_store.model.amounts import Cost
+    from checkpoint_store.model.budget import Spending
+    from checkpoint_store.storage.budget_verbs import Reserved
+    from checkpoint_store.storage.records import Costs
+
+
+class JobBudget:
+    """The money of one job, as all its runners see it. Safe to share between threads."""
+
+    def __init__(self, context: StoreContext, job_id: str) -> None:
+        self._context, self._job_id = context, job_id
+
+    def spending(self, results: Costs) -> Spending:
+        """Return what the job has spent and reserved, where its results cost ``results``."""
+        return self._context.storage.budgets.spending(self._job_id, results)
+
+    def reserve(self, chunk: ClaimedChunk, max_cost: float, cost: Cost, known: Costs) -> Reserved:
+        """Reserve the highest known cost for a claimed chunk's attempt, if it fits. Durable when it returns."""
+        request = ReservationRequest(self._job_id, chunk.runner_id, chunk.claim, max_cost, cost, known)
+        return self._context.storage.budgets.reserve(request)
+
+    def free(self, chunks: Sequence[ClaimedChunk]) -> None:
+        """Reserve nothing for these claimed chunks, which wait for their start. Durable when it returns."""
+        self._context.storage.budgets.free(self._job_id, [(chunk.runner_id, chunk.claim) for chunk in chunks])
+
+    def note_cost(self, index: int, cost: float) -> None:
+        """Record what an attempt at a chunk cost that gave no result of the job. Durable when it returns."""
+        self._context.storage.budgets.note_cost(self._job_id, index, cost)

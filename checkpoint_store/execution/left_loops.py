@@ -1,0 +1,67 @@
+"""Where loops were left before their end, so that the exception which ended one is kept with its job.
+
+A generator is told that it is closed, and not why. The exception itself tells: its traceback passes through the line at
+which the loop was left. A ``break`` leaves the loop at another line than a later exception.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import CodeType, FrameType
+
+_PACKAGE: Final = str(Path(__file__).parent.parent)
+
+
+class LeftLoops:
+    """The loops of one store that were left before their end. Safe to share between threads."""
+
+    def __init__(self) -> None:
+        self._places: dict[str, tuple[CodeType, int] | None] = {}
+        """By job: code and line at which its loop was left; None where the loop lived until its store was closed."""
+
+    def note_left(self, job_id: str) -> None:
+        """The loop that calls this was left by its caller just now."""
+        frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - the line of the caller, without reading sources
+        while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+            frame = frame.f_back
+        if frame is not None:
+            place = frame.f_code, frame.f_lineno
+            # A loop over many files: what ended the loop of an earlier one was caught there.
+            others = {other: known for other, known in self._places.items() if known != place}
+            self._places = others | {job_id: place}
+
+    def note_closed(self, job_id: str) -> None:
+        """The loop was in the middle when its store was closed."""
+        self._places[job_id] = None
+
+    def forget(self, job_id: str) -> None:
+        """Another loop of the job begins."""
+        self._places.pop(job_id, None)
+
+    def ended_by(self, error: BaseException) -> dict[str, BaseException]:
+        """Return the exception that ended the loop of each job, among an exception and those that led to it."""
+        passed = {place: one for one in _chain(error) for place in _lines(one)}
+        ends = {job_id: error if place is None else passed.get(place) for job_id, place in self._places.items()}
+        return {job_id: one for job_id, one in ends.items() if one is not None}
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """Yield an exception, and those that it was raised after, each once."""
+    seen: set[int] = set()
+    one: BaseException | None = error
+    while one is not None and id(one) not in seen:
+        seen.add(id(one))
+        yield one
+        one = one.__cause__ or one.__context__
+
+
+def _lines(error: BaseException) -> Iterator[tuple[CodeType, int]]:
+    trace = error.__traceback__
+    while trace is not None:
+        yield trace.tb_frame.f_code, trace.tb_lineno
+        trace = trace.tb_next

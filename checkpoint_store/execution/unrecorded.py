@@ -1,0 +1,154 @@
+"""Results that could not be recorded when they came: kept in memory and in a file, until the store takes them."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from checkpoint_store.errors import CheckpointStoreError, ChunkAlreadyCompleted, JobNotFound
+from checkpoint_store.storage import unrecorded_files
+from checkpoint_store.storage.unrecorded_files import UnrecordedResult, plan_digest
+from checkpoint_store.system.forks import ForkAware, watch
+from checkpoint_store.system.log import log
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from checkpoint_store.storage.reading import Reading
+    from checkpoint_store.storage.records import Completion
+
+
+class UnrecordedResults(ForkAware):
+    """The results of one store object that could not be recorded when they came. Safe to share between threads."""
+
+    def __init__(self, reading: Reading) -> None:
+        self._reading = reading
+        self._store: Final = reading.path
+        self.forget_in_child()
+        watch(self)
+
+    def forget_in_child(self) -> None:
+        """After a fork, in the child: the parent records its results."""
+        self._results: list[UnrecordedResult] = []
+        self._files: list[Path] = []
+        """The files that hold them."""
+        self._is_written = True
+        """Whether every one of them is in a file."""
+
+    def keep(self, completions: Sequence[Completion]) -> str:
+        """Keep results, in a file beside the store where that can be written; return what to tell of them."""
+        plans = {job_id: self._plan_of(job_id) for job_id in {completion.job_id for completion in completions}}
+        self._results += [UnrecordedResult(completion, plans[completion.job_id]) for completion in completions]
+        self._is_written = False
+        self._write([self._store.parent])
+        return self._what_is_left()
+
+    def _plan_of(self, job_id: str) -> str | None:
+        with suppress(CheckpointStoreError):
+            return plan_digest(self._reading.find_job(job_id))
+        return None
+
+    def record(self, record: Callable[[Sequence[Completion]], None]) -> None:
+        """Record what is kept, and remove its files. Durable when this returns.
+
+        Raises:
+            CheckpointStoreError: some of it cannot be recorded yet; the notes say which, and where it is.
+        """
+        while self._results:
+            result = self._results.pop()
+            try:
+                record([result.completion])
+            except (ChunkAlreadyCompleted, JobNotFound):  # done by another meanwhile, or wanted no longer
+                continue
+            except BaseException as error:
+                self._results.append(result)
+                self._write([self._store.parent])
+                error.add_note(self._what_is_left())
+                raise
+        self._remove_files()
+
+    def write_rest(self) -> str | None:
+        """Write what is left to a file, because nobody will record it; return what to tell, or None.
+
+        Where the folder of the store takes no file, the folder for temporary files may.
+        """
+        if not self._results:
+            return None
+        self._write([self._store.parent, Path(tempfile.gettempdir())])
+        return self._what_is_left()
+
+    def forget(self, job_id: str) -> None:
+        """Let go of the results of a job that was deleted, and remove them from the files beside the store."""
+        self._results = [result for result in self._results if result.completion.job_id != job_id]
+        for path in unrecorded_files.found(self._store):
+            with suppress(CheckpointStoreError):
+                unrecorded_files.remove_job(self._store, path, job_id)
+
+    def _write(self, folders: Sequence[Path]) -> None:
+        for folder in () if self._is_written else folders:
+            path = folder / unrecorded_files.new_name(self._store)
+            try:
+                unrecorded_files.write(path, self._results)
+            except CheckpointStoreError as error:
+                log.warning("unrecorded results cannot be kept in %s: %s", folder, error)
+            else:
+                self._remove_files()  # the new one has all of it
+                self._files.append(path)
+                self._is_written = True
+                return
+
+    def _remove_files(self) -> None:
+        while self._files:
+            with suppress(OSError):
+                self._files.pop().unlink()
+
+    def _what_is_left(self) -> str:
+        indices: dict[str, list[int]] = {}
+        for result in self._results:
+            indices.setdefault(result.completion.job_id, []).append(result.completion.chunk_index)
+        told = [f"chunks {', '.join(map(str, sorted(some)))} of job {job_id}" for job_id, some in indices.items()]
+        return f"The results of {'; '.join(told)} are not recorded yet, and {self._where()}."
+
+    def _where(self) -> str:
+        if not self._is_written:
+            return "kept in memory until this process ends"
+        (path,) = self._files
+        if path.parent == self._store.parent:
+            return f"kept in {path}, which the next open of the store takes in"
+        return f"kept in {path}: move that file beside the store {self._store}, whose next open takes it in"
+
+
+def take_in(reading: Reading, record: Callable[[Sequence[Completion]], None]) -> None:
+    """Record the results that an earlier process could not record, and remove its files. Killed, it is done again."""
+    for path in unrecorded_files.found(reading.path):
+        try:
+            results = unrecorded_files.read(reading.path, path)
+            left = [result for result in results if not _take_in_one(reading, record, path, result)]
+        except CheckpointStoreError as error:
+            log.warning("unrecorded results were not taken in, and stay where they are: %s", error)
+            continue
+        if not left:
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+            log.warning("%d results that had not been recorded were taken in from %s", len(results), path)
+
+
+def _take_in_one(
+    reading: Reading, record: Callable[[Sequence[Completion]], None], path: Path, result: UnrecordedResult
+) -> bool:
+    """Record one result; return whether the file is needed for it no longer."""
+    job_id = result.completion.job_id
+    try:
+        if result.plan not in (None, plan_digest(reading.find_job(job_id))):
+            log.warning("%s has a result for another plan of job %s: not taken in", path, job_id)
+            return False
+        record([result.completion])
+    except ChunkAlreadyCompleted as error:
+        log.warning("a result in %s was not taken in: %s", path, error)
+    except JobNotFound as error:
+        if not reading.was_deleted(job_id):
+            log.warning("a result in %s was not taken in, and stays there: %s", path, error)
+            return False
+    return True

@@ -1,0 +1,50 @@
+"""One job, read at one moment, whatever its size."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from checkpoint_store.storage.statements import jobs as job_statements
+from checkpoint_store.storage.statements import results as result_statements
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from checkpoint_store.storage.records import JobRecord
+
+
+class JobSnapshot:
+    """One job at one moment, read as it is asked for, in bounded memory. It lasts as long as the call that gave it."""
+
+    def __init__(self, connection: sqlite3.Connection, job_id: str, path: Path) -> None:
+        self._connection = connection
+        self._job_id = job_id
+        self._path = path
+
+    @cached_property
+    def job(self) -> JobRecord:
+        """The job's row.
+
+        Raises:
+            JobNotFound: there is none.
+        """
+        return job_statements.find_job(self._connection, self._job_id, self._path)
+
+    def completed_chunks(self) -> Iterator[list[int]]:
+        """Yield the index of every completed chunk, in pages: ascending, those with a result first."""
+        return result_statements.indices_in_order_of_state(self._connection, self.job)
+
+    def chunks_with_result(self) -> Iterator[list[int]]:
+        """Yield the index of every completed chunk that has a result, ascending, in pages."""
+        return result_statements.indices_with_result(self._connection, self.job)
+
+    def result_texts(self) -> Iterator[list[str]]:
+        """Yield the JSON text of every result, verified, in the order of the chunks, in pages.
+
+        Raises:
+            StoreDamaged: a stored result is not what was written.
+        """
+        return result_statements.result_texts(self._connection, self._job_id, self._path)

@@ -1,0 +1,122 @@
+"""Files for results that the store could not take: beside it, private, and taken in by the next open.
+
+A line of such a file is one result as JSON. It names its job, the plan of that job, its chunk and its attempt, and has
+the digest that the store would have. So a file that was changed, or belongs to another store, is never taken in.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, Final
+
+from checkpoint_store.errors import StateFormatError, StoreTargetError
+from checkpoint_store.model.codec import digest as result_digest
+from checkpoint_store.model.codec import json_text
+from checkpoint_store.model.codec.strict_json import read_json
+from checkpoint_store.storage.file_names import StoreFiles
+from checkpoint_store.storage.records import Completion
+from checkpoint_store.system.files import replace_file, storage_error
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from checkpoint_store.storage.records import JobRecord
+
+_FORMAT: Final = "checkpoint_store unrecorded result 1"
+_FIELDS: Final = tuple(name for name in Completion._fields if name != "replace")
+_OTHERS_MAY_WRITE: Final = 0o022
+
+
+@dataclass(frozen=True, slots=True)
+class UnrecordedResult:
+    """A result that was paid for and is not in the store."""
+
+    completion: Completion
+    plan: str | None
+    """The digest of the plan that its job had; None where the job could not be read then."""
+
+
+def plan_digest(record: JobRecord) -> str:
+    """Return 32 hexadecimal digits that name the plan of a job."""
+    plan = [record.file_name, record.total_chunks, record.model, record.provider, record.config, record.chunks_digest]
+    return sha256(json_text.encode(plan).encode()).hexdigest()[:32]
+
+
+def write(path: Path, results: Sequence[UnrecordedResult]) -> None:
+    """Write results to a new file. Durable when this returns.
+
+    Raises:
+        StorageFullError, StorageUnavailableError: it cannot be written there; nothing is left of it.
+    """
+    replace_file(path, (_line(result) for result in results))
+
+
+def new_name(store: Path) -> str:
+    """Return a name for a new file, which no other file has."""
+    return f"{store.name}.unrecorded-{os.urandom(6).hex()}"
+
+
+def remove_job(store: Path, path: Path, job_id: str) -> None:
+    """Remove the results of one job from a file; with the last result the file goes."""
+    results = read(store, path)
+    rest = [result for result in results if result.completion.job_id != job_id]
+    if rest and len(rest) < len(results):
+        write(path, rest)
+    elif not rest:
+        path.unlink(missing_ok=True)
+
+
+def _line(result: UnrecordedResult) -> str:
+    fields = {name: getattr(result.completion, name) for name in _FIELDS}
+    return json.dumps({"format": _FORMAT, "plan": result.plan, **fields}, ensure_ascii=True) + "\n"
+
+
+def read(store: Path, path: Path) -> list[UnrecordedResult]:
+    """Return the results in such a file.
+
+    Raises:
+        StoreTargetError: it is no regular file of ours, or others may write to it.
+        StateFormatError: it is none, or was changed.
+        StorageUnavailableError: it cannot be read.
+    """
+    text = _read_private(store, path)
+    return [_result(path, line) for line in text.splitlines()]
+
+
+def _read_private(store: Path, path: Path) -> str:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+        with open(descriptor, "rb") as file:
+            found = os.fstat(descriptor)
+            owners = {store.stat().st_uid, *([os.geteuid()] if hasattr(os, "geteuid") else [])}
+            is_ours = stat.S_ISREG(found.st_mode) and found.st_nlink == 1 and found.st_uid in owners
+            if os.name != "nt" and not (is_ours and not found.st_mode & _OTHERS_MAY_WRITE):
+                raise StoreTargetError(path, "it is not a private file of the owner of the store")
+            return file.read().decode("ascii", "replace")
+    except OSError as error:
+        raise storage_error(error, path) from error
+
+
+def _result(path: Path, line: str) -> UnrecordedResult:
+    try:
+        fields: Any = read_json(line)
+        plan, is_ours = fields.pop("plan"), fields.pop("format") == _FORMAT
+        completion = Completion(**fields)
+        digest = result_digest.digest(completion.job_id, completion.chunk_index, completion.text or "")
+    except StateFormatError as error:
+        raise StateFormatError(error.field, error.reason, path=path) from error
+    except (TypeError, KeyError, AttributeError) as error:
+        raise StateFormatError(None, f"has other fields than a result has: {error}", path=path) from error
+    if not is_ours or type(completion.chunk_index) is not int or digest != completion.digest:
+        raise StateFormatError("digest", "does not fit the result: the file was changed", path=path)
+    return UnrecordedResult(completion, plan)
+
+
+def found(store: Path) -> Iterator[Path]:
+    """Yield the files of unrecorded results beside a store, by name."""
+    yield from StoreFiles(store).unrecorded()

@@ -1,0 +1,84 @@
+"""Quick chunks are claimed many at a time; what is shown as running, and kept from others, is what is worked on."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from conftest import wait_until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from conftest import Opener
+
+    from checkpoint_store import CheckpointStore, Job
+
+TOTAL = 4000
+SLOW = 600
+"""The first chunk that takes long; those before it take next to no time."""
+
+
+def claimed(path: Path) -> list[int]:
+    """The chunks that runners have claimed, as the view at the sqlite3 prompt has them."""
+    with closing(sqlite3.connect(path)) as reading:
+        return [index for (index,) in reading.execute("SELECT chunk_index FROM running_now")]
+
+
+def running(job: Job) -> list[int]:
+    return [chunk.chunk_index for chunk in job.running_chunks()]
+
+
+def test_what_is_claimed_ahead_is_not_said_to_run(store: CheckpointStore, open_store: Opener) -> None:
+    """Neither by this process nor by another store object that looks: one chunk is in work, and one is shown."""
+    job = store.open_job("talk.srt", total_chunks=TOTAL)
+    other = open_store(read_only=True).job(job.job_id)
+    most = 0
+    for chunk in job.pending():
+        if chunk.index % 50 == 49:
+            most = max(most, len(claimed(store.path)))
+            assert running(job) == running(other) == [chunk.index]
+        chunk.complete("x")
+        if chunk.index == SLOW:
+            break
+    assert most > 1  # or nothing was claimed ahead
+
+
+def test_a_slow_chunk_keeps_no_other_chunk_from_other_runners(store: CheckpointStore, open_store: Opener) -> None:
+    """What was claimed ahead while chunks were quick is free again while one is slow."""
+    job = store.open_job("talk.srt", total_chunks=TOTAL)
+    done = threading.Event()
+    seen: list[int] = []
+
+    def work(index: int) -> int:
+        if index == SLOW:
+            wait_until(lambda: len(claimed(store.path)) <= 2)  # those that are worked on
+            seen.append(next(open_store().job(job.job_id).pending()).index)
+            done.set()
+        elif index > SLOW:
+            assert done.wait(60)
+        return index
+
+    for item in job.map(work, workers=2):
+        if item.index == SLOW:
+            break
+    assert seen == [SLOW + 2]
+
+
+def test_pending_gives_back_what_it_claimed_ahead_after_a_slow_chunk(store: CheckpointStore) -> None:
+    """The chunks that follow are claimed one at a time again, and none is passed over."""
+    job = store.open_job("talk.srt", total_chunks=TOTAL)
+    chunks = job.pending()
+    for chunk in chunks:
+        if chunk.index == SLOW:
+            break
+        chunk.complete("x")
+    threading.Event().wait(0.3)
+    chunk.complete("x")
+    following = next(chunks)
+    assert (following.index, claimed(store.path)) == (SLOW + 1, [SLOW + 1])
+    following.complete("x")
+    del chunk, following
+    assert [left.index for left in chunks] == list(range(SLOW + 2, TOTAL))

@@ -1,0 +1,264 @@
+"""What is left of a job whose loop was cut off: who is at work on it, and which error ended its loop."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+from conftest import wait_until
+
+from checkpoint_store import CheckpointStore, JobPaused
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from conftest import Children, Opener
+
+    from checkpoint_store import Job
+
+HANGS = """
+import time
+from checkpoint_store import CheckpointStore
+def work(text):
+    if text == "b":
+        print("begun", flush=True)
+        time.sleep(3600)
+    return text
+with CheckpointStore("talks.db") as store:
+    store.map(work, ["a", "b", "c"], file_name="talk.srt")
+"""
+
+
+def last_job(path: Path) -> tuple[str, str | None, int]:
+    """Status, error and completed chunks of the newest job, as another open sees it."""
+    with CheckpointStore(path, read_only=True) as store:
+        job = store.latest_job()
+        assert job is not None
+        return job.status.value, job.error_message, job.progress().completed_chunks
+
+
+def test_a_killed_job_is_not_active(children: Children, open_store: Opener) -> None:
+    """Its status is as it was recorded; that nobody works on it any more is known at once, without a write."""
+    process = children.start(HANGS)
+    assert children.next_line(process) == "begun"
+    with open_store(read_only=True) as store:
+        (job,) = store.jobs()
+        assert (job.status, job.is_active) == ("running", True)
+        process.kill()
+        process.wait()
+        assert (job.status, job.is_active) == ("running", False)
+    job = open_store().jobs()[0]
+    assert job.is_active is False
+
+
+def test_an_idle_store_is_not_at_work(store: CheckpointStore) -> None:
+    """The loop is over and the store is open: nobody works on the job, however the loop ended."""
+    job = store.open_job("talk.srt", chunks=["a", "b", "c"])
+    assert not job.is_active
+    for chunk in job.pending():
+        assert job.is_active
+        chunk.complete("x")
+        break
+    assert not job.is_active
+    for _ in job.map(str.upper):
+        assert job.is_active
+    assert (job.status, job.is_active) == ("completed", False)
+
+
+# -- the error that ended a loop
+
+PROGRAM = """
+from checkpoint_store import CheckpointStore
+def call(chunk):
+    raise ValueError("the answer cannot be read")
+def use(store):
+    job = store.open_job("talk.srt", chunks=["a", "b", "c"])
+    for chunk in {loop}:
+        call(chunk)
+"""
+LOOPS = {"pending": "job.pending()", "map": "job.map(str.upper)", "named": "(kept := job.map(str.upper, workers=2))"}
+STORES = {
+    "with": "with CheckpointStore('talks.db') as store:\n    use(store)",
+    "never closed": "import warnings\nwarnings.simplefilter('ignore')\nstore = CheckpointStore('talks.db')\nuse(store)",
+    "translated": (
+        "with CheckpointStore('talks.db') as store:\n    try:\n        use(store)\n"
+        "    except ValueError as error:\n        raise RuntimeError('stopped') from error"
+    ),
+}
+
+
+@pytest.mark.parametrize("ends", STORES)
+@pytest.mark.parametrize("loop", LOOPS)
+def test_the_error_that_ended_a_loop_is_kept_with_its_job(
+    loop: str, ends: str, children: Children, tmp_path: Path
+) -> None:
+    """Raised in the body of the loop, outside of a ``with job`` block: the next look at the job says why it ended."""
+    children.run(PROGRAM.format(loop=LOOPS[loop]) + STORES[ends], code=1)
+    status, error, _ = last_job(tmp_path / "talks.db")
+    # A named iterator lives until the store is closed: what is known then is what the program raised at last.
+    is_translated = (loop, ends) == ("named", "translated")
+    expected = "RuntimeError: stopped" if is_translated else "ValueError: the answer cannot be read"
+    assert (status, error) == ("failed", expected)
+
+
+def complete_all(job: Job) -> None:
+    for chunk in job.pending():
+        chunk.complete("x")
+
+
+def test_an_error_of_a_loop_itself_is_kept(store: CheckpointStore) -> None:
+    """What the caller's own function raises while ``pending`` looks for the next chunk is no silence."""
+    asked: list[str] = []
+
+    def fingerprint(chunk: dict[str, str]) -> str:
+        asked.append(chunk["text"])
+        if asked.count("b") > 1:
+            raise LookupError("no such text")
+        return chunk["text"]
+
+    job = store.open_job("talk.srt", chunks=[{"text": "a"}, {"text": "b"}], fingerprint=fingerprint)
+    with pytest.raises(LookupError):
+        complete_all(job)
+    assert (job.status, job.error_message, job.progress().completed_chunks) == (
+        "failed",
+        "LookupError: no such text",
+        1,
+    )
+
+
+def test_a_loop_that_was_left_on_purpose_is_not_blamed(children: Children, tmp_path: Path) -> None:
+    """A ``break``, and an error that was caught before the next file: a later error is that of the last loop alone."""
+    source = """
+from checkpoint_store import CheckpointStore
+with CheckpointStore("talks.db") as store:
+    for number in range(3):
+        job = store.open_job(f"file{number}", chunks=["a", "b"])
+        for chunk in job.pending():
+            chunk.complete("x")
+            break
+        job = store.open_job(f"caught{number}", chunks=["a", "b"])
+        try:
+            for chunk in job.pending():
+                raise ValueError(number)
+        except ValueError:
+            if number == 2:
+                raise
+"""
+    children.run(source, code=1)
+    with CheckpointStore(tmp_path / "talks.db", read_only=True) as store:
+        kept = {job.file_name: job.error_message for job in store.jobs() if job.error_message}
+    assert kept == {"caught2": "ValueError: 2"}
+
+
+def fail_and_raise(job: Job) -> None:
+    for _ in job.pending():
+        job.fail("the transcript is empty")
+        raise ValueError("and later")
+
+
+def test_what_the_caller_said_of_a_job_stands(tmp_path: Path) -> None:
+    """``job.fail`` before the exception goes on its way: its message is not written over."""
+    with pytest.raises(ValueError, match="later"), CheckpointStore(tmp_path / "talks.db") as store:
+        fail_and_raise(store.open_job("talk.srt", chunks=["a"]))
+    assert last_job(tmp_path / "talks.db") == ("failed", "the transcript is empty", 0)
+
+
+# -- a pause that meets a beginning
+
+
+def test_a_pause_reaches_running_loops_though_another_process_begins(
+    store: CheckpointStore, open_store: Opener
+) -> None:
+    """Who begins in that moment makes the job run again; the loops that were asked to pause end all the same."""
+    job = store.open_job("talk.srt", total_chunks=400)
+    begun, is_paused = threading.Event(), threading.Event()
+    raised: list[JobPaused] = []
+
+    def work(index: int) -> int:
+        begun.set()
+        is_paused.wait(60)
+        threading.Event().wait(0.02)
+        return index
+
+    def run() -> None:
+        try:
+            list(job.map(work))
+        except JobPaused as paused:
+            raised.append(paused)
+
+    first = threading.Thread(target=run)
+    first.start()
+    assert begun.wait(60)
+    open_store().job(job.job_id).pause()
+    joining = open_store().job(job.job_id).map(lambda index: index)  # begins after the pause, and goes on
+    next(joining)
+    is_paused.set()
+    first.join(60)
+    assert len(raised) == 1
+    assert raised[0].remaining_chunks > 0
+    joining.close()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("way", ["map", "pending"])
+def test_a_pause_between_opening_and_beginning_is_not_lost(
+    store: CheckpointStore, open_store: Opener, way: str
+) -> None:
+    """A process that has just opened the job does not begin to pay; who calls again goes on."""
+    job = store.open_job("talk.srt", total_chunks=3)
+    open_store().job(job.job_id).pause()
+    calls: list[int] = []
+    if way == "map":
+        with pytest.raises(JobPaused):
+            list(job.map(calls.append))
+    else:
+        assert list(job.pending()) == []
+    assert (calls, job.status) == ([], "paused")
+    assert len(list(job.map(calls.append))) == 3
+
+
+# -- an end that the work asks for
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, GeneratorExit], ids=["KeyboardInterrupt", "GeneratorExit"])
+def test_work_that_asks_to_end_keeps_the_other_chunks_in_flight(
+    store: CheckpointStore, error: type[BaseException]
+) -> None:
+    """The other workers' chunks are paid for: they are finished and recorded, and then the exception goes on its way."""
+    job = store.open_job("talk.srt", total_chunks=4)
+    all_in_flight, raised = threading.Barrier(4, timeout=60), threading.Event()
+
+    def work(index: int) -> int:
+        all_in_flight.wait()
+        if index == 0:
+            raised.set()
+            raise error
+        assert raised.wait(60)
+        wait_until(lambda: 0 not in {chunk.chunk_index for chunk in job.running_chunks()})
+        return index
+
+    with pytest.raises(error):
+        list(job.map(work, workers=4))
+    assert [index for index, _ in job.items()] == [1, 2, 3]
+    assert (job.status, [chunk.chunk_index for chunk in job.in_doubt_chunks()]) == ("paused", [0])
+
+
+def test_a_handler_that_exits_keeps_the_chunks_in_flight(children: Children, tmp_path: Path) -> None:
+    """The program's own handler raises SystemExit in the middle of the loop: what is in flight is recorded first."""
+    source = """
+import os, signal, sys, threading
+from checkpoint_store import CheckpointStore
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+barrier = threading.Barrier(4, timeout=60)
+def work(index):
+    barrier.wait()
+    if index == 3:
+        os.kill(os.getpid(), signal.SIGTERM)
+    threading.Event().wait(0.3)
+    return index
+with CheckpointStore("talks.db") as store:
+    store.open_job("talk.srt", total_chunks=40)
+    list(store.latest_job().map(work, workers=4))
+"""
+    children.run(source)
+    assert last_job(tmp_path / "talks.db") == ("paused", None, 4)

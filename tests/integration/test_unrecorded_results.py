@@ -1,0 +1,269 @@
+"""A result comes home, and the store does not take it: it is kept until it is recorded, also over the end of the process."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from checkpoint_store import StorageFullError, StoreBusy
+from checkpoint_store.storage import unrecorded_files
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from conftest import Children, Opener
+
+    from checkpoint_store import CheckpointStore, Job
+
+HOLDER = """
+import sqlite3, sys
+held = sqlite3.connect("talks.db", isolation_level=None)
+held.execute("BEGIN IMMEDIATE")
+print("held", flush=True)
+sys.stdin.readline()
+"""
+
+
+@contextmanager
+def write_lock(folder: Path) -> Iterator[None]:
+    """Another process, which is no program of this library, holds the write lock of the store."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLDER], cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        yield
+    finally:
+        process.communicate("end\n")
+
+
+def kept(folder: Path) -> list[Path]:
+    """The files of unrecorded results."""
+    return sorted(folder.glob("*.unrecorded-*"))
+
+
+def test_a_result_that_meets_a_locked_store_is_in_a_file_at_once(open_store: Opener, tmp_path: Path) -> None:
+    """Private, and named by the error; the same store object records it later, and the file goes."""
+    store, calls = open_store(lock_timeout_seconds=0.05), list[str]()
+    job = store.open_job("talk.srt", chunks=["a", "b", "c"])
+    with ExitStack() as lock:
+
+        def work(text: str) -> str:
+            calls.append(text)
+            if text == "b":
+                lock.enter_context(write_lock(tmp_path))
+            return text.upper()
+
+        with pytest.raises(StoreBusy) as caught:
+            list(job.map(work))
+        (path,) = kept(tmp_path)
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        told = f"The results of chunks 1 of job {job.job_id} are not recorded yet, and kept in {path}"
+        assert told in caught.value.__notes__[0]
+    store.close()
+    assert kept(tmp_path) == []
+    again = open_store().open_job("talk.srt", chunks=["a", "b", "c"])
+    list(again.map(work))
+    assert (calls, list(again.results())) == (["a", "b", "c"], ["A", "B", "C"])
+
+
+PAYS_AND_DIES = """
+import os, signal, subprocess, sys
+from checkpoint_store import CheckpointStore, StoreBusy
+holder = None
+def work(index):
+    global holder
+    if index == 3:
+        holder = subprocess.Popen([sys.executable, "-c", {holder!r}], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert holder.stdout.readline() == b"held\\n"
+    return {{"paid": index}}
+store = CheckpointStore("talks.db", lock_timeout_seconds=0.05)
+try:
+    list(store.open_job("talk.srt", total_chunks=5).map(work))
+except StoreBusy as error:
+    print(error.__notes__[0], flush=True)
+if sys.argv[1] == "killed":
+    holder.communicate(b"end\\n")
+    os.kill(os.getpid(), signal.SIGKILL)
+try:
+    store.close()
+except StoreBusy as error:
+    print(error.__notes__[0], flush=True)
+holder.communicate(b"end\\n")
+"""
+
+
+@pytest.mark.parametrize("end", ["killed", "closed"])
+def test_the_next_open_takes_in_what_a_process_could_not_record(
+    end: str, children: Children, open_store: Opener, tmp_path: Path
+) -> None:
+    """Whether the process ended in peace or was killed: nothing is paid for again, and the file is gone."""
+    said = children.run(PAYS_AND_DIES.format(holder=HOLDER), end, code=-signal.SIGKILL if end == "killed" else 0)
+    (path,) = kept(tmp_path)
+    assert all(str(path) in line for line in said.splitlines()), said
+    with open_store(read_only=True) as reading:  # reading never writes
+        assert len(reading.jobs()[0].completed_ranges()) == 1
+    assert kept(tmp_path) == [path]
+    store = open_store()
+    (job,) = store.jobs()
+    assert (dict(job.items())[3], kept(tmp_path), store.check()) == ({"paid": 3}, [], [])
+    assert (job.in_doubt_chunks(), job.running_chunks()) == ([], [])
+    assert [chunk.index for chunk in job.pending()] == [4]
+
+
+def test_a_process_that_is_killed_while_it_takes_results_in_loses_none(
+    children: Children, open_store: Opener, tmp_path: Path
+) -> None:
+    """It is done again by the next open; what was recorded already stays as it is."""
+    job = make_file(open_store, tmp_path, [0, 1, 2])
+    source = """
+import os, signal
+from checkpoint_store import CheckpointStore
+from checkpoint_store.execution.context import StoreContext
+record = StoreContext.record
+def once(*given):
+    record(*given)
+    os.kill(os.getpid(), signal.SIGKILL)
+StoreContext.record = once
+CheckpointStore("talks.db")
+"""
+    children.run(source, code=-signal.SIGKILL)
+    assert len(kept(tmp_path)) == 1
+    with open_store(read_only=True) as reading:
+        assert reading.job(job.job_id).progress().completed_chunks == 1
+    assert list(open_store().job(job.job_id).items()) == [(index, {"paid": index}) for index in range(3)]
+    assert kept(tmp_path) == []
+
+
+def make_file(open_store: Opener, folder: Path, indices: list[int]) -> Job:
+    """Make a job of three chunks, and a file of unrecorded results of it, as a process that ended left them."""
+    store = open_store()
+    job = store.open_job("talk.srt", total_chunks=3)
+    completions = [job._execution.completion(index, {"paid": index}) for index in indices]
+    plan = unrecorded_files.plan_digest(job._execution.record())
+    results = [unrecorded_files.UnrecordedResult(completion, plan) for completion in completions]
+    unrecorded_files.write(folder / unrecorded_files.new_name(store.path), results)
+    store.close()
+    return job
+
+
+def test_what_the_store_has_by_now_stands(open_store: Opener, tmp_path: Path) -> None:
+    """The same result changes nothing, another one that was recorded meanwhile is not replaced; the file goes."""
+    job = make_file(open_store, tmp_path, [0, 1])
+    (path,) = kept(tmp_path)
+    content = path.read_bytes()
+    with open_store() as store:
+        store.job(job.job_id).complete(1, {"paid": 1}, replace=True)
+        store.job(job.job_id).complete(0, "another", replace=True)
+    path.write_bytes(content)
+    path.chmod(0o600)
+    store = open_store()
+    assert list(store.job(job.job_id).items()) == [(0, "another"), (1, {"paid": 1})]
+    assert kept(tmp_path) == []
+
+
+def another_plan(path: Path) -> None:
+    path.write_text(path.read_text().replace('"plan": "', '"plan": "0'))
+
+
+def another_job(path: Path) -> None:
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    changed: list[dict[str, Any]] = [line | {"job_id": "0f4c"} for line in lines]
+    path.write_text("".join(json.dumps(line) + "\n" for line in changed))
+
+
+def another_chunk(path: Path) -> None:
+    path.write_text(path.read_text().replace('"chunk_index": 0', '"chunk_index": 2'))
+
+
+def another_result(path: Path) -> None:
+    path.write_text(path.read_text().replace("paid", "fake"))
+
+
+def torn(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-20])
+
+
+def writable_by_others(path: Path) -> None:
+    path.chmod(0o622)
+
+
+def symlink(path: Path) -> None:
+    path.rename(path.with_name("elsewhere"))
+    path.symlink_to("elsewhere")
+
+
+def pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+@pytest.mark.parametrize(
+    "change", [another_plan, another_job, another_chunk, another_result, torn, writable_by_others, symlink, pipe]
+)
+def test_a_file_that_does_not_fit_is_not_taken_in(
+    change: Any, open_store: Opener, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Another plan, job, chunk or result, a torn or a stranger's file: it stays where it is, and the log says so."""
+    job = make_file(open_store, tmp_path, [0])
+    (path,) = kept(tmp_path)
+    change(path)
+    store = open_store()
+    assert list(store.job(job.job_id).items()) == []
+    assert kept(tmp_path) == [path]
+    assert str(path) in caplog.text
+
+
+def test_a_deleted_job_leaves_no_unrecorded_result(open_store: Opener, tmp_path: Path) -> None:
+    """Deleting removes it from every file of the store, also from one that was not taken in."""
+    job = make_file(open_store, tmp_path, [0])
+    (path,) = kept(tmp_path)
+    content = path.read_text()
+    store = open_store()
+    path.write_text(content)
+    path.chmod(0o600)
+    store.delete_job(job.job_id)
+    assert kept(tmp_path) == []
+
+
+def test_results_find_another_folder_where_theirs_takes_no_file(
+    store: CheckpointStore, open_store: Opener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk: the error of ``close`` says where they are, and to which store the file belongs."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    job = store.open_job("talk.srt", total_chunks=2)
+    write = unrecorded_files.write
+
+    def full(path: Path, results: Any) -> None:
+        if path.parent == tmp_path:
+            raise StorageFullError(path, "No space left on device", 0)
+        write(path, results)
+
+    def refuse(*_: object) -> None:
+        raise StorageFullError(store.path, "No space left on device", 0)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tempfile, "tempdir", str(elsewhere))
+        patch.setattr(unrecorded_files, "write", full)
+        patch.setattr(store._context.storage.group_commit, "submit", refuse)  # type: ignore[union-attr]
+        with pytest.raises(StorageFullError) as in_loop:
+            list(job.map(lambda index: {"paid": index}))
+        with pytest.raises(StorageFullError) as at_close:
+            store.close()
+    assert "kept in memory until this process ends" in in_loop.value.__notes__[0]
+    (path,) = kept(elsewhere)
+    assert f"kept in {path}: move that file beside the store {store.path}" in at_close.value.__notes__[-1]
+    path.rename(tmp_path / path.name)
+    assert list(open_store().job(job.job_id).items()) == [(0, {"paid": 0})]
