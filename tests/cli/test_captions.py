@@ -98,6 +98,12 @@ def test_empty_lines_and_numbers_inside_a_cue_lose_no_word(tmp_path: Path, conte
     assert read(tmp_path, "a.srt", content) == said
 
 
+def test_text_directly_above_a_time_line_of_webvtt_is_kept(tmp_path: Path) -> None:
+    """Only a line alone between an empty line and a time line is the name of a cue."""
+    content = "WEBVTT\n\nname\n00:01.000 --> 00:02.000\nfirst\nsecond\n00:02.000 --> 00:03.000\nthird\n"
+    assert read(tmp_path, "a.vtt", content) == "first second third"
+
+
 def test_text_behind_an_empty_line_of_webvtt_is_kept(tmp_path: Path) -> None:
     """A browser drops it; a reader of the talk must not."""
     assert (

@@ -75,6 +75,10 @@ def test_growing_lines_that_wrap_and_roll_are_read_once(tmp_path: Path) -> None:
         (srt("Yes.", "Yes.", seconds=2.0, pause=-2.0), "Yes."),
         (srt("No.", "No."), "No. No."),
         (srt("Very good.", "Very good.", "Go on."), "Very good. Very good. Go on."),
+        (
+            vtt("<v Ana>I do not know why.", "<v Bo>I do not know why."),
+            "Ana: I do not know why.\n\nBo: I do not know why.",
+        ),
         (vtt("<v Ana>No.", "<v Bo>No."), "Ana: No.\n\nBo: No."),
         (srt("A la fourgonnette!", "A la fourgonnette!", pause=0.035), "A la fourgonnette! A la fourgonnette!"),
         (srt("I do not know why.", "I do not know why.", pause=0.04), "I do not know why. I do not know why."),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from conftest import program
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,7 +16,6 @@ from checkpoint_store.cli.run.answer import AnswerReader
 from checkpoint_store.cli.run.output_text import joined
 from checkpoint_store.cli.transcripts.split import TextChunk, split
 
-from .children import programs
 from .children.programs import MEANS, PROGRAMS, REMARKS, printed
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .conftest import Folder
 
 SAMPLE = (Path(__file__).parents[2] / "examples" / "rice-university-1962.txt").read_text()
+PROGRAM = program(__file__, "programs")
 PIECES = st.sampled_from(
     [
         "We choose to go to the moon. ",
@@ -90,16 +91,16 @@ def test_an_unchanged_text_comes_back(text: str, chunk_size: int, overlap: int) 
     assert joined(chunks, [chunk.text for chunk in chunks]) == f"{text.rstrip() if text.strip() else ''}\n"
 
 
-@pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.__name__)
-def test_every_program_gives_its_answers(folder: Folder, program: Callable[[str], str]) -> None:
+@pytest.mark.parametrize("answering", PROGRAMS, ids=lambda answering: answering.__name__)
+def test_every_program_gives_its_answers(folder: Folder, answering: Callable[[str], str]) -> None:
     """Through the command, with a process for each chunk: every word of every answer is in the output."""
     text = "\n\n".join(SAMPLE.split("\n\n")[:6])
     folder.write("talk.txt", text)
     words = ("--chunk-size", 700, "--overlap", 100, "--workers", 2)
-    done = folder.run("run", "talk.txt", *words, "--", sys.executable, programs.__file__, program.__name__)
+    done = folder.run("run", "talk.txt", *words, "--", sys.executable, PROGRAM, answering.__name__)
     chunks = split(text, chunk_size=700, overlap=100)
     assert len(chunks) > 2, done.stderr
-    answers = [MEANS.get(program, program)(chunk.text).strip() for chunk in chunks]
+    answers = [MEANS.get(answering, answering)(chunk.text).strip() for chunk in chunks]
     assert folder.read("talk.cleaned.txt") == expected(text, chunks, answers)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import random
 import re
+import time
 import unicodedata
 from pathlib import Path
 
@@ -203,6 +204,18 @@ def test_a_cut_falls_between_words() -> None:
     words = set(SAMPLE.split())
     for chunk in split(SAMPLE, chunk_size=80, overlap=0):
         assert set(chunk.text.split()) <= words
+
+
+def test_the_time_grows_with_the_text() -> None:
+    """Eight times the text takes about eight times as long, and not sixty-four."""
+
+    def seconds(text: str) -> float:
+        before = time.process_time()
+        split(text, chunk_size=2000, overlap=200)
+        return time.process_time() - before
+
+    short = min(seconds(SAMPLE * 100) for _ in range(3))
+    assert min(seconds(SAMPLE * 800) for _ in range(2)) < 24 * short
 
 
 def test_a_chunk_can_be_measured_in_tokens() -> None:

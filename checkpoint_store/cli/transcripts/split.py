@@ -97,11 +97,13 @@ class _Ruler:
                 return start + first
             reach *= 2
 
-    def fits(self, text: str) -> bool:
-        """Return whether a chunk can hold the text."""
-        if len(text) > self._characters_max:
+    def fits(self, text: str, start: int, end: int) -> bool:
+        """Return whether a chunk can hold ``text[start:end]`` without the white space at its end."""
+        while end > start and text[end - 1].isspace():
+            end -= 1
+        if end - start > self._characters_max:
             return False
-        return self._in_characters or len(self._splitter.chunks(text)) <= 1
+        return self._in_characters or len(self._splitter.chunks(text[start:end])) <= 1
 
 
 def _splitter(capacity: int, tokenizer: str | None) -> TextSplitter:
@@ -135,7 +137,7 @@ class _Cuts:
 
     def _end(self, start: int) -> int:
         end = self._ruler.end(self._text, start)
-        if not self._text[end:].strip():
+        if _skip_space(self._text, end) == len(self._text):
             return len(self._text)
         end = self._turn_start(start, _word_boundary(self._text, start, end))
         span = self._unbroken.around(end) or self._unbroken.around(_skip_space(self._text, end))
@@ -150,7 +152,7 @@ class _Cuts:
             return end
         turn = self._turns[number - 1]
         turn_end = self._turns[number] if number < len(self._turns) else len(self._text)
-        return turn if turn <= end and self._ruler.fits(self._text[turn:turn_end].rstrip()) else end
+        return turn if turn <= end and self._ruler.fits(self._text, turn, turn_end) else end
 
     def _between_clusters(self, start: int, end: int) -> int:
         """Move a cut that tears a cluster back before it, or behind it if it is the chunk's first."""

@@ -90,5 +90,5 @@ def printed(program: Callable[[str], str], text: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
+    sys.stdout.reconfigure(encoding="utf-8")
     print(printed(globals()[sys.argv[1]], sys.stdin.read()))
