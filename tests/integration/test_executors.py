@@ -198,7 +198,8 @@ def test_a_pool_that_never_works_is_not_the_chunks_fault(store: CheckpointStore)
         list(job.map(abs, executor=pool, on_error="record", wait=0))
     assert job.status == "paused"
     assert len(job.failed_chunks()) < 10
-    assert len(list(job.map(abs, on_error="record"))) > 30
+    job.retry_failed()
+    assert len(list(job.map(abs, on_error="record"))) == 40
 
 
 def test_dask_workers_that_die_are_found_out(
