@@ -335,9 +335,10 @@ def test_a_late_result_and_the_next_one_are_both_paid_for(store: CheckpointStore
 
 
 KILLED = """
+import sys
 from checkpoint_store import CheckpointStore
 def work(text):
-    if text == "chunk 1":
+    if text == sys.argv[1]:
         print("at work", flush=True)
         input()
     return {"cost": 0.4}
@@ -346,13 +347,25 @@ with CheckpointStore("talks.db") as store:
 """
 
 
-def test_a_killed_process_leaves_its_reservation(children: Children, job: Job) -> None:
-    """Its chunk may have been billed: it counts until the chunk is done, and holds up no other runner."""
-    process = children.start(KILLED)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "at work\n"
+def kill_at(children: Children, chunk: str) -> None:
+    """Kill a process while it is at work on a chunk."""
+    process = children.start(KILLED, chunk)
+    assert children.next_line(process) == "at work"
     process.kill()
     process.wait()
+
+
+def test_a_process_killed_at_the_first_chunk_holds_up_nobody(children: Children, job: Job) -> None:
+    """While no cost is known one chunk is in work over all runners, and a dead runner has none."""
+    kill_at(children, "chunk 0")
+    with pytest.raises(BudgetReached) as caught:
+        list(job.map(Priced(0.4), max_cost=1.0))
+    assert (caught.value.spent, caught.value.reserved) == (0.8, 0.0)
+
+
+def test_a_killed_process_leaves_its_reservation(children: Children, job: Job) -> None:
+    """Its chunk may have been billed: it counts until the chunk is done, and holds up no other runner."""
+    kill_at(children, "chunk 1")
     with pytest.raises(BudgetReached) as caught:
         list(job.map(Priced(0.4), max_cost=1.0))
     assert (caught.value.spent, caught.value.reserved, spent(job)) == (0.4, 0.4, 0.4)
