@@ -24,6 +24,7 @@ from checkpoint_store.loop.schedule import Schedule
 from checkpoint_store.loop.signals import Interrupts
 from checkpoint_store.loop.starting import Starter
 from checkpoint_store.model.error_text import describe
+from checkpoint_store.model.records import JobStatus
 from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
@@ -233,7 +234,7 @@ class Loop:
                     reason = describe(self._state.error)
                     log.warning("job %s: beside what ended its loop: %s", self._state.job_id, reason)
                 with self._state.log_instead_of_raising("its end could not be recorded"):
-                    self._execution.leave(*ending_by(ended_by))
+                    self._execution.leave(JobStatus.PAUSED, ending_by(ended_by)[1])  # no chunk is to blame
 
     def _settle_whatever_happens(self) -> None:
         """Settle the next attempts that end; an error keeps no other attempt from being settled."""

@@ -14,7 +14,7 @@ def now() -> str:
     seconds, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
     known, text = _second
     if known != seconds:
-        text = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+        text = datetime.fromtimestamp(seconds, UTC).isoformat()[:19]  # strftime() imports, also while Python ends
         _second = (seconds, text)
     return f"{text}.{nanoseconds // 1_000_000:03d}Z"
 

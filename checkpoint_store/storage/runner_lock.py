@@ -8,8 +8,12 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from checkpoint_store.system.file_lock import filelock_types
 from checkpoint_store.system.files import PRIVATE, storage_error
 from checkpoint_store.system.forks import ForkAware, watch
+
+if sys.platform != "win32":
+    import fcntl
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,14 +61,13 @@ class RunnerLock(ForkAware):
         watch(self)
 
     def _create(self, store: Path) -> tuple[Path, FileLock]:
-        from filelock import FileLock, Timeout  # noqa: PLC0415 - see file_lock()
-
+        file_lock_type, timeout_type = filelock_types()
         while True:
             path = store.with_name(f"{store.name}{_RUNNER}{os.urandom(6).hex()}")
-            lock = FileLock(path, **_LOCK_OPTIONS)
+            lock = file_lock_type(path, **_LOCK_OPTIONS)
             try:
                 lock.acquire(blocking=False)
-            except Timeout:  # a process that reaps locked it between its creation and its locking, and removes it
+            except timeout_type:  # a process that reaps locked it between its creation and its locking, and removes it
                 continue
             except OSError as error:
                 raise storage_error(error, path) from error
@@ -139,12 +142,11 @@ def reap(path: Path) -> BegunAttempts | None:
         return None
     if not path.exists():
         return BegunAttempts(None)
-    from filelock import FileLock, Timeout  # noqa: PLC0415 - see file_lock()
-
-    lock = FileLock(path, **_LOCK_OPTIONS)
+    file_lock_type, timeout_type = filelock_types()
+    lock = file_lock_type(path, **_LOCK_OPTIONS)
     try:
         lock.acquire(blocking=False)
-    except Timeout:
+    except timeout_type:
         return None
     except OSError as error:
         raise storage_error(error, path) from error
@@ -168,8 +170,6 @@ def probe(path: Path) -> BegunAttempts | None:
         return None
     if sys.platform == "win32":  # the holder of a lock cannot be told without writing
         return None if path.exists() else BegunAttempts(None)
-    import fcntl  # noqa: PLC0415 - POSIX only
-
     try:
         with path.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)

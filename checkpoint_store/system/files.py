@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import shutil
 from contextlib import suppress
@@ -88,7 +89,8 @@ def replace_file(path: Path, pieces: Iterable[str], *, backup: Path | None = Non
 
 def _write_new(path: Path, pieces: Iterable[str]) -> int:
     descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | _NO_FOLLOW, PRIVATE)
-    with open(descriptor, "wb", buffering=1 << 16) as file:  # larger pieces pass it by
+    # Larger pieces pass the buffer by. The built-in open() is gone while the interpreter ends.
+    with io.BufferedWriter(io.FileIO(descriptor, "wb"), 1 << 16) as file:
         file.writelines(piece.encode() for piece in pieces)
         file.flush()
         os.fsync(file.fileno())
@@ -128,7 +130,7 @@ def _make_private(path: Path) -> None:
 
 def _copy(source: Path, target: Path) -> None:
     descriptor = os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY | _NO_FOLLOW, PRIVATE)
-    with open(descriptor, "wb") as copy, source.open("rb") as original:
+    with io.FileIO(descriptor, "wb") as copy, source.open("rb") as original:
         shutil.copyfileobj(original, copy)
         copy.flush()
         os.fsync(copy.fileno())
