@@ -138,10 +138,11 @@ def amap(execution: JobExecution, fn: Callable[[Any], Any], options: Options) ->
     tasks = _Tasks(asyncio.get_running_loop())
     options = replace(options, executor=tasks)
     made: list[Loop] = []
+    known_pause = execution.pauses.last
     interrupts = Interrupts()
 
     def steps() -> Iterator[MapItem]:
-        made.append(Loop(execution, fn, options, interrupts))  # asks the store
+        made.append(Loop(execution, fn, options, interrupts, known_pause))  # asks the store
         if cancellations.count:
             made[0].stop()
         yield from RunningLoop(

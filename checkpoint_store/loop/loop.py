@@ -44,9 +44,15 @@ class Loop:
     """One ``map``: made, iterated once, and done."""
 
     def __init__(
-        self, execution: JobExecution, fn: Callable[[Any], Any], options: Options, interrupts: Interrupts | None = None
+        self,
+        execution: JobExecution,
+        fn: Callable[[Any], Any],
+        options: Options,
+        interrupts: Interrupts | None = None,
+        known_pause: int | None = None,
     ) -> None:
         self._execution = execution
+        self._known_pause = execution.pauses.last if known_pause is None else known_pause
         self._fn = fn
         self._options = options
         self._heeds_signals = interrupts is None
@@ -76,11 +82,12 @@ class Loop:
             self._bar = LiveBar(self._execution)
         # First: another runner that ends the job sees this runner, or has ended the job before.
         self._state.claims.register()
-        self._execution.mark_running()
+        self._execution.mark_running(self._known_pause)
         self._queue = ChunkQueue(
             self._state.claims,
             self._execution.total_chunks,
             pauses=self._execution.pauses,
+            known_pause=self._known_pause,
             max_attempts=self._options.max_attempts,
         )
         ended_by: BaseException | None = None
