@@ -265,10 +265,13 @@ class JobExecution:
         """Let the pauses that were asked for so far end no loop that begins from now on; a later one ends it."""
         self.pauses.last = self._context.storage.claims.last_pause(self.job_id)
 
-    def mark_running(self) -> None:
-        """Make the job ``running`` where chunks are left, as a loop begins. Pauses that were asked for stand."""
+    def mark_running(self, known_pause: int | None) -> None:
+        """Make the job ``running`` where chunks are left, as a loop begins, unless it was paused since the call.
+
+        ``known_pause``: the last pause that was known at the call. Pauses that were asked for stand.
+        """
         self.record_unrecorded()
-        if not self.pauses.covers(self.claims.last_pause()):
+        if not self.pauses.covers(self.claims.last_pause(), known_pause):
             return
         if self.record().status is not JobStatus.RUNNING and self.progress().remaining_chunks:
             self.change_status(lifecycle.RUN)

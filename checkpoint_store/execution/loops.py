@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import sys
 import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
@@ -72,7 +73,7 @@ class Loops(ForkAware):
             StoreClosed: the store is closed, or being closed.
         """
         with self._guard:
-            if self._is_closing:
+            if self._is_closing and not sys.is_finalizing():  # then no other thread runs, and nobody closes the store
                 raise StoreClosed(self.path)
             self._running.add(loop)
         self.left.forget(loop.job_id)

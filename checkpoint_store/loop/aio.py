@@ -39,10 +39,11 @@ def amap(execution: JobExecution, fn: Callable[[Any], Any], options: Options) ->
     tasks = Tasks(_running_loop("amap()"), fn, options.workers or 1)
     options = replace(options, executor=tasks)
     made: list[Loop] = []
+    known_pause = execution.pauses.last
     interrupts = Interrupts()
 
     def steps() -> Iterator[MapItem]:
-        made.append(Loop(execution, fn, options, interrupts))  # asks the store
+        made.append(Loop(execution, fn, options, interrupts, known_pause))  # asks the store
         if cancellations.count:
             made[0].stop()
         try:

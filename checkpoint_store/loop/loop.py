@@ -28,6 +28,7 @@ from checkpoint_store.loop.schedule import Schedule
 from checkpoint_store.loop.signals import Interrupts
 from checkpoint_store.loop.starting import Starter
 from checkpoint_store.model.error_text import describe
+from checkpoint_store.model.records import JobStatus
 from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
@@ -48,9 +49,15 @@ class Loop:
     """One ``map``: made, iterated once, and done."""
 
     def __init__(
-        self, execution: JobExecution, fn: Callable[[Any], Any], options: Options, interrupts: Interrupts | None = None
+        self,
+        execution: JobExecution,
+        fn: Callable[[Any], Any],
+        options: Options,
+        interrupts: Interrupts | None = None,
+        known_pause: int | None = None,
     ) -> None:
         self._execution = execution
+        self._known_pause = execution.pauses.last if known_pause is None else known_pause
         self._fn = fn
         self._options = options
         self._heeds_signals = interrupts is None
@@ -110,13 +117,14 @@ class Loop:
             self._bar = LiveBar(self._execution)
         # First: another runner that ends the job sees this runner, or has ended the job before.
         self._state.claims.register()
-        self._execution.mark_running()
+        self._execution.mark_running(self._known_pause)
         if self._options.on_error == "record":
             self._state.failed_before = frozenset(record.chunk_index for record in self._execution.failed_chunks())
         self._state.queue = ChunkQueue(
             self._state.claims,
             self._execution.total_chunks,
             pauses=self._execution.pauses,
+            known_pause=self._known_pause,
             max_attempts=self._options.attempts_max,
         )
         ended_by: BaseException | None = None
@@ -266,7 +274,7 @@ class Loop:
                     reason = describe(self._state.error)
                     log.warning("job %s: beside what ended its loop: %s", self._state.job_id, reason)
                 with self._state.log_instead_of_raising("its end could not be recorded"):
-                    self._execution.leave(*ending_by(ended_by))
+                    self._execution.leave(JobStatus.PAUSED, ending_by(ended_by)[1])  # no chunk is to blame
 
     def _settle_whatever_happens(self) -> None:
         """Settle the next attempts that end; an error keeps no other attempt from being settled."""

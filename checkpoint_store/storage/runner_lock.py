@@ -10,9 +10,13 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from checkpoint_store.storage.file_names import RUNNER_MARK, StoreFiles
+from checkpoint_store.system.file_lock import filelock_types
 from checkpoint_store.system.files import PRIVATE, storage_error
 from checkpoint_store.system.forks import ForkAware, watch
 from checkpoint_store.system.ownership import give
+
+if sys.platform != "win32":
+    import fcntl
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,14 +65,13 @@ class RunnerLock(ForkAware):
         watch(self)
 
     def _create(self, store: Path) -> tuple[Path, FileLock]:
-        from filelock import FileLock, Timeout  # noqa: PLC0415 - see file_lock()
-
+        file_lock_type, timeout_type = filelock_types()
         while True:
             path = store.with_name(f"{store.name}{RUNNER_MARK}{os.urandom(6).hex()}")
-            lock = FileLock(path, **_LOCK_OPTIONS)
+            lock = file_lock_type(path, **_LOCK_OPTIONS)
             try:
                 lock.acquire(blocking=False)
-            except Timeout:  # a process that reaps locked it between its creation and its locking, and removes it
+            except timeout_type:  # a process that reaps locked it between its creation and its locking, and removes it
                 continue
             except OSError as error:
                 raise storage_error(error, path) from error
@@ -149,12 +152,11 @@ def reap(path: Path) -> BegunAttempts | None:
         return None
     if not path.exists():
         return BegunAttempts(None)
-    from filelock import FileLock, Timeout  # noqa: PLC0415 - see file_lock()
-
-    lock = FileLock(path, **_LOCK_OPTIONS)
+    file_lock_type, timeout_type = filelock_types()
+    lock = file_lock_type(path, **_LOCK_OPTIONS)
     try:
         lock.acquire(blocking=False)
-    except Timeout:
+    except timeout_type:
         return None
     except OSError as error:
         raise storage_error(error, path) from error
@@ -198,8 +200,6 @@ def probe(path: Path) -> BegunAttempts | None:
         return None
     if sys.platform == "win32":  # the holder of a lock cannot be told without writing
         return None if path.exists() else BegunAttempts(None)
-    import fcntl  # noqa: PLC0415 - POSIX only
-
     try:
         with open(path, "rb", opener=_open_regular) as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -6,6 +6,7 @@ the digest that the store would have. So a file that was changed, or belongs to 
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import stat
@@ -91,13 +92,13 @@ def read(store: Path, path: Path) -> list[UnrecordedResult]:
 def _read_private(store: Path, path: Path) -> str:
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
-        with open(descriptor, "rb") as file:
+        with io.FileIO(descriptor) as file:
             found = os.fstat(descriptor)
             owners = {store.stat().st_uid, *([os.geteuid()] if hasattr(os, "geteuid") else [])}
             is_ours = stat.S_ISREG(found.st_mode) and found.st_nlink == 1 and found.st_uid in owners
             if os.name != "nt" and not (is_ours and not found.st_mode & _OTHERS_MAY_WRITE):
                 raise StoreTargetError(path, "it is not a private file of the owner of the store")
-            return file.read().decode("ascii", "replace")
+            return file.readall().decode("ascii", "replace")
     except OSError as error:
         raise storage_error(error, path) from error
 

@@ -6,6 +6,7 @@ import errno
 import os
 import threading
 import time
+from functools import cache
 from typing import TYPE_CHECKING, Final
 from weakref import WeakValueDictionary
 
@@ -18,7 +19,7 @@ from checkpoint_store.system.processes import InTheWay, in_the_way
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from filelock import FileLock
+    from filelock import FileLock, Timeout
 
 _POLL_SECONDS: Final = 0.02
 """A hundred processes that look more often keep the holder from its processor."""
@@ -64,6 +65,14 @@ def take(lock: threading.Lock | threading.RLock, taken: list[bool], timeout_seco
     taken.extend(filter(None, map(lock.acquire, (timeout_seconds != 0,), (timeout_seconds or -1,))))
 
 
+@cache
+def filelock_types() -> tuple[type[FileLock], type[Timeout]]:
+    """Return the lock of the package filelock, and its error. They stay at hand while the interpreter ends."""
+    from filelock import FileLock, Timeout  # noqa: PLC0415 - a tenth of the time that opening a store takes
+
+    return FileLock, Timeout
+
+
 class file_lock:  # noqa: N801 - used as a function is, in a with statement
     """Hold the lock file at ``path`` (created 0600, never removed) against other threads and processes.
 
@@ -104,18 +113,19 @@ class file_lock:  # noqa: N801 - used as a function is, in a with statement
         self._release()  # where an interrupt came in the place of __exit__
 
     def _acquire(self) -> None:
-        from filelock import FileLock, Timeout  # noqa: PLC0415 - a tenth of the time that opening a store takes
-
+        file_lock_type, timeout_type = filelock_types()
         started = time.monotonic()
         take(self._mutex.lock, self._taken, max(self._timeout_seconds, 0))
         if not self._taken:
             raise StoreBusy(self._path, self._timeout_seconds, "another thread")
         left = max(0.0, self._timeout_seconds - (time.monotonic() - started))
         # Soft locks (a file's mere existence) would outlive a killed holder; a removed lock file would let two in.
-        self._lock = FileLock(self._path, timeout=left, mode=PRIVATE, fallback_to_soft=False, preserve_lock_file=True)
+        self._lock = file_lock_type(
+            self._path, timeout=left, mode=PRIVATE, fallback_to_soft=False, preserve_lock_file=True
+        )
         try:
             self._lock.acquire(poll_interval=_POLL_SECONDS)
-        except Timeout:
+        except timeout_type:
             # To ask who has it takes milliseconds, and who does not wait tries often.
             who = in_the_way([self._path]) if self._timeout_seconds > 0 else InTheWay("another process")
             raise StoreBusy(

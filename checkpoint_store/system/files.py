@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import shutil
 import stat
@@ -124,7 +125,8 @@ def replace_file(
 
 def _write_new(path: Path, pieces: Iterable[str], like: Path | None, previous: Path | None) -> int:
     descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | _NO_FOLLOW, PRIVATE)
-    with open(descriptor, "wb", buffering=1 << 16) as file:  # larger pieces pass it by
+    # Larger pieces pass the buffer by. The built-in open() is gone while the interpreter ends.
+    with io.BufferedWriter(io.FileIO(descriptor, "wb"), 1 << 16) as file:
         file.writelines(piece.encode() for piece in pieces)
         if previous is None or not _take_after(descriptor, previous):
             give(descriptor, like)
@@ -195,7 +197,7 @@ def _make_private(path: Path) -> None:
 
 def _copy(source: Path, target: Path) -> None:
     descriptor = os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY | _NO_FOLLOW, PRIVATE)
-    with open(descriptor, "wb") as copy, source.open("rb") as original:
+    with io.FileIO(descriptor, "wb") as copy, source.open("rb") as original:
         shutil.copyfileobj(original, copy)
         copy.flush()
         os.fsync(copy.fileno())

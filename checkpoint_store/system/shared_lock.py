@@ -19,6 +19,9 @@ from checkpoint_store.system.files import PRIVATE, storage_error
 from checkpoint_store.system.forks import ForkAware, watch
 from checkpoint_store.system.ownership import give
 
+if sys.platform != "win32":
+    import fcntl
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -97,8 +100,6 @@ class SharedLock(ForkAware):
 
     def _opened_and_locked(self, *, alone: bool) -> bool:
         """Open the file and lock it. Return False where another file took its place meanwhile."""
-        import fcntl  # noqa: PLC0415 - POSIX only
-
         self._open()
         (file,) = self._files
         found = os.fstat(file)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from typing import TYPE_CHECKING
 
@@ -213,6 +214,26 @@ def test_a_pause_between_opening_and_beginning_is_not_lost(
             list(job.map(calls.append))
     else:
         assert list(job.pending()) == []
+    assert (calls, job.status) == ([], "paused")
+    assert len(list(job.map(calls.append))) == 3
+
+
+def test_a_pause_after_the_call_of_a_loop_is_not_lost(store: CheckpointStore) -> None:
+    """A server that shuts down pauses a job whose background loop was called, and has not begun yet."""
+    job = store.open_job("talk.srt", total_chunks=3)
+    calls: list[int] = []
+    items = job.map(calls.append)
+    job.pause()
+    with pytest.raises(JobPaused):
+        next(items)
+
+    async def main() -> None:
+        items = job.amap(calls.append)  # type: ignore[arg-type]
+        await asyncio.to_thread(job.pause)
+        with pytest.raises(JobPaused):
+            await anext(items)
+
+    asyncio.run(main())
     assert (calls, job.status) == ([], "paused")
     assert len(list(job.map(calls.append))) == 3
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -110,13 +109,14 @@ def _json_value(text: str) -> Any:
 
 def _are_json_values(text: str) -> bool:
     """Return whether a text is one JSON value after the other, as ``jq`` prints several."""
-    decoder, position = json.JSONDecoder(), 0
-    with suppress(ValueError, RecursionError):
-        while position < len(text):
-            _, position = decoder.raw_decode(text, position)
-            position += len(text[position:]) - len(text[position:].lstrip())
-        return True
-    return False
+    decoder, rest = json.JSONDecoder(), text
+    while rest:
+        try:
+            _, end = decoder.raw_decode(rest)
+        except (ValueError, RecursionError):
+            return False
+        rest = rest[end:].lstrip()
+    return True
 
 
 def _shortened(error: object) -> str:

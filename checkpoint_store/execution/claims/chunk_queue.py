@@ -41,7 +41,13 @@ class ChunkQueue:
     """The chunks of a job for one loop: each of them once, the lowest first, then those that other runners free."""
 
     def __init__(
-        self, claims: Claims, total_chunks: int, *, pauses: KnownPauses, max_attempts: int | None = None
+        self,
+        claims: Claims,
+        total_chunks: int,
+        *,
+        pauses: KnownPauses,
+        known_pause: int | None = None,
+        max_attempts: int | None = None,
     ) -> None:
         self.claims: Final = claims
         self._loop: Final = ClaimingLoop(max_attempts, threading.get_ident(), acting_thread())
@@ -56,7 +62,7 @@ class ChunkQueue:
         self._first_pause = claims.last_pause()
         self._checked_pause_at = time.monotonic()
         self._paused = False
-        if not pauses.covers(self._first_pause):
+        if not pauses.covers(self._first_pause, known_pause):
             self._note_pause(self._first_pause)
         claims.runner.enter(self._loop)
 

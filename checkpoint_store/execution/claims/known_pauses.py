@@ -14,6 +14,7 @@ class KnownPauses:
         self.last: int | None = None
         """The number of that pause. None: a loop ends by a pause that is asked for after its own beginning."""
 
-    def covers(self, pause: int) -> bool:
-        """Whether a pause of this number is known."""
-        return self.last is None or pause <= self.last
+    def covers(self, pause: int, known_at_call: int | None = None) -> bool:
+        """Whether a pause of this number was known, where the loop was asked for with ``known_at_call`` as the last."""
+        known = self.last if known_at_call is None else known_at_call
+        return known is None or pause <= known
