@@ -6,6 +6,7 @@ that, which each checkpoint would have to pay for; a job of the same plan is fou
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sqlalchemy import bindparam, literal_column, null, or_, select
@@ -129,7 +130,7 @@ class StoredResults:
     def _taken(self, holders: list[_Holder], left: _Left, ignoring: frozenset[str]) -> dict[int, Source]:
         """Return results under the very settings, and then, for what is left, those that differ where they may."""
         found = self._look((job for job in holders if self._has_settings(job, NOTHING)), left, NOTHING)
-        if ignoring and left:
+        if ignoring and holders and left:
             found |= self._look((job for job in holders if self._has_settings(job, ignoring)), left, ignoring)
         return found
 
@@ -193,10 +194,14 @@ class _Left:
         self._indices: dict[int, dict[str, list[int]]] = {}
         self._but = but
         self._found = set[int]()
-        self._count = sum(1 for indices in self._by(0).values() for _ in indices)
 
     def __bool__(self) -> bool:
         return len(self._found) < self._count
+
+    @cached_property
+    def _count(self) -> int:
+        """How many there were. A million fingerprints are held only where there is a job to compare them with."""
+        return sum(map(len, self._by(0).values()))
 
     def _by(self, rule: int) -> dict[str, list[int]]:
         rule = 1 if rule == 1 and self._request.by_old_rule is not None else 0
