@@ -52,7 +52,7 @@ def canonical(content: object) -> Canonical:
         NotIdentifiedError: the content is, or holds, anything else.
     """
     if isinstance(content, str):
-        return Canonical(1, b"text\n" + content.encode("utf-8", "surrogatepass"))
+        return Canonical(1, text_content(content))
     if isinstance(content, _BYTES):
         if isinstance(content, memoryview) and (content.ndim != 1 or content.format not in "Bbc"):
             raise NotIdentifiedError("", "is a memoryview whose shape and format its bytes do not tell")
@@ -73,13 +73,18 @@ def canonical(content: object) -> Canonical:
     raise NotIdentifiedError("", f"is of type {_kind(content)}")
 
 
+def text_content(text: str) -> bytes:
+    """Return what identifies a text, by both rules."""
+    return b"text\n" + text.encode("utf-8", "surrogatepass")
+
+
 def canonical_by_rule_1(content: object) -> bytes | None:
     """Return what identifies a content by rule 1, in which of an object ``.text``, ``.data`` or ``.content`` counts.
 
     None: rule 1 does not identify the content, so that no job was made with it by that rule.
     """
     if isinstance(content, str):
-        return b"text\n" + content.encode("utf-8", "surrogatepass")
+        return text_content(content)
     if isinstance(content, _BYTES):
         return b"bytes\n" + bytes(content)
     if isinstance(content, _JSON):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 _second: tuple[int, str] = (-1, "")
 
@@ -17,11 +17,6 @@ def now() -> str:
         text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))  # datetime's imports, also at shutdown
         _second = (seconds, text)
     return f"{text}.{nanoseconds // 1_000_000:03d}Z"
-
-
-def earlier(moment: str, seconds: float) -> str:
-    """Return a stored time so many seconds earlier, as a store writes it."""
-    return f"{parse_time(moment) - timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%S}.000Z"
 
 
 def parse_time(text: str) -> datetime:

@@ -131,8 +131,10 @@ class JobRecord:
     fingerprint_rule: int = 1
     looked_number: int | None = None
     """The job's number when results of other jobs were looked for last; None where they never were."""
-    looked_at: str | None = None
-    """The time of that."""
+    looked_jobs: int | None = None
+    """How many jobs had smaller numbers then."""
+    looked_chunks: int | None = None
+    """How many completed chunks those had."""
 
     @property
     def plan(self) -> Plan:

@@ -64,9 +64,11 @@ jobs: Final = Table(
     Column("superseded_by", Text),
     # The version of the rule that made the fingerprints; a plan is compared by the rule that its job was made with.
     Column("fingerprint_rule", Integer, nullable=False, server_default=text("1")),
-    # When results of other jobs were looked for last: the job's number then, and the time; null where they never were.
+    # When results of other jobs were looked for last: this job's number, and how many jobs with smaller numbers there
+    # were, with how many completed chunks. While the two are the same, only jobs opened since can have more to give.
     Column("looked_number", Integer),
-    Column("looked_at", Text),
+    Column("looked_jobs", Integer),
+    Column("looked_chunks", Integer),
     UniqueConstraint("job_id"),
     CheckConstraint("status IN ('pending', 'running', 'paused', 'completed', 'failed')", name="status"),
     CheckConstraint("total_chunks >= 0", name="total_chunks"),

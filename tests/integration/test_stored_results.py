@@ -159,6 +159,16 @@ def test_a_restarted_job_takes_older_results_once_it_is_asked_to(paid: Paid) -> 
     assert paid.run(edited) == 1
 
 
+def test_results_of_a_job_that_was_opened_before_are_seen(store: CheckpointStore) -> None:
+    """The other job was open when this one was looked through, and did more since by its own handle."""
+    other = store.open_job("other.txt", chunks=TALK)
+    job = store.open_job("talk.txt", chunks=[*TALK, "x"], on_change="reuse")
+    other.complete(3, "later")
+    again = store.open_job("talk.txt", chunks=[*TALK, "x"], on_change="reuse")
+    assert (again.job_id, list(again.items())) == (job.job_id, [(3, "later")])
+    assert store.plan("talk.txt", chunks=[*TALK, "x"], on_change="reuse").kept == 1
+
+
 def test_a_chunk_in_hand_is_left_to_its_runner(store: CheckpointStore, open_store: Opener) -> None:
     """What another process works on is not completed under its hands; a result that comes is recorded."""
     first = store.open_job("f", chunks=["a", "b", "c"])

@@ -183,7 +183,7 @@ def _all_jobs(copies: list[Copy]) -> dict[str, dict[str, Any]]:
 
 
 _LAST: Final = 1 << 62
-_MADE_ANEW: Final = ("job_number", "is_current", "looked_number", "looked_at")
+_MADE_ANEW: Final = ("job_number", "is_current", "looked_number", "looked_jobs", "looked_chunks")
 
 
 def _fill_chunks(

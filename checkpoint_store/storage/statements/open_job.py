@@ -17,7 +17,7 @@ from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import results as result_statements
 from checkpoint_store.storage.statements.carry_over import carry_over, chunks_at_work
 from checkpoint_store.storage.statements.liveness import Liveness
-from checkpoint_store.storage.statements.stored_results import StoredResults
+from checkpoint_store.storage.statements.stored_results import StoredResults, jobs_before
 
 if TYPE_CHECKING:
     import sqlite3
@@ -106,7 +106,8 @@ def _looks(request: OpenRequest) -> bool:
 
 def _has_looked(connection: sqlite3.Connection, job: JobRecord, path: Path) -> JobRecord:
     """Record that all results that there are now were looked through for a job, and return the job."""
-    looked = {"looked_number": job.job_number, "looked_at": now()}
+    count, chunks = jobs_before(connection, job.job_id, job.job_number)
+    looked = {"looked_number": job.job_number, "looked_jobs": count, "looked_chunks": chunks}
     job_statements.update_job(connection, job.job_id, path, **looked)
     return job_statements.find_job(connection, job.job_id, path)
 

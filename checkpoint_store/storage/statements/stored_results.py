@@ -6,12 +6,12 @@ that, which each checkpoint would have to pay for; a job of the same plan is fou
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from sqlalchemy import bindparam, literal_column, null, or_, select
+from sqlalchemy import bindparam, func, literal_column, null, select
 
 from checkpoint_store.errors import StoreDamaged
-from checkpoint_store.model.clock import earlier
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.plan import Plan, compare, normal_name, same_settings
 from checkpoint_store.storage.open_requests import Elsewhere, Source
@@ -43,8 +43,6 @@ class _Holder(NamedTuple):
     fingerprint_rule: int
 
 
-_COMMIT_SECONDS: Final = 10.0
-"""A completion has its time from before its commit, which may have waited that long."""
 _COLUMNS: Final = tuple(_J[name] for name in _Holder._fields)
 _HOLDERS: Final = Statement(
     lambda: select(*_COLUMNS).where(_J.completed_count > literal_column("0")).order_by(_J.job_number.desc())
@@ -55,14 +53,16 @@ _HOLDERS_SINCE: Final = Statement(
         .where(
             _J.completed_count > literal_column("0"),
             _J.job_id != bindparam("but_job"),
-            # The order of opening tells nearly all; the time adds jobs that were at work when this one was opened.
-            or_(_J.job_number > bindparam("number"), _J.updated_at >= bindparam("moment")),
+            _J.job_number > bindparam("number"),
         )
         .order_by(_J.job_number.desc())
     )
 )
-
-
+_BEFORE: Final = Statement(
+    lambda: select(func.count(), func.coalesce(func.sum(_J.completed_count), literal_column("0"))).where(
+        _J.job_number <= bindparam("number"), _J.job_id != bindparam("but_job")
+    )
+)
 _FINGERPRINTS: Final = Statement(
     lambda: (
         select(_C.chunk_index, _C.fingerprint, _C.source_differs_in)
@@ -88,12 +88,13 @@ class StoredResults:
         return self._taken(self._holders(), self._left(()), ignoring)
 
     def reusable_since(self, opened: JobRecord) -> dict[int, Source]:
-        """Return the same for what is left of a job, from jobs that were at work since it was looked for before."""
+        """Return the same for what is left of a job, from jobs that did more since results were looked for."""
         done = set(result_statements.indices(self._connection, opened.job_id))
-        moment = "" if opened.looked_at is None else earlier(opened.looked_at, _COMMIT_SECONDS)
-        if self._request.reuse_ignoring:  # other settings than last time, perhaps
-            moment = ""
-        since = {"but_job": opened.job_id, "number": opened.looked_number or 0, "moment": moment}
+        number = opened.looked_number or 0
+        before = jobs_before(self._connection, opened.job_id, number)
+        if before != (opened.looked_jobs, opened.looked_chunks) or self._request.reuse_ignoring:
+            number = 0  # one of those did more since, or what may differ was something else last time
+        since = {"but_job": opened.job_id, "number": number}
         return self._taken(self._rows(_HOLDERS_SINCE, **since), self._left(done), self._request.reuse_ignoring)
 
     def elsewhere(self, kept: Container[int]) -> Elsewhere:
@@ -129,7 +130,7 @@ class StoredResults:
     def _taken(self, holders: list[_Holder], left: _Left, ignoring: frozenset[str]) -> dict[int, Source]:
         """Return results under the very settings, and then, for what is left, those that differ where they may."""
         found = self._look((job for job in holders if self._has_settings(job, NOTHING)), left, NOTHING)
-        if ignoring and left:
+        if ignoring and holders and left:
             found |= self._look((job for job in holders if self._has_settings(job, ignoring)), left, ignoring)
         return found
 
@@ -179,6 +180,12 @@ class StoredResults:
         return self._settings[settings]
 
 
+def jobs_before(connection: sqlite3.Connection, but_job: str, number: int) -> tuple[int, int]:
+    """Return how many other jobs have numbers up to one, and how many completed chunks they have together."""
+    found: tuple[int, int] = _BEFORE.run(connection, number=number, but_job=but_job).fetchone()
+    return found
+
+
 def setting_names(old: Plan, new: Plan) -> tuple[str, ...]:
     """Return the settings in which two plans differ, named as ``reuse_ignoring`` does."""
     chunks = ("file_name", "total_chunks", "chunks")
@@ -193,10 +200,14 @@ class _Left:
         self._indices: dict[int, dict[str, list[int]]] = {}
         self._but = but
         self._found = set[int]()
-        self._count = sum(1 for indices in self._by(0).values() for _ in indices)
 
     def __bool__(self) -> bool:
         return len(self._found) < self._count
+
+    @cached_property
+    def _count(self) -> int:
+        """How many there were. A million fingerprints are held only where there is a job to compare them with."""
+        return sum(map(len, self._by(0).values()))
 
     def _by(self, rule: int) -> dict[str, list[int]]:
         rule = 1 if rule == 1 and self._request.by_old_rule is not None else 0

@@ -28,11 +28,11 @@ CREATE TABLE attempts (
  WITHOUT ROWID
 
 ;
-INSERT INTO "attempts" VALUES('29626a46-0755-4745-a8ab-f90600acafa8',0,1,1,'2026-11-26T21:25:36.208Z','2026-11-26T21:25:36.212Z','completed',NULL,0.000149,1,0,NULL,NULL);
-INSERT INTO "attempts" VALUES('29626a46-0755-4745-a8ab-f90600acafa8',1,1,1,'2026-11-26T21:25:36.213Z','2026-11-26T21:25:36.216Z','completed',NULL,0.00011,1,0,NULL,NULL);
-INSERT INTO "attempts" VALUES('29626a46-0755-4745-a8ab-f90600acafa8',2,1,1,'2026-11-26T21:25:36.216Z','2026-11-26T21:25:36.239Z','failed','ValueError: not this time',NULL,1,0,NULL,NULL);
-INSERT INTO "attempts" VALUES('29626a46-0755-4745-a8ab-f90600acafa8',3,1,1,'2026-11-26T21:25:36.266Z','2026-11-26T21:25:36.267Z','completed',NULL,0.000145,1,0,NULL,NULL);
-INSERT INTO "attempts" VALUES('29626a46-0755-4745-a8ab-f90600acafa8',4,1,1,'2026-11-26T21:25:36.267Z','2026-11-26T21:25:36.280Z','abandoned',NULL,NULL,0,0,NULL,NULL);
+INSERT INTO "attempts" VALUES('92cf55b1-9e42-4bfa-9a57-1951d3f8ddee',0,1,1,'2026-11-26T21:34:26.615Z','2026-11-26T21:34:26.615Z','completed',NULL,0.000125,1,0,NULL,NULL);
+INSERT INTO "attempts" VALUES('92cf55b1-9e42-4bfa-9a57-1951d3f8ddee',1,1,1,'2026-11-26T21:34:26.617Z','2026-11-26T21:34:26.617Z','completed',NULL,7.1e-05,1,0,NULL,NULL);
+INSERT INTO "attempts" VALUES('92cf55b1-9e42-4bfa-9a57-1951d3f8ddee',2,1,1,'2026-11-26T21:34:26.619Z','2026-11-26T21:34:26.620Z','failed','ValueError: not this time',NULL,1,0,NULL,NULL);
+INSERT INTO "attempts" VALUES('92cf55b1-9e42-4bfa-9a57-1951d3f8ddee',3,1,1,'2026-11-26T21:34:26.621Z','2026-11-26T21:34:26.621Z','completed',NULL,5.5e-05,1,0,NULL,NULL);
+INSERT INTO "attempts" VALUES('92cf55b1-9e42-4bfa-9a57-1951d3f8ddee',4,1,1,'2026-11-26T21:34:26.623Z','2026-11-26T21:34:26.623Z','abandoned',NULL,NULL,0,0,NULL,NULL);
 CREATE TABLE chunk_results (
 	result_id INTEGER NOT NULL, 
 	job_id TEXT NOT NULL, 
@@ -41,12 +41,12 @@ CREATE TABLE chunk_results (
 	digest TEXT NOT NULL, 
 	CONSTRAINT pk_chunk_results PRIMARY KEY (result_id)
 );
-INSERT INTO "chunk_results" VALUES(1,'47702700-8db4-4a4f-b7cb-3d9a2f67bb64',0,'{"chunk_index": 0, "cleaned_text": "A"}','7c21d0222811c8ad0a629db24bacfd6f');
-INSERT INTO "chunk_results" VALUES(2,'a47b55e1-15d3-44b2-9856-4a88312f3152',1,'{"chunk_index": 1, "cleaned_text": "A"}','693dcb39c174282dca499e744598c7bf');
-INSERT INTO "chunk_results" VALUES(3,'d802effc-54e3-46c8-abea-c61136e155e5',1,'[1, 2.5, null, true, "x", 1180591620717411303424]','72b60ab57ccdc63ac6000857579662da');
-INSERT INTO "chunk_results" VALUES(4,'29626a46-0755-4745-a8ab-f90600acafa8',0,'{"cleaned_text": "GOOD EVENING.", "tokens": 13, "cost": 0.25}','00eb07043a5ce1a3fda05dae9242e8ba');
-INSERT INTO "chunk_results" VALUES(5,'29626a46-0755-4745-a8ab-f90600acafa8',1,'{"cleaned_text": "WIR WÄHLEN DEN MOND 😀.", "tokens": 22, "cost": 0.25}','a3a7d4f345cb7eca01c511703c040ec4');
-INSERT INTO "chunk_results" VALUES(6,'29626a46-0755-4745-a8ab-f90600acafa8',3,'{"cleaned_text": "BECAUSE IT IS HARD.", "tokens": 19, "cost": 0.25}','bd63244bc7e7594dfa7331c08fc881bb');
+INSERT INTO "chunk_results" VALUES(1,'72661909-4565-45aa-9732-ea8bfe31f308',0,'{"chunk_index": 0, "cleaned_text": "A"}','129f57de35c7964f2e84ccfd957ac4e6');
+INSERT INTO "chunk_results" VALUES(2,'9a50d8fc-115a-4538-a9d7-3d3747f2f81a',1,'{"chunk_index": 1, "cleaned_text": "A"}','ff6de89324243beefd31c6041baabbf5');
+INSERT INTO "chunk_results" VALUES(3,'2762beae-3dac-4dd9-ae2b-49f35e3919b7',1,'[1, 2.5, null, true, "x", 1180591620717411303424]','5e58a6dc91eb42c975a047894831aef4');
+INSERT INTO "chunk_results" VALUES(4,'92cf55b1-9e42-4bfa-9a57-1951d3f8ddee',0,'{"cleaned_text": "GOOD EVENING.", "tokens": 13, "cost": 0.25}','6089e5a0cf8e23b45647cde5c9d40c29');
+INSERT INTO "chunk_results" VALUES(5,'92cf55b1-9e42-4bfa-9a57-1951d3f8ddee',1,'{"cleaned_text": "WIR WÄHLEN DEN MOND 😀.", "tokens": 22, "cost": 0.25}','98e91ffcf05998d310f459bd164c5a25');
+INSERT INTO "chunk_results" VALUES(6,'92cf55b1-9e42-4bfa-9a57-1951d3f8ddee',3,'{"cleaned_text": "BECAUSE IT IS HARD.", "tokens": 19, "cost": 0.25}','fd17609d655e3be7a694837298e2e914');
 CREATE TABLE completed_chunks (
 	job_id TEXT NOT NULL, 
 	chunk_index INTEGER NOT NULL, 
@@ -62,12 +62,12 @@ CREATE TABLE completed_chunks (
  WITHOUT ROWID
 
 ;
-INSERT INTO "completed_chunks" VALUES('29626a46-0755-4745-a8ab-f90600acafa8',0,'2026-11-26T21:25:36.212Z','1:984373f5359ee19e0ad62f3d8282337f3fb04d381f31a92d8e493aa2d67539ee','00eb07043a5ce1a3fda05dae9242e8ba',4,NULL,NULL,NULL);
-INSERT INTO "completed_chunks" VALUES('29626a46-0755-4745-a8ab-f90600acafa8',1,'2026-11-26T21:25:36.216Z','1:d757d18e1074da3d2ba7c32799da49de6f4e8b98f185a1fedc1b3d7b861e2598','a3a7d4f345cb7eca01c511703c040ec4',5,NULL,NULL,NULL);
-INSERT INTO "completed_chunks" VALUES('29626a46-0755-4745-a8ab-f90600acafa8',3,'2026-11-26T21:25:36.267Z','1:1608dfc204ec0b694564d49b5331ed1654b76ece40f3e91f09fcf5d845b96798','bd63244bc7e7594dfa7331c08fc881bb',6,NULL,NULL,NULL);
-INSERT INTO "completed_chunks" VALUES('47702700-8db4-4a4f-b7cb-3d9a2f67bb64',0,'2026-11-26T21:25:35.674Z','1:67b558c37f0dd74ce0602052e9152661f04408d758e7be9dda41f201dc0b6c67','7c21d0222811c8ad0a629db24bacfd6f',1,NULL,NULL,NULL);
-INSERT INTO "completed_chunks" VALUES('a47b55e1-15d3-44b2-9856-4a88312f3152',1,'2026-11-26T21:25:35.685Z','1:67b558c37f0dd74ce0602052e9152661f04408d758e7be9dda41f201dc0b6c67','693dcb39c174282dca499e744598c7bf',2,'47702700-8db4-4a4f-b7cb-3d9a2f67bb64',0,NULL);
-INSERT INTO "completed_chunks" VALUES('d802effc-54e3-46c8-abea-c61136e155e5',1,'2026-11-26T21:25:35.829Z',NULL,'72b60ab57ccdc63ac6000857579662da',3,NULL,NULL,NULL);
+INSERT INTO "completed_chunks" VALUES('2762beae-3dac-4dd9-ae2b-49f35e3919b7',1,'2026-11-26T21:34:26.590Z',NULL,'5e58a6dc91eb42c975a047894831aef4',3,NULL,NULL,NULL);
+INSERT INTO "completed_chunks" VALUES('72661909-4565-45aa-9732-ea8bfe31f308',0,'2026-11-26T21:34:26.578Z','1:67b558c37f0dd74ce0602052e9152661f04408d758e7be9dda41f201dc0b6c67','129f57de35c7964f2e84ccfd957ac4e6',1,NULL,NULL,NULL);
+INSERT INTO "completed_chunks" VALUES('92cf55b1-9e42-4bfa-9a57-1951d3f8ddee',0,'2026-11-26T21:34:26.615Z','1:984373f5359ee19e0ad62f3d8282337f3fb04d381f31a92d8e493aa2d67539ee','6089e5a0cf8e23b45647cde5c9d40c29',4,NULL,NULL,NULL);
+INSERT INTO "completed_chunks" VALUES('92cf55b1-9e42-4bfa-9a57-1951d3f8ddee',1,'2026-11-26T21:34:26.617Z','1:d757d18e1074da3d2ba7c32799da49de6f4e8b98f185a1fedc1b3d7b861e2598','98e91ffcf05998d310f459bd164c5a25',5,NULL,NULL,NULL);
+INSERT INTO "completed_chunks" VALUES('92cf55b1-9e42-4bfa-9a57-1951d3f8ddee',3,'2026-11-26T21:34:26.621Z','1:1608dfc204ec0b694564d49b5331ed1654b76ece40f3e91f09fcf5d845b96798','fd17609d655e3be7a694837298e2e914',6,NULL,NULL,NULL);
+INSERT INTO "completed_chunks" VALUES('9a50d8fc-115a-4538-a9d7-3d3747f2f81a',1,'2026-11-26T21:34:26.583Z','1:67b558c37f0dd74ce0602052e9152661f04408d758e7be9dda41f201dc0b6c67','ff6de89324243beefd31c6041baabbf5',2,'72661909-4565-45aa-9732-ea8bfe31f308',0,NULL);
 CREATE TABLE deleted_jobs (
 	job_id TEXT NOT NULL, 
 	deleted_at TEXT NOT NULL, 
@@ -93,7 +93,7 @@ CREATE TABLE "jobs" (
 	chunks_digest TEXT, 
 	stretch_started_at TEXT NOT NULL, 
 	stretch_completed_count INTEGER NOT NULL, 
-	is_current INTEGER NOT NULL, superseded_by TEXT, fingerprint_rule INTEGER DEFAULT 1 NOT NULL, looked_number INTEGER, looked_at TEXT, 
+	is_current INTEGER NOT NULL, superseded_by TEXT, fingerprint_rule INTEGER DEFAULT 1 NOT NULL, looked_number INTEGER, looked_jobs INTEGER, looked_chunks INTEGER, 
 	CONSTRAINT pk_jobs PRIMARY KEY (job_number), 
 	CONSTRAINT uq_jobs_job_id UNIQUE (job_id), 
 	CONSTRAINT ck_jobs_status CHECK (status IN ('pending', 'running', 'paused', 'completed', 'failed')), 
@@ -101,10 +101,10 @@ CREATE TABLE "jobs" (
 	CONSTRAINT ck_jobs_completed_count CHECK (completed_count BETWEEN 0 AND total_chunks), 
 	CONSTRAINT ck_jobs_is_current CHECK (is_current IN (0, 1))
 );
-INSERT INTO "jobs" VALUES(1,'47702700-8db4-4a4f-b7cb-3d9a2f67bb64','completed','done.txt',NULL,NULL,NULL,1,1,'2026-11-26T21:25:35.579Z','2026-11-26T21:25:35.674Z',NULL,'{}','1:2a83afaaa74c8876527588ba787d7e17137d58f5ffa5c49371e0b050ecc81ad1','2026-11-26T21:25:35.579Z',0,0,'a47b55e1-15d3-44b2-9856-4a88312f3152',2,NULL,NULL);
-INSERT INTO "jobs" VALUES(2,'a47b55e1-15d3-44b2-9856-4a88312f3152','running','done.txt',NULL,NULL,NULL,2,1,'2026-11-26T21:25:35.684Z','2026-11-26T21:25:35.685Z',NULL,'{}','1:51da85b235f0e0aa73ec476c311a304aceff81ee08133b743167f2148f98cf25','2026-11-26T21:25:35.684Z',1,0,NULL,2,2,'2026-11-26T21:25:35.719Z');
-INSERT INTO "jobs" VALUES(3,'d802effc-54e3-46c8-abea-c61136e155e5','failed','numbered.txt',NULL,NULL,NULL,3,1,'2026-11-26T21:25:35.813Z','2026-11-26T21:25:35.871Z','RuntimeError: it broke','{}',NULL,'2026-11-26T21:25:35.813Z',0,0,NULL,2,NULL,NULL);
-INSERT INTO "jobs" VALUES(4,'29626a46-0755-4745-a8ab-f90600acafa8','paused','lecture.srt','Größe','m-1','p-1',5,3,'2026-11-26T21:25:36.111Z','2026-11-26T21:25:36.300Z',NULL,'{"chunk_size": 2000, "language": "en", "nested": {"a": [1, null]}}','1:602f9f42164b3aebec223f43662019cd7a1c0e2e85d5a3a20c0005752d04338b','2026-11-26T21:25:36.111Z',0,1,NULL,2,NULL,NULL);
+INSERT INTO "jobs" VALUES(1,'72661909-4565-45aa-9732-ea8bfe31f308','completed','done.txt',NULL,NULL,NULL,1,1,'2026-11-26T21:34:26.571Z','2026-11-26T21:34:26.578Z',NULL,'{}','1:2a83afaaa74c8876527588ba787d7e17137d58f5ffa5c49371e0b050ecc81ad1','2026-11-26T21:34:26.571Z',0,0,'9a50d8fc-115a-4538-a9d7-3d3747f2f81a',2,NULL,NULL,NULL);
+INSERT INTO "jobs" VALUES(2,'9a50d8fc-115a-4538-a9d7-3d3747f2f81a','running','done.txt',NULL,NULL,NULL,2,1,'2026-11-26T21:34:26.583Z','2026-11-26T21:34:26.583Z',NULL,'{}','1:51da85b235f0e0aa73ec476c311a304aceff81ee08133b743167f2148f98cf25','2026-11-26T21:34:26.583Z',1,0,NULL,2,2,1,1);
+INSERT INTO "jobs" VALUES(3,'2762beae-3dac-4dd9-ae2b-49f35e3919b7','failed','numbered.txt',NULL,NULL,NULL,3,1,'2026-11-26T21:34:26.588Z','2026-11-26T21:34:26.603Z','RuntimeError: it broke','{}',NULL,'2026-11-26T21:34:26.588Z',0,0,NULL,2,NULL,NULL,NULL);
+INSERT INTO "jobs" VALUES(4,'92cf55b1-9e42-4bfa-9a57-1951d3f8ddee','paused','lecture.srt','Größe','m-1','p-1',5,3,'2026-11-26T21:34:26.609Z','2026-11-26T21:34:26.625Z',NULL,'{"chunk_size": 2000, "language": "en", "nested": {"a": [1, null]}}','1:602f9f42164b3aebec223f43662019cd7a1c0e2e85d5a3a20c0005752d04338b','2026-11-26T21:34:26.609Z',0,1,NULL,2,NULL,NULL,NULL);
 CREATE TABLE pauses (
 	pause_id INTEGER NOT NULL, 
 	job_id TEXT NOT NULL, 
@@ -113,7 +113,7 @@ CREATE TABLE pauses (
 	CONSTRAINT pk_pauses PRIMARY KEY (pause_id), 
 	CONSTRAINT fk_pauses_jobs FOREIGN KEY(job_id) REFERENCES jobs (job_id) ON DELETE CASCADE
 );
-INSERT INTO "pauses" VALUES(1,'d802effc-54e3-46c8-abea-c61136e155e5','2026-11-26T21:25:35.843Z',NULL);
+INSERT INTO "pauses" VALUES(1,'2762beae-3dac-4dd9-ae2b-49f35e3919b7','2026-11-26T21:34:26.592Z',NULL);
 CREATE TABLE runners (
 	runner_id INTEGER NOT NULL, 
 	job_id TEXT NOT NULL, 
@@ -128,7 +128,7 @@ CREATE TABLE runners (
 	CONSTRAINT uq_runners_lock_file UNIQUE (lock_file), 
 	CONSTRAINT ck_runners_exclusive CHECK (exclusive IN (0, 1))
 );
-INSERT INTO "runners" VALUES(1,'29626a46-0755-4745-a8ab-f90600acafa8','talks.db.runner-bfed8038495c','vm',25014,0,'2026-11-26T21:25:36.173Z','2026-11-26T21:25:36.281Z');
+INSERT INTO "runners" VALUES(1,'92cf55b1-9e42-4bfa-9a57-1951d3f8ddee','talks.db.runner-ee13bd336e9b','vm',3089,0,'2026-11-26T21:34:26.613Z','2026-11-26T21:34:26.624Z');
 CREATE VIEW job_progress AS
 SELECT
   job_id,
