@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted((ROOT / "docs").glob("how-to-*.md"))
 NEEDS = ("jq", "curl", "bash")
 _CHANGES = (
+    (r"in [\d.]+ s; work p50 [\d.]+ s, p95 [\d.]+ s, p99 [\d.]+ s", "in T s; work p50 T s, p95 T s, p99 T s"),
     (r"in \d+(?:\.\d)? s", "in T s"),
     (r"seconds [\d.]+", "seconds T"),
     (r"job [0-9a-f]{8}\b", "job ID"),

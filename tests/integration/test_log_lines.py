@@ -53,6 +53,7 @@ def older_store(path: Path) -> Path:
 def test_a_migration_is_one_line_of_ours_and_none_of_alembic(tmp_path: Path, children: Children) -> None:
     """A program that logs at INFO reads from which schema to which, and where the copy is."""
     store = older_store(tmp_path / "talks.db")
+    store.chmod(0o600)
     said = children.run(program(__file__, "log_at_info"), store).splitlines()
     copy = store.with_name("talks.db.backup-1.0-0001")
     assert said == [f"checkpoint_store INFO {store} was migrated from schema 1.0 to {SCHEMA_VERSION}; a copy is {copy}"]

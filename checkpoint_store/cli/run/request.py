@@ -72,7 +72,7 @@ class Request:
             "config": self._config(source.content),
             "fingerprint": attrgetter("content") if self.command else source.content.fingerprint,
             "on_change": self.on_change,
-            "reuse_ignoring": self.reuse_ignoring,
+            "reuse_ignoring": (*self.reuse_ignoring, "config.reader"),  # a chunk that reads the same is the same
             "fresh": self.fresh,
         }
 

@@ -53,7 +53,7 @@ def do_task(store: CheckpointStore, task: Task, context: RunContext) -> Report:
     """
     plan = store.plan(task.file_name, chunks=task.chunks, **task.settings)
     refuse_output(store, task, plan)
-    if plan.kept_elsewhere:
+    if plan.kept_elsewhere and task.settings["on_change"] != "restart":
         context.screen.note(f"{task.path}: {elsewhere_text(plan)}")
     job = store.open_job(task.file_name, chunks=task.chunks, **task.settings)
     progress = job.progress()
