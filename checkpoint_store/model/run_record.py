@@ -67,7 +67,7 @@ class RunRecord:
         waits = ((SERVICE, self.waited_for_service_seconds), (LIMITS, self.waited_for_limits_seconds))
         parts += [f"waited {seconds:.3g} s for {what}" for what, seconds in waits if seconds >= _WAIT_SHOWN_SECONDS_MIN]
         amounts = (("cost", self.cost), ("tokens", self.tokens))
-        parts += [f"{name} {amount:,.6g}" for name, amount in amounts if amount is not None]
+        parts += [f"{name} {amount:,.6g}" for name, amount in amounts if amount]
         return "; ".join(parts)
 
 
