@@ -126,6 +126,7 @@ class Storm:
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("total", "kills"), [(150, 3), pytest.param(600, 8, marks=pytest.mark.slow)])
 def test_nothing_acknowledged_is_lost_by_a_few_kills(tmp_path: Path, total: int, kills: int) -> None:
     """The short form."""
@@ -146,6 +147,7 @@ def test_nothing_acknowledged_is_lost_by_hundreds_of_kills(tmp_path: Path, capsy
     assert storm.kills >= 200
 
 
+@pytest.mark.slow
 def test_a_call_that_never_returned_is_whole_or_absent(children: Children, tmp_path: Path) -> None:
     """A result without its chunk, or a chunk without its result, is never seen, at whatever write the kill falls."""
     source = """
@@ -181,6 +183,7 @@ store.close()
     assert number > 5
 
 
+@pytest.mark.slow
 def test_the_log_that_killed_writers_leave_does_not_grow_for_ever(children: Children, tmp_path: Path) -> None:
     """Each run is killed before it wrote enough to copy the log into the file; together they wrote much."""
     source = """

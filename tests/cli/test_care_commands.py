@@ -63,6 +63,7 @@ def test_check_says_by_its_exit_code_whether_a_store_is_sound_and_writes_nothing
     assert snapshot(store.parent) == before
 
 
+@pytest.mark.slow
 def test_doctor_says_what_is_well_and_what_is_not_and_writes_nothing(store: Path) -> None:
     """Each line is ok, a warning or a problem with its remedy; a damaged store is a problem."""
     before = snapshot(store.parent)
@@ -89,6 +90,7 @@ def test_a_backup_restores_what_was_there_and_moves_aside_what_is(store: Path, t
         assert [index for index, _ in opened.latest_job().items()] == list(range(30))
 
 
+@pytest.mark.slow
 def test_recover_stops_before_a_loss_and_goes_on_when_it_is_accepted(store: Path) -> None:
     """Without --accept-loss nothing changes and the command to accept it is printed; with it the rest comes back."""
     remove_copies(store)
@@ -105,6 +107,7 @@ def test_recover_stops_before_a_loss_and_goes_on_when_it_is_accepted(store: Path
     assert command("check", "--store", store).returncode == 0
 
 
+@pytest.mark.slow
 def test_migrate_goes_to_the_schema_that_is_named(store: Path) -> None:
     """Back to an older one where nothing is lost, which is success, and stays there; a wrong --to names what there is."""
     assert "from schema 1.3 to 1.0" in command("migrate", "--to", "1.0", "--store", store).stderr

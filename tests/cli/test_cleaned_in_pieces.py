@@ -62,6 +62,7 @@ def in_pieces(text: str, chunk_size: int, language: str | None = None) -> str:
     return joined(content.chunks, content.cleaned).removesuffix("\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chunk_size", [1, 2, 3, 5, 8, 13, 40, 41, 100, 333, 2000, 10**6])
 @pytest.mark.parametrize(
     "text", [noisy(1), noisy(2), SAMPLE, CHINESE, GERMAN], ids=["noisy", "noisier", "edited", "CJK", "German"]

@@ -179,6 +179,7 @@ def test_cleaning_twice_is_cleaning_once(raw: str) -> None:
     assert clean(once) == once
 
 
+@pytest.mark.slow
 def test_a_long_run_of_anything_is_cleaned_in_reasonable_time() -> None:
     """No rule looks at the rest of the text for each character (a hang here would be one that does)."""
     for fragment in (" ", "\n", "[", "um ", ", ", "the ", "1\n", "a-", "laughter ", "(laughter ", ". "):

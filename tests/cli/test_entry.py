@@ -27,6 +27,7 @@ sys.exit(main())
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["click", "rich", "charset_normalizer", "semantic_text_splitter"])
 def test_a_missing_extra_is_one_line(folder: Folder, name: str) -> None:
     """It says what to install, with exit 2."""
@@ -79,6 +80,7 @@ def test_a_wrong_line_is_a_usage_error(folder: Folder, words: list[str]) -> None
     assert done.stdout == ""
 
 
+@pytest.mark.slow
 def test_python_dash_m_is_the_command(folder: Folder) -> None:
     """As a process of its own."""
     process = folder.process("path")

@@ -59,6 +59,7 @@ def run(folder: Folder, model: Model) -> subprocess.CompletedProcess[str]:
     return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
 
 
+@pytest.mark.slow
 def test_the_example_pays_for_no_chunk_twice_and_keeps_no_key(folder: Folder, model: Model) -> None:
     """The credit ends after three chunks: the job is paused at once; the next run asks for the rest only.
 
@@ -82,6 +83,7 @@ def test_the_example_pays_for_no_chunk_twice_and_keeps_no_key(folder: Folder, mo
     assert not any(CANARY.encode() in Path(path).read_bytes() for path in folder.path.iterdir())
 
 
+@pytest.mark.slow
 def test_a_busy_service_is_asked_again_with_the_same_key(folder: Folder, model: Model) -> None:
     """Turned away with 429 and 500, the calls are made again, each with its chunk's own idempotency key, as attempts."""
     shutil.copy(SAMPLE, folder.path / "talk.txt")
@@ -165,6 +167,7 @@ def weather(folder: Folder, model: Model, *, chunks: int, kills: int, troubled: 
     return figures
 
 
+@pytest.mark.slow
 def test_a_bad_line_and_a_kill_leave_every_chunk_done_once(folder: Folder, model: Model) -> None:
     """Busy, broken, cut, hung, malformed and empty answers, and a kill -9: nothing done is asked again."""
     weather(folder, model, chunks=24, kills=1, troubled=0.8, seed=1)

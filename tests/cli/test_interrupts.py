@@ -99,6 +99,7 @@ def paragraphs(folder: Folder) -> list[int]:
     return [int(call.split()[1]) for call in folder.calls() if call]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_once_finishes_the_chunk_in_hand_and_pauses(lecture: Folder, number: signal.Signals) -> None:
     """The chunk is recorded, nothing more is begun, exit 75, and the line printed goes on with the rest."""
@@ -116,6 +117,7 @@ def test_once_finishes_the_chunk_in_hand_and_pauses(lecture: Folder, number: sig
     assert lecture.read("lecture.cleaned.txt") == lecture.read("lecture.txt").upper() + "\n"
 
 
+@pytest.mark.slow
 def test_twice_stops_at_once(lecture: Folder) -> None:
     """COMMAND is killed, exit 130, what was acknowledged is there, and only the chunk in hand is done again."""
     run = Waiting(lecture)
@@ -134,6 +136,7 @@ def test_twice_stops_at_once(lecture: Folder) -> None:
     assert paragraphs(lecture) == [0, 1, 2, 2, 3, 4, 5]
 
 
+@pytest.mark.slow
 def test_two_signals_of_one_press_are_one(lecture: Folder) -> None:
     """A launcher that passes on the Ctrl-C which the terminal sent as well does not stop the run at once."""
     code = "import os, signal, sys; [os.kill(int(sys.argv[1]), signal.SIGINT) for _ in range(2)]"
@@ -144,6 +147,7 @@ def test_two_signals_of_one_press_are_one(lecture: Folder) -> None:
     assert run.end()[1] == 75
 
 
+@pytest.mark.slow
 def test_the_next_file_is_not_begun(lecture: Folder) -> None:
     """After Ctrl-C the files that are left are named as not begun."""
     lecture.write("other.txt", "Other.")
@@ -158,6 +162,7 @@ def test_the_next_file_is_not_begun(lecture: Folder) -> None:
     assert paragraphs(lecture) == [0, 1, 2]
 
 
+@pytest.mark.slow
 def test_the_built_in_cleaner_is_interrupted_too(folder: Folder) -> None:
     """Between two chunks, with the same codes; the next run goes on."""
     folder.write("long.txt", "\n\n".join(f"Paragraph {number}." for number in range(5_000)))
@@ -172,6 +177,7 @@ def test_the_built_in_cleaner_is_interrupted_too(folder: Folder) -> None:
     assert 0 <= job["completed_chunks"] < job["total_chunks"]
 
 
+@pytest.mark.slow
 def test_ctrl_c_in_a_terminal_does_not_reach_the_command(lecture: Folder) -> None:
     """A terminal sends SIGINT to everything in its foreground; COMMAND goes on, its answer is recorded."""
     in_terminal = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))"
@@ -217,6 +223,7 @@ def killed_after_three_chunks(folder: Folder, words: tuple[str, ...]) -> bool:
     return running
 
 
+@pytest.mark.slow
 def test_kills_at_any_moment_lose_nothing(folder: Folder) -> None:
     """Killed again and again, the run ends with every chunk; only one that was in hand is done a second time."""
     count, kills = 15, 0
@@ -232,6 +239,7 @@ def test_kills_at_any_moment_lose_nothing(folder: Folder) -> None:
     assert folder.read("long.cleaned.txt") == folder.read("long.txt").upper() + "\n"
 
 
+@pytest.mark.slow
 def test_two_runs_at_once_end_with_every_chunk_once(lecture: Folder) -> None:
     """A second run of the same line beside the first spoils nothing: one result for each chunk, both end well."""
     words = ("run", "lecture.txt", *SIX, *lecture.command())

@@ -249,6 +249,7 @@ def test_an_empty_store_says_how_to_begin(half: Folder) -> None:
     assert "begin one with" in half.run("show", code=2).stderr
 
 
+@pytest.mark.slow
 def test_a_million_chunks_are_shown(folder: Folder) -> None:
     """The map and the list of a job of that size come from ranges and counters, not from results."""
     state = ProcessingState(file_name="big.txt", total_chunks=1_000_000, completed_chunks=list(range(0, 300_000, 2)))

@@ -17,6 +17,7 @@ PRICED = """import json, sys; print(json.dumps({"cleaned_text": sys.stdin.read()
 SLOW = """import sys, time; time.sleep(3.2); print(sys.stdin.read())"""
 
 
+@pytest.mark.slow
 def test_a_deadline_pauses_the_run(lecture: Folder) -> None:
     """Exit 75: the chunk in hand is finished, the rest is left, and the same command goes on."""
     done = lecture.run(*WORDS, "--deadline", 3, *lecture.command(SLOW), code=75)
@@ -27,6 +28,7 @@ def test_a_deadline_pauses_the_run(lecture: Folder) -> None:
     assert lecture.json("show")["status"] == "completed"
 
 
+@pytest.mark.slow
 def test_a_deadline_is_that_of_all_files(lecture: Folder) -> None:
     """The second file does not begin once the first has used up the time."""
     lecture.write("second.txt", "Another talk.\n")

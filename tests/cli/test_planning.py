@@ -141,6 +141,7 @@ def test_a_narrow_screen_cuts_only_the_error(troubled: tuple[Folder, str]) -> No
     assert any(line.endswith("..") for line in narrow)
 
 
+@pytest.mark.slow
 def test_a_million_chunks_are_a_few_rows(folder: Folder) -> None:
     """However many there are, what is alike is one row."""
     state = ProcessingState(file_name="big.txt", total_chunks=1_000_000, completed_chunks=list(range(300_000)))

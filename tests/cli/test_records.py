@@ -186,6 +186,7 @@ def filtered(folder: Folder, text: str, *words: object) -> tuple[int, str, str]:
     return process.returncode, stdout, stderr
 
 
+@pytest.mark.slow
 def test_the_command_is_a_filter(folder: Folder) -> None:
     """Text in, text out, and nothing but the text on stdout; the second time everything is done before."""
     text = "".join(f'{{"id": {number}, "text": "é{number}"}}\n' for number in range(4))
@@ -199,6 +200,7 @@ def test_the_command_is_a_filter(folder: Folder) -> None:
     assert {name for name in folder.files() if "cleaned" in name or name == "-"} == set()
 
 
+@pytest.mark.slow
 def test_another_input_through_the_pipe_is_another_plan(folder: Folder) -> None:
     """What was paid for under the name - is not given out for another text, and not lost."""
     words = ("-", "--chunk-size", "20", *folder.command())
@@ -210,6 +212,7 @@ def test_another_input_through_the_pipe_is_another_plan(folder: Folder) -> None:
     assert len(folder.calls()) == 1
 
 
+@pytest.mark.slow
 def test_output_dash_is_stdout_and_output_path_a_file(folder: Folder) -> None:
     """Either end of the pipe can be a file."""
     folder.write("talk.txt", "One here.\n")
@@ -235,6 +238,7 @@ def test_a_json_report_and_the_text_do_not_share_stdout(folder: Folder, words: l
     assert folder.files() == {"talk.txt"}
 
 
+@pytest.mark.slow
 def test_stdout_takes_every_letter_in_any_locale(folder: Folder) -> None:
     """The text is written as UTF-8, also where the locale is not."""
     folder.write("talk.txt", "语言 é.\n")

@@ -40,6 +40,7 @@ def calls(folder: Folder) -> int:
     return len((folder.path / "calls.log").read_text().splitlines())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", [69, 75])
 def test_a_command_can_say_that_its_service_is_away(lecture: Folder, code: int) -> None:
     """EX_UNAVAILABLE and EX_TEMPFAIL count against no chunk: two tries each are enough for five such ends."""

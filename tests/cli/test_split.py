@@ -206,6 +206,7 @@ def test_a_cut_falls_between_words() -> None:
         assert set(chunk.text.split()) <= words
 
 
+@pytest.mark.slow
 def test_the_time_grows_with_the_text() -> None:
     """Eight times the text takes about eight times as long, and not sixty-four."""
 

@@ -109,6 +109,7 @@ def test_ctrl_c_twice_ends_every_command(lecture: Folder) -> None:
     assert lecture.json("show")["in_doubt_chunks"] == 0
 
 
+@pytest.mark.slow
 def test_two_runs_share_the_chunks(lecture: Folder) -> None:
     """A second run beside the first pays for no chunk that the first has in hand; both end with the whole text."""
     words = ("run", "lecture.txt", *SIX, "--workers", 2, *lecture.command(HANGING))

@@ -42,6 +42,7 @@ def _judge(outcomes: list[Outcome]) -> None:
     assert [one for one in outcomes if one.lost_though_known] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seeds", [range(15), pytest.param(range(15, 60), marks=pytest.mark.slow)])
 def test_damage_is_noticed_and_no_result_is_ever_wrong(yard: Yard, tmp_path: Path, seeds: range) -> None:
     """Whatever happened to the files, each result that is read is the one that was stored, or there is a word of it."""

@@ -64,6 +64,7 @@ def _known(path: Path) -> tuple[list[int], list[int], list[int]]:
 # -- what is known of tries
 
 
+@pytest.mark.slow
 def test_a_recovery_keeps_what_failed_for_good(tmp_path: Path) -> None:
     """Made anew of its own rows, a store still passes over the chunk that failed three times, and counts the others."""
     _make_tries(tmp_path)
@@ -97,6 +98,7 @@ def test_a_recovery_from_a_backup_says_that_tries_are_the_backups(tmp_path: Path
     assert _known(tmp_path / "talks.db") == ([1], [3], list(range(2, TOTAL)))
 
 
+@pytest.mark.slow
 def test_a_recovery_from_a_state_file_says_that_no_try_is_known(tmp_path: Path) -> None:
     """A state file has results and no tries: a failed chunk is tried again, and the report says so."""
     _make_tries(tmp_path)
@@ -120,6 +122,7 @@ def test_tries_that_do_not_read_stop_no_recovery(tmp_path: Path) -> None:
     assert _known(tmp_path / "talks.db") == ([1], [3], list(range(2, TOTAL)))
 
 
+@pytest.mark.slow
 def test_a_restored_backup_has_nobody_at_work(tmp_path: Path, children: Children) -> None:
     """What was in hand when the copy was made is in doubt and counts for no try, also beside a runner that lives."""
     _make_tries(tmp_path)

@@ -220,6 +220,7 @@ def test_a_store_that_is_opened_while_it_is_moved_is_put_back(
 KILLED = program(__file__, "killed_recovery")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["with a log", pytest.param("ruined", marks=pytest.mark.slow)])
 def test_a_recovery_that_is_killed_at_any_step_loses_nothing(tmp_path: Path, children: Children, what: str) -> None:
     """Killed in place of any of its steps and opened again, the store has everything that any copy knew of."""

@@ -51,6 +51,7 @@ def base_url() -> Iterator[str]:
         yield url
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_a_how_to_shows_what_happens(page: Path, tmp_path: Path, base_url: str) -> None:
     """A reader who types the commands of the page, in order, sees the output of the page. A file that is shown before

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 from conftest import program
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ LIFE = program(__file__, "whole_life")
 OFFENDERS = program(__file__, "offenders")
 
 
+@pytest.mark.slow
 def test_no_live_file_is_opened_past_sqlite(children: Children) -> None:
     """Through the whole life of a store, with doctor, backups, restoring, recovery, forks and commands beside it."""
     said = children.run(LIFE, ".")
@@ -22,6 +24,7 @@ def test_no_live_file_is_opened_past_sqlite(children: Children) -> None:
     assert int(files) > 5
 
 
+@pytest.mark.slow
 def test_the_watch_sees_an_open_past_sqlite(children: Children) -> None:
     """The control: a read, one of the index, and a connection without locks are each caught."""
     assert children.run(OFFENDERS, ".") == "3\n"

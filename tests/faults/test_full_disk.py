@@ -144,6 +144,7 @@ def test_a_full_disk_is_said_and_gone_on_from(small_disk: Path, figures: Figures
 LIMITED = program(__file__, "limited")
 
 
+@pytest.mark.slow
 def test_a_file_size_limit_is_a_full_disk(fast_folder: Path, figures: Figures) -> None:
     """A quota on the size of files is a full disk too: said so, and the same job goes on once it is raised."""
     done = subprocess.run(

@@ -38,6 +38,7 @@ def _prove(found: dict[str, Any]) -> dict[str, object]:
     return {"points": count["points"]} | {n: count.get(n, 0) for n in names} | {"failed": failed, "converged": failed}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [101, pytest.param(17, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_a_failing_call_loses_nothing(

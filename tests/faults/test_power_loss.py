@@ -220,6 +220,7 @@ def _assert_control_loses(control: _Verdicts) -> None:
     assert control.count["unreadable_state_file"] > 0, "so has a state file that is not synced"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("most", SOME)
 def test_no_power_cut_takes_an_acknowledged_chunk(
     shim: Path, fast_folder: Path, journal: str, most: int, figures: Figures

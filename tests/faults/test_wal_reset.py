@@ -122,6 +122,7 @@ def _controls(shim: Path, folder: Path, rounds: int, runs: int) -> dict[str, obj
     return {"control_corrupt_in_run": careless, "control_without_lock_corrupt_in_run": unlocked}
 
 
+@pytest.mark.slow
 def test_a_checkpoint_beside_other_writers_corrupts_nothing(shim: Path, fast_folder: Path, figures: Figures) -> None:
     """Several processes that commit and checkpoint all the time keep every chunk."""
     figures("wal-reset", **_ours(shim, fast_folder / "ours.db", 90))

@@ -138,6 +138,7 @@ def test_the_loop_shuts_down_every_executor_that_it_made(job: Job) -> None:
     assert not given.was_shut_down
 
 
+@pytest.mark.slow
 def test_executors_that_break_again_and_again_end_the_loop(job: Job) -> None:
     """Ten in a row without any result; nobody waits for a miracle, and no chunk is to blame."""
     made: list[BrokenFromTheStart] = []

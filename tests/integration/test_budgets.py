@@ -171,6 +171,7 @@ with CheckpointStore("talks.db") as store:
 """
 
 
+@pytest.mark.slow
 def test_four_processes_share_a_budget(children: Children, open_store: Opener) -> None:
     """They start at the same moment; it was 4.1 of 3.0. All of them say that it is reached."""
     open_store().open_job("f", chunks=CHUNKS)

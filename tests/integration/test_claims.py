@@ -150,6 +150,7 @@ print(*seen)
 """
 
 
+@pytest.mark.slow
 def test_processes_never_get_the_same_chunk(open_store: Opener, children: Children) -> None:
     """Four processes start at the same moment; together they do each chunk once."""
     job = open_store().open_job("many", total_chunks=200)

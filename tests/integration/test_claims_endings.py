@@ -74,6 +74,7 @@ def test_a_store_that_is_never_closed_holds_nothing(job: Job, open_store: Opener
     assert next(job.pending()).index == 0
 
 
+@pytest.mark.slow
 def test_opening_and_starting_at_once_takes_no_lock_file_away(open_store: Opener, children: Children) -> None:
     """While one process becomes a runner again and again, others sweep: each runner's lock file stays."""
     open_store().open_job("many", total_chunks=400)

@@ -211,6 +211,7 @@ def test_a_cost_that_says_no_place_is_refused_before_anything_is_called(job: Job
     assert work.calls == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cost", ["cost", lambda result: result["cost"]])
 def test_the_costs_of_many_results_are_added_up(store: CheckpointStore, cost: Any) -> None:
     """More than are read at a time, numbers and texts, each once."""

@@ -63,6 +63,7 @@ def twice(folder: Path) -> list[tuple[str, int]]:
     return [one for one, count in calls(folder).items() if count > 1]
 
 
+@pytest.mark.slow
 @SLOW_START
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_chunk_that_kills_its_worker_is_called_as_often_as_it_is_tried(
@@ -135,6 +136,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 @SLOW_START
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_killed_driver_pays_for_no_try_twice(children: Children, kind: str, tmp_path: Path) -> None:

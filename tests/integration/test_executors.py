@@ -86,6 +86,7 @@ def test_the_work_is_done_in_other_processes(store: CheckpointStore, make: Calla
         assert (pid != os.getpid(), number) == (True, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["threads", "spawn", "dask"])
 def test_an_exception_that_cannot_be_sent_says_what_happened(
     store: CheckpointStore, make: Callable[..., Any], kind: str
@@ -148,6 +149,7 @@ class SendsNothing(str):
 # -- a worker that dies
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "max_attempts"),
     [("fork", 3), ("spawn", 1)]
@@ -188,6 +190,7 @@ def test_a_worker_that_dies_ends_the_loop_if_that_is_wished(
     assert [record.chunk_index for record in job.failed_chunks()] == [1]
 
 
+@pytest.mark.slow
 def test_a_pool_that_never_works_is_not_the_chunks_fault(store: CheckpointStore) -> None:
     """Its processes cannot even start: the job is paused, and says so, long before every chunk is failed."""
     job = store.open_job("f", total_chunks=40)
@@ -202,6 +205,7 @@ def test_a_pool_that_never_works_is_not_the_chunks_fault(store: CheckpointStore)
     assert len(list(job.map(abs, on_error="record"))) == 40
 
 
+@pytest.mark.slow
 def test_dask_workers_that_die_are_found_out(
     store: CheckpointStore, make: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -245,6 +249,7 @@ def processes_of(group: int) -> list[int]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 @pytest.mark.parametrize("method", ONE_METHOD)
 def test_worker_processes_end_with_a_killed_parent(children: Children, method: str, tmp_path: Path) -> None:
@@ -257,6 +262,7 @@ def test_worker_processes_end_with_a_killed_parent(children: Children, method: s
     wait_until(lambda: processes_of(process.pid) == [], 30)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP], ids=["SIGINT", "SIGHUP"])
 @pytest.mark.parametrize("method", ONE_METHOD)
 def test_a_terminals_signal_lets_worker_processes_finish(
@@ -287,6 +293,7 @@ def test_a_terminals_signal_lets_worker_processes_finish(
     assert printed == f"('paused', {begun}, []) f\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ONE_METHOD)
 def test_two_ctrl_c_end_worker_processes_too(children: Children, method: str, tmp_path: Path) -> None:
     """At once, and nobody is left."""

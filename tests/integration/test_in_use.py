@@ -281,6 +281,7 @@ sys.stdin.readline()
     assert migration_status(path).current != "1.0"
 
 
+@pytest.mark.slow
 def test_many_first_opens_of_an_older_store_do_not_keep_each_other_out(path: Path, children: Children) -> None:
     """One upgrades, the others go on with it while it stays open."""
     older(path)
@@ -296,6 +297,7 @@ with CheckpointStore("talks.db", lock_timeout_seconds=60) as store:
     assert [children.finish(process) for process in processes] == [""] * 6
 
 
+@pytest.mark.slow
 def test_many_openings_of_a_damaged_store_do_not_keep_each_other_out(path: Path, children: Children) -> None:
     """One repairs, the others go on with it while it stays open."""
     with path.open("r+b") as file:

@@ -51,6 +51,7 @@ def test_calls_are_spread_over_the_minute(job: Job, workers: int) -> None:
     assert job.last_run.waited_for_limits_seconds > 1.0
 
 
+@pytest.mark.slow
 def test_each_try_is_a_call(job: Job) -> None:
     """A chunk that is tried again counts again."""
     calls = []
@@ -104,6 +105,7 @@ with CheckpointStore("talks.db") as store:
 """
 
 
+@pytest.mark.slow
 def test_two_processes_share_the_limit(children: Children, open_store: Opener) -> None:
     """Each takes half of it while both are alive. Once one of them is done the other one takes all of it."""
     open_store().open_job("f", chunks=MANY)
@@ -114,6 +116,7 @@ def test_two_processes_share_the_limit(children: Children, open_store: Opener) -
     assert began[-1] - began[0] >= len(MANY) * 0.05 - UNCOUNTED_SECONDS - 0.2
 
 
+@pytest.mark.slow
 def test_two_loops_of_one_process_share_the_limit(store: CheckpointStore) -> None:
     """Two threads on the same job, and one runner for both."""
     job = store.open_job("f", chunks=MANY)

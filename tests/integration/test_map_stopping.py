@@ -98,6 +98,7 @@ def test_a_late_result_is_yielded_once(store: CheckpointStore) -> None:
     assert (sorted(item.index for item in items), calls.count(0)) == ([0, 1, 2], 2)
 
 
+@pytest.mark.slow
 def test_a_program_ends_although_a_thread_hangs(children: Children) -> None:
     """The exit waits for no thread of ours."""
     source = """
@@ -130,6 +131,7 @@ def test_a_hanging_place_of_a_callers_executor_blames_no_other_chunk(job: Job) -
     assert job.progress().completed_chunks == 11
 
 
+@pytest.mark.slow
 def test_no_time_passes_for_what_waits_for_a_place(job: Job) -> None:
     """More workers than the executor has places: a chunk's time begins with its work."""
     with ThreadPoolExecutor(1) as pool:
@@ -248,6 +250,7 @@ ENDS_BY = {signal.SIGINT: -signal.SIGINT, signal.SIGTERM: 128 + signal.SIGTERM, 
 # -- signals
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", ENDS_BY, ids=lambda number: number.name)
 @pytest.mark.parametrize("workers", [1, 3])
 def test_the_first_signal_ends_the_program(
@@ -265,6 +268,7 @@ def test_the_first_signal_ends_the_program(
     assert printed[-1] == f"end {workers} paused {workers} 0"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 3])
 def test_the_second_ctrl_c_ends_at_once(children: Children, workers: int, open_store: Opener) -> None:
     """What is in hand is in doubt then, and the job is paused; an hour's work is not waited for."""
@@ -329,6 +333,7 @@ with CheckpointStore("talks.db") as store:
     assert children.run(source) == "True\nTrue\npaused paused paused True True True\n['A']\n"
 
 
+@pytest.mark.slow
 def test_ctrl_c_works_after_a_loop_that_another_thread_closed(children: Children) -> None:
     """The handlers are put back at the first signal, and what it would have done it does."""
     source = """
@@ -373,6 +378,7 @@ with CheckpointStore("talks.db") as store:
     assert children.run(source) == "['ended']\n"
 
 
+@pytest.mark.slow
 def test_map_works_in_any_thread(children: Children) -> None:
     """Signals are for the main thread; elsewhere nothing is changed."""
     source = """

@@ -163,6 +163,7 @@ class Elsewhere(Executor):
         self.threads.shutdown(wait, cancel_futures=cancel_futures)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fn", [work.fails_on_b, work.two_keys_on_b, work.caused_on_b], ids=lambda fn: fn.__name__)
 def test_every_executor_keeps_the_same_text_of_an_error(store: CheckpointStore, fn: Any) -> None:
     """Also of an exception that pickle would make again with another text."""

@@ -30,6 +30,7 @@ def texts(job: Job) -> list[str]:
 # -- one and the same
 
 
+@pytest.mark.slow
 def test_many_processes_that_open_the_same_new_plan_get_one_job(children: Children, open_store: Opener) -> None:
     """Eight processes, one job."""
     source = """
@@ -41,6 +42,7 @@ with CheckpointStore("talks.db") as store:
     assert len(set(printed)) == 1
 
 
+@pytest.mark.slow
 def test_many_processes_that_reuse_at_once_begin_one_job(children: Children, open_store: Opener) -> None:
     """The second process finds the job that the first began by reuse."""
     with open_store() as store:

@@ -65,6 +65,7 @@ def check(store: CheckpointStore, service: Service, calls: int) -> None:
 # -- every kind of trouble at once
 
 
+@pytest.mark.slow
 def test_threads(store: CheckpointStore) -> None:
     """Four workers: 429 with a hint and without, no connection, one poison prompt, slow answers, cut connections."""
     with Service(TROUBLES) as service:
@@ -73,6 +74,7 @@ def test_threads(store: CheckpointStore) -> None:
         check(store, service, len(client.calls))
 
 
+@pytest.mark.slow
 def test_asyncio(store: CheckpointStore) -> None:
     """The same under ``amap``, with the errors of another client."""
     job = store.open_job("f", chunks=PROMPTS)
@@ -311,6 +313,7 @@ def wrongly_keyed(index: int) -> int:
         raise RuntimeError("my client failed") from error
 
 
+@pytest.mark.slow
 def test_a_wrapped_error_is_understood_from_another_process(store: CheckpointStore) -> None:
     """A wrong key pauses the job although pickling alone leaves out what an exception was raised from."""
     job = store.open_job("f", total_chunks=40)

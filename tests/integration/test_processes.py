@@ -68,6 +68,7 @@ with CheckpointStore("same.db") as store: print(store.latest_job().progress().co
 WRITE = program(__file__, "write_all")
 
 
+@pytest.mark.slow
 def test_processes_and_threads_write_the_same_chunks(children: Children, open_store: Opener, tmp_path: Path) -> None:
     """Every chunk is complete once, with its result, and the job knows how many."""
     assert children.together(4, WRITE) == ["[]\n"] * 4
@@ -111,6 +112,7 @@ def test_a_fork_in_mid_work_has_connections_of_its_own(children: Children, open_
 FORK_WHILE_WRITING_THE_STATE_FILE = program(__file__, "fork_while_exporting")
 
 
+@pytest.mark.slow
 def test_a_fork_while_the_state_file_is_written_does_not_hang(children: Children) -> None:
     """A lock that a thread of the parent holds is free in the child, where that thread does not exist."""
     assert children.run(FORK_WHILE_WRITING_THE_STATE_FILE) == "0 child\n"

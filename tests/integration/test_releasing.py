@@ -57,6 +57,7 @@ def command(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(argv, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 @loops
 def test_a_stopped_runner_keeps_its_chunks_until_it_is_released(tmp_path: Path, children: Children, loop: str) -> None:
     """The command names the risk; the process that goes on records what it had in hand, and starts nothing more."""
@@ -86,6 +87,7 @@ def test_a_stopped_runner_keeps_its_chunks_until_it_is_released(tmp_path: Path, 
         assert store.check() == []
 
 
+@pytest.mark.slow
 @loops
 def test_a_released_runner_ends_before_it_starts_a_chunk(tmp_path: Path, children: Children, loop: str) -> None:
     """Nobody took the others meanwhile: it is stopped by its own look, and its next run goes on."""
@@ -113,6 +115,7 @@ def test_another_runners_result_stands(tmp_path: Path, children: Children) -> No
         assert store.check() == []
 
 
+@pytest.mark.slow
 def test_an_exclusive_runner_is_named_with_its_number(tmp_path: Path, children: Children) -> None:
     """``JobBusy`` says which command releases it; then the job can be opened."""
     worker = stopped(children, "pending", exclusive=True)
@@ -128,6 +131,7 @@ def test_an_exclusive_runner_is_named_with_its_number(tmp_path: Path, children: 
     worker.kill()
 
 
+@pytest.mark.slow
 def test_what_is_no_runner_is_refused(tmp_path: Path, children: Children) -> None:
     """A number that nobody has, one that has ended, and one of a killed process: told apart from one at work."""
     children.run("from checkpoint_store import *\nwith CheckpointStore('talks.db') as store:\n"
@@ -141,6 +145,7 @@ def test_what_is_no_runner_is_refused(tmp_path: Path, children: Children) -> Non
     assert (done.returncode, "runner=7" in done.stdout + done.stderr) == (2, True)
 
 
+@pytest.mark.slow
 def test_as_json(tmp_path: Path, children: Children) -> None:
     """What was released, for programs."""
     worker = stopped(children, "pending")

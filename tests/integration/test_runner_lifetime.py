@@ -62,6 +62,7 @@ with CheckpointStore("talks.db", durability="process", state_file=None) as store
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("way", "left"),
     [("pending", 1), ("exclusive", 1), ("fail", 1), ("map", 1), ("by number", 0), ("break", 1)],

@@ -76,6 +76,7 @@ def judge(store: CheckpointStore, way: str, total: int) -> None:
     assert store.check() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_every_way_gives_what_a_plain_loop_gives(store: CheckpointStore, way: str) -> None:

@@ -89,6 +89,7 @@ def test_the_remedies_for_a_hard_link_work(linked: Path) -> None:
             assert store.jobs()[0].result(0) == "paid for"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [["list"], ["show"], ["doctor"], ["check"], ["path"], ["backup", "new.db"]])
 def test_the_command_refuses_a_hard_link(linked: Path, words: list[str]) -> None:
     """With exit code 2, and nothing is touched."""
@@ -141,6 +142,7 @@ print("done")
 """
 
 
+@pytest.mark.slow
 @as_root
 def test_a_bind_mounted_file_is_refused_and_a_mounted_folder_works(tmp_path: Path) -> None:
     """As ``docker run -v ./talks.db:/app/talks.db`` mounts it, whatever characters its path has."""

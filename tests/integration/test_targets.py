@@ -381,6 +381,7 @@ sys.stdin.readline()
 """
 
 
+@pytest.mark.slow
 def test_a_live_writer_is_read_beside_without_a_trace(here: Path, children: Children) -> None:
     """While another process has the store open and waits, reading changes nothing of it."""
     process = children.start(WRITER, "quiet")

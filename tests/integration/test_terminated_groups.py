@@ -31,6 +31,7 @@ if __name__ == "__main__":
 METHODS = ["spawn", pytest.param("fork", marks=pytest.mark.slow)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_the_chunks_in_hand_are_finished_and_recorded(children: Children, method: str, tmp_path: Path) -> None:
     """And paid for once: a worker that died would leave all of them in doubt."""
@@ -41,6 +42,7 @@ def test_the_chunks_in_hand_are_finished_and_recorded(children: Children, method
     assert children.finish(process, code=128 + signal.SIGTERM) == "paused 3 0\n"
 
 
+@pytest.mark.slow
 def test_the_second_one_ends_them(children: Children, tmp_path: Path) -> None:
     """At once, with the loop; what was in hand is in doubt."""
     process = children.start(LOOP, "spawn", Path(__file__).parent)
@@ -68,6 +70,7 @@ def is_alive(pid: int) -> bool:
         return False
 
 
+@pytest.mark.slow
 def test_a_process_that_the_work_forks_ends_by_the_first(children: Children, tmp_path: Path) -> None:
     """The worker may wait for its end."""
     source = LOOP.replace("waits_for_go", "ends_a_fork").replace('"abcdefgh"', '"a"')

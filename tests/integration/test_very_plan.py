@@ -216,6 +216,7 @@ def test_the_newest_job_that_has_results_is_compared(store: CheckpointStore) -> 
 # -- several at once, and many
 
 
+@pytest.mark.slow
 def test_processes_that_open_two_plans_at_once_get_one_job_each(children: Children, open_store: Opener) -> None:
     """Half of them say A, half say B, ten times in turn: two jobs, and each gets its own."""
     with open_store() as store:

@@ -141,6 +141,7 @@ def test_an_upgrade_that_waits_goes_on_once_the_older_code_has_ended(children: C
     assert said == f"{list(range(done[-1], TOTAL))}\n"
 
 
+@pytest.mark.slow
 def test_the_older_code_does_not_get_in_before_the_commit(tmp_path: Path, children: Children, version: str) -> None:
     """Whoever connects after nobody was seen, and before the upgrade is alone, is noticed by SQLite's own lock."""
     begin(children, version)
@@ -157,6 +158,7 @@ def test_the_older_code_does_not_get_in_before_the_commit(tmp_path: Path, childr
         assert children.finish(older, "go on\n") == "SchemaTooNew\n"
 
 
+@pytest.mark.slow
 def test_the_older_code_is_kept_out_until_the_commit(children: Children, version: str) -> None:
     """Whoever comes while the upgrade is at work waits for it, and then refuses the newer schema."""
     begin(children, version)

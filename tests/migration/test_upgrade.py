@@ -377,6 +377,7 @@ def test_reading_commands_write_nothing(path: Path, checkout: Path, words: list[
     assert snapshot(checkout) == checkout_before
 
 
+@pytest.mark.slow
 def test_current_and_check_say_where_a_store_stands(path: Path, checkout: Path) -> None:
     """The head, and nothing to do."""
     assert f"{SCHEMA_VERSION} (head)" in alembic(checkout, "-x", f"store={path}", "current")

@@ -262,6 +262,7 @@ COMMON: dict[str, Any] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("examples", [6, pytest.param(30, marks=pytest.mark.slow)])
 def test_a_store_is_a_dict_that_lasts(examples: int) -> None:
     """The short form."""

@@ -78,6 +78,7 @@ def storm(folder: Path, *, rule: str, rounds: int, workers: int, processes: int)
 SIZES = [(workers, processes) for processes in (1, 4) for workers in (1, 8, 32)]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize(("workers", "processes"), SIZES)
 @pytest.mark.parametrize("rounds", [1, pytest.param(20, marks=pytest.mark.storm)])
@@ -89,6 +90,7 @@ def test_what_is_spent_over_is_what_nobody_could_know(
         assert one.over <= one.allowed_over + ROUNDING
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("rounds", [2, pytest.param(20, marks=pytest.mark.storm)])
 def test_the_control_spends_more(tmp_path: Path, rounds: int) -> None:

@@ -237,6 +237,7 @@ def _run(tmp_path: Path, machines: int, steps: int, *, rounds: int = 1, seconds:
         server.kill()
 
 
+@pytest.mark.slow
 def test_under_faults_a_store_equals_a_dict(tmp_path: Path) -> None:
     """Through kills, damage, full disks and reopening, a store holds exactly what was acknowledged."""
     _run(tmp_path, 5, 10)

@@ -26,6 +26,7 @@ def _forks(children: Children, how: str, forks: int) -> None:
     assert (failed, lost, missing, problems) == (0, 0, 0, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["works", "closes", "collects", "exits"])
 def test_a_forked_child_leaves_the_parent_alone(children: Children, how: str) -> None:
     """A child that works with, closes, collects or exits with the parent's store uses none of its connections."""

@@ -33,6 +33,7 @@ def growth(found: dict[str, Any]) -> float:
     return float(max(found["rss"]) - found["rss"][0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("total", [6_000, pytest.param(20_000, marks=pytest.mark.slow)])
 def test_memory_does_not_grow_with_the_chunks(children: Children, total: int) -> None:
     """Through thousands of chunks and four threads."""

@@ -206,6 +206,7 @@ def storm(machine: type[Plans], machines: int, steps: int) -> None:
     print(dict(counted))
 
 
+@pytest.mark.slow
 def test_nothing_in_the_store_is_paid_for_again() -> None:
     """The short form."""
     storm(Plans, 4, 15)

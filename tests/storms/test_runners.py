@@ -133,6 +133,7 @@ SOURCES = {"pending": PENDING, "map": MAP}
 PACES = {"pending": 0.06, "map": 0.18}  # map has three chunks in hand
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("runners", "total", "strikes"), [(2, 60, 3), pytest.param(4, 150, 8, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", SOURCES)
 def test_runners_share_a_job(

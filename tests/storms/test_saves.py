@@ -92,6 +92,7 @@ def _saves(children: Children, kills: int, total: int) -> None:
     assert (killed >= kills, torn, lost, wrong, missing, left, modes) == (True, 0, 0, 0, 0, 0, [0o600])
 
 
+@pytest.mark.slow
 def test_a_kill_during_a_save_tears_nothing(children: Children) -> None:
     """The state file and .bak are whole and 0600 after any kill, and every save that returned is there."""
     _saves(children, 15, 60)
