@@ -16,7 +16,7 @@ from checkpoint_store.storage.connection import errors as sqlite_errors
 from checkpoint_store.storage.file_names import SIBLING_SUFFIXES, StoreFiles, has_bytes
 from checkpoint_store.storage.link_check import refuse_second_name
 from checkpoint_store.storage.sibling_check import refuse_planted
-from checkpoint_store.storage.tables import APPLICATION_ID
+from checkpoint_store.storage.tables import APPLICATION_ID, metadata
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,6 +25,15 @@ if TYPE_CHECKING:
 
 EMPTY: Final = ""
 _VERSION: Final = re.compile(r"\d+\.\d+")
+_NAMES: Final = ", ".join(f"'{name}'" for name in ("alembic_version", *metadata.tables))
+_NO_TABLES: Final = (
+    "SELECT iif(type = 'table', 'virtual table', type), name FROM sqlite_master "  # noqa: S608 - our own names
+    f"WHERE lower(name) IN ({_NAMES}) AND (type != 'table' OR sql LIKE 'CREATE VIRTUAL%')"
+)
+
+
+class _NotATableError(Exception):
+    """Something else has the name of one of a store's tables."""
 
 
 def resolve(target: object) -> Path:
@@ -96,6 +105,8 @@ def inspect(database: AnyDatabase, state_files: Iterable[Path] = ()) -> str:
     path = database.path
     try:
         application, version, tables = database.read(_read_header)
+    except _NotATableError as error:
+        raise StoreTargetError(path, str(error)) from error
     except StoreDamaged as error:
         if "not a database" in error.reason and not _was_ours(path, state_files):
             raise StoreTargetError(path, f"it is no SQLite database that can be read ({error.reason})") from error
@@ -116,6 +127,9 @@ def inspect(database: AnyDatabase, state_files: Iterable[Path] = ()) -> str:
 
 def _read_header(connection: sqlite3.Connection) -> tuple[int, str | None, int]:
     """Return application id, schema version and, where there is no version, how many other things there are."""
+    # Before any of them is read: a view in the place of a table may have no end.
+    for kind, name in connection.execute(_NO_TABLES):
+        raise _NotATableError(f"{name!r} in it is a {kind}, where a store has a plain table")
     statement = "SELECT application_id, version_num FROM pragma_application_id, alembic_version"
     try:
         row = connection.execute(statement).fetchone()
