@@ -13,7 +13,7 @@ from checkpoint_store.model.clock import now
 from checkpoint_store.model.records import JobStatus
 from checkpoint_store.storage.records import JobRecord
 from checkpoint_store.storage.statements import rows
-from checkpoint_store.storage.statements.compiled import Statement, named_rows
+from checkpoint_store.storage.statements.compiled import Statement, named_rows, not_back
 from checkpoint_store.storage.statements.results import _C, _R
 from checkpoint_store.storage.statements.rows import read_row
 from checkpoint_store.storage.tables import chunk_results, completed_chunks, deleted_jobs, jobs
@@ -147,7 +147,10 @@ def _insert(names: tuple[str, ...]) -> Statement:
 
 @cache
 def _update(names: tuple[str, ...]) -> Statement:
-    return Statement(lambda: jobs.update().where(_OF_JOB).values({name: bindparam(f"new_{name}") for name in names}))
+    new: dict[str, Any] = {name: bindparam(f"new_{name}") for name in names}
+    if "updated_at" in new:
+        new["updated_at"] = not_back(new["updated_at"])
+    return Statement(lambda: jobs.update().where(_OF_JOB).values(new))
 
 
 def _record(values: dict[str, Any], path: Path) -> JobRecord:
