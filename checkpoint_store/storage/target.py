@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import sqlite3
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 
 EMPTY: Final = ""
 _VERSION: Final = re.compile(r"\d+\.\d+")
+_PATH_BYTES_MAX: Final = 504
+"""SQLite's 512, less what it appends for its journal."""
+_SIBLING_BYTES: Final = 40
+"""What the longest of the names beside a store has more than its own."""
 _NAMES: Final = ", ".join(f"'{name}'" for name in ("alembic_version", *metadata.tables))
 _NO_TABLES: Final = (
     "SELECT iif(type = 'table', 'virtual table', type), name FROM sqlite_master "  # noqa: S608 - our own names
@@ -52,6 +57,7 @@ def resolve(target: object) -> Path:
         path = _follow(path)
         if not path.parent.is_dir():
             raise StoreTargetError(path, f"the folder {path.parent} does not exist; create it first")
+        _check_length(path)
         _check_kind(path)
         refuse_planted(path)
     except OSError as error:
@@ -78,6 +84,19 @@ def _follow(path: Path) -> Path:
     if owner not in (0, real.stat().st_uid) or path.lstat().st_uid not in (owner, 0):
         raise StoreTargetError(path, f"it is a symlink to {real}, which belongs to another user; give the file itself")
     return real
+
+
+def _check_length(path: Path) -> None:
+    """Refuse a path that SQLite does not open, and a name that leaves no room for the names of the files beside it."""
+    length = len(os.fsencode(path))
+    if length > _PATH_BYTES_MAX:
+        reason = f"its whole path has {length} bytes, and SQLite opens at most {_PATH_BYTES_MAX}; move it further up"
+        raise StoreTargetError(path, reason)
+    try:
+        os.lstat(f"{path}{'-' * _SIBLING_BYTES}")
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise StoreTargetError(path, "its name leaves no room for the files beside it; shorten it") from error
 
 
 def _check_kind(path: Path) -> None:
