@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DEFAULT_STORE: Final = ".processing_state.db"
+_STEERS: Final = re.compile(r"[\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 
 class PositiveNumber(click.FloatRange):
@@ -58,7 +60,12 @@ def json_option(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def print_json(value: Any) -> None:
     """Print one JSON document."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+    click.echo(harmless_json(json.dumps(value, indent=2, ensure_ascii=False, default=str)))
+
+
+def harmless_json(text: str) -> str:
+    r"""Return a JSON text with what steers a screen written as ``\u009b``: it means the same."""
+    return _STEERS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def open_for_reading(store_path: str) -> CheckpointStore:

@@ -9,13 +9,16 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
 from checkpoint_store import JobStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from rich.console import ConsoleOptions, RenderableType
 
 _PIPE_WIDTH: Final = 200
 _STYLES: Final[dict[str, str]] = {
@@ -32,7 +35,7 @@ _INDICES_MAX: Final = 8
 _OWN_ERRORS: Final = re.compile(r"(?:^|(?<=: ))(?:CommandFailed|CommandMissing|ServiceAway)Error: ")
 _ESCAPES: Final = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-_])"  # colours and cursor, the title, others
-    r"|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
+    r"|[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"  # and what lets a text be read backwards
 )
 
 
@@ -69,8 +72,18 @@ class Screen:
         self.note(Text.assemble(("checkpoint-store: ", "bold red"), text))
 
 
+class _PlainConsole(Console):
+    """A console that prints no escape sequence but its own, wherever a text comes from: a store, a name, an error."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        """Yield the segments of what is printed, each without what steers a screen."""
+        for segment in super().render(renderable, options):
+            text, style, control = segment
+            yield segment if control or not _ESCAPES.search(text) else Segment(plain(text), style)
+
+
 def _console(*, stderr: bool) -> Console:
-    console = Console(stderr=stderr, highlight=False, emoji=False, markup=False)
+    console = _PlainConsole(stderr=stderr, highlight=False, emoji=False, markup=False)
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = _PIPE_WIDTH  # a pipe has no width: cut nothing off
     return console

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
-from checkpoint_store.errors import ChunkAlreadyCompleted, StorageUnavailableError
+from checkpoint_store.errors import CheckpointStoreError, ChunkAlreadyCompleted, StorageUnavailableError
 from checkpoint_store.execution.claims.claims import Claims
 from checkpoint_store.execution.loops import Loops
 from checkpoint_store.execution.unrecorded import UnrecordedResults, take_in
@@ -19,6 +19,7 @@ from checkpoint_store.storage.file_names import StoreFiles, state_copies
 from checkpoint_store.storage.opening import Opener
 from checkpoint_store.storage.sibling_check import refuse_foreign
 from checkpoint_store.storage.storage import ReadOnlyStorage, Storage
+from checkpoint_store.system.files import storage_error
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -118,7 +119,23 @@ class OpenedStore:
     """What the caller is to be warned of."""
 
 
-def open_store(
+def open_store(path: Path, state_file: Path | None, *, lock_timeout_seconds: float, **more: Any) -> OpenedStore:
+    """Open a store, and create, upgrade or recover it first where that is needed; see :class:`CheckpointStore`.
+
+    Raises:
+        StorageUnavailableError: descriptors or memory run out, also while a module is read that only opening needs.
+    """
+    try:
+        return _open_store(path, state_file, lock_timeout_seconds=lock_timeout_seconds, **more)
+    except CheckpointStoreError:
+        raise
+    except OSError as error:
+        raise storage_error(error, path) from error
+    except MemoryError as error:
+        raise StorageUnavailableError(path, "no memory is left") from error
+
+
+def _open_store(
     path: Path,
     state_file: Path | None,
     *,
@@ -127,7 +144,6 @@ def open_store(
     migrate: bool,
     read_only: bool,
 ) -> OpenedStore:
-    """Open a store, and create, upgrade or recover it first where that is needed; see :class:`CheckpointStore`."""
     copies = () if state_file is None else state_copies(state_file)
     if not read_only:
         refuse_foreign(path)

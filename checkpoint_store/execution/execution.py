@@ -200,7 +200,9 @@ class JobExecution:
     def completed_ranges(self) -> list[tuple[int, int]]:
         """Return the completed chunks as half-open ranges ``(start, stop)``, ascending."""
         ranges: list[tuple[int, int]] = []
-        for _, completed in self._context.reading.completed_pages(self.job_id, self.total_chunks):
+        start = 0
+        while completed := self._context.reading.completed_from(self.job_id, start):
+            start = completed[-1] + 1
             for index in completed:
                 if ranges and ranges[-1][1] == index:
                     ranges[-1] = (ranges[-1][0], index + 1)

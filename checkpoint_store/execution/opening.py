@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from checkpoint_store.errors import InvalidArgumentError, InvalidResultError
 from checkpoint_store.model.codec import json_text
+from checkpoint_store.model.limits import CHUNKS_MAX
 from checkpoint_store.model.plan import (
     FINGERPRINT_RULE,
     Plan,
@@ -146,8 +147,8 @@ def checked_chunks(chunks: Iterable[Any] | None, total_chunks: int | None) -> Se
     if (chunks is None) == (total_chunks is None):
         raise InvalidArgumentError("chunks", chunks, "and total_chunks: give one of the two")
     if chunks is None:
-        if type(total_chunks) is not int or not 0 <= total_chunks < 2**62:
-            raise InvalidArgumentError("total_chunks", total_chunks, "is not a whole number from 0")
+        if type(total_chunks) is not int or not 0 <= total_chunks <= CHUNKS_MAX:
+            raise InvalidArgumentError("total_chunks", total_chunks, f"is not a whole number from 0 to {CHUNKS_MAX:,}")
         return None
     if isinstance(chunks, str | bytes | Mapping):
         raise InvalidArgumentError("chunks", chunks, f"is one {type(chunks).__name__}; give a list of chunks")

@@ -34,7 +34,11 @@ def decoded(text: str, as_type: type[Any] | None, *, job_id: str, chunk_index: i
     Raises:
         InvalidResultError: it does not fit ``as_type``.
     """
-    value = json_text.decode(text)
+    try:
+        value = json_text.decode(text)
+    except (ValueError, RecursionError):
+        reason = "is no JSON that this library wrote, or is nested too deeply"
+        raise InvalidResultError(reason, job_id=job_id, chunk_index=chunk_index) from None
     if as_type is None:
         return value
     try:

@@ -66,7 +66,8 @@ class Starter:
                 self._failures.fail(in_flight, error)
                 return
             # What is no executor may have started the work that it accepted, and no result can come back from it.
-            chunk.begun = chunk.begun or isinstance(error, InvalidArgumentError)
+            is_no_executor = isinstance(error, InvalidArgumentError) and error.name == "executor"
+            chunk.begun = chunk.begun or is_no_executor
             self._state.claims.release([chunk])
             raise
         else:

@@ -30,7 +30,10 @@ def describe(error: BaseException | str) -> str:
 
     The message of an exception is the same whether it comes from this process or from another one.
     """
-    from checkpoint_store.model.codec.secrets import redact_text  # noqa: PLC0415 - its patterns are for writers only
+    try:
+        from checkpoint_store.model.codec.secrets import redact_text  # noqa: PLC0415 - its patterns are for writers only
+    except (OSError, MemoryError) as missing:  # no descriptor is left to read the module with
+        return f"{type(error).__name__} (its text is not kept: secrets cannot be looked for: {type(missing).__name__})"
 
     text = _message_of(error)
     searched = _CONTROLS.sub("", text[: LONGEST_ERROR + _SEARCHED_BEYOND])

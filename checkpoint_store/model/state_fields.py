@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from checkpoint_store.errors import InvalidResultError, StateFormatError, shown
 from checkpoint_store.model.codec import json_rules, json_text
 from checkpoint_store.model.frozen import FrozenDict, FrozenList, freeze, frozen_list
+from checkpoint_store.model.limits import CHUNKS_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,8 +47,8 @@ def check_text(name: str, value: str) -> None:
 
 def check_chunks(total: object, completed: object) -> None:
     """Refuse what is no number of chunks, and completed chunks that are none of them or stand twice."""
-    if type(total) is not int or not 0 <= total < 2**63:
-        fail("total_chunks", f"is {shown(total)}, not a whole number from 0")
+    if type(total) is not int or not 0 <= total <= CHUNKS_MAX:
+        fail("total_chunks", f"is {shown(total)}, not a whole number from 0 to {CHUNKS_MAX:,}")
     if not isinstance(completed, list | tuple):
         fail("completed_chunks", f"is a {type(completed).__name__}, not a list")
     if completed and not (set(map(type, completed)) == {int} and 0 <= min(completed) <= max(completed) < total):

@@ -120,6 +120,15 @@ class Reading:
         """Return the completed chunks of ``[start, stop)``, ascending."""
         return self._database.read(lambda connection: result_statements.completed_in(connection, job_id, start, stop))
 
+    def completed_from(self, job_id: str, start: int) -> list[int]:
+        """Return the next completed chunks from an index on, ascending: at most a few thousand, none at the end.
+
+        It takes as long as there are completed chunks, however many the job is to have.
+        """
+        return self._database.read(
+            lambda connection: result_statements.completed_from(connection, job_id, start, _CHUNKS_AT_ONCE)
+        )
+
     def completed_pages(self, job_id: str, total_chunks: int) -> Iterator[tuple[range, list[int]]]:
         """Yield every range of a few thousand chunks, with those of them that are complete, ascending."""
         for start in range(0, total_chunks, _CHUNKS_AT_ONCE):

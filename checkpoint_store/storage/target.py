@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import sqlite3
@@ -16,7 +17,7 @@ from checkpoint_store.storage.connection import errors as sqlite_errors
 from checkpoint_store.storage.file_names import SIBLING_SUFFIXES, StoreFiles, has_bytes
 from checkpoint_store.storage.link_check import refuse_second_name
 from checkpoint_store.storage.sibling_check import refuse_planted
-from checkpoint_store.storage.tables import APPLICATION_ID
+from checkpoint_store.storage.tables import APPLICATION_ID, metadata
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,6 +26,19 @@ if TYPE_CHECKING:
 
 EMPTY: Final = ""
 _VERSION: Final = re.compile(r"\d+\.\d+")
+_PATH_BYTES_MAX: Final = 504
+"""SQLite's 512, less what it appends for its journal."""
+_SIBLING_BYTES: Final = 40
+"""What the longest of the names beside a store has more than its own."""
+_NAMES: Final = ", ".join(f"'{name}'" for name in ("alembic_version", *metadata.tables))
+_NO_TABLES: Final = (
+    "SELECT iif(type = 'table', 'virtual table', type), name FROM sqlite_master "  # noqa: S608 - our own names
+    f"WHERE lower(name) IN ({_NAMES}) AND (type != 'table' OR sql LIKE 'CREATE VIRTUAL%')"
+)
+
+
+class _NotATableError(Exception):
+    """Something else has the name of one of a store's tables."""
 
 
 def resolve(target: object) -> Path:
@@ -43,6 +57,7 @@ def resolve(target: object) -> Path:
         path = _follow(path)
         if not path.parent.is_dir():
             raise StoreTargetError(path, f"the folder {path.parent} does not exist; create it first")
+        _check_length(path)
         _check_kind(path)
         refuse_planted(path)
     except OSError as error:
@@ -71,6 +86,19 @@ def _follow(path: Path) -> Path:
     return real
 
 
+def _check_length(path: Path) -> None:
+    """Refuse a path that SQLite does not open, and a name that leaves no room for the names of the files beside it."""
+    length = len(os.fsencode(path))
+    if length > _PATH_BYTES_MAX:
+        reason = f"its whole path has {length} bytes, and SQLite opens at most {_PATH_BYTES_MAX}; move it further up"
+        raise StoreTargetError(path, reason)
+    try:
+        os.lstat(f"{path}{'-' * _SIBLING_BYTES}")
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise StoreTargetError(path, "its name leaves no room for the files beside it; shorten it") from error
+
+
 def _check_kind(path: Path) -> None:
     if path.suffix in SIBLING_SUFFIXES:
         raise StoreTargetError(path, f"the suffix {path.suffix} is for the files beside a store; use .db")
@@ -96,6 +124,8 @@ def inspect(database: AnyDatabase, state_files: Iterable[Path] = ()) -> str:
     path = database.path
     try:
         application, version, tables = database.read(_read_header)
+    except _NotATableError as error:
+        raise StoreTargetError(path, str(error)) from error
     except StoreDamaged as error:
         if "not a database" in error.reason and not _was_ours(path, state_files):
             raise StoreTargetError(path, f"it is no SQLite database that can be read ({error.reason})") from error
@@ -116,6 +146,9 @@ def inspect(database: AnyDatabase, state_files: Iterable[Path] = ()) -> str:
 
 def _read_header(connection: sqlite3.Connection) -> tuple[int, str | None, int]:
     """Return application id, schema version and, where there is no version, how many other things there are."""
+    # Before any of them is read: a view in the place of a table may have no end.
+    for kind, name in connection.execute(_NO_TABLES):
+        raise _NotATableError(f"{name!r} in it is a {kind}, where a store has a plain table")
     statement = "SELECT application_id, version_num FROM pragma_application_id, alembic_version"
     try:
         row = connection.execute(statement).fetchone()

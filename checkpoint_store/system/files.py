@@ -210,7 +210,12 @@ def leftovers(path: Path) -> list[Path]:
 
 def sweep(path: Path) -> None:
     """Remove what killed writers of ``path`` left behind. Call it under the lock that the writers hold."""
-    for leftover in leftovers(path):
+    try:
+        found = leftovers(path)
+    except OSError as error:
+        log.warning("what killed writers of %s left behind is not looked for: %s", path, error)
+        return
+    for leftover in found:
         remove_leftover(leftover)
 
 

@@ -13,7 +13,14 @@ import click
 from checkpoint_store import CheckpointStore, InvalidArgumentError
 from checkpoint_store.cli.inspect import tables
 from checkpoint_store.cli.job_snapshot import failure_counts, shown_status
-from checkpoint_store.cli.options import job_argument, json_option, open_for_reading, print_json, store_option
+from checkpoint_store.cli.options import (
+    harmless_json,
+    job_argument,
+    json_option,
+    open_for_reading,
+    print_json,
+    store_option,
+)
 from checkpoint_store.cli.run.output_log import OutputLog
 from checkpoint_store.cli.screen import Screen, chunk_count
 
@@ -174,7 +181,7 @@ def export(*, job_id: str, path: Path | None, force: bool, store_path: str, as_j
     with open_for_reading(store_path) as store:
         job = store.job(job_id)
         if path is None:
-            click.echo(job.state().to_json().rstrip("\n"))
+            click.echo(harmless_json(job.state().to_json().rstrip("\n")))
             return
         written = job.export(path, replace=force)
     if as_json:

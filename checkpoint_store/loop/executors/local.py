@@ -15,6 +15,7 @@ from checkpoint_store.errors import InvalidArgumentError, InvalidResultError
 from checkpoint_store.loop.executors.raised import Raised, ends_the_program
 from checkpoint_store.model.attempt import attempting
 from checkpoint_store.model.error_text import describe
+from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -58,11 +59,23 @@ class Threads(OwnExecutor):
         """Do the work in a thread."""
         future: Future[Any] = Future()
         if not self._idle.acquire(blocking=False) and self._missing:
-            threading.Thread(target=self._work, name="checkpoint-store map", daemon=True).start()
-            self._missing -= 1
-            self._started += 1
+            self._start_thread()
         self._tasks.put((future, fn, args))
         return future
+
+    def _start_thread(self) -> None:
+        """Start one more thread. Where the system starts none, those that are there do the work."""
+        try:
+            threading.Thread(target=self._work, name="checkpoint-store map", daemon=True).start()
+        except RuntimeError as error:
+            if not self._started:
+                reason = f"needs threads, and the system starts none ({error}); use workers=1 without timeout_seconds"
+                raise InvalidArgumentError("workers", self._missing, reason) from error
+            log.warning("%d threads do the work of a loop; the system starts no more: %s", self._started, error)
+            self._missing = 0
+            return
+        self._missing -= 1
+        self._started += 1
 
     def abandon(self, future: Future[Any]) -> None:  # noqa: ARG002 - any thread may be the one that hangs
         """Let another thread replace the thread that hangs."""

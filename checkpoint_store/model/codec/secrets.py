@@ -2,18 +2,20 @@
 
 A rule on substrings (``token``, ``key``) is wrong more often than right: ``max_tokens``, ``key_points``. So names
 are compared by whole segments, numbers and placeholders are never secrets, and values are known by the prefixes that
-issuers give them. tests/unit/secrets_corpus.py says how often this is right.
+issuers give them. tests/unit/test_redact.py and test_redact_elsewhere.py say how often this is right.
 """
 
 from __future__ import annotations
 
 import re
 from itertools import pairwise
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import SecretInConfig
+from checkpoint_store.model.codec.secret_mentions import REDACTED, redact_mentions
 
-REDACTED: Final = "[redacted]"
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 # Secret wherever they stand in a name: OPENAI_API_KEY_2, password_prod.
 _WORDS: Final = frozenset(
@@ -28,11 +30,22 @@ _PAIRS: Final = frozenset(
         "api key,api keys,access key,secret key,private key,signing key,encryption key,subscription key,account key,"
         "ssh key,master key,secret value,api token,access token,auth token,refresh token,bearer token,session token,"
         "id token,csrf token,secret token,bot token,oauth token,deploy token,service token,hf token,gh token,"
-        "github token,gitlab token,slack token,discord token,npm token,pypi token,vault token,session cookie"
+        "github token,gitlab token,slack token,discord token,npm token,pypi token,vault token,session cookie,set cookie"
     ).split(",")
 )
 _ENDINGS: Final = ("password", "passwd", "passphrase", "apikey", "authtoken", "accesstoken")
-_WHOLE_NAMES: Final = frozenset({"token", "auth", "cookie", "cookies", "jwt"})
+_WHOLE_NAMES: Final = frozenset({"token", "auth", "cookie", "cookies", "jwt", "pw"})
+# What a key opens or is compared with; the keys of all others (deepgram_key) are secret where their value is opaque.
+_OPEN_KEYS: Final = frozenset(
+    "public primary foreign sort partition group cache answer hash idempotency dedup lookup index object storage row "
+    "map dict join message record job chunk document doc item file lecture video image cipher etag build".split()
+)
+_LOGINS: Final = frozenset(
+    "db database smtp imap pop mail email ftp sftp http proxy admin root user mysql pg postgres redis mongo login ssh "
+    "wifi service basic digest".split()
+)
+_PAIR_NAMES: Final = frozenset("name key variable var header field option parameter param env".split())
+_PAIR_VALUES: Final = frozenset("value val content data default".split())
 # api_key_env, password_file: these say where a secret is, or what it is like, not what it is.
 _POINTERS: Final = frozenset(
     "env envvar var variable name names file filename path id ids type policy length len hash field column header url "
@@ -47,13 +60,26 @@ _NO_SECRETS: Final = frozenset(
     "digest oauth oauth2 apikey api_key token iam adc ollama lm-studio string".split()
 )
 _PLACEHOLDER: Final = re.compile(
-    r"""  \$\w+ | \$\{[^}]*\} | \$\([^)]*\) | %\w+% | \{\{?[^{}]*\}?\} | <[^<>]*> | \[[^\[\]]*\] | \*+ | x+ | \.+ | …
+    r"""  (?-i:[A-Z]+(?:_[A-Z]+)+)                                               # the name of a variable
+    | \$\w+ | \$\{[^}]*\} | \$\([^)]*\) | %\w+% | \{\{?[^{}]*\}?\} | <[^<>]*> | \[[^\[\]]*\] | \*+ | x+ | \.+ | …
     | (?:env|file|vault|keyring|secretmanager|op|ssm|arn):\S* | os\.environ\S*
     | (?:your|my|insert|enter)[-_ ](?:[a-z0-9]+[-_ ])*(?:key|token|secret|password)(?:[-_ ]?here)?
     """,
     re.VERBOSE | re.IGNORECASE,
 )
 _OPAQUE: Final = re.compile(r"(?=[^\d]*\d)(?=[^A-Za-z]*[A-Za-z])[A-Za-z0-9_.+/=:-]{20,}")
+_NAMED_THING: Final = re.compile(
+    r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12} | .*\.[a-z0-9]{1,5}", re.VERBOSE
+)
+_MIXED: Final = re.compile(r"(?=.*[a-z])(?=.*[A-Z])(?=.*\d)\w{24,}")
+_LOGIN: Final = re.compile(r"[^\s:/]+:(?=\S*\d)(?!\d+$)\S{6,}")
+_ASSIGNMENT: Final = re.compile(
+    r"""^(?P<before>[ \t>-]*(?:(?:export|set|-H)[ \t]+)?\\?['"]?(?P<name>[A-Za-z][\w.-]{0,80})\\?['"]?[ \t]*
+      (?P<sign>[:=])[ \t]*\\?['"]?)(?P<value>[^\s'",;\\]+)(?P<after>\\?['"]?[,;]?[ \t\r]*)$""",
+    re.VERBOSE | re.MULTILINE,
+)
+"""A line of its own that gives a name a value: a header, an environment variable, a line of YAML or TOML."""
+_KEPT: Final = rf"\g<before>{REDACTED}\g<after>"
 _SEGMENT: Final = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
 _CREDENTIAL: Final = re.compile(r"[0-9=+/]|[a-z][A-Z]")
 """What the words of a prompt do not have."""
@@ -70,21 +96,26 @@ _VALUE: Final = re.compile(
     | \b(?:hf|gsk|r8|npm|pcsk|fw|ntn)_[A-Za-z0-9_]{0,8}[A-Za-z0-9]{20,}          # Hugging Face, Groq, Replicate …
     | \b(?:xai|tvly|pplx|nvapi|figd)[-_][A-Za-z0-9_-]{20,} | \blsv2_(?:pt|sk)_\w{20,}
     | \b(?:dop|doo)_v1_[a-f0-9]{32,} | \bdckr_pat_[\w-]{20,} | \bshp(?:at|ss|ca)_[a-fA-F0-9]{32}
+    | \bATATT3[\w=-]{30,} | \bglc_ey[\w=]{20,} | \bEAA[A-Za-z0-9]{80,} | \blin_api_\w{30,} | \bsq0(?:csp|atp)-[\w-]{20,}
+    | \bPMAK-[a-f0-9]{24}-[a-f0-9]{30,} | \bcsk-[a-z0-9]{40,} | \bjina_\w{40,} | \besecret_\w{24,} | \btgp_v1_[\w-]{20,}
+    | \bsk_[a-f0-9]{40,} | \bsecret_[A-Za-z0-9]{43}\b | \bkey-[a-f0-9]{32}\b | \bAQ\.[\w-]{40,}
+    | \A(?i:key|api-?key|token)\ (?:token=)?['"]?(?=[^\d]*\d)(?=[\W\d]*[A-Za-z])[\w.+/=-]{20,}['"]?\Z
     | \bdapi[a-f0-9]{32}\b | \bhvs\.[\w-]{20,} | \bSG\.[\w-]{16,}\.[\w-]{16,}    # Databricks, Vault, SendGrid
     | \bpypi-[A-Za-z0-9_-]{32,} | \bAGE-SECRET-KEY-1[A-Z0-9]{20,} | \b\d{8,10}:AA[\w-]{32,}  # PyPI, age, Telegram
     | \beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+                  # a JSON Web Token
     | -----BEGIN\ [A-Z ]{0,40}PRIVATE\ KEY(?:\ BLOCK)?-----[\s\S]*?(?:-----END\ [A-Z ]{0,60}-----|\Z)
-    | (?P<scheme>(?i:\bauthorization['"]?\s*[:=]\s*['"]?(?:[a-z]+\ +)?))(?!\$|<|\{|\[|(?i:bearer|basic)\b)
-      [^\s'",;]{6,}
+    | (?P<scheme>(?i:\bauthorization['"]?\s*[:=]\s*['"]?(?:[a-z]+\ +)?))
+      (?!\$|<|\{|\[|(?i:bearer|basic|token|api-?key)\b)[^\s'",;]{6,}
     | (?P<bearer>\b(?i:bearer|basic)\ +)                                         # and not "basic understanding"
       (?=[^\s'"]{0,400}?(?:[0-9=]|[a-z][A-Z][A-Za-z]*[a-z][A-Z]))[A-Za-z0-9._~+/=-]{12,}
     | (?P<user>(?<=://)[^/\s:@]*:)(?!\$|<|\{|\*|\[redacted\])[^/\s@]+(?=@)       # a password in a URL
     | (?P<name>(?i:(?<![A-Za-z0-9])(?:x-)?(?:pg)?(?:api[-_]?key|(?:access|auth|refresh|api|session|bot)[-_]?token
       |client[-_]?secret|secret[-_]?(?:access[-_]?)?key|password|passwd|passphrase|pwd|account[-_]?key
       |shared[-_]?access[-_]?key|private[-_]?key)
-      (?:['"]?\s*=\s*['"]?|['"]\s*:\s*['"]|:\s*['"]?(?=[^\s'"&,;]{0,200}?[0-9_$!\#%^*+/]))))
-      (?!\$|<|\{|\[|\*|%|os\.|getenv|(?i:none|null|true|false|str|string|your|env:)\b)[^\s'"&,;]{4,}
-    | (?P<query>[?&](?i:key|token|sig|signature|code|secret|auth)=)(?!\$|<|\{|\[)[^\s'"&,;]{16,}
+      (?:\\?['"]?\s*=\s*\\?['"]?|\\?['"]\s*:\s*\\?['"]|:\s*['"]?(?=[^\s'"&,;]{0,200}?[0-9_$!\#%^*+/]))))
+      (?!\$|<|\{|\[|\*|%|os\.|getenv|(?i:none|null|true|false|str|string|required|your|env:)\b)[^\s'"&,;]{4,}
+    | (?P<query>[?&\#](?i:key|token|sig|(?:x-(?:amz|goog)-)?(?:signature|security-token)|code|secret
+      |auth)=)(?!\$|<|\{|\[)[^\s'"&,;]{16,}
     """,
     re.VERBOSE,
 )
@@ -99,40 +130,94 @@ def reject_secrets(value: Any, path: str = "config") -> None:
 def redact_secrets(value: Any) -> Any:
     """Return a copy of a JSON value with every secret in it replaced by ``"[redacted]"``."""
     if isinstance(value, dict):
+        named = _named_value(value)
         return {
-            redact_text(key): REDACTED if _is_secret_name(key, item) else redact_secrets(item)
+            _redacted(key): REDACTED if key == named or _is_secret_name(key, item) else redact_secrets(item)
             for key, item in value.items()
         }
     if isinstance(value, list | tuple):
         before = (None, *value)
+        if _is_list_of_pairs(value):
+            return [
+                [_redacted(name), REDACTED if _is_secret_pair(name, item) else _redacted(item)] for name, item in value
+            ]
         return [
             REDACTED if _is_secret_option(option, item) else redact_secrets(item)
             for option, item in zip(before, value, strict=False)
         ]
-    return redact_text(value) if isinstance(value, str) else value
+    return _redacted(value) if isinstance(value, str) else value
 
 
 def redact_text(text: str) -> str:
-    """Return ``text`` with everything in it that is recognisable as a secret replaced."""
+    """Return a message with everything in it that is recognisable as a secret replaced, in a sentence too."""
+    return redact_mentions(_redacted(text))
+
+
+def _redacted(text: str) -> str:
+    text = _ASSIGNMENT.sub(lambda found: found.expand(_KEPT) if _assigns_secret(found) else found[0], text)
     return _VALUE.sub(lambda found: f"{found[found.lastgroup] if found.lastgroup else ''}{REDACTED}", text)
 
 
-def _secrets(value: Any, path: str) -> Any:
+def _assigns_secret(found: re.Match[str]) -> bool:
+    """Whether a line gives a secret. "Password: required" does not: that is a word."""
+    is_word = found["sign"] == ":" and (found["value"].isalpha() or found["value"].isdigit())
+    return not is_word and _is_secret_name(found["name"], found["value"])
+
+
+def _named_value(value: dict[str, Any]) -> str | None:
+    """Return the key of what is secret in ``{"name": "API_KEY", "value": "…"}``; None where nothing is."""
+    if len(value) > len(_PAIR_NAMES):
+        return None
+    names = [item for key, item in value.items() if key.lower() in _PAIR_NAMES]
+    found = [key for key in value if key.lower() in _PAIR_VALUES]
+    is_secret = len(names) == len(found) == 1 and _is_secret_pair(names[0], value[found[0]])
+    return found[0] if is_secret else None
+
+
+def _is_list_of_pairs(value: Any) -> bool:
+    """Whether this is a list like ``[["X-Api-Key", "…"]]``."""
+    return bool(value) and all(
+        isinstance(pair, list | tuple) and len(pair) == 2 and all(isinstance(item, str) for item in pair)  # noqa: PLR2004 - a pair
+        for pair in value
+    )
+
+
+def _is_secret_pair(name: object, value: object) -> bool:
+    """Whether a name and a value that stand beside each other are a secret's; a glossary's words are not."""
+    is_named = isinstance(name, str) and " " not in name and isinstance(value, str) and not value.isalpha()
+    return is_named and _is_secret_name(str(name), value)
+
+
+def _secrets(value: Any, path: str) -> Iterator[tuple[str, str]]:
     if isinstance(value, dict):
-        for key, item in value.items():
-            where = f"{path}[{redact_text(key)!r}]"
-            if _VALUE.search(key):
-                yield where, "has a name that looks like a secret"
-            if _is_secret_name(key, item):
-                yield where, "is named like a secret"
-            yield from _secrets(item, where)
+        yield from _secrets_of_object(value, path)
     elif isinstance(value, list | tuple):
-        for index, (option, item) in enumerate(zip((None, *value), value, strict=False)):
-            if _is_secret_option(option, item):
-                yield f"{path}[{index}]", f"follows {redact_text(option)}"
-            yield from _secrets(item, f"{path}[{index}]")
+        yield from _secrets_of_list(value, path)
     elif isinstance(value, str) and _has_secret(value):
         yield path, "has a value that looks like a secret"
+
+
+def _secrets_of_object(value: dict[str, Any], path: str) -> Iterator[tuple[str, str]]:
+    named = _named_value(value)
+    for key, item in value.items():
+        where = f"{path}[{_redacted(key)!r}]"
+        if key == named:
+            yield where, "stands beside the name of a secret"
+        if _VALUE.search(key):
+            yield where, "has a name that looks like a secret"
+        if _is_secret_name(key, item):
+            yield where, "is named like a secret"
+        yield from _secrets(item, where)
+
+
+def _secrets_of_list(value: Sequence[Any], path: str) -> Iterator[tuple[str, str]]:
+    for index, pair in enumerate(value if _is_list_of_pairs(value) else ()):
+        if _is_secret_pair(*pair):
+            yield f"{path}[{index}][1]", "stands beside the name of a secret"
+    for index, (option, item) in enumerate(zip((None, *value), value, strict=False)):
+        if _is_secret_option(option, item):
+            yield f"{path}[{index}]", f"follows {_redacted(str(option))}"
+        yield from _secrets(item, f"{path}[{index}]")
 
 
 def _has_secret(text: str) -> bool:
@@ -140,7 +225,7 @@ def _has_secret(text: str) -> bool:
 
     In an error text such a word is replaced all the same, because that costs nothing.
     """
-    return any(
+    return any(map(_assigns_secret, _ASSIGNMENT.finditer(text))) or any(
         found.lastgroup != "scheme" or _CREDENTIAL.search(found[0][len(found["scheme"]) :])
         for found in _VALUE.finditer(text)
     )
@@ -148,6 +233,8 @@ def _has_secret(text: str) -> bool:
 
 def _is_secret_option(option: object, value: object) -> bool:
     """A list of arguments: ["--api-key", "…"]."""
+    if option in ("-u", "--user", "--proxy-user"):
+        return isinstance(value, str) and _LOGIN.fullmatch(value) is not None
     return (
         isinstance(option, str)
         and isinstance(value, str)
@@ -163,6 +250,8 @@ def _is_secret_name(name: str, value: object) -> bool:
         return False
     if len(segments) == 1 and segments[0] in _WHOLE_NAMES:
         return not (isinstance(value, str) and value.isalpha() and value.islower())  # token: sentence, auth: negotiate
+    if _is_secret_of_login(segments, value) or _is_secret_key(segments, value):
+        return True
     if segments[-1] == "token" and isinstance(value, str) and _OPAQUE.fullmatch(value):
         return True
     words = [segment for segment in segments if not segment.isdigit() and segment not in _STAGES]
@@ -172,6 +261,26 @@ def _is_secret_name(name: str, value: object) -> bool:
         or not _LAST_WORDS.isdisjoint(words[-1:])
         or "".join(words).endswith(_ENDINGS)
     )
+
+
+def _is_secret_of_login(segments: list[str], value: object) -> bool:
+    """smtp_pass, basic_auth, userpass: what a person or a program logs in with."""
+    *before, last = segments
+    of_login = bool(before) and before[-1] in _LOGINS
+    if last == "pass":
+        return isinstance(value, str) and (of_login or _OPAQUE.fullmatch(value) is not None)
+    if last == "userpass" or (last == "auth" and of_login):
+        return isinstance(value, list | tuple) or (isinstance(value, str) and ":" in value and "://" not in value)
+    return False
+
+
+def _is_secret_key(segments: list[str], value: object) -> bool:
+    """deepgram_key, groqKey: a key whose value is no word, unless the name says that everybody may know it."""
+    if segments[-1] != "key" or not isinstance(value, str) or _NAMED_THING.fullmatch(value):
+        return False
+    if len(segments) == 1:
+        return _MIXED.fullmatch(value) is not None
+    return _OPEN_KEYS.isdisjoint(segments) and _OPAQUE.fullmatch(value) is not None
 
 
 def _may_be_secret(value: object) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
+import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
@@ -67,9 +69,7 @@ def translate(error: sqlite3.Error, path: Path, waited_seconds: float) -> Checkp
     code, reason = code_of(error), str(error)
     primary = code & 0xFF
     if primary in _BUSY:
-        files = StoreFiles(path)
-        who = in_the_way([path, files.shm]) if waited_seconds > 0 else InTheWay("another process")
-        return StoreBusy(path, waited_seconds, who.holder, holders=who.pids, advice=who.advice)
+        return _busy(path, waited_seconds)
     if not code and "UTF-8" in reason:  # the sqlite3 module's own; it repeats the text, which is nobody's business
         return StoreDamaged(path, "a text in it is no UTF-8")
     if primary in _DAMAGED:
@@ -79,6 +79,29 @@ def translate(error: sqlite3.Error, path: Path, waited_seconds: float) -> Checkp
     if isinstance(error, sqlite3.OperationalError):
         return StorageUnavailableError(path, reason)
     return StoreDamaged(path, f"the database refused a statement: {reason}")
+
+
+def _busy(path: Path, waited_seconds: float) -> CheckpointStoreError:
+    if _has_no_locks(path):
+        return StorageUnavailableError(path, "its file system has no file locks; keep the store on a local disk")
+    files = StoreFiles(path)
+    who = in_the_way([path, files.shm]) if waited_seconds > 0 else InTheWay("another process")
+    return StoreBusy(path, waited_seconds, who.holder, holders=who.pids, advice=who.advice)
+
+
+def _has_no_locks(path: Path) -> bool:
+    """Whether the file system locks no file: SQLite calls that busy, and it never ends."""
+    if sys.platform == "win32":
+        return False
+    import fcntl  # noqa: PLC0415 - POSIX only
+    import tempfile  # noqa: PLC0415 - on the way of an error only
+
+    try:
+        with tempfile.TemporaryFile(dir=path.parent) as probe:
+            fcntl.lockf(probe, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno in {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
+    return False
 
 
 def _looks_full(path: Path) -> bool:

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import or_, select
+from sqlalchemy import bindparam, or_, select
 
 from checkpoint_store.errors import StoreDamaged
 from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.model.records import Problem
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import results as result_statements
+from checkpoint_store.storage.statements import rows
 from checkpoint_store.storage.statements.compiled import Statement
 from checkpoint_store.storage.statements.effect import TRIGGERS
-from checkpoint_store.storage.tables import attempts, jobs
+from checkpoint_store.storage.tables import attempts, completed_chunks, jobs, runners
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterator
+
+    from sqlalchemy import Table
 
     from checkpoint_store.storage import records
     from checkpoint_store.storage.connection.read_only import AnyDatabase
@@ -32,6 +35,19 @@ LIMIT 1
 
 The statement is text: each opening of a small store runs it, and compiling it would take longer than running it.
 """
+
+
+def _of_job(table: Table, readers: rows.Readers) -> tuple[rows.Readers, Statement]:
+    columns = [table.c[name] for name in readers]
+    return readers, Statement(lambda: select(*columns).where(table.c.job_id == bindparam("in_job")))
+
+
+_ROWS: Final = {
+    "attempts": _of_job(attempts, rows.ATTEMPT),
+    "runners": _of_job(runners, rows.RUNNER),
+    "completed_chunks": _of_job(completed_chunks, rows.COMPLETED),
+}
+"""How the rows of a job are read that people are shown."""
 
 _NOWHERE: Final = Statement(
     lambda: (
@@ -69,7 +85,24 @@ def _problems(connection: sqlite3.Connection, database: AnyDatabase) -> Iterator
         yield from _problems_of_job(connection, job)
 
 
+def _unreadable_rows(connection: sqlite3.Connection, job_id: str) -> Iterator[Problem]:
+    """Yield the rows that the commands could not show."""
+    path = rows.path_of(connection)
+    is_there = "SELECT 1 FROM sqlite_master WHERE name = ?"  # a backup may have an older schema
+    for table, (readers, statement) in _ROWS.items():
+        if connection.execute(is_there, (table,)).fetchone() is None:
+            continue
+        cursor = statement.run(connection, in_job=job_id)
+        names = [column[0] for column in cursor.description]
+        for values in cursor:
+            try:
+                rows.read_row(table, readers, dict(zip(names, values, strict=True)), path, job_id)
+            except StoreDamaged as error:
+                yield Problem(f"row in {table}", error.reason.partition(": ")[2], job_id, error.chunk_index)
+
+
 def _problems_of_job(connection: sqlite3.Connection, job: records.JobRecord) -> Iterator[Problem]:
+    yield from _unreadable_rows(connection, job.job_id)
     completed = sum(1 for _ in result_statements.indices(connection, job.job_id))
     if completed != job.completed_count:
         yield Problem("completed_count", f"says {job.completed_count}, but {completed} chunks are there", job.job_id)

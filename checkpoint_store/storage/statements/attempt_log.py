@@ -11,8 +11,10 @@ from sqlalchemy import Exists, and_, bindparam, func, or_, select
 from checkpoint_store.model.attempt import AttemptOutcome
 from checkpoint_store.model.records import ChunkRecord
 from checkpoint_store.storage.runner_lock import noted, probe, runner_lock_path
+from checkpoint_store.storage.statements import rows
 from checkpoint_store.storage.statements.attempts import _A, literal
 from checkpoint_store.storage.statements.compiled import Statement, named_rows
+from checkpoint_store.storage.statements.rows import read_row
 from checkpoint_store.storage.statements.runners import runners_at_work
 from checkpoint_store.storage.tables import attempts, completed_chunks
 
@@ -84,10 +86,11 @@ def latest(connection: sqlite3.Connection, job_id: str, path: Path, *, outcomes:
     claimed ahead, and not begun, is not worked on: it is left out.
     """
     looked_for = {*outcomes, AttemptOutcome.RUNNING} if AttemptOutcome.ABANDONED in outcomes else set(outcomes)
-    rows = named_rows(_latest(tuple(sorted(looked_for))).run(connection, in_job=job_id))
-    runners = _runners(connection, job_id, path) if AttemptOutcome.RUNNING in looked_for and rows else {}
+    found = named_rows(_latest(tuple(sorted(looked_for))).run(connection, in_job=job_id))
+    runners = _runners(connection, job_id, path) if AttemptOutcome.RUNNING in looked_for and found else {}
     records = []
-    for row in rows:
+    for stored in found:
+        row = read_row("attempts", rows.ATTEMPT, stored, path, job_id)
         runner = runners.get(row.pop("runner_id"))
         record = ChunkRecord(attempt=row.pop("number"), is_last=bool(row.pop("is_last")), **row)
         if record.outcome == AttemptOutcome.RUNNING and runner is not None:

@@ -98,19 +98,24 @@ def _complete(given: Callable[[str], Any], result_id: Any) -> sqlite.Insert:
     return sqlite.insert(completed_chunks).values(values).inline()
 
 
+def not_back(at: Any) -> Any:
+    """A job's new ``updated_at``. It stays where a clock that was set back says less: what is newer is told by it."""
+    return func.max(jobs.c.updated_at, at)
+
+
 def _count(job_id: Any, more: Any, at: Any) -> Update:
     """All but the last chunk of a job; a statement that looked for both cases would cost each checkpoint more."""
     there_by = jobs.c.completed_count + more
     return (
         jobs.update()
         .where(jobs.c.job_id == job_id, there_by < jobs.c.total_chunks)
-        .values(completed_count=there_by, updated_at=at)
+        .values(completed_count=there_by, updated_at=not_back(at))
     )
 
 
 def _count_last(job_id: Any, more: Any, at: Any) -> Update:
     """What follows where :func:`_count` changed nothing."""
-    values = {"completed_count": jobs.c.completed_count + more, "updated_at": at}
+    values = {"completed_count": jobs.c.completed_count + more, "updated_at": not_back(at)}
     return jobs.update().where(jobs.c.job_id == job_id).values(**values, status=_COMPLETED, error_message=null())
 
 

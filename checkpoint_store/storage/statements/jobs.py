@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import bindparam, func, literal_column, null, or_, select
 
-from checkpoint_store.errors import JobNotFound, StoreDamaged
+from checkpoint_store.errors import JobNotFound
 from checkpoint_store.model.clock import now
-from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.records import JobStatus
 from checkpoint_store.storage.records import JobRecord
-from checkpoint_store.storage.statements.compiled import Statement, named_rows
+from checkpoint_store.storage.statements import rows
+from checkpoint_store.storage.statements.compiled import Statement, named_rows, not_back
 from checkpoint_store.storage.statements.results import _C, _R
+from checkpoint_store.storage.statements.rows import read_row
 from checkpoint_store.storage.tables import chunk_results, completed_chunks, deleted_jobs, jobs
 
 if TYPE_CHECKING:
@@ -146,17 +147,16 @@ def _insert(names: tuple[str, ...]) -> Statement:
 
 @cache
 def _update(names: tuple[str, ...]) -> Statement:
-    return Statement(lambda: jobs.update().where(_OF_JOB).values({name: bindparam(f"new_{name}") for name in names}))
+    new: dict[str, Any] = {name: bindparam(f"new_{name}") for name in names}
+    if "updated_at" in new:
+        new["updated_at"] = not_back(new["updated_at"])
+    return Statement(lambda: jobs.update().where(_OF_JOB).values(new))
 
 
 def _record(values: dict[str, Any], path: Path) -> JobRecord:
-    try:
-        values["config"] = json_text.decode(values["config"])
-        values["status"] = JobStatus(values["status"])
-    except ValueError as error:
-        raise StoreDamaged(path, f"its row in jobs does not read: {error}", job_id=str(values["job_id"])) from error
-    values["is_current"] = bool(values["is_current"])
-    return JobRecord(**values)
+    read = read_row("jobs", rows.JOB, values, path)
+    read["is_current"] = bool(read["is_current"])
+    return JobRecord(**read)
 
 
 def find_job(connection: sqlite3.Connection, job_id: str, path: Path) -> JobRecord:
@@ -251,8 +251,8 @@ def delete_job(connection: sqlite3.Connection, job_id: str) -> None:
 
 def keep_deleted(connection: sqlite3.Connection, deleted: Mapping[str, str]) -> None:
     """Record that these jobs were deleted (job id, when)."""
-    rows = [{"job_id": job_id, "deleted_at": moment} for job_id, moment in deleted.items()]
-    _KEEP_DELETED.run_many(connection, rows)
+    deletions = [{"job_id": job_id, "deleted_at": moment} for job_id, moment in deleted.items()]
+    _KEEP_DELETED.run_many(connection, deletions)
 
 
 def was_deleted(connection: sqlite3.Connection, job_id: str) -> bool:

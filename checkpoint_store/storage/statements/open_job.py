@@ -154,7 +154,7 @@ def _resume(connection: sqlite3.Connection, job: JobRecord, request: OpenRequest
         job = carry_over(connection, job, kept, request, path)
     if job.completed_count < job.total_chunks:
         changes |= {"status": JobStatus.RUNNING.value, "error_message": None}
-        changes |= {"stretch_started_at": now(), "stretch_completed_count": job.completed_count}
+        changes |= {"stretch_started_at": max(now(), job.updated_at), "stretch_completed_count": job.completed_count}
     elif job.status is not JobStatus.COMPLETED:
         changes |= {"status": JobStatus.COMPLETED.value, "error_message": None}
     if changes:

@@ -52,6 +52,14 @@ _SET_FINGERPRINT: Final = Statement(
 )
 _COUNT_BETWEEN: Final = Statement(lambda: select(func.count()).select_from(completed_chunks).where(*_BETWEEN))
 _INDICES_BETWEEN: Final = Statement(lambda: select(_C.chunk_index).where(*_BETWEEN).order_by(_C.chunk_index))
+_FIRST_FROM: Final = Statement(
+    lambda: (
+        select(_C.chunk_index)
+        .where(_IN_JOB, _C.chunk_index >= bindparam("start"))
+        .order_by(_C.chunk_index)
+        .limit(literal_column("1"))
+    )
+)
 _INDICES: Final = Statement(lambda: select(_C.chunk_index).where(_IN_JOB).order_by(_C.chunk_index))
 _DIGESTS: Final = Statement(lambda: select(_C.chunk_index, _C.digest).where(_IN_JOB))
 _RESULT: Final = Statement(
@@ -130,6 +138,12 @@ def completed_in(connection: sqlite3.Connection, job_id: str, start: int, stop: 
     if count == 0:
         return []
     return [index for (index,) in _INDICES_BETWEEN.run(connection, **between)]
+
+
+def completed_from(connection: sqlite3.Connection, job_id: str, start: int, width: int) -> list[int]:
+    """Return the completed indices of the first span of ``width`` chunks, from ``start`` on, that begins with one."""
+    first = _FIRST_FROM.run(connection, in_job=job_id, start=start).fetchone()
+    return completed_in(connection, job_id, first[0], first[0] + width) if first else []
 
 
 ResultRow = tuple[int, str | None, str, str | None]

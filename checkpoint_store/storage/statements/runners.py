@@ -9,7 +9,8 @@ from sqlalchemy import Select, bindparam, func, null, select
 
 from checkpoint_store.model.clock import now
 from checkpoint_store.storage.records import Runner
-from checkpoint_store.storage.statements.compiled import Statement, insert_into
+from checkpoint_store.storage.statements import rows
+from checkpoint_store.storage.statements.compiled import Statement, insert_into, named_rows
 from checkpoint_store.storage.tables import pauses, runners
 
 if TYPE_CHECKING:
@@ -57,7 +58,11 @@ def _at_work(*, of_one_job: bool) -> Statement:
 def runners_at_work(connection: sqlite3.Connection, job_id: str | None = None) -> list[Runner]:
     """Return the runners (of a job) that have not ended, as far as the store knows: some may have died."""
     of_job = {} if job_id is None else {"in_job": job_id}
-    return [Runner._make(row) for row in _at_work(of_one_job=job_id is not None).run(connection, **of_job)]
+    found = named_rows(_at_work(of_one_job=job_id is not None).run(connection, **of_job))
+    if not found:
+        return []
+    path = rows.path_of(connection)
+    return [Runner(**rows.read_row("runners", rows.RUNNER, row, path)) for row in found]
 
 
 def add_runner(

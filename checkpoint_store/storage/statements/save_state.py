@@ -18,7 +18,7 @@ from checkpoint_store.storage.moment import moment_of
 from checkpoint_store.storage.records import Completion, Known
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import results as result_statements
-from checkpoint_store.storage.statements.compiled import Statement
+from checkpoint_store.storage.statements.compiled import Statement, not_back
 from checkpoint_store.storage.statements.completions import count, record
 from checkpoint_store.storage.tables import jobs
 
@@ -230,7 +230,7 @@ _RUN_AGAIN: Final = Statement(
     lambda: (
         jobs.update()
         .where(jobs.c.job_id == bindparam("in_job"), jobs.c.status != JobStatus.PAUSED.value)
-        .values(status=JobStatus.RUNNING.value, updated_at=bindparam("at"))
+        .values(status=JobStatus.RUNNING.value, updated_at=not_back(bindparam("at")))
     )
 )
 

@@ -6,9 +6,13 @@ migration runs at a time in a process, whichever the file.
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
+import tempfile
 import threading
 from contextlib import contextmanager
+from functools import cache
 from hashlib import sha256
 from importlib import resources
 from logging import getLogger
@@ -25,6 +29,7 @@ from checkpoint_store.system.log import log
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Iterator
+    from importlib.resources.abc import Traversable
 
     from alembic.config import Config
     from sqlalchemy import Connection
@@ -37,9 +42,29 @@ _one_at_a_time: Final = threading.RLock()
 
 def scripts_folder() -> Path:
     """Return where the migration scripts are: inside the installed package, or beside it in a checkout."""
-    package = Path(str(resources.files("checkpoint_store")))
-    installed = package / "_migrations"
-    return installed if installed.is_dir() else package.parent / "migrations"
+    found = resources.files("checkpoint_store")
+    if not isinstance(found, Path):
+        return _unpacked()
+    installed = found / "_migrations"
+    return installed if installed.is_dir() else found.parent / "migrations"
+
+
+@cache
+def _unpacked() -> Path:
+    """Return a copy of the scripts, which lives as long as this process: the package is in an archive."""
+    folder = Path(tempfile.mkdtemp(prefix="checkpoint-store-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    _unpack(resources.files("checkpoint_store") / "_migrations", folder)
+    return folder
+
+
+def _unpack(source: Traversable, target: Path) -> None:
+    for entry in source.iterdir():
+        if entry.is_dir():
+            (target / entry.name).mkdir()
+            _unpack(entry, target / entry.name)
+        else:
+            (target / entry.name).write_bytes(entry.read_bytes())
 
 
 def config(connection: Connection | None = None) -> Config:

@@ -1,0 +1,165 @@
+"""The one reader of stored rows: what a row holds is looked at before anybody works with it.
+
+SQLite keeps whatever it was given: a blob for a name, a text for a number. A file may have been changed by hand, by
+another program, or by a fault that no checksum notices. What passes here can be shown, compared and computed with.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from checkpoint_store.errors import InvalidResultError, StoreDamaged, shown
+from checkpoint_store.model.attempt import AttemptOutcome
+from checkpoint_store.model.clock import parse_time
+from checkpoint_store.model.codec import json_rules, json_text
+from checkpoint_store.model.limits import CHUNKS_MAX
+from checkpoint_store.model.records import JobStatus
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable, Mapping
+
+    Reader = Callable[[Any], Any]
+    Readers = Mapping[str, Reader]
+
+_INTEGER_MAX: Final = 2**63 - 1
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"is {_seen(value)}, not text")  # noqa: TRY004 - of a stored value, not of an argument
+    return value
+
+
+def _integer(value: Any, least: int = 0, most: int = _INTEGER_MAX) -> int:
+    if type(value) is not int or not least <= value <= most:
+        raise ValueError(f"is {_seen(value)}, not a whole number from {least} to {most}")
+    return value
+
+
+def _seconds(value: Any) -> float:
+    if not isinstance(value, int | float) or not 0 <= value < float("inf"):
+        raise ValueError(f"is {_seen(value)}, not a length of time")
+    return value
+
+
+def _moment(value: Any) -> str:
+    try:
+        parse_time(_text(value))
+    except (ValueError, OverflowError):
+        raise ValueError(f"is {_seen(value)}, not an ISO 8601 time") from None
+    return str(value)
+
+
+def _config(value: Any) -> dict[str, Any]:
+    try:
+        config = json_text.decode(_text(value))
+        json_rules.check(config, "")
+    except RecursionError:
+        raise ValueError("is nested too deeply") from None
+    except InvalidResultError as error:
+        raise ValueError(f"{error.path} {error.reason}") from None
+    if not isinstance(config, dict):
+        raise ValueError(f"is {_seen(value)}, not a JSON object")  # noqa: TRY004 - of a stored value, not of an argument
+    return config
+
+
+def _seen(value: Any) -> str:
+    return f"a blob of {len(value)} bytes" if isinstance(value, bytes) else shown(value)
+
+
+def _or_null(read: Reader, value: Any) -> Any:
+    return None if value is None else read(value)
+
+
+_CHUNK: Final = partial(_integer, most=CHUNKS_MAX)
+_FLAG: Final = partial(_integer, most=1)
+_TEXT_OR_NULL: Final = partial(_or_null, _text)
+_MOMENT_OR_NULL: Final = partial(_or_null, _moment)
+
+JOB: Final[Readers] = {
+    "job_number": _integer,
+    "job_id": _text,
+    "status": JobStatus,
+    "file_name": _text,
+    "video_title": _TEXT_OR_NULL,
+    "model": _TEXT_OR_NULL,
+    "provider": _TEXT_OR_NULL,
+    "total_chunks": _CHUNK,
+    "completed_count": _CHUNK,
+    "started_at": _moment,
+    "updated_at": _moment,
+    "error_message": _TEXT_OR_NULL,
+    "config": _config,
+    "chunks_digest": _TEXT_OR_NULL,
+    "stretch_started_at": _moment,
+    "stretch_completed_count": _CHUNK,
+    "is_current": _FLAG,
+    "superseded_by": _TEXT_OR_NULL,
+    "fingerprint_rule": _integer,
+    "looked_number": partial(_or_null, _integer),
+    "looked_at": _MOMENT_OR_NULL,
+}
+"""How each column of ``jobs`` is read."""
+ATTEMPT: Final[Readers] = {
+    "chunk_index": _CHUNK,
+    "number": partial(_integer, least=1),
+    "outcome": lambda value: AttemptOutcome(value).value,
+    "error": _TEXT_OR_NULL,
+    "started_at": _moment,
+    "finished_at": _MOMENT_OR_NULL,
+    "seconds": partial(_or_null, _seconds),
+    "is_last": _FLAG,
+    "runner_id": _integer,
+}
+"""How the columns of ``attempts`` are read that people are shown."""
+RUNNER: Final[Readers] = {
+    "runner_id": _integer,
+    "job_id": _text,
+    "lock_file": _text,
+    "host": _text,
+    "pid": _integer,
+    "exclusive": _FLAG,
+    "started_at": _moment,
+}
+"""How the columns of ``runners`` are read."""
+
+COMPLETED: Final[Readers] = {
+    "chunk_index": _CHUNK,
+    "completed_at": _moment,
+    "fingerprint": _TEXT_OR_NULL,
+    "digest": _TEXT_OR_NULL,
+}
+"""How the columns of ``completed_chunks`` are read that every schema has."""
+
+
+def path_of(connection: sqlite3.Connection) -> Path:
+    """Return the store file that a connection is open on."""
+    return Path(connection.execute("PRAGMA database_list").fetchone()[2])
+
+
+def read_row(
+    table: str, readers: Readers, row: Mapping[str, Any], path: Path, job_id: str | None = None
+) -> dict[str, Any]:
+    """Return the values of a row, each as its reader gives it.
+
+    Raises:
+        StoreDamaged: a value is none that this library writes; the message names table, column and value.
+    """
+    values = {}
+    for name, value in row.items():
+        try:
+            values[name] = readers[name](value)
+        except ValueError as error:
+            reason = f"{name} {error}" if readers[name] is not JobStatus else f"{name} is {_seen(value)}"
+            index = row.get("chunk_index")
+            where = job_id if job_id is not None else row.get("job_id")
+            raise StoreDamaged(
+                path,
+                f"its row in {table} does not read: {reason}",
+                job_id=where if isinstance(where, str) else None,
+                chunk_index=index if type(index) is int else None,
+            ) from error
+    return values
