@@ -75,7 +75,7 @@ def _copy(connection: sqlite3.Connection, target: Path) -> None:
             connection.backup(copy)
             # A copy at rest is one file: without this it would say "there is a log" to whoever opens it.
             copy.execute("PRAGMA journal_mode = DELETE").fetchone()
-        except sqlite3.Error as error:
+        except sqlite_errors.UNREADABLE as error:
             raise sqlite_errors.translate(error, target, 0) from error
 
 
@@ -84,7 +84,7 @@ def verify(target: Path) -> None:
     with closing(_open(target)) as copy:
         try:
             found = copy.execute("PRAGMA integrity_check(1)").fetchone()[0]
-        except sqlite3.Error as error:
+        except sqlite_errors.UNREADABLE as error:
             raise sqlite_errors.translate(error, target, 0) from error
     if found != "ok":
         raise StoreDamaged(target, f"the copy does not verify: {found}")
@@ -111,7 +111,7 @@ def settle(target: Path) -> None:
             copy.execute(in_doubt, (moment,))
             copy.execute("UPDATE runners SET ended_at = ? WHERE ended_at IS NULL", (moment,))
             copy.execute("COMMIT")
-        except sqlite3.Error as error:
+        except sqlite_errors.UNREADABLE as error:
             raise sqlite_errors.translate(error, target, 0) from error
     verify(target)
 

@@ -7,15 +7,16 @@ process, can commit.
 
 from __future__ import annotations
 
-import sqlite3
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import CheckpointStoreError
+from checkpoint_store.storage.connection.errors import UNREADABLE
 from checkpoint_store.storage.file_names import StoreFiles
 from checkpoint_store.system.file_lock import take
 
 if TYPE_CHECKING:
+    import sqlite3
     from pathlib import Path
 
     from checkpoint_store.storage.connection.reader import ReaderConnection
@@ -62,7 +63,7 @@ class Checkpoint:
                 busy, pages, copied = reader.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
             finally:
                 writer.rollback()
-        except (sqlite3.Error, CheckpointStoreError):
+        except (*UNREADABLE, CheckpointStoreError):
             return False  # what is committed is in the WAL, and safe there
         finally:
             if taken:

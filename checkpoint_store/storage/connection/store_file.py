@@ -51,7 +51,7 @@ class StoreFile:
         try:
             timeout = self.lock_timeout_seconds
             return connect(self.path, timeout_seconds=timeout, durability=self.durability, alone=alone)
-        except sqlite3.Error as error:
+        except sqlite_errors.UNREADABLE as error:
             raise self.translated(error) from error
 
     def place(self) -> Place | None:
@@ -62,7 +62,7 @@ class StoreFile:
             return None
         return status.st_dev, status.st_ino
 
-    def translated(self, error: sqlite3.Error) -> CheckpointStoreError:
+    def translated(self, error: sqlite_errors.Unreadable) -> CheckpointStoreError:
         """Return the library's error for one of SQLite's."""
         return sqlite_errors.translate(error, self.path, self.lock_timeout_seconds)
 
@@ -138,12 +138,12 @@ class StoreConnection(ForkAware):
             finally:
                 if self.connection is None:
                     connection.close()
-        if isinstance(error, sqlite3.Error):
+        if isinstance(error, sqlite_errors.UNREADABLE):
             raise self.file.translated(error) from error
 
     def _is_sound_after(self, error: BaseException) -> bool:
         """Whether the connection may be used again once its transaction is rolled back."""
-        return not isinstance(error, sqlite3.Error)
+        return not isinstance(error, sqlite_errors.UNREADABLE)
 
 
 _inherited: Final[list[sqlite3.Connection]] = []

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
 from checkpoint_store.errors import ErasureUnfinished, StorageUnavailableError, StoreBusy
 from checkpoint_store.storage.connection import busy
 from checkpoint_store.storage.connection.checkpoint import Checkpoint
-from checkpoint_store.storage.connection.errors import is_busy
+from checkpoint_store.storage.connection.errors import UNREADABLE, is_busy
 from checkpoint_store.storage.connection.open_lock import who_has_open
 from checkpoint_store.storage.connection.store_file import StoreConnection
 from checkpoint_store.storage.moment import Moment, moment_of
@@ -179,7 +179,7 @@ class WriterConnection(StoreConnection):
 
     def _is_sound_after(self, error: BaseException) -> bool:
         """After an I/O error nothing is certain about the connection; nor in a file that was removed or replaced."""
-        certain = not isinstance(error, sqlite3.Error) or isinstance(error, sqlite3.IntegrityError) or is_busy(error)
+        certain = not isinstance(error, UNREADABLE) or isinstance(error, sqlite3.IntegrityError) or is_busy(error)
         return certain and self.file.place() == self._place
 
     def scrub_wal(self, touch: Callable[[sqlite3.Connection], object], what: str) -> None:
