@@ -134,11 +134,11 @@ def open_store(
     for_new_store = None if read_only else importer.state_for_new_store(path, state_file)
     opener = Opener(path, copies, durability=durability, lock_timeout_seconds=lock_timeout_seconds)
     if read_only:
-        reading = ReadOnlyStorage(opener.open_read_only())
+        reading = ReadOnlyStorage(opener.open_read_only(), copies)
         return OpenedStore(
             StoreContext(reading, None, None, Loops(path), UnrecordedResults(reading)), opener.report, ()
         )
-    storage = Storage(opener.open(migrate=migrate))
+    storage = Storage(opener.open(migrate=migrate), copies)
     notice = None
     try:
         follower = None
@@ -152,7 +152,8 @@ def open_store(
             def save(state: ProcessingState) -> None:
                 context.job_changed(storage.import_state(state).job_id)
 
-            notice = importer.import_at_opening(storage.database, follower, for_new_store, save)
+            database = storage.database
+            notice = storage.healing(lambda: importer.import_at_opening(database, follower, for_new_store, save))
         take_in(storage, context.record)
     except BaseException:
         storage.close()
