@@ -19,6 +19,7 @@ from checkpoint_store.storage.file_names import StoreFiles, state_copies
 from checkpoint_store.storage.opening import Opener
 from checkpoint_store.storage.sibling_check import refuse_foreign
 from checkpoint_store.storage.storage import ReadOnlyStorage, Storage
+from checkpoint_store.system.log import log_suppressed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,16 +86,30 @@ class StoreContext:
             raise
         if sys.is_finalizing():
             return  # a finalizer at shutdown: what makes files imports, and nothing can be imported any more
-        if claims is not None:
-            claims.completed(completions)
-        moment = time.monotonic()
-        if self.state_file is not None:
-            self.state_file.follow(job_id, moment, sum(len(one.text or "") for one in completions))
-        storage.back_up_if_due(moment)
+        # What follows may run out of descriptors, memory or disk. It never makes an error of what is recorded.
+        try:
+            if claims is not None:
+                claims.completed(completions)
+        except Exception as error:  # noqa: BLE001 - see above
+            log_suppressed(error, f"after a completion of job {job_id}, its claims could not be brought up to date")
+        try:
+            moment = time.monotonic()
+            if self.state_file is not None:
+                self.state_file.follow(job_id, moment, sum(len(one.text or "") for one in completions))
+            storage.back_up_if_due(moment)
+        except Exception as error:  # noqa: BLE001 - see above
+            log_suppressed(error, f"after a completion of job {job_id}, its copies could not be brought up to date")
 
     def record_unrecorded(self) -> None:
         """Record what could not be recorded when it came, of any job. Durable when this returns."""
         self.unrecorded.record(self.record)
+
+    def chunk_completed(self, job_id: str) -> None:
+        """Make the state file exact after a completion; where that is impossible, it is written later."""
+        try:
+            self.job_changed(job_id)
+        except Exception as error:  # noqa: BLE001 - it never makes an error of what is recorded
+            log_suppressed(error, f"after a completion of job {job_id}, its state file is written later")
 
     def job_changed(self, job_id: str, known: Known | None = None) -> None:
         """Make the state file exact; ``known`` is what the store holds of the job, where that is at hand."""

@@ -8,7 +8,7 @@ import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
-from checkpoint_store.errors import CheckpointStoreError, StoreBusy, StoreDamaged
+from checkpoint_store.errors import StoreBusy, StoreDamaged
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.versions import SCHEMA_VERSION
 from checkpoint_store.storage.connection import errors as sqlite_errors
@@ -203,7 +203,7 @@ class RollingBackup:
         except StoreBusy:
             log.info("no automatic backup of %s: another process holds its lock", self._path)
             return None
-        except CheckpointStoreError as error:
+        except Exception as error:  # noqa: BLE001 - out of descriptors, or of memory: the store works on
             log.warning("no automatic backup of %s: %s", self._path, error)
             return None
         finally:

@@ -12,6 +12,7 @@ from checkpoint_store.errors import CheckpointStoreError, StorageUnavailableErro
 from checkpoint_store.storage.connection import errors as sqlite_errors
 from checkpoint_store.storage.connection.pragmas import Durability, connect
 from checkpoint_store.system.file_lock import take
+from checkpoint_store.system.files import storage_error
 from checkpoint_store.system.forks import ForkAware, watch
 
 if TYPE_CHECKING:
@@ -46,13 +47,15 @@ class StoreFile:
         """
         if not self.path.exists():
             raise StorageUnavailableError(self.path, "the file is no longer there")
-        if self._presence is not None:
-            self._presence.ensure()
         try:
+            if self._presence is not None:
+                self._presence.ensure()
             timeout = self.lock_timeout_seconds
             return connect(self.path, timeout_seconds=timeout, durability=self.durability, alone=alone)
         except sqlite_errors.UNREADABLE as error:
             raise self.translated(error) from error
+        except OSError as error:
+            raise storage_error(error, self.path) from error
 
     def place(self) -> Place | None:
         """Return which file has the store's name now; None where none has."""
