@@ -13,6 +13,7 @@ from checkpoint_store.model.clock import now
 from checkpoint_store.model.versions import SCHEMA_VERSION
 from checkpoint_store.storage.connection import errors as sqlite_errors
 from checkpoint_store.storage.file_names import StoreFiles
+from checkpoint_store.storage.same_content import holds_the_same
 from checkpoint_store.system.file_lock import file_lock
 from checkpoint_store.system.files import (
     create_private,
@@ -172,6 +173,11 @@ class RollingBackup:
         if moment - self._made_at >= _AGE_SECONDS_MAX or self._size() >= self._copied_bytes * _GROWTH:
             self.make()
 
+    def _newest(self) -> Path | None:
+        """Return the newest automatic backup if it has the schema of today; None where it has not, or none is there."""
+        _, version, newest = next(iter(StoreFiles(self._path).numbered_backups()), (0, "", None))
+        return newest if version == SCHEMA_VERSION else None
+
     def _size(self) -> int:
         try:
             return self._path.stat().st_size
@@ -179,7 +185,10 @@ class RollingBackup:
             return 0
 
     def make(self) -> Path | None:
-        """Back up unless that would cost more than its share; the store works on whatever happens to it."""
+        """Back up unless that would cost more than its share, or the newest backup holds the same.
+
+        The store works on whatever happens to it.
+        """
         moment = time.monotonic()
         self._looks_at = moment + _INTERVAL_SECONDS
         self._credit = min(_CREDIT_SECONDS, self._credit + (moment - self._counted_at) * _SHARE)
@@ -194,6 +203,12 @@ class RollingBackup:
         try:
             with file_lock(self._lock, 0.0, like=self._path):
                 sweep(self._path)
+                newest = self._newest()
+                if newest is not None and holds_the_same(self._database, newest):
+                    # Another one would push out an older backup that differs.
+                    log.debug("no automatic backup of %s: %s holds all of it", self._path, newest.name)
+                    self._made_at, self._copied_bytes = moment, newest.stat().st_size
+                    return newest
                 target = StoreFiles(self._path).next_backup(SCHEMA_VERSION)
                 _sweep_backups(self._path)
                 back_up(self._database, target)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from checkpoint_store.errors import JobIncomplete
+from checkpoint_store.errors import CheckpointStoreError, JobIncomplete
 from checkpoint_store.model.clock import now
 from checkpoint_store.storage.backup import RollingBackup, remove_backups
 from checkpoint_store.storage.budget_verbs import BudgetStorage
@@ -19,6 +19,7 @@ from checkpoint_store.storage.reading import Reading
 from checkpoint_store.storage.statements import attempt_log, liveness, open_job, save_state
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import runners as runner_statements
+from checkpoint_store.system.log import log_suppressed
 
 if TYPE_CHECKING:
     import sqlite3
@@ -120,12 +121,18 @@ class Storage(Reading):
         return self.database.write(write)
 
     def erase_deleted(self, job_id: str) -> None:
-        """Leave no byte of a job that was deleted in the automatic backups, nor in the WAL.
+        """Leave no byte of a job that was deleted in the automatic backups, nor in the WAL; give its room back.
+
+        Where the room cannot be given back now (a full disk, somebody at work), it is used again by later results.
 
         Raises:
             ErasureUnfinished: a reader was in the way all the time. The job is deleted all the same.
         """
         remove_backups(self.path)
+        try:
+            self.database.writer.give_room_back()
+        except CheckpointStoreError as error:
+            log_suppressed(error, f"{self.path}: the room of job {job_id} could not be given back")
         self.database.writer.scrub_wal(job_statements.touch, f"job {job_id}")
 
     # -- chunks
