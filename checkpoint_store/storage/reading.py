@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from checkpoint_store.errors import ChunkNotCompleted
+from checkpoint_store.errors import ChunkNotCompleted, StoreDamaged
 from checkpoint_store.model.records import RunnerRecord
 from checkpoint_store.storage import destination
 from checkpoint_store.storage.backup import back_up
@@ -36,6 +36,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _CHUNKS_AT_ONCE: Final = 4096
+_MISCOUNTED: Final = """
+SELECT 1 FROM jobs j
+WHERE job_id = ? AND completed_count != (SELECT count(*) FROM completed_chunks c WHERE c.job_id = j.job_id)
+"""
 
 
 class Reading(SelfHealing):
@@ -194,6 +198,9 @@ class Reading(SelfHealing):
             return result_statements.verified_page(self.path, job_id, rows)
 
         yield from result_statements.paged(lambda after, limit: self.healing(lambda: read(after, limit), job_id))
+        row = self._database.read_row(_MISCOUNTED, (job_id,))
+        if row is not None:  # a damaged key ends the list early
+            raise StoreDamaged(self.path, "its list of completed chunks is not what was written", job_id=job_id)
 
     def totals(self, job_id: str, keys: tuple[str, ...]) -> dict[str, int | float]:
         """Return the sum of each field over a job's results: numbers, and texts that are numbers."""

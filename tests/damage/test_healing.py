@@ -201,3 +201,11 @@ def _varint(content: bytearray, at: int) -> tuple[int, int]:
         at += 1
         if content[at - 1] < 0x80:
             return value, at
+
+
+def test_a_list_of_chunks_that_ends_early_is_damage(tmp_path: Path) -> None:
+    """Where a damaged key hides completed chunks, a read-only store does not pass over them without a word."""
+    job_id = _make(tmp_path)
+    _spoil(tmp_path / "talks.db", "DELETE FROM completed_chunks WHERE chunk_index > 30")
+    with CheckpointStore(tmp_path / "talks.db", read_only=True) as store, pytest.raises(StoreDamaged, match="list"):
+        list(store.job(job_id).items())
