@@ -20,6 +20,7 @@ from checkpoint_store.storage.opening import Opener
 from checkpoint_store.storage.sibling_check import refuse_foreign
 from checkpoint_store.storage.storage import ReadOnlyStorage, Storage
 from checkpoint_store.system.files import storage_error
+from checkpoint_store.system.log import log_suppressed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,16 +87,30 @@ class StoreContext:
             raise
         if sys.is_finalizing():
             return  # a finalizer at shutdown: what makes files imports, and nothing can be imported any more
-        if claims is not None:
-            claims.completed(completions)
-        moment = time.monotonic()
-        if self.state_file is not None:
-            self.state_file.follow(job_id, moment, sum(len(one.text or "") for one in completions))
-        storage.back_up_if_due(moment)
+        # What follows may run out of descriptors, memory or disk. It never makes an error of what is recorded.
+        try:
+            if claims is not None:
+                claims.completed(completions)
+        except Exception as error:  # noqa: BLE001 - see above
+            log_suppressed(error, f"after a completion of job {job_id}, its claims could not be brought up to date")
+        try:
+            moment = time.monotonic()
+            if self.state_file is not None:
+                self.state_file.follow(job_id, moment, sum(len(one.text or "") for one in completions))
+            storage.back_up_if_due(moment)
+        except Exception as error:  # noqa: BLE001 - see above
+            log_suppressed(error, f"after a completion of job {job_id}, its copies could not be brought up to date")
 
     def record_unrecorded(self) -> None:
         """Record what could not be recorded when it came, of any job. Durable when this returns."""
         self.unrecorded.record(self.record)
+
+    def chunk_completed(self, job_id: str) -> None:
+        """Make the state file exact after a completion; where that is impossible, it is written later."""
+        try:
+            self.job_changed(job_id)
+        except Exception as error:  # noqa: BLE001 - it never makes an error of what is recorded
+            log_suppressed(error, f"after a completion of job {job_id}, its state file is written later")
 
     def job_changed(self, job_id: str, known: Known | None = None) -> None:
         """Make the state file exact; ``known`` is what the store holds of the job, where that is at hand."""
@@ -150,11 +165,11 @@ def _open_store(
     for_new_store = None if read_only else importer.state_for_new_store(path, state_file)
     opener = Opener(path, copies, durability=durability, lock_timeout_seconds=lock_timeout_seconds)
     if read_only:
-        reading = ReadOnlyStorage(opener.open_read_only())
+        reading = ReadOnlyStorage(opener.open_read_only(), copies)
         return OpenedStore(
             StoreContext(reading, None, None, Loops(path), UnrecordedResults(reading)), opener.report, ()
         )
-    storage = Storage(opener.open(migrate=migrate))
+    storage = Storage(opener.open(migrate=migrate), copies)
     notice = None
     try:
         follower = None
@@ -168,7 +183,8 @@ def _open_store(
             def save(state: ProcessingState) -> None:
                 context.job_changed(storage.import_state(state).job_id)
 
-            notice = importer.import_at_opening(storage.database, follower, for_new_store, save)
+            database = storage.database
+            notice = storage.healing(lambda: importer.import_at_opening(database, follower, for_new_store, save))
         take_in(storage, context.record)
     except BaseException:
         storage.close()

@@ -48,7 +48,7 @@ class CurrentJob:
         """Record a chunk of a job that is not running; unless somebody paused it, it runs from then on. Durable."""
         execution = JobExecution(self._context, job_id, total_chunks, None, None, store=None)
         self._context.storage.complete_and_run(execution.completion(chunk_index, result, replace=True))
-        self._context.job_changed(job_id)
+        self._context.chunk_completed(job_id)
 
     def clear(self, job_id: str) -> None:
         """Delete a job for good, and the ``.bak`` of the state file in any case."""

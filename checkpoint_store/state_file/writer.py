@@ -88,13 +88,13 @@ class StateFile(ForkAware):
                     self._write(job_id, self.path, 0.0)
                 except StoreBusy:
                     log.debug("%s is written later: another process holds its lock", self.path)
-                except CheckpointStoreError as error:
+                except Exception as error:  # noqa: BLE001 - out of descriptors, or of memory
                     self._say_unwritten(error)
         finally:
             if taken:
                 self._busy.release()
 
-    def _say_unwritten(self, error: CheckpointStoreError) -> None:
+    def _say_unwritten(self, error: Exception) -> None:
         """Log that the file could not be written: once, until it could be."""
         if not self._is_unwritten:
             log.warning("%s could not be written, and is written later: %s", self.path, error)
@@ -120,6 +120,7 @@ class StateFile(ForkAware):
 
     def _write(self, job_id: str, path: Path, timeout_seconds: float, known: Known | None = None) -> None:
         started = time.monotonic()
+        self._behind = job_id
         try:
             with file_lock(self._lock, timeout_seconds, like=self._storage.path):
                 sweep(path)
@@ -136,6 +137,8 @@ class StateFile(ForkAware):
                     raise
                 self._is_unwritten = False
                 self._pace.wrote(job_id, path.stat().st_size)
+        except OSError as error:
+            raise storage_error(error, path) from error
         finally:
             self._pace.spent(started, time.monotonic())
 

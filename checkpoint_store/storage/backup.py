@@ -8,11 +8,12 @@ import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
-from checkpoint_store.errors import CheckpointStoreError, StoreBusy, StoreDamaged
+from checkpoint_store.errors import StoreBusy, StoreDamaged
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.versions import SCHEMA_VERSION
 from checkpoint_store.storage.connection import errors as sqlite_errors
 from checkpoint_store.storage.file_names import StoreFiles
+from checkpoint_store.storage.same_content import holds_the_same
 from checkpoint_store.system.file_lock import file_lock
 from checkpoint_store.system.files import (
     create_private,
@@ -75,7 +76,7 @@ def _copy(connection: sqlite3.Connection, target: Path) -> None:
             connection.backup(copy)
             # A copy at rest is one file: without this it would say "there is a log" to whoever opens it.
             copy.execute("PRAGMA journal_mode = DELETE").fetchone()
-        except sqlite3.Error as error:
+        except sqlite_errors.UNREADABLE as error:
             raise sqlite_errors.translate(error, target, 0) from error
 
 
@@ -84,7 +85,7 @@ def verify(target: Path) -> None:
     with closing(_open(target)) as copy:
         try:
             found = copy.execute("PRAGMA integrity_check(1)").fetchone()[0]
-        except sqlite3.Error as error:
+        except sqlite_errors.UNREADABLE as error:
             raise sqlite_errors.translate(error, target, 0) from error
     if found != "ok":
         raise StoreDamaged(target, f"the copy does not verify: {found}")
@@ -111,7 +112,7 @@ def settle(target: Path) -> None:
             copy.execute(in_doubt, (moment,))
             copy.execute("UPDATE runners SET ended_at = ? WHERE ended_at IS NULL", (moment,))
             copy.execute("COMMIT")
-        except sqlite3.Error as error:
+        except sqlite_errors.UNREADABLE as error:
             raise sqlite_errors.translate(error, target, 0) from error
     verify(target)
 
@@ -172,6 +173,11 @@ class RollingBackup:
         if moment - self._made_at >= _AGE_SECONDS_MAX or self._size() >= self._copied_bytes * _GROWTH:
             self.make()
 
+    def _newest(self) -> Path | None:
+        """Return the newest automatic backup if it has the schema of today; None where it has not, or none is there."""
+        _, version, newest = next(iter(StoreFiles(self._path).numbered_backups()), (0, "", None))
+        return newest if version == SCHEMA_VERSION else None
+
     def _size(self) -> int:
         try:
             return self._path.stat().st_size
@@ -179,7 +185,10 @@ class RollingBackup:
             return 0
 
     def make(self) -> Path | None:
-        """Back up unless that would cost more than its share; the store works on whatever happens to it."""
+        """Back up unless that would cost more than its share, or the newest backup holds the same.
+
+        The store works on whatever happens to it.
+        """
         moment = time.monotonic()
         self._looks_at = moment + _INTERVAL_SECONDS
         self._credit = min(_CREDIT_SECONDS, self._credit + (moment - self._counted_at) * _SHARE)
@@ -194,6 +203,12 @@ class RollingBackup:
         try:
             with file_lock(self._lock, 0.0, like=self._path):
                 sweep(self._path)
+                newest = self._newest()
+                if newest is not None and holds_the_same(self._database, newest):
+                    # Another one would push out an older backup that differs.
+                    log.debug("no automatic backup of %s: %s holds all of it", self._path, newest.name)
+                    self._made_at, self._copied_bytes = moment, newest.stat().st_size
+                    return newest
                 target = StoreFiles(self._path).next_backup(SCHEMA_VERSION)
                 _sweep_backups(self._path)
                 back_up(self._database, target)
@@ -203,7 +218,7 @@ class RollingBackup:
         except StoreBusy:
             log.info("no automatic backup of %s: another process holds its lock", self._path)
             return None
-        except CheckpointStoreError as error:
+        except Exception as error:  # noqa: BLE001 - out of descriptors, or of memory: the store works on
             log.warning("no automatic backup of %s: %s", self._path, error)
             return None
         finally:

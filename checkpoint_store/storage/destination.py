@@ -8,6 +8,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import SchemaTooNew, StorageUnavailableError, StoreDamaged, StoreTargetError
+from checkpoint_store.storage.connection.errors import UNREADABLE
 from checkpoint_store.storage.connection.open_lock import alone
 from checkpoint_store.storage.connection.openings import Openings
 from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
@@ -78,7 +79,7 @@ def _counts_of(target: Path) -> dict[str, int] | None:
             if driver.execute("PRAGMA application_id").fetchone() != (APPLICATION_ID,):
                 return None
             return sidecars.known(driver)[0]
-    except sqlite3.Error:
+    except UNREADABLE:
         return None
 
 

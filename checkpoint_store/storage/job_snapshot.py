@@ -19,10 +19,17 @@ if TYPE_CHECKING:
 class JobSnapshot:
     """One job at one moment, read as it is asked for, in bounded memory. It lasts as long as the call that gave it."""
 
-    def __init__(self, connection: sqlite3.Connection, job_id: str, path: Path) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        job_id: str,
+        path: Path,
+        substitutes: result_statements.Substitutes = result_statements.NONE,
+    ) -> None:
         self._connection = connection
         self._job_id = job_id
         self._path = path
+        self._substitutes = substitutes
 
     @cached_property
     def job(self) -> JobRecord:
@@ -47,4 +54,4 @@ class JobSnapshot:
         Raises:
             StoreDamaged: a stored result is not what was written.
         """
-        return result_statements.result_texts(self._connection, self._job_id, self._path)
+        return result_statements.result_texts(self._connection, self._job_id, self._path, self._substitutes)

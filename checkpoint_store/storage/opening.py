@@ -61,6 +61,7 @@ class Opener:
             if version == EMPTY:
                 raise StoreTargetError(self.path, "it is empty, and read_only=True creates nothing")  # noqa: TRY301
             check_version(self.path, version)
+            checks.check_columns(database)
         except BaseException:
             database.close()
             raise
@@ -182,6 +183,7 @@ class Opener:
         database = self._database(presence)
         try:
             check_version(self.path, inspect(database, self.state_files))
+            checks.check_columns(database)
             checks.refuse_triggers(database)
             checks.check_contents(database, unclean=unclean)
             checks.compare_with_backup(database)

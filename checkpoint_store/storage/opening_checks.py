@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import StoreDamaged
@@ -12,13 +11,16 @@ from checkpoint_store.storage.connection.openings import Openings
 from checkpoint_store.storage.file_names import StoreFiles
 from checkpoint_store.storage.recovery.integrity import MISCOUNTED
 from checkpoint_store.storage.statements.effect import TRIGGERS
+from checkpoint_store.storage.tables import metadata
 from checkpoint_store.system.files import storage_error
 from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
+    import sqlite3
     from pathlib import Path
 
     from checkpoint_store.storage.connection.database import Database
+    from checkpoint_store.storage.connection.read_only import AnyDatabase
 
 _CHECKED_SIZE_BYTES_MAX: Final = 8 * 1024 * 1024
 """A file up to this size is checked at each opening, which takes some milliseconds."""
@@ -42,7 +44,7 @@ def refuse_foreign_wal(path: Path, lock_timeout_seconds: float) -> None:
             return
         try:
             found = sidecars.foreign_sidecar(path)
-        except sqlite3.Error as error:
+        except sqlite_errors.UNREADABLE as error:
             raise sqlite_errors.translate(error, path, lock_timeout_seconds) from error
     if found is not None:
         raise StoreDamaged(path, found)
@@ -54,6 +56,21 @@ def refuse_triggers(database: Database) -> None:
     if found is not None:
         name, table = found
         raise StoreDamaged(database.path, f"it has a trigger {name!r} on {table!r}, and no store has triggers")
+
+
+def check_columns(database: AnyDatabase) -> None:
+    """Raise :class:`StoreDamaged` where a table of the newest schema has other columns than it was made with.
+
+    The schema is text in the file. A letter of it that is damaged renames a column.
+    """
+
+    def work(connection: sqlite3.Connection) -> None:
+        for table in metadata.tables.values():
+            found = {name for (name,) in connection.execute("SELECT name FROM pragma_table_info(?)", (table.name,))}
+            if found != set(table.columns.keys()):
+                raise StoreDamaged(database.path, f"its table {table.name} has not the columns that it was made with")
+
+    database.read(work)
 
 
 def check_contents(database: Database, *, unclean: bool) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from checkpoint_store.errors import ChunkNotCompleted
+from checkpoint_store.errors import ChunkNotCompleted, StoreDamaged
 from checkpoint_store.model.records import RunnerRecord
 from checkpoint_store.storage import destination
 from checkpoint_store.storage.backup import back_up
@@ -17,10 +17,12 @@ from checkpoint_store.storage.job_snapshot import JobSnapshot
 from checkpoint_store.storage.open_requests import OpenRequest
 from checkpoint_store.storage.recovery import integrity
 from checkpoint_store.storage.runner_lock import probe, runner_lock_path
+from checkpoint_store.storage.self_healing import SelfHealing
 from checkpoint_store.storage.statements import attempt_log, attempts, earlier_job, liveness, run_plan, runners
 from checkpoint_store.storage.statements import costs as cost_statements
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import results as result_statements
+from checkpoint_store.storage.statements import totals as total_statements
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -29,20 +31,19 @@ if TYPE_CHECKING:
     from checkpoint_store.model.amounts import Cost
     from checkpoint_store.model.records import ChunkRecord, Problem, RunPlan
     from checkpoint_store.model.state import ProcessingState
-    from checkpoint_store.storage.connection.read_only import AnyDatabase
     from checkpoint_store.storage.records import Costs, JobRecord
 
 T = TypeVar("T")
 
 _CHUNKS_AT_ONCE: Final = 4096
+_MISCOUNTED: Final = """
+SELECT 1 FROM jobs j
+WHERE job_id = ? AND completed_count != (SELECT count(*) FROM completed_chunks c WHERE c.job_id = j.job_id)
+"""
 
 
-class Reading:
+class Reading(SelfHealing):
     """The reading verbs over one open store file. Safe to share between threads."""
-
-    def __init__(self, database: AnyDatabase) -> None:
-        self._database = database
-        self.path: Final = database.path
 
     @property
     def closed(self) -> bool:
@@ -179,12 +180,18 @@ class Reading:
 
         Raises:
             ChunkNotCompleted: it is not complete, or was completed without a result.
-            StoreDamaged: what is stored is not what was written.
+            StoreDamaged: what is stored is not what was written, and no copy has it.
         """
-        row = self._database.read(lambda connection: result_statements.result_row(connection, job_id, index))
-        if row is None or row[1] is None:
-            raise ChunkNotCompleted(job_id, index, completed=row is not None)
-        return result_statements.verified(self.path, job_id, index, *row)
+
+        def read() -> str:
+            row = self._database.read(
+                lambda connection: result_statements.result_row(connection, job_id, index, self.substitutes)
+            )
+            if row is None or row[1] is None:
+                raise ChunkNotCompleted(job_id, index, completed=row is not None)
+            return result_statements.verified(self.path, job_id, index, *row)
+
+        return self.healing(read, job_id)
 
     def result_pages(self, job_id: str) -> Iterator[list[tuple[int, str]]]:
         """Yield (index, JSON text) of all results by index, in pages of bounded size; each page is a snapshot.
@@ -193,23 +200,31 @@ class Reading:
             StoreDamaged: what is stored is not what was written.
         """
 
-        def page(after: int, limit: int) -> list[result_statements.ResultRow]:
-            return self._database.read(
-                lambda connection: result_statements.result_page(connection, job_id, after, limit)
+        def read(after: int, limit: int) -> list[tuple[int, str]]:
+            rows = self._database.read(
+                lambda connection: result_statements.result_page(connection, job_id, after, limit, self.substitutes)
             )
+            return result_statements.verified_page(self.path, job_id, rows)
 
-        for rows in result_statements.paged(page):
-            yield result_statements.verified_page(self.path, job_id, rows)
+        yield from result_statements.paged(lambda after, limit: self.healing(lambda: read(after, limit), job_id))
+        row = self._database.read_row(_MISCOUNTED, (job_id,))
+        if row is not None:  # a damaged key ends the list early
+            raise StoreDamaged(self.path, "its list of completed chunks is not what was written", job_id=job_id)
 
     def totals(self, job_id: str, keys: tuple[str, ...]) -> dict[str, int | float]:
         """Return the sum of each field over a job's results: numbers, and texts that are numbers."""
-        return self._database.read(lambda connection: result_statements.totals(connection, job_id, keys))
+        return self.healing(
+            lambda: self._database.read(lambda connection: total_statements.totals(connection, job_id, keys)), job_id
+        )
 
     def costs_after(self, job_id: str, result_id: int, cost: Cost) -> Costs:
         """Return what the results after one (0: all) cost. A function of the caller's is called between two reads."""
 
         def page(after: int) -> Sequence[tuple[Any, ...]]:
-            return self._database.read(lambda connection: cost_statements.page(connection, job_id, after, cost))
+            return self.healing(
+                lambda: self._database.read(lambda connection: cost_statements.page(connection, job_id, after, cost)),
+                job_id,
+            )
 
         return cost_statements.added_up(page, result_id, cost)
 
@@ -220,17 +235,22 @@ class Reading:
 
         def read(connection: sqlite3.Connection) -> ProcessingState:
             record = job_statements.find_job(connection, job_id, self.path)
-            texts = [text for page in result_statements.result_texts(connection, job_id, self.path) for text in page]
-            return result_statements.state_of(connection, record, texts)
+            pages = result_statements.result_texts(connection, job_id, self.path, self.substitutes)
+            return result_statements.state_of(connection, record, [text for page in pages for text in page])
 
-        return self._database.read(read)
+        return self.healing(lambda: self._database.read(read), job_id)
 
     def with_snapshot(self, job_id: str, work: Callable[[JobSnapshot], T]) -> T:
         """Return what ``work`` makes of a job as it is now. It may take long: no other read waits for it.
 
-        ``work`` is called again where the file of a read-only store changed meanwhile.
+        ``work`` is called again where the file of a read-only store changed meanwhile, and where a damaged result was
+        put back.
         """
-        return self._database.read_apart(lambda connection: work(JobSnapshot(connection, job_id, self.path)))
+
+        def read(connection: sqlite3.Connection) -> T:
+            return work(JobSnapshot(connection, job_id, self.path, self.substitutes))
+
+        return self.healing(lambda: self._database.read_apart(read), job_id)
 
     # -- what a run would do
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from checkpoint_store.errors import JobIncomplete
+from checkpoint_store.errors import CheckpointStoreError, JobIncomplete
 from checkpoint_store.model.clock import now
 from checkpoint_store.storage.backup import RollingBackup, remove_backups
 from checkpoint_store.storage.budget_verbs import BudgetStorage
@@ -19,10 +19,12 @@ from checkpoint_store.storage.reading import Reading
 from checkpoint_store.storage.statements import attempt_log, liveness, open_job, save_state
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import runners as runner_statements
+from checkpoint_store.system.log import log_suppressed
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from checkpoint_store.model.state import ProcessingState
     from checkpoint_store.storage.connection.database import Database
@@ -34,15 +36,15 @@ if TYPE_CHECKING:
 class ReadOnlyStorage(Reading):
     """A store file that is read and never touched: it has the reading verbs, and no other."""
 
-    def __init__(self, database: ReadOnlyDatabase) -> None:
-        super().__init__(database)
+    def __init__(self, database: ReadOnlyDatabase, state_files: Sequence[Path] = ()) -> None:
+        super().__init__(database, state_files)
 
 
 class Storage(Reading):
     """A store file that is open for reading and writing."""
 
-    def __init__(self, database: Database) -> None:
-        super().__init__(database)
+    def __init__(self, database: Database, state_files: Sequence[Path] = ()) -> None:
+        super().__init__(database, state_files)
         self.database: Final = database
         self.group_commit: Final = Writer(database)
         self.claims: Final = ClaimStorage(database)
@@ -69,7 +71,7 @@ class Storage(Reading):
                 liveness.refuse_if_busy(connection, self.path, found.job.job_id, own_runner_id=own, exclusive=True)
             return found
 
-        return self.database.write(write)
+        return self.healing(lambda: self.database.write(write))
 
     def set_status(
         self, job_id: str, change: StatusChange, *, unless_others_work: bool = False, own_runner_id: int | None = None
@@ -119,12 +121,18 @@ class Storage(Reading):
         return self.database.write(write)
 
     def erase_deleted(self, job_id: str) -> None:
-        """Leave no byte of a job that was deleted in the automatic backups, nor in the WAL.
+        """Leave no byte of a job that was deleted in the automatic backups, nor in the WAL; give its room back.
+
+        Where the room cannot be given back now (a full disk, somebody at work), it is used again by later results.
 
         Raises:
             ErasureUnfinished: a reader was in the way all the time. The job is deleted all the same.
         """
         remove_backups(self.path)
+        try:
+            self.database.writer.give_room_back()
+        except CheckpointStoreError as error:
+            log_suppressed(error, f"{self.path}: the room of job {job_id} could not be given back")
         self.database.writer.scrub_wal(job_statements.touch, f"job {job_id}")
 
     # -- chunks
@@ -159,7 +167,9 @@ class Storage(Reading):
         Raises:
             ChunkAlreadyCompleted: the store has another result for a chunk. Nothing was written.
         """
-        return self.database.write(lambda connection: save_state.save(connection, state, self.path, replace=False))
+        return self.healing(
+            lambda: self.database.write(lambda connection: save_state.save(connection, state, self.path, replace=False))
+        )
 
     def save_state(self, state: ProcessingState, known: Known | None) -> Known | None:
         """Make a state the current job, and write only what differs from the store. Durable when this returns.
@@ -170,7 +180,9 @@ class Storage(Reading):
         Raises:
             StateFormatError: nothing tells which chunk a result belongs to. Nothing was written.
         """
-        return self.database.write(lambda connection: save_state.save_changes(connection, state, self.path, known))
+        return self.healing(
+            lambda: self.database.write(lambda connection: save_state.save_changes(connection, state, self.path, known))
+        )
 
     def current_state(self, known: Known | None) -> Known | None:
         """Return the current job, results included; ``known`` itself where the store holds that still."""
@@ -182,7 +194,7 @@ class Storage(Reading):
             current = job_statements.list_jobs(connection, self.path, current=True)
             return next((save_state.load(connection, record, self.path, moment) for record in current), None)
 
-        return self.database.read(read)
+        return self.healing(lambda: self.database.read(read))
 
     def still_holds(self, known: Known) -> bool:
         """Whether nothing was committed, by whomever, since the store held this."""

@@ -97,7 +97,8 @@ def replace_file(
     Args:
         path: the file.
         pieces: its text, encoded as UTF-8.
-        backup: what the file before it becomes. A file that may not be read is replaced without that.
+        backup: what the file before it becomes, unless that is the same, byte for byte. A file that may not be read is
+            replaced without that.
         like: root gives the new file to the owner of this one.
         keeps_mode: give the file the mode (and, as root, the owner) of the file before it, if there is one. Otherwise
             the mode is 0600.
@@ -110,7 +111,7 @@ def replace_file(
     try:
         try:
             size = _write_new(temporary, pieces, like, path if keeps_mode else None)
-            if backup is not None:
+            if backup is not None and not _same_bytes(path, temporary):
                 _keep_previous(path, backup)
             os.replace(temporary, path)
         except BaseException:
@@ -147,6 +148,24 @@ def _take_after(descriptor: int, previous: Path) -> bool:
         os.fchown(descriptor, found.st_uid, found.st_gid)
     os.fchmod(descriptor, stat.S_IMODE(found.st_mode))
     return True
+
+
+def _same_bytes(path: Path, other: Path) -> bool:
+    """Return whether two regular files are the same, byte for byte. Of different sizes, neither is read."""
+    try:
+        found = os.stat(path, follow_symlinks=False)
+        if not stat.S_ISREG(found.st_mode) or found.st_size != other.stat().st_size:
+            return False
+        with io.FileIO(path, "rb") as one, io.FileIO(other, "rb") as two:
+            while True:
+                piece = one.read(1 << 20)
+                if piece != two.read(1 << 20):
+                    return False
+                if not piece:
+                    return True
+    except OSError:
+        pass
+    return False
 
 
 def _keep_previous(path: Path, backup: Path) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+import warnings
 from contextlib import suppress
 from logging import DEBUG, WARNING, NullHandler, getLogger
 from typing import Final
 
 from checkpoint_store.errors import StoreBusy
 
-log: Final = getLogger(__name__.partition(".")[0])
+_PACKAGE: Final = __name__.partition(".")[0]
+log: Final = getLogger(_PACKAGE)
 log.addHandler(NullHandler())
 
 
@@ -20,3 +23,11 @@ def log_suppressed(error: BaseException, what: str) -> None:
     level = DEBUG if isinstance(error, StoreBusy) else WARNING
     with suppress(Exception):
         log.log(level, "%s: %s: %s", what, type(error).__name__, error)
+
+
+def warn_caller(message: str, category: type[Warning]) -> None:
+    """Warn at the line that called the package, however deep in it this is."""
+    level, frame = 1, sys._getframe()  # noqa: SLF001 - what warnings.warn counts with
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == _PACKAGE:
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, category, stacklevel=level)

@@ -275,12 +275,15 @@ SWAP_DIGESTS = f"UPDATE completed_chunks SET digest = (SELECT digest {OF_THE_OTH
     "statements",
     [
         ["UPDATE chunk_results SET result = replace(result, 'one', 'onf') WHERE chunk_index = 1"],
-        ["UPDATE completed_chunks SET digest = replace(digest, substr(digest, 1, 1), 'x') WHERE chunk_index = 1"],
+        [
+            "UPDATE completed_chunks SET digest = replace(digest, substr(digest, 1, 1), 'x') WHERE chunk_index = 1",
+            "UPDATE chunk_results SET digest = replace(digest, substr(digest, 1, 1), 'x') WHERE chunk_index = 1",
+        ],
         ["UPDATE chunk_results SET result = (SELECT result FROM chunk_results WHERE chunk_index = 2) WHERE chunk_index = 1"],
         [SWAP],
         [SWAP, SWAP_DIGESTS],
     ],
-    ids=["one byte", "digest", "another's", "swapped", "swapped with digests"],
+    ids=["one byte", "both digests", "another's", "swapped", "swapped with digests"],
 )  # fmt: skip
 def test_a_damaged_result_is_never_handed_out(damaged: Any, statements: list[str]) -> None:
     """Not by result, results, items, state or export; the error names job and chunk."""

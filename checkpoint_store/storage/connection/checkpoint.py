@@ -7,15 +7,15 @@ process, can commit.
 
 from __future__ import annotations
 
-import sqlite3
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from checkpoint_store.errors import CheckpointStoreError
 from checkpoint_store.storage.file_names import StoreFiles
 from checkpoint_store.system.file_lock import take
+from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
+    import sqlite3
     from pathlib import Path
 
     from checkpoint_store.storage.connection.reader import ReaderConnection
@@ -62,7 +62,8 @@ class Checkpoint:
                 busy, pages, copied = reader.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
             finally:
                 writer.rollback()
-        except (sqlite3.Error, CheckpointStoreError):
+        except Exception as error:  # noqa: BLE001 - out of descriptors, or of memory
+            log.debug("the WAL of %s is copied later: %s", self._path, error)
             return False  # what is committed is in the WAL, and safe there
         finally:
             if taken:

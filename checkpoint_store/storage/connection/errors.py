@@ -45,6 +45,10 @@ _NO_ACCESS: Final = frozenset(
 )
 _LITTLE: Final = 1 << 20
 
+Unreadable = sqlite3.Error | UnicodeDecodeError
+"""What the ``sqlite3`` module raises: the second where SQLite's own message has a damaged name in it."""
+UNREADABLE: Final = (sqlite3.Error, UnicodeDecodeError)
+
 
 def code_of(error: BaseException) -> int:
     """Return SQLite's extended error code, or 0."""
@@ -56,7 +60,7 @@ def is_busy(error: BaseException) -> bool:
     return (code_of(error) & 0xFF) in _BUSY
 
 
-def says_nothing_of_contents(error: sqlite3.Error) -> bool:
+def says_nothing_of_contents(error: Unreadable) -> bool:
     """Whether this was no room, no access or a busy file: what is stored was not judged by it."""
     code = code_of(error)
     if code & 0xFF == sqlite3.SQLITE_IOERR:
@@ -64,15 +68,17 @@ def says_nothing_of_contents(error: sqlite3.Error) -> bool:
     return (code & 0xFF) in _BUSY | _NO_ACCESS
 
 
-def translate(error: sqlite3.Error, path: Path, waited_seconds: float) -> CheckpointStoreError:
+def translate(error: Unreadable, path: Path, waited_seconds: float) -> CheckpointStoreError:
     """Return the error that a caller should see for an error of SQLite on the store at ``path``."""
     code, reason = code_of(error), str(error)
     primary = code & 0xFF
     if primary in _BUSY:
         return _busy(path, waited_seconds)
-    if not code and "UTF-8" in reason:  # the sqlite3 module's own; it repeats the text, which is nobody's business
+    # The sqlite3 module's own; the one repeats the text, which is nobody's business, and the other is about a message
+    # of SQLite that has a damaged name in it.
+    if isinstance(error, UnicodeDecodeError) or (not code and "UTF-8" in reason):
         return StoreDamaged(path, "a text in it is no UTF-8")
-    if primary in _DAMAGED:
+    if primary in _DAMAGED or reason == "malformed JSON":  # of a result: nothing but JSON is stored
         return StoreDamaged(path, reason)
     if primary == sqlite3.SQLITE_FULL or (code in _MAYBE_FULL and _looks_full(path)):
         return StorageFullError(path, reason, free_bytes(path))

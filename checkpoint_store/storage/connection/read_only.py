@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 import time
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -17,6 +16,7 @@ from checkpoint_store.storage.connection.pragmas import connect_read_only
 from checkpoint_store.storage.file_names import StoreFiles, has_bytes
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
@@ -57,7 +57,7 @@ class ReadOnlyDatabase:
                 unused = before is not None
                 try:
                     value = self._read_once(work, unused=unused)
-                except sqlite3.Error as error:
+                except sqlite_errors.UNREADABLE as error:
                     if not unused or before == self._signature():
                         raise sqlite_errors.translate(error, self.path, self.lock_timeout_seconds) from error
                 else:

@@ -12,6 +12,7 @@ from checkpoint_store.errors import CheckpointStoreError, StorageUnavailableErro
 from checkpoint_store.storage.connection import errors as sqlite_errors
 from checkpoint_store.storage.connection.pragmas import Durability, connect
 from checkpoint_store.system.file_lock import take
+from checkpoint_store.system.files import storage_error
 from checkpoint_store.system.forks import ForkAware, watch
 
 if TYPE_CHECKING:
@@ -46,13 +47,15 @@ class StoreFile:
         """
         if not self.path.exists():
             raise StorageUnavailableError(self.path, "the file is no longer there")
-        if self._presence is not None:
-            self._presence.ensure()
         try:
+            if self._presence is not None:
+                self._presence.ensure()
             timeout = self.lock_timeout_seconds
             return connect(self.path, timeout_seconds=timeout, durability=self.durability, alone=alone)
-        except sqlite3.Error as error:
+        except sqlite_errors.UNREADABLE as error:
             raise self.translated(error) from error
+        except OSError as error:
+            raise storage_error(error, self.path) from error
 
     def place(self) -> Place | None:
         """Return which file has the store's name now; None where none has."""
@@ -62,7 +65,7 @@ class StoreFile:
             return None
         return status.st_dev, status.st_ino
 
-    def translated(self, error: sqlite3.Error) -> CheckpointStoreError:
+    def translated(self, error: sqlite_errors.Unreadable) -> CheckpointStoreError:
         """Return the library's error for one of SQLite's."""
         return sqlite_errors.translate(error, self.path, self.lock_timeout_seconds)
 
@@ -138,12 +141,12 @@ class StoreConnection(ForkAware):
             finally:
                 if self.connection is None:
                     connection.close()
-        if isinstance(error, sqlite3.Error):
+        if isinstance(error, sqlite_errors.UNREADABLE):
             raise self.file.translated(error) from error
 
     def _is_sound_after(self, error: BaseException) -> bool:
         """Whether the connection may be used again once its transaction is rolled back."""
-        return not isinstance(error, sqlite3.Error)
+        return not isinstance(error, sqlite_errors.UNREADABLE)
 
 
 _inherited: Final[list[sqlite3.Connection]] = []

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
+from typing import TYPE_CHECKING, Any, Final, TypeVar, TypeVarTuple
 
 from checkpoint_store.errors import ErasureUnfinished, StorageUnavailableError, StoreBusy
 from checkpoint_store.storage.connection import busy
 from checkpoint_store.storage.connection.checkpoint import Checkpoint
-from checkpoint_store.storage.connection.errors import is_busy
+from checkpoint_store.storage.connection.errors import UNREADABLE, is_busy
 from checkpoint_store.storage.connection.open_lock import who_has_open
 from checkpoint_store.storage.connection.store_file import StoreConnection
 from checkpoint_store.storage.moment import Moment, moment_of
@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     from checkpoint_store.storage.connection.reader import ReaderConnection
     from checkpoint_store.storage.connection.store_file import Place, StoreFile
 
+_FREE_BYTES_MIN: Final = 64 * 1024
+_FREE_SHARE_MIN: Final = 0.1
+"""Less than that of a file stays in it, and is used again."""
+_REBUILT_BYTES_MAX: Final = 256 * 1024 * 1024
+"""SQLite makes the file anew in memory, so that no result is in a temporary file."""
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
@@ -179,7 +184,7 @@ class WriterConnection(StoreConnection):
 
     def _is_sound_after(self, error: BaseException) -> bool:
         """After an I/O error nothing is certain about the connection; nor in a file that was removed or replaced."""
-        certain = not isinstance(error, sqlite3.Error) or isinstance(error, sqlite3.IntegrityError) or is_busy(error)
+        certain = not isinstance(error, UNREADABLE) or isinstance(error, sqlite3.IntegrityError) or is_busy(error)
         return certain and self.file.place() == self._place
 
     def scrub_wal(self, touch: Callable[[sqlite3.Connection], object], what: str) -> None:
@@ -194,6 +199,30 @@ class WriterConnection(StoreConnection):
             try:
                 self._copy_all_of_the_wal(self._set("journal_size_limit = 0"), what)
                 self.write_locked(touch)
+            finally:
+                self.disconnect()
+
+    def give_room_back(self) -> None:
+        """Make the file as small as what is in it, where much of it is free; the next checkpoint cuts it off.
+
+        It is one transaction, which writes all that is left to the WAL.
+        """
+        with self.lock:
+            self.disconnect()  # no statement may be under way
+            connection = self._set()
+            try:
+                pages, free, size = (
+                    connection.execute(f"PRAGMA {name}").fetchone()[0]
+                    for name in ("page_count", "freelist_count", "page_size")
+                )
+                left_bytes = (pages - free) * size
+                if free * size < _FREE_BYTES_MIN or free < pages * _FREE_SHARE_MIN or left_bytes > _REBUILT_BYTES_MAX:
+                    return
+                busy.execute(connection, "VACUUM", patience_seconds=self._patience_seconds)
+                self.checkpoint.add(left_bytes)
+            except BaseException as error:
+                self._abandon(error)
+                raise
             finally:
                 self.disconnect()
 

@@ -48,7 +48,14 @@ class Finding:
 def findings(path: Path, state_file: Path) -> list[Finding]:
     """Return all findings about the store at ``path``."""
     found = [*_sqlite(), *_place(path), *_permissions(path, state_file), *_users(path)]
-    return [*found, *_contents(path, state_file), *_strays(path), *_backups(path), *_space(path)]
+    return [
+        *found,
+        *_contents(path, state_file),
+        *_strays(path),
+        *_backups(path),
+        *_room(path, state_file),
+        *_space(path),
+    ]
 
 
 def _sqlite() -> Iterator[Finding]:
@@ -180,6 +187,29 @@ def _backups(path: Path) -> Iterator[Finding]:
     else:
         yield Finding("warning", "backups", "none yet; one is made when a job ends",
                       "checkpoint-store backup DEST makes one now")  # fmt: skip
+
+
+def _room(path: Path, state_file: Path) -> Iterator[Finding]:
+    """Say what takes how much of the disk."""
+    files = StoreFiles(path)
+    parts = {
+        "store": [path],
+        "log": list(files.of_sqlite),
+        "backups": files.backups(),
+        "state file": [state_file],
+        "the one before": [state_copies(state_file)[1]],
+        "left-over files": files.strays(),
+        "unrecorded results": files.unrecorded(),
+    }
+    sizes = {name: sum(map(_size, paths)) for name, paths in parts.items()}
+    says = ", ".join(f"{name} {size:,}" for name, size in sizes.items() if size)
+    yield Finding("ok", "room", f"{sum(sizes.values()):,} bytes: {says}")
+
+
+def _size(path: Path) -> int:
+    with suppress(OSError):
+        return path.stat().st_size
+    return 0
 
 
 def _space(path: Path) -> Iterator[Finding]:

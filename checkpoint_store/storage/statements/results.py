@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from sqlalchemy import bindparam, case, func, literal_column, null, or_, select
+from sqlalchemy import bindparam, func, literal_column, null, select
 
-from checkpoint_store.errors import InvalidArgumentError, StoreDamaged
-from checkpoint_store.model.amounts import LONGEST_NUMBER, fields_of, json_paths, number_in
+from checkpoint_store.errors import StoreDamaged
 from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.state import ProcessingState
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
-
-    from sqlalchemy import Select
 
     from checkpoint_store.storage.records import JobRecord
 
@@ -61,6 +59,15 @@ _FIRST_FROM: Final = Statement(
     )
 )
 _INDICES: Final = Statement(lambda: select(_C.chunk_index).where(_IN_JOB).order_by(_C.chunk_index))
+_NARROW_PAGE: Final = Statement(
+    lambda: (
+        select(_C.chunk_index, _C.result_id, _C.digest)
+        .where(_IN_JOB, _C.chunk_index > bindparam("after"), _C.digest.is_not(null()))
+        .order_by(_C.chunk_index)
+        .limit(bindparam("rows"))
+    )
+)
+_RESULT_BY_ID: Final = Statement(lambda: select(_R.result, _R.digest).where(_R.result_id == bindparam("id")))
 _DIGESTS: Final = Statement(lambda: select(_C.chunk_index, _C.digest).where(_IN_JOB))
 _RESULT: Final = Statement(
     lambda: (
@@ -69,44 +76,6 @@ _RESULT: Final = Statement(
         .where(_IN_JOB, _C.chunk_index == bindparam("at_index"))
     )
 )
-
-
-def _field() -> tuple[Any, Any]:
-    """Return the expressions for the value and the type of a field: that of its whole name, or of its dotted path."""
-    paths: tuple[Any, Any] = bindparam("json_path"), bindparam("dotted_path")
-    kinds = [func.json_type(_R.result, path) for path in paths]
-    values = [func.json_extract(_R.result, path) for path in paths]
-    return case((kinds[0].is_not(None), values[0]), else_=values[1]), func.coalesce(*kinds)
-
-
-def _once() -> Any:
-    """Each result once: one that was carried over may stand in several places, also in that which was paid for."""
-    payer = func.coalesce(_C.source_job_id, _C.job_id), func.coalesce(_C.source_chunk_index, _C.chunk_index)
-    firsts = select(func.min(_C.chunk_index)).where(_IN_JOB).group_by(*payer)
-    only_carried = func.count() == func.count(_C.source_job_id)
-    return or_(_C.source_job_id.is_(null()), _C.chunk_index.in_(firsts.having(only_carried).correlate(None)))
-
-
-def _total() -> Select[Any]:
-    value, kind = _field()
-    number = case((kind.in_((literal_column("'integer'"), literal_column("'real'"))), value))
-    whole, real = (case((func.typeof(number) == name, number)) for name in ("integer", "real"))
-    # In halves: SQLite's sum of integers stops at 64 bits.
-    high, low = func.sum(whole.op(">>")(32)), func.sum(whole.op("&")(0xFFFFFFFF))
-    of_job = completed_chunks.join(chunk_results, _R.result_id == _C.result_id)
-    columns: tuple[Any, ...] = high, low, func.sum(real), func.count(kind), func.max(_R.result_id)
-    return select(*columns).select_from(of_job).where(_IN_JOB, _once())
-
-
-def _short_texts() -> Select[Any]:
-    value, kind = _field()
-    of_job = completed_chunks.join(chunk_results, _R.result_id == _C.result_id)
-    is_short = func.length(value) <= literal_column(str(LONGEST_NUMBER))
-    return select(value).select_from(of_job).where(_IN_JOB, _once(), kind == literal_column("'text'"), is_short)
-
-
-_TOTAL: Final = Statement(_total)
-_SHORT_TEXTS: Final = Statement(_short_texts)
 
 
 def fingerprints(connection: sqlite3.Connection, job_id: str) -> Iterator[tuple[int, str | None]]:
@@ -148,11 +117,38 @@ def completed_from(connection: sqlite3.Connection, job_id: str, start: int, widt
 
 ResultRow = tuple[int, str | None, str, str | None]
 """(index, text, digest, digest beside the text) of a completed chunk with a result."""
+Row = TypeVar("Row", ResultRow, tuple[int, str])
+"""What begins with the index and the text of a result."""
 
 
-def result_page(connection: sqlite3.Connection, job_id: str, after: int, limit: int) -> list[ResultRow]:
+Substitutes = Mapping[str, str]
+"""Texts of damaged results, which a copy of the store has, by their digest."""
+NONE: Final[Substitutes] = {}
+
+
+def result_page(
+    connection: sqlite3.Connection, job_id: str, after: int, limit: int, substitutes: Substitutes = NONE
+) -> list[ResultRow]:
     """Return the completed chunks with a result after an index, in index order."""
+    if substitutes:
+        return _page_row_by_row(connection, job_id, after, limit, substitutes)
     return compiled.RESULT_PAGE.run(connection, in_job=job_id, after=after, rows=limit).fetchall()
+
+
+def _page_row_by_row(
+    connection: sqlite3.Connection, job_id: str, after: int, limit: int, substitutes: Substitutes
+) -> list[ResultRow]:
+    """Return the same page where some of its rows may not read."""
+    page: list[ResultRow] = []
+    for index, result_id, digest in _NARROW_PAGE.run(connection, in_job=job_id, after=after, rows=limit).fetchall():
+        if digest in substitutes:
+            page.append((index, substitutes[digest], digest, digest))
+            continue
+        text, beside = _RESULT_BY_ID.run(connection, id=result_id).fetchone() or (None, None)
+        if beside is not None and beside in substitutes:  # the other digest is damaged, too
+            text, digest = substitutes[beside], beside  # noqa: PLW2901 - the sound one counts
+        page.append((index, text, digest, beside))
+    return page
 
 
 def verified(path: Path, job_id: str, index: int, text: str | None, *digests: str | None) -> str:
@@ -174,8 +170,14 @@ def verified_page(path: Path, job_id: str, page: list[ResultRow]) -> list[tuple[
     return [(index, text) for index, text, _, _ in page if text is not None]
 
 
-def result_row(connection: sqlite3.Connection, job_id: str, index: int) -> tuple[str | None, str | None] | None:
+def result_row(
+    connection: sqlite3.Connection, job_id: str, index: int, substitutes: Substitutes = NONE
+) -> tuple[str | None, str | None] | None:
     """Return (text, digest) of one completed chunk, or None where it is not complete."""
+    if substitutes:
+        for found, text, digest, _ in _page_row_by_row(connection, job_id, index - 1, 1, substitutes):
+            if found == index:
+                return text, digest
     row: tuple[str | None, str] | None = _RESULT.run(connection, in_job=job_id, at_index=index).fetchone()
     return row
 
@@ -188,32 +190,6 @@ def indices_in_order_of_state(connection: sqlite3.Connection, record: JobRecord)
         yield page
     if found < record.completed_count:
         yield from _index_pages(connection, compiled.WITHOUT_RESULT, record)
-
-
-def totals(connection: sqlite3.Connection, job_id: str, keys: tuple[str, ...]) -> dict[str, int | float]:
-    """Return the sum of each field over a job's results: numbers, and texts that are numbers. Others add nothing.
-
-    Raises:
-        InvalidArgumentError: there are results, and none of them has the field.
-    """
-    sums: dict[str, int | float] = {}
-    for key in keys:
-        paths = json_paths(key)
-        field = {"in_job": job_id, "json_path": paths[0], "dotted_path": paths[-1]}
-        high, low, real, count, newest = _TOTAL.run(connection, **field).fetchone()
-        if newest is not None and not count:
-            raise _unknown_field(connection, key, newest)
-        integers = ((high or 0) << 32) + (low or 0)
-        numbers = (number_in(text) for (text,) in _SHORT_TEXTS.run(connection, **field))
-        written = sum(number for number in numbers if number is not None)
-        sums[key] = integers + written if real is None else integers + written + real
-    return sums
-
-
-def _unknown_field(connection: sqlite3.Connection, key: str, result_id: int) -> InvalidArgumentError:
-    (text,) = compiled.RESULT_TEXT.run(connection, id=result_id).fetchone()
-    fields = ", ".join(fields_of(json_text.decode(text))) or "none"
-    return InvalidArgumentError("keys", key, f"is a field of no result of this job; the newest result has: {fields}")
 
 
 def is_completed(job_id: str, index: int) -> tuple[str, tuple[Any, ...]]:
@@ -263,19 +239,21 @@ def state_of(connection: sqlite3.Connection, record: JobRecord, texts: Sequence[
     )
 
 
-def result_texts(connection: sqlite3.Connection, job_id: str, path: Path) -> Iterator[list[str]]:
+def result_texts(
+    connection: sqlite3.Connection, job_id: str, path: Path, substitutes: Substitutes = NONE
+) -> Iterator[list[str]]:
     """Yield the stored texts of all results, in index order, verified, in bounded pages."""
-    for page in paged(lambda after, limit: result_page(connection, job_id, after, limit)):
+    for page in paged(lambda after, limit: result_page(connection, job_id, after, limit, substitutes)):
         yield [text for _, text in verified_page(path, job_id, page)]
 
 
-def paged(fetch: Callable[[int, int], list[ResultRow]]) -> Iterator[list[ResultRow]]:
+def paged(fetch: Callable[[int, int], list[Row]]) -> Iterator[list[Row]]:
     """Yield pages of about 256 KiB of text; ``fetch`` gets the index to begin after, and how many rows at most."""
     after, limit = -1, 16
     while page := fetch(after, limit):
         yield page
-        after, *_ = page[-1]
-        size = sum(len(text or "") for _, text, _, _ in page) // len(page) + 1
+        after = page[-1][0]
+        size = sum(len(row[1] or "") for row in page) // len(page) + 1
         limit = max(1, min(_PAGE_ROWS, _PAGE_BYTES // size))
 
 

@@ -36,7 +36,7 @@ def foreign_sidecar(path: Path) -> str | None:
 
 def counts_of(path: Path, how: str = ALONE) -> tuple[dict[str, int], dict[str, str]]:
     """Return the completed chunks of each job at ``path`` (a count), and the deleted jobs; empty if unreadable."""
-    with suppress(sqlite3.Error), closing(open_copy(path, how)) as connection:
+    with suppress(*sqlite_errors.UNREADABLE), closing(open_copy(path, how)) as connection:
         return known(connection)
     return {}, {}
 
@@ -54,7 +54,7 @@ def lacks(has: dict[str, int], deleted: dict[str, str], other: dict[str, int]) -
 
 def deleted_jobs(connection: sqlite3.Connection) -> dict[str, str]:
     """Return the deleted jobs with the time of the deletion; empty if that cannot be read."""
-    with suppress(sqlite3.Error):
+    with suppress(*sqlite_errors.UNREADABLE):
         return dict(connection.execute("SELECT job_id, deleted_at FROM deleted_jobs").fetchall())
     return {}
 
@@ -89,7 +89,7 @@ def _is_sound(path: Path, how: str = ALONE) -> bool:
                 and connection.execute("PRAGMA foreign_key_check").fetchone() is None
                 and connection.execute(MISCOUNTED).fetchone() is None
             )
-    except sqlite3.Error as error:
+    except sqlite_errors.UNREADABLE as error:
         if sqlite_errors.says_nothing_of_contents(error):
             raise  # a full disk must not make a sound log look foreign
         return False

@@ -12,6 +12,7 @@ from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.records import JobStatus
 from checkpoint_store.storage.connection import wal_frames
+from checkpoint_store.storage.connection.errors import UNREADABLE
 from checkpoint_store.storage.file_names import StoreFiles, has_bytes
 from checkpoint_store.storage.open_requests import Source
 from checkpoint_store.storage.recovery.salvage import attempts
@@ -108,7 +109,7 @@ def read_copy(path: Path, name: str, *, how: str = ALONE) -> Copy:
             _read_results(connection, copy)
             totals = {job_id: values["total_chunks"] for job_id, values in copy.jobs.items()}
             copy.attempt_log = attempts.read(connection, totals, _rows)
-    except sqlite3.Error:
+    except UNREADABLE:
         copy.complete = False
     return copy
 
@@ -128,7 +129,7 @@ def _rows(
                     raise sqlite3.DatabaseError("a key is no number, or out of order")
                 start, missed = row[0] + 1, 0
                 yield row
-        except sqlite3.Error:
+        except UNREADABLE:
             copy.complete = False
             missed += 1
             # A page of rows is passed one by one; what is still unreadable then is a whole part of the tree.
@@ -166,7 +167,7 @@ def is_sound_job(values: dict[str, Any]) -> bool:
 
 
 def _top(connection: sqlite3.Connection, table: str, otherwise: int) -> int:
-    with suppress(sqlite3.Error):
+    with suppress(*UNREADABLE):
         found = connection.execute(f"SELECT max(rowid) FROM {table}").fetchone()[0]  # noqa: S608 - our own names
         return int(found or 0)
     return otherwise

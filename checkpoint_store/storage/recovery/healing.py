@@ -1,0 +1,216 @@
+"""Put back results that were found damaged, from whatever copy has them, while the store is in use.
+
+A result is taken from a copy only by its digest, which binds a text to its job and chunk.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from shlex import quote
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from checkpoint_store.errors import CheckpointStoreError, StateFormatError
+from checkpoint_store.model.codec import digest as result_digest
+from checkpoint_store.storage.connection.errors import UNREADABLE
+from checkpoint_store.storage.file_names import StoreFiles
+from checkpoint_store.storage.recovery.salvage.sidecars import ALONE, open_copy
+from checkpoint_store.storage.recovery.salvage.state_file import read_state, read_torn_state
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from checkpoint_store.storage.connection.read_only import AnyDatabase
+
+_COMPLETED: Final = """
+SELECT job_id, chunk_index, result_id, CAST(digest AS BLOB) FROM completed_chunks
+WHERE digest IS NOT NULL AND job_id = coalesce(?, job_id) ORDER BY job_id, chunk_index
+"""
+# As bytes: what is no UTF-8 is damage, and must not end the search for it.
+_ROW: Final = """
+SELECT job_id = ? AND chunk_index = ?, CAST(result AS BLOB), CAST(digest AS BLOB) FROM chunk_results WHERE result_id = ?
+"""
+_IN_COPY: Final = """
+SELECT CAST(r.result AS BLOB) FROM completed_chunks c JOIN chunk_results r ON r.result_id = c.result_id
+WHERE c.job_id = ? AND c.chunk_index = ?
+"""
+_REPAIR: Final = "UPDATE chunk_results SET job_id = ?, chunk_index = ?, result = ?, digest = ? WHERE result_id = ?"
+_INSERT: Final = "INSERT INTO chunk_results (job_id, chunk_index, result, digest) VALUES (?, ?, ?, ?)"
+_LINK: Final = "UPDATE completed_chunks SET digest = ?, result_id = ? WHERE job_id = ? AND chunk_index = ?"
+_LINKED: Final = """
+SELECT result_id, CAST(digest AS BLOB) FROM completed_chunks
+WHERE job_id = ? AND chunk_index = ? AND result_id IS NOT NULL
+"""
+_CANDIDATES: Final = """
+SELECT result_id FROM chunk_results WHERE result_id = ? OR (job_id = ? AND chunk_index = ?) ORDER BY result_id != ?
+"""
+_USERS: Final = "SELECT job_id, chunk_index FROM completed_chunks WHERE result_id = ?"
+
+
+class Broken(NamedTuple):
+    """A completed chunk whose result is not what was written."""
+
+    job_id: str
+    chunk_index: int
+    result_id: int
+    digests: frozenset[str]
+    """Those that stand beside it; one of them may be damaged itself."""
+    text: str | None
+    """Its text, where only a digest beside it is damaged."""
+
+    def accepts(self, text: str) -> bool:
+        """Whether this is the text that was written."""
+        return result_digest.digest(self.job_id, self.chunk_index, text) in self.digests
+
+
+@dataclass(frozen=True, slots=True)
+class Healing:
+    """What a search for damaged results came to."""
+
+    path: Path
+    broken: int
+    found: Mapping[str, str]
+    """The texts that copies have, by their digest."""
+    sources: Mapping[str, int]
+    """How many were found in which copy."""
+    put_back: bool
+    """Whether they are in the store again."""
+
+    def __str__(self) -> str:
+        taken = ", ".join(f"{count} from {name}" for name, count in self.sources.items())
+        what = f"{self.path}: {self.broken} damaged results were found while reading"
+        if self.put_back:
+            said = f"{what}; put back: {taken}"
+        else:
+            remedy = f"Put them back: checkpoint-store recover --store {quote(str(self.path))}"
+            said = f"{what}; read from copies, and not put back: {taken}. {remedy}"
+        lost = self.broken - len(self.found)
+        return f"{said}; no copy has the other {lost}" if lost else said
+
+
+def heal(database: AnyDatabase, state_files: Sequence[Path], job_id: str | None) -> Healing:
+    """Look for the damaged results of a job (None: of all), and put back in one transaction what copies have of them.
+
+    Durable when this returns with ``put_back``. Nothing is written to a store that is read-only, or whose structure is
+    damaged too: a row with a damaged link to its pages may lead into another row's.
+
+    Raises:
+        StoreDamaged: the list of completed chunks does not read.
+    """
+    broken = database.read_apart(lambda connection: list(_broken(connection, job_id)))
+    sources, found = Counter[str](), dict[Broken, str]()
+    for one, text, name in _found(broken, database.path, state_files):
+        found[one] = text
+        sources[name] += 1
+    put_back = bool(found) and not database.read_only
+    if put_back:
+        try:
+            put_back = database.write(lambda connection: _put_back(connection, found))
+        except CheckpointStoreError:  # no room, or damaged more than that: what was found can be read all the same
+            put_back = False
+    texts = {result_digest.digest(one.job_id, one.chunk_index, text): text for one, text in found.items()}
+    return Healing(database.path, len(broken), texts, sources, put_back)
+
+
+def _broken(connection: sqlite3.Connection, job_id: str | None) -> Iterator[Broken]:
+    for own_job_id, index, result_id, digest in connection.execute(_COMPLETED, (job_id,)).fetchall():
+        found = _looked_at(connection, own_job_id, index, result_id, _text(digest))
+        if found is not None:
+            yield found
+
+
+def _looked_at(connection: sqlite3.Connection, job_id: str, index: int, result_id: int, digest: str) -> Broken | None:
+    """Return a completed chunk if its result is not sound; None where it is."""
+    row = None
+    with suppress(*UNREADABLE):
+        row = connection.execute(_ROW, (job_id, index, result_id)).fetchone()
+    if row is None:
+        return Broken(job_id, index, result_id, frozenset({digest}), None)
+    text, beside = _text(row[1]), _text(row[2])
+    if row[0] and digest == beside == result_digest.digest(job_id, index, text):
+        return None
+    broken = Broken(job_id, index, result_id, frozenset({digest, beside}), None)
+    return broken._replace(text=text) if broken.accepts(text) else broken
+
+
+def _text(raw: bytes | None) -> str:
+    return (raw or b"").decode("utf-8", "replace")
+
+
+def _found(broken: Sequence[Broken], path: Path, state_files: Sequence[Path]) -> Iterator[tuple[Broken, str, str]]:
+    """Yield each damaged result that has a sound text somewhere, the text, and the name of where that is."""
+    left = {(one.job_id, one.chunk_index): one for one in broken}
+    for one in broken:
+        if one.text is not None:
+            yield left.pop((one.job_id, one.chunk_index)), one.text, "the store itself"
+    for backup in StoreFiles(path).backups():
+        if left:
+            yield from _taken(left, _from_backup(backup, list(left.values())), f"the backup {backup.name}")
+    for state_file in state_files:
+        if left:
+            yield from _taken(left, _from_state(state_file, list(left.values())), f"the state file {state_file.name}")
+
+
+def _taken(
+    left: dict[tuple[str, int], Broken], texts: Iterator[tuple[Broken, str]], name: str
+) -> Iterator[tuple[Broken, str, str]]:
+    for one, text in texts:
+        if one.accepts(text):
+            yield left.pop((one.job_id, one.chunk_index)), text, name
+
+
+def _from_backup(backup: Path, wanted: Sequence[Broken]) -> Iterator[tuple[Broken, str]]:
+    try:
+        with closing(open_copy(backup, ALONE)) as connection:
+            for one in wanted:
+                with suppress(*UNREADABLE):
+                    for (raw,) in connection.execute(_IN_COPY, (one.job_id, one.chunk_index)).fetchall():
+                        yield one, _text(raw)
+    except UNREADABLE:
+        return
+
+
+def _from_state(state_file: Path, wanted: Sequence[Broken]) -> Iterator[tuple[Broken, str]]:
+    try:
+        try:
+            copy = read_state(state_file)
+        except StateFormatError:
+            copy = read_torn_state(state_file)
+    except OSError:
+        return
+    for one in wanted:
+        chunk = copy.chunks.get(one.job_id, {}).get(one.chunk_index)
+        if chunk is not None and chunk.text is not None:
+            yield one, chunk.text
+
+
+def _put_back(connection: sqlite3.Connection, found: Mapping[Broken, str]) -> bool:
+    """Write the texts that were found in the place of what is damaged still. Returns False where that is not safe."""
+    if connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+        return False
+    for one, text in found.items():
+        row: Any = connection.execute(_LINKED, (one.job_id, one.chunk_index)).fetchone()
+        if row is None or _looked_at(connection, one.job_id, one.chunk_index, row[0], _text(row[1])) is None:
+            continue  # deleted, replaced or put back since
+        digest = result_digest.digest(one.job_id, one.chunk_index, text)
+        values = (one.job_id, one.chunk_index, text, digest)
+        result_id = _own_row(connection, one, row[0])
+        if result_id is None:
+            result_id = connection.execute(_INSERT, values).lastrowid
+        else:
+            connection.execute(_REPAIR, (*values, result_id))
+        connection.execute(_LINK, (digest, result_id, one.job_id, one.chunk_index))
+    return True
+
+
+def _own_row(connection: sqlite3.Connection, one: Broken, linked: int) -> int | None:
+    """Return the row that is the chunk's own, by its link or by what it says itself; None where there is none."""
+    candidates = connection.execute(_CANDIDATES, (linked, one.job_id, one.chunk_index, linked)).fetchall()
+    for (result_id,) in candidates:
+        users = connection.execute(_USERS, (result_id,)).fetchall()
+        if all(user == (one.job_id, one.chunk_index) for user in users):
+            return int(result_id)
+    return None

@@ -1,0 +1,51 @@
+"""Whether a backup holds what the store holds: told by what is in it, not by its bytes or its time."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import closing
+from typing import TYPE_CHECKING, Final
+
+from checkpoint_store.storage.connection.errors import UNREADABLE
+from checkpoint_store.storage.recovery.salvage.sidecars import ALONE, open_copy
+
+if TYPE_CHECKING:
+    import sqlite3
+    from pathlib import Path
+
+    from checkpoint_store.storage.connection.read_only import AnyDatabase
+
+_CONTENT: Final = (
+    # How many chunks are complete stands here, so that nearly every difference is found in this small table.
+    """
+    SELECT job_id, status, file_name, video_title, model, provider, total_chunks, completed_count, error_message,
+      config, chunks_digest, is_current, superseded_by
+    FROM jobs ORDER BY job_number
+    """,
+    "SELECT job_id FROM deleted_jobs ORDER BY job_id",
+    """
+    SELECT job_id, chunk_index, number, outcome, counted, is_last FROM attempts
+    WHERE outcome IN ('failed', 'abandoned') ORDER BY job_id, chunk_index, number
+    """,
+    "SELECT job_id, chunk_index, digest FROM completed_chunks ORDER BY job_id, chunk_index",
+)
+"""What would be missed if the copy were lost; the times of a job that was only looked at are not."""
+
+
+def holds_the_same(database: AnyDatabase, backup: Path) -> bool:
+    """Return whether a backup of the same schema, which no process has open, has all that the store has, and no more.
+
+    Results are told by their digests.
+    """
+    try:
+        with closing(open_copy(backup, ALONE)) as copy:
+            return database.read(lambda own: all(_digest(own, one) == _digest(copy, one) for one in _CONTENT))
+    except UNREADABLE:
+        return False
+
+
+def _digest(connection: sqlite3.Connection, statement: str) -> bytes:
+    found = hashlib.sha256()
+    for row in connection.execute(statement):
+        found.update(repr(row).encode())
+    return found.digest()

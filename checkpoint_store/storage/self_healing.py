@@ -1,0 +1,50 @@
+"""Reading that goes on where a result is damaged, and a copy of the store has it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from checkpoint_store.errors import StoreDamaged, StoreRecovered
+from checkpoint_store.system.log import log, warn_caller
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from checkpoint_store.storage.connection.read_only import AnyDatabase
+
+T = TypeVar("T")
+
+
+class SelfHealing:
+    """An open store file, and the copies of its results. Safe to share between threads."""
+
+    def __init__(self, database: AnyDatabase, state_files: Sequence[Path] = ()) -> None:
+        self._database = database
+        self.path: Final = database.path
+        self._state_files: Final = state_files
+        self.substitutes: Final[dict[str, str]] = {}
+        """Texts that copies have of results which are damaged in the store file and cannot be put back; by digest."""
+
+    def healing(self, work: Callable[[], T], job_id: str | None = None) -> T:
+        """Return what ``work`` returns. Where it meets a damaged result, put that back from a copy, and work again.
+
+        A :class:`StoreRecovered` warning says what came from where. ``job_id`` tells whose results it reads; None: any.
+
+        Raises:
+            StoreDamaged: a result is damaged, and no copy has it.
+        """
+        try:
+            return work()
+        except StoreDamaged as error:
+            from checkpoint_store.storage.recovery import healing  # noqa: PLC0415 - a sound store never comes here
+
+            healed = healing.heal(self._database, self._state_files, error.job_id or job_id)
+            if not healed.found and (healed.broken or error.chunk_index is None):
+                raise
+            if not healed.put_back:
+                self.substitutes.update(healed.found)
+            if healed.found:
+                log.warning("%s", healed)
+                warn_caller(str(healed), StoreRecovered)
+        return work()

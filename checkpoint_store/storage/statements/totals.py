@@ -1,0 +1,87 @@
+"""Statements that add up a field over the results of a job."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import bindparam, case, func, literal_column, null, or_, select
+
+from checkpoint_store.errors import InvalidArgumentError
+from checkpoint_store.model.amounts import LONGEST_NUMBER, fields_of, json_paths, number_in
+from checkpoint_store.model.codec import json_text
+from checkpoint_store.storage.statements import compiled
+from checkpoint_store.storage.statements.compiled import Statement
+from checkpoint_store.storage.tables import chunk_results, completed_chunks
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from sqlalchemy import Select
+
+_C: Final = completed_chunks.c
+_R: Final = chunk_results.c
+_IN_JOB: Final[Any] = _C.job_id == bindparam("in_job")
+
+
+def _field() -> tuple[Any, Any]:
+    """Return the expressions for the value and the type of a field: that of its whole name, or of its dotted path."""
+    paths: tuple[Any, Any] = bindparam("json_path"), bindparam("dotted_path")
+    kinds = [func.json_type(_R.result, path) for path in paths]
+    values = [func.json_extract(_R.result, path) for path in paths]
+    return case((kinds[0].is_not(None), values[0]), else_=values[1]), func.coalesce(*kinds)
+
+
+def _once() -> Any:
+    """Each result once: one that was carried over may stand in several places, also in that which was paid for."""
+    payer = func.coalesce(_C.source_job_id, _C.job_id), func.coalesce(_C.source_chunk_index, _C.chunk_index)
+    firsts = select(func.min(_C.chunk_index)).where(_IN_JOB).group_by(*payer)
+    only_carried = func.count() == func.count(_C.source_job_id)
+    return or_(_C.source_job_id.is_(null()), _C.chunk_index.in_(firsts.having(only_carried).correlate(None)))
+
+
+def _total() -> Select[Any]:
+    value, kind = _field()
+    number = case((kind.in_((literal_column("'integer'"), literal_column("'real'"))), value))
+    whole, real = (case((func.typeof(number) == name, number)) for name in ("integer", "real"))
+    # In halves: SQLite's sum of integers stops at 64 bits.
+    high, low = func.sum(whole.op(">>")(32)), func.sum(whole.op("&")(0xFFFFFFFF))
+    of_job = completed_chunks.join(chunk_results, _R.result_id == _C.result_id)
+    columns: tuple[Any, ...] = high, low, func.sum(real), func.count(kind), func.max(_R.result_id)
+    return select(*columns).select_from(of_job).where(_IN_JOB, _once())
+
+
+def _short_texts() -> Select[Any]:
+    value, kind = _field()
+    of_job = completed_chunks.join(chunk_results, _R.result_id == _C.result_id)
+    is_short = func.length(value) <= literal_column(str(LONGEST_NUMBER))
+    return select(value).select_from(of_job).where(_IN_JOB, _once(), kind == literal_column("'text'"), is_short)
+
+
+_TOTAL: Final = Statement(_total)
+_SHORT_TEXTS: Final = Statement(_short_texts)
+
+
+def totals(connection: sqlite3.Connection, job_id: str, keys: tuple[str, ...]) -> dict[str, int | float]:
+    """Return the sum of each field over a job's results: numbers, and texts that are numbers. Others add nothing.
+
+    Raises:
+        InvalidArgumentError: there are results, and none of them has the field.
+    """
+    sums: dict[str, int | float] = {}
+    for key in keys:
+        paths = json_paths(key)
+        field = {"in_job": job_id, "json_path": paths[0], "dotted_path": paths[-1]}
+        high, low, real, count, newest = _TOTAL.run(connection, **field).fetchone()
+        if newest is not None and not count:
+            raise _unknown_field(connection, key, newest)
+        integers = ((high or 0) << 32) + (low or 0)
+        numbers = (number_in(text) for (text,) in _SHORT_TEXTS.run(connection, **field))
+        written = sum(number for number in numbers if number is not None)
+        sums[key] = integers + written if real is None else integers + written + real
+    return sums
+
+
+def _unknown_field(connection: sqlite3.Connection, key: str, result_id: int) -> InvalidArgumentError:
+    (text,) = compiled.RESULT_TEXT.run(connection, id=result_id).fetchone()
+    fields = ", ".join(fields_of(json_text.decode(text))) or "none"
+    return InvalidArgumentError("keys", key, f"is a field of no result of this job; the newest result has: {fields}")

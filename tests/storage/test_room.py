@@ -1,0 +1,116 @@
+"""The room that a store and its copies take on the disk."""
+
+from __future__ import annotations
+
+import json
+import random
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from checkpoint_store import CheckpointStore
+from checkpoint_store.maintenance import doctor
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LETTERS = "abcdefghijklmnopqrstuvwxyz      "
+
+
+def _result(index: int, size_bytes: int = 4200) -> dict[str, Any]:
+    dice = random.Random(index)
+    return {"cleaned_text": "".join(dice.choices(LETTERS, k=size_bytes - 40)), "cost": 0.002}
+
+
+def _run(path: Path, file_name: str, count: int, upto: int | None = None) -> str:
+    with CheckpointStore(path) as store, store.open_job(file_name, total_chunks=count) as job:
+        job.complete_many((index, _result(index)) for index in range(job.progress().completed_chunks, upto or count))
+        return job.job_id
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    return {path.name: path.stat().st_size for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("size_bytes", [1024, 2048, 4200, 8192, 51200])
+def test_results_take_little_more_than_their_bytes(tmp_path: Path, size_bytes: int) -> None:
+    """Results of 1 KB to 50 KB take at most 1.35 times their JSON text in the store file."""
+    results = [_result(index, size_bytes) for index in range(2_000_000 // size_bytes)]
+    with CheckpointStore(tmp_path / "talks.db", state_file=None) as store:
+        store.open_job("talk.srt", total_chunks=len(results) + 1).complete_many(enumerate(results))
+    assert (tmp_path / "talks.db").stat().st_size / sum(len(json.dumps(result)) for result in results) < 1.35
+
+
+def test_opening_a_finished_job_again_takes_no_room(tmp_path: Path) -> None:
+    """No backup is made that holds what the newest one holds, and the state before the last stays what it was."""
+    _run(tmp_path / "talks.db", "talk.srt", 300)
+    before = _sizes(tmp_path)
+    for _ in range(2):
+        _run(tmp_path / "talks.db", "talk.srt", 300)
+    assert _sizes(tmp_path) == before
+    assert sum(before.values()) < 4 * sum(len(json.dumps(_result(index))) for index in range(300))
+
+
+def test_backups_that_hold_the_same_do_not_push_out_one_that_differs(tmp_path: Path) -> None:
+    """However often a finished job is opened, the backup of the time before its end is there."""
+    path = tmp_path / "talks.db"
+    _run(path, "talk.srt", 40, upto=20)
+    _run(path, "talk.srt", 40)
+    backups = sorted(tmp_path.glob("talks.db.backup-*"))
+    assert len(backups) == 2
+    older = backups[0].read_bytes()
+    for _ in range(3):
+        _run(path, "talk.srt", 40)
+    assert sorted(tmp_path.glob("talks.db.backup-*")) == backups
+    assert backups[0].read_bytes() == older
+
+
+@pytest.mark.parametrize("change", ["replaced", "failed", "another job"])
+def test_a_store_that_holds_something_else_is_backed_up(tmp_path: Path, change: str) -> None:
+    """A replaced result, a failed chunk, a new job: what the newest backup lacks is in the next one."""
+    path = tmp_path / "talks.db"
+    job_id = _run(path, "talk.srt", 10, upto=5)
+    newest = max(tmp_path.glob("talks.db.backup-*"))
+    with CheckpointStore(path) as store:
+        job = store.job(job_id)
+        if change == "replaced":
+            job.complete(2, "another", replace=True)
+        elif change == "failed":
+            job.fail_chunk(7, "no answer")
+        else:
+            store.open_job("third.srt", total_chunks=2)
+        job.pause()
+    assert max(tmp_path.glob("talks.db.backup-*")) > newest
+
+
+@pytest.mark.parametrize("is_open_elsewhere", [False, True])
+def test_deleting_a_job_gives_its_room_back(tmp_path: Path, *, is_open_elsewhere: bool) -> None:
+    """The store file shrinks to what the other jobs take, also while somebody else has it open; they lose nothing."""
+    path = tmp_path / "talks.db"
+    kept = _run(path, "talk.srt", 30)
+    small = path.stat().st_size
+    big = _run(path, "lecture.srt", 600)
+    assert path.stat().st_size > 10 * small
+    other = CheckpointStore(path, state_file=None) if is_open_elsewhere else None
+    if other is not None:
+        assert other.job(kept).result(3) == _result(3)
+    with CheckpointStore(path) as store:
+        store.delete_job(big)
+        assert dict(store.job(kept).items()) == {index: _result(index) for index in range(30)}
+        assert path.stat().st_size < 1.2 * small
+        assert store.check() == []
+    if other is not None:
+        assert dict(other.job(kept).items()) == {index: _result(index) for index in range(30)}
+        other.close()
+    assert path.stat().st_size < 1.2 * small
+
+
+def test_doctor_says_what_takes_how_much(tmp_path: Path) -> None:
+    """Store, backups and state files are listed with their sizes in bytes."""
+    _run(tmp_path / "talks.db", "talk.srt", 30)
+    (room,) = [finding.says for finding in doctor(tmp_path / "talks.db") if finding.what == "room"]
+    sizes = _sizes(tmp_path)
+    assert f"store {sizes['talks.db']:,}" in room
+    assert f"state file {sizes['talks.json']:,}" in room
+    assert f"backups {sum(size for name, size in sizes.items() if '.backup-' in name):,}" in room
+    assert room.startswith(f"{sum(sizes.values()):,} bytes")
