@@ -17,7 +17,15 @@ from checkpoint_store.storage.job_snapshot import JobSnapshot
 from checkpoint_store.storage.open_requests import OpenRequest
 from checkpoint_store.storage.recovery import integrity
 from checkpoint_store.storage.runner_lock import probe, runner_lock_path
-from checkpoint_store.storage.statements import attempt_log, attempts, earlier_job, liveness, run_plan, runners
+from checkpoint_store.storage.statements import (
+    attempt_log,
+    attempts,
+    earlier_job,
+    job_summaries,
+    liveness,
+    run_plan,
+    runners,
+)
 from checkpoint_store.storage.statements import costs as cost_statements
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import results as result_statements
@@ -27,7 +35,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from checkpoint_store.model.amounts import Cost
-    from checkpoint_store.model.records import ChunkRecord, Problem, RunPlan
+    from checkpoint_store.model.records import ChunkRecord, JobSummary, Problem, RunPlan
     from checkpoint_store.model.state import ProcessingState
     from checkpoint_store.storage.connection.read_only import AnyDatabase
     from checkpoint_store.storage.records import Costs, JobRecord
@@ -95,6 +103,25 @@ class Reading:
                 limit=limit,
             )
         )
+
+    def summaries(
+        self, *, job_id: str | None = None, status: str | None = None, file_name: str | None = None
+    ) -> list[JobSummary]:
+        """Return what a list shows of the jobs (of this one, with this status, of this file), in the order of jobs.
+
+        Raises:
+            JobNotFound: there is no job with this id.
+        """
+
+        def read(connection: sqlite3.Connection) -> list[JobSummary]:
+            records = (
+                job_statements.list_jobs(connection, self.path, status=status, file_name=file_name)
+                if job_id is None
+                else [job_statements.find_job(connection, job_id, self.path)]
+            )
+            return job_summaries.summaries(connection, records, self.path)
+
+        return self._database.read(read)
 
     def current_job_row(self) -> tuple[str, int, str] | None:
         """Return id, number of chunks and status of the current job by the shortest way; None where there is none."""

@@ -26,11 +26,14 @@ _J: Final = jobs.c
 _NEXT_NUMBER: Final[Any] = literal_column("(SELECT coalesce(max(job_number), 0) + 1 FROM jobs)")
 _OF_JOB: Final[Any] = _J.job_id == bindparam("in_job")
 
-_FIND: Final = Statement(lambda: select(jobs).where(_OF_JOB))
+_ROW: Final = tuple(_J[name] for name in JobRecord._fields)
+_JOB_ID, _STATUS, _CONFIG, _IS_CURRENT = map(JobRecord._fields.index, ("job_id", "status", "config", "is_current"))
+
+_FIND: Final = Statement(lambda: select(*_ROW).where(_OF_JOB))
 # A range, not LIKE: an id is text, and % or _ in it mean themselves.
 _FIND_BY_PREFIX: Final = Statement(
     lambda: (
-        select(jobs)
+        select(*_ROW)
         .where(func.substr(_J.job_id, 1, func.length(bindparam("prefix"))) == bindparam("prefix"))
         .order_by(_J.job_number.desc())
     )
@@ -112,7 +115,7 @@ def _list(filters: tuple[str, ...], *, spellings: int, with_results: bool, incom
         where.append(_J.completed_count > literal_column("0"))
     if incomplete:
         where += [_J.completed_count < _J.total_chunks, _J.superseded_by.is_(null())]
-    return Statement(lambda: select(jobs).where(*where).order_by(_J.job_number.desc()).limit(bindparam("rows")))
+    return Statement(lambda: select(*_ROW).where(*where).order_by(_J.job_number.desc()).limit(bindparam("rows")))
 
 
 def named(spellings: int) -> Any:
@@ -149,24 +152,26 @@ def _update(names: tuple[str, ...]) -> Statement:
     return Statement(lambda: jobs.update().where(_OF_JOB).values({name: bindparam(f"new_{name}") for name in names}))
 
 
-def _record(values: dict[str, Any], path: Path) -> JobRecord:
+def _record(row: tuple[Any, ...], path: Path) -> JobRecord:
+    """Make the record of a row of :data:`_ROW`: by position, since a store may have many."""
     try:
-        values["config"] = json_text.decode(values["config"])
-        values["status"] = JobStatus(values["status"])
+        status, config = JobStatus(row[_STATUS]), json_text.decode(row[_CONFIG])
     except ValueError as error:
-        raise StoreDamaged(path, f"its row in jobs does not read: {error}", job_id=str(values["job_id"])) from error
-    values["is_current"] = bool(values["is_current"])
-    return JobRecord(**values)
+        reason = f"its row in jobs does not read: {error}"
+        raise StoreDamaged(path, reason, job_id=str(row[_JOB_ID])) from error
+    before, between, after = row[:_STATUS], row[_STATUS + 1 : _CONFIG], row[_CONFIG + 1 : _IS_CURRENT]
+    is_current, rest = bool(row[_IS_CURRENT]), row[_IS_CURRENT + 1 :]
+    return JobRecord._make((*before, status, *between, config, *after, is_current, *rest))
 
 
 def find_job(connection: sqlite3.Connection, job_id: str, path: Path) -> JobRecord:
     """Return the job with this id or unique prefix of it, or raise :class:`JobNotFound`."""
     if not job_id or _is_unreadable(job_id):
         raise JobNotFound(job_id, path)
-    exact = named_rows(_FIND.run(connection, in_job=job_id))
-    found = exact or named_rows(_FIND_BY_PREFIX.run(connection, prefix=job_id))
+    exact = _FIND.run(connection, in_job=job_id).fetchall()
+    found = exact or _FIND_BY_PREFIX.run(connection, prefix=job_id).fetchall()
     if len(found) != 1:
-        raise JobNotFound(job_id, path, [row["job_id"] for row in found])
+        raise JobNotFound(job_id, path, [row[_JOB_ID] for row in found])
     return _record(found[0], path)
 
 
@@ -200,7 +205,7 @@ def list_jobs(
     names = {} if file_name is None else spelt(file_name)
     statement = _list(tuple(given), spellings=len(names), with_results=with_results, incomplete=incomplete)
     found = statement.run(connection, **values, **names, rows=-1 if limit is None else limit)
-    return [_record(row, path) for row in named_rows(found)]
+    return [_record(row, path) for row in found]
 
 
 def insert_job(connection: sqlite3.Connection, values: dict[str, Any]) -> None:
