@@ -24,6 +24,7 @@ from benchmarks.targets_reading import t6, t7, t9
 from benchmarks.targets_saving import t16
 from benchmarks.targets_state import t8
 from benchmarks.targets_threads import t3
+from benchmarks.targets_typed import t15
 from benchmarks.targets_write import t1, t2, t10
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 TARGETS: Final[dict[str, Callable[[Bench], Report]]] = {
     "T1": t1, "T2": t2, "T3": t3, "T4": t4, "T5": t5, "T6": t6, "T7": t7, "T8": t8, "T9": t9, "T10": t10,
-    "T11": t11, "T11B": t11b, "T12": t12, "T13": t13, "T14": t14, "T14B": t14b, "T16": t16, "T17": t17,
+    "T11": t11, "T11B": t11b, "T12": t12, "T13": t13, "T14": t14, "T14B": t14b, "T15": t15, "T16": t16, "T17": t17,
 }  # fmt: skip
 
 

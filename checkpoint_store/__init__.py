@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from checkpoint_store.model.records import (
         ChunkRecord,
         JobStatus,
+        JobSummary,
         MapItem,
         Problem,
         Progress,
@@ -98,6 +99,7 @@ __all__ = [
     "JobNotFound",
     "JobPaused",
     "JobStatus",
+    "JobSummary",
     "MapItem",
     "MigrationFailed",
     "MigrationStatus",
@@ -146,6 +148,7 @@ _HOMES = {
     "Finding": "storage.recovery.doctor",
     "Job": "job",
     "JobStatus": "model.records",
+    "JobSummary": "model.records",
     "MapItem": "model.records",
     "MigrationStatus": "maintenance",
     "PendingChunk": "job",

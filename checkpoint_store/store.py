@@ -5,12 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from checkpoint_store.errors import InvalidArgumentError
 from checkpoint_store.execution import lifecycle, opening
 from checkpoint_store.execution.open_store import BESIDE, Beside, OpenStore
 from checkpoint_store.job import Job
 from checkpoint_store.loop.option_names import checks_option_names
-from checkpoint_store.model.records import JobStatus, RunPlan
 from checkpoint_store.state_file.reader import read_state, refuse_own, without_secrets
 
 if TYPE_CHECKING:
@@ -21,6 +19,7 @@ if TYPE_CHECKING:
     from checkpoint_store.loop.retry_policy import Errors, Wait
     from checkpoint_store.model.amounts import Cost
     from checkpoint_store.model.plan import Fingerprint
+    from checkpoint_store.model.records import JobSummary, RunPlan
     from checkpoint_store.storage.connection.pragmas import Durability
     from checkpoint_store.storage.records import JobRecord
 
@@ -242,10 +241,12 @@ class CheckpointStore(OpenStore):
 
     def jobs(self, status: str | None = None, file_name: str | os.PathLike[str] | None = None) -> list[Job]:
         """Return the jobs (with this status, of this file), the one opened last first."""
-        if status is not None and status not in list(JobStatus):
-            raise InvalidArgumentError("status", status, f"is none of {', '.join(JobStatus)}")
-        name = None if file_name is None else opening.name_of(file_name)
-        return [self._job(record) for record in self._open.reading.jobs(status=status, file_name=name)]
+        found = self._open.reading.jobs(**opening.job_filter(status, file_name))
+        return [self._job(record) for record in found]
+
+    def summaries(self, status: str | None = None, file_name: str | os.PathLike[str] | None = None) -> list[JobSummary]:
+        """Return what a list of :meth:`jobs` shows of each, in the same order, all of it read at one moment."""
+        return self._open.reading.summaries(**opening.job_filter(status, file_name))
 
     def incomplete_jobs(self) -> list[Job]:
         """Return the jobs that have chunks left, whatever their status, the one opened last first.

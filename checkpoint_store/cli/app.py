@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import warnings
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -14,7 +16,7 @@ from checkpoint_store.cli.paths import dash_hint
 from checkpoint_store.errors import CheckpointStoreError, StoreTargetError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from checkpoint_store.cli.screen import Screen
 
@@ -61,7 +63,21 @@ class _Group(click.Group):
 
     def get_command(self, _ctx: click.Context, name: str) -> click.Command | None:
         module = next((module for module, names in NAMES.items() if name in names), None)
-        return next((command for command in commands_of(module or "run") if command.name == name), None)
+        with _without_collecting():
+            commands = commands_of(module or "run")
+        return next((command for command in commands if command.name == name), None)
+
+
+@contextmanager
+def _without_collecting() -> Iterator[None]:
+    """Import without the garbage collector: it would go through all that SQLAlchemy defines again and again."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})

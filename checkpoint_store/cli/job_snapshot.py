@@ -11,11 +11,6 @@ if TYPE_CHECKING:
 _REFRESH_SECONDS: Final = 0.5
 
 
-def failure_counts(job: Job) -> tuple[int, int]:
-    """Return the number of failed chunks and the number of chunks in doubt."""
-    return len(job.failed_chunks()), len(job.in_doubt_chunks())
-
-
 def shown_status(record: dict[str, Any]) -> str:
     """Return the status that people are shown: ``interrupted`` where the job says running and no runner is alive."""
     is_interrupted = record["status"] == "running" and not record["is_active"]
@@ -52,8 +47,9 @@ class JobSnapshot:
         self._last_result_id = new_costs.last_result
         self._priced_results += new_costs.priced
         self._cost += new_costs.total
-        self.completed_chunks = self._job.progress().completed_chunks
-        self.failed_chunks, self.in_doubt_chunks = failure_counts(self._job)
+        summary = self._job.summary()
+        self.completed_chunks = summary.progress.completed_chunks
+        self.failed_chunks, self.in_doubt_chunks = summary.failed_chunks, summary.in_doubt_chunks
 
     @property
     def cost(self) -> float | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.segment import Segment
 from rich.table import Table
@@ -234,6 +235,33 @@ def flexible_width(columns: Sequence[str], rows: Sequence[Sequence[str]], flexib
     """Return how many characters are left for the flexible column when all other columns are shown whole."""
     others = (max(len(row[column]) for row in [columns, *rows]) for column in range(len(columns)) if column != flexible)
     return width - sum(others) - 2 * (len(columns) - 1)
+
+
+def print_rows(
+    console: Console, columns: Sequence[str], rows: Sequence[Sequence[str | Text]], *, right: frozenset[int]
+) -> None:
+    """Print a table of any number of rows, each cell on one line. Where it fits, in a tenth of the time of Rich's."""
+    widths = [max(_width(row[column]) for row in [columns, *rows]) for column in range(len(columns))]
+    if sum(widths) + 2 * (len(widths) - 1) > console.width:
+        narrow = table(*columns, right=right)
+        for row in rows:
+            narrow.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in row))
+        print_table(console, narrow)
+        return
+    text = Text()
+    for row in [[Text(name, style="bold") for name in columns], *rows]:
+        parts: list[str | Text] = []
+        for column, cell in enumerate(row):
+            blanks = " " * (widths[column] - _width(cell))
+            parts += ["  " if column else "", *((blanks, cell) if column in right else (cell, blanks))]
+        line = Text.assemble(*parts)
+        line.rstrip()
+        text.append_text(line).append("\n")
+    console.print(text, soft_wrap=True, end="")
+
+
+def _width(cell: str | Text) -> int:
+    return cell_len(cell if isinstance(cell, str) else cell.plain)
 
 
 def print_table(console: Console, table: Table) -> None:

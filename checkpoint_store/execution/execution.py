@@ -11,11 +11,11 @@ from checkpoint_store.execution.job_budget import JobBudget
 from checkpoint_store.execution.results import encoded
 from checkpoint_store.model.amounts import amount, cost_of_error
 from checkpoint_store.model.attempt import Attempt, attempt_key
-from checkpoint_store.model.clock import now, parse_time
+from checkpoint_store.model.clock import now
 from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.model.error_text import describe
 from checkpoint_store.model.plan import FINGERPRINT_RULE, Fingerprint, fingerprint
-from checkpoint_store.model.records import ChunkRecord, JobStatus, Progress
+from checkpoint_store.model.records import JobStatus
 from checkpoint_store.storage.records import Completion
 from checkpoint_store.system.log import log_suppressed
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from checkpoint_store.execution.context import StoreContext
     from checkpoint_store.execution.loops import Loops
     from checkpoint_store.model.amounts import Cost
+    from checkpoint_store.model.records import ChunkRecord, JobSummary, Progress
     from checkpoint_store.model.run_record import RunRecord
     from checkpoint_store.storage.records import Costs, JobRecord, StatusChange
 
@@ -55,7 +56,6 @@ class JobExecution:
         self._fingerprint_rule = fingerprint_rule
         self._fingerprints: dict[int, str] = {}
         self._claims: Claims | None = None
-        self.budget: Final = JobBudget(context, job_id)
         self.pauses: Final = KnownPauses()
         """The pauses that the holder of this job knows of."""
 
@@ -63,6 +63,11 @@ class JobExecution:
     def has_chunks(self) -> bool:
         """Whether the caller's own chunks are at hand, and not only their number."""
         return self._chunks is not None
+
+    @property
+    def budget(self) -> JobBudget:
+        """What the job has spent and reserved."""
+        return JobBudget(self._context, self.job_id)
 
     @property
     def loops(self) -> Loops:
@@ -164,12 +169,12 @@ class JobExecution:
 
     def progress(self) -> Progress:
         """Return how far the job has come; one row is read, whatever its size."""
-        record = self.record()
-        started, updated = parse_time(record.started_at), parse_time(record.updated_at)
-        minutes = (updated - parse_time(record.stretch_started_at)).total_seconds() / 60
-        done = record.completed_count - record.stretch_completed_count
-        rate = done / minutes if done > 0 and minutes > 0 else None
-        return Progress(record.completed_count, record.total_chunks, started, updated, rate)
+        return self.record().progress
+
+    def summary(self) -> JobSummary:
+        """Return what a list of jobs shows of this one."""
+        (summary,) = self._context.reading.summaries(job_id=self.job_id)
+        return summary
 
     def require_completed(self) -> None:
         """Refuse to go on with a job that has chunks left.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from checkpoint_store.execution.context import StoreContext
     from checkpoint_store.model.plan import Fingerprint
-    from checkpoint_store.model.records import ChunkRecord, JobStatus, Progress, RunPlan
+    from checkpoint_store.model.records import ChunkRecord, JobStatus, JobSummary, Progress, RunPlan
     from checkpoint_store.model.run_record import RunRecord
     from checkpoint_store.model.state import ProcessingState
     from checkpoint_store.storage.records import JobRecord
@@ -101,6 +101,10 @@ class JobReading:
     def progress(self) -> Progress:
         """Return how far it has come; one row is read, whatever its size."""
         return self._execution.progress()
+
+    def summary(self) -> JobSummary:
+        """Return what a list shows of it: as :meth:`CheckpointStore.summaries` does, and as it is now."""
+        return self._execution.summary()
 
     def completed_ranges(self) -> list[tuple[int, int]]:
         """Return the completed chunks as half-open ranges ``(start, stop)``, ascending."""

@@ -19,6 +19,7 @@ from checkpoint_store.model.plan import (
     has_old_fingerprint,
     normal_name,
 )
+from checkpoint_store.model.records import JobStatus
 from checkpoint_store.storage.open_requests import ByOldRule, OpenRequest
 from checkpoint_store.system.log import log
 
@@ -187,6 +188,13 @@ def name_of(file_name: object) -> Any:
     if isinstance(file_name, os.PathLike):
         return file_name.as_posix() if isinstance(file_name, PurePath) else os.fspath(file_name)
     return file_name
+
+
+def job_filter(status: object, file_name: object) -> dict[str, Any]:
+    """Return which jobs of a store are wanted, for its verbs that list them."""
+    if status is not None and status not in list(JobStatus):
+        raise InvalidArgumentError("status", status, f"is none of {', '.join(JobStatus)}")
+    return {"status": status, "file_name": None if file_name is None else name_of(file_name)}
 
 
 def checked_file_name(file_name: object) -> str:

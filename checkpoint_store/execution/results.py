@@ -7,7 +7,7 @@ from typing import Any
 
 from checkpoint_store.errors import InvalidResultError
 from checkpoint_store.model.codec import json_text
-from checkpoint_store.model.codec.typed import as_type as convert
+from checkpoint_store.model.codec.readers import as_type as convert
 from checkpoint_store.model.error_text import text_of
 
 

@@ -44,6 +44,28 @@ class Progress:
         return self.total_chunks - self.completed_chunks
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobSummary:
+    """What a list of jobs shows of one of them, all of it as it was at one moment."""
+
+    job_id: str
+    file_name: str
+    video_title: str | None
+    model: str | None
+    provider: str | None
+    status: JobStatus
+    """As recorded; where it is ``running`` and the job is not active, the job was interrupted."""
+    is_active: bool
+    """Whether a runner works on it, in this process or in another one."""
+    progress: Progress
+    failed_chunks: int
+    """How many chunks used up their attempts."""
+    in_doubt_chunks: int
+    """How many chunks were begun, and never ended: they may have been billed."""
+    error_message: str | None
+    config: dict[str, Any]
+
+
 @dataclass(frozen=True, slots=True)
 class ChunkRecord:
     """The last try at one chunk that is not complete."""

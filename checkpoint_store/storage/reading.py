@@ -10,26 +10,29 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from checkpoint_store.errors import ChunkNotCompleted, StoreDamaged
 from checkpoint_store.model.records import RunnerRecord
-from checkpoint_store.storage import destination
-from checkpoint_store.storage.backup import back_up
-from checkpoint_store.storage.connection.pragmas import journal_mode_for
 from checkpoint_store.storage.job_snapshot import JobSnapshot
 from checkpoint_store.storage.open_requests import OpenRequest
-from checkpoint_store.storage.recovery import integrity
 from checkpoint_store.storage.runner_lock import probe, runner_lock_path
-from checkpoint_store.storage.self_healing import SelfHealing
-from checkpoint_store.storage.statements import attempt_log, attempts, earlier_job, liveness, run_plan, runners
+from checkpoint_store.storage.statements import (
+    attempt_log,
+    attempts,
+    earlier_job,
+    job_summaries,
+    liveness,
+    run_plan,
+    runners,
+)
 from checkpoint_store.storage.statements import costs as cost_statements
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import results as result_statements
 from checkpoint_store.storage.statements import totals as total_statements
+from checkpoint_store.storage.whole_store import WholeStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
 
     from checkpoint_store.model.amounts import Cost
-    from checkpoint_store.model.records import ChunkRecord, Problem, RunPlan
+    from checkpoint_store.model.records import ChunkRecord, JobSummary, RunPlan
     from checkpoint_store.model.state import ProcessingState
     from checkpoint_store.storage.records import Costs, JobRecord
 
@@ -42,17 +45,8 @@ WHERE job_id = ? AND completed_count != (SELECT count(*) FROM completed_chunks c
 """
 
 
-class Reading(SelfHealing):
+class Reading(WholeStore):
     """The reading verbs over one open store file. Safe to share between threads."""
-
-    @property
-    def closed(self) -> bool:
-        """Whether :meth:`close` has ended."""
-        return self._database.closed
-
-    def close(self) -> None:
-        """Let go of the file; what was acknowledged is durable already. Closing twice is fine."""
-        self._database.close()
 
     # -- jobs
 
@@ -96,6 +90,25 @@ class Reading(SelfHealing):
                 limit=limit,
             )
         )
+
+    def summaries(
+        self, *, job_id: str | None = None, status: str | None = None, file_name: str | None = None
+    ) -> list[JobSummary]:
+        """Return what a list shows of the jobs (of this one, with this status, of this file), in the order of jobs.
+
+        Raises:
+            JobNotFound: there is no job with this id.
+        """
+
+        def read(connection: sqlite3.Connection) -> list[JobSummary]:
+            records = (
+                job_statements.list_jobs(connection, self.path, status=status, file_name=file_name)
+                if job_id is None
+                else [job_statements.find_job(connection, job_id, self.path)]
+            )
+            return job_summaries.summaries(connection, records, self.path)
+
+        return self._database.read(read)
 
     def current_job_row(self) -> tuple[str, int, str] | None:
         """Return id, number of chunks and status of the current job by the shortest way; None where there is none."""
@@ -271,29 +284,3 @@ class Reading(SelfHealing):
             return run_plan.plan_run(connection, request, self.path, record)
 
         return self._database.read(read)
-
-    # -- the store itself
-
-    def facts(self) -> dict[str, Any]:
-        """Return versions, journal mode, sizes in bytes, and counts of jobs and completed chunks."""
-        return {
-            "sqlite_version": sqlite3.sqlite_version,
-            "read_only": self._database.read_only,
-            **self._database.read(job_statements.facts),
-            "journal_mode": journal_mode_for(self.path),
-        }
-
-    def check(self) -> list[Problem]:
-        """Return what is wrong with the store: structure, references, counts, and the digest of every result."""
-        return integrity.check(self._database)
-
-    def backup(self, target: Path, state_files: Sequence[Path], *, replace: bool) -> None:
-        """Copy the store as it is now to ``target``: verified, durable, 0600 when this returns.
-
-        Raises:
-            StoreTargetError: ``target`` is one of the store's files, or something else that is there. Nothing was
-                written.
-        """
-        destination.refuse_own(target, self.path, state_files)
-        destination.refuse_to_replace(self._database, target, replace=replace)
-        back_up(self._database, target)

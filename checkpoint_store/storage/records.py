@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from checkpoint_store.model.clock import parse_time
 from checkpoint_store.model.plan import Plan
+from checkpoint_store.model.records import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Container, Sequence
@@ -106,8 +108,7 @@ class FailureOutcome(NamedTuple):
     """The attempt that began at once; None where none did."""
 
 
-@dataclass(frozen=True, slots=True)
-class JobRecord:
+class JobRecord(NamedTuple):
     """One row of ``jobs``, with its config decoded."""
 
     job_number: int
@@ -135,6 +136,15 @@ class JobRecord:
     """How many jobs had smaller numbers then."""
     looked_chunks: int | None = None
     """How many completed chunks those had."""
+
+    @property
+    def progress(self) -> Progress:
+        """How far it has come."""
+        started, updated = parse_time(self.started_at), parse_time(self.updated_at)
+        minutes = (updated - parse_time(self.stretch_started_at)).total_seconds() / 60
+        done = self.completed_count - self.stretch_completed_count
+        rate = done / minutes if done > 0 and minutes > 0 else None
+        return Progress(self.completed_count, self.total_chunks, started, updated, rate)
 
     @property
     def plan(self) -> Plan:

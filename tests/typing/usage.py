@@ -26,7 +26,7 @@ from checkpoint_store import (
     migrate,
     migration_status,
 )
-from checkpoint_store.model.codec.typed import as_type
+from checkpoint_store.model.codec.readers import as_type
 
 
 @dataclass

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from checkpoint_store.errors import InvalidResultError
 from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.model.codec import json_rules, json_text
-from checkpoint_store.model.codec.typed import as_type
+from checkpoint_store.model.codec.readers import as_type
 from checkpoint_store.model.frozen import freeze
 
 few = settings(max_examples=50, deadline=None)

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, compu
 
 from checkpoint_store.errors import InvalidResultError
 from checkpoint_store.model.codec import json_text
-from checkpoint_store.model.codec.typed import as_type
+from checkpoint_store.model.codec.readers import as_type
 
 T = TypeVar("T")
 UserId = NewType("UserId", int)

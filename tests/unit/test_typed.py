@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from checkpoint_store.errors import InvalidResultError
-from checkpoint_store.model.codec.typed import as_type
+from checkpoint_store.model.codec.readers import as_type
 
 if typing.TYPE_CHECKING:
     from somewhere import Missing  # type: ignore[import-not-found]

@@ -12,7 +12,7 @@ import click
 
 from checkpoint_store import CheckpointStore, InvalidArgumentError
 from checkpoint_store.cli.inspect import tables
-from checkpoint_store.cli.job_snapshot import failure_counts, shown_status
+from checkpoint_store.cli.job_snapshot import shown_status
 from checkpoint_store.cli.options import (
     harmless_json,
     job_argument,
@@ -27,7 +27,7 @@ from checkpoint_store.cli.screen import Screen, chunk_count
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from checkpoint_store import Job
+    from checkpoint_store import Job, JobSummary
 
 _TOTAL_FIELDS: Final = (
     "cost",
@@ -45,10 +45,9 @@ _TOTAL_FIELDS: Final = (
 """Fields of results whose sums ``show`` prints, where they are not 0."""
 
 
-def record(job: Job) -> dict[str, Any]:
+def record(job: JobSummary) -> dict[str, Any]:
     """Return a job as JSON data, without its results."""
-    progress = job.progress()
-    failed, in_doubt = failure_counts(job)
+    progress = job.progress
     return {
         "job_id": job.job_id,
         "file_name": job.file_name,
@@ -59,8 +58,8 @@ def record(job: Job) -> dict[str, Any]:
         "is_active": job.is_active,
         "total_chunks": progress.total_chunks,
         "completed_chunks": progress.completed_chunks,
-        "failed_chunks": failed,
-        "in_doubt_chunks": in_doubt,
+        "failed_chunks": job.failed_chunks,
+        "in_doubt_chunks": job.in_doubt_chunks,
         "percent": round(progress.percent, 2),
         "chunks_per_minute": progress.chunks_per_minute,
         "started_at": progress.started_at.isoformat(),
@@ -85,7 +84,7 @@ def _job_or_newest(store: CheckpointStore, job_id: str | None) -> Job:
 def list_jobs(*, store_path: str, as_json: bool) -> None:
     """List the jobs, the newest first."""
     with open_for_reading(store_path) as store:
-        records = [record(job) for job in store.jobs()]
+        records = [record(job) for job in store.summaries()]
     if as_json:
         print_json({"store": store_path, "jobs": records})
     else:
@@ -103,7 +102,7 @@ def show(*, job_id: str | None, store_path: str, as_json: bool) -> None:
         ranges = job.completed_ranges()
         totals = _totals(job)
         runners = [dataclasses.asdict(runner) for runner in job.runners()]
-        data = record(job) | {"totals": totals, "completed_ranges": ranges, "runners": runners}
+        data = record(job.summary()) | {"totals": totals, "completed_ranges": ranges, "runners": runners}
     if as_json:
         print_json(data)
     else:
@@ -197,7 +196,7 @@ def export(*, job_id: str, path: Path | None, force: bool, store_path: str, as_j
 def import_job(*, path: Path, store_path: str, as_json: bool) -> None:
     """Import the job of the state file FILE into the store."""
     with CheckpointStore(store_path) as store:
-        data = record(store.import_state(path))
+        data = record(store.import_state(path).summary())
     if as_json:
         print_json(data)
     else:
@@ -215,7 +214,7 @@ def delete(*, job_id: str, yes: bool, store_path: str, as_json: bool) -> None:
     """Delete JOB and its results for good."""
     with CheckpointStore(store_path) if yes and Path(store_path).exists() else open_for_reading(store_path) as store:
         job = store.job(job_id)
-        data = record(job)
+        data = record(job.summary())
         if yes:
             store.delete_job(job.job_id)
             OutputLog(store.path).forget(job.job_id, job.file_name)

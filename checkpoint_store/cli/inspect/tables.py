@@ -26,6 +26,7 @@ _DROPPED_FIRST: Final = ("RATE", "", "UPDATED")
 _RIGHT: Final = frozenset({"DONE", "", "RATE", "FAILED", "IN DOUBT"})
 _FAILURE_COLUMNS: Final = {"failed_chunks": "FAILED", "in_doubt_chunks": "IN DOUBT"}
 _FILE: Final = 1
+_STATUS: Final = 2
 
 
 def show_list(terminal: Screen, records: Sequence[dict[str, Any]], store_path: str) -> None:
@@ -43,11 +44,11 @@ def show_list(terminal: Screen, records: Sequence[dict[str, Any]], store_path: s
             position = columns.index(column)
             columns, *rows = ((*row[:position], *row[position + 1 :]) for row in (columns, *rows))
     width = max(_FILE_WIDTH_MIN, screen.flexible_width(columns, rows, _FILE, terminal.out.width))
-    table = screen.table(*columns, right=frozenset(position for position, name in enumerate(columns) if name in _RIGHT))
-    for row, record in zip(rows, records, strict=True):
-        status = screen.status_text(shown_status(record))
-        table.add_row(row[0], _shortened(row[_FILE], width), status, *row[3:])
-    screen.print_table(terminal.out, table)
+    right = frozenset(position for position, name in enumerate(columns) if name in _RIGHT)
+    lines: list[tuple[str | Text, ...]] = [
+        (row[0], _shortened(row[_FILE], width), screen.status_text(row[_STATUS]), *row[_STATUS + 1 :]) for row in rows
+    ]
+    screen.print_rows(terminal.out, columns, lines, right=right)
 
 
 def _row(record: dict[str, Any], length: int) -> tuple[str, ...]:
@@ -63,9 +64,9 @@ def _row(record: dict[str, Any], length: int) -> tuple[str, ...]:
     )
 
 
-def _shortened(name: str, width: int) -> Text:
+def _shortened(name: str, width: int) -> str:
     """Cut the beginning off a long path: its end tells it from its neighbours."""
-    return Text(name if len(name) <= width else f"..{name[2 - width :]}")
+    return name if len(name) <= width else f"..{name[2 - width :]}"
 
 
 def _prefix_length(job_ids: Sequence[str]) -> int:

@@ -10,6 +10,8 @@ class KnownPauses:
     once. The caller who begins another loop after that goes on knowingly.
     """
 
+    __slots__ = ("last",)
+
     def __init__(self) -> None:
         self.last: int | None = None
         """The number of that pause. None: a loop ends by a pause that is asked for after its own beginning."""

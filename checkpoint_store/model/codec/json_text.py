@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from contextlib import suppress
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import InvalidResultError, shown
@@ -40,6 +42,7 @@ def _encoder(*, ensure_ascii: bool) -> Callable[[object], str]:
 _ENCODE: Final = _encoder(ensure_ascii=False)
 _ENCODE_ASCII: Final = _encoder(ensure_ascii=True)
 _DECODE: Final = json.JSONDecoder().raw_decode
+_LEAVES: Final = frozenset({str, int, float, bool, type(None)})
 _JSON_TYPES: Final = (dict, list, str, int, float, type(None))
 
 
@@ -126,6 +129,40 @@ def to_json_value(value: object, name: str) -> object:
     """Turn a dataclass or a pydantic model into plain JSON data; anything else is returned as it is."""
     if isinstance(value, _JSON_TYPES):
         return value
+    kind: Any = type(value)
+    names = _fields_of(kind)
+    if names is not None:
+        with suppress(Exception):  # once more, to say where in it
+            return {field: _part(getattr(value, field)) for field in names}
+    return _named_value(value, name)
+
+
+@lru_cache(maxsize=256)
+def _fields_of(kind: Any) -> tuple[str, ...] | None:
+    """Return the names of the fields of a dataclass; None of any other class."""
+    if not dataclasses.is_dataclass(kind) or callable(getattr(kind, "model_dump", None)):
+        return None
+    return tuple(field.name for field in dataclasses.fields(kind))
+
+
+def _part(value: Any) -> Any:
+    """Do as :func:`_named_part`, without the place of each value in the result, which takes most of the time."""
+    kind: Any = type(value)
+    if kind in _LEAVES:
+        return value
+    if kind is list or kind is tuple:
+        return [_part(item) for item in value]
+    if kind is dict:
+        return {key: _part(item) for key, item in value.items()}
+    names = _fields_of(kind)
+    if names is None:
+        return _named_part(value, "")
+    return {field: _part(getattr(value, field)) for field in names}
+
+
+def _named_value(value: object, name: str) -> object:
+    if isinstance(value, _JSON_TYPES):
+        return value
     dump = getattr(value, "model_dump", None)
     if callable(dump) and not isinstance(value, type):
         try:
@@ -134,16 +171,16 @@ def to_json_value(value: object, name: str) -> object:
             raise InvalidResultError(f"cannot be written as JSON: {error}", path=name) from error
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {
-            field.name: _field_value(getattr(value, field.name), f"{name}.{field.name}")
+            field.name: _named_part(getattr(value, field.name), f"{name}.{field.name}")
             for field in dataclasses.fields(value)
         }
     return value
 
 
-def _field_value(value: object, name: str) -> object:
+def _named_part(value: object, name: str) -> object:
     """A value inside a dataclass: its type is known from the class, so tuples may be written as lists."""
     if isinstance(value, list | tuple):
-        return [_field_value(item, f"{name}[{index}]") for index, item in enumerate(value)]
+        return [_named_part(item, f"{name}[{index}]") for index, item in enumerate(value)]
     if isinstance(value, dict):
-        return {key: _field_value(item, f"{name}[{shown(key)}]") for key, item in value.items()}
-    return to_json_value(value, name)
+        return {key: _named_part(item, f"{name}[{shown(key)}]") for key, item in value.items()}
+    return _named_value(value, name)

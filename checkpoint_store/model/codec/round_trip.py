@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from checkpoint_store.errors import InvalidResultError
-from checkpoint_store.model.codec.typed import as_type
+from checkpoint_store.model.codec.readers import as_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,10 +29,40 @@ def check_round_trip(value: object, plain: Any, name: str) -> None:
     except InvalidResultError as error:
         reason = f"could not be read back: it {error.reason}"
         raise InvalidResultError(reason, path=error.path) from error
+    if _is_same(value, back):
+        return
     different = next(_differences(value, back, name), None)
     if different is not None:
         reason = "would not come back as it is: JSON, or its class, changes or leaves out a part; return plain data"
         raise InvalidResultError(reason, path=different)
+
+
+_LEAVES: Final = frozenset({str, int, float, bool, type(None)})
+
+
+def _is_same(value: Any, back: Any) -> bool:
+    """Whether what comes back is what was stored, of usual types alone: where it is not, a closer look is needed."""
+    kind: Any = type(value)
+    if kind is not type(back):
+        return False
+    if kind in _LEAVES:
+        return bool(value == back)
+    if kind is list or kind is tuple:
+        return len(value) == len(back) and all(_is_same(*pair) for pair in zip(value, back, strict=True))
+    if kind is dict:
+        return value.keys() == back.keys() and all(_is_same(item, back[key]) for key, item in value.items())
+    names = _fields_of(cast("Any", kind))
+    if names is None or getattr(value, "__pydantic_extra__", None) or getattr(value, "__pydantic_private__", None):
+        return False
+    return all(_is_same(getattr(value, name, ...), getattr(back, name, ...)) for name in names)
+
+
+@lru_cache(maxsize=256)
+def _fields_of(kind: Any) -> tuple[str, ...] | None:
+    """Return the names of the fields of a dataclass or a pydantic model; None where a class is neither."""
+    if dataclasses.is_dataclass(kind):
+        return tuple(field.name for field in dataclasses.fields(kind))
+    return tuple(kind.model_fields) if hasattr(kind, "model_fields") else None
 
 
 def _differences(value: Any, back: Any, path: str) -> Iterator[str]:

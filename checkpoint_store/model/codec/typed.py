@@ -1,4 +1,4 @@
-"""Stored JSON back to the caller's own types, strictly: the type asked for, or an error."""
+"""Stored JSON back to the caller's own types, strictly: the type asked for, or an error that says where and why."""
 
 from __future__ import annotations
 
@@ -10,46 +10,40 @@ import typing
 from collections.abc import Mapping, Sequence
 from enum import Enum
 from inspect import signature
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, TypeVar
 
 from checkpoint_store.errors import InvalidResultError
-
-T = TypeVar("T")
 
 _EXACT: Final = 2**53
 
 
-def as_type(value: Any, wanted: type[T], path: str = "result") -> T:
-    """Return a JSON value as ``wanted``: a dataclass, a pydantic model, an Enum or a (generic) JSON type.
+def convert(value: Any, wanted: Any, path: str) -> Any:
+    """Return a JSON value as ``wanted``; see :func:`checkpoint_store.model.codec.readers.as_type`.
 
     Raises:
-        InvalidResultError: it does not fit; ``path`` says where. It never falls back to a dict or to None.
+        InvalidResultError: it does not fit; ``path`` says where.
     """
-    return cast("T", _convert(value, wanted, path))
-
-
-def _convert(value: Any, wanted: Any, path: str) -> Any:
-    wanted = _meant_by(wanted)
+    wanted = meant_by(wanted)
     if wanted is Any or wanted is object:
         return value
     origin = typing.get_origin(wanted)
     if dataclasses.is_dataclass(origin):
-        given = zip(_variables_of(origin), typing.get_args(wanted), strict=False)
+        given = zip(variables_of(origin), typing.get_args(wanted), strict=False)
         return _convert_dataclass(value, origin, path, dict(given))
     if origin is not None:
         return _convert_generic(value, wanted, origin, path)
     return _convert_to_class(value, wanted, path)
 
 
-def _meant_by(wanted: Any) -> Any:
+def meant_by(wanted: Any) -> Any:
     """Return the type that another name stands for: an alias, a NewType, an annotated type, or a type variable."""
     if isinstance(wanted, TypeVar):
         choices = wanted.__constraints__ or (wanted.__bound__ or Any,)
         return functools.reduce(operator.or_, choices)
     if typing.get_origin(wanted) in (typing.Annotated, typing.Required, typing.NotRequired):
-        return _meant_by(typing.get_args(wanted)[0])
+        return meant_by(typing.get_args(wanted)[0])
     other = getattr(wanted, "__supertype__", None) or getattr(wanted, "__value__", None)
-    return wanted if other is None or isinstance(wanted, type) else _meant_by(other)
+    return wanted if other is None or isinstance(wanted, type) else meant_by(other)
 
 
 def _convert_to_class(value: Any, wanted: Any, path: str) -> Any:
@@ -70,13 +64,13 @@ def _convert_model(value: Any, wanted: Any, path: str) -> Any:
     if computed and isinstance(value, dict):  # they are stored, for those who read plain data
         value = {name: item for name, item in value.items() if name not in computed}
     try:
-        return wanted.model_validate(value, **_by_name(wanted))
+        return wanted.model_validate(value, **by_name(wanted))
     except Exception as error:
         raise _misfit(path, wanted, str(error) or type(error).__name__) from error
 
 
 @functools.lru_cache
-def _by_name(wanted: Any) -> dict[str, bool]:
+def by_name(wanted: Any) -> dict[str, bool]:
     """A model is stored by the names of its fields, whatever their aliases (read back so from pydantic 2.11 on)."""
     return {"by_alias": True, "by_name": True} if "by_name" in signature(wanted.model_validate).parameters else {}
 
@@ -84,17 +78,18 @@ def _by_name(wanted: Any) -> dict[str, bool]:
 def _convert_typed_dict(value: Any, wanted: Any, path: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise _misfit(path, wanted, f"it is {_kind(value)}")
-    hints = _hints_of(wanted, path)
+    hints = hints_of(wanted, path)
     # Of annotations that are text, __required_keys__ knows no NotRequired.
     optional = {name for name, hint in hints.items() if typing.get_origin(hint) is typing.NotRequired}
     for name in sorted(wanted.__required_keys__ - optional - value.keys()):
         raise _misfit(path, wanted, f"the key {name!r} is missing")
     for name in sorted(value.keys() - hints.keys()):
         raise _misfit(path, wanted, f"it has the key {name!r}, which the type does not have")
-    return {name: _convert(item, hints[name], f"{path}[{name!r}]") for name, item in value.items()}
+    return {name: convert(item, hints[name], f"{path}[{name!r}]") for name, item in value.items()}
 
 
-def _hints_of(wanted: Any, path: str) -> dict[str, Any]:
+def hints_of(wanted: Any, path: str) -> dict[str, Any]:
+    """Return the annotations of a class, resolved; an :class:`InvalidResultError` where they cannot be."""
     try:
         return _cached_hints_of(wanted)
     except Exception as error:
@@ -115,11 +110,11 @@ def _convert_dataclass(value: Any, wanted: Any, path: str, given: dict[Any, Any]
     unknown = value.keys() - fields.keys()
     if unknown:
         raise _misfit(path, wanted, f"it has fields that the class does not: {', '.join(sorted(unknown))}")
-    hints = {name: _with(hint, given) for name, hint in _hints_of(wanted, path).items()}
+    hints = {name: with_given(hint, given) for name, hint in hints_of(wanted, path).items()}
     made: dict[str, Any] = {}
     for name, field in fields.items():
         if name in value:
-            made[name] = _convert(value[name], hints[name], f"{path}.{name}")
+            made[name] = convert(value[name], hints[name], f"{path}.{name}")
         elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
             raise _misfit(path, wanted, f"the field {name!r} is missing")
     late = {name: made.pop(name) for name, field in fields.items() if not field.init and name in made}
@@ -132,7 +127,7 @@ def _convert_dataclass(value: Any, wanted: Any, path: str, given: dict[Any, Any]
     return instance
 
 
-def _with(hint: Any, given: dict[Any, Any]) -> Any:
+def with_given(hint: Any, given: dict[Any, Any]) -> Any:
     """Return an annotation with the given types in the place of its type variables."""
     if not given:
         return hint
@@ -166,7 +161,7 @@ def _convert_generic(value: Any, wanted: Any, origin: Any, path: str) -> Any:
         if not isinstance(value, dict):
             raise _misfit(path, wanted, f"it is {_kind(value)}")
         return {
-            _convert(key, arguments[0], f"{path} key {key!r}"): _convert(item, arguments[1], f"{path}[{key!r}]")
+            convert(key, arguments[0], f"{path} key {key!r}"): convert(item, arguments[1], f"{path}[{key!r}]")
             for key, item in value.items()
         }
     if origin in (list, Sequence, tuple):
@@ -174,7 +169,8 @@ def _convert_generic(value: Any, wanted: Any, origin: Any, path: str) -> Any:
     raise _misfit(path, wanted, "this kind of type is not supported; use a dataclass or a pydantic model")
 
 
-def _variables_of(origin: Any) -> tuple[Any, ...]:
+def variables_of(origin: Any) -> tuple[Any, ...]:
+    """Return the type variables of a generic class."""
     variables: tuple[Any, ...] = getattr(origin, "__parameters__", ())
     return variables
 
@@ -184,13 +180,13 @@ def _convert_sequence(value: Any, wanted: Any, origin: Any, path: str) -> Any:
         raise _misfit(path, wanted, f"it is {_kind(value)}")
     arguments = typing.get_args(wanted)
     if origin is not tuple:
-        return [_convert(item, arguments[0], f"{path}[{index}]") for index, item in enumerate(value)]
+        return [convert(item, arguments[0], f"{path}[{index}]") for index, item in enumerate(value)]
     if len(arguments) == 2 and arguments[1] is Ellipsis:  # noqa: PLR2004 - tuple[X, ...]
         arguments = (arguments[0],) * len(value)
     if len(arguments) != len(value):
         raise _misfit(path, wanted, f"it has {len(value)} items")
     pairs = zip(value, arguments, strict=True)
-    return tuple(_convert(item, kind, f"{path}[{index}]") for index, (item, kind) in enumerate(pairs))
+    return tuple(convert(item, kind, f"{path}[{index}]") for index, (item, kind) in enumerate(pairs))
 
 
 def _convert_union(value: Any, wanted: Any, choices: tuple[Any, ...], path: str) -> Any:
@@ -199,7 +195,7 @@ def _convert_union(value: Any, wanted: Any, choices: tuple[Any, ...], path: str)
     # not come before a dataclass.
     for choice in sorted(choices, key=lambda choice: type(value) is not choice or choice is dict):
         try:
-            return _convert(value, choice, path)
+            return convert(value, choice, path)
         except InvalidResultError as error:
             reasons.append(error.reason)
     raise _misfit(path, wanted, "; ".join(reasons))

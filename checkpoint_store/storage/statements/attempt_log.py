@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from sqlalchemy import Exists, and_, bindparam, func, or_, select
+from sqlalchemy import Exists, and_, bindparam, func, literal_column, or_, select, union_all
 
 from checkpoint_store.model.attempt import AttemptOutcome
 from checkpoint_store.model.records import ChunkRecord
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-_TROUBLE: Final = _A.outcome.in_([literal(AttemptOutcome.FAILED), literal(AttemptOutcome.ABANDONED)])
+TROUBLE: Final = _A.outcome.in_([literal(AttemptOutcome.FAILED), literal(AttemptOutcome.ABANDONED)])
 _COLUMNS: Final = (
     "chunk_index",
     "number",
@@ -36,6 +36,8 @@ _COLUMNS: Final = (
     "runner_id",
 )
 _IN_JOB: Final[Any] = _A.job_id == bindparam("in_job")
+IN_JOB_BY_TROUBLE: Final[Any] = literal_column("+attempts.job_id") == bindparam("in_job")
+"""The plus keeps SQLite from going through all attempts of a job instead of an index of the few that it looks for."""
 
 
 def _is_complete() -> Exists:
@@ -43,7 +45,20 @@ def _is_complete() -> Exists:
     return select(done.chunk_index).where(done.job_id == _A.job_id, done.chunk_index == _A.chunk_index).exists()
 
 
-_FAILED: Final = Statement(lambda: select(_A.chunk_index).where(_IN_JOB, _TROUBLE, _A.is_last == 1, ~_is_complete()))
+def is_last_and_incomplete() -> tuple[Any, Any]:
+    """Return the conditions that no later attempt at the chunk is there, and that the chunk is not complete."""
+    later = attempts.alias()
+    same = and_(later.c.job_id == _A.job_id, later.c.chunk_index == _A.chunk_index, later.c.number > _A.number)
+    return ~select(later.c.number).where(same).exists(), ~_is_complete()
+
+
+_FAILED: Final = Statement(
+    lambda: (
+        select(_A.chunk_index)
+        .where(IN_JOB_BY_TROUBLE, TROUBLE, _A.is_last == 1, ~_is_complete())
+        .order_by(_A.chunk_index)
+    )
+)
 _FREE: Final = Statement(
     lambda: attempts.update().where(_IN_JOB, _A.chunk_index == bindparam("at_index")).values(counted=0, is_last=0)
 )
@@ -56,17 +71,17 @@ _SECONDS: Final = Statement(
 
 @cache
 def _latest(outcomes: tuple[str, ...]) -> Statement:
-    later = attempts.alias()
-    same = and_(later.c.job_id == _A.job_id, later.c.chunk_index == _A.chunk_index, later.c.number > _A.number)
+    """Look for each kind of outcome in the index that is made for it: a job may have a million that went well."""
     columns = [_A[name] for name in _COLUMNS]
-    # Each outcome by the index that is made for it.
-    wanted = or_(*(_A.outcome == literal(AttemptOutcome(outcome)) for outcome in outcomes))
+    looked_for = {outcome: _A.outcome == literal(AttemptOutcome(outcome)) for outcome in outcomes}
+    running = looked_for.pop(AttemptOutcome.RUNNING, None)
+    kinds = [
+        *([and_(TROUBLE, or_(*looked_for.values()))] if looked_for else []),
+        *([] if running is None else [running]),
+    ]
+    found = [select(*columns).where(IN_JOB_BY_TROUBLE, kind, *is_last_and_incomplete()) for kind in kinds]
     return Statement(
-        lambda: (
-            select(*columns)
-            .where(_IN_JOB, wanted, ~select(later.c.number).where(same).exists(), ~_is_complete())
-            .order_by(_A.chunk_index)
-        )
+        lambda: union_all(*found).order_by("chunk_index") if len(found) > 1 else found[0].order_by("chunk_index")
     )
 
 

@@ -27,11 +27,15 @@ _J: Final = jobs.c
 _NEXT_NUMBER: Final[Any] = literal_column("(SELECT coalesce(max(job_number), 0) + 1 FROM jobs)")
 _OF_JOB: Final[Any] = _J.job_id == bindparam("in_job")
 
-_FIND: Final = Statement(lambda: select(jobs).where(_OF_JOB))
+_ROW: Final = tuple(_J[name] for name in JobRecord._fields)
+_READERS: Final = tuple(rows.JOB[name] for name in JobRecord._fields)
+_JOB_ID, _IS_CURRENT = map(JobRecord._fields.index, ("job_id", "is_current"))
+
+_FIND: Final = Statement(lambda: select(*_ROW).where(_OF_JOB))
 # A range, not LIKE: an id is text, and % or _ in it mean themselves.
 _FIND_BY_PREFIX: Final = Statement(
     lambda: (
-        select(jobs)
+        select(*_ROW)
         .where(func.substr(_J.job_id, 1, func.length(bindparam("prefix"))) == bindparam("prefix"))
         .order_by(_J.job_number.desc())
     )
@@ -113,7 +117,7 @@ def _list(filters: tuple[str, ...], *, spellings: int, with_results: bool, incom
         where.append(_J.completed_count > literal_column("0"))
     if incomplete:
         where += [_J.completed_count < _J.total_chunks, _J.superseded_by.is_(null())]
-    return Statement(lambda: select(jobs).where(*where).order_by(_J.job_number.desc()).limit(bindparam("rows")))
+    return Statement(lambda: select(*_ROW).where(*where).order_by(_J.job_number.desc()).limit(bindparam("rows")))
 
 
 def named(spellings: int) -> Any:
@@ -153,20 +157,24 @@ def _update(names: tuple[str, ...]) -> Statement:
     return Statement(lambda: jobs.update().where(_OF_JOB).values(new))
 
 
-def _record(values: dict[str, Any], path: Path) -> JobRecord:
-    read = read_row("jobs", rows.JOB, values, path)
-    read["is_current"] = bool(read["is_current"])
-    return JobRecord(**read)
+def _record(row: tuple[Any, ...], path: Path) -> JobRecord:
+    """Make the record of a row of :data:`_ROW`: by position, since a store may have many."""
+    try:
+        values = [read(value) for read, value in zip(_READERS, row, strict=True)]
+    except ValueError:  # the same once more, with the name of the column in the error
+        values = list(read_row("jobs", rows.JOB, dict(zip(JobRecord._fields, row, strict=True)), path).values())
+    values[_IS_CURRENT] = bool(values[_IS_CURRENT])
+    return JobRecord._make(values)
 
 
 def find_job(connection: sqlite3.Connection, job_id: str, path: Path) -> JobRecord:
     """Return the job with this id or unique prefix of it, or raise :class:`JobNotFound`."""
     if not job_id or _is_unreadable(job_id):
         raise JobNotFound(job_id, path)
-    exact = named_rows(_FIND.run(connection, in_job=job_id))
-    found = exact or named_rows(_FIND_BY_PREFIX.run(connection, prefix=job_id))
+    exact = _FIND.run(connection, in_job=job_id).fetchall()
+    found = exact or _FIND_BY_PREFIX.run(connection, prefix=job_id).fetchall()
     if len(found) != 1:
-        raise JobNotFound(job_id, path, [row["job_id"] for row in found])
+        raise JobNotFound(job_id, path, [row[_JOB_ID] for row in found])
     return _record(found[0], path)
 
 
@@ -200,7 +208,7 @@ def list_jobs(
     names = {} if file_name is None else spelt(file_name)
     statement = _list(tuple(given), spellings=len(names), with_results=with_results, incomplete=incomplete)
     found = statement.run(connection, **values, **names, rows=-1 if limit is None else limit)
-    return [_record(row, path) for row in named_rows(found)]
+    return [_record(row, path) for row in found]
 
 
 def insert_job(connection: sqlite3.Connection, values: dict[str, Any]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import PlanChanged
@@ -146,7 +145,7 @@ def _resume(connection: sqlite3.Connection, job: JobRecord, request: OpenRequest
     if job.chunks_digest is None and request.plan.chunks_digest is not None:
         # Begun (or imported) without the chunks at hand: the plan is the same as far as it is known, and complete now.
         changes |= {"chunks_digest": request.plan.chunks_digest, "fingerprint_rule": FINGERPRINT_RULE}
-        job = replace(job, fingerprint_rule=FINGERPRINT_RULE)
+        job = job._replace(fingerprint_rule=FINGERPRINT_RULE)
     if request.fingerprints is not None and result_statements.lacks_fingerprints(connection, job.job_id):
         _adopt_fingerprints(connection, job, request)
     kept, leaves_some = reusable_for_rest(connection, request, job, path, reads_only=False)

@@ -100,7 +100,8 @@ JOB: Final[Readers] = {
     "superseded_by": _TEXT_OR_NULL,
     "fingerprint_rule": _integer,
     "looked_number": partial(_or_null, _integer),
-    "looked_at": _MOMENT_OR_NULL,
+    "looked_jobs": partial(_or_null, _integer),
+    "looked_chunks": partial(_or_null, _integer),
 }
 """How each column of ``jobs`` is read."""
 ATTEMPT: Final[Readers] = {

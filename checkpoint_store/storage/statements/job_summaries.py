@@ -1,0 +1,104 @@
+"""Statements that read what a list of jobs shows, in a fixed number of reads however many jobs there are."""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sqlalchemy import func, select
+
+from checkpoint_store.model.attempt import AttemptOutcome
+from checkpoint_store.model.records import JobSummary
+from checkpoint_store.storage.runner_lock import probe, runner_lock_path
+from checkpoint_store.storage.statements.attempt_log import IN_JOB_BY_TROUBLE, TROUBLE, is_last_and_incomplete
+from checkpoint_store.storage.statements.attempts import _A, literal
+from checkpoint_store.storage.statements.compiled import Statement
+from checkpoint_store.storage.statements.runners import runners_at_work
+from checkpoint_store.storage.tables import attempts
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from checkpoint_store.storage.records import JobRecord
+
+
+class _Failures(NamedTuple):
+    """How many chunks of each job are failed, and how many are in doubt."""
+
+    failed: Counter[str]
+    in_doubt: Counter[str]
+
+
+@cache
+def _troubled(*, of_one_job: bool) -> Statement:
+    in_doubt = _A.outcome == literal(AttemptOutcome.ABANDONED)
+    columns = (_A.job_id, func.sum(_A.is_last), func.sum(in_doubt))
+    where = [TROUBLE, *is_last_and_incomplete(), *([IN_JOB_BY_TROUBLE] if of_one_job else [])]
+    return Statement(lambda: select(*columns).where(*where).group_by(_A.job_id))
+
+
+@cache
+def _in_hand() -> Statement:
+    running: Any = _A.outcome == literal(AttemptOutcome.RUNNING)
+    return Statement(
+        lambda: (
+            select(_A.job_id, _A.chunk_index, _A.number, _A.runner_id)
+            .select_from(attempts)
+            .where(running, *is_last_and_incomplete())
+        )
+    )
+
+
+def summaries(connection: sqlite3.Connection, records: Sequence[JobRecord], path: Path) -> list[JobSummary]:
+    """Return what a list shows of these jobs, in their order. Each runner is probed once."""
+    job_id = records[0].job_id if len(records) == 1 else None
+    active, begun_by_dead = _runners(connection, path, job_id)
+    failures = _failures(connection, job_id, begun_by_dead)
+    return [
+        JobSummary(
+            job_id=record.job_id,
+            file_name=record.file_name,
+            video_title=record.video_title,
+            model=record.model,
+            provider=record.provider,
+            status=record.status,
+            is_active=record.job_id in active,
+            progress=record.progress,
+            failed_chunks=failures.failed[record.job_id],
+            in_doubt_chunks=failures.in_doubt[record.job_id],
+            error_message=record.error_message,
+            config=record.config,
+        )
+        for record in records
+    ]
+
+
+_Begun = dict[int, frozenset[tuple[int, int]] | None]
+"""The attempts that each dead runner had begun; None: any of its attempts may have begun."""
+
+
+def _runners(connection: sqlite3.Connection, path: Path, job_id: str | None) -> tuple[set[str], _Begun]:
+    """Return the jobs that a living runner works on, and what the dead ones had begun whose end nobody recorded."""
+    active: set[str] = set()
+    begun_by_dead: _Begun = {}
+    for runner in runners_at_work(connection, job_id):
+        dead = probe(runner_lock_path(path, runner.lock_file))
+        if dead is None:
+            active.add(runner.job_id)
+        else:
+            begun_by_dead[runner.runner_id] = dead.begun
+    return active, begun_by_dead
+
+
+def _failures(connection: sqlite3.Connection, job_id: str | None, begun_by_dead: _Begun) -> _Failures:
+    failures = _Failures(Counter(), Counter())
+    of_job = {} if job_id is None else {"in_job": job_id}
+    for of, failed, in_doubt in _troubled(of_one_job=job_id is not None).run(connection, **of_job):
+        failures.failed[of], failures.in_doubt[of] = failed, in_doubt
+    for of, index, number, runner_id in _in_hand().run(connection) if begun_by_dead else ():
+        begun = begun_by_dead.get(runner_id, frozenset())
+        failures.in_doubt[of] += begun is None or (index, number) in begun
+    return failures

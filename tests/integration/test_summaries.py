@@ -1,0 +1,165 @@
+"""Summaries of jobs: all that a list shows, in one read, and the same as each job says of itself."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import signal
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from click.testing import CliRunner
+
+from checkpoint_store import CheckpointStore, InvalidArgumentError, Job, JobSummary
+from checkpoint_store.cli.inspect.jobs import list_jobs
+from checkpoint_store.storage.statements import attempt_log, job_summaries
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from conftest import Children, Opener
+
+KILLED = """
+import os, signal
+from checkpoint_store import CheckpointStore
+with CheckpointStore("talks.db", state_file=None) as store:
+    chunks = store.open_job("killed.srt", total_chunks=5).pending()
+    next(chunks).complete("paid for")
+    taken = next(chunks)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def _as_it_says_itself(job: Job) -> JobSummary:
+    return JobSummary(
+        job_id=job.job_id,
+        file_name=job.file_name,
+        video_title=job.video_title,
+        model=job.model,
+        provider=job.provider,
+        status=job.status,
+        is_active=job.is_active,
+        progress=job.progress(),
+        failed_chunks=len(job.failed_chunks()),
+        in_doubt_chunks=len(job.in_doubt_chunks()),
+        error_message=job.error_message,
+        config=dict(job.config),
+    )
+
+
+def _of_every_kind(store: CheckpointStore, children: Children) -> Any:
+    """Have jobs that failed, were killed, are complete, empty and at work; return the chunk that is in work."""
+    children.run(KILLED, code=-signal.SIGKILL)
+    failed = store.open_job("failed.srt", total_chunks=4, model="m", config={"size": 1})
+    for _ in range(3):
+        failed.fail_chunk(1, "no")
+    failed.fail_chunk(2, "once")
+    for _ in range(3):
+        failed.fail_chunk(3, "no")
+    failed.complete(3, "after all")
+    failed.fail("given up")
+    given_up = store.open_job("abandoned.srt", total_chunks=2)
+    chunks = given_up.pending()
+    chunk = next(chunks)
+    chunks.close()
+    del chunk
+    store.open_job("done.srt", total_chunks=1).complete(0, 1)
+    store.open_job("empty.srt", total_chunks=0)
+    return next(store.open_job("working.srt", total_chunks=3).pending())
+
+
+def test_a_summary_says_what_its_job_says(store: CheckpointStore, open_store: Opener, children: Children) -> None:
+    """Failed chunks, chunks in doubt, activity and progress: in one read of all jobs, and of one."""
+    chunk = _of_every_kind(store, children)
+    with open_store(read_only=True) as reading:
+        for one in (store, reading):
+            expected = [_as_it_says_itself(job) for job in one.jobs()]
+            assert one.summaries() == expected
+            assert [job.summary() for job in one.jobs()] == expected
+    by_name = {summary.file_name: summary for summary in store.summaries()}
+    counts = {name: (found.failed_chunks, found.in_doubt_chunks) for name, found in by_name.items()}
+    assert counts == {
+        "working.srt": (0, 0),
+        "empty.srt": (0, 0),
+        "done.srt": (0, 0),
+        "abandoned.srt": (0, 1),
+        "failed.srt": (1, 0),
+        "killed.srt": (0, 1),
+    }
+    assert [name for name, found in by_name.items() if found.is_active] == ["working.srt"]
+    chunk.complete("x")
+
+
+def test_summaries_are_filtered_as_jobs_are(store: CheckpointStore) -> None:
+    """By status and by file name, and a status that there is not is refused."""
+    store.open_job("a.srt", total_chunks=1).complete(0, 1)
+    store.open_job("b.srt", total_chunks=1)
+    assert [one.file_name for one in store.summaries(status="completed")] == ["a.srt"]
+    assert [one.file_name for one in store.summaries(file_name="b.srt")] == ["b.srt"]
+    assert store.summaries(file_name="c.srt") == []
+    with pytest.raises(InvalidArgumentError, match="status"):
+        store.summaries(status="gone")
+
+
+def test_a_summary_cannot_be_changed(store: CheckpointStore) -> None:
+    """It is a record of one moment."""
+    summary = store.open_job("a.srt", total_chunks=1).summary()
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        summary.failed_chunks = 1  # type: ignore[misc]
+
+
+def _connections(folder: Path, count: int) -> int:
+    """Return how often the command ``list`` connects to a store with so many jobs, each with a failed chunk."""
+    path = folder / f"{count}.db"
+    with CheckpointStore(path, state_file=None) as store:
+        for number in range(count):
+            store.open_job(f"{number}.srt", total_chunks=3).fail_chunk(0, "no")
+    opened: list[str] = []
+    _watchers.append(opened)
+    result = CliRunner().invoke(list_jobs, ["--store", str(path), "--json"])
+    _watchers.remove(opened)
+    assert len(json.loads(result.stdout)["jobs"]) == count
+    return len(opened)
+
+
+_watchers: list[list[str]] = []
+
+
+def _note_connection(event: str, arguments: tuple[Any, ...]) -> None:
+    if event == "sqlite3.connect":
+        for watcher in _watchers:
+            watcher.append(str(arguments[0]))
+
+
+def test_a_list_of_many_jobs_opens_the_file_as_often_as_a_list_of_one(tmp_path: Path) -> None:
+    """Each read of a read-only store opens the file anew, so that a read a job would take seconds."""
+    sys.addaudithook(_note_connection)
+    assert _connections(tmp_path, 20) == _connections(tmp_path, 1) > 0
+
+
+def test_failed_chunks_are_found_without_going_through_all_attempts(store: CheckpointStore) -> None:
+    """A million attempts that went well are not looked through, neither for one job nor for all."""
+    job = store.open_job("long", total_chunks=3)
+    statements = [
+        attempt_log._FAILED,
+        attempt_log._latest(("abandoned", "failed", "running")),
+        attempt_log._latest(("failed",)),
+        job_summaries._troubled(of_one_job=True),
+        job_summaries._troubled(of_one_job=False),
+        job_summaries._in_hand(),
+    ]
+
+    def plans(connection: Any) -> list[str]:
+        return [
+            " ".join(
+                row[3]
+                for row in connection.execute(f"EXPLAIN QUERY PLAN {one.text}", (job.job_id,) * one.text.count("?"))
+            )
+            for one in statements
+        ]
+
+    for plan in store._context.storage.database.read(plans):
+        assert "attempts USING INDEX ix_attempts" in plan
+        assert "SEARCH attempts USING PRIMARY KEY" not in plan
+        assert "attempts USING PRIMARY KEY (job_id=?)" not in plan
