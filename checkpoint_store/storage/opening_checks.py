@@ -59,7 +59,7 @@ def refuse_triggers(database: Database) -> None:
 
 
 def check_columns(database: AnyDatabase) -> None:
-    """Raise :class:`StoreDamaged` where a table of the newest schema has other columns than it was made with.
+    """Raise :class:`StoreDamaged` where a table lacks a column of the newest schema.
 
     The schema is text in the file. A letter of it that is damaged renames a column.
     """
@@ -67,8 +67,8 @@ def check_columns(database: AnyDatabase) -> None:
     def work(connection: sqlite3.Connection) -> None:
         for table in metadata.tables.values():
             found = {name for (name,) in connection.execute("SELECT name FROM pragma_table_info(?)", (table.name,))}
-            if found != set(table.columns.keys()):
-                raise StoreDamaged(database.path, f"its table {table.name} has not the columns that it was made with")
+            if not found >= set(table.columns.keys()):
+                raise StoreDamaged(database.path, f"its table {table.name} lacks a column that it was made with")
 
     database.read(work)
 

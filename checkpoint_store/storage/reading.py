@@ -5,7 +5,6 @@ Each verb reads one consistent snapshot and changes nothing. Records come out, a
 
 from __future__ import annotations
 
-import sqlite3
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from checkpoint_store.errors import ChunkNotCompleted, StoreDamaged
@@ -29,6 +28,7 @@ from checkpoint_store.storage.statements import totals as total_statements
 from checkpoint_store.storage.whole_store import WholeStore
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Callable, Iterator, Sequence
 
     from checkpoint_store.model.amounts import Cost
