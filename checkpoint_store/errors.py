@@ -70,7 +70,7 @@ class StoreTargetError(CheckpointStoreError):
         super().__init__(f"{self.target!r} cannot be used as a store: {reason}")
 
 
-class StoreBusy(CheckpointStoreError):  # noqa: N818 - public name fixed by the design
+class StoreBusy(CheckpointStoreError):
     """A lock was not free within ``lock_timeout_seconds``. Nothing was written; calling again is safe.
 
     ``holders`` are the ids of the processes that seem to hold it, as far as they can be seen. The message says so where
@@ -110,7 +110,7 @@ class StoreInUse(StoreBusy):
         )
 
 
-class ErasureUnfinished(CheckpointStoreError):  # noqa: N818 - it is what was left
+class ErasureUnfinished(CheckpointStoreError):
     """What was deleted is no longer in the store, but its bytes are still in the log: a reader was in the way."""
 
     def __init__(self, path: Path | str, what: str, waited_seconds: float, holders: Sequence[int] = ()) -> None:
@@ -145,7 +145,7 @@ class StorageUnavailableError(CheckpointStoreError):
         )
 
 
-class StoreClosed(StorageUnavailableError):  # noqa: N818 - as StoreBusy, StoreDamaged
+class StoreClosed(StorageUnavailableError):
     """The store object was closed. What was recorded before is in the file."""
 
     def __init__(self, path: Path | str, reason: str = "this store was closed") -> None:
@@ -153,7 +153,7 @@ class StoreClosed(StorageUnavailableError):  # noqa: N818 - as StoreBusy, StoreD
         CheckpointStoreError.__init__(self, f"{reason}; open it again with CheckpointStore({self.path!r})")
 
 
-class StoreDamaged(CheckpointStoreError):  # noqa: N818 - public name fixed by the design
+class StoreDamaged(CheckpointStoreError):
     """Stored data is not what was written. Nothing was deleted."""
 
     def __init__(
@@ -175,7 +175,7 @@ class StoreDamaged(CheckpointStoreError):  # noqa: N818 - public name fixed by t
         super().__init__(f"{self.path}{where} is damaged: {reason}. Nothing was deleted. {self.remedy}")
 
 
-class SchemaTooNew(CheckpointStoreError):  # noqa: N818 - public name fixed by the design
+class SchemaTooNew(CheckpointStoreError):
     """The store was written by a newer version of this library. Nothing was touched."""
 
     def __init__(self, path: Path | str, found: str, known: str) -> None:
@@ -186,7 +186,7 @@ class SchemaTooNew(CheckpointStoreError):  # noqa: N818 - public name fixed by t
         )
 
 
-class SchemaTooOld(CheckpointStoreError):  # noqa: N818 - public name fixed by the design
+class SchemaTooOld(CheckpointStoreError):
     """The store has an older schema and this open may not upgrade it. Nothing was touched."""
 
     def __init__(self, path: Path | str, found: str, needed: str) -> None:
@@ -197,7 +197,7 @@ class SchemaTooOld(CheckpointStoreError):  # noqa: N818 - public name fixed by t
         )
 
 
-class MigrationFailed(CheckpointStoreError):  # noqa: N818 - public name fixed by the design
+class MigrationFailed(CheckpointStoreError):
     """An upgrade failed and was rolled back whole: the file is as it was."""
 
     def __init__(
@@ -212,7 +212,7 @@ class MigrationFailed(CheckpointStoreError):  # noqa: N818 - public name fixed b
         )
 
 
-class JobNotFound(CheckpointStoreError, LookupError):  # noqa: N818 - public name fixed by the design
+class JobNotFound(CheckpointStoreError, LookupError):
     """No job (or more than one) answers to this id or prefix."""
 
     def __init__(self, job_id: str, path: Path | str, matches: Sequence[str] = ()) -> None:
@@ -237,7 +237,7 @@ class JobNotFound(CheckpointStoreError, LookupError):  # noqa: N818 - public nam
         return error
 
 
-class JobBusy(CheckpointStoreError):  # noqa: N818 - public name fixed by the design
+class JobBusy(CheckpointStoreError):
     """Another runner is at work on this job, and one of the two wants it for itself."""
 
     def __init__(self, job_id: str, pid: int, host: str, since: str, runner: int | None = None) -> None:
@@ -250,7 +250,7 @@ class JobBusy(CheckpointStoreError):  # noqa: N818 - public name fixed by the de
         super().__init__(message if runner is None else message + by_hand)
 
 
-class RunnerReleased(CheckpointStoreError):  # noqa: N818 - reads like its neighbours
+class RunnerReleased(CheckpointStoreError):
     """The chunks of this runner were given to others by hand, while its process was stopped. It starts none of them.
 
     ``runner`` is its number in the store. What it has recorded is safe.
@@ -264,7 +264,7 @@ class RunnerReleased(CheckpointStoreError):  # noqa: N818 - reads like its neigh
         )
 
 
-class JobPaused(CheckpointStoreError):  # noqa: N818 - reads like its neighbours
+class JobPaused(CheckpointStoreError):
     """A loop ended because its job was paused. What was done is recorded; opening the job again goes on."""
 
     def __init__(self, job_id: str, remaining_chunks: int) -> None:
@@ -359,7 +359,7 @@ class CostUnknown(JobPaused):
         self.args = (message,)
 
 
-class ChunkFailed(CheckpointStoreError):  # noqa: N818 - reads like its neighbours
+class ChunkFailed(CheckpointStoreError):
     """Chunks of a job have used up their attempts; everything else is done."""
 
     def __init__(self, job_id: str, failed_chunks: int, example: str) -> None:
@@ -370,11 +370,11 @@ class ChunkFailed(CheckpointStoreError):  # noqa: N818 - reads like its neighbou
         )
 
 
-class WorkerDied(CheckpointStoreError):  # noqa: N818 - reads like its neighbours
+class WorkerDied(CheckpointStoreError):
     """The process that worked on a chunk ended before it gave a result."""
 
 
-class WorkFailed(CheckpointStoreError):  # noqa: N818 - reads like its neighbours
+class WorkFailed(CheckpointStoreError):
     """An exception from another process that could not be brought over as it was.
 
     ``kind`` is its type's name, ``kinds`` are the full names of that type and its bases; ``status_code``, ``code`` and
@@ -398,7 +398,7 @@ class WorkFailed(CheckpointStoreError):  # noqa: N818 - reads like its neighbour
         super().__init__(f"{kind}: {text}")
 
 
-class MissingExtra(CheckpointStoreError, ImportError):  # noqa: N818 - reads like its neighbours
+class MissingExtra(CheckpointStoreError, ImportError):
     """An optional package is needed for this. The message says what to install."""
 
     def __init__(self, package: str, extra: str, purpose: str) -> None:
@@ -406,7 +406,7 @@ class MissingExtra(CheckpointStoreError, ImportError):  # noqa: N818 - reads lik
         super().__init__(f"{purpose} needs {package}: pip install 'checkpoint-store[{extra}]'")
 
 
-class JobIncomplete(CheckpointStoreError):  # noqa: N818 - reads like its neighbours
+class JobIncomplete(CheckpointStoreError):
     """All results of a job were asked for, or it was told to finish, while chunks of it are left."""
 
     def __init__(self, job_id: str, remaining_chunks: int) -> None:
@@ -430,7 +430,7 @@ class Difference:
         return f"{self.field}: {self.old} -> {self.new}"
 
 
-class PlanChanged(CheckpointStoreError):  # noqa: N818 - public name fixed by the design
+class PlanChanged(CheckpointStoreError):
     """No job of this file was made for this plan, and another one's results are there. Nothing was changed.
 
     ``job_id`` is the newest job of the file that has results, and ``differences`` are those from its plan.
@@ -471,7 +471,7 @@ class PlanChanged(CheckpointStoreError):  # noqa: N818 - public name fixed by th
         )
 
 
-class ChunkOutOfRange(CheckpointStoreError, IndexError):  # noqa: N818 - public name fixed by the design
+class ChunkOutOfRange(CheckpointStoreError, IndexError):
     """A chunk index that this job does not have. Indices run from 0 to ``total_chunks - 1``."""
 
     def __init__(self, job_id: str, chunk_index: object, total_chunks: int) -> None:
@@ -480,7 +480,7 @@ class ChunkOutOfRange(CheckpointStoreError, IndexError):  # noqa: N818 - public 
         super().__init__(f"chunk_index={shown(chunk_index)} is not a chunk of job {job_id}: {has}.")
 
 
-class ChunkNotCompleted(CheckpointStoreError, LookupError):  # noqa: N818 - reads like its neighbours
+class ChunkNotCompleted(CheckpointStoreError, LookupError):
     """A result was asked for that is not there (yet)."""
 
     def __init__(self, job_id: str, chunk_index: int, *, completed: bool) -> None:
@@ -489,7 +489,7 @@ class ChunkNotCompleted(CheckpointStoreError, LookupError):  # noqa: N818 - read
         super().__init__(f"chunk {chunk_index} of job {job_id} {why}.")
 
 
-class ChunkAlreadyCompleted(CheckpointStoreError):  # noqa: N818 - public name fixed by the design
+class ChunkAlreadyCompleted(CheckpointStoreError):
     """This chunk is complete with another result, which stays."""
 
     def __init__(self, job_id: str, chunk_index: int) -> None:
@@ -548,7 +548,7 @@ class StateFormatError(CheckpointStoreError, ValueError):
         super().__init__(f"{where}{'state' if field is None else field} {reason}")
 
 
-class SecretInConfig(CheckpointStoreError, ValueError):  # noqa: N818 - public name fixed by the design
+class SecretInConfig(CheckpointStoreError, ValueError):
     """A config holds what looks like a secret. Nothing was stored, and the value is not repeated here."""
 
     def __init__(self, path: str, reason: str) -> None:

@@ -192,8 +192,8 @@ class Job(JobStatusChanges):
             JobBusy: another runner has the job for itself.
         """
         given = locals()
-        from checkpoint_store.loop.map_loop import map_loop  # noqa: PLC0415 - only for those who use it
-        from checkpoint_store.loop.options import Options  # noqa: PLC0415 - the same
+        from checkpoint_store.loop.map_loop import map_loop  # only for those who use it
+        from checkpoint_store.loop.options import Options  # the same
 
         return map_loop(self._execution, fn, Options.of(given))
 
@@ -229,20 +229,20 @@ class Job(JobStatusChanges):
         left without that, ``asyncio.run`` waits for what is in flight, and it is recorded all the same.
         """
         given = locals()
-        from checkpoint_store.loop.aio import amap  # noqa: PLC0415 - see map()
-        from checkpoint_store.loop.options import Options  # noqa: PLC0415 - see map()
+        from checkpoint_store.loop.aio import amap  # see map()
+        from checkpoint_store.loop.options import Options  # see map()
 
         return amap(self._execution, fn, Options.of(given))
 
     def apending(self, *, max_attempts: int | None = None, wait: bool = False) -> AsyncGenerator[PendingChunk, None]:
         """:meth:`pending` for asyncio; the event loop never waits for the disk."""
-        from checkpoint_store.loop.aio import apending  # noqa: PLC0415 - see map()
+        from checkpoint_store.loop.aio import apending  # see map()
 
         return apending(self.pending(max_attempts=max_attempts, wait=wait))
 
     async def acomplete(self, index: int, result: object, *, replace: bool = False) -> None:
         """:meth:`complete` for asyncio. Where it is cancelled meanwhile, the result is recorded all the same."""
-        from checkpoint_store.loop.aio import acomplete  # noqa: PLC0415 - see map()
+        from checkpoint_store.loop.aio import acomplete  # see map()
 
         await acomplete(lambda: self.complete(index, result, replace=replace))
 

@@ -208,7 +208,7 @@ class CheckpointStore(OpenStore):
             ChunkFailed: chunks failed (with ``on_error="stop"``, unless an error of the work itself is raised).
         """
         given = locals()
-        from checkpoint_store.loop.options import Options, checked_work  # noqa: PLC0415 - only for those who use it
+        from checkpoint_store.loop.options import Options, checked_work  # only for those who use it
 
         checked_work(fn)
         options = Options.of(given)  # what is wrong with them is said before there is a job

@@ -1,5 +1,4 @@
 """The command group; it turns every error into a message and an exit code."""
-# ruff: noqa: PLC0415 - a command imports what it needs, and no more
 
 from __future__ import annotations
 

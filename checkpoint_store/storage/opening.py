@@ -86,7 +86,7 @@ class Opener:
         return database
 
     def _drop_unneeded_recovery(self, database: Database) -> None:
-        from checkpoint_store.storage.recovery import recover  # noqa: PLC0415 - a sound store never comes here
+        from checkpoint_store.storage.recovery import recover  # a sound store never comes here
 
         try:
             with self._locked():
@@ -97,7 +97,7 @@ class Opener:
 
     def recover(self, reason: str, *, accept_loss: bool) -> RecoveryReport:
         """Recover the store from every copy, whatever its state; see :func:`recover.recover`."""
-        from checkpoint_store.storage.recovery import recover  # noqa: PLC0415 - a sound store never comes here
+        from checkpoint_store.storage.recovery import recover  # a sound store never comes here
 
         with exclusively(self.path, self.lock_timeout_seconds), self._storage_errors():
             report = recover.recover(self.path, self.state_files, reason, accept_loss=accept_loss)
@@ -110,7 +110,7 @@ class Opener:
         Raises:
             StoreInUse: somebody has it open; what they do next may need what is taken away.
         """
-        from checkpoint_store.storage.upgrade import migrate  # noqa: PLC0415 - imports Alembic
+        from checkpoint_store.storage.upgrade import migrate  # imports Alembic
 
         with exclusively(self.path, self.lock_timeout_seconds):
             database = self._database()
@@ -150,7 +150,7 @@ class Opener:
 
     def _repair(self, *, migrate: bool) -> None:
         """Recover a damaged store, unless another process was faster. Call it while nobody else has the store open."""
-        from checkpoint_store.storage.recovery import recover  # noqa: PLC0415 - a sound store never comes here
+        from checkpoint_store.storage.recovery import recover  # a sound store never comes here
 
         try:
             self._open_sound(migrate=migrate, is_alone=True).close()
@@ -258,7 +258,7 @@ class Opener:
 
     def _make_current(self) -> None:
         """Create the file, or upgrade it. Call it with the lock file held, while nobody else has the store open."""
-        from checkpoint_store.storage.upgrade import migrate  # noqa: PLC0415 - imports Alembic; a current store never comes here
+        from checkpoint_store.storage.upgrade import migrate  # imports Alembic; a current store never comes here
 
         sweep(self.path)
         created = _create(self.path)

@@ -48,8 +48,8 @@ class DaskExecutor(Engine):
 def _call_once(key: str, call: Callable[..., Any], *args: Any) -> Any:
     """Make a call on a worker, unless it was begun before."""
     try:
-        from distributed import get_worker  # noqa: PLC0415 - an extra
-        from distributed.utils import sync  # noqa: PLC0415
+        from distributed import get_worker  # an extra
+        from distributed.utils import sync
     except ModuleNotFoundError as missing:
         raise MissingExtra("distributed", "dask", "the executor of Dask") from missing
     worker = get_worker()
@@ -68,7 +68,7 @@ def _first_beginnings() -> Callable[..., None]:
     def install(dask_scheduler: Any) -> None:
         if "checkpoint_store_begin" in dask_scheduler.handlers:
             return
-        from distributed.diagnostics.plugin import SchedulerPlugin  # noqa: PLC0415 - on the scheduler
+        from distributed.diagnostics.plugin import SchedulerPlugin  # on the scheduler
 
         begun: set[str] = set()
 

@@ -51,7 +51,7 @@ def _call(call: Callable[..., Any], *args: Any) -> Any:
 
 def _ray() -> Any:
     try:
-        import ray  # noqa: PLC0415 - an extra
+        import ray  # an extra
     except ModuleNotFoundError as missing:
         raise MissingExtra("ray", "ray", "the executor of Ray") from missing
     return ray

@@ -69,7 +69,7 @@ def _unpack(source: Traversable, target: Path) -> None:
 
 def config(connection: Connection | None = None) -> Config:
     """Return Alembic's configuration for running our scripts in this process, on ``connection``."""
-    from alembic.config import Config  # noqa: PLC0415 - half a second that a current store does not pay
+    from alembic.config import Config  # half a second that a current store does not pay
 
     made = Config()
     made.set_main_option("script_location", str(scripts_folder()).replace("%", "%%"))
@@ -80,7 +80,7 @@ def config(connection: Connection | None = None) -> Config:
 
 def revisions() -> list[str]:
     """Return every revision that this version knows, oldest first."""
-    from alembic.script import ScriptDirectory  # noqa: PLC0415 - see config()
+    from alembic.script import ScriptDirectory  # see config()
 
     scripts = ScriptDirectory.from_config(config())
     return [script.revision for script in scripts.walk_revisions()][::-1]
@@ -122,7 +122,7 @@ def upgrade(database: Database, head: str) -> Path | None:
         MigrationFailed: the file is as it was.
     """
     with _quiet():
-        from alembic import command  # noqa: PLC0415 - see config()
+        from alembic import command  # see config()
 
         return run(database, head, lambda connection: command.upgrade(config(connection), head))
 
@@ -136,7 +136,7 @@ def downgrade(database: Database, wanted: str) -> Path | None:
         MigrationFailed: the file is as it was.
     """
     with _quiet():
-        from alembic import command  # noqa: PLC0415 - see config()
+        from alembic import command  # see config()
 
         return run(database, wanted, lambda connection: command.downgrade(config(connection), wanted))
 
