@@ -136,6 +136,8 @@ def test_a_failed_automatic_backup_is_logged(
     path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A backup that fails whenever it is due is known to whoever reads the log; the job ends all the same."""
+    for copy in path.parent.glob("*.backup-*"):
+        copy.unlink()
     monkeypatch.setattr(backup, "back_up", full)
     with CheckpointStore(path) as store:
         store.jobs()[0].pause()

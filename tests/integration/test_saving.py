@@ -64,9 +64,9 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     seen: list[str] = []
     real = result_statements.result_texts
 
-    def watched(connection: Any, job_id: str, path: Any) -> Any:
+    def watched(connection: Any, job_id: str, *more: Any) -> Any:
         seen.append(job_id)
-        return real(connection, job_id, path)
+        return real(connection, job_id, *more)
 
     monkeypatch.setattr(result_statements, "result_texts", watched)
     return seen

@@ -176,7 +176,7 @@ def test_a_reader_sees_one_whole_file_or_the_other(tmp_path: Path) -> None:
     """While the file is written again and again, no reader finds it missing, torn or mixed; nor its backup."""
     path, backup = tmp_path / "s.json", tmp_path / "s.bak"
     texts = {letter * 200_000 for letter in "abc"}
-    files.replace_file(path, ["a" * 200_000])
+    files.replace_file(path, ["c" * 200_000])
     files.replace_file(path, ["a" * 200_000], backup=backup)
     code = (
         "import sys; from pathlib import Path; from checkpoint_store.system import files; path = Path(sys.argv[1])\n"
