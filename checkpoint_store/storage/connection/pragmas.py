@@ -11,6 +11,7 @@ import sqlite3
 import sys
 from pathlib import Path
 from typing import Final, Literal
+from urllib.parse import quote_from_bytes
 
 Durability = Literal["power-loss", "process"]
 
@@ -89,13 +90,20 @@ def connect_read_only(path: Path, *, timeout_seconds: float, unused: bool) -> sq
 def _open(path: Path, options: str, timeout_seconds: float) -> sqlite3.Connection:
     # sqlite3's own timeout is the first thing it sets, so that no pragma can fail because the file is busy.
     return sqlite3.connect(
-        f"{path.absolute().as_uri()}?{options}",
+        f"{_uri_of(path.absolute())}?{options}",
         uri=True,
         timeout=timeout_seconds,
         isolation_level=None,  # transactions begin and end where we say so
         check_same_thread=False,
         cached_statements=128,
     )
+
+
+def _uri_of(path: Path) -> str:
+    if os.name == "nt":
+        return path.as_uri()
+    # Path.as_uri() imports a module when it is called, which fails while the interpreter ends.
+    return f"file://{quote_from_bytes(os.fsencode(path))}"
 
 
 def journal_mode_for(path: Path) -> str:
