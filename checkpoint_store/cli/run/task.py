@@ -51,10 +51,11 @@ def do_task(store: CheckpointStore, task: Task, context: RunContext) -> Report:
         CheckpointStoreError: the store cannot go on; the recorded results are safe.
         UnusableOutputError: the text cannot be written; every result is safe.
     """
-    plan = store.plan(task.file_name, chunks=task.chunks, **task.settings)
-    refuse_output(store, task, plan)
-    if plan.kept_elsewhere and task.settings["on_change"] != "restart":
-        context.screen.note(f"{task.path}: {elsewhere_text(plan)}")
+    if not task.output.may_be_written() or _may_begin_anew(store, task):
+        plan = store.plan(task.file_name, chunks=task.chunks, **task.settings)
+        refuse_output(store, task, plan)
+        if plan.kept_elsewhere and task.settings["on_change"] != "restart":
+            context.screen.note(f"{task.path}: {elsewhere_text(plan)}")
     job = store.open_job(task.file_name, chunks=task.chunks, **task.settings)
     progress = job.progress()
     report = Report(printable(task.path), job_id=job.job_id, total_chunks=progress.total_chunks)
@@ -186,6 +187,12 @@ def elsewhere_text(plan: RunPlan) -> str:
         f"the store has results for {plan.kept_elsewhere:,} of its chunks under another name or setting; "
         "--on-change reuse takes those that were made with the same settings"
     )
+
+
+def _may_begin_anew(store: CheckpointStore, task: Task) -> bool:
+    """Return whether a run may begin a new job. A plan adds up the costs of a job that goes on, which takes a while."""
+    has_results = any(summary.progress.completed_chunks for summary in store.summaries(file_name=task.file_name))
+    return not has_results or task.settings["on_change"] == "reuse"
 
 
 def refuse_output(store: CheckpointStore, task: Task, plan: RunPlan) -> None:
