@@ -15,6 +15,7 @@ from conftest import ROOT, snapshot
 from storms import disks
 
 from checkpoint_store import CheckpointStore, StoreTargetError, doctor, migrate, recover_store, restore_store
+from checkpoint_store.cli.run.output_log import OutputLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -229,3 +230,15 @@ def test_a_mount_that_keeps_no_owners_is_worked_on(folder: Path) -> None:
         assert (place / "talks.db").stat().st_uid != ANA
         assert said == ""
         assert run_as(ANA, place, GO_ON) == "[0, 1]\n"
+
+
+def test_root_that_deletes_a_job_leaves_the_log_of_outputs_to_the_owner(folder: Path) -> None:
+    """The owner's next run can record its output there."""
+    store, log = folder / "talks.db", folder / "talks.outputs"
+    store.touch()
+    os.chown(store, ANA, ANA)
+    kept = OutputLog(store)
+    for job_id in ("one", "two"):
+        kept.record(folder / f"{job_id}.txt", "talk.srt", "digest", job_id)
+    kept.forget("one", "other.srt")
+    assert (log.stat().st_uid, "two" in log.read_text(), "one" in log.read_text()) == (ANA, True, False)

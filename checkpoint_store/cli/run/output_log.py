@@ -69,7 +69,7 @@ class OutputLog:
         kept = [line for line in lines if line[3:] != [job_id] and (len(line) > _FIELDS[0] or line[1] != file_name)]
         if len(kept) < len(lines):
             with suppress(CheckpointStoreError):  # the lines of a job that is gone count for nothing
-                replace_file(self.path, [f"{json.dumps(line)}\n" for line in kept])
+                replace_file(self.path, [f"{json.dumps(line)}\n" for line in kept], like=self.store_path)
 
     def _lines(self) -> list[list[str]]:
         lines = []
