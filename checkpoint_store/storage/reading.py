@@ -11,7 +11,6 @@ from checkpoint_store.errors import ChunkNotCompleted, StoreDamaged
 from checkpoint_store.model.records import RunnerRecord
 from checkpoint_store.storage.job_snapshot import JobSnapshot
 from checkpoint_store.storage.open_requests import OpenRequest
-from checkpoint_store.storage.runner_lock import probe, runner_lock_path
 from checkpoint_store.storage.statements import (
     attempt_log,
     attempts,
@@ -170,7 +169,7 @@ class Reading(WholeStore):
                     pid=runner.pid,
                     started_at=runner.started_at,
                     is_exclusive=bool(runner.exclusive),
-                    is_alive=probe(runner_lock_path(self.path, runner.lock_file)) is None,
+                    is_alive=liveness.is_alive(self.path, runner),
                     chunks_in_hand=attempts.in_hand(connection, runner.runner_id),
                 )
                 for runner in runners.runners_at_work(connection, job_id)
@@ -180,11 +179,12 @@ class Reading(WholeStore):
 
     def failure_counts(self, job_id: str) -> tuple[int, int]:
         """Return how many chunks of a job are failed, and how many are in doubt."""
-        return self._database.read(lambda connection: attempt_log.counts(connection, job_id, self.path))
+        (summary,) = self.summaries(job_id=job_id)
+        return summary.failed_chunks, summary.in_doubt_chunks
 
     def living_runners(self, job_id: str, *, but: int | None = None) -> int:
         """Return how many runners (``but`` this one) are at work on a job and alive now. Nothing is reaped."""
-        return self._database.read(lambda connection: attempt_log.living_runners(connection, job_id, self.path, but))
+        return self._database.read(lambda connection: liveness.living_runners(connection, self.path, job_id, but))
 
     # -- results
 

@@ -40,7 +40,8 @@ IN_JOB_BY_TROUBLE: Final[Any] = literal_column("+attempts.job_id") == bindparam(
 """The plus keeps SQLite from going through all attempts of a job instead of an index of the few that it looks for."""
 
 
-def _is_complete() -> Exists:
+def is_complete() -> Exists:
+    """Return the condition that the chunk of an attempt is complete."""
     done = completed_chunks.c
     return select(done.chunk_index).where(done.job_id == _A.job_id, done.chunk_index == _A.chunk_index).exists()
 
@@ -49,13 +50,13 @@ def is_last_and_incomplete() -> tuple[Any, Any]:
     """Return the conditions that no later attempt at the chunk is there, and that the chunk is not complete."""
     later = attempts.alias()
     same = and_(later.c.job_id == _A.job_id, later.c.chunk_index == _A.chunk_index, later.c.number > _A.number)
-    return ~select(later.c.number).where(same).exists(), ~_is_complete()
+    return ~select(later.c.number).where(same).exists(), ~is_complete()
 
 
 _FAILED: Final = Statement(
     lambda: (
         select(_A.chunk_index)
-        .where(IN_JOB_BY_TROUBLE, TROUBLE, _A.is_last == 1, ~_is_complete())
+        .where(IN_JOB_BY_TROUBLE, TROUBLE, _A.is_last == 1, ~is_complete())
         .order_by(_A.chunk_index)
     )
 )
@@ -133,19 +134,6 @@ def _runners(connection: sqlite3.Connection, job_id: str, path: Path) -> dict[in
         dead = probe(lock)
         found[runner.runner_id] = _RunnerNotes(dead is not None, (dead or noted(lock)).begun)
     return found
-
-
-def living_runners(connection: sqlite3.Connection, job_id: str, path: Path, but: int | None) -> int:
-    """Return how many runners (``but`` this one) of a job are alive."""
-    others = (runner for runner in runners_at_work(connection, job_id) if runner.runner_id != but)
-    return sum(probe(runner_lock_path(path, runner.lock_file)) is None for runner in others)
-
-
-def counts(connection: sqlite3.Connection, job_id: str, path: Path) -> tuple[int, int]:
-    """Return how many chunks are failed, and how many are in doubt."""
-    records = latest(connection, job_id, path, outcomes=(AttemptOutcome.FAILED, AttemptOutcome.ABANDONED))
-    failed = sum(record.is_last for record in records)
-    return failed, sum(record.outcome == AttemptOutcome.ABANDONED for record in records)
 
 
 def seconds_of(connection: sqlite3.Connection, job_id: str) -> tuple[int, float]:

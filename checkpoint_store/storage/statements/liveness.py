@@ -51,7 +51,7 @@ def refuse_if_busy(
         JobBusy: names the other runner.
     """
     for other in _other_runners(connection, job_id, own_runner_id):
-        if (exclusive or other.exclusive) and probe(runner_lock_path(store, other.lock_file)) is None:
+        if (exclusive or other.exclusive) and is_alive(store, other):
             if jobs.is_completed_job(connection, job_id):
                 return
             raise JobBusy(job_id, other.pid, other.host, other.started_at, other.runner_id)
@@ -80,10 +80,17 @@ def others_at_work(connection: sqlite3.Connection, store: Path, job_id: str, *, 
 
 def is_anyone_at_work(connection: sqlite3.Connection, store: Path, job_id: str) -> bool:
     """Return whether a runner of a job is alive now. Nothing is written, and dead runners stay as they are."""
-    return any(
-        probe(runner_lock_path(store, runner.lock_file)) is None
-        for runner in runners.runners_at_work(connection, job_id)
-    )
+    return any(is_alive(store, runner) for runner in runners.runners_at_work(connection, job_id))
+
+
+def living_runners(connection: sqlite3.Connection, store: Path, job_id: str, but: int | None) -> int:
+    """Return how many runners (``but`` this one) of a job are alive. Nothing is written."""
+    return sum(is_alive(store, runner) for runner in _other_runners(connection, job_id, but))
+
+
+def is_alive(store: Path, runner: Runner) -> bool:
+    """Return whether a runner is alive: it holds its lock then."""
+    return probe(runner_lock_path(store, runner.lock_file)) is None
 
 
 def _other_runners(connection: sqlite3.Connection, job_id: str, own_runner_id: int | None) -> list[Runner]:

@@ -8,9 +8,10 @@ from sqlalchemy import bindparam, func, literal_column, null, select
 
 from checkpoint_store.model.attempt import AttemptOutcome
 from checkpoint_store.model.budget import Spending
+from checkpoint_store.storage.statements.attempt_log import IN_JOB_BY_TROUBLE, TROUBLE, is_complete
 from checkpoint_store.storage.statements.attempts import literal
 from checkpoint_store.storage.statements.compiled import Statement
-from checkpoint_store.storage.tables import attempts, completed_chunks, runners
+from checkpoint_store.storage.tables import attempts, runners
 
 if TYPE_CHECKING:
     import sqlite3
@@ -18,13 +19,8 @@ if TYPE_CHECKING:
     from checkpoint_store.storage.records import Claim, Costs
 
 _A: Final = attempts.c
-_C: Final = completed_chunks.c
 _W: Final = runners.c
-# The plus keeps SQLite from searching all attempts of the job: few ended without a result, and they have an index.
-_ENDED_WITHOUT_RESULT: Final[Any] = (
-    literal_column("+attempts.job_id") == bindparam("in_job"),
-    _A.outcome.in_([literal(AttemptOutcome.FAILED), literal(AttemptOutcome.ABANDONED)]),
-)
+_ENDED_WITHOUT_RESULT: Final[Any] = (IN_JOB_BY_TROUBLE, TROUBLE)
 _RUNNING: Final = _A.outcome == literal(AttemptOutcome.RUNNING)
 
 # A failed try that cost nothing says nothing of what a chunk costs, so it is not counted.
@@ -37,7 +33,7 @@ _IN_DOUBT: Final = Statement(
     lambda: select(func.total(_A.reserved_cost)).where(
         *_ENDED_WITHOUT_RESULT,
         _A.reserved_cost.is_not(null()),
-        ~select(_C.chunk_index).where(_C.job_id == _A.job_id, _C.chunk_index == _A.chunk_index).exists(),
+        ~is_complete(),
     )
 )
 # By the runners at work, because a job has few of them, and may have any number of attempts.
