@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from checkpoint_store.errors import CheckpointStoreError, InvalidArgumentError, WorkerDied, WorkFailed, shown
 from checkpoint_store.loop.service_errors import (
+    CLIENT_ERROR_MIN,
     Trouble,
     codes_of,
     links,
@@ -53,7 +54,6 @@ _HOPELESS_MESSAGE: Final = "credit balance is too low"
 """What Anthropic says, with HTTP 400 and no code of its own."""
 _HOPELESS_NAMES: Final = frozenset({"NoCredentialsError", "PartialCredentialsError", "DefaultCredentialsError"})
 """The exceptions of clients that have no key to send: botocore, google-auth."""
-_CLIENT_ERROR_MIN: Final = 400
 _RETRY_AFTER_SECONDS_MAX: Final = 3600.0
 """The longest time that a ``Retry-After`` is waited for."""
 _BACKOFF_SECONDS_MIN: Final = 0.5
@@ -115,7 +115,7 @@ def is_transient(error: BaseException) -> bool:
     if isinstance(error, WorkerDied) or trouble_of(error) is not Trouble.NONE:
         return True
     status = status_of(error)
-    if (status is not None and status >= _CLIENT_ERROR_MIN) or not isinstance(error, Exception):
+    if (status is not None and status >= CLIENT_ERROR_MIN) or not isinstance(error, Exception):
         return False
     return not _is_one_of(error, _MISTAKES) and (
         isinstance(error, WorkFailed) or not isinstance(error, CheckpointStoreError)

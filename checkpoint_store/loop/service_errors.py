@@ -37,7 +37,7 @@ class Trouble(Enum):
 
 _BUSY_STATUS: Final = frozenset({429, 503, 529})
 _RETRIED_STATUS: Final = frozenset({408, 409, 425})
-_CLIENT_ERROR_MIN: Final = 400
+CLIENT_ERROR_MIN: Final = 400
 _SERVER_ERROR_MIN: Final = 500
 _STATUS_MIN, _STATUS_MAX = 100, 599
 _STATUS_FIELDS: Final = ("status_code", "status", "code", "http_status", "HTTPStatusCode")
@@ -171,7 +171,7 @@ def trouble_of(error: BaseException) -> Trouble:
     status = status_of(error)
     if status in _BUSY_STATUS or not _BUSY_CODES.isdisjoint(codes_of(error)):
         return Trouble.BUSY
-    if status is not None and status >= _CLIENT_ERROR_MIN:
+    if status is not None and status >= CLIENT_ERROR_MIN:
         is_transient = status in _RETRIED_STATUS or status >= _SERVER_ERROR_MIN
         return Trouble.ERROR if is_transient else Trouble.NONE
     return Trouble.NO_ANSWER if any(map(_means_no_answer, links(error))) else Trouble.NONE

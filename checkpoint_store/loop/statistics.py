@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Literal
 
 from checkpoint_store.errors import CheckpointStoreError, JobPaused, WorkFailed
-from checkpoint_store.loop.service_errors import status_of
+from checkpoint_store.loop.service_errors import CLIENT_ERROR_MIN, status_of
 from checkpoint_store.model.amounts import cost_in, tokens_in
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.error_text import describe
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from checkpoint_store.execution.execution import JobExecution
     from checkpoint_store.loop.options import Options
-
-_CLIENT_ERROR_MIN = 400
 
 
 class Statistics:
@@ -108,6 +106,6 @@ def _reason(error: BaseException | None, pause_reason: str | None) -> str:
 
 def _kind_of(error: BaseException) -> str:
     status = status_of(error)
-    if status is not None and status >= _CLIENT_ERROR_MIN:
+    if status is not None and status >= CLIENT_ERROR_MIN:
         return f"HTTP {status}"
     return error.kind if isinstance(error, WorkFailed) else type(error).__name__
