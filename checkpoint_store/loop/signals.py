@@ -124,6 +124,17 @@ def _on_signal(number: int, _: FrameType | None) -> None:
         _end_at_once(number)
 
 
+def note_termination() -> bool:
+    """Count a SIGTERM of a worker process with its other signals; return whether it is to end the process now."""
+    moment, previous = time.monotonic(), _PendingSignal.last_at
+    _PendingSignal.last_at = moment
+    is_second = any(loop.requested for loop in _active) and moment - previous >= _KEY_PRESS_SECONDS_MAX
+    is_over = a_loop_ends_at_once()
+    for loop in _active:
+        loop.requested = True
+    return is_over or is_second
+
+
 def _end_at_once(number: int) -> NoReturn:
     _PendingSignal.number = None
     for loop in _active:

@@ -213,6 +213,14 @@ class Opener:
 
     def _inspect_target(self, *, as_writer: bool = False) -> str:
         """Return the schema version of a file that will be written. Touches nothing."""
+        try:
+            return self._inspect_now(as_writer=as_writer)
+        except (StoreTargetError, StorageUnavailableError):
+            if self.path.exists() or not os.access(self.path.parent, os.W_OK | os.X_OK):
+                raise
+            return EMPTY  # who made it a moment ago found somebody in the way, and took it away again
+
+    def _inspect_now(self, *, as_writer: bool) -> str:
         path = self.path
         if not path.exists():
             if not os.access(path.parent, os.W_OK | os.X_OK):

@@ -12,9 +12,15 @@ import threading
 from contextlib import suppress
 from typing import Any
 
+from checkpoint_store.loop import signals
+
 
 def leave_first_to_parent() -> None:
-    """Let this worker process outlive the first SIGTERM; the second ends it, and so does the end of its parent."""
+    """Let this worker process outlive the first SIGTERM; the second ends it, and so does the end of its parent.
+
+    A Ctrl-C before it counts as the first. A pool goes on after a KeyboardInterrupt in its work, and where it breaks,
+    it waits for the end of each worker by a SIGTERM.
+    """
     is_main = threading.current_thread() is threading.main_thread()
     if is_main and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _on_first)
@@ -28,6 +34,8 @@ def end_by_first() -> None:
 
 def _on_first(*_: object) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if signals.note_termination():
+        signal.raise_signal(signal.SIGTERM)
 
 
 def kill_workers(executor: Any) -> None:

@@ -1,0 +1,39 @@
+"""A worker process outlives the first signal to stop, of whatever kind, and no second one."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from conftest import Children
+
+WORKER = """
+import os, signal, sys, time
+from checkpoint_store.loop import signals
+from checkpoint_store.loop.executors import termination
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signals.heed_second_interrupt_only()
+termination.leave_first_to_parent()
+for name in sys.argv[1:]:
+    try:
+        os.kill(os.getpid(), getattr(signal, name))
+        time.sleep(0.15)
+    except KeyboardInterrupt:
+        pass  # as a pool, whose worker goes on with the next call
+print("alive")
+"""
+
+
+@pytest.mark.parametrize("names", [["SIGTERM"], ["SIGINT"], ["SIGINT", "SIGINT"]])
+def test_a_worker_outlives_what_its_parent_answers(children: Children, names: list[str]) -> None:
+    """The parent finishes the chunks in hand; a pool that meets a KeyboardInterrupt in its work goes on."""
+    assert children.run(WORKER, *names) == "alive\n"
+
+
+@pytest.mark.parametrize("names", [["SIGTERM"] * 2, ["SIGINT", "SIGTERM"], ["SIGINT", "SIGINT", "SIGTERM"]])
+def test_a_pool_that_broke_can_end_its_workers(children: Children, names: list[str]) -> None:
+    """It sends a SIGTERM and waits: a worker that a Ctrl-C has warned ends, else the program hangs for ever."""
+    assert children.run(WORKER, *names, code=-signal.SIGTERM) == ""
