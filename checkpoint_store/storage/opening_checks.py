@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _CHECKED_SIZE_BYTES_MAX: Final = 8 * 1024 * 1024
 """A file up to this size is checked at each opening, which takes some milliseconds."""
-_CHECKED_TABLES: Final = ("jobs", "completed_chunks", "attempts", "runners", "pauses")
+_CHECKED_TABLES: Final = ("jobs", "completed_chunks", "attempts", "runners", "pauses", "chunk_handles", "chunk_redos")
 """The narrow tables are compared with their keys and indexes.
 
 A job or a chunk that is there and is not found would be begun again. A claim that cannot be written stops all work.

@@ -136,6 +136,8 @@ class JobRecord(NamedTuple):
     """How many jobs had smaller numbers then."""
     looked_chunks: int | None = None
     """How many completed chunks those had."""
+    metadata: dict[str, Any] | None = None
+    sequential: bool = False
 
     @property
     def progress(self) -> Progress:

@@ -19,7 +19,8 @@ _CONTENT: Final = (
     # How many chunks are complete stands here, so that nearly every difference is found in this small table.
     """
     SELECT job_id, status, file_name, video_title, model, provider, total_chunks, completed_count, error_message,
-      config, chunks_digest, is_current, superseded_by
+      config, chunks_digest, is_current, superseded_by,
+      metadata, sequential
     FROM jobs ORDER BY job_number
     """,
     "SELECT job_id FROM deleted_jobs ORDER BY job_id",
@@ -28,6 +29,9 @@ _CONTENT: Final = (
     WHERE outcome IN ('failed', 'abandoned') ORDER BY job_id, chunk_index, number
     """,
     "SELECT job_id, chunk_index, digest FROM completed_chunks ORDER BY job_id, chunk_index",
+    "SELECT job_id, chunk_index, key FROM chunk_keys ORDER BY job_id, chunk_index",
+    "SELECT job_id, chunk_index, handle FROM chunk_handles ORDER BY job_id, chunk_index",
+    "SELECT job_id, chunk_index FROM chunk_redos ORDER BY job_id, chunk_index",
 )
 """What would be missed if the copy were lost; the times of a job that was only looked at are not."""
 

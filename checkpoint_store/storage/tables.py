@@ -69,6 +69,10 @@ jobs: Final = Table(
     Column("looked_number", Integer),
     Column("looked_jobs", Integer),
     Column("looked_chunks", Integer),
+    # A JSON object about the job that is no part of its plan; null where nobody gave any.
+    Column("metadata", Text),
+    # 1 where each chunk's work depends on the results before it.
+    Column("sequential", Integer, nullable=False, server_default=text("0")),
     UniqueConstraint("job_id"),
     CheckConstraint("status IN ('pending', 'running', 'paused', 'completed', 'failed')", name="status"),
     CheckConstraint("total_chunks >= 0", name="total_chunks"),
@@ -187,3 +191,41 @@ pauses: Final = Table(
     Column("cleared_at", Text),
 )
 Index("ix_pauses_job_id", pauses.c.job_id)
+
+chunk_keys: Final = Table(
+    "chunk_keys",
+    metadata,
+    # What the caller calls each chunk; only of jobs whose chunks were given with keys.
+    Column("job_id", Text, ForeignKey("jobs.job_id", ondelete="CASCADE"), primary_key=True, nullable=False),
+    Column("chunk_index", Integer, primary_key=True, nullable=False, autoincrement=False),
+    Column("key", Text, nullable=False),
+    UniqueConstraint("job_id", "key"),
+    CheckConstraint("chunk_index >= 0", name="chunk_index"),
+    sqlite_with_rowid=False,
+)
+
+chunk_handles: Final = Table(
+    "chunk_handles",
+    metadata,
+    # What a service calls the work that it holds for a chunk. The row stays when the chunk is complete.
+    Column("job_id", Text, ForeignKey("jobs.job_id", ondelete="CASCADE"), primary_key=True, nullable=False),
+    Column("chunk_index", Integer, primary_key=True, nullable=False, autoincrement=False),
+    Column("handle", Text, nullable=False),
+    # Of the chunk, so that the handle can travel to another job as a result does; null where it is not known.
+    Column("fingerprint", Text),
+    Column("recorded_at", Text, nullable=False),
+    CheckConstraint("chunk_index >= 0", name="chunk_index"),
+    sqlite_with_rowid=False,
+)
+Index("ix_chunk_handles_fingerprint", chunk_handles.c.fingerprint, sqlite_where=text("fingerprint IS NOT NULL"))
+
+chunk_redos: Final = Table(
+    "chunk_redos",
+    metadata,
+    # Complete chunks that are to be done again. The earlier result stays, and the row goes when the new one is there.
+    Column("job_id", Text, ForeignKey("jobs.job_id", ondelete="CASCADE"), primary_key=True, nullable=False),
+    Column("chunk_index", Integer, primary_key=True, nullable=False, autoincrement=False),
+    Column("asked_at", Text, nullable=False),
+    CheckConstraint("chunk_index >= 0", name="chunk_index"),
+    sqlite_with_rowid=False,
+)

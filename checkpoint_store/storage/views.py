@@ -33,8 +33,9 @@ SELECT
   attempts.chunk_index,
   attempts.number AS attempts,
   attempts.error,
-  attempts.finished_at
-FROM attempts JOIN jobs USING (job_id)
+  attempts.finished_at,
+  chunk_keys.key
+FROM attempts JOIN jobs USING (job_id) LEFT JOIN chunk_keys USING (job_id, chunk_index)
 WHERE attempts.outcome IN ('failed', 'abandoned') AND attempts.is_last = 1
   AND NOT EXISTS (SELECT 1 FROM completed_chunks c
                   WHERE c.job_id = attempts.job_id AND c.chunk_index = attempts.chunk_index)
@@ -49,8 +50,12 @@ SELECT
   attempts.number AS attempt,
   attempts.started_at,
   runners.host,
-  runners.pid
+  runners.pid,
+  attempts.runner_id,
+  chunk_keys.key,
+  chunk_handles.handle
 FROM attempts JOIN jobs USING (job_id) LEFT JOIN runners USING (runner_id)
+  LEFT JOIN chunk_keys USING (job_id, chunk_index) LEFT JOIN chunk_handles USING (job_id, chunk_index)
 WHERE attempts.outcome = 'abandoned'
   AND NOT EXISTS (SELECT 1 FROM attempts later
                   WHERE later.job_id = attempts.job_id AND later.chunk_index = attempts.chunk_index
@@ -84,17 +89,21 @@ WITH carried AS (
       AS output_tokens
   FROM completed_chunks c JOIN chunk_results r ON r.result_id = c.result_id
   LEFT JOIN carried ON carried.job_id = c.job_id AND carried.chunk_index = +c.chunk_index
+), in_vain AS (
+  SELECT job_id, sum(cost) AS cost FROM attempts WHERE outcome IN ('failed', 'abandoned') GROUP BY job_id
 )
 SELECT
   jobs.job_id,
   jobs.file_name,
   count(a.job_id) AS results,
   count(a.cost) AS priced,
-  CASE WHEN count(a.cost) > 0 THEN round(sum(CASE WHEN a.is_own THEN a.cost ELSE 0 END), 9) END AS cost,
+  CASE WHEN count(a.cost) > 0 OR in_vain.cost IS NOT NULL
+    THEN round(coalesce(sum(CASE WHEN a.is_own THEN a.cost END), 0) + coalesce(in_vain.cost, 0), 9) END AS cost,
   CASE WHEN count(a.cost) > 0 THEN round(sum(CASE WHEN a.is_carried THEN a.cost ELSE 0 END), 9) END AS carried,
   sum(CASE WHEN a.is_own THEN a.input_tokens END) AS input_tokens,
-  sum(CASE WHEN a.is_own THEN a.output_tokens END) AS output_tokens
-FROM jobs LEFT JOIN amounts a ON a.job_id = jobs.job_id
+  sum(CASE WHEN a.is_own THEN a.output_tokens END) AS output_tokens,
+  round(in_vain.cost, 9) AS failed_cost
+FROM jobs LEFT JOIN amounts a ON a.job_id = jobs.job_id LEFT JOIN in_vain ON in_vain.job_id = jobs.job_id
 GROUP BY jobs.job_number
 ORDER BY jobs.job_number DESC
 """.strip(),
@@ -107,8 +116,12 @@ SELECT
   attempts.number AS attempt,
   attempts.started_at,
   runners.host,
-  runners.pid
+  runners.pid,
+  attempts.runner_id,
+  chunk_keys.key,
+  chunk_handles.handle
 FROM attempts JOIN jobs USING (job_id) JOIN runners USING (runner_id)
+  LEFT JOIN chunk_keys USING (job_id, chunk_index) LEFT JOIN chunk_handles USING (job_id, chunk_index)
 WHERE attempts.outcome = 'running'
 ORDER BY jobs.job_number DESC, attempts.chunk_index
 """.strip(),

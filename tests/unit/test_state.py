@@ -115,7 +115,7 @@ def test_unknown_field() -> None:
     assert caught.value.field == "color"
 
 
-@pytest.mark.parametrize("version", ["0.9", "1.4", "99.0", "", 1.0, 1, None, [], {}, True])
+@pytest.mark.parametrize("version", ["0.9", "1.5", "99.0", "", 1.0, 1, None, [], {}, True])
 def test_unknown_version(version: object) -> None:
     """A state of a version that is not known is refused before anything else in it is looked at."""
     with pytest.raises(StateFormatError, match="pip install --upgrade") as caught:

@@ -13,7 +13,7 @@ from checkpoint_store.storage.connection.database import Database
 from checkpoint_store.storage.connection.openings import Openings
 from checkpoint_store.storage.file_names import StoreFiles, has_bytes
 from checkpoint_store.storage.records import Completion
-from checkpoint_store.storage.recovery.salvage import attempts
+from checkpoint_store.storage.recovery.salvage import attempts, chunk_facts
 from checkpoint_store.storage.recovery.salvage.copies import Chunk, Copy
 from checkpoint_store.storage.recovery.salvage.state_file import read_state, read_torn_state
 from checkpoint_store.storage.recovery.salvage.store_file import read_copy, read_store
@@ -146,6 +146,7 @@ def _fill(
         lost = max(_known(job_id, copies) - recovered, 0)
         also = None if any(job_id in copy.jobs for copy in copies if not copy.torn) else "its config is lost"
         said = attempts.carry_over(connection, job_id, values["total_chunks"], copies)
+        chunk_facts.carry_over(connection, job_id, values["total_chunks"], copies)
         said = said if recovered < values["total_chunks"] else None
         reports.append(
             JobRecovery(job_id, values["file_name"], recovered, lost, tuple(taken.items()), unverified, also, said)

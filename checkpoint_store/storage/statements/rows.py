@@ -102,6 +102,8 @@ JOB: Final[Readers] = {
     "looked_number": partial(_or_null, _integer),
     "looked_jobs": partial(_or_null, _integer),
     "looked_chunks": partial(_or_null, _integer),
+    "metadata": partial(_or_null, _config),
+    "sequential": _FLAG,
 }
 """How each column of ``jobs`` is read."""
 ATTEMPT: Final[Readers] = {

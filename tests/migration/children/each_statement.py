@@ -28,9 +28,11 @@ NEWER = (
     "source_job_id",
     "source_chunk_index",
     "source_differs_in",
+    "metadata",
+    "sequential",
 )
 """Columns that schema 1.0 does not have."""
-real, old, new = sqlite3.connect, "1.0", "1.3"
+real, old, new = sqlite3.connect, "1.0", "1.4"
 warnings.simplefilter("error")
 
 

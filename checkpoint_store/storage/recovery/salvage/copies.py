@@ -10,7 +10,9 @@ if TYPE_CHECKING:
 
     from checkpoint_store.storage.open_requests import Source
 
-    Rows = Callable[["AttemptLog", Callable[[int], Iterator[tuple[Any, ...]]], int, int], Iterator[tuple[Any, ...]]]
+    Rows = Callable[
+        ["AttemptLog | Copy", Callable[[int], Iterator[tuple[Any, ...]]], int, int], Iterator[tuple[Any, ...]]
+    ]
     """Reads rows with keys from a first one to a last one, and goes on behind what does not read."""
 
 
@@ -59,6 +61,8 @@ class Copy:
     torn: bool = False
     """Whether it is the beginning of a state file, without the job's config."""
     attempt_log: AttemptLog = field(default_factory=AttemptLog)
+    facts: dict[tuple[str, str], dict[int, dict[str, Any]]] = field(default_factory=dict)
+    """Keys, handles, and what is to be done again: by table and job, then by chunk."""
 
     def chunk(self, job_id: str, index: int, at: str) -> Chunk:
         """Return the entry for a chunk, making it where it is not known yet."""

@@ -57,6 +57,8 @@ def _job_values(state: ProcessingState) -> dict[str, Any]:
         "is_current": 1,
         "superseded_by": None,
         "fingerprint_rule": 1,
+        "metadata": None,
+        "sequential": 0,
     }
 
 
@@ -70,7 +72,7 @@ def read_torn_state(path: Path) -> Copy:
         return copy
     values = dict.fromkeys(JOB_COLUMNS) | {name: torn.head[name] for name in torn.head if name in JOB_COLUMNS}
     values |= {"status": "paused", "config": "{}", "started_at": _UNKNOWN_TIME, "updated_at": _UNKNOWN_TIME}
-    values |= {"stretch_started_at": _UNKNOWN_TIME, "is_current": 1, "fingerprint_rule": 1}
+    values |= {"stretch_started_at": _UNKNOWN_TIME, "is_current": 1, "fingerprint_rule": 1, "sequential": 0}
     completed = len(torn.completed_chunks)
     values |= {"completed_count": completed, "stretch_completed_count": completed}
     if not is_sound_job(values):

@@ -15,7 +15,7 @@ from checkpoint_store.storage.connection import wal_frames
 from checkpoint_store.storage.connection.errors import UNREADABLE
 from checkpoint_store.storage.file_names import StoreFiles, has_bytes
 from checkpoint_store.storage.open_requests import Source
-from checkpoint_store.storage.recovery.salvage import attempts
+from checkpoint_store.storage.recovery.salvage import attempts, chunk_facts
 from checkpoint_store.storage.recovery.salvage.columns import columns_of
 from checkpoint_store.storage.recovery.salvage.copies import AttemptLog, Copy
 from checkpoint_store.storage.recovery.salvage.sidecars import (
@@ -109,6 +109,7 @@ def read_copy(path: Path, name: str, *, how: str = ALONE) -> Copy:
             _read_results(connection, copy)
             totals = {job_id: values["total_chunks"] for job_id, values in copy.jobs.items()}
             copy.attempt_log = attempts.read(connection, totals, _rows)
+            chunk_facts.read(connection, copy, totals, _rows)
     except UNREADABLE:
         copy.complete = False
     return copy

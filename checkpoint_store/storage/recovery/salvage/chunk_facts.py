@@ -1,0 +1,66 @@
+"""What a store knows of single chunks beside their results: keys, handles, and which are to be done again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from checkpoint_store.storage.statements.compiled import insert_into
+from checkpoint_store.storage.tables import chunk_handles, chunk_keys, chunk_redos
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from checkpoint_store.storage.recovery.salvage.copies import Copy, Rows
+
+FACTS: Final = (chunk_keys, chunk_handles, chunk_redos)
+_TEXTS: Final = {"key", "handle", "recorded_at", "asked_at"}
+
+
+def read(connection: sqlite3.Connection, copy: Copy, totals: Mapping[str, int], rows: Rows) -> None:
+    """Fill in what a copy with these jobs knows of their chunks; ``rows`` reads on behind what does not read."""
+    for table in FACTS:
+        if connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table.name,)).fetchone() is None:
+            continue
+        names = [column.name for column in table.columns if column.name not in ("job_id", "chunk_index")]
+        statement = (
+            f"SELECT chunk_index, {', '.join(names)} FROM {table.name} "  # noqa: S608 - our own names
+            "WHERE job_id = ? AND chunk_index >= ? ORDER BY chunk_index"
+        )
+        for job_id, total in totals.items():
+
+            def fetch(key: int, job_id: str = job_id, statement: str = statement) -> Iterator[tuple[Any, ...]]:
+                return connection.execute(statement, (job_id, key))
+
+            for index, *values in rows(copy, fetch, 0, total - 1):
+                found = dict(zip(names, values, strict=True))
+                if all(isinstance(found[name], str) for name in _TEXTS & found.keys()):
+                    copy.facts.setdefault((table.name, job_id), {})[index] = found
+                else:
+                    copy.complete = False
+
+
+def carry_over(connection: sqlite3.Connection, job_id: str, total: int, copies: Sequence[Copy]) -> None:
+    """Write what the copies know of a job's chunks, each fact as the best copy has it that has any.
+
+    That a chunk is to be done again is believed of the best copy alone: an older one asks for what was done since.
+    """
+    having = [copy for copy in copies if job_id in copy.jobs and not copy.state]
+    for table in FACTS:
+        taken: dict[int, dict[str, Any]] = {}
+        for copy in having[:1] if table is chunk_redos else having:
+            for index, found in copy.facts.get((table.name, job_id), {}).items():
+                if 0 <= index < total:
+                    taken.setdefault(index, found)
+            if copy.complete:
+                break  # what it does not know of was never there, or was taken back since
+        if table is chunk_keys:
+            taken = _without_twins(taken)
+        if rows := [{"job_id": job_id, "chunk_index": index} | found for index, found in sorted(taken.items())]:
+            insert_into(table).run_many(connection, rows)
+
+
+def _without_twins(taken: Mapping[int, dict[str, Any]]) -> dict[int, dict[str, Any]]:
+    """Return the keys, each for one chunk: copies of different times may give one key to two."""
+    chunk_of = {found["key"]: index for index, found in sorted(taken.items(), reverse=True)}
+    return {index: found for index, found in taken.items() if chunk_of[found["key"]] == index}
