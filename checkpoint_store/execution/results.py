@@ -25,6 +25,8 @@ def encoded(result: object, *, chunk_index: int, job_id: str | None = None) -> s
             reason = "is a coroutine (or another awaitable), which map() does not await: use amap()"
         elif isinstance(error, InvalidResultError):
             reason, path = error.reason, error.path
+        elif isinstance(error, MemoryError):
+            reason = "could not be written as JSON: there was not enough memory"
         raise InvalidResultError(reason, path=path, job_id=job_id, chunk_index=chunk_index, result=result) from error
 
 
@@ -44,4 +46,6 @@ def decoded(text: str, as_type: type[Any] | None, *, job_id: str, chunk_index: i
     try:
         return convert(value, as_type)
     except InvalidResultError as error:
+        if isinstance(error.__cause__, MemoryError):  # says nothing about the result
+            raise error.__cause__ from None
         raise InvalidResultError(error.reason, path=error.path, job_id=job_id, chunk_index=chunk_index) from error
