@@ -360,7 +360,7 @@ class CostUnknown(JobPaused):
 
 
 class ChunkFailed(CheckpointStoreError):
-    """Chunks of a job have used up their attempts; everything else is done."""
+    """Chunks of a job have used up their attempts; everything else is done, or (in a sequential job) waits for them."""
 
     def __init__(self, job_id: str, failed_chunks: int, example: str) -> None:
         self.job_id, self.failed_chunks, self.example = job_id, failed_chunks, example
@@ -451,7 +451,9 @@ class PlanChanged(CheckpointStoreError):
         self.differences = tuple(differences)
         self.reusable_results, self.kept_ignoring = reusable_results, max(reusable_results, kept_ignoring)
         fields = [difference.field for difference in self.differences]
-        self.ignoring = tuple(field for field in fields if field not in ("file_name", "total_chunks", "chunks"))
+        self.ignoring = tuple(
+            field for field in fields if field not in ("file_name", "total_chunks", "sequential", "chunks")
+        )
         lines = "".join(f"\n  {difference}" for difference in self.differences)
         more = "; "
         if self.kept_ignoring > reusable_results:
@@ -478,6 +480,17 @@ class ChunkOutOfRange(CheckpointStoreError, IndexError):
         self.job_id, self.chunk_index, self.total_chunks = job_id, chunk_index, total_chunks
         has = f"its chunks are 0 to {total_chunks - 1}" if total_chunks else "it has no chunks"
         super().__init__(f"chunk_index={shown(chunk_index)} is not a chunk of job {job_id}: {has}.")
+
+
+class ChunkOutOfOrder(CheckpointStoreError):
+    """A chunk of a sequential job was to be completed before ``missing_index``, which its work depends on."""
+
+    def __init__(self, job_id: str, chunk_index: int, missing_index: int) -> None:
+        self.job_id, self.chunk_index, self.missing_index = job_id, chunk_index, missing_index
+        super().__init__(
+            f"chunk {chunk_index} of job {job_id} cannot be completed before chunk {missing_index}: the job is "
+            f"sequential, each chunk depends on the results before it. Complete chunk {missing_index} first."
+        )
 
 
 class ChunkNotCompleted(CheckpointStoreError, LookupError):

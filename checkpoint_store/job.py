@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, TypeVar
 
 from checkpoint_store.errors import CheckpointStoreError
 from checkpoint_store.execution import lifecycle
+from checkpoint_store.execution.chunk_try import ChunkTry
 from checkpoint_store.execution.job_status import JobStatusChanges
 from checkpoint_store.execution.loops import RunningLoop
 from checkpoint_store.execution.pending import PendingLoop
@@ -264,7 +265,7 @@ class Job(JobStatusChanges):
 
 
 @dataclass(frozen=True, slots=True)
-class PendingChunk:
+class PendingChunk(ChunkTry):
     """A chunk that is left to do.
 
     While it is referred to, no other runner gets it, also after its loop was left; the next loop of the same store

@@ -83,6 +83,7 @@ class CheckpointStore(OpenStore):
         provider: str | None = None,
         config: Mapping[str, Any] | None = None,
         fingerprint: Fingerprint | None = None,
+        sequential: bool = False,
         on_change: Literal["refuse", "reuse", "restart"] = "refuse",
         reuse_ignoring: Iterable[str] = (),
         fresh: bool = False,
@@ -104,14 +105,14 @@ class CheckpointStore(OpenStore):
             provider: see ``model``.
             config: JSON data; a secret in it is refused. 0 and 0.0 are the same, and so are None and an absent key.
             fingerprint: returns what identifies a chunk, for other kinds, or where a field does not count.
+            sequential: each chunk depends on the results before it, which is part of the plan: see the how-to.
             on_change: what to do where no job was made for this plan, and one for another plan has completed chunks:
                 ``"refuse"`` raises; ``"reuse"`` starts a new job with every result in the store (of any job, the newest
                 first) for the same chunk under the same model, provider and config; ``"restart"`` starts from nothing.
                 No job is deleted. A job that goes on with ``"reuse"`` takes what others did since it was opened.
             reuse_ignoring: where a reused result may differ: ``"model"``, ``"provider"``, ``"config.KEY"`` …
             fresh: start a new job from nothing whatever there is.
-            exclusive: have the job for this runner alone, until it is completed, or its ``with`` block or the store
-                ends.
+            exclusive: have the job for this runner alone until it is completed, or its ``with`` or the store ends.
 
         Raises:
             JobBusy: another runner is at work on the job and this one is to be ``exclusive``, or the other way round.
@@ -139,6 +140,7 @@ class CheckpointStore(OpenStore):
         provider: str | None = None,
         config: Mapping[str, Any] | None = None,
         fingerprint: Fingerprint | None = None,
+        sequential: bool = False,
         on_change: Literal["refuse", "reuse", "restart"] = "refuse",
         reuse_ignoring: Iterable[str] = (),
         fresh: bool = False,
@@ -156,6 +158,7 @@ class CheckpointStore(OpenStore):
             provider=provider,
             config=config,
             fingerprint=fingerprint,
+            sequential=sequential,
             on_change=on_change,
             reuse_ignoring=reuse_ignoring,
             fresh=fresh,
@@ -174,6 +177,7 @@ class CheckpointStore(OpenStore):
         provider: str | None = None,
         config: Mapping[str, Any] | None = None,
         fingerprint: Fingerprint | None = None,
+        sequential: bool = False,
         on_change: Literal["refuse", "reuse", "restart"] = "refuse",
         reuse_ignoring: Iterable[str] = (),
         fresh: bool = False,
@@ -220,6 +224,7 @@ class CheckpointStore(OpenStore):
             provider=provider,
             config=config,
             fingerprint=fingerprint,
+            sequential=sequential,
             on_change=on_change,
             reuse_ignoring=reuse_ignoring,
             fresh=fresh,

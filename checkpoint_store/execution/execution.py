@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import CheckpointStoreError, ChunkOutOfRange, InvalidArgumentError, JobIncomplete
-from checkpoint_store.execution import lifecycle
+from checkpoint_store.execution import chunk_ranges, lifecycle
+from checkpoint_store.execution.chunk_contents import ChunkContents
+from checkpoint_store.execution.chunk_order import ChunkOrder
+from checkpoint_store.execution.claims.chunk_queue import ChunkQueue
 from checkpoint_store.execution.claims.known_pauses import KnownPauses
 from checkpoint_store.execution.job_budget import JobBudget
 from checkpoint_store.execution.results import encoded
@@ -14,7 +17,7 @@ from checkpoint_store.model.attempt import Attempt, attempt_key
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.model.error_text import describe
-from checkpoint_store.model.plan import FINGERPRINT_RULE, Fingerprint, fingerprint
+from checkpoint_store.model.plan import FINGERPRINT_RULE, Fingerprint
 from checkpoint_store.model.records import JobStatus
 from checkpoint_store.storage.records import Completion
 from checkpoint_store.system.log import log_suppressed
@@ -45,16 +48,16 @@ class JobExecution:
         *,
         store: object,
         fingerprint_rule: int = FINGERPRINT_RULE,
+        sequential: bool = False,
     ) -> None:
         self._store: Final = store
         """Referred to, so that it stays open for as long as anyone works on the job."""
         self._context: Final = context
         self.job_id: Final = job_id
         self.total_chunks: Final = total_chunks
-        self._chunks = chunks
+        self._chunks = ChunkContents(chunks, fingerprint_by, rule=fingerprint_rule, sequential=sequential)
         self.fingerprint_by = fingerprint_by
-        self._fingerprint_rule = fingerprint_rule
-        self._fingerprints: dict[int, str] = {}
+        self._order = ChunkOrder(context.reading, job_id) if sequential else None
         self._claims: Claims | None = None
         self.pauses: Final = KnownPauses()
         """The pauses that the holder of this job knows of."""
@@ -62,7 +65,12 @@ class JobExecution:
     @property
     def has_chunks(self) -> bool:
         """Whether the caller's own chunks are at hand, and not only their number."""
-        return self._chunks is not None
+        return self._chunks.are_given
+
+    @property
+    def is_sequential(self) -> bool:
+        """Whether each chunk's work depends on the results before it."""
+        return self._order is not None
 
     @property
     def budget(self) -> JobBudget:
@@ -88,26 +96,25 @@ class JobExecution:
 
     def chunk_data(self, index: int) -> Any:
         """Return the caller's chunk. The fingerprint of a chunk that its caller may change is taken before."""
-        if self._chunks is None:
-            return None
-        chunk = self._chunks[index]
-        if not isinstance(chunk, str | bytes):
-            self._fingerprints[index] = self._identify(index, chunk)
-        return chunk
+        return self._chunks.data(index)
 
-    def fingerprint(self, index: int) -> str | None:
-        """Return the fingerprint of a chunk as it was handed out; None where the chunks are not at hand."""
-        if self._chunks is None:
-            return None
-        return self._fingerprints.get(index) or self._identify(index, self._chunks[index])
-
-    def _identify(self, index: int, chunk: object) -> str:
-        return fingerprint(chunk, self.fingerprint_by, rule=self._fingerprint_rule, index=index)
+    def queue(self, *, known_pause: int | None = None, max_attempts: int | None = None) -> ChunkQueue:
+        """Return the chunks that a loop which begins now may claim."""
+        return ChunkQueue(
+            self.claims,
+            self.total_chunks,
+            pauses=self.pauses,
+            known_pause=known_pause,
+            max_attempts=max_attempts,
+            in_order=self.is_sequential,
+        )
 
     def attempt_of(self, chunk: ClaimedChunk) -> Attempt:
         """Return what the work on a claimed chunk can ask about its try."""
-        key = attempt_key(self.job_id, chunk.index, self.fingerprint(chunk.index))
-        return Attempt(self.job_id, chunk.index, chunk.number, key)
+        index = chunk.index
+        key = attempt_key(self.job_id, index, self._chunks.fingerprint(index))
+        previous = None if self._order is None else self._order.previous(index)
+        return Attempt(self.job_id, index, chunk.number, key, previous)
 
     def completion(
         self, index: int, result: object, *, text: str | None = None, at: str | None = None, replace: bool = False
@@ -123,17 +130,22 @@ class JobExecution:
             text = encoded(result, job_id=job_id, chunk_index=index)
         is_crowded = storage is not None and storage.is_crowded
         digest = (result_digest.digest_in_a_crowd if is_crowded else result_digest.digest)(job_id, index, text)
-        fingerprint = None if self._chunks is None else self.fingerprint(index)
+        fingerprint = self._chunks.fingerprint(index)
         claims = self._claims or self._context.claims.get(job_id)
         attempt, seconds = (None, None) if claims is None else claims.attempt_at(index)
         return Completion(job_id, index, at or now(), text, digest, fingerprint, attempt, seconds, replace)
 
     def submit(self, completions: Sequence[Completion]) -> None:
-        """Record completions, all or none; durable when this returns."""
+        """Record completions, all or none; durable when this returns.
+
+        Raises:
+            ChunkOutOfOrder: the job is sequential, and a chunk before one of them is not complete.
+        """
+        indices = [completion.chunk_index for completion in completions]
+        if self._order is not None:
+            self._order.require(indices)
         self._context.record(completions)
-        if self._fingerprints:
-            for completion in completions:
-                self._fingerprints.pop(completion.chunk_index, None)
+        self._chunks.forget(indices)
 
     def fail(self, index: int, error: BaseException | str, cost: float | None, *, counted: bool) -> None:
         """Record that a try at a chunk failed, why, and what it cost; see :meth:`Job.fail_chunk`. Durable on return.
@@ -204,21 +216,11 @@ class JobExecution:
 
     def completed_ranges(self) -> list[tuple[int, int]]:
         """Return the completed chunks as half-open ranges ``(start, stop)``, ascending."""
-        ranges: list[tuple[int, int]] = []
-        start = 0
-        while completed := self._context.reading.completed_from(self.job_id, start):
-            start = completed[-1] + 1
-            for index in completed:
-                if ranges and ranges[-1][1] == index:
-                    ranges[-1] = (ranges[-1][0], index + 1)
-                else:
-                    ranges.append((index, index + 1))
-        return ranges
+        return chunk_ranges.completed_ranges(self._context.reading, self.job_id)
 
     def unclaimed(self) -> Iterator[int]:
         """Yield the chunks that are not complete, by index, whoever works on them."""
-        for page, completed in self._context.reading.completed_pages(self.job_id, self.total_chunks):
-            yield from sorted(set(page) - set(completed))
+        return chunk_ranges.incomplete(self._context.reading, self.job_id, self.total_chunks)
 
     def costs_after(self, result_id: int, cost: Cost = "cost") -> Costs:
         """Return what the results after one (0: all) cost; ``cost`` says where that stands in a result."""

@@ -47,6 +47,7 @@ class JobReading:
             fingerprint_by,
             store=store,
             fingerprint_rule=record.fingerprint_rule,
+            sequential=record.sequential,
         )
         self.job_id: Final = record.job_id
         self.file_name: Final = record.file_name
@@ -55,6 +56,8 @@ class JobReading:
         self.provider: Final = record.provider
         self.total_chunks: Final = record.total_chunks
         self.config: Final[dict[str, Any]] = record.config
+        self.sequential: Final = record.sequential
+        """Whether each chunk's work depends on the results before it."""
 
     def __repr__(self) -> str:
         try:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import sha256
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,6 +38,8 @@ class Attempt:
     """1 for the first try at this chunk, by whichever runner."""
     attempt_key: str
     """The same for every try at this chunk: an idempotency key, for an API that takes one."""
+    previous: Any = field(default=None, compare=False, repr=False)
+    """In a sequential job, the result of the chunk before this one, as JSON data; None for the first chunk."""
 
 
 _current: ContextVar[Attempt] = ContextVar("checkpoint_store.model.attempt")

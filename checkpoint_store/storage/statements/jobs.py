@@ -29,7 +29,7 @@ _OF_JOB: Final[Any] = _J.job_id == bindparam("in_job")
 
 _ROW: Final = tuple(_J[name] for name in JobRecord._fields)
 _READERS: Final = tuple(rows.JOB[name] for name in JobRecord._fields)
-_JOB_ID, _IS_CURRENT = map(JobRecord._fields.index, ("job_id", "is_current"))
+_JOB_ID, _IS_CURRENT, _SEQUENTIAL = map(JobRecord._fields.index, ("job_id", "is_current", "sequential"))
 
 _FIND: Final = Statement(lambda: select(*_ROW).where(_OF_JOB))
 # A range, not LIKE: an id is text, and % or _ in it mean themselves.
@@ -163,7 +163,7 @@ def _record(row: tuple[Any, ...], path: Path) -> JobRecord:
         values = [read(value) for read, value in zip(_READERS, row, strict=True)]
     except ValueError:  # the same once more, with the name of the column in the error
         values = list(read_row("jobs", rows.JOB, dict(zip(JobRecord._fields, row, strict=True)), path).values())
-    values[_IS_CURRENT] = bool(values[_IS_CURRENT])
+    values[_IS_CURRENT], values[_SEQUENTIAL] = bool(values[_IS_CURRENT]), bool(values[_SEQUENTIAL])
     return JobRecord._make(values)
 
 

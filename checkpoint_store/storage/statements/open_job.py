@@ -132,6 +132,7 @@ def _begin(connection: sqlite3.Connection, request: OpenRequest, path: Path) -> 
             "stretch_started_at": moment,
             "stretch_completed_count": 0,
             "fingerprint_rule": FINGERPRINT_RULE,
+            "sequential": int(plan.sequential),
         },
     )
     return job_statements.find_job(connection, job_id, path)

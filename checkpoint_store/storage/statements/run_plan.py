@@ -47,6 +47,8 @@ def plan_run(connection: sqlite3.Connection, request: OpenRequest, path: Path, e
     troubled = [record for record in troubled if record.chunk_index not in rest]
     failed = tuple(record.chunk_index for record in troubled if record.is_last)
     to_do = 0 if decision.action == "refuse" else request.plan.total_chunks - kept - len(failed)
+    if failed and request.plan.sequential:  # those behind it wait for it
+        to_do = max(failed[0] - kept, 0)
     spent, cost, seconds = (0.0, None, None) if earlier is None else _measured(connection, earlier, request, path)
     return RunPlan(
         file_name=request.plan.file_name,
