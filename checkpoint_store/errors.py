@@ -435,7 +435,8 @@ class PlanChanged(CheckpointStoreError):
 
     ``job_id`` is the newest job of the file that has results, and ``differences`` are those from its plan.
     ``reusable_results`` is how many chunks ``on_change="reuse"`` finds a result for, anywhere in the store;
-    ``kept_ignoring`` how many with ``reuse_ignoring=ignoring``, the settings that differ.
+    ``kept_ignoring`` how many with ``reuse_ignoring=ignoring``, the settings that differ. ``reusable_handles`` is how
+    many other chunks have a handle that it takes along: a service holds their work.
     """
 
     def __init__(
@@ -446,8 +447,9 @@ class PlanChanged(CheckpointStoreError):
         reusable_results: int,
         *,
         kept_ignoring: int = 0,
+        reusable_handles: int = 0,
     ) -> None:
-        self.file_name, self.job_id = file_name, job_id
+        self.file_name, self.job_id, self.reusable_handles = file_name, job_id, reusable_handles
         self.differences = tuple(differences)
         self.reusable_results, self.kept_ignoring = reusable_results, max(reusable_results, kept_ignoring)
         fields = [difference.field for difference in self.differences]
@@ -459,6 +461,7 @@ class PlanChanged(CheckpointStoreError):
         if self.kept_ignoring > reusable_results:
             names = ", ".join(map(repr, self.ignoring))
             more = f" (with reuse_ignoring=({names},) the {self.kept_ignoring} that were made under other settings); "
+        held = f", and {reusable_handles} handles of work that a service holds" if reusable_handles else ""
         fields_count = ""
         if "chunks" in fields:
             fields_count = (
@@ -468,8 +471,8 @@ class PlanChanged(CheckpointStoreError):
         super().__init__(
             f"{file_name!r} has a job ({job_id}) that was made for another plan:{lines}\n"
             f"Choose with on_change (checkpoint-store run: --on-change): 'reuse' starts a new job and keeps the "
-            f"{reusable_results} results in the store whose chunks and settings are the same{more}'restart' starts "
-            f"one from nothing. Neither deletes the earlier job.{fields_count}"
+            f"{reusable_results} results in the store whose chunks and settings are the same{held}{more}'restart' "
+            f"starts one from nothing. Neither deletes the earlier job.{fields_count}"
         )
 
 

@@ -12,8 +12,8 @@ from checkpoint_store.execution.claims.chunk_queue import ChunkQueue
 from checkpoint_store.execution.claims.known_pauses import KnownPauses
 from checkpoint_store.execution.job_budget import JobBudget
 from checkpoint_store.execution.results import encoded
+from checkpoint_store.execution.tries import attempt_of
 from checkpoint_store.model.amounts import amount, cost_of_error
-from checkpoint_store.model.attempt import Attempt, attempt_key
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.model.error_text import describe
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from checkpoint_store.execution.context import StoreContext
     from checkpoint_store.execution.loops import Loops
     from checkpoint_store.model.amounts import Cost
+    from checkpoint_store.model.attempt import Attempt
     from checkpoint_store.model.records import ChunkRecord, JobSummary, Progress
     from checkpoint_store.model.run_record import RunRecord
     from checkpoint_store.storage.records import Costs, JobRecord, StatusChange
@@ -55,7 +56,8 @@ class JobExecution:
         self._context: Final = context
         self.job_id: Final = job_id
         self.total_chunks: Final = total_chunks
-        self._chunks = ChunkContents(chunks, fingerprint_by, rule=fingerprint_rule, sequential=sequential)
+        self.contents: Final = ChunkContents(chunks, fingerprint_by, rule=fingerprint_rule, sequential=sequential)
+        """The caller's own chunks, and their fingerprints."""
         self.fingerprint_by = fingerprint_by
         self._order = ChunkOrder(context.reading, job_id) if sequential else None
         self._claims: Claims | None = None
@@ -65,7 +67,7 @@ class JobExecution:
     @property
     def has_chunks(self) -> bool:
         """Whether the caller's own chunks are at hand, and not only their number."""
-        return self._chunks.are_given
+        return self.contents.are_given
 
     @property
     def is_sequential(self) -> bool:
@@ -96,7 +98,7 @@ class JobExecution:
 
     def chunk_data(self, index: int) -> Any:
         """Return the caller's chunk. The fingerprint of a chunk that its caller may change is taken before."""
-        return self._chunks.data(index)
+        return self.contents.data(index)
 
     def queue(self, *, known_pause: int | None = None, max_attempts: int | None = None) -> ChunkQueue:
         """Return the chunks that a loop which begins now may claim."""
@@ -111,10 +113,7 @@ class JobExecution:
 
     def attempt_of(self, chunk: ClaimedChunk) -> Attempt:
         """Return what the work on a claimed chunk can ask about its try."""
-        index = chunk.index
-        key = attempt_key(self.job_id, index, self._chunks.fingerprint(index))
-        previous = None if self._order is None else self._order.previous(index)
-        return Attempt(self.job_id, index, chunk.number, key, previous)
+        return attempt_of(chunk, self.job_id, self.contents, self._order, self._context.storage.handles)
 
     def completion(
         self, index: int, result: object, *, text: str | None = None, at: str | None = None, replace: bool = False
@@ -130,7 +129,7 @@ class JobExecution:
             text = encoded(result, job_id=job_id, chunk_index=index)
         is_crowded = storage is not None and storage.is_crowded
         digest = (result_digest.digest_in_a_crowd if is_crowded else result_digest.digest)(job_id, index, text)
-        fingerprint = self._chunks.fingerprint(index)
+        fingerprint = self.contents.fingerprint(index)
         claims = self._claims or self._context.claims.get(job_id)
         attempt, seconds = (None, None) if claims is None else claims.attempt_at(index)
         return Completion(job_id, index, at or now(), text, digest, fingerprint, attempt, seconds, replace)
@@ -145,7 +144,7 @@ class JobExecution:
         if self._order is not None:
             self._order.require(indices)
         self._context.record(completions)
-        self._chunks.forget(indices)
+        self.contents.forget(indices)
 
     def fail(self, index: int, error: BaseException | str, cost: float | None, *, counted: bool) -> None:
         """Record that a try at a chunk failed, why, and what it cost; see :meth:`Job.fail_chunk`. Durable on return.

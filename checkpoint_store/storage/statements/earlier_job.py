@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 def earlier_job(connection: sqlite3.Connection, request: OpenRequest, path: Path) -> JobRecord | None:
     """Return the job of this very plan; else the newest job of the file that has results; else None.
 
-    None says that there is nothing to protect: no job of the file has a completed chunk, and none has this plan.
+    None says that there is nothing to protect: no job of the file has a completed chunk, or a handle of work that a
+    service holds, and none has this plan.
     """
     of_plan = _of_this_plan(connection, request, path)
     return of_plan or _newest_with_results(connection, request.plan.file_name, path)
