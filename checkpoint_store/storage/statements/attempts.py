@@ -13,7 +13,7 @@ from checkpoint_store.storage.records import Claim, FailureOutcome
 from checkpoint_store.storage.statements import runners
 from checkpoint_store.storage.statements.compiled import Statement
 from checkpoint_store.storage.statements.effect import require_rows
-from checkpoint_store.storage.tables import attempts
+from checkpoint_store.storage.tables import attempts, chunk_handles
 from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
@@ -173,11 +173,21 @@ _ABANDON: Final = Statement(
 )
 _FORGET: Final = Statement(lambda: attempts.delete().where(*_THIS, *_OF_RUNNER))
 _IN_HAND: Final = Statement(lambda: select(_A.job_id, _A.chunk_index, _A.number).where(*_OF_RUNNER))
+_HAS_HANDLE: Final[Any] = (
+    select(chunk_handles.c.chunk_index)
+    .where(chunk_handles.c.job_id == _A.job_id, chunk_handles.c.chunk_index == _A.chunk_index)
+    .exists()
+)
 _ABANDON_ALL: Final = Statement(
     lambda: (
         attempts.update()
         .where(*_OF_RUNNER)
-        .values(outcome=AttemptOutcome.ABANDONED.value, finished_at=bindparam("at"), counted=bindparam("its_counted"))
+        .values(
+            outcome=AttemptOutcome.ABANDONED.value,
+            finished_at=bindparam("at"),
+            # The next try of a chunk with a handle asks for its result, and pays for nothing.
+            counted=case((_HAS_HANDLE, literal_column("0")), else_=bindparam("its_counted")),
+        )
     )
 )
 
@@ -279,7 +289,8 @@ def end_runner(
     """Record that a runner is gone, and return how many of its attempts are in doubt.
 
     In doubt are the attempts that it had ``begun``, as (chunk index, number); None: all that it had claimed. Nothing is
-    kept of its other claims. ``is_counted`` says whether an attempt in doubt counts against its chunk's limit.
+    kept of its other claims. ``is_counted`` says whether an attempt in doubt counts against its chunk's limit; that at
+    a chunk with a handle never does.
     """
     if begun is not None:
         for job_id, index, number in _IN_HAND.run(connection, its_runner=runner_id).fetchall():
