@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 EXAMPLE = ROOT / "examples" / "batch_api.py"
 KILLED = program(__file__, "killed_batch")
-PARTS = ["um, good morning", "fails 1: rivers", "um, good morning", "the sea", "fails 2: the end"]
+PARTS = ["um, good morning", "fails 1: rivers", "um, good morning", "the sea", "fails 1: the end"]
+"""Two are the same, and two fail once. (A kill before anything was recorded may be the first of three tries.)"""
 PROVIDERS = pytest.mark.parametrize("provider", sorted(HANDLERS))
 CALLS_MAX = 100
 
@@ -58,13 +59,13 @@ def start(folder: Path, server: BatchService, provider: str, *before: object) ->
     return process
 
 
-def finish(folder: Path, server: BatchService, provider: str) -> None:
+def finish(folder: Path, server: BatchService, provider: str, parts: list[str] = PARTS) -> None:
     """Run the example to its end, and expect every paragraph answered."""
     server.kill_at = None
     process = start(folder, server, provider)
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
-    assert (folder / "talk.cleaned.txt").read_text() == "\n\n".join(PARTS).upper() + "\n"
+    assert (folder / "talk.cleaned.txt").read_text() == "\n\n".join(parts).upper() + "\n"
 
 
 def killed(process: subprocess.Popen[str]) -> bool:
@@ -76,7 +77,7 @@ def killed(process: subprocess.Popen[str]) -> bool:
 
 @pytest.fixture
 def talk(tmp_path: Path) -> Path:
-    """A folder with a text of five paragraphs; two are the same, one fails once, and one twice."""
+    """A folder with a text of five paragraphs."""
     (tmp_path / "talk.txt").write_text("\n\n".join(PARTS))
     return tmp_path
 
@@ -84,15 +85,17 @@ def talk(tmp_path: Path) -> Path:
 @PROVIDERS
 def test_a_whole_job_through_a_batch_interface(talk: Path, provider: str) -> None:
     """Three batches: all paragraphs, those that failed, and the one that failed again; each asked for when done."""
+    parts = [*PARTS, "fails 2: really"]
+    (talk / "talk.txt").write_text("\n\n".join(parts))
     with serving(provider) as server:
-        finish(talk, server, provider)
-        assert [len(batch["outcomes"]) for batch in server.batches.values()] == [4, 2, 1]
+        finish(talk, server, provider, parts)
+        assert [len(batch["outcomes"]) for batch in server.batches.values()] == [5, 3, 1]
         assert server.paid_twice() == {}
-        finish(talk, server, provider)  # which has nothing left to do
+        finish(talk, server, provider, parts)  # which has nothing left to do
         assert len(server.batches) == 3
     with CheckpointStore(talk / ".processing_state.db") as store:
         job = store.job("talk.txt")
-        assert (job.status, job.totals("input_tokens")) == ("completed", {"input_tokens": 50})
+        assert (job.status, job.totals("input_tokens")) == ("completed", {"input_tokens": 60})
 
 
 @PROVIDERS
@@ -125,8 +128,7 @@ def test_killed_at_every_call_of_the_service(talk: Path, provider: str, before: 
 
 
 @pytest.mark.slow
-@PROVIDERS
-@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize(("provider", "when"), [("openai", "before"), ("anthropic", "after")])
 def test_killed_at_every_call_of_the_store(talk: Path, provider: str, when: str) -> None:
     """Before a handle or a result was recorded, or after it: nothing is submitted twice."""
     for number in range(1, CALLS_MAX):
@@ -148,11 +150,7 @@ def test_an_edit_while_the_service_works_submits_the_new_paragraph_alone(talk: P
         assert killed(start(talk, server, provider))
         edited = ["a new beginning", *PARTS]
         (talk / "talk.txt").write_text("\n\n".join(edited))
-        server.kill_at = None
-        process = start(talk, server, provider)
-        _, errors = process.communicate(timeout=120)
-        assert process.returncode == 0, errors
-        assert (talk / "talk.cleaned.txt").read_text() == "\n\n".join(edited).upper() + "\n"
+        finish(talk, server, provider, edited)
         assert server.paid_twice() == {}
 
 

@@ -10,10 +10,10 @@ from sqlalchemy import bindparam, case, func, literal_column, select
 from checkpoint_store.model.attempt import AttemptOutcome
 from checkpoint_store.model.clock import now
 from checkpoint_store.storage.records import Claim, FailureOutcome
-from checkpoint_store.storage.statements import runners
+from checkpoint_store.storage.statements import handles, runners
 from checkpoint_store.storage.statements.compiled import Statement
 from checkpoint_store.storage.statements.effect import require_rows
-from checkpoint_store.storage.tables import attempts, chunk_handles
+from checkpoint_store.storage.tables import attempts
 from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
@@ -173,11 +173,6 @@ _ABANDON: Final = Statement(
 )
 _FORGET: Final = Statement(lambda: attempts.delete().where(*_THIS, *_OF_RUNNER))
 _IN_HAND: Final = Statement(lambda: select(_A.job_id, _A.chunk_index, _A.number).where(*_OF_RUNNER))
-_HAS_HANDLE: Final[Any] = (
-    select(chunk_handles.c.chunk_index)
-    .where(chunk_handles.c.job_id == _A.job_id, chunk_handles.c.chunk_index == _A.chunk_index)
-    .exists()
-)
 _ABANDON_ALL: Final = Statement(
     lambda: (
         attempts.update()
@@ -185,8 +180,7 @@ _ABANDON_ALL: Final = Statement(
         .values(
             outcome=AttemptOutcome.ABANDONED.value,
             finished_at=bindparam("at"),
-            # The next try of a chunk with a handle asks for its result, and pays for nothing.
-            counted=case((_HAS_HANDLE, literal_column("0")), else_=bindparam("its_counted")),
+            counted=case((handles.of_attempt(), literal_column("0")), else_=bindparam("its_counted")),
         )
     )
 )
@@ -289,8 +283,8 @@ def end_runner(
     """Record that a runner is gone, and return how many of its attempts are in doubt.
 
     In doubt are the attempts that it had ``begun``, as (chunk index, number); None: all that it had claimed. Nothing is
-    kept of its other claims. ``is_counted`` says whether an attempt in doubt counts against its chunk's limit; that at
-    a chunk with a handle never does.
+    kept of its other claims. ``is_counted`` says whether an attempt in doubt counts against its chunk's limit; at a
+    chunk with a handle it does not, because the next try asks for the result.
     """
     if begun is not None:
         for job_id, index, number in _IN_HAND.run(connection, its_runner=runner_id).fetchall():
