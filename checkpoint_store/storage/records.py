@@ -54,7 +54,7 @@ class ClaimRequest:
     trusted_runner_ids: Container[int]
     """The other runners that are taken to be alive without a probe."""
     in_order: bool = False
-    """Whether no chunk is claimed before all chunks of the spans with lower indices are complete."""
+    """Whether no chunk is claimed before the one before it is complete, whichever span that is in."""
 
 
 class Found(NamedTuple):

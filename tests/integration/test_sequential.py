@@ -9,11 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from checkpoint_store import ChunkFailed, ChunkOutOfOrder, InvalidArgumentError, PlanChanged, current_attempt
+from checkpoint_store import (
+    ChunkFailed,
+    ChunkOutOfOrder,
+    InvalidArgumentError,
+    PlanChanged,
+    StateManager,
+    current_attempt,
+)
 
 from .map_tools import Flaky
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from conftest import Children, Opener
 
     from checkpoint_store import CheckpointStore
@@ -221,6 +230,18 @@ def test_a_result_out_of_order_is_refused(store: CheckpointStore) -> None:
     job.complete(3, "d")
     job.complete(1, "b")
     assert job.completed_ranges() == [(0, 4)]
+
+
+def test_a_state_manager_keeps_the_order(store: CheckpointStore, tmp_path: Path) -> None:
+    """The face of one current job refuses a chunk out of order, too."""
+    store.open_job("book.txt", chunks=PAGES, sequential=True)
+    with StateManager(tmp_path / "talks.json") as manager:
+        manager.update_chunk_complete(0, "a")
+        with pytest.raises(ChunkOutOfOrder, match="before chunk 1"):
+            manager.update_chunk_complete(2, "c")
+        state = manager.load()
+        assert state is not None
+        assert list(state.completed_chunks) == [0]
 
 
 # -- the plan
