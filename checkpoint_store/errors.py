@@ -435,7 +435,8 @@ class PlanChanged(CheckpointStoreError):
 
     ``job_id`` is the newest job of the file that has results, and ``differences`` are those from its plan.
     ``reusable_results`` is how many chunks ``on_change="reuse"`` finds a result for, anywhere in the store;
-    ``kept_ignoring`` how many with ``reuse_ignoring=ignoring``, the settings that differ.
+    ``kept_ignoring`` how many with ``reuse_ignoring=ignoring``, the settings that differ. Where a job was to grow
+    (``on_change="extend"``), ``differences`` are those that keep it from that.
     """
 
     def __init__(
@@ -446,6 +447,7 @@ class PlanChanged(CheckpointStoreError):
         reusable_results: int,
         *,
         kept_ignoring: int = 0,
+        extends: bool = False,
     ) -> None:
         self.file_name, self.job_id = file_name, job_id
         self.differences = tuple(differences)
@@ -463,8 +465,13 @@ class PlanChanged(CheckpointStoreError):
                 " A chunk that is a dataclass or a pydantic model counts with all its fields but index and "
                 "chunk_index; to leave one out, give fingerprint= a function that returns the others."
             )
+        made_for = "that was made for another plan"
+        if extends:
+            made_for = (
+                "that cannot be extended to this plan (its settings have to be the same, and its chunks the first ones)"
+            )
         super().__init__(
-            f"{file_name!r} has a job ({job_id}) that was made for another plan:{lines}\n"
+            f"{file_name!r} has a job ({job_id}) {made_for}:{lines}\n"
             f"Choose with on_change (checkpoint-store run: --on-change): 'reuse' starts a new job and keeps the "
             f"{reusable_results} results in the store whose chunks and settings are the same{more}'restart' starts "
             f"one from nothing. Neither deletes the earlier job.{fields_count}"

@@ -83,7 +83,7 @@ class CheckpointStore(OpenStore):
         provider: str | None = None,
         config: Mapping[str, Any] | None = None,
         fingerprint: Fingerprint | None = None,
-        on_change: Literal["refuse", "reuse", "restart"] = "refuse",
+        on_change: Literal["refuse", "reuse", "extend", "restart"] = "refuse",
         reuse_ignoring: Iterable[str] = (),
         fresh: bool = False,
         exclusive: bool = False,
@@ -139,7 +139,7 @@ class CheckpointStore(OpenStore):
         provider: str | None = None,
         config: Mapping[str, Any] | None = None,
         fingerprint: Fingerprint | None = None,
-        on_change: Literal["refuse", "reuse", "restart"] = "refuse",
+        on_change: Literal["refuse", "reuse", "extend", "restart"] = "refuse",
         reuse_ignoring: Iterable[str] = (),
         fresh: bool = False,
     ) -> RunPlan:
@@ -174,7 +174,7 @@ class CheckpointStore(OpenStore):
         provider: str | None = None,
         config: Mapping[str, Any] | None = None,
         fingerprint: Fingerprint | None = None,
-        on_change: Literal["refuse", "reuse", "restart"] = "refuse",
+        on_change: Literal["refuse", "reuse", "extend", "restart"] = "refuse",
         reuse_ignoring: Iterable[str] = (),
         fresh: bool = False,
         exclusive: bool = False,
@@ -229,7 +229,7 @@ class CheckpointStore(OpenStore):
         for _ in job.map(fn, **(vars(options) | {"on_pause": "raise"})):
             pass
         results = dict(job.items())
-        return [results.get(index) for index in range(job.total_chunks)]
+        return [results.get(index) for index in range(arguments.request.plan.total_chunks)]
 
     def job(self, job_id_or_file_name: str | os.PathLike[str]) -> Job:
         """Return the job with this id, or the newest job of the file with this name, or the job whose id begins so.
@@ -251,9 +251,11 @@ class CheckpointStore(OpenStore):
     def incomplete_jobs(self) -> list[Job]:
         """Return the jobs that have chunks left, whatever their status, the one opened last first.
 
-        A job that another job of its file superseded is not among them.
+        A job that another job of its file superseded is not among them. All of them are read at once:
+        :meth:`Job.progress` reads nothing as long as nothing was recorded since.
         """
-        return [self._job(record) for record in self._open.reading.jobs(incomplete=True)]
+        records, moment = self._open.reading.incomplete_jobs()
+        return [Job(self, self._open, record, as_of=moment) for record in records]
 
     def latest_job(self) -> Job | None:
         """Return the job opened last, or None."""

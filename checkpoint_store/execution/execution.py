@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from checkpoint_store.errors import CheckpointStoreError, ChunkOutOfRange, InvalidArgumentError, JobIncomplete
-from checkpoint_store.execution import lifecycle
+from checkpoint_store.errors import CheckpointStoreError, ChunkOutOfRange, InvalidArgumentError
+from checkpoint_store.execution import lifecycle, ranges
 from checkpoint_store.execution.claims.known_pauses import KnownPauses
+from checkpoint_store.execution.given import Given
 from checkpoint_store.execution.job_budget import JobBudget
 from checkpoint_store.execution.results import encoded
+from checkpoint_store.execution.standing import JobStanding
 from checkpoint_store.model.amounts import amount, cost_of_error
 from checkpoint_store.model.attempt import Attempt, attempt_key
 from checkpoint_store.model.clock import now
@@ -26,13 +28,11 @@ if TYPE_CHECKING:
     from checkpoint_store.execution.claims.claims import Claims
     from checkpoint_store.execution.context import StoreContext
     from checkpoint_store.execution.loops import Loops
-    from checkpoint_store.model.amounts import Cost
-    from checkpoint_store.model.records import ChunkRecord, JobSummary, Progress
     from checkpoint_store.model.run_record import RunRecord
-    from checkpoint_store.storage.records import Costs, JobRecord, StatusChange
+    from checkpoint_store.storage.records import StatusChange
 
 
-class JobExecution:
+class JobExecution(JobStanding):
     """A job's chunks on their way to the work, and results on their way to the store. Safe to share between threads."""
 
     def __init__(
@@ -48,21 +48,32 @@ class JobExecution:
     ) -> None:
         self._store: Final = store
         """Referred to, so that it stays open for as long as anyone works on the job."""
-        self._context: Final = context
-        self.job_id: Final = job_id
-        self.total_chunks: Final = total_chunks
-        self._chunks = chunks
-        self.fingerprint_by = fingerprint_by
+        super().__init__(context, job_id, total_chunks)
+        self._given = None if chunks is None else Given(chunks, fingerprint_by, total_chunks)
+        self.fingerprint_by: Final = fingerprint_by
         self._fingerprint_rule = fingerprint_rule
         self._fingerprints: dict[int, str] = {}
         self._claims: Claims | None = None
         self.pauses: Final = KnownPauses()
         """The pauses that the holder of this job knows of."""
+        context.growing[id(self)] = self
 
     @property
     def has_chunks(self) -> bool:
         """Whether the caller's own chunks are at hand, and not only their number."""
-        return self._chunks is not None
+        return self._given is not None
+
+    def grow(self, total_chunks: int, given: Given | None) -> None:
+        """Let this object, and its loops under way, know that the job has grown, and of the chunks that it has now."""
+        if total_chunks > self.total_chunks:
+            if self._given is not None and given is not None:
+                self._given = given
+            self.total_chunks = total_chunks
+
+    def reach(self) -> int:
+        """Return how many first chunks a loop can work on now: where the caller gave chunks, those that are at hand."""
+        total, given = self.known_total(), self._given
+        return total if given is None else min(total, given.count)
 
     @property
     def budget(self) -> JobBudget:
@@ -83,26 +94,28 @@ class JobExecution:
 
     def check_index(self, index: object) -> None:
         """Raise :class:`ChunkOutOfRange` for what is no chunk of this job."""
-        if type(index) is not int or not 0 <= index < self.total_chunks:
+        if type(index) is not int or index < 0 or (index >= self.total_chunks and index >= self.known_total()):
             raise ChunkOutOfRange(self.job_id, index, self.total_chunks)
 
     def chunk_data(self, index: int) -> Any:
         """Return the caller's chunk. The fingerprint of a chunk that its caller may change is taken before."""
-        if self._chunks is None:
+        given = self._given
+        if given is None:
             return None
-        chunk = self._chunks[index]
+        chunk = given.chunks[index]
         if not isinstance(chunk, str | bytes):
-            self._fingerprints[index] = self._identify(index, chunk)
+            self._fingerprints[index] = self._identify(index, chunk, given.fingerprint_by)
         return chunk
 
     def fingerprint(self, index: int) -> str | None:
-        """Return the fingerprint of a chunk as it was handed out; None where the chunks are not at hand."""
-        if self._chunks is None:
+        """Return the fingerprint of a chunk as it was handed out; None where the chunk is not at hand."""
+        given = self._given
+        if given is None or index >= given.count:
             return None
-        return self._fingerprints.get(index) or self._identify(index, self._chunks[index])
+        return self._fingerprints.get(index) or self._identify(index, given.chunks[index], given.fingerprint_by)
 
-    def _identify(self, index: int, chunk: object) -> str:
-        return fingerprint(chunk, self.fingerprint_by, rule=self._fingerprint_rule, index=index)
+    def _identify(self, index: int, chunk: object, by: Fingerprint | None) -> str:
+        return fingerprint(chunk, by, rule=self._fingerprint_rule, index=index)
 
     def attempt_of(self, chunk: ClaimedChunk) -> Attempt:
         """Return what the work on a claimed chunk can ask about its try."""
@@ -123,7 +136,7 @@ class JobExecution:
             text = encoded(result, job_id=job_id, chunk_index=index)
         is_crowded = storage is not None and storage.is_crowded
         digest = (result_digest.digest_in_a_crowd if is_crowded else result_digest.digest)(job_id, index, text)
-        fingerprint = None if self._chunks is None else self.fingerprint(index)
+        fingerprint = self.fingerprint(index)
         claims = self._claims or self._context.claims.get(job_id)
         attempt, seconds = (None, None) if claims is None else claims.attempt_at(index)
         return Completion(job_id, index, at or now(), text, digest, fingerprint, attempt, seconds, replace)
@@ -157,72 +170,11 @@ class JobExecution:
         """Record what could not be recorded before."""
         self._context.record_unrecorded()
 
-    # -- where the job stands
-
-    def record(self) -> JobRecord:
-        """Return the job as the store has it now."""
-        return self._context.reading.find_job(self.job_id)
-
-    def is_active(self) -> bool:
-        """Whether a runner of the job is alive now."""
-        return self._context.reading.is_active(self.job_id)
-
-    def progress(self) -> Progress:
-        """Return how far the job has come; one row is read, whatever its size."""
-        return self.record().progress
-
-    def summary(self) -> JobSummary:
-        """Return what a list of jobs shows of this one."""
-        (summary,) = self._context.reading.summaries(job_id=self.job_id)
-        return summary
-
-    def require_completed(self) -> None:
-        """Refuse to go on with a job that has chunks left.
-
-        Raises:
-            JobIncomplete: chunks are left.
-        """
-        remaining_chunks = self.progress().remaining_chunks
-        if remaining_chunks:
-            raise JobIncomplete(self.job_id, remaining_chunks)
-
-    def last_attempts(self, *outcomes: str) -> list[ChunkRecord]:
-        """Return the last try at each chunk that is not complete, by index, where it ended in one of these ways."""
-        return self._context.reading.last_attempts(self.job_id, *outcomes)
-
-    def failed_chunks(self) -> list[ChunkRecord]:
-        """Return the chunks that used up their attempts, by index."""
-        return [record for record in self.last_attempts("failed", "abandoned") if record.is_last]
-
-    def failure_counts(self) -> tuple[int, int]:
-        """Return how many chunks are failed, and how many in doubt."""
-        return self._context.reading.failure_counts(self.job_id)
-
-    def is_completed(self, index: int) -> bool:
-        """Whether a chunk is complete, by the shortest way."""
-        return self._context.reading.is_completed(self.job_id, index)
-
-    def completed_ranges(self) -> list[tuple[int, int]]:
-        """Return the completed chunks as half-open ranges ``(start, stop)``, ascending."""
-        ranges: list[tuple[int, int]] = []
-        start = 0
-        while completed := self._context.reading.completed_from(self.job_id, start):
-            start = completed[-1] + 1
-            for index in completed:
-                if ranges and ranges[-1][1] == index:
-                    ranges[-1] = (ranges[-1][0], index + 1)
-                else:
-                    ranges.append((index, index + 1))
-        return ranges
+    # -- who works on it
 
     def unclaimed(self) -> Iterator[int]:
-        """Yield the chunks that are not complete, by index, whoever works on them."""
-        for page, completed in self._context.reading.completed_pages(self.job_id, self.total_chunks):
-            yield from sorted(set(page) - set(completed))
-
-    def costs_after(self, result_id: int, cost: Cost = "cost") -> Costs:
-        """Return what the results after one (0: all) cost; ``cost`` says where that stands in a result."""
-        return self._context.reading.costs_after(self.job_id, result_id, cost)
+        """Yield the chunks that are not complete, and at hand, by index, whoever works on them."""
+        return ranges.remaining_indices(self._context.reading, self.job_id, self.reach())
 
     def loops_at_work(self) -> int:
         """Return how many loops share the limits of the job: those here, and one for each other runner alive now."""

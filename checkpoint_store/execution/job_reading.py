@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from checkpoint_store.model.records import ChunkRecord, JobStatus, JobSummary, Progress, RunPlan
     from checkpoint_store.model.run_record import RunRecord
     from checkpoint_store.model.state import ProcessingState
+    from checkpoint_store.storage.moment import Moment
     from checkpoint_store.storage.records import JobRecord
 
 T = TypeVar("T")
@@ -37,8 +38,12 @@ class JobReading:
         record: JobRecord,
         chunks: Sequence[Any] | None = None,
         fingerprint_by: Fingerprint | None = None,
+        *,
+        as_of: Moment | None = None,
     ) -> None:
         self._context: Final = context
+        self._listed: Final = None if as_of is None else (record, as_of)
+        """What a list of jobs read of this one, and when."""
         self._execution: Final = JobExecution(
             context,
             record.job_id,
@@ -53,7 +58,6 @@ class JobReading:
         self.video_title: Final = record.video_title
         self.model: Final = record.model
         self.provider: Final = record.provider
-        self.total_chunks: Final = record.total_chunks
         self.config: Final[dict[str, Any]] = record.config
 
     def __repr__(self) -> str:
@@ -73,6 +77,15 @@ class JobReading:
         )
 
     # -- where it stands
+
+    @property
+    def total_chunks(self) -> int:
+        """How many chunks it has, as far as this object knows.
+
+        A job that grew in this store object says so at once; of growth in another process each loop, and
+        :meth:`remaining`, takes notice.
+        """
+        return self._execution.total_chunks
 
     @property
     def status(self) -> JobStatus:
@@ -99,7 +112,12 @@ class JobReading:
         return self._execution.record().superseded_by
 
     def progress(self) -> Progress:
-        """Return how far it has come; one row is read, whatever its size."""
+        """Return how far it has come; one row is read, whatever its size.
+
+        Nothing is read for a job of :meth:`CheckpointStore.incomplete_jobs` as long as nothing was recorded since.
+        """
+        if self._listed is not None and self._context.reading.still_holds_of(self._listed[1]):
+            return self._listed[0].progress
         return self._execution.progress()
 
     def summary(self) -> JobSummary:
@@ -108,7 +126,15 @@ class JobReading:
 
     def completed_ranges(self) -> list[tuple[int, int]]:
         """Return the completed chunks as half-open ranges ``(start, stop)``, ascending."""
-        return self._execution.completed_ranges()
+        return [(done.start, done.stop) for done in self._execution.completed_ranges()]
+
+    def remaining(self) -> list[range]:
+        """Return the indices of the chunks that are not complete as ranges, ascending, whoever works on them.
+
+        Nothing is claimed: another runner may complete them meanwhile. Failed chunks, and those in doubt, are among
+        them. ``[index for chunks in job.remaining() for index in chunks]`` lists them one by one.
+        """
+        return self._execution.remaining_ranges()
 
     def is_completed(self, index: int) -> bool:
         """Whether a chunk is complete, by the shortest way."""
@@ -138,7 +164,10 @@ class JobReading:
     # -- what a run would do
 
     def plan(
-        self, chunks: Iterable[Any] | None = None, *, on_change: Literal["refuse", "reuse", "restart"] = "refuse"
+        self,
+        chunks: Iterable[Any] | None = None,
+        *,
+        on_change: Literal["refuse", "reuse", "extend", "restart"] = "refuse",
     ) -> RunPlan:
         """Return what a run of this job would do; with ``chunks``, what opening its file with these would. Reads only.
 
@@ -197,7 +226,7 @@ class JobReading:
             yield from self._gap(expected, index, missing)
             yield self._decoded(index, text, as_type)
             expected = index + 1
-        yield from self._gap(expected, self.total_chunks, missing)
+        yield from self._gap(expected, self._execution.known_total(), missing)
 
     def _gap(self, start: int, stop: int, missing: Missing) -> Iterator[None]:
         """Yield what stands for the chunks of ``[start, stop)``, which have no result."""

@@ -9,6 +9,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from checkpoint_store.errors import InvalidArgumentError, InvalidResultError
+from checkpoint_store.execution.given import Given
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.limits import CHUNKS_MAX
 from checkpoint_store.model.plan import (
@@ -125,6 +126,9 @@ def open_job(context: StoreContext, arguments: OpenArguments) -> JobRecord:
         context.claims_of(record.job_id).register(exclusive=True)
     if opened.kept_elsewhere:
         log.warning("job %s of %r begins, and %s", record.job_id, record.file_name, opened.kept_elsewhere)
+    chunks = arguments.sequence
+    given = None if chunks is None else Given(chunks, arguments.fingerprint, record.total_chunks)
+    context.job_grew(record.job_id, record.total_chunks, given)
     context.job_changed(record.job_id)
     return record
 
@@ -249,8 +253,8 @@ def checked_config(config: Mapping[str, Any] | None) -> dict[str, Any]:
 
 def checked_change(on_change: object) -> str:
     """Return what to do where the plan differs."""
-    if on_change not in ("refuse", "reuse", "restart"):
-        raise InvalidArgumentError("on_change", on_change, "is none of 'refuse', 'reuse', 'restart'")
+    if on_change not in ("refuse", "reuse", "extend", "restart"):
+        raise InvalidArgumentError("on_change", on_change, "is none of 'refuse', 'reuse', 'extend', 'restart'")
     return str(on_change)
 
 

@@ -62,9 +62,7 @@ class PendingLoop(Generic[T]):
     def _claimed_chunks(self) -> Iterator[T]:
         execution = self._execution
         execution.record_unrecorded()
-        queue = ChunkQueue(
-            execution.claims, execution.total_chunks, pauses=execution.pauses, max_attempts=self._max_attempts
-        )
+        queue = ChunkQueue(execution.claims, execution.reach, pauses=execution.pauses, max_attempts=self._max_attempts)
         ready: deque[ClaimedChunk] = deque()
         last: ClaimedChunk | None = None
         ahead = False

@@ -122,7 +122,7 @@ class Loop:
             self._state.failed_before = frozenset(record.chunk_index for record in self._execution.failed_chunks())
         self._state.queue = ChunkQueue(
             self._state.claims,
-            self._execution.total_chunks,
+            self._execution.reach,
             pauses=self._execution.pauses,
             known_pause=self._known_pause,
             max_attempts=self._options.attempts_max,

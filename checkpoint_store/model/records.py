@@ -119,9 +119,10 @@ class RunPlan:
 
     file_name: str
     job_id: str | None
-    """The job that would go on, or is complete; None where a new one would begin, or none may."""
-    action: Literal["new", "resume", "complete", "reuse", "restart", "refuse"]
-    """``complete``: nothing is left. ``reuse`` and ``restart`` begin a new job, ``refuse`` raises ``PlanChanged``."""
+    """The job that would go on, grow, or is complete; None where a new one would begin, or none may."""
+    action: Literal["new", "resume", "complete", "reuse", "extend", "restart", "refuse"]
+    """``complete``: nothing is left. ``extend`` lets a job grow, ``reuse`` and ``restart`` begin a new one, ``refuse``
+    raises ``PlanChanged``."""
     total_chunks: int
     chunks_to_do: int
     """How many would be worked on: neither kept nor passed over. None of them where the run is refused."""

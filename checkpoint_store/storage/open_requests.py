@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from checkpoint_store.model.plan import Plan
     from checkpoint_store.storage.records import JobRecord
 
-Action = Literal["new", "resume", "complete", "reuse", "restart", "refuse"]
+Action = Literal["new", "resume", "complete", "reuse", "extend", "restart", "refuse"]
 
 
 class ByOldRule(NamedTuple):

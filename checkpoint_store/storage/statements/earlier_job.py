@@ -10,6 +10,7 @@ from sqlalchemy import bindparam, null, or_, select
 from checkpoint_store.errors import StoreDamaged
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.plan import Plan, is_same
+from checkpoint_store.storage.statements import extend
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements.compiled import Statement
 from checkpoint_store.storage.tables import jobs
@@ -26,10 +27,15 @@ if TYPE_CHECKING:
 def earlier_job(connection: sqlite3.Connection, request: OpenRequest, path: Path) -> JobRecord | None:
     """Return the job of this very plan; else the newest job of the file that has results; else None.
 
+    With ``on_change="extend"`` a job that can grow into the plan comes before the newest one that has results.
+
     None says that there is nothing to protect: no job of the file has a completed chunk, and none has this plan.
     """
-    of_plan = _of_this_plan(connection, request, path)
-    return of_plan or _newest_with_results(connection, request.plan.file_name, path)
+    found = _of_this_plan(connection, request, path)
+    if request.on_change == "extend":
+        found = found or extend.job_to_extend(connection, request, path)
+    found = found or _newest_with_results(connection, request.plan.file_name, path)
+    return found or (extend.longer_job(connection, request, path) if request.on_change == "extend" else None)
 
 
 def _of_this_plan(connection: sqlite3.Connection, request: OpenRequest, path: Path) -> JobRecord | None:

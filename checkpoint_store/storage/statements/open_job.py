@@ -11,7 +11,7 @@ from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.plan import FINGERPRINT_RULE, compare
 from checkpoint_store.model.records import JobStatus
 from checkpoint_store.storage.open_requests import Decision, OpenedJob
-from checkpoint_store.storage.statements import earlier_job
+from checkpoint_store.storage.statements import earlier_job, extend
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import results as result_statements
 from checkpoint_store.storage.statements.carry_over import carry_over, chunks_at_work
@@ -45,7 +45,11 @@ def open_job(connection: sqlite3.Connection, request: OpenRequest, path: Path) -
             decision.differences,
             len(decision.kept),
             kept_ignoring=decision.kept_ignoring,
+            extends=request.on_change == "extend",
         )
+    if decision.earlier is not None and decision.action == "extend":
+        grown = extend.extend(connection, decision.earlier, request, path)
+        return OpenedJob(_resume(connection, grown, request, path), None)
     if decision.earlier is not None and decision.action in ("resume", "complete"):
         return OpenedJob(_resume(connection, decision.earlier, request, path), None)
     job = _begin(connection, request, path)
@@ -67,8 +71,12 @@ def decide(connection: sqlite3.Connection, request: OpenRequest, earlier: JobRec
         return Decision("complete" if is_done else "resume", earlier, [], {})
     if request.fresh:
         return Decision("new", None, [], {})
+    if earlier is not None and request.on_change == "extend":
+        if extend.can_grow(earlier, request):
+            return Decision("extend", earlier, differences, {})
+        differences = extend.differences_at_beginning(connection, earlier, request, differences)
     stored = StoredResults(connection, request, path)
-    if earlier is not None and request.on_change == "refuse":
+    if earlier is not None and request.on_change in ("refuse", "extend"):
         kept = stored.reusable()
         ignoring = stored.reusable(request.reuse_ignoring | stored.differing_settings(earlier))
         return Decision("refuse", earlier, differences, kept, kept_ignoring=len(ignoring))

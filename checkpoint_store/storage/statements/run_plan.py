@@ -40,7 +40,7 @@ def plan_run(connection: sqlite3.Connection, request: OpenRequest, path: Path, e
     ``earlier`` is the job that the plan is held against; it tells the price also where ``request`` is for a fresh one.
     """
     decision = decide(connection, request, None if request.fresh else earlier, path)
-    job = decision.earlier if decision.action in ("resume", "complete") else None
+    job = decision.earlier if decision.action in ("resume", "extend", "complete") else None
     rest, _ = ({}, False) if job is None else reusable_for_rest(connection, request, job, path, reads_only=True)
     kept = len(decision.kept) if job is None else job.completed_count + len(rest)
     troubled = [] if job is None else attempt_log.latest(connection, job.job_id, path, outcomes=("failed", "abandoned"))

@@ -1,0 +1,136 @@
+"""A job that grows: its chunks still stand at the beginning of a plan, and only new ones follow."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import bindparam, null, select
+
+from checkpoint_store.errors import Difference
+from checkpoint_store.model.plan import digests_of_beginnings, same_settings
+from checkpoint_store.storage.statements import jobs as job_statements
+from checkpoint_store.storage.statements.compiled import Statement
+from checkpoint_store.storage.tables import completed_chunks, jobs
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Container, Iterable
+    from pathlib import Path
+
+    from checkpoint_store.storage.open_requests import OpenRequest
+    from checkpoint_store.storage.records import JobRecord
+
+_C: Final = completed_chunks.c
+_J: Final = jobs.c
+_FINGERPRINTS: Final = Statement(
+    lambda: select(_C.chunk_index, _C.fingerprint).where(
+        _C.job_id == bindparam("in_job"), _C.fingerprint.is_not(null())
+    )
+)
+_NOT_AT_HAND: Final = "not given (only their number is)"
+
+
+def job_to_extend(connection: sqlite3.Connection, request: OpenRequest, path: Path) -> JobRecord | None:
+    """Return the newest job of the file that can grow into the plan of a request; None where none can.
+
+    A job that has no result yet can grow, too: a runner may be at work on it.
+    """
+    plan, names = request.plan, job_statements.spelt(request.plan.file_name)
+    shorter = _shorter(len(names)).run(connection, total=plan.total_chunks, **names).fetchall()
+    beginnings = _Beginnings(request, {total for _, total, _, _ in shorter})
+    by_number: JobRecord | None = None
+    for job_id, total, rule, digest in shorter:
+        if not beginnings.agree(total, rule, digest):
+            continue
+        job = job_statements.find_job(connection, job_id, path)
+        if not same_settings(job.plan, plan):
+            continue
+        if digest is None and request.fingerprints is not None:
+            by_number = by_number or job  # it agrees with any chunks: one that is known to have these is surer
+        elif by_number is None or job.completed_count:
+            return job
+    return by_number
+
+
+def longer_job(connection: sqlite3.Connection, request: OpenRequest, path: Path) -> JobRecord | None:
+    """Return the newest job of the file where it has more chunks than a plan, with results or without; else None.
+
+    Whoever lets a job grow has an old view of the input then: a job beside it would be worked on for nothing.
+    """
+    newest = job_statements.list_jobs(connection, path, file_name=request.plan.file_name, limit=1)
+    return next((job for job in newest if job.total_chunks > request.plan.total_chunks), None)
+
+
+def can_grow(job: JobRecord, request: OpenRequest) -> bool:
+    """Return whether a job's settings are the plan's, and its chunks the first ones of the plan, which has more."""
+    total = job.total_chunks
+    return (
+        total < request.plan.total_chunks
+        and same_settings(job.plan, request.plan)
+        and _Beginnings(request, {total}).agree(total, job.fingerprint_rule, job.chunks_digest)
+    )
+
+
+def differences_at_beginning(
+    connection: sqlite3.Connection, job: JobRecord, request: OpenRequest, differences: Iterable[Difference]
+) -> list[Difference]:
+    """Return what keeps a job from growing into a plan: of all differences, those that are no growth."""
+    total, wanted = job.total_chunks, request.plan.total_chunks
+    grows_by_number = total <= wanted
+    growth = ("chunks", "total_chunks") if grows_by_number else ("chunks",)
+    found = [one for one in differences if one.field not in growth]
+    if not grows_by_number or job.chunks_digest is None:
+        return found
+    if request.fingerprints is None:
+        not_at_hand = Difference("chunks", f"{total} chunks that are known", _NOT_AT_HAND)
+        return [*found, not_at_hand] if total < wanted else found
+    beginnings = _Beginnings(request, {total})
+    if not beginnings.agree(total, job.fingerprint_rule, job.chunks_digest):
+        digest = beginnings.digest(total, job.fingerprint_rule)
+        old, new = (f"the first {total} chunks with digest {(one or '')[:14]}" for one in (job.chunks_digest, digest))
+        changed = _first_changed(connection, job, request)
+        found.append(Difference("chunks", old, new if changed is None else f"{new}; chunk {changed} is another one"))
+    return found
+
+
+def _first_changed(connection: sqlite3.Connection, job: JobRecord, request: OpenRequest) -> int | None:
+    """Return the first chunk of a plan whose result in the job was made from another chunk; None where none was."""
+    made_from = dict(_FINGERPRINTS.run(connection, in_job=job.job_id).fetchall())
+    given = enumerate(request.fingerprints_by(job.fingerprint_rule) or ())
+    return next((index for index, one in given if made_from.get(index, one) != one), None)
+
+
+def extend(connection: sqlite3.Connection, job: JobRecord, request: OpenRequest, path: Path) -> JobRecord:
+    """Let a job grow into a plan, and return it as it is then. Nothing is copied; what is complete stays complete."""
+    changes: dict[str, Any] = {"total_chunks": request.plan.total_chunks}
+    if job.chunks_digest is not None:
+        changes["chunks_digest"] = request.digest_by(job.fingerprint_rule)
+    job_statements.update_job(connection, job.job_id, path, **changes)
+    return job_statements.find_job(connection, job.job_id, path)
+
+
+class _Beginnings:
+    """The digests of a plan's first chunks, by each rule that a job may have been made with."""
+
+    def __init__(self, request: OpenRequest, counts: Container[int]) -> None:
+        self._request, self._counts = request, counts
+        self._digests: dict[int, dict[int, str]] = {}
+
+    def agree(self, total: int, rule: int, digest: str | None) -> bool:
+        """Whether a job's chunks are the first ones of the plan, as far as they are known."""
+        return digest is None or digest == self.digest(total, rule)
+
+    def digest(self, total: int, rule: int) -> str | None:
+        """Return the digest of so many first chunks; None where they are not at hand, or the rule knows them not."""
+        if rule not in self._digests:
+            fingerprints = self._request.fingerprints_by(rule) or ()
+            self._digests[rule] = digests_of_beginnings(fingerprints, self._counts)
+        return self._digests[rule].get(total) if self._request.fingerprints is not None else None
+
+
+@cache
+def _shorter(spellings: int) -> Statement:
+    columns = _J.job_id, _J.total_chunks, _J.fingerprint_rule, _J.chunks_digest
+    where = job_statements.named(spellings), _J.total_chunks < bindparam("total")
+    return Statement(lambda: select(*columns).where(*where).order_by(_J.job_number.desc()))
