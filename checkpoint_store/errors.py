@@ -556,13 +556,13 @@ class StateFormatError(CheckpointStoreError, ValueError):
 
 
 class SecretInConfig(CheckpointStoreError, ValueError):
-    """A config holds what looks like a secret. Nothing was stored, and the value is not repeated here."""
+    """A config, or metadata, holds what looks like a secret. Nothing was stored, and the value is not repeated here."""
 
     def __init__(self, path: str, reason: str) -> None:
         self.path, self.reason = path, reason
         super().__init__(
-            f"{path} {reason}; a store is readable text, so secrets are kept out of it. Leave it out of the config "
-            "and read it from the environment where it is used."
+            f"{path} {reason}; a store is readable text, so secrets are kept out of it. Leave it out, and read it "
+            "from the environment where it is used."
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from checkpoint_store.execution import lifecycle, opening
+from checkpoint_store.execution import opening
 from checkpoint_store.execution.open_store import BESIDE, Beside, OpenStore
 from checkpoint_store.job import Job
 from checkpoint_store.loop.option_names import checks_option_names
@@ -82,6 +82,7 @@ class CheckpointStore(OpenStore):
         model: str | None = None,
         provider: str | None = None,
         config: Mapping[str, Any] | None = None,
+        metadata: Mapping[str, Any] | None = None,
         fingerprint: Fingerprint | None = None,
         on_change: Literal["refuse", "reuse", "extend", "restart"] = "refuse",
         reuse_ignoring: Iterable[str] = (),
@@ -103,10 +104,12 @@ class CheckpointStore(OpenStore):
             model: part of the plan, like ``provider`` and ``config``.
             provider: see ``model``.
             config: JSON data; a secret in it is refused. 0 and 0.0 are the same, and so are None and an absent key.
+            metadata: JSON data about the job, no part of the plan: it replaces what was there; None leaves that.
             fingerprint: returns what identifies a chunk, for other kinds, or where a field does not count.
             on_change: what to do where no job was made for this plan, and one for another plan has completed chunks:
                 ``"refuse"`` raises; ``"reuse"`` starts a new job with every result in the store (of any job, the newest
-                first) for the same chunk under the same model, provider and config; ``"restart"`` starts from nothing.
+                first) for the same chunk under the same model, provider and config; ``"extend"`` lets a job grow whose
+                settings are these and whose chunks are the first of these; ``"restart"`` starts from nothing.
                 No job is deleted. A job that goes on with ``"reuse"`` takes what others did since it was opened.
             reuse_ignoring: where a reused result may differ: ``"model"``, ``"provider"``, ``"config.KEY"`` …
             fresh: start a new job from nothing whatever there is.
@@ -115,8 +118,8 @@ class CheckpointStore(OpenStore):
 
         Raises:
             JobBusy: another runner is at work on the job and this one is to be ``exclusive``, or the other way round.
-            PlanChanged: the plan differs and ``on_change`` is ``"refuse"``.
-            SecretInConfig: the config holds what looks like a secret.
+            PlanChanged: the plan differs and ``on_change`` is ``"refuse"``, or ``"extend"`` and no job can grow so.
+            SecretInConfig: the config or the metadata holds what looks like a secret.
             InvalidArgumentError: a chunk cannot be identified (it says where), or ``chunks`` is a used-up iterator.
         """
         given = {name: value for name, value in locals().items() if name != "self"}
@@ -138,6 +141,7 @@ class CheckpointStore(OpenStore):
         model: str | None = None,
         provider: str | None = None,
         config: Mapping[str, Any] | None = None,
+        metadata: Mapping[str, Any] | None = None,
         fingerprint: Fingerprint | None = None,
         on_change: Literal["refuse", "reuse", "extend", "restart"] = "refuse",
         reuse_ignoring: Iterable[str] = (),
@@ -155,6 +159,7 @@ class CheckpointStore(OpenStore):
             model=model,
             provider=provider,
             config=config,
+            metadata=metadata,
             fingerprint=fingerprint,
             on_change=on_change,
             reuse_ignoring=reuse_ignoring,
@@ -173,6 +178,7 @@ class CheckpointStore(OpenStore):
         model: str | None = None,
         provider: str | None = None,
         config: Mapping[str, Any] | None = None,
+        metadata: Mapping[str, Any] | None = None,
         fingerprint: Fingerprint | None = None,
         on_change: Literal["refuse", "reuse", "extend", "restart"] = "refuse",
         reuse_ignoring: Iterable[str] = (),
@@ -219,6 +225,7 @@ class CheckpointStore(OpenStore):
             model=model,
             provider=provider,
             config=config,
+            metadata=metadata,
             fingerprint=fingerprint,
             on_change=on_change,
             reuse_ignoring=reuse_ignoring,
@@ -267,16 +274,6 @@ class CheckpointStore(OpenStore):
 
     def _job(self, record: JobRecord) -> Job:
         return Job(self, self._open, record)
-
-    def delete_job(self, job_id: str) -> None:
-        """Delete a job, its completed chunks and its results for good, from every file of this store.
-
-        Its bytes are overwritten; a state file and ``.bak`` that show this job are removed, and automatic backups.
-
-        Raises:
-            JobNotFound: there is none (or more than one) with this id or prefix.
-        """
-        lifecycle.delete(self._open, job_id, and_backup=False)
 
     # -- states
 

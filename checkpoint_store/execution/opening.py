@@ -65,7 +65,7 @@ class OpenArguments:
 
     Raises:
         InvalidArgumentError: an argument cannot be what it is; nothing was done.
-        SecretInConfig: the config holds what looks like a secret.
+        SecretInConfig: the config or the metadata holds what looks like a secret.
     """
 
     file_name: str | os.PathLike[str]
@@ -75,6 +75,7 @@ class OpenArguments:
     model: str | None = None
     provider: str | None = None
     config: Mapping[str, Any] | None = None
+    metadata: Mapping[str, Any] | None = None
     fingerprint: Fingerprint | None = None
     on_change: str = "refuse"
     reuse_ignoring: Iterable[str] = ()
@@ -105,6 +106,7 @@ class OpenArguments:
             fresh=self.fresh,
             reuse_ignoring=checked_ignoring(self.reuse_ignoring),
             by_old_rule=by_old_rule,
+            metadata=None if self.metadata is None else checked_config(self.metadata, "metadata"),
         )
         object.__setattr__(self, "request", request)
         object.__setattr__(self, "sequence", chunks)
@@ -233,20 +235,20 @@ def checked_text(name: str, value: object, *, required: bool = False) -> Any:
     return str(value)
 
 
-def checked_config(config: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return a config as plain JSON data without secrets."""
+def checked_config(config: Mapping[str, Any] | None, name: str = "config") -> dict[str, Any]:
+    """Return a config, or the metadata of a job, as plain JSON data without secrets."""
     if config is None:
         return {}
     if not isinstance(config, Mapping):
-        raise InvalidArgumentError("config", ..., f"is a {type(config).__name__}, not a mapping")
+        raise InvalidArgumentError(name, ..., f"is a {type(config).__name__}, not a mapping")
     plain = dict(config)
     try:
-        text = json_text.encode(plain, name="config")
+        text = json_text.encode(plain, name=name)
     except InvalidResultError as error:
         raise InvalidArgumentError(error.path, ..., error.reason) from error
     from checkpoint_store.model.codec.secrets import reject_secrets  # noqa: PLC0415 - its patterns are for writers only
 
-    reject_secrets(plain)
+    reject_secrets(plain, name)
     kept: dict[str, Any] = json_text.decode(text)
     return kept
 

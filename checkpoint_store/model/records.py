@@ -64,6 +64,8 @@ class JobSummary:
     """How many chunks were begun, and never ended: they may have been billed."""
     error_message: str | None
     config: dict[str, Any]
+    metadata: dict[str, Any]
+    """What is said about it beside its plan; empty where nothing is said."""
 
 
 @dataclass(frozen=True, slots=True)

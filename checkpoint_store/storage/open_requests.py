@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,6 +35,8 @@ class OpenRequest:
     """The settings in which a result that is reused may differ."""
     by_old_rule: ByOldRule | None = None
     """The chunks by rule 1, where that says something else than the newest rule."""
+    metadata: dict[str, Any] | None = None
+    """What is said about the job beside its plan; None: what was said before stands."""
 
     def digest_by(self, rule: int) -> str | None:
         """Return the digest of the plan's chunks by the rule that a job was made with.

@@ -66,6 +66,7 @@ def record(job: JobSummary) -> dict[str, Any]:
         "updated_at": progress.updated_at.isoformat(),
         "error_message": job.error_message,
         "config": dict(job.config),
+        "metadata": dict(job.metadata),
     }
 
 

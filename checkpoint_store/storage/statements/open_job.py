@@ -16,6 +16,7 @@ from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import results as result_statements
 from checkpoint_store.storage.statements.carry_over import carry_over, chunks_at_work
 from checkpoint_store.storage.statements.liveness import Liveness
+from checkpoint_store.storage.statements.metadata import metadata_text
 from checkpoint_store.storage.statements.stored_results import StoredResults, jobs_before
 
 if TYPE_CHECKING:
@@ -140,6 +141,7 @@ def _begin(connection: sqlite3.Connection, request: OpenRequest, path: Path) -> 
             "stretch_started_at": moment,
             "stretch_completed_count": 0,
             "fingerprint_rule": FINGERPRINT_RULE,
+            "metadata": metadata_text(request.metadata),
         },
     )
     return job_statements.find_job(connection, job_id, path)
@@ -150,6 +152,8 @@ def _resume(connection: sqlite3.Connection, job: JobRecord, request: OpenRequest
     changes: dict[str, Any] = {}
     if request.video_title is not None and request.video_title != job.video_title:
         changes["video_title"] = request.video_title
+    if request.metadata is not None and request.metadata != (job.metadata or {}):
+        changes["metadata"] = metadata_text(request.metadata)
     if job.chunks_digest is None and request.plan.chunks_digest is not None:
         # Begun (or imported) without the chunks at hand: the plan is the same as far as it is known, and complete now.
         changes |= {"chunks_digest": request.plan.chunks_digest, "fingerprint_rule": FINGERPRINT_RULE}
