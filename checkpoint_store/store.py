@@ -84,6 +84,7 @@ class CheckpointStore(OpenStore):
         config: Mapping[str, Any] | None = None,
         metadata: Mapping[str, Any] | None = None,
         fingerprint: Fingerprint | None = None,
+        sequential: bool = False,
         on_change: Literal["refuse", "reuse", "extend", "restart"] = "refuse",
         reuse_ignoring: Iterable[str] = (),
         fresh: bool = False,
@@ -106,6 +107,7 @@ class CheckpointStore(OpenStore):
             config: JSON data; a secret in it is refused. 0 and 0.0 are the same, and so are None and an absent key.
             metadata: JSON data about the job, no part of the plan: it replaces what was there; None leaves that.
             fingerprint: returns what identifies a chunk, for other kinds, or where a field does not count.
+            sequential: each chunk depends on the results before it, which is part of the plan: see the how-to.
             on_change: what to do where no job was made for this plan, and one for another plan has completed chunks:
                 ``"refuse"`` raises; ``"reuse"`` starts a new job with every result in the store (of any job, the newest
                 first) for the same chunk under the same model, provider and config; ``"extend"`` lets a job grow whose
@@ -113,8 +115,7 @@ class CheckpointStore(OpenStore):
                 No job is deleted. A job that goes on with ``"reuse"`` takes what others did since it was opened.
             reuse_ignoring: where a reused result may differ: ``"model"``, ``"provider"``, ``"config.KEY"`` …
             fresh: start a new job from nothing whatever there is.
-            exclusive: have the job for this runner alone, until it is completed, or its ``with`` block or the store
-                ends.
+            exclusive: have the job for this runner alone until it is completed, or its ``with`` or the store ends.
 
         Raises:
             JobBusy: another runner is at work on the job and this one is to be ``exclusive``, or the other way round.
@@ -143,6 +144,7 @@ class CheckpointStore(OpenStore):
         config: Mapping[str, Any] | None = None,
         metadata: Mapping[str, Any] | None = None,
         fingerprint: Fingerprint | None = None,
+        sequential: bool = False,
         on_change: Literal["refuse", "reuse", "extend", "restart"] = "refuse",
         reuse_ignoring: Iterable[str] = (),
         fresh: bool = False,
@@ -161,6 +163,7 @@ class CheckpointStore(OpenStore):
             config=config,
             metadata=metadata,
             fingerprint=fingerprint,
+            sequential=sequential,
             on_change=on_change,
             reuse_ignoring=reuse_ignoring,
             fresh=fresh,
@@ -180,6 +183,7 @@ class CheckpointStore(OpenStore):
         config: Mapping[str, Any] | None = None,
         metadata: Mapping[str, Any] | None = None,
         fingerprint: Fingerprint | None = None,
+        sequential: bool = False,
         on_change: Literal["refuse", "reuse", "extend", "restart"] = "refuse",
         reuse_ignoring: Iterable[str] = (),
         fresh: bool = False,
@@ -227,6 +231,7 @@ class CheckpointStore(OpenStore):
             config=config,
             metadata=metadata,
             fingerprint=fingerprint,
+            sequential=sequential,
             on_change=on_change,
             reuse_ignoring=reuse_ignoring,
             fresh=fresh,

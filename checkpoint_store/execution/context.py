@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from checkpoint_store.execution.given import Given, Growing
+    from checkpoint_store.execution.chunk_contents import Given, Growing
     from checkpoint_store.model.run_record import RunRecord
     from checkpoint_store.model.state import ProcessingState
     from checkpoint_store.storage.connection.pragmas import Durability

@@ -5,18 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import CheckpointStoreError, ChunkOutOfRange, InvalidArgumentError
-from checkpoint_store.execution import lifecycle, ranges
+from checkpoint_store.execution import chunk_ranges, lifecycle
+from checkpoint_store.execution.chunk_contents import ChunkContents, Given
+from checkpoint_store.execution.chunk_order import ChunkOrder
+from checkpoint_store.execution.claims.chunk_queue import ChunkQueue
 from checkpoint_store.execution.claims.known_pauses import KnownPauses
-from checkpoint_store.execution.given import Given
 from checkpoint_store.execution.job_budget import JobBudget
 from checkpoint_store.execution.results import encoded
 from checkpoint_store.execution.standing import JobStanding
+from checkpoint_store.execution.tries import attempt_of
 from checkpoint_store.model.amounts import amount, cost_of_error
-from checkpoint_store.model.attempt import Attempt, attempt_key
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.model.error_text import describe
-from checkpoint_store.model.plan import FINGERPRINT_RULE, Fingerprint, fingerprint
+from checkpoint_store.model.plan import FINGERPRINT_RULE, Fingerprint
 from checkpoint_store.model.records import JobStatus
 from checkpoint_store.storage.records import Completion
 from checkpoint_store.system.log import log_suppressed
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from checkpoint_store.execution.claims.claims import Claims
     from checkpoint_store.execution.context import StoreContext
     from checkpoint_store.execution.loops import Loops
+    from checkpoint_store.model.attempt import Attempt
     from checkpoint_store.model.run_record import RunRecord
     from checkpoint_store.storage.records import StatusChange
 
@@ -45,14 +48,16 @@ class JobExecution(JobStanding):
         *,
         store: object,
         fingerprint_rule: int = FINGERPRINT_RULE,
+        sequential: bool = False,
     ) -> None:
         self._store: Final = store
         """Referred to, so that it stays open for as long as anyone works on the job."""
         super().__init__(context, job_id, total_chunks)
-        self._given = None if chunks is None else Given(chunks, fingerprint_by, total_chunks)
+        given = None if chunks is None else Given(chunks, fingerprint_by, total_chunks)
+        self.contents: Final = ChunkContents(given, rule=fingerprint_rule, sequential=sequential)
+        """The caller's own chunks, and their fingerprints."""
         self.fingerprint_by: Final = fingerprint_by
-        self._fingerprint_rule = fingerprint_rule
-        self._fingerprints: dict[int, str] = {}
+        self._order = ChunkOrder(context.reading, job_id) if sequential else None
         self._claims: Claims | None = None
         self.pauses: Final = KnownPauses()
         """The pauses that the holder of this job knows of."""
@@ -61,19 +66,23 @@ class JobExecution(JobStanding):
     @property
     def has_chunks(self) -> bool:
         """Whether the caller's own chunks are at hand, and not only their number."""
-        return self._given is not None
+        return self.contents.are_given
+
+    @property
+    def is_sequential(self) -> bool:
+        """Whether each chunk's work depends on the results before it."""
+        return self._order is not None
 
     def grow(self, total_chunks: int, given: Given | None) -> None:
         """Let this object, and its loops under way, know that the job has grown, and of the chunks that it has now."""
         if total_chunks > self.total_chunks:
-            if self._given is not None and given is not None:
-                self._given = given
+            self.contents.grow(given)
             self.total_chunks = total_chunks
 
     def reach(self) -> int:
         """Return how many first chunks a loop can work on now: where the caller gave chunks, those that are at hand."""
-        total, given = self.known_total(), self._given
-        return total if given is None else min(total, given.count)
+        total, at_hand = self.known_total(), self.contents.count
+        return total if at_hand is None else min(total, at_hand)
 
     @property
     def budget(self) -> JobBudget:
@@ -99,28 +108,22 @@ class JobExecution(JobStanding):
 
     def chunk_data(self, index: int) -> Any:
         """Return the caller's chunk. The fingerprint of a chunk that its caller may change is taken before."""
-        given = self._given
-        if given is None:
-            return None
-        chunk = given.chunks[index]
-        if not isinstance(chunk, str | bytes):
-            self._fingerprints[index] = self._identify(index, chunk, given.fingerprint_by)
-        return chunk
+        return self.contents.data(index)
 
-    def fingerprint(self, index: int) -> str | None:
-        """Return the fingerprint of a chunk as it was handed out; None where the chunk is not at hand."""
-        given = self._given
-        if given is None or index >= given.count:
-            return None
-        return self._fingerprints.get(index) or self._identify(index, given.chunks[index], given.fingerprint_by)
-
-    def _identify(self, index: int, chunk: object, by: Fingerprint | None) -> str:
-        return fingerprint(chunk, by, rule=self._fingerprint_rule, index=index)
+    def queue(self, *, known_pause: int | None = None, max_attempts: int | None = None) -> ChunkQueue:
+        """Return the chunks that a loop which begins now may claim."""
+        return ChunkQueue(
+            self.claims,
+            self.reach,
+            pauses=self.pauses,
+            known_pause=known_pause,
+            max_attempts=max_attempts,
+            in_order=self.is_sequential,
+        )
 
     def attempt_of(self, chunk: ClaimedChunk) -> Attempt:
         """Return what the work on a claimed chunk can ask about its try."""
-        key = attempt_key(self.job_id, chunk.index, self.fingerprint(chunk.index))
-        return Attempt(self.job_id, chunk.index, chunk.number, key)
+        return attempt_of(chunk, self.job_id, self.contents, self._order, self._context.storage.handles)
 
     def completion(
         self, index: int, result: object, *, text: str | None = None, at: str | None = None, replace: bool = False
@@ -136,17 +139,22 @@ class JobExecution(JobStanding):
             text = encoded(result, job_id=job_id, chunk_index=index)
         is_crowded = storage is not None and storage.is_crowded
         digest = (result_digest.digest_in_a_crowd if is_crowded else result_digest.digest)(job_id, index, text)
-        fingerprint = self.fingerprint(index)
+        fingerprint = self.contents.fingerprint(index)
         claims = self._claims or self._context.claims.get(job_id)
         attempt, seconds = (None, None) if claims is None else claims.attempt_at(index)
         return Completion(job_id, index, at or now(), text, digest, fingerprint, attempt, seconds, replace)
 
     def submit(self, completions: Sequence[Completion]) -> None:
-        """Record completions, all or none; durable when this returns."""
+        """Record completions, all or none; durable when this returns.
+
+        Raises:
+            ChunkOutOfOrder: the job is sequential, and a chunk before one of them is not complete.
+        """
+        indices = [completion.chunk_index for completion in completions]
+        if self._order is not None:
+            self._order.require(indices)
         self._context.record(completions)
-        if self._fingerprints:
-            for completion in completions:
-                self._fingerprints.pop(completion.chunk_index, None)
+        self.contents.forget(indices)
 
     def fail(self, index: int, error: BaseException | str, cost: float | None, *, counted: bool) -> None:
         """Record that a try at a chunk failed, why, and what it cost; see :meth:`Job.fail_chunk`. Durable on return.
@@ -174,7 +182,7 @@ class JobExecution(JobStanding):
 
     def unclaimed(self) -> Iterator[int]:
         """Yield the chunks that are not complete, and at hand, by index, whoever works on them."""
-        return ranges.remaining_indices(self._context.reading, self.job_id, self.reach())
+        return chunk_ranges.incomplete(self._context.reading, self.job_id, self.reach())
 
     def loops_at_work(self) -> int:
         """Return how many loops share the limits of the job: those here, and one for each other runner alive now."""

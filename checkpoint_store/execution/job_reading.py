@@ -52,6 +52,7 @@ class JobReading:
             fingerprint_by,
             store=store,
             fingerprint_rule=record.fingerprint_rule,
+            sequential=record.sequential,
         )
         self.job_id: Final = record.job_id
         self.file_name: Final = record.file_name
@@ -59,6 +60,8 @@ class JobReading:
         self.model: Final = record.model
         self.provider: Final = record.provider
         self.config: Final[dict[str, Any]] = record.config
+        self.sequential: Final = record.sequential
+        """Whether each chunk's work depends on the results before it."""
 
     def __repr__(self) -> str:
         try:
@@ -126,7 +129,7 @@ class JobReading:
 
     def completed_ranges(self) -> list[tuple[int, int]]:
         """Return the completed chunks as half-open ranges ``(start, stop)``, ascending."""
-        return [(done.start, done.stop) for done in self._execution.completed_ranges()]
+        return self._execution.completed_ranges()
 
     def remaining(self) -> list[range]:
         """Return the indices of the chunks that are not complete as ranges, ascending, whoever works on them.

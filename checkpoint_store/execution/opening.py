@@ -9,12 +9,13 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from checkpoint_store.errors import InvalidArgumentError, InvalidResultError
-from checkpoint_store.execution.given import Given
+from checkpoint_store.execution.chunk_contents import Given
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.limits import CHUNKS_MAX
 from checkpoint_store.model.plan import (
     FINGERPRINT_RULE,
     Plan,
+    chained,
     digest_of_fingerprints,
     fingerprint,
     has_old_fingerprint,
@@ -34,12 +35,14 @@ if TYPE_CHECKING:
 class Fingerprints:
     """The fingerprints of chunks, computed as they are asked for: a million of them need no memory."""
 
-    def __init__(self, chunks: Sequence[Any], by: Fingerprint | None, rule: int = FINGERPRINT_RULE) -> None:
-        self._chunks, self._by, self._rule = chunks, by, rule
+    def __init__(
+        self, chunks: Sequence[Any], by: Fingerprint | None, rule: int = FINGERPRINT_RULE, *, sequential: bool = False
+    ) -> None:
+        self._chunks, self._by, self._rule, self._sequential = chunks, by, rule, sequential
 
     def __iter__(self) -> Iterator[str]:
-        for index, chunk in enumerate(self._chunks):
-            yield fingerprint(chunk, self._by, rule=self._rule, index=index)
+        alone = (fingerprint(chunk, self._by, rule=self._rule, index=index) for index, chunk in enumerate(self._chunks))
+        return chained(alone) if self._sequential else alone
 
     def digests(self) -> tuple[str, ByOldRule | None]:
         """Return the digest of all of them, and the same by rule 1 where that rule says something else."""
@@ -51,7 +54,7 @@ class Fingerprints:
                 yield one
 
         digest = digest_of_fingerprints(watched())
-        if rules <= {"1"}:
+        if rules <= {"1"} or self._sequential:  # no sequential job was made by rule 1
             return digest, None
         if not all(has_old_fingerprint(chunk, self._by) for chunk in self._chunks):
             return digest, ByOldRule(None, None)
@@ -77,6 +80,7 @@ class OpenArguments:
     config: Mapping[str, Any] | None = None
     metadata: Mapping[str, Any] | None = None
     fingerprint: Fingerprint | None = None
+    sequential: bool = False
     on_change: str = "refuse"
     reuse_ignoring: Iterable[str] = ()
     fresh: bool = False
@@ -88,7 +92,8 @@ class OpenArguments:
 
     def __post_init__(self) -> None:
         chunks = checked_chunks(self.chunks, self.total_chunks)
-        fingerprints = None if chunks is None else Fingerprints(chunks, self.fingerprint)
+        sequential = checked_flag("sequential", self.sequential)
+        fingerprints = None if chunks is None else Fingerprints(chunks, self.fingerprint, sequential=sequential)
         digest, by_old_rule = (None, None) if fingerprints is None else fingerprints.digests()
         plan = Plan(
             file_name=checked_file_name(self.file_name),
@@ -97,6 +102,7 @@ class OpenArguments:
             provider=checked_text("provider", self.provider),
             config=checked_config(self.config),
             chunks_digest=digest,
+            sequential=sequential,
         )
         request = OpenRequest(
             plan,
@@ -141,9 +147,9 @@ def plan_with(
     """Return what opening the file of a job with its settings and these chunks would do. Nothing is written."""
     sequence, wanted = checked_chunks(chunks, None), checked_change(change)
     assert sequence is not None
-    fingerprints = Fingerprints(sequence, by)
-    digest, by_old_rule = fingerprints.digests()
     plan = context.reading.find_job(job_id).plan
+    fingerprints = Fingerprints(sequence, by, sequential=plan.sequential)
+    digest, by_old_rule = fingerprints.digests()
     plan = replace(plan, total_chunks=len(sequence), chunks_digest=digest)
     request = OpenRequest(plan, fingerprints, None, wanted, fresh=False, by_old_rule=by_old_rule)
     return context.reading.plan(request)
@@ -251,6 +257,13 @@ def checked_config(config: Mapping[str, Any] | None, name: str = "config") -> di
     reject_secrets(plain, name)
     kept: dict[str, Any] = json_text.decode(text)
     return kept
+
+
+def checked_flag(name: str, value: object) -> bool:
+    """Return what is True or False."""
+    if not isinstance(value, bool):
+        raise InvalidArgumentError(name, value, "is neither True nor False")
+    return value
 
 
 def checked_change(on_change: object) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import JobIncomplete
-from checkpoint_store.execution import ranges
+from checkpoint_store.execution import chunk_ranges
 
 if TYPE_CHECKING:
     from checkpoint_store.execution.context import StoreContext
@@ -71,14 +71,14 @@ class JobStanding:
         """Whether a chunk is complete, by the shortest way."""
         return self._context.reading.is_completed(self.job_id, index)
 
-    def completed_ranges(self) -> list[range]:
-        """Return the completed chunks, ascending."""
-        return ranges.completed_ranges(self._context.reading, self.job_id)
+    def completed_ranges(self) -> list[tuple[int, int]]:
+        """Return the completed chunks as half-open ranges ``(start, stop)``, ascending."""
+        return chunk_ranges.completed_ranges(self._context.reading, self.job_id)
 
     def remaining_ranges(self, total_chunks: int | None = None) -> list[range]:
         """Return the chunks that are left (of so many first ones; None: of all), ascending, whoever works on them."""
         total = self.known_total() if total_chunks is None else total_chunks
-        return ranges.remaining_ranges(self._context.reading, self.job_id, total)
+        return chunk_ranges.remaining_ranges(self._context.reading, self.job_id, total)
 
     def costs_after(self, result_id: int, cost: Cost = "cost") -> Costs:
         """Return what the results after one (0: all) cost; ``cost`` says where that stands in a result."""

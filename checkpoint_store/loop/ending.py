@@ -78,7 +78,7 @@ def _end_job(state: LoopState) -> None:
     if failed:
         example = f"chunk {failed[0].chunk_index}: {failed[0].error or 'its process died'}"
         execution.leave(JobStatus.FAILED, f"{len(failed)} failed, {example}")
-        if options.on_error == "stop":
+        if options.on_error == "stop" or execution.is_sequential:  # the chunks behind a failed one wait for it
             raise ChunkFailed(state.job_id, len(failed), example)
         unseen = state.failed_before - state.failed_now
         passed_over = [record for record in failed if record.chunk_index in unseen]

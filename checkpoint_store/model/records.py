@@ -62,6 +62,8 @@ class JobSummary:
     """How many chunks used up their attempts."""
     in_doubt_chunks: int
     """How many chunks were begun, and never ended: they may have been billed."""
+    in_doubt_with_handle: int = 0
+    """How many of those have a handle: the service that holds their work can be asked for it."""
     error_message: str | None
     config: dict[str, Any]
     metadata: dict[str, Any]
@@ -84,6 +86,8 @@ class ChunkRecord:
     seconds: float | None
     is_last: bool
     """Whether the chunk is failed by it: its attempts are used up."""
+    handle: str | None = None
+    """What a service calls the work that it holds for the chunk; None where nobody recorded a handle."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +146,8 @@ class RunPlan:
     """The mean time of a try so far, for each chunk to do, one after the other; None where it is unknown."""
     spent: float
     """What the job that goes on, or the earlier one, has paid for its results; those carried over are not in it."""
+    with_handle: tuple[int, ...] = ()
+    """Chunks to do that have a handle: a service holds their work, and is asked for it instead of paid again."""
     kept_elsewhere: int = 0
     """Chunks that a new job would do although the store has results for them under another name or setting."""
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from checkpoint_store.errors import Difference
     from checkpoint_store.model.plan import Plan
@@ -100,6 +100,8 @@ class Decision:
     elsewhere: Elsewhere = _NOTHING
     kept_ignoring: int = 0
     """Where the plan is refused: how many results could be kept if the settings were passed over that differ."""
+    handles: Mapping[int, str] = field(default_factory=dict)
+    """Where a new job begins, or is refused: handles of work that a service holds, for chunks without a result."""
 
 
 class OpenedJob(NamedTuple):

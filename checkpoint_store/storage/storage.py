@@ -15,6 +15,7 @@ from checkpoint_store.storage.budget_verbs import BudgetStorage
 from checkpoint_store.storage.claim_verbs import ClaimStorage
 from checkpoint_store.storage.file_names import StoreFiles
 from checkpoint_store.storage.group_commit import Writer
+from checkpoint_store.storage.handle_verbs import HandleStorage
 from checkpoint_store.storage.reading import Reading
 from checkpoint_store.storage.statements import attempt_log, liveness, open_job, save_state
 from checkpoint_store.storage.statements import jobs as job_statements
@@ -50,6 +51,7 @@ class Storage(Reading):
         self.group_commit: Final = Writer(database)
         self.claims: Final = ClaimStorage(database)
         self.budgets: Final = BudgetStorage(database)
+        self.handles: Final = HandleStorage(database, state_files)
         self._rolling = RollingBackup(database, StoreFiles(database.path).lock)
 
     # -- jobs

@@ -349,3 +349,27 @@ with CheckpointStore("talks.db") as store:
         (job,) = store.jobs()
         assert isinstance(job, Job)
         assert ({line.strip() for line in printed}, job.total_chunks) == ({job.job_id}, 4)
+
+
+# -- in order
+
+
+def test_a_sequential_job_grows(store: CheckpointStore) -> None:
+    """Each new chunk gets the result before it; those that were paid for stay, and so does their order."""
+    seen = []
+    for texts in (THREE, FIVE):
+        for chunk in store.open_job("talk", chunks=texts, sequential=True, on_change="extend").pending():
+            seen.append((chunk.data, chunk.previous))
+            chunk.complete(chunk.data.upper())
+    assert seen == list(zip(FIVE, [None, "ONE", "TWO", "THREE", "FOUR"], strict=True))
+    assert len(store.jobs()) == 1
+
+
+@pytest.mark.parametrize("plan", [{"chunks": FIVE}, {"total_chunks": 5}], ids=["chunks", "number"])
+def test_a_job_does_not_become_sequential_by_growing(store: CheckpointStore, plan: dict[str, Any]) -> None:
+    """Results that were made without the ones before them are no beginning of a job that depends on its order."""
+    before = {"chunks": THREE} if "chunks" in plan else {"total_chunks": 3}
+    store.open_job("talk", **before).complete(0, "one")
+    with pytest.raises(PlanChanged, match="cannot be extended") as refused:
+        store.open_job("talk", **plan, sequential=True, on_change="extend")
+    assert [difference.field for difference in refused.value.differences] == ["sequential"]

@@ -134,6 +134,11 @@ EXAMPLES = {
         },
         "--cost FIELD",
     ),
+    "ChunkOutOfOrder": (
+        errors.ChunkOutOfOrder(JOB, 4, 2),
+        {"job_id": JOB, "chunk_index": 4, "missing_index": 2},
+        "Complete chunk 2 first",
+    ),
     "ChunkFailed": (
         errors.ChunkFailed(JOB, 1, "chunk 2: boom"),
         {"job_id": JOB, "failed_chunks": 1, "example": "chunk 2: boom"},

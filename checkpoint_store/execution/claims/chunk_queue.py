@@ -38,7 +38,10 @@ def acting_thread() -> int:
 
 
 class ChunkQueue:
-    """The chunks of a job for one loop: each of them once, the lowest first, then those that other runners free."""
+    """The chunks of a job for one loop: each of them once, the lowest first, then those that other runners free.
+
+    ``in_order``: each chunk only once all before it are complete, and none behind one that is failed.
+    """
 
     def __init__(
         self,
@@ -48,8 +51,10 @@ class ChunkQueue:
         pauses: KnownPauses,
         known_pause: int | None = None,
         max_attempts: int | None = None,
+        in_order: bool = False,
     ) -> None:
         self.claims: Final = claims
+        self._in_order: Final = in_order
         self._loop: Final = ClaimingLoop(max_attempts, threading.get_ident(), acting_thread())
         self._reach = reach
         self.total_chunks = reach()
@@ -87,18 +92,22 @@ class ChunkQueue:
     def take(self, wanted: int) -> list[ClaimedChunk]:
         """Claim up to ``wanted`` chunks; none where each is completed, failed, or in the hand of another loop.
 
-        The claims are durable when this returns.
+        The claims are durable when this returns. In order, none is claimed while one before it is not complete.
         """
+        if self._in_order:
+            if self.claims.is_worked_on_by(self._loop, self._next):
+                return []
+            wanted, self._held_by_others = 1, []
         while self._next < self.total_chunks or self._has_grown():
             start = self._next
             stop = min((start // _WINDOW_CHUNKS + 1) * _WINDOW_CHUNKS, self.total_chunks)
             if start % _WINDOW_CHUNKS == 0 and self.claims.completed_in(start, stop) == stop - start:
                 self._next = stop
                 continue
-            chunks, found = self.claims.claim(self._loop, [(start, stop)], wanted)
+            chunks, found = self.claims.claim(self._loop, [(start, stop)], wanted, in_order=self._in_order)
             self._next = found.next_index
             self._held_by_others += found.held
-            if chunks:
+            if chunks or self._next < stop:
                 return chunks
         return self._take_from_others(wanted)
 

@@ -29,7 +29,8 @@ def earlier_job(connection: sqlite3.Connection, request: OpenRequest, path: Path
 
     With ``on_change="extend"`` a job that can grow into the plan comes before the newest one that has results.
 
-    None says that there is nothing to protect: no job of the file has a completed chunk, and none has this plan.
+    None says that there is nothing to protect: no job of the file has a completed chunk, or a handle of work that a
+    service holds, and none has this plan.
     """
     found = _of_this_plan(connection, request, path)
     if request.on_change == "extend":
@@ -82,7 +83,7 @@ def _candidates(connection: sqlite3.Connection, request: OpenRequest) -> Iterato
     """
     plan = request.plan
     names = job_statements.spelt(plan.file_name)
-    given: dict[str, Any] = {"total": plan.total_chunks, **names}
+    given: dict[str, Any] = {"total": plan.total_chunks, "in_order": int(plan.sequential), **names}
     if plan.chunks_digest is not None:
         given |= {"digest": plan.chunks_digest, "old_digest": request.digest_by(1)}
     statement = _of_file(len(names), with_digest="digest" in given)
@@ -92,6 +93,7 @@ def _candidates(connection: sqlite3.Connection, request: OpenRequest) -> Iterato
 @cache
 def _of_file(spellings: int, *, with_digest: bool) -> Statement:
     where: list[Any] = [job_statements.named(spellings), jobs.c.total_chunks == bindparam("total")]
+    where.append(jobs.c.sequential == bindparam("in_order"))
     if with_digest:
         digests = [jobs.c.chunks_digest == bindparam(name) for name in ("digest", "old_digest")]
         where.append(or_(*digests, jobs.c.chunks_digest.is_(null())))
@@ -104,7 +106,7 @@ def _plan_of(row: _Candidate, plan: Plan, path: Path) -> Plan:
         config = json_text.decode(row.config)
     except ValueError as error:
         raise StoreDamaged(path, f"its row in jobs does not read: {error}", job_id=row.job_id) from error
-    return Plan(plan.file_name, plan.total_chunks, row.model, row.provider, config)
+    return Plan(plan.file_name, plan.total_chunks, row.model, row.provider, config, sequential=plan.sequential)
 
 
 def _newest_with_results(connection: sqlite3.Connection, file_name: str, path: Path) -> JobRecord | None:

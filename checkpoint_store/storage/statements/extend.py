@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterable
     from pathlib import Path
 
+    from checkpoint_store.model.plan import Plan
     from checkpoint_store.storage.open_requests import OpenRequest
     from checkpoint_store.storage.records import JobRecord
 
@@ -44,7 +45,7 @@ def job_to_extend(connection: sqlite3.Connection, request: OpenRequest, path: Pa
         if not beginnings.agree(total, rule, digest):
             continue
         job = job_statements.find_job(connection, job_id, path)
-        if not same_settings(job.plan, plan):
+        if not _is_of_kind(job, plan):
             continue
         if digest is None and request.fingerprints is not None:
             by_number = by_number or job  # it agrees with any chunks: one that is known to have these is surer
@@ -67,9 +68,14 @@ def can_grow(job: JobRecord, request: OpenRequest) -> bool:
     total = job.total_chunks
     return (
         total < request.plan.total_chunks
-        and same_settings(job.plan, request.plan)
+        and _is_of_kind(job, request.plan)
         and _Beginnings(request, {total}).agree(total, job.fingerprint_rule, job.chunks_digest)
     )
+
+
+def _is_of_kind(job: JobRecord, plan: Plan) -> bool:
+    """Whether a job's settings are those of a plan."""
+    return job.sequential == plan.sequential and same_settings(job.plan, plan)
 
 
 def differences_at_beginning(
@@ -80,7 +86,7 @@ def differences_at_beginning(
     grows_by_number = total <= wanted
     growth = ("chunks", "total_chunks") if grows_by_number else ("chunks",)
     found = [one for one in differences if one.field not in growth]
-    if not grows_by_number or job.chunks_digest is None:
+    if not grows_by_number or job.chunks_digest is None or job.sequential != request.plan.sequential:
         return found
     if request.fingerprints is None:
         not_at_hand = Difference("chunks", f"{total} chunks that are known", _NOT_AT_HAND)

@@ -11,7 +11,7 @@ from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.plan import FINGERPRINT_RULE, compare
 from checkpoint_store.model.records import JobStatus
 from checkpoint_store.storage.open_requests import Decision, OpenedJob
-from checkpoint_store.storage.statements import earlier_job, extend
+from checkpoint_store.storage.statements import earlier_job, extend, stored_handles
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import results as result_statements
 from checkpoint_store.storage.statements.carry_over import carry_over, chunks_at_work
@@ -21,6 +21,7 @@ from checkpoint_store.storage.statements.stored_results import StoredResults, jo
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Mapping
     from pathlib import Path
 
     from checkpoint_store.storage.open_requests import Action, OpenRequest, Source
@@ -46,6 +47,7 @@ def open_job(connection: sqlite3.Connection, request: OpenRequest, path: Path) -
             decision.differences,
             len(decision.kept),
             kept_ignoring=decision.kept_ignoring,
+            reusable_handles=len(decision.handles),
             extends=request.on_change == "extend",
         )
     if decision.earlier is not None and decision.action == "extend":
@@ -56,6 +58,7 @@ def open_job(connection: sqlite3.Connection, request: OpenRequest, path: Path) -
     job = _begin(connection, request, path)
     if decision.kept:
         job = carry_over(connection, job, decision.kept, request, path)
+    stored_handles.carry(connection, job, request, decision.handles)
     if _looks(request) and not request.fresh:
         job = _has_looked(connection, job, path)
     return OpenedJob(job, decision.elsewhere if decision.elsewhere.chunks else None)
@@ -80,12 +83,14 @@ def decide(connection: sqlite3.Connection, request: OpenRequest, earlier: JobRec
     if earlier is not None and request.on_change in ("refuse", "extend"):
         kept = stored.reusable()
         ignoring = stored.reusable(request.reuse_ignoring | stored.differing_settings(earlier))
-        return Decision("refuse", earlier, differences, kept, kept_ignoring=len(ignoring))
+        handles = stored_handles.for_new_job(connection, request, path, kept)
+        return Decision("refuse", earlier, differences, kept, kept_ignoring=len(ignoring), handles=handles)
     kept = stored.reusable() if request.on_change == "reuse" else {}
+    handles = stored_handles.for_new_job(connection, request, path, kept) if request.on_change == "reuse" else {}
     action: Action = "restart" if request.on_change == "restart" else "reuse"
-    if earlier is None and not kept:
+    if earlier is None and not kept and not handles:
         action = "new"
-    return Decision(action, earlier, differences, kept, stored.elsewhere(kept))
+    return Decision(action, earlier, differences, kept, stored.elsewhere(kept), handles=handles)
 
 
 def reusable_for_rest(
@@ -106,6 +111,16 @@ def reusable_for_rest(
     busy = {index for index, runner_id in at_work if reads_only or liveness.is_alive(runner_id)}
     free = {index: source for index, source in found.items() if index not in busy}
     return free, len(free) < len(found)
+
+
+def handles_for_rest(
+    connection: sqlite3.Connection, request: OpenRequest, job: JobRecord, path: Path, kept: Mapping[int, Source]
+) -> dict[int, str]:
+    """Return the handles of other jobs that a job which goes on can take over, ``kept`` being the results it takes."""
+    if not _looks(request):
+        return {}
+    done = {*result_statements.indices(connection, job.job_id), *kept}
+    return stored_handles.for_rest(connection, request, path, job, done)
 
 
 def _looks(request: OpenRequest) -> bool:
@@ -142,6 +157,7 @@ def _begin(connection: sqlite3.Connection, request: OpenRequest, path: Path) -> 
             "stretch_completed_count": 0,
             "fingerprint_rule": FINGERPRINT_RULE,
             "metadata": metadata_text(request.metadata),
+            "sequential": int(plan.sequential),
         },
     )
     return job_statements.find_job(connection, job_id, path)
@@ -160,9 +176,11 @@ def _resume(connection: sqlite3.Connection, job: JobRecord, request: OpenRequest
         job = job._replace(fingerprint_rule=FINGERPRINT_RULE)
     if request.fingerprints is not None and result_statements.lacks_fingerprints(connection, job.job_id):
         _adopt_fingerprints(connection, job, request)
+    stored_handles.adopt(connection, job, request)
     kept, leaves_some = reusable_for_rest(connection, request, job, path, reads_only=False)
     if kept:
         job = carry_over(connection, job, kept, request, path)
+    stored_handles.carry(connection, job, request, handles_for_rest(connection, request, job, path, kept))
     if job.completed_count < job.total_chunks:
         changes |= {"status": JobStatus.RUNNING.value, "error_message": None}
         changes |= {"stretch_started_at": max(now(), job.updated_at), "stretch_completed_count": job.completed_count}
