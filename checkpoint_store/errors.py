@@ -503,6 +503,19 @@ class ChunkOutOfOrder(CheckpointStoreError):
         )
 
 
+class KeyNotFound(CheckpointStoreError, KeyError):
+    """No chunk of this job has that key. ``key`` is what was asked for."""
+
+    def __init__(self, job_id: str, key: object, *, has_keys: bool = True) -> None:
+        self.job_id, self.key, self.has_keys = job_id, key, has_keys
+        remedy = "job.keys() has them all" if has_keys else "its chunks have indices only: open it with a mapping"
+        super().__init__(f"no chunk of job {job_id} has the key {shown(key)}; {remedy}.")
+
+    def __str__(self) -> str:
+        """Return the message, and not its ``repr``, as a KeyError would."""
+        return str(self.args[0])
+
+
 class ChunkNotCompleted(CheckpointStoreError, LookupError):
     """A result was asked for that is not there (yet)."""
 

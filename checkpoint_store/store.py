@@ -99,7 +99,8 @@ class CheckpointStore(OpenStore):
         Args:
             file_name: what the input is called, a text or a path; its jobs are looked for. Names are compared in NFC.
             chunks: the pieces: texts, bytes, JSON data, dataclasses or pydantic models. The fields ``index`` and
-                ``chunk_index`` of a dataclass or a model do not count, and all others do.
+                ``chunk_index`` of a dataclass or a model do not count, and all others do. Of a mapping, its keys (texts
+                or whole numbers) are the chunks' names: see :meth:`Job.result_of`; they are no part of the plan.
             total_chunks: how many there are, where the pieces are not at hand. One of the two is needed.
             video_title: for people to read; no part of the plan.
             model: part of the plan, like ``provider`` and ``config``.
@@ -128,7 +129,7 @@ class CheckpointStore(OpenStore):
 
     def _opened(self, arguments: opening.OpenArguments) -> Job:
         record = opening.open_job(self._open, arguments)
-        job = Job(self, self._open, record, arguments.sequence, arguments.fingerprint)
+        job = Job(self, self._open, record, arguments.sequence, arguments.fingerprint, keys=arguments.keys)
         job._execution.mark_pauses_known()  # noqa: SLF001 - whoever opens a job goes on with it knowingly
         return job
 

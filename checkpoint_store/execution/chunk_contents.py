@@ -10,6 +10,7 @@ from checkpoint_store.model.plan import chained, fingerprint
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from checkpoint_store.model.keys import Key
     from checkpoint_store.model.plan import Fingerprint
 
 
@@ -22,6 +23,8 @@ class Given:
     """Turns a chunk into what identifies it."""
     count: int
     """How many there were: a sequence of the caller's may grow by itself, and what is new in it is in no plan."""
+    keys: Sequence[Key] | None = None
+    """What the caller calls them, by index; None where they are only numbered."""
 
 
 class Growing(Protocol):
@@ -58,6 +61,11 @@ class ChunkContents:
     def count(self) -> int | None:
         """How many of the caller's own chunks are at hand; None where only their number is known."""
         return None if self._given is None else self._given.count
+
+    @property
+    def keys(self) -> Sequence[Key] | None:
+        """What the caller calls the chunks, by index; None where no keys were given."""
+        return None if self._given is None else self._given.keys
 
     def grow(self, given: Given | None) -> None:
         """Take the chunks that the job has now; the first ones are the same, as their fingerprints say."""

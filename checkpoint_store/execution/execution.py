@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from checkpoint_store.errors import CheckpointStoreError, ChunkOutOfRange, InvalidArgumentError
+from checkpoint_store.errors import CheckpointStoreError, ChunkOutOfRange, InvalidArgumentError, KeyNotFound
 from checkpoint_store.execution import chunk_ranges, lifecycle
 from checkpoint_store.execution.chunk_contents import ChunkContents, Given
 from checkpoint_store.execution.chunk_order import ChunkOrder
@@ -18,6 +18,7 @@ from checkpoint_store.model.amounts import amount, cost_of_error
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.model.error_text import describe
+from checkpoint_store.model.keys import is_key
 from checkpoint_store.model.plan import FINGERPRINT_RULE, Fingerprint
 from checkpoint_store.model.records import JobStatus
 from checkpoint_store.storage.records import Completion
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from checkpoint_store.execution.context import StoreContext
     from checkpoint_store.execution.loops import Loops
     from checkpoint_store.model.attempt import Attempt
+    from checkpoint_store.model.keys import Key
     from checkpoint_store.model.run_record import RunRecord
     from checkpoint_store.storage.records import StatusChange
 
@@ -49,15 +51,18 @@ class JobExecution(JobStanding):
         store: object,
         fingerprint_rule: int = FINGERPRINT_RULE,
         sequential: bool = False,
+        keys: Sequence[Key] | None = None,
     ) -> None:
         self._store: Final = store
         """Referred to, so that it stays open for as long as anyone works on the job."""
         super().__init__(context, job_id, total_chunks)
-        given = None if chunks is None else Given(chunks, fingerprint_by, total_chunks)
+        given = None if chunks is None else Given(chunks, fingerprint_by, total_chunks, keys)
         self.contents: Final = ChunkContents(given, rule=fingerprint_rule, sequential=sequential)
         """The caller's own chunks, and their fingerprints."""
         self.fingerprint_by: Final = fingerprint_by
         self._order = ChunkOrder(context.reading, job_id) if sequential else None
+        self._has_keys: bool | None = None
+        """Whether the store has keys for chunks of the job; None: nobody has asked."""
         self._claims: Claims | None = None
         self.pauses: Final = KnownPauses()
         """The pauses that the holder of this job knows of."""
@@ -123,7 +128,27 @@ class JobExecution(JobStanding):
 
     def attempt_of(self, chunk: ClaimedChunk) -> Attempt:
         """Return what the work on a claimed chunk can ask about its try."""
-        return attempt_of(chunk, self.job_id, self.contents, self._order, self._context.storage.handles)
+        handles, key = self._context.storage.handles, self.key(chunk.index)
+        return attempt_of(chunk, self.job_id, self.contents, self._order, handles, key=key)
+
+    def key(self, index: int) -> Key | None:
+        """Return what the caller calls a chunk; None where it has no key."""
+        if self.contents.keys is not None:
+            return self.contents.keys[index]
+        if self._has_keys is None:
+            self._has_keys = self._context.reading.has_keys(self.job_id)
+        return self._context.reading.key_at(self.job_id, index) if self._has_keys else None
+
+    def index_of(self, key: Key) -> int:
+        """Return the chunk with a key.
+
+        Raises:
+            KeyNotFound: no chunk of the job has it.
+        """
+        index = self._context.reading.index_of_key(self.job_id, key) if is_key(key) else None
+        if index is None:
+            raise KeyNotFound(self.job_id, key, has_keys=self._context.reading.has_keys(self.job_id))
+        return index
 
     def completion(
         self, index: int, result: object, *, text: str | None = None, at: str | None = None, replace: bool = False

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from checkpoint_store.execution.context import StoreContext
+    from checkpoint_store.model.keys import Key
     from checkpoint_store.model.plan import Fingerprint
     from checkpoint_store.model.records import ChunkRecord, JobStatus, JobSummary, Progress, RunPlan
     from checkpoint_store.model.run_record import RunRecord
@@ -39,6 +40,7 @@ class JobReading:
         chunks: Sequence[Any] | None = None,
         fingerprint_by: Fingerprint | None = None,
         *,
+        keys: Sequence[Key] | None = None,
         as_of: Moment | None = None,
     ) -> None:
         self._context: Final = context
@@ -52,6 +54,7 @@ class JobReading:
             fingerprint_by,
             store=store,
             fingerprint_rule=record.fingerprint_rule,
+            keys=keys,
             sequential=record.sequential,
         )
         self.job_id: Final = record.job_id

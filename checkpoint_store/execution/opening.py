@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from checkpoint_store.errors import InvalidArgumentError, InvalidResultError
 from checkpoint_store.execution.chunk_contents import Given
 from checkpoint_store.model.codec import json_text
+from checkpoint_store.model.keys import checked_keys, stored_key
 from checkpoint_store.model.limits import CHUNKS_MAX
 from checkpoint_store.model.plan import (
     FINGERPRINT_RULE,
@@ -27,6 +28,7 @@ from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
     from checkpoint_store.execution.context import StoreContext
+    from checkpoint_store.model.keys import Key
     from checkpoint_store.model.plan import Fingerprint
     from checkpoint_store.model.records import RunPlan
     from checkpoint_store.storage.records import JobRecord
@@ -90,8 +92,11 @@ class OpenArguments:
     sequence: Sequence[Any] | None = field(init=False)
     """The chunks; None where only their number is given."""
 
+    keys: Sequence[Key] | None = field(init=False)
+    """What the chunks are called; None where they are only numbered."""
+
     def __post_init__(self) -> None:
-        chunks = checked_chunks(self.chunks, self.total_chunks)
+        chunks, keys = checked_chunks(self.chunks, self.total_chunks)
         sequential = checked_flag("sequential", self.sequential)
         fingerprints = None if chunks is None else Fingerprints(chunks, self.fingerprint, sequential=sequential)
         digest, by_old_rule = (None, None) if fingerprints is None else fingerprints.digests()
@@ -113,9 +118,11 @@ class OpenArguments:
             reuse_ignoring=checked_ignoring(self.reuse_ignoring),
             by_old_rule=by_old_rule,
             metadata=None if self.metadata is None else checked_config(self.metadata, "metadata"),
+            keys=None if keys is None else tuple(map(stored_key, keys)),
         )
         object.__setattr__(self, "request", request)
         object.__setattr__(self, "sequence", chunks)
+        object.__setattr__(self, "keys", keys)
 
 
 def open_job(context: StoreContext, arguments: OpenArguments) -> JobRecord:
@@ -135,7 +142,7 @@ def open_job(context: StoreContext, arguments: OpenArguments) -> JobRecord:
     if opened.kept_elsewhere:
         log.warning("job %s of %r begins, and %s", record.job_id, record.file_name, opened.kept_elsewhere)
     chunks = arguments.sequence
-    given = None if chunks is None else Given(chunks, arguments.fingerprint, record.total_chunks)
+    given = None if chunks is None else Given(chunks, arguments.fingerprint, record.total_chunks, arguments.keys)
     context.job_grew(record.job_id, record.total_chunks, given)
     context.job_changed(record.job_id)
     return record
@@ -145,7 +152,7 @@ def plan_with(
     context: StoreContext, job_id: str, chunks: Iterable[Any], by: Fingerprint | None, change: str
 ) -> RunPlan:
     """Return what opening the file of a job with its settings and these chunks would do. Nothing is written."""
-    sequence, wanted = checked_chunks(chunks, None), checked_change(change)
+    (sequence, _), wanted = checked_chunks(chunks, None), checked_change(change)
     assert sequence is not None
     plan = context.reading.find_job(job_id).plan
     fingerprints = Fingerprints(sequence, by, sequential=plan.sequential)
@@ -155,15 +162,19 @@ def plan_with(
     return context.reading.plan(request)
 
 
-def checked_chunks(chunks: Iterable[Any] | None, total_chunks: int | None) -> Sequence[Any] | None:
-    """Return the chunks as a sequence, or None where only their number is given."""
+def checked_chunks(
+    chunks: Iterable[Any] | Mapping[Any, Any] | None, total_chunks: int | None
+) -> tuple[Sequence[Any] | None, Sequence[Key] | None]:
+    """Return the chunks as a sequence, and their keys; None where only their number is given, or they have no keys."""
     if (chunks is None) == (total_chunks is None):
         raise InvalidArgumentError("chunks", chunks, "and total_chunks: give one of the two")
     if chunks is None:
         if type(total_chunks) is not int or not 0 <= total_chunks <= CHUNKS_MAX:
             raise InvalidArgumentError("total_chunks", total_chunks, f"is not a whole number from 0 to {CHUNKS_MAX:,}")
-        return None
-    if isinstance(chunks, str | bytes | Mapping):
+        return None, None
+    if isinstance(chunks, Mapping):
+        return list(chunks.values()), checked_keys(chunks)
+    if isinstance(chunks, str | bytes):
         raise InvalidArgumentError("chunks", chunks, f"is one {type(chunks).__name__}; give a list of chunks")
     if not isinstance(chunks, Iterable):
         raise InvalidArgumentError("chunks", chunks, "is not a list of chunks; for a number, use total_chunks=")
@@ -178,7 +189,7 @@ def checked_chunks(chunks: Iterable[Any] | None, total_chunks: int | None) -> Se
             f"is an iterator ({kind}) that has nothing to give: it was used up before, or its source is empty. Give a "
             "list; an empty list is a job of no chunks",
         )
-    return sequence
+    return sequence, None
 
 
 def _refuse_unordered(chunks: Iterable[Any]) -> None:

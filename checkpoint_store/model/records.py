@@ -88,6 +88,8 @@ class ChunkRecord:
     """Whether the chunk is failed by it: its attempts are used up."""
     handle: str | None = None
     """What a service calls the work that it holds for the chunk; None where nobody recorded a handle."""
+    key: str | int | None = None
+    """What the caller calls the chunk, where the job was opened with a mapping."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +119,8 @@ class MapItem:
     """0-based."""
     result: Any
     """As ``Job.result(index)`` returns it."""
+    key: str | int | None = None
+    """What the caller calls the chunk, where the job was opened with a mapping."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

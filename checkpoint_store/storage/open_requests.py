@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from checkpoint_store.errors import Difference
     from checkpoint_store.model.plan import Plan
@@ -37,6 +37,8 @@ class OpenRequest:
     """The chunks by rule 1, where that says something else than the newest rule."""
     metadata: dict[str, Any] | None = None
     """What is said about the job beside its plan; None: what was said before stands."""
+    keys: Sequence[str] | None = None
+    """What the chunks are called, as it is stored, by index; None: what they were called before stands."""
 
     def digest_by(self, rule: int) -> str | None:
         """Return the digest of the plan's chunks by the rule that a job was made with.

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from checkpoint_store.errors import ChunkNotCompleted, StoreDamaged
 from checkpoint_store.model.records import RunnerRecord
-from checkpoint_store.storage.job_rows import JobRows
 from checkpoint_store.storage.job_snapshot import JobSnapshot
+from checkpoint_store.storage.key_verbs import KeyReading
 from checkpoint_store.storage.open_requests import OpenRequest
 from checkpoint_store.storage.statements import (
     attempt_log,
@@ -44,7 +44,7 @@ WHERE job_id = ? AND completed_count != (SELECT count(*) FROM completed_chunks c
 """
 
 
-class Reading(JobRows):
+class Reading(KeyReading):
     """The reading verbs over one open store file. Safe to share between threads."""
 
     # -- jobs

@@ -148,7 +148,8 @@ def _show_error(terminal: Screen, record: ChunkRecord) -> None:
     what, style = ("failed", "red") if record.is_last else ("failed, tried again by the next run", "yellow")
     if record.outcome == "abandoned":
         what = "in doubt and passed over" if record.is_last else "in doubt, tried again by the next run"
-    head = Text.assemble((f"chunk {record.chunk_index}", "bold"), "  ", (what, style))
+    name = "" if record.key is None else f" ({on_one_line(str(record.key))})"
+    head = Text.assemble((f"chunk {record.chunk_index}{name}", "bold"), "  ", (what, style))
     terminal.out.print(head.append(f"  {screen.attempt_count(record.attempt)}, {when}", style="dim"), soft_wrap=True)
     for line in (screen.plain_error(record.error) or "its process ended before it gave a result").splitlines():
         terminal.out.print(Text.assemble(("  | ", style), line), soft_wrap=True)

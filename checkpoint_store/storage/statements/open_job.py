@@ -11,7 +11,7 @@ from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.plan import FINGERPRINT_RULE, compare
 from checkpoint_store.model.records import JobStatus
 from checkpoint_store.storage.open_requests import Decision, OpenedJob
-from checkpoint_store.storage.statements import earlier_job, extend, stored_handles
+from checkpoint_store.storage.statements import earlier_job, extend, keys, stored_handles
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import results as result_statements
 from checkpoint_store.storage.statements.carry_over import carry_over, chunks_at_work
@@ -56,6 +56,7 @@ def open_job(connection: sqlite3.Connection, request: OpenRequest, path: Path) -
     if decision.earlier is not None and decision.action in ("resume", "complete"):
         return OpenedJob(_resume(connection, decision.earlier, request, path), None)
     job = _begin(connection, request, path)
+    keys.put(connection, job.job_id, request.keys or ())
     if decision.kept:
         job = carry_over(connection, job, decision.kept, request, path)
     stored_handles.carry(connection, job, request, decision.handles)
@@ -166,6 +167,8 @@ def _begin(connection: sqlite3.Connection, request: OpenRequest, path: Path) -> 
 def _resume(connection: sqlite3.Connection, job: JobRecord, request: OpenRequest, path: Path) -> JobRecord:
     """Go on with a job of the same plan, whatever its status."""
     changes: dict[str, Any] = {}
+    if request.keys is not None:
+        keys.put(connection, job.job_id, request.keys)
     if request.video_title is not None and request.video_title != job.video_title:
         changes["video_title"] = request.video_title
     if request.metadata is not None and request.metadata != (job.metadata or {}):
