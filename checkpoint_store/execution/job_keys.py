@@ -27,7 +27,15 @@ class JobKeys(JobReading):
         Raises:
             KeyNotFound: no chunk of the job has the key.
         """
-        return self.result(self._execution.index_of(key), as_type)  # type: ignore[arg-type]
+        return self.result(self.index_of(key), as_type)  # type: ignore[arg-type]
+
+    def index_of(self, key: Key) -> int:
+        """Return the index of the chunk with this key, whether it is complete or not.
+
+        Raises:
+            KeyNotFound: no chunk of the job has the key.
+        """
+        return self._execution.index_of(key)
 
     def key_of(self, index: int) -> Key | None:
         """Return what the caller calls chunk ``index``, as it was given; None where it has no key.
