@@ -104,18 +104,6 @@ def digest_of_fingerprints(fingerprints: Iterable[str]) -> str:
     return f"{DIGEST_VERSION}:{total.hexdigest()}"
 
 
-def digests_of_beginnings(fingerprints: Iterable[str], counts: Container[int]) -> dict[int, str]:
-    """Return, for each of these numbers of chunks, the digest of a plan of so many first chunks; in one pass."""
-    total, found = sha256(), dict[int, str]()
-    if 0 in counts:
-        found[0] = digest_of_fingerprints(())
-    for count, one in enumerate(fingerprints, 1):
-        total.update(f"{one}\n".encode())
-        if count in counts:
-            found[count] = f"{DIGEST_VERSION}:{total.hexdigest()}"
-    return found
-
-
 def _named(index: int | None) -> str:
     return "a chunk" if index is None else f"chunk {index}"
 

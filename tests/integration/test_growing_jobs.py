@@ -142,13 +142,26 @@ def test_a_grown_job_is_found_by_its_plan(store: CheckpointStore) -> None:
         store.open_job("feed", chunks=THREE)
 
 
-def test_an_older_job_that_fits_grows(store: CheckpointStore) -> None:
-    """A run with another model in between does not make the first one be paid for again."""
-    first = store.open_job("feed", chunks=THREE, model="good")
-    work_through(first)
-    work_through(store.open_job("feed", chunks=THREE, model="bad", on_change="restart"))
-    grown = store.open_job("feed", chunks=FIVE, model="good", on_change="extend")
-    assert (grown.job_id, grown.superseded_by, work_through(grown)) == (first.job_id, None, ["four", "five"])
+def test_an_edit_that_is_undone_is_not_paid_for_again(store: CheckpointStore) -> None:
+    """The job of the edit has the chunks that came since: the first job does not grow past them, and `reuse` has all."""
+    work_through(store.open_job("feed", chunks=THREE, on_change="extend"))
+    edited = ["one", "TWO", "three", "four"]
+    work_through(store.open_job("feed", chunks=edited, on_change="reuse"))
+    with pytest.raises(PlanChanged, match="chunk 1 is another one") as refused:
+        store.open_job("feed", chunks=FIVE, on_change="extend")
+    assert refused.value.reusable_results == 4
+    assert work_through(store.open_job("feed", chunks=FIVE, on_change="reuse")) == ["five"]
+
+
+def test_a_job_that_was_begun_afresh_grows(store: CheckpointStore) -> None:
+    """The newest job is meant, also before it has a result; a wrong setting of the first minute is passed over."""
+    work_through(store.open_job("feed", chunks=THREE))
+    fresh = store.open_job("feed", chunks=THREE, fresh=True)
+    assert store.open_job("feed", chunks=FIVE, on_change="extend").job_id == fresh.job_id
+    with_results = store.job("feed")
+    with_results.complete(0, "paid")
+    store.open_job("feed", chunks=FIVE, model="wrong", fresh=True)
+    assert store.open_job("feed", chunks=[*FIVE, "six"], on_change="extend").job_id == with_results.job_id
 
 
 def test_map_does_what_is_new(store: CheckpointStore) -> None:

@@ -27,16 +27,15 @@ if TYPE_CHECKING:
 def earlier_job(connection: sqlite3.Connection, request: OpenRequest, path: Path) -> JobRecord | None:
     """Return the job of this very plan; else the newest job of the file that has results; else None.
 
-    With ``on_change="extend"`` a job that can grow into the plan comes before the newest one that has results.
+    With ``on_change="extend"`` the newest job of the file comes before that where it can grow, results or not.
 
     None says that there is nothing to protect: no job of the file has a completed chunk, or a handle of work that a
     service holds, and none has this plan.
     """
     found = _of_this_plan(connection, request, path)
-    if request.on_change == "extend":
-        found = found or extend.job_to_extend(connection, request, path)
-    found = found or _newest_with_results(connection, request.plan.file_name, path)
-    return found or (extend.longer_job(connection, request, path) if request.on_change == "extend" else None)
+    if found is None and request.on_change == "extend":
+        found = extend.job_to_extend(connection, request, path)
+    return found or _newest_with_results(connection, request.plan.file_name, path)
 
 
 def _of_this_plan(connection: sqlite3.Connection, request: OpenRequest, path: Path) -> JobRecord | None:

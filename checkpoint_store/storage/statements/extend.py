@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from functools import cache
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import bindparam, null, select
 
 from checkpoint_store.errors import Difference
-from checkpoint_store.model.plan import digests_of_beginnings, same_settings
+from checkpoint_store.model.plan import digest_of_fingerprints, same_settings
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements.compiled import Statement
-from checkpoint_store.storage.tables import completed_chunks, jobs
+from checkpoint_store.storage.tables import completed_chunks
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Container, Iterable
+    from collections.abc import Iterable
     from pathlib import Path
 
     from checkpoint_store.model.plan import Plan
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from checkpoint_store.storage.records import JobRecord
 
 _C: Final = completed_chunks.c
-_J: Final = jobs.c
 _FINGERPRINTS: Final = Statement(
     lambda: select(_C.chunk_index, _C.fingerprint).where(
         _C.job_id == bindparam("in_job"), _C.fingerprint.is_not(null())
@@ -33,34 +32,14 @@ _NOT_AT_HAND: Final = "not given (only their number is)"
 
 
 def job_to_extend(connection: sqlite3.Connection, request: OpenRequest, path: Path) -> JobRecord | None:
-    """Return the newest job of the file that can grow into the plan of a request; None where none can.
+    """Return the newest job of the file where it can grow into a plan, or has more chunks than that; else None.
 
-    A job that has no result yet can grow, too: a runner may be at work on it.
-    """
-    plan, names = request.plan, job_statements.spelt(request.plan.file_name)
-    shorter = _shorter(len(names)).run(connection, total=plan.total_chunks, **names).fetchall()
-    beginnings = _Beginnings(request, {total for _, total, _, _ in shorter})
-    by_number: JobRecord | None = None
-    for job_id, total, rule, digest in shorter:
-        if not beginnings.agree(total, rule, digest):
-            continue
-        job = job_statements.find_job(connection, job_id, path)
-        if not _is_of_kind(job, plan):
-            continue
-        if digest is None and request.fingerprints is not None:
-            by_number = by_number or job  # it agrees with any chunks: one that is known to have these is surer
-        elif by_number is None or job.completed_count:
-            return job
-    return by_number
-
-
-def longer_job(connection: sqlite3.Connection, request: OpenRequest, path: Path) -> JobRecord | None:
-    """Return the newest job of the file where it has more chunks than a plan, with results or without; else None.
-
-    Whoever lets a job grow has an old view of the input then: a job beside it would be worked on for nothing.
+    It need not have results: a runner may be at work on it. Who asks for fewer chunks than it has, has an old view of
+    the input, and a job beside it would be worked on for nothing.
     """
     newest = job_statements.list_jobs(connection, path, file_name=request.plan.file_name, limit=1)
-    return next((job for job in newest if job.total_chunks > request.plan.total_chunks), None)
+    total = request.plan.total_chunks
+    return next((job for job in newest if job.total_chunks > total or can_grow(job, request)), None)
 
 
 def can_grow(job: JobRecord, request: OpenRequest) -> bool:
@@ -69,7 +48,7 @@ def can_grow(job: JobRecord, request: OpenRequest) -> bool:
     return (
         total < request.plan.total_chunks
         and _is_of_kind(job, request.plan)
-        and _Beginnings(request, {total}).agree(total, job.fingerprint_rule, job.chunks_digest)
+        and job.chunks_digest in (None, _digest_of_first(total, request, job.fingerprint_rule))
     )
 
 
@@ -91,9 +70,8 @@ def differences_at_beginning(
     if request.fingerprints is None:
         not_at_hand = Difference("chunks", f"{total} chunks that are known", _NOT_AT_HAND)
         return [*found, not_at_hand] if total < wanted else found
-    beginnings = _Beginnings(request, {total})
-    if not beginnings.agree(total, job.fingerprint_rule, job.chunks_digest):
-        digest = beginnings.digest(total, job.fingerprint_rule)
+    digest = _digest_of_first(total, request, job.fingerprint_rule)
+    if digest != job.chunks_digest:
         old, new = (f"the first {total} chunks with digest {(one or '')[:14]}" for one in (job.chunks_digest, digest))
         changed = _first_changed(connection, job, request)
         found.append(Difference("chunks", old, new if changed is None else f"{new}; chunk {changed} is another one"))
@@ -107,6 +85,12 @@ def _first_changed(connection: sqlite3.Connection, job: JobRecord, request: Open
     return next((index for index, one in given if made_from.get(index, one) != one), None)
 
 
+def _digest_of_first(total: int, request: OpenRequest, rule: int) -> str | None:
+    """Return the digest of a plan's first chunks; None where they are not at hand, or the rule does not know them."""
+    fingerprints = request.fingerprints_by(rule)
+    return None if fingerprints is None else digest_of_fingerprints(islice(fingerprints, total))
+
+
 def extend(connection: sqlite3.Connection, job: JobRecord, request: OpenRequest, path: Path) -> JobRecord:
     """Let a job grow into a plan, and return it as it is then. Nothing is copied; what is complete stays complete."""
     changes: dict[str, Any] = {"total_chunks": request.plan.total_chunks}
@@ -114,29 +98,3 @@ def extend(connection: sqlite3.Connection, job: JobRecord, request: OpenRequest,
         changes["chunks_digest"] = request.digest_by(job.fingerprint_rule)
     job_statements.update_job(connection, job.job_id, path, **changes)
     return job_statements.find_job(connection, job.job_id, path)
-
-
-class _Beginnings:
-    """The digests of a plan's first chunks, by each rule that a job may have been made with."""
-
-    def __init__(self, request: OpenRequest, counts: Container[int]) -> None:
-        self._request, self._counts = request, counts
-        self._digests: dict[int, dict[int, str]] = {}
-
-    def agree(self, total: int, rule: int, digest: str | None) -> bool:
-        """Whether a job's chunks are the first ones of the plan, as far as they are known."""
-        return digest is None or digest == self.digest(total, rule)
-
-    def digest(self, total: int, rule: int) -> str | None:
-        """Return the digest of so many first chunks; None where they are not at hand, or the rule knows them not."""
-        if rule not in self._digests:
-            fingerprints = self._request.fingerprints_by(rule) or ()
-            self._digests[rule] = digests_of_beginnings(fingerprints, self._counts)
-        return self._digests[rule].get(total) if self._request.fingerprints is not None else None
-
-
-@cache
-def _shorter(spellings: int) -> Statement:
-    columns = _J.job_id, _J.total_chunks, _J.fingerprint_rule, _J.chunks_digest
-    where = job_statements.named(spellings), _J.total_chunks < bindparam("total")
-    return Statement(lambda: select(*columns).where(*where).order_by(_J.job_number.desc()))
