@@ -153,6 +153,29 @@ def test_an_edit_that_is_undone_is_not_paid_for_again(store: CheckpointStore) ->
     assert work_through(store.open_job("feed", chunks=FIVE, on_change="reuse")) == ["five"]
 
 
+def test_what_was_reused_from_is_not_paid_for_again(store: CheckpointStore, open_store: Opener) -> None:
+    """A run with a cut-off input comes in between: the job that grows takes what the whole one had, and says so."""
+    whole = store.open_job("feed", chunks=["a", "b", "c", "d"])
+    work_through(whole)
+    store.open_job("feed", chunks=["a", "b"], on_change="reuse")
+    everything = ["a", "b", "c", "d", "e"]
+    plan = open_store(read_only=True).plan("feed", chunks=everything, on_change="extend")
+    assert (plan.action, plan.kept, plan.chunks_to_do) == ("extend", 4, 1)
+    grown = store.open_job("feed", chunks=everything, on_change="extend")
+    assert work_through(grown) == ["e"]
+    assert [result["text"] for result in grown.results()] == list("ABCDE")
+    assert store.check() == []
+
+
+def test_what_nobody_asked_to_reuse_is_not_taken(store: CheckpointStore) -> None:
+    """Another file's results, and those of a job that was begun anew because they were bad, are for ``reuse`` alone."""
+    work_through(store.open_job("other", chunks=["a", "b"]))
+    work_through(store.open_job("feed", chunks=["a"], on_change="extend"))
+    assert work_through(store.open_job("feed", chunks=["a", "b", "a"], on_change="extend")) == ["b", "a"]
+    work_through(store.open_job("feed", chunks=["a"], on_change="restart"))
+    assert work_through(store.open_job("feed", chunks=["a", "b"], on_change="extend")) == ["b"]
+
+
 def test_a_job_that_was_begun_afresh_grows(store: CheckpointStore) -> None:
     """The newest job is meant, also before it has a result; a wrong setting of the first minute is passed over."""
     work_through(store.open_job("feed", chunks=THREE))

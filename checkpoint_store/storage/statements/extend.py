@@ -28,6 +28,9 @@ _FINGERPRINTS: Final = Statement(
         _C.job_id == bindparam("in_job"), _C.fingerprint.is_not(null())
     )
 )
+_PAYERS: Final = Statement(
+    lambda: select(_C.source_job_id).where(_C.job_id == bindparam("in_job"), _C.source_job_id.is_not(null())).distinct()
+)
 _NOT_AT_HAND: Final = "not given (only their number is)"
 
 
@@ -83,6 +86,11 @@ def _first_changed(connection: sqlite3.Connection, job: JobRecord, request: Open
     made_from = dict(_FINGERPRINTS.run(connection, in_job=job.job_id).fetchall())
     given = enumerate(request.fingerprints_by(job.fingerprint_rule) or ())
     return next((index for index, one in given if made_from.get(index, one) != one), None)
+
+
+def payers(connection: sqlite3.Connection, job_id: str) -> set[str]:
+    """Return the jobs that paid for results which a job carries: its caller has chosen to reuse what they did."""
+    return {payer for (payer,) in _PAYERS.run(connection, in_job=job_id)}
 
 
 def _digest_of_first(total: int, request: OpenRequest, rule: int) -> str | None:

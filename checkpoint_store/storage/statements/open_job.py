@@ -52,7 +52,7 @@ def open_job(connection: sqlite3.Connection, request: OpenRequest, path: Path) -
         )
     if decision.earlier is not None and decision.action == "extend":
         grown = extend.extend(connection, decision.earlier, request, path)
-        return OpenedJob(_resume(connection, grown, request, path), None)
+        return OpenedJob(_resume(connection, grown, request, path, has_grown=True), None)
     if decision.earlier is not None and decision.action in ("resume", "complete"):
         return OpenedJob(_resume(connection, decision.earlier, request, path), None)
     job = _begin(connection, request, path)
@@ -95,16 +95,26 @@ def decide(connection: sqlite3.Connection, request: OpenRequest, earlier: JobRec
 
 
 def reusable_for_rest(
-    connection: sqlite3.Connection, request: OpenRequest, job: JobRecord, path: Path, *, reads_only: bool
+    connection: sqlite3.Connection,
+    request: OpenRequest,
+    job: JobRecord,
+    path: Path,
+    *,
+    reads_only: bool,
+    has_grown: bool = False,
 ) -> tuple[dict[int, Source], bool]:
     """Return what can be carried over into a job that goes on: what other jobs did since that was looked for before.
 
     The chunks that a runner has in hand are left to it; the second value says whether there are any. Where nothing may
-    be written, a dead runner counts as alive.
+    be written, a dead runner counts as alive. A job that ``has_grown`` takes what those jobs have for its new chunks
+    whose results it carries already: so an input that was cut off for one run is not paid for again.
     """
-    if not _looks(request) or job.completed_count == job.total_chunks:
+    if not (_looks(request) or has_grown) or request.fingerprints is None or job.completed_count == job.total_chunks:
         return {}, False
-    found = StoredResults(connection, request, path).reusable_since(job)
+    payers = extend.payers(connection, job.job_id) if has_grown else None
+    if payers == set():
+        return {}, False
+    found = StoredResults(connection, request, path).reusable_since(job, of=payers)
     if not found:
         return {}, False
     liveness = Liveness(connection, path, job.job_id)
@@ -164,7 +174,9 @@ def _begin(connection: sqlite3.Connection, request: OpenRequest, path: Path) -> 
     return job_statements.find_job(connection, job_id, path)
 
 
-def _resume(connection: sqlite3.Connection, job: JobRecord, request: OpenRequest, path: Path) -> JobRecord:
+def _resume(
+    connection: sqlite3.Connection, job: JobRecord, request: OpenRequest, path: Path, *, has_grown: bool = False
+) -> JobRecord:
     """Go on with a job of the same plan, whatever its status."""
     changes: dict[str, Any] = {}
     if request.keys is not None:
@@ -180,7 +192,7 @@ def _resume(connection: sqlite3.Connection, job: JobRecord, request: OpenRequest
     if request.fingerprints is not None and result_statements.lacks_fingerprints(connection, job.job_id):
         _adopt_fingerprints(connection, job, request)
     stored_handles.adopt(connection, job, request)
-    kept, leaves_some = reusable_for_rest(connection, request, job, path, reads_only=False)
+    kept, leaves_some = reusable_for_rest(connection, request, job, path, reads_only=False, has_grown=has_grown)
     if kept:
         job = carry_over(connection, job, kept, request, path)
     stored_handles.carry(connection, job, request, handles_for_rest(connection, request, job, path, kept))
