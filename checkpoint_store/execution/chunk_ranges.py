@@ -24,6 +24,17 @@ def completed_ranges(reading: Reading, job_id: str) -> list[tuple[int, int]]:
     return ranges
 
 
+def remaining_ranges(reading: Reading, job_id: str, total_chunks: int) -> list[range]:
+    """Return the chunks of ``[0, total_chunks)`` that are not complete, ascending, whoever works on them."""
+    gaps, position = list[range](), 0
+    for start, stop in [*completed_ranges(reading, job_id), (total_chunks, total_chunks)]:
+        gap = range(position, min(start, total_chunks))
+        if gap:
+            gaps.append(gap)
+        position = stop
+    return gaps
+
+
 def incomplete(reading: Reading, job_id: str, total_chunks: int) -> Iterator[int]:
     """Yield the chunks that are not complete, by index."""
     for page, completed in reading.completed_pages(job_id, total_chunks):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from checkpoint_store.execution.job_handles import JobHandles
     from checkpoint_store.model.attempt import Attempt
+    from checkpoint_store.model.keys import Key
 
 
 class ChunkTry:
@@ -16,6 +17,11 @@ class ChunkTry:
     job: JobHandles
     index: int
     attempt: Attempt | None
+
+    @property
+    def key(self) -> Key | None:
+        """What the caller calls the chunk (a file name, a page), where the job was opened with a mapping; or None."""
+        return self.job.key_of(self.index) if self.attempt is None else self.attempt.key
 
     @property
     def previous(self) -> Any:

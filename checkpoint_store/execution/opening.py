@@ -9,7 +9,9 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from checkpoint_store.errors import InvalidArgumentError, InvalidResultError
+from checkpoint_store.execution.chunk_contents import Given
 from checkpoint_store.model.codec import json_text
+from checkpoint_store.model.keys import checked_keys, stored_key
 from checkpoint_store.model.limits import CHUNKS_MAX
 from checkpoint_store.model.plan import (
     FINGERPRINT_RULE,
@@ -26,6 +28,7 @@ from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
     from checkpoint_store.execution.context import StoreContext
+    from checkpoint_store.model.keys import Key
     from checkpoint_store.model.plan import Fingerprint
     from checkpoint_store.model.records import RunPlan
     from checkpoint_store.storage.records import JobRecord
@@ -67,7 +70,7 @@ class OpenArguments:
 
     Raises:
         InvalidArgumentError: an argument cannot be what it is; nothing was done.
-        SecretInConfig: the config holds what looks like a secret.
+        SecretInConfig: the config or the metadata holds what looks like a secret.
     """
 
     file_name: str | os.PathLike[str]
@@ -77,6 +80,7 @@ class OpenArguments:
     model: str | None = None
     provider: str | None = None
     config: Mapping[str, Any] | None = None
+    metadata: Mapping[str, Any] | None = None
     fingerprint: Fingerprint | None = None
     sequential: bool = False
     on_change: str = "refuse"
@@ -88,8 +92,11 @@ class OpenArguments:
     sequence: Sequence[Any] | None = field(init=False)
     """The chunks; None where only their number is given."""
 
+    keys: Sequence[Key] | None = field(init=False)
+    """What the chunks are called; None where they are only numbered."""
+
     def __post_init__(self) -> None:
-        chunks = checked_chunks(self.chunks, self.total_chunks)
+        chunks, keys = checked_chunks(self.chunks, self.total_chunks)
         sequential = checked_flag("sequential", self.sequential)
         fingerprints = None if chunks is None else Fingerprints(chunks, self.fingerprint, sequential=sequential)
         digest, by_old_rule = (None, None) if fingerprints is None else fingerprints.digests()
@@ -110,9 +117,12 @@ class OpenArguments:
             fresh=self.fresh,
             reuse_ignoring=checked_ignoring(self.reuse_ignoring),
             by_old_rule=by_old_rule,
+            metadata=None if self.metadata is None else checked_config(self.metadata, "metadata"),
+            keys=None if keys is None else tuple(map(stored_key, keys)),
         )
         object.__setattr__(self, "request", request)
         object.__setattr__(self, "sequence", chunks)
+        object.__setattr__(self, "keys", keys)
 
 
 def open_job(context: StoreContext, arguments: OpenArguments) -> JobRecord:
@@ -131,6 +141,9 @@ def open_job(context: StoreContext, arguments: OpenArguments) -> JobRecord:
         context.claims_of(record.job_id).register(exclusive=True)
     if opened.kept_elsewhere:
         log.warning("job %s of %r begins, and %s", record.job_id, record.file_name, opened.kept_elsewhere)
+    chunks = arguments.sequence
+    given = None if chunks is None else Given(chunks, arguments.fingerprint, record.total_chunks, arguments.keys)
+    context.job_grew(record.job_id, record.total_chunks, given)
     context.job_changed(record.job_id)
     return record
 
@@ -139,7 +152,7 @@ def plan_with(
     context: StoreContext, job_id: str, chunks: Iterable[Any], by: Fingerprint | None, change: str
 ) -> RunPlan:
     """Return what opening the file of a job with its settings and these chunks would do. Nothing is written."""
-    sequence, wanted = checked_chunks(chunks, None), checked_change(change)
+    (sequence, _), wanted = checked_chunks(chunks, None), checked_change(change)
     assert sequence is not None
     plan = context.reading.find_job(job_id).plan
     fingerprints = Fingerprints(sequence, by, sequential=plan.sequential)
@@ -149,15 +162,19 @@ def plan_with(
     return context.reading.plan(request)
 
 
-def checked_chunks(chunks: Iterable[Any] | None, total_chunks: int | None) -> Sequence[Any] | None:
-    """Return the chunks as a sequence, or None where only their number is given."""
+def checked_chunks(
+    chunks: Iterable[Any] | Mapping[Any, Any] | None, total_chunks: int | None
+) -> tuple[Sequence[Any] | None, Sequence[Key] | None]:
+    """Return the chunks as a sequence, and their keys; None where only their number is given, or they have no keys."""
     if (chunks is None) == (total_chunks is None):
         raise InvalidArgumentError("chunks", chunks, "and total_chunks: give one of the two")
     if chunks is None:
         if type(total_chunks) is not int or not 0 <= total_chunks <= CHUNKS_MAX:
             raise InvalidArgumentError("total_chunks", total_chunks, f"is not a whole number from 0 to {CHUNKS_MAX:,}")
-        return None
-    if isinstance(chunks, str | bytes | Mapping):
+        return None, None
+    if isinstance(chunks, Mapping):
+        return list(chunks.values()), checked_keys(chunks)
+    if isinstance(chunks, str | bytes):
         raise InvalidArgumentError("chunks", chunks, f"is one {type(chunks).__name__}; give a list of chunks")
     if not isinstance(chunks, Iterable):
         raise InvalidArgumentError("chunks", chunks, "is not a list of chunks; for a number, use total_chunks=")
@@ -172,7 +189,7 @@ def checked_chunks(chunks: Iterable[Any] | None, total_chunks: int | None) -> Se
             f"is an iterator ({kind}) that has nothing to give: it was used up before, or its source is empty. Give a "
             "list; an empty list is a job of no chunks",
         )
-    return sequence
+    return sequence, None
 
 
 def _refuse_unordered(chunks: Iterable[Any]) -> None:
@@ -235,20 +252,20 @@ def checked_text(name: str, value: object, *, required: bool = False) -> Any:
     return str(value)
 
 
-def checked_config(config: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return a config as plain JSON data without secrets."""
+def checked_config(config: Mapping[str, Any] | None, name: str = "config") -> dict[str, Any]:
+    """Return a config, or the metadata of a job, as plain JSON data without secrets."""
     if config is None:
         return {}
     if not isinstance(config, Mapping):
-        raise InvalidArgumentError("config", ..., f"is a {type(config).__name__}, not a mapping")
+        raise InvalidArgumentError(name, ..., f"is a {type(config).__name__}, not a mapping")
     plain = dict(config)
     try:
-        text = json_text.encode(plain, name="config")
+        text = json_text.encode(plain, name=name)
     except InvalidResultError as error:
         raise InvalidArgumentError(error.path, ..., error.reason) from error
     from checkpoint_store.model.codec.secrets import reject_secrets  # noqa: PLC0415 - its patterns are for writers only
 
-    reject_secrets(plain)
+    reject_secrets(plain, name)
     kept: dict[str, Any] = json_text.decode(text)
     return kept
 
@@ -262,8 +279,8 @@ def checked_flag(name: str, value: object) -> bool:
 
 def checked_change(on_change: object) -> str:
     """Return what to do where the plan differs."""
-    if on_change not in ("refuse", "reuse", "restart"):
-        raise InvalidArgumentError("on_change", on_change, "is none of 'refuse', 'reuse', 'restart'")
+    if on_change not in ("refuse", "reuse", "extend", "restart"):
+        raise InvalidArgumentError("on_change", on_change, "is none of 'refuse', 'reuse', 'extend', 'restart'")
     return str(on_change)
 
 

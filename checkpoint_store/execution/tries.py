@@ -11,11 +11,18 @@ if TYPE_CHECKING:
     from checkpoint_store.execution.chunk_contents import ChunkContents
     from checkpoint_store.execution.chunk_order import ChunkOrder
     from checkpoint_store.execution.claims.claimed_chunk import ClaimedChunk
+    from checkpoint_store.model.keys import Key
     from checkpoint_store.storage.handle_verbs import HandleStorage
 
 
 def attempt_of(
-    chunk: ClaimedChunk, job_id: str, contents: ChunkContents, order: ChunkOrder | None, handles: HandleStorage
+    chunk: ClaimedChunk,
+    job_id: str,
+    contents: ChunkContents,
+    order: ChunkOrder | None,
+    handles: HandleStorage,
+    *,
+    key: Key | None,
 ) -> Attempt:
     """Return the try at a claimed chunk; ``order`` is that of a sequential job, whose chunks get the result before."""
     index = chunk.index
@@ -27,5 +34,6 @@ def attempt_of(
         attempt_key(job_id, index, fingerprint),
         None if order is None else order.previous(index),
         handles.handle_of(job_id, index),
+        key,
         HandleRecorder(handles, job_id, index, fingerprint),
     )

@@ -42,6 +42,8 @@ class Attempt:
     """In a sequential job, the result of the chunk before this one, as JSON data; None for the first chunk."""
     handle: str | None = field(default=None, compare=False)
     """What a service calls the work that it holds for this chunk, as an earlier try or this one recorded; or None."""
+    key: str | int | None = field(default=None, compare=False)
+    """What the caller calls the chunk (a file name, a page), where the job was opened with a mapping; or None."""
     _recorder: Callable[[str | None], None] | None = field(default=None, compare=False, repr=False)
 
     def record_handle(self, handle: str | None) -> None:

@@ -66,6 +66,8 @@ class JobSummary:
     """How many of those have a handle: the service that holds their work can be asked for it."""
     error_message: str | None
     config: dict[str, Any]
+    metadata: dict[str, Any]
+    """What is said about it beside its plan; empty where nothing is said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,8 @@ class ChunkRecord:
     """Whether the chunk is failed by it: its attempts are used up."""
     handle: str | None = None
     """What a service calls the work that it holds for the chunk; None where nobody recorded a handle."""
+    key: str | int | None = None
+    """What the caller calls the chunk, where the job was opened with a mapping."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +119,8 @@ class MapItem:
     """0-based."""
     result: Any
     """As ``Job.result(index)`` returns it."""
+    key: str | int | None = None
+    """What the caller calls the chunk, where the job was opened with a mapping."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,9 +129,10 @@ class RunPlan:
 
     file_name: str
     job_id: str | None
-    """The job that would go on, or is complete; None where a new one would begin, or none may."""
-    action: Literal["new", "resume", "complete", "reuse", "restart", "refuse"]
-    """``complete``: nothing is left. ``reuse`` and ``restart`` begin a new job, ``refuse`` raises ``PlanChanged``."""
+    """The job that would go on, grow, or is complete; None where a new one would begin, or none may."""
+    action: Literal["new", "resume", "complete", "reuse", "extend", "restart", "refuse"]
+    """``complete``: nothing is left. ``extend`` lets a job grow, ``reuse`` and ``restart`` begin a new one, ``refuse``
+    raises ``PlanChanged``."""
     total_chunks: int
     chunks_to_do: int
     """How many would be worked on: neither kept nor passed over. None of them where the run is refused."""

@@ -178,6 +178,11 @@ EXAMPLES = {
         {"job_id": JOB, "chunk_index": 9, "total_chunks": 9},
         "0 to 8",
     ),
+    "KeyNotFound": (
+        errors.KeyNotFound(JOB, "page 9"),
+        {"job_id": JOB, "key": "page 9", "has_keys": True},
+        "the key 'page 9'; job.keys()",
+    ),
     "ChunkNotCompleted": (
         errors.ChunkNotCompleted(JOB, 2, completed=False),
         {"job_id": JOB, "chunk_index": 2, "completed": False},
@@ -282,6 +287,7 @@ def test_docstring_says_when(name: str) -> None:
         ("JobNotFound", LookupError),
         ("ChunkNotCompleted", LookupError),
         ("ChunkOutOfRange", IndexError),
+        ("KeyNotFound", KeyError),
     ],
 )
 def test_also_the_builtin_that_one_expects(error: str, builtin: type[Exception]) -> None:

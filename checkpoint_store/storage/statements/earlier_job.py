@@ -10,6 +10,7 @@ from sqlalchemy import bindparam, null, or_, select
 from checkpoint_store.errors import StoreDamaged
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.plan import Plan, is_same
+from checkpoint_store.storage.statements import extend
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements.compiled import Statement
 from checkpoint_store.storage.tables import jobs
@@ -26,11 +27,15 @@ if TYPE_CHECKING:
 def earlier_job(connection: sqlite3.Connection, request: OpenRequest, path: Path) -> JobRecord | None:
     """Return the job of this very plan; else the newest job of the file that has results; else None.
 
+    With ``on_change="extend"`` the newest job of the file comes before that where it can grow, results or not.
+
     None says that there is nothing to protect: no job of the file has a completed chunk, or a handle of work that a
     service holds, and none has this plan.
     """
-    of_plan = _of_this_plan(connection, request, path)
-    return of_plan or _newest_with_results(connection, request.plan.file_name, path)
+    found = _of_this_plan(connection, request, path)
+    if found is None and request.on_change == "extend":
+        found = extend.job_to_extend(connection, request, path)
+    return found or _newest_with_results(connection, request.plan.file_name, path)
 
 
 def _of_this_plan(connection: sqlite3.Connection, request: OpenRequest, path: Path) -> JobRecord | None:

@@ -75,6 +75,7 @@ def summaries(connection: sqlite3.Connection, records: Sequence[JobRecord], path
             in_doubt_with_handle=failures.with_handle[record.job_id],
             error_message=record.error_message,
             config=record.config,
+            metadata=record.metadata or {},
         )
         for record in records
     ]

@@ -125,8 +125,10 @@ HANDLE: Final[Readers] = {
     "recorded_at": _moment,
 }
 """How the columns of ``chunk_handles`` are read."""
-SHOWN_ATTEMPT: Final[Readers] = {**ATTEMPT, "handle": _TEXT_OR_NULL}
-"""How an attempt is read together with the handle of its chunk."""
+KEY: Final[Readers] = {"chunk_index": _CHUNK, "key": _text}
+"""How the columns of ``chunk_keys`` are read."""
+SHOWN_ATTEMPT: Final[Readers] = {**ATTEMPT, "handle": _TEXT_OR_NULL, "key": _TEXT_OR_NULL}
+"""How an attempt is read together with the handle and the key of its chunk."""
 RUNNER: Final[Readers] = {
     "runner_id": _integer,
     "job_id": _text,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import sqlite3
     from pathlib import Path
 
-    from checkpoint_store.storage.open_requests import OpenRequest
+    from checkpoint_store.storage.open_requests import OpenRequest, Source
     from checkpoint_store.storage.records import JobRecord
 
 _C: Final = completed_chunks.c
@@ -40,8 +40,11 @@ def plan_run(connection: sqlite3.Connection, request: OpenRequest, path: Path, e
     ``earlier`` is the job that the plan is held against; it tells the price also where ``request`` is for a fresh one.
     """
     decision = decide(connection, request, None if request.fresh else earlier, path)
-    job = decision.earlier if decision.action in ("resume", "complete") else None
-    rest, _ = ({}, False) if job is None else reusable_for_rest(connection, request, job, path, reads_only=True)
+    job = decision.earlier if decision.action in ("resume", "extend", "complete") else None
+    rest: dict[int, Source] = {}
+    if job is not None:
+        job, has_grown = job._replace(total_chunks=request.plan.total_chunks), decision.action == "extend"
+        rest, _ = reusable_for_rest(connection, request, job, path, reads_only=True, has_grown=has_grown)
     kept = len(decision.kept) if job is None else job.completed_count + len(rest)
     troubled = [] if job is None else attempt_log.latest(connection, job.job_id, path, outcomes=("failed", "abandoned"))
     troubled = [record for record in troubled if record.chunk_index not in rest]

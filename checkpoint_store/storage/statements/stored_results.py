@@ -91,8 +91,8 @@ class StoredResults:
         ignoring = self._request.reuse_ignoring if ignoring is None else ignoring
         return self._taken(self._holders(), self._left(()), ignoring)
 
-    def reusable_since(self, opened: JobRecord) -> dict[int, Source]:
-        """Return the same for what is left of a job, from jobs that did more since results were looked for."""
+    def reusable_since(self, opened: JobRecord, *, of: Container[str] | None = None) -> dict[int, Source]:
+        """Return the same for what is left of a job, from jobs that did more since; ``of``: all that these have."""
         done = set(result_statements.indices(self._connection, opened.job_id))
         if self._request.plan.sequential:
             if done != set(range(len(done))):
@@ -100,10 +100,12 @@ class StoredResults:
             self._begun = Begun(opened.job_id, len(done))
         number = opened.looked_number or 0
         before = jobs_before(self._connection, opened.job_id, number)
-        if before != (opened.looked_jobs, opened.looked_chunks) or self._request.reuse_ignoring:
+        if before != (opened.looked_jobs, opened.looked_chunks) or self._request.reuse_ignoring or of is not None:
             number = 0  # one of those did more since, or what may differ was something else last time
         since = {"but_job": opened.job_id, "number": number}
-        return self._taken(self._rows(_HOLDERS_SINCE, **since), self._left(done), self._request.reuse_ignoring)
+        found = self._rows(_HOLDERS_SINCE, **since)
+        holders = [job for job in found if of is None or job.job_id in of]
+        return self._taken(holders, self._left(done), self._request.reuse_ignoring)
 
     def elsewhere(self, kept: Container[int]) -> Elsewhere:
         """Return what there is for the other chunks of a new job under another name or setting."""
