@@ -342,6 +342,21 @@ def test_a_chunk_changed_by_its_work_stands_for_what_it_was(store: CheckpointSto
     assert store.plan("book.txt", chunks=fresh, sequential=True, on_change="reuse").kept == 3
 
 
+def test_a_sequential_job_grows(store: CheckpointStore) -> None:
+    """New pages follow the last result, handles stay, and an edit of an old page is no growth."""
+    store.map(tell, PAGES[:3], file_name="book.txt", sequential=True)
+    grown = store.open_job("book.txt", chunks=PAGES[:5], sequential=True, on_change="extend")
+    grown.record_handle([3], "batch-1")
+    again = store.open_job("book.txt", chunks=PAGES, sequential=True, on_change="extend")
+    assert (again.job_id, next(again.pending()).handle) == (grown.job_id, "batch-1")
+    assert [item.index for item in again.map(tell)] == [3, 4, 5]
+    assert list(again.results()) == story(PAGES)
+    with pytest.raises(PlanChanged, match="chunk 1 is another one"):
+        store.open_job("book.txt", chunks=["page 0", "new", *PAGES[2:], "more"], sequential=True, on_change="extend")
+    with pytest.raises(PlanChanged, match="sequential"):
+        store.open_job("book.txt", chunks=[*PAGES, "more"], on_change="extend")
+
+
 def test_what_is_no_truth_value_is_refused(store: CheckpointStore) -> None:
     """The error names the argument, and nothing is done."""
     with pytest.raises(InvalidArgumentError, match="sequential"):
