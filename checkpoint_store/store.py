@@ -13,7 +13,7 @@ from checkpoint_store.state_file.reader import read_state, refuse_own, without_s
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
     from concurrent.futures import Executor
 
     from checkpoint_store.loop.retry_policy import Errors, Wait
@@ -194,6 +194,7 @@ class CheckpointStore(OpenStore):
         max_tokens_per_minute: float | None = None,
         tokens: Callable[[Any], float] | None = None,
         deadline_seconds: float | None = None,
+        only: Collection[int] | None = None,
         progress: bool = False,
         on_pause: Literal["raise", "return"] = "raise",
         stop_when: Callable[[], bool] | None = None,
@@ -201,7 +202,7 @@ class CheckpointStore(OpenStore):
         """Open the job, do what is left of it, and return all results in order, those of earlier runs included.
 
         See :meth:`open_job` for the plan and :meth:`Job.map` for the options. With ``on_error="record"`` a failed
-        chunk's place is taken by None; :meth:`Job.failed_chunks` says why.
+        chunk's place is taken by None; :meth:`Job.failed_chunks` says why. With ``only`` so are chunks that nobody did.
 
         Raises:
             JobPaused: the job was paused before the end, whatever ``on_pause`` says.
@@ -209,6 +210,7 @@ class CheckpointStore(OpenStore):
         """
         given = locals()
         from checkpoint_store.loop.options import Options, checked_work  # only for those who use it
+        from checkpoint_store.loop.shards import check_shard  # the same
 
         checked_work(fn)
         options = Options.of(given)  # what is wrong with them is said before there is a job
@@ -225,6 +227,7 @@ class CheckpointStore(OpenStore):
             fresh=fresh,
             exclusive=exclusive,
         )
+        check_shard(options.shard, arguments.request.plan.total_chunks)
         job = self._opened(arguments)
         for _ in job.map(fn, **(vars(options) | {"on_pause": "raise"})):
             pass

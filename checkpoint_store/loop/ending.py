@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import ChunkFailed, ChunksPassedOver, JobPaused
 from checkpoint_store.execution.lifecycle import ending_by
+from checkpoint_store.loop.shards import remaining_chunks
 from checkpoint_store.model.records import JobStatus
 from checkpoint_store.system.log import log
 
@@ -64,18 +65,29 @@ def _end_job(state: LoopState) -> None:
         status, message = ending_by(state.error)
         execution.leave(JobStatus.PAUSED if state.is_paused else status, message)
         raise state.error
-    remaining_chunks = execution.progress().remaining_chunks
-    failed = execution.failed_chunks() if remaining_chunks and not state.is_paused else []
+    left = remaining_chunks(execution, options.shard)
+    all_failed = execution.failed_chunks() if not state.is_paused and execution.progress().remaining_chunks else []
+    if all_failed and not left:  # the part of this loop is done; another part is not, and the job says so
+        execution.leave(JobStatus.FAILED, _failure(all_failed))
+        return
+    failed = [record for record in all_failed if options.shard is None or record.chunk_index in options.shard]
     if failed:
-        example = f"chunk {failed[0].chunk_index}: {failed[0].error or 'its process died'}"
-        execution.leave(JobStatus.FAILED, f"{len(failed)} failed, {example}")
+        execution.leave(JobStatus.FAILED, _failure(all_failed))
         if options.on_error == "stop":
-            raise ChunkFailed(state.job_id, len(failed), example)
+            raise ChunkFailed(state.job_id, len(failed), _example(failed))
         unseen = state.failed_before - state.failed_now
         passed_over = [record for record in failed if record.chunk_index in unseen]
         if passed_over:
             _warn_of_chunks_passed_over(state.job_id, passed_over)
         return
     execution.leave(JobStatus.PAUSED)
-    if remaining_chunks and options.on_pause == "raise":
-        raise JobPaused(state.job_id, remaining_chunks)
+    if left and options.on_pause == "raise":
+        raise JobPaused(state.job_id, left)
+
+
+def _failure(failed: list[ChunkRecord]) -> str:
+    return f"{len(failed)} failed, {_example(failed)}"
+
+
+def _example(failed: list[ChunkRecord]) -> str:
+    return f"chunk {failed[0].chunk_index}: {failed[0].error or 'its process died'}"

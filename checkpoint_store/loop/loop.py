@@ -126,6 +126,7 @@ class Loop:
             pauses=self._execution.pauses,
             known_pause=self._known_pause,
             max_attempts=self._options.attempts_max,
+            shard=self._options.shard,
         )
         ended_by: BaseException | None = None
         with self._interrupts if self._heeds_signals else nullcontext():

@@ -92,6 +92,8 @@ class Report:
     """Whether the output differs from the text of the results: it was edited since, and left as it was."""
     over_budget: bool = False
     """Whether ``--max-cost`` paused the job."""
+    left_to_others: int = 0
+    """How many chunks are left outside of the part that ``--only`` names, which is done; 0 where it is not."""
     cost_unknown: bool = False
     """Whether ``--max-cost`` paused the job because the cost of a result cannot be read."""
     run: dict[str, Any] | None = None
