@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     )
     from checkpoint_store.manager import StateManager
     from checkpoint_store.model.attempt import Attempt, current_attempt
+    from checkpoint_store.model.merge_report import JobMerge, MergeReport
     from checkpoint_store.model.records import (
         ChunkRecord,
         JobStatus,
@@ -96,11 +97,13 @@ __all__ = [
     "Job",
     "JobBusy",
     "JobIncomplete",
+    "JobMerge",
     "JobNotFound",
     "JobPaused",
     "JobStatus",
     "JobSummary",
     "MapItem",
+    "MergeReport",
     "MigrationFailed",
     "MigrationStatus",
     "MissingExtra",
@@ -147,9 +150,11 @@ _HOMES = {
     "ChunkRecord": "model.records",
     "Finding": "storage.recovery.doctor",
     "Job": "job",
+    "JobMerge": "model.merge_report",
     "JobStatus": "model.records",
     "JobSummary": "model.records",
     "MapItem": "model.records",
+    "MergeReport": "model.merge_report",
     "MigrationStatus": "maintenance",
     "PendingChunk": "job",
     "Problem": "model.records",

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from checkpoint_store.execution import lifecycle, opening
-from checkpoint_store.execution.open_store import BESIDE, Beside, OpenStore
+from checkpoint_store.execution.open_store import BESIDE, Beside
+from checkpoint_store.execution.store_care import StoreCare
 from checkpoint_store.job import Job
 from checkpoint_store.loop.option_names import checks_option_names
 from checkpoint_store.state_file.reader import read_state, refuse_own, without_secrets
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 DEFAULT_TARGET: Final = ".processing_state.db"
 
 
-class CheckpointStore(OpenStore):
+class CheckpointStore(StoreCare):
     """Jobs, completed chunks and results in one local SQLite file. Safe to share between threads.
 
     Any number of threads and processes may have the same file open. Close it, or use it as a context manager; it is

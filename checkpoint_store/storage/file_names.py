@@ -127,7 +127,7 @@ class StoreFiles:
     def unfinished_stores(self) -> list[Path]:
         """Return what killed recoveries left: store files that were being made, and what SQLite kept beside them."""
         endings = "|".join(_SQLITE_ENDINGS)
-        mine = re.compile(re.escape(self.store.name) + rf"\.tmp-[0-9a-f]{{12}}({endings})?")
+        mine = re.compile(re.escape(self.store.name) + rf"(\.tmp-[0-9a-f]{{12}}){{1,2}}({endings})?")
         return [self.store.with_name(name) for name in self._names_beside() if mine.fullmatch(name)]
 
     def unrecorded(self) -> list[Path]:

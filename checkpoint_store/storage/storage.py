@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import CheckpointStoreError, JobIncomplete
 from checkpoint_store.model.clock import now
+from checkpoint_store.model.merge_report import MergeReport
 from checkpoint_store.storage.backup import RollingBackup, remove_backups
 from checkpoint_store.storage.budget_verbs import BudgetStorage
 from checkpoint_store.storage.claim_verbs import ClaimStorage
@@ -170,6 +171,26 @@ class Storage(Reading):
         return self.healing(
             lambda: self.database.write(lambda connection: save_state.save(connection, state, self.path, replace=False))
         )
+
+    def merge(self, other: Path) -> MergeReport:
+        """Take in what another store did of the same plans, and its other jobs. Each job is durable once it is merged.
+
+        Raises:
+            StoreTargetError: ``other`` is no store. Nothing was changed.
+            SchemaTooNew: a newer version of this library wrote it. Nothing was changed.
+            StoreDamaged: ``other`` is damaged. Nothing was changed.
+        """
+        from checkpoint_store.storage.merging import merge, other_store  # noqa: PLC0415 - only for those who merge
+
+        with other_store.copy_of_store(other, self.path, self.database.lock_timeout_seconds) as copy:
+            return MergeReport(other, tuple(merge.merge_all(self.database, merge.OtherStore(copy, other))))
+
+    def merge_state(self, state: ProcessingState, other: Path) -> MergeReport:
+        """:meth:`merge` for the job of a state, which was read from the file ``other``."""
+        from checkpoint_store.storage.merging import merge, other_store  # noqa: PLC0415 - see merge()
+
+        with other_store.store_of_state(state, self.path, self.database.lock_timeout_seconds) as copy:
+            return MergeReport(other, tuple(merge.merge_all(self.database, merge.OtherStore(copy, other))))
 
     def save_state(self, state: ProcessingState, known: Known | None) -> Known | None:
         """Make a state the current job, and write only what differs from the store. Durable when this returns.
