@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
-from checkpoint_store.errors import StoreDamaged, StoreTargetError
+from checkpoint_store.errors import StorageUnavailableError, StoreDamaged, StoreTargetError
 from checkpoint_store.model.versions import SCHEMA_VERSION
 from checkpoint_store.storage import backup
 from checkpoint_store.storage.connection.database import Database
-from checkpoint_store.storage.connection.open_lock import Presence, store_lock
+from checkpoint_store.storage.connection.open_lock import Presence, alone, store_lock
+from checkpoint_store.storage.connection.openings import Openings
 from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
-from checkpoint_store.storage.file_names import StoreFiles
+from checkpoint_store.storage.file_names import StoreFiles, has_bytes
 from checkpoint_store.storage.recovery import integrity
-from checkpoint_store.storage.recovery.salvage.sidecars import ALONE, open_copy
+from checkpoint_store.storage.recovery.salvage.sidecars import ALONE, foreign_sidecar, open_copy
 from checkpoint_store.storage.statements import save_state
 from checkpoint_store.storage.target import EMPTY, inspect
 from checkpoint_store.storage.upgrade import migrate
@@ -28,7 +30,9 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def copy_of_store(other: Path, beside: Path, timeout_seconds: float) -> Iterator[sqlite3.Connection]:
+def copy_of_store(
+    other: Path, beside: Path, timeout_seconds: float, *, remedy: str | None = None
+) -> Iterator[sqlite3.Connection]:
     """Yield a connection to a copy of the store at ``other``, as it is now; processes may be at work on it.
 
     What a runner had in hand is in doubt in the copy: what becomes of it is told by a later merge.
@@ -37,6 +41,7 @@ def copy_of_store(other: Path, beside: Path, timeout_seconds: float) -> Iterator
         other: the other store, of any schema.
         beside: this store. The copy is made beside it, and removed at the end.
         timeout_seconds: how long to wait for other processes.
+        remedy: what to do about a damaged store; by default recover it.
 
     Raises:
         StoreTargetError: ``other`` is no store.
@@ -45,23 +50,44 @@ def copy_of_store(other: Path, beside: Path, timeout_seconds: float) -> Iterator
     """
     if not other.exists():
         raise StoreTargetError(other, "there is no such file")
+    remedy = remedy or f"Mend it first: checkpoint-store recover --store {other}"
     presence = Presence(other, timeout_seconds=timeout_seconds, create=False)
     reading = ReadOnlyDatabase(other, lock_timeout_seconds=timeout_seconds, presence=presence)
 
     def fill(copy: Path) -> None:
-        backup.back_up(reading, copy, like=beside)
+        _copy(reading, copy, beside)
         backup.settle(copy)
         _upgrade(copy)
-
-    with closing(reading):
-        if inspect(reading) == EMPTY:
-            raise StoreTargetError(other, "it is empty")
-        problems = integrity.check(reading)
+        problems = integrity.check(ReadOnlyDatabase(copy, lock_timeout_seconds=timeout_seconds))
         if problems:
-            remedy = f"Mend it first: checkpoint-store recover --store {other}"
             raise StoreDamaged(other, str(problems[0]), remedy=remedy)
-        with _filled(beside, timeout_seconds, fill) as connection:
-            yield connection
+
+    with closing(reading), _filled(beside, timeout_seconds, fill) as connection:
+        yield connection
+
+
+def _copy(reading: ReadOnlyDatabase, copy: Path, beside: Path) -> None:
+    try:
+        if inspect(reading) == EMPTY:
+            raise StoreTargetError(reading.path, "it is empty")
+        backup.back_up(reading, copy, like=beside)
+    except StorageUnavailableError:
+        # A WAL without its index, as it is copied from a dead machine: only a writer can read it.
+        with alone(reading.path, create=False) as free, Openings.lock:
+            if not free:
+                raise
+            _copy_files(reading.path, copy, beside)
+        reason = foreign_sidecar(copy)
+        if reason is not None:
+            raise StoreDamaged(reading.path, reason) from None
+
+
+def _copy_files(other: Path, copy: Path, beside: Path) -> None:
+    """Copy a store that nobody has open, file by file."""
+    for source, target in zip((other, *StoreFiles(other).of_sqlite), (copy, *StoreFiles(copy).of_sqlite), strict=True):
+        if has_bytes(source) and source != StoreFiles(other).shm:
+            create_private(target, like=beside)
+            shutil.copyfile(source, target)
 
 
 @contextmanager
