@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from checkpoint_store.manager import StateManager
     from checkpoint_store.model.attempt import Attempt, current_attempt
     from checkpoint_store.model.merge_report import JobMerge, MergeReport
+    from checkpoint_store.model.prune_report import PruneReport
     from checkpoint_store.model.records import (
         ChunkRecord,
         JobStatus,
@@ -112,6 +113,7 @@ __all__ = [
     "Problem",
     "ProcessingState",
     "Progress",
+    "PruneReport",
     "RecoveryReport",
     "RunPlan",
     "RunRecord",
@@ -160,6 +162,7 @@ _HOMES = {
     "Problem": "model.records",
     "ProcessingState": "model.state",
     "Progress": "model.records",
+    "PruneReport": "model.prune_report",
     "RecoveryReport": "storage.recovery.recover",
     "RunPlan": "model.records",
     "RunRecord": "model.run_record",

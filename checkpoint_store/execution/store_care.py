@@ -1,4 +1,4 @@
-"""The care of an open store: what other machines did is merged in."""
+"""The care of an open store: what other machines did is merged in, and what nobody needs goes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from checkpoint_store.errors import StateFormatError, StoreTargetError
+from checkpoint_store.execution import pruning
 from checkpoint_store.execution.open_store import OpenStore
+from checkpoint_store.model.prune_report import prune_request
 from checkpoint_store.state_file.reader import read_state, without_secrets
 from checkpoint_store.storage.target import NO_DATABASE, resolve
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     import os
 
     from checkpoint_store.model.merge_report import MergeReport
+    from checkpoint_store.model.prune_report import PruneReport
 
 _STATE_SUFFIXES = (".json", ".bak")
 
@@ -55,6 +58,35 @@ class StoreCare(OpenStore):
                 report = self._merge_state_of_other_name(other, error)
         self._follow({job.job_id for job in report.jobs if job.passed_over is None})
         return report
+
+    def prune(
+        self, *, keep_last: int | None = None, older_than_days: float | None = None, dry_run: bool = True
+    ) -> PruneReport:
+        """Delete what nobody needs any more, for good, or (``dry_run``, the default) only say what that is.
+
+        These go: jobs that are superseded or complete; attempts that are older than ``older_than_days`` and cost
+        nothing, at complete chunks of the jobs that stay; files that a recovery or a restoring moved aside; automatic
+        backups but the newest two (where jobs go, all, and a new one is made), and a state file that shows a job that
+        goes. A job stays where a runner is at work on it, and where a service holds work of it (a handle of a chunk
+        that is not complete). What another job carries of a deleted job's results stays, with the id of who paid.
+
+        Args:
+            keep_last: keep the jobs of the store that were opened last, so many. 0: none is kept for being new.
+            older_than_days: keep what changed in so many days, by the clock of this machine. With both, a job goes
+                only where both let it go; with neither, no job and no attempt goes.
+            dry_run: delete nothing, as in a read-only store.
+
+        Returns:
+            What went, or would go: ``.jobs`` (ids), ``.attempts`` (a number), ``.files`` (paths) and ``.bytes``.
+
+        Raises:
+            InvalidArgumentError: an argument cannot be what it is. Nothing was deleted.
+            ErasureUnfinished: a reader was in the way. All of it is deleted, and its bytes are still in the WAL.
+        """
+        request = prune_request(keep_last, older_than_days)
+        if dry_run:
+            return pruning.look(self._open, self.state_file, request)
+        return pruning.prune(self._open, self.state_file, request)
 
     def _refuse_itself(self, other: Path) -> None:
         own = [self.path, *([] if self.state_file is None else [self.state_file])]

@@ -17,7 +17,7 @@ from checkpoint_store.storage.claim_verbs import ClaimStorage
 from checkpoint_store.storage.file_names import StoreFiles
 from checkpoint_store.storage.group_commit import Writer
 from checkpoint_store.storage.reading import Reading
-from checkpoint_store.storage.statements import attempt_log, liveness, open_job, save_state
+from checkpoint_store.storage.statements import attempt_log, liveness, open_job, pruning, save_state
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import runners as runner_statements
 from checkpoint_store.system.log import log_suppressed
@@ -27,11 +27,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from checkpoint_store.model.prune_report import PruneRequest
     from checkpoint_store.model.state import ProcessingState
     from checkpoint_store.storage.connection.database import Database
     from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
     from checkpoint_store.storage.open_requests import OpenedJob, OpenRequest
     from checkpoint_store.storage.records import Completion, JobRecord, Known, StatusChange
+    from checkpoint_store.storage.statements.pruning import Prunable
 
 
 class ReadOnlyStorage(Reading):
@@ -120,6 +122,13 @@ class Storage(Reading):
             return found
 
         return self.database.write(write)
+
+    def prune(self, request: PruneRequest) -> Prunable:
+        """Delete jobs and attempts by a request, and return what went. Durable when this returns.
+
+        :meth:`erase_deleted` removes what backups and the WAL still hold of the jobs.
+        """
+        return self.database.write(lambda connection: pruning.prune(connection, self.path, request))
 
     def erase_deleted(self, job_id: str) -> None:
         """Leave no byte of a job that was deleted in the automatic backups, nor in the WAL; give its room back.
