@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import wait_until
+from conftest import program, wait_until
 from migration import make_dump
 
 from checkpoint_store import CheckpointStore, SchemaTooNew
@@ -21,7 +21,7 @@ from .shard_tools import CHUNKS, NAME, clean, contents, rows, shard
 if TYPE_CHECKING:
     from conftest import Children
 
-CHILDREN = Path(__file__).parent / "children"
+
 MOMENTS = [
     ("copying", 0),
     ("upgrading", 0),
@@ -51,7 +51,7 @@ def test_a_killed_merge_is_made_again(tmp_path: Path, children: Children, moment
     one, two = two_stores(tmp_path)
     shutil.copytree(one.parent, tmp_path / "undisturbed")
     untouched = contents(two)
-    children.run(CHILDREN / "merge_killed.py", one, two, moment, times, code=-signal.SIGKILL)
+    children.run(program(__file__, "merge_killed"), one, two, moment, times, code=-signal.SIGKILL)
     with CheckpointStore(one) as store:
         assert store.check() == []
         store.merge(two)
@@ -72,7 +72,7 @@ def test_shards_of_killed_processes_are_merged(tmp_path: Path, children: Childre
     for name, first, last in (("one", 0, 6), ("two", 6, 12)):
         (tmp_path / name).mkdir()
         stores.append(tmp_path / name / "talks.db")
-        worker = children.start(CHILDREN / "work_on_shard.py", stores[-1], first, last)
+        worker = children.start(program(__file__, "work_on_shard"), stores[-1], first, last)
         paid.update(children.next_line(worker) for _ in range(4))
         worker.kill()
         worker.wait()
@@ -100,7 +100,7 @@ def test_a_store_whose_log_came_without_its_index_is_merged(tmp_path: Path, chil
     """A store and its WAL that were copied from a dead machine are read whole: the newest results are in the WAL."""
     (tmp_path / "one").mkdir()
     path = tmp_path / "one" / "talks.db"
-    worker = children.start(CHILDREN / "work_on_shard.py", path, 0, 12)
+    worker = children.start(program(__file__, "work_on_shard"), path, 0, 12)
     for _ in range(5):
         children.next_line(worker)
     worker.kill()
@@ -120,7 +120,7 @@ def test_a_store_in_use_is_merged_and_merged_again_later(tmp_path: Path, childre
     """The other machine works on meanwhile: a second merge takes what came since, and the attempts get their ends."""
     (tmp_path / "one").mkdir()
     path, target = tmp_path / "one" / "talks.db", tmp_path / "all.db"
-    worker = children.start(CHILDREN / "work_on_shard.py", path, 0, 12)
+    worker = children.start(program(__file__, "work_on_shard"), path, 0, 12)
     for _ in range(3):
         children.next_line(worker)
     with CheckpointStore(target, state_file=None) as store:
@@ -170,7 +170,7 @@ def test_a_merge_beside_a_loop_that_works(tmp_path: Path, children: Children) ->
     """A loop of this store goes on meanwhile; it pays for no chunk that the merge brought, and the job is completed."""
     one, two = tmp_path / "one" / "talks.db", shard(tmp_path / "two", range(6, 12))
     one.parent.mkdir()
-    worker = children.start(CHILDREN / "work_on_shard.py", one, 0, 12)
+    worker = children.start(program(__file__, "work_on_shard"), one, 0, 12)
     for _ in range(2):
         children.next_line(worker)
     with CheckpointStore(one, state_file=None) as store:
