@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from checkpoint_store.execution import lifecycle, opening
-from checkpoint_store.execution.open_store import BESIDE, Beside
 from checkpoint_store.execution.store_care import StoreCare
 from checkpoint_store.job import Job
 from checkpoint_store.loop.option_names import checks_option_names
@@ -21,10 +20,7 @@ if TYPE_CHECKING:
     from checkpoint_store.model.amounts import Cost
     from checkpoint_store.model.plan import Fingerprint
     from checkpoint_store.model.records import JobSummary, RunPlan
-    from checkpoint_store.storage.connection.pragmas import Durability
     from checkpoint_store.storage.records import JobRecord
-
-DEFAULT_TARGET: Final = ".processing_state.db"
 
 
 class CheckpointStore(StoreCare):
@@ -42,31 +38,15 @@ class CheckpointStore(StoreCare):
         lock_timeout_seconds: how long to wait for another process before :class:`StoreBusy`.
         migrate: upgrade an older file on opening; otherwise :class:`SchemaTooOld`.
         read_only: create, migrate and touch no file at all.
+        on_backup: called with the path of each automatic backup, which is verified, to copy it away: in the thread that
+            ended a job or completed a chunk, outside of transactions and locks. Results of that loop wait meanwhile. An
+            error of it is logged. The file stays until two newer backups are there.
 
     Raises:
         StoreTargetError: the target cannot be a store. Nothing was created or changed.
         SchemaTooNew: a newer version of this library wrote it. Nothing was touched.
         MigrationFailed: it could not be upgraded, and is as it was.
     """
-
-    def __init__(
-        self,
-        target: str | os.PathLike[str] = DEFAULT_TARGET,
-        *,
-        state_file: str | os.PathLike[str] | Beside | None = BESIDE,
-        durability: Durability = "power-loss",
-        lock_timeout_seconds: float = 10.0,
-        migrate: bool = True,
-        read_only: bool = False,
-    ) -> None:
-        super().__init__(
-            target,
-            state_file=state_file,
-            durability=durability,
-            lock_timeout_seconds=lock_timeout_seconds,
-            migrate=migrate,
-            read_only=read_only,
-        )
 
     def __repr__(self) -> str:
         return f"<CheckpointStore {str(self.path)!r}>"

@@ -40,7 +40,7 @@ def prune(context: StoreContext, state_file: Path | None, request: PruneRequest)
     log.info("%s: %s", storage.path, report)
     if found.jobs:
         storage.erase_deleted(", ".join(found.jobs))
-        storage.back_up_now()
+        context.back_up()
     return report
 
 

@@ -107,4 +107,4 @@ class StoreCare(OpenStore):
         if current is not None and current.job_id in changed:
             self._open.job_changed(current.job_id)
         if changed:
-            self._open.storage.back_up_now()
+            self._open.back_up()

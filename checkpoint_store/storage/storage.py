@@ -232,10 +232,13 @@ class Storage(Reading):
 
     # -- copies
 
-    def back_up_if_due(self, moment: float) -> None:
+    def back_up_if_due(self, moment: float) -> Path | None:
         """Make an automatic backup where one is due at ``moment`` (``time.monotonic()``); see :meth:`back_up_now`."""
-        self._rolling.make_if_due(moment)
+        return self._rolling.make_if_due(moment)
 
-    def back_up_now(self) -> None:
-        """Make an automatic backup unless that costs more than its share. A failure is no failure of the store."""
-        self._rolling.make()
+    def back_up_now(self) -> Path | None:
+        """Make an automatic backup unless that costs more than its share. A failure is no failure of the store.
+
+        Returns the backup that holds what there is, verified, also where it was there before; None where none does.
+        """
+        return self._rolling.make()

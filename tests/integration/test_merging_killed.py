@@ -7,7 +7,6 @@ import signal
 import sqlite3
 from collections import Counter
 from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,6 +18,8 @@ from checkpoint_store import CheckpointStore, SchemaTooNew
 from .shard_tools import CHUNKS, NAME, clean, contents, rows, shard
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from conftest import Children
 
 
