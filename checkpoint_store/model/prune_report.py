@@ -67,7 +67,12 @@ class PruneReport:
 
     def __str__(self) -> str:
         verb = "would delete" if self.dry_run else "deleted"
-        return (
-            f"{verb} {len(self.jobs):,} jobs, {self.attempts:,} attempts and {len(self.files):,} files, "
-            f"{self.bytes:,} bytes"
+        jobs, attempts, files = (
+            _counted(count, noun)
+            for count, noun in ((len(self.jobs), "job"), (self.attempts, "attempt"), (len(self.files), "file"))
         )
+        return f"{verb} {jobs}, {attempts} and {files}: {self.bytes:,} bytes"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
