@@ -39,11 +39,19 @@ def merge(*, others: tuple[Path, ...], store_path: str, as_json: bool) -> int:
         for other in others:
             reports.append(store.merge(other))
             if not as_json:
-                screen.note(str(reports[-1]))
+                _show_merge(screen, other, reports[-1])
     if as_json:
         print_json({"store": store_path, "merged": [_merge_record(report) for report in reports]})
     is_clean = not any(job.contradictions or job.passed_over for report in reports for job in report.jobs)
     return 0 if is_clean else 1
+
+
+def _show_merge(screen: Screen, other: Path, report: MergeReport) -> None:
+    screen.note(printable(other))
+    for job in report.jobs:
+        screen.note(f"  {job}")
+    if not report.jobs:
+        screen.note("  it has no job")
 
 
 def _merge_record(report: MergeReport) -> dict[str, Any]:
