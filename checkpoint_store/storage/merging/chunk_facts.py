@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import bindparam, null, select
 
-from checkpoint_store.storage.statements.compiled import Statement, named_rows
+from checkpoint_store.storage.statements.compiled import Statement
 from checkpoint_store.storage.tables import chunk_handles, chunk_keys, chunk_redos, jobs
 
 if TYPE_CHECKING:
@@ -38,9 +38,10 @@ def take(
     That a chunk is to be done again goes with its result: only where this merge took the result (``new_chunks``).
     """
     for table in (chunk_keys, chunk_handles, chunk_redos):
-        found = named_rows(_rows(table).run(other, in_job=other_job_id))
+        names = [column.name for column in table.columns]
+        found = (dict(zip(names, row, strict=True)) for row in _rows(table).run(other, in_job=other_job_id))
         wanted = (row for row in found if table is not chunk_redos or row["chunk_index"] in new_chunks)
-        _add(table).run_many(connection, [row | {"job_id": job_id} for row in wanted])
+        _add(table).run_many(connection, (row | {"job_id": job_id} for row in wanted))
     (given,) = _METADATA.run(other, in_job=other_job_id).fetchone()
     if given is not None:
         _SET_METADATA.run(connection, in_job=job_id, given=given)
