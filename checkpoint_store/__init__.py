@@ -58,6 +58,8 @@ if TYPE_CHECKING:
     )
     from checkpoint_store.manager import StateManager
     from checkpoint_store.model.attempt import Attempt, current_attempt
+    from checkpoint_store.model.merge_report import JobMerge, MergeReport
+    from checkpoint_store.model.prune_report import PruneReport
     from checkpoint_store.model.records import (
         ChunkRecord,
         JobStatus,
@@ -99,12 +101,14 @@ __all__ = [
     "Job",
     "JobBusy",
     "JobIncomplete",
+    "JobMerge",
     "JobNotFound",
     "JobPaused",
     "JobStatus",
     "JobSummary",
     "KeyNotFound",
     "MapItem",
+    "MergeReport",
     "MigrationFailed",
     "MigrationStatus",
     "MissingExtra",
@@ -113,6 +117,7 @@ __all__ = [
     "Problem",
     "ProcessingState",
     "Progress",
+    "PruneReport",
     "RecoveryReport",
     "RunPlan",
     "RunRecord",
@@ -151,14 +156,17 @@ _HOMES = {
     "ChunkRecord": "model.records",
     "Finding": "storage.recovery.doctor",
     "Job": "job",
+    "JobMerge": "model.merge_report",
     "JobStatus": "model.records",
     "JobSummary": "model.records",
     "MapItem": "model.records",
+    "MergeReport": "model.merge_report",
     "MigrationStatus": "maintenance",
     "PendingChunk": "job",
     "Problem": "model.records",
     "ProcessingState": "model.state",
     "Progress": "model.records",
+    "PruneReport": "model.prune_report",
     "RecoveryReport": "storage.recovery.recover",
     "RunPlan": "model.records",
     "RunRecord": "model.run_record",

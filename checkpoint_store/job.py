@@ -18,7 +18,7 @@ from checkpoint_store.model.clock import now
 from checkpoint_store.model.records import JobStatus, MapItem
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
+    from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Iterator
     from concurrent.futures import Executor
     from types import TracebackType
 
@@ -135,6 +135,7 @@ class Job(JobHandles):
         max_tokens_per_minute: float | None = None,
         tokens: Callable[[Any], float] | None = None,
         deadline_seconds: float | None = None,
+        only: Collection[int] | None = None,
         progress: bool = False,
         on_pause: Literal["raise", "return"] = "raise",
         stop_when: Callable[[], bool] | None = None,
@@ -177,6 +178,8 @@ class Job(JobHandles):
             tokens: a function of the caller's chunk that estimates its tokens; what the result says (``total_tokens``,
                 or ``input_tokens`` and ``output_tokens``, in it or in its ``usage``) corrects the estimate.
             deadline_seconds: after so long this loop starts nothing more, finishes the chunks in hand and pauses.
+            only: a shard: work on these chunks alone (``range(0, 500)``, or any collection of indices). The loop ends
+                when they are complete; where others are left, the job is ``paused`` then: nobody works on it.
             progress: show a live bar.
             on_pause: what a pause from elsewhere does: ``"raise"`` :class:`JobPaused`, or ``"return"`` quietly.
             stop_when: asked before each chunk, and a few times a second. Once it is True, this loop ends as by a pause.
@@ -218,6 +221,7 @@ class Job(JobHandles):
         max_tokens_per_minute: float | None = None,
         tokens: Callable[[Any], float] | None = None,
         deadline_seconds: float | None = None,
+        only: Collection[int] | None = None,
         progress: bool = False,
         on_pause: Literal["raise", "return"] = "raise",
         stop_when: Callable[[], bool] | None = None,

@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from checkpoint_store.execution import opening
-from checkpoint_store.execution.open_store import BESIDE, Beside, OpenStore
+from checkpoint_store.execution.store_care import StoreCare
 from checkpoint_store.job import Job
 from checkpoint_store.loop.option_names import checks_option_names
 from checkpoint_store.state_file.reader import read_state, refuse_own, without_secrets
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
     from concurrent.futures import Executor
 
     from checkpoint_store.loop.retry_policy import Errors, Wait
     from checkpoint_store.model.amounts import Cost
     from checkpoint_store.model.plan import Fingerprint
     from checkpoint_store.model.records import JobSummary, RunPlan
-    from checkpoint_store.storage.connection.pragmas import Durability
     from checkpoint_store.storage.records import JobRecord
 
-DEFAULT_TARGET: Final = ".processing_state.db"
 
-
-class CheckpointStore(OpenStore):
+class CheckpointStore(StoreCare):
     """Jobs, completed chunks and results in one local SQLite file. Safe to share between threads.
 
     Any number of threads and processes may have the same file open. Close it, or use it as a context manager; it is
@@ -41,31 +38,15 @@ class CheckpointStore(OpenStore):
         lock_timeout_seconds: how long to wait for another process before :class:`StoreBusy`.
         migrate: upgrade an older file on opening; otherwise :class:`SchemaTooOld`.
         read_only: create, migrate and touch no file at all.
+        on_backup: called with the path of each automatic backup, which is verified, to copy it away: in the thread that
+            ended a job or completed a chunk, outside of transactions and locks. Results of that loop wait meanwhile. An
+            error of it is logged. The file stays until two newer backups are there.
 
     Raises:
         StoreTargetError: the target cannot be a store. Nothing was created or changed.
         SchemaTooNew: a newer version of this library wrote it. Nothing was touched.
         MigrationFailed: it could not be upgraded, and is as it was.
     """
-
-    def __init__(
-        self,
-        target: str | os.PathLike[str] = DEFAULT_TARGET,
-        *,
-        state_file: str | os.PathLike[str] | Beside | None = BESIDE,
-        durability: Durability = "power-loss",
-        lock_timeout_seconds: float = 10.0,
-        migrate: bool = True,
-        read_only: bool = False,
-    ) -> None:
-        super().__init__(
-            target,
-            state_file=state_file,
-            durability=durability,
-            lock_timeout_seconds=lock_timeout_seconds,
-            migrate=migrate,
-            read_only=read_only,
-        )
 
     def __repr__(self) -> str:
         return f"<CheckpointStore {str(self.path)!r}>"
@@ -205,6 +186,7 @@ class CheckpointStore(OpenStore):
         max_tokens_per_minute: float | None = None,
         tokens: Callable[[Any], float] | None = None,
         deadline_seconds: float | None = None,
+        only: Collection[int] | None = None,
         progress: bool = False,
         on_pause: Literal["raise", "return"] = "raise",
         stop_when: Callable[[], bool] | None = None,
@@ -212,7 +194,7 @@ class CheckpointStore(OpenStore):
         """Open the job, do what is left of it, and return all results in order, those of earlier runs included.
 
         See :meth:`open_job` for the plan and :meth:`Job.map` for the options. With ``on_error="record"`` a failed
-        chunk's place is taken by None; :meth:`Job.failed_chunks` says why.
+        chunk's place is taken by None; :meth:`Job.failed_chunks` says why. With ``only`` so are chunks that nobody did.
 
         Raises:
             JobPaused: the job was paused before the end, whatever ``on_pause`` says.
@@ -220,6 +202,7 @@ class CheckpointStore(OpenStore):
         """
         given = locals()
         from checkpoint_store.loop.options import Options, checked_work  # only for those who use it
+        from checkpoint_store.loop.shards import check_shard  # the same
 
         checked_work(fn)
         options = Options.of(given)  # what is wrong with them is said before there is a job
@@ -238,6 +221,7 @@ class CheckpointStore(OpenStore):
             fresh=fresh,
             exclusive=exclusive,
         )
+        check_shard(options.shard, arguments.request.plan.total_chunks)
         job = self._opened(arguments)
         for _ in job.map(fn, **(vars(options) | {"on_pause": "raise"})):
             pass

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from checkpoint_store.model.attempt import Attempt
     from checkpoint_store.model.keys import Key
     from checkpoint_store.model.run_record import RunRecord
+    from checkpoint_store.model.shard import Shard
     from checkpoint_store.storage.records import StatusChange
 
 
@@ -115,8 +116,10 @@ class JobExecution(JobStanding):
         """Return the caller's chunk. The fingerprint of a chunk that its caller may change is taken before."""
         return self.contents.data(index)
 
-    def queue(self, *, known_pause: int | None = None, max_attempts: int | None = None) -> ChunkQueue:
-        """Return the chunks that a loop which begins now may claim."""
+    def queue(
+        self, *, known_pause: int | None = None, max_attempts: int | None = None, shard: Shard | None = None
+    ) -> ChunkQueue:
+        """Return the chunks that a loop which begins now may claim, all of the job or those of a shard."""
         return ChunkQueue(
             self.claims,
             self.reach,
@@ -124,6 +127,7 @@ class JobExecution(JobStanding):
             known_pause=known_pause,
             max_attempts=max_attempts,
             in_order=self.is_sequential,
+            shard=shard,
         )
 
     def attempt_of(self, chunk: ClaimedChunk) -> Attempt:

@@ -20,6 +20,7 @@ from checkpoint_store.storage.target import resolve
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Callable
     from types import TracebackType
 
     from checkpoint_store.model.records import Problem
@@ -34,22 +35,27 @@ class Beside:
 
 
 BESIDE: Final = Beside()
+DEFAULT_TARGET: Final = ".processing_state.db"
 
 
 class OpenStore:
-    """The part of :class:`CheckpointStore` that is about the file, and not about its jobs."""
+    """The part of :class:`CheckpointStore` that is about the file, and not about its jobs.
+
+    :class:`CheckpointStore` says what the arguments are.
+    """
 
     _context: StoreContext | None = None
 
     def __init__(
         self,
-        target: str | os.PathLike[str],
+        target: str | os.PathLike[str] = DEFAULT_TARGET,
         *,
-        state_file: str | os.PathLike[str] | Beside | None,
-        durability: Durability,
-        lock_timeout_seconds: float,
-        migrate: bool,
-        read_only: bool,
+        state_file: str | os.PathLike[str] | Beside | None = BESIDE,
+        durability: Durability = "power-loss",
+        lock_timeout_seconds: float = 10.0,
+        migrate: bool = True,
+        read_only: bool = False,
+        on_backup: Callable[[Path], object] | None = None,
     ) -> None:
         opening.check_durability(durability)
         opening.check_timeout("lock_timeout_seconds", lock_timeout_seconds)
@@ -63,6 +69,7 @@ class OpenStore:
             lock_timeout_seconds=lock_timeout_seconds,
             migrate=migrate,
             read_only=read_only,
+            on_backup=on_backup,
         )
         self._context = opened.context
         opened.context.loops.at_exit = partial(closing.end_with_process, ref(opened.context))
@@ -71,7 +78,7 @@ class OpenStore:
         """What opening had to recover, or None."""
         try:
             for notice in opened.notices:
-                warnings.warn(notice, StoreRecovered, stacklevel=3)  # at the line that opens the store
+                warnings.warn(notice, StoreRecovered, stacklevel=2)  # at the line that opens the store
         except BaseException:  # warnings are errors here
             opened.context.reading.close()
             raise

@@ -17,6 +17,7 @@ from checkpoint_store.loop.executors.tasks import Tasks
 from checkpoint_store.loop.loop import Loop
 from checkpoint_store.loop.map_loop import AsyncMapLoop
 from checkpoint_store.loop.options import checked_work
+from checkpoint_store.loop.shards import check_shard_of
 from checkpoint_store.loop.signals import Interrupts
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ _POLL_INTERVAL_SECONDS: Final = 0.02
 def amap(execution: JobExecution, fn: Callable[[Any], Any], options: Options) -> AsyncGenerator[MapItem, None]:
     """Yield what is completed; see :meth:`Job.amap`."""
     checked_work(fn, awaited=True)
+    check_shard_of(execution, options.shard)
     refuse_nested(execution.job_id, "amap")
     tasks = Tasks(_running_loop("amap()"), fn, options.workers or 1)
     options = replace(options, executor=tasks)

@@ -120,7 +120,7 @@ class Loop:
         if self._options.on_error == "record":
             self._state.failed_before = frozenset(record.chunk_index for record in self._execution.failed_chunks())
         self._state.queue = self._execution.queue(
-            known_pause=self._known_pause, max_attempts=self._options.attempts_max
+            known_pause=self._known_pause, max_attempts=self._options.attempts_max, shard=self._options.shard
         )
         ended_by: BaseException | None = None
         with self._interrupts if self._heeds_signals else nullcontext():

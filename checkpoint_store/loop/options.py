@@ -14,9 +14,10 @@ from checkpoint_store.loop.executors.local import checked_executor, is_maker
 from checkpoint_store.loop.progress_bar import need_tqdm
 from checkpoint_store.loop.retry_policy import checked_wait, is_hopeless, is_transient, matcher
 from checkpoint_store.model.amounts import checked_cost
+from checkpoint_store.model.shard import Shard, shard_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from concurrent.futures import Executor
 
     from checkpoint_store.loop.retry_policy import Errors, Wait
@@ -70,6 +71,7 @@ class Options:
     max_tokens_per_minute: float | None = None
     tokens: Callable[[Any], float] | None = None
     deadline_seconds: float | None = None
+    only: Collection[int] | None = None
     progress: bool = False
     on_pause: Literal["raise", "return"] = "raise"
     stop_when: Callable[[], bool] | None = None
@@ -92,7 +94,14 @@ class Options:
         """
         return None if self.max_attempts == sys.maxsize else self.max_attempts
 
+    @property
+    def shard(self) -> Shard | None:
+        """The part of the job that the loop works on; None for all of it."""
+        assert self.only is None or isinstance(self.only, Shard)
+        return self.only
+
     def __post_init__(self) -> None:
+        object.__setattr__(self, "only", shard_of(self.only))
         self._one_of("on_error", ("stop", "record"))
         self._one_of("on_pause", ("raise", "return"))
         self._whole("max_attempts", self.max_attempts)

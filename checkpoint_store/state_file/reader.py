@@ -128,6 +128,14 @@ def glance(path: Path) -> state_text.Glance | None:
         return None
 
 
+def job_shown_by(path: Path) -> str | None:
+    """Return the job that a state file shows; None where there is no file, or it cannot be read."""
+    try:
+        return read_state(path).job_id
+    except CheckpointStoreError:
+        return None
+
+
 def without_secrets(state: ProcessingState) -> tuple[ProcessingState, bool]:
     """Return a state with every secret in it replaced (and a warning given), and whether there was one."""
     from checkpoint_store.model.codec.secrets import redact_secrets, redact_text  # noqa: PLC0415 - its patterns are for writers only

@@ -18,6 +18,7 @@ from checkpoint_store.storage.statements import (
     earlier_job,
     job_summaries,
     liveness,
+    pruning,
     run_plan,
     runners,
 )
@@ -31,9 +32,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from checkpoint_store.model.amounts import Cost
+    from checkpoint_store.model.prune_report import PruneRequest
     from checkpoint_store.model.records import ChunkRecord, JobSummary, RunPlan
     from checkpoint_store.model.state import ProcessingState
     from checkpoint_store.storage.records import Costs, JobRecord
+    from checkpoint_store.storage.statements.pruning import Prunable
 
 T = TypeVar("T")
 
@@ -250,7 +253,11 @@ class Reading(KeyReading):
 
         return self.healing(lambda: self._database.read_apart(read), job_id)
 
-    # -- what a run would do
+    # -- what a prune, or a run, would do
+
+    def prunable(self, request: PruneRequest) -> Prunable:
+        """Return which jobs and how many attempts go by a request."""
+        return self._database.read(lambda connection: pruning.prunable(connection, self.path, request))
 
     def plan(self, request: OpenRequest) -> RunPlan:
         """Return what opening a job with this request, and working it off, would do."""

@@ -61,6 +61,9 @@ def test_a_how_to_shows_what_happens(page: Path, tmp_path: Path, base_url: str) 
     for name in NEEDS:
         if re.search(rf"\b{name}\b", text) and shutil.which(name) is None:
             pytest.skip(f"{name} is not installed")
+    for extra in ("distributed", "ray"):
+        if re.search(rf"^(?:import|from) {extra}\b", text, re.MULTILINE):
+            pytest.importorskip(extra)
     if "clean_chunk.py" in text:
         pytest.importorskip("openai")
         shutil.copy(ROOT / "examples" / "clean_chunk.py", tmp_path)

@@ -148,6 +148,15 @@ print(len(done))
     assert [result[0] for result in job.results()] == list(range(40))
 
 
+def test_a_shard_is_the_beginning(store: CheckpointStore) -> None:
+    """``only=`` does the first pages in order; a part behind them is refused before anything is paid for."""
+    job = store.open_job("book.txt", chunks=PAGES, sequential=True)
+    list(job.map(tell, only=range(3), workers=2))
+    assert (list(job.results(missing="skip")), job.remaining()) == (story(PAGES)[:3], [range(3, 6)])
+    with pytest.raises(InvalidArgumentError, match="leaves out earlier chunks"):
+        job.map(tell, only=range(3, 6))
+
+
 def test_a_killed_chunk_is_done_again_before_any_other(store: CheckpointStore, children: Children) -> None:
     """After a kill in page 2, page 2 is next, with page 1 before it."""
     job = store.open_job("book.txt", chunks=PAGES, sequential=True)

@@ -16,11 +16,13 @@ from checkpoint_store import (
     Job,
     JobStatus,
     MapItem,
+    MergeReport,
     MigrationStatus,
     PendingChunk,
     PlanChanged,
     ProcessingState,
     Progress,
+    PruneReport,
     RunRecord,
     StateManager,
     migrate,
@@ -223,3 +225,17 @@ def loops(store: CheckpointStore, job: Job) -> None:
     job.map(str, retries=3)  # type: ignore[call-arg]
     job.map(str, on_error="ignore")  # type: ignore[arg-type]
     job.amap(str, executor=None)  # type: ignore[call-arg]
+    job.map(str, only=range(5))
+    job.map(str, only={1, 2})
+    job.map(str, only=5)  # type: ignore[arg-type]
+
+
+def beyond_one_machine(store: CheckpointStore) -> None:
+    """What a merge took, and what a prune deletes, are records."""
+    assert_type(store.merge("other.db"), MergeReport)
+    assert_type(store.merge(Path("other.json")).contradictions, tuple[tuple[str, int], ...])
+    assert_type(store.prune(keep_last=3), PruneReport)
+    assert_type(store.prune(older_than_days=0.5, dry_run=False).jobs, tuple[str, ...])
+    store.prune(3)  # type: ignore[call-arg]
+    CheckpointStore("talks.db", on_backup=lambda path: path.name)
+    CheckpointStore("talks.db", on_backup="bucket")  # type: ignore[arg-type]

@@ -8,6 +8,7 @@ import click
 
 from checkpoint_store.cli.options import PositiveNumber, store_option
 from checkpoint_store.cli.paths import FileOrDash
+from checkpoint_store.cli.run.chunk_ranges import ChunkRangesType
 from checkpoint_store.cli.run.variables import CONTEXT_LENGTH_MAX
 from checkpoint_store.cli.transcripts.reading.text import is_text_encoding
 
@@ -115,7 +116,7 @@ _OPTIONS: Final = (
     click.option("--fresh", is_flag=True, help="Begin a new job even if one could go on."),
 )
 
-LIMIT_NAMES: Final = frozenset({"retries", "timeout", "max_cost", "cost", "max_calls_per_minute", "deadline"})
+LIMIT_NAMES: Final = frozenset({"retries", "timeout", "max_cost", "cost", "max_calls_per_minute", "deadline", "only"})
 _LIMITS: Final = (
     click.option(
         "--retries",
@@ -156,6 +157,13 @@ _LIMITS: Final = (
         metavar="SECONDS",
         type=PositiveNumber(),
         help="After so long start no further chunk, finish those in hand, and pause (exit 75).",
+    ),
+    click.option(
+        "--only",
+        metavar="RANGES",
+        type=ChunkRangesType(),
+        help="Work on these chunks alone, such as 0-499 or 3,7,20-29; another machine has the rest, and 'merge' puts "
+        "them together.",
     ),
 )
 

@@ -94,6 +94,8 @@ class Report:
     """Whether the chunks behind a failed one wait for it."""
     over_budget: bool = False
     """Whether ``--max-cost`` paused the job."""
+    left_to_others: int = 0
+    """How many chunks are left outside of the part that ``--only`` names, which is done; 0 where it is not."""
     cost_unknown: bool = False
     """Whether ``--max-cost`` paused the job because the cost of a result cannot be read."""
     run: dict[str, Any] | None = None

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from checkpoint_store.execution.claims.claimed_chunk import ClaimedChunk
     from checkpoint_store.execution.claims.claims import Claims
     from checkpoint_store.execution.claims.known_pauses import KnownPauses
+    from checkpoint_store.model.shard import Shard
 
 _WINDOW_CHUNKS: Final = 4096
 _CLAIMED_AT_ONCE_MAX: Final = 256
@@ -38,7 +39,7 @@ def acting_thread() -> int:
 
 
 class ChunkQueue:
-    """The chunks of a job for one loop: each of them once, the lowest first, then those that other runners free.
+    """The chunks of a job or a shard for one loop: each once, the lowest first, then those that other runners free.
 
     ``in_order``: each chunk only once all before it are complete, and none behind one that is failed.
     """
@@ -52,6 +53,7 @@ class ChunkQueue:
         known_pause: int | None = None,
         max_attempts: int | None = None,
         in_order: bool = False,
+        shard: Shard | None = None,
     ) -> None:
         self.claims: Final = claims
         self._in_order: Final = in_order
@@ -59,6 +61,7 @@ class ChunkQueue:
         self._reach = reach
         self.total_chunks = reach()
         """How many first chunks this loop claims from, as it looked last; a job may grow."""
+        self._shard = shard
         self._chunk_seconds = 1.0
         """How much time passed between the starts of two chunks, lately."""
         self._started_at = time.monotonic()
@@ -101,10 +104,11 @@ class ChunkQueue:
         while self._next < self.total_chunks or self._has_grown():
             start = self._next
             stop = min((start // _WINDOW_CHUNKS + 1) * _WINDOW_CHUNKS, self.total_chunks)
-            if start % _WINDOW_CHUNKS == 0 and self.claims.completed_in(start, stop) == stop - start:
+            spans = [(start, stop)] if self._shard is None else self._shard.between(start, stop)
+            if not spans or (start % _WINDOW_CHUNKS == 0 and self.claims.completed_in(start, stop) == stop - start):
                 self._next = stop
                 continue
-            chunks, found = self.claims.claim(self._loop, [(start, stop)], wanted, in_order=self._in_order)
+            chunks, found = self.claims.claim(self._loop, spans, wanted, in_order=self._in_order)
             self._next = found.next_index
             self._held_by_others += found.held
             if chunks or found.is_blocked:

@@ -32,13 +32,13 @@ def earlier_job(connection: sqlite3.Connection, request: OpenRequest, path: Path
     None says that there is nothing to protect: no job of the file has a completed chunk, or a handle of work that a
     service holds, and none has this plan.
     """
-    found = _of_this_plan(connection, request, path)
+    found = job_of_plan(connection, request, path)
     if found is None and request.on_change == "extend":
         found = extend.job_to_extend(connection, request, path)
     return found or _newest_with_results(connection, request.plan.file_name, path)
 
 
-def _of_this_plan(connection: sqlite3.Connection, request: OpenRequest, path: Path) -> JobRecord | None:
+def job_of_plan(connection: sqlite3.Connection, request: OpenRequest, path: Path) -> JobRecord | None:
     """Return the newest job of this plan, whatever its status and however many other jobs were opened since.
 
     A job that was opened by its number of chunks agrees with any chunks of that number. But a job that has results and

@@ -155,6 +155,10 @@ def _write(
         if index not in there or digest not in (None, there[index]):
             record(connection, Completion(state.job_id, index, moment, text, digest, replace=replace))
     job_statements.recount(connection, state.job_id)
+    if not replace and (
+        there or state.completed_chunks
+    ):  # a caller who saves a state says its status; an import does not
+        job_statements.finish_if_done(connection, state.job_id)
     return texts
 
 
