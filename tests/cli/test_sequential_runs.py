@@ -87,6 +87,17 @@ def test_a_result_too_long_for_a_variable_fails_the_next_chunk(lecture: Folder) 
     assert [text.split()[0] for text in texts] == ["0", *["20000"] * 5]
 
 
+def test_a_plan_says_what_a_service_holds(lecture: Folder) -> None:
+    """Before anything is done: which chunks have a handle."""
+    lecture.write("fail-2", "")
+    words = (*SIX, "--sequential", *lecture.command(TELLING))
+    lecture.run("run", "lecture.txt", *words, code=1)
+    with CheckpointStore(lecture.path / ".processing_state.db") as store:
+        store.job("lecture.txt").record_handle(2, "batch-1")
+    shown = lecture.run("plan", "lecture.txt", *words).stdout
+    assert "held   1: chunk 2  (with a handle: a service holds their work, and can be asked for it)" in shown
+
+
 LEAVES = """
 import os, signal, sys
 from checkpoint_store import CheckpointStore

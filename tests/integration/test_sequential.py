@@ -14,6 +14,7 @@ from checkpoint_store import (
     ChunkOutOfOrder,
     InvalidArgumentError,
     PlanChanged,
+    ServiceUnavailable,
     StateManager,
     current_attempt,
 )
@@ -206,6 +207,23 @@ def test_a_chunk_that_recovers_goes_on(store: CheckpointStore) -> None:
     flaky = Flaky(c1=2)
     assert store.map(flaky, PAGES, file_name="book.txt", sequential=True, wait=0.01) == [p.upper() for p in PAGES]
     assert flaky.calls == [0, 1, 1, 1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("status", [500, 503])
+def test_an_outage_of_one_chunk(store: CheckpointStore, status: int) -> None:
+    """No other chunk can be tried: a 500 is the chunk's own after three of them, and a 503 is never its fault."""
+
+    class ServiceError(Exception):
+        status_code = status
+
+    flaky = Flaky(ServiceError("away"), c2=10**9)
+    job = store.open_job("book.txt", chunks=PAGES, sequential=True)
+    with pytest.raises(ServiceError if status == 500 else ServiceUnavailable):
+        list(job.map(flaky, wait=0.01, outage_seconds=60.0 if status == 500 else 0.5))
+    assert set(flaky.calls) == {0, 1, 2}
+    assert [record.chunk_index for record in job.failed_chunks()] == ([2] if status == 500 else [])
+    if status == 500:
+        assert flaky.calls == [0, 1, 2, 2, 2]
 
 
 @pytest.mark.parametrize("fails", [False, True])
