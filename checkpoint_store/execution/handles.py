@@ -6,15 +6,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from checkpoint_store.errors import InvalidArgumentError, StorageUnavailableError
+from checkpoint_store.errors import CheckpointStoreError, InvalidArgumentError, StorageUnavailableError, StoreBusy
 from checkpoint_store.model.handles import checked_handle
 from checkpoint_store.storage.opening import Opener
 from checkpoint_store.storage.storage import Storage
+from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from checkpoint_store.storage.handle_verbs import HandleStorage
 
 _SHOWN: Final = 5
+_BUSY_TIMEOUTS_MAX: Final = 6
+"""A busy store is waited for this many times ``lock_timeout_seconds``, as for a result in hand."""
 
 
 class HandleRecorder:
@@ -30,8 +35,9 @@ class HandleRecorder:
 
     def __call__(self, handle: str | None) -> None:
         """Record the handle."""
-        checked = checked_handle(handle, place_of(self._job_id, [self._index]))
-        self._storage.record(self._job_id, {self._index: self._fingerprint}, checked)
+        place = place_of(self._job_id, [self._index])
+        checked = checked_handle(handle, place)
+        persist(lambda: self._storage.record(self._job_id, {self._index: self._fingerprint}, checked), checked, place)
 
     def __reduce__(self) -> tuple[Any, ...]:
         storage = self._storage
@@ -57,7 +63,11 @@ class RecorderElsewhere:
 
     def __call__(self, handle: str | None) -> None:
         """Record the handle."""
-        checked = checked_handle(handle, place_of(self.job_id, [self.index]))
+        place = place_of(self.job_id, [self.index])
+        checked = checked_handle(handle, place)
+        persist(lambda: self._record(checked), checked, place)
+
+    def _record(self, handle: str | None) -> None:
         path = Path(self.path)
         if not path.exists():
             reason = "it is not on this machine; return the handle, and record it where the loop runs"
@@ -70,9 +80,34 @@ class RecorderElsewhere:
         )
         storage = Storage(opener.open(migrate=False), opener.state_files)
         try:
-            storage.handles.record(self.job_id, {self.index: self.fingerprint}, checked)
+            storage.handles.record(self.job_id, {self.index: self.fingerprint}, handle)
         finally:
             storage.close()
+
+
+def persist(record: Callable[[], None], handle: str | None, place: str) -> None:
+    """Record a handle, also where the store is locked for long: the work behind it is paid for.
+
+    Raises:
+        CheckpointStoreError: it is impossible; the error's notes have the handle.
+    """
+    for timeouts in range(1, _BUSY_TIMEOUTS_MAX + 1):
+        try:
+            record()
+        except StoreBusy as busy:
+            if timeouts < _BUSY_TIMEOUTS_MAX:
+                log.warning("the handle %r of %s: retrying until the store is free: %s", handle, place, busy)
+                continue
+            busy.add_note(_unrecorded(handle, place))
+            raise
+        except CheckpointStoreError as error:
+            error.add_note(_unrecorded(handle, place))
+            raise
+        return
+
+
+def _unrecorded(handle: str | None, place: str) -> str:
+    return f"The handle {handle!r} of {place} was not recorded."
 
 
 def checked_indices(given: object) -> list[int]:

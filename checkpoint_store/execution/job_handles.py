@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from checkpoint_store.execution.handles import checked_indices, place_of
+from checkpoint_store.execution.handles import checked_indices, persist, place_of
 from checkpoint_store.execution.job_status import JobStatusChanges
 from checkpoint_store.model.handles import checked_handle
 
@@ -28,10 +28,12 @@ class JobHandles(JobStatusChanges):
         Raises:
             ChunkOutOfRange: there is no such chunk.
             InvalidArgumentError: it is no such text; the error names chunks and value.
+            StoreBusy: the store stayed locked for 6 times ``lock_timeout_seconds``; the error's notes have the handle.
         """
         chunks = checked_indices(indices)
         for index in chunks:
             self._execution.check_index(index)
-        checked = checked_handle(handle, place_of(self.job_id, chunks))
+        place, handles = place_of(self.job_id, chunks), self._context.storage.handles
+        checked = checked_handle(handle, place)
         named = {index: self._execution.contents.fingerprint(index) for index in chunks}
-        self._context.storage.handles.record(self.job_id, named, checked)
+        persist(lambda: handles.record(self.job_id, named, checked), checked, place)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import multiprocessing
+import sqlite3
 import threading
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import closing
@@ -16,6 +18,7 @@ from checkpoint_store import (
     InvalidArgumentError,
     JobNotFound,
     StorageUnavailableError,
+    StoreBusy,
     current_attempt,
 )
 
@@ -206,6 +209,32 @@ os.kill(os.getpid(), signal.SIGKILL)
         children.run(program, job.job_id, holds, code=-9)
     left = list(job.map(ask, on_error="record")) if holds else list(job.pending(max_attempts=3))
     assert [item.result for item in left] == (["batch-1"] if holds else [])  # type: ignore[union-attr]
+
+
+def test_a_locked_store_is_waited_for(open_store: Opener, tmp_path: Path) -> None:
+    """What a service took is paid for: a lock that outlasts the time-out does not lose its handle."""
+    job = open_store(lock_timeout_seconds=0.2).open_job("talk.txt", chunks=CHUNKS)
+    log = logging.getLogger("checkpoint_store")
+    with closing(sqlite3.connect(tmp_path / "talks.db", isolation_level=None)) as other:
+
+        class Release(logging.Handler):
+            def emit(self, record: logging.LogRecord) -> None:
+                if "retrying until the store is free" in record.getMessage():
+                    other.execute("ROLLBACK")
+
+        release = Release()
+        log.addHandler(release)
+        try:
+            other.execute("BEGIN IMMEDIATE")
+            job.record_handle([0], "batch-1")
+        finally:
+            log.removeHandler(release)
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreBusy) as busy:
+            job.record_handle([1], "batch-2")
+        other.execute("ROLLBACK")
+    assert busy.value.__notes__ == [f"The handle 'batch-2' of chunk 1 of job {job.job_id} was not recorded."]
+    assert next(job.pending()).handle == "batch-1"
 
 
 # -- what people are shown
