@@ -76,9 +76,16 @@ class Elsewhere(NamedTuple):
     """The file name of a job that has some of them under the same settings; None where no job has."""
     other_settings: tuple[str, ...] = ()
     """The settings in which the newest other job that has some differs."""
+    handles: int = 0
+    """How many chunks have no such result, and a handle under another name: a service holds their work."""
+
+    def __bool__(self) -> bool:
+        return bool(self.chunks or self.handles)
 
     def __str__(self) -> str:
         told = f"the store has results for {self.chunks} of its chunks under another name or setting"
+        if self.handles:
+            told += f", and handles for {self.handles} under another name, which on_change='reuse' takes"
         if self.other_name is not None:
             told += f"; on_change='reuse' takes those of {self.other_name!r}"
         if self.other_settings:

@@ -54,7 +54,7 @@ class ClaimRequest:
     trusted_runner_ids: Container[int]
     """The other runners that are taken to be alive without a probe."""
     in_order: bool = False
-    """Whether no chunk is claimed before all chunks of the spans with lower indices are complete."""
+    """Whether no chunk is claimed before the one before it is complete, whichever span that is in."""
 
 
 class Found(NamedTuple):
@@ -64,11 +64,13 @@ class Found(NamedTuple):
     held: list[tuple[int, int]]
     """The chunks that are in someone's hand, and in which runner's."""
     next_index: int
-    """Where to go on. In order: the first chunk that is not complete."""
+    """Where to go on."""
     alive_runner_ids: frozenset[int] = frozenset()
     """The other runners that were probed just now, and are alive."""
     has_reaped: bool = False
     """Whether a runner was found dead: what it had claimed is free, or in doubt."""
+    is_blocked: bool = False
+    """Whether chunks are claimed in order, and the one at ``next_index`` waits for itself or for one before it."""
 
 
 @dataclass(frozen=True, slots=True)

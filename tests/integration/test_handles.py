@@ -187,6 +187,27 @@ def test_threads_record_at_the_same_time(store: CheckpointStore) -> None:
     assert [chunk.handle for chunk in job.pending()] == [f"batch-{index}" for index in range(30)]
 
 
+@pytest.mark.parametrize("holds", [True, False])
+def test_a_death_while_the_service_works_uses_up_no_try(
+    store: CheckpointStore, children: Children, holds: bool
+) -> None:
+    """A program that waits for hours may be killed any number of times; without a handle three deaths are enough."""
+    job = store.open_job("talk.txt", chunks=CHUNKS[:1])
+    program = """
+import os, signal, sys
+from checkpoint_store import CheckpointStore
+job = CheckpointStore("talks.db").job(sys.argv[1])
+chunk = next(job.pending())
+if sys.argv[2] == "True":
+    chunk.record_handle("batch-1")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    for _ in range(3):
+        children.run(program, job.job_id, holds, code=-9)
+    left = list(job.map(ask, on_error="record")) if holds else list(job.pending(max_attempts=3))
+    assert [item.result for item in left] == (["batch-1"] if holds else [])  # type: ignore[union-attr]
+
+
 # -- what people are shown
 
 

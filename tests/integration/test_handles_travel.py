@@ -189,3 +189,21 @@ def test_a_handle_that_is_none_is_found_by_the_check(store: CheckpointStore) -> 
         (problem,) = again.check()
         assert (problem.what, problem.job_id, problem.chunk_index) == ("row in chunk_handles", job.job_id, 3)
         assert rows(again.path, "SELECT count(*) FROM chunk_handles") == [(2,)]
+
+
+def test_a_new_job_says_that_a_service_holds_its_work_elsewhere(
+    store: CheckpointStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A renamed file, opened as always, begins anew: one warning says what ``reuse`` would take."""
+    store.open_job("talk.txt", chunks=CHUNKS).record_handle([1, 3], "batch-1")
+    store.open_job("renamed.txt", chunks=CHUNKS)
+    assert "handles for 2 under another name, which on_change='reuse' takes" in caplog.text
+
+
+def test_a_handle_behind_a_missing_result_is_not_taken(store: CheckpointStore) -> None:
+    """In a sequential job, chunk 2 was submitted from a result of chunk 1 that nobody has: it is done anew."""
+    job = store.open_job("talk.txt", chunks=CHUNKS, sequential=True)
+    job.complete(0, "ONE")
+    job.record_handle([2], "batch-1")
+    edited = [*CHUNKS[:3], "changed"]
+    assert store.plan("talk.txt", chunks=edited, sequential=True, on_change="reuse").with_handle == ()

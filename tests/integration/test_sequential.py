@@ -9,11 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from checkpoint_store import ChunkFailed, ChunkOutOfOrder, InvalidArgumentError, PlanChanged, current_attempt
+from checkpoint_store import (
+    ChunkFailed,
+    ChunkOutOfOrder,
+    InvalidArgumentError,
+    PlanChanged,
+    StateManager,
+    current_attempt,
+)
 
 from .map_tools import Flaky
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from conftest import Children, Opener
 
     from checkpoint_store import CheckpointStore
@@ -223,6 +232,18 @@ def test_a_result_out_of_order_is_refused(store: CheckpointStore) -> None:
     assert job.completed_ranges() == [(0, 4)]
 
 
+def test_a_state_manager_keeps_the_order(store: CheckpointStore, tmp_path: Path) -> None:
+    """The face of one current job refuses a chunk out of order, too."""
+    store.open_job("book.txt", chunks=PAGES, sequential=True)
+    with StateManager(tmp_path / "talks.json") as manager:
+        manager.update_chunk_complete(0, "a")
+        with pytest.raises(ChunkOutOfOrder, match="before chunk 1"):
+            manager.update_chunk_complete(2, "c")
+        state = manager.load()
+        assert state is not None
+        assert list(state.completed_chunks) == [0]
+
+
 # -- the plan
 
 
@@ -319,6 +340,21 @@ def test_a_chunk_changed_by_its_work_stands_for_what_it_was(store: CheckpointSto
     store.map(work, pages, file_name="book.txt", sequential=True)
     fresh = [{"page": index} for index in range(4)]
     assert store.plan("book.txt", chunks=fresh, sequential=True, on_change="reuse").kept == 3
+
+
+def test_a_sequential_job_grows(store: CheckpointStore) -> None:
+    """New pages follow the last result, handles stay, and an edit of an old page is no growth."""
+    store.map(tell, PAGES[:3], file_name="book.txt", sequential=True)
+    grown = store.open_job("book.txt", chunks=PAGES[:5], sequential=True, on_change="extend")
+    grown.record_handle([3], "batch-1")
+    again = store.open_job("book.txt", chunks=PAGES, sequential=True, on_change="extend")
+    assert (again.job_id, next(again.pending()).handle) == (grown.job_id, "batch-1")
+    assert [item.index for item in again.map(tell)] == [3, 4, 5]
+    assert list(again.results()) == story(PAGES)
+    with pytest.raises(PlanChanged, match="chunk 1 is another one"):
+        store.open_job("book.txt", chunks=["page 0", "new", *PAGES[2:], "more"], sequential=True, on_change="extend")
+    with pytest.raises(PlanChanged, match="sequential"):
+        store.open_job("book.txt", chunks=[*PAGES, "more"], on_change="extend")
 
 
 def test_what_is_no_truth_value_is_refused(store: CheckpointStore) -> None:

@@ -57,7 +57,8 @@ def _rows(job: Job) -> Iterator[dict[str, Any]]:
 
 def _row(start: int, stop: int, status: str, record: ChunkRecord | None = None) -> Iterator[dict[str, Any]]:
     if start < stop:
-        attempt = dict.fromkeys(("attempt", "error", "started_at", "finished_at", "seconds", "key"))
+        names = ("attempt", "error", "started_at", "finished_at", "seconds", "handle", "key")
+        attempt: dict[str, Any] = dict.fromkeys(names)
         if record is not None:
             attempt = {name: getattr(record, name) for name in attempt}
         yield {"start": start, "stop": stop, "status": status, **attempt}
@@ -109,7 +110,7 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
         row["status"],
         str(row["attempt"] or ""),
         screen.ago(datetime.fromisoformat(since)) if since else "",
-        screen.plain_error(row["error"]).partition("\n")[0],
+        screen.plain_error(row["error"] or _held(row["handle"])).partition("\n")[0],
     )
 
 
@@ -154,6 +155,12 @@ def _show_error(terminal: Screen, record: ChunkRecord) -> None:
     terminal.out.print(head.append(f"  {screen.attempt_count(record.attempt)}, {when}", style="dim"), soft_wrap=True)
     for line in (screen.plain_error(record.error) or "its process ended before it gave a result").splitlines():
         terminal.out.print(Text.assemble(("  | ", style), line), soft_wrap=True)
+    if record.handle is not None:
+        terminal.out.print(Text.assemble(("  | ", style), screen.plain(_held(record.handle))), soft_wrap=True)
+
+
+def _held(handle: str | None) -> str:
+    return "" if handle is None else f"handle {on_one_line(handle)}"
 
 
 # -- retry and pause

@@ -60,6 +60,7 @@ def record(job: JobSummary) -> dict[str, Any]:
         "completed_chunks": progress.completed_chunks,
         "failed_chunks": job.failed_chunks,
         "in_doubt_chunks": job.in_doubt_chunks,
+        "in_doubt_with_handle": job.in_doubt_with_handle,
         "percent": round(progress.percent, 2),
         "chunks_per_minute": progress.chunks_per_minute,
         "started_at": progress.started_at.isoformat(),

@@ -78,6 +78,13 @@ _OPTIONS: Final = (
         help="The field of COMMAND's JSON that has the text, or a dotted path such as choices.0.message.content.  "
         "[default: cleaned_text]",
     ),
+    click.option(
+        "--sequential",
+        is_flag=True,
+        help="Each chunk depends on the answers before it: do them in order, one at a time, with the answer before in "
+        "CHECKPOINT_STORE_PREVIOUS (and all that was recorded with it in CHECKPOINT_STORE_PREVIOUS_JSON). A changed "
+        "chunk changes all behind it, and a run stops at a chunk that fails.",
+    ),
     click.option("--raw", is_flag=True, help="Take what COMMAND prints as it is, JSON or not, every character of it."),
     click.option(
         "--output",

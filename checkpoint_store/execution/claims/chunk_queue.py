@@ -107,7 +107,7 @@ class ChunkQueue:
             chunks, found = self.claims.claim(self._loop, [(start, stop)], wanted, in_order=self._in_order)
             self._next = found.next_index
             self._held_by_others += found.held
-            if chunks or self._next < stop:
+            if chunks or found.is_blocked:
                 return chunks
         return self._take_from_others(wanted)
 

@@ -114,7 +114,7 @@ class Claims(ForkAware):
     ) -> tuple[list[ClaimedChunk], Found]:
         """Claim up to ``wanted`` chunks of these half-open spans for a loop, the lowest first; durable then.
 
-        ``in_order``: none before all chunks of the spans with lower indices are complete.
+        ``in_order``: none before the chunk before it is complete.
         """
         with self._lock:
             request = ClaimRequest(

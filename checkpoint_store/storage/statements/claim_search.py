@@ -62,10 +62,17 @@ class _Search:
     def run(self) -> Found:
         next_index = 0
         for start, stop in self._request.spans:
+            if self._request.in_order and start and not self._is_complete(start - 1):
+                next_index, self._is_blocked = start, True  # what stands before it is another loop's, or shard's
+                break
             next_index = self._search_span(start, stop)
             if self._is_done:
                 break
-        return Found(self._claims, self._held, next_index)
+        return Found(self._claims, self._held, next_index, is_blocked=self._is_blocked)
+
+    def _is_complete(self, index: int) -> bool:
+        row = self._connection.execute(_COMPLETED_IN.text, (self._request.job_id, index, index + 1)).fetchone()
+        return row is not None
 
     def _search_span(self, start: int, stop: int) -> int:
         """Claim chunks of ``[start, stop)``; return the index to go on from."""

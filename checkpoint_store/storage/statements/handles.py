@@ -9,7 +9,7 @@ from sqlalchemy.dialects import sqlite
 
 from checkpoint_store.model.clock import now
 from checkpoint_store.storage.statements.compiled import Statement, insert_into
-from checkpoint_store.storage.tables import chunk_handles, chunk_redos, completed_chunks, jobs
+from checkpoint_store.storage.tables import attempts, chunk_handles, chunk_redos, completed_chunks, jobs
 
 if TYPE_CHECKING:
     import sqlite3
@@ -24,6 +24,12 @@ def of_chunk_in(table: Any) -> Exists:
     return (
         select(table.c.chunk_index).where(table.c.job_id == _H.job_id, table.c.chunk_index == _H.chunk_index).exists()
     )
+
+
+def of_attempt() -> Exists:
+    """Return the condition that the chunk of an attempt has a handle."""
+    tried = attempts.c
+    return select(_H.chunk_index).where(_H.job_id == tried.job_id, _H.chunk_index == tried.chunk_index).exists()
 
 
 def _is_left() -> Any:

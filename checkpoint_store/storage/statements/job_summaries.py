@@ -11,10 +11,10 @@ from sqlalchemy import and_, func, select
 from checkpoint_store.model.attempt import AttemptOutcome
 from checkpoint_store.model.records import JobSummary
 from checkpoint_store.storage.runner_lock import probe, runner_lock_path
+from checkpoint_store.storage.statements import handles
 from checkpoint_store.storage.statements.attempt_log import IN_JOB_BY_TROUBLE, TROUBLE, is_last_and_incomplete
 from checkpoint_store.storage.statements.attempts import _A, literal
 from checkpoint_store.storage.statements.compiled import Statement
-from checkpoint_store.storage.statements.handles import _H
 from checkpoint_store.storage.statements.runners import runners_at_work
 from checkpoint_store.storage.tables import attempts
 
@@ -35,14 +35,10 @@ class _Failures(NamedTuple):
     """How many of those in doubt have a handle."""
 
 
-def _has_handle() -> Any:
-    return select(_H.chunk_index).where(_H.job_id == _A.job_id, _H.chunk_index == _A.chunk_index).exists()
-
-
 @cache
 def _troubled(*, of_one_job: bool) -> Statement:
     in_doubt = _A.outcome == literal(AttemptOutcome.ABANDONED)
-    columns = (_A.job_id, func.sum(_A.is_last), func.sum(in_doubt), func.sum(and_(in_doubt, _has_handle())))
+    columns = (_A.job_id, func.sum(_A.is_last), func.sum(in_doubt), func.sum(and_(in_doubt, handles.of_attempt())))
     where = [TROUBLE, *is_last_and_incomplete(), *([IN_JOB_BY_TROUBLE] if of_one_job else [])]
     return Statement(lambda: select(*columns).where(*where).group_by(_A.job_id))
 
@@ -52,7 +48,7 @@ def _in_hand() -> Statement:
     running: Any = _A.outcome == literal(AttemptOutcome.RUNNING)
     return Statement(
         lambda: (
-            select(_A.job_id, _A.chunk_index, _A.number, _A.runner_id, _has_handle())
+            select(_A.job_id, _A.chunk_index, _A.number, _A.runner_id, handles.of_attempt())
             .select_from(attempts)
             .where(running, *is_last_and_incomplete())
         )

@@ -62,7 +62,7 @@ def open_job(connection: sqlite3.Connection, request: OpenRequest, path: Path) -
     stored_handles.carry(connection, job, request, decision.handles)
     if _looks(request) and not request.fresh:
         job = _has_looked(connection, job, path)
-    return OpenedJob(job, decision.elsewhere if decision.elsewhere.chunks else None)
+    return OpenedJob(job, decision.elsewhere or None)
 
 
 def decide(connection: sqlite3.Connection, request: OpenRequest, earlier: JobRecord | None, path: Path) -> Decision:
@@ -89,9 +89,12 @@ def decide(connection: sqlite3.Connection, request: OpenRequest, earlier: JobRec
     kept = stored.reusable() if request.on_change == "reuse" else {}
     handles = stored_handles.for_new_job(connection, request, path, kept) if request.on_change == "reuse" else {}
     action: Action = "restart" if request.on_change == "restart" else "reuse"
+    elsewhere = stored.elsewhere(kept)
     if earlier is None and not kept and not handles:
         action = "new"
-    return Decision(action, earlier, differences, kept, stored.elsewhere(kept), handles=handles)
+        if request.on_change == "refuse":  # no job of the file has handles
+            elsewhere = elsewhere._replace(handles=len(stored_handles.for_new_job(connection, request, path, {})))
+    return Decision(action, earlier, differences, kept, elsewhere, handles=handles)
 
 
 def reusable_for_rest(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import bindparam
+from sqlalchemy import bindparam, literal_column, select
 
-from checkpoint_store.errors import InvalidResultError, JobNotFound, StateFormatError
+from checkpoint_store.errors import ChunkOutOfOrder, InvalidResultError, JobNotFound, StateFormatError
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.model.codec import json_text
@@ -248,9 +248,27 @@ _RUN_AGAIN: Final = Statement(
 
 
 def complete_and_run(connection: sqlite3.Connection, completion: Completion) -> None:
-    """Record a chunk of a job that is not running, and let the job run again unless somebody paused it."""
+    """Record a chunk of a job that is not running, and let the job run again unless somebody paused it.
+
+    Raises:
+        ChunkOutOfOrder: the job is sequential, and a chunk before this one is not complete.
+    """
+    _require_order(connection, completion.job_id, completion.chunk_index)
     more = record(connection, completion)
     if more is not None:
         count(connection, completion.job_id, more, completion.completed_at)
     if not job_statements.finish_if_done(connection, completion.job_id):
         _RUN_AGAIN.run(connection, in_job=completion.job_id, at=completion.completed_at)
+
+
+_IS_SEQUENTIAL: Final = Statement(
+    lambda: select(jobs.c.job_id).where(jobs.c.job_id == bindparam("in_job"), jobs.c.sequential == literal_column("1"))
+)
+
+
+def _require_order(connection: sqlite3.Connection, job_id: str, index: int) -> None:
+    if not index or _IS_SEQUENTIAL.run(connection, in_job=job_id).fetchone() is None:
+        return
+    if not result_statements.completed_in(connection, job_id, index - 1, index):
+        done = result_statements.completed_in(connection, job_id, 0, index)
+        raise ChunkOutOfOrder(job_id, index, min(set(range(index)) - set(done)))
