@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from checkpoint_store.loop.retry_policy import Errors, Wait
     from checkpoint_store.model.amounts import Cost
+    from checkpoint_store.model.loop_event import LoopEvent
     from checkpoint_store.model.plan import Fingerprint
     from checkpoint_store.model.records import JobSummary, RunPlan
     from checkpoint_store.storage.connection.pragmas import Durability
@@ -197,6 +198,7 @@ class CheckpointStore(OpenStore):
         progress: bool = False,
         on_pause: Literal["raise", "return"] = "raise",
         stop_when: Callable[[], bool] | None = None,
+        on_event: Callable[[LoopEvent], object] | None = None,
     ) -> list[Any]:
         """Open the job, do what is left of it, and return all results in order, those of earlier runs included.
 
