@@ -94,14 +94,14 @@ def test_no_secret_is_shown(store: CheckpointStore, open_store: Opener, children
     children.run(
         "import json, sqlite3, sys\n"
         "driver = sqlite3.connect('talks.db')\n"
-        "driver.execute('UPDATE jobs SET config = ?', [json.dumps({'api_key': sys.argv[1], 'size': 3})])\n"
+        "driver.execute('UPDATE jobs SET config = ?', [json.dumps({'headers': [['Authorization', sys.argv[1]]], 'size': 3})])\n"
         "driver.commit(); driver.close()\n",
-        SECRET,
+        "correct horse",
     )
     again = open_store(read_only=True).job(job.job_id)
-    assert again.config == {"api_key": SECRET, "size": 3}
+    assert again.config == {"headers": [["Authorization", "correct horse"]], "size": 3}
     html = again._repr_html_()
-    assert SECRET not in html
+    assert [secret for secret in (SECRET, "correct horse") if secret in html] == []
     assert "[redacted]" in html
     assert '"size": 3' in Page(html).text
 
