@@ -36,7 +36,7 @@ class Events:
 
     def __init__(self, execution: JobExecution, options: Options) -> None:
         self._execution, self._cost = execution, options.cost
-        self._hook = None if options.on_event is None else _logging_errors(execution.job_id, options.on_event)
+        self._hook = None if options.on_event is None else _Guard(execution.job_id, options.on_event)
         self._untold: deque[LoopEvent] = deque()
 
     def started(self, chunk: ClaimedChunk) -> None:
@@ -78,14 +78,23 @@ class Events:
             self._hook(self._untold.popleft())
 
 
-def _logging_errors(job_id: str, hook: Hook) -> Hook:
-    def logging_errors(event: LoopEvent) -> None:
-        try:
-            hook(event)
-        except Exception as error:  # noqa: BLE001 - whatever the caller's function raises
-            log.warning("job %s: on_event raised for %r: %s", job_id, event.kind, describe(error))
+class _Guard:
+    """Calls a hook, and logs its errors. A hook that asked the program to end is called no more: the loop is ending."""
 
-    return logging_errors
+    def __init__(self, job_id: str, hook: Hook) -> None:
+        self._job_id, self._hook = job_id, hook
+        self._is_over = False
+
+    def __call__(self, event: LoopEvent) -> None:
+        if self._is_over:
+            return
+        try:
+            self._hook(event)
+        except Exception as error:  # noqa: BLE001 - whatever the caller's function raises
+            log.warning("job %s: on_event raised for %r: %s", self._job_id, event.kind, describe(error))
+        except BaseException:
+            self._is_over = True
+            raise
 
 
 def called_in(event_loop: asyncio.AbstractEventLoop, job_id: str, hook: Hook) -> Hook:
@@ -93,5 +102,5 @@ def called_in(event_loop: asyncio.AbstractEventLoop, job_id: str, hook: Hook) ->
 
     What is told before a step of the loop ends is called before whoever awaits the step goes on.
     """
-    context, called_there = copy_context(), _logging_errors(job_id, hook)
-    return lambda event: event_loop.call_soon_threadsafe(called_there, event, context=context)
+    context, guarded = copy_context(), _Guard(job_id, hook)
+    return lambda event: event_loop.call_soon_threadsafe(guarded, event, context=context)

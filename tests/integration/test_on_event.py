@@ -271,21 +271,29 @@ def test_an_error_of_the_hook_is_logged_and_ends_nothing(job: Job, caplog: pytes
     assert job.status == "completed"
 
 
+@pytest.mark.parametrize("again", [False, True], ids=["once", "whenever it is called"])
 @pytest.mark.parametrize("kind", ["started", "completed", "retried"])
 @pytest.mark.parametrize("workers", [1, 3])
-def test_what_ends_a_program_takes_its_course_out_of_the_hook(store: CheckpointStore, kind: str, workers: int) -> None:
+def test_what_ends_a_program_takes_its_course_out_of_the_hook(
+    store: CheckpointStore, kind: str, workers: int, again: bool
+) -> None:
     """KeyboardInterrupt in it ends the loop as anywhere else: what is in hand is recorded, nothing is in doubt."""
     job = store.open_job("talk.srt", chunks=list("abcdefghijkl"))
     calls: list[str] = []
+    told: list[LoopEvent] = []
+    has_raised = threading.Event()
 
     def hook(event: LoopEvent) -> None:
-        if event.kind == kind and event.index == 1:
+        if told or (event.kind == kind and event.index == 1):
+            told.append(event) if again else None
+            has_raised.set()
             raise KeyboardInterrupt
 
     def work(text: str) -> str:
         calls.append(text)
         if text == "b" and calls.count("b") == 1:
             raise ValueError(text)
+        assert workers == 1 or text == "b" or has_raised.wait(60)  # in flight while the loop ends
         return text.upper()
 
     with pytest.raises(KeyboardInterrupt):
