@@ -48,7 +48,7 @@ class Progress:
     def _repr_html_(self) -> str:
         """Return what a notebook shows: a bar, how many chunks are completed, and how fast."""
         done, total = self.completed_chunks, self.total_chunks
-        rate = "" if self.chunks_per_minute is None else f", {self.chunks_per_minute:,.3g} chunks a minute"
+        rate = "" if self.chunks_per_minute is None else f", {self.chunks_per_minute:,.1f} chunks a minute"
         return f"<span>{html_text.bar(done, total)} {done:,} of {total:,} chunks ({self.percent:.0f}%){rate}</span>"
 
 
