@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     )
     from checkpoint_store.manager import StateManager
     from checkpoint_store.model.attempt import Attempt, current_attempt
+    from checkpoint_store.model.loop_event import LoopEvent
     from checkpoint_store.model.records import (
         ChunkRecord,
         JobStatus,
@@ -104,6 +105,7 @@ __all__ = [
     "JobStatus",
     "JobSummary",
     "KeyNotFound",
+    "LoopEvent",
     "MapItem",
     "MigrationFailed",
     "MigrationStatus",
@@ -153,6 +155,7 @@ _HOMES = {
     "Job": "job",
     "JobStatus": "model.records",
     "JobSummary": "model.records",
+    "LoopEvent": "model.loop_event",
     "MapItem": "model.records",
     "MigrationStatus": "maintenance",
     "PendingChunk": "job",

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from checkpoint_store.loop.retry_policy import Errors, Wait
     from checkpoint_store.model.amounts import Cost
     from checkpoint_store.model.attempt import Attempt
+    from checkpoint_store.model.loop_event import LoopEvent
 
 T = TypeVar("T")
 
@@ -138,6 +139,7 @@ class Job(JobHandles):
         progress: bool = False,
         on_pause: Literal["raise", "return"] = "raise",
         stop_when: Callable[[], bool] | None = None,
+        on_event: Callable[[LoopEvent], object] | None = None,
     ) -> Iterator[MapItem]:
         """Call ``fn`` with every chunk that is left, record each result, and yield it: the whole loop.
 
@@ -180,6 +182,8 @@ class Job(JobHandles):
             progress: show a live bar.
             on_pause: what a pause from elsewhere does: ``"raise"`` :class:`JobPaused`, or ``"return"`` quietly.
             stop_when: asked before each chunk, and a few times a second. Once it is True, this loop ends as by a pause.
+            on_event: called with a :class:`LoopEvent` for each thing that happens, in the loop's thread (that of the
+                event loop in ``amap``). What it raises is logged. It must not take long: the loop waits for it.
 
         Raises:
             ChunkFailed: the chunks that are left have used up their attempts (with ``on_error="stop"``).
@@ -221,6 +225,7 @@ class Job(JobHandles):
         progress: bool = False,
         on_pause: Literal["raise", "return"] = "raise",
         stop_when: Callable[[], bool] | None = None,
+        on_event: Callable[[LoopEvent], object] | None = None,
     ) -> AsyncGenerator[MapItem, None]:
         """:meth:`map` for asyncio: ``fn`` is a coroutine function, of which up to ``workers`` are awaited at a time.
 
