@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     )
     from checkpoint_store.manager import StateManager
     from checkpoint_store.model.attempt import Attempt, current_attempt
+    from checkpoint_store.model.loop_event import LoopEvent
     from checkpoint_store.model.merge_report import JobMerge, MergeReport
     from checkpoint_store.model.prune_report import PruneReport
     from checkpoint_store.model.records import (
@@ -107,6 +108,7 @@ __all__ = [
     "JobStatus",
     "JobSummary",
     "KeyNotFound",
+    "LoopEvent",
     "MapItem",
     "MergeReport",
     "MigrationFailed",
@@ -159,6 +161,7 @@ _HOMES = {
     "JobMerge": "model.merge_report",
     "JobStatus": "model.records",
     "JobSummary": "model.records",
+    "LoopEvent": "model.loop_event",
     "MapItem": "model.records",
     "MergeReport": "model.merge_report",
     "MigrationStatus": "maintenance",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from checkpoint_store.errors import CheckpointStoreError
 from checkpoint_store.execution import lifecycle
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from checkpoint_store.loop.retry_policy import Errors, Wait
     from checkpoint_store.model.amounts import Cost
     from checkpoint_store.model.attempt import Attempt
+    from checkpoint_store.model.loop_event import LoopEvent
 
 T = TypeVar("T")
 
@@ -139,6 +140,7 @@ class Job(JobHandles):
         progress: bool = False,
         on_pause: Literal["raise", "return"] = "raise",
         stop_when: Callable[[], bool] | None = None,
+        on_event: Callable[[LoopEvent], object] | None = None,
     ) -> Iterator[MapItem]:
         """Call ``fn`` with every chunk that is left, record each result, and yield it: the whole loop.
 
@@ -183,6 +185,8 @@ class Job(JobHandles):
             progress: show a live bar.
             on_pause: what a pause from elsewhere does: ``"raise"`` :class:`JobPaused`, or ``"return"`` quietly.
             stop_when: asked before each chunk, and a few times a second. Once it is True, this loop ends as by a pause.
+            on_event: called with a :class:`LoopEvent` for each thing that happens, in the loop's thread (that of the
+                event loop in ``amap``). What it raises is logged. It must not take long: the loop waits for it.
 
         Raises:
             ChunkFailed: the chunks that are left have used up their attempts (with ``on_error="stop"``).
@@ -225,6 +229,7 @@ class Job(JobHandles):
         progress: bool = False,
         on_pause: Literal["raise", "return"] = "raise",
         stop_when: Callable[[], bool] | None = None,
+        on_event: Callable[[LoopEvent], object] | None = None,
     ) -> AsyncGenerator[MapItem, None]:
         """:meth:`map` for asyncio: ``fn`` is a coroutine function, of which up to ``workers`` are awaited at a time.
 
@@ -284,10 +289,6 @@ class PendingChunk(ChunkTry):
     attempt: Attempt | None = field(default=None, compare=False)
     """The try that this is; None where the store is read only, and nothing was claimed."""
     _handle: ClaimHandle | None = field(default=None, compare=False, repr=False)
-
-    def __reduce__(self) -> NoReturn:
-        """Refuse to be pickled: this process has the chunk in hand."""
-        raise TypeError("a PendingChunk cannot be pickled: pass its data, and record here what comes of it")
 
     def fail(self, error: BaseException | str, *, cost: float | None = None) -> None:
         """Record that this try failed, and what it cost. See :meth:`Job.fail_chunk`."""

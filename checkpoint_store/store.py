@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from checkpoint_store.execution import opening
 from checkpoint_store.execution.store_care import StoreCare
+from checkpoint_store.execution.store_outlook import StoreOutlook
 from checkpoint_store.job import Job
 from checkpoint_store.loop.option_names import checks_option_names
 from checkpoint_store.state_file.reader import read_state, refuse_own, without_secrets
@@ -18,12 +19,12 @@ if TYPE_CHECKING:
 
     from checkpoint_store.loop.retry_policy import Errors, Wait
     from checkpoint_store.model.amounts import Cost
+    from checkpoint_store.model.loop_event import LoopEvent
     from checkpoint_store.model.plan import Fingerprint
-    from checkpoint_store.model.records import JobSummary, RunPlan
     from checkpoint_store.storage.records import JobRecord
 
 
-class CheckpointStore(StoreCare):
+class CheckpointStore(StoreOutlook, StoreCare):
     """Jobs, completed chunks and results in one local SQLite file. Safe to share between threads.
 
     Any number of threads and processes may have the same file open. Close it, or use it as a context manager; it is
@@ -114,44 +115,6 @@ class CheckpointStore(StoreCare):
         job._execution.mark_pauses_known()  # noqa: SLF001 - whoever opens a job goes on with it knowingly
         return job
 
-    def plan(
-        self,
-        file_name: str | os.PathLike[str],
-        *,
-        chunks: Iterable[Any] | None = None,
-        total_chunks: int | None = None,
-        video_title: str | None = None,
-        model: str | None = None,
-        provider: str | None = None,
-        config: Mapping[str, Any] | None = None,
-        metadata: Mapping[str, Any] | None = None,
-        fingerprint: Fingerprint | None = None,
-        sequential: bool = False,
-        on_change: Literal["refuse", "reuse", "extend", "restart"] = "refuse",
-        reuse_ignoring: Iterable[str] = (),
-        fresh: bool = False,
-    ) -> RunPlan:
-        """Return what :meth:`open_job` with these arguments, and working the job off, would do. Nothing is written.
-
-        It refuses what ``open_job`` does, except a changed plan: then its action is ``"refuse"``.
-        """
-        arguments = opening.OpenArguments(
-            file_name=file_name,
-            chunks=chunks,
-            total_chunks=total_chunks,
-            video_title=video_title,
-            model=model,
-            provider=provider,
-            config=config,
-            metadata=metadata,
-            fingerprint=fingerprint,
-            sequential=sequential,
-            on_change=on_change,
-            reuse_ignoring=reuse_ignoring,
-            fresh=fresh,
-        )
-        return self._open.reading.plan(arguments.request)
-
     @checks_option_names
     def map(
         self,
@@ -190,6 +153,7 @@ class CheckpointStore(StoreCare):
         progress: bool = False,
         on_pause: Literal["raise", "return"] = "raise",
         stop_when: Callable[[], bool] | None = None,
+        on_event: Callable[[LoopEvent], object] | None = None,
     ) -> list[Any]:
         """Open the job, do what is left of it, and return all results in order, those of earlier runs included.
 
@@ -240,10 +204,6 @@ class CheckpointStore(StoreCare):
         """Return the jobs (with this status, of this file), the one opened last first."""
         found = self._open.reading.jobs(**opening.job_filter(status, file_name))
         return [self._job(record) for record in found]
-
-    def summaries(self, status: str | None = None, file_name: str | os.PathLike[str] | None = None) -> list[JobSummary]:
-        """Return what a list of :meth:`jobs` shows of each, in the same order, all of it read at one moment."""
-        return self._open.reading.summaries(**opening.job_filter(status, file_name))
 
     def incomplete_jobs(self) -> list[Job]:
         """Return the jobs that have chunks left, whatever their status, the one opened last first.

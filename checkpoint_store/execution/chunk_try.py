@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
     from checkpoint_store.execution.job_handles import JobHandles
@@ -22,6 +22,10 @@ class ChunkTry:
     def key(self) -> Key | None:
         """What the caller calls the chunk (a file name, a page), where the job was opened with a mapping; or None."""
         return self.job.key_of(self.index) if self.attempt is None else self.attempt.key
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled: this process has the chunk in hand."""
+        raise TypeError("a PendingChunk cannot be pickled: pass its data, and record here what comes of it")
 
     @property
     def previous(self) -> Any:

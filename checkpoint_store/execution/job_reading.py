@@ -8,6 +8,7 @@ from checkpoint_store.errors import CheckpointStoreError, ChunkNotCompleted, Inv
 from checkpoint_store.execution import opening
 from checkpoint_store.execution.execution import JobExecution
 from checkpoint_store.execution.results import decoded
+from checkpoint_store.model import html_text
 from checkpoint_store.state_file.writer import write_state
 
 if TYPE_CHECKING:
@@ -73,6 +74,13 @@ class JobReading:
             return f"<Job {self.job_id} of {self.file_name!r}, {self.total_chunks} chunks>"
         done = f"{record.completed_count} of {record.total_chunks} chunks completed"
         return f"<Job {self.job_id} of {self.file_name!r}, {record.status.value}, {done}>"
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: a table of where the job stands, as the store has it now, without secrets."""
+        try:
+            return self._execution.summary()._repr_html_()
+        except CheckpointStoreError:  # as above
+            return html_text.text(repr(self))
 
     def __reduce__(self) -> NoReturn:
         """Refuse to be pickled: a job is part of a store, which each process opens."""

@@ -106,9 +106,9 @@ class Loop:
             self._note_run(error)
 
     def _note_run(self, error: BaseException | None) -> None:
-        self._gates.note_wait()
-        record = self._state.statistics.record(self._gates.waited_seconds, error, self._state.pause_reason)
+        record = self._state.statistics.record(self._gates.waited(), error, self._state.pause_reason)
         self._execution.note_run(record)
+        self._state.events.loop_ended(record)
 
     def _run(self) -> Iterator[MapItem]:
         self._place.open(self._fn)
@@ -231,6 +231,7 @@ class Loop:
         if self._costs is not None:
             self._costs.update()
             self._bar.show(self._costs.known_total)
+        self._state.events.tell()
         return items
 
     def _take_ended(self) -> list[tuple[Future[Any], InFlight]]:

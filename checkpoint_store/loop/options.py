@@ -6,7 +6,7 @@ import inspect
 import math
 import sys
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from checkpoint_store.errors import InvalidArgumentError
 from checkpoint_store.execution.claims.claims import MAX_ATTEMPTS_DEFAULT
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
     from checkpoint_store.loop.retry_policy import Errors, Wait
     from checkpoint_store.model.amounts import Cost
+    from checkpoint_store.model.loop_event import LoopEvent
+
+_CALLED_BY_THE_LOOP: Final = ("stop_when", "on_event", "tokens", "cost", "wait", "retry_on", "stop_on")
+"""The options that may be functions, which the loop calls for what they return or do."""
 
 
 def checked_work(fn: Any, *, awaited: bool = False) -> None:
@@ -38,13 +42,22 @@ def checked_work(fn: Any, *, awaited: bool = False) -> None:
         raise InvalidArgumentError("fn", fn, "is no function")
     if not awaited and is_coroutine_function(fn):
         raise InvalidArgumentError("fn", fn, "is a coroutine function, which map() does not await: use amap()")
-    if any(inspect.isgeneratorfunction(kind) or inspect.isasyncgenfunction(kind) for kind in _kinds_of(fn)):
+    if _is_generator_function(fn):
         raise InvalidArgumentError("fn", fn, "is a generator function, which returns no result: let it return a list")
 
 
 def is_coroutine_function(fn: Any) -> bool:
     """Whether a call of ``fn`` only makes a coroutine, and does the work where that is awaited."""
     return any(map(inspect.iscoroutinefunction, _kinds_of(fn)))
+
+
+def returns_no_value(fn: Any) -> bool:
+    """Whether a call of ``fn`` does nothing yet, because somebody has to await or to iterate what it returns."""
+    return is_coroutine_function(fn) or _is_generator_function(fn)
+
+
+def _is_generator_function(fn: Any) -> bool:
+    return any(inspect.isgeneratorfunction(kind) or inspect.isasyncgenfunction(kind) for kind in _kinds_of(fn))
 
 
 def _kinds_of(fn: Any) -> tuple[Any, Any]:
@@ -75,6 +88,7 @@ class Options:
     progress: bool = False
     on_pause: Literal["raise", "return"] = "raise"
     stop_when: Callable[[], bool] | None = None
+    on_event: Callable[[LoopEvent], object] | None = None
 
     @classmethod
     def of(cls, call: Mapping[str, Any]) -> Self:
@@ -116,14 +130,22 @@ class Options:
         self._estimates_tokens()
         if self.executor is not None and not is_maker(self.executor):
             checked_executor(self.executor)
-        if self.stop_when is not None and not callable(self.stop_when):
-            raise InvalidArgumentError("stop_when", self.stop_when, "is no function")
+        self._plain_functions()
         checked_cost(self.cost)
         checked_wait(self.wait)
         matcher("retry_on", self.retry_on, is_transient)
         matcher("stop_on", self.stop_on, is_hopeless)
         if self.progress:
             need_tqdm()
+
+    def _plain_functions(self) -> None:
+        for name in ("stop_when", "on_event"):
+            if getattr(self, name) is not None and not callable(getattr(self, name)):
+                raise InvalidArgumentError(name, getattr(self, name), "is no function")
+        for name in _CALLED_BY_THE_LOOP:
+            if returns_no_value(getattr(self, name)):
+                remedy = "is a coroutine or generator function, whose call does nothing: give a plain function"
+                raise InvalidArgumentError(name, getattr(self, name), remedy)
 
     def _estimates_tokens(self) -> None:
         if self.tokens is not None and not callable(self.tokens):

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal
 
+from checkpoint_store.model import html_text
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -43,6 +45,12 @@ class Progress:
         """How many chunks are left."""
         return self.total_chunks - self.completed_chunks
 
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: a bar, how many chunks are completed, and how fast."""
+        done, total = self.completed_chunks, self.total_chunks
+        rate = "" if self.chunks_per_minute is None else f", {self.chunks_per_minute:,.1f} chunks a minute"
+        return f"<span>{html_text.bar(done, total)} {done:,} of {total:,} chunks ({self.percent:.0f}%){rate}</span>"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobSummary:
@@ -68,6 +76,24 @@ class JobSummary:
     config: dict[str, Any]
     metadata: dict[str, Any]
     """What is said about it beside its plan; empty where nothing is said."""
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: a table, without secrets."""
+        is_interrupted = self.status is JobStatus.RUNNING and not self.is_active
+        rows = {
+            "job": html_text.text(self.job_id),
+            "title": html_text.text(self.video_title),
+            "status": "interrupted" if is_interrupted else self.status.value,
+            "done": self.progress._repr_html_(),
+            "failed": f"{self.failed_chunks:,}" if self.failed_chunks else "",
+            "in doubt": f"{self.in_doubt_chunks:,}" if self.in_doubt_chunks else "",
+            "error": html_text.text(self.error_message),
+            "model": html_text.text(self.model),
+            "provider": html_text.text(self.provider),
+            "config": html_text.config(self.config),
+            "updated": f"{self.progress.updated_at:%Y-%m-%d %H:%M:%S} UTC",
+        }
+        return html_text.table(html_text.text(self.file_name), rows)
 
 
 @dataclass(frozen=True, slots=True)

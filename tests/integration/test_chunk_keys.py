@@ -211,3 +211,12 @@ def test_a_deleted_job_leaves_no_key(store: CheckpointStore) -> None:
     job = store.open_job("folder", chunks=FILES)
     store.delete_job(job.job_id)
     assert view(store, "chunk_keys") == []
+
+
+def test_events_have_the_key(store: CheckpointStore) -> None:
+    """Who draws a screen shows the file, and not its number."""
+    told = []
+    job = store.open_job("book", chunks=PAGES)
+    for _ in job.map(str.upper, on_event=lambda event: told.append((event.kind, event.key))):
+        pass
+    assert told == [(kind, page) for page in PAGES for kind in ("started", "completed")]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, assert_type
+from typing import Any, Literal, assert_type
 
 from checkpoint_store import (
     CheckpointStore,
@@ -15,6 +15,7 @@ from checkpoint_store import (
     Difference,
     Job,
     JobStatus,
+    LoopEvent,
     MapItem,
     MergeReport,
     MigrationStatus,
@@ -216,12 +217,20 @@ def upgrading() -> None:
     assert_type(migrate(Path("talks.db")), MigrationStatus)
 
 
+def tells(event: LoopEvent) -> None:
+    """A hook gets a record: its kind is one of five words."""
+    assert_type(event.kind, Literal["started", "retried", "completed", "failed", "paused"])
+    assert_type(event.index, int | None)
+
+
 def loops(store: CheckpointStore, job: Job) -> None:
     """A loop's options are checked by name and type; an unknown one is a mistake before it runs."""
     assert_type(job.map(str, workers=4, max_attempts=2, wait=lambda tries: tries * 0.5), Iterator[MapItem])
     assert_type(store.map(str, ["a"], file_name="a", on_error="record"), list[Any])
     job.map(str, max_calls_per_minute=60, max_tokens_per_minute=9000, tokens=len, deadline_seconds=3600.0)
     assert_type(job.last_run, RunRecord | None)
+    job.map(str, on_event=tells)
+    job.map(str, on_event=len)  # type: ignore[arg-type]
     job.map(str, retries=3)  # type: ignore[call-arg]
     job.map(str, on_error="ignore")  # type: ignore[arg-type]
     job.amap(str, executor=None)  # type: ignore[call-arg]

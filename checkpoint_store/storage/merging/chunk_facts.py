@@ -32,12 +32,15 @@ def take(
     other_job_id: str,
     job_id: str,
     new_chunks: Container[int],
+    *,
+    with_handles: bool,
 ) -> None:
     """Add what is not known here of a job's chunks; what is known stays.
 
-    That a chunk is to be done again goes with its result: only where this merge took the result (``new_chunks``).
+    That a chunk is to be done again goes with its result: only where this merge took the result (``new_chunks``). Work
+    behind a handle may have been begun with results that are not here: then ``with_handles`` is False.
     """
-    for table in (chunk_keys, chunk_handles, chunk_redos):
+    for table in (chunk_keys, *([chunk_handles] if with_handles else []), chunk_redos):
         names = [column.name for column in table.columns]
         found = (dict(zip(names, row, strict=True)) for row in _rows(table).run(other, in_job=other_job_id))
         wanted = (row for row in found if table is not chunk_redos or row["chunk_index"] in new_chunks)

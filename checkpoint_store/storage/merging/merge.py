@@ -130,7 +130,8 @@ def _merge(connection: sqlite3.Connection, merge: _Merge) -> JobMerge:
     job_id = job.job_id if own is None else own.job_id
     taken = _take_results(connection, merge, job_id)
     made = attempts.take(connection, other, job.job_id, job_id, taken.contradictions)
-    chunk_facts.take(connection, other, job.job_id, job_id, taken.new_chunks)
+    torn = job.sequential and bool(taken.contradictions)
+    chunk_facts.take(connection, other, job.job_id, job_id, taken.new_chunks, with_handles=not torn)
     _end(connection, path, job_id, taken, is_new=own is None)
     now_here = job_statements.find_job(connection, job_id, path)
     return JobMerge(
@@ -165,7 +166,11 @@ def _take_results(connection: sqlite3.Connection, merge: _Merge, job_id: str) ->
             text = None
             if its_digest is not None:
                 text = result_statements.verified(merge.other.path, its_id, index, stored, its_digest, beside)
-            _take_one(connection, _Found._make((job_id, index, text, *row[4:])), here.get(index), taken, merge.payers)
+            one = _Found._make((job_id, index, text, *row[4:]))
+            if merge.job.sequential and taken.contradictions:  # it was made from results that are not here
+                taken.contradictions[index] = text or ""
+            else:
+                _take_one(connection, one, here.get(index), taken, merge.payers)
     return taken
 
 
