@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from checkpoint_store.errors import CheckpointStoreError
 from checkpoint_store.execution import lifecycle
-from checkpoint_store.execution.job_status import JobStatusChanges
+from checkpoint_store.execution.chunk_try import ChunkTry
+from checkpoint_store.execution.job_handles import JobHandles
 from checkpoint_store.execution.loops import RunningLoop
 from checkpoint_store.execution.pending import PendingLoop
 from checkpoint_store.loop.option_names import checks_option_names
@@ -17,7 +18,7 @@ from checkpoint_store.model.clock import now
 from checkpoint_store.model.records import JobStatus, MapItem
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
+    from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Iterator
     from concurrent.futures import Executor
     from types import TracebackType
 
@@ -25,11 +26,12 @@ if TYPE_CHECKING:
     from checkpoint_store.loop.retry_policy import Errors, Wait
     from checkpoint_store.model.amounts import Cost
     from checkpoint_store.model.attempt import Attempt
+    from checkpoint_store.model.loop_event import LoopEvent
 
 T = TypeVar("T")
 
 
-class Job(JobStatusChanges):
+class Job(JobHandles):
     """One input being processed, chunk by chunk. Safe to share between threads.
 
     Made by :meth:`CheckpointStore.open_job` and :meth:`CheckpointStore.job`. As a context manager it ends ``completed``
@@ -134,9 +136,11 @@ class Job(JobStatusChanges):
         max_tokens_per_minute: float | None = None,
         tokens: Callable[[Any], float] | None = None,
         deadline_seconds: float | None = None,
+        only: Collection[int] | None = None,
         progress: bool = False,
         on_pause: Literal["raise", "return"] = "raise",
         stop_when: Callable[[], bool] | None = None,
+        on_event: Callable[[LoopEvent], object] | None = None,
     ) -> Iterator[MapItem]:
         """Call ``fn`` with every chunk that is left, record each result, and yield it: the whole loop.
 
@@ -176,9 +180,13 @@ class Job(JobStatusChanges):
             tokens: a function of the caller's chunk that estimates its tokens; what the result says (``total_tokens``,
                 or ``input_tokens`` and ``output_tokens``, in it or in its ``usage``) corrects the estimate.
             deadline_seconds: after so long this loop starts nothing more, finishes the chunks in hand and pauses.
+            only: a shard: work on these chunks alone (``range(0, 500)``, or any collection of indices). The loop ends
+                when they are complete; where others are left, the job is ``paused`` then: nobody works on it.
             progress: show a live bar.
             on_pause: what a pause from elsewhere does: ``"raise"`` :class:`JobPaused`, or ``"return"`` quietly.
             stop_when: asked before each chunk, and a few times a second. Once it is True, this loop ends as by a pause.
+            on_event: called with a :class:`LoopEvent` for each thing that happens, in the loop's thread (that of the
+                event loop in ``amap``). What it raises is logged. It must not take long: the loop waits for it.
 
         Raises:
             ChunkFailed: the chunks that are left have used up their attempts (with ``on_error="stop"``).
@@ -217,9 +225,11 @@ class Job(JobStatusChanges):
         max_tokens_per_minute: float | None = None,
         tokens: Callable[[Any], float] | None = None,
         deadline_seconds: float | None = None,
+        only: Collection[int] | None = None,
         progress: bool = False,
         on_pause: Literal["raise", "return"] = "raise",
         stop_when: Callable[[], bool] | None = None,
+        on_event: Callable[[LoopEvent], object] | None = None,
     ) -> AsyncGenerator[MapItem, None]:
         """:meth:`map` for asyncio: ``fn`` is a coroutine function, of which up to ``workers`` are awaited at a time.
 
@@ -264,7 +274,7 @@ class Job(JobStatusChanges):
 
 
 @dataclass(frozen=True, slots=True)
-class PendingChunk:
+class PendingChunk(ChunkTry):
     """A chunk that is left to do.
 
     While it is referred to, no other runner gets it, also after its loop was left; the next loop of the same store
@@ -279,10 +289,6 @@ class PendingChunk:
     attempt: Attempt | None = field(default=None, compare=False)
     """The try that this is; None where the store is read only, and nothing was claimed."""
     _handle: ClaimHandle | None = field(default=None, compare=False, repr=False)
-
-    def __reduce__(self) -> NoReturn:
-        """Refuse to be pickled: this process has the chunk in hand."""
-        raise TypeError("a PendingChunk cannot be pickled: pass its data, and record here what comes of it")
 
     def fail(self, error: BaseException | str, *, cost: float | None = None) -> None:
         """Record that this try failed, and what it cost. See :meth:`Job.fail_chunk`."""

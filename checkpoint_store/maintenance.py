@@ -6,7 +6,7 @@ import os
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import (
     InvalidArgumentError,
@@ -19,6 +19,7 @@ from checkpoint_store.storage import destination, opening
 from checkpoint_store.storage.connection.open_lock import exclusively
 from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
 from checkpoint_store.storage.file_names import StoreFiles, state_backup, state_copies
+from checkpoint_store.storage.merging.other_store import copy_of_store
 from checkpoint_store.storage.opening import Opener
 from checkpoint_store.storage.recovery import integrity
 from checkpoint_store.storage.recovery.doctor import TIMEOUT_SECONDS, Finding, findings
@@ -29,6 +30,9 @@ from checkpoint_store.store import CheckpointStore
 
 if TYPE_CHECKING:
     from checkpoint_store.storage.recovery.recover import RecoveryReport
+
+
+_REMEDY: Final = "Choose another backup."
 
 
 def _opener(
@@ -91,11 +95,16 @@ def restore_store(
     if not origin.exists() or origin == path:
         raise StoreTargetError(origin, "there is no such file" if origin != path else "it is the store itself")
     reading = ReadOnlyDatabase(origin, lock_timeout_seconds=TIMEOUT_SECONDS)
-    if inspect(reading) == EMPTY:
+    version = inspect(reading)
+    if version == EMPTY:
         raise StoreTargetError(origin, "it is empty")
-    problems = integrity.check(reading)
-    if problems:
-        raise StoreDamaged(origin, f"{problems[0]}", remedy="Choose another backup.")
+    if version == SCHEMA_VERSION:
+        problems = integrity.check(reading)
+        if problems:
+            raise StoreDamaged(origin, f"{problems[0]}", remedy=_REMEDY)
+    else:
+        with copy_of_store(origin, path, lock_timeout_seconds, remedy=_REMEDY):
+            pass  # what is asked of a store is asked of the schema of today
     state = _state_file(path, state_file)
     states = state_copies(state)
     refuse_foreign(path)

@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from checkpoint_store.execution import lifecycle, opening
-from checkpoint_store.execution.open_store import BESIDE, Beside, OpenStore
+from checkpoint_store.execution import opening
+from checkpoint_store.execution.store_care import StoreCare
+from checkpoint_store.execution.store_outlook import StoreOutlook
 from checkpoint_store.job import Job
 from checkpoint_store.loop.option_names import checks_option_names
 from checkpoint_store.state_file.reader import read_state, refuse_own, without_secrets
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
     from concurrent.futures import Executor
 
     from checkpoint_store.loop.retry_policy import Errors, Wait
     from checkpoint_store.model.amounts import Cost
+    from checkpoint_store.model.loop_event import LoopEvent
     from checkpoint_store.model.plan import Fingerprint
-    from checkpoint_store.model.records import JobSummary, RunPlan
-    from checkpoint_store.storage.connection.pragmas import Durability
     from checkpoint_store.storage.records import JobRecord
 
-DEFAULT_TARGET: Final = ".processing_state.db"
 
-
-class CheckpointStore(OpenStore):
+class CheckpointStore(StoreOutlook, StoreCare):
     """Jobs, completed chunks and results in one local SQLite file. Safe to share between threads.
 
     Any number of threads and processes may have the same file open. Close it, or use it as a context manager; it is
@@ -41,31 +39,15 @@ class CheckpointStore(OpenStore):
         lock_timeout_seconds: how long to wait for another process before :class:`StoreBusy`.
         migrate: upgrade an older file on opening; otherwise :class:`SchemaTooOld`.
         read_only: create, migrate and touch no file at all.
+        on_backup: called with the path of each automatic backup, which is verified, to copy it away: in the thread that
+            ended a job or completed a chunk, outside of transactions and locks. Results of that loop wait meanwhile. An
+            error of it is logged. The file stays until two newer backups are there.
 
     Raises:
         StoreTargetError: the target cannot be a store. Nothing was created or changed.
         SchemaTooNew: a newer version of this library wrote it. Nothing was touched.
         MigrationFailed: it could not be upgraded, and is as it was.
     """
-
-    def __init__(
-        self,
-        target: str | os.PathLike[str] = DEFAULT_TARGET,
-        *,
-        state_file: str | os.PathLike[str] | Beside | None = BESIDE,
-        durability: Durability = "power-loss",
-        lock_timeout_seconds: float = 10.0,
-        migrate: bool = True,
-        read_only: bool = False,
-    ) -> None:
-        super().__init__(
-            target,
-            state_file=state_file,
-            durability=durability,
-            lock_timeout_seconds=lock_timeout_seconds,
-            migrate=migrate,
-            read_only=read_only,
-        )
 
     def __repr__(self) -> str:
         return f"<CheckpointStore {str(self.path)!r}>"
@@ -82,8 +64,10 @@ class CheckpointStore(OpenStore):
         model: str | None = None,
         provider: str | None = None,
         config: Mapping[str, Any] | None = None,
+        metadata: Mapping[str, Any] | None = None,
         fingerprint: Fingerprint | None = None,
-        on_change: Literal["refuse", "reuse", "restart"] = "refuse",
+        sequential: bool = False,
+        on_change: Literal["refuse", "reuse", "extend", "restart"] = "refuse",
         reuse_ignoring: Iterable[str] = (),
         fresh: bool = False,
         exclusive: bool = False,
@@ -97,26 +81,29 @@ class CheckpointStore(OpenStore):
         Args:
             file_name: what the input is called, a text or a path; its jobs are looked for. Names are compared in NFC.
             chunks: the pieces: texts, bytes, JSON data, dataclasses or pydantic models. The fields ``index`` and
-                ``chunk_index`` of a dataclass or a model do not count, and all others do.
+                ``chunk_index`` of a dataclass or a model do not count, and all others do. Of a mapping, its keys (texts
+                or whole numbers) are the chunks' names: see :meth:`Job.result_of`; they are no part of the plan.
             total_chunks: how many there are, where the pieces are not at hand. One of the two is needed.
             video_title: for people to read; no part of the plan.
             model: part of the plan, like ``provider`` and ``config``.
             provider: see ``model``.
             config: JSON data; a secret in it is refused. 0 and 0.0 are the same, and so are None and an absent key.
+            metadata: JSON data about the job, no part of the plan: it replaces what was there; None leaves that.
             fingerprint: returns what identifies a chunk, for other kinds, or where a field does not count.
+            sequential: each chunk depends on the results before it, which is part of the plan: see the how-to.
             on_change: what to do where no job was made for this plan, and one for another plan has completed chunks:
                 ``"refuse"`` raises; ``"reuse"`` starts a new job with every result in the store (of any job, the newest
-                first) for the same chunk under the same model, provider and config; ``"restart"`` starts from nothing.
+                first) for the same chunk under the same model, provider and config; ``"extend"`` lets a job grow whose
+                settings are these and whose chunks are the first of these; ``"restart"`` starts from nothing.
                 No job is deleted. A job that goes on with ``"reuse"`` takes what others did since it was opened.
             reuse_ignoring: where a reused result may differ: ``"model"``, ``"provider"``, ``"config.KEY"`` …
             fresh: start a new job from nothing whatever there is.
-            exclusive: have the job for this runner alone, until it is completed, or its ``with`` block or the store
-                ends.
+            exclusive: have the job for this runner alone until it is completed, or its ``with`` or the store ends.
 
         Raises:
             JobBusy: another runner is at work on the job and this one is to be ``exclusive``, or the other way round.
-            PlanChanged: the plan differs and ``on_change`` is ``"refuse"``.
-            SecretInConfig: the config holds what looks like a secret.
+            PlanChanged: the plan differs and ``on_change`` is ``"refuse"``, or ``"extend"`` and no job can grow so.
+            SecretInConfig: the config or the metadata holds what looks like a secret.
             InvalidArgumentError: a chunk cannot be identified (it says where), or ``chunks`` is a used-up iterator.
         """
         given = {name: value for name, value in locals().items() if name != "self"}
@@ -124,43 +111,9 @@ class CheckpointStore(OpenStore):
 
     def _opened(self, arguments: opening.OpenArguments) -> Job:
         record = opening.open_job(self._open, arguments)
-        job = Job(self, self._open, record, arguments.sequence, arguments.fingerprint)
+        job = Job(self, self._open, record, arguments.sequence, arguments.fingerprint, keys=arguments.keys)
         job._execution.mark_pauses_known()  # noqa: SLF001 - whoever opens a job goes on with it knowingly
         return job
-
-    def plan(
-        self,
-        file_name: str | os.PathLike[str],
-        *,
-        chunks: Iterable[Any] | None = None,
-        total_chunks: int | None = None,
-        video_title: str | None = None,
-        model: str | None = None,
-        provider: str | None = None,
-        config: Mapping[str, Any] | None = None,
-        fingerprint: Fingerprint | None = None,
-        on_change: Literal["refuse", "reuse", "restart"] = "refuse",
-        reuse_ignoring: Iterable[str] = (),
-        fresh: bool = False,
-    ) -> RunPlan:
-        """Return what :meth:`open_job` with these arguments, and working the job off, would do. Nothing is written.
-
-        It refuses what ``open_job`` does, except a changed plan: then its action is ``"refuse"``.
-        """
-        arguments = opening.OpenArguments(
-            file_name=file_name,
-            chunks=chunks,
-            total_chunks=total_chunks,
-            video_title=video_title,
-            model=model,
-            provider=provider,
-            config=config,
-            fingerprint=fingerprint,
-            on_change=on_change,
-            reuse_ignoring=reuse_ignoring,
-            fresh=fresh,
-        )
-        return self._open.reading.plan(arguments.request)
 
     @checks_option_names
     def map(
@@ -173,8 +126,10 @@ class CheckpointStore(OpenStore):
         model: str | None = None,
         provider: str | None = None,
         config: Mapping[str, Any] | None = None,
+        metadata: Mapping[str, Any] | None = None,
         fingerprint: Fingerprint | None = None,
-        on_change: Literal["refuse", "reuse", "restart"] = "refuse",
+        sequential: bool = False,
+        on_change: Literal["refuse", "reuse", "extend", "restart"] = "refuse",
         reuse_ignoring: Iterable[str] = (),
         fresh: bool = False,
         exclusive: bool = False,
@@ -194,14 +149,16 @@ class CheckpointStore(OpenStore):
         max_tokens_per_minute: float | None = None,
         tokens: Callable[[Any], float] | None = None,
         deadline_seconds: float | None = None,
+        only: Collection[int] | None = None,
         progress: bool = False,
         on_pause: Literal["raise", "return"] = "raise",
         stop_when: Callable[[], bool] | None = None,
+        on_event: Callable[[LoopEvent], object] | None = None,
     ) -> list[Any]:
         """Open the job, do what is left of it, and return all results in order, those of earlier runs included.
 
         See :meth:`open_job` for the plan and :meth:`Job.map` for the options. With ``on_error="record"`` a failed
-        chunk's place is taken by None; :meth:`Job.failed_chunks` says why.
+        chunk's place is taken by None; :meth:`Job.failed_chunks` says why. With ``only`` so are chunks that nobody did.
 
         Raises:
             JobPaused: the job was paused before the end, whatever ``on_pause`` says.
@@ -209,6 +166,7 @@ class CheckpointStore(OpenStore):
         """
         given = locals()
         from checkpoint_store.loop.options import Options, checked_work  # only for those who use it
+        from checkpoint_store.loop.shards import check_shard  # the same
 
         checked_work(fn)
         options = Options.of(given)  # what is wrong with them is said before there is a job
@@ -219,17 +177,20 @@ class CheckpointStore(OpenStore):
             model=model,
             provider=provider,
             config=config,
+            metadata=metadata,
             fingerprint=fingerprint,
+            sequential=sequential,
             on_change=on_change,
             reuse_ignoring=reuse_ignoring,
             fresh=fresh,
             exclusive=exclusive,
         )
+        check_shard(options.shard, arguments.request.plan.total_chunks)
         job = self._opened(arguments)
         for _ in job.map(fn, **(vars(options) | {"on_pause": "raise"})):
             pass
         results = dict(job.items())
-        return [results.get(index) for index in range(job.total_chunks)]
+        return [results.get(index) for index in range(arguments.request.plan.total_chunks)]
 
     def job(self, job_id_or_file_name: str | os.PathLike[str]) -> Job:
         """Return the job with this id, or the newest job of the file with this name, or the job whose id begins so.
@@ -244,16 +205,14 @@ class CheckpointStore(OpenStore):
         found = self._open.reading.jobs(**opening.job_filter(status, file_name))
         return [self._job(record) for record in found]
 
-    def summaries(self, status: str | None = None, file_name: str | os.PathLike[str] | None = None) -> list[JobSummary]:
-        """Return what a list of :meth:`jobs` shows of each, in the same order, all of it read at one moment."""
-        return self._open.reading.summaries(**opening.job_filter(status, file_name))
-
     def incomplete_jobs(self) -> list[Job]:
         """Return the jobs that have chunks left, whatever their status, the one opened last first.
 
-        A job that another job of its file superseded is not among them.
+        A job that another job of its file superseded is not among them. All of them are read at once:
+        :meth:`Job.progress` reads nothing as long as nothing was recorded since.
         """
-        return [self._job(record) for record in self._open.reading.jobs(incomplete=True)]
+        records, moment = self._open.reading.incomplete_jobs()
+        return [Job(self, self._open, record, as_of=moment) for record in records]
 
     def latest_job(self) -> Job | None:
         """Return the job opened last, or None."""
@@ -265,16 +224,6 @@ class CheckpointStore(OpenStore):
 
     def _job(self, record: JobRecord) -> Job:
         return Job(self, self._open, record)
-
-    def delete_job(self, job_id: str) -> None:
-        """Delete a job, its completed chunks and its results for good, from every file of this store.
-
-        Its bytes are overwritten; a state file and ``.bak`` that show this job are removed, and automatic backups.
-
-        Raises:
-            JobNotFound: there is none (or more than one) with this id or prefix.
-        """
-        lifecycle.delete(self._open, job_id, and_backup=False)
 
     # -- states
 

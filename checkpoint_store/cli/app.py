@@ -30,6 +30,7 @@ NAMES: Final = {
     "jobs": ("list", "show", "results", "export", "import", "delete"),
     "chunks": ("chunks", "errors", "retry", "pause"),
     "runners": ("release",),
+    "machines": ("merge", "prune"),
     "schema": ("migrate", "path"),
     "health": ("backup", "restore", "recover", "check", "doctor"),
 }
@@ -49,6 +50,8 @@ def commands_of(module: str) -> tuple[click.Command, ...]:
             from checkpoint_store.cli.inspect.chunks import COMMANDS
         case "runners":
             from checkpoint_store.cli.inspect.runners import COMMANDS
+        case "machines":
+            from checkpoint_store.cli.maintain.machines import COMMANDS
         case "schema":
             from checkpoint_store.cli.maintain.schema import COMMANDS
         case _:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 from checkpoint_store.errors import CheckpointStoreError, ChunkAlreadyCompleted, StorageUnavailableError
+from checkpoint_store.execution.backup_listener import BackupListener
 from checkpoint_store.execution.claims.claims import Claims
 from checkpoint_store.execution.loops import Loops
 from checkpoint_store.execution.unrecorded import UnrecordedResults, take_in
@@ -23,9 +24,10 @@ from checkpoint_store.system.files import storage_error
 from checkpoint_store.system.log import log_suppressed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from checkpoint_store.execution.chunk_contents import Given, Growing
     from checkpoint_store.model.run_record import RunRecord
     from checkpoint_store.model.state import ProcessingState
     from checkpoint_store.storage.connection.pragmas import Durability
@@ -47,10 +49,14 @@ class StoreContext:
     """The loops that are under way."""
     unrecorded: UnrecordedResults
     """What could not be recorded when it came."""
+    backups: BackupListener
+    """Who is told of automatic backups."""
     claims: WeakValueDictionary[str, Claims] = field(default_factory=WeakValueDictionary)
     """What this store object has claimed, by job, as long as anyone refers to it."""
     runners: set[Claims] = field(default_factory=set)
     """Those of them that are runners now."""
+    growing: WeakValueDictionary[int, Growing] = field(default_factory=WeakValueDictionary)
+    """The jobs of this store object that anyone refers to, by ``id``: each learns when its job grows."""
     last_runs: dict[str, RunRecord] = field(default_factory=dict)
     """What the last loop of this store object did, by job."""
 
@@ -97,13 +103,19 @@ class StoreContext:
             moment = time.monotonic()
             if self.state_file is not None:
                 self.state_file.follow(job_id, moment, sum(len(one.text or "") for one in completions))
-            storage.back_up_if_due(moment)
+            self.backups.tell(storage.back_up_if_due(moment))
         except Exception as error:  # noqa: BLE001 - see above
             log_suppressed(error, f"after a completion of job {job_id}, its copies could not be brought up to date")
 
     def record_unrecorded(self) -> None:
         """Record what could not be recorded when it came, of any job. Durable when this returns."""
         self.unrecorded.record(self.record)
+
+    def job_grew(self, job_id: str, total_chunks: int, given: Given | None) -> None:
+        """Let the loops of this store object that are at work on a job see the chunks that it has now."""
+        for one in [refers() for refers in self.growing.valuerefs()]:
+            if one is not None and one.job_id == job_id:
+                one.grow(total_chunks, given)
 
     def chunk_completed(self, job_id: str) -> None:
         """Make the state file exact after a completion; where that is impossible, it is written later."""
@@ -120,7 +132,11 @@ class StoreContext:
     def job_ended(self, job_id: str) -> None:
         """Make the state file exact, and keep a copy of the store."""
         self.job_changed(job_id)
-        self.storage.back_up_now()
+        self.back_up()
+
+    def back_up(self) -> None:
+        """Make an automatic backup, if that costs no more than its share, and tell of it. No lock is held then."""
+        self.backups.tell(self.storage.back_up_now())
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +174,9 @@ def _open_store(
     lock_timeout_seconds: float,
     migrate: bool,
     read_only: bool,
+    on_backup: Callable[[Path], object] | None,
 ) -> OpenedStore:
+    backups = BackupListener(on_backup)
     copies = () if state_file is None else state_copies(state_file)
     if not read_only:
         refuse_foreign(path)
@@ -167,7 +185,7 @@ def _open_store(
     if read_only:
         reading = ReadOnlyStorage(opener.open_read_only(), copies)
         return OpenedStore(
-            StoreContext(reading, None, None, Loops(path), UnrecordedResults(reading)), opener.report, ()
+            StoreContext(reading, None, None, Loops(path), UnrecordedResults(reading), backups), opener.report, ()
         )
     storage = Storage(opener.open(migrate=migrate), copies)
     notice = None
@@ -177,7 +195,7 @@ def _open_store(
             follower = StateFile(storage, state_file, StoreFiles(path).lock, lock_timeout_seconds=lock_timeout_seconds)
             follower.sweep()
         storage.claims.reap_dead_runners()
-        context = StoreContext(storage, storage, follower, Loops(path), UnrecordedResults(storage))
+        context = StoreContext(storage, storage, follower, Loops(path), UnrecordedResults(storage), backups)
         if follower is not None:
 
             def save(state: ProcessingState) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
 from weakref import ref
 
 from checkpoint_store.errors import CheckpointStoreError, StoreRecovered, StoreTargetError
-from checkpoint_store.execution import closing, opening
+from checkpoint_store.execution import closing, lifecycle, opening
 from checkpoint_store.execution.context import StoreContext, open_store
 from checkpoint_store.execution.current_job import CurrentJob
 from checkpoint_store.model.versions import SCHEMA_VERSION
@@ -20,6 +20,7 @@ from checkpoint_store.storage.target import resolve
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Callable
     from types import TracebackType
 
     from checkpoint_store.model.records import Problem
@@ -34,22 +35,27 @@ class Beside:
 
 
 BESIDE: Final = Beside()
+DEFAULT_TARGET: Final = ".processing_state.db"
 
 
 class OpenStore:
-    """The part of :class:`CheckpointStore` that is about the file, and not about its jobs."""
+    """The part of :class:`CheckpointStore` that is about the file, and not about its jobs.
+
+    :class:`CheckpointStore` says what the arguments are.
+    """
 
     _context: StoreContext | None = None
 
     def __init__(
         self,
-        target: str | os.PathLike[str],
+        target: str | os.PathLike[str] = DEFAULT_TARGET,
         *,
-        state_file: str | os.PathLike[str] | Beside | None,
-        durability: Durability,
-        lock_timeout_seconds: float,
-        migrate: bool,
-        read_only: bool,
+        state_file: str | os.PathLike[str] | Beside | None = BESIDE,
+        durability: Durability = "power-loss",
+        lock_timeout_seconds: float = 10.0,
+        migrate: bool = True,
+        read_only: bool = False,
+        on_backup: Callable[[Path], object] | None = None,
     ) -> None:
         opening.check_durability(durability)
         opening.check_timeout("lock_timeout_seconds", lock_timeout_seconds)
@@ -63,6 +69,7 @@ class OpenStore:
             lock_timeout_seconds=lock_timeout_seconds,
             migrate=migrate,
             read_only=read_only,
+            on_backup=on_backup,
         )
         self._context = opened.context
         opened.context.loops.at_exit = partial(closing.end_with_process, ref(opened.context))
@@ -71,7 +78,7 @@ class OpenStore:
         """What opening had to recover, or None."""
         try:
             for notice in opened.notices:
-                warnings.warn(notice, StoreRecovered, stacklevel=3)  # at the line that opens the store
+                warnings.warn(notice, StoreRecovered, stacklevel=2)  # at the line that opens the store
         except BaseException:  # warnings are errors here
             opened.context.reading.close()
             raise
@@ -137,6 +144,16 @@ class OpenStore:
                 return True
         files = StoreFiles(self.path.parent.resolve() / self.path.name)
         return place.parent == files.store.parent and files.has(place)
+
+    def delete_job(self, job_id: str) -> None:
+        """Delete a job, its completed chunks and its results for good, from every file of this store.
+
+        Its bytes are overwritten; a state file and ``.bak`` that show this job are removed, and automatic backups.
+
+        Raises:
+            JobNotFound: there is none (or more than one) with this id or prefix.
+        """
+        lifecycle.delete(self._open, job_id, and_backup=False)
 
     def close(self) -> None:
         """Close the store, and make the state file exact. Closing twice is fine.

@@ -13,10 +13,12 @@ from checkpoint_store.errors import InvalidArgumentError, JobPaused
 from checkpoint_store.execution.claims.chunk_queue import act_for
 from checkpoint_store.execution.loops import RunningLoop
 from checkpoint_store.execution.nesting import refuse_nested
+from checkpoint_store.loop.events import called_in
 from checkpoint_store.loop.executors.tasks import Tasks
 from checkpoint_store.loop.loop import Loop
 from checkpoint_store.loop.map_loop import AsyncMapLoop
 from checkpoint_store.loop.options import checked_work
+from checkpoint_store.loop.shards import check_shard_of
 from checkpoint_store.loop.signals import Interrupts
 
 if TYPE_CHECKING:
@@ -35,9 +37,13 @@ _POLL_INTERVAL_SECONDS: Final = 0.02
 def amap(execution: JobExecution, fn: Callable[[Any], Any], options: Options) -> AsyncGenerator[MapItem, None]:
     """Yield what is completed; see :meth:`Job.amap`."""
     checked_work(fn, awaited=True)
+    check_shard_of(execution, options.shard)
     refuse_nested(execution.job_id, "amap")
-    tasks = Tasks(_running_loop("amap()"), fn, options.workers or 1)
+    event_loop = _running_loop("amap()")
+    tasks = Tasks(event_loop, fn, options.workers or 1)
     options = replace(options, executor=tasks)
+    if options.on_event is not None:
+        options = replace(options, on_event=called_in(event_loop, execution.job_id, options.on_event))
     made: list[Loop] = []
     known_pause = execution.pauses.last
     interrupts = Interrupts()

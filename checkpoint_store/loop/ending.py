@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import ChunkFailed, ChunksPassedOver, JobPaused
 from checkpoint_store.execution.lifecycle import ending_by
+from checkpoint_store.loop.shards import remaining_chunks
 from checkpoint_store.model.records import JobStatus
 from checkpoint_store.system.log import log
 
@@ -58,24 +59,47 @@ def _warn_of_chunks_passed_over(job_id: str, passed_over: list[ChunkRecord]) -> 
     warnings.warn(message, ChunksPassedOver, stacklevel=_CALLER)
 
 
+def _remaining_chunks(state: LoopState) -> int:
+    """Return how many chunks are left of those that this loop claimed from: the job may have grown since it looked."""
+    if state.options.shard is not None:
+        return remaining_chunks(state.execution, state.options.shard)
+    progress, seen = state.execution.progress(), state.queue.total_chunks
+    if progress.total_chunks <= seen:
+        return progress.remaining_chunks
+    log.info("job %s has %d chunks, and this loop ends with %d of them", state.job_id, progress.total_chunks, seen)
+    return sum(map(len, state.execution.remaining_ranges(seen)))
+
+
 def _end_job(state: LoopState) -> None:
     execution, options = state.execution, state.options
     if state.error is not None:
         status, message = ending_by(state.error)
         execution.leave(JobStatus.PAUSED if state.is_paused else status, message)
         raise state.error
-    remaining_chunks = execution.progress().remaining_chunks
-    failed = execution.failed_chunks() if remaining_chunks and not state.is_paused else []
+    left = _remaining_chunks(state)
+    all_failed = execution.failed_chunks() if not state.is_paused and execution.progress().remaining_chunks else []
+    if all_failed and not left:  # the part of this loop is done; another part is not, and the job says so
+        execution.leave(JobStatus.FAILED, _failure(all_failed))
+        return
+    is_whole = options.shard is None or execution.is_sequential  # there, what is behind a failed chunk waits for it
+    failed = [record for record in all_failed if is_whole or record.chunk_index in (options.shard or ())]
     if failed:
-        example = f"chunk {failed[0].chunk_index}: {failed[0].error or 'its process died'}"
-        execution.leave(JobStatus.FAILED, f"{len(failed)} failed, {example}")
-        if options.on_error == "stop":
-            raise ChunkFailed(state.job_id, len(failed), example)
+        execution.leave(JobStatus.FAILED, _failure(all_failed))
+        if options.on_error == "stop" or execution.is_sequential:
+            raise ChunkFailed(state.job_id, len(failed), _example(failed))
         unseen = state.failed_before - state.failed_now
         passed_over = [record for record in failed if record.chunk_index in unseen]
         if passed_over:
             _warn_of_chunks_passed_over(state.job_id, passed_over)
         return
     execution.leave(JobStatus.PAUSED)
-    if remaining_chunks and options.on_pause == "raise":
-        raise JobPaused(state.job_id, remaining_chunks)
+    if left and options.on_pause == "raise":
+        raise JobPaused(state.job_id, left)
+
+
+def _failure(failed: list[ChunkRecord]) -> str:
+    return f"{len(failed)} failed, {_example(failed)}"
+
+
+def _example(failed: list[ChunkRecord]) -> str:
+    return f"chunk {failed[0].chunk_index}: {failed[0].error or 'its process died'}"

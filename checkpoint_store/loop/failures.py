@@ -61,9 +61,9 @@ class FailurePolicy:
         """
         state, chunk = self._state, attempt.chunk
         message = describe(error)
-        how: dict[str, Any] = {"seconds": _seconds_of(chunk), "may_be_billed": may_be_billed}
-        how["cost"] = cost_of_error(error)
-        state.statistics.failed(how["cost"])
+        cost = cost_of_error(error)
+        how: dict[str, Any] = {"cost": cost, "may_be_billed": may_be_billed}
+        state.statistics.failed(cost)
         if self._stops_the_job(error):
             self._record_uncounted(chunk, message, **how)
             self._log(chunk, "attempt %d met an error that every chunk would meet: %s", chunk.number, message)
@@ -71,6 +71,7 @@ class FailurePolicy:
                 state.error = error
             state.pause("an error would hit every chunk")
             return
+        seconds = _seconds_of(chunk)
         is_retried = self._is_retried(error)
         trouble = trouble_of(error) if is_retried else Trouble.NONE
         is_alone = trouble is Trouble.ERROR and not self._has_another(chunk.index)
@@ -82,13 +83,17 @@ class FailurePolicy:
                 again=is_retried,
                 counted=self._outage.counts(trouble, attempt.stretch, is_alone=is_alone),
                 hopeless=not is_retried and state.options.on_error == "record",
+                seconds=seconds,
                 **how,
             )
         except ChunkAlreadyCompleted:
             self._log(chunk, "attempt %d failed, but another runner completed the chunk: %s", chunk.number, message)
-            state.note_cost(chunk.index, how["cost"])
+            state.note_cost(chunk.index, cost)
+            state.events.ended("completed", chunk, None, cost, seconds)
             return
         wait_seconds = self._wait_after(attempt, error, trouble, is_last=next_attempt is None)
+        is_tried_again = next_attempt is not None and wait_seconds is not None
+        state.events.ended("retried" if is_tried_again else "failed", chunk, message, cost, seconds)
         if next_attempt is not None and wait_seconds is not None:
             self._retry(next_attempt, error, wait_seconds)
         elif next_attempt is not None:
@@ -169,8 +174,8 @@ class FailurePolicy:
         self._state.end_with(error)
         cost = None if error.is_copy else cost_in(error.result, self._state.options.cost)
         self._state.statistics.failed(cost)
-        how = {"seconds": _seconds_of(attempt.chunk), "cost": cost, "may_be_billed": cost is None}
-        self._record_uncounted(attempt.chunk, _with_copy(error), **how)
+        how = {"cost": cost, "may_be_billed": cost is None}
+        self._record_uncounted(attempt.chunk, describe(error), _copy_in(error), **how)
 
     def refuse_late(self, index: int, error: InvalidResultError) -> None:
         """Record a readable copy of a late result, unless the chunk's next attempt is in flight."""
@@ -178,7 +183,9 @@ class FailurePolicy:
             return
         self._schedule.retries.remove([index])
         try:
-            self._state.retry_while_busy(lambda: self._state.claims.fail(index, _with_copy(error), counted=False))
+            message = describe(error) + _copy_in(error)
+            self._state.retry_while_busy(lambda: self._state.claims.fail(index, message, counted=False))
+            self._state.events.refused(index, error)
         except ChunkAlreadyCompleted:
             log.warning(
                 "job %s, chunk %d: a late result cannot be stored: %s", self._state.job_id, index, describe(error)
@@ -216,13 +223,20 @@ class FailurePolicy:
         """Record a failed attempt; return the chunk, claimed for its next attempt, or None where there is none."""
         return self._state.retry_while_busy(lambda: self._state.claims.fail(chunk.index, message, **how))
 
-    def _record_uncounted(self, chunk: ClaimedChunk, message: str, **how: Any) -> ClaimedChunk | None:
-        """Record a failed attempt that does not count against the chunk; its completion by another runner stands."""
+    def _record_uncounted(self, chunk: ClaimedChunk, message: str, copy: str = "", **how: Any) -> ClaimedChunk | None:
+        """Record a failed attempt that does not count against the chunk; its completion by another runner stands.
+
+        ``copy`` is recorded behind the message, and told to nobody.
+        """
+        seconds, cost = _seconds_of(chunk), how.get("cost")
         try:
-            return self._record(chunk, message, counted=False, **how)
+            next_attempt = self._record(chunk, message + copy, counted=False, seconds=seconds, **how)
         except ChunkAlreadyCompleted:
             self._log(chunk, "attempt %d failed, but another runner completed the chunk: %s", chunk.number, message)
+            self._state.events.ended("completed", chunk, None, cost, seconds)
             return None
+        self._state.events.ended("failed" if next_attempt is None else "retried", chunk, message, cost, seconds)
+        return next_attempt
 
     def _log(self, chunk: ClaimedChunk, message: str, *args: object) -> None:
         log.warning(f"job %s, chunk %d: {message}", self._state.job_id, chunk.index, *args)
@@ -232,7 +246,7 @@ def _seconds_of(chunk: ClaimedChunk) -> float:
     return round(time.monotonic() - chunk.since, 6)
 
 
-def _with_copy(error: InvalidResultError) -> str:
-    """Return why a result cannot be stored, and the result as text, with nothing in it redacted."""
+def _copy_in(error: InvalidResultError) -> str:
+    """Return the result that cannot be stored as text, to be recorded behind the error, with nothing in it redacted."""
     copy = error.result if error.is_copy else readable(error.result)
-    return f"{describe(error)}\nThe result was: {copy}"
+    return f"\nThe result was: {copy}"

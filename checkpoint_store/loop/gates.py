@@ -88,6 +88,11 @@ class Gates:
             self.waited_seconds[self._waits_for] = before + moment - self._waits_since
         self._waits_for, self._waits_since = waits_for, moment
 
+    def waited(self) -> dict[str, float]:
+        """Return for how long gates have kept chunks from starting up to now, by what was waited for."""
+        self.note_wait()
+        return self.waited_seconds
+
     def admit(self, chunk: ClaimedChunk) -> bool:
         """Return whether a claimed chunk may start; see :meth:`Gate.admits`."""
         return all(gate.admits(chunk) for gate in self._gates)

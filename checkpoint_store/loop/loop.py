@@ -12,7 +12,6 @@ from contextlib import nullcontext
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 
-from checkpoint_store.execution.claims.chunk_queue import ChunkQueue
 from checkpoint_store.execution.lifecycle import ending_by
 from checkpoint_store.loop.budget import BudgetGate, CostReader
 from checkpoint_store.loop.ending import abandon_in_flight, conclude
@@ -107,9 +106,9 @@ class Loop:
             self._note_run(error)
 
     def _note_run(self, error: BaseException | None) -> None:
-        self._gates.note_wait()
-        record = self._state.statistics.record(self._gates.waited_seconds, error, self._state.pause_reason)
+        record = self._state.statistics.record(self._gates.waited(), error, self._state.pause_reason)
         self._execution.note_run(record)
+        self._state.events.loop_ended(record)
 
     def _run(self) -> Iterator[MapItem]:
         self._place.open(self._fn)
@@ -120,12 +119,8 @@ class Loop:
         self._execution.mark_running(self._known_pause)
         if self._options.on_error == "record":
             self._state.failed_before = frozenset(record.chunk_index for record in self._execution.failed_chunks())
-        self._state.queue = ChunkQueue(
-            self._state.claims,
-            self._execution.total_chunks,
-            pauses=self._execution.pauses,
-            known_pause=self._known_pause,
-            max_attempts=self._options.attempts_max,
+        self._state.queue = self._execution.queue(
+            known_pause=self._known_pause, max_attempts=self._options.attempts_max, shard=self._options.shard
         )
         ended_by: BaseException | None = None
         with self._interrupts if self._heeds_signals else nullcontext():
@@ -236,6 +231,7 @@ class Loop:
         if self._costs is not None:
             self._costs.update()
             self._bar.show(self._costs.known_total)
+        self._state.events.tell()
         return items
 
     def _take_ended(self) -> list[tuple[Future[Any], InFlight]]:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from checkpoint_store.errors import CheckpointStoreError, StoreBusy
+from checkpoint_store.loop.events import Events
 from checkpoint_store.loop.statistics import Statistics
 from checkpoint_store.model.error_text import describe
 from checkpoint_store.system.log import log
@@ -38,6 +39,7 @@ class LoopState:
         self.interrupts: Final = interrupts
         self.claims: Final = execution.claims
         self.statistics: Final = Statistics(execution, options)
+        self.events: Final = Events(execution, options)
         self.queue: ChunkQueue
         """The chunks that this loop may claim; from the moment when it runs."""
         self.error: BaseException | None = None

@@ -6,7 +6,7 @@ import inspect
 import math
 import sys
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from checkpoint_store.errors import InvalidArgumentError
 from checkpoint_store.execution.claims.claims import MAX_ATTEMPTS_DEFAULT
@@ -14,13 +14,18 @@ from checkpoint_store.loop.executors.local import checked_executor, is_maker
 from checkpoint_store.loop.progress_bar import need_tqdm
 from checkpoint_store.loop.retry_policy import checked_wait, is_hopeless, is_transient, matcher
 from checkpoint_store.model.amounts import checked_cost
+from checkpoint_store.model.shard import Shard, shard_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from concurrent.futures import Executor
 
     from checkpoint_store.loop.retry_policy import Errors, Wait
     from checkpoint_store.model.amounts import Cost
+    from checkpoint_store.model.loop_event import LoopEvent
+
+_CALLED_BY_THE_LOOP: Final = ("stop_when", "on_event", "tokens", "cost", "wait", "retry_on", "stop_on")
+"""The options that may be functions, which the loop calls for what they return or do."""
 
 
 def checked_work(fn: Any, *, awaited: bool = False) -> None:
@@ -37,13 +42,22 @@ def checked_work(fn: Any, *, awaited: bool = False) -> None:
         raise InvalidArgumentError("fn", fn, "is no function")
     if not awaited and is_coroutine_function(fn):
         raise InvalidArgumentError("fn", fn, "is a coroutine function, which map() does not await: use amap()")
-    if any(inspect.isgeneratorfunction(kind) or inspect.isasyncgenfunction(kind) for kind in _kinds_of(fn)):
+    if _is_generator_function(fn):
         raise InvalidArgumentError("fn", fn, "is a generator function, which returns no result: let it return a list")
 
 
 def is_coroutine_function(fn: Any) -> bool:
     """Whether a call of ``fn`` only makes a coroutine, and does the work where that is awaited."""
     return any(map(inspect.iscoroutinefunction, _kinds_of(fn)))
+
+
+def returns_no_value(fn: Any) -> bool:
+    """Whether a call of ``fn`` does nothing yet, because somebody has to await or to iterate what it returns."""
+    return is_coroutine_function(fn) or _is_generator_function(fn)
+
+
+def _is_generator_function(fn: Any) -> bool:
+    return any(inspect.isgeneratorfunction(kind) or inspect.isasyncgenfunction(kind) for kind in _kinds_of(fn))
 
 
 def _kinds_of(fn: Any) -> tuple[Any, Any]:
@@ -70,9 +84,11 @@ class Options:
     max_tokens_per_minute: float | None = None
     tokens: Callable[[Any], float] | None = None
     deadline_seconds: float | None = None
+    only: Collection[int] | None = None
     progress: bool = False
     on_pause: Literal["raise", "return"] = "raise"
     stop_when: Callable[[], bool] | None = None
+    on_event: Callable[[LoopEvent], object] | None = None
 
     @classmethod
     def of(cls, call: Mapping[str, Any]) -> Self:
@@ -92,7 +108,14 @@ class Options:
         """
         return None if self.max_attempts == sys.maxsize else self.max_attempts
 
+    @property
+    def shard(self) -> Shard | None:
+        """The part of the job that the loop works on; None for all of it."""
+        assert self.only is None or isinstance(self.only, Shard)
+        return self.only
+
     def __post_init__(self) -> None:
+        object.__setattr__(self, "only", shard_of(self.only))
         self._one_of("on_error", ("stop", "record"))
         self._one_of("on_pause", ("raise", "return"))
         self._whole("max_attempts", self.max_attempts)
@@ -107,14 +130,22 @@ class Options:
         self._estimates_tokens()
         if self.executor is not None and not is_maker(self.executor):
             checked_executor(self.executor)
-        if self.stop_when is not None and not callable(self.stop_when):
-            raise InvalidArgumentError("stop_when", self.stop_when, "is no function")
+        self._plain_functions()
         checked_cost(self.cost)
         checked_wait(self.wait)
         matcher("retry_on", self.retry_on, is_transient)
         matcher("stop_on", self.stop_on, is_hopeless)
         if self.progress:
             need_tqdm()
+
+    def _plain_functions(self) -> None:
+        for name in ("stop_when", "on_event"):
+            if getattr(self, name) is not None and not callable(getattr(self, name)):
+                raise InvalidArgumentError(name, getattr(self, name), "is no function")
+        for name in _CALLED_BY_THE_LOOP:
+            if returns_no_value(getattr(self, name)):
+                remedy = "is a coroutine or generator function, whose call does nothing: give a plain function"
+                raise InvalidArgumentError(name, getattr(self, name), remedy)
 
     def _estimates_tokens(self) -> None:
         if self.tokens is not None and not callable(self.tokens):

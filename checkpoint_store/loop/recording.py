@@ -112,8 +112,11 @@ class Recorder:
             raise
         for completion, result in recorded:
             self._state.statistics.completed(result, completion.seconds)
-        items = [MapItem(completion.chunk_index, result) for completion, result in recorded]
-        return [item for item in items if item.index not in self._completed_late]
+        new = [success for success in recorded if success.completion.chunk_index not in self._completed_late]
+        for completion, result in new:
+            self._state.events.completed(completion, result)
+        key_of = self._state.execution.key
+        return [MapItem(one.chunk_index, result, key_of(one.chunk_index)) for one, result in new]
 
     def _submit(self, successes: list[Success]) -> list[Success]:
         """Record results, and return those that no other runner recorded before."""
@@ -125,6 +128,7 @@ class Recorder:
                 index = completions[0].chunk_index
                 log.warning("job %s, chunk %d: completed by another runner", self._state.job_id, index)
                 self._note_cost(index, cost_in(successes[0].result, self._state.options.cost))
+                self._state.events.completed(*successes[0])
                 return []
             return [recorded for success in successes for recorded in self._submit([success])]
         return successes

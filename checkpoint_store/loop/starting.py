@@ -54,6 +54,7 @@ class Starter:
         in_flight = InFlight(chunk, chunk.since + (self._state.options.timeout_seconds or float("inf")))
         data: Any = None
         try:
+            self._state.events.started(chunk)
             data = execution.chunk_data(chunk.index) if execution.has_chunks else chunk.index
             attempt = execution.attempt_of(chunk)
             chunk.begun = self._place.runs_inline

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from checkpoint_store.errors import CheckpointStoreError, JobPaused, WorkFailed
 from checkpoint_store.loop.service_errors import CLIENT_ERROR_MIN, status_of
+from checkpoint_store.loop.shards import remaining_chunks
 from checkpoint_store.model.amounts import cost_in, tokens_in
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.error_text import describe
@@ -93,7 +94,7 @@ class Statistics:
         if error is not None:
             return "paused" if pause_reason is not None or isinstance(error, JobPaused) else "failed"
         with suppress(CheckpointStoreError):
-            if not self._execution.progress().remaining_chunks:
+            if not remaining_chunks(self._execution, self._options.shard):
                 return "completed"
         return "failed" if pause_reason is None else "paused"
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal
 
+from checkpoint_store.model import html_text
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -43,6 +45,12 @@ class Progress:
         """How many chunks are left."""
         return self.total_chunks - self.completed_chunks
 
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: a bar, how many chunks are completed, and how fast."""
+        done, total = self.completed_chunks, self.total_chunks
+        rate = "" if self.chunks_per_minute is None else f", {self.chunks_per_minute:,.1f} chunks a minute"
+        return f"<span>{html_text.bar(done, total)} {done:,} of {total:,} chunks ({self.percent:.0f}%){rate}</span>"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobSummary:
@@ -62,8 +70,30 @@ class JobSummary:
     """How many chunks used up their attempts."""
     in_doubt_chunks: int
     """How many chunks were begun, and never ended: they may have been billed."""
+    in_doubt_with_handle: int = 0
+    """How many of those have a handle: the service that holds their work can be asked for it."""
     error_message: str | None
     config: dict[str, Any]
+    metadata: dict[str, Any]
+    """What is said about it beside its plan; empty where nothing is said."""
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: a table, without secrets."""
+        is_interrupted = self.status is JobStatus.RUNNING and not self.is_active
+        rows = {
+            "job": html_text.text(self.job_id),
+            "title": html_text.text(self.video_title),
+            "status": "interrupted" if is_interrupted else self.status.value,
+            "done": self.progress._repr_html_(),
+            "failed": f"{self.failed_chunks:,}" if self.failed_chunks else "",
+            "in doubt": f"{self.in_doubt_chunks:,}" if self.in_doubt_chunks else "",
+            "error": html_text.text(self.error_message),
+            "model": html_text.text(self.model),
+            "provider": html_text.text(self.provider),
+            "config": html_text.config(self.config),
+            "updated": f"{self.progress.updated_at:%Y-%m-%d %H:%M:%S} UTC",
+        }
+        return html_text.table(html_text.text(self.file_name), rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +112,10 @@ class ChunkRecord:
     seconds: float | None
     is_last: bool
     """Whether the chunk is failed by it: its attempts are used up."""
+    handle: str | None = None
+    """What a service calls the work that it holds for the chunk; None where nobody recorded a handle."""
+    key: str | int | None = None
+    """What the caller calls the chunk, where the job was opened with a mapping."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +145,8 @@ class MapItem:
     """0-based."""
     result: Any
     """As ``Job.result(index)`` returns it."""
+    key: str | int | None = None
+    """What the caller calls the chunk, where the job was opened with a mapping."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,9 +155,10 @@ class RunPlan:
 
     file_name: str
     job_id: str | None
-    """The job that would go on, or is complete; None where a new one would begin, or none may."""
-    action: Literal["new", "resume", "complete", "reuse", "restart", "refuse"]
-    """``complete``: nothing is left. ``reuse`` and ``restart`` begin a new job, ``refuse`` raises ``PlanChanged``."""
+    """The job that would go on, grow, or is complete; None where a new one would begin, or none may."""
+    action: Literal["new", "resume", "complete", "reuse", "extend", "restart", "refuse"]
+    """``complete``: nothing is left. ``extend`` lets a job grow, ``reuse`` and ``restart`` begin a new one, ``refuse``
+    raises ``PlanChanged``."""
     total_chunks: int
     chunks_to_do: int
     """How many would be worked on: neither kept nor passed over. None of them where the run is refused."""
@@ -139,6 +176,8 @@ class RunPlan:
     """The mean time of a try so far, for each chunk to do, one after the other; None where it is unknown."""
     spent: float
     """What the job that goes on, or the earlier one, has paid for its results; those carried over are not in it."""
+    with_handle: tuple[int, ...] = ()
+    """Chunks to do that have a handle: a service holds their work, and is asked for it instead of paid again."""
     kept_elsewhere: int = 0
     """Chunks that a new job would do although the store has results for them under another name or setting."""
 

@@ -165,13 +165,14 @@ class RollingBackup:
         self._made_at = self._counted_at
         self._copied_bytes = 0
 
-    def make_if_due(self, moment: float) -> None:
-        """Back up if the store has grown enough since the last copy, or that is too old."""
+    def make_if_due(self, moment: float) -> Path | None:
+        """Back up if the store has grown enough since the last copy, or that is too old; see :meth:`make`."""
         if moment < self._looks_at:
-            return
+            return None
         self._looks_at = moment + _INTERVAL_SECONDS
         if moment - self._made_at >= _AGE_SECONDS_MAX or self._size() >= self._copied_bytes * _GROWTH:
-            self.make()
+            return self.make()
+        return None
 
     def _newest(self) -> Path | None:
         """Return the newest automatic backup if it has the schema of today; None where it has not, or none is there."""
@@ -187,7 +188,7 @@ class RollingBackup:
     def make(self) -> Path | None:
         """Back up unless that would cost more than its share, or the newest backup holds the same.
 
-        The store works on whatever happens to it.
+        The store works on whatever happens to it. Returns the backup that holds what there is; None where none does.
         """
         moment = time.monotonic()
         self._looks_at = moment + _INTERVAL_SECONDS

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 STORE_SUFFIX: Final = ".db"
@@ -22,6 +23,8 @@ SIBLING_SUFFIXES: Final = (".json", ".lock", ".bak", ".open")
 RUNNER_MARK: Final = ".runner-"
 _SQLITE_ENDINGS: Final = ("-wal", "-shm", "-journal")
 _BACKUP: Final = re.compile(r"\.backup-(?P<version>\d+\.\d+)-(?P<number>\d+)")
+_MOMENT: Final = "%Y%m%dT%H%M%S.%fZ"
+_ASIDE: Final = re.compile(r"\.(?:corrupt|replaced)-(?P<moment>\d{8}T\d{6}\.\d{6}Z)(?:-wal|-shm|-journal)?$")
 _STRAY_MARKS: Final = (".tmp-", ".corrupt-", ".replaced-", ".recovered")
 _BELONGING: Final = (".backup-", ".runner-", *_STRAY_MARKS)
 
@@ -127,7 +130,7 @@ class StoreFiles:
     def unfinished_stores(self) -> list[Path]:
         """Return what killed recoveries left: store files that were being made, and what SQLite kept beside them."""
         endings = "|".join(_SQLITE_ENDINGS)
-        mine = re.compile(re.escape(self.store.name) + rf"\.tmp-[0-9a-f]{{12}}({endings})?")
+        mine = re.compile(re.escape(self.store.name) + rf"(\.tmp-[0-9a-f]{{12}}){{1,2}}({endings})?")
         return [self.store.with_name(name) for name in self._names_beside() if mine.fullmatch(name)]
 
     def unrecorded(self) -> list[Path]:
@@ -141,6 +144,18 @@ class StoreFiles:
         begins = tuple(f"{path.name}." for path in own)
         names = (name for name in self._names_beside() if name.startswith(begins))
         return [self.store.with_name(name) for name in sorted(names) if any(mark in name for mark in _STRAY_MARKS)]
+
+    def aside(self, *others: Path) -> list[Path]:
+        """Return what recoveries and restorings moved aside: of the store, its state file, and other files. By name."""
+        folders: dict[Path, list[str]] = {}
+        for path in (self.store, self.state_file, state_backup(self.state_file), *others):
+            folders.setdefault(path.parent, []).append(path.name)
+        found = []
+        for folder, owners in folders.items():
+            with suppress(OSError):
+                names = os.listdir(folder)  # noqa: PTH208 - names are what is matched
+                found += [folder / name for name in names if _is_aside(name, owners)]
+        return sorted(found)
 
     def remove(self) -> None:
         """Remove the store file and what SQLite keeps beside it, the store file last. What cannot be removed stays."""
@@ -160,6 +175,21 @@ class StoreFiles:
         return []
 
 
+def _is_aside(name: str, owners: Sequence[str]) -> bool:
+    endings = (name[len(owner) :] for owner in owners if name.startswith(owner))
+    return any(_ASIDE.fullmatch(_BACKUP.sub("", ending, count=1)) for ending in endings)
+
+
+def moved_at(path: Path) -> datetime | None:
+    """Return when a file was moved aside, as its name says; None where it says nothing."""
+    match = _ASIDE.search(path.name)
+    if match is None:
+        return None
+    with suppress(ValueError):
+        return datetime.strptime(match["moment"], _MOMENT).replace(tzinfo=UTC)
+    return None
+
+
 def state_backup(state_file: Path) -> Path:
     """Return where the state before the last one is kept."""
     return state_file.with_suffix(".bak")
@@ -172,7 +202,7 @@ def state_copies(state_file: Path) -> tuple[Path, Path]:
 
 def moved_aside(path: Path, why: str) -> Path:
     """Return the name for a file that is moved aside now: ``NAME.WHY-TIME``."""
-    return path.with_name(f"{path.name}.{why}-{datetime.now(UTC).strftime('%Y%m%dT%H%M%S.%fZ')}")
+    return path.with_name(f"{path.name}.{why}-{datetime.now(UTC).strftime(_MOMENT)}")
 
 
 def has_bytes(path: Path) -> bool:

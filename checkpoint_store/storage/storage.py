@@ -6,31 +6,36 @@ raises, undone. A read-only store is a class of its own, which has the reading v
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import CheckpointStoreError, JobIncomplete
 from checkpoint_store.model.clock import now
+from checkpoint_store.model.merge_report import MergeReport
 from checkpoint_store.storage.backup import RollingBackup, remove_backups
 from checkpoint_store.storage.budget_verbs import BudgetStorage
 from checkpoint_store.storage.claim_verbs import ClaimStorage
 from checkpoint_store.storage.file_names import StoreFiles
 from checkpoint_store.storage.group_commit import Writer
+from checkpoint_store.storage.handle_verbs import HandleStorage
 from checkpoint_store.storage.reading import Reading
-from checkpoint_store.storage.statements import attempt_log, liveness, open_job, save_state
+from checkpoint_store.storage.statements import attempt_log, liveness, open_job, pruning, save_state
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import runners as runner_statements
+from checkpoint_store.storage.statements.metadata import set_metadata
 from checkpoint_store.system.log import log_suppressed
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from checkpoint_store.model.prune_report import PruneRequest
     from checkpoint_store.model.state import ProcessingState
     from checkpoint_store.storage.connection.database import Database
     from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
     from checkpoint_store.storage.open_requests import OpenedJob, OpenRequest
     from checkpoint_store.storage.records import Completion, JobRecord, Known, StatusChange
+    from checkpoint_store.storage.statements.pruning import Prunable
 
 
 class ReadOnlyStorage(Reading):
@@ -49,6 +54,7 @@ class Storage(Reading):
         self.group_commit: Final = Writer(database)
         self.claims: Final = ClaimStorage(database)
         self.budgets: Final = BudgetStorage(database)
+        self.handles: Final = HandleStorage(database, state_files)
         self._rolling = RollingBackup(database, StoreFiles(database.path).lock)
 
     # -- jobs
@@ -104,6 +110,14 @@ class Storage(Reading):
 
         self.database.write(write)
 
+    def set_metadata(self, job_id: str, metadata: Mapping[str, Any]) -> None:
+        """Replace what is said about a job beside its plan. Durable when this returns.
+
+        Raises:
+            JobNotFound: the job was deleted.
+        """
+        self.database.write(lambda connection: set_metadata(connection, job_id, self.path, metadata))
+
     def delete_job(self, job_id: str) -> str:
         """Delete the job with this id or unique prefix, and return its id. Durable when this returns.
 
@@ -119,6 +133,13 @@ class Storage(Reading):
             return found
 
         return self.database.write(write)
+
+    def prune(self, request: PruneRequest) -> Prunable:
+        """Delete jobs and attempts by a request, and return what went. Durable when this returns.
+
+        :meth:`erase_deleted` removes what backups and the WAL still hold of the jobs.
+        """
+        return self.database.write(lambda connection: pruning.prune(connection, self.path, request))
 
     def erase_deleted(self, job_id: str) -> None:
         """Leave no byte of a job that was deleted in the automatic backups, nor in the WAL; give its room back.
@@ -171,6 +192,26 @@ class Storage(Reading):
             lambda: self.database.write(lambda connection: save_state.save(connection, state, self.path, replace=False))
         )
 
+    def merge(self, other: Path) -> MergeReport:
+        """Take in what another store did of the same plans, and its other jobs. Each job is durable once it is merged.
+
+        Raises:
+            StoreTargetError: ``other`` is no store. Nothing was changed.
+            SchemaTooNew: a newer version of this library wrote it. Nothing was changed.
+            StoreDamaged: ``other`` is damaged. Nothing was changed.
+        """
+        from checkpoint_store.storage.merging import merge, other_store  # noqa: PLC0415 - only for those who merge
+
+        with other_store.copy_of_store(other, self.path, self.database.lock_timeout_seconds) as copy:
+            return MergeReport(other, tuple(merge.merge_all(self.database, merge.OtherStore(copy, other))))
+
+    def merge_state(self, state: ProcessingState, other: Path) -> MergeReport:
+        """:meth:`merge` for the job of a state, which was read from the file ``other``."""
+        from checkpoint_store.storage.merging import merge, other_store  # noqa: PLC0415 - see merge()
+
+        with other_store.store_of_state(state, self.path, self.database.lock_timeout_seconds) as copy:
+            return MergeReport(other, tuple(merge.merge_all(self.database, merge.OtherStore(copy, other))))
+
     def save_state(self, state: ProcessingState, known: Known | None) -> Known | None:
         """Make a state the current job, and write only what differs from the store. Durable when this returns.
 
@@ -202,10 +243,13 @@ class Storage(Reading):
 
     # -- copies
 
-    def back_up_if_due(self, moment: float) -> None:
+    def back_up_if_due(self, moment: float) -> Path | None:
         """Make an automatic backup where one is due at ``moment`` (``time.monotonic()``); see :meth:`back_up_now`."""
-        self._rolling.make_if_due(moment)
+        return self._rolling.make_if_due(moment)
 
-    def back_up_now(self) -> None:
-        """Make an automatic backup unless that costs more than its share. A failure is no failure of the store."""
-        self._rolling.make()
+    def back_up_now(self) -> Path | None:
+        """Make an automatic backup unless that costs more than its share. A failure is no failure of the store.
+
+        Returns the backup that holds what there is, verified, also where it was there before; None where none does.
+        """
+        return self._rolling.make()

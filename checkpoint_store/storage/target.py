@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from checkpoint_store.storage.connection.read_only import AnyDatabase
 
 EMPTY: Final = ""
+NO_DATABASE: Final = "it is no SQLite database that can be read"
 _VERSION: Final = re.compile(r"\d+\.\d+")
 _PATH_BYTES_MAX: Final = 504
 """SQLite's 512, less what it appends for its journal."""
@@ -128,7 +129,7 @@ def inspect(database: AnyDatabase, state_files: Iterable[Path] = ()) -> str:
         raise StoreTargetError(path, str(error)) from error
     except StoreDamaged as error:
         if "not a database" in error.reason and not _was_ours(path, state_files):
-            raise StoreTargetError(path, f"it is no SQLite database that can be read ({error.reason})") from error
+            raise StoreTargetError(path, f"{NO_DATABASE} ({error.reason})") from error
         raise
     ours = application == APPLICATION_ID
     if version is None and tables == 0:

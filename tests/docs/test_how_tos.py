@@ -61,9 +61,16 @@ def test_a_how_to_shows_what_happens(page: Path, tmp_path: Path, base_url: str) 
     for name in NEEDS:
         if re.search(rf"\b{name}\b", text) and shutil.which(name) is None:
             pytest.skip(f"{name} is not installed")
+    for extra in ("distributed", "ray"):
+        if re.search(rf"^(?:import|from) {extra}\b", text, re.MULTILINE):
+            pytest.importorskip(extra)
     if "clean_chunk.py" in text:
         pytest.importorskip("openai")
         shutil.copy(ROOT / "examples" / "clean_chunk.py", tmp_path)
+    if "python two_stages.py" in text:
+        shutil.copy(ROOT / "examples" / "two_stages.py", tmp_path)
+    if "audio_files.py" in text:
+        shutil.copy(ROOT / "examples" / "audio_files.py", tmp_path)
     (tmp_path / "bin").mkdir()
     write_programs(tmp_path / "bin")
     kept = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, assert_type
+from typing import Any, Literal, assert_type
 
 from checkpoint_store import (
     CheckpointStore,
@@ -15,12 +15,15 @@ from checkpoint_store import (
     Difference,
     Job,
     JobStatus,
+    LoopEvent,
     MapItem,
+    MergeReport,
     MigrationStatus,
     PendingChunk,
     PlanChanged,
     ProcessingState,
     Progress,
+    PruneReport,
     RunRecord,
     StateManager,
     migrate,
@@ -53,6 +56,19 @@ def targets(folder: Path) -> None:
     CheckpointStore(folder / "talks.db", state_file=folder / "talks.json", migrate=False, read_only=True)
     CheckpointStore(durability="none")  # type: ignore[arg-type]
     CheckpointStore("talks.db", "talks.json")  # type: ignore[call-arg]
+
+
+def depending(store: CheckpointStore) -> None:
+    """The result before is JSON data; a handle is text or None, for one chunk or many."""
+    job = store.open_job("a", total_chunks=5, sequential=True)
+    assert_type(job.sequential, bool)
+    for chunk in job.pending():
+        assert_type(chunk.previous, Any)
+        assert_type(chunk.handle, str | None)
+        chunk.record_handle(None)
+        chunk.record_handle(7)  # type: ignore[arg-type]
+    job.record_handle([1, 2], "batch")
+    job.record_handle(1, None)
 
 
 def opening(store: CheckpointStore) -> None:
@@ -201,12 +217,34 @@ def upgrading() -> None:
     assert_type(migrate(Path("talks.db")), MigrationStatus)
 
 
+def tells(event: LoopEvent) -> None:
+    """A hook gets a record: its kind is one of five words."""
+    assert_type(event.kind, Literal["started", "retried", "completed", "failed", "paused"])
+    assert_type(event.index, int | None)
+
+
 def loops(store: CheckpointStore, job: Job) -> None:
     """A loop's options are checked by name and type; an unknown one is a mistake before it runs."""
     assert_type(job.map(str, workers=4, max_attempts=2, wait=lambda tries: tries * 0.5), Iterator[MapItem])
     assert_type(store.map(str, ["a"], file_name="a", on_error="record"), list[Any])
     job.map(str, max_calls_per_minute=60, max_tokens_per_minute=9000, tokens=len, deadline_seconds=3600.0)
     assert_type(job.last_run, RunRecord | None)
+    job.map(str, on_event=tells)
+    job.map(str, on_event=len)  # type: ignore[arg-type]
     job.map(str, retries=3)  # type: ignore[call-arg]
     job.map(str, on_error="ignore")  # type: ignore[arg-type]
     job.amap(str, executor=None)  # type: ignore[call-arg]
+    job.map(str, only=range(5))
+    job.map(str, only={1, 2})
+    job.map(str, only=5)  # type: ignore[arg-type]
+
+
+def beyond_one_machine(store: CheckpointStore) -> None:
+    """What a merge took, and what a prune deletes, are records."""
+    assert_type(store.merge("other.db"), MergeReport)
+    assert_type(store.merge(Path("other.json")).contradictions, tuple[tuple[str, int], ...])
+    assert_type(store.prune(keep_last=3), PruneReport)
+    assert_type(store.prune(older_than_days=0.5, dry_run=False).jobs, tuple[str, ...])
+    store.prune(3)  # type: ignore[call-arg]
+    CheckpointStore("talks.db", on_backup=lambda path: path.name)
+    CheckpointStore("talks.db", on_backup="bucket")  # type: ignore[arg-type]

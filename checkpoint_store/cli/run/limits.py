@@ -5,10 +5,13 @@ from __future__ import annotations
 import sys
 import time
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.cli.run.subprocess_worker import CommandFailedError, CommandMissingError
 from checkpoint_store.errors import InvalidResultError
+
+if TYPE_CHECKING:
+    from checkpoint_store.cli.run.chunk_ranges import ChunkRanges
 
 FAILURES: Final = (CommandFailedError, InvalidResultError)
 """What COMMAND fails a chunk with."""
@@ -30,6 +33,8 @@ class RunLimits:
     max_calls_per_minute: float | None = None
     deadline_at: float | None = None
     """The moment of the monotonic clock from which no further chunk of any input starts."""
+    only: ChunkRanges | None = None
+    """The chunks to work on; None for all."""
 
     @property
     def are_over(self) -> bool:
@@ -40,7 +45,7 @@ class RunLimits:
     def options(self) -> dict[str, Any]:
         """The options of ``Job.map``."""
         common: dict[str, Any] = {"workers": self.workers, "max_cost": self.max_cost, "cost": self.cost}
-        common["max_calls_per_minute"] = self.max_calls_per_minute
+        common |= {"max_calls_per_minute": self.max_calls_per_minute, "only": self.only and self.only.indices}
         if self.deadline_at is not None:
             common["deadline_seconds"] = max(self.deadline_at - time.monotonic(), _DEADLINE_SECONDS_MIN)
         if not self.retries:

@@ -8,6 +8,7 @@ import click
 
 from checkpoint_store.cli.options import PositiveNumber, store_option
 from checkpoint_store.cli.paths import FileOrDash
+from checkpoint_store.cli.run.chunk_ranges import ChunkRangesType
 from checkpoint_store.cli.run.variables import CONTEXT_LENGTH_MAX
 from checkpoint_store.cli.transcripts.reading.text import is_text_encoding
 
@@ -78,6 +79,13 @@ _OPTIONS: Final = (
         help="The field of COMMAND's JSON that has the text, or a dotted path such as choices.0.message.content.  "
         "[default: cleaned_text]",
     ),
+    click.option(
+        "--sequential",
+        is_flag=True,
+        help="Each chunk depends on the answers before it: do them in order, one at a time, with the answer before in "
+        "CHECKPOINT_STORE_PREVIOUS (and all that was recorded with it in CHECKPOINT_STORE_PREVIOUS_JSON). A changed "
+        "chunk changes all behind it, and a run stops at a chunk that fails.",
+    ),
     click.option("--raw", is_flag=True, help="Take what COMMAND prints as it is, JSON or not, every character of it."),
     click.option(
         "--output",
@@ -93,10 +101,11 @@ _OPTIONS: Final = (
     store_option,
     click.option(
         "--on-change",
-        type=click.Choice(["refuse", "reuse", "restart"]),
+        type=click.Choice(["refuse", "reuse", "extend", "restart"]),
         default="refuse",
         show_default=True,
-        help="If the file or an option changed since its last job: stop; do only the changed chunks; do all chunks.",
+        help="If the file or an option changed since its last job: stop; do only the changed chunks; let the job grow "
+        "where chunks only follow; do all chunks.",
     ),
     click.option(
         "--reuse-ignoring",
@@ -107,7 +116,7 @@ _OPTIONS: Final = (
     click.option("--fresh", is_flag=True, help="Begin a new job even if one could go on."),
 )
 
-LIMIT_NAMES: Final = frozenset({"retries", "timeout", "max_cost", "cost", "max_calls_per_minute", "deadline"})
+LIMIT_NAMES: Final = frozenset({"retries", "timeout", "max_cost", "cost", "max_calls_per_minute", "deadline", "only"})
 _LIMITS: Final = (
     click.option(
         "--retries",
@@ -148,6 +157,13 @@ _LIMITS: Final = (
         metavar="SECONDS",
         type=PositiveNumber(),
         help="After so long start no further chunk, finish those in hand, and pause (exit 75).",
+    ),
+    click.option(
+        "--only",
+        metavar="RANGES",
+        type=ChunkRangesType(),
+        help="Work on these chunks alone, such as 0-499 or 3,7,20-29; another machine has the rest, and 'merge' puts "
+        "them together.",
     ),
 )
 

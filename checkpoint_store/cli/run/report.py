@@ -54,6 +54,12 @@ def show_resume_command(screen: Screen, reports: list[Report], resume_command: s
 
 def _show_done(screen: Screen, report: Report, store_path: str) -> None:
     mark = marks(screen.err)
+    if report.left_to_others:
+        name = Text.assemble((f"{mark.done} ", "bold green"), (on_one_line(report.file_name), "bold"))
+        screen.note(name.append("  the chunks of --only are done; the text is written once the others are, too"))
+        _show_counts(screen, report, store_path)
+        screen.note(Text.assemble(("  store  ", "dim"), store_path, (f"  job {str(report.job_id)[:8]}", "dim")))
+        return
     if report.done_now:
         summary = f"{chunk_count(report.total_chunks)} done{_origin_text(report)} in {duration(report.seconds)}"
     else:

@@ -36,6 +36,7 @@ from checkpoint_store.errors import PlanChanged
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from checkpoint_store.cli.run.chunk_ranges import ChunkRanges
     from checkpoint_store.cli.run.inputs import Input
     from checkpoint_store.cli.run.request import Request
     from checkpoint_store.cli.run.task_records import Clean
@@ -84,6 +85,7 @@ def run(
     cost: str,
     max_calls_per_minute: float | None,
     deadline: float | None,
+    only: ChunkRanges | None,
     as_json: bool,
     **options: Any,
 ) -> int:
@@ -101,9 +103,11 @@ def run(
         raise click.UsageError("--json prints on standard output, and so does the text: name a file with --output.")
     screen = Screen()
     inputs = checked_inputs(request, screen)
+    if only is not None:
+        only.check(inputs)
     reports = []
     deadline_at = None if deadline is None else time.monotonic() + deadline
-    limits = RunLimits(workers, retries, timeout, max_cost, cost, max_calls_per_minute, deadline_at)
+    limits = RunLimits(workers, retries, timeout, max_cost, cost, max_calls_per_minute, deadline_at, only)
     for report in _run_all(request, inputs, limits, screen):
         reports.append(report)
         run_report.show(screen, report, request.store_path)

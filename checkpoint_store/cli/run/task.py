@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from checkpoint_store import CheckpointStore, Job, RunPlan
-    from checkpoint_store.cli.run.interrupts import Interrupts
     from checkpoint_store.cli.run.task_records import Clean, RunContext, Task
     from checkpoint_store.cli.screen import Screen
     from checkpoint_store.cli.transcripts.split import TextChunk
@@ -63,8 +62,8 @@ def do_task(store: CheckpointStore, task: Task, context: RunContext) -> Report:
     snapshot = JobSnapshot(job, context.limits.cost)
     if progress.remaining_chunks:
         _process_chunks(job, task, report, snapshot, context)
-    _fill_in(job, report, snapshot, context.interrupts)
-    if report.exit_code == DONE:
+    _fill_in(job, report, snapshot, context)
+    if report.exit_code == DONE and not report.left_to_others:
         _write(job, report, task)
     return report
 
@@ -153,7 +152,7 @@ def _result(index: int, chunk: TextChunk, fields: dict[str, Any], seconds: float
     return {"chunk_index": index} | measured | fields | {"chunk_index": index}
 
 
-def _fill_in(job: Job, report: Report, snapshot: JobSnapshot, interrupts: Interrupts) -> None:
+def _fill_in(job: Job, report: Report, snapshot: JobSnapshot, context: RunContext) -> None:
     progress = job.progress()
     report.status, report.completed_chunks = job.status, progress.completed_chunks
     snapshot.refresh(force=True)
@@ -162,7 +161,12 @@ def _fill_in(job: Job, report: Report, snapshot: JobSnapshot, interrupts: Interr
     _fill_in_run(job, report)
     if report.exit_code == PAUSED:
         return
-    if report.error is None and progress.remaining_chunks and progress.remaining_chunks == snapshot.failed_chunks:
+    report.sequential = job.sequential
+    only = context.limits.only
+    if report.error is None and progress.remaining_chunks and only is not None and only.is_done(job):
+        report.left_to_others = progress.remaining_chunks
+        return
+    if report.error is None and report.only_failed:
         first = job.failed_chunks()[0]
         report.failed_chunk = first.chunk_index
         reason = plain_error(first.error) or "its process ended before it gave a result"
@@ -170,7 +174,7 @@ def _fill_in(job: Job, report: Report, snapshot: JobSnapshot, interrupts: Interr
     if report.error is not None:
         report.exit_code = FAILED
     elif progress.remaining_chunks:
-        report.exit_code = INTERRUPTED if interrupts.stops_now else PAUSED
+        report.exit_code = INTERRUPTED if context.interrupts.stops_now else PAUSED
 
 
 def _fill_in_run(job: Job, report: Report) -> None:

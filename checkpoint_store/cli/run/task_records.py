@@ -90,8 +90,12 @@ class Report:
     output_written: bool = False
     output_edited: bool = False
     """Whether the output differs from the text of the results: it was edited since, and left as it was."""
+    sequential: bool = False
+    """Whether the chunks behind a failed one wait for it."""
     over_budget: bool = False
     """Whether ``--max-cost`` paused the job."""
+    left_to_others: int = 0
+    """How many chunks are left outside of the part that ``--only`` names, which is done; 0 where it is not."""
     cost_unknown: bool = False
     """Whether ``--max-cost`` paused the job because the cost of a result cannot be read."""
     run: dict[str, Any] | None = None
@@ -101,5 +105,6 @@ class Report:
 
     @property
     def only_failed(self) -> bool:
-        """Whether all chunks that are left are failed ones, which runs skip until ``retry`` frees them."""
-        return 0 < self.failed_chunks == self.total_chunks - self.completed_chunks
+        """Whether all chunks that are left are failed ones, or wait for one, until ``retry`` frees those."""
+        left = self.total_chunks - self.completed_chunks
+        return 0 < self.failed_chunks <= left and (self.sequential or self.failed_chunks == left)

@@ -175,7 +175,8 @@ def _known_runners(connection: sqlite3.Connection, path: Path) -> tuple[list[rec
 def _strays(path: Path) -> Iterator[Finding]:
     found = [stray.name for stray in StoreFiles(path).strays()]
     if found:
-        yield Finding("warning", "left-over files", ", ".join(found), "remove them once you need nothing from them")
+        remedy = f"once you need nothing from those that were moved aside: checkpoint-store prune --yes --store {path}"
+        yield Finding("warning", "left-over files", ", ".join(found), remedy)
     else:
         yield Finding("ok", "left-over files", "none")
 

@@ -113,10 +113,10 @@ def _quiet() -> Iterator[None]:
         theirs.propagate = before
 
 
-def upgrade(database: Database, head: str) -> Path | None:
+def upgrade(database: Database, head: str, *, keeps_copy: bool = True) -> Path | None:
     """Bring the store to ``head``; return the copy that was made before, if there was anything to copy.
 
-    The caller holds the store's lock file.
+    The caller holds the store's lock file. Without ``keeps_copy``, for a store that is a copy itself, none is made.
 
     Raises:
         MigrationFailed: the file is as it was.
@@ -124,7 +124,7 @@ def upgrade(database: Database, head: str) -> Path | None:
     with _quiet():
         from alembic import command  # see config()
 
-        return run(database, head, lambda connection: command.upgrade(config(connection), head))
+        return run(database, head, lambda connection: command.upgrade(config(connection), head), keeps_copy=keeps_copy)
 
 
 def downgrade(database: Database, wanted: str) -> Path | None:
@@ -141,11 +141,13 @@ def downgrade(database: Database, wanted: str) -> Path | None:
         return run(database, wanted, lambda connection: command.downgrade(config(connection), wanted))
 
 
-def run(database: Database, wanted: str, migrate: Callable[[Connection], object]) -> Path | None:
+def run(
+    database: Database, wanted: str, migrate: Callable[[Connection], object], *, keeps_copy: bool = True
+) -> Path | None:
     """Run ``migrate`` on the store under every guard: a verified copy, one transaction, checks before its commit."""
     with _one_at_a_time:
         found = current_version(database)
-        backup = None if found is None else StoreFiles(database.path).next_backup(found)
+        backup = None if found is None or not keeps_copy else StoreFiles(database.path).next_backup(found)
         try:
             database.migrate(
                 lambda connection: _checked(connection, found, migrate),

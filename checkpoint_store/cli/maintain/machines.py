@@ -1,0 +1,115 @@
+"""The commands about several machines and about room: ``merge`` and ``prune``."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from checkpoint_store import CheckpointStore
+from checkpoint_store.cli.job_snapshot import shown_status
+from checkpoint_store.cli.options import json_option, open_for_reading, print_json, store_option
+from checkpoint_store.cli.paths import printable
+from checkpoint_store.cli.run.output_log import OutputLog
+from checkpoint_store.cli.screen import Screen, chunk_count
+
+if TYPE_CHECKING:
+    from checkpoint_store import JobSummary, MergeReport, PruneReport
+
+
+@click.command("merge")
+@click.argument(
+    "others", metavar="OTHER...", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
+@store_option
+@json_option
+def merge(*, others: tuple[Path, ...], store_path: str, as_json: bool) -> int:
+    """Merge the stores or state files of other machines into the store.
+
+    Each OTHER is only read. A job of the same plan gets the results that it
+    lacks; a job that is not there is added. Merging again changes nothing.
+    Exit 1: a chunk has another result in OTHER (the store keeps its own), or a
+    job was passed over.
+    """
+    reports = []
+    screen = Screen()
+    with CheckpointStore(store_path) as store:
+        for other in others:
+            reports.append(store.merge(other))
+            if not as_json:
+                _show_merge(screen, other, reports[-1])
+    if as_json:
+        print_json({"store": store_path, "merged": [_merge_record(report) for report in reports]})
+    is_clean = not any(job.contradictions or job.passed_over for report in reports for job in report.jobs)
+    return 0 if is_clean else 1
+
+
+def _show_merge(screen: Screen, other: Path, report: MergeReport) -> None:
+    screen.note(printable(other))
+    for job in report.jobs:
+        screen.note(f"  {job}")
+    if not report.jobs:
+        screen.note("  it has no job")
+
+
+def _merge_record(report: MergeReport) -> dict[str, Any]:
+    return {"path": printable(report.path), "jobs": [dataclasses.asdict(job) for job in report.jobs]}
+
+
+class _Days(click.FloatRange):
+    """A number of days from 0."""
+
+    def __init__(self) -> None:
+        super().__init__(min=0, max=365_000)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the number; NaN passes the range of click itself."""
+        days: float = super().convert(value, param, ctx)
+        if days != days:  # noqa: PLR0124 - NaN alone differs from itself
+            self.fail(f"{value} is no number of days from 0.", param, ctx)
+        return days
+
+
+@click.command("prune")
+@click.option("--keep-last", metavar="N", type=click.IntRange(min=0), help="Keep the N jobs that were opened last.")
+@click.option("--older-than", "days", metavar="DAYS", type=_Days(), help="Keep what changed in so many days.")
+@click.option("--yes", is_flag=True, help="Delete. Without this option, only say what would be deleted.")
+@store_option
+@json_option
+def prune(*, keep_last: int | None, days: float | None, yes: bool, store_path: str, as_json: bool) -> None:
+    """Delete what nobody needs any more, and say how much that is.
+
+    Superseded and complete jobs go that neither --keep-last nor --older-than
+    keeps, without these options none; with --older-than also old attempts at
+    complete chunks. Files that a recovery or a restoring moved aside go, and
+    automatic backups but the newest two.
+    """
+    with CheckpointStore(store_path) if yes and Path(store_path).exists() else open_for_reading(store_path) as store:
+        summaries = {summary.job_id: summary for summary in store.summaries()}
+        report = store.prune(keep_last=keep_last, older_than_days=days, dry_run=not yes)
+        if yes:
+            for job_id in report.jobs:
+                OutputLog(store.path).forget(job_id, summaries[job_id].file_name)
+    if as_json:
+        print_json(dataclasses.asdict(report) | {"files": [printable(path) for path in report.files]})
+    else:
+        _show(Screen(), report, summaries)
+
+
+def _show(screen: Screen, report: PruneReport, summaries: dict[str, JobSummary]) -> None:
+    for job_id in report.jobs:
+        screen.out.print(f"job   {_job_text(summaries[job_id])}", soft_wrap=True)
+    for path in report.files:
+        screen.out.print(f"file  {printable(path.name)}", soft_wrap=True)
+    screen.note(str(report) if report.dry_run is False else f"{report}; nothing is deleted without --yes")
+
+
+def _job_text(summary: JobSummary) -> str:
+    status = shown_status({"status": summary.status, "is_active": summary.is_active})
+    done = f"{summary.progress.completed_chunks:,} of {chunk_count(summary.progress.total_chunks)}"
+    return f"{summary.job_id[:8]}  {summary.file_name}  {status}, {done}"
+
+
+COMMANDS: Final[tuple[click.Command, ...]] = (merge, prune)

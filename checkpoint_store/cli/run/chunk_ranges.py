@@ -1,0 +1,77 @@
+"""The option ``--only``: which chunks a run works on."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from checkpoint_store.cli.paths import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from checkpoint_store import Job
+    from checkpoint_store.cli.run.inputs import Input
+
+    _RangesType = click.ParamType["ChunkRanges"]
+else:
+    _RangesType = click.ParamType  # generic for type checkers only
+
+_PART: Final = re.compile(r"(?P<first>[0-9]{1,9})(?:-(?P<last>[0-9]{1,9}))?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkRanges:
+    """Chunks as a person names them: ``0-499``, or ``3,7,20-29``; the first one is 0, and the last one counts."""
+
+    text: str
+    ranges: tuple[range, ...]
+
+    def __str__(self) -> str:
+        return self.text
+
+    @property
+    def indices(self) -> Collection[int]:
+        """The indices of the chunks."""
+        return self.ranges[0] if len(self.ranges) == 1 else sorted(set(chain(*self.ranges)))
+
+    def check(self, inputs: Sequence[Input]) -> None:
+        """Raise a usage error unless there is one input, and it has all of these chunks."""
+        if len(inputs) != 1:
+            raise click.UsageError(f"--only names chunks of one FILE, and {len(inputs)} are given.")
+        total, last = len(inputs[0].content.chunks), max(part.stop - 1 for part in self.ranges)
+        if last >= total:
+            has = f"has the chunks 0 to {total - 1}"
+            raise click.UsageError(f"--only {self.text}: {printable(inputs[0].path)} {has}, and no chunk {last}.")
+
+    def is_done(self, job: Job) -> bool:
+        """Return whether all of these chunks are complete."""
+        left = set(self.indices)
+        for start, stop in job.completed_ranges():
+            left.difference_update(range(start, stop))
+        return not left
+
+
+class ChunkRangesType(_RangesType):
+    """Ranges of chunks with commas between them; the last chunk of a range counts."""
+
+    name = "ranges"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> ChunkRanges:
+        """Return the chunks; show a usage error for anything else."""
+        if isinstance(value, ChunkRanges):
+            return value
+        return ChunkRanges(value, tuple(self._range(part.strip(), param, ctx) for part in value.split(",")))
+
+    def _range(self, part: str, param: click.Parameter | None, ctx: click.Context | None) -> range:
+        match = _PART.fullmatch(part)
+        if match is None:
+            self.fail(f"{part!r} is no range of chunks such as 0-499, and no chunk such as 7.", param, ctx)
+        first, last = int(match["first"]), int(match["last"] or match["first"])
+        if last < first:
+            self.fail(f"{part} ends before it begins; write {last}-{first}.", param, ctx)
+        return range(first, last + 1)

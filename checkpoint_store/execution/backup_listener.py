@@ -1,0 +1,38 @@
+"""Who is told of each automatic backup: a function of the caller's, which carries it away from this machine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from checkpoint_store.errors import InvalidArgumentError
+from checkpoint_store.model.error_text import describe
+from checkpoint_store.system.log import log
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+class BackupListener:
+    """Calls a function with the path of each automatic backup: once, or again where the call failed."""
+
+    def __init__(self, on_backup: Callable[[Path], object] | None) -> None:
+        if on_backup is not None and not callable(on_backup):
+            raise InvalidArgumentError("on_backup", on_backup, "is no function of the path of a backup")
+        self._on_backup: Final = on_backup
+        self._told: Path | None = None
+
+    def tell(self, backup: Path | None) -> None:
+        """Tell of the newest backup; None: none was made.
+
+        A backup that an earlier process made, and that holds all that is there now, is told of, too: that process may
+        have been killed before its copy was away. An error of the function is logged, and ends nothing.
+        """
+        if backup is None or self._on_backup is None or backup == self._told:
+            return
+        try:
+            self._on_backup(backup)
+        except Exception as error:  # noqa: BLE001 - whatever the caller's function raises
+            log.warning("on_backup failed for %s, which is told of again: %s", backup, describe(error))
+        else:
+            self._told = backup

@@ -1,0 +1,131 @@
+"""Handles of work that a service holds, recorded wherever the work on a chunk is done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from checkpoint_store.errors import CheckpointStoreError, InvalidArgumentError, StorageUnavailableError, StoreBusy
+from checkpoint_store.model.handles import checked_handle
+from checkpoint_store.storage.opening import Opener
+from checkpoint_store.storage.storage import Storage
+from checkpoint_store.system.log import log
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from checkpoint_store.storage.handle_verbs import HandleStorage
+
+_SHOWN: Final = 5
+_BUSY_TIMEOUTS_MAX: Final = 6
+"""A busy store is waited for this many times ``lock_timeout_seconds``, as for a result in hand."""
+
+
+class HandleRecorder:
+    """Records the handle of one chunk in the store that this process has open. Sent elsewhere, it opens that itself.
+
+    ``recorder(handle)`` is durable when it returns; None clears the handle.
+    """
+
+    __slots__ = ("_fingerprint", "_index", "_job_id", "_storage")
+
+    def __init__(self, storage: HandleStorage, job_id: str, index: int, fingerprint: str | None) -> None:
+        self._storage, self._job_id, self._index, self._fingerprint = storage, job_id, index, fingerprint
+
+    def __call__(self, handle: str | None) -> None:
+        """Record the handle."""
+        place = place_of(self._job_id, [self._index])
+        checked = checked_handle(handle, place)
+        persist(lambda: self._storage.record(self._job_id, {self._index: self._fingerprint}, checked), checked, place)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        storage = self._storage
+        state_files = tuple(map(str, storage.state_files))
+        chunk = (self._job_id, self._index, self._fingerprint)
+        return RecorderElsewhere, (str(storage.path), state_files, storage.lock_timeout_seconds, *chunk)
+
+
+@dataclass(frozen=True, slots=True)
+class RecorderElsewhere:
+    """A :class:`HandleRecorder` in a worker process: it opens the store for each handle.
+
+    Raises:
+        StorageUnavailableError: the store's file is not there, as on another machine.
+    """
+
+    path: str
+    state_files: tuple[str, ...]
+    lock_timeout_seconds: float
+    job_id: str
+    index: int
+    fingerprint: str | None
+
+    def __call__(self, handle: str | None) -> None:
+        """Record the handle."""
+        place = place_of(self.job_id, [self.index])
+        checked = checked_handle(handle, place)
+        persist(lambda: self._record(checked), checked, place)
+
+    def _record(self, handle: str | None) -> None:
+        path = Path(self.path)
+        if not path.exists():
+            reason = "it is not on this machine; return the handle, and record it where the loop runs"
+            raise StorageUnavailableError(path, reason)
+        opener = Opener(
+            path,
+            tuple(map(Path, self.state_files)),
+            durability="power-loss",
+            lock_timeout_seconds=self.lock_timeout_seconds,
+        )
+        storage = Storage(opener.open(migrate=False), opener.state_files)
+        try:
+            storage.handles.record(self.job_id, {self.index: self.fingerprint}, handle)
+        finally:
+            storage.close()
+
+
+def persist(record: Callable[[], None], handle: str | None, place: str) -> None:
+    """Record a handle, also where the store is locked for long: the work behind it is paid for.
+
+    Raises:
+        CheckpointStoreError: it is impossible; the error's notes have the handle.
+    """
+    for timeouts in range(1, _BUSY_TIMEOUTS_MAX + 1):
+        try:
+            record()
+        except StoreBusy as busy:
+            if timeouts < _BUSY_TIMEOUTS_MAX:
+                log.warning("the handle %r of %s: retrying until the store is free: %s", handle, place, busy)
+                continue
+            busy.add_note(_unrecorded(handle, place))
+            raise
+        except CheckpointStoreError as error:
+            error.add_note(_unrecorded(handle, place))
+            raise
+        return
+
+
+def _unrecorded(handle: str | None, place: str) -> str:
+    return f"The handle {handle!r} of {place} was not recorded."
+
+
+def checked_indices(given: object) -> list[int]:
+    """Return which chunks a handle is for, in their order; one index stands for itself.
+
+    Raises:
+        InvalidArgumentError: it is no list of chunk indices.
+    """
+    if type(given) is int:
+        return [given]
+    try:
+        found: list[Any] = list(given)  # type: ignore[call-overload]
+    except TypeError:
+        raise InvalidArgumentError("indices", given, "is no list of chunk indices; give [0, 1, 2]") from None
+    return found
+
+
+def place_of(job_id: str, indices: list[int]) -> str:
+    """Return whose handle it is, for an error."""
+    named = ", ".join(map(str, indices[:_SHOWN])) + (" …" if len(indices) > _SHOWN else "")
+    return f"chunk{'' if len(indices) == 1 else 's'} {named} of job {job_id}"

@@ -1,0 +1,55 @@
+"""What is pruned from a store: its rows first, and then the files that show them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from checkpoint_store.model.prune_report import PruneReport
+from checkpoint_store.state_file.reader import job_shown_by
+from checkpoint_store.storage.file_names import state_copies
+from checkpoint_store.storage.prunable_files import prunable_files, remove_files
+from checkpoint_store.system.log import log
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from checkpoint_store.execution.context import StoreContext
+    from checkpoint_store.model.prune_report import PruneRequest
+    from checkpoint_store.storage.statements.pruning import Prunable
+
+
+def look(context: StoreContext, state_file: Path | None, request: PruneRequest) -> PruneReport:
+    """Return what a prune would delete. Nothing is written."""
+    return _report(context, state_file, request, context.reading.prunable(request), dry_run=True)
+
+
+def prune(context: StoreContext, state_file: Path | None, request: PruneRequest) -> PruneReport:
+    """Delete what goes by a request, and return it; see :meth:`CheckpointStore.prune`.
+
+    The jobs and attempts are one transaction. Killed after it, a state file that shows a deleted job is removed by the
+    next open, and the other files by the next prune.
+    """
+    storage = context.storage
+    found = storage.prune(request)
+    report = _report(context, state_file, request, found, dry_run=False)
+    for job_id in found.jobs:
+        if context.state_file is not None:
+            context.state_file.forget(job_id)
+        context.unrecorded.forget(job_id)
+    remove_files(report.files)
+    log.info("%s: %s", storage.path, report)
+    if found.jobs:
+        storage.erase_deleted(", ".join(found.jobs))
+        context.back_up()
+    return report
+
+
+def _report(
+    context: StoreContext, state_file: Path | None, request: PruneRequest, found: Prunable, *, dry_run: bool
+) -> PruneReport:
+    states = () if state_file is None else state_copies(state_file)
+    files = prunable_files(context.reading.path, states, request, with_jobs=bool(found.jobs))
+    if found.jobs:
+        files += [(path, path.stat().st_size) for path in states if job_shown_by(path) in found.jobs]
+    size = found.result_bytes + sum(size for _, size in files)
+    return PruneReport(found.jobs, found.attempts, tuple(path for path, _ in files), size, dry_run)

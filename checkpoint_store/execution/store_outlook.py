@@ -1,0 +1,61 @@
+"""What a store says of its jobs without a job being opened: a list of them, and what opening one would do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from checkpoint_store.execution import opening
+from checkpoint_store.execution.open_store import OpenStore
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable, Mapping
+
+    from checkpoint_store.model.plan import Fingerprint
+    from checkpoint_store.model.records import JobSummary, RunPlan
+
+
+class StoreOutlook(OpenStore):
+    """The part of :class:`CheckpointStore` that looks at jobs and opens none. Safe to share between threads."""
+
+    def summaries(self, status: str | None = None, file_name: str | os.PathLike[str] | None = None) -> list[JobSummary]:
+        """Return what a list of :meth:`jobs` shows of each, in the same order, all of it read at one moment."""
+        return self._open.reading.summaries(**opening.job_filter(status, file_name))
+
+    def plan(
+        self,
+        file_name: str | os.PathLike[str],
+        *,
+        chunks: Iterable[Any] | None = None,
+        total_chunks: int | None = None,
+        video_title: str | None = None,
+        model: str | None = None,
+        provider: str | None = None,
+        config: Mapping[str, Any] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        fingerprint: Fingerprint | None = None,
+        sequential: bool = False,
+        on_change: Literal["refuse", "reuse", "extend", "restart"] = "refuse",
+        reuse_ignoring: Iterable[str] = (),
+        fresh: bool = False,
+    ) -> RunPlan:
+        """Return what :meth:`open_job` with these arguments, and working the job off, would do. Nothing is written.
+
+        It refuses what ``open_job`` does, except a changed plan: then its action is ``"refuse"``.
+        """
+        arguments = opening.OpenArguments(
+            file_name=file_name,
+            chunks=chunks,
+            total_chunks=total_chunks,
+            video_title=video_title,
+            model=model,
+            provider=provider,
+            config=config,
+            metadata=metadata,
+            fingerprint=fingerprint,
+            sequential=sequential,
+            on_change=on_change,
+            reuse_ignoring=reuse_ignoring,
+            fresh=fresh,
+        )
+        return self._open.reading.plan(arguments.request)

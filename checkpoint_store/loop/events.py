@@ -1,0 +1,107 @@
+"""What one loop tells its caller while it runs: records for ``on_event``."""
+
+from __future__ import annotations
+
+from collections import deque
+from contextlib import suppress
+from contextvars import copy_context
+from typing import TYPE_CHECKING, Any
+
+from checkpoint_store.errors import CheckpointStoreError
+from checkpoint_store.model.amounts import cost_in
+from checkpoint_store.model.error_text import describe
+from checkpoint_store.model.loop_event import LoopEvent
+from checkpoint_store.system.log import log
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
+    from checkpoint_store.execution.claims.claimed_chunk import ClaimedChunk
+    from checkpoint_store.execution.execution import JobExecution
+    from checkpoint_store.loop.options import Options
+    from checkpoint_store.model.loop_event import EventKind
+    from checkpoint_store.model.run_record import RunRecord
+    from checkpoint_store.storage.records import Completion
+
+    Hook = Callable[[LoopEvent], object]
+
+
+class Events:
+    """The events of one loop.
+
+    They are noted where they happen, and told where nothing is half done: what the hook raises to end the program
+    (KeyboardInterrupt) then ends the loop as anywhere else.
+    """
+
+    def __init__(self, execution: JobExecution, options: Options) -> None:
+        self._execution, self._cost = execution, options.cost
+        self._hook = None if options.on_event is None else _Guard(execution.job_id, options.on_event)
+        self._untold: deque[LoopEvent] = deque()
+
+    def started(self, chunk: ClaimedChunk) -> None:
+        """Tell that a try begins. Call it before the work: a loop of one worker works in its own thread."""
+        self._note("started", chunk.index, attempt=chunk.number)
+        self.tell()
+
+    def completed(self, completion: Completion, result: object) -> None:
+        """Note that a chunk is complete."""
+        if self._hook is not None:
+            cost, seconds = cost_in(result, self._cost), completion.seconds
+            self._note("completed", completion.chunk_index, attempt=completion.attempt, cost=cost, seconds=seconds)
+
+    def ended(
+        self, kind: EventKind, chunk: ClaimedChunk, error: str | None, cost: float | None, seconds: float
+    ) -> None:
+        """Note how a try ended that gave no result."""
+        self._note(kind, chunk.index, attempt=chunk.number, cost=cost, seconds=seconds, error=error)
+
+    def refused(self, index: int, error: BaseException) -> None:
+        """Note that a late result of a chunk cannot be stored."""
+        self._note("failed", index, error=describe(error))
+
+    def loop_ended(self, record: RunRecord) -> None:
+        """Tell that the loop has ended, where chunks are left and no error is to blame."""
+        if self._hook is not None:
+            with suppress(CheckpointStoreError):  # the store is closed, or the job deleted: nothing is paused
+                if record.ended in ("paused", "interrupted", "left") and self._execution.progress().remaining_chunks:
+                    self._note("paused", error=record.reason)
+            self.tell()
+
+    def _note(self, kind: EventKind, index: int | None = None, **what: Any) -> None:
+        if self._hook is not None:
+            key = None if index is None else self._execution.key(index)
+            self._untold.append(LoopEvent(kind=kind, index=index, key=key, **what))
+
+    def tell(self) -> None:
+        """Call the hook with what was noted, in order. An Exception of the hook is logged."""
+        while self._hook is not None and self._untold:
+            self._hook(self._untold.popleft())
+
+
+class _Guard:
+    """Calls a hook, and logs its errors. A hook that asked the program to end is called no more: the loop is ending."""
+
+    def __init__(self, job_id: str, hook: Hook) -> None:
+        self._job_id, self._hook = job_id, hook
+        self._is_over = False
+
+    def __call__(self, event: LoopEvent) -> None:
+        if self._is_over:
+            return
+        try:
+            self._hook(event)
+        except Exception as error:  # noqa: BLE001 - whatever the caller's function raises
+            log.warning("job %s: on_event raised for %r: %s", self._job_id, event.kind, describe(error))
+        except BaseException:
+            self._is_over = True
+            raise
+
+
+def called_in(event_loop: asyncio.AbstractEventLoop, job_id: str, hook: Hook) -> Hook:
+    """Return a hook that calls ``hook`` in the thread of an event loop, in the context of the caller of this function.
+
+    What is told before a step of the loop ends is called before whoever awaits the step goes on.
+    """
+    context, guarded = copy_context(), _Guard(job_id, hook)
+    return lambda event: event_loop.call_soon_threadsafe(guarded, event, context=context)

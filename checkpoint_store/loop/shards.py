@@ -1,0 +1,45 @@
+"""A loop's part of its job: all chunks, or the shard that its caller named with ``only``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from checkpoint_store.errors import InvalidArgumentError
+
+if TYPE_CHECKING:
+    from checkpoint_store.execution.execution import JobExecution
+    from checkpoint_store.model.shard import Shard
+
+
+def check_shard(shard: Shard | None, total_chunks: int, *, is_sequential: bool = False) -> None:
+    """Refuse a shard that is no part of a job, before anything is called.
+
+    Raises:
+        InvalidArgumentError: the job does not have all of its chunks; or the job is sequential, and the shard leaves
+            out chunks on whose results the others depend.
+    """
+    if shard is None:
+        return
+    if shard.stop > total_chunks:
+        has = f"the chunks are 0 to {total_chunks - 1}" if total_chunks else "there are no chunks"
+        raise InvalidArgumentError("only", ..., f"({shard}) has chunk {shard.stop - 1}, but {has}")
+    if is_sequential and not shard.is_beginning:
+        raise InvalidArgumentError(
+            "only",
+            ...,
+            f"({shard}) leaves out earlier chunks, on which the later ones of a sequential job depend; give the "
+            "beginning, such as range(0, 500)",
+        )
+
+
+def check_shard_of(execution: JobExecution, shard: Shard | None) -> None:
+    """:func:`check_shard` for a job that is open."""
+    if shard is not None:
+        check_shard(shard, execution.total_chunks, is_sequential=execution.record().sequential)
+
+
+def remaining_chunks(execution: JobExecution, shard: Shard | None) -> int:
+    """Return how many chunks of a loop's part are left."""
+    if shard is None:
+        return execution.progress().remaining_chunks
+    return len(shard) - shard.count_in(execution.completed_ranges())

@@ -1,0 +1,42 @@
+"""The pieces of HTML that a notebook shows of a record: without scripts and without styles of their own.
+
+Every text is escaped, and secrets in it are replaced: a notebook is saved, and shown to others.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from checkpoint_store.model.error_text import describe
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_LONGEST_CONFIG: Final = 1_000
+"""Characters of the longest config that is shown whole."""
+
+
+def text(value: str | None) -> str:
+    """Return a text as HTML: escaped, and without secrets and control characters."""
+    return html.escape(describe(value or ""))
+
+
+def config(value: Mapping[str, Any]) -> str:
+    """Return a config as JSON, without secrets; what is too long is cut."""
+    from checkpoint_store.model.codec.secrets import redact_secrets  # noqa: PLC0415 - its patterns are for few callers
+
+    shown = describe(json.dumps(redact_secrets(value), ensure_ascii=False)) if value else ""
+    return html.escape(shown if len(shown) <= _LONGEST_CONFIG else f"{shown[:_LONGEST_CONFIG]}…")
+
+
+def bar(done: int, total: int) -> str:
+    """Return a bar that is full at ``total``; that of nothing at all is full."""
+    return f'<progress value="{done if total else 1}" max="{total or 1}"></progress>'
+
+
+def table(caption: str, rows: Mapping[str, str]) -> str:
+    """Return a table of the rows that have a value. Caption and values are HTML."""
+    lines = (f'<tr><th scope="row">{name}</th><td>{value}</td></tr>' for name, value in rows.items() if value)
+    return f"<table><caption>{caption}</caption>{''.join(lines)}</table>"

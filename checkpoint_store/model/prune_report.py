@@ -1,0 +1,78 @@
+"""What is pruned from a store: the request, and what goes by it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from checkpoint_store.errors import InvalidArgumentError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_DAYS_MAX: Final = 365_000
+
+
+@dataclass(frozen=True, slots=True)
+class PruneRequest:
+    """What is to go: superseded and complete jobs by number or age, old attempts, and files that nothing needs."""
+
+    keep_last: int | None
+    """So many jobs stay, those opened last; None: however many."""
+    before: datetime | None
+    """What changed after this moment stays; None: nothing is too young."""
+
+    @property
+    def names_jobs(self) -> bool:
+        """Whether any job can go."""
+        return self.keep_last is not None or self.before is not None
+
+    def is_old(self, moment: datetime) -> bool:
+        """Whether something that was changed last at this moment may go."""
+        return self.before is None or moment < self.before
+
+
+def prune_request(keep_last: object, older_than_days: object) -> PruneRequest:
+    """Return the request that the arguments of ``prune`` make.
+
+    Raises:
+        InvalidArgumentError: one of them cannot be what it is.
+    """
+    if keep_last is not None and (type(keep_last) is not int or keep_last < 0):
+        raise InvalidArgumentError("keep_last", keep_last, "is no number of jobs: a whole number from 0")
+    if older_than_days is None:
+        return PruneRequest(keep_last, None)
+    is_number = isinstance(older_than_days, int | float) and not isinstance(older_than_days, bool)
+    if not is_number or not math.isfinite(older_than_days) or not 0 <= older_than_days <= _DAYS_MAX:  # type: ignore[arg-type,operator]
+        raise InvalidArgumentError("older_than_days", older_than_days, "is no number of days from 0")
+    return PruneRequest(keep_last, datetime.now(UTC) - timedelta(days=float(older_than_days)))  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True)
+class PruneReport:
+    """What a prune deletes; in a dry run: what it would delete."""
+
+    jobs: tuple[str, ...]
+    """The ids of the jobs, the one opened last first."""
+    attempts: int
+    """How many attempts: those of these jobs, and old ones at complete chunks of the others."""
+    files: tuple[Path, ...]
+    """The files: moved aside by a recovery or a restoring, backups, and a state file that shows one of the jobs."""
+    bytes: int
+    """How much that is: the sizes of the files, and of the results of the jobs as text."""
+    dry_run: bool
+    """Whether nothing was deleted."""
+
+    def __str__(self) -> str:
+        verb = "would delete" if self.dry_run else "deleted"
+        jobs, attempts, files = (
+            _counted(count, noun)
+            for count, noun in ((len(self.jobs), "job"), (self.attempts, "attempt"), (len(self.files), "file"))
+        )
+        return f"{verb} {jobs}, {attempts} and {files}: {self.bytes:,} bytes"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -1,0 +1,110 @@
+"""A shard: the part of a job's chunks that one loop works on. Other loops, also on other machines, have the rest."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Collection, Iterable, Iterator
+from operator import index as whole_number
+from typing import Final
+
+from checkpoint_store.errors import InvalidArgumentError
+from checkpoint_store.model.limits import CHUNKS_MAX
+
+Span = tuple[int, int]
+"""A half-open range ``(start, stop)`` of chunk indices."""
+_SPANS_SHOWN_MAX: Final = 8
+
+
+class Shard(Collection[int]):
+    """A set of chunk indices, kept as the spans that it consists of. Immutable."""
+
+    __slots__ = ("_starts", "spans")
+
+    def __init__(self, spans: Iterable[Span]) -> None:
+        self.spans: Final = tuple(spans)
+        """Ascending; between two of them at least one chunk is missing."""
+        self._starts: Final = [start for start, _ in self.spans]
+
+    def __len__(self) -> int:
+        return sum(stop - start for start, stop in self.spans)
+
+    def __iter__(self) -> Iterator[int]:
+        for start, stop in self.spans:
+            yield from range(start, stop)
+
+    def __contains__(self, index: object) -> bool:
+        return isinstance(index, int) and bool(self.between(index, index + 1))
+
+    def __str__(self) -> str:
+        """The indices as people write them: ``0-499, 600``."""
+        shown = [f"{start}-{stop - 1}" if stop - start > 1 else f"{start}" for start, stop in self.spans]
+        return ", ".join(shown[:_SPANS_SHOWN_MAX]) + ", …" * (len(shown) > _SPANS_SHOWN_MAX)
+
+    @property
+    def stop(self) -> int:
+        """The first index behind the last chunk; 0 for an empty shard."""
+        return self.spans[-1][1] if self.spans else 0
+
+    @property
+    def is_beginning(self) -> bool:
+        """Whether it is the first so many chunks of a job, or nothing."""
+        return not self.spans or (len(self.spans) == 1 and self.spans[0][0] == 0)
+
+    def between(self, start: int, stop: int) -> list[Span]:
+        """Return the part of it in ``[start, stop)``."""
+        found: list[Span] = []
+        at = max(bisect_right(self._starts, start) - 1, 0)
+        for begin, end in self.spans[at:]:
+            if begin >= stop:
+                break
+            if end > start:
+                found.append((max(begin, start), min(end, stop)))
+        return found
+
+    def count_in(self, ranges: Iterable[Span]) -> int:
+        """Return how many of its chunks are in these half-open ranges, of which no two overlap."""
+        return sum(end - begin for start, stop in ranges for begin, end in self.between(start, stop))
+
+
+def shard_of(only: object) -> Shard | None:
+    """Return the shard that the argument ``only`` names; None where it is None.
+
+    Raises:
+        InvalidArgumentError: it is no collection of chunk indices.
+    """
+    if only is None or isinstance(only, Shard):
+        return only
+    if isinstance(only, str | bytes) or not isinstance(only, Collection):
+        raise InvalidArgumentError("only", only, "is no collection of chunk indices, such as range(0, 500)")
+    if len(only) > CHUNKS_MAX:
+        raise InvalidArgumentError("only", only, f"has more than {CHUNKS_MAX:,} indices")
+    if isinstance(only, range) and only.step == 1:
+        indices: Iterable[int] = (only.start, only.stop - 1) if only else ()
+        _checked(indices)
+        return Shard([(only.start, only.stop)] if only else ())
+    return Shard(_spans(sorted(set(_checked(only)))))
+
+
+def _checked(indices: Iterable[object]) -> list[int]:
+    found = []
+    for one in indices:
+        try:
+            index = -1 if isinstance(one, bool) else whole_number(one)  # type: ignore[arg-type]
+        except TypeError:
+            index = -1
+        if index < 0:
+            raise InvalidArgumentError("only", one, "is no index of a chunk: a whole number from 0")
+        found.append(index)
+    return found
+
+
+def _spans(ascending: Iterable[int]) -> Iterator[Span]:
+    start = stop = -1
+    for index in ascending:
+        if index != stop:
+            if stop > start:
+                yield start, stop
+            start = index
+        stop = index + 1
+    if stop > start:
+        yield start, stop

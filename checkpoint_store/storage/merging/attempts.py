@@ -1,0 +1,154 @@
+"""The attempts at a job's chunks from another store, with their hosts: each attempt once, however often merged."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import bindparam, select
+
+from checkpoint_store.model.amounts import cost_in
+from checkpoint_store.model.attempt import AttemptOutcome
+from checkpoint_store.model.clock import now
+from checkpoint_store.model.codec import json_text
+from checkpoint_store.model.error_text import describe
+from checkpoint_store.storage.statements.compiled import Statement, insert_into, named_rows
+from checkpoint_store.storage.tables import attempts, runners
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterator, Mapping
+
+_A: Final = attempts.c
+_W: Final = runners.c
+_COLUMNS: Final = tuple(column.name for column in attempts.columns)
+_RUNNER: Final = ("job_id", "lock_file", "host", "pid", "exclusive", "started_at", "ended_at")
+_ENDED: Final = ("outcome", "finished_at", "error", "seconds", "counted", "is_last", "reserved_cost", "cost")
+"""What is known of an attempt once it has ended."""
+_ATTEMPTS: Final = Statement(
+    lambda: select(attempts).where(_A.job_id == bindparam("in_job")).order_by(_A.chunk_index, _A.number)
+)
+_HERE: Final = Statement(
+    lambda: (
+        select(_A.number, _A.runner_id, _A.started_at, _A.outcome)
+        .where(_A.job_id == bindparam("in_job"), _A.chunk_index == bindparam("at_index"))
+        .order_by(_A.number)
+    )
+)
+_RUNNERS: Final = Statement(lambda: select(runners).where(_W.job_id == bindparam("in_job")))
+_BY_LOCK_FILE: Final = Statement(lambda: select(_W.runner_id).where(_W.lock_file == bindparam("its_lock_file")))
+_UPDATE: Final = Statement(
+    lambda: (
+        attempts.update()
+        .where(
+            _A.job_id == bindparam("in_job"),
+            _A.chunk_index == bindparam("at_index"),
+            _A.number == bindparam("its_number"),
+        )
+        .values({name: bindparam(f"new_{name}") for name in _ENDED})
+    )
+)
+
+
+def take(
+    connection: sqlite3.Connection,
+    other: sqlite3.Connection,
+    other_job_id: str,
+    job_id: str,
+    contradictions: Mapping[int, str],
+) -> int:
+    """Add the attempts at a job's chunks that are not here yet, and return how many.
+
+    An attempt that was in work at an earlier merge gets its end. The attempt behind a result that is not taken
+    (``contradictions``: its text, by chunk) keeps that result as a readable text, and what it cost.
+    """
+    its_runners = _Runners(connection, other, other_job_id, job_id)
+    return sum(
+        _take_chunk(connection, index, made, its_runners, contradictions.get(index))
+        for index, made in _by_chunk(other, other_job_id)
+    )
+
+
+def _by_chunk(other: sqlite3.Connection, job_id: str) -> Iterator[tuple[int, list[dict[str, Any]]]]:
+    rows = (dict(zip(_COLUMNS, row, strict=True)) for row in _ATTEMPTS.run(other, in_job=job_id))
+    for index, made in groupby(rows, key=itemgetter("chunk_index")):
+        yield index, list(made)
+
+
+class _Runners:
+    """The runners of a job in another store, and their ids here. A runner is known by its lock file, wherever."""
+
+    def __init__(
+        self, connection: sqlite3.Connection, other: sqlite3.Connection, other_job_id: str, job_id: str
+    ) -> None:
+        self._connection, self.job_id = connection, job_id
+        rows = named_rows(_RUNNERS.run(other, in_job=other_job_id))
+        self._rows = {row["runner_id"]: row for row in rows}
+        self._here: dict[int, int] = {}
+        for its_id, row in self._rows.items():
+            found = _BY_LOCK_FILE.run(connection, its_lock_file=row["lock_file"]).fetchone()
+            if found is not None:
+                self._here[its_id] = found[0]
+
+    def known(self, its_id: int) -> int | None:
+        """Return the id that a runner has here; None where it is not known here yet."""
+        return self._here.get(its_id)
+
+    def added(self, its_id: int) -> int:
+        """Return the id that a runner has here, and add it where it is not known. It has ended, as seen from here."""
+        if its_id not in self._here:
+            row = self._rows.get(its_id) or _unknown_runner(self.job_id, its_id)
+            values = {name: row[name] for name in _RUNNER} | {"job_id": self.job_id, "exclusive": 0}
+            values["ended_at"] = row["ended_at"] or now()
+            self._here[its_id] = insert_into(runners, _RUNNER).run(self._connection, **values).lastrowid or 0
+        return self._here[its_id]
+
+
+def _unknown_runner(job_id: str, its_id: int) -> dict[str, Any]:
+    """Stand in for a runner whose row the other store has lost."""
+    unknown = {"lock_file": f"unknown-runner-{its_id}-of-{job_id}", "host": "", "pid": 0}
+    return unknown | {"started_at": now(), "ended_at": None}
+
+
+def _take_chunk(
+    connection: sqlite3.Connection,
+    index: int,
+    made: list[dict[str, Any]],
+    its_runners: _Runners,
+    contradiction: str | None,
+) -> int:
+    job_id, added = its_runners.job_id, 0
+    here = _HERE.run(connection, in_job=job_id, at_index=index).fetchall()
+    is_tried, number = bool(here), here[-1][0] if here else 0
+    for attempt in made:
+        found = _matching(here, its_runners.known(attempt["runner_id"]), attempt["started_at"])
+        values = attempt if contradiction is None else _without_its_result(attempt, contradiction)
+        if found is None:
+            number = number + 1 if is_tried else attempt["number"]
+            at = {"job_id": job_id, "number": number, "runner_id": its_runners.added(attempt["runner_id"])}
+            insert_into(attempts).run(connection, **values | at)
+            added += 1
+            continue
+        here.remove(found)
+        its_number, _, _, outcome = found
+        if outcome == AttemptOutcome.ABANDONED and attempt["outcome"] != AttemptOutcome.ABANDONED:
+            ended = {f"new_{name}": values[name] for name in _ENDED}
+            _UPDATE.run(connection, in_job=job_id, at_index=index, its_number=its_number, **ended)
+    return added
+
+
+def _matching(
+    here: list[tuple[int, int, str, str]], runner_id: int | None, started_at: str
+) -> tuple[int, int, str, str] | None:
+    """Return the attempt that is here already: of this runner, begun at this moment."""
+    return next((one for one in here if (one[1], one[2]) == (runner_id, started_at)), None)
+
+
+def _without_its_result(attempt: dict[str, Any], result: str) -> dict[str, Any]:
+    """Return an attempt whose result is not the one that is kept here: what it cost was spent, and gave nothing."""
+    if attempt["outcome"] != AttemptOutcome.COMPLETED:
+        return attempt
+    cost = attempt["cost"] if attempt["cost"] is not None else cost_in(json_text.decode(result), "cost")
+    told = describe(f"merged from another store, and not kept beside the result that is here: {result}")
+    return attempt | {"outcome": AttemptOutcome.FAILED.value, "counted": 0, "is_last": 0, "error": told, "cost": cost}

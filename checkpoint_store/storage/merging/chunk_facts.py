@@ -1,0 +1,61 @@
+"""What another store knows of single chunks beside their results: keys, handles, and which are to be done again."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import bindparam, null, select
+
+from checkpoint_store.storage.statements.compiled import Statement
+from checkpoint_store.storage.tables import chunk_handles, chunk_keys, chunk_redos, jobs
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Container
+
+    from sqlalchemy import Table
+
+_METADATA: Final = Statement(lambda: select(jobs.c.metadata).where(jobs.c.job_id == bindparam("in_job")))
+_SET_METADATA: Final = Statement(
+    lambda: (
+        jobs.update()
+        .where(jobs.c.job_id == bindparam("in_job"), jobs.c.metadata.is_(null()))
+        .values(metadata=bindparam("given"))
+    )
+)
+
+
+def take(
+    connection: sqlite3.Connection,
+    other: sqlite3.Connection,
+    other_job_id: str,
+    job_id: str,
+    new_chunks: Container[int],
+    *,
+    with_handles: bool,
+) -> None:
+    """Add what is not known here of a job's chunks; what is known stays.
+
+    That a chunk is to be done again goes with its result: only where this merge took the result (``new_chunks``). Work
+    behind a handle may have been begun with results that are not here: then ``with_handles`` is False.
+    """
+    for table in (chunk_keys, *([chunk_handles] if with_handles else []), chunk_redos):
+        names = [column.name for column in table.columns]
+        found = (dict(zip(names, row, strict=True)) for row in _rows(table).run(other, in_job=other_job_id))
+        wanted = (row for row in found if table is not chunk_redos or row["chunk_index"] in new_chunks)
+        _add(table).run_many(connection, (row | {"job_id": job_id} for row in wanted))
+    (given,) = _METADATA.run(other, in_job=other_job_id).fetchone()
+    if given is not None:
+        _SET_METADATA.run(connection, in_job=job_id, given=given)
+
+
+@cache
+def _rows(table: Table) -> Statement:
+    return Statement(lambda: select(table).where(table.c.job_id == bindparam("in_job")))
+
+
+@cache
+def _add(table: Table) -> Statement:
+    values: dict[str, Any] = {column.name: bindparam(column.name) for column in table.columns}
+    return Statement(lambda: table.insert().prefix_with("OR IGNORE").values(values).inline())

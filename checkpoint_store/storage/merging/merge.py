@@ -1,0 +1,226 @@
+"""The jobs of another store into this one, each in one transaction. A result is accepted if its digest is right."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from sqlalchemy import bindparam, select
+
+from checkpoint_store.errors import ChunkAlreadyCompleted
+from checkpoint_store.model.clock import now
+from checkpoint_store.model.codec import digest as result_digest
+from checkpoint_store.model.merge_report import JobMerge
+from checkpoint_store.storage.merging import attempts, chunk_facts, places
+from checkpoint_store.storage.open_requests import Source
+from checkpoint_store.storage.records import Completion
+from checkpoint_store.storage.statements import jobs as job_statements
+from checkpoint_store.storage.statements import results as result_statements
+from checkpoint_store.storage.statements.compiled import Statement
+from checkpoint_store.storage.statements.completions import count, record, set_source
+from checkpoint_store.storage.tables import chunk_results, completed_chunks
+from checkpoint_store.system.log import log
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from checkpoint_store.storage.connection.database import Database
+    from checkpoint_store.storage.records import JobRecord
+
+_C: Final = completed_chunks.c
+_R: Final = chunk_results.c
+_PAGE: Final = Statement(
+    lambda: (
+        select(
+            _C.chunk_index,
+            _R.result,
+            _C.digest,
+            _R.digest,
+            _C.completed_at,
+            _C.fingerprint,
+            _C.source_job_id,
+            _C.source_chunk_index,
+            _C.source_differs_in,
+        )
+        .outerjoin_from(completed_chunks, chunk_results, _R.result_id == _C.result_id)
+        .where(_C.job_id == bindparam("in_job"), _C.chunk_index > bindparam("after"))
+        .order_by(_C.chunk_index)
+        .limit(bindparam("rows"))
+    )
+)
+_Row = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OtherStore:
+    """A store whose jobs are taken in."""
+
+    connection: sqlite3.Connection
+    """Reads a copy of the other store, which nobody changes."""
+    path: Path
+    """Where the other store is, for messages."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Merge:
+    """One job of another store that is merged into the store at ``path``."""
+
+    path: Path
+    other: OtherStore
+    job: JobRecord
+    payers: Mapping[str, str]
+    """By job of the other store: the job of this store that has what it paid for."""
+    taken: Collection[str]
+    """The jobs of this store that newer jobs of the other store were merged into."""
+
+
+@dataclass(slots=True)
+class _Taken:
+    """What was taken of a job's results."""
+
+    added: int = 0
+    same: int = 0
+    contradictions: dict[int, str] = field(default_factory=dict)
+    """The text of the other store's result, by chunk."""
+    new_chunks: set[int] = field(default_factory=set)
+
+
+def merge_all(database: Database, other: OtherStore) -> Iterator[JobMerge]:
+    """Merge the jobs of another store, the one opened last first, and yield what was taken of each.
+
+    Each job is durable when it is yielded. A merge that was killed is made again: what was taken is there.
+    """
+    records = job_statements.list_jobs(other.connection, other.path)
+    payers = database.read(lambda connection: _job_ids(connection, database.path, records))
+    taken: set[str] = set()
+    for job in records:
+        merged = database.write(_merging(_Merge(database.path, other, job, payers, taken)))
+        taken.add(merged.job_id)
+        (log.warning if merged.contradictions or merged.passed_over else log.info)("%s: %s", other.path, merged)
+        yield merged
+
+
+def _job_ids(connection: sqlite3.Connection, path: Path, records: Sequence[JobRecord]) -> dict[str, str]:
+    """Return by job of the other store which job of this store has its results, or is to have them."""
+    found: dict[str, str] = {}
+    for job in records:
+        own = places.job_for(connection, path, job, taken=found.values())
+        found[job.job_id] = job.job_id if own is None else own.job_id
+    return found
+
+
+def _merging(merge: _Merge) -> Callable[[sqlite3.Connection], JobMerge]:
+    return lambda connection: _merge(connection, merge)
+
+
+def _merge(connection: sqlite3.Connection, merge: _Merge) -> JobMerge:
+    path, other, job = merge.path, merge.other.connection, merge.job
+    if job_statements.was_deleted(connection, job.job_id):
+        return _passed_over(job, job.job_id, "it was deleted here")
+    own = places.job_for(connection, path, job, taken=merge.taken)
+    if own is None:
+        places.add(connection, path, other, job)
+    else:
+        reason = places.reason_against(own, job)
+        if reason is not None:
+            return _passed_over(job, own.job_id, reason)
+        places.grow(connection, path, own, job)
+    job_id = job.job_id if own is None else own.job_id
+    taken = _take_results(connection, merge, job_id)
+    made = attempts.take(connection, other, job.job_id, job_id, taken.contradictions)
+    torn = job.sequential and bool(taken.contradictions)
+    chunk_facts.take(connection, other, job.job_id, job_id, taken.new_chunks, with_handles=not torn)
+    _end(connection, path, job_id, taken, is_new=own is None)
+    now_here = job_statements.find_job(connection, job_id, path)
+    return JobMerge(
+        job_id=job_id,
+        other_job_id=job.job_id,
+        file_name=job.file_name,
+        status=now_here.status,
+        is_new=own is None,
+        added_chunks=taken.added,
+        same_chunks=taken.same,
+        contradictions=tuple(taken.contradictions),
+        added_attempts=made,
+        remaining_chunks=now_here.total_chunks - now_here.completed_count,
+    )
+
+
+def _passed_over(job: JobRecord, job_id: str, reason: str) -> JobMerge:
+    return JobMerge(job_id=job_id, other_job_id=job.job_id, file_name=job.file_name, status=None, passed_over=reason)
+
+
+def _take_results(connection: sqlite3.Connection, merge: _Merge, job_id: str) -> _Taken:
+    """Complete chunks of a job with what the other store has; what is here stays."""
+    taken, its_id = _Taken(), merge.job.job_id
+    here: dict[int, Any] = dict(result_statements.digests(connection, job_id))
+
+    def page(after: int, rows: int) -> list[_Row]:
+        return _PAGE.run(merge.other.connection, in_job=its_id, after=after, rows=rows).fetchall()
+
+    for found in result_statements.paged(page):
+        for row in found:
+            index, stored, its_digest, beside = row[:4]
+            text = None
+            if its_digest is not None:
+                text = result_statements.verified(merge.other.path, its_id, index, stored, its_digest, beside)
+            one = _Found._make((job_id, index, text, *row[4:]))
+            if merge.job.sequential and taken.contradictions:  # it was made from results that are not here
+                taken.contradictions[index] = text or ""
+            else:
+                _take_one(connection, one, here.get(index), taken, merge.payers)
+    return taken
+
+
+class _Found(NamedTuple):
+    """A completed chunk of the other store, and the job here that it belongs to."""
+
+    job_id: str
+    chunk_index: int
+    text: str | None
+    completed_at: str
+    fingerprint: str | None
+    payer: str | None
+    paid_at: int | None
+    differs_in: str | None
+
+
+def _take_one(
+    connection: sqlite3.Connection, found: _Found, digest_here: str | None, taken: _Taken, payers: Mapping[str, str]
+) -> None:
+    job_id, index, text = found.job_id, found.chunk_index, found.text
+    digest = None if text is None else result_digest.digest(job_id, index, text)
+    if digest is not None and digest == digest_here:
+        taken.same += 1
+        return
+    try:
+        more = record(connection, Completion(job_id, index, found.completed_at, text, digest, found.fingerprint))
+    except ChunkAlreadyCompleted:
+        taken.contradictions[index] = text or ""
+        return
+    if more is None:
+        taken.same += 1
+        return
+    taken.added += more
+    taken.new_chunks.add(index)
+    payer = None if found.payer is None else payers.get(found.payer, found.payer)
+    if payer not in (None, job_id):  # a job of another plan paid for it
+        set_source(connection, job_id, index, Source(str(payer), int(found.paid_at or 0), found.differs_in))
+
+
+def _end(connection: sqlite3.Connection, path: Path, job_id: str, taken: _Taken, *, is_new: bool) -> None:
+    """Count what was taken. A job that is whole now is completed; the rate of its last stretch stays what it was."""
+    if is_new:
+        job_statements.recount(connection, job_id)
+    elif taken.added:
+        count(connection, job_id, taken.added, now())
+    elif taken.new_chunks:  # results of chunks that were complete without one
+        job_statements.update_job(connection, job_id, path, updated_at=now())
+    found = job_statements.find_job(connection, job_id, path)
+    if taken.added and not is_new:
+        stretch = found.stretch_completed_count + taken.added
+        job_statements.update_job(connection, job_id, path, stretch_completed_count=stretch)
+    if found.completed_count:
+        job_statements.finish_if_done(connection, job_id)

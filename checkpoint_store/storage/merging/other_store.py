@@ -1,0 +1,135 @@
+"""A private copy of another store, of the schema of today: the other one is read, and neither locked nor written."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING
+
+from checkpoint_store.errors import StorageUnavailableError, StoreDamaged, StoreTargetError
+from checkpoint_store.model.versions import SCHEMA_VERSION
+from checkpoint_store.storage import backup
+from checkpoint_store.storage.connection.database import Database
+from checkpoint_store.storage.connection.open_lock import Presence, alone, store_lock
+from checkpoint_store.storage.connection.openings import Openings
+from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
+from checkpoint_store.storage.file_names import StoreFiles, has_bytes
+from checkpoint_store.storage.recovery import integrity
+from checkpoint_store.storage.recovery.salvage.sidecars import ALONE, foreign_sidecar, open_copy
+from checkpoint_store.storage.statements import save_state
+from checkpoint_store.storage.target import EMPTY, inspect
+from checkpoint_store.storage.upgrade import migrate
+from checkpoint_store.system.files import create_private, remove_leftover, temporary_path
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from checkpoint_store.model.state import ProcessingState
+
+
+@contextmanager
+def copy_of_store(
+    other: Path, beside: Path, timeout_seconds: float, *, remedy: str | None = None
+) -> Iterator[sqlite3.Connection]:
+    """Yield a connection to a copy of the store at ``other``, as it is now; processes may be at work on it.
+
+    What a runner had in hand is in doubt in the copy: what becomes of it is told by a later merge.
+
+    Args:
+        other: the other store, of any schema.
+        beside: this store. The copy is made beside it, and removed at the end.
+        timeout_seconds: how long to wait for other processes.
+        remedy: what to do about a damaged store; by default recover it.
+
+    Raises:
+        StoreTargetError: ``other`` is no store.
+        SchemaTooNew: a newer version of this library wrote it.
+        StoreDamaged: it is damaged.
+    """
+    if not other.exists():
+        raise StoreTargetError(other, "there is no such file")
+    remedy = remedy or f"Mend it first: checkpoint-store recover --store {other}"
+    presence = Presence(other, timeout_seconds=timeout_seconds, create=False)
+    reading = ReadOnlyDatabase(other, lock_timeout_seconds=timeout_seconds, presence=presence)
+
+    def fill(copy: Path) -> None:
+        _copy(reading, copy, beside)
+        backup.settle(copy)
+        _upgrade(copy)
+        problems = integrity.check(ReadOnlyDatabase(copy, lock_timeout_seconds=timeout_seconds))
+        if problems:
+            raise StoreDamaged(other, str(problems[0]), remedy=remedy)
+
+    with closing(reading), _filled(beside, timeout_seconds, fill) as connection:
+        yield connection
+
+
+def _copy(reading: ReadOnlyDatabase, copy: Path, beside: Path) -> None:
+    try:
+        if inspect(reading) == EMPTY:
+            raise StoreTargetError(reading.path, "it is empty")
+        backup.back_up(reading, copy, like=beside)
+    except StorageUnavailableError:
+        # A WAL without its index, as it is copied from a dead machine: only a writer can read it.
+        with alone(reading.path, create=False) as free, Openings.lock:
+            if not free:
+                raise
+            _copy_files(reading.path, copy, beside)
+        reason = foreign_sidecar(copy)
+        if reason is not None:
+            raise StoreDamaged(reading.path, reason) from None
+
+
+def _copy_files(other: Path, copy: Path, beside: Path) -> None:
+    """Copy a store that nobody has open, file by file."""
+    for source, target in zip((other, *StoreFiles(other).of_sqlite), (copy, *StoreFiles(copy).of_sqlite), strict=True):
+        if has_bytes(source) and source != StoreFiles(other).shm:
+            create_private(target, like=beside)
+            shutil.copyfile(source, target)
+
+
+@contextmanager
+def store_of_state(state: ProcessingState, beside: Path, timeout_seconds: float) -> Iterator[sqlite3.Connection]:
+    """Yield a connection to a store that is made of a state; see :func:`copy_of_store`."""
+
+    def fill(copy: Path) -> None:
+        create_private(copy, like=beside)
+        _upgrade(copy, lambda connection: save_state.save(connection, state, copy, replace=False))
+
+    with _filled(beside, timeout_seconds, fill) as connection:
+        yield connection
+
+
+@contextmanager
+def _filled(beside: Path, timeout_seconds: float, fill: Callable[[Path], None]) -> Iterator[sqlite3.Connection]:
+    """Yield a connection to the file that ``fill`` makes; the file is removed at the end.
+
+    What a killed merge leaves is swept by whoever holds the lock next. The name of a copy in use may be swept, too: by
+    then the copy is open, and nothing else is opened beside it.
+    """
+    copy = temporary_path(beside)
+    try:
+        with store_lock(beside, timeout_seconds):
+            for leftover in StoreFiles(beside).unfinished_stores():  # of merges and recoveries that were killed
+                remove_leftover(leftover)
+            fill(copy)
+            connection = open_copy(copy, ALONE)
+            connection.execute("SELECT count(*) FROM jobs").fetchone()  # opens the file
+        with closing(connection):
+            yield connection
+    finally:
+        StoreFiles(copy).remove()
+
+
+def _upgrade(copy: Path, work: Callable[[sqlite3.Connection], object] | None = None) -> None:
+    database = Database(copy, durability="process", lock_timeout_seconds=10.0)
+    try:
+        if migrate.current_version(database) != SCHEMA_VERSION:
+            migrate.upgrade(database, SCHEMA_VERSION, keeps_copy=False)
+        if work is not None:
+            database.write(work)
+        database.writer.copy_wal()  # the file is read without its WAL
+    finally:
+        database.close()

@@ -1,0 +1,119 @@
+"""Where a job of another store belongs in this one: to the job of the same plan, or below the jobs that are here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import bindparam, func, null, select
+
+from checkpoint_store.errors import JobNotFound
+from checkpoint_store.model.clock import now
+from checkpoint_store.model.plan import compare
+from checkpoint_store.model.records import JobStatus
+from checkpoint_store.storage.open_requests import OpenRequest
+from checkpoint_store.storage.statements import jobs as job_statements
+from checkpoint_store.storage.statements.compiled import Statement, insert_into, named_rows
+from checkpoint_store.storage.statements.earlier_job import job_of_plan
+from checkpoint_store.storage.tables import jobs
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Collection
+    from pathlib import Path
+
+    from checkpoint_store.storage.records import JobRecord
+
+_J: Final = jobs.c
+_GAP: Final = 1024
+"""By so much the numbers of the jobs here grow where there is no room below them."""
+_OF_CHUNKS: Final = ("total_chunks", "chunks")
+_MADE_ANEW: Final = ("job_number", "completed_count", "is_current", "superseded_by")
+_LOOKED: Final = ("looked_number", "looked_jobs", "looked_chunks")
+_ROW: Final = Statement(lambda: select(jobs).where(_J.job_id == bindparam("in_job")))
+_LEAST_NUMBER: Final = Statement(lambda: select(func.min(_J.job_number), func.max(_J.is_current)))
+# In two steps: each number is unique at each moment, and SQLite looks at one row after the other.
+_RAISE_NUMBERS: Final = (
+    Statement(
+        lambda: jobs.update().values(
+            {"job_number": -_J.job_number - bindparam("gap"), **dict.fromkeys(_LOOKED, null())}
+        )
+    ),
+    Statement(lambda: jobs.update().values(job_number=-_J.job_number)),
+)
+
+
+def job_for(connection: sqlite3.Connection, path: Path, job: JobRecord, *, taken: Collection[str]) -> JobRecord | None:
+    """Return the job of this store that a job of another store belongs to; None where there is none.
+
+    It is the job of the same id, or the newest one of the same plan. Several jobs of one plan in the other store stay
+    apart: the newest of them belongs to the job here, and the others are no part of it. ``taken`` are the jobs of this
+    store that have been given to newer ones.
+    """
+    try:
+        same = job_statements.find_job(connection, job.job_id, path)
+    except JobNotFound:
+        same = None
+    if same is not None and same.job_id == job.job_id:
+        return same
+    if not job.file_name:  # the plan of a state without a name says nothing
+        return None
+    found = job_of_plan(connection, OpenRequest(job.plan, None, None, "refuse", fresh=False), path)
+    is_twin = found is not None and found.sequential == job.sequential and found.job_id not in taken
+    return found if is_twin else None
+
+
+def reason_against(own: JobRecord, job: JobRecord) -> str | None:
+    """Return why the results of a job may not be taken into the job of this store; None where they may.
+
+    A job may have grown on one machine: chunks that were added stand behind the others.
+    """
+    differences = compare(own.plan, job.plan)
+    if any(difference.field == "total_chunks" for difference in differences):
+        differences = [difference for difference in differences if difference.field not in _OF_CHUNKS]
+    if not differences and own.sequential == job.sequential:
+        return None
+    return f"its plan is another one than here: {'; '.join(map(str, differences)) or 'sequential'}"
+
+
+def grow(connection: sqlite3.Connection, path: Path, own: JobRecord, job: JobRecord) -> None:
+    """Let a job of this store have the chunks that were added to it elsewhere, and a title and metadata if it has none.
+
+    A job that was completed has chunks left then: it is paused.
+    """
+    changes: dict[str, Any] = {}
+    if own.total_chunks < job.total_chunks:
+        changes = {"total_chunks": job.total_chunks, "chunks_digest": job.chunks_digest, "updated_at": now()}
+        if own.status is JobStatus.COMPLETED:
+            changes |= {"status": JobStatus.PAUSED.value}
+    elif own.chunks_digest is None and job.chunks_digest is not None and own.total_chunks == job.total_chunks:
+        changes = {"chunks_digest": job.chunks_digest, "fingerprint_rule": job.fingerprint_rule}
+    if own.video_title is None and job.video_title is not None:
+        changes |= {"video_title": job.video_title}
+    if changes:
+        job_statements.update_job(connection, own.job_id, path, **changes)
+
+
+def add(connection: sqlite3.Connection, path: Path, other: sqlite3.Connection, job: JobRecord) -> None:
+    """Add a job without its chunks, below the jobs that are here: what was opened here last stays the newest.
+
+    A job of a file that has one here is superseded by it. Where nothing is shown by the state file, what the other
+    store's state file shows is.
+    """
+    (values,) = named_rows(_ROW.run(other, in_job=job.job_id))
+    newest = job_statements.list_jobs(connection, path, file_name=job.file_name, limit=1) if job.file_name else []
+    least, has_current = _LEAST_NUMBER.run(connection).fetchone()
+    if least is not None and least <= 1:
+        for step in _RAISE_NUMBERS:
+            step.run(connection, gap=_GAP)
+        least += _GAP
+    is_shown = not has_current and job.is_current
+    values |= dict.fromkeys(_LOOKED)
+    values |= {
+        "job_number": _GAP if least is None else least - 1,
+        "completed_count": 0,
+        "is_current": int(is_shown),
+        "superseded_by": newest[0].job_id if newest else None,
+    }
+    if job.status is JobStatus.RUNNING:  # nobody works on it here
+        values["status"] = JobStatus.PAUSED.value
+    insert_into(jobs).run(connection, **values)

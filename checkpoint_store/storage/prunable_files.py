@@ -1,0 +1,67 @@
+"""The files beside a store that nothing needs: moved aside by a recovery or a restoring, and surplus backups."""
+
+from __future__ import annotations
+
+import stat
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from checkpoint_store.storage.file_names import StoreFiles, moved_at
+from checkpoint_store.system.files import storage_error
+from checkpoint_store.system.log import log
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from checkpoint_store.model.prune_report import PruneRequest
+
+_BACKUPS_KEPT: Final = 2
+
+
+def prunable_files(
+    path: Path, state_files: Sequence[Path], request: PruneRequest, *, with_jobs: bool
+) -> list[tuple[Path, int]]:
+    """Return the files that go by a request, each with its size in bytes. Nothing is opened.
+
+    Args:
+        path: the store file.
+        state_files: its state file, and the one before, wherever they are.
+        request: what is to go.
+        with_jobs: whether jobs go. Then every automatic backup does: what was deleted is in none of them.
+    """
+    files = StoreFiles(path)
+    aside = [one for one in files.aside(*state_files) if request.is_old(moved_at(one) or _changed_at(one))]
+    backups = files.backups()
+    surplus = backups if with_jobs else [one for one in backups[_BACKUPS_KEPT:] if request.is_old(_changed_at(one))]
+    return [(one, size) for one in (*aside, *surplus) if (size := _size_of(one)) is not None]
+
+
+def _changed_at(path: Path) -> datetime:
+    try:
+        return datetime.fromtimestamp(path.lstat().st_mtime, UTC)
+    except OSError:
+        return datetime.now(UTC)
+
+
+def _size_of(path: Path) -> int | None:
+    """Return the size of a regular file; None for anything else, which is not ours."""
+    try:
+        status = path.lstat()
+    except OSError:
+        return None
+    return status.st_size if stat.S_ISREG(status.st_mode) else None
+
+
+def remove_files(paths: Iterable[Path]) -> None:
+    """Remove files; one that is gone already is fine.
+
+    Raises:
+        StorageUnavailableError: one cannot be removed. Those before it are gone.
+    """
+    for path in paths:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise storage_error(error, path) from error
+        log.info("%s was pruned", path)

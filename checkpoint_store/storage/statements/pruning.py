@@ -1,0 +1,124 @@
+"""What may go from a store, and its deletion: superseded and complete jobs, and old attempts at complete chunks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from sqlalchemy import LargeBinary, bindparam, cast, func, literal_column, null, select
+
+from checkpoint_store.model.attempt import AttemptOutcome
+from checkpoint_store.model.clock import parse_time
+from checkpoint_store.model.records import JobStatus
+from checkpoint_store.storage.statements import jobs as job_statements
+from checkpoint_store.storage.statements import liveness
+from checkpoint_store.storage.statements.attempt_log import is_complete
+from checkpoint_store.storage.statements.attempts import literal
+from checkpoint_store.storage.statements.compiled import Statement
+from checkpoint_store.storage.tables import attempts, chunk_handles, chunk_redos, chunk_results, completed_chunks
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Container
+    from pathlib import Path
+
+    from checkpoint_store.model.prune_report import PruneRequest
+    from checkpoint_store.storage.records import JobRecord
+
+_A: Final = attempts.c
+_H: Final = chunk_handles.c
+_C: Final = completed_chunks.c
+_IN_JOB: Final[Any] = _A.job_id == bindparam("in_job")
+# What cost something is part of what the job cost; what is in work, or at a chunk that is left, says what comes next.
+_OLD: Final[Any] = (
+    _IN_JOB,
+    _A.outcome != literal(AttemptOutcome.RUNNING),
+    _A.cost.is_(null()),
+    _A.finished_at < bindparam("before"),
+    is_complete(),
+)
+_COUNT_OLD: Final = Statement(lambda: select(func.count()).select_from(attempts).where(*_OLD))
+_DELETE_OLD: Final = Statement(lambda: attempts.delete().where(*_OLD))
+_COUNT_ATTEMPTS: Final = Statement(lambda: select(func.count()).select_from(attempts).where(_IN_JOB))
+_RESULT_BYTES: Final = Statement(
+    lambda: select(
+        func.coalesce(func.sum(func.length(cast(chunk_results.c.result, LargeBinary))), literal_column("0"))
+    ).where(chunk_results.c.job_id == bindparam("in_job"))
+)
+_REDO: Final = Statement(
+    lambda: (
+        select(chunk_redos.c.chunk_index).where(chunk_redos.c.job_id == bindparam("in_job")).limit(literal_column("1"))
+    )
+)
+_OPEN_HANDLE: Final = Statement(
+    lambda: (
+        select(_H.chunk_index)
+        .where(
+            _H.job_id == bindparam("in_job"),
+            ~select(_C.chunk_index).where(_C.job_id == _H.job_id, _C.chunk_index == _H.chunk_index).exists(),
+        )
+        .limit(literal_column("1"))
+    )
+)
+
+
+class Prunable(NamedTuple):
+    """What goes of a store file's rows."""
+
+    jobs: tuple[str, ...]
+    attempts: int
+    result_bytes: int
+
+
+def prunable(connection: sqlite3.Connection, path: Path, request: PruneRequest) -> Prunable:
+    """Return what goes by a request, as the snapshot says that ``connection`` sees. Reads only."""
+    every = job_statements.list_jobs(connection, path)
+    going = [job.job_id for job in _jobs(connection, path, every, request)]
+    count = sum(_number(_COUNT_ATTEMPTS, connection, in_job=job_id) for job_id in going)
+    for job_id, before in _with_old_attempts(every, going, request):
+        count += _number(_COUNT_OLD, connection, in_job=job_id, before=before)
+    size = sum(_number(_RESULT_BYTES, connection, in_job=job_id) for job_id in going)
+    return Prunable(tuple(going), count, size)
+
+
+def prune(connection: sqlite3.Connection, path: Path, request: PruneRequest) -> Prunable:
+    """Delete what goes by a request, and return it."""
+    every = job_statements.list_jobs(connection, path)
+    found = prunable(connection, path, request)
+    for job_id in found.jobs:
+        job_statements.delete_job(connection, job_id)
+    for job_id, before in _with_old_attempts(every, found.jobs, request):
+        _DELETE_OLD.run(connection, in_job=job_id, before=before)
+    return found
+
+
+def _jobs(connection: sqlite3.Connection, path: Path, every: list[JobRecord], request: PruneRequest) -> list[JobRecord]:
+    if not request.names_jobs:
+        return []
+    return [
+        job
+        for job in every[request.keep_last or 0 :]
+        if request.is_old(parse_time(job.updated_at)) and _may_go(connection, path, job)
+    ]
+
+
+def _may_go(connection: sqlite3.Connection, path: Path, job: JobRecord) -> bool:
+    """Whether a job is superseded or complete, nobody works on it, and no service holds work of it that is paid for."""
+    is_done = job.status is JobStatus.COMPLETED and job.completed_count >= job.total_chunks
+    if job.superseded_by is None and (not is_done or _REDO.run(connection, in_job=job.job_id).fetchone()):
+        return False
+    if _OPEN_HANDLE.run(connection, in_job=job.job_id).fetchone():
+        return False
+    return not liveness.is_anyone_at_work(connection, path, job.job_id)
+
+
+def _with_old_attempts(every: list[JobRecord], going: Container[str], request: PruneRequest) -> list[tuple[str, str]]:
+    """Return the jobs that stay, each with the moment before which its attempts are old; none without such a moment."""
+    if request.before is None:
+        return []
+    before = request.before.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return [(job.job_id, before) for job in every if job.job_id not in going]
+
+
+def _number(statement: Statement, connection: sqlite3.Connection, **named: Any) -> int:
+    (found,) = statement.run(connection, **named).fetchone()
+    return int(found)

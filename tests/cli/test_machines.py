@@ -1,0 +1,99 @@
+"""``merge`` and ``prune``, as a person types them."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from .conftest import SIX, Folder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+WORDS = ("run", "lecture.txt", *SIX)
+
+
+def elsewhere(lecture: Folder, name: str) -> Folder:
+    """Another machine with the same file."""
+    (lecture.path / name).mkdir()
+    shutil.copy(lecture.path / "lecture.txt", lecture.path / name)
+    return Folder(lecture.path / name)
+
+
+def test_two_machines_do_a_half_each(lecture: Folder) -> None:
+    """Their stores are merged into a third, new one, and the text is written without another call."""
+    for name, part in (("one", "0-2"), ("two", "3-5")):
+        machine = elsewhere(lecture, name)
+        machine.run(*WORDS, "--only", part, *machine.command())
+    done = lecture.run("merge", "one/.processing_state.db", "two/.processing_state.db")
+    assert "3 chunks taken, 0 there before; 3 chunks left" in done.stderr
+    assert "3 chunks taken, 0 there before; complete" in done.stderr
+    report = lecture.json(*WORDS, *lecture.command())["jobs"][0]
+    assert (report["done_now"], report["output_written"]) == (0, True)
+    assert lecture.calls() == []
+    again = lecture.json("merge", "two/.processing_state.json")
+    assert again["merged"][0]["jobs"][0]["same_chunks"] == 3
+
+
+def test_a_contradiction_is_exit_1(lecture: Folder) -> None:
+    """It is named, and the other machine's store is as it was."""
+    machine = elsewhere(lecture, "one")
+    machine.run(*WORDS, "--only", "0-2", *machine.command())
+    source = "import sys; print(sys.stdin.read().lower())"
+    lecture.run(*WORDS, "--only", "2-4", *lecture.command(source))
+    done = lecture.run("merge", "one/.processing_state.db", code=1)
+    assert "another result is kept here for 1 chunk: 2" in done.stderr
+
+
+@pytest.mark.parametrize("other", ["missing.db", ".", "lecture.txt", ".processing_state.db"])
+def test_what_cannot_be_merged_is_a_usage_error(lecture: Folder, other: str) -> None:
+    """Exit 2, and it says why."""
+    lecture.run(*WORDS, *lecture.command())
+    done = lecture.run("merge", other, code=2)
+    assert other in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_prune_says_what_goes_and_deletes_it_with_yes_only(lecture: Folder) -> None:
+    """Without --yes nothing is written; with it, what was said goes."""
+    lecture.run(*WORDS, *lecture.command())
+    lecture.run(*WORDS, "--fresh", "--force", *lecture.command())
+    aside = lecture.write(".processing_state.db.corrupt-20200101T000000.000000Z", "x" * 100)
+    before = files(lecture.path)
+    dry = lecture.run("prune", "--keep-last", 1)
+    assert "lecture.txt  completed, 6 of 6 chunks" in dry.stdout
+    assert f"file  {aside.name}" in dry.stdout
+    assert "would delete 1 job, " in dry.stderr
+    assert "nothing is deleted without --yes" in dry.stderr
+    assert files(lecture.path) == before
+    said = lecture.json("prune", "--keep-last", 1)
+    done = lecture.json("prune", "--keep-last", 1, "--yes")
+    assert done == said | {"dry_run": False}
+    assert not aside.exists()
+    assert len(lecture.json("list")["jobs"]) == 1
+    assert lecture.json("prune", "--keep-last", 1)["jobs"] == []
+
+
+def test_prune_by_age(lecture: Folder) -> None:
+    """What changed in so many days stays."""
+    lecture.run(*WORDS, *lecture.command())
+    assert lecture.json("prune", "--older-than", 1)["jobs"] == []
+    assert len(lecture.json("prune", "--older-than", 0)["jobs"]) == 1
+
+
+@pytest.mark.parametrize(
+    "option", [["--keep-last", -1], ["--older-than", -1], ["--older-than", "nan"], ["--keep-last", "x"]]
+)
+def test_a_mistaken_option_deletes_nothing(lecture: Folder, option: list[object]) -> None:
+    """Exit 2."""
+    lecture.run(*WORDS, *lecture.command())
+    lecture.run("prune", *option, "--yes", code=2)
+    assert len(lecture.json("list")["jobs"]) == 1
+
+
+def files(folder: Path) -> dict[str, tuple[int, int]]:
+    """The files of a folder, by size and time."""
+    found = {path.name: path.stat() for path in folder.iterdir()}
+    return {name: (status.st_size, status.st_mtime_ns) for name, status in found.items()}

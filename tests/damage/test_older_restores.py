@@ -1,0 +1,46 @@
+"""A backup that an earlier version made is restored: the copy from before an upgrade is such a backup."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from integration.shard_tools import rows
+from migration import make_dump
+
+from checkpoint_store import CheckpointStore, StoreDamaged, restore_store
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DUMPS = sorted(make_dump.DUMPS.glob("*.sql"))
+
+
+@pytest.mark.parametrize("dump", DUMPS, ids=lambda dump: dump.stem)
+def test_a_backup_of_any_schema_is_restored(dump: Path, tmp_path: Path) -> None:
+    """It was refused as unreadable where its schema was an older one; it is checked, put in place and upgraded."""
+    old = tmp_path / "old.db"
+    make_dump.load(dump.read_text(encoding="utf-8"), old)
+    with CheckpointStore(tmp_path / "talks.db") as store:
+        store.open_job("other", total_chunks=1)
+    restore_store(old, tmp_path / "talks.db")
+    with CheckpointStore(tmp_path / "talks.db") as store:
+        assert store.job("lecture.srt").progress().total_chunks == len(make_dump.CHUNKS)
+        assert store.check() == []
+
+
+@pytest.mark.parametrize("dump", DUMPS, ids=lambda dump: dump.stem)
+def test_a_damaged_backup_of_any_schema_is_refused(dump: Path, tmp_path: Path) -> None:
+    """A result that is not what was stored is found in a backup of an older schema, too; nothing is changed."""
+    old = tmp_path / "old.db"
+    text = dump.read_text(encoding="utf-8")
+    make_dump.load(text, old)
+    ((result,),) = rows(old, "SELECT result FROM chunk_results LIMIT 1")
+    old.unlink()
+    make_dump.load(text.replace(result, result[:-1] + "x" + result[-1], 1), old)
+    with CheckpointStore(tmp_path / "talks.db") as store:
+        store.open_job("other", total_chunks=1)
+    with pytest.raises(StoreDamaged, match="Choose another backup"):
+        restore_store(old, tmp_path / "talks.db")
+    with CheckpointStore(tmp_path / "talks.db") as store:
+        assert [job.file_name for job in store.jobs()] == ["other"]

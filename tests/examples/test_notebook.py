@@ -1,0 +1,62 @@
+"""``examples/notebook.ipynb``, run from the first cell to the last."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from typing import TYPE_CHECKING, Any
+
+import nbformat
+import pytest
+from conftest import ROOT
+from jupyter_client.manager import AsyncKernelManager
+from nbclient import NotebookClient
+
+from checkpoint_store import CheckpointStore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+NOTEBOOK = ROOT / "examples" / "notebook.ipynb"
+_CHANGES = (
+    (r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "ID"),
+    (r"datetime\.datetime\([^)]*\)|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "TIME"),
+    (r"(, [\d,.]+ chunks a minute)?</span>|chunks_per_minute=[\w.]+", "RATE"),
+)
+
+
+@pytest.fixture
+def sockets() -> Iterator[str]:
+    """A folder whose path is short enough for sockets."""
+    folder = tempfile.mkdtemp(dir="/tmp")
+    yield folder
+    shutil.rmtree(folder)
+
+
+def shown(notebook: Any) -> list[str]:
+    """What the cells show, without what differs from run to run."""
+    outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
+    text = [str(output.get("text") or sorted(output["data"].items())) for output in outputs]
+    for pattern, replacement in _CHANGES:
+        text = [re.sub(pattern, replacement, one) for one in text]
+    return text
+
+
+def test_the_notebook_shows_what_happens(tmp_path: Path, sockets: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reader who runs all cells sees the outputs that are in the file, and no error."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    expected = nbformat.read(NOTEBOOK, as_version=4)
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = []
+    manager = AsyncKernelManager(kernel_name="python3", transport="ipc", ip=f"{sockets}/k")
+    NotebookClient(notebook, km=manager, timeout=120, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    assert shown(notebook) == shown(expected)
+    assert len(shown(expected)) == 5
+    with CheckpointStore(tmp_path / "lecture.db") as store:
+        (job,) = store.jobs()
+        assert (job.status, job.in_doubt_chunks()) == ("completed", [])
