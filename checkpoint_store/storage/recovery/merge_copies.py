@@ -186,9 +186,8 @@ def _all_jobs(copies: list[Copy]) -> dict[str, dict[str, Any]]:
 
 def _grown(job_id: str, total: int, copies: list[Copy]) -> dict[str, Any]:
     """Return what another copy says of a job that has grown since the best copy was made, as its chunks tell."""
-    newer = [
-        copy.jobs[job_id] for copy in copies if job_id in copy.jobs and max(copy.chunks.get(job_id, {-1})) >= total
-    ]
+    having = [copy for copy in copies if job_id in copy.jobs]
+    newer = [copy.jobs[job_id] for copy in having if max(copy.chunks.get(job_id, ()), default=-1) >= total]
     last = max(newer, key=lambda values: int(values["total_chunks"]), default={})
     return {name: last[name] for name in _OF_GROWTH if last}
 
