@@ -141,7 +141,8 @@ def _take_in_one(
     """Record one result; return whether the file is needed for it no longer."""
     job_id = result.completion.job_id
     try:
-        if result.plan not in (None, plan_digest(reading.find_job(job_id))):
+        job = reading.find_job(job_id)
+        if result.plan not in (None, plan_digest(job)) or not 0 <= result.completion.chunk_index < job.total_chunks:
             log.warning("%s has a result for another plan of job %s: not taken in", path, job_id)
             return False
         record([result.completion])

@@ -43,8 +43,8 @@ class UnrecordedResult:
 
 
 def plan_digest(record: JobRecord) -> str:
-    """Return 32 hexadecimal digits that name the plan of a job."""
-    plan = [record.file_name, record.total_chunks, record.model, record.provider, record.config, record.chunks_digest]
+    """Return 32 hexadecimal digits that name the plan of a job, as far as it stays the same while the job grows."""
+    plan = [record.file_name, record.model, record.provider, record.config, record.sequential]
     return sha256(json_text.encode(plan).encode()).hexdigest()[:32]
 
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from checkpoint_store import CheckpointStore, Job, JobPaused, PlanChanged
+from checkpoint_store.model.codec.digest import digest
+from checkpoint_store.storage import unrecorded_files
 
 from .open_job_tools import work_through
 
@@ -409,3 +411,37 @@ def test_a_job_does_not_become_sequential_by_growing(store: CheckpointStore, pla
     with pytest.raises(PlanChanged, match="cannot be extended") as refused:
         store.open_job("talk", **plan, sequential=True, on_change="extend")
     assert [difference.field for difference in refused.value.differences] == ["sequential"]
+
+
+@pytest.mark.parametrize("chunks", [THREE, None], ids=["chunks", "number"])
+def test_a_result_that_a_full_disk_kept_back_fits_the_grown_job(
+    open_store: Opener, tmp_path: Path, chunks: list[str] | None
+) -> None:
+    """A process that could not record what it paid for has ended, and the job grew since: the result is taken in."""
+
+    def plan(count: int) -> dict[str, Any]:
+        return {"total_chunks": count} if chunks is None else {"chunks": FIVE[:count]}
+
+    with open_store() as store:
+        job = store.open_job("feed", **plan(3))
+        kept = unrecorded_files.UnrecordedResult(
+            job._execution.completion(1, {"paid": 1}), unrecorded_files.plan_digest(job._execution.record())
+        )
+        path = tmp_path / unrecorded_files.new_name(store.path)
+        store.open_job("feed", on_change="extend", **plan(5))
+    unrecorded_files.write(path, [kept])
+    assert list(open_store().job("feed").items()) == [(1, {"paid": 1})]
+    assert not path.exists()
+
+
+def test_a_kept_result_of_no_chunk_stays_in_its_file(open_store: Opener, tmp_path: Path) -> None:
+    """A file that names a chunk which the job does not have is not believed."""
+    with open_store() as store:
+        job = store.open_job("feed", chunks=THREE)
+        plan = unrecorded_files.plan_digest(job._execution.record())
+        beyond = job._execution.completion(1, {"paid": 1})._replace(chunk_index=7)
+        beyond = beyond._replace(digest=digest(job.job_id, 7, str(beyond.text)))
+        path = tmp_path / unrecorded_files.new_name(store.path)
+    unrecorded_files.write(path, [unrecorded_files.UnrecordedResult(beyond, plan)])
+    assert list(open_store().job("feed").items()) == []
+    assert path.exists()

@@ -174,8 +174,9 @@ def _all_jobs(copies: list[Copy]) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for copy in copies:
         for job_id, values in copy.jobs.items():
-            found.setdefault(job_id, values)
-            if found[job_id]["chunks_digest"] is None:
+            if job_id not in found:
+                found[job_id] = values | _grown(job_id, values["total_chunks"], copies)
+            if found[job_id]["chunks_digest"] is None and values["total_chunks"] == found[job_id]["total_chunks"]:
                 of_chunks = {name: values[name] for name in ("chunks_digest", "fingerprint_rule")}
                 found[job_id] = found[job_id] | of_chunks
     wanted = [column.name for column in jobs_table.columns if column.name not in _MADE_ANEW]
@@ -183,6 +184,15 @@ def _all_jobs(copies: list[Copy]) -> dict[str, dict[str, Any]]:
     return {job_id: {name: values[name] for name in wanted} for job_id, values in ordered}
 
 
+def _grown(job_id: str, total: int, copies: list[Copy]) -> dict[str, Any]:
+    """Return what another copy says of a job that has grown since the best copy was made, as its chunks tell."""
+    having = [copy for copy in copies if job_id in copy.jobs]
+    newer = [copy.jobs[job_id] for copy in having if max(copy.chunks.get(job_id, ()), default=-1) >= total]
+    last = max(newer, key=lambda values: int(values["total_chunks"]), default={})
+    return {name: last[name] for name in _OF_GROWTH if last}
+
+
+_OF_GROWTH: Final = ("total_chunks", "chunks_digest", "fingerprint_rule", "status", "error_message")
 _LAST: Final = 1 << 62
 _MADE_ANEW: Final = ("job_number", "is_current", "looked_number", "looked_jobs", "looked_chunks")
 
