@@ -27,7 +27,7 @@ class LoopEvent:
     """
     index: int | None = None
     """The chunk, 0-based; None for ``paused``."""
-    key: str | None = None
+    key: str | int | None = None
     """The key of the chunk, where the job was opened with a mapping."""
     attempt: int | None = None
     """The number of the try, from 1, over all runs; None for ``paused``, and where a late result ends the loop."""
