@@ -28,7 +28,7 @@ class LoopEvent:
     index: int | None = None
     """The chunk, 0-based; None for ``paused``."""
     key: str | int | None = None
-    """The key of the chunk, where the job was opened with a mapping."""
+    """What the caller calls the chunk, as it was given, where the job was opened with a mapping."""
     attempt: int | None = None
     """The number of the try, from 1, over all runs; None for ``paused``, and where a late result ends the loop."""
     cost: float | None = None
