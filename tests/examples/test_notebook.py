@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any
 import nbformat
 import pytest
 from conftest import ROOT
-from jupyter_client.manager import AsyncKernelManager
-from nbclient import NotebookClient
 
 from checkpoint_store import CheckpointStore
 
@@ -19,12 +17,29 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from conftest import Children
+
 NOTEBOOK = ROOT / "examples" / "notebook.ipynb"
 _CHANGES = (
     (r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "ID"),
     (r"datetime\.datetime\([^)]*\)|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "TIME"),
     (r"(, [\d,.]+ chunks a minute)?</span>|chunks_per_minute=[\w.]+", "RATE"),
 )
+
+RUN_ALL_CELLS = """
+import sys, nbformat
+from jupyter_client.manager import AsyncKernelManager
+from nbclient import NotebookClient
+
+notebook = nbformat.read(sys.argv[1], as_version=4)
+for cell in notebook.cells:
+    if cell.cell_type == "code":
+        cell.outputs = []
+manager = AsyncKernelManager(kernel_name="python3", transport="ipc", ip=sys.argv[2])
+NotebookClient(notebook, km=manager, timeout=120).execute()
+nbformat.write(notebook, "run.ipynb")
+"""
+"""In a process of its own: the client leaves sockets to the garbage collection."""
 
 
 @pytest.fixture
@@ -44,17 +59,13 @@ def shown(notebook: Any) -> list[str]:
     return text
 
 
-def test_the_notebook_shows_what_happens(tmp_path: Path, sockets: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_notebook_shows_what_happens(
+    tmp_path: Path, sockets: str, children: Children, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A reader who runs all cells sees the outputs that are in the file, and no error."""
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
-    expected = nbformat.read(NOTEBOOK, as_version=4)
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            cell.outputs = []
-    manager = AsyncKernelManager(kernel_name="python3", transport="ipc", ip=f"{sockets}/k")
-    NotebookClient(notebook, km=manager, timeout=120, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    children.run(RUN_ALL_CELLS, NOTEBOOK, f"{sockets}/k")
+    expected, notebook = (nbformat.read(path, as_version=4) for path in (NOTEBOOK, tmp_path / "run.ipynb"))
     assert shown(notebook) == shown(expected)
     assert len(shown(expected)) == 5
     with CheckpointStore(tmp_path / "lecture.db") as store:
