@@ -354,3 +354,14 @@ def test_what_is_damaged_or_torn_changes_nothing(tmp_path: Path) -> None:
         with pytest.raises(StateFormatError):
             store.merge(torn)
     assert contents(one) == before
+
+
+@pytest.mark.parametrize("column", ["started_at", "config"])
+def test_a_row_that_does_not_read_is_named(tmp_path: Path, column: str) -> None:
+    """What another program wrote into the other store is no traceback, and nothing of that store is taken."""
+    one, two = shard(tmp_path / "one", range(4)), shard(tmp_path / "two", range(4, 12))
+    _write(two, f"UPDATE jobs SET {column} = ?", (b"\xff",))
+    before = contents(one)
+    with CheckpointStore(one) as store, pytest.raises(StoreDamaged, match=f"{column}.*recover --store"):
+        store.merge(two)
+    assert contents(one) == before
