@@ -270,6 +270,15 @@ def test_an_import_that_makes_a_job_whole_completes_it(tmp_path: Path, open_stor
     assert (other.status, other.progress().remaining_chunks) == ("completed", 0)
 
 
+def test_a_whole_job_that_an_earlier_version_left_running_is_completed_by_a_merge(tmp_path: Path) -> None:
+    """Nothing is taken, and nothing is left: the job says so."""
+    one, two = shard(tmp_path / "one", None), shard(tmp_path / "two", range(3))
+    _write(one, "UPDATE jobs SET status = ?", ("running",))
+    with CheckpointStore(one) as store:
+        (merged,) = store.merge(two).jobs
+        assert (merged.added_chunks, merged.status) == (0, JobStatus.COMPLETED)
+
+
 def test_keys_handles_and_metadata_come_along(tmp_path: Path) -> None:
     """What a service holds for a chunk is known here, too; what is known here stays."""
     one, two = shard(tmp_path / "one", range(4)), shard(tmp_path / "two", range(4, 6))
@@ -344,4 +353,15 @@ def test_what_is_damaged_or_torn_changes_nothing(tmp_path: Path) -> None:
             store.merge(two)
         with pytest.raises(StateFormatError):
             store.merge(torn)
+    assert contents(one) == before
+
+
+@pytest.mark.parametrize("column", ["started_at", "config"])
+def test_a_row_that_does_not_read_is_named(tmp_path: Path, column: str) -> None:
+    """What another program wrote into the other store is no traceback, and nothing of that store is taken."""
+    one, two = shard(tmp_path / "one", range(4)), shard(tmp_path / "two", range(4, 12))
+    _write(two, f"UPDATE jobs SET {column} = ?", (b"\xff",))
+    before = contents(one)
+    with CheckpointStore(one) as store, pytest.raises(StoreDamaged, match=f"{column}.*recover --store"):
+        store.merge(two)
     assert contents(one) == before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 import signal
 import sqlite3
@@ -179,3 +180,45 @@ def test_a_merge_beside_a_loop_that_works(tmp_path: Path, children: Children) ->
         children.finish(worker)
         wait_until(lambda: store.job(NAME).status == "completed")
         assert (list(store.job(NAME).results()), store.check()) == ([clean(text) for text in CHUNKS], [])
+
+
+@pytest.mark.storm
+@pytest.mark.parametrize("seed", range(12))
+def test_a_storm_of_killed_shards_and_killed_merges(tmp_path: Path, children: Children, seed: int) -> None:
+    """Three machines with overlapping shards are killed and started again at random, and so are the merges, in random
+    order: in the end each recorded result is there, each attempt once, and the money is what was paid.
+    """
+    chance = random.Random(seed)
+    stores = []
+    for name, first, last in (("one", 0, 6), ("two", 3, 9), ("three", 8, 12)):
+        (tmp_path / name).mkdir()
+        stores.append(tmp_path / name / "talks.db")
+        for _ in range(chance.randrange(1, 3)):
+            worker = children.start(program(__file__, "work_on_shard"), stores[-1], first, last)
+            lines = chance.randrange(1, 5)
+            assert worker.stdout is not None
+            for _ in range(lines):
+                worker.stdout.readline()
+            worker.kill()
+            worker.wait()
+    target = tmp_path / "all" / "talks.db"
+    target.parent.mkdir()
+    for _ in range(6):
+        moment, times = chance.choice(MOMENTS)
+        worker = children.start(program(__file__, "merge_killed"), target, chance.choice(stores), moment, times)
+        worker.communicate(timeout=120)
+        assert worker.returncode in (0, -signal.SIGKILL)
+    done = {
+        (path, index)
+        for path in stores
+        for (index,) in rows(path, "SELECT chunk_index FROM completed_chunks")
+    }  # fmt: skip
+    with CheckpointStore(target) as store:
+        for path in chance.sample(stores * 2, 6):
+            assert store.merge(path).contradictions == ()
+        job = store.job(NAME)
+        assert dict(job.items()) == {index: clean(CHUNKS[index]) for _, index in done}
+        assert store.check() == []
+    assert rows(target, "SELECT count(*) FROM attempts WHERE outcome = 'completed'") == [(len(done),)]
+    assert rows(target, "SELECT cost FROM job_costs") == [(0.25 * len({index for _, index in done}),)]
+    assert [path.name for path in target.parent.iterdir() if ".tmp-" in path.name] == []

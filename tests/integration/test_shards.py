@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from checkpoint_store import ChunkFailed, InvalidArgumentError, JobPaused
+from checkpoint_store import ChunkFailed, ChunksPassedOver, InvalidArgumentError, JobPaused
 from checkpoint_store.model.shard import shard_of
 
 from .map_tools import CHUNKS, Flaky, upper
@@ -87,6 +87,15 @@ def test_a_failed_chunk_of_another_shard_is_not_this_loops(job: Job) -> None:
         done_by(job, range(4), max_attempts=1)
     assert done_by(job, range(6, 8)) == [6, 7]
     assert (job.status, str(job.error_message)[:8]) == ("failed", "1 failed")
+
+
+def test_a_loop_warns_of_failed_chunks_of_its_own_shard_only(job: Job) -> None:
+    """A chunk that failed in another shard is passed over by nobody here, also where a chunk of this shard fails."""
+    list(job.map(Flaky(ValueError("bad"), c1=9), only=range(4), on_error="record", max_attempts=1))
+    list(job.map(Flaky(ValueError("bad"), c6=9), only=range(6, 8), on_error="record", max_attempts=1))
+    assert [record.chunk_index for record in job.failed_chunks()] == [1, 6]
+    with pytest.warns(ChunksPassedOver, match="1 chunk failed .*chunk 6"):
+        list(job.map(upper, only=range(6, 9), on_error="record", max_attempts=1))
 
 
 def test_a_pause_in_a_shard_says_how_much_of_the_shard_is_left(job: Job) -> None:

@@ -10,6 +10,7 @@ from checkpoint_store.errors import StorageUnavailableError, StoreDamaged, Store
 from checkpoint_store.model.versions import SCHEMA_VERSION
 from checkpoint_store.storage import backup
 from checkpoint_store.storage.connection.database import Database
+from checkpoint_store.storage.connection.errors import UNREADABLE, translate
 from checkpoint_store.storage.connection.open_lock import Presence, alone, store_lock
 from checkpoint_store.storage.connection.openings import Openings
 from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
@@ -58,12 +59,21 @@ def copy_of_store(
         _copy(reading, copy, beside)
         backup.settle(copy)
         _upgrade(copy)
-        problems = integrity.check(ReadOnlyDatabase(copy, lock_timeout_seconds=timeout_seconds))
-        if problems:
-            raise StoreDamaged(other, str(problems[0]), remedy=remedy)
 
     with closing(reading), _filled(beside, timeout_seconds, fill) as connection:
+        _refuse_damaged(connection, other, remedy)  # it takes long, and the lock is free by now
         yield connection
+
+
+def _refuse_damaged(connection: sqlite3.Connection, other: Path, remedy: str) -> None:
+    try:
+        problem = next(integrity.problems_of(connection, other), None)
+    except StoreDamaged as error:
+        raise StoreDamaged(other, error.reason, job_id=error.job_id, remedy=remedy) from error
+    except UNREADABLE as error:
+        raise translate(error, other, 0) from error
+    if problem is not None:
+        raise StoreDamaged(other, str(problem), remedy=remedy)
 
 
 def _copy(reading: ReadOnlyDatabase, copy: Path, beside: Path) -> None:

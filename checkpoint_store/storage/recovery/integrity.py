@@ -19,6 +19,7 @@ from checkpoint_store.storage.tables import attempts, chunk_handles, completed_c
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterator
+    from pathlib import Path
 
     from sqlalchemy import Table
 
@@ -64,12 +65,17 @@ _NOWHERE: Final = Statement(
 def check(database: AnyDatabase) -> list[Problem]:
     """Return what is wrong with a store: structure, references, counts, and the digest of every result."""
     try:
-        return database.read(lambda connection: list(_problems(connection, database)))
+        return database.read(lambda connection: list(problems_of(connection, database.path)))
     except StoreDamaged as error:  # the check itself cannot read on
         return [Problem("what is stored", f"does not read: {error.reason}", error.job_id, error.chunk_index)]
 
 
-def _problems(connection: sqlite3.Connection, database: AnyDatabase) -> Iterator[Problem]:
+def problems_of(connection: sqlite3.Connection, path: Path) -> Iterator[Problem]:
+    """Yield what is wrong with the store that a connection reads; ``path`` is where it is, for messages.
+
+    Raises:
+        StoreDamaged: a row does not read.
+    """
     found = [line for (line,) in connection.execute("PRAGMA integrity_check(20)")]
     if found != ["ok"]:
         for line in found:
@@ -82,7 +88,7 @@ def _problems(connection: sqlite3.Connection, database: AnyDatabase) -> Iterator
     if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'attempts'").fetchone() is not None:
         for job_id, index in _NOWHERE.run(connection):
             yield Problem("attempt", "is at a chunk that the job does not have", job_id, index)
-    for job in job_statements.list_jobs(connection, database.path):
+    for job in job_statements.list_jobs(connection, path):
         yield from _problems_of_job(connection, job)
 
 

@@ -155,9 +155,8 @@ def _write(
         if index not in there or digest not in (None, there[index]):
             record(connection, Completion(state.job_id, index, moment, text, digest, replace=replace))
     job_statements.recount(connection, state.job_id)
-    if not replace and (
-        there or state.completed_chunks
-    ):  # a caller who saves a state says its status; an import does not
+    is_begun = bool(there or state.completed_chunks)
+    if is_begun and not replace:  # whoever saves a state says its status; an import does not
         job_statements.finish_if_done(connection, state.job_id)
     return texts
 
