@@ -57,7 +57,9 @@ if TYPE_CHECKING:
     from checkpoint_store.manager import StateManager
     from checkpoint_store.model.attempt import Attempt, current_attempt
     from checkpoint_store.model.records import (
+        AttemptRecord,
         ChunkRecord,
+        CompletionRecord,
         JobStatus,
         JobSummary,
         MapItem,
@@ -77,6 +79,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Attempt",
+    "AttemptRecord",
     "BudgetReached",
     "CheckpointStore",
     "CheckpointStoreError",
@@ -86,6 +89,7 @@ __all__ = [
     "ChunkOutOfRange",
     "ChunkRecord",
     "ChunksPassedOver",
+    "CompletionRecord",
     "CostUnknown",
     "DeadlineReached",
     "Difference",
@@ -143,8 +147,10 @@ __all__ = [
 # SQLAlchemy takes a third of a second to import: each name is resolved when it is first used.
 _HOMES = {
     "Attempt": "model.attempt",
+    "AttemptRecord": "model.records",
     "CheckpointStore": "store",
     "ChunkRecord": "model.records",
+    "CompletionRecord": "model.records",
     "Finding": "storage.recovery.doctor",
     "Job": "job",
     "JobStatus": "model.records",
@@ -171,8 +177,8 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> object:
-    if name == "executors":
-        return import_module(f"{__name__}.executors")
+    if name in ("executors", "report"):
+        return import_module(f"{__name__}.{name}")
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value: object = getattr(import_module(f"{__name__}.{_HOMES.get(name, 'errors')}"), name)

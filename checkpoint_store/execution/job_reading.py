@@ -17,7 +17,15 @@ if TYPE_CHECKING:
 
     from checkpoint_store.execution.context import StoreContext
     from checkpoint_store.model.plan import Fingerprint
-    from checkpoint_store.model.records import ChunkRecord, JobStatus, JobSummary, Progress, RunPlan
+    from checkpoint_store.model.records import (
+        AttemptRecord,
+        ChunkRecord,
+        CompletionRecord,
+        JobStatus,
+        JobSummary,
+        Progress,
+        RunPlan,
+    )
     from checkpoint_store.model.run_record import RunRecord
     from checkpoint_store.model.state import ProcessingState
     from checkpoint_store.storage.records import JobRecord
@@ -134,6 +142,17 @@ class JobReading:
     def errors(self) -> list[ChunkRecord]:
         """Return the chunks whose last try failed, by index: failed ones, and those that are still tried again."""
         return self._execution.last_attempts("failed")
+
+    def attempts(self) -> Iterator[AttemptRecord]:
+        """Yield every try at every chunk, whatever came of it, by chunk and then by number; in bounded memory.
+
+        Unlike :meth:`errors` and its neighbours, which know the last try at a chunk that is not complete.
+        """
+        yield from self._context.reading.attempts(self.job_id)
+
+    def completions(self) -> Iterator[CompletionRecord]:
+        """Yield when each completed chunk was recorded, and which job paid for it, by index; in bounded memory."""
+        yield from self._context.reading.completions(self.job_id)
 
     # -- what a run would do
 

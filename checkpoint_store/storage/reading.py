@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from checkpoint_store.errors import ChunkNotCompleted, StoreDamaged
 from checkpoint_store.model.records import RunnerRecord
+from checkpoint_store.storage.chunk_log import ChunkLog
 from checkpoint_store.storage.job_snapshot import JobSnapshot
 from checkpoint_store.storage.open_requests import OpenRequest
 from checkpoint_store.storage.statements import (
@@ -24,7 +25,6 @@ from checkpoint_store.storage.statements import costs as cost_statements
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import results as result_statements
 from checkpoint_store.storage.statements import totals as total_statements
-from checkpoint_store.storage.whole_store import WholeStore
 
 if TYPE_CHECKING:
     import sqlite3
@@ -44,7 +44,7 @@ WHERE job_id = ? AND completed_count != (SELECT count(*) FROM completed_chunks c
 """
 
 
-class Reading(WholeStore):
+class Reading(ChunkLog):
     """The reading verbs over one open store file. Safe to share between threads."""
 
     # -- jobs

@@ -45,6 +45,12 @@ def _seconds(value: Any) -> float:
     return value
 
 
+def _amount(value: Any) -> float:
+    if not isinstance(value, int | float) or not 0 <= value < float("inf"):
+        raise ValueError(f"is {_seen(value)}, not an amount from 0")
+    return value
+
+
 def _moment(value: Any) -> str:
     try:
         parse_time(_text(value))
@@ -75,46 +81,47 @@ def _or_null(read: Reader, value: Any) -> Any:
 
 
 _CHUNK: Final = partial(_integer, most=CHUNKS_MAX)
-_FLAG: Final = partial(_integer, most=1)
-_TEXT_OR_NULL: Final = partial(_or_null, _text)
+FLAG: Final = partial(_integer, most=1)
+TEXT_OR_NULL: Final = partial(_or_null, _text)
 _MOMENT_OR_NULL: Final = partial(_or_null, _moment)
+AMOUNT_OR_NULL: Final = partial(_or_null, _amount)
 
 JOB: Final[Readers] = {
     "job_number": _integer,
     "job_id": _text,
     "status": JobStatus,
     "file_name": _text,
-    "video_title": _TEXT_OR_NULL,
-    "model": _TEXT_OR_NULL,
-    "provider": _TEXT_OR_NULL,
+    "video_title": TEXT_OR_NULL,
+    "model": TEXT_OR_NULL,
+    "provider": TEXT_OR_NULL,
     "total_chunks": _CHUNK,
     "completed_count": _CHUNK,
     "started_at": _moment,
     "updated_at": _moment,
-    "error_message": _TEXT_OR_NULL,
+    "error_message": TEXT_OR_NULL,
     "config": _config,
-    "chunks_digest": _TEXT_OR_NULL,
+    "chunks_digest": TEXT_OR_NULL,
     "stretch_started_at": _moment,
     "stretch_completed_count": _CHUNK,
-    "is_current": _FLAG,
-    "superseded_by": _TEXT_OR_NULL,
+    "is_current": FLAG,
+    "superseded_by": TEXT_OR_NULL,
     "fingerprint_rule": _integer,
     "looked_number": partial(_or_null, _integer),
     "looked_jobs": partial(_or_null, _integer),
     "looked_chunks": partial(_or_null, _integer),
     "metadata": partial(_or_null, _config),
-    "sequential": _FLAG,
+    "sequential": FLAG,
 }
 """How each column of ``jobs`` is read."""
 ATTEMPT: Final[Readers] = {
     "chunk_index": _CHUNK,
     "number": partial(_integer, least=1),
     "outcome": lambda value: AttemptOutcome(value).value,
-    "error": _TEXT_OR_NULL,
+    "error": TEXT_OR_NULL,
     "started_at": _moment,
     "finished_at": _MOMENT_OR_NULL,
     "seconds": partial(_or_null, _seconds),
-    "is_last": _FLAG,
+    "is_last": FLAG,
     "runner_id": _integer,
 }
 """How the columns of ``attempts`` are read that people are shown."""
@@ -124,7 +131,7 @@ RUNNER: Final[Readers] = {
     "lock_file": _text,
     "host": _text,
     "pid": _integer,
-    "exclusive": _FLAG,
+    "exclusive": FLAG,
     "started_at": _moment,
 }
 """How the columns of ``runners`` are read."""
@@ -132,8 +139,8 @@ RUNNER: Final[Readers] = {
 COMPLETED: Final[Readers] = {
     "chunk_index": _CHUNK,
     "completed_at": _moment,
-    "fingerprint": _TEXT_OR_NULL,
-    "digest": _TEXT_OR_NULL,
+    "fingerprint": TEXT_OR_NULL,
+    "digest": TEXT_OR_NULL,
 }
 """How the columns of ``completed_chunks`` are read that every schema has."""
 
