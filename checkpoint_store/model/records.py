@@ -120,6 +120,8 @@ class CompletionRecord:
     """When its result was recorded, or carried over."""
     source_job_id: str | None
     """The job that paid for a result which was carried over; None where this job paid for it itself."""
+    source_chunk_index: int | None
+    """The chunk of that job: a result that stands in several places is one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -77,7 +77,8 @@ def test_carried_results_name_who_paid(store: CheckpointStore) -> None:
     earlier.complete_many([(0, {"text": "A"}), (1, {"text": "B"})])
     later = store.open_job("talk.txt", chunks=["b", "c"], model="one", on_change="reuse")
     later.complete(1, {"text": "C"})
-    assert [(one.chunk_index, one.source_job_id) for one in later.completions()] == [(0, earlier.job_id), (1, None)]
+    told = [(one.chunk_index, one.source_job_id, one.source_chunk_index) for one in later.completions()]
+    assert told == [(0, earlier.job_id, 1), (1, None, None)]
     assert [one.source_job_id for one in earlier.completions()] == [None, None]
 
 

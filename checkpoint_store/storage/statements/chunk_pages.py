@@ -32,6 +32,7 @@ _COMPLETION_READERS: Final[rows.Readers] = {
     "chunk_index": rows.COMPLETED["chunk_index"],
     "completed_at": rows.COMPLETED["completed_at"],
     "source_job_id": rows.TEXT_OR_NULL,
+    "source_chunk_index": rows.CHUNK_OR_NULL,
 }
 _LATER: Final[Any] = tuple_(_A.chunk_index, _A.number) > tuple_(bindparam("after_index"), bindparam("after_number"))
 _ATTEMPTS: Final = Statement(

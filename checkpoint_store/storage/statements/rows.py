@@ -81,6 +81,7 @@ def _or_null(read: Reader, value: Any) -> Any:
 
 
 _CHUNK: Final = partial(_integer, most=CHUNKS_MAX)
+CHUNK_OR_NULL: Final = partial(_or_null, _CHUNK)
 FLAG: Final = partial(_integer, most=1)
 TEXT_OR_NULL: Final = partial(_or_null, _text)
 _MOMENT_OR_NULL: Final = partial(_or_null, _moment)
