@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from checkpoint_store import CompletionRecord
 
-TOKENS: Final = ("input_tokens", "output_tokens", "prompt_tokens", "completion_tokens", "total_tokens", "tokens")
+TOKENS: Final = frozenset(
+    ("input_tokens", "output_tokens", "prompt_tokens", "completion_tokens", "total_tokens", "tokens")
+)
 _DIGITS_MAX: Final = 64
 
 
@@ -20,6 +22,10 @@ def amount_at(result: Any, path: str) -> float | None:
         found = result
         for name in path.split("."):
             found = found.get(name) if isinstance(found, dict) else None
+    return None if found is None else _amount(found)
+
+
+def _amount(found: Any) -> float | None:
     if isinstance(found, bool) or not isinstance(found, int | float | str):
         return None
     if isinstance(found, str) and len(found) > _DIGITS_MAX:
@@ -52,8 +58,7 @@ class Sums:
         if completion.source_job_id is None:
             self.own += cost or 0.0
             self._own_places.add(completion.chunk_index)
-            for name in TOKENS:
-                self._add_tokens(name, result)
+            self._add_tokens(result)
         else:
             place = completion.source_chunk_index
             where = completion.source_job_id, completion.chunk_index if place is None else place
@@ -61,11 +66,15 @@ class Sums:
                 self._carried[where] = cost
         return cost
 
-    def _add_tokens(self, name: str, result: Any) -> None:
-        found = amount_at(result, name)
-        found = amount_at(result, f"usage.{name}") if found is None else found
-        if found is not None:
-            self.tokens[name] = self.tokens.get(name, 0.0) + found
+    def _add_tokens(self, result: Any) -> None:
+        if not isinstance(result, dict):
+            return
+        inner = result.get("usage")
+        named = (inner if isinstance(inner, dict) else {}) | result
+        for name in TOKENS & named.keys():
+            found = _amount(named[name])
+            if found is not None:
+                self.tokens[name] = self.tokens.get(name, 0.0) + found
 
     @property
     def carried(self) -> float:

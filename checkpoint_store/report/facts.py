@@ -57,7 +57,7 @@ def costs(sums: Sums, failed_tries: float | None, in_doubt: Sequence[float | Non
         "failed_tries_cost": failed_tries,
         "carried_cost": sums.carried if sums.priced else None,
         "in_doubt_at_most": sum(at_most) if any(at_most) else None,
-        "tokens": sums.tokens,
+        "tokens": dict(sorted(sums.tokens.items())),
     }
 
 

@@ -91,6 +91,7 @@ class Browser:
 
     def open(self, path: Path, fragment: str = "") -> None:
         """Open a file, and wait until it is loaded."""
+        self.events.clear()
         self.call("Page.navigate", url="about:blank")
         self._wait_for("Page.loadEventFired")
         self.events.clear()
@@ -134,7 +135,9 @@ class Browser:
 
     def requests(self) -> list[str]:
         """What the page asked for besides itself."""
-        sent = (one["params"]["request"]["url"] for one in self.events if one.get("method") == "Network.requestWillBeSent")
+        sent = (
+            one["params"]["request"]["url"] for one in self.events if one.get("method") == "Network.requestWillBeSent"
+        )
         return [url for url in sent if url != "about:blank"][1:]
 
     def close(self) -> None:

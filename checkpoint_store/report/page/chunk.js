@@ -35,7 +35,8 @@ function triesTable(details, chunk) {
   const tries = details.attemptsOf(chunk).map((place) => details.attemptAt(place));
   if (!tries.length) return null;
   const hasCost = tries.some((one) => one.cost !== null);
-  const names = ["Try", "Outcome", "Begun", ["Time"], hasCost && ["Cost"], "Runner", "Error"].filter(Boolean);
+  const hasError = tries.some((one) => one.error !== null);
+  const names = ["Try", "Outcome", "Begun", ["Time"], hasCost && ["Cost"], "Runner", hasError && "Error"].filter(Boolean);
   return h("div", { class: "scroll" }, h("table", { class: "tries" },
     h("thead", {}, h("tr", {}, names.map((name) => h("th", { scope: "col", class: Array.isArray(name) && "number" }, name)))),
     h("tbody", {}, tries.map((one) => h("tr", {},
@@ -45,7 +46,7 @@ function triesTable(details, chunk) {
       h("td", { class: "number" }, duration(one.seconds)),
       hasCost && h("td", { class: "number" }, number(one.cost)),
       h("td", {}, one.runner),
-      h("td", { class: "error", dir: "auto" }, one.error && h("pre", {}, one.error)))))));
+      hasError && h("td", { class: "error", dir: "auto" }, one.error && h("pre", {}, one.error)))))));
 }
 
 function sides(details, chunk) {

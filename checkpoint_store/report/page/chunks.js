@@ -83,7 +83,7 @@ function chunkRow(details, chunk, hasCost, open) {
   const error = isDone ? null : details.errorOf(chunk);
   return h("tr", { onclick: (event) => { if (!event.target.closest("button") && !String(getSelection())) open(chunk); } },
     h("th", { scope: "row" }, chunkLink(chunk, open)),
-    h("td", {}, swatch(kind), h("span", { class: "kind" }, words.split(/[:,]/)[0])),
+    h("td", {}, swatch(kind), h("span", { class: "kind" }, words.split(/[:,]| from /)[0])),
     h("td", { class: "number" }, details.triesOf(chunk) || ""),
     h("td", { class: "number" }, duration(details.secondsOf(chunk))),
     hasCost && h("td", { class: "number" }, number(details.costOf(chunk))),

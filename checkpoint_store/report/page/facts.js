@@ -12,7 +12,7 @@ function jobHead(details) {
     facts.spent === null && facts.carried_cost > 0 && tile("Spent", "0", spentText(facts)),
     facts.failed > 0 && tile("Failed", grouped(facts.failed), "passed over until freed", "failed"),
     facts.in_doubt > 0 && tile("In doubt", grouped(facts.in_doubt), doubt, "in_doubt"),
-    ...Object.entries(facts.tokens).slice(0, 2).map(([name, count]) => tile(name.replaceAll("_", " "), grouped(count), "")),
+    ...Object.entries(facts.tokens).slice(0, 2).map(([name, count]) => tile(name.replaceAll("_", " "), shortened(count), "")),
   ];
   return h("section", { class: "card head", "aria-labelledby": "job-title" },
     h("div", { class: "bar" }, h("h2", { id: "job-title", dir: "auto" }, facts.file_name), chip(facts.status)),
@@ -43,7 +43,8 @@ function progressBar(details) {
     const count = details.counts[kind];
     if (!count) continue;
     const width = Math.max(4, (1000 * count) / total);
-    picture.append(s("rect", { class: `k-${KINDS[kind][0]} plain`, x, width: Math.min(width, 1000 - x), height: 12 }));
+    x = Math.min(x, 1000 - width);
+    picture.append(s("rect", { class: `k-${KINDS[kind][0]} plain`, x, width, height: 12 }));
     x += width;
   }
   return picture;
@@ -78,15 +79,22 @@ function changesTable({ earlier, fields }) {
 }
 
 function changedCells(before, after) {
-  if (typeof before !== "string" || typeof after !== "string") return [h("td", {}, valueText(before)), h("td", {}, valueText(after))];
-  const [left, right] = markedTexts(before, after);
+  const texts = [before, after].map(wordsOf);
+  if (texts.includes(null)) return [h("td", {}, valueText(before)), h("td", {}, valueText(after))];
+  const [left, right] = markedTexts(...texts);
   return [h("td", { dir: "auto" }, left), h("td", { dir: "auto" }, right)];
+}
+
+// A list of words, such as a command, is read as a line.
+function wordsOf(value) {
+  if (typeof value === "string") return value;
+  return Array.isArray(value) && value.every((item) => typeof item === "string") ? value.join(" ") : null;
 }
 
 function valueText(value) {
   const LONG = 240;
   if (value === null || value === undefined) return h("span", { class: "dim" }, "none");
-  const text = Array.isArray(value) && value.every((item) => typeof item === "string") ? value.join(" ") : typeof value === "string" ? value : JSON.stringify(value);
+  const text = wordsOf(value) ?? JSON.stringify(value);
   if (text.length <= LONG) return text;
   return h("details", {}, h("summary", {}, `${text.slice(0, 120)}\u2026 (${grouped(text.length)} characters)`), h("pre", {}, text));
 }

@@ -43,6 +43,11 @@ function number(value) {
   return value.toLocaleString("en-US", { maximumFractionDigits: Math.max(0, digits) });
 }
 
+function shortened(value) {
+  for (const [size, unit] of [[1e9, "G"], [1e6, "M"]]) if (value >= 10 * size) return `${number(Number((value / size).toPrecision(4)))} ${unit}`;
+  return grouped(value);
+}
+
 function duration(seconds) {
   if (seconds === null || seconds === undefined) return "";
   if (seconds < 0.0995) return `${Math.round(seconds * 1000)} ms`;

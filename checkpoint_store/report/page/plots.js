@@ -117,7 +117,12 @@ function band(picture, points, x, y, width, open) {
     middle += `${middle ? "L" : "M"}${px} ${y(at(0.5)).toFixed(1)}`;
   }
   picture.append(s("path", { class: "middle", d: middle }));
-  for (const [chunk, seconds] of failed.values()) picture.append(s("path", { class: "cross", d: `M${x(chunk) - 2.5} ${y(seconds) - 2.5}l5 5m0 -5l-5 5` }));
+  const isCrowded = failed.size > 60;
+  for (const [chunk, seconds] of failed.values()) {
+    picture.append(isCrowded
+      ? s("circle", { class: "faint", cx: x(chunk).toFixed(1), cy: y(seconds).toFixed(1), r: 1.3 })
+      : s("path", { class: "cross", d: `M${x(chunk) - 2.5} ${y(seconds) - 2.5}l5 5m0 -5l-5 5` }));
+  }
 }
 
 // -- over the run: pauses are cut out, and marked
