@@ -22,7 +22,7 @@ _MARKED: Final = re.compile(
 )
 _SUFFIXES: Final = (".html", ".htm")
 _READ_BYTES: Final = 4 * 1024 * 1024
-_REMEDY: Final = "name another file, or pass replace=True (checkpoint-store report: --force)"
+_REMEDY: Final = "name another file, or replace it with replace=True"
 
 
 def refuse_to_replace(store: CheckpointStore, path: Path, *, replace: bool) -> None:

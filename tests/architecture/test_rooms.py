@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 ROOMS = (
     "__main__",
     "cli",
+    "report",
     "manager",
     "maintenance",
     "executors",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from checkpoint_store import InvalidArgumentError, report
+from checkpoint_store import InvalidArgumentError, ReportTargetError, report
 from checkpoint_store.cli.inspect.report_inputs import UnusableInputError, inputs_of
 from checkpoint_store.cli.options import PositiveNumber, json_option, open_for_reading, print_json, store_option
 from checkpoint_store.cli.paths import STANDARD, FileOrDash, as_argument, on_one_line, printable
@@ -107,10 +107,14 @@ def report_command(
             for piece in report.pieces(store, chosen, **options):
                 click.echo(piece, nl=False)
             return
-        if follow:
-            _follow(store, output, chosen, every, force=force, options=options, quiet=as_json)
-        else:
-            report.write(store, output, chosen, replace=force, **options)
+        try:
+            if follow:
+                _follow(store, output, chosen, every, force=force, options=options, quiet=as_json)
+            else:
+                report.write(store, output, chosen, replace=force, **options)
+        except ReportTargetError as error:
+            reason = error.reason.replace("replace=True", "--force")
+            raise click.ClickException(f"no report is written to {_shown(output)}: {reason}") from error
         _tell(store, output, chosen, as_json=as_json)
 
 
