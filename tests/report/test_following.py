@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from conftest import Children, Opener
 
 WORKS_LINE_BY_LINE = """
+import sys
 from checkpoint_store import CheckpointStore
 with CheckpointStore("talks.db") as store, store.open_job("talk.txt", chunks=["a", "b", "c"]) as job:
     for chunk in job.pending():
