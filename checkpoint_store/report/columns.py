@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from checkpoint_store import AttemptRecord, CompletionRecord
 
 _LETTERS: Final = {"completed": "c", "failed": "f", "abandoned": "a", "running": "r"}
-_DIGITS: Final = 3
+_DIGITS: Final = 4
+"""Significant digits of a length of time."""
 
 
 class Places:
@@ -68,7 +69,7 @@ def attempt_columns(attempts: Iterable[AttemptRecord], origin_ms: int) -> dict[s
         columns["index"].append(one.chunk_index)
         columns["number"].append(one.attempt)
         columns["start"].append(milliseconds(one.started_at) - origin_ms)
-        columns["seconds"].append(None if one.seconds is None else round(one.seconds, _DIGITS))
+        columns["seconds"].append(None if one.seconds is None else float(f"{one.seconds:.{_DIGITS}g}"))
         columns["error"].append(errors.of(one.error))
         columns["cost"].append(one.cost)
         columns["runner"].append(one.runner)

@@ -43,12 +43,13 @@ class Browser:
 
         # Chromium reads from descriptor 3 and writes to descriptor 4; a shell puts the pipes there.
         line = f'exec "$@" 3<&{to_read} 4>&{to_write}'
+        self._log = (folder / "chromium.log").open("wb")
         self._process = subprocess.Popen(
             ["bash", "-c", line, "bash", program, *_OPTIONS, f"--user-data-dir={folder / 'profile'}", "about:blank"],
             pass_fds=(to_read, to_write),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            stderr=(folder / "chromium.log").open("wb"),
+            stderr=self._log,
             env=os.environ | {"HOME": str(folder), "TZ": "UTC"},
         )
         os.close(to_read)
@@ -148,5 +149,6 @@ class Browser:
         except (AssertionError, OSError):
             self._process.kill()
         self._process.wait(timeout=60)
+        self._log.close()
         os.close(self._to)
         os.close(self._from)
