@@ -38,7 +38,8 @@ _SCRIPTS: Final = (
 class Moment:
     """When and from which store a page is written, and whether it is going to be written again."""
 
-    store_path: str
+    store_name: str
+    """Of the store's file, with its folder's: enough to know it by, where the page is sent to somebody else."""
     written_at: int
     """In milliseconds since 1970, UTC."""
     refresh_seconds: float | None

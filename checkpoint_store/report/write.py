@@ -85,4 +85,5 @@ def _page_of(
     store: CheckpointStore, jobs: Iterable[Job | str] | None, options: Options, refresh_seconds: float | None
 ) -> Iterator[str]:
     parts = collected(store, jobs_of(store, jobs), options)
-    return page(parts, Moment(str(store.path), round(time.time() * 1000), refresh_seconds))
+    name = f"{store.path.parent.name}/{store.path.name}".lstrip("/")
+    return page(parts, Moment(name, round(time.time() * 1000), refresh_seconds))

@@ -283,3 +283,21 @@ def until(browser: Browser, condition: str) -> None:
         except AssertionError:  # the page was loaded again while it was asked
             continue
     raise AssertionError(condition)
+
+
+def test_a_long_job_opens_quickly(browser: Browser, tmp_path: Path) -> None:
+    """Of 100,000 chunks only what is looked at is drawn; the last page of the list is one click away."""
+    with CheckpointStore(tmp_path / "talks.db", durability="process") as store:
+        job = store.open_job("long.jsonl", total_chunks=100_000)
+        for start in range(0, 90_000, 3_000):
+            job.complete_many(
+                (index, {"text": f"result {index}", "cost": 0.001}) for index in range(start, start + 3_000)
+            )
+        page = report.write(store, tmp_path / "page.html")
+    browser.look()
+    browser.open(page, "#chunk=89999")
+    assert browser.js("document.querySelector('dialog .prose').textContent") == "result 89999"
+    assert browser.js("document.querySelectorAll('*').length") < 4_000
+    assert browser.js("document.querySelectorAll('.map rect').length") < 1_500
+    assert browser.js("performance.getEntriesByType('navigation')[0].loadEventEnd") < 10_000  # half a second where idle
+    assert browser.complaints() == []
