@@ -76,7 +76,7 @@ def _inputs_by_job(jobs: Sequence[Job], options: Options) -> dict[str, tuple[lis
 
 def _part(job: Job, summary: JobSummary, inputs: tuple[list[Any], bool] | None, room: Room, cost_path: str) -> JobPart:
     facts = job_facts.job_facts(job, summary)
-    marks, doubtful = job_facts.marks(job)
+    marks, doubtful = job_facts.marks(job, summary)
     origin_ms = facts["started_at"]
     is_detailed = room.takes_rows(2 * summary.progress.total_chunks)
     completions, texts, sums = Completions(origin_ms), TextBlocks(room), Sums(cost_path)
@@ -93,9 +93,11 @@ def _part(job: Job, summary: JobSummary, inputs: tuple[list[Any], bool] | None, 
     room.takes_rows(max(0, len(attempts) - summary.progress.total_chunks))
     facts |= job_facts.costs(sums, _cost_in_vain(chain(attempts, rest)), _reserved(doubtful, attempts))
     facts |= {"left_out": texts.left_out, "is_detailed": is_detailed, "inputs": _inputs_text(inputs, agree=agree)}
-    columns: dict[str, Any] = {"marks": marks, "ranges": job.completed_ranges()}
+    columns: dict[str, Any] = {"marks": marks}
     if is_detailed:
         columns |= {"completions": completions.as_json(), "attempts": attempt_columns(attempts, origin_ms)}
+    else:
+        columns["ranges"] = job.completed_ranges()
     return JobPart(facts, columns, texts.as_json())
 
 

@@ -37,7 +37,7 @@ def job_facts(job: Job, summary: JobSummary) -> dict[str, Any]:
         "error": summary.error_message,
         "config": summary.config,
         "superseded_by": job.superseded_by,
-        "runners": [dataclasses.asdict(runner) for runner in job.runners() if runner.is_alive],
+        "runners": [dataclasses.asdict(one) for one in job.runners() if one.is_alive] if summary.is_active else [],
     }
 
 
@@ -61,8 +61,10 @@ def costs(sums: Sums, failed_tries: float | None, in_doubt: Sequence[float | Non
     }
 
 
-def marks(job: Job) -> tuple[dict[str, list[int]], list[ChunkRecord]]:
+def marks(job: Job, summary: JobSummary) -> tuple[dict[str, list[int]], list[ChunkRecord]]:
     """Return the chunks that are not complete and were tried, by how they stand; and those in doubt."""
+    if not summary.progress.remaining_chunks:
+        return {name: [] for name in ("running", "retried", "in_doubt", "failed")}, []
     doubtful = job.in_doubt_chunks()
     failed = {record.chunk_index for record in job.failed_chunks()}
     retried = {record.chunk_index for record in job.errors()} - failed

@@ -31,7 +31,7 @@ class ChunkLog(WholeStore):
         while True:
             page = partial(chunk_pages.completion_page, job_id=job_id, path=self.path, after=after)
             records = self._database.read(page)
-            if not records:
-                return
             yield from records
+            if len(records) < chunk_pages.PAGE_ROWS:
+                return
             after = records[-1].chunk_index

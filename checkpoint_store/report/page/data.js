@@ -118,7 +118,7 @@ function wordsIn(value, found) {
 function kindsOf(total, ranges, marks, completions) {
   const kinds = new Uint8Array(total);
   for (const name of ["running", "retried", "in_doubt", "failed"]) for (const chunk of marks[name]) kinds[chunk] = KIND[name];
-  for (const [start, stop] of ranges) kinds.fill(KIND.completed, start, stop);
+  for (const [start, stop] of ranges ?? []) kinds.fill(KIND.completed, start, stop);
   completions.index.forEach((chunk, place) => {
     kinds[chunk] = completions.source && completions.source[place] >= 0 ? KIND.carried : KIND.completed;
   });

@@ -60,6 +60,9 @@ function duration(seconds) {
   return `${grouped(Math.floor(whole / 86400))} d ${two(Math.floor((whole % 86400) / 3600))} h`;
 }
 
+// On an axis: 0, 5 s instead of 0 ms, 5.0 s.
+const axisDuration = (seconds) => (seconds === 0 ? "0" : duration(seconds).replace(/\.0 s$/, " s"));
+
 function moment(milliseconds, withSeconds = false) {
   const date = new Date(milliseconds);
   const two = (value) => String(value).padStart(2, "0");

@@ -67,7 +67,7 @@ function timesPlot(details, open) {
     const y = (isWide ? logarithmic : linear)(low, high, HEIGHT - MARGIN.bottom, MARGIN.top);
     const yTicks = isWide ? decades(low, high) : niceTicks(0, high, 4);
     const picture = frame(host, width, "Time of each try, by chunk", {
-      x, y, yTicks, yText: duration, xTicks: niceTicks(0, Math.max(1, details.facts.total - 1), width > 420 ? 6 : 4).filter(Number.isInteger),
+      x, y, yTicks, yText: axisDuration, xTicks: niceTicks(0, Math.max(1, details.facts.total - 1), width > 420 ? 6 : 4).filter(Number.isInteger),
       xText: grouped, xLabel: "chunk", yLabel: isWide ? "time (log)" : "time",
     });
     if (points.length <= DOTS_MAX) dots(picture, points, x, y, open);
@@ -168,7 +168,7 @@ function runPlot(details, events, id, title, field, from, yText, words, yLabel, 
     const x = linear(0, last, MARGIN.left + 4, width - MARGIN.right - 4);
     const y = linear(0, high, HEIGHT - MARGIN.bottom, MARGIN.top);
     const picture = frame(host, width, title, {
-      x, y, yTicks: niceTicks(0, high, 4), yText, xTicks: secondsTicks(last / 1000, width), xText: (value) => duration(value / 1000), xLabel: "time at work", yLabel,
+      x, y, yTicks: niceTicks(0, high, 4), yText, xTicks: secondsTicks(last / 1000, width), xText: (value) => axisDuration(value / 1000), xLabel: "time at work", yLabel,
     });
     if (yMost) picture.append(s("line", { class: "goal", x1: MARGIN.left, x2: width - MARGIN.right, y1: y(yMost), y2: y(yMost) }));
     const { line, end } = steps(times, sums, from, x, y);

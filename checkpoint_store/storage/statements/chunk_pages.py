@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _C: Final = completed_chunks.c
-_ROWS: Final = 4096
+PAGE_ROWS: Final = 4096
+"""The most rows of a page; a page of fewer is the last one."""
 _ATTEMPT_READERS: Final[rows.Readers] = {
     **rows.ATTEMPT,
     "counted": rows.FLAG,
@@ -56,18 +57,18 @@ _COMPLETIONS: Final = Statement(
 def attempt_page(
     connection: sqlite3.Connection, job_id: str, path: Path, after: tuple[int, int]
 ) -> tuple[list[AttemptRecord], tuple[int, int] | None]:
-    """Return the attempts after one (chunk index, number), and the last one read; None where none was left to read.
+    """Return the attempts after one (chunk index, number), and the last one read; None where no more are left.
 
     As in :func:`attempt_log.latest`, what a dead runner had in hand is ``abandoned``, and what a runner has claimed and
     not begun is left out.
     """
     index, number = after
-    found = named_rows(_ATTEMPTS.run(connection, in_job=job_id, after_index=index, after_number=number, rows=_ROWS))
+    found = named_rows(_ATTEMPTS.run(connection, in_job=job_id, after_index=index, after_number=number, rows=PAGE_ROWS))
     read = partial(read_row, "attempts", _ATTEMPT_READERS, path=path, job_id=job_id)
     attempts = [read(row) for row in found]
     is_any_running = any(one["outcome"] == AttemptOutcome.RUNNING for one in attempts)
     notes = runner_notes(connection, job_id, path) if is_any_running else {}
-    last = (attempts[-1]["chunk_index"], attempts[-1]["number"]) if attempts else None
+    last = (attempts[-1]["chunk_index"], attempts[-1]["number"]) if len(attempts) == PAGE_ROWS else None
     records = []
     for one in attempts:
         runner = notes.get(one["runner_id"]) if one["outcome"] == AttemptOutcome.RUNNING else None
@@ -90,7 +91,7 @@ def _attempt_record(values: dict[str, Any]) -> AttemptRecord:
 
 
 def completion_page(connection: sqlite3.Connection, job_id: str, path: Path, after: int) -> list[CompletionRecord]:
-    """Return the completed chunks after an index, by index: at most a few thousand."""
-    found = named_rows(_COMPLETIONS.run(connection, in_job=job_id, after_index=after, rows=_ROWS))
+    """Return the completed chunks after an index, by index: at most ``PAGE_ROWS``."""
+    found = named_rows(_COMPLETIONS.run(connection, in_job=job_id, after_index=after, rows=PAGE_ROWS))
     read = partial(read_row, "completed_chunks", _COMPLETION_READERS, path=path, job_id=job_id)
     return [CompletionRecord(**read(row)) for row in found]
