@@ -100,7 +100,7 @@ function showJob() {
     jobHead(details),
     map,
     plots.length && h("div", { class: "plots" }, plots.map(([card]) => card)),
-    h("div", { class: "plots" }, [errorsCard(details, open), doubtCard(details, open), runnersCard(details), planCard(details)]),
+    h("div", { class: "plots cards" }, [errorsCard(details, open), doubtCard(details, open), runnersCard(details), planCard(details)]),
     list,
   ].filter(Boolean));
   drawings = [drawMapNow, ...plots.map(([, draw]) => draw)];
