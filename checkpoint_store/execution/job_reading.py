@@ -16,11 +16,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from checkpoint_store.execution.context import StoreContext
+    from checkpoint_store.model.keys import Key
     from checkpoint_store.model.plan import Fingerprint
     from checkpoint_store.model.records import (
-        AttemptRecord,
         ChunkRecord,
-        CompletionRecord,
         JobStatus,
         JobSummary,
         Progress,
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     )
     from checkpoint_store.model.run_record import RunRecord
     from checkpoint_store.model.state import ProcessingState
+    from checkpoint_store.storage.moment import Moment
     from checkpoint_store.storage.records import JobRecord
 
 T = TypeVar("T")
@@ -45,8 +45,13 @@ class JobReading:
         record: JobRecord,
         chunks: Sequence[Any] | None = None,
         fingerprint_by: Fingerprint | None = None,
+        *,
+        keys: Sequence[Key] | None = None,
+        as_of: Moment | None = None,
     ) -> None:
         self._context: Final = context
+        self._listed: Final = None if as_of is None else (record, as_of)
+        """What a list of jobs read of this one, and when."""
         self._execution: Final = JobExecution(
             context,
             record.job_id,
@@ -55,14 +60,17 @@ class JobReading:
             fingerprint_by,
             store=store,
             fingerprint_rule=record.fingerprint_rule,
+            keys=keys,
+            sequential=record.sequential,
         )
         self.job_id: Final = record.job_id
         self.file_name: Final = record.file_name
         self.video_title: Final = record.video_title
         self.model: Final = record.model
         self.provider: Final = record.provider
-        self.total_chunks: Final = record.total_chunks
         self.config: Final[dict[str, Any]] = record.config
+        self.sequential: Final = record.sequential
+        """Whether each chunk's work depends on the results before it."""
 
     def __repr__(self) -> str:
         try:
@@ -81,6 +89,15 @@ class JobReading:
         )
 
     # -- where it stands
+
+    @property
+    def total_chunks(self) -> int:
+        """How many chunks it has, as far as this object knows.
+
+        A job that grew in this store object says so at once; of growth in another process each loop, and
+        :meth:`remaining`, takes notice.
+        """
+        return self._execution.total_chunks
 
     @property
     def status(self) -> JobStatus:
@@ -107,7 +124,12 @@ class JobReading:
         return self._execution.record().superseded_by
 
     def progress(self) -> Progress:
-        """Return how far it has come; one row is read, whatever its size."""
+        """Return how far it has come; one row is read, whatever its size.
+
+        Nothing is read for a job of :meth:`CheckpointStore.incomplete_jobs` as long as nothing was recorded since.
+        """
+        if self._listed is not None and self._context.reading.still_holds_of(self._listed[1]):
+            return self._listed[0].progress
         return self._execution.progress()
 
     def summary(self) -> JobSummary:
@@ -117,6 +139,14 @@ class JobReading:
     def completed_ranges(self) -> list[tuple[int, int]]:
         """Return the completed chunks as half-open ranges ``(start, stop)``, ascending."""
         return self._execution.completed_ranges()
+
+    def remaining(self) -> list[range]:
+        """Return the indices of the chunks that are not complete as ranges, ascending, whoever works on them.
+
+        Nothing is claimed: another runner may complete them meanwhile. Failed chunks, and those in doubt, are among
+        them. ``[index for chunks in job.remaining() for index in chunks]`` lists them one by one.
+        """
+        return self._execution.remaining_ranges()
 
     def is_completed(self, index: int) -> bool:
         """Whether a chunk is complete, by the shortest way."""
@@ -143,21 +173,13 @@ class JobReading:
         """Return the chunks whose last try failed, by index: failed ones, and those that are still tried again."""
         return self._execution.last_attempts("failed")
 
-    def attempts(self) -> Iterator[AttemptRecord]:
-        """Yield every try at every chunk, whatever came of it, by chunk and then by number; in bounded memory.
-
-        Unlike :meth:`errors` and its neighbours, which know the last try at a chunk that is not complete.
-        """
-        yield from self._context.reading.attempts(self.job_id)
-
-    def completions(self) -> Iterator[CompletionRecord]:
-        """Yield when each completed chunk was recorded, and which job paid for it, by index; in bounded memory."""
-        yield from self._context.reading.completions(self.job_id)
-
     # -- what a run would do
 
     def plan(
-        self, chunks: Iterable[Any] | None = None, *, on_change: Literal["refuse", "reuse", "restart"] = "refuse"
+        self,
+        chunks: Iterable[Any] | None = None,
+        *,
+        on_change: Literal["refuse", "reuse", "extend", "restart"] = "refuse",
     ) -> RunPlan:
         """Return what a run of this job would do; with ``chunks``, what opening its file with these would. Reads only.
 
@@ -216,7 +238,7 @@ class JobReading:
             yield from self._gap(expected, index, missing)
             yield self._decoded(index, text, as_type)
             expected = index + 1
-        yield from self._gap(expected, self.total_chunks, missing)
+        yield from self._gap(expected, self._execution.known_total(), missing)
 
     def _gap(self, start: int, stop: int, missing: Missing) -> Iterator[None]:
         """Yield what stands for the chunks of ``[start, stop)``, which have no result."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from checkpoint_store.execution.job_reading import JobReading
+from checkpoint_store.execution.job_keys import JobKeys
 
 if TYPE_CHECKING:
     from checkpoint_store.model.records import RunnerRecord
 
 
-class JobRunners(JobReading):
+class JobRunners(JobKeys):
     """The part of :class:`Job` that is about its runners. Safe to share between threads."""
 
     def runners(self) -> list[RunnerRecord]:

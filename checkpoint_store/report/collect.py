@@ -17,7 +17,7 @@ from checkpoint_store.report.texts import Room, TextBlocks, checked_inputs, show
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from checkpoint_store import AttemptRecord, CheckpointStore, CompletionRecord, JobSummary
+    from checkpoint_store import AttemptRecord, CheckpointStore, ChunkRecord, CompletionRecord, JobSummary
     from checkpoint_store.report.options import Options
 
 
@@ -76,7 +76,7 @@ def _inputs_by_job(jobs: Sequence[Job], options: Options) -> dict[str, tuple[lis
 
 def _part(job: Job, summary: JobSummary, inputs: tuple[list[Any], bool] | None, room: Room, cost_path: str) -> JobPart:
     facts = job_facts.job_facts(job, summary)
-    marks, doubtful = job_facts.marks(job, summary)
+    marks = job_facts.marks(job, summary)
     origin_ms = facts["started_at"]
     is_detailed = room.takes_rows(2 * summary.progress.total_chunks)
     completions, texts, sums = Completions(origin_ms), TextBlocks(room), Sums(cost_path)
@@ -91,10 +91,14 @@ def _part(job: Job, summary: JobSummary, inputs: tuple[list[Any], bool] | None, 
     rest = job.attempts()
     attempts = list(islice(rest, room.rows)) if is_detailed else []
     room.takes_rows(max(0, len(attempts) - summary.progress.total_chunks))
-    facts |= job_facts.costs(sums, _cost_in_vain(chain(attempts, rest)), _reserved(doubtful, attempts))
+    facts |= job_facts.costs(sums, _cost_in_vain(chain(attempts, rest)), _reserved(marks["in_doubt"], attempts))
     facts |= {"left_out": texts.left_out, "is_detailed": is_detailed, "inputs": _inputs_text(inputs, agree=agree)}
-    columns: dict[str, Any] = {"marks": marks}
+    columns: dict[str, Any] = {
+        "marks": {name: [record.chunk_index for record in records] for name, records in marks.items()},
+        "handles": {one.chunk_index: one.handle for records in marks.values() for one in records if one.handle},
+    }
     if is_detailed:
+        columns["keys"] = job.keys()
         columns |= {"completions": completions.as_json(), "attempts": attempt_columns(attempts, origin_ms)}
     else:
         columns["ranges"] = job.completed_ranges()
@@ -117,7 +121,7 @@ def _cost_in_vain(attempts: Iterable[AttemptRecord]) -> float | None:
     return sum(known) if known else None
 
 
-def _reserved(doubtful: Iterable[Any], attempts: Iterable[AttemptRecord]) -> list[float | None]:
+def _reserved(doubtful: Iterable[ChunkRecord], attempts: Iterable[AttemptRecord]) -> list[float | None]:
     last = {(one.chunk_index, one.attempt): one.reserved_cost for one in attempts if one.outcome == "abandoned"}
     return [last.get((record.chunk_index, record.attempt)) for record in doubtful]
 

@@ -36,6 +36,9 @@ def job_facts(job: Job, summary: JobSummary) -> dict[str, Any]:
         "updated_at": milliseconds(progress.updated_at.isoformat()),
         "error": summary.error_message,
         "config": summary.config,
+        "metadata": summary.metadata,
+        "sequential": job.sequential,
+        "in_doubt_with_handle": summary.in_doubt_with_handle,
         "superseded_by": job.superseded_by,
         "runners": [dataclasses.asdict(one) for one in job.runners() if one.is_alive] if summary.is_active else [],
     }
@@ -61,17 +64,15 @@ def costs(sums: Sums, failed_tries: float | None, in_doubt: Sequence[float | Non
     }
 
 
-def marks(job: Job, summary: JobSummary) -> tuple[dict[str, list[int]], list[ChunkRecord]]:
-    """Return the chunks that are not complete and were tried, by how they stand; and those in doubt."""
+def marks(job: Job, summary: JobSummary) -> dict[str, list[ChunkRecord]]:
+    """Return the last try at each chunk that was tried and is not complete, by how the chunk stands."""
     if not summary.progress.remaining_chunks:
-        return {name: [] for name in ("running", "retried", "in_doubt", "failed")}, []
-    doubtful = job.in_doubt_chunks()
-    failed = {record.chunk_index for record in job.failed_chunks()}
-    retried = {record.chunk_index for record in job.errors()} - failed
-    found = {
-        "running": [record.chunk_index for record in job.running_chunks()],
-        "retried": sorted(retried),
-        "in_doubt": [record.chunk_index for record in doubtful],
-        "failed": sorted(failed),
+        return {name: [] for name in ("running", "retried", "in_doubt", "failed")}
+    failed = job.failed_chunks()
+    gone = {record.chunk_index for record in failed}
+    return {
+        "running": job.running_chunks(),
+        "retried": [record for record in job.errors() if record.chunk_index not in gone],
+        "in_doubt": job.in_doubt_chunks(),
+        "failed": failed,
     }
-    return found, doubtful

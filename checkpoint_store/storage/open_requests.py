@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
     from checkpoint_store.errors import Difference
     from checkpoint_store.model.plan import Plan
     from checkpoint_store.storage.records import JobRecord
 
-Action = Literal["new", "resume", "complete", "reuse", "restart", "refuse"]
+Action = Literal["new", "resume", "complete", "reuse", "extend", "restart", "refuse"]
 
 
 class ByOldRule(NamedTuple):
@@ -35,6 +35,10 @@ class OpenRequest:
     """The settings in which a result that is reused may differ."""
     by_old_rule: ByOldRule | None = None
     """The chunks by rule 1, where that says something else than the newest rule."""
+    metadata: dict[str, Any] | None = None
+    """What is said about the job beside its plan; None: what was said before stands."""
+    keys: Sequence[str] | None = None
+    """What the chunks are called, as it is stored, by index; None: what they were called before stands."""
 
     def digest_by(self, rule: int) -> str | None:
         """Return the digest of the plan's chunks by the rule that a job was made with.
@@ -98,6 +102,8 @@ class Decision:
     elsewhere: Elsewhere = _NOTHING
     kept_ignoring: int = 0
     """Where the plan is refused: how many results could be kept if the settings were passed over that differ."""
+    handles: Mapping[int, str] = field(default_factory=dict)
+    """Where a new job begins, or is refused: handles of work that a service holds, for chunks without a result."""
 
 
 class OpenedJob(NamedTuple):

@@ -53,6 +53,8 @@ class ClaimRequest:
     """The chunks that this runner works on: not given out again."""
     trusted_runner_ids: Container[int]
     """The other runners that are taken to be alive without a probe."""
+    in_order: bool = False
+    """Whether no chunk is claimed before all chunks of the spans with lower indices are complete."""
 
 
 class Found(NamedTuple):
@@ -62,7 +64,7 @@ class Found(NamedTuple):
     held: list[tuple[int, int]]
     """The chunks that are in someone's hand, and in which runner's."""
     next_index: int
-    """Where to go on."""
+    """Where to go on. In order: the first chunk that is not complete."""
     alive_runner_ids: frozenset[int] = frozenset()
     """The other runners that were probed just now, and are alive."""
     has_reaped: bool = False
@@ -138,6 +140,7 @@ class JobRecord(NamedTuple):
     """How many completed chunks those had."""
     metadata: dict[str, Any] | None = None
     sequential: bool = False
+    """Whether each chunk's work depends on the results before it."""
 
     @property
     def progress(self) -> Progress:
@@ -151,7 +154,15 @@ class JobRecord(NamedTuple):
     @property
     def plan(self) -> Plan:
         """What its results were made for."""
-        return Plan(self.file_name, self.total_chunks, self.model, self.provider, self.config, self.chunks_digest)
+        return Plan(
+            self.file_name,
+            self.total_chunks,
+            self.model,
+            self.provider,
+            self.config,
+            self.chunks_digest,
+            sequential=self.sequential,
+        )
 
 
 class Completion(NamedTuple):

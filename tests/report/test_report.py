@@ -198,6 +198,7 @@ def test_a_job_of_too_many_chunks_is_summed_up(open_store: Opener, tmp_path: Pat
     assert (facts(page)["is_detailed"], facts(page)["completed"], facts(page)["spent"]) == (False, 40, 40.0)
     assert blocks(page)["columns-0"] == {
         "marks": {"running": [], "retried": [], "in_doubt": [], "failed": []},
+        "handles": {},
         "ranges": [[0, 40]],
     }
 

@@ -111,6 +111,7 @@ def _facts(data: dict[str, Any]) -> list[tuple[str, str | Text]]:
         ("updated", f"{screen.local_time(updated)}, {screen.ago(updated)}"),
         ("totals", _comma_separated({name: screen.number(value) for name, value in data["totals"].items()})),
         ("config", _comma_separated(data["config"])),
+        ("metadata", _comma_separated(data["metadata"])),
         ("error", _error(data["error_message"])),
     ]
     return [(name, value) for name, value in facts if value]

@@ -43,6 +43,7 @@ _ACTIONS: Final = {
     "resume": ("goes on", "cyan"),
     "complete": ("nothing left to do", "green"),
     "reuse": ("a new job, with every result whose chunk is unchanged", "cyan"),
+    "extend": ("goes on, with more chunks", "cyan"),
     "restart": ("a new job from nothing", "yellow"),
     "refuse": ("refused: its job was made for something else", "red"),
 }

@@ -93,10 +93,11 @@ _OPTIONS: Final = (
     store_option,
     click.option(
         "--on-change",
-        type=click.Choice(["refuse", "reuse", "restart"]),
+        type=click.Choice(["refuse", "reuse", "extend", "restart"]),
         default="refuse",
         show_default=True,
-        help="If the file or an option changed since its last job: stop; do only the changed chunks; do all chunks.",
+        help="If the file or an option changed since its last job: stop; do only the changed chunks; let the job grow "
+        "where chunks only follow; do all chunks.",
     ),
     click.option(
         "--reuse-ignoring",

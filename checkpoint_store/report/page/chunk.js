@@ -22,13 +22,15 @@ function fillChunk(dialog, details, chunk, go, close) {
   const button = (text, label, to) => h("button", { type: "button", "aria-label": label, disabled: to < 0 || to >= facts.total, onclick: () => go(to) }, text);
   const source = details.sourceOf(chunk);
   const cost = details.costOf(chunk);
-  dialog.replaceChildren(
+  dialog.replaceChildren(...[
     h("div", { class: "bar" },
-      h("h2", { id: "chunk-title" }, `Chunk ${chunk}`, h("small", {}, ` of ${grouped(facts.total)}`)),
+      h("h2", { id: "chunk-title" }, `Chunk ${chunk}`, h("small", {}, ` of ${grouped(facts.total)}`), details.keys[chunk] !== undefined && h("span", { class: "key", dir: "auto" }, ` ${details.keys[chunk]}`)),
       h("div", { class: "tools" }, button("\u2039", "Chunk before", chunk - 1), button("\u203a", "Next chunk", chunk + 1), h("button", { type: "button", onclick: close }, "Close"))),
     h("p", {}, swatch(kind), ` ${words}`, source && [", paid for by job ", jobLink(source)], cost !== null && `, cost ${number(cost)}`),
+    details.handles[chunk] && h("p", { class: "note" }, "A service holds its work as ", h("code", {}, details.handles[chunk]), "; the next try asks for that."),
     triesTable(details, chunk),
-    ...sides(details, chunk));
+    ...sides(details, chunk),
+  ].filter(Boolean));
 }
 
 function triesTable(details, chunk) {

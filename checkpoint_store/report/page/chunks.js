@@ -23,7 +23,7 @@ function chunksFound(details, state) {
   const [first, stop] = state.range ?? [0, details.facts.total];
   const found = [];
   for (let chunk = first; chunk < Math.min(stop, details.facts.total); chunk++) {
-    if (fits(details, chunk) && (!wanted || String(chunk) === wanted || details.searchTextOf(chunk).includes(wanted))) found.push(chunk);
+    if (fits(details, chunk) && (!wanted || String(chunk) === wanted || String(details.keys[chunk] ?? "").toLowerCase() === wanted || details.searchTextOf(chunk).includes(wanted))) found.push(chunk);
   }
   const value = ORDERS[state.sort]?.[1];
   if (!value) return found;
@@ -36,11 +36,11 @@ function chunksCard(details, state, change, open) {
   const count = h("p", { class: "dim", role: "status" });
   const pager = h("p", { class: "pager" });
   const chosen = h("span");
-  const search = h("input", { type: "search", id: "search", placeholder: "index, words, error", "aria-label": "Search in chunks, results, inputs and errors", value: state.q });
+  const search = h("input", { type: "search", id: "search", placeholder: details.hasKeys ? "index, key, words, error" : "index, words, error", "aria-label": "Search in chunks, results, inputs and errors", value: state.q });
   const order = h("select", { "aria-label": "Order of the chunks" }, Object.entries(ORDERS).map(([name, [words]]) => h("option", { value: name, selected: name === state.sort }, words)));
   const hasCost = Boolean(details.completions.cost);
   const filters = h("div", { class: "filters", role: "group", "aria-label": "Which chunks" }, Object.entries(FILTERS).map(([name, [words]]) => h("button", { type: "button", "data-filter": name, onclick: () => change({ show: name, page: 0 }) }, words)));
-  const head = h("tr", {}, ["Chunk", "Status", ["Tries"], ["Time"], hasCost && ["Cost"], "When", "Result or error"].filter(Boolean).map((name) => h("th", { scope: "col", class: Array.isArray(name) && "number" }, name)));
+  const head = h("tr", {}, ["Chunk", details.hasKeys && "Key", "Status", ["Tries"], ["Time"], hasCost && ["Cost"], "When", "Result or error"].filter(Boolean).map((name) => h("th", { scope: "col", class: Array.isArray(name) && "number" }, name)));
 
   const draw = () => {
     const found = chunksFound(details, state);
@@ -83,7 +83,8 @@ function chunkRow(details, chunk, hasCost, open) {
   const error = isDone ? null : details.errorOf(chunk);
   return h("tr", { onclick: (event) => { if (!event.target.closest("button") && !String(getSelection())) open(chunk); } },
     h("th", { scope: "row" }, chunkLink(chunk, open)),
-    h("td", {}, swatch(kind), h("span", { class: "kind" }, words.split(/[:,]| from /)[0])),
+    details.hasKeys && h("td", { class: "key", dir: "auto" }, details.keys[chunk] ?? ""),
+    h("td", { class: "status" }, swatch(kind), h("span", { class: "kind" }, words.split(/[:,]| from /)[0])),
     h("td", { class: "number" }, details.triesOf(chunk) || ""),
     h("td", { class: "number" }, duration(details.secondsOf(chunk))),
     hasCost && h("td", { class: "number" }, number(details.costOf(chunk))),

@@ -10,9 +10,12 @@ class Details {
   constructor(place) {
     this.place = place;
     this.facts = index.jobs[place];
-    const { marks, ranges, completions, attempts } = block(`columns-${place}`);
+    const { marks, ranges, completions, attempts, keys, handles } = block(`columns-${place}`);
     this.completions = completions ?? { index: [], at: [], sources: [] };
     this.attempts = attempts ?? { index: [], number: [], start: [], seconds: [], error: [], cost: [], runner: [], outcome: "", counted: "", errors: [] };
+    this.keys = keys ?? {};
+    this.handles = handles;
+    this.hasKeys = Object.keys(this.keys).length > 0;
     this.kinds = kindsOf(this.facts.total, ranges, marks, this.completions);
     this.counts = new Array(KINDS.length).fill(0);
     for (const kind of this.kinds) this.counts[kind]++;
@@ -96,10 +99,10 @@ class Details {
     return this.textsOf(chunk).inputs[chunk];
   }
 
-  // What a search looks through: the index, errors, the result and the input of a chunk.
+  // What a search looks through: the key, errors, the result and the input of a chunk.
   searchTextOf(chunk) {
     if (!this.searchable.has(chunk)) {
-      const found = [];
+      const found = [this.keys[chunk] ?? "", this.handles[chunk] ?? ""];
       for (const place of this.attemptsOf(chunk)) if (this.attempts.error[place] >= 0) found.push(this.attempts.errors[this.attempts.error[place]]);
       wordsIn(this.resultOf(chunk), found);
       wordsIn(this.inputOf(chunk), found);

@@ -59,8 +59,8 @@ function jobLink(jobId) {
 
 function planCard(details) {
   const { facts } = details;
-  const rows = [["model", facts.model], ["provider", facts.provider], ...Object.entries(facts.config), ...Object.entries(facts.metadata ?? {}).map(([name, value]) => [`metadata ${name}`, value])];
-  const known = rows.filter(([, value]) => value !== null && value !== undefined);
+  const rows = [["model", facts.model], ["provider", facts.provider], facts.sequential && ["order", "each chunk after the results before it"], ...Object.entries(facts.config), ...Object.entries(facts.metadata ?? {}).map(([name, value]) => [`metadata ${name}`, value])];
+  const known = rows.filter(Boolean).filter(([, value]) => value !== null && value !== undefined);
   if (!known.length && !facts.changes) return null;
   return h("section", { class: "card", "aria-labelledby": "plan-title" },
     h("h3", { id: "plan-title" }, "Made for"),
@@ -138,7 +138,7 @@ function doubtCard(details, open) {
     : `By the dearest result so far, or what their tries reserved, they may have cost up to ${number(facts.in_doubt_at_most)} together, if all of them were billed.`;
   return h("section", { class: "card", "aria-labelledby": "doubt-title" },
     h("h3", { id: "doubt-title" }, "In doubt"),
-    h("p", {}, `${chunksText(chunks.length)} ${chunks.length === 1 ? "was" : "were"} begun and never ended: the process died, or the result never came. The service may have billed the work; the next run does it again. ${cost}`),
+    h("p", {}, `${chunksText(chunks.length)} ${chunks.length === 1 ? "was" : "were"} begun and never ended: the process died, or the result never came. The service may have billed the work; the next run does it again. ${facts.in_doubt_with_handle ? `Of ${grouped(facts.in_doubt_with_handle)} a service holds the work, and is asked for it instead. ` : ""}${cost}`),
     h("p", {}, chunks.slice(0, 40).map((chunk) => [chunkLink(chunk, open), " "]), chunks.length > 40 ? `and ${grouped(chunks.length - 40)} more` : ""));
 }
 

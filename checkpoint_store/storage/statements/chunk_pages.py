@@ -23,22 +23,10 @@ if TYPE_CHECKING:
 _C: Final = completed_chunks.c
 PAGE_ROWS: Final = 4096
 """The most rows of a page; a page of fewer is the last one."""
-_ATTEMPT_READERS: Final[rows.Readers] = {
-    **rows.ATTEMPT,
-    "counted": rows.FLAG,
-    "cost": rows.AMOUNT_OR_NULL,
-    "reserved_cost": rows.AMOUNT_OR_NULL,
-}
-_COMPLETION_READERS: Final[rows.Readers] = {
-    "chunk_index": rows.COMPLETED["chunk_index"],
-    "completed_at": rows.COMPLETED["completed_at"],
-    "source_job_id": rows.TEXT_OR_NULL,
-    "source_chunk_index": rows.CHUNK_OR_NULL,
-}
 _LATER: Final[Any] = tuple_(_A.chunk_index, _A.number) > tuple_(bindparam("after_index"), bindparam("after_number"))
 _ATTEMPTS: Final = Statement(
     lambda: (
-        select(*(_A[name] for name in _ATTEMPT_READERS))
+        select(*(_A[name] for name in rows.EVERY_ATTEMPT))
         .where(_A.job_id == bindparam("in_job"), _LATER)
         .order_by(_A.chunk_index, _A.number)
         .limit(bindparam("rows"))
@@ -46,7 +34,7 @@ _ATTEMPTS: Final = Statement(
 )
 _COMPLETIONS: Final = Statement(
     lambda: (
-        select(*(_C[name] for name in _COMPLETION_READERS))
+        select(*(_C[name] for name in rows.EVERY_COMPLETION))
         .where(_C.job_id == bindparam("in_job"), _C.chunk_index > bindparam("after_index"))
         .order_by(_C.chunk_index)
         .limit(bindparam("rows"))
@@ -64,7 +52,7 @@ def attempt_page(
     """
     index, number = after
     found = named_rows(_ATTEMPTS.run(connection, in_job=job_id, after_index=index, after_number=number, rows=PAGE_ROWS))
-    read = partial(read_row, "attempts", _ATTEMPT_READERS, path=path, job_id=job_id)
+    read = partial(read_row, "attempts", rows.EVERY_ATTEMPT, path=path, job_id=job_id)
     attempts = [read(row) for row in found]
     is_any_running = any(one["outcome"] == AttemptOutcome.RUNNING for one in attempts)
     notes = runner_notes(connection, job_id, path) if is_any_running else {}
@@ -93,5 +81,5 @@ def _attempt_record(values: dict[str, Any]) -> AttemptRecord:
 def completion_page(connection: sqlite3.Connection, job_id: str, path: Path, after: int) -> list[CompletionRecord]:
     """Return the completed chunks after an index, by index: at most ``PAGE_ROWS``."""
     found = named_rows(_COMPLETIONS.run(connection, in_job=job_id, after_index=after, rows=PAGE_ROWS))
-    read = partial(read_row, "completed_chunks", _COMPLETION_READERS, path=path, job_id=job_id)
+    read = partial(read_row, "completed_chunks", rows.EVERY_COMPLETION, path=path, job_id=job_id)
     return [CompletionRecord(**read(row)) for row in found]

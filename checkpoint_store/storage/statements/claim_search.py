@@ -52,10 +52,12 @@ class _Search:
         self._liveness = liveness
         self._claims: list[Claim] = []
         self._held: list[tuple[int, int]] = []
+        self._is_blocked = False
+        """Whether chunks are claimed in order, and one was met that is not complete."""
 
     @property
     def _is_done(self) -> bool:
-        return len(self._claims) >= self._request.wanted
+        return len(self._claims) >= self._request.wanted or self._is_blocked
 
     def run(self) -> Found:
         next_index = 0
@@ -81,10 +83,15 @@ class _Search:
         for index in range(start, stop):
             if len(claims) >= wanted:
                 return index
-            if index in tried and index not in done:
+            if index in done:
+                continue
+            if index in tried:
                 self._claim_or_pass(tried[index])
-            elif index not in done:
+            else:
                 claims.append(attempts.begin(self._connection, job_id, index, 1, runner_id))
+            if self._request.in_order:
+                self._is_blocked = True
+                return index
         return stop
 
     def _claim_or_pass(self, chunk: ChunkAttempts) -> None:

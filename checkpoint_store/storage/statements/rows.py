@@ -81,58 +81,67 @@ def _or_null(read: Reader, value: Any) -> Any:
 
 
 _CHUNK: Final = partial(_integer, most=CHUNKS_MAX)
-CHUNK_OR_NULL: Final = partial(_or_null, _CHUNK)
-FLAG: Final = partial(_integer, most=1)
-TEXT_OR_NULL: Final = partial(_or_null, _text)
+_FLAG: Final = partial(_integer, most=1)
+_TEXT_OR_NULL: Final = partial(_or_null, _text)
 _MOMENT_OR_NULL: Final = partial(_or_null, _moment)
-AMOUNT_OR_NULL: Final = partial(_or_null, _amount)
 
 JOB: Final[Readers] = {
     "job_number": _integer,
     "job_id": _text,
     "status": JobStatus,
     "file_name": _text,
-    "video_title": TEXT_OR_NULL,
-    "model": TEXT_OR_NULL,
-    "provider": TEXT_OR_NULL,
+    "video_title": _TEXT_OR_NULL,
+    "model": _TEXT_OR_NULL,
+    "provider": _TEXT_OR_NULL,
     "total_chunks": _CHUNK,
     "completed_count": _CHUNK,
     "started_at": _moment,
     "updated_at": _moment,
-    "error_message": TEXT_OR_NULL,
+    "error_message": _TEXT_OR_NULL,
     "config": _config,
-    "chunks_digest": TEXT_OR_NULL,
+    "chunks_digest": _TEXT_OR_NULL,
     "stretch_started_at": _moment,
     "stretch_completed_count": _CHUNK,
-    "is_current": FLAG,
-    "superseded_by": TEXT_OR_NULL,
+    "is_current": _FLAG,
+    "superseded_by": _TEXT_OR_NULL,
     "fingerprint_rule": _integer,
     "looked_number": partial(_or_null, _integer),
     "looked_jobs": partial(_or_null, _integer),
     "looked_chunks": partial(_or_null, _integer),
     "metadata": partial(_or_null, _config),
-    "sequential": FLAG,
+    "sequential": _FLAG,
 }
 """How each column of ``jobs`` is read."""
 ATTEMPT: Final[Readers] = {
     "chunk_index": _CHUNK,
     "number": partial(_integer, least=1),
     "outcome": lambda value: AttemptOutcome(value).value,
-    "error": TEXT_OR_NULL,
+    "error": _TEXT_OR_NULL,
     "started_at": _moment,
     "finished_at": _MOMENT_OR_NULL,
     "seconds": partial(_or_null, _seconds),
-    "is_last": FLAG,
+    "is_last": _FLAG,
     "runner_id": _integer,
 }
 """How the columns of ``attempts`` are read that people are shown."""
+HANDLE: Final[Readers] = {
+    "chunk_index": _CHUNK,
+    "handle": _text,
+    "fingerprint": _TEXT_OR_NULL,
+    "recorded_at": _moment,
+}
+"""How the columns of ``chunk_handles`` are read."""
+KEY: Final[Readers] = {"chunk_index": _CHUNK, "key": _text}
+"""How the columns of ``chunk_keys`` are read."""
+SHOWN_ATTEMPT: Final[Readers] = {**ATTEMPT, "handle": _TEXT_OR_NULL, "key": _TEXT_OR_NULL}
+"""How an attempt is read together with the handle and the key of its chunk."""
 RUNNER: Final[Readers] = {
     "runner_id": _integer,
     "job_id": _text,
     "lock_file": _text,
     "host": _text,
     "pid": _integer,
-    "exclusive": FLAG,
+    "exclusive": _FLAG,
     "started_at": _moment,
 }
 """How the columns of ``runners`` are read."""
@@ -140,10 +149,26 @@ RUNNER: Final[Readers] = {
 COMPLETED: Final[Readers] = {
     "chunk_index": _CHUNK,
     "completed_at": _moment,
-    "fingerprint": TEXT_OR_NULL,
-    "digest": TEXT_OR_NULL,
+    "fingerprint": _TEXT_OR_NULL,
+    "digest": _TEXT_OR_NULL,
 }
 """How the columns of ``completed_chunks`` are read that every schema has."""
+
+
+EVERY_ATTEMPT: Final[Readers] = {
+    **ATTEMPT,
+    "counted": _FLAG,
+    "cost": partial(_or_null, _amount),
+    "reserved_cost": partial(_or_null, _amount),
+}
+"""How all that is told of an attempt is read."""
+EVERY_COMPLETION: Final[Readers] = {
+    "chunk_index": _CHUNK,
+    "completed_at": _moment,
+    "source_job_id": _TEXT_OR_NULL,
+    "source_chunk_index": partial(_or_null, _CHUNK),
+}
+"""How all that is told of a completed chunk is read."""
 
 
 def path_of(connection: sqlite3.Connection) -> Path:

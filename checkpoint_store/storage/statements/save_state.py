@@ -13,13 +13,14 @@ from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.frozen import thaw
 from checkpoint_store.model.records import JobStatus
 from checkpoint_store.model.state import ProcessingState, in_utc
-from checkpoint_store.model.versions import SCHEMA_VERSION
+from checkpoint_store.model.versions import SCHEMA_VERSION, WITHOUT_METADATA
 from checkpoint_store.storage.moment import moment_of
 from checkpoint_store.storage.records import Completion, Known
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import results as result_statements
 from checkpoint_store.storage.statements.compiled import Statement, not_back
 from checkpoint_store.storage.statements.completions import count, record
+from checkpoint_store.storage.statements.metadata import metadata_text
 from checkpoint_store.storage.tables import jobs
 
 if TYPE_CHECKING:
@@ -141,7 +142,8 @@ def _write(
         begun["stretch_completed_count"] = len(state.completed_chunks)
         job_statements.insert_job(connection, {**values, "job_id": state.job_id, **begun})
     else:
-        _update(connection, known, values, path, replace=replace)
+        says_metadata = state.version not in WITHOUT_METADATA
+        _update(connection, known, values, path, replace=replace, says_metadata=says_metadata)
     results, texts = state.results(), dict[int, str]()
     for index in state.completed_chunks:
         if there.get(index) is _SAME:
@@ -175,11 +177,18 @@ def _columns(state: ProcessingState) -> dict[str, Any]:
         "started_at": in_utc(state.started_at),
         "error_message": state.error_message,
         "config": json_text.encode(thaw(state.config), name="config"),
+        "metadata": metadata_text(thaw(state.metadata)),
     }
 
 
 def _update(
-    connection: sqlite3.Connection, known: JobRecord, values: dict[str, Any], path: Path, *, replace: bool
+    connection: sqlite3.Connection,
+    known: JobRecord,
+    values: dict[str, Any],
+    path: Path,
+    *,
+    replace: bool,
+    says_metadata: bool,
 ) -> None:
     if known.total_chunks > values["total_chunks"]:
         top = max(result_statements.indices(connection, known.job_id), default=-1)
@@ -189,6 +198,8 @@ def _update(
                 f"is {values['total_chunks']}, but chunk {top} of job {known.job_id} is complete in {path}; save it as "
                 "a job of its own (another job_id), or clear() this one first",
             )
+    if not values["metadata"] and not says_metadata:
+        values = {name: value for name, value in values.items() if name != "metadata"}
     if replace:
         job_statements.update_job(connection, known.job_id, path, **values)
     job_statements.make_newest(connection, known.job_id, values["file_name"])
@@ -222,6 +233,7 @@ def _as_loaded(state: ProcessingState, held: JobRecord, results: dict[int, Any])
         updated_at=held.updated_at,
         error_message=held.error_message,
         config=state.config,
+        metadata=held.metadata or {},
         result_indices=list(results),
     )
 
