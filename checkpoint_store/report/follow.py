@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -64,19 +65,28 @@ def follow(
     refuse_to_replace(store, target, replace=replace)
     watch = _Watch(store, wanted, idle_seconds)
     told = on_written or (lambda _: None)
+    written = partial(write_page, store, target, wanted, chosen, replace=replace)
+
+    def write_again() -> None:
+        written(refresh_seconds=every_seconds)
+        told(target)
+
     try:
-        while not watch.has_ended():
-            began_seconds = time.monotonic()
-            if watch.is_worth_writing():
-                write_page(store, target, wanted, chosen, replace=replace, refresh_seconds=every_seconds)
-                told(target)
-            time.sleep(max(every_seconds, _SHARE * (time.monotonic() - began_seconds)))
+        _until_the_end(watch, write_again, every_seconds)
     except KeyboardInterrupt:
-        write_page(store, target, wanted, chosen, replace=replace)
+        written()
         raise
-    write_page(store, target, wanted, chosen, replace=replace)
+    written()
     told(target)
     return target
+
+
+def _until_the_end(watch: _Watch, write_again: Callable[[], None], every_seconds: float) -> None:
+    while not watch.has_ended():
+        began_seconds = time.monotonic()
+        if watch.is_worth_writing():
+            write_again()
+        time.sleep(max(every_seconds, _SHARE * (time.monotonic() - began_seconds)))
 
 
 class _Watch:
