@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 BLOCK_CHUNKS: Final = 500
 """How many chunks share a block; the page counts with the same number."""
+_DEPTH_MAX: Final = 200
+"""As deep as a result may be."""
 
 
 class Room:
@@ -82,11 +85,23 @@ def checked_inputs(job: Job, given: Iterable[Any]) -> tuple[list[Any], bool]:
     return chunks, agrees
 
 
-def shown_input(chunk: Any) -> Any:
-    """Return a caller's chunk as JSON data."""
-    if isinstance(chunk, bytes):
-        return chunk.decode("utf-8", "backslashreplace")
+def shown_input(chunk: Any, depth: int = 0) -> Any:
+    """Return a caller's chunk as JSON data; what JSON cannot hold counts by its text."""
+    if depth > _DEPTH_MAX:
+        return "\u2026"
+    value = _fields_of(chunk)
+    if isinstance(value, Mapping):
+        return {str(name): shown_input(inner, depth + 1) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [shown_input(inner, depth + 1) for inner in value]
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "backslashreplace")
+    is_json = value is None or isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value))
+    return value if is_json else str(value)
+
+
+def _fields_of(chunk: Any) -> Any:
     if dataclasses.is_dataclass(chunk) and not isinstance(chunk, type):
-        return dataclasses.asdict(chunk)
+        return {field.name: getattr(chunk, field.name) for field in dataclasses.fields(chunk)}
     dump = getattr(chunk, "model_dump", None)  # of pydantic
     return dump(mode="json") if callable(dump) else chunk

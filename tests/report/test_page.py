@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -301,3 +302,14 @@ def test_a_long_job_opens_quickly(browser: Browser, tmp_path: Path) -> None:
     assert browser.js("document.querySelectorAll('.map rect').length") < 1_500
     assert browser.js("performance.getEntriesByType('navigation')[0].loadEventEnd") < 10_000  # half a second where idle
     assert browser.complaints() == []
+
+
+def test_numbers_are_shown_as_they_were_stored(browser: Browser, tmp_path: Path) -> None:
+    """Also whole numbers that JavaScript would round."""
+    result = {"id": 12345678901234567891, "small": -7, "share": 0.1}
+    with CheckpointStore(tmp_path / "talks.db") as store:
+        store.open_job("numbers", total_chunks=1).complete(0, result)
+        page = report.write(store, tmp_path / "page.html")
+    browser.open(page, "#chunk=0")
+    assert json.loads(browser.js("document.querySelector('dialog pre').textContent")) == result
+    assert "12345678901234567891" in browser.js("document.querySelector('.chunks .text').textContent")

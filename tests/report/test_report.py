@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -215,6 +216,29 @@ def test_inputs_are_compared_with_the_job(store: CheckpointStore, tmp_path: Path
     with pytest.raises(InvalidArgumentError, match="neither the id nor the file name"):
         report.write(store, page, inputs={"other.txt": []})
     assert facts(page)["inputs"] == "doubtful"  # what was refused wrote nothing
+
+
+@dataclass
+class Piece:
+    """A chunk of a caller's own kind."""
+
+    text: str
+    weight: float
+    inner: Any = None
+
+
+def test_inputs_of_any_kind_are_shown(open_store: Opener, tmp_path: Path) -> None:
+    """What JSON cannot hold is shown by its text, and a chunk that holds itself does no harm."""
+    endless: list[Any] = []
+    endless.append(endless)
+    store = open_store()
+    store.open_job("odd", total_chunks=4)
+    given = [Piece("a", float("nan"), {1: (2, Path("p"))}), b"\xff", endless, float("inf")]
+    page = report.write(store, tmp_path / "page.html", inputs={"odd": given})
+    inputs = blocks(page)["texts-0-0"]["inputs"]
+    assert inputs["0"] == {"text": "a", "weight": "nan", "inner": {"1": [2, "p"]}}
+    assert (inputs["1"], inputs["3"]) == ("\\xff", "inf")
+    assert facts(page)["inputs"] == "doubtful"
 
 
 def test_only_the_jobs_that_are_named(store: CheckpointStore, tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ function triesTable(details, chunk) {
 function sides(details, chunk) {
   const result = details.resultOf(chunk);
   const input = details.inputOf(chunk);
-  const inputText = input === undefined ? null : mainText(input) ?? JSON.stringify(input, null, 2);
+  const inputText = input === undefined ? null : mainText(input) ?? jsonText(input);
   const resultText = result === undefined ? null : mainText(result);
   const marked = inputText !== null && resultText !== null ? markedTexts(inputText, resultText) : [inputText, resultText];
   const note = details.facts.inputs === "doubtful" && input !== undefined
@@ -70,6 +70,6 @@ function sides(details, chunk) {
       h("section", { "aria-label": "Result" }, h("h3", {}, "Result"),
         resultText !== null && h("div", { class: "prose", dir: "auto" }, marked[1]),
         result === undefined && h("p", { class: "dim" }, absent))),
-    result !== undefined && !isAll && h("details", { open: resultText === null }, h("summary", {}, "The whole result"), h("pre", {}, JSON.stringify(result, null, 2))),
+    result !== undefined && !isAll && h("details", { open: resultText === null }, h("summary", {}, "The whole result"), h("pre", {}, jsonText(result))),
   ].filter(Boolean);
 }

@@ -96,5 +96,5 @@ const firstLine = (text) => (text ?? "").slice(0, 400).replace(/\s+/g, " ").slic
 
 function resultLine(result) {
   if (result === undefined) return "";
-  return mainText(result) ?? JSON.stringify(result);
+  return mainText(result) ?? jsonText(result);
 }

@@ -1,9 +1,14 @@
 // -- the data: each part is read when somebody looks at it
 
-const block = (id) => {
+const block = (id, revive) => {
   const element = one(id);
-  return element ? JSON.parse(element.textContent) : null;
+  return element ? JSON.parse(element.textContent, revive) : null;
 };
+
+// Whole numbers that JavaScript would round stay as they are written.
+const exact = (_, value, context) => (typeof value === "number" && Number.isInteger(value) && !Number.isSafeInteger(value) && /^-?\d+$/.test(context?.source ?? "") ? BigInt(context.source) : value);
+const jsonText = (value) => JSON.stringify(value, (_, inner) => (typeof inner === "bigint" ? JSON.rawJSON(inner.toString()) : inner), 2);
+
 const index = block("index");
 
 class Details {
@@ -87,7 +92,7 @@ class Details {
 
   textsOf(chunk) {
     const number = Math.floor(chunk / index.block_chunks);
-    if (!this.texts.has(number)) this.texts.set(number, block(`texts-${this.place}-${number}`) ?? { results: {}, inputs: {} });
+    if (!this.texts.has(number)) this.texts.set(number, block(`texts-${this.place}-${number}`, exact) ?? { results: {}, inputs: {} });
     return this.texts.get(number);
   }
 
