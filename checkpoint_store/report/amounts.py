@@ -47,9 +47,8 @@ class Sums:
     dearest: float | None = None
     tokens: dict[str, float] = field(default_factory=dict)
     _carried: dict[tuple[str, int], float] = field(default_factory=dict)
-    _own_places: set[int] = field(default_factory=set)
 
-    def add(self, job_id: str, completion: CompletionRecord, result: Any) -> float | None:
+    def add(self, completion: CompletionRecord, result: Any) -> float | None:
         """Add a result, and return its cost; None where it names none."""
         cost = amount_at(result, self.cost_path)
         if cost is not None:
@@ -57,13 +56,12 @@ class Sums:
             self.dearest = cost if self.dearest is None else max(self.dearest, cost)
         if completion.source_job_id is None:
             self.own += cost or 0.0
-            self._own_places.add(completion.chunk_index)
             self._add_tokens(result)
         else:
             place = completion.source_chunk_index
             where = completion.source_job_id, completion.chunk_index if place is None else place
-            if cost is not None and (where[0] != job_id or where[1] not in self._own_places):
-                self._carried[where] = cost
+            if cost is not None:
+                self._carried[where] = cost  # once, in however many places it stands
         return cost
 
     def _add_tokens(self, result: Any) -> None:

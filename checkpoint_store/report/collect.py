@@ -81,7 +81,7 @@ def _part(job: Job, summary: JobSummary, inputs: tuple[list[Any], bool] | None, 
     is_detailed = room.takes_rows(2 * summary.progress.total_chunks)
     completions, texts, sums = Completions(origin_ms), TextBlocks(room), Sums(cost_path)
     for completion, result in _with_results(job):
-        cost = sums.add(job.job_id, completion, result)
+        cost = sums.add(completion, result)
         if is_detailed:
             completions.add(completion, cost)
             texts.add("results", completion.chunk_index, result)

@@ -71,6 +71,17 @@ def test_a_try_that_died_is_abandoned_also_where_nobody_wrote_it_down(
     assert (tmp_path / "talks.db").stat().st_mtime_ns == before
 
 
+def test_what_is_claimed_ahead_is_no_try(store: CheckpointStore, open_store: Opener) -> None:
+    """Quick chunks are claimed many at a time; of those that are not done only the one in work is told."""
+    job = store.open_job("talk.txt", total_chunks=400)
+    other = open_store(read_only=True).job(job.job_id)
+    for chunk in job.pending():
+        if chunk.index % 50 == 49:
+            told = [one.chunk_index for one in other.attempts() if one.outcome != "completed"]
+            assert told == [chunk.index]
+        chunk.complete("x")
+
+
 def test_carried_results_name_who_paid(store: CheckpointStore) -> None:
     """The job that paid for a result is told for each chunk."""
     earlier = store.open_job("talk.txt", chunks=["a", "b"], model="one")
