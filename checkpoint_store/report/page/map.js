@@ -100,9 +100,9 @@ function drawMap(host, details, chart) {
   placeCursor(host, chart);
 }
 
-// A kind of which a cell holds few chunks is seen all the same: trouble has at least a fifth of the cell.
+// A kind of which a cell holds few chunks is seen all the same: trouble has at least three tenths of the cell.
 function sharesIn(counts, count) {
-  const LEAST = 0.2;
+  const LEAST = 0.3;
   const found = counts.map((value, kind) => [kind, value / count]).filter(([, share]) => share > 0);
   const lifted = found.map(([kind, share]) => [kind, kind >= KIND.running ? Math.max(share, LEAST) : share]);
   const sum = lifted.reduce((before, [, share]) => before + share, 0);
