@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store import ReportTargetError
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 MARK: Final = "checkpoint-store-report"
 """The name of the ``meta`` element that says which jobs a report tells of."""
 _MARKED: Final = re.compile(
-    rb'<!doctype html>\n<html lang="en">\n<head>\n<meta name="%s" content="([0-9a-f -]*)">' % MARK.encode()
+    rb'<!doctype html>\n<html lang="en">\n<head>\n<meta name="%s" content="([0-9a-f ]*)">' % MARK.encode()
 )
 _SUFFIXES: Final = (".html", ".htm")
 _READ_BYTES: Final = 4 * 1024 * 1024
@@ -48,10 +49,15 @@ def refuse_to_replace(store: CheckpointStore, path: Path, *, replace: bool) -> N
     if store.path.exists() and os.path.samestat(found, store.path.stat()):
         raise ReportTargetError(path, f"it is the store {store.path}; name another file")
     if not replace and found.st_size:
-        _refuse_unless_report(path, {job.job_id for job in store.summaries()})
+        _refuse_unless_report(path, {name_in_mark(job.job_id) for job in store.summaries()})
 
 
-def _refuse_unless_report(path: Path, job_ids: Iterable[str]) -> None:
+def name_in_mark(job_id: str) -> str:
+    """Return how the mark of a report names a job: an id that was imported may hold any character."""
+    return sha256(job_id.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def _refuse_unless_report(path: Path, known: Iterable[str]) -> None:
     try:
         with path.open("rb") as file:
             marked = _MARKED.match(file.read(_READ_BYTES))
@@ -59,6 +65,7 @@ def _refuse_unless_report(path: Path, job_ids: Iterable[str]) -> None:
         raise ReportTargetError(path, f"it is there and cannot be read ({error.strerror}); {_REMEDY}") from error
     if marked is None:
         raise ReportTargetError(path, f"it is there and is no report; {_REMEDY}")
-    gone = set(marked[1].decode().split()).difference(job_ids)
+    gone = set(marked[1].decode().split()).difference(known)
     if gone:
-        raise ReportTargetError(path, f"it tells of job {min(gone)}, which this store has not; {_REMEDY}")
+        jobs = "a job" if len(gone) == 1 else f"{len(gone):,} jobs"
+        raise ReportTargetError(path, f"it is a report of {jobs} that this store does not have; {_REMEDY}")

@@ -10,6 +10,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store import MissingExtra, __version__
+from checkpoint_store.report.destination import name_in_mark
 from checkpoint_store.report.json_block import json_block
 from checkpoint_store.report.texts import BLOCK_CHUNKS
 
@@ -87,6 +88,7 @@ def page(parts: Sequence[JobPart], moment: Moment) -> Iterator[str]:
         style_hash=_hash(style),
         script_hash=_hash(script),
         version=__version__,
+        mark=" ".join(name_in_mark(part.facts["job_id"]) for part in parts),
         moment=moment,
         index=json_block(index),
         jobs=[part.facts for part in parts],

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from checkpoint_store import CheckpointStore, report
+from checkpoint_store import CheckpointStore, ProcessingState, report
 
 from .browser import Browser
 
@@ -313,3 +313,21 @@ def test_numbers_are_shown_as_they_were_stored(browser: Browser, tmp_path: Path)
     browser.open(page, "#chunk=0")
     assert json.loads(browser.js("document.querySelector('dialog pre').textContent")) == result
     assert "12345678901234567891" in browser.js("document.querySelector('.chunks .text').textContent")
+
+
+def test_a_job_of_any_id_is_chosen(browser: Browser, tmp_path: Path) -> None:
+    """An imported state may have an id that means something in an address."""
+    odd = "a&chunk=1#%41+é"
+    (tmp_path / "state.json").write_text(ProcessingState(job_id=odd, file_name="odd", total_chunks=1).to_json())
+    with CheckpointStore(tmp_path / "talks.db") as store:
+        store.import_state(tmp_path / "state.json")
+        store.open_job("newer", total_chunks=1)
+        page = report.write(store, tmp_path / "page.html")
+    browser.look()
+    browser.open(page)
+    assert browser.js("document.querySelector('#job-title').textContent") == "newer"
+    browser.js("document.querySelectorAll('#jobs-rows a')[1].click()")
+    until(browser, "document.querySelector('#job-title').textContent === 'odd'")
+    browser.js("document.querySelector('[data-filter=left]').click()")
+    browser.js("location.reload()")
+    until(browser, "document.querySelector('#job-title')?.textContent === 'odd' && location.hash.includes('show=left')")

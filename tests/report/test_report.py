@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from checkpoint_store import CheckpointStore, InvalidArgumentError, JobNotFound, ReportTargetError, report
+from checkpoint_store import (
+    CheckpointStore,
+    InvalidArgumentError,
+    JobNotFound,
+    ProcessingState,
+    ReportTargetError,
+    report,
+)
 
 from .pages import blocks, facts, results
 
@@ -282,6 +289,18 @@ def test_an_earlier_report_is_replaced(store: CheckpointStore, tmp_path: Path) -
     assert len(blocks(page)["index"]["jobs"]) == 1
 
 
+def test_a_report_of_a_job_with_any_id_is_known_again(open_store: Opener, tmp_path: Path) -> None:
+    """An imported state may have an id that is no UUID."""
+    (tmp_path / "state.json").write_text(
+        ProcessingState(job_id='Talk "7" <é>', file_name="a", total_chunks=1).to_json()
+    )
+    store = open_store()
+    store.import_state(tmp_path / "state.json")
+    page = report.write(store, tmp_path / "page.html")
+    assert report.write(store, page) == page
+    assert facts(page)["job_id"] == 'Talk "7" <é>'
+
+
 def test_nothing_that_somebody_else_made_is_replaced(store: CheckpointStore, tmp_path: Path) -> None:
     """A page of another origin, a report of a job that is gone, and a link stay; replace=True takes the first two."""
     mine, gone, link = tmp_path / "mine.html", tmp_path / "gone.html", tmp_path / "link.html"
@@ -289,7 +308,11 @@ def test_nothing_that_somebody_else_made_is_replaced(store: CheckpointStore, tmp
     link.symlink_to(mine)
     report.write(store, gone, [store.open_job("short.txt", total_chunks=1)])
     store.delete_job(store.job("short.txt").job_id)
-    for path, words in ((mine, "is no report"), (gone, "which this store has not"), (link, "no regular file")):
+    for path, words in (
+        (mine, "is no report"),
+        (gone, "a report of a job that this store does not have"),
+        (link, "no regular file"),
+    ):
         before = path.read_bytes()
         with pytest.raises(ReportTargetError, match=words):
             report.write(store, path)

@@ -52,7 +52,7 @@ function progressBar(details) {
 
 function jobLink(jobId) {
   const place = index.jobs.findIndex((facts) => facts.job_id === jobId);
-  return place < 0 ? h("code", {}, jobId.slice(0, 8)) : h("a", { href: `#job=${jobId}` }, h("code", {}, jobId.slice(0, 8)));
+  return place < 0 ? h("code", {}, jobId.slice(0, 8)) : h("a", { href: `#job=${encodeURIComponent(jobId)}` }, h("code", {}, jobId.slice(0, 8)));
 }
 
 // -- what it was made for, and what changed

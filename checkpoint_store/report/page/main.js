@@ -63,7 +63,7 @@ function showJobs() {
 function jobRow(facts, place) {
   const bar = s("svg", { class: "progress small", viewBox: "0 0 100 8", preserveAspectRatio: "none", "aria-hidden": "true" }, s("rect", { class: "k-pending plain", width: 100, height: 8 }), s("rect", { class: "k-completed plain", width: facts.total ? (100 * facts.completed) / facts.total : 100, height: 8 }));
   return h("tr", { class: place === state.job && "chosen" },
-    h("th", { scope: "row", dir: "auto" }, h("a", { href: `#job=${facts.job_id}`, "aria-current": place === state.job && "true" }, facts.file_name)),
+    h("th", { scope: "row", dir: "auto" }, h("a", { href: `#job=${encodeURIComponent(facts.job_id)}`, "aria-current": place === state.job && "true" }, facts.file_name)),
     h("td", {}, chip(facts.status)),
     h("td", {}, bar, h("span", { class: "share" }, percent(facts.completed, facts.total))),
     h("td", { class: "number" }, `${grouped(facts.completed)} / ${grouped(facts.total)}`),
