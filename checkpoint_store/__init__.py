@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         MigrationFailed,
         MissingExtra,
         PlanChanged,
+        ReportTargetError,
         RunnerReleased,
         SchemaTooNew,
         SchemaTooOld,
@@ -62,7 +63,9 @@ if TYPE_CHECKING:
     from checkpoint_store.model.merge_report import JobMerge, MergeReport
     from checkpoint_store.model.prune_report import PruneReport
     from checkpoint_store.model.records import (
+        AttemptRecord,
         ChunkRecord,
+        CompletionRecord,
         JobStatus,
         JobSummary,
         MapItem,
@@ -82,6 +85,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Attempt",
+    "AttemptRecord",
     "BudgetReached",
     "CheckpointStore",
     "CheckpointStoreError",
@@ -92,6 +96,7 @@ __all__ = [
     "ChunkOutOfRange",
     "ChunkRecord",
     "ChunksPassedOver",
+    "CompletionRecord",
     "CostUnknown",
     "DeadlineReached",
     "Difference",
@@ -121,6 +126,7 @@ __all__ = [
     "Progress",
     "PruneReport",
     "RecoveryReport",
+    "ReportTargetError",
     "RunPlan",
     "RunRecord",
     "RunnerRecord",
@@ -154,8 +160,10 @@ __all__ = [
 # SQLAlchemy takes a third of a second to import: each name is resolved when it is first used.
 _HOMES = {
     "Attempt": "model.attempt",
+    "AttemptRecord": "model.records",
     "CheckpointStore": "store",
     "ChunkRecord": "model.records",
+    "CompletionRecord": "model.records",
     "Finding": "storage.recovery.doctor",
     "Job": "job",
     "JobMerge": "model.merge_report",
@@ -186,8 +194,8 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> object:
-    if name == "executors":
-        return import_module(f"{__name__}.executors")
+    if name in ("executors", "report"):
+        return import_module(f"{__name__}.{name}")
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value: object = getattr(import_module(f"{__name__}.{_HOMES.get(name, 'errors')}"), name)

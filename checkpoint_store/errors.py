@@ -70,6 +70,14 @@ class StoreTargetError(CheckpointStoreError):
         super().__init__(f"{self.target!r} cannot be used as a store: {reason}")
 
 
+class ReportTargetError(CheckpointStoreError):
+    """A report cannot be written to this path. Nothing was created or changed."""
+
+    def __init__(self, target: object, reason: str) -> None:
+        self.target, self.reason = str(target), reason
+        super().__init__(f"no report is written to {self.target!r}: {reason}")
+
+
 class StoreBusy(CheckpointStoreError):
     """A lock was not free within ``lock_timeout_seconds``. Nothing was written; calling again is safe.
 

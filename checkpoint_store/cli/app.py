@@ -29,6 +29,7 @@ NAMES: Final = {
     "plan": ("plan",),
     "jobs": ("list", "show", "results", "export", "import", "delete"),
     "chunks": ("chunks", "errors", "retry", "pause"),
+    "report": ("report",),
     "runners": ("release",),
     "machines": ("merge", "prune"),
     "schema": ("migrate", "path"),
@@ -48,6 +49,8 @@ def commands_of(module: str) -> tuple[click.Command, ...]:
             from checkpoint_store.cli.inspect.jobs import COMMANDS
         case "chunks":
             from checkpoint_store.cli.inspect.chunks import COMMANDS
+        case "report":
+            from checkpoint_store.cli.inspect.report import COMMANDS
         case "runners":
             from checkpoint_store.cli.inspect.runners import COMMANDS
         case "machines":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from checkpoint_store.execution.job_reading import JobReading
+from checkpoint_store.execution.job_log import JobLog
 
 if TYPE_CHECKING:
     from checkpoint_store.model.keys import Key
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class JobKeys(JobReading):
+class JobKeys(JobLog):
     """The part of :class:`Job` that is about keys. Safe to share between threads."""
 
     @overload

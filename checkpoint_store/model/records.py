@@ -119,6 +119,46 @@ class ChunkRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptRecord:
+    """One try at one chunk, whatever came of it."""
+
+    chunk_index: int
+    """0-based."""
+    attempt: int
+    """1 for the first try at the chunk."""
+    runner: int
+    """The number in the store of the runner that made it; see :class:`RunnerRecord`."""
+    outcome: str
+    """``running``, ``completed``, ``failed``, or ``abandoned``: its process ended, or it was given up."""
+    error: str | None
+    started_at: str
+    finished_at: str | None
+    seconds: float | None
+    counted: bool
+    """Whether it counts against ``max_attempts`` if nothing comes of it."""
+    is_last: bool
+    """Whether the chunk was failed by it: its attempts were used up."""
+    cost: float | None
+    """What a try that gave no result cost all the same; None where nobody said. A result has its own cost."""
+    reserved_cost: float | None
+    """What it might cost at most as far as was known at its beginning; None where no budget was set."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompletionRecord:
+    """One completed chunk, without its result."""
+
+    chunk_index: int
+    """0-based."""
+    completed_at: str
+    """When its result was recorded, or carried over."""
+    source_job_id: str | None
+    """The job that paid for a result which was carried over; None where this job paid for it itself."""
+    source_chunk_index: int | None
+    """The chunk of that job: a result that stands in several places is one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunnerRecord:
     """One runner of a job that has not ended, as far as the store knows."""
 

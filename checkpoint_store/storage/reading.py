@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from checkpoint_store.errors import ChunkNotCompleted, StoreDamaged
 from checkpoint_store.model.records import RunnerRecord
+from checkpoint_store.storage.chunk_log import ChunkLog
 from checkpoint_store.storage.job_snapshot import JobSnapshot
 from checkpoint_store.storage.key_verbs import KeyReading
 from checkpoint_store.storage.open_requests import OpenRequest
@@ -47,7 +48,7 @@ WHERE job_id = ? AND completed_count != (SELECT count(*) FROM completed_chunks c
 """
 
 
-class Reading(KeyReading):
+class Reading(ChunkLog, KeyReading):
     """The reading verbs over one open store file. Safe to share between threads."""
 
     # -- jobs

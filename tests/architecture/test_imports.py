@@ -25,6 +25,7 @@ OF_AN_EXTRA = {
     "loop/executors/dask_executor.py": {"distributed"},
     "loop/executors/ray_executor.py": {"ray"},
     "loop/progress_bar.py": {"tqdm"},
+    "report/template.py": {"jinja2"},
 }
 """The distributions of extras, and the one file that imports each."""
 HEAVY = ["alembic", "click", "filelock", "pydantic", "rich", "sqlalchemy", "sqlite3"]
@@ -56,11 +57,21 @@ def test_nobody_imports_the_command(path: Path) -> None:
         assert [one for one in imports_of(path) if one.room == "cli"] == []
 
 
-@pytest.mark.parametrize("path", sources(f"{PACKAGE}/cli"), ids=lambda path: path.name)
-def test_the_command_uses_what_everyone_can(path: Path) -> None:
-    """The command is built on public names only, so that anyone could have written it."""
-    from_here = [one for one in imports_of(path) if one.top == PACKAGE and one.room != "cli"]
-    assert [one for one in from_here if one.name not in checkpoint_store.__all__] == []
+@pytest.mark.parametrize("path", sources(f"{PACKAGE}/cli", f"{PACKAGE}/report"), ids=within)
+def test_the_command_and_the_report_use_what_everyone_can(path: Path) -> None:
+    """Both are built on public names only, so that anyone could have written them."""
+    public = {*checkpoint_store.__all__, "__version__"}
+    if room_of(path) == "cli":
+        public.add("report")
+    from_here = [one for one in imports_of(path) if one.top == PACKAGE and one.room != room_of(path)]
+    assert [one for one in from_here if one.name not in public] == []
+
+
+@every_source
+def test_only_the_command_uses_the_report(path: Path) -> None:
+    """No face imports it: who never writes a report pays nothing for it."""
+    if room_of(path) not in ("cli", "report"):
+        assert [one for one in imports_of(path) if one.room == "report"] == []
 
 
 @every_source

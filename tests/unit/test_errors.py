@@ -34,6 +34,11 @@ EXAMPLES = {
         {"target": "/data", "reason": "it is a folder; give the path of a file"},
         "give the path of a file",
     ),
+    "ReportTargetError": (
+        errors.ReportTargetError(Path("/data/report.html"), "it is there and is no report; name another file"),
+        {"target": "/data/report.html", "reason": "it is there and is no report; name another file"},
+        "name another file",
+    ),
     "StoreBusy": (
         errors.StoreBusy(Path(PATH), 2.5, "another thread"),
         {"path": PATH, "waited_seconds": 2.5},

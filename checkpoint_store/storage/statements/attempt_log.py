@@ -108,7 +108,7 @@ def latest(connection: sqlite3.Connection, job_id: str, path: Path, *, outcomes:
     """
     looked_for = {*outcomes, AttemptOutcome.RUNNING} if AttemptOutcome.ABANDONED in outcomes else set(outcomes)
     found = named_rows(_latest(tuple(sorted(looked_for))).run(connection, in_job=job_id))
-    runners = _runners(connection, job_id, path) if AttemptOutcome.RUNNING in looked_for and found else {}
+    runners = runner_notes(connection, job_id, path) if AttemptOutcome.RUNNING in looked_for and found else {}
     records = []
     for stored in found:
         row = read_row("attempts", rows.SHOWN_ATTEMPT, stored, path, job_id)
@@ -117,7 +117,7 @@ def latest(connection: sqlite3.Connection, job_id: str, path: Path, *, outcomes:
         row["key"] = None if key is None else key_from(key)
         record = ChunkRecord(attempt=row.pop("number"), is_last=bool(row.pop("is_last")), **row)
         if record.outcome == AttemptOutcome.RUNNING and runner is not None:
-            if runner.begun is not None and (record.chunk_index, record.attempt) not in runner.begun:
+            if not runner.has_begun(record.chunk_index, record.attempt):
                 continue  # claimed, and nothing else
             if runner.is_dead:
                 record = replace(record, outcome=AttemptOutcome.ABANDONED.value)
@@ -132,8 +132,12 @@ class _RunnerNotes(NamedTuple):
     begun: frozenset[tuple[int, int]] | None
     """The attempts that it has begun; None: any of its attempts may have begun."""
 
+    def has_begun(self, chunk_index: int, number: int) -> bool:
+        """Whether its work on this attempt may have begun; otherwise the chunk is only claimed."""
+        return self.begun is None or (chunk_index, number) in self.begun
 
-def _runners(connection: sqlite3.Connection, job_id: str, path: Path) -> dict[int, _RunnerNotes]:
+
+def runner_notes(connection: sqlite3.Connection, job_id: str, path: Path) -> dict[int, _RunnerNotes]:
     """Return what each runner of a job noted, by runner id, as far as nobody has recorded its end."""
     found = {}
     for runner in runners_at_work(connection, job_id):

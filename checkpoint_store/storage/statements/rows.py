@@ -45,6 +45,12 @@ def _seconds(value: Any) -> float:
     return value
 
 
+def _amount(value: Any) -> float:
+    if not isinstance(value, int | float) or not 0 <= value < float("inf"):
+        raise ValueError(f"is {_seen(value)}, not an amount from 0")
+    return value
+
+
 def _moment(value: Any) -> str:
     try:
         parse_time(_text(value))
@@ -147,6 +153,22 @@ COMPLETED: Final[Readers] = {
     "digest": _TEXT_OR_NULL,
 }
 """How the columns of ``completed_chunks`` are read that every schema has."""
+
+
+EVERY_ATTEMPT: Final[Readers] = {
+    **ATTEMPT,
+    "counted": _FLAG,
+    "cost": partial(_or_null, _amount),
+    "reserved_cost": partial(_or_null, _amount),
+}
+"""How all that is told of an attempt is read."""
+EVERY_COMPLETION: Final[Readers] = {
+    "chunk_index": _CHUNK,
+    "completed_at": _moment,
+    "source_job_id": _TEXT_OR_NULL,
+    "source_chunk_index": partial(_or_null, _CHUNK),
+}
+"""How all that is told of a completed chunk is read."""
 
 
 def path_of(connection: sqlite3.Connection) -> Path:

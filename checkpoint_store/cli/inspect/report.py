@@ -1,0 +1,161 @@
+"""The command ``report``: a page to look at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from checkpoint_store import InvalidArgumentError, ReportTargetError, report
+from checkpoint_store.cli.inspect.report_inputs import UnusableInputError, inputs_of
+from checkpoint_store.cli.options import PositiveNumber, json_option, open_for_reading, print_json, store_option
+from checkpoint_store.cli.paths import STANDARD, FileOrDash, as_argument, on_one_line, printable
+from checkpoint_store.cli.run.plan_options import checked_encoding, checked_field
+from checkpoint_store.cli.screen import Screen, chunk_count
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from checkpoint_store import CheckpointStore, Job
+
+_MEGABYTE: Final = 1024 * 1024
+_EVERY_SECONDS: Final = 5.0
+
+
+@click.command("report")
+@click.argument("jobs", nargs=-1, metavar="[JOB]...")
+@click.option(
+    "--output",
+    "-o",
+    metavar="PATH",
+    type=FileOrDash(),
+    default="report.html",
+    show_default=True,
+    help="Where the page goes; its name ends with .html. - is standard output.",
+)
+@click.option("--follow", is_flag=True, help="Write the page again as the work goes on; a browser loads it again.")
+@click.option(
+    "--every",
+    metavar="SECONDS",
+    type=PositiveNumber(),
+    default=_EVERY_SECONDS,
+    show_default=True,
+    help="With --follow: how often to look whether something changed.",
+)
+@click.option(
+    "--input",
+    "inputs",
+    metavar="FILE",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Show the chunks of FILE beside their results: a file that run worked on, or the chunks of the one JOB as a "
+    ".json array or .jsonl lines (repeatable).",
+)
+@click.option("--encoding", metavar="NAME", callback=checked_encoding, help="Of the --input files.  [default: utf-8]")
+@click.option(
+    "--cost",
+    metavar="FIELD",
+    default="cost",
+    show_default=True,
+    callback=checked_field,
+    help="The field of the results that holds the cost, or a dotted path such as usage.cost.",
+)
+@click.option(
+    "--max-text",
+    metavar="MB",
+    type=click.IntRange(min=0),
+    default=16,
+    show_default=True,
+    help="The most text of results and inputs that the page holds; the rest is counted.",
+)
+@click.option("--force", is_flag=True, help="Replace any file at PATH, and not only an earlier report.")
+@store_option
+@json_option
+def report_command(
+    *,
+    jobs: tuple[str, ...],
+    output: Path,
+    follow: bool,
+    every: float,
+    inputs: tuple[Path, ...],
+    encoding: str | None,
+    cost: str,
+    max_text: int,
+    force: bool,
+    store_path: str,
+    as_json: bool,
+) -> None:
+    """Write a page about the JOBs, or about all jobs.
+
+    One HTML file with no need of a network: where each job stands, the map of its
+    chunks, time and cost, tries and errors, settings and what changed in them, and
+    each result. The store is only read. A file at PATH is replaced only if it is
+    an earlier report of this store.
+    """
+    report.require_extra()
+    if follow and output == STANDARD:
+        raise click.UsageError("--follow needs a file that it can write again.")
+    with open_for_reading(store_path) as store:
+        chosen = [store.job(printable(job)) for job in jobs] or None
+        options: dict[str, Any] = {"cost": cost, "text_bytes_max": max_text * _MEGABYTE}
+        try:
+            options["inputs"] = inputs_of(store, store.jobs() if chosen is None else chosen, inputs, encoding)
+        except (UnusableInputError, InvalidArgumentError) as error:
+            raise click.ClickException(str(error)) from error
+        if output == STANDARD:
+            for piece in report.pieces(store, chosen, **options):
+                click.echo(piece, nl=False)
+            return
+        try:
+            if follow:
+                _follow(store, output, chosen, every, force=force, options=options, quiet=as_json)
+            else:
+                report.write(store, output, chosen, replace=force, **options)
+        except ReportTargetError as error:
+            reason = error.reason.replace("replace=True", "--force")
+            raise click.ClickException(f"no report is written to {_shown(output)}: {reason}") from error
+        _tell(store, output, chosen, as_json=as_json)
+
+
+def _follow(
+    store: CheckpointStore,
+    output: Path,
+    jobs: Sequence[Job] | None,
+    every: float,
+    *,
+    force: bool,
+    options: dict[str, Any],
+    quiet: bool,
+) -> None:
+    times = 0
+
+    def told(_: Path) -> None:
+        nonlocal times
+        times += 1
+        if times == 1 and not quiet:
+            Screen().note(f"{_shown(output)} follows the work; open it in a browser. Ctrl-C ends that.")
+
+    try:
+        report.follow(store, output, jobs, every_seconds=every, replace=force, on_written=told, **options)
+    except KeyboardInterrupt:  # the usual way to end it: the last page is written
+        if not times:
+            raise
+
+
+def _tell(store: CheckpointStore, output: Path, jobs: Sequence[Job] | None, *, as_json: bool) -> None:
+    shown = store.jobs() if jobs is None else jobs
+    chunks = sum(job.total_chunks for job in shown)
+    size_bytes = output.stat().st_size
+    if as_json:
+        print_json({"report": str(output), "jobs": [job.job_id for job in shown], "size_bytes": size_bytes})
+    else:
+        plural = "" if len(shown) == 1 else "s"
+        Screen().note(f"{_shown(output)}: {len(shown):,} job{plural}, {chunk_count(chunks)}, {size_bytes:,} bytes")
+
+
+def _shown(path: Path) -> str:
+    return on_one_line(printable(as_argument(path)))
+
+
+COMMANDS: Final[tuple[click.Command, ...]] = (report_command,)

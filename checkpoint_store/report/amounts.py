@@ -1,0 +1,80 @@
+"""What a result says that it cost, and what the results of a job add up to."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from checkpoint_store import CompletionRecord
+
+TOKENS: Final = frozenset(
+    ("input_tokens", "output_tokens", "prompt_tokens", "completion_tokens", "total_tokens", "tokens")
+)
+_DIGITS_MAX: Final = 64
+
+
+def amount_at(result: Any, path: str) -> float | None:
+    """Return the amount at a field or dotted path of a result: a finite number from 0, or a text that is one."""
+    found = result.get(path) if isinstance(result, dict) else None
+    if found is None:
+        found = result
+        for name in path.split("."):
+            found = found.get(name) if isinstance(found, dict) else None
+    return None if found is None else _amount(found)
+
+
+def _amount(found: Any) -> float | None:
+    if isinstance(found, bool) or not isinstance(found, int | float | str):
+        return None
+    if isinstance(found, str) and len(found) > _DIGITS_MAX:
+        return None
+    try:
+        value = float(found)
+    except (ValueError, OverflowError):
+        return None
+    return value if math.isfinite(value) and value >= 0 else None
+
+
+@dataclass(slots=True)
+class Sums:
+    """What the results of one job cost, and the tokens that they name; each paid for once."""
+
+    cost_path: str
+    own: float = 0.0
+    priced: int = 0
+    dearest: float | None = None
+    tokens: dict[str, float] = field(default_factory=dict)
+    _carried: dict[tuple[str, int], float] = field(default_factory=dict)
+
+    def add(self, completion: CompletionRecord, result: Any) -> float | None:
+        """Add a result, and return its cost; None where it names none."""
+        cost = amount_at(result, self.cost_path)
+        if cost is not None:
+            self.priced += 1
+            self.dearest = cost if self.dearest is None else max(self.dearest, cost)
+        if completion.source_job_id is None:
+            self.own += cost or 0.0
+            self._add_tokens(result)
+        else:
+            place = completion.source_chunk_index
+            where = completion.source_job_id, completion.chunk_index if place is None else place
+            if cost is not None:
+                self._carried[where] = cost  # once, in however many places it stands
+        return cost
+
+    def _add_tokens(self, result: Any) -> None:
+        if not isinstance(result, dict):
+            return
+        inner = result.get("usage")
+        named = (inner if isinstance(inner, dict) else {}) | result
+        for name in TOKENS & named.keys():
+            found = _amount(named[name])
+            if found is not None:
+                self.tokens[name] = self.tokens.get(name, 0.0) + found
+
+    @property
+    def carried(self) -> float:
+        """What other jobs paid for the results that were carried over."""
+        return math.fsum(self._carried.values())

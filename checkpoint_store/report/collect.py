@@ -1,0 +1,132 @@
+"""What a report tells, read from the store through its public calls."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any
+
+from checkpoint_store import InvalidArgumentError, Job, JobNotFound
+from checkpoint_store.report import facts as job_facts
+from checkpoint_store.report.amounts import Sums
+from checkpoint_store.report.changes import changes_by_job
+from checkpoint_store.report.columns import Completions, attempt_columns
+from checkpoint_store.report.options import NO_INPUTS
+from checkpoint_store.report.texts import Room, TextBlocks, checked_inputs, shown_input
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from checkpoint_store import AttemptRecord, CheckpointStore, ChunkRecord, CompletionRecord, JobSummary
+    from checkpoint_store.report.options import Options
+
+
+@dataclass(frozen=True, slots=True)
+class JobPart:
+    """What the page holds of one job."""
+
+    facts: dict[str, Any]
+    columns: dict[str, Any]
+    """Of its chunks and attempts; empty where they do not fit into the page."""
+    texts: dict[int, str]
+    """JSON texts of results and inputs, by block."""
+
+
+def jobs_of(store: CheckpointStore, wanted: Iterable[Job | str] | None) -> list[Job]:
+    """Return the jobs of a report, each once: those that are named, or all, the one opened last first.
+
+    Raises:
+        JobNotFound: a name fits no job, or more than one.
+    """
+    named = store.jobs() if wanted is None else [one if isinstance(one, Job) else store.job(one) for one in wanted]
+    return list({job.job_id: job for job in named}.values())
+
+
+def collected(store: CheckpointStore, jobs: Sequence[Job], options: Options) -> list[JobPart]:
+    """Return what the page holds of each job.
+
+    Raises:
+        InvalidArgumentError: inputs were given for something else than a job of the report, or not as many as it has.
+        JobNotFound: a job was deleted meanwhile.
+    """
+    inputs = _inputs_by_job(jobs, options)
+    everything = store.summaries()
+    summaries = {summary.job_id: summary for summary in everything}
+    changes = changes_by_job(everything)
+    room = Room(options.text_bytes_max, options.rows_max)
+    parts = []
+    for job in jobs:
+        if job.job_id not in summaries:
+            raise JobNotFound(job.job_id, store.path)
+        part = _part(job, summaries[job.job_id], inputs.get(job.job_id), room, options.cost)
+        part.facts["changes"] = changes.get(job.job_id)
+        parts.append(part)
+    return parts
+
+
+def _inputs_by_job(jobs: Sequence[Job], options: Options) -> dict[str, tuple[list[Any], bool]]:
+    found = {}
+    for name, given in (options.inputs or NO_INPUTS).items():
+        job = next((job for job in jobs if name in (job.job_id, job.file_name)), None)
+        if job is None:
+            raise InvalidArgumentError("inputs", name, "is neither the id nor the file name of a job of this report")
+        found[job.job_id] = checked_inputs(job, given)
+    return found
+
+
+def _part(job: Job, summary: JobSummary, inputs: tuple[list[Any], bool] | None, room: Room, cost_path: str) -> JobPart:
+    facts = job_facts.job_facts(job, summary)
+    marks = job_facts.marks(job, summary)
+    origin_ms = facts["started_at"]
+    is_detailed = room.takes_rows(2 * summary.progress.total_chunks)
+    completions, texts, sums = Completions(origin_ms), TextBlocks(room), Sums(cost_path)
+    for completion, result in _with_results(job):
+        cost = sums.add(completion, result)
+        if is_detailed:
+            completions.add(completion, cost)
+            texts.add("results", completion.chunk_index, result)
+    chunks, agree = inputs or ([], True)
+    for index, chunk in enumerate(chunks if is_detailed else ()):
+        texts.add("inputs", index, shown_input(chunk))
+    rest = job.attempts()
+    attempts = list(islice(rest, room.rows)) if is_detailed else []
+    room.takes_rows(max(0, len(attempts) - summary.progress.total_chunks))
+    facts |= job_facts.costs(sums, _cost_in_vain(chain(attempts, rest)), _reserved(marks["in_doubt"], attempts))
+    facts |= {"left_out": texts.left_out, "is_detailed": is_detailed, "inputs": _inputs_text(inputs, agree=agree)}
+    columns: dict[str, Any] = {
+        "marks": {name: [record.chunk_index for record in records] for name, records in marks.items()},
+        "handles": {one.chunk_index: one.handle for records in marks.values() for one in records if one.handle},
+    }
+    if is_detailed:
+        columns["keys"] = job.keys()
+        columns |= {"completions": completions.as_json(), "attempts": attempt_columns(attempts, origin_ms)}
+    else:
+        columns["ranges"] = job.completed_ranges()
+    return JobPart(facts, columns, texts.as_json())
+
+
+def _with_results(job: Job) -> Iterator[tuple[CompletionRecord, Any]]:
+    """Yield each completed chunk with its result; None where it was completed without one."""
+    items = job.items()
+    index, result = next(items, (-1, None))
+    for completion in job.completions():
+        while 0 <= index < completion.chunk_index:  # it was completed since the page of completions was read
+            index, result = next(items, (-1, None))
+        yield completion, result if index == completion.chunk_index else None
+
+
+def _cost_in_vain(attempts: Iterable[AttemptRecord]) -> float | None:
+    """Return what the attempts without a result cost; None where nobody said."""
+    known = [one.cost for one in attempts if one.cost is not None and one.outcome in ("failed", "abandoned")]
+    return sum(known) if known else None
+
+
+def _reserved(doubtful: Iterable[ChunkRecord], attempts: Iterable[AttemptRecord]) -> list[float | None]:
+    last = {(one.chunk_index, one.attempt): one.reserved_cost for one in attempts if one.outcome == "abandoned"}
+    return [last.get((record.chunk_index, record.attempt)) for record in doubtful]
+
+
+def _inputs_text(inputs: tuple[list[Any], bool] | None, *, agree: bool) -> str:
+    if inputs is None:
+        return "none"
+    return "given" if agree else "doubtful"

@@ -1,0 +1,78 @@
+"""The chunks and attempts of a job as columns of numbers: a page holds a hundred thousand of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from checkpoint_store.report.times import milliseconds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from checkpoint_store import AttemptRecord, CompletionRecord
+
+_LETTERS: Final = {"completed": "c", "failed": "f", "abandoned": "a", "running": "r"}
+_DIGITS: Final = 4
+"""Significant digits of a length of time."""
+
+
+class Places:
+    """Texts that stand often, each kept once; a text is told by its place in the list."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self._place: dict[str, int] = {}
+
+    def of(self, text: str | None) -> int:
+        """Return the place of a text, -1 for None."""
+        if text is None:
+            return -1
+        place = self._place.setdefault(text, len(self.texts))
+        if place == len(self.texts):
+            self.texts.append(text)
+        return place
+
+
+class Completions:
+    """When each chunk was completed, what it cost and who paid for it."""
+
+    def __init__(self, origin_ms: int) -> None:
+        self._origin_ms = origin_ms
+        self._sources = Places()
+        self._columns: dict[str, list[Any]] = {name: [] for name in ("index", "at", "cost", "source")}
+
+    def add(self, completion: CompletionRecord, cost: float | None) -> None:
+        """Add one chunk; chunks come by index."""
+        self._columns["index"].append(completion.chunk_index)
+        self._columns["at"].append(milliseconds(completion.completed_at) - self._origin_ms)
+        self._columns["cost"].append(cost)
+        self._columns["source"].append(self._sources.of(completion.source_job_id))
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the columns; one that says nothing is left out."""
+        columns = dict(self._columns)
+        if not self._sources.texts:
+            del columns["source"]
+        if not any(cost is not None for cost in columns["cost"]):
+            del columns["cost"]
+        return columns | {"sources": self._sources.texts}
+
+
+def attempt_columns(attempts: Iterable[AttemptRecord], origin_ms: int) -> dict[str, Any]:
+    """Return attempts, by chunk and number, as columns. Times count in milliseconds from ``origin_ms`` on."""
+    errors = Places()
+    columns: dict[str, list[Any]] = {
+        name: [] for name in ("index", "number", "start", "seconds", "error", "cost", "runner")
+    }
+    outcomes, flags = [], []
+    for one in attempts:
+        columns["index"].append(one.chunk_index)
+        columns["number"].append(one.attempt)
+        columns["start"].append(milliseconds(one.started_at) - origin_ms)
+        columns["seconds"].append(None if one.seconds is None else float(f"{one.seconds:.{_DIGITS}g}"))
+        columns["error"].append(errors.of(one.error))
+        columns["cost"].append(one.cost)
+        columns["runner"].append(one.runner)
+        outcomes.append(_LETTERS[one.outcome])
+        flags.append("1" if one.counted else "0")
+    return columns | {"outcome": "".join(outcomes), "counted": "".join(flags), "errors": errors.texts}

@@ -1,0 +1,78 @@
+"""What the page says of a job as a whole."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from checkpoint_store import JobStatus
+from checkpoint_store.report.times import milliseconds
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from checkpoint_store import ChunkRecord, Job, JobSummary
+    from checkpoint_store.report.amounts import Sums
+
+
+def job_facts(job: Job, summary: JobSummary) -> dict[str, Any]:
+    """Return where a job stands, and what it was made for."""
+    progress = summary.progress
+    is_interrupted = summary.status is JobStatus.RUNNING and not summary.is_active
+    return {
+        "job_id": summary.job_id,
+        "file_name": summary.file_name,
+        "title": summary.video_title,
+        "model": summary.model,
+        "provider": summary.provider,
+        "status": "interrupted" if is_interrupted else summary.status.value,
+        "is_active": summary.is_active,
+        "total": progress.total_chunks,
+        "completed": progress.completed_chunks,
+        "failed": summary.failed_chunks,
+        "in_doubt": summary.in_doubt_chunks,
+        "chunks_per_minute": progress.chunks_per_minute,
+        "started_at": milliseconds(progress.started_at.isoformat()),
+        "updated_at": milliseconds(progress.updated_at.isoformat()),
+        "error": summary.error_message,
+        "config": summary.config,
+        "metadata": summary.metadata,
+        "sequential": job.sequential,
+        "in_doubt_with_handle": summary.in_doubt_with_handle,
+        "superseded_by": job.superseded_by,
+        "runners": [dataclasses.asdict(one) for one in job.runners() if one.is_alive] if summary.is_active else [],
+    }
+
+
+def costs(sums: Sums, failed_tries: float | None, in_doubt: Sequence[float | None]) -> dict[str, Any]:
+    """Return what a job paid, what others paid for it, and what its chunks in doubt may have cost.
+
+    Args:
+        sums: of its results.
+        failed_tries: what tries without a result cost; None where nobody said.
+        in_doubt: for each chunk in doubt, what its try reserved; None where no budget was set.
+    """
+    is_known = sums.priced > 0 or failed_tries is not None
+    dearest = sums.dearest
+    at_most = [max(reserved or 0.0, dearest or 0.0) for reserved in in_doubt]
+    return {
+        "spent": sums.own + (failed_tries or 0.0) if is_known else None,
+        "failed_tries_cost": failed_tries,
+        "carried_cost": sums.carried if sums.priced else None,
+        "in_doubt_at_most": sum(at_most) if any(at_most) else None,
+        "tokens": dict(sorted(sums.tokens.items())),
+    }
+
+
+def marks(job: Job, summary: JobSummary) -> dict[str, list[ChunkRecord]]:
+    """Return the last try at each chunk that was tried and is not complete, by how the chunk stands."""
+    if not summary.progress.remaining_chunks:
+        return {name: [] for name in ("running", "retried", "in_doubt", "failed")}
+    failed = job.failed_chunks()
+    gone = {record.chunk_index for record in failed}
+    return {
+        "running": job.running_chunks(),
+        "retried": [record for record in job.errors() if record.chunk_index not in gone],
+        "in_doubt": job.in_doubt_chunks(),
+        "failed": failed,
+    }

@@ -1,0 +1,123 @@
+"""A report that is written again as its jobs go on."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from checkpoint_store import InvalidArgumentError, JobStatus
+from checkpoint_store.report.collect import jobs_of
+from checkpoint_store.report.destination import refuse_to_replace
+from checkpoint_store.report.options import Options
+from checkpoint_store.report.write import require_extra, write_page
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Iterable
+
+    from checkpoint_store import CheckpointStore, Job, JobSummary
+
+_UNCHANGED_SECONDS_MAX: Final = 30.0
+"""The page is written at least so often, so that its reader can tell that somebody still writes it."""
+_IDLE_SECONDS: Final = 10.0
+"""After so long without a runner the work has ended: between two files of a run nobody is at work for a moment."""
+_SHARE: Final = 4
+"""Writing takes at most one part of the time in so many and one."""
+
+
+def follow(
+    store: CheckpointStore,
+    path: str | os.PathLike[str],
+    jobs: Iterable[Job | str] | None = None,
+    *,
+    every_seconds: float = 5.0,
+    idle_seconds: float = _IDLE_SECONDS,
+    replace: bool = False,
+    on_written: Callable[[Path], None] | None = None,
+    **options: Any,
+) -> Path:
+    """Write the page of :func:`checkpoint_store.report.write` again and again, and return where it is.
+
+    A browser that shows the page loads it again by itself; there is no server. It ends, with a page that is not loaded
+    again, when all jobs are complete, or when somebody was at work and nobody has been for ``idle_seconds``. Ctrl-C
+    ends it too: the last page is written, and KeyboardInterrupt raised.
+
+    Args:
+        store: an open store; ``read_only=True`` will do.
+        path: see ``write``.
+        jobs: see ``write``; with None, jobs that begin meanwhile are on the page, too.
+        every_seconds: how often to look whether something changed, and how often the page loads itself again.
+        idle_seconds: for how long nobody is at work before the work counts as ended.
+        replace: see ``write``.
+        on_written: called with the path after each time the page was written.
+        options: see ``write``.
+
+    Raises:
+        The errors of ``write``.
+    """
+    require_extra()
+    if not 0 < every_seconds < float("inf"):
+        raise InvalidArgumentError("every_seconds", every_seconds, "is no number of seconds above 0")
+    target, chosen = Path(path).absolute(), Options(**options)
+    wanted = None if jobs is None else jobs_of(store, jobs)
+    refuse_to_replace(store, target, replace=replace)
+    watch = _Watch(store, wanted, idle_seconds)
+    told = on_written or (lambda _: None)
+    written = partial(write_page, store, target, wanted, chosen, replace=replace)
+
+    def write_again() -> None:
+        written(refresh_seconds=every_seconds)
+        told(target)
+
+    try:
+        _until_the_end(watch, write_again, every_seconds)
+    except KeyboardInterrupt:
+        written()
+        raise
+    written()
+    told(target)
+    return target
+
+
+def _until_the_end(watch: _Watch, write_again: Callable[[], None], every_seconds: float) -> None:
+    while not watch.has_ended():
+        began_seconds = time.monotonic()
+        if watch.is_worth_writing():
+            write_again()
+        time.sleep(max(every_seconds, _SHARE * (time.monotonic() - began_seconds)))
+
+
+class _Watch:
+    """What is seen of the jobs of a page: whether they changed since it was written, and whether their work ended."""
+
+    def __init__(self, store: CheckpointStore, jobs: list[Job] | None, idle_seconds: float) -> None:
+        self._store, self._idle_seconds = store, idle_seconds
+        self._job_ids = None if jobs is None else {job.job_id for job in jobs}
+        self._seen: list[JobSummary] = []
+        self._shown: list[JobSummary] | None = None
+        self._written_seconds = 0.0
+        self._active_seconds: float | None = None
+        """When somebody was last seen at work."""
+
+    def has_ended(self) -> bool:
+        """Look at the jobs, and return whether their work has ended."""
+        self._seen = [one for one in self._store.summaries() if self._job_ids is None or one.job_id in self._job_ids]
+        if any(one.is_active for one in self._seen):
+            self._active_seconds = time.monotonic()
+            return False
+        if self._seen and all(one.status is JobStatus.COMPLETED for one in self._seen):
+            return self._active_seconds is None or self._is_idle(self._active_seconds)
+        return self._active_seconds is not None and self._is_idle(self._active_seconds)
+
+    def _is_idle(self, since_seconds: float) -> bool:
+        return time.monotonic() - since_seconds >= self._idle_seconds
+
+    def is_worth_writing(self) -> bool:
+        """Return whether what was seen is not on the page yet, or the page is old; it counts as written then."""
+        is_old = time.monotonic() - self._written_seconds >= _UNCHANGED_SECONDS_MAX
+        if self._seen == self._shown and not is_old:
+            return False
+        self._shown, self._written_seconds = self._seen, time.monotonic()
+        return True

@@ -1,0 +1,97 @@
+"""The page as text: the template, its style and its script, and the data that the script draws."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from functools import cache
+from hashlib import sha256
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, Final
+
+from checkpoint_store import MissingExtra, __version__
+from checkpoint_store.report.destination import name_in_mark
+from checkpoint_store.report.json_block import json_block
+from checkpoint_store.report.texts import BLOCK_CHUNKS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from jinja2 import Template
+
+    from checkpoint_store.report.collect import JobPart
+
+_SCRIPTS: Final = (
+    "page.js",
+    "words.js",
+    "data.js",
+    "map.js",
+    "plots.js",
+    "facts.js",
+    "chunks.js",
+    "chunk.js",
+    "main.js",
+)
+"""In the order in which they are put together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When and from which store a page is written, and whether it is going to be written again."""
+
+    store_name: str
+    """Of the store's file, with its folder's: enough to know it by, where the page is sent to somebody else."""
+    written_at: int
+    """In milliseconds since 1970, UTC."""
+    refresh_seconds: float | None
+    """How long the page waits before it loads itself again; None where nobody writes it again."""
+
+
+def require_extra() -> None:
+    """Raise :class:`MissingExtra`, which says what to install, where the extra ``report`` is not there."""
+    _template()
+
+
+@cache
+def _template() -> Template:
+    try:
+        from jinja2 import Environment, StrictUndefined  # noqa: PLC0415 - of an extra
+    except ModuleNotFoundError as missing:
+        raise MissingExtra("jinja2", "report", "a report") from missing
+
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    return environment.from_string(_text("page.html.j2"))
+
+
+@cache
+def _text(name: str) -> str:
+    return files("checkpoint_store.report").joinpath("page", name).read_text("utf-8")
+
+
+def _hash(text: str) -> str:
+    return f"sha256-{base64.b64encode(sha256(text.encode()).digest()).decode()}"
+
+
+def page(parts: Sequence[JobPart], moment: Moment) -> Iterator[str]:
+    """Yield the text of the page in pieces."""
+    style = _text("style.css")
+    script = "\n".join(["(() => {", '"use strict";', *map(_text, _SCRIPTS), "})();"])
+    index: dict[str, Any] = {
+        "written_at": moment.written_at,
+        "refresh_seconds": moment.refresh_seconds,
+        "block_chunks": BLOCK_CHUNKS,
+        "jobs": [part.facts for part in parts],
+    }
+    yield from _template().generate(
+        style=style,
+        script=script,
+        style_hash=_hash(style),
+        script_hash=_hash(script),
+        version=__version__,
+        mark=" ".join(name_in_mark(part.facts["job_id"]) for part in parts),
+        moment=moment,
+        index=json_block(index),
+        jobs=[part.facts for part in parts],
+        parts=parts,
+        columns=[json_block(part.columns) for part in parts],
+    )

@@ -1,0 +1,107 @@
+"""Inputs and results of chunks, in blocks that the page reads only when somebody looks at a chunk of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from checkpoint_store import InvalidArgumentError
+from checkpoint_store.report.json_block import json_block
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from checkpoint_store import Job
+
+BLOCK_CHUNKS: Final = 500
+"""How many chunks share a block; the page counts with the same number."""
+_DEPTH_MAX: Final = 200
+"""As deep as a result may be."""
+
+
+class Room:
+    """How much text, and how many rows, the page still takes."""
+
+    def __init__(self, text_bytes: int, rows: int) -> None:
+        self.text_bytes, self.rows = text_bytes, rows
+
+    def takes_rows(self, count: int) -> bool:
+        """Return whether ``count`` rows fit, and take them if so."""
+        if count > self.rows:
+            return False
+        self.rows -= count
+        return True
+
+    def takes_text(self, text: str) -> bool:
+        """Return whether a text fits, and take it if so."""
+        size_bytes = len(text.encode("utf-8", "surrogatepass"))
+        if size_bytes > self.text_bytes:
+            return False
+        self.text_bytes -= size_bytes
+        return True
+
+
+class TextBlocks:
+    """The texts of one job by block; what does not fit into the page is counted."""
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+        self._blocks: dict[int, dict[str, list[str]]] = {}
+        self.left_out = {"results": 0, "inputs": 0}
+
+    def add(self, kind: str, index: int, value: Any) -> None:
+        """Add the input or the result (``kind``) of a chunk."""
+        pair = f'"{index}":{json_block(value)}'
+        if self._room.takes_text(pair):
+            block = self._blocks.setdefault(index // BLOCK_CHUNKS, {"results": [], "inputs": []})
+            block[kind].append(pair)
+        else:
+            self.left_out[kind] += 1
+
+    def as_json(self) -> dict[int, str]:
+        """Return the JSON text of each block by its number: chunk ``i`` is in block ``i // BLOCK_CHUNKS``."""
+        return {
+            number: "{" + ",".join(f'"{kind}":{{{",".join(pairs)}}}' for kind, pairs in block.items()) + "}"
+            for number, block in sorted(self._blocks.items())
+        }
+
+
+def checked_inputs(job: Job, given: Iterable[Any]) -> tuple[list[Any], bool]:
+    """Return the chunks that a caller gives for a job, and whether the store agrees that the job was made of them.
+
+    Raises:
+        InvalidArgumentError: there are more or fewer than the job has.
+    """
+    chunks = list(given.values() if isinstance(given, Mapping) else given)
+    if len(chunks) != job.total_chunks:
+        remedy = f"has {len(chunks):,} chunks for a job of {job.total_chunks:,}"
+        raise InvalidArgumentError(f"inputs[{job.file_name!r}]", ..., remedy)
+    try:
+        agrees = not job.plan(chunks).differences
+    except InvalidArgumentError:  # only fingerprint= can tell such chunks apart
+        agrees = False
+    return chunks, agrees
+
+
+def shown_input(chunk: Any, depth: int = 0) -> Any:
+    """Return a caller's chunk as JSON data; what JSON cannot hold counts by its text."""
+    if depth > _DEPTH_MAX:
+        return "\u2026"
+    value = _fields_of(chunk)
+    if isinstance(value, Mapping):
+        return {str(name): shown_input(inner, depth + 1) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [shown_input(inner, depth + 1) for inner in value]
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "backslashreplace")
+    is_json = value is None or isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value))
+    return value if is_json else str(value)
+
+
+def _fields_of(chunk: Any) -> Any:
+    if dataclasses.is_dataclass(chunk) and not isinstance(chunk, type):
+        return {field.name: getattr(chunk, field.name) for field in dataclasses.fields(chunk)}
+    dump = getattr(chunk, "model_dump", None)  # of pydantic
+    return dump(mode="json") if callable(dump) else chunk

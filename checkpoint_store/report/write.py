@@ -1,0 +1,89 @@
+"""A report, written once."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from checkpoint_store import replace_file
+from checkpoint_store.report.collect import collected, jobs_of
+from checkpoint_store.report.destination import refuse_to_replace
+from checkpoint_store.report.options import Options
+from checkpoint_store.report.template import Moment, page, require_extra
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable, Iterator
+
+    from checkpoint_store import CheckpointStore, Job
+
+__all__ = ["pieces", "require_extra", "write", "write_page"]
+
+
+def write(
+    store: CheckpointStore,
+    path: str | os.PathLike[str],
+    jobs: Iterable[Job | str] | None = None,
+    *,
+    replace: bool = False,
+    **options: Any,
+) -> Path:
+    """Write a page about jobs of ``store`` to ``path`` and return where; whole, durable and 0600 when this returns.
+
+    The store is only read. Results and inputs stand in the page as they are; neither it nor the store has the secrets
+    that a config or an error held. Root gives the page to the owner of the store.
+
+    Args:
+        store: an open store; ``read_only=True`` will do.
+        path: a file whose name ends with ``.html``.
+        jobs: which jobs (ids, file names, or jobs), in this order; None for all, the one opened last first.
+        replace: put the page in the place of any file, and not only of an earlier report of this store.
+        options: ``inputs``: the chunks of jobs, by job id or file name, to be shown beside their results. ``cost``: the
+            field of the results, or the dotted path, that holds the cost. ``text_bytes_max``: how much text of results
+            and inputs the page holds (16 MiB); the jobs come in their order, and what is left out is counted.
+            ``rows_max``: how many completed chunks and attempts it tells one by one (500,000).
+
+    Raises:
+        MissingExtra: jinja2 is not installed. Nothing was read.
+        ReportTargetError: something else is at ``path``. Nothing was written.
+        JobNotFound: a name fits no job, or more than one.
+        InvalidArgumentError: an option, or the inputs, do not fit.
+    """
+    require_extra()
+    target = Path(path).absolute()
+    refuse_to_replace(store, target, replace=replace)
+    write_page(store, target, jobs, Options(**options), replace=replace)
+    return target
+
+
+def pieces(store: CheckpointStore, jobs: Iterable[Job | str] | None = None, **options: Any) -> Iterator[str]:
+    """Yield the text of the page that :func:`write` writes, for a caller who has a place of his own for it."""
+    require_extra()
+    return _page_of(store, jobs, Options(**options), None)
+
+
+def write_page(
+    store: CheckpointStore,
+    target: Path,
+    jobs: Iterable[Job | str] | None,
+    options: Options,
+    *,
+    replace: bool,
+    refresh_seconds: float | None = None,
+) -> None:
+    """Write the page; what is at ``target`` is looked at again right before it is replaced."""
+
+    def whole() -> Iterator[str]:
+        yield from _page_of(store, jobs, options, refresh_seconds)
+        refuse_to_replace(store, target, replace=replace)
+
+    replace_file(target, whole(), like=store.path)
+
+
+def _page_of(
+    store: CheckpointStore, jobs: Iterable[Job | str] | None, options: Options, refresh_seconds: float | None
+) -> Iterator[str]:
+    parts = collected(store, jobs_of(store, jobs), options)
+    name = f"{store.path.parent.name}/{store.path.name}".lstrip("/")
+    return page(parts, Moment(name, round(time.time() * 1000), refresh_seconds))

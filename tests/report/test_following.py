@@ -1,0 +1,105 @@
+"""A report that is written again as its jobs go on."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from checkpoint_store import CheckpointStore, InvalidArgumentError, ReportTargetError, report
+
+from .pages import blocks, facts
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from conftest import Children, Opener
+
+WORKS_LINE_BY_LINE = """
+import sys
+from checkpoint_store import CheckpointStore
+with CheckpointStore("talks.db") as store, store.open_job("talk.txt", chunks=["a", "b", "c"]) as job:
+    for chunk in job.pending():
+        print("at work", flush=True)
+        sys.stdin.readline()
+        chunk.complete(chunk.data.upper())
+"""
+FOLLOWS = """
+from checkpoint_store import CheckpointStore, report
+with CheckpointStore("talks.db", read_only=True) as store:
+    report.follow(store, "page.html", every_seconds=0.05, on_written=lambda path: print("written", flush=True))
+"""
+
+
+def test_the_page_follows_the_work_to_its_end(children: Children, tmp_path: Path) -> None:
+    """Each change is on a page that loads itself again; the last page is whole, and loads itself no more."""
+    worker = children.start(WORKS_LINE_BY_LINE)
+    children.next_line(worker)
+    assert worker.stdin is not None
+    seen: list[tuple[int, Any]] = []
+    sent = 0
+
+    def written(path: Path) -> None:
+        nonlocal sent
+        done = facts(path)["completed"]
+        seen.append((done, blocks(path)["index"]["refresh_seconds"]))
+        if done == sent < 3:  # the next chunk is done only after this page
+            sent += 1
+            worker.stdin.write("go\n")
+            worker.stdin.flush()
+
+    with CheckpointStore(tmp_path / "talks.db", read_only=True) as store:
+        page = report.follow(store, tmp_path / "page.html", every_seconds=0.05, idle_seconds=0.0, on_written=written)
+    children.finish(worker)
+    assert seen[0] == (0, 0.05)
+    assert seen[-1] == (3, None)
+    assert {done for done, _ in seen} == {0, 1, 2, 3}
+    assert facts(page)["status"] == "completed"
+
+
+def test_a_job_that_is_complete_is_written_once(open_store: Opener, tmp_path: Path) -> None:
+    """There is nothing to follow."""
+    store = open_store()
+    store.open_job("talk.txt", total_chunks=1).complete(0, "done")
+    pages: list[Path] = []
+    report.follow(store, tmp_path / "page.html", ["talk.txt"], on_written=pages.append)
+    assert pages == [tmp_path / "page.html"]
+    assert blocks(pages[0])["index"]["refresh_seconds"] is None
+
+
+def test_ctrl_c_leaves_a_page_that_loads_itself_no_more(open_store: Opener, children: Children, tmp_path: Path) -> None:
+    """Nobody writes it again, so nobody waits for that."""
+    store = open_store()
+    store.open_job("talk.txt", total_chunks=2).complete(0, "done")
+    store.close()
+    follower = children.start(FOLLOWS)
+    children.next_line(follower)
+    assert blocks(tmp_path / "page.html")["index"]["refresh_seconds"] == 0.05
+    follower.send_signal(signal.SIGINT)
+    follower.communicate(timeout=60)
+    assert follower.returncode == -signal.SIGINT
+    assert blocks(tmp_path / "page.html")["index"]["refresh_seconds"] is None
+
+
+@pytest.mark.parametrize("seconds", [0, -1.0, float("nan"), float("inf")])
+def test_a_pace_that_means_nothing_is_refused(open_store: Opener, tmp_path: Path, seconds: float) -> None:
+    """Before anything is written."""
+    with pytest.raises(InvalidArgumentError, match="every_seconds"):
+        report.follow(open_store(), tmp_path / "page.html", every_seconds=seconds)
+    assert not (tmp_path / "page.html").exists()
+
+
+def test_what_somebody_puts_there_meanwhile_ends_it(open_store: Opener, tmp_path: Path) -> None:
+    """The file stays as it is, and the error says so."""
+    store = open_store()
+    store.open_job("talk.txt", total_chunks=2)
+    page = tmp_path / "page.html"
+
+    def replaced(path: Path) -> None:
+        path.write_text("mine")
+        store.job("talk.txt").complete(0, "done")
+
+    with pytest.raises(ReportTargetError, match="is no report"):
+        report.follow(store, page, every_seconds=0.01, on_written=replaced)
+    assert page.read_text() == "mine"
