@@ -68,6 +68,7 @@ if TYPE_CHECKING:
     )
     from checkpoint_store.model.run_record import RunRecord
     from checkpoint_store.model.state import ProcessingState
+    from checkpoint_store.neighbours.datasette_metadata import datasette_metadata
     from checkpoint_store.storage.recovery.doctor import Finding
     from checkpoint_store.storage.recovery.recover import RecoveryReport
     from checkpoint_store.store import CheckpointStore
@@ -132,6 +133,7 @@ __all__ = [
     "WorkFailed",
     "WorkerDied",
     "current_attempt",
+    "datasette_metadata",
     "doctor",
     "migrate",
     "migration_status",
@@ -161,6 +163,7 @@ _HOMES = {
     "RunnerRecord": "model.records",
     "StateManager": "manager",
     "current_attempt": "model.attempt",
+    "datasette_metadata": "neighbours.datasette_metadata",
     "doctor": "maintenance",
     "migrate": "maintenance",
     "migration_status": "maintenance",

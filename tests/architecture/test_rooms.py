@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 ROOMS = (
     "__main__",
     "cli",
+    "testing",
+    "neighbours",
     "manager",
     "maintenance",
     "executors",
