@@ -174,8 +174,8 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> object:
-    if name == "executors":
-        return import_module(f"{__name__}.executors")
+    if name in ("executors", "frames"):
+        return import_module(f"{__name__}.{name}")
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value: object = getattr(import_module(f"{__name__}.{_HOMES.get(name, 'errors')}"), name)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, TypeVar, overload
 
 from checkpoint_store.errors import CheckpointStoreError, ChunkNotCompleted, InvalidArgumentError, StoreTargetError
-from checkpoint_store.execution import opening
+from checkpoint_store.execution import frames, opening
 from checkpoint_store.execution.execution import JobExecution
+from checkpoint_store.execution.job_columns import job_columns
 from checkpoint_store.execution.results import decoded
+from checkpoint_store.model.amounts import checked_cost
 from checkpoint_store.state_file.writer import write_state
 
 if TYPE_CHECKING:
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from checkpoint_store.execution.context import StoreContext
+    from checkpoint_store.model.amounts import Cost
     from checkpoint_store.model.plan import Fingerprint
     from checkpoint_store.model.records import ChunkRecord, JobStatus, JobSummary, Progress, RunPlan
     from checkpoint_store.model.run_record import RunRecord
@@ -212,6 +215,34 @@ class JobReading:
 
     def _decoded(self, index: int, text: str, as_type: type[Any] | None) -> Any:
         return decoded(text, as_type, job_id=self.job_id, chunk_index=index)
+
+    def to_dataframe(
+        self, library: frames.Library = "pandas", *, missing: Missing = "skip", cost: Cost = "cost"
+    ) -> Any:
+        """Return a frame with a row for each chunk that has a result, in index order.
+
+        Its columns are ``index``, ``key`` (None where the chunks have none), a column for each field of the results
+        (``result`` for results that are no objects), ``cost`` (what this job paid for the chunk, failed tries included;
+        None where nobody knows), ``seconds`` (of all tries at it) and ``attempts``. A field that has the name of such a
+        column and another value is ``result.NAME``. Values are those of the results: where a column's values are not of
+        one simple type, they stay Python objects.
+
+        Args:
+            library: ``"pandas"`` or ``"polars"`` (extras of the same names).
+            missing: what to do about a chunk that has no result: ``"skip"`` it, ``"none"`` for a row without fields, or
+                ``"raise"``.
+            cost: where the cost stands in a result; see :meth:`Job.map`.
+
+        Raises:
+            MissingExtra: the library is not installed. Nothing was read.
+            JobIncomplete: chunks are left, and ``missing`` is ``"raise"``.
+            StoreDamaged: what is stored is not what was written.
+        """
+        frames.imported(library)
+        where = checked_cost(cost)
+        rows = self.items() if missing == "skip" else enumerate(self.results(missing=missing))
+        accounts = self._context.reading.chunk_accounts(self.job_id)
+        return frames.made(library, job_columns(list(rows), accounts, where))
 
     def totals(self, *keys: str) -> dict[str, int | float]:
         """Return the sum of each named field over all results, computed by the database.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from checkpoint_store.errors import InvalidArgumentError, InvalidResultError
 from checkpoint_store.model.codec import json_text
+from checkpoint_store.model.frame_rows import is_frame, row_identity, rows_of
 from checkpoint_store.model.limits import CHUNKS_MAX
 from checkpoint_store.model.plan import (
     FINGERPRINT_RULE,
@@ -85,6 +86,9 @@ class OpenArguments:
     """The chunks; None where only their number is given."""
 
     def __post_init__(self) -> None:
+        if is_frame(self.chunks):
+            object.__setattr__(self, "chunks", rows_of(self.chunks))
+            object.__setattr__(self, "fingerprint", self.fingerprint or row_identity)
         chunks = checked_chunks(self.chunks, self.total_chunks)
         fingerprints = None if chunks is None else Fingerprints(chunks, self.fingerprint)
         digest, by_old_rule = (None, None) if fingerprints is None else fingerprints.digests()
@@ -133,6 +137,8 @@ def plan_with(
     context: StoreContext, job_id: str, chunks: Iterable[Any], by: Fingerprint | None, change: str
 ) -> RunPlan:
     """Return what opening the file of a job with its settings and these chunks would do. Nothing is written."""
+    if is_frame(chunks):
+        chunks, by = rows_of(chunks), by or row_identity
     sequence, wanted = checked_chunks(chunks, None), checked_change(change)
     assert sequence is not None
     fingerprints = Fingerprints(sequence, by)
@@ -173,13 +179,6 @@ def _refuse_unordered(chunks: Iterable[Any]) -> None:
     if isinstance(chunks, set | frozenset):
         raise InvalidArgumentError(
             "chunks", ..., "is a set, whose order is another one in each process; give sorted(chunks)"
-        )
-    if hasattr(chunks, "columns"):
-        raise InvalidArgumentError(
-            "chunks",
-            ...,
-            f"is a table ({type(chunks).__name__}), which gives its columns and not its rows; give a list of its rows, "
-            "such as frame.to_dict('records')",
         )
 
 

@@ -14,6 +14,7 @@ from checkpoint_store.storage.open_requests import OpenRequest
 from checkpoint_store.storage.statements import (
     attempt_log,
     attempts,
+    chunk_accounts,
     earlier_job,
     job_summaries,
     liveness,
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from checkpoint_store.model.amounts import Cost
-    from checkpoint_store.model.records import ChunkRecord, JobSummary, RunPlan
+    from checkpoint_store.model.records import ChunkAccount, ChunkRecord, JobSummary, RunPlan
     from checkpoint_store.model.state import ProcessingState
     from checkpoint_store.storage.records import Costs, JobRecord
 
@@ -157,6 +158,10 @@ class Reading(WholeStore):
         return self._database.read(
             lambda connection: attempt_log.latest(connection, job_id, self.path, outcomes=outcomes)
         )
+
+    def chunk_accounts(self, job_id: str) -> dict[int, ChunkAccount]:
+        """Return what each chunk took, by index, of those that were tried, carried over, or have a key."""
+        return self._database.read(lambda connection: chunk_accounts.accounts(connection, job_id))
 
     def runners(self, job_id: str) -> list[RunnerRecord]:
         """Return the runners of a job that have not ended, as far as the store knows, by number."""
