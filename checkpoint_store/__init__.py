@@ -1,4 +1,7 @@
-"""Resume a long chunk-by-chunk job after anything: no finished chunk is ever paid for twice."""
+"""Resume a long chunk-by-chunk job after anything: no finished chunk is ever paid for twice.
+
+PYTEST_DONT_REWRITE: pytest loads the plug-in of this package, and would warn where the package was imported before.
+"""
 
 from __future__ import annotations
 

@@ -27,6 +27,7 @@ OF_AN_EXTRA = {
     "loop/executors/ray_executor.py": {"ray"},
     "loop/progress_bar.py": {"tqdm"},
     "neighbours/datasette_plugin.py": {"markupsafe", "pluggy"},
+    "testing/__init__.py": {"pytest"},
 }
 """The distributions of extras, and the one file that imports each."""
 HEAVY = ["alembic", "click", "filelock", "pydantic", "rich", "sqlalchemy", "sqlite3"]
