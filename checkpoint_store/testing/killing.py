@@ -109,9 +109,7 @@ class KillAndResume:
         if not texts:
             raise AssertionError(f"{paid} was not called once by {script}: there is nothing to kill")
         seed = time.time_ns() % 10**6 if seed is None else seed
-        chosen = random.Random(seed)  # noqa: S311 - chance, no secret
-        wanted = texts if kills is None else sorted(chosen.sample(texts, min(kills, len(texts))), key=texts.index)
-        runs = runner.until_done(wanted, together=kills is None)
+        runs = runner.until_done(texts, None if kills is None else _chosen(texts, kills, seed))
         check(undisturbed, runs, calls_at_once=calls_at_once, seed=None if kills is None else seed)
         runner.compare(outputs)
         asked = sum(len(run.asked) for run in runs)
@@ -130,6 +128,18 @@ class KillAndResume:
                 "paid", paid, f"is no function that {found.name} defines; name one that it imports as 'module:{paid}'"
             )
         return found
+
+
+def _chosen(texts: list[str], kills: int, seed: int) -> list[str]:
+    chance = random.Random(seed)  # noqa: S311 - chance, no secret
+    return sorted(chance.sample(texts, min(kills, len(texts))), key=texts.index)
+
+
+def _not_asked_yet(wanted: list[str], texts: list[str], asked: set[str]) -> list[str]:
+    """Return calls to be killed, with the next ones in the place of those that were in work at an earlier kill."""
+    kept = [text for text in wanted if text not in asked]
+    others = [text for text in texts if text not in asked and text not in kept]
+    return sorted([*kept, *others[: len(wanted) - len(kept)]], key=texts.index)
 
 
 def _transferable(answer: Any) -> dict[str, Any] | None:
@@ -168,14 +178,16 @@ class _Runner:
     timeout_seconds: float
     folder: Path
 
-    def until_done(self, wanted: list[str], *, together: bool) -> list[Killed]:
-        """Run the script, killed at each of these calls once, until it ends by itself."""
+    def until_done(self, texts: list[str], chosen: list[str] | None) -> list[Killed]:
+        """Run the script until it ends by itself, killed at each of its calls once, or once at each chosen one."""
         __tracebackhide__ = True
         runs: list[Killed] = []
-        left = list(wanted)
+        left = list(texts if chosen is None else chosen)
         while not runs or runs[-1].killed:
-            runs.append(self.run("killed", left if together else left[:1]))
+            runs.append(self.run("killed", left if chosen is None else left[:1]))
             left = [text for text in left if text not in runs[-1].killed]
+            if chosen is not None:
+                left = _not_asked_yet(left, texts, {text for run in runs for _, text in run.asked})
         return runs
 
     def run(self, where: str, kill_at: list[str]) -> Killed:
