@@ -25,8 +25,9 @@ def blocks(page: Path, *languages: str) -> list[str]:
     ]
 
 
+OF_THE_EXTRA_DEV = re.compile(r"^import (pandas|polars|duckdb)", re.MULTILINE)
 EXAMPLES = [
-    pytest.param(code, id=f"{page.name}-{number}")
+    pytest.param(code, id=f"{page.name}-{number}", marks=[pytest.mark.slow] if OF_THE_EXTRA_DEV.search(code) else [])
     for page in PAGES
     for number, code in enumerate(blocks(page, "python"), 1)
 ]
