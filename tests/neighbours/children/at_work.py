@@ -8,12 +8,11 @@ from checkpoint_store import CheckpointStore, StoreBusy
 
 with CheckpointStore("talk.db", lock_timeout_seconds=float(sys.argv[1])) as store:
     job = store.open_job("talk.txt", total_chunks=1000)
-    chunks = job.pending()
-    chunk = next(chunks)
+    index = 0
     for _ in sys.stdin:
         try:
-            chunk.complete({"text": "x" * 100_000, "cost": 0.5})
-            print(chunk.index, flush=True)
-            chunk = next(chunks)
+            job.complete(index, {"text": "x" * 100_000, "cost": 0.5})
+            print(index, flush=True)
+            index += 1
         except StoreBusy:
             print("busy", flush=True)
