@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import re
 import sqlite3
 from contextlib import closing
@@ -38,15 +39,22 @@ def filled(tmp_path: Path) -> Path:
     return tmp_path / "talk.db"
 
 
-def shown(path: Path, visit: Callable[[Callable[[str], Any]], Any], metadata: dict[str, Any] | None = None) -> Any:
+def shown(
+    path: Path,
+    visit: Callable[[Callable[[str], Any]], Any],
+    metadata: dict[str, Any] | None = None,
+    *,
+    as_root: bool = False,
+) -> Any:
     """Let Datasette show a file, as ``datasette FILE -m METADATA`` does, and visit its pages."""
     from datasette.app import Datasette
 
     async def run() -> Any:
         tool = Datasette([str(path)], metadata=metadata)
+        cookies = {"ds_actor": tool.sign({"a": {"id": "root"}}, "actor")} if as_root else None
         try:
             await tool.invoke_startup()
-            return await visit(tool.client.get)
+            return await visit(functools.partial(tool.client.get, cookies=cookies))
         finally:
             for database in tool.databases.values():
                 database.close()
@@ -154,7 +162,9 @@ def test_a_private_store_is_forbidden_to_strangers(filled: Path) -> None:
     async def visit(get: Any) -> list[int]:
         return [(await get(address)).status_code for address in ("/talk", "/talk/jobs", "/talk/chunk_results/1")]
 
-    assert shown(filled, visit, datasette_metadata(filled, private=True)) == [403, 403, 403]
+    private = datasette_metadata(filled, private=True)
+    assert shown(filled, visit, private) == [403, 403, 403]
+    assert shown(filled, visit, private, as_root=True) == [200, 200, 200]
     assert shown(filled, visit, datasette_metadata(filled)) == [200, 200, 200]
 
 
