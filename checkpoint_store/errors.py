@@ -360,7 +360,7 @@ class CostUnknown(JobPaused):
 
 
 class ChunkFailed(CheckpointStoreError):
-    """Chunks of a job have used up their attempts; everything else is done."""
+    """Chunks of a job have used up their attempts; everything else is done, or (in a sequential job) waits for them."""
 
     def __init__(self, job_id: str, failed_chunks: int, example: str) -> None:
         self.job_id, self.failed_chunks, self.example = job_id, failed_chunks, example
@@ -435,7 +435,9 @@ class PlanChanged(CheckpointStoreError):
 
     ``job_id`` is the newest job of the file that has results, and ``differences`` are those from its plan.
     ``reusable_results`` is how many chunks ``on_change="reuse"`` finds a result for, anywhere in the store;
-    ``kept_ignoring`` how many with ``reuse_ignoring=ignoring``, the settings that differ.
+    ``kept_ignoring`` how many with ``reuse_ignoring=ignoring``, the settings that differ. ``reusable_handles`` is how
+    many other chunks have a handle that it takes along: a service holds their work. Where a job was to grow
+    (``on_change="extend"``), ``differences`` are those that keep it from that.
     """
 
     def __init__(
@@ -446,28 +448,38 @@ class PlanChanged(CheckpointStoreError):
         reusable_results: int,
         *,
         kept_ignoring: int = 0,
+        reusable_handles: int = 0,
+        extends: bool = False,
     ) -> None:
-        self.file_name, self.job_id = file_name, job_id
+        self.file_name, self.job_id, self.reusable_handles = file_name, job_id, reusable_handles
         self.differences = tuple(differences)
         self.reusable_results, self.kept_ignoring = reusable_results, max(reusable_results, kept_ignoring)
         fields = [difference.field for difference in self.differences]
-        self.ignoring = tuple(field for field in fields if field not in ("file_name", "total_chunks", "chunks"))
+        self.ignoring = tuple(
+            field for field in fields if field not in ("file_name", "total_chunks", "sequential", "chunks")
+        )
         lines = "".join(f"\n  {difference}" for difference in self.differences)
         more = "; "
         if self.kept_ignoring > reusable_results:
             names = ", ".join(map(repr, self.ignoring))
             more = f" (with reuse_ignoring=({names},) the {self.kept_ignoring} that were made under other settings); "
+        held = f", and {reusable_handles} handles of work that a service holds" if reusable_handles else ""
         fields_count = ""
         if "chunks" in fields:
             fields_count = (
                 " A chunk that is a dataclass or a pydantic model counts with all its fields but index and "
                 "chunk_index; to leave one out, give fingerprint= a function that returns the others."
             )
+        made_for = "that was made for another plan"
+        if extends:
+            made_for = (
+                "that cannot be extended to this plan (its settings have to be the same, and its chunks the first ones)"
+            )
         super().__init__(
-            f"{file_name!r} has a job ({job_id}) that was made for another plan:{lines}\n"
+            f"{file_name!r} has a job ({job_id}) {made_for}:{lines}\n"
             f"Choose with on_change (checkpoint-store run: --on-change): 'reuse' starts a new job and keeps the "
-            f"{reusable_results} results in the store whose chunks and settings are the same{more}'restart' starts "
-            f"one from nothing. Neither deletes the earlier job.{fields_count}"
+            f"{reusable_results} results in the store whose chunks and settings are the same{held}{more}'restart' "
+            f"starts one from nothing. Neither deletes the earlier job.{fields_count}"
         )
 
 
@@ -478,6 +490,30 @@ class ChunkOutOfRange(CheckpointStoreError, IndexError):
         self.job_id, self.chunk_index, self.total_chunks = job_id, chunk_index, total_chunks
         has = f"its chunks are 0 to {total_chunks - 1}" if total_chunks else "it has no chunks"
         super().__init__(f"chunk_index={shown(chunk_index)} is not a chunk of job {job_id}: {has}.")
+
+
+class ChunkOutOfOrder(CheckpointStoreError):
+    """A chunk of a sequential job was to be completed before ``missing_index``, which its work depends on."""
+
+    def __init__(self, job_id: str, chunk_index: int, missing_index: int) -> None:
+        self.job_id, self.chunk_index, self.missing_index = job_id, chunk_index, missing_index
+        super().__init__(
+            f"chunk {chunk_index} of job {job_id} cannot be completed before chunk {missing_index}: the job is "
+            f"sequential, each chunk depends on the results before it. Complete chunk {missing_index} first."
+        )
+
+
+class KeyNotFound(CheckpointStoreError, KeyError):
+    """No chunk of this job has that key. ``key`` is what was asked for."""
+
+    def __init__(self, job_id: str, key: object, *, has_keys: bool = True) -> None:
+        self.job_id, self.key, self.has_keys = job_id, key, has_keys
+        remedy = "job.keys() has them all" if has_keys else "its chunks have indices only: open it with a mapping"
+        super().__init__(f"no chunk of job {job_id} has the key {shown(key)}; {remedy}.")
+
+    def __str__(self) -> str:
+        """Return the message, and not its ``repr``, as a KeyError would."""
+        return str(self.args[0])
 
 
 class ChunkNotCompleted(CheckpointStoreError, LookupError):
@@ -549,13 +585,13 @@ class StateFormatError(CheckpointStoreError, ValueError):
 
 
 class SecretInConfig(CheckpointStoreError, ValueError):
-    """A config holds what looks like a secret. Nothing was stored, and the value is not repeated here."""
+    """A config, or metadata, holds what looks like a secret. Nothing was stored, and the value is not repeated here."""
 
     def __init__(self, path: str, reason: str) -> None:
         self.path, self.reason = path, reason
         super().__init__(
-            f"{path} {reason}; a store is readable text, so secrets are kept out of it. Leave it out of the config "
-            "and read it from the environment where it is used."
+            f"{path} {reason}; a store is readable text, so secrets are kept out of it. Leave it out, and read it "
+            "from the environment where it is used."
         )
 
 

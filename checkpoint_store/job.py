@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, TypeVar
 
 from checkpoint_store.errors import CheckpointStoreError
 from checkpoint_store.execution import lifecycle
-from checkpoint_store.execution.job_status import JobStatusChanges
+from checkpoint_store.execution.chunk_try import ChunkTry
+from checkpoint_store.execution.job_handles import JobHandles
 from checkpoint_store.execution.loops import RunningLoop
 from checkpoint_store.execution.pending import PendingLoop
 from checkpoint_store.loop.option_names import checks_option_names
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Job(JobStatusChanges):
+class Job(JobHandles):
     """One input being processed, chunk by chunk. Safe to share between threads.
 
     Made by :meth:`CheckpointStore.open_job` and :meth:`CheckpointStore.job`. As a context manager it ends ``completed``
@@ -264,7 +265,7 @@ class Job(JobStatusChanges):
 
 
 @dataclass(frozen=True, slots=True)
-class PendingChunk:
+class PendingChunk(ChunkTry):
     """A chunk that is left to do.
 
     While it is referred to, no other runner gets it, also after its loop was left; the next loop of the same store

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from checkpoint_store.execution import lifecycle, opening
+from checkpoint_store.execution import opening
 from checkpoint_store.execution.open_store import BESIDE, Beside, OpenStore
 from checkpoint_store.job import Job
 from checkpoint_store.loop.option_names import checks_option_names
@@ -82,8 +82,10 @@ class CheckpointStore(OpenStore):
         model: str | None = None,
         provider: str | None = None,
         config: Mapping[str, Any] | None = None,
+        metadata: Mapping[str, Any] | None = None,
         fingerprint: Fingerprint | None = None,
-        on_change: Literal["refuse", "reuse", "restart"] = "refuse",
+        sequential: bool = False,
+        on_change: Literal["refuse", "reuse", "extend", "restart"] = "refuse",
         reuse_ignoring: Iterable[str] = (),
         fresh: bool = False,
         exclusive: bool = False,
@@ -97,26 +99,29 @@ class CheckpointStore(OpenStore):
         Args:
             file_name: what the input is called, a text or a path; its jobs are looked for. Names are compared in NFC.
             chunks: the pieces: texts, bytes, JSON data, dataclasses or pydantic models. The fields ``index`` and
-                ``chunk_index`` of a dataclass or a model do not count, and all others do.
+                ``chunk_index`` of a dataclass or a model do not count, and all others do. Of a mapping, its keys (texts
+                or whole numbers) are the chunks' names: see :meth:`Job.result_of`; they are no part of the plan.
             total_chunks: how many there are, where the pieces are not at hand. One of the two is needed.
             video_title: for people to read; no part of the plan.
             model: part of the plan, like ``provider`` and ``config``.
             provider: see ``model``.
             config: JSON data; a secret in it is refused. 0 and 0.0 are the same, and so are None and an absent key.
+            metadata: JSON data about the job, no part of the plan: it replaces what was there; None leaves that.
             fingerprint: returns what identifies a chunk, for other kinds, or where a field does not count.
+            sequential: each chunk depends on the results before it, which is part of the plan: see the how-to.
             on_change: what to do where no job was made for this plan, and one for another plan has completed chunks:
                 ``"refuse"`` raises; ``"reuse"`` starts a new job with every result in the store (of any job, the newest
-                first) for the same chunk under the same model, provider and config; ``"restart"`` starts from nothing.
+                first) for the same chunk under the same model, provider and config; ``"extend"`` lets a job grow whose
+                settings are these and whose chunks are the first of these; ``"restart"`` starts from nothing.
                 No job is deleted. A job that goes on with ``"reuse"`` takes what others did since it was opened.
             reuse_ignoring: where a reused result may differ: ``"model"``, ``"provider"``, ``"config.KEY"`` …
             fresh: start a new job from nothing whatever there is.
-            exclusive: have the job for this runner alone, until it is completed, or its ``with`` block or the store
-                ends.
+            exclusive: have the job for this runner alone until it is completed, or its ``with`` or the store ends.
 
         Raises:
             JobBusy: another runner is at work on the job and this one is to be ``exclusive``, or the other way round.
-            PlanChanged: the plan differs and ``on_change`` is ``"refuse"``.
-            SecretInConfig: the config holds what looks like a secret.
+            PlanChanged: the plan differs and ``on_change`` is ``"refuse"``, or ``"extend"`` and no job can grow so.
+            SecretInConfig: the config or the metadata holds what looks like a secret.
             InvalidArgumentError: a chunk cannot be identified (it says where), or ``chunks`` is a used-up iterator.
         """
         given = {name: value for name, value in locals().items() if name != "self"}
@@ -124,7 +129,7 @@ class CheckpointStore(OpenStore):
 
     def _opened(self, arguments: opening.OpenArguments) -> Job:
         record = opening.open_job(self._open, arguments)
-        job = Job(self, self._open, record, arguments.sequence, arguments.fingerprint)
+        job = Job(self, self._open, record, arguments.sequence, arguments.fingerprint, keys=arguments.keys)
         job._execution.mark_pauses_known()  # noqa: SLF001 - whoever opens a job goes on with it knowingly
         return job
 
@@ -138,8 +143,10 @@ class CheckpointStore(OpenStore):
         model: str | None = None,
         provider: str | None = None,
         config: Mapping[str, Any] | None = None,
+        metadata: Mapping[str, Any] | None = None,
         fingerprint: Fingerprint | None = None,
-        on_change: Literal["refuse", "reuse", "restart"] = "refuse",
+        sequential: bool = False,
+        on_change: Literal["refuse", "reuse", "extend", "restart"] = "refuse",
         reuse_ignoring: Iterable[str] = (),
         fresh: bool = False,
     ) -> RunPlan:
@@ -155,7 +162,9 @@ class CheckpointStore(OpenStore):
             model=model,
             provider=provider,
             config=config,
+            metadata=metadata,
             fingerprint=fingerprint,
+            sequential=sequential,
             on_change=on_change,
             reuse_ignoring=reuse_ignoring,
             fresh=fresh,
@@ -173,8 +182,10 @@ class CheckpointStore(OpenStore):
         model: str | None = None,
         provider: str | None = None,
         config: Mapping[str, Any] | None = None,
+        metadata: Mapping[str, Any] | None = None,
         fingerprint: Fingerprint | None = None,
-        on_change: Literal["refuse", "reuse", "restart"] = "refuse",
+        sequential: bool = False,
+        on_change: Literal["refuse", "reuse", "extend", "restart"] = "refuse",
         reuse_ignoring: Iterable[str] = (),
         fresh: bool = False,
         exclusive: bool = False,
@@ -219,7 +230,9 @@ class CheckpointStore(OpenStore):
             model=model,
             provider=provider,
             config=config,
+            metadata=metadata,
             fingerprint=fingerprint,
+            sequential=sequential,
             on_change=on_change,
             reuse_ignoring=reuse_ignoring,
             fresh=fresh,
@@ -229,7 +242,7 @@ class CheckpointStore(OpenStore):
         for _ in job.map(fn, **(vars(options) | {"on_pause": "raise"})):
             pass
         results = dict(job.items())
-        return [results.get(index) for index in range(job.total_chunks)]
+        return [results.get(index) for index in range(arguments.request.plan.total_chunks)]
 
     def job(self, job_id_or_file_name: str | os.PathLike[str]) -> Job:
         """Return the job with this id, or the newest job of the file with this name, or the job whose id begins so.
@@ -251,9 +264,11 @@ class CheckpointStore(OpenStore):
     def incomplete_jobs(self) -> list[Job]:
         """Return the jobs that have chunks left, whatever their status, the one opened last first.
 
-        A job that another job of its file superseded is not among them.
+        A job that another job of its file superseded is not among them. All of them are read at once:
+        :meth:`Job.progress` reads nothing as long as nothing was recorded since.
         """
-        return [self._job(record) for record in self._open.reading.jobs(incomplete=True)]
+        records, moment = self._open.reading.incomplete_jobs()
+        return [Job(self, self._open, record, as_of=moment) for record in records]
 
     def latest_job(self) -> Job | None:
         """Return the job opened last, or None."""
@@ -265,16 +280,6 @@ class CheckpointStore(OpenStore):
 
     def _job(self, record: JobRecord) -> Job:
         return Job(self, self._open, record)
-
-    def delete_job(self, job_id: str) -> None:
-        """Delete a job, its completed chunks and its results for good, from every file of this store.
-
-        Its bytes are overwritten; a state file and ``.bak`` that show this job are removed, and automatic backups.
-
-        Raises:
-            JobNotFound: there is none (or more than one) with this id or prefix.
-        """
-        lifecycle.delete(self._open, job_id, and_backup=False)
 
     # -- states
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from checkpoint_store.execution.chunk_contents import Given, Growing
     from checkpoint_store.model.run_record import RunRecord
     from checkpoint_store.model.state import ProcessingState
     from checkpoint_store.storage.connection.pragmas import Durability
@@ -51,6 +52,8 @@ class StoreContext:
     """What this store object has claimed, by job, as long as anyone refers to it."""
     runners: set[Claims] = field(default_factory=set)
     """Those of them that are runners now."""
+    growing: WeakValueDictionary[int, Growing] = field(default_factory=WeakValueDictionary)
+    """The jobs of this store object that anyone refers to, by ``id``: each learns when its job grows."""
     last_runs: dict[str, RunRecord] = field(default_factory=dict)
     """What the last loop of this store object did, by job."""
 
@@ -104,6 +107,12 @@ class StoreContext:
     def record_unrecorded(self) -> None:
         """Record what could not be recorded when it came, of any job. Durable when this returns."""
         self.unrecorded.record(self.record)
+
+    def job_grew(self, job_id: str, total_chunks: int, given: Given | None) -> None:
+        """Let the loops of this store object that are at work on a job see the chunks that it has now."""
+        for one in [refers() for refers in self.growing.valuerefs()]:
+            if one is not None and one.job_id == job_id:
+                one.grow(total_chunks, given)
 
     def chunk_completed(self, job_id: str) -> None:
         """Make the state file exact after a completion; where that is impossible, it is written later."""

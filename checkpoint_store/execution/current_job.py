@@ -31,13 +31,15 @@ class CurrentJob:
     def save(self, state: ProcessingState, known: Known | None) -> Known | None:
         """Make a state the current job: what it says holds, and chunks that it lacks stay complete.
 
-        Durable, and in the state file, when this returns. A secret in its config is refused; one in its error message
-        is replaced by ``"[redacted]"``. ``known`` is what this method, or :meth:`state`, returned last: what did not
-        change since is not written. Returns what the store holds of the job now, if that is no more than the state.
+        Durable, and in the state file, when this returns. A secret in its config or metadata is refused; one in its
+        error message is replaced by ``"[redacted]"``. ``known`` is what this method, or :meth:`state`, returned last:
+        what did not change since is not written. Returns what the store holds of the job now, if that is no more than
+        the state.
         """
         from checkpoint_store.model.codec.secrets import redact_text, reject_secrets  # noqa: PLC0415 - its patterns are for writers only
 
         reject_secrets(thaw(state.config))
+        reject_secrets(thaw(state.metadata), "metadata")
         if state.error_message is not None and redact_text(state.error_message) != state.error_message:
             state = state.replace(error_message=redact_text(state.error_message))
         held = self._context.storage.save_state(state, known)

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from checkpoint_store.errors import CheckpointStoreError, ChunkOutOfRange, InvalidArgumentError, JobIncomplete
-from checkpoint_store.execution import lifecycle
+from checkpoint_store.errors import CheckpointStoreError, ChunkOutOfRange, InvalidArgumentError, KeyNotFound
+from checkpoint_store.execution import chunk_ranges, lifecycle
+from checkpoint_store.execution.chunk_contents import ChunkContents, Given
+from checkpoint_store.execution.chunk_order import ChunkOrder
+from checkpoint_store.execution.claims.chunk_queue import ChunkQueue
 from checkpoint_store.execution.claims.known_pauses import KnownPauses
 from checkpoint_store.execution.job_budget import JobBudget
 from checkpoint_store.execution.results import encoded
+from checkpoint_store.execution.standing import JobStanding
+from checkpoint_store.execution.tries import attempt_of
 from checkpoint_store.model.amounts import amount, cost_of_error
-from checkpoint_store.model.attempt import Attempt, attempt_key
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.model.error_text import describe
-from checkpoint_store.model.plan import FINGERPRINT_RULE, Fingerprint, fingerprint
+from checkpoint_store.model.keys import is_key
+from checkpoint_store.model.plan import FINGERPRINT_RULE, Fingerprint
 from checkpoint_store.model.records import JobStatus
 from checkpoint_store.storage.records import Completion
 from checkpoint_store.system.log import log_suppressed
@@ -26,13 +31,13 @@ if TYPE_CHECKING:
     from checkpoint_store.execution.claims.claims import Claims
     from checkpoint_store.execution.context import StoreContext
     from checkpoint_store.execution.loops import Loops
-    from checkpoint_store.model.amounts import Cost
-    from checkpoint_store.model.records import ChunkRecord, JobSummary, Progress
+    from checkpoint_store.model.attempt import Attempt
+    from checkpoint_store.model.keys import Key
     from checkpoint_store.model.run_record import RunRecord
-    from checkpoint_store.storage.records import Costs, JobRecord, StatusChange
+    from checkpoint_store.storage.records import StatusChange
 
 
-class JobExecution:
+class JobExecution(JobStanding):
     """A job's chunks on their way to the work, and results on their way to the store. Safe to share between threads."""
 
     def __init__(
@@ -45,24 +50,44 @@ class JobExecution:
         *,
         store: object,
         fingerprint_rule: int = FINGERPRINT_RULE,
+        sequential: bool = False,
+        keys: Sequence[Key] | None = None,
     ) -> None:
         self._store: Final = store
         """Referred to, so that it stays open for as long as anyone works on the job."""
-        self._context: Final = context
-        self.job_id: Final = job_id
-        self.total_chunks: Final = total_chunks
-        self._chunks = chunks
-        self.fingerprint_by = fingerprint_by
-        self._fingerprint_rule = fingerprint_rule
-        self._fingerprints: dict[int, str] = {}
+        super().__init__(context, job_id, total_chunks)
+        given = None if chunks is None else Given(chunks, fingerprint_by, total_chunks, keys)
+        self.contents: Final = ChunkContents(given, rule=fingerprint_rule, sequential=sequential)
+        """The caller's own chunks, and their fingerprints."""
+        self.fingerprint_by: Final = fingerprint_by
+        self._order = ChunkOrder(context.reading, job_id) if sequential else None
+        self._has_keys: bool | None = None
+        """Whether the store has keys for chunks of the job; None: nobody has asked."""
         self._claims: Claims | None = None
         self.pauses: Final = KnownPauses()
         """The pauses that the holder of this job knows of."""
+        context.growing[id(self)] = self
 
     @property
     def has_chunks(self) -> bool:
         """Whether the caller's own chunks are at hand, and not only their number."""
-        return self._chunks is not None
+        return self.contents.are_given
+
+    @property
+    def is_sequential(self) -> bool:
+        """Whether each chunk's work depends on the results before it."""
+        return self._order is not None
+
+    def grow(self, total_chunks: int, given: Given | None) -> None:
+        """Let this object, and its loops under way, know that the job has grown, and of the chunks that it has now."""
+        if total_chunks > self.total_chunks:
+            self.contents.grow(given)
+            self.total_chunks = total_chunks
+
+    def reach(self) -> int:
+        """Return how many first chunks a loop can work on now: where the caller gave chunks, those that are at hand."""
+        total, at_hand = self.known_total(), self.contents.count
+        return total if at_hand is None else min(total, at_hand)
 
     @property
     def budget(self) -> JobBudget:
@@ -83,31 +108,47 @@ class JobExecution:
 
     def check_index(self, index: object) -> None:
         """Raise :class:`ChunkOutOfRange` for what is no chunk of this job."""
-        if type(index) is not int or not 0 <= index < self.total_chunks:
+        if type(index) is not int or index < 0 or (index >= self.total_chunks and index >= self.known_total()):
             raise ChunkOutOfRange(self.job_id, index, self.total_chunks)
 
     def chunk_data(self, index: int) -> Any:
         """Return the caller's chunk. The fingerprint of a chunk that its caller may change is taken before."""
-        if self._chunks is None:
-            return None
-        chunk = self._chunks[index]
-        if not isinstance(chunk, str | bytes):
-            self._fingerprints[index] = self._identify(index, chunk)
-        return chunk
+        return self.contents.data(index)
 
-    def fingerprint(self, index: int) -> str | None:
-        """Return the fingerprint of a chunk as it was handed out; None where the chunks are not at hand."""
-        if self._chunks is None:
-            return None
-        return self._fingerprints.get(index) or self._identify(index, self._chunks[index])
-
-    def _identify(self, index: int, chunk: object) -> str:
-        return fingerprint(chunk, self.fingerprint_by, rule=self._fingerprint_rule, index=index)
+    def queue(self, *, known_pause: int | None = None, max_attempts: int | None = None) -> ChunkQueue:
+        """Return the chunks that a loop which begins now may claim."""
+        return ChunkQueue(
+            self.claims,
+            self.reach,
+            pauses=self.pauses,
+            known_pause=known_pause,
+            max_attempts=max_attempts,
+            in_order=self.is_sequential,
+        )
 
     def attempt_of(self, chunk: ClaimedChunk) -> Attempt:
         """Return what the work on a claimed chunk can ask about its try."""
-        key = attempt_key(self.job_id, chunk.index, self.fingerprint(chunk.index))
-        return Attempt(self.job_id, chunk.index, chunk.number, key)
+        handles, key = self._context.storage.handles, self.key(chunk.index)
+        return attempt_of(chunk, self.job_id, self.contents, self._order, handles, key=key)
+
+    def key(self, index: int) -> Key | None:
+        """Return what the caller calls a chunk; None where it has no key."""
+        if self.contents.keys is not None:
+            return self.contents.keys[index]
+        if self._has_keys is None:
+            self._has_keys = self._context.reading.has_keys(self.job_id)
+        return self._context.reading.key_at(self.job_id, index) if self._has_keys else None
+
+    def index_of(self, key: Key) -> int:
+        """Return the chunk with a key.
+
+        Raises:
+            KeyNotFound: no chunk of the job has it.
+        """
+        index = self._context.reading.index_of_key(self.job_id, key) if is_key(key) else None
+        if index is None:
+            raise KeyNotFound(self.job_id, key, has_keys=self._context.reading.has_keys(self.job_id))
+        return index
 
     def completion(
         self, index: int, result: object, *, text: str | None = None, at: str | None = None, replace: bool = False
@@ -123,17 +164,22 @@ class JobExecution:
             text = encoded(result, job_id=job_id, chunk_index=index)
         is_crowded = storage is not None and storage.is_crowded
         digest = (result_digest.digest_in_a_crowd if is_crowded else result_digest.digest)(job_id, index, text)
-        fingerprint = None if self._chunks is None else self.fingerprint(index)
+        fingerprint = self.contents.fingerprint(index)
         claims = self._claims or self._context.claims.get(job_id)
         attempt, seconds = (None, None) if claims is None else claims.attempt_at(index)
         return Completion(job_id, index, at or now(), text, digest, fingerprint, attempt, seconds, replace)
 
     def submit(self, completions: Sequence[Completion]) -> None:
-        """Record completions, all or none; durable when this returns."""
+        """Record completions, all or none; durable when this returns.
+
+        Raises:
+            ChunkOutOfOrder: the job is sequential, and a chunk before one of them is not complete.
+        """
+        indices = [completion.chunk_index for completion in completions]
+        if self._order is not None:
+            self._order.require(indices)
         self._context.record(completions)
-        if self._fingerprints:
-            for completion in completions:
-                self._fingerprints.pop(completion.chunk_index, None)
+        self.contents.forget(indices)
 
     def fail(self, index: int, error: BaseException | str, cost: float | None, *, counted: bool) -> None:
         """Record that a try at a chunk failed, why, and what it cost; see :meth:`Job.fail_chunk`. Durable on return.
@@ -157,72 +203,11 @@ class JobExecution:
         """Record what could not be recorded before."""
         self._context.record_unrecorded()
 
-    # -- where the job stands
-
-    def record(self) -> JobRecord:
-        """Return the job as the store has it now."""
-        return self._context.reading.find_job(self.job_id)
-
-    def is_active(self) -> bool:
-        """Whether a runner of the job is alive now."""
-        return self._context.reading.is_active(self.job_id)
-
-    def progress(self) -> Progress:
-        """Return how far the job has come; one row is read, whatever its size."""
-        return self.record().progress
-
-    def summary(self) -> JobSummary:
-        """Return what a list of jobs shows of this one."""
-        (summary,) = self._context.reading.summaries(job_id=self.job_id)
-        return summary
-
-    def require_completed(self) -> None:
-        """Refuse to go on with a job that has chunks left.
-
-        Raises:
-            JobIncomplete: chunks are left.
-        """
-        remaining_chunks = self.progress().remaining_chunks
-        if remaining_chunks:
-            raise JobIncomplete(self.job_id, remaining_chunks)
-
-    def last_attempts(self, *outcomes: str) -> list[ChunkRecord]:
-        """Return the last try at each chunk that is not complete, by index, where it ended in one of these ways."""
-        return self._context.reading.last_attempts(self.job_id, *outcomes)
-
-    def failed_chunks(self) -> list[ChunkRecord]:
-        """Return the chunks that used up their attempts, by index."""
-        return [record for record in self.last_attempts("failed", "abandoned") if record.is_last]
-
-    def failure_counts(self) -> tuple[int, int]:
-        """Return how many chunks are failed, and how many in doubt."""
-        return self._context.reading.failure_counts(self.job_id)
-
-    def is_completed(self, index: int) -> bool:
-        """Whether a chunk is complete, by the shortest way."""
-        return self._context.reading.is_completed(self.job_id, index)
-
-    def completed_ranges(self) -> list[tuple[int, int]]:
-        """Return the completed chunks as half-open ranges ``(start, stop)``, ascending."""
-        ranges: list[tuple[int, int]] = []
-        start = 0
-        while completed := self._context.reading.completed_from(self.job_id, start):
-            start = completed[-1] + 1
-            for index in completed:
-                if ranges and ranges[-1][1] == index:
-                    ranges[-1] = (ranges[-1][0], index + 1)
-                else:
-                    ranges.append((index, index + 1))
-        return ranges
+    # -- who works on it
 
     def unclaimed(self) -> Iterator[int]:
-        """Yield the chunks that are not complete, by index, whoever works on them."""
-        for page, completed in self._context.reading.completed_pages(self.job_id, self.total_chunks):
-            yield from sorted(set(page) - set(completed))
-
-    def costs_after(self, result_id: int, cost: Cost = "cost") -> Costs:
-        """Return what the results after one (0: all) cost; ``cost`` says where that stands in a result."""
-        return self._context.reading.costs_after(self.job_id, result_id, cost)
+        """Yield the chunks that are not complete, and at hand, by index, whoever works on them."""
+        return chunk_ranges.incomplete(self._context.reading, self.job_id, self.reach())
 
     def loops_at_work(self) -> int:
         """Return how many loops share the limits of the job: those here, and one for each other runner alive now."""

@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, TypeVar, overload
 
 from checkpoint_store.errors import CheckpointStoreError, ChunkNotCompleted, InvalidArgumentError, StoreTargetError
-from checkpoint_store.execution import frames, opening
+from checkpoint_store.execution import opening
 from checkpoint_store.execution.execution import JobExecution
-from checkpoint_store.execution.job_columns import job_columns
 from checkpoint_store.execution.results import decoded
-from checkpoint_store.model.amounts import checked_cost
 from checkpoint_store.state_file.writer import write_state
 
 if TYPE_CHECKING:
@@ -18,11 +16,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from checkpoint_store.execution.context import StoreContext
-    from checkpoint_store.model.amounts import Cost
+    from checkpoint_store.model.keys import Key
     from checkpoint_store.model.plan import Fingerprint
     from checkpoint_store.model.records import ChunkRecord, JobStatus, JobSummary, Progress, RunPlan
     from checkpoint_store.model.run_record import RunRecord
     from checkpoint_store.model.state import ProcessingState
+    from checkpoint_store.storage.moment import Moment
     from checkpoint_store.storage.records import JobRecord
 
 T = TypeVar("T")
@@ -40,8 +39,13 @@ class JobReading:
         record: JobRecord,
         chunks: Sequence[Any] | None = None,
         fingerprint_by: Fingerprint | None = None,
+        *,
+        keys: Sequence[Key] | None = None,
+        as_of: Moment | None = None,
     ) -> None:
         self._context: Final = context
+        self._listed: Final = None if as_of is None else (record, as_of)
+        """What a list of jobs read of this one, and when."""
         self._execution: Final = JobExecution(
             context,
             record.job_id,
@@ -50,14 +54,17 @@ class JobReading:
             fingerprint_by,
             store=store,
             fingerprint_rule=record.fingerprint_rule,
+            keys=keys,
+            sequential=record.sequential,
         )
         self.job_id: Final = record.job_id
         self.file_name: Final = record.file_name
         self.video_title: Final = record.video_title
         self.model: Final = record.model
         self.provider: Final = record.provider
-        self.total_chunks: Final = record.total_chunks
         self.config: Final[dict[str, Any]] = record.config
+        self.sequential: Final = record.sequential
+        """Whether each chunk's work depends on the results before it."""
 
     def __repr__(self) -> str:
         try:
@@ -76,6 +83,15 @@ class JobReading:
         )
 
     # -- where it stands
+
+    @property
+    def total_chunks(self) -> int:
+        """How many chunks it has, as far as this object knows.
+
+        A job that grew in this store object says so at once; of growth in another process each loop, and
+        :meth:`remaining`, takes notice.
+        """
+        return self._execution.total_chunks
 
     @property
     def status(self) -> JobStatus:
@@ -102,7 +118,12 @@ class JobReading:
         return self._execution.record().superseded_by
 
     def progress(self) -> Progress:
-        """Return how far it has come; one row is read, whatever its size."""
+        """Return how far it has come; one row is read, whatever its size.
+
+        Nothing is read for a job of :meth:`CheckpointStore.incomplete_jobs` as long as nothing was recorded since.
+        """
+        if self._listed is not None and self._context.reading.still_holds_of(self._listed[1]):
+            return self._listed[0].progress
         return self._execution.progress()
 
     def summary(self) -> JobSummary:
@@ -112,6 +133,14 @@ class JobReading:
     def completed_ranges(self) -> list[tuple[int, int]]:
         """Return the completed chunks as half-open ranges ``(start, stop)``, ascending."""
         return self._execution.completed_ranges()
+
+    def remaining(self) -> list[range]:
+        """Return the indices of the chunks that are not complete as ranges, ascending, whoever works on them.
+
+        Nothing is claimed: another runner may complete them meanwhile. Failed chunks, and those in doubt, are among
+        them. ``[index for chunks in job.remaining() for index in chunks]`` lists them one by one.
+        """
+        return self._execution.remaining_ranges()
 
     def is_completed(self, index: int) -> bool:
         """Whether a chunk is complete, by the shortest way."""
@@ -141,7 +170,10 @@ class JobReading:
     # -- what a run would do
 
     def plan(
-        self, chunks: Iterable[Any] | None = None, *, on_change: Literal["refuse", "reuse", "restart"] = "refuse"
+        self,
+        chunks: Iterable[Any] | None = None,
+        *,
+        on_change: Literal["refuse", "reuse", "extend", "restart"] = "refuse",
     ) -> RunPlan:
         """Return what a run of this job would do; with ``chunks``, what opening its file with these would. Reads only.
 
@@ -200,7 +232,7 @@ class JobReading:
             yield from self._gap(expected, index, missing)
             yield self._decoded(index, text, as_type)
             expected = index + 1
-        yield from self._gap(expected, self.total_chunks, missing)
+        yield from self._gap(expected, self._execution.known_total(), missing)
 
     def _gap(self, start: int, stop: int, missing: Missing) -> Iterator[None]:
         """Yield what stands for the chunks of ``[start, stop)``, which have no result."""
@@ -215,34 +247,6 @@ class JobReading:
 
     def _decoded(self, index: int, text: str, as_type: type[Any] | None) -> Any:
         return decoded(text, as_type, job_id=self.job_id, chunk_index=index)
-
-    def to_dataframe(
-        self, library: frames.Library = "pandas", *, missing: Missing = "skip", cost: Cost = "cost"
-    ) -> Any:
-        """Return a frame with a row for each chunk that has a result, in index order.
-
-        Its columns are ``index``, ``key`` (None where the chunks have none), a column for each field of the results
-        (``result`` for results that are no objects), ``cost`` (what this job paid for the chunk, failed tries included;
-        None where nobody knows), ``seconds`` (of all tries at it) and ``attempts``. A field that has the name of such a
-        column and another value is ``result.NAME``. Values are those of the results: where a column's values are not of
-        one simple type, they stay Python objects.
-
-        Args:
-            library: ``"pandas"`` or ``"polars"`` (extras of the same names).
-            missing: what to do about a chunk that has no result: ``"skip"`` it, ``"none"`` for a row without fields, or
-                ``"raise"``.
-            cost: where the cost stands in a result; see :meth:`Job.map`.
-
-        Raises:
-            MissingExtra: the library is not installed. Nothing was read.
-            JobIncomplete: chunks are left, and ``missing`` is ``"raise"``.
-            StoreDamaged: what is stored is not what was written.
-        """
-        frames.imported(library)
-        where = checked_cost(cost)
-        rows = self.items() if missing == "skip" else enumerate(self.results(missing=missing))
-        accounts = self._context.reading.chunk_accounts(self.job_id)
-        return frames.made(library, job_columns(list(rows), accounts, where))
 
     def totals(self, *keys: str) -> dict[str, int | float]:
         """Return the sum of each named field over all results, computed by the database.

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from checkpoint_store.execution.job_reading import JobReading
+from checkpoint_store.execution.job_frames import JobFrames
 
 if TYPE_CHECKING:
     from checkpoint_store.model.records import RunnerRecord
 
 
-class JobRunners(JobReading):
+class JobRunners(JobFrames):
     """The part of :class:`Job` that is about its runners. Safe to share between threads."""
 
     def runners(self) -> list[RunnerRecord]:

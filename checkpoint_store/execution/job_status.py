@@ -1,14 +1,38 @@
-"""How a job's status is changed by its caller: paused, resumed, finished, failed."""
+"""How a job is changed by its caller: paused, resumed, finished, failed, and what is said about it."""
 
 from __future__ import annotations
 
-from checkpoint_store.execution import lifecycle
+from collections.abc import Mapping
+from typing import Any
+
+from checkpoint_store.errors import InvalidArgumentError
+from checkpoint_store.execution import lifecycle, opening
 from checkpoint_store.execution.job_runners import JobRunners
 from checkpoint_store.model.records import JobStatus
 
 
 class JobStatusChanges(JobRunners):
-    """The part of :class:`Job` that changes its status. Safe to share between threads."""
+    """The part of :class:`Job` that changes its status and metadata. Safe to share between threads."""
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """What is said about it beside its plan, as the store has it now: a copy; empty where nothing is said."""
+        return self._execution.record().metadata or {}
+
+    def set_metadata(self, metadata: Mapping[str, Any]) -> None:
+        """Replace what is said about it beside its plan. Durable, and in the state file, when this returns.
+
+        Args:
+            metadata: JSON data, such as an estimate or an owner; ``{}`` leaves nothing.
+
+        Raises:
+            InvalidArgumentError: JSON cannot hold a value; it says where. Nothing was changed.
+            SecretInConfig: it holds what looks like a secret. Nothing was changed.
+        """
+        if not isinstance(metadata, Mapping):
+            raise InvalidArgumentError("metadata", metadata, "is no mapping; give {} to leave nothing")
+        self._context.storage.set_metadata(self.job_id, opening.checked_config(metadata, "metadata"))
+        self._context.job_changed(self.job_id)
 
     def pause(self) -> None:
         """Pause the job: status ``paused``, and every loop on it, in any process, ends after the chunk in hand."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
 from weakref import ref
 
 from checkpoint_store.errors import CheckpointStoreError, StoreRecovered, StoreTargetError
-from checkpoint_store.execution import closing, opening
+from checkpoint_store.execution import closing, lifecycle, opening
 from checkpoint_store.execution.context import StoreContext, open_store
 from checkpoint_store.execution.current_job import CurrentJob
 from checkpoint_store.model.versions import SCHEMA_VERSION
@@ -137,6 +137,16 @@ class OpenStore:
                 return True
         files = StoreFiles(self.path.parent.resolve() / self.path.name)
         return place.parent == files.store.parent and files.has(place)
+
+    def delete_job(self, job_id: str) -> None:
+        """Delete a job, its completed chunks and its results for good, from every file of this store.
+
+        Its bytes are overwritten; a state file and ``.bak`` that show this job are removed, and automatic backups.
+
+        Raises:
+            JobNotFound: there is none (or more than one) with this id or prefix.
+        """
+        lifecycle.delete(self._open, job_id, and_backup=False)
 
     def close(self) -> None:
         """Close the store, and make the state file exact. Closing twice is fine.

@@ -9,12 +9,15 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from checkpoint_store.errors import InvalidArgumentError, InvalidResultError
+from checkpoint_store.execution.chunk_contents import Given
 from checkpoint_store.model.codec import json_text
-from checkpoint_store.model.frame_rows import is_frame, row_identity, rows_of
+from checkpoint_store.model.frame_rows import as_rows
+from checkpoint_store.model.keys import checked_keys, stored_key
 from checkpoint_store.model.limits import CHUNKS_MAX
 from checkpoint_store.model.plan import (
     FINGERPRINT_RULE,
     Plan,
+    chained,
     digest_of_fingerprints,
     fingerprint,
     has_old_fingerprint,
@@ -26,6 +29,7 @@ from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
     from checkpoint_store.execution.context import StoreContext
+    from checkpoint_store.model.keys import Key
     from checkpoint_store.model.plan import Fingerprint
     from checkpoint_store.model.records import RunPlan
     from checkpoint_store.storage.records import JobRecord
@@ -34,12 +38,14 @@ if TYPE_CHECKING:
 class Fingerprints:
     """The fingerprints of chunks, computed as they are asked for: a million of them need no memory."""
 
-    def __init__(self, chunks: Sequence[Any], by: Fingerprint | None, rule: int = FINGERPRINT_RULE) -> None:
-        self._chunks, self._by, self._rule = chunks, by, rule
+    def __init__(
+        self, chunks: Sequence[Any], by: Fingerprint | None, rule: int = FINGERPRINT_RULE, *, sequential: bool = False
+    ) -> None:
+        self._chunks, self._by, self._rule, self._sequential = chunks, by, rule, sequential
 
     def __iter__(self) -> Iterator[str]:
-        for index, chunk in enumerate(self._chunks):
-            yield fingerprint(chunk, self._by, rule=self._rule, index=index)
+        alone = (fingerprint(chunk, self._by, rule=self._rule, index=index) for index, chunk in enumerate(self._chunks))
+        return chained(alone) if self._sequential else alone
 
     def digests(self) -> tuple[str, ByOldRule | None]:
         """Return the digest of all of them, and the same by rule 1 where that rule says something else."""
@@ -51,7 +57,7 @@ class Fingerprints:
                 yield one
 
         digest = digest_of_fingerprints(watched())
-        if rules <= {"1"}:
+        if rules <= {"1"} or self._sequential:  # no sequential job was made by rule 1
             return digest, None
         if not all(has_old_fingerprint(chunk, self._by) for chunk in self._chunks):
             return digest, ByOldRule(None, None)
@@ -65,7 +71,7 @@ class OpenArguments:
 
     Raises:
         InvalidArgumentError: an argument cannot be what it is; nothing was done.
-        SecretInConfig: the config holds what looks like a secret.
+        SecretInConfig: the config or the metadata holds what looks like a secret.
     """
 
     file_name: str | os.PathLike[str]
@@ -75,7 +81,9 @@ class OpenArguments:
     model: str | None = None
     provider: str | None = None
     config: Mapping[str, Any] | None = None
+    metadata: Mapping[str, Any] | None = None
     fingerprint: Fingerprint | None = None
+    sequential: bool = False
     on_change: str = "refuse"
     reuse_ignoring: Iterable[str] = ()
     fresh: bool = False
@@ -85,12 +93,14 @@ class OpenArguments:
     sequence: Sequence[Any] | None = field(init=False)
     """The chunks; None where only their number is given."""
 
+    keys: Sequence[Key] | None = field(init=False)
+    """What the chunks are called; None where they are only numbered."""
+
     def __post_init__(self) -> None:
-        if is_frame(self.chunks):
-            object.__setattr__(self, "chunks", rows_of(self.chunks))
-            object.__setattr__(self, "fingerprint", self.fingerprint or row_identity)
-        chunks = checked_chunks(self.chunks, self.total_chunks)
-        fingerprints = None if chunks is None else Fingerprints(chunks, self.fingerprint)
+        given, by = as_rows(self.chunks, self.fingerprint)
+        chunks, keys = checked_chunks(given, self.total_chunks)
+        sequential = checked_flag("sequential", self.sequential)
+        fingerprints = None if chunks is None else Fingerprints(chunks, by, sequential=sequential)
         digest, by_old_rule = (None, None) if fingerprints is None else fingerprints.digests()
         plan = Plan(
             file_name=checked_file_name(self.file_name),
@@ -99,6 +109,7 @@ class OpenArguments:
             provider=checked_text("provider", self.provider),
             config=checked_config(self.config),
             chunks_digest=digest,
+            sequential=sequential,
         )
         request = OpenRequest(
             plan,
@@ -108,9 +119,13 @@ class OpenArguments:
             fresh=self.fresh,
             reuse_ignoring=checked_ignoring(self.reuse_ignoring),
             by_old_rule=by_old_rule,
+            metadata=None if self.metadata is None else checked_config(self.metadata, "metadata"),
+            keys=None if keys is None else tuple(map(stored_key, keys)),
         )
+        object.__setattr__(self, "fingerprint", by)
         object.__setattr__(self, "request", request)
         object.__setattr__(self, "sequence", chunks)
+        object.__setattr__(self, "keys", keys)
 
 
 def open_job(context: StoreContext, arguments: OpenArguments) -> JobRecord:
@@ -129,6 +144,9 @@ def open_job(context: StoreContext, arguments: OpenArguments) -> JobRecord:
         context.claims_of(record.job_id).register(exclusive=True)
     if opened.kept_elsewhere:
         log.warning("job %s of %r begins, and %s", record.job_id, record.file_name, opened.kept_elsewhere)
+    chunks = arguments.sequence
+    given = None if chunks is None else Given(chunks, arguments.fingerprint, record.total_chunks, arguments.keys)
+    context.job_grew(record.job_id, record.total_chunks, given)
     context.job_changed(record.job_id)
     return record
 
@@ -137,27 +155,30 @@ def plan_with(
     context: StoreContext, job_id: str, chunks: Iterable[Any], by: Fingerprint | None, change: str
 ) -> RunPlan:
     """Return what opening the file of a job with its settings and these chunks would do. Nothing is written."""
-    if is_frame(chunks):
-        chunks, by = rows_of(chunks), by or row_identity
-    sequence, wanted = checked_chunks(chunks, None), checked_change(change)
+    chunks, by = as_rows(chunks, by)
+    (sequence, _), wanted = checked_chunks(chunks, None), checked_change(change)
     assert sequence is not None
-    fingerprints = Fingerprints(sequence, by)
-    digest, by_old_rule = fingerprints.digests()
     plan = context.reading.find_job(job_id).plan
+    fingerprints = Fingerprints(sequence, by, sequential=plan.sequential)
+    digest, by_old_rule = fingerprints.digests()
     plan = replace(plan, total_chunks=len(sequence), chunks_digest=digest)
     request = OpenRequest(plan, fingerprints, None, wanted, fresh=False, by_old_rule=by_old_rule)
     return context.reading.plan(request)
 
 
-def checked_chunks(chunks: Iterable[Any] | None, total_chunks: int | None) -> Sequence[Any] | None:
-    """Return the chunks as a sequence, or None where only their number is given."""
+def checked_chunks(
+    chunks: Iterable[Any] | Mapping[Any, Any] | None, total_chunks: int | None
+) -> tuple[Sequence[Any] | None, Sequence[Key] | None]:
+    """Return the chunks as a sequence, and their keys; None where only their number is given, or they have no keys."""
     if (chunks is None) == (total_chunks is None):
         raise InvalidArgumentError("chunks", chunks, "and total_chunks: give one of the two")
     if chunks is None:
         if type(total_chunks) is not int or not 0 <= total_chunks <= CHUNKS_MAX:
             raise InvalidArgumentError("total_chunks", total_chunks, f"is not a whole number from 0 to {CHUNKS_MAX:,}")
-        return None
-    if isinstance(chunks, str | bytes | Mapping):
+        return None, None
+    if isinstance(chunks, Mapping):
+        return list(chunks.values()), checked_keys(chunks)
+    if isinstance(chunks, str | bytes):
         raise InvalidArgumentError("chunks", chunks, f"is one {type(chunks).__name__}; give a list of chunks")
     if not isinstance(chunks, Iterable):
         raise InvalidArgumentError("chunks", chunks, "is not a list of chunks; for a number, use total_chunks=")
@@ -172,7 +193,7 @@ def checked_chunks(chunks: Iterable[Any] | None, total_chunks: int | None) -> Se
             f"is an iterator ({kind}) that has nothing to give: it was used up before, or its source is empty. Give a "
             "list; an empty list is a job of no chunks",
         )
-    return sequence
+    return sequence, None
 
 
 def _refuse_unordered(chunks: Iterable[Any]) -> None:
@@ -228,28 +249,35 @@ def checked_text(name: str, value: object, *, required: bool = False) -> Any:
     return str(value)
 
 
-def checked_config(config: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return a config as plain JSON data without secrets."""
+def checked_config(config: Mapping[str, Any] | None, name: str = "config") -> dict[str, Any]:
+    """Return a config, or the metadata of a job, as plain JSON data without secrets."""
     if config is None:
         return {}
     if not isinstance(config, Mapping):
-        raise InvalidArgumentError("config", ..., f"is a {type(config).__name__}, not a mapping")
+        raise InvalidArgumentError(name, ..., f"is a {type(config).__name__}, not a mapping")
     plain = dict(config)
     try:
-        text = json_text.encode(plain, name="config")
+        text = json_text.encode(plain, name=name)
     except InvalidResultError as error:
         raise InvalidArgumentError(error.path, ..., error.reason) from error
     from checkpoint_store.model.codec.secrets import reject_secrets  # noqa: PLC0415 - its patterns are for writers only
 
-    reject_secrets(plain)
+    reject_secrets(plain, name)
     kept: dict[str, Any] = json_text.decode(text)
     return kept
 
 
+def checked_flag(name: str, value: object) -> bool:
+    """Return what is True or False."""
+    if not isinstance(value, bool):
+        raise InvalidArgumentError(name, value, "is neither True nor False")
+    return value
+
+
 def checked_change(on_change: object) -> str:
     """Return what to do where the plan differs."""
-    if on_change not in ("refuse", "reuse", "restart"):
-        raise InvalidArgumentError("on_change", on_change, "is none of 'refuse', 'reuse', 'restart'")
+    if on_change not in ("refuse", "reuse", "extend", "restart"):
+        raise InvalidArgumentError("on_change", on_change, "is none of 'refuse', 'reuse', 'extend', 'restart'")
     return str(on_change)
 
 

@@ -6,13 +6,13 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
-from checkpoint_store.execution.claims.chunk_queue import ChunkQueue
 from checkpoint_store.execution.claims.claim_handle import ClaimHandle
 from checkpoint_store.execution.nesting import refuse_nested
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from checkpoint_store.execution.claims.chunk_queue import ChunkQueue
     from checkpoint_store.execution.claims.claimed_chunk import ClaimedChunk
     from checkpoint_store.execution.execution import JobExecution
     from checkpoint_store.model.attempt import Attempt
@@ -62,15 +62,13 @@ class PendingLoop(Generic[T]):
     def _claimed_chunks(self) -> Iterator[T]:
         execution = self._execution
         execution.record_unrecorded()
-        queue = ChunkQueue(
-            execution.claims, execution.total_chunks, pauses=execution.pauses, max_attempts=self._max_attempts
-        )
+        queue = execution.queue(max_attempts=self._max_attempts)
         ready: deque[ClaimedChunk] = deque()
         last: ClaimedChunk | None = None
         ahead = False
         try:
             while True:  # no `while condition`: an interrupt at its jump would skip `finally` (python/cpython#130279)
-                if self._is_stopped or queue.is_paused():
+                if self._is_stopped or queue.is_paused() or self._is_held_up_by(last):
                     break
                 if ready and queue.is_slow:
                     queue.give_back(ready)
@@ -97,6 +95,11 @@ class PendingLoop(Generic[T]):
         finally:
             queue.close(ready)
         queue.claims.end_if_idle(wait=True)
+
+    def _is_held_up_by(self, last: ClaimedChunk | None) -> bool:
+        """Whether the last chunk of a sequential job was left undone, so that no other may begin."""
+        execution = self._execution
+        return last is not None and execution.is_sequential and not execution.is_completed(last.index)
 
     def _claimed(self, queue: ChunkQueue, chunk: ClaimedChunk) -> T:
         execution = self._execution

@@ -58,18 +58,27 @@ def _warn_of_chunks_passed_over(job_id: str, passed_over: list[ChunkRecord]) -> 
     warnings.warn(message, ChunksPassedOver, stacklevel=_CALLER)
 
 
+def _remaining_chunks(state: LoopState) -> int:
+    """Return how many chunks are left of those that this loop claimed from: the job may have grown since it looked."""
+    progress, seen = state.execution.progress(), state.queue.total_chunks
+    if progress.total_chunks <= seen:
+        return progress.remaining_chunks
+    log.info("job %s has %d chunks, and this loop ends with %d of them", state.job_id, progress.total_chunks, seen)
+    return sum(map(len, state.execution.remaining_ranges(seen)))
+
+
 def _end_job(state: LoopState) -> None:
     execution, options = state.execution, state.options
     if state.error is not None:
         status, message = ending_by(state.error)
         execution.leave(JobStatus.PAUSED if state.is_paused else status, message)
         raise state.error
-    remaining_chunks = execution.progress().remaining_chunks
+    remaining_chunks = _remaining_chunks(state)
     failed = execution.failed_chunks() if remaining_chunks and not state.is_paused else []
     if failed:
         example = f"chunk {failed[0].chunk_index}: {failed[0].error or 'its process died'}"
         execution.leave(JobStatus.FAILED, f"{len(failed)} failed, {example}")
-        if options.on_error == "stop":
+        if options.on_error == "stop" or execution.is_sequential:  # the chunks behind a failed one wait for it
             raise ChunkFailed(state.job_id, len(failed), example)
         unseen = state.failed_before - state.failed_now
         passed_over = [record for record in failed if record.chunk_index in unseen]

@@ -12,7 +12,6 @@ from contextlib import nullcontext
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 
-from checkpoint_store.execution.claims.chunk_queue import ChunkQueue
 from checkpoint_store.execution.lifecycle import ending_by
 from checkpoint_store.loop.budget import BudgetGate, CostReader
 from checkpoint_store.loop.ending import abandon_in_flight, conclude
@@ -120,12 +119,8 @@ class Loop:
         self._execution.mark_running(self._known_pause)
         if self._options.on_error == "record":
             self._state.failed_before = frozenset(record.chunk_index for record in self._execution.failed_chunks())
-        self._state.queue = ChunkQueue(
-            self._state.claims,
-            self._execution.total_chunks,
-            pauses=self._execution.pauses,
-            known_pause=self._known_pause,
-            max_attempts=self._options.attempts_max,
+        self._state.queue = self._execution.queue(
+            known_pause=self._known_pause, max_attempts=self._options.attempts_max
         )
         ended_by: BaseException | None = None
         with self._interrupts if self._heeds_signals else nullcontext():

@@ -66,7 +66,8 @@ class LiveBar:
         if not at_once and moment - self._shown_at < _UPDATE_INTERVAL_SECONDS_MIN:
             return
         self._shown_at = moment
-        self._bar.n = self._execution.progress().completed_chunks
+        progress = self._execution.progress()
+        self._bar.n, self._bar.total = progress.completed_chunks, progress.total_chunks
         failed, in_doubt = self._execution.failure_counts()
         postfix: dict[str, object] = {} if self._cost is None else {"cost": f"{self._cost:.4g}"}
         postfix |= {name: count for name, count in (("failed", failed), ("in doubt", in_doubt)) if count}

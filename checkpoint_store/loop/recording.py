@@ -112,7 +112,8 @@ class Recorder:
             raise
         for completion, result in recorded:
             self._state.statistics.completed(result, completion.seconds)
-        items = [MapItem(completion.chunk_index, result) for completion, result in recorded]
+        key_of = self._state.execution.key
+        items = [MapItem(one.chunk_index, result, key_of(one.chunk_index)) for one, result in recorded]
         return [item for item in items if item.index not in self._completed_late]
 
     def _submit(self, successes: list[Success]) -> list[Success]:

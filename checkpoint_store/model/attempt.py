@@ -5,13 +5,13 @@ from __future__ import annotations
 import threading
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import sha256
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 class AttemptOutcome(StrEnum):
@@ -38,6 +38,32 @@ class Attempt:
     """1 for the first try at this chunk, by whichever runner."""
     attempt_key: str
     """The same for every try at this chunk: an idempotency key, for an API that takes one."""
+    previous: Any = field(default=None, compare=False, repr=False)
+    """In a sequential job, the result of the chunk before this one, as JSON data; None for the first chunk."""
+    handle: str | None = field(default=None, compare=False)
+    """What a service calls the work that it holds for this chunk, as an earlier try or this one recorded; or None."""
+    key: str | int | None = field(default=None, compare=False)
+    """What the caller calls the chunk (a file name, a page), where the job was opened with a mapping; or None."""
+    _recorder: Callable[[str | None], None] | None = field(default=None, compare=False, repr=False)
+
+    def record_handle(self, handle: str | None) -> None:
+        """Record what a service calls the work that it holds for this chunk, such as a batch's id; durable on return.
+
+        Every later try of the chunk finds it as ``handle``, and asks for the result instead of paying again. Also in
+        worker processes of this machine, which open the store for it.
+
+        Args:
+            handle: text of 1 to 4,096 characters; None clears the handle.
+
+        Raises:
+            InvalidArgumentError: it is no such text; the error names chunk and value.
+            StorageUnavailableError: the store's file is not there, as on another machine.
+            LookupError: this try was made by no loop.
+        """
+        if self._recorder is None:
+            raise LookupError("record_handle() is for a try that a loop began")
+        self._recorder(handle)
+        object.__setattr__(self, "handle", handle)  # what the store has now
 
 
 _current: ContextVar[Attempt] = ContextVar("checkpoint_store.model.attempt")

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import InvalidArgumentError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _WHOLE_MAX: Final = 2**53
 """Up to here each whole number is the same one as an integer and as a float."""
@@ -16,6 +19,11 @@ _TIMES: Final = "mM"
 def is_frame(value: object) -> bool:
     """Whether a value is a table whose iteration gives its columns, not its rows."""
     return hasattr(type(value), "columns")  # of the type, because a lazy frame would go and look
+
+
+def as_rows(chunks: Any, by: Callable[[Any], Any] | None) -> tuple[Any, Callable[[Any], Any] | None]:
+    """Return the chunks with what identifies them: those of a frame are its rows, anything else is as it was."""
+    return (rows_of(chunks), by or row_identity) if is_frame(chunks) else (chunks, by)
 
 
 def rows_of(frame: Any) -> list[dict[str, Any]]:

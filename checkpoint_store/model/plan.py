@@ -35,6 +35,8 @@ class Plan:
     provider: str | None
     config: Mapping[str, Any]
     chunks_digest: str | None = None
+    sequential: bool = False
+    """Whether each chunk's work depends on the results before it."""
 
 
 def fingerprint(
@@ -75,6 +77,22 @@ def has_old_fingerprint(chunk: object, by: Fingerprint | None = None) -> bool:
 
 def _of_bytes(rule: int, content: bytes) -> str:
     return f"{rule}:{sha256(content).hexdigest()}"
+
+
+def chained(fingerprints: Iterable[str], before: str = "") -> Iterator[str]:
+    """Yield fingerprints that each count all chunks up to theirs: of a sequential job, from its first chunk on.
+
+    A chunk that changed so changes the fingerprint of every chunk behind it. None of them is the fingerprint of a chunk
+    of a job that is not sequential.
+
+    Args:
+        fingerprints: those of the chunks alone, in index order.
+        before: the last chained fingerprint, where the first chunks were chained already.
+    """
+    for one in fingerprints:
+        rule = max(one[0], before[:1])
+        before = _of_bytes(int(rule), f"after\n{before}\n{one}".encode())
+        yield before
 
 
 def digest_of_fingerprints(fingerprints: Iterable[str]) -> str:
@@ -128,6 +146,7 @@ def _fields(old: Plan, new: Plan) -> Iterator[tuple[str, object, object]]:
     yield "model", old.model or None, new.model or None
     yield "provider", old.provider or None, new.provider or None
     yield "total_chunks", old.total_chunks, new.total_chunks
+    yield "sequential", old.sequential, new.sequential
     for key in dict.fromkeys([*old.config, *new.config]):
         yield f"config.{key}", old.config.get(key, _ABSENT), new.config.get(key, _ABSENT)
 
@@ -161,6 +180,8 @@ def _without(value: object, name: str, ignoring: Container[str]) -> object:
 
 
 def _chunks_differ(old: Plan, new: Plan) -> bool:
+    if old.sequential != new.sequential:  # their fingerprints are of two kinds, which says nothing of the chunks
+        return False
     return None not in (old.chunks_digest, new.chunks_digest) and old.chunks_digest != new.chunks_digest
 
 
@@ -170,7 +191,7 @@ class _Absent:
 
 
 _ABSENT: Final = _Absent()
-_NOT_SETTINGS: Final = frozenset({"file_name", "total_chunks"})
+_NOT_SETTINGS: Final = frozenset({"file_name", "total_chunks", "sequential"})
 
 
 def _same(before: object, after: object) -> bool:

@@ -62,8 +62,12 @@ class JobSummary:
     """How many chunks used up their attempts."""
     in_doubt_chunks: int
     """How many chunks were begun, and never ended: they may have been billed."""
+    in_doubt_with_handle: int = 0
+    """How many of those have a handle: the service that holds their work can be asked for it."""
     error_message: str | None
     config: dict[str, Any]
+    metadata: dict[str, Any]
+    """What is said about it beside its plan; empty where nothing is said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,10 @@ class ChunkRecord:
     seconds: float | None
     is_last: bool
     """Whether the chunk is failed by it: its attempts are used up."""
+    handle: str | None = None
+    """What a service calls the work that it holds for the chunk; None where nobody recorded a handle."""
+    key: str | int | None = None
+    """What the caller calls the chunk, where the job was opened with a mapping."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +115,6 @@ class RunnerRecord:
 class ChunkAccount:
     """What one chunk took so far, over all runs of its job."""
 
-    key: str | None = None
     attempts: int = 0
     seconds: float | None = None
     """Of all its tries together; None where none of them has ended."""
@@ -125,6 +132,8 @@ class MapItem:
     """0-based."""
     result: Any
     """As ``Job.result(index)`` returns it."""
+    key: str | int | None = None
+    """What the caller calls the chunk, where the job was opened with a mapping."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,9 +142,10 @@ class RunPlan:
 
     file_name: str
     job_id: str | None
-    """The job that would go on, or is complete; None where a new one would begin, or none may."""
-    action: Literal["new", "resume", "complete", "reuse", "restart", "refuse"]
-    """``complete``: nothing is left. ``reuse`` and ``restart`` begin a new job, ``refuse`` raises ``PlanChanged``."""
+    """The job that would go on, grow, or is complete; None where a new one would begin, or none may."""
+    action: Literal["new", "resume", "complete", "reuse", "extend", "restart", "refuse"]
+    """``complete``: nothing is left. ``extend`` lets a job grow, ``reuse`` and ``restart`` begin a new one, ``refuse``
+    raises ``PlanChanged``."""
     total_chunks: int
     chunks_to_do: int
     """How many would be worked on: neither kept nor passed over. None of them where the run is refused."""
@@ -153,6 +163,8 @@ class RunPlan:
     """The mean time of a try so far, for each chunk to do, one after the other; None where it is unknown."""
     spent: float
     """What the job that goes on, or the earlier one, has paid for its results; those carried over are not in it."""
+    with_handle: tuple[int, ...] = ()
+    """Chunks to do that have a handle: a service holds their work, and is asked for it instead of paid again."""
     kept_elsewhere: int = 0
     """Chunks that a new job would do although the store has results for them under another name or setting."""
 

@@ -19,6 +19,7 @@ from checkpoint_store.model.pairing import chunk_of_each
 from checkpoint_store.model.records import JobStatus
 from checkpoint_store.model.state_fields import (
     check_chunks,
+    check_object,
     check_result_indices,
     check_text,
     fail,
@@ -76,6 +77,7 @@ class ProcessingState:
     error_message: str | None = None
     config: dict[str, Any] = field(default_factory=dict)
     result_indices: list[int] = field(default_factory=list)
+    metadata: dict[str, Any] = field(default_factory=dict)
 
     if TYPE_CHECKING:
         # More is taken than is given back: any text for a status, any sequence, any JSON value as a result.
@@ -96,6 +98,7 @@ class ProcessingState:
             error_message: str | None = ...,
             config: Mapping[str, Any] = ...,
             result_indices: Sequence[int] = ...,
+            metadata: Mapping[str, Any] = ...,
         ) -> None: ...
 
     def __post_init__(self) -> None:
@@ -106,7 +109,8 @@ class ProcessingState:
             put(self, name, getattr(self, name) or "")
         put(self, "completed_chunks", frozen_list(self.completed_chunks))
         put(self, "processed_results", frozen_results(self.processed_results))
-        put(self, "config", frozen("config", "", dict(self.config)))
+        for name in _OBJECTS:
+            put(self, name, frozen(name, "", dict(getattr(self, name))))
         check_result_indices(self.result_indices, self.completed_chunks, len(self.processed_results))
         put(self, "result_indices", frozen_list(self.result_indices))
         if not self.result_indices:
@@ -226,9 +230,10 @@ class ProcessingState:
 
 _TITLES: Final = ("video_title", "model", "provider")
 """Text that may be null in a state file; in a state it is ``""`` then."""
+_OBJECTS: Final = ("config", "metadata")
 _ONCE: Final = (
     "version", "job_id", "status", "file_name", *_TITLES, "total_chunks", "started_at", "updated_at", "error_message",
-    "config",
+    "config", "metadata",
 )  # fmt: skip
 """The fields that stand for themselves; the others are compared by what they say together."""
 
@@ -263,8 +268,8 @@ def _check_fields(state: ProcessingState) -> None:
         fail("status", f"is {shown(state.status)}, not one of {', '.join(JobStatus)}")
     for name in ("started_at", "updated_at"):
         check_time(name, getattr(state, name))
-    if not isinstance(state.config, Mapping):
-        fail("config", f"is {shown(state.config)}, not an object")
+    for name in _OBJECTS:
+        check_object(name, getattr(state, name))
     check_chunks(state.total_chunks, state.completed_chunks)
     if not isinstance(state.processed_results, list | tuple):
         fail("processed_results", f"is a {type(state.processed_results).__name__}, not a list")

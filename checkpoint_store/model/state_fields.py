@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from checkpoint_store.errors import InvalidResultError, StateFormatError, shown
@@ -43,6 +44,12 @@ def check_text(name: str, value: str) -> None:
         value.encode("utf-8")
     except UnicodeEncodeError:
         fail(name, f"is {shown(value)}, which has a lone surrogate: no UTF-8 file can hold it")
+
+
+def check_object(name: str, value: object) -> None:
+    """Refuse what is no object."""
+    if not isinstance(value, Mapping):
+        fail(name, f"is {shown(value)}, not an object")
 
 
 def check_chunks(total: object, completed: object) -> None:

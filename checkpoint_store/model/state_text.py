@@ -24,9 +24,11 @@ _COMPLETED: Final = "completed_chunks"
 _RESULTS: Final = "processed_results"
 _HEAD: Final = _FIELDS[: _FIELDS.index(_COMPLETED)]
 """The fields before the completed chunks."""
-_TAIL: Final = _FIELDS[_FIELDS.index(_RESULTS) + 1 : -1]
+_RESULT_INDICES: Final = "result_indices"
+_TAIL: Final = _FIELDS[_FIELDS.index(_RESULTS) + 1 : _FIELDS.index(_RESULT_INDICES)]
 """The fields between the results and the chunks of the results."""
-_RESULT_INDICES: Final = _FIELDS[-1]
+_LAST: Final = _FIELDS[_FIELDS.index(_RESULT_INDICES) + 1 :]
+"""The fields after these, each an object."""
 HEAD_LINES: Final = 1 + len(_HEAD) + 1
 """The lines up to the completed chunks: the brace, one line for each field, the completed chunks."""
 
@@ -66,7 +68,7 @@ def state_text(
     yield "\n  ],\n" + "".join(f"  {_text(name)}: {_indented(getattr(job, name))},\n" for name in _TAIL)
     yield f"  {_text(_RESULT_INDICES)}: ["
     yield from _joined((", ".join(map(str, page)) for page in result_indices), ", ")
-    yield "]\n}\n"
+    yield "]" + "".join(f",\n  {_text(name)}: {_indented(getattr(job, name) or {})}" for name in _LAST) + "\n}\n"
 
 
 def _joined(pieces: Iterator[str], separator: str) -> Iterator[str]:

@@ -10,3 +10,5 @@ RELEASED_VERSIONS: Final = ("1.0", "1.1", "1.2", "1.3", "1.4")
 """Every version of a state that can be read."""
 APPLICATION_ID: Final = 0x43504B31
 """``CPK1``: what ``PRAGMA application_id`` says in every store file, so that a stranger's database is noticed."""
+WITHOUT_METADATA: Final = ("1.0", "1.1", "1.2", "1.3")
+"""Versions of a state that say nothing about a job's metadata."""

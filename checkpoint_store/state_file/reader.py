@@ -132,16 +132,16 @@ def without_secrets(state: ProcessingState) -> tuple[ProcessingState, bool]:
     """Return a state with every secret in it replaced (and a warning given), and whether there was one."""
     from checkpoint_store.model.codec.secrets import redact_secrets, redact_text  # noqa: PLC0415 - its patterns are for writers only
 
-    config = thaw(state.config)
-    clean = redact_secrets(config)
+    held = {"config": thaw(state.config), "metadata": thaw(state.metadata)}
+    clean = redact_secrets(held)
     message = None if state.error_message is None else redact_text(state.error_message)
-    if clean == config and message == state.error_message:
+    if clean == held and message == state.error_message:
         return state, False
     warnings.warn(
         f"the state of job {state.job_id} held what looks like a secret; it was replaced by [redacted]",
         stacklevel=4,
     )
-    return state.replace(config=clean, error_message=message), True
+    return state.replace(**clean, error_message=message), True
 
 
 def first_sound(*paths: Path) -> ProcessingState:

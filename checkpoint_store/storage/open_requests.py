@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
     from checkpoint_store.errors import Difference
     from checkpoint_store.model.plan import Plan
     from checkpoint_store.storage.records import JobRecord
 
-Action = Literal["new", "resume", "complete", "reuse", "restart", "refuse"]
+Action = Literal["new", "resume", "complete", "reuse", "extend", "restart", "refuse"]
 
 
 class ByOldRule(NamedTuple):
@@ -35,6 +35,10 @@ class OpenRequest:
     """The settings in which a result that is reused may differ."""
     by_old_rule: ByOldRule | None = None
     """The chunks by rule 1, where that says something else than the newest rule."""
+    metadata: dict[str, Any] | None = None
+    """What is said about the job beside its plan; None: what was said before stands."""
+    keys: Sequence[str] | None = None
+    """What the chunks are called, as it is stored, by index; None: what they were called before stands."""
 
     def digest_by(self, rule: int) -> str | None:
         """Return the digest of the plan's chunks by the rule that a job was made with.
@@ -72,9 +76,16 @@ class Elsewhere(NamedTuple):
     """The file name of a job that has some of them under the same settings; None where no job has."""
     other_settings: tuple[str, ...] = ()
     """The settings in which the newest other job that has some differs."""
+    handles: int = 0
+    """How many chunks have no such result, and a handle under another name: a service holds their work."""
+
+    def __bool__(self) -> bool:
+        return bool(self.chunks or self.handles)
 
     def __str__(self) -> str:
         told = f"the store has results for {self.chunks} of its chunks under another name or setting"
+        if self.handles:
+            told += f", and handles for {self.handles} under another name, which on_change='reuse' takes"
         if self.other_name is not None:
             told += f"; on_change='reuse' takes those of {self.other_name!r}"
         if self.other_settings:
@@ -98,6 +109,8 @@ class Decision:
     elsewhere: Elsewhere = _NOTHING
     kept_ignoring: int = 0
     """Where the plan is refused: how many results could be kept if the settings were passed over that differ."""
+    handles: Mapping[int, str] = field(default_factory=dict)
+    """Where a new job begins, or is refused: handles of work that a service holds, for chunks without a result."""
 
 
 class OpenedJob(NamedTuple):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from checkpoint_store.errors import ChunkNotCompleted, StoreDamaged
 from checkpoint_store.model.records import RunnerRecord
 from checkpoint_store.storage.job_snapshot import JobSnapshot
+from checkpoint_store.storage.key_verbs import KeyReading
 from checkpoint_store.storage.open_requests import OpenRequest
 from checkpoint_store.storage.statements import (
     attempt_log,
@@ -25,7 +26,6 @@ from checkpoint_store.storage.statements import costs as cost_statements
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import results as result_statements
 from checkpoint_store.storage.statements import totals as total_statements
-from checkpoint_store.storage.whole_store import WholeStore
 
 if TYPE_CHECKING:
     import sqlite3
@@ -45,7 +45,7 @@ WHERE job_id = ? AND completed_count != (SELECT count(*) FROM completed_chunks c
 """
 
 
-class Reading(WholeStore):
+class Reading(KeyReading):
     """The reading verbs over one open store file. Safe to share between threads."""
 
     # -- jobs
@@ -72,13 +72,9 @@ class Reading(WholeStore):
         status: str | None = None,
         file_name: str | None = None,
         current: bool = False,
-        incomplete: bool = False,
         limit: int | None = None,
     ) -> list[JobRecord]:
-        """Return the jobs (with this status, of this file, the current one only), the one opened last first.
-
-        ``incomplete``: only those that have chunks left and that no other job of their file superseded.
-        """
+        """Return the jobs (with this status, of this file, the current one only), the one opened last first."""
         return self._database.read(
             lambda connection: job_statements.list_jobs(
                 connection,
@@ -86,7 +82,6 @@ class Reading(WholeStore):
                 status=status,
                 file_name=file_name,
                 current=current,
-                incomplete=incomplete,
                 limit=limit,
             )
         )
@@ -109,16 +104,6 @@ class Reading(WholeStore):
             return job_summaries.summaries(connection, records, self.path)
 
         return self._database.read(read)
-
-    def current_job_row(self) -> tuple[str, int, str] | None:
-        """Return id, number of chunks and status of the current job by the shortest way; None where there is none."""
-        row = self._database.read_row("SELECT job_id, total_chunks, status FROM jobs WHERE is_current = 1", ())
-        return None if row is None else (str(row[0]), int(row[1]), str(row[2]))
-
-    def completed_count(self, job_id: str) -> tuple[int, str] | None:
-        """Return how many chunks of a job are complete, and its ``updated_at``; None where there is no such job."""
-        row = self._database.read_row("SELECT completed_count, updated_at FROM jobs WHERE job_id = ?", (job_id,))
-        return None if row is None else (int(row[0]), str(row[1]))
 
     def is_active(self, job_id: str) -> bool:
         """Whether a runner of a job is alive now: the lock that it holds says so."""
@@ -160,7 +145,7 @@ class Reading(WholeStore):
         )
 
     def chunk_accounts(self, job_id: str) -> dict[int, ChunkAccount]:
-        """Return what each chunk took, by index, of those that were tried, carried over, or have a key."""
+        """Return what each chunk took, by index, of those that were tried or carried over."""
         return self._database.read(lambda connection: chunk_accounts.accounts(connection, job_id))
 
     def runners(self, job_id: str) -> list[RunnerRecord]:

@@ -53,6 +53,8 @@ class ClaimRequest:
     """The chunks that this runner works on: not given out again."""
     trusted_runner_ids: Container[int]
     """The other runners that are taken to be alive without a probe."""
+    in_order: bool = False
+    """Whether no chunk is claimed before the one before it is complete, whichever span that is in."""
 
 
 class Found(NamedTuple):
@@ -67,6 +69,8 @@ class Found(NamedTuple):
     """The other runners that were probed just now, and are alive."""
     has_reaped: bool = False
     """Whether a runner was found dead: what it had claimed is free, or in doubt."""
+    is_blocked: bool = False
+    """Whether chunks are claimed in order, and the one at ``next_index`` waits for itself or for one before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +142,7 @@ class JobRecord(NamedTuple):
     """How many completed chunks those had."""
     metadata: dict[str, Any] | None = None
     sequential: bool = False
+    """Whether each chunk's work depends on the results before it."""
 
     @property
     def progress(self) -> Progress:
@@ -151,7 +156,15 @@ class JobRecord(NamedTuple):
     @property
     def plan(self) -> Plan:
         """What its results were made for."""
-        return Plan(self.file_name, self.total_chunks, self.model, self.provider, self.config, self.chunks_digest)
+        return Plan(
+            self.file_name,
+            self.total_chunks,
+            self.model,
+            self.provider,
+            self.config,
+            self.chunks_digest,
+            sequential=self.sequential,
+        )
 
 
 class Completion(NamedTuple):

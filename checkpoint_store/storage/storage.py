@@ -6,7 +6,7 @@ raises, undone. A read-only store is a class of its own, which has the reading v
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import CheckpointStoreError, JobIncomplete
 from checkpoint_store.model.clock import now
@@ -15,15 +15,17 @@ from checkpoint_store.storage.budget_verbs import BudgetStorage
 from checkpoint_store.storage.claim_verbs import ClaimStorage
 from checkpoint_store.storage.file_names import StoreFiles
 from checkpoint_store.storage.group_commit import Writer
+from checkpoint_store.storage.handle_verbs import HandleStorage
 from checkpoint_store.storage.reading import Reading
 from checkpoint_store.storage.statements import attempt_log, liveness, open_job, save_state
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import runners as runner_statements
+from checkpoint_store.storage.statements.metadata import set_metadata
 from checkpoint_store.system.log import log_suppressed
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from checkpoint_store.model.state import ProcessingState
@@ -49,6 +51,7 @@ class Storage(Reading):
         self.group_commit: Final = Writer(database)
         self.claims: Final = ClaimStorage(database)
         self.budgets: Final = BudgetStorage(database)
+        self.handles: Final = HandleStorage(database, state_files)
         self._rolling = RollingBackup(database, StoreFiles(database.path).lock)
 
     # -- jobs
@@ -103,6 +106,14 @@ class Storage(Reading):
                 runner_statements.ask_to_pause(connection, job_id)
 
         self.database.write(write)
+
+    def set_metadata(self, job_id: str, metadata: Mapping[str, Any]) -> None:
+        """Replace what is said about a job beside its plan. Durable when this returns.
+
+        Raises:
+            JobNotFound: the job was deleted.
+        """
+        self.database.write(lambda connection: set_metadata(connection, job_id, self.path, metadata))
 
     def delete_job(self, job_id: str) -> str:
         """Delete the job with this id or unique prefix, and return its id. Durable when this returns.

@@ -39,7 +39,7 @@ FACES = {
     *("py.typed", "store.py"),
 }
 LINES_MAX = 300
-LONG = {"errors.py": 600}
+LONG = {"errors.py": 700}
 """The catalogue of errors may be long."""
 
 every_source = pytest.mark.parametrize("path", sources(PACKAGE), ids=lambda path: str(path.relative_to(ROOT / PACKAGE)))

@@ -65,6 +65,8 @@ def test_a_how_to_shows_what_happens(page: Path, tmp_path: Path, base_url: str) 
     if "clean_chunk.py" in text:
         pytest.importorskip("openai")
         shutil.copy(ROOT / "examples" / "clean_chunk.py", tmp_path)
+    if "python two_stages.py" in text:
+        shutil.copy(ROOT / "examples" / "two_stages.py", tmp_path)
     (tmp_path / "bin").mkdir()
     write_programs(tmp_path / "bin")
     kept = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}

@@ -77,7 +77,7 @@ def test_only_the_fingerprints_of_completed_chunks_are_stored(store: CheckpointS
         ({"chunks": ["a"], "total_chunks": 1}, "chunks"),
         ({"chunks": "one text"}, "chunks"),
         ({"chunks": b"bytes"}, "chunks"),
-        ({"chunks": {"a": 1}}, "chunks"),
+        ({"chunks": {1.5: "a"}}, "chunks"),
         ({"chunks": 5}, "chunks"),
         ({"chunks": [object()]}, "chunks"),
         ({"chunks": [float("nan")]}, "chunks"),

@@ -35,6 +35,7 @@ KEYS = [
     "error_message",
     "config",
     "result_indices",
+    "metadata",
 ]
 
 

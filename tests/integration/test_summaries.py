@@ -45,6 +45,7 @@ def _as_it_says_itself(job: Job) -> JobSummary:
         in_doubt_chunks=len(job.in_doubt_chunks()),
         error_message=job.error_message,
         config=dict(job.config),
+        metadata=job.metadata,
     )
 
 

@@ -98,14 +98,15 @@ def test_the_cost_of_a_frame_is_that_of_the_job(store: CheckpointStore, tmp_path
 
 
 @slow
-def test_the_keys_of_chunks_are_a_column(store: CheckpointStore, tmp_path: Path, library: Any) -> None:
-    """Chunks that have keys are found by them in the frame."""
-    job = store.open_job("talk.txt", chunks=["a", "b"])
-    job.complete_many([(0, "A"), (1, "B")])
-    with closing(sqlite3.connect(tmp_path / "talks.db")) as raw, raw:
-        raw.executemany("INSERT INTO chunk_keys VALUES (?, ?, ?)", [(job.job_id, 0, "x"), (job.job_id, 1, "y")])
-    frame = job.to_dataframe(library.__name__)
-    assert [(row["key"], row["result"]) for row in values(frame)] == [("x", "A"), ("y", "B")]
+def test_the_keys_of_chunks_are_a_column(store: CheckpointStore, library: Any) -> None:
+    """Chunks that have keys are found by them in the frame, numbers as numbers."""
+    texts = store.open_job("talk.txt", chunks={"x": "a", "7": "b"})
+    texts.complete_many([(0, "A"), (1, "B")])
+    frame = texts.to_dataframe(library.__name__)
+    assert [(row["key"], row["result"]) for row in values(frame)] == [("x", "A"), ("7", "B")]
+    pages = store.open_job("book.txt", chunks={7: "a", 9: "b"})
+    pages.complete(1, "B")
+    assert pages.to_dataframe(library.__name__)["key"].to_list() == [9]
 
 
 @slow

@@ -55,6 +55,19 @@ def targets(folder: Path) -> None:
     CheckpointStore("talks.db", "talks.json")  # type: ignore[call-arg]
 
 
+def depending(store: CheckpointStore) -> None:
+    """The result before is JSON data; a handle is text or None, for one chunk or many."""
+    job = store.open_job("a", total_chunks=5, sequential=True)
+    assert_type(job.sequential, bool)
+    for chunk in job.pending():
+        assert_type(chunk.previous, Any)
+        assert_type(chunk.handle, str | None)
+        chunk.record_handle(None)
+        chunk.record_handle(7)  # type: ignore[arg-type]
+    job.record_handle([1, 2], "batch")
+    job.record_handle(1, None)
+
+
 def opening(store: CheckpointStore) -> None:
     """A job is opened by chunks of any kind or by their number, with keywords."""
     assert_type(store.open_job("a", total_chunks=5), Job)

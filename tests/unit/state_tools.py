@@ -28,6 +28,7 @@ FIELDS = [
     "error_message",
     "config",
     "result_indices",
+    "metadata",
 ]
 
 
@@ -47,6 +48,7 @@ PLAIN: dict[str, Any] = {
     "error_message": None,
     "config": {"chunk_size": 2000, "stop": ["<eos>"]},
     "result_indices": [0, 2],
+    "metadata": {"owner": "Ana", "estimate": {"cost": 1.5}},
 }
 
 

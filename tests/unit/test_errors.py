@@ -134,6 +134,11 @@ EXAMPLES = {
         },
         "--cost FIELD",
     ),
+    "ChunkOutOfOrder": (
+        errors.ChunkOutOfOrder(JOB, 4, 2),
+        {"job_id": JOB, "chunk_index": 4, "missing_index": 2},
+        "Complete chunk 2 first",
+    ),
     "ChunkFailed": (
         errors.ChunkFailed(JOB, 1, "chunk 2: boom"),
         {"job_id": JOB, "failed_chunks": 1, "example": "chunk 2: boom"},
@@ -172,6 +177,11 @@ EXAMPLES = {
         errors.ChunkOutOfRange(JOB, 9, 9),
         {"job_id": JOB, "chunk_index": 9, "total_chunks": 9},
         "0 to 8",
+    ),
+    "KeyNotFound": (
+        errors.KeyNotFound(JOB, "page 9"),
+        {"job_id": JOB, "key": "page 9", "has_keys": True},
+        "the key 'page 9'; job.keys()",
     ),
     "ChunkNotCompleted": (
         errors.ChunkNotCompleted(JOB, 2, completed=False),
@@ -277,6 +287,7 @@ def test_docstring_says_when(name: str) -> None:
         ("JobNotFound", LookupError),
         ("ChunkNotCompleted", LookupError),
         ("ChunkOutOfRange", IndexError),
+        ("KeyNotFound", KeyError),
     ],
 )
 def test_also_the_builtin_that_one_expects(error: str, builtin: type[Exception]) -> None:

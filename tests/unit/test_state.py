@@ -49,6 +49,7 @@ def states(draw: st.DrawFn) -> ProcessingState:
         processed_results=results,
         result_indices=done[:with_results] if draw(st.booleans()) else [],
         config=draw(st.dictionaries(texts, values, max_size=3)),
+        metadata=draw(st.dictionaries(texts, values, max_size=3)),
     )
 
 
@@ -82,6 +83,7 @@ def test_defaults_are_those_of_the_plan() -> None:
         "error_message": None,
         "config": {},
         "result_indices": [],
+        "metadata": {},
     }
 
 

@@ -27,6 +27,7 @@ STATE = ProcessingState(
     processed_results=RESULTS,
     result_indices=[0, 2, 3, 5, 6],
     config={"nested": {"list": [1, 2]}, "updated_at": "no time"},
+    metadata={"owner": "Ana", "updated_at": "no time"},
 )
 
 

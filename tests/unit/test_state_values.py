@@ -43,6 +43,7 @@ WRONG: dict[str, list[object]] = {
     "started_at": [None, 5, "", "yesterday", "2024-13-01T00:00:00Z", "12:00", [], "0001-01-01T00:00:00+14:00"],
     "updated_at": [None, 5, "", "2024-02-30T00:00:00Z", {}, b"2024-01-01"],
     "config": [None, 5, "{}", [], [["a", 1]], {"a": {1}}, {"a": float("nan")}, {1: 2}, {"a": "\ud800"}],
+    "metadata": [None, 5, "{}", [], [["a", 1]], {"a": {1}}, {"a": float("nan")}, {1: 2}, {"a": "\ud800"}],
     "result_indices": [None, 2, "ab", {0: 1}, [4], [1], [True], ["0"], [0.0], [None], [0, 2, 0]],
 }
 

@@ -57,7 +57,8 @@ def _rows(job: Job) -> Iterator[dict[str, Any]]:
 
 def _row(start: int, stop: int, status: str, record: ChunkRecord | None = None) -> Iterator[dict[str, Any]]:
     if start < stop:
-        attempt = dict.fromkeys(("attempt", "error", "started_at", "finished_at", "seconds"))
+        names = ("attempt", "error", "started_at", "finished_at", "seconds", "handle", "key")
+        attempt: dict[str, Any] = dict.fromkeys(names)
         if record is not None:
             attempt = {name: getattr(record, name) for name in attempt}
         yield {"start": start, "stop": stop, "status": status, **attempt}
@@ -102,13 +103,14 @@ def _show_rows(terminal: Screen, rows: list[dict[str, Any]]) -> None:
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     last = row["stop"] - 1
     since = row["finished_at"] or row["started_at"]
+    name = "" if row["key"] is None else f" ({on_one_line(str(row['key']))})"
     return (
-        f"{row['start']}" if row["start"] == last else f"{row['start']}-{last}",
+        f"{row['start']}{name}" if row["start"] == last else f"{row['start']}-{last}",
         f"{row['stop'] - row['start']:,}",
         row["status"],
         str(row["attempt"] or ""),
         screen.ago(datetime.fromisoformat(since)) if since else "",
-        screen.plain_error(row["error"]).partition("\n")[0],
+        screen.plain_error(row["error"] or _held(row["handle"])).partition("\n")[0],
     )
 
 
@@ -148,10 +150,17 @@ def _show_error(terminal: Screen, record: ChunkRecord) -> None:
     what, style = ("failed", "red") if record.is_last else ("failed, tried again by the next run", "yellow")
     if record.outcome == "abandoned":
         what = "in doubt and passed over" if record.is_last else "in doubt, tried again by the next run"
-    head = Text.assemble((f"chunk {record.chunk_index}", "bold"), "  ", (what, style))
+    name = "" if record.key is None else f" ({on_one_line(str(record.key))})"
+    head = Text.assemble((f"chunk {record.chunk_index}{name}", "bold"), "  ", (what, style))
     terminal.out.print(head.append(f"  {screen.attempt_count(record.attempt)}, {when}", style="dim"), soft_wrap=True)
     for line in (screen.plain_error(record.error) or "its process ended before it gave a result").splitlines():
         terminal.out.print(Text.assemble(("  | ", style), line), soft_wrap=True)
+    if record.handle is not None:
+        terminal.out.print(Text.assemble(("  | ", style), screen.plain(_held(record.handle))), soft_wrap=True)
+
+
+def _held(handle: str | None) -> str:
+    return "" if handle is None else f"handle {on_one_line(handle)}"
 
 
 # -- retry and pause
@@ -160,16 +169,18 @@ def _show_error(terminal: Screen, record: ChunkRecord) -> None:
 @click.command("retry")
 @job_argument()
 @click.argument("indices", nargs=-1, type=click.IntRange(min=0), metavar="[INDEX]...")
+@click.option("--key", "keys", metavar="KEY", multiple=True, help="A chunk by its key, such as a file (repeatable).")
 @store_option
 @json_option
-def retry(*, job_id: str, indices: tuple[int, ...], store_path: str, as_json: bool) -> None:
+def retry(*, job_id: str, indices: tuple[int, ...], keys: tuple[str, ...], store_path: str, as_json: bool) -> None:
     """Give failed chunks of JOB their attempts back.
 
-    Name chunks by INDEX, or name none to free all failed chunks. The next run of
-    the job's FILE tries them again.
+    Name chunks by INDEX or key, or name none to free all failed chunks. The next
+    run of the job's FILE tries them again.
     """
     with _open_for_writing(store_path) as store:
         job = store.job(job_id)
+        indices = (*indices, *map(job.index_of, keys))
         freed = job.retry_failed(*indices)
     if as_json:
         print_json({"job_id": job.job_id, "freed_chunks": freed})

@@ -60,12 +60,14 @@ def record(job: JobSummary) -> dict[str, Any]:
         "completed_chunks": progress.completed_chunks,
         "failed_chunks": job.failed_chunks,
         "in_doubt_chunks": job.in_doubt_chunks,
+        "in_doubt_with_handle": job.in_doubt_with_handle,
         "percent": round(progress.percent, 2),
         "chunks_per_minute": progress.chunks_per_minute,
         "started_at": progress.started_at.isoformat(),
         "updated_at": progress.updated_at.isoformat(),
         "error_message": job.error_message,
         "config": dict(job.config),
+        "metadata": dict(job.metadata),
     }
 
 
@@ -130,17 +132,19 @@ def results(*, job_id: str, field: str | None, store_path: str, as_json: bool) -
     only the output file of run has what stood between the chunks in the source.
     """
     with open_for_reading(store_path) as store:
-        items = store.job(job_id).items()
-        for text in _as_array(items, field) if as_json else _as_text(items, field):
+        job = store.job(job_id)
+        items = job.items()
+        for text in _as_array(items, field, job.keys()) if as_json else _as_text(items, field):
             click.echo(text, nl=False)
 
 
-def _as_array(items: Iterator[tuple[int, Any]], field: str | None) -> Iterator[str]:
+def _as_array(items: Iterator[tuple[int, Any]], field: str | None, keys: dict[int, str | int]) -> Iterator[str]:
     """Yield the text of one JSON array with an element a line; memory holds one element at a time."""
     prefix = "["
     for index, result in items:
         value = result if field is None else _field(index, result, field)
-        element = {"chunk_index": index, "result" if field is None else field: value}
+        name = {"key": keys[index]} if index in keys else {}
+        element = {"chunk_index": index, **name, "result" if field is None else field: value}
         yield f"{prefix}\n  {json.dumps(element, ensure_ascii=False)}"
         prefix = ","
     yield "[]\n" if prefix == "[" else "\n]\n"

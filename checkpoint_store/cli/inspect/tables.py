@@ -104,13 +104,14 @@ def _facts(data: dict[str, Any]) -> list[tuple[str, str | Text]]:
         ("model", " from ".join(filter(None, (data["model"], data["provider"])))),
         ("done", f"{completed:,} of {screen.chunk_count(total)}, {screen.percent(completed, total)}"),
         ("failed", _failure_text(data, "failed_chunks", "passed over; see errors, and retry")),
-        ("in doubt", _failure_text(data, "in_doubt_chunks", "begun and never ended, possibly billed; see errors")),
+        ("in doubt", _failure_text(data, "in_doubt_chunks", _in_doubt_meaning(data["in_doubt_with_handle"]))),
         ("rate", _rate_text(data)),
         ("runners", _runners_text(data["runners"])),
         ("started", screen.local_time(started)),
         ("updated", f"{screen.local_time(updated)}, {screen.ago(updated)}"),
         ("totals", _comma_separated({name: screen.number(value) for name, value in data["totals"].items()})),
         ("config", _comma_separated(data["config"])),
+        ("metadata", _comma_separated(data["metadata"])),
         ("error", _error(data["error_message"])),
     ]
     return [(name, value) for name, value in facts if value]
@@ -127,6 +128,11 @@ def _runners_text(runners: list[dict[str, Any]]) -> str:
 
 def _failure_text(data: dict[str, Any], name: str, meaning: str) -> Text | None:
     return Text.assemble((screen.chunk_count(data[name]), "red"), f"  ({meaning})") if data[name] else None
+
+
+def _in_doubt_meaning(with_handle: int) -> str:
+    held = f", {with_handle:,} with a handle" if with_handle else ""
+    return f"begun and never ended, possibly billed{held}; see errors"
 
 
 def _rate_text(data: dict[str, Any]) -> str | None:

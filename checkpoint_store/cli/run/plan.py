@@ -43,6 +43,7 @@ _ACTIONS: Final = {
     "resume": ("goes on", "cyan"),
     "complete": ("nothing left to do", "green"),
     "reuse": ("a new job, with every result whose chunk is unchanged", "cyan"),
+    "extend": ("goes on, with more chunks", "cyan"),
     "restart": ("a new job from nothing", "yellow"),
     "refuse": ("refused: its job was made for something else", "red"),
 }
@@ -127,6 +128,7 @@ def _facts(run_plan: RunPlan, store_path: str, workers: int) -> list[tuple[str, 
     choices = " with --on-change reuse, none with --on-change restart" if refused else ""
     free = f"  (passed over; {command('retry', job, store_path)} frees {'it' if len(run_plan.failed) == 1 else 'them'})"
     doubt = "  (begun and never ended, possibly billed; done again)"
+    held = "  (with a handle: a service holds their work, and can be asked for it)"
     return [
         ("job", job),
         ("changed", "\n".join(changes(run_plan.differences))),
@@ -135,6 +137,7 @@ def _facts(run_plan: RunPlan, store_path: str, workers: int) -> list[tuple[str, 
         ("note", elsewhere_text(run_plan) if run_plan.kept_elsewhere else ""),
         ("failed", screen.indices(run_plan.failed) + free if run_plan.failed else ""),
         ("in doubt", screen.indices(run_plan.in_doubt) + doubt if run_plan.in_doubt else ""),
+        ("held", screen.indices(run_plan.with_handle) + held if run_plan.with_handle else ""),
         ("spent", f"{run_plan.spent:.4g}" if run_plan.spent else ""),
         ("cost", _cost(run_plan)),
         ("time", _time(run_plan, workers)),

@@ -78,6 +78,13 @@ _OPTIONS: Final = (
         help="The field of COMMAND's JSON that has the text, or a dotted path such as choices.0.message.content.  "
         "[default: cleaned_text]",
     ),
+    click.option(
+        "--sequential",
+        is_flag=True,
+        help="Each chunk depends on the answers before it: do them in order, one at a time, with the answer before in "
+        "CHECKPOINT_STORE_PREVIOUS (and all that was recorded with it in CHECKPOINT_STORE_PREVIOUS_JSON). A changed "
+        "chunk changes all behind it, and a run stops at a chunk that fails.",
+    ),
     click.option("--raw", is_flag=True, help="Take what COMMAND prints as it is, JSON or not, every character of it."),
     click.option(
         "--output",
@@ -93,10 +100,11 @@ _OPTIONS: Final = (
     store_option,
     click.option(
         "--on-change",
-        type=click.Choice(["refuse", "reuse", "restart"]),
+        type=click.Choice(["refuse", "reuse", "extend", "restart"]),
         default="refuse",
         show_default=True,
-        help="If the file or an option changed since its last job: stop; do only the changed chunks; do all chunks.",
+        help="If the file or an option changed since its last job: stop; do only the changed chunks; let the job grow "
+        "where chunks only follow; do all chunks.",
     ),
     click.option(
         "--reuse-ignoring",

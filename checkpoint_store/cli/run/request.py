@@ -35,7 +35,7 @@ _COMMAND_KEY: Final = "checkpoint_store.command"
 _DEFAULT_CHUNK_SIZE: Final = 2000
 _DEFAULT_OVERLAP: Final = 200
 _OF_TEXT: Final = ("chunk_size", "overlap", "unit", "tokenizer")
-_OF_COMMANDS: Final = ("result_field", "raw")
+_OF_COMMANDS: Final = ("result_field", "raw", "sequential")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -55,6 +55,7 @@ class Request:
     language: str | None
     encoding: str | None
     result_field: str | None
+    sequential: bool
     raw: bool
     output: Path | None
     force: bool
@@ -71,6 +72,7 @@ class Request:
             "provider": self.provider,
             "config": self._config(source.content),
             "fingerprint": attrgetter("content") if self.command else source.content.fingerprint,
+            "sequential": self.sequential,
             "on_change": self.on_change,
             "reuse_ignoring": (*self.reuse_ignoring, "config.reader"),  # a chunk that reads the same is the same
             "fresh": self.fresh,

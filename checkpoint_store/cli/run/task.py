@@ -162,7 +162,8 @@ def _fill_in(job: Job, report: Report, snapshot: JobSnapshot, interrupts: Interr
     _fill_in_run(job, report)
     if report.exit_code == PAUSED:
         return
-    if report.error is None and progress.remaining_chunks and progress.remaining_chunks == snapshot.failed_chunks:
+    report.sequential = job.sequential
+    if report.error is None and report.only_failed:
         first = job.failed_chunks()[0]
         report.failed_chunk = first.chunk_index
         reason = plain_error(first.error) or "its process ended before it gave a result"

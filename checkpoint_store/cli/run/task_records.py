@@ -90,6 +90,8 @@ class Report:
     output_written: bool = False
     output_edited: bool = False
     """Whether the output differs from the text of the results: it was edited since, and left as it was."""
+    sequential: bool = False
+    """Whether the chunks behind a failed one wait for it."""
     over_budget: bool = False
     """Whether ``--max-cost`` paused the job."""
     cost_unknown: bool = False
@@ -101,5 +103,6 @@ class Report:
 
     @property
     def only_failed(self) -> bool:
-        """Whether all chunks that are left are failed ones, which runs skip until ``retry`` frees them."""
-        return 0 < self.failed_chunks == self.total_chunks - self.completed_chunks
+        """Whether all chunks that are left are failed ones, or wait for one, until ``retry`` frees those."""
+        left = self.total_chunks - self.completed_chunks
+        return 0 < self.failed_chunks <= left and (self.sequential or self.failed_chunks == left)

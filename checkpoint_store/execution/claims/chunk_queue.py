@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from checkpoint_store.execution.claims.claimed_chunk import ClaimingLoop
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from checkpoint_store.execution.claims.claimed_chunk import ClaimedChunk
     from checkpoint_store.execution.claims.claims import Claims
@@ -38,20 +38,27 @@ def acting_thread() -> int:
 
 
 class ChunkQueue:
-    """The chunks of a job for one loop: each of them once, the lowest first, then those that other runners free."""
+    """The chunks of a job for one loop: each of them once, the lowest first, then those that other runners free.
+
+    ``in_order``: each chunk only once all before it are complete, and none behind one that is failed.
+    """
 
     def __init__(
         self,
         claims: Claims,
-        total_chunks: int,
+        reach: Callable[[], int],
         *,
         pauses: KnownPauses,
         known_pause: int | None = None,
         max_attempts: int | None = None,
+        in_order: bool = False,
     ) -> None:
         self.claims: Final = claims
+        self._in_order: Final = in_order
         self._loop: Final = ClaimingLoop(max_attempts, threading.get_ident(), acting_thread())
-        self._total = total_chunks
+        self._reach = reach
+        self.total_chunks = reach()
+        """How many first chunks this loop claims from, as it looked last; a job may grow."""
         self._chunk_seconds = 1.0
         """How much time passed between the starts of two chunks, lately."""
         self._started_at = time.monotonic()
@@ -85,20 +92,29 @@ class ChunkQueue:
     def take(self, wanted: int) -> list[ClaimedChunk]:
         """Claim up to ``wanted`` chunks; none where each is completed, failed, or in the hand of another loop.
 
-        The claims are durable when this returns.
+        The claims are durable when this returns. In order, none is claimed while one before it is not complete.
         """
-        while self._next < self._total:
+        if self._in_order:
+            if self.claims.is_worked_on_by(self._loop, self._next):
+                return []
+            wanted, self._held_by_others = 1, []
+        while self._next < self.total_chunks or self._has_grown():
             start = self._next
-            stop = min((start // _WINDOW_CHUNKS + 1) * _WINDOW_CHUNKS, self._total)
+            stop = min((start // _WINDOW_CHUNKS + 1) * _WINDOW_CHUNKS, self.total_chunks)
             if start % _WINDOW_CHUNKS == 0 and self.claims.completed_in(start, stop) == stop - start:
                 self._next = stop
                 continue
-            chunks, found = self.claims.claim(self._loop, [(start, stop)], wanted)
+            chunks, found = self.claims.claim(self._loop, [(start, stop)], wanted, in_order=self._in_order)
             self._next = found.next_index
             self._held_by_others += found.held
-            if chunks:
+            if chunks or found.is_blocked:
                 return chunks
         return self._take_from_others(wanted)
+
+    def _has_grown(self) -> bool:
+        """Whether there are chunks now behind those that were the last ones."""
+        self.total_chunks = self._reach()
+        return self._next < self.total_chunks
 
     def _take_from_others(self, wanted: int) -> list[ClaimedChunk]:
         """Claim chunks that were in the hand of another loop before, and are free now."""

@@ -110,9 +110,12 @@ class Claims(ForkAware):
     # -- claiming
 
     def claim(
-        self, loop: ClaimingLoop, spans: Sequence[tuple[int, int]], wanted: int
+        self, loop: ClaimingLoop, spans: Sequence[tuple[int, int]], wanted: int, *, in_order: bool = False
     ) -> tuple[list[ClaimedChunk], Found]:
-        """Claim up to ``wanted`` chunks of these half-open spans for a loop, the lowest first; durable then."""
+        """Claim up to ``wanted`` chunks of these half-open spans for a loop, the lowest first; durable then.
+
+        ``in_order``: none before the chunk before it is complete.
+        """
         with self._lock:
             request = ClaimRequest(
                 self.job_id,
@@ -122,6 +125,7 @@ class Claims(ForkAware):
                 attempts_max=loop.attempts_max,
                 indices_in_hand={index for index, chunk in list(self._chunks.items()) if chunk.loop.is_active},
                 trusted_runner_ids=self.runner.trusted_runner_ids(),
+                in_order=in_order,
             )
             found = self._storage.claim(request)
             self.runner.note_alive(found)
@@ -132,6 +136,11 @@ class Claims(ForkAware):
     def has(self, chunk: ClaimedChunk) -> bool:
         """Whether this very claim still stands: the chunk is neither done nor freed."""
         return self._chunks.get(chunk.index) is chunk
+
+    def is_worked_on_by(self, loop: ClaimingLoop, index: int) -> bool:
+        """Whether a loop of this process has a chunk in hand."""
+        chunk = self._chunks.get(index)
+        return chunk is not None and chunk.loop is loop
 
     @property
     def has_yielded_chunks(self) -> bool:

@@ -14,7 +14,7 @@ from checkpoint_store.storage.statements import results as result_statements
 from checkpoint_store.storage.statements import rows
 from checkpoint_store.storage.statements.compiled import Statement
 from checkpoint_store.storage.statements.effect import TRIGGERS
-from checkpoint_store.storage.tables import attempts, completed_chunks, jobs, runners
+from checkpoint_store.storage.tables import attempts, chunk_handles, completed_chunks, jobs, runners
 
 if TYPE_CHECKING:
     import sqlite3
@@ -46,6 +46,7 @@ _ROWS: Final = {
     "attempts": _of_job(attempts, rows.ATTEMPT),
     "runners": _of_job(runners, rows.RUNNER),
     "completed_chunks": _of_job(completed_chunks, rows.COMPLETED),
+    "chunk_handles": _of_job(chunk_handles, rows.HANDLE),
 }
 """How the rows of a job are read that people are shown."""
 

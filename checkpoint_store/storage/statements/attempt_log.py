@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from sqlalchemy import Exists, and_, bindparam, func, literal_column, or_, select, union_all
 
 from checkpoint_store.model.attempt import AttemptOutcome
+from checkpoint_store.model.keys import key_from
 from checkpoint_store.model.records import ChunkRecord
 from checkpoint_store.storage.runner_lock import noted, probe, runner_lock_path
 from checkpoint_store.storage.statements import rows
 from checkpoint_store.storage.statements.attempts import _A, literal
 from checkpoint_store.storage.statements.compiled import Statement, named_rows
+from checkpoint_store.storage.statements.handles import _H
+from checkpoint_store.storage.statements.keys import _K
 from checkpoint_store.storage.statements.rows import read_row
 from checkpoint_store.storage.statements.runners import runners_at_work
 from checkpoint_store.storage.tables import attempts, completed_chunks
@@ -73,7 +76,9 @@ _SECONDS: Final = Statement(
 @cache
 def _latest(outcomes: tuple[str, ...]) -> Statement:
     """Look for each kind of outcome in the index that is made for it: a job may have a million that went well."""
-    columns = [_A[name] for name in _COLUMNS]
+    its_handle = select(_H.handle).where(_H.job_id == _A.job_id, _H.chunk_index == _A.chunk_index).scalar_subquery()
+    its_key = select(_K.key).where(_K.job_id == _A.job_id, _K.chunk_index == _A.chunk_index).scalar_subquery()
+    columns = [*(_A[name] for name in _COLUMNS), its_handle.label("handle"), its_key.label("key")]
     looked_for = {outcome: _A.outcome == literal(AttemptOutcome(outcome)) for outcome in outcomes}
     running = looked_for.pop(AttemptOutcome.RUNNING, None)
     kinds = [
@@ -106,8 +111,10 @@ def latest(connection: sqlite3.Connection, job_id: str, path: Path, *, outcomes:
     runners = _runners(connection, job_id, path) if AttemptOutcome.RUNNING in looked_for and found else {}
     records = []
     for stored in found:
-        row = read_row("attempts", rows.ATTEMPT, stored, path, job_id)
+        row = read_row("attempts", rows.SHOWN_ATTEMPT, stored, path, job_id)
         runner = runners.get(row.pop("runner_id"))
+        key = row.pop("key")
+        row["key"] = None if key is None else key_from(key)
         record = ChunkRecord(attempt=row.pop("number"), is_last=bool(row.pop("is_last")), **row)
         if record.outcome == AttemptOutcome.RUNNING and runner is not None:
             if runner.begun is not None and (record.chunk_index, record.attempt) not in runner.begun:

@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, case, func, literal_column, select
 from checkpoint_store.model.attempt import AttemptOutcome
 from checkpoint_store.model.clock import now
 from checkpoint_store.storage.records import Claim, FailureOutcome
-from checkpoint_store.storage.statements import runners
+from checkpoint_store.storage.statements import handles, runners
 from checkpoint_store.storage.statements.compiled import Statement
 from checkpoint_store.storage.statements.effect import require_rows
 from checkpoint_store.storage.tables import attempts
@@ -177,7 +177,11 @@ _ABANDON_ALL: Final = Statement(
     lambda: (
         attempts.update()
         .where(*_OF_RUNNER)
-        .values(outcome=AttemptOutcome.ABANDONED.value, finished_at=bindparam("at"), counted=bindparam("its_counted"))
+        .values(
+            outcome=AttemptOutcome.ABANDONED.value,
+            finished_at=bindparam("at"),
+            counted=case((handles.of_attempt(), literal_column("0")), else_=bindparam("its_counted")),
+        )
     )
 )
 
@@ -279,7 +283,8 @@ def end_runner(
     """Record that a runner is gone, and return how many of its attempts are in doubt.
 
     In doubt are the attempts that it had ``begun``, as (chunk index, number); None: all that it had claimed. Nothing is
-    kept of its other claims. ``is_counted`` says whether an attempt in doubt counts against its chunk's limit.
+    kept of its other claims. ``is_counted`` says whether an attempt in doubt counts against its chunk's limit; at a
+    chunk with a handle it does not, because the next try asks for the result.
     """
     if begun is not None:
         for job_id, index, number in _IN_HAND.run(connection, its_runner=runner_id).fetchall():

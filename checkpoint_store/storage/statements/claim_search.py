@@ -52,18 +52,27 @@ class _Search:
         self._liveness = liveness
         self._claims: list[Claim] = []
         self._held: list[tuple[int, int]] = []
+        self._is_blocked = False
+        """Whether chunks are claimed in order, and one was met that is not complete."""
 
     @property
     def _is_done(self) -> bool:
-        return len(self._claims) >= self._request.wanted
+        return len(self._claims) >= self._request.wanted or self._is_blocked
 
     def run(self) -> Found:
         next_index = 0
         for start, stop in self._request.spans:
+            if self._request.in_order and start and not self._is_complete(start - 1):
+                next_index, self._is_blocked = start, True  # what stands before it is another loop's, or shard's
+                break
             next_index = self._search_span(start, stop)
             if self._is_done:
                 break
-        return Found(self._claims, self._held, next_index)
+        return Found(self._claims, self._held, next_index, is_blocked=self._is_blocked)
+
+    def _is_complete(self, index: int) -> bool:
+        row = self._connection.execute(_COMPLETED_IN.text, (self._request.job_id, index, index + 1)).fetchone()
+        return row is not None
 
     def _search_span(self, start: int, stop: int) -> int:
         """Claim chunks of ``[start, stop)``; return the index to go on from."""
@@ -81,10 +90,15 @@ class _Search:
         for index in range(start, stop):
             if len(claims) >= wanted:
                 return index
-            if index in tried and index not in done:
+            if index in done:
+                continue
+            if index in tried:
                 self._claim_or_pass(tried[index])
-            elif index not in done:
+            else:
                 claims.append(attempts.begin(self._connection, job_id, index, 1, runner_id))
+            if self._request.in_order:
+                self._is_blocked = True
+                return index
         return stop
 
     def _claim_or_pass(self, chunk: ChunkAttempts) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy import bindparam, null, or_, select
 from checkpoint_store.errors import StoreDamaged
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.plan import Plan, is_same
+from checkpoint_store.storage.statements import extend
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements.compiled import Statement
 from checkpoint_store.storage.tables import jobs
@@ -26,10 +27,15 @@ if TYPE_CHECKING:
 def earlier_job(connection: sqlite3.Connection, request: OpenRequest, path: Path) -> JobRecord | None:
     """Return the job of this very plan; else the newest job of the file that has results; else None.
 
-    None says that there is nothing to protect: no job of the file has a completed chunk, and none has this plan.
+    With ``on_change="extend"`` the newest job of the file comes before that where it can grow, results or not.
+
+    None says that there is nothing to protect: no job of the file has a completed chunk, or a handle of work that a
+    service holds, and none has this plan.
     """
-    of_plan = _of_this_plan(connection, request, path)
-    return of_plan or _newest_with_results(connection, request.plan.file_name, path)
+    found = _of_this_plan(connection, request, path)
+    if found is None and request.on_change == "extend":
+        found = extend.job_to_extend(connection, request, path)
+    return found or _newest_with_results(connection, request.plan.file_name, path)
 
 
 def _of_this_plan(connection: sqlite3.Connection, request: OpenRequest, path: Path) -> JobRecord | None:
@@ -76,7 +82,7 @@ def _candidates(connection: sqlite3.Connection, request: OpenRequest) -> Iterato
     """
     plan = request.plan
     names = job_statements.spelt(plan.file_name)
-    given: dict[str, Any] = {"total": plan.total_chunks, **names}
+    given: dict[str, Any] = {"total": plan.total_chunks, "in_order": int(plan.sequential), **names}
     if plan.chunks_digest is not None:
         given |= {"digest": plan.chunks_digest, "old_digest": request.digest_by(1)}
     statement = _of_file(len(names), with_digest="digest" in given)
@@ -86,6 +92,7 @@ def _candidates(connection: sqlite3.Connection, request: OpenRequest) -> Iterato
 @cache
 def _of_file(spellings: int, *, with_digest: bool) -> Statement:
     where: list[Any] = [job_statements.named(spellings), jobs.c.total_chunks == bindparam("total")]
+    where.append(jobs.c.sequential == bindparam("in_order"))
     if with_digest:
         digests = [jobs.c.chunks_digest == bindparam(name) for name in ("digest", "old_digest")]
         where.append(or_(*digests, jobs.c.chunks_digest.is_(null())))
@@ -98,7 +105,7 @@ def _plan_of(row: _Candidate, plan: Plan, path: Path) -> Plan:
         config = json_text.decode(row.config)
     except ValueError as error:
         raise StoreDamaged(path, f"its row in jobs does not read: {error}", job_id=row.job_id) from error
-    return Plan(plan.file_name, plan.total_chunks, row.model, row.provider, config)
+    return Plan(plan.file_name, plan.total_chunks, row.model, row.provider, config, sequential=plan.sequential)
 
 
 def _newest_with_results(connection: sqlite3.Connection, file_name: str, path: Path) -> JobRecord | None:

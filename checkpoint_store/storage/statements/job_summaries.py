@@ -6,11 +6,12 @@ from collections import Counter
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, select
 
 from checkpoint_store.model.attempt import AttemptOutcome
 from checkpoint_store.model.records import JobSummary
 from checkpoint_store.storage.runner_lock import probe, runner_lock_path
+from checkpoint_store.storage.statements import handles
 from checkpoint_store.storage.statements.attempt_log import IN_JOB_BY_TROUBLE, TROUBLE, is_last_and_incomplete
 from checkpoint_store.storage.statements.attempts import _A, literal
 from checkpoint_store.storage.statements.compiled import Statement
@@ -30,12 +31,14 @@ class _Failures(NamedTuple):
 
     failed: Counter[str]
     in_doubt: Counter[str]
+    with_handle: Counter[str]
+    """How many of those in doubt have a handle."""
 
 
 @cache
 def _troubled(*, of_one_job: bool) -> Statement:
     in_doubt = _A.outcome == literal(AttemptOutcome.ABANDONED)
-    columns = (_A.job_id, func.sum(_A.is_last), func.sum(in_doubt))
+    columns = (_A.job_id, func.sum(_A.is_last), func.sum(in_doubt), func.sum(and_(in_doubt, handles.of_attempt())))
     where = [TROUBLE, *is_last_and_incomplete(), *([IN_JOB_BY_TROUBLE] if of_one_job else [])]
     return Statement(lambda: select(*columns).where(*where).group_by(_A.job_id))
 
@@ -45,7 +48,7 @@ def _in_hand() -> Statement:
     running: Any = _A.outcome == literal(AttemptOutcome.RUNNING)
     return Statement(
         lambda: (
-            select(_A.job_id, _A.chunk_index, _A.number, _A.runner_id)
+            select(_A.job_id, _A.chunk_index, _A.number, _A.runner_id, handles.of_attempt())
             .select_from(attempts)
             .where(running, *is_last_and_incomplete())
         )
@@ -69,8 +72,10 @@ def summaries(connection: sqlite3.Connection, records: Sequence[JobRecord], path
             progress=record.progress,
             failed_chunks=failures.failed[record.job_id],
             in_doubt_chunks=failures.in_doubt[record.job_id],
+            in_doubt_with_handle=failures.with_handle[record.job_id],
             error_message=record.error_message,
             config=record.config,
+            metadata=record.metadata or {},
         )
         for record in records
     ]
@@ -94,11 +99,13 @@ def _runners(connection: sqlite3.Connection, path: Path, job_id: str | None) -> 
 
 
 def _failures(connection: sqlite3.Connection, job_id: str | None, begun_by_dead: _Begun) -> _Failures:
-    failures = _Failures(Counter(), Counter())
+    failures = _Failures(Counter(), Counter(), Counter())
     of_job = {} if job_id is None else {"in_job": job_id}
-    for of, failed, in_doubt in _troubled(of_one_job=job_id is not None).run(connection, **of_job):
-        failures.failed[of], failures.in_doubt[of] = failed, in_doubt
-    for of, index, number, runner_id in _in_hand().run(connection) if begun_by_dead else ():
+    for of, failed, in_doubt, held in _troubled(of_one_job=job_id is not None).run(connection, **of_job):
+        failures.failed[of], failures.in_doubt[of], failures.with_handle[of] = failed, in_doubt, held
+    for of, index, number, runner_id, held in _in_hand().run(connection) if begun_by_dead else ():
         begun = begun_by_dead.get(runner_id, frozenset())
-        failures.in_doubt[of] += begun is None or (index, number) in begun
+        if begun is None or (index, number) in begun:
+            failures.in_doubt[of] += 1
+            failures.with_handle[of] += held
     return failures

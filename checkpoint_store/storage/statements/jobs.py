@@ -14,6 +14,7 @@ from checkpoint_store.model.records import JobStatus
 from checkpoint_store.storage.records import JobRecord
 from checkpoint_store.storage.statements import rows
 from checkpoint_store.storage.statements.compiled import Statement, named_rows, not_back
+from checkpoint_store.storage.statements.handles import _H, of_chunk_in
 from checkpoint_store.storage.statements.results import _C, _R
 from checkpoint_store.storage.statements.rows import read_row
 from checkpoint_store.storage.tables import chunk_results, completed_chunks, deleted_jobs, jobs
@@ -29,7 +30,7 @@ _OF_JOB: Final[Any] = _J.job_id == bindparam("in_job")
 
 _ROW: Final = tuple(_J[name] for name in JobRecord._fields)
 _READERS: Final = tuple(rows.JOB[name] for name in JobRecord._fields)
-_JOB_ID, _IS_CURRENT = map(JobRecord._fields.index, ("job_id", "is_current"))
+_JOB_ID, _IS_CURRENT, _SEQUENTIAL = map(JobRecord._fields.index, ("job_id", "is_current", "sequential"))
 
 _FIND: Final = Statement(lambda: select(*_ROW).where(_OF_JOB))
 # A range, not LIKE: an id is text, and % or _ in it mean themselves.
@@ -114,7 +115,8 @@ def _list(filters: tuple[str, ...], *, spellings: int, with_results: bool, incom
     if spellings:
         where.append(named(spellings))
     if with_results:
-        where.append(_J.completed_count > literal_column("0"))
+        held = select(_H.chunk_index).where(_H.job_id == _J.job_id, ~of_chunk_in(completed_chunks)).exists()
+        where.append(or_(_J.completed_count > literal_column("0"), held))  # work that a service holds is paid for, too
     if incomplete:
         where += [_J.completed_count < _J.total_chunks, _J.superseded_by.is_(null())]
     return Statement(lambda: select(*_ROW).where(*where).order_by(_J.job_number.desc()).limit(bindparam("rows")))
@@ -163,7 +165,7 @@ def _record(row: tuple[Any, ...], path: Path) -> JobRecord:
         values = [read(value) for read, value in zip(_READERS, row, strict=True)]
     except ValueError:  # the same once more, with the name of the column in the error
         values = list(read_row("jobs", rows.JOB, dict(zip(JobRecord._fields, row, strict=True)), path).values())
-    values[_IS_CURRENT] = bool(values[_IS_CURRENT])
+    values[_IS_CURRENT], values[_SEQUENTIAL] = bool(values[_IS_CURRENT]), bool(values[_SEQUENTIAL])
     return JobRecord._make(values)
 
 

@@ -11,15 +11,17 @@ from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.plan import FINGERPRINT_RULE, compare
 from checkpoint_store.model.records import JobStatus
 from checkpoint_store.storage.open_requests import Decision, OpenedJob
-from checkpoint_store.storage.statements import earlier_job
+from checkpoint_store.storage.statements import earlier_job, extend, keys, stored_handles
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import results as result_statements
 from checkpoint_store.storage.statements.carry_over import carry_over, chunks_at_work
 from checkpoint_store.storage.statements.liveness import Liveness
+from checkpoint_store.storage.statements.metadata import metadata_text
 from checkpoint_store.storage.statements.stored_results import StoredResults, jobs_before
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Mapping
     from pathlib import Path
 
     from checkpoint_store.storage.open_requests import Action, OpenRequest, Source
@@ -45,15 +47,22 @@ def open_job(connection: sqlite3.Connection, request: OpenRequest, path: Path) -
             decision.differences,
             len(decision.kept),
             kept_ignoring=decision.kept_ignoring,
+            reusable_handles=len(decision.handles),
+            extends=request.on_change == "extend",
         )
+    if decision.earlier is not None and decision.action == "extend":
+        grown = extend.extend(connection, decision.earlier, request, path)
+        return OpenedJob(_resume(connection, grown, request, path, has_grown=True), None)
     if decision.earlier is not None and decision.action in ("resume", "complete"):
         return OpenedJob(_resume(connection, decision.earlier, request, path), None)
     job = _begin(connection, request, path)
+    keys.put(connection, job.job_id, request.keys or ())
     if decision.kept:
         job = carry_over(connection, job, decision.kept, request, path)
+    stored_handles.carry(connection, job, request, decision.handles)
     if _looks(request) and not request.fresh:
         job = _has_looked(connection, job, path)
-    return OpenedJob(job, decision.elsewhere if decision.elsewhere.chunks else None)
+    return OpenedJob(job, decision.elsewhere or None)
 
 
 def decide(connection: sqlite3.Connection, request: OpenRequest, earlier: JobRecord | None, path: Path) -> Decision:
@@ -67,29 +76,48 @@ def decide(connection: sqlite3.Connection, request: OpenRequest, earlier: JobRec
         return Decision("complete" if is_done else "resume", earlier, [], {})
     if request.fresh:
         return Decision("new", None, [], {})
+    if earlier is not None and request.on_change == "extend":
+        if extend.can_grow(earlier, request):
+            return Decision("extend", earlier, differences, {})
+        differences = extend.differences_at_beginning(connection, earlier, request, differences)
     stored = StoredResults(connection, request, path)
-    if earlier is not None and request.on_change == "refuse":
+    if earlier is not None and request.on_change in ("refuse", "extend"):
         kept = stored.reusable()
         ignoring = stored.reusable(request.reuse_ignoring | stored.differing_settings(earlier))
-        return Decision("refuse", earlier, differences, kept, kept_ignoring=len(ignoring))
+        handles = stored_handles.for_new_job(connection, request, path, kept)
+        return Decision("refuse", earlier, differences, kept, kept_ignoring=len(ignoring), handles=handles)
     kept = stored.reusable() if request.on_change == "reuse" else {}
+    handles = stored_handles.for_new_job(connection, request, path, kept) if request.on_change == "reuse" else {}
     action: Action = "restart" if request.on_change == "restart" else "reuse"
-    if earlier is None and not kept:
+    elsewhere = stored.elsewhere(kept)
+    if earlier is None and not kept and not handles:
         action = "new"
-    return Decision(action, earlier, differences, kept, stored.elsewhere(kept))
+        if request.on_change == "refuse":  # no job of the file has handles
+            elsewhere = elsewhere._replace(handles=len(stored_handles.for_new_job(connection, request, path, {})))
+    return Decision(action, earlier, differences, kept, elsewhere, handles=handles)
 
 
 def reusable_for_rest(
-    connection: sqlite3.Connection, request: OpenRequest, job: JobRecord, path: Path, *, reads_only: bool
+    connection: sqlite3.Connection,
+    request: OpenRequest,
+    job: JobRecord,
+    path: Path,
+    *,
+    reads_only: bool,
+    has_grown: bool = False,
 ) -> tuple[dict[int, Source], bool]:
     """Return what can be carried over into a job that goes on: what other jobs did since that was looked for before.
 
     The chunks that a runner has in hand are left to it; the second value says whether there are any. Where nothing may
-    be written, a dead runner counts as alive.
+    be written, a dead runner counts as alive. A job that ``has_grown`` takes what those jobs have for its new chunks
+    whose results it carries already: so an input that was cut off for one run is not paid for again.
     """
-    if not _looks(request) or job.completed_count == job.total_chunks:
+    if not (_looks(request) or has_grown) or request.fingerprints is None or job.completed_count == job.total_chunks:
         return {}, False
-    found = StoredResults(connection, request, path).reusable_since(job)
+    payers = extend.payers(connection, job.job_id) if has_grown else None
+    if payers == set():
+        return {}, False
+    found = StoredResults(connection, request, path).reusable_since(job, of=payers)
     if not found:
         return {}, False
     liveness = Liveness(connection, path, job.job_id)
@@ -97,6 +125,16 @@ def reusable_for_rest(
     busy = {index for index, runner_id in at_work if reads_only or liveness.is_alive(runner_id)}
     free = {index: source for index, source in found.items() if index not in busy}
     return free, len(free) < len(found)
+
+
+def handles_for_rest(
+    connection: sqlite3.Connection, request: OpenRequest, job: JobRecord, path: Path, kept: Mapping[int, Source]
+) -> dict[int, str]:
+    """Return the handles of other jobs that a job which goes on can take over, ``kept`` being the results it takes."""
+    if not _looks(request):
+        return {}
+    done = {*result_statements.indices(connection, job.job_id), *kept}
+    return stored_handles.for_rest(connection, request, path, job, done)
 
 
 def _looks(request: OpenRequest) -> bool:
@@ -132,25 +170,35 @@ def _begin(connection: sqlite3.Connection, request: OpenRequest, path: Path) -> 
             "stretch_started_at": moment,
             "stretch_completed_count": 0,
             "fingerprint_rule": FINGERPRINT_RULE,
+            "metadata": metadata_text(request.metadata),
+            "sequential": int(plan.sequential),
         },
     )
     return job_statements.find_job(connection, job_id, path)
 
 
-def _resume(connection: sqlite3.Connection, job: JobRecord, request: OpenRequest, path: Path) -> JobRecord:
+def _resume(
+    connection: sqlite3.Connection, job: JobRecord, request: OpenRequest, path: Path, *, has_grown: bool = False
+) -> JobRecord:
     """Go on with a job of the same plan, whatever its status."""
     changes: dict[str, Any] = {}
+    if request.keys is not None:
+        keys.put(connection, job.job_id, request.keys)
     if request.video_title is not None and request.video_title != job.video_title:
         changes["video_title"] = request.video_title
+    if request.metadata is not None and request.metadata != (job.metadata or {}):
+        changes["metadata"] = metadata_text(request.metadata)
     if job.chunks_digest is None and request.plan.chunks_digest is not None:
         # Begun (or imported) without the chunks at hand: the plan is the same as far as it is known, and complete now.
         changes |= {"chunks_digest": request.plan.chunks_digest, "fingerprint_rule": FINGERPRINT_RULE}
         job = job._replace(fingerprint_rule=FINGERPRINT_RULE)
     if request.fingerprints is not None and result_statements.lacks_fingerprints(connection, job.job_id):
         _adopt_fingerprints(connection, job, request)
-    kept, leaves_some = reusable_for_rest(connection, request, job, path, reads_only=False)
+    stored_handles.adopt(connection, job, request)
+    kept, leaves_some = reusable_for_rest(connection, request, job, path, reads_only=False, has_grown=has_grown)
     if kept:
         job = carry_over(connection, job, kept, request, path)
+    stored_handles.carry(connection, job, request, handles_for_rest(connection, request, job, path, kept))
     if job.completed_count < job.total_chunks:
         changes |= {"status": JobStatus.RUNNING.value, "error_message": None}
         changes |= {"stretch_started_at": max(now(), job.updated_at), "stretch_completed_count": job.completed_count}

@@ -236,6 +236,7 @@ def state_of(connection: sqlite3.Connection, record: JobRecord, texts: Sequence[
         updated_at=record.updated_at,
         error_message=record.error_message,
         config=record.config,
+        metadata=record.metadata or {},
     )
 
 

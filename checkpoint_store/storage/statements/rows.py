@@ -118,6 +118,17 @@ ATTEMPT: Final[Readers] = {
     "runner_id": _integer,
 }
 """How the columns of ``attempts`` are read that people are shown."""
+HANDLE: Final[Readers] = {
+    "chunk_index": _CHUNK,
+    "handle": _text,
+    "fingerprint": _TEXT_OR_NULL,
+    "recorded_at": _moment,
+}
+"""How the columns of ``chunk_handles`` are read."""
+KEY: Final[Readers] = {"chunk_index": _CHUNK, "key": _text}
+"""How the columns of ``chunk_keys`` are read."""
+SHOWN_ATTEMPT: Final[Readers] = {**ATTEMPT, "handle": _TEXT_OR_NULL, "key": _TEXT_OR_NULL}
+"""How an attempt is read together with the handle and the key of its chunk."""
 RUNNER: Final[Readers] = {
     "runner_id": _integer,
     "job_id": _text,

@@ -8,11 +8,11 @@ from sqlalchemy import bindparam, literal_column, select
 
 from checkpoint_store.model.clock import parse_time
 from checkpoint_store.model.records import RunPlan
-from checkpoint_store.storage.statements import attempt_log
+from checkpoint_store.storage.statements import attempt_log, handles
 from checkpoint_store.storage.statements import costs as cost_statements
 from checkpoint_store.storage.statements.compiled import Statement
 from checkpoint_store.storage.statements.jobs import find_job
-from checkpoint_store.storage.statements.open_job import decide, reusable_for_rest
+from checkpoint_store.storage.statements.open_job import decide, handles_for_rest, reusable_for_rest
 from checkpoint_store.storage.statements.stored_results import setting_names
 from checkpoint_store.storage.tables import completed_chunks, jobs
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import sqlite3
     from pathlib import Path
 
-    from checkpoint_store.storage.open_requests import OpenRequest
+    from checkpoint_store.storage.open_requests import OpenRequest, Source
     from checkpoint_store.storage.records import JobRecord
 
 _C: Final = completed_chunks.c
@@ -40,13 +40,21 @@ def plan_run(connection: sqlite3.Connection, request: OpenRequest, path: Path, e
     ``earlier`` is the job that the plan is held against; it tells the price also where ``request`` is for a fresh one.
     """
     decision = decide(connection, request, None if request.fresh else earlier, path)
-    job = decision.earlier if decision.action in ("resume", "complete") else None
-    rest, _ = ({}, False) if job is None else reusable_for_rest(connection, request, job, path, reads_only=True)
+    job = decision.earlier if decision.action in ("resume", "extend", "complete") else None
+    rest: dict[int, Source] = {}
+    if job is not None:
+        job, has_grown = job._replace(total_chunks=request.plan.total_chunks), decision.action == "extend"
+        rest, _ = reusable_for_rest(connection, request, job, path, reads_only=True, has_grown=has_grown)
     kept = len(decision.kept) if job is None else job.completed_count + len(rest)
     troubled = [] if job is None else attempt_log.latest(connection, job.job_id, path, outcomes=("failed", "abandoned"))
     troubled = [record for record in troubled if record.chunk_index not in rest]
+    held = set(decision.handles)
+    if job is not None:
+        held |= {*handles.left_in(connection, job.job_id), *handles_for_rest(connection, request, job, path, rest)}
     failed = tuple(record.chunk_index for record in troubled if record.is_last)
     to_do = 0 if decision.action == "refuse" else request.plan.total_chunks - kept - len(failed)
+    if failed and request.plan.sequential:  # those behind it wait for it
+        to_do = max(failed[0] - kept, 0)
     spent, cost, seconds = (0.0, None, None) if earlier is None else _measured(connection, earlier, request, path)
     return RunPlan(
         file_name=request.plan.file_name,
@@ -57,6 +65,7 @@ def plan_run(connection: sqlite3.Connection, request: OpenRequest, path: Path, e
         kept=kept,
         in_doubt=tuple(record.chunk_index for record in troubled if record.outcome == "abandoned"),
         failed=failed,
+        with_handle=tuple(sorted(held - rest.keys())),
         differences=tuple(decision.differences),
         estimated_cost=None if cost is None else cost * to_do,
         estimated_seconds=None if seconds is None else seconds * to_do,

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import bindparam
+from sqlalchemy import bindparam, literal_column, select
 
-from checkpoint_store.errors import InvalidResultError, JobNotFound, StateFormatError
+from checkpoint_store.errors import ChunkOutOfOrder, InvalidResultError, JobNotFound, StateFormatError
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.frozen import thaw
 from checkpoint_store.model.records import JobStatus
 from checkpoint_store.model.state import ProcessingState, in_utc
-from checkpoint_store.model.versions import SCHEMA_VERSION
+from checkpoint_store.model.versions import SCHEMA_VERSION, WITHOUT_METADATA
 from checkpoint_store.storage.moment import moment_of
 from checkpoint_store.storage.records import Completion, Known
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import results as result_statements
 from checkpoint_store.storage.statements.compiled import Statement, not_back
 from checkpoint_store.storage.statements.completions import count, record
+from checkpoint_store.storage.statements.metadata import metadata_text
 from checkpoint_store.storage.tables import jobs
 
 if TYPE_CHECKING:
@@ -141,7 +142,8 @@ def _write(
         begun["stretch_completed_count"] = len(state.completed_chunks)
         job_statements.insert_job(connection, {**values, "job_id": state.job_id, **begun})
     else:
-        _update(connection, known, values, path, replace=replace)
+        says_metadata = state.version not in WITHOUT_METADATA
+        _update(connection, known, values, path, replace=replace, says_metadata=says_metadata)
     results, texts = state.results(), dict[int, str]()
     for index in state.completed_chunks:
         if there.get(index) is _SAME:
@@ -175,11 +177,18 @@ def _columns(state: ProcessingState) -> dict[str, Any]:
         "started_at": in_utc(state.started_at),
         "error_message": state.error_message,
         "config": json_text.encode(thaw(state.config), name="config"),
+        "metadata": metadata_text(thaw(state.metadata)),
     }
 
 
 def _update(
-    connection: sqlite3.Connection, known: JobRecord, values: dict[str, Any], path: Path, *, replace: bool
+    connection: sqlite3.Connection,
+    known: JobRecord,
+    values: dict[str, Any],
+    path: Path,
+    *,
+    replace: bool,
+    says_metadata: bool,
 ) -> None:
     if known.total_chunks > values["total_chunks"]:
         top = max(result_statements.indices(connection, known.job_id), default=-1)
@@ -189,6 +198,8 @@ def _update(
                 f"is {values['total_chunks']}, but chunk {top} of job {known.job_id} is complete in {path}; save it as "
                 "a job of its own (another job_id), or clear() this one first",
             )
+    if not values["metadata"] and not says_metadata:
+        values = {name: value for name, value in values.items() if name != "metadata"}
     if replace:
         job_statements.update_job(connection, known.job_id, path, **values)
     job_statements.make_newest(connection, known.job_id, values["file_name"])
@@ -222,6 +233,7 @@ def _as_loaded(state: ProcessingState, held: JobRecord, results: dict[int, Any])
         updated_at=held.updated_at,
         error_message=held.error_message,
         config=state.config,
+        metadata=held.metadata or {},
         result_indices=list(results),
     )
 
@@ -236,9 +248,27 @@ _RUN_AGAIN: Final = Statement(
 
 
 def complete_and_run(connection: sqlite3.Connection, completion: Completion) -> None:
-    """Record a chunk of a job that is not running, and let the job run again unless somebody paused it."""
+    """Record a chunk of a job that is not running, and let the job run again unless somebody paused it.
+
+    Raises:
+        ChunkOutOfOrder: the job is sequential, and a chunk before this one is not complete.
+    """
+    _require_order(connection, completion.job_id, completion.chunk_index)
     more = record(connection, completion)
     if more is not None:
         count(connection, completion.job_id, more, completion.completed_at)
     if not job_statements.finish_if_done(connection, completion.job_id):
         _RUN_AGAIN.run(connection, in_job=completion.job_id, at=completion.completed_at)
+
+
+_IS_SEQUENTIAL: Final = Statement(
+    lambda: select(jobs.c.job_id).where(jobs.c.job_id == bindparam("in_job"), jobs.c.sequential == literal_column("1"))
+)
+
+
+def _require_order(connection: sqlite3.Connection, job_id: str, index: int) -> None:
+    if not index or _IS_SEQUENTIAL.run(connection, in_job=job_id).fetchone() is None:
+        return
+    if not result_statements.completed_in(connection, job_id, index - 1, index):
+        done = result_statements.completed_in(connection, job_id, 0, index)
+        raise ChunkOutOfOrder(job_id, index, min(set(range(index)) - set(done)))

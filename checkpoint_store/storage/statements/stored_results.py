@@ -7,6 +7,7 @@ that, which each checkpoint would have to pay for; a job of the same plan is fou
 from __future__ import annotations
 
 from functools import cached_property
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sqlalchemy import bindparam, func, literal_column, null, select
@@ -16,6 +17,7 @@ from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.plan import Plan, compare, normal_name, same_settings
 from checkpoint_store.storage.open_requests import Elsewhere, Source
 from checkpoint_store.storage.statements import results as result_statements
+from checkpoint_store.storage.statements.beginnings import Begun, beginning, has_same_results
 from checkpoint_store.storage.statements.compiled import Statement
 from checkpoint_store.storage.tables import completed_chunks, jobs
 
@@ -81,21 +83,29 @@ class StoredResults:
         self._settings: dict[tuple[Any, ...], Plan] = {}
         self._verdicts: dict[tuple[Any, ...], bool] = {}
         self._name = normal_name(request.plan.file_name)
+        self._begun: Begun | None = None
+        """The sequential job that goes on."""
 
     def reusable(self, ignoring: frozenset[str] | None = None) -> dict[int, Source]:
         """Return each chunk that a job under the same settings has a result for, and where; of several the newest."""
         ignoring = self._request.reuse_ignoring if ignoring is None else ignoring
         return self._taken(self._holders(), self._left(()), ignoring)
 
-    def reusable_since(self, opened: JobRecord) -> dict[int, Source]:
-        """Return the same for what is left of a job, from jobs that did more since results were looked for."""
+    def reusable_since(self, opened: JobRecord, *, of: Container[str] | None = None) -> dict[int, Source]:
+        """Return the same for what is left of a job, from jobs that did more since; ``of``: all that these have."""
         done = set(result_statements.indices(self._connection, opened.job_id))
+        if self._request.plan.sequential:
+            if done != set(range(len(done))):
+                return {}
+            self._begun = Begun(opened.job_id, len(done))
         number = opened.looked_number or 0
         before = jobs_before(self._connection, opened.job_id, number)
-        if before != (opened.looked_jobs, opened.looked_chunks) or self._request.reuse_ignoring:
+        if before != (opened.looked_jobs, opened.looked_chunks) or self._request.reuse_ignoring or of is not None:
             number = 0  # one of those did more since, or what may differ was something else last time
         since = {"but_job": opened.job_id, "number": number}
-        return self._taken(self._rows(_HOLDERS_SINCE, **since), self._left(done), self._request.reuse_ignoring)
+        found = self._rows(_HOLDERS_SINCE, **since)
+        holders = [job for job in found if of is None or job.job_id in of]
+        return self._taken(holders, self._left(done), self._request.reuse_ignoring)
 
     def elsewhere(self, kept: Container[int]) -> Elsewhere:
         """Return what there is for the other chunks of a new job under another name or setting."""
@@ -129,6 +139,8 @@ class StoredResults:
 
     def _taken(self, holders: list[_Holder], left: _Left, ignoring: frozenset[str]) -> dict[int, Source]:
         """Return results under the very settings, and then, for what is left, those that differ where they may."""
+        if self._request.plan.sequential:  # all of them are one job's
+            return self._look((job for job in holders if self._has_settings(job, ignoring)), left, ignoring)
         found = self._look((job for job in holders if self._has_settings(job, NOTHING)), left, NOTHING)
         if ignoring and holders and left:
             found |= self._look((job for job in holders if self._has_settings(job, ignoring)), left, ignoring)
@@ -136,6 +148,8 @@ class StoredResults:
 
     def _look(self, holders: Iterable[_Holder], left: _Left, ignoring: frozenset[str] | None) -> dict[int, Source]:
         """Return what the jobs have for chunks that are left; None for ``ignoring`` stands for any settings."""
+        if self._request.plan.sequential:
+            return left.take_all(max((self._beginning(job, ignoring) for job in holders), key=len, default={}))
         found: dict[int, Source] = {}
         for job in holders:
             if not left:
@@ -147,6 +161,18 @@ class StoredResults:
             for index, place in left.take(rule, rows, lambda text: _is_covered(text, ignoring)).items():
                 found[index] = Source(job.job_id, place.chunk_index, _joined(place.differs_in, differing))
         return found
+
+    def _beginning(self, job: _Holder, ignoring: frozenset[str] | None) -> dict[int, Source]:
+        """Return what a job has for the first chunks of a sequential plan, where the job that goes on has the same."""
+        differing = self._ignored(job, ignoring) if ignoring else ()
+        rows = _FINGERPRINTS.run(self._connection, in_job=job.job_id)
+        begins = beginning(rows, self._request.fingerprints or ())
+        usable = takewhile(lambda row: row[2] is None or _is_covered(row[2], ignoring), begins)
+        found = {index: Source(job.job_id, index, _joined(differs, differing)) for index, _, differs in usable}
+        begun = self._begun
+        if begun is None or (len(found) > begun.chunks and has_same_results(self._connection, begun, job.job_id)):
+            return found
+        return {}
 
     def _ignored(self, job: _Holder, ignoring: frozenset[str]) -> list[str]:
         """Return the settings in which a job differs, as finely as they are passed over."""
@@ -188,7 +214,7 @@ def jobs_before(connection: sqlite3.Connection, but_job: str, number: int) -> tu
 
 def setting_names(old: Plan, new: Plan) -> tuple[str, ...]:
     """Return the settings in which two plans differ, named as ``reuse_ignoring`` does."""
-    chunks = ("file_name", "total_chunks", "chunks")
+    chunks = ("file_name", "total_chunks", "sequential", "chunks")
     return tuple(difference.field for difference in compare(old, new) if difference.field not in chunks)
 
 
@@ -218,6 +244,12 @@ class _Left:
                     by_fingerprint.setdefault(fingerprint, []).append(index)
             self._indices[rule] = by_fingerprint
         return self._indices[rule]
+
+    def take_all(self, found: dict[int, Source]) -> dict[int, Source]:
+        """Return those of these chunks that are left, which are left no longer."""
+        taken = {at: one for at, one in found.items() if at not in self._but and at not in self._found}
+        self._found.update(taken)
+        return taken
 
     def take(
         self, rule: int, rows: Iterable[tuple[int, str, str | None]], may_differ: Callable[[str], bool]

@@ -57,7 +57,7 @@ def _job_values(state: ProcessingState) -> dict[str, Any]:
         "is_current": 1,
         "superseded_by": None,
         "fingerprint_rule": 1,
-        "metadata": None,
+        "metadata": json_text.encode(thaw(state.metadata)) if state.metadata else None,
         "sequential": 0,
     }
 

@@ -1,0 +1,115 @@
+"""The caller's own chunks of one job, and the fingerprint of each as it was handed out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from checkpoint_store.model.plan import chained, fingerprint
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from checkpoint_store.model.keys import Key
+    from checkpoint_store.model.plan import Fingerprint
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """The caller's own chunks of a job, as they were compared with its plan."""
+
+    chunks: Sequence[Any]
+    fingerprint_by: Fingerprint | None
+    """Turns a chunk into what identifies it."""
+    count: int
+    """How many there were: a sequence of the caller's may grow by itself, and what is new in it is in no plan."""
+    keys: Sequence[Key] | None = None
+    """What the caller calls them, by index; None where they are only numbered."""
+
+
+class Growing(Protocol):
+    """A job at work, which another thread of this process may let grow."""
+
+    @property
+    def job_id(self) -> str:
+        """The job's id."""
+
+    def grow(self, total_chunks: int, given: Given | None) -> None:
+        """Take notice of how many chunks the job has now, and of these chunks."""
+
+
+class ChunkContents:
+    """The chunks of one job, where their caller gave them. Safe to share between threads.
+
+    Args:
+        given: the caller's own; None where only their number is known.
+        rule: the fingerprint rule of the job.
+        sequential: whether a chunk's fingerprint counts the chunks before it, too.
+    """
+
+    def __init__(self, given: Given | None, *, rule: int, sequential: bool) -> None:
+        self._given, self._rule, self._sequential = given, rule, sequential
+        self._taken: dict[int, str] = {}
+        """Fingerprints of chunks that their caller may change; of a sequential job, of all chunks up to the last."""
+
+    @property
+    def are_given(self) -> bool:
+        """Whether the caller's own chunks are at hand, and not only their number."""
+        return self._given is not None
+
+    @property
+    def count(self) -> int | None:
+        """How many of the caller's own chunks are at hand; None where only their number is known."""
+        return None if self._given is None else self._given.count
+
+    @property
+    def keys(self) -> Sequence[Key] | None:
+        """What the caller calls the chunks, by index; None where no keys were given."""
+        return None if self._given is None else self._given.keys
+
+    def grow(self, given: Given | None) -> None:
+        """Take the chunks that the job has now; the first ones are the same, as their fingerprints say."""
+        if self._given is not None and given is not None:
+            self._given = given
+
+    def data(self, index: int) -> Any:
+        """Return the caller's chunk. The fingerprint of a chunk that its caller may change is taken before."""
+        given = self._given
+        if given is None:
+            return None
+        chunk = given.chunks[index]
+        if self._sequential:
+            self._chained(index, given)
+        elif not isinstance(chunk, str | bytes):
+            self._taken[index] = self._identify(index, given, chunk)
+        return chunk
+
+    def fingerprint(self, index: int) -> str | None:
+        """Return the fingerprint of a chunk as it was handed out; None where the chunk is not at hand."""
+        given = self._given
+        if given is None or index >= given.count:
+            return None
+        if self._sequential:
+            return self._chained(index, given)
+        return self._taken.get(index) or self._identify(index, given, given.chunks[index])
+
+    def forget(self, indices: Iterable[int]) -> None:
+        """Forget how these chunks were handed out: they are complete. A later chunk of a sequential job needs them."""
+        if self._taken and not self._sequential:
+            for index in indices:
+                self._taken.pop(index, None)
+
+    def _chained(self, index: int, given: Given) -> str:
+        """Return a chained fingerprint. Two threads that compute it at the same time write the same values."""
+        taken, first = self._taken, index
+        while first and first not in taken:
+            first -= 1
+        if first in taken:
+            first += 1
+        alone = (self._identify(at, given, given.chunks[at]) for at in range(first, index + 1))
+        for at, value in enumerate(chained(alone, taken.get(first - 1, "")), first):
+            taken[at] = value
+        return taken[index]
+
+    def _identify(self, index: int, given: Given, chunk: object) -> str:
+        return fingerprint(chunk, given.fingerprint_by, rule=self._rule, index=index)

@@ -1,0 +1,62 @@
+"""The order of a sequential job: each chunk's work depends on the results before it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from checkpoint_store.errors import ChunkNotCompleted, ChunkOutOfOrder
+from checkpoint_store.model.codec import json_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from checkpoint_store.storage.reading import Reading
+
+_WINDOW_CHUNKS: Final = 4096
+
+
+class ChunkOrder:
+    """How far the completed beginning of a sequential job goes. Safe to share between threads."""
+
+    def __init__(self, reading: Reading, job_id: str) -> None:
+        self._reading, self._job_id = reading, job_id
+        self._complete_below = 0
+        """All chunks below this one are complete; they stay so."""
+
+    def require(self, indices: Iterable[int]) -> None:
+        """Refuse to complete chunks while one before them is not complete; those that come together count.
+
+        Raises:
+            ChunkOutOfOrder: a chunk before one of them is not complete, and not among them.
+        """
+        wanted = set(indices)
+        reached = 0
+        for index in sorted(wanted):
+            while (missing := self._first_missing(reached, index)) is not None:
+                if missing not in wanted:
+                    raise ChunkOutOfOrder(self._job_id, index, missing)
+                reached = missing + 1
+            reached = max(reached, index)
+
+    def _first_missing(self, start: int, stop: int) -> int | None:
+        """Return the lowest chunk of ``[start, stop)`` that is not complete, or None."""
+        at = max(start, self._complete_below)
+        while at < stop:
+            until = min(at + _WINDOW_CHUNKS, stop)
+            done = self._reading.completed_in(self._job_id, at, until)
+            complete = next((n for n, index in enumerate(done) if index != at + n), len(done))
+            if at <= self._complete_below:
+                self._complete_below = max(self._complete_below, at + complete)
+            if complete < until - at:
+                return at + complete
+            at = until
+        return None
+
+    def previous(self, index: int) -> Any:
+        """Return the result of the chunk before one; None before the first, and where it was completed without one."""
+        if not index:
+            return None
+        try:
+            return json_text.decode(self._reading.result_text(self._job_id, index - 1))
+        except ChunkNotCompleted:
+            return None

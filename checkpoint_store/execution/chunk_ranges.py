@@ -1,0 +1,41 @@
+"""Which chunks of a job are complete, and which are left, read page by page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from checkpoint_store.storage.reading import Reading
+
+
+def completed_ranges(reading: Reading, job_id: str) -> list[tuple[int, int]]:
+    """Return the completed chunks as half-open ranges ``(start, stop)``, ascending."""
+    ranges: list[tuple[int, int]] = []
+    start = 0
+    while completed := reading.completed_from(job_id, start):
+        start = completed[-1] + 1
+        for index in completed:
+            if ranges and ranges[-1][1] == index:
+                ranges[-1] = (ranges[-1][0], index + 1)
+            else:
+                ranges.append((index, index + 1))
+    return ranges
+
+
+def remaining_ranges(reading: Reading, job_id: str, total_chunks: int) -> list[range]:
+    """Return the chunks of ``[0, total_chunks)`` that are not complete, ascending, whoever works on them."""
+    gaps, position = list[range](), 0
+    for start, stop in [*completed_ranges(reading, job_id), (total_chunks, total_chunks)]:
+        gap = range(position, min(start, total_chunks))
+        if gap:
+            gaps.append(gap)
+        position = stop
+    return gaps
+
+
+def incomplete(reading: Reading, job_id: str, total_chunks: int) -> Iterator[int]:
+    """Yield the chunks that are not complete, by index."""
+    for page, completed in reading.completed_pages(job_id, total_chunks):
+        yield from sorted(set(page) - set(completed))

@@ -1,0 +1,37 @@
+"""The handles of a job's chunks: what a service calls the work that it holds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from checkpoint_store.execution.handles import checked_indices, place_of
+from checkpoint_store.execution.job_status import JobStatusChanges
+from checkpoint_store.model.handles import checked_handle
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class JobHandles(JobStatusChanges):
+    """The part of :class:`Job` that records handles. Safe to share between threads."""
+
+    def record_handle(self, indices: int | Iterable[int], handle: str | None) -> None:
+        """Record what a service calls the work that it holds for these chunks, such as a batch's id; durable on return.
+
+        Every later try of these chunks finds it as ``handle``, until the chunk is complete, or another handle replaces
+        it: so it asks the service for the result instead of paying again. All chunks have it, or on an error none.
+
+        Args:
+            indices: the chunks (0-based), or one of them.
+            handle: text of 1 to 4,096 characters; None clears the handles of these chunks.
+
+        Raises:
+            ChunkOutOfRange: there is no such chunk.
+            InvalidArgumentError: it is no such text; the error names chunks and value.
+        """
+        chunks = checked_indices(indices)
+        for index in chunks:
+            self._execution.check_index(index)
+        checked = checked_handle(handle, place_of(self.job_id, chunks))
+        named = {index: self._execution.contents.fingerprint(index) for index in chunks}
+        self._context.storage.handles.record(self.job_id, named, checked)

@@ -1,0 +1,85 @@
+"""Where a job stands: what can be asked of it without working on it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from checkpoint_store.errors import JobIncomplete
+from checkpoint_store.execution import chunk_ranges
+
+if TYPE_CHECKING:
+    from checkpoint_store.execution.context import StoreContext
+    from checkpoint_store.model.amounts import Cost
+    from checkpoint_store.model.records import ChunkRecord, JobSummary, Progress
+    from checkpoint_store.storage.records import Costs, JobRecord
+
+
+class JobStanding:
+    """The part of :class:`JobExecution` that only reads. Safe to share between threads."""
+
+    def __init__(self, context: StoreContext, job_id: str, total_chunks: int) -> None:
+        self._context: Final = context
+        self.job_id: Final = job_id
+        self.total_chunks = total_chunks
+        """How many chunks the job has, as far as this object knows: it may have grown since."""
+
+    def known_total(self) -> int:
+        """Return how many chunks the job has now: another process may have let it grow."""
+        self.total_chunks = max(self.total_chunks, self._context.reading.total_chunks(self.job_id))
+        return self.total_chunks
+
+    def record(self) -> JobRecord:
+        """Return the job as the store has it now."""
+        return self._context.reading.find_job(self.job_id)
+
+    def is_active(self) -> bool:
+        """Whether a runner of the job is alive now."""
+        return self._context.reading.is_active(self.job_id)
+
+    def progress(self) -> Progress:
+        """Return how far the job has come; one row is read, whatever its size."""
+        return self.record().progress
+
+    def summary(self) -> JobSummary:
+        """Return what a list of jobs shows of this one."""
+        (summary,) = self._context.reading.summaries(job_id=self.job_id)
+        return summary
+
+    def require_completed(self) -> None:
+        """Refuse to go on with a job that has chunks left.
+
+        Raises:
+            JobIncomplete: chunks are left.
+        """
+        remaining_chunks = self.progress().remaining_chunks
+        if remaining_chunks:
+            raise JobIncomplete(self.job_id, remaining_chunks)
+
+    def last_attempts(self, *outcomes: str) -> list[ChunkRecord]:
+        """Return the last try at each chunk that is not complete, by index, where it ended in one of these ways."""
+        return self._context.reading.last_attempts(self.job_id, *outcomes)
+
+    def failed_chunks(self) -> list[ChunkRecord]:
+        """Return the chunks that used up their attempts, by index."""
+        return [record for record in self.last_attempts("failed", "abandoned") if record.is_last]
+
+    def failure_counts(self) -> tuple[int, int]:
+        """Return how many chunks are failed, and how many in doubt."""
+        return self._context.reading.failure_counts(self.job_id)
+
+    def is_completed(self, index: int) -> bool:
+        """Whether a chunk is complete, by the shortest way."""
+        return self._context.reading.is_completed(self.job_id, index)
+
+    def completed_ranges(self) -> list[tuple[int, int]]:
+        """Return the completed chunks as half-open ranges ``(start, stop)``, ascending."""
+        return chunk_ranges.completed_ranges(self._context.reading, self.job_id)
+
+    def remaining_ranges(self, total_chunks: int | None = None) -> list[range]:
+        """Return the chunks that are left (of so many first ones; None: of all), ascending, whoever works on them."""
+        total = self.known_total() if total_chunks is None else total_chunks
+        return chunk_ranges.remaining_ranges(self._context.reading, self.job_id, total)
+
+    def costs_after(self, result_id: int, cost: Cost = "cost") -> Costs:
+        """Return what the results after one (0: all) cost; ``cost`` says where that stands in a result."""
+        return self._context.reading.costs_after(self.job_id, result_id, cost)

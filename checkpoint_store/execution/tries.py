@@ -1,0 +1,39 @@
+"""What the work on a claimed chunk can ask about its try, put together as the try begins."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from checkpoint_store.execution.handles import HandleRecorder
+from checkpoint_store.model.attempt import Attempt, attempt_key
+
+if TYPE_CHECKING:
+    from checkpoint_store.execution.chunk_contents import ChunkContents
+    from checkpoint_store.execution.chunk_order import ChunkOrder
+    from checkpoint_store.execution.claims.claimed_chunk import ClaimedChunk
+    from checkpoint_store.model.keys import Key
+    from checkpoint_store.storage.handle_verbs import HandleStorage
+
+
+def attempt_of(
+    chunk: ClaimedChunk,
+    job_id: str,
+    contents: ChunkContents,
+    order: ChunkOrder | None,
+    handles: HandleStorage,
+    *,
+    key: Key | None,
+) -> Attempt:
+    """Return the try at a claimed chunk; ``order`` is that of a sequential job, whose chunks get the result before."""
+    index = chunk.index
+    fingerprint = contents.fingerprint(index)
+    return Attempt(
+        job_id,
+        index,
+        chunk.number,
+        attempt_key(job_id, index, fingerprint),
+        None if order is None else order.previous(index),
+        handles.handle_of(job_id, index),
+        key,
+        HandleRecorder(handles, job_id, index, fingerprint),
+    )

@@ -1,0 +1,38 @@
+"""Handles: what a service calls the work that it holds for a chunk, such as the id of a batch."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from checkpoint_store.errors import InvalidArgumentError
+
+HANDLE_LENGTH_MAX: Final = 4096
+"""The most characters of a handle: an id, or a URL."""
+
+
+def checked_handle(handle: object, place: str) -> str | None:
+    """Return a handle, or None where there is to be none.
+
+    Args:
+        handle: text that is not empty, has at most 4,096 characters, and none of them NUL.
+        place: whose handle it is, for the error.
+
+    Raises:
+        InvalidArgumentError: it is something else; the error has the chunks and the value.
+    """
+    if handle is None:
+        return None
+    if not isinstance(handle, str) or not handle.strip():
+        raise InvalidArgumentError("handle", handle, f"of {place} is no text (None clears a handle)")
+    if len(handle) > HANDLE_LENGTH_MAX:
+        reason = f"of {place} has {len(handle):,} characters, more than {HANDLE_LENGTH_MAX:,}"
+        raise InvalidArgumentError("handle", handle, f"{reason}: keep such data in a file, and record its name")
+    if "\0" in handle:
+        raise InvalidArgumentError("handle", handle, f"of {place} has a NUL, at which SQLite's shell stops")
+    try:
+        handle.encode("utf-8")
+    except UnicodeEncodeError:
+        raise InvalidArgumentError(
+            "handle", handle, f"of {place} has a lone surrogate, which UTF-8 cannot hold"
+        ) from None
+    return str(handle)

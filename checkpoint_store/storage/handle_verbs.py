@@ -1,0 +1,55 @@
+"""What a store can do for the handles of work that a service holds: verbs that take and return plain values."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from checkpoint_store.storage.statements import handles, jobs
+from checkpoint_store.storage.statements.rows import HANDLE, read_row
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from checkpoint_store.storage.connection.database import Database
+
+
+class HandleStorage:
+    """The handles of the chunks of one store file. Safe to share between threads."""
+
+    def __init__(self, database: Database, state_files: Sequence[Path]) -> None:
+        self._database = database
+        self.path: Final = database.path
+        """The store file."""
+        self.state_files: Final = tuple(state_files)
+        """The state file, and the backup of that."""
+        self.lock_timeout_seconds: Final = database.lock_timeout_seconds
+
+    def record(self, job_id: str, fingerprints: Mapping[int, str | None], handle: str | None) -> None:
+        """Record one handle for chunks of a job, all or none; None clears theirs. Durable when it returns.
+
+        ``fingerprints`` has the chunks by index; a fingerprint is None where the chunk is not at hand.
+
+        Raises:
+            JobNotFound: the job was deleted.
+        """
+
+        def work(connection: sqlite3.Connection) -> None:
+            jobs.find_job(connection, job_id, self.path)
+            handles.record(connection, job_id, fingerprints, handle)
+
+        self._database.write(work)
+
+    def handle_of(self, job_id: str, index: int) -> str | None:
+        """Return the handle of a chunk that is to be done; None where it has none, or is complete.
+
+        Raises:
+            StoreDamaged: what is stored is none that this library writes.
+        """
+        row = self._database.read_row(*handles.find(job_id, index))
+        if row is None:
+            return None
+        stored = {"chunk_index": index, "handle": row[0]}
+        handle: str = read_row("chunk_handles", HANDLE, stored, self.path, job_id)["handle"]
+        return handle

@@ -1,0 +1,64 @@
+"""The unchanged beginning of a sequential job: which results of one other job a plan can begin with. Reads only.
+
+Each result was made from those before it, so all of them are taken from one job: a second job may have other results
+for the same chunks.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from sqlalchemy import bindparam, func, select
+
+from checkpoint_store.storage.statements.compiled import Statement
+from checkpoint_store.storage.tables import chunk_results, completed_chunks
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable, Iterator
+
+_OWN: Final = completed_chunks.alias("own")
+_OTHER: Final = completed_chunks.alias("other")
+_OWN_RESULT: Final = chunk_results.alias("own_result")
+_OTHER_RESULT: Final = chunk_results.alias("other_result")
+_SAME: Final = Statement(
+    lambda: (
+        select(func.count())
+        .select_from(_OWN)
+        .join(_OTHER, _OTHER.c.chunk_index == _OWN.c.chunk_index)
+        .join(_OWN_RESULT, _OWN_RESULT.c.result_id == _OWN.c.result_id)
+        .join(_OTHER_RESULT, _OTHER_RESULT.c.result_id == _OTHER.c.result_id)
+        .where(
+            _OWN.c.job_id == bindparam("its_id"),
+            _OTHER.c.job_id == bindparam("other_id"),
+            _OWN.c.chunk_index < bindparam("stop"),
+            _OWN_RESULT.c.result == _OTHER_RESULT.c.result,
+        )
+    )
+)
+
+
+class Begun(NamedTuple):
+    """A sequential job that goes on, and how many chunks its completed beginning has."""
+
+    job_id: str
+    chunks: int
+
+
+def beginning(
+    rows: Iterable[tuple[int, str, str | None]], wanted: Iterable[str]
+) -> Iterator[tuple[int, str, str | None]]:
+    """Yield the rows (chunk index, chained fingerprint, differing settings) of a job as far as a plan begins so."""
+    for at, (row, fingerprint) in enumerate(zip(rows, wanted, strict=False)):
+        if row[:2] != (at, fingerprint):
+            return
+        yield row
+
+
+def has_same_results(connection: sqlite3.Connection, begun: Begun, other_id: str) -> bool:
+    """Return whether another job has the same results for the chunks that a job has completed.
+
+    Only then what the other job did further was done from the results that the job has.
+    """
+    (same,) = _SAME.run(connection, its_id=begun.job_id, other_id=other_id, stop=begun.chunks).fetchone()
+    return bool(same == begun.chunks)

@@ -1,0 +1,108 @@
+"""A job that grows: its chunks still stand at the beginning of a plan, and only new ones follow."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import bindparam, null, select
+
+from checkpoint_store.errors import Difference
+from checkpoint_store.model.plan import digest_of_fingerprints, same_settings
+from checkpoint_store.storage.statements import jobs as job_statements
+from checkpoint_store.storage.statements.compiled import Statement
+from checkpoint_store.storage.tables import completed_chunks
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from checkpoint_store.model.plan import Plan
+    from checkpoint_store.storage.open_requests import OpenRequest
+    from checkpoint_store.storage.records import JobRecord
+
+_C: Final = completed_chunks.c
+_FINGERPRINTS: Final = Statement(
+    lambda: select(_C.chunk_index, _C.fingerprint).where(
+        _C.job_id == bindparam("in_job"), _C.fingerprint.is_not(null())
+    )
+)
+_PAYERS: Final = Statement(
+    lambda: select(_C.source_job_id).where(_C.job_id == bindparam("in_job"), _C.source_job_id.is_not(null())).distinct()
+)
+_NOT_AT_HAND: Final = "not given (only their number is)"
+
+
+def job_to_extend(connection: sqlite3.Connection, request: OpenRequest, path: Path) -> JobRecord | None:
+    """Return the newest job of the file where it can grow into a plan, or has more chunks than that; else None.
+
+    It need not have results: a runner may be at work on it. Who asks for fewer chunks than it has, has an old view of
+    the input, and a job beside it would be worked on for nothing.
+    """
+    newest = job_statements.list_jobs(connection, path, file_name=request.plan.file_name, limit=1)
+    total = request.plan.total_chunks
+    return next((job for job in newest if job.total_chunks > total or can_grow(job, request)), None)
+
+
+def can_grow(job: JobRecord, request: OpenRequest) -> bool:
+    """Return whether a job's settings are the plan's, and its chunks the first ones of the plan, which has more."""
+    total = job.total_chunks
+    return (
+        total < request.plan.total_chunks
+        and _is_of_kind(job, request.plan)
+        and job.chunks_digest in (None, _digest_of_first(total, request, job.fingerprint_rule))
+    )
+
+
+def _is_of_kind(job: JobRecord, plan: Plan) -> bool:
+    """Whether a job's settings are those of a plan."""
+    return job.sequential == plan.sequential and same_settings(job.plan, plan)
+
+
+def differences_at_beginning(
+    connection: sqlite3.Connection, job: JobRecord, request: OpenRequest, differences: Iterable[Difference]
+) -> list[Difference]:
+    """Return what keeps a job from growing into a plan: of all differences, those that are no growth."""
+    total, wanted = job.total_chunks, request.plan.total_chunks
+    grows_by_number = total <= wanted
+    growth = ("chunks", "total_chunks") if grows_by_number else ("chunks",)
+    found = [one for one in differences if one.field not in growth]
+    if not grows_by_number or job.chunks_digest is None or job.sequential != request.plan.sequential:
+        return found
+    if request.fingerprints is None:
+        not_at_hand = Difference("chunks", f"{total} chunks that are known", _NOT_AT_HAND)
+        return [*found, not_at_hand] if total < wanted else found
+    digest = _digest_of_first(total, request, job.fingerprint_rule)
+    if digest != job.chunks_digest:
+        old, new = (f"the first {total} chunks with digest {(one or '')[:14]}" for one in (job.chunks_digest, digest))
+        changed = _first_changed(connection, job, request)
+        found.append(Difference("chunks", old, new if changed is None else f"{new}; chunk {changed} is another one"))
+    return found
+
+
+def _first_changed(connection: sqlite3.Connection, job: JobRecord, request: OpenRequest) -> int | None:
+    """Return the first chunk of a plan whose result in the job was made from another chunk; None where none was."""
+    made_from = dict(_FINGERPRINTS.run(connection, in_job=job.job_id).fetchall())
+    given = enumerate(request.fingerprints_by(job.fingerprint_rule) or ())
+    return next((index for index, one in given if made_from.get(index, one) != one), None)
+
+
+def payers(connection: sqlite3.Connection, job_id: str) -> set[str]:
+    """Return the jobs that paid for results which a job carries: its caller has chosen to reuse what they did."""
+    return {payer for (payer,) in _PAYERS.run(connection, in_job=job_id)}
+
+
+def _digest_of_first(total: int, request: OpenRequest, rule: int) -> str | None:
+    """Return the digest of a plan's first chunks; None where they are not at hand, or the rule does not know them."""
+    fingerprints = request.fingerprints_by(rule)
+    return None if fingerprints is None else digest_of_fingerprints(islice(fingerprints, total))
+
+
+def extend(connection: sqlite3.Connection, job: JobRecord, request: OpenRequest, path: Path) -> JobRecord:
+    """Let a job grow into a plan, and return it as it is then. Nothing is copied; what is complete stays complete."""
+    changes: dict[str, Any] = {"total_chunks": request.plan.total_chunks}
+    if job.chunks_digest is not None:
+        changes["chunks_digest"] = request.digest_by(job.fingerprint_rule)
+    job_statements.update_job(connection, job.job_id, path, **changes)
+    return job_statements.find_job(connection, job.job_id, path)

@@ -1,0 +1,121 @@
+"""Statements about handles: what a service calls the work that it holds for a chunk."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from sqlalchemy import Exists, bindparam, func, null, or_, select
+from sqlalchemy.dialects import sqlite
+
+from checkpoint_store.model.clock import now
+from checkpoint_store.storage.statements.compiled import Statement, insert_into
+from checkpoint_store.storage.tables import attempts, chunk_handles, chunk_redos, completed_chunks, jobs
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable, Mapping
+
+_H: Final = chunk_handles.c
+_HERE: Final[Any] = _H.job_id == bindparam("in_job"), _H.chunk_index == bindparam("at_index")
+
+
+def of_chunk_in(table: Any) -> Exists:
+    """Return the condition that a table has a row for the chunk of a handle."""
+    return (
+        select(table.c.chunk_index).where(table.c.job_id == _H.job_id, table.c.chunk_index == _H.chunk_index).exists()
+    )
+
+
+def of_attempt() -> Exists:
+    """Return the condition that the chunk of an attempt has a handle."""
+    tried = attempts.c
+    return select(_H.chunk_index).where(_H.job_id == tried.job_id, _H.chunk_index == tried.chunk_index).exists()
+
+
+def _is_left() -> Any:
+    """Return the condition that the chunk of a handle is still to be done."""
+    return or_(~of_chunk_in(completed_chunks), of_chunk_in(chunk_redos))
+
+
+def _record() -> sqlite.Insert:
+    names = ("job_id", "chunk_index", "handle", "fingerprint", "recorded_at")
+    added = sqlite.insert(chunk_handles).values({name: bindparam(name) for name in names}).inline()
+    newer = {
+        "handle": added.excluded.handle,
+        "fingerprint": func.coalesce(added.excluded.fingerprint, _H.fingerprint),
+        "recorded_at": added.excluded.recorded_at,
+    }
+    return added.on_conflict_do_update(index_elements=["job_id", "chunk_index"], set_=newer)
+
+
+_RECORD: Final = Statement(_record)
+_CLEAR: Final = Statement(lambda: chunk_handles.delete().where(*_HERE))
+_FIND: Final = Statement(lambda: select(_H.handle).where(*_HERE, _is_left()), order=("in_job", "at_index"))
+_ADD: Final = insert_into(chunk_handles)
+_OF_JOB: Final = Statement(
+    lambda: (
+        select(_H.chunk_index, _H.fingerprint)
+        .where(_H.job_id == bindparam("in_job"), _is_left())
+        .order_by(_H.chunk_index)
+    )
+)
+_SET_FINGERPRINT: Final = Statement(
+    lambda: chunk_handles.update().where(*_HERE).values(fingerprint=bindparam("new_fingerprint"))
+)
+_OUTSTANDING: Final = Statement(
+    lambda: (
+        select(_H.job_id, _H.chunk_index, _H.handle, _H.fingerprint)
+        .join_from(chunk_handles, jobs, jobs.c.job_id == _H.job_id)
+        .where(_H.fingerprint.is_not(null()), _H.job_id != bindparam("but_job"), ~of_chunk_in(completed_chunks))
+        .order_by(jobs.c.job_number.desc(), _H.chunk_index)
+    )
+)
+
+
+class HandleRow(NamedTuple):
+    """A handle of a chunk that is not complete."""
+
+    job_id: str
+    chunk_index: int
+    handle: str
+    fingerprint: str
+
+
+def find(job_id: str, index: int) -> tuple[str, tuple[Any, ...]]:
+    """Return the statement that reads the handle of a chunk that is to be done, and its values."""
+    return _FIND.text, (job_id, index)
+
+
+def record(
+    connection: sqlite3.Connection, job_id: str, fingerprints: Mapping[int, str | None], handle: str | None
+) -> None:
+    """Record one handle for chunks, by index with their fingerprints as far as those are known; None clears theirs."""
+    if handle is None:
+        _CLEAR.run_many(connection, [{"in_job": job_id, "at_index": index} for index in fingerprints])
+        return
+    common: dict[str, Any] = {"job_id": job_id, "handle": handle, "recorded_at": now()}
+    rows = [common | {"chunk_index": index, "fingerprint": one} for index, one in fingerprints.items()]
+    _RECORD.run_many(connection, rows)
+
+
+def add(connection: sqlite3.Connection, job_id: str, found: Iterable[tuple[int, str, str]]) -> None:
+    """Add handles (chunk index, handle, fingerprint) to a job whose chunks have none."""
+    common: dict[str, Any] = {"job_id": job_id, "recorded_at": now()}
+    rows = [common | {"chunk_index": at, "handle": handle, "fingerprint": one} for at, handle, one in found]
+    _ADD.run_many(connection, rows)
+
+
+def set_fingerprints(connection: sqlite3.Connection, job_id: str, fingerprints: Mapping[int, str]) -> None:
+    """Say of which content the chunks of a job are that have handles."""
+    rows = [{"in_job": job_id, "at_index": at, "new_fingerprint": one} for at, one in fingerprints.items()]
+    _SET_FINGERPRINT.run_many(connection, rows)
+
+
+def left_in(connection: sqlite3.Connection, job_id: str) -> dict[int, str | None]:
+    """Return the chunks of a job that are to be done and have a handle, by index, with their fingerprints."""
+    return dict(_OF_JOB.run(connection, in_job=job_id).fetchall())
+
+
+def outstanding(connection: sqlite3.Connection, but_job: str = "") -> list[HandleRow]:
+    """Return the handles in the store (not of one job) whose chunks are not complete, of the newest job first."""
+    return [HandleRow._make(row) for row in _OUTSTANDING.run(connection, but_job=but_job)]

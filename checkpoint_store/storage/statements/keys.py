@@ -1,0 +1,49 @@
+"""Statements about keys: what the caller of a job calls each chunk."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import bindparam, literal_column, select
+
+from checkpoint_store.storage.statements.compiled import Statement, insert_into
+from checkpoint_store.storage.tables import chunk_keys
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Sequence
+
+_K: Final = chunk_keys.c
+_IN_JOB: Final[Any] = _K.job_id == bindparam("in_job")
+_ALL: Final = Statement(lambda: select(_K.chunk_index, _K.key).where(_IN_JOB).order_by(_K.chunk_index))
+_REMOVE: Final = Statement(lambda: chunk_keys.delete().where(_IN_JOB, _K.chunk_index >= bindparam("start")))
+_ADD: Final = insert_into(chunk_keys)
+HAS_KEYS: Final = Statement(lambda: select(_K.chunk_index).where(_IN_JOB).limit(literal_column("1")))
+KEY_AT: Final = Statement(
+    lambda: select(_K.key).where(_IN_JOB, _K.chunk_index == bindparam("at_index")), order=("in_job", "at_index")
+)
+
+
+@cache
+def index_of(count: int) -> Statement:
+    """Return the statement that finds the chunk which has one of so many spellings as its key."""
+    names: list[Any] = [bindparam(f"key_{number}") for number in range(count)]
+    return Statement(lambda: select(_K.chunk_index).where(_IN_JOB, _K.key.in_(names)))
+
+
+def all_of(connection: sqlite3.Connection, job_id: str) -> list[tuple[int, str]]:
+    """Return the index and the stored key of each chunk of a job that has one, by index."""
+    return _ALL.run(connection, in_job=job_id).fetchall()
+
+
+def put(connection: sqlite3.Connection, job_id: str, keys: Sequence[str]) -> None:
+    """Call the chunks of a job by these keys, in index order; what is so already is not written again."""
+    stored = all_of(connection, job_id)
+    same = 0
+    while same < min(len(stored), len(keys)) and stored[same] == (same, keys[same]):
+        same += 1
+    if same < len(stored):
+        _REMOVE.run(connection, in_job=job_id, start=same)
+    rows = [{"job_id": job_id, "chunk_index": index, "key": keys[index]} for index in range(same, len(keys))]
+    _ADD.run_many(connection, rows)

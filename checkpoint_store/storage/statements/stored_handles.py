@@ -1,0 +1,91 @@
+"""Which handles in the store belong to the chunks of a plan: they travel with a fingerprint as results do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from checkpoint_store.model.plan import normal_name, same_settings
+from checkpoint_store.storage.statements import handles
+from checkpoint_store.storage.statements.beginnings import Begun, has_same_results
+from checkpoint_store.storage.statements.jobs import find_job
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Collection, Mapping
+    from pathlib import Path
+
+    from checkpoint_store.storage.open_requests import OpenRequest, Source
+    from checkpoint_store.storage.records import JobRecord
+    from checkpoint_store.storage.statements.handles import HandleRow
+
+
+def for_new_job(
+    connection: sqlite3.Connection, request: OpenRequest, path: Path, kept: Mapping[int, Source]
+) -> dict[int, str]:
+    """Return the handles that a new job with these results can take over, by chunk; of several the newest. Reads only.
+
+    A handle is taken where its chunk has the same fingerprint and settings as a result would need.
+    """
+    last = kept.get(len(kept) - 1)
+    return _taken(connection, request, path, kept, Begun("" if last is None else last.job_id, len(kept)))
+
+
+def for_rest(
+    connection: sqlite3.Connection, request: OpenRequest, path: Path, job: JobRecord, done: Collection[int]
+) -> dict[int, str]:
+    """Return the same for the chunks of a job that goes on which are neither done nor have a handle."""
+    own = handles.left_in(connection, job.job_id)
+    return _taken(connection, request, path, {*done, *own}, Begun(job.job_id, len(done)), but_job=job.job_id)
+
+
+def carry(connection: sqlite3.Connection, job: JobRecord, request: OpenRequest, found: Mapping[int, str]) -> None:
+    """Add handles that were found to a job, in the open transaction."""
+    if found:
+        named = enumerate(request.fingerprints_by(job.fingerprint_rule) or ())
+        handles.add(connection, job.job_id, [(at, found[at], one) for at, one in named if at in found])
+
+
+def adopt(connection: sqlite3.Connection, job: JobRecord, request: OpenRequest) -> None:
+    """Say of which content the chunks are whose handles were recorded while only their number was known."""
+    unknown = {at for at, one in handles.left_in(connection, job.job_id).items() if one is None}
+    if unknown:
+        named = enumerate(request.fingerprints_by(job.fingerprint_rule) or ())
+        handles.set_fingerprints(connection, job.job_id, {at: one for at, one in named if at in unknown})
+
+
+def _taken(
+    connection: sqlite3.Connection,
+    request: OpenRequest,
+    path: Path,
+    done: Collection[int],
+    begun: Begun,
+    *,
+    but_job: str = "",
+) -> dict[int, str]:
+    if request.fingerprints is None:
+        return {}
+    rows = [row for row in handles.outstanding(connection, but_job) if _goes_on(connection, request, row, begun)]
+    rule_of = {
+        job.job_id: 1 if job.fingerprint_rule == 1 and normal_name(job.file_name) == request.plan.file_name else 0
+        for job in (find_job(connection, job_id, path) for job_id in {row.job_id for row in rows})
+        if same_settings(job.plan, request.plan, request.reuse_ignoring)
+    }
+    found: dict[int, str] = {}
+    for rule in set(rule_of.values()):  # by rule 1 an object counts by a part of it: only of the same file
+        by_fingerprint: dict[str, str] = {}
+        for row in rows:
+            if rule_of.get(row.job_id) == rule:
+                by_fingerprint.setdefault(row.fingerprint, row.handle)
+        for at, fingerprint in enumerate(request.fingerprints_by(rule) or ()):
+            if at not in done and fingerprint in by_fingerprint:
+                found.setdefault(at, by_fingerprint[fingerprint])
+    return found
+
+
+def _goes_on(connection: sqlite3.Connection, request: OpenRequest, row: HandleRow, begun: Begun) -> bool:
+    """Whether the work behind a handle was begun with the results before it that the plan's job has."""
+    if not request.plan.sequential:
+        return True
+    if row.chunk_index != begun.chunks:
+        return False
+    return row.job_id == begun.job_id or has_same_results(connection, begun, row.job_id)

@@ -1,0 +1,209 @@
+"""Handles travel with a fingerprint as results do: an edit pays for no chunk again whose work a service holds."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from checkpoint_store import CheckpointStore, PlanChanged
+
+from .claims_tools import rows
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from conftest import Opener
+
+    from checkpoint_store import Job
+
+CHUNKS = ["one", "two", "three", "four"]
+EDITED = ["one", "two", "new", "three", "four"]
+
+
+def handles(job: Job) -> dict[int, str | None]:
+    """What the next tries of a job find."""
+    return {chunk.index: chunk.handle for chunk in job.pending()}
+
+
+def submitted(store: CheckpointStore, **options: Any) -> Job:
+    """A job with one result, and a batch with two other chunks."""
+    job = store.open_job("talk.txt", **({"chunks": CHUNKS} | options))
+    job.complete(0, "ONE")
+    job.record_handle([1, 3], "batch-1")
+    return job
+
+
+def test_an_edit_keeps_what_the_service_holds(store: CheckpointStore) -> None:
+    """A chunk was inserted: one is carried over, and two are asked for, at their new places."""
+    submitted(store)
+    with pytest.raises(
+        PlanChanged, match=r"keeps the 1 results .*, and 2 handles of work that a service holds"
+    ) as changed:
+        store.open_job("talk.txt", chunks=EDITED)
+    assert (changed.value.reusable_results, changed.value.reusable_handles) == (1, 2)
+    plan = store.plan("talk.txt", chunks=EDITED, on_change="reuse")
+    assert (plan.kept, plan.with_handle, plan.chunks_to_do) == (1, (1, 4), 4)
+    job = store.open_job("talk.txt", chunks=EDITED, on_change="reuse")
+    assert handles(job) == {1: "batch-1", 2: None, 3: None, 4: "batch-1"}
+    job.record_handle([1], "batch-2")
+    assert handles(store.open_job("talk.txt", chunks=CHUNKS, on_change="reuse")) == {
+        1: "batch-1",
+        2: None,
+        3: "batch-1",
+    }
+
+
+def test_a_job_with_handles_and_no_result_is_protected(store: CheckpointStore) -> None:
+    """All chunks were submitted, and nothing came back yet: that is paid for as much as a result is."""
+    store.open_job("talk.txt", chunks=CHUNKS).record_handle(range(4), "batch-1")
+    with pytest.raises(PlanChanged) as changed:
+        store.open_job("talk.txt", chunks=EDITED)
+    assert (changed.value.reusable_results, changed.value.reusable_handles) == (0, 4)
+    assert store.plan("talk.txt", chunks=EDITED, on_change="reuse").action == "reuse"
+    assert handles(store.open_job("talk.txt", chunks=EDITED, on_change="reuse"))[4] == "batch-1"
+
+
+def test_an_edit_that_is_undone_finds_them(store: CheckpointStore) -> None:
+    """The first job goes on with its own handles."""
+    first = submitted(store)
+    store.open_job("talk.txt", chunks=EDITED, on_change="reuse")
+    again = store.open_job("talk.txt", chunks=CHUNKS)
+    assert (again.job_id, handles(again)) == (first.job_id, {1: "batch-1", 2: None, 3: "batch-1"})
+
+
+@pytest.mark.parametrize("how", [{"on_change": "restart"}, {"fresh": True}], ids=["restart", "fresh"])
+def test_who_starts_from_nothing_gets_none(store: CheckpointStore, how: dict[str, Any]) -> None:
+    """Neither results nor handles: everything is done anew, as was asked for."""
+    submitted(store)
+    job = store.open_job("talk.txt", chunks=EDITED, **how)
+    assert set(handles(job).values()) == {None}
+
+
+def test_another_model_is_asked_anew(store: CheckpointStore) -> None:
+    """What another model was asked for is another result, unless the caller passes over the model."""
+    submitted(store, model="small")
+    options: dict[str, Any] = {"chunks": CHUNKS, "model": "large", "on_change": "reuse"}
+    assert store.plan("talk.txt", **options).with_handle == ()
+    job = store.open_job("talk.txt", **options, reuse_ignoring=("model",))
+    assert handles(job) == {1: "batch-1", 2: None, 3: "batch-1"}
+
+
+def test_another_name_of_the_file_finds_them(store: CheckpointStore) -> None:
+    """A renamed file costs nothing."""
+    submitted(store)
+    assert handles(store.open_job("renamed.txt", chunks=CHUNKS, on_change="reuse"))[1] == "batch-1"
+
+
+def test_a_job_that_goes_on_takes_what_another_one_submitted_since(store: CheckpointStore) -> None:
+    """With ``reuse``, and only for chunks that have no handle of their own."""
+    first = store.open_job("talk.txt", chunks=CHUNKS)
+    first.complete(0, "ONE")
+    first.record_handle(1, "own")
+    other = store.open_job("talk.txt", chunks=EDITED, on_change="reuse")
+    other.record_handle([1, 3], "batch-2")
+    assert store.plan("talk.txt", chunks=CHUNKS, on_change="reuse").with_handle == (1, 2)
+    again = store.open_job("talk.txt", chunks=CHUNKS, on_change="reuse")
+    assert (again.job_id, handles(again)) == (first.job_id, {1: "own", 2: "batch-2", 3: None})
+
+
+def test_a_result_is_better_than_a_handle(store: CheckpointStore) -> None:
+    """What came back since is carried over, and nobody asks for it."""
+    job = submitted(store)
+    job.complete(1, "TWO")
+    carried = store.open_job("talk.txt", chunks=EDITED, on_change="reuse")
+    assert (list(carried.items()), carried.plan().with_handle) == ([(0, "ONE"), (1, "TWO")], (4,))
+
+
+def test_a_chunk_that_stands_twice_is_asked_for_in_both_places(store: CheckpointStore) -> None:
+    """As one result is taken for each place."""
+    submitted(store)
+    job = store.open_job("talk.txt", chunks=["two", "two", "one"], on_change="reuse")
+    assert handles(job) == {0: "batch-1", 1: "batch-1"}
+
+
+def test_handles_of_a_job_that_knew_only_the_number_travel_once_the_chunks_are_known(store: CheckpointStore) -> None:
+    """The chunks are given with the next opening of the same job, and edited after that."""
+    submitted(store, chunks=None, total_chunks=4)
+    assert handles(store.open_job("talk.txt", chunks=CHUNKS)) == {1: "batch-1", 2: None, 3: "batch-1"}
+    assert handles(store.open_job("talk.txt", chunks=EDITED, on_change="reuse"))[4] == "batch-1"
+
+
+# -- of a sequential job
+
+
+def test_a_sequential_job_keeps_the_handle_behind_its_beginning(store: CheckpointStore) -> None:
+    """Chunk 1 was submitted with the result of chunk 0: it stands where that result stands, and nowhere else."""
+    job = store.open_job("talk.txt", chunks=CHUNKS, sequential=True)
+    job.complete(0, "ONE")
+    job.record_handle(1, "batch-1")
+    later = [*CHUNKS[:3], "changed"]
+    assert handles(store.open_job("talk.txt", chunks=later, sequential=True, on_change="reuse")) == {1: "batch-1"}
+    earlier = ["changed", *CHUNKS[1:]]
+    plan = store.plan("talk.txt", chunks=earlier, sequential=True, on_change="reuse")
+    assert (plan.kept, plan.with_handle) == (0, ())
+
+
+def test_a_handle_made_from_another_result_is_not_taken(store: CheckpointStore) -> None:
+    """Two jobs did chunk 0, each in its own words; the one that goes on asks for its own chunk 1 only."""
+    first = store.open_job("talk.txt", chunks=CHUNKS, sequential=True)
+    first.complete(0, "first")
+    second = store.open_job("talk.txt", chunks=[*CHUNKS, "five"], sequential=True, fresh=True)
+    second.complete(0, "second")
+    second.record_handle(1, "batch of second")
+    assert handles(store.open_job("talk.txt", chunks=CHUNKS, sequential=True, on_change="reuse")) == {1: None}
+
+
+# -- copies of the store
+
+
+def test_backups_and_recoveries_keep_them(store: CheckpointStore, open_store: Opener, tmp_path: Path) -> None:
+    """A backup has the handles; a store that is made anew from its rows has them, too."""
+    job = submitted(store)
+    store.backup(tmp_path / "copy.db")
+    assert handles(open_store("copy.db").job(job.job_id)) == {1: "batch-1", 2: None, 3: "batch-1"}
+    store.close()
+    with closing(sqlite3.connect(store.path)) as damaged:
+        damaged.execute("PRAGMA journal_mode = DELETE")
+        damaged.execute("PRAGMA writable_schema = ON")
+        damaged.execute("DELETE FROM sqlite_master WHERE name = 'runners'")
+        damaged.commit()
+    from checkpoint_store import StoreRecovered
+
+    with pytest.warns(StoreRecovered):
+        again = CheckpointStore(store.path)
+    with again:
+        assert handles(again.job(job.job_id)) == {1: "batch-1", 2: None, 3: "batch-1"}
+
+
+def test_a_handle_that_is_none_is_found_by_the_check(store: CheckpointStore) -> None:
+    """A row that another program spoilt is named, with its chunk."""
+    job = submitted(store)
+    store.close()
+    with closing(sqlite3.connect(store.path)) as other:
+        other.execute("UPDATE chunk_handles SET handle = x'00' WHERE chunk_index = 3")
+        other.commit()
+    with CheckpointStore(store.path) as again:
+        (problem,) = again.check()
+        assert (problem.what, problem.job_id, problem.chunk_index) == ("row in chunk_handles", job.job_id, 3)
+        assert rows(again.path, "SELECT count(*) FROM chunk_handles") == [(2,)]
+
+
+def test_a_new_job_says_that_a_service_holds_its_work_elsewhere(
+    store: CheckpointStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A renamed file, opened as always, begins anew: one warning says what ``reuse`` would take."""
+    store.open_job("talk.txt", chunks=CHUNKS).record_handle([1, 3], "batch-1")
+    store.open_job("renamed.txt", chunks=CHUNKS)
+    assert "handles for 2 under another name, which on_change='reuse' takes" in caplog.text
+
+
+def test_a_handle_behind_a_missing_result_is_not_taken(store: CheckpointStore) -> None:
+    """In a sequential job, chunk 2 was submitted from a result of chunk 1 that nobody has: it is done anew."""
+    job = store.open_job("talk.txt", chunks=CHUNKS, sequential=True)
+    job.complete(0, "ONE")
+    job.record_handle([2], "batch-1")
+    edited = [*CHUNKS[:3], "changed"]
+    assert store.plan("talk.txt", chunks=edited, sequential=True, on_change="reuse").with_handle == ()
