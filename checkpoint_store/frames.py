@@ -24,6 +24,7 @@ def map_rows(
     *,
     file_name: str | os.PathLike[str],
     columns: Iterable[str] | None = None,
+    key: str | None = None,
     **options: Any,
 ) -> Any:
     """Return the frame with the fields of the results as further columns; rows that are done are not paid for again.
@@ -40,6 +41,7 @@ def map_rows(
         file_name: what the frame is called.
         columns: which columns ``fn`` gets, and which make up the identity of a row; by default all. Another column may
             change without costing anything.
+        key: the column whose values name the rows (``job.result_of``, views, commands), each once; by default none.
         options: those of :meth:`CheckpointStore.map`. With ``on_error="record"`` the new columns of a failed row are
             empty.
 
@@ -52,7 +54,8 @@ def map_rows(
     """
     library_of(frame)
     rows = rows_of(frame if columns is None else frame[_checked(columns, frame)])
-    results = store.map(fn, rows, file_name=file_name, **({"fingerprint": row_identity} | options))
+    chunks = rows if key is None else _named(rows, rows_of(frame[_checked(key, frame)]), key)
+    results = store.map(fn, chunks, file_name=file_name, **({"fingerprint": row_identity} | options))
     return joined(frame, result_columns(results))
 
 
@@ -62,3 +65,12 @@ def _checked(columns: Iterable[str], frame: Any) -> list[str]:
         if name not in there:
             raise InvalidArgumentError("columns", name, f"is no column of the frame, which has {', '.join(there)}")
     return wanted
+
+
+def _named(rows: list[dict[str, Any]], keys: list[dict[str, Any]], column: str) -> dict[Any, dict[str, Any]]:
+    named = {}
+    for row, one in zip(rows, keys, strict=True):
+        if one[column] in named:
+            raise InvalidArgumentError("key", column, f"is a column with the value {one[column]!r} in two rows")
+        named[one[column]] = row
+    return named

@@ -132,6 +132,21 @@ RESULTS = [
 
 
 @slow
+def test_a_column_names_the_rows(store: CheckpointStore, library: Any) -> None:
+    """A row is found by the value of its key column, which need not be what the function gets; no two are called alike."""
+    service = Service()
+    frame = library.DataFrame({"id": [17, 4], "text": ["a", "b"]})
+    done = frames.map_rows(store, service, frame, file_name="t", columns=["text"], key="id")
+    assert values(done)[1]["cleaned"] == "B"
+    assert store.job("t").result_of(4) == {"cleaned": "B", "cost": 0.5}
+    assert service.asked == [{"text": "a"}, {"text": "b"}]
+    doubled = library.DataFrame({"id": [4, 4], "text": ["a", "c"]})
+    with pytest.raises(InvalidArgumentError, match="the value 4 in two rows"):
+        frames.map_rows(store, service, doubled, file_name="t", key="id")
+    assert len(service.asked) == 2
+
+
+@slow
 def test_no_value_changes_in_a_frame(store: CheckpointStore, library: Any) -> None:
     """What is not of one simple type stands in the column as the result has it, not cut, rounded or null."""
     job = store.open_job("talk.txt", chunks=["a", "b", "c"])
