@@ -1,4 +1,7 @@
-"""Resume a long chunk-by-chunk job after anything: no finished chunk is ever paid for twice."""
+"""Resume a long chunk-by-chunk job after anything: no finished chunk is ever paid for twice.
+
+PYTEST_DONT_REWRITE: pytest loads the plug-in of this package, and would warn where the package was imported before.
+"""
 
 from __future__ import annotations
 
@@ -76,6 +79,7 @@ if TYPE_CHECKING:
     )
     from checkpoint_store.model.run_record import RunRecord
     from checkpoint_store.model.state import ProcessingState
+    from checkpoint_store.neighbours.datasette_metadata import datasette_metadata
     from checkpoint_store.storage.recovery.doctor import Finding
     from checkpoint_store.storage.recovery.recover import RecoveryReport
     from checkpoint_store.store import CheckpointStore
@@ -149,6 +153,7 @@ __all__ = [
     "WorkFailed",
     "WorkerDied",
     "current_attempt",
+    "datasette_metadata",
     "doctor",
     "migrate",
     "migration_status",
@@ -184,6 +189,7 @@ _HOMES = {
     "RunnerRecord": "model.records",
     "StateManager": "manager",
     "current_attempt": "model.attempt",
+    "datasette_metadata": "neighbours.datasette_metadata",
     "doctor": "maintenance",
     "migrate": "maintenance",
     "migration_status": "maintenance",
@@ -194,7 +200,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> object:
-    if name in ("executors", "report"):
+    if name in ("executors", "frames", "report"):
         return import_module(f"{__name__}.{name}")
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

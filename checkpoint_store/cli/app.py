@@ -34,6 +34,7 @@ NAMES: Final = {
     "machines": ("merge", "prune"),
     "schema": ("migrate", "path"),
     "health": ("backup", "restore", "recover", "check", "doctor"),
+    "neighbours": ("datasette-metadata",),
 }
 """The commands of each module, in the order in which people use them."""
 
@@ -57,6 +58,8 @@ def commands_of(module: str) -> tuple[click.Command, ...]:
             from checkpoint_store.cli.maintain.machines import COMMANDS
         case "schema":
             from checkpoint_store.cli.maintain.schema import COMMANDS
+        case "neighbours":
+            from checkpoint_store.cli.inspect.neighbours import COMMANDS
         case _:
             from checkpoint_store.cli.maintain.health import COMMANDS
     return COMMANDS

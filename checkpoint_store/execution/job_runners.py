@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from checkpoint_store.execution.job_keys import JobKeys
+from checkpoint_store.execution.job_frames import JobFrames
 
 if TYPE_CHECKING:
     from checkpoint_store.model.records import RunnerRecord
 
 
-class JobRunners(JobKeys):
+class JobRunners(JobFrames):
     """The part of :class:`Job` that is about its runners. Safe to share between threads."""
 
     def runners(self) -> list[RunnerRecord]:

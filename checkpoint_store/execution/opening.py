@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from checkpoint_store.errors import InvalidArgumentError, InvalidResultError
 from checkpoint_store.execution.chunk_contents import Given
 from checkpoint_store.model.codec import json_text
+from checkpoint_store.model.frame_rows import as_rows
 from checkpoint_store.model.keys import checked_keys, stored_key
 from checkpoint_store.model.limits import CHUNKS_MAX
 from checkpoint_store.model.plan import (
@@ -96,9 +97,10 @@ class OpenArguments:
     """What the chunks are called; None where they are only numbered."""
 
     def __post_init__(self) -> None:
-        chunks, keys = checked_chunks(self.chunks, self.total_chunks)
+        given, by = as_rows(self.chunks, self.fingerprint)
+        chunks, keys = checked_chunks(given, self.total_chunks)
         sequential = checked_flag("sequential", self.sequential)
-        fingerprints = None if chunks is None else Fingerprints(chunks, self.fingerprint, sequential=sequential)
+        fingerprints = None if chunks is None else Fingerprints(chunks, by, sequential=sequential)
         digest, by_old_rule = (None, None) if fingerprints is None else fingerprints.digests()
         plan = Plan(
             file_name=checked_file_name(self.file_name),
@@ -120,6 +122,7 @@ class OpenArguments:
             metadata=None if self.metadata is None else checked_config(self.metadata, "metadata"),
             keys=None if keys is None else tuple(map(stored_key, keys)),
         )
+        object.__setattr__(self, "fingerprint", by)
         object.__setattr__(self, "request", request)
         object.__setattr__(self, "sequence", chunks)
         object.__setattr__(self, "keys", keys)
@@ -152,6 +155,7 @@ def plan_with(
     context: StoreContext, job_id: str, chunks: Iterable[Any], by: Fingerprint | None, change: str
 ) -> RunPlan:
     """Return what opening the file of a job with its settings and these chunks would do. Nothing is written."""
+    chunks, by = as_rows(chunks, by)
     (sequence, _), wanted = checked_chunks(chunks, None), checked_change(change)
     assert sequence is not None
     plan = context.reading.find_job(job_id).plan
@@ -196,13 +200,6 @@ def _refuse_unordered(chunks: Iterable[Any]) -> None:
     if isinstance(chunks, set | frozenset):
         raise InvalidArgumentError(
             "chunks", ..., "is a set, whose order is another one in each process; give sorted(chunks)"
-        )
-    if hasattr(chunks, "columns"):
-        raise InvalidArgumentError(
-            "chunks",
-            ...,
-            f"is a table ({type(chunks).__name__}), which gives its columns and not its rows; give a list of its rows, "
-            "such as frame.to_dict('records')",
         )
 
 

@@ -178,6 +178,19 @@ class RunnerRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class ChunkAccount:
+    """What one chunk took so far, over all runs of its job."""
+
+    attempts: int = 0
+    seconds: float | None = None
+    """Of all its tries together; None where none of them has ended."""
+    failed_cost: float | None = None
+    """What its failed tries cost; None where nobody said."""
+    is_carried: bool = False
+    """Whether another job paid for its result."""
+
+
+@dataclass(frozen=True, slots=True)
 class MapItem:
     """One chunk that a loop has completed."""
 

@@ -8,13 +8,13 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import SchemaTooNew, StorageUnavailableError, StoreDamaged, StoreTargetError
+from checkpoint_store.model.versions import APPLICATION_ID
 from checkpoint_store.storage.connection.errors import UNREADABLE
 from checkpoint_store.storage.connection.open_lock import alone
 from checkpoint_store.storage.connection.openings import Openings
 from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
 from checkpoint_store.storage.file_names import StoreFiles, has_bytes
 from checkpoint_store.storage.recovery.salvage import sidecars
-from checkpoint_store.storage.tables import APPLICATION_ID
 from checkpoint_store.storage.target import inspect
 
 if TYPE_CHECKING:

@@ -16,6 +16,7 @@ from checkpoint_store.storage.open_requests import OpenRequest
 from checkpoint_store.storage.statements import (
     attempt_log,
     attempts,
+    chunk_accounts,
     earlier_job,
     job_summaries,
     liveness,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
     from checkpoint_store.model.amounts import Cost
     from checkpoint_store.model.prune_report import PruneRequest
-    from checkpoint_store.model.records import ChunkRecord, JobSummary, RunPlan
+    from checkpoint_store.model.records import ChunkAccount, ChunkRecord, JobSummary, RunPlan
     from checkpoint_store.model.state import ProcessingState
     from checkpoint_store.storage.records import Costs, JobRecord
     from checkpoint_store.storage.statements.pruning import Prunable
@@ -146,6 +147,10 @@ class Reading(ChunkLog, KeyReading):
         return self._database.read(
             lambda connection: attempt_log.latest(connection, job_id, self.path, outcomes=outcomes)
         )
+
+    def chunk_accounts(self, job_id: str) -> dict[int, ChunkAccount]:
+        """Return what each chunk took, by index, of those that were tried or carried over."""
+        return self._database.read(lambda connection: chunk_accounts.accounts(connection, job_id))
 
     def runners(self, job_id: str) -> list[RunnerRecord]:
         """Return the runners of a job that have not ended, as far as the store knows, by number."""

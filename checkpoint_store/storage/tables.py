@@ -22,9 +22,6 @@ from sqlalchemy import (
     text,
 )
 
-APPLICATION_ID: Final = 0x43504B31
-"""``CPK1``: what ``PRAGMA application_id`` says in every store file, so that a stranger's database is noticed."""
-
 metadata: Final = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_name)s",

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import SchemaTooNew, SchemaTooOld, StoreDamaged, StoreTargetError
 from checkpoint_store.model import state_text
-from checkpoint_store.model.versions import RELEASED_VERSIONS, SCHEMA_VERSION
+from checkpoint_store.model.versions import APPLICATION_ID, RELEASED_VERSIONS, SCHEMA_VERSION
 from checkpoint_store.storage.connection import errors as sqlite_errors
 from checkpoint_store.storage.file_names import SIBLING_SUFFIXES, StoreFiles, has_bytes
 from checkpoint_store.storage.link_check import refuse_second_name
 from checkpoint_store.storage.sibling_check import refuse_planted
-from checkpoint_store.storage.tables import APPLICATION_ID, metadata
+from checkpoint_store.storage.tables import metadata
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from conftest import Children
 
+    from checkpoint_store.testing.killing import KillAndResume
+
 # Prints "begun INDEX" before and "done INDEX HASH" after each call of complete, whole lines at a time.
 PROCESSOR = program(__file__, "processor")
 
@@ -127,11 +129,20 @@ class Storm:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("total", "kills"), [(150, 3), pytest.param(600, 8, marks=pytest.mark.slow)])
-def test_nothing_acknowledged_is_lost_by_a_few_kills(tmp_path: Path, total: int, kills: int) -> None:
+def test_a_processor_with_threads_resumes_at_every_call(kill_and_resume: KillAndResume) -> None:
+    """The shortest form: killed in the calls of four threads, it asks for nothing that was acknowledged."""
+    seen = kill_and_resume(PROCESSOR, 0, 40, 0.0, paid="result_for", calls_at_once=4, kills=4)
+    assert (seen.calls, seen.kills) == (40, 4)
+    with CheckpointStore(seen.folder / "talks.db") as store:
+        assert store.job("lecture.srt").status == "completed"
+        assert store.check() == []
+
+
+@pytest.mark.slow
+def test_nothing_acknowledged_is_lost_by_a_few_kills(tmp_path: Path) -> None:
     """The short form."""
-    storm = Storm(tmp_path, total=total, pace_seconds=0.02)
-    storm.run(kills=kills, longest_seconds=0.3)
+    storm = Storm(tmp_path, total=600, pace_seconds=0.02)
+    storm.run(kills=8, longest_seconds=0.3)
     storm.check()
 
 

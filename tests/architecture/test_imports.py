@@ -22,10 +22,13 @@ if TYPE_CHECKING:
 
 THIRD_PARTY_OF_THE_CORE = {"alembic", "filelock", "sqlalchemy"}
 OF_AN_EXTRA = {
+    "execution/frames.py": {"pandas", "polars"},
     "loop/executors/dask_executor.py": {"distributed"},
     "loop/executors/ray_executor.py": {"ray"},
     "loop/progress_bar.py": {"tqdm"},
     "report/template.py": {"jinja2"},
+    "neighbours/datasette_plugin.py": {"markupsafe", "pluggy"},
+    "testing/__init__.py": {"pytest"},
 }
 """The distributions of extras, and the one file that imports each."""
 HEAVY = ["alembic", "click", "filelock", "pydantic", "rich", "sqlalchemy", "sqlite3"]

@@ -16,9 +16,12 @@ ROOMS = (
     "__main__",
     "cli",
     "report",
+    "testing",
+    "neighbours",
     "manager",
     "maintenance",
     "executors",
+    "frames",
     "store",
     "job",
     "loop",
@@ -33,7 +36,7 @@ ROOMS = (
 NEEDS_NOTHING_BUT_ERRORS = ("model", "system")
 """The model knows no disk, and the system room knows no word of this package."""
 FACES = {
-    *("__init__.py", "__main__.py", "errors.py", "executors.py", "job.py", "maintenance.py", "manager.py"),
+    *("__init__.py", "__main__.py", "errors.py", "executors.py", "frames.py", "job.py", "maintenance.py", "manager.py"),
     *("py.typed", "store.py"),
 }
 LINES_MAX = 300

@@ -210,7 +210,16 @@ def test_a_job_that_is_not_there_is_named(half: Folder, words: list[str]) -> Non
     assert "'no' is not a job" in half.run(*words, code=2).stderr
 
 
-READING = (["list"], ["show"], ["results", "x"], ["export", "x"], ["delete", "x"], ["path"], ["migrate", "--check"])
+READING = (
+    ["list"],
+    ["datasette-metadata"],
+    ["show"],
+    ["results", "x"],
+    ["export", "x"],
+    ["delete", "x"],
+    ["path"],
+    ["migrate", "--check"],
+)
 
 
 @pytest.mark.parametrize("words", READING, ids=lambda words: words[0])

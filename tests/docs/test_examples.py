@@ -25,8 +25,9 @@ def blocks(page: Path, *languages: str) -> list[str]:
     ]
 
 
+OF_THE_EXTRA_DEV = re.compile(r"^import (pandas|polars|duckdb)", re.MULTILINE)
 EXAMPLES = [
-    pytest.param(code, id=f"{page.name}-{number}")
+    pytest.param(code, id=f"{page.name}-{number}", marks=[pytest.mark.slow] if OF_THE_EXTRA_DEV.search(code) else [])
     for page in PAGES
     for number, code in enumerate(blocks(page, "python"), 1)
 ]
@@ -80,7 +81,7 @@ def test_the_readme_shows_what_sqlite3_prints(tmp_path: Path) -> None:
 
 def test_every_command_that_the_docs_name_exists() -> None:
     """A command in the docs can be typed."""
-    named = {name for page in PAGES for name in re.findall(r"checkpoint-store ([a-z]+)", page.read_text("utf-8"))}
+    named = {name for page in PAGES for name in re.findall(r"checkpoint-store ([a-z][a-z-]*)", page.read_text("utf-8"))}
     done = subprocess.run(
         [sys.executable, "-m", "checkpoint_store", "--help"],
         capture_output=True,
@@ -88,5 +89,5 @@ def test_every_command_that_the_docs_name_exists() -> None:
         check=True,
         env=os.environ | {"COLUMNS": "100"},
     )
-    listed = set(re.findall(r"^  ([a-z]+) ", done.stdout, re.MULTILINE))
+    listed = set(re.findall(r"^  ([a-z][a-z-]*) ", done.stdout, re.MULTILINE))
     assert named - listed == set()

@@ -13,8 +13,8 @@ from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
 from checkpoint_store import CheckpointStore
-from checkpoint_store.model.versions import RELEASED_VERSIONS, SCHEMA_VERSION
-from checkpoint_store.storage.tables import APPLICATION_ID, metadata
+from checkpoint_store.model.versions import APPLICATION_ID, RELEASED_VERSIONS, SCHEMA_VERSION
+from checkpoint_store.storage.tables import metadata
 from checkpoint_store.storage.upgrade import migrate
 from checkpoint_store.storage.views import VIEWS
 

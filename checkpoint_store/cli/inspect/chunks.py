@@ -126,7 +126,7 @@ def _shortened(text: str, width: int) -> str:
 @store_option
 @json_option
 def errors(*, job_id: str, store_path: str, as_json: bool) -> None:
-    """Show the last error of each chunk of JOB that is not done.
+    """Show the last error of each chunk of JOB that is left.
 
     Runs skip a failed chunk until retry frees it, for it used up its attempts.
     The next run tries any other chunk again.

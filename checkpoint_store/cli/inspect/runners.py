@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @store_option
 @json_option
 def release(*, job_id: str, runner: int, store_path: str, as_json: bool) -> None:
-    """Give the chunks of a stopped runner of JOB to the others.
+    """Give the others the chunks of a stopped runner of JOB.
 
     For a process that was stopped, or a container that was paused, for good. The
     chunks of a killed process are free without this. If the process goes on after

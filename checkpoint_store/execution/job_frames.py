@@ -1,0 +1,78 @@
+"""A job as a frame of pandas or polars: its results, and what each of them took."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from checkpoint_store.execution import frames
+from checkpoint_store.execution.job_keys import JobKeys
+from checkpoint_store.model.amounts import checked_cost, cost_in
+from checkpoint_store.model.records import ChunkAccount
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from checkpoint_store.execution.job_reading import Missing
+    from checkpoint_store.model.amounts import Cost
+    from checkpoint_store.model.keys import Key
+
+
+class JobFrames(JobKeys):
+    """The part of :class:`Job` that shows it as a frame."""
+
+    def to_dataframe(
+        self, library: frames.Library = "pandas", *, missing: Missing = "skip", cost: Cost = "cost"
+    ) -> Any:
+        """Return a frame with a row for each chunk that has a result, in index order.
+
+        Its columns are ``index``, ``key`` (None where the chunks have none), a column for each field of the results
+        (``result`` for results that are no objects), ``cost`` (what this job paid for the chunk, failed tries included;
+        None where nobody knows), ``seconds`` (of all tries at it) and ``attempts``. A field that has the name of such a
+        column and another value is ``result.NAME``. Values are those of the results: where a column's values are not of
+        one simple type, they stay Python objects.
+
+        Args:
+            library: ``"pandas"`` or ``"polars"`` (extras of the same names).
+            missing: what to do about a chunk that has no result: ``"skip"`` it, ``"none"`` for a row without fields, or
+                ``"raise"``.
+            cost: where the cost stands in a result; see :meth:`Job.map`.
+
+        Raises:
+            MissingExtra: the library is not installed. Nothing was read.
+            JobIncomplete: chunks are left, and ``missing`` is ``"raise"``.
+            StoreDamaged: what is stored is not what was written.
+        """
+        frames.imported(library)
+        where = checked_cost(cost)
+        rows = self.items() if missing == "skip" else enumerate(self.results(missing=missing))
+        accounts = self._context.reading.chunk_accounts(self.job_id)
+        return frames.made(library, _columns(list(rows), self.keys(), accounts, where))
+
+
+def _columns(
+    rows: Sequence[tuple[int, Any]], keys: Mapping[int, Key], accounts: Mapping[int, ChunkAccount], cost: Cost
+) -> frames.Columns:
+    """Return the columns of these chunks, pairs of index and result. See :meth:`JobFrames.to_dataframe`."""
+    taken = [accounts.get(index, ChunkAccount()) for index, _ in rows]
+    first: frames.Columns = {"index": [index for index, _ in rows], "key": [keys.get(index) for index, _ in rows]}
+    last: frames.Columns = {
+        "cost": [_paid(result, one, cost) for (_, result), one in zip(rows, taken, strict=True)],
+        "seconds": [one.seconds for one in taken],
+        "attempts": [one.attempts for one in taken],
+    }
+    ours = first | last
+    fields = {
+        name: values
+        for name, values in frames.result_columns([result for _, result in rows]).items()
+        if values != ours.get(name)
+    }
+    return first | frames.beside(fields, ours) | last
+
+
+def _paid(result: Any, account: ChunkAccount, cost: Cost) -> float | None:
+    """Return what this job paid for a chunk; None where nobody knows."""
+    of_result = cost_in(result, cost) if result is not None else None
+    if account.is_carried and of_result is not None:
+        of_result = 0.0  # another job paid for it
+    known = [one for one in (of_result, account.failed_cost) if one is not None]
+    return sum(known) if known else None

@@ -1,0 +1,76 @@
+"""Work on the rows of a pandas or polars frame, and have the results as its columns (extras ``pandas``, ``polars``)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from checkpoint_store.errors import InvalidArgumentError
+from checkpoint_store.execution.frames import joined, library_of, result_columns
+from checkpoint_store.model.frame_rows import row_identity, rows_of
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Iterable
+
+    from checkpoint_store.store import CheckpointStore
+
+__all__ = ["map_rows"]
+
+
+def map_rows(
+    store: CheckpointStore,
+    fn: Callable[[dict[str, Any]], Any],
+    frame: Any,
+    *,
+    file_name: str | os.PathLike[str],
+    columns: Iterable[str] | None = None,
+    key: str | None = None,
+    **options: Any,
+) -> Any:
+    """Return the frame with the fields of the results as further columns; rows that are done are not paid for again.
+
+    Each row is a chunk, a dict by the names of its columns, and counts by its values: neither numpy's types, nor the
+    frame's index, nor the row's place. A missing value is None. A whole number is the same as an integer and as a
+    float.
+
+    Args:
+        store: where the results are kept.
+        fn: gets a row, and returns its result: an object whose fields become columns, or another JSON value, which
+            becomes the column ``result``.
+        frame: of pandas or polars. It stays as it is.
+        file_name: what the frame is called.
+        columns: which columns ``fn`` gets, and which make up the identity of a row; by default all. Another column may
+            change without costing anything.
+        key: the column whose values name the rows (``job.result_of``, views, commands), each once; by default none.
+        options: those of :meth:`CheckpointStore.map`. With ``on_error="record"`` the new columns of a failed row are
+            empty.
+
+    Returns:
+        A frame of the same library, with the same rows in the same order and, in pandas, the same index. A field
+        whose name is a column's of the frame becomes ``result.NAME``.
+
+    Raises:
+        InvalidArgumentError: it is no frame, or has no such column, or a row cannot be identified. Nothing was done.
+    """
+    library_of(frame)
+    rows = rows_of(frame if columns is None else frame[_checked(columns, frame)])
+    chunks = rows if key is None else _named(rows, rows_of(frame[_checked(key, frame)]), key)
+    results = store.map(fn, chunks, file_name=file_name, **({"fingerprint": row_identity} | options))
+    return joined(frame, result_columns(results))
+
+
+def _checked(columns: Iterable[str], frame: Any) -> list[str]:
+    wanted, there = [columns] if isinstance(columns, str) else list(columns), list(frame.columns)
+    for name in wanted:
+        if name not in there:
+            raise InvalidArgumentError("columns", name, f"is no column of the frame, which has {', '.join(there)}")
+    return wanted
+
+
+def _named(rows: list[dict[str, Any]], keys: list[dict[str, Any]], column: str) -> dict[Any, dict[str, Any]]:
+    named = {}
+    for row, one in zip(rows, keys, strict=True):
+        if one[column] in named:
+            raise InvalidArgumentError("key", column, f"is a column with the value {one[column]!r} in two rows")
+        named[one[column]] = row
+    return named

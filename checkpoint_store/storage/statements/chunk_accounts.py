@@ -1,0 +1,40 @@
+"""What each chunk of a job took: its tries, their time, and what was paid for it in vain."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import bindparam, case, func, literal_column, select
+
+from checkpoint_store.model.records import ChunkAccount
+from checkpoint_store.storage.statements.compiled import Statement
+from checkpoint_store.storage.tables import attempts, completed_chunks
+
+if TYPE_CHECKING:
+    import sqlite3
+
+_A: Final = attempts.c
+_C: Final = completed_chunks.c
+_IN_VAIN: Final[Any] = case((_A.outcome.in_([literal_column("'failed'"), literal_column("'abandoned'")]), _A.cost))
+_TRIES: Final = Statement(
+    lambda: (
+        select(_A.chunk_index, func.count(), func.sum(_A.seconds), func.sum(_IN_VAIN))
+        .where(_A.job_id == bindparam("in_job"))
+        .group_by(_A.chunk_index)
+    )
+)
+_CARRIED: Final = Statement(
+    lambda: select(_C.chunk_index).where(_C.job_id == bindparam("in_job"), _C.source_job_id.is_not(None))
+)
+
+
+def accounts(connection: sqlite3.Connection, job_id: str) -> dict[int, ChunkAccount]:
+    """Return the account of each chunk that was tried or carried over; by index, in no order."""
+    tries = {row[0]: row[1:] for row in _TRIES.run(connection, in_job=job_id)}
+    carried = {index for (index,) in _CARRIED.run(connection, in_job=job_id)}
+
+    def account(index: int) -> ChunkAccount:
+        count, seconds, failed_cost = tries.get(index, (0, None, None))
+        return ChunkAccount(count, seconds, failed_cost, index in carried)
+
+    return {index: account(index) for index in tries.keys() | carried}
