@@ -29,7 +29,7 @@ def test_ctrl_c_in_the_tutorials_program_loses_nothing(tmp_path: Path) -> None:
     """Ctrl-C in a run of the program lets the line in work be recorded, and the next run pays only for the others."""
     for step in steps(TUTORIAL):
         if step.file_name:
-            text = step.text.replace('flush=True)\n    if', 'flush=True)\n    sys.stdin.readline()\n    if')
+            text = step.text.replace("flush=True)\n    if", "flush=True)\n    sys.stdin.readline()\n    if")
             (tmp_path / step.file_name).write_text(text, "utf-8")
     command = [sys.executable, "work.py", "1"]
     surroundings = environment(tmp_path, PYTHONPATH=str(ROOT))
