@@ -27,6 +27,8 @@ release = _project["version"]
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["_build"]
 
+highlight_language = "none"  # a block without a language is a drawing
+
 html_theme = "furo"
 html_title = "checkpoint_store"
 html_static_path = ["_static"]
@@ -62,7 +64,8 @@ def _signature(
     if what == "exception":
         return "", None
     module = sys.modules[described.__module__]
-    return re.sub(r"= ([A-Z_]+)\b", lambda match: f"= {_value(module, match[1])}", signature), returns
+    public = re.sub(r", _\w+: [^=,)]+(?:= [^,)]+)?", "", signature)
+    return re.sub(r"= ([A-Z_]+)\b", lambda match: f"= {_value(module, match[1])}", public), returns
 
 
 def _value(module: ModuleType, name: str) -> str:
@@ -70,7 +73,19 @@ def _value(module: ModuleType, name: str) -> str:
     return repr(value) if isinstance(value, str | int | float) else name
 
 
+def _hide_colons(_app: Sphinx, what: str, _name: str, _described: object, _options: object, lines: list[str]) -> None:
+    """Keep Napoleon from taking what stands before a colon in an attribute's first sentence for a type."""
+    if what in {"attribute", "property", "data"}:
+        lines[:] = [line.replace(":", "\0") for line in lines]
+
+
+def _show_colons(_app: Sphinx, _what: str, _name: str, _described: object, _options: object, lines: list[str]) -> None:
+    lines[:] = [line.replace("\0", ":") for line in lines]
+
+
 def setup(app: Sphinx) -> None:
     """Let Sphinx fill the generated pages as it reads them."""
     app.connect("source-read", _fill)
     app.connect("autodoc-process-signature", _signature)
+    app.connect("autodoc-process-docstring", _hide_colons, priority=400)  # before Napoleon, whose priority is 500
+    app.connect("autodoc-process-docstring", _show_colons, priority=600)

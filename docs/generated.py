@@ -10,6 +10,7 @@ import inspect
 import pkgutil
 import re
 import sys
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -130,7 +131,8 @@ def _documented(module: str, name: str) -> str:
     kind = "class" if inspect.isclass(value) else "function" if callable(value) else "data"
     lines = [f".. auto{kind}:: {module}.{name}"]
     if kind == "class":
-        lines += ["   :members:", "   :inherited-members: str, int, tuple, dict, Enum, Exception"]
+        lines += ["   :members:", *(["   :undoc-members:"] if issubclass(value, Enum) else [])]
+        lines += ["   :inherited-members: str, int, tuple, dict, Enum, Exception"]
     return _rst(lines)
 
 
