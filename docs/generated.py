@@ -11,6 +11,7 @@ import pkgutil
 import re
 import sys
 from enum import Enum
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -148,7 +149,33 @@ def _error(name: str) -> str:
         lines += ["   .. code-block:: text", "      :class: message", ""]
         lines += [f"      {line}" for line in f"{type(error).__name__}: {error}".splitlines()]
         lines += ["", "   Fields: " + ", ".join(f"``{field}``" for field in fields)] if fields else []
+    callers = [
+        f":py:obj:`{call.removeprefix('checkpoint_store.')} <{call}>`" for call, raised in _calls() if name in raised
+    ]
+    lines += ["", "   Raised by: " + ", ".join(callers)] if callers else []
     return _rst(lines)
+
+
+@cache
+def _calls() -> list[tuple[str, frozenset[str]]]:
+    """Return each public call that names errors under ``Raises``, with these errors."""
+    calls = []
+    for module in ("checkpoint_store", *public_modules()):
+        for name in names_of(module):
+            value = getattr(importlib.import_module(module), name)
+            members = [name, *(f"{name}.{member}" for member in vars(value) if member[0] != "_")]
+            calls += [(f"{module}.{path}", _raised(value, path)) for path in (members if _is_class(value) else [name])]
+    return [(call, raised) for call, raised in calls if raised]
+
+
+def _is_class(value: object) -> bool:
+    return inspect.isclass(value) and not _is_error(value)
+
+
+def _raised(value: object, path: str) -> frozenset[str]:
+    described = getattr(value, path.partition(".")[2]) if "." in path else value
+    section = re.search(r"^Raises:\n((?:[ ]+.*\n?|\n)*)", inspect.getdoc(described) or "", re.MULTILINE)
+    return frozenset(re.findall(r"^    (\w+):", section[1], re.MULTILINE)) if section else frozenset()
 
 
 def _examples() -> dict[str, tuple[Exception, dict[str, object], str]]:

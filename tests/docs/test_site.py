@@ -73,6 +73,8 @@ def test_every_error_shows_its_message(generated: ModuleType) -> None:
     full = next(section for section in sections if section.startswith("checkpoint_store.StorageFullError"))
     assert "Make room" in full
     assert "``free_bytes``" in full
+    changed = next(section for section in sections if section.startswith("checkpoint_store.PlanChanged"))
+    assert "CheckpointStore.open_job <" in changed
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/install.md"])
