@@ -72,6 +72,7 @@ def service() -> Iterator[str]:
 
 def write_programs(folder: Path) -> None:
     """Write ``checkpoint-store``, ``python``, and stand-ins for ``llm`` and ``ollama`` into a folder for PATH."""
+    folder.mkdir(parents=True, exist_ok=True)
     names = {"python": sys.executable, "folder": str(Path(__file__).parent)}
     for name, text in (("checkpoint-store", _COMMAND), ("llm", _PROGRAM), ("ollama", _PROGRAM), ("python", _PYTHON)):
         path = folder / name

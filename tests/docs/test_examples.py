@@ -29,6 +29,7 @@ OF_THE_EXTRA_DEV = re.compile(r"^import (pandas|polars|duckdb)", re.MULTILINE)
 EXAMPLES = [
     pytest.param(code, id=f"{page.name}-{number}", marks=[pytest.mark.slow] if OF_THE_EXTRA_DEV.search(code) else [])
     for page in PAGES
+    if page.name != "tutorial.md"  # test_tutorial.py writes its files and runs them
     for number, code in enumerate(blocks(page, "python"), 1)
 ]
 

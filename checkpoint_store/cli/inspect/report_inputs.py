@@ -100,6 +100,7 @@ def _cut_again(path: Path, job: Job, encoding: str | None) -> list[Any]:
         encoding=encoding,
         result_field=None,
         raw=False,
+        sequential=job.sequential,
         output=None,
         force=False,
         store_path="",
