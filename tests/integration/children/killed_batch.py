@@ -25,13 +25,7 @@ def watched(method):
     return call
 
 
-Job.record_handle = watched(Job.record_handle)
-for name in ("complete", "fail"):
-    setattr(
-        Job,
-        name if name == "complete" else "fail_chunk",
-        watched(getattr(Job, name if name == "complete" else "fail_chunk")),
-    )
-PendingChunk.record_handle = watched(PendingChunk.record_handle)
+for kind, name in ((Job, "record_handle"), (Job, "complete"), (Job, "fail_chunk"), (PendingChunk, "record_handle")):
+    setattr(kind, name, watched(getattr(kind, name)))
 sys.argv = sys.argv[3:]
 runpy.run_path(sys.argv[0], run_name="__main__")
