@@ -216,7 +216,9 @@ class RunningLoop(ForkAware, Generic[T]):
     def end(self) -> None:
         """Wait for the step that is being made, then for what is in flight, and record it."""
         with self._lock:
-            if self._under_way is not None and self._process == os.getpid():
+            # A collection may end the steps first, and come to this loop from among what they let go of.
+            is_ending = getattr(self._under_way, "gi_running", False)
+            if self._under_way is not None and self._process == os.getpid() and not is_ending:
                 self._under_way.close()  # type: ignore[attr-defined]
         self._loops.leave(self)
 
