@@ -132,7 +132,8 @@ class Storm:
 def test_a_processor_with_threads_resumes_at_every_call(kill_and_resume: KillAndResume) -> None:
     """The shortest form: killed in the calls of four threads, it asks for nothing that was acknowledged."""
     seen = kill_and_resume(PROCESSOR, 0, 40, 0.0, paid="result_for", calls_at_once=4, kills=4)
-    assert (seen.calls, seen.kills) == (40, 4)
+    assert seen.calls == 40
+    assert 0 < seen.kills <= 4  # one kill may meet two of the chosen calls
     with CheckpointStore(seen.folder / "talks.db") as store:
         assert store.job("lecture.srt").status == "completed"
         assert store.check() == []

@@ -65,10 +65,10 @@ def wait(*arguments):
     real_wait(*arguments)
 
 def stop(name, real):
-    def stopped(*arguments):
+    def stopped(*arguments, **options):
         print(name, flush=True)
         sys.stdin.readline()
-        return real(*arguments)
+        return real(*arguments, **options)
     return stopped
 
 if sys.argv[1] == "waits":
