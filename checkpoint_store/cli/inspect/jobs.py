@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from checkpoint_store import CheckpointStore, InvalidArgumentError
-from checkpoint_store.cli.inspect import tables
+from checkpoint_store.cli.chunk_map import ranges_of
+from checkpoint_store.cli.inspect import following, tables
 from checkpoint_store.cli.job_snapshot import shown_status
 from checkpoint_store.cli.options import (
     harmless_json,
@@ -95,20 +96,37 @@ def list_jobs(*, store_path: str, as_json: bool) -> None:
 
 @click.command("show")
 @job_argument(required=False)
+@click.option("--follow", is_flag=True, help="Go on showing it until it ends; Ctrl-C ends that, and not the job.")
 @store_option
 @json_option
-def show(*, job_id: str | None, store_path: str, as_json: bool) -> None:
-    """Show the progress of JOB, or of the newest job."""
+def show(*, job_id: str | None, follow: bool, store_path: str, as_json: bool) -> None:
+    """Show the progress of JOB, or of the newest job.
+
+    With --follow and without a terminal, print a line when something changes;
+    with --json, print the document once the job has ended.
+    """
     with open_for_reading(store_path) as store:
         job = _job_or_newest(store, job_id)
-        ranges = job.completed_ranges()
-        totals = _totals(job)
-        runners = [dataclasses.asdict(runner) for runner in job.runners()]
-        data = record(job.summary()) | {"totals": totals, "completed_ranges": ranges, "runners": runners}
+        if follow:
+            following.follow(None if as_json else Screen(), lambda: _page_data(job))
+        data = _page_data(job) if as_json or not follow else None
     if as_json:
         print_json(data)
-    else:
+    elif data is not None:
         tables.show_job(Screen(), data)
+
+
+def _page_data(job: Job) -> dict[str, Any]:
+    """Return what ``show`` shows; each chunk is in the ranges of one state at most."""
+    failed = {record.chunk_index for record in job.failed_chunks()}
+    return record(job.summary()) | {
+        "totals": _totals(job),
+        "completed_ranges": job.completed_ranges(),
+        "failed_ranges": ranges_of(failed),
+        "in_doubt_ranges": ranges_of({record.chunk_index for record in job.in_doubt_chunks()} - failed),
+        "running_ranges": ranges_of(record.chunk_index for record in job.running_chunks()),
+        "runners": [dataclasses.asdict(runner) for runner in job.runners()],
+    }
 
 
 def _totals(job: Job) -> dict[str, int | float]:
