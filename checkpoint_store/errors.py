@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+_KILO: Final = 1000
+_UNITS: Final = ("KB", "MB", "GB", "TB")
+_WHOLE_FROM: Final = 9.95  # below ten the tenths matter
+
 
 def shown(value: object, length: int = 200) -> str:
     """Return how a value prints, shortened; of one that cannot be printed (an integer too long), its type."""
@@ -23,6 +27,17 @@ def shown(value: object, length: int = 200) -> str:
     except Exception:  # noqa: BLE001 - an error message must not fail, whatever the value does
         return f"<{type(value).__qualname__}>"
     return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
+def size_text(size_bytes: int) -> str:
+    """Return a number of bytes as people read it: ``1 byte``, ``812 bytes``, ``4.2 KB``, ``13 GB`` (1 KB: 1,000)."""
+    if size_bytes < _KILO:
+        return f"{size_bytes} byte{'' if size_bytes == 1 else 's'}"
+    size, units = size_bytes / _KILO, list(_UNITS)
+    while round(size) >= _KILO and len(units) > 1:
+        size /= _KILO
+        del units[0]
+    return f"{size:.1f} {units[0]}" if size < _WHOLE_FROM else f"{size:,.0f} {units[0]}"
 
 
 def _rebuild(cls: type[CheckpointStoreError], args: Any, fields: dict[str, Any]) -> Exception:
@@ -135,7 +150,7 @@ class StorageFullError(CheckpointStoreError):
 
     def __init__(self, path: Path | str, reason: str, free_bytes: int | None) -> None:
         self.path, self.reason, self.free_bytes = str(path), reason, free_bytes
-        free = "unknown" if free_bytes is None else f"{free_bytes:,} bytes"
+        free = "unknown" if free_bytes is None else size_text(free_bytes)
         super().__init__(
             f"no room to write {self.path} ({reason}; free there: {free}). Everything recorded before is safe. "
             "Make room and call again: the same object goes on."

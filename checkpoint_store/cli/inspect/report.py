@@ -13,6 +13,7 @@ from checkpoint_store.cli.options import PositiveNumber, json_option, open_for_r
 from checkpoint_store.cli.paths import STANDARD, FileOrDash, as_argument, on_one_line, printable
 from checkpoint_store.cli.run.plan_options import checked_encoding, checked_field
 from checkpoint_store.cli.screen import Screen, chunk_count
+from checkpoint_store.errors import size_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -151,7 +152,7 @@ def _tell(store: CheckpointStore, output: Path, jobs: Sequence[Job] | None, *, a
         print_json({"report": str(output), "jobs": [job.job_id for job in shown], "size_bytes": size_bytes})
     else:
         plural = "" if len(shown) == 1 else "s"
-        Screen().note(f"{_shown(output)}: {len(shown):,} job{plural}, {chunk_count(chunks)}, {size_bytes:,} bytes")
+        Screen().note(f"{_shown(output)}: {len(shown):,} job{plural}, {chunk_count(chunks)}, {size_text(size_bytes)}")
 
 
 def _shown(path: Path) -> str:

@@ -12,7 +12,7 @@ from checkpoint_store import RecoveryReport, recover_store, restore_store
 from checkpoint_store import doctor as examine
 from checkpoint_store.cli.options import json_option, open_for_reading, print_json, store_option
 from checkpoint_store.cli.screen import Screen
-from checkpoint_store.errors import StoreDamaged
+from checkpoint_store.errors import StoreDamaged, size_text
 
 _LEVELS: Final = {"ok": "green", "warning": "yellow", "problem": "bold red"}
 
@@ -33,7 +33,7 @@ def backup(*, destination: str, force: bool, store_path: str, as_json: bool) -> 
     if as_json:
         print_json({"backup": str(copy), "size_bytes": copy.stat().st_size})
     else:
-        Screen().note(f"{copy}: {copy.stat().st_size:,} bytes, verified")
+        Screen().note(f"{copy}: {size_text(copy.stat().st_size)}, verified")
 
 
 @click.command("restore")
