@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import reprlib
 from dataclasses import dataclass
-from shlex import quote
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -190,8 +189,7 @@ class StoreDamaged(CheckpointStoreError):
     ) -> None:
         self.path, self.reason, self.job_id, self.chunk_index = str(path), reason, job_id, chunk_index
         self.remedy = remedy or (
-            "To make it anew from what reads of it, its backups and its state file: "
-            f"checkpoint-store recover --store {self.path}"
+            f"To make it anew from what reads of it, its backups and its state file: recover_store({self.path!r})"
         )
         where = "" if job_id is None else f", job {job_id}"
         where += "" if chunk_index is None else f", chunk {chunk_index}"
@@ -216,7 +214,7 @@ class SchemaTooOld(CheckpointStoreError):
         self.path, self.found, self.needed = str(path), found, needed
         super().__init__(
             f"{self.path} has schema {found}; this version needs {needed}. Nothing was changed. Upgrade it with: "
-            f"checkpoint-store migrate --store {self.path}"
+            f"migrate({self.path!r})"
         )
 
 
@@ -242,9 +240,7 @@ class JobNotFound(CheckpointStoreError, LookupError):
         self.job_id, self.path, self.matches = job_id, str(path), tuple(matches)
         what = f"names {len(self.matches)} jobs ({', '.join(self.matches[:5])})" if self.matches else "is not a job"
         remedy = (
-            "Give more of the id"
-            if self.matches
-            else f"List what there is with: checkpoint-store list --store {quote(self.path)}"
+            "Give more of the id" if self.matches else f"List what there is with: CheckpointStore({self.path!r}).jobs()"
         )
         super().__init__(f"{job_id!r} {what} in {self.path}. {remedy}.")
 
@@ -269,7 +265,7 @@ class JobBusy(CheckpointStoreError):
             f"job {job_id} is being worked on by process {pid} on {host} since {since}. Wait for it to end, or stop "
             "it, and call again."
         )
-        by_hand = f" If it was stopped for good: checkpoint-store release {job_id} --runner {runner}"
+        by_hand = f" If it was stopped for good: job.release_runner({runner})"
         super().__init__(message if runner is None else message + by_hand)
 
 
@@ -282,7 +278,7 @@ class RunnerReleased(CheckpointStoreError):
     def __init__(self, job_id: str, runner: int) -> None:
         self.job_id, self.runner = job_id, runner
         super().__init__(
-            f"runner {runner} of job {job_id} was released by hand (checkpoint-store release) while it was stopped: "
+            f"runner {runner} of job {job_id} was released by hand while it was stopped: "
             "its chunks are free for others. What it has recorded is safe; run it again to go on."
         )
 
@@ -376,8 +372,8 @@ class CostUnknown(JobPaused):
         message = (
             f"job {job_id} is paused with {remaining_chunks} chunks left: there is a max_cost, and the cost of chunk "
             f"{chunk_index} cannot be read. Its result, which is recorded, {wrong}; {has}. Say where the cost stands "
-            "with cost= (a field, a dotted path such as 'usage.cost', or a function of the result; checkpoint-store "
-            "run: --cost FIELD), or run it again without max_cost."
+            "with cost= (a field, a dotted path such as 'usage.cost', or a function of the result), or run it again "
+            "without max_cost."
         )
         self.args = (message,)
 
@@ -389,7 +385,7 @@ class ChunkFailed(CheckpointStoreError):
         self.job_id, self.failed_chunks, self.example = job_id, failed_chunks, example
         super().__init__(
             f"{failed_chunks} chunk{'s' if failed_chunks != 1 else ''} of job {job_id} failed ({example}). To try them "
-            "again: job.retry_failed(), or checkpoint-store retry; then run it again."
+            "again: job.retry_failed(); then run it again."
         )
 
 
@@ -500,7 +496,7 @@ class PlanChanged(CheckpointStoreError):
             )
         super().__init__(
             f"{file_name!r} has a job ({job_id}) {made_for}:{lines}\n"
-            f"Choose with on_change (checkpoint-store run: --on-change): 'reuse' starts a new job and keeps the "
+            f"Choose with on_change: 'reuse' starts a new job and keeps the "
             f"{reusable_results} results in the store whose chunks and settings are the same{held}{more}'restart' "
             f"starts one from nothing. Neither deletes the earlier job.{fields_count}"
         )

@@ -105,7 +105,7 @@ def _users(path: Path) -> Iterator[Finding]:
 
 
 def _contents(path: Path, state_file: Path) -> Iterator[Finding]:
-    repair = f"checkpoint-store recover --store {path}"
+    repair = f"recover_store({str(path)!r})"
     database = ReadOnlyDatabase(path, lock_timeout_seconds=TIMEOUT_SECONDS)
     try:
         version = inspect(database, (state_file,))
@@ -119,7 +119,7 @@ def _contents(path: Path, state_file: Path) -> Iterator[Finding]:
         problems = integrity.check(database)
     except SchemaTooOld as error:
         says = f"{error.found}; this version works with {error.needed}"
-        remedy = f"the next open upgrades it, and so does: checkpoint-store migrate --store {path}"
+        remedy = f"the next open upgrades it, and so does: migrate({str(path)!r})"
         yield Finding("warning", "schema", says, remedy)
         return
     except CheckpointStoreError as error:
@@ -175,7 +175,7 @@ def _known_runners(connection: sqlite3.Connection, path: Path) -> tuple[list[rec
 def _strays(path: Path) -> Iterator[Finding]:
     found = [stray.name for stray in StoreFiles(path).strays()]
     if found:
-        remedy = f"once you need nothing from those that were moved aside: checkpoint-store prune --yes --store {path}"
+        remedy = f"once you need nothing from those that were moved aside: CheckpointStore({str(path)!r}).prune()"
         yield Finding("warning", "left-over files", ", ".join(found), remedy)
     else:
         yield Finding("ok", "left-over files", "none")
@@ -187,7 +187,7 @@ def _backups(path: Path) -> Iterator[Finding]:
         yield Finding("ok", "backups", f"{len(kept)}, the newest is {kept[0].name}")
     else:
         yield Finding("warning", "backups", "none yet; one is made when a job ends",
-                      "checkpoint-store backup DEST makes one now")  # fmt: skip
+                      f"make one now: CheckpointStore({str(path)!r}).backup(destination)")  # fmt: skip
 
 
 def _room(path: Path, state_file: Path) -> Iterator[Finding]:
