@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _KILO: Final = 1000
-_UNITS: Final = ("KB", "MB", "GB", "TB")
-_WHOLE_FROM: Final = 9.95  # below ten the tenths matter
+_UNITS: Final = ("kB", "MB", "GB", "TB")
 
 
 def shown(value: object, length: int = 200) -> str:
@@ -29,14 +28,14 @@ def shown(value: object, length: int = 200) -> str:
 
 
 def size_text(size_bytes: int) -> str:
-    """Return a number of bytes as people read it: ``1 byte``, ``812 bytes``, ``4.2 KB``, ``13 GB`` (1 KB: 1,000)."""
+    """Return a number of bytes as people read it: ``1 byte``, ``812 bytes``, ``4.2 kB``, ``13.0 GB`` (1 kB: 1,000)."""
     if size_bytes < _KILO:
         return f"{size_bytes} byte{'' if size_bytes == 1 else 's'}"
     size, units = size_bytes / _KILO, list(_UNITS)
-    while round(size) >= _KILO and len(units) > 1:
+    while size >= _KILO and len(units) > 1:
         size /= _KILO
         del units[0]
-    return f"{size:.1f} {units[0]}" if size < _WHOLE_FROM else f"{size:,.0f} {units[0]}"
+    return f"{size:,.1f} {units[0]}"
 
 
 def _rebuild(cls: type[CheckpointStoreError], args: Any, fields: dict[str, Any]) -> Exception:

@@ -141,7 +141,7 @@ def test_no_job_in_any_copy_is_a_loss_to_be_accepted(tmp_path: Path) -> None:
     _make(tmp_path, backup=False, state_file=False)
     _ruin(tmp_path / "talks.db")
     before = snapshot(tmp_path)
-    with pytest.raises(StoreDamaged, match="--accept-loss"):
+    with pytest.raises(StoreDamaged, match="accept_loss=True"):
         CheckpointStore(tmp_path / "talks.db")
     assert snapshot(tmp_path) == before
     recover_store(tmp_path / "talks.db", accept_loss=True)

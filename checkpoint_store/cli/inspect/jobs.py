@@ -57,6 +57,7 @@ def record(job: JobSummary) -> dict[str, Any]:
         "provider": job.provider,
         "status": job.status,
         "is_active": job.is_active,
+        "is_interrupted": job.is_interrupted,
         "total_chunks": progress.total_chunks,
         "completed_chunks": progress.completed_chunks,
         "failed_chunks": job.failed_chunks,

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
+from rich.filesize import decimal
 
 from checkpoint_store import InvalidArgumentError, ReportTargetError, report
 from checkpoint_store.cli.inspect.report_inputs import UnusableInputError, inputs_of
@@ -14,7 +15,6 @@ from checkpoint_store.cli.options import PositiveNumber, json_option, open_for_r
 from checkpoint_store.cli.paths import STANDARD, FileOrDash, as_argument, on_one_line, printable
 from checkpoint_store.cli.run.plan_options import checked_encoding, checked_field
 from checkpoint_store.cli.screen import Screen, chunk_count
-from checkpoint_store.errors import size_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -153,7 +153,7 @@ def _tell(store: CheckpointStore, output: Path, jobs: Sequence[Job] | None, *, a
         print_json({"report": str(output), "jobs": [job.job_id for job in shown], "size_bytes": size_bytes})
     else:
         plural = "" if len(shown) == 1 else "s"
-        Screen().note(f"{_shown(output)}: {len(shown):,} job{plural}, {chunk_count(chunks)}, {size_text(size_bytes)}")
+        Screen().note(f"{_shown(output)}: {len(shown):,} job{plural}, {chunk_count(chunks)}, {decimal(size_bytes)}")
 
 
 def _shown(path: Path) -> str:

@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any, Final
 
 import click
+from rich.filesize import decimal
 from rich.text import Text
 
 from checkpoint_store import Finding, RecoveryReport, recover_store, restore_store
@@ -13,7 +14,7 @@ from checkpoint_store import doctor as examine
 from checkpoint_store.cli.messages import spoken
 from checkpoint_store.cli.options import json_option, open_for_reading, print_json, store_option
 from checkpoint_store.cli.screen import Screen
-from checkpoint_store.errors import StoreDamaged, size_text
+from checkpoint_store.errors import StoreDamaged
 
 _LEVELS: Final = {"ok": "green", "warning": "yellow", "problem": "bold red"}
 
@@ -34,7 +35,7 @@ def backup(*, destination: str, force: bool, store_path: str, as_json: bool) -> 
     if as_json:
         print_json({"backup": str(copy), "size_bytes": copy.stat().st_size})
     else:
-        Screen().note(f"{copy}: {size_text(copy.stat().st_size)}, verified")
+        Screen().note(f"{copy}: {decimal(copy.stat().st_size)}, verified")
 
 
 @click.command("restore")
