@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from checkpoint_store import CheckpointStore, InvalidArgumentError
+from checkpoint_store import CheckpointStore, InvalidArgumentError, StoreDamaged
 from checkpoint_store.cli.chunk_map import ranges_of
 from checkpoint_store.cli.inspect import following, tables
 from checkpoint_store.cli.job_snapshot import shown_status
+from checkpoint_store.cli.messages import spoken
 from checkpoint_store.cli.options import (
     harmless_json,
     job_argument,
@@ -118,15 +119,29 @@ def show(*, job_id: str | None, follow: bool, store_path: str, as_json: bool) ->
 
 
 def _page_data(job: Job) -> dict[str, Any]:
-    """Return what ``show`` shows; each chunk is in the ranges of one state at most."""
-    failed = {record.chunk_index for record in job.failed_chunks()}
+    """Return what ``show`` shows."""
     return record(job.summary()) | {
         "totals": _totals(job),
         "completed_ranges": job.completed_ranges(),
-        "failed_ranges": ranges_of(failed),
-        "in_doubt_ranges": ranges_of({record.chunk_index for record in job.in_doubt_chunks()} - failed),
-        "running_ranges": ranges_of(record.chunk_index for record in job.running_chunks()),
+        **_tried_ranges(job),
         "runners": [dataclasses.asdict(runner) for runner in job.runners()],
+    }
+
+
+def _tried_ranges(job: Job) -> dict[str, Any]:
+    """Return where the chunks are that were tried and are left, each in one state; or what is damaged of the tries."""
+    try:
+        failed = {record.chunk_index for record in job.failed_chunks()}
+        in_doubt = {record.chunk_index for record in job.in_doubt_chunks()} - failed
+        running = {record.chunk_index for record in job.running_chunks()}
+        damage = None
+    except StoreDamaged as error:  # the rest of the page is sound, and is what its reader came for
+        failed, in_doubt, running, damage = set(), set(), set(), spoken(str(error))
+    return {
+        "failed_ranges": ranges_of(failed),
+        "in_doubt_ranges": ranges_of(in_doubt),
+        "running_ranges": ranges_of(running),
+        "damage": damage,
     }
 
 

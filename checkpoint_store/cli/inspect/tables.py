@@ -135,6 +135,7 @@ def _facts(data: dict[str, Any]) -> list[tuple[str, str | Text]]:
         ("config", _shortened_values(data["config"], data["job_id"])),
         ("metadata", _shortened_values(data["metadata"], data["job_id"])),
         ("error", _error(data["error_message"])),
+        ("damaged", _error(data["damage"])),
     ]
     return [(name, value) for name, value in facts if value]
 
