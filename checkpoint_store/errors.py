@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import reprlib
 from dataclasses import dataclass
-from shlex import quote
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+_KILO: Final = 1000
+_UNITS: Final = ("kB", "MB", "GB", "TB")
 
 
 def shown(value: object, length: int = 200) -> str:
@@ -23,6 +25,17 @@ def shown(value: object, length: int = 200) -> str:
     except Exception:  # noqa: BLE001 - an error message must not fail, whatever the value does
         return f"<{type(value).__qualname__}>"
     return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
+def size_text(size_bytes: int) -> str:
+    """Return a number of bytes as people read it: ``1 byte``, ``812 bytes``, ``4.2 kB``, ``13.0 GB`` (1 kB: 1,000)."""
+    if size_bytes < _KILO:
+        return f"{size_bytes} byte{'' if size_bytes == 1 else 's'}"
+    size, units = size_bytes / _KILO, list(_UNITS)
+    while size >= _KILO and len(units) > 1:
+        size /= _KILO
+        del units[0]
+    return f"{size:,.1f} {units[0]}"
 
 
 def _rebuild(cls: type[CheckpointStoreError], args: Any, fields: dict[str, Any]) -> Exception:
@@ -135,7 +148,7 @@ class StorageFullError(CheckpointStoreError):
 
     def __init__(self, path: Path | str, reason: str, free_bytes: int | None) -> None:
         self.path, self.reason, self.free_bytes = str(path), reason, free_bytes
-        free = "unknown" if free_bytes is None else f"{free_bytes:,} bytes"
+        free = "unknown" if free_bytes is None else size_text(free_bytes)
         super().__init__(
             f"no room to write {self.path} ({reason}; free there: {free}). Everything recorded before is safe. "
             "Make room and call again: the same object goes on."
@@ -175,8 +188,7 @@ class StoreDamaged(CheckpointStoreError):
     ) -> None:
         self.path, self.reason, self.job_id, self.chunk_index = str(path), reason, job_id, chunk_index
         self.remedy = remedy or (
-            "To make it anew from what reads of it, its backups and its state file: "
-            f"checkpoint-store recover --store {self.path}"
+            f"To make it anew from what reads of it, its backups and its state file: recover_store({self.path!r})"
         )
         where = "" if job_id is None else f", job {job_id}"
         where += "" if chunk_index is None else f", chunk {chunk_index}"
@@ -201,7 +213,7 @@ class SchemaTooOld(CheckpointStoreError):
         self.path, self.found, self.needed = str(path), found, needed
         super().__init__(
             f"{self.path} has schema {found}; this version needs {needed}. Nothing was changed. Upgrade it with: "
-            f"checkpoint-store migrate --store {self.path}"
+            f"migrate({self.path!r})"
         )
 
 
@@ -227,9 +239,7 @@ class JobNotFound(CheckpointStoreError, LookupError):
         self.job_id, self.path, self.matches = job_id, str(path), tuple(matches)
         what = f"names {len(self.matches)} jobs ({', '.join(self.matches[:5])})" if self.matches else "is not a job"
         remedy = (
-            "Give more of the id"
-            if self.matches
-            else f"List what there is with: checkpoint-store list --store {quote(self.path)}"
+            "Give more of the id" if self.matches else f"List what there is with: CheckpointStore({self.path!r}).jobs()"
         )
         super().__init__(f"{job_id!r} {what} in {self.path}. {remedy}.")
 
@@ -254,7 +264,7 @@ class JobBusy(CheckpointStoreError):
             f"job {job_id} is being worked on by process {pid} on {host} since {since}. Wait for it to end, or stop "
             "it, and call again."
         )
-        by_hand = f" If it was stopped for good: checkpoint-store release {job_id} --runner {runner}"
+        by_hand = f" If it was stopped for good: job.release_runner({runner})"
         super().__init__(message if runner is None else message + by_hand)
 
 
@@ -267,7 +277,7 @@ class RunnerReleased(CheckpointStoreError):
     def __init__(self, job_id: str, runner: int) -> None:
         self.job_id, self.runner = job_id, runner
         super().__init__(
-            f"runner {runner} of job {job_id} was released by hand (checkpoint-store release) while it was stopped: "
+            f"runner {runner} of job {job_id} was released by hand while it was stopped: "
             "its chunks are free for others. What it has recorded is safe; run it again to go on."
         )
 
@@ -361,8 +371,8 @@ class CostUnknown(JobPaused):
         message = (
             f"job {job_id} is paused with {remaining_chunks} chunks left: there is a max_cost, and the cost of chunk "
             f"{chunk_index} cannot be read. Its result, which is recorded, {wrong}; {has}. Say where the cost stands "
-            "with cost= (a field, a dotted path such as 'usage.cost', or a function of the result; checkpoint-store "
-            "run: --cost FIELD), or run it again without max_cost."
+            "with cost= (a field, a dotted path such as 'usage.cost', or a function of the result), or run it again "
+            "without max_cost."
         )
         self.args = (message,)
 
@@ -374,7 +384,7 @@ class ChunkFailed(CheckpointStoreError):
         self.job_id, self.failed_chunks, self.example = job_id, failed_chunks, example
         super().__init__(
             f"{failed_chunks} chunk{'s' if failed_chunks != 1 else ''} of job {job_id} failed ({example}). To try them "
-            "again: job.retry_failed(), or checkpoint-store retry; then run it again."
+            "again: job.retry_failed(); then run it again."
         )
 
 
@@ -485,7 +495,7 @@ class PlanChanged(CheckpointStoreError):
             )
         super().__init__(
             f"{file_name!r} has a job ({job_id}) {made_for}:{lines}\n"
-            f"Choose with on_change (checkpoint-store run: --on-change): 'reuse' starts a new job and keeps the "
+            f"Choose with on_change: 'reuse' starts a new job and keeps the "
             f"{reusable_results} results in the store whose chunks and settings are the same{held}{more}'restart' "
             f"starts one from nothing. Neither deletes the earlier job.{fields_count}"
         )

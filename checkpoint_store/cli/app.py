@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from checkpoint_store.cli.messages import spoken
 from checkpoint_store.cli.paths import dash_hint
 from checkpoint_store.errors import CheckpointStoreError, StoreTargetError
 
@@ -124,10 +125,10 @@ def _message(error: Exception) -> str:
     if isinstance(error, click.ClickException):
         return error.format_message()
     if isinstance(error, StoreTargetError) and "://" not in error.target and not os.path.lexists(error.target):
-        return f"{error}; begin one with: checkpoint-store run FILE, or name another with --store"
+        return f"{spoken(str(error))}; begin one with: checkpoint-store run FILE, or name another with --store"
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}"
-    return str(error)
+    return spoken(str(error))
 
 
 def _screen() -> Screen:
@@ -137,7 +138,7 @@ def _screen() -> Screen:
 
 
 def _show_warning(message: Warning | str, *_: object) -> None:
-    _screen().note(f"checkpoint-store: {message}", style="yellow")
+    _screen().note(f"checkpoint-store: {spoken(str(message))}", style="yellow")
 
 
 def _program_name(first: str) -> str:

@@ -13,8 +13,7 @@ _REFRESH_SECONDS: Final = 0.5
 
 def shown_status(record: dict[str, Any]) -> str:
     """Return the status that people are shown: ``interrupted`` where the job says running and no runner is alive."""
-    is_interrupted = record["status"] == "running" and not record["is_active"]
-    return "interrupted" if is_interrupted else str(record["status"])
+    return "interrupted" if record["is_interrupted"] else str(record["status"])
 
 
 class JobSnapshot:

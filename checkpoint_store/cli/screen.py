@@ -206,23 +206,6 @@ def shade(share: float, shades: str) -> str:
     return between[min(int(share * len(between)), len(between) - 1)]
 
 
-def chunk_map(console: Console, ranges: Sequence[tuple[int, int]], total: int) -> Text:
-    """Return a map of the completed chunks: one line for few chunks, at most three lines for any number."""
-    width = max(10, min(console.width, 104) - 4)
-    width -= width % 10
-    cells = min(total, width * (1 if total <= width else 3))
-    characters = [shade(share, marks(console).shades) for share in shares(ranges, total, cells)]
-    picture = Text()
-    for start in range(0, cells, width):
-        picture.append("  ")
-        for character in characters[start : start + width]:
-            picture.append(character, style="green" if character != marks(console).shades[0] else "dim")
-        picture.append("\n")
-    each = "a cell is one chunk" if cells == total else f"a cell is about {chunk_count(round(total / cells))}"
-    picture.append(f"  chunks 0 to {total - 1:,}, {each}", style="dim")
-    return picture
-
-
 def table(*columns: str, right: frozenset[int] = frozenset()) -> Table:
     """Return an empty table; each cell stays on one line."""
     result = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")

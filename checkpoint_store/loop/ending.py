@@ -52,8 +52,8 @@ def _warn_of_chunks_passed_over(job_id: str, passed_over: list[ChunkRecord]) -> 
     count, first = len(passed_over), passed_over[0]
     message = (
         f"job {job_id}: {count} chunk{'s' if count != 1 else ''} failed in an earlier run and passed over (chunk "
-        f"{first.chunk_index}: {first.error or 'its process died'}). To try them again: job.retry_failed(), or "
-        "checkpoint-store retry; then run it again."
+        f"{first.chunk_index}: {first.error or 'its process died'}). To try them again: job.retry_failed(); "
+        "then run it again."
     )
     log.warning("%s", message)
     warnings.warn(message, ChunksPassedOver, stacklevel=_CALLER)

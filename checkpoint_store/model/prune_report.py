@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from checkpoint_store.errors import InvalidArgumentError
+from checkpoint_store.errors import InvalidArgumentError, size_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,7 +71,7 @@ class PruneReport:
             _counted(count, noun)
             for count, noun in ((len(self.jobs), "job"), (self.attempts, "attempt"), (len(self.files), "file"))
         )
-        return f"{verb} {jobs}, {attempts} and {files}: {self.bytes:,} bytes"
+        return f"{verb} {jobs}, {attempts} and {files}: {size_text(self.bytes)}"
 
 
 def _counted(count: int, noun: str) -> str:

@@ -77,13 +77,17 @@ class JobSummary:
     metadata: dict[str, Any]
     """What is said about it beside its plan; empty where nothing is said."""
 
+    @property
+    def is_interrupted(self) -> bool:
+        """Whether it is recorded as ``running`` while nobody works on it: its process was killed, or its loop left."""
+        return self.status is JobStatus.RUNNING and not self.is_active
+
     def _repr_html_(self) -> str:
         """Return what a notebook shows: a table, without secrets."""
-        is_interrupted = self.status is JobStatus.RUNNING and not self.is_active
         rows = {
             "job": html_text.text(self.job_id),
             "title": html_text.text(self.video_title),
-            "status": "interrupted" if is_interrupted else self.status.value,
+            "status": "interrupted" if self.is_interrupted else self.status.value,
             "done": self.progress._repr_html_(),
             "failed": f"{self.failed_chunks:,}" if self.failed_chunks else "",
             "in doubt": f"{self.in_doubt_chunks:,}" if self.in_doubt_chunks else "",

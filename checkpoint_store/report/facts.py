@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from checkpoint_store import JobStatus
 from checkpoint_store.report.times import milliseconds
 
 if TYPE_CHECKING:
@@ -18,14 +17,13 @@ if TYPE_CHECKING:
 def job_facts(job: Job, summary: JobSummary) -> dict[str, Any]:
     """Return where a job stands, and what it was made for."""
     progress = summary.progress
-    is_interrupted = summary.status is JobStatus.RUNNING and not summary.is_active
     return {
         "job_id": summary.job_id,
         "file_name": summary.file_name,
         "title": summary.video_title,
         "model": summary.model,
         "provider": summary.provider,
-        "status": "interrupted" if is_interrupted else summary.status.value,
+        "status": "interrupted" if summary.is_interrupted else summary.status.value,
         "is_active": summary.is_active,
         "total": progress.total_chunks,
         "completed": progress.completed_chunks,

@@ -65,7 +65,7 @@ def refuse_to_replace(path: Path, job_id: str, completed: Collection[int]) -> No
     """Raise :class:`StoreTargetError` unless an export of this job to ``path`` replaces nothing but an older one."""
     if not os.path.lexists(path):
         return
-    remedy = "name another file, or pass replace=True (checkpoint-store export: --force)"
+    remedy = "name another file, or pass replace=True"
     if path.is_symlink():
         raise StoreTargetError(path, f"it is a symlink; {remedy}")
     if not path.stat().st_size:

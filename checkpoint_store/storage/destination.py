@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from checkpoint_store.storage.connection.read_only import AnyDatabase
 
 _NAME_BYTES_MAX: Final = 255 - len("-journal")
-_REMEDY: Final = "name another file, or pass replace=True (checkpoint-store backup: --force)"
+_REMEDY: Final = "name another file, or pass replace=True"
 
 
 def refuse_own(target: Path, store: Path, states: Sequence[Path]) -> None:

@@ -70,7 +70,7 @@ def test_a_try_that_no_store_has_is_named(folder: Folder, statement: str) -> Non
     make_store(folder.path / ".processing_state.db")
     change(folder.path / ".processing_state.db", statement)
     folder.run("check", code=1)
-    folder.run("show")
+    assert "damaged  " in folder.run("show").stdout
     for words in (["errors", "talk.srt"], ["errors", "talk.srt", "--json"]):
         said = folder.run(*words, code=2)
         assert "its row in attempts does not read" in said.stderr + said.stdout, words

@@ -10,6 +10,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from rich.filesize import decimal
 
 from checkpoint_store import CheckpointStore
 
@@ -38,7 +39,7 @@ def test_report_writes_a_page(done: Folder) -> None:
     """Of all jobs, as report.html, readable by its owner alone; the line says what it holds."""
     said = done.run("report").stderr
     page = done.path / "report.html"
-    assert said == f"report.html: 1 job, 6 chunks, {page.stat().st_size:,} bytes\n"
+    assert said == f"report.html: 1 job, 6 chunks, {decimal(page.stat().st_size)}\n"
     assert stat.S_IMODE(page.stat().st_mode) == 0o600
     (job,) = index(page)["jobs"]
     assert (job["file_name"], job["completed"], job["status"]) == ("lecture.txt", 6, "completed")

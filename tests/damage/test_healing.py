@@ -165,7 +165,7 @@ def test_a_pointer_into_another_result_is_not_written_through(tmp_path: Path) ->
     path.write_bytes(content)
     with (
         CheckpointStore(path, read_only=True) as store,
-        pytest.warns(StoreRecovered, match="checkpoint-store recover"),
+        pytest.warns(StoreRecovered, match="recover_store"),
     ):
         assert dict(store.job(job_id).items()) == WHOLE
 

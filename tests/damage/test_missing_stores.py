@@ -157,9 +157,9 @@ def test_a_state_file_that_is_ahead_and_contradicts_is_damage(tmp_path: Path) ->
     (tmp_path / "old.db").replace(tmp_path / "talks.db")
     for path in tmp_path.glob("*.backup-*"):
         path.unlink()
-    with pytest.raises(StoreDamaged, match="checkpoint-store recover"):
+    with pytest.raises(StoreDamaged, match="recover_store"):
         CheckpointStore(tmp_path / "talks.db")
-    with pytest.raises(StoreDamaged, match="accept-loss"):
+    with pytest.raises(StoreDamaged, match="accept_loss=True"):
         recover_store(tmp_path / "talks.db")
     recover_store(tmp_path / "talks.db", accept_loss=True)
     with CheckpointStore(tmp_path / "talks.db") as store:

@@ -113,13 +113,13 @@ def test_a_replaced_result_whose_digest_reads_comes_from_the_state_file(tmp_path
 
 
 def test_a_recovery_that_would_lose_something_stops_and_changes_nothing(tmp_path: Path) -> None:
-    """It says what would be lost and names the command that accepts it; the folder is as it was."""
+    """It says what would be lost and names the call that accepts it; the folder is as it was."""
     _make(tmp_path, done=6, backup=False, state_file=False)
     _spoil_result(tmp_path / "talks.db", 2)
     before = snapshot(tmp_path)
     with pytest.raises(StoreDamaged, match="1 of 6 completed chunks") as caught:
         recover_store(tmp_path / "talks.db")
-    assert f"checkpoint-store recover --accept-loss --store {tmp_path / 'talks.db'}" in str(caught.value)
+    assert f"recover_store({str(tmp_path / 'talks.db')!r}, accept_loss=True)" in str(caught.value)
     assert snapshot(tmp_path) == before
 
 
@@ -141,7 +141,7 @@ def test_no_job_in_any_copy_is_a_loss_to_be_accepted(tmp_path: Path) -> None:
     _make(tmp_path, backup=False, state_file=False)
     _ruin(tmp_path / "talks.db")
     before = snapshot(tmp_path)
-    with pytest.raises(StoreDamaged, match="--accept-loss"):
+    with pytest.raises(StoreDamaged, match="accept_loss=True"):
         CheckpointStore(tmp_path / "talks.db")
     assert snapshot(tmp_path) == before
     recover_store(tmp_path / "talks.db", accept_loss=True)

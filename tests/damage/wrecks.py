@@ -270,7 +270,7 @@ class Look:
         try:
             report = recover_store(self._path)
         except StoreDamaged as damaged:
-            if "--accept-loss" not in str(damaged):
+            if "accept_loss=True" not in str(damaged):
                 raise
             self._accepted = True
             report = recover_store(self._path, accept_loss=True)

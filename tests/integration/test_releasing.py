@@ -117,12 +117,12 @@ def test_another_runners_result_stands(tmp_path: Path, children: Children) -> No
 
 @pytest.mark.slow
 def test_an_exclusive_runner_is_named_with_its_number(tmp_path: Path, children: Children) -> None:
-    """``JobBusy`` says which command releases it; then the job can be opened."""
+    """``JobBusy`` says which call releases it; then the job can be opened."""
     worker = stopped(children, "pending", exclusive=True)
     with CheckpointStore(tmp_path / "talks.db") as store:
         job = store.jobs()[0]
         number = job.runners()[0].runner
-        with pytest.raises(JobBusy, match=f"checkpoint-store release {job.job_id} --runner {number}"):
+        with pytest.raises(JobBusy, match=rf"job\.release_runner\({number}\)"):
             next(iter(job.pending()))
         assert f"{number} (process {worker.pid} on " in command(tmp_path, "show").stdout.replace("\n", " ")
         assert "runner" in command(tmp_path, "doctor").stdout

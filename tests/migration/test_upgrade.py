@@ -95,13 +95,13 @@ def test_an_upgraded_file_is_resumed(path: Path, next_version: Any) -> None:
 
 
 def test_migrate_false_refuses_an_older_file_untouched(path: Path, next_version: Any) -> None:
-    """And prints the command that upgrades it."""
+    """And names the call that upgrades it."""
     next_version()
     before = snapshot(path.parent)
     with pytest.raises(SchemaTooOld) as caught:
         CheckpointStore(path, migrate=False)
     assert (caught.value.found, caught.value.needed) == (RELEASED_VERSIONS[-1], future.NEXT)
-    assert f"checkpoint-store migrate --store {path}" in str(caught.value)
+    assert f"migrate({str(path)!r})" in str(caught.value)
     assert snapshot(path.parent) == before
 
 

@@ -82,7 +82,7 @@ EXAMPLES = {
     "SchemaTooOld": (
         errors.SchemaTooOld(PATH, "1.0", "1.1"),
         {"path": PATH, "found": "1.0", "needed": "1.1"},
-        f"checkpoint-store migrate --store {PATH}",
+        f"migrate({str(PATH)!r})",
     ),
     "MigrationFailed": (
         errors.MigrationFailed(PATH, "1.0", "1.1", "disk full", Path("/data/talks.db.1.0")),
@@ -137,7 +137,7 @@ EXAMPLES = {
             "value": "'much'",
             "fields": ("cost", "usage.total"),
         },
-        "--cost FIELD",
+        "with cost=",
     ),
     "ChunkOutOfOrder": (
         errors.ChunkOutOfOrder(JOB, 4, 2),

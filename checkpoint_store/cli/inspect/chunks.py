@@ -134,15 +134,20 @@ def errors(*, job_id: str, store_path: str, as_json: bool) -> None:
     with open_for_reading(store_path) as store:
         job = store.job(job_id)
         records = {record.chunk_index: record for record in [*job.errors(), *job.in_doubt_chunks()]}
+        summary = job.summary()
     ordered = [records[index] for index in sorted(records)]
     if as_json:
-        print_json({"job_id": job.job_id, "errors": [dataclasses.asdict(record) for record in ordered]})
+        status = {"status": summary.status, "is_interrupted": summary.is_interrupted}
+        print_json({"job_id": job.job_id, **status, "errors": [dataclasses.asdict(record) for record in ordered]})
         return
     terminal = Screen()
     for record in ordered:
         _show_error(terminal, record)
     if not ordered:
         terminal.note(f"job {job.job_id[:8]} has no chunk that failed or is in doubt")
+    if summary.is_interrupted:
+        left = screen.chunk_count(summary.progress.remaining_chunks)
+        terminal.note(f"job {job.job_id[:8]} is interrupted: nobody works on it, and {left} of it are not complete")
 
 
 def _show_error(terminal: Screen, record: ChunkRecord) -> None:

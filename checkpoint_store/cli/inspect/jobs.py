@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from checkpoint_store import CheckpointStore, InvalidArgumentError
-from checkpoint_store.cli.inspect import tables
+from checkpoint_store import CheckpointStore, InvalidArgumentError, StoreDamaged
+from checkpoint_store.cli.chunk_map import ranges_of
+from checkpoint_store.cli.inspect import following, tables
 from checkpoint_store.cli.job_snapshot import shown_status
+from checkpoint_store.cli.messages import spoken
 from checkpoint_store.cli.options import (
     harmless_json,
     job_argument,
@@ -56,6 +58,7 @@ def record(job: JobSummary) -> dict[str, Any]:
         "provider": job.provider,
         "status": job.status,
         "is_active": job.is_active,
+        "is_interrupted": job.is_interrupted,
         "total_chunks": progress.total_chunks,
         "completed_chunks": progress.completed_chunks,
         "failed_chunks": job.failed_chunks,
@@ -95,20 +98,51 @@ def list_jobs(*, store_path: str, as_json: bool) -> None:
 
 @click.command("show")
 @job_argument(required=False)
+@click.option("--follow", is_flag=True, help="Go on showing it until it ends; Ctrl-C ends that, and not the job.")
 @store_option
 @json_option
-def show(*, job_id: str | None, store_path: str, as_json: bool) -> None:
-    """Show the progress of JOB, or of the newest job."""
+def show(*, job_id: str | None, follow: bool, store_path: str, as_json: bool) -> None:
+    """Show the progress of JOB, or of the newest job.
+
+    With --follow and without a terminal, print a line when something changes;
+    with --json, print the document once the job has ended.
+    """
     with open_for_reading(store_path) as store:
         job = _job_or_newest(store, job_id)
-        ranges = job.completed_ranges()
-        totals = _totals(job)
-        runners = [dataclasses.asdict(runner) for runner in job.runners()]
-        data = record(job.summary()) | {"totals": totals, "completed_ranges": ranges, "runners": runners}
+        if follow:
+            following.follow(None if as_json else Screen(), lambda: _page_data(job))
+        data = _page_data(job) if as_json or not follow else None
     if as_json:
         print_json(data)
-    else:
+    elif data is not None:
         tables.show_job(Screen(), data)
+
+
+def _page_data(job: Job) -> dict[str, Any]:
+    """Return what ``show`` shows."""
+    return record(job.summary()) | {
+        "totals": _totals(job),
+        "completed_ranges": job.completed_ranges(),
+        **_tried_ranges(job),
+        "runners": [dataclasses.asdict(runner) for runner in job.runners()],
+    }
+
+
+def _tried_ranges(job: Job) -> dict[str, Any]:
+    """Return where the chunks are that were tried and are left, each in one state; or what is damaged of the tries."""
+    try:
+        failed = {record.chunk_index for record in job.failed_chunks()}
+        in_doubt = {record.chunk_index for record in job.in_doubt_chunks()} - failed
+        running = {record.chunk_index for record in job.running_chunks()}
+        damage = None
+    except StoreDamaged as error:  # the rest of the page is sound, and is what its reader came for
+        failed, in_doubt, running, damage = set(), set(), set(), spoken(str(error))
+    return {
+        "failed_ranges": ranges_of(failed),
+        "in_doubt_ranges": ranges_of(in_doubt),
+        "running_ranges": ranges_of(running),
+        "damage": damage,
+    }
 
 
 def _totals(job: Job) -> dict[str, int | float]:

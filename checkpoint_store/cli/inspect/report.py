@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
+from rich.filesize import decimal
 
 from checkpoint_store import InvalidArgumentError, ReportTargetError, report
 from checkpoint_store.cli.inspect.report_inputs import UnusableInputError, inputs_of
+from checkpoint_store.cli.messages import spoken
 from checkpoint_store.cli.options import PositiveNumber, json_option, open_for_reading, print_json, store_option
 from checkpoint_store.cli.paths import STANDARD, FileOrDash, as_argument, on_one_line, printable
 from checkpoint_store.cli.run.plan_options import checked_encoding, checked_field
@@ -113,7 +115,7 @@ def report_command(
             else:
                 report.write(store, output, chosen, replace=force, **options)
         except ReportTargetError as error:
-            reason = error.reason.replace("replace=True", "--force")
+            reason = spoken(error.reason)
             raise click.ClickException(f"no report is written to {_shown(output)}: {reason}") from error
         _tell(store, output, chosen, as_json=as_json)
 
@@ -151,7 +153,7 @@ def _tell(store: CheckpointStore, output: Path, jobs: Sequence[Job] | None, *, a
         print_json({"report": str(output), "jobs": [job.job_id for job in shown], "size_bytes": size_bytes})
     else:
         plural = "" if len(shown) == 1 else "s"
-        Screen().note(f"{_shown(output)}: {len(shown):,} job{plural}, {chunk_count(chunks)}, {size_bytes:,} bytes")
+        Screen().note(f"{_shown(output)}: {len(shown):,} job{plural}, {chunk_count(chunks)}, {decimal(size_bytes)}")
 
 
 def _shown(path: Path) -> str:

@@ -6,10 +6,11 @@ from datetime import datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from checkpoint_store.cli import screen
+from checkpoint_store.cli import chunk_map, screen
 from checkpoint_store.cli.job_snapshot import shown_status
 from checkpoint_store.cli.paths import on_one_line
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 _JOB_ID_LENGTH_MIN: Final = 8
 _FILE_WIDTH_MIN: Final = 12
+_VALUE_MAX: Final = 60
+"""Characters of a setting that are shown: a prompt of many lines would push everything else off the screen."""
 _COLUMNS: Final = ("JOB", "FILE", "STATUS", "DONE", "", "RATE", "UPDATED")
 _DROPPED_FIRST: Final = ("RATE", "", "UPDATED")
 """Columns that a narrow screen drops, in this order. The id stays whole, because people type it."""
@@ -84,13 +87,32 @@ def _common_length(first: str, second: str) -> int:
 def show_job(terminal: Screen, data: dict[str, Any]) -> None:
     """Print the facts of one job and a map of its chunks."""
     terminal.out.print(Text(on_one_line(data["file_name"]), style="bold"), soft_wrap=True)
+    screen.print_table(terminal.out, _facts_table(data))
+    if data["total_chunks"]:
+        terminal.out.print()
+        terminal.out.print(_map(terminal, data))
+
+
+def job_page(terminal: Screen, data: dict[str, Any]) -> Group:
+    """Return what :func:`show_job` prints as one piece, to be drawn again in its place."""
+    page: list[Text | Table] = [Text(on_one_line(data["file_name"]), style="bold"), _facts_table(data)]
+    if data["total_chunks"]:
+        page += [Text(), _map(terminal, data)]
+    return Group(*page)
+
+
+def _facts_table(data: dict[str, Any]) -> Table:
     facts = Table.grid(padding=(0, 2, 0, 0))
     for name, value in _facts(data):
         facts.add_row(Text(f"  {name}", style="dim"), value if isinstance(value, Text) else Text(value))
-    screen.print_table(terminal.out, facts)
-    if data["total_chunks"]:
-        terminal.out.print()
-        terminal.out.print(screen.chunk_map(terminal.out, data["completed_ranges"], data["total_chunks"]))
+    return facts
+
+
+def _map(terminal: Screen, data: dict[str, Any]) -> Text:
+    others = {name: data[f"{name.replace(' ', '_')}_ranges"] for name in ("failed", "in doubt", "running")}
+    picture = chunk_map.chunk_map(terminal.out, data["completed_ranges"], data["total_chunks"], others)
+    legend = chunk_map.legend(terminal.out, [name for name, ranges in others.items() if ranges])
+    return Text("\n").join([picture, legend])
 
 
 def _facts(data: dict[str, Any]) -> list[tuple[str, str | Text]]:
@@ -110,9 +132,10 @@ def _facts(data: dict[str, Any]) -> list[tuple[str, str | Text]]:
         ("started", screen.local_time(started)),
         ("updated", f"{screen.local_time(updated)}, {screen.ago(updated)}"),
         ("totals", _comma_separated({name: screen.number(value) for name, value in data["totals"].items()})),
-        ("config", _comma_separated(data["config"])),
-        ("metadata", _comma_separated(data["metadata"])),
+        ("config", _shortened_values(data["config"], data["job_id"])),
+        ("metadata", _shortened_values(data["metadata"], data["job_id"])),
         ("error", _error(data["error_message"])),
+        ("damaged", _error(data["damage"])),
     ]
     return [(name, value) for name, value in facts if value]
 
@@ -147,6 +170,21 @@ def _rate_text(data: dict[str, Any]) -> str | None:
 def _comma_separated(values: dict[str, Any]) -> str:
     words = {name: " ".join(map(str, value)) if isinstance(value, list) else value for name, value in values.items()}
     return ", ".join(f"{name} {value}" for name, value in words.items())
+
+
+def _shortened_values(values: dict[str, Any], job_id: str) -> Text:
+    """Return settings, each on one line and no longer than a person reads, and how to see the whole of one cut off."""
+    words = {name: _one_line(value) for name, value in values.items()}
+    shown = {name: text if len(text) <= _VALUE_MAX else f"{text[:_VALUE_MAX]}…" for name, text in words.items()}
+    text = Text(_comma_separated(shown))
+    if shown != words:
+        text.append(f"  (whole: show {job_id[:_JOB_ID_LENGTH_MIN]} --json)", style="dim")
+    return text
+
+
+def _one_line(value: Any) -> str:
+    text = " ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return " ".join(text.split())
 
 
 def _error(message: str | None) -> Text | None:

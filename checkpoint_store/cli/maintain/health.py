@@ -6,10 +6,12 @@ import dataclasses
 from typing import Any, Final
 
 import click
+from rich.filesize import decimal
 from rich.text import Text
 
-from checkpoint_store import RecoveryReport, recover_store, restore_store
+from checkpoint_store import Finding, RecoveryReport, recover_store, restore_store
 from checkpoint_store import doctor as examine
+from checkpoint_store.cli.messages import spoken
 from checkpoint_store.cli.options import json_option, open_for_reading, print_json, store_option
 from checkpoint_store.cli.screen import Screen
 from checkpoint_store.errors import StoreDamaged
@@ -33,7 +35,7 @@ def backup(*, destination: str, force: bool, store_path: str, as_json: bool) -> 
     if as_json:
         print_json({"backup": str(copy), "size_bytes": copy.stat().st_size})
     else:
-        Screen().note(f"{copy}: {copy.stat().st_size:,} bytes, verified")
+        Screen().note(f"{copy}: {decimal(copy.stat().st_size)}, verified")
 
 
 @click.command("restore")
@@ -68,7 +70,7 @@ def recover(*, accept_loss: bool, store_path: str, as_json: bool) -> int:
     if as_json:
         print_json(_report(report))
     else:
-        Screen().note(str(report))
+        Screen().note(spoken(str(report)))
     return 1 if report.lost_chunks else 0
 
 
@@ -87,9 +89,9 @@ def check(*, store_path: str, as_json: bool) -> int:
     """
     try:
         with open_for_reading(store_path) as store:
-            problems = [str(problem) for problem in store.check()]
+            problems = [spoken(str(problem)) for problem in store.check()]
     except StoreDamaged as error:
-        problems = [str(error)]
+        problems = [spoken(str(error))]
     if as_json:
         print_json({"store": store_path, "sound": not problems, "problems": problems})
     elif problems:
@@ -110,14 +112,19 @@ def doctor(*, store_path: str, as_json: bool) -> int:
     """
     findings = examine(store_path)
     if as_json:
-        print_json([dataclasses.asdict(finding) for finding in findings])
+        print_json([_spoken(finding) for finding in findings])
     else:
         screen = Screen()
         for finding in findings:
-            screen.out.print(_finding_line(finding.level, finding.what, finding.says), soft_wrap=True)
+            screen.out.print(_finding_line(finding.level, finding.what, spoken(finding.says)), soft_wrap=True)
             if finding.remedy and finding.level != "ok":
-                screen.out.print(Text(f"{'':9}{'':16}{finding.remedy}", style="dim"), soft_wrap=True)
+                screen.out.print(Text(f"{'':9}{'':16}{spoken(finding.remedy)}", style="dim"), soft_wrap=True)
     return 1 if any(finding.level == "problem" for finding in findings) else 0
+
+
+def _spoken(finding: Finding) -> dict[str, Any]:
+    texts = {"says": spoken(finding.says), "remedy": finding.remedy and spoken(finding.remedy)}
+    return dataclasses.asdict(finding) | texts
 
 
 def _finding_line(level: str, what: str, says: str) -> Text:

@@ -107,7 +107,7 @@ def _show(screen: Screen, report: PruneReport, summaries: dict[str, JobSummary])
 
 
 def _job_text(summary: JobSummary) -> str:
-    status = shown_status({"status": summary.status, "is_active": summary.is_active})
+    status = shown_status({"status": summary.status, "is_interrupted": summary.is_interrupted})
     done = f"{summary.progress.completed_chunks:,} of {chunk_count(summary.progress.total_chunks)}"
     return f"{summary.job_id[:8]}  {summary.file_name}  {status}, {done}"
 

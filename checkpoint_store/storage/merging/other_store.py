@@ -51,7 +51,7 @@ def copy_of_store(
     """
     if not other.exists():
         raise StoreTargetError(other, "there is no such file")
-    remedy = remedy or f"Mend it first: checkpoint-store recover --store {other}"
+    remedy = remedy or f"Mend it first: recover_store({str(other)!r})"
     presence = Presence(other, timeout_seconds=timeout_seconds, create=False)
     reading = ReadOnlyDatabase(other, lock_timeout_seconds=timeout_seconds, presence=presence)
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from checkpoint_store.errors import CheckpointStoreError, SchemaTooOld
+from checkpoint_store.errors import CheckpointStoreError, SchemaTooOld, size_text
 from checkpoint_store.storage.connection.open_lock import alone, who_has_open
 from checkpoint_store.storage.connection.pragmas import file_system, journal_mode_for
 from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
@@ -105,7 +105,7 @@ def _users(path: Path) -> Iterator[Finding]:
 
 
 def _contents(path: Path, state_file: Path) -> Iterator[Finding]:
-    repair = f"checkpoint-store recover --store {path}"
+    repair = f"recover_store({str(path)!r})"
     database = ReadOnlyDatabase(path, lock_timeout_seconds=TIMEOUT_SECONDS)
     try:
         version = inspect(database, (state_file,))
@@ -119,7 +119,7 @@ def _contents(path: Path, state_file: Path) -> Iterator[Finding]:
         problems = integrity.check(database)
     except SchemaTooOld as error:
         says = f"{error.found}; this version works with {error.needed}"
-        remedy = f"the next open upgrades it, and so does: checkpoint-store migrate --store {path}"
+        remedy = f"the next open upgrades it, and so does: migrate({str(path)!r})"
         yield Finding("warning", "schema", says, remedy)
         return
     except CheckpointStoreError as error:
@@ -142,7 +142,7 @@ def _journal(path: Path) -> Iterator[Finding]:
             yield Finding(
                 "warning",
                 "log",
-                f"{size:,} bytes were left by a run that did not end cleanly",
+                f"{size_text(size)} were left by a run that did not end cleanly",
                 "nothing to do: the next open takes them in",
             )
 
@@ -175,7 +175,7 @@ def _known_runners(connection: sqlite3.Connection, path: Path) -> tuple[list[rec
 def _strays(path: Path) -> Iterator[Finding]:
     found = [stray.name for stray in StoreFiles(path).strays()]
     if found:
-        remedy = f"once you need nothing from those that were moved aside: checkpoint-store prune --yes --store {path}"
+        remedy = f"once you need nothing from those that were moved aside: CheckpointStore({str(path)!r}).prune()"
         yield Finding("warning", "left-over files", ", ".join(found), remedy)
     else:
         yield Finding("ok", "left-over files", "none")
@@ -187,7 +187,7 @@ def _backups(path: Path) -> Iterator[Finding]:
         yield Finding("ok", "backups", f"{len(kept)}, the newest is {kept[0].name}")
     else:
         yield Finding("warning", "backups", "none yet; one is made when a job ends",
-                      "checkpoint-store backup DEST makes one now")  # fmt: skip
+                      f"make one now: CheckpointStore({str(path)!r}).backup(destination)")  # fmt: skip
 
 
 def _room(path: Path, state_file: Path) -> Iterator[Finding]:
@@ -203,8 +203,8 @@ def _room(path: Path, state_file: Path) -> Iterator[Finding]:
         "unrecorded results": files.unrecorded(),
     }
     sizes = {name: sum(map(_size, paths)) for name, paths in parts.items()}
-    says = ", ".join(f"{name} {size:,}" for name, size in sizes.items() if size)
-    yield Finding("ok", "room", f"{sum(sizes.values()):,} bytes: {says}")
+    says = ", ".join(f"{name} {size_text(size)}" for name, size in sizes.items() if size)
+    yield Finding("ok", "room", f"{size_text(sum(sizes.values()))}: {says}")
 
 
 def _size(path: Path) -> int:
@@ -218,6 +218,6 @@ def _space(path: Path) -> Iterator[Finding]:
     if free is None:
         yield Finding("warning", "free space", "unknown")
     elif free < max(_LITTLE_SPACE, size):
-        yield Finding("warning", "free space", f"{free:,} bytes, and the store has {size:,}", "make room")
+        yield Finding("warning", "free space", f"{size_text(free)}, and the store has {size_text(size)}", "make room")
     else:
-        yield Finding("ok", "free space", f"{free:,} bytes; the store has {size:,}")
+        yield Finding("ok", "free space", f"{size_text(free)}; the store has {size_text(size)}")

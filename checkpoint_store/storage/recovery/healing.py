@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import Counter
 from contextlib import closing, suppress
 from dataclasses import dataclass
-from shlex import quote
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from checkpoint_store.errors import CheckpointStoreError, StateFormatError
@@ -85,7 +84,7 @@ class Healing:
         if self.put_back:
             said = f"{what}; put back: {taken}"
         else:
-            remedy = f"Put them back: checkpoint-store recover --store {quote(str(self.path))}"
+            remedy = f"Put them back: recover_store({str(self.path)!r})"
             said = f"{what}; read from copies, and not put back: {taken}. {remedy}"
         lost = self.broken - len(self.found)
         return f"{said}; no copy has the other {lost}" if lost else said

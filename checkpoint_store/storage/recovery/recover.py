@@ -180,7 +180,7 @@ def _sweep(path: Path) -> None:
 
 
 def _accepting(path: Path) -> str:
-    return f"To accept that: checkpoint-store recover --accept-loss --store {path}"
+    return f"To accept that: recover_store({str(path)!r}, accept_loss=True)"
 
 
 def _what_would_be_lost(report: RecoveryReport) -> str:

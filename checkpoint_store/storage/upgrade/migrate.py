@@ -113,6 +113,10 @@ def _quiet() -> Iterator[None]:
         theirs.propagate = before
 
 
+class _RefusedError(Exception):
+    """A revision does not take its way, because something would be lost: it raises RuntimeError before it begins."""
+
+
 def upgrade(database: Database, head: str, *, keeps_copy: bool = True) -> Path | None:
     """Bring the store to ``head``; return the copy that was made before, if there was anything to copy.
 
@@ -156,12 +160,19 @@ def run(
         except StoreBusy as error:
             others = [pid for pid in who_has_open(database.path) if pid != os.getpid()]
             raise StoreInUse(database.path, 0.0, others) from error
+        except _RefusedError as refusal:
+            if backup is not None:  # nothing was tried: the copy would only push out an older one
+                StoreFiles(backup).remove()
+            raise MigrationFailed(database.path, found, wanted, str(refusal), None) from refusal
         except CheckpointStoreError as error:
+            thin_out(database.path)
             raise MigrationFailed(database.path, found, wanted, str(error), backup) from error
         except Exception as error:
+            thin_out(database.path)
             reason = f"{type(error).__name__}: {error}"
             raise MigrationFailed(database.path, found, wanted, reason, backup) from error
         if backup is not None:
+            thin_out(database.path)
             log.info("%s was migrated from schema %s to %s; a copy is %s", database.path, found, wanted, backup)
     return backup
 
@@ -169,7 +180,6 @@ def run(
 def _back_up(connection: sqlite3.Connection, path: Path, backup: Path | None) -> None:
     if backup is not None:
         copy_to(connection, backup, like=path)
-        thin_out(path)
 
 
 def _checked(connection: sqlite3.Connection, found: str | None, migrate: Callable[[Connection], object]) -> None:
@@ -177,7 +187,10 @@ def _checked(connection: sqlite3.Connection, found: str | None, migrate: Callabl
         return  # another process was faster; there is nothing left to do, or it is not ours to do
     before = _contents(connection)
     with sqlalchemy_connection(connection) as its:
-        migrate(its)
+        try:
+            migrate(its)
+        except RuntimeError as refusal:
+            raise _RefusedError(str(refusal)) from refusal
     after = _contents(connection)
     gone = before.keys() - after.keys()
     if gone and after:  # nothing at all is left by a downgrade to nothing only

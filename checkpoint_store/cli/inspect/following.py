@@ -1,0 +1,80 @@
+"""``show --follow``: a job as it goes on, until it ends or somebody has seen enough."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from rich.live import Live
+
+from checkpoint_store import StoreBusy
+from checkpoint_store.cli import screen
+from checkpoint_store.cli.inspect import tables
+from checkpoint_store.cli.job_snapshot import shown_status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from checkpoint_store.cli.screen import Screen
+
+_EVERY_SECONDS: Final = 1.0
+_IDLE_SECONDS: Final = 10.0
+"""A job that is interrupted or not begun has ended after so long without a runner: one may be about to go on."""
+_ENDED: Final = frozenset({"completed", "failed", "paused"})
+_SHOWN: Final = ("status", "is_active", "completed_chunks", "total_chunks", "failed_chunks", "in_doubt_chunks")
+"""What a line is printed for when it changes."""
+
+
+def follow(terminal: Screen | None, read: Callable[[], dict[str, Any]]) -> None:
+    """Show a job until it ends with nobody at work, or until Ctrl-C; without a screen only wait for that.
+
+    Args:
+        terminal: where it is shown: drawn again in its place on a terminal, otherwise a line for each change.
+        read: returns the data of ``show`` as the store has it now.
+    """
+    with suppress(KeyboardInterrupt):  # the usual way to end it: the job goes on
+        if terminal is None:
+            for _ in _looks(read):
+                pass
+        elif terminal.out.is_interactive:
+            with Live(console=terminal.out, auto_refresh=False) as live:
+                for data in _looks(read):
+                    live.update(tables.job_page(terminal, data), refresh=True)
+        else:
+            _print_changes(terminal, read)
+
+
+def _looks(read: Callable[[], dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield the data again and again, until the job has ended."""
+    active_seconds = time.monotonic()
+    while True:
+        with suppress(StoreBusy):  # it is looked at again
+            data = read()
+            yield data
+            if data["is_active"]:
+                active_seconds = time.monotonic()
+            elif shown_status(data) in _ENDED or time.monotonic() - active_seconds >= _IDLE_SECONDS:
+                return
+        time.sleep(_EVERY_SECONDS)
+
+
+def _print_changes(terminal: Screen, read: Callable[[], dict[str, Any]]) -> None:
+    before = None
+    for data in _looks(read):
+        now = [data[name] for name in _SHOWN]
+        if now != before:
+            terminal.out.print(_line(data), soft_wrap=True)
+            terminal.out.file.flush()
+        before = now
+
+
+def _line(data: dict[str, Any]) -> str:
+    completed, total = data["completed_chunks"], data["total_chunks"]
+    words = [shown_status(data), f"{completed:,} of {screen.chunk_count(total)}", screen.percent(completed, total)]
+    words += [f"{data[f'{name}_chunks']:,} {name.replace('_', ' ')}" for name in ("failed", "in_doubt")
+              if data[f"{name}_chunks"]]  # fmt: skip
+    if data["is_active"] and data["chunks_per_minute"]:
+        words.append(screen.rate(data["chunks_per_minute"]))
+    return f"{datetime.now().astimezone():%H:%M:%S}  {', '.join(words)}"

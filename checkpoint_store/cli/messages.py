@@ -1,0 +1,58 @@
+"""The library's messages in the language of the command: its remedies are calls, the command's are command lines."""
+
+from __future__ import annotations
+
+import ast
+import re
+from shlex import quote
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_TEXT: Final = r"""('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""
+"""A path as Python writes it."""
+
+
+def spoken(message: str) -> str:
+    """Return a message of the library with the options and commands that do what its calls and arguments do."""
+    for pattern, replacement in _TABLE:
+        message = pattern.sub(replacement, message)
+    return message
+
+
+def _of_store(verb: str) -> Callable[[re.Match[str]], str]:
+    return lambda found: f"checkpoint-store {verb} --store {quote(ast.literal_eval(found[1]))}"
+
+
+_TABLE: Final[tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...]] = tuple(
+    (re.compile(pattern, re.DOTALL), replacement)
+    for pattern, replacement in (
+        (rf"\brecover_store\({_TEXT}, accept_loss=True\)", _of_store("recover --accept-loss")),
+        (rf"\brecover_store\({_TEXT}\)", _of_store("recover")),
+        (rf"\bmigrate\({_TEXT}\)", _of_store("migrate")),
+        (rf"\bCheckpointStore\({_TEXT}\)\.jobs\(\)", _of_store("list")),
+        (rf"\bCheckpointStore\({_TEXT}\)\.prune\(\)", _of_store("prune --yes")),
+        (rf"\bCheckpointStore\({_TEXT}\)\.backup\(destination\)", _of_store("backup DEST")),
+        (
+            r"(\bjob (\S+) is being worked on .*)\bjob\.release_runner\((\d+)\)",
+            r"\1checkpoint-store release \2 --runner \3",
+        ),
+        (r"(\bjob ([^\s:]+)[: ].*)\bjob\.retry_failed\(\)", r"\1checkpoint-store retry \2"),
+        (r"\bpass replace=True|\bwith replace=True", "use --force"),
+        (r"\breplace it use --force", "replace it with --force"),
+        (r"call again, or open the store with a longer lock_timeout_seconds", "run the command again"),
+        (r"end it first, and call again", "end it first, and run the command again"),
+        (r"\bopen it with read_only=True to read", "without it, nothing can be recorded"),
+        (r"\bread_only=True creates nothing", "a command that reads creates nothing"),
+        (r"\bthis store was opened with read_only=True", "a command that reads writes nothing"),
+        (r"\bwith cost= \(a field, [^)]*\)", "with --cost FIELD"),
+        (r"\bwithout max_cost\b", "without --max-cost"),
+        (r"\bthere is a max_cost\b", "there is a --max-cost"),
+        (r"\bmax_cost is\b", "--max-cost is"),
+        (r"\bwith a higher max_cost\b", "with a higher --max-cost"),
+        (r"^to='([^']*)' is not a schema", r"--to \1 is not a schema"),
+        (r", or with a longer outage_seconds\b", ""),
+    )
+)
+"""What the library says, and what the command says for it, in this order."""

@@ -1,0 +1,35 @@
+"""A way back that is refused leaves nothing behind, and takes nothing away."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from checkpoint_store import CheckpointStore, MigrationFailed, migrate
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A store with an attempt, of which schema 1.0 knows nothing, and two backups."""
+    with CheckpointStore(tmp_path / "talks.db") as store:
+        job = store.open_job("talk.txt", total_chunks=2)
+        job.fail_chunk(0, "no")
+    for number in (7, 8):
+        store.path.with_name(f"talks.db.backup-1.4-{number:04}").write_bytes(store.path.read_bytes())
+    return store.path
+
+
+def test_a_refused_way_back_leaves_no_backup_and_pushes_out_none(path: Path) -> None:
+    """However often it is refused, the folder is as it was: a copy of what did not change would cost an older one."""
+    before = {each.name: each.read_bytes() for each in path.parent.glob("talks.db.backup-*")}
+    assert len(before) >= 2
+    for _ in range(3):
+        with pytest.raises(MigrationFailed, match=r"would be lost|schema 1\.\d") as caught:
+            migrate(path, to="1.0")
+        assert caught.value.backup is None
+        assert "A copy made" not in str(caught.value)
+    assert {each.name: each.read_bytes() for each in path.parent.glob("talks.db.backup-*")} == before
