@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from checkpoint_store.cli.paths import dash_hint
-from checkpoint_store.errors import CheckpointStoreError, StoreTargetError
+from checkpoint_store.errors import CheckpointStoreError, StorageUnavailableError, StoreTargetError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -124,7 +124,12 @@ def _message(error: Exception) -> str:
     if isinstance(error, click.ClickException):
         return error.format_message()
     if isinstance(error, StoreTargetError) and "://" not in error.target and not os.path.lexists(error.target):
+        if not os.access(Path(error.target).parent, os.W_OK):  # to begin a store there would fail too
+            return f"{error}; name another store with --store"
         return f"{error}; begin one with: checkpoint-store run FILE, or name another with --store"
+    if isinstance(error, StorageUnavailableError) and not os.access(folder := Path(error.path).parent, os.W_OK):
+        reason = f"no permission to create files in {folder}" if folder.is_dir() else f"{folder} is no folder any more"
+        return f"{error.path} cannot be written: {reason} ({error.reason}). What was recorded before is safe in it."
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}"
     return str(error)

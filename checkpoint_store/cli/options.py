@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -14,7 +17,6 @@ from checkpoint_store.cli.paths import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 DEFAULT_STORE: Final = ".processing_state.db"
 _STEERS: Final = re.compile(r"[\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
@@ -71,6 +73,21 @@ def harmless_json(text: str) -> str:
 def open_for_reading(store_path: str) -> CheckpointStore:
     """Open an existing store read-only: no file is created, migrated or touched."""
     return CheckpointStore(store_path, read_only=True)
+
+
+def open_or_create(store_path: str, first: Callable[[CheckpointStore], object]) -> CheckpointStore:
+    """Open the store; create it only once ``first`` has worked on a store that is thrown away.
+
+    So the error of a file that cannot be taken in leaves no empty store behind.
+    """
+    folder = Path(store_path).parent
+    if not os.path.lexists(store_path) and os.access(folder, os.W_OK):  # else opening says what is wrong
+        with (
+            tempfile.TemporaryDirectory(prefix=".checkpoint-store-", dir=folder) as trial,
+            CheckpointStore(Path(trial) / "trial.db", durability="process") as store,
+        ):
+            first(store)
+    return CheckpointStore(store_path)
 
 
 def job_argument(*, required: bool = True) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

@@ -18,6 +18,7 @@ from checkpoint_store.cli.options import (
     job_argument,
     json_option,
     open_for_reading,
+    open_or_create,
     print_json,
     store_option,
 )
@@ -199,7 +200,7 @@ def export(*, job_id: str, path: Path | None, force: bool, store_path: str, as_j
 @json_option
 def import_job(*, path: Path, store_path: str, as_json: bool) -> None:
     """Import the job of the state file FILE into the store."""
-    with CheckpointStore(store_path) as store:
+    with open_or_create(store_path, lambda trial: trial.import_state(path)) as store:
         data = record(store.import_state(path).summary())
     if as_json:
         print_json(data)
