@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -109,15 +109,26 @@ def run_command_line(argv: Sequence[str]) -> int:
             hint = dash_hint(argv) if isinstance(error, click.NoSuchOption) else None
             if hint is not None:
                 _screen().note(hint)
-            return _USAGE
+            return _failed(argv, error, _USAGE)
         except (click.ClickException, CheckpointStoreError, OSError) as error:
             _screen().error(_message(error))
-            return _USAGE
+            return _failed(argv, error, _USAGE)
         except (click.Abort, KeyboardInterrupt):
             return _INTERRUPTED
         except SystemExit:  # click and rich exit so at a broken pipe: head or less has closed it
             return _BROKEN_PIPE
     return returned if isinstance(returned, int) else 0
+
+
+def _failed(argv: Sequence[str], error: Exception, code: int) -> int:
+    """Print the error as JSON too where the command line asks for JSON: a program reads stdout. Return the code."""
+    words = argv[1 : argv.index("--")] if "--" in argv else argv[1:]  # what follows is COMMAND, with its own options
+    if "--json" in words:
+        from checkpoint_store.cli.options import print_json
+
+        with suppress(OSError):  # nobody reads it, or stdout itself is what failed
+            print_json({"error": _message(error), "type": type(error).__name__, "exit_code": code})
+    return code
 
 
 def _message(error: Exception) -> str:
