@@ -7,6 +7,7 @@ import math
 import os
 import re
 import tempfile
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -84,8 +85,10 @@ def open_or_create(store_path: str, first: Callable[[CheckpointStore], object]) 
     if not os.path.lexists(store_path) and os.access(folder, os.W_OK):  # else opening says what is wrong
         with (
             tempfile.TemporaryDirectory(prefix=".checkpoint-store-", dir=folder) as trial,
+            warnings.catch_warnings(),
             CheckpointStore(Path(trial) / "trial.db", durability="process") as store,
         ):
+            warnings.simplefilter("ignore")  # it is said when the store itself takes it in
             first(store)
     return CheckpointStore(store_path)
 
