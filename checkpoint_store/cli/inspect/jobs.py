@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from checkpoint_store import CheckpointStore, InvalidArgumentError
-from checkpoint_store.cli.inspect import tables
+from checkpoint_store.cli.inspect import listing, tables
 from checkpoint_store.cli.job_snapshot import shown_status
 from checkpoint_store.cli.options import (
     harmless_json,
@@ -24,9 +24,11 @@ from checkpoint_store.cli.options import (
 )
 from checkpoint_store.cli.run.output_log import OutputLog
 from checkpoint_store.cli.screen import Screen, chunk_count
+from checkpoint_store.cli.table_output import print_table, refuse_two_formats, table_options
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+    from datetime import datetime
 
     from checkpoint_store import Job, JobSummary
 
@@ -82,16 +84,46 @@ def _job_or_newest(store: CheckpointStore, job_id: str | None) -> Job:
 
 
 @click.command("list")
+@click.option("--status", type=click.Choice(listing.STATUSES), help="Only jobs of this status.")
+@click.option(
+    "--file", "file_name", metavar="NAME", help="Only jobs of this file; its name without the folder will do."
+)
+@click.option("--since", metavar="WHEN", type=listing.When(), help="Only jobs that changed since: 2026-01-31, 12h, 7d.")
+@click.option("--limit", metavar="N", type=click.IntRange(min=1), help="Only the N newest of them.")
+@table_options
 @store_option
 @json_option
-def list_jobs(*, store_path: str, as_json: bool) -> None:
-    """List the jobs, the newest first."""
+def list_jobs(
+    *,
+    status: str | None,
+    file_name: str | None,
+    since: datetime | None,
+    limit: int | None,
+    table_format: str | None,
+    store_path: str,
+    as_json: bool,
+) -> None:
+    """List the jobs, the newest first.
+
+    Cost and tokens are sums over the results; they are left out where there are
+    very many results, and --limit brings them back.
+    """
+    refuse_two_formats(table_format, as_json=as_json)
     with open_for_reading(store_path) as store:
-        records = [record(job) for job in store.summaries()]
+        every = [record(job) for job in store.summaries()]
+        records = listing.Chosen(status, file_name, since, limit).of(every)
+        has_costs = listing.add_costs(records, lambda job_id: _totals(store.job(job_id), listing.COST_FIELDS))
     if as_json:
         print_json({"store": store_path, "jobs": records})
+    elif table_format is not None:
+        rows = [one | {"status": shown_status(one)} for one in records]
+        print_table(table_format, listing.COLUMNS, rows)
+    elif every and not records:
+        Screen().note(f"none of the {len(every):,} jobs of {store_path} is one of these")
     else:
         tables.show_list(Screen(), records, store_path)
+    if not has_costs and not as_json:
+        Screen().note("cost and tokens are left out: that takes long for so many; choose fewer jobs with --limit")
 
 
 @click.command("show")
@@ -112,10 +144,10 @@ def show(*, job_id: str | None, store_path: str, as_json: bool) -> None:
         tables.show_job(Screen(), data)
 
 
-def _totals(job: Job) -> dict[str, int | float]:
+def _totals(job: Job, names: Iterable[str] = _TOTAL_FIELDS) -> dict[str, int | float]:
     """Return the sums of those usual fields that the results have, and that are not 0."""
     sums: dict[str, int | float] = {}
-    for name in _TOTAL_FIELDS:
+    for name in names:
         with suppress(InvalidArgumentError):  # no result has it
             sums |= job.totals(name)
     return {name: value for name, value in sums.items() if value}
