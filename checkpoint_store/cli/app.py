@@ -39,6 +39,19 @@ NAMES: Final = {
 """The commands of each module, in the order in which people use them."""
 
 
+_LOOK: Final = frozenset(
+    ("list", "show", "results", "export", "chunks", "errors", "report", "path", "datasette-metadata")
+)
+_CARE: Final = frozenset(
+    ("import", "delete", "merge", "prune", "migrate", "backup", "restore", "recover", "check", "doctor")
+)
+
+
+def section_of(name: str) -> str:
+    """Return the part of ``--help`` that a command stands in."""
+    return "Look" if name in _LOOK else "Care" if name in _CARE else "Work"
+
+
 def commands_of(module: str) -> tuple[click.Command, ...]:
     """Return the commands of a module, which is imported only now: most of them need a good deal."""
     match module:
@@ -74,6 +87,20 @@ class _Group(click.Group):
         with _without_collecting():
             commands = commands_of(module or "run")
         return next((command for command in commands if command.name == name), None)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands in parts: to work, to look at what is there, and to take care of the store."""
+        names = self.list_commands(ctx)
+        width = formatter.width - 6 - max(map(len, names))
+        for section in ("Work", "Look", "Care"):
+            commands = [
+                command for name in names if section_of(name) == section and (command := self.get_command(ctx, name))
+            ]
+            with formatter.section(section):
+                formatter.write_dl(
+                    [(command.name or "", command.get_short_help_str(width)) for command in commands],
+                    col_max=max(map(len, names)),
+                )
 
 
 @contextmanager
@@ -115,8 +142,8 @@ def run_command_line(argv: Sequence[str]) -> int:
             return _failed(argv, error, _USAGE)
         except (click.Abort, KeyboardInterrupt):
             return _INTERRUPTED
-        except SystemExit:  # click and rich exit so at a broken pipe: head or less has closed it
-            return _BROKEN_PIPE
+        except SystemExit as left:  # click and rich exit with 1 at a broken pipe: head or less has closed it
+            return _BROKEN_PIPE if left.code else 0  # 0: the shell was told how to complete a word
     return returned if isinstance(returned, int) else 0
 
 
