@@ -19,13 +19,7 @@ if TYPE_CHECKING:
     from checkpoint_store.execution.context import StoreContext
     from checkpoint_store.model.keys import Key
     from checkpoint_store.model.plan import Fingerprint
-    from checkpoint_store.model.records import (
-        ChunkRecord,
-        JobStatus,
-        JobSummary,
-        Progress,
-        RunPlan,
-    )
+    from checkpoint_store.model.records import ChunkRecord, JobStatus, JobSummary, Progress, RunPlan
     from checkpoint_store.model.run_record import RunRecord
     from checkpoint_store.model.state import ProcessingState
     from checkpoint_store.storage.moment import Moment
