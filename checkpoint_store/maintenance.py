@@ -58,10 +58,12 @@ def recover_store(
 
     Raises:
         StoreDamaged: something that a copy knows of would be lost and ``accept_loss`` is not set. Nothing was changed.
-        StoreTargetError: ``target`` is another program's file. Nothing was changed.
+        StoreTargetError: ``target`` is another program's file, or there is neither a store nor a copy. Nothing was
+            changed, and nothing created.
         StoreInUse: somebody had the store open for ``lock_timeout_seconds``. Nothing was changed.
     """
     opener = _opener(target, state_file, lock_timeout_seconds)
+    _refuse_missing(opener)
     destination.refuse_to_take(opener.path, opener.state_files)
     report = opener.recover("a recovery was asked for", accept_loss=accept_loss)
     with CheckpointStore(report.path, state_file=_state_file(report.path, state_file)) as store:
@@ -69,6 +71,13 @@ def recover_store(
         if job is not None:
             job.export()
     return report
+
+
+def _refuse_missing(opener: Opener) -> None:
+    files = StoreFiles(opener.path)
+    copies = (opener.path, files.wal, files.recovered, *files.backups(), *opener.state_files)
+    if not any(os.path.lexists(copy) for copy in copies):
+        raise StoreTargetError(opener.path, "there is no such file, no backup of it and no state file")
 
 
 def _state_file(path: Path, state_file: str | os.PathLike[str] | None) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -13,7 +13,7 @@ import click
 
 from checkpoint_store.cli.messages import spoken
 from checkpoint_store.cli.paths import dash_hint
-from checkpoint_store.errors import CheckpointStoreError, StoreTargetError
+from checkpoint_store.errors import CheckpointStoreError, StorageUnavailableError, StoreTargetError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -38,6 +38,19 @@ NAMES: Final = {
     "neighbours": ("datasette-metadata",),
 }
 """The commands of each module, in the order in which people use them."""
+
+
+_LOOK: Final = frozenset(
+    ("list", "show", "results", "export", "chunks", "errors", "report", "path", "datasette-metadata")
+)
+_CARE: Final = frozenset(
+    ("import", "delete", "merge", "prune", "migrate", "backup", "restore", "recover", "check", "doctor")
+)
+
+
+def section_of(name: str) -> str:
+    """Return the part of ``--help`` that a command stands in."""
+    return "Look" if name in _LOOK else "Care" if name in _CARE else "Work"
 
 
 def commands_of(module: str) -> tuple[click.Command, ...]:
@@ -76,6 +89,20 @@ class _Group(click.Group):
             commands = commands_of(module or "run")
         return next((command for command in commands if command.name == name), None)
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands in parts: to work, to look at what is there, and to take care of the store."""
+        names = self.list_commands(ctx)
+        width = formatter.width - 6 - max(map(len, names))
+        for section in ("Work", "Look", "Care"):
+            commands = [
+                command for name in names if section_of(name) == section and (command := self.get_command(ctx, name))
+            ]
+            with formatter.section(section):
+                formatter.write_dl(
+                    [(command.name or "", command.get_short_help_str(width)) for command in commands],
+                    col_max=max(map(len, names)),
+                )
+
 
 @contextmanager
 def _without_collecting() -> Iterator[None]:
@@ -110,22 +137,38 @@ def run_command_line(argv: Sequence[str]) -> int:
             hint = dash_hint(argv) if isinstance(error, click.NoSuchOption) else None
             if hint is not None:
                 _screen().note(hint)
-            return _USAGE
+            return _failed(argv, error, _USAGE)
         except (click.ClickException, CheckpointStoreError, OSError) as error:
             _screen().error(_message(error))
-            return _USAGE
+            return _failed(argv, error, _USAGE)
         except (click.Abort, KeyboardInterrupt):
             return _INTERRUPTED
-        except SystemExit:  # click and rich exit so at a broken pipe: head or less has closed it
-            return _BROKEN_PIPE
+        except SystemExit as left:  # click and rich exit with 1 at a broken pipe: head or less has closed it
+            return _BROKEN_PIPE if left.code else 0  # 0: the shell was told how to complete a word
     return returned if isinstance(returned, int) else 0
+
+
+def _failed(argv: Sequence[str], error: Exception, code: int) -> int:
+    """Print the error as JSON too where the command line asks for JSON: a program reads stdout. Return the code."""
+    words = argv[1 : argv.index("--")] if "--" in argv else argv[1:]  # what follows is COMMAND, with its own options
+    if "--json" in words:
+        from checkpoint_store.cli.options import print_json
+
+        with suppress(OSError):  # nobody reads it, or stdout itself is what failed
+            print_json({"error": _message(error), "type": type(error).__name__, "exit_code": code})
+    return code
 
 
 def _message(error: Exception) -> str:
     if isinstance(error, click.ClickException):
         return error.format_message()
     if isinstance(error, StoreTargetError) and "://" not in error.target and not os.path.lexists(error.target):
+        if not os.access(Path(error.target).parent, os.W_OK):  # to begin a store there would fail too
+            return f"{spoken(str(error))}; name another store with --store"
         return f"{spoken(str(error))}; begin one with: checkpoint-store run FILE, or name another with --store"
+    if isinstance(error, StorageUnavailableError) and not os.access(folder := Path(error.path).parent, os.W_OK):
+        reason = f"no permission to create files in {folder}" if folder.is_dir() else f"{folder} is no folder any more"
+        return f"{error.path} cannot be written: {reason} ({error.reason}). What was recorded before is safe in it."
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}"
     return spoken(str(error))

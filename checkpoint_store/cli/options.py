@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
+import tempfile
+import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from checkpoint_store import CheckpointStore
+from checkpoint_store.cli.completion import jobs_of
 from checkpoint_store.cli.paths import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
+
+    from click.shell_completion import CompletionItem
 
 DEFAULT_STORE: Final = ".processing_state.db"
 _STEERS: Final = re.compile(r"[\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
@@ -73,10 +79,33 @@ def open_for_reading(store_path: str) -> CheckpointStore:
     return CheckpointStore(store_path, read_only=True)
 
 
+def open_or_create(store_path: str, first: Callable[[CheckpointStore], object]) -> CheckpointStore:
+    """Open the store; create it only once ``first`` has worked on a store that is thrown away.
+
+    So the error of a file that cannot be taken in leaves no empty store behind.
+    """
+    folder = Path(store_path).parent
+    if not os.path.lexists(store_path) and os.access(folder, os.W_OK):  # else opening says what is wrong
+        with (
+            tempfile.TemporaryDirectory(prefix=".checkpoint-store-", dir=folder) as trial,
+            warnings.catch_warnings(),
+            CheckpointStore(Path(trial) / "trial.db", durability="process") as store,
+        ):
+            warnings.simplefilter("ignore")  # it is said when the store itself takes it in
+            first(store)
+    return CheckpointStore(store_path)
+
+
 def job_argument(*, required: bool = True) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Add the argument JOB: a job's id, a prefix of it that no other job has, or a file's name for its newest job."""
     metavar = "JOB" if required else "[JOB]"
-    return click.argument("job_id", required=required, metavar=metavar, callback=_as_shown)
+    return click.argument("job_id", required=required, metavar=metavar, callback=_as_shown, shell_complete=complete_job)
+
+
+def complete_job(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Return what a shell offers for JOB: the jobs of the store that the line names before it."""
+    store_path = ctx.params.get("store_path") or os.environ.get("CHECKPOINT_STORE") or DEFAULT_STORE
+    return jobs_of(store_path, incomplete)
 
 
 def _as_shown(_: click.Context, __: click.Parameter, job: str | None) -> str | None:

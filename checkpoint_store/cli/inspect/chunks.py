@@ -15,6 +15,7 @@ from checkpoint_store.cli import screen
 from checkpoint_store.cli.options import job_argument, json_option, open_for_reading, print_json, store_option
 from checkpoint_store.cli.paths import on_one_line
 from checkpoint_store.cli.screen import Screen
+from checkpoint_store.cli.table_output import print_table, refuse_two_formats, table_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 _STATUSES: Final = ("pending", "running", "completed", "failed", "in-doubt")
 _COLUMNS: Final = ("CHUNKS", "COUNT", "STATUS", "TRIES", "SINCE", "LAST ERROR")
+_ATTEMPT: Final = ("attempt", "error", "started_at", "finished_at", "seconds", "handle", "key")
+_TABLE: Final = ("start", "stop", "status", *_ATTEMPT)
+_ERROR_TABLE: Final = ("chunk_index", "outcome", "is_last", *_ATTEMPT)
 _ERROR_WIDTH_MIN: Final = 12
 _STYLES: Final = {"running": "cyan", "completed": "green", "failed": "red", "in-doubt": "yellow"}
 
@@ -57,8 +61,7 @@ def _rows(job: Job) -> Iterator[dict[str, Any]]:
 
 def _row(start: int, stop: int, status: str, record: ChunkRecord | None = None) -> Iterator[dict[str, Any]]:
     if start < stop:
-        names = ("attempt", "error", "started_at", "finished_at", "seconds", "handle", "key")
-        attempt: dict[str, Any] = dict.fromkeys(names)
+        attempt: dict[str, Any] = dict.fromkeys(_ATTEMPT)
         if record is not None:
             attempt = {name: getattr(record, name) for name in attempt}
         yield {"start": start, "stop": stop, "status": status, **attempt}
@@ -67,15 +70,17 @@ def _row(start: int, stop: int, status: str, record: ChunkRecord | None = None) 
 @click.command("chunks")
 @job_argument()
 @click.option("--status", type=click.Choice(_STATUSES), help="Only these.")
+@table_options
 @store_option
 @json_option
-def chunks(*, job_id: str, status: str | None, store_path: str, as_json: bool) -> None:
+def chunks(*, job_id: str, status: str | None, table_format: str | None, store_path: str, as_json: bool) -> None:
     """Show the status of each chunk of JOB.
 
     A chunk in doubt was begun and never ended, and may have been billed. A failed
     chunk used up its attempts, and runs skip it. As JSON, a row describes the
-    chunks from start up to stop, without stop.
+    chunks from start up to stop, without stop; so it does in a table.
     """
+    refuse_two_formats(table_format, as_json=as_json)
     with open_for_reading(store_path) as store:
         job = store.job(job_id)
         rows = list(_rows(job))
@@ -83,6 +88,8 @@ def chunks(*, job_id: str, status: str | None, store_path: str, as_json: bool) -
     rows = [row for row in rows if status in (None, row["status"])]
     if as_json:
         print_json({"job_id": job.job_id, "total_chunks": job.total_chunks, "counts": counts, "chunks": rows})
+    elif table_format is not None:
+        print_table(table_format, _TABLE, rows)
     elif rows:
         _show_rows(Screen(), rows)
     else:
@@ -123,14 +130,16 @@ def _shortened(text: str, width: int) -> str:
 
 @click.command("errors")
 @job_argument()
+@table_options
 @store_option
 @json_option
-def errors(*, job_id: str, store_path: str, as_json: bool) -> None:
+def errors(*, job_id: str, table_format: str | None, store_path: str, as_json: bool) -> None:
     """Show the last error of each chunk of JOB that is left.
 
     Runs skip a failed chunk until retry frees it, for it used up its attempts.
     The next run tries any other chunk again.
     """
+    refuse_two_formats(table_format, as_json=as_json)
     with open_for_reading(store_path) as store:
         job = store.job(job_id)
         records = {record.chunk_index: record for record in [*job.errors(), *job.in_doubt_chunks()]}
@@ -139,6 +148,9 @@ def errors(*, job_id: str, store_path: str, as_json: bool) -> None:
     if as_json:
         status = {"status": summary.status, "is_interrupted": summary.is_interrupted}
         print_json({"job_id": job.job_id, **status, "errors": [dataclasses.asdict(record) for record in ordered]})
+        return
+    if table_format is not None:
+        print_table(table_format, _ERROR_TABLE, map(dataclasses.asdict, ordered))
         return
     terminal = Screen()
     for record in ordered:

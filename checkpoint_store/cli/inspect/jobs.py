@@ -10,24 +10,26 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from checkpoint_store import CheckpointStore, InvalidArgumentError, StoreDamaged
-from checkpoint_store.cli.chunk_map import ranges_of
-from checkpoint_store.cli.inspect import following, tables
+from checkpoint_store import CheckpointStore, InvalidArgumentError
+from checkpoint_store.cli.inspect import following, listing, tables
+from checkpoint_store.cli.inspect.tried_chunks import tried_ranges
 from checkpoint_store.cli.job_snapshot import shown_status
-from checkpoint_store.cli.messages import spoken
 from checkpoint_store.cli.options import (
     harmless_json,
     job_argument,
     json_option,
     open_for_reading,
+    open_or_create,
     print_json,
     store_option,
 )
 from checkpoint_store.cli.run.output_log import OutputLog
 from checkpoint_store.cli.screen import Screen, chunk_count
+from checkpoint_store.cli.table_output import print_table, refuse_two_formats, table_options
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+    from datetime import datetime
 
     from checkpoint_store import Job, JobSummary
 
@@ -84,16 +86,46 @@ def _job_or_newest(store: CheckpointStore, job_id: str | None) -> Job:
 
 
 @click.command("list")
+@click.option("--status", type=click.Choice(listing.STATUSES), help="Only jobs of this status.")
+@click.option(
+    "--file", "file_name", metavar="NAME", help="Only jobs of this file; its name without the folder will do."
+)
+@click.option("--since", metavar="WHEN", type=listing.When(), help="Only jobs that changed since: 2026-01-31, 12h, 7d.")
+@click.option("--limit", metavar="N", type=click.IntRange(min=1), help="Only the N newest of them.")
+@table_options
 @store_option
 @json_option
-def list_jobs(*, store_path: str, as_json: bool) -> None:
-    """List the jobs, the newest first."""
+def list_jobs(
+    *,
+    status: str | None,
+    file_name: str | None,
+    since: datetime | None,
+    limit: int | None,
+    table_format: str | None,
+    store_path: str,
+    as_json: bool,
+) -> None:
+    """List the jobs, the newest first.
+
+    Cost and tokens are sums over the results; they are left out where there are
+    very many results, and --limit brings them back.
+    """
+    refuse_two_formats(table_format, as_json=as_json)
     with open_for_reading(store_path) as store:
-        records = [record(job) for job in store.summaries()]
+        every = [record(job) for job in store.summaries()]
+        records = listing.Chosen(status, file_name, since, limit).of(every)
+        has_costs = listing.add_costs(records, lambda job_id: _totals(store.job(job_id), listing.COST_FIELDS))
     if as_json:
         print_json({"store": store_path, "jobs": records})
+    elif table_format is not None:
+        rows = [one | {"status": shown_status(one)} for one in records]
+        print_table(table_format, listing.COLUMNS, rows)
+    elif every and not records:
+        Screen().note(f"none of the {len(every):,} jobs of {store_path} is one of these")
     else:
         tables.show_list(Screen(), records, store_path)
+    if not has_costs and not as_json:
+        Screen().note("cost and tokens are left out: that takes long for so many; choose fewer jobs with --limit")
 
 
 @click.command("show")
@@ -123,32 +155,15 @@ def _page_data(job: Job) -> dict[str, Any]:
     return record(job.summary()) | {
         "totals": _totals(job),
         "completed_ranges": job.completed_ranges(),
-        **_tried_ranges(job),
+        **tried_ranges(job),
         "runners": [dataclasses.asdict(runner) for runner in job.runners()],
     }
 
 
-def _tried_ranges(job: Job) -> dict[str, Any]:
-    """Return where the chunks are that were tried and are left, each in one state; or what is damaged of the tries."""
-    try:
-        failed = {record.chunk_index for record in job.failed_chunks()}
-        in_doubt = {record.chunk_index for record in job.in_doubt_chunks()} - failed
-        running = {record.chunk_index for record in job.running_chunks()}
-        damage = None
-    except StoreDamaged as error:  # the rest of the page is sound, and is what its reader came for
-        failed, in_doubt, running, damage = set(), set(), set(), spoken(str(error))
-    return {
-        "failed_ranges": ranges_of(failed),
-        "in_doubt_ranges": ranges_of(in_doubt),
-        "running_ranges": ranges_of(running),
-        "damage": damage,
-    }
-
-
-def _totals(job: Job) -> dict[str, int | float]:
+def _totals(job: Job, names: Iterable[str] = _TOTAL_FIELDS) -> dict[str, int | float]:
     """Return the sums of those usual fields that the results have, and that are not 0."""
     sums: dict[str, int | float] = {}
-    for name in _TOTAL_FIELDS:
+    for name in names:
         with suppress(InvalidArgumentError):  # no result has it
             sums |= job.totals(name)
     return {name: value for name, value in sums.items() if value}
@@ -233,7 +248,7 @@ def export(*, job_id: str, path: Path | None, force: bool, store_path: str, as_j
 @json_option
 def import_job(*, path: Path, store_path: str, as_json: bool) -> None:
     """Import the job of the state file FILE into the store."""
-    with CheckpointStore(store_path) as store:
+    with open_or_create(store_path, lambda trial: trial.import_state(path)) as store:
         data = record(store.import_state(path).summary())
     if as_json:
         print_json(data)

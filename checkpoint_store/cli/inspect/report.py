@@ -11,7 +11,14 @@ from rich.filesize import decimal
 from checkpoint_store import InvalidArgumentError, ReportTargetError, report
 from checkpoint_store.cli.inspect.report_inputs import UnusableInputError, inputs_of
 from checkpoint_store.cli.messages import spoken
-from checkpoint_store.cli.options import PositiveNumber, json_option, open_for_reading, print_json, store_option
+from checkpoint_store.cli.options import (
+    PositiveNumber,
+    complete_job,
+    json_option,
+    open_for_reading,
+    print_json,
+    store_option,
+)
 from checkpoint_store.cli.paths import STANDARD, FileOrDash, as_argument, on_one_line, printable
 from checkpoint_store.cli.run.plan_options import checked_encoding, checked_field
 from checkpoint_store.cli.screen import Screen, chunk_count
@@ -26,7 +33,7 @@ _EVERY_SECONDS: Final = 5.0
 
 
 @click.command("report")
-@click.argument("jobs", nargs=-1, metavar="[JOB]...")
+@click.argument("jobs", nargs=-1, metavar="[JOB]...", shell_complete=complete_job)
 @click.option(
     "--output",
     "-o",

@@ -24,10 +24,11 @@ _FILE_WIDTH_MIN: Final = 12
 _VALUE_MAX: Final = 60
 """Characters of a setting that are shown: a prompt of many lines would push everything else off the screen."""
 _COLUMNS: Final = ("JOB", "FILE", "STATUS", "DONE", "", "RATE", "UPDATED")
-_DROPPED_FIRST: Final = ("RATE", "", "UPDATED")
+_DROPPED_FIRST: Final = ("RATE", "", "TOKENS", "UPDATED", "COST")
 """Columns that a narrow screen drops, in this order. The id stays whole, because people type it."""
-_RIGHT: Final = frozenset({"DONE", "", "RATE", "FAILED", "IN DOUBT"})
+_RIGHT: Final = frozenset({"DONE", "", "RATE", "FAILED", "IN DOUBT", "COST", "TOKENS"})
 _FAILURE_COLUMNS: Final = {"failed_chunks": "FAILED", "in_doubt_chunks": "IN DOUBT"}
+_COST_COLUMNS: Final = {"cost": "COST", "tokens": "TOKENS"}
 _FILE: Final = 1
 _STATUS: Final = 2
 
@@ -40,10 +41,23 @@ def show_list(terminal: Screen, records: Sequence[dict[str, Any]], store_path: s
     length = _prefix_length([record["job_id"] for record in records])
     # Most jobs have neither failed chunks nor chunks in doubt, and need no columns for them.
     failure_fields = [name for name in _FAILURE_COLUMNS if any(record[name] for record in records)]
-    columns = (*_COLUMNS, *(_FAILURE_COLUMNS[name] for name in failure_fields))
-    rows = [(*_row(record, length), *(str(record[name] or "") for name in failure_fields)) for record in records]
+    cost_fields = [name for name in _COST_COLUMNS if any(record.get(name) is not None for record in records)]
+    columns = (
+        *_COLUMNS,
+        *(_FAILURE_COLUMNS[name] for name in failure_fields),
+        *(_COST_COLUMNS[name] for name in cost_fields),
+    )
+    rows = [
+        (
+            *_row(record, length),
+            *(str(record[name] or "") for name in failure_fields),
+            *("" if record[name] is None else _amount(record[name]) for name in cost_fields),
+        )
+        for record in records
+    ]
     for column in _DROPPED_FIRST:
-        if screen.flexible_width(columns, rows, _FILE, terminal.out.width) < _FILE_WIDTH_MIN:
+        is_narrow = screen.flexible_width(columns, rows, _FILE, terminal.out.width) < _FILE_WIDTH_MIN
+        if column in columns and is_narrow:
             position = columns.index(column)
             columns, *rows = ((*row[:position], *row[position + 1 :]) for row in (columns, *rows))
     width = max(_FILE_WIDTH_MIN, screen.flexible_width(columns, rows, _FILE, terminal.out.width))
@@ -52,6 +66,10 @@ def show_list(terminal: Screen, records: Sequence[dict[str, Any]], store_path: s
         (row[0], _shortened(row[_FILE], width), screen.status_text(row[_STATUS]), *row[_STATUS + 1 :]) for row in rows
     ]
     screen.print_rows(terminal.out, columns, lines, right=right)
+
+
+def _amount(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.4f}"
 
 
 def _row(record: dict[str, Any], length: int) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import click
 
 from checkpoint_store import CheckpointStore
 from checkpoint_store.cli.job_snapshot import shown_status
-from checkpoint_store.cli.options import json_option, open_for_reading, print_json, store_option
+from checkpoint_store.cli.options import json_option, open_for_reading, open_or_create, print_json, store_option
 from checkpoint_store.cli.paths import printable
 from checkpoint_store.cli.run.output_log import OutputLog
 from checkpoint_store.cli.screen import Screen, chunk_count
@@ -35,7 +35,7 @@ def merge(*, others: tuple[Path, ...], store_path: str, as_json: bool) -> int:
     """
     reports = []
     screen = Screen()
-    with CheckpointStore(store_path) as store:
+    with open_or_create(store_path, lambda trial: trial.merge(others[0])) as store:
         for other in others:
             reports.append(store.merge(other))
             if not as_json:

@@ -1,0 +1,90 @@
+"""Which jobs ``list`` shows, and what they cost."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from checkpoint_store import JobStatus
+from checkpoint_store.cli.job_snapshot import shown_status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+STATUSES: Final = (*(status.value for status in JobStatus), "interrupted")
+COLUMNS: Final = (
+    *("job_id", "file_name", "status", "completed_chunks", "total_chunks", "failed_chunks", "in_doubt_chunks"),
+    *("cost", "tokens", "started_at", "updated_at", "model", "provider"),
+)
+"""The columns of ``list --csv``."""
+_TOKENS: Final = (
+    ("total_tokens",),
+    ("tokens",),
+    ("input_tokens", "output_tokens"),
+    ("prompt_tokens", "completion_tokens"),
+)
+COST_FIELDS: Final = ("cost", "cost_usd", *(name for names in _TOKENS for name in names))
+JOBS_WITH_COSTS_MAX: Final = 50
+RESULTS_WITH_COSTS_MAX: Final = 20_000
+"""Every result is read for its cost: above these, ``list`` would take seconds."""
+_UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+class When(click.ParamType[datetime]):
+    """A day, a moment (ISO 8601; without an offset it is local time), or how long ago: ``90m``, ``12h``, ``7d``."""
+
+    name = "when"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """Return the moment; show a usage error for anything else."""
+        ago = re.fullmatch(r"(\d{1,5})([mhdw])", value)
+        try:
+            if ago is not None:
+                return datetime.now(UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+            return datetime.fromisoformat(value).astimezone(UTC)
+        except (ValueError, OverflowError):
+            reason = f"{value!r} is no day such as 2026-01-31, no moment, and no time ago such as 12h or 7d."
+            self.fail(reason, param, ctx)
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Which jobs are wanted; None: all."""
+
+    status: str | None
+    file_name: str | None
+    since: datetime | None
+    limit: int | None
+
+    def of(self, records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Return those of these jobs, in their order."""
+        return [record for record in records if self._has(record)][: self.limit]
+
+    def _has(self, record: Mapping[str, Any]) -> bool:
+        name = record["file_name"]
+        return (
+            self.status in (None, shown_status(dict(record)))
+            and self.file_name in (None, name, PurePath(name).name)
+            and (self.since is None or datetime.fromisoformat(record["updated_at"]) >= self.since)
+        )
+
+
+def add_costs(records: Sequence[dict[str, Any]], totals_of: Callable[[str], Mapping[str, int | float]]) -> bool:
+    """Set ``cost`` and ``tokens`` of each job, None where unknown; return False where reading them takes too long."""
+    results = sum(record["completed_chunks"] for record in records)
+    is_cheap = len(records) <= JOBS_WITH_COSTS_MAX and results <= RESULTS_WITH_COSTS_MAX
+    for record in records:
+        totals = totals_of(record["job_id"]) if is_cheap and record["completed_chunks"] else {}
+        record["cost"] = totals.get("cost", totals.get("cost_usd"))
+        record["tokens"] = _tokens(totals)
+    return is_cheap
+
+
+def _tokens(totals: Mapping[str, int | float]) -> int | float | None:
+    fields = next((names for names in _TOKENS if any(name in totals for name in names)), ())
+    return sum(totals.get(name, 0) for name in fields) if fields else None

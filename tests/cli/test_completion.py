@@ -1,0 +1,116 @@
+"""Tab completes commands and JOB, and the help shows the commands in groups."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from checkpoint_store import CheckpointStore
+from checkpoint_store.cli.app import NAMES
+
+from .conftest import ROOT
+
+if TYPE_CHECKING:
+    from .conftest import Folder
+
+_COMMAND = "import sys; from checkpoint_store.cli import main; sys.argv[0] = 'checkpoint-store'; sys.exit(main())"
+_COMMANDS = [name for names in NAMES.values() for name in names]
+_TAKE_A_JOB = ("show", "results", "export", "delete", "chunks", "errors", "retry", "pause", "report", "release")
+
+
+def _ask(folder: Folder, instruction: str, line: str = "", **more: str) -> str:
+    """Call the command as a shell does for a line, the cursor at its end; nothing may come on stderr."""
+    words = line.split(" ")
+    asked = {"COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1), "_CHECKPOINT_STORE_COMPLETE": instruction}
+    kept = {name: value for name, value in os.environ.items() if name != "CHECKPOINT_STORE"}
+    done = subprocess.run(
+        [sys.executable, "-c", _COMMAND],
+        cwd=folder.path,
+        env=kept | {"PYTHONPATH": str(ROOT)} | asked | more,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def _offered(folder: Folder, line: str, **more: str) -> list[str]:
+    items = _ask(folder, "bash_complete", line, **more).splitlines()
+    return [value for item in items if (value := item.partition(",")[2])]  # click prints a blank line for none
+
+
+@pytest.fixture
+def talks(folder: Folder) -> Folder:
+    """A store with the jobs of two files, one of them with blanks in its name."""
+    with CheckpointStore(folder.path / ".processing_state.db") as store:
+        store.open_job("a talk.srt", total_chunks=1)
+        store.open_job("talks/b.srt", total_chunks=1)
+    return folder
+
+
+def _ids(folder: Folder) -> list[str]:
+    return [job["job_id"][:8] for job in folder.json("list")["jobs"]]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_text_for_each_shell_is_printed(folder: Folder, shell: str) -> None:
+    """The line of the documentation gives a shell what it needs, and page and command agree."""
+    text = _ask(folder, f"{shell}_source")
+    assert f"_CHECKPOINT_STORE_COMPLETE={shell}_complete" in text
+    page = (ROOT / "docs" / "how-to-completion.md").read_text("utf-8")
+    assert f"_CHECKPOINT_STORE_COMPLETE={shell}_source checkpoint-store" in page
+
+
+def test_commands_are_completed(folder: Folder) -> None:
+    """A few letters offer the commands that begin so, and two dashes the options."""
+    offered = set(_offered(folder, "checkpoint-store re"))
+    assert offered == {name for name in _COMMANDS if name.startswith("re")}
+    assert "--status" in _offered(folder, "checkpoint-store list --")
+
+
+@pytest.mark.parametrize("command", _TAKE_A_JOB)
+def test_job_is_completed(talks: Folder, command: str) -> None:
+    """Each command that takes a JOB offers files whose name is one word, and the id of each job."""
+    newest, oldest = _ids(talks)
+    assert _offered(talks, f"checkpoint-store {command} ") == ["talks/b.srt", newest, oldest]
+    assert _offered(talks, f"checkpoint-store {command} ta") == ["talks/b.srt"]
+
+
+def test_the_store_of_the_line_is_asked(talks: Folder) -> None:
+    """A --store before JOB counts, and so does the environment."""
+    (talks.path / "empty").mkdir()
+    store = str(talks.path / ".processing_state.db")
+    there = type(talks)(talks.path / "empty")
+    assert _offered(there, "checkpoint-store show ta") == []
+    assert _offered(there, f"checkpoint-store show --store {store} ta") == ["talks/b.srt"]
+    assert _offered(there, "checkpoint-store show ta", CHECKPOINT_STORE=store) == ["talks/b.srt"]
+    assert there.files() == set()
+
+
+def test_completion_without_a_sound_store_is_silent(folder: Folder) -> None:
+    """No store, and a file that is none: nothing is offered, printed or created."""
+    assert _offered(folder, "checkpoint-store show ") == []
+    assert folder.files() == set()
+    folder.write(".processing_state.db", "no store")
+    assert _offered(folder, "checkpoint-store show ") == []
+    assert folder.files() == {".processing_state.db"}
+
+
+def test_help_shows_the_commands_in_groups(folder: Folder) -> None:
+    """Each command stands in one of the three, and those that work come first."""
+    text = folder.run("--help").stdout
+    work, look, care = (text.index(f"\n{name}:\n") for name in ("Work", "Look", "Care"))
+    assert work < text.index("\n  run ") < look < text.index("\n  list ") < care < text.index("\n  merge ")
+    assert all(text.count(f"\n  {name} ") == 1 for name in _COMMANDS)
+
+
+@pytest.mark.parametrize("command", _COMMANDS)
+def test_h_is_help(folder: Folder, command: str) -> None:
+    """-h prints what --help prints, for each command."""
+    assert folder.run(command, "-h").stdout == folder.run(command, "--help").stdout != ""

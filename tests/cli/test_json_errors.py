@@ -1,0 +1,76 @@
+"""With --json, an error is JSON on stdout, whatever the command."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from checkpoint_store.cli.app import NAMES
+
+if TYPE_CHECKING:
+    from .conftest import Folder
+
+_COMMANDS = tuple(name for names in NAMES.values() for name in names)
+_WORDS = {
+    "run": ("absent.txt",),
+    "plan": ("absent.txt",),
+    "merge": ("absent.db",),
+    "restore": ("absent.db",),
+    "import": ("absent.json",),
+    "backup": ("copy.db",),
+    "release": ("nothing", "--runner", "1"),
+    "delete": ("nothing", "--yes"),
+}
+_TAKE_A_JOB = ("show", "results", "export", "delete", "chunks", "errors", "retry", "pause", "report", "release")
+_NO_ERROR = ("path", "datasette-metadata")
+"""Commands that need no store."""
+
+
+def _arguments(command: str) -> tuple[str, ...]:
+    return _WORDS.get(command, ("nothing",) if command in _TAKE_A_JOB else ())
+
+
+def _error(stdout: str) -> str:
+    document = json.loads(stdout)
+    assert document["exit_code"] == 2
+    assert document["type"]
+    return str(document["error"])
+
+
+@pytest.mark.parametrize("command", [name for name in _COMMANDS if name not in _NO_ERROR])
+def test_a_missing_store_or_file_is_told_in_json(folder: Folder, command: str) -> None:
+    """Stdout is one document with the message that stderr shows, the exit code is 2, and nothing is created."""
+    done = folder.run(command, *_arguments(command), "--json", "--store", "absent.db", code=2)
+    assert "absent" in _error(done.stdout)
+    assert " ".join(_error(done.stdout).split()) in " ".join(done.stderr.split())
+    assert folder.files() == set()
+
+
+@pytest.mark.parametrize("command", _TAKE_A_JOB)
+def test_an_unknown_job_is_told_in_json(lecture: Folder, command: str) -> None:
+    """The document names the JOB that no job is."""
+    lecture.run("run", "lecture.txt")
+    assert "nothing" in _error(lecture.run(command, *_arguments(command), "--json", code=2).stdout)
+
+
+@pytest.mark.parametrize("command", _COMMANDS)
+def test_a_usage_error_is_told_in_json(folder: Folder, command: str) -> None:
+    """So is an option that the command does not have."""
+    assert "--absent" in _error(folder.run(command, "--json", "--absent", code=2).stdout)
+
+
+def test_an_unknown_command_is_told_in_json(folder: Folder) -> None:
+    """A word that no command is, too."""
+    assert "lst" in _error(folder.run("lst", "--json", code=2).stdout)
+
+
+def test_the_json_of_a_command_is_its_own(folder: Folder) -> None:
+    """A --json after the two dashes belongs to COMMAND: stdout stays empty."""
+    assert folder.run("run", "absent.txt", "--", "clean", "--json", code=2).stdout == ""
+
+
+def test_without_json_stdout_stays_empty(folder: Folder) -> None:
+    """A person reads stderr, and a pipe gets nothing."""
+    assert folder.run("list", code=2).stdout == ""

@@ -1,0 +1,100 @@
+"""A missing store is told as one, a folder that nobody may write in as one, and an error leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from .conftest import ROOT, SIX
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .conftest import Folder
+
+_AS_ANYBODY = ("setpriv", "--bounding-set=-dac_override,-dac_read_search") if os.geteuid() == 0 else ()
+"""Root may write everywhere; without these capabilities root is a user like any other."""
+
+
+def test_recover_says_that_there_is_no_store(folder: Folder) -> None:
+    """It speaks of no damage, does not offer to accept a loss, and creates nothing."""
+    for words in ((), ("--accept-loss",)):
+        said = folder.run("recover", *words, "--store", "missing.db", code=2).stderr
+        assert "there is no such file" in said
+        assert "damaged" not in said
+        assert folder.files() == set()
+
+
+def test_recover_brings_a_deleted_store_back(lecture: Folder) -> None:
+    """Where the store file is gone and its state file is there, there is something to recover."""
+    lecture.run("run", "lecture.txt", *SIX)
+    (lecture.path / ".processing_state.db").unlink()
+    lecture.run("recover")
+    assert lecture.json("list")["jobs"][0]["status"] == "completed"
+
+
+@pytest.mark.parametrize("command", ["merge", "import"])
+@pytest.mark.parametrize("name", ["bad.db", "bad.json"])
+def test_what_cannot_be_taken_in_leaves_no_store(folder: Folder, command: str, name: str) -> None:
+    """A new store is created only for something that is put into it."""
+    folder.write(name, "no store and no state")
+    folder.run(command, name, "--store", "new.db", code=2)
+    assert folder.files() == {name}
+
+
+def test_merging_into_a_new_store_takes_everything(lecture: Folder) -> None:
+    """What is sound goes into a new store, with nothing else beside it than any store has."""
+    lecture.run("run", "lecture.txt", *SIX)
+    lecture.run("merge", ".processing_state.db", "--store", "new.db")
+    assert len(lecture.json("list", "--store", "new.db")["jobs"]) == 1
+    assert not [name for name in lecture.files() if "trial" in name or name.startswith(".checkpoint-store-")]
+
+
+@pytest.fixture
+def closed(lecture: Folder) -> Iterator[Folder]:
+    """A folder that nobody may write in."""
+    lecture.path.chmod(0o555)
+    yield lecture
+    lecture.path.chmod(0o755)
+
+
+def _refused(folder: Folder, *words: str) -> str:
+    """Return what the command says as a user without root's rights."""
+    module = [*_AS_ANYBODY, sys.executable, "-m", "checkpoint_store", *words]
+    done = subprocess.run(
+        module,
+        cwd=folder.path,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 2, done.stderr
+    return done.stderr
+
+
+@pytest.mark.parametrize("words", [("run", "lecture.txt", "--output", "-"), ("merge", "lecture.txt")])
+def test_a_folder_that_nobody_may_write_in_is_told(closed: Folder, words: tuple[str, ...]) -> None:
+    """The message names the folder, waits for nobody, and does not advise to begin a store there."""
+    said = _refused(closed, *words)
+    assert f"no permission to create files in {closed.path}" in said
+    assert "another process" not in said
+    assert "begin one" not in said
+
+
+@pytest.mark.parametrize("words", [("pause", "lecture.txt"), ("run", "lecture.txt", "--output", "-"), ("recover",)])
+def test_a_store_in_such_a_folder_is_told_so_too(lecture: Folder, words: tuple[str, ...]) -> None:
+    """A store is there, and may only be read: the folder is the reason, and no lock."""
+    lecture.run("run", "lecture.txt", *SIX)
+    lecture.path.chmod(0o555)
+    try:
+        said = _refused(lecture, *words)
+    finally:
+        lecture.path.chmod(0o755)
+    assert f"no permission to create files in {lecture.path}" in said
+    assert "another process" not in said
