@@ -14,6 +14,7 @@ from checkpoint_store import CheckpointStore, InvalidArgumentError
 from checkpoint_store.cli.inspect import tables
 from checkpoint_store.cli.job_snapshot import shown_status
 from checkpoint_store.cli.options import (
+    DEFAULT_STORE,
     harmless_json,
     job_argument,
     json_option,
@@ -21,7 +22,9 @@ from checkpoint_store.cli.options import (
     print_json,
     store_option,
 )
+from checkpoint_store.cli.paths import shell_words
 from checkpoint_store.cli.run.output_log import OutputLog
+from checkpoint_store.cli.run.task_records import MEMORY
 from checkpoint_store.cli.screen import Screen, chunk_count
 
 if TYPE_CHECKING:
@@ -109,6 +112,10 @@ def show(*, job_id: str | None, store_path: str, as_json: bool) -> None:
         print_json(data)
     else:
         tables.show_job(Screen(), data)
+        if data["status"] != "completed" and MEMORY in data["metadata"]:
+            more = [] if store_path == DEFAULT_STORE else ["--store", store_path]
+            line = shell_words(["checkpoint-store", "resume", data["job_id"][:8], *more])
+            Screen().out.print(f"go on with: {line}", soft_wrap=True, markup=False, highlight=False)
 
 
 def _totals(job: Job) -> dict[str, int | float]:
