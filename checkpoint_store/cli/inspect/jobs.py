@@ -111,7 +111,8 @@ def show(*, job_id: str | None, store_path: str, as_json: bool) -> None:
     if as_json:
         print_json(data)
     else:
-        tables.show_job(Screen(), data)
+        said = {name: value for name, value in data["metadata"].items() if name != MEMORY}
+        tables.show_job(Screen(), data | {"metadata": said})
         if data["status"] != "completed" and MEMORY in data["metadata"]:
             more = [] if store_path == DEFAULT_STORE else ["--store", store_path]
             line = shell_words(["checkpoint-store", "resume", data["job_id"][:8], *more])
