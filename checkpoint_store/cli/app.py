@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from checkpoint_store.cli.messages import spoken
-from checkpoint_store.cli.paths import dash_hint
+from checkpoint_store.cli.paths import command_hint, dash_hint
 from checkpoint_store.errors import CheckpointStoreError, StorageUnavailableError, StoreTargetError
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ _BROKEN_PIPE: Final = 141  # the exit code of a program that SIGPIPE ended
 
 
 NAMES: Final = {
-    "run": ("run",),
+    "run": ("run", "resume"),
     "plan": ("plan",),
     "jobs": ("list", "show", "results", "export", "import", "delete"),
     "chunks": ("chunks", "errors", "retry", "pause"),
@@ -57,7 +57,7 @@ def commands_of(module: str) -> tuple[click.Command, ...]:
     """Return the commands of a module, which is imported only now: most of them need a good deal."""
     match module:
         case "run":
-            from checkpoint_store.cli.run.run import COMMANDS
+            from checkpoint_store.cli.run.resume import COMMANDS
         case "plan":
             from checkpoint_store.cli.run.plan import COMMANDS
         case "jobs":
@@ -135,6 +135,7 @@ def run_command_line(argv: Sequence[str]) -> int:
         except click.UsageError as error:
             error.show()
             hint = dash_hint(argv) if isinstance(error, click.NoSuchOption) else None
+            hint = hint or command_hint(argv)
             if hint is not None:
                 _screen().note(hint)
             return _failed(argv, error, _USAGE)

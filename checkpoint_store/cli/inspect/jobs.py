@@ -15,6 +15,7 @@ from checkpoint_store.cli.inspect import following, listing, tables
 from checkpoint_store.cli.inspect.tried_chunks import tried_ranges
 from checkpoint_store.cli.job_snapshot import shown_status
 from checkpoint_store.cli.options import (
+    DEFAULT_STORE,
     harmless_json,
     job_argument,
     json_option,
@@ -23,7 +24,9 @@ from checkpoint_store.cli.options import (
     print_json,
     store_option,
 )
+from checkpoint_store.cli.paths import shell_words
 from checkpoint_store.cli.run.output_log import OutputLog
+from checkpoint_store.cli.run.task_records import MEMORY
 from checkpoint_store.cli.screen import Screen, chunk_count
 from checkpoint_store.cli.table_output import print_table, refuse_two_formats, table_options
 
@@ -147,7 +150,12 @@ def show(*, job_id: str | None, follow: bool, store_path: str, as_json: bool) ->
     if as_json:
         print_json(data)
     elif data is not None:
-        tables.show_job(Screen(), data)
+        said = {name: value for name, value in data["metadata"].items() if name != MEMORY}
+        tables.show_job(Screen(), data | {"metadata": said})
+        if data["status"] != "completed" and MEMORY in data["metadata"]:
+            more = [] if store_path == DEFAULT_STORE else ["--store", store_path]
+            line = shell_words(["checkpoint-store", "resume", data["job_id"][:8], *more])
+            Screen().out.print(f"go on with: {line}", soft_wrap=True, markup=False, highlight=False)
 
 
 def _page_data(job: Job) -> dict[str, Any]:

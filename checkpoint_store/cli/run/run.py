@@ -34,7 +34,7 @@ from checkpoint_store.cli.screen import Screen
 from checkpoint_store.errors import PlanChanged
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from checkpoint_store.cli.run.chunk_ranges import ChunkRanges
     from checkpoint_store.cli.run.inputs import Input
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
 _BEST_TO_WORST: Final = (DONE, PAUSED, FAILED, UNUSABLE, INTERRUPTED)
 _NOT_REPEATED: Final = frozenset({"fresh", "on_change", "reuse_ignoring", "as_json"})
+_NOT_REMEMBERED: Final = _NOT_REPEATED | {"store_path"}
 _HELP: Final = """\b
 Clean each FILE, paying for no chunk twice.
 
@@ -108,7 +109,12 @@ def run(
     reports = []
     deadline_at = None if deadline is None else time.monotonic() + deadline
     limits = RunLimits(workers, retries, timeout, max_cost, cost, max_calls_per_minute, deadline_at, only)
-    for report in _run_all(request, inputs, limits, screen):
+
+    def words_of(path: Path) -> tuple[str, ...]:
+        is_file = path != STANDARD
+        return tuple(_words(ctx, request, [path.absolute()], _NOT_REMEMBERED)) if is_file else ()
+
+    for report in _run_all(request, inputs, limits, screen, words_of):
         reports.append(report)
         run_report.show(screen, report, request.store_path)
     run_report.show_resume_command(screen, reports, _resume_command(ctx, request), request.store_path)
@@ -119,7 +125,13 @@ def run(
     return code
 
 
-def _run_all(request: Request, inputs: list[Input], limits: RunLimits, screen: Screen) -> Iterator[Report]:
+def _run_all(
+    request: Request,
+    inputs: list[Input],
+    limits: RunLimits,
+    screen: Screen,
+    words_of: Callable[[Path], tuple[str, ...]],
+) -> Iterator[Report]:
     """Run one input after the other, and yield a report for each; an input that fails does not stop the others."""
     command = None
     if request.command:
@@ -136,7 +148,8 @@ def _run_all(request: Request, inputs: list[Input], limits: RunLimits, screen: S
                 yield Report(printable(source.path), exit_code=PAUSED)
                 continue
             try:
-                yield do_task(store, request.task_of(source, store, store.path), context)
+                task = request.task_of(source, store, store.path)
+                yield do_task(store, dataclasses.replace(task, words=words_of(source.path)), context)
             except PlanChanged as error:
                 yield Report(printable(source.path), UNUSABLE, error.job_id, error=run_report.plan_changed(error))
             except UnusableOutputError as error:
@@ -150,21 +163,23 @@ def _built_in_cleaner(cleaned: Sequence[str]) -> Clean:
 
 def _resume_command(ctx: click.Context, request: Request) -> str:
     """Return the command that goes on: this one without the options that begin a new job."""
-    words = ["run", *map(as_argument, request.files)]
+    words = ["run", *_words(ctx, request, request.files, _NOT_REPEATED)]
+    return f"{ctx.find_root().info_name} {shell_words(words)}"
+
+
+def _words(ctx: click.Context, request: Request, files: Sequence[Path], left_out: frozenset[str]) -> list[str]:
+    words = list(map(as_argument, files))
     for parameter in ctx.command.params:
         name = str(parameter.name)
         given = ctx.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE
-        if isinstance(parameter, click.Option) and given and name not in _NOT_REPEATED:
+        if isinstance(parameter, click.Option) and given and name not in left_out:
             words += [parameter.opts[-1], *([] if parameter.is_flag else [_command_line_text(ctx.params[name])])]
     if request.command:
         words += ["--", *request.command]
-    return f"{ctx.find_root().info_name} {shell_words(words)}"
+    return words
 
 
 def _command_line_text(value: object) -> str:
     if isinstance(value, Path):
         return as_argument(value)
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-COMMANDS: Final[tuple[click.Command, ...]] = (run,)
+    return repr(value).removesuffix(".0") if isinstance(value, float) else str(value)

@@ -27,6 +27,8 @@ FAILED: Final = 1
 UNUSABLE: Final = 2
 PAUSED: Final = 75
 INTERRUPTED: Final = 130
+MEMORY: Final = "command_line"
+"""The key of a job's metadata that holds the command line of its last run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,8 @@ class Task:
     """Makes the text of the output from the chunks and their answers."""
     is_raw: bool = False
     """Whether each answer is taken with the white space around it."""
+    words: tuple[str, ...] = ()
+    """The command line that goes on with this input alone, without ``run`` and ``--store``; empty if there is none."""
 
     def variables(self, chunk: TextChunk) -> dict[str, str]:
         """Return the environment variables for the current try at a chunk."""

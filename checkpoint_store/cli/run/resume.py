@@ -1,0 +1,89 @@
+"""The command ``resume``: what a job remembers of the command that runs it, and how it goes on."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeGuard
+
+import click
+
+from checkpoint_store import CheckpointStore, JobStatus
+from checkpoint_store.cli.options import job_argument, json_option, open_for_reading, print_json, store_option
+from checkpoint_store.cli.paths import printable
+from checkpoint_store.cli.run.run import run
+from checkpoint_store.cli.run.task_records import MEMORY
+from checkpoint_store.cli.screen import Screen
+
+if TYPE_CHECKING:
+    from checkpoint_store import Job
+
+
+@click.command("resume")
+@job_argument(required=False)
+@click.option("--failed", is_flag=True, help="Also try again the chunks that used up their tries.")
+@store_option
+@json_option
+@click.pass_context
+def resume(ctx: click.Context, /, *, job_id: str | None, failed: bool, store_path: str, as_json: bool) -> Any:
+    """Go on with JOB, or the newest unfinished job.
+
+    The command and the options are those of its last run, and so is the folder.
+    """
+    with _open(store_path) as store:
+        job = store.job(job_id) if job_id is not None else _newest_incomplete(store)
+        if job is None or job.status is JobStatus.COMPLETED:
+            return _say_complete(job, as_json=as_json)
+        memory = _memory_of(job, store_path)
+        words = ["--store", str(store.path.absolute()), *(["--json"] if as_json else []), *memory["words"]]
+        os.chdir(memory["folder"])
+        if failed:
+            job.retry_failed()
+    with run.make_context("run", words, parent=ctx.parent) as run_context:
+        return run.invoke(run_context)
+
+
+def _open(store_path: str) -> CheckpointStore:
+    if Path(store_path).exists() or "://" in store_path:
+        return CheckpointStore(store_path)
+    return open_for_reading(store_path)  # says that there is none
+
+
+def _newest_incomplete(store: CheckpointStore) -> Job | None:
+    left = (job.job_id for job in store.summaries() if job.status is not JobStatus.COMPLETED)
+    job_id = next(left, None)
+    return None if job_id is None else store.job(job_id)
+
+
+def _say_complete(job: Job | None, *, as_json: bool) -> int:
+    if as_json:
+        print_json({"job_id": None if job is None else job.job_id, "exit_code": 0, "jobs": []})
+    else:
+        which = "every job" if job is None else f"job {job.job_id[:8]}"
+        Screen().note(f"{which} is complete: there is nothing to go on with")
+    return 0
+
+
+def _memory_of(job: Job, store_path: str) -> dict[str, Any]:
+    memory = job.metadata.get(MEMORY)
+    if not _is_memory(memory):
+        raise click.ClickException(
+            f"job {job.job_id[:8]} does not remember its command: a program or an earlier version began it, or the "
+            f"command holds a secret; go on with: checkpoint-store run FILE --store {store_path} [-- COMMAND]"
+        )
+    if not Path(memory["folder"]).is_dir():
+        raise click.ClickException(f"the folder of its last run, {printable(memory['folder'])}, is no longer there")
+    return dict(memory)
+
+
+def _is_memory(found: Any) -> TypeGuard[dict[str, Any]]:
+    """Whether metadata of this name is what ``run`` wrote, and not something of the user's."""
+    return (
+        isinstance(found, dict)
+        and isinstance(found.get("folder"), str)
+        and isinstance(found.get("words"), list)
+        and all(isinstance(word, str) for word in found["words"])
+    )
+
+
+COMMANDS: Final[tuple[click.Command, ...]] = (run, resume)

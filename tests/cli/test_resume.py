@@ -1,0 +1,89 @@
+"""``resume``: a job goes on with the command that it remembers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from checkpoint_store import CheckpointStore
+
+from .conftest import SIX
+from .test_interrupts import WAITING_COMMAND, wait_for
+
+if TYPE_CHECKING:
+    from .conftest import Folder
+
+STORE = ".processing_state.db"
+FAILS_ONCE = (
+    "import pathlib, sys; t = sys.stdin.read(); p = pathlib.Path('mended')\nif not p.exists(): sys.exit(3)\nprint(t)"
+)
+
+
+def test_a_killed_run_is_resumed_from_another_folder(lecture: Folder) -> None:
+    """Killed in the middle, the job goes on in its own folder, and no finished chunk is asked for again."""
+    process = lecture.process("run", "lecture.txt", *SIX, *lecture.command(WAITING_COMMAND))
+    wait_for(lecture.path / "waiting", process)
+    process.kill()
+    (lecture.path / "release").touch()
+    process.communicate()
+    assert "go on with: checkpoint-store resume" in lecture.run("show").stdout
+    elsewhere = lecture.path / "elsewhere"
+    elsewhere.mkdir()
+    resumed = lecture.process("resume", "--store", lecture.path / STORE, cwd=elsewhere)
+    assert resumed.communicate() is not None
+    assert resumed.returncode == 0
+    calls = lecture.calls()
+    assert [sum(f"Paragraph {number}" in call for call in calls) for number in range(6)] == [1, 1, 2, 1, 1, 1]
+    again = lecture.run("resume", "lecture.txt")
+    assert "is complete" in again.stderr
+    assert lecture.calls() == calls
+
+
+def test_failed_chunks_are_freed(lecture: Folder) -> None:
+    """With --failed the chunks that used up their tries are tried again, too; without it they are not."""
+    lecture.run("run", "lecture.txt", *SIX, "--retries", "0", *lecture.command(FAILS_ONCE), code=1)
+    with CheckpointStore(lecture.path / STORE) as store:
+        job = store.job("lecture.txt")
+        for _ in range(3):
+            job.fail_chunk(0, "no")
+        assert job.failed_chunks()
+    (lecture.path / "mended").touch()
+    lecture.run("resume", code=1)
+    lecture.run("resume", "--failed")
+    assert lecture.json("resume")["exit_code"] == 0
+
+
+def test_a_job_without_memory_says_so(folder: Folder) -> None:
+    """A job that a program began is left as it is, and the command to type is shown."""
+    with CheckpointStore(folder.path / STORE) as store:
+        store.open_job("talk.txt", chunks=["a"], metadata={"mine": 1})
+    error = " ".join(folder.run("resume", code=2).stderr.split())
+    assert "does not remember its command" in error
+    assert "checkpoint-store run FILE" in error
+    assert "go on with" not in folder.run("show").stdout
+
+
+def test_metadata_of_the_user_stays(lecture: Folder) -> None:
+    """The command line is one key beside what the user said about the job."""
+    words = ("run", "lecture.txt", *SIX, *lecture.command())
+    lecture.run(*words)
+    with CheckpointStore(lecture.path / STORE) as store:
+        store.job("lecture.txt").set_metadata({"mine": 1})
+    lecture.run(*words)
+    metadata = lecture.json("show")["metadata"]
+    assert metadata["mine"] == 1
+    assert metadata["command_line"]["words"][0] == str(lecture.path / "lecture.txt")
+
+
+def test_a_forgotten_dash_is_noticed(lecture: Folder) -> None:
+    """A COMMAND without ``--`` before it is an error that shows the right line."""
+    error = " ".join(lecture.run("run", "lecture.txt", "env", "-m", "x", code=2).stderr.split())
+    assert "checkpoint-store run lecture.txt -- env -m x" in error
+
+
+def test_a_secret_is_not_remembered(lecture: Folder) -> None:
+    """An option that holds a secret does not make the run fail for the memory, and no secret is stored by it."""
+    secret = "sk-proj-" + "a1B2c3D4" * 6
+    process = lecture.process("run", "lecture.txt", *SIX, "--output", f"{secret}.txt", *lecture.command())
+    assert process.communicate() is not None
+    assert process.returncode == 0
+    assert "command_line" not in lecture.json("show")["metadata"]
