@@ -45,5 +45,5 @@ def _offers(summaries: list[JobSummary]) -> Iterator[tuple[str, str]]:
         if _ONE_WORD.fullmatch(job.file_name):
             yield job.file_name, "the newest job of this file"
     for job in summaries:
-        status = shown_status({"status": job.status, "is_active": job.is_active})
+        status = shown_status({"status": job.status, "is_interrupted": job.is_interrupted})
         yield job.job_id[:_ID_LENGTH], f"{on_one_line(job.file_name)}, {status}"

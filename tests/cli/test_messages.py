@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import ast
-import os
 import re
-import stat
 from shlex import quote
 from typing import TYPE_CHECKING
 
@@ -79,17 +77,6 @@ def test_an_empty_store_is_said_without_python(folder: Folder) -> None:
     folder.write("empty.db", "")
     said = folder.run("show", "--store", "empty.db", code=2).stderr
     assert "it is empty" in said
-    assert "read_only" not in said
-
-
-@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write everywhere")
-def test_a_store_without_permission_is_said_without_python(folder: Folder) -> None:
-    """Who may not write to a store is told that, and no keyword of the library."""
-    with CheckpointStore(folder.path / "locked.db") as store:
-        store.open_job("a.txt", chunks=["a"])
-    (folder.path / "locked.db").chmod(stat.S_IRUSR)
-    said = folder.run("pause", "a.txt", "--store", "locked.db", code=2).stderr
-    assert "no permission" in said
     assert "read_only" not in said
 
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from checkpoint_store import CheckpointStore
+
 from .conftest import ROOT, SIX
 
 if TYPE_CHECKING:
@@ -98,3 +100,13 @@ def test_a_store_in_such_a_folder_is_told_so_too(lecture: Folder, words: tuple[s
         lecture.path.chmod(0o755)
     assert f"no permission to create files in {lecture.path}" in said
     assert "another process" not in said
+
+
+def test_a_store_without_permission_is_said_without_python(folder: Folder) -> None:
+    """Who may not write to a store is told that, and no keyword of the library."""
+    with CheckpointStore(folder.path / "locked.db") as store:
+        store.open_job("a.txt", chunks=["a"])
+    (folder.path / "locked.db").chmod(0o400)
+    said = _refused(folder, "pause", "a.txt", "--store", "locked.db")
+    assert "read_only" not in said
+    assert "no permission" in said

@@ -349,7 +349,7 @@ def test_what_is_damaged_or_torn_changes_nothing(tmp_path: Path) -> None:
     torn.write_text('{"version": "1.3", "job_id": "x"', "utf-8")
     before = contents(one)
     with CheckpointStore(one) as store:
-        with pytest.raises(StoreDamaged, match=r"chunk 6.*recover --store"):
+        with pytest.raises(StoreDamaged, match=r"chunk 6.*recover_store"):
             store.merge(two)
         with pytest.raises(StateFormatError):
             store.merge(torn)
@@ -362,6 +362,6 @@ def test_a_row_that_does_not_read_is_named(tmp_path: Path, column: str) -> None:
     one, two = shard(tmp_path / "one", range(4)), shard(tmp_path / "two", range(4, 12))
     _write(two, f"UPDATE jobs SET {column} = ?", (b"\xff",))
     before = contents(one)
-    with CheckpointStore(one) as store, pytest.raises(StoreDamaged, match=f"{column}.*recover --store"):
+    with CheckpointStore(one) as store, pytest.raises(StoreDamaged, match=f"{column}.*recover_store"):
         store.merge(two)
     assert contents(one) == before

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from checkpoint_store import CheckpointStore
+from checkpoint_store.errors import size_text
 from checkpoint_store.maintenance import doctor
 
 if TYPE_CHECKING:
@@ -106,11 +107,11 @@ def test_deleting_a_job_gives_its_room_back(tmp_path: Path, *, is_open_elsewhere
 
 
 def test_doctor_says_what_takes_how_much(tmp_path: Path) -> None:
-    """Store, backups and state files are listed with their sizes in bytes."""
+    """Store, backups and state files are listed with their sizes."""
     _run(tmp_path / "talks.db", "talk.srt", 30)
     (room,) = [finding.says for finding in doctor(tmp_path / "talks.db") if finding.what == "room"]
     sizes = _sizes(tmp_path)
-    assert f"store {sizes['talks.db']:,}" in room
-    assert f"state file {sizes['talks.json']:,}" in room
-    assert f"backups {sum(size for name, size in sizes.items() if '.backup-' in name):,}" in room
-    assert room.startswith(f"{sum(sizes.values()):,} bytes")
+    assert f"store {size_text(sizes['talks.db'])}" in room
+    assert f"state file {size_text(sizes['talks.json'])}" in room
+    assert f"backups {size_text(sum(size for name, size in sizes.items() if '.backup-' in name))}" in room
+    assert room.startswith(f"{size_text(sum(sizes.values()))}:")
