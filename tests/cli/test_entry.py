@@ -69,7 +69,7 @@ def test_the_version_is_said_without_the_library_behind_it() -> None:
 
 def test_the_help_of_the_group_is_not_cut_off(folder: Folder) -> None:
     """Each command's line is a whole sentence."""
-    assert "..." not in folder.run("--help").stdout.partition("Commands:")[2]
+    assert "..." not in folder.run("--help").stdout.partition("Work:")[2]
 
 
 @pytest.mark.parametrize("words", [[], ["nonsense"], ["list", "--nonsense"], ["show", "a", "b"]])

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @store_option
 @json_option
 def merge(*, others: tuple[Path, ...], store_path: str, as_json: bool) -> int:
-    """Merge the stores or state files of other machines into the store.
+    """Merge the stores or state files of other machines.
 
     Each OTHER is only read. A job of the same plan gets the results that it
     lacks; a job that is not there is added. Merging again changes nothing.
@@ -79,7 +79,9 @@ class _Days(click.FloatRange):
 @store_option
 @json_option
 def prune(*, keep_last: int | None, days: float | None, yes: bool, store_path: str, as_json: bool) -> None:
-    """Delete what nobody needs any more, and say how much that is.
+    """Delete what nobody needs any more.
+
+    The output says what goes, and how much room that gives back.
 
     Superseded and complete jobs go that neither --keep-last nor --older-than
     keeps, without these options none; with --older-than also old attempts at
