@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from checkpoint_store.model.spans import spans_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -12,16 +14,14 @@ if TYPE_CHECKING:
 
 def completed_ranges(reading: Reading, job_id: str) -> list[tuple[int, int]]:
     """Return the completed chunks as half-open ranges ``(start, stop)``, ascending."""
-    ranges: list[tuple[int, int]] = []
+    return list(spans_of(_completed(reading, job_id)))
+
+
+def _completed(reading: Reading, job_id: str) -> Iterator[int]:
     start = 0
     while completed := reading.completed_from(job_id, start):
+        yield from completed
         start = completed[-1] + 1
-        for index in completed:
-            if ranges and ranges[-1][1] == index:
-                ranges[-1] = (ranges[-1][0], index + 1)
-            else:
-                ranges.append((index, index + 1))
-    return ranges
 
 
 def remaining_ranges(reading: Reading, job_id: str, total_chunks: int) -> list[range]:

@@ -9,9 +9,8 @@ from typing import Final
 
 from checkpoint_store.errors import InvalidArgumentError
 from checkpoint_store.model.limits import CHUNKS_MAX
+from checkpoint_store.model.spans import Span, spans_of
 
-Span = tuple[int, int]
-"""A half-open range ``(start, stop)`` of chunk indices."""
 _SPANS_SHOWN_MAX: Final = 8
 
 
@@ -82,7 +81,7 @@ def shard_of(only: object) -> Shard | None:
         indices: Iterable[int] = (only.start, only.stop - 1) if only else ()
         _checked(indices)
         return Shard([(only.start, only.stop)] if only else ())
-    return Shard(_spans(sorted(set(_checked(only)))))
+    return Shard(spans_of(sorted(set(_checked(only)))))
 
 
 def _checked(indices: Iterable[object]) -> list[int]:
@@ -96,15 +95,3 @@ def _checked(indices: Iterable[object]) -> list[int]:
             raise InvalidArgumentError("only", one, "is no index of a chunk: a whole number from 0")
         found.append(index)
     return found
-
-
-def _spans(ascending: Iterable[int]) -> Iterator[Span]:
-    start = stop = -1
-    for index in ascending:
-        if index != stop:
-            if stop > start:
-                yield start, stop
-            start = index
-        stop = index + 1
-    if stop > start:
-        yield start, stop
