@@ -109,8 +109,7 @@ def a_loop_ends_at_once() -> bool:
 
 
 def _on_signal(number: int, _: FrameType | None) -> None:
-    moment, previous = time.monotonic(), _PendingSignal.last_at
-    _PendingSignal.last_at = moment
+    is_new_press = _is_new_key_press()
     loops = _main_loops()
     if not loops:
         _restore_handlers(*_replaced_handlers)
@@ -120,15 +119,21 @@ def _on_signal(number: int, _: FrameType | None) -> None:
         _PendingSignal.number = number
         for loop in _active:
             loop.requested = True
-    elif moment - previous >= _KEY_PRESS_SECONDS_MAX:
+    elif is_new_press:
         _end_at_once(number)
+
+
+def _is_new_key_press() -> bool:
+    """Note that a signal came now; return whether it is more than an echo of the one before."""
+    moment, previous = time.monotonic(), _PendingSignal.last_at
+    _PendingSignal.last_at = moment
+    return moment - previous >= _KEY_PRESS_SECONDS_MAX
 
 
 def note_termination() -> bool:
     """Count a SIGTERM of a worker process with its other signals; return whether it is to end the process now."""
-    moment, previous = time.monotonic(), _PendingSignal.last_at
-    _PendingSignal.last_at = moment
-    is_second = any(loop.requested for loop in _active) and moment - previous >= _KEY_PRESS_SECONDS_MAX
+    is_new_press = _is_new_key_press()
+    is_second = any(loop.requested for loop in _active) and is_new_press
     is_over = a_loop_ends_at_once()
     for loop in _active:
         loop.requested = True
