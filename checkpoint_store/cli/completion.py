@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final
 from click.shell_completion import CompletionItem
 
 from checkpoint_store import CheckpointStore
-from checkpoint_store.cli.job_snapshot import shown_status
 from checkpoint_store.cli.paths import on_one_line
 from checkpoint_store.errors import CheckpointStoreError
 
@@ -45,5 +44,4 @@ def _offers(summaries: list[JobSummary]) -> Iterator[tuple[str, str]]:
         if _ONE_WORD.fullmatch(job.file_name):
             yield job.file_name, "the newest job of this file"
     for job in summaries:
-        status = shown_status({"status": job.status, "is_interrupted": job.is_interrupted})
-        yield job.job_id[:_ID_LENGTH], f"{on_one_line(job.file_name)}, {status}"
+        yield job.job_id[:_ID_LENGTH], f"{on_one_line(job.file_name)}, {job.shown_status}"

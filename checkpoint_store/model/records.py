@@ -82,12 +82,17 @@ class JobSummary:
         """Whether it is recorded as ``running`` while nobody works on it: its process was killed, or its loop left."""
         return self.status is JobStatus.RUNNING and not self.is_active
 
+    @property
+    def shown_status(self) -> str:
+        """The status that people are shown: as recorded, or ``interrupted``."""
+        return "interrupted" if self.is_interrupted else self.status.value
+
     def _repr_html_(self) -> str:
         """Return what a notebook shows: a table, without secrets."""
         rows = {
             "job": html_text.text(self.job_id),
             "title": html_text.text(self.video_title),
-            "status": "interrupted" if self.is_interrupted else self.status.value,
+            "status": self.shown_status,
             "done": self.progress._repr_html_(),
             "failed": f"{self.failed_chunks:,}" if self.failed_chunks else "",
             "in doubt": f"{self.in_doubt_chunks:,}" if self.in_doubt_chunks else "",

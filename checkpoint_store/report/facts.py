@@ -23,7 +23,7 @@ def job_facts(job: Job, summary: JobSummary) -> dict[str, Any]:
         "title": summary.video_title,
         "model": summary.model,
         "provider": summary.provider,
-        "status": "interrupted" if summary.is_interrupted else summary.status.value,
+        "status": summary.shown_status,
         "is_active": summary.is_active,
         "total": progress.total_chunks,
         "completed": progress.completed_chunks,

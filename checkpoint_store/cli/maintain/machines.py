@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from checkpoint_store import CheckpointStore
-from checkpoint_store.cli.job_snapshot import shown_status
 from checkpoint_store.cli.options import json_option, open_for_reading, open_or_create, print_json, store_option
 from checkpoint_store.cli.paths import printable
 from checkpoint_store.cli.run.output_log import OutputLog
@@ -109,9 +108,8 @@ def _show(screen: Screen, report: PruneReport, summaries: dict[str, JobSummary])
 
 
 def _job_text(summary: JobSummary) -> str:
-    status = shown_status({"status": summary.status, "is_interrupted": summary.is_interrupted})
     done = f"{summary.progress.completed_chunks:,} of {chunk_count(summary.progress.total_chunks)}"
-    return f"{summary.job_id[:8]}  {summary.file_name}  {status}, {done}"
+    return f"{summary.job_id[:8]}  {summary.file_name}  {summary.shown_status}, {done}"
 
 
 COMMANDS: Final[tuple[click.Command, ...]] = (merge, prune)
