@@ -87,3 +87,12 @@ def test_a_secret_is_not_remembered(lecture: Folder) -> None:
     assert process.communicate() is not None
     assert process.returncode == 0
     assert "command_line" not in lecture.json("show")["metadata"]
+
+
+def test_resume_offers_no_job_that_another_replaced(lecture: Folder) -> None:
+    """Without JOB it goes on with no plan that was given up."""
+    with CheckpointStore(lecture.path / ".processing_state.db") as store:
+        store.open_job("lecture.txt", chunks=["a", "b"]).complete(0, "A")
+        store.open_job("lecture.txt", chunks=["a"], on_change="reuse")
+        assert [job.superseded_by is None for job in store.jobs()] == [True, False]
+    assert "there is nothing to go on with" in lecture.run("resume").stderr

@@ -31,7 +31,7 @@ def resume(ctx: click.Context, /, *, job_id: str | None, failed: bool, store_pat
     The command and the options are those of its last run, and so is the folder.
     """
     with _open(store_path) as store:
-        job = store.job(job_id) if job_id is not None else _newest_incomplete(store)
+        job = store.job(job_id) if job_id is not None else next(iter(store.incomplete_jobs()), None)
         if job is None or job.status is JobStatus.COMPLETED:
             return _say_complete(job, as_json=as_json)
         memory = _memory_of(job, store_path)
@@ -49,17 +49,11 @@ def _open(store_path: str) -> CheckpointStore:
     return open_for_reading(store_path)  # says that there is none
 
 
-def _newest_incomplete(store: CheckpointStore) -> Job | None:
-    left = (job.job_id for job in store.summaries() if job.status is not JobStatus.COMPLETED)
-    job_id = next(left, None)
-    return None if job_id is None else store.job(job_id)
-
-
 def _say_complete(job: Job | None, *, as_json: bool) -> int:
     if as_json:
         print_json({"job_id": None if job is None else job.job_id, "exit_code": 0, "jobs": []})
     else:
-        which = "every job" if job is None else f"job {job.job_id[:8]}"
+        which = "every job that was not replaced" if job is None else f"job {job.job_id[:8]}"
         Screen().note(f"{which} is complete: there is nothing to go on with")
     return 0
 
