@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -54,11 +55,19 @@ def module_of(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
+@cache
 def sources(*folders: str) -> list[Path]:
     """The source files under these folders of the checkout, in a fixed order."""
     return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
 
 
+@cache
+def tree_of(path: Path) -> ast.Module:
+    """The syntax tree of a file, which each rule reads."""
+    return ast.parse(path.read_text("utf-8"))
+
+
+@cache
 def imports_of(path: Path) -> list[Import]:
     """Every import in a file, also those inside of functions."""
     found: list[Import] = []
@@ -78,5 +87,5 @@ def imports_of(path: Path) -> list[Import]:
         for inner in ast.iter_child_nodes(node):
             visit(inner, at_run_time=at_run_time)
 
-    visit(ast.parse(path.read_text("utf-8")), at_run_time=True)
+    visit(tree_of(path), at_run_time=True)
     return found

@@ -15,7 +15,7 @@ import pytest
 import checkpoint_store
 from checkpoint_store import errors
 
-from .imports import PACKAGE, ROOT, Import, imports_of, room_of, sources, within
+from .imports import PACKAGE, ROOT, Import, imports_of, room_of, sources, tree_of, within
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,7 +33,10 @@ OF_AN_EXTRA = {
 """The distributions of extras, and the one file that imports each."""
 HEAVY = ["alembic", "click", "filelock", "pydantic", "rich", "sqlalchemy", "sqlite3"]
 
-every_source = pytest.mark.parametrize("path", sources(PACKAGE), ids=lambda path: str(path.relative_to(ROOT / PACKAGE)))
+
+def all_but(*rooms: str) -> list[Path]:
+    """The files of the package that stand in none of these rooms."""
+    return [path for path in sources(PACKAGE) if room_of(path) not in rooms]
 
 
 def third_party(path: Path) -> set[str]:
@@ -53,44 +56,52 @@ def run(code: str, folder: Path) -> dict[str, list[str]]:
 # -- imports from elsewhere
 
 
-@every_source
-def test_nobody_imports_the_command(path: Path) -> None:
+def test_nobody_imports_the_command() -> None:
     """Only the command itself and ``python -m`` know that there is a command, also in annotations."""
-    if room_of(path) not in ("cli", "__main__"):
-        assert [one for one in imports_of(path) if one.room == "cli"] == []
+    knowing = [within(path) for path in all_but("cli", "__main__") for one in imports_of(path) if one.room == "cli"]
+    assert knowing == []
 
 
-@pytest.mark.parametrize("path", sources(f"{PACKAGE}/cli", f"{PACKAGE}/report"), ids=within)
-def test_the_command_and_the_report_use_what_everyone_can(path: Path) -> None:
+@pytest.mark.parametrize("room", ["cli", "report"])
+def test_the_command_and_the_report_use_what_everyone_can(room: str) -> None:
     """Both are built on public names only, so that anyone could have written them."""
-    public = {*checkpoint_store.__all__, "__version__"}
-    if room_of(path) == "cli":
-        public.add("report")
-    from_here = [one for one in imports_of(path) if one.top == PACKAGE and one.room != room_of(path)]
-    assert [one for one in from_here if one.name not in public] == []
+    public = {*checkpoint_store.__all__, "__version__"} | ({"report"} if room == "cli" else set())
+    hidden = [
+        (within(path), one)
+        for path in sources(f"{PACKAGE}/{room}")
+        for one in imports_of(path)
+        if one.top == PACKAGE and one.room != room and one.name not in public
+    ]
+    assert hidden == []
 
 
-@every_source
-def test_only_the_command_uses_the_report(path: Path) -> None:
+def test_only_the_command_uses_the_report() -> None:
     """No face imports it: who never writes a report pays nothing for it."""
-    if room_of(path) not in ("cli", "report"):
-        assert [one for one in imports_of(path) if one.room == "report"] == []
+    using = [within(path) for path in all_but("cli", "report") for one in imports_of(path) if one.room == "report"]
+    assert using == []
 
 
-@every_source
-def test_the_core_needs_three_packages(path: Path) -> None:
+def test_the_core_needs_three_packages() -> None:
     """Outside of the command only SQLAlchemy, Alembic and filelock are imported, and each extra in one place."""
-    if room_of(path) != "cli":
-        tops = {one.top for one in imports_of(path)} - set(sys.stdlib_module_names) - {PACKAGE}
-        assert tops - THIRD_PARTY_OF_THE_CORE == OF_AN_EXTRA.get(within(path), set())
+    others = {
+        within(path): {one.top for one in imports_of(path)}
+        - set(sys.stdlib_module_names)
+        - {PACKAGE}
+        - THIRD_PARTY_OF_THE_CORE
+        for path in all_but("cli")
+    }
+    assert {file: tops for file, tops in others.items() if tops} == OF_AN_EXTRA
 
 
-@every_source
-def test_no_import_hides(path: Path) -> None:
+def test_no_import_hides() -> None:
     """No module is imported by a computed name, where these tests would not see it; the package's own door excepted."""
-    if room_of(path) != "":
-        names = {node.id for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Name)}
-        assert names & {"__import__", "import_module"} == set()
+    hiding = [
+        within(path)
+        for path in all_but("")
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.Name) and node.id in ("__import__", "import_module")
+    ]
+    assert hiding == []
 
 
 def test_dependencies_are_what_is_imported() -> None:
@@ -167,13 +178,13 @@ def test_all_is_sorted() -> None:
     assert sorted(set(names)) == names
 
 
-@pytest.mark.parametrize("name", checkpoint_store.__all__)
-def test_every_public_name_resolves_to_its_home(name: str) -> None:
+def test_every_public_name_resolves_to_its_home() -> None:
     """Each public name is there, and is the object of the module that it is said to live in."""
-    home = f"{PACKAGE}.{checkpoint_store._HOMES.get(name, 'errors')}"
-    found = getattr(checkpoint_store, name)
-    assert found is getattr(import_module(home), name)
-    assert found.__module__ == home
+    for name in checkpoint_store.__all__:
+        home = f"{PACKAGE}.{checkpoint_store._HOMES.get(name, 'errors')}"
+        found = getattr(checkpoint_store, name)
+        assert found is getattr(import_module(home), name)
+        assert (name, found.__module__) == (name, home)
 
 
 def test_homes_names_public_things_alone() -> None:
@@ -204,7 +215,7 @@ def test_every_error_is_public() -> None:
 def test_an_unknown_name() -> None:
     """A name that does not exist is the usual AttributeError, and dir() lists the public names."""
     with pytest.raises(AttributeError, match="has no attribute 'Nothing'"):
-        checkpoint_store.Nothing  # noqa: B018
+        _ = checkpoint_store.Nothing
     assert checkpoint_store.__all__ == dir(checkpoint_store)
 
 

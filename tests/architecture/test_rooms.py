@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from .imports import PACKAGE, ROOT, imports_of, module_of, room_of, sources
+from .imports import PACKAGE, ROOT, imports_of, module_of, room_of, sources, within
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,8 +43,6 @@ LINES_MAX = 300
 LONG = {"errors.py": 700}
 """The catalogue of errors may be long."""
 
-every_source = pytest.mark.parametrize("path", sources(PACKAGE), ids=lambda path: str(path.relative_to(ROOT / PACKAGE)))
-
 
 def entered(path: Path) -> set[str]:
     """The other rooms that a file imports from, at run time or for annotations."""
@@ -63,22 +61,21 @@ def test_the_root_has_the_faces_only() -> None:
     assert files == FACES
 
 
-@every_source
-def test_arrows_run_down(path: Path) -> None:
+def test_arrows_run_down() -> None:
     """Each file imports from lower floors only, so that no floor has to be understood before those below it."""
-    room = room_of(path)
-    if room in ("", "cli", "report"):  # the package's own door names everything; command and report enter through it
-        return
-    below = set(ROOMS[ROOMS.index(room) + 1 :])
-    assert entered(path) - below == set()
+    upwards = {}
+    for path in sources(PACKAGE):
+        room = room_of(path)
+        if room in ("", "cli", "report"):  # the package's own door names everything; command and report enter by it
+            continue
+        upwards[within(path)] = entered(path) - set(ROOMS[ROOMS.index(room) + 1 :])
+    assert {file: rooms for file, rooms in upwards.items() if rooms} == {}
 
 
-@pytest.mark.parametrize(
-    "path", [p for room in NEEDS_NOTHING_BUT_ERRORS for p in sources(f"{PACKAGE}/{room}")], ids=str
-)
-def test_leaves_need_nothing_but_errors(path: Path) -> None:
+def test_leaves_need_nothing_but_errors() -> None:
     """The model and the system room can be understood alone."""
-    assert entered(path) <= {"errors"}
+    leaves = sources(*(f"{PACKAGE}/{room}" for room in NEEDS_NOTHING_BUT_ERRORS))
+    assert {within(path): entered(path) for path in leaves if not entered(path) <= {"errors"}} == {}
 
 
 def test_no_file_is_in_a_circle() -> None:
@@ -91,17 +88,19 @@ def test_no_file_is_in_a_circle() -> None:
     assert len(list(graphlib.TopologicalSorter(graph).static_order())) == len(modules)
 
 
-@every_source
-def test_only_the_storage_knows_the_database(path: Path) -> None:
+def test_only_the_storage_knows_the_database() -> None:
     """SQLAlchemy, Alembic and sqlite3 are imported in the storage room only, also for annotations."""
-    if room_of(path) != "storage":
-        assert {one.top for one in imports_of(path)} & {"sqlalchemy", "alembic", "sqlite3"} == set()
+    theirs = {
+        within(path): {one.top for one in imports_of(path)} & {"sqlalchemy", "alembic", "sqlite3"}
+        for path in sources(PACKAGE)
+    }
+    assert {file.split("/")[0] for file, tops in theirs.items() if tops} == {"storage"}
 
 
-@every_source
-def test_no_file_is_longer_than_a_reader_can_hold(path: Path) -> None:
+def test_no_file_is_longer_than_a_reader_can_hold() -> None:
     """A file has at most 300 lines; the catalogue of errors may have more."""
-    assert len(path.read_text("utf-8").splitlines()) <= LONG.get(path.name, LINES_MAX)
+    lines = {path: len(path.read_text("utf-8").splitlines()) for path in sources(PACKAGE)}
+    assert {within(path): n for path, n in lines.items() if n > LONG.get(path.name, LINES_MAX)} == {}
 
 
 def test_an_import_for_annotations_is_an_arrow(tmp_path: Path) -> None:
