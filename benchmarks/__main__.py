@@ -73,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _draw(json.loads(options.draw_from.read_text("utf-8")), options.plot)
         return 0
     try:
-        from benchmarks import report as paper  # noqa: PLC0415 - needs an extra
+        from benchmarks import report as paper  # needs an extra
     except ModuleNotFoundError as error:
         print(f"{error.name} is not installed: pip install 'checkpoint-store[bench]'", file=sys.stderr)
         return 2
@@ -101,7 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _draw(made: dict[str, Any], path: Path) -> None:
-    from benchmarks import plot  # noqa: PLC0415 - needs an extra
+    from benchmarks import plot  # needs an extra
 
     try:
         plot.draw(made, path)

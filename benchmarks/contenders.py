@@ -1,5 +1,4 @@
 """Who is measured: ours, the limit, and the ways one would write it oneself."""
-# ruff: noqa: D102 - Session says what each method does
 
 from __future__ import annotations
 
@@ -143,7 +142,7 @@ class Append(Session):
     def item(self, index: int) -> Any:
         return workload.text_of(index)
 
-    def step(self, index: int, item: Any) -> None:  # noqa: ARG002
+    def step(self, index: int, item: Any) -> None:
         os.write(self._file, item.encode() + b"\n")
         self._sync(self._file)
 

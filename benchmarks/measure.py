@@ -1,5 +1,4 @@
 """Interleaved timing: short blocks of each contender in turn, in random order, and what to say about them."""
-# ruff: noqa: RUF001 - a multiplication sign is one
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
 """Other libraries that keep what was done. Each is loaded when it is used, so that none has to be installed."""
-# ruff: noqa: D102 - Session says what each method does
 
 from __future__ import annotations
 

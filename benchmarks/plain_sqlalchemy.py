@@ -1,5 +1,4 @@
 """SQLAlchemy Core and ORM, written plainly, as the manual shows it."""
-# ruff: noqa: D102 - Session says what each method does
 
 from __future__ import annotations
 

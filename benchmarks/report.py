@@ -1,5 +1,4 @@
 """Tables for people, and one JSON document with everything in it."""
-# ruff: noqa: RUF001 - a multiplication sign is one
 
 from __future__ import annotations
 

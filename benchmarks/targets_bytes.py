@@ -37,7 +37,7 @@ def _written() -> int:
 
 def written(folder: str, count: int, *, claims: bool) -> dict[str, Any]:
     """Return the bytes that a whole job hands to the system, by a clock that a chunk moves by 1.5 s."""
-    import time  # noqa: PLC0415 - the clock of this process alone is moved
+    import time  # the clock of this process alone is moved
 
     real, passed = time.monotonic, [0.0]
     time.monotonic = lambda: real() + passed[0]

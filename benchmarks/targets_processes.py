@@ -54,7 +54,7 @@ def _work(
     while (before := clock()) < end:
         try:
             step(index, item(index))
-        except Exception as error:  # noqa: BLE001 - counted
+        except Exception as error:  # counted
             errors.append(f"{type(error).__name__}: {error}")
         else:
             done += 1

@@ -87,7 +87,7 @@ def share(folder: str, count: int, block: int) -> dict[str, Any]:
 def _watch(spent: list[float]) -> None:
     """Add up the time that following the chunks takes, where the library has the place that this knows."""
     try:
-        from checkpoint_store.state_file.writer import StateFile  # noqa: PLC0415 - not public: only to see more
+        from checkpoint_store.state_file.writer import StateFile  # not public: only to see more
 
         follow = StateFile.follow
     except (ImportError, AttributeError):

@@ -1,5 +1,4 @@
 """T3: many threads on one job, on this disk and on one whose fsync takes 2 ms longer."""
-# ruff: noqa: RUF001 - a multiplication sign is one
 
 from __future__ import annotations
 
@@ -100,7 +99,7 @@ def _crowd(step: Step, threads: int, start: int, each: int) -> tuple[float, floa
                 before = time.perf_counter()
                 step(index, item)
                 longest[number] = max(longest[number], time.perf_counter() - before)
-        except BaseException as error:  # noqa: BLE001 - told in the main thread
+        except BaseException as error:  # told in the main thread
             errors.append(error)
 
     crowd = [threading.Thread(target=work, args=(number,)) for number in range(threads)]

@@ -22,7 +22,7 @@ def shown(value: object, length: int = 200) -> str:
     """Return how a value prints, shortened; of one that cannot be printed (an integer too long), its type."""
     try:
         text = repr(value)
-    except Exception:  # noqa: BLE001 - an error message must not fail, whatever the value does
+    except Exception:  # an error message must not fail, whatever the value does
         return f"<{type(value).__qualname__}>"
     return text if len(text) <= length else f"{text[: length - 1]}…"
 
@@ -639,7 +639,7 @@ def readable(value: object) -> str:
     """Return how a value prints, up to 256 Ki characters; of a value that cannot be printed, its type."""
     try:
         text = _Readable().repr(value)
-    except Exception:  # noqa: BLE001 - whatever a value of the caller's does there
+    except Exception:  # whatever a value of the caller's does there
         return f"<{type(value).__qualname__}>"
     if len(text) > MAX_CHARACTERS:
         text = f"{text[:MAX_CHARACTERS]}… ({len(text):,} characters)"

@@ -39,7 +39,7 @@ def run_offline() -> None:
 
 def run_from_command_line() -> None:
     """Open the store named by ``-x store=PATH`` as the library does, and run there."""
-    from checkpoint_store.storage.upgrade.alembic_cli import run_command  # noqa: PLC0415 - not needed in-process
+    from checkpoint_store.storage.upgrade.alembic_cli import run_command  # not needed in-process
 
     target = context.get_x_argument(as_dictionary=True).get("store", ".processing_state.db")
     options = context.config.cmd_opts

@@ -11,7 +11,7 @@ _INTERRUPTED = 130
 def main() -> int:
     """Run the command line and return its exit code; for a missing extra, say what to install."""
     try:
-        from checkpoint_store.cli.app import run_command_line  # noqa: PLC0415 - the extra may be missing
+        from checkpoint_store.cli.app import run_command_line  # the extra may be missing
 
         return run_command_line(sys.argv)
     except ModuleNotFoundError as missing:

@@ -20,6 +20,8 @@ else:
 
 STANDARD: Final = Path("-")
 """Stands for standard input, or standard output."""
+_TYPED: Final = frozenset(range(0x20, 0x7F)) - set(b"'\\")
+"""The bytes that stand for themselves in ``$'…'``."""
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
@@ -58,7 +60,7 @@ def _shell_word(word: str) -> str:
         return shlex.quote(word)
     # $'…' of bash and zsh: each byte that cannot be typed, quote or backslash is written by its number.
     encoded = os.fsencode(word)
-    plain = (chr(byte) if 0x20 <= byte < 0x7F and byte not in b"'\\" else f"\\x{byte:02x}" for byte in encoded)  # noqa: PLR2004 - printable ASCII
+    plain = (chr(byte) if byte in _TYPED else f"\\x{byte:02x}" for byte in encoded)
     return f"$'{''.join(plain)}'"
 
 

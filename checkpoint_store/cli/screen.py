@@ -30,7 +30,7 @@ _STYLES: Final[dict[str, str]] = {
     JobStatus.FAILED: "red",
     "interrupted": "red",
 }
-_MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
+_TENTHS_BELOW, _MINUTE, _HOUR, _DAY = 10, 60, 3_600, 86_400
 _FAST_PER_MINUTE: Final = 300
 _INDICES_MAX: Final = 8
 _OWN_ERRORS: Final = re.compile(r"(?:^|(?<=: ))(?:CommandFailed|CommandMissing|ServiceAway)Error: ")
@@ -102,7 +102,7 @@ def status_text(status: str) -> Text:
 
 def duration(seconds: float) -> str:
     """Return a length of time in its largest units: ``0.2 s``, ``42 s``, ``3 min 05 s``, ``2 h 10 min``."""
-    if seconds < 10:  # noqa: PLR2004 - tenths matter below ten
+    if seconds < _TENTHS_BELOW:
         return f"{seconds:.1f} s"
     rounded = round(seconds)
     if rounded < _MINUTE:

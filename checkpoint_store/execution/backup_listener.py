@@ -32,7 +32,7 @@ class BackupListener:
             return
         try:
             self._on_backup(backup)
-        except Exception as error:  # noqa: BLE001 - whatever the caller's function raises
+        except Exception as error:  # whatever the caller's function raises
             log.warning("on_backup failed for %s, which is told of again: %s", backup, describe(error))
         else:
             self._told = backup

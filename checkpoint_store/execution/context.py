@@ -97,14 +97,14 @@ class StoreContext:
         try:
             if claims is not None:
                 claims.completed(completions)
-        except Exception as error:  # noqa: BLE001 - see above
+        except Exception as error:  # see above
             log_suppressed(error, f"after a completion of job {job_id}, its claims could not be brought up to date")
         try:
             moment = time.monotonic()
             if self.state_file is not None:
                 self.state_file.follow(job_id, moment, sum(len(one.text or "") for one in completions))
             self.backups.tell(storage.back_up_if_due(moment))
-        except Exception as error:  # noqa: BLE001 - see above
+        except Exception as error:  # see above
             log_suppressed(error, f"after a completion of job {job_id}, its copies could not be brought up to date")
 
     def record_unrecorded(self) -> None:
@@ -121,7 +121,7 @@ class StoreContext:
         """Make the state file exact after a completion; where that is impossible, it is written later."""
         try:
             self.job_changed(job_id)
-        except Exception as error:  # noqa: BLE001 - it never makes an error of what is recorded
+        except Exception as error:  # it never makes an error of what is recorded
             log_suppressed(error, f"after a completion of job {job_id}, its state file is written later")
 
     def job_changed(self, job_id: str, known: Known | None = None) -> None:

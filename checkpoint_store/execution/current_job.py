@@ -36,7 +36,8 @@ class CurrentJob:
         what did not change since is not written. Returns what the store holds of the job now, if that is no more than
         the state.
         """
-        from checkpoint_store.model.codec.secrets import redact_text, reject_secrets  # noqa: PLC0415 - its patterns are for writers only
+        # its patterns are for writers only
+        from checkpoint_store.model.codec.secrets import redact_text, reject_secrets
 
         reject_secrets(thaw(state.config))
         reject_secrets(thaw(state.metadata), "metadata")

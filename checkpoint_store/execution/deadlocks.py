@@ -23,7 +23,7 @@ _WAITING: Final = frozenset({threading.Thread.join.__code__, Future.result.__cod
 
 def work_waits_for_this_thread() -> bool:
     """Whether a thread that works on a chunk waits for this one: for its end or its future, or for who waits so."""
-    frames = sys._current_frames()  # noqa: SLF001 - the stacks of all threads; a debugger reads them likewise
+    frames = sys._current_frames()  # the stacks of all threads; a debugger reads them likewise
     at_work, this = threads_at_work(), threading.get_ident()
     waited_for = _ends_with(this, frames[this])
     others = {ident: frame for ident, frame in frames.items() if ident != this}

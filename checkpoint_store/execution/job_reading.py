@@ -286,7 +286,7 @@ class JobReading:
             StoreTargetError: ``path`` is something else, or belongs to the store. Nothing was written.
         """
         if path is not None:
-            from pathlib import Path as RealPath  # noqa: PLC0415 - a name that only annotations need above
+            from pathlib import Path as RealPath  # a name that only annotations need above
 
             return write_state(self._context.reading, self.job_id, RealPath(path).absolute(), replace=replace)
         if self._context.state_file is None:

@@ -26,7 +26,7 @@ class LeftLoops:
 
     def note_left(self, job_id: str) -> None:
         """The loop that calls this was left by its caller just now."""
-        frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - the line of the caller, without reading sources
+        frame: FrameType | None = sys._getframe(1)  # the line of the caller, without reading sources
         while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
             frame = frame.f_back
         if frame is not None:

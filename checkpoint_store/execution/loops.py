@@ -104,7 +104,7 @@ class Loops(ForkAware):
                 self.left.note_closed(loop.job_id)
             try:
                 loop.end()
-            except Exception as error:  # noqa: BLE001 - whatever it is, the others are waited for
+            except Exception as error:  # whatever it is, the others are waited for
                 problem = problem or error
         if problem is not None:
             raise problem

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import InvalidArgumentError, InvalidResultError
 from checkpoint_store.execution.chunk_contents import Given
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from checkpoint_store.model.plan import Fingerprint
     from checkpoint_store.model.records import RunPlan
     from checkpoint_store.storage.records import JobRecord
+
+_WAIT_SECONDS_MAX: Final = 1e9
 
 
 class Fingerprints:
@@ -260,7 +262,7 @@ def checked_config(config: Mapping[str, Any] | None, name: str = "config") -> di
         text = json_text.encode(plain, name=name)
     except InvalidResultError as error:
         raise InvalidArgumentError(error.path, ..., error.reason) from error
-    from checkpoint_store.model.codec.secrets import reject_secrets  # noqa: PLC0415 - its patterns are for writers only
+    from checkpoint_store.model.codec.secrets import reject_secrets  # its patterns are for writers only
 
     reject_secrets(plain, name)
     kept: dict[str, Any] = json_text.decode(text)
@@ -289,5 +291,5 @@ def check_durability(durability: object) -> None:
 
 def check_timeout(name: str, seconds: float) -> None:
     """Refuse what is no time to wait."""
-    if not 0 <= seconds < 1e9:  # noqa: PLR2004
+    if not 0 <= seconds < _WAIT_SECONDS_MAX:
         raise InvalidArgumentError(name, seconds, "is not a number of seconds from 0")

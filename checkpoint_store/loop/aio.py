@@ -113,7 +113,7 @@ async def _with_signal_handlers(
                     interrupts.is_busy = False
                     yield item
                     interrupts.is_busy = True
-        except Exception as raised:  # noqa: BLE001 - raised again, unless a signal comes first
+        except Exception as raised:  # raised again, unless a signal comes first
             error = raised
         interrupts.is_busy = False
         while True:  # no `while condition`: see Loop.run()
@@ -175,7 +175,7 @@ async def _finished(future: asyncio.Future[Any], on_cancel: Callable[[], None]) 
             await asyncio.shield(future)
         except asyncio.CancelledError:
             on_cancel()
-        except Exception:  # noqa: BLE001 - whatever the loop raises: a cancellation comes first
+        except Exception:  # whatever the loop raises: a cancellation comes first
             break
     if not future.cancelled():
         future.exception()

@@ -91,7 +91,7 @@ class _Guard:
             return
         try:
             self._hook(event)
-        except Exception as error:  # noqa: BLE001 - whatever the caller's function raises
+        except Exception as error:  # whatever the caller's function raises
             log.warning("job %s: on_event raised for %r: %s", self._job_id, event.kind, describe(error))
         except BaseException:
             self._is_over = True

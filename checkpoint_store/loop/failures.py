@@ -125,7 +125,7 @@ class FailurePolicy:
             wait = None
         try:
             seconds = pause_before_retry(wait, max(tries, in_a_row), error)
-        except Exception as mistake:  # noqa: BLE001 - whatever the caller's function raises
+        except Exception as mistake:  # whatever the caller's function raises
             mistake.__cause__ = error
             self._state.end_with(mistake)
             return None

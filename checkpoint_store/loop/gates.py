@@ -35,7 +35,7 @@ class Gate:
     waits_for: str = ""
     """What is waited for while this gate is closed, as a run's record counts it; empty where that is ordinary work."""
 
-    def opens_at(self, in_flight: int) -> float:  # noqa: ARG002 - for the gates that are in need of it
+    def opens_at(self, in_flight: int) -> float:
         """Return the moment of the monotonic clock from which one more attempt may start.
 
         The loop asks again at that moment, and whenever an attempt has ended. A gate that will never open again ends
@@ -49,7 +49,7 @@ class Gate:
         """
         return OPEN
 
-    def admits(self, chunk: ClaimedChunk) -> bool:  # noqa: ARG002 - the same
+    def admits(self, chunk: ClaimedChunk) -> bool:
         """Return whether this very chunk may start, now that it is claimed. Where it may not, the loop asks again."""
         return True
 

@@ -94,11 +94,11 @@ class CallGate(Gate):
     def __init__(self, execution: JobExecution, per_minute: float) -> None:
         self._bucket = _SharedBucket(execution, per_minute)
 
-    def opens_at(self, in_flight: int) -> float:  # noqa: ARG002 - calls are counted when they start
+    def opens_at(self, in_flight: int) -> float:  # calls are counted when they start
         """See :meth:`Gate.opens_at`."""
         return self._bucket.ready_at(1.0)
 
-    def started(self, attempt: InFlight) -> None:  # noqa: ARG002 - any attempt is one call
+    def started(self, attempt: InFlight) -> None:  # any attempt is one call
         """See :meth:`Gate.started`."""
         self._bucket.take(1.0)
 
@@ -116,7 +116,7 @@ class TokenGate(Gate):
         self._estimates: dict[int, float] = {}
         """The estimate for each chunk that may start or has started, by its index."""
 
-    def opens_at(self, in_flight: int) -> float:  # noqa: ARG002 - tokens are counted when a call starts
+    def opens_at(self, in_flight: int) -> float:  # tokens are counted when a call starts
         """See :meth:`Gate.opens_at`."""
         return self._bucket.ready_at(self._wanted)
 
@@ -124,7 +124,7 @@ class TokenGate(Gate):
         """See :meth:`Gate.admits`."""
         try:
             wanted = self._estimate_of(chunk)
-        except Exception as mistake:  # noqa: BLE001 - whatever the caller's function raises
+        except Exception as mistake:  # whatever the caller's function raises
             self._state.end_with(mistake)
             return False
         if self._bucket.ready_at(wanted) > time.monotonic():

@@ -279,7 +279,7 @@ class Loop:
         try:
             self._wait_for_attempts()
             self._settle()
-        except Exception as error:  # noqa: BLE001 - a full disk, the caller's function: the others are waited for
+        except Exception as error:  # a full disk, the caller's function: the others are waited for
             self._state.end_with(error)
             if len(schedule.in_flight) + len(schedule.overdue) == count_before:
                 time.sleep(POLL_INTERVAL_SECONDS)

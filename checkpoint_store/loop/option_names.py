@@ -71,7 +71,7 @@ def checks_option_names(method: Callable[P, R]) -> Callable[P, R]:
 
 
 def _unknown(method: str, name: str, value: object, known: tuple[str, ...]) -> UnknownOptionError:
-    import difflib  # noqa: PLC0415 - for mistakes only
+    import difflib  # for mistakes only
 
     candidates = [_NAMES_ELSEWHERE.get(name, ""), *(option for option in known if option.startswith(f"{name}_"))]
     candidates += difflib.get_close_matches(name, known, n=1)

@@ -40,7 +40,7 @@ def need_tqdm() -> Any:
         MissingExtra: tqdm is not installed.
     """
     try:
-        from tqdm.auto import tqdm  # noqa: PLC0415 - an extra
+        from tqdm.auto import tqdm  # an extra
     except ModuleNotFoundError as missing:
         raise MissingExtra("tqdm", "progress", "progress=True") from missing
     return tqdm

@@ -71,7 +71,7 @@ class Recorder:
             except CancelledError:
                 outcomes.cancelled.append(attempt)
                 continue
-            except BaseException as error:  # noqa: BLE001 - whatever the executor met
+            except BaseException as error:  # whatever the executor met
                 outcomes.failures.append((attempt, self._place.failure_of(error)))
                 continue
             if isinstance(result, Raised):

@@ -88,7 +88,7 @@ def _field(holder: Any, name: str) -> Any:
         return holder.get(name)
     try:
         return getattr(holder, name, None)
-    except Exception:  # noqa: BLE001 - whatever a property of the caller's exception does
+    except Exception:  # whatever a property of the caller's exception does
         return None
 
 
@@ -136,7 +136,7 @@ def codes_of(error: BaseException) -> Iterator[str]:
 def _called(method: Any) -> Any:
     try:
         return method()
-    except Exception:  # noqa: BLE001 - whatever an exception of the caller's does there
+    except Exception:  # whatever an exception of the caller's does there
         return None
 
 
@@ -244,6 +244,6 @@ def _parsed(text: str) -> float | datetime:
     try:
         return float(text)
     except ValueError:
-        from email.utils import parsedate_to_datetime  # noqa: PLC0415 - for dates only
+        from email.utils import parsedate_to_datetime  # for dates only
 
         return parsedate_to_datetime(text)

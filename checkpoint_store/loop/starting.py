@@ -88,6 +88,6 @@ class Starter:
             return
         try:
             self._place.renew(self._state.job_id)
-        except Exception as error:  # noqa: BLE001 - whatever the caller's function raises
+        except Exception as error:  # whatever the caller's function raises
             self._state.end_with(error)
             self._state.pause("the executor is broken")

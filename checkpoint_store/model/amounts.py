@@ -100,7 +100,7 @@ def cost_in(value: object, cost: Cost) -> float | None:
     if not isinstance(cost, str):
         try:
             return amount(cost(value))
-        except Exception:  # noqa: BLE001 - a function of the caller's, which expects a result that can be stored
+        except Exception:  # a function of the caller's, which expects a result that can be stored
             return None
     whole = _field_of(value, cost)
     return amount(_at_path(value, cost) if whole is None and "." in cost else whole)
@@ -110,7 +110,7 @@ def cost_of_error(error: BaseException, *, depth: int = 0) -> float | None:
     """Return what a failed try cost, as its exception, or the exceptions that it stems from, carry it as ``cost``."""
     try:
         found = amount(getattr(error, "cost", None))
-    except Exception:  # noqa: BLE001 - a property of the caller's
+    except Exception:  # a property of the caller's
         found = None
     if found is not None or depth > _CAUSES_MAX:
         return found

@@ -21,7 +21,7 @@ def text_of(error: BaseException) -> str:
     """Return what an exception says, whatever its ``__str__`` does."""
     try:
         return str(error)
-    except Exception:  # noqa: BLE001 - whatever it is that an exception of the caller's does there
+    except Exception:  # whatever it is that an exception of the caller's does there
         return "(its text cannot be had)"
 
 
@@ -31,7 +31,7 @@ def describe(error: BaseException | str) -> str:
     The message of an exception is the same whether it comes from this process or from another one.
     """
     try:
-        from checkpoint_store.model.codec.secrets import redact_text  # noqa: PLC0415 - its patterns are for writers only
+        from checkpoint_store.model.codec.secrets import redact_text  # its patterns are for writers only
     except (OSError, MemoryError) as missing:  # no descriptor is left to read the module with
         return f"{type(error).__name__} (its text is not kept: secrets cannot be looked for: {type(missing).__name__})"
 

@@ -25,7 +25,7 @@ def text(value: str | None) -> str:
 
 def config(value: Mapping[str, Any]) -> str:
     """Return a config as JSON, without secrets; what is too long is cut."""
-    from checkpoint_store.model.codec.secrets import redact_secrets  # noqa: PLC0415 - its patterns are for few callers
+    from checkpoint_store.model.codec.secrets import redact_secrets  # its patterns are for few callers
 
     shown = describe(json.dumps(redact_secrets(value), ensure_ascii=False)) if value else ""
     return html.escape(shown if len(shown) <= _LONGEST_CONFIG else f"{shown[:_LONGEST_CONFIG]}…")

@@ -81,7 +81,7 @@ def _sign(result: object) -> str:
 
 
 def _few(indices: Sequence[int]) -> str:
-    return ", ".join(map(str, indices[:5])) + (" …" if len(indices) > 5 else "")  # noqa: PLR2004 - for a message
+    return ", ".join(map(str, indices[:5])) + (" …" if indices[5:] else "")
 
 
 def _fail(reason: str) -> NoReturn:

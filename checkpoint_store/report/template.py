@@ -55,7 +55,7 @@ def require_extra() -> None:
 @cache
 def _template() -> Template:
     try:
-        from jinja2 import Environment, StrictUndefined  # noqa: PLC0415 - of an extra
+        from jinja2 import Environment, StrictUndefined  # of an extra
     except ModuleNotFoundError as missing:
         raise MissingExtra("jinja2", "report", "a report") from missing
 

@@ -138,7 +138,7 @@ def job_shown_by(path: Path) -> str | None:
 
 def without_secrets(state: ProcessingState) -> tuple[ProcessingState, bool]:
     """Return a state with every secret in it replaced (and a warning given), and whether there was one."""
-    from checkpoint_store.model.codec.secrets import redact_secrets, redact_text  # noqa: PLC0415 - its patterns are for writers only
+    from checkpoint_store.model.codec.secrets import redact_secrets, redact_text  # its patterns are for writers only
 
     held = {"config": thaw(state.config), "metadata": thaw(state.metadata)}
     clean = redact_secrets(held)

@@ -88,7 +88,7 @@ class StateFile(ForkAware):
                     self._write(job_id, self.path, 0.0)
                 except StoreBusy:
                     log.debug("%s is written later: another process holds its lock", self.path)
-                except Exception as error:  # noqa: BLE001 - out of descriptors, or of memory
+                except Exception as error:  # out of descriptors, or of memory
                     self._say_unwritten(error)
         finally:
             if taken:

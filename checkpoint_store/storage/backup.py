@@ -100,9 +100,9 @@ def settle(target: Path) -> None:
     moment = now()
     with closing(_open(target)) as copy:
         try:
-            tables = "SELECT count(*) FROM sqlite_master WHERE name IN ('attempts', 'runners')"
-            if copy.execute(tables).fetchone()[0] < 2:  # noqa: PLR2004 - an older schema
-                return
+            tables = "SELECT count(*) > 1 FROM sqlite_master WHERE name IN ('attempts', 'runners')"
+            if not copy.execute(tables).fetchone()[0]:
+                return  # an older schema
             copy.execute("PRAGMA journal_mode = MEMORY").fetchone()
             copy.execute("PRAGMA synchronous = EXTRA")
             copy.execute("BEGIN")
@@ -219,7 +219,7 @@ class RollingBackup:
         except StoreBusy:
             log.info("no automatic backup of %s: another process holds its lock", self._path)
             return None
-        except Exception as error:  # noqa: BLE001 - out of descriptors, or of memory: the store works on
+        except Exception as error:  # out of descriptors, or of memory: the store works on
             log.warning("no automatic backup of %s: %s", self._path, error)
             return None
         finally:

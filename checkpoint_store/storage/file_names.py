@@ -153,7 +153,7 @@ class StoreFiles:
         found = []
         for folder, owners in folders.items():
             with suppress(OSError):
-                names = os.listdir(folder)  # noqa: PTH208 - names are what is matched
+                names = os.listdir(folder)  # names are what is matched
                 found += [folder / name for name in names if _is_aside(name, owners)]
         return sorted(found)
 
@@ -171,7 +171,7 @@ class StoreFiles:
 
     def _names_beside(self) -> list[str]:
         with suppress(OSError):
-            return os.listdir(self.store.parent)  # noqa: PTH208 - names are what is matched
+            return os.listdir(self.store.parent)  # names are what is matched
         return []
 
 

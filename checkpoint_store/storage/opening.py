@@ -59,7 +59,7 @@ class Opener:
         try:
             version = inspect(database, self.state_files)
             if version == EMPTY:
-                raise StoreTargetError(self.path, "it is empty, and read_only=True creates nothing")  # noqa: TRY301
+                raise StoreTargetError(self.path, "it is empty, and read_only=True creates nothing")
             check_version(self.path, version)
             checks.check_columns(database)
         except BaseException:

@@ -36,7 +36,7 @@ def refuse_foreign_wal(path: Path, lock_timeout_seconds: float) -> None:
 
     Call it while nobody has the store open. SQLite has not read the WAL yet.
     """
-    from checkpoint_store.storage.recovery.salvage import sidecars  # noqa: PLC0415 - only after an unclean end
+    from checkpoint_store.storage.recovery.salvage import sidecars  # only after an unclean end
 
     # The file is read without locks: closing it would drop the locks of a connection that another thread opens now.
     with Openings.lock:
@@ -106,7 +106,7 @@ def compare_with_backup(database: Database) -> None:
     backups.
     """
     for backup in StoreFiles(database.path).backups()[:1]:
-        from checkpoint_store.storage.recovery.salvage import sidecars  # noqa: PLC0415 - only beside a backup
+        from checkpoint_store.storage.recovery.salvage import sidecars  # only beside a backup
 
         counts_in_backup, _ = sidecars.counts_of(backup)
         counts, deleted = database.read(sidecars.known)

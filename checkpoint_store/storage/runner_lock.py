@@ -253,4 +253,4 @@ def runner_lock_paths(store: Path) -> list[Path]:
 
 def runner_lock_path(store: Path, name: str) -> Path:
     """Return the path of the runner lock with this name: beside the store, whatever a damaged name says."""
-    return store.parent / os.path.basename(name)  # noqa: PTH119 - Path.name is no name for ".."
+    return store.parent / os.path.basename(name)  # Path.name is no name for ".."

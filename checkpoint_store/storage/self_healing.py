@@ -37,7 +37,7 @@ class SelfHealing:
         try:
             return work()
         except StoreDamaged as error:
-            from checkpoint_store.storage.recovery import healing  # noqa: PLC0415 - a sound store never comes here
+            from checkpoint_store.storage.recovery import healing  # a sound store never comes here
 
             healed = healing.heal(self._database, self._state_files, error.job_id or job_id)
             if not healed.found and (healed.broken or error.chunk_index is None):

@@ -141,7 +141,7 @@ def _change_mode(path: Path, status: os.stat_result) -> None:
     file = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         if os.path.samestat(os.fstat(file), status):
-            os.chmod(f"/proc/self/fd/{file}", PRIVATE)  # noqa: PTH101 - it is no path
+            os.chmod(f"/proc/self/fd/{file}", PRIVATE)  # it is no path
     finally:
         os.close(file)
 

@@ -200,14 +200,14 @@ class Storage(Reading):
             SchemaTooNew: a newer version of this library wrote it. Nothing was changed.
             StoreDamaged: ``other`` is damaged. Nothing was changed.
         """
-        from checkpoint_store.storage.merging import merge, other_store  # noqa: PLC0415 - only for those who merge
+        from checkpoint_store.storage.merging import merge, other_store  # only for those who merge
 
         with other_store.copy_of_store(other, self.path, self.database.lock_timeout_seconds) as copy:
             return MergeReport(other, tuple(merge.merge_all(self.database, merge.OtherStore(copy, other))))
 
     def merge_state(self, state: ProcessingState, other: Path) -> MergeReport:
         """:meth:`merge` for the job of a state, which was read from the file ``other``."""
-        from checkpoint_store.storage.merging import merge, other_store  # noqa: PLC0415 - see merge()
+        from checkpoint_store.storage.merging import merge, other_store  # see merge()
 
         with other_store.store_of_state(state, self.path, self.database.lock_timeout_seconds) as copy:
             return MergeReport(other, tuple(merge.merge_all(self.database, merge.OtherStore(copy, other))))

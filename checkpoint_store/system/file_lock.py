@@ -68,7 +68,7 @@ def take(lock: threading.Lock | threading.RLock, taken: list[bool], timeout_seco
 @cache
 def filelock_types() -> tuple[type[FileLock], type[Timeout]]:
     """Return the lock of the package filelock, and its error. They stay at hand while the interpreter ends."""
-    from filelock import FileLock, Timeout  # noqa: PLC0415 - a tenth of the time that opening a store takes
+    from filelock import FileLock, Timeout  # a tenth of the time that opening a store takes
 
     return FileLock, Timeout
 

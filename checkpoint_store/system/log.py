@@ -27,7 +27,7 @@ def log_suppressed(error: BaseException, what: str) -> None:
 
 def warn_caller(message: str, category: type[Warning]) -> None:
     """Warn at the line that called the package, however deep in it this is."""
-    level, frame = 1, sys._getframe()  # noqa: SLF001 - what warnings.warn counts with
+    level, frame = 1, sys._getframe()  # what warnings.warn counts with
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == _PACKAGE:
         level, frame = level + 1, frame.f_back
     warnings.warn(message, category, stacklevel=level)

@@ -48,7 +48,7 @@ def _processes() -> list[Path]:
 
 def _has_one_of(process: Path, wanted: set[tuple[int, int]]) -> bool:
     with suppress(OSError):
-        for name in os.listdir(process / "fd"):  # noqa: PTH208 - a descriptor may be gone the next moment
+        for name in os.listdir(process / "fd"):  # a descriptor may be gone the next moment
             with suppress(OSError):
                 status = os.stat(process / "fd" / name)
                 if (status.st_dev, status.st_ino) in wanted:

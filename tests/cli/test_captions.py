@@ -1,4 +1,3 @@
-# ruff: noqa: RUF001 - the letters and marks of other scripts are meant
 """Captions are read as what is said: no word lost, none doubled, none given to another speaker."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-# ruff: noqa: RUF001 - the letters and marks of other scripts are meant
 """The built-in cleaner."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-# ruff: noqa: RUF001 - the quotation marks and brackets of many scripts are meant
 """The output is exactly the answers, one after the other, with what stood between their chunks in the source."""
 
 from __future__ import annotations

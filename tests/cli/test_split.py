@@ -1,4 +1,3 @@
-# ruff: noqa: RUF001 - the brackets of many scripts are meant
 """Cutting a text: nothing is lost, and no cut tears what belongs together."""
 
 from __future__ import annotations

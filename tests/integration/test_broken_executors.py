@@ -7,6 +7,7 @@ import signal
 import threading
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any
 
@@ -111,7 +112,7 @@ def test_a_function_makes_a_new_executor_in_the_place_of_a_broken_one(job: Job, 
     make: Any = Pool
     if kind == "loky":
         loky = pytest.importorskip("loky")
-        make = lambda: loky.get_reusable_executor(max_workers=2)  # noqa: E731
+        make = partial(loky.get_reusable_executor, max_workers=2)
     done = sorted(
         item.index for item in job.map(work.dies_on_b, executor=make, on_error="record", wait=0, max_attempts=2)
     )
@@ -163,7 +164,7 @@ def test_an_executor_that_cannot_be_made_again_says_why(job: Job) -> None:
         made.append(Threads())
         return made[-1]
 
-    with pytest.raises(ConnectionError, match="the cluster is gone"):  # noqa: PT012
+    with pytest.raises(ConnectionError, match="the cluster is gone"):
         for _ in job.map(str.upper, executor=make, workers=1):
             made[0].is_broken = True
     assert (job.status, job.failed_chunks()) == ("paused", [])

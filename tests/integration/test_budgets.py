@@ -59,7 +59,7 @@ class Priced:
         return {"text": text, "cost": price}
 
 
-class Refused(Exception):  # noqa: N818 - as services name theirs
+class Refused(Exception):  # as services name theirs
     """A call that failed, and was billed."""
 
     def __init__(self, cost: float) -> None:

@@ -139,7 +139,7 @@ def test_another_runners_result_without_a_cost_pauses(job: Job, open_store: Open
     other = open_store().latest_job()
     assert other is not None
     work = Counted({"cost": 0.01})
-    with pytest.raises(CostUnknown) as caught:  # noqa: PT012 - the loop is what raises
+    with pytest.raises(CostUnknown) as caught:  # the loop is what raises
         for item in job.map(work, max_cost=1.0):
             if item.index == 1:
                 other.complete(9, {"text": "x"})

@@ -30,7 +30,7 @@ def ran(job: Job) -> RunRecord:
     return job.last_run
 
 
-class Busy(Exception):  # noqa: N818 - as services name theirs
+class Busy(Exception):  # as services name theirs
     status_code = 429
 
 

@@ -313,7 +313,7 @@ def test_an_option_that_does_not_exist_is_a_mistake(job: Job) -> None:
 def test_an_executor_that_was_shut_down_fails_no_chunk(job: Job) -> None:
     """The error says so; what was in hand is recorded, and the rest is free."""
     pool = ThreadPoolExecutor(2)
-    with pytest.raises(WorkerDied, match="was shut down"):  # noqa: PT012
+    with pytest.raises(WorkerDied, match="was shut down"):
         for _ in job.map(upper, executor=pool):
             pool.shutdown()
     assert (job.failed_chunks(), job.running_chunks(), job.in_doubt_chunks()) == ([], [], [])

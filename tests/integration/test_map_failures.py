@@ -260,7 +260,7 @@ def test_max_cost_counts_what_other_runners_spend(job: Job, open_store: Opener) 
     other = open_store().latest_job()
     assert other is not None
     done = []
-    with pytest.raises(BudgetReached):  # noqa: PT012
+    with pytest.raises(BudgetReached):
         for item in job.map(priced(0.3), max_cost=2.0):
             done.append(item.index)
             if len(done) == 2:
@@ -327,7 +327,7 @@ def test_what_was_kept_is_recorded_by_close(open_store: Opener, monkeypatch: pyt
     def full(self: Any, completions: Any) -> None:
         raise StorageFullError("talks.db", "disk is full", 0)
 
-    with pytest.raises(StorageFullError):  # noqa: PT012
+    with pytest.raises(StorageFullError):
         for _ in job.map(upper):
             monkeypatch.setattr(writer_module.Writer, "submit", full)
     monkeypatch.setattr(writer_module.Writer, "submit", original)

@@ -213,7 +213,7 @@ def test_leaving_the_loop_early_pauses_and_keeps_what_is_in_hand(store: Checkpoi
     assert job.status == "paused"
     assert job.progress().completed_chunks == len(calls)
     loop = job.map(work, workers=3)
-    with pytest.raises(ZeroDivisionError):  # noqa: PT012
+    with pytest.raises(ZeroDivisionError):
         for _ in loop:
             _ = 1 / 0
     loop.close()

@@ -246,7 +246,7 @@ def test_what_a_plain_function_returns_to_be_awaited_is_awaited(job: Job) -> Non
         return text.upper()
 
     async def loop() -> list[str]:
-        return [item.result async for item in job.amap(lambda text: answer(text), workers=2, ordered=True)]  # noqa: PLW0108
+        return [item.result async for item in job.amap(lambda text: answer(text), workers=2, ordered=True)]  # noqa: PLW0108 - no coroutine function
 
     assert asyncio.run(loop()) == ["A", "B", "C", "D"]
 

@@ -41,13 +41,13 @@ def job(store: CheckpointStore) -> Job:
     return store.open_job("talk.srt", chunks=CHUNKS)
 
 
-class Costly(Exception):  # noqa: N818 - as services name theirs
+class Costly(Exception):  # as services name theirs
     """A failed try that was billed."""
 
     cost = 0.25
 
 
-class Refused(Exception):  # noqa: N818 - the same
+class Refused(Exception):  # the same
     """An error that every chunk would meet."""
 
     status_code = 401

@@ -285,7 +285,7 @@ def test_what_cannot_be_paired_says_which_entry(
 def test_a_file_of_the_plan_that_anyone_may_read_is_made_private(manager: StateManager) -> None:
     """With what becomes of it."""
     written(manager.state_path)
-    os.chmod(manager.state_path, 0o644)  # noqa: PTH101 - as the plan's code left it
+    os.chmod(manager.state_path, 0o644)  # as the plan's code left it
     loaded(manager)
     for path in (manager.state_path, manager.state_path.with_suffix(".bak")):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600

@@ -242,7 +242,7 @@ def test_a_generator_function_is_refused(job: Job, fn: Any) -> None:
 def test_a_plain_function_that_returns_a_coroutine_names_amap_too(job: Job) -> None:
     """That is seen at the first result only; it can be awaited still."""
     with pytest.raises(InvalidResultError, match=r"use amap\(\)") as caught:
-        list(job.map(lambda text: coroutine_function(text), on_error="record"))  # noqa: PLW0108
+        list(job.map(lambda text: coroutine_function(text), on_error="record"))  # noqa: PLW0108 - seen when called
     result: Any = caught.value.result
     assert asyncio.run(result) == "0"
 

@@ -1,7 +1,4 @@
-"""For programs that start once and then fork: a killed run costs milliseconds, not the time of an import.
-
-Importing this imports everything that the library needs, so that no fork has to.
-"""
+"""For programs that start once and then fork: a killed run costs milliseconds, not the time of an import."""
 
 from __future__ import annotations
 
@@ -9,16 +6,27 @@ import os
 import signal
 import sys
 import traceback
-from typing import TYPE_CHECKING, Any
-
-import alembic.command  # noqa: F401 - see above
-
-import checkpoint_store.storage.recovery.recover
-import checkpoint_store.storage.upgrade.migrate
-import checkpoint_store.store  # noqa: F401
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+_LATE: Final = (
+    "alembic.command",
+    "checkpoint_store.storage.recovery.recover",
+    "checkpoint_store.storage.upgrade.migrate",
+    "checkpoint_store.store",
+)
+
+
+def import_early() -> None:
+    """Import what the library imports when it is needed, so that no fork has to."""
+    for name in _LATE:
+        import_module(name)
+
+
+import_early()
 
 
 def forked(work: Callable[..., object], *arguments: Any) -> int:

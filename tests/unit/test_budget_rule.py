@@ -109,7 +109,7 @@ def test_in_no_minute_starts_more_than_the_limit(per_minute: float, delay: float
 # -- costs and tokens
 
 
-class Odd(Exception):  # noqa: N818 - only a test's
+class Odd(Exception):  # only a test's
     @property
     def cost(self) -> float:
         raise RuntimeError("no")

@@ -34,7 +34,7 @@ class Tree:
     leaves: list[Leaf]
     branches: list[Tree] = field(default_factory=list)
     by_name: dict[str, Leaf] = field(default_factory=dict)
-    best: Optional[Leaf] = None  # noqa: UP045 - people write it so
+    best: Optional[Leaf] = None  # people write it so
     sizes: tuple[int, ...] = ()
     kind: Literal["oak", "fir"] = "oak"
     either: Leaf | dict[str, Any] | int | None = None
@@ -64,7 +64,7 @@ class Box(Generic[T]):
     """A generic class that holds another one of its kind."""
 
     item: T
-    inner: Optional[Box[T]] = None  # noqa: UP045
+    inner: Optional[Box[T]] = None
 
 
 class Model(BaseModel):

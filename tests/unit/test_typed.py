@@ -50,7 +50,7 @@ class Segment:
 class ProcessedChunk:
     cleaned_text: str
     segments: list[Segment] = field(default_factory=list)
-    best: Optional[Segment] = None  # noqa: UP045 - people write it so
+    best: Optional[Segment] = None  # people write it so
     by_speaker: dict[str, list[Segment]] = field(default_factory=dict)
     span: tuple[int, int] | None = None
     kind: Kind = Kind.TALK
@@ -209,8 +209,8 @@ FITS = [
     (True, bool, True),
     (None, type(None), None),
     (None, None, None),
-    (None, Optional[int], None),  # noqa: UP045
-    (3, Optional[int], 3),  # noqa: UP045
+    (None, Optional[int], None),
+    (3, Optional[int], 3),
     (1, float | int, 1),
     (1, int | float, 1),
     (True, int | bool, True),
@@ -219,8 +219,8 @@ FITS = [
     ([1, 2], list[int], [1, 2]),
     ([], list[int], []),
     ([1], list, [1]),
-    ([1], typing.List, [1]),  # noqa: UP006
-    ([1], typing.List[int], [1]),  # noqa: UP006
+    ([1], typing.List, [1]),
+    ([1], typing.List[int], [1]),
     ([1], Sequence[int], [1]),
     ([1, "a"], tuple[int, str], (1, "a")),
     ([1, 2, 3], tuple[int, ...], (1, 2, 3)),
@@ -234,7 +234,7 @@ FITS = [
     ("a", object, "a"),
     ("low", Literal["low", 1], "low"),
     (1, Literal["low", 1], 1),
-    (None, Literal["low", None], None),  # noqa: PYI061
+    (None, Literal["low", None], None),
     ("talk", Kind, Kind.TALK),
     (2, Level, Level.HIGH),
     ("a", Opaque, Opaque.A),
@@ -292,7 +292,7 @@ MISFITS = [
     ([1], tuple[int, str], "result"),
     ([1, 2], tuple[()], "result"),
     ([1, 2], tuple[int, str], "result[1]"),
-    ([1], typing.Dict, "result"),  # noqa: UP006
+    ([1], typing.Dict, "result"),
     ([], dict, "result"),
     ([], dict[str, int], "result"),
     ({"a": [1, None]}, dict[str, list[int]], "result['a'][1]"),
@@ -312,7 +312,7 @@ MISFITS = [
     ([1, 2], Opaque, "result"),
     ({}, Kind, "result"),
     ("x", int | None, "result"),
-    ({"a": 1}, Union[int, str, None], "result"),  # noqa: UP007
+    ({"a": 1}, Union[int, str, None], "result"),
     # dataclasses
     (None, ProcessedChunk, "result"),
     ([], ProcessedChunk, "result"),

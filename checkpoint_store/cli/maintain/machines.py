@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -66,7 +67,7 @@ class _Days(click.FloatRange):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Return the number; NaN passes the range of click itself."""
         days: float = super().convert(value, param, ctx)
-        if days != days:  # noqa: PLR0124 - NaN alone differs from itself
+        if math.isnan(days):
             self.fail(f"{value} is no number of days from 0.", param, ctx)
         return days
 

@@ -153,7 +153,7 @@ def _start(argv: tuple[str, ...], variables: Mapping[str, str]) -> subprocess.Po
     session_options["env"] = _environment(variables)
     pipe = subprocess.PIPE
     # Running what the person typed is the purpose; there is no shell in between.
-    return subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=pipe, **session_options)  # noqa: S603
+    return subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=pipe, **session_options)  # noqa: S603 - the command of the user
 
 
 def _environment(variables: Mapping[str, str]) -> Mapping[Any, Any]:

@@ -74,7 +74,7 @@ def do_task(store: CheckpointStore, task: Task, context: RunContext) -> Report:
 
 def _remember(job: Job, task: Task) -> None:
     """Keep the command line for ``resume`` beside the user's metadata; one that holds a secret is not kept."""
-    words = [*task.words, folder := os.getcwd()]  # noqa: PTH109 - text is stored
+    words = [*task.words, folder := os.getcwd()]  # text is stored
     kept = {name: value for name, value in job.metadata.items() if name != MEMORY}
     if task.words and all(printable(word) == word for word in words):
         memory = {"words": list(task.words), "folder": folder}

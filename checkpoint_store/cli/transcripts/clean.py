@@ -1,4 +1,3 @@
-# ruff: noqa: RUF001 - the dashes and quotation marks of transcripts are meant
 """The built-in cleaner: it removes by rule what nobody said or meant, offline and deterministically.
 
 The cleaner does only what is safe. It removes the times and the markup of transcripts, noises such as ``[laughter]``,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-_WORD: Final = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")  # noqa: RUF001 - the apostrophe of typesetters
+_WORD: Final = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")  # the apostrophe of typesetters
 _ENGLISH: Final = frozenset(
     "the and that it you your with this are have has had they them their what from would there which think be been not "
     "can could but about know she his her our to of for i we is was who when where how why because should into than "
@@ -42,5 +42,5 @@ def is_foreign(word: str) -> bool:
 
 
 def _counts(text: str) -> tuple[int, int, int]:
-    words = [match[0].lower().replace("’", "'") for match in _WORD.finditer(text)]  # noqa: RUF001
+    words = [match[0].lower().replace("’", "'") for match in _WORD.finditer(text)]
     return sum(word in _ENGLISH for word in words), sum(word in _FOREIGN for word in words), len(words)

@@ -1,4 +1,3 @@
-# ruff: noqa: RUF001 - the dashes, quotation marks and wide colons of transcripts are meant
 """Find the beginning of a speaker's turn in a line."""
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _WORD_LENGTH_MAX: Final = 64
 _TOKEN_LENGTH_MAX: Final = 16
 """Characters for each token in a text that is too long for a chunk, whatever the language."""
-_SENTENCE_END: Final = re.compile(r"[.!?…][\"'”’)\]]*\s+|[。！？][」』”’）]*\s*")  # noqa: RUF001 - those of Chinese and Japanese
+_SENTENCE_END: Final = re.compile(r"[.!?…][\"'”’)\]]*\s+|[。！？][」』”’）]*\s*")  # those of Chinese and Japanese
 _LINE_START: Final = re.compile(r"(?m)^[^\S\n]*(?=\S)")
 
 

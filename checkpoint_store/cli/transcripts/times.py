@@ -1,4 +1,3 @@
-# ruff: noqa: RUF001 - the dashes of transcripts are meant
 """Find the times of a transcript that was pasted as text; times that somebody says stay."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-# ruff: noqa: RUF001 - the brackets of many scripts are meant
 """What no cut may fall into: brackets, tags, entities, and the time lines of subtitles that were pasted as text."""
 
 from __future__ import annotations

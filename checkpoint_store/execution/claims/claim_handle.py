@@ -31,7 +31,7 @@ class ClaimHandle:
                 threading.Thread(target=self._claims.release, args=([self._chunk],), daemon=True).start()
             else:
                 self._claims.release([self._chunk])
-        except Exception as error:  # noqa: BLE001 - a finalizer may stand anywhere in the caller's program
+        except Exception as error:  # a finalizer may stand anywhere in the caller's program
             log_suppressed(error, f"chunk {self._chunk.index} was not freed by its finalizer")
 
 

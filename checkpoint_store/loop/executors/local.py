@@ -41,7 +41,7 @@ class Inline(OwnExecutor):
         future: Future[Any] = Future()
         try:
             future.set_result(fn(*args, **kwargs))
-        except Exception as error:  # noqa: BLE001 - the future carries it
+        except Exception as error:  # the future carries it
             future.set_exception(error)
         return future
 
@@ -91,7 +91,7 @@ class Threads(OwnExecutor):
             if future.set_running_or_notify_cancel():
                 try:
                     result = fn(*args)
-                except BaseException as error:  # noqa: BLE001 - the future carries it
+                except BaseException as error:  # the future carries it
                     future.set_exception(error)
                 else:
                     future.set_result(result)
@@ -99,7 +99,7 @@ class Threads(OwnExecutor):
             del future, fn, args
             self._idle.release()
 
-    def shutdown(self, wait: bool = False, *, cancel_futures: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002
+    def shutdown(self, wait: bool = False, *, cancel_futures: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002 - Executor's
         """Let the threads end when they have nothing to do; wait for none."""
         for _ in range(self._started):
             self._tasks.put(None)
@@ -141,7 +141,7 @@ def has_places(executor: Any) -> bool:
 
 def size_of(executor: Any) -> int:
     """Return how many workers an executor has; the number of CPUs where it does not say."""
-    return executor._max_workers if has_places(executor) else os.cpu_count() or 1  # noqa: SLF001
+    return executor._max_workers if has_places(executor) else os.cpu_count() or 1  # noqa: SLF001 - no public name
 
 
 def is_maker(given: object) -> bool:
@@ -167,11 +167,11 @@ def why_it_stays(executor: object, fn: object) -> str | None:
     pools = sys.modules.get("concurrent.futures.process")
     if pools is None or not isinstance(executor, pools.ProcessPoolExecutor):
         return None
-    from multiprocessing.reduction import ForkingPickler  # noqa: PLC0415 - for pools of processes, which use it
+    from multiprocessing.reduction import ForkingPickler  # for pools of processes, which use it
 
     try:
         ForkingPickler.dumps(fn)
-    except Exception as error:  # noqa: BLE001 - whatever a value of the caller's does there
+    except Exception as error:  # whatever a value of the caller's does there
         return describe(error)
     return None
 
@@ -180,14 +180,14 @@ def can_be_pickled(value: object) -> bool:
     """Whether a value can be sent to another process."""
     try:
         pickle.dumps(value)
-    except Exception:  # noqa: BLE001 - whatever a value of the caller's does there
+    except Exception:  # whatever a value of the caller's does there
         return False
     return True
 
 
 def maker_like(executor: Any) -> Callable[[], Executor] | None:
     """Return a function that makes a process pool with the arguments of this one; None for any other executor."""
-    from concurrent.futures import ProcessPoolExecutor  # noqa: PLC0415 - a tenth of a second, for processes only
+    from concurrent.futures import ProcessPoolExecutor  # a tenth of a second, for processes only
 
     if type(executor) is not ProcessPoolExecutor:
         return None

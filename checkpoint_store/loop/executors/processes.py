@@ -107,6 +107,6 @@ def _watch_parent(pid: int, sentinel: int | None) -> None:
                 time.sleep(_PARENT_CHECK_INTERVAL_SECONDS)
         os._exit(1)
 
-    from multiprocessing.connection import wait as wait_for  # noqa: PLC0415 - for worker processes only
+    from multiprocessing.connection import wait as wait_for  # for worker processes only
 
     threading.Thread(target=watch, name="checkpoint-store parent", daemon=True).start()

@@ -99,7 +99,7 @@ def _can_be_sent(error: BaseException) -> bool:
     """Whether an exception comes back as what it is, with the same text."""
     try:
         made = pickle.loads(pickle.dumps(error))  # noqa: S301 - made in the same line
-    except Exception:  # noqa: BLE001 - whatever pickling the caller's exception raises
+    except Exception:  # whatever pickling the caller's exception raises
         return False
     return type(made) is type(error) and text_of(made) == text_of(error)
 

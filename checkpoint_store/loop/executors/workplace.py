@@ -184,7 +184,7 @@ class Workplace:
         if self._own and callable(shutdown):
             try:
                 shutdown(wait=False)
-            except Exception as error:  # noqa: BLE001 - whatever an executor of the caller's does
+            except Exception as error:  # whatever an executor of the caller's does
                 log.warning("an executor could not be shut down: %s", describe(error))
 
 

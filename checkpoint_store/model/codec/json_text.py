@@ -95,7 +95,7 @@ def encode_result(value: object, *, name: str = "result") -> str:
 def _form_to_be_read(value: Any) -> object | None:
     try:
         return value.model_dump(mode="json", round_trip=True) if hasattr(value, "model_dump") else None
-    except Exception:  # noqa: BLE001 - whatever a model of the caller's does there
+    except Exception:  # whatever a model of the caller's does there
         return None
 
 

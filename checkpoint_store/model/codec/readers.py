@@ -34,7 +34,7 @@ def as_type(value: Any, wanted: type[T], path: str = "result") -> T:
     """
     try:
         return cast("T", _reader_of(_This(wanted))(value))
-    except Exception:  # noqa: BLE001 - it does not fit, or no reader can be made: convert() says why
+    except Exception:  # it does not fit, or no reader can be made: convert() says why
         return cast("T", typed.convert(value, wanted, path))
 
 
@@ -173,7 +173,7 @@ def _reader_of_generic(wanted: Any, origin: Any, arguments: tuple[Any, ...], mad
         return _reader_of_dict(_make(arguments[1], made))
     if origin in (list, Sequence) and arguments:
         return _reader_of_list(_make(arguments[0], made), list)
-    if origin is tuple and len(arguments) == 2 and arguments[1] is Ellipsis:  # noqa: PLR2004 - tuple[X, ...]
+    if origin is tuple and arguments[1:] == (Ellipsis,):  # tuple[X, ...]
         return _reader_of_list(_make(arguments[0], made), tuple)
     return _slowly(wanted)
 

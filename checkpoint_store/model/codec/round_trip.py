@@ -116,5 +116,5 @@ def _is_equal(value: Any, back: Any) -> bool:
         return bool(value == back) and isinstance(value, bool) is isinstance(back, bool)
     try:
         return type(value) is type(back) and bool(value == back)
-    except Exception:  # noqa: BLE001 - whatever a value of the caller's does there
+    except Exception:  # whatever a value of the caller's does there
         return False

@@ -177,8 +177,7 @@ def _named_value(value: dict[str, Any]) -> str | None:
 def _is_list_of_pairs(value: Any) -> bool:
     """Whether this is a list like ``[["X-Api-Key", "…"]]``."""
     return bool(value) and all(
-        isinstance(pair, list | tuple) and len(pair) == 2 and all(isinstance(item, str) for item in pair)  # noqa: PLR2004 - a pair
-        for pair in value
+        isinstance(pair, list | tuple) and [isinstance(item, str) for item in pair] == [True, True] for pair in value
     )
 
 

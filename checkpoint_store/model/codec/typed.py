@@ -181,7 +181,7 @@ def _convert_sequence(value: Any, wanted: Any, origin: Any, path: str) -> Any:
     arguments = typing.get_args(wanted)
     if origin is not tuple:
         return [convert(item, arguments[0], f"{path}[{index}]") for index, item in enumerate(value)]
-    if len(arguments) == 2 and arguments[1] is Ellipsis:  # noqa: PLR2004 - tuple[X, ...]
+    if arguments[1:] == (Ellipsis,):  # tuple[X, ...]
         arguments = (arguments[0],) * len(value)
     if len(arguments) != len(value):
         raise _misfit(path, wanted, f"it has {len(value)} items")

@@ -62,7 +62,7 @@ class Checkpoint:
                 busy, pages, copied = reader.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
             finally:
                 writer.rollback()
-        except Exception as error:  # noqa: BLE001 - out of descriptors, or of memory
+        except Exception as error:  # out of descriptors, or of memory
             log.debug("the WAL of %s is copied later: %s", self._path, error)
             return False  # what is committed is in the WAL, and safe there
         finally:

@@ -99,8 +99,8 @@ def _has_no_locks(path: Path) -> bool:
     """Whether the file system locks no file: SQLite calls that busy, and it never ends."""
     if sys.platform == "win32":
         return False
-    import fcntl  # noqa: PLC0415 - POSIX only
-    import tempfile  # noqa: PLC0415 - on the way of an error only
+    import fcntl  # POSIX only
+    import tempfile  # on the way of an error only
 
     try:
         with tempfile.TemporaryFile(dir=path.parent) as probe:
@@ -118,7 +118,7 @@ def _looks_full(path: Path) -> bool:
 def _over_size_limit(path: Path) -> bool:
     if os.name == "nt":
         return False
-    import resource  # noqa: PLC0415 - does not exist on Windows
+    import resource  # does not exist on Windows
 
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
     sizes = [0]
@@ -131,7 +131,7 @@ def _over_size_limit(path: Path) -> bool:
 
 def _probe_fails(path: Path) -> bool:
     """A quota shows in no figure: only writing tells."""
-    import tempfile  # noqa: PLC0415 - on the way of an error only
+    import tempfile  # on the way of an error only
 
     try:
         with tempfile.TemporaryFile(dir=path.parent) as probe:

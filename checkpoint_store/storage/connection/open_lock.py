@@ -122,7 +122,7 @@ def has_connection(path: Path) -> bool:
     """
     if sys.platform == "win32":
         return False
-    import fcntl  # noqa: PLC0415 - POSIX only
+    import fcntl  # POSIX only
 
     with Openings.lock:
         if Openings.is_open(path):

@@ -74,7 +74,7 @@ class ReadOnlyDatabase:
     def _read_once(self, work: Callable[[sqlite3.Connection], T], *, unused: bool) -> T:
         if not unused and hasattr(os, "geteuid") and os.geteuid() == 0:
             with suppress(ImportError):  # a Python without ctypes
-                from checkpoint_store.storage.connection import chown  # noqa: PLC0415 - only root needs it
+                from checkpoint_store.storage.connection import chown  # only root needs it
 
                 chown.leave_owners_alone()
         opened = connect_read_only(self.path, timeout_seconds=self.lock_timeout_seconds, unused=unused)
@@ -112,7 +112,7 @@ class ReadOnlyDatabase:
 
         return self.read(first)
 
-    def write(self, work: Callable[[sqlite3.Connection], T]) -> T:  # noqa: ARG002
+    def write(self, work: Callable[[sqlite3.Connection], T]) -> T:  # noqa: ARG002 - of the protocol
         """Refuse: nothing is written through a read-only store."""
         raise StorageUnavailableError(self.path, READ_ONLY)
 

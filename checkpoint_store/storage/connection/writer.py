@@ -142,7 +142,7 @@ class WriterConnection(StoreConnection):
             busy.execute(connection, "BEGIN IMMEDIATE", patience_seconds=self._patience_seconds)
             value = work(connection, *arguments)
             if not connection.in_transaction:  # SQLite rolled back by itself; what followed was not part of it
-                raise StorageUnavailableError(self.file.path, "the transaction was rolled back by the database")  # noqa: TRY301
+                raise StorageUnavailableError(self.file.path, "the transaction was rolled back by the database")
             self._refuse_if_moved()
             busy.execute(connection, "COMMIT", patience_seconds=self._patience_seconds)
         except BaseException as error:
@@ -267,7 +267,7 @@ class WriterConnection(StoreConnection):
             try:
                 is_busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
                 if is_busy:
-                    raise StoreBusy(self.file.path, 0.0)  # noqa: TRY301
+                    raise StoreBusy(self.file.path, 0.0)
             except BaseException as error:
                 self._abandon(error)
                 raise

@@ -69,7 +69,7 @@ def recover(path: Path, state_files: Iterable[Path], reason: str, *, accept_loss
         jobs = build(fresh, copies, deleted, like=StoreFiles(path).keeper(*state_files))
         report = RecoveryReport(path, reason, jobs, ())
         if any(job.loses for job in jobs) and not accept_loss:
-            raise StoreDamaged(path, _what_would_be_lost(report), remedy=_accepting(path))  # noqa: TRY301
+            raise StoreDamaged(path, _what_would_be_lost(report), remedy=_accepting(path))
         os.replace(fresh, StoreFiles(path).recovered)
     except BaseException:
         StoreFiles(fresh).remove()

@@ -97,7 +97,7 @@ def _read(kind: str | None, stored: Any, cost: Cost) -> tuple[float | None, str 
     if not isinstance(cost, str):
         try:
             value = cost(json_text.decode(stored))
-        except Exception as error:  # noqa: BLE001 - a function of the caller's; the error is what is seen
+        except Exception as error:  # a function of the caller's; the error is what is seen
             return None, shown(error)
         return amount(value), shown(value)
     if kind in ("object", "array"):

@@ -9,7 +9,6 @@ import sqlite3
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.storage.statements.compiled import COMPLETION
-from checkpoint_store.storage.tables import attempts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +17,7 @@ _WIDTH: Final = len(COMPLETION)
 _ATTEMPT: Final = COMPLETION.index("attempt")
 _ROWS_OF_ONE: Final = 3
 """A completion adds a result and a completed chunk, and changes its job. Its attempt is the fourth."""
-_HAS_ATTEMPT: Final = f"SELECT count(*) FROM {attempts.name} WHERE job_id = ? AND chunk_index = ? AND number = ?"  # noqa: S608 - our own word
+_HAS_ATTEMPT: Final = "SELECT count(*) FROM attempts WHERE job_id = ? AND chunk_index = ? AND number = ?"
 
 TRIGGERS: Final = "SELECT name, tbl_name FROM sqlite_master WHERE type = 'trigger' ORDER BY name LIMIT 1"
 """Finds a trigger in the file. No schema of ours has one: the trigger of a completion is the connection's own."""

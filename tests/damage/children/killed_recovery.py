@@ -8,9 +8,11 @@ import shutil
 import signal
 import warnings
 
-import storms.forking  # noqa: F401 - everything is imported before the first fork
+from storms.forking import import_early
 
 from checkpoint_store import CheckpointStore
+
+import_early()
 
 warnings.simplefilter("ignore")
 

@@ -11,12 +11,14 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-import storms.forking  # noqa: F401 - everything is imported before the first fork
+from storms.forking import import_early
 
 from checkpoint_store import CheckpointStore, StoreRecovered
 from checkpoint_store.storage import backup
 from checkpoint_store.storage.file_names import StoreFiles
 from checkpoint_store.storage.recovery import recover
+
+import_early()
 
 warnings.simplefilter("default", StoreRecovered)
 jump, when = float(sys.argv[1]), sys.argv[2]

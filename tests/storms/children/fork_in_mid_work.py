@@ -11,9 +11,11 @@ import threading
 import time
 import warnings
 
-import storms.forking  # noqa: F401 - everything is imported before the first fork
+from storms.forking import import_early
 
 from checkpoint_store import CheckpointStore
+
+import_early()
 
 how, forks = sys.argv[1], int(sys.argv[2])
 TOTAL = 1_000_000

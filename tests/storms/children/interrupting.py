@@ -11,9 +11,11 @@ import sqlite3
 import sys
 import time
 
-import storms.forking  # noqa: F401 - everything is imported before the first fork
+from storms.forking import import_early
 
 from checkpoint_store import CheckpointStore
+
+import_early()
 
 wanted, seed = int(sys.argv[1]), int(sys.argv[2])
 random.seed(seed)

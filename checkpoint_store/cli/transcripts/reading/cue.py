@@ -59,14 +59,14 @@ class TimeLine:
 
 
 _CLOCK: Final = r"(?:(\d{1,4})\s?:\s?)?(\d{1,2})\s?:\s?(\d{1,2})(?:\s?[.,:;]\s?(\d{1,9}))?"
-_ARROW: Final = r"(?:[-–—−=]+ ?>|→)"  # noqa: RUF001 - people and word processors type other dashes
+_ARROW: Final = r"(?:[-–—−=]+ ?>|→)"  # people and word processors type other dashes
 _CLOCK_ALONE: Final = re.compile(rf"\s*{_CLOCK}\s*")
 _TIME_LINE: Final = re.compile(rf"\s*{_CLOCK}\s*{_ARROW}\s*{_CLOCK}(?![\w:])(.*)")
 _TWO_CLOCKS: Final = re.compile(rf"\s*{_CLOCK}[\s,;|-]+{_CLOCK}\s*")
 _SETTING: Final = re.compile(r"(?i)(?:vertical|line|position|size|align|region|[DASLT]|[XY][12]):\S*")
 _HALF_A_CLOCK: Final = re.compile(r"(?:\d\w?|\w\d)\s?[:;.,]\s?(?:\d\w?|\w\d)\s?[:;.,]")
 _HAS_ARROW: Final = re.compile(_ARROW)
-_ONLY_TIMES: Final = re.compile(r"[\d\s:.,;OoIl>–—-]*\d[\d\s:.,;OoIl>–—-]*")  # noqa: RUF001
+_ONLY_TIMES: Final = re.compile(r"[\d\s:.,;OoIl>–—-]*\d[\d\s:.,;OoIl>–—-]*")
 _COLONS_MIN: Final = 2
 
 

@@ -56,7 +56,7 @@ def _labelled_line(line: Line) -> Line:
 def _names_each_cue(cues: list[Cue]) -> bool:
     """Return whether most cues begin with a name, so that a name need not be said again while nobody else speaks."""
     filled = [cue for cue in cues if cue.lines]
-    named = [cue for cue in filled if cue.lines[0].label.rstrip().endswith((":", "："))]  # noqa: RUF001 - wide colon
+    named = [cue for cue in filled if cue.lines[0].label.rstrip().endswith((":", "："))]  # wide colon
     return len(named) > 1 and 2 * len(named) >= len(filled)
 
 

@@ -53,7 +53,8 @@ def read(connection: sqlite3.Connection, totals: Mapping[str, int], rows: Rows) 
             sound = [attempt for attempt in made if _is_sound(attempt)]
             found.complete = found.complete and len(sound) == len(made)
             found.attempts.setdefault(job_id, {})[index] = sorted(sound, key=lambda attempt: int(attempt["number"]))
-    every = f"SELECT {columns_of(connection, runners_table)} FROM runners WHERE runner_id >= ? ORDER BY runner_id"  # noqa: S608
+    columns = columns_of(connection, runners_table)
+    every = f"SELECT {columns} FROM runners WHERE runner_id >= ? ORDER BY runner_id"  # noqa: S608 - our own names
     for row in rows(found, lambda key: connection.execute(every, (key,)), 0, _MOST_RUNNERS):
         found.runners.append(dict(zip(_RUNNER, row, strict=True)))
     return found
