@@ -71,7 +71,7 @@ def carry_over(
             source_differs_in=kept[index].differs_in,
         )
     count(connection, job_id, len(kept), moment)
-    carried = job.completed_count + len(kept)
+    carried = job.done_count + len(kept)
     job_statements.update_job(connection, job_id, path, stretch_completed_count=carried)
     return job_statements.find_job(connection, job_id, path)
 

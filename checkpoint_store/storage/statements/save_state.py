@@ -153,7 +153,7 @@ def _write(
             text, digest = _encoded(state.job_id, index, results[index])
             texts[index] = text
         if index not in there or digest not in (None, there[index]):
-            record(connection, Completion(state.job_id, index, moment, text, digest, replace=replace))
+            record(connection, Completion(state.job_id, index, moment, text, digest, replace=replace, earlier_cost=0.0))
     job_statements.recount(connection, state.job_id)
     is_begun = bool(there or state.completed_chunks)
     if is_begun and not replace:  # whoever saves a state says its status; an import does not
@@ -257,7 +257,7 @@ def complete_and_run(connection: sqlite3.Connection, completion: Completion) -> 
         ChunkOutOfOrder: the job is sequential, and a chunk before this one is not complete.
     """
     _require_order(connection, completion.job_id, completion.chunk_index)
-    more = record(connection, completion)
+    more = record(connection, completion, is_work=True)
     if more is not None:
         count(connection, completion.job_id, more, completion.completed_at)
     if not job_statements.finish_if_done(connection, completion.job_id):
