@@ -30,6 +30,7 @@ NAMES: Final = {
     "plan": ("plan",),
     "jobs": ("list", "show", "results", "export", "import", "delete"),
     "chunks": ("chunks", "errors", "retry", "pause"),
+    "redo": ("redo",),
     "report": ("report",),
     "runners": ("release",),
     "machines": ("merge", "prune"),
@@ -64,6 +65,8 @@ def commands_of(module: str) -> tuple[click.Command, ...]:
             from checkpoint_store.cli.inspect.jobs import COMMANDS
         case "chunks":
             from checkpoint_store.cli.inspect.chunks import COMMANDS
+        case "redo":
+            from checkpoint_store.cli.run.redo import COMMANDS
         case "report":
             from checkpoint_store.cli.inspect.report import COMMANDS
         case "runners":

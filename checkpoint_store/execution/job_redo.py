@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from checkpoint_store.errors import InvalidArgumentError
 from checkpoint_store.execution import redo
-from checkpoint_store.execution.handles import checked_indices
 from checkpoint_store.execution.job_handles import JobHandles
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 
 class JobRedo(JobHandles):
@@ -40,11 +40,21 @@ class JobRedo(JobHandles):
             InvalidArgumentError: ``indices`` are no indices; or leave out a chunk of a sequential job that depends on
                 them; or another job of the file was opened in place of this one.
         """
-        chunks = checked_indices(indices)
-        for index in chunks:
-            self._execution.check_index(index)
+        chunks: set[int] = set()
+        for index in _listed(indices):
+            self._execution.check_index(index)  # at once: a range may be endless
+            chunks.add(index)
         return redo.redo(self._context, self.job_id, chunks)
 
     def to_redo(self) -> list[int]:
         """Return the complete chunks that are to be done again, ascending, whoever works on them."""
         return self._execution.to_redo()
+
+
+def _listed(indices: int | Iterable[int]) -> Iterator[int]:
+    if type(indices) is int:
+        return iter((indices,))
+    try:
+        return iter(indices)  # type: ignore[arg-type]
+    except TypeError:
+        raise InvalidArgumentError("indices", indices, "is no list of chunk indices; give [0, 1, 2]") from None

@@ -57,8 +57,8 @@ class RedoStorage:
 
         def work(connection: sqlite3.Connection) -> int:
             job = jobs.find_job(connection, job_id, self._path)
-            self._refuse(connection, job, indices)
-            known = {mark.chunk_index for mark in redos.marks(connection, job_id)}
+            known = set(redos.indices(connection, job_id))
+            self._refuse(connection, job, indices, known)
             new = sorted(set(indices) - known)
             self._refuse_in_work(connection, job, new)
             if new:
@@ -72,7 +72,9 @@ class RedoStorage:
 
         return self._database.write(work)
 
-    def _refuse(self, connection: sqlite3.Connection, job: JobRecord, indices: Collection[int]) -> None:
+    def _refuse(
+        self, connection: sqlite3.Connection, job: JobRecord, indices: Collection[int], known: set[int]
+    ) -> None:
         """Refuse what cannot be done again."""
         if job.superseded_by is not None:
             remedy = (
@@ -87,7 +89,7 @@ class RedoStorage:
                 raise ChunkNotCompleted(job.job_id, index, completed=False)
         if job.sequential and indices:
             tail = {index for index in there if index >= min(indices)}
-            if left_out := tail - set(indices):
+            if left_out := tail - set(indices) - known:
                 raise InvalidArgumentError("indices", _shown(indices), _remedy(job.job_id, min(left_out), tail))
 
     def _refuse_in_work(self, connection: sqlite3.Connection, job: JobRecord, indices: Sequence[int]) -> None:

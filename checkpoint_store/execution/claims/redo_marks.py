@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from checkpoint_store.storage.reading import Reading
+    from checkpoint_store.storage.redo_verbs import RedoReading
 
 
 class RedoMarks:
     """The marks of a job for one loop, whichever process sets them."""
 
-    def __init__(self, reading: Reading, job_id: str) -> None:
+    def __init__(self, reading: RedoReading, job_id: str) -> None:
         self._reading, self._job_id = reading, job_id
         self._seen = reading.marks(job_id)
         """The loop meets the chunks that have these on its way."""

@@ -11,9 +11,11 @@ from checkpoint_store.storage.tables import attempts, chunk_handles, chunk_redos
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy import Exists
+
+    from checkpoint_store.storage.open_requests import Source
 
 _M: Final = chunk_redos.c
 _C: Final = completed_chunks.c
@@ -95,6 +97,17 @@ class Mark(NamedTuple):
 def marks(connection: sqlite3.Connection, job_id: str) -> frozenset[Mark]:
     """Return the marks of a job."""
     return frozenset(map(Mark._make, connection.execute(_MARKS.text, (job_id,))))
+
+
+def indices(connection: sqlite3.Connection, job_id: str) -> list[int]:
+    """Return the chunks that are to be done again, ascending."""
+    return sorted(mark.chunk_index for mark in marks(connection, job_id))
+
+
+def of_kept(connection: sqlite3.Connection, kept: Mapping[int, Source]) -> list[int]:
+    """Return the chunks that are to take a result which is to be made again where it is taken from, ascending."""
+    marked = {job_id: set(indices(connection, job_id)) for job_id in {source.job_id for source in kept.values()}}
+    return sorted(index for index, source in kept.items() if source.chunk_index in marked[source.job_id])
 
 
 def first(job_id: str) -> tuple[str, tuple[Any, ...]]:

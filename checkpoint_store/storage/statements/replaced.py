@@ -78,6 +78,7 @@ _ELSEWHERE: Final = Statement(
         _A.job_id == bindparam("in_job"), _A.replaced_result_id == literal_column("0"), _REPLACED
     )
 )
+_BY_JOB: Final = Statement(lambda: select(_A.job_id, func.total(_A.cost)).where(_REPLACED).group_by(_A.job_id))
 
 
 def note(connection: sqlite3.Connection, completion: Completion, result_id: int | None, made_at: str) -> None:
@@ -106,6 +107,11 @@ def _cost_of(connection: sqlite3.Connection, result_id: int) -> float | None:
 def costs_after(connection: sqlite3.Connection, job_id: str, after: int, rows: int) -> list[tuple[Any, ...]]:
     """Return (result id, chunk index, ``"replaced"``, cost) of replaced results behind one, by their ids."""
     return _AFTER.run(connection, in_job=job_id, after=after, rows=rows).fetchall()
+
+
+def costs_by_job(connection: sqlite3.Connection) -> dict[str, float]:
+    """Return what replaced results cost, of each job that has any."""
+    return dict(_BY_JOB.run(connection).fetchall())
 
 
 def costs_elsewhere(connection: sqlite3.Connection, job_id: str) -> tuple[int, float, float]:

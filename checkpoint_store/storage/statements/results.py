@@ -242,6 +242,7 @@ def state_of(connection: sqlite3.Connection, record: JobRecord, texts: Sequence[
         error_message=record.error_message,
         config=record.config,
         metadata=record.metadata or {},
+        redo_chunks=redos.indices(connection, record.job_id) if record.redo_count else [],
     )
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import bindparam, literal_column, select
 
 from checkpoint_store.model.clock import parse_time
 from checkpoint_store.model.records import RunPlan
-from checkpoint_store.storage.statements import attempt_log, handles
+from checkpoint_store.storage.statements import attempt_log, handles, redos
 from checkpoint_store.storage.statements import costs as cost_statements
 from checkpoint_store.storage.statements.compiled import Statement
 from checkpoint_store.storage.statements.jobs import find_job
@@ -46,6 +46,7 @@ def plan_run(connection: sqlite3.Connection, request: OpenRequest, path: Path, e
         job, has_grown = job._replace(total_chunks=request.plan.total_chunks), decision.action == "extend"
         rest, _ = reusable_for_rest(connection, request, job, path, reads_only=True, has_grown=has_grown)
     kept = len(decision.kept) if job is None else job.done_count + len(rest)
+    kept -= len(redos.of_kept(connection, decision.kept if job is None else rest))
     troubled = [] if job is None else attempt_log.latest(connection, job.job_id, path, outcomes=("failed", "abandoned"))
     troubled = [record for record in troubled if record.chunk_index not in rest]
     held = set(decision.handles)

@@ -52,7 +52,8 @@ def carry_over(connection: sqlite3.Connection, job_id: str, total: int, copies: 
 
     That a chunk is to be done again is believed of the best copy alone: an older one asks for what was done since.
     """
-    having = [copy for copy in copies if job_id in copy.jobs and not copy.state]
+    having = [copy for copy in copies if job_id in copy.jobs]
+    having = [copy for copy in having if not copy.state] or having
     for table in FACTS:
         taken: dict[int, dict[str, Any]] = {}
         for copy in having[:1] if table is chunk_redos else having:
