@@ -29,8 +29,7 @@ NAMES: Final = {
     "run": ("run", "resume"),
     "plan": ("plan",),
     "jobs": ("list", "show", "results", "export", "import", "delete"),
-    "chunks": ("chunks", "errors", "retry", "pause"),
-    "redo": ("redo",),
+    "chunks": ("chunks", "errors", "retry", "redo", "pause"),
     "report": ("report",),
     "runners": ("release",),
     "machines": ("merge", "prune"),
@@ -65,8 +64,6 @@ def commands_of(module: str) -> tuple[click.Command, ...]:
             from checkpoint_store.cli.inspect.jobs import COMMANDS
         case "chunks":
             from checkpoint_store.cli.inspect.chunks import COMMANDS
-        case "redo":
-            from checkpoint_store.cli.run.redo import COMMANDS
         case "report":
             from checkpoint_store.cli.inspect.report import COMMANDS
         case "runners":

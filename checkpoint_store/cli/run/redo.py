@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
 
@@ -50,9 +50,13 @@ def redo(*, job_id: str, chunks: ChunkRanges | None, keys: tuple[str, ...], stor
         print_json({"job_id": job.job_id, "marked_chunks": count, "redo_chunks": to_redo, "resume": line})
         return
     name = f"job {job.job_id[:8]} ({on_one_line(job.file_name)})"
-    said = "will be done again by the next run" if count else "were to be done again already"
-    of = f"{chunk_count(count or len(to_redo))} of {name}"
-    Screen().note(f"{of} {said}; each earlier result stays until the new one is there")
+    if count:
+        Screen().note(
+            f"{chunk_count(count)} of {name} will be done again by the next run; "
+            "each earlier result stays until the new one is there"
+        )
+    else:
+        Screen().note(f"nothing changed: these chunks of {name} were to be done again already")
     if line is None:
         Screen().note("go on as you began the job: with checkpoint-store run FILE, or with the program that opened it")
     else:
@@ -71,6 +75,3 @@ def _resume_line(job: Job, store_path: str) -> str | None:
         return None
     more = [] if store_path == DEFAULT_STORE else ["--store", store_path]
     return shell_words(["checkpoint-store", "resume", job.job_id[:8], *more])
-
-
-COMMANDS: Final[tuple[click.Command, ...]] = (redo,)
