@@ -268,6 +268,20 @@ class JobBusy(CheckpointStoreError):
         super().__init__(message if runner is None else message + by_hand)
 
 
+class ChunkInWork(CheckpointStoreError):
+    """A chunk is to be done again while a runner, which is alive, is still at work on it. Nothing was changed.
+
+    Of a sequential job it may be a later chunk, whose work began with the result that was to be replaced.
+    """
+
+    def __init__(self, job_id: str, chunk_index: int, pid: int, host: str) -> None:
+        self.job_id, self.chunk_index, self.pid, self.host = job_id, chunk_index, pid, host
+        super().__init__(
+            f"chunk {chunk_index} of job {job_id} is being worked on by process {pid} on {host}. Wait until it is "
+            "done, or pause the job, and call again."
+        )
+
+
 class RunnerReleased(CheckpointStoreError):
     """The chunks of this runner were given to others by hand, while its process was stopped. It starts none of them.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 from checkpoint_store.errors import CheckpointStoreError
 from checkpoint_store.execution import lifecycle
 from checkpoint_store.execution.chunk_try import ChunkTry
-from checkpoint_store.execution.job_handles import JobHandles
+from checkpoint_store.execution.job_redo import JobRedo
 from checkpoint_store.execution.loops import RunningLoop
 from checkpoint_store.execution.pending import PendingLoop
 from checkpoint_store.loop.option_names import checks_option_names
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Job(JobHandles):
+class Job(JobRedo):
     """One input being processed, chunk by chunk. Safe to share between threads.
 
     Made by :meth:`CheckpointStore.open_job` and :meth:`CheckpointStore.job`. As a context manager it ends ``completed``

@@ -29,7 +29,7 @@ NAMES: Final = {
     "run": ("run", "resume"),
     "plan": ("plan",),
     "jobs": ("list", "show", "results", "export", "import", "delete"),
-    "chunks": ("chunks", "errors", "retry", "pause"),
+    "chunks": ("chunks", "errors", "retry", "redo", "pause"),
     "report": ("report",),
     "runners": ("release",),
     "machines": ("merge", "prune"),

@@ -21,7 +21,7 @@ class ChunkOrder:
     def __init__(self, reading: Reading, job_id: str) -> None:
         self._reading, self._job_id = reading, job_id
         self._complete_below = 0
-        """All chunks below this one are complete; they stay so."""
+        """All chunks below this one are complete, unless they are to be done again since."""
 
     def require(self, indices: Iterable[int]) -> None:
         """Refuse to complete chunks while one before them is not complete; those that come together count.
@@ -30,6 +30,9 @@ class ChunkOrder:
             ChunkOutOfOrder: a chunk before one of them is not complete, and not among them.
         """
         wanted = set(indices)
+        first_mark = self._reading.first_mark(self._job_id)
+        if first_mark is not None:
+            self._complete_below = min(self._complete_below, first_mark)
         reached = 0
         for index in sorted(wanted):
             while (missing := self._first_missing(reached, index)) is not None:

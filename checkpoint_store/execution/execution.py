@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import CheckpointStoreError, ChunkOutOfRange, InvalidArgumentError, KeyNotFound
-from checkpoint_store.execution import chunk_ranges, lifecycle
+from checkpoint_store.execution import chunk_ranges, lifecycle, redo
 from checkpoint_store.execution.chunk_contents import ChunkContents, Given
 from checkpoint_store.execution.chunk_order import ChunkOrder
 from checkpoint_store.execution.claims.chunk_queue import ChunkQueue
 from checkpoint_store.execution.claims.known_pauses import KnownPauses
+from checkpoint_store.execution.claims.redo_marks import RedoMarks
 from checkpoint_store.execution.job_budget import JobBudget
 from checkpoint_store.execution.results import encoded
 from checkpoint_store.execution.standing import JobStanding
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from checkpoint_store.execution.claims.claims import Claims
     from checkpoint_store.execution.context import StoreContext
     from checkpoint_store.execution.loops import Loops
+    from checkpoint_store.model.amounts import Cost
     from checkpoint_store.model.attempt import Attempt
     from checkpoint_store.model.keys import Key
     from checkpoint_store.model.run_record import RunRecord
@@ -128,6 +130,7 @@ class JobExecution(JobStanding):
             max_attempts=max_attempts,
             in_order=self.is_sequential,
             shard=shard,
+            marks=RedoMarks(self._context.reading, self.job_id),
         )
 
     def attempt_of(self, chunk: ClaimedChunk) -> Attempt:
@@ -155,9 +158,18 @@ class JobExecution(JobStanding):
         return index
 
     def completion(
-        self, index: int, result: object, *, text: str | None = None, at: str | None = None, replace: bool = False
+        self,
+        index: int,
+        result: object,
+        *,
+        text: str | None = None,
+        at: str | None = None,
+        replace: bool = False,
+        cost: Cost = "cost",
     ) -> Completion:
         """Return what is to be written for a result (``text`` is its JSON text, where that is there already).
+
+        ``cost`` says where the cost stands in the result that this one takes the place of, if the chunk is done again.
 
         Raises:
             ChunkOutOfRange, InvalidResultError: as :meth:`Job.complete` says.
@@ -171,7 +183,9 @@ class JobExecution(JobStanding):
         fingerprint = self.contents.fingerprint(index)
         claims = self._claims or self._context.claims.get(job_id)
         attempt, seconds = (None, None) if claims is None else claims.attempt_at(index)
-        return Completion(job_id, index, at or now(), text, digest, fingerprint, attempt, seconds, replace)
+        earlier_cost = redo.earlier_cost(self._context, job_id, index, cost)
+        made = (attempt, seconds, replace, earlier_cost)
+        return Completion(job_id, index, at or now(), text, digest, fingerprint, *made)
 
     def submit(self, completions: Sequence[Completion]) -> None:
         """Record completions, all or none; durable when this returns.

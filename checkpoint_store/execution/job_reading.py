@@ -72,7 +72,7 @@ class JobReading:
             record = self._execution.record()
         except CheckpointStoreError:  # the store is closed, or cannot be read now
             return f"<Job {self.job_id} of {self.file_name!r}, {self.total_chunks} chunks>"
-        done = f"{record.completed_count} of {record.total_chunks} chunks completed"
+        done = f"{record.done_count} of {record.total_chunks} chunks completed"
         return f"<Job {self.job_id} of {self.file_name!r}, {record.status.value}, {done}>"
 
     def _repr_html_(self) -> str:

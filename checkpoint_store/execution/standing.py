@@ -46,14 +46,18 @@ class JobStanding:
         return summary
 
     def require_completed(self) -> None:
-        """Refuse to go on with a job that has chunks left.
+        """Refuse to go on with a job that has chunks without a result; one that is to be done again has one.
 
         Raises:
-            JobIncomplete: chunks are left.
+            JobIncomplete: such chunks are left.
         """
-        remaining_chunks = self.progress().remaining_chunks
-        if remaining_chunks:
-            raise JobIncomplete(self.job_id, remaining_chunks)
+        record = self.record()
+        if record.completed_count < record.total_chunks:
+            raise JobIncomplete(self.job_id, record.total_chunks - record.completed_count)
+
+    def to_redo(self) -> list[int]:
+        """Return the complete chunks that are to be done again, ascending."""
+        return sorted(mark.chunk_index for mark in self._context.reading.marks(self.job_id))
 
     def last_attempts(self, *outcomes: str) -> list[ChunkRecord]:
         """Return the last try at each chunk that is not complete, by index, where it ended in one of these ways."""

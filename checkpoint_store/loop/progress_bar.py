@@ -52,9 +52,7 @@ class LiveBar:
     def __init__(self, execution: JobExecution) -> None:
         self._execution = execution
         job = execution.record()
-        self._bar: Any = need_tqdm()(
-            total=job.total_chunks, initial=job.completed_count, unit="chunk", desc=job.file_name
-        )
+        self._bar: Any = need_tqdm()(total=job.total_chunks, initial=job.done_count, unit="chunk", desc=job.file_name)
         self._shown_at = 0.0
         self._cost: float | None = None
         self.show(None, at_once=True)

@@ -90,7 +90,7 @@ class Recorder:
         if isinstance(result, local.Unstorable):
             raise result.error.at(self._state.job_id)
         text = result.text if isinstance(result, processes.Packed) else None
-        completion = self._state.execution.completion(index, result, text=text)
+        completion = self._state.execution.completion(index, result, text=text, cost=self._state.options.cost)
         assert completion.text is not None
         return Success(completion, json_text.decode(completion.text))
 

@@ -72,6 +72,10 @@ class JobSummary:
     """How many chunks were begun, and never ended: they may have been billed."""
     in_doubt_with_handle: int = 0
     """How many of those have a handle: the service that holds their work can be asked for it."""
+    redo_chunks: int = 0
+    """How many chunks are left although they have a result: they are to be done again (:meth:`Job.redo`)."""
+    replaced_cost: float = 0.0
+    """What results cost that others took the place of."""
     error_message: str | None
     config: dict[str, Any]
     metadata: dict[str, Any]
@@ -148,7 +152,9 @@ class AttemptRecord:
     is_last: bool
     """Whether the chunk was failed by it: its attempts were used up."""
     cost: float | None
-    """What a try that gave no result cost all the same; None where nobody said. A result has its own cost."""
+    """What a try cost that gave no result, or whose result another one replaced; None where nobody said.
+
+    A result has its own cost."""
     reserved_cost: float | None
     """What it might cost at most as far as was known at its beginning; None where no budget was set."""
 
@@ -194,7 +200,7 @@ class ChunkAccount:
     seconds: float | None = None
     """Of all its tries together; None where none of them has ended."""
     failed_cost: float | None = None
-    """What its failed tries cost; None where nobody said."""
+    """What its failed tries cost, and results that were replaced; None where nobody said."""
     is_carried: bool = False
     """Whether another job paid for its result."""
 

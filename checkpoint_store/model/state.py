@@ -20,6 +20,7 @@ from checkpoint_store.model.records import JobStatus
 from checkpoint_store.model.state_fields import (
     check_chunks,
     check_object,
+    check_redo_chunks,
     check_result_indices,
     check_text,
     fail,
@@ -56,6 +57,9 @@ class ProcessingState:
     the same position in ``completed_chunks``; in a state of a version before 1.2 to the chunks that they name in their
     own ``chunk_index``, if all of them do and these are exactly the completed ones. See :meth:`results`.
 
+    ``redo_chunks`` are completed chunks that are to be done again (:meth:`Job.redo`): they are left, and the results
+    that are shown for them are the earlier ones.
+
     Two states are equal where they say the same of the same job, in whichever order.
 
     Raises:
@@ -78,6 +82,7 @@ class ProcessingState:
     config: dict[str, Any] = field(default_factory=dict)
     result_indices: list[int] = field(default_factory=list)
     metadata: dict[str, Any] = field(default_factory=dict)
+    redo_chunks: list[int] = field(default_factory=list)
 
     if TYPE_CHECKING:
         # More is taken than is given back: any text for a status, any sequence, any JSON value as a result.
@@ -99,6 +104,7 @@ class ProcessingState:
             config: Mapping[str, Any] = ...,
             result_indices: Sequence[int] = ...,
             metadata: Mapping[str, Any] = ...,
+            redo_chunks: Sequence[int] = ...,
         ) -> None: ...
 
     def __post_init__(self) -> None:
@@ -113,6 +119,8 @@ class ProcessingState:
             put(self, name, frozen(name, "", dict(getattr(self, name))))
         check_result_indices(self.result_indices, self.completed_chunks, len(self.processed_results))
         put(self, "result_indices", frozen_list(self.result_indices))
+        check_redo_chunks(self.redo_chunks, self.completed_chunks)
+        put(self, "redo_chunks", frozen_list(self.redo_chunks))
         if not self.result_indices:
             self._chunk_of_each()
 
@@ -131,7 +139,8 @@ class ProcessingState:
             results: Any = self.results()
         except StateFormatError:  # nothing tells yet which chunk a result belongs to
             results = self.processed_results, self.result_indices
-        return *(getattr(self, name) for name in _ONCE), sorted(self.completed_chunks), results
+        chunks = sorted(self.completed_chunks), sorted(self.redo_chunks)
+        return *(getattr(self, name) for name in _ONCE), *chunks, results
 
     @property
     def is_resumable(self) -> bool:
@@ -141,12 +150,12 @@ class ProcessingState:
     @property
     def remaining_chunks(self) -> int:
         """How many chunks are left."""
-        return self.total_chunks - len(self.completed_chunks)
+        return self.total_chunks - len(self.completed_chunks) + len(self.redo_chunks)
 
     @property
     def next_chunk_index(self) -> int:
-        """The lowest chunk that is not complete; ``total_chunks`` when none is left."""
-        done = set(self.completed_chunks)
+        """The lowest chunk that is not complete, or is to be done again; ``total_chunks`` when none is left."""
+        done = set(self.completed_chunks) - set(self.redo_chunks)
         return next((index for index in range(self.total_chunks) if index not in done), self.total_chunks)
 
     def results(self) -> dict[int, Any]:

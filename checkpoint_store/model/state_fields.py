@@ -84,6 +84,18 @@ def check_result_indices(indices: object, completed: Sequence[int], results: int
             fail("result_indices", f"[{position}] is {shown(index)}, which is not in completed_chunks")
 
 
+def check_redo_chunks(indices: object, completed: Sequence[int]) -> None:
+    """Refuse what does not name completed chunks, each once."""
+    if not isinstance(indices, list | tuple):
+        fail("redo_chunks", f"is a {type(indices).__name__}, not a list")
+    known = set(completed) if indices else set[int]()
+    for position, index in enumerate(indices):
+        if type(index) is not int or index not in known:
+            fail("redo_chunks", f"[{position}] is {shown(index)}, which is not in completed_chunks")
+    if len(set(indices)) != len(indices):
+        fail("redo_chunks", "names a chunk twice")
+
+
 def fail(name: str, reason: str) -> NoReturn:
     """Raise the error that names a field."""
     raise StateFormatError(name, reason)

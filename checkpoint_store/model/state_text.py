@@ -27,8 +27,9 @@ _HEAD: Final = _FIELDS[: _FIELDS.index(_COMPLETED)]
 _RESULT_INDICES: Final = "result_indices"
 _TAIL: Final = _FIELDS[_FIELDS.index(_RESULTS) + 1 : _FIELDS.index(_RESULT_INDICES)]
 """The fields between the results and the chunks of the results."""
-_LAST: Final = _FIELDS[_FIELDS.index(_RESULT_INDICES) + 1 :]
-"""The fields after these, each an object."""
+_REDO: Final = "redo_chunks"
+_LAST: Final = _FIELDS[_FIELDS.index(_RESULT_INDICES) + 1 : _FIELDS.index(_REDO)]
+"""The fields after these, each an object; the chunks that are to be done again come last."""
 HEAD_LINES: Final = 1 + len(_HEAD) + 1
 """The lines up to the completed chunks: the brace, one line for each field, the completed chunks."""
 
@@ -49,6 +50,7 @@ def state_text(
     completed: Iterable[Sequence[int]],
     results: Iterable[Sequence[str]],
     result_indices: Iterable[Sequence[int]],
+    redo_chunks: Sequence[int],
 ) -> Iterator[str]:
     """Yield the text of a state, in constant memory.
 
@@ -57,6 +59,7 @@ def state_text(
         completed: the completed chunks, in pages.
         results: the results as JSON text without a newline, in pages.
         result_indices: the chunk of each result, in pages.
+        redo_chunks: the completed chunks that are to be done again.
     """
     head = {"version": SCHEMA_VERSION} | {name: getattr(job, name) for name in _HEAD if name != "version"}
     fields = (f"  {_text(name)}: {_text('' if value is None else value)},\n" for name, value in head.items())
@@ -68,7 +71,8 @@ def state_text(
     yield "\n  ],\n" + "".join(f"  {_text(name)}: {_indented(getattr(job, name))},\n" for name in _TAIL)
     yield f"  {_text(_RESULT_INDICES)}: ["
     yield from _joined((", ".join(map(str, page)) for page in result_indices), ", ")
-    yield "]" + "".join(f",\n  {_text(name)}: {_indented(getattr(job, name) or {})}" for name in _LAST) + "\n}\n"
+    yield "]" + "".join(f",\n  {_text(name)}: {_indented(getattr(job, name) or {})}" for name in _LAST)
+    yield f",\n  {_text(_REDO)}: {_text(list(redo_chunks))}\n}}\n"
 
 
 def _joined(pieces: Iterator[str], separator: str) -> Iterator[str]:

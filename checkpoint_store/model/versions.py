@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-SCHEMA_VERSION: Final = "1.4"
+SCHEMA_VERSION: Final = "1.5"
 """The schema that this version reads and writes: the newest migration, and a state file's ``version``."""
-RELEASED_VERSIONS: Final = ("1.0", "1.1", "1.2", "1.3", "1.4")
+RELEASED_VERSIONS: Final = ("1.0", "1.1", "1.2", "1.3", "1.4", "1.5")
 """Every version of a state that can be read."""
 APPLICATION_ID: Final = 0x43504B31
 """``CPK1``: what ``PRAGMA application_id`` says in every store file, so that a stranger's database is noticed."""

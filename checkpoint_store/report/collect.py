@@ -116,8 +116,8 @@ def _with_results(job: Job) -> Iterator[tuple[CompletionRecord, Any]]:
 
 
 def _cost_in_vain(attempts: Iterable[AttemptRecord]) -> float | None:
-    """Return what the attempts without a result cost; None where nobody said."""
-    known = [one.cost for one in attempts if one.cost is not None and one.outcome in ("failed", "abandoned")]
+    """Return what the attempts cost whose result is not there, or was replaced; None where nobody said."""
+    known = [one.cost for one in attempts if one.cost is not None and one.outcome != "running"]
     return sum(known) if known else None
 
 

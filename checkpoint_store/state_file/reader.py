@@ -111,7 +111,8 @@ def _is_torn(path: Path, backup: Path) -> bool:
 
 
 _TAIL_BYTES: Final = 65536
-"""The end of a state file that is looked at. The time stands before the config and the chunks of the results."""
+"""The end of a state file that is looked at. The time stands before the config, and before the chunks of the results
+and those that are to be done again: neither are more than the completed ones."""
 
 
 def glance(path: Path) -> state_text.Glance | None:
@@ -122,7 +123,7 @@ def glance(path: Path) -> state_text.Glance | None:
             if found is None:
                 return None
             job_id, completed_chunks, indices_bytes = found
-            file.seek(max(0, path.stat().st_size - _TAIL_BYTES - indices_bytes))
+            file.seek(max(0, path.stat().st_size - _TAIL_BYTES - 2 * indices_bytes))
             return state_text.Glance(job_id, completed_chunks, state_text.updated_at(file.read()))
     except OSError:
         return None

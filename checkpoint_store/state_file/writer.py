@@ -31,16 +31,16 @@ _PAGE_RESULTS: Final = 256
 
 def stored_text(snapshot: JobSnapshot) -> Iterator[str]:
     """Yield the text of a job's state, from one snapshot, in constant memory; results as they are stored."""
-    yield from state_text(
-        snapshot.job, snapshot.completed_chunks(), snapshot.result_texts(), snapshot.chunks_with_result()
-    )
+    results = snapshot.result_texts(), snapshot.chunks_with_result()
+    yield from state_text(snapshot.job, snapshot.completed_chunks(), *results, snapshot.redo_chunks())
 
 
 def known_text(known: Known) -> Iterator[str]:
     """Yield the same text of what is known of a job, without a look into the store."""
     state, texts = known.state, known.texts or ()
     results = (texts[at : at + _PAGE_RESULTS] for at in range(0, len(texts), _PAGE_RESULTS))
-    return state_text(state, _one_page(state.completed_chunks), results, _one_page(state.result_indices))
+    indices = _one_page(state.result_indices)
+    return state_text(state, _one_page(state.completed_chunks), results, indices, state.redo_chunks)
 
 
 def _one_page(indices: Sequence[int]) -> Sequence[Sequence[int]]:

@@ -16,10 +16,10 @@ CANNED_QUERIES: Final = {
     "unfinished_jobs": CannedQuery(
         "Jobs with chunks left, which a run of their file would go on with",
         """
-SELECT file_name, job_id, status, completed_count, total_chunks, updated_at, error_message
-FROM jobs
-WHERE completed_count < total_chunks AND superseded_by IS NULL
-ORDER BY job_number DESC
+SELECT j.file_name, j.job_id, j.status, p.completed AS completed_count, j.total_chunks, j.updated_at, j.error_message
+FROM jobs j JOIN job_progress p ON p.job_id = j.job_id
+WHERE p."left" > 0 AND j.superseded_by IS NULL
+ORDER BY j.job_number DESC
 """.strip(),
     ),
     "costs_by_model": CannedQuery(

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from checkpoint_store.storage.records import Completion
 
 
+_VALUES: Final = len(compiled.COMPLETION)
 _PATIENCE_SECONDS: Final = 0.05
 """How long a follower sleeps at most before it looks for itself."""
 _GATHER_SECONDS_MAX: Final = 0.005
@@ -193,7 +194,7 @@ class Writer(ForkAware):
         """Write one completion in a transaction of its own. Most are: each call more would be seen in the benchmark."""
         connection, text = self._connection, completion.text or ""
         at_once = text and not completion.replace
-        if not at_once or not connection.write_at_once(compiled.at_once(1), completion[:-1], len(text)):
+        if not at_once or not connection.write_at_once(compiled.at_once(1), completion[:_VALUES], len(text)):
             connection.write_locked(_write_one, completion)
             connection.wal_grew(len(text))
 

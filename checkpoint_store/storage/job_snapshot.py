@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from checkpoint_store.storage.statements import jobs as job_statements
+from checkpoint_store.storage.statements import redos
 from checkpoint_store.storage.statements import results as result_statements
 
 if TYPE_CHECKING:
@@ -47,6 +48,10 @@ class JobSnapshot:
     def chunks_with_result(self) -> Iterator[list[int]]:
         """Yield the index of every completed chunk that has a result, ascending, in pages."""
         return result_statements.indices_with_result(self._connection, self.job)
+
+    def redo_chunks(self) -> list[int]:
+        """Return the completed chunks that are to be done again, ascending."""
+        return redos.indices(self._connection, self._job_id) if self.job.redo_count else []
 
     def result_texts(self) -> Iterator[list[str]]:
         """Yield the JSON text of every result, verified, in the order of the chunks, in pages.

@@ -11,8 +11,8 @@ from checkpoint_store.errors import ChunkNotCompleted, StoreDamaged
 from checkpoint_store.model.records import RunnerRecord
 from checkpoint_store.storage.chunk_log import ChunkLog
 from checkpoint_store.storage.job_snapshot import JobSnapshot
-from checkpoint_store.storage.key_verbs import KeyReading
 from checkpoint_store.storage.open_requests import OpenRequest
+from checkpoint_store.storage.redo_verbs import RedoReading
 from checkpoint_store.storage.statements import (
     attempt_log,
     attempts,
@@ -49,7 +49,7 @@ WHERE job_id = ? AND completed_count != (SELECT count(*) FROM completed_chunks c
 """
 
 
-class Reading(ChunkLog, KeyReading):
+class Reading(ChunkLog, RedoReading):
     """The reading verbs over one open store file. Safe to share between threads."""
 
     # -- jobs

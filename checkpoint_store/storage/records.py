@@ -143,15 +143,27 @@ class JobRecord(NamedTuple):
     metadata: dict[str, Any] | None = None
     sequential: bool = False
     """Whether each chunk's work depends on the results before it."""
+    redo_count: int = 0
+    """How many of the completed chunks are to be done again."""
+
+    @property
+    def done_count(self) -> int:
+        """How many chunks are complete, and not to be done again."""
+        return self.completed_count - self.redo_count
+
+    @property
+    def remaining_count(self) -> int:
+        """How many chunks are left."""
+        return self.total_chunks - self.done_count
 
     @property
     def progress(self) -> Progress:
         """How far it has come."""
         started, updated = parse_time(self.started_at), parse_time(self.updated_at)
         minutes = (updated - parse_time(self.stretch_started_at)).total_seconds() / 60
-        done = self.completed_count - self.stretch_completed_count
+        done = self.done_count - self.stretch_completed_count
         rate = done / minutes if done > 0 and minutes > 0 else None
-        return Progress(self.completed_count, self.total_chunks, started, updated, rate)
+        return Progress(self.done_count, self.total_chunks, started, updated, rate)
 
     @property
     def plan(self) -> Plan:
@@ -181,6 +193,8 @@ class Completion(NamedTuple):
     seconds: float | None = None
     """How long that took."""
     replace: bool = False
+    earlier_cost: float | None = None
+    """What the result cost that this one takes the place of, where the caller knows; None: what its ``cost`` says."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from checkpoint_store.storage.file_names import StoreFiles
 from checkpoint_store.storage.group_commit import Writer
 from checkpoint_store.storage.handle_verbs import HandleStorage
 from checkpoint_store.storage.reading import Reading
+from checkpoint_store.storage.redo_verbs import RedoStorage
 from checkpoint_store.storage.statements import attempt_log, liveness, open_job, pruning, save_state
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import runners as runner_statements
@@ -55,6 +56,7 @@ class Storage(Reading):
         self.claims: Final = ClaimStorage(database)
         self.budgets: Final = BudgetStorage(database)
         self.handles: Final = HandleStorage(database, state_files)
+        self.redos: Final = RedoStorage(database)
         self._rolling = RollingBackup(database, StoreFiles(database.path).lock)
 
     # -- jobs
@@ -102,7 +104,7 @@ class Storage(Reading):
                 return
             if change.needs_all_chunks:
                 record = job_statements.find_job(connection, job_id, self.path)
-                raise JobIncomplete(job_id, record.total_chunks - record.completed_count)
+                raise JobIncomplete(job_id, record.remaining_count)
             values = {"status": change.status.value, "error_message": change.message, "updated_at": now()}
             job_statements.update_job(connection, job_id, self.path, **values)
             if change.asks_for_pause:

@@ -163,6 +163,9 @@ attempts: Final = Table(
     Column("reserved_cost", REAL),
     # What the attempt cost, whatever its outcome; null where nobody said.
     Column("cost", REAL),
+    # Where another result took the place of the one that the attempt made: what that one's id was, or 0. By it a loop
+    # knows whether it has counted the cost already.
+    Column("replaced_result_id", Integer),
     CheckConstraint("outcome IN ('running', 'completed', 'failed', 'abandoned')", name="outcome"),
     CheckConstraint("counted IN (0, 1)", name="counted"),
     CheckConstraint("is_last IN (0, 1)", name="is_last"),
@@ -175,6 +178,12 @@ Index(
     attempts.c.job_id,
     attempts.c.chunk_index,
     sqlite_where=text("outcome IN ('failed', 'abandoned')"),
+)
+Index(
+    "ix_attempts_replaced",
+    attempts.c.job_id,
+    attempts.c.replaced_result_id,
+    sqlite_where=text("replaced_result_id IS NOT NULL"),
 )
 
 pauses: Final = Table(
@@ -223,6 +232,8 @@ chunk_redos: Final = Table(
     Column("job_id", Text, ForeignKey("jobs.job_id", ondelete="CASCADE"), primary_key=True, nullable=False),
     Column("chunk_index", Integer, primary_key=True, nullable=False, autoincrement=False),
     Column("asked_at", Text, nullable=False),
+    # The number of the last attempt at the chunk by then: what an attempt up to it gives is no new result.
+    Column("after_attempt", Integer, nullable=False, server_default=text("0")),
     CheckConstraint("chunk_index >= 0", name="chunk_index"),
     sqlite_with_rowid=False,
 )

@@ -7,22 +7,25 @@ from typing import Final
 VIEWS: Final = {
     "job_progress": """
 CREATE VIEW job_progress AS
+WITH counted AS (
+  SELECT *, completed_count - (SELECT count(*) FROM chunk_redos r WHERE r.job_id = jobs.job_id) AS completed FROM jobs
+)
 SELECT
   job_id,
   file_name,
   status,
-  completed_count AS completed,
+  completed,
   total_chunks AS total,
-  total_chunks - completed_count AS "left",
-  CASE WHEN total_chunks = 0 THEN 100.0 ELSE round(100.0 * completed_count / total_chunks, 1) END AS percent,
-  CASE WHEN completed_count > stretch_completed_count AND updated_at > stretch_started_at
-    THEN round((completed_count - stretch_completed_count)
+  total_chunks - completed AS "left",
+  CASE WHEN total_chunks = 0 THEN 100.0 ELSE round(100.0 * completed / total_chunks, 1) END AS percent,
+  CASE WHEN completed > stretch_completed_count AND updated_at > stretch_started_at
+    THEN round((completed - stretch_completed_count)
                / ((julianday(updated_at) - julianday(stretch_started_at)) * 1440.0), 2)
   END AS chunks_per_minute,
   started_at,
   updated_at,
   error_message
-FROM jobs
+FROM counted
 ORDER BY job_number DESC
 """.strip(),
     "failed_chunks": """
@@ -37,8 +40,9 @@ SELECT
   chunk_keys.key
 FROM attempts JOIN jobs USING (job_id) LEFT JOIN chunk_keys USING (job_id, chunk_index)
 WHERE attempts.outcome IN ('failed', 'abandoned') AND attempts.is_last = 1
-  AND NOT EXISTS (SELECT 1 FROM completed_chunks c
-                  WHERE c.job_id = attempts.job_id AND c.chunk_index = attempts.chunk_index)
+  AND NOT EXISTS (SELECT 1 FROM completed_chunks c LEFT JOIN chunk_redos r USING (job_id, chunk_index)
+                  WHERE c.job_id = attempts.job_id AND c.chunk_index = attempts.chunk_index
+                    AND attempts.number > r.after_attempt IS NOT 1)
 ORDER BY jobs.job_number DESC, attempts.chunk_index
 """.strip(),
     "in_doubt_chunks": """
@@ -60,8 +64,9 @@ WHERE attempts.outcome = 'abandoned'
   AND NOT EXISTS (SELECT 1 FROM attempts later
                   WHERE later.job_id = attempts.job_id AND later.chunk_index = attempts.chunk_index
                     AND later.number > attempts.number)
-  AND NOT EXISTS (SELECT 1 FROM completed_chunks c
-                  WHERE c.job_id = attempts.job_id AND c.chunk_index = attempts.chunk_index)
+  AND NOT EXISTS (SELECT 1 FROM completed_chunks c LEFT JOIN chunk_redos r USING (job_id, chunk_index)
+                  WHERE c.job_id = attempts.job_id AND c.chunk_index = attempts.chunk_index
+                    AND attempts.number > r.after_attempt IS NOT 1)
 ORDER BY jobs.job_number DESC, attempts.chunk_index
 """.strip(),
     # The plus sign takes the affinity from a column: only then SQLite makes an index for the join.
@@ -90,7 +95,8 @@ WITH carried AS (
   FROM completed_chunks c JOIN chunk_results r ON r.result_id = c.result_id
   LEFT JOIN carried ON carried.job_id = c.job_id AND carried.chunk_index = +c.chunk_index
 ), in_vain AS (
-  SELECT job_id, sum(cost) AS cost FROM attempts WHERE outcome IN ('failed', 'abandoned') GROUP BY job_id
+  SELECT job_id, sum(cost) AS cost FROM attempts
+  WHERE outcome IN ('failed', 'abandoned') OR replaced_result_id IS NOT NULL GROUP BY job_id
 )
 SELECT
   jobs.job_id,

@@ -20,6 +20,7 @@ BELOW = {
     f"{PACKAGE}.storage.claim_verbs",
     f"{PACKAGE}.storage.group_commit",  # the verb that writes completions
     f"{PACKAGE}.storage.records",
+    f"{PACKAGE}.storage.redo_verbs",
     f"{PACKAGE}.system.file_lock",
     f"{PACKAGE}.system.forks",
     f"{PACKAGE}.system.log",

@@ -110,7 +110,7 @@ def test_recover_stops_before_a_loss_and_goes_on_when_it_is_accepted(store: Path
 @pytest.mark.slow
 def test_migrate_goes_to_the_schema_that_is_named(store: Path) -> None:
     """Back to an older one where nothing is lost, which is success, and stays there; a wrong --to names what there is."""
-    assert "from schema 1.4 to 1.0" in command("migrate", "--to", "1.0", "--store", store).stderr
+    assert "from schema 1.5 to 1.0" in command("migrate", "--to", "1.0", "--store", store).stderr
     again = command("migrate", "--to", "1.0", "--store", store)
     assert (again.returncode, migration_status(store).current) == (0, "1.0")
     assert command("migrate", "--check", "--store", store).returncode == 1
@@ -118,8 +118,8 @@ def test_migrate_goes_to_the_schema_that_is_named(store: Path) -> None:
     assert (doctor.returncode, f"checkpoint-store migrate --store {store}" in doctor.stdout) == (0, True)
     wrong = command("migrate", "--to", "0.9", "--store", store)
     assert wrong.returncode == 2
-    assert "1.0, 1.1, 1.2, 1.3, 1.4" in wrong.stderr
-    assert "from schema 1.0 to 1.4" in command("migrate", "--store", store).stderr
+    assert "1.0, 1.1, 1.2, 1.3, 1.4, 1.5" in wrong.stderr
+    assert "from schema 1.0 to 1.5" in command("migrate", "--store", store).stderr
 
 
 RUNNER = """

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _COMMAND = "import sys; from checkpoint_store.cli import main; sys.argv[0] = 'checkpoint-store'; sys.exit(main())"
 _COMMANDS = [name for names in NAMES.values() for name in names]
-_TAKE_A_JOB = ("show", "results", "export", "delete", "chunks", "errors", "retry", "pause", "report", "release")
+_TAKE_A_JOB = ("show", "results", "export", "delete", "chunks", "errors", "retry", "redo", "pause", "report", "release")
 
 
 def _ask(folder: Folder, instruction: str, line: str = "", **more: str) -> str:

@@ -23,7 +23,7 @@ _WORDS = {
     "release": ("nothing", "--runner", "1"),
     "delete": ("nothing", "--yes"),
 }
-_TAKE_A_JOB = ("show", "results", "export", "delete", "chunks", "errors", "retry", "pause", "report", "release")
+_TAKE_A_JOB = ("show", "results", "export", "delete", "chunks", "errors", "retry", "redo", "pause", "report", "release")
 _NO_ERROR = ("path", "datasette-metadata")
 """Commands that need no store."""
 

@@ -169,7 +169,7 @@ def test_a_job_with_work_that_a_service_holds_stays(tmp_path: Path) -> None:
     with closing(sqlite3.connect(path)) as connection, connection:
         put = "INSERT INTO chunk_handles (job_id, chunk_index, handle, recorded_at) VALUES (?, ?, 'batch', ?)"
         connection.executemany(put, [(half, 9, OLD), (first, 3, OLD)])  # chunk 3 is complete
-        connection.execute("INSERT INTO chunk_redos VALUES (?, 1, ?)", (second, OLD))
+        connection.execute("INSERT INTO chunk_redos VALUES (?, 1, ?, 1)", (second, OLD))
     with CheckpointStore(path) as store:
         assert store.prune(keep_last=0).jobs == (first,)
 
@@ -218,8 +218,8 @@ def test_files_that_nothing_needs_go_and_no_others(tmp_path: Path) -> None:
     ]
     young = f"talks.db.corrupt-{other}"
     staying = [
-        "talks.db.backup-1.4-0003",
-        "talks.db.backup-1.4-0004",
+        "talks.db.backup-1.5-0003",
+        "talks.db.backup-1.5-0004",
         f"talks.db2.corrupt-{moment}",
         f"mytalks.db.corrupt-{moment}",
         "talks.db.corrupt-by-hand",

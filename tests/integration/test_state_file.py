@@ -36,6 +36,7 @@ KEYS = [
     "config",
     "result_indices",
     "metadata",
+    "redo_chunks",
 ]
 
 

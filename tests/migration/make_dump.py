@@ -22,20 +22,25 @@ def clean(text: str) -> dict[str, object]:
     return {"cleaned_text": text.upper(), "tokens": len(text), "cost": 0.25}
 
 
-def make(path: Path, *, carries: bool = False) -> None:
+def make(path: Path, *, carries: bool = False, redoes: bool = False) -> None:
     """Make a store with a half-done job, attempts of every outcome, an old job that is done, and one that failed.
 
-    ``carries``: and one that carries a result of the old job, which schemas before 1.3 cannot say.
+    ``carries``: and one that carries a result of the old job, which schemas before 1.3 cannot say. ``redoes``: and a
+    result that replaced another one, and a chunk to be done again, which schemas before 1.5 cannot say.
     """
     with CheckpointStore(path) as store:
         done = store.open_job("done.txt", chunks=["a"])
-        done.complete(0, {"chunk_index": 0, "cleaned_text": "A"})
+        if redoes:
+            done.complete(0, {"chunk_index": 0, "cleaned_text": "a", "cost": 0.5})
+        done.complete(0, {"chunk_index": 0, "cleaned_text": "A"}, replace=redoes)
         if carries:
             store.open_job("done.txt", chunks=["b", "a"], on_change="reuse")
         numbered = store.open_job("numbered.txt", total_chunks=3)
         numbered.complete(1, [1, 2.5, None, True, "x", 2**70])
         numbered.pause()
         numbered.fail("RuntimeError: it broke")
+        if redoes:
+            numbered.redo(1)
         with store.open_job(
             "lecture.srt",
             chunks=CHUNKS,
@@ -71,7 +76,7 @@ def load(dumped: str, path: Path) -> None:
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
-        make(Path(folder) / "talks.db", carries=True)
+        make(Path(folder) / "talks.db", carries=True, redoes=True)
         target = DUMPS / f"{SCHEMA_VERSION.replace('.', '_')}.sql"
         target.write_text(dump(Path(folder) / "talks.db"), encoding="utf-8")
         print(target)

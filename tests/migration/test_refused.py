@@ -19,7 +19,7 @@ def path(tmp_path: Path) -> Path:
         job = store.open_job("talk.txt", total_chunks=2)
         job.fail_chunk(0, "no")
     for number in (7, 8):
-        store.path.with_name(f"talks.db.backup-1.4-{number:04}").write_bytes(store.path.read_bytes())
+        store.path.with_name(f"talks.db.backup-1.5-{number:04}").write_bytes(store.path.read_bytes())
     return store.path
 
 

@@ -118,7 +118,7 @@ def refused(words):
         assert words in str(error) and "as it was" in str(error), str(error)
     else:
         raise AssertionError("not refused")
-    assert migration_status(path).current == "1.4"
+    assert migration_status(path).current == "1.5"
 with CheckpointStore(path, state_file=None) as store:
     refused("has it open; end it first")
     for chunk in store.latest_job().pending():

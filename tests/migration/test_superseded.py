@@ -81,7 +81,7 @@ def test_a_recovery_keeps_who_paid_and_what_was_replaced(tmp_path: Path) -> None
         (tmp_path / name).unlink(missing_ok=True)
     for backup in tmp_path.glob("*.backup-*"):
         backup.unlink()
-    (tmp_path / "kept.db").rename(tmp_path / "talks.db.backup-1.4-0001")
+    (tmp_path / "kept.db").rename(tmp_path / "talks.db.backup-1.5-0001")
     with pytest.warns(UserWarning, match="made anew"):
         store = CheckpointStore(path)
     with store:

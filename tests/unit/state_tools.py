@@ -29,6 +29,7 @@ FIELDS = [
     "config",
     "result_indices",
     "metadata",
+    "redo_chunks",
 ]
 
 
@@ -49,6 +50,7 @@ PLAIN: dict[str, Any] = {
     "config": {"chunk_size": 2000, "stop": ["<eos>"]},
     "result_indices": [0, 2],
     "metadata": {"owner": "Ana", "estimate": {"cost": 1.5}},
+    "redo_chunks": [],
 }
 
 

@@ -99,6 +99,11 @@ EXAMPLES = {
         {"job_id": JOB, "pid": 7, "host": "host", "since": "2026-01-01T00:00:00.000Z"},
         "call again",
     ),
+    "ChunkInWork": (
+        errors.ChunkInWork(JOB, 3, 7, "host"),
+        {"job_id": JOB, "chunk_index": 3, "pid": 7, "host": "host"},
+        "call again",
+    ),
     "RunnerReleased": (
         errors.RunnerReleased(JOB, 3),
         {"job_id": JOB, "runner": 3},

@@ -28,6 +28,7 @@ STATE = ProcessingState(
     result_indices=[0, 2, 3, 5, 6],
     config={"nested": {"list": [1, 2]}, "updated_at": "no time"},
     metadata={"owner": "Ana", "updated_at": "no time"},
+    redo_chunks=[5, 2],
 )
 
 
@@ -40,6 +41,7 @@ def text_of(state: ProcessingState) -> bytes:
         (completed[:2], completed[2:]) if completed else (),
         (texts[:1], texts[1:]) if texts else (),
         (indices[:3], indices[3:]) if indices else (),
+        state.redo_chunks,
     )
     return "".join(pieces).encode()
 

@@ -44,6 +44,7 @@ WRONG: dict[str, list[object]] = {
     "updated_at": [None, 5, "", "2024-02-30T00:00:00Z", {}, b"2024-01-01"],
     "config": [None, 5, "{}", [], [["a", 1]], {"a": {1}}, {"a": float("nan")}, {1: 2}, {"a": "\ud800"}],
     "metadata": [None, 5, "{}", [], [["a", 1]], {"a": {1}}, {"a": float("nan")}, {1: 2}, {"a": "\ud800"}],
+    "redo_chunks": [None, 2, "ab", {0: 1}, [4], [1], [True], ["0"], [0.0], [None], [0, 2, 0]],
     "result_indices": [None, 2, "ab", {0: 1}, [4], [1], [True], ["0"], [0.0], [None], [0, 2, 0]],
 }
 

@@ -1,4 +1,4 @@
-"""The commands about the chunks of a job: ``chunks``, ``errors``, ``retry`` and ``pause``."""
+"""The commands about the chunks of a job: ``chunks``, ``errors``, ``retry``, ``redo`` and ``pause``."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from checkpoint_store import CheckpointStore, JobStatus
 from checkpoint_store.cli import screen
 from checkpoint_store.cli.options import job_argument, json_option, open_for_reading, print_json, store_option
 from checkpoint_store.cli.paths import on_one_line
+from checkpoint_store.cli.run.redo import redo
 from checkpoint_store.cli.screen import Screen
 from checkpoint_store.cli.table_output import print_table, refuse_two_formats, table_options
 
@@ -232,4 +233,4 @@ def pause(*, job_id: str, store_path: str, as_json: bool) -> None:
         Screen().note(f"job {job.job_id[:8]} ({on_one_line(job.file_name)}) is paused{running_text}")
 
 
-COMMANDS: Final[tuple[click.Command, ...]] = (chunks, errors, retry, pause)
+COMMANDS: Final[tuple[click.Command, ...]] = (chunks, errors, retry, redo, pause)

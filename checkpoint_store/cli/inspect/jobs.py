@@ -69,6 +69,8 @@ def record(job: JobSummary) -> dict[str, Any]:
         "failed_chunks": job.failed_chunks,
         "in_doubt_chunks": job.in_doubt_chunks,
         "in_doubt_with_handle": job.in_doubt_with_handle,
+        "redo_chunks": job.redo_chunks,
+        "replaced_cost": job.replaced_cost,
         "percent": round(progress.percent, 2),
         "chunks_per_minute": progress.chunks_per_minute,
         "started_at": progress.started_at.isoformat(),
@@ -160,8 +162,11 @@ def show(*, job_id: str | None, follow: bool, store_path: str, as_json: bool) ->
 
 def _page_data(job: Job) -> dict[str, Any]:
     """Return what ``show`` shows."""
-    return record(job.summary()) | {
-        "totals": _totals(job),
+    data, totals = record(job.summary()), _totals(job)
+    if data["replaced_cost"]:
+        totals["cost"] = totals.get("cost", 0) + data["replaced_cost"]
+    return data | {
+        "totals": totals,
         "completed_ranges": job.completed_ranges(),
         **tried_ranges(job),
         "runners": [dataclasses.asdict(runner) for runner in job.runners()],

@@ -79,8 +79,12 @@ def add_costs(records: Sequence[dict[str, Any]], totals_of: Callable[[str], Mapp
     results = sum(record["completed_chunks"] for record in records)
     is_cheap = len(records) <= JOBS_WITH_COSTS_MAX and results <= RESULTS_WITH_COSTS_MAX
     for record in records:
-        totals = totals_of(record["job_id"]) if is_cheap and record["completed_chunks"] else {}
+        totals = (
+            totals_of(record["job_id"]) if is_cheap and (record["completed_chunks"] or record["redo_chunks"]) else {}
+        )
         record["cost"] = totals.get("cost", totals.get("cost_usd"))
+        if is_cheap and record["replaced_cost"]:
+            record["cost"] = (record["cost"] or 0) + record["replaced_cost"]
         record["tokens"] = _tokens(totals)
     return is_cheap
 

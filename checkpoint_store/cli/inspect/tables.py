@@ -143,6 +143,7 @@ def _facts(data: dict[str, Any]) -> list[tuple[str, str | Text]]:
         ("title", data["video_title"]),
         ("model", " from ".join(filter(None, (data["model"], data["provider"])))),
         ("done", f"{completed:,} of {screen.chunk_count(total)}, {screen.percent(completed, total)}"),
+        ("to redo", _failure_text(data, "redo_chunks", "each keeps its earlier result until the new one is there")),
         ("failed", _failure_text(data, "failed_chunks", "passed over; see errors, and retry")),
         ("in doubt", _failure_text(data, "in_doubt_chunks", _in_doubt_meaning(data["in_doubt_with_handle"]))),
         ("rate", _rate_text(data)),

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Final
 from checkpoint_store.execution.claims.claimed_chunk import ClaimingLoop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from checkpoint_store.execution.claims.claimed_chunk import ClaimedChunk
     from checkpoint_store.execution.claims.claims import Claims
     from checkpoint_store.execution.claims.known_pauses import KnownPauses
+    from checkpoint_store.execution.claims.redo_marks import RedoMarks
     from checkpoint_store.model.shard import Shard
 
 _WINDOW_CHUNKS: Final = 4096
@@ -41,6 +42,7 @@ def acting_thread() -> int:
 class ChunkQueue:
     """The chunks of a job or a shard for one loop: each once, the lowest first, then those that other runners free.
 
+    Chunks that are to be done again since the loop passed them by come last; in order they come at once.
     ``in_order``: each chunk only once all before it are complete, and none behind one that is failed.
     """
 
@@ -54,6 +56,7 @@ class ChunkQueue:
         max_attempts: int | None = None,
         in_order: bool = False,
         shard: Shard | None = None,
+        marks: RedoMarks,
     ) -> None:
         self.claims: Final = claims
         self._in_order: Final = in_order
@@ -62,6 +65,7 @@ class ChunkQueue:
         self.total_chunks = reach()
         """How many first chunks this loop claims from, as it looked last; a job may grow."""
         self._shard = shard
+        self._marks: Final = marks
         self._chunk_seconds = 1.0
         """How much time passed between the starts of two chunks, lately."""
         self._started_at = time.monotonic()
@@ -101,6 +105,7 @@ class ChunkQueue:
             if self.claims.is_worked_on_by(self._loop, self._next):
                 return []
             wanted, self._held_by_others = 1, []
+            self._next = self._marks.first_below(self._next)
         while self._next < self.total_chunks or self._has_grown():
             start = self._next
             stop = min((start // _WINDOW_CHUNKS + 1) * _WINDOW_CHUNKS, self.total_chunks)
@@ -121,7 +126,8 @@ class ChunkQueue:
         return self._next < self.total_chunks
 
     def _take_from_others(self, wanted: int) -> list[ClaimedChunk]:
-        """Claim chunks that were in the hand of another loop before, and are free now."""
+        """Claim chunks that were in the hand of another loop before, and are free now; and those to be done again."""
+        self._held_by_others = sorted({*self._held_by_others, *self._asked_for_since()})
         if not self._held_by_others:
             return []
         self.claims.runner.forget_probes()
@@ -130,6 +136,12 @@ class ChunkQueue:
         unseen = [(index, runner_id) for index, runner_id in asked if index >= found.next_index]
         self._held_by_others = [*found.held, *unseen, *rest]
         return chunks
+
+    def _asked_for_since(self) -> Iterator[tuple[int, int]]:
+        """Yield the chunks that this loop has passed by, and that are to be done again since; in no runner's hand."""
+        for index in self._marks.new():
+            if self._shard is None or self._shard.between(index, index + 1):
+                yield index, 0
 
     def start(self, chunk: ClaimedChunk) -> None:
         """Note that the work on a chunk begins."""

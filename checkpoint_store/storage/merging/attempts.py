@@ -24,7 +24,17 @@ _A: Final = attempts.c
 _W: Final = runners.c
 _COLUMNS: Final = tuple(column.name for column in attempts.columns)
 _RUNNER: Final = ("job_id", "lock_file", "host", "pid", "exclusive", "started_at", "ended_at")
-_ENDED: Final = ("outcome", "finished_at", "error", "seconds", "counted", "is_last", "reserved_cost", "cost")
+_ENDED: Final = (
+    "outcome",
+    "finished_at",
+    "error",
+    "seconds",
+    "counted",
+    "is_last",
+    "reserved_cost",
+    "cost",
+    "replaced_result_id",
+)
 """What is known of an attempt once it has ended."""
 _ATTEMPTS: Final = Statement(
     lambda: select(attempts).where(_A.job_id == bindparam("in_job")).order_by(_A.chunk_index, _A.number)
@@ -71,9 +81,16 @@ def take(
 
 
 def _by_chunk(other: sqlite3.Connection, job_id: str) -> Iterator[tuple[int, list[dict[str, Any]]]]:
-    rows = (dict(zip(_COLUMNS, row, strict=True)) for row in _ATTEMPTS.run(other, in_job=job_id))
+    rows = (
+        _with_result_elsewhere(dict(zip(_COLUMNS, row, strict=True))) for row in _ATTEMPTS.run(other, in_job=job_id)
+    )
     for index, made in groupby(rows, key=itemgetter("chunk_index")):
         yield index, list(made)
+
+
+def _with_result_elsewhere(attempt: dict[str, Any]) -> dict[str, Any]:
+    """Return an attempt for another store: the id of the result that was replaced says nothing there."""
+    return attempt if attempt["replaced_result_id"] is None else attempt | {"replaced_result_id": 0}
 
 
 class _Runners:
@@ -151,4 +168,5 @@ def _without_its_result(attempt: dict[str, Any], result: str) -> dict[str, Any]:
         return attempt
     cost = attempt["cost"] if attempt["cost"] is not None else cost_in(json_text.decode(result), "cost")
     told = describe(f"merged from another store, and not kept beside the result that is here: {result}")
-    return attempt | {"outcome": AttemptOutcome.FAILED.value, "counted": 0, "is_last": 0, "error": told, "cost": cost}
+    failed = {"outcome": AttemptOutcome.FAILED.value, "counted": 0, "is_last": 0, "replaced_result_id": None}
+    return attempt | failed | {"error": told, "cost": cost}

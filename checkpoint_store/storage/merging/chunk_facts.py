@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import bindparam, null, select
 
+from checkpoint_store.storage.statements import redos
 from checkpoint_store.storage.statements.compiled import Statement
 from checkpoint_store.storage.tables import chunk_handles, chunk_keys, chunk_redos, jobs
 
@@ -43,11 +44,21 @@ def take(
     for table in (chunk_keys, *([chunk_handles] if with_handles else []), chunk_redos):
         names = [column.name for column in table.columns]
         found = (dict(zip(names, row, strict=True)) for row in _rows(table).run(other, in_job=other_job_id))
-        wanted = (row for row in found if table is not chunk_redos or row["chunk_index"] in new_chunks)
-        _add(table).run_many(connection, (row | {"job_id": job_id} for row in wanted))
+        if table is chunk_redos:
+            found = (_renumbered(row, connection, other, job_id) for row in found if row["chunk_index"] in new_chunks)
+        _add(table).run_many(connection, (row | {"job_id": job_id} for row in found))
     (given,) = _METADATA.run(other, in_job=other_job_id).fetchone()
     if given is not None:
         _SET_METADATA.run(connection, in_job=job_id, given=given)
+
+
+def _renumbered(
+    row: dict[str, Any], connection: sqlite3.Connection, other: sqlite3.Connection, job_id: str
+) -> dict[str, Any]:
+    """Return a mark that as many attempts followed as in the other store, whatever their numbers are here."""
+    index, after = row["chunk_index"], row["after_attempt"]
+    followed = redos.last_attempt(other, row["job_id"], index) - after
+    return row | {"after_attempt": max(redos.last_attempt(connection, job_id, index) - followed, 0)}
 
 
 @cache

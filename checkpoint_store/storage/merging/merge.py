@@ -144,7 +144,7 @@ def _merge(connection: sqlite3.Connection, merge: _Merge) -> JobMerge:
         same_chunks=taken.same,
         contradictions=tuple(taken.contradictions),
         added_attempts=made,
-        remaining_chunks=now_here.total_chunks - now_here.completed_count,
+        remaining_chunks=now_here.remaining_count,
     )
 
 

@@ -6,13 +6,13 @@ from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from sqlalchemy import Exists, and_, bindparam, func, literal_column, or_, select, union_all
+from sqlalchemy import and_, bindparam, func, literal_column, or_, select, union_all
 
 from checkpoint_store.model.attempt import AttemptOutcome
 from checkpoint_store.model.keys import key_from
 from checkpoint_store.model.records import ChunkRecord
 from checkpoint_store.storage.runner_lock import noted, probe, runner_lock_path
-from checkpoint_store.storage.statements import rows
+from checkpoint_store.storage.statements import redos, rows
 from checkpoint_store.storage.statements.attempts import _A, literal
 from checkpoint_store.storage.statements.compiled import Statement, named_rows
 from checkpoint_store.storage.statements.handles import _H
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
     from pathlib import Path
+
+    from sqlalchemy import ColumnElement
 
 TROUBLE: Final = _A.outcome.in_([literal(AttemptOutcome.FAILED), literal(AttemptOutcome.ABANDONED)])
 _COLUMNS: Final = (
@@ -43,10 +45,14 @@ IN_JOB_BY_TROUBLE: Final[Any] = literal_column("+attempts.job_id") == bindparam(
 """The plus keeps SQLite from going through all attempts of a job instead of an index of the few that it looks for."""
 
 
-def is_complete() -> Exists:
-    """Return the condition that the chunk of an attempt is complete."""
+def is_complete() -> ColumnElement[bool]:
+    """Return the condition that the chunk of an attempt is complete.
+
+    A chunk that is to be done again is not, as far as attempts since then are looked at.
+    """
     done = completed_chunks.c
-    return select(done.chunk_index).where(done.job_id == _A.job_id, done.chunk_index == _A.chunk_index).exists()
+    found = select(done.chunk_index).where(done.job_id == _A.job_id, done.chunk_index == _A.chunk_index).exists()
+    return and_(found, ~redos.is_marked(_A, before=_A.number))
 
 
 def is_last_and_incomplete() -> tuple[Any, Any]:

@@ -10,7 +10,7 @@ from checkpoint_store.model.clock import now
 from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.storage.open_requests import Source
-from checkpoint_store.storage.statements import compiled
+from checkpoint_store.storage.statements import compiled, redos
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import results as result_statements
 from checkpoint_store.storage.statements.completions import count
@@ -50,7 +50,10 @@ def chunks_at_work(connection: sqlite3.Connection, job_id: str) -> list[tuple[in
 def carry_over(
     connection: sqlite3.Connection, job: JobRecord, kept: Mapping[int, Source], request: OpenRequest, path: Path
 ) -> JobRecord:
-    """Complete chunks of a job with results of other jobs, and return the job as it is then."""
+    """Complete chunks of a job with results of other jobs, and return the job as it is then.
+
+    A result that is to be made again there is to be made again here.
+    """
     moment, job_id = now(), job.job_id
     for index, fingerprint in enumerate(request.fingerprints_by(job.fingerprint_rule) or ()):
         if index not in kept:
@@ -70,8 +73,10 @@ def carry_over(
             source_chunk_index=payer.chunk_index,
             source_differs_in=kept[index].differs_in,
         )
+    to_redo = redos.of_kept(connection, kept)
+    redos.mark(connection, job_id, to_redo, moment)
     count(connection, job_id, len(kept), moment)
-    carried = job.completed_count + len(kept)
+    carried = job.done_count + len(kept) - len(to_redo)
     job_statements.update_job(connection, job_id, path, stretch_completed_count=carried)
     return job_statements.find_job(connection, job_id, path)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import bindparam, case, func, literal_column, select
+from sqlalchemy import bindparam, case, func, literal_column, or_, select
 
 from checkpoint_store.model.records import ChunkAccount
 from checkpoint_store.storage.statements.compiled import Statement
@@ -15,7 +15,15 @@ if TYPE_CHECKING:
 
 _A: Final = attempts.c
 _C: Final = completed_chunks.c
-_IN_VAIN: Final[Any] = case((_A.outcome.in_([literal_column("'failed'"), literal_column("'abandoned'")]), _A.cost))
+_IN_VAIN: Final[Any] = case(
+    (
+        or_(
+            _A.outcome.in_([literal_column("'failed'"), literal_column("'abandoned'")]),
+            _A.replaced_result_id.is_not(None),
+        ),
+        _A.cost,
+    )
+)
 _TRIES: Final = Statement(
     lambda: (
         select(_A.chunk_index, func.count(), func.sum(_A.seconds), func.sum(_IN_VAIN))

@@ -8,7 +8,7 @@ from sqlalchemy import bindparam, select
 
 from checkpoint_store.model.attempt import AttemptOutcome
 from checkpoint_store.storage.records import Claim, Found
-from checkpoint_store.storage.statements import attempts
+from checkpoint_store.storage.statements import attempts, redos
 from checkpoint_store.storage.statements.compiled import Statement
 from checkpoint_store.storage.statements.liveness import Liveness
 from checkpoint_store.storage.tables import completed_chunks
@@ -25,7 +25,10 @@ _WINDOW_CHUNKS_MAX: Final = 4096
 _C: Final = completed_chunks.c
 _COMPLETED_IN: Final = Statement(
     lambda: select(_C.chunk_index).where(
-        _C.job_id == bindparam("in_job"), _C.chunk_index >= bindparam("start"), _C.chunk_index < bindparam("stop")
+        _C.job_id == bindparam("in_job"),
+        _C.chunk_index >= bindparam("start"),
+        _C.chunk_index < bindparam("stop"),
+        ~redos.is_marked(_C),
     ),
     order=("in_job", "start", "stop"),
 )

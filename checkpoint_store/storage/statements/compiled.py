@@ -6,10 +6,10 @@ from functools import cache
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Table, bindparam, func, literal_column, null, select
+from sqlalchemy import Table, bindparam, case, func, literal_column, null, select
 from sqlalchemy.dialects import sqlite
 
-from checkpoint_store.storage.tables import attempts, chunk_results, completed_chunks, jobs
+from checkpoint_store.storage.tables import attempts, chunk_redos, chunk_results, completed_chunks, jobs
 
 if TYPE_CHECKING:
     import sqlite3
@@ -114,9 +114,14 @@ def _count(job_id: Any, more: Any, at: Any) -> Update:
 
 
 def _count_last(job_id: Any, more: Any, at: Any) -> Update:
-    """What follows where :func:`_count` changed nothing."""
+    """What follows where :func:`_count` changed nothing: the job is completed, unless chunks are to be done again."""
     values = {"completed_count": jobs.c.completed_count + more, "updated_at": not_back(at)}
-    return jobs.update().where(jobs.c.job_id == job_id).values(**values, status=_COMPLETED, error_message=null())
+    left = select(chunk_redos.c.chunk_index).where(chunk_redos.c.job_id == jobs.c.job_id).exists()
+    ended: dict[str, Any] = {
+        "status": case((left, jobs.c.status), else_=_COMPLETED),
+        "error_message": case((left, jobs.c.error_message), else_=null()),
+    }
+    return jobs.update().where(jobs.c.job_id == job_id).values(**values, **ended)
 
 
 def _end_attempt(job_id: Any, chunk_index: Any, attempt: Any, at: Any, seconds: Any) -> Update:
@@ -186,7 +191,9 @@ def _new(name: str) -> Any:
 
 RESULT_TEXT: Final = Statement(lambda: select(_R.result).where(_R.result_id == bindparam("id")))
 REMOVE_RESULT: Final = Statement(lambda: chunk_results.delete().where(_R.result_id == bindparam("id")))
-PRESENT: Final = Statement(lambda: select(_C.digest, _C.result_id).where(*_at(completed_chunks)))
+PRESENT: Final = Statement(
+    lambda: select(_C.digest, _C.result_id, _C.completed_at, _C.source_job_id).where(*_at(completed_chunks))
+)
 SET_SOURCE: Final = Statement(
     lambda: (
         completed_chunks.update()
@@ -214,7 +221,12 @@ SET_RESULT: Final = Statement(
         )
     )
 )
-IS_COMPLETED: Final = Statement(lambda: select(_C.chunk_index).where(*_at(completed_chunks)))
+_MARKED: Final = (
+    select(chunk_redos.c.chunk_index)
+    .where(chunk_redos.c.job_id == _C.job_id, chunk_redos.c.chunk_index == _C.chunk_index)
+    .exists()
+)
+IS_COMPLETED: Final = Statement(lambda: select(_C.chunk_index).where(*_at(completed_chunks), ~_MARKED))
 WITH_RESULT: Final = Statement(lambda: _indices().where(_C.digest.is_not(None)), order=("in_job",))
 WITHOUT_RESULT: Final = Statement(lambda: _indices().where(_C.digest.is_(None)), order=("in_job",))
 RESULT_PAGE: Final = Statement(

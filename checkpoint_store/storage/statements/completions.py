@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import ChunkAlreadyCompleted, JobNotFound
 from checkpoint_store.model.codec.same_value import is_same_result
-from checkpoint_store.storage.statements import compiled, effect
+from checkpoint_store.storage.statements import compiled, effect, redos, replaced
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,7 +30,7 @@ def _values(completions: Sequence[Completion]) -> list[Any] | None:
     for completion in completions:
         if completion.text is None or completion.replace:
             return None
-        values += completion[:-1]
+        values += completion[: len(compiled.COMPLETION)]
     return values
 
 
@@ -100,7 +100,7 @@ def _record_all(connection: sqlite3.Connection, completions: Sequence[Completion
     """Record completions and return (job, 1 if new or 0 if changed, when) of each that did anything."""
     news = []
     for completion in completions:
-        more = record(connection, completion)
+        more = record(connection, completion, is_work=True)
         if more is not None:
             news.append((completion.job_id, more, completion.completed_at))
     return news
@@ -125,8 +125,12 @@ def set_source(connection: sqlite3.Connection, job_id: str, index: int, source: 
     )
 
 
-def record(connection: sqlite3.Connection, completion: Completion) -> int | None:
-    """Write one completion's rows; return 1 for a new one, 0 for a changed one, None where nothing happened."""
+def record(connection: sqlite3.Connection, completion: Completion, *, is_work: bool = False) -> int | None:
+    """Write one completion's rows; return 1 for a new one, 0 for a changed one, None where nothing happened.
+
+    ``is_work``: the chunk was worked on just now, so that it is done again by this where that was asked for. What comes
+    from a copy, a state file or another store is no answer to that.
+    """
     job_id, index, at, text, digest, fingerprint, *_ = completion
     result_id = None
     if text is not None:
@@ -139,25 +143,37 @@ def record(connection: sqlite3.Connection, completion: Completion) -> int | None
         if error.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
             raise JobNotFound(job_id, "the store (it was deleted)") from error
         raise
-    return 1 if done.rowcount else _record_again(connection, completion, result_id)
+    return 1 if done.rowcount else _record_again(connection, completion, result_id, is_work=is_work)
 
 
-def _record_again(connection: sqlite3.Connection, completion: Completion, result_id: int | None) -> int | None:
-    """The chunk is complete already: the same result changes nothing, another one has to be asked for."""
+def _record_again(
+    connection: sqlite3.Connection, completion: Completion, result_id: int | None, *, is_work: bool
+) -> int | None:
+    """The chunk is complete already: the same result changes nothing, another one has to be asked for.
+
+    Where it is asked for by a mark (the chunk is to be done again), any result takes the place of the earlier one.
+    """
     here = {"in_job": completion.job_id, "at_index": completion.chunk_index}
     found = compiled.PRESENT.run(connection, **here).fetchone()
     if found is None:
         raise sqlite3.DatabaseError("a completed chunk was not written; look for a trigger in the file")
-    present, present_id = found
-    if completion.digest in (None, present):
+    present, present_id, made_at, payer = found
+    is_redo = is_work and redos.is_asked_of(connection, completion.job_id, completion.chunk_index, completion.attempt)
+    if is_redo:
+        redos.unmark(connection, completion.job_id, completion.chunk_index)
+        if completion.digest is None:
+            return 0
+    elif completion.digest in (None, present):
         _remove(connection, result_id)
         return None
-    if present is not None and not completion.replace:
+    if present is not None and not completion.replace and not is_redo:
         is_same = _is_same_as_present(connection, completion, present_id)
         _remove(connection, result_id)
         if is_same:
             return None
         raise ChunkAlreadyCompleted(completion.job_id, completion.chunk_index)
+    if payer is None:
+        replaced.note(connection, completion, present_id, made_at)
     _remove(connection, present_id)
     changed = compiled.SET_RESULT.run(
         connection,

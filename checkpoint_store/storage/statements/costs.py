@@ -11,6 +11,7 @@ from checkpoint_store.errors import shown
 from checkpoint_store.model.amounts import amount, json_paths
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.storage.records import Costs, Unreadable
+from checkpoint_store.storage.statements import replaced
 from checkpoint_store.storage.statements.compiled import Statement
 from checkpoint_store.storage.tables import chunk_results, completed_chunks
 
@@ -35,10 +36,13 @@ _NOT_SHOWN_BY_SQLITE: Final = {"true": True, "false": False, "null": None}
 def page(connection: sqlite3.Connection, job_id: str, after: int, cost: Cost) -> Page:
     """Return (result id, chunk index, kind, value) of results after one, in the order in which they were recorded.
 
-    Where ``cost`` is a function, the value is the whole result as text, and the kind None.
+    Where ``cost`` is a function, the value is the whole result as text, and the kind None. Of a result that another
+    one replaced, the kind is ``"replaced"`` and the value what it cost: a loop that has seen it does not see it again.
     """
     statement = _statement(cost if isinstance(cost, str) else None)
-    return statement.run(connection, in_job=job_id, after=after).fetchall()
+    present = statement.run(connection, in_job=job_id, after=after).fetchall()
+    gone = replaced.costs_after(connection, job_id, after, _most(cost))
+    return sorted(present + gone)[: _most(cost)] if gone else present
 
 
 @lru_cache(maxsize=8)  # a loop asks before and after each chunk, and to build it takes longer than to run it
@@ -94,6 +98,8 @@ def added_up(pages: Callable[[int], Page], after: int, cost: Cost) -> Costs:
 
 def _read(kind: str | None, stored: Any, cost: Cost) -> tuple[float | None, str | None]:
     """Return the amount, or None and what stands in its place."""
+    if kind == "replaced":
+        return amount(stored), None
     if not isinstance(cost, str):
         try:
             value = cost(json_text.decode(stored))

@@ -32,7 +32,7 @@ def of_attempt() -> Exists:
     return select(_H.chunk_index).where(_H.job_id == tried.job_id, _H.chunk_index == tried.chunk_index).exists()
 
 
-def _is_left() -> Any:
+def is_left() -> Any:
     """Return the condition that the chunk of a handle is still to be done."""
     return or_(~of_chunk_in(completed_chunks), of_chunk_in(chunk_redos))
 
@@ -50,12 +50,12 @@ def _record() -> sqlite.Insert:
 
 _RECORD: Final = Statement(_record)
 _CLEAR: Final = Statement(lambda: chunk_handles.delete().where(*_HERE))
-_FIND: Final = Statement(lambda: select(_H.handle).where(*_HERE, _is_left()), order=("in_job", "at_index"))
+_FIND: Final = Statement(lambda: select(_H.handle).where(*_HERE, is_left()), order=("in_job", "at_index"))
 _ADD: Final = insert_into(chunk_handles)
 _OF_JOB: Final = Statement(
     lambda: (
         select(_H.chunk_index, _H.fingerprint)
-        .where(_H.job_id == bindparam("in_job"), _is_left())
+        .where(_H.job_id == bindparam("in_job"), is_left())
         .order_by(_H.chunk_index)
     )
 )
@@ -66,7 +66,7 @@ _OUTSTANDING: Final = Statement(
     lambda: (
         select(_H.job_id, _H.chunk_index, _H.handle, _H.fingerprint)
         .join_from(chunk_handles, jobs, jobs.c.job_id == _H.job_id)
-        .where(_H.fingerprint.is_not(null()), _H.job_id != bindparam("but_job"), ~of_chunk_in(completed_chunks))
+        .where(_H.fingerprint.is_not(null()), _H.job_id != bindparam("but_job"), is_left())
         .order_by(jobs.c.job_number.desc(), _H.chunk_index)
     )
 )

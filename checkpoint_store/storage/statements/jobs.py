@@ -12,7 +12,7 @@ from checkpoint_store.errors import JobNotFound
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.records import JobStatus
 from checkpoint_store.storage.records import JobRecord
-from checkpoint_store.storage.statements import rows
+from checkpoint_store.storage.statements import redos, rows
 from checkpoint_store.storage.statements.compiled import Statement, named_rows, not_back
 from checkpoint_store.storage.statements.handles import _H, of_chunk_in
 from checkpoint_store.storage.statements.results import _C, _R
@@ -28,7 +28,8 @@ _J: Final = jobs.c
 _NEXT_NUMBER: Final[Any] = literal_column("(SELECT coalesce(max(job_number), 0) + 1 FROM jobs)")
 _OF_JOB: Final[Any] = _J.job_id == bindparam("in_job")
 
-_ROW: Final = tuple(_J[name] for name in JobRecord._fields)
+_MARKED: Final[Any] = redos.is_any_left(_J.job_id)
+_ROW: Final = (*(_J[name] for name in JobRecord._fields[:-1]), redos.count_of(_J.job_id).label("redo_count"))
 _READERS: Final = tuple(rows.JOB[name] for name in JobRecord._fields)
 _JOB_ID, _IS_CURRENT, _SEQUENTIAL = map(JobRecord._fields.index, ("job_id", "is_current", "sequential"))
 
@@ -84,14 +85,11 @@ _FORGET_DELETED: Final = Statement(lambda: deleted_jobs.delete().where(deleted_j
 _WAS_DELETED: Final = Statement(
     lambda: select(deleted_jobs.c.job_id).where(deleted_jobs.c.job_id == bindparam("in_job"))
 )
+_NOTHING_LEFT: Final[Any] = (_OF_JOB, _J.completed_count >= _J.total_chunks, ~_MARKED)
 _FINISH: Final = Statement(
-    lambda: (
-        jobs.update()
-        .where(_OF_JOB, _J.completed_count >= _J.total_chunks)
-        .values(status=JobStatus.COMPLETED.value, error_message=null())
-    )
+    lambda: jobs.update().where(*_NOTHING_LEFT).values(status=JobStatus.COMPLETED.value, error_message=null())
 )
-_COMPLETED_JOB: Final = Statement(lambda: select(_J.job_id).where(_OF_JOB, _J.completed_count >= _J.total_chunks))
+_COMPLETED_JOB: Final = Statement(lambda: select(_J.job_id).where(*_NOTHING_LEFT))
 _RECOUNT: Final = Statement(
     lambda: (
         jobs.update()
@@ -118,7 +116,7 @@ def _list(filters: tuple[str, ...], *, spellings: int, with_results: bool, incom
         held = select(_H.chunk_index).where(_H.job_id == _J.job_id, ~of_chunk_in(completed_chunks)).exists()
         where.append(or_(_J.completed_count > literal_column("0"), held))  # work that a service holds is paid for, too
     if incomplete:
-        where += [_J.completed_count < _J.total_chunks, _J.superseded_by.is_(null())]
+        where += [or_(_J.completed_count < _J.total_chunks, _MARKED), _J.superseded_by.is_(null())]
     return Statement(lambda: select(*_ROW).where(*where).order_by(_J.job_number.desc()).limit(bindparam("rows")))
 
 

@@ -72,7 +72,7 @@ def decide(connection: sqlite3.Connection, request: OpenRequest, earlier: JobRec
     """
     differences = [] if earlier is None else compare(earlier.plan, request.plan_by(earlier.fingerprint_rule))
     if earlier is not None and not differences:
-        is_done = earlier.completed_count == earlier.total_chunks
+        is_done = not earlier.remaining_count
         return Decision("complete" if is_done else "resume", earlier, [], {})
     if request.fresh:
         return Decision("new", None, [], {})
@@ -199,9 +199,9 @@ def _resume(
     if kept:
         job = carry_over(connection, job, kept, request, path)
     stored_handles.carry(connection, job, request, handles_for_rest(connection, request, job, path, kept))
-    if job.completed_count < job.total_chunks:
+    if job.remaining_count:
         changes |= {"status": JobStatus.RUNNING.value, "error_message": None}
-        changes |= {"stretch_started_at": max(now(), job.updated_at), "stretch_completed_count": job.completed_count}
+        changes |= {"stretch_started_at": max(now(), job.updated_at), "stretch_completed_count": job.done_count}
     elif job.status is not JobStatus.COMPLETED:
         changes |= {"status": JobStatus.COMPLETED.value, "error_message": None}
     if changes:

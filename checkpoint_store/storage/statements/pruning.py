@@ -9,12 +9,12 @@ from sqlalchemy import LargeBinary, bindparam, cast, func, literal_column, null,
 from checkpoint_store.model.attempt import AttemptOutcome
 from checkpoint_store.model.clock import parse_time
 from checkpoint_store.model.records import JobStatus
+from checkpoint_store.storage.statements import handles, liveness, redos
 from checkpoint_store.storage.statements import jobs as job_statements
-from checkpoint_store.storage.statements import liveness
 from checkpoint_store.storage.statements.attempt_log import is_complete
 from checkpoint_store.storage.statements.attempts import literal
 from checkpoint_store.storage.statements.compiled import Statement
-from checkpoint_store.storage.tables import attempts, chunk_handles, chunk_redos, chunk_results, completed_chunks
+from checkpoint_store.storage.tables import attempts, chunk_handles, chunk_results
 
 if TYPE_CHECKING:
     import sqlite3
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 _A: Final = attempts.c
 _H: Final = chunk_handles.c
-_C: Final = completed_chunks.c
 _IN_JOB: Final[Any] = _A.job_id == bindparam("in_job")
 # What cost something is part of what the job cost; what is in work, or at a chunk that is left, says what comes next.
 _OLD: Final[Any] = (
@@ -35,6 +34,7 @@ _OLD: Final[Any] = (
     _A.cost.is_(null()),
     _A.finished_at < bindparam("before"),
     is_complete(),
+    ~redos.is_marked(_A),
 )
 _COUNT_OLD: Final = Statement(lambda: select(func.count()).select_from(attempts).where(*_OLD))
 _DELETE_OLD: Final = Statement(lambda: attempts.delete().where(*_OLD))
@@ -44,17 +44,12 @@ _RESULT_BYTES: Final = Statement(
         func.coalesce(func.sum(func.length(cast(chunk_results.c.result, LargeBinary))), literal_column("0"))
     ).where(chunk_results.c.job_id == bindparam("in_job"))
 )
-_REDO: Final = Statement(
-    lambda: (
-        select(chunk_redos.c.chunk_index).where(chunk_redos.c.job_id == bindparam("in_job")).limit(literal_column("1"))
-    )
-)
 _OPEN_HANDLE: Final = Statement(
     lambda: (
         select(_H.chunk_index)
         .where(
             _H.job_id == bindparam("in_job"),
-            ~select(_C.chunk_index).where(_C.job_id == _H.job_id, _C.chunk_index == _H.chunk_index).exists(),
+            handles.is_left(),
         )
         .limit(literal_column("1"))
     )
@@ -103,8 +98,8 @@ def _jobs(connection: sqlite3.Connection, path: Path, every: list[JobRecord], re
 
 def _may_go(connection: sqlite3.Connection, path: Path, job: JobRecord) -> bool:
     """Whether a job is superseded or complete, nobody works on it, and no service holds work of it that is paid for."""
-    is_done = job.status is JobStatus.COMPLETED and job.completed_count >= job.total_chunks
-    if job.superseded_by is None and (not is_done or _REDO.run(connection, in_job=job.job_id).fetchone()):
+    is_done = job.status is JobStatus.COMPLETED and not job.remaining_count
+    if job.superseded_by is None and not is_done:
         return False
     if _OPEN_HANDLE.run(connection, in_job=job.job_id).fetchone():
         return False

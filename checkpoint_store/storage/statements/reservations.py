@@ -8,6 +8,7 @@ from sqlalchemy import bindparam, func, literal_column, null, select
 
 from checkpoint_store.model.attempt import AttemptOutcome
 from checkpoint_store.model.budget import Spending
+from checkpoint_store.storage.statements import replaced
 from checkpoint_store.storage.statements.attempt_log import IN_JOB_BY_TROUBLE, TROUBLE, is_complete
 from checkpoint_store.storage.statements.attempts import literal
 from checkpoint_store.storage.statements.compiled import Statement
@@ -88,14 +89,15 @@ def spending(connection: sqlite3.Connection, job_id: str, results: Costs) -> Spe
     An attempt in work that reserved less than the highest cost known by now counts as if it had reserved that.
     """
     failed_count, failed_total, failed_dearest = _COSTS.run(connection, in_job=job_id).fetchone()
-    dearest = max(results.dearest, failed_dearest or 0.0)
+    gone_count, gone_total, gone_dearest = replaced.costs_elsewhere(connection, job_id)
+    dearest = max(results.dearest, failed_dearest or 0.0, gone_dearest)
     (in_doubt,) = _IN_DOUBT.run(connection, in_job=job_id).fetchone()
     in_work, reserved = _IN_WORK.run(connection, in_job=job_id, dearest=dearest).fetchone()
     return Spending(
-        spent=results.total + failed_total,
+        spent=results.total + failed_total + gone_total,
         reserved=in_doubt + reserved,
         in_work=in_work,
-        priced=results.priced + failed_count,
+        priced=results.priced + failed_count + gone_count,
         dearest=dearest,
     )
 

@@ -12,7 +12,7 @@ from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.state import ProcessingState
 from checkpoint_store.model.versions import SCHEMA_VERSION
-from checkpoint_store.storage.statements import compiled
+from checkpoint_store.storage.statements import compiled, redos
 from checkpoint_store.storage.statements.compiled import Statement
 from checkpoint_store.storage.tables import chunk_results, completed_chunks
 
@@ -33,7 +33,9 @@ _PAGE_ROWS: Final = 500
 
 
 _IN_JOB: Final[Any] = _C.job_id == bindparam("in_job")
-_BETWEEN: Final[Any] = _IN_JOB, _C.chunk_index >= bindparam("start"), _C.chunk_index < bindparam("stop")
+_DONE: Final[Any] = _IN_JOB, ~redos.is_marked(_C)
+"""Complete, and not to be done again."""
+_BETWEEN: Final[Any] = *_DONE, _C.chunk_index >= bindparam("start"), _C.chunk_index < bindparam("stop")
 
 _FINGERPRINTS: Final = Statement(
     lambda: select(_C.chunk_index, _C.fingerprint).where(_IN_JOB, _C.digest.is_not(null())).order_by(_C.chunk_index)
@@ -53,7 +55,7 @@ _INDICES_BETWEEN: Final = Statement(lambda: select(_C.chunk_index).where(*_BETWE
 _FIRST_FROM: Final = Statement(
     lambda: (
         select(_C.chunk_index)
-        .where(_IN_JOB, _C.chunk_index >= bindparam("start"))
+        .where(*_DONE, _C.chunk_index >= bindparam("start"))
         .order_by(_C.chunk_index)
         .limit(literal_column("1"))
     )
@@ -99,7 +101,10 @@ def set_fingerprints(connection: sqlite3.Connection, job_id: str, pairs: list[di
 
 
 def completed_in(connection: sqlite3.Connection, job_id: str, start: int, stop: int) -> list[int]:
-    """Return the completed indices in ``[start, stop)``, ascending; all of them as cheaply as a count."""
+    """Return the completed indices in ``[start, stop)``, ascending; all of them as cheaply as a count.
+
+    Chunks that are to be done again are not among them.
+    """
     between = {"in_job": job_id, "start": start, "stop": stop}
     (count,) = _COUNT_BETWEEN.run(connection, **between).fetchone()
     if count == stop - start:
@@ -193,12 +198,12 @@ def indices_in_order_of_state(connection: sqlite3.Connection, record: JobRecord)
 
 
 def is_completed(job_id: str, index: int) -> tuple[str, tuple[Any, ...]]:
-    """Return the statement (and its values) that finds a completed chunk."""
+    """Return the statement (and its values) that finds a completed chunk which is not to be done again."""
     return compiled.IS_COMPLETED.text, compiled.IS_COMPLETED.values(in_job=job_id, at_index=index)
 
 
 def is_complete(connection: sqlite3.Connection, job_id: str, index: int) -> bool:
-    """Return whether a chunk is complete."""
+    """Return whether a chunk is complete, and not to be done again."""
     return connection.execute(*is_completed(job_id, index)).fetchone() is not None
 
 
@@ -237,6 +242,7 @@ def state_of(connection: sqlite3.Connection, record: JobRecord, texts: Sequence[
         error_message=record.error_message,
         config=record.config,
         metadata=record.metadata or {},
+        redo_chunks=redos.indices(connection, record.job_id) if record.redo_count else [],
     )
 
 

@@ -110,8 +110,9 @@ JOB: Final[Readers] = {
     "looked_chunks": partial(_or_null, _integer),
     "metadata": partial(_or_null, _config),
     "sequential": _FLAG,
+    "redo_count": _CHUNK,
 }
-"""How each column of ``jobs`` is read."""
+"""How each column of ``jobs`` is read, and how many of the job's chunks are to be done again."""
 ATTEMPT: Final[Readers] = {
     "chunk_index": _CHUNK,
     "number": partial(_integer, least=1),

@@ -8,7 +8,7 @@ from sqlalchemy import bindparam, literal_column, select
 
 from checkpoint_store.model.clock import parse_time
 from checkpoint_store.model.records import RunPlan
-from checkpoint_store.storage.statements import attempt_log, handles
+from checkpoint_store.storage.statements import attempt_log, handles, redos
 from checkpoint_store.storage.statements import costs as cost_statements
 from checkpoint_store.storage.statements.compiled import Statement
 from checkpoint_store.storage.statements.jobs import find_job
@@ -45,7 +45,8 @@ def plan_run(connection: sqlite3.Connection, request: OpenRequest, path: Path, e
     if job is not None:
         job, has_grown = job._replace(total_chunks=request.plan.total_chunks), decision.action == "extend"
         rest, _ = reusable_for_rest(connection, request, job, path, reads_only=True, has_grown=has_grown)
-    kept = len(decision.kept) if job is None else job.completed_count + len(rest)
+    kept = len(decision.kept) if job is None else job.done_count + len(rest)
+    kept -= len(redos.of_kept(connection, decision.kept if job is None else rest))
     troubled = [] if job is None else attempt_log.latest(connection, job.job_id, path, outcomes=("failed", "abandoned"))
     troubled = [record for record in troubled if record.chunk_index not in rest]
     held = set(decision.handles)
@@ -106,6 +107,6 @@ def _payer(connection: sqlite3.Connection, job: JobRecord, path: Path) -> JobRec
 
 def _pace(job: JobRecord) -> float | None:
     """Return the seconds that a chunk took in a job's last stretch of work, the time between chunks included."""
-    done = job.completed_count - job.stretch_completed_count
+    done = job.done_count - job.stretch_completed_count
     seconds = (parse_time(job.updated_at) - parse_time(job.stretch_started_at)).total_seconds()
     return seconds / done if done > 0 and seconds > 0 else None

@@ -17,6 +17,7 @@ from checkpoint_store.model.versions import SCHEMA_VERSION, WITHOUT_METADATA
 from checkpoint_store.storage.moment import moment_of
 from checkpoint_store.storage.records import Completion, Known
 from checkpoint_store.storage.statements import jobs as job_statements
+from checkpoint_store.storage.statements import redos
 from checkpoint_store.storage.statements import results as result_statements
 from checkpoint_store.storage.statements.compiled import Statement, not_back
 from checkpoint_store.storage.statements.completions import count, record
@@ -81,7 +82,8 @@ def save_changes(
         return None
     held = job_statements.find_job(connection, state.job_id, path)
     kept = _if_few([texts[index] for index in results]) if texts.keys() >= results.keys() else None
-    return Known(moment_of(connection), _as_loaded(state, held, results), kept)
+    to_redo = redos.indices(connection, state.job_id) if held.redo_count else []
+    return Known(moment_of(connection), _as_loaded(state, held, results, to_redo), kept)
 
 
 def _paired(connection: sqlite3.Connection, state: ProcessingState, path: Path, known: Known | None) -> ProcessingState:
@@ -153,7 +155,9 @@ def _write(
             text, digest = _encoded(state.job_id, index, results[index])
             texts[index] = text
         if index not in there or digest not in (None, there[index]):
-            record(connection, Completion(state.job_id, index, moment, text, digest, replace=replace))
+            record(connection, Completion(state.job_id, index, moment, text, digest, replace=replace, earlier_cost=0.0))
+    # What is complete here already may have been done again since the state was written.
+    redos.mark(connection, state.job_id, [index for index in state.redo_chunks if index not in there], moment)
     job_statements.recount(connection, state.job_id)
     is_begun = bool(there or state.completed_chunks)
     if is_begun and not replace:  # whoever saves a state says its status; an import does not
@@ -218,7 +222,7 @@ def _encoded(job_id: str, index: int, result: Any) -> tuple[str, str]:
     return text, result_digest.digest(job_id, index, text)
 
 
-def _as_loaded(state: ProcessingState, held: JobRecord, results: dict[int, Any]) -> ProcessingState:
+def _as_loaded(state: ProcessingState, held: JobRecord, results: dict[int, Any], to_redo: list[int]) -> ProcessingState:
     """Return a state that was saved as the store gives it back."""
     rest = sorted(set(state.completed_chunks) - results.keys())
     return ProcessingState(
@@ -238,6 +242,7 @@ def _as_loaded(state: ProcessingState, held: JobRecord, results: dict[int, Any])
         config=state.config,
         metadata=held.metadata or {},
         result_indices=list(results),
+        redo_chunks=to_redo,
     )
 
 
@@ -257,7 +262,7 @@ def complete_and_run(connection: sqlite3.Connection, completion: Completion) -> 
         ChunkOutOfOrder: the job is sequential, and a chunk before this one is not complete.
     """
     _require_order(connection, completion.job_id, completion.chunk_index)
-    more = record(connection, completion)
+    more = record(connection, completion, is_work=True)
     if more is not None:
         count(connection, completion.job_id, more, completion.completed_at)
     if not job_statements.finish_if_done(connection, completion.job_id):

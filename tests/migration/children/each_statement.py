@@ -32,7 +32,7 @@ NEWER = (
     "sequential",
 )
 """Columns that schema 1.0 does not have."""
-real, old, new = sqlite3.connect, "1.0", "1.4"
+real, old, new = sqlite3.connect, "1.0", "1.5"
 warnings.simplefilter("error")
 
 

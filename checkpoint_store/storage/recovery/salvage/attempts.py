@@ -81,7 +81,7 @@ def carry_over(connection: sqlite3.Connection, job_id: str, total: int, copies: 
             if 0 <= index < total and len(made) > len(
                 taken.get(index, ())
             ):  # attempts become more, unless some are lost
-                taken[index] = [_over(attempt) for attempt in made] if copy.backup else made
+                taken[index] = [_elsewhere(_over(attempt) if copy.backup else attempt) for attempt in made]
         if copy.attempt_log.complete:
             break  # what it does not know of was never there, or was taken back since
     rows = [{"job_id": job_id, "chunk_index": index} | attempt for index, made in taken.items() for attempt in made]
@@ -93,6 +93,11 @@ def carry_over(connection: sqlite3.Connection, job_id: str, total: int, copies: 
             f"tries at its chunks are as {best.name} has them" if best.backup or not best.attempt_log.complete else None
         )
     return "no copy knows of tries at its chunks" if all(copy.state for copy in copies) else None
+
+
+def _elsewhere(attempt: dict[str, Any]) -> dict[str, Any]:
+    """Return an attempt for the new store, in which results have other ids."""
+    return attempt if attempt["replaced_result_id"] is None else attempt | {"replaced_result_id": 0}
 
 
 def _over(attempt: dict[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from checkpoint_store.storage.recovery.salvage.columns import columns_of
+from checkpoint_store.storage.statements import redos
 from checkpoint_store.storage.statements.compiled import insert_into
 from checkpoint_store.storage.tables import chunk_handles, chunk_keys, chunk_redos
 
@@ -24,7 +26,7 @@ def read(connection: sqlite3.Connection, copy: Copy, totals: Mapping[str, int], 
             continue
         names = [column.name for column in table.columns if column.name not in ("job_id", "chunk_index")]
         statement = (
-            f"SELECT chunk_index, {', '.join(names)} FROM {table.name} "  # noqa: S608 - our own names
+            f"SELECT chunk_index, {columns_of(connection, table, names)} FROM {table.name} "  # noqa: S608 - our own names
             "WHERE job_id = ? AND chunk_index >= ? ORDER BY chunk_index"
         )
         for job_id, total in totals.items():
@@ -34,10 +36,15 @@ def read(connection: sqlite3.Connection, copy: Copy, totals: Mapping[str, int], 
 
             for index, *values in rows(copy, fetch, 0, total - 1):
                 found = dict(zip(names, values, strict=True))
-                if all(isinstance(found[name], str) for name in _TEXTS & found.keys()):
+                if _is_sound(found):
                     copy.facts.setdefault((table.name, job_id), {})[index] = found
                 else:
                     copy.complete = False
+
+
+def _is_sound(found: Mapping[str, Any]) -> bool:
+    is_whole = type(found.get("after_attempt", 0)) is int
+    return is_whole and all(isinstance(found[name], str) for name in _TEXTS & found.keys())
 
 
 def carry_over(connection: sqlite3.Connection, job_id: str, total: int, copies: Sequence[Copy]) -> None:
@@ -45,7 +52,8 @@ def carry_over(connection: sqlite3.Connection, job_id: str, total: int, copies: 
 
     That a chunk is to be done again is believed of the best copy alone: an older one asks for what was done since.
     """
-    having = [copy for copy in copies if job_id in copy.jobs and not copy.state]
+    having = [copy for copy in copies if job_id in copy.jobs]
+    having = [copy for copy in having if not copy.state] or having
     for table in FACTS:
         taken: dict[int, dict[str, Any]] = {}
         for copy in having[:1] if table is chunk_redos else having:
@@ -58,6 +66,7 @@ def carry_over(connection: sqlite3.Connection, job_id: str, total: int, copies: 
             taken = _without_twins(taken)
         if rows := [{"job_id": job_id, "chunk_index": index} | found for index, found in sorted(taken.items())]:
             insert_into(table).run_many(connection, rows)
+    redos.mend(connection, job_id)
 
 
 def _without_twins(taken: Mapping[int, dict[str, Any]]) -> dict[int, dict[str, Any]]:

@@ -34,6 +34,9 @@ def read_state(path: Path) -> Copy:
         copy.chunk(state.job_id, index, in_utc(state.updated_at)).proven = False
         if index in results:
             _add_result(copy, state.job_id, index, thaw(results[index]))
+    if state.redo_chunks:
+        mark = {"asked_at": in_utc(state.updated_at), "after_attempt": 0}
+        copy.facts["chunk_redos", state.job_id] = dict.fromkeys(state.redo_chunks, mark)
     return copy
 
 

@@ -1,0 +1,77 @@
+"""The command ``redo``: complete chunks are done again by the next run, and keep their results until then."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from checkpoint_store import CheckpointStore
+from checkpoint_store.cli.options import (
+    DEFAULT_STORE,
+    job_argument,
+    json_option,
+    open_for_reading,
+    print_json,
+    store_option,
+)
+from checkpoint_store.cli.paths import on_one_line, shell_words
+from checkpoint_store.cli.run.chunk_ranges import ChunkRangesType
+from checkpoint_store.cli.run.task_records import MEMORY
+from checkpoint_store.cli.screen import Screen, chunk_count
+
+if TYPE_CHECKING:
+    from checkpoint_store import Job
+    from checkpoint_store.cli.run.chunk_ranges import ChunkRanges
+
+
+@click.command("redo")
+@job_argument()
+@click.option("--chunks", metavar="RANGES", type=ChunkRangesType(), help="These chunks, such as 3-7 or 0,3,20-29.")
+@click.option("--key", "keys", metavar="KEY", multiple=True, help="A chunk by its key, such as a file (repeatable).")
+@store_option
+@json_option
+def redo(*, job_id: str, chunks: ChunkRanges | None, keys: tuple[str, ...], store_path: str, as_json: bool) -> None:
+    """Have complete chunks of JOB done again.
+
+    The next run does them, as chunks that are left. The result of each stays until
+    its new one is there; what it cost stays counted.
+    """
+    if chunks is None and not keys:
+        raise click.UsageError("name the chunks to do again with --chunks or --key.")
+    with _open(store_path) as store:
+        job = store.job(job_id)
+        if chunks is not None and chunks.ranges and max(part.stop for part in chunks.ranges) > job.total_chunks:
+            raise click.UsageError(f"--chunks {chunks}: the job has the chunks 0 to {job.total_chunks - 1}.")
+        count = job.redo([*(() if chunks is None else chunks.indices), *map(job.index_of, keys)])
+        to_redo, line = job.to_redo(), _resume_line(job, store_path)
+    if as_json:
+        print_json({"job_id": job.job_id, "marked_chunks": count, "redo_chunks": to_redo, "resume": line})
+        return
+    name = f"job {job.job_id[:8]} ({on_one_line(job.file_name)})"
+    if count:
+        Screen().note(
+            f"{chunk_count(count)} of {name} will be done again by the next run; "
+            "each earlier result stays until the new one is there"
+        )
+    else:
+        Screen().note(f"nothing changed: these chunks of {name} were to be done again already")
+    if line is None:
+        Screen().note("go on as you began the job: with checkpoint-store run FILE, or with the program that opened it")
+    else:
+        Screen().out.print(f"go on with: {line}", soft_wrap=True, markup=False, highlight=False)
+
+
+def _open(store_path: str) -> CheckpointStore:
+    if Path(store_path).exists() or "://" in store_path:
+        return CheckpointStore(store_path)
+    return open_for_reading(store_path)  # says that there is none
+
+
+def _resume_line(job: Job, store_path: str) -> str | None:
+    """Return the command that does the chunks; None where the job does not remember how it is run."""
+    if MEMORY not in job.metadata:
+        return None
+    more = [] if store_path == DEFAULT_STORE else ["--store", store_path]
+    return shell_words(["checkpoint-store", "resume", job.job_id[:8], *more])

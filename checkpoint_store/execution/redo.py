@@ -1,0 +1,37 @@
+"""How chunks of a job come to be done again: one transaction in the store; then the state file is made exact."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from checkpoint_store.errors import StoreBusy
+from checkpoint_store.model.amounts import cost_in
+from checkpoint_store.model.codec import json_text
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from checkpoint_store.execution.context import StoreContext
+    from checkpoint_store.model.amounts import Cost
+
+
+def redo(context: StoreContext, job_id: str, indices: Collection[int]) -> int:
+    """Let complete chunks be done again; return how many were not to be before. See :meth:`Job.redo`."""
+    storage = context.storage
+    with suppress(StoreBusy):  # what this process has let go of is in nobody's hand
+        storage.claims.release(job_id)
+    count = storage.redos.redo(job_id, indices)
+    if count:
+        context.job_ended(job_id)
+    return count
+
+
+def earlier_cost(context: StoreContext, job_id: str, index: int, cost: Cost) -> float | None:
+    """Return what the result cost that the next one of a chunk takes the place of; None: its field ``cost`` says it.
+
+    A function that reads costs is the caller's. It is called here, where no process waits for this one.
+    """
+    if cost == "cost" or not context.reading.is_marked(job_id, index):
+        return None
+    return cost_in(json_text.decode(context.reading.result_text(job_id, index)), cost)

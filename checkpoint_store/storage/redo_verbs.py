@@ -1,0 +1,122 @@
+"""What a store can do for chunks that are to be done again: verbs that take and return plain values."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from checkpoint_store.errors import ChunkInWork, ChunkNotCompleted, ChunkOutOfRange, InvalidArgumentError
+from checkpoint_store.model.clock import now
+from checkpoint_store.model.records import JobStatus
+from checkpoint_store.model.spans import spans_of
+from checkpoint_store.storage.key_verbs import KeyReading
+from checkpoint_store.storage.statements import jobs, liveness, redos, results, runners
+from checkpoint_store.storage.statements.carry_over import chunks_at_work
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Collection, Sequence
+
+    from checkpoint_store.storage.connection.database import Database
+    from checkpoint_store.storage.records import JobRecord
+
+
+class RedoReading(KeyReading):
+    """The reading verbs about chunks that are to be done again. Safe to share between threads."""
+
+    def marks(self, job_id: str) -> frozenset[redos.Mark]:
+        """Return which chunks of a job are to be done again."""
+        return self._database.read(lambda connection: redos.marks(connection, job_id))
+
+    def first_mark(self, job_id: str) -> int | None:
+        """Return the lowest chunk of a job that is to be done again, by the shortest way; None where there is none."""
+        row = self._database.read_row(*redos.first(job_id))
+        return None if row is None else row[0]
+
+    def is_marked(self, job_id: str, index: int) -> bool:
+        """Whether a chunk is to be done again, by the shortest way."""
+        return self._database.read_row(*redos.find(job_id, index)) is not None
+
+
+class RedoStorage:
+    """The chunks of one store file that are to be done again. Safe to share between threads."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._path: Final = database.path
+
+    def redo(self, job_id: str, indices: Collection[int]) -> int:
+        """Let complete chunks be done again, all of these or none; return how many were not to be done again before.
+
+        Their results stay until the new ones are there. A job that was completed is paused. Durable when it returns.
+
+        Raises:
+            ChunkNotCompleted, ChunkOutOfRange, ChunkInWork: a chunk is not complete, not of the job, or in work.
+            InvalidArgumentError: the job was replaced; or it is sequential, and chunks behind the first are left out.
+            JobNotFound: the job was deleted.
+        """
+
+        def work(connection: sqlite3.Connection) -> int:
+            job = jobs.find_job(connection, job_id, self._path)
+            known = set(redos.indices(connection, job_id))
+            self._refuse(connection, job, indices, known)
+            new = sorted(set(indices) - known)
+            self._refuse_in_work(connection, job, new)
+            if new:
+                moment, before = now(), max(job.stretch_completed_count - len(new), 0)
+                redos.mark(connection, job_id, new, moment)
+                changes: dict[str, Any] = {"updated_at": moment, "stretch_completed_count": before}
+                if job.status is JobStatus.COMPLETED:
+                    changes["status"] = JobStatus.PAUSED.value
+                jobs.update_job(connection, job_id, self._path, **changes)
+            return len(new)
+
+        return self._database.write(work)
+
+    def _refuse(
+        self, connection: sqlite3.Connection, job: JobRecord, indices: Collection[int], known: set[int]
+    ) -> None:
+        """Refuse what cannot be done again."""
+        if job.superseded_by is not None:
+            remedy = (
+                f"was replaced by job {job.superseded_by}, which a run would go on with: redo the chunks of that job"
+            )
+            raise InvalidArgumentError("job", job.job_id, remedy)
+        there = set(results.indices(connection, job.job_id))
+        for index in sorted(indices):
+            if not 0 <= index < job.total_chunks:
+                raise ChunkOutOfRange(job.job_id, index, job.total_chunks)
+            if index not in there:
+                raise ChunkNotCompleted(job.job_id, index, completed=False)
+        if job.sequential and indices:
+            tail = {index for index in there if index >= min(indices)}
+            if left_out := tail - set(indices) - known:
+                raise InvalidArgumentError("indices", _shown(indices), _remedy(job.job_id, min(left_out), tail))
+
+    def _refuse_in_work(self, connection: sqlite3.Connection, job: JobRecord, indices: Sequence[int]) -> None:
+        """Refuse to redo a chunk that is being worked on; of a sequential job, one that later work depends on."""
+        if not indices:
+            return
+        at_work = {runner.runner_id: runner for runner in runners.runners_at_work(connection, job.job_id)}
+        wanted, behind = set(indices), min(indices) if job.sequential else job.total_chunks
+        dead: set[int] = set()
+        for index, runner_id in chunks_at_work(connection, job.job_id):
+            if index in wanted or index > behind:
+                runner = at_work.get(runner_id)
+                if runner is not None and liveness.is_alive(self._path, runner):
+                    raise ChunkInWork(job.job_id, index, runner.pid, runner.host)
+                dead.add(runner_id)
+        for runner_id in dead & at_work.keys():  # not before nothing is refused any more: a lock file goes for good
+            liveness.reap_if_dead(connection, self._path, at_work[runner_id])
+
+
+def _remedy(job_id: str, left_out: int, tail: set[int]) -> str:
+    whole = _shown(tail)
+    return (
+        f"leaves out chunk {left_out}: job {job_id} is sequential, so each chunk was made from the results before it. "
+        f"Redo all complete chunks from the first one on: {whole}"
+    )
+
+
+def _shown(indices: Collection[int]) -> str:
+    spans = spans_of(sorted(indices))
+    return ", ".join(str(start) if stop == start + 1 else f"{start}-{stop - 1}" for start, stop in spans)

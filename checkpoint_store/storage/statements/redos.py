@@ -1,0 +1,169 @@
+"""Statements about chunks that are to be done again: a complete chunk with a mark is left, and keeps its result."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from sqlalchemy import bindparam, func, literal_column, select
+
+from checkpoint_store.storage.statements.compiled import Statement
+from checkpoint_store.storage.tables import attempts, chunk_handles, chunk_redos, completed_chunks
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Mapping, Sequence
+
+    from sqlalchemy import Exists
+
+    from checkpoint_store.storage.open_requests import Source
+
+_M: Final = chunk_redos.c
+_C: Final = completed_chunks.c
+_IN_JOB: Final = _M.job_id == bindparam("in_job")
+_HERE: Final[Any] = _IN_JOB, _M.chunk_index == bindparam("at_index")
+
+
+def count_of(job_id: Any) -> Any:
+    """Return the expression for how many chunks of a job are to be done again."""
+    return select(func.count()).select_from(chunk_redos).where(_M.job_id == job_id).scalar_subquery()
+
+
+def is_any_left(job_id: Any) -> Exists:
+    """Return the condition that a chunk of a job is to be done again."""
+    return select(_M.chunk_index).where(_M.job_id == job_id).exists()
+
+
+def is_marked(chunk: Any, *, before: Any = None) -> Exists:
+    """Return the condition that the chunk of a row is to be done again.
+
+    Args:
+        chunk: the columns of the row.
+        before: the number of an attempt; only a mark that was set before it counts.
+    """
+    of_chunk = _M.job_id == chunk.job_id, _M.chunk_index == chunk.chunk_index
+    newer = () if before is None else (_M.after_attempt < before,)
+    return select(_M.chunk_index).where(*of_chunk, *newer).exists()
+
+
+_AFTER_ATTEMPT: Final = Statement(lambda: select(_M.after_attempt).where(*_HERE), order=("in_job", "at_index"))
+_MARKS: Final = Statement(
+    lambda: select(_M.chunk_index, _M.after_attempt, _M.asked_at).where(_IN_JOB), order=("in_job",)
+)
+_FIRST: Final = Statement(lambda: select(func.min(_M.chunk_index)).where(_IN_JOB), order=("in_job",))
+_UNMARK: Final = Statement(lambda: chunk_redos.delete().where(*_HERE))
+
+
+def _mark() -> Any:
+    tried = attempts.c
+    last = select(func.coalesce(func.max(tried.number), literal_column("0"))).where(
+        tried.job_id == bindparam("in_job"), tried.chunk_index == bindparam("at_index")
+    )
+    here: dict[str, Any] = {"job_id": bindparam("in_job"), "chunk_index": bindparam("at_index")}
+    return chunk_redos.insert().values(**here, asked_at=bindparam("at"), after_attempt=last.scalar_subquery()).inline()
+
+
+_MARK: Final = Statement(_mark)
+_FORGET_HANDLE: Final = Statement(
+    lambda: chunk_handles.delete().where(
+        chunk_handles.c.job_id == bindparam("in_job"), chunk_handles.c.chunk_index == bindparam("at_index")
+    )
+)
+_NO_LONGER_COUNTED: Final = Statement(
+    lambda: (
+        attempts.update()
+        .where(attempts.c.job_id == bindparam("in_job"), attempts.c.chunk_index == bindparam("at_index"))
+        .values(counted=0, is_last=0)
+    )
+)
+
+
+def mark(connection: sqlite3.Connection, job_id: str, indices: Sequence[int], moment: str) -> None:
+    """Let complete chunks without a mark be done again: with tries of their own, and without an earlier handle."""
+    here = [{"in_job": job_id, "at_index": index} for index in indices]
+    _NO_LONGER_COUNTED.run_many(connection, here)
+    _FORGET_HANDLE.run_many(connection, here)
+    _MARK.run_many(connection, (one | {"at": moment} for one in here))
+
+
+class Mark(NamedTuple):
+    """That a complete chunk is to be done again."""
+
+    chunk_index: int
+    after_attempt: int
+    """The number of the last attempt at the chunk when that was asked for; 0 where it was never tried."""
+    asked_at: str
+
+
+def marks(connection: sqlite3.Connection, job_id: str) -> frozenset[Mark]:
+    """Return the marks of a job."""
+    return frozenset(map(Mark._make, connection.execute(_MARKS.text, (job_id,))))
+
+
+def indices(connection: sqlite3.Connection, job_id: str) -> list[int]:
+    """Return the chunks that are to be done again, ascending."""
+    return sorted(mark.chunk_index for mark in marks(connection, job_id))
+
+
+def of_kept(connection: sqlite3.Connection, kept: Mapping[int, Source]) -> list[int]:
+    """Return the chunks that are to take a result which is to be made again where it is taken from, ascending."""
+    marked = {job_id: set(indices(connection, job_id)) for job_id in {source.job_id for source in kept.values()}}
+    return sorted(index for index, source in kept.items() if source.chunk_index in marked[source.job_id])
+
+
+def first(job_id: str) -> tuple[str, tuple[Any, ...]]:
+    """Return the statement (and its values) that finds the lowest chunk that is to be done again."""
+    return _FIRST.text, (job_id,)
+
+
+def find(job_id: str, index: int) -> tuple[str, tuple[Any, ...]]:
+    """Return the statement (and its values) that finds the mark of a chunk."""
+    return _AFTER_ATTEMPT.text, (job_id, index)
+
+
+def is_asked_of(connection: sqlite3.Connection, job_id: str, index: int, attempt: int | None) -> bool:
+    """Whether a chunk is to be done again, and what an attempt gives is the new result.
+
+    It is not where the attempt began before that was asked for. None: what was not made by an attempt was made now.
+    """
+    row = connection.execute(*find(job_id, index)).fetchone()
+    return row is not None and (attempt is None or attempt > row[0])
+
+
+_DROP_POINTLESS: Final = Statement(
+    lambda: chunk_redos.delete().where(
+        _IN_JOB,
+        ~select(_C.chunk_index).where(_C.job_id == _M.job_id, _C.chunk_index == _M.chunk_index).exists(),
+    )
+)
+_LAST_TRY: Final = (
+    select(func.coalesce(func.max(attempts.c.number), literal_column("0")))
+    .where(attempts.c.job_id == _M.job_id, attempts.c.chunk_index == _M.chunk_index)
+    .scalar_subquery()
+)
+_SOONER: Final = Statement(
+    lambda: chunk_redos.update().where(_IN_JOB, _M.after_attempt > _LAST_TRY).values(after_attempt=_LAST_TRY)
+)
+
+
+def mend(connection: sqlite3.Connection, job_id: str) -> None:
+    """Bring marks that were copied into line with what else was: the chunks that are complete, and their attempts."""
+    _DROP_POINTLESS.run(connection, in_job=job_id)
+    _SOONER.run(connection, in_job=job_id)
+
+
+_LAST_ATTEMPT: Final = Statement(
+    lambda: select(func.coalesce(func.max(attempts.c.number), literal_column("0"))).where(
+        attempts.c.job_id == bindparam("in_job"), attempts.c.chunk_index == bindparam("at_index")
+    )
+)
+
+
+def last_attempt(connection: sqlite3.Connection, job_id: str, index: int) -> int:
+    """Return the number of the last attempt at a chunk; 0 where it was never tried."""
+    (number,) = _LAST_ATTEMPT.run(connection, in_job=job_id, at_index=index).fetchone()
+    return int(number)
+
+
+def unmark(connection: sqlite3.Connection, job_id: str, index: int) -> None:
+    """Note that the new result is there."""
+    _UNMARK.run(connection, in_job=job_id, at_index=index)

@@ -1,0 +1,120 @@
+"""What a result cost that another one takes the place of: money that was spent stays counted, with its attempt."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import bindparam, func, literal_column, null, select
+
+from checkpoint_store.model.amounts import cost_in
+from checkpoint_store.model.attempt import AttemptOutcome
+from checkpoint_store.model.codec import json_text
+from checkpoint_store.storage.statements import compiled
+from checkpoint_store.storage.statements.attempts import literal
+from checkpoint_store.storage.statements.compiled import Statement
+from checkpoint_store.storage.tables import attempts
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from checkpoint_store.storage.records import Completion
+
+_A: Final = attempts.c
+_HERE: Final[Any] = _A.job_id == bindparam("in_job"), _A.chunk_index == bindparam("at_index")
+_REPLACED: Final = _A.replaced_result_id.is_not(null())
+_THIS: Final = attempts.alias()
+_NOTE: Final = Statement(
+    lambda: (
+        attempts.update()
+        .where(
+            *_HERE,
+            _A.number
+            == select(func.max(_THIS.c.number))
+            .where(
+                _THIS.c.job_id == bindparam("in_job"),
+                _THIS.c.chunk_index == bindparam("at_index"),
+                _THIS.c.outcome == literal(AttemptOutcome.COMPLETED),
+                _THIS.c.replaced_result_id.is_(null()),
+            )
+            .scalar_subquery(),
+        )
+        .values(cost=bindparam("amount"), replaced_result_id=bindparam("result"))
+    )
+)
+_LAST_NUMBER: Final = (
+    select(func.coalesce(func.max(_THIS.c.number), literal_column("0")) + literal_column("1"))
+    .where(_THIS.c.job_id == bindparam("in_job"), _THIS.c.chunk_index == bindparam("at_index"))
+    .scalar_subquery()
+)
+_ADD: Final = Statement(
+    lambda: (
+        attempts.insert()
+        .values(
+            job_id=bindparam("in_job"),
+            chunk_index=bindparam("at_index"),
+            number=_LAST_NUMBER,
+            runner_id=literal_column("0"),
+            started_at=bindparam("made_at"),
+            finished_at=bindparam("made_at"),
+            outcome=literal(AttemptOutcome.COMPLETED),
+            counted=literal_column("0"),
+            is_last=literal_column("0"),
+            cost=bindparam("amount"),
+            replaced_result_id=bindparam("result"),
+        )
+        .inline()
+    )
+)
+_AFTER: Final = Statement(
+    lambda: (
+        select(_A.replaced_result_id, _A.chunk_index, literal_column("'replaced'"), _A.cost)
+        .where(_A.job_id == bindparam("in_job"), _A.replaced_result_id > bindparam("after"), _REPLACED)
+        .order_by(_A.replaced_result_id)
+        .limit(bindparam("rows"))
+    )
+)
+_ELSEWHERE: Final = Statement(
+    lambda: select(func.count(_A.cost), func.total(_A.cost), func.coalesce(func.max(_A.cost), 0.0)).where(
+        _A.job_id == bindparam("in_job"), _A.replaced_result_id == literal_column("0"), _REPLACED
+    )
+)
+_BY_JOB: Final = Statement(lambda: select(_A.job_id, func.total(_A.cost)).where(_REPLACED).group_by(_A.job_id))
+
+
+def note(connection: sqlite3.Connection, completion: Completion, result_id: int | None, made_at: str) -> None:
+    """Keep what a result cost that a completion takes the place of, with the attempt that made it.
+
+    A result that no attempt made (it was recorded without a claim) gets an attempt, of no runner.
+    """
+    amount = completion.earlier_cost
+    if amount is None and result_id is not None:
+        amount = _cost_of(connection, result_id)
+    if not amount:
+        return
+    here = {"in_job": completion.job_id, "at_index": completion.chunk_index}
+    if not _NOTE.run(connection, **here, amount=amount, result=result_id).rowcount:
+        _ADD.run(connection, **here, amount=amount, result=result_id, made_at=made_at)
+
+
+def _cost_of(connection: sqlite3.Connection, result_id: int) -> float | None:
+    row = compiled.RESULT_TEXT.run(connection, id=result_id).fetchone()
+    try:
+        return None if row is None else cost_in(json_text.decode(row[0]), "cost")
+    except ValueError:  # it is damaged, and says nothing any more
+        return None
+
+
+def costs_after(connection: sqlite3.Connection, job_id: str, after: int, rows: int) -> list[tuple[Any, ...]]:
+    """Return (result id, chunk index, ``"replaced"``, cost) of replaced results behind one, by their ids."""
+    return _AFTER.run(connection, in_job=job_id, after=after, rows=rows).fetchall()
+
+
+def costs_by_job(connection: sqlite3.Connection) -> dict[str, float]:
+    """Return what replaced results cost, of each job that has any."""
+    return dict(_BY_JOB.run(connection).fetchall())
+
+
+def costs_elsewhere(connection: sqlite3.Connection, job_id: str) -> tuple[int, float, float]:
+    """Return how many results were replaced in another store or before a recovery, their cost, and the highest."""
+    found: tuple[int, float, float] = _ELSEWHERE.run(connection, in_job=job_id).fetchone()
+    return found
