@@ -85,12 +85,17 @@ class StoreContext:
         """Record completions of one job, all or none, and let the state file follow. Durable when this returns."""
         storage, job_id = self.storage, completions[0].job_id
         claims = self.claims.get(job_id)
+        along = None if claims is None or len(completions) > 1 else claims.along.next_after(completions[0].chunk_index)
+        has_claimed = False
         try:
-            storage.complete(completions)
+            has_claimed = storage.complete(completions, None if along is None else along.next_claim)
         except ChunkAlreadyCompleted as error:
             if claims is not None:
                 claims.abandon(error.chunk_index)
             raise
+        finally:
+            if claims is not None and along is not None:
+                claims.settle_along(along, has_claimed=has_claimed)
         if sys.is_finalizing():
             return  # a finalizer at shutdown: what makes files imports, and nothing can be imported any more
         # What follows may run out of descriptors, memory or disk. It never makes an error of what is recorded.

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from checkpoint_store.storage.connection.database import Database
-    from checkpoint_store.storage.records import Completion
+    from checkpoint_store.storage.records import Completion, NextClaim
 
 
 _VALUES: Final = len(compiled.COMPLETION)
@@ -94,10 +94,14 @@ class Writer(ForkAware):
         """How many callers came at the same time, last time."""
         self._last_seconds = 0.0
 
-    def submit(self, completions: Sequence[Completion]) -> None:
+    def submit(self, completions: Sequence[Completion], next_claim: NextClaim | None = None) -> bool:
         """Write ``completions`` (all or none of them) and return once they are durable.
 
         Interrupted, it is unknown whether they were written; submitting them again is always safe.
+
+        Returns:
+            Whether ``next_claim`` was made in the same transaction. It is made only for a lone completion that is new,
+            and only where the chunk is neither complete nor was ever tried.
 
         Raises:
             ChunkAlreadyCompleted: a chunk is complete with another result, and ``replace`` is not set.
@@ -106,10 +110,10 @@ class Writer(ForkAware):
         leads = self._leader_lock.acquire(blocking=False)
         if not leads or self.last_batch > 1 or len(completions) > 1 or self._queue:
             self._submit_with_others(completions, leads=leads)
-            return
+            return False
         try:
             with self._connection.lock:
-                self._write_alone(completions[0])
+                return self._write_alone(completions[0], next_claim)
         finally:
             _free(self._leader_lock)
             if self._queue:  # one came meanwhile, and found that there is a leader
@@ -190,13 +194,23 @@ class Writer(ForkAware):
         self.last_batch = len(batch) + len(self._queue)
         self._last_seconds = time.perf_counter() - started
 
-    def _write_alone(self, completion: Completion) -> None:
-        """Write one completion in a transaction of its own. Most are: each call more would be seen in the benchmark."""
+    def _write_alone(self, completion: Completion, next_claim: NextClaim | None) -> bool:
+        """Write one completion in a transaction of its own, and return whether the next chunk was claimed in it.
+
+        Most completions are written here: each call more would be seen in the benchmark.
+        """
         connection, text = self._connection, completion.text or ""
-        at_once = text and not completion.replace
-        if not at_once or not connection.write_at_once(compiled.at_once(1), completion[:_VALUES], len(text)):
-            connection.write_locked(_write_one, completion)
-            connection.wal_grew(len(text))
+        if text and not completion.replace:
+            if next_claim is None:
+                has_claimed = connection.write_at_once(compiled.at_once(1), completion[:_VALUES], len(text))
+            else:
+                values = completion[:_VALUES] + next_claim
+                has_claimed = connection.write_at_once(compiled.AND_CLAIM_AT_ONCE, values, len(text))
+            if has_claimed is not None:
+                return has_claimed
+        connection.write_locked(_write_one, completion)
+        connection.wal_grew(len(text))
+        return False
 
     def _write(self, batch: Sequence[_Ticket]) -> None:
         """Write all of a batch in one transaction: by one statement, or where that cannot be, step by step."""
@@ -204,7 +218,7 @@ class Writer(ForkAware):
         completions = [completion for ticket in batch for completion in ticket.completions]
         values = _values(completions) if len(completions) <= _MOST_AT_ONCE else None
         size_bytes = sum([len(completion.text or "") for completion in completions])
-        if values is None or not connection.write_at_once(compiled.at_once(len(completions)), values, size_bytes):
+        if values is None or connection.write_at_once(compiled.at_once(len(completions)), values, size_bytes) is None:
             connection.write_locked(_write, batch)
             connection.wal_grew(size_bytes)
 

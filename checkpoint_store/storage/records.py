@@ -37,6 +37,13 @@ class Claim(NamedTuple):
     number: int
 
 
+class NextClaim(NamedTuple):
+    """The chunk that a runner claims in the transaction that completes the chunk before, where nobody tried it yet."""
+
+    chunk_index: int
+    runner_id: int
+
+
 @dataclass(frozen=True, slots=True)
 class ClaimRequest:
     """Which chunks a runner wants to claim."""

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from checkpoint_store.storage.connection.database import Database
     from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
     from checkpoint_store.storage.open_requests import OpenedJob, OpenRequest
-    from checkpoint_store.storage.records import Completion, JobRecord, Known, StatusChange
+    from checkpoint_store.storage.records import Completion, JobRecord, Known, NextClaim, StatusChange
     from checkpoint_store.storage.statements.pruning import Prunable
 
 
@@ -160,14 +160,16 @@ class Storage(Reading):
 
     # -- chunks
 
-    def complete(self, completions: Sequence[Completion]) -> None:
+    def complete(self, completions: Sequence[Completion], next_claim: NextClaim | None = None) -> bool:
         """Record completions of one job, all or none of them. Durable when this returns; see ``group_commit.py``.
+
+        Returns whether ``next_claim`` was made in the same transaction.
 
         Raises:
             ChunkAlreadyCompleted: a chunk is complete with another result, and the completion does not replace it.
             JobNotFound: the job was deleted.
         """
-        self.group_commit.submit(completions)
+        return self.group_commit.submit(completions, next_claim)
 
     @property
     def is_crowded(self) -> bool:

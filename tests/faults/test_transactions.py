@@ -120,7 +120,7 @@ def test_a_retry_of_a_stored_completion_is_safe(store: CheckpointStore, monkeypa
     write_at_once = database.writer.write_at_once
 
     def stored_and_failed(*arguments: Any) -> bool:
-        assert write_at_once(*arguments)
+        assert write_at_once(*arguments) is not None
         raise StorageUnavailableError(store.path, "disk I/O error")
 
     monkeypatch.setattr(database.writer, "write_at_once", stored_and_failed)

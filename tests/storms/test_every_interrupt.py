@@ -27,6 +27,7 @@ OPERATIONS = {
     "complete_many": 3,
     "read": 5,
     "work": 61,
+    "work_on": 97,
     "throw_away": 61,
     "fail": 499,
     "run_map": 97,

@@ -23,6 +23,8 @@ _CLAIMED_AHEAD_SECONDS: Final = 0.01
 """Claim as many chunks ahead as this time is enough for: a quick chunk takes less time than its claim."""
 _CLAIMED_AHEAD_MAX: Final = 32
 _SLOW_SECONDS: Final = 0.2
+_COMES_BACK_SECONDS: Final = 0.05
+"""A loop that asks for its next chunk so soon after a completion has it claimed with the completion next time."""
 PAUSE_CHECK_INTERVAL_SECONDS: Final = 0.25
 """How often a loop looks whether the job was paused."""
 
@@ -76,6 +78,8 @@ class ChunkQueue:
         self._first_pause = claims.last_pause()
         self._checked_pause_at = time.monotonic()
         self._paused = False
+        self._comes_back = False
+        """Whether the loop asked for a chunk right after it had completed one, last time."""
         if not pauses.covers(self._first_pause, known_pause):
             self._note_pause(self._first_pause)
         claims.runner.enter(self._loop)
@@ -101,6 +105,11 @@ class ChunkQueue:
 
         The claims are durable when this returns. In order, none is claimed while one before it is not complete.
         """
+        self._comes_back = time.monotonic() - self._loop.done_at < _COMES_BACK_SECONDS
+        along = self.claims.along.take(self._loop)
+        if along is not None:
+            self._pass(along.index)
+            return [along]
         if self._in_order:
             if self.claims.is_worked_on_by(self._loop, self._next):
                 return []
@@ -119,6 +128,20 @@ class ChunkQueue:
             if chunks or found.is_blocked:
                 return chunks
         return self._take_from_others(wanted)
+
+    def _pass(self, index: int) -> None:
+        """Note that a chunk was claimed where the next search would have found it."""
+        if self._in_order:
+            self._next = index
+        elif self._next == index:
+            self._next = index + 1
+
+    def _next_to_claim_along(self) -> int | None:
+        """Return the chunk to claim with the next completion; None where a claim of its own serves better."""
+        index = self._next + 1 if self._in_order else self._next
+        if not self._comes_back or self._paused or index >= self.total_chunks or self.batch() > 1:
+            return None
+        return index if self._shard is None or self._shard.between(index, index + 1) else None
 
     def _has_grown(self) -> bool:
         """Whether there are chunks now behind those that were the last ones."""
@@ -149,6 +172,7 @@ class ChunkQueue:
         self.claims.start(chunk)
         self._chunk_seconds += (chunk.since - self._started_at - self._chunk_seconds) / 4
         self._started_at = chunk.since
+        self._loop.next_index = self._next_to_claim_along()
 
     def batch(self) -> int:
         """Return how many chunks to claim at once: more where they take milliseconds, or where none gets done."""
@@ -176,4 +200,4 @@ class ChunkQueue:
         """End the loop, and free these chunks, which it did not start. With the last loop its runner ends."""
         self._loop.is_active = False
         self.claims.runner.leave(self._loop)
-        self.claims.release(list(chunks))
+        self.claims.release([*chunks, *self.claims.along.leave(self._loop)])

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
+
+from checkpoint_store.storage.records import NextClaim
 
 if TYPE_CHECKING:
     from checkpoint_store.storage.records import Claim
@@ -23,14 +25,25 @@ class ClaimingLoop:
     is_active: bool = True
     started_in_a_row: int = 0
     """How many chunks were started since one was done."""
+    done_at: float = float("-inf")
+    """When a chunk was done last, on the monotonic clock."""
+    next_index: int | None = None
+    """The chunk that may be claimed in the transaction which completes the one in hand; None: the loop claims itself.
+    """
+    claimed_along: list[ClaimedChunk] = field(default_factory=list)
+    """The chunk that was claimed so, until the loop takes it; none or one."""
 
 
 class ClaimedChunk:
     """A chunk that a runner of this process has claimed."""
 
-    __slots__ = ("attempts_in_loop", "begun", "claim", "dropped", "is_yielded", "loop", "runner_id", "since")
+    __slots__ = (
+        "attempts_in_loop", "begun", "claim", "dropped", "is_taken", "is_yielded", "loop", "runner_id", "since",
+    )  # fmt: skip
 
-    def __init__(self, claim: Claim, runner_id: int, loop: ClaimingLoop, *, attempts_in_loop: int = 1) -> None:
+    def __init__(
+        self, claim: Claim, runner_id: int, loop: ClaimingLoop, *, attempts_in_loop: int = 1, is_taken: bool = True
+    ) -> None:
         self.claim: Final = claim
         """The chunk and the number of its attempt, as the store knows them."""
         self.runner_id: Final = runner_id
@@ -41,6 +54,8 @@ class ClaimedChunk:
         """Whether the chunk is in doubt if it is freed now: its work may have begun, and gave no result."""
         self.dropped = False
         """Whether the last reference to the chunk's handle is gone."""
+        self.is_taken = is_taken
+        """Whether its loop has it. Otherwise any loop of this process may take it over."""
         self.is_yielded = False
         """Whether a caller has the chunk, who may keep it after the loop has ended."""
         self.attempts_in_loop = attempts_in_loop
@@ -50,6 +65,11 @@ class ClaimedChunk:
     def index(self) -> int:
         """The index of the chunk, 0-based."""
         return self.claim.chunk_index
+
+    @property
+    def next_claim(self) -> NextClaim:
+        """The chunk and its runner, for the transaction that completes the chunk before."""
+        return NextClaim(self.claim.chunk_index, self.runner_id)
 
     @property
     def number(self) -> int:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from weakref import WeakValueDictionary
 
 from checkpoint_store.errors import CheckpointStoreError, ChunkAlreadyCompleted, RunnerReleased
+from checkpoint_store.execution.claims.claimed_along import ClaimedAlong
 from checkpoint_store.execution.claims.claimed_chunk import ClaimedChunk
 from checkpoint_store.execution.claims.runner import Runner
 from checkpoint_store.storage.records import ClaimRequest, FailedAttempt
@@ -50,6 +51,8 @@ class Claims(ForkAware):
         """After a fork, in the child: the runner is the parent's, and so are its chunks."""
         self._lock = threading.RLock()
         self._chunks: dict[int, ClaimedChunk] = {}
+        self.along = ClaimedAlong(self._lock, self._chunks)
+        """What is claimed in the transaction of the completion before it."""
         self.runner.forget()
 
     # -- the runner, begun and ended with what needs it
@@ -123,7 +126,7 @@ class Claims(ForkAware):
                 spans,
                 wanted,
                 attempts_max=loop.attempts_max,
-                indices_in_hand={index for index, chunk in list(self._chunks.items()) if chunk.loop.is_active},
+                indices_in_hand={at for at, one in list(self._chunks.items()) if one.loop.is_active and one.is_taken},
                 trusted_runner_ids=self.runner.trusted_runner_ids(),
                 in_order=in_order,
             )
@@ -132,6 +135,12 @@ class Claims(ForkAware):
             chunks = [ClaimedChunk(claim, runner_id, loop) for claim in found.claims]
             self._chunks.update((chunk.index, chunk) for chunk in chunks)
             return chunks, found
+
+    def settle_along(self, along: ClaimedChunk, *, has_claimed: bool) -> None:
+        """Note whether a completion claimed this chunk, too."""
+        left = self.along.settle(along, has_claimed=has_claimed)
+        if left:
+            self.release(left)
 
     def has(self, chunk: ClaimedChunk) -> bool:
         """Whether this very claim still stands: the chunk is neither done nor freed."""
@@ -184,7 +193,7 @@ class Claims(ForkAware):
         for index in indices:
             chunk = self._chunks.pop(index, None)
             if chunk is not None:
-                chunk.loop.started_in_a_row = 0
+                chunk.loop.started_in_a_row, chunk.loop.done_at = 0, time.monotonic()
                 self._storage.done(chunk.runner_id, chunk.claim)
 
     def abandon(self, index: int) -> None:

@@ -111,25 +111,28 @@ class WriterConnection(StoreConnection):
         """
         return self._transact(work, *arguments, prepared=True)
 
-    def write_at_once(self, statement: str, values: Sequence[Any], size_bytes: int) -> bool:
-        """Run one statement of :func:`compiled.at_once`, a transaction of its own; durable when this returns True.
+    def write_at_once(self, statement: str, values: Sequence[Any], size_bytes: int) -> bool | None:
+        """Run one statement that writes completions, a transaction of its own; durable when this returns.
 
-        For a caller that holds the lock. False where a constraint refuses it: nothing is written then, and
-        :meth:`write_locked` can find out why. ``size_bytes`` is about what the WAL grows by.
+        For a caller that holds the lock. ``size_bytes`` is about what the WAL grows by.
+
+        Returns:
+            Whether the next chunk was claimed, too. None where a constraint refuses the statement: nothing is written
+            then, and :meth:`write_locked` can find out why.
         """
         try:
             connection = self._ready(prepared=True)
             try:
                 changed = busy.execute(connection, statement, values, patience_seconds=self._patience_seconds)
             except sqlite3.IntegrityError:
-                return False
-            effect.require_completions(connection, values, changed)
+                return None
+            has_claimed = effect.require_completions(connection, values, changed)
             self._refuse_if_moved()
         except BaseException as error:
             self._abandon(error)
             raise
         self.wal_grew(size_bytes)
-        return True
+        return has_claimed
 
     def wal_grew(self, size_bytes: int) -> None:
         """A transaction with so many bytes of text was committed: copy the WAL if it is time to."""

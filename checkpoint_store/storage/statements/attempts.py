@@ -11,7 +11,7 @@ from checkpoint_store.model.attempt import AttemptOutcome
 from checkpoint_store.model.clock import now
 from checkpoint_store.storage.records import Claim, FailureOutcome
 from checkpoint_store.storage.statements import handles, runners
-from checkpoint_store.storage.statements.compiled import Statement
+from checkpoint_store.storage.statements.compiled import Statement, begun
 from checkpoint_store.storage.statements.effect import require_rows
 from checkpoint_store.storage.tables import attempts
 from checkpoint_store.system.log import log
@@ -114,16 +114,7 @@ _ATTEMPTS_IN: Final = Statement(
     order=("in_job", "start", "stop"),
 )
 _BEGIN: Final = Statement(
-    lambda: attempts.insert().values(
-        job_id=bindparam("in_job"),
-        chunk_index=bindparam("at_index"),
-        number=bindparam("new_number"),
-        runner_id=bindparam("runner"),
-        started_at=bindparam("at"),
-        outcome=literal(AttemptOutcome.RUNNING),
-        counted=literal_column("1"),
-        is_last=literal_column("0"),
-    ),
+    lambda: attempts.insert().values(begun(*map(bindparam, ("in_job", "at_index", "new_number", "runner", "at")))),
     order=("in_job", "at_index", "new_number", "runner", "at"),
 )
 _THIS: Final[Any] = (

@@ -6,7 +6,7 @@ from functools import cache
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Table, bindparam, case, func, literal_column, null, select
+from sqlalchemy import Table, bindparam, case, exists, func, literal_column, null, select
 from sqlalchemy.dialects import sqlite
 
 from checkpoint_store.storage.tables import attempts, chunk_redos, chunk_results, completed_chunks, jobs
@@ -133,6 +133,28 @@ def _end_attempt(job_id: Any, chunk_index: Any, attempt: Any, at: Any, seconds: 
     )
 
 
+def begun(job_id: Any, chunk_index: Any, number: Any, runner_id: Any, at: Any) -> dict[str, Any]:
+    """Return the values of an attempt that begins."""
+    return {
+        "job_id": job_id,
+        "chunk_index": chunk_index,
+        "number": number,
+        "runner_id": runner_id,
+        "started_at": at,
+        "outcome": literal_column("'running'"),
+        "counted": literal_column("1"),
+        "is_last": literal_column("0"),
+    }
+
+
+def _claim_untried(job_id: Any, chunk_index: Any, runner_id: Any, at: Any) -> Insert:
+    """Claim a chunk for a runner, unless the chunk is complete or was ever tried: such a chunk needs a closer look."""
+    values = begun(job_id, chunk_index, literal_column("1"), runner_id, at)
+    has_rows = [exists().where(one.c.job_id == job_id, one.c.chunk_index == chunk_index) for one in _OF_CHUNK]
+    return attempts.insert().from_select(list(values), select(*values.values()).where(*(~one for one in has_rows)))
+
+
+_OF_CHUNK: Final = completed_chunks, attempts
 _COMPLETED: Final[Any] = literal_column("'completed'")
 _MORE: Final[Any] = bindparam("more"), bindparam("at")
 
@@ -155,6 +177,7 @@ END_ATTEMPT: Final = Statement(
 # statement gives the GIL away, and costs its start; a chunk that is complete already refuses all of it.
 COMPLETION: Final = ("job_id", "chunk_index", "completed_at", "result", "digest", "fingerprint", "attempt", "seconds")
 """The values of a completion, in the order in which they are given."""
+_AND_CLAIM: Final = (*COMPLETION, "next_index", "runner_id")
 
 
 @cache
@@ -164,24 +187,37 @@ def at_once(rows: int) -> str:
     return f"INSERT INTO completion VALUES {', '.join([one] * rows)}"  # noqa: S608 - our own words
 
 
+AND_CLAIM_AT_ONCE: Final = f"INSERT INTO completion_and_claim VALUES ({', '.join('?' * len(_AND_CLAIM))})"  # noqa: S608 - our own words
+"""The statement that writes one completion, and claims the next chunk for a runner where nobody has tried that one."""
+
+
 @cache
 def preparations() -> tuple[str, ...]:
-    """Return what a connection has to be told before :func:`at_once`."""
+    """Return what a connection has to be told before :func:`at_once` and :data:`AND_CLAIM_AT_ONCE`."""
     job_id, chunk_index, at, attempt, seconds = map(
         _new, ("job_id", "chunk_index", "completed_at", "attempt", "seconds")
     )
-    steps = (
+    steps = [
         _add_result(_new),
         _complete(_new, func.last_insert_rowid()),
         _count(job_id, literal_column("1"), at),
         _count_last(job_id, literal_column("1"), at).where(func.changes() == literal_column("0")),
         _end_attempt(job_id, chunk_index, attempt, at, seconds),
-    )
-    body = "".join(f"{step.compile(dialect=sqlite.dialect())}; " for step in steps)
-    columns = ", ".join(f"NULL AS {name}" for name in COMPLETION)
+    ]
+    claim = _claim_untried(job_id, _new("next_index"), _new("runner_id"), at)
     return (
-        f"CREATE TEMP VIEW IF NOT EXISTS completion AS SELECT {columns}",
-        f"CREATE TEMP TRIGGER IF NOT EXISTS complete INSTEAD OF INSERT ON completion BEGIN {body}END",
+        *_view_with_trigger("completion", COMPLETION, steps),
+        *_view_with_trigger("completion_and_claim", _AND_CLAIM, [*steps, claim]),
+    )
+
+
+def _view_with_trigger(name: str, columns: Iterable[str], steps: Iterable[ClauseElement]) -> tuple[str, str]:
+    """Return what makes a view of the connection's own; a row that is inserted into it takes these steps."""
+    body = "".join(f"{step.compile(dialect=sqlite.dialect())}; " for step in steps)
+    nulls = ", ".join(f"NULL AS {column}" for column in columns)
+    return (
+        f"CREATE TEMP VIEW IF NOT EXISTS {name} AS SELECT {nulls}",
+        f"CREATE TEMP TRIGGER IF NOT EXISTS insert_{name} INSTEAD OF INSERT ON {name} BEGIN {body}END",
     )
 
 

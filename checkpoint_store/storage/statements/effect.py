@@ -39,22 +39,24 @@ def run_alone(connection: sqlite3.Connection, statement: str, values: Sequence[A
     return cursor
 
 
-def require_completions(connection: sqlite3.Connection, values: Sequence[Any], changed: int) -> None:
-    """Raise unless the statement of :func:`compiled.at_once` wrote all of these completions.
+def require_completions(connection: sqlite3.Connection, values: Sequence[Any], changed: int) -> bool:
+    """Raise unless a statement wrote all of its completions; return whether it claimed the next chunk, too.
 
     Args:
         connection: the connection that it ran on.
-        values: its values.
+        values: its values: those of :func:`compiled.at_once`, or of :data:`compiled.AND_CLAIM_AT_ONCE`.
         changed: how many rows it changed.
     """
     rows = len(values) // _WIDTH * _ROWS_OF_ONE
     tried = [at for at in range(_ATTEMPT, len(values), _WIDTH) if values[at] is not None]
-    if changed == rows + len(tried):
-        return
+    may_claim = len(values) % _WIDTH > 0  # the values of a claim follow
+    if changed == rows + len(tried) + may_claim:
+        return may_claim
     starts = [at - _ATTEMPT for at in tried]  # an attempt need not be there: its job may have come from elsewhere since
-    there = sum(
+    there: int = sum(
         connection.execute(_HAS_ATTEMPT, (*values[start : start + 2], values[start + _ATTEMPT])).fetchone()[0]
         for start in starts
     )
-    if changed != rows + there:
+    if changed not in (rows + there, rows + there + may_claim):
         raise sqlite3.DatabaseError(f"it changed {changed} rows instead of {rows + there}; look for a trigger in it")
+    return changed > rows + there

@@ -92,6 +92,11 @@ def work(store, job, index):
         break
 
 
+def work_on(store, job, index):
+    for chunk in itertools.islice(job.pending(), 4):  # from the third on, each is claimed with the one before
+        chunk.complete("new")
+
+
 def throw_away(store, job, index):
     next(job.pending())
 
