@@ -43,8 +43,7 @@ def written(folder: str, count: int, *, claims: bool) -> dict[str, Any]:
     time.monotonic = lambda: real() + passed[0]
     results = list(_results(count, 4096))
     before = _written()
-    with CheckpointStore(f"{folder}/store.db") as store:
-        job = store.open_job("talk.srt", total_chunks=count)
+    with CheckpointStore(f"{folder}/store.db") as store, store.open_job("talk.srt", total_chunks=count) as job:
         if claims:
             for chunk in job.pending():
                 passed[0] += _CHUNK_SECONDS

@@ -192,7 +192,7 @@ def _open_store(
         return OpenedStore(
             StoreContext(reading, None, None, Loops(path), UnrecordedResults(reading), backups), opener.report, ()
         )
-    storage = Storage(opener.open(migrate=migrate), copies)
+    storage = Storage(opener.open(migrate=migrate), copies, copies_are_carried_away=on_backup is not None)
     notice = None
     try:
         follower = None

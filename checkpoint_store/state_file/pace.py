@@ -15,10 +15,12 @@ _CREDIT_SECONDS: Final = 0.05
 """What may be spent in advance, so that the file of a small, quick job is exact after each chunk."""
 _SMALL_BYTES: Final = 64 * 1024
 """A file up to this size is written whenever the time allows."""
-_GROWTH: Final = 2.0
-"""A larger one is written when it would be so many times as large: all writing together is twice the last file."""
+_GROWTH: Final = 4.0
+"""A larger one is written when it would be so many times as large: all writing before the last file is a third more
+than the largest of these files, which the job's end makes exact."""
 _SLOW_SECONDS: Final = 5.0
-"""Or when the chunk before was recorded that long ago: what comes so rarely can be followed exactly."""
+"""Or when the chunk before was recorded that long ago, and the file has no more than so many bytes for each second."""
+_SLOW_BYTES_PER_SECOND: Final = 16 * 1024
 
 
 class WritingPace:
@@ -44,7 +46,8 @@ class WritingPace:
             return False
         size = self._size + self._grown
         is_large = size > _SMALL_BYTES and size < self._size * _GROWTH
-        return not is_large or waited >= _SLOW_SECONDS or job_id != self._shown
+        comes_rarely = waited >= _SLOW_SECONDS and size <= waited * _SLOW_BYTES_PER_SECOND
+        return not is_large or comes_rarely or job_id != self._shown
 
     def wrote(self, job_id: str, size_bytes: int) -> None:
         """Note that the file shows this job now, and how large it is."""

@@ -38,7 +38,7 @@ _SHARE: Final = 0.02
 _CREDIT_SECONDS: Final = 0.25
 _INTERVAL_SECONDS: Final = 60.0
 _GROWTH: Final = 4.0
-"""While a job runs, the store is copied when it is so many times as large as its last copy."""
+"""While a job runs, a store that no state file follows is copied when it is so many times as large as its last copy."""
 _AGE_SECONDS_MAX: Final = 3600.0
 """Or when the last copy is that old."""
 _SHARE_OF_FREE_SPACE: Final = 0.2
@@ -136,10 +136,14 @@ def thin_out(path: Path) -> None:
     for _, version, backup in StoreFiles(path).numbered_backups():
         seen[version] = seen.get(version, 0) + 1
         if seen[version] > _KEPT:
-            try:
-                backup.unlink()
-            except OSError as error:
-                log.warning("the old backup %s cannot be removed: %s", backup, error)
+            _remove_old(backup)
+
+
+def _remove_old(backup: Path) -> None:
+    try:
+        backup.unlink(missing_ok=True)
+    except OSError as error:
+        log.warning("the old backup %s cannot be removed: %s", backup, error)
 
 
 def remove_backups(path: Path) -> None:
@@ -151,11 +155,28 @@ def remove_backups(path: Path) -> None:
             raise storage_error(error, backup) from error
 
 
-class RollingBackup:
-    """Backs a store up when a job ends and from time to time in between, at a small share of time and space."""
+_Version = tuple[int, int]
+"""Inode and time of change: names are used again once all backups were removed."""
 
-    def __init__(self, database: AnyDatabase, lock: Path) -> None:
+
+def _version(path: Path) -> _Version | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
+
+
+class RollingBackup:
+    """Backs a store up when a job ends and from time to time in between, at a small share of time and space.
+
+    ``follows_growth``: the copies in between are all that is kept of the results of a running job. Otherwise they are
+    one soon after the beginning, which has the plan, and one each hour.
+    """
+
+    def __init__(self, database: AnyDatabase, lock: Path, *, follows_growth: bool) -> None:
         self._database = database
+        self._follows_growth = follows_growth
         self._path = database.path
         self._lock = lock
         self._credit = _CREDIT_SECONDS
@@ -164,15 +185,18 @@ class RollingBackup:
         """When (``time.monotonic()``) to look at the store's size next."""
         self._made_at = self._counted_at
         self._copied_bytes = 0
+        self._in_between: tuple[Path, _Version | None] | None = None
+        """The copy that this process made while a job ran."""
 
     def make_if_due(self, moment: float) -> Path | None:
         """Back up if the store has grown enough since the last copy, or that is too old; see :meth:`make`."""
         if moment < self._looks_at:
             return None
         self._looks_at = moment + _INTERVAL_SECONDS
-        if moment - self._made_at >= _AGE_SECONDS_MAX or self._size() >= self._copied_bytes * _GROWTH:
-            return self.make()
-        return None
+        grew = (self._follows_growth or not self._copied_bytes) and self._size() >= self._copied_bytes * _GROWTH
+        if not grew and moment - self._made_at < _AGE_SECONDS_MAX:
+            return None
+        return self._make(in_between=True)
 
     def _newest(self) -> Path | None:
         """Return the newest automatic backup if it has the schema of today; None where it has not, or none is there."""
@@ -180,12 +204,15 @@ class RollingBackup:
         return newest if version == SCHEMA_VERSION else None
 
     def _size(self) -> int:
-        try:
-            return self._path.stat().st_size
-        except OSError:
-            return 0
+        """Return how large a copy would be: what is in the WAL only counts, too."""
+        pages, page_bytes = (self._database.read_row(f"PRAGMA {name}", ()) for name in ("page_count", "page_size"))
+        return 0 if pages is None or page_bytes is None else int(pages[0] * page_bytes[0])
 
     def make(self) -> Path | None:
+        """Back up when a job ends; see :meth:`_make`."""
+        return self._make(in_between=False)
+
+    def _make(self, *, in_between: bool) -> Path | None:
         """Back up unless that would cost more than its share, or the newest backup holds the same.
 
         The store works on whatever happens to it. Returns the backup that holds what there is; None where none does.
@@ -213,6 +240,7 @@ class RollingBackup:
                 target = StoreFiles(self._path).next_backup(SCHEMA_VERSION)
                 _sweep_backups(self._path)
                 back_up(self._database, target)
+                self._replace_in_between(target, in_between=in_between)
                 thin_out(self._path)
                 self._made_at, self._copied_bytes = moment, target.stat().st_size
                 return target
@@ -224,6 +252,15 @@ class RollingBackup:
             return None
         finally:
             self._credit -= time.monotonic() - moment
+
+    def _replace_in_between(self, made: Path, *, in_between: bool) -> None:
+        """Remove the last copy that this process made while a job ran: the copy made now has the same job, and more.
+
+        Copies that somebody is told of may be under way to another machine, and stay until two newer ones are there.
+        """
+        last, self._in_between = self._in_between, (made, _version(made)) if in_between else None
+        if last is not None and not self._follows_growth and _version(last[0]) == last[1] is not None:
+            _remove_old(last[0])
 
     def _reason_against(self) -> str | None:
         """Return why there is no room for a copy; None where there is."""

@@ -49,7 +49,9 @@ class ReadOnlyStorage(Reading):
 class Storage(Reading):
     """A store file that is open for reading and writing."""
 
-    def __init__(self, database: Database, state_files: Sequence[Path] = ()) -> None:
+    def __init__(
+        self, database: Database, state_files: Sequence[Path] = (), *, copies_are_carried_away: bool = False
+    ) -> None:
         super().__init__(database, state_files)
         self.database: Final = database
         self.group_commit: Final = Writer(database)
@@ -57,7 +59,8 @@ class Storage(Reading):
         self.budgets: Final = BudgetStorage(database)
         self.handles: Final = HandleStorage(database, state_files)
         self.redos: Final = RedoStorage(database)
-        self._rolling = RollingBackup(database, StoreFiles(database.path).lock)
+        follows_growth = copies_are_carried_away or not state_files
+        self._rolling = RollingBackup(database, StoreFiles(database.path).lock, follows_growth=follows_growth)
 
     # -- jobs
 
