@@ -20,7 +20,8 @@ else:
 
 STANDARD: Final = Path("-")
 """Stands for standard input, or standard output."""
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+"""What steers a screen, ends a line, or lets a text be read backwards."""
 
 
 class FileOrDash(_PathType):
@@ -36,6 +37,17 @@ class FileOrDash(_PathType):
             self.fail(f"{value!r} is not the name of a file.", param, ctx)
         path = Path(value)
         return path.absolute() if path == STANDARD else path
+
+
+class AppendedFile(FileOrDash):
+    """A path of a file; ``+PATH`` is PATH, too, because GNU parallel appends to a log only where it is written so."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Return the path; show a usage error for standard output."""
+        path = super().convert(value.removeprefix("+") if isinstance(value, str) else value, param, ctx)
+        if path == STANDARD:
+            self.fail("- is no file; name one.", param, ctx)
+        return path
 
 
 def printable(name: str | os.PathLike[str]) -> str:
