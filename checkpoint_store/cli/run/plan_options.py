@@ -9,6 +9,7 @@ import click
 from checkpoint_store.cli.options import PositiveNumber, store_option
 from checkpoint_store.cli.paths import AppendedFile, FileOrDash
 from checkpoint_store.cli.run.chunk_ranges import ChunkRangesType
+from checkpoint_store.cli.run.halt import HaltType
 from checkpoint_store.cli.run.variables import CONTEXT_LENGTH_MAX
 from checkpoint_store.cli.transcripts.reading.text import is_text_encoding
 
@@ -117,7 +118,7 @@ _OPTIONS: Final = (
 )
 
 LIMIT_NAMES: Final = frozenset(
-    {"retries", "timeout", "max_cost", "cost", "max_calls_per_minute", "deadline", "only", "joblog"}
+    {"retries", "halt", "timeout", "max_cost", "cost", "max_calls_per_minute", "deadline", "only", "joblog"}
 )
 _LIMITS: Final = (
     click.option(
@@ -127,6 +128,14 @@ _LIMITS: Final = (
         default=0,
         help="Try a chunk up to N times more, then skip it and go on with the others; 'retry' frees it.  "
         "[default: 0, and the first failure ends the run]",
+    ),
+    click.option(
+        "--halt",
+        metavar="WHEN",
+        type=HaltType(),
+        help="soon: once a chunk has failed begin nothing more, no further FILE either, and finish those in hand; now: "
+        "kill those in hand; N%: once N percent of the chunks that a FILE had left have failed, and at least 3; never. "
+        "As in GNU parallel, soon,fail=3 and now,fail=20% will do, too.  [default: soon, or never with --retries]",
     ),
     click.option(
         "--timeout",

@@ -15,6 +15,7 @@ from checkpoint_store.cli.options import json_option, print_json
 from checkpoint_store.cli.paths import STANDARD, as_argument, printable, shell_words
 from checkpoint_store.cli.run import report as run_report
 from checkpoint_store.cli.run.answer import TEXT_FIELD
+from checkpoint_store.cli.run.halt import FailureWatch
 from checkpoint_store.cli.run.interrupts import Interrupts
 from checkpoint_store.cli.run.joblog import JobLog
 from checkpoint_store.cli.run.limits import RunLimits
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from checkpoint_store.cli.run.chunk_ranges import ChunkRanges
+    from checkpoint_store.cli.run.halt import Halt
     from checkpoint_store.cli.run.inputs import Input
     from checkpoint_store.cli.run.request import Request
     from checkpoint_store.cli.run.task_records import Clean
@@ -83,6 +85,7 @@ def run(
     *,
     workers: int,
     retries: int,
+    halt: Halt | None,
     timeout: float | None,
     max_cost: float | None,
     cost: str,
@@ -96,6 +99,7 @@ def run(
     """Run each FILE and return the worst of the exit codes."""
     request = request_of(ctx, **options)
     for_command = (
+        ("--halt", halt),
         ("--timeout", timeout),
         ("--max-cost", max_cost),
         ("--max-calls-per-minute", max_calls_per_minute),
@@ -112,7 +116,7 @@ def run(
     log = None if joblog is None else JobLog(joblog, request.command, inputs, screen)
     reports = []
     deadline_at = None if deadline is None else time.monotonic() + deadline
-    limits = RunLimits(workers, retries, timeout, max_cost, cost, max_calls_per_minute, deadline_at, only)
+    limits = RunLimits(workers, retries, timeout, max_cost, cost, max_calls_per_minute, deadline_at, only, halt)
 
     def words_of(path: Path) -> tuple[str, ...]:
         is_file = path != STANDARD
@@ -143,15 +147,16 @@ def _run_all(
     if request.command:
         on_end = log.write if log else None
         command = Command(request.command, request.answers, timeout_seconds=limits.timeout_seconds, on_end=on_end)
-    interrupts = Interrupts(command.kill if command else lambda: None, quiet=screen.err.is_interactive)
+    kill = command.kill if command else lambda: None
+    interrupts, failures = Interrupts(kill, quiet=screen.err.is_interactive), FailureWatch(limits.halt, kill)
     with CheckpointStore(request.store_path) as store, log.opened(store) if log else nullcontext(), interrupts:
         for source in inputs:
             if interrupts.requested:
                 yield Report(printable(source.path), exit_code=INTERRUPTED if interrupts.stops_now else PAUSED)
                 continue
             clean = command or _built_in_cleaner(source.content.cleaned or (), log)
-            context = RunContext(clean, limits, interrupts, screen)
-            if limits.are_over:
+            context = RunContext(clean, limits, interrupts, screen, failures)
+            if limits.are_over or failures.is_over:
                 yield Report(printable(source.path), exit_code=PAUSED)
                 continue
             try:

@@ -65,6 +65,8 @@ def do_task(store: CheckpointStore, task: Task, context: RunContext) -> Report:
     report.done_before = progress.completed_chunks
     snapshot = JobSnapshot(job, context.limits.cost)
     if progress.remaining_chunks:
+        only = context.limits.only
+        context.failures.begin(only.count_left(job) if only is not None else progress.remaining_chunks)
         _process_chunks(job, task, report, snapshot, context)
     _fill_in(job, report, snapshot, context)
     if report.exit_code == DONE and not report.left_to_others:
@@ -88,7 +90,7 @@ def _remember(job: Job, task: Task) -> None:
 
 
 def _process_chunks(job: Job, task: Task, report: Report, snapshot: JobSnapshot, context: RunContext) -> None:
-    started, interrupts = time.monotonic(), context.interrupts
+    started, interrupts, failures = time.monotonic(), context.interrupts, context.failures
     work = _work_function(task, context.clean, context.screen)
     view = LiveView(
         context.screen,
@@ -101,11 +103,11 @@ def _process_chunks(job: Job, task: Task, report: Report, snapshot: JobSnapshot,
     try:
         with view, warnings.catch_warnings():
             warnings.simplefilter("ignore", ChunksPassedOver)  # _fill_in counts them
-            for _ in job.map(work, stop_when=lambda: interrupts.requested, on_pause="return", **context.limits.options):
+            for _ in job.map(work, **context.map_options):
                 report.done_now += 1
                 view.advance()
     except CommandKilledError:
-        pass  # the second Ctrl-C; _fill_in sets the exit code
+        pass  # the second Ctrl-C, for which _fill_in sets the exit code, or --halt now
     except FAILURES as error:
         report.failed_chunk, report.error = error.chunk_index, f"chunk {error.chunk_index}: {_failure_text(error)}"
         _mark_failed(job, report.error)
@@ -124,6 +126,10 @@ def _process_chunks(job: Job, task: Task, report: Report, snapshot: JobSnapshot,
         report.exit_code, report.cost_unknown = PAUSED, True
     except DeadlineReached:
         report.error, report.exit_code = "the --deadline is reached", PAUSED
+    report.halted = failures.is_over
+    if failures.is_over and report.error is None:
+        report.error = failures.message
+        _mark_failed(job, report.error)
     report.seconds = round(time.monotonic() - started, 3)
 
 
@@ -182,7 +188,7 @@ def _fill_in(job: Job, report: Report, snapshot: JobSnapshot, context: RunContex
         return
     report.sequential = job.sequential
     only = context.limits.only
-    if report.error is None and progress.remaining_chunks and only is not None and only.is_done(job):
+    if report.error is None and progress.remaining_chunks and only is not None and not only.count_left(job):
         report.left_to_others = progress.remaining_chunks
         return
     if report.error is None and report.only_failed:
