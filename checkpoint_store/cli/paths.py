@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -85,15 +84,3 @@ def dash_hint(words: Sequence[str]) -> str | None:
     options = words[: words.index("--")] if "--" in words else words
     name = next((word for word in options if word.startswith("-") and ("." in word or os.path.lexists(word))), None)
     return None if name is None else f"To name the file {printable(name)}, write {shell_words([f'./{name}'])}"
-
-
-def command_hint(words: Sequence[str]) -> str | None:
-    """Return how to write a ``run`` that has no ``--`` before its COMMAND, or None if no word looks like a COMMAND."""
-    if list(words[1:2]) != ["run"] or "--" in words:
-        return None
-    for position in range(3, len(words)):
-        word, before = words[position], words[position - 1]
-        if not before.startswith("-") and not os.path.lexists(word) and not word.startswith("-") and shutil.which(word):
-            line = shell_words([*words[1:position], "--", *words[position:]])
-            return f"COMMAND comes after --: checkpoint-store {line}"
-    return None

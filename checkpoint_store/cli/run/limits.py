@@ -39,6 +39,9 @@ class RunLimits:
     halt: Halt | None = None
     """When failed chunks end the run; None: the first one does, unless there are retries."""
 
+    frees_failed: bool = False
+    """Whether the chunks that used up their tries get them back."""
+
     @property
     def are_over(self) -> bool:
         """Whether the deadline has passed."""

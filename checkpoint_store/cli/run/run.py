@@ -47,7 +47,9 @@ if TYPE_CHECKING:
 
 _BEST_TO_WORST: Final = (DONE, PAUSED, FAILED, UNUSABLE, INTERRUPTED)
 _NOT_REPEATED: Final = frozenset({"fresh", "on_change", "reuse_ignoring", "as_json"})
-_NOT_REMEMBERED: Final = _NOT_REPEATED | {"store_path"}
+_NOT_REMEMBERED: Final = _NOT_REPEATED | {"store_path", "only"}
+FREES_FAILED: Final = "checkpoint_store.frees_failed"
+"""What ``resume --failed`` sets in the context of the run that it calls."""
 _HELP: Final = """\b
 Clean each FILE, paying for no chunk twice.
 
@@ -116,7 +118,8 @@ def run(
     log = None if joblog is None else JobLog(joblog, request.command, inputs, screen)
     reports = []
     deadline_at = None if deadline is None else time.monotonic() + deadline
-    limits = RunLimits(workers, retries, timeout, max_cost, cost, max_calls_per_minute, deadline_at, only, halt)
+    numbers = (workers, retries, timeout, max_cost, cost, max_calls_per_minute)
+    limits = RunLimits(*numbers, deadline_at, only, halt, frees_failed=FREES_FAILED in ctx.meta)
 
     def words_of(path: Path) -> tuple[str, ...]:
         is_file = path != STANDARD

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import time
 import warnings
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store import JobStatus, current_attempt
@@ -14,10 +12,11 @@ from checkpoint_store.cli.job_snapshot import JobSnapshot
 from checkpoint_store.cli.paths import on_one_line, printable
 from checkpoint_store.cli.run.answer import TEXT_FIELD
 from checkpoint_store.cli.run.limits import FAILURES
+from checkpoint_store.cli.run.memory import open_job
 from checkpoint_store.cli.run.output import UnusableOutputError
 from checkpoint_store.cli.run.progress import LiveView
 from checkpoint_store.cli.run.subprocess_worker import CommandFailedError, CommandKilledError
-from checkpoint_store.cli.run.task_records import DONE, FAILED, INTERRUPTED, MEMORY, PAUSED, Report
+from checkpoint_store.cli.run.task_records import DONE, FAILED, INTERRUPTED, PAUSED, Report
 from checkpoint_store.cli.screen import attempt_count, duration, plain_error
 from checkpoint_store.errors import (
     BudgetReached,
@@ -26,7 +25,6 @@ from checkpoint_store.errors import (
     CostUnknown,
     DeadlineReached,
     InvalidResultError,
-    SecretInConfig,
     ServiceUnavailable,
 )
 
@@ -58,8 +56,9 @@ def do_task(store: CheckpointStore, task: Task, context: RunContext) -> Report:
         refuse_output(store, task, plan)
         if plan.kept_elsewhere and task.settings["on_change"] != "restart":
             context.screen.note(f"{task.path}: {elsewhere_text(plan)}")
-    job = store.open_job(task.file_name, chunks=task.chunks, **task.settings)
-    _remember(job, task)
+    job = open_job(store, task, context.limits.only)
+    if context.limits.frees_failed:
+        job.retry_failed()  # only now: this input and its settings are those of the job
     progress = job.progress()
     report = Report(printable(task.path), job_id=job.job_id, total_chunks=progress.total_chunks)
     report.done_before = progress.completed_chunks
@@ -72,21 +71,6 @@ def do_task(store: CheckpointStore, task: Task, context: RunContext) -> Report:
     if report.exit_code == DONE and not report.left_to_others:
         _write(job, report, task)
     return report
-
-
-def _remember(job: Job, task: Task) -> None:
-    """Keep the command line for ``resume`` beside the user's metadata; one that holds a secret is not kept."""
-    words = [*task.words, folder := os.getcwd()]  # noqa: PTH109 - text is stored
-    kept = {name: value for name, value in job.metadata.items() if name != MEMORY}
-    if task.words and all(printable(word) == word for word in words):
-        memory = {"words": list(task.words), "folder": folder}
-        if job.metadata.get(MEMORY) == memory:
-            return
-        with suppress(SecretInConfig):
-            job.set_metadata(kept | {MEMORY: memory})
-            return
-    if MEMORY in job.metadata:
-        job.set_metadata(kept)
 
 
 def _process_chunks(job: Job, task: Task, report: Report, snapshot: JobSnapshot, context: RunContext) -> None:
