@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from checkpoint_store.cli.messages import spoken
-from checkpoint_store.cli.paths import command_hint, dash_hint
+from checkpoint_store.cli.paths import dash_hint
 from checkpoint_store.errors import CheckpointStoreError, StorageUnavailableError, StoreTargetError
 
 if TYPE_CHECKING:
@@ -134,19 +134,28 @@ def run_command_line(argv: Sequence[str]) -> int:
             returned = group.main(list(argv[1:]), prog_name=_program_name(argv[0]), standalone_mode=False)
         except click.UsageError as error:
             error.show()
-            hint = dash_hint(argv) if isinstance(error, click.NoSuchOption) else None
-            hint = hint or command_hint(argv)
-            if hint is not None:
-                _screen().note(hint)
+            _show_hint(argv, error)
             return _failed(argv, error, _USAGE)
         except (click.ClickException, CheckpointStoreError, OSError) as error:
             _screen().error(_message(error))
+            _show_hint(argv, error)
             return _failed(argv, error, _USAGE)
         except (click.Abort, KeyboardInterrupt):
             return _INTERRUPTED
         except SystemExit as left:  # click and rich exit with 1 at a broken pipe: head or less has closed it
             return _BROKEN_PIPE if left.code else 0  # 0: the shell was told how to complete a word
     return returned if isinstance(returned, int) else 0
+
+
+def _show_hint(argv: Sequence[str], error: Exception) -> None:
+    """Say how to write a file name that begins with a dash, or a COMMAND whose two dashes were forgotten."""
+    hint = dash_hint(argv) if isinstance(error, click.NoSuchOption) else None
+    if hint is None and argv[1] in ("run", "plan") and "--" not in argv:
+        from checkpoint_store.cli.run.forgotten_dashes import command_hint
+
+        hint = command_hint(argv, commands_of(argv[1])[0])
+    if hint is not None:
+        _screen().note(hint)
 
 
 def _failed(argv: Sequence[str], error: Exception, code: int) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,7 +21,8 @@ STANDARD: Final = Path("-")
 """Stands for standard input, or standard output."""
 _TYPED: Final = frozenset(range(0x20, 0x7F)) - set(b"'\\")
 """The bytes that stand for themselves in ``$'…'``."""
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+"""What steers a screen, ends a line, or lets a text be read backwards."""
 
 
 class FileOrDash(_PathType):
@@ -38,6 +38,17 @@ class FileOrDash(_PathType):
             self.fail(f"{value!r} is not the name of a file.", param, ctx)
         path = Path(value)
         return path.absolute() if path == STANDARD else path
+
+
+class AppendedFile(FileOrDash):
+    """A path of a file; ``+PATH`` is PATH, too, because GNU parallel appends to a log only where it is written so."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Return the path; show a usage error for standard output."""
+        path = super().convert(value.removeprefix("+") if isinstance(value, str) else value, param, ctx)
+        if path == STANDARD:
+            self.fail("- is no file; name one.", param, ctx)
+        return path
 
 
 def printable(name: str | os.PathLike[str]) -> str:
@@ -75,15 +86,3 @@ def dash_hint(words: Sequence[str]) -> str | None:
     options = words[: words.index("--")] if "--" in words else words
     name = next((word for word in options if word.startswith("-") and ("." in word or os.path.lexists(word))), None)
     return None if name is None else f"To name the file {printable(name)}, write {shell_words([f'./{name}'])}"
-
-
-def command_hint(words: Sequence[str]) -> str | None:
-    """Return how to write a ``run`` that has no ``--`` before its COMMAND, or None if no word looks like a COMMAND."""
-    if list(words[1:2]) != ["run"] or "--" in words:
-        return None
-    for position in range(3, len(words)):
-        word, before = words[position], words[position - 1]
-        if not before.startswith("-") and not os.path.lexists(word) and not word.startswith("-") and shutil.which(word):
-            line = shell_words([*words[1:position], "--", *words[position:]])
-            return f"COMMAND comes after --: checkpoint-store {line}"
-    return None

@@ -74,12 +74,6 @@ def test_metadata_of_the_user_stays(lecture: Folder) -> None:
     assert metadata["command_line"]["words"][0] == str(lecture.path / "lecture.txt")
 
 
-def test_a_forgotten_dash_is_noticed(lecture: Folder) -> None:
-    """A COMMAND without ``--`` before it is an error that shows the right line."""
-    error = " ".join(lecture.run("run", "lecture.txt", "env", "-m", "x", code=2).stderr.split())
-    assert "checkpoint-store run lecture.txt -- env -m x" in error
-
-
 def test_a_secret_is_not_remembered(lecture: Folder) -> None:
     """An option that holds a secret does not make the run fail for the memory, and no secret is stored by it."""
     secret = "sk-proj-" + "a1B2c3D4" * 6

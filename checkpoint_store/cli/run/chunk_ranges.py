@@ -48,12 +48,12 @@ class ChunkRanges:
             has = f"has the chunks 0 to {total - 1}"
             raise click.UsageError(f"--only {self.text}: {printable(inputs[0].path)} {has}, and no chunk {last}.")
 
-    def is_done(self, job: Job) -> bool:
-        """Return whether all of these chunks are complete."""
+    def count_left(self, job: Job) -> int:
+        """Return how many of these chunks are not complete."""
         left = set(self.indices)
         for start, stop in job.completed_ranges():
             left.difference_update(range(start, stop))
-        return not left
+        return len(left)
 
 
 class ChunkRangesType(_RangesType):

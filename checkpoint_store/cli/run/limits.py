@@ -12,6 +12,7 @@ from checkpoint_store.errors import InvalidResultError
 
 if TYPE_CHECKING:
     from checkpoint_store.cli.run.chunk_ranges import ChunkRanges
+    from checkpoint_store.cli.run.halt import Halt
 
 FAILURES: Final = (CommandFailedError, InvalidResultError)
 """What COMMAND fails a chunk with."""
@@ -35,6 +36,11 @@ class RunLimits:
     """The moment of the monotonic clock from which no further chunk of any input starts."""
     only: ChunkRanges | None = None
     """The chunks to work on; None for all."""
+    halt: Halt | None = None
+    """When failed chunks end the run; None: the first one does, unless there are retries."""
+
+    frees_failed: bool = False
+    """Whether the chunks that used up their tries get them back."""
 
     @property
     def are_over(self) -> bool:
@@ -48,7 +54,7 @@ class RunLimits:
         common |= {"max_calls_per_minute": self.max_calls_per_minute, "only": self.only and self.only.indices}
         if self.deadline_at is not None:
             common["deadline_seconds"] = max(self.deadline_at - time.monotonic(), _DEADLINE_SECONDS_MIN)
-        if not self.retries:
+        if not self.retries and (self.halt is None or self.halt.is_at_first):
             # A failure ends the run and counts against no chunk: the person who runs again has mended its cause.
             return common | {"stop_on": FAILURES, "max_attempts": sys.maxsize}
         retry_options = {"retry_on": FAILURES, "stop_on": CommandMissingError, "max_attempts": self.retries + 1}

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from checkpoint_store.cli.options import PositiveNumber, store_option
-from checkpoint_store.cli.paths import FileOrDash
+from checkpoint_store.cli.paths import AppendedFile, FileOrDash
 from checkpoint_store.cli.run.chunk_ranges import ChunkRangesType
+from checkpoint_store.cli.run.halt import HaltType
 from checkpoint_store.cli.run.variables import CONTEXT_LENGTH_MAX
 from checkpoint_store.cli.transcripts.reading.text import is_text_encoding
 
@@ -116,7 +117,9 @@ _OPTIONS: Final = (
     click.option("--fresh", is_flag=True, help="Begin a new job even if one could go on."),
 )
 
-LIMIT_NAMES: Final = frozenset({"retries", "timeout", "max_cost", "cost", "max_calls_per_minute", "deadline", "only"})
+LIMIT_NAMES: Final = frozenset(
+    {"retries", "halt", "timeout", "max_cost", "cost", "max_calls_per_minute", "deadline", "only", "joblog"}
+)
 _LIMITS: Final = (
     click.option(
         "--retries",
@@ -125,6 +128,14 @@ _LIMITS: Final = (
         default=0,
         help="Try a chunk up to N times more, then skip it and go on with the others; 'retry' frees it.  "
         "[default: 0, and the first failure ends the run]",
+    ),
+    click.option(
+        "--halt",
+        metavar="WHEN",
+        type=HaltType(),
+        help="soon: once a chunk has failed begin nothing more, no further FILE either, and finish those in hand; now: "
+        "kill those in hand; N%: once N percent of the chunks that a FILE had left have failed, and at least 3; never. "
+        "As in GNU parallel, soon,fail=3 and now,fail=20% will do, too.  [default: soon, or never with --retries]",
     ),
     click.option(
         "--timeout",
@@ -164,6 +175,13 @@ _LIMITS: Final = (
         type=ChunkRangesType(),
         help="Work on these chunks alone, such as 0-499 or 3,7,20-29; another machine has the rest, and 'merge' puts "
         "them together.",
+    ),
+    click.option(
+        "--joblog",
+        metavar="PATH",
+        type=AppendedFile(),
+        help="Append a line to PATH for each try as it ends, in the tab-separated columns of GNU parallel. Seq is the "
+        "chunk, from 0; Exitval is -1 for a COMMAND that took too long or gave no answer.",
     ),
 )
 

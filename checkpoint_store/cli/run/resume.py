@@ -4,41 +4,58 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeGuard
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from checkpoint_store import CheckpointStore, JobStatus
 from checkpoint_store.cli.options import job_argument, json_option, open_for_reading, print_json, store_option
 from checkpoint_store.cli.paths import printable
-from checkpoint_store.cli.run.run import run
+from checkpoint_store.cli.run.chunk_ranges import ChunkRangesType
+from checkpoint_store.cli.run.memory import is_memory
+from checkpoint_store.cli.run.run import FREES_FAILED, run
 from checkpoint_store.cli.run.task_records import MEMORY
 from checkpoint_store.cli.screen import Screen
 
 if TYPE_CHECKING:
     from checkpoint_store import Job
+    from checkpoint_store.cli.run.chunk_ranges import ChunkRanges
 
 
 @click.command("resume")
 @job_argument(required=False)
 @click.option("--failed", is_flag=True, help="Also try again the chunks that used up their tries.")
+@click.option(
+    "--only",
+    metavar="RANGES",
+    type=ChunkRangesType(),
+    help="Work on these chunks alone, such as 0-499 or 3,7,20-29.  [default: all that are left]",
+)
 @store_option
 @json_option
 @click.pass_context
-def resume(ctx: click.Context, /, *, job_id: str | None, failed: bool, store_path: str, as_json: bool) -> Any:
+def resume(
+    ctx: click.Context, /, *, job_id: str | None, failed: bool, only: ChunkRanges | None, store_path: str, as_json: bool
+) -> Any:
     """Go on with JOB, or the newest unfinished job.
 
-    The command and the options are those of its last run, and so is the folder.
+    The command and the options are those of its last run, and so is the folder;
+    but --only is not: all chunks that are left are done.
     """
     with _open(store_path) as store:
         job = store.job(job_id) if job_id is not None else next(iter(store.incomplete_jobs()), None)
         if job is None or job.status is JobStatus.COMPLETED:
             return _say_complete(job, as_json=as_json)
         memory = _memory_of(job, store_path)
-        words = ["--store", str(store.path.absolute()), *(["--json"] if as_json else []), *memory["words"]]
-        os.chdir(memory["folder"])
-        if failed:
-            job.retry_failed()
+        words = ["--store", str(store.path.absolute()), *(["--json"] if as_json else [])]
+    if only is not None:
+        words += ["--only", str(only)]
+    elif "only" in memory:
+        Screen().note(f"its last run worked on --only {memory['only']}; this one works on all that is left")
+    if failed:
+        ctx.meta[FREES_FAILED] = True
+    words += memory["words"]
+    os.chdir(memory["folder"])
     with run.make_context("run", words, parent=ctx.parent) as run_context:
         return run.invoke(run_context)
 
@@ -60,7 +77,7 @@ def _say_complete(job: Job | None, *, as_json: bool) -> int:
 
 def _memory_of(job: Job, store_path: str) -> dict[str, Any]:
     memory = job.metadata.get(MEMORY)
-    if not _is_memory(memory):
+    if not is_memory(memory):
         raise click.ClickException(
             f"job {job.job_id[:8]} does not remember its command: a program or an earlier version began it, or the "
             f"command holds a secret; go on with: checkpoint-store run FILE --store {store_path} [-- COMMAND]"
@@ -68,16 +85,6 @@ def _memory_of(job: Job, store_path: str) -> dict[str, Any]:
     if not Path(memory["folder"]).is_dir():
         raise click.ClickException(f"the folder of its last run, {printable(memory['folder'])}, is no longer there")
     return dict(memory)
-
-
-def _is_memory(found: Any) -> TypeGuard[dict[str, Any]]:
-    """Whether metadata of this name is what ``run`` wrote, and not something of the user's."""
-    return (
-        isinstance(found, dict)
-        and isinstance(found.get("folder"), str)
-        and isinstance(found.get("words"), list)
-        and all(isinstance(word, str) for word in found["words"])
-    )
 
 
 COMMANDS: Final[tuple[click.Command, ...]] = (run, resume)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,7 +15,9 @@ from checkpoint_store.cli.options import json_option, print_json
 from checkpoint_store.cli.paths import STANDARD, as_argument, printable, shell_words
 from checkpoint_store.cli.run import report as run_report
 from checkpoint_store.cli.run.answer import TEXT_FIELD
+from checkpoint_store.cli.run.halt import FailureWatch
 from checkpoint_store.cli.run.interrupts import Interrupts
+from checkpoint_store.cli.run.joblog import JobLog
 from checkpoint_store.cli.run.limits import RunLimits
 from checkpoint_store.cli.run.output import UnusableOutputError
 from checkpoint_store.cli.run.plan_options import limit_options, request_options, workers_option
@@ -37,13 +40,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from checkpoint_store.cli.run.chunk_ranges import ChunkRanges
+    from checkpoint_store.cli.run.halt import Halt
     from checkpoint_store.cli.run.inputs import Input
     from checkpoint_store.cli.run.request import Request
     from checkpoint_store.cli.run.task_records import Clean
 
 _BEST_TO_WORST: Final = (DONE, PAUSED, FAILED, UNUSABLE, INTERRUPTED)
 _NOT_REPEATED: Final = frozenset({"fresh", "on_change", "reuse_ignoring", "as_json"})
-_NOT_REMEMBERED: Final = _NOT_REPEATED | {"store_path"}
+_NOT_REMEMBERED: Final = _NOT_REPEATED | {"store_path", "only"}
+FREES_FAILED: Final = "checkpoint_store.frees_failed"
+"""What ``resume --failed`` sets in the context of the run that it calls."""
 _HELP: Final = """\b
 Clean each FILE, paying for no chunk twice.
 
@@ -81,18 +87,21 @@ def run(
     *,
     workers: int,
     retries: int,
+    halt: Halt | None,
     timeout: float | None,
     max_cost: float | None,
     cost: str,
     max_calls_per_minute: float | None,
     deadline: float | None,
     only: ChunkRanges | None,
+    joblog: Path | None,
     as_json: bool,
     **options: Any,
 ) -> int:
     """Run each FILE and return the worst of the exit codes."""
     request = request_of(ctx, **options)
     for_command = (
+        ("--halt", halt),
         ("--timeout", timeout),
         ("--max-cost", max_cost),
         ("--max-calls-per-minute", max_calls_per_minute),
@@ -106,15 +115,17 @@ def run(
     inputs = checked_inputs(request, screen)
     if only is not None:
         only.check(inputs)
+    log = None if joblog is None else JobLog(joblog, request.command, inputs, screen)
     reports = []
     deadline_at = None if deadline is None else time.monotonic() + deadline
-    limits = RunLimits(workers, retries, timeout, max_cost, cost, max_calls_per_minute, deadline_at, only)
+    numbers = (workers, retries, timeout, max_cost, cost, max_calls_per_minute)
+    limits = RunLimits(*numbers, deadline_at, only, halt, frees_failed=FREES_FAILED in ctx.meta)
 
     def words_of(path: Path) -> tuple[str, ...]:
         is_file = path != STANDARD
         return tuple(_words(ctx, request, [path.absolute()], _NOT_REMEMBERED)) if is_file else ()
 
-    for report in _run_all(request, inputs, limits, screen, words_of):
+    for report in _run_all(request, inputs, limits, screen, words_of, log=log):
         reports.append(report)
         run_report.show(screen, report, request.store_path)
     run_report.show_resume_command(screen, reports, _resume_command(ctx, request), request.store_path)
@@ -131,20 +142,24 @@ def _run_all(
     limits: RunLimits,
     screen: Screen,
     words_of: Callable[[Path], tuple[str, ...]],
+    *,
+    log: JobLog | None,
 ) -> Iterator[Report]:
     """Run one input after the other, and yield a report for each; an input that fails does not stop the others."""
     command = None
     if request.command:
-        command = Command(request.command, request.answers, timeout_seconds=limits.timeout_seconds)
-    interrupts = Interrupts(command.kill if command else lambda: None, quiet=screen.err.is_interactive)
-    with CheckpointStore(request.store_path) as store, interrupts:
+        on_end = log.write if log else None
+        command = Command(request.command, request.answers, timeout_seconds=limits.timeout_seconds, on_end=on_end)
+    kill = command.kill if command else lambda: None
+    interrupts, failures = Interrupts(kill, quiet=screen.err.is_interactive), FailureWatch(limits.halt, kill)
+    with CheckpointStore(request.store_path) as store, log.opened(store) if log else nullcontext(), interrupts:
         for source in inputs:
             if interrupts.requested:
                 yield Report(printable(source.path), exit_code=INTERRUPTED if interrupts.stops_now else PAUSED)
                 continue
-            clean = command or _built_in_cleaner(source.content.cleaned or ())
-            context = RunContext(clean, limits, interrupts, screen)
-            if limits.are_over:
+            clean = command or _built_in_cleaner(source.content.cleaned or (), log)
+            context = RunContext(clean, limits, interrupts, screen, failures)
+            if limits.are_over or failures.is_over:
                 yield Report(printable(source.path), exit_code=PAUSED)
                 continue
             try:
@@ -156,9 +171,13 @@ def _run_all(
                 yield Report(printable(source.path), UNUSABLE, error=str(error))
 
 
-def _built_in_cleaner(cleaned: Sequence[str]) -> Clean:
+def _built_in_cleaner(cleaned: Sequence[str], log: JobLog | None) -> Clean:
     """Return the cleaner that gives each chunk its part of the cleaned whole."""
-    return lambda *_: ({TEXT_FIELD: cleaned[current_attempt().chunk_index]}, "")
+
+    def clean(*_: object) -> tuple[dict[str, Any], str]:
+        return {TEXT_FIELD: cleaned[current_attempt().chunk_index]}, ""
+
+    return log.logged(clean) if log else clean
 
 
 def _resume_command(ctx: click.Context, request: Request) -> str:

@@ -10,10 +10,11 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.cli.run.answer import UnusableAnswerError
+from checkpoint_store.cli.run.command_call import CommandCall
 from checkpoint_store.cli.screen import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from checkpoint_store.cli.run.answer import AnswerReader
     from checkpoint_store.cli.transcripts.split import TextChunk
@@ -59,10 +60,19 @@ class Command:
         argv: the program and its arguments.
         answers: reads what the program prints.
         timeout_seconds: how long the program may take for a chunk before it is killed.
+        on_end: is told of each call once it has ended, in the thread that made it.
     """
 
-    def __init__(self, argv: tuple[str, ...], answers: AnswerReader, *, timeout_seconds: float | None = None) -> None:
+    def __init__(
+        self,
+        argv: tuple[str, ...],
+        answers: AnswerReader,
+        *,
+        timeout_seconds: float | None = None,
+        on_end: Callable[[CommandCall], object] | None = None,
+    ) -> None:
         self._argv = argv
+        self._on_end = on_end
         self._answers = answers
         self._timeout_seconds = timeout_seconds
         # A lock would deadlock: the signal handler runs in a thread that may hold it.
@@ -80,9 +90,20 @@ class Command:
             CommandMissingError: the program could not be started.
             CommandKilledError: :meth:`kill` was called meanwhile.
         """
-        stdout, stderr, code = self._communicate(chunk.text, variables)
-        message = plain(stderr.decode("utf-8", "replace")).strip()
-        if self._killed:
+        text = chunk.text.encode("utf-8")
+        call = CommandCall.of(variables, len(text))
+        try:
+            stdout, stderr, code = self._communicate(text, variables, call)
+            call.printed(stdout, code)
+            answer = self._answer(chunk, stdout, plain(stderr.decode("utf-8", "replace")).strip(), code)
+            call.exit_value = 0
+        finally:
+            if self._on_end is not None and call.is_made:
+                self._on_end(call)
+        return answer
+
+    def _answer(self, chunk: TextChunk, stdout: bytes, message: str, code: int) -> tuple[dict[str, Any], str]:
+        if code and self._killed:  # what ended well by itself is an answer, and paid for
             raise CommandKilledError
         if code:
             failure = ServiceAwayError if code in _SERVICE_AWAY_CODES else CommandFailedError
@@ -106,27 +127,31 @@ class Command:
         if self._killed:  # kill() came before the child was in the set
             _kill_group(child)
 
-    def _communicate(self, text: str, variables: Mapping[str, str]) -> tuple[bytes, bytes, int]:
+    def _communicate(self, text: bytes, variables: Mapping[str, str], call: CommandCall) -> tuple[bytes, bytes, int]:
         if self._killed:
             raise CommandKilledError
         try:
             child = _start(self._argv, variables)
         except OSError as error:
+            call.not_started(error)
             reason = error.strerror or str(error)
             raise CommandMissingError(f"{self._argv[0]!r} cannot be started: {reason}") from error
+        call.is_made = True
         self._children.add(child)
         try:
             self._kill_if_too_late(child)
             # A program that does not read its stdin is no error: communicate ignores the broken pipe.
-            stdout, stderr = child.communicate(text.encode("utf-8"), timeout=self._timeout_seconds)
+            stdout, stderr = child.communicate(text, timeout=self._timeout_seconds)
         except subprocess.TimeoutExpired as late:
             _kill_group(child)
+            call.was_killed()
             raise CommandFailedError(
                 f"{self._argv[0]!r} took longer than {self._timeout_seconds:g} s and was ended",
                 _stderr_after_kill(child),
             ) from late
         except BaseException:
             _kill_group(child)
+            call.was_killed()
             child.wait()
             raise
         finally:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import time
 import warnings
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store import JobStatus, current_attempt
@@ -14,10 +12,11 @@ from checkpoint_store.cli.job_snapshot import JobSnapshot
 from checkpoint_store.cli.paths import on_one_line, printable
 from checkpoint_store.cli.run.answer import TEXT_FIELD
 from checkpoint_store.cli.run.limits import FAILURES
+from checkpoint_store.cli.run.memory import open_job
 from checkpoint_store.cli.run.output import UnusableOutputError
 from checkpoint_store.cli.run.progress import LiveView
 from checkpoint_store.cli.run.subprocess_worker import CommandFailedError, CommandKilledError
-from checkpoint_store.cli.run.task_records import DONE, FAILED, INTERRUPTED, MEMORY, PAUSED, Report
+from checkpoint_store.cli.run.task_records import DONE, FAILED, INTERRUPTED, PAUSED, Report
 from checkpoint_store.cli.screen import attempt_count, duration, plain_error
 from checkpoint_store.errors import (
     BudgetReached,
@@ -26,7 +25,6 @@ from checkpoint_store.errors import (
     CostUnknown,
     DeadlineReached,
     InvalidResultError,
-    SecretInConfig,
     ServiceUnavailable,
 )
 
@@ -58,13 +56,16 @@ def do_task(store: CheckpointStore, task: Task, context: RunContext) -> Report:
         refuse_output(store, task, plan)
         if plan.kept_elsewhere and task.settings["on_change"] != "restart":
             context.screen.note(f"{task.path}: {elsewhere_text(plan)}")
-    job = store.open_job(task.file_name, chunks=task.chunks, **task.settings)
-    _remember(job, task)
+    job = open_job(store, task, context.limits.only)
+    if context.limits.frees_failed:
+        job.retry_failed()  # only now: this input and its settings are those of the job
     progress = job.progress()
     report = Report(printable(task.path), job_id=job.job_id, total_chunks=progress.total_chunks)
     report.done_before = progress.completed_chunks
     snapshot = JobSnapshot(job, context.limits.cost)
     if progress.remaining_chunks:
+        only = context.limits.only
+        context.failures.begin(only.count_left(job) if only is not None else progress.remaining_chunks)
         _process_chunks(job, task, report, snapshot, context)
     _fill_in(job, report, snapshot, context)
     if report.exit_code == DONE and not report.left_to_others:
@@ -72,23 +73,8 @@ def do_task(store: CheckpointStore, task: Task, context: RunContext) -> Report:
     return report
 
 
-def _remember(job: Job, task: Task) -> None:
-    """Keep the command line for ``resume`` beside the user's metadata; one that holds a secret is not kept."""
-    words = [*task.words, folder := os.getcwd()]  # text is stored
-    kept = {name: value for name, value in job.metadata.items() if name != MEMORY}
-    if task.words and all(printable(word) == word for word in words):
-        memory = {"words": list(task.words), "folder": folder}
-        if job.metadata.get(MEMORY) == memory:
-            return
-        with suppress(SecretInConfig):
-            job.set_metadata(kept | {MEMORY: memory})
-            return
-    if MEMORY in job.metadata:
-        job.set_metadata(kept)
-
-
 def _process_chunks(job: Job, task: Task, report: Report, snapshot: JobSnapshot, context: RunContext) -> None:
-    started, interrupts = time.monotonic(), context.interrupts
+    started, interrupts, failures = time.monotonic(), context.interrupts, context.failures
     work = _work_function(task, context.clean, context.screen)
     view = LiveView(
         context.screen,
@@ -101,11 +87,11 @@ def _process_chunks(job: Job, task: Task, report: Report, snapshot: JobSnapshot,
     try:
         with view, warnings.catch_warnings():
             warnings.simplefilter("ignore", ChunksPassedOver)  # _fill_in counts them
-            for _ in job.map(work, stop_when=lambda: interrupts.requested, on_pause="return", **context.limits.options):
+            for _ in job.map(work, **context.map_options):
                 report.done_now += 1
                 view.advance()
     except CommandKilledError:
-        pass  # the second Ctrl-C; _fill_in sets the exit code
+        pass  # the second Ctrl-C, for which _fill_in sets the exit code, or --halt now
     except FAILURES as error:
         report.failed_chunk, report.error = error.chunk_index, f"chunk {error.chunk_index}: {_failure_text(error)}"
         _mark_failed(job, report.error)
@@ -124,6 +110,10 @@ def _process_chunks(job: Job, task: Task, report: Report, snapshot: JobSnapshot,
         report.exit_code, report.cost_unknown = PAUSED, True
     except DeadlineReached:
         report.error, report.exit_code = "the --deadline is reached", PAUSED
+    report.halted = failures.is_over
+    if failures.is_over and report.error is None:
+        report.error = failures.message
+        _mark_failed(job, report.error)
     report.seconds = round(time.monotonic() - started, 3)
 
 
@@ -182,7 +172,7 @@ def _fill_in(job: Job, report: Report, snapshot: JobSnapshot, context: RunContex
         return
     report.sequential = job.sequential
     only = context.limits.only
-    if report.error is None and progress.remaining_chunks and only is not None and only.is_done(job):
+    if report.error is None and progress.remaining_chunks and only is not None and not only.count_left(job):
         report.left_to_others = progress.remaining_chunks
         return
     if report.error is None and report.only_failed:

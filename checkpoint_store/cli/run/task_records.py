@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    from checkpoint_store.cli.run.halt import FailureWatch
     from checkpoint_store.cli.run.interrupts import Interrupts
     from checkpoint_store.cli.run.limits import RunLimits
     from checkpoint_store.cli.run.output import Output
@@ -63,12 +64,19 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class RunContext:
-    """What all inputs of one ``run`` share: the cleaner, the limits, the signals, the screen."""
+    """What all inputs of one ``run`` share: the cleaner, the limits, the signals, the screen, the failures."""
 
     clean: Clean
     limits: RunLimits
     interrupts: Interrupts
     screen: Screen
+    failures: FailureWatch
+
+    @property
+    def map_options(self) -> dict[str, Any]:
+        """The options of ``Job.map``."""
+        ends = {"stop_when": lambda: self.interrupts.requested or self.failures.is_over, "on_pause": "return"}
+        return self.limits.options | ends | {"on_event": self.failures.on_event}
 
 
 @dataclass(slots=True)
@@ -89,6 +97,8 @@ class Report:
     failed_chunks: int = 0
     in_doubt_chunks: int = 0
     failed_chunk: int | None = None
+    halted: bool = False
+    """Whether ``--halt`` ended the run."""
     error: str | None = None
     output: str | None = None
     output_written: bool = False

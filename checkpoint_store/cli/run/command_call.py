@@ -1,0 +1,67 @@
+"""One call of COMMAND for one chunk, as it went: what ``--joblog`` has a line for."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+NO_ANSWER: Final = -1
+"""The exit value of a COMMAND that took too long, or whose answer could not be used."""
+_CANNOT_BE_STARTED: Final = 126
+_NOT_FOUND: Final = 127
+"""As a shell says that a program cannot be started, or is not there."""
+_KILLED: Final = 9
+
+
+@dataclass(slots=True)
+class CommandCall:
+    """One call of COMMAND."""
+
+    chunk_index: str
+    file: str
+    """The input, as the command line names it."""
+    bytes_in: int
+    """The bytes of the chunk on stdin."""
+    started_at: float = field(default_factory=time.time)
+    """Seconds since 1970, for people; how long it took is measured by another clock."""
+    bytes_out: int = 0
+    """The bytes that the program printed on stdout."""
+    exit_value: int = NO_ANSWER
+    """0 where it gave an answer, or a signal ended it; see :data:`NO_ANSWER`."""
+    signal: int = 0
+    """The signal that ended the program; 0 where it ended by itself."""
+    is_made: bool = False
+    """Whether the program was started, or could not be; not, where the run was ended before."""
+    _began: float = field(default_factory=time.monotonic)
+
+    @classmethod
+    def of(cls, variables: Mapping[str, str], bytes_in: int) -> CommandCall:
+        """Return a call that begins now, with these variables in its environment."""
+        return cls(variables["CHECKPOINT_STORE_CHUNK_INDEX"], variables["CHECKPOINT_STORE_FILE"], bytes_in)
+
+    @property
+    def seconds(self) -> float:
+        """How long it has taken."""
+        return time.monotonic() - self._began
+
+    def printed(self, stdout: bytes, code: int) -> None:
+        """Note what the program printed until its end, and its exit code; a negative one is the signal that ended it.
+
+        Of a program that ended well, the exit value is 0 once its answer is read.
+        """
+        self.bytes_out = len(stdout)
+        if code:
+            self.exit_value, self.signal = max(code, 0), max(-code, 0)
+
+    def was_killed(self) -> None:
+        """Note that the program took too long, and was killed."""
+        self.signal = _KILLED
+
+    def not_started(self, error: OSError) -> None:
+        """Note that the program could not be started."""
+        self.is_made = True
+        self.exit_value = _NOT_FOUND if isinstance(error, FileNotFoundError) else _CANNOT_BE_STARTED

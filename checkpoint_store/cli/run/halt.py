@@ -1,0 +1,121 @@
+"""The option ``--halt``: after how many failed chunks a run ends, and what becomes of those in hand.
+
+The words are those of GNU parallel, as far as they are about failures.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from checkpoint_store.cli.screen import chunk_count, plain_error
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from checkpoint_store import LoopEvent
+
+    _HaltType = click.ParamType["Halt"]
+else:
+    _HaltType = click.ParamType  # generic for type checkers only
+
+_SPELLING: Final = re.compile(
+    r"(?P<word>never|soon|now)|(?:(?P<when>soon|now),fail=|(?=\d+%))(?P<number>[1-9]\d{0,8})(?P<percent>%)?", re.ASCII
+)
+_PERCENT_MAX: Final = 100
+_FAILURES_OF_A_SHARE_MIN: Final = 3
+"""One chunk that fails, of two, says nothing about the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """When a run ends because chunks fail."""
+
+    text: str
+    """As a person wrote it."""
+    when: str
+    """``soon`` finishes the chunks in hand; ``now`` kills COMMAND; ``never``."""
+    count: int = 1
+    """How many chunks must have failed, or how many in a hundred."""
+    is_share: bool = False
+
+    def __str__(self) -> str:
+        return self.text
+
+    @property
+    def is_at_first(self) -> bool:
+        """Whether the first chunk that fails ends the run."""
+        return self.when != "never" and self.count == 1 and not self.is_share
+
+    def is_reached(self, failed: int, to_do: int) -> bool:
+        """Return whether so many failed chunks, of those that the run had to do, end it."""
+        if self.when == "never":
+            return False
+        if not self.is_share:
+            return failed >= self.count
+        return failed >= _FAILURES_OF_A_SHARE_MIN and 100 * failed >= self.count * to_do
+
+
+class HaltType(_HaltType):
+    """``never``, ``soon``, ``now``, ``20%``; and GNU parallel's ``soon,fail=3`` and ``now,fail=20%``."""
+
+    name = "when"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Halt:
+        """Return when to halt; show a usage error for anything else."""
+        if isinstance(value, Halt):
+            return value
+        match = _SPELLING.fullmatch(value)
+        if match is None:
+            ways = "never, soon, now, a share such as 20%, or as in GNU parallel soon,fail=3 or now,fail=20%"
+            self.fail(f"{value!r} is none of: {ways}.", param, ctx)
+        if match["word"]:
+            return Halt(value, match["word"])
+        count = int(match["number"])
+        if match["percent"] and count > _PERCENT_MAX:
+            self.fail(f"{value!r} is more than all chunks.", param, ctx)
+        return Halt(value, match["when"] or "soon", count, is_share=bool(match["percent"]))
+
+
+@dataclass(slots=True)
+class FailureWatch:
+    """Counts the chunks of one run that fail, and says when ``--halt`` ends it.
+
+    Args:
+        halt: when that is; None where the option is not given.
+        kill: ends the chunks in work.
+    """
+
+    halt: Halt | None
+    kill: Callable[[], None]
+    is_over: bool = False
+    """Whether nothing more is to begin, of this file and of the others."""
+    _to_do: int = 0
+    _failed: set[int | None] = field(default_factory=set)
+    _last: str = ""
+
+    def begin(self, to_do: int) -> None:
+        """Begin with a file of which this run has so many chunks to do."""
+        self._to_do = to_do
+        self._failed.clear()
+
+    def on_event(self, event: LoopEvent) -> None:
+        """Count a chunk that is not tried again; call this from the loop."""
+        if self.halt is None or event.kind != "failed":
+            return
+        self._failed.add(event.index)
+        self._last = f"chunk {event.index}: {plain_error(event.error)}"
+        if not self.is_over and self.halt.is_reached(len(self._failed), self._to_do):
+            self.is_over = True
+            if self.halt.when == "now":
+                self.kill()
+
+    @property
+    def message(self) -> str:
+        """Why the run ended; the first line is the reason, and the last error follows."""
+        last = "" if len(self._failed) == 1 else "the last one "
+        of = f"{len(self._failed):,} of {chunk_count(self._to_do)} failed (--halt {self.halt})"
+        return f"{of}, {last}{self._last}"

@@ -1,0 +1,193 @@
+"""``--joblog``: a line of tab-separated text for each attempt, in the columns of GNU parallel.
+
+Each line is one ``write`` at the end of the file, so several runs may share a log, and a killed run leaves no torn
+line. A log that cannot be written is no reason to lose a chunk that is paid for: the run says so once, and goes on.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+import threading
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from checkpoint_store.cli.paths import as_argument, on_one_line, printable, shell_words
+from checkpoint_store.cli.run.answer import TEXT_FIELD
+from checkpoint_store.cli.run.command_call import CommandCall
+from checkpoint_store.cli.run.output_log import PRIVATE, give_to_owner
+from checkpoint_store.cli.transcripts.clean import CLEANER_NAME
+
+if sys.platform != "win32":
+    import fcntl
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+    from typing import Any
+
+    from checkpoint_store import CheckpointStore
+    from checkpoint_store.cli.run.inputs import Input
+    from checkpoint_store.cli.run.task_records import Clean
+    from checkpoint_store.cli.screen import Screen
+    from checkpoint_store.cli.transcripts.split import TextChunk
+
+HEADER: Final = b"Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\tSignal\tCommand\n"
+_HOST: Final = ":"
+"""This machine, as GNU parallel writes it."""
+_TAIL_BYTES: Final = 1 << 16
+_UNWRITTEN_BYTES_MAX: Final = 1 << 20
+"""So much is kept while the disk is full; what comes beyond that is not logged."""
+
+
+class JobLog:
+    """The log of one run.
+
+    Args:
+        path: its file, which is appended to.
+        words: the words of COMMAND; none for the built-in cleaner.
+        inputs: the inputs of the run, which are no log, and neither are their outputs.
+        screen: where warnings go.
+
+    Raises:
+        click.ClickException: no log can be written there. Nothing was made.
+    """
+
+    def __init__(self, path: Path, words: Sequence[str], inputs: Sequence[Input], screen: Screen) -> None:
+        self.path = path
+        self._words = shell_words(words) or CLEANER_NAME
+        self._screen = screen
+        self._lock = threading.Lock()
+        self._file = -1
+        self._unwritten = b""
+        self._has_warned = False
+        place = os.path.realpath(path)
+        if any(place == os.path.realpath(other) for each in inputs for other in (each.path, each.output)):
+            raise self._unusable("is an input or an output of this run")
+        self._check()
+
+    def _check(self) -> None:
+        if os.path.lexists(self.path):
+            with self._opened():
+                return
+        folder = self.path.parent
+        if not folder.is_dir():
+            raise self._unusable(f"there is no folder {_shown(folder)}")
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise self._unusable(f"no permission to write in {_shown(folder)}")
+
+    @contextmanager
+    def opened(self, store: CheckpointStore) -> Iterator[None]:
+        """Keep the log open in this block.
+
+        Raises:
+            click.ClickException: it cannot be written, or its name belongs to the store.
+        """
+        if store.owns(self.path):
+            raise self._unusable(f"belongs to the store {_shown(store.path)}")
+        with self._opened(os.O_CREAT) as self._file:
+            if not os.fstat(self._file).st_size:
+                give_to_owner(self.path, store.path)
+            with self._alone():
+                self._begin()
+            yield
+            self._append(b"")
+            if self._unwritten:
+                self._screen.note(f"{_shown(self.path)}: lines are missing at its end", style="yellow")
+
+    @contextmanager
+    def _opened(self, more_flags: int = 0) -> Iterator[int]:
+        flags = os.O_RDWR | os.O_APPEND | more_flags
+        for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC"):
+            flags |= getattr(os, name, 0)
+        try:
+            file = os.open(self.path, flags, PRIVATE)
+        except OSError as error:
+            is_link = self.path.is_symlink()
+            raise self._unusable("is a symbolic link" if is_link else str(error.strerror)) from error
+        try:
+            if not stat.S_ISREG(os.fstat(file).st_mode):
+                raise self._unusable("is no regular file")
+            head = os.pread(file, len(HEADER), 0)
+            if head != HEADER[: len(head)]:
+                raise self._unusable("is there, and is no job log: its first line has other columns")
+            yield file
+        finally:
+            os.close(file)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep other runs from writing the header at the same moment; closing the file unlocks it, too."""
+        if sys.platform == "win32":
+            yield
+            return
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(self._file, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            with suppress(OSError):
+                fcntl.flock(self._file, fcntl.LOCK_UN)
+
+    def _begin(self) -> None:
+        """Write the header of a new log; take half a line, which a power cut or a full disk left, off an old one."""
+        size = os.fstat(self._file).st_size
+        start = max(0, size - _TAIL_BYTES)
+        tail = os.pread(self._file, _TAIL_BYTES, start)
+        if size and not tail.endswith(b"\n"):
+            size = start + tail.rfind(b"\n") + 1
+            os.ftruncate(self._file, size)
+        if not size:
+            try:
+                os.write(self._file, HEADER)
+            except OSError as error:
+                raise self._unusable(str(error.strerror)) from error
+
+    # -- lines
+
+    def write(self, call: CommandCall) -> None:
+        """Append the line of a call that has just ended; from any thread. No error of the file is raised."""
+        command = f"CHECKPOINT_STORE_FILE={shell_words([call.file])} {self._words}"
+        facts = (call.bytes_in, call.bytes_out, call.exit_value, call.signal)
+        times = (f"{call.started_at:.3f}", f"{call.seconds:10.3f}")
+        line = "\t".join([call.chunk_index, _HOST, *times, *map(str, facts), command])
+        self._append(f"{line}\n".encode())
+
+    def logged(self, clean: Clean) -> Clean:
+        """Return a built-in cleaner that has a line for each chunk, as COMMAND has."""
+
+        def clean_and_log(chunk: TextChunk, variables: Mapping[str, str]) -> tuple[dict[str, Any], str]:
+            call = CommandCall.of(variables, len(chunk.text.encode()))
+            answer = clean(chunk, variables)
+            call.printed(answer[0][TEXT_FIELD].encode(), 0)
+            call.exit_value = 0
+            self.write(call)
+            return answer
+
+        return clean_and_log
+
+    def _append(self, line: bytes) -> None:
+        with self._lock:
+            if len(self._unwritten) + len(line) <= _UNWRITTEN_BYTES_MAX:
+                self._unwritten += line
+            try:
+                self._write_unwritten()
+            except OSError as error:
+                if not self._has_warned:
+                    self._has_warned = True
+                    reason = f"the job log cannot be written: {error.strerror}; the run goes on"
+                    self._screen.note(f"{_shown(self.path)}: {reason}", style="yellow")
+
+    def _write_unwritten(self) -> None:
+        while self._unwritten:
+            self._unwritten = self._unwritten[os.write(self._file, self._unwritten) :]
+
+    def _unusable(self, reason: str) -> click.ClickException:
+        return click.ClickException(f"--joblog {_shown(self.path)}: {reason}; name another file")
+
+
+def _shown(path: Path) -> str:
+    return on_one_line(printable(as_argument(path)))

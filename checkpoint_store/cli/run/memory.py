@@ -1,0 +1,66 @@
+"""What a job remembers of the command line of its last run, so that ``resume`` can go on with it."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TypeGuard
+
+from checkpoint_store.cli.paths import printable
+from checkpoint_store.cli.run.task_records import MEMORY
+from checkpoint_store.errors import SecretInConfig
+
+if TYPE_CHECKING:
+    from checkpoint_store import CheckpointStore, Job
+    from checkpoint_store.cli.run.chunk_ranges import ChunkRanges
+    from checkpoint_store.cli.run.task_records import Task
+
+
+def open_job(store: CheckpointStore, task: Task, only: ChunkRanges | None) -> Job:
+    """Open the job of an input, and have it remember the command line beside the user's metadata.
+
+    A new job remembers it from its first transaction on. A line that holds a secret is not remembered. ``only`` is kept
+    apart from the line: ``resume`` goes on with all that is left.
+    """
+    arguments = {"chunks": task.chunks, **task.settings}
+    memory = _memory(task, only)
+    is_new = task.settings["fresh"] or not store.jobs(file_name=task.file_name)
+    if memory is not None and is_new:
+        try:
+            return store.open_job(task.file_name, metadata={MEMORY: memory}, **arguments)
+        except SecretInConfig as secret:
+            if not secret.path.startswith("metadata"):
+                raise
+            memory = None
+    job = store.open_job(task.file_name, **arguments)
+    _remember(job, memory)
+    return job
+
+
+def _memory(task: Task, only: ChunkRanges | None) -> dict[str, Any] | None:
+    words = [*task.words, folder := os.getcwd()]  # noqa: PTH109 - text is stored
+    if not task.words or any(printable(word) != word for word in words):
+        return None
+    return {"words": list(task.words), "folder": folder} | ({} if only is None else {"only": str(only)})
+
+
+def _remember(job: Job, memory: dict[str, Any] | None) -> None:
+    if job.metadata.get(MEMORY) == memory:
+        return
+    kept = {name: value for name, value in job.metadata.items() if name != MEMORY}
+    if memory is not None:
+        with suppress(SecretInConfig):
+            job.set_metadata(kept | {MEMORY: memory})
+            return
+    job.set_metadata(kept)
+
+
+def is_memory(found: Any) -> TypeGuard[dict[str, Any]]:
+    """Whether metadata of this name is what ``run`` wrote, and not something of the user's."""
+    return (
+        isinstance(found, dict)
+        and isinstance(found.get("folder"), str)
+        and isinstance(found.get("only", ""), str)
+        and isinstance(found.get("words"), list)
+        and all(isinstance(word, str) for word in found["words"])
+    )
