@@ -71,6 +71,7 @@ def record(job: JobSummary) -> dict[str, Any]:
         "in_doubt_with_handle": job.in_doubt_with_handle,
         "percent": round(progress.percent, 2),
         "chunks_per_minute": progress.chunks_per_minute,
+        "seconds_left": job.seconds_left,
         "started_at": progress.started_at.isoformat(),
         "updated_at": progress.updated_at.isoformat(),
         "error_message": job.error_message,

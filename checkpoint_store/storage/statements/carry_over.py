@@ -71,8 +71,8 @@ def carry_over(
             source_differs_in=kept[index].differs_in,
         )
     count(connection, job_id, len(kept), moment)
-    carried = job.completed_count + len(kept)
-    job_statements.update_job(connection, job_id, path, stretch_completed_count=carried)
+    begun_with = job.stretch_completed_count + len(kept)  # they took none of its time
+    job_statements.update_job(connection, job_id, path, stretch_completed_count=begun_with)
     return job_statements.find_job(connection, job_id, path)
 
 
