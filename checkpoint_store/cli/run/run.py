@@ -19,6 +19,7 @@ from checkpoint_store.cli.run.limits import RunLimits
 from checkpoint_store.cli.run.output import UnusableOutputError
 from checkpoint_store.cli.run.plan_options import limit_options, request_options, workers_option
 from checkpoint_store.cli.run.request import FileCommand, checked_inputs, request_of
+from checkpoint_store.cli.run.several import Files, show_summary
 from checkpoint_store.cli.run.subprocess_worker import Command
 from checkpoint_store.cli.run.task import do_task
 from checkpoint_store.cli.run.task_records import (
@@ -106,7 +107,7 @@ def run(
     inputs = checked_inputs(request, screen)
     if only is not None:
         only.check(inputs)
-    reports = []
+    files = Files(len(inputs))
     deadline_at = None if deadline is None else time.monotonic() + deadline
     limits = RunLimits(workers, retries, timeout, max_cost, cost, max_calls_per_minute, deadline_at, only)
 
@@ -114,14 +115,18 @@ def run(
         is_file = path != STANDARD
         return tuple(_words(ctx, request, [path.absolute()], _NOT_REMEMBERED)) if is_file else ()
 
-    for report in _run_all(request, inputs, limits, screen, words_of):
-        reports.append(report)
+    for report in _run_all(request, inputs, limits, screen, words_of=words_of, files=files):
+        files.add(report)
         run_report.show(screen, report, request.store_path)
-    run_report.show_resume_command(screen, reports, _resume_command(ctx, request), request.store_path)
-    code = max((report.exit_code for report in reports), key=_BEST_TO_WORST.index)
+    show_summary(screen, files, request.store_path)
+    go_on_with = run_report.show_resume_command(
+        screen, files.reports, _resume_command(ctx, request), request.store_path
+    )
+    code = max((report.exit_code for report in files.reports), key=_BEST_TO_WORST.index)
     if as_json:
-        jobs = [dataclasses.asdict(report) for report in reports]
-        print_json({"store": request.store_path, "exit_code": code, "jobs": jobs})
+        jobs = [dataclasses.asdict(report) | {"outcome": report.outcome} for report in files.reports]
+        summary = files.as_json(go_on_with)
+        print_json({"store": request.store_path, "exit_code": code, "jobs": jobs, "summary": summary})
     return code
 
 
@@ -130,7 +135,9 @@ def _run_all(
     inputs: list[Input],
     limits: RunLimits,
     screen: Screen,
+    *,
     words_of: Callable[[Path], tuple[str, ...]],
+    files: Files,
 ) -> Iterator[Report]:
     """Run one input after the other, and yield a report for each; an input that fails does not stop the others."""
     command = None
@@ -139,14 +146,12 @@ def _run_all(
     interrupts = Interrupts(command.kill if command else lambda: None, quiet=screen.err.is_interactive)
     with CheckpointStore(request.store_path) as store, interrupts:
         for source in inputs:
-            if interrupts.requested:
-                yield Report(printable(source.path), exit_code=INTERRUPTED if interrupts.stops_now else PAUSED)
+            if interrupts.requested or limits.are_over or files.is_paused:
+                code = INTERRUPTED if interrupts.stops_now else PAUSED
+                yield Report(printable(source.path), code, total_chunks=len(source.content.chunks))
                 continue
             clean = command or _built_in_cleaner(source.content.cleaned or ())
-            context = RunContext(clean, limits, interrupts, screen)
-            if limits.are_over:
-                yield Report(printable(source.path), exit_code=PAUSED)
-                continue
+            context = RunContext(clean, limits, interrupts, screen, files)
             try:
                 task = request.task_of(source, store, store.path)
                 yield do_task(store, dataclasses.replace(task, words=words_of(source.path)), context)
