@@ -79,7 +79,8 @@ def _show_done(screen: Screen, report: Report, store_path: str) -> None:
         summary = f"{chunk_count(report.total_chunks)} done{_origin_text(report)} in {duration(report.seconds)}"
     else:
         summary = f"nothing left to do, {report.total_chunks:,} of {chunk_count(report.total_chunks)} done before"
-    screen.note(_head(screen, report, summary))
+    head = _head(screen, report, summary)
+    screen.note(head if report.file_count == 1 else head.append(_job_text(report), style="dim"))
     edited = "  (edited since it was written, and left as it was; --force writes it anew)"
     kept = "" if report.output_written else edited if report.output_edited else "  (left as it was)"
     screen.note(Text.assemble(("  text   ", "dim"), _shown_output(str(report.output)), (kept, "dim")))
@@ -100,11 +101,12 @@ def _show_done_before(screen: Screen, report: Report) -> None:
 
 
 def _show_store(screen: Screen, report: Report, store_path: str) -> None:
-    job = f"job {str(report.job_id)[:8]}"
     if report.file_count == 1:  # the summary of several files names the store once
-        screen.note(Text.assemble(("  store  ", "dim"), store_path, (f"  {job}", "dim")))
-    else:
-        screen.note(Text.assemble(("  job    ", "dim"), str(report.job_id)[:8]))
+        screen.note(Text.assemble(("  store  ", "dim"), store_path, (_job_text(report), "dim")))
+
+
+def _job_text(report: Report) -> str:
+    return f"  job {str(report.job_id)[:8]}"
 
 
 def _shown_output(output: str) -> str:
