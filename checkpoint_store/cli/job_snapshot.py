@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+from checkpoint_store.cli import screen
+
 if TYPE_CHECKING:
     from checkpoint_store import Job
 
@@ -31,6 +33,8 @@ class JobSnapshot:
         self._priced_results = 0
         self._cost = 0.0
         self._refreshed_seconds = 0.0
+        self._execution = job._execution  # noqa: SLF001 - no public call adds up new results alone, or tells of a pause
+        self._first_pause = self._execution.pauses.last
         self.completed_chunks = self.failed_chunks = self.in_doubt_chunks = 0
         self.refresh(force=True)
         self._cost_at_start = self._cost
@@ -41,14 +45,19 @@ class JobSnapshot:
         if not force and now_seconds - self._refreshed_seconds < _REFRESH_SECONDS:
             return
         self._refreshed_seconds = now_seconds
-        costs_after = self._job._execution.costs_after  # noqa: SLF001 - no public call adds up new results alone
-        new_costs = costs_after(self._last_result_id, self._cost_field)
+        new_costs = self._execution.costs_after(self._last_result_id, self._cost_field)
         self._last_result_id = new_costs.last_result
         self._priced_results += new_costs.priced
         self._cost += new_costs.total
         summary = self._job.summary()
         self.completed_chunks = summary.progress.completed_chunks
         self.failed_chunks, self.in_doubt_chunks = summary.failed_chunks, summary.in_doubt_chunks
+        self._chunks_per_minute, self._seconds_left = summary.progress.chunks_per_minute, summary.seconds_left
+
+    @property
+    def pause_asked(self) -> bool:
+        """Whether somebody asked for a pause since the job was opened, also where its last chunk was in hand then."""
+        return self._execution.claims.last_pause() > (self._first_pause or 0)
 
     @property
     def cost(self) -> float | None:
@@ -59,6 +68,14 @@ class JobSnapshot:
     def cost_now(self) -> float | None:
         """The cost of the results that came since the snapshot was first taken; None as for ``cost``."""
         return self._cost - self._cost_at_start if self._priced_results else None
+
+    @property
+    def rate_text(self) -> str:
+        """The rate over the time in which somebody worked, and how long the rest takes at it; empty while unknown."""
+        if self._chunks_per_minute is None:
+            return ""
+        left = "" if self._seconds_left is None else f", {screen.duration(self._seconds_left)} left"
+        return f"{screen.rate(self._chunks_per_minute)}{left}"
 
     @property
     def failure_text(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
@@ -84,7 +85,12 @@ class _PlainConsole(Console):
 
 
 def _console(*, stderr: bool) -> Console:
-    console = _PlainConsole(stderr=stderr, highlight=False, emoji=False, markup=False)
+    stream = sys.stderr if stderr else sys.stdout
+    # FORCE_COLOR asks for colours in a log. A live line there would be a mess of cursor movements.
+    not_interactive = None if stream is not None and stream.isatty() else False
+    console = _PlainConsole(
+        stderr=stderr, highlight=False, emoji=False, markup=False, force_interactive=not_interactive
+    )
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = _PIPE_WIDTH  # a pipe has no width: cut nothing off
     return console

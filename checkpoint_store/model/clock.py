@@ -19,6 +19,11 @@ def now() -> str:
     return f"{text}.{nanoseconds // 1_000_000:03d}Z"
 
 
+def in_text(moment: datetime) -> str:
+    """Return an aware moment as a store writes it."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 def parse_time(text: str) -> datetime:
     """Return a stored time as an aware datetime in UTC; text without an offset is UTC."""
     moment = datetime.fromisoformat(text)

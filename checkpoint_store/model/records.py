@@ -33,7 +33,7 @@ class Progress:
     started_at: datetime
     updated_at: datetime
     chunks_per_minute: float | None
-    """Over the last stretch of work (since the job was last opened); None until it has completed a chunk."""
+    """Over the time in which somebody worked on its last chunks; None until one was completed. Pauses do not count."""
 
     @property
     def percent(self) -> float:
@@ -85,6 +85,13 @@ class JobSummary:
     def is_interrupted(self) -> bool:
         """Whether it is recorded as ``running`` while nobody works on it: its process was killed, or its loop left."""
         return self.status is JobStatus.RUNNING and not self.is_active
+
+    @property
+    def seconds_left(self) -> float | None:
+        """The time in which its rate does what is left, without failed chunks; None where the rate is unknown."""
+        left = max(self.progress.remaining_chunks - self.failed_chunks, 0)
+        per_minute = self.progress.chunks_per_minute
+        return 60 * left / per_minute if per_minute else None
 
     @property
     def shown_status(self) -> str:

@@ -30,6 +30,7 @@ def job_facts(job: Job, summary: JobSummary) -> dict[str, Any]:
         "failed": summary.failed_chunks,
         "in_doubt": summary.in_doubt_chunks,
         "chunks_per_minute": progress.chunks_per_minute,
+        "seconds_left": summary.seconds_left,
         "started_at": milliseconds(progress.started_at.isoformat()),
         "updated_at": milliseconds(progress.updated_at.isoformat()),
         "error": summary.error_message,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 from checkpoint_store.errors import ChunkAlreadyCompleted, JobNotFound, StoreDamaged
 from checkpoint_store.storage.connection.errors import code_of
 from checkpoint_store.storage.runner_lock import RunnerLock, reap, runner_lock_paths
-from checkpoint_store.storage.statements import attempts, claim_search, jobs, liveness, results, runners
+from checkpoint_store.storage.statements import attempts, claim_search, jobs, liveness, results, runners, stretch
 from checkpoint_store.system.forks import ForkAware, watch
 
 if TYPE_CHECKING:
@@ -77,6 +77,7 @@ class ClaimStorage(ForkAware):
 
         def work(connection: sqlite3.Connection) -> int:
             liveness.refuse_if_busy(connection, self.path, job_id, own_runner_id=None, exclusive=exclusive)
+            stretch.go_on(connection, job_id, self.path)
             return self._add_runner(connection, job_id, lock.path.name, exclusive=exclusive)
 
         try:

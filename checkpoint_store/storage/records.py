@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from checkpoint_store.model.clock import parse_time
@@ -164,10 +165,15 @@ class JobRecord(NamedTuple):
         return self.total_chunks - self.done_count
 
     @property
+    def worked(self) -> timedelta:
+        """The time in which somebody worked on it, in its stretch."""
+        return max(parse_time(self.updated_at) - parse_time(self.stretch_started_at), timedelta())
+
+    @property
     def progress(self) -> Progress:
         """How far it has come."""
         started, updated = parse_time(self.started_at), parse_time(self.updated_at)
-        minutes = (updated - parse_time(self.stretch_started_at)).total_seconds() / 60
+        minutes = self.worked.total_seconds() / 60
         done = self.done_count - self.stretch_completed_count
         rate = done / minutes if done > 0 and minutes > 0 else None
         return Progress(self.done_count, self.total_chunks, started, updated, rate)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import ChunkInWork, ChunkNotCompleted, ChunkOutOfRange, InvalidArgumentError
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.records import JobStatus
 from checkpoint_store.model.spans import spans_of
 from checkpoint_store.storage.key_verbs import KeyReading
-from checkpoint_store.storage.statements import jobs, liveness, redos, results, runners
+from checkpoint_store.storage.statements import jobs, liveness, redos, results, runners, stretch
 from checkpoint_store.storage.statements.carry_over import chunks_at_work
 
 if TYPE_CHECKING:
@@ -62,9 +62,9 @@ class RedoStorage:
             new = sorted(set(indices) - known)
             self._refuse_in_work(connection, job, new)
             if new:
-                moment, before = now(), max(job.stretch_completed_count - len(new), 0)
-                redos.mark(connection, job_id, new, moment)
-                changes: dict[str, Any] = {"updated_at": moment, "stretch_completed_count": before}
+                before = max(job.stretch_completed_count - len(new), 0)
+                changes = stretch.changes_now(connection, job_id, self._path) | {"stretch_completed_count": before}
+                redos.mark(connection, job_id, new, now())
                 if job.status is JobStatus.COMPLETED:
                     changes["status"] = JobStatus.PAUSED.value
                 jobs.update_job(connection, job_id, self._path, **changes)

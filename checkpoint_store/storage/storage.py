@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import CheckpointStoreError, JobIncomplete
-from checkpoint_store.model.clock import now
 from checkpoint_store.model.merge_report import MergeReport
 from checkpoint_store.storage.backup import RollingBackup, remove_backups
 from checkpoint_store.storage.budget_verbs import BudgetStorage
@@ -19,7 +18,7 @@ from checkpoint_store.storage.group_commit import Writer
 from checkpoint_store.storage.handle_verbs import HandleStorage
 from checkpoint_store.storage.reading import Reading
 from checkpoint_store.storage.redo_verbs import RedoStorage
-from checkpoint_store.storage.statements import attempt_log, liveness, open_job, pruning, save_state
+from checkpoint_store.storage.statements import attempt_log, liveness, open_job, pruning, save_state, stretch
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import runners as runner_statements
 from checkpoint_store.storage.statements.metadata import set_metadata
@@ -108,7 +107,8 @@ class Storage(Reading):
             if change.needs_all_chunks:
                 record = job_statements.find_job(connection, job_id, self.path)
                 raise JobIncomplete(job_id, record.remaining_count)
-            values = {"status": change.status.value, "error_message": change.message, "updated_at": now()}
+            times = stretch.changes_now(connection, job_id, self.path)
+            values = {"status": change.status.value, "error_message": change.message, **times}
             job_statements.update_job(connection, job_id, self.path, **values)
             if change.asks_for_pause:
                 runner_statements.ask_to_pause(connection, job_id)

@@ -420,10 +420,9 @@ def test_progress_never_reads_a_result(job: Job, store: CheckpointStore) -> None
         list(job.results(missing="skip"))
 
 
-def test_rate_counts_the_last_stretch_of_work(store: CheckpointStore) -> None:
-    """What an earlier run did is not speed of this one."""
+def test_a_rate_is_known_from_the_first_chunk_on(store: CheckpointStore) -> None:
+    """A job that nobody worked on has no rate, and no time left is guessed."""
     job = store.open_job("f", total_chunks=4)
-    assert job.progress().chunks_per_minute is None
+    assert (job.progress().chunks_per_minute, job.summary().seconds_left) == (None, None)
     job.complete_many([(0, 0), (1, 1)])
-    again = store.open_job("f", total_chunks=4)
-    assert again.progress().chunks_per_minute is None
+    assert job.progress().completed_chunks == 2

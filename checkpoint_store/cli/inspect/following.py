@@ -77,4 +77,6 @@ def _line(data: dict[str, Any]) -> str:
               if data[f"{name}_chunks"]]  # fmt: skip
     if data["is_active"] and data["chunks_per_minute"]:
         words.append(screen.rate(data["chunks_per_minute"]))
+    if data["is_active"] and data["seconds_left"]:
+        words.append(f"{screen.duration(data['seconds_left'])} left")
     return f"{datetime.now().astimezone():%H:%M:%S}  {', '.join(words)}"

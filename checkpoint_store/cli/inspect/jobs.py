@@ -73,6 +73,7 @@ def record(job: JobSummary) -> dict[str, Any]:
         "replaced_cost": job.replaced_cost,
         "percent": round(progress.percent, 2),
         "chunks_per_minute": progress.chunks_per_minute,
+        "seconds_left": job.seconds_left,
         "started_at": progress.started_at.isoformat(),
         "updated_at": progress.updated_at.isoformat(),
         "error_message": job.error_message,

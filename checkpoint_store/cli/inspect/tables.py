@@ -178,12 +178,10 @@ def _in_doubt_meaning(with_handle: int) -> str:
 
 
 def _rate_text(data: dict[str, Any]) -> str | None:
-    per_minute = data["chunks_per_minute"]
-    left = data["total_chunks"] - data["completed_chunks"] - data["failed_chunks"]  # runs skip failed chunks
-    if not per_minute:
+    if not data["chunks_per_minute"]:
         return None
-    time_left = f", {screen.duration(60 * left / per_minute)} left at this rate" if left else ""
-    return f"{screen.rate(per_minute)}{time_left}"
+    time_left = f", {screen.duration(data['seconds_left'])} of work left" if data["seconds_left"] else ""
+    return f"{screen.rate(data['chunks_per_minute'])}{time_left}"
 
 
 def _comma_separated(values: dict[str, Any]) -> str:

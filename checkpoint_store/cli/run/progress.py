@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
+from datetime import datetime
 from typing import TYPE_CHECKING, Final, Self
 
+from rich.cells import cell_len
 from rich.live import Live
 from rich.text import Text
 
 from checkpoint_store.cli import screen
+from checkpoint_store.cli.run.plain_progress import PlainProgress
+from checkpoint_store.cli.run.several import Files
+from checkpoint_store.cli.widths import without_end
 from checkpoint_store.errors import CheckpointStoreError
 
 if TYPE_CHECKING:
@@ -29,7 +34,7 @@ _STOPPING: Final = "finishing what is in hand; Ctrl-C again stops at once"
 
 
 class LiveView:
-    """Show one job's progress on a terminal; on anything else print one line at the beginning.
+    """Show one job's progress: a live line on a terminal, a line at the beginning and every ten seconds elsewhere.
 
     Args:
         terminal: the screen.
@@ -37,7 +42,9 @@ class LiveView:
         before: the number of chunks that were completed before this run.
         total: the number of chunks.
         stopping: returns whether the run was asked to stop.
-        snapshot: the counts and the cost of the job, the work of other runs included.
+        snapshot: the counts, the rate and the cost of the job, the work of other runs included.
+        files: the files of the run.
+        wait: see :class:`PlainProgress`.
     """
 
     def __init__(
@@ -49,41 +56,67 @@ class LiveView:
         total: int,
         stopping: Callable[[], bool],
         snapshot: JobSnapshot | None = None,
+        files: Files | None = None,
+        wait: Callable[[float], bool] | None = None,
     ) -> None:
         self._screen = terminal
         self._name, self._before, self._total = name, before, total
         self._stopping = stopping
         self._snapshot = snapshot
+        self._files = Files(1) if files is None else files
         self._done_now = 0
-        self._started = time.monotonic()
-        self._live: Live | None = None
+        self._shown: Live | PlainProgress
         if terminal.err.is_interactive:
-            self._live = Live(
+            self._shown = Live(
                 console=terminal.err,
                 get_renderable=self.line,
                 refresh_per_second=_REFRESH_PER_SECOND,
                 transient=True,
             )
+        else:
+            self._shown = PlainProgress(self.words, self._say, wait)
 
     def __enter__(self) -> Self:
-        if self._live is not None:
-            self._live.start(refresh=True)
-        else:
-            left = self._total - self._before
-            done = f", {self._before:,} done before, {left:,} left" if self._before else ""
-            failures = self._snapshot.failure_text if self._snapshot is not None else ""
-            self._screen.note(
-                f"{self._name}: {screen.chunk_count(self._total)}{done}{', ' if failures else ''}{failures}"
-            )
+        if isinstance(self._shown, PlainProgress):
+            self._screen.note(self._first_words())
+        self._shown.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._live is not None:
-            self._live.stop()
+        self._shown.__exit__(None, None, None)
 
     def advance(self) -> None:
         """Count one more chunk as done."""
         self._done_now += 1
+
+    # -- without a terminal
+
+    def _say(self, words: str) -> None:
+        self._screen.note(f"{datetime.now().astimezone():%H:%M:%S}  {words}")
+
+    @property
+    def _place_and_name(self) -> str:
+        return f"{self._files.place}  {self._name}".lstrip()
+
+    def _first_words(self) -> str:
+        words = [screen.chunk_count(self._total)]
+        if self._before:
+            words.append(f"{self._before:,} done before, {self._total - self._before:,} left")
+        if self._snapshot is not None:
+            words.append(self._snapshot.failure_text)
+        so_far = f" ({self._files.so_far})" if self._files.so_far else ""
+        return f"{self._place_and_name}: {', '.join(filter(None, words))}{so_far}"
+
+    def words(self) -> str:
+        """Return where the job stands now, as one line for a log."""
+        done = self._done()
+        words = [f"{done:,} of {screen.chunk_count(self._total)}", screen.percent(done, self._total)]
+        words += [text for text, _ in self._details() if text]
+        if self._stopping():
+            words.append("finishing what is in hand")
+        return f"{self._place_and_name}: {', '.join(words)}"
+
+    # -- on a terminal
 
     def line(self) -> Text:
         """Return the line to show now; it fits into one line of the screen."""
@@ -93,28 +126,31 @@ class LiveView:
         if self._stopping():
             return Text.assemble((f"{spin} ", "yellow"), (_STOPPING[: width - 2], "yellow"))
         done = self._done()
-        name = self._name.rsplit("/", 1)[-1]
+        place = f"{self._files.place} " if self._files.place else ""
         counts = f" {done:,}/{self._total:,} {screen.percent(done, self._total)}"
-        spare_width = width - 2 - len(counts)
+        spare_width = width - 2 - len(counts) - len(place)
         details: list[tuple[str, str]] = []
-        for words, style in self._details(done):
+        origin = f"{self._before:,} before, {done - self._before:,} now, {self._total - done:,} left"
+        for words, style in [*self._details(), (origin if self._before else "", "dim")]:
             if words and spare_width - _NAME_WIDTH_MIN - _BAR_WIDTH_MIN > len(words) + 2:
                 details.append((f"  {words}", style))
                 spare_width -= len(words) + 2
-        name = _shortened(
-            name, max(min(_NAME_WIDTH_MIN, spare_width - 1), min(_NAME_WIDTH, spare_width - _BAR_WIDTH - 1))
-        )
-        bar = min(_BAR_WIDTH, spare_width - len(name) - 1)
+        name_width = max(min(_NAME_WIDTH_MIN, spare_width - 1), min(_NAME_WIDTH, spare_width - _BAR_WIDTH - 1))
+        name = without_end(self._name.rsplit("/", 1)[-1], name_width)
+        bar = max(0, min(_BAR_WIDTH, spare_width - cell_len(name) - 1))
         filled = bar * done // self._total
         return Text.assemble(
             (f"{spin} ", "cyan"),
+            (place, "dim"),
             f"{name} ",
             (mark.bar * filled, "green"),
-            (mark.bar_left * max(0, bar - filled), "bright_black"),
+            (mark.bar_left * (bar - filled), "bright_black"),
             counts,
             *details,
             no_wrap=True,
         )
+
+    # -- on both
 
     def _done(self) -> int:
         """Return the number of completed chunks, those of other runs included; at least those of this run."""
@@ -125,30 +161,19 @@ class LiveView:
             self._snapshot.refresh()
         return max(done, self._snapshot.completed_chunks)
 
-    def _details(self, done: int) -> list[tuple[str, str]]:
-        """Return the texts beside the bar with their styles, the most important first."""
-        origin = ""
-        if self._before:
-            origin = f"{self._before:,} before, {done - self._before:,} now, {self._total - done:,} left"
+    def _details(self) -> list[tuple[str, str]]:
+        """Return the texts beside the counts with their styles, the most important first; some may be empty."""
         if self._snapshot is None:
-            return [(self._rate_text(done), "cyan"), (origin, "bright_black")]
-        cost = "" if self._snapshot.cost is None else f"cost {self._snapshot.cost:.4g}"
+            return []
         return [
-            (self._rate_text(done), "cyan"),
+            (self._snapshot.rate_text, "cyan"),
             (self._snapshot.failure_text, "red"),
-            (cost, ""),
-            (origin, "bright_black"),
+            (self._cost_text(self._snapshot.cost), ""),
         ]
 
-    def _rate_text(self, done: int) -> str:
-        """Return rate and time left, computed from the chunks done since this run began."""
-        since = done - self._before
-        if not since:
+    def _cost_text(self, cost: float | None) -> str:
+        before = self._files.cost
+        if cost is None and before is None:
             return ""
-        seconds = max(time.monotonic() - self._started, 1e-6)
-        left = (self._total - done) * seconds / since
-        return f"{screen.rate(60 * since / seconds)}, {screen.duration(left)} left"
-
-
-def _shortened(name: str, width: int) -> str:
-    return name if len(name) <= width else f"{name[: width - 2]}.."[: max(0, width)]
+        known = (cost or 0.0) + (before or 0.0)
+        return f"cost {known:.4g}" if not before else f"cost {cost or 0:.4g}, {known:.4g} in all"

@@ -34,11 +34,11 @@ def show(screen: Screen, report: Report, store_path: str) -> None:
         _show_paused(screen, report, store_path)
 
 
-def show_resume_command(screen: Screen, reports: list[Report], resume_command: str, store_path: str) -> None:
-    """Print the command that goes on, if chunks are left."""
+def show_resume_command(screen: Screen, reports: list[Report], resume_command: str, store_path: str) -> str | None:
+    """Print the command that goes on, if chunks are left, and return it."""
     unfinished = [report for report in reports if report.exit_code not in (DONE, UNUSABLE)]
     if not unfinished:
-        return
+        return None
     summary = "go on with"
     if any(report.over_budget for report in unfinished):
         summary += " a higher --max-cost"
@@ -50,26 +50,63 @@ def show_resume_command(screen: Screen, reports: list[Report], resume_command: s
         retries = (command("retry", str(report.job_id)[:8], store_path) for report in unfinished)
         resume_command = " && ".join([*retries, resume_command])
     screen.note(Text.assemble((f"  {summary}:  ", "dim"), (resume_command, "bold")))
+    return resume_command
+
+
+def _head(screen: Screen, report: Report, summary: str) -> Text:
+    """Return the line that names an input and says what came of it."""
+    mark = marks(screen.err)
+    sign, style = mark.paused, "bold yellow"
+    if report.exit_code in (DONE, FAILED):
+        sign, style = (mark.done, "bold green") if report.exit_code == DONE else (mark.failed, "bold red")
+    return Text.assemble(
+        (f"{sign} ", style), (report.place, "dim"), (on_one_line(report.file_name), "bold"), f"  {summary}"
+    )
 
 
 def _show_done(screen: Screen, report: Report, store_path: str) -> None:
-    mark = marks(screen.err)
     if report.left_to_others:
-        name = Text.assemble((f"{mark.done} ", "bold green"), (on_one_line(report.file_name), "bold"))
-        screen.note(name.append("  the chunks of --only are done; the text is written once the others are, too"))
+        screen.note(
+            _head(screen, report, "the chunks of --only are done; the text is written once the others are, too")
+        )
         _show_counts(screen, report, store_path)
-        screen.note(Text.assemble(("  store  ", "dim"), store_path, (f"  job {str(report.job_id)[:8]}", "dim")))
+        _show_store(screen, report, store_path)
+        return
+    if report.file_count > 1 and not report.done_now:
+        _show_done_before(screen, report)
         return
     if report.done_now:
         summary = f"{chunk_count(report.total_chunks)} done{_origin_text(report)} in {duration(report.seconds)}"
     else:
         summary = f"nothing left to do, {report.total_chunks:,} of {chunk_count(report.total_chunks)} done before"
-    screen.note(Text.assemble((f"{mark.done} ", "bold green"), (on_one_line(report.file_name), "bold"), f"  {summary}"))
+    head = _head(screen, report, summary)
+    screen.note(head if report.file_count == 1 else head.append(_job_text(report), style="dim"))
     edited = "  (edited since it was written, and left as it was; --force writes it anew)"
     kept = "" if report.output_written else edited if report.output_edited else "  (left as it was)"
     screen.note(Text.assemble(("  text   ", "dim"), _shown_output(str(report.output)), (kept, "dim")))
     _show_cost(screen, report)
-    screen.note(Text.assemble(("  store  ", "dim"), store_path, (f"  job {str(report.job_id)[:8]}", "dim")))
+    _show_store(screen, report, store_path)
+
+
+def _show_done_before(screen: Screen, report: Report) -> None:
+    """Print the one line of a file that was complete, in a run of several files."""
+    words = [f"complete before, {chunk_count(report.total_chunks)}"]
+    if report.cost is not None:
+        words.append(f"cost {report.cost:.4g}")
+    if report.output_written:
+        words.append(f"written to {_shown_output(str(report.output))}")
+    if report.output_edited:
+        words.append(f"{_shown_output(str(report.output))} was edited, and is left as it was")
+    screen.note(_head(screen, report, ", ".join(words)))
+
+
+def _show_store(screen: Screen, report: Report, store_path: str) -> None:
+    if report.file_count == 1:  # the summary of several files names the store once
+        screen.note(Text.assemble(("  store  ", "dim"), store_path, (_job_text(report), "dim")))
+
+
+def _job_text(report: Report) -> str:
+    return f"  job {str(report.job_id)[:8]}"
 
 
 def _shown_output(output: str) -> str:
@@ -78,20 +115,20 @@ def _shown_output(output: str) -> str:
 
 def _show_failed(screen: Screen, report: Report, store_path: str) -> None:
     reason, _, details = str(report.error).partition("\n")
-    mark = marks(screen.err).failed
-    screen.note(Text.assemble((f"{mark} ", "bold red"), (on_one_line(report.file_name), "bold"), f"  {reason}"))
+    screen.note(_head(screen, report, reason))
     for line in details.splitlines():
         screen.note(Text.assemble(("  | ", "red"), line))
     _show_counts(screen, report, store_path)
 
 
 def _show_paused(screen: Screen, report: Report, store_path: str) -> None:
-    name = Text.assemble((f"{marks(screen.err).paused} ", "bold yellow"), (on_one_line(report.file_name), "bold"))
     if report.job_id is None:
-        screen.note(name.append("  not begun"))
+        if report.file_count == 1:  # the summary of several files names it
+            screen.note(_head(screen, report, "not begun"))
         return
     summary = "stopped at once" if report.exit_code == INTERRUPTED else "paused"
-    screen.note(name.append(f"  {summary} after {duration(report.seconds)}"))
+    asked = ", as somebody asked" if report.pause_asked else ""
+    screen.note(_head(screen, report, f"{summary} after {duration(report.seconds)}{asked}"))
     if report.error is not None:
         screen.note(f"  {report.error}")
     _show_counts(screen, report, store_path)

@@ -22,6 +22,7 @@ from checkpoint_store.cli.run.limits import RunLimits
 from checkpoint_store.cli.run.output import UnusableOutputError
 from checkpoint_store.cli.run.plan_options import limit_options, request_options, workers_option
 from checkpoint_store.cli.run.request import FileCommand, checked_inputs, request_of
+from checkpoint_store.cli.run.several import Files, show_summary
 from checkpoint_store.cli.run.subprocess_worker import Command
 from checkpoint_store.cli.run.task import do_task
 from checkpoint_store.cli.run.task_records import (
@@ -116,7 +117,7 @@ def run(
     if only is not None:
         only.check(inputs)
     log = None if joblog is None else JobLog(joblog, request.command, inputs, screen)
-    reports = []
+    files = Files(len(inputs))
     deadline_at = None if deadline is None else time.monotonic() + deadline
     numbers = (workers, retries, timeout, max_cost, cost, max_calls_per_minute)
     limits = RunLimits(*numbers, deadline_at, only, halt, frees_failed=FREES_FAILED in ctx.meta)
@@ -125,14 +126,18 @@ def run(
         is_file = path != STANDARD
         return tuple(_words(ctx, request, [path.absolute()], _NOT_REMEMBERED)) if is_file else ()
 
-    for report in _run_all(request, inputs, limits, screen, words_of, log=log):
-        reports.append(report)
+    for report in _run_all(request, inputs, limits, screen, words_of=words_of, files=files, log=log):
+        files.add(report)
         run_report.show(screen, report, request.store_path)
-    run_report.show_resume_command(screen, reports, _resume_command(ctx, request), request.store_path)
-    code = max((report.exit_code for report in reports), key=_BEST_TO_WORST.index)
+    show_summary(screen, files, request.store_path)
+    go_on_with = run_report.show_resume_command(
+        screen, files.reports, _resume_command(ctx, request), request.store_path
+    )
+    code = max((report.exit_code for report in files.reports), key=_BEST_TO_WORST.index)
     if as_json:
-        jobs = [dataclasses.asdict(report) for report in reports]
-        print_json({"store": request.store_path, "exit_code": code, "jobs": jobs})
+        jobs = [dataclasses.asdict(report) | {"outcome": report.outcome} for report in files.reports]
+        summary = files.as_json(go_on_with)
+        print_json({"store": request.store_path, "exit_code": code, "jobs": jobs, "summary": summary})
     return code
 
 
@@ -141,8 +146,9 @@ def _run_all(
     inputs: list[Input],
     limits: RunLimits,
     screen: Screen,
-    words_of: Callable[[Path], tuple[str, ...]],
     *,
+    words_of: Callable[[Path], tuple[str, ...]],
+    files: Files,
     log: JobLog | None,
 ) -> Iterator[Report]:
     """Run one input after the other, and yield a report for each; an input that fails does not stop the others."""
@@ -154,14 +160,12 @@ def _run_all(
     interrupts, failures = Interrupts(kill, quiet=screen.err.is_interactive), FailureWatch(limits.halt, kill)
     with CheckpointStore(request.store_path) as store, log.opened(store) if log else nullcontext(), interrupts:
         for source in inputs:
-            if interrupts.requested:
-                yield Report(printable(source.path), exit_code=INTERRUPTED if interrupts.stops_now else PAUSED)
+            if interrupts.requested or limits.are_over or files.is_paused or failures.is_over:
+                code = INTERRUPTED if interrupts.stops_now else PAUSED
+                yield Report(printable(source.path), code, total_chunks=len(source.content.chunks))
                 continue
             clean = command or _built_in_cleaner(source.content.cleaned or (), log)
-            context = RunContext(clean, limits, interrupts, screen, failures)
-            if limits.are_over or failures.is_over:
-                yield Report(printable(source.path), exit_code=PAUSED)
-                continue
+            context = RunContext(clean, limits, interrupts, screen, failures, files)
             try:
                 task = request.task_of(source, store, store.path)
                 yield do_task(store, dataclasses.replace(task, words=words_of(source.path)), context)

@@ -83,6 +83,7 @@ def _process_chunks(job: Job, task: Task, report: Report, snapshot: JobSnapshot,
         total=report.total_chunks,
         stopping=lambda: interrupts.requested,
         snapshot=snapshot,
+        files=context.files,
     )
     try:
         with view, warnings.catch_warnings():
@@ -166,7 +167,7 @@ def _fill_in(job: Job, report: Report, snapshot: JobSnapshot, context: RunContex
     report.status, report.completed_chunks = job.status, progress.completed_chunks
     snapshot.refresh(force=True)
     report.failed_chunks, report.in_doubt_chunks = snapshot.failed_chunks, snapshot.in_doubt_chunks
-    report.cost, report.cost_now = snapshot.cost, snapshot.cost_now
+    report.cost, report.cost_now, report.pause_asked = snapshot.cost, snapshot.cost_now, snapshot.pause_asked
     _fill_in_run(job, report)
     if report.exit_code == PAUSED:
         return

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from checkpoint_store.cli.run.interrupts import Interrupts
     from checkpoint_store.cli.run.limits import RunLimits
     from checkpoint_store.cli.run.output import Output
+    from checkpoint_store.cli.run.several import Files
     from checkpoint_store.cli.screen import Screen
     from checkpoint_store.cli.transcripts.split import TextChunk
 
@@ -71,6 +72,7 @@ class RunContext:
     interrupts: Interrupts
     screen: Screen
     failures: FailureWatch
+    files: Files
 
     @property
     def map_options(self) -> dict[str, Any]:
@@ -116,6 +118,28 @@ class Report:
     """What the run did, as ``Job.last_run``; None where it began no chunk."""
     run_summary: str | None = None
     """The same in one line."""
+    file_number: int = 1
+    """Which of the files of the run it is, from 1."""
+    file_count: int = 1
+    """How many files the run has."""
+    pause_asked: bool = False
+    """Whether a pause that somebody asked for ended the work on it, and with that the whole run."""
+
+    @property
+    def place(self) -> str:
+        """Which file it is, before its name: ``2 of 4  ``; empty in a run of one file."""
+        return "" if self.file_count == 1 else f"{self.file_number:,} of {self.file_count:,}  "
+
+    @property
+    def outcome(self) -> str:
+        """What came of it, in a word or two."""
+        if self.exit_code in (FAILED, UNUSABLE):
+            return "failed" if self.exit_code == FAILED else "unusable"
+        if self.exit_code == DONE:
+            return "part done" if self.left_to_others else "complete"
+        if self.job_id is None:
+            return "not begun"
+        return "paused" if self.exit_code == PAUSED else "stopped"
 
     @property
     def only_failed(self) -> bool:

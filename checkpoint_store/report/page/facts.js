@@ -3,11 +3,10 @@
 function jobHead(details) {
   const { facts } = details;
   const left = facts.total - facts.completed;
-  const minutes = facts.chunks_per_minute && left - facts.failed > 0 ? (left - facts.failed) / facts.chunks_per_minute : null;
   const doubt = facts.in_doubt && (facts.in_doubt_at_most === null ? "what they cost is not known" : `may have cost up to ${number(facts.in_doubt_at_most)}`);
   const tiles = [
     tile("Done", percent(facts.completed, facts.total), `${grouped(facts.completed)} of ${chunksText(facts.total)}`),
-    tile("Left", grouped(left), minutes === null ? "" : `about ${duration(60 * minutes)} at this rate`),
+    tile("Left", grouped(left), facts.seconds_left ? `about ${duration(facts.seconds_left)} of work` : ""),
     facts.spent !== null && tile("Spent", number(facts.spent), spentText(facts)),
     facts.spent === null && facts.carried_cost > 0 && tile("Spent", "0", spentText(facts)),
     facts.failed > 0 && tile("Failed", grouped(facts.failed), "passed over until freed", "failed"),

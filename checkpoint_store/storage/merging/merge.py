@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from sqlalchemy import bindparam, select
 
 from checkpoint_store.errors import ChunkAlreadyCompleted
-from checkpoint_store.model.clock import now
 from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.model.merge_report import JobMerge
 from checkpoint_store.storage.merging import attempts, chunk_facts, places
@@ -16,6 +15,7 @@ from checkpoint_store.storage.open_requests import Source
 from checkpoint_store.storage.records import Completion
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import results as result_statements
+from checkpoint_store.storage.statements import stretch
 from checkpoint_store.storage.statements.compiled import Statement
 from checkpoint_store.storage.statements.completions import count, record, set_source
 from checkpoint_store.storage.tables import chunk_results, completed_chunks
@@ -211,16 +211,16 @@ def _take_one(
 
 
 def _end(connection: sqlite3.Connection, path: Path, job_id: str, taken: _Taken, *, is_new: bool) -> None:
-    """Count what was taken. A job that is whole now is completed; the rate of its last stretch stays what it was."""
+    """Count what was taken. A job that is whole now is completed; the rate of its stretch stays what it was."""
     if is_new:
         job_statements.recount(connection, job_id)
-    elif taken.added:
-        count(connection, job_id, taken.added, now())
-    elif taken.new_chunks:  # results of chunks that were complete without one
-        job_statements.update_job(connection, job_id, path, updated_at=now())
+    elif taken.new_chunks:  # also results of chunks that were complete without one
+        changes = stretch.changes_now(connection, job_id, path)
+        found = job_statements.find_job(connection, job_id, path)
+        changes["stretch_completed_count"] = found.stretch_completed_count + taken.added
+        if taken.added:
+            count(connection, job_id, taken.added, changes["updated_at"])
+        job_statements.update_job(connection, job_id, path, **changes)
     found = job_statements.find_job(connection, job_id, path)
-    if taken.added and not is_new:
-        stretch = found.stretch_completed_count + taken.added
-        job_statements.update_job(connection, job_id, path, stretch_completed_count=stretch)
     if found.completed_count:
         job_statements.finish_if_done(connection, job_id)

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import bindparam, func, null, select
 
 from checkpoint_store.errors import JobNotFound
-from checkpoint_store.model.clock import now
 from checkpoint_store.model.plan import compare
 from checkpoint_store.model.records import JobStatus
 from checkpoint_store.storage.open_requests import OpenRequest
 from checkpoint_store.storage.statements import jobs as job_statements
+from checkpoint_store.storage.statements import stretch
 from checkpoint_store.storage.statements.compiled import Statement, insert_into, named_rows
 from checkpoint_store.storage.statements.earlier_job import job_of_plan
 from checkpoint_store.storage.tables import jobs
@@ -82,7 +82,8 @@ def grow(connection: sqlite3.Connection, path: Path, own: JobRecord, job: JobRec
     """
     changes: dict[str, Any] = {}
     if own.total_chunks < job.total_chunks:
-        changes = {"total_chunks": job.total_chunks, "chunks_digest": job.chunks_digest, "updated_at": now()}
+        changes = {"total_chunks": job.total_chunks, "chunks_digest": job.chunks_digest}
+        changes |= stretch.changes_now(connection, own.job_id, path)
         if own.status is JobStatus.COMPLETED:
             changes |= {"status": JobStatus.PAUSED.value}
     elif own.chunks_digest is None and job.chunks_digest is not None and own.total_chunks == job.total_chunks:

@@ -76,8 +76,8 @@ def carry_over(
     to_redo = redos.of_kept(connection, kept)
     redos.mark(connection, job_id, to_redo, moment)
     count(connection, job_id, len(kept), moment)
-    carried = job.done_count + len(kept) - len(to_redo)
-    job_statements.update_job(connection, job_id, path, stretch_completed_count=carried)
+    begun_with = job.stretch_completed_count + len(kept) - len(to_redo)  # they took none of its time
+    job_statements.update_job(connection, job_id, path, stretch_completed_count=begun_with)
     return job_statements.find_job(connection, job_id, path)
 
 

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.codec import json_text
+from checkpoint_store.model.records import JobStatus
 from checkpoint_store.storage.statements import jobs as job_statements
+from checkpoint_store.storage.statements import stretch
 
 if TYPE_CHECKING:
     import sqlite3
@@ -20,5 +22,7 @@ def metadata_text(metadata: Mapping[str, Any] | None) -> str | None:
 
 
 def set_metadata(connection: sqlite3.Connection, job_id: str, path: Path, metadata: Mapping[str, Any]) -> None:
-    """Replace what is said about a job."""
-    job_statements.update_job(connection, job_id, path, metadata=metadata_text(metadata), updated_at=now())
+    """Replace what is said about a job. While the job runs, that may be said from the midst of the work on a chunk."""
+    is_running = job_statements.find_job(connection, job_id, path).status is JobStatus.RUNNING
+    times = {"updated_at": now()} if is_running else stretch.changes_now(connection, job_id, path)
+    job_statements.update_job(connection, job_id, path, metadata=metadata_text(metadata), **times)

@@ -11,7 +11,7 @@ from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.plan import FINGERPRINT_RULE, compare
 from checkpoint_store.model.records import JobStatus
 from checkpoint_store.storage.open_requests import Decision, OpenedJob
-from checkpoint_store.storage.statements import earlier_job, extend, keys, stored_handles
+from checkpoint_store.storage.statements import earlier_job, extend, keys, stored_handles, stretch
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import results as result_statements
 from checkpoint_store.storage.statements.carry_over import carry_over, chunks_at_work
@@ -182,6 +182,7 @@ def _resume(
 ) -> JobRecord:
     """Go on with a job of the same plan, whatever its status."""
     changes: dict[str, Any] = {}
+    job = stretch.go_on(connection, job.job_id, path)
     if request.keys is not None:
         keys.put(connection, job.job_id, request.keys)
     if request.video_title is not None and request.video_title != job.video_title:
@@ -201,7 +202,6 @@ def _resume(
     stored_handles.carry(connection, job, request, handles_for_rest(connection, request, job, path, kept))
     if job.remaining_count:
         changes |= {"status": JobStatus.RUNNING.value, "error_message": None}
-        changes |= {"stretch_started_at": max(now(), job.updated_at), "stretch_completed_count": job.done_count}
     elif job.status is not JobStatus.COMPLETED:
         changes |= {"status": JobStatus.COMPLETED.value, "error_message": None}
     if changes:

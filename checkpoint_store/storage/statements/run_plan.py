@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import bindparam, literal_column, select
 
-from checkpoint_store.model.clock import parse_time
 from checkpoint_store.model.records import RunPlan
 from checkpoint_store.storage.statements import attempt_log, handles, redos
 from checkpoint_store.storage.statements import costs as cost_statements
@@ -106,7 +105,6 @@ def _payer(connection: sqlite3.Connection, job: JobRecord, path: Path) -> JobRec
 
 
 def _pace(job: JobRecord) -> float | None:
-    """Return the seconds that a chunk took in a job's last stretch of work, the time between chunks included."""
-    done = job.done_count - job.stretch_completed_count
-    seconds = (parse_time(job.updated_at) - parse_time(job.stretch_started_at)).total_seconds()
-    return seconds / done if done > 0 and seconds > 0 else None
+    """Return the seconds of work that a chunk of a job took, the time between chunks included."""
+    per_minute = job.progress.chunks_per_minute
+    return None if per_minute is None else 60 / per_minute

@@ -1,0 +1,45 @@
+"""The progress of a run where there is no terminal: a line every ten seconds, for logs and CI."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Final, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+EVERY_SECONDS: Final = 10.0
+
+
+class PlainProgress:
+    """Say where a run stands every ten seconds, and, where that was said, once more at the end.
+
+    Args:
+        state: returns where the run stands, as one line.
+        say: prints a line.
+        wait: waits for so many seconds, and returns whether the run has ended meanwhile; by default on the real clock.
+    """
+
+    def __init__(
+        self, state: Callable[[], str], say: Callable[[str], None], wait: Callable[[float], bool] | None = None
+    ) -> None:
+        self._state, self._say = state, say
+        self._ended = threading.Event()
+        self._wait = self._ended.wait if wait is None else wait
+        self._said: str | None = None
+        self._thread = threading.Thread(target=self._say_regularly, name="checkpoint-store-progress", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+        if self._said is not None and self._state() != self._said:
+            self._say(self._state())
+
+    def _say_regularly(self) -> None:
+        while not self._wait(EVERY_SECONDS):
+            self._said = self._state()
+            self._say(self._said)

@@ -1,0 +1,121 @@
+"""The files of one run: which of them is in work, what is over, and what all of them came to."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from rich.text import Text
+
+from checkpoint_store.cli.paths import on_one_line
+from checkpoint_store.cli.screen import chunk_count, duration, marks
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from checkpoint_store.cli.run.task_records import Report
+    from checkpoint_store.cli.screen import Screen
+
+_NAMED_MAX: Final = 10
+"""Files of one outcome that the summary names; the line that goes on names all of them."""
+_OUTCOMES: Final = ("complete", "part done", "failed", "unusable", "paused", "stopped", "not begun")
+"""What may come of a file, in the order in which the summary counts them."""
+
+
+@dataclass(slots=True)
+class Files:
+    """The files of one run, and the reports of those that are over."""
+
+    count: int
+    reports: list[Report] = field(default_factory=list)
+    began_seconds: float = field(default_factory=time.monotonic)
+    """The moment of the monotonic clock at which the run began."""
+
+    def add(self, report: Report) -> None:
+        """Take in the report of the next file."""
+        report.file_count, report.file_number = self.count, len(self.reports) + 1
+        self.reports.append(report)
+
+    @property
+    def place(self) -> str:
+        """Which file is in work: ``2 of 4``; empty in a run of one file."""
+        return "" if self.count == 1 else f"{len(self.reports) + 1:,} of {self.count:,}"
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether somebody asked for a pause: the files that are left are not begun."""
+        return any(report.pause_asked for report in self.reports)
+
+    @property
+    def cost(self) -> float | None:
+        """The cost of the files that are over; None where none has a cost."""
+        return _sum(report.cost for report in self.reports)
+
+    @property
+    def so_far(self) -> str:
+        """What is over, in words: how many files, their chunks and their cost; empty before the first is over."""
+        if not self.reports:
+            return ""
+        done = sum(report.completed_chunks for report in self.reports)
+        cost = "" if self.cost is None else f", cost {self.cost:.4g}"
+        return f"so far {_counted(self.reports)}, {chunk_count(done)}{cost}"
+
+    def as_json(self, go_on_with: str | None) -> dict[str, Any]:
+        """Return what all files came to. The chunks are those of the files that were begun."""
+        counts = Counter(report.outcome for report in self.reports)
+        begun = [report for report in self.reports if report.job_id is not None]
+        chunks = {
+            name: sum(getattr(report, name) for report in begun)
+            for name in ("total_chunks", "completed_chunks", "done_before", "done_now")
+        }
+        return {
+            "files": self.count,
+            **{name.replace(" ", "_"): counts[name] for name in _OUTCOMES},
+            **chunks,
+            "remaining_chunks": chunks["total_chunks"] - chunks["completed_chunks"],
+            "cost": self.cost,
+            "cost_now": _sum(report.cost_now for report in self.reports),
+            "seconds": round(time.monotonic() - self.began_seconds, 3),
+            "go_on_with": go_on_with,
+        }
+
+
+def _sum(costs: Any) -> float | None:
+    known = [cost for cost in costs if cost is not None]
+    return sum(known) if known else None
+
+
+def _counted(reports: Sequence[Report]) -> str:
+    counts = Counter(report.outcome for report in reports)
+    return ", ".join(f"{counts[name]:,} {name}" for name in _OUTCOMES if counts[name])
+
+
+def show_summary(screen: Screen, files: Files, store_path: str) -> None:
+    """Print what all files of a run came to, and name those that are not complete. One file has no summary."""
+    if files.count == 1:
+        return
+    facts = files.as_json(None)
+    mark = marks(screen.err).bar * 3
+    head = f"{files.count:,} files  {_counted(files.reports)}, in {duration(facts['seconds'])}"
+    screen.note(Text.assemble((f"{mark} ", "dim"), (head, "bold")))
+    before = f" ({facts['done_now']:,} now, {facts['done_before']:,} before)" if facts["done_before"] else ""
+    done = f"{facts['completed_chunks']:,} of {facts['total_chunks']:,} done{before}"
+    screen.note(Text.assemble(("  chunks ", "dim"), f"{done}, {facts['remaining_chunks']:,} left"))
+    if facts["cost"] is not None:
+        now = f" ({facts['cost_now']:.4g} now)" if facts["cost_now"] is not None and facts["done_before"] else ""
+        screen.note(Text.assemble(("  cost   ", "dim"), f"{facts['cost']:.4g}{now}"))
+    screen.note(Text.assemble(("  store  ", "dim"), store_path))
+    for outcome in _OUTCOMES[1:]:
+        _name(screen, [report for report in files.reports if report.outcome == outcome], outcome)
+
+
+def _name(screen: Screen, reports: Sequence[Report], outcome: str) -> None:
+    mark, style = marks(screen.err).paused, "yellow"
+    if outcome in ("failed", "unusable"):
+        mark, style = marks(screen.err).failed, "red"
+    for report in reports[:_NAMED_MAX]:
+        screen.note(Text.assemble((f"  {mark} ", style), on_one_line(report.file_name), (f"  {outcome}", "dim")))
+    if len(reports) > _NAMED_MAX:
+        screen.note(Text(f"    and {len(reports) - _NAMED_MAX:,} more {outcome}", style="dim"))

@@ -1,0 +1,65 @@
+"""The stretch of a job: how many chunks were completed in which time of work. A rate is made of it.
+
+From ``stretch_started_at`` to ``updated_at`` is the time in which somebody worked: each completion moves the second.
+Where time went by in which nobody worked, both move by as much. So the rate is the same before and after a night, and
+however many runners worked at the same time, their time counts once.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from checkpoint_store.model.clock import in_text, now, parse_time
+from checkpoint_store.storage.statements import jobs as job_statements
+from checkpoint_store.storage.statements import liveness
+
+if TYPE_CHECKING:
+    import sqlite3
+    from pathlib import Path
+
+    from checkpoint_store.storage.records import JobRecord
+
+REMEMBERED_CHUNKS: Final = 50
+"""The last chunks that a stretch keeps when work goes on: it may go on with more workers, or with another service."""
+
+
+def go_on(connection: sqlite3.Connection, job_id: str, path: Path) -> JobRecord:
+    """Let a job's stretch go on as work begins: where nobody is at work, the time since its last change does not count.
+
+    Call it before the runner that begins is recorded. A job with nothing left stays as it is. Returns the job.
+    """
+    job = job_statements.find_job(connection, job_id, path)
+    if not job.remaining_count or liveness.is_anyone_at_work(connection, path, job_id):
+        return job
+    times = moved(_shortened(job))
+    job_statements.update_job(connection, job_id, path, **times)
+    return job._replace(**times)
+
+
+def changes_now(connection: sqlite3.Connection, job_id: str, path: Path) -> dict[str, Any]:
+    """Return what becomes of the times of a job that changes now, by something else than a completion."""
+    if liveness.is_anyone_at_work(connection, path, job_id):
+        return {"updated_at": now()}
+    return moved(job_statements.find_job(connection, job_id, path))
+
+
+def moved(job: JobRecord) -> dict[str, Any]:
+    """Return the times of a stretch that ends now, and is as long as it was; and its first count."""
+    at = max(now(), job.updated_at)
+    return {
+        "updated_at": at,
+        "stretch_started_at": in_text(parse_time(at) - job.worked),
+        "stretch_completed_count": job.stretch_completed_count,
+    }
+
+
+def _shortened(job: JobRecord) -> JobRecord:
+    """Return the job with its last chunks alone in the stretch, at the same rate."""
+    done = job.done_count - job.stretch_completed_count
+    if done <= REMEMBERED_CHUNKS:
+        return job
+    worked = job.worked * REMEMBERED_CHUNKS / done
+    return job._replace(
+        stretch_started_at=in_text(parse_time(job.updated_at) - worked),
+        stretch_completed_count=job.done_count - REMEMBERED_CHUNKS,
+    )
