@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _KILO: Final = 1000
+_PREFIX_TO_DELETE_MIN: Final = 8
 _UNITS: Final = ("kB", "MB", "GB", "TB")
 
 
@@ -242,6 +243,15 @@ class JobNotFound(CheckpointStoreError, LookupError):
             "Give more of the id" if self.matches else f"List what there is with: CheckpointStore({self.path!r}).jobs()"
         )
         super().__init__(f"{job_id!r} {what} in {self.path}. {remedy}.")
+
+    @classmethod
+    def refuse_short(cls, job_id: str, found: str, path: Path | str) -> None:
+        """Raise the error of a prefix that is too short to delete by: with few characters it may be a slip."""
+        if job_id != found and found.startswith(job_id) and len(job_id) < _PREFIX_TO_DELETE_MIN:
+            error = cls(job_id, path, (found,))
+            what = f"{job_id!r} is too short to delete by: it is the beginning of job {found} in {error.path}."
+            error.args = (f"{what} Give {_PREFIX_TO_DELETE_MIN} characters of the id or more.",)
+            raise error
 
     @classmethod
     def no_current(cls, path: Path | str) -> JobNotFound:

@@ -151,7 +151,8 @@ class OpenStore:
         Its bytes are overwritten; a state file and ``.bak`` that show this job are removed, and automatic backups.
 
         Raises:
-            JobNotFound: there is none (or more than one) with this id or prefix.
+            JobNotFound: there is none (or more than one) with this id or prefix, or the prefix has fewer than eight
+                characters.
         """
         lifecycle.delete(self._open, job_id, and_backup=False)
 

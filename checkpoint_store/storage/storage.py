@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from checkpoint_store.errors import CheckpointStoreError, JobIncomplete
+from checkpoint_store.errors import CheckpointStoreError, JobIncomplete, JobNotFound
 from checkpoint_store.model.merge_report import MergeReport
 from checkpoint_store.storage.backup import RollingBackup, remove_backups
 from checkpoint_store.storage.budget_verbs import BudgetStorage
@@ -124,16 +124,17 @@ class Storage(Reading):
         self.database.write(lambda connection: set_metadata(connection, job_id, self.path, metadata))
 
     def delete_job(self, job_id: str) -> str:
-        """Delete the job with this id or unique prefix, and return its id. Durable when this returns.
+        """Delete the job with this id or unique prefix of it, and return its id. Durable when this returns.
 
         From then on it is deleted; :meth:`erase_deleted` removes what backups and the WAL still hold of it.
 
         Raises:
-            JobNotFound: there is none, or more than one.
+            JobNotFound: there is none, or more than one, or the prefix has fewer than eight characters.
         """
 
         def write(connection: sqlite3.Connection) -> str:
             found = job_statements.find_job(connection, job_id, self.path).job_id
+            JobNotFound.refuse_short(job_id, found, self.path)
             job_statements.delete_job(connection, found)
             return found
 

@@ -36,7 +36,7 @@ def done(lecture: Folder) -> Folder:
 
 
 def test_report_writes_a_page(done: Folder) -> None:
-    """Of all jobs, as report.html, readable by its owner alone; the line says what it holds."""
+    """Of the newest job, as report.html, readable by its owner alone; the line says what it holds."""
     said = done.run("report").stderr
     page = done.path / "report.html"
     assert said == f"report.html: 1 job, 6 chunks, {decimal(page.stat().st_size)}\n"
@@ -52,7 +52,7 @@ def test_report_of_named_jobs(done: Folder) -> None:
     said = done.json("report", "lecture.txt", "-o", "one.html")
     assert said["report"] == "one.html"
     assert index(done.run("report", said["jobs"][0][:8], "-o", "-").stdout)["jobs"][0]["file_name"] == "lecture.txt"
-    assert len(index(done.run("report", "-o", "-").stdout)["jobs"]) == 2
+    assert len(index(done.run("report", "--all", "-o", "-").stdout)["jobs"]) == 2
     assert "is not a job" in done.run("report", "gone.txt", code=2).stderr
 
 

@@ -92,11 +92,13 @@ class Browser:
 
     def open(self, path: Path, fragment: str = "") -> None:
         """Open a file, and wait until it is loaded."""
+        self.visit("about:blank")
+        self.visit(f"{path.as_uri()}{fragment}")
+
+    def visit(self, url: str) -> None:
+        """Go to an address, and wait until its page is loaded."""
         self.events.clear()
-        self.call("Page.navigate", url="about:blank")
-        self._wait_for("Page.loadEventFired")
-        self.events.clear()
-        self.call("Page.navigate", url=f"{path.as_uri()}{fragment}")
+        self.call("Page.navigate", url=url)
         self._wait_for("Page.loadEventFired")
 
     def js(self, expression: str) -> Any:

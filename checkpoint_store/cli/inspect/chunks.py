@@ -12,6 +12,7 @@ from rich.text import Text
 
 from checkpoint_store import CheckpointStore, JobStatus
 from checkpoint_store.cli import screen
+from checkpoint_store.cli.job_choice import chosen_job
 from checkpoint_store.cli.options import job_argument, json_option, open_for_reading, print_json, store_option
 from checkpoint_store.cli.paths import on_one_line
 from checkpoint_store.cli.run.redo import redo
@@ -69,12 +70,12 @@ def _row(start: int, stop: int, status: str, record: ChunkRecord | None = None) 
 
 
 @click.command("chunks")
-@job_argument()
+@job_argument(required=False)
 @click.option("--status", type=click.Choice(_STATUSES), help="Only these.")
 @table_options
 @store_option
 @json_option
-def chunks(*, job_id: str, status: str | None, table_format: str | None, store_path: str, as_json: bool) -> None:
+def chunks(*, job_id: str | None, status: str | None, table_format: str | None, store_path: str, as_json: bool) -> None:
     """Show the status of each chunk of JOB.
 
     A chunk in doubt was begun and never ended, and may have been billed. A failed
@@ -83,7 +84,7 @@ def chunks(*, job_id: str, status: str | None, table_format: str | None, store_p
     """
     refuse_two_formats(table_format, as_json=as_json)
     with open_for_reading(store_path) as store:
-        job = store.job(job_id)
+        job = chosen_job(store, job_id)
         rows = list(_rows(job))
     counts = {name: sum(row["stop"] - row["start"] for row in rows if row["status"] == name) for name in _STATUSES}
     rows = [row for row in rows if status in (None, row["status"])]
@@ -130,11 +131,11 @@ def _shortened(text: str, width: int) -> str:
 
 
 @click.command("errors")
-@job_argument()
+@job_argument(required=False)
 @table_options
 @store_option
 @json_option
-def errors(*, job_id: str, table_format: str | None, store_path: str, as_json: bool) -> None:
+def errors(*, job_id: str | None, table_format: str | None, store_path: str, as_json: bool) -> None:
     """Show the last error of each chunk of JOB that is left.
 
     Runs skip a failed chunk until retry frees it, for it used up its attempts.
@@ -142,7 +143,7 @@ def errors(*, job_id: str, table_format: str | None, store_path: str, as_json: b
     """
     refuse_two_formats(table_format, as_json=as_json)
     with open_for_reading(store_path) as store:
-        job = store.job(job_id)
+        job = chosen_job(store, job_id)
         records = {record.chunk_index: record for record in [*job.errors(), *job.in_doubt_chunks()]}
         summary = job.summary()
     ordered = [records[index] for index in sorted(records)]
@@ -185,19 +186,21 @@ def _held(handle: str | None) -> str:
 
 
 @click.command("retry")
-@job_argument()
+@job_argument(required=False)
 @click.argument("indices", nargs=-1, type=click.IntRange(min=0), metavar="[INDEX]...")
 @click.option("--key", "keys", metavar="KEY", multiple=True, help="A chunk by its key, such as a file (repeatable).")
 @store_option
 @json_option
-def retry(*, job_id: str, indices: tuple[int, ...], keys: tuple[str, ...], store_path: str, as_json: bool) -> None:
+def retry(
+    *, job_id: str | None, indices: tuple[int, ...], keys: tuple[str, ...], store_path: str, as_json: bool
+) -> None:
     """Give failed chunks of JOB their attempts back.
 
     Name chunks by INDEX or key, or name none to free all failed chunks. The next
     run of the job's FILE tries them again.
     """
     with _open_for_writing(store_path) as store:
-        job = store.job(job_id)
+        job = chosen_job(store, job_id)
         indices = (*indices, *map(job.index_of, keys))
         freed = job.retry_failed(*indices)
     if as_json:
@@ -210,17 +213,17 @@ def retry(*, job_id: str, indices: tuple[int, ...], keys: tuple[str, ...], store
 
 
 @click.command("pause")
-@job_argument()
+@job_argument(required=False)
 @store_option
 @json_option
-def pause(*, job_id: str, store_path: str, as_json: bool) -> None:
+def pause(*, job_id: str | None, store_path: str, as_json: bool) -> None:
     """Pause JOB.
 
     Every run of JOB finishes the chunks that it is working on, and ends. The next
     run goes on.
     """
     with _open_for_writing(store_path) as store:
-        job = store.job(job_id)
+        job = chosen_job(store, job_id)
         running = len(job.running_chunks())
         job.pause()
         status = job.status

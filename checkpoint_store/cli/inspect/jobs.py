@@ -13,6 +13,7 @@ import click
 from checkpoint_store import CheckpointStore, InvalidArgumentError
 from checkpoint_store.cli.inspect import following, listing, tables
 from checkpoint_store.cli.inspect.tried_chunks import tried_ranges
+from checkpoint_store.cli.job_choice import chosen_job, job_to_delete
 from checkpoint_store.cli.job_snapshot import shown_status
 from checkpoint_store.cli.options import (
     DEFAULT_STORE,
@@ -82,15 +83,6 @@ def record(job: JobSummary) -> dict[str, Any]:
     }
 
 
-def _job_or_newest(store: CheckpointStore, job_id: str | None) -> Job:
-    if job_id is not None:
-        return store.job(job_id)
-    job = store.latest_job()
-    if job is None:
-        raise click.ClickException(f"{store.path} has no job yet; begin one with: checkpoint-store run FILE")
-    return job
-
-
 @click.command("list")
 @click.option("--status", type=click.Choice(listing.STATUSES), help="Only jobs of this status.")
 @click.option(
@@ -146,7 +138,7 @@ def show(*, job_id: str | None, follow: bool, store_path: str, as_json: bool) ->
     with --json, print the document once the job has ended.
     """
     with open_for_reading(store_path) as store:
-        job = _job_or_newest(store, job_id)
+        job = chosen_job(store, job_id)
         if follow:
             following.follow(None if as_json else Screen(), lambda: _page_data(job))
         data = _page_data(job) if as_json or not follow else None
@@ -184,18 +176,18 @@ def _totals(job: Job, names: Iterable[str] = _TOTAL_FIELDS) -> dict[str, int | f
 
 
 @click.command("results")
-@job_argument()
+@job_argument(required=False)
 @click.option("--field", metavar="NAME", help="Only this field of each result.  [default: cleaned_text, if it has one]")
 @store_option
 @json_option
-def results(*, job_id: str, field: str | None, store_path: str, as_json: bool) -> None:
+def results(*, job_id: str | None, field: str | None, store_path: str, as_json: bool) -> None:
     """Print the results of JOB so far, in order.
 
     The results are printed as they were recorded, with a blank line between two;
     only the output file of run has what stood between the chunks in the source.
     """
     with open_for_reading(store_path) as store:
-        job = store.job(job_id)
+        job = chosen_job(store, job_id)
         items = job.items()
         for text in _as_array(items, field, job.keys()) if as_json else _as_text(items, field):
             click.echo(text, nl=False)
@@ -234,18 +226,18 @@ def _field(index: int, result: Any, field: str) -> Any:
 
 
 @click.command("export")
-@job_argument()
+@job_argument(required=False)
 @click.argument("path", required=False, type=click.Path(path_type=Path))
 @click.option("--force", is_flag=True, help="Replace any file at PATH.")
 @store_option
 @json_option
-def export(*, job_id: str, path: Path | None, force: bool, store_path: str, as_json: bool) -> None:
+def export(*, job_id: str | None, path: Path | None, force: bool, store_path: str, as_json: bool) -> None:
     """Write JOB as a state file to PATH, or stdout.
 
     A file at PATH is replaced only if it is an earlier export of JOB.
     """
     with open_for_reading(store_path) as store:
-        job = store.job(job_id)
+        job = chosen_job(store, job_id)
         if path is None:
             click.echo(harmless_json(job.state().to_json().rstrip("\n")))
             return
@@ -273,14 +265,14 @@ def import_job(*, path: Path, store_path: str, as_json: bool) -> None:
 
 
 @click.command("delete")
-@job_argument()
+@job_argument(required=False)
 @click.option("--yes", is_flag=True, help="Delete. Without this option, only say what would be deleted.")
 @store_option
 @json_option
-def delete(*, job_id: str, yes: bool, store_path: str, as_json: bool) -> None:
+def delete(*, job_id: str | None, yes: bool, store_path: str, as_json: bool) -> None:
     """Delete JOB and its results for good."""
     with CheckpointStore(store_path) if yes and Path(store_path).exists() else open_for_reading(store_path) as store:
-        job = store.job(job_id)
+        job = job_to_delete(store, job_id)
         data = record(job.summary())
         if yes:
             store.delete_job(job.job_id)

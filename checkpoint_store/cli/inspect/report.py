@@ -10,6 +10,7 @@ from rich.filesize import decimal
 
 from checkpoint_store import InvalidArgumentError, ReportTargetError, report
 from checkpoint_store.cli.inspect.report_inputs import UnusableInputError, inputs_of
+from checkpoint_store.cli.job_choice import chosen_job
 from checkpoint_store.cli.messages import spoken
 from checkpoint_store.cli.options import (
     PositiveNumber,
@@ -43,6 +44,7 @@ _EVERY_SECONDS: Final = 5.0
     show_default=True,
     help="Where the page goes; its name ends with .html. - is standard output.",
 )
+@click.option("--all", "all_jobs", is_flag=True, help="About all jobs of the store.")
 @click.option("--follow", is_flag=True, help="Write the page again as the work goes on; a browser loads it again.")
 @click.option(
     "--every",
@@ -84,6 +86,7 @@ _EVERY_SECONDS: Final = 5.0
 def report_command(
     *,
     jobs: tuple[str, ...],
+    all_jobs: bool,
     output: Path,
     follow: bool,
     every: float,
@@ -95,7 +98,7 @@ def report_command(
     store_path: str,
     as_json: bool,
 ) -> None:
-    """Write a page about the JOBs, or about all jobs.
+    """Write a page about the JOBs, or the newest job.
 
     One HTML file with no need of a network: where each job stands, the map of its
     chunks, time and cost, tries and errors, settings and what changed in them, and
@@ -103,10 +106,12 @@ def report_command(
     an earlier report of this store.
     """
     report.require_extra()
+    if all_jobs and jobs:
+        raise click.UsageError("--all and JOB exclude each other.")
     if follow and output == STANDARD:
         raise click.UsageError("--follow needs a file that it can write again.")
     with open_for_reading(store_path) as store:
-        chosen = [store.job(printable(job)) for job in jobs] or None
+        chosen = None if all_jobs else [chosen_job(store, job and printable(job)) for job in jobs or (None,)]
         options: dict[str, Any] = {"cost": cost, "text_bytes_max": max_text * _MEGABYTE}
         try:
             options["inputs"] = inputs_of(store, store.jobs() if chosen is None else chosen, inputs, encoding)

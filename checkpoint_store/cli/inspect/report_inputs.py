@@ -43,7 +43,7 @@ def inputs_of(
         elif path.suffix.lower() in (".json", ".jsonl"):
             found[_only(jobs, path).job_id] = _listed(path)
         else:
-            reason = "no job of the report is run's job of this file; give its chunks as .json or .jsonl"
+            reason = "no job of the report is run's job of this file; name its JOB, or give its chunks as .jsonl"
             raise UnusableInputError(f"{printable(path)}: {reason}")
     return found
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from checkpoint_store import CheckpointStore
+from checkpoint_store.cli.job_choice import chosen_job
 from checkpoint_store.cli.options import job_argument, json_option, open_for_reading, print_json, store_option
 from checkpoint_store.cli.screen import Screen, chunk_count
 
@@ -17,11 +18,11 @@ if TYPE_CHECKING:
 
 
 @click.command("release")
-@job_argument()
+@job_argument(required=False)
 @click.option("--runner", required=True, type=click.IntRange(min=1), metavar="N", help="Its number; see show JOB.")
 @store_option
 @json_option
-def release(*, job_id: str, runner: int, store_path: str, as_json: bool) -> None:
+def release(*, job_id: str | None, runner: int, store_path: str, as_json: bool) -> None:
     """Give the others the chunks of a stopped runner of JOB.
 
     For a process that was stopped, or a container that was paused, for good. The
@@ -29,7 +30,7 @@ def release(*, job_id: str, runner: int, store_path: str, as_json: bool) -> None
     all, the chunks that it has in hand may be paid for twice; it starts no other.
     """
     with CheckpointStore(store_path) if Path(store_path).exists() else open_for_reading(store_path) as store:
-        job = store.job(job_id)
+        job = chosen_job(store, job_id)
         found = {one.runner: one for one in job.runners()}.get(runner)
         freed = job.release_runner(runner)
     assert found is not None  # else release_runner has raised

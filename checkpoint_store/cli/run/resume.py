@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from checkpoint_store import CheckpointStore, JobStatus
+from checkpoint_store.cli.job_choice import chosen_job
 from checkpoint_store.cli.options import job_argument, json_option, open_for_reading, print_json, store_option
 from checkpoint_store.cli.paths import printable
 from checkpoint_store.cli.run.chunk_ranges import ChunkRangesType
@@ -43,7 +44,7 @@ def resume(
     but --only is not: all chunks that are left are done.
     """
     with _open(store_path) as store:
-        job = store.job(job_id) if job_id is not None else next(iter(store.incomplete_jobs()), None)
+        job = chosen_job(store, job_id) if job_id is not None else next(iter(store.incomplete_jobs()), None)
         if job is None or job.status is JobStatus.COMPLETED:
             return _say_complete(job, as_json=as_json)
         memory = _memory_of(job, store_path)

@@ -1,0 +1,50 @@
+"""Which job a command is about: JOB is an id, the beginning of an id, a file name, or left out for the newest job."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+import click
+
+from checkpoint_store.cli.paths import shell_words
+from checkpoint_store.errors import JobNotFound
+
+if TYPE_CHECKING:
+    from checkpoint_store import CheckpointStore, Job
+
+
+def chosen_job(store: CheckpointStore, job: str | None) -> Job:
+    """Return the job that JOB names; None is the job that was opened last.
+
+    Raises:
+        click.ClickException: nothing is named, and the store has no job.
+        JobNotFound: no job, or more than one, is named so; the message has the file name that is most like it.
+    """
+    if job is None:
+        newest = store.latest_job()
+        if newest is None:
+            raise click.ClickException(f"{store.path} has no job yet; begin one with: checkpoint-store run FILE")
+        return newest
+    try:
+        return store.job(job)
+    except JobNotFound as error:
+        name = None if error.matches else _most_like(job, {summary.file_name for summary in store.summaries()})
+        if name is not None:
+            error.args = (f"{error} Did you mean {shell_words([name])}?",)
+        raise
+
+
+def job_to_delete(store: CheckpointStore, job: str | None) -> Job:
+    """Return the job that JOB names, as :func:`chosen_job` does, but by eight characters of its id or more."""
+    found = chosen_job(store, job)
+    if job is not None and found.file_name != job:
+        JobNotFound.refuse_short(job, found.job_id, store.path)
+    return found
+
+
+def _most_like(job: str, names: set[str]) -> str | None:
+    """Return the file name that JOB was perhaps meant to be: the same one in a folder, or one of nearly its letters."""
+    same = sorted(name for name in names if PurePath(name).name == PurePath(job).name)
+    return next(iter(same or get_close_matches(job, sorted(names), n=1)), None)

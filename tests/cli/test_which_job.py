@@ -1,0 +1,122 @@
+"""JOB is an id, the beginning of an id, or a file name; left out it is the newest job, in every command."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+import pytest
+
+from checkpoint_store import CheckpointStore, JobNotFound
+from checkpoint_store.cli.app import group
+
+if TYPE_CHECKING:
+    from .conftest import Folder
+
+_CONTEXT = click.Context(group)
+TAKE_A_JOB = [
+    name
+    for name in group.list_commands(_CONTEXT)
+    for parameter in group.get_command(_CONTEXT, name).params  # type: ignore[union-attr]
+    if parameter.name in ("job_id", "jobs") and isinstance(parameter, click.Argument)
+]
+_MORE = {"release": ("--runner", "1"), "report": ("-o", "page.html", "--force")}
+
+
+@pytest.fixture
+def two(folder: Folder) -> Folder:
+    """A folder whose store has a complete job of ``old.txt``, and a newer one of ``new.txt``."""
+    with CheckpointStore(folder.path / ".processing_state.db", durability="process") as store:
+        for name in ("old", "new"):
+            store.open_job(f"{name}.txt", chunks=[name]).complete(0, {"cleaned_text": name})
+    return folder
+
+
+def job_ids(folder: Folder) -> dict[str, str]:
+    """The id of each job by its file's name."""
+    with CheckpointStore(folder.path / ".processing_state.db", read_only=True) as store:
+        return {job.file_name: job.job_id for job in store.jobs()}
+
+
+def said(folder: Folder, command: str, *job: str) -> object:
+    """What the command prints as JSON of a job, or of the newest one."""
+    code = 2 if command == "release" else 0  # neither job has a runner, and the error names the job
+    done = json.loads(folder.run(command, *job, *_MORE.get(command, ()), "--json", code=code).stdout)
+    return done["jobs"] if command == "report" else done
+
+
+def test_the_commands_that_take_a_job_are_found() -> None:
+    """The control: those that everybody knows are among them."""
+    assert {"show", "results", "export", "delete", "pause", "report", "release", "resume"} <= set(TAKE_A_JOB)
+
+
+@pytest.mark.parametrize("command", [name for name in TAKE_A_JOB if name != "resume"])
+def test_a_job_is_named_in_four_ways(two: Folder, command: str) -> None:
+    """By its id, the beginning of it, its file's name, or by nothing where it is the newest; another job is another."""
+    ids = job_ids(two)
+    expected = said(two, command, ids["new.txt"])
+    assert said(two, command) == expected
+    assert said(two, command, "new.txt") == expected
+    assert said(two, command, ids["new.txt"][:8]) == expected
+    assert said(two, command, "old.txt") == said(two, command, ids["old.txt"]) != expected
+
+
+@pytest.mark.parametrize("command", [name for name in TAKE_A_JOB if name != "resume"])
+def test_a_store_without_jobs_is_told(folder: Folder, command: str) -> None:
+    """There is no newest job, and the message says how to begin one."""
+    CheckpointStore(folder.path / ".processing_state.db").close()
+    assert "has no job yet; begin one with: checkpoint-store run FILE" in folder.run(
+        command, *_MORE.get(command, ()), code=2
+    ).stderr.replace("\n", " ")
+
+
+@pytest.mark.parametrize("command", TAKE_A_JOB)
+@pytest.mark.parametrize("typed", ["nwe.txt", "talks/new.txt"])
+def test_a_slip_gets_the_nearest_file_name(two: Folder, command: str, typed: str) -> None:
+    """A letter in the wrong place, or a folder that the job's name does not have."""
+    done = two.run(command, typed, *_MORE.get(command, ()), code=2)
+    assert "Did you mean new.txt?" in " ".join(done.stderr.split())
+
+
+def test_a_name_like_no_other_gets_no_guess(two: Folder) -> None:
+    """A wrong guess is worse than none."""
+    assert "Did you mean" not in two.run("show", "quarterly report", code=2).stderr
+
+
+@pytest.mark.parametrize("more", [(), ("--yes",)])
+def test_a_short_beginning_of_an_id_deletes_nothing(two: Folder, more: tuple[str, ...]) -> None:
+    """It may be a slip of the hand; eight characters are none. A file name may be short."""
+    ids = job_ids(two)
+    done = two.run("delete", ids["old.txt"][:7], *more, code=2)
+    assert f"too short to delete by: it is the beginning of job {ids['old.txt']}" in " ".join(done.stderr.split())
+    assert job_ids(two) == ids
+    two.run("delete", ids["old.txt"][:8], "--yes")
+    assert set(job_ids(two)) == {"new.txt"}
+
+
+def test_a_short_file_name_deletes_its_job(folder: Folder) -> None:
+    """The rule is about ids."""
+    with CheckpointStore(folder.path / ".processing_state.db") as store:
+        store.open_job("a", chunks=["x"])
+    folder.run("delete", "a", "--yes")
+    assert job_ids(folder) == {}
+
+
+def test_the_library_refuses_a_short_beginning_too(two: Folder) -> None:
+    """``store.delete_job`` deletes for good, whoever calls it."""
+    job_id = job_ids(two)["old.txt"]
+    with CheckpointStore(two.path / ".processing_state.db") as store:
+        with pytest.raises(JobNotFound, match="too short to delete by"):
+            store.delete_job(job_id[:7])
+        assert len(store.jobs()) == 2
+        store.delete_job(job_id[:8])
+        assert len(store.jobs()) == 1
+
+
+def test_report_is_about_the_newest_job_or_all(two: Folder) -> None:
+    """As everywhere; --all is for all of them, and excludes naming some."""
+    ids = job_ids(two)
+    assert two.json("report")["jobs"] == [ids["new.txt"]]
+    assert sorted(two.json("report", "--all")["jobs"]) == sorted(ids.values())
+    assert "exclude each other" in two.run("report", "old.txt", "--all", code=2).stderr
