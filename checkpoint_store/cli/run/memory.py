@@ -38,7 +38,7 @@ def open_job(store: CheckpointStore, task: Task, only: ChunkRanges | None) -> Jo
 
 
 def _memory(task: Task, only: ChunkRanges | None) -> dict[str, Any] | None:
-    words = [*task.words, folder := os.getcwd()]  # noqa: PTH109 - text is stored
+    words = [*task.words, folder := os.getcwd()]
     if not task.words or any(printable(word) != word for word in words):
         return None
     return {"words": list(task.words), "folder": folder} | ({} if only is None else {"only": str(only)})
