@@ -117,10 +117,13 @@ class Children:
         self._server = server
         self._started: list[subprocess.Popen[str]] = []
 
-    def start(self, source: str | Path, *arguments: object, fresh: bool = False) -> subprocess.Popen[str]:
+    def start(
+        self, source: str | Path, *arguments: object, fresh: bool = False, user: int = 0
+    ) -> subprocess.Popen[str]:
         """Start a program, a file or a few lines, and return at once; its stdin, stdout and stderr are pipes.
 
         It is a fork of a process that has imported the package, or an interpreter of its own if it is to be ``fresh``.
+        A fork can be another ``user``, who needs no right to read the package then; only root can become one.
         """
         words = [*(["-c"] if isinstance(source, str) else []), str(source), *map(str, arguments)]
         env = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{TESTS}", "PYTHONIOENCODING": "utf-8"}
@@ -137,7 +140,7 @@ class Children:
                 start_new_session=True,
             )
             if fresh or self._server is None
-            else Forked(self._server(), words, cwd=self._folder, env=env)
+            else Forked(self._server(), words, cwd=self._folder, env=env, user=user)
         )
         self._started.append(process)
         return process
@@ -148,9 +151,9 @@ class Children:
         assert process.returncode == code, errors
         return output
 
-    def run(self, source: str | Path, *arguments: object, code: int = 0, fresh: bool = False) -> str:
-        """Run a program to its end and return what it printed."""
-        return self.finish(self.start(source, *arguments, fresh=fresh), code=code)
+    def run(self, source: str | Path, *arguments: object, code: int = 0, fresh: bool = False, user: int = 0) -> str:
+        """Run a program to its end and return what it printed. See :meth:`start`."""
+        return self.finish(self.start(source, *arguments, fresh=fresh, user=user), code=code)
 
     def together(self, count: int, source: str | Path, *arguments: object) -> list[str]:
         """Run a program ``count`` times at once and return what each printed. See :meth:`at_the_gate`."""

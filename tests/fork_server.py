@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from importlib import import_module
@@ -31,6 +32,7 @@ _EARLY: Final = (
     "checkpoint_store.storage.recovery.recover",
     "checkpoint_store.storage.upgrade.migrate",
     "checkpoint_store.store",
+    "resource",
 )
 _MESSAGE_BYTES_MAX: Final = 1 << 18
 _PIPES: Final = 3
@@ -39,14 +41,15 @@ _PIPES: Final = 3
 class Forked(subprocess.Popen[str]):
     """A program in a fork of the server; its stdin, stdout and stderr are pipes, and its session is its own."""
 
-    def __init__(self, server: ForkServer, words: list[str], *, cwd: Path, env: dict[str, str]) -> None:
-        self._server = server
+    def __init__(self, server: ForkServer, words: list[str], *, cwd: Path, env: dict[str, str], user: int) -> None:
+        self._server, self._user = server, user
         pipe = subprocess.PIPE
         super().__init__(words, cwd=cwd, env=env, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
 
     def _execute_child(self, args: Any, _executable: Any, _preexec: Any, _close: Any, _pass: Any, *rest: Any) -> None:
         cwd, env, _info, _flags, _shell, *pipes = rest[:11]
-        self.pid = self._server.fork({"words": args, "cwd": str(cwd), "env": env}, [pipes[0], pipes[3], pipes[5]])
+        order = {"words": args, "cwd": str(cwd), "env": env, "user": self._user}
+        self.pid = self._server.fork(order, [pipes[0], pipes[3], pipes[5]])
         self._child_created = True
         self._close_pipe_fds(*pipes)
 
@@ -163,6 +166,15 @@ def _ended(pid: int) -> int | None:
     return found.si_status << 8 if found.si_code == os.CLD_EXITED else found.si_status
 
 
+def _make_a_store() -> None:
+    """Import all that a store needs, also to migrate: another user may be unable to read where Python is."""
+    from checkpoint_store import CheckpointStore  # the other side of this module needs nothing of it
+
+    with tempfile.TemporaryDirectory() as folder, CheckpointStore(Path(folder, "talks.db")) as store:
+        store.open_job("talk.srt", total_chunks=1).complete(0, "a result")
+        store.backup(Path(folder, "copy.db"))
+
+
 def become(order: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
     """Make this fork the process that was ordered; return its program and the names in which it runs."""
     os.setsid()
@@ -170,6 +182,11 @@ def become(order: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         os.dup2(pipe, target)
         os.close(pipe)
     os.chdir(order["cwd"])
+    if user := order["user"]:
+        _make_a_store()
+        os.setgroups([])
+        os.setresgid(user, user, user)
+        os.setresuid(user, user, user)
     os.environ.clear()
     os.environ.update(order["env"])
     time.tzset()
