@@ -8,14 +8,18 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
+from fork_server import Forked, ForkServer
 
 import checkpoint_store
 from checkpoint_store import CheckpointStore, StateManager
+
+pytest_plugins = ("ready_made",)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,6 +29,10 @@ TESTS = Path(__file__).parent
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A job that a shell started with `&` or nohup ignores Ctrl-C, and so would every program that a test starts.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Each program that a test starts would compile the whole package again, and each run of pytest all the tests.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 SECRET = "sk-proj-T9x4Qm2Zr7Kb1Vw8Np5LcY3HjD6"
 """A canary: what no file and no message may ever hold."""
@@ -104,21 +112,35 @@ def wait_until(reached: Callable[[], bool], seconds: float = 60.0) -> None:
 class Children:
     """Python programs in processes of their own, in the test's folder. Warnings are errors there too."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, server: Callable[[], ForkServer] | None = None) -> None:
         self._folder = folder
+        self._server = server
         self._started: list[subprocess.Popen[str]] = []
 
-    def start(self, source: str | Path, *arguments: object) -> subprocess.Popen[str]:
-        """Start a program, a file or a few lines, and return at once; its stdin, stdout and stderr are pipes."""
-        process = subprocess.Popen(
-            [sys.executable, "-W", "error", *(["-c"] if isinstance(source, str) else []), source, *map(str, arguments)],
-            cwd=self._folder,
-            env=os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{TESTS}", "PYTHONIOENCODING": "utf-8"},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
+    def start(
+        self, source: str | Path, *arguments: object, fresh: bool = False, user: int = 0
+    ) -> subprocess.Popen[str]:
+        """Start a program, a file or a few lines, and return at once; its stdin, stdout and stderr are pipes.
+
+        It is a fork of a process that has imported the package, or an interpreter of its own if it is to be ``fresh``.
+        A fork can be another ``user``, who needs no right to read the package then; only root can become one.
+        """
+        words = [*(["-c"] if isinstance(source, str) else []), str(source), *map(str, arguments)]
+        env = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{TESTS}", "PYTHONIOENCODING": "utf-8"}
+        pipe = subprocess.PIPE
+        process = (
+            subprocess.Popen(
+                [sys.executable, "-W", "error", *words],
+                cwd=self._folder,
+                env=env,
+                stdin=pipe,
+                stdout=pipe,
+                stderr=pipe,
+                text=True,
+                start_new_session=True,
+            )
+            if fresh or self._server is None
+            else Forked(self._server(), words, cwd=self._folder, env=env, user=user)
         )
         self._started.append(process)
         return process
@@ -129,9 +151,9 @@ class Children:
         assert process.returncode == code, errors
         return output
 
-    def run(self, source: str | Path, *arguments: object, code: int = 0) -> str:
-        """Run a program to its end and return what it printed."""
-        return self.finish(self.start(source, *arguments), code=code)
+    def run(self, source: str | Path, *arguments: object, code: int = 0, fresh: bool = False, user: int = 0) -> str:
+        """Run a program to its end and return what it printed. See :meth:`start`."""
+        return self.finish(self.start(source, *arguments, fresh=fresh, user=user), code=code)
 
     def together(self, count: int, source: str | Path, *arguments: object) -> list[str]:
         """Run a program ``count`` times at once and return what each printed. See :meth:`at_the_gate`."""
@@ -196,10 +218,17 @@ def program(test_file: str, name: str) -> Path:
     return Path(test_file).parent / "children" / f"{name}.py"
 
 
+@pytest.fixture(scope="session")
+def fork_server() -> Iterator[Callable[[], ForkServer]]:
+    """Return the process that forks the programs of tests, which is started when the first test wants one."""
+    with ExitStack() as stack:
+        yield cache(lambda: stack.enter_context(closing(ForkServer([ROOT, TESTS]))))
+
+
 @pytest.fixture
-def children(tmp_path: Path) -> Iterator[Children]:
+def children(tmp_path: Path, fork_server: Callable[[], ForkServer]) -> Iterator[Children]:
     """Start Python programs in processes of their own."""
-    made = Children(tmp_path)
+    made = Children(tmp_path, fork_server)
     yield made
     made.end_all()
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import ROOT, snapshot
+from conftest import ROOT, program, snapshot
 
 from checkpoint_store import (
     CheckpointStore,
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from conftest import Children, Opener
 
 NOBODY = 65534
+OPEN_AND_SAY = program(__file__, "open_and_say")
 as_root = pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
 
 
@@ -204,35 +205,6 @@ def test_a_store_that_is_never_closed_warns(here: Path) -> None:
 
 # -- permissions
 
-AS_NOBODY = """
-import os, sys
-from checkpoint_store import *
-from checkpoint_store import store, manager
-import resource, tempfile
-import checkpoint_store.storage.upgrade.migrate, alembic.command
-os.chdir(sys.argv[1])
-os.setgid(65534)
-os.setuid(65534)
-try:
-    with CheckpointStore("talks.db", read_only=sys.argv[2] == "True") as opened:
-        print("opened", [job.progress().percent for job in opened.jobs()])
-except CheckpointStoreError as error:
-    print(type(error).__name__, error)
-"""
-
-
-def as_nobody(folder: Path, *, read_only: bool) -> str:
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", AS_NOBODY, str(folder), str(read_only)],
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
 
 @pytest.fixture
 def shared() -> Any:
@@ -249,56 +221,41 @@ def shared() -> Any:
 @as_root
 @pytest.mark.parametrize("read_only", [False, True])
 @pytest.mark.parametrize("case", ["file", "folder", "locked folder"])
-def test_no_permission_is_a_clear_error_and_nothing_is_touched(shared: Path, case: str, read_only: bool) -> None:
+def test_no_permission_is_a_clear_error_and_nothing_is_touched(
+    shared: Path, children: Children, case: str, read_only: bool
+) -> None:
     """For a file, for a folder to create one in, and for a folder that cannot even be entered."""
     if case != "folder":
         with CheckpointStore(shared / "talks.db") as store:
             store.open_job("f", total_chunks=1)
     shared.chmod(0o700 if case == "locked folder" else 0o755)
     before = snapshot(shared)
-    printed = (
-        as_nobody(shared, read_only=read_only) if case != "locked folder" else as_nobody_by_path(shared, read_only)
-    )
+    printed = children.run(OPEN_AND_SAY, shared / "talks.db", read_only, user=NOBODY)
     assert printed.split()[0] in ("StoreTargetError", "StorageUnavailableError"), printed
     assert any(word in printed for word in ("ermission", "no such file", "unable to open")), printed
     assert snapshot(shared) == before
 
 
-def as_nobody_by_path(folder: Path, read_only: bool) -> str:
-    source = AS_NOBODY.replace("os.chdir(sys.argv[1])\n", "").replace('"talks.db"', 'sys.argv[1] + "/talks.db"')
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", source, str(folder), str(read_only)],
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        cwd="/",
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
 @as_root
-def test_a_closed_store_in_a_folder_that_cannot_be_written_can_be_read(shared: Path) -> None:
+def test_a_closed_store_in_a_folder_that_cannot_be_written_can_be_read(shared: Path, children: Children) -> None:
     """Read-only needs no permission to write, and no log file."""
     with CheckpointStore(shared / "talks.db") as store:
         store.open_job("f", total_chunks=2).complete(0, 1)
     (shared / "talks.db").chmod(0o644)
     before = snapshot(shared)
-    assert as_nobody(shared, read_only=True) == "opened [50.0]\n"
-    assert "ermission" in as_nobody(shared, read_only=False)
+    assert children.run(OPEN_AND_SAY, shared / "talks.db", True, user=NOBODY) == "opened [50.0]\n"
+    assert "ermission" in children.run(OPEN_AND_SAY, shared / "talks.db", False, user=NOBODY)
     assert snapshot(shared) == before
 
 
 @as_root
-def test_a_symlink_to_another_users_file_is_refused(shared: Path) -> None:
+def test_a_symlink_to_another_users_file_is_refused(shared: Path, children: Children) -> None:
     """For another user than root; nothing is touched."""
     (shared / "real.db").touch()
     (shared / "real.db").chmod(0o666)
     (shared / "talks.db").symlink_to("real.db")
     before = snapshot(shared)
-    assert "another user" in as_nobody(shared, read_only=False)
+    assert "another user" in children.run(OPEN_AND_SAY, shared / "talks.db", False, user=NOBODY)
     assert snapshot(shared) == before
 
 

@@ -7,11 +7,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import pytest
-from conftest import ROOT, snapshot
+from conftest import ROOT, Children, snapshot
 from storms import disks
 
 from checkpoint_store import CheckpointStore, StoreTargetError, doctor, migrate, recover_store, restore_store
@@ -19,6 +20,8 @@ from checkpoint_store.cli.run.output_log import OutputLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from fork_server import ForkServer
 
 pytestmark = pytest.mark.root
 
@@ -32,27 +35,6 @@ print(sorted(index for index, _ in job.items()))
 """
 
 
-def run_as(user: int, folder: Path, body: str, arguments: str = "") -> str:
-    """Run some lines with an open store as a user (0: root), and return what they print, warnings included."""
-    source = "import warnings\nwarnings.showwarning = lambda message, *_: print(message)\n"
-    source += "from checkpoint_store import *\ntry:\n"
-    source += f"    with CheckpointStore('talks.db'{arguments}) as store:\n"
-    source += "".join(f"        {line}\n" for line in body.strip().splitlines())
-    source += "except CheckpointStoreError as error:\n    print(type(error).__name__, error)\n"
-    who = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"] if user else []
-    done = subprocess.run(
-        [*who, sys.executable, "-c", source],
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
 @pytest.fixture
 def folder() -> Iterator[Path]:
     """A folder of Ana's that everybody may write in; one of pytest's cannot even be reached."""
@@ -63,8 +45,33 @@ def folder() -> Iterator[Path]:
     shutil.rmtree(made)
 
 
+class RunAs(Protocol):
+    """Runs some lines with an open store as a user (0: root), and returns what they print, warnings included."""
+
+    def __call__(self, user: int, folder: Path, body: str, arguments: str = ...) -> str: ...
+
+
 @pytest.fixture
-def store(folder: Path) -> Path:
+def run_as(fork_server: Callable[[], ForkServer]) -> Iterator[RunAs]:
+    """Run some lines with an open store as another user."""
+    with ExitStack() as stack:
+
+        def run(user: int, folder: Path, body: str, arguments: str = "") -> str:
+            source = "import warnings\nwarnings.simplefilter('always')\n"
+            source += "warnings.showwarning = lambda message, *_: print(message)\n"
+            source += "from checkpoint_store import *\ntry:\n"
+            source += f"    with CheckpointStore('talks.db'{arguments}) as store:\n"
+            source += "".join(f"        {line}\n" for line in body.strip().splitlines())
+            source += "except CheckpointStoreError as error:\n    print(type(error).__name__, error)\n"
+            programs = Children(folder, fork_server)
+            stack.callback(programs.end_all)
+            return programs.run(source, user=user)
+
+        yield run
+
+
+@pytest.fixture
+def store(folder: Path, run_as: RunAs) -> Path:
     """A store of Ana's, with a backup and a state file."""
     run_as(ANA, folder, BEGIN + "\nstore.backup('copy.db')")
     shutil.copyfile(folder / "copy.db", folder / "talks.db.backup-1.2-0001")
@@ -76,7 +83,7 @@ def owners(folder: Path) -> dict[str, int]:
     return {path.name: path.stat().st_uid for path in folder.iterdir()}
 
 
-def test_what_root_makes_belongs_to_the_owner_of_the_store(store: Path) -> None:
+def test_what_root_makes_belongs_to_the_owner_of_the_store(store: Path, run_as: RunAs) -> None:
     """Worked on, exported, backed up, recovered, restored and migrated by root: the owner goes on with all of it."""
     folder = store.parent
     for end in (".json", ".bak", ".lock", ".open"):
@@ -101,7 +108,7 @@ def test_what_root_makes_belongs_to_the_owner_of_the_store(store: Path) -> None:
     assert run_as(ANA, folder, GO_ON) == "[0, 1, 2]\n"
 
 
-def test_what_root_left_in_an_earlier_version_is_given_back_by_root(store: Path) -> None:
+def test_what_root_left_in_an_earlier_version_is_given_back_by_root(store: Path, run_as: RunAs) -> None:
     """Its next open gives the files beside a store to the owner of the store."""
     for path in store.parent.glob("talks.*"):
         if path != store:
@@ -114,7 +121,9 @@ def test_what_root_left_in_an_earlier_version_is_given_back_by_root(store: Path)
 
 @pytest.mark.parametrize("end", [".json", ".bak"])
 @pytest.mark.parametrize("mode", [0o600, 0o644])
-def test_a_state_file_of_another_user_keeps_no_sound_store_from_opening(store: Path, end: str, mode: int) -> None:
+def test_a_state_file_of_another_user_keeps_no_sound_store_from_opening(
+    store: Path, end: str, mode: int, run_as: RunAs
+) -> None:
     """A warning says that it is passed over, and the next export replaces it; a new store takes in none like it."""
     state = store.with_suffix(end)
     state.write_text('{"version": "1.2", "job_id": "x", "status": "running", "file_name": "of Bo"}')
@@ -134,7 +143,7 @@ def test_a_state_file_of_another_user_keeps_no_sound_store_from_opening(store: P
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o644, 0o666])
-def test_another_users_file_is_not_taken_as_the_store(store: Path, mode: int) -> None:
+def test_another_users_file_is_not_taken_as_the_store(store: Path, mode: int, run_as: RunAs) -> None:
     """Whatever its mode allows; it may be read where its owner lets others read it."""
     store.chmod(mode)
     before = snapshot(store.parent)
@@ -151,7 +160,7 @@ def test_another_users_file_is_not_taken_as_the_store(store: Path, mode: int) ->
     "name", ["talks.db-wal", "talks.db-shm", "talks.lock", "talks.open", "talks.db.recovered", "talks.db.runner-00"]
 )
 @pytest.mark.parametrize("opener", [ANA, 0])
-def test_another_users_file_beside_the_store_is_refused(store: Path, name: str, opener: int) -> None:
+def test_another_users_file_beside_the_store_is_refused(store: Path, name: str, opener: int, run_as: RunAs) -> None:
     """For the owner and for root; the error names the file."""
     path = store.parent / name
     path.unlink(missing_ok=True)
@@ -165,7 +174,7 @@ def test_another_users_file_beside_the_store_is_refused(store: Path, name: str, 
 
 
 @pytest.mark.parametrize("name", ["talks.lock", "talks.open", "talks.json", "talks.bak", "talks.db.backup-1.2-0007"])
-def test_root_gives_away_and_changes_no_file_by_a_planted_name(store: Path, name: str) -> None:
+def test_root_gives_away_and_changes_no_file_by_a_planted_name(store: Path, name: str, run_as: RunAs) -> None:
     """A hard link to a file of root's, made by whoever may write in the folder, changes nothing of that file."""
     secret = store.with_name("shadow")
     secret.write_text("root's")
@@ -177,7 +186,7 @@ def test_root_gives_away_and_changes_no_file_by_a_planted_name(store: Path, name
     assert (status.st_uid, status.st_mode & 0o777, secret.read_text()) == (0, 0o640, "root's")
 
 
-def test_the_output_of_roots_run_belongs_to_the_owner(store: Path) -> None:
+def test_the_output_of_roots_run_belongs_to_the_owner(store: Path, run_as: RunAs) -> None:
     """A new output is the store's owner's alone; one that was there stays its owner's, with its mode."""
     folder = store.parent
     (folder / "talk.txt").write_text("um so we choose to go to the moon")
@@ -222,7 +231,7 @@ def test_a_stranger_takes_nobodys_store(store: Path, way: str) -> None:
     assert snapshot(store.parent) == before
 
 
-def test_a_mount_that_keeps_no_owners_is_worked_on(folder: Path) -> None:
+def test_a_mount_that_keeps_no_owners_is_worked_on(folder: Path, run_as: RunAs) -> None:
     """Where every file is one user's, whoever made it, the store of one's own is not refused; its state file is read."""
     with disks.mounted("FUSE (exfat)", folder) as place:
         place.chmod(0o777)

@@ -6,15 +6,14 @@ import subprocess
 from typing import TYPE_CHECKING, Final
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, Children
 
 from checkpoint_store import CheckpointStore, StoreInUse, migration_status
 from checkpoint_store.model.versions import SCHEMA_VERSION
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
-
-    from conftest import Children
 
 COMMITS: Final = {"1.1": "1c6a042^", "1.2": "39abf56"}
 """The last commit before open stores shared a lock, and the last one of each later schema."""
@@ -103,6 +102,14 @@ def install(folder: Path, version: str) -> str:
     (folder / "frozen").mkdir()
     subprocess.run(["tar", "-x", "-C", folder / "frozen"], input=kept.stdout, check=True)
     return version
+
+
+@pytest.fixture
+def children(tmp_path: Path) -> Iterator[Children]:
+    """Programs without a server that has imported the code of today."""
+    made = Children(tmp_path)
+    yield made
+    made.end_all()
 
 
 def begin(children: Children, version: str) -> None:
