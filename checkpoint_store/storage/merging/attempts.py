@@ -131,8 +131,8 @@ class _Runners:
 
 def _unknown_runner(job_id: str, its_id: int) -> dict[str, Any]:
     """Stand in for a runner whose row the other store has lost."""
-    unknown = {"lock_file": f"unknown-runner-{its_id}-of-{job_id}", "host": "", "pid": 0}
-    return unknown | {"started_at": now(), "ended_at": None}
+    unknown = {"job_id": job_id, "lock_file": f"unknown-runner-{its_id}-of-{job_id}", "host": "", "pid": 0}
+    return unknown | {"exclusive": 0, "started_at": now(), "ended_at": None}
 
 
 def _take_chunk(
