@@ -128,7 +128,9 @@ def test_a_loop_at_work_takes_up_chunks_that_it_has_passed_by(
         taken.append(chunk.index)
         chunk.complete(work(chunk.data))
         if len(taken) in (2, 4):
+            assert job.status == "completed"
             other.redo([0, 2])
+            assert job.status == "running"
     assert taken == [2, 4, 0, 2, 0, 2]
     assert (calls_of(job), job.status) == ([11, 2, 12, 4, 8, 6], "completed")
 
