@@ -52,6 +52,9 @@ _TABLE: Final[tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]
         (r"\bmax_cost is\b", "--max-cost is"),
         (r"\bwith a higher max_cost\b", "with a higher --max-cost"),
         (r"^to='([^']*)' is not a schema", r"--to \1 is not a schema"),
+        (r"^indices='([^']*)' leaves out", r"--chunks \1 leaves out"),
+        (r"; see job\.pending\(\)", ": the next run does it anyway"),
+        (r"\bor pause the job, and call again", "or pause the job, and run the command again"),
         (r", or with a longer outage_seconds\b", ""),
     )
 )

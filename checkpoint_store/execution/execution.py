@@ -183,7 +183,7 @@ class JobExecution(JobStanding):
         fingerprint = self.contents.fingerprint(index)
         claims = self._claims or self._context.claims.get(job_id)
         attempt, seconds = (None, None) if claims is None else claims.attempt_at(index)
-        earlier_cost = redo.earlier_cost(self._context, job_id, index, cost)
+        earlier_cost = None if cost == "cost" else redo.earlier_cost(self._context, job_id, index, cost)
         made = (attempt, seconds, replace, earlier_cost)
         return Completion(job_id, index, at or now(), text, digest, fingerprint, *made)
 

@@ -20,8 +20,8 @@ class JobRedo(JobHandles):
 
         Until the new result of a chunk is durable, its earlier one is what ``results()``, exports and the state file
         show; after that only the new one. The chunks have all their tries again, and no handle. A job that was
-        completed is ``paused``, and completed again with the last of them. A loop at work takes them up, too. What the
-        earlier results cost stays counted.
+        completed is ``paused`` (``running`` where a loop is at work, which takes the chunks up), and completed again
+        with the last of them. What the earlier results cost stays counted.
 
         All of the chunks are to be done again, or on an error none. For a chunk that is to be done again already,
         nothing happens.

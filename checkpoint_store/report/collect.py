@@ -97,6 +97,8 @@ def _part(job: Job, summary: JobSummary, inputs: tuple[list[Any], bool] | None, 
         "marks": {name: [record.chunk_index for record in records] for name, records in marks.items()},
         "handles": {one.chunk_index: one.handle for records in marks.values() for one in records if one.handle},
     }
+    if to_redo := job.to_redo():
+        columns["redo"] = to_redo
     if is_detailed:
         columns["keys"] = job.keys()
         columns |= {"completions": completions.as_json(), "attempts": attempt_columns(attempts, origin_ms)}

@@ -29,6 +29,8 @@ def job_facts(job: Job, summary: JobSummary) -> dict[str, Any]:
         "completed": progress.completed_chunks,
         "failed": summary.failed_chunks,
         "in_doubt": summary.in_doubt_chunks,
+        "redo": summary.redo_chunks,
+        "replaced_cost": summary.replaced_cost,
         "chunks_per_minute": progress.chunks_per_minute,
         "seconds_left": summary.seconds_left,
         "started_at": milliseconds(progress.started_at.isoformat()),

@@ -47,7 +47,8 @@ class RedoStorage:
     def redo(self, job_id: str, indices: Collection[int]) -> int:
         """Let complete chunks be done again, all of these or none; return how many were not to be done again before.
 
-        Their results stay until the new ones are there. A job that was completed is paused. Durable when it returns.
+        Their results stay until the new ones are there. A job that was completed is paused, or running
+        where a runner is at work on it. Durable when it returns.
 
         Raises:
             ChunkNotCompleted, ChunkOutOfRange, ChunkInWork: a chunk is not complete, not of the job, or in work.
@@ -66,7 +67,8 @@ class RedoStorage:
                 changes = stretch.changes_now(connection, job_id, self._path) | {"stretch_completed_count": before}
                 redos.mark(connection, job_id, new, now())
                 if job.status is JobStatus.COMPLETED:
-                    changes["status"] = JobStatus.PAUSED.value
+                    at_work = liveness.is_anyone_at_work(connection, self._path, job_id)
+                    changes["status"] = (JobStatus.RUNNING if at_work else JobStatus.PAUSED).value
                 jobs.update_job(connection, job_id, self._path, **changes)
             return len(new)
 

@@ -22,6 +22,7 @@ _WORDS = {
     "backup": ("copy.db",),
     "release": ("nothing", "--runner", "1"),
     "delete": ("nothing", "--yes"),
+    "redo": ("nothing", "--chunks", "0"),
 }
 _TAKE_A_JOB = ("show", "results", "export", "delete", "chunks", "errors", "retry", "redo", "pause", "report", "release")
 _NO_ERROR = ("path", "datasette-metadata")

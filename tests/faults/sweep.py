@@ -114,6 +114,21 @@ class Claim(Operation):
         job.resume()
 
 
+class Redo(Operation):
+    """Complete chunks are asked for again, and done again; their results stay all the time."""
+
+    is_asked = False
+
+    def attempt(self) -> None:
+        assert self.job is not None
+        if not self.is_asked:
+            self.job.redo(range(DONE))
+            self.is_asked = True
+        for chunk in self.job.pending():
+            chunk.complete(result_of(chunk.index))
+            self.acknowledged[chunk.index] = True
+
+
 class Loop(Operation):
     """The whole loop, in two threads, with a try that fails, and what follows it."""
 
@@ -239,6 +254,7 @@ class Recover(Operation):
 OPERATIONS: dict[str, type[Operation]] = {
     "complete": Complete,
     "claim": Claim,
+    "redo": Redo,
     "map": Loop,
     "first-open": FirstOpen,
     "open-after-kill": OpenAfterKill,

@@ -15,13 +15,13 @@ class Details {
   constructor(place) {
     this.place = place;
     this.facts = index.jobs[place];
-    const { marks, ranges, completions, attempts, keys, handles } = block(`columns-${place}`);
+    const { marks, ranges, completions, attempts, keys, handles, redo } = block(`columns-${place}`);
     this.completions = completions ?? { index: [], at: [], sources: [] };
     this.attempts = attempts ?? { index: [], number: [], start: [], seconds: [], error: [], cost: [], runner: [], outcome: "", counted: "", errors: [] };
     this.keys = keys ?? {};
     this.handles = handles;
     this.hasKeys = Object.keys(this.keys).length > 0;
-    this.kinds = kindsOf(this.facts.total, ranges, marks, this.completions);
+    this.kinds = kindsOf(this.facts.total, ranges, marks, this.completions, redo);
     this.counts = new Array(KINDS.length).fill(0);
     for (const kind of this.kinds) this.counts[kind]++;
     this.texts = new Map();
@@ -123,13 +123,14 @@ function wordsIn(value, found) {
   else for (const inner of Object.values(value)) wordsIn(inner, found);
 }
 
-function kindsOf(total, ranges, marks, completions) {
+function kindsOf(total, ranges, marks, completions, redo) {
   const kinds = new Uint8Array(total);
-  for (const name of ["running", "retried", "in_doubt", "failed"]) for (const chunk of marks[name]) kinds[chunk] = KIND[name];
   for (const [start, stop] of ranges ?? []) kinds.fill(KIND.completed, start, stop);
   completions.index.forEach((chunk, place) => {
     kinds[chunk] = completions.source && completions.source[place] >= 0 ? KIND.carried : KIND.completed;
   });
+  for (const chunk of redo ?? []) kinds[chunk] = KIND.pending;
+  for (const name of ["running", "retried", "in_doubt", "failed"]) for (const chunk of marks[name]) kinds[chunk] = KIND[name];
   return kinds;
 }
 

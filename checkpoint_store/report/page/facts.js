@@ -6,7 +6,7 @@ function jobHead(details) {
   const doubt = facts.in_doubt && (facts.in_doubt_at_most === null ? "what they cost is not known" : `may have cost up to ${number(facts.in_doubt_at_most)}`);
   const tiles = [
     tile("Done", percent(facts.completed, facts.total), `${grouped(facts.completed)} of ${chunksText(facts.total)}`),
-    tile("Left", grouped(left), facts.seconds_left ? `about ${duration(facts.seconds_left)} of work` : ""),
+    tile("Left", grouped(left), [facts.seconds_left && `about ${duration(facts.seconds_left)} of work`, facts.redo > 0 && `${grouped(facts.redo)} to do again, with an earlier result until then`].filter(Boolean).join("; ")),
     facts.spent !== null && tile("Spent", number(facts.spent), spentText(facts)),
     facts.spent === null && facts.carried_cost > 0 && tile("Spent", "0", spentText(facts)),
     facts.failed > 0 && tile("Failed", grouped(facts.failed), "passed over until freed", "failed"),
@@ -26,7 +26,9 @@ function jobHead(details) {
 
 function spentText(facts) {
   const parts = [];
-  if (facts.failed_tries_cost) parts.push(`${number(facts.failed_tries_cost)} for failed tries`);
+  const failed = (facts.failed_tries_cost ?? 0) - facts.replaced_cost;
+  if (failed > 1e-9) parts.push(`${number(failed)} for failed tries`);
+  if (facts.replaced_cost) parts.push(`${number(facts.replaced_cost)} for results that were replaced`);
   if (facts.carried_cost) parts.push(`beside ${number(facts.carried_cost)} that other jobs paid`);
   return parts.join(", ");
 }

@@ -214,7 +214,7 @@ function plotsOf(details, open) {
     found.push(runPlot(details, events, "done-title", "Done over the run", "done", carried, grouped, done, "chunks", facts.total));
   }
   if (events.some((event) => event.cost)) {
-    const vain = facts.failed_tries_cost ? ` ${number(facts.failed_tries_cost)} of it for tries that failed.` : "";
+    const vain = facts.failed_tries_cost ? ` ${number(facts.failed_tries_cost)} of it for tries that failed${facts.replaced_cost ? ", and for results that were replaced" : ""}.` : "";
     found.push(runPlot(details, events, "cost-title", "Cost over the run", "cost", 0, number, `${number(facts.spent)} spent.${vain}`, "cost"));
   }
   return found.filter(Boolean);

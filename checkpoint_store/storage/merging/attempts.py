@@ -110,10 +110,17 @@ class _Runners:
 
     def known(self, its_id: int) -> int | None:
         """Return the id that a runner has here; None where it is not known here yet."""
+        if its_id not in self._rows:  # of no runner, or lost: an earlier merge may have put it here
+            stand_in = _unknown_runner(self.job_id, its_id)["lock_file"]
+            found = _BY_LOCK_FILE.run(self._connection, its_lock_file=stand_in).fetchone()
+            return None if found is None else int(found[0])
         return self._here.get(its_id)
 
     def added(self, its_id: int) -> int:
         """Return the id that a runner has here, and add it where it is not known. It has ended, as seen from here."""
+        known = self.known(its_id)
+        if known is not None:
+            return known
         if its_id not in self._here:
             row = self._rows.get(its_id) or _unknown_runner(self.job_id, its_id)
             values = {name: row[name] for name in _RUNNER} | {"job_id": self.job_id, "exclusive": 0}
@@ -124,8 +131,8 @@ class _Runners:
 
 def _unknown_runner(job_id: str, its_id: int) -> dict[str, Any]:
     """Stand in for a runner whose row the other store has lost."""
-    unknown = {"lock_file": f"unknown-runner-{its_id}-of-{job_id}", "host": "", "pid": 0}
-    return unknown | {"started_at": now(), "ended_at": None}
+    unknown = {"job_id": job_id, "lock_file": f"unknown-runner-{its_id}-of-{job_id}", "host": "", "pid": 0}
+    return unknown | {"exclusive": 0, "started_at": now(), "ended_at": None}
 
 
 def _take_chunk(

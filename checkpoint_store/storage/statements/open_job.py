@@ -114,6 +114,8 @@ def reusable_for_rest(
     """
     if not (_looks(request) or has_grown) or request.fingerprints is None or job.completed_count == job.total_chunks:
         return {}, False
+    if request.plan.sequential and job.redo_count:  # what others made behind these chunks was made from other results
+        return {}, False
     payers = extend.payers(connection, job.job_id) if has_grown else None
     if payers == set():
         return {}, False

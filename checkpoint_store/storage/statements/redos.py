@@ -23,6 +23,15 @@ _IN_JOB: Final = _M.job_id == bindparam("in_job")
 _HERE: Final[Any] = _IN_JOB, _M.chunk_index == bindparam("at_index")
 
 
+class Mark(NamedTuple):
+    """That a complete chunk is to be done again."""
+
+    chunk_index: int
+    after_attempt: int
+    """The number of the last attempt at the chunk when that was asked for; 0 where it was never tried."""
+    asked_at: str
+
+
 def count_of(job_id: Any) -> Any:
     """Return the expression for how many chunks of a job are to be done again."""
     return select(func.count()).select_from(chunk_redos).where(_M.job_id == job_id).scalar_subquery()
@@ -76,6 +85,26 @@ _NO_LONGER_COUNTED: Final = Statement(
     )
 )
 
+_DROP_POINTLESS: Final = Statement(
+    lambda: chunk_redos.delete().where(
+        _IN_JOB,
+        ~select(_C.chunk_index).where(_C.job_id == _M.job_id, _C.chunk_index == _M.chunk_index).exists(),
+    )
+)
+_LAST_TRY: Final = (
+    select(func.coalesce(func.max(attempts.c.number), literal_column("0")))
+    .where(attempts.c.job_id == _M.job_id, attempts.c.chunk_index == _M.chunk_index)
+    .scalar_subquery()
+)
+_SOONER: Final = Statement(
+    lambda: chunk_redos.update().where(_IN_JOB, _M.after_attempt > _LAST_TRY).values(after_attempt=_LAST_TRY)
+)
+_LAST_ATTEMPT: Final = Statement(
+    lambda: select(func.coalesce(func.max(attempts.c.number), literal_column("0"))).where(
+        attempts.c.job_id == bindparam("in_job"), attempts.c.chunk_index == bindparam("at_index")
+    )
+)
+
 
 def mark(connection: sqlite3.Connection, job_id: str, indices: Sequence[int], moment: str) -> None:
     """Let complete chunks without a mark be done again: with tries of their own, and without an earlier handle."""
@@ -83,15 +112,6 @@ def mark(connection: sqlite3.Connection, job_id: str, indices: Sequence[int], mo
     _NO_LONGER_COUNTED.run_many(connection, here)
     _FORGET_HANDLE.run_many(connection, here)
     _MARK.run_many(connection, (one | {"at": moment} for one in here))
-
-
-class Mark(NamedTuple):
-    """That a complete chunk is to be done again."""
-
-    chunk_index: int
-    after_attempt: int
-    """The number of the last attempt at the chunk when that was asked for; 0 where it was never tried."""
-    asked_at: str
 
 
 def marks(connection: sqlite3.Connection, job_id: str) -> frozenset[Mark]:
@@ -121,41 +141,19 @@ def find(job_id: str, index: int) -> tuple[str, tuple[Any, ...]]:
 
 
 def is_asked_of(connection: sqlite3.Connection, job_id: str, index: int, attempt: int | None) -> bool:
-    """Whether a chunk is to be done again, and what an attempt gives is the new result.
+    """Whether a chunk is to be done again, and the result of an attempt counts as the new one.
 
-    It is not where the attempt began before that was asked for. None: what was not made by an attempt was made now.
+    The result of an attempt that began before the redo was asked for does not count; one that no attempt made (None)
+    does.
     """
     row = connection.execute(*find(job_id, index)).fetchone()
     return row is not None and (attempt is None or attempt > row[0])
-
-
-_DROP_POINTLESS: Final = Statement(
-    lambda: chunk_redos.delete().where(
-        _IN_JOB,
-        ~select(_C.chunk_index).where(_C.job_id == _M.job_id, _C.chunk_index == _M.chunk_index).exists(),
-    )
-)
-_LAST_TRY: Final = (
-    select(func.coalesce(func.max(attempts.c.number), literal_column("0")))
-    .where(attempts.c.job_id == _M.job_id, attempts.c.chunk_index == _M.chunk_index)
-    .scalar_subquery()
-)
-_SOONER: Final = Statement(
-    lambda: chunk_redos.update().where(_IN_JOB, _M.after_attempt > _LAST_TRY).values(after_attempt=_LAST_TRY)
-)
 
 
 def mend(connection: sqlite3.Connection, job_id: str) -> None:
     """Bring marks that were copied into line with what else was: the chunks that are complete, and their attempts."""
     _DROP_POINTLESS.run(connection, in_job=job_id)
     _SOONER.run(connection, in_job=job_id)
-
-
-_LAST_ATTEMPT: Final = Statement(
-    lambda: select(func.coalesce(func.max(attempts.c.number), literal_column("0"))).where(
-        attempts.c.job_id == bindparam("in_job"), attempts.c.chunk_index == bindparam("at_index")
-    )
-)
 
 
 def last_attempt(connection: sqlite3.Connection, job_id: str, index: int) -> int:
