@@ -77,7 +77,7 @@ class Job(JobRedo):
         Args:
             index: 0 to ``total_chunks - 1``.
             result: a JSON value, a dataclass or a pydantic model.
-            replace: put this result in the place of another one.
+            replace: put this result in the place of another one. What that one cost stays counted.
 
         Raises:
             ChunkOutOfRange: no such chunk.

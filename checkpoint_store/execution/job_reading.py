@@ -143,7 +143,7 @@ class JobReading:
         return self._execution.completed_ranges()
 
     def remaining(self) -> list[range]:
-        """Return the indices of the chunks that are not complete as ranges, ascending, whoever works on them.
+        """Return the chunks that are not complete, or to be done again, as ranges, ascending, whoever works on them.
 
         Nothing is claimed: another runner may complete them meanwhile. Failed chunks, and those in doubt, are among
         them. ``[index for chunks in job.remaining() for index in chunks]`` lists them one by one.
@@ -151,7 +151,7 @@ class JobReading:
         return self._execution.remaining_ranges()
 
     def is_completed(self, index: int) -> bool:
-        """Whether a chunk is complete, by the shortest way."""
+        """Whether a chunk is complete, and not to be done again, by the shortest way."""
         return self._execution.is_completed(index)
 
     def failed_chunks(self) -> list[ChunkRecord]:
@@ -223,7 +223,7 @@ class JobReading:
                 over the chunk, ``"none"`` yields None in its place.
 
         Raises:
-            JobIncomplete: chunks are left, and ``missing`` is ``"raise"``. Nothing was yielded.
+            JobIncomplete: chunks without a result are left, and ``missing`` is ``"raise"``. Nothing was yielded.
             ChunkNotCompleted: a chunk was completed without a result, and ``missing`` is ``"raise"``.
             InvalidResultError: a result does not fit ``as_type``; it never becomes a dict or None instead.
             StoreDamaged: what is stored is not what was written.
