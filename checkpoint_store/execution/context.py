@@ -107,7 +107,7 @@ class StoreContext:
         try:
             moment = time.monotonic()
             if self.state_file is not None:
-                self.state_file.follow(job_id, moment, sum(len(one.text or "") for one in completions))
+                self.state_file.follow(job_id, moment, sum([len(one.text or "") for one in completions]))
             self.backups.tell(storage.back_up_if_due(moment))
         except Exception as error:  # noqa: BLE001 - see above
             log_suppressed(error, f"after a completion of job {job_id}, its copies could not be brought up to date")

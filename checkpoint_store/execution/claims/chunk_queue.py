@@ -21,6 +21,8 @@ _CLAIMED_AT_ONCE_MAX: Final = 256
 _CLAIMED_AHEAD_SECONDS: Final = 0.01
 """Claim as many chunks ahead as this time is enough for: a quick chunk takes less time than its claim."""
 _CLAIMED_AHEAD_MAX: Final = 32
+_CLAIMED_AHEAD_MIN: Final = 8
+"""Where fewer would be claimed ahead, one is claimed with each completion: a commit for every few chunks costs more."""
 _SLOW_SECONDS: Final = 0.2
 _COMES_BACK_SECONDS: Final = 0.05
 """A loop that asks for its next chunk so soon after a completion has it claimed with the completion next time."""
@@ -134,7 +136,7 @@ class ChunkQueue:
     def _next_to_claim_along(self) -> int | None:
         """Return the chunk to claim with the next completion; None where a claim of its own serves better."""
         index = self._next + 1 if self._in_order else self._next
-        if not self._comes_back or self._paused or index >= self.total_chunks or self.batch() > 1:
+        if not self._comes_back or self._paused or index >= self.total_chunks or self.batch() >= _CLAIMED_AHEAD_MIN:
             return None
         return index if self._shard is None or self._shard.between(index, index + 1) else None
 

@@ -182,7 +182,7 @@ class Claims(ForkAware):
 
     def completed(self, completions: Iterable[Completion]) -> None:
         """Have these chunks done, which are complete in the store now; end the runner where no loop needs it."""
-        self.done(completion.chunk_index for completion in completions)
+        self.done([completion.chunk_index for completion in completions])
         if self._storage.has_queued_releases:  # which could not be freed while this was being written
             self._release_queued()
         if not self.runner.has_loops:
