@@ -235,6 +235,18 @@ def test_a_chunk_that_is_completed_by_hand_is_not_handed_out(plain: CheckpointSt
     assert attempts(plain.path) == completed(TOTAL)
 
 
+def test_a_chunk_that_another_process_completes_is_not_handed_out(
+    plain: CheckpointStore, open_store: Opener, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A loop that stood for a while looks first whether its next chunk is complete by now."""
+    standing = by_pending(job)
+    assert [next(standing) for _ in range(5)] == list(range(5))
+    open_store(state_file=None).job(job.job_id).complete(5, "by hand")
+    monkeypatch.setattr(chunk_queue, "_COMES_BACK_SECONDS", 0.0)
+    assert list(standing) == list(range(6, TOTAL))
+    assert (claimed(plain.path), job.in_doubt_chunks()) == ([], [])
+
+
 def test_a_chunk_kept_after_its_loop_claims_nothing(plain: CheckpointStore, job: Job) -> None:
     """A chunk that is completed once its loop has ended is the end of that."""
     loop = job.pending()

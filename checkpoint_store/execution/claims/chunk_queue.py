@@ -105,7 +105,7 @@ class ChunkQueue:
         """
         self._comes_back = time.monotonic() - self._loop.done_at < _COMES_BACK_SECONDS
         along = self.claims.along.take(self._loop)
-        if along is not None:
+        if along is not None and not self._is_done_elsewhere(along):
             self._pass(along.index)
             return [along]
         if self._in_order:
@@ -125,6 +125,14 @@ class ChunkQueue:
             if chunks or found.is_blocked:
                 return chunks
         return self._take_from_others(wanted)
+
+    def _is_done_elsewhere(self, along: ClaimedChunk) -> bool:
+        """Whether a chunk that was claimed a while ago was completed by hand since, in any process; free it then."""
+        is_fresh = time.monotonic() - along.since < _COMES_BACK_SECONDS
+        if is_fresh or not self.claims.completed_in(along.index, along.index + 1):
+            return False
+        self.claims.release([along])
+        return True
 
     def _pass(self, index: int) -> None:
         """Note that a chunk was claimed where the next search would have found it."""
