@@ -47,7 +47,7 @@ class ClaimedChunk:
     ) -> None:
         self.claim: Final = claim
         """The chunk and the number of its attempt, as the store knows them."""
-        self.index, self.number = claim
+        self.index, self.number = claim.chunk_index, claim.number
         """The index of the chunk, 0-based, and the number of the attempt, 1-based."""
         self.runner_id: Final = runner_id
         self.loop: Final = loop

@@ -85,7 +85,9 @@ class Claims(ForkAware):
                 self._lock.release()
 
     def _may_end(self, *, look: bool) -> bool:
-        return not self._chunks and self.runner.may_end(look=look)
+        # What an interrupt kept from being claimed along is no claim.
+        are_free = all(not one.is_taken and not one.loop.is_active for one in list(self._chunks.values()))
+        return are_free and self.runner.may_end(look=look)
 
     def _end(self, *, only_if_free: bool) -> None:
         begun = {chunk.claim for chunk in list(self._chunks.values()) if chunk.begun}
