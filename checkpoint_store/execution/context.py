@@ -85,9 +85,10 @@ class StoreContext:
         """Record completions of one job, all or none, and let the state file follow. Durable when this returns."""
         storage, job_id = self.storage, completions[0].job_id
         claims = self.claims.get(job_id)
-        along = None if claims is None or len(completions) > 1 else claims.along.next_after(completions[0].chunk_index)
-        has_claimed = False
+        along, has_claimed = None, False
         try:
+            if claims is not None and len(completions) == 1:
+                along = claims.along.next_after(completions[0].chunk_index)
             has_claimed = storage.complete(completions, None if along is None else along.next_claim)
         except ChunkAlreadyCompleted as error:
             if claims is not None:
@@ -107,7 +108,7 @@ class StoreContext:
         try:
             moment = time.monotonic()
             if self.state_file is not None:
-                self.state_file.follow(job_id, moment, sum(len(one.text or "") for one in completions))
+                self.state_file.follow(job_id, moment, sum([len(one.text or "") for one in completions]))
             self.backups.tell(storage.back_up_if_due(moment))
         except Exception as error:  # see above
             log_suppressed(error, f"after a completion of job {job_id}, its copies could not be brought up to date")

@@ -154,6 +154,8 @@ class Loop:
             if chunk is None or not self._start_one(chunk):
                 self._look_again_at = self._schedule.retries.due_at
                 return
+            if self._place.runs_inline:  # it has ended already, and is recorded first
+                return
 
     def _start_one(self, chunk: ClaimedChunk) -> bool:
         """Start a claimed chunk, or queue it where it cannot start now; return whether it was started."""
@@ -218,16 +220,19 @@ class Loop:
 
     def _settle(self) -> list[MapItem]:
         """Record what has ended: results first, because they are paid for, then failures."""
-        items, unstorable_late = self._recorder.record_late()
-        for index, error in unstorable_late:
-            self._failures.refuse_late(index, error)
+        items: list[MapItem] = []
+        if self._schedule.overdue:
+            items, unstorable_late = self._recorder.record_late()
+            for index, error in unstorable_late:
+                self._failures.refuse_late(index, error)
         outcomes = self._recorder.outcomes(self._take_ended())
         items += self._recorder.record(outcomes.successes)
         self._gates.recorded(items)
         for attempt, error in outcomes.unstorable:
             self._failures.refuse(attempt, error)
         self._failures.handle(outcomes)
-        self._failures.time_out()
+        if self._options.timeout_seconds is not None or self._place.may_break:
+            self._failures.time_out()
         if self._costs is not None:
             self._costs.update()
             self._bar.show(self._costs.known_total)
@@ -236,7 +241,7 @@ class Loop:
 
     def _take_ended(self) -> list[tuple[Future[Any], InFlight]]:
         ended = self._schedule.take_ended()
-        if any(is_break(future) for future, _ in ended):
+        if self._place.may_break and any(is_break(future) for future, _ in ended):
             wait(self._schedule.in_flight, timeout=_BROKEN_POOL_WAIT_SECONDS_MAX)  # what else was in that pool ends too
             ended += self._schedule.take_ended()
         return ended

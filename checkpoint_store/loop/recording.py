@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from concurrent.futures import CancelledError
+from concurrent.futures import BrokenExecutor, CancelledError
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from checkpoint_store.errors import ChunkAlreadyCompleted, InvalidResultError
 from checkpoint_store.loop.executors import local, processes
 from checkpoint_store.loop.executors.raised import Raised
-from checkpoint_store.loop.executors.workplace import is_break
 from checkpoint_store.loop.outage import LATE
 from checkpoint_store.model.amounts import cost_in, cost_of_error
 from checkpoint_store.model.codec import json_text
@@ -63,11 +62,11 @@ class Recorder:
         for future, attempt in ended:
             index = attempt.chunk.index
             self._schedule.suspects.discard(index)
-            if is_break(future):
-                outcomes.broken.append(attempt)
-                continue
             try:
                 result = future.result()
+            except BrokenExecutor:
+                outcomes.broken.append(attempt)
+                continue
             except CancelledError:
                 outcomes.cancelled.append(attempt)
                 continue

@@ -67,11 +67,12 @@ def number_in(text: str) -> int | float | None:
     return number if math.isfinite(number) else None
 
 
-def amount(value: object) -> float | None:
+def amount(value: Any) -> float | None:
     """Return an amount of money: a finite number from 0, or a text that is one; None where it cannot be read."""
     if isinstance(value, str):
         value = number_in(value)
-    if isinstance(value, bool) or not isinstance(value, Real | Decimal):
+    kind = type(value)  # looked at first: the look for a Real is slow
+    if value is None or kind is bool or not (kind is float or kind is int or isinstance(value, Real | Decimal)):
         return None
     try:
         number = float(value)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -11,7 +10,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 
 class AttemptOutcome(StrEnum):
@@ -94,21 +93,26 @@ def current_attempt() -> Attempt:
         raise LookupError("current_attempt() is known inside of the function that map() calls only") from None
 
 
-@contextmanager
-def attempting(attempt: Attempt) -> Iterator[None]:
-    """Let :func:`current_attempt` return ``attempt`` in this block."""
-    token = _current.set(attempt)
-    jobs = _jobs.set(_jobs.get() | {attempt.job_id})
-    thread = threading.get_ident()
-    _at_work[thread] = _at_work.get(thread, 0) + 1
-    try:
-        yield
-    finally:
-        _at_work[thread] -= 1
-        if not _at_work[thread]:
-            del _at_work[thread]
-        _jobs.reset(jobs)
-        _current.reset(token)
+class CurrentAttempt:
+    """Let :func:`current_attempt` return an attempt in this block."""
+
+    __slots__ = ("_attempt", "_jobs", "_thread", "_token")
+
+    def __init__(self, attempt: Attempt) -> None:
+        self._attempt = attempt
+
+    def __enter__(self) -> None:
+        self._token = _current.set(self._attempt)
+        self._jobs = _jobs.set(_jobs.get() | {self._attempt.job_id})
+        self._thread = threading.get_ident()
+        _at_work[self._thread] = _at_work.get(self._thread, 0) + 1
+
+    def __exit__(self, *_: object) -> None:
+        _at_work[self._thread] -= 1
+        if not _at_work[self._thread]:
+            del _at_work[self._thread]
+        _jobs.reset(self._jobs)
+        _current.reset(self._token)
 
 
 def attempt_key(job_id: str, chunk_index: int, fingerprint: str | None) -> str:

@@ -50,6 +50,7 @@ class RunnerLock(ForkAware):
         if not store.parent.is_dir():  # filelock would create it
             raise storage_error(FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)), store)
         self.path, self._lock = self._create(store)
+        self._name = str(self.path)
         self._begun: set[tuple[int, int]] = set()
         self._slot = 0
         self._store = store
@@ -83,7 +84,7 @@ class RunnerLock(ForkAware):
         The note survives the end of the process when this returns. Returns False, and notes nothing, where the file is
         gone: the others take the runner to be dead.
         """
-        if not os.path.lexists(self.path):
+        if not os.path.lexists(self._name):
             if self._store.exists():
                 return False
             raise storage_error(FileNotFoundError(errno.ENOENT, "the store and its folder are gone"), self._store)

@@ -235,6 +235,56 @@ def test_a_chunk_that_is_completed_by_hand_is_not_handed_out(plain: CheckpointSt
     assert attempts(plain.path) == completed(TOTAL)
 
 
+def test_a_chunk_that_another_process_completes_is_not_handed_out(
+    plain: CheckpointStore, open_store: Opener, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A loop that stood for a while looks first whether its next chunk is complete by now."""
+    standing = by_pending(job)
+    assert [next(standing) for _ in range(5)] == list(range(5))
+    open_store(state_file=None).job(job.job_id).complete(5, "by hand")
+    monkeypatch.setattr(chunk_queue, "_COMES_BACK_SECONDS", 0.0)
+    assert list(standing) == list(range(6, TOTAL))
+    assert (claimed(plain.path), job.in_doubt_chunks()) == ([], [])
+
+
+@pytest.mark.parametrize("when", ["before the commit", "after the commit"])
+def test_an_interrupted_completion_leaves_nothing_claimed(
+    plain: CheckpointStore, job: Job, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    """Once its loop has ended, the runner ends, and the next chunk is free, wherever the interrupt came."""
+    storage: Any = plain._context.storage
+    complete = storage.complete
+
+    def interrupted(*arguments: Any) -> bool:
+        if when == "after the commit":
+            complete(*arguments)
+        raise KeyboardInterrupt
+
+    loop = job.pending()
+    next(loop).complete("x")
+    chunk = next(loop)
+    monkeypatch.setattr(type(storage), "complete", lambda _, *arguments: interrupted(*arguments))
+    with pytest.raises(KeyboardInterrupt):
+        chunk.complete("x")
+    monkeypatch.undo()
+    loop.close()
+    del chunk
+    assert claimed(plain.path) == []
+    assert not job._execution.claims.runner.is_registered
+
+
+def test_what_was_never_claimed_along_keeps_no_runner(plain: CheckpointStore, job: Job) -> None:
+    """An interrupt in the moment before the transaction keeps the runner from ending no longer than its loop does."""
+    loop = job.pending()
+    next(loop).complete("x")
+    chunk = next(loop)
+    claims = job._execution.claims
+    assert claims.along.next_after(chunk.index) is not None
+    del chunk
+    loop.close()
+    assert not claims.runner.is_registered
+
+
 def test_a_chunk_kept_after_its_loop_claims_nothing(plain: CheckpointStore, job: Job) -> None:
     """A chunk that is completed once its loop has ended is the end of that."""
     loop = job.pending()

@@ -283,10 +283,10 @@ def test_a_result_that_cannot_be_recorded_is_kept_and_recorded_first(
     is_full = threading.Event()
     original = writer_module.Writer.submit
 
-    def submit(self: Any, completions: Any) -> None:
+    def submit(self: Any, *completions: Any) -> Any:
         if is_full.is_set():
             raise StorageFullError("talks.db", "disk is full", 0) if kind == "full" else StoreBusy("talks.db", 1.0)
-        original(self, completions)
+        return original(self, *completions)
 
     monkeypatch.setattr(writer_module.Writer, "submit", submit)
 
@@ -324,7 +324,7 @@ def test_what_was_kept_is_recorded_by_close(open_store: Opener, monkeypatch: pyt
     job = store.open_job("f", chunks=CHUNKS)
     original = writer_module.Writer.submit
 
-    def full(self: Any, completions: Any) -> None:
+    def full(self: Any, *completions: Any) -> None:
         raise StorageFullError("talks.db", "disk is full", 0)
 
     with pytest.raises(StorageFullError):
@@ -345,7 +345,7 @@ def test_a_result_whose_recording_is_interrupted_is_recorded_by_close(
     store = open_store()
     original = writer_module.Writer.submit
 
-    def interrupted(self: Any, completions: Any) -> None:
+    def interrupted(self: Any, *completions: Any) -> None:
         monkeypatch.setattr(writer_module.Writer, "submit", original)
         raise KeyboardInterrupt
 

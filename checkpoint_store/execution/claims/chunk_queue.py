@@ -22,6 +22,8 @@ _CLAIMED_AT_ONCE_MAX: Final = 256
 _CLAIMED_AHEAD_SECONDS: Final = 0.01
 """Claim as many chunks ahead as this time is enough for: a quick chunk takes less time than its claim."""
 _CLAIMED_AHEAD_MAX: Final = 32
+_CLAIMED_AHEAD_MIN: Final = 8
+"""Where fewer would be claimed ahead, one is claimed with each completion: a commit for every few chunks costs more."""
 _SLOW_SECONDS: Final = 0.2
 _COMES_BACK_SECONDS: Final = 0.05
 """A loop that asks for its next chunk so soon after a completion has it claimed with the completion next time."""
@@ -107,7 +109,7 @@ class ChunkQueue:
         """
         self._comes_back = time.monotonic() - self._loop.done_at < _COMES_BACK_SECONDS
         along = self.claims.along.take(self._loop)
-        if along is not None:
+        if along is not None and not self._is_done_elsewhere(along):
             self._pass(along.index)
             return [along]
         if self._in_order:
@@ -129,6 +131,14 @@ class ChunkQueue:
                 return chunks
         return self._take_from_others(wanted)
 
+    def _is_done_elsewhere(self, along: ClaimedChunk) -> bool:
+        """Whether a chunk that was claimed a while ago was completed by hand since, in any process; free it then."""
+        is_fresh = time.monotonic() - along.since < _COMES_BACK_SECONDS
+        if is_fresh or not self.claims.completed_in(along.index, along.index + 1):
+            return False
+        self.claims.release([along])
+        return True
+
     def _pass(self, index: int) -> None:
         """Note that a chunk was claimed where the next search would have found it."""
         if self._in_order:
@@ -139,7 +149,7 @@ class ChunkQueue:
     def _next_to_claim_along(self) -> int | None:
         """Return the chunk to claim with the next completion; None where a claim of its own serves better."""
         index = self._next + 1 if self._in_order else self._next
-        if not self._comes_back or self._paused or index >= self.total_chunks or self.batch() > 1:
+        if not self._comes_back or self._paused or index >= self.total_chunks or self.batch() >= _CLAIMED_AHEAD_MIN:
             return None
         return index if self._shard is None or self._shard.between(index, index + 1) else None
 

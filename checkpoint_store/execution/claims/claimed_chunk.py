@@ -38,7 +38,8 @@ class ClaimedChunk:
     """A chunk that a runner of this process has claimed."""
 
     __slots__ = (
-        "attempts_in_loop", "begun", "claim", "dropped", "is_taken", "is_yielded", "loop", "runner_id", "since",
+        "attempts_in_loop", "begun", "claim", "dropped", "index", "is_taken", "is_yielded", "loop", "number",
+        "runner_id", "since",
     )  # fmt: skip
 
     def __init__(
@@ -46,6 +47,8 @@ class ClaimedChunk:
     ) -> None:
         self.claim: Final = claim
         """The chunk and the number of its attempt, as the store knows them."""
+        self.index, self.number = claim.chunk_index, claim.number
+        """The index of the chunk, 0-based, and the number of the attempt, 1-based."""
         self.runner_id: Final = runner_id
         self.loop: Final = loop
         self.since = time.monotonic()
@@ -62,16 +65,6 @@ class ClaimedChunk:
         """How many attempts this loop has made at the chunk, this one included."""
 
     @property
-    def index(self) -> int:
-        """The index of the chunk, 0-based."""
-        return self.claim.chunk_index
-
-    @property
     def next_claim(self) -> NextClaim:
         """The chunk and its runner, for the transaction that completes the chunk before."""
         return NextClaim(self.claim.chunk_index, self.runner_id)
-
-    @property
-    def number(self) -> int:
-        """The number of the attempt, 1-based."""
-        return self.claim.number

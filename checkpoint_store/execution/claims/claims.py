@@ -85,7 +85,9 @@ class Claims(ForkAware):
                 self._lock.release()
 
     def _may_end(self, *, look: bool) -> bool:
-        return not self._chunks and self.runner.may_end(look=look)
+        # What an interrupt kept from being claimed along is no claim.
+        are_free = all(not one.is_taken and not one.loop.is_active for one in list(self._chunks.values()))
+        return are_free and self.runner.may_end(look=look)
 
     def _end(self, *, only_if_free: bool) -> None:
         begun = {chunk.claim for chunk in list(self._chunks.values()) if chunk.begun}
@@ -182,7 +184,7 @@ class Claims(ForkAware):
 
     def completed(self, completions: Iterable[Completion]) -> None:
         """Have these chunks done, which are complete in the store now; end the runner where no loop needs it."""
-        self.done(completion.chunk_index for completion in completions)
+        self.done([completion.chunk_index for completion in completions])
         if self._storage.has_queued_releases:  # which could not be freed while this was being written
             self._release_queued()
         if not self.runner.has_loops:

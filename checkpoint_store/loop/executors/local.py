@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from checkpoint_store.errors import InvalidArgumentError, InvalidResultError
 from checkpoint_store.loop.executors.raised import Raised, ends_the_program
-from checkpoint_store.model.attempt import attempting
+from checkpoint_store.model.attempt import CurrentAttempt
 from checkpoint_store.model.error_text import describe
 from checkpoint_store.system.log import log
 
@@ -115,7 +115,7 @@ class Unstorable:
 def call_here(fn: Callable[[Any], Any], attempt: Attempt, chunk: Any) -> Any:
     """Do the work in this process; return what it returned, or :class:`Raised`."""
     try:
-        with attempting(attempt):
+        with CurrentAttempt(attempt):
             return fn(chunk)
     except BaseException as error:
         if ends_the_program(error):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from checkpoint_store.loop.executors.local import OwnExecutor, Threads, call_here
 from checkpoint_store.loop.executors.raised import Raised, ends_the_program
 from checkpoint_store.loop.options import is_coroutine_function
-from checkpoint_store.model.attempt import attempting
+from checkpoint_store.model.attempt import CurrentAttempt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
@@ -144,7 +144,7 @@ class _PaidTask(asyncio.Task[None]):
 
 async def _work(future: Future[Any], fn: Callable[[Any], Any], attempt: Attempt, chunk: Any) -> None:
     try:
-        with attempting(attempt):
+        with CurrentAttempt(attempt):
             result = fn(chunk)
             if inspect.isawaitable(result):
                 result = await result

@@ -134,6 +134,11 @@ class Workplace:
             self._executor.abandon(future)
         return False
 
+    @property
+    def may_break(self) -> bool:
+        """Whether the executor can break, with everything in it: one of our own cannot."""
+        return not isinstance(self._executor, local.OwnExecutor)
+
     def cancel_orphans(self, futures: Iterable[Future[Any]]) -> None:
         """Cancel the futures that nobody works on any more."""
         if isinstance(self._executor, local.OwnExecutor):

@@ -18,7 +18,7 @@ from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Sequence
 
     from checkpoint_store.storage.records import FailedAttempt
 
@@ -189,6 +189,14 @@ def begin(connection: sqlite3.Connection, job_id: str, index: int, number: int, 
     """Begin the attempt of this number at a chunk, and return it as a claim."""
     require_rows(connection.execute(_BEGIN.text, (job_id, index, number, runner_id, now())), "an attempt")
     return Claim(index, number)
+
+
+def begin_first(connection: sqlite3.Connection, job_id: str, indices: Sequence[int], runner_id: int) -> None:
+    """Begin the first attempt at each of these chunks."""
+    if indices:
+        at = now()
+        rows = [(job_id, index, 1, runner_id, at) for index in indices]
+        require_rows(connection.executemany(_BEGIN.text, rows), "an attempt", rows=len(rows))
 
 
 def use_up(connection: sqlite3.Connection, job_id: str, attempt: AttemptRow) -> None:

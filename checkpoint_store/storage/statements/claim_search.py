@@ -86,10 +86,17 @@ class _Search:
         return start
 
     def _search_window(self, start: int, stop: int) -> int:
+        untried: list[int] = []
+        next_index = self._claim_in_window(start, stop, untried)
+        attempts.begin_first(self._connection, self._request.job_id, untried, self._request.runner_id)
+        return next_index
+
+    def _claim_in_window(self, start: int, stop: int, untried: list[int]) -> int:
+        """Claim chunks of ``[start, stop)``, and add to ``untried`` those whose first attempt is to be written yet."""
         job_id = self._request.job_id
         done = {index for (index,) in self._connection.execute(_COMPLETED_IN.text, (job_id, start, stop))}
         tried = attempts.attempts_in(self._connection, job_id, start, stop)
-        claims, wanted, runner_id = self._claims, self._request.wanted, self._request.runner_id
+        claims, wanted = self._claims, self._request.wanted
         for index in range(start, stop):
             if len(claims) >= wanted:
                 return index
@@ -98,7 +105,8 @@ class _Search:
             if index in tried:
                 self._claim_or_pass(tried[index])
             else:
-                claims.append(attempts.begin(self._connection, job_id, index, 1, runner_id))
+                untried.append(index)
+                claims.append(Claim(index, 1))
             if self._request.in_order:
                 self._is_blocked = True
                 return index

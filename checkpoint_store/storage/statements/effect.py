@@ -23,9 +23,9 @@ TRIGGERS: Final = "SELECT name, tbl_name FROM sqlite_master WHERE type = 'trigge
 """Finds a trigger in the file. No schema of ours has one: the trigger of a completion is the connection's own."""
 
 
-def require_rows(cursor: sqlite3.Cursor, what: str) -> sqlite3.Cursor:
-    """Return the cursor of a statement that changed a row; raise where it changed none."""
-    if cursor.rowcount < 1:
+def require_rows(cursor: sqlite3.Cursor, what: str, *, rows: int = 1) -> sqlite3.Cursor:
+    """Return the cursor of a statement that changed so many rows; raise where it changed fewer."""
+    if cursor.rowcount < rows:
         raise sqlite3.DatabaseError(f"{what} was not written; look for a trigger in the file")
     return cursor
 
