@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from checkpoint_store.cli.messages import spoken
-from checkpoint_store.cli.paths import command_hint, dash_hint
+from checkpoint_store.cli.other_words import line_hint, usage_hint
 from checkpoint_store.errors import CheckpointStoreError, StorageUnavailableError, StoreTargetError
 
 if TYPE_CHECKING:
@@ -133,14 +133,16 @@ def run_command_line(argv: Sequence[str]) -> int:
         try:
             returned = group.main(list(argv[1:]), prog_name=_program_name(argv[0]), standalone_mode=False)
         except click.UsageError as error:
+            hint = usage_hint(error, argv)
             error.show()
-            hint = dash_hint(argv) if isinstance(error, click.NoSuchOption) else None
-            hint = hint or command_hint(argv)
             if hint is not None:
                 _screen().note(hint)
             return _failed(argv, error, _USAGE)
         except (click.ClickException, CheckpointStoreError, OSError) as error:
             _screen().error(_message(error))
+            hint = line_hint(argv) if isinstance(error, click.ClickException) else None
+            if hint is not None:
+                _screen().note(hint)
             return _failed(argv, error, _USAGE)
         except (click.Abort, KeyboardInterrupt):
             return _INTERRUPTED
@@ -168,8 +170,10 @@ def _message(error: Exception) -> str:
             return f"{spoken(str(error))}; name another store with --store"
         return f"{spoken(str(error))}; begin one with: checkpoint-store run FILE, or name another with --store"
     if isinstance(error, StorageUnavailableError) and not os.access(folder := Path(error.path).parent, os.W_OK):
-        reason = f"no permission to create files in {folder}" if folder.is_dir() else f"{folder} is no folder any more"
-        return f"{error.path} cannot be written: {reason} ({error.reason}). What was recorded before is safe in it."
+        reason = f"no permission to create files in {folder}" if folder.is_dir() else f"there is no folder {folder}"
+        name = folder / Path(error.path).name.partition(".tmp-")[0]  # a file is written beside its place first
+        safe = " What was recorded before is safe in it." if os.path.lexists(error.path) else ""
+        return f"{name} cannot be written: {reason} ({error.reason}).{safe}"
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}"
     return spoken(str(error))

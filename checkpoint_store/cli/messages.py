@@ -52,6 +52,9 @@ _TABLE: Final[tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]
         (r"\bmax_cost is\b", "--max-cost is"),
         (r"\bwith a higher max_cost\b", "with a higher --max-cost"),
         (r"^to='([^']*)' is not a schema", r"--to \1 is not a schema"),
+        (r"^runner=(\d+) is no runner\b", r"--runner \1 is no runner"),
+        (r"^chunk_index=(\d+) is not a chunk\b", r"\1 is not a chunk"),
+        (r"; its chunks have indices only: open it with a mapping\b", "; its chunks have indices and no keys"),
         (r", or with a longer outage_seconds\b", ""),
     )
 )

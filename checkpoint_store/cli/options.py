@@ -34,10 +34,14 @@ class PositiveNumber(click.FloatRange):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Return the number; show a usage error for anything else."""
-        number: float = super().convert(value, param, ctx)
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
         if not math.isfinite(number):
             self.fail(f"{value} is not a number above 0.", param, ctx)
-        return number
+        checked: float = super().convert(number, param, ctx)
+        return checked
 
 
 def sibling_of(store_path: Path, suffix: str) -> Path:

@@ -243,7 +243,7 @@ def export(*, job_id: str | None, path: Path | None, force: bool, store_path: st
 
 
 @click.command("import")
-@click.argument("path", metavar="FILE", type=click.Path(path_type=Path))
+@click.argument("path", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @store_option
 @json_option
 def import_job(*, path: Path, store_path: str, as_json: bool) -> None:
