@@ -147,7 +147,11 @@ def errors(*, job_id: str | None, table_format: str | None, store_path: str, as_
         summary = job.summary()
     ordered = [records[index] for index in sorted(records)]
     if as_json:
-        status = {"status": summary.status, "is_interrupted": summary.is_interrupted}
+        status = {
+            "status": summary.status,
+            "shown_status": summary.shown_status,
+            "is_interrupted": summary.is_interrupted,
+        }
         print_json({"job_id": job.job_id, **status, "errors": [dataclasses.asdict(record) for record in ordered]})
         return
     if table_format is not None:
