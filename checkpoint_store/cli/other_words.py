@@ -110,7 +110,7 @@ def usage_hint(error: click.UsageError, words: Sequence[str]) -> str | None:
 
     Where there is one for an option, the error no longer guesses by likeness: ``--jobs`` is not ``--json``.
     """
-    hint = dash_hint(words) if isinstance(error, click.NoSuchOption) else None
+    hint = dash_hint(words) or command_hint(words) if isinstance(error, click.NoSuchOption) else None
     hint = hint or _meaning(error, words)
     if hint is not None and isinstance(error, click.NoSuchOption):
         error.possibilities = []  # type: ignore[misc]  # click means it for reading
