@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from checkpoint_store.cli.messages import spoken
-from checkpoint_store.cli.other_words import line_hint, usage_hint
 from checkpoint_store.errors import CheckpointStoreError, StorageUnavailableError, StoreTargetError
 
 if TYPE_CHECKING:
@@ -132,23 +131,29 @@ def run_command_line(argv: Sequence[str]) -> int:
         warnings.showwarning = _show_warning  # type: ignore[assignment]  # it takes them by position
         try:
             returned = group.main(list(argv[1:]), prog_name=_program_name(argv[0]), standalone_mode=False)
-        except click.UsageError as error:
-            hint = usage_hint(error, argv)
-            error.show()
-            if hint is not None:
-                _screen().note(hint)
-            return _failed(argv, error, _USAGE)
         except (click.ClickException, CheckpointStoreError, OSError) as error:
-            _screen().error(_message(error))
-            hint = line_hint(argv) if isinstance(error, click.ClickException) else None
-            if hint is not None:
-                _screen().note(hint)
+            _show_error(error, argv)
             return _failed(argv, error, _USAGE)
         except (click.Abort, KeyboardInterrupt):
             return _INTERRUPTED
         except SystemExit as left:  # click and rich exit with 1 at a broken pipe: head or less has closed it
             return _BROKEN_PIPE if left.code else 0  # 0: the shell was told how to complete a word
     return returned if isinstance(returned, int) else 0
+
+
+def _show_error(error: Exception, argv: Sequence[str]) -> None:
+    """Print an error for people, and what to type in place of a line that is not understood, where that is known."""
+    hint = None
+    if isinstance(error, click.ClickException):
+        from checkpoint_store.cli.other_words import hint_of
+
+        hint = hint_of(error, argv)
+    if isinstance(error, click.UsageError):
+        error.show()
+    else:
+        _screen().error(_message(error))
+    if hint is not None:
+        _screen().note(hint)
 
 
 def _failed(argv: Sequence[str], error: Exception, code: int) -> int:

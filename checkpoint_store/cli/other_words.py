@@ -105,19 +105,20 @@ OPTIONS: Final = _by_name(
 """Options that other tools have for looking and for care, and what they are here."""
 
 
-def usage_hint(error: click.UsageError, words: Sequence[str]) -> str | None:
+def hint_of(error: click.ClickException, words: Sequence[str]) -> str | None:
     """Return a line that says what to type in place of a line that is not understood, or None.
 
     Where there is one for an option, the error no longer guesses by likeness: ``--jobs`` is not ``--json``.
     """
     hint = dash_hint(words) or command_hint(words) if isinstance(error, click.NoSuchOption) else None
-    hint = hint or _meaning(error, words)
+    if isinstance(error, click.UsageError):
+        hint = hint or _meaning(error, words)
     if hint is not None and isinstance(error, click.NoSuchOption):
         error.possibilities = []  # type: ignore[misc]  # click means it for reading
-    return hint or line_hint(words)
+    return hint or _line_hint(words)
 
 
-def line_hint(words: Sequence[str]) -> str | None:
+def _line_hint(words: Sequence[str]) -> str | None:
     """Return how to write a ``run`` whose FILEs and COMMAND are not told apart, or None."""
     if list(words[1:2]) != ["run"] or "--" in words:
         return None

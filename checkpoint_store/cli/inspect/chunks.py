@@ -69,7 +69,7 @@ def _row(start: int, stop: int, status: str, record: ChunkRecord | None = None) 
 
 
 @click.command("chunks")
-@job_argument(required=False)
+@job_argument()
 @click.option("--status", type=click.Choice(_STATUSES), help="Only these.")
 @table_options
 @store_option
@@ -130,7 +130,7 @@ def _shortened(text: str, width: int) -> str:
 
 
 @click.command("errors")
-@job_argument(required=False)
+@job_argument()
 @table_options
 @store_option
 @json_option
@@ -189,7 +189,7 @@ def _held(handle: str | None) -> str:
 
 
 @click.command("retry")
-@job_argument(required=False)
+@job_argument()
 @click.argument("indices", nargs=-1, type=click.IntRange(min=0), metavar="[INDEX]...")
 @click.option("--key", "keys", metavar="KEY", multiple=True, help="A chunk by its key, such as a file (repeatable).")
 @store_option
@@ -216,7 +216,7 @@ def retry(
 
 
 @click.command("pause")
-@job_argument(required=False)
+@job_argument()
 @store_option
 @json_option
 def pause(*, job_id: str | None, store_path: str, as_json: bool) -> None:

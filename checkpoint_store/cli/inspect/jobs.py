@@ -124,7 +124,7 @@ def list_jobs(
 
 
 @click.command("show")
-@job_argument(required=False)
+@job_argument()
 @click.option("--follow", is_flag=True, help="Go on showing it until it ends; Ctrl-C ends that, and not the job.")
 @store_option
 @json_option
@@ -170,7 +170,7 @@ def _totals(job: Job, names: Iterable[str] = _TOTAL_FIELDS) -> dict[str, int | f
 
 
 @click.command("results")
-@job_argument(required=False)
+@job_argument()
 @click.option("--field", metavar="NAME", help="Only this field of each result.  [default: cleaned_text, if it has one]")
 @store_option
 @json_option
@@ -220,7 +220,7 @@ def _field(index: int, result: Any, field: str) -> Any:
 
 
 @click.command("export")
-@job_argument(required=False)
+@job_argument()
 @click.argument("path", required=False, type=click.Path(path_type=Path))
 @click.option("--force", is_flag=True, help="Replace any file at PATH.")
 @store_option
@@ -259,7 +259,7 @@ def import_job(*, path: Path, store_path: str, as_json: bool) -> None:
 
 
 @click.command("delete")
-@job_argument(required=False)
+@job_argument()
 @click.option("--yes", is_flag=True, help="Delete. Without this option, only say what would be deleted.")
 @store_option
 @json_option
