@@ -24,6 +24,8 @@ pytest_plugins = ("ready_made",)
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from report.browser import Browser
+
 ROOT = Path(checkpoint_store.__file__).parent.parent
 TESTS = Path(__file__).parent
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -254,3 +256,13 @@ def files_with(folder: Path, *needles: str) -> list[str]:
     )
     assert found.returncode in (0, 1), found.stderr
     return sorted(line.removeprefix("./") for line in found.stdout.splitlines())
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """One browser for all tests of a module."""
+    from report.browser import Browser
+
+    made = Browser(tmp_path_factory.mktemp("browser"))
+    yield made
+    made.close()

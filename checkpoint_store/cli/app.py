@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from checkpoint_store.cli.messages import spoken
-from checkpoint_store.cli.paths import dash_hint
 from checkpoint_store.errors import CheckpointStoreError, StorageUnavailableError, StoreTargetError
 
 if TYPE_CHECKING:
@@ -132,13 +131,8 @@ def run_command_line(argv: Sequence[str]) -> int:
         warnings.showwarning = _show_warning  # type: ignore[assignment]  # it takes them by position
         try:
             returned = group.main(list(argv[1:]), prog_name=_program_name(argv[0]), standalone_mode=False)
-        except click.UsageError as error:
-            error.show()
-            _show_hint(argv, error)
-            return _failed(argv, error, _USAGE)
         except (click.ClickException, CheckpointStoreError, OSError) as error:
-            _screen().error(_message(error))
-            _show_hint(argv, error)
+            _show_error(error, argv)
             return _failed(argv, error, _USAGE)
         except (click.Abort, KeyboardInterrupt):
             return _INTERRUPTED
@@ -147,13 +141,18 @@ def run_command_line(argv: Sequence[str]) -> int:
     return returned if isinstance(returned, int) else 0
 
 
-def _show_hint(argv: Sequence[str], error: Exception) -> None:
-    """Say how to write a file name that begins with a dash, or a COMMAND whose two dashes were forgotten."""
-    hint = dash_hint(argv) if isinstance(error, click.NoSuchOption) else None
-    if hint is None and argv[1] in ("run", "plan") and "--" not in argv:
-        from checkpoint_store.cli.run.forgotten_dashes import command_hint
+def _show_error(error: Exception, argv: Sequence[str]) -> None:
+    """Print an error for people, and what to type in place of a line that is not understood, where that is known."""
+    hint = None
+    if isinstance(error, click.ClickException):
+        from checkpoint_store.cli.other_words import hint_of
 
-        hint = command_hint(argv, commands_of(argv[1])[0])
+        without_dashes = "".join(argv[1:2]) in ("run", "plan") and "--" not in argv
+        hint = hint_of(error, argv, commands_of(argv[1])[0] if without_dashes else None)
+    if isinstance(error, click.UsageError):
+        error.show()
+    else:
+        _screen().error(_message(error))
     if hint is not None:
         _screen().note(hint)
 
@@ -177,8 +176,10 @@ def _message(error: Exception) -> str:
             return f"{spoken(str(error))}; name another store with --store"
         return f"{spoken(str(error))}; begin one with: checkpoint-store run FILE, or name another with --store"
     if isinstance(error, StorageUnavailableError) and not os.access(folder := Path(error.path).parent, os.W_OK):
-        reason = f"no permission to create files in {folder}" if folder.is_dir() else f"{folder} is no folder any more"
-        return f"{error.path} cannot be written: {reason} ({error.reason}). What was recorded before is safe in it."
+        reason = f"no permission to create files in {folder}" if folder.is_dir() else f"there is no folder {folder}"
+        name = folder / Path(error.path).name.partition(".tmp-")[0]  # a file is written beside its place first
+        safe = " What was recorded before is safe in it." if os.path.lexists(error.path) else ""
+        return f"{name} cannot be written: {reason} ({error.reason}).{safe}"
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}"
     return spoken(str(error))

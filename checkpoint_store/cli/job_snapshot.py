@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.cli import screen
 
@@ -11,11 +11,6 @@ if TYPE_CHECKING:
     from checkpoint_store import Job
 
 _REFRESH_SECONDS: Final = 0.5
-
-
-def shown_status(record: dict[str, Any]) -> str:
-    """Return the status that people are shown: ``interrupted`` where the job says running and no runner is alive."""
-    return "interrupted" if record["is_interrupted"] else str(record["status"])
 
 
 class JobSnapshot:

@@ -55,6 +55,9 @@ _TABLE: Final[tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]
         (r"^indices='([^']*)' leaves out", r"--chunks \1 leaves out"),
         (r"; see job\.pending\(\)", ": the next run does it anyway"),
         (r"\bor pause the job, and call again", "or pause the job, and run the command again"),
+        (r"^runner=(\d+) is no runner\b", r"--runner \1 is no runner"),
+        (r"^chunk_index=(\d+) is not a chunk\b", r"\1 is not a chunk"),
+        (r"; its chunks have indices only: open it with a mapping\b", "; its chunks have indices and no keys"),
         (r", or with a longer outage_seconds\b", ""),
     )
 )

@@ -34,10 +34,14 @@ class PositiveNumber(click.FloatRange):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Return the number; show a usage error for anything else."""
-        number: float = super().convert(value, param, ctx)
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
         if not math.isfinite(number):
             self.fail(f"{value} is not a number above 0.", param, ctx)
-        return number
+        checked: float = super().convert(number, param, ctx)
+        return checked
 
 
 def sibling_of(store_path: Path, suffix: str) -> Path:
@@ -96,10 +100,9 @@ def open_or_create(store_path: str, first: Callable[[CheckpointStore], object]) 
     return CheckpointStore(store_path)
 
 
-def job_argument(*, required: bool = True) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Add the argument JOB: a job's id, a prefix of it that no other job has, or a file's name for its newest job."""
-    metavar = "JOB" if required else "[JOB]"
-    return click.argument("job_id", required=required, metavar=metavar, callback=_as_shown, shell_complete=complete_job)
+def job_argument() -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add the argument JOB, which may be left out: ``chosen_job`` of ``job_choice.py`` says what it names."""
+    return click.argument("job_id", required=False, metavar="[JOB]", callback=_as_shown, shell_complete=complete_job)
 
 
 def complete_job(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:

@@ -11,15 +11,12 @@ import pytest
 
 from checkpoint_store import CheckpointStore
 
-from .conftest import ROOT, SIX
+from .conftest import AS_ANYBODY, ROOT, SIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from .conftest import Folder
-
-_AS_ANYBODY = ("setpriv", "--bounding-set=-dac_override,-dac_read_search") if os.geteuid() == 0 else ()
-"""Root may write everywhere; without these capabilities root is a user like any other."""
 
 
 def test_recover_says_that_there_is_no_store(folder: Folder) -> None:
@@ -66,7 +63,7 @@ def closed(lecture: Folder) -> Iterator[Folder]:
 
 def _refused(folder: Folder, *words: str) -> str:
     """Return what the command says as a user without root's rights."""
-    module = [*_AS_ANYBODY, sys.executable, "-m", "checkpoint_store", *words]
+    module = [*AS_ANYBODY, sys.executable, "-m", "checkpoint_store", *words]
     done = subprocess.run(
         module,
         cwd=folder.path,

@@ -82,7 +82,8 @@ def test_the_readme_shows_what_sqlite3_prints(tmp_path: Path) -> None:
 
 def test_every_command_that_the_docs_name_exists() -> None:
     """A command in the docs can be typed."""
-    named = {name for page in PAGES for name in re.findall(r"checkpoint-store ([a-z][a-z-]*)", page.read_text("utf-8"))}
+    texts = [page.read_text("utf-8") for page in PAGES if page.name != "coming-from.md"]  # what there is not
+    named = {name for text in texts for name in re.findall(r"checkpoint-store ([a-z][a-z-]*)", text)}
     done = subprocess.run(
         [sys.executable, "-m", "checkpoint_store", "--help"],
         capture_output=True,

@@ -142,7 +142,7 @@ def test_what_is_no_runner_is_refused(tmp_path: Path, children: Children) -> Non
             with pytest.raises(InvalidArgumentError, match=f"runner={number} is no runner at work .* none is at work"):
                 job.release_runner(number)
     done = command(tmp_path, "release", job.job_id, "--runner", "7", "--json")
-    assert (done.returncode, "runner=7" in done.stdout + done.stderr) == (2, True)
+    assert (done.returncode, "--runner 7 is no runner at work" in done.stdout + done.stderr) == (2, True)
 
 
 @pytest.mark.slow

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from report.browser import Browser
 
 from checkpoint_store import CheckpointStore, datasette_metadata
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from report.browser import Browser
 
 pytestmark = pytest.mark.browser
 
@@ -73,14 +74,6 @@ def served(store_path: Path, program: tuple[str, str] = ("-m", "datasette")) -> 
         finally:
             server.terminate()
             server.communicate()
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """One browser for all tests of a process."""
-    made = Browser(tmp_path_factory.mktemp("browser"))
-    yield made
-    made.close()
 
 
 @pytest.fixture(scope="module")

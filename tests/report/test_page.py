@@ -9,11 +9,10 @@ import pytest
 
 from checkpoint_store import CheckpointStore, ProcessingState, report
 
-from .browser import Browser
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
+
+    from .browser import Browser
 
 pytestmark = pytest.mark.browser
 
@@ -61,14 +60,6 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def cleaned(text: str) -> dict[str, Any]:
     """A result."""
     return {"cleaned_text": text.replace("um ", "").replace("uh ", ""), "cost": 0.25, "note": "kept"}
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """One browser for all tests of a process."""
-    made = Browser(tmp_path_factory.mktemp("browser"))
-    yield made
-    made.close()
 
 
 @pytest.fixture

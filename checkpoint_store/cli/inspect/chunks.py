@@ -70,7 +70,7 @@ def _row(start: int, stop: int, status: str, record: ChunkRecord | None = None) 
 
 
 @click.command("chunks")
-@job_argument(required=False)
+@job_argument()
 @click.option("--status", type=click.Choice(_STATUSES), help="Only these.")
 @table_options
 @store_option
@@ -131,7 +131,7 @@ def _shortened(text: str, width: int) -> str:
 
 
 @click.command("errors")
-@job_argument(required=False)
+@job_argument()
 @table_options
 @store_option
 @json_option
@@ -148,7 +148,11 @@ def errors(*, job_id: str | None, table_format: str | None, store_path: str, as_
         summary = job.summary()
     ordered = [records[index] for index in sorted(records)]
     if as_json:
-        status = {"status": summary.status, "is_interrupted": summary.is_interrupted}
+        status = {
+            "status": summary.status,
+            "shown_status": summary.shown_status,
+            "is_interrupted": summary.is_interrupted,
+        }
         print_json({"job_id": job.job_id, **status, "errors": [dataclasses.asdict(record) for record in ordered]})
         return
     if table_format is not None:
@@ -186,7 +190,7 @@ def _held(handle: str | None) -> str:
 
 
 @click.command("retry")
-@job_argument(required=False)
+@job_argument()
 @click.argument("indices", nargs=-1, type=click.IntRange(min=0), metavar="[INDEX]...")
 @click.option("--key", "keys", metavar="KEY", multiple=True, help="A chunk by its key, such as a file (repeatable).")
 @store_option
@@ -213,7 +217,7 @@ def retry(
 
 
 @click.command("pause")
-@job_argument(required=False)
+@job_argument()
 @store_option
 @json_option
 def pause(*, job_id: str | None, store_path: str, as_json: bool) -> None:

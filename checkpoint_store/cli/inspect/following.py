@@ -12,7 +12,6 @@ from rich.live import Live
 from checkpoint_store import StoreBusy
 from checkpoint_store.cli import screen
 from checkpoint_store.cli.inspect import tables
-from checkpoint_store.cli.job_snapshot import shown_status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -55,7 +54,7 @@ def _looks(read: Callable[[], dict[str, Any]]) -> Iterator[dict[str, Any]]:
             yield data
             if data["is_active"]:
                 active_seconds = time.monotonic()
-            elif shown_status(data) in _ENDED or time.monotonic() - active_seconds >= _IDLE_SECONDS:
+            elif data["shown_status"] in _ENDED or time.monotonic() - active_seconds >= _IDLE_SECONDS:
                 return
         time.sleep(_EVERY_SECONDS)
 
@@ -72,7 +71,7 @@ def _print_changes(terminal: Screen, read: Callable[[], dict[str, Any]]) -> None
 
 def _line(data: dict[str, Any]) -> str:
     completed, total = data["completed_chunks"], data["total_chunks"]
-    words = [shown_status(data), f"{completed:,} of {screen.chunk_count(total)}", screen.percent(completed, total)]
+    words = [data["shown_status"], f"{completed:,} of {screen.chunk_count(total)}", screen.percent(completed, total)]
     words += [f"{data[f'{name}_chunks']:,} {name.replace('_', ' ')}" for name in ("failed", "in_doubt")
               if data[f"{name}_chunks"]]  # fmt: skip
     if data["is_active"] and data["chunks_per_minute"]:

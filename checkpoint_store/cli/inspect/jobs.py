@@ -14,7 +14,6 @@ from checkpoint_store import CheckpointStore, InvalidArgumentError
 from checkpoint_store.cli.inspect import following, listing, tables
 from checkpoint_store.cli.inspect.tried_chunks import tried_ranges
 from checkpoint_store.cli.job_choice import chosen_job, job_to_delete
-from checkpoint_store.cli.job_snapshot import shown_status
 from checkpoint_store.cli.options import (
     DEFAULT_STORE,
     harmless_json,
@@ -63,6 +62,7 @@ def record(job: JobSummary) -> dict[str, Any]:
         "model": job.model,
         "provider": job.provider,
         "status": job.status,
+        "shown_status": job.shown_status,
         "is_active": job.is_active,
         "is_interrupted": job.is_interrupted,
         "total_chunks": progress.total_chunks,
@@ -116,7 +116,7 @@ def list_jobs(
     if as_json:
         print_json({"store": store_path, "jobs": records})
     elif table_format is not None:
-        rows = [one | {"status": shown_status(one)} for one in records]
+        rows = [one | {"status": one["shown_status"]} for one in records]
         print_table(table_format, listing.COLUMNS, rows)
     elif every and not records:
         Screen().note(f"none of the {len(every):,} jobs of {store_path} is one of these")
@@ -127,7 +127,7 @@ def list_jobs(
 
 
 @click.command("show")
-@job_argument(required=False)
+@job_argument()
 @click.option("--follow", is_flag=True, help="Go on showing it until it ends; Ctrl-C ends that, and not the job.")
 @store_option
 @json_option
@@ -176,7 +176,7 @@ def _totals(job: Job, names: Iterable[str] = _TOTAL_FIELDS) -> dict[str, int | f
 
 
 @click.command("results")
-@job_argument(required=False)
+@job_argument()
 @click.option("--field", metavar="NAME", help="Only this field of each result.  [default: cleaned_text, if it has one]")
 @store_option
 @json_option
@@ -226,7 +226,7 @@ def _field(index: int, result: Any, field: str) -> Any:
 
 
 @click.command("export")
-@job_argument(required=False)
+@job_argument()
 @click.argument("path", required=False, type=click.Path(path_type=Path))
 @click.option("--force", is_flag=True, help="Replace any file at PATH.")
 @store_option
@@ -249,7 +249,7 @@ def export(*, job_id: str | None, path: Path | None, force: bool, store_path: st
 
 
 @click.command("import")
-@click.argument("path", metavar="FILE", type=click.Path(path_type=Path))
+@click.argument("path", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @store_option
 @json_option
 def import_job(*, path: Path, store_path: str, as_json: bool) -> None:
@@ -260,12 +260,12 @@ def import_job(*, path: Path, store_path: str, as_json: bool) -> None:
         print_json(data)
     else:
         done = f"{data['completed_chunks']:,} of {chunk_count(data['total_chunks'])} completed"
-        job = f"job {data['job_id'][:8]} ({data['file_name']}, {shown_status(data)}, {done})"
+        job = f"job {data['job_id'][:8]} ({data['file_name']}, {data['shown_status']}, {done})"
         Screen().note(f"imported {job} into {store_path}")
 
 
 @click.command("delete")
-@job_argument(required=False)
+@job_argument()
 @click.option("--yes", is_flag=True, help="Delete. Without this option, only say what would be deleted.")
 @store_option
 @json_option
@@ -280,7 +280,7 @@ def delete(*, job_id: str | None, yes: bool, store_path: str, as_json: bool) -> 
     if as_json:
         print_json({"deleted": yes, "job": data})
         return
-    what = f"job {data['job_id'][:8]} ({data['file_name']}, {shown_status(data)}) and {_results(data)}"
+    what = f"job {data['job_id'][:8]} ({data['file_name']}, {data['shown_status']}) and {_results(data)}"
     Screen().note(f"deleted {what}" if yes else f"would delete {what}; nothing is deleted without --yes")
 
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from checkpoint_store import JobStatus
-from checkpoint_store.cli.job_snapshot import shown_status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -68,7 +67,7 @@ class Chosen:
     def _has(self, record: Mapping[str, Any]) -> bool:
         name = record["file_name"]
         return (
-            self.status in (None, shown_status(dict(record)))
+            self.status in (None, record["shown_status"])
             and self.file_name in (None, name, PurePath(name).name)
             and (self.since is None or datetime.fromisoformat(record["updated_at"]) >= self.since)
         )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command("release")
-@job_argument(required=False)
+@job_argument()
 @click.option("--runner", required=True, type=click.IntRange(min=1), metavar="N", help="Its number; see show JOB.")
 @store_option
 @json_option

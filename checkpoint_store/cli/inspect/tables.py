@@ -11,7 +11,6 @@ from rich.table import Table
 from rich.text import Text
 
 from checkpoint_store.cli import chunk_map, screen
-from checkpoint_store.cli.job_snapshot import shown_status
 from checkpoint_store.cli.paths import on_one_line
 
 if TYPE_CHECKING:
@@ -77,7 +76,7 @@ def _row(record: dict[str, Any], length: int) -> tuple[str, ...]:
     return (
         record["job_id"][:length],
         on_one_line(record["file_name"]),
-        shown_status(record),
+        record["shown_status"],
         f"{completed:,}/{total:,}",
         screen.percent(completed, total),
         screen.rate(record["chunks_per_minute"]),
@@ -139,7 +138,7 @@ def _facts(data: dict[str, Any]) -> list[tuple[str, str | Text]]:
     started = datetime.fromisoformat(data["started_at"])
     facts: list[tuple[str, str | Text | None]] = [
         ("job", data["job_id"]),
-        ("status", screen.status_text(shown_status(data))),
+        ("status", screen.status_text(data["shown_status"])),
         ("title", data["video_title"]),
         ("model", " from ".join(filter(None, (data["model"], data["provider"])))),
         ("done", f"{completed:,} of {screen.chunk_count(total)}, {screen.percent(completed, total)}"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Final
 
@@ -46,7 +47,7 @@ def path(*, store_path: str, as_json: bool) -> None:
     """Print the paths of the store and of the state file."""
     store_file = Path(store_path).absolute()
     state_file: Path | None = sibling_of(store_file, ".json")
-    if store_file.is_file():
+    if os.path.lexists(store_file):
         with open_for_reading(store_path) as store:
             store_file, state_file = store.path, store.state_file
     if as_json:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @click.command("resume")
-@job_argument(required=False)
+@job_argument()
 @click.option("--failed", is_flag=True, help="Also try again the chunks that used up their tries.")
 @click.option(
     "--only",
