@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from benchmarks import machine
 from benchmarks.bench import Bench
 from benchmarks.peers import versions
+from benchmarks.targets_async import t18
 from benchmarks.targets_bytes import t14, t14b
 from benchmarks.targets_looking import t12, t13, t17
 from benchmarks.targets_opening import t5
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 TARGETS: Final[dict[str, Callable[[Bench], Report]]] = {
     "T1": t1, "T2": t2, "T3": t3, "T4": t4, "T5": t5, "T6": t6, "T7": t7, "T8": t8, "T9": t9, "T10": t10,
     "T11": t11, "T11B": t11b, "T12": t12, "T13": t13, "T14": t14, "T14B": t14b, "T15": t15, "T16": t16, "T17": t17,
+    "T18": t18,
 }  # fmt: skip
 
 
