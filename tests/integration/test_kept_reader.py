@@ -135,3 +135,10 @@ def test_fields_that_no_result_has_are_left_out_if_asked(reading: CheckpointStor
         job.totals("cost", "tokens")
     with pytest.raises(InvalidArgumentError, match="missing"):
         job.totals("cost", missing="none")  # type: ignore[arg-type]
+
+
+def test_who_looks_at_a_file_for_a_moment_does_not_keep_it_open(path: Path) -> None:
+    """A restoring looks at the backup and at what it replaces, and names only those who have the store open."""
+    looked = read_only.ReadOnlyDatabase(path, lock_timeout_seconds=1.0)
+    assert looked.read(lambda connection: connection.execute("SELECT count(*) FROM jobs").fetchone()) == (1,)
+    assert looked._kept is None

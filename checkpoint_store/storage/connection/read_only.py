@@ -36,8 +36,9 @@ class ReadOnlyDatabase:
 
     A file that no one has open is read without locks (opening it with them would create files beside it), and read
     again if it turns out to have changed meanwhile. That connection is kept for the next read as long as the file stays
-    as it is. A file that someone has open is opened anew by each read: a connection that is kept would hold a lock, and
-    the last one who writes could not copy the WAL into the file and remove it.
+    as it is, by those who say with a ``presence`` that they have it open, and who close it. A file that someone has
+    open is opened anew by each read: a connection that is kept would hold a lock, and the last one who writes could not
+    copy the WAL into the file and remove it.
     """
 
     read_only = True
@@ -107,7 +108,10 @@ class ReadOnlyDatabase:
             connection.close()
             raise
         self.let_go()
-        self._kept = file, connection
+        if self._presence is None:
+            connection.close()
+        else:
+            self._kept = file, connection
         return value
 
     def let_go(self) -> None:
