@@ -167,7 +167,7 @@ def why_missing(contender: Contender) -> str | None:
 
 def versions() -> dict[str, str]:
     """Return the version of each package that plays a part, where it is installed."""
-    names = {"checkpoint-store", "sqlalchemy", *(one.package for one in PEERS if one.package)}
+    names = {"checkpoint-store", "sqlalchemy", "async-batch-llm", *(one.package for one in PEERS if one.package)}
     known = {}
     for name in sorted(names):
         try:

@@ -29,6 +29,8 @@ from checkpoint_store.storage.target import EMPTY, inspect, resolve
 from checkpoint_store.store import CheckpointStore
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from checkpoint_store.storage.recovery.recover import RecoveryReport
 
 
@@ -140,8 +142,15 @@ def _let_state_file_follow(path: Path, state_file: Path) -> None:
 # -- doctor
 
 
-def doctor(target: str | os.PathLike[str], *, state_file: str | os.PathLike[str] | None = None) -> list[Finding]:
+def doctor(
+    target: str | os.PathLike[str],
+    *,
+    state_file: str | os.PathLike[str] | None = None,
+    on_progress: Callable[[int, int], object] | None = None,
+) -> list[Finding]:
     """Return all that can be said of a store's health, without writing anything.
+
+    ``on_progress`` is called with the number of jobs that were checked, and the number of all jobs.
 
     Raises:
         StoreTargetError: there is no store there.
@@ -149,7 +158,7 @@ def doctor(target: str | os.PathLike[str], *, state_file: str | os.PathLike[str]
     path = resolve(target)
     if not path.exists():
         raise StoreTargetError(path, "there is no such file")
-    return findings(path, _state_file(path, state_file))
+    return findings(path, _state_file(path, state_file), on_progress)
 
 
 @dataclass(frozen=True, slots=True)

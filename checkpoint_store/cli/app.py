@@ -105,12 +105,16 @@ class _Group(click.Group):
 
 @contextmanager
 def _without_collecting() -> Iterator[None]:
-    """Import without the garbage collector: it would go through all that SQLAlchemy defines again and again."""
+    """Import without the garbage collector: it would go through all that SQLAlchemy defines again and again.
+
+    What is imported stays to the end of the process, so no later collection goes through it either.
+    """
     was_enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
+        gc.freeze()
         if was_enabled:
             gc.enable()
 

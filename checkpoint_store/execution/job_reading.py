@@ -256,7 +256,7 @@ class JobReading:
     def _decoded(self, index: int, text: str, as_type: type[Any] | None) -> Any:
         return decoded(text, as_type, job_id=self.job_id, chunk_index=index)
 
-    def totals(self, *keys: str) -> dict[str, int | float]:
+    def totals(self, *keys: str, missing: Literal["raise", "skip"] = "raise") -> dict[str, int | float]:
         """Return the sum of each named field over all results, computed by the database.
 
         A text that is a number ("0.50", as pydantic dumps a Decimal) counts. A field that is absent from a result, or
@@ -264,14 +264,17 @@ class JobReading:
 
         Args:
             keys: fields of the results, or dotted paths (``"usage.total_tokens"``).
+            missing: leave out (``"skip"``) a field that no result has; a misspelt one adds nothing.
 
         Raises:
-            InvalidArgumentError: there are results, and none of them has such a field (a misspelt one adds nothing).
+            InvalidArgumentError: there are results, and none of them has such a field.
         """
+        if missing not in ("raise", "skip"):
+            raise InvalidArgumentError("missing", missing, 'is neither "raise" nor "skip"')
         for key in keys:
             if not key or '"' in key or not all(key.split(".")):
                 raise InvalidArgumentError("keys", key, "is neither a field of the results, nor a dotted path")
-        return self._context.reading.totals(self.job_id, keys)
+        return self._context.reading.totals(self.job_id, keys, skip_missing=missing == "skip")
 
     def state(self) -> ProcessingState:
         """Return a snapshot of the whole job, results included."""

@@ -113,12 +113,15 @@ class OpenStore:
             **facts,
         }
 
-    def check(self) -> list[Problem]:
+    def check(self, *, on_progress: Callable[[int, int], object] | None = None) -> list[Problem]:
         """Compare everything in the store with everything else: structure, references, counts, every result's digest.
+
+        ``on_progress`` is called with the number of jobs that were checked, and the number of all jobs: once at the
+        beginning, and after each job. It may be called from 0 again where another process changed the store meanwhile.
 
         Returns what is wrong, or an empty list. Reads only.
         """
-        return self._open.reading.check()
+        return self._open.reading.check(on_progress)
 
     def backup(self, path: str | os.PathLike[str], *, replace: bool = False) -> Path:
         """Copy the store as it is now, while it is in use, to ``path``; verified, durable, 0600 when this returns.

@@ -103,15 +103,30 @@ class Glance(NamedTuple):
     """``""`` where it is not found."""
 
 
-def glance_at_head(lines: Iterable[bytes]) -> tuple[str, int, int] | None:
-    """Return job id, number of completed chunks, and the length of the text of their indices in bytes.
+class Head(NamedTuple):
+    """What a state file of this layout says before its results."""
 
-    Args:
-        lines: the first :data:`HEAD_LINES` lines.
+    job_id: str
+    file_name: str
+    indices: bytes
+    """The completed chunks, as they stand there between brackets."""
 
-    Returns:
-        None where the text does not have this layout.
-    """
+    @property
+    def completed_count(self) -> int:
+        """How many of them there are."""
+        return self.indices.count(b",") + bool(self.indices)
+
+    def completed_chunks(self) -> set[int]:
+        """Return the completed chunks.
+
+        Raises:
+            ValueError: one of them is no number.
+        """
+        return set(json.loads(b"[%s]" % self.indices))
+
+
+def read_head(lines: Iterable[bytes]) -> Head | None:
+    """Return what the first :data:`HEAD_LINES` lines say; None where the text does not have this layout."""
     lines = (line.removesuffix(b"\n") for line in lines)
     if next(lines, b"") != b"{":
         return None
@@ -120,10 +135,13 @@ def glance_at_head(lines: Iterable[bytes]) -> tuple[str, int, int] | None:
     except ValueError:
         return None
     found = _COMPLETED_LINE.fullmatch(next(lines, b""))
-    if found is None or not isinstance(head["job_id"], str):
+    if found is None or not isinstance(head["job_id"], str) or not isinstance(head["file_name"], str):
         return None
-    indices = found["indices"]
-    return head["job_id"], indices.count(b",") + bool(indices), len(indices)
+    return Head(head["job_id"], head["file_name"], found["indices"])
+
+
+ENDS_WITH: Final = b"\n}\n"
+"""The end of a text of this layout that was not cut off."""
 
 
 def updated_at(end: bytes) -> str:

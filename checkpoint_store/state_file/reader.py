@@ -16,8 +16,9 @@ from checkpoint_store.storage.file_names import StoreFiles
 from checkpoint_store.system.files import storage_error
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
     from pathlib import Path
+    from typing import BinaryIO
 
 
 def read_state(path: Path) -> ProcessingState:
@@ -61,8 +62,11 @@ def _refuse_special(path: Path) -> None:
         raise StoreTargetError(path, "it is not a regular file; a state file is one")
 
 
-def refuse_to_replace(path: Path, job_id: str, completed: Collection[int]) -> None:
-    """Raise :class:`StoreTargetError` unless an export of this job to ``path`` replaces nothing but an older one."""
+def refuse_to_replace(path: Path, job_id: str, completed: Iterable[Collection[int]]) -> None:
+    """Raise :class:`StoreTargetError` unless an export of this job to ``path`` replaces nothing but an older one.
+
+    ``completed`` are the completed chunks of the job, in pages.
+    """
     if not os.path.lexists(path):
         return
     remedy = "name another file, or pass replace=True"
@@ -71,12 +75,15 @@ def refuse_to_replace(path: Path, job_id: str, completed: Collection[int]) -> No
     if not path.stat().st_size:
         return
     try:
-        found = read_state(path)
-    except (StateFormatError, StoreTargetError) as error:
+        # While a whole export is read, no other thread runs. What is asked here stands at its beginning.
+        found = _head_of_whole(path) or read_state(path)
+        more = set(found.completed_chunks() if isinstance(found, state_text.Head) else found.completed_chunks)
+    except (StateFormatError, StoreTargetError, ValueError) as error:
         raise StoreTargetError(path, f"it is there and is no state file that can be read; {remedy}") from error
     if found.job_id != job_id:
         raise StoreTargetError(path, f"it is the state of another job ({found.job_id}, {found.file_name!r}); {remedy}")
-    more = set(found.completed_chunks) - set(completed)
+    for page in completed:
+        more.difference_update(page)
     if more:
         raise StoreTargetError(path, f"it knows of completed chunks that the store has not ({min(more)}); {remedy}")
 
@@ -119,12 +126,26 @@ def glance(path: Path) -> state_text.Glance | None:
     """Look at the beginning and the end of a state file; None where it does not have the layout of ours."""
     try:
         with path.open("rb") as file:
-            found = state_text.glance_at_head([file.readline() for _ in range(state_text.HEAD_LINES)])
+            found = _head(file)
             if found is None:
                 return None
-            job_id, completed_chunks, indices_bytes = found
-            file.seek(max(0, path.stat().st_size - _TAIL_BYTES - 2 * indices_bytes))
-            return state_text.Glance(job_id, completed_chunks, state_text.updated_at(file.read()))
+            file.seek(max(0, path.stat().st_size - _TAIL_BYTES - 2 * len(found.indices)))
+            return state_text.Glance(found.job_id, found.completed_count, state_text.updated_at(file.read()))
+    except OSError:
+        return None
+
+
+def _head(file: BinaryIO) -> state_text.Head | None:
+    return state_text.read_head([file.readline() for _ in range(state_text.HEAD_LINES)])
+
+
+def _head_of_whole(path: Path) -> state_text.Head | None:
+    """Return what a state file of our layout says before its results; None where it has another one, or was cut off."""
+    try:
+        with path.open("rb") as file:
+            found = _head(file)
+            file.seek(max(0, path.stat().st_size - len(state_text.ENDS_WITH)))
+            return found if file.read() == state_text.ENDS_WITH else None
     except OSError:
         return None
 

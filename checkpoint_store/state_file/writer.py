@@ -16,6 +16,7 @@ from checkpoint_store.system.file_lock import file_lock, take
 from checkpoint_store.system.files import leftovers, replace_file, storage_error, sweep
 from checkpoint_store.system.forks import ForkAware, watch
 from checkpoint_store.system.log import log
+from checkpoint_store.system.turns import giving_turns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,7 +33,7 @@ _PAGE_RESULTS: Final = 256
 def stored_text(snapshot: JobSnapshot) -> Iterator[str]:
     """Yield the text of a job's state, from one snapshot, in constant memory; results as they are stored."""
     results = snapshot.result_texts(), snapshot.chunks_with_result()
-    yield from state_text(snapshot.job, snapshot.completed_chunks(), *results, snapshot.redo_chunks())
+    yield from giving_turns(state_text(snapshot.job, snapshot.completed_chunks(), *results, snapshot.redo_chunks()))
 
 
 def known_text(known: Known) -> Iterator[str]:
@@ -181,7 +182,7 @@ def write_state(reading: Reading, job_id: str, path: Path, *, replace: bool) -> 
 
     def write(snapshot: JobSnapshot) -> None:
         if not replace:
-            refuse_to_replace(path, job_id, [index for page in snapshot.completed_chunks() for index in page])
+            refuse_to_replace(path, job_id, giving_turns(snapshot.completed_chunks()))
         replace_file(path, stored_text(snapshot), like=reading.path)
 
     reading.with_snapshot(job_id, write)

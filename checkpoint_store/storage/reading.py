@@ -218,11 +218,13 @@ class Reading(ChunkLog, RedoReading):
         if row is not None:  # a damaged key ends the list early
             raise StoreDamaged(self.path, "its list of completed chunks is not what was written", job_id=job_id)
 
-    def totals(self, job_id: str, keys: tuple[str, ...]) -> dict[str, int | float]:
+    def totals(self, job_id: str, keys: tuple[str, ...], *, skip_missing: bool = False) -> dict[str, int | float]:
         """Return the sum of each field over a job's results: numbers, and texts that are numbers."""
-        return self.healing(
-            lambda: self._database.read(lambda connection: total_statements.totals(connection, job_id, keys)), job_id
-        )
+
+        def read(connection: sqlite3.Connection) -> dict[str, int | float]:
+            return total_statements.totals(connection, job_id, keys, skip_missing=skip_missing)
+
+        return self.healing(lambda: self._database.read(read), job_id)
 
     def costs_after(self, job_id: str, result_id: int, cost: Cost) -> Costs:
         """Return what the results after one (0: all) cost. A function of the caller's is called between two reads."""

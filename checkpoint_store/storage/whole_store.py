@@ -40,9 +40,9 @@ class WholeStore(SelfHealing):
             "journal_mode": journal_mode_for(self.path),
         }
 
-    def check(self) -> list[Problem]:
+    def check(self, on_progress: integrity.OnProgress | None = None) -> list[Problem]:
         """Return what is wrong with the store: structure, references, counts, and the digest of every result."""
-        return integrity.check(self._database)
+        return integrity.check(self._database, on_progress)
 
     def backup(self, target: Path, state_files: Sequence[Path], *, replace: bool) -> None:
         """Copy the store as it is now to ``target``: verified, durable, 0600 when this returns.

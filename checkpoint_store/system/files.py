@@ -29,6 +29,8 @@ _NAME_BYTES_MAX: Final = 255
 """The longest name of a file on most file systems."""
 _SIBLING_BYTES_MAX: Final = 8
 """Room for what a database library adds to the name of a temporary file that is a database."""
+_SYNC_EVERY_BYTES: Final = 4 * 1024 * 1024
+"""A large file is synced in pieces: whoever syncs a small one meanwhile waits for a piece, and not for all of it."""
 
 
 def temporary_path(path: Path) -> Path:
@@ -128,7 +130,13 @@ def _write_new(path: Path, pieces: Iterable[str], like: Path | None, previous: P
     descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | _NO_FOLLOW, PRIVATE)
     # Larger pieces pass the buffer by. The built-in open() is gone while the interpreter ends.
     with io.BufferedWriter(io.FileIO(descriptor, "wb"), 1 << 16) as file:
-        file.writelines(piece.encode() for piece in pieces)
+        unsynced = 0
+        for piece in pieces:
+            unsynced += file.write(piece.encode())
+            if unsynced >= _SYNC_EVERY_BYTES:
+                file.flush()
+                os.fsync(descriptor)
+                unsynced = 0
         if previous is None or not _take_after(descriptor, previous):
             give(descriptor, like)
         file.flush()

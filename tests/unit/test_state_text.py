@@ -9,9 +9,9 @@ import pytest
 from checkpoint_store import ProcessingState
 from checkpoint_store.model.state_text import (
     HEAD_LINES,
-    glance_at_head,
     knows_chunks,
     looks_like_state,
+    read_head,
     read_torn,
     state_text,
     updated_at,
@@ -64,16 +64,19 @@ def test_the_text_is_the_state(state: ProcessingState) -> None:
 def test_the_first_lines_tell_job_and_progress() -> None:
     """Job id and number of completed chunks are known without the results, and the last time without the beginning."""
     lines = text_of(STATE).splitlines(keepends=True)
-    assert glance_at_head(lines[:HEAD_LINES]) == ("a job", 6, len("0, 2, 3, 5, 6, 1"))
+    head = read_head(lines[:HEAD_LINES])
+    assert head is not None
+    assert (head.job_id, head.completed_count, head.indices) == ("a job", 6, b"0, 2, 3, 5, 6, 1")
+    assert head.completed_chunks() == {0, 1, 2, 3, 5, 6}
     assert updated_at(b"".join(lines[HEAD_LINES + 3 :])) == STATE.updated_at
     empty = text_of(ProcessingState(job_id="empty")).splitlines(keepends=True)
-    assert glance_at_head(empty[:HEAD_LINES]) == ("empty", 0, 0)
+    assert read_head(empty[:HEAD_LINES]) == ("empty", "", b"")
 
 
 @pytest.mark.parametrize("text", [STATE.to_json().encode(), b"", b"{}\n", b"[1]", b"{\n" * 20], ids=range(5))
 def test_another_layout_is_not_looked_at(text: bytes) -> None:
     """A state file from before stores existed has an index on each line: it is read whole, or not at all."""
-    assert glance_at_head(text.splitlines(keepends=True)[:HEAD_LINES]) is None
+    assert read_head(text.splitlines(keepends=True)[:HEAD_LINES]) is None
     assert not knows_chunks(text)
 
 

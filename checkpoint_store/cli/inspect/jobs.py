@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from checkpoint_store import CheckpointStore, InvalidArgumentError
+from checkpoint_store import CheckpointStore
 from checkpoint_store.cli.inspect import following, listing, tables
 from checkpoint_store.cli.inspect.tried_chunks import tried_ranges
 from checkpoint_store.cli.job_choice import chosen_job, job_to_delete
@@ -25,8 +24,6 @@ from checkpoint_store.cli.options import (
     store_option,
 )
 from checkpoint_store.cli.paths import shell_words
-from checkpoint_store.cli.run.output_log import OutputLog
-from checkpoint_store.cli.run.task_records import MEMORY
 from checkpoint_store.cli.screen import Screen, chunk_count
 from checkpoint_store.cli.table_output import print_table, refuse_two_formats, table_options
 
@@ -145,6 +142,8 @@ def show(*, job_id: str | None, follow: bool, store_path: str, as_json: bool) ->
     if as_json:
         print_json(data)
     elif data is not None:
+        from checkpoint_store.cli.run.task_records import MEMORY
+
         said = {name: value for name, value in data["metadata"].items() if name != MEMORY}
         tables.show_job(Screen(), data | {"metadata": said})
         if data["status"] != "completed" and MEMORY in data["metadata"]:
@@ -168,11 +167,7 @@ def _page_data(job: Job) -> dict[str, Any]:
 
 def _totals(job: Job, names: Iterable[str] = _TOTAL_FIELDS) -> dict[str, int | float]:
     """Return the sums of those usual fields that the results have, and that are not 0."""
-    sums: dict[str, int | float] = {}
-    for name in names:
-        with suppress(InvalidArgumentError):  # no result has it
-            sums |= job.totals(name)
-    return {name: value for name, value in sums.items() if value}
+    return {name: value for name, value in job.totals(*names, missing="skip").items() if value}
 
 
 @click.command("results")
@@ -275,6 +270,8 @@ def delete(*, job_id: str | None, yes: bool, store_path: str, as_json: bool) -> 
         job = job_to_delete(store, job_id)
         data = record(job.summary())
         if yes:
+            from checkpoint_store.cli.run.output_log import OutputLog
+
             store.delete_job(job.job_id)
             OutputLog(store.path).forget(job.job_id, job.file_name)
     if as_json:

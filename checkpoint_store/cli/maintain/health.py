@@ -11,6 +11,7 @@ from rich.text import Text
 
 from checkpoint_store import Finding, RecoveryReport, recover_store, restore_store
 from checkpoint_store import doctor as examine
+from checkpoint_store.cli.maintain.how_far import saying_how_far
 from checkpoint_store.cli.messages import spoken
 from checkpoint_store.cli.options import json_option, open_for_reading, print_json, store_option
 from checkpoint_store.cli.screen import Screen
@@ -85,11 +86,12 @@ def _report(report: RecoveryReport) -> dict[str, Any]:
 def check(*, store_path: str, as_json: bool) -> int:
     """Check the whole store for contradictions and damage.
 
+    A check that takes long says on stderr how far it is.
     Exit 0: the store is sound. Exit 1: something is wrong. Nothing is written.
     """
     try:
-        with open_for_reading(store_path) as store:
-            problems = [spoken(str(problem)) for problem in store.check()]
+        with open_for_reading(store_path) as store, saying_how_far(Screen().err) as say:
+            problems = [spoken(str(problem)) for problem in store.check(on_progress=say)]
     except StoreDamaged as error:
         problems = [spoken(str(error))]
     if as_json:
@@ -110,7 +112,8 @@ def doctor(*, store_path: str, as_json: bool) -> int:
 
     Nothing is written. Exit 1 if there is a problem.
     """
-    findings = examine(store_path)
+    with saying_how_far(Screen().err) as say:
+        findings = examine(store_path, on_progress=say)
     if as_json:
         print_json([_spoken(finding) for finding in findings])
     else:

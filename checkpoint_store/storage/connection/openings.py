@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar, Protocol
+from weakref import WeakSet
 
 from checkpoint_store.system.file_lock import take
 from checkpoint_store.system.forks import ForkAware, watch
@@ -16,6 +17,13 @@ if TYPE_CHECKING:
 Place = tuple[int, int, str]
 
 
+class Reader(Protocol):
+    """Keeps a connection without locks between two reads."""
+
+    def let_go(self) -> None:
+        """Close it."""
+
+
 class Openings:
     """Which files this process has open for writing.
 
@@ -24,15 +32,19 @@ class Openings:
     """
 
     lock = threading.RLock()
+    readers: ClassVar[WeakSet[Reader]] = WeakSet()
+    """Those who may keep a connection without locks between two reads."""
     _open: dict[Place, int] = {}  # noqa: RUF012 - the process's, not an instance's
 
     @classmethod
     def enter(cls, path: Path) -> Place:
-        """Say that the file is open for writing from now on. Waits for a read without locks to end.
+        """Say that the file is open for writing from now on. Waits for a read without locks to end, and ends all kept.
 
         Returns what :meth:`leave` wants.
         """
         with cls.lock:
+            for reader in list(cls.readers):
+                reader.let_go()
             place = _place_of(path)
             cls._open[place] = cls._open.get(place, 0) + 1
             return place

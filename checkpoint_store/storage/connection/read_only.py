@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from checkpoint_store.storage.connection.open_lock import Presence
 
 T = TypeVar("T")
+Signature = tuple[int, ...]
+"""What tells one content of a file from another."""
 
 READ_ONLY: Final = "this store was opened with read_only=True"
 _TICK_SECONDS: Final = 0.02
@@ -32,8 +34,11 @@ _TICK_SECONDS: Final = 0.02
 class ReadOnlyDatabase:
     """A store file that is read and never touched: nothing is created, changed or locked for long.
 
-    Each read opens the file anew. A file that no one has open is read without locks (opening it with them would
-    create files beside it), and read again if it turns out to have changed meanwhile.
+    A file that no one has open is read without locks (opening it with them would create files beside it), and read
+    again if it turns out to have changed meanwhile. That connection is kept for the next read as long as the file stays
+    as it is, by those who say with a ``presence`` that they have it open, and who close it. A file that someone has
+    open is opened anew by each read: a connection that is kept would hold a lock, and the last one who writes could not
+    copy the WAL into the file and remove it.
     """
 
     read_only = True
@@ -43,6 +48,9 @@ class ReadOnlyDatabase:
         self._presence = presence
         self.lock_timeout_seconds = lock_timeout_seconds
         self.closed = False
+        self._kept: tuple[Signature, sqlite3.Connection] | None = None
+        """A connection without locks, and the file that it was opened on; None while a read uses it."""
+        Openings.readers.add(self)
 
     def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run ``work`` on one consistent snapshot and return its value."""
@@ -56,7 +64,7 @@ class ReadOnlyDatabase:
                 before = self._signature()
                 unused = before is not None
                 try:
-                    value = self._read_once(work, unused=unused)
+                    value = self._read_once(work) if before is None else self._read_unused(work, before)
                 except sqlite_errors.UNREADABLE as error:
                     if not unused or before == self._signature():
                         raise sqlite_errors.translate(error, self.path, self.lock_timeout_seconds) from error
@@ -71,18 +79,48 @@ class ReadOnlyDatabase:
         """:meth:`read`: each read has a connection of its own."""
         return self.read(work)
 
-    def _read_once(self, work: Callable[[sqlite3.Connection], T], *, unused: bool) -> T:
-        if not unused and hasattr(os, "geteuid") and os.geteuid() == 0:
+    def _read_once(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        if hasattr(os, "geteuid") and os.geteuid() == 0:
             with suppress(ImportError):  # a Python without ctypes
                 from checkpoint_store.storage.connection import chown  # only root needs it
 
                 chown.leave_owners_alone()
-        opened = connect_read_only(self.path, timeout_seconds=self.lock_timeout_seconds, unused=unused)
+        opened = connect_read_only(self.path, timeout_seconds=self.lock_timeout_seconds, unused=False)
         with closing(opened) as connection:
             connection.execute("BEGIN")
             return work(connection)
 
-    def _signature(self) -> tuple[int, ...] | None:
+    def _read_unused(self, work: Callable[[sqlite3.Connection], T], file: Signature) -> T:
+        kept, self._kept = self._kept, None  # a read within this one opens another connection
+        if kept is not None and kept[0] != file:
+            kept[1].close()
+            kept = None
+        connection = (
+            connect_read_only(self.path, timeout_seconds=self.lock_timeout_seconds, unused=True)
+            if kept is None
+            else kept[1]
+        )
+        try:
+            connection.execute("BEGIN")
+            value = work(connection)
+            connection.execute("COMMIT")
+        except BaseException:
+            connection.close()
+            raise
+        self.let_go()
+        if self._presence is None:
+            connection.close()
+        else:
+            self._kept = file, connection
+        return value
+
+    def let_go(self) -> None:
+        """Close the connection that is kept. Called with :attr:`Openings.lock` held."""
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            kept[1].close()
+
+    def _signature(self) -> Signature | None:
         """What would have changed if anyone wrote since; None while someone has the file open."""
         if Openings.is_open(self.path):
             return None
@@ -117,8 +155,10 @@ class ReadOnlyDatabase:
         raise StorageUnavailableError(self.path, READ_ONLY)
 
     def close(self) -> None:
-        """Nothing but the lock is open between reads."""
+        """Close the connection that is kept, and end the lock."""
         self.closed = True
+        with Openings.lock:
+            self.let_go()
         if self._presence is not None:
             self._presence.end()
 

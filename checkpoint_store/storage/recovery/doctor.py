@@ -45,12 +45,12 @@ class Finding:
     remedy: str | None = None
 
 
-def findings(path: Path, state_file: Path) -> list[Finding]:
+def findings(path: Path, state_file: Path, on_progress: integrity.OnProgress | None = None) -> list[Finding]:
     """Return all findings about the store at ``path``."""
     found = [*_sqlite(), *_place(path), *_permissions(path, state_file), *_users(path)]
     return [
         *found,
-        *_contents(path, state_file),
+        *_contents(path, state_file, on_progress),
         *_strays(path),
         *_backups(path),
         *_room(path, state_file),
@@ -104,7 +104,7 @@ def _users(path: Path) -> Iterator[Finding]:
     yield Finding("ok", "in use", "no process has it open" if free else says)
 
 
-def _contents(path: Path, state_file: Path) -> Iterator[Finding]:
+def _contents(path: Path, state_file: Path, on_progress: integrity.OnProgress | None) -> Iterator[Finding]:
     repair = f"recover_store({str(path)!r})"
     database = ReadOnlyDatabase(path, lock_timeout_seconds=TIMEOUT_SECONDS)
     try:
@@ -116,7 +116,7 @@ def _contents(path: Path, state_file: Path) -> Iterator[Finding]:
         yield Finding("ok", "schema", version)
         yield from _journal(path)
         yield from _runners(database)
-        problems = integrity.check(database)
+        problems = integrity.check(database, on_progress)
     except SchemaTooOld as error:
         says = f"{error.found}; this version works with {error.needed}"
         remedy = f"the next open upgrades it, and so does: migrate({str(path)!r})"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import bindparam, or_, select
@@ -17,7 +20,6 @@ from checkpoint_store.storage.statements.effect import TRIGGERS
 from checkpoint_store.storage.tables import attempts, chunk_handles, completed_chunks, jobs, runners
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -62,20 +64,26 @@ _NOWHERE: Final = Statement(
 """Finds attempts at chunks that the job does not have."""
 
 
-def check(database: AnyDatabase) -> list[Problem]:
+OnProgress = Callable[[int, int], object]
+"""Is called with the number of jobs that were checked, and of all jobs: before the first, and after each."""
+
+
+def check(database: AnyDatabase, on_progress: OnProgress | None = None) -> list[Problem]:
     """Return what is wrong with a store: structure, references, counts, and the digest of every result."""
     try:
-        return database.read(lambda connection: list(problems_of(connection, database.path)))
+        return database.read(lambda connection: list(problems_of(connection, database.path, on_progress)))
     except StoreDamaged as error:  # the check itself cannot read on
         return [Problem("what is stored", f"does not read: {error.reason}", error.job_id, error.chunk_index)]
 
 
-def problems_of(connection: sqlite3.Connection, path: Path) -> Iterator[Problem]:
+def problems_of(connection: sqlite3.Connection, path: Path, on_progress: OnProgress | None = None) -> Iterator[Problem]:
     """Yield what is wrong with the store that a connection reads; ``path`` is where it is, for messages.
 
     Raises:
         StoreDamaged: a row does not read.
     """
+    tell = on_progress or (lambda _checked, _of: None)
+    tell(0, _count_jobs(connection))
     found = [line for (line,) in connection.execute("PRAGMA integrity_check(20)")]
     if found != ["ok"]:
         for line in found:
@@ -88,8 +96,17 @@ def problems_of(connection: sqlite3.Connection, path: Path) -> Iterator[Problem]
     if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'attempts'").fetchone() is not None:
         for job_id, index in _NOWHERE.run(connection):
             yield Problem("attempt", "is at a chunk that the job does not have", job_id, index)
-    for job in job_statements.list_jobs(connection, path):
+    jobs_there = job_statements.list_jobs(connection, path)
+    for number, job in enumerate(jobs_there, 1):
         yield from _problems_of_job(connection, job)
+        tell(number, len(jobs_there))
+
+
+def _count_jobs(connection: sqlite3.Connection) -> int:
+    """Return how many jobs there are; 0 where not even that reads, which the check finds out."""
+    with suppress(sqlite3.DatabaseError):
+        return int(connection.execute("SELECT count(*) FROM jobs").fetchone()[0])
+    return 0
 
 
 def _unreadable_rows(connection: sqlite3.Connection, job_id: str) -> Iterator[Problem]:

@@ -28,7 +28,9 @@ _C: Final = completed_chunks.c
 _R: Final = chunk_results.c
 _PAGE_BYTES: Final = 1 << 18
 """What a processor's own memory holds: pages of a mebibyte took a fifth longer to read and to write."""
-_PAGE_INDICES: Final = 4096
+_SNAPSHOT_PAGE_BYTES: Final = 1 << 16
+"""Of pages that are read one after the other in one transaction. Other threads have their turn after each."""
+_PAGE_INDICES: Final = 1024
 _PAGE_ROWS: Final = 500
 
 
@@ -250,18 +252,19 @@ def result_texts(
     connection: sqlite3.Connection, job_id: str, path: Path, substitutes: Substitutes = NONE
 ) -> Iterator[list[str]]:
     """Yield the stored texts of all results, in index order, verified, in bounded pages."""
-    for page in paged(lambda after, limit: result_page(connection, job_id, after, limit, substitutes)):
+    pages = paged(lambda after, limit: result_page(connection, job_id, after, limit, substitutes), _SNAPSHOT_PAGE_BYTES)
+    for page in pages:
         yield [text for _, text in verified_page(path, job_id, page)]
 
 
-def paged(fetch: Callable[[int, int], list[Row]]) -> Iterator[list[Row]]:
-    """Yield pages of about 256 KiB of text; ``fetch`` gets the index to begin after, and how many rows at most."""
+def paged(fetch: Callable[[int, int], list[Row]], size_bytes: int = _PAGE_BYTES) -> Iterator[list[Row]]:
+    """Yield pages of about so many bytes; ``fetch`` gets the index to begin after, and how many rows at most."""
     after, limit = -1, 16
     while page := fetch(after, limit):
         yield page
         after = page[-1][0]
-        size = sum(len(row[1] or "") for row in page) // len(page) + 1
-        limit = max(1, min(_PAGE_ROWS, _PAGE_BYTES // size))
+        mean = sum(len(row[1] or "") for row in page) // len(page) + 1
+        limit = max(1, min(_PAGE_ROWS, size_bytes // mean))
 
 
 def indices(connection: sqlite3.Connection, job_id: str) -> Iterator[int]:

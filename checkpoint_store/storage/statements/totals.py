@@ -61,8 +61,12 @@ _TOTAL: Final = Statement(_total)
 _SHORT_TEXTS: Final = Statement(_short_texts)
 
 
-def totals(connection: sqlite3.Connection, job_id: str, keys: tuple[str, ...]) -> dict[str, int | float]:
+def totals(
+    connection: sqlite3.Connection, job_id: str, keys: tuple[str, ...], *, skip_missing: bool
+) -> dict[str, int | float]:
     """Return the sum of each field over a job's results: numbers, and texts that are numbers. Others add nothing.
+
+    ``skip_missing``: leave out the fields that no result has.
 
     Raises:
         InvalidArgumentError: there are results, and none of them has the field.
@@ -72,6 +76,8 @@ def totals(connection: sqlite3.Connection, job_id: str, keys: tuple[str, ...]) -
         paths = json_paths(key)
         field = {"in_job": job_id, "json_path": paths[0], "dotted_path": paths[-1]}
         high, low, real, count, newest = _TOTAL.run(connection, **field).fetchone()
+        if skip_missing and not count:
+            continue
         if newest is not None and not count:
             raise _unknown_field(connection, key, newest)
         integers = ((high or 0) << 32) + (low or 0)
