@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from checkpoint_store.cli.json_asked import asks_for_json
 from checkpoint_store.cli.messages import spoken
 from checkpoint_store.cli.paths import dash_hint
 from checkpoint_store.errors import CheckpointStoreError, StorageUnavailableError, StoreTargetError
@@ -141,7 +142,7 @@ def run_command_line(argv: Sequence[str]) -> int:
             _show_hint(argv, error)
             return _failed(argv, error, _USAGE)
         except (click.Abort, KeyboardInterrupt):
-            return _INTERRUPTED
+            return _failed(argv, KeyboardInterrupt("interrupted"), _INTERRUPTED)
         except SystemExit as left:  # click and rich exit with 1 at a broken pipe: head or less has closed it
             return _BROKEN_PIPE if left.code else 0  # 0: the shell was told how to complete a word
     return returned if isinstance(returned, int) else 0
@@ -150,7 +151,7 @@ def run_command_line(argv: Sequence[str]) -> int:
 def _show_hint(argv: Sequence[str], error: Exception) -> None:
     """Say how to write a file name that begins with a dash, or a COMMAND whose two dashes were forgotten."""
     hint = dash_hint(argv) if isinstance(error, click.NoSuchOption) else None
-    if hint is None and argv[1] in ("run", "plan") and "--" not in argv:
+    if hint is None and set(argv[1:2]) & {"run", "plan"} and "--" not in argv:
         from checkpoint_store.cli.run.forgotten_dashes import command_hint
 
         hint = command_hint(argv, commands_of(argv[1])[0])
@@ -158,18 +159,17 @@ def _show_hint(argv: Sequence[str], error: Exception) -> None:
         _screen().note(hint)
 
 
-def _failed(argv: Sequence[str], error: Exception, code: int) -> int:
+def _failed(argv: Sequence[str], error: BaseException, code: int) -> int:
     """Print the error as JSON too where the command line asks for JSON: a program reads stdout. Return the code."""
-    words = argv[1 : argv.index("--")] if "--" in argv else argv[1:]  # what follows is COMMAND, with its own options
-    if "--json" in words:
-        from checkpoint_store.cli.options import print_json
+    if asks_for_json(argv):
+        from checkpoint_store.cli.json_output import print_error
 
         with suppress(OSError):  # nobody reads it, or stdout itself is what failed
-            print_json({"error": _message(error), "type": type(error).__name__, "exit_code": code})
+            print_error(_message(error), type(error).__name__, code)
     return code
 
 
-def _message(error: Exception) -> str:
+def _message(error: BaseException) -> str:
     if isinstance(error, click.ClickException):
         return error.format_message()
     if isinstance(error, StoreTargetError) and "://" not in error.target and not os.path.lexists(error.target):
