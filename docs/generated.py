@@ -28,7 +28,7 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 
 def commands() -> str:
     """Return a section for each command, with all that its ``--help`` says."""
-    context = click.Context(group, info_name="checkpoint-store", terminal_width=1000)
+    context = click.Context(group, info_name="checkpoint-store", terminal_width=1000, **group.context_settings)
     parts = [_command(group, context)]
     for path, command, inner in _all_commands(group, context):
         parts += [f"## {path}", _command(command, inner)]

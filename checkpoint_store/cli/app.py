@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from checkpoint_store.cli.screen import Screen
 
+_FAULT: Final = 1  # that of every Python program that ends with a traceback
 _USAGE: Final = 2
 _INTERRUPTED: Final = 130
 _BROKEN_PIPE: Final = 141  # the exit code of a program that SIGPIPE ended
@@ -143,6 +144,9 @@ def run_command_line(argv: Sequence[str]) -> int:
             return _failed(argv, error, _USAGE)
         except (click.Abort, KeyboardInterrupt):
             return _failed(argv, KeyboardInterrupt("interrupted"), _INTERRUPTED)
+        except Exception as error:  # a fault of the program: its traceback follows on stderr
+            _failed(argv, error, _FAULT)
+            raise
         except SystemExit as left:  # click and rich exit with 1 at a broken pipe: head or less has closed it
             return _BROKEN_PIPE if left.code else 0  # 0: the shell was told how to complete a word
     return returned if isinstance(returned, int) else 0

@@ -206,3 +206,11 @@ def test_a_log_that_cannot_be_written_costs_no_chunk(lecture: Folder) -> None:
     assert not lecture.read("log.tsv").endswith("\n")
     lecture.run(*WORDS, "--fresh", "--force", *command)
     assert len(lines(lecture)) >= earlier + 6
+
+
+def test_plan_takes_the_line_and_makes_no_log(lecture: Folder) -> None:
+    """The line of run can be typed with plan; it does nothing."""
+    command = lecture.command()
+    before = lecture.files()
+    lecture.run("plan", *WORDS[1:], "--halt", "soon", *command)
+    assert lecture.files() == before

@@ -14,7 +14,7 @@ import click
 import pytest
 
 from checkpoint_store import CheckpointStore
-from checkpoint_store.cli.app import NAMES
+from checkpoint_store.cli.app import NAMES, run_command_line
 
 from .conftest import ROOT, SIX
 from .test_interrupts import WAITING_COMMAND, until, wait_for
@@ -67,6 +67,14 @@ def test_without_json_ctrl_c_prints_nothing(folder: Folder, monkeypatch: pytest.
     """A pipe that a person interrupts gets no JSON."""
     monkeypatch.setattr(click.Command, "invoke", lambda *_: signal.raise_signal(signal.SIGINT))
     assert folder.run("list", code=130).stdout == ""
+
+
+def test_a_fault_of_the_program_is_told(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """What no command expects is a document, too, and its traceback is not hidden."""
+    monkeypatch.setattr(click.Command, "invoke", lambda *_: [].pop())
+    with pytest.raises(IndexError):
+        run_command_line(["checkpoint-store", "list", "--json"])
+    assert json.loads(capsys.readouterr().out)["type"] == "IndexError"
 
 
 def test_an_error_in_an_array_is_its_last_element(folder: Folder) -> None:
