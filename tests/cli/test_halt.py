@@ -127,6 +127,13 @@ def test_the_next_file(lecture: Folder, words: tuple[str, ...]) -> None:
     assert paragraphs(lecture) == ([0] if words else [0, 9])
 
 
+def test_each_file_has_its_own_failures(lecture: Folder) -> None:
+    """Two failed chunks in each of two files are no three failures of one file."""
+    lecture.write("again.txt", "\n\n".join(reversed(lecture.read("lecture.txt").split("\n\n"))))
+    lecture.run("run", "lecture.txt", "again.txt", *SIX, "--halt", "soon,fail=3", *failing(lecture, 1, 2), code=1)
+    assert paragraphs(lecture) == [0, 1, 2, 3, 4, 5, 5, 4, 3, 2, 1, 0]
+
+
 def test_the_share_is_that_of_the_chunks_that_are_left(lecture: Folder) -> None:
     """Of --only the part counts, and of a run that goes on what is left."""
     stderr = lecture.run(*WORDS, "--only", "0-3", "--halt", "75%", *failing(lecture, 0, 1, 2), code=1).stderr

@@ -118,8 +118,8 @@ def test_two_files_share_a_log(lecture: Folder) -> None:
 
 def test_a_command_of_several_lines_is_one_line(lecture: Folder) -> None:
     """Line ends, tabs and what steers a screen are written so that a shell reads the same words, and nothing else."""
-    source = "import sys\nif True:\n\tprint(sys.stdin.read())  # \x1b[31m \u202e"
-    lecture.run(*WORDS, "--", sys.executable, "-c", source)
+    source = "import sys\nif True:\n\tprint(sys.stdin.read())  # \x1b[31m"
+    lecture.run(*WORDS, "--", sys.executable, "-c", source, "\u202e")
     command = lines(lecture)[0]["Command"]
     assert not set(command) & set("\n\t\x1b\u202e")
     assert r"import sys\x0aif True:\x0a\x09print" in command
