@@ -151,7 +151,8 @@ def _run_all(
         on_end = log.write if log else None
         command = Command(request.command, request.answers, timeout_seconds=limits.timeout_seconds, on_end=on_end)
     kill = command.kill if command else lambda: None
-    interrupts, failures = Interrupts(kill, quiet=screen.err.is_interactive), FailureWatch(limits.halt, kill)
+    interrupts = Interrupts(kill, quiet=screen.err.is_interactive)
+    failures = FailureWatch(limits.halt, kill, screen.note)
     with CheckpointStore(request.store_path) as store, log.opened(store) if log else nullcontext(), interrupts:
         for source in inputs:
             if interrupts.requested:
