@@ -54,6 +54,7 @@ def failing(folder: Folder, *numbers: int) -> list[str]:
     return folder.command(FAILING)
 
 
+@pytest.mark.slow
 def test_soon_begins_nothing_more(lecture: Folder) -> None:
     """The first chunk that has used up its tries ends the run; what was begun before is done, and the rest is left."""
     command = failing(lecture, *range(6))
