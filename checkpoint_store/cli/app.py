@@ -13,7 +13,7 @@ import click
 
 from checkpoint_store.cli.json_asked import asks_for_json
 from checkpoint_store.cli.messages import spoken
-from checkpoint_store.cli.paths import dash_hint
+from checkpoint_store.cli.paths import command_hint, dash_hint
 from checkpoint_store.errors import CheckpointStoreError, StorageUnavailableError, StoreTargetError
 
 if TYPE_CHECKING:
@@ -136,11 +136,16 @@ def run_command_line(argv: Sequence[str]) -> int:
             returned = group.main(list(argv[1:]), prog_name=_program_name(argv[0]), standalone_mode=False)
         except click.UsageError as error:
             error.show()
-            _show_hint(argv, error)
+            hint = dash_hint(argv) if isinstance(error, click.NoSuchOption) else None
+            hint = hint or command_hint(argv)
+            if hint is not None:
+                _screen().note(hint)
             return _failed(argv, error, _USAGE)
         except (click.ClickException, CheckpointStoreError, OSError) as error:
             _screen().error(_message(error))
-            _show_hint(argv, error)
+            hint = command_hint(argv)
+            if hint is not None:
+                _screen().note(hint)
             return _failed(argv, error, _USAGE)
         except (click.Abort, KeyboardInterrupt):
             return _failed(argv, KeyboardInterrupt("interrupted"), _INTERRUPTED)
@@ -150,17 +155,6 @@ def run_command_line(argv: Sequence[str]) -> int:
         except SystemExit as left:  # click and rich exit with 1 at a broken pipe: head or less has closed it
             return _BROKEN_PIPE if left.code else 0  # 0: the shell was told how to complete a word
     return returned if isinstance(returned, int) else 0
-
-
-def _show_hint(argv: Sequence[str], error: Exception) -> None:
-    """Say how to write a file name that begins with a dash, or a COMMAND whose two dashes were forgotten."""
-    hint = dash_hint(argv) if isinstance(error, click.NoSuchOption) else None
-    if hint is None and set(argv[1:2]) & {"run", "plan"} and "--" not in argv:
-        from checkpoint_store.cli.run.forgotten_dashes import command_hint
-
-        hint = command_hint(argv, commands_of(argv[1])[0])
-    if hint is not None:
-        _screen().note(hint)
 
 
 def _failed(argv: Sequence[str], error: BaseException, code: int) -> int:

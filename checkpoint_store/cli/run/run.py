@@ -115,17 +115,16 @@ def run(
     inputs = checked_inputs(request, screen)
     if only is not None:
         only.check(inputs)
-    log = None if joblog is None else JobLog(joblog, request.command, inputs, screen)
     reports = []
     deadline_at = None if deadline is None else time.monotonic() + deadline
     numbers = (workers, retries, timeout, max_cost, cost, max_calls_per_minute)
-    limits = RunLimits(*numbers, deadline_at, only, halt, frees_failed=FREES_FAILED in ctx.meta)
+    limits = RunLimits(*numbers, deadline_at, only, halt, joblog, frees_failed=FREES_FAILED in ctx.meta)
 
     def words_of(path: Path) -> tuple[str, ...]:
         is_file = path != STANDARD
         return tuple(_words(ctx, request, [path.absolute()], _NOT_REMEMBERED)) if is_file else ()
 
-    for report in _run_all(request, inputs, limits, screen, words_of, log=log):
+    for report in _run_all(request, inputs, limits, screen, words_of):
         reports.append(report)
         run_report.show(screen, report, request.store_path)
     run_report.show_resume_command(screen, reports, _resume_command(ctx, request), request.store_path)
@@ -142,11 +141,10 @@ def _run_all(
     limits: RunLimits,
     screen: Screen,
     words_of: Callable[[Path], tuple[str, ...]],
-    *,
-    log: JobLog | None,
 ) -> Iterator[Report]:
     """Run one input after the other, and yield a report for each; an input that fails does not stop the others."""
     command = None
+    log = None if limits.joblog is None else JobLog(limits.joblog, request.command, inputs, screen)
     if request.command:
         on_end = log.write if log else None
         command = Command(request.command, request.answers, timeout_seconds=limits.timeout_seconds, on_end=on_end)
