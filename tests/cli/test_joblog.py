@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import csv
+import fcntl
 import os
 import resource
 import shlex
 import stat
 import sys
+import threading
 import time
 from typing import TYPE_CHECKING
 
 import pytest
+
+from checkpoint_store import CheckpointStore
+from checkpoint_store.cli.run import joblog
+from checkpoint_store.cli.run.command_call import CommandCall
+from checkpoint_store.cli.screen import Screen
 
 from .conftest import SIX
 from .test_interrupts import WAITING_COMMAND, is_alive, until, wait_for
@@ -115,6 +122,31 @@ def test_two_files_share_a_log(lecture: Folder) -> None:
     lecture.run("run", "lecture.txt", "it's two.txt", *SIX, "--joblog", "+log.tsv")
     files = [shlex.split(row["Command"])[0] for row in lines(lecture)]
     assert files == ["CHECKPOINT_STORE_FILE=lecture.txt"] * 6 + ["CHECKPOINT_STORE_FILE=it's two.txt"]
+
+
+def test_two_runs_that_begin_a_log_write_one_header(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second one waits until the first has written the header of the empty file, and then appends."""
+    path = folder.write("log.tsv", "")
+    has_opened = threading.Event()
+    monkeypatch.setattr(joblog, "give_to_owner", lambda *_: has_opened.set())
+    log = joblog.JobLog(path, ("clean",), [], Screen())
+
+    def begin() -> None:
+        with log.opened(store):
+            log.write(CommandCall("0", "talk.txt", 1))
+
+    with CheckpointStore(folder.path / "talks.db") as store:
+        second = threading.Thread(target=begin)
+        with path.open("a") as first:
+            fcntl.flock(first, fcntl.LOCK_EX)
+            second.start()
+            assert has_opened.wait(60)
+            second.join(0.2)
+            assert second.is_alive()
+            first.write(HEADER)
+        second.join()
+    assert [row["Command"] for row in lines(folder)] == ["CHECKPOINT_STORE_FILE=talk.txt clean"]
+    assert folder.read("log.tsv").count("Seq") == 1
 
 
 def test_a_command_of_several_lines_is_one_line(lecture: Folder) -> None:
