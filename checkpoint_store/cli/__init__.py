@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import sys
 
+from checkpoint_store.cli.json_asked import tell_early
+
 _EXTRA = frozenset({"click", "rich", "charset_normalizer", "semantic_text_splitter"})
+_USAGE = 2
 _INTERRUPTED = 130
 
 
 def main() -> int:
     """Run the command line and return its exit code; for a missing extra, say what to install."""
+    is_begun = False
     try:
         from checkpoint_store.cli.app import run_command_line  # the extra may be missing
 
+        is_begun = True
         return run_command_line(sys.argv)
     except ModuleNotFoundError as missing:
         if (missing.name or "").partition(".")[0] not in _EXTRA:
             raise
-        need = f"checkpoint-store: {missing.name} is not installed; the command needs:"
-        print(f"{need} pip install 'checkpoint-store[cli]'", file=sys.stderr)
-        return 2
+        need = f"{missing.name} is not installed; the command needs: pip install 'checkpoint-store[cli]'"
+        print(f"checkpoint-store: {need}", file=sys.stderr)
+        tell_early(sys.argv, need, type(missing).__name__, _USAGE)
+        return _USAGE
     except KeyboardInterrupt:  # before or after the work: no chunk is in work
+        if not is_begun:
+            tell_early(sys.argv, "interrupted", "KeyboardInterrupt", _INTERRUPTED)
         return _INTERRUPTED

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from checkpoint_store.cli.json_asked import asks_for_json
 from checkpoint_store.cli.messages import spoken
 from checkpoint_store.errors import CheckpointStoreError, StorageUnavailableError, StoreTargetError
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from checkpoint_store.cli.screen import Screen
 
+_FAULT: Final = 1  # that of every Python program that ends with a traceback
 _USAGE: Final = 2
 _INTERRUPTED: Final = 130
 _BROKEN_PIPE: Final = 141  # the exit code of a program that SIGPIPE ended
@@ -139,7 +141,10 @@ def run_command_line(argv: Sequence[str]) -> int:
             _show_error(error, argv)
             return _failed(argv, error, _USAGE)
         except (click.Abort, KeyboardInterrupt):
-            return _INTERRUPTED
+            return _failed(argv, KeyboardInterrupt("interrupted"), _INTERRUPTED)
+        except Exception as error:  # a fault of the program: its traceback follows on stderr
+            _failed(argv, error, _FAULT)
+            raise
         except SystemExit as left:  # click and rich exit with 1 at a broken pipe: head or less has closed it
             return _BROKEN_PIPE if left.code else 0  # 0: the shell was told how to complete a word
     return returned if isinstance(returned, int) else 0
@@ -151,8 +156,7 @@ def _show_error(error: Exception, argv: Sequence[str]) -> None:
     if isinstance(error, click.ClickException):
         from checkpoint_store.cli.other_words import hint_of
 
-        without_dashes = "".join(argv[1:2]) in ("run", "plan") and "--" not in argv
-        hint = hint_of(error, argv, commands_of(argv[1])[0] if without_dashes else None)
+        hint = hint_of(error, argv)
     if isinstance(error, click.UsageError):
         error.show()
     else:
@@ -161,18 +165,17 @@ def _show_error(error: Exception, argv: Sequence[str]) -> None:
         _screen().note(hint)
 
 
-def _failed(argv: Sequence[str], error: Exception, code: int) -> int:
+def _failed(argv: Sequence[str], error: BaseException, code: int) -> int:
     """Print the error as JSON too where the command line asks for JSON: a program reads stdout. Return the code."""
-    words = argv[1 : argv.index("--")] if "--" in argv else argv[1:]  # what follows is COMMAND, with its own options
-    if "--json" in words:
-        from checkpoint_store.cli.options import print_json
+    if asks_for_json(argv):
+        from checkpoint_store.cli.json_output import print_error
 
         with suppress(OSError):  # nobody reads it, or stdout itself is what failed
-            print_json({"error": _message(error), "type": type(error).__name__, "exit_code": code})
+            print_error(_message(error), type(error).__name__, code)
     return code
 
 
-def _message(error: Exception) -> str:
+def _message(error: BaseException) -> str:
     if isinstance(error, click.ClickException):
         return error.format_message()
     if isinstance(error, StoreTargetError) and "://" not in error.target and not os.path.lexists(error.target):

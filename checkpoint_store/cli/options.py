@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
-import re
 import tempfile
 import warnings
 from pathlib import Path
@@ -14,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from checkpoint_store import CheckpointStore
+from checkpoint_store.cli import json_output
 from checkpoint_store.cli.completion import jobs_of
 from checkpoint_store.cli.paths import printable
 
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 DEFAULT_STORE: Final = ".processing_state.db"
-_STEERS: Final = re.compile(r"[\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+print_json: Final = json_output.print_json
 
 
 class PositiveNumber(click.FloatRange):
@@ -66,16 +65,6 @@ def store_option(function: Callable[..., Any]) -> Callable[..., Any]:
 def json_option(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add ``--json``."""
     return click.option("as_json", "--json", is_flag=True, help="Print one JSON document on stdout.")(function)
-
-
-def print_json(value: Any) -> None:
-    """Print one JSON document."""
-    click.echo(harmless_json(json.dumps(value, indent=2, ensure_ascii=False, default=str)))
-
-
-def harmless_json(text: str) -> str:
-    r"""Return a JSON text with what steers a screen written as ``\u009b``: it means the same."""
-    return _STEERS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def open_for_reading(store_path: str) -> CheckpointStore:

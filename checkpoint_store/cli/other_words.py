@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from checkpoint_store.cli.paths import dash_hint, shell_words
-from checkpoint_store.cli.run.forgotten_dashes import command_hint
+from checkpoint_store.cli.paths import command_hint, dash_hint, shell_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -106,31 +105,26 @@ OPTIONS: Final = _by_name(
 """Options that other tools have for looking and for care, and what they are here."""
 
 
-def hint_of(error: click.ClickException, words: Sequence[str], without_dashes: click.Command | None) -> str | None:
+def hint_of(error: click.ClickException, words: Sequence[str]) -> str | None:
     """Return a line that says what to type in place of a line that is not understood, or None.
 
     Where there is one for an option, the error no longer guesses by likeness: ``--jobs`` is not ``--json``.
-
-    Args:
-        error: what is said about the line.
-        words: the line, with the program.
-        without_dashes: ``run`` or ``plan``, where the line has no ``--`` before its COMMAND.
     """
-    hint = dash_hint(words) if isinstance(error, click.NoSuchOption) else None
-    if hint is None and without_dashes is not None and isinstance(error, click.NoSuchOption):
-        hint = command_hint(words, without_dashes)
+    hint = dash_hint(words) or command_hint(words) if isinstance(error, click.NoSuchOption) else None
     if isinstance(error, click.UsageError):
         hint = hint or _meaning(error, words)
     if hint is not None and isinstance(error, click.NoSuchOption):
         error.possibilities = []  # type: ignore[misc]  # click means it for reading
-    return hint or (None if without_dashes is None else _line_hint(words, without_dashes))
+    return hint or _line_hint(words)
 
 
-def _line_hint(words: Sequence[str], command: click.Command) -> str | None:
-    """Return how to write a ``run`` whose FILEs and COMMAND are not told apart, or None."""
+def _line_hint(words: Sequence[str]) -> str | None:
+    """Return how to write a ``run`` or ``plan`` whose FILEs and COMMAND are not told apart, or None."""
+    if list(words[1:2]) not in (["run"], ["plan"]) or "--" in words:
+        return None
     if ":::" in words or _begins_with_command(words[2:]):
-        return f"FILEs come first, and COMMAND after --: {_RUN}"
-    return command_hint(words, command)
+        return f"FILEs come first, and COMMAND after --: checkpoint-store {words[1]} FILE -- COMMAND"
+    return command_hint(words)
 
 
 def _begins_with_command(words: Sequence[str]) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,6 +25,9 @@ _TYPED: Final = frozenset(range(0x20, 0x7F)) - set(b"'\\")
 """The bytes that stand for themselves in ``$'…'``."""
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 """What steers a screen, ends a line, or lets a text be read backwards."""
+FLAGS_OF_RUN: Final = frozenset(("--fresh", "--force", "--json", "--raw", "--sequential"))
+"""The options of ``run`` and ``plan`` that take no value."""
+_PROGRAM_BEGINS: Final = (b"#!", b"\x7fELF")
 
 
 class FileOrDash(_PathType):
@@ -86,3 +91,28 @@ def dash_hint(words: Sequence[str]) -> str | None:
     options = words[: words.index("--")] if "--" in words else words
     name = next((word for word in options if word.startswith("-") and ("." in word or os.path.lexists(word))), None)
     return None if name is None else f"To name the file {printable(name)}, write {shell_words([f'./{name}'])}"
+
+
+def command_hint(words: Sequence[str]) -> str | None:
+    """Return how to write a ``run`` or ``plan`` that has no ``--`` before its COMMAND; None where none is forgotten."""
+    if list(words[1:2]) not in (["run"], ["plan"]) or "--" in words:
+        return None
+    has_file = False
+    for position in range(2, len(words)):
+        word, before = words[position], words[position - 1]
+        if word.startswith("-") or (before.startswith("-") and before not in FLAGS_OF_RUN):
+            continue
+        if has_file and shutil.which(word) and (not os.path.lexists(word) or is_program(Path(word))):
+            line = shell_words([*words[1:position], "--", *words[position:]])
+            return f"COMMAND comes after --: checkpoint-store {line}"
+        has_file = True
+    return None
+
+
+def is_program(path: Path) -> bool:
+    """Whether a file can be run, and says by its first bytes that it is a program or a script."""
+    with suppress(OSError):
+        if path.is_file() and os.access(path, os.X_OK):
+            with path.open("rb") as file:
+                return file.read(4).startswith(_PROGRAM_BEGINS)
+    return False

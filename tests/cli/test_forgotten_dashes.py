@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from checkpoint_store.cli.paths import FLAGS_OF_RUN
+from checkpoint_store.cli.run.run import run
+
 if TYPE_CHECKING:
     from .conftest import Folder
 
@@ -47,3 +50,8 @@ def test_texts_may_be_executable(lecture: Folder) -> None:
     """On some file systems every file is; a text is no program for that."""
     lecture.write("other.txt", "Other.").chmod(0o755)
     lecture.run("run", "lecture.txt", "other.txt")
+
+
+def test_the_flags_are_known() -> None:
+    """The word behind an option is its value, unless the option takes none."""
+    assert {parameter.opts[-1] for parameter in run.params if getattr(parameter, "is_flag", False)} == FLAGS_OF_RUN

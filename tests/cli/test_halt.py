@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from checkpoint_store import LoopEvent
 from checkpoint_store.cli.run.answer import AnswerReader
+from checkpoint_store.cli.run.halt import FailureWatch, Halt
 from checkpoint_store.cli.run.subprocess_worker import Command
 from checkpoint_store.cli.transcripts.split import TextChunk
 
@@ -52,6 +54,7 @@ def failing(folder: Folder, *numbers: int) -> list[str]:
     return folder.command(FAILING)
 
 
+@pytest.mark.slow
 def test_soon_begins_nothing_more(lecture: Folder) -> None:
     """The first chunk that has used up its tries ends the run; what was begun before is done, and the rest is left."""
     command = failing(lecture, *range(6))
@@ -85,6 +88,7 @@ def test_now_kills_what_is_in_hand(lecture: Folder, halt: str) -> None:
     command = lecture.command(ONE_HANGS)
     stderr = lecture.run(*WORDS, "--workers", 2, "--halt", halt, *command, code=1).stderr
     until(lambda: not is_alive(int(lecture.read("hanging"))))
+    assert f"--halt {halt} stops the 1 chunk in hand, which may be billed all the same" in stderr
     assert "1 in doubt: begun and never ended, possibly billed" in stderr
     assert "ended with exit code 3" in stderr
     job = lecture.json("show")
@@ -125,6 +129,23 @@ def test_the_next_file(lecture: Folder, words: tuple[str, ...]) -> None:
     stderr = lecture.run("run", "lecture.txt", "other.txt", *SIX, *words, *failing(lecture, 0), code=1).stderr
     assert ("other.txt  not begun" in stderr) == bool(words)
     assert paragraphs(lecture) == ([0] if words else [0, 9])
+
+
+def test_what_is_in_hand_is_said() -> None:
+    """Who waits for a run that is halted soon reads at once what it still waits for."""
+    notes: list[str] = []
+    watch = FailureWatch(Halt("soon", "soon"), lambda: notes.append("killed"), notes.append)
+    watch.begin(9)
+    for kind, index in (("started", 0), ("started", 1), ("started", 2), ("completed", 0), ("failed", 1), ("failed", 2)):
+        watch.on_event(LoopEvent(kind=kind, index=index, error="no"))
+    assert notes == ["--halt soon begins nothing more, and finishes the 1 chunk in hand"]
+
+
+def test_each_file_has_its_own_failures(lecture: Folder) -> None:
+    """Two failed chunks in each of two files are no three failures of one file."""
+    lecture.write("again.txt", "\n\n".join(reversed(lecture.read("lecture.txt").split("\n\n"))))
+    lecture.run("run", "lecture.txt", "again.txt", *SIX, "--halt", "soon,fail=3", *failing(lecture, 1, 2), code=1)
+    assert paragraphs(lecture) == [0, 1, 2, 3, 4, 5, 5, 4, 3, 2, 1, 0]
 
 
 def test_the_share_is_that_of_the_chunks_that_are_left(lecture: Folder) -> None:

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import csv
+import fcntl
 import os
 import resource
 import shlex
 import stat
 import sys
+import threading
 import time
 from typing import TYPE_CHECKING
 
 import pytest
+
+from checkpoint_store import CheckpointStore
+from checkpoint_store.cli.run import joblog
+from checkpoint_store.cli.run.command_call import CommandCall
+from checkpoint_store.cli.screen import Screen
 
 from .conftest import SIX
 from .test_interrupts import WAITING_COMMAND, is_alive, until, wait_for
@@ -50,13 +57,14 @@ def endings(folder: Folder) -> list[tuple[int, int, int]]:
     return sorted((int(row["Seq"]), int(row["Exitval"]), int(row["Signal"])) for row in lines(folder))
 
 
-def test_each_try_has_a_line(lecture: Folder) -> None:
+@pytest.mark.parametrize("retries", [0, pytest.param(1, marks=pytest.mark.slow)])
+def test_each_try_has_a_line(lecture: Folder, retries: int) -> None:
     """With several workers and retries: exit values, signals, bytes and times are those of the real processes."""
     before = time.time()
     command = lecture.command(TROUBLED)
-    lecture.run(*WORDS, "--workers", 3, "--retries", 1, *command, code=1)
-    failed = [(1, 3, 0), (1, 3, 0), (2, 0, 9), (2, 0, 9), (3, -1, 0), (3, -1, 0)]
-    assert endings(lecture) == [(0, 0, 0), *failed, (4, 0, 0), (5, 0, 0)]
+    lecture.run(*WORDS, "--workers", 3, "--retries", retries, "--halt", "never", *command, code=1)
+    failed = [(1, 3, 0), (2, 0, 9), (3, -1, 0)] * (retries + 1)
+    assert endings(lecture) == sorted([(0, 0, 0), *failed, (4, 0, 0), (5, 0, 0)])
     for row in lines(lecture):
         assert row["Host"] == ":"
         assert before - 1 <= float(row["Starttime"]) <= time.time()
@@ -116,10 +124,35 @@ def test_two_files_share_a_log(lecture: Folder) -> None:
     assert files == ["CHECKPOINT_STORE_FILE=lecture.txt"] * 6 + ["CHECKPOINT_STORE_FILE=it's two.txt"]
 
 
+def test_two_runs_that_begin_a_log_write_one_header(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second one waits until the first has written the header of the empty file, and then appends."""
+    path = folder.write("log.tsv", "")
+    has_opened = threading.Event()
+    monkeypatch.setattr(joblog, "give_to_owner", lambda *_: has_opened.set())
+    log = joblog.JobLog(path, ("clean",), [], Screen())
+
+    def begin() -> None:
+        with log.opened(store):
+            log.write(CommandCall("0", "talk.txt", 1))
+
+    with CheckpointStore(folder.path / "talks.db") as store:
+        second = threading.Thread(target=begin)
+        with path.open("a") as first:
+            fcntl.flock(first, fcntl.LOCK_EX)
+            second.start()
+            assert has_opened.wait(60)
+            second.join(0.2)
+            assert second.is_alive()
+            first.write(HEADER)
+        second.join()
+    assert [row["Command"] for row in lines(folder)] == ["CHECKPOINT_STORE_FILE=talk.txt clean"]
+    assert folder.read("log.tsv").count("Seq") == 1
+
+
 def test_a_command_of_several_lines_is_one_line(lecture: Folder) -> None:
     """Line ends, tabs and what steers a screen are written so that a shell reads the same words, and nothing else."""
-    source = "import sys\nif True:\n\tprint(sys.stdin.read())  # \x1b[31m \u202e"
-    lecture.run(*WORDS, "--", sys.executable, "-c", source)
+    source = "import sys\nif True:\n\tprint(sys.stdin.read())  # \x1b[31m"
+    lecture.run(*WORDS, "--", sys.executable, "-c", source, "\u202e")
     command = lines(lecture)[0]["Command"]
     assert not set(command) & set("\n\t\x1b\u202e")
     assert r"import sys\x0aif True:\x0a\x09print" in command
@@ -206,3 +239,11 @@ def test_a_log_that_cannot_be_written_costs_no_chunk(lecture: Folder) -> None:
     assert not lecture.read("log.tsv").endswith("\n")
     lecture.run(*WORDS, "--fresh", "--force", *command)
     assert len(lines(lecture)) >= earlier + 6
+
+
+def test_plan_takes_the_line_and_makes_no_log(lecture: Folder) -> None:
+    """The line of run can be typed with plan; it does nothing."""
+    command = lecture.command()
+    before = lecture.files()
+    lecture.run("plan", *WORDS[1:], "--halt", "soon", *command)
+    assert lecture.files() == before

@@ -13,9 +13,9 @@ from checkpoint_store import CheckpointStore
 from checkpoint_store.cli.inspect import following, listing, tables
 from checkpoint_store.cli.inspect.tried_chunks import tried_ranges
 from checkpoint_store.cli.job_choice import chosen_job, job_to_delete
+from checkpoint_store.cli.json_output import harmless_json, print_array, print_text
 from checkpoint_store.cli.options import (
     DEFAULT_STORE,
-    harmless_json,
     job_argument,
     json_option,
     open_for_reading,
@@ -184,20 +184,20 @@ def results(*, job_id: str | None, field: str | None, store_path: str, as_json: 
     with open_for_reading(store_path) as store:
         job = chosen_job(store, job_id)
         items = job.items()
-        for text in _as_array(items, field, job.keys()) if as_json else _as_text(items, field):
+        if as_json:
+            print_array(_as_records(items, field, job.keys()))
+            return
+        for text in _as_text(items, field):
             click.echo(text, nl=False)
 
 
-def _as_array(items: Iterator[tuple[int, Any]], field: str | None, keys: dict[int, str | int]) -> Iterator[str]:
-    """Yield the text of one JSON array with an element a line; memory holds one element at a time."""
-    prefix = "["
+def _as_records(
+    items: Iterator[tuple[int, Any]], field: str | None, keys: dict[int, str | int]
+) -> Iterator[dict[str, Any]]:
     for index, result in items:
         value = result if field is None else _field(index, result, field)
         name = {"key": keys[index]} if index in keys else {}
-        element = {"chunk_index": index, **name, "result" if field is None else field: value}
-        yield f"{prefix}\n  {json.dumps(element, ensure_ascii=False)}"
-        prefix = ","
-    yield "[]\n" if prefix == "[" else "\n]\n"
+        yield {"chunk_index": index, **name, "result" if field is None else field: value}
 
 
 def _as_text(items: Iterator[tuple[int, Any]], field: str | None) -> Iterator[str]:
@@ -234,7 +234,7 @@ def export(*, job_id: str | None, path: Path | None, force: bool, store_path: st
     with open_for_reading(store_path) as store:
         job = chosen_job(store, job_id)
         if path is None:
-            click.echo(harmless_json(job.state().to_json().rstrip("\n")))
+            print_text(harmless_json(job.state().to_json()) + "\n")
             return
         written = job.export(path, replace=force)
     if as_json:

@@ -110,6 +110,8 @@ def report_command(
         raise click.UsageError("--all and JOB exclude each other.")
     if follow and output == STANDARD:
         raise click.UsageError("--follow needs a file that it can write again.")
+    if as_json and output == STANDARD:
+        raise click.UsageError("--json prints on standard output, and so does the page: name a file with --output.")
     with open_for_reading(store_path) as store:
         chosen = None if all_jobs else [chosen_job(store, job and printable(job)) for job in jobs or (None,)]
         options: dict[str, Any] = {"cost": cost, "text_bytes_max": max_text * _MEGABYTE}

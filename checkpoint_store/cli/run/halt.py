@@ -87,13 +87,16 @@ class FailureWatch:
     Args:
         halt: when that is; None where the option is not given.
         kill: ends the chunks in work.
+        note: prints a notice.
     """
 
     halt: Halt | None
     kill: Callable[[], None]
+    note: Callable[[str], None]
     is_over: bool = False
     """Whether nothing more is to begin, of this file and of the others."""
     _to_do: int = 0
+    _in_hand: set[int | None] = field(default_factory=set)
     _failed: set[int | None] = field(default_factory=set)
     _last: str = ""
 
@@ -101,17 +104,30 @@ class FailureWatch:
         """Begin with a file of which this run has so many chunks to do."""
         self._to_do = to_do
         self._failed.clear()
+        self._in_hand.clear()
 
     def on_event(self, event: LoopEvent) -> None:
         """Count a chunk that is not tried again; call this from the loop."""
-        if self.halt is None or event.kind != "failed":
-            return
-        self._failed.add(event.index)
-        self._last = f"chunk {event.index}: {plain_error(event.error)}"
-        if not self.is_over and self.halt.is_reached(len(self._failed), self._to_do):
-            self.is_over = True
-            if self.halt.when == "now":
-                self.kill()
+        if event.kind == "started":
+            self._in_hand.add(event.index)
+        else:
+            self._in_hand.discard(event.index)
+        if event.kind == "failed" and self.halt is not None:
+            self._failed.add(event.index)
+            self._last = f"chunk {event.index}: {plain_error(event.error)}"
+            if not self.is_over and self.halt.is_reached(len(self._failed), self._to_do):
+                self._end(self.halt)
+
+    def _end(self, halt: Halt) -> None:
+        self.is_over = True
+        in_hand = chunk_count(len(self._in_hand))
+        if halt.when == "now":
+            self.kill()
+            what = f"stops the {in_hand} in hand, which may be billed all the same"
+        else:
+            what = f"begins nothing more, and finishes the {in_hand} in hand"
+        if self._in_hand:
+            self.note(f"--halt {halt} {what}")
 
     @property
     def message(self) -> str:

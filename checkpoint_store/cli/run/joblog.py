@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 HEADER: Final = b"Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\tSignal\tCommand\n"
 _HOST: Final = ":"
 """This machine, as GNU parallel writes it."""
+_CLOSED: Final = -1
 _TAIL_BYTES: Final = 1 << 16
 _UNWRITTEN_BYTES_MAX: Final = 1 << 20
 """So much is kept while the disk is full; what comes beyond that is not logged."""
@@ -61,7 +62,7 @@ class JobLog:
         self._words = shell_words(words) or CLEANER_NAME
         self._screen = screen
         self._lock = threading.Lock()
-        self._file = -1
+        self._file = _CLOSED
         self._unwritten = b""
         self._has_warned = False
         place = os.path.realpath(path)
@@ -93,10 +94,10 @@ class JobLog:
                 give_to_owner(self.path, store.path)
             with self._alone():
                 self._begin()
-            yield
-            self._append(b"")
-            if self._unwritten:
-                self._screen.note(f"{_shown(self.path)}: lines are missing at its end", style="yellow")
+            try:
+                yield
+            finally:
+                self._end()
 
     @contextmanager
     def _opened(self, more_flags: int = 0) -> Iterator[int]:
@@ -145,6 +146,13 @@ class JobLog:
                 os.write(self._file, HEADER)
             except OSError as error:
                 raise self._unusable(str(error.strerror)) from error
+
+    def _end(self) -> None:
+        self._append(b"")
+        if self._unwritten:
+            self._screen.note(f"{_shown(self.path)}: lines are missing at its end", style="yellow")
+        with self._lock:  # a thread that is late would write to whichever file has this number then
+            self._file = _CLOSED
 
     # -- lines
 

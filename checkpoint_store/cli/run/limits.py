@@ -11,6 +11,8 @@ from checkpoint_store.cli.run.subprocess_worker import CommandFailedError, Comma
 from checkpoint_store.errors import InvalidResultError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from checkpoint_store.cli.run.chunk_ranges import ChunkRanges
     from checkpoint_store.cli.run.halt import Halt
 
@@ -39,6 +41,8 @@ class RunLimits:
     halt: Halt | None = None
     """When failed chunks end the run; None: the first one does, unless there are retries."""
 
+    joblog: Path | None = None
+    """Where each try is logged; None for nowhere."""
     frees_failed: bool = False
     """Whether the chunks that used up their tries get them back."""
 

@@ -135,7 +135,8 @@ _LIMITS: Final = (
         type=HaltType(),
         help="soon: once a chunk has failed begin nothing more, no further FILE either, and finish those in hand; now: "
         "kill those in hand; N%: once N percent of the chunks that a FILE had left have failed, and at least 3; never. "
-        "As in GNU parallel, soon,fail=3 and now,fail=20% will do, too.  [default: soon, or never with --retries]",
+        "As in GNU parallel, soon,fail=3 and now,fail=20% will do, too.  [default: soon for the chunks of a FILE, and "
+        "never with --retries]",
     ),
     click.option(
         "--timeout",

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from checkpoint_store.cli.paths import STANDARD, printable
+from checkpoint_store.cli.paths import STANDARD, is_program, printable
 from checkpoint_store.cli.run import output_text, records
 from checkpoint_store.cli.run.answer import TEXT_FIELD, AnswerReader
 from checkpoint_store.cli.run.content import Content, cleaned_content
-from checkpoint_store.cli.run.forgotten_dashes import refuse_programs
 from checkpoint_store.cli.run.inputs import UnusableInputError, job_name, read_inputs
 from checkpoint_store.cli.run.output import OutputFile, StandardOutput, UnusableOutputError
 from checkpoint_store.cli.run.output_log import OutputLog
@@ -205,8 +204,9 @@ def checked_inputs(request: Request, screen: Screen) -> list[Input]:
     """Read every input; raise before any work is done if one of them cannot be run."""
     if len(request.files) > 1 and (request.output or request.title):
         raise click.UsageError("--output and --title are for one FILE.")
-    if not request.command:
-        refuse_programs(request.files)
+    program = next(filter(is_program, request.files[1:]), None)
+    if program is not None and not request.command:  # it would be cleaned as a text is
+        raise click.UsageError(f"{printable(program)} is a program, and no text.")
     try:
         inputs, skipped = read_inputs(request.files, request.output, request.read)
     except UnknownTokenizerError as error:

@@ -116,17 +116,16 @@ def run(
     inputs = checked_inputs(request, screen)
     if only is not None:
         only.check(inputs)
-    log = None if joblog is None else JobLog(joblog, request.command, inputs, screen)
     files = Files(len(inputs))
     deadline_at = None if deadline is None else time.monotonic() + deadline
     numbers = (workers, retries, timeout, max_cost, cost, max_calls_per_minute)
-    limits = RunLimits(*numbers, deadline_at, only, halt, frees_failed=FREES_FAILED in ctx.meta)
+    limits = RunLimits(*numbers, deadline_at, only, halt, joblog, frees_failed=FREES_FAILED in ctx.meta)
 
     def words_of(path: Path) -> tuple[str, ...]:
         is_file = path != STANDARD
         return tuple(_words(ctx, request, [path.absolute()], _NOT_REMEMBERED)) if is_file else ()
 
-    for report in _run_all(request, inputs, limits, screen, words_of=words_of, files=files, log=log):
+    for report in _run_all(request, inputs, limits, screen, words_of=words_of, files=files):
         files.add(report)
         run_report.show(screen, report, request.store_path)
     show_summary(screen, files, request.store_path)
@@ -149,15 +148,16 @@ def _run_all(
     *,
     words_of: Callable[[Path], tuple[str, ...]],
     files: Files,
-    log: JobLog | None,
 ) -> Iterator[Report]:
     """Run one input after the other, and yield a report for each; an input that fails does not stop the others."""
     command = None
+    log = None if limits.joblog is None else JobLog(limits.joblog, request.command, inputs, screen)
     if request.command:
         on_end = log.write if log else None
         command = Command(request.command, request.answers, timeout_seconds=limits.timeout_seconds, on_end=on_end)
     kill = command.kill if command else lambda: None
-    interrupts, failures = Interrupts(kill, quiet=screen.err.is_interactive), FailureWatch(limits.halt, kill)
+    interrupts = Interrupts(kill, quiet=screen.err.is_interactive)
+    failures = FailureWatch(limits.halt, kill, screen.note)
     with CheckpointStore(request.store_path) as store, log.opened(store) if log else nullcontext(), interrupts:
         for source in inputs:
             if interrupts.requested or limits.are_over or files.is_paused or failures.is_over:
