@@ -11,6 +11,7 @@ from rich.text import Text
 
 from checkpoint_store.cli.paths import on_one_line
 from checkpoint_store.cli.screen import chunk_count, duration, marks
+from checkpoint_store.cli.screen import cost as amount
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,7 +60,7 @@ class Files:
         if not self.reports:
             return ""
         done = sum(report.completed_chunks for report in self.reports)
-        cost = "" if self.cost is None else f", cost {self.cost:.4g}"
+        cost = "" if self.cost is None else f", cost {amount(self.cost)}"
         return f"so far {_counted(self.reports)}, {chunk_count(done)}{cost}"
 
     def as_json(self, go_on_with: str | None) -> dict[str, Any]:
@@ -104,8 +105,8 @@ def show_summary(screen: Screen, files: Files, store_path: str) -> None:
     done = f"{facts['completed_chunks']:,} of {facts['total_chunks']:,} done{before}"
     screen.note(Text.assemble(("  chunks ", "dim"), f"{done}, {facts['remaining_chunks']:,} left"))
     if facts["cost"] is not None:
-        now = f" ({facts['cost_now']:.4g} now)" if facts["cost_now"] is not None and facts["done_before"] else ""
-        screen.note(Text.assemble(("  cost   ", "dim"), f"{facts['cost']:.4g}{now}"))
+        now = f" ({amount(facts['cost_now'])} now)" if facts["cost_now"] is not None and facts["done_before"] else ""
+        screen.note(Text.assemble(("  cost   ", "dim"), f"{amount(facts['cost'])}{now}"))
     screen.note(Text.assemble(("  store  ", "dim"), store_path))
     for outcome in _OUTCOMES[1:]:
         _name(screen, [report for report in files.reports if report.outcome == outcome], outcome)
