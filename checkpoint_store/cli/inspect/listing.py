@@ -80,7 +80,8 @@ def add_costs(records: Sequence[dict[str, Any]], totals_of: Callable[[str], Mapp
     is_cheap = len(records) <= JOBS_WITH_COSTS_MAX and results <= RESULTS_WITH_COSTS_MAX
     for record in records:
         totals = totals_of(record["job_id"]) if is_cheap and record["completed_chunks"] else {}
-        record["cost"] = totals.get("cost", totals.get("cost_usd"))
+        cost = totals.get("cost", totals.get("cost_usd"))
+        record["cost"] = cost if cost is None else round(cost, 9)
         record["tokens"] = _tokens(totals)
     return is_cheap
 

@@ -85,7 +85,7 @@ class Files:
 
 def _sum(costs: Any) -> float | None:
     known = [cost for cost in costs if cost is not None]
-    return sum(known) if known else None
+    return round(sum(known), 9) if known else None
 
 
 def _counted(reports: Sequence[Report]) -> str:
