@@ -23,7 +23,7 @@ def without_beginning(text: str, width: int) -> str:
     """Return a text that takes at most so many cells; two dots say where its beginning is cut off."""
     if cell_len(text) <= width:
         return text
-    start = len(text) - max(0, width - len(_CUT))
+    start = max(0, len(text) - max(0, width - len(_CUT)))
     while cell_len(text[start:]) > width - len(_CUT) and start < len(text):
         start += 1
     return f"{_CUT}{text[start:]}"[: max(0, width)]

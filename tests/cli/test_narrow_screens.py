@@ -46,6 +46,7 @@ def test_each_screen_fits(jobs: Folder, width: int) -> None:
             assert "その二.srt" in "".join(lines)
         if words[0] == "show":
             assert ids[-1] in "".join(line.strip() for line in lines)
+            assert all(line.startswith("  ") for line in lines if line), "a line was broken by the screen"
 
 
 def test_a_list_has_the_time_that_is_left(jobs: Folder) -> None:
@@ -105,12 +106,13 @@ def test_the_library_writes_numbers_the_same_way() -> None:
 
 
 @pytest.mark.parametrize("width", range(-1, 12))
-def test_a_cut_text_never_takes_more_than_its_width(width: int) -> None:
-    """A character of two cells is not halved, and what is cut off is said."""
+def test_a_cut_text_takes_its_width_and_no_more(width: int) -> None:
+    """A character of two cells is not halved, what is cut off is said, and no more is cut off than has to be."""
     for text in ("講義の記録", "e\u0301a\u0301e\u0301a\u0301e\u0301", "abcdefghijkl"):
         for cut in (widths.without_end(text, width), widths.without_beginning(text, width)):
             assert cell_len(cut) <= max(0, width)
             assert cut == text or ".." in cut or width < 2
+            assert cut == text or cell_len(cut) >= width - 1
 
 
 @pytest.mark.parametrize("width", [30, 40, 60, 80, 120])

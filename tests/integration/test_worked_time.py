@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from checkpoint_store import CheckpointStore, ProcessingState
 from checkpoint_store.model import clock
 
 if TYPE_CHECKING:
-    from checkpoint_store import CheckpointStore, Job
+    from checkpoint_store import Job, StateManager
     from tests.conftest import Opener
 
 MINUTE, NIGHT = 60, 9 * 3600
@@ -155,3 +156,21 @@ def test_what_was_carried_over_took_no_time(store: CheckpointStore, wall: Clock)
     again = store.open_job("b", chunks=list("xyabcd"), on_change="reuse")
     assert again.progress().completed_chunks == 5
     assert (rate(again), again.summary().seconds_left) == (1, MINUTE)
+
+
+def test_a_state_that_is_saved_in_the_morning_is_no_work(manager: StateManager, wall: Clock) -> None:
+    """A processor that keeps its state with a StateManager says that it goes on, and the night does not count."""
+    manager.save(ProcessingState(job_id="a", status="running", file_name="f", total_chunks=10))
+    for index in range(3):
+        wall.pass_seconds(MINUTE)
+        manager.update_chunk_complete(index, {"n": index})
+    with CheckpointStore(manager.store_path, read_only=True) as store:
+        assert rate(store.job("a")) == 1
+        wall.pass_seconds(NIGHT)
+        loaded = manager.load()
+        assert loaded is not None
+        manager.save(loaded.replace(status="running"))
+        assert rate(store.job("a")) == 1
+        wall.pass_seconds(MINUTE)
+        manager.update_chunk_complete(3, {"n": 3})
+        assert rate(store.job("a")) == 1

@@ -144,7 +144,7 @@ class LiveView:
             (place, "dim"),
             f"{name} ",
             (mark.bar * filled, "green"),
-            (mark.bar_left * (bar - filled), "bright_black"),
+            (mark.bar_left * (bar - filled), "dim"),
             counts,
             *details,
             no_wrap=True,
