@@ -122,6 +122,27 @@ def test_several_runners_share_one_time(store: CheckpointStore, open_store: Open
     assert rate(job) == 6 / 4
 
 
+def test_a_machine_that_sleeps_works_no_slower(
+    store: CheckpointStore, open_store: Opener, wall: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A lid that is closed for a night counts for no runner, however many of them wake up."""
+    job = store.open_job("f", chunks=range(20))
+    work(job, wall, 2)
+    caplog.set_level("INFO", "checkpoint_store")
+    ours, theirs = (iter(one.map(lambda _: 1)) for one in (job, open_store().job(job.job_id)))
+    next(ours)
+    next(theirs)
+    wall.pass_seconds(NIGHT)
+    next(ours)
+    next(theirs)
+    assert [record.message for record in caplog.records].count(
+        f"job {job.job_id}: the machine slept for {NIGHT} s"
+    ) == 2
+    assert rate(job) == pytest.approx(3, rel=0.01)  # six chunks in two minutes
+    ours.close()
+    theirs.close()
+
+
 def test_more_workers_than_before_are_soon_noticed(store: CheckpointStore, wall: Clock) -> None:
     """A long slow past does not weigh on a run that goes on ten times as fast."""
     job = store.open_job("f", chunks=range(1000))
