@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import struct
@@ -112,15 +113,18 @@ def test_a_pause_ends_the_whole_run(talks: Folder) -> None:
     assert lines_with(said, "3 files  1 paused, 2 not begun")
     assert {"  ‖ b.txt  not begun", "  ‖ c.txt  not begun"} <= set(said.splitlines())
     assert lines_with(said, "go on with:", "run d.txt b.txt c.txt")
+    talks.run("run", "d.txt", "b.txt", "c.txt", *SMALL, *late)  # the pause that is over ends no later run
 
 
 def test_a_pause_in_the_last_chunk_of_a_file_ends_the_run_too(talks: Folder) -> None:
     """A file of one chunk is complete when that is done: the pause is not lost, and the next file is not begun."""
     with pausing(talks, "a.txt"):
-        report = talks.json("run", "a.txt", "b.txt", "c.txt", *SMALL, *WAITING, code=75)
+        done = talks.run("run", "a.txt", "b.txt", "c.txt", "--json", *SMALL, *WAITING, code=75)
+    report = json.loads(done.stdout)
     assert [job["outcome"] for job in report["jobs"]] == ["complete", "not begun", "not begun"]
     assert [job["total_chunks"] for job in report["jobs"]] == [1, 2, 1]
     assert report["summary"]["not_begun"] == 2
+    assert lines_with(done.stderr, "3 files  1 complete, 2 not begun, in", "; paused, as somebody asked")
 
 
 def test_a_log_with_colours_has_no_live_line(talks: Folder) -> None:

@@ -100,6 +100,8 @@ def show_summary(screen: Screen, files: Files, store_path: str) -> None:
     facts = files.as_json(None)
     mark = marks(screen.err).bar * 3
     head = f"{files.count:,} files  {_counted(files.reports)}, in {duration(facts['seconds'])}"
+    if files.is_paused:
+        head += "; paused, as somebody asked"
     screen.note(Text.assemble((f"{mark} ", "dim"), (head, "bold")))
     before = f" ({facts['done_now']:,} now, {facts['done_before']:,} before)" if facts["done_before"] else ""
     done = f"{facts['completed_chunks']:,} of {facts['total_chunks']:,} done{before}"
