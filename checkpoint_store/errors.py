@@ -6,6 +6,7 @@ pickling (worker processes send them home) with its fields intact.
 
 from __future__ import annotations
 
+import math
 import reprlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 _KILO: Final = 1000
 _PREFIX_TO_DELETE_MIN: Final = 8
 _UNITS: Final = ("kB", "MB", "GB", "TB")
+_PLACES_MAX: Final = 12
+"""Digits behind the point: sums of floating-point numbers mean nothing behind those."""
 
 
 def shown(value: object, length: int = 200) -> str:
@@ -26,6 +29,20 @@ def shown(value: object, length: int = 200) -> str:
     except Exception:  # an error message must not fail, whatever the value does
         return f"<{type(value).__qualname__}>"
     return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
+def number_text(value: float) -> str:
+    """Return a number as people read it, never with an exponent: ``0.000012``, ``0.25``, ``1,234,567.5``.
+
+    It has six significant digits, and not less than hundredths.
+    """
+    if isinstance(value, int):
+        return f"{value:,}"
+    if not math.isfinite(value) or value.is_integer():
+        return f"{value:,.0f}"
+    places = max(2, 5 - math.floor(math.log10(abs(value))))
+    text = f"{value:,.{min(places, _PLACES_MAX)}f}"
+    return text.rstrip("0").rstrip(".")
 
 
 def size_text(size_bytes: int) -> str:
@@ -350,10 +367,11 @@ class BudgetReached(JobPaused):
     ) -> None:
         super().__init__(job_id, remaining_chunks)
         self.spent, self.reserved, self.dearest_cost, self.max_cost = spent, reserved, dearest_cost, max_cost
-        in_doubt = f", chunks in doubt may have cost {reserved:g} more" if reserved else ""
+        in_doubt = f", chunks in doubt may have cost {number_text(reserved)} more" if reserved else ""
         message = (
-            f"job {job_id} is paused with {remaining_chunks} chunks left: it has cost {spent:g}{in_doubt}, the dearest "
-            f"chunk cost {dearest_cost:g}, and max_cost is {max_cost:g}. To go on, run it again with a higher max_cost."
+            f"job {job_id} is paused with {remaining_chunks} chunks left: it has cost {number_text(spent)}{in_doubt}, "
+            f"the dearest chunk cost {number_text(dearest_cost)}, and max_cost is {number_text(max_cost)}. To go on, "
+            "run it again with a higher max_cost."
         )
         self.args = (message,)
 

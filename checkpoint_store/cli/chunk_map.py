@@ -56,7 +56,10 @@ def chunk_map(
             picture.append(character, style=style)
         picture.append("\n")
     each = "a cell is one chunk" if cells == total else f"a cell is about {screen.chunk_count(round(total / cells))}"
-    picture.append(f"  chunks 0 to {total - 1:,}, {each}", style="dim")
+    words = f"  chunks 0 to {total - 1:,}, {each}"
+    if len(words) > console.width:
+        words = f"  0 to {total - 1:,}, about {round(total / cells):,} a cell"
+    picture.append(words, style="dim")
     return picture
 
 

@@ -57,12 +57,12 @@ class JobSnapshot:
     @property
     def cost(self) -> float | None:
         """The cost of all results; None if no result has a readable cost."""
-        return self._cost if self._priced_results else None
+        return round(self._cost, 9) if self._priced_results else None
 
     @property
     def cost_now(self) -> float | None:
         """The cost of the results that came since the snapshot was first taken; None as for ``cost``."""
-        return self._cost - self._cost_at_start if self._priced_results else None
+        return round(self._cost - self._cost_at_start, 9) if self._priced_results else None
 
     @property
     def rate_text(self) -> str:

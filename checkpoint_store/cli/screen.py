@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import sys
@@ -34,6 +35,8 @@ _STYLES: Final[dict[str, str]] = {
 _TENTHS_BELOW, _MINUTE, _HOUR, _DAY = 10, 60, 3_600, 86_400
 _FAST_PER_MINUTE: Final = 300
 _INDICES_MAX: Final = 8
+_PLACES_MAX: Final = 12
+_COST_ROUNDED_MIN: Final = 100
 _OWN_ERRORS: Final = re.compile(r"(?:^|(?<=: ))(?:CommandFailed|CommandMissing|ServiceAway)Error: ")
 _ESCAPES: Final = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-_])"  # colours and cursor, the title, others
@@ -54,7 +57,7 @@ class Marks:
     spinner: str
 
 
-_MARKS: Final = Marks("✓", "‖", "✗", "·░▒▓█", "━", "━", "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏")
+_MARKS: Final = Marks("✓", "‖", "✗", "·░▒▓█", "━", "─", "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏")
 _PLAIN_MARKS: Final = Marks("+", "=", "!", ".:-=#", "#", ".", "|/-\\")
 
 
@@ -135,17 +138,38 @@ def local_time(moment: datetime) -> str:
 
 
 def rate(chunks_per_minute: float | None) -> str:
-    """Return a rate with its unit: ``12.5/min``, or ``8/s`` for fast jobs."""
+    """Return a rate with its unit: ``8/s`` for fast jobs, ``12.5/min``, ``4/h`` for slow ones."""
     if chunks_per_minute is None:
         return "-"
     if chunks_per_minute >= _FAST_PER_MINUTE:
         return f"{chunks_per_minute / 60:,.0f}/s"
-    return f"{chunks_per_minute:.3g}/min"
+    if chunks_per_minute >= 1:
+        return f"{chunks_per_minute:.3g}/min"
+    return f"{number(float(f'{60 * chunks_per_minute:.3g}'))}/h"
 
 
 def number(value: float) -> str:
-    """Return an integer with commas between thousands, any other number with six significant digits."""
-    return f"{value:,}" if isinstance(value, int) or value.is_integer() else f"{value:,.6g}"
+    """Return a number with commas between thousands and six significant digits at least, without an exponent."""
+    if isinstance(value, int):
+        return f"{value:,}"
+    if not math.isfinite(value) or value.is_integer():
+        return f"{value:,.0f}"
+    places = max(2, 5 - math.floor(math.log10(abs(value))))
+    text = f"{value:,.{min(places, _PLACES_MAX)}f}"
+    return text.rstrip("0").rstrip(".")
+
+
+def cost(value: float) -> str:
+    """Return a cost: to the hundredth from 100 on, to four digits below 1."""
+    if abs(value) < 1:
+        return number(float(f"{value:.4g}"))
+    return number(round(value, 2) if abs(value) >= _COST_ROUNDED_MIN else value)
+
+
+def costs(values: Sequence[float]) -> list[str]:
+    """Return costs for one column: each with as many digits behind the point as the one that has most of them."""
+    places = max((len(cost(value).partition(".")[2]) for value in values), default=0)
+    return [f"{value:,.{places}f}" for value in values]
 
 
 def percent(completed: int, total: int) -> str:
@@ -221,8 +245,10 @@ def table(*columns: str, right: frozenset[int] = frozenset()) -> Table:
 
 
 def flexible_width(columns: Sequence[str], rows: Sequence[Sequence[str]], flexible: int, width: int) -> int:
-    """Return how many characters are left for the flexible column when all other columns are shown whole."""
-    others = (max(len(row[column]) for row in [columns, *rows]) for column in range(len(columns)) if column != flexible)
+    """Return how many cells are left for the flexible column when all other columns are shown whole."""
+    others = (
+        max(cell_len(row[column]) for row in [columns, *rows]) for column in range(len(columns)) if column != flexible
+    )
     return width - sum(others) - 2 * (len(columns) - 1)
 
 

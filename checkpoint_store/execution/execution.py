@@ -256,6 +256,10 @@ class JobExecution(JobStanding):
 
     # -- what a run did
 
+    def leave_out(self, seconds: float) -> None:
+        """Let the job's rate leave out so many seconds, in which the machine slept. Durable when this returns."""
+        self._context.storage.leave_out(self.job_id, seconds)
+
     def note_run(self, record: RunRecord) -> None:
         """Keep what a loop did, which has ended."""
         self._context.last_runs[self.job_id] = record

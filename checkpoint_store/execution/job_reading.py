@@ -69,11 +69,11 @@ class JobReading:
 
     def __repr__(self) -> str:
         try:
-            record = self._execution.record()
+            summary = self._execution.summary()
         except CheckpointStoreError:  # the store is closed, or cannot be read now
             return f"<Job {self.job_id} of {self.file_name!r}, {self.total_chunks} chunks>"
-        done = f"{record.done_count} of {record.total_chunks} chunks completed"
-        return f"<Job {self.job_id} of {self.file_name!r}, {record.status.value}, {done}>"
+        done = f"{summary.progress.completed_chunks} of {summary.progress.total_chunks} chunks completed"
+        return f"<Job {self.job_id} of {self.file_name!r}, {summary.shown_status}, {done}>"
 
     def _repr_html_(self) -> str:
         """Return what a notebook shows: a table of where the job stands, as the store has it now, without secrets."""

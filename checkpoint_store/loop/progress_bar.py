@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from checkpoint_store.errors import MissingExtra
+from checkpoint_store.errors import MissingExtra, number_text
 
 if TYPE_CHECKING:
     from checkpoint_store.execution.execution import JobExecution
@@ -67,7 +67,7 @@ class LiveBar:
         progress = self._execution.progress()
         self._bar.n, self._bar.total = progress.completed_chunks, progress.total_chunks
         failed, in_doubt = self._execution.failure_counts()
-        postfix: dict[str, object] = {} if self._cost is None else {"cost": f"{self._cost:.4g}"}
+        postfix: dict[str, object] = {} if self._cost is None else {"cost": number_text(float(f"{self._cost:.4g}"))}
         postfix |= {name: count for name, count in (("failed", failed), ("in doubt", in_doubt)) if count}
         self._bar.set_postfix(postfix, refresh=False)
         self._bar.refresh()

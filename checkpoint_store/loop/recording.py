@@ -10,6 +10,7 @@ from checkpoint_store.errors import ChunkAlreadyCompleted, InvalidResultError
 from checkpoint_store.loop.executors import local, processes
 from checkpoint_store.loop.executors.raised import Raised
 from checkpoint_store.loop.outage import LATE
+from checkpoint_store.loop.slept_time import SleptTime
 from checkpoint_store.model.amounts import cost_in, cost_of_error
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.error_text import describe
@@ -53,6 +54,7 @@ class Recorder:
 
     def __init__(self, state: LoopState, schedule: Schedule, place: Workplace, outage: Outage) -> None:
         self._state, self._schedule, self._place, self._outage = state, schedule, place, outage
+        self._slept = SleptTime(state.execution)
         self._completed_late: set[int] = set()
         """Chunks that a late result completed. Their next attempt may be in flight, and is not yielded again."""
 
@@ -102,6 +104,7 @@ class Recorder:
             return []
         self._place.mark_working()
         try:
+            self._slept.notice()
             recorded = self._submit(successes)
         except BaseException as error:  # an interrupt, too: recording the same result twice changes nothing
             error.add_note(self._state.execution.keep_unrecorded([success.completion for success in successes]))

@@ -19,6 +19,11 @@ def now() -> str:
     return f"{text}.{nanoseconds // 1_000_000:03d}Z"
 
 
+def wall_seconds() -> float:
+    """Return the present moment by the clock of the machine, which may jump, in seconds."""
+    return time.time_ns() / 1e9
+
+
 def in_text(moment: datetime) -> str:
     """Return an aware moment as a store writes it."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal
@@ -49,7 +50,8 @@ class Progress:
         """Return what a notebook shows: a bar, how many chunks are completed, and how fast."""
         done, total = self.completed_chunks, self.total_chunks
         rate = "" if self.chunks_per_minute is None else f", {self.chunks_per_minute:,.1f} chunks a minute"
-        return f"<span>{html_text.bar(done, total)} {done:,} of {total:,} chunks ({self.percent:.0f}%){rate}</span>"
+        percent = math.floor(self.percent)  # 100% says that all of them are completed
+        return f"<span>{html_text.bar(done, total)} {done:,} of {total:,} chunks ({percent}%){rate}</span>"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
+from checkpoint_store.errors import number_text
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -57,18 +59,28 @@ class RunRecord:
     @property
     def summary(self) -> str:
         """The record in one line: what was done, what was tried again, what was waited for."""
-        parts = [f"{self.completed_chunks:,} chunk{'' if self.completed_chunks == 1 else 's'} in {self.seconds:.3g} s"]
+        chunks = f"{self.completed_chunks:,} chunk{'' if self.completed_chunks == 1 else 's'}"
+        parts = [f"{chunks} in {_seconds_text(self.seconds)} s"]
         if self.work_seconds_p50 is not None:
             times = (self.work_seconds_p50, self.work_seconds_p95, self.work_seconds_p99)
-            parts.append("work p50 {:.3g} s, p95 {:.3g} s, p99 {:.3g} s".format(*times))
+            parts.append("work p50 {} s, p95 {} s, p99 {} s".format(*(_seconds_text(each or 0) for each in times)))
         if self.retries:
             kinds = ", ".join(f"{count} {kind}" for kind, count in self.retries.items())
             parts.append(f"{self.retry_count:,} tried again ({kinds})")
         waits = ((SERVICE, self.waited_for_service_seconds), (LIMITS, self.waited_for_limits_seconds))
-        parts += [f"waited {seconds:.3g} s for {what}" for what, seconds in waits if seconds >= _WAIT_SHOWN_SECONDS_MIN]
+        parts += [
+            f"waited {_seconds_text(seconds)} s for {what}"
+            for what, seconds in waits
+            if seconds >= _WAIT_SHOWN_SECONDS_MIN
+        ]
         amounts = (("cost", self.cost), ("tokens", self.tokens))
-        parts += [f"{name} {amount:,.6g}" for name, amount in amounts if amount]
+        parts += [f"{name} {number_text(amount)}" for name, amount in amounts if amount]
         return "; ".join(parts)
+
+
+def _seconds_text(seconds: float) -> str:
+    """Return a time with three significant digits."""
+    return number_text(float(f"{seconds:.3g}"))
 
 
 class Durations:

@@ -38,6 +38,10 @@ if TYPE_CHECKING:
     from checkpoint_store.storage.statements.pruning import Prunable
 
 
+_PATIENCE_SECONDS: Final = 0.5
+"""How long a verb waits for other processes that only makes a number exact."""
+
+
 class ReadOnlyStorage(Reading):
     """A store file that is read and never touched: it has the reading verbs, and no other."""
 
@@ -114,6 +118,18 @@ class Storage(Reading):
                 runner_statements.ask_to_pause(connection, job_id)
 
         self.database.write(write)
+
+    def leave_out(self, job_id: str, seconds: float) -> None:
+        """Take so many seconds before now out of a job's worked time, if no completion came in them. Durable.
+
+        Raises:
+            StoreBusy: the store is being written to. Nothing was changed.
+        """
+
+        def write(connection: sqlite3.Connection) -> None:
+            stretch.leave_out(connection, job_id, self.path, seconds)
+
+        self.database.write_if_free(write, patience_seconds=_PATIENCE_SECONDS)
 
     def set_metadata(self, job_id: str, metadata: Mapping[str, Any]) -> None:
         """Replace what is said about a job beside its plan. Durable when this returns.

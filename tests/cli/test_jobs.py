@@ -45,7 +45,7 @@ def test_list_shows_each_job_on_a_line(half: Folder) -> None:
     half.write("alpha.txt", "Alpha.")
     half.run("run", "alpha.txt")
     header, first, second = half.run("list").stdout.splitlines()
-    assert header.split() == ["JOB", "FILE", "STATUS", "DONE", "RATE", "UPDATED"]
+    assert header.split() == ["JOB", "FILE", "STATUS", "DONE", "RATE", "TIME", "LEFT", "UPDATED"]
     assert first.split()[1:5] == ["alpha.txt", "completed", "1/1", "100%"]
     assert second.split()[1:5] == ["lecture.txt", "failed", "3/6", "50%"]
     assert half.run("show", second.split()[0]).stdout.startswith("lecture.txt\n")

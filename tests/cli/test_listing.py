@@ -43,7 +43,7 @@ def test_jobs_are_chosen(three: Folder) -> None:
     assert _names(three, "--limit", "2") == ["c.srt", "b.srt"]
     assert _names(three, "--since", "1h") == _names(three, "--since", "2020-01-31") == _names(three)
     assert _names(three, "--since", "2999-01-31T10:00:00+00:00") == []
-    assert "none of the 3 jobs" in three.run("list", "--file", "d.srt").stderr
+    assert "is one of these" in three.run("list", "--file", "d.srt").stderr
 
 
 @pytest.mark.parametrize("when", ["yesterday", "7", "7y", "2026-02-30"])
@@ -60,7 +60,7 @@ def test_cost_and_tokens_are_sums_over_the_results(three: Folder) -> None:
     assert costs == {"talks/a.srt": (0.75, 1511), "b.srt": (None, None), "c.srt": (None, None)}
     shown = three.run("list", COLUMNS="160").stdout
     assert "COST" in shown
-    assert "0.7500" in shown
+    assert "  0.75 " in shown
     assert "1,511" in shown
 
 

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
+import struct
+import subprocess
+import sys
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import pytest
 
 from checkpoint_store import CheckpointStore
+from tests.cli.conftest import ROOT
 from tests.conftest import wait_until
+
+if os.name != "nt":
+    import fcntl
+    import pty
+    import termios
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,15 +113,18 @@ def test_a_pause_ends_the_whole_run(talks: Folder) -> None:
     assert lines_with(said, "3 files  1 paused, 2 not begun")
     assert {"  ‖ b.txt  not begun", "  ‖ c.txt  not begun"} <= set(said.splitlines())
     assert lines_with(said, "go on with:", "run d.txt b.txt c.txt")
+    talks.run("run", "d.txt", "b.txt", "c.txt", *SMALL, *late)  # the pause that is over ends no later run
 
 
 def test_a_pause_in_the_last_chunk_of_a_file_ends_the_run_too(talks: Folder) -> None:
     """A file of one chunk is complete when that is done: the pause is not lost, and the next file is not begun."""
     with pausing(talks, "a.txt"):
-        report = talks.json("run", "a.txt", "b.txt", "c.txt", *SMALL, *WAITING, code=75)
+        done = talks.run("run", "a.txt", "b.txt", "c.txt", "--json", *SMALL, *WAITING, code=75)
+    report = json.loads(done.stdout)
     assert [job["outcome"] for job in report["jobs"]] == ["complete", "not begun", "not begun"]
     assert [job["total_chunks"] for job in report["jobs"]] == [1, 2, 1]
     assert report["summary"]["not_begun"] == 2
+    assert lines_with(done.stderr, "3 files  1 complete, 2 not begun, in", "; paused, as somebody asked")
 
 
 def test_a_log_with_colours_has_no_live_line(talks: Folder) -> None:
@@ -120,3 +134,30 @@ def test_a_log_with_colours_has_no_live_line(talks: Folder) -> None:
     assert "1 of 1" not in said  # one file has no place, and no summary
     assert "files" not in said
     assert not re.search(r"\x1b\[[0-9;?]*[A-LN-Za-ln-z]|\r", said)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no pseudo-terminals")
+def test_a_terminal_shows_which_file_is_in_work(talks: Folder) -> None:
+    """On a terminal of 60 columns the live line has the place, the counts and a bar, and is gone at the end."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 60, 0, 0))
+    slow = ("--", "sh", "-c", f"sleep 0.4; {PRICED[-1]}")
+    kept = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES", "NO_COLOR")}
+    words = [sys.executable, "-m", "checkpoint_store", "run", "a.txt", "d.txt", *SMALL, *slow]
+    run = subprocess.Popen(
+        words, cwd=talks.path, env=kept | {"PYTHONPATH": str(ROOT), "TERM": "xterm"}, stdin=theirs, stdout=theirs,
+        stderr=theirs,
+    )  # fmt: skip
+    os.close(theirs)
+    seen = b""
+    with suppress(OSError):  # Linux says so that the other end is closed
+        while more := os.read(ours, 65536):
+            seen += more
+    os.close(ours)
+    assert run.wait() == 0
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", seen.decode())
+    live = [line for line in re.split(r"[\r\n]+", plain) if "/3 " in line]
+    assert any("2 of 2 d.txt" in line and "━" in line and "1/3 33%" in line and "left" in line for line in live)
+    assert max(map(len, live)) <= 57
+    assert "✓ 2 of 2  d.txt  3 chunks done in" in plain

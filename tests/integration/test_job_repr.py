@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from checkpoint_store import CheckpointStore, Job, PendingChunk
@@ -14,9 +15,28 @@ def test_a_job_says_its_status_and_progress(store: CheckpointStore, open_store: 
     """A person at a prompt sees how far the job is, as the store has it now, whoever recorded it."""
     job = store.open_job("talk.srt", total_chunks=3)
     open_store().job(job.job_id).complete(0, "one")
-    assert repr(job) == f"<Job {job.job_id} of 'talk.srt', running, 1 of 3 chunks completed>"
+    with closing(job.pending()) as chunks:
+        next(chunks)
+        assert repr(job) == f"<Job {job.job_id} of 'talk.srt', running, 1 of 3 chunks completed>"
     job.pause()
     assert repr(job) == f"<Job {job.job_id} of 'talk.srt', paused, 1 of 3 chunks completed>"
+
+
+def test_a_prompt_and_a_notebook_agree_on_what_is_interrupted(store: CheckpointStore) -> None:
+    """A job that a loop left with chunks undone is interrupted in each place that shows it."""
+    job = store.open_job("talk.srt", total_chunks=3)
+    with closing(job.pending()) as chunks:
+        next(chunks).complete("one")
+    store.open_job("talk.srt", total_chunks=3)
+    assert repr(job) == f"<Job {job.job_id} of 'talk.srt', interrupted, 1 of 3 chunks completed>"
+    assert "<td>interrupted</td>" in job._repr_html_()
+
+
+def test_a_notebook_says_100_percent_of_what_is_complete_alone(store: CheckpointStore) -> None:
+    """199 of 200 chunks are 99%, as in every other place."""
+    job = store.open_job("talk.srt", total_chunks=200)
+    job.complete_many((index, index) for index in range(199))
+    assert "199 of 200 chunks (99%)" in job.progress()._repr_html_()
 
 
 def test_what_is_shown_never_raises(store: CheckpointStore) -> None:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from checkpoint_store import CheckpointStore, ProcessingState
 from checkpoint_store.model import clock
 
 if TYPE_CHECKING:
-    from checkpoint_store import CheckpointStore, Job
+    from checkpoint_store import Job, StateManager
     from tests.conftest import Opener
 
 MINUTE, NIGHT = 60, 9 * 3600
@@ -121,6 +122,27 @@ def test_several_runners_share_one_time(store: CheckpointStore, open_store: Open
     assert rate(job) == 6 / 4
 
 
+def test_a_machine_that_sleeps_works_no_slower(
+    store: CheckpointStore, open_store: Opener, wall: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A lid that is closed for a night counts for no runner, however many of them wake up."""
+    job = store.open_job("f", chunks=range(20))
+    work(job, wall, 2)
+    caplog.set_level("INFO", "checkpoint_store")
+    ours, theirs = (iter(one.map(lambda _: 1)) for one in (job, open_store().job(job.job_id)))
+    next(ours)
+    next(theirs)
+    wall.pass_seconds(NIGHT)
+    next(ours)
+    next(theirs)
+    assert [record.message for record in caplog.records].count(
+        f"job {job.job_id}: the machine slept for {NIGHT} s"
+    ) == 2
+    assert rate(job) == pytest.approx(3, rel=0.01)  # six chunks in two minutes
+    ours.close()
+    theirs.close()
+
+
 def test_more_workers_than_before_are_soon_noticed(store: CheckpointStore, wall: Clock) -> None:
     """A long slow past does not weigh on a run that goes on ten times as fast."""
     job = store.open_job("f", chunks=range(1000))
@@ -155,3 +177,21 @@ def test_what_was_carried_over_took_no_time(store: CheckpointStore, wall: Clock)
     again = store.open_job("b", chunks=list("xyabcd"), on_change="reuse")
     assert again.progress().completed_chunks == 5
     assert (rate(again), again.summary().seconds_left) == (1, MINUTE)
+
+
+def test_a_state_that_is_saved_in_the_morning_is_no_work(manager: StateManager, wall: Clock) -> None:
+    """A processor that keeps its state with a StateManager says that it goes on, and the night does not count."""
+    manager.save(ProcessingState(job_id="a", status="running", file_name="f", total_chunks=10))
+    for index in range(3):
+        wall.pass_seconds(MINUTE)
+        manager.update_chunk_complete(index, {"n": index})
+    with CheckpointStore(manager.store_path, read_only=True) as store:
+        assert rate(store.job("a")) == 1
+        wall.pass_seconds(NIGHT)
+        loaded = manager.load()
+        assert loaded is not None
+        manager.save(loaded.replace(status="running"))
+        assert rate(store.job("a")) == 1
+        wall.pass_seconds(MINUTE)
+        manager.update_chunk_complete(3, {"n": 3})
+        assert rate(store.job("a")) == 1

@@ -18,6 +18,7 @@ from checkpoint_store.cli.paths import on_one_line
 from checkpoint_store.cli.run.redo import redo
 from checkpoint_store.cli.screen import Screen
 from checkpoint_store.cli.table_output import print_table, refuse_two_formats, table_options
+from checkpoint_store.cli.widths import without_end
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -104,7 +105,7 @@ def _show_rows(terminal: Screen, rows: list[dict[str, Any]]) -> None:
     width = max(_ERROR_WIDTH_MIN, screen.flexible_width(_COLUMNS, cells, len(_COLUMNS) - 1, terminal.out.width))
     table = screen.table(*columns, right=frozenset({1, 3}))
     for start, count, status, *others, error in cells:
-        visible = (*others, _shortened(error, width))[: len(columns) - 3]
+        visible = (*others, without_end(error, width))[: len(columns) - 3]
         table.add_row(start, count, Text(status, style=_STYLES.get(status, "")), *visible)
     screen.print_table(terminal.out, table)
 
@@ -121,10 +122,6 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
         screen.ago(datetime.fromisoformat(since)) if since else "",
         screen.plain_error(row["error"] or _held(row["handle"])).partition("\n")[0],
     )
-
-
-def _shortened(text: str, width: int) -> str:
-    return text if len(text) <= width else f"{text[: width - 2]}.."
 
 
 # -- errors

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -69,7 +70,7 @@ def record(job: JobSummary) -> dict[str, Any]:
         "in_doubt_with_handle": job.in_doubt_with_handle,
         "redo_chunks": job.redo_chunks,
         "replaced_cost": job.replaced_cost,
-        "percent": round(progress.percent, 2),
+        "percent": math.floor(100 * progress.percent) / 100,
         "chunks_per_minute": progress.chunks_per_minute,
         "seconds_left": job.seconds_left,
         "started_at": progress.started_at.isoformat(),
@@ -116,7 +117,7 @@ def list_jobs(
         rows = [one | {"status": one["shown_status"]} for one in records]
         print_table(table_format, listing.COLUMNS, rows)
     elif every and not records:
-        Screen().note(f"none of the {len(every):,} jobs of {store_path} is one of these")
+        Screen().note(f"no job of {store_path} is one of these")
     else:
         tables.show_list(Screen(), records, store_path)
     if not has_costs and not as_json:

@@ -81,9 +81,10 @@ def add_costs(records: Sequence[dict[str, Any]], totals_of: Callable[[str], Mapp
         totals = (
             totals_of(record["job_id"]) if is_cheap and (record["completed_chunks"] or record["redo_chunks"]) else {}
         )
-        record["cost"] = totals.get("cost", totals.get("cost_usd"))
+        cost = totals.get("cost", totals.get("cost_usd"))
         if is_cheap and record["replaced_cost"]:
-            record["cost"] = (record["cost"] or 0) + record["replaced_cost"]
+            cost = (cost or 0) + record["replaced_cost"]
+        record["cost"] = cost if cost is None else round(cost, 9)
         record["tokens"] = _tokens(totals)
     return is_cheap
 

@@ -6,12 +6,14 @@ from datetime import datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
+from rich.cells import cell_len
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
 from checkpoint_store.cli import chunk_map, screen
 from checkpoint_store.cli.paths import on_one_line
+from checkpoint_store.cli.widths import without_beginning, without_end
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,13 +23,16 @@ if TYPE_CHECKING:
 _JOB_ID_LENGTH_MIN: Final = 8
 _FILE_WIDTH_MIN: Final = 12
 _VALUE_MAX: Final = 60
-"""Characters of a setting that are shown: a prompt of many lines would push everything else off the screen."""
-_COLUMNS: Final = ("JOB", "FILE", "STATUS", "DONE", "", "RATE", "UPDATED")
-_DROPPED_FIRST: Final = ("RATE", "", "TOKENS", "UPDATED", "COST")
+"""Cells of a setting that are shown: a prompt of many lines would push everything else off the screen."""
+_COLUMNS: Final = ("JOB", "FILE", "STATUS", "DONE", "", "RATE", "TIME LEFT", "UPDATED")
+_DROPPED_FIRST: Final = ("RATE", "TOKENS", "UPDATED", "TIME LEFT", "COST", "", "IN DOUBT", "FAILED", "STATUS", "DONE")
 """Columns that a narrow screen drops, in this order. The id stays whole, because people type it."""
-_RIGHT: Final = frozenset({"DONE", "", "RATE", "FAILED", "IN DOUBT", "COST", "TOKENS"})
+_RIGHT: Final = frozenset({"DONE", "", "RATE", "TIME LEFT", "FAILED", "IN DOUBT", "COST", "TOKENS"})
 _FAILURE_COLUMNS: Final = {"failed_chunks": "FAILED", "in_doubt_chunks": "IN DOUBT"}
 _COST_COLUMNS: Final = {"cost": "COST", "tokens": "TOKENS"}
+_EMPTY_IF_ALL_GOES_WELL: Final = frozenset({"TIME LEFT", "FAILED", "IN DOUBT", "COST", "TOKENS"})
+_GAP: Final = 2
+"""Blanks between two columns."""
 _FILE: Final = 1
 _STATUS: Final = 2
 
@@ -38,37 +43,51 @@ def show_list(terminal: Screen, records: Sequence[dict[str, Any]], store_path: s
         terminal.note(f"{store_path} has no job yet; begin one with: checkpoint-store run FILE")
         return
     length = _prefix_length([record["job_id"] for record in records])
-    # Most jobs have neither failed chunks nor chunks in doubt, and need no columns for them.
-    failure_fields = [name for name in _FAILURE_COLUMNS if any(record[name] for record in records)]
-    cost_fields = [name for name in _COST_COLUMNS if any(record.get(name) is not None for record in records)]
-    columns = (
-        *_COLUMNS,
-        *(_FAILURE_COLUMNS[name] for name in failure_fields),
-        *(_COST_COLUMNS[name] for name in cost_fields),
-    )
+    amounts = [_amounts(records, name) for name in _COST_COLUMNS]
     rows = [
         (
             *_row(record, length),
-            *(str(record[name] or "") for name in failure_fields),
-            *("" if record[name] is None else _amount(record[name]) for name in cost_fields),
+            *(str(record[name] or "") for name in _FAILURE_COLUMNS),
+            *(known.get(record["job_id"], "") for known in amounts),
         )
         for record in records
     ]
-    for column in _DROPPED_FIRST:
-        is_narrow = screen.flexible_width(columns, rows, _FILE, terminal.out.width) < _FILE_WIDTH_MIN
-        if column in columns and is_narrow:
-            position = columns.index(column)
-            columns, *rows = ((*row[:position], *row[position + 1 :]) for row in (columns, *rows))
-    width = max(_FILE_WIDTH_MIN, screen.flexible_width(columns, rows, _FILE, terminal.out.width))
-    right = frozenset(position for position, name in enumerate(columns) if name in _RIGHT)
-    lines: list[tuple[str | Text, ...]] = [
-        (row[0], _shortened(row[_FILE], width), screen.status_text(row[_STATUS]), *row[_STATUS + 1 :]) for row in rows
-    ]
-    screen.print_rows(terminal.out, columns, lines, right=right)
+    columns = (*_COLUMNS, *_FAILURE_COLUMNS.values(), *_COST_COLUMNS.values())
+    widths = {name: max(map(cell_len, cells)) for name, *cells in zip(columns, *rows, strict=True)}
+    kept, file_width = _fitting(widths, terminal.out.width)
+    positions = [columns.index(name) for name in kept]
+    lines: list[list[str | Text]] = []
+    for row in rows:
+        cells = [*row[:_FILE], without_beginning(row[_FILE], file_width), *row[_FILE + 1 :]]
+        lines.append([screen.status_text(cells[at]) if at == _STATUS else cells[at] for at in positions])
+    right = frozenset(place for place, name in enumerate(kept) if name in _RIGHT)
+    screen.print_rows(terminal.out, kept, lines, right=right)
 
 
-def _amount(value: float) -> str:
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.4f}"
+def _fitting(widths: dict[str, int], width: int) -> tuple[list[str], int]:
+    """Return the columns that a screen has room for, and the width of that of the file.
+
+    Args:
+        widths: how wide the cells of each column are. Most jobs have neither failed chunks nor costs: no column, then.
+        width: of the screen.
+    """
+    kept = [name for name in widths if widths[name] or name not in _EMPTY_IF_ALL_GOES_WELL]
+
+    def room() -> int:
+        others = (max(cell_len(name), widths[name]) + _GAP for name in kept if name != _COLUMNS[_FILE])
+        return width - sum(others)
+
+    for name in _DROPPED_FIRST:
+        if room() < _FILE_WIDTH_MIN and name in kept:
+            kept.remove(name)
+    return kept, max(_FILE_WIDTH_MIN, room())
+
+
+def _amounts(records: Sequence[dict[str, Any]], name: str) -> dict[str, str]:
+    """Return what the jobs cost or used, by their id, for one column."""
+    known = {record["job_id"]: record[name] for record in records if record.get(name) is not None}
+    texts = screen.costs(list(known.values())) if name == "cost" else map(screen.number, known.values())
+    return dict(zip(known, texts, strict=True))
 
 
 def _row(record: dict[str, Any], length: int) -> tuple[str, ...]:
@@ -80,13 +99,9 @@ def _row(record: dict[str, Any], length: int) -> tuple[str, ...]:
         f"{completed:,}/{total:,}",
         screen.percent(completed, total),
         screen.rate(record["chunks_per_minute"]),
+        screen.duration(record["seconds_left"]) if record["seconds_left"] else "",
         screen.ago(datetime.fromisoformat(record["updated_at"])),
     )
-
-
-def _shortened(name: str, width: int) -> str:
-    """Cut the beginning off a long path: its end tells it from its neighbours."""
-    return name if len(name) <= width else f"..{name[2 - width :]}"
 
 
 def _prefix_length(job_ids: Sequence[str]) -> int:
@@ -120,6 +135,8 @@ def job_page(terminal: Screen, data: dict[str, Any]) -> Group:
 
 def _facts_table(data: dict[str, Any]) -> Table:
     facts = Table.grid(padding=(0, 2, 0, 0))
+    facts.add_column(no_wrap=True)
+    facts.add_column(overflow="fold")
     for name, value in _facts(data):
         facts.add_row(Text(f"  {name}", style="dim"), value if isinstance(value, Text) else Text(value))
     return facts
@@ -191,7 +208,7 @@ def _comma_separated(values: dict[str, Any]) -> str:
 def _shortened_values(values: dict[str, Any], job_id: str) -> Text:
     """Return settings, each on one line and no longer than a person reads, and how to see the whole of one cut off."""
     words = {name: _one_line(value) for name, value in values.items()}
-    shown = {name: text if len(text) <= _VALUE_MAX else f"{text[:_VALUE_MAX]}…" for name, text in words.items()}
+    shown = {name: without_end(text, _VALUE_MAX, "…") for name, text in words.items()}
     text = Text(_comma_separated(shown))
     if shown != words:
         text.append(f"  (whole: show {job_id[:_JOB_ID_LENGTH_MIN]} --json)", style="dim")

@@ -138,7 +138,7 @@ def _facts(run_plan: RunPlan, store_path: str, workers: int) -> list[tuple[str, 
         ("failed", screen.indices(run_plan.failed) + free if run_plan.failed else ""),
         ("in doubt", screen.indices(run_plan.in_doubt) + doubt if run_plan.in_doubt else ""),
         ("held", screen.indices(run_plan.with_handle) + held if run_plan.with_handle else ""),
-        ("spent", f"{run_plan.spent:.4g}" if run_plan.spent else ""),
+        ("spent", screen.cost(run_plan.spent) if run_plan.spent else ""),
         ("cost", _cost(run_plan)),
         ("time", _time(run_plan, workers)),
     ]
@@ -147,7 +147,7 @@ def _facts(run_plan: RunPlan, store_path: str, workers: int) -> list[tuple[str, 
 def _cost(run_plan: RunPlan) -> str:
     if not run_plan.chunks_to_do or not run_plan.estimated_cost:
         return ""
-    return f"about {run_plan.estimated_cost:.4g} more"
+    return f"about {screen.cost(run_plan.estimated_cost)} more"
 
 
 def _time(run_plan: RunPlan, workers: int) -> str:

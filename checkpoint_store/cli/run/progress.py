@@ -14,7 +14,7 @@ from rich.text import Text
 from checkpoint_store.cli import screen
 from checkpoint_store.cli.run.plain_progress import PlainProgress
 from checkpoint_store.cli.run.several import Files
-from checkpoint_store.cli.widths import without_end
+from checkpoint_store.cli.widths import without_beginning
 from checkpoint_store.errors import CheckpointStoreError
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ class LiveView:
                 details.append((f"  {words}", style))
                 spare_width -= len(words) + 2
         name_width = max(min(_NAME_WIDTH_MIN, spare_width - 1), min(_NAME_WIDTH, spare_width - _BAR_WIDTH - 1))
-        name = without_end(self._name.rsplit("/", 1)[-1], name_width)
+        name = without_beginning(self._name.rsplit("/", 1)[-1], name_width)
         bar = max(0, min(_BAR_WIDTH, spare_width - cell_len(name) - 1))
         filled = bar * done // self._total
         return Text.assemble(
@@ -144,7 +144,7 @@ class LiveView:
             (place, "dim"),
             f"{name} ",
             (mark.bar * filled, "green"),
-            (mark.bar_left * (bar - filled), "bright_black"),
+            (mark.bar_left * (bar - filled), "dim"),
             counts,
             *details,
             no_wrap=True,
@@ -176,4 +176,5 @@ class LiveView:
         if cost is None and before is None:
             return ""
         known = (cost or 0.0) + (before or 0.0)
-        return f"cost {known:.4g}" if not before else f"cost {cost or 0:.4g}, {known:.4g} in all"
+        words = f"cost {screen.cost(cost or 0)}"
+        return f"{words}, {screen.cost(known)} in all" if before else words

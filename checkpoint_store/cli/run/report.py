@@ -11,6 +11,7 @@ from checkpoint_store.cli.options import DEFAULT_STORE
 from checkpoint_store.cli.paths import STANDARD, on_one_line
 from checkpoint_store.cli.run.task_records import DONE, FAILED, INTERRUPTED, UNUSABLE, Report
 from checkpoint_store.cli.screen import chunk_count, duration, marks
+from checkpoint_store.cli.screen import cost as amount
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -92,7 +93,7 @@ def _show_done_before(screen: Screen, report: Report) -> None:
     """Print the one line of a file that was complete, in a run of several files."""
     words = [f"complete before, {chunk_count(report.total_chunks)}"]
     if report.cost is not None:
-        words.append(f"cost {report.cost:.4g}")
+        words.append(f"cost {amount(report.cost)}")
     if report.output_written:
         words.append(f"written to {_shown_output(str(report.output))}")
     if report.output_edited:
@@ -154,8 +155,8 @@ def _show_cost(screen: Screen, report: Report) -> None:
     if report.run_summary is not None:
         screen.note(Text.assemble(("  run    ", "dim"), report.run_summary))
     if report.cost is not None:
-        now = f" ({report.cost_now:.4g} now)" if report.cost_now and report.done_before else ""
-        screen.note(Text.assemble(("  cost   ", "dim"), f"{report.cost:.4g}{now}"))
+        now = f" ({amount(report.cost_now)} now)" if report.cost_now and report.done_before else ""
+        screen.note(Text.assemble(("  cost   ", "dim"), f"{amount(report.cost)}{now}"))
 
 
 def command(verb: str, job: str, store_path: str) -> str:

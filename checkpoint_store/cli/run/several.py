@@ -11,6 +11,7 @@ from rich.text import Text
 
 from checkpoint_store.cli.paths import on_one_line
 from checkpoint_store.cli.screen import chunk_count, duration, marks
+from checkpoint_store.cli.screen import cost as amount
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,7 +60,7 @@ class Files:
         if not self.reports:
             return ""
         done = sum(report.completed_chunks for report in self.reports)
-        cost = "" if self.cost is None else f", cost {self.cost:.4g}"
+        cost = "" if self.cost is None else f", cost {amount(self.cost)}"
         return f"so far {_counted(self.reports)}, {chunk_count(done)}{cost}"
 
     def as_json(self, go_on_with: str | None) -> dict[str, Any]:
@@ -84,7 +85,7 @@ class Files:
 
 def _sum(costs: Any) -> float | None:
     known = [cost for cost in costs if cost is not None]
-    return sum(known) if known else None
+    return round(sum(known), 9) if known else None
 
 
 def _counted(reports: Sequence[Report]) -> str:
@@ -99,13 +100,15 @@ def show_summary(screen: Screen, files: Files, store_path: str) -> None:
     facts = files.as_json(None)
     mark = marks(screen.err).bar * 3
     head = f"{files.count:,} files  {_counted(files.reports)}, in {duration(facts['seconds'])}"
+    if files.is_paused:
+        head += "; paused, as somebody asked"
     screen.note(Text.assemble((f"{mark} ", "dim"), (head, "bold")))
     before = f" ({facts['done_now']:,} now, {facts['done_before']:,} before)" if facts["done_before"] else ""
     done = f"{facts['completed_chunks']:,} of {facts['total_chunks']:,} done{before}"
     screen.note(Text.assemble(("  chunks ", "dim"), f"{done}, {facts['remaining_chunks']:,} left"))
     if facts["cost"] is not None:
-        now = f" ({facts['cost_now']:.4g} now)" if facts["cost_now"] is not None and facts["done_before"] else ""
-        screen.note(Text.assemble(("  cost   ", "dim"), f"{facts['cost']:.4g}{now}"))
+        now = f" ({amount(facts['cost_now'])} now)" if facts["cost_now"] is not None and facts["done_before"] else ""
+        screen.note(Text.assemble(("  cost   ", "dim"), f"{amount(facts['cost'])}{now}"))
     screen.note(Text.assemble(("  store  ", "dim"), store_path))
     for outcome in _OUTCOMES[1:]:
         _name(screen, [report for report in files.reports if report.outcome == outcome], outcome)

@@ -18,6 +18,7 @@ from checkpoint_store.cli.run.progress import LiveView
 from checkpoint_store.cli.run.subprocess_worker import CommandFailedError, CommandKilledError
 from checkpoint_store.cli.run.task_records import DONE, FAILED, INTERRUPTED, PAUSED, Report
 from checkpoint_store.cli.screen import attempt_count, duration, plain_error
+from checkpoint_store.cli.screen import cost as amount
 from checkpoint_store.errors import (
     BudgetReached,
     ChunkFailed,
@@ -102,9 +103,9 @@ def _process_chunks(job: Job, task: Task, report: Report, snapshot: JobSnapshot,
         report.error = f"no chunk has succeeded for {duration(error.seconds)}: {plain_error(error.last_error)}"
         report.exit_code = PAUSED
     except BudgetReached as error:
-        in_doubt = f", {error.reserved:.4g} more in doubt" if error.reserved else ""
-        spent = f"{error.spent:.4g} spent{in_doubt}, and the dearest chunk cost {error.dearest_cost:.4g}"
-        report.error = f"--max-cost {error.max_cost:g} is reached: {spent}"
+        in_doubt = f", {amount(error.reserved)} more in doubt" if error.reserved else ""
+        spent = f"{amount(error.spent)} spent{in_doubt}, and the dearest chunk cost {amount(error.dearest_cost)}"
+        report.error = f"--max-cost {amount(error.max_cost)} is reached: {spent}"
         report.exit_code, report.over_budget = PAUSED, True
     except CostUnknown as error:
         report.error = f"--max-cost needs the cost of each chunk: {_cost_unknown_text(error)}"

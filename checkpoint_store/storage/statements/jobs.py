@@ -12,7 +12,7 @@ from checkpoint_store.errors import JobNotFound
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.records import JobStatus
 from checkpoint_store.storage.records import JobRecord
-from checkpoint_store.storage.statements import redos, rows
+from checkpoint_store.storage.statements import effect, redos, rows
 from checkpoint_store.storage.statements.compiled import Statement, named_rows, not_back
 from checkpoint_store.storage.statements.handles import _H, of_chunk_in
 from checkpoint_store.storage.statements.results import _C, _R
@@ -242,8 +242,10 @@ def _supersede_others(connection: sqlite3.Connection, job_id: str, file_name: st
 def update_job(connection: sqlite3.Connection, job_id: str, path: Path, **values: Any) -> None:
     """Change columns of one job."""
     changes = {f"new_{name}": value for name, value in values.items()}
-    if not _update(tuple(values)).run(connection, in_job=job_id, **changes).rowcount:
+    changed = _update(tuple(values)).run(connection, in_job=job_id, **changes)
+    if not changed.rowcount and not _FIND.run(connection, in_job=job_id).fetchone():
         raise JobNotFound(job_id, path)
+    effect.require_rows(changed, "a change of a job")
 
 
 def delete_job(connection: sqlite3.Connection, job_id: str) -> None:

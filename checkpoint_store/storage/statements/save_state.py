@@ -17,7 +17,7 @@ from checkpoint_store.model.versions import SCHEMA_VERSION, WITHOUT_METADATA
 from checkpoint_store.storage.moment import moment_of
 from checkpoint_store.storage.records import Completion, Known
 from checkpoint_store.storage.statements import jobs as job_statements
-from checkpoint_store.storage.statements import redos
+from checkpoint_store.storage.statements import redos, stretch
 from checkpoint_store.storage.statements import results as result_statements
 from checkpoint_store.storage.statements.compiled import Statement, not_back
 from checkpoint_store.storage.statements.completions import count, record
@@ -144,6 +144,8 @@ def _write(
         begun["stretch_completed_count"] = len(state.completed_chunks)
         job_statements.insert_job(connection, {**values, "job_id": state.job_id, **begun})
     else:
+        if replace and all(index in there for index in state.completed_chunks):  # no work is recorded
+            values |= stretch.changes_now(connection, state.job_id, path)
         says_metadata = state.version not in WITHOUT_METADATA
         _update(connection, known, values, path, replace=replace, says_metadata=says_metadata)
     results, texts = state.results(), dict[int, str]()

@@ -7,6 +7,7 @@ however many runners worked at the same time, their time counts once.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.model.clock import in_text, now, parse_time
@@ -36,6 +37,14 @@ def go_on(connection: sqlite3.Connection, job_id: str, path: Path) -> JobRecord:
     return job._replace(**times)
 
 
+def leave_out(connection: sqlite3.Connection, job_id: str, path: Path, seconds: float) -> None:
+    """Let so many seconds before now not count, unless the job changed in them: another process has left them out."""
+    job = job_statements.find_job(connection, job_id, path)
+    changed = parse_time(job.updated_at)
+    if (parse_time(now()) - changed).total_seconds() >= seconds:
+        job_statements.update_job(connection, job_id, path, **moved(job, in_text(changed + timedelta(seconds=seconds))))
+
+
 def changes_now(connection: sqlite3.Connection, job_id: str, path: Path) -> dict[str, Any]:
     """Return what becomes of the times of a job that changes now, by something else than a completion."""
     if liveness.is_anyone_at_work(connection, path, job_id):
@@ -43,9 +52,9 @@ def changes_now(connection: sqlite3.Connection, job_id: str, path: Path) -> dict
     return moved(job_statements.find_job(connection, job_id, path))
 
 
-def moved(job: JobRecord) -> dict[str, Any]:
-    """Return the times of a stretch that ends now, and is as long as it was; and its first count."""
-    at = max(now(), job.updated_at)
+def moved(job: JobRecord, until: str | None = None) -> dict[str, Any]:
+    """Return the times of a stretch that ends then (None: now), and is as long as it was; and its first count."""
+    at = max(now() if until is None else until, job.updated_at)
     return {
         "updated_at": at,
         "stretch_started_at": in_text(parse_time(at) - job.worked),
