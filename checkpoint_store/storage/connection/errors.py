@@ -17,6 +17,7 @@ from checkpoint_store.errors import (
     StoreDamaged,
 )
 from checkpoint_store.storage.file_names import StoreFiles
+from checkpoint_store.system.descriptors import shortage_now
 from checkpoint_store.system.files import FULL, free_bytes
 from checkpoint_store.system.processes import InTheWay, in_the_way
 
@@ -43,6 +44,8 @@ _UNREADABLE: Final = frozenset(
 _NO_ACCESS: Final = frozenset(
     {sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_NOMEM}
 )
+_OPENING: Final = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR})
+"""Primary codes of a file that could not be opened, among other reasons."""
 _LITTLE: Final = 1 << 20
 
 Unreadable = sqlite3.Error | UnicodeDecodeError
@@ -83,7 +86,8 @@ def translate(error: Unreadable, path: Path, waited_seconds: float) -> Checkpoin
     if primary == sqlite3.SQLITE_FULL or (code in _MAYBE_FULL and _looks_full(path)):
         return StorageFullError(path, reason, free_bytes(path))
     if isinstance(error, sqlite3.OperationalError):
-        return StorageUnavailableError(path, reason)
+        short = shortage_now() if primary in _OPENING else None
+        return StorageUnavailableError(path, f"{reason}: {short}" if short else reason)
     return StoreDamaged(path, f"the database refused a statement: {reason}")
 
 
