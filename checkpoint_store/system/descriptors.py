@@ -39,11 +39,11 @@ def _limit() -> int | None:
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
-def shortage_now() -> str | None:
-    """Return what to say where no few more files can be opened now; None where they can."""
+def shortage_now(wanted: int = _SPARE) -> str | None:
+    """Return what to say where so many more files cannot be opened now; None where they can."""
     taken: list[int] = []
     try:
-        taken.extend(os.open(os.devnull, os.O_RDONLY) for _ in range(_SPARE))
+        taken.extend(os.open(os.devnull, os.O_RDONLY) for _ in range(wanted))
     except OSError as error:
         return shortage(error.errno)
     finally:

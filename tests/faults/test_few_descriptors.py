@@ -72,7 +72,7 @@ def test_no_descriptor_left(children: Children) -> None:
 
 @pytest.mark.slow
 def test_few_descriptors_left(children: Children) -> None:
-    """The same with one to eight free; with twenty, everything works."""
-    found = outcomes(children, 1, 2, 3, 5, 8, 20)
+    """The same with one, two and five free; with twenty, everything works."""
+    found = outcomes(children, 1, 2, 5, 20)
     assert other_ends(found) == {}
     assert {said for way, said in found.items() if ", 20 " in way} == {"done"}
