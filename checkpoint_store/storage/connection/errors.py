@@ -16,6 +16,7 @@ from checkpoint_store.errors import (
     StoreBusy,
     StoreDamaged,
 )
+from checkpoint_store.storage.connection import step_limit
 from checkpoint_store.storage.file_names import StoreFiles
 from checkpoint_store.system.descriptors import shortage_now
 from checkpoint_store.system.files import FULL, free_bytes
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _BUSY: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
-_DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_INTERRUPT})
+# The last one: nothing but the limit of steps interrupts a statement.
 # What writing into a full quota or past a file-size limit looks like: only ENOSPC itself becomes SQLITE_FULL.
 _MAYBE_FULL: Final = frozenset(
     {
@@ -82,7 +84,7 @@ def translate(error: Unreadable, path: Path, waited_seconds: float) -> Checkpoin
     if isinstance(error, UnicodeDecodeError) or (not code and "UTF-8" in reason):
         return StoreDamaged(path, "a text in it is no UTF-8")
     if primary in _DAMAGED or reason == "malformed JSON":  # of a result: nothing but JSON is stored
-        return StoreDamaged(path, reason)
+        return StoreDamaged(path, step_limit.REASON if primary == sqlite3.SQLITE_INTERRUPT else reason)
     if primary == sqlite3.SQLITE_FULL or (code in _MAYBE_FULL and _looks_full(path)):
         return StorageFullError(path, reason, free_bytes(path))
     if isinstance(error, sqlite3.OperationalError):
