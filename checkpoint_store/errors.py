@@ -179,8 +179,8 @@ class StorageUnavailableError(CheckpointStoreError):
     def __init__(self, path: Path | str, reason: str) -> None:
         self.path, self.reason = str(path), reason
         super().__init__(
-            f"{self.path} cannot be used now: {reason}. Everything recorded before is safe in it. Once the cause is "
-            "gone, call again: the same object goes on, and repeating the last call is safe."
+            f"{self.path} cannot be used now: {reason}. Everything recorded before is safe. Once the cause is gone, "
+            "call again: the same object goes on, and repeating the last call is safe."
         )
 
 

@@ -12,6 +12,7 @@ from checkpoint_store.execution.chunk_try import ChunkTry
 from checkpoint_store.execution.job_redo import JobRedo
 from checkpoint_store.execution.loops import RunningLoop
 from checkpoint_store.execution.pending import PendingLoop
+from checkpoint_store.loop import entry
 from checkpoint_store.loop.option_names import checks_option_names
 from checkpoint_store.loop.service_errors import is_busy
 from checkpoint_store.model.clock import now
@@ -200,10 +201,7 @@ class Job(JobRedo):
             JobBusy: another runner has the job for itself.
         """
         given = locals()
-        from checkpoint_store.loop.map_loop import map_loop  # only for those who use it
-        from checkpoint_store.loop.options import Options  # the same
-
-        return map_loop(self._execution, fn, Options.of(given))
+        return entry.map_loop(self._execution, fn, given)
 
     @checks_option_names
     def amap(
@@ -239,22 +237,15 @@ class Job(JobRedo):
         left without that, ``asyncio.run`` waits for what is in flight, and it is recorded all the same.
         """
         given = locals()
-        from checkpoint_store.loop.aio import amap  # see map()
-        from checkpoint_store.loop.options import Options  # see map()
-
-        return amap(self._execution, fn, Options.of(given))
+        return entry.amap(self._execution, fn, given)
 
     def apending(self, *, max_attempts: int | None = None, wait: bool = False) -> AsyncGenerator[PendingChunk, None]:
         """:meth:`pending` for asyncio; the event loop never waits for the disk."""
-        from checkpoint_store.loop.aio import apending  # see map()
-
-        return apending(self.pending(max_attempts=max_attempts, wait=wait))
+        return entry.apending(self.pending(max_attempts=max_attempts, wait=wait))
 
     async def acomplete(self, index: int, result: object, *, replace: bool = False) -> None:
         """:meth:`complete` for asyncio. Where it is cancelled meanwhile, the result is recorded all the same."""
-        from checkpoint_store.loop.aio import acomplete  # see map()
-
-        await acomplete(lambda: self.complete(index, result, replace=replace))
+        await entry.acomplete(lambda: self.complete(index, result, replace=replace))
 
     # -- how it ends
 

@@ -11,6 +11,7 @@ from checkpoint_store.execution.store_outlook import StoreOutlook
 from checkpoint_store.job import Job
 from checkpoint_store.loop.option_names import checks_option_names
 from checkpoint_store.state_file.reader import read_state, refuse_own, without_secrets
+from checkpoint_store.system.descriptors import importing
 
 if TYPE_CHECKING:
     import os
@@ -165,8 +166,9 @@ class CheckpointStore(StoreOutlook, StoreCare):
             ChunkFailed: chunks failed (with ``on_error="stop"``, unless an error of the work itself is raised).
         """
         given = locals()
-        from checkpoint_store.loop.options import Options, checked_work  # only for those who use it
-        from checkpoint_store.loop.shards import check_shard  # the same
+        with importing():
+            from checkpoint_store.loop.options import Options, checked_work  # only for those who use it
+            from checkpoint_store.loop.shards import check_shard  # the same
 
         checked_work(fn)
         options = Options.of(given)  # what is wrong with them is said before there is a job

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from checkpoint_store.execution import lifecycle
 from checkpoint_store.execution.execution import JobExecution
 from checkpoint_store.model.frozen import thaw
+from checkpoint_store.system.descriptors import importing
 
 if TYPE_CHECKING:
     from checkpoint_store.execution.context import StoreContext
@@ -36,8 +37,8 @@ class CurrentJob:
         what did not change since is not written. Returns what the store holds of the job now, if that is no more than
         the state.
         """
-        # its patterns are for writers only
-        from checkpoint_store.model.codec.secrets import redact_text, reject_secrets
+        with importing():
+            from checkpoint_store.model.codec.secrets import redact_text, reject_secrets  # for writers
 
         reject_secrets(thaw(state.config))
         reject_secrets(thaw(state.metadata), "metadata")

@@ -25,6 +25,7 @@ from checkpoint_store.model.plan import (
 )
 from checkpoint_store.model.records import JobStatus
 from checkpoint_store.storage.open_requests import ByOldRule, OpenRequest
+from checkpoint_store.system.descriptors import importing
 from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
@@ -262,7 +263,8 @@ def checked_config(config: Mapping[str, Any] | None, name: str = "config") -> di
         text = json_text.encode(plain, name=name)
     except InvalidResultError as error:
         raise InvalidArgumentError(error.path, ..., error.reason) from error
-    from checkpoint_store.model.codec.secrets import reject_secrets  # its patterns are for writers only
+    with importing():
+        from checkpoint_store.model.codec.secrets import reject_secrets  # its patterns are for writers
 
     reject_secrets(plain, name)
     kept: dict[str, Any] = json_text.decode(text)

@@ -13,6 +13,7 @@ from checkpoint_store.model import state_text
 from checkpoint_store.model.frozen import thaw
 from checkpoint_store.model.state import ProcessingState
 from checkpoint_store.storage.file_names import StoreFiles
+from checkpoint_store.system.descriptors import importing
 from checkpoint_store.system.files import storage_error
 
 if TYPE_CHECKING:
@@ -160,7 +161,8 @@ def job_shown_by(path: Path) -> str | None:
 
 def without_secrets(state: ProcessingState) -> tuple[ProcessingState, bool]:
     """Return a state with every secret in it replaced (and a warning given), and whether there was one."""
-    from checkpoint_store.model.codec.secrets import redact_secrets, redact_text  # its patterns are for writers only
+    with importing():
+        from checkpoint_store.model.codec.secrets import redact_secrets, redact_text  # for writers only
 
     held = {"config": thaw(state.config), "metadata": thaw(state.metadata)}
     clean = redact_secrets(held)

@@ -10,19 +10,18 @@ from typing import TYPE_CHECKING
 from checkpoint_store.errors import StorageUnavailableError, StoreBusy, StoreDamaged, StoreInUse, StoreTargetError
 from checkpoint_store.model.versions import RELEASED_VERSIONS, SCHEMA_VERSION
 from checkpoint_store.storage import opening_checks as checks
-from checkpoint_store.storage import target
 from checkpoint_store.storage.connection.database import Database
 from checkpoint_store.storage.connection.open_lock import Presence, alone, exclusively, store_lock, wait_or_refuse
 from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
 from checkpoint_store.storage.file_names import StoreFiles, has_bytes
 from checkpoint_store.storage.sibling_check import mend, refuse_foreign
-from checkpoint_store.storage.target import EMPTY, check_version, inspect
+from checkpoint_store.storage.target import EMPTY, check_version, inspect, missing_from
+from checkpoint_store.system.descriptors import importing
 from checkpoint_store.system.files import create_private, storage_error, sweep
 from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from checkpoint_store.storage.connection.pragmas import Durability
@@ -47,9 +46,9 @@ class Opener:
         self.state_files = tuple(state_files)
         self.durability = durability
         self.lock_timeout_seconds = lock_timeout_seconds
-        self.report: RecoveryReport | None = None
-        """What was recovered at opening; None where nothing was."""
+        self.report: RecoveryReport | None = None  # what was recovered at opening
 
+    @importing()
     def open_read_only(self) -> ReadOnlyDatabase:
         """Open the store without creating, changing or locking anything."""
         if not self.path.exists():
@@ -70,6 +69,7 @@ class Opener:
     def _presence(self, *, create: bool) -> Presence:
         return Presence(self.path, timeout_seconds=self.lock_timeout_seconds, create=create)
 
+    @importing()  # a new, an older or a damaged store needs modules that a sound one does not
     def open(self, *, migrate: bool = True) -> Database:
         """Open the store, creating, upgrading or recovering it first where that is needed.
 
@@ -89,12 +89,13 @@ class Opener:
         from checkpoint_store.storage.recovery import recover  # a sound store never comes here
 
         try:
-            with self._locked():
+            with store_lock(self.path, self.lock_timeout_seconds):
                 recover.drop_unneeded(self.path)
         except BaseException:
             database.close()
             raise
 
+    @importing()
     def recover(self, reason: str, *, accept_loss: bool) -> RecoveryReport:
         """Recover the store from every copy, whatever its state; see :func:`recover.recover`."""
         from checkpoint_store.storage.recovery import recover  # a sound store never comes here
@@ -104,6 +105,7 @@ class Opener:
             log.warning("%s", report)
             return report
 
+    @importing()
     def move_to(self, to: str, *, up: bool) -> None:
         """Bring the store to another schema than the newest, under the same guards as an upgrade.
 
@@ -126,14 +128,11 @@ class Opener:
         except OSError as error:
             raise storage_error(error, self.path) from error
 
-    def _locked(self) -> AbstractContextManager[None]:
-        return store_lock(self.path, self.lock_timeout_seconds)
-
     def _open_repaired(self, *, migrate: bool) -> Database:
         """Repair a damaged store once nobody has it open, or open it once somebody else has repaired it."""
         deadline = time.monotonic() + self.lock_timeout_seconds
         while True:
-            with self._locked(), alone(self.path) as free:
+            with store_lock(self.path, self.lock_timeout_seconds), alone(self.path) as free:
                 if free:
                     self._repair(migrate=migrate)
             try:
@@ -164,7 +163,7 @@ class Opener:
 
     def _open_sound(self, *, migrate: bool, is_alone: bool = False) -> Database:
         """Open a sound store, and create or upgrade it first. ``is_alone``: the caller keeps everybody else out."""
-        missing = target.missing_from(self.path, self.state_files)
+        missing = missing_from(self.path, self.state_files)
         if missing is not None:
             raise StoreDamaged(self.path, missing)
         unclean = self._has_wal()
@@ -248,7 +247,7 @@ class Opener:
         """
         deadline = time.monotonic() + self.lock_timeout_seconds
         while True:
-            with self._locked():
+            with store_lock(self.path, self.lock_timeout_seconds):
                 if self._inspect_target() == SCHEMA_VERSION:
                     return
                 with alone(self.path) as free:

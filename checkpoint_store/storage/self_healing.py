@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from checkpoint_store.errors import StoreDamaged, StoreRecovered
+from checkpoint_store.system.descriptors import importing
 from checkpoint_store.system.log import log, warn_caller
 
 if TYPE_CHECKING:
@@ -37,7 +38,8 @@ class SelfHealing:
         try:
             return work()
         except StoreDamaged as error:
-            from checkpoint_store.storage.recovery import healing  # a sound store never comes here
+            with importing():
+                from checkpoint_store.storage.recovery import healing  # a sound store never comes here
 
             healed = healing.heal(self._database, self._state_files, error.job_id or job_id)
             if not healed.found and (healed.broken or error.chunk_index is None):

@@ -22,6 +22,7 @@ from checkpoint_store.storage.statements import attempt_log, liveness, open_job,
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import runners as runner_statements
 from checkpoint_store.storage.statements.metadata import set_metadata
+from checkpoint_store.system.descriptors import importing
 from checkpoint_store.system.log import log_suppressed
 
 if TYPE_CHECKING:
@@ -224,14 +225,16 @@ class Storage(Reading):
             SchemaTooNew: a newer version of this library wrote it. Nothing was changed.
             StoreDamaged: ``other`` is damaged. Nothing was changed.
         """
-        from checkpoint_store.storage.merging import merge, other_store  # only for those who merge
+        with importing():
+            from checkpoint_store.storage.merging import merge, other_store  # only for those who merge
 
         with other_store.copy_of_store(other, self.path, self.database.lock_timeout_seconds) as copy:
             return MergeReport(other, tuple(merge.merge_all(self.database, merge.OtherStore(copy, other))))
 
     def merge_state(self, state: ProcessingState, other: Path) -> MergeReport:
         """:meth:`merge` for the job of a state, which was read from the file ``other``."""
-        from checkpoint_store.storage.merging import merge, other_store  # see merge()
+        with importing():
+            from checkpoint_store.storage.merging import merge, other_store  # see merge()
 
         with other_store.store_of_state(state, self.path, self.database.lock_timeout_seconds) as copy:
             return MergeReport(other, tuple(merge.merge_all(self.database, merge.OtherStore(copy, other))))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from weakref import WeakValueDictionary
 
 from checkpoint_store.errors import StoreBusy
+from checkpoint_store.system.descriptors import importing
 from checkpoint_store.system.files import PRIVATE, storage_error
 from checkpoint_store.system.forks import ForkAware, watch
 from checkpoint_store.system.ownership import give
@@ -68,7 +69,8 @@ def take(lock: threading.Lock | threading.RLock, taken: list[bool], timeout_seco
 @cache
 def filelock_types() -> tuple[type[FileLock], type[Timeout]]:
     """Return the lock of the package filelock, and its error. They stay at hand while the interpreter ends."""
-    from filelock import FileLock, Timeout  # a tenth of the time that opening a store takes
+    with importing():
+        from filelock import FileLock, Timeout  # a tenth of the time that opening a store takes
 
     return FileLock, Timeout
 

@@ -12,6 +12,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import StorageFullError, StorageUnavailableError
+from checkpoint_store.system.descriptors import shortage
 from checkpoint_store.system.log import log
 from checkpoint_store.system.ownership import give
 
@@ -283,7 +284,7 @@ def free_bytes(path: Path) -> int | None:
 
 def storage_error(error: OSError, path: Path) -> StorageFullError | StorageUnavailableError:
     """Return the library's error for an operating system's."""
-    reason = error.strerror or str(error)
+    reason = shortage(error.errno) or error.strerror or str(error)
     if error.errno in FULL:
         return StorageFullError(path, reason, free_bytes(path))
     return StorageUnavailableError(path, reason)

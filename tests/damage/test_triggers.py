@@ -58,7 +58,7 @@ def test_what_a_trigger_swallows_is_not_acknowledged(path: Path, trigger: str, w
     with CheckpointStore(path, state_file=None) as store:
         job = store.jobs()[0]
         plant(path, trigger)
-        with pytest.raises(StoreDamaged, match="look for a trigger"):
+        with pytest.raises(StoreDamaged, match="trigger"):
             WAYS[way](job)
         plant(path, "DROP TRIGGER evil")
 

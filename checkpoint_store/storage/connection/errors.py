@@ -16,7 +16,9 @@ from checkpoint_store.errors import (
     StoreBusy,
     StoreDamaged,
 )
+from checkpoint_store.storage.connection import step_limit
 from checkpoint_store.storage.file_names import StoreFiles
+from checkpoint_store.system.descriptors import shortage_now
 from checkpoint_store.system.files import FULL, free_bytes
 from checkpoint_store.system.processes import InTheWay, in_the_way
 
@@ -24,7 +26,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _BUSY: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
-_DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_INTERRUPT})
+# The last one: nothing but the limit of steps interrupts a statement.
 # What writing into a full quota or past a file-size limit looks like: only ENOSPC itself becomes SQLITE_FULL.
 _MAYBE_FULL: Final = frozenset(
     {
@@ -43,6 +46,8 @@ _UNREADABLE: Final = frozenset(
 _NO_ACCESS: Final = frozenset(
     {sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_NOMEM}
 )
+_OPENING: Final = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR})
+"""Primary codes of a file that could not be opened, among other reasons."""
 _LITTLE: Final = 1 << 20
 
 Unreadable = sqlite3.Error | UnicodeDecodeError
@@ -79,11 +84,12 @@ def translate(error: Unreadable, path: Path, waited_seconds: float) -> Checkpoin
     if isinstance(error, UnicodeDecodeError) or (not code and "UTF-8" in reason):
         return StoreDamaged(path, "a text in it is no UTF-8")
     if primary in _DAMAGED or reason == "malformed JSON":  # of a result: nothing but JSON is stored
-        return StoreDamaged(path, reason)
+        return StoreDamaged(path, step_limit.REASON if primary == sqlite3.SQLITE_INTERRUPT else reason)
     if primary == sqlite3.SQLITE_FULL or (code in _MAYBE_FULL and _looks_full(path)):
         return StorageFullError(path, reason, free_bytes(path))
     if isinstance(error, sqlite3.OperationalError):
-        return StorageUnavailableError(path, reason)
+        short = shortage_now() if primary in _OPENING else None
+        return StorageUnavailableError(path, f"{reason}: {short}" if short else reason)
     return StoreDamaged(path, f"the database refused a statement: {reason}")
 
 

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Final, Literal
 from urllib.parse import quote_from_bytes
 
+from checkpoint_store.storage.connection.step_limit import limit_steps
+
 Durability = Literal["power-loss", "process"]
 
 PAGE_SIZE: Final = 1024
@@ -75,12 +77,13 @@ def connect_read_only(path: Path, *, timeout_seconds: float, unused: bool) -> sq
     """Open a store file such that neither it nor anything beside it is created or changed.
 
     ``unused`` says that no one has it open: then it is read without any lock, and the caller must find out
-    afterwards whether that stayed true.
+    afterwards whether that stayed true. Reading is bounded by the size of the file; see :func:`limit_steps`.
     """
     connection = _open(path, "mode=ro&immutable=1" if unused else "mode=ro&readonly_shm=1", timeout_seconds)
     try:
         for pragma in ("query_only = ON", "trusted_schema = OFF", "cell_size_check = ON", "temp_store = MEMORY"):
             connection.execute(f"PRAGMA {pragma}")
+        limit_steps(connection, path)
     except BaseException:
         connection.close()
         raise

@@ -81,7 +81,7 @@ class ReadOnlyDatabase:
 
     def _read_once(self, work: Callable[[sqlite3.Connection], T]) -> T:
         if hasattr(os, "geteuid") and os.geteuid() == 0:
-            with suppress(ImportError):  # a Python without ctypes
+            with suppress(ImportError, OSError):  # a Python without ctypes, or no descriptor to read it with
                 from checkpoint_store.storage.connection import chown  # only root needs it
 
                 chown.leave_owners_alone()

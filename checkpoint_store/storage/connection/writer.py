@@ -48,6 +48,8 @@ class WriterConnection(StoreConnection):
         self._patience_seconds = self.file.lock_timeout_seconds
         self._is_prepared = False
         """Whether the connection has what :func:`compiled.at_once` needs."""
+        self._schema: int | None = None
+        """The number of the schema that was looked through for triggers."""
         self._place: Place | None = None
         """Which file the connection is open on."""
 
@@ -143,6 +145,7 @@ class WriterConnection(StoreConnection):
         try:
             connection = self._ready(prepared=prepared)
             busy.execute(connection, "BEGIN IMMEDIATE", patience_seconds=self._patience_seconds)
+            self._refuse_new_triggers(connection)
             value = work(connection, *arguments)
             if not connection.in_transaction:  # SQLite rolled back by itself; what followed was not part of it
                 raise StorageUnavailableError(self.file.path, "the transaction was rolled back by the database")
@@ -152,6 +155,15 @@ class WriterConnection(StoreConnection):
             self._abandon(error)
             raise
         return value
+
+    def _refuse_new_triggers(self, connection: sqlite3.Connection) -> None:
+        """Write nothing that a trigger could undo in silence. Opening looked for one; here only a new schema is."""
+        (schema,) = connection.execute("PRAGMA schema_version").fetchone()
+        if schema != self._schema:
+            found = connection.execute(effect.TRIGGERS).fetchone()
+            if found is not None:
+                raise effect.planted(self.file.path, *found)
+            self._schema = schema
 
     def _ready(self, *, prepared: bool) -> sqlite3.Connection:
         """Return the connection with no transaction open, and (``prepared``) with what ``at_once`` needs."""
@@ -170,7 +182,7 @@ class WriterConnection(StoreConnection):
         connection = self._open()
         try:
             connection.execute("PRAGMA busy_timeout = 0")  # busy.execute waits from here on
-            self._is_prepared = False
+            self._is_prepared, self._schema = False, None
             self._place = self.file.place()
             self.checkpoint.count_wal()
         except BaseException:

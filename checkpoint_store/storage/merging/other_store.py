@@ -20,7 +20,7 @@ from checkpoint_store.storage.recovery.salvage.sidecars import ALONE, foreign_si
 from checkpoint_store.storage.statements import save_state
 from checkpoint_store.storage.target import EMPTY, inspect
 from checkpoint_store.storage.upgrade import migrate
-from checkpoint_store.system.files import create_private, remove_leftover, temporary_path
+from checkpoint_store.system.files import create_private, remove_leftover, storage_error, temporary_path
 
 if TYPE_CHECKING:
     import sqlite3
@@ -124,13 +124,23 @@ def _filled(beside: Path, timeout_seconds: float, fill: Callable[[Path], None]) 
         with store_lock(beside, timeout_seconds):
             for leftover in StoreFiles(beside).unfinished_stores():  # of merges and recoveries that were killed
                 remove_leftover(leftover)
-            fill(copy)
-            connection = open_copy(copy, ALONE)
-            connection.execute("SELECT count(*) FROM jobs").fetchone()  # opens the file
+            connection = _made(copy, fill)
         with closing(connection):
             yield connection
     finally:
         StoreFiles(copy).remove()
+
+
+def _made(copy: Path, fill: Callable[[Path], None]) -> sqlite3.Connection:
+    try:
+        fill(copy)
+        connection = open_copy(copy, ALONE)
+        connection.execute("SELECT count(*) FROM jobs").fetchone()  # opens the file
+    except OSError as error:
+        raise storage_error(error, copy) from error
+    except UNREADABLE as error:
+        raise translate(error, copy, 0) from error
+    return connection
 
 
 def _upgrade(copy: Path, work: Callable[[sqlite3.Connection], object] | None = None) -> None:

@@ -10,9 +10,9 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from checkpoint_store.errors import StateFormatError, StoreDamaged, StoreInUse
+from checkpoint_store.errors import StateFormatError, StorageUnavailableError, StoreDamaged, StoreInUse
 from checkpoint_store.model.state import ProcessingState
 from checkpoint_store.storage.connection.open_lock import has_connection, who_has_open
 from checkpoint_store.storage.file_names import StoreFiles, moved_aside
@@ -23,12 +23,16 @@ from checkpoint_store.storage.recovery.merge_copies import (
     without_deleted,
 )
 from checkpoint_store.storage.recovery.salvage.store_file import read_copy
+from checkpoint_store.system.descriptors import shortage_now
 from checkpoint_store.system.files import remove_leftover, sync_folder, temporary_path
 from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
+
+_DESCRIPTORS: Final = 8
+"""A recovery has a copy, its WAL, its index, the new store and a folder open: what cannot be opened would look lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +60,12 @@ def recover(path: Path, state_files: Iterable[Path], reason: str, *, accept_loss
 
     Raises:
         StoreDamaged: a copy has something that would be lost, and ``accept_loss`` is not set. Nothing was changed.
+        StorageUnavailableError: too few file descriptors are left. Nothing was changed.
         StoreInUse: a process of an older version of this library opened it just now. Nothing was changed.
     """
+    short = shortage_now(_DESCRIPTORS)
+    if short is not None:
+        raise StorageUnavailableError(path, short)
     state_files = tuple(state_files)
     _sweep(path)
     copies = all_copies(path, state_files)

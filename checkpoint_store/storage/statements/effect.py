@@ -8,10 +8,12 @@ from __future__ import annotations
 import sqlite3
 from typing import TYPE_CHECKING, Any, Final
 
+from checkpoint_store.errors import StoreDamaged
 from checkpoint_store.storage.statements.compiled import COMPLETION
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 _WIDTH: Final = len(COMPLETION)
 _ATTEMPT: Final = COMPLETION.index("attempt")
@@ -21,6 +23,14 @@ _HAS_ATTEMPT: Final = "SELECT count(*) FROM attempts WHERE job_id = ? AND chunk_
 
 TRIGGERS: Final = "SELECT name, tbl_name FROM sqlite_master WHERE type = 'trigger' ORDER BY name LIMIT 1"
 """Finds a trigger in the file. No schema of ours has one: the trigger of a completion is the connection's own."""
+
+
+def planted(path: Path, name: str, table: str) -> StoreDamaged:
+    """Return the error for a trigger that was put into a store while it is open."""
+    reason = f"somebody put a trigger {name!r} on {table!r} into it while it is open, and nothing was written"
+    return StoreDamaged(
+        path, reason, remedy="Close it everywhere, and open it again: it is made anew without the trigger"
+    )
 
 
 def require_rows(cursor: sqlite3.Cursor, what: str, *, rows: int = 1) -> sqlite3.Cursor:

@@ -1,0 +1,33 @@
+"""A limit on what a connection reads of a file that nobody has checked.
+
+The pages of a damaged table, or of one that somebody made so, can lead in circles: a file of 40 KB then has more rows
+than anybody can read. A sound store needs two steps of SQLite's for each of its bytes, and most reading far fewer.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from checkpoint_store.storage.file_names import StoreFiles
+
+if TYPE_CHECKING:
+    import sqlite3
+    from pathlib import Path
+
+REASON: Final = "reading it does not end, as its pages lead in circles"
+_STEPS_PER_BYTE: Final = 50
+_STEPS_MIN: Final = 1_000_000
+"""Some hundredths of a second."""
+_LOOKS_EVERY: Final = 100_000
+"""Steps of SQLite's virtual machine between two looks: some milliseconds."""
+
+
+def limit_steps(connection: sqlite3.Connection, path: Path) -> None:
+    """Let the statements of a connection to ``path`` end in SQLITE_INTERRUPT once they took too many steps together."""
+    size_bytes = 0
+    for file in (path, StoreFiles(path).wal):
+        with suppress(OSError):
+            size_bytes += file.stat().st_size
+    looks_left = iter(range((_STEPS_MIN + _STEPS_PER_BYTE * size_bytes) // _LOOKS_EVERY))
+    connection.set_progress_handler(lambda: next(looks_left, None) is None, _LOOKS_EVERY)

@@ -1,0 +1,79 @@
+"""File descriptors that have run out: told as that, whatever could not be opened for want of one."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from contextlib import ContextDecorator, suppress
+from typing import TYPE_CHECKING, Final
+
+from checkpoint_store.errors import StorageUnavailableError
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+_SPARE: Final = 4
+"""Descriptors that SQLite opens for one store: the file, its WAL or journal, the index of the WAL, the folder."""
+
+
+def shortage(number: int | None) -> str | None:
+    """Return what to say of this error number where it means that descriptors have run out; None where it does not."""
+    if number == errno.ENFILE:
+        return f"{os.strerror(number)} (all processes of this machine together; close programs that hold many)"
+    if number != errno.EMFILE:
+        return None
+    limit = _limit()
+    many = "as many as it may have" if limit is None else f"{limit} at most"
+    return (
+        f"{os.strerror(number)}: this process has no file descriptor left ({many}). Close files and connections that "
+        "are no longer needed, or raise the limit (ulimit -n)"
+    )
+
+
+def _limit() -> int | None:
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
+def shortage_now(wanted: int = _SPARE) -> str | None:
+    """Return what to say where so many more files cannot be opened now; None where they can."""
+    taken: list[int] = []
+    try:
+        taken.extend(os.open(os.devnull, os.O_RDONLY) for _ in range(wanted))
+    except OSError as error:
+        return shortage(error.errno)
+    finally:
+        for descriptor in taken:
+            with suppress(OSError):
+                os.close(descriptor)
+    return None
+
+
+class importing(ContextDecorator):  # noqa: N801 - used as a function is
+    """Import in its body (or in the function that it decorates) what only some callers need.
+
+    To read a module takes a descriptor.
+
+    Raises:
+        StorageUnavailableError: no descriptor is left to read the module with. A later try imports it.
+    """
+
+    def __enter__(self) -> None:
+        """Import in the body."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, OSError):
+            reason = shortage(error.errno)
+        elif isinstance(error, ImportError) and os.strerror(errno.EMFILE) in str(error):  # of a shared library
+            reason = shortage(errno.EMFILE)
+        else:
+            return
+        if reason is not None:
+            name = getattr(error, "filename", None) or getattr(error, "path", None) or "a module of Python"
+            raise StorageUnavailableError(name, reason) from error
