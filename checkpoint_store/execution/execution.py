@@ -264,11 +264,6 @@ class JobExecution(JobStanding):
         """Keep what a loop did, which has ended."""
         self._context.last_runs[self.job_id] = record
 
-    @property
-    def last_run(self) -> RunRecord | None:
-        """What the last loop of this store object did on the job; None where none has ended."""
-        return self._context.last_runs.get(self.job_id)
-
     # -- how its status changes
 
     def change_status(self, wanted: StatusChange) -> None:

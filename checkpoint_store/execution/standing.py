@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from checkpoint_store.execution.context import StoreContext
     from checkpoint_store.model.amounts import Cost
     from checkpoint_store.model.records import ChunkRecord, JobSummary, Progress
+    from checkpoint_store.model.run_record import RunRecord
     from checkpoint_store.storage.records import Costs, JobRecord
 
 
@@ -44,6 +45,11 @@ class JobStanding:
         """Return what a list of jobs shows of this one."""
         (summary,) = self._context.reading.summaries(job_id=self.job_id)
         return summary
+
+    @property
+    def last_run(self) -> RunRecord | None:
+        """What the last loop of this store object did on the job; None where none has ended."""
+        return self._context.last_runs.get(self.job_id)
 
     def require_completed(self) -> None:
         """Refuse to go on with a job that has chunks without a result; one that is to be done again has one.

@@ -34,7 +34,7 @@ def shortage(number: int | None) -> str | None:
 def _limit() -> int | None:
     if sys.platform == "win32":
         return None
-    import resource
+    import resource  # Windows has none
 
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 

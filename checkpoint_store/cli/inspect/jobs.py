@@ -143,7 +143,7 @@ def show(*, job_id: str | None, follow: bool, store_path: str, as_json: bool) ->
     if as_json:
         print_json(data)
     elif data is not None:
-        from checkpoint_store.cli.run.task_records import MEMORY
+        from checkpoint_store.cli.run.task_records import MEMORY  # only a look for people tells what to do next
 
         said = {name: value for name, value in data["metadata"].items() if name != MEMORY}
         tables.show_job(Screen(), data | {"metadata": said})
@@ -271,7 +271,7 @@ def delete(*, job_id: str | None, yes: bool, store_path: str, as_json: bool) -> 
         job = job_to_delete(store, job_id)
         data = record(job.summary())
         if yes:
-            from checkpoint_store.cli.run.output_log import OutputLog
+            from checkpoint_store.cli.run.output_log import OutputLog  # most looks delete nothing
 
             store.delete_job(job.job_id)
             OutputLog(store.path).forget(job.job_id, job.file_name)
