@@ -163,8 +163,8 @@ attempts: Final = Table(
     Column("reserved_cost", REAL),
     # What the attempt cost, whatever its outcome; null where nobody said.
     Column("cost", REAL),
-    # Set where another result has replaced the one that this attempt made, whose cost is then in ``cost``: the id of the
-    # replaced result; 0 after a merge or a recovery. By it a loop knows whether it has counted the cost already.
+    # Set where another result has replaced the one that this attempt made, whose cost is then in ``cost``: the id of
+    # the replaced result; 0 after a merge or a recovery. By it a loop knows whether it has counted the cost already.
     Column("replaced_result_id", Integer),
     CheckConstraint("outcome IN ('running', 'completed', 'failed', 'abandoned')", name="outcome"),
     CheckConstraint("counted IN (0, 1)", name="counted"),
