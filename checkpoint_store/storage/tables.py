@@ -98,6 +98,9 @@ completed_chunks: Final = Table(
     Column("source_chunk_index", Integer),
     # The settings in which that job differs, as a JSON list; null where the result was made under this job's settings.
     Column("source_differs_in", Text),
+    # The redo that the result answers: ``chunk_redos.asked_at`` of its mark. By it a copy of the mark in another job or
+    # store is known to be answered. Null where the result answers none.
+    Column("redo_asked_at", Text),
     CheckConstraint("chunk_index >= 0", name="chunk_index"),
     CheckConstraint("(digest IS NULL) = (result_id IS NULL)", name="result_id"),
     # Narrow rows, so one B-tree is better than a table and an index.

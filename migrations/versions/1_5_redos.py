@@ -1,4 +1,4 @@
-"""Chunks that are done again: from which attempt on, what the earlier results cost, and views that say so.
+"""Chunks that are done again: from which attempt on, by which results, what the earlier ones cost; and views of it.
 
 Revision ID: 1.5
 Revises: 1.4
@@ -238,6 +238,7 @@ ORDER BY jobs.job_number DESC
 def upgrade() -> None:
     """Add the columns and an index of few rows, and let the views tell of them; every row is as it was."""
     op.add_column("chunk_redos", sa.Column("after_attempt", sa.Integer(), nullable=False, server_default=sa.text("0")))
+    op.add_column("completed_chunks", sa.Column("redo_asked_at", sa.Text()))
     op.add_column("attempts", sa.Column("replaced_result_id", sa.Integer()))
     op.create_index(
         "ix_attempts_replaced",
@@ -249,9 +250,10 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Go back to 1.4, whose code does not do chunks again, and does not count what replaced results cost."""
+    """Go back to 1.4, whose code does not do chunks again, nor counts what replaced results cost."""
     for what, found in (
         ("that chunks are to be done again", "chunk_redos"),
+        ("which results answer that", "completed_chunks WHERE redo_asked_at IS NOT NULL"),
         ("what results cost that were replaced", "attempts WHERE replaced_result_id IS NOT NULL"),
     ):
         if count := op.get_bind().execute(sa.text(f"SELECT count(*) FROM {found}")).scalar_one():  # noqa: S608 - our own names
@@ -259,6 +261,7 @@ def downgrade() -> None:
     _replace_views(_VIEWS_OF_1_4)
     op.drop_index("ix_attempts_replaced", "attempts")
     op.drop_column("attempts", "replaced_result_id")
+    op.drop_column("completed_chunks", "redo_asked_at")
     op.drop_column("chunk_redos", "after_attempt")
 
 

@@ -158,15 +158,17 @@ def _record_again(
     if found is None:
         raise sqlite3.DatabaseError("a completed chunk was not written; look for a trigger in the file")
     present, present_id, made_at, payer = found
-    is_redo = is_work and redos.is_asked_of(connection, completion.job_id, completion.chunk_index, completion.attempt)
-    if is_redo:
+    asked_at = None
+    if is_work:
+        asked_at = redos.asked_at(connection, completion.job_id, completion.chunk_index, completion.attempt)
+    if asked_at is not None:
         redos.unmark(connection, completion.job_id, completion.chunk_index)
         if completion.digest is None:
             return 0
     elif completion.digest in (None, present):
         _remove(connection, result_id)
         return None
-    if present is not None and not completion.replace and not is_redo:
+    if present is not None and not completion.replace and asked_at is None:
         is_same = _is_same_as_present(connection, completion, present_id)
         _remove(connection, result_id)
         if is_same:
@@ -181,6 +183,7 @@ def _record_again(
         new_fingerprint=completion.fingerprint,
         new_digest=completion.digest,
         new_id=result_id,
+        asked_at=asked_at,
         **here,
     )
     effect.require_rows(changed, "a result in the place of another")

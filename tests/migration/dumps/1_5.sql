@@ -28,12 +28,12 @@ CREATE TABLE attempts (
  WITHOUT ROWID
 
 ;
-INSERT INTO "attempts" VALUES('48223be0-eb62-4392-bd9d-c6e00696dec5',0,1,0,'2026-11-27T08:30:36.081Z','2026-11-27T08:30:36.081Z','completed',NULL,NULL,0,0,NULL,0.5,1);
-INSERT INTO "attempts" VALUES('cbe86e18-f49b-4e43-bda6-46aa7f6a04fe',0,1,1,'2026-11-27T08:30:36.562Z','2026-11-27T08:30:36.579Z','completed',NULL,0.001668,1,0,NULL,NULL,NULL);
-INSERT INTO "attempts" VALUES('cbe86e18-f49b-4e43-bda6-46aa7f6a04fe',1,1,1,'2026-11-27T08:30:36.583Z','2026-11-27T08:30:36.590Z','completed',NULL,0.000267,1,0,NULL,NULL,NULL);
-INSERT INTO "attempts" VALUES('cbe86e18-f49b-4e43-bda6-46aa7f6a04fe',2,1,1,'2026-11-27T08:30:36.590Z','2026-11-27T08:30:36.601Z','failed','ValueError: not this time',NULL,1,0,NULL,0.125,NULL);
-INSERT INTO "attempts" VALUES('cbe86e18-f49b-4e43-bda6-46aa7f6a04fe',3,1,1,'2026-11-27T08:30:36.611Z','2026-11-27T08:30:36.616Z','completed',NULL,0.000258,1,0,NULL,NULL,NULL);
-INSERT INTO "attempts" VALUES('cbe86e18-f49b-4e43-bda6-46aa7f6a04fe',4,1,1,'2026-11-27T08:30:36.616Z','2026-11-27T08:30:36.619Z','abandoned',NULL,NULL,0,0,NULL,NULL,NULL);
+INSERT INTO "attempts" VALUES('452067c1-9b88-4817-a15e-64253e02bb57',0,1,0,'2026-11-27T08:38:24.325Z','2026-11-27T08:38:24.325Z','completed',NULL,NULL,0,0,NULL,0.5,1);
+INSERT INTO "attempts" VALUES('99aeb909-e6a8-44a2-bafd-e8c364c3f6d2',0,1,1,'2026-11-27T08:38:24.634Z','2026-11-27T08:38:24.636Z','completed',NULL,0.001266,1,0,NULL,NULL,NULL);
+INSERT INTO "attempts" VALUES('99aeb909-e6a8-44a2-bafd-e8c364c3f6d2',1,1,1,'2026-11-27T08:38:24.638Z','2026-11-27T08:38:24.639Z','completed',NULL,0.000173,1,0,NULL,NULL,NULL);
+INSERT INTO "attempts" VALUES('99aeb909-e6a8-44a2-bafd-e8c364c3f6d2',2,1,1,'2026-11-27T08:38:24.639Z','2026-11-27T08:38:24.648Z','failed','ValueError: not this time',NULL,1,0,NULL,0.125,NULL);
+INSERT INTO "attempts" VALUES('99aeb909-e6a8-44a2-bafd-e8c364c3f6d2',3,1,1,'2026-11-27T08:38:24.650Z','2026-11-27T08:38:24.654Z','completed',NULL,0.000175,1,0,NULL,NULL,NULL);
+INSERT INTO "attempts" VALUES('99aeb909-e6a8-44a2-bafd-e8c364c3f6d2',4,1,1,'2026-11-27T08:38:24.654Z','2026-11-27T08:38:24.655Z','abandoned',NULL,NULL,0,0,NULL,NULL,NULL);
 CREATE TABLE chunk_handles (
 	job_id TEXT NOT NULL, 
 	chunk_index INTEGER NOT NULL, 
@@ -70,7 +70,7 @@ CREATE TABLE chunk_redos (
  WITHOUT ROWID
 
 ;
-INSERT INTO "chunk_redos" VALUES('80d62cdc-dcb4-4c61-a45e-991781035bc9',1,'2026-11-27T08:30:36.449Z',0);
+INSERT INTO "chunk_redos" VALUES('ea7e45d7-e6ba-4b68-9bfa-f4fa21136bc1',1,'2026-11-27T08:38:24.576Z',0);
 CREATE TABLE chunk_results (
 	result_id INTEGER NOT NULL, 
 	job_id TEXT NOT NULL, 
@@ -79,19 +79,19 @@ CREATE TABLE chunk_results (
 	digest TEXT NOT NULL, 
 	CONSTRAINT pk_chunk_results PRIMARY KEY (result_id)
 );
-INSERT INTO "chunk_results" VALUES(2,'48223be0-eb62-4392-bd9d-c6e00696dec5',0,'{"chunk_index": 0, "cleaned_text": "A"}','b6848466075e083efac972feed63c022');
-INSERT INTO "chunk_results" VALUES(3,'0f1ee91d-25c5-4d96-b9bb-899165a32771',1,'{"chunk_index": 1, "cleaned_text": "A"}','4971c1ec3a340b806605bd35f59ef7bc');
-INSERT INTO "chunk_results" VALUES(4,'80d62cdc-dcb4-4c61-a45e-991781035bc9',1,'[1, 2.5, null, true, "x", 1180591620717411303424]','07ba88f29256e0ba9fdc60324862dd73');
-INSERT INTO "chunk_results" VALUES(5,'cbe86e18-f49b-4e43-bda6-46aa7f6a04fe',0,'{"cleaned_text": "GOOD EVENING.", "tokens": 13, "cost": 0.25}','38d7d807064d7a6567fe79944b838678');
-INSERT INTO "chunk_results" VALUES(6,'cbe86e18-f49b-4e43-bda6-46aa7f6a04fe',1,'{"cleaned_text": "WIR WÄHLEN DEN MOND 😀.", "tokens": 22, "cost": 0.25}','6bd601f872028e274a40e4e812ebdc29');
-INSERT INTO "chunk_results" VALUES(7,'cbe86e18-f49b-4e43-bda6-46aa7f6a04fe',3,'{"cleaned_text": "BECAUSE IT IS HARD.", "tokens": 19, "cost": 0.25}','45121a7c80cc92072e107623abab7d72');
+INSERT INTO "chunk_results" VALUES(3,'452067c1-9b88-4817-a15e-64253e02bb57',0,'{"chunk_index": 0, "cleaned_text": "A"}','da43a083ee2cf4e6e8bad2b50f04ef9c');
+INSERT INTO "chunk_results" VALUES(4,'8e8f0761-bef4-4987-ba4d-86ec6d723fc9',1,'{"chunk_index": 1, "cleaned_text": "A"}','11e5327ca4dd7aac33514236cab3004b');
+INSERT INTO "chunk_results" VALUES(5,'ea7e45d7-e6ba-4b68-9bfa-f4fa21136bc1',1,'[1, 2.5, null, true, "x", 1180591620717411303424]','19efb5083340eca6e214d1a51691c0b9');
+INSERT INTO "chunk_results" VALUES(6,'99aeb909-e6a8-44a2-bafd-e8c364c3f6d2',0,'{"cleaned_text": "GOOD EVENING.", "tokens": 13, "cost": 0.25}','556423d6b1720f6e3036144f5c375ea6');
+INSERT INTO "chunk_results" VALUES(7,'99aeb909-e6a8-44a2-bafd-e8c364c3f6d2',1,'{"cleaned_text": "WIR WÄHLEN DEN MOND 😀.", "tokens": 22, "cost": 0.25}','fba6beafdac5697dc0336faaf5a76a85');
+INSERT INTO "chunk_results" VALUES(8,'99aeb909-e6a8-44a2-bafd-e8c364c3f6d2',3,'{"cleaned_text": "BECAUSE IT IS HARD.", "tokens": 19, "cost": 0.25}','a7806fb53cfb052969b2abae80df77f2');
 CREATE TABLE completed_chunks (
 	job_id TEXT NOT NULL, 
 	chunk_index INTEGER NOT NULL, 
 	completed_at TEXT NOT NULL, 
 	fingerprint TEXT, 
 	digest TEXT, 
-	result_id INTEGER, source_job_id TEXT, source_chunk_index INTEGER, source_differs_in TEXT, 
+	result_id INTEGER, source_job_id TEXT, source_chunk_index INTEGER, source_differs_in TEXT, redo_asked_at TEXT, 
 	CONSTRAINT pk_completed_chunks PRIMARY KEY (job_id, chunk_index), 
 	CONSTRAINT fk_completed_chunks_jobs FOREIGN KEY(job_id) REFERENCES jobs (job_id) ON DELETE CASCADE, 
 	CONSTRAINT ck_completed_chunks_chunk_index CHECK (chunk_index >= 0), 
@@ -100,12 +100,12 @@ CREATE TABLE completed_chunks (
  WITHOUT ROWID
 
 ;
-INSERT INTO "completed_chunks" VALUES('0f1ee91d-25c5-4d96-b9bb-899165a32771',1,'2026-11-27T08:30:36.159Z','1:67b558c37f0dd74ce0602052e9152661f04408d758e7be9dda41f201dc0b6c67','4971c1ec3a340b806605bd35f59ef7bc',3,'48223be0-eb62-4392-bd9d-c6e00696dec5',0,NULL);
-INSERT INTO "completed_chunks" VALUES('48223be0-eb62-4392-bd9d-c6e00696dec5',0,'2026-11-27T08:30:36.114Z','1:67b558c37f0dd74ce0602052e9152661f04408d758e7be9dda41f201dc0b6c67','b6848466075e083efac972feed63c022',2,NULL,NULL,NULL);
-INSERT INTO "completed_chunks" VALUES('80d62cdc-dcb4-4c61-a45e-991781035bc9',1,'2026-11-27T08:30:36.247Z',NULL,'07ba88f29256e0ba9fdc60324862dd73',4,NULL,NULL,NULL);
-INSERT INTO "completed_chunks" VALUES('cbe86e18-f49b-4e43-bda6-46aa7f6a04fe',0,'2026-11-27T08:30:36.579Z','1:984373f5359ee19e0ad62f3d8282337f3fb04d381f31a92d8e493aa2d67539ee','38d7d807064d7a6567fe79944b838678',5,NULL,NULL,NULL);
-INSERT INTO "completed_chunks" VALUES('cbe86e18-f49b-4e43-bda6-46aa7f6a04fe',1,'2026-11-27T08:30:36.590Z','1:d757d18e1074da3d2ba7c32799da49de6f4e8b98f185a1fedc1b3d7b861e2598','6bd601f872028e274a40e4e812ebdc29',6,NULL,NULL,NULL);
-INSERT INTO "completed_chunks" VALUES('cbe86e18-f49b-4e43-bda6-46aa7f6a04fe',3,'2026-11-27T08:30:36.616Z','1:1608dfc204ec0b694564d49b5331ed1654b76ece40f3e91f09fcf5d845b96798','45121a7c80cc92072e107623abab7d72',7,NULL,NULL,NULL);
+INSERT INTO "completed_chunks" VALUES('452067c1-9b88-4817-a15e-64253e02bb57',0,'2026-11-27T08:38:24.424Z','1:67b558c37f0dd74ce0602052e9152661f04408d758e7be9dda41f201dc0b6c67','da43a083ee2cf4e6e8bad2b50f04ef9c',3,NULL,NULL,NULL,'2026-11-27T08:38:24.372Z');
+INSERT INTO "completed_chunks" VALUES('8e8f0761-bef4-4987-ba4d-86ec6d723fc9',1,'2026-11-27T08:38:24.440Z','1:67b558c37f0dd74ce0602052e9152661f04408d758e7be9dda41f201dc0b6c67','11e5327ca4dd7aac33514236cab3004b',4,'452067c1-9b88-4817-a15e-64253e02bb57',0,NULL,'2026-11-27T08:38:24.372Z');
+INSERT INTO "completed_chunks" VALUES('99aeb909-e6a8-44a2-bafd-e8c364c3f6d2',0,'2026-11-27T08:38:24.636Z','1:984373f5359ee19e0ad62f3d8282337f3fb04d381f31a92d8e493aa2d67539ee','556423d6b1720f6e3036144f5c375ea6',6,NULL,NULL,NULL,NULL);
+INSERT INTO "completed_chunks" VALUES('99aeb909-e6a8-44a2-bafd-e8c364c3f6d2',1,'2026-11-27T08:38:24.639Z','1:d757d18e1074da3d2ba7c32799da49de6f4e8b98f185a1fedc1b3d7b861e2598','fba6beafdac5697dc0336faaf5a76a85',7,NULL,NULL,NULL,NULL);
+INSERT INTO "completed_chunks" VALUES('99aeb909-e6a8-44a2-bafd-e8c364c3f6d2',3,'2026-11-27T08:38:24.654Z','1:1608dfc204ec0b694564d49b5331ed1654b76ece40f3e91f09fcf5d845b96798','a7806fb53cfb052969b2abae80df77f2',8,NULL,NULL,NULL,NULL);
+INSERT INTO "completed_chunks" VALUES('ea7e45d7-e6ba-4b68-9bfa-f4fa21136bc1',1,'2026-11-27T08:38:24.465Z',NULL,'19efb5083340eca6e214d1a51691c0b9',5,NULL,NULL,NULL,NULL);
 CREATE TABLE deleted_jobs (
 	job_id TEXT NOT NULL, 
 	deleted_at TEXT NOT NULL, 
@@ -139,10 +139,10 @@ CREATE TABLE "jobs" (
 	CONSTRAINT ck_jobs_completed_count CHECK (completed_count BETWEEN 0 AND total_chunks), 
 	CONSTRAINT ck_jobs_is_current CHECK (is_current IN (0, 1))
 );
-INSERT INTO "jobs" VALUES(1,'48223be0-eb62-4392-bd9d-c6e00696dec5','completed','done.txt',NULL,NULL,NULL,1,1,'2026-11-27T08:30:35.989Z','2026-11-27T08:30:36.114Z',NULL,'{}','1:2a83afaaa74c8876527588ba787d7e17137d58f5ffa5c49371e0b050ecc81ad1','2026-11-27T08:30:35.989Z',0,0,'0f1ee91d-25c5-4d96-b9bb-899165a32771',2,NULL,NULL,NULL,NULL,0);
-INSERT INTO "jobs" VALUES(2,'0f1ee91d-25c5-4d96-b9bb-899165a32771','running','done.txt',NULL,NULL,NULL,2,1,'2026-11-27T08:30:36.158Z','2026-11-27T08:30:36.159Z',NULL,'{}','1:51da85b235f0e0aa73ec476c311a304aceff81ee08133b743167f2148f98cf25','2026-11-27T08:30:36.158Z',1,0,NULL,2,2,1,1,NULL,0);
-INSERT INTO "jobs" VALUES(3,'80d62cdc-dcb4-4c61-a45e-991781035bc9','failed','numbered.txt',NULL,NULL,NULL,3,1,'2026-11-27T08:30:36.215Z','2026-11-27T08:30:36.449Z','RuntimeError: it broke','{}',NULL,'2026-11-27T08:30:36.417Z',0,0,NULL,2,NULL,NULL,NULL,NULL,0);
-INSERT INTO "jobs" VALUES(4,'cbe86e18-f49b-4e43-bda6-46aa7f6a04fe','paused','lecture.srt','Größe','m-1','p-1',5,3,'2026-11-27T08:30:36.532Z','2026-11-27T08:30:36.628Z',NULL,'{"chunk_size": 2000, "language": "en", "nested": {"a": [1, null]}}','1:602f9f42164b3aebec223f43662019cd7a1c0e2e85d5a3a20c0005752d04338b','2026-11-27T08:30:36.566Z',0,1,NULL,2,NULL,NULL,NULL,NULL,0);
+INSERT INTO "jobs" VALUES(1,'452067c1-9b88-4817-a15e-64253e02bb57','completed','done.txt',NULL,NULL,NULL,1,1,'2026-11-27T08:38:24.306Z','2026-11-27T08:38:24.424Z',NULL,'{}','1:2a83afaaa74c8876527588ba787d7e17137d58f5ffa5c49371e0b050ecc81ad1','2026-11-27T08:38:24.338Z',0,0,'8e8f0761-bef4-4987-ba4d-86ec6d723fc9',2,NULL,NULL,NULL,NULL,0);
+INSERT INTO "jobs" VALUES(2,'8e8f0761-bef4-4987-ba4d-86ec6d723fc9','running','done.txt',NULL,NULL,NULL,2,1,'2026-11-27T08:38:24.440Z','2026-11-27T08:38:24.440Z',NULL,'{}','1:51da85b235f0e0aa73ec476c311a304aceff81ee08133b743167f2148f98cf25','2026-11-27T08:38:24.440Z',1,0,NULL,2,2,1,1,NULL,0);
+INSERT INTO "jobs" VALUES(3,'ea7e45d7-e6ba-4b68-9bfa-f4fa21136bc1','failed','numbered.txt',NULL,NULL,NULL,3,1,'2026-11-27T08:38:24.459Z','2026-11-27T08:38:24.576Z','RuntimeError: it broke','{}',NULL,'2026-11-27T08:38:24.570Z',0,0,NULL,2,NULL,NULL,NULL,NULL,0);
+INSERT INTO "jobs" VALUES(4,'99aeb909-e6a8-44a2-bafd-e8c364c3f6d2','paused','lecture.srt','Größe','m-1','p-1',5,3,'2026-11-27T08:38:24.614Z','2026-11-27T08:38:24.659Z',NULL,'{"chunk_size": 2000, "language": "en", "nested": {"a": [1, null]}}','1:602f9f42164b3aebec223f43662019cd7a1c0e2e85d5a3a20c0005752d04338b','2026-11-27T08:38:24.633Z',0,1,NULL,2,NULL,NULL,NULL,NULL,0);
 CREATE TABLE pauses (
 	pause_id INTEGER NOT NULL, 
 	job_id TEXT NOT NULL, 
@@ -151,7 +151,7 @@ CREATE TABLE pauses (
 	CONSTRAINT pk_pauses PRIMARY KEY (pause_id), 
 	CONSTRAINT fk_pauses_jobs FOREIGN KEY(job_id) REFERENCES jobs (job_id) ON DELETE CASCADE
 );
-INSERT INTO "pauses" VALUES(1,'80d62cdc-dcb4-4c61-a45e-991781035bc9','2026-11-27T08:30:36.255Z',NULL);
+INSERT INTO "pauses" VALUES(1,'ea7e45d7-e6ba-4b68-9bfa-f4fa21136bc1','2026-11-27T08:38:24.469Z',NULL);
 CREATE TABLE runners (
 	runner_id INTEGER NOT NULL, 
 	job_id TEXT NOT NULL, 
@@ -166,7 +166,7 @@ CREATE TABLE runners (
 	CONSTRAINT uq_runners_lock_file UNIQUE (lock_file), 
 	CONSTRAINT ck_runners_exclusive CHECK (exclusive IN (0, 1))
 );
-INSERT INTO "runners" VALUES(1,'cbe86e18-f49b-4e43-bda6-46aa7f6a04fe','talks.db.runner-a8e26110282f','vm',24504,0,'2026-11-27T08:30:36.554Z','2026-11-27T08:30:36.620Z');
+INSERT INTO "runners" VALUES(1,'99aeb909-e6a8-44a2-bafd-e8c364c3f6d2','talks.db.runner-b8168cfdc7b3','vm',709,0,'2026-11-27T08:38:24.628Z','2026-11-27T08:38:24.656Z');
 CREATE INDEX ix_runners_at_work ON runners (job_id) WHERE ended_at IS NULL;
 CREATE INDEX ix_attempts_running ON attempts (runner_id) WHERE outcome = 'running';
 CREATE INDEX ix_attempts_in_trouble ON attempts (job_id, chunk_index) WHERE outcome IN ('failed', 'abandoned');
