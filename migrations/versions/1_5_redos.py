@@ -253,8 +253,8 @@ def downgrade() -> None:
     """Go back to 1.4, whose code does not do chunks again, nor counts what replaced results cost."""
     for what, found in (
         ("that chunks are to be done again", "chunk_redos"),
-        ("which results answer that", "completed_chunks WHERE redo_asked_at IS NOT NULL"),
         ("what results cost that were replaced", "attempts WHERE replaced_result_id IS NOT NULL"),
+        ("which chunks were done again", "completed_chunks WHERE redo_asked_at IS NOT NULL"),
     ):
         if count := op.get_bind().execute(sa.text(f"SELECT count(*) FROM {found}")).scalar_one():  # noqa: S608 - our own names
             raise RuntimeError(f"schema 1.4 cannot say {what}, and {count} are recorded; they would be lost")

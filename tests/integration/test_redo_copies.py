@@ -204,3 +204,14 @@ def test_going_back_is_refused_where_money_would_be_forgotten(path: Path) -> Non
     with pytest.raises(Exception, match="replaced, and 3 are recorded; they would be lost"):
         migrate(path, to="1.4")
     assert cost_of(path) == 1.75
+
+
+def test_going_back_is_refused_where_a_redo_would_be_forgotten(tmp_path: Path) -> None:
+    """One that cost nothing, too: a copy of the mark elsewhere would be done once more."""
+    with CheckpointStore(tmp_path / "free.db", state_file=None) as store:
+        job = store.open_job("talk.srt", total_chunks=1)
+        job.complete(0, "free")
+        job.redo(0)
+        job.complete(0, "free")
+    with pytest.raises(Exception, match="done again, and 1 are recorded; they would be lost"):
+        migrate(store.path, to="1.4")
