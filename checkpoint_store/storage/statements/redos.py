@@ -85,6 +85,13 @@ _NO_LONGER_COUNTED: Final = Statement(
     )
 )
 
+_NOTE_ANSWER: Final = Statement(
+    lambda: (
+        completed_chunks.update()
+        .where(_C.job_id == bindparam("in_job"), _C.chunk_index == bindparam("at_index"))
+        .values(redo_asked_at=bindparam("at"))
+    )
+)
 _DROP_POINTLESS: Final = Statement(
     lambda: chunk_redos.delete().where(
         _IN_JOB,
@@ -171,6 +178,11 @@ def last_attempt(connection: sqlite3.Connection, job_id: str, index: int) -> int
     """Return the number of the last attempt at a chunk; 0 where it was never tried."""
     (number,) = _LAST_ATTEMPT.run(connection, in_job=job_id, at_index=index).fetchone()
     return int(number)
+
+
+def note_answer(connection: sqlite3.Connection, job_id: str, index: int, asked_at: str) -> None:
+    """Note of a complete chunk which redo its result answered, in whichever job or store."""
+    _NOTE_ANSWER.run(connection, in_job=job_id, at_index=index, at=asked_at)
 
 
 def unmark(connection: sqlite3.Connection, job_id: str, index: int) -> None:
