@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from checkpoint_store import CheckpointStore
+from checkpoint_store.cli.job_choice import chosen_job
 from checkpoint_store.cli.options import (
     DEFAULT_STORE,
     job_argument,
@@ -32,7 +33,9 @@ if TYPE_CHECKING:
 @click.option("--key", "keys", metavar="KEY", multiple=True, help="A chunk by its key, such as a file (repeatable).")
 @store_option
 @json_option
-def redo(*, job_id: str, chunks: ChunkRanges | None, keys: tuple[str, ...], store_path: str, as_json: bool) -> None:
+def redo(
+    *, job_id: str | None, chunks: ChunkRanges | None, keys: tuple[str, ...], store_path: str, as_json: bool
+) -> None:
     """Have complete chunks of JOB done again.
 
     The next run does them, as chunks that are left. The result of each stays until
@@ -41,7 +44,7 @@ def redo(*, job_id: str, chunks: ChunkRanges | None, keys: tuple[str, ...], stor
     if chunks is None and not keys:
         raise click.UsageError("name the chunks to do again with --chunks or --key.")
     with _open(store_path) as store:
-        job = store.job(job_id)
+        job = chosen_job(store, job_id)
         if chunks is not None and chunks.ranges and max(part.stop for part in chunks.ranges) > job.total_chunks:
             raise click.UsageError(f"--chunks {chunks}: the job has the chunks 0 to {job.total_chunks - 1}.")
         count = job.redo([*(() if chunks is None else chunks.indices), *map(job.index_of, keys)])
