@@ -27,7 +27,7 @@ SELECT
   completed,
   total_chunks AS total,
   total_chunks - completed AS "left",
-  CASE WHEN total_chunks = 0 THEN 100.0 ELSE round(100.0 * completed / total_chunks, 1) END AS percent,
+  CASE WHEN total_chunks = 0 THEN 100.0 ELSE 1000 * completed / total_chunks / 10.0 END AS percent,
   CASE WHEN completed > stretch_completed_count AND updated_at > stretch_started_at
     THEN round((completed - stretch_completed_count)
                / ((julianday(updated_at) - julianday(stretch_started_at)) * 1440.0), 2)
