@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from checkpoint_store import CheckpointStore
+from checkpoint_store.maintenance import recover_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -140,3 +141,13 @@ def test_chunks_with_the_same_text_are_each_answered_by_their_own(tmp_path: Path
         for chunk in job.pending():
             chunk.complete(work(f"edit {chunk.index}"))
     assert goes_on(path, "aab", "undone") == ([], ["edit 0", "edit 1", "first"])
+
+
+def test_a_store_that_is_made_anew_knows_which_redo_was_answered(tmp_path: Path) -> None:
+    """The first job takes the result of the edit's job also after a recovery."""
+    path = tmp_path / "talks.db"
+    do(path, "first")
+    redo(path, [1])
+    goes_on(path, "abcX", "edit")
+    recover_store(path)
+    assert goes_on(path, "abcd", "undone") == ([], ["first", "edit", "first", "first"])
