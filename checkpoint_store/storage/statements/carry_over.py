@@ -38,7 +38,9 @@ _STORED: Final = compiled.Statement(
 _COMPLETE: Final = compiled.insert_into(completed_chunks)
 _AT_WORK: Final = compiled.Statement(
     lambda: select(attempts.c.chunk_index, attempts.c.runner_id).where(
-        attempts.c.outcome == literal_column("'running'"), attempts.c.job_id == bindparam("in_job")
+        attempts.c.outcome == literal_column("'running'"),
+        # The plus keeps SQLite from going through all attempts of the job instead of the index of those that run.
+        literal_column("+attempts.job_id") == bindparam("in_job"),
     )
 )
 

@@ -1,4 +1,4 @@
-"""A loop with a budget asks what the job has cost, twice for each chunk: that takes no longer in a long job."""
+"""What is asked for each chunk takes no longer in a long job: what it has cost so far, and what is at work."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from checkpoint_store.storage.statements import costs, replaced, reservations
+from checkpoint_store.storage.statements import carry_over, costs, replaced, reservations
 
 if TYPE_CHECKING:
     import sqlite3
@@ -19,6 +19,7 @@ ASKED: dict[str, Callable[[sqlite3.Connection, str], object]] = {
     "a dotted path": lambda connection, job_id: costs.page(connection, job_id, 3, "usage.cost"),
     "a function": lambda connection, job_id: costs.page(connection, job_id, 3, len),
     "replaced results": replaced.costs_elsewhere,
+    "chunks at work": carry_over.chunks_at_work,
     "all of it": lambda connection, job_id: reservations.spending(
         connection, job_id, costs.added_up(lambda after: costs.page(connection, job_id, after, "cost"), 3, "cost")
     ),
