@@ -151,3 +151,28 @@ def test_a_store_that_is_made_anew_knows_which_redo_was_answered(tmp_path: Path)
     goes_on(path, "abcX", "edit")
     recover_store(path)
     assert goes_on(path, "abcd", "undone") == ([], ["first", "edit", "first", "first"])
+
+
+def test_a_sequential_job_takes_answers_up_to_the_first_that_is_missing(tmp_path: Path) -> None:
+    """Each was made from those before it, there as here."""
+    path = tmp_path / "talks.db"
+    in_order = {"sequential": True}
+    goes_on(path, "abcd", "first", **in_order)
+    redo(path, [1, 2, 3])
+    assert goes_on(path, "abcX", "edit", **in_order) == ([1, 2, 3], ["first", "edit", "edit", "edit"])
+    assert goes_on(path, "abcd", "undone", **in_order) == ([3], ["first", "edit", "edit", "undone"])
+    assert goes_on(path, "abcX", "undone", **in_order) == ([], ["first", "edit", "edit", "edit"])
+
+
+def test_a_sequential_job_takes_no_answers_behind_another_result(tmp_path: Path) -> None:
+    """The job of the edit and the first one, which was still at work, each did a chunk: what follows is each one's own."""
+    path = tmp_path / "talks.db"
+    goes_on(path, "abcd", "first", sequential=True)
+    redo(path, [1, 2, 3])
+    with CheckpointStore(path, state_file=None) as store:
+        mine = store.job(NAME)
+        assert goes_on(path, "abcX", "edit", sequential=True)[0] == [1, 2, 3]
+        for chunk in mine.pending():
+            chunk.complete(work("mine"))
+            break
+    assert goes_on(path, "abcd", "undone", sequential=True) == ([2, 3], ["first", "mine", "undone", "undone"])
