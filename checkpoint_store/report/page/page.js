@@ -34,7 +34,8 @@ function visible(value) {
 // -- numbers and times for people
 
 const grouped = (value) => Math.round(value).toLocaleString("en-US");
-const chunksText = (count) => `${grouped(count)} chunk${count === 1 ? "" : "s"}`;
+const countText = (count, one, more = `${one}s`) => `${grouped(count)} ${count === 1 ? one : more}`;
+const chunksText = (count) => countText(count, "chunk");
 
 function number(value) {
   if (value === null || value === undefined) return "";
