@@ -109,6 +109,7 @@ const chip = (status) => h("span", { class: `chip ${status}` }, h("i", { "aria-h
 
 const KINDS = [
   ["pending", "left to do", ""],
+  ["redo", "to do again; its earlier result stays until then", "\u21ba"],
   ["completed", "completed", "\u2713"],
   ["carried", "carried over from another job", "\u21aa"],
   ["running", "in work", "\u25b6"],
