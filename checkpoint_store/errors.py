@@ -641,8 +641,7 @@ class InvalidResultError(CheckpointStoreError, ValueError):
 class StateFormatError(CheckpointStoreError, ValueError):
     """A state, or a state file, cannot be read as one. ``field`` names the field at fault, where one field is.
 
-    Mend that field by hand, or take an earlier copy: the file with the suffix ``.bak``. A store does not need its state
-    file: where the store file is sound, delete the state file, and the next run writes it anew.
+    Mend that field by hand, or take the state before it: the file with the suffix ``.bak``.
     """
 
     def __init__(self, field: str | None, reason: str, *, path: Path | str | None = None) -> None:
