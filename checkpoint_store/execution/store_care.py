@@ -37,10 +37,8 @@ class StoreCare(OpenStore):
 
         Returns:
             What was taken of each job. Where both stores have a result for a chunk and the results differ, this store
-            keeps its own, and ``contradictions`` names the chunk; so does a warning in the log. But where one result
-            was made in the place of the other one (``Job.redo``), as the attempts of both stores say, the newer result
-            stands, except in a sequential job. A job that was deleted here, or is of another plan under the same id, is
-            ``passed_over``.
+            keeps its own, and ``contradictions`` names the chunk; so does a warning in the log. A job that was deleted
+            here, or is of another plan under the same id, is ``passed_over``.
 
         Raises:
             StoreTargetError: it is neither a store nor a state file, or it is this store. Nothing was changed.

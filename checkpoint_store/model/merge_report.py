@@ -29,9 +29,7 @@ class JobMerge:
     added_chunks: int = 0
     """Chunks that are complete now, and were not before."""
     same_chunks: int = 0
-    """Chunks for which both stores have the same result, or this store has the one that took its place."""
-    done_again_chunks: int = 0
-    """Chunks that were done again in the other store: the new result took the place of the earlier one here."""
+    """Chunks for which both stores have the same result."""
     contradictions: tuple[int, ...] = ()
     """Chunks for which the stores have different results, ascending. This store keeps its own."""
     added_attempts: int = 0
@@ -46,8 +44,6 @@ class JobMerge:
             return f"{name}: passed over, because {self.passed_over}"
         into = "added" if self.is_new else f"merged into job {self.job_id[:8]}"
         told = f"{name}: {into}, {_counted(self.added_chunks)} taken, {self.same_chunks:,} there before"
-        if self.done_again_chunks:
-            told += f", {self.done_again_chunks:,} done again there"
         if self.contradictions:
             shown = ", ".join(map(str, self.contradictions[:_INDICES_SHOWN_MAX]))
             more = ", …" * (len(self.contradictions) > _INDICES_SHOWN_MAX)

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterator, Mapping
 
-_Here = tuple[int, int, str, str, int | None]
-"""An attempt here: its number, runner, beginning and outcome, and the id of its result if that was replaced."""
 _A: Final = attempts.c
 _W: Final = runners.c
 _COLUMNS: Final = tuple(column.name for column in attempts.columns)
@@ -43,7 +41,7 @@ _ATTEMPTS: Final = Statement(
 )
 _HERE: Final = Statement(
     lambda: (
-        select(_A.number, _A.runner_id, _A.started_at, _A.outcome, _A.replaced_result_id)
+        select(_A.number, _A.runner_id, _A.started_at, _A.outcome)
         .where(_A.job_id == bindparam("in_job"), _A.chunk_index == bindparam("at_index"))
         .order_by(_A.number)
     )
@@ -72,9 +70,8 @@ def take(
 ) -> int:
     """Add the attempts at a job's chunks that are not here yet, and return how many.
 
-    An attempt that was in work at an earlier merge gets its end; an attempt whose result was replaced since gets the
-    cost of that result. The attempt behind a result that is not taken (``contradictions``: its text, by chunk) keeps
-    that result as a readable text, and what it cost.
+    An attempt that was in work at an earlier merge gets its end. The attempt behind a result that is not taken
+    (``contradictions``: its text, by chunk) keeps that result as a readable text, and what it cost.
     """
     its_runners = _Runners(connection, other, other_job_id, job_id)
     return sum(
@@ -158,15 +155,16 @@ def _take_chunk(
             added += 1
             continue
         here.remove(found)
-        its_number, _, _, outcome, replaced = found
-        has_ended = outcome == AttemptOutcome.ABANDONED and attempt["outcome"] != AttemptOutcome.ABANDONED
-        if has_ended or (replaced is None and values["replaced_result_id"] is not None):
+        its_number, _, _, outcome = found
+        if outcome == AttemptOutcome.ABANDONED and attempt["outcome"] != AttemptOutcome.ABANDONED:
             ended = {f"new_{name}": values[name] for name in _ENDED}
             _UPDATE.run(connection, in_job=job_id, at_index=index, its_number=its_number, **ended)
     return added
 
 
-def _matching(here: list[_Here], runner_id: int | None, started_at: str) -> _Here | None:
+def _matching(
+    here: list[tuple[int, int, str, str]], runner_id: int | None, started_at: str
+) -> tuple[int, int, str, str] | None:
     """Return the attempt that is here already: of this runner, begun at this moment."""
     return next((one for one in here if (one[1], one[2]) == (runner_id, started_at)), None)
 

@@ -10,12 +10,12 @@ from sqlalchemy import bindparam, select
 from checkpoint_store.errors import ChunkAlreadyCompleted
 from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.model.merge_report import JobMerge
-from checkpoint_store.storage.merging import attempts, chunk_facts, descent, places
+from checkpoint_store.storage.merging import attempts, chunk_facts, places
 from checkpoint_store.storage.open_requests import Source
 from checkpoint_store.storage.records import Completion
 from checkpoint_store.storage.statements import jobs as job_statements
-from checkpoint_store.storage.statements import redos, stretch
 from checkpoint_store.storage.statements import results as result_statements
+from checkpoint_store.storage.statements import stretch
 from checkpoint_store.storage.statements.compiled import Statement
 from checkpoint_store.storage.statements.completions import count, record, set_source
 from checkpoint_store.storage.tables import chunk_results, completed_chunks
@@ -85,10 +85,6 @@ class _Taken:
     contradictions: dict[int, str] = field(default_factory=dict)
     """The text of the other store's result, by chunk."""
     new_chunks: set[int] = field(default_factory=set)
-    done_again: int = 0
-    """How many chunks have the other store's result in the place of the earlier one, which was here."""
-    marked: Collection[int] = ()
-    """The chunks that are to be done again here."""
 
 
 def merge_all(database: Database, other: OtherStore) -> Iterator[JobMerge]:
@@ -146,7 +142,6 @@ def _merge(connection: sqlite3.Connection, merge: _Merge) -> JobMerge:
         is_new=own is None,
         added_chunks=taken.added,
         same_chunks=taken.same,
-        done_again_chunks=taken.done_again,
         contradictions=tuple(taken.contradictions),
         added_attempts=made,
         remaining_chunks=now_here.remaining_count,
@@ -159,7 +154,7 @@ def _passed_over(job: JobRecord, job_id: str, reason: str) -> JobMerge:
 
 def _take_results(connection: sqlite3.Connection, merge: _Merge, job_id: str) -> _Taken:
     """Complete chunks of a job with what the other store has; what is here stays."""
-    taken, its_id = _Taken(marked=frozenset(redos.indices(connection, job_id))), merge.job.job_id
+    taken, its_id = _Taken(), merge.job.job_id
     here: dict[int, Any] = dict(result_statements.digests(connection, job_id))
 
     def page(after: int, rows: int) -> list[_Row]:
@@ -175,7 +170,7 @@ def _take_results(connection: sqlite3.Connection, merge: _Merge, job_id: str) ->
             if merge.job.sequential and taken.contradictions:  # it was made from results that are not here
                 taken.contradictions[index] = text or ""
             else:
-                _take_one(connection, one, here.get(index), taken, merge)
+                _take_one(connection, one, here.get(index), taken, merge.payers)
     return taken
 
 
@@ -193,53 +188,26 @@ class _Found(NamedTuple):
 
 
 def _take_one(
-    connection: sqlite3.Connection, found: _Found, digest_here: str | None, taken: _Taken, merge: _Merge
+    connection: sqlite3.Connection, found: _Found, digest_here: str | None, taken: _Taken, payers: Mapping[str, str]
 ) -> None:
     job_id, index, text = found.job_id, found.chunk_index, found.text
     digest = None if text is None else result_digest.digest(job_id, index, text)
-    is_same = digest is not None and digest == digest_here
-    completion = Completion(job_id, index, found.completed_at, text, digest, found.fingerprint)
-    try:
-        more = None if is_same else record(connection, completion)
-    except ChunkAlreadyCompleted:
-        _take_other(connection, completion, taken, merge)
-        return
-    if more is not None:
-        taken.added += more
-        _note_new(connection, found, taken, merge)
-    elif index in taken.marked:
-        _take_other(connection, completion, taken, merge, is_same=True)
-    else:
+    if digest is not None and digest == digest_here:
         taken.same += 1
-
-
-def _note_new(connection: sqlite3.Connection, found: _Found, taken: _Taken, merge: _Merge) -> None:
-    job_id, index = found.job_id, found.chunk_index
+        return
+    try:
+        more = record(connection, Completion(job_id, index, found.completed_at, text, digest, found.fingerprint))
+    except ChunkAlreadyCompleted:
+        taken.contradictions[index] = text or ""
+        return
+    if more is None:
+        taken.same += 1
+        return
+    taken.added += more
     taken.new_chunks.add(index)
-    payer = None if found.payer is None else merge.payers.get(found.payer, found.payer)
+    payer = None if found.payer is None else payers.get(found.payer, found.payer)
     if payer not in (None, job_id):  # a job of another plan paid for it
         set_source(connection, job_id, index, Source(str(payer), int(found.paid_at or 0), found.differs_in))
-
-
-def _take_other(
-    connection: sqlite3.Connection, completion: Completion, taken: _Taken, merge: _Merge, *, is_same: bool = False
-) -> None:
-    """The chunk has another result here, or is to be done again: what was made in the place of the other stands.
-
-    What a result of a sequential job was made from may have been replaced, too, so there the one that is here stays.
-    """
-    job_id, index = completion.job_id, completion.chunk_index
-    here = descent.History(connection, job_id, index)
-    there = descent.History(merge.other.connection, merge.job.job_id, index)
-    if there.follows(here) and not merge.job.sequential:
-        record(connection, completion._replace(replace=True, earlier_cost=there.cost_of_last(here)))
-        redos.unmark(connection, job_id, index)
-        taken.done_again += 1
-        taken.new_chunks.add(index)
-    elif is_same or (here.follows(there) and not merge.job.sequential):
-        taken.same += 1
-    else:
-        taken.contradictions[index] = completion.text or ""
 
 
 def _end(connection: sqlite3.Connection, path: Path, job_id: str, taken: _Taken, *, is_new: bool) -> None:
