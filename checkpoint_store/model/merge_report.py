@@ -27,7 +27,7 @@ class JobMerge:
     is_new: bool = False
     """Whether this store had no job of that plan, and has one now."""
     added_chunks: int = 0
-    """Chunks that are complete now, and were not before."""
+    """Chunks that are left no longer: complete now and not before, or done again in the other store."""
     same_chunks: int = 0
     """Chunks for which both stores have the same result."""
     contradictions: tuple[int, ...] = ()

@@ -254,6 +254,7 @@ SET_RESULT: Final = Statement(
             source_job_id=None,
             source_chunk_index=None,
             source_differs_in=None,
+            redo_asked_at=func.coalesce(bindparam("asked_at"), _C.redo_asked_at),
         )
     )
 )

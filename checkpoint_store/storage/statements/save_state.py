@@ -159,7 +159,8 @@ def _write(
         if index not in there or digest not in (None, there[index]):
             record(connection, Completion(state.job_id, index, moment, text, digest, replace=replace, earlier_cost=0.0))
     # What is complete here already may have been done again since the state was written.
-    redos.mark(connection, state.job_id, [index for index in state.redo_chunks if index not in there], moment)
+    asked = [index for index in state.redo_chunks if index not in there]
+    redos.mark(connection, state.job_id, dict.fromkeys(asked, moment))
     job_statements.recount(connection, state.job_id)
     is_begun = bool(there or state.completed_chunks)
     if is_begun and not replace:  # whoever saves a state says its status; an import does not
