@@ -14,6 +14,7 @@ from rich.text import Text
 from checkpoint_store.cli import chunk_map, screen
 from checkpoint_store.cli.paths import on_one_line
 from checkpoint_store.cli.widths import without_beginning, without_end
+from checkpoint_store.errors import number_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
