@@ -214,6 +214,9 @@ def migrate(
 
     Raises:
         MigrationFailed: the file is as it was; the error says where the copy is.
+        StoreInUse: another process had the store open for ``lock_timeout_seconds``. Nothing was changed.
+        SchemaTooNew: a newer version of this library wrote it. Nothing was touched.
+        InvalidArgumentError: ``to`` is no released schema.
     """
     to = SCHEMA_VERSION if to is None else to
     if to not in RELEASED_VERSIONS:

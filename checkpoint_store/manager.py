@@ -153,6 +153,9 @@ class StateManager(ForkAware):
         """Remove the current job, its results, the state file and its ``.bak`` for good.
 
         No byte of a result stays in any file. Other jobs in the store file stay, and none of them becomes current.
+
+        Raises:
+            ErasureUnfinished: the job is deleted; another process that reads keeps its bytes in the WAL.
         """
         with self._states:
             found = self._current()

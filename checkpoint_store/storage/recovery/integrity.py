@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import bindparam, or_, select
 
-from checkpoint_store.errors import StoreDamaged
+from checkpoint_store.errors import StoreDamaged, counted
 from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.model.records import Problem
 from checkpoint_store.storage.statements import jobs as job_statements
@@ -149,7 +149,11 @@ def _problems_of_job(connection: sqlite3.Connection, job: records.JobRecord) -> 
     yield from _unreadable_rows(connection, job.job_id)
     completed = sum(1 for _ in result_statements.indices(connection, job.job_id))
     if completed != job.completed_count:
-        yield Problem("completed_count", f"says {job.completed_count}, but {completed} chunks are there", job.job_id)
+        yield Problem(
+            "completed_count",
+            f"says {job.completed_count}, but the results of {counted(completed, 'chunk')} are there",
+            job.job_id,
+        )
     for page in result_statements.paged(
         lambda after, limit: result_statements.result_page(connection, job.job_id, after, limit)
     ):

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from checkpoint_store.errors import StateFormatError
+from checkpoint_store.errors import StateFormatError, counted
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.versions import SCHEMA_VERSION
 from checkpoint_store.storage.connection.database import Database
@@ -61,7 +61,7 @@ class JobRecovery:
         if self.unverified_chunks:
             lost += f"; no digest of {self.unverified_chunks} of them survived: they are as the state file has them"
         lost += f"; {self.tries}" if self.tries else ""
-        return f"job {self.job_id} ({self.file_name}): {self.recovered_chunks} chunks back ({taken}){lost}"
+        return f"job {self.job_id} ({self.file_name}): {counted(self.recovered_chunks, 'chunk')} back ({taken}){lost}"
 
 
 def all_copies(path: Path, state_files: Sequence[Path]) -> list[Copy]:
