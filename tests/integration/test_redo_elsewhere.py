@@ -176,3 +176,22 @@ def test_a_sequential_job_takes_no_answers_behind_another_result(tmp_path: Path)
             chunk.complete(work("mine"))
             break
     assert goes_on(path, "abcd", "undone", sequential=True) == ([2, 3], ["first", "mine", "undone", "undone"])
+
+
+@pytest.mark.parametrize("again", ["first", "again"])
+def test_a_recovery_knows_who_paid_for_a_result_that_was_done_again(tmp_path: Path, again: str) -> None:
+    """An older backup still has the chunk as carried over; this job paid for it since, and its budget counts that."""
+    path = tmp_path / "talks.db"
+    do(path, "first")
+    goes_on(path, "abcX", "edit")
+    shutil.copy(path, path.with_name("talks.db.backup-1.5-9999"))
+    redo(path, [0, 1])
+    assert goes_on(path, "abcX", again)[0] == [0, 1]
+
+    def paid() -> list[Any]:
+        with closing(sqlite3.connect(path)) as raw:
+            return raw.execute("SELECT cost, carried FROM job_costs").fetchall()
+
+    before = paid()
+    recover_store(path)
+    assert paid() == before == [(0.75, 0.25), (1.0, 0.0)]
