@@ -121,8 +121,8 @@ class ReportTargetError(CheckpointStoreError):
 class StoreBusy(CheckpointStoreError):
     """A lock was not free within ``lock_timeout_seconds``. Nothing was written; calling again is safe.
 
-    ``holders`` are the ids of the processes that seem to hold it, as far as they can be seen. The message says so where
-    one of them was stopped, and what to do.
+    ``holders`` are the ids of the processes that seem to hold the lock, as far as they can be
+    seen. If one of them was stopped, the message says so, and what to do.
     """
 
     def __init__(
@@ -145,7 +145,7 @@ class StoreBusy(CheckpointStoreError):
 class StoreInUse(StoreBusy):
     """Somebody has the store open, and what was asked for needs it alone. Nothing was changed.
 
-    ``holders`` are ids of processes, as far as they can be seen; decided was by a lock.
+    ``holders`` are the ids of the processes that can be seen. A lock says whether the store is in use, not this list.
     """
 
     def __init__(self, path: Path | str, waited_seconds: float, holders: Sequence[int] = ()) -> None:
@@ -440,11 +440,15 @@ class ChunkFailed(CheckpointStoreError):
 
 
 class WorkerDied(CheckpointStoreError):
-    """The process that worked on a chunk ended before it gave a result."""
+    """The process that worked on a chunk ended before it gave a result, as the system ends it where memory is short.
+
+    The chunk has failed once, and is tried again while it has tries left. If it ends its process each time, look at
+    what the work needs: its memory first.
+    """
 
 
 class WorkFailed(CheckpointStoreError):
-    """An exception from another process that could not be brought over as it was.
+    """An exception from another process that could not be pickled, and so came home as text.
 
     ``kind`` is its type's name, ``kinds`` are the full names of that type and its bases; ``status_code``, ``code`` and
     ``retry_after`` are what it said of a service's answer, and ``cost`` what it said that the try cost.
@@ -646,7 +650,10 @@ class InvalidResultError(CheckpointStoreError, ValueError):
 
 
 class StateFormatError(CheckpointStoreError, ValueError):
-    """A state (or state file) that is not one. ``field`` names the field at fault, where it is one."""
+    """A state, or a state file, cannot be read as one. ``field`` names the field at fault, where one field is.
+
+    Mend that field by hand, or take the state before it: the file with the suffix ``.bak``.
+    """
 
     def __init__(self, field: str | None, reason: str, *, path: Path | str | None = None) -> None:
         self.field, self.reason = field, reason

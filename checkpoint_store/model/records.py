@@ -88,7 +88,7 @@ class JobSummary:
     redo_chunks: int = 0
     """How many chunks are left although they have a result: they are to be done again (:meth:`Job.redo`)."""
     replaced_cost: float = 0.0
-    """What results cost that others took the place of."""
+    """What results cost that were replaced since, by ``redo`` or ``replace=True``."""
     error_message: str | None
     config: dict[str, Any]
     metadata: dict[str, Any]

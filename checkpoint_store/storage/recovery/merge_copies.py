@@ -209,6 +209,7 @@ def _fill_chunks(
             record(
                 connection,
                 Completion(job_id, index, chunk.completed_at or now(), chunk.text, chunk.digest, chunk.fingerprint),
+                answers=chunk.answers,
             )
             if chunk.source is not None:
                 set_source(connection, job_id, index, chunk.source)
@@ -235,7 +236,8 @@ def _best(job_id: str, index: int, copies: list[Copy]) -> tuple[str, Chunk] | No
     for copy, chunk in known:
         if chunk.text is not None and chunk.digest == wanted:
             source = next((one.source for _, one in known if one.source is not None), None)
-            return copy.name, Chunk(chunk.completed_at, fingerprint, wanted, chunk.text, proven, source)
+            answers = next((one.answers for _, one in known if one.answers is not None and one.digest == wanted), None)
+            return copy.name, Chunk(chunk.completed_at, fingerprint, wanted, chunk.text, proven, source, answers)
     return None
 
 
