@@ -45,6 +45,15 @@ def number_text(value: float) -> str:
     return text.rstrip("0").rstrip(".")
 
 
+def counted(count: int, noun: str) -> str:
+    """Return a number with its noun: ``1 chunk``, ``1,200 chunks``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def _left(remaining_chunks: int) -> str:
+    return f"{counted(remaining_chunks, 'chunk')} left"
+
+
 def size_text(size_bytes: int) -> str:
     """Return a number of bytes as people read it: ``1 byte``, ``812 bytes``, ``4.2 kB``, ``13.0 GB`` (1 kB: 1,000)."""
     if size_bytes < _KILO:
@@ -328,7 +337,7 @@ class JobPaused(CheckpointStoreError):
 
     def __init__(self, job_id: str, remaining_chunks: int) -> None:
         self.job_id, self.remaining_chunks = job_id, remaining_chunks
-        super().__init__(f"job {job_id} was paused with {remaining_chunks} chunks left; run it again to go on.")
+        super().__init__(f"job {job_id} was paused with {_left(remaining_chunks)}; run it again to go on.")
 
 
 class ServiceUnavailable(JobPaused):
@@ -341,7 +350,7 @@ class ServiceUnavailable(JobPaused):
         super().__init__(job_id, remaining_chunks)
         self.seconds, self.last_error = seconds, last_error
         message = (
-            f"job {job_id} is paused with {remaining_chunks} chunks left: no call has succeeded for {seconds:.0f} s, "
+            f"job {job_id} is paused with {_left(remaining_chunks)}: no call has succeeded for {seconds:.0f} s, "
             f"the last one failed with {last_error}. No chunk is failed for that. Run it again once the service "
             "answers, or with a longer outage_seconds."
         )
@@ -369,7 +378,7 @@ class BudgetReached(JobPaused):
         self.spent, self.reserved, self.dearest_cost, self.max_cost = spent, reserved, dearest_cost, max_cost
         in_doubt = f", chunks in doubt may have cost {number_text(reserved)} more" if reserved else ""
         message = (
-            f"job {job_id} is paused with {remaining_chunks} chunks left: it has cost {number_text(spent)}{in_doubt}, "
+            f"job {job_id} is paused with {_left(remaining_chunks)}: it has cost {number_text(spent)}{in_doubt}, "
             f"the dearest chunk cost {number_text(dearest_cost)}, and max_cost is {number_text(max_cost)}. To go on, "
             "run it again with a higher max_cost."
         )
@@ -383,7 +392,7 @@ class DeadlineReached(JobPaused):
         super().__init__(job_id, remaining_chunks)
         self.deadline_seconds = deadline_seconds
         message = (
-            f"job {job_id} is paused with {remaining_chunks} chunks left: its run has reached its deadline of "
+            f"job {job_id} is paused with {_left(remaining_chunks)}: its run has reached its deadline of "
             f"{deadline_seconds:g} s. Run it again to go on."
         )
         self.args = (message,)
@@ -411,7 +420,7 @@ class CostUnknown(JobPaused):
         wrong = f"has no {field!r}" if value is None else f"has {value} as {field!r}, which is no amount"
         has = f"its fields are {', '.join(self.fields)}" if self.fields else "it has no fields"
         message = (
-            f"job {job_id} is paused with {remaining_chunks} chunks left: there is a max_cost, and the cost of chunk "
+            f"job {job_id} is paused with {_left(remaining_chunks)}: there is a max_cost, and the cost of chunk "
             f"{chunk_index} cannot be read. Its result, which is recorded, {wrong}; {has}. Say where the cost stands "
             "with cost= (a field, a dotted path such as 'usage.cost', or a function of the result), or run it again "
             "without max_cost."
@@ -425,7 +434,7 @@ class ChunkFailed(CheckpointStoreError):
     def __init__(self, job_id: str, failed_chunks: int, example: str) -> None:
         self.job_id, self.failed_chunks, self.example = job_id, failed_chunks, example
         super().__init__(
-            f"{failed_chunks} chunk{'s' if failed_chunks != 1 else ''} of job {job_id} failed ({example}). To try them "
+            f"{counted(failed_chunks, 'chunk')} of job {job_id} failed ({example}). To try them "
             "again: job.retry_failed(); then run it again."
         )
 
@@ -476,9 +485,9 @@ class JobIncomplete(CheckpointStoreError):
     def __init__(self, job_id: str, remaining_chunks: int) -> None:
         self.job_id, self.remaining_chunks = job_id, remaining_chunks
         super().__init__(
-            f"job {job_id} is incomplete: {remaining_chunks} of its chunks are not complete. Complete them (see "
-            'job.pending() and job.map()); take what there is (job.items(), job.results(missing="skip")); or end the '
-            "job with job.pause() or job.fail(...)."
+            f"job {job_id} is incomplete, with {_left(remaining_chunks)}. Complete what is left (see job.pending() and "
+            'job.map()); take what there is (job.items(), job.results(missing="skip")); or end the job with '
+            "job.pause() or job.fail(...)."
         )
 
 
@@ -526,8 +535,10 @@ class PlanChanged(CheckpointStoreError):
         more = "; "
         if self.kept_ignoring > reusable_results:
             names = ", ".join(map(repr, self.ignoring))
-            more = f" (with reuse_ignoring=({names},) the {self.kept_ignoring} that were made under other settings); "
-        held = f", and {reusable_handles} handles of work that a service holds" if reusable_handles else ""
+            more = (
+                f" (with reuse_ignoring=({names},) {counted(self.kept_ignoring, 'result')} made under other settings); "
+            )
+        held = f", and {counted(reusable_handles, 'handle')} of work that a service holds" if reusable_handles else ""
         fields_count = ""
         if "chunks" in fields:
             fields_count = (
@@ -541,9 +552,9 @@ class PlanChanged(CheckpointStoreError):
             )
         super().__init__(
             f"{file_name!r} has a job ({job_id}) {made_for}:{lines}\n"
-            f"Choose with on_change: 'reuse' starts a new job and keeps the "
-            f"{reusable_results} results in the store whose chunks and settings are the same{held}{more}'restart' "
-            f"starts one from nothing. Neither deletes the earlier job.{fields_count}"
+            f"Choose with on_change: 'reuse' starts a new job and keeps {counted(reusable_results, 'result')} of the "
+            f"store whose chunk and settings are the same{held}{more}'restart' starts one from nothing. Neither "
+            f"deletes the earlier job.{fields_count}"
         )
 
 

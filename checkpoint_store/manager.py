@@ -96,7 +96,8 @@ class StateManager(ForkAware):
 
         Only what differs from what the store has is written to the store; the state file is written whole. Chunks and
         results that the store has of this job and ``state`` lacks are kept: nothing that was paid for is taken back.
-        :meth:`clear` removes a job.
+        :meth:`clear` removes a job. Another result of a chunk in ``redo_chunks`` is the one that was asked for. Which
+        complete chunks are to be done again, ``state`` does not change: ask for that with :meth:`Job.redo`.
 
         Raises:
             StateFormatError: nothing tells which chunk a result belongs to. Nothing was saved.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from checkpoint_store.errors import counted
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -43,12 +45,12 @@ class JobMerge:
         if self.passed_over is not None:
             return f"{name}: passed over, because {self.passed_over}"
         into = "added" if self.is_new else f"merged into job {self.job_id[:8]}"
-        told = f"{name}: {into}, {_counted(self.added_chunks)} taken, {self.same_chunks:,} there before"
+        told = f"{name}: {into}, {counted(self.added_chunks, 'chunk')} taken, {self.same_chunks:,} there before"
         if self.contradictions:
             shown = ", ".join(map(str, self.contradictions[:_INDICES_SHOWN_MAX]))
             more = ", …" * (len(self.contradictions) > _INDICES_SHOWN_MAX)
-            told += f"; another result is kept here for {_counted(len(self.contradictions))}: {shown}{more}"
-        return told + (f"; {_counted(self.remaining_chunks)} left" if self.remaining_chunks else "; complete")
+            told += f"; another result is kept here for {counted(len(self.contradictions), 'chunk')}: {shown}{more}"
+        return told + (f"; {counted(self.remaining_chunks, 'chunk')} left" if self.remaining_chunks else "; complete")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,3 @@ class MergeReport:
     def __str__(self) -> str:
         lines = "".join(f"\n  {job}" for job in self.jobs) or "\n  it has no job"
         return f"{self.path}{lines}"
-
-
-def _counted(chunks: int) -> str:
-    return f"{chunks:,} chunk{'' if chunks == 1 else 's'}"

@@ -215,3 +215,18 @@ def test_going_back_is_refused_where_a_redo_would_be_forgotten(tmp_path: Path) -
         job.complete(0, "free")
     with pytest.raises(Exception, match="done again, and 1 are recorded; they would be lost"):
         migrate(store.path, to="1.4")
+
+
+def test_a_check_finds_a_mark_of_a_chunk_that_is_not_complete(tmp_path: Path) -> None:
+    """By hand, or by damage: the job would say that more chunks are left than it has. A recovery drops it."""
+    with CheckpointStore(tmp_path / "talks.db", state_file=None) as store:
+        store.open_job(NAME, total_chunks=2).complete(0, "a")
+    with closing(sqlite3.connect(store.path)) as raw, raw:
+        raw.execute("INSERT INTO chunk_redos (job_id, chunk_index, asked_at) SELECT job_id, 1, started_at FROM jobs")
+    with CheckpointStore(store.path, state_file=None) as store:
+        (problem,) = store.check()
+        assert (problem.what, problem.chunk_index) == ("row in chunk_redos", 1)
+    recover_store(store.path)
+    with CheckpointStore(store.path, state_file=None) as store:
+        assert store.check() == []
+        assert store.job(NAME).remaining() == [range(1, 2)]

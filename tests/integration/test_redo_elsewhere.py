@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from checkpoint_store import CheckpointStore
+from checkpoint_store.maintenance import recover_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -93,3 +94,60 @@ def test_what_a_copy_did_before_the_redo_is_no_answer(tmp_path: Path) -> None:
             assert (job.to_redo(), texts(job)) == ([1], ["first", "second", "first", "first"])
     assert do(here, "third") == [1]
     assert costs(here) == (1.5, None, 0.5)
+
+
+def goes_on(path: Path, chunks: str, name: str, **settings: Any) -> tuple[list[int], list[str]]:
+    """Do what is left of the job of these chunks, as was planned, and return which those were, and what all hold."""
+    with CheckpointStore(path, state_file=None) as store:
+        planned = store.plan(NAME, chunks=list(chunks), on_change="reuse", **settings)
+        job = store.open_job(NAME, chunks=list(chunks), on_change="reuse", **settings)
+        done = [chunk.index for chunk in job.pending() if chunk.complete(work(name)) is None]
+        assert (planned.chunks_to_do, job.status, job.to_redo(), store.check()) == (len(done), "completed", [], [])
+        return done, texts(job)
+
+
+def test_an_edit_and_its_undoing_pay_for_a_redo_once(tmp_path: Path) -> None:
+    """The job of the edit did the chunk again; the first job takes that, and says who paid for it."""
+    path = tmp_path / "talks.db"
+    do(path, "first")
+    redo(path, [1, 3])
+    assert goes_on(path, "abXd", "edit") == ([1, 2, 3], ["first", "edit", "edit", "edit"])
+    assert goes_on(path, "abcd", "undone") == ([], ["first", "edit", "first", "edit"])
+    assert goes_on(path, "abcd", "undone") == ([], ["first", "edit", "first", "edit"])
+    with closing(sqlite3.connect(path)) as raw:
+        paid = raw.execute("SELECT cost, carried, replaced_cost FROM job_costs").fetchall()
+    assert paid == [(1.0, 0.5, 0.5), (0.75, 0.25, None)]
+    redo(path, [1])
+    assert goes_on(path, "abcd", "again") == ([1], ["first", "again", "first", "edit"])
+
+
+def test_an_edit_answers_no_redo_under_other_settings(tmp_path: Path) -> None:
+    """Its result was made by another model."""
+    path = tmp_path / "talks.db"
+    goes_on(path, "abcd", "first", model="one")
+    redo(path, [1])
+    other = {"model": "two", "reuse_ignoring": ["model"]}
+    assert goes_on(path, "abcd", "two", **other) == ([1], ["first", "two", "first", "first"])
+    assert goes_on(path, "abcd", "one", model="one") == ([1], ["first", "one", "first", "first"])
+
+
+def test_chunks_with_the_same_text_are_each_answered_by_their_own(tmp_path: Path) -> None:
+    """Where a text stands twice, each of its places was asked for, and has a result of its own."""
+    path = tmp_path / "talks.db"
+    goes_on(path, "aab", "first")
+    redo(path, [0, 1])
+    with CheckpointStore(path, state_file=None) as store:
+        job = store.open_job(NAME, chunks=list("aabc"), on_change="reuse")
+        for chunk in job.pending():
+            chunk.complete(work(f"edit {chunk.index}"))
+    assert goes_on(path, "aab", "undone") == ([], ["edit 0", "edit 1", "first"])
+
+
+def test_a_store_that_is_made_anew_knows_which_redo_was_answered(tmp_path: Path) -> None:
+    """The first job takes the result of the edit's job also after a recovery."""
+    path = tmp_path / "talks.db"
+    do(path, "first")
+    redo(path, [1])
+    goes_on(path, "abcX", "edit")
+    recover_store(path)
+    assert goes_on(path, "abcd", "undone") == ([], ["first", "edit", "first", "first"])

@@ -10,10 +10,11 @@ from checkpoint_store.model.clock import now
 from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.storage.open_requests import Source
+from checkpoint_store.storage.records import Completion
 from checkpoint_store.storage.statements import compiled, redos
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import results as result_statements
-from checkpoint_store.storage.statements.completions import count
+from checkpoint_store.storage.statements.completions import count, record, set_source
 from checkpoint_store.storage.tables import attempts, chunk_results, completed_chunks
 
 if TYPE_CHECKING:
@@ -37,7 +38,9 @@ _STORED: Final = compiled.Statement(
 _COMPLETE: Final = compiled.insert_into(completed_chunks)
 _AT_WORK: Final = compiled.Statement(
     lambda: select(attempts.c.chunk_index, attempts.c.runner_id).where(
-        attempts.c.outcome == literal_column("'running'"), attempts.c.job_id == bindparam("in_job")
+        attempts.c.outcome == literal_column("'running'"),
+        # The plus keeps SQLite from going through all attempts of the job instead of the index of those that run.
+        literal_column("+attempts.job_id") == bindparam("in_job"),
     )
 )
 
@@ -52,14 +55,21 @@ def carry_over(
 ) -> JobRecord:
     """Complete chunks of a job with results of other jobs, and return the job as it is then.
 
-    A result that is to be made again there is to be made again here.
+    A result that is to be made again there is to be made again here. One for a chunk that is complete here answers the
+    redo that was asked for.
     """
     moment, job_id = now(), job.job_id
+    again = kept.keys() & set(redos.indices(connection, job_id)) if job.redo_count else set[int]()
     for index, fingerprint in enumerate(request.fingerprints_by(job.fingerprint_rule) or ()):
         if index not in kept:
             continue
         text, payer, answers = _taken(connection, kept[index], index, path)
         digest = result_digest.digest(job_id, index, text)
+        if index in again:
+            completion = Completion(job_id, index, moment, text, digest, fingerprint)
+            record(connection, completion, answers=answers)
+            set_source(connection, job_id, index, payer)
+            continue
         added = connection.execute(compiled.ADD_RESULT.text, (job_id, index, text, digest))
         _COMPLETE.run(
             connection,
@@ -76,7 +86,7 @@ def carry_over(
         )
     to_redo = redos.of_kept(connection, kept)
     redos.mark(connection, job_id, to_redo)
-    count(connection, job_id, len(kept), moment)
+    count(connection, job_id, len(kept) - len(again), moment)
     begun_with = job.stretch_completed_count + len(kept) - len(to_redo)  # they took none of its time
     job_statements.update_job(connection, job_id, path, stretch_completed_count=begun_with)
     return job_statements.find_job(connection, job_id, path)
