@@ -12,6 +12,7 @@ from checkpoint_store.storage.file_names import StoreFiles
 from checkpoint_store.storage.recovery.integrity import MISCOUNTED
 from checkpoint_store.storage.statements.effect import TRIGGERS
 from checkpoint_store.storage.tables import metadata
+from checkpoint_store.system.existence import is_there
 from checkpoint_store.system.files import storage_error
 from checkpoint_store.system.log import log
 
@@ -40,7 +41,7 @@ def refuse_foreign_wal(path: Path, lock_timeout_seconds: float) -> None:
 
     # The file is read without locks: closing it would drop the locks of a connection that another thread opens now.
     with Openings.lock:
-        if not path.exists() or Openings.is_open(path):
+        if not is_there(path) or Openings.is_open(path):
             return
         try:
             found = sidecars.foreign_sidecar(path)
