@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from checkpoint_store import CheckpointStore, CheckpointStoreError
+from checkpoint_store import CheckpointStore, CheckpointStoreError, StoreRecovered
 from tests.cli.conftest import Folder
 
 if TYPE_CHECKING:
@@ -172,15 +172,34 @@ def test_five_thousand_flips_raise_nothing_but_the_librarys_own_errors(
         _flip_and(use, sound, tmp_path / "flipped", seed)
 
 
-@pytest.mark.parametrize("read_only", [False, True])
-@pytest.mark.parametrize(("old", "new"), [(b"completed_count INTEGER", b"comple\xf4ed_count INTEGER"),
-                                          (b"completed_count INTEGER", b"compleTed_count INTEGER")])  # fmt: skip
-def test_a_damaged_name_in_the_schema_is_damage(
-    sound: Path, tmp_path: Path, old: bytes, new: bytes, *, read_only: bool
-) -> None:
-    """A letter of a column's name that is damaged, or no UTF-8 any more, is StoreDamaged where no copy is there."""
+NAMES = {b"completed_count INTEGER": (b"comple\xf4ed_count INTEGER", b"compleTed_count INTEGER"),
+         b"video_title TEXT": (b"vide\xef_title TEXT", b"video_tiTle TEXT")}  # fmt: skip
+
+
+def _with_name(sound: Path, folder: Path, old: bytes, new: bytes) -> Path:
     content = (sound / "talks.db").read_bytes()
     assert old in content
-    (tmp_path / "talks.db").write_bytes(content.replace(old, new))
+    (folder / "talks.db").write_bytes(content.replace(old, new))
+    return folder / "talks.db"
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+@pytest.mark.parametrize("new", NAMES[b"video_title TEXT"])
+def test_a_damaged_name_in_the_schema_is_damage(sound: Path, tmp_path: Path, new: bytes, *, read_only: bool) -> None:
+    """A letter of a column's name that is damaged, or no UTF-8 any more, is StoreDamaged where no copy is there."""
+    path = _with_name(sound, tmp_path, b"video_title TEXT", new)
     with pytest.raises(CheckpointStoreError, match="damaged"):
-        CheckpointStore(tmp_path / "talks.db", read_only=read_only).close()
+        CheckpointStore(path, read_only=read_only).close()
+
+
+@pytest.mark.parametrize("new", NAMES[b"completed_count INTEGER"])
+def test_a_damaged_name_of_what_the_chunks_tell_is_mended(sound: Path, tmp_path: Path, new: bytes) -> None:
+    """Where nothing that was given by somebody stood in the column, opening the store makes it anew without a copy."""
+    path = _with_name(sound, tmp_path, b"completed_count INTEGER", new)
+    with pytest.raises(CheckpointStoreError, match="damaged"):
+        CheckpointStore(path, read_only=True).close()
+    with pytest.warns(StoreRecovered, match="20 chunks back"):
+        CheckpointStore(path).close()
+    with CheckpointStore(path) as store:
+        assert store.check() == []
+        assert store.job("talk.srt").progress().completed_chunks == 20
