@@ -192,6 +192,19 @@ def test_a_damaged_name_in_the_schema_is_damage(sound: Path, tmp_path: Path, new
         CheckpointStore(path, read_only=read_only).close()
 
 
+@pytest.mark.parametrize("old", [b"lock_file TEXT", b"outcome TEXT", b"completed_at TEXT"])
+@pytest.mark.parametrize("words", ["restore talks.db --store sound.db", "merge talks.db --store sound.db"])
+def test_a_capital_in_the_schema_of_another_store_is_no_traceback(
+    sound: Path, tmp_path: Path, old: bytes, words: str
+) -> None:
+    """SQLite finds a column whose name has a capital by one damaged bit: a copy of that kind is taken, or refused."""
+    path = _with_name(sound, tmp_path, old, old[:1].upper() + old[1:])
+    shutil.copyfile(sound / "talks.db", tmp_path / "sound.db")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert Folder(path.parent).try_to_run(*words.split()).code in EXIT_CODES
+
+
 @pytest.mark.parametrize("new", NAMES[b"completed_count INTEGER"])
 def test_a_damaged_name_of_what_the_chunks_tell_is_mended(sound: Path, tmp_path: Path, new: bytes) -> None:
     """Where nothing that was given by somebody stood in the column, opening the store makes it anew without a copy."""

@@ -15,7 +15,7 @@ from checkpoint_store.model.records import Problem
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import results as result_statements
 from checkpoint_store.storage.statements import rows
-from checkpoint_store.storage.statements.compiled import Statement
+from checkpoint_store.storage.statements.compiled import Statement, names_of
 from checkpoint_store.storage.statements.effect import TRIGGERS
 from checkpoint_store.storage.tables import attempts, chunk_handles, completed_chunks, jobs, runners
 from checkpoint_store.system.existence import what_is_amiss
@@ -122,7 +122,7 @@ def _unreadable_rows(connection: sqlite3.Connection, job_id: str) -> Iterator[Pr
         if connection.execute(is_there, (table,)).fetchone() is None:
             continue
         cursor = statement.run(connection, in_job=job_id)
-        names = [column[0] for column in cursor.description]
+        names = names_of(cursor)
         for values in cursor:
             try:
                 rows.read_row(table, readers, dict(zip(names, values, strict=True)), path, job_id)
