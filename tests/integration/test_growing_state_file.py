@@ -29,12 +29,12 @@ LARGE = 24
 
 @pytest.fixture
 def wait(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-    """A clock that goes on by so many seconds when it is told to."""
-    real, passed = time.monotonic, [0.0]
-    monkeypatch.setattr(time, "monotonic", lambda: real() + passed[0])
+    """A clock that goes on by so many seconds when it is told to: writing takes no time, however slow the disk is."""
+    clock = [time.monotonic()]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
 
     def pass_seconds(seconds: float) -> None:
-        passed[0] += seconds
+        clock[0] += seconds
 
     return pass_seconds
 
@@ -75,9 +75,12 @@ ORDERS = {
     "some late": sorted(range(60), key=lambda index: index + (30 if index % 20 == 7 else 0)),
     "backwards": list(range(60))[::-1],
 }
+EACH_ORDER = [
+    pytest.param(order, marks=pytest.mark.slow if order in ("eight at a time", "backwards") else ()) for order in ORDERS
+]
 
 
-@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("order", EACH_ORDER)
 def test_two_files_take_turns_in_whatever_order_chunks_come(
     store: CheckpointStore, path: Path, wait: Callable[[float], None], order: str
 ) -> None:
@@ -95,7 +98,7 @@ def test_two_files_take_turns_in_whatever_order_chunks_come(
         assert files(path) == inodes
 
 
-@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("order", EACH_ORDER)
 def test_an_exact_state_stands_in_the_order_of_the_chunks(
     store: CheckpointStore, path: Path, wait: Callable[[float], None], order: str
 ) -> None:
@@ -172,9 +175,9 @@ def test_a_list_of_chunks_that_outgrows_its_room_gets_more(
     """A job of many small chunks: the file follows on."""
     job = store.open_job("f", total_chunks=100_000)
     done = 0
-    for count in (3000, 3000, 3000, 30_000, 3000):
+    for count in (1500, 1500, 6000, 500):
         wait(600.0)
-        job.complete_many((index, index) for index in range(done, done + count))
+        job.complete_many((index, "x" * 40) for index in range(done, done + count))
         done += count
         assert len(shown(path)) == done
 
