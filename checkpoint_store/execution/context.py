@@ -143,11 +143,17 @@ class StoreContext:
     def job_ended(self, job_id: str) -> None:
         """Make the state file exact, and keep a copy of the store."""
         self.job_changed(job_id)
-        self.back_up()
+        if self.back_up() and self.state_file is not None:
+            self.state_file.drop_previous()
 
-    def back_up(self) -> None:
-        """Make an automatic backup, if that costs no more than its share, and tell of it. No lock is held then."""
-        self.backups.tell(self.storage.back_up_now())
+    def back_up(self) -> bool:
+        """Make an automatic backup, if that costs no more than its share, and tell of it. No lock is held then.
+
+        Returns whether a backup has all that there is.
+        """
+        backup = self.storage.back_up_now()
+        self.backups.tell(backup)
+        return backup is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ HEAD_LINES: Final = 1 + len(_HEAD) + 1
 _BEGINS_WITH: Final = f'"{_FIELDS[0]}"'.encode()
 _ID_BYTES_MAX: Final = 40
 """A text that was cut off before its ``job_id`` is shorter than this."""
-_COMPLETED_LINE: Final = re.compile(rf'  "{_COMPLETED}": \[(?P<indices>[\d, ]*)\],'.encode())
+_COMPLETED_LINE: Final = re.compile(rf'  "{_COMPLETED}": \[(?P<indices>[\d, ]*?) *\],'.encode())
 # As written beside a store, with all indices on one line: a state file from before stores existed looks otherwise.
 _KNOWS_CHUNKS: Final = re.compile(rf'\n  "{_COMPLETED}": \[\d'.encode())
 _UPDATED_AT: Final = re.compile(rb'\n  "updated_at": "([^"\n]+)",\n')
@@ -61,13 +61,72 @@ def state_text(
         result_indices: the chunk of each result, in pages.
         redo_chunks: the completed chunks that are to be done again.
     """
+    yield from state_head(job, completed)
+    yield from results_text(results)
+    yield from state_tail(job, result_indices, redo_chunks)
+
+
+FIRST_RESULT: Final = "\n    "
+NEXT_RESULT: Final = ",\n    "
+"""What stands before the text of a result: the first one, and each other one."""
+
+
+def results_text(results: Iterable[Sequence[str]]) -> Iterator[str]:
+    """Yield the text of the results, for :func:`state_text`."""
+    return _joined((FIRST_RESULT + NEXT_RESULT.join(page) for page in results), ",")
+
+
+def state_head(job: object, completed: Iterable[Sequence[int]], size_bytes: int | None = None) -> Iterator[str]:
+    """Yield the text before the results, for :func:`state_text`.
+
+    ``size_bytes`` is how long it is to be: blanks behind the last completed chunk fill it up.
+
+    Raises:
+        ValueError: it is longer; most of it was yielded by then.
+    """
+    fields = _head_fields(job)
+    yield fields
+    room = None if size_bytes is None else size_bytes - len(fields.encode()) - len(_HEAD_END)
+    for text in _joined((", ".join(map(str, page)) for page in completed), ", "):
+        room = None if room is None else room - len(text)
+        yield text
+    if room is not None and room < 0:
+        raise ValueError(size_bytes)
+    yield " " * (room or 0) + _HEAD_END
+
+
+def _head_fields(job: object) -> str:
     head = {"version": SCHEMA_VERSION} | {name: getattr(job, name) for name in _HEAD if name != "version"}
     fields = (f"  {_text(name)}: {_text('' if value is None else value)},\n" for name, value in head.items())
-    yield "{\n" + "".join(fields)
-    yield f"  {_text(_COMPLETED)}: ["
-    yield from _joined((", ".join(map(str, page)) for page in completed), ", ")
-    yield f"],\n  {_text(_RESULTS)}: ["
-    yield from _joined(("\n    " + ",\n    ".join(page) for page in results), ",")
+    return "{\n" + "".join(fields) + f"  {_text(_COMPLETED)}: ["
+
+
+RESULTS_BEGIN: Final = f'  "{_RESULTS}": ['
+"""What stands between the line of the completed chunks and the results."""
+_HEAD_END: Final = f"],\n{RESULTS_BEGIN}"
+_SPARE_BYTES: Final = 64
+"""The status and the number of chunks may grow by a few letters."""
+_ROOMY_CHUNKS: Final = 2048
+_ROOMY_GROWTH: Final = 4
+
+
+def head_bytes_max(job: object, completed_count: int) -> int:
+    """Return how long the text before the results is at most, with so many completed chunks."""
+    each = len(f"{getattr(job, 'total_chunks')}, ")  # noqa: B009 - any object that has the fields of a state
+    return len(_head_fields(job).encode()) + completed_count * each + len(_HEAD_END)
+
+
+def roomy_head_bytes(job: object, completed_count: int) -> int:
+    """Return how long the text before the results is to be, so that it has room for the chunks still to come.
+
+    There is room for all of them, or, in a job of many, for several times as many as there are.
+    """
+    total: int = getattr(job, "total_chunks")  # noqa: B009 - any object that has the fields of a state
+    return head_bytes_max(job, min(total, max(_ROOMY_CHUNKS, completed_count * _ROOMY_GROWTH))) + _SPARE_BYTES
+
+
+def state_tail(job: object, result_indices: Iterable[Sequence[int]], redo_chunks: Sequence[int]) -> Iterator[str]:
+    """Yield the text after the results, for :func:`state_text`."""
     yield "\n  ],\n" + "".join(f"  {_text(name)}: {_indented(getattr(job, name))},\n" for name in _TAIL)
     yield f"  {_text(_RESULT_INDICES)}: ["
     yield from _joined((", ".join(map(str, page)) for page in result_indices), ", ")

@@ -1,11 +1,12 @@
 """How often a state file may be written while its job runs: a share of the time, and of the bytes.
 
-The file is whole each time that it is written, so a large one cannot be written after each chunk: 2,000 chunks of 4 KB
-would make 8 GB.
+A small file is written whole after each chunk. A large one grows, and what each writing of it costs besides new results
+is mainly the list of the chunks. Where a file cannot grow, that is the whole file.
 """
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import Final
 
@@ -13,14 +14,16 @@ _SHARE: Final = 0.02
 """Of the elapsed time, what writing may take: the promise is 0.05, and meanwhile the disk is slower for others."""
 _CREDIT_SECONDS: Final = 0.05
 """What may be spent in advance, so that the file of a small, quick job is exact after each chunk."""
-_SMALL_BYTES: Final = 64 * 1024
+SMALL_BYTES: Final = 64 * 1024
 """A file up to this size is written whenever the time allows."""
-_GROWTH: Final = 4.0
-"""A larger one is written when it would be so many times as large: all writing before the last file is a third more
-than the largest of these files, which the job's end makes exact."""
-_SLOW_SECONDS: Final = 5.0
-"""Or when the chunk before was recorded that long ago, and the file has no more than so many bytes for each second."""
-_SLOW_BYTES_PER_SECOND: Final = 16 * 1024
+_APART_SECONDS: Final = 5.0
+"""A larger one is written again after so many seconds at the earliest,"""
+_BESIDES_SHARE: Final = 1 / 8
+"""and when what is written besides new results is at most this share of them,"""
+_BESIDES_BYTES_PER_SECOND: Final = 512
+"""or at most so much for each second since. When the new results are as large as the file, it is written at once."""
+_SWITCH_SECONDS: Final = 60.0
+"""Where jobs take turns, the file changes from the one to the other after so many seconds at the earliest."""
 
 
 class WritingPace:
@@ -31,27 +34,53 @@ class WritingPace:
         self._cost = 0.0
         """Seconds that the last time took: the next one waits until they are saved up."""
         self._counted_at = self._due_at = time.monotonic()
-        self._recorded_at = float("-inf")
+        self._wrote_at = self._looked_at = self._switched_at = float("-inf")
         self._shown = ""
         """The job that the file shows."""
-        self._size = 0
+        self.size_bytes = 0
+        """How large the file was when it was written last."""
         self._grown = 0
-        """Bytes of results that were recorded since the file was written."""
+        """Bytes of results that were recorded since."""
+        self._besides = 0
+        """Bytes that the next writing is expected to cost besides new results."""
+
+    @property
+    def is_large(self) -> bool:
+        """Whether the file would be too large to be written whole each time."""
+        return self.size_bytes + self._grown > SMALL_BYTES
 
     def is_due(self, job_id: str, moment: float, size_bytes: int) -> bool:
         """Count results of so many bytes, recorded at ``moment``, and return whether the file is to be written now."""
-        waited, self._recorded_at = moment - self._recorded_at, moment
         self._grown += size_bytes
         if moment < self._due_at:
             return False
-        size = self._size + self._grown
-        is_large = size > _SMALL_BYTES and size < self._size * _GROWTH
-        comes_rarely = waited >= _SLOW_SECONDS and size <= waited * _SLOW_BYTES_PER_SECOND
-        return not is_large or comes_rarely or job_id != self._shown
+        if not self.is_large or not self._shown:
+            return True
+        if job_id != self._shown:
+            return moment - self._switched_at >= _SWITCH_SECONDS
+        if moment - self._looked_at < _APART_SECONDS:
+            return False
+        if self._grown >= self.size_bytes:
+            return True
+        is_early = moment - self._wrote_at < _APART_SECONDS
+        return not is_early and self._besides <= self.besides_bytes_max(job_id, moment)
 
-    def wrote(self, job_id: str, size_bytes: int) -> None:
-        """Note that the file shows this job now, and how large it is."""
-        self._shown, self._size, self._grown = job_id, size_bytes, 0
+    def besides_bytes_max(self, job_id: str, moment: float) -> int:
+        """Return how much the file may cost now besides new results."""
+        if self._grown >= self.size_bytes or job_id != self._shown:
+            return sys.maxsize
+        return int(max(self._grown * _BESIDES_SHARE, (moment - self._wrote_at) * _BESIDES_BYTES_PER_SECOND))
+
+    def wrote(self, job_id: str, size_bytes: int, besides_bytes: int) -> None:
+        """Note that the file shows this job now, how large it is, and what that cost besides new results."""
+        self._wrote_at = time.monotonic()
+        if job_id != self._shown:
+            self._switched_at = self._wrote_at
+        self._shown, self.size_bytes, self._grown, self._besides = job_id, size_bytes, 0, besides_bytes
+
+    def put_off(self, moment: float, besides_bytes: int = 0) -> None:
+        """Note that the file was not written at this moment, and what that would have cost besides new results."""
+        self._looked_at, self._besides = moment, besides_bytes
 
     def spent(self, started: float, ended: float) -> None:
         """Count the time that writing took, whether or not it succeeded."""

@@ -137,6 +137,16 @@ def glance(path: Path) -> state_text.Glance | None:
         return None
 
 
+def head_bytes_of(path: Path, job_id: str) -> int | None:
+    """Return where the results begin in a state file of our layout that shows this job; None where it is none."""
+    try:
+        with path.open("rb") as file:
+            found = _head(file)
+            return file.tell() + len(state_text.RESULTS_BEGIN) if found is not None and found.job_id == job_id else None
+    except OSError:
+        return None
+
+
 def _head(file: BinaryIO) -> state_text.Head | None:
     return state_text.read_head([file.readline() for _ in range(state_text.HEAD_LINES)])
 

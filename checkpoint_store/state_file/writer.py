@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import CheckpointStoreError, JobNotFound, StateFormatError, StoreBusy
 from checkpoint_store.model.state_text import state_text
-from checkpoint_store.state_file.pace import WritingPace
+from checkpoint_store.state_file.growing import GrowingFile, Outcome, stored_text
+from checkpoint_store.state_file.pace import SMALL_BYTES, WritingPace
 from checkpoint_store.state_file.reader import read_state, refuse_own, refuse_to_replace
 from checkpoint_store.storage.file_names import state_backup
 from checkpoint_store.system.file_lock import file_lock, take
 from checkpoint_store.system.files import leftovers, replace_file, storage_error, sweep
 from checkpoint_store.system.forks import ForkAware, watch
 from checkpoint_store.system.log import log
+from checkpoint_store.system.second_life import CAN_TELL_READERS
 from checkpoint_store.system.turns import giving_turns
 
 if TYPE_CHECKING:
@@ -28,12 +30,6 @@ if TYPE_CHECKING:
     from checkpoint_store.storage.storage import Storage
 
 _PAGE_RESULTS: Final = 256
-
-
-def stored_text(snapshot: JobSnapshot) -> Iterator[str]:
-    """Yield the text of a job's state, from one snapshot, in constant memory; results as they are stored."""
-    results = snapshot.result_texts(), snapshot.chunks_with_result()
-    yield from giving_turns(state_text(snapshot.job, snapshot.completed_chunks(), *results, snapshot.redo_chunks()))
 
 
 def known_text(known: Known) -> Iterator[str]:
@@ -57,6 +53,7 @@ class StateFile(ForkAware):
         self._storage = storage
         self._lock = lock
         self._lock_timeout_seconds = lock_timeout_seconds
+        self._growing = GrowingFile(path, self.backup, storage.path)
         self.forget_in_child()
         watch(self)
         self._behind: str | None = None
@@ -67,6 +64,7 @@ class StateFile(ForkAware):
     def forget_in_child(self) -> None:
         """After a fork, in the child: the thread that was writing does not exist here."""
         self._busy = threading.Lock()
+        self._growing.forget()
 
     def sweep(self) -> None:
         """Remove what killed runs left behind, unless someone is writing now: the next open does it then."""
@@ -86,7 +84,7 @@ class StateFile(ForkAware):
             if taken:
                 # The store is the truth; a file that cannot be written now is written later.
                 try:
-                    self._write(job_id, self.path, 0.0)
+                    self._write_as_paced(job_id, moment)
                 except StoreBusy:
                     log.debug("%s is written later: another process holds its lock", self.path)
                 except Exception as error:  # out of descriptors, or of memory
@@ -98,6 +96,12 @@ class StateFile(ForkAware):
     def note_change(self, job_id: str) -> None:
         """Note that the job changed: the file is exact again when :meth:`write_if_behind` returns."""
         self._behind = job_id
+
+    def _write_as_paced(self, job_id: str, moment: float) -> None:
+        if self._pace.is_large and self._growing.is_followed_by_another(moment):
+            self._pace.put_off(moment)
+        else:
+            self._write(job_id, 0.0, besides_bytes_max=self._pace.besides_bytes_max(job_id, moment))
 
     def _say_unwritten(self, error: Exception) -> None:
         """Log that the file could not be written: once, until it could be."""
@@ -111,7 +115,7 @@ class StateFile(ForkAware):
         ``known`` saves reading all of the job, where nothing was committed since.
         """
         with self._busy:
-            self._write(job_id, self.path, self._lock_timeout_seconds, known)
+            self._write(job_id, self._lock_timeout_seconds, known)
         return self.path
 
     def write_if_behind(self) -> None:
@@ -123,32 +127,55 @@ class StateFile(ForkAware):
             except JobNotFound:
                 log.info("job %s was deleted by another process, with its state file: not written", job_id)
 
-    def _write(self, job_id: str, path: Path, timeout_seconds: float, known: Known | None = None) -> None:
+    def _write(
+        self, job_id: str, timeout_seconds: float, known: Known | None = None, *, besides_bytes_max: int | None = None
+    ) -> None:
+        """Write the file as the job is now; with a limit, only if that costs no more besides the new results."""
         started = time.monotonic()
         self._behind = job_id
         try:
             with file_lock(self._lock, timeout_seconds, like=self._storage.path):
-                sweep(path)
+                sweep(self.path)
                 sweep(self.backup)
                 self._behind = None
                 try:
                     # Whoever commits after this look waits for the lock, and writes the file again.
-                    if known is not None and known.texts is not None and self._storage.still_holds(known):
-                        self._replace(path, known_text(known))
-                    else:
-                        self._storage.with_snapshot(job_id, lambda snapshot: self._replace(path, stored_text(snapshot)))
+                    outcome = self._bring_up(job_id, known, besides_bytes_max)
                 except BaseException:
                     self._behind = job_id
                     raise
                 self._is_unwritten = False
-                self._pace.wrote(job_id, path.stat().st_size)
+                if outcome.is_written:
+                    self._pace.wrote(job_id, self.path.stat().st_size, outcome.besides_bytes)
+                else:
+                    self._behind = job_id
+                    self._pace.put_off(started, outcome.besides_bytes)
         except OSError as error:
-            raise storage_error(error, path) from error
+            raise storage_error(error, self.path) from error
         finally:
             self._pace.spent(started, time.monotonic())
 
-    def _replace(self, path: Path, text: Iterator[str]) -> None:
-        replace_file(path, text, backup=self.backup, like=self._storage.path)
+    def _bring_up(self, job_id: str, known: Known | None, besides_bytes_max: int | None) -> Outcome:
+        if CAN_TELL_READERS and (self._pace.is_large or _is_large(self.path)):
+            bring_up = self._growing.bring_up
+            return self._storage.with_snapshot(job_id, lambda snapshot: bring_up(snapshot, besides_bytes_max))
+        if known is not None and known.texts is not None and self._storage.still_holds(known):
+            self._replace(known_text(known))
+        else:
+            self._storage.with_snapshot(job_id, lambda snapshot: self._replace(stored_text(snapshot)))
+        self._growing.wrote()
+        return Outcome(is_written=True, besides_bytes=0 if CAN_TELL_READERS else self._pace.size_bytes)
+
+    def _replace(self, text: Iterator[str]) -> None:
+        replace_file(self.path, text, backup=self.backup, like=self._storage.path)
+
+    def drop_previous(self) -> None:
+        """Remove the file before where it has nothing that the state file lacks; see :class:`GrowingFile`."""
+        try:
+            with self._busy, file_lock(self._lock, 0.0, like=self._storage.path):
+                self._growing.drop_previous()
+        except (CheckpointStoreError, OSError) as error:
+            log.info("%s is kept: %s", self.backup, error)
 
     def forget(self, job_id: str, *, and_backup: bool = False) -> None:
         """This job was deleted: nothing of it is written again, and neither the file nor the one before shows it.
@@ -165,6 +192,12 @@ class StateFile(ForkAware):
                         path.unlink(missing_ok=True)
                     except OSError as error:
                         raise storage_error(error, path) from error
+
+
+def _is_large(path: Path) -> bool:
+    with suppress(OSError):
+        return path.stat().st_size > SMALL_BYTES
+    return False
 
 
 def _shows(path: Path, job_id: str) -> bool:

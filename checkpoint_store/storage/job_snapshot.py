@@ -60,3 +60,21 @@ class JobSnapshot:
             StoreDamaged: a stored result is not what was written.
         """
         return result_statements.result_texts(self._connection, self._job_id, self._path, self._substitutes)
+
+    def result_keys(self) -> Iterator[list[result_statements.ResultKey]]:
+        """Yield (index, number, digest) of every result, ascending by index, in pages. No result is read."""
+        return result_statements.result_keys(self._connection, self._job_id)
+
+    def chunks_without_result(self, completed_with: int) -> Iterator[list[int]]:
+        """Yield the index of every chunk that was completed without a result, where so many have one."""
+        return result_statements.indices_without_result(self._connection, self.job, completed_with)
+
+    def result_text(self, index: int) -> str:
+        """Return the JSON text of one result, verified.
+
+        Raises:
+            StoreDamaged: the stored result is not what was written.
+        """
+        row = result_statements.result_row(self._connection, self._job_id, index, self._substitutes)
+        text, digest = row or (None, None)
+        return result_statements.verified(self._path, self._job_id, index, text, digest)

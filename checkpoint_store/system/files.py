@@ -115,7 +115,7 @@ def replace_file(
         try:
             size = _write_new(temporary, pieces, like, path if keeps_mode else None)
             if backup is not None and not _same_bytes(path, temporary):
-                _keep_previous(path, backup)
+                keep_previous(path, backup)
             os.replace(temporary, path)
         except BaseException:
             with suppress(OSError):
@@ -177,7 +177,7 @@ def _same_bytes(path: Path, other: Path) -> bool:
     return False
 
 
-def _keep_previous(path: Path, backup: Path) -> None:
+def keep_previous(path: Path, backup: Path) -> None:
     """Let ``backup`` be what ``path`` is now, without a moment in which ``path`` is missing."""
     link = temporary_path(backup)
     try:

@@ -120,10 +120,10 @@ def test_following_a_huge_job_costs_a_share_of_the_time(
         path.touch()
         clock[0] += 1.0
 
-    def slow(self: StateFile, *arguments: Any) -> None:
+    def slow(self: StateFile, *arguments: Any, **options: Any) -> None:
         writes.append(clock[0])
         monkeypatch.setattr(writer, "replace_file", replace)
-        write(self, *arguments)
+        write(self, *arguments, **options)
 
     monkeypatch.setattr(StateFile, "_write", slow)
     state_file._pace = pace.WritingPace()

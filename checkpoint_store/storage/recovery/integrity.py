@@ -101,11 +101,7 @@ def problems_of(connection: sqlite3.Connection, path: Path, on_progress: OnProgr
     tell(0, _count_jobs(connection))
     found = [line for (line,) in connection.execute("PRAGMA integrity_check(20)")]
     if found != ["ok"]:
-        amiss = what_is_amiss(path)
-        if amiss is not None:  # a disk that is gone reads like a damaged file
-            raise StorageUnavailableError(path, amiss)
-        for line in found:
-            yield Problem("the database's structure", str(line))
+        yield from _problems_of_structure(found, path)
         return  # what follows would read through damaged pages
     for table, _, parent, _ in connection.execute("PRAGMA foreign_key_check"):
         yield Problem(f"table {table}", f"a row refers to a row of {parent} that is not there")
@@ -121,6 +117,14 @@ def problems_of(connection: sqlite3.Connection, path: Path, on_progress: OnProgr
     for number, job in enumerate(jobs_there, 1):
         yield from _problems_of_job(connection, job)
         tell(number, len(jobs_there))
+
+
+def _problems_of_structure(found: list[str], path: Path) -> Iterator[Problem]:
+    amiss = what_is_amiss(path)
+    if amiss is not None:  # a disk that is gone reads like a damaged file
+        raise StorageUnavailableError(path, amiss)
+    for line in found:
+        yield Problem("the database's structure", str(line))
 
 
 def _has_table(connection: sqlite3.Connection, name: str) -> bool:

@@ -73,6 +73,13 @@ _NARROW_PAGE: Final = Statement(
 )
 _RESULT_BY_ID: Final = Statement(lambda: select(_R.result, _R.digest).where(_R.result_id == bindparam("id")))
 _DIGESTS: Final = Statement(lambda: select(_C.chunk_index, _C.digest).where(_IN_JOB))
+_KEYS: Final = Statement(
+    lambda: (
+        select(_C.chunk_index, _C.result_id, _C.digest)
+        .where(_IN_JOB, _C.digest.is_not(null()))
+        .order_by(_C.chunk_index)
+    )
+)
 _RESULT: Final = Statement(
     lambda: (
         select(_R.result, _C.digest)
@@ -189,12 +196,28 @@ def result_row(
     return row
 
 
+ResultKey = tuple[int, int, str]
+"""(index, number, digest) of a result. Numbers grow as results are recorded."""
+
+
+def result_keys(connection: sqlite3.Connection, job_id: str) -> Iterator[list[ResultKey]]:
+    """Yield the keys of all results of a job, in index order, in pages. No result is read."""
+    cursor = _KEYS.run(connection, in_job=job_id)
+    while page := cursor.fetchmany(_PAGE_INDICES):
+        yield page
+
+
 def indices_in_order_of_state(connection: sqlite3.Connection, record: JobRecord) -> Iterator[list[int]]:
     """Yield every completed index, in pages: those with a result first, so that results can be paired by position."""
     found = 0
     for page in indices_with_result(connection, record):
         found += len(page)
         yield page
+    yield from indices_without_result(connection, record, found)
+
+
+def indices_without_result(connection: sqlite3.Connection, record: JobRecord, found: int) -> Iterator[list[int]]:
+    """Yield every index that was completed without a result, in pages; so many others were found."""
     if found < record.completed_count:
         yield from _index_pages(connection, compiled.WITHOUT_RESULT, record)
 
