@@ -105,4 +105,6 @@ def test_a_job_without_chunks_stays_as_it_was_written(tmp_path: Path) -> None:
     """Nothing was completed in it: it is running still."""
     (tmp_path / "state.json").write_text(ProcessingState(file_name="f", status="running").to_json(), "utf-8")
     with StateManager(tmp_path / "state.json") as manager:
-        assert manager.load().status == "running"  # type: ignore[union-attr]
+        state = manager.load()
+    assert state is not None
+    assert state.status == "running"
