@@ -16,7 +16,6 @@ from checkpoint_store.cli.inspect.tried_chunks import tried_ranges
 from checkpoint_store.cli.job_choice import chosen_job, job_to_delete
 from checkpoint_store.cli.json_output import harmless_json, print_array, print_text
 from checkpoint_store.cli.options import (
-    DEFAULT_STORE,
     job_argument,
     json_option,
     open_for_reading,
@@ -24,7 +23,6 @@ from checkpoint_store.cli.options import (
     print_json,
     store_option,
 )
-from checkpoint_store.cli.paths import shell_words
 from checkpoint_store.cli.screen import Screen, chunk_count
 from checkpoint_store.cli.table_output import print_table, refuse_two_formats, table_options
 
@@ -140,17 +138,22 @@ def show(*, job_id: str | None, follow: bool, store_path: str, as_json: bool) ->
         if follow:
             following.follow(None if as_json else Screen(), lambda: _page_data(job))
         data = _page_data(job) if as_json or not follow else None
+        line = None if as_json or follow else _resume_line(job, store_path)
     if as_json:
         print_json(data)
     elif data is not None:
-        from checkpoint_store.cli.run.task_records import MEMORY  # only a look for people tells what to do next
+        from checkpoint_store.cli.run.task_records import MEMORY  # see _resume_line()
 
         said = {name: value for name, value in data["metadata"].items() if name != MEMORY}
         tables.show_job(Screen(), data | {"metadata": said})
-        if data["status"] != "completed" and MEMORY in data["metadata"]:
-            more = [] if store_path == DEFAULT_STORE else ["--store", store_path]
-            line = shell_words(["checkpoint-store", "resume", data["job_id"][:8], *more])
+        if data["status"] != "completed" and line is not None:
             Screen().out.print(f"go on with: {line}", soft_wrap=True, markup=False, highlight=False)
+
+
+def _resume_line(job: Job, store_path: str) -> str | None:
+    from checkpoint_store.cli.run.resume_line import resume_line  # only a look for people tells what to do next
+
+    return resume_line(job, store_path)
 
 
 def _page_data(job: Job) -> dict[str, Any]:

@@ -9,20 +9,18 @@ import click
 
 from checkpoint_store import CheckpointStore
 from checkpoint_store.cli.options import (
-    DEFAULT_STORE,
     job_argument,
     json_option,
     open_for_reading,
     print_json,
     store_option,
 )
-from checkpoint_store.cli.paths import on_one_line, shell_words
+from checkpoint_store.cli.paths import on_one_line
 from checkpoint_store.cli.run.chunk_ranges import ChunkRangesType
-from checkpoint_store.cli.run.task_records import MEMORY
+from checkpoint_store.cli.run.resume_line import resume_line
 from checkpoint_store.cli.screen import Screen, chunk_count
 
 if TYPE_CHECKING:
-    from checkpoint_store import Job
     from checkpoint_store.cli.run.chunk_ranges import ChunkRanges
 
 
@@ -45,7 +43,7 @@ def redo(*, job_id: str, chunks: ChunkRanges | None, keys: tuple[str, ...], stor
         if chunks is not None and chunks.ranges and max(part.stop for part in chunks.ranges) > job.total_chunks:
             raise click.UsageError(f"--chunks {chunks}: the job has the chunks 0 to {job.total_chunks - 1}.")
         count = job.redo([*(() if chunks is None else chunks.indices), *map(job.index_of, keys)])
-        to_redo, line = job.to_redo(), _resume_line(job, store_path)
+        to_redo, line = job.to_redo(), resume_line(job, store_path)
     if as_json:
         print_json({"job_id": job.job_id, "marked_chunks": count, "redo_chunks": to_redo, "resume": line})
         return
@@ -67,11 +65,3 @@ def _open(store_path: str) -> CheckpointStore:
     if Path(store_path).exists() or "://" in store_path:
         return CheckpointStore(store_path)
     return open_for_reading(store_path)  # says that there is none
-
-
-def _resume_line(job: Job, store_path: str) -> str | None:
-    """Return the command that does the chunks; None where the job does not remember how it is run."""
-    if MEMORY not in job.metadata:
-        return None
-    more = [] if store_path == DEFAULT_STORE else ["--store", store_path]
-    return shell_words(["checkpoint-store", "resume", job.job_id[:8], *more])

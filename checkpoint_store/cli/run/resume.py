@@ -52,7 +52,10 @@ def resume(
     if only is not None:
         words += ["--only", str(only)]
     elif "only" in memory:
-        Screen().note(f"its last run worked on --only {memory['only']}; this one works on all that is left")
+        Screen().note(
+            f"its last run worked on --only {memory['only']}; this one works on all that is left "
+            f"(resume --only {memory['only']} keeps to the part)"
+        )
     if failed:
         ctx.meta[FREES_FAILED] = True
     words += memory["words"]
