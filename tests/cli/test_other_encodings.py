@@ -46,8 +46,8 @@ def said(folder: Folder, encoding: str, *words: str) -> Done:
         code = run_command_line(["checkpoint-store", *words])
     for stream in (out, err):
         stream.flush()
-    texts = [stream.buffer.getvalue().decode(encoding) for stream in (out, err)]  # type: ignore[attr-defined]
-    return Done(*texts, code)
+    shown, noted = (stream.detach().getvalue().decode(encoding) for stream in (out, err))
+    return Done(shown, noted, code)
 
 
 @NARROW
