@@ -260,9 +260,9 @@ def test_an_import_that_makes_a_job_whole_completes_it(tmp_path: Path, open_stor
     store = open_store()
     job = store.open_job(NAME, chunks=CHUNKS)
     list(job.map(clean, only=range(6)))
-    whole = job.state().replace(
-        completed_chunks=list(range(12)), processed_results=[clean(text) for text in CHUNKS], result_indices=[]
-    )
+    results = [clean(text) for text in CHUNKS]
+    whole = job.state().replace(completed_chunks=list(range(12)), processed_results=results, result_indices=[])
+    whole = whole.replace(status="running")
     path = tmp_path / "whole.json"
     path.write_text(whole.to_json(), "utf-8")
     assert store.import_state(path).status == "completed"
