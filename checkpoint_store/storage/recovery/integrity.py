@@ -99,9 +99,9 @@ def problems_of(connection: sqlite3.Connection, path: Path, on_progress: OnProgr
     """
     tell = on_progress or (lambda _checked, _of: None)
     tell(0, _count_jobs(connection))
-    found = [line for (line,) in connection.execute("PRAGMA integrity_check(20)")]
-    if found != ["ok"]:
-        yield from _problems_of_structure(found, path)
+    broken = _broken_structure(connection, path)
+    if broken:
+        yield from broken
         return  # what follows would read through damaged pages
     for table, _, parent, _ in connection.execute("PRAGMA foreign_key_check"):
         yield Problem(f"table {table}", f"a row refers to a row of {parent} that is not there")
@@ -119,12 +119,14 @@ def problems_of(connection: sqlite3.Connection, path: Path, on_progress: OnProgr
         tell(number, len(jobs_there))
 
 
-def _problems_of_structure(found: list[str], path: Path) -> Iterator[Problem]:
+def _broken_structure(connection: sqlite3.Connection, path: Path) -> list[Problem]:
+    found = [str(line) for (line,) in connection.execute("PRAGMA integrity_check(20)")]
+    if found == ["ok"]:
+        return []
     amiss = what_is_amiss(path)
     if amiss is not None:  # a disk that is gone reads like a damaged file
         raise StorageUnavailableError(path, amiss)
-    for line in found:
-        yield Problem("the database's structure", str(line))
+    return [Problem("the database's structure", line) for line in found]
 
 
 def _has_table(connection: sqlite3.Connection, name: str) -> bool:
