@@ -222,6 +222,19 @@ def test_the_chunks_have_all_their_tries_again(store: CheckpointStore) -> None:
     assert (list(job.results()), job.status) == (["second"], "completed")
 
 
+def test_a_chunk_whose_redo_failed_can_be_asked_for_again(store: CheckpointStore) -> None:
+    """Whoever asks once more wants it done: it has its tries back, and the one that has all of them still stays."""
+    job = store.open_job("talk.srt", total_chunks=3)
+    job.complete_many((index, "first") for index in range(3))
+    job.redo([0, 1])
+    for _ in range(3):
+        job.fail_chunk(0, "not now")
+    assert [chunk.index for chunk in job.pending()] == [1]
+    assert job.redo([0, 1, 2]) == 2
+    assert (job.failed_chunks(), job.redo([0, 1, 2])) == ([], 0)
+    assert [chunk.index for chunk in job.pending()] == [0, 1, 2]
+
+
 def test_a_handle_of_the_earlier_work_is_gone(store: CheckpointStore) -> None:
     """Whoever asked the service for it would get the earlier result again; a new handle counts."""
     job = store.open_job("talk.srt", total_chunks=1)

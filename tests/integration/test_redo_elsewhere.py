@@ -151,3 +151,47 @@ def test_a_store_that_is_made_anew_knows_which_redo_was_answered(tmp_path: Path)
     goes_on(path, "abcX", "edit")
     recover_store(path)
     assert goes_on(path, "abcd", "undone") == ([], ["first", "edit", "first", "first"])
+
+
+def test_a_sequential_job_takes_answers_up_to_the_first_that_is_missing(tmp_path: Path) -> None:
+    """Each was made from those before it, there as here."""
+    path = tmp_path / "talks.db"
+    in_order = {"sequential": True}
+    goes_on(path, "abcd", "first", **in_order)
+    redo(path, [1, 2, 3])
+    assert goes_on(path, "abcX", "edit", **in_order) == ([1, 2, 3], ["first", "edit", "edit", "edit"])
+    assert goes_on(path, "abcd", "undone", **in_order) == ([3], ["first", "edit", "edit", "undone"])
+    assert goes_on(path, "abcX", "undone", **in_order) == ([], ["first", "edit", "edit", "edit"])
+
+
+def test_a_sequential_job_takes_no_answers_behind_another_result(tmp_path: Path) -> None:
+    """The job of the edit and the first one, which was still at work, each did a chunk: what follows is each one's own."""
+    path = tmp_path / "talks.db"
+    goes_on(path, "abcd", "first", sequential=True)
+    redo(path, [1, 2, 3])
+    with CheckpointStore(path, state_file=None) as store:
+        mine = store.job(NAME)
+        assert goes_on(path, "abcX", "edit", sequential=True)[0] == [1, 2, 3]
+        for chunk in mine.pending():
+            chunk.complete(work("mine"))
+            break
+    assert goes_on(path, "abcd", "undone", sequential=True) == ([2, 3], ["first", "mine", "undone", "undone"])
+
+
+@pytest.mark.parametrize("again", ["first", "again"])
+def test_a_recovery_knows_who_paid_for_a_result_that_was_done_again(tmp_path: Path, again: str) -> None:
+    """An older backup still has the chunk as carried over; this job paid for it since, and its budget counts that."""
+    path = tmp_path / "talks.db"
+    do(path, "first")
+    goes_on(path, "abcX", "edit")
+    shutil.copy(path, path.with_name("talks.db.backup-1.5-9999"))
+    redo(path, [0, 1])
+    assert goes_on(path, "abcX", again)[0] == [0, 1]
+
+    def paid() -> list[Any]:
+        with closing(sqlite3.connect(path)) as raw:
+            return raw.execute("SELECT cost, carried FROM job_costs").fetchall()
+
+    before = paid()
+    recover_store(path)
+    assert paid() == before == [(0.75, 0.25), (1.0, 0.0)]

@@ -235,9 +235,10 @@ def _best(job_id: str, index: int, copies: list[Copy]) -> tuple[str, Chunk] | No
     proven = any(chunk.proven for _, chunk in known if chunk.digest == wanted)
     for copy, chunk in known:
         if chunk.text is not None and chunk.digest == wanted:
-            source = next((one.source for _, one in known if one.source is not None), None)
-            answers = next((one.answers for _, one in known if one.answers is not None and one.digest == wanted), None)
-            return copy.name, Chunk(chunk.completed_at, fingerprint, wanted, chunk.text, proven, source, answers)
+            # An older copy may have an earlier result of the chunk, for which another job paid.
+            row = next((one for _, one in known if one.listed and one.digest == wanted), chunk)
+            taken = Chunk(chunk.completed_at, fingerprint, wanted, chunk.text, proven, row.source, row.answers)
+            return copy.name, taken
     return None
 
 

@@ -114,13 +114,12 @@ def reusable_for_rest(
     """
     if not (_looks(request) or has_grown) or request.fingerprints is None or not job.remaining_count:
         return {}, False
-    if request.plan.sequential and job.redo_count:  # what others made behind these chunks was made from other results
-        return {}, False
     payers = extend.payers(connection, job.job_id) if has_grown else None
     if payers == set():
         return {}, False
     found = {}
-    if job.completed_count < job.total_chunks:
+    is_torn = request.plan.sequential and job.redo_count  # others made what is behind these chunks from other results
+    if job.completed_count < job.total_chunks and not is_torn:
         found = StoredResults(connection, request, path).reusable_since(job, of=payers)
     if job.redo_count and _looks(request):
         found |= redo_answers.answers(connection, request, job, path)
@@ -129,7 +128,8 @@ def reusable_for_rest(
     liveness = Liveness(connection, path, job.job_id)
     at_work = chunks_at_work(connection, job.job_id)
     busy = {index for index, runner_id in at_work if reads_only or liveness.is_alive(runner_id)}
-    free = {index: source for index, source in found.items() if index not in busy}
+    first_busy = min(busy, default=job.total_chunks) if request.plan.sequential else job.total_chunks
+    free = {index: source for index, source in found.items() if index not in busy and index <= first_busy}
     return free, len(free) < len(found)
 
 

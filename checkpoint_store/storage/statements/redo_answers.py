@@ -15,6 +15,7 @@ from checkpoint_store.model.plan import same_settings
 from checkpoint_store.storage.open_requests import Source
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import redos
+from checkpoint_store.storage.statements.beginnings import Begun, has_same_results
 from checkpoint_store.storage.statements.compiled import Statement
 from checkpoint_store.storage.tables import completed_chunks, jobs
 
@@ -42,17 +43,36 @@ _ANSWERS: Final = Statement(
 
 
 def answers(connection: sqlite3.Connection, request: OpenRequest, job: JobRecord, path: Path) -> dict[int, Source]:
-    """Return the results of other jobs that answer the marks of a job, made under the very same settings."""
-    marks = redos.marks(connection, job.job_id)
+    """Return the results of other jobs that answer the marks of a job, made under the very same settings.
+
+    Of a sequential job: up to the first mark without one, from one job that has the same results before them.
+    """
+    marks = sorted(redos.marks(connection, job.job_id))
     fingerprints = list(request.fingerprints_by(job.fingerprint_rule) or ()) if marks else []
     places = _places(connection, request, job, path) if fingerprints else {}
-    found = {}
-    for mark in marks:
-        of_chunk = places.get((mark.asked_at, fingerprints[mark.chunk_index]), []) if places else []
-        if of_chunk:
-            same = (place for place in of_chunk if place.chunk_index == mark.chunk_index)
-            found[mark.chunk_index] = next(same, of_chunk[0])
-    return found
+    of_chunks = {
+        one.chunk_index: places.get((one.asked_at, fingerprints[one.chunk_index]), []) for one in marks if places
+    }
+    if request.plan.sequential:
+        return _in_order(connection, job, of_chunks)
+    return {index: _own_place(index, found) for index, found in of_chunks.items() if found}
+
+
+def _own_place(index: int, found: list[Source]) -> Source:
+    return next((place for place in found if place.chunk_index == index), found[0])
+
+
+def _in_order(connection: sqlite3.Connection, job: JobRecord, of_chunks: dict[int, list[Source]]) -> dict[int, Source]:
+    taken: dict[int, Source] = {}
+    begun = Begun(job.job_id, min(of_chunks, default=0))
+    jobs_there = [place.job_id for place in of_chunks.get(begun.chunks, [])]
+    payer = next((one for one in jobs_there if has_same_results(connection, begun, one)), None)
+    for index, found in of_chunks.items():
+        place = Source(payer or "", index)
+        if place not in found:
+            break
+        taken[index] = place
+    return taken
 
 
 def _places(

@@ -43,6 +43,8 @@ class Chunk:
     """The job and the chunk that paid for the result, where it was carried over."""
     answers: str | None = None
     """Which redo the result answers."""
+    listed: bool = False
+    """Whether its row in ``completed_chunks`` was read, which says who paid for the result, and what it answers."""
 
 
 @dataclass(slots=True)

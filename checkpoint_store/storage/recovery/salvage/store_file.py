@@ -190,6 +190,7 @@ def _read_completed(connection: sqlite3.Connection, copy: Copy) -> None:
             chunk = copy.chunk(job_id, index, str(at))
             chunk.fingerprint, chunk.digest = fingerprint, digest
             chunk.source, chunk.answers = None if source[0] is None else Source(*source), answers
+            chunk.listed = True
 
 
 def _read_results(connection: sqlite3.Connection, copy: Copy) -> None:
