@@ -41,8 +41,7 @@ def number_text(value: float) -> str:
     if not math.isfinite(value) or value.is_integer():
         return f"{value:,.0f}"
     places = max(2, 5 - math.floor(math.log10(abs(value))))
-    text = f"{value:,.{min(places, _PLACES_MAX)}f}"
-    return text.rstrip("0").rstrip(".")
+    return f"{value:,.{min(places, _PLACES_MAX)}f}".rstrip("0").rstrip(".")
 
 
 def counted(count: int, noun: str) -> str:
@@ -57,12 +56,11 @@ def _left(remaining_chunks: int) -> str:
 def size_text(size_bytes: int) -> str:
     """Return a number of bytes as people read it: ``1 byte``, ``812 bytes``, ``4.2 kB``, ``13.0 GB`` (1 kB: 1,000)."""
     if size_bytes < _KILO:
-        return f"{size_bytes} byte{'' if size_bytes == 1 else 's'}"
-    size, units = size_bytes / _KILO, list(_UNITS)
-    while size >= _KILO and len(units) > 1:
-        size /= _KILO
-        del units[0]
-    return f"{size:,.1f} {units[0]}"
+        return counted(size_bytes, "byte")
+    size, unit = size_bytes / _KILO, 0
+    while size >= _KILO and unit < len(_UNITS) - 1:
+        size, unit = size / _KILO, unit + 1
+    return f"{size:,.1f} {_UNITS[unit]}"
 
 
 def _rebuild(cls: type[CheckpointStoreError], args: Any, fields: dict[str, Any]) -> Exception:
@@ -528,16 +526,14 @@ class PlanChanged(CheckpointStoreError):
         self.differences = tuple(differences)
         self.reusable_results, self.kept_ignoring = reusable_results, max(reusable_results, kept_ignoring)
         fields = [difference.field for difference in self.differences]
-        self.ignoring = tuple(
-            field for field in fields if field not in ("file_name", "total_chunks", "sequential", "chunks")
-        )
+        always = ("file_name", "total_chunks", "sequential", "chunks")
+        self.ignoring = tuple(field for field in fields if field not in always)
         lines = "".join(f"\n  {difference}" for difference in self.differences)
         more = "; "
         if self.kept_ignoring > reusable_results:
             names = ", ".join(map(repr, self.ignoring))
-            more = (
-                f" (with reuse_ignoring=({names},) {counted(self.kept_ignoring, 'result')} made under other settings); "
-            )
+            others = counted(self.kept_ignoring, "result")
+            more = f" (with reuse_ignoring=({names},) {others} made under other settings); "
         held = f", and {counted(reusable_handles, 'handle')} of work that a service holds" if reusable_handles else ""
         fields_count = ""
         if "chunks" in fields:
@@ -547,9 +543,7 @@ class PlanChanged(CheckpointStoreError):
             )
         made_for = "that was made for another plan"
         if extends:
-            made_for = (
-                "that cannot be extended to this plan (its settings have to be the same, and its chunks the first ones)"
-            )
+            made_for = "that cannot be extended to this plan (its settings have to be these, its chunks the first)"
         super().__init__(
             f"{file_name!r} has a job ({job_id}) {made_for}:{lines}\n"
             f"Choose with on_change: 'reuse' starts a new job and keeps {counted(reusable_results, 'result')} of the "

@@ -29,6 +29,7 @@ from checkpoint_store.storage.recovery.restore import put_backup
 from checkpoint_store.storage.sibling_check import refuse_foreign
 from checkpoint_store.storage.target import EMPTY, inspect, resolve
 from checkpoint_store.store import CheckpointStore
+from checkpoint_store.system.existence import is_there
 from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def restore_store(
         StoreDamaged: ``source`` is damaged. Nothing was changed.
     """
     origin, path = resolve(source), resolve(target)
-    if not origin.exists() or origin == path:
+    if not is_there(origin) or origin == path:
         raise StoreTargetError(origin, "there is no such file" if origin != path else "it is the store itself")
     reading = ReadOnlyDatabase(origin, lock_timeout_seconds=TIMEOUT_SECONDS)
     version = inspect(reading)
@@ -173,7 +174,7 @@ def doctor(
         StoreTargetError: there is no store there.
     """
     path = resolve(target)
-    if not path.exists():
+    if not is_there(path):
         raise StoreTargetError(path, "there is no such file")
     return findings(path, _state_file(path, state_file), on_progress)
 
@@ -198,7 +199,7 @@ def migration_status(target: str | os.PathLike[str]) -> MigrationStatus:
         SchemaTooNew: a newer version of this library wrote it.
     """
     path = resolve(target)
-    if not path.exists():
+    if not is_there(path):
         raise StoreTargetError(path, "there is no such file")
     current, pending = opening.migration_status(path)
     return MigrationStatus(path, current, SCHEMA_VERSION, pending)

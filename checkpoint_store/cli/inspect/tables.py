@@ -145,6 +145,7 @@ def _facts_table(data: dict[str, Any]) -> Table:
 
 def _map(terminal: Screen, data: dict[str, Any]) -> Text:
     others = {name: data[f"{name.replace(' ', '_')}_ranges"] for name in ("failed", "in doubt", "running")}
+    others["to redo"] = data["redo_ranges"]
     picture = chunk_map.chunk_map(terminal.out, data["completed_ranges"], data["total_chunks"], others)
     legend = chunk_map.legend(terminal.out, [name for name, ranges in others.items() if ranges])
     return Text("\n").join([picture, legend])
@@ -208,7 +209,7 @@ def _comma_separated(values: dict[str, Any]) -> str:
 
 def _shortened_values(values: dict[str, Any], job_id: str) -> Text:
     """Return settings, each on one line and no longer than a person reads, and how to see the whole of one cut off."""
-    words = {name: _one_line(value) for name, value in values.items()}
+    words = {name: _one_line(value) for name, value in values.items() if value is not None}
     shown = {name: without_end(text, _VALUE_MAX, "…") for name, text in words.items()}
     text = Text(_comma_separated(shown))
     if shown != words:

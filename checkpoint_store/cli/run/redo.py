@@ -11,14 +11,14 @@ from checkpoint_store import CheckpointStore
 from checkpoint_store.cli.chosen_chunks import chosen_chunks, chunks_options
 from checkpoint_store.cli.job_choice import chosen_job
 from checkpoint_store.cli.options import (
-    DEFAULT_STORE,
     job_argument,
     json_option,
     open_for_reading,
     print_json,
     store_option,
 )
-from checkpoint_store.cli.paths import on_one_line, shell_words
+from checkpoint_store.cli.paths import on_one_line
+from checkpoint_store.cli.resume_line import resume_line
 from checkpoint_store.cli.run.task_records import MEMORY
 from checkpoint_store.cli.screen import Screen, chunk_count
 
@@ -79,5 +79,4 @@ def _resume_line(job: Job, store_path: str) -> str | None:
     """Return the command that does the chunks; None where the job does not remember how it is run."""
     if MEMORY not in job.metadata:
         return None
-    more = [] if store_path == DEFAULT_STORE else ["--store", store_path]
-    return shell_words(["checkpoint-store", "resume", job.job_id[:8], *more])
+    return resume_line(job.job_id, store_path)

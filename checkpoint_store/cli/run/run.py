@@ -52,6 +52,8 @@ _NOT_REPEATED: Final = frozenset({"fresh", "on_change", "reuse_ignoring", "as_js
 _NOT_REMEMBERED: Final = _NOT_REPEATED | {"store_path", "only"}
 FREES_FAILED: Final = "checkpoint_store.frees_failed"
 """What ``resume --failed`` sets in the context of the run that it calls."""
+GOES_ON_WITH: Final = "checkpoint_store.goes_on_with"
+"""The line that ``resume`` sets there: typed again, it goes on."""
 _HELP: Final = """\b
 Clean each FILE, paying for no chunk twice.
 
@@ -131,7 +133,7 @@ def run(
         run_report.show(screen, report, request.store_path)
     show_summary(screen, files, request.store_path)
     go_on_with = run_report.show_resume_command(
-        screen, files.reports, _resume_command(ctx, request), request.store_path
+        screen, files.reports, _resume_command(ctx, request, files), request.store_path
     )
     code = max((report.exit_code for report in files.reports), key=_BEST_TO_WORST.index)
     if as_json:
@@ -206,8 +208,11 @@ def _built_in_cleaner(cleaned: Sequence[str], log: JobLog | None) -> Clean:
     return log.logged(clean) if log else clean
 
 
-def _resume_command(ctx: click.Context, request: Request) -> str:
-    """Return the command that goes on: this one without the options that begin a new job."""
+def _resume_command(ctx: click.Context, request: Request, files: Files) -> str:
+    """Return the command that goes on: this one without the options that begin a new job, or the ``resume`` in use."""
+    needs_options = any(report.over_budget or report.cost_unknown for report in files.reports)
+    if GOES_ON_WITH in ctx.meta and not needs_options:
+        return str(ctx.meta[GOES_ON_WITH])
     words = ["run", *_words(ctx, request, request.files, _NOT_REPEATED)]
     return f"{ctx.find_root().info_name} {shell_words(words)}"
 

@@ -98,6 +98,10 @@ class Report:
     cost_now: float | None = None
     failed_chunks: int = 0
     in_doubt_chunks: int = 0
+    left_in_part: int = 0
+    """How many chunks are left of those that the run works on: of all, or of the part that ``--only`` names."""
+    failed_in_part: int = 0
+    """How many of them used up their tries."""
     failed_chunk: int | None = None
     halted: bool = False
     """Whether ``--halt`` ended the run."""
@@ -149,5 +153,6 @@ class Report:
     @property
     def only_failed(self) -> bool:
         """Whether all chunks that are left are failed ones, or wait for one, until ``retry`` frees those."""
-        left = self.total_chunks - self.completed_chunks
-        return 0 < self.failed_chunks <= left and (self.sequential or self.failed_chunks == left)
+        return 0 < self.failed_in_part <= self.left_in_part and (
+            self.sequential or self.failed_in_part == self.left_in_part
+        )

@@ -14,6 +14,7 @@ from checkpoint_store.storage.connection.database import Database
 from checkpoint_store.storage.connection.openings import Openings
 from checkpoint_store.storage.connection.pragmas import connect_read_only
 from checkpoint_store.storage.file_names import StoreFiles, has_bytes
+from checkpoint_store.system.existence import is_there
 
 if TYPE_CHECKING:
     import sqlite3
@@ -130,7 +131,7 @@ class ReadOnlyDatabase:
             return None
         # Whoever has a log open has its index open too. SQLite would look for a whole transaction in such a log again
         # and again for ten seconds.
-        if files.wal.exists() and (files.shm.exists() or wal_frames.holds_a_commit(files.wal)):
+        if is_there(files.wal) and (is_there(files.shm) or wal_frames.holds_a_commit(files.wal)):
             return None
         try:
             status = self.path.stat()

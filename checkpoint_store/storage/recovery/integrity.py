@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import bindparam, or_, select
 
-from checkpoint_store.errors import StoreDamaged, counted
+from checkpoint_store.errors import StorageUnavailableError, StoreDamaged, counted
 from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.model.records import Problem
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import results as result_statements
 from checkpoint_store.storage.statements import rows
-from checkpoint_store.storage.statements.compiled import Statement
+from checkpoint_store.storage.statements.compiled import Statement, names_of
 from checkpoint_store.storage.statements.effect import TRIGGERS
 from checkpoint_store.storage.tables import attempts, chunk_handles, chunk_redos, completed_chunks, jobs, runners
+from checkpoint_store.system.existence import what_is_amiss
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,11 +95,15 @@ def problems_of(connection: sqlite3.Connection, path: Path, on_progress: OnProgr
 
     Raises:
         StoreDamaged: a row does not read.
+        StorageUnavailableError: the file system does not answer any more.
     """
     tell = on_progress or (lambda _checked, _of: None)
     tell(0, _count_jobs(connection))
     found = [line for (line,) in connection.execute("PRAGMA integrity_check(20)")]
     if found != ["ok"]:
+        amiss = what_is_amiss(path)
+        if amiss is not None:  # a disk that is gone reads like a damaged file
+            raise StorageUnavailableError(path, amiss)
         for line in found:
             yield Problem("the database's structure", str(line))
         return  # what follows would read through damaged pages
@@ -137,7 +142,7 @@ def _unreadable_rows(connection: sqlite3.Connection, job_id: str) -> Iterator[Pr
         if not _has_table(connection, table):
             continue
         cursor = statement.run(connection, in_job=job_id)
-        names = [column[0] for column in cursor.description]
+        names = names_of(cursor)
         for values in cursor:
             try:
                 rows.read_row(table, readers, dict(zip(names, values, strict=True)), path, job_id)

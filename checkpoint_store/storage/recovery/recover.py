@@ -24,6 +24,7 @@ from checkpoint_store.storage.recovery.merge_copies import (
 )
 from checkpoint_store.storage.recovery.salvage.store_file import read_copy
 from checkpoint_store.system.descriptors import shortage_now
+from checkpoint_store.system.existence import is_there
 from checkpoint_store.system.files import remove_leftover, sync_folder, temporary_path
 from checkpoint_store.system.log import log
 
@@ -101,7 +102,7 @@ def put_in_place(path: Path, why: str = "corrupt") -> tuple[Path, ...]:
 
 def was_interrupted(path: Path) -> bool:
     """Return whether a recovery was killed after it moved the damaged file aside, and before it moved the new file."""
-    return not path.exists() and StoreFiles(path).recovered.exists()
+    return not is_there(path) and is_there(StoreFiles(path).recovered)
 
 
 def finish_interrupted(path: Path) -> RecoveryReport:
@@ -118,7 +119,7 @@ def finish_interrupted(path: Path) -> RecoveryReport:
 
 def drop_unneeded(path: Path) -> None:
     """Remove the new file of a recovery that was killed before it moved the old one. Call it under the store's lock."""
-    if path.exists():
+    if is_there(path):
         with suppress(FileNotFoundError):
             StoreFiles(path).recovered.unlink()
             log.info("%s is sound: what a recovery that was killed had begun is removed", path)

@@ -68,8 +68,16 @@ class Statement:
 
 def named_rows(cursor: sqlite3.Cursor) -> list[dict[str, Any]]:
     """Return all rows of a statement, each by the names of its columns."""
-    names = [column[0] for column in cursor.description]
+    names = names_of(cursor)
     return [dict(zip(names, row, strict=True)) for row in cursor]
+
+
+def names_of(cursor: sqlite3.Cursor) -> list[str]:
+    """Return the names of a statement's columns. All of ours are in small letters.
+
+    SQLite gives them as the schema spells them, and finds a column whatever its case: one damaged bit makes a capital.
+    """
+    return [column[0].lower() for column in cursor.description]
 
 
 @cache
