@@ -107,16 +107,21 @@ def problems_of(connection: sqlite3.Connection, path: Path, on_progress: OnProgr
         yield Problem(f"table {table}", f"a row refers to a row of {parent} that is not there")
     for name, table in connection.execute(TRIGGERS):
         yield Problem(f"trigger {name}", f"is on {table}, and no store has triggers")
+    yield from _misplaced(connection)
+    jobs_there = job_statements.list_jobs(connection, path)
+    for number, job in enumerate(jobs_there, 1):
+        yield from _problems_of_job(connection, job)
+        tell(number, len(jobs_there))
+
+
+def _misplaced(connection: sqlite3.Connection) -> Iterator[Problem]:
+    """Yield what is said of chunks that the job does not have, or has not done."""
     if _has_table(connection, "attempts"):
         for job_id, index in _NOWHERE.run(connection):
             yield Problem("attempt", "is at a chunk that the job does not have", job_id, index)
     if _has_table(connection, "chunk_redos"):
         for job_id, index in _POINTLESS.run(connection):
             yield Problem("row in chunk_redos", "is of a chunk that is not complete", job_id, index)
-    jobs_there = job_statements.list_jobs(connection, path)
-    for number, job in enumerate(jobs_there, 1):
-        yield from _problems_of_job(connection, job)
-        tell(number, len(jobs_there))
 
 
 def _broken_structure(connection: sqlite3.Connection, path: Path) -> list[Problem]:
