@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import warnings
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 _FAULT: Final = 1  # that of every Python program that ends with a traceback
 _USAGE: Final = 2
 _INTERRUPTED: Final = 130
+_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EFBIG})
 _BROKEN_PIPE: Final = 141  # the exit code of a program that SIGPIPE ended
 
 
@@ -191,8 +193,8 @@ def _message(error: BaseException) -> str:
         name = folder / Path(error.path).name.partition(".tmp-")[0]  # a file is written beside its place first
         safe = " What was recorded before is safe in it." if os.path.lexists(error.path) else ""
         return f"{name} cannot be written: {reason} ({error.reason}).{safe}"
-    if isinstance(error, OSError) and error.filename:
-        return f"{error.filename}: {error.strerror}"
+    if isinstance(error, OSError) and (error.filename or error.errno in _NO_ROOM):
+        return f"{error.filename or 'standard output cannot be written'}: {error.strerror}"  # files have names
     return spoken(str(error))
 
 
