@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import errno
 import os
 import re
 from pathlib import Path
@@ -16,6 +17,7 @@ from checkpoint_store.errors import StorageUnavailableError, StoreTargetError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EFBIG})
 _TEXT: Final = r"""('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""
 """A path as Python writes it."""
 
@@ -40,8 +42,8 @@ def message_of(error: BaseException) -> str:
         name = folder / Path(error.path).name.partition(".tmp-")[0]  # a file is written beside its place first
         safe = " What was recorded before is safe in it." if os.path.lexists(error.path) else ""
         return f"{name} cannot be written: {reason} ({error.reason}).{safe}"
-    if isinstance(error, OSError) and error.filename:
-        return f"{error.filename}: {error.strerror}"
+    if isinstance(error, OSError) and (error.filename or error.errno in _NO_ROOM):
+        return f"{error.filename or 'standard output cannot be written'}: {error.strerror}"  # files have names
     return spoken(str(error))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,10 +37,11 @@ def default_output(path: Path) -> Path:
 
 def read_inputs(
     paths: Sequence[Path], output: Path | None, read: Callable[[Path], Content]
-) -> tuple[list[Input], list[Path]]:
-    """Check every output and read every input; return the inputs and the skipped paths.
+) -> tuple[list[Input], dict[Path, str]]:
+    """Check every output and read every input; return the inputs, and why which path is skipped.
 
-    Outputs of other inputs are skipped: ``*.txt`` names them from the second run on.
+    Outputs of other inputs are skipped: ``*.txt`` names them from the second run on. So is a second name of a file: the
+    chunks would be paid for once more.
 
     Args:
         paths: the inputs.
@@ -52,8 +54,9 @@ def read_inputs(
         UnusableOutputError: an output cannot be written.
     """
     products = {default_output(path) for path in paths if output is None} - {STANDARD}
-    chosen = [path for path in dict.fromkeys(paths) if path not in products]
-    skipped = [path for path in dict.fromkeys(paths) if path in products]
+    skipped = {path: "what another FILE was cleaned to" for path in paths if path in products}
+    skipped |= _second_names([path for path in dict.fromkeys(paths) if path not in products])
+    chosen = [path for path in dict.fromkeys(paths) if path not in skipped]
     targets: dict[str, Path] = {}
     for path in chosen:
         target = output or default_output(path)
@@ -61,6 +64,19 @@ def read_inputs(
         if target != STANDARD:
             _check_no_collision(path, target, targets)
     return [Input(path, read(path), output or default_output(path)) for path in chosen], skipped
+
+
+def _second_names(paths: Sequence[Path]) -> dict[Path, str]:
+    """Return those of the paths that name the file of another one; of a file and its symbolic link, the link."""
+    names: dict[tuple[int, int], Path] = {}
+    skipped = {}
+    for path in sorted(paths, key=lambda path: path.is_symlink()):
+        with suppress(OSError):  # reading it says what is wrong
+            found = path.stat()
+            first = names.setdefault((found.st_dev, found.st_ino), path)
+            if first is not path:
+                skipped[path] = f"another name of {printable(first)}"
+    return skipped
 
 
 def _check_no_collision(path: Path, target: Path, targets: dict[str, Path]) -> None:

@@ -215,6 +215,6 @@ def checked_inputs(request: Request, screen: Screen) -> list[Input]:
         ) from error
     except (UnusableInputError, UnreadableTranscriptError, UnusableOutputError) as error:
         raise click.ClickException(str(error)) from error
-    for path in skipped:
-        screen.note(f"{path} is what another FILE was cleaned to; passed over", style="dim")
+    for path, what in skipped.items():
+        screen.note(f"{printable(path)} is {what}; passed over", style="dim")
     return inputs

@@ -1,0 +1,36 @@
+"""A standard output that has no room: the message names it, and not the store."""
+
+from __future__ import annotations
+
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from checkpoint_store.cli.app import run_command_line
+
+from .conftest import SIX
+
+if TYPE_CHECKING:
+    from .conftest import Folder
+
+
+@pytest.mark.parametrize("more", [[], ["--json"]], ids=["text", "json"])
+@pytest.mark.parametrize("command", ["list", "show", "results", "chunks"])
+def test_a_full_standard_output_is_named(
+    lecture: Folder, command: str, more: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit 2, and no word that lets the user think that the store is full."""
+    lecture.run("run", "lecture.txt", *SIX)
+    monkeypatch.chdir(lecture.path)
+    err = StringIO()
+    with (
+        pytest.raises(OSError, match="No space"),  # at the close
+        Path("/dev/full").open("w", encoding="utf-8") as out,
+        redirect_stderr(err),
+        redirect_stdout(out),
+    ):
+        assert run_command_line(["checkpoint-store", command, *more]) == 2
+    assert "standard output cannot be written: No space left on device" in err.getvalue()

@@ -1,0 +1,38 @@
+"""Several names of one FILE in a line: its chunks are paid for once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from .conftest import SIX
+
+if TYPE_CHECKING:
+    from .conftest import Folder
+
+
+@pytest.mark.parametrize("kind", ["symlink_to", "hardlink_to"])
+def test_a_second_name_in_the_line_is_passed_over(lecture: Folder, kind: str) -> None:
+    """``run *.txt`` where one is a link to another: the notice names both; a link is never chosen for its file."""
+    getattr(lecture.path / "a link.txt", kind)(lecture.path / "lecture.txt")
+    files = ("lecture.txt", "a link.txt") if kind == "hardlink_to" else ("a link.txt", "lecture.txt")
+    done = lecture.run("run", *files, *SIX, *lecture.command())
+    assert "a link.txt is another name of lecture.txt; passed over" in done.stderr
+    assert len(lecture.calls()) == 6
+    assert [job["file_name"] for job in lecture.json("list")["jobs"]] == ["lecture.txt"]
+
+
+def test_copies_are_files_of_their_own(lecture: Folder) -> None:
+    """The same text in two files is two jobs, and two outputs."""
+    lecture.write("copy.txt", lecture.read("lecture.txt"))
+    lecture.run("run", "lecture.txt", "copy.txt", *SIX)
+    assert {"lecture.cleaned.txt", "copy.cleaned.txt"} <= lecture.files()
+
+
+def test_a_name_that_leads_nowhere_is_refused(lecture: Folder) -> None:
+    """A link to nothing is no second name: exit 2, and nothing is done."""
+    (lecture.path / "link.txt").symlink_to("absent.txt")
+    done = lecture.run("run", "lecture.txt", "link.txt", *SIX, *lecture.command(), code=2)
+    assert "link.txt" in done.stderr
+    assert lecture.calls() == []
