@@ -94,7 +94,8 @@ class StateFile(ForkAware):
                 self._busy.release()
 
     def _write_as_paced(self, job_id: str, moment: float) -> None:
-        if self._pace.is_large and self._growing.is_followed_by_another(moment):
+        is_left_to_others = self._pace.is_large and not self._pace.has_doubled
+        if is_left_to_others and self._growing.is_followed_by_another(moment):
             self._pace.put_off(moment)
         else:
             self._write(job_id, 0.0, besides_bytes_max=self._pace.besides_bytes_max(job_id, moment))
