@@ -13,6 +13,7 @@ from checkpoint_store.model.state import ProcessingState
 from checkpoint_store.storage.file_names import STORE_SUFFIX, StoreFiles, state_copies
 from checkpoint_store.storage.target import resolve
 from checkpoint_store.store import CheckpointStore
+from checkpoint_store.system.existence import is_there
 from checkpoint_store.system.files import make_folder
 from checkpoint_store.system.forks import ForkAware, watch
 
@@ -96,7 +97,8 @@ class StateManager(ForkAware):
 
         Only what differs from what the store has is written to the store; the state file is written whole. Chunks and
         results that the store has of this job and ``state`` lacks are kept: nothing that was paid for is taken back.
-        :meth:`clear` removes a job.
+        :meth:`clear` removes a job. Another result of a chunk in ``redo_chunks`` is the one that was asked for. Which
+        complete chunks are to be done again, ``state`` does not change: ask for that with :meth:`Job.redo`.
 
         Raises:
             StateFormatError: nothing tells which chunk a result belongs to. Nothing was saved.
@@ -152,6 +154,9 @@ class StateManager(ForkAware):
         """Remove the current job, its results, the state file and its ``.bak`` for good.
 
         No byte of a result stays in any file. Other jobs in the store file stay, and none of them becomes current.
+
+        Raises:
+            ErasureUnfinished: the job is deleted; another process that reads keeps its bytes in the WAL.
         """
         with self._states:
             found = self._current()
@@ -189,7 +194,7 @@ class StateManager(ForkAware):
 
     def _anything_there(self) -> bool:
         state_file: Path = self._options["state_file"]
-        here = any(path.exists() for path in (self.store_path, *state_copies(state_file)))
+        here = any(is_there(path) for path in (self.store_path, *state_copies(state_file)))
         return here or bool(StoreFiles(self.store_path).backups())
 
     def _required(self) -> tuple[Job, JobStatus]:
@@ -233,7 +238,7 @@ def _store_beside(state_path: Path) -> Path:
         return resolve(wanted if state_path.name else "")
     except StoreTargetError:
         folder = wanted.absolute().parent
-        nearest = next(one for one in (folder, *folder.parents) if one.exists())
+        nearest = next(one for one in (folder, *folder.parents) if is_there(one))
         if not state_path.name or nearest == folder or not nearest.is_dir():
             raise
         return wanted.absolute()

@@ -26,6 +26,7 @@ _SIGNS: Final = (
     _Sign("failed", "✗", "!", "bold red"),
     _Sign("in doubt", "?", "?", "yellow"),
     _Sign("running", "▸", ">", "cyan"),
+    _Sign("to redo", "↻", "~", "blue"),
 )
 """What a cell shows rather than how much of it is completed, the most important first."""
 
@@ -42,8 +43,9 @@ def chunk_map(
         console: where it is to fit.
         completed: half-open ranges of completed indices, in ascending order.
         total: the number of chunks, at least 1.
-        others: such ranges of the chunks that are ``failed``, ``in doubt`` or ``running``. A cell of several chunks
-            has the sign of the first of these that it holds, so that one failed chunk in a million is seen.
+        others: such ranges of the chunks that are ``failed``, ``in doubt``, ``running`` or ``to redo``. A cell of
+            several chunks has the sign of the first of these that it holds, so that one failed chunk in a million is
+            seen.
     """
     width = max(10, min(console.width, 104) - 4)
     width -= width % 10

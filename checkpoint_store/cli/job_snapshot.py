@@ -69,7 +69,7 @@ class JobSnapshot:
         """The rate over the time in which somebody worked, and how long the rest takes at it; empty while unknown."""
         if self._chunks_per_minute is None:
             return ""
-        left = "" if self._seconds_left is None else f", {screen.duration(self._seconds_left)} left"
+        left = f", {screen.duration(self._seconds_left)} left" if self._seconds_left else ""
         return f"{screen.rate(self._chunks_per_minute)}{left}"
 
     @property

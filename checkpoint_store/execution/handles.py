@@ -10,6 +10,7 @@ from checkpoint_store.errors import CheckpointStoreError, InvalidArgumentError, 
 from checkpoint_store.model.handles import checked_handle
 from checkpoint_store.storage.opening import Opener
 from checkpoint_store.storage.storage import Storage
+from checkpoint_store.system.existence import is_there
 from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class RecorderElsewhere:
 
     def _record(self, handle: str | None) -> None:
         path = Path(self.path)
-        if not path.exists():
+        if not is_there(path):
             reason = "it is not on this machine; return the handle, and record it where the loop runs"
             raise StorageUnavailableError(path, reason)
         opener = Opener(

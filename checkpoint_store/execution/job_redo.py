@@ -24,14 +24,14 @@ class JobRedo(JobHandles):
         with the last of them. What the earlier results cost stays counted.
 
         All of the chunks are to be done again, or on an error none. For a chunk that is to be done again already,
-        nothing happens.
+        nothing happens, unless it failed since: then it has its tries back, as after :meth:`retry_failed`.
 
         Args:
             indices: the chunks (0-based), or one of them, such as ``range(3, 8)``. Of a sequential job: all complete
                 chunks from the first of them on, because each was made from the results before it.
 
         Returns:
-            How many chunks were not to be done again before.
+            How many chunks the next loop takes that it would have passed by.
 
         Raises:
             ChunkOutOfRange: there is no such chunk.

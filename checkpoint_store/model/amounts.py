@@ -96,6 +96,19 @@ def _names(value: object, before: str) -> Iterator[str]:
             yield f"{before}{name}"
 
 
+def values_at(result: object, field: str) -> list[Any]:
+    """Return the value of a field of a result, at its whole name or its dotted path; an empty list where it is not."""
+    for names in ([field], field.split(".")):
+        value = result
+        for name in names:
+            if not isinstance(value, dict) or name not in value:
+                break
+            value = value[name]
+        else:
+            return [value]
+    return []
+
+
 def cost_in(value: object, cost: Cost) -> float | None:
     """Return what a result in memory cost, whether or not it can be stored; None where that cannot be read."""
     if not isinstance(cost, str):

@@ -10,7 +10,7 @@ import warnings
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
-from checkpoint_store.errors import ChunkAlreadyCompleted, StoreDamaged, StoreTargetError
+from checkpoint_store.errors import ChunkAlreadyCompleted, StoreDamaged, StoreTargetError, counted
 from checkpoint_store.state_file.reader import (
     first_sound,
     glance,
@@ -22,6 +22,7 @@ from checkpoint_store.state_file.reader import (
 from checkpoint_store.storage import state_file_import as facts
 from checkpoint_store.storage.file_names import StoreFiles, state_backup
 from checkpoint_store.storage.sibling_check import passed_over
+from checkpoint_store.system.existence import is_there
 from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
@@ -88,21 +89,21 @@ def state_for_new_store(store: Path, state_file: Path | None) -> ProcessingState
     """
     if state_file is None:
         return None
-    is_there = store.exists() or bool(StoreFiles(store).backups())
+    is_known = is_there(store) or bool(StoreFiles(store).backups())
     backup = state_backup(state_file)
     for path in (state_file, backup):
         refuse_planted_state(path)
         reason = passed_over(path, store)
         if reason is None:
             refuse_stranger(path, backup if path == state_file else None)
-        elif is_there:
+        elif is_known:
             notice = f"{path} is passed over: {reason}. The next export replaces it"
             log.warning("%s", notice)
             warnings.warn(notice, UserWarning, stacklevel=5)  # at the line that opens the store
         else:
             remedy = "give it to this user (chown), or pass state_file=PATH or None"
             raise StoreTargetError(path, f"{reason}, and a new store would take it in; {remedy}")
-    if is_there or not (state_file.exists() or backup.exists()):
+    if is_known or not (is_there(state_file) or is_there(backup)):
         return None
     return first_sound(state_file, backup)
 
@@ -129,7 +130,7 @@ def import_at_opening(
         StoreDamaged: the state file was written later than the store, and has another result for a chunk.
         StateFormatError: the store has no job, and neither the state file nor its backup is a state.
     """
-    copies = [path for path in (state_file.path, state_file.backup) if path.exists()]
+    copies = [path for path in (state_file.path, state_file.backup) if is_there(path)]
     readable = [path for path in copies if passed_over(path, database.path) is None]
     if not readable:
         return None
@@ -207,7 +208,7 @@ def _remove(state_file: StateFile, job_id: str) -> None:
 
 def _notice(database: Database, state_file: StateFile, job_id: str, situation: Situation) -> str:
     notice = (
-        f"{state_file.path} knew of {situation.completed_in_file} completed chunks of job {job_id}, "
+        f"{state_file.path} knew of {counted(situation.completed_in_file, 'completed chunk')} of job {job_id}, "
         f"and {database.path} of {situation.completed_in_store or 0}: taken in"
     )
     log.warning("%s", notice)

@@ -14,6 +14,7 @@ from checkpoint_store.model.frozen import thaw
 from checkpoint_store.model.state import ProcessingState
 from checkpoint_store.storage.file_names import StoreFiles
 from checkpoint_store.system.descriptors import importing
+from checkpoint_store.system.existence import is_there
 from checkpoint_store.system.files import storage_error
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def read_state(path: Path) -> ProcessingState:
 def refuse_own(path: Path, store: Path) -> None:
     """Raise :class:`StoreTargetError` where a state would be written over the store file or what belongs to it."""
     there, own = path.parent.resolve() / path.name, store.parent.resolve() / store.name
-    if there in StoreFiles(own).own or (path.exists() and store.exists() and path.samefile(store)):
+    if there in StoreFiles(own).own or (is_there(path) and is_there(store) and path.samefile(store)):
         raise StoreTargetError(path, f"it is the store file {store} or belongs to it; a state needs a file of its own")
     _refuse_special(path)
 
@@ -59,7 +60,7 @@ def refuse_planted_state(path: Path) -> None:
 
 def _refuse_special(path: Path) -> None:
     """A pipe would be waited for, a device or a folder would be replaced by a file."""
-    if path.exists() and not path.is_file():
+    if is_there(path) and not path.is_file():
         raise StoreTargetError(path, "it is not a regular file; a state file is one")
 
 

@@ -93,6 +93,10 @@ class StateFile(ForkAware):
             if taken:
                 self._busy.release()
 
+    def note_change(self, job_id: str) -> None:
+        """Note that the job changed: the file is exact again when :meth:`write_if_behind` returns."""
+        self._behind = job_id
+
     def _write_as_paced(self, job_id: str, moment: float) -> None:
         is_left_to_others = self._pace.is_large and not self._pace.has_doubled
         if is_left_to_others and self._growing.is_followed_by_another(moment):

@@ -17,6 +17,7 @@ from checkpoint_store.storage.file_names import StoreFiles, has_bytes
 from checkpoint_store.storage.sibling_check import mend, refuse_foreign
 from checkpoint_store.storage.target import EMPTY, check_version, inspect, missing_from
 from checkpoint_store.system.descriptors import importing
+from checkpoint_store.system.existence import is_there
 from checkpoint_store.system.files import create_private, storage_error, sweep
 from checkpoint_store.system.log import log
 
@@ -51,7 +52,7 @@ class Opener:
     @importing()
     def open_read_only(self) -> ReadOnlyDatabase:
         """Open the store without creating, changing or locking anything."""
-        if not self.path.exists():
+        if not is_there(self.path):
             raise StoreTargetError(self.path, "there is no such file")
         presence = self._presence(create=False)
         database = ReadOnlyDatabase(self.path, lock_timeout_seconds=self.lock_timeout_seconds, presence=presence)
@@ -81,7 +82,7 @@ class Opener:
             database = self._open_sound(migrate=migrate)
         except StoreDamaged:
             database = self._open_repaired(migrate=migrate)
-        if self._files.recovered.exists():
+        if is_there(self._files.recovered):
             self._drop_unneeded_recovery(database)
         return database
 
@@ -215,13 +216,13 @@ class Opener:
         try:
             return self._inspect_now(as_writer=as_writer)
         except (StoreTargetError, StorageUnavailableError):
-            if self.path.exists() or not os.access(self.path.parent, os.W_OK | os.X_OK):
+            if is_there(self.path) or not os.access(self.path.parent, os.W_OK | os.X_OK):
                 raise
             return EMPTY  # who made it a moment ago found somebody in the way, and took it away again
 
     def _inspect_now(self, *, as_writer: bool) -> str:
         path = self.path
-        if not path.exists():
+        if not is_there(path):
             if not os.access(path.parent, os.W_OK | os.X_OK):
                 raise StoreTargetError(path, f"no permission to create files in {path.parent}")
             return EMPTY

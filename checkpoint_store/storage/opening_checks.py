@@ -10,8 +10,10 @@ from checkpoint_store.storage.connection import errors as sqlite_errors
 from checkpoint_store.storage.connection.openings import Openings
 from checkpoint_store.storage.file_names import StoreFiles
 from checkpoint_store.storage.recovery.integrity import MISCOUNTED
+from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements.effect import TRIGGERS
 from checkpoint_store.storage.tables import metadata
+from checkpoint_store.system.existence import is_there
 from checkpoint_store.system.files import storage_error
 from checkpoint_store.system.log import log
 
@@ -40,7 +42,7 @@ def refuse_foreign_wal(path: Path, lock_timeout_seconds: float) -> None:
 
     # The file is read without locks: closing it would drop the locks of a connection that another thread opens now.
     with Openings.lock:
-        if not path.exists() or Openings.is_open(path):
+        if not is_there(path) or Openings.is_open(path):
             return
         try:
             found = sidecars.foreign_sidecar(path)
@@ -95,6 +97,7 @@ def check_contents(database: Database, *, unclean: bool) -> None:
         if connection.execute(MISCOUNTED).fetchone() is not None:
             reason = "the completed chunks and the results are not as many as they should be"
             raise StoreDamaged(database.path, reason)
+        job_statements.list_jobs(connection, database.path)  # raises where a row does not read
 
     database.read(work)
 

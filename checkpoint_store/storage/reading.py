@@ -222,7 +222,11 @@ class Reading(ChunkLog, RedoReading):
         """Return the sum of each field over a job's results: numbers, and texts that are numbers."""
 
         def read(connection: sqlite3.Connection) -> dict[str, int | float]:
-            return total_statements.totals(connection, job_id, keys, skip_missing=skip_missing)
+            if self.substitutes:
+                return total_statements.totals_with(
+                    connection, job_id, keys, self.path, self.substitutes, skip_missing=skip_missing
+                )
+            return total_statements.totals(connection, job_id, keys, self.path, skip_missing=skip_missing)
 
         return self.healing(lambda: self._database.read(read), job_id)
 

@@ -9,7 +9,7 @@ from checkpoint_store.model.clock import now
 from checkpoint_store.model.records import JobStatus
 from checkpoint_store.model.spans import spans_of
 from checkpoint_store.storage.key_verbs import KeyReading
-from checkpoint_store.storage.statements import jobs, liveness, redos, results, runners, stretch
+from checkpoint_store.storage.statements import attempt_log, jobs, liveness, redos, results, runners, stretch
 from checkpoint_store.storage.statements.carry_over import chunks_at_work
 
 if TYPE_CHECKING:
@@ -45,10 +45,11 @@ class RedoStorage:
         self._path: Final = database.path
 
     def redo(self, job_id: str, indices: Collection[int]) -> int:
-        """Let complete chunks be done again, all of these or none; return how many were not to be done again before.
+        """Let complete chunks be done again, all of these or none; return how many loops would have passed by before.
 
         Their results stay until the new ones are there. A job that was completed is paused, or running
-        where a runner is at work on it. Durable when it returns.
+        where a runner is at work on it. A chunk that failed when it was done again has its tries back. Durable when it
+        returns.
 
         Raises:
             ChunkNotCompleted, ChunkOutOfRange, ChunkInWork: a chunk is not complete, not of the job, or in work.
@@ -65,12 +66,12 @@ class RedoStorage:
             if new:
                 before = max(job.stretch_completed_count - len(new), 0)
                 changes = stretch.changes_now(connection, job_id, self._path) | {"stretch_completed_count": before}
-                redos.mark(connection, job_id, new, now())
+                redos.mark(connection, job_id, dict.fromkeys(new, now()))
                 if job.status is JobStatus.COMPLETED:
                     at_work = liveness.is_anyone_at_work(connection, self._path, job_id)
                     changes["status"] = (JobStatus.RUNNING if at_work else JobStatus.PAUSED).value
                 jobs.update_job(connection, job_id, self._path, **changes)
-            return len(new)
+            return len(new) + attempt_log.retry_failed(connection, job_id, sorted(known.intersection(indices)))
 
         return self._database.write(work)
 

@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from checkpoint_store.storage.file_names import RUNNER_MARK, StoreFiles
+from checkpoint_store.system.existence import is_folder, is_there
 from checkpoint_store.system.file_lock import filelock_types
 from checkpoint_store.system.files import PRIVATE, storage_error
 from checkpoint_store.system.forks import ForkAware, watch
@@ -47,7 +48,7 @@ class RunnerLock(ForkAware):
     """
 
     def __init__(self, store: Path) -> None:
-        if not store.parent.is_dir():  # filelock would create it
+        if not is_folder(store.parent):  # filelock would create it
             raise storage_error(FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)), store)
         self.path, self._lock = self._create(store)
         self._name = str(self.path)
@@ -85,7 +86,7 @@ class RunnerLock(ForkAware):
         gone: the others take the runner to be dead.
         """
         if not os.path.lexists(self._name):
-            if self._store.exists():
+            if is_there(self._store):
                 return False
             raise storage_error(FileNotFoundError(errno.ENOENT, "the store and its folder are gone"), self._store)
         if not self._begun:
@@ -151,7 +152,7 @@ def reap(path: Path) -> BegunAttempts | None:
     """Take the lock of a dead runner, remove its file, and return what the file says; None where the runner lives."""
     if str(path) in _held:
         return None
-    if not path.exists():
+    if not is_there(path):
         return BegunAttempts(None)
     file_lock_type, timeout_type = filelock_types()
     lock = file_lock_type(path, **_LOCK_OPTIONS)
@@ -249,7 +250,9 @@ def _attempt_in(slot: int) -> tuple[int, int]:
 
 def runner_lock_paths(store: Path) -> list[Path]:
     """Return the runner locks beside a store, those of dead runners included, sorted. Only regular files count."""
-    return [path for path in StoreFiles(store).runner_locks() if path.is_file() and not path.is_symlink()]
+    return [
+        path for path in StoreFiles(store).runner_locks() if is_there(path) and path.is_file() and not path.is_symlink()
+    ]
 
 
 def runner_lock_path(store: Path, name: str) -> Path:

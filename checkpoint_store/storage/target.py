@@ -18,6 +18,7 @@ from checkpoint_store.storage.file_names import SIBLING_SUFFIXES, StoreFiles, ha
 from checkpoint_store.storage.link_check import refuse_second_name
 from checkpoint_store.storage.sibling_check import refuse_planted
 from checkpoint_store.storage.tables import metadata
+from checkpoint_store.system.existence import is_there
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -179,11 +180,11 @@ def knows_chunks(state_file: Path) -> bool:
 
 def missing_from(path: Path, state_files: Iterable[Path]) -> str | None:
     """Return why an absent or empty file at ``path`` is a loss, or None where it is simply new."""
-    if path.exists() and path.stat().st_size:
+    if is_there(path) and path.stat().st_size:
         return None
-    what = "it is empty" if path.exists() else "it is missing"
+    what = "it is empty" if is_there(path) else "it is missing"
     files = StoreFiles(path)
-    if files.recovered.exists():
+    if is_there(files.recovered):
         return f"{what}, and a recovery of it was interrupted"
     if has_bytes(files.wal):
         return f"{what}, but its log is there"

@@ -12,6 +12,7 @@ from weakref import WeakValueDictionary
 
 from checkpoint_store.errors import StoreBusy
 from checkpoint_store.system.descriptors import importing
+from checkpoint_store.system.existence import is_folder
 from checkpoint_store.system.files import PRIVATE, storage_error
 from checkpoint_store.system.forks import ForkAware, watch
 from checkpoint_store.system.ownership import give
@@ -99,7 +100,7 @@ class file_lock:  # noqa: N801 - used as a function is, in a with statement
         self._lock: FileLock | None = None
 
     def __enter__(self) -> None:
-        if not self._path.parent.is_dir():  # filelock would create it
+        if not is_folder(self._path.parent):  # filelock would create it
             raise storage_error(FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)), self._path)
         self._mutex = _mutexes.of(self._path)
         try:

@@ -78,8 +78,9 @@ class SharedLock(ForkAware):
 
     def _take(self, *, alone: bool) -> bool:
         with self._mutex:
-            if self._files or sys.platform == "win32":
+            if sys.platform == "win32" or self._is_held():
                 return True
+            self._close()
             try:
                 while True:
                     if self._opened_and_locked(alone=alone):
@@ -97,6 +98,19 @@ class SharedLock(ForkAware):
                 self._close()
                 raise
             return True
+
+    def _is_held(self) -> bool:
+        """Whether the lock is held, on the file that is there now: a mount that went and came back has another one."""
+        if not self._files:
+            return False
+        try:
+            there = os.lstat(self.path)
+        except OSError:  # it is away: what is held is all that there is
+            return True
+        try:
+            return os.path.samestat(os.fstat(self._files[0]), there)
+        except OSError:  # of a mount that is dead
+            return False
 
     def _opened_and_locked(self, *, alone: bool) -> bool:
         """Open the file and lock it. Return False where another file took its place meanwhile."""

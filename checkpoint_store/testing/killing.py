@@ -78,10 +78,10 @@ class KillAndResume:
                 module that gets the same arguments. By default the function itself is called.
             files: copied into the script's folder before it starts.
             outputs: files of that folder that must be the same in the end as after the undisturbed run.
-            kills: at how many of the calls, by chance, it is killed; by default at every call, once each.
-            seed: of that chance; by default another one each time. A failure says which it was.
-            calls_at_once: how many calls the script makes at the same time, or for one chunk: so many may be lost by
-                a kill.
+            kills: at how many calls, chosen at random, the script is killed; by default at every call, once each.
+            seed: the seed of that choice; by default a new one each time. A failure says which it was.
+            calls_at_once: how many calls the script makes at the same time, or for one chunk: a kill may lose this
+                number of calls.
             ignoring: arguments of the function that do not tell one call from another, such as a client or a key.
             environment: variables of the script, beside those of the test.
             timeout_seconds: how long one run may take.

@@ -24,6 +24,7 @@ PAGES = sorted(
 """All but the pages of another kind: one that shells read, and two with the code of examples (test_shown_examples.py)."""
 NEEDS = ("jq", "curl", "bash")
 _CHANGES = (
+    (r"(?m)^\d\d:\d\d:\d\d  .*\n", ""),  # how far a run is, every ten seconds: on a slow machine
     (r"in [\d.]+ s; work p50 [\d.]+ s, p95 [\d.]+ s, p99 [\d.]+ s", "in T s; work p50 T s, p95 T s, p99 T s"),
     (r"in \d+(?:\.\d)? s", "in T s"),
     (r"(passed|failed) in [\d.]+s", r"\1 in T s"),
@@ -43,7 +44,7 @@ def steps(page: Path) -> Iterator[tuple[str, str]]:
 
 
 def compared(output: str) -> str:
-    """An output without what differs from run to run: times and ids."""
+    """An output without what differs from run to run: times and ids, and the lines of a run that takes long."""
     for pattern, replacement in _CHANGES:
         output = re.sub(pattern, replacement, output)
     return output

@@ -112,7 +112,7 @@ def test_a_full_disk_is_said_and_gone_on_from(small_disk: Path, figures: Figures
     rounds = 0
     with CheckpointStore(small_disk / STORE) as store:
         job = store.open_job(INPUT, total_chunks=TOTAL)
-        for index in range(2):  # so that there is one and one before it, however slow the machine is
+        for index in range(2):  # so that there is one and another one before it, however slow the machine is
             job.complete(index, result_of(index))
             acknowledged.add(index)
             job.export()

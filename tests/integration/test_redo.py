@@ -222,6 +222,19 @@ def test_the_chunks_have_all_their_tries_again(store: CheckpointStore) -> None:
     assert (list(job.results()), job.status) == (["second"], "completed")
 
 
+def test_a_chunk_whose_redo_failed_can_be_asked_for_again(store: CheckpointStore) -> None:
+    """Whoever asks once more wants it done: it has its tries back, and the one that has all of them still stays."""
+    job = store.open_job("talk.srt", total_chunks=3)
+    job.complete_many((index, "first") for index in range(3))
+    job.redo([0, 1])
+    for _ in range(3):
+        job.fail_chunk(0, "not now")
+    assert [chunk.index for chunk in job.pending()] == [1]
+    assert job.redo([0, 1, 2]) == 2
+    assert (job.failed_chunks(), job.redo([0, 1, 2])) == ([], 0)
+    assert [chunk.index for chunk in job.pending()] == [0, 1, 2]
+
+
 def test_a_handle_of_the_earlier_work_is_gone(store: CheckpointStore) -> None:
     """Whoever asked the service for it would get the earlier result again; a new handle counts."""
     job = store.open_job("talk.srt", total_chunks=1)
@@ -376,7 +389,9 @@ def test_a_budget_counts_what_the_earlier_results_cost(
     with pytest.raises(BudgetReached) as reached:
         list(job.map(work, max_cost=2.3))
     assert reached.value.spent == 2.25
-    assert rows(store.path, "SELECT results, cost, failed_cost FROM job_costs") == [(6, 2.25, 0.75)]
+    assert rows(store.path, "SELECT results, cost, failed_cost, replaced_cost FROM job_costs") == [
+        (6, 2.25, None, 0.75)
+    ]
     assert job.plan().spent == 2.25
 
 
@@ -405,6 +420,6 @@ def test_what_a_replaced_result_cost_stays_counted(store: CheckpointStore) -> No
     job.complete(1, {"text": "c", "cost": 1.0})
     job.complete(1, {"text": "d", "cost": 2.0}, replace=True)
     job.complete(1, {"text": "e", "cost": 0}, replace=True)
-    assert rows(store.path, "SELECT cost, failed_cost FROM job_costs") == [(3.75, 3.25)]
+    assert rows(store.path, "SELECT cost, failed_cost, replaced_cost FROM job_costs") == [(3.75, None, 3.25)]
     assert job.totals("cost") == {"cost": 0.5}
     assert store.check() == []

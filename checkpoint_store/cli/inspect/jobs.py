@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,7 +15,6 @@ from checkpoint_store.cli.inspect.tried_chunks import tried_ranges
 from checkpoint_store.cli.job_choice import chosen_job, job_to_delete
 from checkpoint_store.cli.json_output import harmless_json, print_array, print_text
 from checkpoint_store.cli.options import (
-    DEFAULT_STORE,
     job_argument,
     json_option,
     open_for_reading,
@@ -24,7 +22,6 @@ from checkpoint_store.cli.options import (
     print_json,
     store_option,
 )
-from checkpoint_store.cli.paths import shell_words
 from checkpoint_store.cli.screen import Screen, chunk_count
 from checkpoint_store.cli.table_output import print_table, refuse_two_formats, table_options
 
@@ -70,7 +67,7 @@ def record(job: JobSummary) -> dict[str, Any]:
         "in_doubt_with_handle": job.in_doubt_with_handle,
         "redo_chunks": job.redo_chunks,
         "replaced_cost": job.replaced_cost,
-        "percent": math.floor(100 * progress.percent) / 100,
+        "percent": _percent(progress.completed_chunks, progress.total_chunks),
         "chunks_per_minute": progress.chunks_per_minute,
         "seconds_left": job.seconds_left,
         "started_at": progress.started_at.isoformat(),
@@ -79,6 +76,11 @@ def record(job: JobSummary) -> dict[str, Any]:
         "config": dict(job.config),
         "metadata": dict(job.metadata),
     }
+
+
+def _percent(completed: int, total: int) -> float:
+    """Return a share in percent with two digits behind the point, rounded down: 100 says that all are complete."""
+    return 10_000 * completed // total / 100 if total else 100.0
 
 
 @click.command("list")
@@ -143,14 +145,14 @@ def show(*, job_id: str | None, follow: bool, store_path: str, as_json: bool) ->
     if as_json:
         print_json(data)
     elif data is not None:
-        from checkpoint_store.cli.run.task_records import MEMORY  # only a look for people tells what to do next
+        from checkpoint_store.cli.resume_line import resume_lines  # only a look for people tells what to do next
+        from checkpoint_store.cli.run.task_records import MEMORY
 
         said = {name: value for name, value in data["metadata"].items() if name != MEMORY}
         tables.show_job(Screen(), data | {"metadata": said})
         if data["status"] != "completed" and MEMORY in data["metadata"]:
-            more = [] if store_path == DEFAULT_STORE else ["--store", store_path]
-            line = shell_words(["checkpoint-store", "resume", data["job_id"][:8], *more])
-            Screen().out.print(f"go on with: {line}", soft_wrap=True, markup=False, highlight=False)
+            for line in resume_lines(data, store_path):
+                Screen().out.print(line, soft_wrap=True, markup=False, highlight=False)
 
 
 def _page_data(job: Job) -> dict[str, Any]:

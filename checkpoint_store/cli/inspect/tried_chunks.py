@@ -18,12 +18,13 @@ def tried_ranges(job: Job) -> dict[str, Any]:
         failed = {record.chunk_index for record in job.failed_chunks()}
         in_doubt = {record.chunk_index for record in job.in_doubt_chunks()} - failed
         running = {record.chunk_index for record in job.running_chunks()}
-        damage = None
+        to_redo, damage = set(job.to_redo()), None
     except StoreDamaged as error:  # the rest of the page is sound, and is what its reader came for
-        failed, in_doubt, running, damage = set(), set(), set(), spoken(str(error))
+        failed, in_doubt, running, to_redo, damage = set(), set(), set(), set(), spoken(str(error))
     return {
         "failed_ranges": ranges_of(failed),
         "in_doubt_ranges": ranges_of(in_doubt),
         "running_ranges": ranges_of(running),
+        "redo_ranges": ranges_of(to_redo - failed - in_doubt - running),
         "damage": damage,
     }

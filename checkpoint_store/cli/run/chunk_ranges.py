@@ -39,6 +39,9 @@ class ChunkRanges:
         """The indices of the chunks."""
         return self.ranges[0] if len(self.ranges) == 1 else sorted(set(chain(*self.ranges)))
 
+    def __contains__(self, index: object) -> bool:
+        return any(index in part for part in self.ranges)
+
     def check(self, inputs: Sequence[Input]) -> None:
         """Raise a usage error unless there is one input, and it has all of these chunks."""
         if len(inputs) != 1:

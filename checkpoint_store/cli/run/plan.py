@@ -72,7 +72,7 @@ def plan(ctx: click.Context, /, *, workers: int, as_json: bool, **options: Any) 
         return
     for source, run_plan, refusal in plans:
         name = on_one_line(printable(source.path))
-        _show(terminal, name, run_plan, [*_facts(run_plan, request.store_path, workers), ("output", refusal or "")])
+        _show(terminal, name, run_plan, [*_facts(run_plan, request, workers), ("output", refusal or "")])
 
 
 def _plan_of(request: Request, source: Input, store: CheckpointStore, path: Path) -> tuple[RunPlan, str | None]:
@@ -122,11 +122,12 @@ def _show(terminal: Screen, name: str, run_plan: RunPlan, all_facts: list[tuple[
     screen.print_table(terminal.out, facts)
 
 
-def _facts(run_plan: RunPlan, store_path: str, workers: int) -> list[tuple[str, str]]:
+def _facts(run_plan: RunPlan, request: Request, workers: int) -> list[tuple[str, str]]:
     job = (run_plan.job_id or "")[:8]
     refused = run_plan.action == "refuse"
     choices = " with --on-change reuse, none with --on-change restart" if refused else ""
-    free = f"  (passed over; {command('retry', job, store_path)} frees {'it' if len(run_plan.failed) == 1 else 'them'})"
+    retry, them = command("retry", job, request.store_path), "it" if len(run_plan.failed) == 1 else "them"
+    free = f"  (passed over; {retry} frees {them})"
     doubt = "  (begun and never ended, possibly billed; done again)"
     held = "  (with a handle: a service holds their work, and can be asked for it)"
     return [
@@ -134,7 +135,7 @@ def _facts(run_plan: RunPlan, store_path: str, workers: int) -> list[tuple[str, 
         ("changed", "\n".join(changes(run_plan.differences))),
         ("to do", f"{run_plan.chunks_to_do:,} of {screen.chunk_count(run_plan.total_chunks)}"),
         ("kept", f"{run_plan.kept:,}{choices}" if run_plan.kept or refused else ""),
-        ("note", elsewhere_text(run_plan) if run_plan.kept_elsewhere else ""),
+        ("note", elsewhere_text(run_plan, request.on_change) if run_plan.kept_elsewhere else ""),
         ("failed", screen.indices(run_plan.failed) + free if run_plan.failed else ""),
         ("in doubt", screen.indices(run_plan.in_doubt) + doubt if run_plan.in_doubt else ""),
         ("held", screen.indices(run_plan.with_handle) + held if run_plan.with_handle else ""),

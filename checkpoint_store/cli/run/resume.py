@@ -11,10 +11,11 @@ import click
 from checkpoint_store import CheckpointStore, JobStatus
 from checkpoint_store.cli.job_choice import chosen_job
 from checkpoint_store.cli.options import job_argument, json_option, open_for_reading, print_json, store_option
-from checkpoint_store.cli.paths import printable
+from checkpoint_store.cli.paths import as_argument, printable
+from checkpoint_store.cli.resume_line import resume_line
 from checkpoint_store.cli.run.chunk_ranges import ChunkRangesType
 from checkpoint_store.cli.run.memory import is_memory
-from checkpoint_store.cli.run.run import FREES_FAILED, run
+from checkpoint_store.cli.run.run import FREES_FAILED, GOES_ON_WITH, run
 from checkpoint_store.cli.run.task_records import MEMORY
 from checkpoint_store.cli.screen import Screen
 
@@ -48,14 +49,16 @@ def resume(
         if job is None or job.status is JobStatus.COMPLETED:
             return _say_complete(job, as_json=as_json)
         memory = _memory_of(job, store_path)
-        words = ["--store", str(store.path.absolute()), *(["--json"] if as_json else [])]
+        is_here = Path(memory["folder"]).samefile(Path.cwd())
+        words = ["--store", store_path if is_here else str(store.path.absolute()), *(["--json"] if as_json else [])]
+        ctx.meta[GOES_ON_WITH] = resume_line(job.job_id, store_path)
     if only is not None:
         words += ["--only", str(only)]
     elif "only" in memory:
         Screen().note(f"its last run worked on --only {memory['only']}; this one works on all that is left")
     if failed:
         ctx.meta[FREES_FAILED] = True
-    words += memory["words"]
+    words += _as_typed_here(memory) if is_here else memory["words"]
     os.chdir(memory["folder"])
     with run.make_context("run", words, parent=ctx.parent) as run_context:
         return run.invoke(run_context)
@@ -65,6 +68,13 @@ def _open(store_path: str) -> CheckpointStore:
     if Path(store_path).exists() or "://" in store_path:
         return CheckpointStore(store_path)
     return open_for_reading(store_path)  # says that there is none
+
+
+def _as_typed_here(memory: dict[str, Any]) -> list[str]:
+    """Return the words with the file, which comes first, named from this folder where it lies in it."""
+    file_name, *others = memory["words"]
+    path, folder = Path(file_name), Path(memory["folder"])
+    return [as_argument(path.relative_to(folder)) if path.is_relative_to(folder) else file_name, *others]
 
 
 def _say_complete(job: Job | None, *, as_json: bool) -> int:

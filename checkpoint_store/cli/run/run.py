@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from checkpoint_store import CheckpointStore, current_attempt
+from checkpoint_store.cli.messages import message_of
 from checkpoint_store.cli.options import json_option, print_json
 from checkpoint_store.cli.paths import STANDARD, as_argument, printable, shell_words
 from checkpoint_store.cli.run import report as run_report
@@ -35,7 +36,7 @@ from checkpoint_store.cli.run.task_records import (
     RunContext,
 )
 from checkpoint_store.cli.screen import Screen
-from checkpoint_store.errors import PlanChanged
+from checkpoint_store.errors import CheckpointStoreError, PlanChanged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -51,6 +52,8 @@ _NOT_REPEATED: Final = frozenset({"fresh", "on_change", "reuse_ignoring", "as_js
 _NOT_REMEMBERED: Final = _NOT_REPEATED | {"store_path", "only"}
 FREES_FAILED: Final = "checkpoint_store.frees_failed"
 """What ``resume --failed`` sets in the context of the run that it calls."""
+GOES_ON_WITH: Final = "checkpoint_store.goes_on_with"
+"""The line that ``resume`` sets there: typed again, it goes on."""
 _HELP: Final = """\b
 Clean each FILE, paying for no chunk twice.
 
@@ -125,19 +128,40 @@ def run(
         is_file = path != STANDARD
         return tuple(_words(ctx, request, [path.absolute()], _NOT_REMEMBERED)) if is_file else ()
 
-    for report in _run_all(request, inputs, limits, screen, words_of=words_of, files=files):
+    for report in _reports(request, inputs, limits, screen, words_of=words_of, files=files):
         files.add(report)
         run_report.show(screen, report, request.store_path)
     show_summary(screen, files, request.store_path)
     go_on_with = run_report.show_resume_command(
-        screen, files.reports, _resume_command(ctx, request), request.store_path
+        screen, files.reports, _resume_command(ctx, request, files), request.store_path
     )
     code = max((report.exit_code for report in files.reports), key=_BEST_TO_WORST.index)
     if as_json:
         jobs = [dataclasses.asdict(report) | {"outcome": report.outcome} for report in files.reports]
         summary = files.as_json(go_on_with)
-        print_json({"store": request.store_path, "exit_code": code, "jobs": jobs, "summary": summary})
+        document = {"store": request.store_path, "exit_code": code, "jobs": jobs, "summary": summary}
+        print_json(files.failure | document)
     return code
+
+
+def _reports(
+    request: Request, inputs: list[Input], limits: RunLimits, screen: Screen, *, files: Files, **more: Any
+) -> Iterator[Report]:
+    """Yield the report of each input, also where an error of the store ends the run once a file is over."""
+    try:
+        yield from _run_all(request, inputs, limits, screen, files=files, **more)
+    except (CheckpointStoreError, OSError, click.ClickException) as error:
+        if not files.reports:
+            raise  # there is nothing else to tell
+        in_work, *others = inputs[len(files.reports) :]
+        total, kind = len(in_work.content.chunks), type(error).__name__
+        yield Report(printable(in_work.path), UNUSABLE, total_chunks=total, error=message_of(error), broken_off_by=kind)
+        for source in others:
+            yield _not_begun(source, PAUSED)
+
+
+def _not_begun(source: Input, code: int) -> Report:
+    return Report(printable(source.path), code, total_chunks=len(source.content.chunks))
 
 
 def _run_all(
@@ -162,7 +186,7 @@ def _run_all(
         for source in inputs:
             if interrupts.requested or limits.are_over or files.is_paused or failures.is_over:
                 code = INTERRUPTED if interrupts.stops_now else PAUSED
-                yield Report(printable(source.path), code, total_chunks=len(source.content.chunks))
+                yield _not_begun(source, code)
                 continue
             clean = command or _built_in_cleaner(source.content.cleaned or (), log)
             context = RunContext(clean, limits, interrupts, screen, failures, files)
@@ -184,8 +208,11 @@ def _built_in_cleaner(cleaned: Sequence[str], log: JobLog | None) -> Clean:
     return log.logged(clean) if log else clean
 
 
-def _resume_command(ctx: click.Context, request: Request) -> str:
-    """Return the command that goes on: this one without the options that begin a new job."""
+def _resume_command(ctx: click.Context, request: Request, files: Files) -> str:
+    """Return the command that goes on: this one without the options that begin a new job, or the ``resume`` in use."""
+    needs_options = any(report.over_budget or report.cost_unknown for report in files.reports)
+    if GOES_ON_WITH in ctx.meta and not needs_options:
+        return str(ctx.meta[GOES_ON_WITH])
     words = ["run", *_words(ctx, request, request.files, _NOT_REPEATED)]
     return f"{ctx.find_root().info_name} {shell_words(words)}"
 

@@ -56,7 +56,7 @@ def do_task(store: CheckpointStore, task: Task, context: RunContext) -> Report:
         plan = store.plan(task.file_name, chunks=task.chunks, **task.settings)
         refuse_output(store, task, plan)
         if plan.kept_elsewhere and task.settings["on_change"] != "restart":
-            context.screen.note(f"{task.path}: {elsewhere_text(plan)}")
+            context.screen.note(f"{task.path}: {elsewhere_text(plan, task.settings['on_change'])}")
     job = open_job(store, task, context.limits.only)
     if context.limits.frees_failed:
         job.retry_failed()  # only now: this input and its settings are those of the job
@@ -173,12 +173,16 @@ def _fill_in(job: Job, report: Report, snapshot: JobSnapshot, context: RunContex
     if report.exit_code == PAUSED:
         return
     report.sequential = job.sequential
-    only = context.limits.only
-    if report.error is None and progress.remaining_chunks and only is not None and not only.count_left(job):
+    only, failed = context.limits.only, job.failed_chunks() if report.failed_chunks else []
+    report.left_in_part, report.failed_in_part = progress.remaining_chunks, len(failed)
+    if only is not None:
+        failed = [record for record in failed if record.chunk_index in only]
+        report.left_in_part, report.failed_in_part = only.count_left(job), len(failed)
+    if report.error is None and progress.remaining_chunks and not report.left_in_part:
         report.left_to_others = progress.remaining_chunks
         return
     if report.error is None and report.only_failed:
-        first = job.failed_chunks()[0]
+        first = failed[0]
         report.failed_chunk = first.chunk_index
         reason = plain_error(first.error) or "its process ended before it gave a result"
         report.error = f"chunk {first.chunk_index}, after {attempt_count(first.attempt)}: {reason}"
@@ -196,12 +200,12 @@ def _fill_in_run(job: Job, report: Report) -> None:
         report.run, report.run_summary = dataclasses.asdict(record), record.summary
 
 
-def elsewhere_text(plan: RunPlan) -> str:
-    """Return what is in the store for chunks that a new job is to do."""
-    return (
-        f"the store has results for {plan.kept_elsewhere:,} of its chunks under another name or setting; "
-        "--on-change reuse takes those that were made with the same settings"
-    )
+def elsewhere_text(plan: RunPlan, on_change: str) -> str:
+    """Return what is in the store for chunks that a new job is to do, and which option takes it."""
+    taken = "--on-change reuse takes those that were made with the same settings"
+    if on_change == "reuse":
+        taken = "--reuse-ignoring NAME, such as model, takes those that differ in nothing else"
+    return f"the store has results for {plan.kept_elsewhere:,} of its chunks under another name or setting; {taken}"
 
 
 def _may_begin_anew(store: CheckpointStore, task: Task) -> bool:

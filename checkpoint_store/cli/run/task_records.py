@@ -98,6 +98,10 @@ class Report:
     cost_now: float | None = None
     failed_chunks: int = 0
     in_doubt_chunks: int = 0
+    left_in_part: int = 0
+    """How many chunks are left of those that the run works on: of all, or of the part that ``--only`` names."""
+    failed_in_part: int = 0
+    """How many of them used up their tries."""
     failed_chunk: int | None = None
     halted: bool = False
     """Whether ``--halt`` ended the run."""
@@ -125,6 +129,9 @@ class Report:
     pause_asked: bool = False
     """Whether a pause that somebody asked for ended the work on it, and with that the whole run."""
 
+    broken_off_by: str | None = None
+    """The class of the error that ended the work on it, and with that the whole run; None where none did."""
+
     @property
     def place(self) -> str:
         """Which file it is, before its name: ``2 of 4  ``; empty in a run of one file."""
@@ -133,6 +140,8 @@ class Report:
     @property
     def outcome(self) -> str:
         """What came of it, in a word or two."""
+        if self.broken_off_by is not None:
+            return "stopped"
         if self.exit_code in (FAILED, UNUSABLE):
             return "failed" if self.exit_code == FAILED else "unusable"
         if self.exit_code == DONE:
@@ -144,5 +153,6 @@ class Report:
     @property
     def only_failed(self) -> bool:
         """Whether all chunks that are left are failed ones, or wait for one, until ``retry`` frees those."""
-        left = self.total_chunks - self.completed_chunks
-        return 0 < self.failed_chunks <= left and (self.sequential or self.failed_chunks == left)
+        return 0 < self.failed_in_part <= self.left_in_part and (
+            self.sequential or self.failed_in_part == self.left_in_part
+        )

@@ -19,6 +19,7 @@ from checkpoint_store.errors import (
 from checkpoint_store.storage.connection import step_limit
 from checkpoint_store.storage.file_names import StoreFiles
 from checkpoint_store.system.descriptors import shortage_now
+from checkpoint_store.system.existence import what_is_amiss
 from checkpoint_store.system.files import FULL, free_bytes
 from checkpoint_store.system.processes import InTheWay, in_the_way
 
@@ -48,6 +49,9 @@ _NO_ACCESS: Final = frozenset(
 )
 _OPENING: Final = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR})
 """Primary codes of a file that could not be opened, among other reasons."""
+_BEGINNING: Final = frozenset({sqlite3.SQLITE_READONLY_RECOVERY, sqlite3.SQLITE_READONLY_CANTINIT})
+_NOT_WRITTEN: Final = _OPENING | {sqlite3.SQLITE_READONLY}
+"""Primary codes of a file that could not be written, among other reasons."""
 _LITTLE: Final = 1 << 20
 
 Unreadable = sqlite3.Error | UnicodeDecodeError
@@ -58,6 +62,11 @@ UNREADABLE: Final = (sqlite3.Error, UnicodeDecodeError)
 def code_of(error: BaseException) -> int:
     """Return SQLite's extended error code, or 0."""
     return getattr(error, "sqlite_errorcode", 0) or 0
+
+
+def is_beginning(error: BaseException) -> bool:
+    """Whether another process had opened the file, and its index of the log was not ready yet for those who read."""
+    return code_of(error) in _BEGINNING
 
 
 def is_busy(error: BaseException) -> bool:
@@ -79,18 +88,32 @@ def translate(error: Unreadable, path: Path, waited_seconds: float) -> Checkpoin
     primary = code & 0xFF
     if primary in _BUSY:
         return _busy(path, waited_seconds)
-    # The sqlite3 module's own; the one repeats the text, which is nobody's business, and the other is about a message
-    # of SQLite that has a damaged name in it.
-    if isinstance(error, UnicodeDecodeError) or (not code and "UTF-8" in reason):
-        return StoreDamaged(path, "a text in it is no UTF-8")
-    if primary in _DAMAGED or reason == "malformed JSON":  # of a result: nothing but JSON is stored
-        return StoreDamaged(path, step_limit.REASON if primary == sqlite3.SQLITE_INTERRUPT else reason)
+    amiss = what_is_amiss(path)
+    if amiss is not None:  # of a disk that is gone, SQLite says that the file is malformed
+        return StorageUnavailableError(path, amiss)
+    damage = _damage(error, code, reason)
+    if damage is not None:
+        return StoreDamaged(path, damage)
     if primary == sqlite3.SQLITE_FULL or (code in _MAYBE_FULL and _looks_full(path)):
         return StorageFullError(path, reason, free_bytes(path))
     if isinstance(error, sqlite3.OperationalError):
-        short = shortage_now() if primary in _OPENING else None
-        return StorageUnavailableError(path, f"{reason}: {short}" if short else reason)
+        cause = shortage_now() if primary in _OPENING else None
+        if cause is None and primary in _NOT_WRITTEN:
+            cause = _why_not_written(path)
+        return StorageUnavailableError(path, f"{reason}: {cause}" if cause else reason)
     return StoreDamaged(path, f"the database refused a statement: {reason}")
+
+
+def _damage(error: Unreadable, code: int, reason: str) -> str | None:
+    """Return what is damaged, where an error says that something is; None otherwise."""
+    # The sqlite3 module's own; the one repeats the text, which is nobody's business, and the other is about a message
+    # of SQLite that has a damaged name in it.
+    if isinstance(error, UnicodeDecodeError) or (not code and "UTF-8" in reason):
+        return "a text in it is no UTF-8"
+    primary = code & 0xFF
+    if primary in _DAMAGED or reason == "malformed JSON":  # of a result: nothing but JSON is stored
+        return step_limit.REASON if primary == sqlite3.SQLITE_INTERRUPT else reason
+    return None
 
 
 def _busy(path: Path, waited_seconds: float) -> CheckpointStoreError:
@@ -135,8 +158,21 @@ def _over_size_limit(path: Path) -> bool:
     return limit != resource.RLIM_INFINITY and max(sizes) + _LITTLE > limit
 
 
+def _why_not_written(path: Path) -> str | None:
+    """Return why nothing can be written beside a file now; None where it can."""
+    error = _probe(path)
+    if error is not None and error.errno == errno.EROFS:
+        return "its file system is read-only now"
+    return None if error is None else error.strerror or str(error)
+
+
 def _probe_fails(path: Path) -> bool:
-    """A quota shows in no figure: only writing tells."""
+    error = _probe(path)
+    return error is not None and error.errno in FULL
+
+
+def _probe(path: Path) -> OSError | None:
+    """Return the error of writing beside a file. A quota, and a mount that turned read-only, show in no figure."""
     import tempfile  # on the way of an error only
 
     try:
@@ -145,5 +181,5 @@ def _probe_fails(path: Path) -> bool:
             probe.flush()
             os.fsync(probe.fileno())
     except OSError as error:
-        return error.errno in FULL
-    return False
+        return error
+    return None

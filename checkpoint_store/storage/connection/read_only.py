@@ -14,6 +14,7 @@ from checkpoint_store.storage.connection.database import Database
 from checkpoint_store.storage.connection.openings import Openings
 from checkpoint_store.storage.connection.pragmas import connect_read_only
 from checkpoint_store.storage.file_names import StoreFiles, has_bytes
+from checkpoint_store.system.existence import is_there
 
 if TYPE_CHECKING:
     import sqlite3
@@ -62,14 +63,15 @@ class ReadOnlyDatabase:
         while True:
             with Openings.lock:
                 before = self._signature()
-                unused = before is not None
                 try:
                     value = self._read_once(work) if before is None else self._read_unused(work, before)
                 except sqlite_errors.UNREADABLE as error:
-                    if not unused or before == self._signature():
+                    # Whoever had the file open may have closed it, and removed the log, since that look.
+                    is_unchanged = before == self._signature()
+                    if is_unchanged and not (before is None and sqlite_errors.is_beginning(error)):
                         raise sqlite_errors.translate(error, self.path, self.lock_timeout_seconds) from error
                 else:
-                    if not unused or before == self._signature():
+                    if before is None or before == self._signature():
                         return value
             if time.monotonic() >= deadline:
                 raise StoreBusy(self.path, self.lock_timeout_seconds)
@@ -129,7 +131,7 @@ class ReadOnlyDatabase:
             return None
         # Whoever has a log open has its index open too. SQLite would look for a whole transaction in such a log again
         # and again for ten seconds.
-        if files.wal.exists() and (files.shm.exists() or wal_frames.holds_a_commit(files.wal)):
+        if is_there(files.wal) and (is_there(files.shm) or wal_frames.holds_a_commit(files.wal)):
             return None
         try:
             status = self.path.stat()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from checkpoint_store.errors import CheckpointStoreError, StorageUnavailableError, StoreClosed
 from checkpoint_store.storage.connection import errors as sqlite_errors
 from checkpoint_store.storage.connection.pragmas import Durability, connect
+from checkpoint_store.system.existence import is_there
 from checkpoint_store.system.file_lock import take
 from checkpoint_store.system.files import storage_error
 from checkpoint_store.system.forks import ForkAware, watch
@@ -45,7 +46,7 @@ class StoreFile:
             StorageUnavailableError: the file is gone.
             StoreBusy: another connection is open, and this one was to be ``alone``.
         """
-        if not self.path.exists():
+        if not is_there(self.path):
             raise StorageUnavailableError(self.path, "the file is no longer there")
         try:
             if self._presence is not None:

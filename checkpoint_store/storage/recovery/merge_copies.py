@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from checkpoint_store.errors import StateFormatError
+from checkpoint_store.errors import StateFormatError, counted
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.versions import SCHEMA_VERSION
 from checkpoint_store.storage.connection.database import Database
@@ -25,7 +25,7 @@ from checkpoint_store.system.files import create_private, temporary_path
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
 _MOST_BACKUPS: Final = 3
@@ -61,7 +61,7 @@ class JobRecovery:
         if self.unverified_chunks:
             lost += f"; no digest of {self.unverified_chunks} of them survived: they are as the state file has them"
         lost += f"; {self.tries}" if self.tries else ""
-        return f"job {self.job_id} ({self.file_name}): {self.recovered_chunks} chunks back ({taken}){lost}"
+        return f"job {self.job_id} ({self.file_name}): {counted(self.recovered_chunks, 'chunk')} back ({taken}){lost}"
 
 
 def all_copies(path: Path, state_files: Sequence[Path]) -> list[Copy]:
@@ -144,7 +144,7 @@ def _fill(
         job_statements.recount(connection, job_id)
         recovered = sum(taken.values())
         lost = max(_known(job_id, copies) - recovered, 0)
-        also = None if any(job_id in copy.jobs for copy in copies if not copy.torn) else "its config is lost"
+        also = _lost_of_row(job_id, copies)
         said = attempts.carry_over(connection, job_id, values["total_chunks"], copies)
         chunk_facts.carry_over(connection, job_id, values["total_chunks"], copies)
         said = said if recovered < values["total_chunks"] else None
@@ -175,13 +175,33 @@ def _all_jobs(copies: list[Copy]) -> dict[str, dict[str, Any]]:
     for copy in copies:
         for job_id, values in copy.jobs.items():
             if job_id not in found:
-                found[job_id] = values | _grown(job_id, values["total_chunks"], copies)
+                filled = _filled(job_id, copy.unread.get(job_id, ()), copies)
+                found[job_id] = values | filled | _grown(job_id, values["total_chunks"], copies)
             if found[job_id]["chunks_digest"] is None and values["total_chunks"] == found[job_id]["total_chunks"]:
                 of_chunks = {name: values[name] for name in ("chunks_digest", "fingerprint_rule")}
                 found[job_id] = found[job_id] | of_chunks
     wanted = [column.name for column in jobs_table.columns if column.name not in _MADE_ANEW]
     ordered = sorted(found.items(), key=lambda item: item[1].get("job_number") or _LAST)
     return {job_id: {name: values[name] for name in wanted} for job_id, values in ordered}
+
+
+def _filled(job_id: str, unread: Collection[str], copies: list[Copy]) -> dict[str, Any]:
+    """Return what other copies say where a column of the best copy's row does not read."""
+    return {
+        name: copy.jobs[job_id][name]
+        for name in unread
+        for copy in reversed(copies)  # so that the best one stays
+        if job_id in copy.jobs and not copy.torn and name not in copy.unread.get(job_id, ())
+    }
+
+
+def _lost_of_row(job_id: str, copies: list[Copy]) -> str | None:
+    """Return what no copy knows of a job's row, as a sentence; None if nothing that was given by somebody is lost."""
+    having = [copy for copy in copies if job_id in copy.jobs and not copy.torn]
+    if not having:
+        return "its config is lost"
+    lost = frozenset.intersection(*(copy.unread.get(job_id, frozenset()) for copy in having)) & _GIVEN
+    return f"its {' and '.join(sorted(lost))} {'are' if len(lost) > 1 else 'is'} lost" if lost else None
 
 
 def _grown(job_id: str, total: int, copies: list[Copy]) -> dict[str, Any]:
@@ -193,6 +213,9 @@ def _grown(job_id: str, total: int, copies: list[Copy]) -> dict[str, Any]:
 
 
 _OF_GROWTH: Final = ("total_chunks", "chunks_digest", "fingerprint_rule", "status", "error_message")
+_GIVEN: Final = frozenset(
+    {"file_name", "video_title", "model", "provider", "total_chunks", "config", "metadata", "error_message"}
+)
 _LAST: Final = 1 << 62
 _MADE_ANEW: Final = ("job_number", "is_current", "looked_number", "looked_jobs", "looked_chunks")
 
@@ -209,6 +232,7 @@ def _fill_chunks(
             record(
                 connection,
                 Completion(job_id, index, chunk.completed_at or now(), chunk.text, chunk.digest, chunk.fingerprint),
+                answers=chunk.answers,
             )
             if chunk.source is not None:
                 set_source(connection, job_id, index, chunk.source)
@@ -234,8 +258,10 @@ def _best(job_id: str, index: int, copies: list[Copy]) -> tuple[str, Chunk] | No
     proven = any(chunk.proven for _, chunk in known if chunk.digest == wanted)
     for copy, chunk in known:
         if chunk.text is not None and chunk.digest == wanted:
-            source = next((one.source for _, one in known if one.source is not None), None)
-            return copy.name, Chunk(chunk.completed_at, fingerprint, wanted, chunk.text, proven, source)
+            # An older copy may have an earlier result of the chunk, for which another job paid.
+            row = next((one for _, one in known if one.listed and one.digest == wanted), chunk)
+            taken = Chunk(chunk.completed_at, fingerprint, wanted, chunk.text, proven, row.source, row.answers)
+            return copy.name, taken
     return None
 
 

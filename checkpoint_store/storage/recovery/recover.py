@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from checkpoint_store.errors import StateFormatError, StorageUnavailableError, StoreDamaged, StoreInUse
+from checkpoint_store.errors import StateFormatError, StorageUnavailableError, StoreDamaged, StoreInUse, counted
 from checkpoint_store.model.state import ProcessingState
 from checkpoint_store.storage.connection.open_lock import has_connection, who_has_open
 from checkpoint_store.storage.file_names import StoreFiles, moved_aside
@@ -24,6 +24,7 @@ from checkpoint_store.storage.recovery.merge_copies import (
 )
 from checkpoint_store.storage.recovery.salvage.store_file import read_copy
 from checkpoint_store.system.descriptors import shortage_now
+from checkpoint_store.system.existence import is_there
 from checkpoint_store.system.files import remove_leftover, sync_folder, temporary_path
 from checkpoint_store.system.log import log
 
@@ -101,7 +102,7 @@ def put_in_place(path: Path, why: str = "corrupt") -> tuple[Path, ...]:
 
 def was_interrupted(path: Path) -> bool:
     """Return whether a recovery was killed after it moved the damaged file aside, and before it moved the new file."""
-    return not path.exists() and StoreFiles(path).recovered.exists()
+    return not is_there(path) and is_there(StoreFiles(path).recovered)
 
 
 def finish_interrupted(path: Path) -> RecoveryReport:
@@ -118,7 +119,7 @@ def finish_interrupted(path: Path) -> RecoveryReport:
 
 def drop_unneeded(path: Path) -> None:
     """Remove the new file of a recovery that was killed before it moved the old one. Call it under the store's lock."""
-    if path.exists():
+    if is_there(path):
         with suppress(FileNotFoundError):
             StoreFiles(path).recovered.unlink()
             log.info("%s is sound: what a recovery that was killed had begun is removed", path)
@@ -192,7 +193,7 @@ def _accepting(path: Path) -> str:
 
 
 def _what_would_be_lost(report: RecoveryReport) -> str:
-    lost = [f"{job.lost_chunks} of {job.lost_chunks + job.recovered_chunks} completed chunks of job {job.job_id} "
-            f"({job.file_name})" for job in report.jobs if job.lost_chunks]  # fmt: skip
+    lost = [f"{job.lost_chunks} of {counted(job.lost_chunks + job.recovered_chunks, 'completed chunk')} of job "
+            f"{job.job_id} ({job.file_name})" for job in report.jobs if job.lost_chunks]  # fmt: skip
     lost += [f"of job {job.job_id} ({job.file_name}), {job.lost}," for job in report.jobs if job.lost]
     return f"{report.reason}; from all surviving copies together, {' and '.join(lost)} cannot be brought back"

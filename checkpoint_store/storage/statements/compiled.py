@@ -68,8 +68,16 @@ class Statement:
 
 def named_rows(cursor: sqlite3.Cursor) -> list[dict[str, Any]]:
     """Return all rows of a statement, each by the names of its columns."""
-    names = [column[0] for column in cursor.description]
+    names = names_of(cursor)
     return [dict(zip(names, row, strict=True)) for row in cursor]
+
+
+def names_of(cursor: sqlite3.Cursor) -> list[str]:
+    """Return the names of a statement's columns. All of ours are in small letters.
+
+    SQLite gives them as the schema spells them, and finds a column whatever its case: one damaged bit makes a capital.
+    """
+    return [column[0].lower() for column in cursor.description]
 
 
 @cache
@@ -191,6 +199,12 @@ AND_CLAIM_AT_ONCE: Final = f"INSERT INTO completion_and_claim VALUES ({', '.join
 """The statement that writes one completion, and claims the next chunk for a runner where nobody has tried that one."""
 
 
+_NO_TRIGGER: Final = (
+    "SELECT RAISE(ABORT, 'a trigger') WHERE EXISTS (SELECT 1 FROM main.sqlite_master WHERE type = 'trigger'); "
+)
+"""The first step: a trigger in the file could undo the others, and no schema of ours has one there."""
+
+
 @cache
 def preparations() -> tuple[str, ...]:
     """Return what a connection has to be told before :func:`at_once` and :data:`AND_CLAIM_AT_ONCE`."""
@@ -213,7 +227,7 @@ def preparations() -> tuple[str, ...]:
 
 def _view_with_trigger(name: str, columns: Iterable[str], steps: Iterable[ClauseElement]) -> tuple[str, str]:
     """Return what makes a view of the connection's own; a row that is inserted into it takes these steps."""
-    body = "".join(f"{step.compile(dialect=sqlite.dialect())}; " for step in steps)
+    body = _NO_TRIGGER + "".join(f"{step.compile(dialect=sqlite.dialect())}; " for step in steps)
     nulls = ", ".join(f"NULL AS {column}" for column in columns)
     return (
         f"CREATE TEMP VIEW IF NOT EXISTS {name} AS SELECT {nulls}",
@@ -254,6 +268,7 @@ SET_RESULT: Final = Statement(
             source_job_id=None,
             source_chunk_index=None,
             source_differs_in=None,
+            redo_asked_at=func.coalesce(bindparam("asked_at"), _C.redo_asked_at),
         )
     )
 )

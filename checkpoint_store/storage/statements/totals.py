@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import bindparam, case, func, literal_column, null, or_, select
 
-from checkpoint_store.errors import InvalidArgumentError
-from checkpoint_store.model.amounts import LONGEST_NUMBER, fields_of, json_paths, number_in
+from checkpoint_store.errors import InvalidArgumentError, StoreDamaged
+from checkpoint_store.model.amounts import LONGEST_NUMBER, fields_of, json_paths, number_in, values_at
 from checkpoint_store.model.codec import json_text
-from checkpoint_store.storage.statements import compiled
+from checkpoint_store.storage.statements import compiled, results
 from checkpoint_store.storage.statements.compiled import Statement
 from checkpoint_store.storage.tables import chunk_results, completed_chunks
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Iterator
+    from pathlib import Path
 
     from sqlalchemy import Select
 
@@ -45,8 +47,9 @@ def _total() -> Select[Any]:
     whole, real = (case((func.typeof(number) == name, number)) for name in ("integer", "real"))
     # In halves: SQLite's sum of integers stops at 64 bits.
     high, low = func.sum(whole.op(">>")(32)), func.sum(whole.op("&")(0xFFFFFFFF))
-    of_job = completed_chunks.join(chunk_results, _R.result_id == _C.result_id)
-    columns: tuple[Any, ...] = high, low, func.sum(real), func.count(kind), func.max(_R.result_id)
+    of_job = completed_chunks.outerjoin(chunk_results, _R.result_id == _C.result_id)
+    missing = func.count(_C.digest) - func.count(_R.result_id)
+    columns: tuple[Any, ...] = high, low, func.sum(real), func.count(kind), func.max(_R.result_id), missing
     return select(*columns).select_from(of_job).where(_IN_JOB, _once())
 
 
@@ -57,12 +60,13 @@ def _short_texts() -> Select[Any]:
     return select(value).select_from(of_job).where(_IN_JOB, _once(), kind == literal_column("'text'"), is_short)
 
 
+_ONCE: Final = Statement(lambda: select(_C.chunk_index).where(_IN_JOB, _once()))
 _TOTAL: Final = Statement(_total)
 _SHORT_TEXTS: Final = Statement(_short_texts)
 
 
 def totals(
-    connection: sqlite3.Connection, job_id: str, keys: tuple[str, ...], *, skip_missing: bool
+    connection: sqlite3.Connection, job_id: str, keys: tuple[str, ...], path: Path, *, skip_missing: bool
 ) -> dict[str, int | float]:
     """Return the sum of each field over a job's results: numbers, and texts that are numbers. Others add nothing.
 
@@ -70,16 +74,19 @@ def totals(
 
     Raises:
         InvalidArgumentError: there are results, and none of them has the field.
+        StoreDamaged: a result is missing, or is no JSON.
     """
     sums: dict[str, int | float] = {}
     for key in keys:
         paths = json_paths(key)
         field = {"in_job": job_id, "json_path": paths[0], "dotted_path": paths[-1]}
-        high, low, real, count, newest = _TOTAL.run(connection, **field).fetchone()
+        high, low, real, count, newest, missing = _TOTAL.run(connection, **field).fetchone()
+        if missing:
+            raise StoreDamaged(path, f"{missing} results are missing", job_id=job_id)
         if skip_missing and not count:
             continue
         if newest is not None and not count:
-            raise _unknown_field(connection, key, newest)
+            raise _unknown_field(key, json_text.decode(compiled.RESULT_TEXT.run(connection, id=newest).fetchone()[0]))
         integers = ((high or 0) << 32) + (low or 0)
         numbers = (number_in(text) for (text,) in _SHORT_TEXTS.run(connection, **field))
         written = sum(number for number in numbers if number is not None)
@@ -87,7 +94,50 @@ def totals(
     return sums
 
 
-def _unknown_field(connection: sqlite3.Connection, key: str, result_id: int) -> InvalidArgumentError:
-    (text,) = compiled.RESULT_TEXT.run(connection, id=result_id).fetchone()
-    fields = ", ".join(fields_of(json_text.decode(text))) or "none"
+def totals_with(
+    connection: sqlite3.Connection,
+    job_id: str,
+    keys: tuple[str, ...],
+    path: Path,
+    substitutes: results.Substitutes,
+    *,
+    skip_missing: bool,
+) -> dict[str, int | float]:
+    """Return what :func:`totals` does, where copies have the texts of damaged results: each result is read.
+
+    Raises:
+        InvalidArgumentError: there are results, and none of them has the field.
+        StoreDamaged: a result is not what was written, and no copy has it.
+    """
+    sums: dict[str, int | float] = dict.fromkeys(keys, 0)
+    having: set[str] = set()
+    result: Any = None
+    for result in _each_once(connection, job_id, path, substitutes):
+        for key in keys:
+            for value in values_at(result, key):
+                having.add(key)
+                sums[key] += (number_in(value) if isinstance(value, str) else _plain_number(value)) or 0
+    unknown = [key for key in keys if key not in having]
+    if unknown and result is not None and not skip_missing:
+        raise _unknown_field(unknown[0], result)
+    return {key: sums[key] for key in keys if key in having or not skip_missing}
+
+
+def _each_once(
+    connection: sqlite3.Connection, job_id: str, path: Path, substitutes: results.Substitutes
+) -> Iterator[Any]:
+    once = {index for (index,) in _ONCE.run(connection, in_job=job_id)}
+    pages = results.paged(lambda after, limit: results.result_page(connection, job_id, after, limit, substitutes))
+    for page in pages:
+        for index, text in results.verified_page(path, job_id, page):
+            if index in once:
+                yield json_text.decode(text)
+
+
+def _plain_number(value: Any) -> int | float | None:
+    return value if type(value) in (int, float) else None
+
+
+def _unknown_field(key: str, newest: object) -> InvalidArgumentError:
+    fields = ", ".join(fields_of(newest)) or "none"
     return InvalidArgumentError("keys", key, f"is a field of no result of this job; the newest result has: {fields}")

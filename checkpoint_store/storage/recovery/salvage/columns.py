@@ -16,10 +16,19 @@ def columns_of(connection: sqlite3.Connection, table: Table, names: Sequence[str
 
     A column that the copy does not have reads as the default that its migration gives it, or as null.
     """
-    rows = connection.execute("SELECT name FROM pragma_table_info(?)", (table.name,))
-    present = {name for (name,) in rows}
+    present = _present(connection, table)
     wanted = names or tuple(column.name for column in table.columns)
     return ", ".join(name if name in present else f"{_default(table, name)} AS {name}" for name in wanted)
+
+
+def misnamed_columns(connection: sqlite3.Connection, table: Table) -> frozenset[str]:
+    """Return the columns that a copy lacks because a letter of their names is damaged, and not by an older schema."""
+    present, known = _present(connection, table), set(table.columns.keys())
+    return frozenset(known - present if present - known else ())
+
+
+def _present(connection: sqlite3.Connection, table: Table) -> set[str]:
+    return {name for (name,) in connection.execute("SELECT name FROM pragma_table_info(?)", (table.name,))}
 
 
 def _default(table: Table, name: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
         ["AttemptLog | Copy", Callable[[int], Iterator[tuple[Any, ...]]], int, int], Iterator[tuple[Any, ...]]
     ]
     """Reads rows with keys from a first one to a last one, and goes on behind what does not read."""
+
+
+UNKNOWN_TIME: Final = "1970-01-01T00:00:00.000Z"
 
 
 @dataclass(slots=True)
@@ -41,6 +44,10 @@ class Chunk:
     """Whether the digest was stored beside the result, and not just made of the text at hand."""
     source: Source | None = None
     """The job and the chunk that paid for the result, where it was carried over."""
+    answers: str | None = None
+    """Which redo the result answers."""
+    listed: bool = False
+    """Whether its row in ``completed_chunks`` was read, which says who paid for the result, and what it answers."""
 
 
 @dataclass(slots=True)
@@ -49,6 +56,8 @@ class Copy:
 
     name: str
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    unread: dict[str, frozenset[str]] = field(default_factory=dict)
+    """Which columns of a job's row do not read; something neutral stands in their place."""
     chunks: dict[str, dict[int, Chunk]] = field(default_factory=dict)
     deleted: dict[str, str] = field(default_factory=dict)
     """When which job was deleted."""

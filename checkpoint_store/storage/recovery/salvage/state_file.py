@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.frozen import thaw
 from checkpoint_store.model.state import ProcessingState, in_utc
 from checkpoint_store.model.state_text import read_torn
-from checkpoint_store.storage.recovery.salvage.copies import Copy
-from checkpoint_store.storage.recovery.salvage.store_file import JOB_COLUMNS, is_sound_job
+from checkpoint_store.storage.recovery.salvage.copies import UNKNOWN_TIME, Copy
+from checkpoint_store.storage.recovery.salvage.store_file import JOB_COLUMNS, unread_in
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-_UNKNOWN_TIME: Final = "1970-01-01T00:00:00.000Z"
 
 
 def read_state(path: Path) -> Copy:
@@ -74,16 +72,16 @@ def read_torn_state(path: Path) -> Copy:
     if torn is None:
         return copy
     values = dict.fromkeys(JOB_COLUMNS) | {name: torn.head[name] for name in torn.head if name in JOB_COLUMNS}
-    values |= {"status": "paused", "config": "{}", "started_at": _UNKNOWN_TIME, "updated_at": _UNKNOWN_TIME}
-    values |= {"stretch_started_at": _UNKNOWN_TIME, "is_current": 1, "fingerprint_rule": 1, "sequential": 0}
+    values |= {"status": "paused", "config": "{}", "started_at": UNKNOWN_TIME, "updated_at": UNKNOWN_TIME}
+    values |= {"stretch_started_at": UNKNOWN_TIME, "is_current": 1, "fingerprint_rule": 1, "sequential": 0}
     completed = len(torn.completed_chunks)
     values |= {"completed_count": completed, "stretch_completed_count": completed}
-    if not is_sound_job(values):
+    if not unread_in(values) <= {"job_number"}:
         return copy
     job_id = torn.head["job_id"]
     copy.jobs[job_id] = values
     for index in torn.completed_chunks:
-        copy.chunk(job_id, index, _UNKNOWN_TIME).proven = False
+        copy.chunk(job_id, index, UNKNOWN_TIME).proven = False
     for index, result in torn.results:
         _add_result(copy, job_id, index, result)
     return copy

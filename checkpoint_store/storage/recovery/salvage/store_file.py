@@ -9,15 +9,14 @@ from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.model.codec import digest as result_digest
-from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.records import JobStatus
 from checkpoint_store.storage.connection import wal_frames
 from checkpoint_store.storage.connection.errors import UNREADABLE
 from checkpoint_store.storage.file_names import StoreFiles, has_bytes
 from checkpoint_store.storage.open_requests import Source
 from checkpoint_store.storage.recovery.salvage import attempts, chunk_facts
-from checkpoint_store.storage.recovery.salvage.columns import columns_of
-from checkpoint_store.storage.recovery.salvage.copies import AttemptLog, Copy
+from checkpoint_store.storage.recovery.salvage.columns import columns_of, misnamed_columns
+from checkpoint_store.storage.recovery.salvage.copies import UNKNOWN_TIME, AttemptLog, Copy
 from checkpoint_store.storage.recovery.salvage.sidecars import (
     ALONE,
     deleted_jobs,
@@ -25,6 +24,7 @@ from checkpoint_store.storage.recovery.salvage.sidecars import (
     is_own,
     open_copy,
 )
+from checkpoint_store.storage.statements import rows
 from checkpoint_store.storage.tables import completed_chunks as completed_table
 from checkpoint_store.storage.tables import jobs as jobs_table
 from checkpoint_store.system.files import create_private, temporary_path
@@ -43,8 +43,24 @@ _COMPLETED: Final = (
     "source_job_id",
     "source_chunk_index",
     "source_differs_in",
+    "redo_asked_at",
 )
 _MOST_JOBS: Final = 100_000
+_COUNTS: Final = frozenset({"completed_count", "total_chunks"})
+_IN_PLACE_OF_UNREAD: Final[dict[str, Any]] = {
+    "status": JobStatus.RUNNING.value,  # becomes completed where nothing is left
+    "file_name": "",
+    "completed_count": 0,
+    "config": "{}",
+    "started_at": UNKNOWN_TIME,
+    "updated_at": UNKNOWN_TIME,
+    "stretch_started_at": UNKNOWN_TIME,
+    "stretch_completed_count": 0,
+    "is_current": 0,
+    "fingerprint_rule": 1,
+    "sequential": 0,
+}
+"""What stands in a job's row for a value that no copy has; null for all others."""
 _PATIENCE: Final = 512
 """So many keys in a row may fail to read before the steps grow."""
 
@@ -142,29 +158,49 @@ def _rows(
 def _read_jobs(connection: sqlite3.Connection, copy: Copy) -> None:
     columns = columns_of(connection, jobs_table)
     statement = f"SELECT {columns} FROM jobs WHERE job_number >= ? ORDER BY job_number"  # noqa: S608 - our own names
-    for row in _rows(copy, lambda key: connection.execute(statement, (key,)), 0, _top(connection, "jobs", _MOST_JOBS)):
+    last = _top(connection, "jobs", _MOST_JOBS)
+    misnamed = misnamed_columns(connection, jobs_table)
+    connection.text_factory = _text_or_bytes
+    for row in _rows(copy, lambda key: connection.execute(statement, (key,)), 0, last):
         values = dict(zip(JOB_COLUMNS, row, strict=True))
-        if is_sound_job(values):
-            copy.jobs[values["job_id"]] = values
-        else:
+        unread = unread_in(values) | misnamed
+        if unread:
             copy.complete = False
+        if "job_id" not in unread:
+            values |= {name: _IN_PLACE_OF_UNREAD.get(name) for name in unread}
+            if "total_chunks" in unread:
+                values["total_chunks"] = _chunks_seen(connection, values["job_id"])
+            copy.jobs[values["job_id"]], copy.unread[values["job_id"]] = values, unread
+    connection.text_factory = str
 
 
-def is_sound_job(values: dict[str, Any]) -> bool:
-    """Return whether these values can be a row of ``jobs``."""
-    counts = (values["total_chunks"], values["completed_count"])
+def _chunks_seen(connection: sqlite3.Connection, job_id: str) -> int:
+    """Return how many chunks a job has at least: as many as reach to the last completed one."""
+    with suppress(*UNREADABLE):
+        seen = connection.execute("SELECT max(chunk_index) + 1 FROM completed_chunks WHERE job_id = ?", (job_id,))
+        return int(seen.fetchone()[0] or 0)
+    return 0
+
+
+def _text_or_bytes(raw: bytes) -> str | bytes:
+    """Return a text, or its bytes where they are no UTF-8: the rest of its row is worth reading."""
     try:
-        config = json_text.decode(values["config"])
-    except (TypeError, ValueError):
-        return False
-    return (
-        isinstance(config, dict)
-        and all(isinstance(count, int) for count in counts)
-        and 0 <= values["completed_count"] <= values["total_chunks"]
-        and values["status"] in list(JobStatus)
-        and isinstance(values["file_name"], str)
-        and all(isinstance(values[name], str) and values[name] for name in ("job_id", "started_at"))
-    )
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw
+
+
+def unread_in(values: dict[str, Any]) -> frozenset[str]:
+    """Return the names of the values that cannot be in a row of ``jobs``."""
+    unread = set()
+    for name, value in values.items():
+        try:
+            rows.JOB[name](value)
+        except ValueError:
+            unread.add(name)
+    if not unread & _COUNTS and values["completed_count"] > values["total_chunks"]:
+        unread.add("completed_count")
+    return frozenset(unread)
 
 
 def _top(connection: sqlite3.Connection, table: str, otherwise: int) -> int:
@@ -185,10 +221,11 @@ def _read_completed(connection: sqlite3.Connection, copy: Copy) -> None:
         def fetch(key: int, job_id: str = job_id) -> Iterator[tuple[Any, ...]]:
             return connection.execute(statement, (job_id, key))
 
-        for index, at, fingerprint, digest, *source in _rows(copy, fetch, 0, values["total_chunks"] - 1):
+        for index, at, fingerprint, digest, *source, answers in _rows(copy, fetch, 0, values["total_chunks"] - 1):
             chunk = copy.chunk(job_id, index, str(at))
             chunk.fingerprint, chunk.digest = fingerprint, digest
-            chunk.source = None if source[0] is None else Source(*source)
+            chunk.source, chunk.answers = None if source[0] is None else Source(*source), answers
+            chunk.listed = True
 
 
 def _read_results(connection: sqlite3.Connection, copy: Copy) -> None:

@@ -1,0 +1,54 @@
+"""Whether a file is there, also where the file system does not answer any more."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from typing import TYPE_CHECKING, Final
+
+from checkpoint_store.system.files import storage_error
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_NOTHING_THERE: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
+
+
+def is_there(path: Path) -> bool:
+    """Return whether a file or a folder is at ``path``.
+
+    Raises:
+        StorageUnavailableError: nobody knows: the disk is gone, the mount is dead, or the folder may not be entered.
+    """
+    return _status(path) is not None
+
+
+def is_folder(path: Path) -> bool:
+    """Return whether a folder is at ``path``.
+
+    Raises:
+        StorageUnavailableError: as :func:`is_there`.
+    """
+    status = _status(path)
+    return status is not None and stat.S_ISDIR(status.st_mode)
+
+
+def _status(path: Path) -> os.stat_result | None:
+    try:
+        return os.stat(path)
+    except OSError as error:
+        if error.errno in _NOTHING_THERE:
+            return None
+        raise storage_error(error, path) from error
+
+
+def what_is_amiss(path: Path) -> str | None:
+    """Return why the file system does not answer about ``path``; None where it does, also that nothing is there."""
+    try:
+        os.stat(path)
+        if hasattr(os, "statvfs"):
+            os.statvfs(path.parent)  # of a file, a mount whose server died tells for a second what it knew last
+    except OSError as error:
+        return None if error.errno in _NOTHING_THERE else error.strerror or str(error)
+    return None

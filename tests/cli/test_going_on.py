@@ -1,0 +1,94 @@
+"""The line that goes on does what it says: with what is left, with what failed, and from the folder in which one is."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from .conftest import SIX
+
+if TYPE_CHECKING:
+    from .conftest import Folder
+
+# Refuses the paragraphs that the file "refused" names.
+REFUSING = """
+import json, pathlib, sys
+text = sys.stdin.read()
+if text.split()[1] in pathlib.Path("refused").read_text().split():
+    sys.exit("refused")
+print(json.dumps({"cleaned_text": text, "cost": 0.5}))
+"""
+
+
+@pytest.fixture
+def refused(lecture: Folder) -> Folder:
+    """A job of six chunks, one of which used up its tries."""
+    lecture.write("refused", "3")
+    lecture.run("run", "lecture.txt", *SIX, "--retries", "1", *lecture.command(REFUSING), code=1)
+    return lecture
+
+
+def line_of(text: str) -> list[str]:
+    """The words of the line that the last line of ``show`` tells to type."""
+    words, _, line = text.splitlines()[-1].partition(": checkpoint-store ")
+    assert words in ("go on with", "try again with", "with the failed chunks, too")
+    return line.split()
+
+
+def test_where_only_failed_chunks_are_left_the_line_frees_them(refused: Folder) -> None:
+    """To go on would pass over them, and do nothing."""
+    shown = refused.run("show").stdout
+    assert "go on with" not in shown
+    refused.write("refused", "")
+    refused.run(*line_of(shown))
+    assert refused.json("show")["status"] == "completed"
+
+
+def test_where_others_are_left_there_are_two_lines(lecture: Folder) -> None:
+    """One passes over the failed chunks, and one frees them."""
+    lecture.write("refused", "1")
+    lecture.run("run", "lecture.txt", *SIX, "--retries", "1", "--only", "0-2", *lecture.command(REFUSING), code=1)
+    first, second = lecture.run("show").stdout.splitlines()[-2:]
+    lecture.run(*line_of(first), code=1)
+    assert lecture.json("show")["completed_chunks"] == 5
+    lecture.write("refused", "")
+    lecture.run(*line_of(second))
+    assert lecture.json("show")["status"] == "completed"
+
+
+def test_resume_names_files_as_they_are_named_here(refused: Folder) -> None:
+    """In the folder of the run they have no folder before them, and the line that goes on is short."""
+    said = refused.run("resume", code=1).stderr
+    assert str(refused.path) not in said
+    job = refused.json("show")["job_id"][:8]
+    assert f"try again with:  checkpoint-store retry {job} && checkpoint-store resume {job}" in said
+
+
+def test_resume_from_elsewhere_names_whole_paths(refused: Folder) -> None:
+    """A name without its folder would be another file's there."""
+    (refused.path / "elsewhere").mkdir()
+    refused.path = refused.path / "elsewhere"
+    said = refused.run("resume", "--store", "../.processing_state.db", code=1).stderr
+    assert f"✗ {refused.path.parent / 'lecture.txt'}" in said
+    assert "checkpoint-store resume" in said
+
+
+def test_the_map_shows_what_is_to_be_done_again(refused: Folder) -> None:
+    """By a sign of its own, beside that of failed chunks; a program has the ranges."""
+    refused.run("redo", "lecture.txt", "1-2", "5")
+    shown = refused.run("show").stdout
+    assert "  █↻↻✗█↻\n" in shown
+    assert "↻ to redo" in shown
+    assert refused.json("show")["redo_ranges"] == [[1, 3], [5, 6]]
+
+
+def test_the_note_about_other_settings_names_an_option_that_is_not_given(lecture: Folder) -> None:
+    """With --on-change reuse it does not say to give that; settings that are not set are not shown."""
+    lecture.run("run", "lecture.txt", *SIX)
+    said = lecture.run("run", "lecture.txt", *SIX, "--model", "small", "--on-change", "reuse").stderr
+    assert "--on-change reuse takes" not in said
+    assert "--reuse-ignoring NAME, such as model" in said
+    assert "None" not in lecture.run("show").stdout
+    assert "language" in json.dumps(lecture.json("show")["config"])
