@@ -57,6 +57,15 @@ def _choose_folder() -> None:
 _choose_folder()
 
 
+def pytest_pycollect_makemodule(module_path: Path) -> None:
+    """Before a module with generated inputs is imported: a busy machine is slow, and no test fails by that."""
+    if b"hypothesis" in module_path.read_bytes():
+        from hypothesis import HealthCheck, settings  # half a second, and few modules need it
+
+        settings.register_profile("busy machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+        settings.load_profile("busy machine")
+
+
 class Opener(Protocol):
     """Opens a store, which is closed when the test ends."""
 

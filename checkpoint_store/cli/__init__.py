@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from contextlib import suppress
 
 from checkpoint_store.cli.json_asked import tell_early
 
@@ -14,6 +16,7 @@ _INTERRUPTED = 130
 def main() -> int:
     """Run the command line and return its exit code; for a missing extra, say what to install."""
     is_begun = False
+    _occupy_closed_streams()
     try:
         from checkpoint_store.cli.app import run_command_line  # the extra may be missing
 
@@ -30,3 +33,17 @@ def main() -> int:
         if not is_begun:
             tell_early(sys.argv, "interrupted", "KeyboardInterrupt", _INTERRUPTED)
         return _INTERRUPTED
+
+
+def _occupy_closed_streams() -> None:
+    """Open the null device in the place of each standard stream that is closed.
+
+    Otherwise the next file that is opened, a file of the store, has the number of the stream, and what is written to
+    standard error ends up in it.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            with suppress(OSError):
+                os.open(os.devnull, os.O_RDWR)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from checkpoint_store.cli.encodings import unsayable_message
 from checkpoint_store.cli.json_asked import asks_for_json
 from checkpoint_store.cli.messages import message_of, spoken
 from checkpoint_store.errors import CheckpointStoreError
@@ -141,6 +142,9 @@ def run_command_line(argv: Sequence[str]) -> int:
             return _failed(argv, error, _USAGE)
         except (click.Abort, KeyboardInterrupt):
             return _failed(argv, KeyboardInterrupt("interrupted"), _INTERRUPTED)
+        except UnicodeEncodeError as error:
+            _screen().error(unsayable_message(error))
+            return _failed(argv, error, _USAGE)
         except Exception as error:  # a fault of the program: its traceback follows on stderr
             _failed(argv, error, _FAULT)
             raise

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from checkpoint_store.cli.encodings import stdout_says_all
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -25,7 +27,8 @@ class _Array:
 
 def print_json(value: Any) -> None:
     """Print one JSON document."""
-    print_text(harmless_json(json.dumps(value, indent=2, ensure_ascii=False, default=str)) + "\n")
+    text = json.dumps(value, indent=2, ensure_ascii=not stdout_says_all(), default=str)
+    print_text(f"{harmless_json(text)}\n")
 
 
 def print_array(elements: Iterable[Any]) -> None:
@@ -35,7 +38,7 @@ def print_array(elements: Iterable[Any]) -> None:
     """
     _Array.is_open = False
     for element in elements:
-        text = harmless_json(json.dumps(element, ensure_ascii=False))
+        text = harmless_json(json.dumps(element, ensure_ascii=not stdout_says_all()))
         print_text(f"{',' if _Array.is_open else '['}\n  {text}", in_array=True)
     print_text("\n]\n" if _Array.is_open else "[]\n")
 
@@ -44,7 +47,7 @@ def print_error(message: str, kind: str, exit_code: int) -> None:
     """Print an error: a document of its own, or the last element of the array that it ends."""
     error = {"error": message, "type": kind, "exit_code": exit_code}
     if _Array.is_open:
-        print_text(f",\n  {harmless_json(json.dumps(error, ensure_ascii=False))}\n]\n")
+        print_text(f",\n  {harmless_json(json.dumps(error, ensure_ascii=not stdout_says_all()))}\n]\n")
     else:
         print_json(error)
 

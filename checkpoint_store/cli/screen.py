@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
@@ -16,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from checkpoint_store import JobStatus
+from checkpoint_store.cli.encodings import sayable
 from checkpoint_store.errors import number_text
 
 if TYPE_CHECKING:
@@ -83,7 +85,8 @@ class _PlainConsole(Console):
         """Yield the segments of what is printed, each without what steers a screen."""
         for segment in super().render(renderable, options):
             text, style, control = segment
-            yield segment if control or not _ESCAPES.search(text) else Segment(plain(text), style)
+            said = text if control else sayable(plain(text) if _ESCAPES.search(text) else text, self)
+            yield segment if said is text else Segment(said, style)
 
 
 def _console(*, stderr: bool) -> Console:
@@ -133,7 +136,13 @@ def ago(moment: datetime) -> str:
 
 def local_time(moment: datetime) -> str:
     """Return a moment in the time zone of this machine, to the minute."""
-    return moment.astimezone().strftime("%Y-%m-%d %H:%M")
+    # datetime knows no zone that is a day or more from UTC, such as TZ=XYZ-26; the C library does.
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(moment.timestamp()))
+
+
+def clock_time() -> str:
+    """Return the time of day in the time zone of this machine."""
+    return time.strftime("%H:%M:%S", time.localtime())
 
 
 def rate(chunks_per_minute: float | None) -> str:

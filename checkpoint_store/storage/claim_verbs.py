@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 from checkpoint_store.errors import ChunkAlreadyCompleted, JobNotFound, StoreDamaged
 from checkpoint_store.storage.connection.errors import code_of
 from checkpoint_store.storage.runner_lock import RunnerLock, reap, runner_lock_paths
-from checkpoint_store.storage.statements import attempts, claim_search, jobs, liveness, results, runners, stretch
+from checkpoint_store.storage.statements import attempts, claim_search, liveness, results, runners, stretch
+from checkpoint_store.storage.statements.job_endings import is_completed_job
 from checkpoint_store.system.forks import ForkAware, watch
 
 if TYPE_CHECKING:
@@ -279,7 +280,7 @@ class ClaimStorage(ForkAware):
 
     def is_completed(self, job_id: str) -> bool:
         """Return whether no chunk of the job is left."""
-        return self._database.read(lambda connection: jobs.is_completed_job(connection, job_id))
+        return self._database.read(lambda connection: is_completed_job(connection, job_id))
 
     # -- writing
 

@@ -10,7 +10,7 @@ from checkpoint_store.storage.connection import errors as sqlite_errors
 from checkpoint_store.storage.connection.openings import Openings
 from checkpoint_store.storage.file_names import StoreFiles
 from checkpoint_store.storage.recovery.integrity import MISCOUNTED
-from checkpoint_store.storage.statements import jobs as job_statements
+from checkpoint_store.storage.statements import rows
 from checkpoint_store.storage.statements.effect import TRIGGERS
 from checkpoint_store.storage.tables import metadata
 from checkpoint_store.system.existence import is_there
@@ -31,6 +31,10 @@ _CHECKED_TABLES: Final = ("jobs", "completed_chunks", "attempts", "runners", "pa
 
 A job or a chunk that is there and is not found would be begun again. A claim that cannot be written stops all work.
 """
+
+_JOB_COLUMNS: Final = tuple(name for name in rows.JOB if name in metadata.tables["jobs"].columns)
+_EVERY_JOB: Final = f"SELECT {', '.join(_JOB_COLUMNS)} FROM jobs"  # noqa: S608 - our own names
+"""Text, as all that each opening of a small store runs: compiling it would take longer than running it."""
 
 
 def refuse_foreign_wal(path: Path, lock_timeout_seconds: float) -> None:
@@ -97,7 +101,8 @@ def check_contents(database: Database, *, unclean: bool) -> None:
         if connection.execute(MISCOUNTED).fetchone() is not None:
             reason = "the completed chunks and the results are not as many as they should be"
             raise StoreDamaged(database.path, reason)
-        job_statements.list_jobs(connection, database.path)  # raises where a row does not read
+        for row in connection.execute(_EVERY_JOB):
+            rows.read_row("jobs", rows.JOB, dict(zip(_JOB_COLUMNS, row, strict=True)), database.path)
 
     database.read(work)
 

@@ -21,6 +21,7 @@ from checkpoint_store.storage.redo_verbs import RedoStorage
 from checkpoint_store.storage.statements import attempt_log, liveness, open_job, pruning, save_state, stretch
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import runners as runner_statements
+from checkpoint_store.storage.statements.job_endings import finish_if_done
 from checkpoint_store.storage.statements.metadata import set_metadata
 from checkpoint_store.system.descriptors import importing
 from checkpoint_store.system.log import log_suppressed
@@ -107,7 +108,7 @@ class Storage(Reading):
                 return
             if change.withdraws_pauses:
                 runner_statements.clear_pauses(connection, job_id)
-            if change.is_completed_instead and job_statements.finish_if_done(connection, job_id):
+            if change.is_completed_instead and finish_if_done(connection, job_id):
                 return
             if change.needs_all_chunks:
                 record = job_statements.find_job(connection, job_id, self.path)

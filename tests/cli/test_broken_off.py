@@ -48,7 +48,7 @@ def test_a_program_reads_of_the_files_before_it(talks: Folder) -> None:
 def test_a_person_reads_the_error_once_and_the_sum(talks: Folder) -> None:
     """And the line that goes on."""
     said = talks.run("run", "a.txt", "b.txt", "c.txt", *talks.command(SPOILING), code=2).stderr
-    assert said.count("trigger") == 1
+    assert said.count("is damaged: ") == 1
     assert "checkpoint-store: b.txt: " in said
     assert "3 files  1 complete, 1 stopped, 1 not begun" in said
     assert "go on with:  python -m checkpoint_store run a.txt b.txt c.txt" in said

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from checkpoint_store import Job
 
 from .conftest import SIX
 
@@ -92,3 +94,27 @@ def test_the_note_about_other_settings_names_an_option_that_is_not_given(lecture
     assert "--reuse-ignoring NAME, such as model" in said
     assert "None" not in lecture.run("show").stdout
     assert "language" in json.dumps(lecture.json("show")["config"])
+
+
+def no_second_transaction(*_: Any) -> None:
+    """What must not be called once a job is begun."""
+    raise AssertionError("a second transaction")
+
+
+@pytest.mark.parametrize("option", ["reuse", "restart"])
+def test_a_new_job_in_place_of_another_remembers_its_command_from_its_first_moment(
+    lecture: Folder, option: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kill right after it began leaves no job that cannot be resumed: no later transaction writes the line."""
+    lecture.run("run", "lecture.txt", *SIX)
+    monkeypatch.setattr(Job, "set_metadata", no_second_transaction)
+    lecture.run("run", "lecture.txt", *SIX, "--model", "small", "--on-change", option, "--only", "0-1")
+    assert lecture.json("show")["metadata"]["command_line"]["only"] == "0-1"
+
+
+def test_so_does_a_job_in_place_of_one_without_results(lecture: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A corrected model in the first minute needs no --on-change."""
+    lecture.run("run", "lecture.txt", *SIX, "--", "false", code=1)
+    monkeypatch.setattr(Job, "set_metadata", no_second_transaction)
+    lecture.run("run", "lecture.txt", *SIX, "--only", "0-1", "--", "cat")
+    assert lecture.json("show")["metadata"]["command_line"]["words"][-1] == "cat"

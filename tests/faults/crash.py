@@ -90,6 +90,12 @@ class Disk:
             if record.op == "W":
                 self.acknowledged.append(record.data.decode().strip())
             return
+        try:
+            self._apply(record)
+        except KeyError as error:
+            raise LookupError(f"the log has no creation of {error} before {record._replace(data=b'')}") from error
+
+    def _apply(self, record: Record) -> None:
         match record.op:
             case "C":
                 self._by_inode[record.inode] = made = _File()

@@ -175,8 +175,9 @@ struct header {
 static void enter(void)
 {
     pthread_mutex_lock(&gate);
-    if (log_fd >= 0)
-        flock(log_fd, LOCK_EX);
+    while (log_fd >= 0 && flock(log_fd, LOCK_EX)) /* without the lock, the order of two processes is not the true one */
+        if (errno != EINTR)
+            abort();
 }
 
 static void leave(void)

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING
 
 from conftest import wait_until
 
+from checkpoint_store.execution.claims import chunk_queue
+
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pytest
     from conftest import Opener
 
     from checkpoint_store import CheckpointStore, Job
@@ -24,15 +27,18 @@ SLOW = 600
 def claimed(path: Path) -> list[int]:
     """The chunks that runners have claimed, as the view at the sqlite3 prompt has them."""
     with closing(sqlite3.connect(path)) as reading:
-        return [index for (index,) in reading.execute("SELECT chunk_index FROM running_now")]
+        return [index for (index,) in reading.execute("SELECT chunk_index FROM running_now ORDER BY 1")]
 
 
 def running(job: Job) -> list[int]:
     return [chunk.chunk_index for chunk in job.running_chunks()]
 
 
-def test_what_is_claimed_ahead_is_not_said_to_run(store: CheckpointStore, open_store: Opener) -> None:
+def test_what_is_claimed_ahead_is_not_said_to_run(
+    store: CheckpointStore, open_store: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Neither by this process nor by another store object that looks: one chunk is in work, and one is shown."""
+    monkeypatch.setattr(chunk_queue, "_CLAIMED_AHEAD_SECONDS", 60.0)  # every chunk is quick, on any disk
     job = store.open_job("talk.srt", total_chunks=TOTAL)
     other = open_store(read_only=True).job(job.job_id)
     most = 0
@@ -49,14 +55,17 @@ def test_what_is_claimed_ahead_is_not_said_to_run(store: CheckpointStore, open_s
 def test_a_slow_chunk_keeps_no_other_chunk_from_other_runners(store: CheckpointStore, open_store: Opener) -> None:
     """What was claimed ahead while chunks were quick is free again while one is slow."""
     job = store.open_job("talk.srt", total_chunks=TOTAL)
-    done = threading.Event()
+    slow_began, done = threading.Event(), threading.Event()
     seen: list[int] = []
 
     def work(index: int) -> int:
         if index == SLOW:
-            wait_until(lambda: len(claimed(store.path)) <= 2)  # those that are worked on
+            slow_began.set()
+            wait_until(lambda: claimed(store.path) == [SLOW, SLOW + 1])  # those that are worked on
             seen.append(next(open_store().job(job.job_id).pending()).index)
             done.set()
+        elif index == SLOW - 1:  # as on a busy machine: the chunk before is in work still
+            assert slow_began.wait(60)
         elif index > SLOW:
             assert done.wait(60)
         return index

@@ -260,9 +260,9 @@ def test_an_import_that_makes_a_job_whole_completes_it(tmp_path: Path, open_stor
     store = open_store()
     job = store.open_job(NAME, chunks=CHUNKS)
     list(job.map(clean, only=range(6)))
-    whole = job.state().replace(
-        completed_chunks=list(range(12)), processed_results=[clean(text) for text in CHUNKS], result_indices=[]
-    )
+    results = [clean(text) for text in CHUNKS]
+    whole = job.state().replace(completed_chunks=list(range(12)), processed_results=results, result_indices=[])
+    whole = whole.replace(status="running")
     path = tmp_path / "whole.json"
     path.write_text(whole.to_json(), "utf-8")
     assert store.import_state(path).status == "completed"
@@ -288,7 +288,7 @@ def test_keys_handles_and_metadata_come_along(tmp_path: Path) -> None:
         put = "INSERT INTO chunk_handles (job_id, chunk_index, handle, recorded_at) VALUES (?, ?, ?, '2026-01-01T00:00:00Z')"
         _write(path, put, (job_id, 9, handle), *([(job_id, 10, handle)] if path == two else []))
     _write(two, "INSERT INTO chunk_keys VALUES (?, ?, ?)", (job_id, 9, "row-9"))
-    _write(two, "INSERT INTO chunk_redos VALUES (?, ?, '2026-01-01T00:00:00Z', 1)", (job_id, 4), (job_id, 9))
+    _write(two, "INSERT INTO chunk_redos VALUES (?, ?, '2026-01-01T00:00:00Z', 1)", (job_id, 4))
     _write(two, "UPDATE jobs SET metadata = ?", ('{"owner": "Ana"}',))
     for _ in range(2):
         with CheckpointStore(one) as store:

@@ -343,7 +343,7 @@ def test_the_last_new_chunk_does_not_complete_a_job_with_chunks_to_redo(store: C
     job.complete(1, "y")
     job.complete_many([(2, "z")])
     assert (job.status, job.progress().remaining_chunks) == ("running", 1)
-    with pytest.raises(JobIncomplete, match="1 of its chunks"):
+    with pytest.raises(JobIncomplete, match="1 chunk left"):
         job.finish()
     job.complete(0, "new")
     assert job.status == "completed"

@@ -195,3 +195,18 @@ def test_a_recovery_knows_who_paid_for_a_result_that_was_done_again(tmp_path: Pa
     before = paid()
     recover_store(path)
     assert paid() == before == [(0.75, 0.25), (1.0, 0.0)]
+
+
+def test_an_older_copy_adds_no_cost_of_what_was_replaced(tmp_path: Path) -> None:
+    """Also where the try that made the replaced result was pruned here: what it cost is counted once."""
+    here, older = tmp_path / "here.db", tmp_path / "older.db"
+    do(here, "first")
+    shutil.copy(here, older)
+    with CheckpointStore(here, state_file=None) as store:
+        assert store.prune(older_than_days=0, keep_last=9, dry_run=False).attempts == 4
+        store.job(NAME).redo([1])
+    do(here, "second")
+    for _ in range(2):
+        with CheckpointStore(here, state_file=None) as store:
+            assert store.merge(older).jobs[0].contradictions == (1,)
+        assert costs(here) == (1.25, None, 0.25)

@@ -126,7 +126,13 @@ class Both(RuleBasedStateMachine):
     @precondition(lambda self: self.plan.load() is not None and not self.recorded_again)
     @rule()
     def move_over(self) -> None:
-        """The processor changes libraries: what the plan wrote is imported by this one."""
+        """The processor changes libraries: what the plan wrote is imported by this one.
+
+        The plan's last chunk leaves its job running; the import completes it. A status that was set afterwards stays.
+        """
+        known = self._plan()
+        if known.status == "running" and 0 < len(known.completed_chunks) == known.total_chunks:
+            self.plan.set_status("completed")
         self.ours.clear()
         self.ours.close()
         shutil.rmtree(self.folder / "ours", ignore_errors=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from rich.live import Live
@@ -78,4 +77,4 @@ def _line(data: dict[str, Any]) -> str:
         words.append(screen.rate(data["chunks_per_minute"]))
     if data["is_active"] and data["seconds_left"]:
         words.append(f"{screen.duration(data['seconds_left'])} left")
-    return f"{datetime.now().astimezone():%H:%M:%S}  {', '.join(words)}"
+    return f"{screen.clock_time()}  {', '.join(words)}"

@@ -26,7 +26,7 @@ from checkpoint_store.cli.screen import Screen, chunk_count
 from checkpoint_store.cli.table_output import print_table, refuse_two_formats, table_options
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from datetime import datetime
 
     from checkpoint_store import Job, JobSummary
@@ -142,17 +142,23 @@ def show(*, job_id: str | None, follow: bool, store_path: str, as_json: bool) ->
         if follow:
             following.follow(None if as_json else Screen(), lambda: _page_data(job))
         data = _page_data(job) if as_json or not follow else None
+        lines = [] if as_json or follow else _resume_lines(job, data or {}, store_path)
     if as_json:
         print_json(data)
     elif data is not None:
-        from checkpoint_store.cli.resume_line import resume_lines  # only a look for people tells what to do next
-        from checkpoint_store.cli.run.task_records import MEMORY
+        from checkpoint_store.cli.run.task_records import MEMORY  # see _resume_lines()
 
         said = {name: value for name, value in data["metadata"].items() if name != MEMORY}
         tables.show_job(Screen(), data | {"metadata": said})
-        if data["status"] != "completed" and MEMORY in data["metadata"]:
-            for line in resume_lines(data, store_path):
-                Screen().out.print(line, soft_wrap=True, markup=False, highlight=False)
+        for line in lines:
+            Screen().out.print(line, soft_wrap=True, markup=False, highlight=False)
+
+
+def _resume_lines(job: Job, data: Mapping[str, Any], store_path: str) -> list[str]:
+    from checkpoint_store.cli.run.resume_line import resume_lines  # only a look for people tells what to do next
+
+    left = data["total_chunks"] - data["completed_chunks"]
+    return resume_lines(job, store_path, failed_chunks=data["failed_chunks"], chunks_left=left)
 
 
 def _page_data(job: Job) -> dict[str, Any]:

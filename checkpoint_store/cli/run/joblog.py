@@ -1,7 +1,8 @@
 """``--joblog``: a line of tab-separated text for each attempt, in the columns of GNU parallel.
 
-Each line is one ``write`` at the end of the file, so several runs may share a log, and a killed run leaves no torn
-line. A log that cannot be written is no reason to lose a chunk that is paid for: the run says so once, and goes on.
+Each line is one ``write`` at the end of the file, so several runs may share a log, and neither a killed run nor a full
+disk leaves a torn line. A log that cannot be written is no reason to lose a chunk that is paid for: the run says so
+once, and goes on.
 """
 
 from __future__ import annotations
@@ -121,31 +122,40 @@ class JobLog:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """Keep other runs from writing the header at the same moment; closing the file unlocks it, too."""
+        """Keep other runs from writing at the same moment; closing the file unlocks it, too."""
         if sys.platform == "win32":
             yield
             return
-        with suppress(OSError):  # a file system without locks
+        with suppress(OSError, ValueError):  # a file system without locks; a thread that is late
             fcntl.flock(self._file, fcntl.LOCK_EX)
         try:
             yield
         finally:
-            with suppress(OSError):
+            with suppress(OSError, ValueError):
                 fcntl.flock(self._file, fcntl.LOCK_UN)
 
     def _begin(self) -> None:
         """Write the header of a new log; take half a line, which a power cut or a full disk left, off an old one."""
         size = os.fstat(self._file).st_size
-        start = max(0, size - _TAIL_BYTES)
-        tail = os.pread(self._file, _TAIL_BYTES, start)
-        if size and not tail.endswith(b"\n"):
-            size = start + tail.rfind(b"\n") + 1
-            os.ftruncate(self._file, size)
-        if not size:
+        whole = self._whole_lines(size)
+        if whole != size:
+            os.ftruncate(self._file, whole)
+        if not whole:
             try:
-                os.write(self._file, HEADER)
+                self._unwritten = HEADER
+                self._write_unwritten()
             except OSError as error:
                 raise self._unusable(str(error.strerror)) from error
+
+    def _whole_lines(self, size: int) -> int:
+        """Return where the last whole line ends. A line may be long: COMMAND's words may be a prompt."""
+        while size:
+            start = max(0, size - _TAIL_BYTES)
+            end = os.pread(self._file, size - start, start).rfind(b"\n") + 1
+            if end:
+                return start + end
+            size = start
+        return 0
 
     def _end(self) -> None:
         self._append(b"")
@@ -182,7 +192,8 @@ class JobLog:
             if len(self._unwritten) + len(line) <= _UNWRITTEN_BYTES_MAX:
                 self._unwritten += line
             try:
-                self._write_unwritten()
+                with self._alone():
+                    self._write_unwritten()
             except OSError as error:
                 if not self._has_warned:
                     self._has_warned = True
@@ -190,8 +201,18 @@ class JobLog:
                     self._screen.note(f"{_shown(self.path)}: {reason}", style="yellow")
 
     def _write_unwritten(self) -> None:
-        while self._unwritten:
-            self._unwritten = self._unwritten[os.write(self._file, self._unwritten) :]
+        """Write whole lines only. Half a line, for which the disk had room, is taken back: other runs append, too."""
+        size, written = os.fstat(self._file).st_size, 0
+        try:
+            while written < len(self._unwritten):
+                written += os.write(self._file, self._unwritten[written:])
+        except OSError:
+            if os.fstat(self._file).st_size == size + written:  # a program that takes no lock may have appended
+                written = self._unwritten.rfind(b"\n", 0, written) + 1
+                os.ftruncate(self._file, size + written)
+            raise
+        finally:
+            self._unwritten = self._unwritten[written:]
 
     def _unusable(self, reason: str) -> click.ClickException:
         return click.ClickException(f"--joblog {_shown(self.path)}: {reason}; name another file")

@@ -24,8 +24,7 @@ def open_job(store: CheckpointStore, task: Task, only: ChunkRanges | None) -> Jo
     """
     arguments = {"chunks": task.chunks, **task.settings}
     memory = _memory(task, only)
-    is_new = task.settings["fresh"] or not store.jobs(file_name=task.file_name)
-    if memory is not None and is_new:
+    if memory is not None and _begins_anew(store, task):
         try:
             return store.open_job(task.file_name, metadata={MEMORY: memory}, **arguments)
         except SecretInConfig as secret:
@@ -35,6 +34,17 @@ def open_job(store: CheckpointStore, task: Task, only: ChunkRanges | None) -> Jo
     job = store.open_job(task.file_name, **arguments)
     _remember(job, memory)
     return job
+
+
+def _begins_anew(store: CheckpointStore, task: Task) -> bool:
+    """Return whether a new job begins. A plan is made where that may be so; it adds up costs."""
+    earlier = store.summaries(file_name=task.file_name)
+    if task.settings["fresh"] or not earlier:
+        return True
+    if task.settings["on_change"] == "refuse" and any(job.progress.completed_chunks for job in earlier):
+        return False
+    plan = store.plan(task.file_name, chunks=task.chunks, **task.settings)
+    return plan.action in ("new", "reuse", "restart")
 
 
 def _memory(task: Task, only: ChunkRanges | None) -> dict[str, Any] | None:

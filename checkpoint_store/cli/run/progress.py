@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from datetime import datetime
 from typing import TYPE_CHECKING, Final, Self
 
 from rich.cells import cell_len
@@ -92,7 +91,7 @@ class LiveView:
     # -- without a terminal
 
     def _say(self, words: str) -> None:
-        self._screen.note(f"{datetime.now().astimezone():%H:%M:%S}  {words}")
+        self._screen.note(f"{screen.clock_time()}  {words}")
 
     @property
     def _place_and_name(self) -> str:

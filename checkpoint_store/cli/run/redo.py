@@ -18,12 +18,10 @@ from checkpoint_store.cli.options import (
     store_option,
 )
 from checkpoint_store.cli.paths import on_one_line
-from checkpoint_store.cli.resume_line import resume_line
-from checkpoint_store.cli.run.task_records import MEMORY
+from checkpoint_store.cli.run.resume_line import resume_line
 from checkpoint_store.cli.screen import Screen, chunk_count
 
 if TYPE_CHECKING:
-    from checkpoint_store import Job
     from checkpoint_store.cli.run.chunk_ranges import ChunkRanges
 
 
@@ -51,7 +49,7 @@ def redo(
     with _open(store_path) as store:
         job = chosen_job(store, job_id)
         count = job.redo(chosen_chunks(job, (*named, chunks), keys))
-        to_redo, line = job.to_redo(), _resume_line(job, store_path)
+        to_redo, line = job.to_redo(), resume_line(job, store_path)
     if as_json:
         print_json({"job_id": job.job_id, "marked_chunks": count, "redo_chunks": to_redo, "resume": line})
         return
@@ -73,10 +71,3 @@ def _open(store_path: str) -> CheckpointStore:
     if Path(store_path).exists() or "://" in store_path:
         return CheckpointStore(store_path)
     return open_for_reading(store_path)  # says that there is none
-
-
-def _resume_line(job: Job, store_path: str) -> str | None:
-    """Return the command that does the chunks; None where the job does not remember how it is run."""
-    if MEMORY not in job.metadata:
-        return None
-    return resume_line(job.job_id, store_path)

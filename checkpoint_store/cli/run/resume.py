@@ -12,9 +12,9 @@ from checkpoint_store import CheckpointStore, JobStatus
 from checkpoint_store.cli.job_choice import chosen_job
 from checkpoint_store.cli.options import job_argument, json_option, open_for_reading, print_json, store_option
 from checkpoint_store.cli.paths import as_argument, printable
-from checkpoint_store.cli.resume_line import resume_line
 from checkpoint_store.cli.run.chunk_ranges import ChunkRangesType
 from checkpoint_store.cli.run.memory import is_memory
+from checkpoint_store.cli.run.resume_line import resume_line
 from checkpoint_store.cli.run.run import FREES_FAILED, GOES_ON_WITH, run
 from checkpoint_store.cli.run.task_records import MEMORY
 from checkpoint_store.cli.screen import Screen
@@ -51,11 +51,14 @@ def resume(
         memory = _memory_of(job, store_path)
         is_here = Path(memory["folder"]).samefile(Path.cwd())
         words = ["--store", store_path if is_here else str(store.path.absolute()), *(["--json"] if as_json else [])]
-        ctx.meta[GOES_ON_WITH] = resume_line(job.job_id, store_path)
+        ctx.meta[GOES_ON_WITH] = resume_line(job, store_path, only=only)
     if only is not None:
         words += ["--only", str(only)]
     elif "only" in memory:
-        Screen().note(f"its last run worked on --only {memory['only']}; this one works on all that is left")
+        Screen().note(
+            f"its last run worked on --only {memory['only']}; this one works on all that is left "
+            f"(resume --only {memory['only']} keeps to the part)"
+        )
     if failed:
         ctx.meta[FREES_FAILED] = True
     words += _as_typed_here(memory) if is_here else memory["words"]

@@ -165,9 +165,14 @@ def _take_chunk(
 def _matching(
     here: list[tuple[int, int, str, str]], runner_id: int | None, attempt: dict[str, Any]
 ) -> tuple[int, int, str, str] | None:
-    """Return the attempt that is here already: of this runner (or of none, as there), begun at this moment."""
-    runner_ids = {runner_id} if attempt["runner_id"] else {runner_id, 0}
-    return next((one for one in here if one[1] in runner_ids and one[2] == attempt["started_at"]), None)
+    """Return the attempt that is here already: of this runner, begun at this moment.
+
+    One of no runner stands for whatever made the result that was there from its beginning on: the same result there,
+    or the attempt that made it, which is not known here any more.
+    """
+    its_end = attempt["finished_at"] if attempt["outcome"] == AttemptOutcome.COMPLETED else None
+    known = {(runner_id, attempt["started_at"]), (0, its_end)}
+    return next((one for one in here if (one[1], one[2]) in known), None)
 
 
 def _without_its_result(attempt: dict[str, Any], result: str) -> dict[str, Any]:

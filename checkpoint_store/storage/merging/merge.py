@@ -18,6 +18,7 @@ from checkpoint_store.storage.statements import redos, stretch
 from checkpoint_store.storage.statements import results as result_statements
 from checkpoint_store.storage.statements.compiled import Statement
 from checkpoint_store.storage.statements.completions import count, record, set_source
+from checkpoint_store.storage.statements.job_endings import finish_if_left_running
 from checkpoint_store.storage.tables import chunk_results, completed_chunks
 from checkpoint_store.system.log import log
 
@@ -219,7 +220,7 @@ def _take_one(
 
 
 def _end(connection: sqlite3.Connection, path: Path, job_id: str, taken: _Taken, *, is_new: bool) -> None:
-    """Count what was taken. A job that is whole now is completed; the rate of its stretch stays what it was."""
+    """Count what was taken. A job that became whole is completed; the rate of its stretch stays what it was."""
     if is_new:
         job_statements.recount(connection, job_id)
     elif taken.new_chunks:  # also results of chunks that were complete without one
@@ -229,6 +230,4 @@ def _end(connection: sqlite3.Connection, path: Path, job_id: str, taken: _Taken,
         if taken.added:
             count(connection, job_id, taken.added, changes["updated_at"])
         job_statements.update_job(connection, job_id, path, **changes)
-    found = job_statements.find_job(connection, job_id, path)
-    if found.completed_count:
-        job_statements.finish_if_done(connection, job_id)
+    finish_if_left_running(connection, job_id)

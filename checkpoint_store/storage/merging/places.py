@@ -116,5 +116,6 @@ def add(connection: sqlite3.Connection, path: Path, other: sqlite3.Connection, j
         "superseded_by": newest[0].job_id if newest else None,
     }
     if job.status is JobStatus.RUNNING:  # nobody works on it here
-        values["status"] = JobStatus.PAUSED.value
+        is_whole = job.completed_count and not job.remaining_count
+        values["status"] = (JobStatus.COMPLETED if is_whole else JobStatus.PAUSED).value
     insert_into(jobs).run(connection, **values)

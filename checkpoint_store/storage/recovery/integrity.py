@@ -99,32 +99,39 @@ def problems_of(connection: sqlite3.Connection, path: Path, on_progress: OnProgr
     """
     tell = on_progress or (lambda _checked, _of: None)
     tell(0, _count_jobs(connection))
-    found = [line for (line,) in connection.execute("PRAGMA integrity_check(20)")]
-    if found != ["ok"]:
-        yield from _problems_of_structure(found, path)
+    broken = _broken_structure(connection, path)
+    if broken:
+        yield from broken
         return  # what follows would read through damaged pages
     for table, _, parent, _ in connection.execute("PRAGMA foreign_key_check"):
         yield Problem(f"table {table}", f"a row refers to a row of {parent} that is not there")
     for name, table in connection.execute(TRIGGERS):
         yield Problem(f"trigger {name}", f"is on {table}, and no store has triggers")
-    if _has_table(connection, "attempts"):
-        for job_id, index in _NOWHERE.run(connection):
-            yield Problem("attempt", "is at a chunk that the job does not have", job_id, index)
-    if _has_table(connection, "chunk_redos"):
-        for job_id, index in _POINTLESS.run(connection):
-            yield Problem("row in chunk_redos", "is of a chunk that is not complete", job_id, index)
+    yield from _misplaced(connection)
     jobs_there = job_statements.list_jobs(connection, path)
     for number, job in enumerate(jobs_there, 1):
         yield from _problems_of_job(connection, job)
         tell(number, len(jobs_there))
 
 
-def _problems_of_structure(found: list[str], path: Path) -> Iterator[Problem]:
+def _misplaced(connection: sqlite3.Connection) -> Iterator[Problem]:
+    """Yield what is said of chunks that the job does not have, or has not done."""
+    if _has_table(connection, "attempts"):
+        for job_id, index in _NOWHERE.run(connection):
+            yield Problem("attempt", "is at a chunk that the job does not have", job_id, index)
+    if _has_table(connection, "chunk_redos"):
+        for job_id, index in _POINTLESS.run(connection):
+            yield Problem("row in chunk_redos", "is of a chunk that is not complete", job_id, index)
+
+
+def _broken_structure(connection: sqlite3.Connection, path: Path) -> list[Problem]:
+    found = [str(line) for (line,) in connection.execute("PRAGMA integrity_check(20)")]
+    if found == ["ok"]:
+        return []
     amiss = what_is_amiss(path)
     if amiss is not None:  # a disk that is gone reads like a damaged file
         raise StorageUnavailableError(path, amiss)
-    for line in found:
-        yield Problem("the database's structure", str(line))
+    return [Problem("the database's structure", line) for line in found]
 
 
 def _has_table(connection: sqlite3.Connection, name: str) -> bool:

@@ -19,6 +19,7 @@ from checkpoint_store.storage.recovery.salvage.state_file import read_state, rea
 from checkpoint_store.storage.recovery.salvage.store_file import read_copy, read_store
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements.completions import record, set_source
+from checkpoint_store.storage.statements.job_endings import finish_if_left_running
 from checkpoint_store.storage.tables import jobs as jobs_table
 from checkpoint_store.storage.upgrade import migrate
 from checkpoint_store.system.files import create_private, temporary_path
@@ -151,9 +152,8 @@ def _fill(
         reports.append(
             JobRecovery(job_id, values["file_name"], recovered, lost, tuple(taken.items()), unverified, also, said)
         )
-        if recovered >= values["total_chunks"] and values["status"] == "running":
-            job_statements.finish_if_done(connection, job_id)
-        elif recovered < values["total_chunks"] and values["status"] == "completed" and lost:
+        finish_if_left_running(connection, job_id)
+        if recovered < values["total_chunks"] and values["status"] == "completed" and lost:
             job_statements.update_job(connection, job_id, path, status="paused", updated_at=now())
     attempts.carry_over_runners(connection, [report.job_id for report in reports], copies)
     current = next((job_id for copy in copies for job_id, job in copy.jobs.items() if job["is_current"] == 1), None)

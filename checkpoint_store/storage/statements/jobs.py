@@ -10,7 +10,6 @@ from sqlalchemy import bindparam, func, literal_column, null, or_, select
 
 from checkpoint_store.errors import JobNotFound
 from checkpoint_store.model.clock import now
-from checkpoint_store.model.records import JobStatus
 from checkpoint_store.storage.records import JobRecord
 from checkpoint_store.storage.statements import effect, redos, rows
 from checkpoint_store.storage.statements.compiled import Statement, named_rows, not_back
@@ -85,11 +84,6 @@ _FORGET_DELETED: Final = Statement(lambda: deleted_jobs.delete().where(deleted_j
 _WAS_DELETED: Final = Statement(
     lambda: select(deleted_jobs.c.job_id).where(deleted_jobs.c.job_id == bindparam("in_job"))
 )
-_NOTHING_LEFT: Final[Any] = (_OF_JOB, _J.completed_count >= _J.total_chunks, ~_MARKED)
-_FINISH: Final = Statement(
-    lambda: jobs.update().where(*_NOTHING_LEFT).values(status=JobStatus.COMPLETED.value, error_message=null())
-)
-_COMPLETED_JOB: Final = Statement(lambda: select(_J.job_id).where(*_NOTHING_LEFT))
 _RECOUNT: Final = Statement(
     lambda: (
         jobs.update()
@@ -268,16 +262,6 @@ def keep_deleted(connection: sqlite3.Connection, deleted: Mapping[str, str]) -> 
 def was_deleted(connection: sqlite3.Connection, job_id: str) -> bool:
     """Return whether a job of this id was deleted, and not taken in again since."""
     return _WAS_DELETED.run(connection, in_job=job_id).fetchone() is not None
-
-
-def finish_if_done(connection: sqlite3.Connection, job_id: str) -> bool:
-    """Set a job with nothing left to completed; return whether nothing was left."""
-    return bool(_FINISH.run(connection, in_job=job_id).rowcount)
-
-
-def is_completed_job(connection: sqlite3.Connection, job_id: str) -> bool:
-    """Return whether a job has nothing left."""
-    return _COMPLETED_JOB.run(connection, in_job=job_id).fetchone() is not None
 
 
 def recount(connection: sqlite3.Connection, job_id: str) -> None:

@@ -13,7 +13,8 @@ from checkpoint_store.storage.runner_lock import (
     remove_lock_file,
     runner_lock_path,
 )
-from checkpoint_store.storage.statements import attempts, jobs, runners
+from checkpoint_store.storage.statements import attempts, runners
+from checkpoint_store.storage.statements.job_endings import is_completed_job
 from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def refuse_if_busy(
     """
     for other in _other_runners(connection, job_id, own_runner_id):
         if (exclusive or other.exclusive) and is_alive(store, other):
-            if jobs.is_completed_job(connection, job_id):
+            if is_completed_job(connection, job_id):
                 return
             raise JobBusy(job_id, other.pid, other.host, other.started_at, other.runner_id)
 

@@ -21,6 +21,7 @@ from checkpoint_store.storage.statements import redos, stretch
 from checkpoint_store.storage.statements import results as result_statements
 from checkpoint_store.storage.statements.compiled import Statement, not_back
 from checkpoint_store.storage.statements.completions import count, record
+from checkpoint_store.storage.statements.job_endings import finish_if_done, finish_if_left_running
 from checkpoint_store.storage.statements.metadata import metadata_text
 from checkpoint_store.storage.tables import jobs
 
@@ -166,10 +167,17 @@ def _write(
     asked = [index for index in state.redo_chunks if index not in there]
     redos.mark(connection, state.job_id, dict.fromkeys(asked, moment))
     job_statements.recount(connection, state.job_id)
-    is_begun = bool(there or state.completed_chunks)
-    if is_begun and not replace:  # whoever saves a state says its status; an import does not
-        job_statements.finish_if_done(connection, state.job_id)
+    if not replace:  # whoever saves a state says its status
+        _end_import(connection, state, there, is_new=known is None)
     return texts
+
+
+def _end_import(connection: sqlite3.Connection, state: ProcessingState, there: dict[int, Any], *, is_new: bool) -> None:
+    """Complete a job that the import makes whole, or that is whole since the run which wrote the state file."""
+    if not is_new and not there.keys() >= set(state.completed_chunks):
+        finish_if_done(connection, state.job_id)
+    else:
+        finish_if_left_running(connection, state.job_id)
 
 
 def _find(connection: sqlite3.Connection, job_id: str, path: Path) -> JobRecord | None:
@@ -272,7 +280,7 @@ def complete_and_run(connection: sqlite3.Connection, completion: Completion) -> 
     more = record(connection, completion, is_work=True)
     if more is not None:
         count(connection, completion.job_id, more, completion.completed_at)
-    if not job_statements.finish_if_done(connection, completion.job_id):
+    if not finish_if_done(connection, completion.job_id):
         _RUN_AGAIN.run(connection, in_job=completion.job_id, at=completion.completed_at)
 
 

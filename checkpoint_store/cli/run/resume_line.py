@@ -1,0 +1,49 @@
+"""The line that goes on with a job that remembers its command, as ``show``, ``redo`` and ``resume`` print it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from checkpoint_store.cli.options import DEFAULT_STORE
+from checkpoint_store.cli.paths import shell_words
+from checkpoint_store.cli.run.chunk_ranges import ChunkRanges, ChunkRangesType
+from checkpoint_store.cli.run.memory import is_memory
+from checkpoint_store.cli.run.task_records import MEMORY
+
+if TYPE_CHECKING:
+    from checkpoint_store import Job
+
+
+def resume_line(job: Job, store_path: str, *, only: ChunkRanges | None = None, failed: bool = False) -> str | None:
+    """Return the command that goes on with a job; None where the job does not remember how it is run.
+
+    Where the last run was given a part of the chunks (``--only``), and chunks of the part are left, the command keeps
+    to the part: another machine may be paying for the others.
+
+    Args:
+        job: the job.
+        store_path: the store, as it was named.
+        only: the part of a run that has not begun; None for that of the last run.
+        failed: whether it also frees the chunks that used up their tries.
+    """
+    memory = job.metadata.get(MEMORY)
+    if not is_memory(memory):
+        return None
+    words = ["checkpoint-store", "resume", job.job_id[:8], *(["--failed"] if failed else [])]
+    part = ChunkRangesType().convert(memory["only"], None, None) if only is None and "only" in memory else only
+    if part is not None and part.count_left(job):
+        words += ["--only", str(part)]
+    return shell_words(words if store_path == DEFAULT_STORE else [*words, "--store", store_path])
+
+
+def resume_lines(job: Job, store_path: str, *, failed_chunks: int, chunks_left: int) -> list[str]:
+    """Return what ``show`` says of going on: with what is left, and with what used up its tries, where that is so."""
+    line = resume_line(job, store_path)
+    if line is None or not chunks_left:
+        return []
+    if not failed_chunks:
+        return [f"go on with: {line}"]
+    again = resume_line(job, store_path, failed=True)
+    if failed_chunks == chunks_left:
+        return [f"try again with: {again}"]  # to go on would pass over all that is left
+    return [f"go on with: {line}", f"with the failed chunks, too: {again}"]

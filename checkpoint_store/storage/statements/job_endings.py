@@ -1,0 +1,48 @@
+"""A job with nothing left is completed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import bindparam, literal_column, null, select
+
+from checkpoint_store.model.records import JobStatus
+from checkpoint_store.storage.statements import redos
+from checkpoint_store.storage.statements.compiled import Statement
+from checkpoint_store.storage.tables import jobs
+
+if TYPE_CHECKING:
+    import sqlite3
+
+_NOTHING_LEFT: Final[Any] = (
+    jobs.c.job_id == bindparam("in_job"),
+    jobs.c.completed_count >= jobs.c.total_chunks,
+    ~redos.is_any_left(jobs.c.job_id),
+)
+
+
+def _finish(*more: Any) -> Any:
+    ended = {"status": JobStatus.COMPLETED.value, "error_message": null()}
+    return jobs.update().where(*_NOTHING_LEFT, *more).values(**ended)
+
+
+_FINISH: Final = Statement(_finish)
+_FINISH_RUNNING: Final = Statement(
+    lambda: _finish(jobs.c.status == literal_column("'running'"), jobs.c.completed_count > literal_column("0"))
+)
+_COMPLETED_JOB: Final = Statement(lambda: select(jobs.c.job_id).where(*_NOTHING_LEFT))
+
+
+def finish_if_done(connection: sqlite3.Connection, job_id: str) -> bool:
+    """Set a job with nothing left to completed; return whether nothing was left."""
+    return bool(_FINISH.run(connection, in_job=job_id).rowcount)
+
+
+def finish_if_left_running(connection: sqlite3.Connection, job_id: str) -> None:
+    """Set a job that its last chunk left ``running`` to completed. A status that somebody set after that stays."""
+    _FINISH_RUNNING.run(connection, in_job=job_id)
+
+
+def is_completed_job(connection: sqlite3.Connection, job_id: str) -> bool:
+    """Return whether a job has nothing left."""
+    return _COMPLETED_JOB.run(connection, in_job=job_id).fetchone() is not None
