@@ -49,6 +49,11 @@ class WritingPace:
         """Whether the file would be too large to be written whole each time."""
         return self.size_bytes + self._grown > SMALL_BYTES
 
+    @property
+    def has_doubled(self) -> bool:
+        """Whether the new results are as large as the file."""
+        return self._grown >= self.size_bytes
+
     def is_due(self, job_id: str, moment: float, size_bytes: int) -> bool:
         """Count results of so many bytes, recorded at ``moment``, and return whether the file is to be written now."""
         self._grown += size_bytes
@@ -60,14 +65,14 @@ class WritingPace:
             return moment - self._switched_at >= _SWITCH_SECONDS
         if moment - self._looked_at < _APART_SECONDS:
             return False
-        if self._grown >= self.size_bytes:
+        if self.has_doubled:
             return True
         is_early = moment - self._wrote_at < _APART_SECONDS
         return not is_early and self._besides <= self.besides_bytes_max(job_id, moment)
 
     def besides_bytes_max(self, job_id: str, moment: float) -> int:
         """Return how much the file may cost now besides new results."""
-        if self._grown >= self.size_bytes or job_id != self._shown:
+        if self.has_doubled or job_id != self._shown:
             return sys.maxsize
         return int(max(self._grown * _BESIDES_SHARE, (moment - self._wrote_at) * _BESIDES_BYTES_PER_SECOND))
 

@@ -98,7 +98,8 @@ class StateFile(ForkAware):
         self._behind = job_id
 
     def _write_as_paced(self, job_id: str, moment: float) -> None:
-        if self._pace.is_large and self._growing.is_followed_by_another(moment):
+        is_left_to_others = self._pace.is_large and not self._pace.has_doubled
+        if is_left_to_others and self._growing.is_followed_by_another(moment):
             self._pace.put_off(moment)
         else:
             self._write(job_id, 0.0, besides_bytes_max=self._pace.besides_bytes_max(job_id, moment))

@@ -8,10 +8,10 @@ import shutil
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from conftest import program
 
 from checkpoint_store import CheckpointStore, ProcessingState
 from faults.conftest import child_environment
@@ -19,9 +19,11 @@ from faults.crash import Disk, read_log
 from faults.workload import ACKS
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from faults.conftest import Figures
 
-CHILD = Path(__file__).parent / "children" / "growing.py"
+CHILD = program(__file__, "growing")
 SHOWN, BEFORE = "talk.json", "talk.bak"
 GROWN = 14
 """Chunks after which the state file takes turns with the one before."""

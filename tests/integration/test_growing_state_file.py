@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from checkpoint_store import CheckpointStore, ProcessingState, StateManager, StorageFullError
+from checkpoint_store.state_file import growing
 from checkpoint_store.system import second_life
 
 if TYPE_CHECKING:
@@ -240,6 +241,20 @@ def test_a_file_that_another_process_follows_is_left_to_it(
         assert len(inodes) <= 4
     work(job, wait, range(60, 75))
     assert len(shown(path)) == 75
+
+
+def test_a_file_that_seems_to_be_another_each_time_is_written_now_and_then(
+    store: CheckpointStore, path: Path, wait: Callable[[float], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some mounts give a file another number each time that it is looked at, as if others wrote it all the time."""
+    looks = iter(range(10**6))
+    monkeypatch.setattr(growing, "identity", lambda _: second_life.Identity(0, next(looks), 0, 0))
+    job = store.open_job("f", total_chunks=300)
+    for index in range(200):
+        work(job, wait, [index])
+        assert len(shown(path)) >= (index + 1) * 0.4
+    job.pause()
+    assert ProcessingState.from_json(path.read_bytes()) == job.state()
 
 
 def test_the_file_before_goes_when_a_job_of_two_files_ends(
