@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from checkpoint_store.errors import CheckpointStoreError, ChunkOutOfRange, InvalidArgumentError, KeyNotFound
+from checkpoint_store.errors import CheckpointStoreError, InvalidArgumentError, KeyNotFound
 from checkpoint_store.execution import chunk_ranges, lifecycle, redo
 from checkpoint_store.execution.chunk_contents import ChunkContents, Given
 from checkpoint_store.execution.chunk_order import ChunkOrder
@@ -109,19 +109,22 @@ class JobExecution(JobStanding):
             self._claims = self._context.claims_of(self.job_id)
         return self._claims
 
-    def check_index(self, index: object) -> None:
-        """Raise :class:`ChunkOutOfRange` for what is no chunk of this job."""
-        if type(index) is not int or index < 0 or (index >= self.total_chunks and index >= self.known_total()):
-            raise ChunkOutOfRange(self.job_id, index, self.total_chunks)
-
     def chunk_data(self, index: int) -> Any:
         """Return the caller's chunk. The fingerprint of a chunk that its caller may change is taken before."""
         return self.contents.data(index)
 
     def queue(
-        self, *, known_pause: int | None = None, max_attempts: int | None = None, shard: Shard | None = None
+        self,
+        *,
+        known_pause: int | None = None,
+        max_attempts: int | None = None,
+        shard: Shard | None = None,
+        places: int = 1,
     ) -> ChunkQueue:
-        """Return the chunks that a loop which begins now may claim, all of the job or those of a shard."""
+        """Return the chunks that a loop which begins now may claim, all of the job or those of a shard.
+
+        ``places`` says how many chunks the loop works on at the same time.
+        """
         return ChunkQueue(
             self.claims,
             self.reach,
@@ -131,12 +134,13 @@ class JobExecution(JobStanding):
             in_order=self.is_sequential,
             shard=shard,
             marks=RedoMarks(self._context.reading, self.job_id),
+            places=places,
         )
 
-    def attempt_of(self, chunk: ClaimedChunk) -> Attempt:
+    def attempt_of(self, chunk: ClaimedChunk, *, handle: str | None) -> Attempt:
         """Return what the work on a claimed chunk can ask about its try."""
         handles, key = self._context.storage.handles, self.key(chunk.index)
-        return attempt_of(chunk, self.job_id, self.contents, self._order, handles, key=key)
+        return attempt_of(chunk, self.job_id, self.contents, self._order, handles, key=key, handle=handle)
 
     def key(self, index: int) -> Key | None:
         """Return what the caller calls a chunk; None where it has no key."""
@@ -237,22 +241,6 @@ class JobExecution(JobStanding):
         """Return whether another runner is at work on the job now. What dead ones had claimed is free, or in doubt."""
         own_runner_id = self.claims.runner.runner_id
         return self._context.storage.claims.others_at_work(self.job_id, own_runner_id=own_runner_id)
-
-    # -- what is done
-
-    def result_text(self, index: int) -> str:
-        """Return the JSON text of a completed chunk's result.
-
-        Raises:
-            ChunkOutOfRange, ChunkNotCompleted, StoreDamaged: as :meth:`Job.result` says.
-        """
-        self.check_index(index)
-        return self._context.reading.result_text(self.job_id, index)
-
-    def result_texts(self) -> Iterator[tuple[int, str]]:
-        """Yield (index, JSON text) of all results by index, in bounded memory; nothing is open in between."""
-        for page in self._context.reading.result_pages(self.job_id):
-            yield from page
 
     # -- what a run did
 

@@ -83,11 +83,12 @@ class PendingLoop(Generic[T]):
                     ready.extend(several)
                     ahead = len(several) > 1
                 last = ready.popleft()
-                if ahead and execution.is_completed(last.index):
+                is_completed, stored_handle = execution.look_at(last.index)
+                if ahead and is_completed:
                     queue.claims.release([last])
                     continue
                 queue.start(last)
-                yield self._claimed(queue, last)
+                yield self._claimed(queue, last, stored_handle)
         except GeneratorExit:  # from the middle of the work on the last one, for all that is known here
             if last is not None and not last.dropped:
                 last.begun = True
@@ -101,7 +102,7 @@ class PendingLoop(Generic[T]):
         execution = self._execution
         return last is not None and execution.is_sequential and not execution.is_completed(last.index)
 
-    def _claimed(self, queue: ChunkQueue, chunk: ClaimedChunk) -> T:
+    def _claimed(self, queue: ChunkQueue, chunk: ClaimedChunk, stored_handle: str | None) -> T:
         execution = self._execution
-        handle = ClaimHandle(queue.claims, chunk)
-        return self._make_chunk(chunk.index, execution.chunk_data(chunk.index), execution.attempt_of(chunk), handle)
+        handle, data = ClaimHandle(queue.claims, chunk), execution.chunk_data(chunk.index)
+        return self._make_chunk(chunk.index, data, execution.attempt_of(chunk, handle=stored_handle), handle)

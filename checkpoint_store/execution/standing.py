@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from checkpoint_store.errors import JobIncomplete
+from checkpoint_store.errors import ChunkOutOfRange, JobIncomplete
 from checkpoint_store.execution import chunk_ranges
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from checkpoint_store.execution.context import StoreContext
     from checkpoint_store.model.amounts import Cost
     from checkpoint_store.model.records import ChunkRecord, JobSummary, Progress
@@ -28,6 +30,11 @@ class JobStanding:
         """Return how many chunks the job has now: another process may have let it grow."""
         self.total_chunks = max(self.total_chunks, self._context.reading.total_chunks(self.job_id))
         return self.total_chunks
+
+    def check_index(self, index: object) -> None:
+        """Raise :class:`ChunkOutOfRange` for what is no chunk of this job."""
+        if type(index) is not int or index < 0 or (index >= self.total_chunks and index >= self.known_total()):
+            raise ChunkOutOfRange(self.job_id, index, self.total_chunks)
 
     def record(self) -> JobRecord:
         """Return the job as the store has it now."""
@@ -93,3 +100,21 @@ class JobStanding:
     def costs_after(self, result_id: int, cost: Cost = "cost") -> Costs:
         """Return what the results after one (0: all) cost; ``cost`` says where that stands in a result."""
         return self._context.reading.costs_after(self.job_id, result_id, cost)
+
+    def look_at(self, index: int) -> tuple[bool, str | None]:
+        """Return whether a chunk is complete, and its handle where it is not."""
+        return self._context.storage.handles.look_at(self.job_id, index)
+
+    def result_text(self, index: int) -> str:
+        """Return the JSON text of a completed chunk's result.
+
+        Raises:
+            ChunkOutOfRange, ChunkNotCompleted, StoreDamaged: as :meth:`Job.result` says.
+        """
+        self.check_index(index)
+        return self._context.reading.result_text(self.job_id, index)
+
+    def result_texts(self) -> Iterator[tuple[int, str]]:
+        """Yield (index, JSON text) of all results by index, in bounded memory; nothing is open in between."""
+        for page in self._context.reading.result_pages(self.job_id):
+            yield from page

@@ -23,6 +23,7 @@ def attempt_of(
     handles: HandleStorage,
     *,
     key: Key | None,
+    handle: str | None,
 ) -> Attempt:
     """Return the try at a claimed chunk; ``order`` is that of a sequential job, whose chunks get the result before."""
     index = chunk.index
@@ -33,7 +34,7 @@ def attempt_of(
         chunk.number,
         attempt_key(job_id, index, fingerprint),
         None if order is None else order.previous(index),
-        handles.handle_of(job_id, index),
+        handle,
         key,
         HandleRecorder(handles, job_id, index, fingerprint),
     )

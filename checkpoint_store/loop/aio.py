@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from checkpoint_store.errors import InvalidArgumentError, JobPaused
 from checkpoint_store.execution.claims.chunk_queue import act_for
@@ -23,6 +24,7 @@ from checkpoint_store.loop.signals import Interrupts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterator
+    from concurrent.futures import Future
 
     from checkpoint_store.execution.execution import JobExecution
     from checkpoint_store.loop.options import Options
@@ -64,7 +66,8 @@ def amap(execution: JobExecution, fn: Callable[[Any], Any], options: Options) ->
             loop.stop()
 
     cancellations = _Cancellations(stop, tasks.cancel_all, is_urgent=lambda: interrupts.at_once)
-    items = _with_signal_handlers(_in_own_thread(steps(), cancellations), interrupts)
+    steps_made = _in_own_thread(steps(), cancellations, lambda: bool(made) and made[0].has_item)
+    items = _with_signal_handlers(steps_made, interrupts)
     return AsyncMapLoop(execution.job_id, items)
 
 
@@ -125,31 +128,70 @@ async def _with_signal_handlers(
             raise error
 
 
-async def _in_own_thread(steps: Iterator[Any], cancellations: _Cancellations) -> AsyncGenerator[Any, None]:
-    """Run a generator in a thread of its own, and yield what it yields; close it in that thread, whatever happens."""
+async def _in_own_thread(
+    steps: Iterator[Any], cancellations: _Cancellations, has_item: Callable[[], bool] = lambda: False
+) -> AsyncGenerator[Any, None]:
+    """Run a generator in a thread of its own, and yield what it yields; close it in that thread, whatever happens.
+
+    What it has ready, as ``has_item`` says, comes with the item before it: each way to the thread and back costs.
+    """
     loop = _running_loop("apending()")
     thread = ThreadPoolExecutor(
         1, thread_name_prefix="checkpoint-store aio", initializer=act_for, initargs=(threading.get_ident(),)
     )
-    step: asyncio.Future[Any] | None = None
+    step: Future[None] | None = None
+    answer: asyncio.Future[deque[Any]] | None = None
     try:
         while True:
-            step = loop.run_in_executor(thread, next, steps, _END)
-            item = await asyncio.shield(step)
-            step = None
-            if item is _END:
-                return
-            yield item
-            del item
+            answer = loop.create_future()  # a cancellation cancels it alone, and not the step
+            step = thread.submit(_step, steps, has_item, loop, answer)
+            items = await answer
+            step = answer = None
+            while True:  # no `while condition`: see Loop.run()
+                if not items:
+                    break
+                if items[0] is _END:
+                    return
+                if isinstance(items[0], _Ended):
+                    raise items.popleft().error
+                yield items.popleft()  # a chunk that nobody refers to is free
     except asyncio.CancelledError:
         cancellations.add()
         raise
     finally:
         if step is not None:
-            await _finished(step, cancellations.add)
-            step = None  # a chunk that was not yielded is released, and not in doubt
+            await _finished(asyncio.wrap_future(step), cancellations.add)
+            step = answer = None  # a chunk that was not yielded is released, and not in doubt
         await _finished(loop.run_in_executor(thread, _close, steps), cancellations.add)
         thread.shutdown(wait=False)
+
+
+class _Ended(NamedTuple):
+    """What a generator ended with, behind the last thing that it yielded."""
+
+    error: BaseException
+
+
+def _step(
+    steps: Iterator[Any], has_item: Callable[[], bool], loop: asyncio.AbstractEventLoop, answer: asyncio.Future[Any]
+) -> None:
+    """Take what a generator yields next, in its thread, and answer in that of the event loop."""
+    items: deque[Any] = deque()
+    try:
+        while True:  # no `while condition`: see Loop.run()
+            items.append(next(steps, _END))
+            if not has_item():
+                break
+    except BaseException as error:  # whoever waits for the answer gets it
+        items.append(_Ended(error))
+    with suppress(RuntimeError):  # the event loop is closed
+        loop.call_soon_threadsafe(_set, answer, items)
+    del items  # an error in it refers to this frame, and would stay until the next collection
+
+
+def _set(answer: asyncio.Future[Any], items: deque[Any]) -> None:
+    if not answer.done():
+        answer.set_result(items)
 
 
 def _close(steps: Any) -> None:

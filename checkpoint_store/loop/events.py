@@ -41,8 +41,9 @@ class Events:
 
     def started(self, chunk: ClaimedChunk) -> None:
         """Tell that a try begins. Call it before the work: a loop of one worker works in its own thread."""
-        self._note("started", chunk.index, attempt=chunk.number)
-        self.tell()
+        if self._hook is not None:
+            self._note("started", chunk.index, attempt=chunk.number)
+            self.tell()
 
     def completed(self, completion: Completion, result: object) -> None:
         """Note that a chunk is complete."""

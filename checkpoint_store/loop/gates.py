@@ -65,6 +65,9 @@ class Gates:
 
     def __init__(self, gates: Sequence[Gate]) -> None:
         self._gates = gates
+        self._admitting = [one for one in gates if type(one).admits is not Gate.admits]
+        self._told_of_starts = [one for one in gates if type(one).started is not Gate.started]
+        self._told_of_results = [one for one in gates if type(one).recorded is not Gate.recorded]
         self.waited_seconds: Final[dict[str, float]] = {}
         """For how long gates kept chunks from starting, by what was waited for."""
         self._waits_for = ""
@@ -72,10 +75,11 @@ class Gates:
 
     def opens_at(self, in_flight: int) -> float:
         """Return when one more attempt may start; see :meth:`Gate.opens_at`. A closed gate hides those behind it."""
-        self.note_wait()
+        if self._waits_for:
+            self.note_wait()
         for gate in self._gates:
             moment = gate.opens_at(in_flight)
-            if moment > time.monotonic():
+            if moment != OPEN and moment > time.monotonic():
                 self.note_wait(gate.waits_for)
                 return moment
         return OPEN
@@ -95,16 +99,16 @@ class Gates:
 
     def admit(self, chunk: ClaimedChunk) -> bool:
         """Return whether a claimed chunk may start; see :meth:`Gate.admits`."""
-        return all(gate.admits(chunk) for gate in self._gates)
+        return not self._admitting or all(gate.admits(chunk) for gate in self._admitting)
 
     def started(self, attempt: InFlight) -> None:
         """Note that an attempt has started."""
-        for gate in self._gates:
+        for gate in self._told_of_starts:
             gate.started(attempt)
 
     def recorded(self, items: Sequence[MapItem]) -> None:
         """Note that the results of attempts are recorded."""
-        for gate in self._gates:
+        for gate in self._told_of_results:
             for item in items:
                 gate.recorded(item)
 
@@ -133,15 +137,16 @@ class OutageGate(Gate):
     def opens_at(self, in_flight: int) -> float:
         """See :meth:`Gate.opens_at`."""
         outage = self._outage
+        if outage.last_error is None:  # nothing has failed so far
+            return OPEN
         in_stretch = self._schedule.count_in_stretch(outage.stretch) if in_flight else 0
         if not outage.is_hopeless(in_stretch):
             return outage.opens_at(in_stretch)
         remaining_chunks = self._state.execution.progress().remaining_chunks
         if not remaining_chunks:  # another process has completed them
             return OPEN
-        last_error = outage.last_error or TimeoutError()
-        error = ServiceUnavailable(self._state.job_id, remaining_chunks, outage.seconds, describe(last_error))
-        error.__cause__ = last_error
+        error = ServiceUnavailable(self._state.job_id, remaining_chunks, outage.seconds, describe(outage.last_error))
+        error.__cause__ = outage.last_error
         self._state.end_with(error)
         self._state.pause("the service answers nobody")
         return UNTIL_ONE_ENDS

@@ -89,6 +89,11 @@ class Loop:
         """Start nothing more, as after a pause; from any thread."""
         self._state.is_paused = True
 
+    @property
+    def has_item(self) -> bool:
+        """Whether the next item is there already: no chunk is started, or waited for, before it is yielded."""
+        return self._schedule.items_left > 0
+
     def forget(self) -> None:
         """After a fork, in the child: what is in flight is the parent's."""
         self._schedule.forget()
@@ -119,8 +124,9 @@ class Loop:
         self._execution.mark_running(self._known_pause)
         if self._options.on_error == "record":
             self._state.failed_before = frozenset(record.chunk_index for record in self._execution.failed_chunks())
+        options, places = self._options, max(1, self._place.capacity)
         self._state.queue = self._execution.queue(
-            known_pause=self._known_pause, max_attempts=self._options.attempts_max, shard=self._options.shard
+            known_pause=self._known_pause, max_attempts=options.attempts_max, shard=options.shard, places=places
         )
         ended_by: BaseException | None = None
         with self._interrupts if self._heeds_signals else nullcontext():
@@ -164,24 +170,14 @@ class Loop:
         if self._place.is_broken or self._is_stopping():
             self._starter.postpone(chunk)
             return False
-        is_admitted = False
-        try:
-            is_admitted = self._gates.admit(chunk)
-        finally:
-            if not is_admitted:
-                self._schedule.retries.put(chunk)
-        if not is_admitted:
-            return False
-        self._starter.start(chunk, self._state.queue)
-        return True
+        return self._starter.start_if_admitted(chunk, self._state.queue)
 
     def _is_stopping(self) -> bool:
-        stop_when = self._options.stop_when
         if self._interrupts.requested:
             self._state.pause("a signal came")
         elif self._state.queue.is_paused():
             self._state.pause("somebody asked for it")
-        elif stop_when is not None and stop_when():
+        elif self._options.stop_when is not None and self._options.stop_when():
             self._state.pause("stop_when returned True")
         return self._state.is_ending
 
@@ -207,7 +203,7 @@ class Loop:
         """Wait until an attempt has ended, a start or a deadline is due, or it is time to look for a pause."""
         schedule = self._schedule
         futures = [*schedule.in_flight, *schedule.overdue]
-        if not schedule.in_flight or any(future.done() for future in futures):
+        if not schedule.in_flight or self._place.runs_inline or any(future.done() for future in futures):
             return
         self._place.cancel_orphans(futures)
         moment = time.monotonic()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar, TypeVarTuple
 
 from checkpoint_store.errors import CheckpointStoreError, StoreBusy
 from checkpoint_store.loop.events import Events
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from checkpoint_store.loop.signals import Interrupts
 
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 POLL_INTERVAL_SECONDS: Final = 0.2
 """How often a loop that waits looks whether it should pause."""
@@ -74,20 +75,22 @@ class LoopState:
 
     def claim(self) -> list[ClaimedChunk]:
         """Claim the next chunks; none where no chunk is free. Durable when it returns."""
-        return self.retry_while_busy(lambda: self.queue.take(self.queue.batch()))
+        queue = self.queue
+        return self.retry_while_busy(queue.take, queue.batch())
 
-    def retry_while_busy(self, call: Callable[[], T]) -> T:
+    def retry_while_busy(self, call: Callable[[*Ts], T], *arguments: *Ts) -> T:
         """Make a call, and repeat it while another process keeps the store locked.
 
         Raises:
             StoreBusy: the store stayed locked for too long, or a signal came meanwhile.
         """
-        give_up_at = time.monotonic() + _BUSY_TIMEOUTS_MAX * self.claims.lock_timeout_seconds
+        since = time.monotonic()
         is_logged = False
         while True:
             try:
-                return call()
+                return call(*arguments)
             except StoreBusy as busy:
+                give_up_at = since + _BUSY_TIMEOUTS_MAX * self.claims.lock_timeout_seconds
                 if self.interrupts.requested or time.monotonic() >= give_up_at:
                     raise
                 if not is_logged:

@@ -124,7 +124,7 @@ class Recorder:
         """Record results, and return those that no other runner recorded before."""
         completions = [success.completion for success in successes]
         try:
-            self._state.retry_while_busy(lambda: self._state.execution.submit(completions))
+            self._state.retry_while_busy(self._state.execution.submit, completions)
         except ChunkAlreadyCompleted:  # another runner's result stands; the other results are recorded one by one
             if len(successes) == 1:
                 index = completions[0].chunk_index

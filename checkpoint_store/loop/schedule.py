@@ -57,7 +57,8 @@ class RetryQueue:
 
     def take_due(self) -> ClaimedChunk | None:
         """Remove and return the first chunk that is due, or None."""
-        return heapq.heappop(self._entries)[2] if self.due_at <= time.monotonic() else None
+        entries = self._entries
+        return heapq.heappop(entries)[2] if entries and entries[0][0] <= time.monotonic() else None
 
     def remove(self, indices: Collection[int]) -> None:
         """Remove the chunks with these indices."""
@@ -104,6 +105,8 @@ class Schedule:
         self.suspects: Final[set[int]] = set()
         """Chunks that were in a process pool when one of its processes died; they are retried one at a time."""
         self._reorder_buffer: Final = ReorderBuffer()
+        self.items_left = 0
+        """How many completed chunks are yielded next without any work in between."""
 
     def forget(self) -> None:
         """Forget what is in flight: after a fork, in the child, because it is the parent's."""
@@ -123,7 +126,8 @@ class Schedule:
         chunk = self.retries.take_due() if retries_first else None
         if chunk is not None or self.suspects:
             return chunk
-        self._claim_where_none_is_ready(claim)
+        if not self._ready:
+            self._claim_where_none_is_ready(claim)
         return self._ready.popleft() if self._ready else self.retries.take_due()
 
     def _claim_where_none_is_ready(self, claim: Callable[[], list[ClaimedChunk]]) -> None:
@@ -202,7 +206,8 @@ class Schedule:
     def in_order(self, items: list[MapItem], *, everything: bool = False) -> Iterator[MapItem]:
         """Yield completed chunks: at once, or with ``ordered`` once no chunk below is claimed or ``everything`` is."""
         if not self._ordered:
-            yield from items
+            for self.items_left, item in zip(range(len(items) - 1, -1, -1), items, strict=True):
+                yield item
             return
         self._reorder_buffer.put(items)
         yield from self._reorder_buffer.take_below(float("inf") if everything else self._lowest_claimed())

@@ -40,6 +40,18 @@ class Starter:
         self._fn, self._state, self._gates = fn, state, gates
         self._schedule, self._place, self._failures = schedule, place, failures
 
+    def start_if_admitted(self, chunk: ClaimedChunk, queue: ChunkQueue) -> bool:
+        """:meth:`start` a claimed chunk that the gates admit, or queue it; return whether it was started."""
+        is_admitted = False
+        try:
+            is_admitted = self._gates.admit(chunk)
+        finally:
+            if not is_admitted:
+                self._schedule.retries.put(chunk)
+        if is_admitted:
+            self.start(chunk, queue)
+        return is_admitted
+
     def start(self, chunk: ClaimedChunk, queue: ChunkQueue) -> None:
         """Record an attempt at a claimed chunk, and give the work to the executor.
 
@@ -56,7 +68,7 @@ class Starter:
         try:
             self._state.events.started(chunk)
             data = execution.chunk_data(chunk.index) if execution.has_chunks else chunk.index
-            attempt = execution.attempt_of(chunk)
+            attempt = execution.attempt_of(chunk, handle=execution.look_at(chunk.index)[1])
             chunk.begun = self._place.runs_inline
             future = self._place.submit(self._fn, attempt, data)
         except BrokenExecutor:

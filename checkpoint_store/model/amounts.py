@@ -144,13 +144,21 @@ _USAGE: Final = (
 
 def tokens_in(result: object) -> float | None:
     """Return how many tokens a result says that its call used; None where it does not say."""
-    for holder in (result, _field_of(result, "usage")):
-        for first, *others in _USAGE if holder is not None else ():
-            if _field_of(holder, first) is None:
-                continue
-            counts = [amount(_field_of(holder, name)) for name in (first, *others)]
-            if None not in counts:
-                return sum(count for count in counts if count is not None)
+    found = _tokens_said_by(result)
+    if found is None:
+        usage = _field_of(result, "usage")
+        found = None if usage is None else _tokens_said_by(usage)
+    return found
+
+
+def _tokens_said_by(holder: object) -> float | None:
+    for names in _USAGE:
+        first = _field_of(holder, names[0])
+        if first is None:
+            continue
+        counts = [amount(first), *[amount(_field_of(holder, name)) for name in names[1:]]]
+        if None not in counts:
+            return sum(counts)  # type: ignore[arg-type]
     return None
 
 

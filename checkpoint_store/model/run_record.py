@@ -17,6 +17,7 @@ SERVICE: Final = "the service"
 """What a loop may wait for, where it could start a chunk otherwise."""
 _STEP: Final = 1.02
 """Times are counted in steps of two per cent."""
+_STEPS_PER_E: Final = 1 / math.log(_STEP)
 _SECONDS_MIN: Final = 1e-6
 _WAIT_SHOWN_SECONDS_MIN: Final = 0.05
 
@@ -92,7 +93,7 @@ class Durations:
 
     def add(self, seconds: float) -> None:
         """Count one time."""
-        self._counts[round(math.log(max(seconds, _SECONDS_MIN), _STEP))] += 1
+        self._counts[round(math.log(max(seconds, _SECONDS_MIN)) * _STEPS_PER_E)] += 1
         self._total += 1
 
     def percentile(self, percent: float) -> float | None:

@@ -41,15 +41,16 @@ class HandleStorage:
 
         self._database.write(work)
 
-    def handle_of(self, job_id: str, index: int) -> str | None:
-        """Return the handle of a chunk that is to be done; None where it has none, or is complete.
+    def look_at(self, job_id: str, index: int) -> tuple[bool, str | None]:
+        """Return whether a chunk is complete, and its handle; None where it has none, or is complete.
+
+        One read: it is made before each try.
 
         Raises:
             StoreDamaged: what is stored is none that this library writes.
         """
-        row = self._database.read_row(*handles.find(job_id, index))
-        if row is None:
-            return None
-        stored = {"chunk_index": index, "handle": row[0]}
-        handle: str = read_row("chunk_handles", HANDLE, stored, self.path, job_id)["handle"]
-        return handle
+        handle, is_completed = self._database.read_row(*handles.look_at(job_id, index)) or (None, 0)
+        if handle is None or is_completed:
+            return bool(is_completed), None
+        stored = {"chunk_index": index, "handle": handle}
+        return False, read_row("chunk_handles", HANDLE, stored, self.path, job_id)["handle"]

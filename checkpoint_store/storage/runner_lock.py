@@ -85,24 +85,24 @@ class RunnerLock(ForkAware):
         The note survives the end of the process when this returns. Returns False, and notes nothing, where the file is
         gone: the others take the runner to be dead.
         """
-        if not os.path.lexists(self._name):
+        try:
+            os.lstat(self._name)
+        except OSError:
             if is_there(self._store):
                 return False
-            raise storage_error(FileNotFoundError(errno.ENOENT, "the store and its folder are gone"), self._store)
+            missing = FileNotFoundError(errno.ENOENT, "the store and its folder are gone")
+            raise storage_error(missing, self._store) from None
         if not self._begun:
             if self._slot == _SLOT_COUNT - 1:
-                self._write(0)
+                self._put(bytes(_SLOT_BYTES), self._slot * _SLOT_BYTES)
             self._slot = 0  # the attempts in the other slots are done
         self._begun.add((index, number))
         if self._slot == _SLOT_COUNT - 1:
             self._tidy()
         else:
-            self._write(_slot_of(index, number))
+            self._put(_slot_of(index, number).to_bytes(_SLOT_BYTES, "little"), self._slot * _SLOT_BYTES)
+            self._slot += 1
         return True
-
-    def _write(self, value: int) -> None:
-        self._put(value.to_bytes(_SLOT_BYTES, "little"), self._slot * _SLOT_BYTES)
-        self._slot += 1
 
     def _put(self, content: bytes, at: int) -> None:
         try:

@@ -17,13 +17,13 @@ def test_a_handle_is_found_until_its_chunk_is_complete(store: CheckpointStore) -
     storage = store._context.storage
     job = store.open_job("talk.srt", total_chunks=2)
     storage.handles.record(job.job_id, {0: None, 1: "1:a"}, "batch-1")
-    assert [storage.handles.handle_of(job.job_id, index) for index in (0, 1, 2)] == ["batch-1", "batch-1", None]
+    assert [storage.handles.look_at(job.job_id, index)[1] for index in (0, 1, 2)] == ["batch-1", "batch-1", None]
     job.complete(0, "x")
-    assert storage.handles.handle_of(job.job_id, 0) is None
+    assert storage.handles.look_at(job.job_id, 0)[1] is None
     job.redo(0)
-    assert storage.handles.handle_of(job.job_id, 0) is None  # it is of the work that gave the earlier result
+    assert storage.handles.look_at(job.job_id, 0)[1] is None  # it is of the work that gave the earlier result
     storage.handles.record(job.job_id, {0: None}, "batch-2")
-    assert storage.handles.handle_of(job.job_id, 0) == "batch-2"
+    assert storage.handles.look_at(job.job_id, 0)[1] == "batch-2"
 
 
 def test_a_fingerprint_stays_where_a_newer_handle_knows_none(store: CheckpointStore) -> None:

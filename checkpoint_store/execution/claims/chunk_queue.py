@@ -40,7 +40,8 @@ def act_for(thread: int) -> None:
 
 def acting_thread() -> int:
     """Return the thread that a loop in this thread counts for."""
-    return int(getattr(_acting, "thread", threading.get_ident()))
+    thread: int | None = getattr(_acting, "thread", None)
+    return threading.get_ident() if thread is None else thread
 
 
 class ChunkQueue:
@@ -61,6 +62,7 @@ class ChunkQueue:
         in_order: bool = False,
         shard: Shard | None = None,
         marks: RedoMarks,
+        places: int = 1,
     ) -> None:
         self.claims: Final = claims
         self._in_order: Final = in_order
@@ -70,6 +72,8 @@ class ChunkQueue:
         """How many first chunks this loop claims from, as it looked last; a job may grow."""
         self._shard = shard
         self._marks: Final = marks
+        self._places: Final = places
+        """How many chunks the loop works on at the same time."""
         self._chunk_seconds = 1.0
         """How much time passed between the starts of two chunks, lately."""
         self._started_at = time.monotonic()
@@ -186,7 +190,8 @@ class ChunkQueue:
 
     def batch(self) -> int:
         """Return how many chunks to claim at once: more where they take milliseconds, or where none gets done."""
-        chunk_seconds = max(self._chunk_seconds, time.monotonic() - self._started_at, 1e-6)
+        lately_seconds = (time.monotonic() - self._started_at) / self._places
+        chunk_seconds = max(self._chunk_seconds, lately_seconds, 1e-6)
         ahead = min(int(_CLAIMED_AHEAD_SECONDS / chunk_seconds), _CLAIMED_AHEAD_MAX)
         return max(1, ahead, min(self._loop.started_in_a_row, _CLAIMED_AT_ONCE_MAX))
 

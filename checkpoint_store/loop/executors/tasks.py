@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import time
+from collections import deque
 from concurrent.futures import CancelledError, Future, InvalidStateError
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
@@ -34,6 +35,9 @@ class Tasks(OwnExecutor):
         self._loop = loop
         self._threads = None if is_coroutine_function(fn) else Threads(workers)
         self._running: dict[Future[Any], asyncio.Task[None]] = {}
+        self._to_start: deque[tuple[Any, ...]] = deque()
+        self._is_start_asked_for = False
+        """Whether the event loop will start what is to be started, and has not begun to: waking it up costs 10 µs."""
         self._stopped_at: float | None = None
         self.is_cancelled = False
 
@@ -42,10 +46,26 @@ class Tasks(OwnExecutor):
         del call  # it would not await what fn returns
         future: Future[Any] = Future()
         if self._threads is None:
-            self._loop.call_soon_threadsafe(self._start, future, *args)
+            self._start_soon(future, *args)
         else:
             self._threads.submit(self._call_in_thread, future, *args)
         return future
+
+    def _start_soon(self, *task: Any) -> None:
+        self._to_start.append(task)
+        if not self._is_start_asked_for:
+            self._is_start_asked_for = True
+            try:
+                self._loop.call_soon_threadsafe(self._start_all)
+            except BaseException:  # the event loop is closed
+                self._is_start_asked_for = False
+                self._to_start.clear()
+                raise
+
+    def _start_all(self) -> None:
+        self._is_start_asked_for = False  # first: what comes from now on asks again
+        while self._to_start:
+            self._start(*self._to_start.popleft())
 
     def _call_in_thread(self, future: Future[Any], fn: Callable[[Any], Any], attempt: Attempt, chunk: Any) -> None:
         if not future.set_running_or_notify_cancel():

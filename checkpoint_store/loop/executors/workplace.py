@@ -50,7 +50,15 @@ class Workplace:
         """Whether the executor was shut down by somebody else."""
         self._own = self._make is not None
         """Whether this loop made the executor, and shuts it down."""
-        self._executor: Any = given
+        self._employ(given)
+
+    def _employ(self, executor: Any) -> None:
+        self._executor: Any = executor
+        self._is_own_kind = isinstance(executor, local.OwnExecutor)
+        self.may_break = not self._is_own_kind
+        """Whether the executor can break, with everything in it: one of our own cannot."""
+        self.runs_inline = isinstance(executor, local.Inline)
+        """Whether the call of :meth:`submit` does the work, instead of only accepting it."""
 
     def open(self, fn: Callable[[Any], Any]) -> None:
         """Make the executor unless the caller gave one.
@@ -59,7 +67,7 @@ class Workplace:
             InvalidArgumentError: the executor cannot do this work.
         """
         if self._make is not None:
-            self._executor = self._make()
+            self._employ(self._make())
         local.checked_executor(self._executor)
         reason = local.why_it_stays(self._executor, fn)
         if reason is not None:
@@ -75,7 +83,7 @@ class Workplace:
     def capacity(self) -> int:
         """How many chunks the executor is given at the same time."""
         executor = self._executor
-        if isinstance(executor, local.OwnExecutor):
+        if self._is_own_kind:
             return self._workers or 1
         size = executor.size() if isinstance(executor, Engine) else self._size
         says_its_size = isinstance(executor, Engine) or local.has_places(executor)
@@ -114,34 +122,24 @@ class Workplace:
         """Return what an exception of a future means, which the executor met, and not the work."""
         return self._executor.as_failure(error) if isinstance(self._executor, Engine) else error
 
-    @property
-    def runs_inline(self) -> bool:
-        """Whether the call of :meth:`submit` does the work, instead of only accepting it."""
-        return isinstance(self._executor, local.Inline)
-
     def free_workers(self, *, hung: int) -> int:
         """Return how many chunks the executor can be given, where ``hung`` attempts took too long and still run.
 
         A hung attempt takes no worker from other work in an executor of our own.
         """
-        return self.capacity - (0 if isinstance(self._executor, local.OwnExecutor) else hung)
+        return self.capacity - (0 if self._is_own_kind else hung)
 
     def abandon(self, future: Future[Any]) -> bool:
         """Abandon an attempt, and return whether it is certain that the attempt never started."""
         if local.never_started(self._executor, future):
             return True
-        if isinstance(self._executor, local.OwnExecutor):
+        if self._is_own_kind:
             self._executor.abandon(future)
         return False
 
-    @property
-    def may_break(self) -> bool:
-        """Whether the executor can break, with everything in it: one of our own cannot."""
-        return not isinstance(self._executor, local.OwnExecutor)
-
     def cancel_orphans(self, futures: Iterable[Future[Any]]) -> None:
         """Cancel the futures that nobody works on any more."""
-        if isinstance(self._executor, local.OwnExecutor):
+        if self._is_own_kind:
             self._executor.cancel_orphans(futures)
 
     # -- when it breaks
@@ -179,7 +177,8 @@ class Workplace:
             return
         log.warning("job %s: its executor broke and is made anew (%d since the last result)", job_id, self._breaks)
         self.close()
-        self._executor, self._own = make(), True
+        self._employ(make())
+        self._own = True
         local.checked_executor(self._executor)
         self.is_broken = self._is_shut_down = False
 

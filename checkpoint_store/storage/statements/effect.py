@@ -58,11 +58,12 @@ def require_completions(connection: sqlite3.Connection, values: Sequence[Any], c
         changed: how many rows it changed.
     """
     rows = len(values) // _WIDTH * _ROWS_OF_ONE
-    tried = [at for at in range(_ATTEMPT, len(values), _WIDTH) if values[at] is not None]
+    numbers = values[_ATTEMPT::_WIDTH]
     may_claim = len(values) % _WIDTH > 0  # the values of a claim follow
-    if changed == rows + len(tried) + may_claim:
+    if changed == rows + len(numbers) - numbers.count(None) + may_claim:
         return may_claim
-    starts = [at - _ATTEMPT for at in tried]  # an attempt need not be there: its job may have come from elsewhere since
+    # An attempt need not be there: its job may have come from elsewhere since.
+    starts = [at * _WIDTH for at, number in enumerate(numbers) if number is not None]
     there: int = sum(
         connection.execute(_HAS_ATTEMPT, (*values[start : start + 2], values[start + _ATTEMPT])).fetchone()[0]
         for start in starts

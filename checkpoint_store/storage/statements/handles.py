@@ -8,6 +8,7 @@ from sqlalchemy import Exists, bindparam, func, null, or_, select
 from sqlalchemy.dialects import sqlite
 
 from checkpoint_store.model.clock import now
+from checkpoint_store.storage.statements import redos
 from checkpoint_store.storage.statements.compiled import Statement, insert_into
 from checkpoint_store.storage.tables import attempts, chunk_handles, chunk_redos, completed_chunks, jobs
 
@@ -50,7 +51,19 @@ def _record() -> sqlite.Insert:
 
 _RECORD: Final = Statement(_record)
 _CLEAR: Final = Statement(lambda: chunk_handles.delete().where(*_HERE))
-_FIND: Final = Statement(lambda: select(_H.handle).where(*_HERE, is_left()), order=("in_job", "at_index"))
+_LOOK_AT: Final = Statement(
+    lambda: select(
+        select(_H.handle).where(*_HERE).scalar_subquery(),
+        select(completed_chunks.c.chunk_index)
+        .where(
+            completed_chunks.c.job_id == bindparam("in_job"),
+            completed_chunks.c.chunk_index == bindparam("at_index"),
+            ~redos.is_marked(completed_chunks.c),
+        )
+        .exists(),
+    ),
+    order=("in_job", "at_index", "in_job", "at_index"),
+)
 _ADD: Final = insert_into(chunk_handles)
 _OF_JOB: Final = Statement(
     lambda: (
@@ -81,9 +94,9 @@ class HandleRow(NamedTuple):
     fingerprint: str
 
 
-def find(job_id: str, index: int) -> tuple[str, tuple[Any, ...]]:
-    """Return the statement that reads the handle of a chunk that is to be done, and its values."""
-    return _FIND.text, (job_id, index)
+def look_at(job_id: str, index: int) -> tuple[str, tuple[Any, ...]]:
+    """Return the statement that reads the handle of a chunk, and whether the chunk is complete; and its values."""
+    return _LOOK_AT.text, (job_id, index, job_id, index)
 
 
 def record(

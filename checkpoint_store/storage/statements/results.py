@@ -286,7 +286,7 @@ def paged(fetch: Callable[[int, int], list[Row]], size_bytes: int = _PAGE_BYTES)
     while page := fetch(after, limit):
         yield page
         after = page[-1][0]
-        mean = sum(len(row[1] or "") for row in page) // len(page) + 1
+        mean = sum([len(row[1] or "") for row in page]) // len(page) + 1
         limit = max(1, min(_PAGE_ROWS, size_bytes // mean))
 
 

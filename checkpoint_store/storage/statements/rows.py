@@ -6,7 +6,8 @@ another program, or by a fault that no checksum notices. What passes here can be
 
 from __future__ import annotations
 
-from functools import partial
+from datetime import datetime
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -53,6 +54,9 @@ def _amount(value: Any) -> float:
 
 def _moment(value: Any) -> str:
     try:
+        if type(value) is str and value.endswith("Z"):  # as this library writes it: turning it into UTC takes longest
+            datetime.fromisoformat(value)
+            return value
         parse_time(_text(value))
     except (ValueError, OverflowError):
         raise ValueError(f"is {_seen(value)}, not an ISO 8601 time") from None
@@ -60,16 +64,24 @@ def _moment(value: Any) -> str:
 
 
 def _config(value: Any) -> dict[str, Any]:
+    text = _text(value)
+    _check_config(text)
+    config: dict[str, Any] = json_text.decode(text)
+    return config
+
+
+@lru_cache(maxsize=256)
+def _check_config(text: str) -> None:
+    """Refuse what is no config. Many jobs have the same one, and looking through it takes longest."""
     try:
-        config = json_text.decode(_text(value))
+        config = json_text.decode(text)
         json_rules.check(config, "")
     except RecursionError:
         raise ValueError("is nested too deeply") from None
     except InvalidResultError as error:
         raise ValueError(f"{error.path} {error.reason}") from None
     if not isinstance(config, dict):
-        raise ValueError(f"is {_seen(value)}, not a JSON object")  # noqa: TRY004 - of a stored value, not of an argument
-    return config
+        raise ValueError(f"is {_seen(text)}, not a JSON object")  # noqa: TRY004 - of a stored value, not of an argument
 
 
 def _seen(value: Any) -> str:
@@ -80,9 +92,12 @@ def _or_null(read: Reader, value: Any) -> Any:
     return None if value is None else read(value)
 
 
+def _text_or_null(value: Any) -> str | None:
+    return None if value is None else _text(value)
+
+
 _CHUNK: Final = partial(_integer, most=CHUNKS_MAX)
 _FLAG: Final = partial(_integer, most=1)
-_TEXT_OR_NULL: Final = partial(_or_null, _text)
 _MOMENT_OR_NULL: Final = partial(_or_null, _moment)
 
 JOB: Final[Readers] = {
@@ -90,20 +105,20 @@ JOB: Final[Readers] = {
     "job_id": _text,
     "status": JobStatus,
     "file_name": _text,
-    "video_title": _TEXT_OR_NULL,
-    "model": _TEXT_OR_NULL,
-    "provider": _TEXT_OR_NULL,
+    "video_title": _text_or_null,
+    "model": _text_or_null,
+    "provider": _text_or_null,
     "total_chunks": _CHUNK,
     "completed_count": _CHUNK,
     "started_at": _moment,
     "updated_at": _moment,
-    "error_message": _TEXT_OR_NULL,
+    "error_message": _text_or_null,
     "config": _config,
-    "chunks_digest": _TEXT_OR_NULL,
+    "chunks_digest": _text_or_null,
     "stretch_started_at": _moment,
     "stretch_completed_count": _CHUNK,
     "is_current": _FLAG,
-    "superseded_by": _TEXT_OR_NULL,
+    "superseded_by": _text_or_null,
     "fingerprint_rule": _integer,
     "looked_number": partial(_or_null, _integer),
     "looked_jobs": partial(_or_null, _integer),
@@ -117,7 +132,7 @@ ATTEMPT: Final[Readers] = {
     "chunk_index": _CHUNK,
     "number": partial(_integer, least=1),
     "outcome": lambda value: AttemptOutcome(value).value,
-    "error": _TEXT_OR_NULL,
+    "error": _text_or_null,
     "started_at": _moment,
     "finished_at": _MOMENT_OR_NULL,
     "seconds": partial(_or_null, _seconds),
@@ -128,13 +143,13 @@ ATTEMPT: Final[Readers] = {
 HANDLE: Final[Readers] = {
     "chunk_index": _CHUNK,
     "handle": _text,
-    "fingerprint": _TEXT_OR_NULL,
+    "fingerprint": _text_or_null,
     "recorded_at": _moment,
 }
 """How the columns of ``chunk_handles`` are read."""
 KEY: Final[Readers] = {"chunk_index": _CHUNK, "key": _text}
 """How the columns of ``chunk_keys`` are read."""
-SHOWN_ATTEMPT: Final[Readers] = {**ATTEMPT, "handle": _TEXT_OR_NULL, "key": _TEXT_OR_NULL}
+SHOWN_ATTEMPT: Final[Readers] = {**ATTEMPT, "handle": _text_or_null, "key": _text_or_null}
 """How an attempt is read together with the handle and the key of its chunk."""
 RUNNER: Final[Readers] = {
     "runner_id": _integer,
@@ -150,8 +165,8 @@ RUNNER: Final[Readers] = {
 COMPLETED: Final[Readers] = {
     "chunk_index": _CHUNK,
     "completed_at": _moment,
-    "fingerprint": _TEXT_OR_NULL,
-    "digest": _TEXT_OR_NULL,
+    "fingerprint": _text_or_null,
+    "digest": _text_or_null,
 }
 """How the columns of ``completed_chunks`` are read that every schema has."""
 
@@ -166,7 +181,7 @@ EVERY_ATTEMPT: Final[Readers] = {
 EVERY_COMPLETION: Final[Readers] = {
     "chunk_index": _CHUNK,
     "completed_at": _moment,
-    "source_job_id": _TEXT_OR_NULL,
+    "source_job_id": _text_or_null,
     "source_chunk_index": partial(_or_null, _CHUNK),
 }
 """How all that is told of a completed chunk is read."""

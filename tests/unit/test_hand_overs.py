@@ -1,0 +1,131 @@
+"""How often a hot loop changes threads, takes a lock, or asks the store: what each chunk would pay for again."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from concurrent.futures import Future
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from checkpoint_store.loop import aio
+from checkpoint_store.loop.executors.local import Inline
+from checkpoint_store.loop.executors.tasks import Tasks
+from checkpoint_store.model.attempt import Attempt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ATTEMPT = Attempt("a-job", 0, 1, "a-key")
+
+
+class Steps:
+    """A generator of numbers, of which some are ready with the one before."""
+
+    def __init__(self, count: int, *, at_once: int, error: Exception | None = None) -> None:
+        self.threads: list[int] = []
+        self.left = 0
+        self._count, self._at_once, self._error = count, at_once, error
+
+    def run(self) -> Iterator[int]:
+        """Yield the numbers, then raise the error."""
+        for number in range(self._count):
+            self.left = (self._count - number - 1) % self._at_once
+            yield number
+        if self._error is not None:
+            raise self._error
+
+
+async def _taken(steps: Steps, wake_ups: list[Any], *, says_more: bool = False) -> list[int]:
+    loop = asyncio.get_running_loop()
+    real = loop.call_soon_threadsafe
+
+    def noted(callback: Any, *args: Any, **more: Any) -> Any:
+        if getattr(callback, "__name__", "") == "_set":
+            wake_ups.append(callback)
+        return real(callback, *args, **more)
+
+    loop.call_soon_threadsafe = noted  # type: ignore[method-assign]
+    nothing = aio._Cancellations(lambda: None, lambda: None)
+    found = []
+    async with aclosing(aio._in_own_thread(steps.run(), nothing, lambda: says_more or steps.left > 0)) as items:
+        try:
+            async for item in items:
+                found.append(item)
+        except ValueError:
+            found.append(-1)
+    return found
+
+
+def test_what_is_ready_comes_with_the_item_before_it() -> None:
+    """Six items, three of them ready at a time: the event loop is woken up twice for them, and once for the end."""
+    wake_ups: list[Any] = []
+    assert asyncio.run(_taken(Steps(6, at_once=3), wake_ups)) == list(range(6))
+    assert len(wake_ups) == 3
+
+
+def test_an_error_comes_after_the_items_before_it() -> None:
+    """What was recorded is given out; the error that follows is raised, and not lost."""
+    assert asyncio.run(_taken(Steps(5, at_once=2, error=ValueError()), [])) == [*range(5), -1]
+
+
+def test_an_error_behind_a_ready_item_takes_no_item_along() -> None:
+    """A store that another thread closes at this moment has recorded the items that are ready."""
+    steps = Steps(2, at_once=1, error=ValueError())
+    assert asyncio.run(_taken(steps, [], says_more=True)) == [0, 1, -1]
+
+
+def test_tasks_that_start_together_wake_the_event_loop_once() -> None:
+    """Whoever starts sixteen chunks writes to the event loop's pipe once."""
+
+    async def main() -> tuple[list[Any], int]:
+        loop, asked = asyncio.get_running_loop(), []
+        real = loop.call_soon_threadsafe
+        loop.call_soon_threadsafe = lambda *args, **more: (asked.append(args), real(*args, **more))[1]  # type: ignore[method-assign]
+
+        async def work(chunk: int) -> int:
+            return chunk
+
+        tasks = Tasks(loop, work, 16)
+        futures: list[Future[Any]] = []
+        thread = threading.Thread(
+            target=lambda: futures.extend(tasks.submit(work, work, ATTEMPT, index) for index in range(16))
+        )
+        thread.start()
+        thread.join()  # the event loop stands still meanwhile
+        first = len(asked)
+        results = [await asyncio.wrap_future(future) for future in futures]
+        return results, first
+
+    assert asyncio.run(main()) == (list(range(16)), 1)
+
+
+def test_each_start_on_a_closed_event_loop_is_refused() -> None:
+    """A task that nobody will start is not left waiting: not the first one, and not those after it."""
+
+    async def work(chunk: int) -> int:
+        return chunk
+
+    loop = asyncio.new_event_loop()
+    tasks = Tasks(loop, work, 2)
+    loop.close()
+    for index in range(2):
+        with pytest.raises(RuntimeError, match="closed"):
+            tasks.submit(work, work, ATTEMPT, index)
+
+
+def test_a_result_that_is_there_at_once_is_a_future_like_any_other() -> None:
+    """It is done; it gives its result or its error, and cannot be cancelled."""
+    called: list[Future[Any]] = []
+    done = Inline().submit(lambda value: value + 1, 1)
+    failed = Inline().submit(lambda: 1 / 0)
+    done.add_done_callback(called.append)
+    assert isinstance(done, Future)
+    assert (done.done(), done.running(), done.cancelled(), done.cancel()) == (True, False, False, False)
+    assert (done.result(), done.exception(), called) == (2, None, [done])
+    assert isinstance(failed.exception(), ZeroDivisionError)
+    with pytest.raises(ZeroDivisionError):
+        failed.result()
+    assert (repr(done), repr(failed)) == ("<Ended returned>", "<Ended raised>")
