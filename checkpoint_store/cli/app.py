@@ -184,9 +184,8 @@ def _message(error: BaseException) -> str:
         return f"{spoken(str(error))}; begin one with: checkpoint-store run FILE, or name another with --store"
     if isinstance(error, StorageUnavailableError) and not os.access(folder := Path(error.path).parent, os.W_OK):
         reason = f"no permission to create files in {folder}" if folder.is_dir() else f"there is no folder {folder}"
-        name = folder / Path(error.path).name.partition(".tmp-")[0]  # a file is written beside its place first
         safe = " What was recorded before is safe in it." if os.path.lexists(error.path) else ""
-        return f"{name} cannot be written: {reason} ({error.reason}).{safe}"
+        return f"{error.path} cannot be written: {reason} ({error.reason}).{safe}"
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}"
     return spoken(str(error))

@@ -72,6 +72,13 @@ def open_for_reading(store_path: str) -> CheckpointStore:
     return CheckpointStore(store_path, read_only=True)
 
 
+def open_for_writing(store_path: str) -> CheckpointStore:
+    """Open an existing store for writing; where there is none, none is begun, and the error says so."""
+    if Path(store_path).exists() or "://" in store_path:
+        return CheckpointStore(store_path)
+    return open_for_reading(store_path)
+
+
 def open_or_create(store_path: str, first: Callable[[CheckpointStore], object]) -> CheckpointStore:
     """Open the store; create it only once ``first`` has worked on a store that is thrown away.
 

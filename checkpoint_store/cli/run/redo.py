@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from checkpoint_store import CheckpointStore
 from checkpoint_store.cli.options import (
     DEFAULT_STORE,
     job_argument,
     json_option,
-    open_for_reading,
+    open_for_writing,
     print_json,
     store_option,
 )
@@ -40,7 +38,7 @@ def redo(*, job_id: str, chunks: ChunkRanges | None, keys: tuple[str, ...], stor
     """
     if chunks is None and not keys:
         raise click.UsageError("name the chunks to do again with --chunks or --key.")
-    with _open(store_path) as store:
+    with open_for_writing(store_path) as store:
         job = store.job(job_id)
         if chunks is not None and chunks.ranges and max(part.stop for part in chunks.ranges) > job.total_chunks:
             raise click.UsageError(f"--chunks {chunks}: the job has the chunks 0 to {job.total_chunks - 1}.")
@@ -61,12 +59,6 @@ def redo(*, job_id: str, chunks: ChunkRanges | None, keys: tuple[str, ...], stor
         Screen().note("go on as you began the job: with checkpoint-store run FILE, or with the program that opened it")
     else:
         Screen().out.print(f"go on with: {line}", soft_wrap=True, markup=False, highlight=False)
-
-
-def _open(store_path: str) -> CheckpointStore:
-    if Path(store_path).exists() or "://" in store_path:
-        return CheckpointStore(store_path)
-    return open_for_reading(store_path)  # says that there is none
 
 
 def _resume_line(job: Job, store_path: str) -> str | None:

@@ -19,7 +19,7 @@ from checkpoint_store.errors import (
 from checkpoint_store.storage.connection import step_limit
 from checkpoint_store.storage.file_names import StoreFiles
 from checkpoint_store.system.descriptors import shortage_now
-from checkpoint_store.system.files import FULL, free_bytes
+from checkpoint_store.system.files import FULL, free_bytes, place_of
 from checkpoint_store.system.processes import InTheWay, in_the_way
 
 if TYPE_CHECKING:
@@ -74,7 +74,10 @@ def says_nothing_of_contents(error: Unreadable) -> bool:
 
 
 def translate(error: Unreadable, path: Path, waited_seconds: float) -> CheckpointStoreError:
-    """Return the error that a caller should see for an error of SQLite on the store at ``path``."""
+    """Return the error that a caller should see for an error of SQLite on the store at ``path``.
+
+    An error of the place of a file, such as a full disk, names what a temporary file was to become.
+    """
     code, reason = code_of(error), str(error)
     primary = code & 0xFF
     if primary in _BUSY:
@@ -86,10 +89,10 @@ def translate(error: Unreadable, path: Path, waited_seconds: float) -> Checkpoin
     if primary in _DAMAGED or reason == "malformed JSON":  # of a result: nothing but JSON is stored
         return StoreDamaged(path, step_limit.REASON if primary == sqlite3.SQLITE_INTERRUPT else reason)
     if primary == sqlite3.SQLITE_FULL or (code in _MAYBE_FULL and _looks_full(path)):
-        return StorageFullError(path, reason, free_bytes(path))
+        return StorageFullError(place_of(path), reason, free_bytes(path))
     if isinstance(error, sqlite3.OperationalError):
         short = shortage_now() if primary in _OPENING else None
-        return StorageUnavailableError(path, f"{reason}: {short}" if short else reason)
+        return StorageUnavailableError(place_of(path), f"{reason}: {short}" if short else reason)
     return StoreDamaged(path, f"the database refused a statement: {reason}")
 
 
