@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
@@ -55,6 +56,26 @@ def _choose_folder() -> None:
 
 
 _choose_folder()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as slow all but the first variant of each test that is marked ``slow_variants``."""
+    begun: set[tuple[Path, str]] = set()
+    for item in items:
+        if isinstance(item, pytest.Function) and "slow_variants" in item.keywords:
+            if (place := (item.path, item.originalname)) in begun:
+                item.add_marker(pytest.mark.slow)
+            begun.add(place)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish() -> None:
+    """Let the garbage collector see everything again: commands that ran in this process froze what they import.
+
+    Hypothesis looks for the referrers of objects at the very end, and warns of each that has none.
+    """
+    gc.unfreeze()
 
 
 class Opener(Protocol):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import io
 import json
 import os
@@ -69,7 +68,6 @@ class Folder:
             for name, value in environment.items():
                 patch.setenv(name, value)
             returned = run_command_line(argv)
-        gc.unfreeze()  # a command keeps what it imports from the garbage collector: its process ends soon
         return Done(out.getvalue(), err.getvalue(), returned)
 
     def process(self, *words: object, warnings: str = "error", **more: Any) -> subprocess.Popen[str]:

@@ -51,6 +51,7 @@ def snapshot(folder: Path) -> dict[str, tuple[bytes, int]]:
     return {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.iterdir()}
 
 
+@pytest.mark.slow
 def test_check_says_by_its_exit_code_whether_a_store_is_sound_and_writes_nothing(store: Path) -> None:
     """Exit 0 for a sound store, 1 for a damaged one; every file beside it stays as it was."""
     before = snapshot(store.parent)
@@ -77,6 +78,7 @@ def test_doctor_says_what_is_well_and_what_is_not_and_writes_nothing(store: Path
     assert snapshot(store.parent) == before
 
 
+@pytest.mark.slow
 def test_a_backup_restores_what_was_there_and_moves_aside_what_is(store: Path, tmp_path: Path) -> None:
     """After restore the store is as it was at the backup; the file that it replaced is kept."""
     assert command("backup", tmp_path / "kept.sqlite", "--store", store).returncode == 0
@@ -132,6 +134,7 @@ sys.stdin.read()
 """
 
 
+@pytest.mark.slow
 def test_doctor_names_the_runners_at_work_and_what_dead_ones_left(store: Path) -> None:
     """A living runner's lock is no stray, and stays; a dead one's is said to be swept by the next open, which does it."""
     with subprocess.Popen(

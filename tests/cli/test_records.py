@@ -252,6 +252,7 @@ def test_stdout_takes_every_letter_in_any_locale(folder: Folder) -> None:
     assert (process.returncode, stdout) == (0, "语言 é.\n".encode()), stderr
 
 
+@pytest.mark.slow
 def test_a_large_file_of_records_in_random_order_of_completion(folder: Folder) -> None:
     """Whichever answer is first, line n of the output is the answer to record n."""
     rng = random.Random(1)

@@ -110,6 +110,7 @@ def test_report_takes_the_chunks_of_a_script(folder: Folder, name: str, text: st
     assert f"{name} does not read as JSON" in folder.run("report", "--input", name, code=2).stderr
 
 
+@pytest.mark.slow
 def test_report_follows_until_ctrl_c(lecture: Folder) -> None:
     """Ctrl-C is the usual way to end it: exit 0, and a last page that loads itself no more."""
     with CheckpointStore(lecture.path / ".processing_state.db") as store:

@@ -86,6 +86,7 @@ def test_the_plan_is_recorded(lecture: Folder) -> None:
     assert job["config"] == {"chunk_size": 60, "overlap": 0, "language": "de", "cleaner": command}
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(("chunk_size", "overlap"), [(2000, 200), (500, 250), (100, 10), (37, 5)])
 def test_cat_gives_the_transcript_back(folder: Folder, chunk_size: int, overlap: int) -> None:
     """What stood between the chunks stands between their answers."""
@@ -335,6 +336,7 @@ def test_after_an_edit_only_the_changed_chunk_is_done_again(lecture: Folder) -> 
     assert lecture.read("lecture.cleaned.txt") == edited.upper() + "\n"
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("words", [["--fresh"], ["--on-change", "restart", "--model", "another"]])
 def test_everything_can_be_done_anew(lecture: Folder, words: list[str]) -> None:
     """--fresh always, --on-change restart where something changed; the earlier job stays."""

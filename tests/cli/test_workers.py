@@ -63,6 +63,7 @@ def hanging(folder: Folder, count: int, *words: object) -> subprocess.Popen[str]
 # -- workers
 
 
+@pytest.mark.slow
 def test_workers_run_as_many_commands_at_once(lecture: Folder) -> None:
     """Three are under way at the same time, never more, and the text is joined in order whoever was first."""
     process = hanging(lecture, 3)
@@ -75,6 +76,7 @@ def test_workers_run_as_many_commands_at_once(lecture: Folder) -> None:
     assert lecture.read("lecture.cleaned.txt") == lecture.read("lecture.txt").upper() + "\n"
 
 
+@pytest.mark.slow
 def test_ctrl_c_once_finishes_what_every_worker_has_in_hand(lecture: Folder) -> None:
     """Three chunks are in hand: all three are recorded, none is begun, exit 75."""
     process = hanging(lecture, 3)
@@ -88,6 +90,7 @@ def test_ctrl_c_once_finishes_what_every_worker_has_in_hand(lecture: Folder) -> 
     assert (job["status"], job["completed_ranges"], job["in_doubt_chunks"]) == ("paused", [[0, 3]], 0)
 
 
+@pytest.mark.slow
 def test_ctrl_c_twice_ends_every_command(lecture: Folder) -> None:
     """No COMMAND outlives it, the chunks in hand are in doubt, held against no chunk, and done by the next run."""
     process = hanging(lecture, 3)
@@ -216,6 +219,7 @@ def test_numbers_that_mean_nothing_are_refused(lecture: Folder, words: list[str]
 # -- pause
 
 
+@pytest.mark.slow
 def test_pause_ends_a_run_from_elsewhere(lecture: Folder) -> None:
     """The run finishes the chunks in hand, ends with exit 75, and the next one goes on with the rest."""
     process = hanging(lecture, 2)
@@ -239,6 +243,7 @@ def test_pausing_what_is_done_changes_nothing(lecture: Folder) -> None:
     assert lecture.json("show")["status"] == "completed"
 
 
+@pytest.mark.slow
 def test_a_killed_run_leaves_its_chunks_in_doubt(lecture: Folder) -> None:
     """At once, for commands that only read: which chunks, and that they are done again."""
     process = hanging(lecture, 2)

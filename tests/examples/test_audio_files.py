@@ -60,6 +60,7 @@ def example() -> ModuleType:
     return module
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("where", ["in the call", "before the file is whole", "between the file and the record"])
 def test_a_killed_run_goes_on(where: str, tmp_path: Path, children: Children) -> None:
     """One call is made again, the one that was killed; every recorded file is whole, and there is no second one."""

@@ -59,6 +59,7 @@ print(json.dumps([failed, recorded]))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="counts descriptors in /proc")
 def test_few_descriptors_never_make_an_error_of_what_is_recorded(children: Children, tmp_path: Path) -> None:
     """With 0 to 11 descriptors left, each of 40 completions succeeds, and the state file is exact at the end."""

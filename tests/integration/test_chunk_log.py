@@ -93,6 +93,7 @@ def test_carried_results_name_who_paid(store: CheckpointStore) -> None:
     assert [one.source_job_id for one in earlier.completions()] == [None, None]
 
 
+@pytest.mark.slow
 def test_a_long_job_is_read_in_pages(open_store: Opener) -> None:
     """No chunk and no try is left out or told twice where one page ends."""
     job = open_store(durability="process").open_job("long.txt", total_chunks=MANY)

@@ -81,6 +81,7 @@ def test_a_chunk_that_kills_its_worker_is_called_as_often_as_it_is_tried(
     assert sum(calls(tmp_path)["b", number] for number in (1, 2, 3)) == 3
 
 
+@pytest.mark.slow
 @SLOW_START
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_the_work_raises_is_the_same_text_everywhere(
@@ -98,6 +99,7 @@ def test_what_the_work_raises_is_the_same_text_everywhere(
     assert "paid for" in str(other.errors()[0].error)
 
 
+@pytest.mark.slow
 @SLOW_START
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_cluster_gets_as_many_chunks_as_it_has_places(
@@ -163,6 +165,7 @@ def test_a_killed_driver_pays_for_no_try_twice(children: Children, kind: str, tm
         assert max(number for _, number in calls(tmp_path)) == 2
 
 
+@pytest.mark.slow
 def test_a_retired_dask_worker_leaves_its_call_failed_and_not_repeated(store: CheckpointStore, tmp_path: Path) -> None:
     """Dask moves what a retired worker was doing to another one, which would pay for it again in the same try."""
     with ExitStack() as stack:

@@ -109,6 +109,7 @@ def test_another_process_sees_it(store: CheckpointStore, open_store: Opener) -> 
     assert [chunk.handle for chunk in job.pending()] == [None, "batch-1"]
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("kind", ["here", "threads", "spawned", "forked"])
 def test_the_work_of_map_records_it_wherever_it_is_done(store: CheckpointStore, kind: str) -> None:
     """In this thread, in others, and in worker processes; the next try, wherever that is, finds it."""

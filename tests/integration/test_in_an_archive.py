@@ -8,6 +8,8 @@ import sys
 import zipfile
 from pathlib import Path
 
+import pytest
+
 import checkpoint_store
 from checkpoint_store.storage.upgrade.migrate import scripts_folder
 
@@ -24,6 +26,7 @@ with checkpoint_store.CheckpointStore("talk.db") as store:
 """
 
 
+@pytest.mark.slow
 def test_a_store_is_made_by_a_program_in_an_archive(tmp_path: Path) -> None:
     """The schema's scripts are read out of the archive, and nothing of them stays behind in the temporary folder."""
     archive, temporary = tmp_path / "program.zip", tmp_path / "tmp"

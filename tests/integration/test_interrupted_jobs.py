@@ -89,6 +89,7 @@ STORES = {
 }
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("ends", STORES)
 @pytest.mark.parametrize("loop", LOOPS)
 def test_the_error_that_ended_a_loop_is_kept_with_its_job(

@@ -200,6 +200,7 @@ def test_the_cause_and_the_traceback_come_home(job: Job) -> None:
 # -- long texts
 
 
+@pytest.mark.slow
 def test_long_errors_are_cut_and_control_characters_taken_out(job: Job) -> None:
     """Thirty tries with two megabytes each take moments; a secret at the cut is found all the same."""
     key = "sk-proj-" + "A1b2C3d4E5f6G7h8" * 3

@@ -35,6 +35,7 @@ def touched(folder: Path) -> dict[str, tuple[int, ...]]:
     return found
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("killed", [False, True])
 def test_reading_changes_no_ctime(tmp_path: Path, children: Children, killed: bool) -> None:
     """Whoever reads; SQLite's own connection as root changes that of the log and of its index (the control)."""

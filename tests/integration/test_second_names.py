@@ -101,6 +101,7 @@ def test_the_command_refuses_a_hard_link(linked: Path, words: list[str]) -> None
     assert snapshot(linked) == before
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("words", [["current"], ["upgrade", "head"], ["downgrade", "1.0"]])
 def test_alembic_refuses_a_hard_link(linked: Path, words: list[str]) -> None:
     """At its own prompt it gets the same answer."""
@@ -153,6 +154,7 @@ def test_a_bind_mounted_file_is_refused_and_a_mounted_folder_works(tmp_path: Pat
     assert (done.stdout, done.returncode) == ("done\n", 0), done.stderr
 
 
+@pytest.mark.slow
 def test_a_folder_with_two_names_works(tmp_path: Path, children: Children) -> None:
     """Two processes that come by different names of the folder share the work, and nothing is done twice."""
     (tmp_path / "one").mkdir()

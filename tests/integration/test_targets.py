@@ -218,6 +218,7 @@ def shared() -> Any:
     shutil.rmtree(folder)
 
 
+@pytest.mark.slow_variants
 @as_root
 @pytest.mark.parametrize("read_only", [False, True])
 @pytest.mark.parametrize("case", ["file", "folder", "locked folder"])

@@ -104,6 +104,7 @@ holder.communicate(b"end\\n")
 """
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("end", ["killed", "closed"])
 def test_the_next_open_takes_in_what_a_process_could_not_record(
     end: str, children: Children, open_store: Opener, tmp_path: Path

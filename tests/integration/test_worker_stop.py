@@ -27,6 +27,7 @@ print("alive")
 """
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("names", [["SIGTERM"], ["SIGINT"], ["SIGINT", "SIGINT"]])
 def test_a_worker_outlives_what_its_parent_answers(children: Children, names: list[str]) -> None:
     """The parent finishes the chunks in hand; a pool that meets a KeyboardInterrupt in its work goes on."""

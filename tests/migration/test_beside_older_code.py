@@ -118,6 +118,7 @@ def begin(children: Children, version: str) -> None:
     children.run(OPEN_OLDER + source, version)
 
 
+@pytest.mark.slow_variants
 def test_an_upgrade_is_refused_while_the_older_code_is_at_work(
     tmp_path: Path, children: Children, version: str
 ) -> None:
@@ -135,6 +136,7 @@ def test_an_upgrade_is_refused_while_the_older_code_is_at_work(
     assert migration_status(tmp_path / "talks.db").current == SCHEMA_VERSION
 
 
+@pytest.mark.slow
 def test_an_upgrade_that_waits_goes_on_once_the_older_code_has_ended(children: Children, version: str) -> None:
     """Killed in the middle of its work: every chunk is paid for once, but for the one that it had in hand."""
     begin(children, version)
@@ -177,6 +179,7 @@ def test_the_older_code_is_kept_out_until_the_commit(children: Children, version
     assert children.finish(older, "go on\n") == "SchemaTooNew\n"
 
 
+@pytest.mark.slow
 def test_an_idle_process_with_a_rollback_journal_is_seen(
     tmp_path: Path, children: Children, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -81,6 +81,7 @@ def _first_opens(children: Children, count: int, rounds: int) -> None:
     assert problems == 0
 
 
+@pytest.mark.slow
 def test_first_opens_at_the_same_moment_make_one_store(children: Children) -> None:
     """However many processes create the same store at once, there is one schema, one job, and each one's chunk."""
     _first_opens(children, 12, 1)
