@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from conftest import program
 
 from checkpoint_store import CheckpointStore, migration_status
 
@@ -124,21 +125,14 @@ def test_migrate_goes_to_the_schema_that_is_named(store: Path) -> None:
     assert "from schema 1.0 to 1.5" in command("migrate", "--store", store).stderr
 
 
-RUNNER = """
-import sys
-from checkpoint_store import CheckpointStore, migration_status
-store = CheckpointStore(sys.argv[1])
-chunk = next(store.latest_job().pending())
-print("ready", flush=True)
-sys.stdin.read()
-"""
+RUNNER = program(__file__, "hold_a_chunk")
 
 
 @pytest.mark.slow
 def test_doctor_names_the_runners_at_work_and_what_dead_ones_left(store: Path) -> None:
     """A living runner's lock is no stray, and stays; a dead one's is said to be swept by the next open, which does it."""
     with subprocess.Popen(
-        [sys.executable, "-c", RUNNER, store], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, str(RUNNER), store], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as runner:
         assert runner.stdout is not None
         assert runner.stdout.readline() == "ready\n"

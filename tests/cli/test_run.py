@@ -12,6 +12,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from conftest import program
 
 from checkpoint_store.cli.transcripts.clean import cleaner_for
 
@@ -176,16 +177,7 @@ def test_the_store_may_be_named_by_the_environment(lecture: Folder) -> None:
 # -- when something is wrong
 
 
-FAILS_ONCE = """
-import json, pathlib, sys
-text = sys.stdin.read()
-with open("calls.log", "a") as log:
-    log.write(json.dumps(text) + "\\n")
-if "Paragraph 3" in text and not pathlib.Path("mended").exists():
-    print("\\n".join(f"line {number}" for number in range(20)), file=sys.stderr)
-    sys.exit(7)
-print(text.upper())
-"""
+FAILS_ONCE = program(__file__, "fail_at_third")
 
 
 def test_a_failing_command_fails_the_job_and_the_same_line_goes_on(lecture: Folder) -> None:

@@ -9,6 +9,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
+from conftest import program
 
 from .conftest import SIX, Folder
 from .test_interrupts import is_alive, paragraphs, until
@@ -17,31 +18,9 @@ if TYPE_CHECKING:
     import subprocess
 
 # Logs its process and waits for "release"; so all that are in work at the same time are known.
-HANGING = """
-import json, os, pathlib, sys, time
-text = sys.stdin.read()
-with open("calls.log", "a") as log:
-    log.write(json.dumps(text) + "\\n")
-with open("pids.log", "a") as log:
-    log.write(f"{os.getpid()}\\n")
-for _ in range(6000):
-    if pathlib.Path("release").exists():
-        break
-    time.sleep(0.01)
-print(text.upper())
-"""
+HANGING = program(__file__, "hanging")
 # Fails at paragraph 3 as often as the file "failures" says.
-FAILS_OFTEN = """
-import json, pathlib, sys
-text = sys.stdin.read()
-with open("calls.log", "a") as log:
-    log.write(json.dumps(text) + "\\n")
-left = int(pathlib.Path("failures").read_text())
-if "Paragraph 3" in text and left:
-    pathlib.Path("failures").write_text(str(left - 1))
-    sys.exit("out of luck")
-print(text.upper())
-"""
+FAILS_OFTEN = program(__file__, "fail_often")
 PRICED = """import json, sys; print(json.dumps({"cleaned_text": sys.stdin.read(), "cost": 0.25}))"""
 
 

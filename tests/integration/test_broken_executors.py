@@ -12,6 +12,7 @@ from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from conftest import program
 
 from checkpoint_store import CheckpointStore, InvalidArgumentError, Job, WorkerDied
 
@@ -175,21 +176,7 @@ def test_an_executor_that_cannot_be_made_again_says_why(job: Job) -> None:
 
 # -- stopping meanwhile
 
-STOPPED = """
-import signal, sys
-from concurrent.futures import BrokenExecutor, Executor
-from checkpoint_store import CheckpointStore
-class Broken(Executor):
-    def submit(self, fn, /, *args, **_):
-        print("asked", flush=True)
-        raise BrokenExecutor
-with CheckpointStore("talks.db") as store:
-    job = store.open_job("f", chunks=list("abcdefgh"))
-    try:
-        list(job.map(str.upper, executor=Broken if sys.argv[1] == "class" else lambda: Broken(), workers=4))
-    finally:
-        print("end", job.status, job.progress().completed_chunks, len(job.running_chunks()), flush=True)
-"""
+STOPPED = program(__file__, "broken_for_ever")
 
 
 @pytest.mark.slow_variants

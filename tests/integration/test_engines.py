@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import wait_until
+from conftest import program, wait_until
 
 from checkpoint_store import CheckpointStore, InvalidArgumentError, Job, executors
 
@@ -117,25 +117,7 @@ def test_a_cluster_gets_as_many_chunks_as_it_has_places(
     assert (at_most, job.status, twice(tmp_path)) == (2, "completed", [])
 
 
-DRIVER = """
-import sys
-sys.path.insert(0, sys.argv[1])
-import integration.engines_work as work
-from checkpoint_store import CheckpointStore, executors
-if __name__ == "__main__":
-    kind, folder, where = sys.argv[2:5]
-    if kind == "dask":
-        from distributed import Client
-        executor = executors.dask(Client(where))
-    else:
-        import ray
-        ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
-        executor = executors.ray()
-    with CheckpointStore("talks.db") as store:
-        job = store.open_job("f", chunks=[[folder, letter] for letter in "abcdefghij"])
-        print("begins", flush=True)
-        print(len(list(job.map(work.slow_until_go, executor=executor))), flush=True)
-"""
+DRIVER = program(__file__, "drive_engine")
 
 
 @pytest.mark.slow

@@ -10,36 +10,14 @@ import threading
 from pathlib import Path
 
 import pytest
+from conftest import program
 
 import checkpoint_store
 from checkpoint_store import CheckpointStore, CheckpointStoreError, InvalidArgumentError, StoreTargetError
 
 ROOT = Path(checkpoint_store.__file__).parent.parent
-FEW_DESCRIPTORS = """
-import json, resource, sys
-from checkpoint_store import CheckpointStore, CheckpointStoreError
-recorded = []
-resource.setrlimit(resource.RLIMIT_NOFILE, (int(sys.argv[2]), 1024))
-try:
-    with CheckpointStore(sys.argv[1]) as store:
-        for chunk in store.open_job("talk.srt", total_chunks=3).pending():
-            chunk.complete({"n": chunk.index})
-            recorded.append(chunk.index)
-except CheckpointStoreError as error:
-    resource.setrlimit(resource.RLIMIT_NOFILE, (1024, 1024))
-    print(error, file=sys.stderr)
-print(json.dumps(recorded))
-"""
-NO_LOCKS = """
-import errno, fcntl, sqlite3, sys
-from pathlib import Path
-from checkpoint_store.storage.connection import errors
-def no_locks(*_): raise OSError(errno.ENOLCK, "No locks available")
-fcntl.lockf = no_locks
-busy = sqlite3.OperationalError("database is locked")
-busy.sqlite_errorcode = sqlite3.SQLITE_BUSY
-print(errors.translate(busy, Path(sys.argv[1]), 0.0))
-"""
+FEW_DESCRIPTORS = program(__file__, "few_descriptors")
+NO_LOCKS = program(__file__, "no_locks")
 
 
 def run(program: str, *arguments: object) -> subprocess.CompletedProcess[str]:

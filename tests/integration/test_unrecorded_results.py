@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from conftest import program
 
 from checkpoint_store import StorageFullError, StoreBusy
 from checkpoint_store.storage import unrecorded_files
@@ -25,20 +26,14 @@ if TYPE_CHECKING:
 
     from checkpoint_store import CheckpointStore, Job
 
-HOLDER = """
-import sqlite3, sys
-held = sqlite3.connect("talks.db", isolation_level=None)
-held.execute("BEGIN IMMEDIATE")
-print("held", flush=True)
-sys.stdin.readline()
-"""
+HOLDER = program(__file__, "hold_write_lock")
 
 
 @contextmanager
 def write_lock(folder: Path) -> Iterator[None]:
     """Another process, which is no program of this library, holds the write lock of the store."""
     process = subprocess.Popen(
-        [sys.executable, "-c", HOLDER], cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, str(HOLDER)], cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     try:
         assert process.stdout is not None

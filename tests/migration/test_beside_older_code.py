@@ -6,7 +6,7 @@ import subprocess
 from typing import TYPE_CHECKING, Final
 
 import pytest
-from conftest import ROOT, Children
+from conftest import ROOT, Children, program
 
 from checkpoint_store import CheckpointStore, StoreInUse, migration_status
 from checkpoint_store.model.versions import SCHEMA_VERSION
@@ -50,39 +50,7 @@ except CheckpointStoreError as error:
     print(type(error).__name__, flush=True)
 """
 )
-UPGRADE = """
-import sys
-from checkpoint_store import CheckpointStore, CheckpointStoreError
-from checkpoint_store.storage.connection import open_lock
-from checkpoint_store.storage.upgrade import migrate
-real_wait, real_copy, real_run = open_lock.wait_or_refuse, migrate._back_up, migrate.run
-import checkpoint_store.storage.opening as opening
-
-def wait(*arguments):
-    print("waits", flush=True)
-    sys.stdin.readline()
-    real_wait(*arguments)
-
-def stop(name, real):
-    def stopped(*arguments, **options):
-        print(name, flush=True)
-        sys.stdin.readline()
-        return real(*arguments, **options)
-    return stopped
-
-if sys.argv[1] == "waits":
-    opening.wait_or_refuse = wait
-elif sys.argv[1] == "before":
-    migrate.run = stop("before", real_run)
-elif sys.argv[1] == "alone":
-    migrate._back_up = stop("alone", real_copy)
-try:
-    with CheckpointStore("talks.db", lock_timeout_seconds=float(sys.argv[2])) as store:
-        job = store.open_job("talk.srt", total_chunks=40)
-        print([chunk.index for chunk in job.pending() if chunk.complete("by the newer code") is None], flush=True)
-except CheckpointStoreError as error:
-    print(type(error).__name__, getattr(error, "holders", None), flush=True)
-"""
+UPGRADE = program(__file__, "upgrade_and_stop")
 
 
 @pytest.fixture(params=[version for version in COMMITS if version != SCHEMA_VERSION])
