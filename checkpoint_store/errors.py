@@ -45,6 +45,15 @@ def number_text(value: float) -> str:
     return text.rstrip("0").rstrip(".")
 
 
+def counted(count: int, noun: str) -> str:
+    """Return a number with its noun: ``1 chunk``, ``1,200 chunks``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def _left(remaining_chunks: int) -> str:
+    return f"{counted(remaining_chunks, 'chunk')} left"
+
+
 def size_text(size_bytes: int) -> str:
     """Return a number of bytes as people read it: ``1 byte``, ``812 bytes``, ``4.2 kB``, ``13.0 GB`` (1 kB: 1,000)."""
     if size_bytes < _KILO:
@@ -112,8 +121,8 @@ class ReportTargetError(CheckpointStoreError):
 class StoreBusy(CheckpointStoreError):
     """A lock was not free within ``lock_timeout_seconds``. Nothing was written; calling again is safe.
 
-    ``holders`` are the ids of the processes that seem to hold it, as far as they can be seen. The message says so where
-    one of them was stopped, and what to do.
+    ``holders`` are the ids of the processes that seem to hold the lock, as far as they can be
+    seen. If one of them was stopped, the message says so, and what to do.
     """
 
     def __init__(
@@ -136,7 +145,7 @@ class StoreBusy(CheckpointStoreError):
 class StoreInUse(StoreBusy):
     """Somebody has the store open, and what was asked for needs it alone. Nothing was changed.
 
-    ``holders`` are ids of processes, as far as they can be seen; decided was by a lock.
+    ``holders`` are the ids of the processes that can be seen. A lock says whether the store is in use, not this list.
     """
 
     def __init__(self, path: Path | str, waited_seconds: float, holders: Sequence[int] = ()) -> None:
@@ -328,7 +337,7 @@ class JobPaused(CheckpointStoreError):
 
     def __init__(self, job_id: str, remaining_chunks: int) -> None:
         self.job_id, self.remaining_chunks = job_id, remaining_chunks
-        super().__init__(f"job {job_id} was paused with {remaining_chunks} chunks left; run it again to go on.")
+        super().__init__(f"job {job_id} was paused with {_left(remaining_chunks)}; run it again to go on.")
 
 
 class ServiceUnavailable(JobPaused):
@@ -341,7 +350,7 @@ class ServiceUnavailable(JobPaused):
         super().__init__(job_id, remaining_chunks)
         self.seconds, self.last_error = seconds, last_error
         message = (
-            f"job {job_id} is paused with {remaining_chunks} chunks left: no call has succeeded for {seconds:.0f} s, "
+            f"job {job_id} is paused with {_left(remaining_chunks)}: no call has succeeded for {seconds:.0f} s, "
             f"the last one failed with {last_error}. No chunk is failed for that. Run it again once the service "
             "answers, or with a longer outage_seconds."
         )
@@ -369,7 +378,7 @@ class BudgetReached(JobPaused):
         self.spent, self.reserved, self.dearest_cost, self.max_cost = spent, reserved, dearest_cost, max_cost
         in_doubt = f", chunks in doubt may have cost {number_text(reserved)} more" if reserved else ""
         message = (
-            f"job {job_id} is paused with {remaining_chunks} chunks left: it has cost {number_text(spent)}{in_doubt}, "
+            f"job {job_id} is paused with {_left(remaining_chunks)}: it has cost {number_text(spent)}{in_doubt}, "
             f"the dearest chunk cost {number_text(dearest_cost)}, and max_cost is {number_text(max_cost)}. To go on, "
             "run it again with a higher max_cost."
         )
@@ -383,7 +392,7 @@ class DeadlineReached(JobPaused):
         super().__init__(job_id, remaining_chunks)
         self.deadline_seconds = deadline_seconds
         message = (
-            f"job {job_id} is paused with {remaining_chunks} chunks left: its run has reached its deadline of "
+            f"job {job_id} is paused with {_left(remaining_chunks)}: its run has reached its deadline of "
             f"{deadline_seconds:g} s. Run it again to go on."
         )
         self.args = (message,)
@@ -411,7 +420,7 @@ class CostUnknown(JobPaused):
         wrong = f"has no {field!r}" if value is None else f"has {value} as {field!r}, which is no amount"
         has = f"its fields are {', '.join(self.fields)}" if self.fields else "it has no fields"
         message = (
-            f"job {job_id} is paused with {remaining_chunks} chunks left: there is a max_cost, and the cost of chunk "
+            f"job {job_id} is paused with {_left(remaining_chunks)}: there is a max_cost, and the cost of chunk "
             f"{chunk_index} cannot be read. Its result, which is recorded, {wrong}; {has}. Say where the cost stands "
             "with cost= (a field, a dotted path such as 'usage.cost', or a function of the result), or run it again "
             "without max_cost."
@@ -425,17 +434,21 @@ class ChunkFailed(CheckpointStoreError):
     def __init__(self, job_id: str, failed_chunks: int, example: str) -> None:
         self.job_id, self.failed_chunks, self.example = job_id, failed_chunks, example
         super().__init__(
-            f"{failed_chunks} chunk{'s' if failed_chunks != 1 else ''} of job {job_id} failed ({example}). To try them "
+            f"{counted(failed_chunks, 'chunk')} of job {job_id} failed ({example}). To try them "
             "again: job.retry_failed(); then run it again."
         )
 
 
 class WorkerDied(CheckpointStoreError):
-    """The process that worked on a chunk ended before it gave a result."""
+    """The process that worked on a chunk ended before it gave a result, as the system ends it where memory is short.
+
+    The chunk has failed once, and is tried again while it has tries left. If it ends its process each time, look at
+    what the work needs: its memory first.
+    """
 
 
 class WorkFailed(CheckpointStoreError):
-    """An exception from another process that could not be brought over as it was.
+    """An exception from another process that could not be pickled, and so came home as text.
 
     ``kind`` is its type's name, ``kinds`` are the full names of that type and its bases; ``status_code``, ``code`` and
     ``retry_after`` are what it said of a service's answer, and ``cost`` what it said that the try cost.
@@ -472,9 +485,9 @@ class JobIncomplete(CheckpointStoreError):
     def __init__(self, job_id: str, remaining_chunks: int) -> None:
         self.job_id, self.remaining_chunks = job_id, remaining_chunks
         super().__init__(
-            f"job {job_id} is incomplete: {remaining_chunks} of its chunks are not complete. Complete them (see "
-            'job.pending() and job.map()); take what there is (job.items(), job.results(missing="skip")); or end the '
-            "job with job.pause() or job.fail(...)."
+            f"job {job_id} is incomplete, with {_left(remaining_chunks)}. Complete what is left (see job.pending() and "
+            'job.map()); take what there is (job.items(), job.results(missing="skip")); or end the job with '
+            "job.pause() or job.fail(...)."
         )
 
 
@@ -522,8 +535,10 @@ class PlanChanged(CheckpointStoreError):
         more = "; "
         if self.kept_ignoring > reusable_results:
             names = ", ".join(map(repr, self.ignoring))
-            more = f" (with reuse_ignoring=({names},) the {self.kept_ignoring} that were made under other settings); "
-        held = f", and {reusable_handles} handles of work that a service holds" if reusable_handles else ""
+            more = (
+                f" (with reuse_ignoring=({names},) {counted(self.kept_ignoring, 'result')} made under other settings); "
+            )
+        held = f", and {counted(reusable_handles, 'handle')} of work that a service holds" if reusable_handles else ""
         fields_count = ""
         if "chunks" in fields:
             fields_count = (
@@ -537,9 +552,9 @@ class PlanChanged(CheckpointStoreError):
             )
         super().__init__(
             f"{file_name!r} has a job ({job_id}) {made_for}:{lines}\n"
-            f"Choose with on_change: 'reuse' starts a new job and keeps the "
-            f"{reusable_results} results in the store whose chunks and settings are the same{held}{more}'restart' "
-            f"starts one from nothing. Neither deletes the earlier job.{fields_count}"
+            f"Choose with on_change: 'reuse' starts a new job and keeps {counted(reusable_results, 'result')} of the "
+            f"store whose chunk and settings are the same{held}{more}'restart' starts one from nothing. Neither "
+            f"deletes the earlier job.{fields_count}"
         )
 
 
@@ -635,7 +650,10 @@ class InvalidResultError(CheckpointStoreError, ValueError):
 
 
 class StateFormatError(CheckpointStoreError, ValueError):
-    """A state (or state file) that is not one. ``field`` names the field at fault, where it is one."""
+    """A state, or a state file, cannot be read as one. ``field`` names the field at fault, where one field is.
+
+    Mend that field by hand, or take the state before it: the file with the suffix ``.bak``.
+    """
 
     def __init__(self, field: str | None, reason: str, *, path: Path | str | None = None) -> None:
         self.field, self.reason = field, reason

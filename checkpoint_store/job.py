@@ -51,7 +51,7 @@ class Job(JobRedo):
         the job is paused.
 
         Args:
-            max_attempts: pass over a chunk that was tried so many times, tries that ended with their process included.
+            max_attempts: pass over a chunk that was tried this many times; a try that ended with its process counts.
                 None: a chunk whose process died is given out again, however often.
             wait: stay until the chunks in other hands are complete, or free.
 
@@ -84,6 +84,7 @@ class Job(JobRedo):
             ChunkOutOfRange: no such chunk.
             InvalidResultError: the result would not come back as it is; nothing was written.
             ChunkAlreadyCompleted: the chunk has another result, and ``replace`` is not set.
+            ChunkOutOfOrder: the job is sequential, and a chunk before this one is not complete.
         """
         self._execution.submit([self._execution.completion(index, result, replace=replace)])
 
@@ -165,8 +166,9 @@ class Job(JobRedo):
             max_attempts: how often a chunk is tried, over all runs; not counting tries while the service was away.
             retry_on: exception types, or a function of the exception, that are worth another try. By default all but
                 mistakes of a program (TypeError …), and HTTP errors that will not change.
-            stop_on: those that every chunk would meet: the job is paused, no chunk is to blame, and the error raised.
-                By default HTTP 401, 402 and 403, and codes such as ``insufficient_quota``.
+            stop_on: exception types, or a function of the exception, that every chunk would meet: the job is paused, no
+                chunk is to blame, and the error is raised. By default HTTP 401, 402 and 403, and codes such as
+                ``insufficient_quota``.
             wait: seconds between tries, or a function of the tries so far; by default exponential, with jitter. A
                 ``Retry-After`` comes first, up to an hour. Where a service is in trouble, the whole loop waits.
             timeout_seconds: how long a try may take; a result that comes while the loop still runs is recorded.
@@ -177,10 +179,11 @@ class Job(JobRedo):
             cost: where the cost stands in a result: a field, a dotted path (``"usage.cost"``), or a function that gets
                 the result as the store has it and returns its cost. A finite number from 0, or a text that is one.
             max_calls_per_minute: how many tries may start in a minute, over all living runners of the job.
-            max_tokens_per_minute: how many tokens they may use. Needs ``tokens``.
+            max_tokens_per_minute: how many tokens tries may use in a minute, over all living runners of the job. Needs
+                ``tokens``.
             tokens: a function of the caller's chunk that estimates its tokens; what the result says (``total_tokens``,
                 or ``input_tokens`` and ``output_tokens``, in it or in its ``usage``) corrects the estimate.
-            deadline_seconds: after so long this loop starts nothing more, finishes the chunks in hand and pauses.
+            deadline_seconds: after this time the loop starts no further chunk, finishes those in hand, and pauses.
             only: a shard: work on these chunks alone (``range(0, 500)``, or any collection of indices). The loop ends
                 when they are complete; where others are left, the job is ``paused`` then: nobody works on it.
             progress: show a live bar.
@@ -199,6 +202,8 @@ class Job(JobRedo):
             InvalidResultError, WorkerDied: a result cannot be stored (the error has it); the executor broke for good.
             KeyboardInterrupt, SystemExit: Ctrl-C, or SIGTERM or SIGHUP (128 + number), after the chunks in hand.
             JobBusy: another runner has the job for itself.
+            RunnerReleased: ``checkpoint-store release`` gave the chunks of this process to others.
+            UnknownOptionError: a keyword is no option; the message names the nearest option.
         """
         given = locals()
         return entry.map_loop(self._execution, fn, given)

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import (
+    CheckpointStoreError,
     InvalidArgumentError,
+    SchemaTooNew,
     StoreDamaged,
     StoreTargetError,
 )
@@ -18,7 +20,7 @@ from checkpoint_store.state_file.reader import refuse_planted_state, refuse_stra
 from checkpoint_store.storage import destination, opening
 from checkpoint_store.storage.connection.open_lock import exclusively
 from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
-from checkpoint_store.storage.file_names import StoreFiles, state_backup, state_copies
+from checkpoint_store.storage.file_names import StoreFiles, has_bytes, state_backup, state_copies
 from checkpoint_store.storage.merging.other_store import copy_of_store
 from checkpoint_store.storage.opening import Opener
 from checkpoint_store.storage.recovery import integrity
@@ -27,6 +29,7 @@ from checkpoint_store.storage.recovery.restore import put_backup
 from checkpoint_store.storage.sibling_check import refuse_foreign
 from checkpoint_store.storage.target import EMPTY, inspect, resolve
 from checkpoint_store.store import CheckpointStore
+from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,12 +63,14 @@ def recover_store(
 
     Raises:
         StoreDamaged: something that a copy knows of would be lost and ``accept_loss`` is not set. Nothing was changed.
+        SchemaTooNew: a newer version of this library wrote the file. Nothing was changed.
         StoreTargetError: ``target`` is another program's file, or there is neither a store nor a copy. Nothing was
             changed, and nothing created.
         StoreInUse: somebody had the store open for ``lock_timeout_seconds``. Nothing was changed.
     """
     opener = _opener(target, state_file, lock_timeout_seconds)
     _refuse_missing(opener)
+    _refuse_newer(opener, lock_timeout_seconds)
     destination.refuse_to_take(opener.path, opener.state_files)
     report = opener.recover("a recovery was asked for", accept_loss=accept_loss)
     with CheckpointStore(report.path, state_file=_state_file(report.path, state_file)) as store:
@@ -80,6 +85,18 @@ def _refuse_missing(opener: Opener) -> None:
     copies = (opener.path, files.wal, files.recovered, *files.backups(), *opener.state_files)
     if not any(os.path.lexists(copy) for copy in copies):
         raise StoreTargetError(opener.path, "there is no such file, no backup of it and no state file")
+
+
+def _refuse_newer(opener: Opener, lock_timeout_seconds: float) -> None:
+    """Refuse a file whose schema has what a store of ours would lack: that would be lost without a word."""
+    if not has_bytes(opener.path):
+        return
+    try:
+        inspect(ReadOnlyDatabase(opener.path, lock_timeout_seconds=lock_timeout_seconds), opener.state_files)
+    except SchemaTooNew:
+        raise
+    except CheckpointStoreError as error:  # so is what a recovery is for; it looks for itself
+        log.debug("%s is to be recovered: %s", opener.path, error)
 
 
 def _state_file(path: Path, state_file: str | os.PathLike[str] | None) -> Path:
@@ -197,6 +214,9 @@ def migrate(
 
     Raises:
         MigrationFailed: the file is as it was; the error says where the copy is.
+        StoreInUse: another process had the store open for ``lock_timeout_seconds``. Nothing was changed.
+        SchemaTooNew: a newer version of this library wrote it. Nothing was touched.
+        InvalidArgumentError: ``to`` is no released schema.
     """
     to = SCHEMA_VERSION if to is None else to
     if to not in RELEASED_VERSIONS:

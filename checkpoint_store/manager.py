@@ -96,7 +96,8 @@ class StateManager(ForkAware):
 
         Only what differs from what the store has is written to the store; the state file is written whole. Chunks and
         results that the store has of this job and ``state`` lacks are kept: nothing that was paid for is taken back.
-        :meth:`clear` removes a job.
+        :meth:`clear` removes a job. Another result of a chunk in ``redo_chunks`` is the one that was asked for. Which
+        complete chunks are to be done again, ``state`` does not change: ask for that with :meth:`Job.redo`.
 
         Raises:
             StateFormatError: nothing tells which chunk a result belongs to. Nothing was saved.
@@ -152,6 +153,9 @@ class StateManager(ForkAware):
         """Remove the current job, its results, the state file and its ``.bak`` for good.
 
         No byte of a result stays in any file. Other jobs in the store file stay, and none of them becomes current.
+
+        Raises:
+            ErasureUnfinished: the job is deleted; another process that reads keeps its bytes in the WAL.
         """
         with self._states:
             found = self._current()

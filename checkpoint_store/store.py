@@ -47,7 +47,10 @@ class CheckpointStore(StoreOutlook, StoreCare):
     Raises:
         StoreTargetError: the target cannot be a store. Nothing was created or changed.
         SchemaTooNew: a newer version of this library wrote it. Nothing was touched.
+        SchemaTooOld: it has to be upgraded first, and ``migrate`` or ``read_only`` forbids that. Nothing was touched.
         MigrationFailed: it could not be upgraded, and is as it was.
+        StoreInUse: it has to be upgraded or recovered, and another process has it open. Nothing was changed.
+        StoreDamaged: it is damaged, and no copy has all that would be lost. Nothing was deleted.
     """
 
     def __repr__(self) -> str:
@@ -159,7 +162,8 @@ class CheckpointStore(StoreOutlook, StoreCare):
         """Open the job, do what is left of it, and return all results in order, those of earlier runs included.
 
         See :meth:`open_job` for the plan and :meth:`Job.map` for the options. With ``on_error="record"`` a failed
-        chunk's place is taken by None; :meth:`Job.failed_chunks` says why. With ``only`` so are chunks that nobody did.
+        chunk's place is taken by None; :meth:`Job.failed_chunks` says why. With ``only``, None also stands for
+        each chunk that nobody did.
 
         Raises:
             JobPaused: the job was paused before the end, whatever ``on_pause`` says.
@@ -198,7 +202,7 @@ class CheckpointStore(StoreOutlook, StoreCare):
         """Return the job with this id, or the newest job of the file with this name, or the job whose id begins so.
 
         Raises:
-            JobNotFound: there is none, or more than one id begins so.
+            JobNotFound: there is no such job, or several ids begin with this text.
         """
         return self._job(self._open.reading.find_job_or_file(opening.name_of(job_id_or_file_name)))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import sys
 import tomllib
@@ -55,17 +56,21 @@ def _fill(_app: Sphinx, page: str, source: list[str]) -> None:
     source[0] = re.sub(r"\]\(\.\./(?=[\w.])", f"]({_project['urls']['Source']}/blob/main/", source[0])
 
 
+MADE_BY_THE_LIBRARY = {"Attempt", "Job", "PendingChunk"}
+
+
 def _signature(
     _app: Sphinx, what: str, _name: str, described: object, _options: object, signature: str | None, returns: str | None
 ) -> tuple[str, str | None] | None:
-    """Show what a constant stands for as a default, and of an error no signature: nobody makes it but the library."""
+    """Show what a constant stands for as a default; show no signature of what nobody makes but the library."""
     if not signature:
         return None
-    if what == "exception":
+    if what == "exception" or getattr(described, "__name__", "") in MADE_BY_THE_LIBRARY:
         return "", None
-    module = sys.modules[described.__module__]
-    public = re.sub(r", _\w+: [^=,)]+(?:= [^,)]+)?", "", signature)
-    return re.sub(r"= ([A-Z_]+)\b", lambda match: f"= {_value(module, match[1])}", public), returns
+    made_by = described.__init__ if inspect.isclass(described) else described
+    module = sys.modules.get(made_by.__module__, sys.modules[described.__module__])
+    made = signature.replace("=<factory>", "=...").replace(" = <factory>", " = ...")
+    return re.sub(r"= ([A-Z_]+)\b", lambda match: f"= {_value(module, match[1])}", made), returns
 
 
 def _value(module: ModuleType, name: str) -> str:

@@ -127,13 +127,22 @@ def api() -> str:
     return "\n\n".join(parts)
 
 
+INTERNAL: Final = "before_fork", "after_fork", "forget_in_child"
+"""Methods that the library calls by itself, in every class that is told of a fork."""
+CALLS: Final = {"kill_and_resume": "checkpoint_store.testing.killing.KillAndResume.__call__"}
+"""A fixture of pytest, and the method that describes the arguments that it is called with."""
+
+
 def _documented(module: str, name: str) -> str:
     value = getattr(importlib.import_module(module), name)
     kind = "class" if inspect.isclass(value) else "function" if callable(value) else "data"
     lines = [f".. auto{kind}:: {module}.{name}"]
+    if name in CALLS:
+        return _rst([*lines, "", f".. automethod:: {CALLS[name]}"])
     if kind == "class":
         lines += ["   :members:", *(["   :undoc-members:"] if issubclass(value, Enum) else [])]
         lines += ["   :inherited-members: str, int, tuple, dict, Enum, Exception"]
+        lines += [f"   :exclude-members: {', '.join(INTERNAL)}"]
     return _rst(lines)
 
 
@@ -163,7 +172,7 @@ def _calls() -> list[tuple[str, frozenset[str]]]:
     for module in ("checkpoint_store", *public_modules()):
         for name in names_of(module):
             value = getattr(importlib.import_module(module), name)
-            members = [name, *(f"{name}.{member}" for member in vars(value) if member[0] != "_")]
+            members = [name, *(f"{name}.{member}" for member in dir(value) if member[0] != "_")]
             calls += [(f"{module}.{path}", _raised(value, path)) for path in (members if _is_class(value) else [name])]
     return [(call, raised) for call, raised in calls if raised]
 
@@ -175,7 +184,8 @@ def _is_class(value: object) -> bool:
 def _raised(value: object, path: str) -> frozenset[str]:
     described = getattr(value, path.partition(".")[2]) if "." in path else value
     section = re.search(r"^Raises:\n((?:[ ]+.*\n?|\n)*)", inspect.getdoc(described) or "", re.MULTILINE)
-    return frozenset(re.findall(r"^    (\w+):", section[1], re.MULTILINE)) if section else frozenset()
+    named = re.findall(r"^    ([A-Z]\w+(?:, [A-Z]\w+)*):", section[1], re.MULTILINE) if section else []
+    return frozenset(name for names in named for name in names.split(", "))
 
 
 def _examples() -> dict[str, tuple[Exception, dict[str, object], str]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 import warnings
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from checkpoint_store.cli.json_asked import asks_for_json
-from checkpoint_store.cli.messages import spoken
-from checkpoint_store.errors import CheckpointStoreError, StorageUnavailableError, StoreTargetError
+from checkpoint_store.cli.messages import message_of, spoken
+from checkpoint_store.errors import CheckpointStoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -160,7 +159,7 @@ def _show_error(error: Exception, argv: Sequence[str]) -> None:
     if isinstance(error, click.UsageError):
         error.show()
     else:
-        _screen().error(_message(error))
+        _screen().error(message_of(error))
     if hint is not None:
         _screen().note(hint)
 
@@ -171,24 +170,8 @@ def _failed(argv: Sequence[str], error: BaseException, code: int) -> int:
         from checkpoint_store.cli.json_output import print_error
 
         with suppress(OSError):  # nobody reads it, or stdout itself is what failed
-            print_error(_message(error), type(error).__name__, code)
+            print_error(message_of(error), type(error).__name__, code)
     return code
-
-
-def _message(error: BaseException) -> str:
-    if isinstance(error, click.ClickException):
-        return error.format_message()
-    if isinstance(error, StoreTargetError) and "://" not in error.target and not os.path.lexists(error.target):
-        if not os.access(Path(error.target).parent, os.W_OK):  # to begin a store there would fail too
-            return f"{spoken(str(error))}; name another store with --store"
-        return f"{spoken(str(error))}; begin one with: checkpoint-store run FILE, or name another with --store"
-    if isinstance(error, StorageUnavailableError) and not os.access(folder := Path(error.path).parent, os.W_OK):
-        reason = f"no permission to create files in {folder}" if folder.is_dir() else f"there is no folder {folder}"
-        safe = " What was recorded before is safe in it." if os.path.lexists(error.path) else ""
-        return f"{error.path} cannot be written: {reason} ({error.reason}).{safe}"
-    if isinstance(error, OSError) and error.filename:
-        return f"{error.filename}: {error.strerror}"
-    return spoken(str(error))
 
 
 def _screen() -> Screen:

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
+from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Final
+
+import click
+
+from checkpoint_store.errors import StorageUnavailableError, StoreTargetError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +25,23 @@ def spoken(message: str) -> str:
     for pattern, replacement in _TABLE:
         message = pattern.sub(replacement, message)
     return message
+
+
+def message_of(error: BaseException) -> str:
+    """Return what the command prints of an error."""
+    if isinstance(error, click.ClickException):
+        return error.format_message()
+    if isinstance(error, StoreTargetError) and "://" not in error.target and not os.path.lexists(error.target):
+        if not os.access(Path(error.target).parent, os.W_OK):  # to begin a store there would fail too
+            return f"{spoken(str(error))}; name another store with --store"
+        return f"{spoken(str(error))}; begin one with: checkpoint-store run FILE, or name another with --store"
+    if isinstance(error, StorageUnavailableError) and not os.access(folder := Path(error.path).parent, os.W_OK):
+        reason = f"no permission to create files in {folder}" if folder.is_dir() else f"there is no folder {folder}"
+        safe = " What was recorded before is safe in it." if os.path.lexists(error.path) else ""
+        return f"{error.path} cannot be written: {reason} ({error.reason}).{safe}"
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    return spoken(str(error))
 
 
 def _of_store(verb: str) -> Callable[[re.Match[str]], str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import re
 import sys
@@ -17,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from checkpoint_store import JobStatus
+from checkpoint_store.errors import number_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -35,7 +35,6 @@ _STYLES: Final[dict[str, str]] = {
 _TENTHS_BELOW, _MINUTE, _HOUR, _DAY = 10, 60, 3_600, 86_400
 _FAST_PER_MINUTE: Final = 300
 _INDICES_MAX: Final = 8
-_PLACES_MAX: Final = 12
 _COST_ROUNDED_MIN: Final = 100
 _OWN_ERRORS: Final = re.compile(r"(?:^|(?<=: ))(?:CommandFailed|CommandMissing|ServiceAway)Error: ")
 _ESCAPES: Final = re.compile(
@@ -145,25 +144,14 @@ def rate(chunks_per_minute: float | None) -> str:
         return f"{chunks_per_minute / 60:,.0f}/s"
     if chunks_per_minute >= 1:
         return f"{chunks_per_minute:.3g}/min"
-    return f"{number(float(f'{60 * chunks_per_minute:.3g}'))}/h"
-
-
-def number(value: float) -> str:
-    """Return a number with commas between thousands and six significant digits at least, without an exponent."""
-    if isinstance(value, int):
-        return f"{value:,}"
-    if not math.isfinite(value) or value.is_integer():
-        return f"{value:,.0f}"
-    places = max(2, 5 - math.floor(math.log10(abs(value))))
-    text = f"{value:,.{min(places, _PLACES_MAX)}f}"
-    return text.rstrip("0").rstrip(".")
+    return f"{number_text(float(f'{60 * chunks_per_minute:.3g}'))}/h"
 
 
 def cost(value: float) -> str:
     """Return a cost: to the hundredth from 100 on, to four digits below 1."""
     if abs(value) < 1:
-        return number(float(f"{value:.4g}"))
-    return number(round(value, 2) if abs(value) >= _COST_ROUNDED_MIN else value)
+        return number_text(float(f"{value:.4g}"))
+    return number_text(round(value, 2) if abs(value) >= _COST_ROUNDED_MIN else value)
 
 
 def costs(values: Sequence[float]) -> list[str]:

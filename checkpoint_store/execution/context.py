@@ -78,7 +78,7 @@ class StoreContext:
         if found is None:
             for others in list(self.runners):  # those that could not end when their last loop did
                 others.end_if_idle(wait=True)
-            found = self.claims.setdefault(job_id, Claims(storage.claims, job_id, self.runners))
+            found = self.claims.setdefault(job_id, Claims(storage.claims, job_id, self.runners, self.note_change))
         return found
 
     def record(self, completions: Sequence[Completion]) -> None:
@@ -134,6 +134,11 @@ class StoreContext:
         """Make the state file exact; ``known`` is what the store holds of the job, where that is at hand."""
         if self.state_file is not None:
             self.state_file.write(job_id, known)
+
+    def note_change(self, job_id: str) -> None:
+        """Let the state file be exact at the next ending: the job changed by something else than a result."""
+        if self.state_file is not None:
+            self.state_file.note_change(job_id)
 
     def job_ended(self, job_id: str) -> None:
         """Make the state file exact, and keep a copy of the store."""

@@ -259,6 +259,7 @@ class JobExecution(JobStanding):
     def leave_out(self, seconds: float) -> None:
         """Let the job's rate leave out so many seconds, in which the machine slept. Durable when this returns."""
         self._context.storage.leave_out(self.job_id, seconds)
+        self._context.note_change(self.job_id)
 
     def note_run(self, record: RunRecord) -> None:
         """Keep what a loop did, which has ended."""

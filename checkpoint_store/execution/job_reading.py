@@ -9,6 +9,7 @@ from checkpoint_store.execution import opening
 from checkpoint_store.execution.execution import JobExecution
 from checkpoint_store.execution.results import decoded
 from checkpoint_store.model import html_text
+from checkpoint_store.model.records import chunks_text, done_text
 from checkpoint_store.state_file.writer import write_state
 
 if TYPE_CHECKING:
@@ -71,8 +72,8 @@ class JobReading:
         try:
             summary = self._execution.summary()
         except CheckpointStoreError:  # the store is closed, or cannot be read now
-            return f"<Job {self.job_id} of {self.file_name!r}, {self.total_chunks} chunks>"
-        done = f"{summary.progress.completed_chunks} of {summary.progress.total_chunks} chunks completed"
+            return f"<Job {self.job_id} of {self.file_name!r}, {chunks_text(self.total_chunks)}>"
+        done = f"{done_text(summary.progress)} completed"
         return f"<Job {self.job_id} of {self.file_name!r}, {summary.shown_status}, {done}>"
 
     def _repr_html_(self) -> str:

@@ -156,6 +156,7 @@ class OpenStore:
         Raises:
             JobNotFound: there is none (or more than one) with this id or prefix, or the prefix has fewer than eight
                 characters.
+            ErasureUnfinished: the job is deleted; another process that reads keeps its bytes in the WAL.
         """
         lifecycle.delete(self._open, job_id, and_backup=False)
 

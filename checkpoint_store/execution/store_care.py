@@ -71,13 +71,13 @@ class StoreCare(OpenStore):
         that is not complete). What another job carries of a deleted job's results stays, with the id of who paid.
 
         Args:
-            keep_last: keep the jobs of the store that were opened last, so many. 0: none is kept for being new.
-            older_than_days: keep what changed in so many days, by the clock of this machine. With both, a job goes
-                only where both let it go; with neither, no job and no attempt goes.
+            keep_last: how many jobs stay because they were opened last. 0: none stays for that reason.
+            older_than_days: keep what changed within this many days, by the clock of this machine. With both options,
+                a job goes only where both let it go; without an option, no job and no attempt goes.
             dry_run: delete nothing, as in a read-only store.
 
         Returns:
-            What went, or would go: ``.jobs`` (ids), ``.attempts`` (a number), ``.files`` (paths) and ``.bytes``.
+            What went, or would go, as ``.jobs`` (ids), ``.attempts`` (a number), ``.files`` (paths) and ``.bytes``.
 
         Raises:
             InvalidArgumentError: an argument cannot be what it is. Nothing was deleted.

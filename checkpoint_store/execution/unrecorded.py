@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from checkpoint_store.errors import CheckpointStoreError, ChunkAlreadyCompleted, JobNotFound
+from checkpoint_store.errors import CheckpointStoreError, ChunkAlreadyCompleted, JobNotFound, counted
 from checkpoint_store.storage import unrecorded_files
 from checkpoint_store.storage.unrecorded_files import UnrecordedResult, plan_digest
 from checkpoint_store.system.forks import ForkAware, watch
@@ -108,7 +108,10 @@ class UnrecordedResults(ForkAware):
         indices: dict[str, list[int]] = {}
         for result in self._results:
             indices.setdefault(result.completion.job_id, []).append(result.completion.chunk_index)
-        told = [f"chunks {', '.join(map(str, sorted(some)))} of job {job_id}" for job_id, some in indices.items()]
+        told = [
+            f"chunk{'' if len(some) == 1 else 's'} {', '.join(map(str, sorted(some)))} of job {job_id}"
+            for job_id, some in indices.items()
+        ]
         return f"The results of {'; '.join(told)} are not recorded yet, and {self._where()}."
 
     def _where(self) -> str:
@@ -132,7 +135,7 @@ def take_in(reading: Reading, record: Callable[[Sequence[Completion]], None]) ->
         if not left:
             with suppress(OSError):
                 path.unlink(missing_ok=True)
-            log.warning("%d results that had not been recorded were taken in from %s", len(results), path)
+            log.warning("taken in from %s: %s that had not been recorded", path, counted(len(results), "result"))
 
 
 def _take_in_one(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Final
 
-from checkpoint_store.errors import ChunkFailed, ChunksPassedOver, JobPaused
+from checkpoint_store.errors import ChunkFailed, ChunksPassedOver, JobPaused, counted
 from checkpoint_store.execution.lifecycle import ending_by
 from checkpoint_store.loop.shards import remaining_chunks
 from checkpoint_store.model.records import JobStatus
@@ -66,7 +66,9 @@ def _remaining_chunks(state: LoopState) -> int:
     progress, seen = state.execution.progress(), state.queue.total_chunks
     if progress.total_chunks <= seen:
         return progress.remaining_chunks
-    log.info("job %s has %d chunks, and this loop ends with %d of them", state.job_id, progress.total_chunks, seen)
+    log.info(
+        "job %s has %s, and this loop ends with %d of them", state.job_id, counted(progress.total_chunks, "chunk"), seen
+    )
     return sum(map(len, state.execution.remaining_ranges(seen)))
 
 

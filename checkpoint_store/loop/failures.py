@@ -6,7 +6,7 @@ import time
 from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING, Any
 
-from checkpoint_store.errors import ChunkAlreadyCompleted, InvalidResultError, WorkerDied, readable
+from checkpoint_store.errors import ChunkAlreadyCompleted, InvalidResultError, WorkerDied, counted, readable
 from checkpoint_store.loop.retry_policy import backoff, is_hopeless, is_transient, matcher, pause_before_retry
 from checkpoint_store.loop.service_errors import Trouble, retry_after, trouble_of
 from checkpoint_store.model.amounts import cost_in, cost_of_error
@@ -162,7 +162,9 @@ class FailurePolicy:
             self.fail(attempt, late, may_be_billed=True)
         if self._place.free_workers(hung=len(self._schedule.overdue)) < 1 and self._state.error is None:
             capacity = self._place.capacity
-            self._state.error = TimeoutError(f"all {capacity} places of the executor are taken by work that hangs")
+            self._state.error = TimeoutError(
+                f"work that hangs has taken all of the executor: {counted(capacity, 'place')}"
+            )
 
     # -- a result that cannot be stored
 

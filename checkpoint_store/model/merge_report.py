@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from checkpoint_store.errors import counted
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -27,7 +29,7 @@ class JobMerge:
     is_new: bool = False
     """Whether this store had no job of that plan, and has one now."""
     added_chunks: int = 0
-    """Chunks that are complete now, and were not before."""
+    """Chunks that are left no longer: complete now and not before, or done again in the other store."""
     same_chunks: int = 0
     """Chunks for which both stores have the same result."""
     contradictions: tuple[int, ...] = ()
@@ -43,12 +45,12 @@ class JobMerge:
         if self.passed_over is not None:
             return f"{name}: passed over, because {self.passed_over}"
         into = "added" if self.is_new else f"merged into job {self.job_id[:8]}"
-        told = f"{name}: {into}, {_counted(self.added_chunks)} taken, {self.same_chunks:,} there before"
+        told = f"{name}: {into}, {counted(self.added_chunks, 'chunk')} taken, {self.same_chunks:,} there before"
         if self.contradictions:
             shown = ", ".join(map(str, self.contradictions[:_INDICES_SHOWN_MAX]))
             more = ", …" * (len(self.contradictions) > _INDICES_SHOWN_MAX)
-            told += f"; another result is kept here for {_counted(len(self.contradictions))}: {shown}{more}"
-        return told + (f"; {_counted(self.remaining_chunks)} left" if self.remaining_chunks else "; complete")
+            told += f"; another result is kept here for {counted(len(self.contradictions), 'chunk')}: {shown}{more}"
+        return told + (f"; {counted(self.remaining_chunks, 'chunk')} left" if self.remaining_chunks else "; complete")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,3 @@ class MergeReport:
     def __str__(self) -> str:
         lines = "".join(f"\n  {job}" for job in self.jobs) or "\n  it has no job"
         return f"{self.path}{lines}"
-
-
-def _counted(chunks: int) -> str:
-    return f"{chunks:,} chunk{'' if chunks == 1 else 's'}"

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Final
 
-from checkpoint_store.errors import Difference, InvalidArgumentError, shown
+from checkpoint_store.errors import Difference, InvalidArgumentError, counted, shown
 from checkpoint_store.model.canonical import NotIdentifiedError, canonical, canonical_by_rule_1, text_content
 
 FINGERPRINT_RULE: Final = 2
@@ -235,4 +235,4 @@ def _shorten_pair(before: object, after: object) -> tuple[str, str]:
 
 
 def _brief(plan: Plan) -> str:
-    return f"{plan.total_chunks} chunks with digest {(plan.chunks_digest or '')[:14]}"
+    return f"{counted(plan.total_chunks, 'chunk')} with digest {(plan.chunks_digest or '')[:14]}"

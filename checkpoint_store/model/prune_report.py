@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from checkpoint_store.errors import InvalidArgumentError, size_text
+from checkpoint_store.errors import InvalidArgumentError, counted, size_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,11 +68,7 @@ class PruneReport:
     def __str__(self) -> str:
         verb = "would delete" if self.dry_run else "deleted"
         jobs, attempts, files = (
-            _counted(count, noun)
+            counted(count, noun)
             for count, noun in ((len(self.jobs), "job"), (self.attempts, "attempt"), (len(self.files), "file"))
         )
         return f"{verb} {jobs}, {attempts} and {files}: {size_text(self.bytes)}"
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal
 
+from checkpoint_store.errors import counted
 from checkpoint_store.model import html_text
 
 if TYPE_CHECKING:
@@ -51,7 +52,17 @@ class Progress:
         done, total = self.completed_chunks, self.total_chunks
         rate = "" if self.chunks_per_minute is None else f", {self.chunks_per_minute:,.1f} chunks a minute"
         percent = math.floor(self.percent)  # 100% says that all of them are completed
-        return f"<span>{html_text.bar(done, total)} {done:,} of {total:,} chunks ({percent}%){rate}</span>"
+        return f"<span>{html_text.bar(done, total)} {done_text(self)} ({percent}%){rate}</span>"
+
+
+def done_text(progress: Progress) -> str:
+    """Return how many chunks are complete, and how many there are: ``1,200 of 5,000 chunks``."""
+    return f"{progress.completed_chunks:,} of {chunks_text(progress.total_chunks)}"
+
+
+def chunks_text(count: int) -> str:
+    """Return a number of chunks with its noun: ``1 chunk``, ``1,200 chunks``."""
+    return counted(count, "chunk")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +88,7 @@ class JobSummary:
     redo_chunks: int = 0
     """How many chunks are left although they have a result: they are to be done again (:meth:`Job.redo`)."""
     replaced_cost: float = 0.0
-    """What results cost that others took the place of."""
+    """What results cost that were replaced since, by ``redo`` or ``replace=True``."""
     error_message: str | None
     config: dict[str, Any]
     metadata: dict[str, Any]

@@ -55,7 +55,7 @@ def follow(
         options: see ``write``.
 
     Raises:
-        The errors of ``write``.
+        MissingExtra, ReportTargetError, JobNotFound, InvalidArgumentError: as :func:`write`.
     """
     require_extra()
     if not 0 < every_seconds < float("inf"):

@@ -76,7 +76,8 @@ def checked_inputs(job: Job, given: Iterable[Any]) -> tuple[list[Any], bool]:
     """
     chunks = list(given.values() if isinstance(given, Mapping) else given)
     if len(chunks) != job.total_chunks:
-        remedy = f"has {len(chunks):,} chunks for a job of {job.total_chunks:,}"
+        noun = "chunk" if len(chunks) == 1 else "chunks"
+        remedy = f"has {len(chunks):,} {noun} for a job of {job.total_chunks:,}"
         raise InvalidArgumentError(f"inputs[{job.file_name!r}]", ..., remedy)
     try:
         agrees = not job.plan(chunks).differences

@@ -10,7 +10,7 @@ import warnings
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
-from checkpoint_store.errors import ChunkAlreadyCompleted, StoreDamaged, StoreTargetError
+from checkpoint_store.errors import ChunkAlreadyCompleted, StoreDamaged, StoreTargetError, counted
 from checkpoint_store.state_file.reader import (
     first_sound,
     glance,
@@ -207,7 +207,7 @@ def _remove(state_file: StateFile, job_id: str) -> None:
 
 def _notice(database: Database, state_file: StateFile, job_id: str, situation: Situation) -> str:
     notice = (
-        f"{state_file.path} knew of {situation.completed_in_file} completed chunks of job {job_id}, "
+        f"{state_file.path} knew of {counted(situation.completed_in_file, 'completed chunk')} of job {job_id}, "
         f"and {database.path} of {situation.completed_in_store or 0}: taken in"
     )
     log.warning("%s", notice)

@@ -95,6 +95,10 @@ class StateFile(ForkAware):
             if taken:
                 self._busy.release()
 
+    def note_change(self, job_id: str) -> None:
+        """Note that the job changed: the file is exact again when :meth:`write_if_behind` returns."""
+        self._behind = job_id
+
     def _say_unwritten(self, error: Exception) -> None:
         """Log that the file could not be written: once, until it could be."""
         if not self._is_unwritten:

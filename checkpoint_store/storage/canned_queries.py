@@ -33,13 +33,14 @@ ORDER BY 5 DESC
 """.strip(),
     ),
     "chunks_of_job": CannedQuery(
-        "The completed chunks of a job, with their results and the tries that they took",
+        "The completed chunks of a job: results, tries, and since when they are to be done again",
         """
 SELECT c.job_id, c.chunk_index, k.key, r.result, c.completed_at, count(a.number) AS attempts,
-  round(sum(a.seconds), 3) AS seconds, c.source_job_id
+  round(sum(a.seconds), 3) AS seconds, c.source_job_id, m.asked_at AS redo_asked_at
 FROM completed_chunks c
 LEFT JOIN chunk_results r ON r.result_id = c.result_id
 LEFT JOIN chunk_keys k ON k.job_id = c.job_id AND k.chunk_index = c.chunk_index
+LEFT JOIN chunk_redos m ON m.job_id = c.job_id AND m.chunk_index = c.chunk_index
 LEFT JOIN attempts a ON a.job_id = c.job_id AND a.chunk_index = c.chunk_index
 WHERE c.job_id = :job_id
 GROUP BY c.job_id, c.chunk_index

@@ -65,7 +65,7 @@ class RedoStorage:
             if new:
                 before = max(job.stretch_completed_count - len(new), 0)
                 changes = stretch.changes_now(connection, job_id, self._path) | {"stretch_completed_count": before}
-                redos.mark(connection, job_id, new, now())
+                redos.mark(connection, job_id, dict.fromkeys(new, now()))
                 if job.status is JobStatus.COMPLETED:
                     at_work = liveness.is_anyone_at_work(connection, self._path, job_id)
                     changes["status"] = (JobStatus.RUNNING if at_work else JobStatus.PAUSED).value

@@ -98,6 +98,9 @@ completed_chunks: Final = Table(
     Column("source_chunk_index", Integer),
     # The settings in which that job differs, as a JSON list; null where the result was made under this job's settings.
     Column("source_differs_in", Text),
+    # The redo that the result answers: ``chunk_redos.asked_at`` of its mark. By it a copy of the mark in another job or
+    # store is known to be answered. Null where the result answers none.
+    Column("redo_asked_at", Text),
     CheckConstraint("chunk_index >= 0", name="chunk_index"),
     CheckConstraint("(digest IS NULL) = (result_id IS NULL)", name="result_id"),
     # Narrow rows, so one B-tree is better than a table and an index.
@@ -163,8 +166,8 @@ attempts: Final = Table(
     Column("reserved_cost", REAL),
     # What the attempt cost, whatever its outcome; null where nobody said.
     Column("cost", REAL),
-    # Where another result took the place of the one that the attempt made: what that one's id was, or 0. By it a loop
-    # knows whether it has counted the cost already.
+    # Set where another result has replaced the one that this attempt made, whose cost is then in ``cost``: the id of
+    # the replaced result; 0 after a merge or a recovery. By it a loop knows whether it has counted the cost already.
     Column("replaced_result_id", Integer),
     CheckConstraint("outcome IN ('running', 'completed', 'failed', 'abandoned')", name="outcome"),
     CheckConstraint("counted IN (0, 1)", name="counted"),

@@ -17,7 +17,8 @@ SELECT
   completed,
   total_chunks AS total,
   total_chunks - completed AS "left",
-  CASE WHEN total_chunks = 0 THEN 100.0 ELSE round(100.0 * completed / total_chunks, 1) END AS percent,
+  CASE WHEN completed = total_chunks THEN 100.0
+    ELSE min(round(100.0 * completed / total_chunks, 1), 99.9) END AS percent,
   CASE WHEN completed > stretch_completed_count AND updated_at > stretch_started_at
     THEN round((completed - stretch_completed_count)
                / ((julianday(updated_at) - julianday(stretch_started_at)) * 1440.0), 2)
@@ -60,7 +61,8 @@ SELECT
   chunk_handles.handle
 FROM attempts JOIN jobs USING (job_id) LEFT JOIN runners USING (runner_id)
   LEFT JOIN chunk_keys USING (job_id, chunk_index) LEFT JOIN chunk_handles USING (job_id, chunk_index)
-WHERE attempts.outcome = 'abandoned'
+WHERE attempts.outcome IN ('failed', 'abandoned') -- ix_attempts_in_trouble
+  AND attempts.outcome = 'abandoned'
   AND NOT EXISTS (SELECT 1 FROM attempts later
                   WHERE later.job_id = attempts.job_id AND later.chunk_index = attempts.chunk_index
                     AND later.number > attempts.number)
@@ -94,22 +96,27 @@ WITH carried AS (
       AS output_tokens
   FROM completed_chunks c JOIN chunk_results r ON r.result_id = c.result_id
   LEFT JOIN carried ON carried.job_id = c.job_id AND carried.chunk_index = +c.chunk_index
-), in_vain AS (
-  SELECT job_id, sum(cost) AS cost FROM attempts
-  WHERE outcome IN ('failed', 'abandoned') OR replaced_result_id IS NOT NULL GROUP BY job_id
+), failed AS (
+  SELECT job_id, sum(cost) AS cost FROM attempts WHERE outcome IN ('failed', 'abandoned') GROUP BY job_id
+), replaced AS (
+  SELECT job_id, sum(cost) AS cost FROM attempts WHERE replaced_result_id IS NOT NULL GROUP BY job_id
 )
 SELECT
   jobs.job_id,
   jobs.file_name,
   count(a.job_id) AS results,
   count(a.cost) AS priced,
-  CASE WHEN count(a.cost) > 0 OR in_vain.cost IS NOT NULL
-    THEN round(coalesce(sum(CASE WHEN a.is_own THEN a.cost END), 0) + coalesce(in_vain.cost, 0), 9) END AS cost,
+  CASE WHEN count(a.cost) > 0 OR failed.cost IS NOT NULL OR replaced.cost IS NOT NULL
+    THEN round(coalesce(sum(CASE WHEN a.is_own THEN a.cost END), 0) + coalesce(failed.cost, 0)
+               + coalesce(replaced.cost, 0), 9)
+  END AS cost,
   CASE WHEN count(a.cost) > 0 THEN round(sum(CASE WHEN a.is_carried THEN a.cost ELSE 0 END), 9) END AS carried,
   sum(CASE WHEN a.is_own THEN a.input_tokens END) AS input_tokens,
   sum(CASE WHEN a.is_own THEN a.output_tokens END) AS output_tokens,
-  round(in_vain.cost, 9) AS failed_cost
-FROM jobs LEFT JOIN amounts a ON a.job_id = jobs.job_id LEFT JOIN in_vain ON in_vain.job_id = jobs.job_id
+  round(failed.cost, 9) AS failed_cost,
+  round(replaced.cost, 9) AS replaced_cost
+FROM jobs LEFT JOIN amounts a ON a.job_id = jobs.job_id
+  LEFT JOIN failed ON failed.job_id = jobs.job_id LEFT JOIN replaced ON replaced.job_id = jobs.job_id
 GROUP BY jobs.job_number
 ORDER BY jobs.job_number DESC
 """.strip(),

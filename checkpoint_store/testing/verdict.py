@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
+from checkpoint_store.errors import counted
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -65,9 +67,10 @@ def check(undisturbed: Killed, runs: Sequence[Killed], *, calls_at_once: int, se
     ]
     if problems:
         by_chance = "" if seed is None else f" (seed={seed})"
-        hint = f"\nA kill may cost {calls_at_once} call(s); if the script makes more at a time, say calls_at_once=."
+        cost = counted(calls_at_once, "call")
+        hint = f"\nA kill may cost {cost}; if the script makes more at a time, say calls_at_once=."
         raise AssertionError(
-            f"killed {len(runs) - 1} times{by_chance}:\n" + "\n".join(problems) + (hint if again else "")
+            f"killed {counted(len(runs) - 1, 'time')}{by_chance}:\n" + "\n".join(problems) + (hint if again else "")
         )
 
 
@@ -75,7 +78,7 @@ def _named(what: str, texts: Iterable[str], asked: Counter[str], runs: Sequence[
     found = sorted(texts)
     for text in islice(found, _SHOWN):
         where = [number for number, run in enumerate(runs, 1) if any(text == one for _, one in run.asked)]
-        times = f", {asked[text]} times, in the runs {', '.join(map(str, where))}" if where else ""
+        times = f", {counted(asked[text], 'time')}, run {', '.join(map(str, where))}" if where else ""
         yield f"  {text[:_CHARACTERS]} {what}{times}"
     if len(found) > _SHOWN:
         yield f"  and {len(found) - _SHOWN} more"

@@ -34,6 +34,7 @@ WORDS = {
     "run": ("talk.txt",),
     "plan": ("talk.txt",),
     "import": ("state.json",),
+    "redo": ("--chunks", "0"),
     "release": ("--runner", "1"),
     "merge": ("other.db",),
     "backup": ("copy.db",),

@@ -45,7 +45,9 @@ def test_soon_begins_nothing_more(lecture: Folder) -> None:
     assert f"1 of 6 chunks failed (--halt soon), chunk {calls[-1]}: {sys.executable!r} ended with exit code 3" in stderr
     assert "| out of luck" in stderr
     assert "--retries 1 --halt soon" in stderr
-    assert "free with checkpoint-store retry" in stderr
+    assert "free with checkpoint-store retry" not in stderr  # the last line does that
+    name = job["job_id"][:8]
+    assert f"try again with:  checkpoint-store retry {name} && python -m checkpoint_store run lecture.txt" in stderr
 
 
 def test_a_number_of_failures(lecture: Folder) -> None:

@@ -82,9 +82,10 @@ def test_a_job_that_a_program_began(folder: Folder) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ((), "name the chunks to do again with --chunks or --key"),
-        (("--chunks", "3-9"), "--chunks 3-9: the job has the chunks 0 to 5"),
-        (("--chunks", "0-999999999"), "the job has the chunks 0 to 5"),
+        ((), "name the chunks to do again: JOB 3-7, --chunks 3-7 or --key KEY"),
+        (("--chunks", "3-9"), "9 is not a chunk of job"),
+        (("--chunks", "0-999999999"), "its chunks are 0 to 5"),
+        (("2", "0-999999999"), "its chunks are 0 to 5"),
         (("--chunks", "x"), "'x' is no range of chunks"),
         (("--key", "a.txt"), "a.txt"),
     ],

@@ -90,7 +90,7 @@ def test_report_notices_a_file_that_changed(done: Folder) -> None:
     assert index(done.path / "report.html")["jobs"][0]["inputs"] == "doubtful"
     done.write("lecture.txt", "One paragraph.")
     said = done.run("report", "--input", "lecture.txt", code=2).stderr
-    assert "lecture.txt has 1 chunks now, and had 6 for job" in said
+    assert "lecture.txt has 1 chunk now, and had 6 for job" in said
     done.write("else.txt", "Something else.")
     assert "no job of the report" in done.run("report", "--input", "else.txt", code=2).stderr
 

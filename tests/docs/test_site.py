@@ -75,6 +75,8 @@ def test_every_error_shows_its_message(generated: ModuleType) -> None:
     assert "``free_bytes``" in full
     changed = next(section for section in sections if section.startswith("checkpoint_store.PlanChanged"))
     assert "CheckpointStore.open_job <" in changed
+    in_work = next(section for section in sections if section.startswith("checkpoint_store.ChunkInWork"))
+    assert "Job.redo <" in in_work  # a method that Job has from one of its bases
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/install.md"])

@@ -38,10 +38,14 @@ def sockets() -> Iterator[str]:
     shutil.rmtree(folder)
 
 
+def _text(output: Any) -> str:
+    return str(output.get("text") or sorted(output["data"].items()))
+
+
 def shown(notebook: Any) -> list[str]:
     """What the cells show, without what differs from run to run."""
-    outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
-    text = [str(output.get("text") or sorted(output["data"].items())) for output in outputs]
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.outputs]
+    text = ["".join(_text(output) for output in cell.outputs) for cell in cells]  # a slow print comes in pieces
     for pattern, replacement in _CHANGES:
         text = [re.sub(pattern, replacement, one) for one in text]
     return text

@@ -44,7 +44,7 @@ def test_a_reaped_runner_is_one_line(
     else:
         with job:
             pass
-    assert lines(caplog) == [f"runner 1 of job {job.job_id} is dead: reaped, 2 chunks are in doubt"]
+    assert lines(caplog) == [f"runner 1 of job {job.job_id} is dead: reaped, 2 chunks in doubt"]
 
 
 def test_a_runner_that_ends_is_no_line(job: Job, open_store: Opener, caplog: pytest.LogCaptureFixture) -> None:

@@ -118,6 +118,6 @@ def test_what_cannot_be_asked_any_more_is_shown_all_the_same(store: CheckpointSt
     """The job of a closed store, and a deleted one, are a line of text, and no traceback."""
     job = store.open_job("talk.srt", chunks=["a"])
     store.delete_job(job.job_id)
-    assert Page(job._repr_html_()).text.strip() == f"<Job {job.job_id} of 'talk.srt', 1 chunks>"
+    assert Page(job._repr_html_()).text.strip() == f"<Job {job.job_id} of 'talk.srt', 1 chunk>"
     store.close()
-    assert Page(job._repr_html_()).text.strip() == f"<Job {job.job_id} of 'talk.srt', 1 chunks>"
+    assert Page(job._repr_html_()).text.strip() == f"<Job {job.job_id} of 'talk.srt', 1 chunk>"

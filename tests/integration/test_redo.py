@@ -376,7 +376,9 @@ def test_a_budget_counts_what_the_earlier_results_cost(
     with pytest.raises(BudgetReached) as reached:
         list(job.map(work, max_cost=2.3))
     assert reached.value.spent == 2.25
-    assert rows(store.path, "SELECT results, cost, failed_cost FROM job_costs") == [(6, 2.25, 0.75)]
+    assert rows(store.path, "SELECT results, cost, failed_cost, replaced_cost FROM job_costs") == [
+        (6, 2.25, None, 0.75)
+    ]
     assert job.plan().spent == 2.25
 
 
@@ -405,6 +407,6 @@ def test_what_a_replaced_result_cost_stays_counted(store: CheckpointStore) -> No
     job.complete(1, {"text": "c", "cost": 1.0})
     job.complete(1, {"text": "d", "cost": 2.0}, replace=True)
     job.complete(1, {"text": "e", "cost": 0}, replace=True)
-    assert rows(store.path, "SELECT cost, failed_cost FROM job_costs") == [(3.75, 3.25)]
+    assert rows(store.path, "SELECT cost, failed_cost, replaced_cost FROM job_costs") == [(3.75, None, 3.25)]
     assert job.totals("cost") == {"cost": 0.5}
     assert store.check() == []

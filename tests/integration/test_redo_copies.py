@@ -134,8 +134,8 @@ def test_an_import_takes_no_mark_back_and_adds_none(path: Path, tmp_path: Path) 
         assert (store.job(NAME).to_redo(), store.job(NAME).status) == ([], "completed")
 
 
-def test_a_merge_brings_marks_with_results_and_takes_none_away(path: Path, tmp_path: Path) -> None:
-    """A chunk that is taken is to be done again if it was there; what is to be done again here stays so."""
+def test_a_merge_brings_marks_with_results_and_what_answers_them(path: Path, tmp_path: Path) -> None:
+    """A chunk that is taken is to be done again if it was there; what was done again there is done here, too."""
     shutil.copy(path, tmp_path / "copy.db")
     with CheckpointStore(tmp_path / "new.db", state_file=None) as store:
         for _ in range(2):
@@ -147,10 +147,10 @@ def test_a_merge_brings_marks_with_results_and_takes_none_away(path: Path, tmp_p
     finish(tmp_path / "new.db")
     with CheckpointStore(path) as store:
         (merged,) = store.merge(tmp_path / "new.db").jobs
-        assert merged.contradictions == (1, 3)
-        assert (store.job(NAME).to_redo(), texts(store.job(NAME))) == ([1, 3], ["second", "first", "first", "first"])
+        assert (merged.added_chunks, merged.contradictions) == (2, ())
+        assert (store.job(NAME).to_redo(), texts(store.job(NAME))) == ([], ["second", "last", "first", "last"])
     assert cost_of(path) == 1.75
-    assert finish(path)[0] == [1, 3]
+    assert finish(path)[0] == []
 
 
 def test_a_result_without_a_try_is_merged_once(tmp_path: Path) -> None:
@@ -204,3 +204,29 @@ def test_going_back_is_refused_where_money_would_be_forgotten(path: Path) -> Non
     with pytest.raises(Exception, match="replaced, and 3 are recorded; they would be lost"):
         migrate(path, to="1.4")
     assert cost_of(path) == 1.75
+
+
+def test_going_back_is_refused_where_a_redo_would_be_forgotten(tmp_path: Path) -> None:
+    """One that cost nothing, too: a copy of the mark elsewhere would be done once more."""
+    with CheckpointStore(tmp_path / "free.db", state_file=None) as store:
+        job = store.open_job("talk.srt", total_chunks=1)
+        job.complete(0, "free")
+        job.redo(0)
+        job.complete(0, "free")
+    with pytest.raises(Exception, match="done again, and 1 are recorded; they would be lost"):
+        migrate(store.path, to="1.4")
+
+
+def test_a_check_finds_a_mark_of_a_chunk_that_is_not_complete(tmp_path: Path) -> None:
+    """By hand, or by damage: the job would say that more chunks are left than it has. A recovery drops it."""
+    with CheckpointStore(tmp_path / "talks.db", state_file=None) as store:
+        store.open_job(NAME, total_chunks=2).complete(0, "a")
+    with closing(sqlite3.connect(store.path)) as raw, raw:
+        raw.execute("INSERT INTO chunk_redos (job_id, chunk_index, asked_at) SELECT job_id, 1, started_at FROM jobs")
+    with CheckpointStore(store.path, state_file=None) as store:
+        (problem,) = store.check()
+        assert (problem.what, problem.chunk_index) == ("row in chunk_redos", 1)
+    recover_store(store.path)
+    with CheckpointStore(store.path, state_file=None) as store:
+        assert store.check() == []
+        assert store.job(NAME).remaining() == [range(1, 2)]

@@ -64,7 +64,7 @@ def test_a_result_that_meets_a_locked_store_is_in_a_file_at_once(open_store: Ope
             list(job.map(work))
         (path,) = kept(tmp_path)
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
-        told = f"The results of chunks 1 of job {job.job_id} are not recorded yet, and kept in {path}"
+        told = f"The results of chunk 1 of job {job.job_id} are not recorded yet, and kept in {path}"
         assert told in caught.value.__notes__[0]
     store.close()
     assert kept(tmp_path) == []

@@ -26,13 +26,16 @@ def make(path: Path, *, carries: bool = False, redoes: bool = False) -> None:
     """Make a store with a half-done job, attempts of every outcome, an old job that is done, and one that failed.
 
     ``carries``: and one that carries a result of the old job, which schemas before 1.3 cannot say. ``redoes``: and a
-    result that replaced another one, and a chunk to be done again, which schemas before 1.5 cannot say.
+    result that replaced another one, one that answers a redo, and a chunk to be done again, which schemas before 1.5 cannot say.
     """
     with CheckpointStore(path) as store:
         done = store.open_job("done.txt", chunks=["a"])
         if redoes:
             done.complete(0, {"chunk_index": 0, "cleaned_text": "a", "cost": 0.5})
         done.complete(0, {"chunk_index": 0, "cleaned_text": "A"}, replace=redoes)
+        if redoes:
+            done.redo(0)
+            done.complete(0, {"chunk_index": 0, "cleaned_text": "A"})
         if carries:
             store.open_job("done.txt", chunks=["b", "a"], on_change="reuse")
         numbered = store.open_job("numbered.txt", total_chunks=3)

@@ -148,6 +148,12 @@ def test_job_progress_reads_like_a_report(tmp_path: Path) -> None:
     with CheckpointStore(tmp_path / "talks.db", state_file=None) as store:
         store.open_job("a", total_chunks=3).complete(0, 1)
         store.open_job("b", total_chunks=0)
+        nearly = store.open_job("c", total_chunks=2_001)
+        nearly.complete_many((index, 1) for index in range(2_000))
     with closing(sqlite3.connect(tmp_path / "talks.db")) as raw:
         shown = raw.execute('SELECT file_name, status, completed, total, "left", percent FROM job_progress').fetchall()
-    assert shown == [("b", "completed", 0, 0, 0, 100.0), ("a", "running", 1, 3, 2, 33.3)]
+    assert shown == [
+        ("c", "running", 2_000, 2_001, 1, 99.9),  # 100 says that all of them are complete
+        ("b", "completed", 0, 0, 0, 100.0),
+        ("a", "running", 1, 3, 2, 33.3),
+    ]

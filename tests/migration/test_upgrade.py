@@ -25,6 +25,7 @@ from checkpoint_store import (
     StoreTargetError,
     migrate,
     migration_status,
+    recover_store,
 )
 from checkpoint_store.model.versions import RELEASED_VERSIONS, SCHEMA_VERSION
 
@@ -139,6 +140,7 @@ def test_a_newer_file_is_refused_untouched(path: Path) -> None:
         lambda: CheckpointStore(path, read_only=True),
         lambda: migrate(path),
         lambda: migration_status(path),
+        lambda: recover_store(path),
     ):
         with pytest.raises(SchemaTooNew) as caught:
             call()

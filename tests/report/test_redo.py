@@ -49,11 +49,17 @@ def test_a_person_sees_what_is_to_be_done_again(page: Path, tmp_path: Path) -> N
         tiles = browser.js("document.querySelector('.tiles').textContent")
         assert "1 to do again, with an earlier result until then" in tiles
         assert "0.5 for results that were replaced" in tiles
-        browser.open(page, "#kind=left")
+        row = "document.querySelectorAll('table.chunks tbody tr')[2].textContent"
+        assert "to do again" in browser.js(row)
+        assert "1 to do again" in browser.js("document.querySelector('.map').getAttribute('aria-label')")
+        browser.js("document.querySelector('[data-filter=left]').click()")
+        assert browser.js("document.querySelectorAll('table.chunks tbody tr').length") == 1
         browser.open(page, "#chunk=2")
         said = browser.js("document.querySelector('dialog').textContent")
         assert "To be done again. This is its earlier result" in said
         assert browser.js("document.querySelector('dialog .prose').textContent") == "C"
+        browser.open(page, "#chunk=0")
+        assert "completed (result replaced since)" in browser.js("document.querySelector('dialog .tries').textContent")
         assert browser.complaints() == []
     finally:
         browser.close()

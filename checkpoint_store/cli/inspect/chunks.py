@@ -11,6 +11,7 @@ from rich.text import Text
 
 from checkpoint_store import JobStatus
 from checkpoint_store.cli import screen
+from checkpoint_store.cli.chosen_chunks import chosen_chunks, chunks_options
 from checkpoint_store.cli.job_choice import chosen_job
 from checkpoint_store.cli.options import (
     job_argument,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from checkpoint_store import ChunkRecord, Job
+    from checkpoint_store.cli.run.chunk_ranges import ChunkRanges
 
 _STATUSES: Final = ("pending", "running", "completed", "failed", "in-doubt")
 _COLUMNS: Final = ("CHUNKS", "COUNT", "STATUS", "TRIES", "SINCE", "LAST ERROR")
@@ -187,21 +189,26 @@ def _held(handle: str | None) -> str:
 
 @click.command("retry")
 @job_argument()
-@click.argument("indices", nargs=-1, type=click.IntRange(min=0), metavar="[INDEX]...")
-@click.option("--key", "keys", metavar="KEY", multiple=True, help="A chunk by its key, such as a file (repeatable).")
+@chunks_options
 @store_option
 @json_option
 def retry(
-    *, job_id: str | None, indices: tuple[int, ...], keys: tuple[str, ...], store_path: str, as_json: bool
+    *,
+    job_id: str | None,
+    named: tuple[ChunkRanges, ...],
+    chunks: ChunkRanges | None,
+    keys: tuple[str, ...],
+    store_path: str,
+    as_json: bool,
 ) -> None:
-    """Give failed chunks of JOB their attempts back.
+    """Give failed CHUNKS of JOB their attempts back.
 
-    Name chunks by INDEX or key, or name none to free all failed chunks. The next
-    run of the job's FILE tries them again.
+    Name chunks, such as 3-7, or name none to free all failed chunks. The next run
+    of the job's FILE tries them again.
     """
     with open_for_writing(store_path) as store:
         job = chosen_job(store, job_id)
-        indices = (*indices, *map(job.index_of, keys))
+        indices = chosen_chunks(job, (*named, chunks), keys)
         freed = job.retry_failed(*indices)
     if as_json:
         print_json({"job_id": job.job_id, "freed_chunks": freed})

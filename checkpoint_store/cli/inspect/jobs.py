@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -70,7 +69,7 @@ def record(job: JobSummary) -> dict[str, Any]:
         "in_doubt_with_handle": job.in_doubt_with_handle,
         "redo_chunks": job.redo_chunks,
         "replaced_cost": job.replaced_cost,
-        "percent": math.floor(100 * progress.percent) / 100,
+        "percent": _percent(progress.completed_chunks, progress.total_chunks),
         "chunks_per_minute": progress.chunks_per_minute,
         "seconds_left": job.seconds_left,
         "started_at": progress.started_at.isoformat(),
@@ -79,6 +78,11 @@ def record(job: JobSummary) -> dict[str, Any]:
         "config": dict(job.config),
         "metadata": dict(job.metadata),
     }
+
+
+def _percent(completed: int, total: int) -> float:
+    """Return a share in percent with two digits behind the point, rounded down: 100 says that all are complete."""
+    return 10_000 * completed // total / 100 if total else 100.0
 
 
 @click.command("list")

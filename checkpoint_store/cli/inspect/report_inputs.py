@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from checkpoint_store.cli.paths import printable
 from checkpoint_store.cli.run.inputs import job_name
 from checkpoint_store.cli.run.request import Request
+from checkpoint_store.cli.screen import chunk_count
 from checkpoint_store.cli.transcripts.reading.unreadable import UnreadableTranscriptError
 from checkpoint_store.cli.transcripts.split import UnknownTokenizerError
 
@@ -54,7 +55,7 @@ def _fitting(path: Path, jobs: Sequence[Job], encoding: str | None) -> dict[str,
     fitting = {job.job_id: cut[job.job_id] for job in jobs if len(cut[job.job_id]) == job.total_chunks}
     if not fitting:
         now, before = len(cut[jobs[0].job_id]), jobs[0].total_chunks
-        was = f"{now:,} chunks now, and had {before:,} for job {jobs[0].job_id[:8]}"
+        was = f"{chunk_count(now)} now, and had {before:,} for job {jobs[0].job_id[:8]}"
         raise UnusableInputError(f"{printable(path)} has {was}; it was changed since")
     return fitting
 

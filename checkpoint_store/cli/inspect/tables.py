@@ -14,6 +14,7 @@ from rich.text import Text
 from checkpoint_store.cli import chunk_map, screen
 from checkpoint_store.cli.paths import on_one_line
 from checkpoint_store.cli.widths import without_beginning, without_end
+from checkpoint_store.errors import number_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,7 +87,7 @@ def _fitting(widths: dict[str, int], width: int) -> tuple[list[str], int]:
 def _amounts(records: Sequence[dict[str, Any]], name: str) -> dict[str, str]:
     """Return what the jobs cost or used, by their id, for one column."""
     known = {record["job_id"]: record[name] for record in records if record.get(name) is not None}
-    texts = screen.costs(list(known.values())) if name == "cost" else map(screen.number, known.values())
+    texts = screen.costs(list(known.values())) if name == "cost" else map(number_text, known.values())
     return dict(zip(known, texts, strict=True))
 
 
@@ -166,7 +167,7 @@ def _facts(data: dict[str, Any]) -> list[tuple[str, str | Text]]:
         ("runners", _runners_text(data["runners"])),
         ("started", screen.local_time(started)),
         ("updated", f"{screen.local_time(updated)}, {screen.ago(updated)}"),
-        ("totals", _comma_separated({name: screen.number(value) for name, value in data["totals"].items()})),
+        ("totals", _comma_separated({name: number_text(value) for name, value in data["totals"].items()})),
         ("config", _shortened_values(data["config"], data["job_id"])),
         ("metadata", _shortened_values(data["metadata"], data["job_id"])),
         ("error", _error(data["error_message"])),

@@ -39,7 +39,7 @@ class _HowFar:
         if moment < self._due_at:
             return
         self._due_at = moment + self._every_seconds
-        text = f"checked {checked:,} of {jobs:,} jobs"
+        text = f"checked {checked:,} of {jobs:,} job{'' if jobs == 1 else 's'}"
         if self._console.is_terminal:
             self._console.file.write(f"\r\x1b[K{text}")
             self._is_shown = True

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from checkpoint_store.cli.chosen_chunks import chosen_chunks, chunks_options
+from checkpoint_store.cli.job_choice import chosen_job
 from checkpoint_store.cli.options import (
     DEFAULT_STORE,
     job_argument,
@@ -15,7 +17,6 @@ from checkpoint_store.cli.options import (
     store_option,
 )
 from checkpoint_store.cli.paths import on_one_line, shell_words
-from checkpoint_store.cli.run.chunk_ranges import ChunkRangesType
 from checkpoint_store.cli.run.task_records import MEMORY
 from checkpoint_store.cli.screen import Screen, chunk_count
 
@@ -26,23 +27,28 @@ if TYPE_CHECKING:
 
 @click.command("redo")
 @job_argument()
-@click.option("--chunks", metavar="RANGES", type=ChunkRangesType(), help="These chunks, such as 3-7 or 0,3,20-29.")
-@click.option("--key", "keys", metavar="KEY", multiple=True, help="A chunk by its key, such as a file (repeatable).")
+@chunks_options
 @store_option
 @json_option
-def redo(*, job_id: str, chunks: ChunkRanges | None, keys: tuple[str, ...], store_path: str, as_json: bool) -> None:
-    """Have complete chunks of JOB done again.
+def redo(
+    *,
+    job_id: str | None,
+    named: tuple[ChunkRanges, ...],
+    chunks: ChunkRanges | None,
+    keys: tuple[str, ...],
+    store_path: str,
+    as_json: bool,
+) -> None:
+    """Have complete CHUNKS of JOB done again, such as 3-7.
 
     The next run does them, as chunks that are left. The result of each stays until
     its new one is there; what it cost stays counted.
     """
-    if chunks is None and not keys:
-        raise click.UsageError("name the chunks to do again with --chunks or --key.")
+    if chunks is None and not named and not keys:
+        raise click.UsageError("name the chunks to do again: JOB 3-7, --chunks 3-7 or --key KEY.")
     with open_for_writing(store_path) as store:
-        job = store.job(job_id)
-        if chunks is not None and chunks.ranges and max(part.stop for part in chunks.ranges) > job.total_chunks:
-            raise click.UsageError(f"--chunks {chunks}: the job has the chunks 0 to {job.total_chunks - 1}.")
-        count = job.redo([*(() if chunks is None else chunks.indices), *map(job.index_of, keys)])
+        job = chosen_job(store, job_id)
+        count = job.redo(chosen_chunks(job, (*named, chunks), keys))
         to_redo, line = job.to_redo(), _resume_line(job, store_path)
     if as_json:
         print_json({"job_id": job.job_id, "marked_chunks": count, "redo_chunks": to_redo, "resume": line})

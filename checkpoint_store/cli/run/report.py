@@ -37,7 +37,7 @@ def show(screen: Screen, report: Report, store_path: str) -> None:
 
 def show_resume_command(screen: Screen, reports: list[Report], resume_command: str, store_path: str) -> str | None:
     """Print the command that goes on, if chunks are left, and return it."""
-    unfinished = [report for report in reports if report.exit_code not in (DONE, UNUSABLE)]
+    unfinished = [report for report in reports if report.broken_off_by or report.exit_code not in (DONE, UNUSABLE)]
     if not unfinished:
         return None
     summary = "go on with"
@@ -45,10 +45,11 @@ def show_resume_command(screen: Screen, reports: list[Report], resume_command: s
         summary += " a higher --max-cost"
     elif any(report.cost_unknown for report in unfinished):
         summary += " --cost FIELD, or without --max-cost"
-    if all(report.only_failed for report in unfinished):
-        # Without retry, the same command would skip all of these chunks.
-        summary = "try again with"
-        retries = (command("retry", str(report.job_id)[:8], store_path) for report in unfinished)
+    if all(report.only_failed or report.halted for report in unfinished if report.job_id is not None):
+        # Without retry, the same command would skip the failed chunks, for which the run ended.
+        failed = [report for report in unfinished if report.failed_chunks]
+        summary = "try again with" if failed else summary
+        retries = (command("retry", str(report.job_id)[:8], store_path) for report in failed)
         resume_command = " && ".join([*retries, resume_command])
     screen.note(Text.assemble((f"  {summary}:  ", "dim"), (resume_command, "bold")))
     return resume_command
@@ -143,7 +144,7 @@ def _show_counts(screen: Screen, report: Report, store_path: str) -> None:
     _show_cost(screen, report)
     name = str(report.job_id)[:8]
     if report.failed_chunks:
-        retry = "" if report.only_failed else f", free with {command('retry', name, store_path)}"
+        retry = "" if report.only_failed or report.halted else f", free with {command('retry', name, store_path)}"
         errors = command("errors", name, store_path)
         screen.note(f"  {report.failed_chunks:,} failed and passed over: see {errors}{retry}")
     if report.in_doubt_chunks:

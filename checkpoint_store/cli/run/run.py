@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from checkpoint_store import CheckpointStore, current_attempt
+from checkpoint_store.cli.messages import message_of
 from checkpoint_store.cli.options import json_option, print_json
 from checkpoint_store.cli.paths import STANDARD, as_argument, printable, shell_words
 from checkpoint_store.cli.run import report as run_report
@@ -35,7 +36,7 @@ from checkpoint_store.cli.run.task_records import (
     RunContext,
 )
 from checkpoint_store.cli.screen import Screen
-from checkpoint_store.errors import PlanChanged
+from checkpoint_store.errors import CheckpointStoreError, PlanChanged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -125,7 +126,7 @@ def run(
         is_file = path != STANDARD
         return tuple(_words(ctx, request, [path.absolute()], _NOT_REMEMBERED)) if is_file else ()
 
-    for report in _run_all(request, inputs, limits, screen, words_of=words_of, files=files):
+    for report in _reports(request, inputs, limits, screen, words_of=words_of, files=files):
         files.add(report)
         run_report.show(screen, report, request.store_path)
     show_summary(screen, files, request.store_path)
@@ -136,8 +137,29 @@ def run(
     if as_json:
         jobs = [dataclasses.asdict(report) | {"outcome": report.outcome} for report in files.reports]
         summary = files.as_json(go_on_with)
-        print_json({"store": request.store_path, "exit_code": code, "jobs": jobs, "summary": summary})
+        document = {"store": request.store_path, "exit_code": code, "jobs": jobs, "summary": summary}
+        print_json(files.failure | document)
     return code
+
+
+def _reports(
+    request: Request, inputs: list[Input], limits: RunLimits, screen: Screen, *, files: Files, **more: Any
+) -> Iterator[Report]:
+    """Yield the report of each input, also where an error of the store ends the run once a file is over."""
+    try:
+        yield from _run_all(request, inputs, limits, screen, files=files, **more)
+    except (CheckpointStoreError, OSError, click.ClickException) as error:
+        if not files.reports:
+            raise  # there is nothing else to tell
+        in_work, *others = inputs[len(files.reports) :]
+        total, kind = len(in_work.content.chunks), type(error).__name__
+        yield Report(printable(in_work.path), UNUSABLE, total_chunks=total, error=message_of(error), broken_off_by=kind)
+        for source in others:
+            yield _not_begun(source, PAUSED)
+
+
+def _not_begun(source: Input, code: int) -> Report:
+    return Report(printable(source.path), code, total_chunks=len(source.content.chunks))
 
 
 def _run_all(
@@ -162,7 +184,7 @@ def _run_all(
         for source in inputs:
             if interrupts.requested or limits.are_over or files.is_paused or failures.is_over:
                 code = INTERRUPTED if interrupts.stops_now else PAUSED
-                yield Report(printable(source.path), code, total_chunks=len(source.content.chunks))
+                yield _not_begun(source, code)
                 continue
             clean = command or _built_in_cleaner(source.content.cleaned or (), log)
             context = RunContext(clean, limits, interrupts, screen, failures, files)

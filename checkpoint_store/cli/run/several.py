@@ -63,6 +63,12 @@ class Files:
         cost = "" if self.cost is None else f", cost {amount(self.cost)}"
         return f"so far {_counted(self.reports)}, {chunk_count(done)}{cost}"
 
+    @property
+    def failure(self) -> dict[str, Any]:
+        """The error that ended the run, as every command prints one as JSON; empty where none did."""
+        ended = (report for report in self.reports if report.broken_off_by is not None)
+        return next(({"error": report.error, "type": report.broken_off_by} for report in ended), {})
+
     def as_json(self, go_on_with: str | None) -> dict[str, Any]:
         """Return what all files came to. The chunks are those of the files that were begun."""
         counts = Counter(report.outcome for report in self.reports)

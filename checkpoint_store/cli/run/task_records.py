@@ -125,6 +125,9 @@ class Report:
     pause_asked: bool = False
     """Whether a pause that somebody asked for ended the work on it, and with that the whole run."""
 
+    broken_off_by: str | None = None
+    """The class of the error that ended the work on it, and with that the whole run; None where none did."""
+
     @property
     def place(self) -> str:
         """Which file it is, before its name: ``2 of 4  ``; empty in a run of one file."""
@@ -133,6 +136,8 @@ class Report:
     @property
     def outcome(self) -> str:
         """What came of it, in a word or two."""
+        if self.broken_off_by is not None:
+            return "stopped"
         if self.exit_code in (FAILED, UNUSABLE):
             return "failed" if self.exit_code == FAILED else "unusable"
         if self.exit_code == DONE:

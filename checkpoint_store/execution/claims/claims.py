@@ -17,7 +17,7 @@ from checkpoint_store.system.forks import ForkAware, watch
 from checkpoint_store.system.log import log_suppressed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from checkpoint_store.execution.claims.claimed_chunk import ClaimingLoop
     from checkpoint_store.storage.claim_verbs import ClaimStorage
@@ -37,8 +37,12 @@ class Claims(ForkAware):
     A forked child starts with no chunk: they are the parent's.
     """
 
-    def __init__(self, storage: ClaimStorage, job_id: str, registered: set[Claims]) -> None:
+    def __init__(
+        self, storage: ClaimStorage, job_id: str, registered: set[Claims], on_change: Callable[[str], None]
+    ) -> None:
         self._storage = storage
+        self._on_change = on_change
+        """Told when the job changes because a runner begins: its time of work goes on."""
         self._registered = registered
         """The claims of the store object whose runner is registered: kept alive by it."""
         self.job_id: Final = job_id
@@ -60,8 +64,11 @@ class Claims(ForkAware):
     def register(self, *, exclusive: bool = False) -> int:
         """Become a runner of the job; see :meth:`Runner.register`."""
         with self._lock:
+            was_registered = self.runner.is_registered
             runner_id = self.runner.register(exclusive=exclusive)
             self._registered.add(self)
+            if not was_registered:
+                self._on_change(self.job_id)
             _by_runner[str(self._storage.path), runner_id] = self
             return runner_id
 

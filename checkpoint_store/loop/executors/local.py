@@ -11,7 +11,7 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from checkpoint_store.errors import InvalidArgumentError, InvalidResultError
+from checkpoint_store.errors import InvalidArgumentError, InvalidResultError, counted
 from checkpoint_store.loop.executors.raised import Raised, ends_the_program
 from checkpoint_store.model.attempt import CurrentAttempt
 from checkpoint_store.model.error_text import describe
@@ -71,7 +71,8 @@ class Threads(OwnExecutor):
             if not self._started:
                 reason = f"needs threads, and the system starts none ({error}); use workers=1 without timeout_seconds"
                 raise InvalidArgumentError("workers", self._missing, reason) from error
-            log.warning("%d threads do the work of a loop; the system starts no more: %s", self._started, error)
+            threads = counted(self._started, "thread")
+            log.warning("the work of a loop is done by %s; the system starts no more: %s", threads, error)
             self._missing = 0
             return
         self._missing -= 1

@@ -26,7 +26,7 @@ function fillChunk(dialog, details, chunk, go, close) {
     h("div", { class: "bar" },
       h("h2", { id: "chunk-title" }, `Chunk ${chunk}`, h("small", {}, ` of ${grouped(facts.total)}`), details.keys[chunk] !== undefined && h("span", { class: "key", dir: "auto" }, ` ${details.keys[chunk]}`)),
       h("div", { class: "tools" }, button("\u2039", "Chunk before", chunk - 1), button("\u203a", "Next chunk", chunk + 1), h("button", { type: "button", onclick: close }, "Close"))),
-    h("p", {}, swatch(kind), ` ${words}`, source && [", paid for by job ", jobLink(source)], cost !== null && `, cost ${number(cost)}`),
+    h("p", {}, swatch(kind), ` ${words.split(";")[0]}`, source && [", paid for by job ", jobLink(source)], cost !== null && `, cost ${number(cost)}`),
     details.handles[chunk] && h("p", { class: "note" }, "A service holds its work as ", h("code", {}, details.handles[chunk]), "; the next try asks for that."),
     triesTable(details, chunk),
     ...sides(details, chunk),
@@ -36,6 +36,8 @@ function fillChunk(dialog, details, chunk, go, close) {
 function triesTable(details, chunk) {
   const tries = details.attemptsOf(chunk).map((place) => details.attemptAt(place));
   if (!tries.length) return null;
+  const last = tries.findLast((one) => one.outcome === "completed");
+  const isReplaced = (one) => one.outcome === "completed" && (one !== last || one.cost !== null); // the cost of a try stands with its result until then
   const hasCost = tries.some((one) => one.cost !== null);
   const hasError = tries.some((one) => one.error !== null);
   const names = ["Try", "Outcome", "Begun", ["Time"], hasCost && ["Cost"], "Runner", hasError && "Error"].filter(Boolean);
@@ -43,7 +45,7 @@ function triesTable(details, chunk) {
     h("thead", {}, h("tr", {}, names.map((name) => h("th", { scope: "col", class: Array.isArray(name) && "number" }, name)))),
     h("tbody", {}, tries.map((one) => h("tr", {},
       h("th", { scope: "row" }, one.number),
-      h("td", {}, one.outcome === "abandoned" ? "never ended" : one.outcome, one.outcome === "failed" && !one.counted ? h("span", { class: "dim" }, " (does not count)") : null),
+      h("td", {}, one.outcome === "abandoned" ? "never ended" : one.outcome, isReplaced(one) && h("span", { class: "dim" }, " (result replaced since)"), one.outcome === "failed" && !one.counted ? h("span", { class: "dim" }, " (does not count)") : null),
       h("td", { class: "when" }, moment(one.start, true)),
       h("td", { class: "number" }, duration(one.seconds)),
       hasCost && h("td", { class: "number" }, number(one.cost)),

@@ -14,7 +14,7 @@ const FILTERS = {
   again: ["tried again", (details, chunk) => details.triesOf(chunk) > 1],
   done: ["completed", (details, chunk) => details.kinds[chunk] === KIND.completed || details.kinds[chunk] === KIND.carried],
   running: ["in work", (details, chunk) => details.kinds[chunk] === KIND.running],
-  left: ["left to do", (details, chunk) => details.kinds[chunk] === KIND.pending],
+  left: ["left to do", (details, chunk) => details.kinds[chunk] <= KIND.redo],
 };
 
 function chunksFound(details, state) {
@@ -84,7 +84,7 @@ function chunkRow(details, chunk, hasCost, open) {
   return h("tr", { onclick: (event) => { if (!event.target.closest("button") && !String(getSelection())) open(chunk); } },
     h("th", { scope: "row" }, chunkLink(chunk, open)),
     details.hasKeys && h("td", { class: "key", dir: "auto" }, details.keys[chunk] ?? ""),
-    h("td", { class: "status" }, swatch(kind), h("span", { class: "kind" }, words.split(/[:,]| from /)[0])),
+    h("td", { class: "status" }, swatch(kind), h("span", { class: "kind" }, words.split(/[:;,]| from /)[0])),
     h("td", { class: "number" }, details.triesOf(chunk) || ""),
     h("td", { class: "number" }, duration(details.secondsOf(chunk))),
     hasCost && h("td", { class: "number" }, number(details.costOf(chunk))),

@@ -129,7 +129,7 @@ function kindsOf(total, ranges, marks, completions, redo) {
   completions.index.forEach((chunk, place) => {
     kinds[chunk] = completions.source && completions.source[place] >= 0 ? KIND.carried : KIND.completed;
   });
-  for (const chunk of redo ?? []) kinds[chunk] = KIND.pending;
+  for (const chunk of redo ?? []) kinds[chunk] = KIND.redo;
   for (const name of ["running", "retried", "in_doubt", "failed"]) for (const chunk of marks[name]) kinds[chunk] = KIND[name];
   return kinds;
 }

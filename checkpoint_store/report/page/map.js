@@ -42,7 +42,7 @@ function mapCard(details, pick) {
       host,
       told,
       h("p", { id: "map-help", class: "hidden" }, "Arrow keys move over the cells, Enter opens one."),
-      h("ul", { class: "legend" }, KINDS.map(([name, words], kind) => details.counts[kind] > 0 && h("li", {}, swatch(name), `${words} `, h("b", {}, grouped(details.counts[kind])))))),
+      h("ul", { class: "legend" }, KINDS.map(([name, words], kind) => details.counts[kind] > 0 && h("li", {}, swatch(name), h("b", {}, grouped(details.counts[kind])), ` ${words}`)))),
     draw,
   ];
 }
@@ -52,7 +52,7 @@ function swatch(kind) {
 }
 
 function sign(kind, x, y, size) {
-  const text = { failed: "\u00d7", in_doubt: "?", running: "\u25b8", retried: "\u21bb", carried: "\u21aa" }[kind];
+  const text = { failed: "\u00d7", in_doubt: "?", running: "\u25b8", retried: "\u21bb", redo: "\u21ba", carried: "\u21aa" }[kind];
   return text && size >= 11 ? s("text", { class: `sign k-${kind}`, x, y: y + size * 0.3, "text-anchor": "middle", "font-size": size * 0.85 }, text) : null;
 }
 
@@ -66,7 +66,7 @@ function cellText(details, chart, cell) {
   const stop = Math.min(details.facts.total, start + chart.per);
   if (stop - start === 1) return `chunk ${start}: ${KINDS[details.kinds[start]][1]}`;
   const counts = countsIn(details, start, stop);
-  const parts = KINDS.map(([, words], kind) => counts[kind] && `${counts[kind]} ${words.split(":")[0]}`).filter(Boolean);
+  const parts = KINDS.map(([, words], kind) => counts[kind] && `${counts[kind]} ${words.split(/[:;]/)[0]}`).filter(Boolean);
   return `chunks ${start} to ${stop - 1}: ${parts.join(", ")}`;
 }
 

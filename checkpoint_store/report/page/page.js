@@ -34,7 +34,8 @@ function visible(value) {
 // -- numbers and times for people
 
 const grouped = (value) => Math.round(value).toLocaleString("en-US");
-const chunksText = (count) => `${grouped(count)} chunk${count === 1 ? "" : "s"}`;
+const countText = (count, one, more = `${one}s`) => `${grouped(count)} ${count === 1 ? one : more}`;
+const chunksText = (count) => countText(count, "chunk");
 
 function number(value) {
   if (value === null || value === undefined) return "";
@@ -108,6 +109,7 @@ const chip = (status) => h("span", { class: `chip ${status}` }, h("i", { "aria-h
 
 const KINDS = [
   ["pending", "left to do", ""],
+  ["redo", "to do again; its earlier result stays until then", "\u21ba"],
   ["completed", "completed", "\u2713"],
   ["carried", "carried over from another job", "\u21aa"],
   ["running", "in work", "\u25b6"],

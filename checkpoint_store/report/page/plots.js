@@ -57,7 +57,7 @@ function timesPlot(details, open) {
   const words = [
     `Median ${duration(at(0.5))}, 95% under ${duration(at(0.95))}; the slowest, `,
     h("button", { class: "link", type: "button", onclick: () => open(slowest[0]) }, `chunk ${slowest[0]}`),
-    `, took ${duration(slowest[1])}. ${grouped(points.length)} tries, failed ones among them.`,
+    `, took ${duration(slowest[1])}. ${countText(points.length, "try", "tries")}, failed ones among them.`,
   ];
   return plotCard("times-title", "Time per chunk", words, (host, width) => {
     const isWide = sorted[sorted.length - 1] > 20 * at(0.5);
@@ -210,7 +210,7 @@ function plotsOf(details, open) {
   if (events.length) {
     const carried = details.counts[KIND.carried];
     const rate = facts.chunks_per_minute ? `${number(Number(facts.chunks_per_minute.toPrecision(3)))} chunks a minute over the last stretch of work. ` : "";
-    const done = `${grouped(events.filter((event) => event.done).length)} results${carried ? ` beside ${grouped(carried)} carried over` : ""}. ${rate}`;
+    const done = `${countText(events.filter((event) => event.done).length, "result")}${carried ? ` beside ${grouped(carried)} carried over` : ""}. ${rate}`;
     found.push(runPlot(details, events, "done-title", "Done over the run", "done", carried, grouped, done, "chunks", facts.total));
   }
   if (events.some((event) => event.cost)) {

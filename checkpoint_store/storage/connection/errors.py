@@ -48,6 +48,7 @@ _NO_ACCESS: Final = frozenset(
 )
 _OPENING: Final = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR})
 """Primary codes of a file that could not be opened, among other reasons."""
+_BEGINNING: Final = frozenset({sqlite3.SQLITE_READONLY_RECOVERY, sqlite3.SQLITE_READONLY_CANTINIT})
 _LITTLE: Final = 1 << 20
 
 Unreadable = sqlite3.Error | UnicodeDecodeError
@@ -58,6 +59,11 @@ UNREADABLE: Final = (sqlite3.Error, UnicodeDecodeError)
 def code_of(error: BaseException) -> int:
     """Return SQLite's extended error code, or 0."""
     return getattr(error, "sqlite_errorcode", 0) or 0
+
+
+def is_beginning(error: BaseException) -> bool:
+    """Whether another process had opened the file, and its index of the log was not ready yet for those who read."""
+    return code_of(error) in _BEGINNING
 
 
 def is_busy(error: BaseException) -> bool:

@@ -62,14 +62,15 @@ class ReadOnlyDatabase:
         while True:
             with Openings.lock:
                 before = self._signature()
-                unused = before is not None
                 try:
                     value = self._read_once(work) if before is None else self._read_unused(work, before)
                 except sqlite_errors.UNREADABLE as error:
-                    if not unused or before == self._signature():
+                    # Whoever had the file open may have closed it, and removed the log, since that look.
+                    is_unchanged = before == self._signature()
+                    if is_unchanged and not (before is None and sqlite_errors.is_beginning(error)):
                         raise sqlite_errors.translate(error, self.path, self.lock_timeout_seconds) from error
                 else:
-                    if not unused or before == self._signature():
+                    if before is None or before == self._signature():
                         return value
             if time.monotonic() >= deadline:
                 raise StoreBusy(self.path, self.lock_timeout_seconds)

@@ -146,7 +146,7 @@ def _take_chunk(
     here = _HERE.run(connection, in_job=job_id, at_index=index).fetchall()
     is_tried, number = bool(here), here[-1][0] if here else 0
     for attempt in made:
-        found = _matching(here, its_runners.known(attempt["runner_id"]), attempt["started_at"])
+        found = _matching(here, its_runners.known(attempt["runner_id"]), attempt)
         values = attempt if contradiction is None else _without_its_result(attempt, contradiction)
         if found is None:
             number = number + 1 if is_tried else attempt["number"]
@@ -163,10 +163,11 @@ def _take_chunk(
 
 
 def _matching(
-    here: list[tuple[int, int, str, str]], runner_id: int | None, started_at: str
+    here: list[tuple[int, int, str, str]], runner_id: int | None, attempt: dict[str, Any]
 ) -> tuple[int, int, str, str] | None:
-    """Return the attempt that is here already: of this runner, begun at this moment."""
-    return next((one for one in here if (one[1], one[2]) == (runner_id, started_at)), None)
+    """Return the attempt that is here already: of this runner (or of none, as there), begun at this moment."""
+    runner_ids = {runner_id} if attempt["runner_id"] else {runner_id, 0}
+    return next((one for one in here if one[1] in runner_ids and one[2] == attempt["started_at"]), None)
 
 
 def _without_its_result(attempt: dict[str, Any], result: str) -> dict[str, Any]:

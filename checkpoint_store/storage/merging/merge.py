@@ -14,8 +14,8 @@ from checkpoint_store.storage.merging import attempts, chunk_facts, places
 from checkpoint_store.storage.open_requests import Source
 from checkpoint_store.storage.records import Completion
 from checkpoint_store.storage.statements import jobs as job_statements
+from checkpoint_store.storage.statements import redos, stretch
 from checkpoint_store.storage.statements import results as result_statements
-from checkpoint_store.storage.statements import stretch
 from checkpoint_store.storage.statements.compiled import Statement
 from checkpoint_store.storage.statements.completions import count, record, set_source
 from checkpoint_store.storage.tables import chunk_results, completed_chunks
@@ -43,6 +43,7 @@ _PAGE: Final = Statement(
             _C.source_job_id,
             _C.source_chunk_index,
             _C.source_differs_in,
+            _C.redo_asked_at,
         )
         .outerjoin_from(completed_chunks, chunk_results, _R.result_id == _C.result_id)
         .where(_C.job_id == bindparam("in_job"), _C.chunk_index > bindparam("after"))
@@ -81,6 +82,8 @@ class _Taken:
     """What was taken of a job's results."""
 
     added: int = 0
+    redone: int = 0
+    """How many results answer a redo that was asked for here."""
     same: int = 0
     contradictions: dict[int, str] = field(default_factory=dict)
     """The text of the other store's result, by chunk."""
@@ -140,7 +143,7 @@ def _merge(connection: sqlite3.Connection, merge: _Merge) -> JobMerge:
         file_name=job.file_name,
         status=now_here.status,
         is_new=own is None,
-        added_chunks=taken.added,
+        added_chunks=taken.added + taken.redone,
         same_chunks=taken.same,
         contradictions=tuple(taken.contradictions),
         added_attempts=made,
@@ -185,6 +188,8 @@ class _Found(NamedTuple):
     payer: str | None
     paid_at: int | None
     differs_in: str | None
+    answers: str | None
+    """Which redo the result answers."""
 
 
 def _take_one(
@@ -192,11 +197,13 @@ def _take_one(
 ) -> None:
     job_id, index, text = found.job_id, found.chunk_index, found.text
     digest = None if text is None else result_digest.digest(job_id, index, text)
-    if digest is not None and digest == digest_here:
+    is_answer = found.answers is not None and redos.asked_at(connection, job_id, index, None) == found.answers
+    if digest is not None and digest == digest_here and not is_answer:
         taken.same += 1
         return
+    completion = Completion(job_id, index, found.completed_at, text, digest, found.fingerprint)
     try:
-        more = record(connection, Completion(job_id, index, found.completed_at, text, digest, found.fingerprint))
+        more = record(connection, completion, answers=found.answers)
     except ChunkAlreadyCompleted:
         taken.contradictions[index] = text or ""
         return
@@ -204,6 +211,7 @@ def _take_one(
         taken.same += 1
         return
     taken.added += more
+    taken.redone += is_answer
     taken.new_chunks.add(index)
     payer = None if found.payer is None else payers.get(found.payer, found.payer)
     if payer not in (None, job_id):  # a job of another plan paid for it
@@ -217,7 +225,7 @@ def _end(connection: sqlite3.Connection, path: Path, job_id: str, taken: _Taken,
     elif taken.new_chunks:  # also results of chunks that were complete without one
         changes = stretch.changes_now(connection, job_id, path)
         found = job_statements.find_job(connection, job_id, path)
-        changes["stretch_completed_count"] = found.stretch_completed_count + taken.added
+        changes["stretch_completed_count"] = found.stretch_completed_count + taken.added + taken.redone
         if taken.added:
             count(connection, job_id, taken.added, changes["updated_at"])
         job_statements.update_job(connection, job_id, path, **changes)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import bindparam, or_, select
 
-from checkpoint_store.errors import StoreDamaged
+from checkpoint_store.errors import StoreDamaged, counted
 from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.model.records import Problem
 from checkpoint_store.storage.statements import jobs as job_statements
@@ -17,7 +17,7 @@ from checkpoint_store.storage.statements import results as result_statements
 from checkpoint_store.storage.statements import rows
 from checkpoint_store.storage.statements.compiled import Statement
 from checkpoint_store.storage.statements.effect import TRIGGERS
-from checkpoint_store.storage.tables import attempts, chunk_handles, completed_chunks, jobs, runners
+from checkpoint_store.storage.tables import attempts, chunk_handles, chunk_redos, completed_chunks, jobs, runners
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,6 +62,19 @@ _NOWHERE: Final = Statement(
     )
 )
 """Finds attempts at chunks that the job does not have."""
+_POINTLESS: Final = Statement(
+    lambda: (
+        select(chunk_redos.c.job_id, chunk_redos.c.chunk_index)
+        .outerjoin_from(
+            chunk_redos,
+            completed_chunks,
+            (completed_chunks.c.job_id == chunk_redos.c.job_id)
+            & (completed_chunks.c.chunk_index == chunk_redos.c.chunk_index),
+        )
+        .where(completed_chunks.c.job_id.is_(None))
+    )
+)
+"""Finds chunks that are to be done again, and were never done: a job would count them as left twice."""
 
 
 OnProgress = Callable[[int, int], object]
@@ -93,13 +106,21 @@ def problems_of(connection: sqlite3.Connection, path: Path, on_progress: OnProgr
         yield Problem(f"table {table}", f"a row refers to a row of {parent} that is not there")
     for name, table in connection.execute(TRIGGERS):
         yield Problem(f"trigger {name}", f"is on {table}, and no store has triggers")
-    if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'attempts'").fetchone() is not None:
+    if _has_table(connection, "attempts"):
         for job_id, index in _NOWHERE.run(connection):
             yield Problem("attempt", "is at a chunk that the job does not have", job_id, index)
+    if _has_table(connection, "chunk_redos"):
+        for job_id, index in _POINTLESS.run(connection):
+            yield Problem("row in chunk_redos", "is of a chunk that is not complete", job_id, index)
     jobs_there = job_statements.list_jobs(connection, path)
     for number, job in enumerate(jobs_there, 1):
         yield from _problems_of_job(connection, job)
         tell(number, len(jobs_there))
+
+
+def _has_table(connection: sqlite3.Connection, name: str) -> bool:
+    """Whether there is a table; a backup may have an older schema."""
+    return connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (name,)).fetchone() is not None
 
 
 def _count_jobs(connection: sqlite3.Connection) -> int:
@@ -112,9 +133,8 @@ def _count_jobs(connection: sqlite3.Connection) -> int:
 def _unreadable_rows(connection: sqlite3.Connection, job_id: str) -> Iterator[Problem]:
     """Yield the rows that the commands could not show."""
     path = rows.path_of(connection)
-    is_there = "SELECT 1 FROM sqlite_master WHERE name = ?"  # a backup may have an older schema
     for table, (readers, statement) in _ROWS.items():
-        if connection.execute(is_there, (table,)).fetchone() is None:
+        if not _has_table(connection, table):
             continue
         cursor = statement.run(connection, in_job=job_id)
         names = [column[0] for column in cursor.description]
@@ -129,7 +149,11 @@ def _problems_of_job(connection: sqlite3.Connection, job: records.JobRecord) -> 
     yield from _unreadable_rows(connection, job.job_id)
     completed = sum(1 for _ in result_statements.indices(connection, job.job_id))
     if completed != job.completed_count:
-        yield Problem("completed_count", f"says {job.completed_count}, but {completed} chunks are there", job.job_id)
+        yield Problem(
+            "completed_count",
+            f"says {job.completed_count}, but the results of {counted(completed, 'chunk')} are there",
+            job.job_id,
+        )
     for page in result_statements.paged(
         lambda after, limit: result_statements.result_page(connection, job.job_id, after, limit)
     ):

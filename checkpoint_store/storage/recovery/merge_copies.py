@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from checkpoint_store.errors import StateFormatError
+from checkpoint_store.errors import StateFormatError, counted
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.versions import SCHEMA_VERSION
 from checkpoint_store.storage.connection.database import Database
@@ -61,7 +61,7 @@ class JobRecovery:
         if self.unverified_chunks:
             lost += f"; no digest of {self.unverified_chunks} of them survived: they are as the state file has them"
         lost += f"; {self.tries}" if self.tries else ""
-        return f"job {self.job_id} ({self.file_name}): {self.recovered_chunks} chunks back ({taken}){lost}"
+        return f"job {self.job_id} ({self.file_name}): {counted(self.recovered_chunks, 'chunk')} back ({taken}){lost}"
 
 
 def all_copies(path: Path, state_files: Sequence[Path]) -> list[Copy]:
@@ -209,6 +209,7 @@ def _fill_chunks(
             record(
                 connection,
                 Completion(job_id, index, chunk.completed_at or now(), chunk.text, chunk.digest, chunk.fingerprint),
+                answers=chunk.answers,
             )
             if chunk.source is not None:
                 set_source(connection, job_id, index, chunk.source)
@@ -235,7 +236,8 @@ def _best(job_id: str, index: int, copies: list[Copy]) -> tuple[str, Chunk] | No
     for copy, chunk in known:
         if chunk.text is not None and chunk.digest == wanted:
             source = next((one.source for _, one in known if one.source is not None), None)
-            return copy.name, Chunk(chunk.completed_at, fingerprint, wanted, chunk.text, proven, source)
+            answers = next((one.answers for _, one in known if one.answers is not None and one.digest == wanted), None)
+            return copy.name, Chunk(chunk.completed_at, fingerprint, wanted, chunk.text, proven, source, answers)
     return None
 
 

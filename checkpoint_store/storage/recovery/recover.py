@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from checkpoint_store.errors import StateFormatError, StorageUnavailableError, StoreDamaged, StoreInUse
+from checkpoint_store.errors import StateFormatError, StorageUnavailableError, StoreDamaged, StoreInUse, counted
 from checkpoint_store.model.state import ProcessingState
 from checkpoint_store.storage.connection.open_lock import has_connection, who_has_open
 from checkpoint_store.storage.file_names import StoreFiles, moved_aside
@@ -192,7 +192,7 @@ def _accepting(path: Path) -> str:
 
 
 def _what_would_be_lost(report: RecoveryReport) -> str:
-    lost = [f"{job.lost_chunks} of {job.lost_chunks + job.recovered_chunks} completed chunks of job {job.job_id} "
-            f"({job.file_name})" for job in report.jobs if job.lost_chunks]  # fmt: skip
+    lost = [f"{job.lost_chunks} of {counted(job.lost_chunks + job.recovered_chunks, 'completed chunk')} of job "
+            f"{job.job_id} ({job.file_name})" for job in report.jobs if job.lost_chunks]  # fmt: skip
     lost += [f"of job {job.job_id} ({job.file_name}), {job.lost}," for job in report.jobs if job.lost]
     return f"{report.reason}; from all surviving copies together, {' and '.join(lost)} cannot be brought back"

@@ -23,7 +23,7 @@ from checkpoint_store.storage.tables import attempts, completed_chunks
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from sqlalchemy import ColumnElement
@@ -79,12 +79,26 @@ _SECONDS: Final = Statement(
 )
 
 
+def _shown_columns() -> list[Any]:
+    its_handle = select(_H.handle).where(_H.job_id == _A.job_id, _H.chunk_index == _A.chunk_index).scalar_subquery()
+    its_key = select(_K.key).where(_K.job_id == _A.job_id, _K.chunk_index == _A.chunk_index).scalar_subquery()
+    return [*(_A[name] for name in _COLUMNS), its_handle.label("handle"), its_key.label("key")]
+
+
+_EARLIER: Final = Statement(
+    lambda: (
+        select(*_shown_columns())
+        .where(_IN_JOB, _A.chunk_index == bindparam("at_index"), _A.number < bindparam("before"), ~is_complete())
+        .order_by(_A.number.desc())
+        .limit(1)
+    )
+)
+
+
 @cache
 def _latest(outcomes: tuple[str, ...]) -> Statement:
     """Look for each kind of outcome in the index that is made for it: a job may have a million that went well."""
-    its_handle = select(_H.handle).where(_H.job_id == _A.job_id, _H.chunk_index == _A.chunk_index).scalar_subquery()
-    its_key = select(_K.key).where(_K.job_id == _A.job_id, _K.chunk_index == _A.chunk_index).scalar_subquery()
-    columns = [*(_A[name] for name in _COLUMNS), its_handle.label("handle"), its_key.label("key")]
+    columns = _shown_columns()
     looked_for = {outcome: _A.outcome == literal(AttemptOutcome(outcome)) for outcome in outcomes}
     running = looked_for.pop(AttemptOutcome.RUNNING, None)
     kinds = [
@@ -110,25 +124,33 @@ def latest(connection: sqlite3.Connection, job_id: str, path: Path, *, outcomes:
     """Return the last attempt at each chunk that is not complete, where it has one of these outcomes, by index.
 
     What a runner that is gone had in hand is ``abandoned``, also where nobody has recorded that yet. What a runner has
-    claimed ahead, and not begun, is not worked on: it is left out.
+    claimed, and not begun, is not worked on: the attempt before it counts as the last, such as the one that failed
+    while its runner waits for the next.
     """
-    looked_for = {*outcomes, AttemptOutcome.RUNNING} if AttemptOutcome.ABANDONED in outcomes else set(outcomes)
+    looked_for = {*outcomes, AttemptOutcome.RUNNING}
     found = named_rows(_latest(tuple(sorted(looked_for))).run(connection, in_job=job_id))
-    runners = runner_notes(connection, job_id, path) if AttemptOutcome.RUNNING in looked_for and found else {}
+    is_any_running = any(row["outcome"] == AttemptOutcome.RUNNING for row in found)
+    runners = runner_notes(connection, job_id, path) if is_any_running else {}
     records = []
-    for stored in found:
-        row = read_row("attempts", rows.SHOWN_ATTEMPT, stored, path, job_id)
-        runner = runners.get(row.pop("runner_id"))
-        key = row.pop("key")
-        row["key"] = None if key is None else key_from(key)
-        record = ChunkRecord(attempt=row.pop("number"), is_last=bool(row.pop("is_last")), **row)
-        if record.outcome == AttemptOutcome.RUNNING and runner is not None:
-            if not runner.has_begun(record.chunk_index, record.attempt):
-                continue  # claimed, and nothing else
-            if runner.is_dead:
-                record = replace(record, outcome=AttemptOutcome.ABANDONED.value)
-        records.append(record)
+    for row in found:
+        runner = runners.get(row["runner_id"]) if row["outcome"] == AttemptOutcome.RUNNING else None
+        shown: Mapping[str, Any] | None = row
+        if runner is not None and not runner.has_begun(row["chunk_index"], row["number"]):
+            claimed = {"in_job": job_id, "at_index": row["chunk_index"], "before": row["number"]}
+            shown, runner = next(iter(named_rows(_EARLIER.run(connection, **claimed))), None), None
+        if shown is not None:
+            record = _shown(shown, path, job_id)
+            is_gone = runner is not None and runner.is_dead
+            records.append(replace(record, outcome=AttemptOutcome.ABANDONED.value) if is_gone else record)
     return [record for record in records if record.outcome in outcomes]
+
+
+def _shown(stored: Mapping[str, Any], path: Path, job_id: str) -> ChunkRecord:
+    row = read_row("attempts", rows.SHOWN_ATTEMPT, stored, path, job_id)
+    del row["runner_id"]
+    key = row.pop("key")
+    row["key"] = None if key is None else key_from(key)
+    return ChunkRecord(attempt=row.pop("number"), is_last=bool(row.pop("is_last")), **row)
 
 
 class _RunnerNotes(NamedTuple):

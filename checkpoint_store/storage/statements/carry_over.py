@@ -10,10 +10,11 @@ from checkpoint_store.model.clock import now
 from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.storage.open_requests import Source
+from checkpoint_store.storage.records import Completion
 from checkpoint_store.storage.statements import compiled, redos
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import results as result_statements
-from checkpoint_store.storage.statements.completions import count
+from checkpoint_store.storage.statements.completions import count, record, set_source
 from checkpoint_store.storage.tables import attempts, chunk_results, completed_chunks
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ _C: Final = completed_chunks.c
 _R: Final = chunk_results.c
 _STORED: Final = compiled.Statement(
     lambda: (
-        select(_R.result, _C.digest, _R.digest, _C.source_job_id, _C.source_chunk_index)
+        select(_R.result, _C.digest, _R.digest, _C.source_job_id, _C.source_chunk_index, _C.redo_asked_at)
         .outerjoin_from(completed_chunks, chunk_results, _R.result_id == _C.result_id)
         .where(_C.job_id == bindparam("in_job"), _C.chunk_index == bindparam("at_index"))
     )
@@ -37,7 +38,9 @@ _STORED: Final = compiled.Statement(
 _COMPLETE: Final = compiled.insert_into(completed_chunks)
 _AT_WORK: Final = compiled.Statement(
     lambda: select(attempts.c.chunk_index, attempts.c.runner_id).where(
-        attempts.c.outcome == literal_column("'running'"), attempts.c.job_id == bindparam("in_job")
+        attempts.c.outcome == literal_column("'running'"),
+        # The plus keeps SQLite from going through all attempts of the job instead of the index of those that run.
+        literal_column("+attempts.job_id") == bindparam("in_job"),
     )
 )
 
@@ -52,14 +55,21 @@ def carry_over(
 ) -> JobRecord:
     """Complete chunks of a job with results of other jobs, and return the job as it is then.
 
-    A result that is to be made again there is to be made again here.
+    A result that is to be made again there is to be made again here. One for a chunk that is complete here answers the
+    redo that was asked for.
     """
     moment, job_id = now(), job.job_id
+    again = kept.keys() & set(redos.indices(connection, job_id)) if job.redo_count else set[int]()
     for index, fingerprint in enumerate(request.fingerprints_by(job.fingerprint_rule) or ()):
         if index not in kept:
             continue
-        text, payer = _taken(connection, kept[index], index, path)
+        text, payer, answers = _taken(connection, kept[index], index, path)
         digest = result_digest.digest(job_id, index, text)
+        if index in again:
+            completion = Completion(job_id, index, moment, text, digest, fingerprint)
+            record(connection, completion, answers=answers)
+            set_source(connection, job_id, index, payer)
+            continue
         added = connection.execute(compiled.ADD_RESULT.text, (job_id, index, text, digest))
         _COMPLETE.run(
             connection,
@@ -72,21 +82,23 @@ def carry_over(
             source_job_id=payer.job_id,
             source_chunk_index=payer.chunk_index,
             source_differs_in=kept[index].differs_in,
+            redo_asked_at=answers,
         )
     to_redo = redos.of_kept(connection, kept)
-    redos.mark(connection, job_id, to_redo, moment)
-    count(connection, job_id, len(kept), moment)
+    redos.mark(connection, job_id, to_redo)
+    count(connection, job_id, len(kept) - len(again), moment)
     begun_with = job.stretch_completed_count + len(kept) - len(to_redo)  # they took none of its time
     job_statements.update_job(connection, job_id, path, stretch_completed_count=begun_with)
     return job_statements.find_job(connection, job_id, path)
 
 
-def _taken(connection: sqlite3.Connection, source: Source, index: int, path: Path) -> tuple[str, Source]:
-    """Return the text of a result for its new place, and the chunk that paid for it."""
+def _taken(connection: sqlite3.Connection, source: Source, index: int, path: Path) -> tuple[str, Source, str | None]:
+    """Return the text of a result for its new place, the chunk that paid for it, and which redo it answers."""
     row = _STORED.run(connection, in_job=source.job_id, at_index=source.chunk_index).fetchone()
-    text, digest, digest_beside, payer, paid_at = row
+    text, digest, digest_beside, payer, paid_at, answers = row
     verified = result_statements.verified(path, source.job_id, source.chunk_index, text, digest, digest_beside)
-    return _moved(verified, source.chunk_index, index), source if payer is None else Source(payer, paid_at)
+    payer = source if payer is None else Source(payer, paid_at)
+    return _moved(verified, source.chunk_index, index), payer, answers
 
 
 def _moved(text: str, source: int, index: int) -> str:

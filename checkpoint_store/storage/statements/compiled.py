@@ -191,6 +191,12 @@ AND_CLAIM_AT_ONCE: Final = f"INSERT INTO completion_and_claim VALUES ({', '.join
 """The statement that writes one completion, and claims the next chunk for a runner where nobody has tried that one."""
 
 
+_NO_TRIGGER: Final = (
+    "SELECT RAISE(ABORT, 'a trigger') WHERE EXISTS (SELECT 1 FROM main.sqlite_master WHERE type = 'trigger'); "
+)
+"""The first step: a trigger in the file could undo the others, and no schema of ours has one there."""
+
+
 @cache
 def preparations() -> tuple[str, ...]:
     """Return what a connection has to be told before :func:`at_once` and :data:`AND_CLAIM_AT_ONCE`."""
@@ -213,7 +219,7 @@ def preparations() -> tuple[str, ...]:
 
 def _view_with_trigger(name: str, columns: Iterable[str], steps: Iterable[ClauseElement]) -> tuple[str, str]:
     """Return what makes a view of the connection's own; a row that is inserted into it takes these steps."""
-    body = "".join(f"{step.compile(dialect=sqlite.dialect())}; " for step in steps)
+    body = _NO_TRIGGER + "".join(f"{step.compile(dialect=sqlite.dialect())}; " for step in steps)
     nulls = ", ".join(f"NULL AS {column}" for column in columns)
     return (
         f"CREATE TEMP VIEW IF NOT EXISTS {name} AS SELECT {nulls}",
@@ -254,6 +260,7 @@ SET_RESULT: Final = Statement(
             source_job_id=None,
             source_chunk_index=None,
             source_differs_in=None,
+            redo_asked_at=func.coalesce(bindparam("asked_at"), _C.redo_asked_at),
         )
     )
 )

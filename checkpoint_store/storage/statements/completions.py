@@ -125,11 +125,13 @@ def set_source(connection: sqlite3.Connection, job_id: str, index: int, source: 
     )
 
 
-def record(connection: sqlite3.Connection, completion: Completion, *, is_work: bool = False) -> int | None:
+def record(
+    connection: sqlite3.Connection, completion: Completion, *, is_work: bool = False, answers: str | None = None
+) -> int | None:
     """Write one completion's rows; return 1 for a new one, 0 for a changed one, None where nothing happened.
 
     ``is_work``: the chunk was worked on just now, so that it is done again by this where that was asked for. What comes
-    from a copy, a state file or another store is no answer to that.
+    from a copy, a state file or another store is no answer to that, unless it says itself which redo it ``answers``.
     """
     job_id, index, at, text, digest, fingerprint, *_ = completion
     result_id = None
@@ -143,11 +145,26 @@ def record(connection: sqlite3.Connection, completion: Completion, *, is_work: b
         if error.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
             raise JobNotFound(job_id, "the store (it was deleted)") from error
         raise
-    return 1 if done.rowcount else _record_again(connection, completion, result_id, is_work=is_work)
+    if not done.rowcount:
+        asked_at = _asked_at(connection, completion, answers, is_work=is_work)
+        return _record_again(connection, completion, result_id, asked_at)
+    if answers is not None:
+        redos.note_answer(connection, job_id, index, answers)
+    return 1
+
+
+def _asked_at(
+    connection: sqlite3.Connection, completion: Completion, answers: str | None, *, is_work: bool
+) -> str | None:
+    """Return which redo a completion ends; None for none."""
+    job_id, index = completion.job_id, completion.chunk_index
+    if is_work:
+        return redos.asked_at(connection, job_id, index, completion.attempt)
+    return answers if answers is not None and redos.asked_at(connection, job_id, index, None) == answers else None
 
 
 def _record_again(
-    connection: sqlite3.Connection, completion: Completion, result_id: int | None, *, is_work: bool
+    connection: sqlite3.Connection, completion: Completion, result_id: int | None, asked_at: str | None
 ) -> int | None:
     """The chunk is complete already: the same result changes nothing, another one has to be asked for.
 
@@ -158,15 +175,14 @@ def _record_again(
     if found is None:
         raise sqlite3.DatabaseError("a completed chunk was not written; look for a trigger in the file")
     present, present_id, made_at, payer = found
-    is_redo = is_work and redos.is_asked_of(connection, completion.job_id, completion.chunk_index, completion.attempt)
-    if is_redo:
+    if asked_at is not None:
         redos.unmark(connection, completion.job_id, completion.chunk_index)
         if completion.digest is None:
             return 0
     elif completion.digest in (None, present):
         _remove(connection, result_id)
         return None
-    if present is not None and not completion.replace and not is_redo:
+    if present is not None and not completion.replace and asked_at is None:
         is_same = _is_same_as_present(connection, completion, present_id)
         _remove(connection, result_id)
         if is_same:
@@ -181,6 +197,7 @@ def _record_again(
         new_fingerprint=completion.fingerprint,
         new_digest=completion.digest,
         new_id=result_id,
+        asked_at=asked_at,
         **here,
     )
     effect.require_rows(changed, "a result in the place of another")

@@ -39,23 +39,29 @@ def page(connection: sqlite3.Connection, job_id: str, after: int, cost: Cost) ->
     Where ``cost`` is a function, the value is the whole result as text, and the kind None. Of a result that another
     one replaced, the kind is ``"replaced"`` and the value what it cost: a loop that has seen it does not see it again.
     """
-    statement = _statement(cost if isinstance(cost, str) else None)
+    statement = _statement(cost if isinstance(cost, str) else None, goes_on=after > 0)
     present = statement.run(connection, in_job=job_id, after=after).fetchall()
     gone = replaced.costs_after(connection, job_id, after, _most(cost))
     return sorted(present + gone)[: _most(cost)] if gone else present
 
 
 @lru_cache(maxsize=8)  # a loop asks before and after each chunk, and to build it takes longer than to run it
-def _statement(field: str | None) -> Statement:
-    return Statement(lambda: _select(field))
+def _statement(field: str | None, *, goes_on: bool) -> Statement:
+    return Statement(lambda: _select(field, goes_on=goes_on))
 
 
-def _select(field: str | None) -> Select[Any]:
+_IN_JOB: Final[Any] = _R.job_id == bindparam("in_job")
+_IN_JOB_BY_RESULT: Final[Any] = literal_column("+chunk_results.job_id") == bindparam("in_job")
+"""The plus keeps SQLite from going through all chunks of a job instead of the few results after one."""
+
+
+def _select(field: str | None, *, goes_on: bool) -> Select[Any]:
     columns = [_R.result_id, _R.chunk_index, *((literal_column("NULL"), _R.result) if field is None else _value(field))]
     # Another job paid for what was carried over.
     is_own = (_C.result_id == _R.result_id) & _C.source_job_id.is_(None)
     of_chunk = (_C.job_id == _R.job_id) & (_C.chunk_index == _R.chunk_index) & is_own
-    of_job = select(*columns).where(_R.result_id > bindparam("after"), _R.job_id == bindparam("in_job"), of_chunk)
+    in_job = _IN_JOB_BY_RESULT if goes_on else _IN_JOB
+    of_job = select(*columns).where(_R.result_id > bindparam("after"), in_job, of_chunk)
     return of_job.order_by(_R.result_id).limit(_RESULTS if field is None else _VALUES)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 from typing import TYPE_CHECKING, Any, Final
 
-from checkpoint_store.errors import StoreDamaged
+from checkpoint_store.errors import StoreDamaged, counted
 from checkpoint_store.storage.statements.compiled import COMPLETION
 
 if TYPE_CHECKING:
@@ -68,5 +68,7 @@ def require_completions(connection: sqlite3.Connection, values: Sequence[Any], c
         for start in starts
     )
     if changed not in (rows + there, rows + there + may_claim):
-        raise sqlite3.DatabaseError(f"it changed {changed} rows instead of {rows + there}; look for a trigger in it")
+        raise sqlite3.DatabaseError(
+            f"it changed {counted(changed, 'row')} instead of {rows + there}; look for a trigger in it"
+        )
     return changed > rows + there

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import bindparam, null, select
 
-from checkpoint_store.errors import Difference
+from checkpoint_store.errors import Difference, counted
 from checkpoint_store.model.plan import digest_of_fingerprints, same_settings
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements.compiled import Statement
@@ -71,11 +71,13 @@ def differences_at_beginning(
     if not grows_by_number or job.chunks_digest is None or job.sequential != request.plan.sequential:
         return found
     if request.fingerprints is None:
-        not_at_hand = Difference("chunks", f"{total} chunks that are known", _NOT_AT_HAND)
+        not_at_hand = Difference("chunks", f"{counted(total, 'chunk')} with their content", _NOT_AT_HAND)
         return [*found, not_at_hand] if total < wanted else found
     digest = _digest_of_first(total, request, job.fingerprint_rule)
     if digest != job.chunks_digest:
-        old, new = (f"the first {total} chunks with digest {(one or '')[:14]}" for one in (job.chunks_digest, digest))
+        old, new = (
+            f"the first {counted(total, 'chunk')} with digest {(one or '')[:14]}" for one in (job.chunks_digest, digest)
+        )
         changed = _first_changed(connection, job, request)
         found.append(Difference("chunks", old, new if changed is None else f"{new}; chunk {changed} is another one"))
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from checkpoint_store.errors import InvalidArgumentError, JobBusy
+from checkpoint_store.errors import InvalidArgumentError, JobBusy, counted
 from checkpoint_store.storage.runner_lock import (
     BegunAttempts,
     begun_by,
@@ -36,7 +36,7 @@ def _reap_if_dead(
     if begun is None:
         return False
     in_doubt = attempts.end_runner(connection, runner_id, begun=begun.begun, is_counted=True)
-    log.warning("runner %d of job %s is dead: reaped, %d chunks are in doubt", runner_id, job_id, in_doubt)
+    log.warning("runner %d of job %s is dead: reaped, %s in doubt", runner_id, job_id, counted(in_doubt, "chunk"))
     return True
 
 
@@ -67,7 +67,7 @@ def release(connection: sqlite3.Connection, store: Path, job_id: str, runner_id:
     freed = attempts.in_hand(connection, runner_id)
     attempts.end_runner(connection, runner_id, begun=begun_by(lock_file).begun, is_counted=False)
     remove_lock_file(lock_file)  # before the commit: what others claim then, this runner starts no more
-    log.warning("runner %d of job %s was released by hand: %d chunks are free", runner_id, job_id, freed)
+    log.warning("runner %d of job %s was released by hand: %s free", runner_id, job_id, counted(freed, "chunk"))
     return freed
 
 

@@ -11,7 +11,7 @@ from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.plan import FINGERPRINT_RULE, compare
 from checkpoint_store.model.records import JobStatus
 from checkpoint_store.storage.open_requests import Decision, OpenedJob
-from checkpoint_store.storage.statements import earlier_job, extend, keys, stored_handles, stretch
+from checkpoint_store.storage.statements import earlier_job, extend, keys, redo_answers, stored_handles, stretch
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import results as result_statements
 from checkpoint_store.storage.statements.carry_over import carry_over, chunks_at_work
@@ -112,14 +112,18 @@ def reusable_for_rest(
     be written, a dead runner counts as alive. A job that ``has_grown`` takes what those jobs have for its new chunks
     whose results it carries already: so an input that was cut off for one run is not paid for again.
     """
-    if not (_looks(request) or has_grown) or request.fingerprints is None or job.completed_count == job.total_chunks:
+    if not (_looks(request) or has_grown) or request.fingerprints is None or not job.remaining_count:
         return {}, False
     if request.plan.sequential and job.redo_count:  # what others made behind these chunks was made from other results
         return {}, False
     payers = extend.payers(connection, job.job_id) if has_grown else None
     if payers == set():
         return {}, False
-    found = StoredResults(connection, request, path).reusable_since(job, of=payers)
+    found = {}
+    if job.completed_count < job.total_chunks:
+        found = StoredResults(connection, request, path).reusable_since(job, of=payers)
+    if job.redo_count and _looks(request):
+        found |= redo_answers.answers(connection, request, job, path)
     if not found:
         return {}, False
     liveness = Liveness(connection, path, job.job_id)

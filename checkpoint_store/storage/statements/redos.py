@@ -11,7 +11,7 @@ from checkpoint_store.storage.tables import attempts, chunk_handles, chunk_redos
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from sqlalchemy import Exists
 
@@ -54,7 +54,7 @@ def is_marked(chunk: Any, *, before: Any = None) -> Exists:
     return select(_M.chunk_index).where(*of_chunk, *newer).exists()
 
 
-_AFTER_ATTEMPT: Final = Statement(lambda: select(_M.after_attempt).where(*_HERE), order=("in_job", "at_index"))
+_FIND: Final = Statement(lambda: select(_M.after_attempt, _M.asked_at).where(*_HERE), order=("in_job", "at_index"))
 _MARKS: Final = Statement(
     lambda: select(_M.chunk_index, _M.after_attempt, _M.asked_at).where(_IN_JOB), order=("in_job",)
 )
@@ -85,6 +85,13 @@ _NO_LONGER_COUNTED: Final = Statement(
     )
 )
 
+_NOTE_ANSWER: Final = Statement(
+    lambda: (
+        completed_chunks.update()
+        .where(_C.job_id == bindparam("in_job"), _C.chunk_index == bindparam("at_index"))
+        .values(redo_asked_at=bindparam("at"))
+    )
+)
 _DROP_POINTLESS: Final = Statement(
     lambda: chunk_redos.delete().where(
         _IN_JOB,
@@ -106,12 +113,18 @@ _LAST_ATTEMPT: Final = Statement(
 )
 
 
-def mark(connection: sqlite3.Connection, job_id: str, indices: Sequence[int], moment: str) -> None:
-    """Let complete chunks without a mark be done again: with tries of their own, and without an earlier handle."""
-    here = [{"in_job": job_id, "at_index": index} for index in indices]
+def mark(connection: sqlite3.Connection, job_id: str, asked_at: Mapping[int, str]) -> None:
+    """Let complete chunks without a mark be done again: with tries of their own, and without an earlier handle.
+
+    Args:
+        connection: in whose transaction.
+        job_id: the job.
+        asked_at: when that was asked for, by chunk.
+    """
+    here = [{"in_job": job_id, "at_index": index} for index in asked_at]
     _NO_LONGER_COUNTED.run_many(connection, here)
     _FORGET_HANDLE.run_many(connection, here)
-    _MARK.run_many(connection, (one | {"at": moment} for one in here))
+    _MARK.run_many(connection, (one | {"at": at} for one, at in zip(here, asked_at.values(), strict=True)))
 
 
 def marks(connection: sqlite3.Connection, job_id: str) -> frozenset[Mark]:
@@ -124,10 +137,15 @@ def indices(connection: sqlite3.Connection, job_id: str) -> list[int]:
     return sorted(mark.chunk_index for mark in marks(connection, job_id))
 
 
-def of_kept(connection: sqlite3.Connection, kept: Mapping[int, Source]) -> list[int]:
-    """Return the chunks that are to take a result which is to be made again where it is taken from, ascending."""
-    marked = {job_id: set(indices(connection, job_id)) for job_id in {source.job_id for source in kept.values()}}
-    return sorted(index for index, source in kept.items() if source.chunk_index in marked[source.job_id])
+def of_kept(connection: sqlite3.Connection, kept: Mapping[int, Source]) -> dict[int, str]:
+    """Return the chunks that are to take a result which is to be made again where it is taken from, and since when."""
+    sources = {source.job_id for source in kept.values()}
+    marked = {job_id: {one.chunk_index: one.asked_at for one in marks(connection, job_id)} for job_id in sources}
+    return {
+        index: marked[source.job_id][source.chunk_index]
+        for index, source in sorted(kept.items())
+        if source.chunk_index in marked[source.job_id]
+    }
 
 
 def first(job_id: str) -> tuple[str, tuple[Any, ...]]:
@@ -137,17 +155,17 @@ def first(job_id: str) -> tuple[str, tuple[Any, ...]]:
 
 def find(job_id: str, index: int) -> tuple[str, tuple[Any, ...]]:
     """Return the statement (and its values) that finds the mark of a chunk."""
-    return _AFTER_ATTEMPT.text, (job_id, index)
+    return _FIND.text, (job_id, index)
 
 
-def is_asked_of(connection: sqlite3.Connection, job_id: str, index: int, attempt: int | None) -> bool:
-    """Whether a chunk is to be done again, and the result of an attempt counts as the new one.
+def asked_at(connection: sqlite3.Connection, job_id: str, index: int, attempt: int | None) -> str | None:
+    """Return when it was asked for that a chunk is done again, where the result of an attempt counts as the new one.
 
     The result of an attempt that began before the redo was asked for does not count; one that no attempt made (None)
     does.
     """
     row = connection.execute(*find(job_id, index)).fetchone()
-    return row is not None and (attempt is None or attempt > row[0])
+    return None if row is None or not (attempt is None or attempt > row[0]) else str(row[1])
 
 
 def mend(connection: sqlite3.Connection, job_id: str) -> None:
@@ -160,6 +178,11 @@ def last_attempt(connection: sqlite3.Connection, job_id: str, index: int) -> int
     """Return the number of the last attempt at a chunk; 0 where it was never tried."""
     (number,) = _LAST_ATTEMPT.run(connection, in_job=job_id, at_index=index).fetchone()
     return int(number)
+
+
+def note_answer(connection: sqlite3.Connection, job_id: str, index: int, asked_at: str) -> None:
+    """Note of a complete chunk which redo its result answered, in whichever job or store."""
+    _NOTE_ANSWER.run(connection, in_job=job_id, at_index=index, at=asked_at)
 
 
 def unmark(connection: sqlite3.Connection, job_id: str, index: int) -> None:

@@ -73,9 +73,20 @@ _AFTER: Final = Statement(
         .limit(bindparam("rows"))
     )
 )
+_ELSE: Final[Any] = literal_column("0")
+_MADE_ELSEWHERE: Final[Any] = (
+    select(_A.cost)
+    .where(_A.job_id == bindparam("in_job"), _A.replaced_result_id.between(_ELSE, _ELSE), _REPLACED)
+    # The order keeps SQLite from going through all attempts of a job, for each chunk of a loop, instead of the index.
+    .order_by(_A.replaced_result_id)
+    .limit(literal_column("-1"))
+    .subquery()
+)
 _ELSEWHERE: Final = Statement(
-    lambda: select(func.count(_A.cost), func.total(_A.cost), func.coalesce(func.max(_A.cost), 0.0)).where(
-        _A.job_id == bindparam("in_job"), _A.replaced_result_id == literal_column("0"), _REPLACED
+    lambda: select(
+        func.count(_MADE_ELSEWHERE.c.cost),
+        func.total(_MADE_ELSEWHERE.c.cost),
+        func.coalesce(func.max(_MADE_ELSEWHERE.c.cost), 0.0),
     )
 )
 _BY_JOB: Final = Statement(lambda: select(_A.job_id, func.total(_A.cost)).where(_REPLACED).group_by(_A.job_id))

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from checkpoint_store.errors import InvalidResultError, StoreDamaged, shown
+from checkpoint_store.errors import InvalidResultError, StoreDamaged, shown, size_text
 from checkpoint_store.model.attempt import AttemptOutcome
 from checkpoint_store.model.clock import parse_time
 from checkpoint_store.model.codec import json_rules, json_text
@@ -73,7 +73,7 @@ def _config(value: Any) -> dict[str, Any]:
 
 
 def _seen(value: Any) -> str:
-    return f"a blob of {len(value)} bytes" if isinstance(value, bytes) else shown(value)
+    return f"a blob of {size_text(len(value))}" if isinstance(value, bytes) else shown(value)
 
 
 def _or_null(read: Reader, value: Any) -> Any:

@@ -148,7 +148,7 @@ def _write(
             values |= stretch.changes_now(connection, state.job_id, path)
         says_metadata = state.version not in WITHOUT_METADATA
         _update(connection, known, values, path, replace=replace, says_metadata=says_metadata)
-    results, texts = state.results(), dict[int, str]()
+    results, texts, to_redo = state.results(), dict[int, str](), set(state.redo_chunks)
     for index in state.completed_chunks:
         if there.get(index) is _SAME:
             continue
@@ -157,9 +157,14 @@ def _write(
             text, digest = _encoded(state.job_id, index, results[index])
             texts[index] = text
         if index not in there or digest not in (None, there[index]):
-            record(connection, Completion(state.job_id, index, moment, text, digest, replace=replace, earlier_cost=0.0))
+            # Another result of a chunk that the state itself calls one to be done again is the new one.
+            is_redo = replace and index in to_redo
+            cost = None if is_redo else 0.0
+            completion = Completion(state.job_id, index, moment, text, digest, replace=replace, earlier_cost=cost)
+            record(connection, completion, is_work=is_redo)
     # What is complete here already may have been done again since the state was written.
-    redos.mark(connection, state.job_id, [index for index in state.redo_chunks if index not in there], moment)
+    asked = [index for index in state.redo_chunks if index not in there]
+    redos.mark(connection, state.job_id, dict.fromkeys(asked, moment))
     job_statements.recount(connection, state.job_id)
     is_begun = bool(there or state.completed_chunks)
     if is_begun and not replace:  # whoever saves a state says its status; an import does not

@@ -28,6 +28,7 @@ NEWER = (
     "source_job_id",
     "source_chunk_index",
     "source_differs_in",
+    "redo_asked_at",
     "metadata",
     "sequential",
 )

@@ -28,12 +28,12 @@ CREATE TABLE attempts (
  WITHOUT ROWID
 
 ;
-INSERT INTO "attempts" VALUES('0ffcff8d-3314-4c85-b3b3-b1945bc91dec',0,1,0,'2026-11-27T04:01:14.187Z','2026-11-27T04:01:14.187Z','completed',NULL,NULL,0,0,NULL,0.5,1);
-INSERT INTO "attempts" VALUES('3a4c9589-04bc-44f5-b54c-32327e1ef05c',0,1,1,'2026-11-27T04:01:14.623Z','2026-11-27T04:01:14.630Z','completed',NULL,0.001334,1,0,NULL,NULL,NULL);
-INSERT INTO "attempts" VALUES('3a4c9589-04bc-44f5-b54c-32327e1ef05c',1,1,1,'2026-11-27T04:01:14.642Z','2026-11-27T04:01:14.646Z','completed',NULL,0.00022,1,0,NULL,NULL,NULL);
-INSERT INTO "attempts" VALUES('3a4c9589-04bc-44f5-b54c-32327e1ef05c',2,1,1,'2026-11-27T04:01:14.658Z','2026-11-27T04:01:14.664Z','failed','ValueError: not this time',NULL,1,0,NULL,0.125,NULL);
-INSERT INTO "attempts" VALUES('3a4c9589-04bc-44f5-b54c-32327e1ef05c',3,1,1,'2026-11-27T04:01:14.674Z','2026-11-27T04:01:14.678Z','completed',NULL,0.000203,1,0,NULL,NULL,NULL);
-INSERT INTO "attempts" VALUES('3a4c9589-04bc-44f5-b54c-32327e1ef05c',4,1,1,'2026-11-27T04:01:14.686Z','2026-11-27T04:01:14.691Z','abandoned',NULL,NULL,0,0,NULL,NULL,NULL);
+INSERT INTO "attempts" VALUES('452067c1-9b88-4817-a15e-64253e02bb57',0,1,0,'2026-11-27T08:38:24.325Z','2026-11-27T08:38:24.325Z','completed',NULL,NULL,0,0,NULL,0.5,1);
+INSERT INTO "attempts" VALUES('99aeb909-e6a8-44a2-bafd-e8c364c3f6d2',0,1,1,'2026-11-27T08:38:24.634Z','2026-11-27T08:38:24.636Z','completed',NULL,0.001266,1,0,NULL,NULL,NULL);
+INSERT INTO "attempts" VALUES('99aeb909-e6a8-44a2-bafd-e8c364c3f6d2',1,1,1,'2026-11-27T08:38:24.638Z','2026-11-27T08:38:24.639Z','completed',NULL,0.000173,1,0,NULL,NULL,NULL);
+INSERT INTO "attempts" VALUES('99aeb909-e6a8-44a2-bafd-e8c364c3f6d2',2,1,1,'2026-11-27T08:38:24.639Z','2026-11-27T08:38:24.648Z','failed','ValueError: not this time',NULL,1,0,NULL,0.125,NULL);
+INSERT INTO "attempts" VALUES('99aeb909-e6a8-44a2-bafd-e8c364c3f6d2',3,1,1,'2026-11-27T08:38:24.650Z','2026-11-27T08:38:24.654Z','completed',NULL,0.000175,1,0,NULL,NULL,NULL);
+INSERT INTO "attempts" VALUES('99aeb909-e6a8-44a2-bafd-e8c364c3f6d2',4,1,1,'2026-11-27T08:38:24.654Z','2026-11-27T08:38:24.655Z','abandoned',NULL,NULL,0,0,NULL,NULL,NULL);
 CREATE TABLE chunk_handles (
 	job_id TEXT NOT NULL, 
 	chunk_index INTEGER NOT NULL, 
@@ -70,7 +70,7 @@ CREATE TABLE chunk_redos (
  WITHOUT ROWID
 
 ;
-INSERT INTO "chunk_redos" VALUES('0df35ce7-9133-43e3-8588-36e9f1aaa163',1,'2026-11-27T04:01:14.507Z',0);
+INSERT INTO "chunk_redos" VALUES('ea7e45d7-e6ba-4b68-9bfa-f4fa21136bc1',1,'2026-11-27T08:38:24.576Z',0);
 CREATE TABLE chunk_results (
 	result_id INTEGER NOT NULL, 
 	job_id TEXT NOT NULL, 
@@ -79,19 +79,19 @@ CREATE TABLE chunk_results (
 	digest TEXT NOT NULL, 
 	CONSTRAINT pk_chunk_results PRIMARY KEY (result_id)
 );
-INSERT INTO "chunk_results" VALUES(2,'0ffcff8d-3314-4c85-b3b3-b1945bc91dec',0,'{"chunk_index": 0, "cleaned_text": "A"}','bc563b47a8cf7066fd31c2cfc4c6bcd7');
-INSERT INTO "chunk_results" VALUES(3,'d207fdb7-cd27-4df2-8ba7-17ac235c0c00',1,'{"chunk_index": 1, "cleaned_text": "A"}','3b53722abde4d71119f9431510527abc');
-INSERT INTO "chunk_results" VALUES(4,'0df35ce7-9133-43e3-8588-36e9f1aaa163',1,'[1, 2.5, null, true, "x", 1180591620717411303424]','e5ab383f1aee251933cd7fd5d5e1dbf9');
-INSERT INTO "chunk_results" VALUES(5,'3a4c9589-04bc-44f5-b54c-32327e1ef05c',0,'{"cleaned_text": "GOOD EVENING.", "tokens": 13, "cost": 0.25}','2207d2d00fbe67f7664cd3ac3115cffb');
-INSERT INTO "chunk_results" VALUES(6,'3a4c9589-04bc-44f5-b54c-32327e1ef05c',1,'{"cleaned_text": "WIR WÄHLEN DEN MOND 😀.", "tokens": 22, "cost": 0.25}','63adc2fd4d496185dcff2d031ad1aa12');
-INSERT INTO "chunk_results" VALUES(7,'3a4c9589-04bc-44f5-b54c-32327e1ef05c',3,'{"cleaned_text": "BECAUSE IT IS HARD.", "tokens": 19, "cost": 0.25}','78e0ad1bc2fdbc6607a3b000b4dc87fd');
+INSERT INTO "chunk_results" VALUES(3,'452067c1-9b88-4817-a15e-64253e02bb57',0,'{"chunk_index": 0, "cleaned_text": "A"}','da43a083ee2cf4e6e8bad2b50f04ef9c');
+INSERT INTO "chunk_results" VALUES(4,'8e8f0761-bef4-4987-ba4d-86ec6d723fc9',1,'{"chunk_index": 1, "cleaned_text": "A"}','11e5327ca4dd7aac33514236cab3004b');
+INSERT INTO "chunk_results" VALUES(5,'ea7e45d7-e6ba-4b68-9bfa-f4fa21136bc1',1,'[1, 2.5, null, true, "x", 1180591620717411303424]','19efb5083340eca6e214d1a51691c0b9');
+INSERT INTO "chunk_results" VALUES(6,'99aeb909-e6a8-44a2-bafd-e8c364c3f6d2',0,'{"cleaned_text": "GOOD EVENING.", "tokens": 13, "cost": 0.25}','556423d6b1720f6e3036144f5c375ea6');
+INSERT INTO "chunk_results" VALUES(7,'99aeb909-e6a8-44a2-bafd-e8c364c3f6d2',1,'{"cleaned_text": "WIR WÄHLEN DEN MOND 😀.", "tokens": 22, "cost": 0.25}','fba6beafdac5697dc0336faaf5a76a85');
+INSERT INTO "chunk_results" VALUES(8,'99aeb909-e6a8-44a2-bafd-e8c364c3f6d2',3,'{"cleaned_text": "BECAUSE IT IS HARD.", "tokens": 19, "cost": 0.25}','a7806fb53cfb052969b2abae80df77f2');
 CREATE TABLE completed_chunks (
 	job_id TEXT NOT NULL, 
 	chunk_index INTEGER NOT NULL, 
 	completed_at TEXT NOT NULL, 
 	fingerprint TEXT, 
 	digest TEXT, 
-	result_id INTEGER, source_job_id TEXT, source_chunk_index INTEGER, source_differs_in TEXT, 
+	result_id INTEGER, source_job_id TEXT, source_chunk_index INTEGER, source_differs_in TEXT, redo_asked_at TEXT, 
 	CONSTRAINT pk_completed_chunks PRIMARY KEY (job_id, chunk_index), 
 	CONSTRAINT fk_completed_chunks_jobs FOREIGN KEY(job_id) REFERENCES jobs (job_id) ON DELETE CASCADE, 
 	CONSTRAINT ck_completed_chunks_chunk_index CHECK (chunk_index >= 0), 
@@ -100,12 +100,12 @@ CREATE TABLE completed_chunks (
  WITHOUT ROWID
 
 ;
-INSERT INTO "completed_chunks" VALUES('0df35ce7-9133-43e3-8588-36e9f1aaa163',1,'2026-11-27T04:01:14.290Z',NULL,'e5ab383f1aee251933cd7fd5d5e1dbf9',4,NULL,NULL,NULL);
-INSERT INTO "completed_chunks" VALUES('0ffcff8d-3314-4c85-b3b3-b1945bc91dec',0,'2026-11-27T04:01:14.212Z','1:67b558c37f0dd74ce0602052e9152661f04408d758e7be9dda41f201dc0b6c67','bc563b47a8cf7066fd31c2cfc4c6bcd7',2,NULL,NULL,NULL);
-INSERT INTO "completed_chunks" VALUES('3a4c9589-04bc-44f5-b54c-32327e1ef05c',0,'2026-11-27T04:01:14.630Z','1:984373f5359ee19e0ad62f3d8282337f3fb04d381f31a92d8e493aa2d67539ee','2207d2d00fbe67f7664cd3ac3115cffb',5,NULL,NULL,NULL);
-INSERT INTO "completed_chunks" VALUES('3a4c9589-04bc-44f5-b54c-32327e1ef05c',1,'2026-11-27T04:01:14.646Z','1:d757d18e1074da3d2ba7c32799da49de6f4e8b98f185a1fedc1b3d7b861e2598','63adc2fd4d496185dcff2d031ad1aa12',6,NULL,NULL,NULL);
-INSERT INTO "completed_chunks" VALUES('3a4c9589-04bc-44f5-b54c-32327e1ef05c',3,'2026-11-27T04:01:14.678Z','1:1608dfc204ec0b694564d49b5331ed1654b76ece40f3e91f09fcf5d845b96798','78e0ad1bc2fdbc6607a3b000b4dc87fd',7,NULL,NULL,NULL);
-INSERT INTO "completed_chunks" VALUES('d207fdb7-cd27-4df2-8ba7-17ac235c0c00',1,'2026-11-27T04:01:14.240Z','1:67b558c37f0dd74ce0602052e9152661f04408d758e7be9dda41f201dc0b6c67','3b53722abde4d71119f9431510527abc',3,'0ffcff8d-3314-4c85-b3b3-b1945bc91dec',0,NULL);
+INSERT INTO "completed_chunks" VALUES('452067c1-9b88-4817-a15e-64253e02bb57',0,'2026-11-27T08:38:24.424Z','1:67b558c37f0dd74ce0602052e9152661f04408d758e7be9dda41f201dc0b6c67','da43a083ee2cf4e6e8bad2b50f04ef9c',3,NULL,NULL,NULL,'2026-11-27T08:38:24.372Z');
+INSERT INTO "completed_chunks" VALUES('8e8f0761-bef4-4987-ba4d-86ec6d723fc9',1,'2026-11-27T08:38:24.440Z','1:67b558c37f0dd74ce0602052e9152661f04408d758e7be9dda41f201dc0b6c67','11e5327ca4dd7aac33514236cab3004b',4,'452067c1-9b88-4817-a15e-64253e02bb57',0,NULL,'2026-11-27T08:38:24.372Z');
+INSERT INTO "completed_chunks" VALUES('99aeb909-e6a8-44a2-bafd-e8c364c3f6d2',0,'2026-11-27T08:38:24.636Z','1:984373f5359ee19e0ad62f3d8282337f3fb04d381f31a92d8e493aa2d67539ee','556423d6b1720f6e3036144f5c375ea6',6,NULL,NULL,NULL,NULL);
+INSERT INTO "completed_chunks" VALUES('99aeb909-e6a8-44a2-bafd-e8c364c3f6d2',1,'2026-11-27T08:38:24.639Z','1:d757d18e1074da3d2ba7c32799da49de6f4e8b98f185a1fedc1b3d7b861e2598','fba6beafdac5697dc0336faaf5a76a85',7,NULL,NULL,NULL,NULL);
+INSERT INTO "completed_chunks" VALUES('99aeb909-e6a8-44a2-bafd-e8c364c3f6d2',3,'2026-11-27T08:38:24.654Z','1:1608dfc204ec0b694564d49b5331ed1654b76ece40f3e91f09fcf5d845b96798','a7806fb53cfb052969b2abae80df77f2',8,NULL,NULL,NULL,NULL);
+INSERT INTO "completed_chunks" VALUES('ea7e45d7-e6ba-4b68-9bfa-f4fa21136bc1',1,'2026-11-27T08:38:24.465Z',NULL,'19efb5083340eca6e214d1a51691c0b9',5,NULL,NULL,NULL,NULL);
 CREATE TABLE deleted_jobs (
 	job_id TEXT NOT NULL, 
 	deleted_at TEXT NOT NULL, 
@@ -139,10 +139,10 @@ CREATE TABLE "jobs" (
 	CONSTRAINT ck_jobs_completed_count CHECK (completed_count BETWEEN 0 AND total_chunks), 
 	CONSTRAINT ck_jobs_is_current CHECK (is_current IN (0, 1))
 );
-INSERT INTO "jobs" VALUES(1,'0ffcff8d-3314-4c85-b3b3-b1945bc91dec','completed','done.txt',NULL,NULL,NULL,1,1,'2026-11-27T04:01:14.144Z','2026-11-27T04:01:14.212Z',NULL,'{}','1:2a83afaaa74c8876527588ba787d7e17137d58f5ffa5c49371e0b050ecc81ad1','2026-11-27T04:01:14.144Z',0,0,'d207fdb7-cd27-4df2-8ba7-17ac235c0c00',2,NULL,NULL,NULL,NULL,0);
-INSERT INTO "jobs" VALUES(2,'d207fdb7-cd27-4df2-8ba7-17ac235c0c00','running','done.txt',NULL,NULL,NULL,2,1,'2026-11-27T04:01:14.239Z','2026-11-27T04:01:14.240Z',NULL,'{}','1:51da85b235f0e0aa73ec476c311a304aceff81ee08133b743167f2148f98cf25','2026-11-27T04:01:14.239Z',1,0,NULL,2,2,1,1,NULL,0);
-INSERT INTO "jobs" VALUES(3,'0df35ce7-9133-43e3-8588-36e9f1aaa163','failed','numbered.txt',NULL,NULL,NULL,3,1,'2026-11-27T04:01:14.271Z','2026-11-27T04:01:14.507Z','RuntimeError: it broke','{}',NULL,'2026-11-27T04:01:14.271Z',0,0,NULL,2,NULL,NULL,NULL,NULL,0);
-INSERT INTO "jobs" VALUES(4,'3a4c9589-04bc-44f5-b54c-32327e1ef05c','paused','lecture.srt','Größe','m-1','p-1',5,3,'2026-11-27T04:01:14.587Z','2026-11-27T04:01:14.706Z',NULL,'{"chunk_size": 2000, "language": "en", "nested": {"a": [1, null]}}','1:602f9f42164b3aebec223f43662019cd7a1c0e2e85d5a3a20c0005752d04338b','2026-11-27T04:01:14.587Z',0,1,NULL,2,NULL,NULL,NULL,NULL,0);
+INSERT INTO "jobs" VALUES(1,'452067c1-9b88-4817-a15e-64253e02bb57','completed','done.txt',NULL,NULL,NULL,1,1,'2026-11-27T08:38:24.306Z','2026-11-27T08:38:24.424Z',NULL,'{}','1:2a83afaaa74c8876527588ba787d7e17137d58f5ffa5c49371e0b050ecc81ad1','2026-11-27T08:38:24.338Z',0,0,'8e8f0761-bef4-4987-ba4d-86ec6d723fc9',2,NULL,NULL,NULL,NULL,0);
+INSERT INTO "jobs" VALUES(2,'8e8f0761-bef4-4987-ba4d-86ec6d723fc9','running','done.txt',NULL,NULL,NULL,2,1,'2026-11-27T08:38:24.440Z','2026-11-27T08:38:24.440Z',NULL,'{}','1:51da85b235f0e0aa73ec476c311a304aceff81ee08133b743167f2148f98cf25','2026-11-27T08:38:24.440Z',1,0,NULL,2,2,1,1,NULL,0);
+INSERT INTO "jobs" VALUES(3,'ea7e45d7-e6ba-4b68-9bfa-f4fa21136bc1','failed','numbered.txt',NULL,NULL,NULL,3,1,'2026-11-27T08:38:24.459Z','2026-11-27T08:38:24.576Z','RuntimeError: it broke','{}',NULL,'2026-11-27T08:38:24.570Z',0,0,NULL,2,NULL,NULL,NULL,NULL,0);
+INSERT INTO "jobs" VALUES(4,'99aeb909-e6a8-44a2-bafd-e8c364c3f6d2','paused','lecture.srt','Größe','m-1','p-1',5,3,'2026-11-27T08:38:24.614Z','2026-11-27T08:38:24.659Z',NULL,'{"chunk_size": 2000, "language": "en", "nested": {"a": [1, null]}}','1:602f9f42164b3aebec223f43662019cd7a1c0e2e85d5a3a20c0005752d04338b','2026-11-27T08:38:24.633Z',0,1,NULL,2,NULL,NULL,NULL,NULL,0);
 CREATE TABLE pauses (
 	pause_id INTEGER NOT NULL, 
 	job_id TEXT NOT NULL, 
@@ -151,7 +151,7 @@ CREATE TABLE pauses (
 	CONSTRAINT pk_pauses PRIMARY KEY (pause_id), 
 	CONSTRAINT fk_pauses_jobs FOREIGN KEY(job_id) REFERENCES jobs (job_id) ON DELETE CASCADE
 );
-INSERT INTO "pauses" VALUES(1,'0df35ce7-9133-43e3-8588-36e9f1aaa163','2026-11-27T04:01:14.292Z',NULL);
+INSERT INTO "pauses" VALUES(1,'ea7e45d7-e6ba-4b68-9bfa-f4fa21136bc1','2026-11-27T08:38:24.469Z',NULL);
 CREATE TABLE runners (
 	runner_id INTEGER NOT NULL, 
 	job_id TEXT NOT NULL, 
@@ -166,7 +166,7 @@ CREATE TABLE runners (
 	CONSTRAINT uq_runners_lock_file UNIQUE (lock_file), 
 	CONSTRAINT ck_runners_exclusive CHECK (exclusive IN (0, 1))
 );
-INSERT INTO "runners" VALUES(1,'3a4c9589-04bc-44f5-b54c-32327e1ef05c','talks.db.runner-9c0d9d462b1b','vm',803,0,'2026-11-27T04:01:14.612Z','2026-11-27T04:01:14.692Z');
+INSERT INTO "runners" VALUES(1,'99aeb909-e6a8-44a2-bafd-e8c364c3f6d2','talks.db.runner-b8168cfdc7b3','vm',709,0,'2026-11-27T08:38:24.628Z','2026-11-27T08:38:24.656Z');
 CREATE INDEX ix_runners_at_work ON runners (job_id) WHERE ended_at IS NULL;
 CREATE INDEX ix_attempts_running ON attempts (runner_id) WHERE outcome = 'running';
 CREATE INDEX ix_attempts_in_trouble ON attempts (job_id, chunk_index) WHERE outcome IN ('failed', 'abandoned');
@@ -202,7 +202,8 @@ SELECT
   completed,
   total_chunks AS total,
   total_chunks - completed AS "left",
-  CASE WHEN total_chunks = 0 THEN 100.0 ELSE round(100.0 * completed / total_chunks, 1) END AS percent,
+  CASE WHEN completed = total_chunks THEN 100.0
+    ELSE min(round(100.0 * completed / total_chunks, 1), 99.9) END AS percent,
   CASE WHEN completed > stretch_completed_count AND updated_at > stretch_started_at
     THEN round((completed - stretch_completed_count)
                / ((julianday(updated_at) - julianday(stretch_started_at)) * 1440.0), 2)
@@ -241,7 +242,8 @@ SELECT
   chunk_handles.handle
 FROM attempts JOIN jobs USING (job_id) LEFT JOIN runners USING (runner_id)
   LEFT JOIN chunk_keys USING (job_id, chunk_index) LEFT JOIN chunk_handles USING (job_id, chunk_index)
-WHERE attempts.outcome = 'abandoned'
+WHERE attempts.outcome IN ('failed', 'abandoned') -- ix_attempts_in_trouble
+  AND attempts.outcome = 'abandoned'
   AND NOT EXISTS (SELECT 1 FROM attempts later
                   WHERE later.job_id = attempts.job_id AND later.chunk_index = attempts.chunk_index
                     AND later.number > attempts.number)
@@ -272,22 +274,27 @@ WITH carried AS (
       AS output_tokens
   FROM completed_chunks c JOIN chunk_results r ON r.result_id = c.result_id
   LEFT JOIN carried ON carried.job_id = c.job_id AND carried.chunk_index = +c.chunk_index
-), in_vain AS (
-  SELECT job_id, sum(cost) AS cost FROM attempts
-  WHERE outcome IN ('failed', 'abandoned') OR replaced_result_id IS NOT NULL GROUP BY job_id
+), failed AS (
+  SELECT job_id, sum(cost) AS cost FROM attempts WHERE outcome IN ('failed', 'abandoned') GROUP BY job_id
+), replaced AS (
+  SELECT job_id, sum(cost) AS cost FROM attempts WHERE replaced_result_id IS NOT NULL GROUP BY job_id
 )
 SELECT
   jobs.job_id,
   jobs.file_name,
   count(a.job_id) AS results,
   count(a.cost) AS priced,
-  CASE WHEN count(a.cost) > 0 OR in_vain.cost IS NOT NULL
-    THEN round(coalesce(sum(CASE WHEN a.is_own THEN a.cost END), 0) + coalesce(in_vain.cost, 0), 9) END AS cost,
+  CASE WHEN count(a.cost) > 0 OR failed.cost IS NOT NULL OR replaced.cost IS NOT NULL
+    THEN round(coalesce(sum(CASE WHEN a.is_own THEN a.cost END), 0) + coalesce(failed.cost, 0)
+               + coalesce(replaced.cost, 0), 9)
+  END AS cost,
   CASE WHEN count(a.cost) > 0 THEN round(sum(CASE WHEN a.is_carried THEN a.cost ELSE 0 END), 9) END AS carried,
   sum(CASE WHEN a.is_own THEN a.input_tokens END) AS input_tokens,
   sum(CASE WHEN a.is_own THEN a.output_tokens END) AS output_tokens,
-  round(in_vain.cost, 9) AS failed_cost
-FROM jobs LEFT JOIN amounts a ON a.job_id = jobs.job_id LEFT JOIN in_vain ON in_vain.job_id = jobs.job_id
+  round(failed.cost, 9) AS failed_cost,
+  round(replaced.cost, 9) AS replaced_cost
+FROM jobs LEFT JOIN amounts a ON a.job_id = jobs.job_id
+  LEFT JOIN failed ON failed.job_id = jobs.job_id LEFT JOIN replaced ON replaced.job_id = jobs.job_id
 GROUP BY jobs.job_number
 ORDER BY jobs.job_number DESC;
 COMMIT;

@@ -41,6 +41,8 @@ class Chunk:
     """Whether the digest was stored beside the result, and not just made of the text at hand."""
     source: Source | None = None
     """The job and the chunk that paid for the result, where it was carried over."""
+    answers: str | None = None
+    """Which redo the result answers."""
 
 
 @dataclass(slots=True)

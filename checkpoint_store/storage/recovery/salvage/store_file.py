@@ -43,6 +43,7 @@ _COMPLETED: Final = (
     "source_job_id",
     "source_chunk_index",
     "source_differs_in",
+    "redo_asked_at",
 )
 _MOST_JOBS: Final = 100_000
 _PATIENCE: Final = 512
@@ -185,10 +186,10 @@ def _read_completed(connection: sqlite3.Connection, copy: Copy) -> None:
         def fetch(key: int, job_id: str = job_id) -> Iterator[tuple[Any, ...]]:
             return connection.execute(statement, (job_id, key))
 
-        for index, at, fingerprint, digest, *source in _rows(copy, fetch, 0, values["total_chunks"] - 1):
+        for index, at, fingerprint, digest, *source, answers in _rows(copy, fetch, 0, values["total_chunks"] - 1):
             chunk = copy.chunk(job_id, index, str(at))
             chunk.fingerprint, chunk.digest = fingerprint, digest
-            chunk.source = None if source[0] is None else Source(*source)
+            chunk.source, chunk.answers = None if source[0] is None else Source(*source), answers
 
 
 def _read_results(connection: sqlite3.Connection, copy: Copy) -> None:
