@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from checkpoint_store import CheckpointStore
+
 from .conftest import ROOT
 
 if TYPE_CHECKING:
@@ -27,12 +29,24 @@ OPENS_FOR_WRITING = {"options.py", "plan.py", "run.py"}
 
 
 @pytest.mark.parametrize("command", sorted(CHANGING))
-def test_a_missing_store_is_told_and_not_begun(folder: Folder, command: str) -> None:
+@pytest.mark.parametrize("store", ["mistyped.db", "sqlite:///mistyped.db"])
+def test_a_missing_store_is_told_and_not_begun(folder: Folder, command: str, store: str) -> None:
     """A mistyped path is an error that names it, the same for every command, and leaves no file behind."""
-    told = folder.run(command, *CHANGING[command], "--store", "mistyped.db", code=2).stderr
+    told = folder.run(command, *CHANGING[command], "--store", store, code=2).stderr
     assert "mistyped.db" in told
     assert "there is no such file" in told
     assert folder.files() == set()
+
+
+@pytest.mark.parametrize("command", ["delete", "pause", "prune"])
+def test_a_store_is_named_as_sqlalchemy_names_it(folder: Folder, command: str) -> None:
+    """sqlite:///PATH is the store at PATH, for a command that changes it too."""
+    with CheckpointStore(folder.path / "talks.db") as store:
+        store.open_job("talk", total_chunks=1)
+    folder.run(command, *CHANGING[command], "--store", f"sqlite:///{folder.path / 'talks.db'}")
+    with CheckpointStore(folder.path / "talks.db", read_only=True) as store:
+        statuses = [job.status for job in store.jobs()]
+    assert statuses == {"delete": [], "pause": ["paused"], "prune": ["running"]}[command]
 
 
 @pytest.mark.parametrize("command", sorted(CHANGING))
