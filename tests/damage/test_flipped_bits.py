@@ -96,6 +96,7 @@ def _flip_and_read(sound: Path, folder: Path, seed: int) -> None:
         raise
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("seed", range(0, 160, 40))
 def test_flipped_bits_raise_nothing_but_the_librarys_own_errors(sound: Path, tmp_path: Path, seed: int) -> None:
     """160 stores with flipped bits in their first pages: no UnicodeDecodeError, no TypeError, no KeyError."""

@@ -40,6 +40,7 @@ def _sweep(children: Children, template: Path, way: str, what: str, step: int) -
     assert found["as_before" if what == "kill" else "raised"] >= found["points"] / 2
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("step", [23, pytest.param(7, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("way", ["up", "down"])
 @pytest.mark.parametrize("what", ["kill", "fail"])

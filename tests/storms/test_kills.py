@@ -31,6 +31,7 @@ def _writers(children: Children, kills: int, total: int, durability: str, mode: 
     assert (lost, duplicated, problems, strays) == (0, 0, 0, 0)
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(("kills", "total"), [(3, 10), pytest.param(10, 30, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(("durability", "mode"), MODES)
 def test_a_kill_loses_no_acknowledged_chunk(
