@@ -61,12 +61,9 @@ _choose_folder()
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark as slow all but the first variant of each test that is marked ``slow_variants``."""
-    begun: set[tuple[Path, str]] = set()
     for item in items:
-        if isinstance(item, pytest.Function) and "slow_variants" in item.keywords:
-            if (place := (item.path, item.originalname)) in begun:
-                item.add_marker(pytest.mark.slow)
-            begun.add(place)
+        if "slow_variants" in item.keywords and any(item.callspec.indices.values()):  # type: ignore[attr-defined]
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -20,9 +20,9 @@ FEW_DESCRIPTORS = program(__file__, "few_descriptors")
 NO_LOCKS = program(__file__, "no_locks")
 
 
-def run(program: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+def run(source: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
     """Run a program that uses the library."""
-    words = [sys.executable, "-c", program, *map(str, arguments)]
+    words = [sys.executable, str(source), *map(str, arguments)]
     return subprocess.run(
         words, capture_output=True, text=True, timeout=60, check=False, env=os.environ | {"PYTHONPATH": str(ROOT)}
     )
