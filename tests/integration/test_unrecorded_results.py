@@ -105,7 +105,9 @@ def test_the_next_open_takes_in_what_a_process_could_not_record(
     end: str, children: Children, open_store: Opener, tmp_path: Path
 ) -> None:
     """Whether the process ended in peace or was killed: nothing is paid for again, and the file is gone."""
-    said = children.run(PAYS_AND_DIES.format(holder=HOLDER.read_text("utf-8")), end, code=-signal.SIGKILL if end == "killed" else 0)
+    said = children.run(
+        PAYS_AND_DIES.format(holder=HOLDER.read_text("utf-8")), end, code=-signal.SIGKILL if end == "killed" else 0
+    )
     (path,) = kept(tmp_path)
     assert all(str(path) in line for line in said.splitlines()), said
     with open_store(read_only=True) as reading:  # reading never writes
