@@ -131,7 +131,7 @@ def test_report_follow_needs_a_file(done: Folder) -> None:
 
 def test_report_without_jinja_says_what_to_install(folder: Folder) -> None:
     """One line, with exit 2, before the store is looked for."""
-    program = WITHOUT.replace('["run", "talk.txt"]', '["report"]')
+    program = WITHOUT.read_text("utf-8").replace('["run", "talk.txt"]', '["report"]')
     finished = subprocess.run(
         [sys.executable, "-c", program, "jinja2"],
         cwd=folder.path,
