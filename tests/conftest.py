@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
@@ -64,6 +65,23 @@ def pytest_pycollect_makemodule(module_path: Path) -> None:
 
         settings.register_profile("busy machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
         settings.load_profile("busy machine")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as slow all but the first variant of each test that is marked ``slow_variants``."""
+    for item in items:
+        if "slow_variants" in item.keywords and any(item.callspec.indices.values()):  # type: ignore[attr-defined]
+            item.add_marker(pytest.mark.slow)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish() -> None:
+    """Let the garbage collector see everything again: commands that ran in this process froze what they import.
+
+    Hypothesis looks for the referrers of objects at the very end, and warns of each that has none.
+    """
+    gc.unfreeze()
 
 
 class Opener(Protocol):

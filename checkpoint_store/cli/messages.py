@@ -39,9 +39,8 @@ def message_of(error: BaseException) -> str:
         return f"{spoken(str(error))}; begin one with: checkpoint-store run FILE, or name another with --store"
     if isinstance(error, StorageUnavailableError) and not os.access(folder := Path(error.path).parent, os.W_OK):
         reason = f"no permission to create files in {folder}" if folder.is_dir() else f"there is no folder {folder}"
-        name = folder / Path(error.path).name.partition(".tmp-")[0]  # a file is written beside its place first
         safe = " What was recorded before is safe in it." if os.path.lexists(error.path) else ""
-        return f"{name} cannot be written: {reason} ({error.reason}).{safe}"
+        return f"{error.path} cannot be written: {reason} ({error.reason}).{safe}"
     if isinstance(error, OSError) and (error.filename or error.errno in _NO_ROOM):
         return f"{error.filename or 'standard output cannot be written'}: {error.strerror}"  # files have names
     return spoken(str(error))

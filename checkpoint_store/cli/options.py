@@ -72,6 +72,14 @@ def open_for_reading(store_path: str) -> CheckpointStore:
     return CheckpointStore(store_path, read_only=True)
 
 
+def open_for_writing(store_path: str) -> CheckpointStore:
+    """Open an existing store for writing; where there is none, none is begun, and the error says so."""
+    path = store_path.removeprefix("sqlite://").removeprefix("/") if store_path.startswith("sqlite://") else store_path
+    if Path(path).exists():
+        return CheckpointStore(store_path)
+    return open_for_reading(store_path)
+
+
 def open_or_create(store_path: str, first: Callable[[CheckpointStore], object]) -> CheckpointStore:
     """Open the store; create it only once ``first`` has worked on a store that is thrown away.
 

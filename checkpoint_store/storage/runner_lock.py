@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import stat
 import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -14,6 +13,7 @@ from checkpoint_store.system.existence import is_folder, is_there
 from checkpoint_store.system.file_lock import filelock_types
 from checkpoint_store.system.files import PRIVATE, storage_error
 from checkpoint_store.system.forks import ForkAware, watch
+from checkpoint_store.system.guarded_open import GUARDS, open_regular
 from checkpoint_store.system.ownership import give
 
 if sys.platform != "win32":
@@ -58,7 +58,7 @@ class RunnerLock(ForkAware):
         self._file = -1
         try:
             give(self.path, store)
-            self._file = os.open(self.path, os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0))
+            self._file = os.open(self.path, os.O_WRONLY | GUARDS)
             os.pwrite(self._file, bytes(_SLOT_COUNT * _SLOT_BYTES), 0)  # so that no room is needed later
         except OSError as error:
             self.end()
@@ -163,7 +163,7 @@ def reap(path: Path) -> BegunAttempts | None:
     except OSError as error:
         raise storage_error(error, path) from error
     try:
-        with open(path, "rb", opener=_open_regular) as file:
+        with open(path, "rb", opener=open_regular) as file:
             content = file.read()
         path.unlink(missing_ok=True)
     except OSError as error:
@@ -176,7 +176,7 @@ def reap(path: Path) -> BegunAttempts | None:
 def begun_by(path: Path) -> BegunAttempts:
     """Return what the lock file of a runner says, whether the runner is alive or not. Nothing is locked or written."""
     try:
-        with open(path, "rb", opener=_open_regular) as file:
+        with open(path, "rb", opener=open_regular) as file:
             return _begun_attempts(file.read())
     except FileNotFoundError:
         return BegunAttempts(None)
@@ -203,7 +203,7 @@ def probe(path: Path) -> BegunAttempts | None:
     if sys.platform == "win32":  # the holder of a lock cannot be told without writing
         return None if path.exists() else BegunAttempts(None)
     try:
-        with open(path, "rb", opener=_open_regular) as file:
+        with open(path, "rb", opener=open_regular) as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             return _begun_attempts(file.read())
     except FileNotFoundError:
@@ -214,21 +214,11 @@ def probe(path: Path) -> BegunAttempts | None:
         raise storage_error(error, path) from error
 
 
-def _open_regular(path: str, flags: int) -> int:
-    """Open a lock file, and wait for nothing that was put in its place."""
-    for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC"):
-        flags |= getattr(os, name, 0)
-    file = os.open(path, flags)
-    if stat.S_ISREG(os.fstat(file).st_mode):
-        return file
-    os.close(file)
-    raise OSError(errno.EINVAL, "it is no regular file, and a runner's lock is one")
-
-
 def noted(path: Path) -> BegunAttempts:
     """Return what the lock file of a living runner says: the attempts that it has begun, those that ended included."""
     try:
-        return _begun_attempts(path.read_bytes())
+        with open(path, "rb", opener=open_regular) as file:
+            return _begun_attempts(file.read())
     except OSError:  # it has just ended, or the platform lets nobody read a locked file
         return BegunAttempts(None)
 

@@ -16,6 +16,7 @@ from checkpoint_store.errors import StoreTargetError
 from checkpoint_store.storage.connection.pragmas import file_system
 from checkpoint_store.storage.file_names import StoreFiles
 from checkpoint_store.system.files import PRIVATE, temporary_path
+from checkpoint_store.system.guarded_open import GUARDS, NEW
 from checkpoint_store.system.log import log
 from checkpoint_store.system.ownership import give
 
@@ -81,7 +82,7 @@ def _keeps_owners(store: Path) -> bool:
         return True
     probe = temporary_path(store)
     try:
-        file = os.open(probe, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW, PRIVATE)
+        file = os.open(probe, NEW, PRIVATE)
         try:
             return os.fstat(file).st_uid == os.geteuid()
         finally:
@@ -138,7 +139,7 @@ def _change_mode(path: Path, status: os.stat_result) -> None:
         path.chmod(PRIVATE)
         return
     # A descriptor of this kind follows no symlink that took the file's place, and its end drops no lock of SQLite's.
-    file = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+    file = os.open(path, os.O_PATH | GUARDS)
     try:
         if os.path.samestat(os.fstat(file), status):
             os.chmod(f"/proc/self/fd/{file}", PRIVATE)  # it is no path

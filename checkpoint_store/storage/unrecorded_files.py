@@ -21,6 +21,7 @@ from checkpoint_store.model.codec.strict_json import read_json
 from checkpoint_store.storage.file_names import StoreFiles
 from checkpoint_store.storage.records import Completion
 from checkpoint_store.system.files import replace_file, storage_error
+from checkpoint_store.system.guarded_open import GUARDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -91,7 +92,7 @@ def read(store: Path, path: Path) -> list[UnrecordedResult]:
 
 def _read_private(store: Path, path: Path) -> str:
     try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+        descriptor = os.open(path, os.O_RDONLY | GUARDS)
         with io.FileIO(descriptor) as file:
             found = os.fstat(descriptor)
             owners = {store.stat().st_uid, *([os.geteuid()] if hasattr(os, "geteuid") else [])}

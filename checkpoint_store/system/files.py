@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import re
 import shutil
 import stat
 from contextlib import suppress
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import StorageFullError, StorageUnavailableError
 from checkpoint_store.system.descriptors import shortage
+from checkpoint_store.system.guarded_open import GUARDS, NEW
 from checkpoint_store.system.log import log
 from checkpoint_store.system.ownership import give
 
@@ -22,10 +24,9 @@ if TYPE_CHECKING:
 
 PRIVATE: Final = 0o600
 FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-_NO_FOLLOW: Final = getattr(os, "O_NOFOLLOW", 0)
-_NO_BLOCK: Final = getattr(os, "O_NONBLOCK", 0)
 _TEMPORARY: Final = ".tmp-"
 _RANDOM_BYTES: Final = 6
+_TEMPORARY_MARK: Final = re.compile(rf"{re.escape(_TEMPORARY)}[0-9a-f]{{{2 * _RANDOM_BYTES}}}(-wal|-shm|-journal)?$")
 _NAME_BYTES_MAX: Final = 255
 """The longest name of a file on most file systems."""
 _SIBLING_BYTES_MAX: Final = 8
@@ -37,6 +38,14 @@ _SYNC_EVERY_BYTES: Final = 4 * 1024 * 1024
 def temporary_path(path: Path) -> Path:
     """Return the path of a temporary file beside ``path``, of a name that no one else has."""
     return path.with_name(f"{_beginning(path.name)}{_TEMPORARY}{os.urandom(_RANDOM_BYTES).hex()}")
+
+
+def place_of(path: Path) -> Path:
+    """Return the file that a temporary file is to become, the name that people know; any other path as it is."""
+    name = path.name
+    while mark := _TEMPORARY_MARK.search(name):
+        name = name[: mark.start()]
+    return path.with_name(name) if name else path
 
 
 def _beginning(name: str) -> str:
@@ -56,7 +65,7 @@ def create_private(path: Path, *, like: Path | None = None) -> None:
     Raises:
         FileExistsError: something (even a dangling symlink) is there already.
     """
-    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | _NO_FOLLOW, PRIVATE)
+    descriptor = os.open(path, NEW, PRIVATE)
     try:
         try:
             give(descriptor, like)
@@ -128,7 +137,7 @@ def replace_file(
 
 
 def _write_new(path: Path, pieces: Iterable[str], like: Path | None, previous: Path | None) -> int:
-    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | _NO_FOLLOW, PRIVATE)
+    descriptor = os.open(path, NEW, PRIVATE)
     # Larger pieces pass the buffer by. The built-in open() is gone while the interpreter ends.
     with io.BufferedWriter(io.FileIO(descriptor, "wb"), 1 << 16) as file:
         unsynced = 0
@@ -216,7 +225,7 @@ def _link(path: Path, link: Path) -> bool:
 
 def _make_private(path: Path) -> None:
     with suppress(OSError):
-        descriptor = os.open(path, os.O_RDONLY | _NO_FOLLOW | _NO_BLOCK)
+        descriptor = os.open(path, os.O_RDONLY | GUARDS)
         try:
             os.fchmod(descriptor, PRIVATE)
         finally:
@@ -224,7 +233,7 @@ def _make_private(path: Path) -> None:
 
 
 def _copy(source: Path, target: Path) -> None:
-    descriptor = os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY | _NO_FOLLOW, PRIVATE)
+    descriptor = os.open(target, NEW, PRIVATE)
     with io.FileIO(descriptor, "wb") as copy, source.open("rb") as original:
         shutil.copyfileobj(original, copy)
         copy.flush()
@@ -283,7 +292,8 @@ def free_bytes(path: Path) -> int | None:
 
 
 def storage_error(error: OSError, path: Path) -> StorageFullError | StorageUnavailableError:
-    """Return the library's error for an operating system's."""
+    """Return the library's error for an operating system's. In place of a temporary file it names what that is for."""
+    path = place_of(path)
     reason = shortage(error.errno) or error.strerror or str(error)
     if error.errno in FULL:
         return StorageFullError(path, reason, free_bytes(path))

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 from checkpoint_store.errors import StoreTargetError
 from checkpoint_store.system.files import PRIVATE, storage_error
 from checkpoint_store.system.forks import ForkAware, watch
+from checkpoint_store.system.guarded_open import GUARDS
 from checkpoint_store.system.ownership import give
 
 if sys.platform != "win32":
@@ -127,12 +128,11 @@ class SharedLock(ForkAware):
         return False
 
     def _open(self) -> None:
-        flags = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
         ways = [os.O_RDWR | os.O_CREAT] if self._create else [os.O_RDWR, os.O_RDONLY]
         for way in ways:
             try:
                 # One call of C, so that no interrupt comes between the opening and its being known.
-                self._files.extend(map(os.open, (self.path,), (way | flags,), (PRIVATE,)))
+                self._files.extend(map(os.open, (self.path,), (way | GUARDS,), (PRIVATE,)))
             except OSError as error:
                 if isinstance(error, FileNotFoundError) or way == ways[-1]:
                     raise

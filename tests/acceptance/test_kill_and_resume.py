@@ -24,6 +24,7 @@ def answer(text: str) -> dict[str, Any]:
     return {"text": text.capitalize()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("style", "paid", "calls_at_once"),
     [
@@ -42,6 +43,7 @@ def test_each_style_of_loop_resumes(kill_and_resume: KillAndResume, style: str, 
     assert (seen.folder / "talk.out").read_text().startswith("{'text': 'We choose'} {'text': 'To go'}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("style", "said"),
     [

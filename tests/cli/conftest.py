@@ -96,9 +96,9 @@ class Folder:
         """Return the text of a file in the folder."""
         return (self.path / name).read_text(encoding="utf-8")
 
-    def command(self, source: str = LOGGING_COMMAND, name: str = "command.py") -> list[str]:
-        """Return the words of a COMMAND made of Python source."""
-        self.write(name, source)
+    def command(self, source: str | Path = LOGGING_COMMAND, name: str = "command.py") -> list[str]:
+        """Return the words of a COMMAND that is a copy of this program, a file or a few lines."""
+        self.write(name, source if isinstance(source, str) else source.read_text("utf-8"))
         return ["--", sys.executable, name]
 
     def calls(self) -> list[str]:

@@ -8,6 +8,7 @@ from contextlib import closing
 from typing import Any
 
 import pytest
+from conftest import program
 
 from checkpoint_store.cli.run.answer import AnswerReader, UnusableAnswerError
 
@@ -118,17 +119,7 @@ def test_raw_takes_every_character(stdout: str) -> None:
 
 # -- the command
 
-ANSWERS_ERROR_ONCE = """
-import json, os, sys
-text = sys.stdin.read()
-with open("calls.log", "a") as log:
-    log.write(json.dumps(text) + "\\n")
-if "Paragraph 3" in text and not os.path.exists("answered"):
-    open("answered", "w").close()
-    print(json.dumps({"error": {"message": "overloaded"}}))
-else:
-    print(json.dumps({"cleaned_text": text.upper()}))
-"""
+ANSWERS_ERROR_ONCE = program(__file__, "answer_error_once")
 
 
 def test_an_error_with_exit_0_is_tried_again(lecture: Folder) -> None:

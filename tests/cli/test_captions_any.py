@@ -116,6 +116,7 @@ WORD = st.text(st.sampled_from("abcdeé月"), min_size=1, max_size=6)
 TALKS = st.lists(st.lists(WORD, min_size=1, max_size=6), min_size=1, max_size=12)
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("kind", ["srt", "vtt", "ass", "ttml"])
 @given(talk=TALKS, pause_ms=st.sampled_from([0, 40, 500]))
 def test_what_another_writer_wrote_is_read(kind: str, talk: list[list[str]], pause_ms: int) -> None:

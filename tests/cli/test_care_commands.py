@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from conftest import program
 
 from checkpoint_store import CheckpointStore, migration_status
 
@@ -51,6 +52,7 @@ def snapshot(folder: Path) -> dict[str, tuple[bytes, int]]:
     return {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.iterdir()}
 
 
+@pytest.mark.slow
 def test_check_says_by_its_exit_code_whether_a_store_is_sound_and_writes_nothing(store: Path) -> None:
     """Exit 0 for a sound store, 1 for a damaged one; every file beside it stays as it was."""
     before = snapshot(store.parent)
@@ -77,6 +79,7 @@ def test_doctor_says_what_is_well_and_what_is_not_and_writes_nothing(store: Path
     assert snapshot(store.parent) == before
 
 
+@pytest.mark.slow
 def test_a_backup_restores_what_was_there_and_moves_aside_what_is(store: Path, tmp_path: Path) -> None:
     """After restore the store is as it was at the backup; the file that it replaced is kept."""
     assert command("backup", tmp_path / "kept.sqlite", "--store", store).returncode == 0
@@ -122,20 +125,14 @@ def test_migrate_goes_to_the_schema_that_is_named(store: Path) -> None:
     assert "from schema 1.0 to 1.5" in command("migrate", "--store", store).stderr
 
 
-RUNNER = """
-import sys
-from checkpoint_store import CheckpointStore, migration_status
-store = CheckpointStore(sys.argv[1])
-chunk = next(store.latest_job().pending())
-print("ready", flush=True)
-sys.stdin.read()
-"""
+RUNNER = program(__file__, "hold_a_chunk")
 
 
+@pytest.mark.slow
 def test_doctor_names_the_runners_at_work_and_what_dead_ones_left(store: Path) -> None:
     """A living runner's lock is no stray, and stays; a dead one's is said to be swept by the next open, which does it."""
     with subprocess.Popen(
-        [sys.executable, "-c", RUNNER, store], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, str(RUNNER), store], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as runner:
         assert runner.stdout is not None
         assert runner.stdout.readline() == "ready\n"

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from typing import TYPE_CHECKING
 
 import pytest
 
 from checkpoint_store import CheckpointStore
-from checkpoint_store.cli.app import NAMES
+from checkpoint_store.cli.app import NAMES, run_command_line
 
 from .conftest import ROOT
 
@@ -18,19 +20,23 @@ if TYPE_CHECKING:
     from .conftest import Folder
 
 _COMMAND = "import sys; from checkpoint_store.cli import main; sys.argv[0] = 'checkpoint-store'; sys.exit(main())"
+_OF_SHELL = ("COMP_WORDS", "COMP_CWORD", "_CHECKPOINT_STORE_COMPLETE")
 _COMMANDS = [name for names in NAMES.values() for name in names]
 _TAKE_A_JOB = ("show", "results", "export", "delete", "chunks", "errors", "retry", "redo", "pause", "report", "release")
 
 
-def _ask(folder: Folder, instruction: str, line: str = "", **more: str) -> str:
-    """Call the command as a shell does for a line, the cursor at its end; nothing may come on stderr."""
-    words = line.split(" ")
-    asked = {"COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1), "_CHECKPOINT_STORE_COMPLETE": instruction}
+def _environment(instruction: str, line: str) -> dict[str, str]:
+    """Return what a shell tells the command for a line, the cursor at its end."""
+    return dict(zip(_OF_SHELL, (line, str(line.count(" ")), instruction), strict=True))
+
+
+def _ask(folder: Folder, instruction: str, line: str = "") -> str:
+    """Call the command as a shell does, in a process of its own; nothing may come on stderr."""
     kept = {name: value for name, value in os.environ.items() if name != "CHECKPOINT_STORE"}
     done = subprocess.run(
         [sys.executable, "-c", _COMMAND],
         cwd=folder.path,
-        env=kept | {"PYTHONPATH": str(ROOT)} | asked | more,
+        env=kept | {"PYTHONPATH": str(ROOT)} | _environment(instruction, line),
         capture_output=True,
         text=True,
         check=False,
@@ -41,8 +47,21 @@ def _ask(folder: Folder, instruction: str, line: str = "", **more: str) -> str:
 
 
 def _offered(folder: Folder, line: str, **more: str) -> list[str]:
-    items = _ask(folder, "bash_complete", line, **more).splitlines()
-    return [value for item in items if (value := item.partition(",")[2])]  # click prints a blank line for none
+    """Return what a shell is offered for a line by the command in this process; nothing may come on stderr."""
+    out, err = io.TextIOWrapper(io.BytesIO(), "utf-8"), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.chdir(folder.path)
+        patch.delenv("CHECKPOINT_STORE", raising=False)
+        for name, value in (_environment("bash_complete", line) | more).items():
+            patch.setenv(name, value)
+        assert run_command_line(["checkpoint-store"]) == 0
+    assert err.getvalue() == ""
+    out.seek(0)
+    return _values(out.read())
+
+
+def _values(answer: str) -> list[str]:
+    return [value for item in answer.splitlines() if (value := item.partition(",")[2])]  # a blank line for none
 
 
 @pytest.fixture
@@ -69,8 +88,8 @@ def test_the_text_for_each_shell_is_printed(folder: Folder, shell: str) -> None:
 
 def test_commands_are_completed(folder: Folder) -> None:
     """A few letters offer the commands that begin so, and two dashes the options."""
-    offered = set(_offered(folder, "checkpoint-store re"))
-    assert offered == {name for name in _COMMANDS if name.startswith("re")}
+    offered = _values(_ask(folder, "bash_complete", "checkpoint-store re"))
+    assert set(offered) == {name for name in _COMMANDS if name.startswith("re")}
     assert "--status" in _offered(folder, "checkpoint-store list --")
 
 

@@ -29,6 +29,7 @@ def told(folder: Folder) -> list[dict[str, str]]:
     return [json.loads(line) for line in folder.read("told.log").splitlines()]
 
 
+@pytest.mark.slow
 def test_a_chunk_alone_goes_to_stdin_and_its_context_beside_it(folder: Folder) -> None:
     """No word is given to COMMAND twice as a part of its chunk; the text before it is known to it all the same."""
     shutil.copy(SAMPLE, folder.path / "talk.txt")
@@ -75,6 +76,7 @@ def test_the_longest_context_can_be_given(folder: Folder, letter: str) -> None:
     assert "--overlap" in folder.run("run", "talk.txt", "--overlap", 20_001, "--", "cat", code=2).stderr
 
 
+@pytest.mark.slow
 def test_a_context_needs_no_locale(folder: Folder) -> None:
     """In a process whose locale is not UTF-8 every letter reaches COMMAND as it is."""
     folder.write("talk.txt", "Élan 语言 one.\n\nTwo two two two.")

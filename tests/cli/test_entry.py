@@ -7,31 +7,21 @@ import sys
 
 import click
 import pytest
+from conftest import program
 
 from checkpoint_store.cli.app import NAMES, commands_of, group
 
 from .conftest import ROOT, Folder
 
 COMMANDS = tuple(group.list_commands(click.Context(group)))
-WITHOUT = """
-import sys
-missing = sys.argv[1]
-class Missing:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] == missing:
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-sys.meta_path.insert(0, Missing())
-from checkpoint_store.cli import main
-sys.argv[1:] = ["run", "talk.txt"]
-sys.exit(main())
-"""
+WITHOUT = program(__file__, "run_without")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["click", "rich", "charset_normalizer", "semantic_text_splitter"])
 def test_a_missing_extra_is_one_line(folder: Folder, name: str) -> None:
     """It says what to install, with exit 2."""
-    argv = [sys.executable, "-c", WITHOUT, name]
+    argv = [sys.executable, str(WITHOUT), name]
     done = subprocess.run(
         argv, cwd=folder.path, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False
     )

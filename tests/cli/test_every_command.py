@@ -11,6 +11,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from conftest import program
 
 from checkpoint_store import CheckpointStore
 from checkpoint_store.cli.app import NAMES
@@ -171,15 +172,7 @@ def test_help_in_every_trouble(made: Path, tmp_path: Path, spoil: Callable[[Fold
     assert folder.files() == before
 
 
-DRIVE = """
-import contextlib, io, json, sys
-from checkpoint_store.cli.app import run_command_line
-for command, words in json.loads(sys.argv[1]).items():
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = run_command_line(["checkpoint-store", command, *words, "--json"])
-    print(json.dumps([command, code, out.getvalue(), err.getvalue()]))
-"""
+DRIVE = program(__file__, "drive_commands")
 
 
 @pytest.mark.slow
@@ -189,7 +182,7 @@ def test_json_where_nobody_may_write(sound: Folder) -> None:
     sound.path.chmod(0o555)
     try:
         done = subprocess.run(
-            [*AS_ANYBODY, sys.executable, "-c", DRIVE, json.dumps(words)],
+            [*AS_ANYBODY, sys.executable, str(DRIVE), json.dumps(words)],
             cwd=sound.path,
             env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", "COLUMNS": "1000"},
             capture_output=True,

@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from conftest import program
 
 from checkpoint_store import LoopEvent
 from checkpoint_store.cli.run.answer import AnswerReader
@@ -20,31 +21,9 @@ if TYPE_CHECKING:
     from .conftest import Folder
 
 # Exits with 3 at the paragraphs that the file "failing" names, unless the file "mended" is there.
-FAILING = """
-import json, pathlib, sys
-text = sys.stdin.read()
-with open("calls.log", "a") as log:
-    log.write(json.dumps(text) + "\\n")
-if text.split()[1] in pathlib.Path("failing").read_text().split() and not pathlib.Path("mended").exists():
-    print("out of luck", file=sys.stderr)
-    sys.exit(3)
-print(text.upper())
-"""
+FAILING = program(__file__, "failing")
 # Paragraph 0 hangs, and the others exit with 3 once it does; all answer when the file "release" is there.
-ONE_HANGS = """
-import os, pathlib, sys, time
-text = sys.stdin.read()
-if "Paragraph 0" in text and not pathlib.Path("release").exists():
-    pathlib.Path("hanging.new").write_text(str(os.getpid()))
-    os.rename("hanging.new", "hanging")
-for _ in range(6000):
-    if pathlib.Path("release").exists():
-        print(text.upper())
-        break
-    if "Paragraph 0" not in text and pathlib.Path("hanging").exists():
-        sys.exit(3)
-    time.sleep(0.01)
-"""
+ONE_HANGS = program(__file__, "one_hangs")
 WORDS = ("run", "lecture.txt", *SIX)
 
 

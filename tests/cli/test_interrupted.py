@@ -8,25 +8,20 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+from conftest import program
+
 from .conftest import Folder
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-PROGRAM = """
-import time
-from checkpoint_store import CheckpointStore
-with CheckpointStore(".processing_state.db") as store:
-    for chunk in store.open_job("talk.srt", chunks=["a", "b"]).pending():
-        print("begun", flush=True)
-        time.sleep(3600)
-"""
+PROGRAM = program(__file__, "hang_in_pending")
 
 
 def test_a_killed_job_is_shown_as_interrupted(tmp_path: Path) -> None:
     """``list`` and ``show`` say so to people; ``--json`` has the recorded status, and whether a runner is alive."""
     folder = Folder(tmp_path)
-    process = subprocess.Popen([sys.executable, "-c", PROGRAM], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen([sys.executable, str(PROGRAM)], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
         assert process.stdout.readline() == "begun\n"

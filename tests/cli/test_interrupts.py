@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from conftest import program
 
 from .conftest import SIX, Folder
 
@@ -18,20 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 # Answers at once, but waits at "Paragraph 2" until a file called "release" is there; says that it waits.
-WAITING_COMMAND = """
-import json, os, pathlib, sys, time
-text = sys.stdin.read()
-with open("calls.log", "a") as log:
-    log.write(json.dumps(text) + "\\n")
-if "Paragraph 2" in text and not pathlib.Path("release").exists():
-    pathlib.Path("waiting.new").write_text(str(os.getpid()))
-    os.rename("waiting.new", "waiting")
-    for _ in range(6000):
-        if pathlib.Path("release").exists():
-            break
-        time.sleep(0.01)
-print(text.upper())
-"""
+WAITING_COMMAND = program(__file__, "waiting_command")
 NOTICE = "finishing what is in hand"
 
 

@@ -14,6 +14,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from conftest import program
 
 from checkpoint_store import CheckpointStore
 from checkpoint_store.cli.run import joblog
@@ -30,16 +31,7 @@ COLUMNS = ["Seq", "Host", "Starttime", "JobRuntime", "Send", "Receive", "Exitval
 HEADER = "\t".join(COLUMNS) + "\n"
 WORDS = ("run", "lecture.txt", *SIX, "--joblog", "log.tsv")
 # Exits with 3 at paragraph 1, is killed at paragraph 2, prints nothing at paragraph 3, and answers the others.
-TROUBLED = """
-import os, signal, sys
-text = sys.stdin.read()
-if "Paragraph 1" in text:
-    sys.exit(3)
-if "Paragraph 2" in text:
-    os.kill(os.getpid(), signal.SIGKILL)
-if "Paragraph 3" not in text:
-    print(text.upper())
-"""
+TROUBLED = program(__file__, "troubled")
 
 
 def lines(folder: Folder, name: str = "log.tsv") -> list[dict[str, str]]:

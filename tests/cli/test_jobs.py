@@ -184,6 +184,7 @@ def test_import_refuses_what_is_no_state(folder: Folder) -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_a_warning_is_a_notice(folder: Folder) -> None:
     """What the library warns of is said in one line, without file names and line numbers of Python."""
     state = ProcessingState(file_name="a", total_chunks=1, config={"api_key": "abcdef"})

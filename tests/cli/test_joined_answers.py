@@ -90,6 +90,7 @@ def test_an_unchanged_text_comes_back(text: str, chunk_size: int, overlap: int) 
     assert joined(chunks, [chunk.text for chunk in chunks]) == f"{text.rstrip() if text.strip() else ''}\n"
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("answering", PROGRAMS, ids=lambda answering: answering.__name__)
 def test_every_program_gives_its_answers(folder: Folder, answering: Callable[[str], str]) -> None:
     """Through the command, with a process for each chunk: every word of every answer is in the output."""

@@ -6,6 +6,7 @@ import stat
 from typing import TYPE_CHECKING
 
 import pytest
+from conftest import program
 
 from .conftest import SIX, Folder
 
@@ -16,12 +17,7 @@ NOTES = "My own notes.\n"
 SRT = "1\n00:00:01,000 --> 00:00:03,000\nEnglish words.\n"
 VTT = "WEBVTT\n\n00:01.000 --> 00:03.000\nDeutsche Worte.\n"
 # Adds to the output while the run is at work.
-MEDDLING = """
-import sys
-sys.stdin.read()
-open("lecture.cleaned.txt", "a").write("mine")
-print("x")
-"""
+MEDDLING = program(__file__, "meddling")
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from conftest import program
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,14 +22,7 @@ if TYPE_CHECKING:
     from .conftest import Folder
 
 # Logs each record; answers with a JSON object, over several lines.
-ANSWERING = """
-import json, sys
-text = sys.stdin.read()
-with open("calls.log", "a") as log:
-    log.write(json.dumps(text) + "\\n")
-record = json.loads(text)
-print(json.dumps({"id": record["id"], "chunk_index": "mine", "loud": record["text"].upper(), "cost": 0.25}, indent=2))
-"""
+ANSWERING = program(__file__, "answer_records")
 JSONL = "".join(json.dumps({"id": number, "text": f"word\n{number}"}) + "\n" for number in range(5))
 FIELDS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\0"), max_size=20)
 
@@ -252,6 +246,7 @@ def test_stdout_takes_every_letter_in_any_locale(folder: Folder) -> None:
     assert (process.returncode, stdout) == (0, "语言 é.\n".encode()), stderr
 
 
+@pytest.mark.slow
 def test_a_large_file_of_records_in_random_order_of_completion(folder: Folder) -> None:
     """Whichever answer is first, line n of the output is the answer to record n."""
     rng = random.Random(1)

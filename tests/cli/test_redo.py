@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from conftest import program
 
 from checkpoint_store import CheckpointStore
 
@@ -14,13 +15,7 @@ if TYPE_CHECKING:
     from .conftest import Folder
 
 # Says which call it was, and what that cost.
-PAID = """
-import json, sys
-sys.stdin.read()
-with open("calls.log", "a") as log:
-    log.write("x")
-print(json.dumps({"cleaned_text": "call %d" % len(open("calls.log").read()), "cost": 0.5}))
-"""
+PAID = program(__file__, "paid_command")
 
 
 def texts(folder: Folder) -> list[str]:

@@ -110,6 +110,7 @@ def test_report_takes_the_chunks_of_a_script(folder: Folder, name: str, text: st
     assert f"{name} does not read as JSON" in folder.run("report", "--input", name, code=2).stderr
 
 
+@pytest.mark.slow
 def test_report_follows_until_ctrl_c(lecture: Folder) -> None:
     """Ctrl-C is the usual way to end it: exit 0, and a last page that loads itself no more."""
     with CheckpointStore(lecture.path / ".processing_state.db") as store:
@@ -130,7 +131,7 @@ def test_report_follow_needs_a_file(done: Folder) -> None:
 
 def test_report_without_jinja_says_what_to_install(folder: Folder) -> None:
     """One line, with exit 2, before the store is looked for."""
-    program = WITHOUT.replace('["run", "talk.txt"]', '["report"]')
+    program = WITHOUT.read_text("utf-8").replace('["run", "talk.txt"]', '["report"]')
     finished = subprocess.run(
         [sys.executable, "-c", program, "jinja2"],
         cwd=folder.path,

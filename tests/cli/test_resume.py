@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from checkpoint_store import CheckpointStore
 
 from .conftest import SIX
@@ -18,6 +20,7 @@ FAILS_ONCE = (
 )
 
 
+@pytest.mark.slow
 def test_a_killed_run_is_resumed_from_another_folder(lecture: Folder) -> None:
     """Killed in the middle, the job goes on in its own folder, and no finished chunk is asked for again."""
     process = lecture.process("run", "lecture.txt", *SIX, *lecture.command(WAITING_COMMAND))
@@ -74,6 +77,7 @@ def test_metadata_of_the_user_stays(lecture: Folder) -> None:
     assert metadata["command_line"]["words"][0] == str(lecture.path / "lecture.txt")
 
 
+@pytest.mark.slow
 def test_a_secret_is_not_remembered(lecture: Folder) -> None:
     """An option that holds a secret does not make the run fail for the memory, and no secret is stored by it."""
     secret = "sk-proj-" + "a1B2c3D4" * 6

@@ -12,6 +12,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from conftest import program
 
 from checkpoint_store.cli.transcripts.clean import cleaner_for
 
@@ -86,6 +87,7 @@ def test_the_plan_is_recorded(lecture: Folder) -> None:
     assert job["config"] == {"chunk_size": 60, "overlap": 0, "language": "de", "cleaner": command}
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(("chunk_size", "overlap"), [(2000, 200), (500, 250), (100, 10), (37, 5)])
 def test_cat_gives_the_transcript_back(folder: Folder, chunk_size: int, overlap: int) -> None:
     """What stood between the chunks stands between their answers."""
@@ -175,16 +177,7 @@ def test_the_store_may_be_named_by_the_environment(lecture: Folder) -> None:
 # -- when something is wrong
 
 
-FAILS_ONCE = """
-import json, pathlib, sys
-text = sys.stdin.read()
-with open("calls.log", "a") as log:
-    log.write(json.dumps(text) + "\\n")
-if "Paragraph 3" in text and not pathlib.Path("mended").exists():
-    print("\\n".join(f"line {number}" for number in range(20)), file=sys.stderr)
-    sys.exit(7)
-print(text.upper())
-"""
+FAILS_ONCE = program(__file__, "fail_at_third")
 
 
 def test_a_failing_command_fails_the_job_and_the_same_line_goes_on(lecture: Folder) -> None:
@@ -335,6 +328,7 @@ def test_after_an_edit_only_the_changed_chunk_is_done_again(lecture: Folder) -> 
     assert lecture.read("lecture.cleaned.txt") == edited.upper() + "\n"
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("words", [["--fresh"], ["--on-change", "restart", "--model", "another"]])
 def test_everything_can_be_done_anew(lecture: Folder, words: list[str]) -> None:
     """--fresh always, --on-change restart where something changed; the earlier job stays."""

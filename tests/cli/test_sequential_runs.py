@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from conftest import program
 
 from checkpoint_store import CheckpointStore
 
@@ -15,18 +16,7 @@ if TYPE_CHECKING:
     from .conftest import Folder
 
 # Answers with its chunk's number, and what it was told of the answer before; fails as long as a file says so.
-TELLING = """
-import json, os, sys
-sys.stdin.read()
-index = os.environ["CHECKPOINT_STORE_CHUNK_INDEX"]
-if os.path.exists("fail-" + index):
-    sys.exit("not now")
-previous = os.environ["CHECKPOINT_STORE_PREVIOUS_JSON"]
-summary = json.loads(previous)["summary"] if previous else ""
-with open("told.log", "a") as log:
-    log.write(json.dumps([int(index), os.environ["CHECKPOINT_STORE_PREVIOUS"]]) + "\\n")
-print(json.dumps({"cleaned_text": f"text {index}", "summary": summary + index}))
-"""
+TELLING = program(__file__, "tell_previous")
 
 
 def told(folder: Folder) -> list[list[object]]:
@@ -98,15 +88,7 @@ def test_a_plan_says_what_a_service_holds(lecture: Folder) -> None:
     assert "held   1: chunk 2  (with a handle: a service holds their work, and can be asked for it)" in shown
 
 
-LEAVES = """
-import os, signal, sys
-from checkpoint_store import CheckpointStore
-job = CheckpointStore(".processing_state.db").job("talk.txt")
-chunks = job.pending()
-kept = [next(chunks), next(chunks)]
-kept[0].record_handle("batch\\x1b[31m-0")
-os.kill(os.getpid(), signal.SIGKILL)
-"""
+LEAVES = program(__file__, "leave_with_handle")
 
 
 def test_the_commands_tell_in_doubt_with_a_handle_apart(folder: Folder) -> None:
@@ -118,7 +100,7 @@ def test_the_commands_tell_in_doubt_with_a_handle_apart(folder: Folder) -> None:
 
     with CheckpointStore(folder.path / ".processing_state.db") as store:
         store.open_job("talk.txt", total_chunks=3)
-    subprocess.run([sys.executable, "-c", LEAVES], cwd=folder.path, env={"PYTHONPATH": str(ROOT)}, check=False)
+    subprocess.run([sys.executable, str(LEAVES)], cwd=folder.path, env={"PYTHONPATH": str(ROOT)}, check=False)
     assert (
         "2 chunks  (begun and never ended, possibly billed, 1 with a handle; see errors)" in folder.run("show").stdout
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from conftest import program
 
 from .conftest import SIX
 
@@ -12,28 +13,9 @@ if TYPE_CHECKING:
     from .conftest import Folder
 
 # Ends with a code, so often as a file says; then answers in capitals.
-ENDS_WITH = """
-import pathlib, sys
-text = sys.stdin.read()
-left = pathlib.Path("failures")
-count = int(left.read_text())
-with open("calls.log", "a") as log:
-    log.write("1\\n")
-if count:
-    left.write_text(str(count - 1))
-    sys.exit(int(sys.argv[1]))
-print(text.upper())
-"""
+ENDS_WITH = program(__file__, "end_with")
 # Fails at one text always.
-FAILS_AT_ONE = """
-import pathlib, sys
-text = sys.stdin.read()
-with open("calls.log", "a") as log:
-    log.write("1\\n")
-if "Paragraph 3" in text and not pathlib.Path("mended").exists():
-    sys.exit(1)
-print(text.upper())
-"""
+FAILS_AT_ONE = program(__file__, "fail_at_one")
 
 
 def calls(folder: Folder) -> int:

@@ -9,6 +9,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
+from conftest import program
 
 from .conftest import SIX, Folder
 from .test_interrupts import is_alive, paragraphs, until
@@ -17,31 +18,9 @@ if TYPE_CHECKING:
     import subprocess
 
 # Logs its process and waits for "release"; so all that are in work at the same time are known.
-HANGING = """
-import json, os, pathlib, sys, time
-text = sys.stdin.read()
-with open("calls.log", "a") as log:
-    log.write(json.dumps(text) + "\\n")
-with open("pids.log", "a") as log:
-    log.write(f"{os.getpid()}\\n")
-for _ in range(6000):
-    if pathlib.Path("release").exists():
-        break
-    time.sleep(0.01)
-print(text.upper())
-"""
+HANGING = program(__file__, "hanging")
 # Fails at paragraph 3 as often as the file "failures" says.
-FAILS_OFTEN = """
-import json, pathlib, sys
-text = sys.stdin.read()
-with open("calls.log", "a") as log:
-    log.write(json.dumps(text) + "\\n")
-left = int(pathlib.Path("failures").read_text())
-if "Paragraph 3" in text and left:
-    pathlib.Path("failures").write_text(str(left - 1))
-    sys.exit("out of luck")
-print(text.upper())
-"""
+FAILS_OFTEN = program(__file__, "fail_often")
 PRICED = """import json, sys; print(json.dumps({"cleaned_text": sys.stdin.read(), "cost": 0.25}))"""
 
 
@@ -63,6 +42,7 @@ def hanging(folder: Folder, count: int, *words: object) -> subprocess.Popen[str]
 # -- workers
 
 
+@pytest.mark.slow
 def test_workers_run_as_many_commands_at_once(lecture: Folder) -> None:
     """Three are under way at the same time, never more, and the text is joined in order whoever was first."""
     process = hanging(lecture, 3)
@@ -75,6 +55,7 @@ def test_workers_run_as_many_commands_at_once(lecture: Folder) -> None:
     assert lecture.read("lecture.cleaned.txt") == lecture.read("lecture.txt").upper() + "\n"
 
 
+@pytest.mark.slow
 def test_ctrl_c_once_finishes_what_every_worker_has_in_hand(lecture: Folder) -> None:
     """Three chunks are in hand: all three are recorded, none is begun, exit 75."""
     process = hanging(lecture, 3)
@@ -88,6 +69,7 @@ def test_ctrl_c_once_finishes_what_every_worker_has_in_hand(lecture: Folder) -> 
     assert (job["status"], job["completed_ranges"], job["in_doubt_chunks"]) == ("paused", [[0, 3]], 0)
 
 
+@pytest.mark.slow
 def test_ctrl_c_twice_ends_every_command(lecture: Folder) -> None:
     """No COMMAND outlives it, the chunks in hand are in doubt, held against no chunk, and done by the next run."""
     process = hanging(lecture, 3)
@@ -216,6 +198,7 @@ def test_numbers_that_mean_nothing_are_refused(lecture: Folder, words: list[str]
 # -- pause
 
 
+@pytest.mark.slow
 def test_pause_ends_a_run_from_elsewhere(lecture: Folder) -> None:
     """The run finishes the chunks in hand, ends with exit 75, and the next one goes on with the rest."""
     process = hanging(lecture, 2)
@@ -239,6 +222,7 @@ def test_pausing_what_is_done_changes_nothing(lecture: Folder) -> None:
     assert lecture.json("show")["status"] == "completed"
 
 
+@pytest.mark.slow
 def test_a_killed_run_leaves_its_chunks_in_doubt(lecture: Folder) -> None:
     """At once, for commands that only read: which chunks, and that they are done again."""
     process = hanging(lecture, 2)

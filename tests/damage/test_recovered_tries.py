@@ -109,6 +109,7 @@ def test_a_recovery_from_a_state_file_says_that_no_try_is_known(tmp_path: Path) 
     assert _known(tmp_path / "talks.db") == ([], [], list(range(1, TOTAL)))
 
 
+@pytest.mark.slow
 def test_tries_that_do_not_read_stop_no_recovery(tmp_path: Path) -> None:
     """A spoilt attempt, and a runner that is gone, cost the result of nobody; the report says that some may be missing."""
     _make_tries(tmp_path)
@@ -138,6 +139,7 @@ def test_a_restored_backup_has_nobody_at_work(tmp_path: Path, children: Children
         assert raw.execute("SELECT sum(counted) FROM attempts WHERE outcome = 'abandoned'").fetchone() == (0,)
 
 
+@pytest.mark.slow
 def test_a_runner_at_work_is_not_restored_over(tmp_path: Path, children: Children) -> None:
     """Neither while it has the store open nor between two calls, when only its lock file says that it lives."""
     _make_tries(tmp_path)
@@ -161,6 +163,7 @@ sys.stdin.readline()
     assert _known(tmp_path / "talks.db") == ([1], [3], list(range(2, TOTAL)))
 
 
+@pytest.mark.slow
 def test_check_and_doctor_look_at_tries_and_lock_files(tmp_path: Path) -> None:
     """An attempt at a chunk that is none, and a lock file that others can read, are found; 1.0 has none of them."""
     _make_tries(tmp_path)
@@ -220,6 +223,7 @@ def test_what_stands_in_a_lock_files_place_is_not_touched(tmp_path: Path, kind: 
         assert store.check() == []
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("index", ["ix_jobs_file_name ON jobs (model)", "ix_attempts_running ON attempts (number)"])
 def test_an_index_without_its_rows_is_noticed_on_opening(tmp_path: Path, index: str) -> None:
     """A job, or a claim, that is there and not found would be begun again: no digest sees that, the structure does."""

@@ -149,16 +149,7 @@ def test_no_job_in_any_copy_is_a_loss_to_be_accepted(tmp_path: Path) -> None:
         assert store.jobs() == []
 
 
-HOLD = """
-import sys
-from checkpoint_store import CheckpointStore
-store = CheckpointStore("talks.db")
-job, = store.jobs()
-print("ready", flush=True)
-sys.stdin.readline()
-job.complete(7, "written meanwhile")
-store.close()
-"""
+HOLD = program(__file__, "hold_store")
 
 
 def test_a_store_that_another_process_has_open_is_left_alone(tmp_path: Path, children: Children) -> None:
@@ -179,13 +170,7 @@ def test_a_store_that_another_process_has_open_is_left_alone(tmp_path: Path, chi
     assert not list(tmp_path.glob("talks.db.corrupt-*"))
 
 
-FOREIGN = """
-import sqlite3, sys
-raw = sqlite3.connect(sys.argv[1])
-raw.execute("SELECT count(*) FROM jobs").fetchone()
-print("reading", flush=True)
-sys.stdin.readline()
-"""
+FOREIGN = program(__file__, "read_with_sqlite")
 
 
 def test_a_store_that_is_opened_while_it_is_moved_is_put_back(

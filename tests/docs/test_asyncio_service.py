@@ -8,12 +8,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from checkpoint_store import CheckpointStore
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "how-to-asyncio-service.md"
 
 
+@pytest.mark.slow
 def test_a_killed_service_goes_on_with_its_next_start(tmp_path: Path) -> None:
     """Killed after its first chunk was recorded, the service does the others when it starts again, and no chunk twice."""
     found = re.search(r"^\$ cat service\.py\n(.*?)^\$ ", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
-import subprocess
-import sys
+import sqlite3
+from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+from checkpoint_store.cli.app import NAMES
+
+if TYPE_CHECKING:
+    from conftest import Children
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -35,46 +40,33 @@ EXAMPLES = [
 
 
 @pytest.mark.parametrize("code", EXAMPLES)
-def test_every_python_example_runs(code: str, tmp_path: Path) -> None:
+def test_every_python_example_runs(code: str, children: Children) -> None:
     """A reader who copies an example into a file sees it work, without a warning."""
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert (done.returncode, done.stderr) == (0, "")
+    process = children.start(code)
+    _, errors = process.communicate(timeout=120)
+    assert (process.returncode, errors) == (0, "")
 
 
-def test_the_readme_shows_what_a_killed_run_and_the_next_one_print(tmp_path: Path) -> None:
+def test_the_readme_shows_what_a_killed_run_and_the_next_one_print(tmp_path: Path, children: Children) -> None:
     """Killed during the third call and started again, the ten lines print exactly what the README says."""
     (tmp_path / "talk.py").write_text(blocks(ROOT / "README.md", "python")[0], "utf-8")
     killed_in_the_third = 'import os, signal\nif text == "to the moon": os.kill(os.getpid(), signal.SIGKILL)\n'
     code = (tmp_path / "talk.py").read_text("utf-8")
     indented = "".join(f"    {line}\n" for line in killed_in_the_third.splitlines())
     (tmp_path / "killed.py").write_text(code.replace("    return", f"{indented}    return"), "utf-8")
-    runs = [
-        subprocess.run([sys.executable, name], cwd=tmp_path, capture_output=True, text=True, check=False)
-        for name in ("killed.py", "talk.py")
-    ]
-    assert [run.returncode for run in runs] == [-signal.SIGKILL, 0]
+    first = children.run(tmp_path / "killed.py", code=-signal.SIGKILL)
+    second = children.run(tmp_path / "talk.py")
     shown = blocks(ROOT / "README.md", "console")[0]
-    assert shown == f"$ python talk.py\n{runs[0].stdout}Killed\n$ python talk.py\n{runs[1].stdout}"
+    assert shown == f"$ python talk.py\n{first}Killed\n$ python talk.py\n{second}"
 
 
-def test_the_readme_shows_what_sqlite3_prints(tmp_path: Path) -> None:
+def test_the_readme_shows_what_sqlite3_prints(tmp_path: Path, children: Children) -> None:
     """The queries in the README give what it says on the store that its example makes."""
-    subprocess.run([sys.executable, "-c", blocks(ROOT / "README.md", "python")[0]], cwd=tmp_path, check=True, stdout=-3)
+    children.run(blocks(ROOT / "README.md", "python")[0])
     shown = blocks(ROOT / "README.md", "console")[1]
-    code = (
-        "import re, sqlite3, sys\n"
-        "driver = sqlite3.connect('talk.db')\n"
-        "for query in sys.argv[1:]:\n"
-        "    print([list(map(str, row)) for row in driver.execute(query)])\n"
-        "driver.close()\n"
-    )
     queries = re.findall(r'^\$ sqlite3 .*?"(.*)"$', shown, re.MULTILINE)
-    done = subprocess.run(
-        [sys.executable, "-c", code, *queries], cwd=tmp_path, capture_output=True, text=True, check=True
-    )
-    printed = [eval(line) for line in done.stdout.splitlines()]
+    with closing(sqlite3.connect(tmp_path / "talk.db")) as connection:  # the program that wrote it has ended
+        printed = [[list(map(str, row)) for row in connection.execute(query)] for query in queries]
     box = [[cell.strip() for cell in line.strip("│").split("│")] for line in shown.splitlines() if line.startswith("│")]
     plain = [line.split("|") for line in shown.splitlines() if re.match(r"\d+\|", line)]
     assert printed == [box[1:], plain]
@@ -84,12 +76,4 @@ def test_every_command_that_the_docs_name_exists() -> None:
     """A command in the docs can be typed."""
     texts = [page.read_text("utf-8") for page in PAGES if page.name != "coming-from.md"]  # what there is not
     named = {name for text in texts for name in re.findall(r"checkpoint-store ([a-z][a-z-]*)", text)}
-    done = subprocess.run(
-        [sys.executable, "-m", "checkpoint_store", "--help"],
-        capture_output=True,
-        text=True,
-        check=True,
-        env=os.environ | {"COLUMNS": "100"},
-    )
-    listed = set(re.findall(r"^  ([a-z][a-z-]*) ", done.stdout, re.MULTILINE))
-    assert named - listed == set()
+    assert named - {command for names in NAMES.values() for command in names} == set()

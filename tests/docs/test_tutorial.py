@@ -25,6 +25,7 @@ def test_the_tutorial_shows_what_happens(tmp_path: Path) -> None:
     assert len(typed) >= 12
 
 
+@pytest.mark.slow
 def test_ctrl_c_in_the_tutorials_program_loses_nothing(tmp_path: Path) -> None:
     """Ctrl-C in a run of the program lets the line in work be recorded, and the next run pays only for the others."""
     for step in steps(TUTORIAL):

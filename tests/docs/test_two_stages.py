@@ -47,6 +47,7 @@ def jobs(folder: Path) -> list[tuple[str, int, str]]:
         return raw.execute("SELECT file_name, total_chunks, status FROM jobs ORDER BY file_name DESC").fetchall()
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("kill_at", range(1, CALLS + 1))
 def test_killed_in_any_call(children: Children, recordings: Path, tmp_path: Path, kill_at: int) -> None:
     """Of either stage: the call in hand is made again, and no other one; each stage is one job."""
@@ -58,6 +59,7 @@ def test_killed_in_any_call(children: Children, recordings: Path, tmp_path: Path
     assert jobs(tmp_path) == [("recordings", 4, "completed"), ("corrected", 4, "completed")]
 
 
+@pytest.mark.slow
 def test_the_second_stage_does_not_wait_for_the_first(children: Children, recordings: Path, tmp_path: Path) -> None:
     """Each transcript is corrected as soon as it is there, and recordings that come later are appended."""
     children.run(KILLED, EXAMPLE, recordings, 0)

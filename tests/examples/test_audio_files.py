@@ -7,7 +7,7 @@ import signal
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, program
 
 from checkpoint_store import CheckpointStore
 
@@ -19,34 +19,7 @@ if TYPE_CHECKING:
 
 EXAMPLE = ROOT / "examples" / "audio_files.py"
 TEXT = "\n\n".join("word " * number for number in range(1, 6))
-KILLED = """
-import os, runpy, signal, sys, wave
-where, at = sys.argv.pop(1), int(sys.argv.pop(1))
-calls = []
-replace, close = os.replace, wave.Wave_write.close
-
-def die():
-    os.kill(os.getpid(), signal.SIGKILL)
-
-def watched(old, new):
-    if "audio" not in str(new):
-        return replace(old, new)
-    if where == "before the file is whole" and calls.count("call") == at: die()
-    replace(old, new)
-    if where == "between the file and the record" and calls.count("call") == at: die()
-
-def counted(self):
-    if self._file is not None:
-        calls.append("call")
-        print("call", flush=True)
-        if where == "in the call" and calls.count("call") == at: die()
-    close(self)
-
-os.replace, wave.Wave_write.close = watched, counted
-del sys.argv[0]
-sys.argv = [sys.argv[0], *sys.argv[1:]]
-runpy.run_path(sys.argv[0], run_name="__main__")
-"""
+KILLED = program(__file__, "killed_example")
 
 
 @pytest.fixture
@@ -60,6 +33,7 @@ def example() -> ModuleType:
     return module
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("where", ["in the call", "before the file is whole", "between the file and the record"])
 def test_a_killed_run_goes_on(where: str, tmp_path: Path, children: Children) -> None:
     """One call is made again, the one that was killed; every recorded file is whole, and there is no second one."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import nbformat
 import pytest
-from conftest import ROOT
+from conftest import ROOT, program
 
 from checkpoint_store import CheckpointStore
 
@@ -26,19 +26,7 @@ _CHANGES = (
     (r"(, [\d,.]+ chunks a minute)?</span>|chunks_per_minute=[\w.]+", "RATE"),
 )
 
-RUN_ALL_CELLS = """
-import sys, nbformat
-from jupyter_client.manager import AsyncKernelManager
-from nbclient import NotebookClient
-
-notebook = nbformat.read(sys.argv[1], as_version=4)
-for cell in notebook.cells:
-    if cell.cell_type == "code":
-        cell.outputs = []
-manager = AsyncKernelManager(kernel_name="python3", transport="ipc", ip=sys.argv[2])
-NotebookClient(notebook, km=manager, timeout=120).execute()
-nbformat.write(notebook, "run.ipynb")
-"""
+RUN_ALL_CELLS = program(__file__, "run_all_cells")
 """In a process of its own: the client leaves sockets to the garbage collection."""
 
 

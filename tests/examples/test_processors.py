@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 PAGE = ROOT / "docs" / "two-processors.md"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_what_the_page_says_is_so(name: str) -> None:
     """By real kills: no result is lost, and each kill costs one call again, that of the chunk in hand."""
@@ -44,6 +45,7 @@ def test_the_page_shows_the_example_as_it_is(name: str) -> None:
     assert f"```text\n{body}\n```" in PAGE.read_text("utf-8")
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("name", NAMES)
 def test_a_second_run_makes_no_call(name: str, tmp_path: Path) -> None:
     """A finished transcript is not paid for again, and its output is written again."""

@@ -170,6 +170,7 @@ def test_discard_begins_from_nothing(seen: CheckpointStore) -> None:
     assert (labels(app)[0], bar(app), seen.jobs()) == ("Start", "0 of 30 done", [])
 
 
+@pytest.mark.slow
 def test_an_edited_transcript_keeps_what_is_paid_for(folder: Path, seen: CheckpointStore) -> None:
     """One paragraph is new: one chunk is left."""
     press(opened(), "Start")

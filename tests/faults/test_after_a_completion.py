@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
+from conftest import program
 
 from checkpoint_store import CheckpointStore, ProcessingState, StateManager, StoreRecovered
 from checkpoint_store.execution.claims import claims as claims_module
@@ -20,45 +21,10 @@ if TYPE_CHECKING:
 
     from conftest import Children, ManagerOpener, Opener
 
-FEW_DESCRIPTORS = """
-import json, os, resource
-from checkpoint_store import CheckpointStore
-
-soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-with CheckpointStore("talks.db") as store:
-    job = store.open_job("talk.srt", total_chunks=60)
-    job.complete(0, {"text": "x" * 200_000})
-    list(job.items())
-    failed = []
-    for index in range(1, 41):
-        context = store._context
-        context.state_file._pace.is_due = lambda *_: True
-        context.storage._rolling._looks_at, context.storage._rolling._made_at = 0.0, -1e9
-        context.storage._rolling._credit = 1.0
-        fillers = []
-        free = index % 12
-        used = len(os.listdir("/proc/self/fd")) - 1
-        resource.setrlimit(resource.RLIMIT_NOFILE, (used + 40, hard))
-        while True:
-            try:
-                fillers.append(os.open("/dev/null", os.O_RDONLY))
-            except OSError:
-                break
-        for _ in range(free):
-            os.close(fillers.pop())
-        try:
-            job.complete(index, {"text": "x" * 200_000})
-        except BaseException as error:
-            failed.append((index, free, repr(error)))
-        finally:
-            for filler in fillers:
-                os.close(filler)
-            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    recorded = [index for index in range(60) if job.is_completed(index)]
-print(json.dumps([failed, recorded]))
-"""
+FEW_DESCRIPTORS = program(__file__, "complete_with_few_descriptors")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="counts descriptors in /proc")
 def test_few_descriptors_never_make_an_error_of_what_is_recorded(children: Children, tmp_path: Path) -> None:
     """With 0 to 11 descriptors left, each of 40 completions succeeds, and the state file is exact at the end."""

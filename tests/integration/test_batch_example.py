@@ -82,6 +82,7 @@ def talk(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 @PROVIDERS
 def test_a_whole_job_through_a_batch_interface(talk: Path, provider: str) -> None:
     """Three batches: all paragraphs, those that failed, and the one that failed again; each asked for when done."""
@@ -98,6 +99,7 @@ def test_a_whole_job_through_a_batch_interface(talk: Path, provider: str) -> Non
         assert (job.status, job.totals("input_tokens")) == ("completed", {"input_tokens": 60})
 
 
+@pytest.mark.slow_variants
 @PROVIDERS
 @pytest.mark.parametrize("before", [True, False])
 def test_killed_while_it_submits(talk: Path, provider: str, before: bool) -> None:
@@ -142,6 +144,7 @@ def test_killed_at_every_call_of_the_store(talk: Path, provider: str, when: str)
     assert 12 <= number < CALLS_MAX - 1
 
 
+@pytest.mark.slow_variants
 @PROVIDERS
 def test_an_edit_while_the_service_works_submits_the_new_paragraph_alone(talk: Path, provider: str) -> None:
     """The run was killed while it waited; the text was edited; what the service holds is asked for at its new place."""
@@ -154,6 +157,7 @@ def test_an_edit_while_the_service_works_submits_the_new_paragraph_alone(talk: P
         assert server.paid_twice() == {}
 
 
+@pytest.mark.slow_variants
 @PROVIDERS
 def test_the_server_notices_what_is_submitted_twice(talk: Path, provider: str) -> None:
     """The control: without handles, a run that was killed after it submitted pays for every paragraph again."""

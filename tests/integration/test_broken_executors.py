@@ -12,6 +12,7 @@ from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from conftest import program
 
 from checkpoint_store import CheckpointStore, InvalidArgumentError, Job, WorkerDied
 
@@ -86,6 +87,7 @@ def test_an_executor_that_breaks_at_submit_ends_the_loop(job: Job) -> None:
     assert len(list(job.map(str.upper))) == 8
 
 
+@pytest.mark.slow
 def test_a_pool_of_ones_own_ends_the_loop_when_its_worker_dies(job: Job) -> None:
     """What came back is recorded; the next run, with a new pool, goes on."""
     with Pool() as pool, pytest.raises(WorkerDied, match="a Pool cannot be made anew"):
@@ -95,6 +97,7 @@ def test_a_pool_of_ones_own_ends_the_loop_when_its_worker_dies(job: Job) -> None
     assert len(list(job.map(str.upper))) == 8 - before
 
 
+@pytest.mark.slow
 def test_loky_ends_the_loop_too(job: Job) -> None:
     """Its pool is no subclass of the standard library's."""
     loky = pytest.importorskip("loky")
@@ -106,6 +109,7 @@ def test_loky_ends_the_loop_too(job: Job) -> None:
 # -- what can
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["pool", "loky"])
 def test_a_function_makes_a_new_executor_in_the_place_of_a_broken_one(job: Job, kind: str) -> None:
     """The chunk that kills its worker is found and failed, and every other one is done."""
@@ -172,23 +176,10 @@ def test_an_executor_that_cannot_be_made_again_says_why(job: Job) -> None:
 
 # -- stopping meanwhile
 
-STOPPED = """
-import signal, sys
-from concurrent.futures import BrokenExecutor, Executor
-from checkpoint_store import CheckpointStore
-class Broken(Executor):
-    def submit(self, fn, /, *args, **_):
-        print("asked", flush=True)
-        raise BrokenExecutor
-with CheckpointStore("talks.db") as store:
-    job = store.open_job("f", chunks=list("abcdefgh"))
-    try:
-        list(job.map(str.upper, executor=Broken if sys.argv[1] == "class" else lambda: Broken(), workers=4))
-    finally:
-        print("end", job.status, job.progress().completed_chunks, len(job.running_chunks()), flush=True)
-"""
+STOPPED = program(__file__, "broken_for_ever")
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
 def test_a_signal_ends_a_loop_whose_executors_keep_breaking(children: Children, number: signal.Signals) -> None:
     """It looks before each launch, and in each pause."""

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from conftest import program
 
 from checkpoint_store import (
     BudgetReached,
@@ -157,18 +158,7 @@ def test_a_loop_that_was_left_in_the_middle_is_not_waited_for(job: Job) -> None:
     assert (caught.value.spent, caught.value.reserved) == (0.8, 0.4)
 
 
-FOUR = """
-import sys, time
-from checkpoint_store import BudgetReached, CheckpointStore
-def work(text):
-    time.sleep(0.02)
-    return {"cost": 0.01 if text == "chunk 0" else 0.3}
-with CheckpointStore("talks.db") as store:
-    try:
-        store.map(work, [f"chunk {index}" for index in range(64)], file_name="f", workers=4, max_cost=3.0)
-    except BudgetReached:
-        print("reached")
-"""
+FOUR = program(__file__, "within_budget")
 
 
 @pytest.mark.slow
@@ -335,17 +325,7 @@ def test_a_late_result_and_the_next_one_are_both_paid_for(store: CheckpointStore
     assert job._execution.budget.spending(job._execution.costs_after(0)).spent == 1.25
 
 
-KILLED = """
-import sys
-from checkpoint_store import CheckpointStore
-def work(text):
-    if text == sys.argv[1]:
-        print("at work", flush=True)
-        input()
-    return {"cost": 0.4}
-with CheckpointStore("talks.db") as store:
-    store.map(work, [f"chunk {index}" for index in range(64)], file_name="f", max_cost=1.0)
-"""
+KILLED = program(__file__, "hang_within_budget")
 
 
 def kill_at(children: Children, chunk: str) -> None:

@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
+from conftest import program
 
 from checkpoint_store import ChunkFailed
 
@@ -18,16 +19,7 @@ if TYPE_CHECKING:
 
 MANY = 9_000
 """More than two pages."""
-DIES_AT_WORK = """
-import os, sys
-from checkpoint_store import CheckpointStore
-with CheckpointStore("talks.db") as store:
-    job = store.open_job("talk.txt", chunks=["a", "b", "c"])
-    for chunk in job.pending():
-        if chunk.index == 1:
-            os._exit(0)
-        chunk.complete({"text": chunk.data})
-"""
+DIES_AT_WORK = program(__file__, "die_in_second")
 
 
 def test_every_try_is_told(store: CheckpointStore) -> None:
@@ -93,6 +85,7 @@ def test_carried_results_name_who_paid(store: CheckpointStore) -> None:
     assert [one.source_job_id for one in earlier.completions()] == [None, None]
 
 
+@pytest.mark.slow
 def test_a_long_job_is_read_in_pages(open_store: Opener) -> None:
     """No chunk and no try is left out or told twice where one page ends."""
     job = open_store(durability="process").open_job("long.txt", total_chunks=MANY)

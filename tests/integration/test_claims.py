@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from conftest import program
 
 from checkpoint_store import CheckpointStore, Job, JobBusy
 from checkpoint_store.model.clock import parse_time
@@ -144,14 +145,7 @@ def test_threads_never_get_the_same_chunk(store: CheckpointStore) -> None:
     assert job.status == "completed"
 
 
-LOOP = """
-with CheckpointStore("talks.db", durability="process") as store, store.latest_job() as job:
-    seen = []
-    for chunk in job.pending():
-        seen.append(chunk.index)
-        chunk.complete({"pid": __import__("os").getpid()})
-print(*seen)
-"""
+LOOP = program(__file__, "work_through")
 
 
 @pytest.mark.slow
@@ -243,30 +237,7 @@ def test_who_comes_back_from_the_dead_cannot_overwrite(job: Job, children: Child
     assert job.result(0) == "first"
 
 
-FORKED = """
-import os, sys
-from checkpoint_store import CheckpointStore
-with CheckpointStore("talks.db", state_file=None) as store:
-    job = store.latest_job()
-    loop = job.pending()
-    chunk = next(loop)
-    out, told = os.pipe()
-    child = os.fork()
-    if child == 0:
-        del chunk, loop
-        other = next(job.pending())
-        os.write(told, f"{other.index} {len(job.running_chunks())}".encode())
-        other.complete("child")
-        store.close()
-        os._exit(0)
-    status = os.waitpid(child, 0)[1]
-    print(status, os.read(out, 99).decode())
-    from checkpoint_store.storage.statements import attempts
-    with CheckpointStore("talks.db", state_file=None) as second:
-        print(next(second.latest_job().pending()).index)
-    chunk.complete("parent")
-    print(job.result(0), job.result(1))
-"""
+FORKED = program(__file__, "fork_with_a_claim")
 
 
 def test_a_fork_has_nothing_of_its_parents_in_hand(job: Job, children: Children) -> None:

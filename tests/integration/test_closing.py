@@ -254,6 +254,7 @@ job = store.open_job("talk.srt", total_chunks=40)
 """
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(
     "way",
     [
@@ -299,6 +300,7 @@ if __name__ == "__main__":
     assert 2 <= len(paid) <= 4
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("whose", ["this thread's", "another thread's"])
 def test_ctrl_c_ends_the_waiting_of_close(whose: str, children: Children, tmp_path: Path) -> None:
     """Who does not want to wait for what is in flight need not: it is in doubt then, and the process ends."""

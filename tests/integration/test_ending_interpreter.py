@@ -36,6 +36,7 @@ BEFORE = {
 }
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("before", BEFORE)
 def test_closing_a_store_in_a_finalizer_says_nothing(before: str, children: Children, tmp_path: Path) -> None:
     """Whatever was under way: no traceback of a half-dismantled library, and the state file is exact."""

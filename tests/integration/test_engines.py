@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import wait_until
+from conftest import program, wait_until
 
 from checkpoint_store import CheckpointStore, InvalidArgumentError, Job, executors
 
@@ -81,6 +81,7 @@ def test_a_chunk_that_kills_its_worker_is_called_as_often_as_it_is_tried(
     assert sum(calls(tmp_path)["b", number] for number in (1, 2, 3)) == 3
 
 
+@pytest.mark.slow
 @SLOW_START
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_the_work_raises_is_the_same_text_everywhere(
@@ -98,6 +99,7 @@ def test_what_the_work_raises_is_the_same_text_everywhere(
     assert "paid for" in str(other.errors()[0].error)
 
 
+@pytest.mark.slow
 @SLOW_START
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_cluster_gets_as_many_chunks_as_it_has_places(
@@ -115,25 +117,7 @@ def test_a_cluster_gets_as_many_chunks_as_it_has_places(
     assert (at_most, job.status, twice(tmp_path)) == (2, "completed", [])
 
 
-DRIVER = """
-import sys
-sys.path.insert(0, sys.argv[1])
-import integration.engines_work as work
-from checkpoint_store import CheckpointStore, executors
-if __name__ == "__main__":
-    kind, folder, where = sys.argv[2:5]
-    if kind == "dask":
-        from distributed import Client
-        executor = executors.dask(Client(where))
-    else:
-        import ray
-        ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
-        executor = executors.ray()
-    with CheckpointStore("talks.db") as store:
-        job = store.open_job("f", chunks=[[folder, letter] for letter in "abcdefghij"])
-        print("begins", flush=True)
-        print(len(list(job.map(work.slow_until_go, executor=executor))), flush=True)
-"""
+DRIVER = program(__file__, "drive_engine")
 
 
 @pytest.mark.slow
@@ -163,6 +147,7 @@ def test_a_killed_driver_pays_for_no_try_twice(children: Children, kind: str, tm
         assert max(number for _, number in calls(tmp_path)) == 2
 
 
+@pytest.mark.slow
 def test_a_retired_dask_worker_leaves_its_call_failed_and_not_repeated(store: CheckpointStore, tmp_path: Path) -> None:
     """Dask moves what a retired worker was doing to another one, which would pay for it again in the same try."""
     with ExitStack() as stack:

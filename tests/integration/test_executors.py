@@ -63,6 +63,7 @@ def dask_client(stack: ExitStack, workers: int, *, processes: bool) -> Any:
     return stack.enter_context(distributed.Client(cluster))
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_every_executor_gives_the_same_results(store: CheckpointStore, make: Callable[..., Any], kind: str) -> None:
@@ -79,6 +80,7 @@ def test_every_executor_gives_the_same_results(store: CheckpointStore, make: Cal
     assert (job.status, job.running_chunks()) == ("completed", [])
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("kind", METHODS)
 def test_the_work_is_done_in_other_processes(store: CheckpointStore, make: Callable[..., Any], kind: str) -> None:
     """And the store is written in this one."""
@@ -110,6 +112,7 @@ def test_an_exception_that_cannot_be_sent_says_what_happened(
         assert "executors_work.py" in caught.value.trace
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("kind", ["threads", "spawn"])
 def test_a_services_answer_is_understood_wherever_it_came(
     store: CheckpointStore, make: Callable[..., Any], kind: str
@@ -130,6 +133,7 @@ def test_a_services_answer_is_understood_wherever_it_came(
     assert at - begun > 0.65
 
 
+@pytest.mark.slow
 def test_a_chunk_that_cannot_be_sent_is_that_chunks_failure(store: CheckpointStore, make: Callable[..., Any]) -> None:
     """The others are done."""
     chunks: list[Any] = ["a", SendsNothing("b"), "c"]
@@ -179,6 +183,7 @@ if __name__ == "__main__":
     assert printed == f"{['a', None, *'cdefgh']} {[(1, died)]} 0\n"
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_ends_the_loop_if_that_is_wished(
     store: CheckpointStore, make: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -314,6 +319,7 @@ def test_two_ctrl_c_end_worker_processes_too(children: Children, method: str, tm
         assert [record.chunk_index for record in job.in_doubt_chunks()] == [1]
 
 
+@pytest.mark.slow
 def test_a_broken_pool_is_made_anew_as_it_was(store: CheckpointStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its context, its initializer and its size."""
     monkeypatch.chdir(store.path.parent)

@@ -370,6 +370,7 @@ def test_a_pause_still_ends_the_loop_of_a_growing_job(store: CheckpointStore) ->
         list(loop)
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("kind", ["list", "number"])
 def test_processes_that_extend_at_once_grow_one_job(children: Children, tmp_path: Path, kind: str) -> None:
     """Whoever comes first lets it grow, whoever has less is refused: one job, of the longest plan."""

@@ -12,6 +12,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from conftest import program
 
 from checkpoint_store import (
     ChunkOutOfRange,
@@ -33,26 +34,9 @@ if TYPE_CHECKING:
 
 CHUNKS = ["one", "two", "three", "four"]
 
-SUBMITS = """
-import os, signal, sys
-from checkpoint_store import CheckpointStore
-job = CheckpointStore("talks.db").job(sys.argv[1])
-for chunk in job.pending():
-    assert chunk.handle is None
-    chunk.record_handle(f"batch-{chunk.index}")
-    if chunk.index == 1:
-        os.kill(os.getpid(), signal.SIGKILL)
-"""
+SUBMITS = program(__file__, "record_handles")
 
-LEAVES_TWO = """
-import os, signal, sys
-from checkpoint_store import CheckpointStore
-job = CheckpointStore("talks.db").job(sys.argv[1])
-chunks = job.pending()
-kept = [next(chunks), next(chunks)]
-kept[0].record_handle("batch-0")
-os.kill(os.getpid(), signal.SIGKILL)
-"""
+LEAVES_TWO = program(__file__, "leave_two")
 """Killed with two chunks in hand, of which the service holds the first."""
 
 
@@ -109,6 +93,7 @@ def test_another_process_sees_it(store: CheckpointStore, open_store: Opener) -> 
     assert [chunk.handle for chunk in job.pending()] == [None, "batch-1"]
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("kind", ["here", "threads", "spawned", "forked"])
 def test_the_work_of_map_records_it_wherever_it_is_done(store: CheckpointStore, kind: str) -> None:
     """In this thread, in others, and in worker processes; the next try, wherever that is, finds it."""

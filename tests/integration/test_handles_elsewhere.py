@@ -42,12 +42,14 @@ def pool() -> ProcessPoolExecutor:
     return ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
 
 
+@pytest.mark.slow
 def test_the_handle_of_a_worker_that_died_is_there(store: CheckpointStore) -> None:
     """The next try, in another worker process, asks for what the dead one submitted."""
     results = store.map(submit_and_die, ["one", "two"], file_name="talk.txt", executor=pool, wait=0.01)
     assert results == ["batch of one", "batch of two"]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_on_dask(store: CheckpointStore) -> None:
     """A worker of a cluster on this machine records handles, and has the result before its chunk."""

@@ -8,22 +8,16 @@ import sys
 import zipfile
 from pathlib import Path
 
+import pytest
+from conftest import program
+
 import checkpoint_store
 from checkpoint_store.storage.upgrade.migrate import scripts_folder
 
-PROGRAM = """
-import os, sys, tempfile
-sys.meta_path = [finder for finder in sys.meta_path if "editable" not in repr(finder).lower()]
-sys.path.insert(0, sys.argv[1])
-import checkpoint_store
-assert checkpoint_store.__file__.startswith(sys.argv[1]), checkpoint_store.__file__
-with checkpoint_store.CheckpointStore("talk.db") as store:
-    store.open_job("talk.srt", total_chunks=1).complete(0, "recorded")
-with checkpoint_store.CheckpointStore("talk.db") as store:
-    print(*store.job("talk.srt").results())
-"""
+PROGRAM = program(__file__, "use_archive")
 
 
+@pytest.mark.slow
 def test_a_store_is_made_by_a_program_in_an_archive(tmp_path: Path) -> None:
     """The schema's scripts are read out of the archive, and nothing of them stays behind in the temporary folder."""
     archive, temporary = tmp_path / "program.zip", tmp_path / "tmp"
@@ -37,7 +31,7 @@ def test_a_store_is_made_by_a_program_in_an_archive(tmp_path: Path) -> None:
                 zipped.write(path, Path("checkpoint_store", "_migrations") / path.relative_to(scripts))
     environment = os.environ | {"TMPDIR": str(temporary), "PYTHONPATH": ""}
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, archive],
+        [sys.executable, str(PROGRAM), archive],
         capture_output=True,
         text=True,
         timeout=60,

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 KILLED = program(__file__, "killed")
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(
     ("when", "at", "expected"),
     [

@@ -7,7 +7,7 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import wait_until
+from conftest import program, wait_until
 
 from checkpoint_store import CheckpointStore, JobPaused
 
@@ -18,17 +18,7 @@ if TYPE_CHECKING:
 
     from checkpoint_store import Job
 
-HANGS = """
-import time
-from checkpoint_store import CheckpointStore
-def work(text):
-    if text == "b":
-        print("begun", flush=True)
-        time.sleep(3600)
-    return text
-with CheckpointStore("talks.db") as store:
-    store.map(work, ["a", "b", "c"], file_name="talk.srt")
-"""
+HANGS = program(__file__, "hang_in_second")
 
 
 def last_job(path: Path) -> tuple[str, str | None, int]:
@@ -89,6 +79,7 @@ STORES = {
 }
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("ends", STORES)
 @pytest.mark.parametrize("loop", LOOPS)
 def test_the_error_that_ended_a_loop_is_kept_with_its_job(

@@ -114,6 +114,7 @@ def notebook(tmp_path: Path) -> Iterator[Notebook]:
 STANDS = "print(job.status, len(calls) - len(set(calls)), job.in_doubt_chunks(), job.failed_chunks())"
 
 
+@pytest.mark.slow
 def test_an_interrupted_cell_finishes_what_is_in_hand_and_the_next_cell_goes_on(notebook: Notebook) -> None:
     """The stop button pauses the job; nothing is in doubt, and nothing is called twice."""
     _, error = notebook.run("for item in job.map(work, workers=2): pass", interrupt_at="now\n")
@@ -128,6 +129,7 @@ def test_an_interrupted_cell_finishes_what_is_in_hand_and_the_next_cell_goes_on(
     assert notebook.run(STANDS) == ("completed 0 [] []\n", None)
 
 
+@pytest.mark.slow
 def test_an_interrupted_cell_that_awaits_finishes_what_is_in_hand(notebook: Notebook) -> None:
     """A cell with ``async for``: the kernel cancels it, and the call under way is recorded first."""
     _, error = notebook.run("async for item in job.amap(await_work, workers=1): pass", interrupt_at="now\n")
@@ -138,6 +140,7 @@ def test_an_interrupted_cell_that_awaits_finishes_what_is_in_hand(notebook: Note
     assert notebook.run(STANDS) == ("completed 0 [] []\n", None)
 
 
+@pytest.mark.slow
 def test_a_second_interrupt_ends_the_cell_at_once(notebook: Notebook) -> None:
     """What it had in hand is in doubt, and the store says so; the next cell does it again."""
     # what comes within the time of one key press is one signal: a person who presses again does so later

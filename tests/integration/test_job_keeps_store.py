@@ -70,6 +70,7 @@ def use_amap(job: Job) -> None:
     assert sorted(asyncio.run(main([job]))) == list(range(TOTAL))
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("use", [use_job, use_chunk, use_results, use_pending, use_map, use_amap])
 def test_what_is_in_use_keeps_its_store_open(use: Callable[[Job], None], tmp_path: Path) -> None:
     """``def f(): return CheckpointStore(p).open_job(…)`` works; with the last use of it the store is closed whole."""

@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from conftest import program
 
 from checkpoint_store import CheckpointStore, DeadlineReached, InvalidArgumentError, Job, JobPaused
 
@@ -95,14 +96,7 @@ def test_asyncio_is_limited_alike(job: Job) -> None:
 MANY = [f"chunk {index}" for index in range(100)]
 UNCOUNTED_SECONDS = 1.0
 """How long a loop may take all of the limit before it has counted another one."""
-TWO = """
-import time
-from checkpoint_store import CheckpointStore
-with CheckpointStore("talks.db") as store:
-    job = store.open_job("f", chunks=[f"chunk {index}" for index in range(100)])
-    for item in job.map(lambda _: time.monotonic(), workers=4, max_calls_per_minute=1200):
-        print(item.result, flush=True)
-"""
+TWO = program(__file__, "within_rate")
 
 
 @pytest.mark.slow

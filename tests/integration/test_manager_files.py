@@ -74,6 +74,7 @@ def test_a_state_file_from_before_is_taken_over_once(manager: StateManager, make
     assert make_manager().load().completed_chunks == [0, 1, 2]  # type: ignore[union-attr]
 
 
+@pytest.mark.slow
 def test_two_processes_take_a_state_file_over_at_once(children: Children, manager: StateManager) -> None:
     """One job, and no error."""
     write(manager.state_path, old_state())
@@ -242,6 +243,7 @@ def test_after_clear_a_new_job_can_be_saved(manager: StateManager, make_manager:
 # -- together
 
 
+@pytest.mark.slow
 def test_two_managers_in_two_processes_share_one_job(manager: StateManager, children: Children) -> None:
     """Each records its chunks; both see all of them."""
     manager.save(a_state(total_chunks=60))

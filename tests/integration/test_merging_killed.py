@@ -47,6 +47,7 @@ def two_stores(folder: Path) -> tuple[Path, Path]:
     return one, two
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(("moment", "times"), MOMENTS)
 def test_a_killed_merge_is_made_again(tmp_path: Path, children: Children, moment: str, times: int) -> None:
     """Killed at any moment and called again, the outcome is that of a merge that nobody killed; nothing is left over."""

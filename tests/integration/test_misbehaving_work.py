@@ -10,6 +10,7 @@ from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from conftest import program
 
 from checkpoint_store import CheckpointStore, Job, WorkFailed
 
@@ -125,18 +126,7 @@ def test_an_interrupt_out_of_the_work_drops_no_other_chunk(job: Job) -> None:
     assert (job.status, job.error_message) == ("paused", None)
 
 
-OWN_HANDLER = """
-import os, signal, sys, time
-from checkpoint_store import CheckpointStore
-signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))
-def work(text):
-    if text == "b":
-        print("begun", flush=True)
-        time.sleep(60)
-    return text
-with CheckpointStore("talks.db") as store:
-    list(store.open_job("f", chunks=list("abcd")).map(work, on_error="record", wait=0))
-"""
+OWN_HANDLER = program(__file__, "own_handler")
 
 
 def test_a_signal_handler_that_exits_ends_the_program(children: Children) -> None:
@@ -200,6 +190,7 @@ def test_the_cause_and_the_traceback_come_home(job: Job) -> None:
 # -- long texts
 
 
+@pytest.mark.slow
 def test_long_errors_are_cut_and_control_characters_taken_out(job: Job) -> None:
     """Thirty tries with two megabytes each take moments; a secret at the cut is found all the same."""
     key = "sk-proj-" + "A1b2C3d4E5f6G7h8" * 3

@@ -62,6 +62,7 @@ CALLS: dict[str, Callable[[CheckpointStore, Path], object]] = {
 calls = pytest.mark.parametrize("call", CALLS.values(), ids=list(CALLS))
 
 
+@pytest.mark.slow_variants
 @calls
 @pytest.mark.parametrize("make", STRANGERS.values(), ids=list(STRANGERS))
 def test_what_is_there_is_not_replaced(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
-from conftest import wait_until
+from conftest import program, wait_until
 
 from checkpoint_store import CheckpointStore, ChunksPassedOver, JobPaused, ServiceUnavailable
 from checkpoint_store.loop.outage import Outage
@@ -96,15 +96,7 @@ def test_asyncio(store: CheckpointStore) -> None:
         check(store, service, len(calls))
 
 
-RUNNER = """
-from checkpoint_store import CheckpointStore
-from integration.test_outages import PROMPTS
-from integration.troubled_service import Client
-client = Client(int(sys.argv[1]))
-with CheckpointStore("talks.db", state_file=None, durability="process") as store:
-    store.map(client, PROMPTS, file_name="f", on_error="record")
-print(len(client.calls))
-"""
+RUNNER = program(__file__, "meet_outage")
 
 
 @pytest.mark.slow

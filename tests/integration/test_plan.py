@@ -8,22 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Children, Opener, snapshot
+from conftest import Children, Opener, program, snapshot
 
 from checkpoint_store import CheckpointStore, InvalidArgumentError, PlanChanged, RunPlan, SecretInConfig
 from checkpoint_store.storage.runner_lock import RunnerLock, probe
 
 CHUNKS = ["one", "two", "three", "four"]
-KILLED = """
-import os, signal
-from checkpoint_store import CheckpointStore
-store = CheckpointStore("talks.db")
-job = store.open_job("talk.txt", chunks=["one", "two", "three", "four"])
-for chunk in job.pending():
-    if chunk.index == 2:
-        os.kill(os.getpid(), signal.SIGKILL)
-    chunk.complete("x")
-"""
+KILLED = program(__file__, "killed_in_third")
 
 
 def open_half(store: CheckpointStore, **more: Any) -> str:

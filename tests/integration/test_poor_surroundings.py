@@ -10,46 +10,25 @@ import threading
 from pathlib import Path
 
 import pytest
+from conftest import program
 
 import checkpoint_store
 from checkpoint_store import CheckpointStore, CheckpointStoreError, InvalidArgumentError, StoreTargetError
 
 ROOT = Path(checkpoint_store.__file__).parent.parent
-FEW_DESCRIPTORS = """
-import json, resource, sys
-from checkpoint_store import CheckpointStore, CheckpointStoreError
-recorded = []
-resource.setrlimit(resource.RLIMIT_NOFILE, (int(sys.argv[2]), 1024))
-try:
-    with CheckpointStore(sys.argv[1]) as store:
-        for chunk in store.open_job("talk.srt", total_chunks=3).pending():
-            chunk.complete({"n": chunk.index})
-            recorded.append(chunk.index)
-except CheckpointStoreError as error:
-    resource.setrlimit(resource.RLIMIT_NOFILE, (1024, 1024))
-    print(error, file=sys.stderr)
-print(json.dumps(recorded))
-"""
-NO_LOCKS = """
-import errno, fcntl, sqlite3, sys
-from pathlib import Path
-from checkpoint_store.storage.connection import errors
-def no_locks(*_): raise OSError(errno.ENOLCK, "No locks available")
-fcntl.lockf = no_locks
-busy = sqlite3.OperationalError("database is locked")
-busy.sqlite_errorcode = sqlite3.SQLITE_BUSY
-print(errors.translate(busy, Path(sys.argv[1]), 0.0))
-"""
+FEW_DESCRIPTORS = program(__file__, "few_descriptors")
+NO_LOCKS = program(__file__, "no_locks")
 
 
-def run(program: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+def run(source: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
     """Run a program that uses the library."""
-    words = [sys.executable, "-c", program, *map(str, arguments)]
+    words = [sys.executable, str(source), *map(str, arguments)]
     return subprocess.run(
         words, capture_output=True, text=True, timeout=60, check=False, env=os.environ | {"PYTHONPATH": str(ROOT)}
     )
 
 
+@pytest.mark.slow_variants
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no limits of this kind on Windows")
 @pytest.mark.parametrize("descriptors", [5, 8, 10, 12, 14, 20])
 def test_few_descriptors(tmp_path: Path, descriptors: int) -> None:

@@ -42,6 +42,7 @@ def test_eight_processes_open_a_new_store_at_once_twenty_times(children: Childre
     open_together(children, 8, 20)
 
 
+@pytest.mark.slow
 def test_threads_of_one_process_open_a_new_store_at_once(children: Children, tmp_path: Path) -> None:
     """Each with a store object of its own, on the same and on different new files."""
     source = """

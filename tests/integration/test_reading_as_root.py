@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+from conftest import program
 
 from checkpoint_store import CheckpointStore, doctor, migration_status
 
@@ -14,16 +15,7 @@ if TYPE_CHECKING:
 
     from conftest import Children
 
-WRITER = """
-import os, sys
-from checkpoint_store import CheckpointStore
-store = CheckpointStore("talks.db")
-job = store.open_job("talk.srt", total_chunks=4)
-job.complete(0, "paid for")
-job.export()
-print("written", flush=True)
-sys.stdin.readline()
-"""
+WRITER = program(__file__, "write_and_wait")
 
 
 def touched(folder: Path) -> dict[str, tuple[int, ...]]:
@@ -35,6 +27,7 @@ def touched(folder: Path) -> dict[str, tuple[int, ...]]:
     return found
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("killed", [False, True])
 def test_reading_changes_no_ctime(tmp_path: Path, children: Children, killed: bool) -> None:
     """Whoever reads; SQLite's own connection as root changes that of the log and of its index (the control)."""

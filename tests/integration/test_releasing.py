@@ -102,6 +102,7 @@ def test_a_released_runner_ends_before_it_starts_a_chunk(tmp_path: Path, childre
         assert [chunk.index for chunk in job.pending() if chunk.complete("by the other") is None] == [3, 4, 5]
 
 
+@pytest.mark.slow
 def test_another_runners_result_stands(tmp_path: Path, children: Children) -> None:
     """The chunk in hand was done by another meanwhile: paid for twice, recorded once, and the loop says so."""
     worker = stopped(children, "map")

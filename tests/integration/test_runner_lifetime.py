@@ -6,6 +6,7 @@ import gc
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from conftest import program
 
 from checkpoint_store import CheckpointStore, ChunkAlreadyCompleted, Job, JobBusy
 from checkpoint_store.storage.connection.database import Database
@@ -36,30 +37,7 @@ def at_work(store: CheckpointStore) -> int:
     return int(row[0])
 
 
-MANY = """
-import os, resource, sys
-from checkpoint_store import CheckpointStore
-resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
-options, fds = {"exclusive": sys.argv[1] == "exclusive"}, []
-with CheckpointStore("talks.db", durability="process", state_file=None) as store:
-    for number in range(300):
-        job = store.open_job(f"input {number}", chunks=["we choose", "to go"], **options)
-        if sys.argv[1] == "fail":
-            job.fail_chunk(0, "no")
-        elif sys.argv[1] == "map":
-            assert len(list(job.map(str.upper))) == 2
-        elif sys.argv[1] == "by number":
-            job.complete_many([(0, "a"), (1, "b")])
-        elif sys.argv[1] == "break":
-            for chunk in job.pending():
-                break
-        else:
-            for chunk in job.pending():
-                chunk.complete(chunk.data.upper())
-        fds.append(len(os.listdir("/proc/self/fd")))
-    print(fds[-1] - fds[1], len([name for name in os.listdir() if ".runner-" in name]), len(store._context.claims))
-    chunk = None
-"""
+MANY = program(__file__, "many_jobs")
 
 
 @pytest.mark.slow

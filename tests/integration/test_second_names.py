@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import ROOT, snapshot
+from conftest import ROOT, program, snapshot
 
 from checkpoint_store import (
     CheckpointStore,
@@ -101,6 +101,7 @@ def test_the_command_refuses_a_hard_link(linked: Path, words: list[str]) -> None
     assert snapshot(linked) == before
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("words", [["current"], ["upgrade", "head"], ["downgrade", "1.0"]])
 def test_alembic_refuses_a_hard_link(linked: Path, words: list[str]) -> None:
     """At its own prompt it gets the same answer."""
@@ -111,35 +112,7 @@ def test_alembic_refuses_a_hard_link(linked: Path, words: list[str]) -> None:
     assert snapshot(linked) == before
 
 
-MOUNTED = """
-import os, subprocess, sys
-from checkpoint_store import CheckpointStore, StoreTargetError
-def mount(*words):
-    subprocess.run(["mount", *words], check=True)
-with CheckpointStore("one/talks.db") as store:
-    store.open_job("talk.srt", total_chunks=4).complete(0, "paid for")
-os.makedirs("two words\\\\")
-open("two words\\\\/talks.db", "w").close()
-mount("--bind", "one/talks.db", "two words\\\\/talks.db")
-for read_only in (False, True):
-    try:
-        CheckpointStore("two words\\\\/talks.db", read_only=read_only, state_file=None)
-    except StoreTargetError as error:
-        assert "mounted by itself" in str(error) and "mount the folder" in str(error), error
-    else:
-        raise AssertionError("not refused")
-assert os.listdir("two words\\\\") == ["talks.db"]
-with CheckpointStore("one/talks.db") as store:      # the name that it has had before is its name
-    store.latest_job().complete(1, "goes on")
-os.makedirs("three")
-mount("--bind", "one", "three")
-with CheckpointStore("one/talks.db") as store, CheckpointStore("three/talks.db") as other:
-    store.latest_job().complete(2, "by one name of the folder")
-    other.latest_job().complete(3, "by the other")
-    assert len(list(store.latest_job().items())) == len(list(other.latest_job().items())) == 4
-    assert store.check() == []
-print("done")
-"""
+MOUNTED = program(__file__, "mount_names")
 
 
 @pytest.mark.slow
@@ -147,12 +120,13 @@ print("done")
 def test_a_bind_mounted_file_is_refused_and_a_mounted_folder_works(tmp_path: Path) -> None:
     """As ``docker run -v ./talks.db:/app/talks.db`` mounts it, whatever characters its path has."""
     (tmp_path / "one").mkdir()
-    argv = ["unshare", "-m", sys.executable, "-W", "error", "-c", MOUNTED]
+    argv = ["unshare", "-m", sys.executable, "-W", "error", str(MOUNTED)]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run(argv, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert (done.stdout, done.returncode) == ("done\n", 0), done.stderr
 
 
+@pytest.mark.slow
 def test_a_folder_with_two_names_works(tmp_path: Path, children: Children) -> None:
     """Two processes that come by different names of the folder share the work, and nothing is done twice."""
     (tmp_path / "one").mkdir()

@@ -132,6 +132,7 @@ def test_a_chunk_in_another_hand_is_waited_for(store: CheckpointStore, open_stor
     assert list(job.results()) == story(PAGES)
 
 
+@pytest.mark.slow
 def test_two_processes_hand_it_to_each_other(store: CheckpointStore, children: Children) -> None:
     """Both work on the job, one chunk at a time, and each has the other's result."""
     job = store.open_job("book.txt", total_chunks=40, sequential=True)

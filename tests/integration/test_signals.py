@@ -125,6 +125,7 @@ def test_a_pause_or_a_budget_is_no_failure_of_a_job(store: CheckpointStore) -> N
     assert "max_cost" in str(job.error_message)
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
 @pytest.mark.parametrize("where", ["work", "body"])
 def test_the_second_signal_ends_at_once(
@@ -248,6 +249,7 @@ with store:
 """
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=["SIGINT", "SIGTERM", "SIGHUP"])
 @pytest.mark.parametrize("shape", ["main", "sync_inside"])
 def test_asyncio_finishes_what_is_in_hand(

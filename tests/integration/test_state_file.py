@@ -284,6 +284,7 @@ def test_left_over_temporary_files_are_swept(job: Job, path: Path) -> None:
 UNDER_ANY_UMASK = program(__file__, "under_any_umask")
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("umask", ["000", "022", "077"])
 def test_every_file_is_its_owners_alone(children: Children, umask: str) -> None:
     """Store, log, lock, state file, copies: mode 0600 in every moment, whatever the umask."""

@@ -81,6 +81,7 @@ def test_a_stopped_process_is_named_with_what_to_do(tmp_path: Path, children: Ch
     ask(tmp_path / "talks.db", inside)
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("inside", INSIDE)
 def test_a_process_at_work_is_named_without_advice(tmp_path: Path, children: Children, inside: str) -> None:
     """It is only slow: to call again is all there is to do."""

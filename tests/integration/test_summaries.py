@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner
+from conftest import program
 
 from checkpoint_store import CheckpointStore, InvalidArgumentError, Job, JobSummary
 from checkpoint_store.cli.inspect.jobs import list_jobs
@@ -20,15 +21,7 @@ if TYPE_CHECKING:
 
     from conftest import Children, Opener
 
-KILLED = """
-import os, signal
-from checkpoint_store import CheckpointStore
-with CheckpointStore("talks.db", state_file=None) as store:
-    chunks = store.open_job("killed.srt", total_chunks=5).pending()
-    next(chunks).complete("paid for")
-    taken = next(chunks)
-    os.kill(os.getpid(), signal.SIGKILL)
-"""
+KILLED = program(__file__, "killed_with_one")
 
 
 def _as_it_says_itself(job: Job) -> JobSummary:

@@ -218,6 +218,7 @@ def shared() -> Any:
     shutil.rmtree(folder)
 
 
+@pytest.mark.slow_variants
 @as_root
 @pytest.mark.parametrize("read_only", [False, True])
 @pytest.mark.parametrize("case", ["file", "folder", "locked folder"])
@@ -322,20 +323,7 @@ def test_a_missing_store_is_not_created_by_reading(here: Path) -> None:
     assert snapshot(here) == before
 
 
-WRITER = """
-import sys, threading
-from checkpoint_store import CheckpointStore
-store = CheckpointStore("talks.db")
-job = store.open_job("f", total_chunks=100000 if sys.argv[1] == "busy" else 9)
-job.complete(0, {"n": 1})
-print("there", flush=True)
-index = 1
-if sys.argv[1] == "busy":
-    while True:
-        job.complete(index % 200, {"n": index}, replace=True)  # the state stays small, however quick the disk
-        index += 1
-sys.stdin.readline()
-"""
+WRITER = program(__file__, "write_beside")
 
 
 @pytest.mark.slow

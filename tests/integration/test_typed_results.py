@@ -29,6 +29,7 @@ def with_tuple(text: str) -> Answer:
     return Answer(f"paid for {text}", ("a", "b"))
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("where", ["here", "elsewhere"])
 def test_it_is_noticed_when_it_is_stored(store: CheckpointStore, where: str) -> None:
     """One call is paid for, and not a hundred that nobody can read back; the value, or a copy, is in the error."""

@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from conftest import program
 
 from checkpoint_store import StorageFullError, StoreBusy
 from checkpoint_store.storage import unrecorded_files
@@ -25,20 +26,14 @@ if TYPE_CHECKING:
 
     from checkpoint_store import CheckpointStore, Job
 
-HOLDER = """
-import sqlite3, sys
-held = sqlite3.connect("talks.db", isolation_level=None)
-held.execute("BEGIN IMMEDIATE")
-print("held", flush=True)
-sys.stdin.readline()
-"""
+HOLDER = program(__file__, "hold_write_lock")
 
 
 @contextmanager
 def write_lock(folder: Path) -> Iterator[None]:
     """Another process, which is no program of this library, holds the write lock of the store."""
     process = subprocess.Popen(
-        [sys.executable, "-c", HOLDER], cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, str(HOLDER)], cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     try:
         assert process.stdout is not None
@@ -104,12 +99,15 @@ holder.communicate(b"end\\n")
 """
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("end", ["killed", "closed"])
 def test_the_next_open_takes_in_what_a_process_could_not_record(
     end: str, children: Children, open_store: Opener, tmp_path: Path
 ) -> None:
     """Whether the process ended in peace or was killed: nothing is paid for again, and the file is gone."""
-    said = children.run(PAYS_AND_DIES.format(holder=HOLDER), end, code=-signal.SIGKILL if end == "killed" else 0)
+    said = children.run(
+        PAYS_AND_DIES.format(holder=HOLDER.read_text("utf-8")), end, code=-signal.SIGKILL if end == "killed" else 0
+    )
     (path,) = kept(tmp_path)
     assert all(str(path) in line for line in said.splitlines()), said
     with open_store(read_only=True) as reading:  # reading never writes

@@ -100,6 +100,7 @@ def test_all_that_were_in_hand_are_kept_with_their_attempts(job: Job) -> None:
     assert all(f"paid for {index}" in shown for index in (0, 1, 3))
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("kind", ["threads", "spawn", "loky"])
 def test_work_elsewhere_keeps_it_too(job: Job, kind: str) -> None:
     """From another process a readable copy comes home, of what could not even be sent."""

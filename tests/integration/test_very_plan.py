@@ -36,6 +36,7 @@ def finished(store: CheckpointStore, **plan: Any) -> Job:
 # -- one bad run, and back
 
 
+@pytest.mark.slow_variants
 @EVERY_WAY
 @pytest.mark.parametrize(
     "other",

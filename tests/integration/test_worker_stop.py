@@ -6,27 +6,15 @@ import signal
 from typing import TYPE_CHECKING
 
 import pytest
+from conftest import program
 
 if TYPE_CHECKING:
     from conftest import Children
 
-WORKER = """
-import os, signal, sys, time
-from checkpoint_store.loop import signals
-from checkpoint_store.loop.executors import termination
-signal.signal(signal.SIGINT, signal.default_int_handler)
-signals.heed_second_interrupt_only()
-termination.leave_first_to_parent()
-for name in sys.argv[1:]:
-    try:
-        os.kill(os.getpid(), getattr(signal, name))
-        time.sleep(0.15)
-    except KeyboardInterrupt:
-        pass  # as a pool, whose worker goes on with the next call
-print("alive")
-"""
+WORKER = program(__file__, "stopped_worker")
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("names", [["SIGTERM"], ["SIGINT"], ["SIGINT", "SIGINT"]])
 def test_a_worker_outlives_what_its_parent_answers(children: Children, names: list[str]) -> None:
     """The parent finishes the chunks in hand; a pool that meets a KeyboardInterrupt in its work goes on."""

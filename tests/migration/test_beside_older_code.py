@@ -6,7 +6,7 @@ import subprocess
 from typing import TYPE_CHECKING, Final
 
 import pytest
-from conftest import ROOT, Children
+from conftest import ROOT, Children, program
 
 from checkpoint_store import CheckpointStore, StoreInUse, migration_status
 from checkpoint_store.model.versions import SCHEMA_VERSION
@@ -50,39 +50,7 @@ except CheckpointStoreError as error:
     print(type(error).__name__, flush=True)
 """
 )
-UPGRADE = """
-import sys
-from checkpoint_store import CheckpointStore, CheckpointStoreError
-from checkpoint_store.storage.connection import open_lock
-from checkpoint_store.storage.upgrade import migrate
-real_wait, real_copy, real_run = open_lock.wait_or_refuse, migrate._back_up, migrate.run
-import checkpoint_store.storage.opening as opening
-
-def wait(*arguments):
-    print("waits", flush=True)
-    sys.stdin.readline()
-    real_wait(*arguments)
-
-def stop(name, real):
-    def stopped(*arguments, **options):
-        print(name, flush=True)
-        sys.stdin.readline()
-        return real(*arguments, **options)
-    return stopped
-
-if sys.argv[1] == "waits":
-    opening.wait_or_refuse = wait
-elif sys.argv[1] == "before":
-    migrate.run = stop("before", real_run)
-elif sys.argv[1] == "alone":
-    migrate._back_up = stop("alone", real_copy)
-try:
-    with CheckpointStore("talks.db", lock_timeout_seconds=float(sys.argv[2])) as store:
-        job = store.open_job("talk.srt", total_chunks=40)
-        print([chunk.index for chunk in job.pending() if chunk.complete("by the newer code") is None], flush=True)
-except CheckpointStoreError as error:
-    print(type(error).__name__, getattr(error, "holders", None), flush=True)
-"""
+UPGRADE = program(__file__, "upgrade_and_stop")
 
 
 @pytest.fixture(params=[version for version in COMMITS if version != SCHEMA_VERSION])
@@ -118,6 +86,7 @@ def begin(children: Children, version: str) -> None:
     children.run(OPEN_OLDER + source, version)
 
 
+@pytest.mark.slow_variants
 def test_an_upgrade_is_refused_while_the_older_code_is_at_work(
     tmp_path: Path, children: Children, version: str
 ) -> None:
@@ -135,6 +104,7 @@ def test_an_upgrade_is_refused_while_the_older_code_is_at_work(
     assert migration_status(tmp_path / "talks.db").current == SCHEMA_VERSION
 
 
+@pytest.mark.slow
 def test_an_upgrade_that_waits_goes_on_once_the_older_code_has_ended(children: Children, version: str) -> None:
     """Killed in the middle of its work: every chunk is paid for once, but for the one that it had in hand."""
     begin(children, version)
@@ -177,6 +147,7 @@ def test_the_older_code_is_kept_out_until_the_commit(children: Children, version
     assert children.finish(older, "go on\n") == "SchemaTooNew\n"
 
 
+@pytest.mark.slow
 def test_an_idle_process_with_a_rollback_journal_is_seen(
     tmp_path: Path, children: Children, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -40,6 +40,7 @@ def _sweep(children: Children, template: Path, way: str, what: str, step: int) -
     assert found["as_before" if what == "kill" else "raised"] >= found["points"] / 2
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("step", [23, pytest.param(7, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("way", ["up", "down"])
 @pytest.mark.parametrize("what", ["kill", "fail"])
@@ -68,6 +69,7 @@ def _open_at_once(children: Children, template: Path, count: int) -> None:
     assert [path.name for path in template.glob("*.backup-*")] == ["talks.db.backup-1.0-0001"]
 
 
+@pytest.mark.slow
 def test_many_first_opens_of_an_old_file_upgrade_it_once(children: Children, template: Path) -> None:
     """No error, one copy, and each goes on with what there is."""
     _open_at_once(children, template, 12)
@@ -79,6 +81,7 @@ def test_a_hundred_first_opens_of_an_old_file_upgrade_it_once(children: Children
     _open_at_once(children, template, 100)
 
 
+@pytest.mark.slow
 def test_threads_upgrade_different_files_at_once(children: Children, template: Path) -> None:
     """Alembic has one context per process: each of four files gets its own upgrade all the same."""
     source = """

@@ -247,6 +247,7 @@ def test_a_killed_upgrade_leaves_the_file_as_it_was(path: Path, tmp_path: Path, 
         assert raw.execute("SELECT count(*) FROM chunk_results").fetchall() == [(5,)]
 
 
+@pytest.mark.slow
 def test_many_processes_upgrade_one_file_once(path: Path, tmp_path: Path, children: Children) -> None:
     """No error; one copy; every one of them works on."""
     scripts = future.make_scripts(tmp_path)
@@ -310,6 +311,7 @@ def alembic(root: Path, *words: object, code: int = 0) -> str:
     return done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_up_down_up_with_rows(path: Path, checkout: Path) -> None:
     """A copy is kept before each change; the rows of a store that was taken down are in it. Attempts are not lost so."""
     at = ("-x", f"store={path}")
@@ -335,6 +337,7 @@ def test_up_down_up_with_rows(path: Path, checkout: Path) -> None:
         assert [job.progress().completed_chunks for job in store.jobs()] == [3, 1, 1]
 
 
+@pytest.mark.slow
 def test_jobs_that_alembic_dropped_come_back(path: Path, checkout: Path) -> None:
     """``downgrade base`` is no way to delete a job: its own backup brings all of them back, and says so."""
     at = ("-x", f"store={path}")
@@ -352,6 +355,7 @@ def test_jobs_that_alembic_dropped_come_back(path: Path, checkout: Path) -> None
         assert [job.progress().completed_chunks for job in store.jobs()] == [1, 1]
 
 
+@pytest.mark.slow
 def test_one_revision_up_down_up_with_rows(path: Path, checkout: Path, tmp_path: Path) -> None:
     """Rows stay where a revision can be taken back."""
     shutil.rmtree(checkout / "migrations")
@@ -370,6 +374,7 @@ def rows(path: Path, made_by: Callable[[Path], CheckpointStore] | None = None) -
     return [line for line in contents(path).splitlines() if "jobs" in line or "chunk" in line]
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("words", [["current"], ["check"], ["history"], ["heads"], ["show", "head"]])
 def test_reading_commands_write_nothing(path: Path, checkout: Path, words: list[str]) -> None:
     """Neither in the store's folder nor in the checkout."""
@@ -386,6 +391,7 @@ def test_current_and_check_say_where_a_store_stands(path: Path, checkout: Path) 
     assert "No new upgrade operations" in alembic(checkout, "-x", f"store={path}", "check")
 
 
+@pytest.mark.slow
 def test_the_default_store_is_the_one_here(checkout: Path) -> None:
     """``.processing_state.db``, created private by ``upgrade head``."""
     alembic(checkout, "upgrade", "head")
@@ -395,6 +401,7 @@ def test_the_default_store_is_the_one_here(checkout: Path) -> None:
         assert store.jobs() == []
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("words", [["current"], ["check"], ["downgrade", "base"], ["stamp", "head"]])
 def test_commands_on_a_missing_store_create_none(checkout: Path, words: list[str]) -> None:
     """One line that says what to do, no traceback."""
@@ -403,6 +410,7 @@ def test_commands_on_a_missing_store_create_none(checkout: Path, words: list[str
     assert not list(checkout.glob(".processing_state.db*"))
 
 
+@pytest.mark.slow
 def test_a_strangers_database_is_refused_untouched(checkout: Path, tmp_path: Path) -> None:
     """Its tables are not ours to change."""
     folder = tmp_path / "other"

@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from conftest import program
 
 from checkpoint_store import InvalidArgumentError, JobIncomplete, frames
 
@@ -22,18 +23,7 @@ if TYPE_CHECKING:
     from checkpoint_store import CheckpointStore
 
 slow = pytest.mark.slow  # pandas and polars are in the extra dev
-WITHOUT = """
-import sys
-sys.modules["pandas"] = sys.modules["polars"] = None
-from checkpoint_store import CheckpointStore, MissingExtra
-with CheckpointStore("talks.db") as store:
-    job = store.open_job("talk.txt", chunks=["a"])
-    for library in ("pandas", "polars"):
-        try:
-            job.to_dataframe(library)
-        except MissingExtra as error:
-            print(error)
-"""
+WITHOUT = program(__file__, "without_frames")
 
 
 @pytest.fixture(params=["pandas", "polars"])

@@ -6,6 +6,7 @@ import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from conftest import program
 
 from checkpoint_store import CheckpointStore, InvalidArgumentError, ReportTargetError, report
 
@@ -16,20 +17,8 @@ if TYPE_CHECKING:
 
     from conftest import Children, Opener
 
-WORKS_LINE_BY_LINE = """
-import sys
-from checkpoint_store import CheckpointStore
-with CheckpointStore("talks.db") as store, store.open_job("talk.txt", chunks=["a", "b", "c"]) as job:
-    for chunk in job.pending():
-        print("at work", flush=True)
-        sys.stdin.readline()
-        chunk.complete(chunk.data.upper())
-"""
-FOLLOWS = """
-from checkpoint_store import CheckpointStore, report
-with CheckpointStore("talks.db", read_only=True) as store:
-    report.follow(store, "page.html", every_seconds=0.05, on_written=lambda path: print("written", flush=True))
-"""
+WORKS_LINE_BY_LINE = program(__file__, "work_line_by_line")
+FOLLOWS = program(__file__, "follow")
 
 
 def test_the_page_follows_the_work_to_its_end(children: Children, tmp_path: Path) -> None:

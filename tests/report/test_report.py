@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from conftest import program
 
 from checkpoint_store import (
     CheckpointStore,
@@ -31,33 +32,8 @@ if TYPE_CHECKING:
 
 SECRET = "sk-proj-T9x4Qm2Zr7Kb1Vw8Np5LcY3HjD6"
 EVIL = "</script><!-- <script>alert(1)</script> \u2028 \u202e \x1b[31m & ' \" \ud7ff"
-DIES_AT_WORK = """
-import os
-from checkpoint_store import CheckpointStore
-store = CheckpointStore("talks.db")
-held = []
-for chunk in store.job("talk.txt").pending():
-    held.append(chunk)
-    if len(held) == 2:
-        os._exit(0)
-"""
-WITHOUT_JINJA = """
-import sys
-class Missing:
-    def find_spec(self, name, path=None, target=None):
-        if name == "jinja2":
-            raise ModuleNotFoundError("No module named 'jinja2'", name=name)
-sys.meta_path.insert(0, Missing())
-from checkpoint_store import MissingExtra, report
-class Untouchable:
-    def __getattr__(self, name):
-        raise AssertionError(f"{name} was read")
-for call in (report.write, report.follow):
-    try:
-        call(Untouchable(), "page.html")
-    except MissingExtra as error:
-        print(error)
-"""
+DIES_AT_WORK = program(__file__, "die_with_two")
+WITHOUT_JINJA = program(__file__, "without_jinja")
 
 
 @pytest.fixture
@@ -355,7 +331,7 @@ def test_a_file_that_comes_meanwhile_is_not_replaced(
 def test_a_missing_extra_is_said_before_any_work(tmp_path: Path) -> None:
     """One line says what to install; the store is not even looked at."""
     done = subprocess.run(
-        [sys.executable, "-c", WITHOUT_JINJA],
+        [sys.executable, str(WITHOUT_JINJA)],
         cwd=tmp_path,
         capture_output=True,
         text=True,

@@ -44,6 +44,7 @@ def _sweep(children: Children, operation: str, step: int, most: int) -> None:
     assert broken == []
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("operation", OPERATIONS)
 @pytest.mark.parametrize("most", [100, pytest.param(400, marks=pytest.mark.slow)])
 def test_an_interrupt_at_any_place_leaves_a_store_that_works(children: Children, operation: str, most: int) -> None:

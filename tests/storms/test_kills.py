@@ -31,6 +31,7 @@ def _writers(children: Children, kills: int, total: int, durability: str, mode: 
     assert (lost, duplicated, problems, strays) == (0, 0, 0, 0)
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(("kills", "total"), [(3, 10), pytest.param(10, 30, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(("durability", "mode"), MODES)
 def test_a_kill_loses_no_acknowledged_chunk(
@@ -81,6 +82,7 @@ def _first_opens(children: Children, count: int, rounds: int) -> None:
     assert problems == 0
 
 
+@pytest.mark.slow
 def test_first_opens_at_the_same_moment_make_one_store(children: Children) -> None:
     """However many processes create the same store at once, there is one schema, one job, and each one's chunk."""
     _first_opens(children, 12, 1)

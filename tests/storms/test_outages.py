@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
+from conftest import program
 from integration.troubled_service import POISON, Client, Outages, Service
 
 if TYPE_CHECKING:
@@ -52,15 +53,7 @@ def test_threads(store: CheckpointStore) -> None:
         check(store, service, len(client.calls))
 
 
-RUNNER = """
-from checkpoint_store import CheckpointStore
-from storms.test_outages import PROMPTS, WIDTH
-from integration.troubled_service import Client
-client = Client(int(sys.argv[1]))
-with CheckpointStore("talks.db", state_file=None, durability="process") as store:
-    store.map(client, PROMPTS, file_name="f", on_error="record", workers=WIDTH)
-print(len(client.calls))
-"""
+RUNNER = program(__file__, "meet_outages")
 
 
 def test_processes(store: CheckpointStore, children: Children) -> None:

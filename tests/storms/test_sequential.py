@@ -89,6 +89,7 @@ def storm(folder: Path, children: Children, seed: int, steps: int, *, sequential
     return book
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "seed", [1, pytest.param(2, marks=pytest.mark.storm), pytest.param(3, marks=pytest.mark.storm)]
 )
@@ -103,6 +104,7 @@ def test_a_book_is_told_in_order_whatever_happens(seed: int, tmp_path: Path, chi
         assert [result["page"] for result in job.results()] == book.versions[-1]
 
 
+@pytest.mark.slow
 def test_without_chaining_pages_are_told_out_of_context(tmp_path: Path, children: Children) -> None:
     """The control: the same book, told by a job that is not sequential, keeps pages behind an edit, and is noticed."""
     book = Book(tmp_path, children, 1, sequential=False)

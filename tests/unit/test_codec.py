@@ -282,6 +282,7 @@ def test_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "keep it in a file" in refused("a" * 11).reason
 
 
+@pytest.mark.slow
 @few
 @given(json_values, st.sampled_from([float("nan"), Span(1, 2), {1}, "\ud800", 10**4300, b""]), st.data())
 def test_one_bad_value_anywhere_is_found(value: Any, bad: Any, data: st.DataObject) -> None:

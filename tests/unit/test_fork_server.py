@@ -32,6 +32,7 @@ def test_a_program_finds_what_it_is_given(children: Children, tmp_path: Path, *,
     assert said == f"{first}hello\n True ['error']\n"
 
 
+@pytest.mark.slow_variants
 @ways
 @pytest.mark.parametrize(
     ("source", "code"),
@@ -65,6 +66,7 @@ def test_a_program_that_has_ended_is_there_until_it_is_waited_for(children: Chil
     assert process.wait(60) == 0
 
 
+@pytest.mark.slow
 def test_forks_are_told_apart(children: Children) -> None:
     """Each of several programs that run at once has its own output and its own end, in whatever order they are asked."""
     started = [children.start("import sys; n = int(sys.argv[1]); print(n); sys.exit(n)", number) for number in range(5)]

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 from rich.text import Text
 
-from checkpoint_store import CheckpointStore, JobStatus
+from checkpoint_store import JobStatus
 from checkpoint_store.cli import screen
 from checkpoint_store.cli.chosen_chunks import chosen_chunks, chunks_options
 from checkpoint_store.cli.job_choice import chosen_job
-from checkpoint_store.cli.options import job_argument, json_option, open_for_reading, print_json, store_option
+from checkpoint_store.cli.options import (
+    job_argument,
+    json_option,
+    open_for_reading,
+    open_for_writing,
+    print_json,
+    store_option,
+)
 from checkpoint_store.cli.paths import on_one_line
 from checkpoint_store.cli.run.redo import redo
 from checkpoint_store.cli.screen import Screen
@@ -34,13 +40,6 @@ _TABLE: Final = ("start", "stop", "status", *_ATTEMPT)
 _ERROR_TABLE: Final = ("chunk_index", "outcome", "is_last", *_ATTEMPT)
 _ERROR_WIDTH_MIN: Final = 12
 _STYLES: Final = {"running": "cyan", "completed": "green", "failed": "red", "in-doubt": "yellow"}
-
-
-def _open_for_writing(store_path: str) -> CheckpointStore:
-    """Open an existing store for writing; raise the error of :func:`open_for_reading` where there is none."""
-    if Path(store_path).exists() or "://" in store_path:
-        return CheckpointStore(store_path)
-    return open_for_reading(store_path)
 
 
 # -- chunks
@@ -207,7 +206,7 @@ def retry(
     Name chunks, such as 3-7, or name none to free all failed chunks. The next run
     of the job's FILE tries them again.
     """
-    with _open_for_writing(store_path) as store:
+    with open_for_writing(store_path) as store:
         job = chosen_job(store, job_id)
         indices = chosen_chunks(job, (*named, chunks), keys)
         freed = job.retry_failed(*indices)
@@ -230,7 +229,7 @@ def pause(*, job_id: str | None, store_path: str, as_json: bool) -> None:
     Every run of JOB finishes the chunks that it is working on, and ends. The next
     run goes on.
     """
-    with _open_for_writing(store_path) as store:
+    with open_for_writing(store_path) as store:
         job = chosen_job(store, job_id)
         running = len(job.running_chunks())
         job.pause()

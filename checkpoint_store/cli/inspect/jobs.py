@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from checkpoint_store import CheckpointStore
 from checkpoint_store.cli.inspect import following, listing, tables
 from checkpoint_store.cli.inspect.tried_chunks import tried_ranges
 from checkpoint_store.cli.job_choice import chosen_job, job_to_delete
@@ -18,6 +17,7 @@ from checkpoint_store.cli.options import (
     job_argument,
     json_option,
     open_for_reading,
+    open_for_writing,
     open_or_create,
     print_json,
     store_option,
@@ -275,7 +275,7 @@ def import_job(*, path: Path, store_path: str, as_json: bool) -> None:
 @json_option
 def delete(*, job_id: str | None, yes: bool, store_path: str, as_json: bool) -> None:
     """Delete JOB and its results for good."""
-    with CheckpointStore(store_path) if yes and Path(store_path).exists() else open_for_reading(store_path) as store:
+    with (open_for_writing if yes else open_for_reading)(store_path) as store:
         job = job_to_delete(store, job_id)
         data = record(job.summary())
         if yes:

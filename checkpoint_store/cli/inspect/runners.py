@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 
-from checkpoint_store import CheckpointStore
 from checkpoint_store.cli.job_choice import chosen_job
-from checkpoint_store.cli.options import job_argument, json_option, open_for_reading, print_json, store_option
+from checkpoint_store.cli.options import job_argument, json_option, open_for_writing, print_json, store_option
 from checkpoint_store.cli.screen import Screen, chunk_count
 
 if TYPE_CHECKING:
@@ -29,7 +27,7 @@ def release(*, job_id: str | None, runner: int, store_path: str, as_json: bool) 
     chunks of a killed process are free without this. If the process goes on after
     all, the chunks that it has in hand may be paid for twice; it starts no other.
     """
-    with CheckpointStore(store_path) if Path(store_path).exists() else open_for_reading(store_path) as store:
+    with open_for_writing(store_path) as store:
         job = chosen_job(store, job_id)
         found = {one.runner: one for one in job.runners()}.get(runner)
         freed = job.release_runner(runner)

@@ -9,8 +9,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from checkpoint_store import CheckpointStore
-from checkpoint_store.cli.options import json_option, open_for_reading, open_or_create, print_json, store_option
+from checkpoint_store.cli.options import (
+    json_option,
+    open_for_reading,
+    open_for_writing,
+    open_or_create,
+    print_json,
+    store_option,
+)
 from checkpoint_store.cli.paths import printable
 from checkpoint_store.cli.run.output_log import OutputLog
 from checkpoint_store.cli.screen import Screen, chunk_count
@@ -88,7 +94,7 @@ def prune(*, keep_last: int | None, days: float | None, yes: bool, store_path: s
     complete chunks. Files that a recovery or a restoring moved aside go, and
     automatic backups but the newest two.
     """
-    with CheckpointStore(store_path) if yes and Path(store_path).exists() else open_for_reading(store_path) as store:
+    with (open_for_writing if yes else open_for_reading)(store_path) as store:
         summaries = {summary.job_id: summary for summary in store.summaries()}
         report = store.prune(keep_last=keep_last, older_than_days=days, dry_run=not yes)
         if yes:

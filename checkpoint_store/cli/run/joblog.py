@@ -8,7 +8,6 @@ once, and goes on.
 from __future__ import annotations
 
 import os
-import stat
 import sys
 import threading
 from contextlib import contextmanager, suppress
@@ -19,7 +18,7 @@ import click
 from checkpoint_store.cli.paths import as_argument, on_one_line, printable, shell_words
 from checkpoint_store.cli.run.answer import TEXT_FIELD
 from checkpoint_store.cli.run.command_call import CommandCall
-from checkpoint_store.cli.run.output_log import PRIVATE, give_to_owner
+from checkpoint_store.cli.run.output_log import give_to_owner, open_to_append
 from checkpoint_store.cli.transcripts.clean import CLEANER_NAME
 
 if sys.platform != "win32":
@@ -102,17 +101,12 @@ class JobLog:
 
     @contextmanager
     def _opened(self, more_flags: int = 0) -> Iterator[int]:
-        flags = os.O_RDWR | os.O_APPEND | more_flags
-        for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC"):
-            flags |= getattr(os, name, 0)
         try:
-            file = os.open(self.path, flags, PRIVATE)
+            file = open_to_append(self.path, os.O_RDWR | more_flags)
         except OSError as error:
             is_link = self.path.is_symlink()
             raise self._unusable("is a symbolic link" if is_link else str(error.strerror)) from error
         try:
-            if not stat.S_ISREG(os.fstat(file).st_mode):
-                raise self._unusable("is no regular file")
             head = os.pread(file, len(HEADER), 0)
             if head != HEADER[: len(head)]:
                 raise self._unusable("is there, and is no job log: its first line has other columns")

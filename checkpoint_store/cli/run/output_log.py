@@ -7,6 +7,7 @@ torn, or the file is lost, a later run refuses to replace the output without ``-
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
@@ -22,7 +23,7 @@ from checkpoint_store.cli.paths import printable
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-PRIVATE: Final = 0o600
+_PRIVATE: Final = 0o600
 _READ_BYTES: Final = 1 << 20
 _FIELDS: Final = (3, 4)
 """Lines of the first version had no job id: a job of the same input vouches for them."""
@@ -47,16 +48,12 @@ class OutputLog:
         line = [self._relative_path(output), file_name, digest, job_id]
         if line in self._lines():
             return
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
-        for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC"):
-            flags |= getattr(os, name, 0)
         with suppress(OSError):
-            file = os.open(self.path, flags, PRIVATE)
+            file = open_to_append(self.path, os.O_WRONLY | os.O_CREAT)
             try:
-                if stat.S_ISREG(os.fstat(file).st_mode):
-                    if not os.fstat(file).st_size:
-                        give_to_owner(self.path, self.store_path)
-                    os.write(file, f"\n{json.dumps(line)}\n".encode())  # the line before may be torn: begin a new one
+                if not os.fstat(file).st_size:
+                    give_to_owner(self.path, self.store_path)
+                os.write(file, f"\n{json.dumps(line)}\n".encode())  # the line before may be torn: begin a new one
             finally:
                 os.close(file)
 
@@ -86,6 +83,21 @@ class OutputLog:
     def _relative_path(self, output: Path) -> str:
         """Return the path relative to the store's folder, which may be moved or mounted elsewhere."""
         return printable(os.path.relpath(os.path.realpath(output), self._folder))
+
+
+def open_to_append(path: Path, flags: int) -> int:
+    """Open a file of ours to append to it, and return its descriptor; one that is made is private.
+
+    Raises:
+        OSError: it cannot be opened, or a symlink or anything but a regular file is in its place.
+    """
+    for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC"):  # wait for nobody at a pipe
+        flags |= getattr(os, name, 0)
+    file = os.open(path, flags | os.O_APPEND, _PRIVATE)
+    if stat.S_ISREG(os.fstat(file).st_mode):
+        return file
+    os.close(file)
+    raise OSError(errno.EINVAL, "is no regular file", str(path))
 
 
 def give_to_owner(made: Path, like: Path) -> None:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from checkpoint_store import CheckpointStore
 from checkpoint_store.cli.chosen_chunks import chosen_chunks, chunks_options
 from checkpoint_store.cli.job_choice import chosen_job
 from checkpoint_store.cli.options import (
     job_argument,
     json_option,
-    open_for_reading,
+    open_for_writing,
     print_json,
     store_option,
 )
@@ -46,7 +44,7 @@ def redo(
     """
     if chunks is None and not named and not keys:
         raise click.UsageError("name the chunks to do again: JOB 3-7, --chunks 3-7 or --key KEY.")
-    with _open(store_path) as store:
+    with open_for_writing(store_path) as store:
         job = chosen_job(store, job_id)
         count = job.redo(chosen_chunks(job, (*named, chunks), keys))
         to_redo, line = job.to_redo(), resume_line(job, store_path)
@@ -65,9 +63,3 @@ def redo(
         Screen().note("go on as you began the job: with checkpoint-store run FILE, or with the program that opened it")
     else:
         Screen().out.print(f"go on with: {line}", soft_wrap=True, markup=False, highlight=False)
-
-
-def _open(store_path: str) -> CheckpointStore:
-    if Path(store_path).exists() or "://" in store_path:
-        return CheckpointStore(store_path)
-    return open_for_reading(store_path)  # says that there is none

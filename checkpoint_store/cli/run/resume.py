@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from checkpoint_store import CheckpointStore, JobStatus
+from checkpoint_store import JobStatus
 from checkpoint_store.cli.job_choice import chosen_job
-from checkpoint_store.cli.options import job_argument, json_option, open_for_reading, print_json, store_option
+from checkpoint_store.cli.options import job_argument, json_option, open_for_writing, print_json, store_option
 from checkpoint_store.cli.paths import as_argument, printable
 from checkpoint_store.cli.run.chunk_ranges import ChunkRangesType
 from checkpoint_store.cli.run.memory import is_memory
@@ -44,7 +44,7 @@ def resume(
     The command and the options are those of its last run, and so is the folder;
     but --only is not: all chunks that are left are done.
     """
-    with _open(store_path) as store:
+    with open_for_writing(store_path) as store:
         job = chosen_job(store, job_id) if job_id is not None else next(iter(store.incomplete_jobs()), None)
         if job is None or job.status is JobStatus.COMPLETED:
             return _say_complete(job, as_json=as_json)
@@ -65,12 +65,6 @@ def resume(
     os.chdir(memory["folder"])
     with run.make_context("run", words, parent=ctx.parent) as run_context:
         return run.invoke(run_context)
-
-
-def _open(store_path: str) -> CheckpointStore:
-    if Path(store_path).exists() or "://" in store_path:
-        return CheckpointStore(store_path)
-    return open_for_reading(store_path)  # says that there is none
 
 
 def _as_typed_here(memory: dict[str, Any]) -> list[str]:

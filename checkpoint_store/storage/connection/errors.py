@@ -20,7 +20,7 @@ from checkpoint_store.storage.connection import step_limit
 from checkpoint_store.storage.file_names import StoreFiles
 from checkpoint_store.system.descriptors import shortage_now
 from checkpoint_store.system.existence import what_is_amiss
-from checkpoint_store.system.files import FULL, free_bytes
+from checkpoint_store.system.files import FULL, free_bytes, place_of
 from checkpoint_store.system.processes import InTheWay, in_the_way
 
 if TYPE_CHECKING:
@@ -83,7 +83,10 @@ def says_nothing_of_contents(error: Unreadable) -> bool:
 
 
 def translate(error: Unreadable, path: Path, waited_seconds: float) -> CheckpointStoreError:
-    """Return the error that a caller should see for an error of SQLite on the store at ``path``."""
+    """Return the error that a caller should see for an error of SQLite on the store at ``path``.
+
+    An error of the place of a file, such as a full disk, names what a temporary file was to become.
+    """
     code, reason = code_of(error), str(error)
     primary = code & 0xFF
     if primary in _BUSY:
@@ -95,12 +98,12 @@ def translate(error: Unreadable, path: Path, waited_seconds: float) -> Checkpoin
     if damage is not None:
         return StoreDamaged(path, damage)
     if primary == sqlite3.SQLITE_FULL or (code in _MAYBE_FULL and _looks_full(path)):
-        return StorageFullError(path, reason, free_bytes(path))
+        return StorageFullError(place_of(path), reason, free_bytes(path))
     if isinstance(error, sqlite3.OperationalError):
         cause = shortage_now() if primary in _OPENING else None
         if cause is None and primary in _NOT_WRITTEN:
             cause = _why_not_written(path)
-        return StorageUnavailableError(path, f"{reason}: {cause}" if cause else reason)
+        return StorageUnavailableError(place_of(path), f"{reason}: {cause}" if cause else reason)
     return StoreDamaged(path, f"the database refused a statement: {reason}")
 
 

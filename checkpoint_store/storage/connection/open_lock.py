@@ -21,6 +21,7 @@ from checkpoint_store.storage.runner_lock import probe, runner_lock_paths
 from checkpoint_store.storage.sibling_check import refuse_foreign
 from checkpoint_store.system import processes
 from checkpoint_store.system.file_lock import file_lock
+from checkpoint_store.system.guarded_open import GUARDS
 from checkpoint_store.system.shared_lock import POLL_SECONDS, SharedLock
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ def has_connection(path: Path) -> bool:
         if Openings.is_open(path):
             return True
         try:
-            file = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+            file = os.open(path, os.O_RDWR | GUARDS)
         except OSError:
             return False  # it is missing, or nothing will be written to it
         try:

@@ -1,0 +1,72 @@
+"""Commands that change a store open one that is there, and begin none."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+import pytest
+
+from checkpoint_store import CheckpointStore
+
+from .conftest import ROOT
+
+if TYPE_CHECKING:
+    from .conftest import Folder
+
+CHANGING = {
+    "delete": ("talk", "--yes"),
+    "pause": (),
+    "prune": ("--yes",),
+    "redo": ("talk", "--chunks", "0"),
+    "release": ("--runner", "1"),
+    "resume": (),
+    "retry": (),
+}
+"""The commands that change what a store has, with what each needs to know."""
+OPENS_FOR_WRITING = {"options.py", "plan.py", "run.py"}
+"""The helper that the commands share; a plan, whose store is thrown away; and a run, which begins a store."""
+
+
+@pytest.mark.parametrize("command", sorted(CHANGING))
+@pytest.mark.parametrize("store", ["mistyped.db", "sqlite:///mistyped.db"])
+def test_a_missing_store_is_told_and_not_begun(folder: Folder, command: str, store: str) -> None:
+    """A mistyped path is an error that names it, the same for every command, and leaves no file behind."""
+    told = folder.run(command, *CHANGING[command], "--store", store, code=2).stderr
+    assert "mistyped.db" in told
+    assert "there is no such file" in told
+    assert folder.files() == set()
+
+
+@pytest.mark.parametrize("command", ["delete", "pause", "prune"])
+def test_a_store_is_named_as_sqlalchemy_names_it(folder: Folder, command: str) -> None:
+    """sqlite:///PATH is the store at PATH, for a command that changes it too."""
+    with CheckpointStore(folder.path / "talks.db") as store:
+        store.open_job("talk", total_chunks=1)
+    folder.run(command, *CHANGING[command], "--store", f"sqlite:///{folder.path / 'talks.db'}")
+    with CheckpointStore(folder.path / "talks.db", read_only=True) as store:
+        statuses = [job.status for job in store.jobs()]
+    assert statuses == {"delete": [], "pause": ["paused"], "prune": ["running"]}[command]
+
+
+@pytest.mark.parametrize("command", sorted(CHANGING))
+def test_a_url_is_told_to_be_no_path(folder: Folder, command: str) -> None:
+    """Who names a server's database learns that a store is a file."""
+    told = folder.run(command, *CHANGING[command], "--store", "postgresql://host/name", code=2).stderr
+    assert "postgresql://" in told
+    assert "there is no such file" not in told
+    assert folder.files() == set()
+
+
+def test_the_commands_share_one_way_to_open_a_store_for_writing() -> None:
+    """What is mended in the opening is mended for every command."""
+    opening = {
+        path.name
+        for path in (ROOT / "checkpoint_store" / "cli").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "CheckpointStore"
+        and not any(keyword.arg == "read_only" for keyword in node.keywords)
+    }
+    assert opening == OPENS_FOR_WRITING
