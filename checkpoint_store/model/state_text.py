@@ -11,7 +11,7 @@ import dataclasses
 import json
 import re
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from checkpoint_store.model.state import ProcessingState
 from checkpoint_store.model.versions import SCHEMA_VERSION
@@ -110,19 +110,27 @@ _ROOMY_CHUNKS: Final = 2048
 _ROOMY_GROWTH: Final = 4
 
 
-def head_bytes_max(job: object, completed_count: int) -> int:
+class _Sized(Protocol):
+    """Any object that has the fields of a state."""
+
+    @property
+    def total_chunks(self) -> int: ...
+
+
+def head_bytes_max(job: _Sized, completed_count: int) -> int:
     """Return how long the text before the results is at most, with so many completed chunks."""
-    each = len(f"{getattr(job, 'total_chunks')}, ")  # noqa: B009 - any object that has the fields of a state
+    each = len(f"{job.total_chunks}, ")
     return len(_head_fields(job).encode()) + completed_count * each + len(_HEAD_END)
 
 
-def roomy_head_bytes(job: object, completed_count: int) -> int:
+def roomy_head_bytes(job: _Sized, completed_count: int) -> int:
     """Return how long the text before the results is to be, so that it has room for the chunks still to come.
 
     There is room for all of them, or, in a job of many, for several times as many as there are.
     """
-    total: int = getattr(job, "total_chunks")  # noqa: B009 - any object that has the fields of a state
-    return head_bytes_max(job, min(total, max(_ROOMY_CHUNKS, completed_count * _ROOMY_GROWTH))) + _SPARE_BYTES
+    return (
+        head_bytes_max(job, min(job.total_chunks, max(_ROOMY_CHUNKS, completed_count * _ROOMY_GROWTH))) + _SPARE_BYTES
+    )
 
 
 def state_tail(job: object, result_indices: Iterable[Sequence[int]], redo_chunks: Sequence[int]) -> Iterator[str]:

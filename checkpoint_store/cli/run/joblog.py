@@ -198,8 +198,10 @@ class JobLog:
         """Write whole lines only. Half a line, for which the disk had room, is taken back: other runs append, too."""
         size, written = os.fstat(self._file).st_size, 0
         try:
-            while written < len(self._unwritten):
+            while True:
                 written += os.write(self._file, self._unwritten[written:])
+                if written == len(self._unwritten):
+                    break
         except OSError:
             if os.fstat(self._file).st_size == size + written:  # a program that takes no lock may have appended
                 written = self._unwritten.rfind(b"\n", 0, written) + 1
