@@ -172,6 +172,7 @@ class StateManager(ForkAware):
         with self._guard:
             if self._kept.store is None:
                 self._kept.store = CheckpointStore(self.store_path, **self._options)
+                _current_of(self._kept.store).keep_previous_states()
             return self._kept.store
 
     def _store_if_any(self) -> CheckpointStore | None:

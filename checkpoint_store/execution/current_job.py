@@ -21,6 +21,11 @@ class CurrentJob:
     def __init__(self, context: StoreContext) -> None:
         self._context: Final = context
 
+    def keep_previous_states(self) -> None:
+        """Let ``.bak`` show the state before the last one for as long as the store is open, also after a job's end."""
+        if self._context.state_file is not None:
+            self._context.state_file.keeps_previous = True
+
     def row(self) -> tuple[str, int, str] | None:
         """Return id, number of chunks and status of the current job; None where there is none."""
         return self._context.reading.current_job_row()

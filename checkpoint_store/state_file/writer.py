@@ -60,6 +60,8 @@ class StateFile(ForkAware):
         self._is_unwritten = False
         """Whether the log has a line that says that the file could not be written."""
         self._pace = WritingPace()
+        self.keeps_previous = False
+        """Whether the file before stays when a job ends."""
 
     def forget_in_child(self) -> None:
         """After a fork, in the child: the thread that was writing does not exist here."""
@@ -172,6 +174,8 @@ class StateFile(ForkAware):
 
     def drop_previous(self) -> None:
         """Remove the file before where it has nothing that the state file lacks; see :class:`GrowingFile`."""
+        if self.keeps_previous:
+            return
         try:
             with self._busy, file_lock(self._lock, 0.0, like=self._storage.path):
                 self._growing.drop_previous()

@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from checkpoint_store.system.files import keep_previous, sync_folder, temporary_path
+from checkpoint_store.system.guarded_open import open_regular
 
 if sys.platform == "linux":
     import fcntl
@@ -135,7 +136,7 @@ def second_life(previous: Path, known: Identity, path: Path) -> Iterator[SecondL
     None where that is not the file that is known, or somebody has it open. Durable at the end. Where the block raises,
     both files are as they were. A kill leaves ``path`` as it was, and no ``previous``.
     """
-    descriptor = os.open(previous, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    descriptor = open_regular(previous, os.O_RDWR)
     try:
         if _identity(os.fstat(descriptor)) != known or not _is_unread(descriptor):
             yield None

@@ -95,5 +95,5 @@ def test_a_sum_without_a_result_that_no_copy_has_is_an_error(made: Path, tmp_pat
     for copy in path.parent.glob("talks.*"):
         if copy != path:
             copy.unlink()
-    with CheckpointStore(path, read_only=True) as store, pytest.raises(StoreDamaged, match="1 results are missing"):
+    with CheckpointStore(path, read_only=True) as store, pytest.raises(StoreDamaged, match="lacks 1 result"):
         store.job("talk.srt").totals("cost")

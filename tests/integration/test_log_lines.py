@@ -89,7 +89,7 @@ def test_an_import_from_the_state_file_is_logged(path: Path, caplog: pytest.LogC
     with pytest.warns(StoreRecovered):
         CheckpointStore(path).close()
     (line,) = lines(caplog, logging.WARNING)
-    assert "knew of 1 completed chunks" in line
+    assert "knew of 1 completed chunk of" in line
 
 
 def test_what_was_left_behind_is_logged_when_it_is_removed(path: Path, caplog: pytest.LogCaptureFixture) -> None:

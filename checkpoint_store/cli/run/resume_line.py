@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 def resume_line(job: Job, store_path: str, *, only: ChunkRanges | None = None, failed: bool = False) -> str | None:
     """Return the command that goes on with a job; None where the job does not remember how it is run.
 
-    Where the last run was given a part of the chunks (``--only``), and chunks of the part are left, the command keeps
-    to the part: another machine may be paying for the others.
+    Where the last run was given a part of the chunks (``--only``), and the part has chunks to do, the command keeps to
+    the part: another machine may be paying for the others. A failed chunk has used up its tries: it is not to do.
 
     Args:
         job: the job.
@@ -31,7 +31,7 @@ def resume_line(job: Job, store_path: str, *, only: ChunkRanges | None = None, f
         return None
     words = ["checkpoint-store", "resume", job.job_id[:8], *(["--failed"] if failed else [])]
     part = ChunkRangesType().convert(memory["only"], None, None) if only is None and "only" in memory else only
-    if part is not None and part.count_left(job):
+    if part is not None and part.count_left(job) > sum(record.chunk_index in part for record in job.failed_chunks()):
         words += ["--only", str(part)]
     return shell_words(words if store_path == DEFAULT_STORE else [*words, "--store", store_path])
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import bindparam, case, func, literal_column, null, or_, select
 
-from checkpoint_store.errors import InvalidArgumentError, StoreDamaged
+from checkpoint_store.errors import InvalidArgumentError, StoreDamaged, counted
 from checkpoint_store.model.amounts import LONGEST_NUMBER, fields_of, json_paths, number_in, values_at
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.storage.statements import compiled, results
@@ -82,7 +82,7 @@ def totals(
         field = {"in_job": job_id, "json_path": paths[0], "dotted_path": paths[-1]}
         high, low, real, count, newest, missing = _TOTAL.run(connection, **field).fetchone()
         if missing:
-            raise StoreDamaged(path, f"{missing} results are missing", job_id=job_id)
+            raise StoreDamaged(path, f"it lacks {counted(missing, 'result')}", job_id=job_id)
         if skip_missing and not count:
             continue
         if newest is not None and not count:
