@@ -1,4 +1,4 @@
-"""Which results a state file has, in which order, and where they end: what a later state has in common with it."""
+"""The results that a state file has: a newer state of the job can be written behind them if the job still has them."""
 
 from __future__ import annotations
 
@@ -14,37 +14,40 @@ if TYPE_CHECKING:
 _PAGE: int = 1024
 
 Key = tuple[int, int, str]
-"""(index, number, digest) of a result in the store. Numbers grow as results are recorded."""
+"""The key of a result: (chunk index, number, digest). A result that is recorded later has a larger number."""
 
 
 class FileResults(NamedTuple):
-    """The results in a state file."""
+    """The results in a state file: which they are, and where they stand."""
 
     indices: array[int]
-    """The chunk of each, in the order of the file."""
+    """The chunk index of each result, in the order of the file."""
     number_max: int
-    """The largest number of a result among them."""
+    """The largest number in the keys of these results; -1 for a file without results."""
     checksum: int
-    """Of the keys of all of them, in whichever order."""
+    """The sum of the hashes of all keys. The order of the results does not change the sum."""
     head_bytes: int
-    """Where they begin in the file."""
+    """The byte offset at which the first result begins."""
     end_bytes: int
-    """Where they end."""
+    """The byte offset behind the last result."""
 
     @property
     def is_in_order(self) -> bool:
-        """Whether they stand in the order of the chunks, as they do where a state is exact."""
+        """Whether the results stand in the order of the chunks, as in every exact state."""
         return all(earlier < later for earlier, later in pairwise(self.indices))
 
     def pages(self) -> Iterator[array[int]]:
-        """Yield the chunk of each, in the order of the file, in pages."""
+        """Yield the chunk indices of the results, in the order of the file, in pages."""
         for start in range(0, len(self.indices), _PAGE):
             yield self.indices[start : start + _PAGE]
 
     def new_keys(self, keys: Iterable[list[Key]]) -> list[Key] | None:
-        """Return the keys of the results that a job has besides, as they were recorded.
+        """Return the keys of a job's results that this file lacks, in the order in which they were recorded.
 
-        None where it has not these very results any more.
+        None if the job lacks a result of this file: the result was replaced or deleted since.
+
+        Args:
+            keys: the keys of all results that the job has now, in pages.
         """
         checksum, count, new = 0, 0, list[Key]()
         for page in keys:
@@ -59,7 +62,7 @@ class FileResults(NamedTuple):
         return sorted(new, key=lambda key: key[1])
 
     def and_these(self, new: list[Key], end_bytes: int) -> FileResults:
-        """Return the results of a file that has these and new ones, which end there."""
+        """Return the results of this file with ``new`` results behind them; the last one ends at byte ``end_bytes``."""
         return FileResults(
             self.indices + array("q", [index for index, _, _ in new]),
             new[-1][1] if new else self.number_max,
@@ -70,7 +73,7 @@ class FileResults(NamedTuple):
 
 
 def all_results(snapshot: JobSnapshot, head_bytes: int, end_bytes: int) -> FileResults:
-    """Return the results of a file that has all results of a job, in the order of its chunks."""
+    """Return the results of a file that has all results of a job, in the order of the chunks."""
     indices, number_max, checksum = array("q"), -1, 0
     for page in snapshot.result_keys():
         indices.extend([index for index, _, _ in page])

@@ -1,8 +1,8 @@
-"""A large state file that grows with its job, at the cost of what is new.
+"""A large state file that grows with its job: one writing costs about as many bytes as the new results have.
 
-The state file and its ``.bak`` take turns. What ``.bak`` lacks of the newest state is written into it, out of sight,
-and it becomes the state file; the state file becomes ``.bak``. So each result is written twice in all, however often
-the file follows, and both files are whole.
+The state file and its ``.bak`` change places with each writing. The results that ``.bak`` lacks are written into
+``.bak`` under a hidden name. Then ``.bak`` becomes the state file, and the state file becomes ``.bak``. Each result is
+written twice altogether, once into each file, however often the state file is written. A reader finds both files whole.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from checkpoint_store.model.state_text import (
 )
 from checkpoint_store.state_file.file_results import FileResults, Key, all_results
 from checkpoint_store.state_file.reader import head_bytes_of
+from checkpoint_store.system.file_exchange import Identity, Rewriting, exchange, identity
 from checkpoint_store.system.files import replace_file, sync_folder
-from checkpoint_store.system.second_life import Identity, Rewriting, identity, second_life
 from checkpoint_store.system.turns import giving_turns
 
 if TYPE_CHECKING:
@@ -35,21 +35,22 @@ if TYPE_CHECKING:
     from checkpoint_store.storage.job_snapshot import JobSnapshot
     from checkpoint_store.storage.records import JobRecord
 
-_APART_SECONDS: Final = 60.0
-"""A file that somebody else wrote is left to them while it changes within so many seconds. Where neither file can be
-used, a whole one is written after so many seconds at the earliest, and each one that follows waits twice as long."""
+_LEFT_TO_OTHERS_SECONDS: Final = 60.0
+"""Leave the state file to another process until it has stood unchanged for this many seconds."""
+_REWRITE_SECONDS_MIN: Final = 60.0
+"""Wait this many seconds between two whole files while ``.bak`` cannot be extended. Each of them doubles the wait."""
 _FILES: Final = 2
-"""So many files take turns."""
+"""The number of files that change places: the state file and its ``.bak``."""
 
 
 def stored_text(snapshot: JobSnapshot) -> Iterator[str]:
-    """Yield the text of a job's state, from one snapshot, in constant memory; results as they are stored."""
+    """Yield the text of a job's state from one snapshot, in constant memory. The results are the stored texts."""
     results = snapshot.result_texts(), snapshot.chunks_with_result()
     yield from giving_turns(state_text(snapshot.job, snapshot.completed_chunks(), *results, snapshot.redo_chunks()))
 
 
 class _Written(NamedTuple):
-    """What is known of a file that this process wrote, as long as nobody else did."""
+    """What this process knows of a file that it wrote. It holds as long as the file on the disk is still ``file``."""
 
     file: Identity
     job: JobRecord
@@ -57,15 +58,16 @@ class _Written(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What came of bringing the state file up to date."""
+    """What :meth:`GrowingFile.bring_up` did."""
 
     is_written: bool
+    """Whether the state file shows the job as it is now."""
     besides_bytes: int
-    """What was written besides new results; or what would have been, where nothing was written."""
+    """How many bytes the next writing is expected to cost besides new results; 0 where only a try can tell."""
 
 
 class GrowingFile:
-    """A state file, and what this process knows of it and its ``.bak``. Used by one thread at a time."""
+    """A state file with its ``.bak``, and what this process knows of the two. For one thread at a time."""
 
     def __init__(self, path: Path, backup: Path, like: Path) -> None:
         self._path = path
@@ -73,47 +75,55 @@ class GrowingFile:
         self._like = like
         self.forget()
         self._replaced = 0
-        """How many whole files were written since one of them was gone on with."""
-        self._patience_seconds, self._patient_until = _APART_SECONDS, float("-inf")
-        """How long the next whole file waits, where the one before cannot be used; and until when."""
+        """How many whole files were written since ``.bak`` was extended last."""
+        self._patience_seconds = _REWRITE_SECONDS_MIN
+        """How long the next whole file waits after the last one while ``.bak`` cannot be extended."""
+        self._patient_until = float("-inf")
+        """When that wait ends, on the monotonic clock."""
         self._seen: tuple[Identity | None, float] = None, 0.0
-        """The file that somebody else wrote, and when it was seen first."""
+        """The newest file of another process, and when this process saw it first, on the monotonic clock."""
 
     def forget(self) -> None:
-        """Know nothing of the files: somebody else may have written them."""
+        """Forget all that is known of both files: another process may have written them."""
         self._newest: _Written | None = None
+        """The state file as this process wrote it; None where that is not known."""
         self._before: _Written | None = None
+        """``.bak`` as this process wrote it; None where that is not known."""
         self._own: Identity | None = None
+        """The state file that this process wrote last, whether or not its results are known; None for none."""
 
     def wrote(self) -> None:
-        """Note that this process wrote the file, and may not go on with it."""
+        """Note that this process wrote a whole state file without :meth:`bring_up`: its results are not known here."""
         self.forget()
         self._own = identity(self._path)
 
     def is_followed_by_another(self, moment: float) -> bool:
-        """Whether another process writes the file from time to time; asked at ``moment``, before it is written."""
+        """Whether another process wrote the state file, first seen so less than a minute before ``moment``."""
         found = identity(self._path)
         if found is None or self._own is None or found == self._own:
             return False
         if found != self._seen[0]:
             self._seen = found, moment
-        return moment - self._seen[1] < _APART_SECONDS
+        return moment - self._seen[1] < _LEFT_TO_OTHERS_SECONDS
 
     def bring_up(self, snapshot: JobSnapshot, besides_bytes_max: int | None) -> Outcome:
-        """Write the job as it is now; durable then.
+        """Let the state file show the job as the snapshot has it. What is written is durable when this returns.
 
-        Without a limit, results stand in the order of the chunks, as in every exact state. With one, they may stand in
-        the order in which they were recorded, and a whole file is written only where it is paid for, or seldom.
+        Args:
+            snapshot: the job.
+            besides_bytes_max: where only a whole file can be written, and it has more bytes than these, it is written
+                only if it is one of the first two, or the wait since the last one is over. Results may stand in the
+                order in which they were recorded. None: the file is written now, in the order of the chunks.
         """
         is_exact = besides_bytes_max is None
         if self._shows(snapshot, is_exact=is_exact):
             return Outcome(is_written=True, besides_bytes=0)
-        before = self._before if self._goes_on(snapshot.job) else None
+        before = self._before if self._knows_both(snapshot.job) else None
         new = None if before is None else before.results.new_keys(giving_turns(snapshot.result_keys()))
         if before is not None and new is not None:
             besides_bytes = self._extend(snapshot, before, new, is_exact=is_exact)
             if besides_bytes is not None:
-                self._replaced, self._patience_seconds = 0, _APART_SECONDS
+                self._replaced, self._patience_seconds = 0, _REWRITE_SECONDS_MIN
                 return Outcome(is_written=True, besides_bytes=besides_bytes)
         if besides_bytes_max is not None and not self._may_replace(besides_bytes_max):
             return Outcome(is_written=False, besides_bytes=0)
@@ -141,37 +151,41 @@ class GrowingFile:
         is_same = not newest.job.redo_count and newest.results.new_keys(giving_turns(snapshot.result_keys())) == []
         return is_same and (not is_exact or newest.results.is_in_order)
 
-    def _goes_on(self, job: JobRecord) -> bool:
-        """Whether both files show this job, as we wrote them."""
+    def _knows_both(self, job: JobRecord) -> bool:
+        """Whether the state file and ``.bak`` show this job, and both are as this process wrote them."""
         newest, before = self._newest, self._before
         if newest is None or before is None or {newest.job.job_id, before.job.job_id} != {job.job_id}:
             return False
         return (identity(self._path), identity(self._backup)) == (newest.file, before.file)
 
     def _extend(self, snapshot: JobSnapshot, before: _Written, new: list[Key], *, is_exact: bool) -> int | None:
-        """Write what ``.bak`` lacks into it, and let the two files change places.
+        """Write what ``.bak`` lacks into ``.bak``, and exchange it with the state file. Durable when this returns.
 
-        Returns how many bytes were written besides results. None where that is impossible: somebody reads ``.bak``, it
-        lacks the room for the list of chunks, or its results would not stand in the order of an exact state.
+        Returns how many bytes were written besides new results. None if nothing was written: another program has
+        ``.bak`` open, ``.bak`` has no room for the longer list of chunks, or ``is_exact`` asks for the order of the
+        chunks, and the new results would stand out of it.
         """
         newest, results = self._newest, before.results.and_these(new, 0)
         if is_exact and not results.is_in_order:
             return None
         try:
-            with second_life(self._backup, before.file, self._path) as life:
-                if life is None:
+            with exchange(self._backup, before.file, self._path) as found:
+                if found is None:
                     return None
                 self.forget()
-                end_bytes = self._write_into(life.rewriting, snapshot, before.results, results)
+                end_bytes = self._write_into(found.rewriting, snapshot, before.results, results)
         except _NoRoomError:
             return None
-        for file in life.written:
+        for file in found.written:
             written = _Written(file, snapshot.job, results._replace(end_bytes=end_bytes))
             self._own, self._newest, self._before = file, written, newest
-        return life.rewriting.written_bytes - (end_bytes - before.results.end_bytes)
+        return found.rewriting.written_bytes - (end_bytes - before.results.end_bytes)
 
     def _write_into(self, file: Rewriting, snapshot: JobSnapshot, old: FileResults, now: FileResults) -> int:
-        """Write a state over an older one whose results it begins with; return where the results end."""
+        """Write a state over an older one, whose results stay where they stand: the new results follow them.
+
+        Returns the byte offset behind the last result.
+        """
         without_result = snapshot.chunks_without_result(len(now.indices))
         try:
             for text in state_head(snapshot.job, giving_turns(chain(now.pages(), without_result)), old.head_bytes):
@@ -188,7 +202,7 @@ class GrowingFile:
         return end_bytes
 
     def _replace(self, snapshot: JobSnapshot) -> None:
-        """Write a whole new file, with room before its results for the chunks to come."""
+        """Write a whole new state file, with spare room for a longer list of chunks. Durable when this returns."""
         earlier = self._newest, self._before
         self.forget()
         head_bytes = self._roomy_head_bytes(snapshot.job)
@@ -210,9 +224,10 @@ class GrowingFile:
         self._before = next((one for one in earlier if one is not None and one.file == behind), None)
 
     def _roomy_head_bytes(self, job: JobRecord) -> int | None:
-        """Return how much room the text before the results gets: that in the file which is there, if that is enough.
+        """Return how many bytes to keep for the text before the results. None: as many as the text has.
 
-        So a job that did not change has the same file. None where no more chunks are to come, and none is there.
+        The new file keeps the room of the state file that it replaces, if that room is enough: the file of a job that
+        did not change stays the same, byte for byte. Otherwise only a job that is running gets spare room.
         """
         there = head_bytes_of(self._path, job.job_id)
         if there is not None and there >= head_bytes_max(job, job.completed_count):
@@ -220,12 +235,12 @@ class GrowingFile:
         return roomy_head_bytes(job, job.completed_count) if job.status is JobStatus.RUNNING else None
 
     def drop_previous(self) -> None:
-        """Remove ``.bak`` where all that it has is in the state file, too, because the two took turns."""
-        if self._before is not None and self._newest is not None and self._goes_on(self._newest.job):
+        """Remove ``.bak`` if this process wrote both files: the state file has all results of ``.bak`` then."""
+        if self._before is not None and self._newest is not None and self._knows_both(self._newest.job):
             self._before = None
             self._backup.unlink()
             sync_folder(self._backup.parent)
 
 
 class _NoRoomError(Exception):
-    """The list of completed chunks has outgrown the room that a file has for it."""
+    """The list of completed chunks is longer than the room that the file has for it."""

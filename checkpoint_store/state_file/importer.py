@@ -1,7 +1,8 @@
 """The import of a state file when its store opens.
 
-A state file may know more than its store: a version from before stores existed wrote it, or it is all that survived, or
-the store went back in time (its WAL was lost, or an older copy took its place). The next export would write over it.
+A state file may have more results than its store. An early version of this library, which had no store, wrote the state
+file. Or the store file was lost. Or the store lost its newest results: its WAL is gone, or an older copy replaced it.
+Opening the store imports these results, because the next export overwrites the state file.
 """
 
 from __future__ import annotations
@@ -79,9 +80,10 @@ def decide(situation: Situation) -> Action:
 
 
 def state_for_new_store(store: Path, state_file: Path | None) -> ProcessingState | None:
-    """Return the state that a store which does not exist yet is to import; None where there is none, or a store.
+    """Return the state that a new store is to import, from the state file or its backup.
 
-    Call it before the store file is created.
+    None if the store or a backup of it exists already, or neither the state file nor its backup does. Call this before
+    the store file is created.
 
     Raises:
         StoreTargetError: a file that is no state file stands in the place of the state file, or of its backup.
@@ -160,7 +162,11 @@ def import_at_opening(
 def _import_what_is_ahead(
     database: Database, state_file: StateFile, save: Callable[[ProcessingState], object]
 ) -> str | None:
-    """Do the same for a store that has jobs. Only the beginning and the end of the state file are read at first."""
+    """Import the state file into a store that has jobs, where :func:`decide` says so. Durable when this returns.
+
+    Returns what to warn of; None for nothing. The whole state file is read only if its beginning and its end call for
+    that.
+    """
     seen = glance(state_file.path)
     if seen is None:
         return None
@@ -193,7 +199,10 @@ def _import_or_refuse(database: Database, path: Path, save: Callable[[Processing
 
 
 def _compare(database: Database, path: Path) -> None:
-    """Raise :class:`StoreDamaged` where the state file has another result: the store lost its WAL."""
+    """Raise :class:`StoreDamaged` if the state file and the store have different results for a chunk.
+
+    The state file was written later: the store has lost its WAL.
+    """
     state = read_state(path)
     index = facts.first_contradiction(database, state)
     if index is not None:

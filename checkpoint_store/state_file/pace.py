@@ -1,7 +1,7 @@
-"""How often a state file may be written while its job runs: a share of the time, and of the bytes.
+"""How often a state file may be written while its job runs: within a share of the time, and of the bytes.
 
-A small file is written whole after each chunk. A large one grows, and what each writing of it costs besides new results
-is mainly the list of the chunks. Where a file cannot grow, that is the whole file.
+A small file is written whole after each chunk. A large file is extended: one writing costs the new results, and besides
+them mainly the list of the chunks. Where a file cannot be extended, one writing costs the whole file.
 """
 
 from __future__ import annotations
@@ -11,38 +11,38 @@ import time
 from typing import Final
 
 _SHARE: Final = 0.02
-"""Of the elapsed time, what writing may take: the promise is 0.05, and meanwhile the disk is slower for others."""
+"""Writing may take this share of the elapsed time. 0.05 is promised: writing also slows down the disk for others."""
 _CREDIT_SECONDS: Final = 0.05
-"""What may be spent in advance, so that the file of a small, quick job is exact after each chunk."""
+"""Writing may take this many seconds in advance: the file of a small, quick job is exact after each chunk then."""
 SMALL_BYTES: Final = 64 * 1024
-"""A file up to this size is written whenever the time allows."""
-_APART_SECONDS: Final = 5.0
-"""A larger one is written again after so many seconds at the earliest,"""
+"""A file of up to this many bytes is small: it is written whenever the share of the time allows."""
+_LARGE_SECONDS_MIN: Final = 5.0
+"""Wait this many seconds between two writings of a large file, unless its new results are as large as the file."""
 _BESIDES_SHARE: Final = 1 / 8
-"""and when what is written besides new results is at most this share of them,"""
+"""Write a large file once it costs, besides new results, at most this share of the bytes of the new results."""
 _BESIDES_BYTES_PER_SECOND: Final = 512
-"""or at most so much for each second since. When the new results are as large as the file, it is written at once."""
+"""Write a large file once it costs, besides new results, at most this many bytes per second since the last writing."""
 _SWITCH_SECONDS: Final = 60.0
-"""Where jobs take turns, the file changes from the one to the other after so many seconds at the earliest."""
+"""Where several jobs share the state file, show one job for at least this many seconds before another one."""
 
 
 class WritingPace:
-    """When the state file is due again. Used by one thread at a time; a race costs a file too many, or one later."""
+    """When to write the state file next. For one thread at a time: a race may add a writing, or delay one."""
 
     def __init__(self) -> None:
         self._credit = _CREDIT_SECONDS
         self._cost = 0.0
-        """Seconds that the last time took: the next one waits until they are saved up."""
+        """How many seconds the last writing took. The next one waits until as many are saved up."""
         self._counted_at = self._due_at = time.monotonic()
         self._wrote_at = self._looked_at = self._switched_at = float("-inf")
         self._shown = ""
         """The job that the file shows."""
         self.size_bytes = 0
-        """How large the file was when it was written last."""
+        """The size of the file when it was written last."""
         self._grown = 0
-        """Bytes of results that were recorded since."""
+        """How many bytes of results were recorded since the file was written last."""
         self._besides = 0
-        """Bytes that the next writing is expected to cost besides new results."""
+        """How many bytes the next writing is expected to cost besides new results."""
 
     @property
     def is_large(self) -> bool:
@@ -55,7 +55,7 @@ class WritingPace:
         return self._grown >= self.size_bytes
 
     def is_due(self, job_id: str, moment: float, size_bytes: int) -> bool:
-        """Count results of so many bytes, recorded at ``moment``, and return whether the file is to be written now."""
+        """Count results of ``size_bytes``, recorded at ``moment``, and return whether to write the file now."""
         self._grown += size_bytes
         if moment < self._due_at:
             return False
@@ -63,15 +63,15 @@ class WritingPace:
             return True
         if job_id != self._shown:
             return moment - self._switched_at >= _SWITCH_SECONDS
-        if moment - self._looked_at < _APART_SECONDS:
+        if moment - self._looked_at < _LARGE_SECONDS_MIN:
             return False
         if self.has_doubled:
             return True
-        is_early = moment - self._wrote_at < _APART_SECONDS
+        is_early = moment - self._wrote_at < _LARGE_SECONDS_MIN
         return not is_early and self._besides <= self.besides_bytes_max(job_id, moment)
 
     def besides_bytes_max(self, job_id: str, moment: float) -> int:
-        """Return how much the file may cost now besides new results."""
+        """Return how many bytes a writing may cost now besides new results."""
         if self.has_doubled or job_id != self._shown:
             return sys.maxsize
         return int(max(self._grown * _BESIDES_SHARE, (moment - self._wrote_at) * _BESIDES_BYTES_PER_SECOND))
@@ -83,9 +83,12 @@ class WritingPace:
             self._switched_at = self._wrote_at
         self._shown, self.size_bytes, self._grown, self._besides = job_id, size_bytes, 0, besides_bytes
 
-    def put_off(self, moment: float, besides_bytes: int = 0) -> None:
-        """Note that the file was not written at this moment, and what that would have cost besides new results."""
-        self._looked_at, self._besides = moment, besides_bytes
+    def put_off(self, moment: float) -> None:
+        """Note that the file was due at ``moment`` and was not written: it is due again some seconds later.
+
+        Only the next try can tell what the file costs then, for example because ``.bak`` is no longer read.
+        """
+        self._looked_at, self._besides = moment, 0
 
     def spent(self, started: float, ended: float) -> None:
         """Count the time that writing took, whether or not it succeeded."""

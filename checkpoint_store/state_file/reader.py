@@ -59,7 +59,10 @@ def refuse_planted_state(path: Path) -> None:
 
 
 def _refuse_special(path: Path) -> None:
-    """A pipe would be waited for, a device or a folder would be replaced by a file."""
+    """Raise :class:`StoreTargetError` if something else than a regular file is at ``path``.
+
+    Reading a pipe blocks. A device or a folder holds no state, and must not be replaced by one.
+    """
     if is_there(path) and not path.is_file():
         raise StoreTargetError(path, "it is not a regular file; a state file is one")
 
@@ -91,9 +94,10 @@ def refuse_to_replace(path: Path, job_id: str, completed: Iterable[Collection[in
 
 
 def refuse_stranger(path: Path, backup: Path | None = None) -> None:
-    """Raise :class:`StoreTargetError` where a file that is no state file stands in the place of ours.
+    """Raise :class:`StoreTargetError` if the file at ``path`` is no state file: the next export would replace it.
 
-    What is not even JSON, beside a ``backup`` that is a state, is what was left of a state file.
+    A file that is not JSON is taken for a torn state file if ``backup`` is a state. A file of NUL bytes or white space
+    is taken for one that a power cut left.
     """
     refuse_planted_state(path)
     try:
@@ -103,7 +107,6 @@ def refuse_stranger(path: Path, backup: Path | None = None) -> None:
         return
     except OSError as error:
         raise storage_error(error, path) from error
-    # After a power cut a file may be all NUL, or none of it.
     if start.strip(b"\0 \r\n\t") and not state_text.looks_like_state(start) and not (backup and _is_torn(path, backup)):
         raise StoreTargetError(
             path, "it holds something else, and the state file would replace it; pass state_file=PATH or None"
@@ -120,12 +123,16 @@ def _is_torn(path: Path, backup: Path) -> bool:
 
 
 _TAIL_BYTES: Final = 65536
-"""The end of a state file that is looked at. The time stands before the config, and before the chunks of the results
-and those that are to be done again: neither are more than the completed ones."""
+"""Read at least this many bytes at the end of a state file to find ``updated_at``. Behind it stand the config, the list
+of the results' chunks and the list of the redos. Each list has at most as many chunks as are completed: the text of the
+completed chunks, twice, is read besides."""
 
 
 def glance(path: Path) -> state_text.Glance | None:
-    """Look at the beginning and the end of a state file; None where it does not have the layout of ours."""
+    """Return what the beginning and the end of a state file say.
+
+    None if the file cannot be read, or this version does not write files of this layout.
+    """
     try:
         with path.open("rb") as file:
             found = _head(file)
@@ -138,7 +145,10 @@ def glance(path: Path) -> state_text.Glance | None:
 
 
 def head_bytes_of(path: Path, job_id: str) -> int | None:
-    """Return where the results begin in a state file of our layout that shows this job; None where it is none."""
+    """Return the byte offset at which the results begin in a state file of this job.
+
+    None if the file cannot be read, shows another job, or this version does not write files of this layout.
+    """
     try:
         with path.open("rb") as file:
             found = _head(file)
@@ -152,7 +162,10 @@ def _head(file: BinaryIO) -> state_text.Head | None:
 
 
 def _head_of_whole(path: Path) -> state_text.Head | None:
-    """Return what a state file of our layout says before its results; None where it has another one, or was cut off."""
+    """Return what a state file says before its results.
+
+    None if the file cannot be read or was cut off, or this version does not write files of this layout.
+    """
     try:
         with path.open("rb") as file:
             found = _head(file)

@@ -1,4 +1,4 @@
-"""A job to its state file: streamed, whole at every moment, and never at more than its share of the time."""
+"""Write a job's state file: streamed, whole for readers at every moment, and within a share of the elapsed time."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from checkpoint_store.state_file.growing import GrowingFile, Outcome, stored_tex
 from checkpoint_store.state_file.pace import SMALL_BYTES, WritingPace
 from checkpoint_store.state_file.reader import read_state, refuse_own, refuse_to_replace
 from checkpoint_store.storage.file_names import state_backup
+from checkpoint_store.system.file_exchange import CAN_TELL_READERS
 from checkpoint_store.system.file_lock import file_lock, take
 from checkpoint_store.system.files import leftovers, replace_file, storage_error, sweep
 from checkpoint_store.system.forks import ForkAware, watch
 from checkpoint_store.system.log import log
-from checkpoint_store.system.second_life import CAN_TELL_READERS
 from checkpoint_store.system.turns import giving_turns
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ _PAGE_RESULTS: Final = 256
 
 
 def known_text(known: Known) -> Iterator[str]:
-    """Yield the same text of what is known of a job, without a look into the store."""
+    """Yield the text of a job's state from what is known of it. The store is not read; the text is the same."""
     state, texts = known.state, known.texts or ()
     results = (texts[at : at + _PAGE_RESULTS] for at in range(0, len(texts), _PAGE_RESULTS))
     indices = _one_page(state.result_indices)
@@ -58,25 +58,25 @@ class StateFile(ForkAware):
         watch(self)
         self._behind: str | None = None
         self._is_unwritten = False
-        """Whether the log has a line that says that the file could not be written."""
+        """Whether the log says that the file could not be written, and it was not written since."""
         self._pace = WritingPace()
         self.keeps_previous = False
-        """Whether the file before stays when a job ends."""
+        """Whether ``.bak`` stays when a job ends."""
 
     def forget_in_child(self) -> None:
-        """After a fork, in the child: the thread that was writing does not exist here."""
+        """Start with a free lock in a forked child: the thread that was writing exists in the parent only."""
         self._busy = threading.Lock()
         self._growing.forget()
 
     def sweep(self) -> None:
-        """Remove what killed runs left behind, unless someone is writing now: the next open does it then."""
+        """Remove the temporary files of killed runs. If another process is writing now, leave that to the next open."""
         if leftovers(self.path) or leftovers(self.backup):
             with suppress(CheckpointStoreError), file_lock(self._lock, 0.0, like=self._storage.path):
                 sweep(self.path)
                 sweep(self.backup)
 
     def follow(self, job_id: str, moment: float, size_bytes: int) -> None:
-        """Write the file if its pace allows: results of so many bytes were recorded for this job just now."""
+        """Write the file if its pace allows. Results of ``size_bytes`` were recorded for this job at ``moment``."""
         self._behind = job_id
         if not self._pace.is_due(job_id, moment, size_bytes):
             return
@@ -96,7 +96,7 @@ class StateFile(ForkAware):
                 self._busy.release()
 
     def note_change(self, job_id: str) -> None:
-        """Note that the job changed: the file is exact again when :meth:`write_if_behind` returns."""
+        """Note that the job changed. :meth:`write_if_behind` writes the file."""
         self._behind = job_id
 
     def _write_as_paced(self, job_id: str, moment: float) -> None:
@@ -107,7 +107,7 @@ class StateFile(ForkAware):
             self._write(job_id, 0.0, besides_bytes_max=self._pace.besides_bytes_max(job_id, moment))
 
     def _say_unwritten(self, error: Exception) -> None:
-        """Log that the file could not be written: once, until it could be."""
+        """Log that the file could not be written. The next line follows only after a writing has succeeded."""
         if not self._is_unwritten:
             log.warning("%s could not be written, and is written later: %s", self.path, error)
         self._is_unwritten = True
@@ -115,14 +115,16 @@ class StateFile(ForkAware):
     def write(self, job_id: str, known: Known | None = None) -> Path:
         """Write the file as the job is now. Exact and durable when this returns.
 
-        ``known`` saves reading all of the job, where nothing was committed since.
+        Args:
+            job_id: the job.
+            known: the job as it was read before. It is written without a new read if nothing was committed since.
         """
         with self._busy:
             self._write(job_id, self._lock_timeout_seconds, known)
         return self.path
 
     def write_if_behind(self) -> None:
-        """Write the file unless it is exact already."""
+        """Write the file if the job has changed since the last writing. Exact and durable when this returns."""
         if self._behind is not None:
             job_id = self._behind
             try:
@@ -133,7 +135,10 @@ class StateFile(ForkAware):
     def _write(
         self, job_id: str, timeout_seconds: float, known: Known | None = None, *, besides_bytes_max: int | None = None
     ) -> None:
-        """Write the file as the job is now; with a limit, only if that costs no more besides the new results."""
+        """Write the file as the job is now; ``besides_bytes_max`` as in :meth:`GrowingFile.bring_up`.
+
+        Durable when this returns, unless that limit put the writing off: :meth:`write_if_behind` makes up for it.
+        """
         started = time.monotonic()
         self._behind = job_id
         try:
@@ -152,7 +157,7 @@ class StateFile(ForkAware):
                     self._pace.wrote(job_id, self.path.stat().st_size, outcome.besides_bytes)
                 else:
                     self._behind = job_id
-                    self._pace.put_off(started, outcome.besides_bytes)
+                    self._pace.put_off(started)
         except OSError as error:
             raise storage_error(error, self.path) from error
         finally:
@@ -173,7 +178,7 @@ class StateFile(ForkAware):
         replace_file(self.path, text, backup=self.backup, like=self._storage.path)
 
     def drop_previous(self) -> None:
-        """Remove the file before where it has nothing that the state file lacks; see :class:`GrowingFile`."""
+        """Remove ``.bak`` if the state file has all its results; see :meth:`GrowingFile.drop_previous`. Logs errors."""
         if self.keeps_previous:
             return
         try:
@@ -183,9 +188,9 @@ class StateFile(ForkAware):
             log.info("%s is kept: %s", self.backup, error)
 
     def forget(self, job_id: str, *, and_backup: bool = False) -> None:
-        """This job was deleted: nothing of it is written again, and neither the file nor the one before shows it.
+        """Remove the state file and ``.bak`` of a deleted job, each if it shows the job, and write the job no more.
 
-        ``and_backup``: the one before goes, whichever job it shows.
+        ``and_backup``: remove ``.bak``, whichever job it shows.
         """
         if self._behind == job_id:
             self._behind = None
@@ -206,6 +211,7 @@ def _is_large(path: Path) -> bool:
 
 
 def _shows(path: Path, job_id: str) -> bool:
+    """Whether the state file at ``path`` shows this job; of a torn file: whether it contains the job's id."""
     try:
         return read_state(path).job_id == job_id
     except StateFormatError:  # torn: nothing can be said of it, except by its bytes

@@ -12,7 +12,7 @@ import pytest
 
 from checkpoint_store import CheckpointStore, ProcessingState, StateManager, StorageFullError
 from checkpoint_store.state_file import growing
-from checkpoint_store.system import second_life
+from checkpoint_store.system import file_exchange
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -211,7 +211,7 @@ def test_a_full_disk_leaves_both_files_as_they_were(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(second_life if step == "keep_previous" else second_life.Rewriting, step, full)
+        patch.setattr(file_exchange if step == "keep_previous" else file_exchange.Rewriting, step, full)
         with pytest.raises(StorageFullError):
             job.export()
     assert calls == [1]
@@ -248,7 +248,7 @@ def test_a_file_that_seems_to_be_another_each_time_is_written_now_and_then(
 ) -> None:
     """Some mounts give a file another number each time that it is looked at, as if others wrote it all the time."""
     looks = iter(range(10**6))
-    monkeypatch.setattr(growing, "identity", lambda _: second_life.Identity(0, next(looks), 0, 0))
+    monkeypatch.setattr(growing, "identity", lambda _: file_exchange.Identity(0, next(looks), 0, 0))
     job = store.open_job("f", total_chunks=300)
     for index in range(200):
         work(job, wait, [index])

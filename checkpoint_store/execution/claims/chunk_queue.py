@@ -20,35 +20,36 @@ if TYPE_CHECKING:
 _WINDOW_CHUNKS: Final = 4096
 _CLAIMED_AT_ONCE_MAX: Final = 256
 _CLAIMED_AHEAD_SECONDS: Final = 0.01
-"""Claim as many chunks ahead as this time is enough for: a quick chunk takes less time than its claim."""
+"""Claim as many chunks ahead as start in this time: a chunk may take less time than a claim."""
 _CLAIMED_AHEAD_MAX: Final = 32
 _CLAIMED_AHEAD_MIN: Final = 8
-"""Where fewer would be claimed ahead, one is claimed with each completion: a commit for every few chunks costs more."""
+"""If fewer chunks than this start ahead, claim the next one with each completion: a claim of its own costs a commit."""
 _SLOW_SECONDS: Final = 0.2
 _COMES_BACK_SECONDS: Final = 0.05
-"""A loop that asks for its next chunk so soon after a completion has it claimed with the completion next time."""
+"""If a loop asks for a chunk within this time after a completion, claim one with its next completion."""
 PAUSE_CHECK_INTERVAL_SECONDS: Final = 0.25
-"""How often a loop looks whether the job was paused."""
+"""A loop waits this long between two looks at whether the job was paused."""
 
 _acting: Final = threading.local()
 
 
 def act_for(thread: int) -> None:
-    """Let the loops that begin in this thread count as loops of another thread, which does not wait for itself."""
+    """Count the loops that begin in this thread as loops of ``thread``, which waits for no chunk of its own loops."""
     _acting.thread = thread
 
 
 def acting_thread() -> int:
-    """Return the thread that a loop in this thread counts for."""
+    """Return the identifier of the thread whose loops include the loops that begin in this thread."""
     thread: int | None = getattr(_acting, "thread", None)
     return threading.get_ident() if thread is None else thread
 
 
 class ChunkQueue:
-    """The chunks of a job or a shard for one loop: each once, the lowest first, then those that other runners free.
+    """The chunks of a job or a shard for one loop. Each chunk is claimed once, the lowest first.
 
-    Chunks that are to be done again since the loop passed them by come last; in order they come at once.
-    ``in_order``: each chunk only once all before it are complete, and none behind one that is failed.
+    Two kinds of chunks come last: those that other runners had claimed and have freed, and those that got a redo mark
+    after the loop passed them. With ``in_order``, a chunk is claimed only if all chunks before it are complete. So a
+    chunk behind a failed one is not claimed, and a chunk that gets a redo mark is claimed before all behind it.
     """
 
     def __init__(
@@ -69,29 +70,29 @@ class ChunkQueue:
         self._loop: Final = ClaimingLoop(max_attempts, threading.get_ident(), acting_thread())
         self._reach = reach
         self.total_chunks = reach()
-        """How many first chunks this loop claims from, as it looked last; a job may grow."""
+        """The loop claims chunks with an index below this number. A job may grow: the loop asks again at the end."""
         self._shard = shard
         self._marks: Final = marks
         self._places: Final = places
         """How many chunks the loop works on at the same time."""
         self._chunk_seconds = 1.0
-        """How much time passed between the starts of two chunks, lately."""
+        """The moving average of the seconds between the starts of two chunks."""
         self._started_at = time.monotonic()
         self._next = 0
         self._held_by_others: list[tuple[int, int]] = []
-        """The chunks that were passed over because a runner has them: (chunk index, runner id)."""
+        """The chunks to claim last: (chunk index, id of the runner that had claimed it; 0 for none)."""
         self._pauses = pauses
         self._first_pause = claims.last_pause()
         self._checked_pause_at = time.monotonic()
         self._paused = False
         self._comes_back = False
-        """Whether the loop asked for a chunk right after it had completed one, last time."""
+        """Whether the loop asked for its last chunk right after a completion."""
         if not pauses.covers(self._first_pause, known_pause):
             self._note_pause(self._first_pause)
         claims.runner.enter(self._loop)
 
     def is_paused(self) -> bool:
-        """Whether the job was paused since it was opened, or the loop began. The store is asked four times a second."""
+        """Whether a pause ends this loop; see :class:`KnownPauses`. The store is asked at most four times a second."""
         moment = time.monotonic()
         if not self._paused and moment - self._checked_pause_at > PAUSE_CHECK_INTERVAL_SECONDS:
             self._checked_pause_at = moment
@@ -101,20 +102,21 @@ class ChunkQueue:
         return self._paused
 
     def _note_pause(self, pause: int) -> None:
-        """End the loop by a pause. The caller who begins the next loop knows of the pause."""
+        """Note that a pause ends this loop. The pause does not end a loop that the caller begins later."""
         self._paused = True
         if self._pauses.last is not None:
             self._pauses.last = pause
 
     def take(self, wanted: int) -> list[ClaimedChunk]:
-        """Claim up to ``wanted`` chunks; none where each is completed, failed, or in the hand of another loop.
+        """Claim up to ``wanted`` chunks, in order at most one. Durable when this returns.
 
-        The claims are durable when this returns. In order, none is claimed while one before it is not complete.
+        Returns an empty list if each chunk is completed or failed, or another loop has claimed it; in order also while
+        a chunk before the next one is not complete.
         """
         self._comes_back = time.monotonic() - self._loop.done_at < _COMES_BACK_SECONDS
         along = self.claims.along.take(self._loop)
         if along is not None and not self._is_done_elsewhere(along):
-            self._pass(along.index)
+            self._go_on_from(along.index)
             return [along]
         if self._in_order:
             if self.claims.is_worked_on_by(self._loop, self._next):
@@ -136,34 +138,37 @@ class ChunkQueue:
         return self._take_from_others(wanted)
 
     def _is_done_elsewhere(self, along: ClaimedChunk) -> bool:
-        """Whether a chunk that was claimed a while ago was completed by hand since, in any process; free it then."""
+        """Whether a chunk was completed by hand, in any process, after it was claimed along. If so, free it.
+
+        A chunk that was claimed a moment ago is taken to be incomplete: the store is not asked.
+        """
         is_fresh = time.monotonic() - along.since < _COMES_BACK_SECONDS
         if is_fresh or not self.claims.completed_in(along.index, along.index + 1):
             return False
         self.claims.release([along])
         return True
 
-    def _pass(self, index: int) -> None:
-        """Note that a chunk was claimed where the next search would have found it."""
+    def _go_on_from(self, index: int) -> None:
+        """Let the next search begin behind this chunk, which was claimed without a search; in order, at this chunk."""
         if self._in_order:
             self._next = index
         elif self._next == index:
             self._next = index + 1
 
     def _next_to_claim_along(self) -> int | None:
-        """Return the chunk to claim with the next completion; None where a claim of its own serves better."""
+        """Return the chunk to claim in the transaction of the next completion; None to claim by a search later."""
         index = self._next + 1 if self._in_order else self._next
         if not self._comes_back or self._paused or index >= self.total_chunks or self.batch() >= _CLAIMED_AHEAD_MIN:
             return None
         return index if self._shard is None or self._shard.between(index, index + 1) else None
 
     def _has_grown(self) -> bool:
-        """Whether there are chunks now behind those that were the last ones."""
+        """Ask how many chunks the job has now, and return whether there are any to search."""
         self.total_chunks = self._reach()
         return self._next < self.total_chunks
 
     def _take_from_others(self, wanted: int) -> list[ClaimedChunk]:
-        """Claim chunks that were in the hand of another loop before, and are free now; and those to be done again."""
+        """Claim the chunks that come last: other runners had claimed them, or they got a redo mark since."""
         self._held_by_others = sorted({*self._held_by_others, *self._asked_for_since()})
         if not self._held_by_others:
             return []
@@ -175,13 +180,13 @@ class ChunkQueue:
         return chunks
 
     def _asked_for_since(self) -> Iterator[tuple[int, int]]:
-        """Yield the chunks that this loop has passed by, and that are to be done again since; in no runner's hand."""
+        """Yield (chunk index, 0) of the chunks that got a redo mark since the last call. 0: no runner has them."""
         for index in self._marks.new():
             if self._shard is None or self._shard.between(index, index + 1):
                 yield index, 0
 
     def start(self, chunk: ClaimedChunk) -> None:
-        """Note that the work on a chunk begins."""
+        """Note in the runner's lock file that the work on a chunk begins; see :meth:`Claims.start`."""
         self._loop.started_in_a_row += 1
         self.claims.start(chunk)
         self._chunk_seconds += (chunk.since - self._started_at - self._chunk_seconds) / 4
@@ -189,7 +194,7 @@ class ChunkQueue:
         self._loop.next_index = self._next_to_claim_along()
 
     def batch(self) -> int:
-        """Return how many chunks to claim at once: more where they take milliseconds, or where none gets done."""
+        """Return how many chunks to claim at once: more if a chunk takes milliseconds, or the loop completes none."""
         lately_seconds = (time.monotonic() - self._started_at) / self._places
         chunk_seconds = max(self._chunk_seconds, lately_seconds, 1e-6)
         ahead = min(int(_CLAIMED_AHEAD_SECONDS / chunk_seconds), _CLAIMED_AHEAD_MAX)
@@ -197,22 +202,22 @@ class ChunkQueue:
 
     @property
     def is_slow(self) -> bool:
-        """Whether the last chunk that was started takes long, so that none should be claimed ahead."""
+        """Whether no chunk was started for a while: then none should be claimed ahead."""
         return time.monotonic() - self._started_at > _SLOW_SECONDS
 
     def give_back(self, chunks: Sequence[ClaimedChunk]) -> None:
-        """Free chunks that were claimed ahead: other runners may have them, or this loop takes them again later."""
+        """Free chunks that were claimed ahead. Any runner may claim them, this loop included."""
         if chunks:
             self._next = min(self._next, *(chunk.index for chunk in chunks))
             self.claims.release(chunks)
 
     def waits_for_others(self) -> bool:
-        """Whether chunks are in the hand of loops that this thread may wait for: not of its own."""
+        """Whether loops of other threads or processes have claimed chunks that this loop is to wait for."""
         thread_with = self.claims.thread_with
         return any(thread_with(index, runner_id) != self._loop.thread for index, runner_id in self._held_by_others)
 
     def close(self, chunks: Iterable[ClaimedChunk] = ()) -> None:
-        """End the loop, and free these chunks, which it did not start. With the last loop its runner ends."""
+        """End the loop, and free the chunks that it has claimed and not started. The last loop ends the runner."""
         self._loop.is_active = False
         self.claims.runner.leave(self._loop)
         self.claims.release([*chunks, *self.claims.along.leave(self._loop)])

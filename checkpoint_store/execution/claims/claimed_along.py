@@ -1,10 +1,10 @@
-"""The chunk that is claimed in the transaction which completes the one before it: one commit for both.
+"""Claim the next chunk along with a completion: one transaction, and one commit, for both.
 
-Only a loop that works on one chunk at a time, and comes back for the next one at once, has its next chunk claimed so.
-The storage claims it where nobody has tried it yet; any other chunk needs a search, and the loop claims that by itself.
+The next chunk is claimed along only for a loop that works on one chunk at a time and asks for the next one at once. The
+storage claims the chunk only if nobody has tried it yet. Otherwise the loop claims its next chunk by a search.
 
-Until the loop takes the chunk, no work on it has begun: whatever ends the loop frees the chunk, and no try is used up.
-Another loop of this process may take it over meanwhile.
+No work on the chunk begins before the loop takes it. If the loop ends first, the chunk is freed, and the claim does not
+count as an attempt. Until then another loop of this process may take over the chunk.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 
 class ClaimedAlong:
-    """The chunks of one job that are claimed with completions. Safe to share between threads.
+    """The chunks of one job that are claimed along with completions. Safe to share between threads.
 
     Args:
-        lock: held by who claims.
+        lock: the lock that is held while chunks are claimed.
         chunks: the chunks of the job that are claimed, by index.
     """
 
@@ -32,21 +32,21 @@ class ClaimedAlong:
         self._lock, self._chunks = lock, chunks
 
     def next_after(self, index: int) -> ClaimedChunk | None:
-        """Return what may be claimed with the completion of a chunk; None where its loop claims by itself.
+        """Return the chunk to claim along with the completion of chunk ``index``; None to claim none.
 
-        The storage makes the claim, or does not; :meth:`settle` has to be told which.
+        The caller passes it to the storage, which claims it or not, and then tells :meth:`settle` which.
         """
         chunk = self._chunks.get(index)
         if chunk is None or len(self._chunks) > 1 or chunk.loop.next_index is None or not chunk.loop.is_active:
             return None
         along = ClaimedChunk(Claim(chunk.loop.next_index, 1), chunk.runner_id, chunk.loop, is_taken=False)
-        # Known before it is claimed: a loop in another thread that finds the claim in the store takes it from here.
+        # Note the chunk before its claim: a loop in another thread that finds it in the store takes it from here.
         return along if self._chunks.setdefault(along.index, along) is along else None
 
     def settle(self, along: ClaimedChunk, *, has_claimed: bool) -> list[ClaimedChunk]:
-        """Let the loop have the chunk if it was claimed; otherwise forget it.
+        """Keep the chunk for its loop if the storage has claimed it; otherwise forget the chunk.
 
-        Returns what is to be freed, because the loop has ended meanwhile.
+        Returns the chunk, for the caller to free, if it was claimed and its loop has ended; otherwise an empty list.
         """
         with self._lock:
             if self._chunks.get(along.index) is not along:
@@ -58,7 +58,7 @@ class ClaimedAlong:
         return [] if along.loop.is_active else self.leave(along.loop)
 
     def take(self, loop: ClaimingLoop) -> ClaimedChunk | None:
-        """Return the chunk that was claimed for a loop with its last completion; None where none was, or it is gone."""
+        """Return the chunk that a loop's last completion claimed; None if it claimed none, or another loop has it."""
         if not loop.claimed_along:
             return None
         with self._lock:
@@ -70,7 +70,10 @@ class ClaimedAlong:
 
     @staticmethod
     def leave(loop: ClaimingLoop) -> list[ClaimedChunk]:
-        """Return what was claimed for a loop that has not taken it, once. For finalizers, too: no lock is taken."""
+        """Return the chunk that was claimed along for a loop, if the loop has not taken it; later calls return none.
+
+        A finalizer may call this: no lock is taken.
+        """
         try:
             return [loop.claimed_along.pop()]
         except IndexError:

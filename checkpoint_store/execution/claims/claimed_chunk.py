@@ -14,24 +14,24 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, eq=False)
 class ClaimingLoop:
-    """What claims know of the loop that they are made for."""
+    """A loop, as far as the claims of its chunks need to know it."""
 
     attempts_max: int | None
-    """The loop passes over a chunk that was tried so many times; None: over none."""
+    """Claim no chunk that has had this many attempts; None: no limit."""
     driven_by: int
     """The identifier of the thread that runs the loop."""
     thread: int
-    """The identifier of the thread that would wait for itself if it waited for a chunk of this loop."""
+    """The identifier of the thread that the loop counts for: a thread does not wait for chunks of its own loops."""
     is_active: bool = True
+    """Whether the loop has not ended."""
     started_in_a_row: int = 0
-    """How many chunks were started since one was done."""
+    """How many chunks were started since a chunk was completed or failed."""
     done_at: float = float("-inf")
-    """When a chunk was done last, on the monotonic clock."""
+    """When a chunk was completed or failed last, on the monotonic clock."""
     next_index: int | None = None
-    """The chunk that may be claimed in the transaction which completes the one in hand; None: the loop claims itself.
-    """
+    """The chunk to claim in the transaction that completes the current chunk; None: the loop claims by a search."""
     claimed_along: list[ClaimedChunk] = field(default_factory=list)
-    """The chunk that was claimed so, until the loop takes it; none or one."""
+    """The chunk that the last completion claimed, until the loop takes it: at most one."""
 
 
 class ClaimedChunk:
@@ -66,5 +66,5 @@ class ClaimedChunk:
 
     @property
     def next_claim(self) -> NextClaim:
-        """The chunk and its runner, for the transaction that completes the chunk before."""
+        """This chunk and its runner, for the transaction that completes another chunk and claims this one."""
         return NextClaim(self.claim.chunk_index, self.runner_id)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 MAX_ATTEMPTS_DEFAULT: Final = 3
 _STARTED_IN_A_ROW_MAX: Final = 4
-"""A loop that started more chunks than these, and completed none, only reads them: they are released in batches."""
+"""A loop that starts more chunks in a row than this, and completes none, only reads them: release them in batches."""
 
 _by_runner: Final[WeakValueDictionary[tuple[str, int], Claims]] = WeakValueDictionary()
 """The claims of this process, by the path of the store and the runner's id."""
@@ -42,9 +42,9 @@ class Claims(ForkAware):
     ) -> None:
         self._storage = storage
         self._on_change = on_change
-        """Told when the job changes because a runner begins: its time of work goes on."""
+        """Called with the job's id when a runner is registered, which changes the job: its working time goes on."""
         self._registered = registered
-        """The claims of the store object whose runner is registered: kept alive by it."""
+        """All claims of the store object whose runner is registered. This set keeps them alive."""
         self.job_id: Final = job_id
         self.lock_timeout_seconds: Final = storage.lock_timeout_seconds
         self.runner: Final = Runner(storage, job_id)
@@ -52,11 +52,11 @@ class Claims(ForkAware):
         watch(self)
 
     def forget_in_child(self) -> None:
-        """After a fork, in the child: the runner is the parent's, and so are its chunks."""
+        """Forget the runner and its chunks in a forked child: they are the parent's."""
         self._lock = threading.RLock()
         self._chunks: dict[int, ClaimedChunk] = {}
         self.along = ClaimedAlong(self._lock, self._chunks)
-        """What is claimed in the transaction of the completion before it."""
+        """The chunks that are claimed in the transaction that completes another chunk."""
         self.runner.forget()
 
     # -- the runner, begun and ended with what needs it
@@ -73,10 +73,10 @@ class Claims(ForkAware):
             return runner_id
 
     def end_if_idle(self, *, wait: bool = False) -> None:
-        """End the runner where no loop needs it, no chunk is claimed, and it does not have the job for itself.
+        """End the runner if no loop needs it, no chunk is claimed, and it is not exclusive.
 
-        Without ``wait``, as finalizers need it, no thread is waited for. Where the runner cannot end now, the next loop
-        of the store object ends it, or the end of the store object.
+        With ``wait``, wait for other threads, and end an exclusive runner, too, if its job is completed. A finalizer
+        must not wait. A runner that cannot end now ends with the next loop, or when the store object is closed.
         """
         if not self._may_end(look=wait):
             return
@@ -92,7 +92,7 @@ class Claims(ForkAware):
                 self._lock.release()
 
     def _may_end(self, *, look: bool) -> bool:
-        # What an interrupt kept from being claimed along is no claim.
+        # An interrupt may leave a chunk here that was to be claimed with a completion, and was not.
         are_free = all(not one.is_taken and not one.loop.is_active for one in list(self._chunks.values()))
         return are_free and self.runner.may_end(look=look)
 
@@ -108,13 +108,13 @@ class Claims(ForkAware):
         self._registered.discard(self)
 
     def close(self) -> None:
-        """End the runner. Chunks whose work began are in doubt."""
+        """End the runner. Its claimed chunks are free, in doubt if their work began. Durable; errors are logged."""
         with self._lock:
             if not self.runner.is_registered:
                 return
             try:
                 self._end(only_if_free=False)
-            except CheckpointStoreError as error:  # the lock that is gone says it, too
+            except CheckpointStoreError as error:  # others see from the free lock that the runner has ended
                 log_suppressed(error, f"the end of the runner of job {self.job_id} was not recorded")
             finally:
                 self._drop()
@@ -124,9 +124,9 @@ class Claims(ForkAware):
     def claim(
         self, loop: ClaimingLoop, spans: Sequence[tuple[int, int]], wanted: int, *, in_order: bool = False
     ) -> tuple[list[ClaimedChunk], Found]:
-        """Claim up to ``wanted`` chunks of these half-open spans for a loop, the lowest first; durable then.
+        """Claim up to ``wanted`` chunks of these half-open spans for a loop, the lowest first. Durable when it returns.
 
-        ``in_order``: none before the chunk before it is complete.
+        ``in_order``: claim a chunk only if all chunks before it are complete. Returns the chunks, and what was found.
         """
         with self._lock:
             request = ClaimRequest(
@@ -146,32 +146,32 @@ class Claims(ForkAware):
             return chunks, found
 
     def settle_along(self, along: ClaimedChunk, *, has_claimed: bool) -> None:
-        """Note whether a completion claimed this chunk, too."""
+        """Note whether the transaction of a completion claimed ``along``, too; see :meth:`ClaimedAlong.settle`."""
         left = self.along.settle(along, has_claimed=has_claimed)
         if left:
             self.release(left)
 
     def has(self, chunk: ClaimedChunk) -> bool:
-        """Whether this very claim still stands: the chunk is neither done nor freed."""
+        """Whether this claim still stands: its attempt is neither done nor freed."""
         return self._chunks.get(chunk.index) is chunk
 
     def is_worked_on_by(self, loop: ClaimingLoop, index: int) -> bool:
-        """Whether a loop of this process has a chunk in hand."""
+        """Whether this loop has claimed this chunk."""
         chunk = self._chunks.get(index)
         return chunk is not None and chunk.loop is loop
 
     @property
     def has_yielded_chunks(self) -> bool:
-        """Whether a caller has claimed chunks in hand."""
+        """Whether the caller of a loop holds a claimed chunk."""
         return any(chunk.is_yielded for chunk in list(self._chunks.values()))
 
     def attempt_at(self, index: int) -> tuple[int | None, float | None]:
-        """Return the number of the attempt at a claimed chunk, and for how many seconds it has run; or two Nones."""
+        """Return the number of the attempt at a chunk, and its seconds so far; (None, None) without a claim."""
         chunk = self._chunks.get(index)
         return (None, None) if chunk is None else (chunk.number, round(time.monotonic() - chunk.since, 6))
 
     def thread_with(self, index: int, runner_id: int) -> int | None:
-        """Return the thread of this process whose loop has a chunk; None where it is another process's."""
+        """Return the thread whose loop has claimed a chunk for a runner; None if no loop of this process has."""
         claims = _by_runner.get((str(self._storage.path), runner_id))
         chunk = None if claims is None else claims._chunks.get(index)  # noqa: SLF001 - another object of this class
         return chunk.loop.thread if chunk is not None and chunk.loop.is_active else None
@@ -190,15 +190,15 @@ class Claims(ForkAware):
                 raise RunnerReleased(self.job_id, chunk.runner_id)
 
     def completed(self, completions: Iterable[Completion]) -> None:
-        """Have these chunks done, which are complete in the store now; end the runner where no loop needs it."""
+        """Forget the claims of chunks that the store has as complete now. End the runner if no loop needs it."""
         self.done([completion.chunk_index for completion in completions])
-        if self._storage.has_queued_releases:  # which could not be freed while this was being written
+        if self._storage.has_queued_releases:  # they could not be freed while the completions were being written
             self._release_queued()
         if not self.runner.has_loops:
             self.end_if_idle(wait=True)
 
     def done(self, indices: Iterable[int]) -> None:
-        """Note that these chunks are completed, or failed, in the store: they are claimed no longer."""
+        """Forget the claims of chunks that the store has as completed or failed now."""
         for index in indices:
             chunk = self._chunks.pop(index, None)
             if chunk is not None:
@@ -206,16 +206,16 @@ class Claims(ForkAware):
                 self._storage.done(chunk.runner_id, chunk.claim)
 
     def abandon(self, index: int) -> None:
-        """Free a chunk that another runner completed: what became of the attempt here is in doubt."""
+        """Free a chunk that another runner has completed. The attempt of this runner is in doubt."""
         chunk = self._chunks.get(index)
         if chunk is not None:
             chunk.begun = True
             self.release([chunk])
 
     def release(self, chunks: Sequence[ClaimedChunk]) -> None:
-        """Free chunks for which nothing was recorded: now where the store is free, or with its next write.
+        """Free claimed chunks that are neither completed nor failed: now if the store is free, or by its next write.
 
-        For finalizers, too: no thread is waited for.
+        Chunks whose work began are in doubt. A finalizer may call this: no thread is waited for.
         """
         mine = [chunk for chunk in chunks if self.has(chunk)]
         for chunk in mine:
@@ -223,7 +223,7 @@ class Claims(ForkAware):
             self._storage.done(chunk.runner_id, chunk.claim)
             self._storage.queue_release(self.job_id, chunk.runner_id, chunk.claim, begun=chunk.begun)
         if any(chunk.loop.is_active and chunk.loop.started_in_a_row > _STARTED_IN_A_ROW_MAX for chunk in mine):
-            return  # the loop only looks at its chunks: its next claim frees them
+            return  # the loop only reads its chunks: its next claim frees them
         if not self._storage.is_closed:
             self.end_if_idle()
             self._release_queued()
@@ -232,7 +232,7 @@ class Claims(ForkAware):
         if self.runner.is_registered:
             try:
                 self._storage.release(self.job_id)
-            except CheckpointStoreError as error:  # a thread, perhaps this very one, is writing: the next write frees
+            except CheckpointStoreError as error:  # a thread, maybe this one, is writing: the next write frees them
                 log_suppressed(error, f"chunks of job {self.job_id} are not free yet")
 
     def fail(
@@ -248,13 +248,13 @@ class Claims(ForkAware):
         cost: float | None = None,
         may_be_billed: bool = False,
     ) -> ClaimedChunk | None:
-        """Record that the attempt at a chunk failed. Durable when it returns; see :class:`FailedAttempt`.
+        """Record that the attempt at a chunk failed: see :class:`FailedAttempt`. Durable when it returns.
 
         Returns:
-            The chunk with its next attempt, which begins at once where ``again`` asks for it; None where none begins.
+            The chunk with its next attempt, which has begun because ``again`` asks for it; None if none has begun.
 
         Raises:
-            ChunkAlreadyCompleted: the failure did not matter.
+            ChunkAlreadyCompleted: another runner has completed the chunk. The failure is not recorded.
         """
         with self._lock:
             chunk = self._chunks.get(index)
@@ -284,7 +284,7 @@ class Claims(ForkAware):
     # -- what the store knows
 
     def last_pause(self) -> int:
-        """Return the number of the last request to pause the job that stands; 0 where there is none."""
+        """Return the number of the last pause of the job that was asked for and still stands; 0 for none."""
         return self._storage.last_pause(self.job_id)
 
     def completed_in(self, start: int, stop: int) -> int:

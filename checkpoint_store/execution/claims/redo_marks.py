@@ -1,4 +1,4 @@
-"""Which chunks are to be done again, as one loop sees it: also chunks that it has passed by already."""
+"""The redo marks of a job, as one loop sees them: it also learns of marks on chunks that it has passed."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ if TYPE_CHECKING:
 
 
 class RedoMarks:
-    """The marks of a job for one loop, whichever process sets them."""
+    """The redo marks of a job for one loop. Any process may set them."""
 
     def __init__(self, reading: RedoReading, job_id: str) -> None:
         self._reading, self._job_id = reading, job_id
         self._seen = reading.marks(job_id)
-        """The loop meets the chunks that have these on its way."""
+        """The marks that the loop knows of: those it began with, and those that :meth:`new` has returned."""
 
     def new(self) -> list[int]:
-        """Return the chunks that have got a mark since this was asked last, ascending."""
+        """Return the chunks that got a mark since the last call, ascending; the first call: since the loop began."""
         marks = self._reading.marks(self._job_id)
         new, self._seen = marks - self._seen, marks
         return sorted(mark.chunk_index for mark in new)
 
     def first_below(self, index: int) -> int:
-        """Return the lowest chunk below ``index`` that is to be done again; ``index`` itself where there is none."""
+        """Return the lowest chunk below ``index`` that has a mark; ``index`` if no chunk below it has one."""
         first = self._reading.first_mark(self._job_id)
         return index if first is None else min(first, index)

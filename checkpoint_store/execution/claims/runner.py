@@ -1,7 +1,7 @@
-"""The runner that a store object is for one job: registered, exclusive or not, and ended.
+"""The runner of a store object for one job: it is registered in the store, exclusive or not, and ends.
 
-A runner is alive while it holds a lock; no clock decides that. What a killed runner had claimed is free at once, and a
-sleeping runner keeps what it has claimed.
+A runner is alive while it holds its lock; no clock decides that. The chunks that a killed runner had claimed are free
+at once. A runner whose machine sleeps keeps the chunks that it has claimed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from checkpoint_store.storage.records import Claim, Found
 
 _PROBE_INTERVAL_SECONDS_MIN: Final = 0.1
-"""Take another runner to be alive for so long after a probe found it alive."""
+"""Skip the liveness probe of another runner for this many seconds after a probe found it alive."""
 
 
 class Runner:
@@ -33,13 +33,13 @@ class Runner:
         self.forget()
 
     def forget(self) -> None:
-        """Be no runner, and have no loop: after the end, and after a fork in the child."""
+        """Become unregistered, without loops: at the beginning, and in a forked child."""
         self.runner_id: int | None = None
         """The number of the runner in the store; None while it is not registered."""
         self.is_exclusive = False
-        """Whether this runner has the job for itself."""
+        """Whether this runner is exclusive: no other runner may work on the job."""
         self._seen_alive: dict[int, float] = {}
-        """When another runner was found alive, on the monotonic clock."""
+        """When another runner was last found alive, on the monotonic clock, by runner id."""
         self._loops: set[ClaimingLoop] = set()
 
     @property
@@ -62,12 +62,12 @@ class Runner:
         return self.runner_id
 
     def end(self, *, begun: Collection[Claim], only_if_free: bool) -> None:
-        """Record the end of the runner; the claims that it had ``begun`` are in doubt. Durable when it returns."""
+        """Record the end of the runner. Its ``begun`` claims are in doubt, the others free. Durable when it returns."""
         if self.runner_id is not None:
             self._storage.end_runner(self._job_id, self.runner_id, begun=begun, only_if_free=only_if_free)
 
     def drop(self) -> None:
-        """Be a runner no longer, whether or not that could be recorded: the lock that is gone says so, too."""
+        """Give up the lock and the id of the runner. Others see from the free lock that the runner has ended."""
         runner_id, self.runner_id, self.is_exclusive = self.runner_id, None, False
         if runner_id is not None:
             self._storage.drop_runner(runner_id)
@@ -100,16 +100,16 @@ class Runner:
         return any(loop.driven_by in living for loop in list(self._loops))
 
     def may_end(self, *, look: bool) -> bool:
-        """Whether no loop needs this runner, and it does not have the job for itself.
+        """Whether no loop needs this runner, and it is not exclusive.
 
-        A runner that has the job for itself may end once the job is completed; the store is read only to ``look``.
+        With ``look``, read the store: an exclusive runner may end, too, if the job is completed.
         """
         if self.runner_id is None or self._loops:
             return False
         return not self.is_exclusive or (look and self.is_dispensable())
 
     def is_dispensable(self) -> bool:
-        """Whether this runner does not have the job for itself, or no chunk of the job is left."""
+        """Whether this runner is not exclusive, or the job is completed. Reads the store for an exclusive runner."""
         return not self.is_exclusive or self._storage.is_completed(self._job_id)
 
     # -- the other runners

@@ -1,7 +1,7 @@
-"""Results of other jobs that answer a redo which a job still waits for. Reads only.
+"""Find the results of other jobs that answer the redo marks of a job. Reads only.
 
-A job that takes a result over takes its mark along, and answers that itself. Where the edit is undone after that, and
-the first job goes on, its own mark is answered by the result that was paid for there.
+Example: a file with a redo mark is edited. The new job takes over the result and its mark, and pays for the new result.
+Then the edit is undone, and the first job goes on. The new job's result answers the mark of the first job, too.
 """
 
 from __future__ import annotations
@@ -43,9 +43,10 @@ _ANSWERS: Final = Statement(
 
 
 def answers(connection: sqlite3.Connection, request: OpenRequest, job: JobRecord, path: Path) -> dict[int, Source]:
-    """Return the results of other jobs that answer the marks of a job, made under the very same settings.
+    """Return where results of other jobs stand that answer the redo marks of a job, by chunk index.
 
-    Of a sequential job: up to the first mark without one, from one job that has the same results before them.
+    The results were made under the same settings. For a sequential job, all results come from one other job, which has
+    the same results before the first mark; the chunks end before the first mark that this other job does not answer.
     """
     marks = sorted(redos.marks(connection, job.job_id))
     fingerprints = list(request.fingerprints_by(job.fingerprint_rule) or ()) if marks else []
@@ -59,16 +60,18 @@ def answers(connection: sqlite3.Connection, request: OpenRequest, job: JobRecord
 
 
 def _own_place(index: int, found: list[Source]) -> Source:
+    """Return the result of the chunk with the same index, if it is among these; otherwise the first result."""
     return next((place for place in found if place.chunk_index == index), found[0])
 
 
 def _in_order(connection: sqlite3.Connection, job: JobRecord, of_chunks: dict[int, list[Source]]) -> dict[int, Source]:
+    """Return the answers for a sequential job: see :func:`answers`. ``of_chunks`` has the marks in ascending order."""
     taken: dict[int, Source] = {}
     begun = Begun(job.job_id, min(of_chunks, default=0))
-    jobs_there = [place.job_id for place in of_chunks.get(begun.chunks, [])]
-    payer = next((one for one in jobs_there if has_same_results(connection, begun, one)), None)
+    candidates = [place.job_id for place in of_chunks.get(begun.chunks, [])]
+    answering = next((job_id for job_id in candidates if has_same_results(connection, begun, job_id)), None)
     for index, found in of_chunks.items():
-        place = Source(payer or "", index)
+        place = Source(answering or "", index)
         if place not in found:
             break
         taken[index] = place
@@ -78,7 +81,10 @@ def _in_order(connection: sqlite3.Connection, job: JobRecord, of_chunks: dict[in
 def _places(
     connection: sqlite3.Connection, request: OpenRequest, job: JobRecord, path: Path
 ) -> dict[tuple[str, Any], list[Source]]:
-    """Return where results answer a redo, by the moment at which it was asked for and the chunk's fingerprint."""
+    """Return where results that answer a redo stand, those of the newest job first.
+
+    The key is (when the redo was asked for, fingerprint of the chunk).
+    """
     usable: dict[str, bool] = {}
     places = defaultdict(list)
     for asked_at, fingerprint, job_id, index in _ANSWERS.run(connection, but_job=job.job_id):

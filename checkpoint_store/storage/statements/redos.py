@@ -1,4 +1,4 @@
-"""Statements about chunks that are to be done again: a complete chunk with a mark is left, and keeps its result."""
+"""Statements about redo marks. A complete chunk with a mark is to be done again, and keeps its result until then."""
 
 from __future__ import annotations
 
@@ -24,30 +24,31 @@ _HERE: Final[Any] = _IN_JOB, _M.chunk_index == bindparam("at_index")
 
 
 class Mark(NamedTuple):
-    """That a complete chunk is to be done again."""
+    """The request to do a complete chunk again."""
 
     chunk_index: int
     after_attempt: int
-    """The number of the last attempt at the chunk when that was asked for; 0 where it was never tried."""
+    """The number of the last attempt at the chunk when the redo was asked for, 1-based; 0 for no attempt."""
     asked_at: str
+    """When the redo was asked for. The time also identifies the redo in other jobs and stores."""
 
 
 def count_of(job_id: Any) -> Any:
-    """Return the expression for how many chunks of a job are to be done again."""
+    """Return the SQL expression for the number of chunks of a job that are to be done again."""
     return select(func.count()).select_from(chunk_redos).where(_M.job_id == job_id).scalar_subquery()
 
 
 def is_any_left(job_id: Any) -> Exists:
-    """Return the condition that a chunk of a job is to be done again."""
+    """Return the SQL condition that any chunk of a job is to be done again."""
     return select(_M.chunk_index).where(_M.job_id == job_id).exists()
 
 
 def is_marked(chunk: Any, *, before: Any = None) -> Exists:
-    """Return the condition that the chunk of a row is to be done again.
+    """Return the SQL condition that the chunk of a row is to be done again.
 
     Args:
         chunk: the columns of the row.
-        before: the number of an attempt; only a mark that was set before it counts.
+        before: the number of an attempt. Only a mark that was set before that attempt began counts. None: any mark.
     """
     of_chunk = _M.job_id == chunk.job_id, _M.chunk_index == chunk.chunk_index
     newer = () if before is None else (_M.after_attempt < before,)
@@ -92,21 +93,26 @@ _NOTE_ANSWER: Final = Statement(
         .values(redo_asked_at=bindparam("at"))
     )
 )
-_DROP_POINTLESS: Final = Statement(
+_DROP_MARKS_OF_INCOMPLETE: Final = Statement(
     lambda: chunk_redos.delete().where(
         _IN_JOB,
         ~select(_C.chunk_index).where(_C.job_id == _M.job_id, _C.chunk_index == _M.chunk_index).exists(),
     )
 )
-_LAST_TRY: Final = (
+_LAST_ATTEMPT_OF_MARKED: Final = (
     select(func.coalesce(func.max(attempts.c.number), literal_column("0")))
     .where(attempts.c.job_id == _M.job_id, attempts.c.chunk_index == _M.chunk_index)
     .scalar_subquery()
 )
-_SOONER: Final = Statement(
-    lambda: chunk_redos.update().where(_IN_JOB, _M.after_attempt > _LAST_TRY).values(after_attempt=_LAST_TRY)
+"""The SQL expression for the number of the last attempt at the chunk of a row of ``chunk_redos``; 0 for no attempt."""
+_LOWER_AFTER_ATTEMPT: Final = Statement(
+    lambda: (
+        chunk_redos.update()
+        .where(_IN_JOB, _M.after_attempt > _LAST_ATTEMPT_OF_MARKED)
+        .values(after_attempt=_LAST_ATTEMPT_OF_MARKED)
+    )
 )
-_LAST_ATTEMPT: Final = Statement(
+_FIND_LAST_ATTEMPT: Final = Statement(
     lambda: select(func.coalesce(func.max(attempts.c.number), literal_column("0"))).where(
         attempts.c.job_id == bindparam("in_job"), attempts.c.chunk_index == bindparam("at_index")
     )
@@ -114,12 +120,14 @@ _LAST_ATTEMPT: Final = Statement(
 
 
 def mark(connection: sqlite3.Connection, job_id: str, asked_at: Mapping[int, str]) -> None:
-    """Let complete chunks without a mark be done again: with tries of their own, and without an earlier handle.
+    """Mark complete chunks that have no mark: they are to be done again.
+
+    The attempts that were made so far no longer count, and the handles of these chunks are removed.
 
     Args:
-        connection: in whose transaction.
+        connection: writes in its open transaction.
         job_id: the job.
-        asked_at: when that was asked for, by chunk.
+        asked_at: when each redo was asked for, by chunk index.
     """
     here = [{"in_job": job_id, "at_index": index} for index in asked_at]
     _NO_LONGER_COUNTED.run_many(connection, here)
@@ -138,7 +146,12 @@ def indices(connection: sqlite3.Connection, job_id: str) -> list[int]:
 
 
 def of_kept(connection: sqlite3.Connection, kept: Mapping[int, Source]) -> dict[int, str]:
-    """Return the chunks that are to take a result which is to be made again where it is taken from, and since when."""
+    """Return when a redo was asked for, by the chunks that take over the result of a chunk with a mark.
+
+    Args:
+        connection: reads the marks of the source jobs.
+        kept: where the results that are taken over stand, by the chunk that takes them.
+    """
     sources = {source.job_id for source in kept.values()}
     marked = {job_id: {one.chunk_index: one.asked_at for one in marks(connection, job_id)} for job_id in sources}
     return {
@@ -149,42 +162,46 @@ def of_kept(connection: sqlite3.Connection, kept: Mapping[int, Source]) -> dict[
 
 
 def first(job_id: str) -> tuple[str, tuple[Any, ...]]:
-    """Return the statement (and its values) that finds the lowest chunk that is to be done again."""
+    """Return the statement, with its values, that finds the lowest chunk of a job that is to be done again."""
     return _FIRST.text, (job_id,)
 
 
 def find(job_id: str, index: int) -> tuple[str, tuple[Any, ...]]:
-    """Return the statement (and its values) that finds the mark of a chunk."""
+    """Return the statement, with its values, that finds the mark of a chunk."""
     return _FIND.text, (job_id, index)
 
 
 def asked_at(connection: sqlite3.Connection, job_id: str, index: int, attempt: int | None) -> str | None:
-    """Return when it was asked for that a chunk is done again, where the result of an attempt counts as the new one.
+    """Return when the redo was asked for that a new result of a chunk answers; None if the result answers no redo.
 
-    The result of an attempt that began before the redo was asked for does not count; one that no attempt made (None)
-    does.
+    A result answers a redo only if its attempt began after the redo was asked for. ``attempt`` is the number of that
+    attempt. None: no attempt made the result, and it answers the redo.
     """
     row = connection.execute(*find(job_id, index)).fetchone()
     return None if row is None or not (attempt is None or attempt > row[0]) else str(row[1])
 
 
 def mend(connection: sqlite3.Connection, job_id: str) -> None:
-    """Bring marks that were copied into line with what else was: the chunks that are complete, and their attempts."""
-    _DROP_POINTLESS.run(connection, in_job=job_id)
-    _SOONER.run(connection, in_job=job_id)
+    """Make the copied marks of a job agree with the copied chunks and attempts.
+
+    A mark of a chunk that is not complete is removed. A mark that names a later attempt than the copied ones names the
+    last of these instead.
+    """
+    _DROP_MARKS_OF_INCOMPLETE.run(connection, in_job=job_id)
+    _LOWER_AFTER_ATTEMPT.run(connection, in_job=job_id)
 
 
 def last_attempt(connection: sqlite3.Connection, job_id: str, index: int) -> int:
-    """Return the number of the last attempt at a chunk; 0 where it was never tried."""
-    (number,) = _LAST_ATTEMPT.run(connection, in_job=job_id, at_index=index).fetchone()
+    """Return the number of the last attempt at a chunk, 1-based; 0 for no attempt."""
+    (number,) = _FIND_LAST_ATTEMPT.run(connection, in_job=job_id, at_index=index).fetchone()
     return int(number)
 
 
 def note_answer(connection: sqlite3.Connection, job_id: str, index: int, asked_at: str) -> None:
-    """Note of a complete chunk which redo its result answered, in whichever job or store."""
+    """Record which redo the result of a complete chunk answers: the redo that was asked for at ``asked_at``."""
     _NOTE_ANSWER.run(connection, in_job=job_id, at_index=index, at=asked_at)
 
 
 def unmark(connection: sqlite3.Connection, job_id: str, index: int) -> None:
-    """Note that the new result is there."""
+    """Remove the mark of a chunk: its redo is answered."""
     _UNMARK.run(connection, in_job=job_id, at_index=index)

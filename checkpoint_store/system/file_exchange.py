@@ -1,7 +1,7 @@
-"""A file that was replaced by a newer one is written again, out of sight, and takes the place of that one.
+"""Write the previous version of a file again under a hidden name, and exchange it with the current version.
 
-Two files of one content cost no more than what is new. A reader sees the one or the other, whole: nothing is written to
-a file while it has its name, or while somebody who opened it before has it open.
+Only the text in which the new version differs from the previous one is written. A reader sees a whole version: nothing
+is written to a file while it has its known name, or while a program that opened it under that name still has it open.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 _BLOCK_BYTES: Final = 512
 
 CAN_TELL_READERS: Final = sys.platform == "linux"
-"""Whether this platform tells if anybody else has a file open."""
+"""Whether this platform can tell that another program has a file open."""
 
 
 class Identity(NamedTuple):
-    """Which file it is, and whether it is as it was: what changes with each writing, and with no renaming."""
+    """What identifies a file and its content: each writing changes it, and a renaming does not."""
 
     device: int
     inode: int
@@ -39,7 +39,7 @@ class Identity(NamedTuple):
 
 
 def identity(path: Path) -> Identity | None:
-    """Return which file this is; None where there is none, or none that is a regular file of one name."""
+    """Return the identity of the file at ``path``; None unless it is a regular file that has a single name."""
     with suppress(OSError):
         return _identity(os.lstat(path))
     return None
@@ -52,10 +52,11 @@ def _identity(found: os.stat_result) -> Identity | None:
 
 
 def _is_unread(descriptor: int) -> bool:
-    """Whether nobody else, in any process, has this file open or mapped; False where nobody can tell.
+    """Whether nobody else, in this process or another, has this file open or mapped; False where that cannot be told.
 
-    The kernel grants a write lease on such a file only. It is given back at once. Whoever opens the file meanwhile
-    waits, and we get a signal that does nothing by default (the usual one of a lease would end the process).
+    The kernel grants a write lease only if nobody else has the file open. The lease is given back at once. A process
+    that opens the file in that moment waits, and we get SIGURG, which does nothing by default. Without F_SETSIG, we
+    would get SIGIO, which ends the process.
     """
     if sys.platform != "linux":
         return False
@@ -69,23 +70,24 @@ def _is_unread(descriptor: int) -> bool:
 
 
 class Rewriting:
-    """A file that is written over from its beginning, or from any place."""
+    """A file that is overwritten in place, and can be restored."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._size_bytes = os.fstat(descriptor).st_size
         self._overwritten: list[tuple[int, bytes]] = []
-        """Where something was written over, and what stood there."""
+        """The byte offset and the former bytes of each overwritten place, in the order of writing."""
         self.at_bytes = 0
-        """Where the next text goes."""
+        """The byte offset at which the next text is written."""
         self.written_bytes = 0
+        """How many bytes were written so far."""
 
     def write(self, text: str) -> None:
-        """Write text."""
+        """Write text at :attr:`at_bytes`, and move that behind the text."""
         self._put(text.encode())
 
     def write_changed(self, text: str) -> None:
-        """Write text; what stands there already is left alone, in blocks."""
+        """Write text at :attr:`at_bytes`, except the blocks of 512 bytes that the file has there already."""
         data, start = text.encode(), self.at_bytes
         there = os.pread(self._descriptor, len(data), start)
         for at in range(0, len(data), _BLOCK_BYTES):
@@ -109,32 +111,34 @@ class Rewriting:
         return at_bytes
 
     def end(self) -> None:
-        """End the file here. Durable when this returns."""
+        """Cut the file off at :attr:`at_bytes`. All that was written is durable when this returns."""
         os.ftruncate(self._descriptor, self.at_bytes)
         os.fsync(self._descriptor)
 
     def undo(self) -> None:
-        """Let the file be as it was; that takes no room. Durable when this returns."""
+        """Restore the file as it was before the first writing. Needs no free space. Durable when this returns."""
         os.ftruncate(self._descriptor, self._size_bytes)
         for at_bytes, there in reversed(self._overwritten):
             self._put_at(at_bytes, there[: self._size_bytes - at_bytes])
         os.fsync(self._descriptor)
 
 
-class SecondLife(NamedTuple):
-    """A file that has no name that anybody knows, while it is written."""
+class Exchange(NamedTuple):
+    """An exchange of two versions of a file that is under way."""
 
     rewriting: Rewriting
+    """The previous version, under its hidden name."""
     written: list[Identity]
-    """Which file took the place; set at the end."""
+    """The identity of the new current version. Empty until the exchange is complete."""
 
 
 @contextmanager
-def second_life(previous: Path, known: Identity, path: Path) -> Iterator[SecondLife | None]:
-    """Let the file at ``previous`` be written, and then take the place of ``path``, which becomes ``previous``.
+def exchange(previous: Path, known: Identity, path: Path) -> Iterator[Exchange | None]:
+    """Open the file at ``previous`` for writing. At the end it becomes ``path``, and ``path`` becomes ``previous``.
 
-    None where that is not the file that is known, or somebody has it open. Durable at the end. Where the block raises,
-    both files are as they were. A kill leaves ``path`` as it was, and no ``previous``.
+    Yields None if ``previous`` is not the ``known`` version, or another program has it open. The exchange is durable
+    when the context ends. If the block raises, both files are restored. After a kill, ``path`` is whole, and
+    ``previous`` may be missing.
     """
     descriptor = open_regular(previous, os.O_RDWR)
     try:
@@ -145,12 +149,12 @@ def second_life(previous: Path, known: Identity, path: Path) -> Iterator[SecondL
         try:
             previous.rename(hidden)
             sync_folder(path.parent)  # after a power cut, no file that has a name is half written
-            life = SecondLife(Rewriting(descriptor), [])
+            found = Exchange(Rewriting(descriptor), [])
             try:
-                yield life
-                life.rewriting.end()
+                yield found
+                found.rewriting.end()
             except BaseException:
-                life.rewriting.undo()
+                found.rewriting.undo()
                 os.replace(hidden, previous)
                 raise
             keep_previous(path, previous)
@@ -160,6 +164,6 @@ def second_life(previous: Path, known: Identity, path: Path) -> Iterator[SecondL
                 hidden.unlink()
             raise
         sync_folder(path.parent)
-        life.written.extend(filter(None, [_identity(os.fstat(descriptor))]))
+        found.written.extend(filter(None, [_identity(os.fstat(descriptor))]))
     finally:
         os.close(descriptor)
