@@ -41,17 +41,12 @@ NAMES: Final = {
 """The commands of each module, in the order in which people use them."""
 
 
-_LOOK: Final = frozenset(
-    ("list", "show", "results", "export", "chunks", "errors", "report", "path", "datasette-metadata")
-)
-_CARE: Final = frozenset(
-    ("import", "delete", "merge", "prune", "migrate", "backup", "restore", "recover", "check", "doctor")
-)
-
-
-def section_of(name: str) -> str:
-    """Return the part of ``--help`` that a command stands in."""
-    return "Look" if name in _LOOK else "Care" if name in _CARE else "Work"
+_SECTIONS: Final = {
+    "Work": ("run", "resume", "plan", "retry", "redo", "pause", "release"),
+    "Look": ("list", "show", "results", "export", "chunks", "errors", "report", "path", "datasette-metadata"),
+    "Care": ("import", "delete", "merge", "prune", "migrate", "backup", "restore", "recover", "check", "doctor"),
+}
+"""The sections of ``--help``, and the commands of each. A command that stands in none is not shown."""
 
 
 def commands_of(module: str) -> tuple[click.Command, ...]:
@@ -94,10 +89,8 @@ class _Group(click.Group):
         """Write the commands in parts: to work, to look at what is there, and to take care of the store."""
         names = self.list_commands(ctx)
         width = formatter.width - 6 - max(map(len, names))
-        for section in ("Work", "Look", "Care"):
-            commands = [
-                command for name in names if section_of(name) == section and (command := self.get_command(ctx, name))
-            ]
+        for section, members in _SECTIONS.items():
+            commands = [command for name in names if name in members and (command := self.get_command(ctx, name))]
             with formatter.section(section):
                 formatter.write_dl(
                     [(command.name or "", command.get_short_help_str(width)) for command in commands],

@@ -27,7 +27,6 @@ _J: Final = jobs.c
 _GAP: Final = 1024
 """By so much the numbers of the jobs here grow where there is no room below them."""
 _OF_CHUNKS: Final = ("total_chunks", "chunks")
-_MADE_ANEW: Final = ("job_number", "completed_count", "is_current", "superseded_by")
 _LOOKED: Final = ("looked_number", "looked_jobs", "looked_chunks")
 _ROW: Final = Statement(lambda: select(jobs).where(_J.job_id == bindparam("in_job")))
 _LEAST_NUMBER: Final = Statement(lambda: select(func.min(_J.job_number), func.max(_J.is_current)))
@@ -76,22 +75,27 @@ def reason_against(own: JobRecord, job: JobRecord) -> str | None:
 
 
 def grow(connection: sqlite3.Connection, path: Path, own: JobRecord, job: JobRecord) -> None:
-    """Let a job of this store have the chunks that were added to it elsewhere, and a title and metadata if it has none.
+    """Let a job of this store have the chunks that were added to it elsewhere, and a video title if it has none.
 
-    A job that was completed has chunks left then: it is paused.
+    A completed job that grows has chunks left: it is paused. The digest of the chunks is taken with the rule that made
+    it. The metadata of a job without any is taken with the facts about its chunks.
     """
     changes: dict[str, Any] = {}
     if own.total_chunks < job.total_chunks:
-        changes = {"total_chunks": job.total_chunks, "chunks_digest": job.chunks_digest}
+        changes = {"total_chunks": job.total_chunks} | _digest_of(job)
         changes |= stretch.changes_now(connection, own.job_id, path)
         if own.status is JobStatus.COMPLETED:
             changes |= {"status": JobStatus.PAUSED.value}
     elif own.chunks_digest is None and job.chunks_digest is not None and own.total_chunks == job.total_chunks:
-        changes = {"chunks_digest": job.chunks_digest, "fingerprint_rule": job.fingerprint_rule}
+        changes = _digest_of(job)
     if own.video_title is None and job.video_title is not None:
         changes |= {"video_title": job.video_title}
     if changes:
         job_statements.update_job(connection, own.job_id, path, **changes)
+
+
+def _digest_of(job: JobRecord) -> dict[str, Any]:
+    return {"chunks_digest": job.chunks_digest, "fingerprint_rule": job.fingerprint_rule}
 
 
 def add(connection: sqlite3.Connection, path: Path, other: sqlite3.Connection, job: JobRecord) -> None:

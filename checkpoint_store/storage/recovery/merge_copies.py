@@ -213,11 +213,13 @@ def _grown(job_id: str, total: int, copies: list[Copy]) -> dict[str, Any]:
 
 
 _OF_GROWTH: Final = ("total_chunks", "chunks_digest", "fingerprint_rule", "status", "error_message")
-_GIVEN: Final = frozenset(
-    {"file_name", "video_title", "model", "provider", "total_chunks", "config", "metadata", "error_message"}
-)
+"""The columns of ``jobs`` that change when a job grows: they come together from the copy with the most chunks."""
+_PLAN: Final = ("file_name", "model", "provider", "total_chunks", "config", "sequential")
+_GIVEN: Final = frozenset((*_PLAN, "video_title", "metadata", "error_message"))
+"""The columns of ``jobs`` that nothing else in the store tells: the report names those that no copy has."""
 _LAST: Final = 1 << 62
 _MADE_ANEW: Final = ("job_number", "is_current", "looked_number", "looked_jobs", "looked_chunks")
+"""The columns of ``jobs`` that are no part of a job: the new store fills them in itself."""
 
 
 def _fill_chunks(
