@@ -83,7 +83,7 @@ class Rewriting:
         """How many bytes were written so far."""
 
     def write(self, text: str) -> None:
-        """Write text at :attr:`at_bytes`, and move that behind the text."""
+        """Write text at :attr:`at_bytes`, and move :attr:`at_bytes` behind the text."""
         self._put(text.encode())
 
     def write_changed(self, text: str) -> None:

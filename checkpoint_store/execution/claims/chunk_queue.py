@@ -23,7 +23,7 @@ _CLAIMED_AHEAD_SECONDS: Final = 0.01
 """Claim as many chunks ahead as start in this time: a chunk may take less time than a claim."""
 _CLAIMED_AHEAD_MAX: Final = 32
 _CLAIMED_AHEAD_MIN: Final = 8
-"""If fewer chunks than this start ahead, claim the next one with each completion: a claim of its own costs a commit."""
+"""Do not claim fewer chunks ahead than this: claim one with each completion, which needs no commit of its own."""
 _SLOW_SECONDS: Final = 0.2
 _COMES_BACK_SECONDS: Final = 0.05
 """If a loop asks for a chunk within this time after a completion, claim one with its next completion."""
@@ -110,8 +110,8 @@ class ChunkQueue:
     def take(self, wanted: int) -> list[ClaimedChunk]:
         """Claim up to ``wanted`` chunks, in order at most one. Durable when this returns.
 
-        Returns an empty list if each chunk is completed or failed, or another loop has claimed it; in order also while
-        a chunk before the next one is not complete.
+        Returns an empty list if each chunk is completed, failed or claimed by another loop. In order, returns an empty
+        list also if the next chunk waits for an earlier chunk.
         """
         self._comes_back = time.monotonic() - self._loop.done_at < _COMES_BACK_SECONDS
         along = self.claims.along.take(self._loop)

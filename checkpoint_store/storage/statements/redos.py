@@ -175,7 +175,7 @@ def asked_at(connection: sqlite3.Connection, job_id: str, index: int, attempt: i
     """Return when the redo was asked for that a new result of a chunk answers; None if the result answers no redo.
 
     A result answers a redo only if its attempt began after the redo was asked for. ``attempt`` is the number of that
-    attempt. None: no attempt made the result, and it answers the redo.
+    attempt. A result that no attempt made (``attempt`` is None) answers the redo, too.
     """
     row = connection.execute(*find(job_id, index)).fetchone()
     return None if row is None or not (attempt is None or attempt > row[0]) else str(row[1])
