@@ -158,7 +158,7 @@ attempts: Final = Table(
     Column("outcome", Text, nullable=False),
     Column("error", Text),
     Column("seconds", REAL),
-    # 0 for one that does not count against max_attempts: retry_failed freed it, or nobody knows that it failed.
+    # 0 for one that does not count against max_attempts: see "counted" in docs/glossary.md.
     Column("counted", Integer, nullable=False),
     # 1 where the chunk's attempts were used up by this one: the chunk is failed.
     Column("is_last", Integer, nullable=False),

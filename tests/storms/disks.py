@@ -60,17 +60,22 @@ def _mount(name: str, folder: Path, place: Path) -> None:
         layers = folder / "layers"
         layers.mkdir()
         run("mount", "-t", "tmpfs", "-o", "size=64m", "layers", layers)  # overlayfs cannot lie on itself
-        for layer in ("lower", "upper", "work"):
-            (layers / layer).mkdir()
-        given = f"lowerdir={layers}/lower,upperdir={layers}/upper,workdir={layers}/work"
-        run(*(("mount", "-t", "overlay") if name == "overlayfs" else ("fuse-overlayfs",)), "-o", given, place)
-        subprocess.run(["umount", "-l", layers], check=True, timeout=60)  # goes once the overlay does
+        try:
+            for layer in ("lower", "upper", "work"):
+                (layers / layer).mkdir()
+            given = f"lowerdir={layers}/lower,upperdir={layers}/upper,workdir={layers}/work"
+            command = ("mount", "-t", "overlay", "overlay") if name == "overlayfs" else ("fuse-overlayfs",)
+            run(*command, "-o", given, place)
+        finally:
+            subprocess.run(["umount", "-l", layers], check=True, timeout=60)  # goes once the overlay does
     elif name == "FUSE (bindfs)":
         real = folder / "real"
         real.mkdir()
         run("mount", "-t", "tmpfs", "-o", "size=64m", "real", real)
-        run("bindfs", real, place)
-        subprocess.run(["umount", "-l", real], check=True, timeout=60)
+        try:
+            run("bindfs", real, place)
+        finally:
+            subprocess.run(["umount", "-l", real], check=True, timeout=60)
     else:
         image = folder / "image"
         with image.open("wb") as file:
