@@ -38,7 +38,7 @@ def work(job_id, number):
                 job.complete(index, {"token": token, "text": "x" * dice.randrange(3000)})
             except ChunkAlreadyCompleted:
                 continue
-            os.write(log, f"{job_id} {index} {token}\n".encode())
+            os.write(log, f"\n{job_id} {index} {token} .".encode())  # a kill may tear it between two pages of the file
 
     threads = [threading.Thread(target=run, args=(number,)) for number in range(4)]
     for thread in threads:
@@ -54,8 +54,8 @@ def judge(job_id):
         problems = store.check()
         store.job(job_id).export()
     with open("acknowledged") as log:
-        told = [line.split() for line in log]
-    mine = [(int(index), token) for job, index, token in told if job == job_id]
+        told = [line.split() for line in log if line.rstrip().endswith(" .")]
+    mine = [(int(index), token) for job, index, token, _ in told if job == job_id]
     lost = [pair for pair in mine if found.get(pair[0]) != pair[1]]
     return len(mine), len(lost), len(mine) - len({index for index, _ in mine}), len(problems)
 
