@@ -183,12 +183,11 @@ class StorageFullError(CheckpointStoreError):
 class StorageUnavailableError(CheckpointStoreError):
     """The store's file cannot be read or written now: a read-only or vanished folder, or an I/O error."""
 
-    def __init__(self, path: Path | str, reason: str) -> None:
+    def __init__(self, path: Path | str, reason: str, remedy: str | None = None) -> None:
         self.path, self.reason = str(path), reason
-        super().__init__(
-            f"{self.path} cannot be used now: {reason}. Everything recorded before is safe. Once the cause is gone, "
-            "call again: the same object goes on, and repeating the last call is safe."
-        )
+        safe = "Everything recorded before is safe. Once the cause is gone, call again: the same object goes on"
+        advice = f"{safe}, and repeating the last call is safe." if remedy is None else remedy
+        super().__init__(f"{self.path} cannot be used now: {reason}. {advice}")
 
 
 class StoreClosed(StorageUnavailableError):

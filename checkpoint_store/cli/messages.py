@@ -30,7 +30,11 @@ def spoken(message: str) -> str:
 
 
 def message_of(error: BaseException) -> str:
-    """Return what the command prints of an error."""
+    """Return what the command prints of an error: also its notes, which say where a paid result is that has no room."""
+    return "\n".join([_message_of(error), *map(spoken, getattr(error, "__notes__", ()))])
+
+
+def _message_of(error: BaseException) -> str:
     if isinstance(error, click.ClickException):
         return error.format_message()
     if isinstance(error, StoreTargetError) and "://" not in error.target and not os.path.lexists(error.target):
@@ -67,6 +71,8 @@ _TABLE: Final[tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]
         (r"\bpass replace=True|\bwith replace=True", "use --force"),
         (r"\breplace it use --force", "replace it with --force"),
         (r"call again, or open the store with a longer lock_timeout_seconds", "run the command again"),
+        (r"\bcall again: the same object goes on, and repeating the last call is safe", "run the command again"),
+        (r"\band call again: the same object goes on", "and run the command again"),
         (r"end it first, and call again", "end it first, and run the command again"),
         (r"\bopen it with read_only=True to read", "without it, nothing can be recorded"),
         (r"\bread_only=True creates nothing", "a command that reads creates nothing"),

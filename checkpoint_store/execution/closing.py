@@ -6,6 +6,7 @@ import sys
 import threading
 import warnings
 from concurrent.futures import Future, wait
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import CheckpointStoreError
@@ -75,16 +76,26 @@ def _release_everything(context: StoreContext, error: BaseException | None) -> N
     try:
         try:
             _record_or_keep(context)
-        finally:
-            for claims in list(context.runners):
-                claims.close()
-            if error is not None:
-                lifecycle.keep_errors(context, error)
-        if context.state_file is not None:
-            context.state_file.write_if_behind()
+        except BaseException:
+            with suppress(CheckpointStoreError):  # what is in the way of a result may be in the way of these, too
+                _end_runners(context, error)
+            raise
+        _end_runners(context, error)
     finally:
         context.reading.close()
         context.loops.is_closed = True
+
+
+def _end_runners(context: StoreContext, error: BaseException | None) -> None:
+    """End the runners, and make the state file exact: of a store that was deleted, it may be all that is left."""
+    try:
+        for claims in list(context.runners):
+            claims.close()
+        if error is not None:
+            lifecycle.keep_errors(context, error)
+    finally:
+        if context.state_file is not None:
+            context.state_file.write_if_behind()
 
 
 def _record_or_keep(context: StoreContext) -> None:

@@ -120,7 +120,10 @@ class UnrecordedResults(ForkAware):
         (path,) = self._files
         if path.parent == self._store.parent:
             return f"kept in {path}, which the next open of the store takes in"
-        return f"kept in {path}: move that file beside the store {self._store}, whose next open takes it in"
+        return (
+            f"kept in {path}, which the next open of the store takes in; "
+            f"if that file may go before, move it beside the store {self._store}"
+        )
 
 
 def take_in(reading: Reading, record: Callable[[Sequence[Completion]], None]) -> None:

@@ -8,6 +8,7 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from checkpoint_store.storage.connection.errors import gone
 from checkpoint_store.storage.file_names import RUNNER_MARK, StoreFiles
 from checkpoint_store.system.existence import is_folder, is_there
 from checkpoint_store.system.file_lock import filelock_types
@@ -90,6 +91,8 @@ class RunnerLock(ForkAware):
         except OSError:
             if is_there(self._store):
                 return False
+            if is_there(self._store.parent):
+                raise gone(self._store) from None
             missing = FileNotFoundError(errno.ENOENT, "the store and its folder are gone")
             raise storage_error(missing, self._store) from None
         if not self._begun:

@@ -9,9 +9,12 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import stat
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import StateFormatError, StoreTargetError
@@ -25,13 +28,16 @@ from checkpoint_store.system.guarded_open import GUARDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from checkpoint_store.storage.records import JobRecord
 
 _FORMAT: Final = "checkpoint_store unrecorded result 1"
 _FIELDS: Final = tuple(name for name in Completion._fields if name != "replace")
 _OTHERS_MAY_WRITE: Final = 0o022
+_ENDS_WITH: Final = r"\.unrecorded-[0-9a-f]{12}"
+_TEMPORARY_VARIABLES: Final = ("TMPDIR", "TEMP", "TMP")
+_TEMPORARY_FOLDERS: Final = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108 - nothing is written there
+"""Where the module tempfile looks for a folder; to ask it takes a file of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +100,7 @@ def _read_private(store: Path, path: Path) -> str:
     try:
         descriptor = os.open(path, os.O_RDONLY | GUARDS)
         with io.FileIO(descriptor) as file:
-            found = os.fstat(descriptor)
-            owners = {store.stat().st_uid, *([os.geteuid()] if hasattr(os, "geteuid") else [])}
-            is_ours = stat.S_ISREG(found.st_mode) and found.st_nlink == 1 and found.st_uid in owners
-            if os.name != "nt" and not (is_ours and not found.st_mode & _OTHERS_MAY_WRITE):
+            if not _is_private(store, os.fstat(descriptor)):
                 raise StoreTargetError(path, "it is not a private file of the owner of the store")
             return file.readall().decode("ascii", "replace")
     except OSError as error:
@@ -120,5 +123,23 @@ def _result(path: Path, line: str) -> UnrecordedResult:
 
 
 def found(store: Path) -> Iterator[Path]:
-    """Yield the files of unrecorded results beside a store, by name."""
+    """Yield the files of unrecorded results beside a store, by name; then those in the folders for temporary files.
+
+    There may be files of another store that has the same name. Their results name jobs that this store does not have.
+    """
     yield from StoreFiles(store).unrecorded()
+    name = re.compile(re.escape(store.name) + _ENDS_WITH)
+    folders = [Path(os.environ[variable]) for variable in _TEMPORARY_VARIABLES if os.environ.get(variable)]
+    for folder in dict.fromkeys([*folders, *_TEMPORARY_FOLDERS]):
+        with suppress(OSError):  # there is none, or it cannot be read
+            names = sorted(name_there for name_there in os.listdir(folder) if name.fullmatch(name_there))
+            if names and not folder.samefile(store.parent):
+                yield from (folder / one for one in names if _is_private(store, os.lstat(folder / one)))
+
+
+def _is_private(store: Path, status: os.stat_result) -> bool:
+    """Whether a file is a regular one of the owner of the store, or ours, to which nobody else may write."""
+    if os.name == "nt":
+        return stat.S_ISREG(status.st_mode)
+    is_ours = status.st_uid in {store.stat().st_uid, os.geteuid()} and status.st_nlink == 1
+    return stat.S_ISREG(status.st_mode) and is_ours and not status.st_mode & _OTHERS_MAY_WRITE

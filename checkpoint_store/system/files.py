@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import glob
 import io
 import os
 import re
@@ -199,7 +200,10 @@ def keep_previous(path: Path, backup: Path) -> None:
             log.warning("%s may not be read: it is replaced, and no copy of it is kept", path)
             return
         _make_private(link)  # the first one may have been written by something else
-        os.replace(link, backup)
+        try:
+            os.replace(link, backup)
+        except OSError as error:  # a folder, for one, was put there
+            raise storage_error(error, backup) from error
         with suppress(OSError):  # renaming one name of a file to another name of the same file does nothing
             link.unlink()
     except BaseException:
@@ -242,7 +246,7 @@ def _copy(source: Path, target: Path) -> None:
 
 def leftovers(path: Path) -> list[Path]:
     """Return what killed writers of ``path`` left behind, and what a writer is at work on now."""
-    return list(path.parent.glob(f"{_escape(_beginning(path.name))}{_TEMPORARY}{'[0-9a-f]' * 2 * _RANDOM_BYTES}"))
+    return list(path.parent.glob(f"{glob.escape(_beginning(path.name))}{_TEMPORARY}{'[0-9a-f]' * 2 * _RANDOM_BYTES}"))
 
 
 def sweep(path: Path) -> None:
@@ -266,10 +270,6 @@ def remove_leftover(path: Path) -> None:
         log.warning("%s was left behind, and cannot be removed: %s", path, error)
     else:
         log.info("%s was left behind: removed", path)
-
-
-def _escape(name: str) -> str:
-    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
 
 
 def sync_folder(folder: Path) -> None:

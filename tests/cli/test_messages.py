@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from checkpoint_store import CheckpointStore, errors
-from checkpoint_store.cli.messages import spoken
+from checkpoint_store.cli.messages import message_of, spoken
 from tests.cli.conftest import ROOT, SIX
 
 if TYPE_CHECKING:
@@ -30,6 +30,15 @@ def _texts(path: Path) -> list[str]:
     documentation = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     nodes = (node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in documentation)
     return [node.value for node in nodes if isinstance(node.value, str)]
+
+
+def test_notes_are_printed() -> None:
+    """A note says where a result is that was paid for and not recorded: the command leaves it out of no error."""
+    error = errors.StorageFullError("talk.db", "database or disk is full", 0)
+    error.add_note("The results of chunk 3 of job 1 are not recorded yet, and kept in /tmp/talk.db.unrecorded-0.")
+    told = message_of(error)
+    assert told.endswith("kept in /tmp/talk.db.unrecorded-0.")
+    assert "Make room and run the command again" in told
 
 
 def test_the_library_sends_nobody_to_the_command() -> None:

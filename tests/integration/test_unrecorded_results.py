@@ -235,10 +235,11 @@ def test_a_deleted_job_leaves_no_unrecorded_result(open_store: Opener, tmp_path:
     assert kept(tmp_path) == []
 
 
+@pytest.mark.parametrize("is_moved", [False, True])
 def test_results_find_another_folder_where_theirs_takes_no_file(
-    store: CheckpointStore, open_store: Opener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: CheckpointStore, open_store: Opener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_moved: bool
 ) -> None:
-    """A full disk: the error of ``close`` says where they are, and to which store the file belongs."""
+    """A full disk: the error of ``close`` says where they are; the next open finds them there, or moved to the store."""
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     job = store.open_job("talk.srt", total_chunks=2)
@@ -262,6 +263,11 @@ def test_results_find_another_folder_where_theirs_takes_no_file(
             store.close()
     assert "kept in memory until this process ends" in in_loop.value.__notes__[0]
     (path,) = kept(elsewhere)
-    assert f"kept in {path}: move that file beside the store {store.path}" in at_close.value.__notes__[-1]
-    path.rename(tmp_path / path.name)
+    assert f"kept in {path}, which the next open of the store takes in" in at_close.value.__notes__[-1]
+    assert f"move it beside the store {store.path}" in at_close.value.__notes__[-1]
+    if is_moved:
+        path.rename(tmp_path / path.name)
+    else:
+        monkeypatch.setenv("TMPDIR", str(elsewhere))
     assert list(open_store().job(job.job_id).items()) == [(0, {"paid": 0})]
+    assert not kept(elsewhere)

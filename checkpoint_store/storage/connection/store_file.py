@@ -8,7 +8,7 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from checkpoint_store.errors import CheckpointStoreError, StorageUnavailableError, StoreClosed
+from checkpoint_store.errors import CheckpointStoreError, StoreClosed
 from checkpoint_store.storage.connection import errors as sqlite_errors
 from checkpoint_store.storage.connection.pragmas import Durability, connect
 from checkpoint_store.system.existence import is_there
@@ -47,7 +47,7 @@ class StoreFile:
             StoreBusy: another connection is open, and this one was to be ``alone``.
         """
         if not is_there(self.path):
-            raise StorageUnavailableError(self.path, "the file is no longer there")
+            raise sqlite_errors.gone(self.path)
         try:
             if self._presence is not None:
                 self._presence.ensure()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, TypeVarTuple
 from checkpoint_store.errors import ErasureUnfinished, StorageUnavailableError, StoreBusy
 from checkpoint_store.storage.connection import busy
 from checkpoint_store.storage.connection.checkpoint import Checkpoint
-from checkpoint_store.storage.connection.errors import UNREADABLE, is_busy
+from checkpoint_store.storage.connection.errors import UNREADABLE, gone, is_busy
 from checkpoint_store.storage.connection.open_lock import who_has_open
 from checkpoint_store.storage.connection.store_file import StoreConnection
 from checkpoint_store.storage.moment import Moment, moment_of
@@ -194,8 +194,7 @@ class WriterConnection(StoreConnection):
     def _refuse_if_moved(self) -> None:
         """Acknowledge nothing that is in a file which was removed or replaced: it is lost."""
         if self.file.place() != self._place:
-            reason = "the file is no longer there, or another one is in its place"
-            raise StorageUnavailableError(self.file.path, reason)
+            raise gone(self.file.path)
 
     def _is_sound_after(self, error: BaseException) -> bool:
         """After an I/O error nothing is certain about the connection; nor in a file that was removed or replaced."""

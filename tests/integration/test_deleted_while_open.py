@@ -1,0 +1,57 @@
+"""A store that somebody deletes while a program has it open: what was recorded comes back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from checkpoint_store import CheckpointStore, StorageUnavailableError, StoreRecovered
+from checkpoint_store.storage.file_names import StoreFiles
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TOTAL, AT = 60, 40
+
+
+def _delete(path: Path) -> None:
+    for gone in [path, *StoreFiles(path).backups(), *path.parent.glob(f"{path.name}-*")]:
+        gone.unlink()
+
+
+def test_no_chunk_of_a_store_deleted_in_a_loop_is_paid_for_again(tmp_path: Path) -> None:
+    """The error says what to do, the end of the store writes all that it knows, and the next run does the rest."""
+    path, paid = tmp_path / "talk.db", []
+
+    def work(index: int) -> str:
+        paid.append(index)
+        if index == AT and path.exists():
+            _delete(path)
+        return f"{index}: {'x' * 4000}"  # a large state file, which is behind
+
+    with pytest.raises(StorageUnavailableError, match="no longer there") as caught, CheckpointStore(path) as store:
+        list(store.open_job("talk.txt", total_chunks=TOTAL).map(work))
+    assert "If it was deleted, close the store everywhere and open it again" in str(caught.value)
+    assert not path.exists()
+    with pytest.warns(StoreRecovered, match="chunks back"):
+        store = CheckpointStore(path)
+    with store:
+        job = store.open_job("talk.txt", total_chunks=TOTAL)
+        list(job.map(work))
+        assert len(dict(job.items())) == TOTAL
+    assert sorted(paid) == list(range(TOTAL))
+
+
+def test_what_stands_in_the_place_of_the_state_before_is_named(tmp_path: Path) -> None:
+    """A folder at ``.bak`` keeps the state file from being replaced; the error does not blame the state file."""
+    with CheckpointStore(tmp_path / "talk.db") as store:
+        job = store.open_job("talk.txt", total_chunks=3)
+        job.complete(0, "a")
+        (tmp_path / "talk.bak").unlink(missing_ok=True)
+        (tmp_path / "talk.bak" / "a").mkdir(parents=True)
+        job.complete(1, "b")
+        with pytest.raises(StorageUnavailableError, match=r"talk\.bak cannot be used"):
+            job.export()
+        (tmp_path / "talk.bak" / "a").rmdir()
+        (tmp_path / "talk.bak").rmdir()
