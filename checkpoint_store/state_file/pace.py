@@ -18,6 +18,9 @@ SMALL_BYTES: Final = 64 * 1024
 """A file of up to this many bytes is small: it is written whenever the share of the time allows."""
 _LARGE_SECONDS_MIN: Final = 5.0
 """Wait this many seconds between two writings of a large file, unless its new results are as large as the file."""
+_STOPPED_SECONDS_MIN: Final = 1.0
+_STOPPED_FACTOR: Final = 10.0
+"""A writing of more seconds than both, this many and this factor times the last one, was stopped on the way (Ctrl-Z)."""
 _BESIDES_SHARE: Final = 1 / 8
 """Write a large file once it costs, besides new results, at most this share of the bytes of the new results."""
 _BESIDES_BYTES_PER_SECOND: Final = 512
@@ -94,6 +97,8 @@ class WritingPace:
         """Count the time that writing took, whether or not it succeeded."""
         most = max(_CREDIT_SECONDS, self._cost)
         saved = min(most, self._credit + (started - self._counted_at) * _SHARE)
-        self._counted_at, self._cost = started, ended - started
+        # What a stopped process did not use is no cost. A disk that is so slow from now on is believed step by step.
+        self._cost = min(ended - started, max(_STOPPED_SECONDS_MIN, _STOPPED_FACTOR * self._cost))
+        self._counted_at = started
         self._credit = saved - self._cost
         self._due_at = started + (self._cost - self._credit) / _SHARE

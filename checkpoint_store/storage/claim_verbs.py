@@ -294,5 +294,5 @@ class ClaimStorage(ForkAware):
             return self._database.write(work)
         except StoreDamaged as error:
             if code_of(error.__cause__ or error) == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
-                raise JobNotFound(job_id, "the store (it was deleted)") from error
+                raise JobNotFound(job_id, self.path) from error
             raise

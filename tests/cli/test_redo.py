@@ -57,6 +57,12 @@ def test_a_redo_and_the_line_that_it_prints(done: Folder) -> None:
     assert done.json("list")["jobs"][0]["cost"] == 4.5
 
 
+def test_delete_counts_what_is_to_be_done_again(done: Folder) -> None:
+    """Each of these chunks has a result, which was paid for: it would go, too."""
+    done.run("redo", "lecture.txt", "0-5")
+    assert "and its 6 results; nothing is deleted" in done.run("delete", "lecture.txt").stderr
+
+
 def test_a_redo_in_json(done: Folder) -> None:
     """A program reads what is to be done again, and how to do it; asked twice, nothing changes."""
     first = done.json("redo", "lecture.txt", "--chunks", "3")

@@ -131,7 +131,8 @@ def test_a_full_disk_at_any_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         patch.setattr(os, call, full)
         with pytest.raises(StorageFullError) as caught:
             files.replace_file(path, ["3"], backup=backup)
-    assert (caught.value.path, caught.value.reason) == (str(path), os.strerror(number))
+    at = backup if call == "replace" else path  # the first file that is to be replaced
+    assert (caught.value.path, caught.value.reason) == (str(at), os.strerror(number))
     assert caught.value.free_bytes is not None
     assert (path.read_text(), backup.read_text(), names(tmp_path)) == ("2", "1", ["s.bak", "s.json"])
     files.replace_file(path, ["3"], backup=backup)

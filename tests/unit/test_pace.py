@@ -97,3 +97,24 @@ def test_jobs_that_take_turns_do_not_make_each_other_write_whole_files(monkeypat
             paced.wrote(job_id, 8_000_000, 10_000)
             paced.spent(clock[0], clock[0])
     assert 2 <= switches <= 2000 / 60 + 1
+
+
+def test_a_process_that_was_stopped_while_it_wrote_does_not_wait_for_hours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten minutes of Ctrl-Z in the middle of a writing of 20 ms: the next one comes within a minute."""
+    monkeypatch.setattr(pace.time, "monotonic", lambda: 0.0)
+    paced = WritingPace()
+    paced.spent(100.0, 100.02)
+    paced.spent(200.0, 800.0)
+    assert paced.is_due("job", 860.0, 1000)
+
+
+def test_a_disk_that_became_slow_is_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where each writing takes twenty seconds, all of them together take no more than their share."""
+    monkeypatch.setattr(pace.time, "monotonic", lambda: 0.0)
+    paced, moment, times = WritingPace(), 0.0, 0
+    while moment < 100_000.0:
+        moment += 1.0
+        if paced.is_due("job", moment, 100):
+            paced.spent(moment, moment + 20.0)
+            moment, times = moment + 20.0, times + 1
+    assert times * 20.0 < 0.05 * 100_000.0

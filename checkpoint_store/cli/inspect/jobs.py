@@ -291,7 +291,7 @@ def delete(*, job_id: str | None, yes: bool, store_path: str, as_json: bool) -> 
 
 
 def _results(data: dict[str, Any]) -> str:
-    count = data["completed_chunks"]
+    count = data["completed_chunks"] + data["redo_chunks"]  # these have their earlier results
     return f"its {count:,} result{'' if count == 1 else 's'}"
 
 
