@@ -20,7 +20,7 @@ _LARGE_SECONDS_MIN: Final = 5.0
 """Wait this many seconds between two writings of a large file, unless its new results are as large as the file."""
 _STOPPED_SECONDS_MIN: Final = 1.0
 _STOPPED_FACTOR: Final = 10.0
-"""A writing of more seconds than both, this many and this factor times the last one, was stopped on the way (Ctrl-Z)."""
+"""A writing of more seconds than both, this many or this factor of the last, was stopped on the way (Ctrl-Z)."""
 _BESIDES_SHARE: Final = 1 / 8
 """Write a large file once it costs, besides new results, at most this share of the bytes of the new results."""
 _BESIDES_BYTES_PER_SECOND: Final = 512
