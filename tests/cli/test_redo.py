@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from conftest import program
 
-from checkpoint_store import CheckpointStore
+from checkpoint_store import CheckpointStore, JobStatus
 
 from .conftest import SIX
 
@@ -55,6 +55,15 @@ def test_a_redo_and_the_line_that_it_prints(done: Folder) -> None:
         0,
     )
     assert done.json("list")["jobs"][0]["cost"] == 4.5
+
+
+def test_resume_does_what_is_left_of_a_job_that_was_set_to_completed(done: Folder) -> None:
+    """A program may set that status while chunks are to be done again."""
+    done.run("redo", "lecture.txt", "1")
+    with CheckpointStore(done.path / ".processing_state.db") as store:
+        store.jobs()[0].set_status(JobStatus.COMPLETED)
+    done.run("resume", "lecture.txt")
+    assert texts(done)[1] == "call 7"
 
 
 def test_delete_counts_what_is_to_be_done_again(done: Folder) -> None:

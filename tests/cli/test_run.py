@@ -400,6 +400,7 @@ def test_no_temporary_file_is_left_when_the_output_cannot_be_written(lecture: Fo
     source = "import os, sys; os.mkdir('lecture.cleaned.txt'); print('x')"
     done = lecture.run("run", "lecture.txt", *lecture.command(source), code=2)
     assert "lecture.cleaned.txt could not be written" in done.stderr
+    assert "1 of 1 chunk done and safe, 0 left" in done.stderr
     assert not [name for name in lecture.files() if name.endswith(".tmp")]
     Path(lecture.path / "lecture.cleaned.txt").rmdir()
     lecture.run("run", "lecture.txt", *lecture.command(source))

@@ -46,7 +46,7 @@ def resume(
     """
     with open_for_writing(store_path) as store:
         job = chosen_job(store, job_id) if job_id is not None else next(iter(store.incomplete_jobs()), None)
-        if job is None or job.status is JobStatus.COMPLETED:
+        if job is None or (job.status is JobStatus.COMPLETED and not job.progress().remaining_chunks):
             return _say_complete(job, as_json=as_json)
         memory = _memory_of(job, store_path)
         is_here = Path(memory["folder"]).samefile(Path.cwd())

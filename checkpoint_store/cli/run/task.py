@@ -16,7 +16,7 @@ from checkpoint_store.cli.run.memory import open_job
 from checkpoint_store.cli.run.output import UnusableOutputError
 from checkpoint_store.cli.run.progress import LiveView
 from checkpoint_store.cli.run.subprocess_worker import CommandFailedError, CommandKilledError
-from checkpoint_store.cli.run.task_records import DONE, FAILED, INTERRUPTED, PAUSED, Report
+from checkpoint_store.cli.run.task_records import DONE, FAILED, INTERRUPTED, PAUSED, UNUSABLE, Report
 from checkpoint_store.cli.screen import attempt_count, duration, plain_error
 from checkpoint_store.cli.screen import cost as amount
 from checkpoint_store.errors import (
@@ -50,7 +50,7 @@ def do_task(store: CheckpointStore, task: Task, context: RunContext) -> Report:
     Raises:
         PlanChanged: no job of the file has this input and these settings, and another job of it has results.
         CheckpointStoreError: the store cannot go on; the recorded results are safe.
-        UnusableOutputError: the text cannot be written; every result is safe.
+        UnusableOutputError: the text could not be written, so that no chunk was begun.
     """
     if not task.output.may_be_written() or _may_begin_anew(store, task):
         plan = store.plan(task.file_name, chunks=task.chunks, **task.settings)
@@ -70,7 +70,10 @@ def do_task(store: CheckpointStore, task: Task, context: RunContext) -> Report:
         _process_chunks(job, task, report, snapshot, context)
     _fill_in(job, report, snapshot, context)
     if report.exit_code == DONE and not report.left_to_others:
-        _write(job, report, task)
+        try:
+            _write(job, report, task)
+        except UnusableOutputError as error:  # what was done, and paid for, is told all the same
+            report.exit_code, report.error = UNUSABLE, str(error)
     return report
 
 
