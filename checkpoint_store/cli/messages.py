@@ -30,8 +30,12 @@ def spoken(message: str) -> str:
 
 
 def message_of(error: BaseException) -> str:
-    """Return what the command prints of an error: also its notes, which say where a paid result is that has no room."""
-    return "\n".join([_message_of(error), *map(spoken, getattr(error, "__notes__", ()))])
+    """Return what the command prints of an error: also its notes, which say where a paid result is that has no room.
+
+    A note that only repeats the error is left out.
+    """
+    notes = [note for note in getattr(error, "__notes__", ()) if str(error) not in note]
+    return "\n".join([_message_of(error), *map(spoken, notes)])
 
 
 def _message_of(error: BaseException) -> str:

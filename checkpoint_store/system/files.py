@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import glob
 import io
 import os
 import re
@@ -246,30 +245,30 @@ def _copy(source: Path, target: Path) -> None:
 
 def leftovers(path: Path) -> list[Path]:
     """Return what killed writers of ``path`` left behind, and what a writer is at work on now."""
-    return list(path.parent.glob(f"{glob.escape(_beginning(path.name))}{_TEMPORARY}{'[0-9a-f]' * 2 * _RANDOM_BYTES}"))
+    return list(path.parent.glob(f"{_escape(_beginning(path.name))}{_TEMPORARY}{'[0-9a-f]' * 2 * _RANDOM_BYTES}"))
 
 
 def sweep(path: Path) -> None:
     """Remove what killed writers of ``path`` left behind. Call it under the lock that the writers hold."""
     try:
-        found = leftovers(path)
+        for leftover in leftovers(path):
+            remove_leftover(leftover)
     except OSError as error:
         log.warning("what killed writers of %s left behind is not looked for: %s", path, error)
-        return
-    for leftover in found:
-        remove_leftover(leftover)
 
 
 def remove_leftover(path: Path) -> None:
     """Remove a file that a killed process left behind. A file that cannot be removed stays for the next time."""
     try:
-        path.unlink()
-    except FileNotFoundError:
-        return
+        path.unlink(missing_ok=True)
     except OSError as error:
         log.warning("%s was left behind, and cannot be removed: %s", path, error)
     else:
         log.info("%s was left behind: removed", path)
+
+
+def _escape(name: str) -> str:
+    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
 
 
 def sync_folder(folder: Path) -> None:
