@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import re
 import stat
 from contextlib import suppress
 from dataclasses import dataclass
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
 _FORMAT: Final = "checkpoint_store unrecorded result 1"
 _FIELDS: Final = tuple(name for name in Completion._fields if name != "replace")
 _OTHERS_MAY_WRITE: Final = 0o022
-_ENDS_WITH: Final = r"\.unrecorded-[0-9a-f]{12}"
 _TEMPORARY_VARIABLES: Final = ("TMPDIR", "TEMP", "TMP")
 _TEMPORARY_FOLDERS: Final = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108 - nothing is written there
 """Where the module tempfile looks for a folder; to ask it takes a file of its own."""
@@ -128,13 +126,12 @@ def found(store: Path) -> Iterator[Path]:
     There may be files of another store that has the same name. Their results name jobs that this store does not have.
     """
     yield from StoreFiles(store).unrecorded()
-    name = re.compile(re.escape(store.name) + _ENDS_WITH)
     folders = [Path(os.environ[variable]) for variable in _TEMPORARY_VARIABLES if os.environ.get(variable)]
     for folder in dict.fromkeys([*folders, *_TEMPORARY_FOLDERS]):
         with suppress(OSError):  # there is none, or it cannot be read
-            names = sorted(name_there for name_there in os.listdir(folder) if name.fullmatch(name_there))
-            if names and not folder.samefile(store.parent):
-                yield from (folder / one for one in names if _is_private(store, os.lstat(folder / one)))
+            paths = StoreFiles(folder / store.name).unrecorded()
+            if paths and not folder.samefile(store.parent):
+                yield from (path for path in paths if _is_private(store, os.lstat(path)))
 
 
 def _is_private(store: Path, status: os.stat_result) -> bool:
