@@ -211,7 +211,7 @@ def _open_store(
         if state_file is not None:
             follower = StateFile(storage, state_file, StoreFiles(path).lock, lock_timeout_seconds=lock_timeout_seconds)
             follower.sweep()
-        storage.claims.reap_dead_runners()
+        storage.claims.runners.reap_dead()
         context = StoreContext(storage, storage, follower, Loops(path), UnrecordedResults(storage), backups)
         if follower is not None:
 

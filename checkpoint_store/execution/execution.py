@@ -186,7 +186,7 @@ class JobExecution(JobStanding):
         digest = (result_digest.digest_in_a_crowd if is_crowded else result_digest.digest)(job_id, index, text)
         fingerprint = self.contents.fingerprint(index)
         claims = self._claims or self._context.claims.get(job_id)
-        attempt, seconds = (None, None) if claims is None else claims.attempt_at(index)
+        attempt, seconds = (None, None) if claims is None else claims.in_hand.attempt_at(index)
         earlier_cost = None if cost == "cost" else redo.earlier_cost(self._context, job_id, index, cost)
         made = (attempt, seconds, replace, earlier_cost)
         return Completion(job_id, index, at or now(), text, digest, fingerprint, *made)
@@ -240,7 +240,7 @@ class JobExecution(JobStanding):
     def others_at_work(self) -> bool:
         """Return whether another runner is at work on the job now. What dead ones had claimed is free, or in doubt."""
         own_runner_id = self.claims.runner.runner_id
-        return self._context.storage.claims.others_at_work(self.job_id, own_runner_id=own_runner_id)
+        return self._context.storage.claims.runners.others_at_work(self.job_id, own_runner_id=own_runner_id)
 
     # -- what a run did
 

@@ -30,4 +30,4 @@ class JobRunners(JobFrames):
         Raises:
             InvalidArgumentError: no such runner is at work on this job.
         """
-        return self._context.storage.claims.release_runner(self.job_id, runner)
+        return self._context.storage.claims.runners.release(self.job_id, runner)

@@ -72,7 +72,7 @@ def leave(
     """
     if claims.runner.has_living_loops(but_this_thread=with_this_thread):
         return
-    if with_this_thread or (not claims.has_yielded_chunks and claims.runner.is_dispensable()):
+    if with_this_thread or (not claims.in_hand.has_yielded and claims.runner.is_dispensable()):
         claims.close()
     wanted = StatusChange(status, None if error is None else describe(error))
     own_runner_id = claims.runner.runner_id

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 STATE = {
     "execution/claims/chunk_queue.py": {"_acting": "the thread for which a loop acts, per thread"},
-    "execution/claims/claims.py": {"_by_runner": "an object that was pickled finds the claims of this process"},
+    "execution/claims/chunks_in_hand.py": {"_by_runner": "a loop finds the chunks that other store objects claimed"},
     "execution/loops.py": {"_open_stores": "loops that are open are ended as the interpreter ends"},
     "loop/executors/processes.py": {
         "_is_watching": "one watcher of forks for each process",

@@ -39,7 +39,7 @@ def second(open_store: Opener) -> Storage:
 
 def claimed(storage: Storage, job: Job, wanted: int = 1, *, runner_id: int | None = None) -> tuple[int, list[Claim]]:
     """Return a runner, and chunks that it has claimed."""
-    runner_id = runner_id or storage.claims.register_runner(job.job_id, exclusive=False)
+    runner_id = runner_id or storage.claims.runners.register(job.job_id, exclusive=False)
     request = ClaimRequest(job.job_id, runner_id, [(0, TOTAL)], wanted, None, frozenset(range(TOTAL)), frozenset())
     return runner_id, storage.claims.claim(request).claims
 
@@ -70,7 +70,7 @@ def test_one_attempt_is_in_work_while_no_cost_is_known(job: Job, first: Storage,
     assert reserve(first, job, one, chunk) is Reserved.YES
     assert reserve(second, job, other, next_chunk) is Reserved.NO
     job.complete(chunk.chunk_index, {"cost": 0.25})
-    first.claims.end_runner(job.job_id, one, begun=())
+    first.claims.runners.end(job.job_id, one, begun=())
     assert reserve(second, job, other, next_chunk) is Reserved.YES
     assert spending(first, job) == Spending(spent=0.25, reserved=0.25, in_work=1, priced=1, dearest=0.25)
 
@@ -121,8 +121,8 @@ def test_a_chunk_in_doubt_stays_counted_until_it_is_done(job: Job, first: Storag
     reserve(first, job, one, chunk)
     if how == "killed":
         first.claims.start(one, chunk)
-        first.claims.drop_runner(one)
-        assert not second.claims.others_at_work(job.job_id, own_runner_id=None)
+        first.claims.runners.drop(one)
+        assert not second.claims.runners.others_at_work(job.job_id, own_runner_id=None)
     else:
         fail(first, job, one, chunk, may_be_billed=True)
     assert spending(second, job) == Spending(spent=0.5, reserved=0.5, in_work=0, priced=1, dearest=0.5)
@@ -177,7 +177,7 @@ def test_nothing_is_reserved_once_a_cost_cannot_be_read(job: Job, first: Storage
 def test_a_runner_reserves_for_its_own_attempts_alone(job: Job, first: Storage, second: Storage) -> None:
     """A claim that another runner has taken over since is not touched."""
     one, (chunk,) = claimed(first, job)
-    other = second.claims.register_runner(job.job_id, exclusive=False)
+    other = second.claims.runners.register(job.job_id, exclusive=False)
     reserve(second, job, other, chunk)
     assert spending(first, job).in_work == 0
     reserve(first, job, one, chunk)
@@ -187,10 +187,10 @@ def test_a_runner_reserves_for_its_own_attempts_alone(job: Job, first: Storage, 
 
 def test_the_living_runners_are_counted_without_a_write(job: Job, first: Storage, second: Storage) -> None:
     """A runner that was killed is not one of them."""
-    one = first.claims.register_runner(job.job_id, exclusive=False)
-    second.claims.register_runner(job.job_id, exclusive=False)
+    one = first.claims.runners.register(job.job_id, exclusive=False)
+    second.claims.runners.register(job.job_id, exclusive=False)
     assert [second.living_runners(job.job_id), first.living_runners(job.job_id, but=one)] == [2, 1]
-    first.claims.drop_runner(one)
+    first.claims.runners.drop(one)
     assert second.living_runners(job.job_id) == 1
 
 

@@ -64,39 +64,39 @@ def attempts(job: Job) -> list[tuple[int, int, int, str]]:
 
 def test_a_runner_is_at_work_until_it_ends(job: Job, first: ClaimStorage, second: ClaimStorage) -> None:
     """Others see a registered runner, it does not see itself, and an ended one is gone."""
-    runner_id = first.register_runner(job.job_id, exclusive=False)
-    assert second.others_at_work(job.job_id, own_runner_id=None)
-    assert not first.others_at_work(job.job_id, own_runner_id=runner_id)
-    first.end_runner(job.job_id, runner_id, begun=())
-    assert not second.others_at_work(job.job_id, own_runner_id=None)
+    runner_id = first.runners.register(job.job_id, exclusive=False)
+    assert second.runners.others_at_work(job.job_id, own_runner_id=None)
+    assert not first.runners.others_at_work(job.job_id, own_runner_id=runner_id)
+    first.runners.end(job.job_id, runner_id, begun=())
+    assert not second.runners.others_at_work(job.job_id, own_runner_id=None)
 
 
 def test_a_dropped_runner_is_found_dead(job: Job, first: ClaimStorage, second: ClaimStorage) -> None:
     """A runner whose end could not be recorded is reaped by the next process that looks; its claims are in doubt."""
-    runner_id = first.register_runner(job.job_id, exclusive=False)
+    runner_id = first.runners.register(job.job_id, exclusive=False)
     claim(first, job, runner_id)
-    first.drop_runner(runner_id)
-    assert not second.others_at_work(job.job_id, own_runner_id=None)
+    first.runners.drop(runner_id)
+    assert not second.runners.others_at_work(job.job_id, own_runner_id=None)
     assert attempts(job) == [(0, 1, runner_id, "abandoned")]
 
 
 def test_an_exclusive_runner_is_alone(job: Job, first: ClaimStorage, second: ClaimStorage) -> None:
     """A second runner is refused beside an exclusive one, and an exclusive one beside any other."""
-    one = first.register_runner(job.job_id, exclusive=True)
+    one = first.runners.register(job.job_id, exclusive=True)
     with pytest.raises(JobBusy):
-        second.register_runner(job.job_id, exclusive=False)
-    first.end_runner(job.job_id, one, begun=())
-    other = second.register_runner(job.job_id, exclusive=False)
+        second.runners.register(job.job_id, exclusive=False)
+    first.runners.end(job.job_id, one, begun=())
+    other = second.runners.register(job.job_id, exclusive=False)
     with pytest.raises(JobBusy):
-        first.register_runner(job.job_id, exclusive=True)
-    second.make_exclusive(job.job_id, other)
+        first.runners.register(job.job_id, exclusive=True)
+    second.runners.make_exclusive(job.job_id, other)
     with pytest.raises(JobBusy):
-        first.register_runner(job.job_id, exclusive=False)
+        first.runners.register(job.job_id, exclusive=False)
 
 
 def test_claims_are_one_runners(job: Job, first: ClaimStorage, second: ClaimStorage) -> None:
     """The lowest chunks are claimed, and another runner is told who has those that it passes over."""
-    one, other = (storage.register_runner(job.job_id, exclusive=False) for storage in (first, second))
+    one, other = (storage.runners.register(job.job_id, exclusive=False) for storage in (first, second))
     assert claim(first, job, one, 2) == Found([Claim(0, 1), Claim(1, 1)], [], 2)
     found = claim(second, job, other, 9)
     assert (found.claims, found.held, found.next_index) == ([Claim(2, 1), Claim(3, 1)], [(0, one), (1, one)], TOTAL)
@@ -105,16 +105,16 @@ def test_claims_are_one_runners(job: Job, first: ClaimStorage, second: ClaimStor
 
 def test_a_dead_runners_claims_are_free_to_be_claimed(job: Job, first: ClaimStorage, second: ClaimStorage) -> None:
     """The same call that finds the runner dead claims what it had, as the next attempt."""
-    one, other = (storage.register_runner(job.job_id, exclusive=False) for storage in (first, second))
+    one, other = (storage.runners.register(job.job_id, exclusive=False) for storage in (first, second))
     claim(first, job, one, 2)
-    first.drop_runner(one)
+    first.runners.drop(one)
     found = claim(second, job, other, 2)
     assert (found.claims, found.has_reaped) == ([Claim(0, 2), Claim(1, 2)], True)
 
 
 def test_a_claim_that_was_lost_from_hand_is_claimed_again(job: Job, first: ClaimStorage) -> None:
     """A runner's own chunk that is not in its hand is the same attempt; one that is in its hand is passed over."""
-    runner_id = first.register_runner(job.job_id, exclusive=False)
+    runner_id = first.runners.register(job.job_id, exclusive=False)
     claim(first, job, runner_id)
     assert claim(first, job, runner_id).claims == [Claim(0, 1)]
     assert claim(first, job, runner_id, in_hand={0}).claims == [Claim(1, 1)]
@@ -122,7 +122,7 @@ def test_a_claim_that_was_lost_from_hand_is_claimed_again(job: Job, first: Claim
 
 def test_a_failure_begins_the_next_attempt(job: Job, first: ClaimStorage) -> None:
     """Asked for, and as long as attempts are left; then the chunk is failed, and passed over."""
-    runner_id = first.register_runner(job.job_id, exclusive=False)
+    runner_id = first.runners.register(job.job_id, exclusive=False)
     claim(first, job, runner_id)
     assert first.fail(failed(job, 0, 1, runner_id, again=True)) == FailureOutcome(1, False, Claim(0, 2))
     assert first.fail(failed(job, 0, 2, runner_id, again=True)) == FailureOutcome(2, True, None)
@@ -138,12 +138,12 @@ def test_a_failure_without_a_runner_is_recorded(job: Job, first: ClaimStorage) -
         (3, 1, "failed"), (3, 2, "failed")
     ]  # fmt: skip
     assert len({runner_id for _, _, runner_id, _ in attempts(job)}) == 1
-    assert not first.others_at_work(job.job_id, own_runner_id=None)
+    assert not first.runners.others_at_work(job.job_id, own_runner_id=None)
 
 
 def test_a_completed_chunk_does_not_fail(job: Job, first: ClaimStorage) -> None:
     """The failure is refused, and a claim that waits to be freed is freed by the next verb all the same."""
-    runner_id = first.register_runner(job.job_id, exclusive=False)
+    runner_id = first.runners.register(job.job_id, exclusive=False)
     claim(first, job, runner_id, 2)
     first.queue_release(job.job_id, runner_id, Claim(1, 1), begun=False)
     job.complete(0, "done")
@@ -158,13 +158,13 @@ def test_a_released_claim_is_free(
     job: Job, first: ClaimStorage, second: ClaimStorage, begun: bool, outcomes: list[str]
 ) -> None:
     """Of work that had begun it is kept that it is in doubt; of other claims nothing."""
-    runner_id = first.register_runner(job.job_id, exclusive=False)
+    runner_id = first.runners.register(job.job_id, exclusive=False)
     claim(first, job, runner_id)
     first.queue_release(job.job_id, runner_id, Claim(0, 1), begun=begun)
     assert [outcome for *_, outcome in attempts(job)] == ["running"]
     first.release(job.job_id)
     assert [outcome for *_, outcome in attempts(job)] == outcomes
-    other = second.register_runner(job.job_id, exclusive=False)
+    other = second.runners.register(job.job_id, exclusive=False)
     assert claim(second, job, other).claims == [Claim(0, 1 + begun)]
 
 
@@ -173,10 +173,10 @@ def test_a_late_release_frees_nobody_elses_claim(
     job: Job, first: ClaimStorage, second: ClaimStorage, begun: bool
 ) -> None:
     """A chunk that was freed with its runner, and is claimed by another one since, stays that one's."""
-    one = first.register_runner(job.job_id, exclusive=False)
+    one = first.runners.register(job.job_id, exclusive=False)
     claim(first, job, one)
-    first.end_runner(job.job_id, one, begun=())
-    other = second.register_runner(job.job_id, exclusive=False)
+    first.runners.end(job.job_id, one, begun=())
+    other = second.runners.register(job.job_id, exclusive=False)
     assert claim(second, job, other).claims == [Claim(0, 1)]
     first.queue_release(job.job_id, one, Claim(0, 1), begun=begun)
     first.release(job.job_id)
@@ -185,21 +185,21 @@ def test_a_late_release_frees_nobody_elses_claim(
 
 def test_reaping_tells_begun_from_claimed(job: Job, first: ClaimStorage, second: ClaimStorage) -> None:
     """A dead runner's chunks whose work had begun, and is not done, are in doubt; of its others nothing is kept."""
-    runner_id = first.register_runner(job.job_id, exclusive=False)
+    runner_id = first.runners.register(job.job_id, exclusive=False)
     claim(first, job, runner_id, 3)
     for index in (0, 1):
         first.start(runner_id, Claim(index, 1))
     first.done(runner_id, Claim(0, 1))
     first.start(runner_id, Claim(1, 1))
-    content = first._locks[runner_id].path.read_bytes()
-    first.drop_runner(runner_id)
+    content = first.runners.locks[runner_id].path.read_bytes()
+    first.runners.drop(runner_id)
     (name,) = job._context.storage.database.read(
         lambda connection: connection.execute("SELECT lock_file FROM runners").fetchone()
     )
     lock_file = first.path.with_name(name)
     lock_file.write_bytes(content)  # as a killed process leaves it
     lock_file.chmod(0o600)
-    second.reap_dead_runners()
+    second.runners.reap_dead()
     assert {attempt[0]: attempt[3] for attempt in attempts(job)}.get(2) is None
     assert attempts(job)[-1] == (1, 1, runner_id, "abandoned")
     assert not lock_file.exists()
@@ -209,7 +209,7 @@ def test_a_deleted_job_is_named(store: CheckpointStore, job: Job, first: ClaimSt
     """Whoever goes on with a job that was deleted meanwhile is told so, and no lock file is left."""
     store.delete_job(job.job_id)
     with pytest.raises(JobNotFound):
-        first.register_runner(job.job_id, exclusive=False)
+        first.runners.register(job.job_id, exclusive=False)
     with pytest.raises(JobNotFound):
         first.fail(failed(job, 0, None, None))
     assert list(first.path.parent.glob("*.runner-*")) == []

@@ -37,7 +37,7 @@ def claim(
 
 def test_one_chunk_is_claimed_however_many_are_wanted(job: Job, storage: ClaimStorage) -> None:
     """The lowest that is not complete; while it is in hand nothing else is claimed, by nobody."""
-    runner_id = storage.register_runner(job.job_id, exclusive=False)
+    runner_id = storage.runners.register(job.job_id, exclusive=False)
     found = claim(storage, job, runner_id, (0, TOTAL))
     assert (found.claims, found.next_index) == ([Claim(0, 1)], 0)
     found = claim(storage, job, runner_id, (0, TOTAL), in_hand=(0,))
@@ -49,17 +49,17 @@ def test_one_chunk_is_claimed_however_many_are_wanted(job: Job, storage: ClaimSt
 def test_another_runner_is_waited_for(job: Job, storage: ClaimStorage, open_store: Opener) -> None:
     """The chunk of a living runner is said to be held; that of a dead one is claimed."""
     other = ClaimStorage(open_store()._context.storage.database)  # type: ignore[arg-type]
-    other_id = other.register_runner(job.job_id, exclusive=False)
+    other_id = other.runners.register(job.job_id, exclusive=False)
     assert claim(other, job, other_id, (0, TOTAL)).claims == [Claim(0, 1)]
-    runner_id = storage.register_runner(job.job_id, exclusive=False)
+    runner_id = storage.runners.register(job.job_id, exclusive=False)
     assert claim(storage, job, runner_id, (0, TOTAL)).held == [(0, other_id)]
-    other.drop_runner(other_id)
+    other.runners.drop(other_id)
     assert claim(storage, job, runner_id, (0, TOTAL)).claims in ([Claim(0, 1)], [Claim(0, 2)])
 
 
 def test_a_span_waits_for_what_stands_before_it(job: Job, storage: ClaimStorage) -> None:
     """Also for chunks that are in no span of the request."""
-    runner_id = storage.register_runner(job.job_id, exclusive=False)
+    runner_id = storage.runners.register(job.job_id, exclusive=False)
     job.complete_many([(0, "a"), (1, "b")])
     found = claim(storage, job, runner_id, (1, 2), (4, TOTAL))
     assert (found.claims, found.held, found.next_index) == ([], [], 4)

@@ -34,7 +34,7 @@ def storage(store: CheckpointStore) -> Storage:
 @pytest.fixture
 def runner_id(storage: Storage, job: Job) -> int:
     """A runner that has claimed the first chunk."""
-    runner_id = storage.claims.register_runner(job.job_id, exclusive=False)
+    runner_id = storage.claims.runners.register(job.job_id, exclusive=False)
     storage.claims.claim(ClaimRequest(job.job_id, runner_id, [(0, TOTAL)], 1, None, (), ()))
     return runner_id
 

@@ -72,14 +72,14 @@ def test_an_exclusive_opening_is_undone_where_another_works(storage: Storage, ot
     """A job on which another runner works is not had alone, and the opening leaves no trace; the own one is no other."""
     job = opened(storage)
     claims = storage.claims
-    runner_id = claims.register_runner(job.job_id, exclusive=False)
+    runner_id = claims.runners.register(job.job_id, exclusive=False)
     opened(storage, OpenRequest(Plan("other.srt", TOTAL, None, None, {}, None), None, None, "refuse", fresh=False))
     before = other.jobs()
     with pytest.raises(JobBusy):
         storage.open_job(request(), exclusive_for=lambda _: None)
     assert other.jobs() == before
     assert storage.open_job(request(), exclusive_for=lambda _: runner_id).job.job_id == job.job_id
-    claims.end_runner(job.job_id, runner_id, begun=())
+    claims.runners.end(job.job_id, runner_id, begun=())
 
 
 def test_completions_are_all_or_none(storage: Storage, other: Reading) -> None:
@@ -140,12 +140,12 @@ def test_chunks_that_are_left_are_an_error_of_an_end(storage: Storage, other: Re
 def test_a_job_is_left_to_the_runners_that_work_on_it(storage: Storage, other: Reading) -> None:
     """Who leaves a job changes its status only where no other runner is at work."""
     job, claims = opened(storage), storage.claims
-    runner_id = claims.register_runner(job.job_id, exclusive=False)
+    runner_id = claims.runners.register(job.job_id, exclusive=False)
     storage.set_status(job.job_id, StatusChange(JobStatus.PAUSED), unless_others_work=True)
     assert other.find_job(job.job_id).status is JobStatus.RUNNING
     storage.set_status(job.job_id, StatusChange(JobStatus.PAUSED), unless_others_work=True, own_runner_id=runner_id)
     assert other.find_job(job.job_id).status is JobStatus.PAUSED
-    claims.end_runner(job.job_id, runner_id, begun=())
+    claims.runners.end(job.job_id, runner_id, begun=())
 
 
 def test_a_deleted_job_is_gone_and_remembered(storage: Storage, other: Reading) -> None:

@@ -119,7 +119,7 @@ class ChunkQueue:
             self._go_on_from(along.index)
             return [along]
         if self._in_order:
-            if self.claims.is_worked_on_by(self._loop, self._next):
+            if self.claims.in_hand.is_worked_on_by(self._loop, self._next):
                 return []
             wanted, self._held_by_others = 1, []
             self._next = self._marks.first_below(self._next)
@@ -127,7 +127,7 @@ class ChunkQueue:
             start = self._next
             stop = min((start // _WINDOW_CHUNKS + 1) * _WINDOW_CHUNKS, self.total_chunks)
             spans = [(start, stop)] if self._shard is None else self._shard.between(start, stop)
-            if not spans or (start % _WINDOW_CHUNKS == 0 and self.claims.completed_in(start, stop) == stop - start):
+            if not spans or (start % _WINDOW_CHUNKS == 0 and self._completed_in(start, stop) == stop - start):
                 self._next = stop
                 continue
             chunks, found = self.claims.claim(self._loop, spans, wanted, in_order=self._in_order)
@@ -137,13 +137,17 @@ class ChunkQueue:
                 return chunks
         return self._take_from_others(wanted)
 
+    def _completed_in(self, start: int, stop: int) -> int:
+        """Return how many chunks of ``[start, stop)`` are complete."""
+        return self.claims.storage.completed_in(self.claims.job_id, start, stop)
+
     def _is_done_elsewhere(self, along: ClaimedChunk) -> bool:
         """Whether a chunk was completed by hand, in any process, after it was claimed along. If so, free it.
 
         A chunk that was claimed a moment ago is taken to be incomplete: the store is not asked.
         """
         is_fresh = time.monotonic() - along.since < _COMES_BACK_SECONDS
-        if is_fresh or not self.claims.completed_in(along.index, along.index + 1):
+        if is_fresh or not self._completed_in(along.index, along.index + 1):
             return False
         self.claims.release([along])
         return True
@@ -213,7 +217,7 @@ class ChunkQueue:
 
     def waits_for_others(self) -> bool:
         """Whether loops of other threads or processes have claimed chunks that this loop is to wait for."""
-        thread_with = self.claims.thread_with
+        thread_with = self.claims.in_hand.thread_with
         return any(thread_with(index, runner_id) != self._loop.thread for index, runner_id in self._held_by_others)
 
     def close(self, chunks: Iterable[ClaimedChunk] = ()) -> None:

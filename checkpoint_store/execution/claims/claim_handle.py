@@ -24,7 +24,7 @@ class ClaimHandle:
 
     def __del__(self) -> None:
         try:
-            if not self._claims.has(self._chunk):
+            if not self._claims.in_hand.holds(self._chunk):
                 return
             self._chunk.dropped = True  # before the chunk is free: its loop may ask meanwhile
             if _runs_event_loop():  # which may wait neither for the disk nor for another process

@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from typing import TYPE_CHECKING, Final
-from weakref import WeakValueDictionary
 
 from checkpoint_store.errors import CheckpointStoreError, ChunkAlreadyCompleted, RunnerReleased
+from checkpoint_store.execution.claims.chunks_in_hand import ChunksInHand
 from checkpoint_store.execution.claims.claimed_along import ClaimedAlong
 from checkpoint_store.execution.claims.claimed_chunk import ClaimedChunk
 from checkpoint_store.execution.claims.runner import Runner
@@ -27,9 +27,6 @@ MAX_ATTEMPTS_DEFAULT: Final = 3
 _STARTED_IN_A_ROW_MAX: Final = 4
 """A loop that starts more chunks in a row than this, and completes none, only reads them: release them in batches."""
 
-_by_runner: Final[WeakValueDictionary[tuple[str, int], Claims]] = WeakValueDictionary()
-"""The claims of this process, by the path of the store and the runner's id."""
-
 
 class Claims(ForkAware):
     """The chunks of one job that one store object has claimed. Safe to share between threads.
@@ -40,7 +37,8 @@ class Claims(ForkAware):
     def __init__(
         self, storage: ClaimStorage, job_id: str, registered: set[Claims], on_change: Callable[[str], None]
     ) -> None:
-        self._storage = storage
+        self.storage: Final = storage
+        """The verbs for claims."""
         self._on_change = on_change
         """Called with the job's id when a runner is registered, which changes the job: its working time goes on."""
         self._registered = registered
@@ -54,8 +52,9 @@ class Claims(ForkAware):
     def forget_in_child(self) -> None:
         """Forget the runner and its chunks in a forked child: they are the parent's."""
         self._lock = threading.RLock()
-        self._chunks: dict[int, ClaimedChunk] = {}
-        self.along = ClaimedAlong(self._lock, self._chunks)
+        self.in_hand = ChunksInHand(self.storage.path)
+        """The chunks that are claimed, by index."""
+        self.along = ClaimedAlong(self._lock, self.in_hand)
         """The chunks that are claimed in the transaction that completes another chunk."""
         self.runner.forget()
 
@@ -69,7 +68,7 @@ class Claims(ForkAware):
             self._registered.add(self)
             if not was_registered:
                 self._on_change(self.job_id)
-            _by_runner[str(self._storage.path), runner_id] = self
+            self.in_hand.belong_to(runner_id)
             return runner_id
 
     def end_if_idle(self, *, wait: bool = False) -> None:
@@ -93,18 +92,18 @@ class Claims(ForkAware):
 
     def _may_end(self, *, look: bool) -> bool:
         # An interrupt may leave a chunk here that was to be claimed with a completion, and was not.
-        are_free = all(not one.is_taken and not one.loop.is_active for one in list(self._chunks.values()))
+        are_free = all(not one.is_taken and not one.loop.is_active for one in list(self.in_hand.values()))
         return are_free and self.runner.may_end(look=look)
 
     def _end(self, *, only_if_free: bool) -> None:
-        begun = {chunk.claim for chunk in list(self._chunks.values()) if chunk.begun}
+        begun = {chunk.claim for chunk in list(self.in_hand.values()) if chunk.begun}
         self.runner.end(begun=begun, only_if_free=only_if_free)
         self._drop()
 
     def _drop(self) -> None:
-        _by_runner.pop((str(self._storage.path), self.runner.runner_id or 0), None)
+        self.in_hand.forget_runner(self.runner.runner_id)
         self.runner.drop()
-        self._chunks.clear()
+        self.in_hand.clear()
         self._registered.discard(self)
 
     def close(self) -> None:
@@ -135,14 +134,14 @@ class Claims(ForkAware):
                 spans,
                 wanted,
                 attempts_max=loop.attempts_max,
-                indices_in_hand={at for at, one in list(self._chunks.items()) if one.loop.is_active and one.is_taken},
+                indices_in_hand={at for at, one in list(self.in_hand.items()) if one.loop.is_active and one.is_taken},
                 trusted_runner_ids=self.runner.trusted_runner_ids(),
                 in_order=in_order,
             )
-            found = self._storage.claim(request)
+            found = self.storage.claim(request)
             self.runner.note_alive(found)
             chunks = [ClaimedChunk(claim, runner_id, loop) for claim in found.claims]
-            self._chunks.update((chunk.index, chunk) for chunk in chunks)
+            self.in_hand.update((chunk.index, chunk) for chunk in chunks)
             return chunks, found
 
     def settle_along(self, along: ClaimedChunk, *, has_claimed: bool) -> None:
@@ -150,31 +149,6 @@ class Claims(ForkAware):
         left = self.along.settle(along, has_claimed=has_claimed)
         if left:
             self.release(left)
-
-    def has(self, chunk: ClaimedChunk) -> bool:
-        """Whether this claim still stands: its attempt is neither done nor freed."""
-        return self._chunks.get(chunk.index) is chunk
-
-    def is_worked_on_by(self, loop: ClaimingLoop, index: int) -> bool:
-        """Whether this loop has claimed this chunk."""
-        chunk = self._chunks.get(index)
-        return chunk is not None and chunk.loop is loop
-
-    @property
-    def has_yielded_chunks(self) -> bool:
-        """Whether the caller of a loop holds a claimed chunk."""
-        return any(chunk.is_yielded for chunk in list(self._chunks.values()))
-
-    def attempt_at(self, index: int) -> tuple[int | None, float | None]:
-        """Return the number of the attempt at a chunk, and its seconds so far; (None, None) without a claim."""
-        chunk = self._chunks.get(index)
-        return (None, None) if chunk is None else (chunk.number, round(time.monotonic() - chunk.since, 6))
-
-    def thread_with(self, index: int, runner_id: int) -> int | None:
-        """Return the thread whose loop has claimed a chunk for a runner; None if no loop of this process has."""
-        claims = _by_runner.get((str(self._storage.path), runner_id))
-        chunk = None if claims is None else claims._chunks.get(index)  # noqa: SLF001 - another object of this class
-        return chunk.loop.thread if chunk is not None and chunk.loop.is_active else None
 
     # -- what becomes of claimed chunks
 
@@ -186,13 +160,13 @@ class Claims(ForkAware):
         """
         with self._lock:
             chunk.since = time.monotonic()
-            if not self._storage.start(chunk.runner_id, chunk.claim):
+            if not self.storage.start(chunk.runner_id, chunk.claim):
                 raise RunnerReleased(self.job_id, chunk.runner_id)
 
     def completed(self, completions: Iterable[Completion]) -> None:
         """Forget the claims of chunks that the store has as complete now. End the runner if no loop needs it."""
         self.done([completion.chunk_index for completion in completions])
-        if self._storage.has_queued_releases:  # they could not be freed while the completions were being written
+        if self.storage.has_queued_releases:  # they could not be freed while the completions were being written
             self._release_queued()
         if not self.runner.has_loops:
             self.end_if_idle(wait=True)
@@ -200,14 +174,14 @@ class Claims(ForkAware):
     def done(self, indices: Iterable[int]) -> None:
         """Forget the claims of chunks that the store has as completed or failed now."""
         for index in indices:
-            chunk = self._chunks.pop(index, None)
+            chunk = self.in_hand.pop(index, None)
             if chunk is not None:
                 chunk.loop.started_in_a_row, chunk.loop.done_at = 0, time.monotonic()
-                self._storage.done(chunk.runner_id, chunk.claim)
+                self.storage.done(chunk.runner_id, chunk.claim)
 
     def abandon(self, index: int) -> None:
         """Free a chunk that another runner has completed. The attempt of this runner is in doubt."""
-        chunk = self._chunks.get(index)
+        chunk = self.in_hand.get(index)
         if chunk is not None:
             chunk.begun = True
             self.release([chunk])
@@ -217,21 +191,21 @@ class Claims(ForkAware):
 
         Chunks whose work began are in doubt. A finalizer may call this: no thread is waited for.
         """
-        mine = [chunk for chunk in chunks if self.has(chunk)]
+        mine = [chunk for chunk in chunks if self.in_hand.holds(chunk)]
         for chunk in mine:
-            self._chunks.pop(chunk.index, None)
-            self._storage.done(chunk.runner_id, chunk.claim)
-            self._storage.queue_release(self.job_id, chunk.runner_id, chunk.claim, begun=chunk.begun)
+            self.in_hand.pop(chunk.index, None)
+            self.storage.done(chunk.runner_id, chunk.claim)
+            self.storage.queue_release(self.job_id, chunk.runner_id, chunk.claim, begun=chunk.begun)
         if any(chunk.loop.is_active and chunk.loop.started_in_a_row > _STARTED_IN_A_ROW_MAX for chunk in mine):
             return  # the loop only reads its chunks: its next claim frees them
-        if not self._storage.is_closed:
+        if not self.storage.is_closed:
             self.end_if_idle()
             self._release_queued()
 
     def _release_queued(self) -> None:
         if self.runner.is_registered:
             try:
-                self._storage.release(self.job_id)
+                self.storage.release(self.job_id)
             except CheckpointStoreError as error:  # a thread, maybe this one, is writing: the next write frees them
                 log_suppressed(error, f"chunks of job {self.job_id} are not free yet")
 
@@ -257,7 +231,7 @@ class Claims(ForkAware):
             ChunkAlreadyCompleted: another runner has completed the chunk. The failure is not recorded.
         """
         with self._lock:
-            chunk = self._chunks.get(index)
+            chunk = self.in_hand.get(index)
             number = None if chunk is None else chunk.number
             failed = FailedAttempt(
                 self.job_id, index, number, self.runner.runner_id, error, seconds,
@@ -265,7 +239,7 @@ class Claims(ForkAware):
                 cost=cost, may_be_billed=may_be_billed,
             )  # fmt: skip
             try:
-                outcome = self._storage.fail(failed)
+                outcome = self.storage.fail(failed)
             except ChunkAlreadyCompleted:
                 self.abandon(index)
                 raise
@@ -274,19 +248,15 @@ class Claims(ForkAware):
                 if not self.runner.has_loops:
                     self.end_if_idle(wait=True)
                 return None
-            self._storage.done(chunk.runner_id, chunk.claim)
+            self.storage.done(chunk.runner_id, chunk.claim)
             following = ClaimedChunk(
                 outcome.next_claim, chunk.runner_id, chunk.loop, attempts_in_loop=chunk.attempts_in_loop + 1
             )
-            self._chunks[index] = following
+            self.in_hand[index] = following
             return following
 
     # -- what the store knows
 
     def last_pause(self) -> int:
         """Return the number of the last pause of the job that was asked for and still stands; 0 for none."""
-        return self._storage.last_pause(self.job_id)
-
-    def completed_in(self, start: int, stop: int) -> int:
-        """Return how many chunks of ``[start, stop)`` are complete."""
-        return self._storage.completed_in(self.job_id, start, stop)
+        return self.storage.last_pause(self.job_id)

@@ -54,23 +54,23 @@ class Runner:
             JobBusy: another runner has the job for itself, or ``exclusive`` asks for that and another is at work.
         """
         if self.runner_id is None:
-            self.runner_id = self._storage.register_runner(self._job_id, exclusive=exclusive)
+            self.runner_id = self._storage.runners.register(self._job_id, exclusive=exclusive)
             self.is_exclusive = exclusive
         elif exclusive:
-            self._storage.make_exclusive(self._job_id, self.runner_id)
+            self._storage.runners.make_exclusive(self._job_id, self.runner_id)
             self.is_exclusive = True
         return self.runner_id
 
     def end(self, *, begun: Collection[Claim], only_if_free: bool) -> None:
         """Record the end of the runner. Its ``begun`` claims are in doubt, the others free. Durable when it returns."""
         if self.runner_id is not None:
-            self._storage.end_runner(self._job_id, self.runner_id, begun=begun, only_if_free=only_if_free)
+            self._storage.runners.end(self._job_id, self.runner_id, begun=begun, only_if_free=only_if_free)
 
     def drop(self) -> None:
         """Give up the lock and the id of the runner. Others see from the free lock that the runner has ended."""
         runner_id, self.runner_id, self.is_exclusive = self.runner_id, None, False
         if runner_id is not None:
-            self._storage.drop_runner(runner_id)
+            self._storage.runners.drop(runner_id)
 
     # -- its loops
 

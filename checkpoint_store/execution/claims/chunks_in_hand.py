@@ -1,0 +1,62 @@
+"""The chunks of one job that this process has in hand, and what can be asked of them."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+from weakref import WeakValueDictionary
+
+from checkpoint_store.execution.claims.claimed_chunk import ClaimedChunk
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from checkpoint_store.execution.claims.claimed_chunk import ClaimingLoop
+
+_by_runner: Final[WeakValueDictionary[tuple[str, int], ChunksInHand]] = WeakValueDictionary()
+"""The chunks that this process has in hand, by the path of the store and the runner's id."""
+
+
+class ChunksInHand(dict[int, ClaimedChunk]):
+    """The claimed chunks of one job by index. Safe to share between threads, for what one statement does.
+
+    Args:
+        store: the path of the store file.
+    """
+
+    def __init__(self, store: Path) -> None:
+        super().__init__()
+        self._store = str(store)
+
+    def belong_to(self, runner_id: int) -> None:
+        """Let every loop of this process find these chunks by the id of their runner."""
+        _by_runner[self._store, runner_id] = self
+
+    def forget_runner(self, runner_id: int | None) -> None:
+        """Let no loop find these chunks by the id of a runner that ends."""
+        _by_runner.pop((self._store, runner_id or 0), None)
+
+    def holds(self, chunk: ClaimedChunk) -> bool:
+        """Whether this claim still stands: its attempt is neither done nor freed."""
+        return self.get(chunk.index) is chunk
+
+    def is_worked_on_by(self, loop: ClaimingLoop, index: int) -> bool:
+        """Whether this loop has claimed this chunk."""
+        chunk = self.get(index)
+        return chunk is not None and chunk.loop is loop
+
+    @property
+    def has_yielded(self) -> bool:
+        """Whether the caller of a loop holds a claimed chunk."""
+        return any(chunk.is_yielded for chunk in list(self.values()))
+
+    def attempt_at(self, index: int) -> tuple[int | None, float | None]:
+        """Return the number of the attempt at a chunk, and its seconds so far; (None, None) without a claim."""
+        chunk = self.get(index)
+        return (None, None) if chunk is None else (chunk.number, round(time.monotonic() - chunk.since, 6))
+
+    def thread_with(self, index: int, runner_id: int) -> int | None:
+        """Return the thread whose loop has claimed a chunk for a runner; None if no loop of this process has."""
+        chunks = _by_runner.get((self._store, runner_id))
+        chunk = None if chunks is None else chunks.get(index)
+        return chunk.loop.thread if chunk is not None and chunk.loop.is_active else None

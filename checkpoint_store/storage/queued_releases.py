@@ -1,0 +1,38 @@
+"""Claims that the next transaction is to free: a finalizer cannot wait for one."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, NamedTuple
+
+from checkpoint_store.storage.statements import attempts
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from checkpoint_store.storage.records import Claim
+
+
+class Release(NamedTuple):
+    """A claim to free."""
+
+    job_id: str
+    runner_id: int
+    claim: Claim
+    begun: bool
+    """Whether its work had begun: then the chunk is in doubt. Otherwise it is as if it had never been claimed."""
+
+
+class QueuedReleases(deque[Release]):
+    """The claims of one store file that wait to be freed. Safe to share between threads; nobody is waited for."""
+
+    def write(self, connection: sqlite3.Connection) -> None:
+        """Free them in the open transaction, after what may refuse the transaction.
+
+        Where the transaction is rolled back all the same, the runner's own next search finds them: they are not put
+        back, because a claim that was freed after all may have been claimed again since, under the same number.
+        """
+        while self:
+            release = self.popleft()
+            free = attempts.abandon if release.begun else attempts.release
+            free(connection, release.job_id, release.runner_id, release.claim)
