@@ -60,7 +60,7 @@ class Job(JobRedo):
         """
         if self._context.writing is None:
             yield from (
-                PendingChunk(self, index, self._execution.chunk_data(index)) for index in self._execution.unclaimed()
+                PendingChunk(self, index, self._execution.contents.data(index)) for index in self._execution.unclaimed()
             )
             return
         loop = PendingLoop(self._execution, partial(PendingChunk, self), max_attempts=max_attempts, wait=wait)
@@ -112,7 +112,7 @@ class Job(JobRedo):
     def retry_failed(self, *indices: int) -> int:
         """Give failed chunks (these, or all) their attempts back: loops try them again. Returns how many those are."""
         for index in indices:
-            self._execution.check_index(index)
+            self._execution.standing.check_index(index)
         return self._context.storage.retry_failed(self.job_id, indices or None)
 
     # -- doing all of it
@@ -262,7 +262,7 @@ class Job(JobRedo):
     ) -> None:
         try:
             status, reason = (JobStatus.PAUSED, None) if error is None else lifecycle.ending_by(error)
-            self._execution.leave(status, reason, with_this_thread=True)
+            self._execution.lifecycle.leave(status, reason, with_this_thread=True)
         except CheckpointStoreError as late:
             if error is None:
                 raise

@@ -116,7 +116,7 @@ class CheckpointStore(StoreOutlook, StoreCare):
     def _opened(self, arguments: opening.OpenArguments) -> Job:
         record = opening.open_job(self._open, arguments)
         job = Job(self, self._open, record, arguments.sequence, arguments.fingerprint, keys=arguments.keys)
-        job._execution.mark_pauses_known()  # noqa: SLF001 - whoever opens a job goes on with it knowingly
+        job._execution.lifecycle.mark_pauses_known()  # noqa: SLF001 - whoever opens a job goes on with it knowingly
         return job
 
     @checks_option_names

@@ -29,7 +29,7 @@ class JobSnapshot:
         self._cost = 0.0
         self._refreshed_seconds = 0.0
         self._execution = job._execution  # noqa: SLF001 - no public call adds up new results alone, or tells of a pause
-        self._first_pause = self._execution.pauses.last
+        self._first_pause = self._execution.lifecycle.pauses.last
         self.completed_chunks = self.failed_chunks = self.in_doubt_chunks = 0
         self.refresh(force=True)
         self._cost_at_start = self._cost
@@ -40,7 +40,7 @@ class JobSnapshot:
         if not force and now_seconds - self._refreshed_seconds < _REFRESH_SECONDS:
             return
         self._refreshed_seconds = now_seconds
-        new_costs = self._execution.costs_after(self._last_result_id, self._cost_field)
+        new_costs = self._execution.results.costs_after(self._last_result_id, self._cost_field)
         self._last_result_id = new_costs.last_result
         self._priced_results += new_costs.priced
         self._cost += new_costs.total

@@ -35,7 +35,7 @@ class JobKeys(JobLog):
         Raises:
             KeyNotFound: no chunk of the job has the key.
         """
-        return self._execution.index_of(key)
+        return self._execution.keys.index_of(key)
 
     def key_of(self, index: int) -> Key | None:
         """Return what the caller calls chunk ``index``, as it was given; None where it has no key.
@@ -43,8 +43,8 @@ class JobKeys(JobLog):
         Raises:
             ChunkOutOfRange: no such chunk.
         """
-        self._execution.check_index(index)
-        return self._execution.key(index)
+        self._execution.standing.check_index(index)
+        return self._execution.keys.of(index)
 
     def keys(self) -> dict[int, Key]:
         """Return the key of each chunk that has one, by index; empty where the job was opened without keys."""

@@ -17,7 +17,7 @@ class JobStatusChanges(JobRunners):
     @property
     def metadata(self) -> dict[str, Any]:
         """What is said about it beside its plan, as the store has it now: a copy; empty where nothing is said."""
-        return self._execution.record().metadata or {}
+        return self._execution.standing.record().metadata or {}
 
     def set_metadata(self, metadata: Mapping[str, Any]) -> None:
         """Replace what is said about it beside its plan. Durable, and in the state file, when this returns.
@@ -36,12 +36,12 @@ class JobStatusChanges(JobRunners):
 
     def pause(self) -> None:
         """Pause the job: status ``paused``, and every loop on it, in any process, ends after the chunk in hand."""
-        self._execution.change_status(lifecycle.PAUSE)
-        self._execution.mark_pauses_known()
+        self._execution.lifecycle.change(lifecycle.PAUSE)
+        self._execution.lifecycle.mark_pauses_known()
 
     def resume(self) -> None:
         """Take a paused or failed job up again: status ``running``; loops that were to end go on, if they still do."""
-        self._execution.change_status(lifecycle.RESUME)
+        self._execution.lifecycle.change(lifecycle.RESUME)
 
     def finish(self) -> None:
         """End the job ``completed``.
@@ -49,7 +49,7 @@ class JobStatusChanges(JobRunners):
         Raises:
             JobIncomplete: chunks are left.
         """
-        self._execution.change_status(lifecycle.FINISH)
+        self._execution.lifecycle.change(lifecycle.FINISH)
 
     def fail(self, error: BaseException | str) -> None:
         """End the job ``failed`` with a message (secrets in it are replaced). It can still be resumed."""

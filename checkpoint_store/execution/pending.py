@@ -56,7 +56,7 @@ class PendingLoop(Generic[T]):
         try:
             yield from self._claimed_chunks()
         except Exception as error:
-            self._execution.record_failure(error)
+            self._execution.lifecycle.record_failure(error)
             raise
 
     def _claimed_chunks(self) -> Iterator[T]:
@@ -100,9 +100,9 @@ class PendingLoop(Generic[T]):
     def _is_held_up_by(self, last: ClaimedChunk | None) -> bool:
         """Whether the last chunk of a sequential job was left undone, so that no other may begin."""
         execution = self._execution
-        return last is not None and execution.is_sequential and not execution.is_completed(last.index)
+        return last is not None and execution.is_sequential and not execution.results.is_completed(last.index)
 
     def _claimed(self, queue: ChunkQueue, chunk: ClaimedChunk, stored_handle: str | None) -> T:
         execution = self._execution
-        handle, data = ClaimHandle(queue.claims, chunk), execution.chunk_data(chunk.index)
+        handle, data = ClaimHandle(queue.claims, chunk), execution.contents.data(chunk.index)
         return self._make_chunk(chunk.index, data, execution.attempt_of(chunk, handle=stored_handle), handle)

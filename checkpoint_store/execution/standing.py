@@ -8,17 +8,14 @@ from checkpoint_store.errors import ChunkOutOfRange, JobIncomplete
 from checkpoint_store.execution import chunk_ranges
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from checkpoint_store.execution.context import StoreContext
-    from checkpoint_store.model.amounts import Cost
     from checkpoint_store.model.records import ChunkRecord, JobSummary, Progress
     from checkpoint_store.model.run_record import RunRecord
-    from checkpoint_store.storage.records import Costs, JobRecord
+    from checkpoint_store.storage.records import JobRecord
 
 
 class JobStanding:
-    """The part of :class:`JobExecution` that only reads. Safe to share between threads."""
+    """What the store says of one job now. Nothing is written. Safe to share between threads."""
 
     def __init__(self, context: StoreContext, job_id: str, total_chunks: int) -> None:
         self._context: Final = context
@@ -84,10 +81,6 @@ class JobStanding:
         """Return how many chunks are failed, and how many in doubt."""
         return self._context.reading.failure_counts(self.job_id)
 
-    def is_completed(self, index: int) -> bool:
-        """Whether a chunk is complete, by the shortest way."""
-        return self._context.reading.is_completed(self.job_id, index)
-
     def completed_ranges(self) -> list[tuple[int, int]]:
         """Return the completed chunks as half-open ranges ``(start, stop)``, ascending."""
         return chunk_ranges.completed_ranges(self._context.reading, self.job_id)
@@ -96,25 +89,3 @@ class JobStanding:
         """Return the chunks that are left (of so many first ones; None: of all), ascending, whoever works on them."""
         total = self.known_total() if total_chunks is None else total_chunks
         return chunk_ranges.remaining_ranges(self._context.reading, self.job_id, total)
-
-    def costs_after(self, result_id: int, cost: Cost = "cost") -> Costs:
-        """Return what the results after one (0: all) cost; ``cost`` says where that stands in a result."""
-        return self._context.reading.costs_after(self.job_id, result_id, cost)
-
-    def look_at(self, index: int) -> tuple[bool, str | None]:
-        """Return whether a chunk is complete, and its handle where it is not."""
-        return self._context.storage.handles.look_at(self.job_id, index)
-
-    def result_text(self, index: int) -> str:
-        """Return the JSON text of a completed chunk's result.
-
-        Raises:
-            ChunkOutOfRange, ChunkNotCompleted, StoreDamaged: as :meth:`Job.result` says.
-        """
-        self.check_index(index)
-        return self._context.reading.result_text(self.job_id, index)
-
-    def result_texts(self) -> Iterator[tuple[int, str]]:
-        """Yield (index, JSON text) of all results by index, in bounded memory; nothing is open in between."""
-        for page in self._context.reading.result_pages(self.job_id):
-            yield from page

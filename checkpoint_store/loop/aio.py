@@ -47,7 +47,7 @@ def amap(execution: JobExecution, fn: Callable[[Any], Any], options: Options) ->
     if options.on_event is not None:
         options = replace(options, on_event=called_in(event_loop, execution.job_id, options.on_event))
     made: list[Loop] = []
-    known_pause = execution.pauses.last
+    known_pause = execution.lifecycle.pauses.last
     interrupts = Interrupts()
 
     def steps() -> Iterator[MapItem]:

@@ -39,7 +39,9 @@ class CostReader:
 
     def update(self) -> None:
         """Add the costs of the results that were recorded since the last update."""
-        self.results = self.results.followed_by(self._execution.costs_after(self.results.last_result, self._cost))
+        self.results = self.results.followed_by(
+            self._execution.results.costs_after(self.results.last_result, self._cost)
+        )
 
     @property
     def known_total(self) -> float | None:
@@ -75,7 +77,7 @@ class BudgetGate(Gate):
             return OPEN
         if spending.in_work and others_go_on and self._reader.results.unreadable is None:
             return time.monotonic() + POLL_INTERVAL_SECONDS  # the end of another loop's attempt may help
-        remaining_chunks = self._execution.progress().remaining_chunks
+        remaining_chunks = self._execution.standing.progress().remaining_chunks
         if remaining_chunks:
             self._state.error = self._refusal(remaining_chunks, spending)
             self._state.pause("the budget allows no further chunk")
@@ -104,7 +106,7 @@ class BudgetGate(Gate):
         """
         waiting = self._schedule.unstarted()
         self._state.retry_while_busy(lambda: self._execution.budget.free(waiting))
-        others = self._state.retry_while_busy(self._execution.others_at_work)
+        others = self._state.retry_while_busy(self._execution.runners.has_others)
         return others or self._state.claims.runner.has_living_loops(but_this_thread=True)
 
     def _allows_another(self, spending: Spending) -> bool:
@@ -124,6 +126,6 @@ class BudgetGate(Gate):
             )
         fields: tuple[str, ...] = ()
         with suppress(CheckpointStoreError):  # the result was replaced or deleted meanwhile, or is damaged
-            fields = fields_of(json_text.decode(self._execution.result_text(unreadable.chunk_index)))
+            fields = fields_of(json_text.decode(self._execution.results.text(unreadable.chunk_index)))
         index, field = unreadable.chunk_index, name_of(cost)
         return CostUnknown(job_id, remaining_chunks, index, field=field, value=unreadable.value, fields=fields)

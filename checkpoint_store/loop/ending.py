@@ -63,30 +63,31 @@ def _remaining_chunks(state: LoopState) -> int:
     """Return how many chunks are left of those that this loop claimed from: the job may have grown since it looked."""
     if state.options.shard is not None:
         return remaining_chunks(state.execution, state.options.shard)
-    progress, seen = state.execution.progress(), state.queue.total_chunks
+    progress, seen = state.execution.standing.progress(), state.queue.total_chunks
     if progress.total_chunks <= seen:
         return progress.remaining_chunks
     log.info(
         "job %s has %s, and this loop ends with %d of them", state.job_id, counted(progress.total_chunks, "chunk"), seen
     )
-    return sum(map(len, state.execution.remaining_ranges(seen)))
+    return sum(map(len, state.execution.standing.remaining_ranges(seen)))
 
 
 def _end_job(state: LoopState) -> None:
     execution, options = state.execution, state.options
     if state.error is not None:
         status, message = ending_by(state.error)
-        execution.leave(JobStatus.PAUSED if state.is_paused else status, message)
+        execution.lifecycle.leave(JobStatus.PAUSED if state.is_paused else status, message)
         raise state.error
     left = _remaining_chunks(state)
-    all_failed = execution.failed_chunks() if not state.is_paused and execution.progress().remaining_chunks else []
+    standing = execution.standing
+    all_failed = standing.failed_chunks() if not state.is_paused and standing.progress().remaining_chunks else []
     if all_failed and not left:  # the part of this loop is done; another part is not, and the job says so
-        execution.leave(JobStatus.FAILED, _failure(all_failed))
+        execution.lifecycle.leave(JobStatus.FAILED, _failure(all_failed))
         return
     is_whole = options.shard is None or execution.is_sequential  # there, what is behind a failed chunk waits for it
     failed = [record for record in all_failed if is_whole or record.chunk_index in (options.shard or ())]
     if failed:
-        execution.leave(JobStatus.FAILED, _failure(all_failed))
+        execution.lifecycle.leave(JobStatus.FAILED, _failure(all_failed))
         if options.on_error == "stop" or execution.is_sequential:
             raise ChunkFailed(state.job_id, len(failed), _example(failed))
         unseen = state.failed_before - state.failed_now
@@ -94,7 +95,7 @@ def _end_job(state: LoopState) -> None:
         if passed_over:
             _warn_of_chunks_passed_over(state.job_id, passed_over)
         return
-    execution.leave(JobStatus.PAUSED)
+    execution.lifecycle.leave(JobStatus.PAUSED)
     if left and options.on_pause == "raise":
         raise JobPaused(state.job_id, left)
 

@@ -65,13 +65,16 @@ class Events:
         """Tell that the loop has ended, where chunks are left and no error is to blame."""
         if self._hook is not None:
             with suppress(CheckpointStoreError):  # the store is closed, or the job deleted: nothing is paused
-                if record.ended in ("paused", "interrupted", "left") and self._execution.progress().remaining_chunks:
+                if (
+                    record.ended in ("paused", "interrupted", "left")
+                    and self._execution.standing.progress().remaining_chunks
+                ):
                     self._note("paused", error=record.reason)
             self.tell()
 
     def _note(self, kind: EventKind, index: int | None = None, **what: Any) -> None:
         if self._hook is not None:
-            key = None if index is None else self._execution.key(index)
+            key = None if index is None else self._execution.keys.of(index)
             self._untold.append(LoopEvent(kind=kind, index=index, key=key, **what))
 
     def tell(self) -> None:

@@ -58,7 +58,7 @@ class DeadlineGate(Gate):
         if moment < self._at:
             return OPEN
         if not in_flight:
-            remaining_chunks = self._state.execution.progress().remaining_chunks
+            remaining_chunks = self._state.execution.standing.progress().remaining_chunks
             if remaining_chunks:
                 self._state.error = DeadlineReached(self._state.job_id, remaining_chunks, self._seconds)
                 self._state.pause("its deadline is reached")
@@ -78,7 +78,7 @@ class _SharedBucket:
         moment = time.monotonic()
         if moment - self._counted_at > _COUNT_INTERVAL_SECONDS:
             self._counted_at = moment
-            self._bucket.set_rate(self._per_minute / self._execution.loops_at_work(), moment)
+            self._bucket.set_rate(self._per_minute / self._execution.runners.loop_count(), moment)
         return min(self._bucket.ready_at(amount, moment), moment + _COUNT_INTERVAL_SECONDS)
 
     def take(self, amount: float) -> None:
@@ -136,7 +136,7 @@ class TokenGate(Gate):
 
     def _estimate_of(self, chunk: ClaimedChunk) -> float:
         execution = self._state.execution
-        data = execution.chunk_data(chunk.index) if execution.has_chunks else chunk.index
+        data = execution.contents.data(chunk.index) if execution.contents.are_given else chunk.index
         count: object = self._estimate(data)
         if isinstance(count, bool) or not isinstance(count, int | float) or not 0 <= count < math.inf:
             raise InvalidArgumentError(

@@ -56,7 +56,7 @@ class Loop:
         known_pause: int | None = None,
     ) -> None:
         self._execution = execution
-        self._known_pause = execution.pauses.last if known_pause is None else known_pause
+        self._known_pause = execution.lifecycle.pauses.last if known_pause is None else known_pause
         self._fn = fn
         self._options = options
         self._heeds_signals = interrupts is None
@@ -112,7 +112,7 @@ class Loop:
 
     def _note_run(self, error: BaseException | None) -> None:
         record = self._state.statistics.record(self._gates.waited(), error, self._state.pause_reason)
-        self._execution.note_run(record)
+        self._execution.lifecycle.note_run(record)
         self._state.events.loop_ended(record)
 
     def _run(self) -> Iterator[MapItem]:
@@ -121,9 +121,11 @@ class Loop:
             self._bar = LiveBar(self._execution)
         # First: another runner that ends the job sees this runner, or has ended the job before.
         self._state.claims.register()
-        self._execution.mark_running(self._known_pause)
+        self._execution.lifecycle.mark_running(self._known_pause)
         if self._options.on_error == "record":
-            self._state.failed_before = frozenset(record.chunk_index for record in self._execution.failed_chunks())
+            self._state.failed_before = frozenset(
+                record.chunk_index for record in self._execution.standing.failed_chunks()
+            )
         options, places = self._options, max(1, self._place.capacity)
         self._state.queue = self._execution.queue(
             known_pause=self._known_pause, max_attempts=options.attempts_max, shard=options.shard, places=places
@@ -271,7 +273,7 @@ class Loop:
                     reason = describe(self._state.error)
                     log.warning("job %s: beside what ended its loop: %s", self._state.job_id, reason)
                 with self._state.log_instead_of_raising("its end could not be recorded"):
-                    self._execution.leave(JobStatus.PAUSED, ending_by(ended_by)[1])  # no chunk is to blame
+                    self._execution.lifecycle.leave(JobStatus.PAUSED, ending_by(ended_by)[1])  # no chunk is to blame
 
     def _settle_whatever_happens(self) -> None:
         """Settle the next attempts that end; an error keeps no other attempt from being settled."""

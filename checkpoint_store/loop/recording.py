@@ -117,7 +117,7 @@ class Recorder:
         new = [success for success in recorded if success.completion.chunk_index not in self._completed_late]
         for completion, result in new:
             self._state.events.completed(completion, result)
-        key_of = self._state.execution.key
+        key_of = self._state.execution.keys.of
         return [MapItem(one.chunk_index, result, key_of(one.chunk_index)) for one, result in new]
 
     def _submit(self, successes: list[Success]) -> list[Success]:

@@ -34,6 +34,6 @@ class SleptTime:
             return
         log.info("job %s: the machine slept for %.0f s", self._execution.job_id, slept_seconds)
         try:
-            self._execution.leave_out(slept_seconds)
+            self._execution.lifecycle.leave_out(slept_seconds)
         except CheckpointStoreError as busy:
             log_suppressed(busy, "the rate counts the time in which the machine slept")

@@ -67,7 +67,7 @@ class Starter:
         data: Any = None
         try:
             self._state.events.started(chunk)
-            data = execution.chunk_data(chunk.index) if execution.has_chunks else chunk.index
+            data = execution.contents.data(chunk.index) if execution.contents.are_given else chunk.index
             attempt = execution.attempt_of(chunk, handle=execution.look_at(chunk.index)[1])
             chunk.begun = self._place.runs_inline
             future = self._place.submit(self._fn, attempt, data)

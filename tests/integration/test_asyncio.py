@@ -152,14 +152,14 @@ def test_a_completion_that_is_cancelled_is_recorded_all_the_same(job: Job) -> No
 
 def test_a_chunk_that_was_not_handed_out_is_not_in_doubt(job: Job) -> None:
     """Cancelled while it waits for the next chunk, the loop frees it."""
-    original, claimed = job._execution.chunk_data, threading.Event()
+    original, claimed = job._execution.contents.data, threading.Event()
 
     def slowly(index: int) -> Any:
         claimed.set()
         time.sleep(0.3)
         return original(index)
 
-    job._execution.chunk_data = slowly  # type: ignore[method-assign]
+    job._execution.contents.data = slowly  # type: ignore[method-assign]
 
     async def use() -> None:
         async with aclosing(job.apending()) as chunks:

@@ -187,7 +187,7 @@ def test_what_fails_while_a_loop_ends_is_a_line(
 
     items = job.map(upper)
     next(items)
-    monkeypatch.setattr(job._execution, "leave", full)
+    monkeypatch.setattr(job._execution.lifecycle, "leave", full)
     items.close()  # type: ignore[attr-defined]
     assert only(lines(), f"job {job.job_id}: its end could not be recorded: .*disk is full") == "WARNING"
 

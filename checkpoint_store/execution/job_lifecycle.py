@@ -1,0 +1,71 @@
+"""How one job begins to run and ends: its status, its pauses, and what its last loop did."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from checkpoint_store.errors import CheckpointStoreError
+from checkpoint_store.execution import lifecycle
+from checkpoint_store.execution.claims.known_pauses import KnownPauses
+from checkpoint_store.model.records import JobStatus
+from checkpoint_store.system.log import log_suppressed
+
+if TYPE_CHECKING:
+    from checkpoint_store.execution.context import StoreContext
+    from checkpoint_store.execution.standing import JobStanding
+    from checkpoint_store.model.run_record import RunRecord
+    from checkpoint_store.storage.records import StatusChange
+
+
+class JobLifecycle:
+    """The changes of one job's status. Safe to share between threads."""
+
+    def __init__(self, context: StoreContext, standing: JobStanding) -> None:
+        self._context, self._standing, self._job_id = context, standing, standing.job_id
+        self.pauses: Final = KnownPauses()
+        """The pauses that the holder of this job knows of."""
+
+    def change(self, wanted: StatusChange) -> None:
+        """Change the job's status; see :mod:`checkpoint_store.execution.lifecycle`."""
+        lifecycle.change(self._context, self._job_id, wanted)
+
+    def mark_pauses_known(self) -> None:
+        """Let the pauses that were asked for so far end no loop that begins from now on; a later one ends it."""
+        self.pauses.last = self._last_pause()
+
+    def _last_pause(self) -> int:
+        return self._context.storage.claims.last_pause(self._job_id)
+
+    def mark_running(self, known_pause: int | None) -> None:
+        """Make the job ``running`` where chunks are left, as a loop begins, unless it was paused since the call.
+
+        ``known_pause``: the last pause that was known at the call. Pauses that were asked for stand.
+        """
+        self._context.record_unrecorded()
+        if not self.pauses.covers(self._last_pause(), known_pause):
+            return
+        if self._standing.record().status is not JobStatus.RUNNING and self._standing.progress().remaining_chunks:
+            self.change(lifecycle.RUN)
+
+    def leave(
+        self, status: JobStatus, error: BaseException | str | None = None, *, with_this_thread: bool = False
+    ) -> None:
+        """End this loop's part (or that of all loops of this thread); see :func:`lifecycle.leave`."""
+        claims = self._context.claims_of(self._job_id)
+        lifecycle.leave(self._context, claims, status, error, with_this_thread=with_this_thread)
+
+    def record_failure(self, error: BaseException) -> None:
+        """Keep the error that ended a loop of this job; where that is impossible, log it."""
+        try:
+            self.leave(*lifecycle.ending_by(error))
+        except CheckpointStoreError as late:
+            log_suppressed(late, f"the end of job {self._job_id} could not be recorded")
+
+    def leave_out(self, seconds: float) -> None:
+        """Let the job's rate leave out so many seconds, in which the machine slept. Durable when this returns."""
+        self._context.storage.leave_out(self._job_id, seconds)
+        self._context.note_change(self._job_id)
+
+    def note_run(self, record: RunRecord) -> None:
+        """Keep what a loop did, which has ended."""
+        self._context.last_runs[self._job_id] = record

@@ -1,0 +1,42 @@
+"""What can be read of the results of one job, and of what they cost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from checkpoint_store.execution.standing import JobStanding
+    from checkpoint_store.model.amounts import Cost
+    from checkpoint_store.storage.reading import Reading
+    from checkpoint_store.storage.records import Costs
+
+
+class JobResults:
+    """The results of one job. Safe to share between threads."""
+
+    def __init__(self, reading: Reading, standing: JobStanding) -> None:
+        self._reading, self._standing, self._job_id = reading, standing, standing.job_id
+
+    def is_completed(self, index: int) -> bool:
+        """Whether a chunk is complete, by the shortest way."""
+        return self._reading.is_completed(self._job_id, index)
+
+    def text(self, index: int) -> str:
+        """Return the JSON text of a completed chunk's result.
+
+        Raises:
+            ChunkOutOfRange, ChunkNotCompleted, StoreDamaged: as :meth:`Job.result` says.
+        """
+        self._standing.check_index(index)
+        return self._reading.result_text(self._job_id, index)
+
+    def texts(self) -> Iterator[tuple[int, str]]:
+        """Yield (index, JSON text) of all results by index, in bounded memory; nothing is open in between."""
+        for page in self._reading.result_pages(self._job_id):
+            yield from page
+
+    def costs_after(self, result_id: int, cost: Cost = "cost") -> Costs:
+        """Return what the results after one (0: all) cost; ``cost`` says where that stands in a result."""
+        return self._reading.costs_after(self._job_id, result_id, cost)
