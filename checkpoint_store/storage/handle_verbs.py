@@ -49,7 +49,7 @@ class HandleStorage:
         Raises:
             StoreDamaged: what is stored is none that this library writes.
         """
-        handle, is_completed = self._database.read_row(*handles.look_at(job_id, index)) or (None, 0)
+        handle, is_completed = self._database.read_row_between_writes(*handles.look_at(job_id, index)) or (None, 0)
         if handle is None or is_completed:
             return bool(is_completed), None
         stored = {"chunk_index": index, "handle": handle}

@@ -16,15 +16,21 @@ if TYPE_CHECKING:
 def test_a_try_reads_the_store_once(store: CheckpointStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether the chunk is complete, and what its handle is, are one read, also of chunks that are claimed ahead."""
     reads: list[str] = []
-    real = Database.read_row
 
-    def noted(self: Database, statement: str, values: tuple[object, ...]) -> tuple[object, ...] | None:
-        reads.append(statement)
-        return real(self, statement, values)
+    def note(name: str) -> None:
+        real = getattr(Database, name)
+
+        def noted(self: Database, statement: str, values: tuple[object, ...]) -> tuple[object, ...] | None:
+            reads.append(statement)
+            row: tuple[object, ...] | None = real(self, statement, values)
+            return row
+
+        monkeypatch.setattr(Database, name, noted)
 
     job = store.open_job("talk.srt", total_chunks=60)
     monkeypatch.setattr(chunk_queue, "_CLAIMED_AHEAD_SECONDS", 1000.0)  # however slow the disk is
-    monkeypatch.setattr(Database, "read_row", noted)
+    note("read_row")
+    note("read_row_between_writes")
     for chunk in job.pending():
         chunk.complete("x")
     assert sum("chunk_handles" in statement for statement in reads) == 60

@@ -59,6 +59,14 @@ class Database:
         """Return the first row of one statement by the shortest way; None where it finds none."""
         return self.reader.first_row(statement, values)
 
+    def read_row_between_writes(self, statement: str, values: Sequence[Any]) -> tuple[Any, ...] | None:
+        """:meth:`read_row` for a thread that writes before and after it; the row is as new. It waits for no writer.
+
+        The connection that writes has in its cache what it wrote last. The one that reads fetches it from the WAL after
+        each commit: that takes three times as long.
+        """
+        return self.writer.first_row_if_free(statement, values) or self.reader.first_row(statement, values)
+
     def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run ``work`` in a write transaction and return its value; see :meth:`WriterConnection.write`."""
         return self.writer.write(work)

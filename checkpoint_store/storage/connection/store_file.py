@@ -6,7 +6,7 @@ import os
 import sqlite3
 import threading
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import CheckpointStoreError, StoreClosed
 from checkpoint_store.storage.connection import errors as sqlite_errors
@@ -17,6 +17,7 @@ from checkpoint_store.system.files import storage_error
 from checkpoint_store.system.forks import ForkAware, watch
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from checkpoint_store.storage.connection.open_lock import Presence
@@ -124,6 +125,30 @@ class StoreConnection(ForkAware):
         with self.lock:
             self.disconnect()
             self.closed = True
+
+    def first_row_if_free(self, statement: str, values: Sequence[Any]) -> tuple[Any, ...] | None:
+        """Return the first row of a statement, which is a snapshot of its own. Nobody is waited for.
+
+        Returns:
+            None where it finds none, and where the connection cannot be asked: it is not open, a thread uses it, or
+            another process is in the way.
+        """
+        taken: list[bool] = []
+        try:
+            take(self.lock, taken)
+            connection = self.connection if taken else None
+            if connection is None or connection.in_transaction:
+                return None
+            rows = connection.execute(statement, values).fetchall()
+        except BaseException as error:
+            if sqlite_errors.is_busy(error):
+                return None
+            self._abandon(error)
+            raise
+        finally:
+            if taken:
+                self.lock.release()
+        return rows[0] if rows else None
 
     def _open(self) -> sqlite3.Connection:
         if self.closed:
