@@ -14,11 +14,17 @@ T = TypeVar("T")
 _PAUSE_SECONDS: Final = 0.0002
 """A short call of another thread ends in this time. A thread that merely releases the GIL takes it again before another
 thread has woken up; the other thread then waits for five milliseconds, each time that its call releases the GIL."""
+_WORK_SECONDS: Final = 0.0002
+"""Sleep once the work since the last sleep took this long: a sleep after each of many small pieces would take longer
+than the work."""
 
 
 def giving_turns(pieces: Iterable[T]) -> Iterator[T]:
-    """Yield the pieces, and sleep for a moment after each, where the process has other threads."""
+    """Yield the pieces, and sleep for a moment between them now and then, where the process has other threads."""
+    began_at = time.monotonic()
     for piece in pieces:
         yield piece
-        if threading.active_count() > 1:
-            time.sleep(_PAUSE_SECONDS)
+        if time.monotonic() - began_at >= _WORK_SECONDS:
+            if threading.active_count() > 1:
+                time.sleep(_PAUSE_SECONDS)
+            began_at = time.monotonic()

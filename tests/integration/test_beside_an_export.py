@@ -44,8 +44,9 @@ def another_thread() -> Iterator[None]:
 
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The pauses that the long work of this thread makes."""
+    """The pauses that the long work of this thread makes; each piece of the work takes long."""
     made: list[float] = []
+    monkeypatch.setattr(turns, "_WORK_SECONDS", 0.0)
     monkeypatch.setattr(turns.time, "sleep", made.append)
     return made
 
@@ -65,6 +66,17 @@ def test_nobody_waits_for_a_thread_that_is_not_there(
     monkeypatch.setattr(turns.threading, "active_count", lambda: threads)
     assert list(giving_turns("abc")) == ["a", "b", "c"]
     assert len(pauses) == (0 if threads == 1 else 3)
+
+
+@pytest.mark.usefixtures("another_thread")
+def test_small_pieces_make_no_pause_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thousand pieces of a few microseconds pause as often as a few long ones: the pauses take no longer than the work."""
+    paused: list[float] = []
+    clock = iter(range(10_000))
+    monkeypatch.setattr(turns.time, "sleep", paused.append)
+    monkeypatch.setattr(turns.time, "monotonic", lambda: next(clock) / 200_000)
+    assert list(giving_turns(range(1000))) == list(range(1000))
+    assert 20 <= len(paused) <= 30
 
 
 def test_an_older_export_is_replaced_without_its_results_being_read(
