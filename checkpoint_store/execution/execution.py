@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
+from weakref import ref
 
 from checkpoint_store.errors import CheckpointStoreError, InvalidArgumentError, KeyNotFound
 from checkpoint_store.execution import chunk_ranges, lifecycle, redo
-from checkpoint_store.execution.chunk_contents import ChunkContents, Given
+from checkpoint_store.execution.chunk_contents import NOT_AT_HAND, ChunkContents, Given
 from checkpoint_store.execution.chunk_order import ChunkOrder
 from checkpoint_store.execution.claims.chunk_queue import ChunkQueue
 from checkpoint_store.execution.claims.known_pauses import KnownPauses
@@ -60,7 +61,9 @@ class JobExecution(JobStanding):
         """Referred to, so that it stays open for as long as anyone works on the job."""
         super().__init__(context, job_id, total_chunks)
         given = None if chunks is None else Given(chunks, fingerprint_by, total_chunks, keys)
-        self.contents: Final = ChunkContents(given, rule=fingerprint_rule, sequential=sequential)
+        self.contents: Final = (
+            NOT_AT_HAND if given is None else ChunkContents(given, rule=fingerprint_rule, sequential=sequential)
+        )
         """The caller's own chunks, and their fingerprints."""
         self.fingerprint_by: Final = fingerprint_by
         self._order = ChunkOrder(context.reading, job_id) if sequential else None
@@ -69,7 +72,7 @@ class JobExecution(JobStanding):
         self._claims: Claims | None = None
         self.pauses: Final = KnownPauses()
         """The pauses that the holder of this job knows of."""
-        context.growing[id(self)] = self
+        context.growing.add(ref(self, context.growing.discard))
 
     @property
     def has_chunks(self) -> bool:
