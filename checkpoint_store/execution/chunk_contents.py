@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from checkpoint_store.model.plan import chained, fingerprint
+from checkpoint_store.model.plan import FINGERPRINT_RULE, chained, fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -113,3 +113,7 @@ class ChunkContents:
 
     def _identify(self, index: int, given: Given, chunk: object) -> str:
         return fingerprint(chunk, given.fingerprint_by, rule=self._rule, index=index)
+
+
+NOT_AT_HAND: Final = ChunkContents(None, rule=FINGERPRINT_RULE, sequential=False)
+"""Of every job of which only the number of chunks is known: it holds nothing of any of them, and a list has many."""

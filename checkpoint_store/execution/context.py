@@ -6,7 +6,7 @@ import sys
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from weakref import WeakValueDictionary
+from weakref import ReferenceType, WeakValueDictionary
 
 from checkpoint_store.errors import CheckpointStoreError, ChunkAlreadyCompleted, StorageUnavailableError
 from checkpoint_store.execution.backup_listener import BackupListener
@@ -55,8 +55,8 @@ class StoreContext:
     """What this store object has claimed, by job, as long as anyone refers to it."""
     runners: set[Claims] = field(default_factory=set)
     """Those of them that are runners now."""
-    growing: WeakValueDictionary[int, Growing] = field(default_factory=WeakValueDictionary)
-    """The jobs of this store object that anyone refers to, by ``id``: each learns when its job grows."""
+    growing: set[ReferenceType[Growing]] = field(default_factory=set)
+    """The jobs of this store object that anyone refers to: each learns when its job grows."""
     last_runs: dict[str, RunRecord] = field(default_factory=dict)
     """What the last loop of this store object did, by job."""
 
@@ -119,7 +119,7 @@ class StoreContext:
 
     def job_grew(self, job_id: str, total_chunks: int, given: Given | None) -> None:
         """Let the loops of this store object that are at work on a job see the chunks that it has now."""
-        for one in [refers() for refers in self.growing.valuerefs()]:
+        for one in [refers() for refers in list(self.growing)]:
             if one is not None and one.job_id == job_id:
                 one.grow(total_chunks, given)
 

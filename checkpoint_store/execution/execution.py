@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
+from weakref import ref
 
 from checkpoint_store.errors import InvalidArgumentError
 from checkpoint_store.execution import chunk_ranges, redo
-from checkpoint_store.execution.chunk_contents import ChunkContents, Given
+from checkpoint_store.execution.chunk_contents import NOT_AT_HAND, ChunkContents, Given
 from checkpoint_store.execution.chunk_keys import ChunkKeys
 from checkpoint_store.execution.chunk_order import ChunkOrder
 from checkpoint_store.execution.claims.chunk_queue import ChunkQueue
@@ -61,7 +62,9 @@ class JobExecution:
         self.standing: Final = JobStanding(context, job_id, total_chunks)
         """What the store says of the job now."""
         given = None if chunks is None else Given(chunks, fingerprint_by, total_chunks, keys)
-        self.contents: Final = ChunkContents(given, rule=fingerprint_rule, sequential=sequential)
+        self.contents: Final = (
+            NOT_AT_HAND if given is None else ChunkContents(given, rule=fingerprint_rule, sequential=sequential)
+        )
         """The caller's own chunks, and their fingerprints."""
         self.fingerprint_by: Final = fingerprint_by
         self._order = ChunkOrder(context.reading, job_id) if sequential else None
@@ -76,7 +79,7 @@ class JobExecution:
         """How the job begins to run, pauses and ends."""
         self.budget: Final = JobBudget(context, job_id)
         """What the job has spent and reserved."""
-        context.growing[id(self)] = self
+        context.growing.add(ref(self, context.growing.discard))
 
     @property
     def is_sequential(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import bindparam, func, literal_column, null, or_, select
@@ -30,7 +30,8 @@ _OF_JOB: Final[Any] = _J.job_id == bindparam("in_job")
 _MARKED: Final[Any] = redos.is_any_left(_J.job_id)
 _ROW: Final = (*(_J[name] for name in JobRecord._fields[:-1]), redos.count_of(_J.job_id).label("redo_count"))
 _READERS: Final = tuple(rows.JOB[name] for name in JobRecord._fields)
-_JOB_ID, _IS_CURRENT, _SEQUENTIAL = map(JobRecord._fields.index, ("job_id", "is_current", "sequential"))
+_PAGE_ROWS: Final = 200  # a store may have many jobs: their rows are gone before the garbage collector looks at them
+_JOB_ID: Final = JobRecord._fields.index("job_id")
 
 _FIND: Final = Statement(lambda: select(*_ROW).where(_OF_JOB))
 # A range, not LIKE: an id is text, and % or _ in it mean themselves.
@@ -151,14 +152,18 @@ def _update(names: tuple[str, ...]) -> Statement:
     return Statement(lambda: jobs.update().where(_OF_JOB).values(new))
 
 
-def _record(row: tuple[Any, ...], path: Path) -> JobRecord:
-    """Make the record of a row of :data:`_ROW`: by position, since a store may have many."""
+def _records(found: list[tuple[Any, ...]], path: Path) -> list[JobRecord]:
+    """Make the records of rows of :data:`_ROW`; each reader reads a whole column.
+
+    Raises:
+        StoreDamaged: a value is none that this library writes; the message names job, column and value.
+    """
     try:
-        values = [read(value) for read, value in zip(_READERS, row, strict=True)]
-    except ValueError:  # the same once more, with the name of the column in the error
-        values = list(read_row("jobs", rows.JOB, dict(zip(JobRecord._fields, row, strict=True)), path).values())
-    values[_IS_CURRENT], values[_SEQUENTIAL] = bool(values[_IS_CURRENT]), bool(values[_SEQUENTIAL])
-    return JobRecord._make(values)
+        columns = [map(read, column) for read, column in zip(_READERS, zip(*found, strict=True), strict=False)]
+        return list(map(JobRecord._make, zip(*columns, strict=True)))
+    except ValueError:  # the same once more, with the names of the job and the column in the error
+        each = (dict(zip(JobRecord._fields, row, strict=True)) for row in found)
+        return [JobRecord(**read_row("jobs", rows.JOB, row, path)) for row in each]
 
 
 def find_job(connection: sqlite3.Connection, job_id: str, path: Path) -> JobRecord:
@@ -169,7 +174,7 @@ def find_job(connection: sqlite3.Connection, job_id: str, path: Path) -> JobReco
     found = exact or _FIND_BY_PREFIX.run(connection, prefix=job_id).fetchall()
     if len(found) != 1:
         raise JobNotFound(job_id, path, [row[_JOB_ID] for row in found])
-    return _record(found[0], path)
+    return _records(found, path)[0]
 
 
 def _is_unreadable(text: str) -> bool:
@@ -202,7 +207,8 @@ def list_jobs(
     names = {} if file_name is None else spelt(file_name)
     statement = _list(tuple(given), spellings=len(names), with_results=with_results, incomplete=incomplete)
     found = statement.run(connection, **values, **names, rows=-1 if limit is None else limit)
-    return [_record(row, path) for row in found]
+    pages = iter(partial(found.fetchmany, _PAGE_ROWS), [])
+    return [record for page in pages for record in _records(page, path)]
 
 
 def insert_job(connection: sqlite3.Connection, values: dict[str, Any]) -> None:
