@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 STATUSES: Final = (*(status.value for status in JobStatus), "interrupted")
 COLUMNS: Final = (
-    *("job_id", "file_name", "status", "completed_chunks", "total_chunks", "failed_chunks", "in_doubt_chunks"),
+    *("job_id", "file_name", "status", "completed_chunks", "total_chunks", "redo_chunks", "failed_chunks"),
+    "in_doubt_chunks",
     *("cost", "tokens", "started_at", "updated_at", "model", "provider"),
 )
 """The columns of ``list --csv``."""

@@ -25,12 +25,16 @@ _FILE_WIDTH_MIN: Final = 12
 _VALUE_MAX: Final = 60
 """Cells of a setting that are shown: a prompt of many lines would push everything else off the screen."""
 _COLUMNS: Final = ("JOB", "FILE", "STATUS", "DONE", "", "RATE", "TIME LEFT", "UPDATED")
-_DROPPED_FIRST: Final = ("RATE", "TOKENS", "UPDATED", "TIME LEFT", "COST", "", "IN DOUBT", "FAILED", "STATUS", "DONE")
+_DROPPED_FIRST: Final = (
+    *("RATE", "TOKENS", "UPDATED", "TIME LEFT", "COST", ""),
+    *("TO REDO", "IN DOUBT", "FAILED", "STATUS", "DONE"),
+)
 """Columns that a narrow screen drops, in this order. The id stays whole, because people type it."""
-_RIGHT: Final = frozenset({"DONE", "", "RATE", "TIME LEFT", "FAILED", "IN DOUBT", "COST", "TOKENS"})
-_FAILURE_COLUMNS: Final = {"failed_chunks": "FAILED", "in_doubt_chunks": "IN DOUBT"}
+_RIGHT: Final = frozenset({"DONE", "", "RATE", "TIME LEFT", "TO REDO", "FAILED", "IN DOUBT", "COST", "TOKENS"})
+_COUNT_COLUMNS: Final = {"redo_chunks": "TO REDO", "failed_chunks": "FAILED", "in_doubt_chunks": "IN DOUBT"}
 _COST_COLUMNS: Final = {"cost": "COST", "tokens": "TOKENS"}
-_EMPTY_IF_ALL_GOES_WELL: Final = frozenset({"TIME LEFT", "FAILED", "IN DOUBT", "COST", "TOKENS"})
+_EMPTY_IF_ALL_GOES_WELL: Final = frozenset({"TIME LEFT", "TO REDO", "FAILED", "IN DOUBT", "COST", "TOKENS"})
+_REDO_MEANING: Final = "each keeps its earlier result until the new one is there"
 _GAP: Final = 2
 """Blanks between two columns."""
 _FILE: Final = 1
@@ -47,12 +51,12 @@ def show_list(terminal: Screen, records: Sequence[dict[str, Any]], store_path: s
     rows = [
         (
             *_row(record, length),
-            *(str(record[name] or "") for name in _FAILURE_COLUMNS),
+            *(str(record[name] or "") for name in _COUNT_COLUMNS),
             *(known.get(record["job_id"], "") for known in amounts),
         )
         for record in records
     ]
-    columns = (*_COLUMNS, *_FAILURE_COLUMNS.values(), *_COST_COLUMNS.values())
+    columns = (*_COLUMNS, *_COUNT_COLUMNS.values(), *_COST_COLUMNS.values())
     widths = {name: max(map(cell_len, cells)) for name, *cells in zip(columns, *rows, strict=True)}
     kept, file_width = _fitting(widths, terminal.out.width)
     positions = [columns.index(name) for name in kept]
@@ -160,9 +164,12 @@ def _facts(data: dict[str, Any]) -> list[tuple[str, str | Text]]:
         ("title", data["video_title"]),
         ("model", " from ".join(filter(None, (data["model"], data["provider"])))),
         ("done", f"{completed:,} of {screen.chunk_count(total)}, {screen.percent(completed, total)}"),
-        ("to redo", _failure_text(data, "redo_chunks", "each keeps its earlier result until the new one is there")),
-        ("failed", _failure_text(data, "failed_chunks", "passed over; see errors, and retry")),
-        ("in doubt", _failure_text(data, "in_doubt_chunks", _in_doubt_meaning(data["in_doubt_with_handle"]))),
+        (
+            "to redo",
+            _count_text(data, "redo_chunks", _REDO_MEANING, "blue"),
+        ),
+        ("failed", _count_text(data, "failed_chunks", "passed over; see errors, and retry")),
+        ("in doubt", _count_text(data, "in_doubt_chunks", _in_doubt_meaning(data["in_doubt_with_handle"]), "yellow")),
         ("rate", _rate_text(data)),
         ("runners", _runners_text(data["runners"])),
         ("started", screen.local_time(started)),
@@ -185,8 +192,8 @@ def _runners_text(runners: list[dict[str, Any]]) -> str:
     )
 
 
-def _failure_text(data: dict[str, Any], name: str, meaning: str) -> Text | None:
-    return Text.assemble((screen.chunk_count(data[name]), "red"), f"  ({meaning})") if data[name] else None
+def _count_text(data: dict[str, Any], name: str, meaning: str, style: str = "red") -> Text | None:
+    return Text.assemble((screen.chunk_count(data[name]), style), f"  ({meaning})") if data[name] else None
 
 
 def _in_doubt_meaning(with_handle: int) -> str:

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from checkpoint_store.cli.options import DEFAULT_STORE
 from checkpoint_store.cli.paths import STANDARD, on_one_line
+from checkpoint_store.cli.redone import to_redo_text
 from checkpoint_store.cli.run.task_records import DONE, FAILED, INTERRUPTED, UNUSABLE, Report
 from checkpoint_store.cli.screen import chunk_count, duration, marks
 from checkpoint_store.cli.screen import cost as amount
@@ -144,6 +145,8 @@ def _show_counts(screen: Screen, report: Report, store_path: str) -> None:
     left = report.total_chunks - report.completed_chunks
     counts = f"{report.completed_chunks:,} of {chunk_count(report.total_chunks)} {done}{_origin_text(report)}"
     screen.note(f"  {counts}, {left:,} left")
+    if report.redo_chunks:
+        screen.note(f"  {to_redo_text(report.redo_chunks)}")
     _show_cost(screen, report)
     name = str(report.job_id)[:8]
     if report.failed_chunks:
