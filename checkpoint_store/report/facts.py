@@ -40,7 +40,7 @@ def job_facts(job: Job, summary: JobSummary) -> dict[str, Any]:
         "metadata": summary.metadata,
         "sequential": job.sequential,
         "in_doubt_with_handle": summary.in_doubt_with_handle,
-        "superseded_by": job.superseded_by,
+        "superseded_by": summary.superseded_by,
         "runners": [dataclasses.asdict(one) for one in job.runners() if one.is_alive] if summary.is_active else [],
     }
 

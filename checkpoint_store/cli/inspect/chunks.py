@@ -128,6 +128,7 @@ def errors(*, job_id: str | None, table_format: str | None, store_path: str, as_
             "status": summary.status,
             "shown_status": summary.shown_status,
             "is_interrupted": summary.is_interrupted,
+            "superseded_by": summary.superseded_by,
         }
         print_json({"job_id": job.job_id, **status, "errors": [dataclasses.asdict(record) for record in ordered]})
         return
@@ -139,6 +140,10 @@ def errors(*, job_id: str | None, table_format: str | None, store_path: str, as_
         _show_error(terminal, record, tries[record.chunk_index])
     if not ordered:
         terminal.note(f"job {job.job_id[:8]} has no chunk that failed or is in doubt")
+    if summary.is_superseded:
+        terminal.note(
+            f"job {job.job_id[:8]} is superseded by job {str(summary.superseded_by)[:8]}: runs go on with that"
+        )
     if summary.is_interrupted:
         left = screen.chunk_count(summary.progress.remaining_chunks)
         terminal.note(f"job {job.job_id[:8]} is interrupted: nobody works on it, and {left} of it are not complete")

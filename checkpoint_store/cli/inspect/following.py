@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _EVERY_SECONDS: Final = 1.0
 _IDLE_SECONDS: Final = 10.0
 """A job that is interrupted or not begun has ended after so long without a runner: one may be about to go on."""
-_ENDED: Final = frozenset({"completed", "failed", "paused"})
+_ENDED: Final = frozenset({"completed", "failed", "paused", "superseded"})
 _COUNTS: Final = {"redo_chunks": "to redo", "failed_chunks": "failed", "in_doubt_chunks": "in doubt"}
 _SHOWN: Final = ("status", "is_active", "completed_chunks", "total_chunks", *_COUNTS)
 """What a line is printed for when it changes."""

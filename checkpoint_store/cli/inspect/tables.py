@@ -161,6 +161,7 @@ def _facts(data: dict[str, Any]) -> list[tuple[str, str | Text]]:
     facts: list[tuple[str, str | Text | None]] = [
         ("job", data["job_id"]),
         ("status", screen.status_text(data["shown_status"])),
+        ("", _superseded_text(data)),
         ("title", data["video_title"]),
         ("model", " from ".join(filter(None, (data["model"], data["provider"])))),
         ("done", f"{completed:,} of {screen.chunk_count(total)}, {screen.percent(completed, total)}"),
@@ -181,6 +182,11 @@ def _facts(data: dict[str, Any]) -> list[tuple[str, str | Text]]:
         ("damaged", _error(data["damage"])),
     ]
     return [(name, value) for name, value in facts if value]
+
+
+def _superseded_text(data: dict[str, Any]) -> str | None:
+    by = data["superseded_by"]
+    return by and f"superseded by job {by[:_JOB_ID_LENGTH_MIN]}, which was opened later for this file"
 
 
 def _runners_text(runners: list[dict[str, Any]]) -> str:

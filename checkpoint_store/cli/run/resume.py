@@ -78,7 +78,7 @@ def _say_complete(job: Job | None, *, as_json: bool) -> int:
     if as_json:
         print_json({"job_id": None if job is None else job.job_id, "exit_code": 0, "jobs": []})
     else:
-        which = "every job that was not replaced" if job is None else f"job {job.job_id[:8]}"
+        which = "every job that is not superseded" if job is None else f"job {job.job_id[:8]}"
         Screen().note(f"{which} is complete: there is nothing to go on with")
     return 0
 
