@@ -13,6 +13,7 @@ from rich.text import Text
 
 from checkpoint_store.cli import chunk_map, screen
 from checkpoint_store.cli.paths import on_one_line
+from checkpoint_store.cli.typed_line import typed_line
 from checkpoint_store.cli.widths import without_beginning, without_end
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ _STATUS: Final = 2
 def show_list(terminal: Screen, records: Sequence[dict[str, Any]], store_path: str) -> None:
     """Print one line for each job; without jobs, print a notice."""
     if not records:
-        terminal.note(f"{store_path} has no job yet; begin one with: checkpoint-store run FILE")
+        terminal.note(f"{store_path} has no job yet; begin one with: {typed_line(['run'], store_path, 'FILE')}")
         return
     length = _prefix_length([record["job_id"] for record in records])
     amounts = [_amounts(records, name) for name in _COST_COLUMNS]
@@ -176,8 +177,8 @@ def _facts(data: dict[str, Any]) -> list[tuple[str, str | Text]]:
         ("started", screen.local_time(started)),
         ("updated", f"{screen.local_time(updated)}, {screen.ago(updated)}"),
         ("totals", _comma_separated({name: screen.number(value) for name, value in data["totals"].items()})),
-        ("config", _shortened_values(data["config"], data["job_id"])),
-        ("metadata", _shortened_values(data["metadata"], data["job_id"])),
+        ("config", _shortened_values(data["config"])),
+        ("metadata", _shortened_values(data["metadata"])),
         ("error", _error(data["error_message"])),
         ("damaged", _error(data["damage"])),
     ]
@@ -219,13 +220,13 @@ def _comma_separated(values: dict[str, Any]) -> str:
     return ", ".join(f"{name} {value}" for name, value in words.items())
 
 
-def _shortened_values(values: dict[str, Any], job_id: str) -> Text:
+def _shortened_values(values: dict[str, Any]) -> Text:
     """Return settings, each on one line and no longer than a person reads, and how to see the whole of one cut off."""
     words = {name: _one_line(value) for name, value in values.items() if value is not None}
     shown = {name: without_end(text, _VALUE_MAX, "…") for name, text in words.items()}
     text = Text(_comma_separated(shown))
     if shown != words:
-        text.append(f"  (whole: show {job_id[:_JOB_ID_LENGTH_MIN]} --json)", style="dim")
+        text.append("  (cut off; show --json has all of it)", style="dim")
     return text
 
 

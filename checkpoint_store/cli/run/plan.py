@@ -20,10 +20,11 @@ from checkpoint_store.cli.redone import to_redo_text
 from checkpoint_store.cli.run.inputs import job_name
 from checkpoint_store.cli.run.output import UnusableOutputError
 from checkpoint_store.cli.run.plan_options import LIMIT_NAMES, limit_options, request_options, workers_option
-from checkpoint_store.cli.run.report import changes, command
+from checkpoint_store.cli.run.report import changes
 from checkpoint_store.cli.run.request import FileCommand, checked_inputs, request_of
 from checkpoint_store.cli.run.task import elsewhere_text, refuse_output
 from checkpoint_store.cli.screen import Screen
+from checkpoint_store.cli.typed_line import typed_line
 from checkpoint_store.errors import StoreTargetError
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ def _facts(run_plan: RunPlan, redo_chunks: int, request: Request, workers: int) 
     job = (run_plan.job_id or "")[:8]
     refused = run_plan.action == "refuse"
     choices = " with --on-change reuse, none with --on-change restart" if refused else ""
-    retry, them = command("retry", job, request.store_path), "it" if len(run_plan.failed) == 1 else "them"
+    retry, them = typed_line(["retry", job], request.store_path), "it" if len(run_plan.failed) == 1 else "them"
     free = f"  (passed over; {retry} frees {them})"
     doubt = "  (begun and never ended, possibly billed; done again)"
     held = "  (with a handle: a service holds their work, and can be asked for it)"

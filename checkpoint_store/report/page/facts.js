@@ -124,7 +124,7 @@ function errorsCard(details, open) {
       text.includes("\n") || text.length > 300 ? h("details", {}, h("summary", {}, text.split("\n")[0].slice(0, 300)), h("pre", {}, text)) : h("span", { dir: "auto" }, text),
       h("p", { class: "dim" }, chunks.size === 1 ? "chunk " : "chunks ", [...chunks].slice(0, 8).map((chunk) => [chunkLink(chunk, open), " "]), chunks.size > 8 ? `and ${grouped(chunks.size - 8)} more` : "")))),
     ordered.length > MOST && h("p", { class: "dim" }, `and ${grouped(ordered.length - MOST)} further kinds of error`),
-    details.counts[KIND.failed] > 0 && h("p", { class: "dim" }, "Free what used up its tries: ", h("code", {}, `checkpoint-store retry ${details.facts.job_id.slice(0, 8)}`)));
+    details.counts[KIND.failed] > 0 && h("p", { class: "dim" }, "Free what used up its tries: ", h("code", {}, details.facts.lines.retry)));
 }
 
 const chunkLink = (chunk, open) => h("button", { class: "link", type: "button", onclick: () => open(chunk) }, String(chunk));
