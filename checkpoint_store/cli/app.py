@@ -13,6 +13,7 @@ import click
 from checkpoint_store.cli.encodings import unsayable_message
 from checkpoint_store.cli.json_asked import asks_for_json
 from checkpoint_store.cli.messages import message_of, spoken
+from checkpoint_store.cli.typed_line import store_named_by
 from checkpoint_store.errors import CheckpointStoreError
 
 if TYPE_CHECKING:
@@ -156,7 +157,7 @@ def _show_error(error: Exception, argv: Sequence[str]) -> None:
     if isinstance(error, click.UsageError):
         error.show()
     else:
-        _screen().error(message_of(error))
+        _screen().error(message_of(error, store_named_by(argv)))
     if hint is not None:
         _screen().note(hint)
 
@@ -167,7 +168,7 @@ def _failed(argv: Sequence[str], error: BaseException, code: int) -> int:
         from checkpoint_store.cli.json_output import print_error
 
         with suppress(OSError):  # nobody reads it, or stdout itself is what failed
-            print_error(message_of(error), type(error).__name__, code)
+            print_error(message_of(error, store_named_by(argv)), type(error).__name__, code)
     return code
 
 

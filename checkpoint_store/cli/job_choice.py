@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from checkpoint_store.cli.paths import shell_words
+from checkpoint_store.cli.typed_line import typed_line
 from checkpoint_store.errors import JobNotFound
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ def chosen_job(store: CheckpointStore, job: str | None) -> Job:
     if job is None:
         newest = store.latest_job()
         if newest is None:
-            raise click.ClickException(f"{store.path} has no job yet; begin one with: checkpoint-store run FILE")
+            begin = typed_line(["run"], store.path, "FILE")
+            raise click.ClickException(f"{store.path} has no job yet; begin one with: {begin}")
         return newest
     try:
         return store.job(job)

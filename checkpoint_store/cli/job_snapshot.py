@@ -30,7 +30,7 @@ class JobSnapshot:
         self._refreshed_seconds = 0.0
         self._execution = job._execution  # noqa: SLF001 - no public call adds up new results alone, or tells of a pause
         self._first_pause = self._execution.lifecycle.pauses.last
-        self.completed_chunks = self.failed_chunks = self.in_doubt_chunks = 0
+        self.completed_chunks = self.failed_chunks = self.in_doubt_chunks = self.redo_chunks = 0
         self.refresh(force=True)
         self._cost_at_start = self._cost
 
@@ -47,6 +47,7 @@ class JobSnapshot:
         summary = self._job.summary()
         self.completed_chunks = summary.progress.completed_chunks
         self.failed_chunks, self.in_doubt_chunks = summary.failed_chunks, summary.in_doubt_chunks
+        self.redo_chunks = summary.redo_chunks
         self._chunks_per_minute, self._seconds_left = summary.progress.chunks_per_minute, summary.seconds_left
 
     @property
@@ -71,6 +72,11 @@ class JobSnapshot:
             return ""
         left = f", {screen.duration(self._seconds_left)} left" if self._seconds_left else ""
         return f"{screen.rate(self._chunks_per_minute)}{left}"
+
+    @property
+    def redo_text(self) -> str:
+        """The number of chunks that are to be done again as text; empty if it is 0."""
+        return f"{self.redo_chunks:,} to redo" if self.redo_chunks else ""
 
     @property
     def failure_text(self) -> str:

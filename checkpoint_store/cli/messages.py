@@ -12,46 +12,59 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from checkpoint_store.cli.typed_line import DEFAULT_STORE, store_words, typed_line
 from checkpoint_store.errors import StorageUnavailableError, StoreTargetError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EFBIG})
+_STORE: Final = "\0STORE"
+"""Stands in a line for the store that the command works on: not every message of the library knows it."""
 _TEXT: Final = r"""('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""
 """A path as Python writes it."""
 
 
-def spoken(message: str) -> str:
-    """Return a message of the library with the options and commands that do what its calls and arguments do."""
+def spoken(message: str, store_path: str = DEFAULT_STORE) -> str:
+    """Return a message of the library with the options and commands that do what its calls and arguments do.
+
+    Args:
+        message: the message.
+        store_path: the store that the command works on, as it was named.
+    """
     for pattern, replacement in _TABLE:
         message = pattern.sub(replacement, message)
-    return message
+    return message.replace(_STORE, "".join(f" {quote(word)}" for word in store_words(store_path)))
 
 
-def message_of(error: BaseException) -> str:
+def message_of(error: BaseException, store_path: str = DEFAULT_STORE) -> str:
     """Return what the command prints of an error: also its notes, which say where a paid result is that has no room.
 
     A note that only repeats the error is left out.
+
+    Args:
+        error: the error.
+        store_path: the store that the command works on, as it was named.
     """
     notes = [note for note in getattr(error, "__notes__", ()) if str(error) not in note]
-    return "\n".join([_message_of(error), *map(spoken, notes)])
+    return "\n".join([_message_of(error, store_path), *(spoken(note, store_path) for note in notes)])
 
 
-def _message_of(error: BaseException) -> str:
+def _message_of(error: BaseException, store_path: str) -> str:
     if isinstance(error, click.ClickException):
         return error.format_message()
     if isinstance(error, StoreTargetError) and "://" not in error.target and not os.path.lexists(error.target):
         if not os.access(Path(error.target).parent, os.W_OK):  # to begin a store there would fail too
             return f"{spoken(str(error))}; name another store with --store"
-        return f"{spoken(str(error))}; begin one with: checkpoint-store run FILE, or name another with --store"
+        begin = typed_line(["run"], error.target, "FILE")
+        return f"{spoken(str(error))}; begin one with: {begin}, or name another with --store"
     if isinstance(error, StorageUnavailableError) and not os.access(folder := Path(error.path).parent, os.W_OK):
         reason = f"no permission to create files in {folder}" if folder.is_dir() else f"there is no folder {folder}"
         safe = " What was recorded before is safe in it." if os.path.lexists(error.path) else ""
         return f"{error.path} cannot be written: {reason} ({error.reason}).{safe}"
     if isinstance(error, OSError) and (error.filename or error.errno in _NO_ROOM):
         return f"{error.filename or 'standard output cannot be written'}: {error.strerror}"  # files have names
-    return spoken(str(error))
+    return spoken(str(error), store_path)
 
 
 def _of_store(verb: str) -> Callable[[re.Match[str]], str]:
@@ -69,9 +82,9 @@ _TABLE: Final[tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]
         (rf"\bCheckpointStore\({_TEXT}\)\.backup\(destination\)", _of_store("backup DEST")),
         (
             r"(\bjob (\S+) is being worked on .*)\bjob\.release_runner\((\d+)\)",
-            r"\1checkpoint-store release \2 --runner \3",
+            rf"\1checkpoint-store release \2 --runner \3{_STORE}",
         ),
-        (r"(\bjob ([^\s:]+)[: ].*)\bjob\.retry_failed\(\)", r"\1checkpoint-store retry \2"),
+        (r"(\bjob ([^\s:]+)[: ].*)\bjob\.retry_failed\(\)", rf"\1checkpoint-store retry \2{_STORE}"),
         (r"\bpass replace=True|\bwith replace=True", "use --force"),
         (r"\breplace it use --force", "replace it with --force"),
         (r"call again, or open the store with a longer lock_timeout_seconds", "run the command again"),

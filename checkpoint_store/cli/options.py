@@ -15,13 +15,13 @@ from checkpoint_store import CheckpointStore
 from checkpoint_store.cli import json_output
 from checkpoint_store.cli.completion import jobs_of
 from checkpoint_store.cli.paths import printable
+from checkpoint_store.cli.typed_line import DEFAULT_STORE, STORE_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from click.shell_completion import CompletionItem
 
-DEFAULT_STORE: Final = ".processing_state.db"
 print_json: Final = json_output.print_json
 
 
@@ -55,7 +55,7 @@ def store_option(function: Callable[..., Any]) -> Callable[..., Any]:
         "--store",
         metavar="PATH",
         default=DEFAULT_STORE,
-        envvar="CHECKPOINT_STORE",
+        envvar=STORE_VARIABLE,
         show_default=True,
         show_envvar=True,
         help="The store file.",
@@ -104,7 +104,7 @@ def job_argument() -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 
 def complete_job(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Return what a shell offers for JOB: the jobs of the store that the line names before it."""
-    store_path = ctx.params.get("store_path") or os.environ.get("CHECKPOINT_STORE") or DEFAULT_STORE
+    store_path = ctx.params.get("store_path") or os.environ.get(STORE_VARIABLE) or DEFAULT_STORE
     return jobs_of(store_path, incomplete)
 
 

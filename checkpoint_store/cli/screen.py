@@ -33,6 +33,7 @@ _STYLES: Final[dict[str, str]] = {
     JobStatus.PAUSED: "yellow",
     JobStatus.FAILED: "red",
     "interrupted": "red",
+    "superseded": "dim",
 }
 _TENTHS_BELOW, _MINUTE, _HOUR, _DAY = 10, 60, 3_600, 86_400
 _FAST_PER_MINUTE: Final = 300

@@ -75,7 +75,7 @@ class JobSummary:
     model: str | None
     provider: str | None
     status: JobStatus
-    """As recorded; where it is ``running`` and the job is not active, the job was interrupted."""
+    """As recorded; :attr:`shown_status` is what people are shown."""
     is_active: bool
     """Whether a runner works on it, in this process or in another one."""
     progress: Progress
@@ -89,6 +89,8 @@ class JobSummary:
     """How many chunks are left although they have a result: they are to be done again (:meth:`Job.redo`)."""
     replaced_cost: float = 0.0
     """What results cost that were replaced since, by ``redo`` or ``replace=True``."""
+    superseded_by: str | None = None
+    """The id of the job of the same file that was opened after it, and that a run goes on with; or None."""
     error_message: str | None
     config: dict[str, Any]
     metadata: dict[str, Any]
@@ -96,8 +98,16 @@ class JobSummary:
 
     @property
     def is_interrupted(self) -> bool:
-        """Whether it is recorded as ``running`` while nobody works on it: its process was killed, or its loop left."""
-        return self.status is JobStatus.RUNNING and not self.is_active
+        """Whether it is recorded as ``running`` while nobody works on it: its process was killed, or its loop left.
+
+        A superseded job is not: nobody needs to go on with it.
+        """
+        return self.status is JobStatus.RUNNING and not self.is_active and not self.is_superseded
+
+    @property
+    def is_superseded(self) -> bool:
+        """Whether another job of the file took its place before it was complete, and nobody works on it any more."""
+        return self.superseded_by is not None and self.status is not JobStatus.COMPLETED and not self.is_active
 
     @property
     def seconds_left(self) -> float | None:
@@ -108,7 +118,9 @@ class JobSummary:
 
     @property
     def shown_status(self) -> str:
-        """The status that people are shown: as recorded, or ``interrupted``."""
+        """The status that people are shown: as recorded, ``interrupted``, or ``superseded``."""
+        if self.is_superseded:
+            return "superseded"
         return "interrupted" if self.is_interrupted else self.status.value
 
     def _repr_html_(self) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from typing import TYPE_CHECKING, Any
 
 from checkpoint_store.report.times import milliseconds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from checkpoint_store import ChunkRecord, Job, JobSummary
     from checkpoint_store.report.amounts import Sums
@@ -40,9 +42,15 @@ def job_facts(job: Job, summary: JobSummary) -> dict[str, Any]:
         "metadata": summary.metadata,
         "sequential": job.sequential,
         "in_doubt_with_handle": summary.in_doubt_with_handle,
-        "superseded_by": job.superseded_by,
+        "superseded_by": summary.superseded_by,
         "runners": [dataclasses.asdict(one) for one in job.runners() if one.is_alive] if summary.is_active else [],
     }
+
+
+def lines(job_id: str, store_path: Path) -> dict[str, str]:
+    """Return what a reader of the page may type, by the command: it names the store, and works in every folder."""
+    words = {verb: ("checkpoint-store", verb, job_id[:8], "--store", str(store_path)) for verb in ("retry", "results")}
+    return {verb: shlex.join(line) for verb, line in words.items()}
 
 
 def costs(sums: Sums, failed_tries: float | None, in_doubt: Sequence[float | None]) -> dict[str, Any]:

@@ -81,7 +81,7 @@ class RedoStorage:
         """Refuse what cannot be done again."""
         if job.superseded_by is not None:
             remedy = (
-                f"was replaced by job {job.superseded_by}, which a run would go on with: redo the chunks of that job"
+                f"is superseded by job {job.superseded_by}, which a run would go on with: redo the chunks of that job"
             )
             raise InvalidArgumentError("job", job.job_id, remedy)
         there = set(results.indices(connection, job.job_id))

@@ -20,7 +20,7 @@ def test_a_run_whose_costs_cannot_be_read_pauses_after_one_chunk(lecture: Folder
     done = lecture.run(*WORDS, "--workers", 4, "--max-cost", 0.8, *lecture.command(NESTED), code=75)
     assert "the result of chunk 0, which is kept, has no 'cost' (it has chunk_index, cleaned_text" in done.stderr
     assert "usage.cost" in done.stderr
-    assert "  go on with --cost FIELD, or without --max-cost:  " in done.stderr
+    assert "  go on with the FIELD that holds the cost, or without --max-cost:  " in done.stderr
     assert (lecture.json("show")["completed_chunks"], lecture.json("show")["status"]) == (1, "paused")
 
 

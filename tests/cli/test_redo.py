@@ -40,7 +40,7 @@ def test_a_redo_and_the_line_that_it_prints(done: Folder) -> None:
     assert "3 of 6 chunks" in shown
     assert "to redo  3 chunks" in shown
     assert [row["status"] for row in done.json("chunks", "lecture.txt")["chunks"]] == [
-        *("completed", "pending", "completed", "pending", "completed")
+        *("completed", "to-redo", "completed", "to-redo", "completed")
     ]
     assert texts(done) == [f"call {number}" for number in range(1, 7)]
     assert done.json("plan", "lecture.txt", *SIX, *done.command(PAID))["plans"][0]["chunks_to_do"] == 3

@@ -36,6 +36,7 @@ def _as_it_says_itself(job: Job) -> JobSummary:
         progress=job.progress(),
         failed_chunks=len(job.failed_chunks()),
         in_doubt_chunks=len(job.in_doubt_chunks()),
+        superseded_by=job.superseded_by,
         error_message=job.error_message,
         config=dict(job.config),
         metadata=job.metadata,

@@ -12,6 +12,7 @@ from rich.text import Text
 from checkpoint_store import JobStatus
 from checkpoint_store.cli import screen
 from checkpoint_store.cli.chosen_chunks import chosen_chunks, chunks_options
+from checkpoint_store.cli.inspect.chunk_rows import ATTEMPT, STATUSES, count_in, rows_of
 from checkpoint_store.cli.job_choice import chosen_job
 from checkpoint_store.cli.options import (
     job_argument,
@@ -22,58 +23,29 @@ from checkpoint_store.cli.options import (
     store_option,
 )
 from checkpoint_store.cli.paths import on_one_line
+from checkpoint_store.cli.redone import to_redo_text, tries_in_vain
 from checkpoint_store.cli.run.redo import redo
 from checkpoint_store.cli.screen import Screen
 from checkpoint_store.cli.table_output import print_table, refuse_two_formats, table_options
 from checkpoint_store.cli.widths import without_end
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from checkpoint_store import ChunkRecord, Job
+    from checkpoint_store import ChunkRecord
     from checkpoint_store.cli.run.chunk_ranges import ChunkRanges
 
-_STATUSES: Final = ("pending", "running", "completed", "failed", "in-doubt")
 _COLUMNS: Final = ("CHUNKS", "COUNT", "STATUS", "TRIES", "SINCE", "LAST ERROR")
-_ATTEMPT: Final = ("attempt", "error", "started_at", "finished_at", "seconds", "handle", "key")
-_TABLE: Final = ("start", "stop", "status", *_ATTEMPT)
-_ERROR_TABLE: Final = ("chunk_index", "outcome", "is_last", *_ATTEMPT)
+_TABLE: Final = ("start", "stop", "status", *ATTEMPT, "tries", "redo")
+_ERROR_TABLE: Final = ("chunk_index", "outcome", "is_last", *ATTEMPT)
 _ERROR_WIDTH_MIN: Final = 12
-_STYLES: Final = {"running": "cyan", "completed": "green", "failed": "red", "in-doubt": "yellow"}
+_STYLES: Final = {"to-redo": "blue", "running": "cyan", "completed": "green", "failed": "red", "in-doubt": "yellow"}
 
 
 # -- chunks
 
 
-def _rows(job: Job) -> Iterator[dict[str, Any]]:
-    """Yield rows for all chunks of a job, by index; neighbours with the same status and no attempt share a row."""
-    records = {record.chunk_index: ("pending", record) for record in job.errors()}
-    records |= {record.chunk_index: ("running", record) for record in job.running_chunks()}
-    records |= {record.chunk_index: ("in-doubt", record) for record in job.in_doubt_chunks()}
-    records |= {record.chunk_index: ("failed", record) for record in job.failed_chunks()}
-    position = 0
-    for start, stop in [*job.completed_ranges(), (job.total_chunks, job.total_chunks)]:
-        for index in sorted(index for index in records if position <= index < start):
-            yield from _row(position, index, "pending")
-            status, record = records[index]
-            yield from _row(index, index + 1, status, record)
-            position = index + 1
-        yield from _row(position, start, "pending")
-        yield from _row(start, stop, "completed")
-        position = stop
-
-
-def _row(start: int, stop: int, status: str, record: ChunkRecord | None = None) -> Iterator[dict[str, Any]]:
-    if start < stop:
-        attempt: dict[str, Any] = dict.fromkeys(_ATTEMPT)
-        if record is not None:
-            attempt = {name: getattr(record, name) for name in attempt}
-        yield {"start": start, "stop": stop, "status": status, **attempt}
-
-
 @click.command("chunks")
 @job_argument()
-@click.option("--status", type=click.Choice(_STATUSES), help="Only these.")
+@click.option("--status", type=click.Choice(STATUSES), help="Only these.")
 @table_options
 @store_option
 @json_option
@@ -81,14 +53,16 @@ def chunks(*, job_id: str | None, status: str | None, table_format: str | None, 
     """Show the status of each chunk of JOB.
 
     A chunk in doubt was begun and never ended, and may have been billed. A failed
-    chunk used up its attempts, and runs skip it. As JSON, a row describes the
-    chunks from start up to stop, without stop; so it does in a table.
+    chunk used up its attempts, and runs skip it. A chunk to redo is done again by
+    the next run, and keeps its earlier result until then. As JSON, a row describes
+    the chunks from start up to stop, without stop; so it does in a table.
     """
     refuse_two_formats(table_format, as_json=as_json)
     with open_for_reading(store_path) as store:
         job = chosen_job(store, job_id)
-        rows = list(_rows(job))
-    counts = {name: sum(row["stop"] - row["start"] for row in rows if row["status"] == name) for name in _STATUSES}
+        rows = list(rows_of(job))
+    counts = {name: count_in(row for row in rows if row["status"] == name) for name in STATUSES}
+    to_redo = count_in(row for row in rows if row["redo"])
     rows = [row for row in rows if status in (None, row["status"])]
     if as_json:
         print_json({"job_id": job.job_id, "total_chunks": job.total_chunks, "counts": counts, "chunks": rows})
@@ -97,7 +71,10 @@ def chunks(*, job_id: str | None, status: str | None, table_format: str | None, 
     elif rows:
         _show_rows(Screen(), rows)
     else:
-        Screen().note(f"job {job.job_id[:8]} has no chunk that is {status}" if status else "it has no chunks")
+        which = f"no chunk that is {status}" if status else "no chunks"
+        Screen().note(f"job {job.job_id[:8]} has {which}")
+    if to_redo and not as_json and table_format is None:
+        Screen().note(to_redo_text(to_redo))
 
 
 def _show_rows(terminal: Screen, rows: list[dict[str, Any]]) -> None:
@@ -119,7 +96,7 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
         f"{row['start']}{name}" if row["start"] == last else f"{row['start']}-{last}",
         f"{row['stop'] - row['start']:,}",
         row["status"],
-        str(row["attempt"] or ""),
+        str(row["tries"] or ""),
         screen.ago(datetime.fromisoformat(since)) if since else "",
         screen.plain_error(row["error"] or _held(row["handle"])).partition("\n")[0],
     )
@@ -144,12 +121,14 @@ def errors(*, job_id: str | None, table_format: str | None, store_path: str, as_
         job = chosen_job(store, job_id)
         records = {record.chunk_index: record for record in [*job.errors(), *job.in_doubt_chunks()]}
         summary = job.summary()
-    ordered = [records[index] for index in sorted(records)]
+        ordered = [records[index] for index in sorted(records)]
+        tries = tries_in_vain(job, ordered)
     if as_json:
         status = {
             "status": summary.status,
             "shown_status": summary.shown_status,
             "is_interrupted": summary.is_interrupted,
+            "superseded_by": summary.superseded_by,
         }
         print_json({"job_id": job.job_id, **status, "errors": [dataclasses.asdict(record) for record in ordered]})
         return
@@ -158,22 +137,26 @@ def errors(*, job_id: str | None, table_format: str | None, store_path: str, as_
         return
     terminal = Screen()
     for record in ordered:
-        _show_error(terminal, record)
+        _show_error(terminal, record, tries[record.chunk_index])
     if not ordered:
         terminal.note(f"job {job.job_id[:8]} has no chunk that failed or is in doubt")
+    if summary.is_superseded:
+        terminal.note(
+            f"job {job.job_id[:8]} is superseded by job {str(summary.superseded_by)[:8]}: runs go on with that"
+        )
     if summary.is_interrupted:
         left = screen.chunk_count(summary.progress.remaining_chunks)
         terminal.note(f"job {job.job_id[:8]} is interrupted: nobody works on it, and {left} of it are not complete")
 
 
-def _show_error(terminal: Screen, record: ChunkRecord) -> None:
+def _show_error(terminal: Screen, record: ChunkRecord, tries: int) -> None:
     when = screen.ago(datetime.fromisoformat(record.finished_at or record.started_at))
     what, style = ("failed", "red") if record.is_last else ("failed, tried again by the next run", "yellow")
     if record.outcome == "abandoned":
         what = "in doubt and passed over" if record.is_last else "in doubt, tried again by the next run"
     name = "" if record.key is None else f" ({on_one_line(str(record.key))})"
     head = Text.assemble((f"chunk {record.chunk_index}{name}", "bold"), "  ", (what, style))
-    terminal.out.print(head.append(f"  {screen.attempt_count(record.attempt)}, {when}", style="dim"), soft_wrap=True)
+    terminal.out.print(head.append(f"  {screen.attempt_count(tries)}, {when}", style="dim"), soft_wrap=True)
     for line in (screen.plain_error(record.error) or "its process ended before it gave a result").splitlines():
         terminal.out.print(Text.assemble(("  | ", style), line), soft_wrap=True)
     if record.handle is not None:

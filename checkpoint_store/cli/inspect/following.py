@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 _EVERY_SECONDS: Final = 1.0
 _IDLE_SECONDS: Final = 10.0
 """A job that is interrupted or not begun has ended after so long without a runner: one may be about to go on."""
-_ENDED: Final = frozenset({"completed", "failed", "paused"})
-_SHOWN: Final = ("status", "is_active", "completed_chunks", "total_chunks", "failed_chunks", "in_doubt_chunks")
+_ENDED: Final = frozenset({"completed", "failed", "paused", "superseded"})
+_COUNTS: Final = {"redo_chunks": "to redo", "failed_chunks": "failed", "in_doubt_chunks": "in doubt"}
+_SHOWN: Final = ("status", "is_active", "completed_chunks", "total_chunks", *_COUNTS)
 """What a line is printed for when it changes."""
 
 
@@ -71,8 +72,7 @@ def _print_changes(terminal: Screen, read: Callable[[], dict[str, Any]]) -> None
 def _line(data: dict[str, Any]) -> str:
     completed, total = data["completed_chunks"], data["total_chunks"]
     words = [data["shown_status"], f"{completed:,} of {screen.chunk_count(total)}", screen.percent(completed, total)]
-    words += [f"{data[f'{name}_chunks']:,} {name.replace('_', ' ')}" for name in ("failed", "in_doubt")
-              if data[f"{name}_chunks"]]  # fmt: skip
+    words += [f"{data[name]:,} {meaning}" for name, meaning in _COUNTS.items() if data[name]]
     if data["is_active"] and data["chunks_per_minute"]:
         words.append(screen.rate(data["chunks_per_minute"]))
     if data["is_active"] and data["seconds_left"]:

@@ -60,6 +60,7 @@ def record(job: JobSummary) -> dict[str, Any]:
         "shown_status": job.shown_status,
         "is_active": job.is_active,
         "is_interrupted": job.is_interrupted,
+        "superseded_by": job.superseded_by,
         "total_chunks": progress.total_chunks,
         "completed_chunks": progress.completed_chunks,
         "failed_chunks": job.failed_chunks,

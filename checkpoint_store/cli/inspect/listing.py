@@ -15,9 +15,10 @@ from checkpoint_store import JobStatus
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-STATUSES: Final = (*(status.value for status in JobStatus), "interrupted")
+STATUSES: Final = (*(status.value for status in JobStatus), "interrupted", "superseded")
 COLUMNS: Final = (
-    *("job_id", "file_name", "status", "completed_chunks", "total_chunks", "failed_chunks", "in_doubt_chunks"),
+    *("job_id", "file_name", "status", "completed_chunks", "total_chunks", "redo_chunks", "failed_chunks"),
+    "in_doubt_chunks",
     *("cost", "tokens", "started_at", "updated_at", "model", "provider"),
 )
 """The columns of ``list --csv``."""

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from checkpoint_store.cli import chunk_map, screen
 from checkpoint_store.cli.paths import on_one_line
+from checkpoint_store.cli.typed_line import typed_line
 from checkpoint_store.cli.widths import without_beginning, without_end
 
 if TYPE_CHECKING:
@@ -25,12 +26,16 @@ _FILE_WIDTH_MIN: Final = 12
 _VALUE_MAX: Final = 60
 """Cells of a setting that are shown: a prompt of many lines would push everything else off the screen."""
 _COLUMNS: Final = ("JOB", "FILE", "STATUS", "DONE", "", "RATE", "TIME LEFT", "UPDATED")
-_DROPPED_FIRST: Final = ("RATE", "TOKENS", "UPDATED", "TIME LEFT", "COST", "", "IN DOUBT", "FAILED", "STATUS", "DONE")
+_DROPPED_FIRST: Final = (
+    *("RATE", "TOKENS", "UPDATED", "TIME LEFT", "COST", ""),
+    *("TO REDO", "IN DOUBT", "FAILED", "STATUS", "DONE"),
+)
 """Columns that a narrow screen drops, in this order. The id stays whole, because people type it."""
-_RIGHT: Final = frozenset({"DONE", "", "RATE", "TIME LEFT", "FAILED", "IN DOUBT", "COST", "TOKENS"})
-_FAILURE_COLUMNS: Final = {"failed_chunks": "FAILED", "in_doubt_chunks": "IN DOUBT"}
+_RIGHT: Final = frozenset({"DONE", "", "RATE", "TIME LEFT", "TO REDO", "FAILED", "IN DOUBT", "COST", "TOKENS"})
+_COUNT_COLUMNS: Final = {"redo_chunks": "TO REDO", "failed_chunks": "FAILED", "in_doubt_chunks": "IN DOUBT"}
 _COST_COLUMNS: Final = {"cost": "COST", "tokens": "TOKENS"}
-_EMPTY_IF_ALL_GOES_WELL: Final = frozenset({"TIME LEFT", "FAILED", "IN DOUBT", "COST", "TOKENS"})
+_EMPTY_IF_ALL_GOES_WELL: Final = frozenset({"TIME LEFT", "TO REDO", "FAILED", "IN DOUBT", "COST", "TOKENS"})
+_REDO_MEANING: Final = "each keeps its earlier result until the new one is there"
 _GAP: Final = 2
 """Blanks between two columns."""
 _FILE: Final = 1
@@ -40,19 +45,19 @@ _STATUS: Final = 2
 def show_list(terminal: Screen, records: Sequence[dict[str, Any]], store_path: str) -> None:
     """Print one line for each job; without jobs, print a notice."""
     if not records:
-        terminal.note(f"{store_path} has no job yet; begin one with: checkpoint-store run FILE")
+        terminal.note(f"{store_path} has no job yet; begin one with: {typed_line(['run'], store_path, 'FILE')}")
         return
     length = _prefix_length([record["job_id"] for record in records])
     amounts = [_amounts(records, name) for name in _COST_COLUMNS]
     rows = [
         (
             *_row(record, length),
-            *(str(record[name] or "") for name in _FAILURE_COLUMNS),
+            *(str(record[name] or "") for name in _COUNT_COLUMNS),
             *(known.get(record["job_id"], "") for known in amounts),
         )
         for record in records
     ]
-    columns = (*_COLUMNS, *_FAILURE_COLUMNS.values(), *_COST_COLUMNS.values())
+    columns = (*_COLUMNS, *_COUNT_COLUMNS.values(), *_COST_COLUMNS.values())
     widths = {name: max(map(cell_len, cells)) for name, *cells in zip(columns, *rows, strict=True)}
     kept, file_width = _fitting(widths, terminal.out.width)
     positions = [columns.index(name) for name in kept]
@@ -157,23 +162,32 @@ def _facts(data: dict[str, Any]) -> list[tuple[str, str | Text]]:
     facts: list[tuple[str, str | Text | None]] = [
         ("job", data["job_id"]),
         ("status", screen.status_text(data["shown_status"])),
+        ("", _superseded_text(data)),
         ("title", data["video_title"]),
         ("model", " from ".join(filter(None, (data["model"], data["provider"])))),
         ("done", f"{completed:,} of {screen.chunk_count(total)}, {screen.percent(completed, total)}"),
-        ("to redo", _failure_text(data, "redo_chunks", "each keeps its earlier result until the new one is there")),
-        ("failed", _failure_text(data, "failed_chunks", "passed over; see errors, and retry")),
-        ("in doubt", _failure_text(data, "in_doubt_chunks", _in_doubt_meaning(data["in_doubt_with_handle"]))),
+        (
+            "to redo",
+            _count_text(data, "redo_chunks", _REDO_MEANING, "blue"),
+        ),
+        ("failed", _count_text(data, "failed_chunks", "passed over; see errors, and retry")),
+        ("in doubt", _count_text(data, "in_doubt_chunks", _in_doubt_meaning(data["in_doubt_with_handle"]), "yellow")),
         ("rate", _rate_text(data)),
         ("runners", _runners_text(data["runners"])),
         ("started", screen.local_time(started)),
         ("updated", f"{screen.local_time(updated)}, {screen.ago(updated)}"),
         ("totals", _comma_separated({name: screen.number(value) for name, value in data["totals"].items()})),
-        ("config", _shortened_values(data["config"], data["job_id"])),
-        ("metadata", _shortened_values(data["metadata"], data["job_id"])),
+        ("config", _shortened_values(data["config"])),
+        ("metadata", _shortened_values(data["metadata"])),
         ("error", _error(data["error_message"])),
         ("damaged", _error(data["damage"])),
     ]
     return [(name, value) for name, value in facts if value]
+
+
+def _superseded_text(data: dict[str, Any]) -> str | None:
+    by = data["superseded_by"]
+    return by and f"superseded by job {by[:_JOB_ID_LENGTH_MIN]}, which was opened later for this file"
 
 
 def _runners_text(runners: list[dict[str, Any]]) -> str:
@@ -185,8 +199,8 @@ def _runners_text(runners: list[dict[str, Any]]) -> str:
     )
 
 
-def _failure_text(data: dict[str, Any], name: str, meaning: str) -> Text | None:
-    return Text.assemble((screen.chunk_count(data[name]), "red"), f"  ({meaning})") if data[name] else None
+def _count_text(data: dict[str, Any], name: str, meaning: str, style: str = "red") -> Text | None:
+    return Text.assemble((screen.chunk_count(data[name]), style), f"  ({meaning})") if data[name] else None
 
 
 def _in_doubt_meaning(with_handle: int) -> str:
@@ -206,13 +220,13 @@ def _comma_separated(values: dict[str, Any]) -> str:
     return ", ".join(f"{name} {value}" for name, value in words.items())
 
 
-def _shortened_values(values: dict[str, Any], job_id: str) -> Text:
+def _shortened_values(values: dict[str, Any]) -> Text:
     """Return settings, each on one line and no longer than a person reads, and how to see the whole of one cut off."""
     words = {name: _one_line(value) for name, value in values.items() if value is not None}
     shown = {name: without_end(text, _VALUE_MAX, "…") for name, text in words.items()}
     text = Text(_comma_separated(shown))
     if shown != words:
-        text.append(f"  (whole: show {job_id[:_JOB_ID_LENGTH_MIN]} --json)", style="dim")
+        text.append("  (cut off; show --json has all of it)", style="dim")
     return text
 
 

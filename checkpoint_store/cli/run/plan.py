@@ -16,13 +16,15 @@ from checkpoint_store import CheckpointStore
 from checkpoint_store.cli import screen
 from checkpoint_store.cli.options import json_option, open_for_reading, print_json, sibling_of
 from checkpoint_store.cli.paths import on_one_line, printable
+from checkpoint_store.cli.redone import to_redo_text
 from checkpoint_store.cli.run.inputs import job_name
 from checkpoint_store.cli.run.output import UnusableOutputError
 from checkpoint_store.cli.run.plan_options import LIMIT_NAMES, limit_options, request_options, workers_option
-from checkpoint_store.cli.run.report import changes, command
+from checkpoint_store.cli.run.report import changes
 from checkpoint_store.cli.run.request import FileCommand, checked_inputs, request_of
 from checkpoint_store.cli.run.task import elsewhere_text, refuse_output
 from checkpoint_store.cli.screen import Screen
+from checkpoint_store.cli.typed_line import typed_line
 from checkpoint_store.errors import StoreTargetError
 
 if TYPE_CHECKING:
@@ -59,20 +61,23 @@ def plan(ctx: click.Context, /, *, workers: int, as_json: bool, **options: Any) 
     """Plan each FILE. The limits of a run change nothing here; they are taken so that run's line can be typed."""
     request = request_of(ctx, **{name: value for name, value in options.items() if name not in LIMIT_NAMES})
     terminal = Screen()
-    plans: list[tuple[Input, RunPlan, str | None]] = []
+    plans: list[tuple[Input, RunPlan, str | None, int]] = []
     with _store_or_stand_in(request.store_path) as (store, path):
         for source in checked_inputs(request, terminal):
             run_plan, refusal = _plan_of(request, source, store, path)
             if run_plan.estimated_seconds is not None:
                 run_plan = dataclasses.replace(run_plan, estimated_seconds=run_plan.estimated_seconds / workers)
-            plans.append((source, run_plan, refusal))
+            plans.append((source, run_plan, refusal, _redo_count(store, run_plan)))
     if as_json:
-        records = [dataclasses.asdict(run_plan) | {"output_refused": refusal} for _, run_plan, refusal in plans]
+        records = [
+            dataclasses.asdict(run_plan) | {"output_refused": refusal, "redo_chunks": redo_chunks}
+            for _, run_plan, refusal, redo_chunks in plans
+        ]
         print_json({"store": request.store_path, "plans": records})
         return
-    for source, run_plan, refusal in plans:
+    for source, run_plan, refusal, redo_chunks in plans:
         name = on_one_line(printable(source.path))
-        _show(terminal, name, run_plan, [*_facts(run_plan, request, workers), ("output", refusal or "")])
+        _show(terminal, name, run_plan, [*_facts(run_plan, redo_chunks, request, workers), ("output", refusal or "")])
 
 
 def _plan_of(request: Request, source: Input, store: CheckpointStore, path: Path) -> tuple[RunPlan, str | None]:
@@ -122,11 +127,17 @@ def _show(terminal: Screen, name: str, run_plan: RunPlan, all_facts: list[tuple[
     screen.print_table(terminal.out, facts)
 
 
-def _facts(run_plan: RunPlan, request: Request, workers: int) -> list[tuple[str, str]]:
+def _redo_count(store: CheckpointStore, run_plan: RunPlan) -> int:
+    """Return how many chunks, of those to do, have an earlier result that a run would replace."""
+    goes_on = run_plan.action in ("resume", "extend") and run_plan.job_id is not None
+    return len(store.job(str(run_plan.job_id)).to_redo()) if goes_on else 0
+
+
+def _facts(run_plan: RunPlan, redo_chunks: int, request: Request, workers: int) -> list[tuple[str, str]]:
     job = (run_plan.job_id or "")[:8]
     refused = run_plan.action == "refuse"
     choices = " with --on-change reuse, none with --on-change restart" if refused else ""
-    retry, them = command("retry", job, request.store_path), "it" if len(run_plan.failed) == 1 else "them"
+    retry, them = typed_line(["retry", job], request.store_path), "it" if len(run_plan.failed) == 1 else "them"
     free = f"  (passed over; {retry} frees {them})"
     doubt = "  (begun and never ended, possibly billed; done again)"
     held = "  (with a handle: a service holds their work, and can be asked for it)"
@@ -134,6 +145,7 @@ def _facts(run_plan: RunPlan, request: Request, workers: int) -> list[tuple[str,
         ("job", job),
         ("changed", "\n".join(changes(run_plan.differences))),
         ("to do", f"{run_plan.chunks_to_do:,} of {screen.chunk_count(run_plan.total_chunks)}"),
+        ("to redo", to_redo_text(redo_chunks) if redo_chunks else ""),
         ("kept", f"{run_plan.kept:,}{choices}" if run_plan.kept or refused else ""),
         ("note", elsewhere_text(run_plan, request.on_change) if run_plan.kept_elsewhere else ""),
         ("failed", screen.indices(run_plan.failed) + free if run_plan.failed else ""),

@@ -17,8 +17,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+OPEN_AMOUNT: Final = "AMOUNT"
+OPEN_FIELD: Final = "FIELD"
+"""What stands in a line in place of a value that the reader is to fill in. Neither is taken for a value."""
+
+
 def checked_field(_: click.Context, __: click.Parameter, field: str | None) -> str | None:
     """Return the name of a field, or raise if it is neither a name nor a dotted path."""
+    if field == OPEN_FIELD:
+        raise click.BadParameter(f"{field} stands for the name of a field, such as cost or usage.cost; write that.")
     if field is not None and (not all(field.split(".")) or '"' in field):
         raise click.BadParameter(f"{field!r} is neither a field nor a dotted path such as usage.cost.")
     return field

@@ -102,7 +102,7 @@ class LiveView:
         if self._before:
             words.append(f"{self._before:,} done before, {self._total - self._before:,} left")
         if self._snapshot is not None:
-            words.append(self._snapshot.failure_text)
+            words += [self._snapshot.redo_text, self._snapshot.failure_text]
         so_far = f" ({self._files.so_far})" if self._files.so_far else ""
         return f"{self._place_and_name}: {', '.join(filter(None, words))}{so_far}"
 
@@ -166,6 +166,7 @@ class LiveView:
             return []
         return [
             (self._snapshot.rate_text, "cyan"),
+            (self._snapshot.redo_text, "blue"),
             (self._snapshot.failure_text, "red"),
             (self._cost_text(self._snapshot.cost), ""),
         ]

@@ -18,6 +18,7 @@ from checkpoint_store.cli.options import (
 from checkpoint_store.cli.paths import on_one_line
 from checkpoint_store.cli.run.resume_line import resume_line
 from checkpoint_store.cli.screen import Screen, chunk_count
+from checkpoint_store.cli.typed_line import typed_line
 
 if TYPE_CHECKING:
     from checkpoint_store.cli.run.chunk_ranges import ChunkRanges
@@ -60,6 +61,7 @@ def redo(
     else:
         Screen().note(f"nothing changed: these chunks of {name} were to be done again already")
     if line is None:
-        Screen().note("go on as you began the job: with checkpoint-store run FILE, or with the program that opened it")
+        run = typed_line(["run"], store_path, "FILE")
+        Screen().note(f"go on as you began the job: with the program that opened it, or with {run}")
     else:
         Screen().out.print(f"go on with: {line}", soft_wrap=True, markup=False, highlight=False)

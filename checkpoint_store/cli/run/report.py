@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
 
-from checkpoint_store.cli.options import DEFAULT_STORE
 from checkpoint_store.cli.paths import STANDARD, on_one_line
+from checkpoint_store.cli.redone import to_redo_text
 from checkpoint_store.cli.run.task_records import DONE, FAILED, INTERRUPTED, UNUSABLE, Report
 from checkpoint_store.cli.screen import chunk_count, duration, marks
 from checkpoint_store.cli.screen import cost as amount
+from checkpoint_store.cli.typed_line import typed_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -45,14 +46,14 @@ def show_resume_command(screen: Screen, reports: list[Report], resume_command: s
         return None
     summary = "go on with"
     if any(report.over_budget for report in unfinished):
-        summary += " a higher --max-cost"
+        summary += " a higher AMOUNT"
     elif any(report.cost_unknown for report in unfinished):
-        summary += " --cost FIELD, or without --max-cost"
+        summary += " the FIELD that holds the cost, or without --max-cost"
     if all(report.only_failed or report.halted for report in unfinished if report.job_id is not None):
         # Without retry, the same command would skip the failed chunks, for which the run ended.
         failed = [report for report in unfinished if report.failed_chunks]
         summary = "try again with" if failed else summary
-        retries = (command("retry", str(report.job_id)[:8], store_path) for report in failed)
+        retries = (typed_line(["retry", str(report.job_id)[:8]], store_path) for report in failed)
         resume_command = " && ".join([*retries, resume_command])
     screen.note(Text.assemble((f"  {summary}:  ", "dim"), (resume_command, "bold")))
     return resume_command
@@ -144,11 +145,13 @@ def _show_counts(screen: Screen, report: Report, store_path: str) -> None:
     left = report.total_chunks - report.completed_chunks
     counts = f"{report.completed_chunks:,} of {chunk_count(report.total_chunks)} {done}{_origin_text(report)}"
     screen.note(f"  {counts}, {left:,} left")
+    if report.redo_chunks:
+        screen.note(f"  {to_redo_text(report.redo_chunks)}")
     _show_cost(screen, report)
     name = str(report.job_id)[:8]
     if report.failed_chunks:
-        retry = "" if report.only_failed or report.halted else f", free with {command('retry', name, store_path)}"
-        errors = command("errors", name, store_path)
+        retry = "" if report.only_failed or report.halted else f", free with {typed_line(['retry', name], store_path)}"
+        errors = typed_line(["errors", name], store_path)
         screen.note(f"  {report.failed_chunks:,} failed and passed over: see {errors}{retry}")
     if report.in_doubt_chunks:
         meaning = "begun and never ended, possibly billed; the next run does them again"
@@ -161,12 +164,6 @@ def _show_cost(screen: Screen, report: Report) -> None:
     if report.cost is not None:
         now = f" ({amount(report.cost_now)} now)" if report.cost_now and report.done_before else ""
         screen.note(Text.assemble(("  cost   ", "dim"), f"{amount(report.cost)}{now}"))
-
-
-def command(verb: str, job: str, store_path: str) -> str:
-    """Return the command line ``checkpoint-store VERB JOB`` for a job of this store."""
-    store_option = "" if store_path == DEFAULT_STORE else f" --store {shlex.quote(store_path)}"
-    return f"checkpoint-store {verb} {job}{store_option}"
 
 
 def _origin_text(report: Report) -> str:

@@ -13,11 +13,13 @@ from checkpoint_store.cli.job_choice import chosen_job
 from checkpoint_store.cli.options import job_argument, json_option, open_for_writing, print_json, store_option
 from checkpoint_store.cli.paths import as_argument, printable
 from checkpoint_store.cli.run.chunk_ranges import ChunkRangesType
+from checkpoint_store.cli.run.go_on_line import GOES_ON_WITH, RUNS_IN
 from checkpoint_store.cli.run.memory import is_memory
 from checkpoint_store.cli.run.resume_line import resume_line
-from checkpoint_store.cli.run.run import FREES_FAILED, GOES_ON_WITH, run
+from checkpoint_store.cli.run.run import FREES_FAILED, run
 from checkpoint_store.cli.run.task_records import MEMORY
 from checkpoint_store.cli.screen import Screen
+from checkpoint_store.cli.typed_line import typed_line
 
 if TYPE_CHECKING:
     from checkpoint_store import Job
@@ -52,16 +54,19 @@ def resume(
         is_here = Path(memory["folder"]).samefile(Path.cwd())
         words = ["--store", store_path if is_here else str(store.path.absolute()), *(["--json"] if as_json else [])]
         ctx.meta[GOES_ON_WITH] = resume_line(job, store_path, only=only)
+        part_line = resume_line(job, store_path) or ""
     if only is not None:
         words += ["--only", str(only)]
     elif "only" in memory:
+        to_the_part = f". To keep to the part: {part_line}" if "--only" in part_line else ""
         Screen().note(
-            f"its last run worked on --only {memory['only']}; this one works on all that is left "
-            f"(resume --only {memory['only']} keeps to the part)"
+            f"its last run worked on --only {memory['only']}; this one works on all that is left{to_the_part}"
         )
     if failed:
         ctx.meta[FREES_FAILED] = True
     words += _as_typed_here(memory) if is_here else memory["words"]
+    if not is_here:
+        ctx.meta[RUNS_IN] = memory["folder"]
     os.chdir(memory["folder"])
     with run.make_context("run", words, parent=ctx.parent) as run_context:
         return run.invoke(run_context)
@@ -78,7 +83,7 @@ def _say_complete(job: Job | None, *, as_json: bool) -> int:
     if as_json:
         print_json({"job_id": None if job is None else job.job_id, "exit_code": 0, "jobs": []})
     else:
-        which = "every job that was not replaced" if job is None else f"job {job.job_id[:8]}"
+        which = "every job that is not superseded" if job is None else f"job {job.job_id[:8]}"
         Screen().note(f"{which} is complete: there is nothing to go on with")
     return 0
 
@@ -88,7 +93,7 @@ def _memory_of(job: Job, store_path: str) -> dict[str, Any]:
     if not is_memory(memory):
         raise click.ClickException(
             f"job {job.job_id[:8]} does not remember its command: a program or an earlier version began it, or the "
-            f"command holds a secret; go on with: checkpoint-store run FILE --store {store_path} [-- COMMAND]"
+            f"command holds a secret; go on with: {typed_line(['run'], store_path, 'FILE', '[-- COMMAND]')}"
         )
     if not Path(memory["folder"]).is_dir():
         raise click.ClickException(f"the folder of its last run, {printable(memory['folder'])}, is no longer there")

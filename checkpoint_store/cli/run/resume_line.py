@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from checkpoint_store.cli.options import DEFAULT_STORE
-from checkpoint_store.cli.paths import shell_words
 from checkpoint_store.cli.run.chunk_ranges import ChunkRanges, ChunkRangesType
 from checkpoint_store.cli.run.memory import is_memory
 from checkpoint_store.cli.run.task_records import MEMORY
+from checkpoint_store.cli.typed_line import typed_line
 
 if TYPE_CHECKING:
     from checkpoint_store import Job
@@ -29,11 +28,11 @@ def resume_line(job: Job, store_path: str, *, only: ChunkRanges | None = None, f
     memory = job.metadata.get(MEMORY)
     if not is_memory(memory):
         return None
-    words = ["checkpoint-store", "resume", job.job_id[:8], *(["--failed"] if failed else [])]
+    words = ["resume", job.job_id[:8], *(["--failed"] if failed else [])]
     part = ChunkRangesType().convert(memory["only"], None, None) if only is None and "only" in memory else only
     if part is not None and part.count_left(job) > sum(record.chunk_index in part for record in job.failed_chunks()):
         words += ["--only", str(part)]
-    return shell_words(words if store_path == DEFAULT_STORE else [*words, "--store", store_path])
+    return typed_line(words, store_path)
 
 
 def resume_lines(job: Job, store_path: str, *, failed_chunks: int, chunks_left: int) -> list[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import time
 from contextlib import nullcontext
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -13,15 +12,20 @@ import click
 from checkpoint_store import CheckpointStore, current_attempt
 from checkpoint_store.cli.messages import message_of
 from checkpoint_store.cli.options import json_option, print_json
-from checkpoint_store.cli.paths import STANDARD, as_argument, printable, shell_words
+from checkpoint_store.cli.paths import STANDARD, printable
 from checkpoint_store.cli.run import report as run_report
 from checkpoint_store.cli.run.answer import TEXT_FIELD
+from checkpoint_store.cli.run.go_on_line import NOT_REMEMBERED, line_to_go_on, words_of_line
 from checkpoint_store.cli.run.halt import FailureWatch
 from checkpoint_store.cli.run.interrupts import Interrupts
 from checkpoint_store.cli.run.joblog import JobLog
 from checkpoint_store.cli.run.limits import RunLimits
 from checkpoint_store.cli.run.output import UnusableOutputError
-from checkpoint_store.cli.run.plan_options import limit_options, request_options, workers_option
+from checkpoint_store.cli.run.plan_options import (
+    limit_options,
+    request_options,
+    workers_option,
+)
 from checkpoint_store.cli.run.request import FileCommand, checked_inputs, request_of
 from checkpoint_store.cli.run.several import Files, show_summary
 from checkpoint_store.cli.run.subprocess_worker import Command
@@ -40,6 +44,7 @@ from checkpoint_store.errors import CheckpointStoreError, PlanChanged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from checkpoint_store.cli.run.chunk_ranges import ChunkRanges
     from checkpoint_store.cli.run.halt import Halt
@@ -48,12 +53,8 @@ if TYPE_CHECKING:
     from checkpoint_store.cli.run.task_records import Clean
 
 _BEST_TO_WORST: Final = (DONE, PAUSED, FAILED, UNUSABLE, INTERRUPTED)
-_NOT_REPEATED: Final = frozenset({"fresh", "on_change", "reuse_ignoring", "as_json"})
-_NOT_REMEMBERED: Final = _NOT_REPEATED | {"store_path", "only"}
 FREES_FAILED: Final = "checkpoint_store.frees_failed"
 """What ``resume --failed`` sets in the context of the run that it calls."""
-GOES_ON_WITH: Final = "checkpoint_store.goes_on_with"
-"""The line that ``resume`` sets there: typed again, it goes on."""
 _HELP: Final = """\b
 Clean each FILE, paying for no chunk twice.
 
@@ -126,14 +127,14 @@ def run(
 
     def words_of(path: Path) -> tuple[str, ...]:
         is_file = path != STANDARD
-        return tuple(_words(ctx, request, [path.absolute()], _NOT_REMEMBERED)) if is_file else ()
+        return tuple(words_of_line(ctx, request, [path.absolute()], NOT_REMEMBERED)) if is_file else ()
 
     for report in _reports(request, inputs, limits, screen, words_of=words_of, files=files):
         files.add(report)
         run_report.show(screen, report, request.store_path)
     show_summary(screen, files, request.store_path)
     go_on_with = run_report.show_resume_command(
-        screen, files.reports, _resume_command(ctx, request, files), request.store_path
+        screen, files.reports, line_to_go_on(ctx, request, files), request.store_path
     )
     code = max((report.exit_code for report in files.reports), key=_BEST_TO_WORST.index)
     if as_json:
@@ -155,7 +156,8 @@ def _reports(
             raise  # there is nothing else to tell
         in_work, *others = inputs[len(files.reports) :]
         total, kind = len(in_work.content.chunks), type(error).__name__
-        yield Report(printable(in_work.path), UNUSABLE, total_chunks=total, error=message_of(error), broken_off_by=kind)
+        message = message_of(error, request.store_path)
+        yield Report(printable(in_work.path), UNUSABLE, total_chunks=total, error=message, broken_off_by=kind)
         for source in others:
             yield _not_begun(source, PAUSED)
 
@@ -206,30 +208,3 @@ def _built_in_cleaner(cleaned: Sequence[str], log: JobLog | None) -> Clean:
         return {TEXT_FIELD: cleaned[current_attempt().chunk_index]}, ""
 
     return log.logged(clean) if log else clean
-
-
-def _resume_command(ctx: click.Context, request: Request, files: Files) -> str:
-    """Return the command that goes on: this one without the options that begin a new job, or the ``resume`` in use."""
-    needs_options = any(report.over_budget or report.cost_unknown for report in files.reports)
-    if GOES_ON_WITH in ctx.meta and not needs_options:
-        return str(ctx.meta[GOES_ON_WITH])
-    words = ["run", *_words(ctx, request, request.files, _NOT_REPEATED)]
-    return f"{ctx.find_root().info_name} {shell_words(words)}"
-
-
-def _words(ctx: click.Context, request: Request, files: Sequence[Path], left_out: frozenset[str]) -> list[str]:
-    words = list(map(as_argument, files))
-    for parameter in ctx.command.params:
-        name = str(parameter.name)
-        given = ctx.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE
-        if isinstance(parameter, click.Option) and given and name not in left_out:
-            words += [parameter.opts[-1], *([] if parameter.is_flag else [_command_line_text(ctx.params[name])])]
-    if request.command:
-        words += ["--", *request.command]
-    return words
-
-
-def _command_line_text(value: object) -> str:
-    if isinstance(value, Path):
-        return as_argument(value)
-    return repr(value).removesuffix(".0") if isinstance(value, float) else str(value)

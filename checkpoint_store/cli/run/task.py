@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from checkpoint_store import JobStatus, current_attempt
 from checkpoint_store.cli.job_snapshot import JobSnapshot
 from checkpoint_store.cli.paths import on_one_line, printable
+from checkpoint_store.cli.redone import tries_in_vain
 from checkpoint_store.cli.run.answer import TEXT_FIELD
 from checkpoint_store.cli.run.limits import FAILURES
 from checkpoint_store.cli.run.memory import open_job
@@ -171,6 +172,7 @@ def _fill_in(job: Job, report: Report, snapshot: JobSnapshot, context: RunContex
     report.status, report.completed_chunks = job.status, progress.completed_chunks
     snapshot.refresh(force=True)
     report.failed_chunks, report.in_doubt_chunks = snapshot.failed_chunks, snapshot.in_doubt_chunks
+    report.redo_chunks = snapshot.redo_chunks
     report.cost, report.cost_now, report.pause_asked = snapshot.cost, snapshot.cost_now, snapshot.pause_asked
     _fill_in_run(job, report)
     if report.exit_code == PAUSED:
@@ -188,7 +190,8 @@ def _fill_in(job: Job, report: Report, snapshot: JobSnapshot, context: RunContex
         first = failed[0]
         report.failed_chunk = first.chunk_index
         reason = plain_error(first.error) or "its process ended before it gave a result"
-        report.error = f"chunk {first.chunk_index}, after {attempt_count(first.attempt)}: {reason}"
+        tries = tries_in_vain(job, [first])[first.chunk_index]
+        report.error = f"chunk {first.chunk_index}, after {attempt_count(tries)}: {reason}"
     if report.error is not None:
         report.exit_code = FAILED
     elif progress.remaining_chunks:

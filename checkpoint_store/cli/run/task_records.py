@@ -98,6 +98,8 @@ class Report:
     cost_now: float | None = None
     failed_chunks: int = 0
     in_doubt_chunks: int = 0
+    redo_chunks: int = 0
+    """How many chunks are to be done again, and keep their earlier results until then."""
     left_in_part: int = 0
     """How many chunks are left of those that the run works on: of all, or of the part that ``--only`` names."""
     failed_in_part: int = 0

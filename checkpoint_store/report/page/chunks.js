@@ -63,7 +63,7 @@ function chunksCard(details, state, change, open) {
   const card = h("section", { class: "card", id: "chunks", "aria-labelledby": "chunks-title" },
     h("div", { class: "bar" }, h("h3", { id: "chunks-title" }, "Chunk by chunk"), h("div", { class: "tools" }, search, order)),
     h("div", { class: "bar tools" }, filters, chosen),
-    left > 0 && h("p", { class: "note" }, `The page has no room for the results of ${chunksText(left)}; they are in the store: `, h("code", {}, `checkpoint-store results ${details.facts.job_id.slice(0, 8)}`)),
+    left > 0 && h("p", { class: "note" }, `The page has no room for the results of ${chunksText(left)}; they are in the store: `, h("code", {}, details.facts.lines.results)),
     count,
     h("div", { class: "scroll" }, h("table", { class: "chunks" }, h("thead", {}, head), body)),
     pager);

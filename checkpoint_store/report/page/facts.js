@@ -19,7 +19,7 @@ function jobHead(details) {
     progressBar(details),
     h("dl", { class: "tiles" }, tiles),
     facts.error && h("p", { class: "error", role: "alert" }, facts.error),
-    facts.superseded_by && h("p", { class: "note" }, "Another job of this file was opened in its place: ", jobLink(facts.superseded_by)),
+    facts.superseded_by && h("p", { class: "note" }, "Superseded by job ", jobLink(facts.superseded_by), ", which was opened later for this file. A run goes on with that one."),
     !facts.is_detailed && h("p", { class: "note" }, "This job is too large for a page that tells each chunk; the map and the counts are whole."),
     h("p", { class: "dim" }, `Started ${moment(facts.started_at)}, last changed ${moment(facts.updated_at)} (${ago(facts.updated_at)}), job `, h("code", {}, facts.job_id)));
 }
@@ -124,7 +124,7 @@ function errorsCard(details, open) {
       text.includes("\n") || text.length > 300 ? h("details", {}, h("summary", {}, text.split("\n")[0].slice(0, 300)), h("pre", {}, text)) : h("span", { dir: "auto" }, text),
       h("p", { class: "dim" }, chunks.size === 1 ? "chunk " : "chunks ", [...chunks].slice(0, 8).map((chunk) => [chunkLink(chunk, open), " "]), chunks.size > 8 ? `and ${grouped(chunks.size - 8)} more` : "")))),
     ordered.length > MOST && h("p", { class: "dim" }, `and ${grouped(ordered.length - MOST)} further kinds of error`),
-    details.counts[KIND.failed] > 0 && h("p", { class: "dim" }, "Free what used up its tries: ", h("code", {}, `checkpoint-store retry ${details.facts.job_id.slice(0, 8)}`)));
+    details.counts[KIND.failed] > 0 && h("p", { class: "dim" }, "Free what used up its tries: ", h("code", {}, details.facts.lines.retry)));
 }
 
 const chunkLink = (chunk, open) => h("button", { class: "link", type: "button", onclick: () => open(chunk) }, String(chunk));

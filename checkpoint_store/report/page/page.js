@@ -102,6 +102,7 @@ const STATUSES = {
   paused: ["paused", "\u2016"],
   failed: ["failed", "\u2717"],
   interrupted: ["interrupted", "\u26a1"],
+  superseded: ["superseded", "\u21d2"],
   pending: ["pending", "\u25cb"],
 };
 

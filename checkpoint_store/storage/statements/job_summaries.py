@@ -76,6 +76,7 @@ def summaries(connection: sqlite3.Connection, records: Sequence[JobRecord], path
             in_doubt_with_handle=failures.with_handle[record.job_id],
             redo_chunks=record.redo_count,
             replaced_cost=replaced_costs.get(record.job_id, 0.0),
+            superseded_by=record.superseded_by,
             error_message=record.error_message,
             config=record.config,
             metadata=record.metadata or {},

@@ -1,0 +1,71 @@
+"""The line with which a run goes on, typed again: the run's own words, or those of ``resume``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from checkpoint_store.cli.paths import as_argument, shell_words
+from checkpoint_store.cli.run.plan_options import OPEN_AMOUNT, OPEN_FIELD
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from checkpoint_store.cli.run.request import Request
+    from checkpoint_store.cli.run.several import Files
+
+_NOT_REPEATED: Final = frozenset({"fresh", "on_change", "reuse_ignoring", "as_json"})
+NOT_REMEMBERED: Final = _NOT_REPEATED | {"store_path", "only"}
+"""The options that a job does not remember of the command line of its last run."""
+_GIVEN: Final = (click.core.ParameterSource.COMMANDLINE, click.core.ParameterSource.ENVIRONMENT)
+"""Where an option comes from that a line has to repeat: another shell has another environment."""
+GOES_ON_WITH: Final = "checkpoint_store.goes_on_with"
+"""The line that ``resume`` sets there: typed again, it goes on."""
+RUNS_IN: Final = "checkpoint_store.runs_in"
+"""The folder that ``resume`` sets there, where it is not that of the person who typed it."""
+
+
+def line_to_go_on(ctx: click.Context, request: Request, files: Files) -> str:
+    """Return the command that goes on: this one without the options that begin a new job, or the ``resume`` in use.
+
+    Where it takes another value of an option to go on, the value is left open: the line as it stands is refused, and
+    pays for nothing.
+    """
+    is_open: dict[str, str] = {}
+    if any(report.over_budget for report in files.reports):
+        is_open["max_cost"] = OPEN_AMOUNT
+    if any(report.cost_unknown for report in files.reports):
+        is_open["cost"] = OPEN_FIELD
+    if GOES_ON_WITH in ctx.meta and not is_open:
+        return str(ctx.meta[GOES_ON_WITH])
+    words = words_of_line(ctx, request, request.files, _NOT_REPEATED, is_open)
+    line = shell_words([*str(ctx.find_root().info_name).split(), "run", *words])
+    return f"cd {shell_words([ctx.meta[RUNS_IN]])} && {line}" if RUNS_IN in ctx.meta else line
+
+
+def words_of_line(
+    ctx: click.Context,
+    request: Request,
+    files: Sequence[Path],
+    left_out: frozenset[str],
+    is_open: Mapping[str, str] | None = None,
+) -> list[str]:
+    """Return the words of this command line for these files; ``is_open`` has what stands there for open values."""
+    words, is_open = list(map(as_argument, files)), is_open or {}
+    for parameter in ctx.command.params:
+        name = str(parameter.name)
+        given = ctx.get_parameter_source(name) in _GIVEN
+        if isinstance(parameter, click.Option) and (given or name in is_open) and name not in left_out:
+            text = is_open.get(name) or _command_line_text(ctx.params[name])
+            words += [parameter.opts[-1], *([] if parameter.is_flag else [text])]
+    if request.command:
+        words += ["--", *request.command]
+    return words
+
+
+def _command_line_text(value: object) -> str:
+    if isinstance(value, Path):
+        return as_argument(value)
+    return repr(value).removesuffix(".0") if isinstance(value, float) else str(value)
