@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from checkpoint_store.errors import CurrentJobChanged
 from checkpoint_store.execution import lifecycle
 from checkpoint_store.execution.execution import JobExecution
+from checkpoint_store.model.error_text import describe
 from checkpoint_store.model.frozen import thaw
+from checkpoint_store.storage.records import StatusChange
 from checkpoint_store.system.descriptors import importing
 
 if TYPE_CHECKING:
     from checkpoint_store.execution.context import StoreContext
+    from checkpoint_store.model.records import JobStatus
     from checkpoint_store.model.state import ProcessingState
     from checkpoint_store.storage.records import Known
+    from checkpoint_store.storage.saved_state import Looked
 
 
 class CurrentJob:
@@ -34,13 +39,17 @@ class CurrentJob:
         """Return the current job's state, results included; ``known`` itself where the store holds that still."""
         return self._context.storage.current_state(known)
 
-    def save(self, state: ProcessingState, known: Known | None) -> Known | None:
+    def save(self, state: ProcessingState, known: Known | None, looked: Looked) -> Known | None:
         """Make a state the current job: what it says holds, and chunks that it lacks stay complete.
 
         Durable, and in the state file, when this returns. A secret in its config or metadata is refused; one in its
         error message is replaced by ``"[redacted]"``. ``known`` is what this method, or :meth:`state`, returned last:
         what did not change since is not written. Returns what the store holds of the job now, if that is no more than
         the state.
+
+        Raises:
+            CurrentJobChanged: another job became current since the caller looked. The state is recorded if its job was
+                the caller's own one, and its job does not become current.
         """
         with importing():
             from checkpoint_store.model.codec.secrets import redact_text, reject_secrets  # for writers
@@ -49,7 +58,10 @@ class CurrentJob:
         reject_secrets(thaw(state.metadata), "metadata")
         if state.error_message is not None and redact_text(state.error_message) != state.error_message:
             state = state.replace(error_message=redact_text(state.error_message))
-        held = self._context.storage.save_state(state, known)
+        held, other = self._context.storage.save_state(state, known, looked)
+        if other is not None:
+            path = self._context.reading.path
+            raise CurrentJobChanged(path, state.job_id, other.job_id, other.file_name, is_recorded=True)
         self._context.job_changed(state.job_id, held)
         return held
 
@@ -59,6 +71,17 @@ class CurrentJob:
         self._context.storage.complete_and_run(execution.completion(chunk_index, result, replace=True))
         self._context.chunk_completed(job_id)
 
-    def clear(self, job_id: str) -> None:
-        """Delete a job for good, and the ``.bak`` of the state file in any case."""
-        lifecycle.delete(self._context, job_id, and_backup=True)
+    def complete_beside(self, job_id: str, chunk_index: int, result: object) -> None:
+        """Record a chunk of a job that is no longer the current one, and leave the state file to that. Durable."""
+        total_chunks = self._context.reading.find_job(job_id).total_chunks
+        execution = JobExecution(self._context, job_id, total_chunks, None, None, store=None)
+        self._context.storage.complete_and_run(execution.completion(chunk_index, result, replace=True))
+
+    def set_status_beside(self, job_id: str, status: JobStatus, error: BaseException | str | None) -> None:
+        """Set the status of a job that is no longer the current one, and leave the state file to that. Durable."""
+        message = None if error is None else describe(error)
+        self._context.storage.set_status(job_id, StatusChange(status, message, is_completed_instead=False))
+
+    def clear(self, job_id: str, *, and_backup: bool = True) -> None:
+        """Delete a job for good. ``and_backup``: with the ``.bak`` of the state file, whichever job it shows."""
+        lifecycle.delete(self._context, job_id, and_backup=and_backup)

@@ -4,26 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import bindparam, literal_column, select
-
-from checkpoint_store.errors import ChunkOutOfOrder, InvalidResultError, JobNotFound, StateFormatError
+from checkpoint_store.errors import InvalidResultError, JobNotFound, StateFormatError
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.frozen import thaw
-from checkpoint_store.model.records import JobStatus
 from checkpoint_store.model.state import ProcessingState, in_utc
 from checkpoint_store.model.versions import SCHEMA_VERSION, WITHOUT_METADATA
 from checkpoint_store.storage.moment import moment_of
 from checkpoint_store.storage.records import Completion, Known
+from checkpoint_store.storage.saved_state import Saved
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import redos, stretch
 from checkpoint_store.storage.statements import results as result_statements
-from checkpoint_store.storage.statements.compiled import Statement, not_back
-from checkpoint_store.storage.statements.completions import count, record
+from checkpoint_store.storage.statements.completions import record
 from checkpoint_store.storage.statements.job_endings import finish_if_done, finish_if_left_running
 from checkpoint_store.storage.statements.metadata import metadata_text
-from checkpoint_store.storage.tables import jobs
+from checkpoint_store.storage.statements.replaced_job import replaced_by
 
 if TYPE_CHECKING:
     import sqlite3
@@ -32,6 +29,7 @@ if TYPE_CHECKING:
 
     from checkpoint_store.storage.moment import Moment
     from checkpoint_store.storage.records import JobRecord
+    from checkpoint_store.storage.saved_state import Looked
 
 
 _MOST_TEXT: Final = 64 * 1024 * 1024
@@ -59,13 +57,24 @@ def save(connection: sqlite3.Connection, state: ProcessingState, path: Path, *, 
 
 
 def save_changes(
-    connection: sqlite3.Connection, state: ProcessingState, path: Path, known: Known | None
-) -> Known | None:
+    connection: sqlite3.Connection, state: ProcessingState, path: Path, known: Known | None, looked: Looked
+) -> Saved:
     """:meth:`save` with ``replace`` for a caller that saves again and again: only what changed is looked at.
 
-    ``known`` is what the caller was given last. It counts where nothing was committed since. Returns what the store
-    holds of the job from this transaction on; None where it holds more than the state says.
+    ``known`` is what the caller was given last. It counts where nothing was committed since. Where another job took the
+    place of the caller's own one, the state is recorded, and does not become current.
+
+    Raises:
+        CurrentJobChanged: see :func:`replaced_by`.
     """
+    other = replaced_by(connection, state.job_id, looked, path)
+    return Saved(_save_changes(connection, state, path, known, is_current=other is None), other)
+
+
+def _save_changes(
+    connection: sqlite3.Connection, state: ProcessingState, path: Path, known: Known | None, *, is_current: bool
+) -> Known | None:
+    """Return what the store holds of the job from this transaction on; None where it holds more than the state says."""
     if known is not None and (known.state.job_id != state.job_id or known.moment != moment_of(connection)):
         known = None
     state = _paired(connection, state, path, known)
@@ -78,7 +87,7 @@ def save_changes(
     else:
         there, texts = dict(result_statements.digests(connection, state.job_id)), {}
         with_result = {index for index, digest in there.items() if digest is not None}
-    texts |= _write(connection, state, path, there, replace=True)
+    texts |= _write(connection, state, path, there, replace=True, is_current=is_current)
     if not (there.keys() <= set(state.completed_chunks) and with_result <= results.keys()):
         return None
     held = job_statements.find_job(connection, state.job_id, path)
@@ -131,11 +140,18 @@ def _identical(one: Any, other: Any) -> bool:
 
 
 def _write(
-    connection: sqlite3.Connection, state: ProcessingState, path: Path, there: dict[int, Any], *, replace: bool
+    connection: sqlite3.Connection,
+    state: ProcessingState,
+    path: Path,
+    there: dict[int, Any],
+    *,
+    replace: bool,
+    is_current: bool = True,
 ) -> dict[int, str]:
     """Write what the store lacks; ``there`` has each completed chunk that it has, by the digest of its result.
 
-    Returns the texts of the results that had to be encoded.
+    ``is_current``: the job becomes the current and the newest one. Returns the texts of the results that had to be
+    encoded.
     """
     moment = now() if replace else in_utc(state.updated_at)
     values = _columns(state) | {"updated_at": moment}
@@ -149,6 +165,10 @@ def _write(
             values |= stretch.changes_now(connection, state.job_id, path)
         says_metadata = state.version not in WITHOUT_METADATA
         _update(connection, known, values, path, replace=replace, says_metadata=says_metadata)
+        if is_current:
+            job_statements.make_newest(connection, known.job_id, state.file_name)
+            if not known.is_current:
+                job_statements.make_current(connection, known.job_id)
     results, texts, to_redo = state.results(), dict[int, str](), set(state.redo_chunks)
     for index in state.completed_chunks:
         if there.get(index) is _SAME:
@@ -224,9 +244,6 @@ def _update(
         values = {name: value for name, value in values.items() if name != "metadata"}
     if replace:
         job_statements.update_job(connection, known.job_id, path, **values)
-    job_statements.make_newest(connection, known.job_id, values["file_name"])
-    if not known.is_current:
-        job_statements.make_current(connection, known.job_id)
 
 
 def _encoded(job_id: str, index: int, result: Any) -> tuple[str, str]:
@@ -259,39 +276,3 @@ def _as_loaded(state: ProcessingState, held: JobRecord, results: dict[int, Any],
         result_indices=list(results),
         redo_chunks=to_redo,
     )
-
-
-_RUN_AGAIN: Final = Statement(
-    lambda: (
-        jobs.update()
-        .where(jobs.c.job_id == bindparam("in_job"), jobs.c.status != JobStatus.PAUSED.value)
-        .values(status=JobStatus.RUNNING.value, updated_at=not_back(bindparam("at")))
-    )
-)
-
-
-def complete_and_run(connection: sqlite3.Connection, completion: Completion) -> None:
-    """Record a chunk of a job that is not running, and let the job run again unless somebody paused it.
-
-    Raises:
-        ChunkOutOfOrder: the job is sequential, and a chunk before this one is not complete.
-    """
-    _require_order(connection, completion.job_id, completion.chunk_index)
-    more = record(connection, completion, is_work=True)
-    if more is not None:
-        count(connection, completion.job_id, more, completion.completed_at)
-    if not finish_if_done(connection, completion.job_id):
-        _RUN_AGAIN.run(connection, in_job=completion.job_id, at=completion.completed_at)
-
-
-_IS_SEQUENTIAL: Final = Statement(
-    lambda: select(jobs.c.job_id).where(jobs.c.job_id == bindparam("in_job"), jobs.c.sequential == literal_column("1"))
-)
-
-
-def _require_order(connection: sqlite3.Connection, job_id: str, index: int) -> None:
-    if not index or _IS_SEQUENTIAL.run(connection, in_job=job_id).fetchone() is None:
-        return
-    if not result_statements.completed_in(connection, job_id, index - 1, index):
-        done = result_statements.completed_in(connection, job_id, 0, index)
-        raise ChunkOutOfOrder(job_id, index, min(set(range(index)) - set(done)))
