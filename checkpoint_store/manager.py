@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 from checkpoint_store.errors import (
+    CheckpointStoreError,
     ChunkAlreadyCompleted,
     CurrentJobChanged,
     InvalidArgumentError,
     JobNotFound,
-    StoreTargetError,
 )
 from checkpoint_store.model.records import JobStatus
 from checkpoint_store.model.state import ProcessingState
 from checkpoint_store.storage.file_names import STORE_SUFFIX, StoreFiles, state_copies
 from checkpoint_store.storage.saved_state import Looked
-from checkpoint_store.storage.target import resolve
+from checkpoint_store.storage.target import store_beside
 from checkpoint_store.store import CheckpointStore
 from checkpoint_store.system.existence import is_there
 from checkpoint_store.system.files import make_folder
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from checkpoint_store.job import Job
     from checkpoint_store.storage.connection.pragmas import Durability
     from checkpoint_store.storage.records import Known
+    from checkpoint_store.storage.saved_state import Saved
 
 _TAKEN_UP: Final = frozenset({JobStatus.PENDING, JobStatus.FAILED, JobStatus.COMPLETED})
 """With chunks left, a job that is one of these runs from its next chunk on. A pause is somebody's wish, and stays."""
@@ -71,7 +72,7 @@ class StateManager(ForkAware):
         path = Path(self.DEFAULT_PATH if state_path is None else state_path)
         if path.suffix in (STORE_SUFFIX, ".lock", ".bak"):
             raise InvalidArgumentError("state_path", str(state_path), "has the suffix of a file beside it; use .json")
-        self.store_path: Final = _store_beside(path)
+        self.store_path: Final = store_beside(path)
         """The store file: absolute, so that the manager stays there wherever the program goes."""
         self.state_path: Final = path
         """The state file, as it was given."""
@@ -101,10 +102,9 @@ class StateManager(ForkAware):
         """
         with self._states:
             store = self._store_if_any()
-            known = None if store is None else _current_of(store).state(self._kept.known)
-            self._kept.known = known
-            job_id = None if known is None else known.state.job_id
-            self._looked = Looked(job_id, job_id, has_looked=True)
+            before, known = self._kept.known, None if store is None else _current_of(store).state(self._kept.known)
+            if known is None or known is not before:
+                self._kept.known, self._looked = known, self._looked.at(known)
             return None if known is None else known.state
 
     def save(self, state: ProcessingState) -> None:
@@ -112,8 +112,10 @@ class StateManager(ForkAware):
 
         Only what differs from what the store has is written to the store; the state file is written whole. Chunks and
         results that the store has of this job and ``state`` lacks are kept: nothing that was paid for is taken back.
-        :meth:`clear` removes a job. Another result of a chunk in ``redo_chunks`` is the one that was asked for. Which
-        complete chunks are to be done again, ``state`` does not change: ask for that with :meth:`Job.redo`.
+        :meth:`clear` removes a job. A result that this manager loaded or saved before, and that was replaced since, is
+        not put back (:meth:`update_chunk_complete` does that). Another result of a chunk in ``redo_chunks`` is the one
+        that was asked for. Which complete chunks are to be done again, ``state`` does not change: ask for that with
+        :meth:`Job.redo`.
 
         Raises:
             CurrentJobChanged: another program made another job the current one since this manager looked. If the job
@@ -125,9 +127,27 @@ class StateManager(ForkAware):
             raise InvalidArgumentError("state", state, "is not a ProcessingState")
         with self._states:
             make_folder(self.store_path.parent)
-            known, self._kept.known = self._kept.known, None
-            self._kept.known = _current_of(self._open()).save(state, known, self._looked)
-            self._looked = Looked(state.job_id, state.job_id, has_looked=True)
+            current = _current_of(self._open())
+            saved = self._save(current, state)
+            if (other := saved.replaced_by) is not None:
+                path, job_id = self.store_path, state.job_id
+                raise CurrentJobChanged(path, job_id, other.job_id, other.file_name, is_recorded=True)
+            current.show(state.job_id, saved.known)
+            self._kept.known = saved.known
+
+    def _save(self, current: CurrentJob, state: ProcessingState) -> Saved:
+        """Save a state in the store alone."""
+        known, self._kept.known = self._kept.known, None
+        looked = self._looked
+        if looked.own_job_id != state.job_id:  # interrupted, nobody knows which job is current
+            self._looked = looked._replace(own_job_id=None)
+        try:
+            saved = current.save(state, known, looked)
+        except CheckpointStoreError:
+            self._looked = looked
+            raise
+        self._looked = looked.after(state.job_id, saved)
+        return saved
 
     def update_chunk_complete(self, chunk_index: int, result: object) -> None:
         """Record the result of a chunk (0-based) of the current job; durable when this returns.
@@ -271,16 +291,3 @@ class _Kept:
 
 def _current_of(store: CheckpointStore) -> CurrentJob:
     return store._current  # noqa: SLF001 - what this face needs of a store and a user does not
-
-
-def _store_beside(state_path: Path) -> Path:
-    """Return where the store of a state file is; the folder may be one that is still to be made."""
-    wanted = state_path.with_suffix(STORE_SUFFIX) if state_path.name else Path()
-    try:
-        return resolve(wanted if state_path.name else "")
-    except StoreTargetError:
-        folder = wanted.absolute().parent
-        nearest = next(one for one in (folder, *folder.parents) if is_there(one))
-        if not state_path.name or nearest == folder or not nearest.is_dir():
-            raise
-        return wanted.absolute()
