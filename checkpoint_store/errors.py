@@ -288,6 +288,33 @@ class JobNotFound(CheckpointStoreError, LookupError):
         return error
 
 
+class CurrentJobChanged(CheckpointStoreError):
+    """Another process, or another manager, made another job the current one since this :class:`StateManager` looked.
+
+    What was given is recorded in its own job where the store has that (``is_recorded``), and never in the other one.
+    """
+
+    def __init__(
+        self, path: Path | str, job_id: str, current_job_id: str, current_file_name: str, *, is_recorded: bool
+    ) -> None:
+        self.path, self.job_id, self.is_recorded = str(path), job_id, is_recorded
+        self.current_job_id, self.current_file_name = current_job_id, current_file_name
+        current = f"job {current_job_id} of {current_file_name!r}"
+        apart = "give each program a state_path of its own"
+        if is_recorded:
+            message = (
+                f"job {job_id} is no longer the current job of {self.path}: another program made {current} the current "
+                f"one. What was given is recorded in job {job_id}. To go on with it, end the other program and save "
+                f"CheckpointStore({self.path!r}).job({job_id!r}).state(); or {apart}."
+            )
+        else:
+            message = (
+                f"job {job_id} was not saved: since this StateManager looked, another program made {current} the "
+                f"current one of {self.path}. Wait until that program has ended and load() its job; or {apart}."
+            )
+        super().__init__(message)
+
+
 class JobBusy(CheckpointStoreError):
     """Another runner is at work on this job, and one of the two wants it for itself."""
 

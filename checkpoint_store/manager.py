@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import threading
 import weakref
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
-from checkpoint_store.errors import ChunkAlreadyCompleted, InvalidArgumentError, JobNotFound, StoreTargetError
+from checkpoint_store.errors import (
+    CheckpointStoreError,
+    ChunkAlreadyCompleted,
+    CurrentJobChanged,
+    InvalidArgumentError,
+    JobNotFound,
+)
 from checkpoint_store.model.records import JobStatus
 from checkpoint_store.model.state import ProcessingState
 from checkpoint_store.storage.file_names import STORE_SUFFIX, StoreFiles, state_copies
-from checkpoint_store.storage.target import resolve
+from checkpoint_store.storage.saved_state import Looked
+from checkpoint_store.storage.target import store_beside
 from checkpoint_store.store import CheckpointStore
 from checkpoint_store.system.existence import is_there
 from checkpoint_store.system.files import make_folder
@@ -25,6 +33,7 @@ if TYPE_CHECKING:
     from checkpoint_store.job import Job
     from checkpoint_store.storage.connection.pragmas import Durability
     from checkpoint_store.storage.records import Known
+    from checkpoint_store.storage.saved_state import Saved
 
 _TAKEN_UP: Final = frozenset({JobStatus.PENDING, JobStatus.FAILED, JobStatus.COMPLETED})
 """With chunks left, a job that is one of these runs from its next chunk on. A pause is somebody's wish, and stays."""
@@ -36,6 +45,10 @@ class StateManager(ForkAware):
     The truth is the store file beside ``state_path`` (suffix ``.db``); the state file is written for people to read,
     the one before it has the suffix ``.bak``, the lock ``.lock``. A state file from before the store existed is
     imported once. Nothing is created before the first :meth:`save`, which also makes the folder.
+
+    The job that it loaded or saved last is its own. Where another program makes another job the current one meanwhile,
+    :meth:`save`, :meth:`update_chunk_complete` and :meth:`set_status` record what they are given in its own job, and
+    raise :class:`CurrentJobChanged`; a job that is new is refused. :meth:`load` takes up whatever job is current.
 
     Args:
         state_path: the state file; :attr:`DEFAULT_PATH` where it is None.
@@ -59,7 +72,7 @@ class StateManager(ForkAware):
         path = Path(self.DEFAULT_PATH if state_path is None else state_path)
         if path.suffix in (STORE_SUFFIX, ".lock", ".bak"):
             raise InvalidArgumentError("state_path", str(state_path), "has the suffix of a file beside it; use .json")
-        self.store_path: Final = _store_beside(path)
+        self.store_path: Final = store_beside(path)
         """The store file: absolute, so that the manager stays there wherever the program goes."""
         self.state_path: Final = path
         """The state file, as it was given."""
@@ -79,6 +92,8 @@ class StateManager(ForkAware):
         self._guard = threading.RLock()
         self._states = threading.RLock()
         """Held while a whole state is read or written: what is known of the store's must be of one moment."""
+        self._looked = Looked()
+        """The child has no job of its own yet: its parent hands it chunks of the job that is current by then."""
 
     def load(self) -> ProcessingState | None:
         """Return the current job's state, results included, or None where there is none.
@@ -87,9 +102,9 @@ class StateManager(ForkAware):
         """
         with self._states:
             store = self._store_if_any()
-            if store is None:
-                return None
-            known = self._kept.known = _current_of(store).state(self._kept.known)
+            before, known = self._kept.known, None if store is None else _current_of(store).state(self._kept.known)
+            if known is None or known is not before:
+                self._kept.known, self._looked = known, self._looked.at(known)
             return None if known is None else known.state
 
     def save(self, state: ProcessingState) -> None:
@@ -97,10 +112,14 @@ class StateManager(ForkAware):
 
         Only what differs from what the store has is written to the store; the state file is written whole. Chunks and
         results that the store has of this job and ``state`` lacks are kept: nothing that was paid for is taken back.
-        :meth:`clear` removes a job. Another result of a chunk in ``redo_chunks`` is the one that was asked for. Which
-        complete chunks are to be done again, ``state`` does not change: ask for that with :meth:`Job.redo`.
+        :meth:`clear` removes a job. A result that this manager loaded or saved before, and that was replaced since, is
+        not put back (:meth:`update_chunk_complete` does that). Another result of a chunk in ``redo_chunks`` is the one
+        that was asked for. Which complete chunks are to be done again, ``state`` does not change: ask for that with
+        :meth:`Job.redo`.
 
         Raises:
+            CurrentJobChanged: another program made another job the current one since this manager looked. If the job
+                of ``state`` is the manager's own, its chunks and results are recorded; otherwise nothing was saved.
             StateFormatError: nothing tells which chunk a result belongs to. Nothing was saved.
             SecretInConfig: its config holds what looks like a secret. Nothing was saved.
         """
@@ -108,8 +127,27 @@ class StateManager(ForkAware):
             raise InvalidArgumentError("state", state, "is not a ProcessingState")
         with self._states:
             make_folder(self.store_path.parent)
-            known, self._kept.known = self._kept.known, None
-            self._kept.known = _current_of(self._open()).save(state, known)
+            current = _current_of(self._open())
+            saved = self._save(current, state)
+            if (other := saved.replaced_by) is not None:
+                path, job_id = self.store_path, state.job_id
+                raise CurrentJobChanged(path, job_id, other.job_id, other.file_name, is_recorded=True)
+            current.show(state.job_id, saved.known)
+            self._kept.known = saved.known
+
+    def _save(self, current: CurrentJob, state: ProcessingState) -> Saved:
+        """Save a state in the store alone."""
+        known, self._kept.known = self._kept.known, None
+        looked = self._looked
+        if looked.own_job_id != state.job_id:  # interrupted, nobody knows which job is current
+            self._looked = looked._replace(own_job_id=None)
+        try:
+            saved = current.save(state, known, looked)
+        except CheckpointStoreError:
+            self._looked = looked
+            raise
+        self._looked = looked.after(state.job_id, saved)
+        return saved
 
     def update_chunk_complete(self, chunk_index: int, result: object) -> None:
         """Record the result of a chunk (0-based) of the current job; durable when this returns.
@@ -120,9 +158,13 @@ class StateManager(ForkAware):
         Raises:
             JobNotFound: there is no current job; :meth:`save` a state first.
             ChunkOutOfRange, InvalidResultError: see :meth:`Job.complete`.
+            CurrentJobChanged: another job is current now. The result is recorded in the job that it was made for.
         """
         job, status = self._required()
         self._kept.known = None  # a whole state is much to keep for nothing
+        if (own := self._replaced_own(job)) is not None:
+            _current_of(self._open()).complete_beside(own, chunk_index, result)
+            raise CurrentJobChanged(self.store_path, own, job.job_id, job.file_name, is_recorded=True)
         if status in _TAKEN_UP:
             _current_of(self._open()).complete(job.job_id, job.total_chunks, chunk_index, result)
             return
@@ -137,14 +179,22 @@ class StateManager(ForkAware):
         Raises:
             InvalidArgumentError: it is none of the five statuses.
             JobNotFound: there is no current job; :meth:`save` a state first.
+            CurrentJobChanged: another job is current now. The status is that of the job that it was meant for.
         """
         if status not in list(JobStatus):
             raise InvalidArgumentError("status", status, f"is none of {', '.join(JobStatus)}")
-        self._required()[0].set_status(JobStatus(status), error)
+        job = self._required()[0]
+        if (own := self._replaced_own(job)) is not None:
+            _current_of(self._open()).set_status_beside(own, JobStatus(status), error)
+            raise CurrentJobChanged(self.store_path, own, job.job_id, job.file_name, is_recorded=True)
+        job.set_status(JobStatus(status), error)
 
     def has_incomplete_job(self) -> bool:
         """Whether the current job is running or paused and has chunks left. Reads no result."""
-        found = self._current()
+        with self._states:
+            found = self._current()
+            job_id = None if found is None else found[0].job_id
+            self._looked = self._looked._replace(seen_job_id=job_id, has_looked=True)
         if found is None:
             return False
         job, status = found
@@ -154,13 +204,19 @@ class StateManager(ForkAware):
         """Remove the current job, its results, the state file and its ``.bak`` for good.
 
         No byte of a result stays in any file. Other jobs in the store file stay, and none of them becomes current.
+        Where another program made another job the current one, the manager's own job is removed.
 
         Raises:
             ErasureUnfinished: the job is deleted; another process that reads keeps its bytes in the WAL.
         """
         with self._states:
             found = self._current()
-            if found is not None:
+            own = None if found is None else self._replaced_own(found[0])
+            self._looked = Looked(has_looked=True)
+            if own is not None:  # what another program is at work on is not this one's to remove
+                with suppress(JobNotFound):
+                    _current_of(self._open()).clear(own, and_backup=False)
+            elif found is not None:
                 _current_of(self._open()).clear(found[0].job_id)
 
     def close(self) -> None:
@@ -198,6 +254,11 @@ class StateManager(ForkAware):
         here = any(is_there(path) for path in (self.store_path, *state_copies(state_file)))
         return here or bool(StoreFiles(self.store_path).backups())
 
+    def _replaced_own(self, current: Job) -> str | None:
+        """Return the manager's own job if another one is current in its place."""
+        own = self._looked.own_job_id
+        return None if own == current.job_id else own
+
     def _required(self) -> tuple[Job, JobStatus]:
         found = self._current()
         if found is None:
@@ -230,16 +291,3 @@ class _Kept:
 
 def _current_of(store: CheckpointStore) -> CurrentJob:
     return store._current  # noqa: SLF001 - what this face needs of a store and a user does not
-
-
-def _store_beside(state_path: Path) -> Path:
-    """Return where the store of a state file is; the folder may be one that is still to be made."""
-    wanted = state_path.with_suffix(STORE_SUFFIX) if state_path.name else Path()
-    try:
-        return resolve(wanted if state_path.name else "")
-    except StoreTargetError:
-        folder = wanted.absolute().parent
-        nearest = next(one for one in (folder, *folder.parents) if is_there(one))
-        if not state_path.name or nearest == folder or not nearest.is_dir():
-            raise
-        return wanted.absolute()

@@ -6,13 +6,18 @@ from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.execution import lifecycle
 from checkpoint_store.execution.execution import JobExecution
+from checkpoint_store.model.error_text import describe
 from checkpoint_store.model.frozen import thaw
+from checkpoint_store.storage.records import StatusChange
 from checkpoint_store.system.descriptors import importing
+from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
     from checkpoint_store.execution.context import StoreContext
+    from checkpoint_store.model.records import JobStatus
     from checkpoint_store.model.state import ProcessingState
     from checkpoint_store.storage.records import Known
+    from checkpoint_store.storage.saved_state import Looked, Saved
 
 
 class CurrentJob:
@@ -34,13 +39,17 @@ class CurrentJob:
         """Return the current job's state, results included; ``known`` itself where the store holds that still."""
         return self._context.storage.current_state(known)
 
-    def save(self, state: ProcessingState, known: Known | None) -> Known | None:
+    def save(self, state: ProcessingState, known: Known | None, looked: Looked) -> Saved:
         """Make a state the current job: what it says holds, and chunks that it lacks stay complete.
 
-        Durable, and in the state file, when this returns. A secret in its config or metadata is refused; one in its
-        error message is replaced by ``"[redacted]"``. ``known`` is what this method, or :meth:`state`, returned last:
-        what did not change since is not written. Returns what the store holds of the job now, if that is no more than
-        the state.
+        Durable when this returns; :meth:`show` writes the state file. A secret in its config or metadata is refused;
+        one in its error message is replaced by ``"[redacted]"``. ``known`` is what this method, or :meth:`state`,
+        returned last: what did not change since is not written. A result that the caller was given before, and that
+        another one has replaced since, is not put back. Where another job took the place of the caller's own one
+        (``replaced_by``), the state is recorded, and its job does not become current.
+
+        Raises:
+            CurrentJobChanged: the store does not have the job, and another one became current. Nothing was written.
         """
         with importing():
             from checkpoint_store.model.codec.secrets import redact_text, reject_secrets  # for writers
@@ -49,9 +58,15 @@ class CurrentJob:
         reject_secrets(thaw(state.metadata), "metadata")
         if state.error_message is not None and redact_text(state.error_message) != state.error_message:
             state = state.replace(error_message=redact_text(state.error_message))
-        held = self._context.storage.save_state(state, known)
-        self._context.job_changed(state.job_id, held)
-        return held
+        saved = self._context.storage.save_state(state, known, looked)
+        if saved.kept:
+            kept = ", ".join(map(str, saved.kept))
+            log.info("job %s: chunks with a newer result than the saved state has keep it: %s", state.job_id, kept)
+        return saved
+
+    def show(self, job_id: str, known: Known | None) -> None:
+        """Make the state file exact; ``known`` is what the store holds of the job, where that is at hand."""
+        self._context.job_changed(job_id, known)
 
     def complete(self, job_id: str, total_chunks: int, chunk_index: int, result: object) -> None:
         """Record a chunk of a job that is not running; unless somebody paused it, it runs from then on. Durable."""
@@ -59,6 +74,17 @@ class CurrentJob:
         self._context.storage.complete_and_run(execution.completion(chunk_index, result, replace=True))
         self._context.chunk_completed(job_id)
 
-    def clear(self, job_id: str) -> None:
-        """Delete a job for good, and the ``.bak`` of the state file in any case."""
-        lifecycle.delete(self._context, job_id, and_backup=True)
+    def complete_beside(self, job_id: str, chunk_index: int, result: object) -> None:
+        """Record a chunk of a job that is no longer the current one, and leave the state file to that. Durable."""
+        total_chunks = self._context.reading.find_job(job_id).total_chunks
+        execution = JobExecution(self._context, job_id, total_chunks, None, None, store=None)
+        self._context.storage.complete_and_run(execution.completion(chunk_index, result, replace=True))
+
+    def set_status_beside(self, job_id: str, status: JobStatus, error: BaseException | str | None) -> None:
+        """Set the status of a job that is no longer the current one, and leave the state file to that. Durable."""
+        message = None if error is None else describe(error)
+        self._context.storage.set_status(job_id, StatusChange(status, message, is_completed_instead=False))
+
+    def clear(self, job_id: str, *, and_backup: bool = True) -> None:
+        """Delete a job for good. ``and_backup``: with the ``.bak`` of the state file, whichever job it shows."""
+        lifecycle.delete(self._context, job_id, and_backup=and_backup)

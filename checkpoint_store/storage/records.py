@@ -11,7 +11,7 @@ from checkpoint_store.model.plan import Plan
 from checkpoint_store.model.records import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Sequence
+    from collections.abc import Container, Mapping, Sequence
 
     from checkpoint_store.model.amounts import Cost
     from checkpoint_store.model.records import JobStatus
@@ -235,6 +235,8 @@ class Known:
     state: ProcessingState
     texts: Sequence[str] | None
     """The stored text of each result, in their order; None where they are more than is worth keeping."""
+    digests: Mapping[int, str | None]
+    """The digest of each completed chunk's result; None where it was completed without one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,15 @@ from checkpoint_store.storage.group_commit import Writer
 from checkpoint_store.storage.handle_verbs import HandleStorage
 from checkpoint_store.storage.reading import Reading
 from checkpoint_store.storage.redo_verbs import RedoStorage
-from checkpoint_store.storage.statements import attempt_log, liveness, open_job, pruning, save_state, stretch
+from checkpoint_store.storage.statements import (
+    attempt_log,
+    complete_and_run,
+    liveness,
+    open_job,
+    pruning,
+    save_state,
+    stretch,
+)
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import runners as runner_statements
 from checkpoint_store.storage.statements.job_endings import finish_if_done
@@ -37,6 +45,7 @@ if TYPE_CHECKING:
     from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
     from checkpoint_store.storage.open_requests import OpenedJob, OpenRequest
     from checkpoint_store.storage.records import Completion, JobRecord, Known, NextClaim, StatusChange
+    from checkpoint_store.storage.saved_state import Looked, Saved
     from checkpoint_store.storage.statements.pruning import Prunable
 
 
@@ -200,7 +209,7 @@ class Storage(Reading):
 
     def complete_and_run(self, completion: Completion) -> None:
         """Record a completion, and set its job ``running`` unless it is paused or complete. Durable on return."""
-        self.database.write(lambda connection: save_state.complete_and_run(connection, completion))
+        self.database.write(lambda connection: complete_and_run.complete_and_run(connection, completion))
 
     def retry_failed(self, job_id: str, indices: Sequence[int] | None) -> int:
         """Give failed chunks (these; None: all) their attempts back. Durable on return. Returns how many those are."""
@@ -240,18 +249,21 @@ class Storage(Reading):
         with other_store.store_of_state(state, self.path, self.database.lock_timeout_seconds) as copy:
             return MergeReport(other, tuple(merge.merge_all(self.database, merge.OtherStore(copy, other))))
 
-    def save_state(self, state: ProcessingState, known: Known | None) -> Known | None:
+    def save_state(self, state: ProcessingState, known: Known | None, looked: Looked) -> Saved:
         """Make a state the current job, and write only what differs from the store. Durable when this returns.
 
-        ``known`` is what this verb, or :meth:`current_state`, returned last. Returns what the store holds of the job
-        now; None where that is more than the state says.
+        ``known`` is what this verb, or :meth:`current_state`, returned last. Where another job took the place of the
+        caller's own one since it looked, the state is recorded, and does not become current.
 
         Raises:
             StateFormatError: nothing tells which chunk a result belongs to. Nothing was written.
+            CurrentJobChanged: the store does not have the job, and another one became current. Nothing was written.
         """
-        return self.healing(
-            lambda: self.database.write(lambda connection: save_state.save_changes(connection, state, self.path, known))
-        )
+
+        def write(connection: sqlite3.Connection) -> Saved:
+            return save_state.save_changes(connection, state, self.path, known, looked)
+
+        return self.healing(lambda: self.database.write(write))
 
     def current_state(self, known: Known | None) -> Known | None:
         """Return the current job, results included; ``known`` itself where the store holds that still."""

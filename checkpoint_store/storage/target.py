@@ -14,7 +14,7 @@ from checkpoint_store.errors import SchemaTooNew, SchemaTooOld, StoreDamaged, St
 from checkpoint_store.model import state_text
 from checkpoint_store.model.versions import APPLICATION_ID, RELEASED_VERSIONS, SCHEMA_VERSION
 from checkpoint_store.storage.connection import errors as sqlite_errors
-from checkpoint_store.storage.file_names import SIBLING_SUFFIXES, StoreFiles, has_bytes
+from checkpoint_store.storage.file_names import SIBLING_SUFFIXES, STORE_SUFFIX, StoreFiles, has_bytes
 from checkpoint_store.storage.link_check import refuse_second_name
 from checkpoint_store.storage.sibling_check import refuse_planted
 from checkpoint_store.storage.tables import metadata
@@ -65,6 +65,19 @@ def resolve(target: object) -> Path:
     except OSError as error:
         raise StoreTargetError(path, error.strerror or str(error)) from error
     return path
+
+
+def store_beside(state_path: Path) -> Path:
+    """Return where the store of a state file is; the folder may be one that is still to be made."""
+    wanted = state_path.with_suffix(STORE_SUFFIX) if state_path.name else Path()
+    try:
+        return resolve(wanted if state_path.name else "")
+    except StoreTargetError:
+        folder = wanted.absolute().parent
+        nearest = next(one for one in (folder, *folder.parents) if is_there(one))
+        if not state_path.name or nearest == folder or not nearest.is_dir():
+            raise
+        return wanted.absolute()
 
 
 def _is_text(name: str) -> bool:

@@ -104,7 +104,7 @@ def test_a_state_made_of_plain_data_writes_one_result_too(manager: StateManager,
 
 
 def test_what_another_process_recorded_meanwhile_stays(manager: StateManager, children: Children) -> None:
-    """And is in the file and in the next load, whoever saves; a state that is saved wins where both have a result."""
+    """And is in the file and in the next load, whoever saves: also a result that the saved state has an earlier one of."""
     manager.save(
         ProcessingState(job_id="j", file_name="a", total_chunks=5, completed_chunks=[0], processed_results=["a"])
     )
@@ -117,19 +117,19 @@ with StateManager("state.json") as manager:
 """)
     assert loaded(manager).results() == {0: "replaced", 3: "theirs"}
     manager.save(with_chunk(mine, 1, "mine"))
-    assert loaded(manager).results() == {0: "a", 1: "mine", 3: "theirs"}
+    assert loaded(manager).results() == {0: "replaced", 1: "mine", 3: "theirs"}
     exact(manager)
 
 
 def test_a_save_does_not_trust_what_it_knew_before(manager: StateManager, make_manager: ManagerOpener) -> None:
-    """Where another recorded something since, and this manager did not look: both are there, and the state wins."""
+    """Where another recorded something since, and this manager did not look: both are there, and what is newer."""
     other = make_manager()
     kept = with_chunk(ProcessingState(job_id="j", file_name="a", total_chunks=5), 0, "a")
     manager.save(kept)
     other.update_chunk_complete(3, "theirs")
     other.update_chunk_complete(0, "replaced")
     manager.save(with_chunk(kept, 1, "mine"))
-    assert loaded(manager).results() == {0: "a", 1: "mine", 3: "theirs"}
+    assert loaded(manager).results() == {0: "replaced", 1: "mine", 3: "theirs"}
     exact(manager)
 
 

@@ -94,6 +94,17 @@ EXAMPLES = {
         {"job_id": "0f", "path": PATH, "matches": (JOB, JOB + "x")},
         "Give more of the id",
     ),
+    "CurrentJobChanged": (
+        errors.CurrentJobChanged(PATH, JOB, "other", "talk.srt", is_recorded=True),
+        {
+            "path": PATH,
+            "job_id": JOB,
+            "current_job_id": "other",
+            "current_file_name": "talk.srt",
+            "is_recorded": True,
+        },
+        "a state_path of its own",
+    ),
     "JobBusy": (
         errors.JobBusy(JOB, 7, "host", "2026-01-01T00:00:00.000Z"),
         {"job_id": JOB, "pid": 7, "host": "host", "since": "2026-01-01T00:00:00.000Z"},

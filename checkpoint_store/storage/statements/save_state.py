@@ -4,34 +4,33 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import bindparam, literal_column, select
-
-from checkpoint_store.errors import ChunkOutOfOrder, InvalidResultError, JobNotFound, StateFormatError
+from checkpoint_store.errors import InvalidResultError, JobNotFound, StateFormatError
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.frozen import thaw
-from checkpoint_store.model.records import JobStatus
 from checkpoint_store.model.state import ProcessingState, in_utc
 from checkpoint_store.model.versions import SCHEMA_VERSION, WITHOUT_METADATA
 from checkpoint_store.storage.moment import moment_of
 from checkpoint_store.storage.records import Completion, Known
+from checkpoint_store.storage.saved_state import Before, Saved, Written
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import redos, stretch
 from checkpoint_store.storage.statements import results as result_statements
-from checkpoint_store.storage.statements.compiled import Statement, not_back
-from checkpoint_store.storage.statements.completions import count, record
+from checkpoint_store.storage.statements.completions import record
 from checkpoint_store.storage.statements.job_endings import finish_if_done, finish_if_left_running
 from checkpoint_store.storage.statements.metadata import metadata_text
-from checkpoint_store.storage.tables import jobs
+from checkpoint_store.storage.statements.replaced_job import replaced_by
+from checkpoint_store.storage.statements.unchanged_results import unchanged
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from checkpoint_store.storage.moment import Moment
     from checkpoint_store.storage.records import JobRecord
+    from checkpoint_store.storage.saved_state import Looked
 
 
 _MOST_TEXT: Final = 64 * 1024 * 1024
@@ -41,7 +40,8 @@ _MOST_TEXT: Final = 64 * 1024 * 1024
 def load(connection: sqlite3.Connection, record: JobRecord, path: Path, moment: Moment | None) -> Known:
     """Return what the store holds of a job, where ``moment`` is one before this snapshot."""
     texts = [text for page in result_statements.result_texts(connection, record.job_id, path) for text in page]
-    return Known(moment, result_statements.state_of(connection, record, texts), _if_few(texts))
+    state = result_statements.state_of(connection, record, texts)
+    return Known(moment, state, _if_few(texts), result_statements.digests(connection, record.job_id))
 
 
 def _if_few(texts: Sequence[str]) -> Sequence[str] | None:
@@ -54,37 +54,52 @@ def save(connection: sqlite3.Connection, state: ProcessingState, path: Path, *, 
     With ``replace`` a result of the state takes the place of another one, and the job's ``updated_at`` is now; without
     it another result is an error, and the times are those of the state.
     """
-    _write(connection, state, path, result_statements.digests(connection, state.job_id), replace=replace)
+    _write(connection, state, path, Before(result_statements.digests(connection, state.job_id)), replace=replace)
     return job_statements.find_job(connection, state.job_id, path)
 
 
 def save_changes(
-    connection: sqlite3.Connection, state: ProcessingState, path: Path, known: Known | None
-) -> Known | None:
+    connection: sqlite3.Connection, state: ProcessingState, path: Path, known: Known | None, looked: Looked
+) -> Saved:
     """:meth:`save` with ``replace`` for a caller that saves again and again: only what changed is looked at.
 
-    ``known`` is what the caller was given last. It counts where nothing was committed since. Returns what the store
-    holds of the job from this transaction on; None where it holds more than the state says.
+    ``known`` is what the caller was given last. It counts where nothing was committed since. Where another job took the
+    place of the caller's own one, the state is recorded, and does not become current. A result that the caller was
+    given earlier, and that another one has replaced since, is not put back.
+
+    Raises:
+        CurrentJobChanged: see :func:`replaced_by`.
     """
+    other = replaced_by(connection, state.job_id, looked, path)
     if known is not None and (known.state.job_id != state.job_id or known.moment != moment_of(connection)):
         known = None
     state = _paired(connection, state, path, known)
-    results = state.results()
-    if known is not None:
-        before = known.state.results()
-        there = _unchanged(known.state, before, results)
-        texts = dict(zip(before, known.texts or (), strict=False))
-        with_result = set(before)
+    if known is None:
+        before = Before(result_statements.digests(connection, state.job_id), stale=looked.given)
     else:
-        there, texts = dict(result_statements.digests(connection, state.job_id)), {}
-        with_result = {index for index, digest in there.items() if digest is not None}
-    texts |= _write(connection, state, path, there, replace=True)
-    if not (there.keys() <= set(state.completed_chunks) and with_result <= results.keys()):
+        before = Before(known.digests, unchanged(known.state, state), looked.given)
+    written = _write(connection, state, path, before, replace=True, is_current=other is None)
+    if known is not None:
+        texts = dict(zip(known.state.results(), known.texts or (), strict=False))
+        written = written._replace(texts=texts | written.texts)
+    said = [written.digests.get(index) for index in state.results().keys() - set(written.kept)]
+    return Saved(_known(connection, state, path, before, written), other, said, written.kept)
+
+
+def _known(
+    connection: sqlite3.Connection, state: ProcessingState, path: Path, before: Before, written: Written
+) -> Known | None:
+    """Return what the store holds of the job from this transaction on; None where that is not what the state says."""
+    results = state.results()
+    with_result = {index for index, digest in before.digests.items() if digest is not None}
+    says_all = before.digests.keys() <= set(state.completed_chunks) and with_result <= results.keys()
+    if written.kept or not says_all:
         return None
+    texts = written.texts
     held = job_statements.find_job(connection, state.job_id, path)
     kept = _if_few([texts[index] for index in results]) if texts.keys() >= results.keys() else None
     to_redo = redos.indices(connection, state.job_id) if held.redo_count else []
-    return Known(moment_of(connection), _as_loaded(state, held, results, to_redo), kept)
+    return Known(moment_of(connection), _as_loaded(state, held, results, to_redo), kept, written.digests)
 
 
 def _paired(connection: sqlite3.Connection, state: ProcessingState, path: Path, known: Known | None) -> ProcessingState:
@@ -105,41 +120,19 @@ def _paired(connection: sqlite3.Connection, state: ProcessingState, path: Path, 
     return state.replace(result_indices=paired.result_indices)
 
 
-_SAME: Final = object()
-"""In the place of a digest: the result in the store is this very one."""
-
-
-def _unchanged(before: ProcessingState, old: dict[int, Any], new: dict[int, Any]) -> dict[int, Any]:
-    """Return the completed chunks of ``before``, marked where the new results say the same of them."""
-    there: dict[int, Any] = dict.fromkeys(before.completed_chunks)
-    for index, result in old.items():
-        there[index] = _SAME if index not in new or _identical(result, new[index]) else ""
-    return there
-
-
-def _identical(one: Any, other: Any) -> bool:
-    """Equal as JSON, where 1, 1.0 and true are three values."""
-    if one is other:
-        return True
-    if type(one) is not type(other) or one != other:
-        return False
-    if isinstance(one, dict):
-        return list(one) == list(other) and all(_identical(one[key], other[key]) for key in one)
-    if isinstance(one, list):
-        return all(map(_identical, one, other))
-    return not isinstance(one, float) or str(one) == str(other)
-
-
 def _write(
-    connection: sqlite3.Connection, state: ProcessingState, path: Path, there: dict[int, Any], *, replace: bool
-) -> dict[int, str]:
-    """Write what the store lacks; ``there`` has each completed chunk that it has, by the digest of its result.
-
-    Returns the texts of the results that had to be encoded.
-    """
+    connection: sqlite3.Connection,
+    state: ProcessingState,
+    path: Path,
+    before: Before,
+    *,
+    replace: bool,
+    is_current: bool = True,
+) -> Written:
+    """Write what the store lacks. ``is_current``: the job becomes the current and the newest one."""
     moment = now() if replace else in_utc(state.updated_at)
     values = _columns(state) | {"updated_at": moment}
-    known = _find(connection, state.job_id, path)
+    known, there = _find(connection, state.job_id, path), before.digests
     if known is None:
         begun = {"completed_count": 0, "stretch_started_at": now()}
         begun["stretch_completed_count"] = len(state.completed_chunks)
@@ -149,30 +142,49 @@ def _write(
             values |= stretch.changes_now(connection, state.job_id, path)
         says_metadata = state.version not in WITHOUT_METADATA
         _update(connection, known, values, path, replace=replace, says_metadata=says_metadata)
-    results, texts, to_redo = state.results(), dict[int, str](), set(state.redo_chunks)
-    for index in state.completed_chunks:
-        if there.get(index) is _SAME:
-            continue
-        text, digest = None, None
-        if index in results:
-            text, digest = _encoded(state.job_id, index, results[index])
-            texts[index] = text
-        if index not in there or digest not in (None, there[index]):
-            # Another result of a chunk that the state itself calls one to be done again is the new one.
-            is_redo = replace and index in to_redo
-            cost = None if is_redo else 0.0
-            completion = Completion(state.job_id, index, moment, text, digest, replace=replace, earlier_cost=cost)
-            record(connection, completion, is_work=is_redo)
+        if is_current:
+            job_statements.make_newest(connection, known.job_id, state.file_name)
+            if not known.is_current:
+                job_statements.make_current(connection, known.job_id)
+    written = _write_results(connection, state, before, moment, replace=replace)
     # What is complete here already may have been done again since the state was written.
     asked = [index for index in state.redo_chunks if index not in there]
     redos.mark(connection, state.job_id, dict.fromkeys(asked, moment))
     job_statements.recount(connection, state.job_id)
     if not replace:  # whoever saves a state says its status
         _end_import(connection, state, there, is_new=known is None)
-    return texts
+    return written
 
 
-def _end_import(connection: sqlite3.Connection, state: ProcessingState, there: dict[int, Any], *, is_new: bool) -> None:
+def _write_results(
+    connection: sqlite3.Connection, state: ProcessingState, before: Before, moment: str, *, replace: bool
+) -> Written:
+    there = before.digests
+    results, to_redo = state.results(), set(state.redo_chunks)
+    written = Written({}, dict(there), [])
+    for index in state.completed_chunks:
+        if index in before.unchanged:
+            continue
+        text, digest = None, None
+        if index in results:
+            text, digest = _encoded(state.job_id, index, results[index])
+            written.texts[index] = text
+        if index not in there or digest not in (None, there[index]):
+            if digest in before.stale and there.get(index) is not None:
+                written.kept.append(index)
+                continue
+            # Another result of a chunk that the state itself calls one to be done again is the new one.
+            is_redo = replace and index in to_redo
+            cost = None if is_redo else 0.0
+            completion = Completion(state.job_id, index, moment, text, digest, replace=replace, earlier_cost=cost)
+            record(connection, completion, is_work=is_redo)
+        written.digests[index] = digest or there.get(index)
+    return written
+
+
+def _end_import(
+    connection: sqlite3.Connection, state: ProcessingState, there: Mapping[int, object], *, is_new: bool
+) -> None:
     """Complete a job that the import makes whole, or that is whole since the run which wrote the state file."""
     if not is_new and not there.keys() >= set(state.completed_chunks):
         finish_if_done(connection, state.job_id)
@@ -224,9 +236,6 @@ def _update(
         values = {name: value for name, value in values.items() if name != "metadata"}
     if replace:
         job_statements.update_job(connection, known.job_id, path, **values)
-    job_statements.make_newest(connection, known.job_id, values["file_name"])
-    if not known.is_current:
-        job_statements.make_current(connection, known.job_id)
 
 
 def _encoded(job_id: str, index: int, result: Any) -> tuple[str, str]:
@@ -259,39 +268,3 @@ def _as_loaded(state: ProcessingState, held: JobRecord, results: dict[int, Any],
         result_indices=list(results),
         redo_chunks=to_redo,
     )
-
-
-_RUN_AGAIN: Final = Statement(
-    lambda: (
-        jobs.update()
-        .where(jobs.c.job_id == bindparam("in_job"), jobs.c.status != JobStatus.PAUSED.value)
-        .values(status=JobStatus.RUNNING.value, updated_at=not_back(bindparam("at")))
-    )
-)
-
-
-def complete_and_run(connection: sqlite3.Connection, completion: Completion) -> None:
-    """Record a chunk of a job that is not running, and let the job run again unless somebody paused it.
-
-    Raises:
-        ChunkOutOfOrder: the job is sequential, and a chunk before this one is not complete.
-    """
-    _require_order(connection, completion.job_id, completion.chunk_index)
-    more = record(connection, completion, is_work=True)
-    if more is not None:
-        count(connection, completion.job_id, more, completion.completed_at)
-    if not finish_if_done(connection, completion.job_id):
-        _RUN_AGAIN.run(connection, in_job=completion.job_id, at=completion.completed_at)
-
-
-_IS_SEQUENTIAL: Final = Statement(
-    lambda: select(jobs.c.job_id).where(jobs.c.job_id == bindparam("in_job"), jobs.c.sequential == literal_column("1"))
-)
-
-
-def _require_order(connection: sqlite3.Connection, job_id: str, index: int) -> None:
-    if not index or _IS_SEQUENTIAL.run(connection, in_job=job_id).fetchone() is None:
-        return
-    if not result_statements.completed_in(connection, job_id, index - 1, index):
-        done = result_statements.completed_in(connection, job_id, 0, index)
-        raise ChunkOutOfOrder(job_id, index, min(set(range(index)) - set(done)))

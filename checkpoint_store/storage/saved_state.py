@@ -1,0 +1,73 @@
+"""What the storage is told of a state that is saved, and what it tells of the saving."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from checkpoint_store.storage.records import JobRecord, Known
+
+
+class Looked(NamedTuple):
+    """What a manager knows of the current job from its calls so far."""
+
+    own_job_id: str | None = None
+    """The job that it loaded or saved last; None where it did neither, or there was none."""
+    seen_job_id: str | None = None
+    """The job that was current when it looked last; None where there was none."""
+    has_looked: bool = False
+    """Whether it looked at all. One that did not replaces whatever job is current."""
+    given: frozenset[str] = frozenset()
+    """The digests of the results of its own job that it loaded or saved."""
+
+    def at(self, known: Known | None) -> Looked:
+        """Return what the manager knows once it has loaded a state; None where there was none."""
+        if known is None:
+            return Looked(has_looked=True)
+        job_id, digests = known.state.job_id, frozenset(filter(None, known.digests.values()))
+        return Looked(job_id, job_id, has_looked=True, given=self._given_of(job_id) | digests)
+
+    def after(self, job_id: str, saved: Saved) -> Looked:
+        """Return what the manager knows once it has saved a state."""
+        given = self._given_of(job_id).union(filter(None, saved.said))
+        return Looked(job_id, job_id, has_looked=True, given=given)
+
+    def _given_of(self, job_id: str) -> frozenset[str]:
+        return self.given if job_id == self.own_job_id else frozenset()
+
+
+class Before(NamedTuple):
+    """What is known of a job before a state of it is written."""
+
+    digests: Mapping[int, str | None]
+    """The digest of each completed chunk's result that the store has; None where it was completed without one."""
+    unchanged: Collection[int] = ()
+    """The chunks whose result in the state is the one that the store has."""
+    stale: Collection[str] = ()
+    """The digests of results that are nothing new: where the store has another result by now, that one stays."""
+
+
+class Written(NamedTuple):
+    """What writing a state came to."""
+
+    texts: dict[int, str]
+    """The results that had to be encoded."""
+    digests: dict[int, str | None]
+    """The digest of each completed chunk's result that the store has now."""
+    kept: list[int]
+    """The chunks whose result in the state is an earlier one than the store has: that one stays."""
+
+
+class Saved(NamedTuple):
+    """What saving a state came to."""
+
+    known: Known | None
+    """What the store holds of the job now; None where that is more than the state says."""
+    replaced_by: JobRecord | None
+    """The current job, where that is another one: the state is recorded, and its job did not become current."""
+    said: Sequence[str | None]
+    """The digests of the results that both the state and the store have now."""
+    kept: Sequence[int]
+    """See :class:`Written`."""

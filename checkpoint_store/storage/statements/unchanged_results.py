@@ -1,0 +1,27 @@
+"""Which results of a state are the ones that its caller was given: compared as values, without encoding them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from checkpoint_store.model.state import ProcessingState
+
+
+def unchanged(before: ProcessingState, now: ProcessingState) -> frozenset[int]:
+    """Return the chunks whose result is the same in both states."""
+    old, new = before.results(), now.results()
+    return frozenset(index for index in old.keys() & new.keys() if _identical(old[index], new[index]))
+
+
+def _identical(one: Any, other: Any) -> bool:
+    """Equal as JSON, where 1, 1.0 and true are three values."""
+    if one is other:
+        return True
+    if type(one) is not type(other) or one != other:
+        return False
+    if isinstance(one, dict):
+        return list(one) == list(other) and all(_identical(one[key], other[key]) for key in one)
+    if isinstance(one, list):
+        return all(map(_identical, one, other))
+    return not isinstance(one, float) or str(one) == str(other)

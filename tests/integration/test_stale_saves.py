@@ -1,0 +1,115 @@
+"""A state that was loaded before and is saved later puts no earlier result back over a newer one."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from checkpoint_store import ProcessingState, StateManager
+
+if TYPE_CHECKING:
+    from conftest import ManagerOpener, Opener
+
+
+def loaded(manager: StateManager) -> ProcessingState:
+    state = manager.load()
+    assert state is not None
+    return state
+
+
+def with_result(state: ProcessingState, index: int, result: Any) -> ProcessingState:
+    results = list(state.processed_results)
+    results[index] = result
+    return state.replace(processed_results=results)
+
+
+@pytest.fixture
+def whole(manager: StateManager) -> ProcessingState:
+    """The state of a complete job of three chunks, as the manager gave it."""
+    manager.save(
+        ProcessingState(
+            job_id="j",
+            file_name="talk.txt",
+            status="running",
+            total_chunks=3,
+            completed_chunks=[0, 1, 2],
+            processed_results=["a", "b", "c"],
+        )
+    )
+    return loaded(manager)
+
+
+@pytest.fixture
+def other(make_manager: ManagerOpener) -> StateManager:
+    """The manager of another program."""
+    return make_manager()
+
+
+def test_the_result_of_a_redo_stays(
+    manager: StateManager, whole: ProcessingState, open_store: Opener, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A processor loads the state, does again what is to be done again, and saves the state with another status."""
+    job = open_store("state.db", state_file=None).job("j")
+    job.redo([1])
+    state = loaded(manager)
+    assert (whole.redo_chunks, state.redo_chunks) == ([], [1])
+    manager.update_chunk_complete(1, "done again")
+    with caplog.at_level(logging.INFO, "checkpoint_store"):
+        manager.save(state.replace(status="completed"))
+    assert "newer result than the saved state has keep it: 1" in caplog.text
+    assert (job.result(1), job.to_redo(), job.status) == ("done again", [], "completed")
+    assert ProcessingState.from_json(manager.state_path.read_bytes()) == loaded(manager)
+
+
+def test_a_chunk_that_was_recorded_since_stays(manager: StateManager, whole: ProcessingState) -> None:
+    """By the same manager, and whichever state is saved later: the first one, or one that was loaded meanwhile."""
+    manager.update_chunk_complete(0, "newer")
+    assert loaded(manager).results()[0] == "newer"
+    for _ in range(2):
+        manager.save(whole.replace(video_title="a title"))
+    assert loaded(manager).results() == {0: "newer", 1: "b", 2: "c"}
+    assert loaded(manager).video_title == "a title"
+
+
+def test_what_another_program_replaced_stays(
+    manager: StateManager, whole: ProcessingState, other: StateManager
+) -> None:
+    """Whether or not this manager has looked since; a chunk that is new in the saved state is recorded."""
+    other.update_chunk_complete(2, "theirs")
+    manager.save(with_result(whole, 0, "mine"))
+    assert loaded(manager).results() == {0: "mine", 1: "b", 2: "theirs"}
+    manager.save(with_result(whole, 1, "mine, too"))
+    assert loaded(manager).results() == {0: "mine", 1: "mine, too", 2: "theirs"}
+
+
+def test_a_result_that_is_new_takes_the_place_of_theirs(
+    manager: StateManager, whole: ProcessingState, other: StateManager
+) -> None:
+    """The one that is recorded last stands, as with update_chunk_complete."""
+    other.update_chunk_complete(0, "theirs")
+    manager.save(with_result(whole, 0, "mine"))
+    assert loaded(manager).results()[0] == "mine"
+
+
+def test_a_correction_is_taken_back_by_name(manager: StateManager, whole: ProcessingState) -> None:
+    """By update_chunk_complete: whoever saves an older state may not know of the correction."""
+    manager.save(with_result(whole, 0, "corrected"))
+    manager.save(whole)
+    assert loaded(manager).results()[0] == "corrected"
+    manager.update_chunk_complete(0, "a")
+    assert loaded(manager).results()[0] == "a"
+
+
+def test_a_state_that_could_not_be_saved_is_saved_later(
+    manager: StateManager, whole: ProcessingState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its results are no earlier ones: they were never recorded."""
+    new = with_result(whole, 0, "new")
+    with monkeypatch.context() as patch, pytest.raises(ZeroDivisionError):
+        patch.setattr("checkpoint_store.storage.statements.jobs.recount", lambda *_: 1 / 0)
+        manager.save(new)
+    assert loaded(manager).results()[0] == "a"
+    manager.save(new)
+    assert loaded(manager).results()[0] == "new"
