@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 from weakref import ref
 
@@ -69,17 +70,32 @@ class JobExecution:
         self.fingerprint_by: Final = fingerprint_by
         self._order = ChunkOrder(context.reading, job_id) if sequential else None
         self._claims: Claims | None = None
-        self.keys: Final = ChunkKeys(context.reading, job_id, self.contents)
-        """What the caller calls the chunks."""
-        self.results: Final = JobResults(context.reading, self.standing)
-        """The results that are there."""
-        self.runners: Final = RunnersAtWork(context, job_id)
-        """Who is at work on the job now."""
         self.lifecycle: Final = JobLifecycle(context, self.standing)
         """How the job begins to run, pauses and ends."""
-        self.budget: Final = JobBudget(context, job_id)
-        """What the job has spent and reserved."""
         context.growing.add(ref(self, context.growing.discard))
+
+    # Made when they are first asked for: a list of ten thousand jobs asks for none of them. They keep no state but what
+    # the store says, so two of them, which two threads made at the same time, are as good as one.
+
+    @cached_property
+    def keys(self) -> ChunkKeys:
+        """What the caller calls the chunks."""
+        return ChunkKeys(self._context.reading, self.job_id, self.contents)
+
+    @cached_property
+    def results(self) -> JobResults:
+        """The results that are there."""
+        return JobResults(self._context.reading, self.standing)
+
+    @cached_property
+    def runners(self) -> RunnersAtWork:
+        """Who is at work on the job now."""
+        return RunnersAtWork(self._context, self.job_id)
+
+    @cached_property
+    def budget(self) -> JobBudget:
+        """What the job has spent and reserved."""
+        return JobBudget(self._context, self.job_id)
 
     @property
     def is_sequential(self) -> bool:
