@@ -28,11 +28,11 @@ class CurrentJob:
 
     def row(self) -> tuple[str, int, str] | None:
         """Return id, number of chunks and status of the current job; None where there is none."""
-        return self._context.reading.current_job_row()
+        return self._context.reading.jobs.current_row()
 
     def state(self, known: Known | None) -> Known | None:
         """Return the current job's state, results included; ``known`` itself where the store holds that still."""
-        return self._context.storage.current_state(known)
+        return self._context.storage.states.current(known)
 
     def save(self, state: ProcessingState, known: Known | None) -> Known | None:
         """Make a state the current job: what it says holds, and chunks that it lacks stay complete.
@@ -49,14 +49,14 @@ class CurrentJob:
         reject_secrets(thaw(state.metadata), "metadata")
         if state.error_message is not None and redact_text(state.error_message) != state.error_message:
             state = state.replace(error_message=redact_text(state.error_message))
-        held = self._context.storage.save_state(state, known)
+        held = self._context.storage.states.save(state, known)
         self._context.job_changed(state.job_id, held)
         return held
 
     def complete(self, job_id: str, total_chunks: int, chunk_index: int, result: object) -> None:
         """Record a chunk of a job that is not running; unless somebody paused it, it runs from then on. Durable."""
         execution = JobExecution(self._context, job_id, total_chunks, None, None, store=None)
-        self._context.storage.complete_and_run(execution.completion(chunk_index, result, replace=True))
+        self._context.storage.states.complete_and_run(execution.completion(chunk_index, result, replace=True))
         self._context.chunk_completed(job_id)
 
     def clear(self, job_id: str) -> None:

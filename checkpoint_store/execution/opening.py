@@ -161,7 +161,7 @@ def plan_with(
     chunks, by = as_rows(chunks, by)
     (sequence, _), wanted = checked_chunks(chunks, None), checked_change(change)
     assert sequence is not None
-    plan = context.reading.find_job(job_id).plan
+    plan = context.reading.jobs.find(job_id).plan
     fingerprints = Fingerprints(sequence, by, sequential=plan.sequential)
     digest, by_old_rule = fingerprints.digests()
     plan = replace(plan, total_chunks=len(sequence), chunks_digest=digest)

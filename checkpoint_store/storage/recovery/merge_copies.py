@@ -12,6 +12,7 @@ from checkpoint_store.model.versions import SCHEMA_VERSION
 from checkpoint_store.storage.connection.database import Database
 from checkpoint_store.storage.connection.openings import Openings
 from checkpoint_store.storage.file_names import StoreFiles, has_bytes
+from checkpoint_store.storage.files_beside import FilesBeside
 from checkpoint_store.storage.records import Completion
 from checkpoint_store.storage.recovery.salvage import attempts, chunk_facts
 from checkpoint_store.storage.recovery.salvage.copies import Chunk, Copy
@@ -74,7 +75,7 @@ def all_copies(path: Path, state_files: Sequence[Path]) -> list[Copy]:
         copies = read_store(path, "the damaged file", base)
     if files.recovered.exists():
         copies.append(read_copy(files.recovered, "a recovery that was interrupted"))
-    for backup in files.backups()[:_MOST_BACKUPS]:
+    for backup in FilesBeside(path).backups()[:_MOST_BACKUPS]:
         copies.append(read_copy(backup, f"the backup {backup.name}"))
         copies[-1].backup = True
     torn = []
