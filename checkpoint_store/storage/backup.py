@@ -32,11 +32,11 @@ if TYPE_CHECKING:
 
     from checkpoint_store.storage.connection.read_only import AnyDatabase
 
-_KEPT: Final = 2
+_BACKUPS_KEPT: Final = 2
 """Of each schema version, so many automatic backups stay."""
-_SHARE: Final = 0.02
+_COPYING_TIME_SHARE: Final = 0.02
 """Of the elapsed time, what rolling backups may cost."""
-_CREDIT_SECONDS: Final = 0.25
+_COPYING_CREDIT_SECONDS: Final = 0.25
 _INTERVAL_SECONDS: Final = 60.0
 _GROWTH: Final = 4.0
 """While a job runs, a store that no state file follows is copied when it is so many times as large as its last copy."""
@@ -136,7 +136,7 @@ def thin_out(path: Path) -> None:
     seen: dict[str, int] = {}
     for _, version, backup in FilesBeside(path).numbered_backups():
         seen[version] = seen.get(version, 0) + 1
-        if seen[version] > _KEPT:
+        if seen[version] > _BACKUPS_KEPT:
             _remove_old(backup)
 
 
@@ -180,7 +180,7 @@ class RollingBackup:
         self._follows_growth = follows_growth
         self._path = database.path
         self._lock = lock
-        self._credit = _CREDIT_SECONDS
+        self._credit = _COPYING_CREDIT_SECONDS
         self._counted_at = time.monotonic()
         self._looks_at = self._counted_at + _INTERVAL_SECONDS
         """When (``time.monotonic()``) to look at the store's size next."""
@@ -220,7 +220,7 @@ class RollingBackup:
         """
         moment = time.monotonic()
         self._looks_at = moment + _INTERVAL_SECONDS
-        self._credit = min(_CREDIT_SECONDS, self._credit + (moment - self._counted_at) * _SHARE)
+        self._credit = min(_COPYING_CREDIT_SECONDS, self._credit + (moment - self._counted_at) * _COPYING_TIME_SHARE)
         self._counted_at = moment
         if self._credit <= 0:
             log.info("no automatic backup of %s: the last ones took more than their share of time", self._path)

@@ -25,7 +25,7 @@ jump, when = float(sys.argv[1]), sys.argv[2]
 real_time, real_ns, shift = time.time, time.time_ns, [0.0]
 time.time = lambda: real_time() + shift[0]
 time.time_ns = lambda: real_ns() + int(shift[0] * 1e9)
-backup._CREDIT_SECONDS = 1e9  # a copy at every end, also where the disk is slow
+backup._COPYING_CREDIT_SECONDS = 1e9  # a copy at every end, also where the disk is slow
 
 
 class Clock(dt.datetime):
