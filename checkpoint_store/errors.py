@@ -693,9 +693,9 @@ class SecretInConfig(CheckpointStoreError, ValueError):
         )
 
 
-MAX_CHARACTERS: Final = 256 * 1024
+READABLE_LENGTH_MAX: Final = 256 * 1024
 """The longest copy; an answer of a model is far shorter."""
-_MOST_LEVELS: Final = 30
+_LEVELS_MAX: Final = 30
 
 
 class _Readable(reprlib.Repr):
@@ -703,9 +703,9 @@ class _Readable(reprlib.Repr):
 
     def __init__(self) -> None:
         super().__init__()
-        self.maxlevel = _MOST_LEVELS
+        self.maxlevel = _LEVELS_MAX
         for name in ("tuple", "list", "array", "dict", "set", "frozenset", "deque", "string", "long", "other"):
-            setattr(self, f"max{name}", MAX_CHARACTERS)
+            setattr(self, f"max{name}", READABLE_LENGTH_MAX)
 
     def repr_instance(self, x: Any, level: int) -> str:
         own: Any = type(x).__repr__
@@ -721,6 +721,6 @@ def readable(value: object) -> str:
         text = _Readable().repr(value)
     except Exception:  # whatever a value of the caller's does there
         return f"<{type(value).__qualname__}>"
-    if len(text) > MAX_CHARACTERS:
-        text = f"{text[:MAX_CHARACTERS]}… ({len(text):,} characters)"
+    if len(text) > READABLE_LENGTH_MAX:
+        text = f"{text[:READABLE_LENGTH_MAX]}… ({len(text):,} characters)"
     return text.encode("utf-8", "backslashreplace").decode("utf-8").replace("\0", r"\0")

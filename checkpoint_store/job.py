@@ -113,7 +113,7 @@ class Job(JobRedo):
         """Give failed chunks (these, or all) their attempts back: loops try them again. Returns how many those are."""
         for index in indices:
             self._execution.standing.check_index(index)
-        return self._context.storage.retry_failed(self.job_id, indices or None)
+        return self._context.storage.job_changes.retry_failed(self.job_id, indices or None)
 
     # -- doing all of it
 

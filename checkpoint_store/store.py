@@ -204,11 +204,11 @@ class CheckpointStore(StoreOutlook, StoreCare):
         Raises:
             JobNotFound: there is no such job, or several ids begin with this text.
         """
-        return self._job(self._open.reading.find_job_or_file(opening.name_of(job_id_or_file_name)))
+        return self._job(self._open.reading.jobs.find_by_id_or_file(opening.name_of(job_id_or_file_name)))
 
     def jobs(self, status: str | None = None, file_name: str | os.PathLike[str] | None = None) -> list[Job]:
         """Return the jobs (with this status, of this file), the one opened last first."""
-        found = self._open.reading.jobs(**opening.job_filter(status, file_name))
+        found = self._open.reading.jobs.matching(**opening.job_filter(status, file_name))
         return [self._job(record) for record in found]
 
     def incomplete_jobs(self) -> list[Job]:
@@ -217,16 +217,16 @@ class CheckpointStore(StoreOutlook, StoreCare):
         A job that another job of its file superseded is not among them. All of them are read at once:
         :meth:`Job.progress` reads nothing as long as nothing was recorded since.
         """
-        records, moment = self._open.reading.incomplete_jobs()
+        records, moment = self._open.reading.jobs.incomplete()
         return [Job(self, self._open, record, as_of=moment) for record in records]
 
     def latest_job(self) -> Job | None:
         """Return the job opened last, or None."""
-        return next(map(self._job, self._open.reading.jobs(limit=1)), None)
+        return next(map(self._job, self._open.reading.jobs.matching(limit=1)), None)
 
     def current_job(self) -> Job | None:
         """Return the job that the state file shows, or None where there is none (or it was cleared)."""
-        return next(map(self._job, self._open.reading.jobs(current=True)), None)
+        return next(map(self._job, self._open.reading.jobs.matching(current=True)), None)
 
     def _job(self, record: JobRecord) -> Job:
         return Job(self, self._open, record)
@@ -245,6 +245,6 @@ class CheckpointStore(StoreOutlook, StoreCare):
         source = Path(path).absolute()
         refuse_own(source, self.path)  # reading the live store file would drop SQLite's locks on it
         state, _ = without_secrets(read_state(source))
-        record = self._open.storage.import_state(state)
+        record = self._open.storage.states.take_in(state)
         self._open.job_changed(record.job_id)
         return self._job(record)

@@ -9,8 +9,8 @@ from contextlib import suppress
 from checkpoint_store.cli.json_asked import tell_early
 
 _EXTRA = frozenset({"click", "rich", "charset_normalizer", "semantic_text_splitter"})
-_USAGE = 2
-_INTERRUPTED = 130
+_EXIT_USAGE = 2
+_EXIT_INTERRUPTED = 130
 
 
 def main() -> int:
@@ -27,12 +27,12 @@ def main() -> int:
             raise
         need = f"{missing.name} is not installed; the command needs: pip install 'checkpoint-store[cli]'"
         print(f"checkpoint-store: {need}", file=sys.stderr)
-        tell_early(sys.argv, need, type(missing).__name__, _USAGE)
-        return _USAGE
+        tell_early(sys.argv, need, type(missing).__name__, _EXIT_USAGE)
+        return _EXIT_USAGE
     except KeyboardInterrupt:  # before or after the work: no chunk is in work
         if not is_begun:
-            tell_early(sys.argv, "interrupted", "KeyboardInterrupt", _INTERRUPTED)
-        return _INTERRUPTED
+            tell_early(sys.argv, "interrupted", "KeyboardInterrupt", _EXIT_INTERRUPTED)
+        return _EXIT_INTERRUPTED
 
 
 def _occupy_closed_streams() -> None:

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from checkpoint_store.cli.screen import Screen
 
 _FAULT: Final = 1  # that of every Python program that ends with a traceback
-_USAGE: Final = 2
-_INTERRUPTED: Final = 130
+_EXIT_USAGE: Final = 2
+_EXIT_INTERRUPTED: Final = 130
 _BROKEN_PIPE: Final = 141  # the exit code of a program that SIGPIPE ended
 
 
@@ -133,12 +133,12 @@ def run_command_line(argv: Sequence[str]) -> int:
             returned = group.main(list(argv[1:]), prog_name=_program_name(argv[0]), standalone_mode=False)
         except (click.ClickException, CheckpointStoreError, OSError) as error:
             _show_error(error, argv)
-            return _failed(argv, error, _USAGE)
+            return _failed(argv, error, _EXIT_USAGE)
         except (click.Abort, KeyboardInterrupt):
-            return _failed(argv, KeyboardInterrupt("interrupted"), _INTERRUPTED)
+            return _failed(argv, KeyboardInterrupt("interrupted"), _EXIT_INTERRUPTED)
         except UnicodeEncodeError as error:
             _screen().error(unsayable_message(error))
-            return _failed(argv, error, _USAGE)
+            return _failed(argv, error, _EXIT_USAGE)
         except Exception as error:  # a fault of the program: its traceback follows on stderr
             _failed(argv, error, _FAULT)
             raise

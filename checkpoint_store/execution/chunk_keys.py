@@ -32,8 +32,8 @@ class ChunkKeys:
         if self._contents.keys is not None:
             return self._contents.keys[index]
         if self._are_stored is None:
-            self._are_stored = self._reading.has_keys(self._job_id)
-        return self._reading.key_at(self._job_id, index) if self._are_stored else None
+            self._are_stored = self._reading.keys.are_there(self._job_id)
+        return self._reading.keys.at(self._job_id, index) if self._are_stored else None
 
     def index_of(self, key: Key) -> int:
         """Return the chunk with a key.
@@ -41,7 +41,7 @@ class ChunkKeys:
         Raises:
             KeyNotFound: no chunk of the job has it.
         """
-        index = self._reading.index_of_key(self._job_id, key) if is_key(key) else None
+        index = self._reading.keys.index_of(self._job_id, key) if is_key(key) else None
         if index is None:
-            raise KeyNotFound(self._job_id, key, has_keys=self._reading.has_keys(self._job_id))
+            raise KeyNotFound(self._job_id, key, has_keys=self._reading.keys.are_there(self._job_id))
         return index

@@ -30,7 +30,7 @@ class ChunkOrder:
             ChunkOutOfOrder: a chunk before one of them is not complete, and not among them.
         """
         wanted = set(indices)
-        first_mark = self._reading.first_mark(self._job_id)
+        first_mark = self._reading.marks.first(self._job_id)
         if first_mark is not None:
             self._complete_below = min(self._complete_below, first_mark)
         reached = 0
@@ -46,7 +46,7 @@ class ChunkOrder:
         at = max(start, self._complete_below)
         while at < stop:
             until = min(at + _WINDOW_CHUNKS, stop)
-            done = self._reading.completed_in(self._job_id, at, until)
+            done = self._reading.chunks.completed_in(self._job_id, at, until)
             complete = next((n for n, index in enumerate(done) if index != at + n), len(done))
             if at <= self._complete_below:
                 self._complete_below = max(self._complete_below, at + complete)
@@ -60,6 +60,6 @@ class ChunkOrder:
         if not index:
             return None
         try:
-            return json_text.decode(self._reading.result_text(self._job_id, index - 1))
+            return json_text.decode(self._reading.results.text(self._job_id, index - 1))
         except ChunkNotCompleted:
             return None

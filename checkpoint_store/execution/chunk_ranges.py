@@ -19,7 +19,7 @@ def completed_ranges(reading: Reading, job_id: str) -> list[tuple[int, int]]:
 
 def _completed(reading: Reading, job_id: str) -> Iterator[int]:
     start = 0
-    while completed := reading.completed_from(job_id, start):
+    while completed := reading.chunks.completed_from(job_id, start):
         yield from completed
         start = completed[-1] + 1
 
@@ -37,5 +37,5 @@ def remaining_ranges(reading: Reading, job_id: str, total_chunks: int) -> list[r
 
 def incomplete(reading: Reading, job_id: str, total_chunks: int) -> Iterator[int]:
     """Yield the chunks that are not complete, by index."""
-    for page, completed in reading.completed_pages(job_id, total_chunks):
+    for page, completed in reading.chunks.completed_pages(job_id, total_chunks):
         yield from sorted(set(page) - set(completed))

@@ -109,7 +109,7 @@ class StoreContext:
             moment = time.monotonic()
             if self.state_file is not None:
                 self.state_file.follow(job_id, moment, sum([len(one.text or "") for one in completions]))
-            self.backups.tell(storage.back_up_if_due(moment))
+            self.backups.tell(storage.backups.make_if_due(moment))
         except Exception as error:  # see above
             log_suppressed(error, f"after a completion of job {job_id}, its copies could not be brought up to date")
 
@@ -151,7 +151,7 @@ class StoreContext:
 
         Returns whether a backup has all that there is.
         """
-        backup = self.storage.back_up_now()
+        backup = self.storage.backups.make()
         self.backups.tell(backup)
         return backup is not None
 
@@ -216,10 +216,10 @@ def _open_store(
         if follower is not None:
 
             def save(state: ProcessingState) -> None:
-                context.job_changed(storage.import_state(state).job_id)
+                context.job_changed(storage.states.take_in(state).job_id)
 
             database = storage.database
-            notice = storage.healing(lambda: importer.import_at_opening(database, follower, for_new_store, save))
+            notice = storage.healing.run(lambda: importer.import_at_opening(database, follower, for_new_store, save))
         take_in(storage, context.record)
     except BaseException:
         storage.close()

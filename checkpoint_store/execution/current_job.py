@@ -33,11 +33,11 @@ class CurrentJob:
 
     def row(self) -> tuple[str, int, str] | None:
         """Return id, number of chunks and status of the current job; None where there is none."""
-        return self._context.reading.current_job_row()
+        return self._context.reading.jobs.current_row()
 
     def state(self, known: Known | None) -> Known | None:
         """Return the current job's state, results included; ``known`` itself where the store holds that still."""
-        return self._context.storage.current_state(known)
+        return self._context.storage.states.current(known)
 
     def save(self, state: ProcessingState, known: Known | None, looked: Looked) -> Saved:
         """Make a state the current job: what it says holds, and chunks that it lacks stay complete.
@@ -58,7 +58,7 @@ class CurrentJob:
         reject_secrets(thaw(state.metadata), "metadata")
         if state.error_message is not None and redact_text(state.error_message) != state.error_message:
             state = state.replace(error_message=redact_text(state.error_message))
-        saved = self._context.storage.save_state(state, known, looked)
+        saved = self._context.storage.states.save(state, known, looked)
         if saved.kept:
             kept = ", ".join(map(str, saved.kept))
             log.info("job %s: chunks with a newer result than the saved state has keep it: %s", state.job_id, kept)
@@ -71,19 +71,19 @@ class CurrentJob:
     def complete(self, job_id: str, total_chunks: int, chunk_index: int, result: object) -> None:
         """Record a chunk of a job that is not running; unless somebody paused it, it runs from then on. Durable."""
         execution = JobExecution(self._context, job_id, total_chunks, None, None, store=None)
-        self._context.storage.complete_and_run(execution.completion(chunk_index, result, replace=True))
+        self._context.storage.states.complete_and_run(execution.completion(chunk_index, result, replace=True))
         self._context.chunk_completed(job_id)
 
     def complete_beside(self, job_id: str, chunk_index: int, result: object) -> None:
         """Record a chunk of a job that is no longer the current one, and leave the state file to that. Durable."""
-        total_chunks = self._context.reading.find_job(job_id).total_chunks
+        total_chunks = self._context.reading.jobs.find(job_id).total_chunks
         execution = JobExecution(self._context, job_id, total_chunks, None, None, store=None)
-        self._context.storage.complete_and_run(execution.completion(chunk_index, result, replace=True))
+        self._context.storage.states.complete_and_run(execution.completion(chunk_index, result, replace=True))
 
     def set_status_beside(self, job_id: str, status: JobStatus, error: BaseException | str | None) -> None:
         """Set the status of a job that is no longer the current one, and leave the state file to that. Durable."""
         message = None if error is None else describe(error)
-        self._context.storage.set_status(job_id, StatusChange(status, message, is_completed_instead=False))
+        self._context.storage.job_changes.set_status(job_id, StatusChange(status, message, is_completed_instead=False))
 
     def clear(self, job_id: str, *, and_backup: bool = True) -> None:
         """Delete a job for good. ``and_backup``: with the ``.bak`` of the state file, whichever job it shows."""

@@ -145,7 +145,7 @@ class JobExecution:
             max_attempts=max_attempts,
             in_order=self.is_sequential,
             shard=shard,
-            marks=RedoMarks(self._context.reading, self.job_id),
+            marks=RedoMarks(self._context.reading.marks, self.job_id),
             places=places,
         )
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from checkpoint_store.storage.handle_verbs import HandleStorage
 
-_SHOWN: Final = 5
+_CHUNKS_NAMED_MAX: Final = 5
 _BUSY_TIMEOUTS_MAX: Final = 6
 """A busy store is waited for this many times ``lock_timeout_seconds``, as for a result in hand."""
 
@@ -128,5 +128,5 @@ def checked_indices(given: object) -> list[int]:
 
 def place_of(job_id: str, indices: list[int]) -> str:
     """Return whose handle it is, for an error."""
-    named = ", ".join(map(str, indices[:_SHOWN])) + (" …" if len(indices) > _SHOWN else "")
+    named = ", ".join(map(str, indices[:_CHUNKS_NAMED_MAX])) + (" …" if len(indices) > _CHUNKS_NAMED_MAX else "")
     return f"chunk{'' if len(indices) == 1 else 's'} {named} of job {job_id}"

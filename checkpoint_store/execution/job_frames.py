@@ -45,7 +45,7 @@ class JobFrames(JobKeys):
         frames.imported(library)
         where = checked_cost(cost)
         rows = self.items() if missing == "skip" else enumerate(self.results(missing=missing))
-        accounts = self._context.reading.chunk_accounts(self.job_id)
+        accounts = self._context.reading.chunks.accounts(self.job_id)
         return frames.made(library, _columns(list(rows), self.keys(), accounts, where))
 
 

@@ -48,4 +48,4 @@ class JobKeys(JobLog):
 
     def keys(self) -> dict[int, Key]:
         """Return the key of each chunk that has one, by index; empty where the job was opened without keys."""
-        return self._context.reading.keys(self.job_id)
+        return self._context.reading.keys.all_of(self.job_id)

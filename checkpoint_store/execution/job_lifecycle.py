@@ -63,7 +63,7 @@ class JobLifecycle:
 
     def leave_out(self, seconds: float) -> None:
         """Let the job's rate leave out so many seconds, in which the machine slept. Durable when this returns."""
-        self._context.storage.leave_out(self._job_id, seconds)
+        self._context.storage.job_changes.leave_out(self._job_id, seconds)
         self._context.note_change(self._job_id)
 
     def note_run(self, record: RunRecord) -> None:

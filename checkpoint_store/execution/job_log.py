@@ -20,8 +20,8 @@ class JobLog(JobReading):
 
         Unlike :meth:`errors` and its neighbours, which know the last try at a chunk that is not complete.
         """
-        yield from self._context.reading.attempts(self.job_id)
+        yield from self._context.reading.chunks.attempts(self.job_id)
 
     def completions(self) -> Iterator[CompletionRecord]:
         """Yield when each completed chunk was recorded, and which job paid for it, by index; in bounded memory."""
-        yield from self._context.reading.completions(self.job_id)
+        yield from self._context.reading.chunks.completions(self.job_id)

@@ -131,7 +131,7 @@ class JobReading:
 
         Nothing is read for a job of :meth:`CheckpointStore.incomplete_jobs` as long as nothing was recorded since.
         """
-        if self._listed is not None and self._context.reading.still_holds_of(self._listed[1]):
+        if self._listed is not None and self._context.reading.jobs.still_hold(self._listed[1]):
             return self._listed[0].progress
         return self._execution.standing.progress()
 
@@ -275,7 +275,7 @@ class JobReading:
         for key in keys:
             if not key or '"' in key or not all(key.split(".")):
                 raise InvalidArgumentError("keys", key, "is neither a field of the results, nor a dotted path")
-        return self._context.reading.totals(self.job_id, keys, skip_missing=missing == "skip")
+        return self._context.reading.results.totals(self.job_id, keys, skip_missing=missing == "skip")
 
     def state(self) -> ProcessingState:
         """Return a snapshot of the whole job, results included."""

@@ -21,7 +21,7 @@ class JobResults:
 
     def is_completed(self, index: int) -> bool:
         """Whether a chunk is complete, by the shortest way."""
-        return self._reading.is_completed(self._job_id, index)
+        return self._reading.chunks.is_completed(self._job_id, index)
 
     def text(self, index: int) -> str:
         """Return the JSON text of a completed chunk's result.
@@ -30,13 +30,13 @@ class JobResults:
             ChunkOutOfRange, ChunkNotCompleted, StoreDamaged: as :meth:`Job.result` says.
         """
         self._standing.check_index(index)
-        return self._reading.result_text(self._job_id, index)
+        return self._reading.results.text(self._job_id, index)
 
     def texts(self) -> Iterator[tuple[int, str]]:
         """Yield (index, JSON text) of all results by index, in bounded memory; nothing is open in between."""
-        for page in self._reading.result_pages(self._job_id):
+        for page in self._reading.results.pages(self._job_id):
             yield from page
 
     def costs_after(self, result_id: int, cost: Cost = "cost") -> Costs:
         """Return what the results after one (0: all) cost; ``cost`` says where that stands in a result."""
-        return self._reading.costs_after(self._job_id, result_id, cost)
+        return self._reading.results.costs_after(self._job_id, result_id, cost)

@@ -15,7 +15,7 @@ class JobRunners(JobFrames):
 
     def runners(self) -> list[RunnerRecord]:
         """Return the runners of this job that have not ended, as far as the store knows, by number. Reads only."""
-        return self._context.reading.runners(self.job_id)
+        return self._context.reading.runners.of_job(self.job_id)
 
     def release_runner(self, runner: int) -> int:
         """Give the chunks that a runner has in hand to the others, and return how many. Durable when this returns.

@@ -31,7 +31,7 @@ class JobStatusChanges(JobRunners):
         """
         if not isinstance(metadata, Mapping):
             raise InvalidArgumentError("metadata", metadata, "is no mapping; give {} to leave nothing")
-        self._context.storage.set_metadata(self.job_id, opening.checked_config(metadata, "metadata"))
+        self._context.storage.job_changes.set_metadata(self.job_id, opening.checked_config(metadata, "metadata"))
         self._context.job_changed(self.job_id)
 
     def pause(self) -> None:

@@ -48,7 +48,7 @@ def change(context: StoreContext, job_id: str, wanted: StatusChange) -> None:
         JobNotFound: the job was deleted.
         JobIncomplete: the job is to be completed, and chunks are left.
     """
-    context.storage.set_status(job_id, wanted)
+    context.storage.job_changes.set_status(job_id, wanted)
     context.job_ended(job_id)
 
 
@@ -76,7 +76,7 @@ def leave(
         claims.close()
     wanted = StatusChange(status, None if error is None else describe(error))
     own_runner_id = claims.runner.runner_id
-    context.storage.set_status(claims.job_id, wanted, unless_others_work=True, own_runner_id=own_runner_id)
+    context.storage.job_changes.set_status(claims.job_id, wanted, unless_others_work=True, own_runner_id=own_runner_id)
     context.job_ended(claims.job_id)
 
 
@@ -84,13 +84,15 @@ def keep_errors(context: StoreContext, error: BaseException) -> None:
     """Keep an exception with each job whose loop it ended. What the caller said of the end of a job stands."""
     for job_id, cause in context.loops.left.ended_by(error).items():
         try:
-            record = context.reading.find_job(job_id)
+            record = context.reading.jobs.find(job_id)
             if record.status in (JobStatus.RUNNING, JobStatus.PAUSED) and record.error_message is None:
                 status, reason = ending_by(cause)
                 wanted = StatusChange(status, None if reason is None else describe(reason))
                 claims = context.claims.get(job_id)
                 own_runner_id = None if claims is None else claims.runner.runner_id
-                context.storage.set_status(job_id, wanted, unless_others_work=True, own_runner_id=own_runner_id)
+                context.storage.job_changes.set_status(
+                    job_id, wanted, unless_others_work=True, own_runner_id=own_runner_id
+                )
                 context.job_changed(job_id)
         except CheckpointStoreError as late:
             log_suppressed(late, f"what ended the loop of job {job_id} could not be recorded")
@@ -102,8 +104,8 @@ def delete(context: StoreContext, job_id: str, *, and_backup: bool) -> None:
     ``and_backup``: the ``.bak`` of the state file goes, whichever job it shows.
     """
     # From here on it is deleted: killed in what follows, the next open ends it.
-    deleted = context.storage.delete_job(job_id)
+    deleted = context.storage.job_changes.delete(job_id)
     if context.state_file is not None:
         context.state_file.forget(deleted, and_backup=and_backup)
     context.unrecorded.forget(deleted)
-    context.storage.erase_deleted(deleted)
+    context.storage.job_changes.erase_deleted(deleted)

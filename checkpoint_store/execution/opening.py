@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from checkpoint_store.model.records import RunPlan
     from checkpoint_store.storage.records import JobRecord
 
-_WAIT_SECONDS_MAX: Final = 1e9
+_TIMEOUT_SECONDS_MAX: Final = 1e9
 
 
 class Fingerprints:
@@ -161,7 +161,7 @@ def plan_with(
     chunks, by = as_rows(chunks, by)
     (sequence, _), wanted = checked_chunks(chunks, None), checked_change(change)
     assert sequence is not None
-    plan = context.reading.find_job(job_id).plan
+    plan = context.reading.jobs.find(job_id).plan
     fingerprints = Fingerprints(sequence, by, sequential=plan.sequential)
     digest, by_old_rule = fingerprints.digests()
     plan = replace(plan, total_chunks=len(sequence), chunks_digest=digest)
@@ -293,5 +293,5 @@ def check_durability(durability: object) -> None:
 
 def check_timeout(name: str, seconds: float) -> None:
     """Refuse what is no time to wait."""
-    if not 0 <= seconds < _WAIT_SECONDS_MAX:
+    if not 0 <= seconds < _TIMEOUT_SECONDS_MAX:
         raise InvalidArgumentError(name, seconds, "is not a number of seconds from 0")

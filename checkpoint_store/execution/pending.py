@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_POLL_SECONDS: Final = 0.1
+_RETRY_INTERVAL_SECONDS: Final = 0.1
 
 
 class PendingLoop(Generic[T]):
@@ -76,7 +76,7 @@ class PendingLoop(Generic[T]):
                 if not ready:
                     several = queue.take(queue.batch())
                     if not several and self._wait and queue.waits_for_others():
-                        time.sleep(_POLL_SECONDS)
+                        time.sleep(_RETRY_INTERVAL_SECONDS)
                         continue
                     if not several:
                         break

@@ -30,7 +30,7 @@ def prune(context: StoreContext, state_file: Path | None, request: PruneRequest)
     next open, and the other files by the next prune.
     """
     storage = context.storage
-    found = storage.prune(request)
+    found = storage.job_changes.prune(request)
     report = _report(context, state_file, request, found, dry_run=False)
     for job_id in found.jobs:
         if context.state_file is not None:
@@ -39,7 +39,7 @@ def prune(context: StoreContext, state_file: Path | None, request: PruneRequest)
     remove_files(report.files)
     log.info("%s: %s", storage.path, report)
     if found.jobs:
-        storage.erase_deleted(", ".join(found.jobs))
+        storage.job_changes.erase_deleted(", ".join(found.jobs))
         context.back_up()
     return report
 

@@ -32,6 +32,6 @@ def earlier_cost(context: StoreContext, job_id: str, index: int, cost: Cost) -> 
 
     A function that reads costs is the caller's. It is called here, where no process waits for this one.
     """
-    if not context.reading.is_marked(job_id, index):
+    if not context.reading.marks.has(job_id, index):
         return None
-    return cost_in(json_text.decode(context.reading.result_text(job_id, index)), cost)
+    return cost_in(json_text.decode(context.reading.results.text(job_id, index)), cost)

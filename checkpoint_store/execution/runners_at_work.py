@@ -18,7 +18,7 @@ class RunnersAtWork:
     def loop_count(self) -> int:
         """Return how many loops share the limits of the job: those here, and one for each other runner alive now."""
         own = self._own()
-        others = self._context.reading.living_runners(self._job_id, but=own.runner_id)
+        others = self._context.reading.runners.count(self._job_id, but=own.runner_id)
         return others + max(1, own.loop_count)
 
     def has_others(self) -> bool:

@@ -25,7 +25,7 @@ class JobStanding:
 
     def known_total(self) -> int:
         """Return how many chunks the job has now: another process may have let it grow."""
-        self.total_chunks = max(self.total_chunks, self._context.reading.total_chunks(self.job_id))
+        self.total_chunks = max(self.total_chunks, self._context.reading.jobs.total_chunks(self.job_id))
         return self.total_chunks
 
     def check_index(self, index: object) -> None:
@@ -35,11 +35,11 @@ class JobStanding:
 
     def record(self) -> JobRecord:
         """Return the job as the store has it now."""
-        return self._context.reading.find_job(self.job_id)
+        return self._context.reading.jobs.find(self.job_id)
 
     def is_active(self) -> bool:
         """Whether a runner of the job is alive now."""
-        return self._context.reading.is_active(self.job_id)
+        return self._context.reading.runners.are_any(self.job_id)
 
     def progress(self) -> Progress:
         """Return how far the job has come; one row is read, whatever its size."""
@@ -47,7 +47,7 @@ class JobStanding:
 
     def summary(self) -> JobSummary:
         """Return what a list of jobs shows of this one."""
-        (summary,) = self._context.reading.summaries(job_id=self.job_id)
+        (summary,) = self._context.reading.jobs.summaries(job_id=self.job_id)
         return summary
 
     @property
@@ -67,11 +67,11 @@ class JobStanding:
 
     def to_redo(self) -> list[int]:
         """Return the complete chunks that are to be done again, ascending."""
-        return sorted(mark.chunk_index for mark in self._context.reading.marks(self.job_id))
+        return sorted(mark.chunk_index for mark in self._context.reading.marks.all_of(self.job_id))
 
     def last_attempts(self, *outcomes: str) -> list[ChunkRecord]:
         """Return the last try at each chunk that is not complete, by index, where it ended in one of these ways."""
-        return self._context.reading.last_attempts(self.job_id, *outcomes)
+        return self._context.reading.chunks.last_attempts(self.job_id, *outcomes)
 
     def failed_chunks(self) -> list[ChunkRecord]:
         """Return the chunks that used up their attempts, by index."""
@@ -79,7 +79,7 @@ class JobStanding:
 
     def failure_counts(self) -> tuple[int, int]:
         """Return how many chunks are failed, and how many in doubt."""
-        return self._context.reading.failure_counts(self.job_id)
+        return self._context.reading.jobs.failure_counts(self.job_id)
 
     def completed_ranges(self) -> list[tuple[int, int]]:
         """Return the completed chunks as half-open ranges ``(start, stop)``, ascending."""

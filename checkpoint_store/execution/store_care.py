@@ -103,7 +103,7 @@ class StoreCare(OpenStore):
 
     def _follow(self, changed: set[str]) -> None:
         """Let the state file show what was taken, and keep a copy of the store."""
-        current = next(iter(self._open.reading.jobs(current=True)), None)
+        current = next(iter(self._open.reading.jobs.matching(current=True)), None)
         if current is not None and current.job_id in changed:
             self._open.job_changed(current.job_id)
         if changed:

@@ -20,7 +20,7 @@ class StoreOutlook(OpenStore):
 
     def summaries(self, status: str | None = None, file_name: str | os.PathLike[str] | None = None) -> list[JobSummary]:
         """Return what a list of :meth:`jobs` shows of each, in the same order, all of it read at one moment."""
-        return self._open.reading.summaries(**opening.job_filter(status, file_name))
+        return self._open.reading.jobs.summaries(**opening.job_filter(status, file_name))
 
     def plan(
         self,

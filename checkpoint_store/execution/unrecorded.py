@@ -47,7 +47,7 @@ class UnrecordedResults(ForkAware):
 
     def _plan_of(self, job_id: str) -> str | None:
         with suppress(CheckpointStoreError):
-            return plan_digest(self._reading.find_job(job_id))
+            return plan_digest(self._reading.jobs.find(job_id))
         return None
 
     def record(self, record: Callable[[Sequence[Completion]], None]) -> None:
@@ -147,7 +147,7 @@ def _take_in_one(
     """Record one result; return whether the file is needed for it no longer."""
     job_id = result.completion.job_id
     try:
-        job = reading.find_job(job_id)
+        job = reading.jobs.find(job_id)
         if result.plan not in (None, plan_digest(job)) or not 0 <= result.completion.chunk_index < job.total_chunks:
             log.warning("%s has a result for another plan of job %s: not taken in", path, job_id)
             return False
@@ -155,7 +155,7 @@ def _take_in_one(
     except ChunkAlreadyCompleted as error:
         log.warning("a result in %s was not taken in: %s", path, error)
     except JobNotFound as error:
-        if not reading.was_deleted(job_id):
+        if not reading.jobs.was_deleted(job_id):
             log.warning("a result in %s was not taken in, and stays there: %s", path, error)
             return False
     return True

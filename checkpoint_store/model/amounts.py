@@ -21,7 +21,7 @@ Cost = str | Callable[[Any], Any]
 LONGEST_NUMBER: Final = 64
 """Characters of the longest text that is read as a number."""
 _NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+(?P<real>\.[0-9]*)?|\.[0-9]+)(?P<power>[eE][+-]?[0-9]+)?")
-_MOST_FIELDS: Final = 20
+_FIELDS_MAX: Final = 20
 _CAUSES_MAX: Final = 20
 """How deep the causes of an exception are looked through: they may run in a circle."""
 
@@ -83,7 +83,7 @@ def amount(value: Any) -> float | None:
 
 def fields_of(result: object) -> tuple[str, ...]:
     """Return the names of a result's fields, those of objects in it as dotted paths; the first twenty of them."""
-    return tuple(islice(_names(result, ""), _MOST_FIELDS))
+    return tuple(islice(_names(result, ""), _FIELDS_MAX))
 
 
 def _names(value: object, before: str) -> Iterator[str]:

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 Key = str | int
-CHARACTERS_MAX: Final = 4096
+KEY_LENGTH_MAX: Final = 4096
 _NUMBER: Final = re.compile(r"0|-?[1-9][0-9]*")
 _LIKE_A_NUMBER: Final = re.compile(r'"*(?:0|-?[1-9][0-9]*)"*')
 """A text that would read as a number, or as a text that is stored in quotes for that reason."""
-_DIGITS_MAX: Final = 18
+_KEY_DIGITS_MAX: Final = 18
 
 
 def stored_key(key: Key) -> str:
@@ -32,7 +32,7 @@ def stored_key(key: Key) -> str:
 
 def key_from(stored: str) -> Key:
     """Return the key that was stored."""
-    if _NUMBER.fullmatch(stored) and len(stored) <= _DIGITS_MAX:
+    if _NUMBER.fullmatch(stored) and len(stored) <= _KEY_DIGITS_MAX:
         return int(stored)
     is_quoted = stored[:1] == '"' == stored[-1:] and _LIKE_A_NUMBER.fullmatch(stored[1:-1]) is not None
     return stored[1:-1] if is_quoted else stored
@@ -78,9 +78,9 @@ def _wrong(key: object) -> str | None:
     if isinstance(key, bool) or not isinstance(key, str | int):
         return "is neither text nor a whole number"
     if isinstance(key, int):
-        return None if abs(key) < 10 ** (_DIGITS_MAX - 1) else f"has more than {_DIGITS_MAX - 1} digits"
-    if not 0 < len(key) <= CHARACTERS_MAX:
-        return f"is no text of 1 to {CHARACTERS_MAX:,} characters"
+        return None if abs(key) < 10 ** (_KEY_DIGITS_MAX - 1) else f"has more than {_KEY_DIGITS_MAX - 1} digits"
+    if not 0 < len(key) <= KEY_LENGTH_MAX:
+        return f"is no text of 1 to {KEY_LENGTH_MAX:,} characters"
     if "\0" in key or any("\ud800" <= letter <= "\udfff" for letter in key):
         return "has a NUL or a lone surrogate in it, which nobody can type"
     return None

@@ -19,7 +19,7 @@ from checkpoint_store.model.canonical import NotIdentifiedError, canonical, cano
 FINGERPRINT_RULE: Final = 2
 """The newest rule. A job keeps the rule that it was made with, and is compared by that."""
 DIGEST_VERSION: Final = "1"
-_SHORT: Final = 80
+_VALUE_LENGTH_MAX: Final = 80
 
 Fingerprint = Callable[[Any], Any]
 """Turns a chunk into what identifies it: text, bytes, JSON data, a dataclass or a pydantic model."""
@@ -215,11 +215,11 @@ def _setting(value: Any) -> Any:
 
 
 def _shorten(value: object) -> str:
-    return shown(value, _SHORT)
+    return shown(value, _VALUE_LENGTH_MAX)
 
 
 def _clip(text: str) -> str:
-    return text if len(text) <= _SHORT else f"{text[: _SHORT - 1]}…"
+    return text if len(text) <= _VALUE_LENGTH_MAX else f"{text[: _VALUE_LENGTH_MAX - 1]}…"
 
 
 def _shorten_pair(before: object, after: object) -> tuple[str, str]:
@@ -227,9 +227,9 @@ def _shorten_pair(before: object, after: object) -> tuple[str, str]:
     texts = repr(before), repr(after)
     shorter = min(map(len, texts))
     common = next((at for at in range(shorter) if texts[0][at] != texts[1][at]), shorter)
-    if common < _SHORT - 1:
+    if common < _VALUE_LENGTH_MAX - 1:
         return _shorten(before), _shorten(after)
-    start = common - _SHORT // 4
+    start = common - _VALUE_LENGTH_MAX // 4
     cut = [f"…{text[start:]}" for text in texts]
     return _clip(cut[0]), _clip(cut[1])
 

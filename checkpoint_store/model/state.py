@@ -248,7 +248,7 @@ _ONCE: Final = (
 
 
 def _refuse_assignment(_state: object, name: str, value: object) -> NoReturn:
-    short = isinstance(value, str | int | float | None) and len(repr(value)) <= _SHORT
+    short = isinstance(value, str | int | float | None) and len(repr(value)) <= _REPR_LENGTH_MAX
     new = "..." if not short else f'"{value}"' if isinstance(value, str) else repr(value)
     raise dataclasses.FrozenInstanceError(
         f"cannot assign to field {name!r}: a state does not change. Make a changed copy, and save that: "
@@ -256,7 +256,7 @@ def _refuse_assignment(_state: object, name: str, value: object) -> NoReturn:
     )
 
 
-_SHORT: Final = 40
+_REPR_LENGTH_MAX: Final = 40
 # dataclass() puts one of its own here, and takes no other.
 ProcessingState.__setattr__ = _refuse_assignment  # type: ignore[method-assign]
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 TOKENS: Final = frozenset(
     ("input_tokens", "output_tokens", "prompt_tokens", "completion_tokens", "total_tokens", "tokens")
 )
-_DIGITS_MAX: Final = 64
+_AMOUNT_LENGTH_MAX: Final = 64
 
 
 def amount_at(result: Any, path: str) -> float | None:
@@ -28,7 +28,7 @@ def amount_at(result: Any, path: str) -> float | None:
 def _amount(found: Any) -> float | None:
     if isinstance(found, bool) or not isinstance(found, int | float | str):
         return None
-    if isinstance(found, str) and len(found) > _DIGITS_MAX:
+    if isinstance(found, str) and len(found) > _AMOUNT_LENGTH_MAX:
         return None
     try:
         value = float(found)

@@ -22,7 +22,7 @@ _MARKED: Final = re.compile(
     rb'<!doctype html>\n<html lang="en">\n<head>\n<meta name="%s" content="([0-9a-f ]*)">' % MARK.encode()
 )
 _SUFFIXES: Final = (".html", ".htm")
-_READ_BYTES: Final = 4 * 1024 * 1024
+_MARK_SEARCH_BYTES_MAX: Final = 4 * 1024 * 1024
 _REMEDY: Final = "name another file, or replace it with replace=True"
 
 
@@ -60,7 +60,7 @@ def name_in_mark(job_id: str) -> str:
 def _refuse_unless_report(path: Path, known: Iterable[str]) -> None:
     try:
         with path.open("rb") as file:
-            marked = _MARKED.match(file.read(_READ_BYTES))
+            marked = _MARKED.match(file.read(_MARK_SEARCH_BYTES_MAX))
     except OSError as error:
         raise ReportTargetError(path, f"it is there and cannot be read ({error.strerror}); {_REMEDY}") from error
     if marked is None:

@@ -23,7 +23,7 @@ _UNCHANGED_SECONDS_MAX: Final = 30.0
 """The page is written at least so often, so that its reader can tell that somebody still writes it."""
 _IDLE_SECONDS: Final = 10.0
 """After so long without a runner the work has ended: between two files of a run nobody is at work for a moment."""
-_SHARE: Final = 4
+_REST_FACTOR: Final = 4
 """Writing takes at most one part of the time in so many and one."""
 
 
@@ -86,7 +86,7 @@ def _until_the_end(watch: _Watch, write_again: Callable[[], None], every_seconds
         began_seconds = time.monotonic()
         if watch.is_worth_writing():
             write_again()
-        time.sleep(max(every_seconds, _SHARE * (time.monotonic() - began_seconds)))
+        time.sleep(max(every_seconds, _REST_FACTOR * (time.monotonic() - began_seconds)))
 
 
 class _Watch:

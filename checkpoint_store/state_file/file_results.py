@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from checkpoint_store.storage.job_snapshot import JobSnapshot
 
-_PAGE: int = 1024
+_RESULTS_AT_ONCE: int = 1024
 
 Key = tuple[int, int, str]
 """The key of a result: (chunk index, number, digest). A result that is recorded later has a larger number."""
@@ -38,8 +38,8 @@ class FileResults(NamedTuple):
 
     def pages(self) -> Iterator[array[int]]:
         """Yield the chunk indices of the results, in the order of the file, in pages."""
-        for start in range(0, len(self.indices), _PAGE):
-            yield self.indices[start : start + _PAGE]
+        for start in range(0, len(self.indices), _RESULTS_AT_ONCE):
+            yield self.indices[start : start + _RESULTS_AT_ONCE]
 
     def new_keys(self, keys: Iterable[list[Key]]) -> list[Key] | None:
         """Return the keys of a job's results that this file lacks, in the order in which they were recorded.

@@ -21,7 +21,8 @@ from checkpoint_store.state_file.reader import (
     without_secrets,
 )
 from checkpoint_store.storage import state_file_import as facts
-from checkpoint_store.storage.file_names import StoreFiles, state_backup
+from checkpoint_store.storage.file_names import state_backup
+from checkpoint_store.storage.files_beside import FilesBeside
 from checkpoint_store.storage.sibling_check import passed_over
 from checkpoint_store.system.existence import is_there
 from checkpoint_store.system.log import log
@@ -91,7 +92,7 @@ def state_for_new_store(store: Path, state_file: Path | None) -> ProcessingState
     """
     if state_file is None:
         return None
-    is_known = is_there(store) or bool(StoreFiles(store).backups())
+    is_known = is_there(store) or bool(FilesBeside(store).backups())
     backup = state_backup(state_file)
     for path in (state_file, backup):
         refuse_planted_state(path)

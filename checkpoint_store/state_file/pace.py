@@ -10,9 +10,9 @@ import sys
 import time
 from typing import Final
 
-_SHARE: Final = 0.02
+_WRITING_TIME_SHARE: Final = 0.02
 """Writing may take this share of the elapsed time. 0.05 is promised: writing also slows down the disk for others."""
-_CREDIT_SECONDS: Final = 0.05
+_WRITING_CREDIT_SECONDS: Final = 0.05
 """Writing may take this many seconds in advance: the file of a small, quick job is exact after each chunk then."""
 SMALL_BYTES: Final = 64 * 1024
 """A file of up to this many bytes is small: it is written whenever the share of the time allows."""
@@ -33,7 +33,7 @@ class WritingPace:
     """When to write the state file next. For one thread at a time: a race may add a writing, or delay one."""
 
     def __init__(self) -> None:
-        self._credit = _CREDIT_SECONDS
+        self._credit = _WRITING_CREDIT_SECONDS
         self._cost = 0.0
         """How many seconds the last writing took. The next one waits until as many are saved up."""
         self._counted_at = self._due_at = time.monotonic()
@@ -95,10 +95,10 @@ class WritingPace:
 
     def spent(self, started: float, ended: float) -> None:
         """Count the time that writing took, whether or not it succeeded."""
-        most = max(_CREDIT_SECONDS, self._cost)
-        saved = min(most, self._credit + (started - self._counted_at) * _SHARE)
+        most = max(_WRITING_CREDIT_SECONDS, self._cost)
+        saved = min(most, self._credit + (started - self._counted_at) * _WRITING_TIME_SHARE)
         # What a stopped process did not use is no cost. A disk that is so slow from now on is believed step by step.
         self._cost = min(ended - started, max(_STOPPED_SECONDS_MIN, _STOPPED_FACTOR * self._cost))
         self._counted_at = started
         self._credit = saved - self._cost
-        self._due_at = started + (self._cost - self._credit) / _SHARE
+        self._due_at = started + (self._cost - self._credit) / _WRITING_TIME_SHARE

@@ -167,7 +167,7 @@ class StateFile(ForkAware):
         if CAN_TELL_READERS and (self._pace.is_large or _is_large(self.path)):
             bring_up = self._growing.bring_up
             return self._storage.with_snapshot(job_id, lambda snapshot: bring_up(snapshot, besides_bytes_max))
-        if known is not None and known.texts is not None and self._storage.still_holds(known):
+        if known is not None and known.texts is not None and self._storage.states.still_holds(known):
             self._replace(known_text(known))
         else:
             self._storage.with_snapshot(job_id, lambda snapshot: self._replace(stored_text(snapshot)))

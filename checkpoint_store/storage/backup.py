@@ -13,6 +13,7 @@ from checkpoint_store.model.clock import now
 from checkpoint_store.model.versions import SCHEMA_VERSION
 from checkpoint_store.storage.connection import errors as sqlite_errors
 from checkpoint_store.storage.file_names import StoreFiles
+from checkpoint_store.storage.files_beside import FilesBeside
 from checkpoint_store.storage.same_content import holds_the_same
 from checkpoint_store.system.file_lock import file_lock
 from checkpoint_store.system.files import (
@@ -31,11 +32,11 @@ if TYPE_CHECKING:
 
     from checkpoint_store.storage.connection.read_only import AnyDatabase
 
-_KEPT: Final = 2
+_BACKUPS_KEPT: Final = 2
 """Of each schema version, so many automatic backups stay."""
-_SHARE: Final = 0.02
+_COPYING_TIME_SHARE: Final = 0.02
 """Of the elapsed time, what rolling backups may cost."""
-_CREDIT_SECONDS: Final = 0.25
+_COPYING_CREDIT_SECONDS: Final = 0.25
 _INTERVAL_SECONDS: Final = 60.0
 _GROWTH: Final = 4.0
 """While a job runs, a store that no state file follows is copied when it is so many times as large as its last copy."""
@@ -126,16 +127,16 @@ def _open(path: Path) -> sqlite3.Connection:
 
 def _sweep_backups(path: Path) -> None:
     """Remove what backups that were killed left behind, by this version or an earlier one."""
-    for leftover in StoreFiles(path).unfinished_backups():
+    for leftover in FilesBeside(path).unfinished_backups():
         remove_leftover(leftover)
 
 
 def thin_out(path: Path) -> None:
     """Remove automatic backups but the newest few of each schema version."""
     seen: dict[str, int] = {}
-    for _, version, backup in StoreFiles(path).numbered_backups():
+    for _, version, backup in FilesBeside(path).numbered_backups():
         seen[version] = seen.get(version, 0) + 1
-        if seen[version] > _KEPT:
+        if seen[version] > _BACKUPS_KEPT:
             _remove_old(backup)
 
 
@@ -148,7 +149,7 @@ def _remove_old(backup: Path) -> None:
 
 def remove_backups(path: Path) -> None:
     """Remove every automatic backup, so that what was deleted from the store is in none of them."""
-    for backup in StoreFiles(path).backups():
+    for backup in FilesBeside(path).backups():
         try:
             backup.unlink(missing_ok=True)
         except OSError as error:
@@ -179,7 +180,7 @@ class RollingBackup:
         self._follows_growth = follows_growth
         self._path = database.path
         self._lock = lock
-        self._credit = _CREDIT_SECONDS
+        self._credit = _COPYING_CREDIT_SECONDS
         self._counted_at = time.monotonic()
         self._looks_at = self._counted_at + _INTERVAL_SECONDS
         """When (``time.monotonic()``) to look at the store's size next."""
@@ -200,7 +201,7 @@ class RollingBackup:
 
     def _newest(self) -> Path | None:
         """Return the newest automatic backup if it has the schema of today; None where it has not, or none is there."""
-        _, version, newest = next(iter(StoreFiles(self._path).numbered_backups()), (0, "", None))
+        _, version, newest = next(iter(FilesBeside(self._path).numbered_backups()), (0, "", None))
         return newest if version == SCHEMA_VERSION else None
 
     def _size(self) -> int:
@@ -219,7 +220,7 @@ class RollingBackup:
         """
         moment = time.monotonic()
         self._looks_at = moment + _INTERVAL_SECONDS
-        self._credit = min(_CREDIT_SECONDS, self._credit + (moment - self._counted_at) * _SHARE)
+        self._credit = min(_COPYING_CREDIT_SECONDS, self._credit + (moment - self._counted_at) * _COPYING_TIME_SHARE)
         self._counted_at = moment
         if self._credit <= 0:
             log.info("no automatic backup of %s: the last ones took more than their share of time", self._path)
@@ -237,7 +238,7 @@ class RollingBackup:
                     log.debug("no automatic backup of %s: %s holds all of it", self._path, newest.name)
                     self._made_at, self._copied_bytes = moment, newest.stat().st_size
                     return newest
-                target = StoreFiles(self._path).next_backup(SCHEMA_VERSION)
+                target = FilesBeside(self._path).next_backup(SCHEMA_VERSION)
                 _sweep_backups(self._path)
                 back_up(self._database, target)
                 self._replace_in_between(target, in_between=in_between)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from checkpoint_store.storage.connection.read_only import AnyDatabase
 
-_NAME_BYTES_MAX: Final = 255 - len("-journal")
+_STORE_NAME_BYTES_MAX: Final = 255 - len("-journal")
 _REMEDY: Final = "name another file, or pass replace=True"
 
 
@@ -34,8 +34,8 @@ def refuse_own(target: Path, store: Path, states: Sequence[Path]) -> None:
         target, store
     ):
         raise StoreTargetError(target, f"it is the store {store} or belongs to it; a backup needs a name of its own")
-    if len(os.fsencode(target.name)) > _NAME_BYTES_MAX:
-        reason = f"its name leaves no room for the files beside it; {_NAME_BYTES_MAX} bytes are the most"
+    if len(os.fsencode(target.name)) > _STORE_NAME_BYTES_MAX:
+        reason = f"its name leaves no room for the files beside it; {_STORE_NAME_BYTES_MAX} bytes are the most"
         raise StoreTargetError(target, reason)
     if target.is_dir() or not target.parent.is_dir():
         raise StoreTargetError(target, "a backup needs a file name of its own in an existing folder")

@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Final
 from checkpoint_store.errors import CheckpointStoreError, ChunkAlreadyCompleted, JobNotFound
 from checkpoint_store.storage.statements import compiled
 from checkpoint_store.storage.statements.completions import (
-    _MOST_AT_ONCE,
+    COMPLETIONS_AT_ONCE_MAX,
     _Change,
     _count_all,
     _end_attempts,
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from checkpoint_store.storage.records import Completion, NextClaim
 
 
-_VALUES: Final = len(compiled.COMPLETION)
+_COMPLETION_VALUES: Final = len(compiled.COMPLETION)
 _PATIENCE_SECONDS: Final = 0.05
 """How long a follower sleeps at most before it looks for itself."""
 _GATHER_SECONDS_MAX: Final = 0.005
@@ -202,9 +202,9 @@ class Writer(ForkAware):
         connection, text = self._connection, completion.text or ""
         if text and not completion.replace:
             if next_claim is None:
-                has_claimed = connection.write_at_once(compiled.at_once(1), completion[:_VALUES], len(text))
+                has_claimed = connection.write_at_once(compiled.at_once(1), completion[:_COMPLETION_VALUES], len(text))
             else:
-                values = completion[:_VALUES] + next_claim
+                values = completion[:_COMPLETION_VALUES] + next_claim
                 has_claimed = connection.write_at_once(compiled.AND_CLAIM_AT_ONCE, values, len(text))
             if has_claimed is not None:
                 return has_claimed
@@ -216,7 +216,7 @@ class Writer(ForkAware):
         """Write all of a batch in one transaction: by one statement, or where that cannot be, step by step."""
         connection = self._connection
         completions = [completion for ticket in batch for completion in ticket.completions]
-        values = _values(completions) if len(completions) <= _MOST_AT_ONCE else None
+        values = _values(completions) if len(completions) <= COMPLETIONS_AT_ONCE_MAX else None
         size_bytes = sum([len(completion.text or "") for completion in completions])
         if values is None or connection.write_at_once(compiled.at_once(len(completions)), values, size_bytes) is None:
             connection.write_locked(_write, batch)

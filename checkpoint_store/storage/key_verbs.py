@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from checkpoint_store.model.keys import key_from, spellings
-from checkpoint_store.storage.job_rows import JobRows
+from checkpoint_store.storage.reading_verbs import ReadingVerbs
 from checkpoint_store.storage.statements import keys
 from checkpoint_store.storage.statements.rows import KEY, read_row
 
@@ -13,26 +13,26 @@ if TYPE_CHECKING:
     from checkpoint_store.model.keys import Key
 
 
-class KeyReading(JobRows):
+class KeyVerbs(ReadingVerbs):
     """The reading verbs about keys. Safe to share between threads."""
 
-    def has_keys(self, job_id: str) -> bool:
+    def are_there(self, job_id: str) -> bool:
         """Return whether any chunk of a job has a key."""
         return self._database.read_row(keys.HAS_KEYS.text, keys.HAS_KEYS.values(in_job=job_id)) is not None
 
-    def key_at(self, job_id: str, index: int) -> Key | None:
+    def at(self, job_id: str, index: int) -> Key | None:
         """Return the key of a chunk; None where it has none."""
         row = self._database.read_row(keys.KEY_AT.text, (job_id, index))
         return None if row is None else self._key(job_id, index, row[0])
 
-    def index_of_key(self, job_id: str, key: Key) -> int | None:
+    def index_of(self, job_id: str, key: Key) -> int | None:
         """Return the chunk that has a key; None where no chunk has it."""
         wanted = {f"key_{number}": spelling for number, spelling in enumerate(spellings(key))}
         statement = keys.index_of(len(wanted))
         row = self._database.read_row(statement.text, statement.values(in_job=job_id, **wanted))
         return None if row is None else int(row[0])
 
-    def keys(self, job_id: str) -> dict[int, Key]:
+    def all_of(self, job_id: str) -> dict[int, Key]:
         """Return the key of each chunk that has one, by index."""
         found = self._database.read(lambda connection: keys.all_of(connection, job_id))
         return {index: self._key(job_id, index, stored) for index, stored in found}

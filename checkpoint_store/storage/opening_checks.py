@@ -8,7 +8,7 @@ from checkpoint_store.errors import StoreDamaged
 from checkpoint_store.storage.backup import remove_backups
 from checkpoint_store.storage.connection import errors as sqlite_errors
 from checkpoint_store.storage.connection.openings import Openings
-from checkpoint_store.storage.file_names import StoreFiles
+from checkpoint_store.storage.files_beside import FilesBeside
 from checkpoint_store.storage.recovery.integrity import MISCOUNTED
 from checkpoint_store.storage.statements import rows
 from checkpoint_store.storage.statements.effect import TRIGGERS
@@ -113,7 +113,7 @@ def compare_with_backup(database: Database) -> None:
     A backup that has a job which was deleted since is removed, with all others: deleting was killed on its way to the
     backups.
     """
-    for backup in StoreFiles(database.path).backups()[:1]:
+    for backup in FilesBeside(database.path).backups()[:1]:
         from checkpoint_store.storage.recovery.salvage import sidecars  # only beside a backup
 
         counts_in_backup, _ = sidecars.counts_of(backup)

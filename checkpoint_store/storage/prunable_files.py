@@ -6,7 +6,8 @@ import stat
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from checkpoint_store.storage.file_names import StoreFiles, moved_at
+from checkpoint_store.storage.file_names import moved_at
+from checkpoint_store.storage.files_beside import FilesBeside
 from checkpoint_store.system.files import storage_error
 from checkpoint_store.system.log import log
 
@@ -30,9 +31,9 @@ def prunable_files(
         request: what is to go.
         with_jobs: whether jobs go. Then every automatic backup does: what was deleted is in none of them.
     """
-    files = StoreFiles(path)
-    aside = [one for one in files.aside(*state_files) if request.is_old(moved_at(one) or _changed_at(one))]
-    backups = files.backups()
+    beside = FilesBeside(path)
+    aside = [one for one in beside.aside(*state_files) if request.is_old(moved_at(one) or _changed_at(one))]
+    backups = beside.backups()
     surplus = backups if with_jobs else [one for one in backups[_BACKUPS_KEPT:] if request.is_old(_changed_at(one))]
     return [(one, size) for one in (*aside, *surplus) if (size := _size_of(one)) is not None]
 

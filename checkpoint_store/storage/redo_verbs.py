@@ -8,7 +8,7 @@ from checkpoint_store.errors import ChunkInWork, ChunkNotCompleted, ChunkOutOfRa
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.records import JobStatus
 from checkpoint_store.model.spans import spans_of
-from checkpoint_store.storage.key_verbs import KeyReading
+from checkpoint_store.storage.reading_verbs import ReadingVerbs
 from checkpoint_store.storage.statements import attempt_log, jobs, liveness, redos, results, runners, stretch
 from checkpoint_store.storage.statements.carry_over import chunks_at_work
 
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
     from checkpoint_store.storage.records import JobRecord
 
 
-class RedoReading(KeyReading):
+class MarkVerbs(ReadingVerbs):
     """The reading verbs about chunks that are to be done again. Safe to share between threads."""
 
-    def marks(self, job_id: str) -> frozenset[redos.Mark]:
+    def all_of(self, job_id: str) -> frozenset[redos.Mark]:
         """Return which chunks of a job are to be done again."""
         return self._database.read(lambda connection: redos.marks(connection, job_id))
 
-    def first_mark(self, job_id: str) -> int | None:
+    def first(self, job_id: str) -> int | None:
         """Return the lowest chunk of a job that is to be done again, by the shortest way; None where there is none."""
         row = self._database.read_row(*redos.first(job_id))
         return None if row is None else row[0]
 
-    def is_marked(self, job_id: str, index: int) -> bool:
+    def has(self, job_id: str, index: int) -> bool:
         """Whether a chunk is to be done again, by the shortest way."""
         return self._database.read_row(*redos.find(job_id, index)) is not None
 

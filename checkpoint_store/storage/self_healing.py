@@ -18,16 +18,15 @@ T = TypeVar("T")
 
 
 class SelfHealing:
-    """An open store file, and the copies of its results. Safe to share between threads."""
+    """Reads of an open store file that go on from the copies of its results. Safe to share between threads."""
 
     def __init__(self, database: AnyDatabase, state_files: Sequence[Path] = ()) -> None:
         self._database = database
-        self.path: Final = database.path
         self._state_files: Final = state_files
         self.substitutes: Final[dict[str, str]] = {}
         """Texts that copies have of results which are damaged in the store file and cannot be put back; by digest."""
 
-    def healing(self, work: Callable[[], T], job_id: str | None = None) -> T:
+    def run(self, work: Callable[[], T], job_id: str | None = None) -> T:
         """Return what ``work`` returns. Where it meets a damaged result, put that back from a copy, and work again.
 
         A :class:`StoreRecovered` warning says what came from where. ``job_id`` tells whose results it reads; None: any.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import StoreTargetError
 from checkpoint_store.storage.connection.pragmas import file_system
-from checkpoint_store.storage.file_names import StoreFiles
+from checkpoint_store.storage.files_beside import FilesBeside
 from checkpoint_store.system.files import PRIVATE, temporary_path
 from checkpoint_store.system.guarded_open import GUARDS, NEW
 from checkpoint_store.system.log import log
@@ -44,7 +44,7 @@ def refuse_planted(store: Path) -> None:
 
     Touches nothing. The state file is not looked at: see :func:`passed_over`.
     """
-    for path in StoreFiles(store).siblings():
+    for path in FilesBeside(store).siblings():
         status = _look(path)
         if status is None:
             continue
@@ -95,7 +95,7 @@ def _keeps_owners(store: Path) -> bool:
 def _foreign(store: Path) -> tuple[Path, int] | None:
     """Return the first file that is another user's, and whose; None where there is none."""
     ours = _ours(store)
-    for path in (store, *StoreFiles(store).siblings()):
+    for path in (store, *FilesBeside(store).siblings()):
         status = _look(path)
         if status is not None and status.st_uid not in ours:
             return path, status.st_uid
@@ -110,7 +110,7 @@ def mend(store: Path, state_files: Iterable[Path] = ()) -> None:
     if os.name == "nt":
         return
     ours = _ours(store)
-    for path in (store, *StoreFiles(store).siblings(), *state_files):
+    for path in (store, *FilesBeside(store).siblings(), *state_files):
         status = _look(path)
         if status is None or not stat.S_ISREG(status.st_mode) or status.st_uid not in ours:
             continue
@@ -165,7 +165,7 @@ def passed_over(state_file: Path, store: Path) -> str | None:
 def _ours(store: Path) -> set[int]:
     """Return the users whose files we take for our own: this process's; for root, also that of the store file."""
     me = os.geteuid()
-    keeper = StoreFiles(store).keeper() if me == 0 else None
+    keeper = FilesBeside(store).keeper() if me == 0 else None
     status = None if keeper is None else _look(keeper)
     return {me} if status is None else {me, status.st_uid}
 

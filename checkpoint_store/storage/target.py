@@ -15,6 +15,7 @@ from checkpoint_store.model import state_text
 from checkpoint_store.model.versions import APPLICATION_ID, RELEASED_VERSIONS, SCHEMA_VERSION
 from checkpoint_store.storage.connection import errors as sqlite_errors
 from checkpoint_store.storage.file_names import SIBLING_SUFFIXES, STORE_SUFFIX, StoreFiles, has_bytes
+from checkpoint_store.storage.files_beside import FilesBeside
 from checkpoint_store.storage.link_check import refuse_second_name
 from checkpoint_store.storage.sibling_check import refuse_planted
 from checkpoint_store.storage.tables import metadata
@@ -180,7 +181,7 @@ def _read_header(connection: sqlite3.Connection) -> tuple[int, str | None, int]:
 
 
 def _was_ours(path: Path, state_files: Iterable[Path]) -> bool:
-    return bool(StoreFiles(path).backups()) or any(knows_chunks(state_file) for state_file in state_files)
+    return bool(FilesBeside(path).backups()) or any(knows_chunks(state_file) for state_file in state_files)
 
 
 def knows_chunks(state_file: Path) -> bool:
@@ -201,7 +202,7 @@ def missing_from(path: Path, state_files: Iterable[Path]) -> str | None:
         return f"{what}, and a recovery of it was interrupted"
     if has_bytes(files.wal):
         return f"{what}, but its log is there"
-    for copy in (*files.backups(), *filter(knows_chunks, state_files)):
+    for copy in (*FilesBeside(path).backups(), *filter(knows_chunks, state_files)):
         return f"{what}, but {copy.name} knows of completed chunks"
     return None
 

@@ -20,7 +20,7 @@ from checkpoint_store.errors import StateFormatError, StoreTargetError
 from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.codec.strict_json import read_json
-from checkpoint_store.storage.file_names import StoreFiles
+from checkpoint_store.storage.files_beside import FilesBeside
 from checkpoint_store.storage.records import Completion
 from checkpoint_store.system.files import replace_file, storage_error
 from checkpoint_store.system.guarded_open import GUARDS
@@ -125,11 +125,11 @@ def found(store: Path) -> Iterator[Path]:
 
     There may be files of another store that has the same name. Their results name jobs that this store does not have.
     """
-    yield from StoreFiles(store).unrecorded()
+    yield from FilesBeside(store).unrecorded()
     folders = [Path(os.environ[variable]) for variable in _TEMPORARY_VARIABLES if os.environ.get(variable)]
     for folder in dict.fromkeys([*folders, *_TEMPORARY_FOLDERS]):
         with suppress(OSError):  # there is none, or it cannot be read
-            paths = StoreFiles(folder / store.name).unrecorded()
+            paths = FilesBeside(folder / store.name).unrecorded()
             if paths and not folder.samefile(store.parent):
                 yield from (path for path in paths if _is_private(store, os.lstat(path)))
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from filelock import FileLock, Timeout
 
-_POLL_SECONDS: Final = 0.02
+_LOCK_POLL_INTERVAL_SECONDS: Final = 0.02
 """A hundred processes that look more often keep the holder from its processor."""
 
 
@@ -127,7 +127,7 @@ class file_lock:  # noqa: N801 - used as a function is, in a with statement
             self._path, timeout=left, mode=PRIVATE, fallback_to_soft=False, preserve_lock_file=True
         )
         try:
-            self._lock.acquire(poll_interval=_POLL_SECONDS)
+            self._lock.acquire(poll_interval=_LOCK_POLL_INTERVAL_SECONDS)
         except timeout_type:
             # To ask who has it takes milliseconds, and who does not wait tries often.
             who = in_the_way([self._path]) if self._timeout_seconds > 0 else InTheWay("another process")

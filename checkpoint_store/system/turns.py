@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_PAUSE_SECONDS: Final = 0.0002
+_TURN_PAUSE_SECONDS: Final = 0.0002
 """A short call of another thread ends in this time. A thread that merely releases the GIL takes it again before another
 thread has woken up; the other thread then waits for five milliseconds, each time that its call releases the GIL."""
 _WORK_SECONDS: Final = 0.0002
@@ -26,5 +26,5 @@ def giving_turns(pieces: Iterable[T]) -> Iterator[T]:
         yield piece
         if time.monotonic() - began_at >= _WORK_SECONDS:
             if threading.active_count() > 1:
-                time.sleep(_PAUSE_SECONDS)
+                time.sleep(_TURN_PAUSE_SECONDS)
             began_at = time.monotonic()

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 _ADDRESS: Final = re.compile(r" at 0x[0-9a-fA-F]+")
 _OWN_NAME: Final = "__checkpoint_store_paid__"
-_PAUSE_SECONDS: Final = 0.01
-_QUIET_SECONDS: Final = 0.3
+_CHECK_INTERVAL_SECONDS: Final = 0.01
+_NO_EVENT_SECONDS: Final = 0.3
 Call = tuple[str, str]
 """Its number, and what it is known by."""
 
@@ -60,22 +60,22 @@ class Watch:
         @functools.wraps(function)
         def watched(*args: Any, **kwargs: Any) -> Any:
             while self._is_full():
-                time.sleep(_PAUSE_SECONDS)
+                time.sleep(_CHECK_INTERVAL_SECONDS)
             call = asked(args, kwargs)
             value = answer(*args, **kwargs)
             while self._is_kept_back(call):
-                time.sleep(_PAUSE_SECONDS)
+                time.sleep(_CHECK_INTERVAL_SECONDS)
             return value
 
         @functools.wraps(function)
         async def awaited(*args: Any, **kwargs: Any) -> Any:
             while self._is_full():  # noqa: ASYNC110 - for ever: until the process is killed
-                await asyncio.sleep(_PAUSE_SECONDS)
+                await asyncio.sleep(_CHECK_INTERVAL_SECONDS)
             call = asked(args, kwargs)
             value = answer(*args, **kwargs)
             value = await value if inspect.isawaitable(value) else value
             while self._is_kept_back(call):  # noqa: ASYNC110 - the same
-                await asyncio.sleep(_PAUSE_SECONDS)
+                await asyncio.sleep(_CHECK_INTERVAL_SECONDS)
             return value
 
         return awaited if inspect.iscoroutinefunction(function) else watched
@@ -107,7 +107,7 @@ class Watch:
             if call not in self._held:
                 self._held.append(call)
                 self._last_event = time.monotonic()
-            if self._calls_at_once == 1 or time.monotonic() - self._last_event > _QUIET_SECONDS:
+            if self._calls_at_once == 1 or time.monotonic() - self._last_event > _NO_EVENT_SECONDS:
                 self._kill()
             return True
 

@@ -13,7 +13,7 @@ from checkpoint_store.errors import counted
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-_SHOWN: Final = 5
+_FINDINGS_SHOWN_MAX: Final = 5
 _CHARACTERS: Final = 120
 
 Call = tuple[str, str]
@@ -76,9 +76,9 @@ def check(undisturbed: Killed, runs: Sequence[Killed], *, calls_at_once: int, se
 
 def _named(what: str, texts: Iterable[str], asked: Counter[str], runs: Sequence[Killed]) -> Iterable[str]:
     found = sorted(texts)
-    for text in islice(found, _SHOWN):
+    for text in islice(found, _FINDINGS_SHOWN_MAX):
         where = [number for number, run in enumerate(runs, 1) if any(text == one for _, one in run.asked)]
         times = f", {counted(asked[text], 'time')}, run {', '.join(map(str, where))}" if where else ""
         yield f"  {text[:_CHARACTERS]} {what}{times}"
-    if len(found) > _SHOWN:
-        yield f"  and {len(found) - _SHOWN} more"
+    if len(found) > _FINDINGS_SHOWN_MAX:
+        yield f"  and {len(found) - _FINDINGS_SHOWN_MAX} more"

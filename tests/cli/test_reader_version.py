@@ -21,7 +21,7 @@ def halfway(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     folder.write("talk.vtt", vtt(*CUES))
     command = folder.command("import sys; n = sys.stdin.read(); 'number 4' in n and sys.exit(1); print(n)")
     with monkeypatch.context() as patch:
-        patch.setattr(transcript, "_VERSION", 1)
+        patch.setattr(transcript, "_READER_VERSION", 1)
         folder.run("run", "talk.vtt", *SMALL, *command, code=1)
     folder.command(LOGGING_COMMAND)
     return command

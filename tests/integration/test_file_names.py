@@ -10,6 +10,7 @@ import pytest
 
 from checkpoint_store import CheckpointStore, doctor, recover_store
 from checkpoint_store.storage.file_names import StoreFiles, state_backup
+from checkpoint_store.storage.files_beside import FilesBeside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +21,12 @@ NAMES = ("talk.db", "talk.sqlite", "talk.state", "talk.2.db", "talk.2.sqlite")
 def siblings(name: str) -> Iterator[Path]:
     """Every file that a store of this name may have."""
     files = StoreFiles(Path(name))
-    yield from (*files.own, files.state_file, state_backup(files.state_file), files.next_backup("1.3"))
+    yield from (
+        *files.own,
+        files.state_file,
+        state_backup(files.state_file),
+        FilesBeside(Path(name)).next_backup("1.3"),
+    )
 
 
 @pytest.mark.parametrize(("one", "other"), list(itertools.combinations(NAMES, 2)))

@@ -164,7 +164,7 @@ def test_an_unchanged_plan_reads_no_other_jobs_chunks(store: CheckpointStore, on
     job = store.open_job("f", chunks=TALK, on_change="reuse")
     job.complete(0, "done")
     others = [other.job_id for other in store.jobs() if other.job_id != job.job_id]
-    plan = store._context.reading.find_job(job.job_id).plan
+    plan = store._context.reading.jobs.find(job.job_id).plan
     request = OpenRequest(plan, [fingerprint(text) for text in TALK], None, on_change, fresh=False)
     statements = traced(store, request)
     assert [text for text in statements if any(other in text for other in others)] == []

@@ -285,7 +285,7 @@ def test_a_manager_that_is_never_closed_leaves_an_exact_file(children: Children,
     """At the end of the process, and no warning."""
     source = """
 from checkpoint_store.state_file import pace
-pace._CREDIT_SECONDS = -1e9
+pace._WRITING_CREDIT_SECONDS = -1e9
 from checkpoint_store import ProcessingState, StateManager
 manager = StateManager("state.json")
 manager.save(ProcessingState(file_name="f", total_chunks=3, job_id="job-1"))

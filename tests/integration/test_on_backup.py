@@ -32,7 +32,7 @@ def test_a_backup_is_given_while_a_job_runs(tmp_path: Path, monkeypatch: pytest.
     """Whoever is told knows of the chunks that were complete then, in the thread of the loop."""
     monkeypatch.setattr(backups, "_INTERVAL_SECONDS", 0.0)
     monkeypatch.setattr(backups, "_GROWTH", 0.0)
-    monkeypatch.setattr(backups, "_CREDIT_SECONDS", 1e9)
+    monkeypatch.setattr(backups, "_COPYING_CREDIT_SECONDS", 1e9)
     told: list[tuple[int, str]] = []
 
     def count(path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from checkpoint_store import CheckpointStore
 from checkpoint_store.storage.file_names import StoreFiles, moved_aside, state_backup
+from checkpoint_store.storage.files_beside import FilesBeside
 from checkpoint_store.system.files import temporary_path
 
 if TYPE_CHECKING:
@@ -20,7 +21,11 @@ def own_files(store: Path) -> list[Path]:
     """Every file that a store may have beside it."""
     files = StoreFiles(store)
     state = files.state_file
-    numbered = [files.next_backup("1.2"), temporary_path(files.next_backup("1.2")), moved_aside(store, "corrupt")]
+    numbered = [
+        FilesBeside(store).next_backup("1.2"),
+        temporary_path(FilesBeside(store).next_backup("1.2")),
+        moved_aside(store, "corrupt"),
+    ]
     runner = store.with_name(f"{store.name}.runner-1")
     return [*files.own, state, state_backup(state), *numbered, runner, temporary_path(store)]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from checkpoint_store import CheckpointStore
-from checkpoint_store.storage.file_names import StoreFiles
+from checkpoint_store.storage.files_beside import FilesBeside
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +37,7 @@ def _sizes_of_copies(path: Path, wait: Callable[[float], None], chunks: int, **o
         for index in range(chunks):
             wait(10.0)
             job.complete(index, _RESULT)
-            found |= {copy.name: copy.stat().st_size for copy in StoreFiles(path).backups()}
+            found |= {copy.name: copy.stat().st_size for copy in FilesBeside(path).backups()}
     return list(found.values())
 
 
@@ -74,15 +74,15 @@ def test_the_copy_at_the_end_replaces_the_one_made_while_the_job_ran(
     path = tmp_path / "talks.db"
     with CheckpointStore(path) as store, store.open_job("first.srt", total_chunks=1) as job:
         job.complete(0, _RESULT)
-    earlier = StoreFiles(path).backups()
+    earlier = FilesBeside(path).backups()
     with CheckpointStore(path) as store, store.open_job("talk.srt", total_chunks=10) as job:
         for index in range(10):
             passing_time(10.0)
             job.complete(index, _RESULT)
-        during = StoreFiles(path).backups()
+        during = FilesBeside(path).backups()
     assert len(earlier) == 1
     assert len(during) == 2
-    after = StoreFiles(path).backups()
+    after = FilesBeside(path).backups()
     assert after[1:] == earlier
     assert after[0] not in during
 
@@ -98,9 +98,9 @@ def test_the_copy_at_the_end_stays_where_all_copies_were_removed_meanwhile(
             for index in range(10):
                 passing_time(10.0)
                 job.complete(index, _RESULT)
-            assert len(StoreFiles(path).backups()) == 1
+            assert len(FilesBeside(path).backups()) == 1
             store.delete_job(other.job_id)
-    assert len(StoreFiles(path).backups()) == 1
+    assert len(FilesBeside(path).backups()) == 1
 
 
 @pytest.mark.slow

@@ -43,7 +43,7 @@ KEYS = [
 @pytest.fixture(autouse=True)
 def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """However slow the machine is just now, each chunk of these small jobs may cost a write of the file."""
-    monkeypatch.setattr(pace, "_CREDIT_SECONDS", 3600.0)
+    monkeypatch.setattr(pace, "_WRITING_CREDIT_SECONDS", 3600.0)
 
 
 def shown(path: Path) -> ProcessingState:
@@ -110,7 +110,7 @@ def test_following_a_huge_job_costs_a_share_of_the_time(
 ) -> None:
     """By a clock that the test moves: a write that took 1 s is paid for by 20 s of work before the next."""
     clock = [0.0]
-    monkeypatch.setattr(pace, "_CREDIT_SECONDS", 0.1)
+    monkeypatch.setattr(pace, "_WRITING_CREDIT_SECONDS", 0.1)
     monkeypatch.setattr(writer.time, "monotonic", lambda: clock[0])
     state_file = store._context.state_file
     assert state_file is not None

@@ -20,7 +20,7 @@ import pytest
 from conftest import SECRET, wait_until
 
 from checkpoint_store import CheckpointStore, InvalidArgumentError, InvalidResultError, Job
-from checkpoint_store.errors import MAX_CHARACTERS, readable
+from checkpoint_store.errors import READABLE_LENGTH_MAX, readable
 
 from . import executors_work as work
 
@@ -298,4 +298,4 @@ def test_a_copy_shows_what_is_inside() -> None:
     assert readable({"a": [1, {2}], "b": "x" * 9_000}) == repr({"a": [1, {2}], "b": "x" * 9_000})
     assert "Unprintable" in readable([Unprintable()])
     json.dumps(readable("\ud83d\0")).encode()
-    assert MAX_CHARACTERS < len(readable(["y" * 1000] * 1000)) < MAX_CHARACTERS + 100
+    assert READABLE_LENGTH_MAX < len(readable(["y" * 1000] * 1000)) < READABLE_LENGTH_MAX + 100

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from checkpoint_store.storage.reading import Reading
+from checkpoint_store.storage.job_verbs import JobVerbs
 
 from .open_job_tools import work_through
 
@@ -63,7 +63,7 @@ def test_a_resume_prompt_reads_each_job_once(store: CheckpointStore, monkeypatch
         raise AssertionError("a row was read")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Reading, "find_job", refuse)
+        patch.setattr(JobVerbs, "find", refuse)
         shown = [(job.file_name, job.progress().completed_chunks, job.progress().total_chunks) for job in listed]
     assert shown == [(f"file {number}", number, 50) for number in reversed(range(30))]
 

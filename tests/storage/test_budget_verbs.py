@@ -60,7 +60,7 @@ def fail(storage: Storage, job: Job, runner_id: int, claim: Claim, **how: Any) -
 
 
 def spending(storage: Storage, job: Job) -> Spending:
-    return storage.budgets.spending(job.job_id, storage.costs_after(job.job_id, 0, "cost"))
+    return storage.budgets.spending(job.job_id, storage.results.costs_after(job.job_id, 0, "cost"))
 
 
 def test_one_attempt_is_in_work_while_no_cost_is_known(job: Job, first: Storage, second: Storage) -> None:
@@ -163,7 +163,7 @@ def test_a_function_of_the_callers_reads_new_results_first(job: Job, first: Stor
 
     job.complete(5, {"price": 0.25})
     assert reserve(first, job, one, chunk, cost=cost) is Reserved.STALE
-    known = first.costs_after(job.job_id, 0, cost)
+    known = first.results.costs_after(job.job_id, 0, cost)
     assert reserve(first, job, one, chunk, cost=cost, known=known) is Reserved.YES
 
 
@@ -189,9 +189,9 @@ def test_the_living_runners_are_counted_without_a_write(job: Job, first: Storage
     """A runner that was killed is not one of them."""
     one = first.claims.runners.register(job.job_id, exclusive=False)
     second.claims.runners.register(job.job_id, exclusive=False)
-    assert [second.living_runners(job.job_id), first.living_runners(job.job_id, but=one)] == [2, 1]
+    assert [second.runners.count(job.job_id), first.runners.count(job.job_id, but=one)] == [2, 1]
     first.claims.runners.drop(one)
-    assert second.living_runners(job.job_id) == 1
+    assert second.runners.count(job.job_id) == 1
 
 
 def test_spending_reads_few_rows_of_a_long_job(store: CheckpointStore) -> None:

@@ -22,7 +22,7 @@ def test_the_account_of_each_chunk(open_store: Opener, *, read_only: bool) -> No
     job.fail_chunk(1, "no answer", cost=0.5)
     job.complete(1, "B")
     job.fail_chunk(2, "no answer")
-    found = open_store(read_only=read_only)._context.reading.chunk_accounts(job.job_id)
+    found = open_store(read_only=read_only)._context.reading.chunks.accounts(job.job_id)
     seconds = {index: account.seconds for index, account in found.items()}
     assert found == {
         0: ChunkAccount(is_carried=True),

@@ -61,7 +61,7 @@ def test_a_job_is_opened_once(storage: Storage, other: Reading) -> None:
     """The same request goes on with the job that is there; another plan is refused once there is a result."""
     job = opened(storage)
     assert opened(storage).job_id == job.job_id
-    assert other.find_job(job.job_id).total_chunks == TOTAL
+    assert other.jobs.find(job.job_id).total_chunks == TOTAL
     storage.complete([completion(job, 0)])
     with pytest.raises(PlanChanged):
         opened(storage, request("other"))
@@ -74,10 +74,10 @@ def test_an_exclusive_opening_is_undone_where_another_works(storage: Storage, ot
     claims = storage.claims
     runner_id = claims.runners.register(job.job_id, exclusive=False)
     opened(storage, OpenRequest(Plan("other.srt", TOTAL, None, None, {}, None), None, None, "refuse", fresh=False))
-    before = other.jobs()
+    before = other.jobs.matching()
     with pytest.raises(JobBusy):
         storage.open_job(request(), exclusive_for=lambda _: None)
-    assert other.jobs() == before
+    assert other.jobs.matching() == before
     assert storage.open_job(request(), exclusive_for=lambda _: runner_id).job.job_id == job.job_id
     claims.runners.end(job.job_id, runner_id, begun=())
 
@@ -89,11 +89,11 @@ def test_completions_are_all_or_none(storage: Storage, other: Reading) -> None:
     storage.complete([completion(job, 0)])
     with pytest.raises(ChunkAlreadyCompleted):
         storage.complete([completion(job, 1), completion(job, 0, "2")])
-    assert other.completed_in(job.job_id, 0, TOTAL) == [0]
+    assert other.chunks.completed_in(job.job_id, 0, TOTAL) == [0]
     storage.complete([completion(job, 0, "2", replace=True)])
-    assert other.result_text(job.job_id, 0) == "2"
+    assert other.results.text(job.job_id, 0) == "2"
     storage.complete([completion(job, 1), completion(job, 2)])
-    assert other.find_job(job.job_id).status is JobStatus.COMPLETED
+    assert other.jobs.find(job.job_id).status is JobStatus.COMPLETED
 
 
 @pytest.mark.parametrize(
@@ -109,20 +109,20 @@ def test_a_status_is_changed_as_the_record_says(
 ) -> None:
     """Where nothing is left the job is completed, unless the status is to be as it is given."""
     job = opened(storage)
-    storage.set_status(job.job_id, change)
-    found = other.find_job(job.job_id)
+    storage.job_changes.set_status(job.job_id, change)
+    found = other.jobs.find(job.job_id)
     assert (found.status, found.error_message) == (unfinished, change.message)
     storage.complete([completion(job, index) for index in range(TOTAL)])
-    storage.set_status(job.job_id, change)
-    assert other.find_job(job.job_id).status is finished
+    storage.job_changes.set_status(job.job_id, change)
+    assert other.jobs.find(job.job_id).status is finished
 
 
 def test_a_pause_is_asked_for_and_withdrawn(storage: Storage) -> None:
     """Loops that ask for the last pause see it, until it is withdrawn."""
     job, claims = opened(storage), storage.claims
-    storage.set_status(job.job_id, StatusChange(JobStatus.PAUSED, asks_for_pause=True))
+    storage.job_changes.set_status(job.job_id, StatusChange(JobStatus.PAUSED, asks_for_pause=True))
     assert claims.last_pause(job.job_id) > 0
-    storage.set_status(job.job_id, StatusChange(JobStatus.RUNNING, withdraws_pauses=True))
+    storage.job_changes.set_status(job.job_id, StatusChange(JobStatus.RUNNING, withdraws_pauses=True))
     assert claims.last_pause(job.job_id) == 0
 
 
@@ -130,21 +130,23 @@ def test_chunks_that_are_left_are_an_error_of_an_end(storage: Storage, other: Re
     """A job is not completed while chunks are left, and how many is said; a deleted job is named."""
     job = opened(storage)
     with pytest.raises(JobIncomplete, match=str(TOTAL)):
-        storage.set_status(job.job_id, StatusChange(JobStatus.COMPLETED, needs_all_chunks=True))
-    assert other.find_job(job.job_id).status is JobStatus.RUNNING
-    storage.delete_job(job.job_id)
+        storage.job_changes.set_status(job.job_id, StatusChange(JobStatus.COMPLETED, needs_all_chunks=True))
+    assert other.jobs.find(job.job_id).status is JobStatus.RUNNING
+    storage.job_changes.delete(job.job_id)
     with pytest.raises(JobNotFound):
-        storage.set_status(job.job_id, StatusChange(JobStatus.PAUSED))
+        storage.job_changes.set_status(job.job_id, StatusChange(JobStatus.PAUSED))
 
 
 def test_a_job_is_left_to_the_runners_that_work_on_it(storage: Storage, other: Reading) -> None:
     """Who leaves a job changes its status only where no other runner is at work."""
     job, claims = opened(storage), storage.claims
     runner_id = claims.runners.register(job.job_id, exclusive=False)
-    storage.set_status(job.job_id, StatusChange(JobStatus.PAUSED), unless_others_work=True)
-    assert other.find_job(job.job_id).status is JobStatus.RUNNING
-    storage.set_status(job.job_id, StatusChange(JobStatus.PAUSED), unless_others_work=True, own_runner_id=runner_id)
-    assert other.find_job(job.job_id).status is JobStatus.PAUSED
+    storage.job_changes.set_status(job.job_id, StatusChange(JobStatus.PAUSED), unless_others_work=True)
+    assert other.jobs.find(job.job_id).status is JobStatus.RUNNING
+    storage.job_changes.set_status(
+        job.job_id, StatusChange(JobStatus.PAUSED), unless_others_work=True, own_runner_id=runner_id
+    )
+    assert other.jobs.find(job.job_id).status is JobStatus.PAUSED
     claims.runners.end(job.job_id, runner_id, begun=())
 
 
@@ -152,10 +154,10 @@ def test_a_deleted_job_is_gone_and_remembered(storage: Storage, other: Reading) 
     """A prefix is enough; no older copy brings the job back; no byte of a result stays in the store's files."""
     job = opened(storage)
     storage.complete([completion(job, 0, '"a secret that nobody may find"')])
-    assert storage.delete_job(job.job_id[:8]) == job.job_id
-    storage.erase_deleted(job.job_id)
-    assert other.was_deleted(job.job_id)
-    assert other.jobs() == []
+    assert storage.job_changes.delete(job.job_id[:8]) == job.job_id
+    storage.job_changes.erase_deleted(job.job_id)
+    assert other.jobs.was_deleted(job.job_id)
+    assert other.jobs.matching() == []
     files = [path for path in storage.path.parent.iterdir() if path.name.startswith(storage.path.name)]
     assert not any(b"a secret that nobody may find" in path.read_bytes() for path in files)
 
@@ -163,16 +165,16 @@ def test_a_deleted_job_is_gone_and_remembered(storage: Storage, other: Reading) 
 def test_a_state_is_saved_and_known(storage: Storage, other: Reading) -> None:
     """What was saved is known until somebody commits; an import replaces nothing."""
     state = ProcessingState(file_name="a.srt", total_chunks=2, completed_chunks=[0], processed_results=["one"])
-    known = storage.save_state(state, None)
+    known = storage.states.save(state, None)
     assert known is not None
-    assert storage.still_holds(known)
-    assert storage.current_state(known) is known
+    assert storage.states.still_holds(known)
+    assert storage.states.current(known) is known
     storage.complete([Completion(state.job_id, 1, now(), '"two"', digest(state.job_id, 1, '"two"'))])
-    assert not storage.still_holds(known)
+    assert not storage.states.still_holds(known)
     assert other.state(state.job_id).results() == {0: "one", 1: "two"}
     with pytest.raises(ChunkAlreadyCompleted):
-        storage.import_state(state.replace(processed_results=["another"]))
-    assert storage.import_state(state).completed_count == 2
+        storage.states.take_in(state.replace(processed_results=["another"]))
+    assert storage.states.take_in(state).completed_count == 2
 
 
 def test_failed_chunks_are_given_their_attempts_back(storage: Storage, store: CheckpointStore, other: Reading) -> None:
@@ -180,7 +182,7 @@ def test_failed_chunks_are_given_their_attempts_back(storage: Storage, store: Ch
     job = store.job(opened(storage).job_id)
     for _ in range(3):
         job.fail_chunk(1, "no")
-    assert other.failure_counts(job.job_id) == (1, 0)
-    assert storage.retry_failed(job.job_id, [0]) == 0
-    assert storage.retry_failed(job.job_id, None) == 1
-    assert other.failure_counts(job.job_id) == (0, 0)
+    assert other.jobs.failure_counts(job.job_id) == (1, 0)
+    assert storage.job_changes.retry_failed(job.job_id, [0]) == 0
+    assert storage.job_changes.retry_failed(job.job_id, None) == 1
+    assert other.jobs.failure_counts(job.job_id) == (0, 0)

@@ -159,16 +159,16 @@ def test_key_order_is_kept() -> None:
 @pytest.mark.parametrize("kind", [list, dict])
 def test_depth(kind: type) -> None:
     """200 levels are kept and 201 refused, before any parser chokes on them."""
-    deep = nested(json_rules.MAX_DEPTH, kind)
+    deep = nested(json_rules.DEPTH_MAX, kind)
     assert deep == json_text.decode(json_text.encode(deep))
-    error = refused(nested(json_rules.MAX_DEPTH + 1, kind))
+    error = refused(nested(json_rules.DEPTH_MAX + 1, kind))
     assert "200 levels" in error.reason
     assert "result" + ("[0]" if kind is list else "['a']") * 200 == error.path
 
 
 def test_digits() -> None:
     """An integer of 4,300 digits is kept, a longer one refused, positive or negative."""
-    largest = 10**json_rules.MAX_INTEGER_DIGITS - 1
+    largest = 10**json_rules.INTEGER_DIGITS_MAX - 1
     assert [largest, -largest] == json_text.decode(json_text.encode([largest, -largest]))
     assert refused({"n": largest + 1}).path == "result['n']"
     assert refused({"n": -largest - 1}).path == "result['n']"
@@ -275,7 +275,7 @@ def test_values_that_hold_themselves() -> None:
 
 def test_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
     """A result of more bytes than the cap is refused; bytes count, not characters."""
-    monkeypatch.setattr(json_text, "MAX_RESULT_BYTES", 12)
+    monkeypatch.setattr(json_text, "RESULT_BYTES_MAX", 12)
     assert json_text.encode("月" * 3) == '"月月月"'
     assert "larger than 12 bytes" in refused("月" * 4).reason
     assert json_text.encode("a" * 10) == '"aaaaaaaaaa"'
@@ -327,7 +327,7 @@ def test_a_bad_value_in_a_tuple_is_found() -> None:
     """With its place."""
     assert refused({"a": (1, (float("nan"),))}).path == "result['a'][1][0]"
     deep: Any = 1
-    for _ in range(json_rules.MAX_DEPTH + 1):
+    for _ in range(json_rules.DEPTH_MAX + 1):
         deep = (deep,)
     assert "200 levels" in refused(deep).reason
 

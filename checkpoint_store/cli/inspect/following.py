@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from checkpoint_store.cli.screen import Screen
 
-_EVERY_SECONDS: Final = 1.0
+_LOOK_INTERVAL_SECONDS: Final = 1.0
 _IDLE_SECONDS: Final = 10.0
 """A job that is interrupted or not begun has ended after so long without a runner: one may be about to go on."""
 _ENDED: Final = frozenset({"completed", "failed", "paused", "superseded"})
@@ -56,7 +56,7 @@ def _looks(read: Callable[[], dict[str, Any]]) -> Iterator[dict[str, Any]]:
                 active_seconds = time.monotonic()
             elif data["shown_status"] in _ENDED or time.monotonic() - active_seconds >= _IDLE_SECONDS:
                 return
-        time.sleep(_EVERY_SECONDS)
+        time.sleep(_LOOK_INTERVAL_SECONDS)
 
 
 def _print_changes(terminal: Screen, read: Callable[[], dict[str, Any]]) -> None:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from checkpoint_store import CheckpointStore, Job
 
 _MEGABYTE: Final = 1024 * 1024
-_EVERY_SECONDS: Final = 5.0
+_REPORT_INTERVAL_SECONDS: Final = 5.0
 
 
 @click.command("report")
@@ -50,7 +50,7 @@ _EVERY_SECONDS: Final = 5.0
     "--every",
     metavar="SECONDS",
     type=PositiveNumber(),
-    default=_EVERY_SECONDS,
+    default=_REPORT_INTERVAL_SECONDS,
     show_default=True,
     help="With --follow: how often to look whether something changed.",
 )

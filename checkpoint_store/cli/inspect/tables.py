@@ -36,7 +36,7 @@ _COUNT_COLUMNS: Final = {"redo_chunks": "TO REDO", "failed_chunks": "FAILED", "i
 _COST_COLUMNS: Final = {"cost": "COST", "tokens": "TOKENS"}
 _EMPTY_IF_ALL_GOES_WELL: Final = frozenset({"TIME LEFT", "TO REDO", "FAILED", "IN DOUBT", "COST", "TOKENS"})
 _REDO_MEANING: Final = "each keeps its earlier result until the new one is there"
-_GAP: Final = 2
+_COLUMN_GAP_WIDTH: Final = 2
 """Blanks between two columns."""
 _FILE: Final = 1
 _STATUS: Final = 2
@@ -79,7 +79,7 @@ def _fitting(widths: dict[str, int], width: int) -> tuple[list[str], int]:
     kept = [name for name in widths if widths[name] or name not in _EMPTY_IF_ALL_GOES_WELL]
 
     def room() -> int:
-        others = (max(cell_len(name), widths[name]) + _GAP for name in kept if name != _COLUMNS[_FILE])
+        others = (max(cell_len(name), widths[name]) + _COLUMN_GAP_WIDTH for name in kept if name != _COLUMNS[_FILE])
         return width - sum(others)
 
     for name in _DROPPED_FIRST:

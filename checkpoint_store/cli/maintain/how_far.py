@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-_QUIET_SECONDS: Final = 1.0
+_FIRST_LINE_SECONDS: Final = 1.0
 """What is over sooner says nothing."""
 _TERMINAL_SECONDS: Final = 0.2
 _LINE_SECONDS: Final = 10.0
@@ -31,7 +31,7 @@ class _HowFar:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._every_seconds = _TERMINAL_SECONDS if console.is_terminal else _LINE_SECONDS
-        self._due_at = time.monotonic() + (_QUIET_SECONDS if console.is_terminal else _LINE_SECONDS)
+        self._due_at = time.monotonic() + (_FIRST_LINE_SECONDS if console.is_terminal else _LINE_SECONDS)
         self._is_shown = False
 
     def say(self, checked: int, jobs: int) -> None:

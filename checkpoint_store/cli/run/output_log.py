@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 _PRIVATE: Final = 0o600
-_READ_BYTES: Final = 1 << 20
+_DIGESTED_AT_ONCE_BYTES: Final = 1 << 20
 _FIELDS: Final = (3, 4)
 """Lines of the first version had no job id: a job of the same input vouches for them."""
 
@@ -119,7 +119,7 @@ def digest_at(path: Path) -> str | None:
     digest = sha256()
     try:
         with path.open("rb") as file:
-            for data in iter(lambda: file.read(_READ_BYTES), b""):
+            for data in iter(lambda: file.read(_DIGESTED_AT_ONCE_BYTES), b""):
                 digest.update(data)
     except FileNotFoundError:
         return None

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from checkpoint_store.cli.screen import Screen
 
 _COMMAND_KEY: Final = "checkpoint_store.command"
-_DEFAULT_CHUNK_SIZE: Final = 2000
-_DEFAULT_OVERLAP: Final = 200
+_CHUNK_SIZE_DEFAULT: Final = 2000
+_OVERLAP_DEFAULT: Final = 200
 _OF_TEXT: Final = ("chunk_size", "overlap", "unit", "tokenizer")
 _OF_COMMANDS: Final = ("result_field", "raw", "sequential")
 
@@ -175,9 +175,9 @@ def request_of(ctx: click.Context, *, chunk_size: int | None, overlap: int | Non
     """Return the request that the options make, or raise if they do not go together."""
     command = ctx.meta[_COMMAND_KEY]
     _check_options(ctx, has_command=bool(command), **options)
-    chunk_size = _DEFAULT_CHUNK_SIZE if chunk_size is None else chunk_size
+    chunk_size = _CHUNK_SIZE_DEFAULT if chunk_size is None else chunk_size
     if overlap is None:
-        overlap = _DEFAULT_OVERLAP if options["tokenizer"] else min(_DEFAULT_OVERLAP, chunk_size // 10)
+        overlap = _OVERLAP_DEFAULT if options["tokenizer"] else min(_OVERLAP_DEFAULT, chunk_size // 10)
     return Request(command=command, chunk_size=chunk_size, overlap=overlap, **options)
 
 

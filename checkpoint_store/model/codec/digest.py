@@ -5,9 +5,9 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import Final
 
-_SHORT: Final = 2047
+_GIL_HELD_BYTES_MAX: Final = 2047
 """Of more bytes than these hashlib gives Python's lock away: getting it back costs more than they do, in a crowd."""
-_LONG: Final = 32 * 1024
+_LONG_BYTES_MIN: Final = 32 * 1024
 
 
 def digest(job_id: str, chunk_index: int, text: str) -> str:
@@ -22,9 +22,9 @@ def digest(job_id: str, chunk_index: int, text: str) -> str:
 def digest_in_a_crowd(job_id: str, chunk_index: int, text: str) -> str:
     """Return the same digest, made in pieces for which Python's lock is not given away: for threads that complete."""
     data = f"{job_id}:{chunk_index}:{text}".encode()
-    if len(data) > _LONG:
+    if len(data) > _LONG_BYTES_MIN:
         return sha256(data).hexdigest()[:32]
-    whole = sha256(data[:_SHORT])
-    for at in range(_SHORT, len(data), _SHORT):
-        whole.update(data[at : at + _SHORT])
+    whole = sha256(data[:_GIL_HELD_BYTES_MAX])
+    for at in range(_GIL_HELD_BYTES_MAX, len(data), _GIL_HELD_BYTES_MAX):
+        whole.update(data[at : at + _GIL_HELD_BYTES_MAX])
     return whole.hexdigest()[:32]

@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-MAX_DEPTH: Final = 200
+DEPTH_MAX: Final = 200
 """How deep lists and objects may be nested (SQLite's own JSON functions stop at 2,000, some parsers far earlier)."""
-MAX_INTEGER_DIGITS: Final = 4_300
+INTEGER_DIGITS_MAX: Final = 4_300
 """Python itself refuses to read longer integers back from text."""
 
-_MAX_INTEGER: Final = 10**MAX_INTEGER_DIGITS
+_INTEGER_BELOW: Final = 10**INTEGER_DIGITS_MAX
 _LEAVES: Final = frozenset({str, int, float, bool, type(None)})
 _COLLECTIONS: Final = frozenset({dict, list, tuple})
 
@@ -38,7 +38,7 @@ def _is_plain(value: Any, depth: int) -> bool:
         items = value
     else:
         return kind in _LEAVES
-    if depth >= MAX_DEPTH:
+    if depth >= DEPTH_MAX:
         return False
     for item in items:
         kind = type(item)
@@ -56,8 +56,8 @@ def _check(value: object, path: str, depth: int) -> None:
     elif kind is str:
         _check_text(value, path)  # type: ignore[arg-type]
     elif kind is int:
-        if not -_MAX_INTEGER < value < _MAX_INTEGER:  # type: ignore[operator]
-            _refuse(path, f"is an integer of more than {MAX_INTEGER_DIGITS:,} digits; store it as text")
+        if not -_INTEGER_BELOW < value < _INTEGER_BELOW:  # type: ignore[operator]
+            _refuse(path, f"is an integer of more than {INTEGER_DIGITS_MAX:,} digits; store it as text")
     elif kind is float:
         if not isfinite(value):  # type: ignore[arg-type]
             _refuse(path, f"is {value}, which JSON cannot hold; use None or text")
@@ -66,8 +66,8 @@ def _check(value: object, path: str, depth: int) -> None:
 
 
 def _check_object(value: dict[Any, Any], path: str, depth: int) -> None:
-    if depth >= MAX_DEPTH:
-        _refuse(path, f"is nested more than {MAX_DEPTH} levels deep; flatten it, or store the inner part as text")
+    if depth >= DEPTH_MAX:
+        _refuse(path, f"is nested more than {DEPTH_MAX} levels deep; flatten it, or store the inner part as text")
     depth += 1
     for key, item in value.items():
         if type(key) is not str:
@@ -86,8 +86,8 @@ def _check_key_twin(value: dict[Any, Any], key: str, path: str) -> None:
 
 
 def _check_list(value: Sequence[Any], path: str, depth: int) -> None:
-    if depth >= MAX_DEPTH:
-        _refuse(path, f"is nested more than {MAX_DEPTH} levels deep; flatten it, or store the inner part as text")
+    if depth >= DEPTH_MAX:
+        _refuse(path, f"is nested more than {DEPTH_MAX} levels deep; flatten it, or store the inner part as text")
     for index, item in enumerate(value):
         _check(item, f"{path}[{index}]", depth + 1)
 

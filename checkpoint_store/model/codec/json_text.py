@@ -19,7 +19,7 @@ from checkpoint_store.model.codec.round_trip import check_round_trip, is_typed
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-MAX_RESULT_BYTES: Final = 256 * 1024 * 1024
+RESULT_BYTES_MAX: Final = 256 * 1024 * 1024
 """The largest JSON text of one result; SQLite stops at 1,000,000,000."""
 
 
@@ -63,8 +63,8 @@ def encode(value: object, *, name: str = "result") -> str:
     except ValueError:  # a number or a text that JSON, or UTF-8, cannot hold: say where
         check(plain, name)
         raise
-    if len(text) * 4 > MAX_RESULT_BYTES and len(text.encode("utf-8", "replace")) > MAX_RESULT_BYTES:
-        raise InvalidResultError(f"is larger than {MAX_RESULT_BYTES:,} bytes of JSON; keep it in a file", path=name)
+    if len(text) * 4 > RESULT_BYTES_MAX and len(text.encode("utf-8", "replace")) > RESULT_BYTES_MAX:
+        raise InvalidResultError(f"is larger than {RESULT_BYTES_MAX:,} bytes of JSON; keep it in a file", path=name)
     return text
 
 

@@ -12,10 +12,10 @@ from checkpoint_store.storage.connection.errors import is_busy
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_WAIT_SECONDS_MIN: Final = 0.00025
-_WAIT_SECONDS_MAX: Final = 0.004
+_BUSY_WAIT_SECONDS_MIN: Final = 0.00025
+_BUSY_WAIT_SECONDS_MAX: Final = 0.004
 """The longest wait between two tries, while fewer than ``_TRIES_IN_HASTE`` were in vain."""
-_WAIT_SECONDS_MAX_GROWN: Final = 0.04
+_GROWN_WAIT_SECONDS_MAX: Final = 0.04
 _TRIES_IN_HASTE: Final = 16
 
 
@@ -42,7 +42,7 @@ def execute(
             if not is_busy(error) or time.monotonic() >= deadline:
                 raise
             tries += 1
-            longest = min(_WAIT_SECONDS_MAX * max(1.0, tries / _TRIES_IN_HASTE), _WAIT_SECONDS_MAX_GROWN)
-            time.sleep(random.uniform(_WAIT_SECONDS_MIN, longest))  # noqa: S311 - jitter, no secret
+            longest = min(_BUSY_WAIT_SECONDS_MAX * max(1.0, tries / _TRIES_IN_HASTE), _GROWN_WAIT_SECONDS_MAX)
+            time.sleep(random.uniform(_BUSY_WAIT_SECONDS_MIN, longest))  # noqa: S311 - jitter, no secret
         else:
             return connection.total_changes - changes_before

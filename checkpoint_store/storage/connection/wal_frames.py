@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_HEAD: Final = 32
+_HEADER_BYTES: Final = 32
 _FRAME_HEAD: Final = 24
-_MAGIC: Final = 0x377F0682
+_WAL_MAGIC: Final = 0x377F0682
 """The lowest bit of the magic number says that the checksums are of big-endian numbers."""
-_MOST_BYTES: Final = 64 * 1024 * 1024
+_WAL_READ_BYTES_MAX: Final = 64 * 1024 * 1024
 _UNSYNCED: Final = 1
 """A power cut may tear this many commits: only the commit that was not acknowledged yet."""
 
@@ -77,17 +77,17 @@ def frames(log: Path) -> Iterator[Frame]:
     """
     try:
         with log.open("rb") as file:
-            raw = file.read(_MOST_BYTES)
+            raw = file.read(_WAL_READ_BYTES_MAX)
     except OSError:
         return
-    if len(raw) < _HEAD:
+    if len(raw) < _HEADER_BYTES:
         return
     magic, _, page_size = struct.unpack(">III", raw[:12])
-    if magic & ~1 != _MAGIC or page_size not in (1 << bits for bits in range(9, 17)):
+    if magic & ~1 != _WAL_MAGIC or page_size not in (1 << bits for bits in range(9, 17)):
         return
     order, salts, sums = "><"[magic & 1 == 0], raw[16:24], struct.unpack(">II", raw[24:32])
     step = _FRAME_HEAD + page_size
-    for at in range(_HEAD, len(raw) - step + 1, step):
+    for at in range(_HEADER_BYTES, len(raw) - step + 1, step):
         head, content = raw[at : at + _FRAME_HEAD], raw[at + _FRAME_HEAD : at + step]
         if head[8:16] != salts:
             continue

@@ -15,6 +15,7 @@ from checkpoint_store.storage.connection.open_lock import Presence, alone, store
 from checkpoint_store.storage.connection.openings import Openings
 from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
 from checkpoint_store.storage.file_names import StoreFiles, has_bytes
+from checkpoint_store.storage.files_beside import FilesBeside
 from checkpoint_store.storage.recovery import integrity
 from checkpoint_store.storage.recovery.salvage.sidecars import ALONE, foreign_sidecar, open_copy
 from checkpoint_store.storage.statements import save_state
@@ -122,7 +123,7 @@ def _filled(beside: Path, timeout_seconds: float, fill: Callable[[Path], None]) 
     copy = temporary_path(beside)
     try:
         with store_lock(beside, timeout_seconds):
-            for leftover in StoreFiles(beside).unfinished_stores():  # of merges and recoveries that were killed
+            for leftover in FilesBeside(beside).unfinished_stores():  # of merges and recoveries that were killed
                 remove_leftover(leftover)
             connection = _made(copy, fill)
         with closing(connection):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from checkpoint_store.storage.records import JobRecord
 
 _J: Final = jobs.c
-_GAP: Final = 1024
+_JOB_NUMBER_GAP: Final = 1024
 """By so much the numbers of the jobs here grow where there is no room below them."""
 _OF_CHUNKS: Final = ("total_chunks", "chunks")
 _LOOKED: Final = ("looked_number", "looked_jobs", "looked_chunks")
@@ -109,12 +109,12 @@ def add(connection: sqlite3.Connection, path: Path, other: sqlite3.Connection, j
     least, has_current = _LEAST_NUMBER.run(connection).fetchone()
     if least is not None and least <= 1:
         for step in _RAISE_NUMBERS:
-            step.run(connection, gap=_GAP)
-        least += _GAP
+            step.run(connection, gap=_JOB_NUMBER_GAP)
+        least += _JOB_NUMBER_GAP
     is_shown = not has_current and job.is_current
     values |= dict.fromkeys(_LOOKED)
     values |= {
-        "job_number": _GAP if least is None else least - 1,
+        "job_number": _JOB_NUMBER_GAP if least is None else least - 1,
         "completed_count": 0,
         "is_current": int(is_shown),
         "superseded_by": newest[0].job_id if newest else None,

@@ -14,6 +14,7 @@ from checkpoint_store.storage.connection.open_lock import alone, who_has_open
 from checkpoint_store.storage.connection.pragmas import file_system, journal_mode_for
 from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
 from checkpoint_store.storage.file_names import StoreFiles, state_copies
+from checkpoint_store.storage.files_beside import FilesBeside
 from checkpoint_store.storage.recovery import integrity
 from checkpoint_store.storage.runner_lock import probe, runner_lock_path, runner_lock_paths
 from checkpoint_store.storage.statements import jobs as job_statements
@@ -85,7 +86,7 @@ def _place(path: Path) -> Iterator[Finding]:
 def _permissions(path: Path, state_file: Path) -> Iterator[Finding]:
     wrong = []
     files = StoreFiles(path)
-    for name in (*files.own, *state_copies(state_file), *files.backups(), *runner_lock_paths(path)):
+    for name in (*files.own, *state_copies(state_file), *FilesBeside(path).backups(), *runner_lock_paths(path)):
         with suppress(OSError):
             mode = stat.S_IMODE(name.stat().st_mode)
             if mode & 0o077 and os.name != "nt":
@@ -173,7 +174,7 @@ def _known_runners(connection: sqlite3.Connection, path: Path) -> tuple[list[rec
 
 
 def _strays(path: Path) -> Iterator[Finding]:
-    found = [stray.name for stray in StoreFiles(path).strays()]
+    found = [stray.name for stray in FilesBeside(path).strays()]
     if found:
         remedy = f"once you need nothing from those that were moved aside: CheckpointStore({str(path)!r}).prune()"
         yield Finding("warning", "left-over files", ", ".join(found), remedy)
@@ -182,7 +183,7 @@ def _strays(path: Path) -> Iterator[Finding]:
 
 
 def _backups(path: Path) -> Iterator[Finding]:
-    kept = StoreFiles(path).backups()
+    kept = FilesBeside(path).backups()
     if kept:
         yield Finding("ok", "backups", f"{len(kept)}, the newest is {kept[0].name}")
     else:
@@ -192,15 +193,15 @@ def _backups(path: Path) -> Iterator[Finding]:
 
 def _room(path: Path, state_file: Path) -> Iterator[Finding]:
     """Say what takes how much of the disk."""
-    files = StoreFiles(path)
+    files, beside = StoreFiles(path), FilesBeside(path)
     parts = {
         "store": [path],
         "log": list(files.of_sqlite),
-        "backups": files.backups(),
+        "backups": beside.backups(),
         "state file": [state_file],
         "the one before": [state_copies(state_file)[1]],
-        "left-over files": files.strays(),
-        "unrecorded results": files.unrecorded(),
+        "left-over files": beside.strays(),
+        "unrecorded results": beside.unrecorded(),
     }
     sizes = {name: sum(map(_size, paths)) for name, paths in parts.items()}
     says = ", ".join(f"{name} {size_text(size)}" for name, size in sizes.items() if size)

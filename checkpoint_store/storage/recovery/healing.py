@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from checkpoint_store.errors import CheckpointStoreError, StateFormatError
 from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.storage.connection.errors import UNREADABLE
-from checkpoint_store.storage.file_names import StoreFiles
+from checkpoint_store.storage.files_beside import FilesBeside
 from checkpoint_store.storage.recovery.salvage.sidecars import ALONE, open_copy
 from checkpoint_store.storage.recovery.salvage.state_file import read_state, read_torn_state
 
@@ -145,7 +145,7 @@ def _found(broken: Sequence[Broken], path: Path, state_files: Sequence[Path]) ->
     for one in broken:
         if one.text is not None:
             yield left.pop((one.job_id, one.chunk_index)), one.text, "the store itself"
-    for backup in StoreFiles(path).backups():
+    for backup in FilesBeside(path).backups():
         if left:
             yield from _taken(left, _from_backup(backup, list(left.values())), f"the backup {backup.name}")
     for state_file in state_files:

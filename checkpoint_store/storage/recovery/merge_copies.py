@@ -12,6 +12,7 @@ from checkpoint_store.model.versions import SCHEMA_VERSION
 from checkpoint_store.storage.connection.database import Database
 from checkpoint_store.storage.connection.openings import Openings
 from checkpoint_store.storage.file_names import StoreFiles, has_bytes
+from checkpoint_store.storage.files_beside import FilesBeside
 from checkpoint_store.storage.records import Completion
 from checkpoint_store.storage.recovery.salvage import attempts, chunk_facts
 from checkpoint_store.storage.recovery.salvage.copies import Chunk, Copy
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from pathlib import Path
 
-_MOST_BACKUPS: Final = 3
+_BACKUPS_READ_MAX: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ def all_copies(path: Path, state_files: Sequence[Path]) -> list[Copy]:
         copies = read_store(path, "the damaged file", base)
     if files.recovered.exists():
         copies.append(read_copy(files.recovered, "a recovery that was interrupted"))
-    for backup in files.backups()[:_MOST_BACKUPS]:
+    for backup in FilesBeside(path).backups()[:_BACKUPS_READ_MAX]:
         copies.append(read_copy(backup, f"the backup {backup.name}"))
         copies[-1].backup = True
     torn = []
@@ -181,7 +182,7 @@ def _all_jobs(copies: list[Copy]) -> dict[str, dict[str, Any]]:
                 of_chunks = {name: values[name] for name in ("chunks_digest", "fingerprint_rule")}
                 found[job_id] = found[job_id] | of_chunks
     wanted = [column.name for column in jobs_table.columns if column.name not in _MADE_ANEW]
-    ordered = sorted(found.items(), key=lambda item: item[1].get("job_number") or _LAST)
+    ordered = sorted(found.items(), key=lambda item: item[1].get("job_number") or _JOB_NUMBER_MAX)
     return {job_id: {name: values[name] for name in wanted} for job_id, values in ordered}
 
 
@@ -217,7 +218,7 @@ _OF_GROWTH: Final = ("total_chunks", "chunks_digest", "fingerprint_rule", "statu
 _PLAN: Final = ("file_name", "model", "provider", "total_chunks", "config", "sequential")
 _GIVEN: Final = frozenset((*_PLAN, "video_title", "metadata", "error_message"))
 """The columns of ``jobs`` that nothing else in the store tells: the report names those that no copy has."""
-_LAST: Final = 1 << 62
+_JOB_NUMBER_MAX: Final = 1 << 62
 _MADE_ANEW: Final = ("job_number", "is_current", "looked_number", "looked_jobs", "looked_chunks")
 """The columns of ``jobs`` that are no part of a job: the new store fills them in itself."""
 

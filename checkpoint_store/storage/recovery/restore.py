@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from checkpoint_store.storage import backup as backups
 from checkpoint_store.storage.file_names import StoreFiles
+from checkpoint_store.storage.files_beside import FilesBeside
 from checkpoint_store.storage.recovery import recover
 from checkpoint_store.system.files import storage_error, temporary_path
 
@@ -27,7 +28,7 @@ def put_backup(reading: ReadOnlyDatabase, path: Path) -> tuple[Path, ...]:
         StorageFullError: there is no room for a copy of the backup. Nothing was changed.
     """
     partial = temporary_path(path)
-    backups.back_up(reading, partial, like=StoreFiles(path).keeper())
+    backups.back_up(reading, partial, like=FilesBeside(path).keeper())
     try:
         backups.settle(partial)
         os.replace(partial, StoreFiles(path).recovered)  # once the old file is moved, an open ends it

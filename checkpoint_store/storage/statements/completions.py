@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from checkpoint_store.storage.records import Completion
 
 
-_MOST_AT_ONCE: Final = 64
+COMPLETIONS_AT_ONCE_MAX: Final = 64
 """Completions in one statement; each number of them is a statement of its own to prepare."""
 
 _Change = tuple[str, int, str]
@@ -64,8 +64,8 @@ def _count_all(connection: sqlite3.Connection, news: Sequence[_Change]) -> None:
 def _record_in_bulk(connection: sqlite3.Connection, completions: Sequence[Completion]) -> bool:
     """Write completions many at a time; False, and nothing written, where one of them needs a closer look."""
     with suppress(sqlite3.IntegrityError), _all_or_none(connection):
-        for at in range(0, len(completions), _MOST_AT_ONCE):
-            some = completions[at : at + _MOST_AT_ONCE]
+        for at in range(0, len(completions), COMPLETIONS_AT_ONCE_MAX):
+            some = completions[at : at + COMPLETIONS_AT_ONCE_MAX]
             values = _values(some)
             if values is None:
                 raise sqlite3.IntegrityError("to be written step by step")

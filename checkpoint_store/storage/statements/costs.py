@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 _C: Final = completed_chunks.c
 _R: Final = chunk_results.c
-_VALUES: Final = 4096
-_RESULTS: Final = 64
-_SHORT: Final = 200
+_COSTS_PER_PAGE: Final = 4096
+_RESULTS_PER_PAGE: Final = 64
+_COST_TEXT_LENGTH_MAX: Final = 200
 _NOT_SHOWN_BY_SQLITE: Final = {"true": True, "false": False, "null": None}
 
 
@@ -62,11 +62,11 @@ def _select(field: str | None, *, goes_on: bool) -> Select[Any]:
     of_chunk = (_C.job_id == _R.job_id) & (_C.chunk_index == _R.chunk_index) & is_own
     in_job = _IN_JOB_BY_RESULT if goes_on else _IN_JOB
     of_job = select(*columns).where(_R.result_id > bindparam("after"), in_job, of_chunk)
-    return of_job.order_by(_R.result_id).limit(_RESULTS if field is None else _VALUES)
+    return of_job.order_by(_R.result_id).limit(_RESULTS_PER_PAGE if field is None else _COSTS_PER_PAGE)
 
 
 def _most(cost: Cost) -> int:
-    return _VALUES if isinstance(cost, str) else _RESULTS
+    return _COSTS_PER_PAGE if isinstance(cost, str) else _RESULTS_PER_PAGE
 
 
 def _value(field: str) -> tuple[Any, Any]:
@@ -80,7 +80,7 @@ def _value(field: str) -> tuple[Any, Any]:
     return kind, case(
         (
             kind.in_([literal_column("'text'"), literal_column("'object'"), literal_column("'array'")]),
-            func.substr(value, 1, _SHORT),
+            func.substr(value, 1, _COST_TEXT_LENGTH_MAX),
         ),
         else_=value,
     )
@@ -120,4 +120,4 @@ def _read(kind: str | None, stored: Any, cost: Cost) -> tuple[float | None, str 
 
 def _shown_json(text: str) -> str:
     """Return the beginning of a JSON text, marked where it was cut."""
-    return text if len(text) < _SHORT else f"{text[: _SHORT - 1]}…"
+    return text if len(text) < _COST_TEXT_LENGTH_MAX else f"{text[: _COST_TEXT_LENGTH_MAX - 1]}…"

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from checkpoint_store.storage.saved_state import Looked
 
 
-_MOST_TEXT: Final = 64 * 1024 * 1024
+_TEXT_BYTES_MAX: Final = 64 * 1024 * 1024
 """So many characters of results are kept at most beside the state that holds them."""
 
 
@@ -45,7 +45,7 @@ def load(connection: sqlite3.Connection, record: JobRecord, path: Path, moment: 
 
 
 def _if_few(texts: Sequence[str]) -> Sequence[str] | None:
-    return texts if sum(map(len, texts)) <= _MOST_TEXT else None
+    return texts if sum(map(len, texts)) <= _TEXT_BYTES_MAX else None
 
 
 def save(connection: sqlite3.Connection, state: ProcessingState, path: Path, *, replace: bool) -> JobRecord:

@@ -15,7 +15,7 @@ from storms.forking import import_early
 
 from checkpoint_store import CheckpointStore, StoreRecovered
 from checkpoint_store.storage import backup
-from checkpoint_store.storage.file_names import StoreFiles
+from checkpoint_store.storage.files_beside import FilesBeside
 from checkpoint_store.storage.recovery import recover
 
 import_early()
@@ -25,7 +25,7 @@ jump, when = float(sys.argv[1]), sys.argv[2]
 real_time, real_ns, shift = time.time, time.time_ns, [0.0]
 time.time = lambda: real_time() + shift[0]
 time.time_ns = lambda: real_ns() + int(shift[0] * 1e9)
-backup._CREDIT_SECONDS = 1e9  # a copy at every end, also where the disk is slow
+backup._COPYING_CREDIT_SECONDS = 1e9  # a copy at every end, also where the disk is slow
 
 
 class Clock(dt.datetime):
@@ -78,9 +78,9 @@ with CheckpointStore("talks.db") as store:
         third.resume()
     said["results"] = list(job.results()) == list(range(6))
     said["check"] = store.check() == []
-names = [path.name for path in StoreFiles(Path("talks.db")).backups()]
+names = [path.name for path in FilesBeside(Path("talks.db")).backups()]
 said["backups"] = [0 < len(names) <= 2, names == sorted(names, reverse=True)]
-with CheckpointStore(StoreFiles(Path("talks.db")).backups()[0], state_file=None, read_only=True) as store:
+with CheckpointStore(FilesBeside(Path("talks.db")).backups()[0], state_file=None, read_only=True) as store:
     said["newest backup"] = len(store.jobs()) == 3
 os.truncate("talks.db", 10000)
 leap("both")

@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from checkpoint_store.cli.transcripts.reading.cue import Cue
 
 _FLASH_MS: Final = 50
-_GAP_MAX_MS: Final = 5_000
+_GAP_MS_MAX: Final = 5_000
 _TOUCHING_MS: Final = 1
 """Cues that follow each other without a gap; people leave a frame or two between sentences."""
 _IDENTICAL: Final = 4
 """The number of words from which on a text that stands on in the next cue is rarely said again."""
-_MARKED_GAP_MAX_MS: Final = 2_000
+_MARKED_GAP_MS_MAX: Final = 2_000
 _LOOK_BACK: Final = 3
 """The number of cues before a cue that may still be on the screen."""
 _NEIGHBOURS: Final = 4
-_LONG: Final = 3
+_OVERLAP_WORDS_LONG: Final = 3
 """The number of words from which on a repetition is rarely spoken."""
 _SHARE_OF_LONG: Final = 0.3
 _SHARE_OF_SHORT: Final = 0.5
@@ -94,8 +94,12 @@ def _repetition(screens: list[tuple[Cue, list[_Token]]], filled: list[int], plac
     for index in reversed(filled[max(0, place - _LOOK_BACK) : place]):
         earlier, shown = screens[index]
         count = _repeated(shown, tokens)
-        is_near = cue.start_ms - earlier.end_ms <= _GAP_MAX_MS
-        if is_near and count > (best.count if best else 0) and (index == filled[place - 1] or count >= _LONG):
+        is_near = cue.start_ms - earlier.end_ms <= _GAP_MS_MAX
+        if (
+            is_near
+            and count > (best.count if best else 0)
+            and (index == filled[place - 1] or count >= _OVERLAP_WORDS_LONG)
+        ):
             best = _Repetition(earlier, count, len(shown), count < len(tokens))
     return best
 
@@ -138,8 +142,8 @@ class _Styles:
         repeats_around, share = self._around(place)
         rolls = share >= _SHARE_OF_SHORT and repeats_around > 1
         if repetition.has_new_words:
-            return rolls or (count >= _LONG and share >= _SHARE_OF_LONG)
-        if self._marks_words and count == repetition.count_earlier and gap <= _MARKED_GAP_MAX_MS:
+            return rolls or (count >= _OVERLAP_WORDS_LONG and share >= _SHARE_OF_LONG)
+        if self._marks_words and count == repetition.count_earlier and gap <= _MARKED_GAP_MS_MAX:
             if mark is None or cue.marked is None or cue.marked > mark:
                 return True
             if cue.marked < mark:

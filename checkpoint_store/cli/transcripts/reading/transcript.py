@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from checkpoint_store.cli.transcripts.reading.cue import Cue
 
-_VERSION: Final = 2
+_READER_VERSION: Final = 2
 """Raise the number with every change of what is read: results of another reading belong to another plan."""
 _FIRST_LINES: Final = 2
 _SUFFIXES: Final = {
@@ -96,7 +96,7 @@ def _transcript(path: Path, text: str) -> Transcript:
     if kind is None:
         return Transcript(text, None)
     cues = (_CAPTIONS | _RECOGNIZERS)[kind](text)
-    return Transcript(speech(cues, shows_again=kind in _CAPTIONS), f"{kind} {_VERSION}")
+    return Transcript(speech(cues, shows_again=kind in _CAPTIONS), f"{kind} {_READER_VERSION}")
 
 
 def _kind_by_content(text: str, suffix: str) -> str | None:

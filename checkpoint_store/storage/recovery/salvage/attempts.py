@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _ATTEMPT: Final = tuple(one.name for one in attempts_table.columns if one.name not in ("job_id", "chunk_index"))
 _RUNNER: Final = tuple(one.name for one in runners_table.columns)
-_MOST_RUNNERS: Final = 1 << 40
+_RUNNERS_MAX: Final = 1 << 40
 _OUTCOMES: Final = frozenset(AttemptOutcome)
 
 
@@ -55,7 +55,7 @@ def read(connection: sqlite3.Connection, totals: Mapping[str, int], rows: Rows) 
             found.attempts.setdefault(job_id, {})[index] = sorted(sound, key=lambda attempt: int(attempt["number"]))
     columns = columns_of(connection, runners_table)
     every = f"SELECT {columns} FROM runners WHERE runner_id >= ? ORDER BY runner_id"  # noqa: S608 - our own names
-    for row in rows(found, lambda key: connection.execute(every, (key,)), 0, _MOST_RUNNERS):
+    for row in rows(found, lambda key: connection.execute(every, (key,)), 0, _RUNNERS_MAX):
         found.runners.append(dict(zip(_RUNNER, row, strict=True)))
     return found
 

@@ -45,7 +45,7 @@ _COMPLETED: Final = (
     "source_differs_in",
     "redo_asked_at",
 )
-_MOST_JOBS: Final = 100_000
+_JOBS_MAX: Final = 100_000
 _COUNTS: Final = frozenset({"completed_count", "total_chunks"})
 _IN_PLACE_OF_UNREAD: Final[dict[str, Any]] = {
     "status": JobStatus.RUNNING.value,  # becomes completed where nothing is left
@@ -158,7 +158,7 @@ def _rows(
 def _read_jobs(connection: sqlite3.Connection, copy: Copy) -> None:
     columns = columns_of(connection, jobs_table)
     statement = f"SELECT {columns} FROM jobs WHERE job_number >= ? ORDER BY job_number"  # noqa: S608 - our own names
-    last = _top(connection, "jobs", _MOST_JOBS)
+    last = _top(connection, "jobs", _JOBS_MAX)
     misnamed = misnamed_columns(connection, jobs_table)
     connection.text_factory = _text_or_bytes
     for row in _rows(copy, lambda key: connection.execute(statement, (key,)), 0, last):

@@ -1,0 +1,131 @@
+"""How a store changes its jobs: verbs that take records."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from checkpoint_store.errors import CheckpointStoreError, JobIncomplete, JobNotFound
+from checkpoint_store.storage.backup import remove_backups
+from checkpoint_store.storage.statements import attempt_log, liveness, pruning, stretch
+from checkpoint_store.storage.statements import jobs as job_statements
+from checkpoint_store.storage.statements import runners as runner_statements
+from checkpoint_store.storage.statements.job_endings import finish_if_done
+from checkpoint_store.storage.statements.metadata import set_metadata
+from checkpoint_store.system.log import log_suppressed
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Mapping, Sequence
+
+    from checkpoint_store.model.prune_report import PruneRequest
+    from checkpoint_store.storage.connection.database import Database
+    from checkpoint_store.storage.records import StatusChange
+    from checkpoint_store.storage.statements.pruning import Prunable
+
+
+_EXACT_NUMBER_WAIT_SECONDS_MAX: Final = 0.5
+"""How long a verb waits for other processes that only makes a number exact."""
+
+
+class JobChanges:
+    """The verbs that change jobs of one store file, and delete them. Safe to share between threads."""
+
+    def __init__(self, database: Database) -> None:
+        self._database: Final = database
+        self.path: Final = database.path
+        """The store file."""
+
+    def set_status(
+        self, job_id: str, change: StatusChange, *, unless_others_work: bool = False, own_runner_id: int | None = None
+    ) -> None:
+        """Change a job's status, and ask for a pause or withdraw one, as the record says. Durable when this returns.
+
+        With ``unless_others_work`` nothing is changed where another runner than one's own is at work on the job.
+
+        Raises:
+            JobNotFound: the job was deleted.
+            JobIncomplete: it is to be completed, and chunks are left.
+        """
+
+        def write(connection: sqlite3.Connection) -> None:
+            if unless_others_work and liveness.others_at_work(
+                connection, self.path, job_id, own_runner_id=own_runner_id
+            ):
+                return
+            if change.withdraws_pauses:
+                runner_statements.clear_pauses(connection, job_id)
+            if change.is_completed_instead and finish_if_done(connection, job_id):
+                return
+            if change.needs_all_chunks:
+                record = job_statements.find_job(connection, job_id, self.path)
+                raise JobIncomplete(job_id, record.remaining_count)
+            times = stretch.changes_now(connection, job_id, self.path)
+            values = {"status": change.status.value, "error_message": change.message, **times}
+            job_statements.update_job(connection, job_id, self.path, **values)
+            if change.asks_for_pause:
+                runner_statements.ask_to_pause(connection, job_id)
+
+        self._database.write(write)
+
+    def leave_out(self, job_id: str, seconds: float) -> None:
+        """Take so many seconds before now out of a job's worked time, if no completion came in them. Durable.
+
+        Raises:
+            StoreBusy: the store is being written to. Nothing was changed.
+        """
+
+        def write(connection: sqlite3.Connection) -> None:
+            stretch.leave_out(connection, job_id, self.path, seconds)
+
+        self._database.write_if_free(write, patience_seconds=_EXACT_NUMBER_WAIT_SECONDS_MAX)
+
+    def set_metadata(self, job_id: str, metadata: Mapping[str, Any]) -> None:
+        """Replace what is said about a job beside its plan. Durable when this returns.
+
+        Raises:
+            JobNotFound: the job was deleted.
+        """
+        self._database.write(lambda connection: set_metadata(connection, job_id, self.path, metadata))
+
+    def retry_failed(self, job_id: str, indices: Sequence[int] | None) -> int:
+        """Give failed chunks (these; None: all) their attempts back. Durable on return. Returns how many those are."""
+        return self._database.write(lambda connection: attempt_log.retry_failed(connection, job_id, indices))
+
+    def delete(self, job_id: str) -> str:
+        """Delete the job with this id or unique prefix of it, and return its id. Durable when this returns.
+
+        From then on it is deleted; :meth:`erase_deleted` removes what backups and the WAL still hold of it.
+
+        Raises:
+            JobNotFound: there is none, or more than one, or the prefix has fewer than eight characters.
+        """
+
+        def write(connection: sqlite3.Connection) -> str:
+            found = job_statements.find_job(connection, job_id, self.path).job_id
+            JobNotFound.refuse_short(job_id, found, self.path)
+            job_statements.delete_job(connection, found)
+            return found
+
+        return self._database.write(write)
+
+    def prune(self, request: PruneRequest) -> Prunable:
+        """Delete jobs and attempts by a request, and return what went. Durable when this returns.
+
+        :meth:`erase_deleted` removes what backups and the WAL still hold of the jobs.
+        """
+        return self._database.write(lambda connection: pruning.prune(connection, self.path, request))
+
+    def erase_deleted(self, job_id: str) -> None:
+        """Leave no byte of a job that was deleted in the automatic backups, nor in the WAL; give its room back.
+
+        Where the room cannot be given back now (a full disk, somebody at work), it is used again by later results.
+
+        Raises:
+            ErasureUnfinished: a reader was in the way all the time. The job is deleted all the same.
+        """
+        remove_backups(self.path)
+        try:
+            self._database.writer.give_room_back()
+        except CheckpointStoreError as error:
+            log_suppressed(error, f"{self.path}: the room of job {job_id} could not be given back")
+        self._database.writer.scrub_wal(job_statements.touch, f"job {job_id}")

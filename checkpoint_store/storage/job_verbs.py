@@ -1,0 +1,113 @@
+"""What can be read of the jobs of a store."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from checkpoint_store.storage.moment import moment_of
+from checkpoint_store.storage.reading_verbs import ReadingVerbs
+from checkpoint_store.storage.statements import job_summaries
+from checkpoint_store.storage.statements import jobs as job_statements
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from checkpoint_store.model.records import JobSummary
+    from checkpoint_store.storage.moment import Moment
+    from checkpoint_store.storage.records import JobRecord
+
+
+class JobVerbs(ReadingVerbs):
+    """The reading verbs about jobs. Safe to share between threads."""
+
+    def find(self, job_id: str) -> JobRecord:
+        """Return the job with this id, or with an id that begins so.
+
+        Raises:
+            JobNotFound: there is none, or more than one.
+        """
+        return self._database.read(lambda connection: job_statements.find_job(connection, job_id, self.path))
+
+    def find_by_id_or_file(self, wanted: str) -> JobRecord:
+        """Return the job with this id, or the newest job of the file with this name, or the job whose id begins so.
+
+        Raises:
+            JobNotFound: there is none, or more than one id begins so.
+        """
+        return self._database.read(lambda connection: job_statements.find_job_or_file(connection, wanted, self.path))
+
+    def matching(
+        self,
+        *,
+        status: str | None = None,
+        file_name: str | None = None,
+        current: bool = False,
+        limit: int | None = None,
+    ) -> list[JobRecord]:
+        """Return the jobs (with this status, of this file, the current one only), the one opened last first."""
+        return self._database.read(
+            lambda connection: job_statements.list_jobs(
+                connection,
+                self.path,
+                status=status,
+                file_name=file_name,
+                current=current,
+                limit=limit,
+            )
+        )
+
+    def summaries(
+        self, *, job_id: str | None = None, status: str | None = None, file_name: str | None = None
+    ) -> list[JobSummary]:
+        """Return what a list shows of the jobs (of this one, with this status, of this file), in the order of jobs.
+
+        Raises:
+            JobNotFound: there is no job with this id.
+        """
+
+        def read(connection: sqlite3.Connection) -> list[JobSummary]:
+            records = (
+                job_statements.list_jobs(connection, self.path, status=status, file_name=file_name)
+                if job_id is None
+                else [job_statements.find_job(connection, job_id, self.path)]
+            )
+            return job_summaries.summaries(connection, records, self.path)
+
+        return self._database.read(read)
+
+    def incomplete(self) -> tuple[list[JobRecord], Moment]:
+        """Return the jobs that have chunks left and are not superseded, the one opened last first, and as of when."""
+
+        def read(connection: sqlite3.Connection) -> tuple[list[JobRecord], Moment]:
+            moment = moment_of(connection)
+            return job_statements.list_jobs(connection, self.path, incomplete=True), moment
+
+        return self._database.read(read)
+
+    def still_hold(self, moment: Moment) -> bool:
+        """Whether nothing was committed since, by whomever; no table is read. Of a read-only store nobody knows."""
+        return not self._database.read_only and self._database.read(moment_of) == moment
+
+    def current_row(self) -> tuple[str, int, str] | None:
+        """Return id, number of chunks and status of the current job by the shortest way; None where there is none."""
+        row = self._database.read_row("SELECT job_id, total_chunks, status FROM jobs WHERE is_current = 1", ())
+        return None if row is None else (str(row[0]), int(row[1]), str(row[2]))
+
+    def completed_count(self, job_id: str) -> tuple[int, str] | None:
+        """Return how many chunks of a job are complete, and its ``updated_at``; None where there is no such job."""
+        row = self._database.read_row("SELECT completed_count, updated_at FROM jobs WHERE job_id = ?", (job_id,))
+        return None if row is None else (int(row[0]), str(row[1]))
+
+    def total_chunks(self, job_id: str) -> int:
+        """Return how many chunks a job has, by the shortest way; 0 where there is no such job."""
+        row = self._database.read_row("SELECT total_chunks FROM jobs WHERE job_id = ?", (job_id,))
+        return 0 if row is None else int(row[0])
+
+    def failure_counts(self, job_id: str) -> tuple[int, int]:
+        """Return how many chunks of a job are failed, and how many are in doubt."""
+        (summary,) = self.summaries(job_id=job_id)
+        return summary.failed_chunks, summary.in_doubt_chunks
+
+    def was_deleted(self, job_id: str) -> bool:
+        """Whether a job of this id was deleted, and not taken in again since."""
+        return self._database.read(lambda connection: job_statements.was_deleted(connection, job_id))

@@ -1,0 +1,94 @@
+"""What can be read of the results of a job: each is verified, and put back from a copy where it is damaged."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from checkpoint_store.errors import ChunkNotCompleted, StoreDamaged
+from checkpoint_store.storage.reading_verbs import ReadingVerbs
+from checkpoint_store.storage.statements import costs as cost_statements
+from checkpoint_store.storage.statements import results as result_statements
+from checkpoint_store.storage.statements import totals as total_statements
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterator, Sequence
+
+    from checkpoint_store.model.amounts import Cost
+    from checkpoint_store.storage.connection.read_only import AnyDatabase
+    from checkpoint_store.storage.records import Costs
+    from checkpoint_store.storage.self_healing import SelfHealing
+
+_MISCOUNTED: Final = """
+SELECT 1 FROM jobs j
+WHERE job_id = ? AND completed_count != (SELECT count(*) FROM completed_chunks c WHERE c.job_id = j.job_id)
+"""
+
+
+class ResultVerbs(ReadingVerbs):
+    """The reading verbs about results. Safe to share between threads."""
+
+    def __init__(self, database: AnyDatabase, healing: SelfHealing) -> None:
+        super().__init__(database)
+        self._healing: Final = healing
+
+    def text(self, job_id: str, index: int) -> str:
+        """Return the JSON text of a completed chunk's result.
+
+        Raises:
+            ChunkNotCompleted: it is not complete, or was completed without a result.
+            StoreDamaged: what is stored is not what was written, and no copy has it.
+        """
+
+        def read() -> str:
+            row = self._database.read(
+                lambda connection: result_statements.result_row(connection, job_id, index, self._healing.substitutes)
+            )
+            if row is None or row[1] is None:
+                raise ChunkNotCompleted(job_id, index, completed=row is not None)
+            return result_statements.verified(self.path, job_id, index, *row)
+
+        return self._healing.run(read, job_id)
+
+    def pages(self, job_id: str) -> Iterator[list[tuple[int, str]]]:
+        """Yield (index, JSON text) of all results by index, in pages of bounded size; each page is a snapshot.
+
+        Raises:
+            StoreDamaged: what is stored is not what was written.
+        """
+
+        def read(after: int, limit: int) -> list[tuple[int, str]]:
+            rows = self._database.read(
+                lambda connection: result_statements.result_page(
+                    connection, job_id, after, limit, self._healing.substitutes
+                )
+            )
+            return result_statements.verified_page(self.path, job_id, rows)
+
+        yield from result_statements.paged(lambda after, limit: self._healing.run(lambda: read(after, limit), job_id))
+        row = self._database.read_row(_MISCOUNTED, (job_id,))
+        if row is not None:  # a damaged key ends the list early
+            raise StoreDamaged(self.path, "its list of completed chunks is not what was written", job_id=job_id)
+
+    def totals(self, job_id: str, keys: tuple[str, ...], *, skip_missing: bool = False) -> dict[str, int | float]:
+        """Return the sum of each field over a job's results: numbers, and texts that are numbers."""
+
+        def read(connection: sqlite3.Connection) -> dict[str, int | float]:
+            if self._healing.substitutes:
+                return total_statements.totals_with(
+                    connection, job_id, keys, self.path, self._healing.substitutes, skip_missing=skip_missing
+                )
+            return total_statements.totals(connection, job_id, keys, self.path, skip_missing=skip_missing)
+
+        return self._healing.run(lambda: self._database.read(read), job_id)
+
+    def costs_after(self, job_id: str, result_id: int, cost: Cost) -> Costs:
+        """Return what the results after one (0: all) cost. A function of the caller's is called between two reads."""
+
+        def page(after: int) -> Sequence[tuple[Any, ...]]:
+            return self._healing.run(
+                lambda: self._database.read(lambda connection: cost_statements.page(connection, job_id, after, cost)),
+                job_id,
+            )
+
+        return cost_statements.added_up(page, result_id, cost)

@@ -1,0 +1,75 @@
+"""What a store can do with whole states, which a ``StateManager`` saves and a state file shows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from checkpoint_store.storage.statements import complete_and_run, save_state
+from checkpoint_store.storage.statements import jobs as job_statements
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from checkpoint_store.model.state import ProcessingState
+    from checkpoint_store.storage.connection.database import Database
+    from checkpoint_store.storage.records import Completion, JobRecord, Known
+    from checkpoint_store.storage.saved_state import Looked, Saved
+    from checkpoint_store.storage.self_healing import SelfHealing
+
+
+class StateVerbs:
+    """The verbs for states of one store file. Safe to share between threads."""
+
+    def __init__(self, database: Database, healing: SelfHealing) -> None:
+        self._database: Final = database
+        self._healing: Final = healing
+        self.path: Final = database.path
+        """The store file."""
+
+    def save(self, state: ProcessingState, known: Known | None, looked: Looked) -> Saved:
+        """Make a state the current job, and write only what differs from the store. Durable when this returns.
+
+        ``known`` is what this verb, or :meth:`current`, returned last. Where another job took the place of the
+        caller's own one since it looked, the state is recorded, and does not become current.
+
+        Raises:
+            StateFormatError: nothing tells which chunk a result belongs to. Nothing was written.
+            CurrentJobChanged: the store does not have the job, and another one became current. Nothing was written.
+        """
+
+        def write(connection: sqlite3.Connection) -> Saved:
+            return save_state.save_changes(connection, state, self.path, known, looked)
+
+        return self._healing.run(lambda: self._database.write(write))
+
+    def current(self, known: Known | None) -> Known | None:
+        """Return the current job, results included; ``known`` itself where the store holds that still."""
+        moment = self._database.moment()
+        if known is not None and known.moment == moment is not None:
+            return known
+
+        def read(connection: sqlite3.Connection) -> Known | None:
+            current = job_statements.list_jobs(connection, self.path, current=True)
+            return next((save_state.load(connection, record, self.path, moment) for record in current), None)
+
+        return self._healing.run(lambda: self._database.read(read))
+
+    def still_holds(self, known: Known) -> bool:
+        """Whether nothing was committed, by whomever, since the store held this."""
+        return self._database.moment() == known.moment is not None
+
+    def complete_and_run(self, completion: Completion) -> None:
+        """Record a completion, and set its job ``running`` unless it is paused or complete. Durable on return."""
+        self._database.write(lambda connection: complete_and_run.complete_and_run(connection, completion))
+
+    def take_in(self, state: ProcessingState) -> JobRecord:
+        """Take in what the store lacks of a state, as the newest and the current job. Durable when this returns.
+
+        Raises:
+            ChunkAlreadyCompleted: the store has another result for a chunk. Nothing was written.
+        """
+        return self._healing.run(
+            lambda: self._database.write(
+                lambda connection: save_state.save(connection, state, self.path, replace=False)
+            )
+        )
