@@ -23,7 +23,7 @@ from checkpoint_store import CheckpointStore, StateManager
 pytest_plugins = ("ready_made",)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
     from report.browser import Browser
 
@@ -65,6 +65,26 @@ def pytest_pycollect_makemodule(module_path: Path) -> None:
 
         settings.register_profile("busy machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
         settings.load_profile("busy machine")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_xdist_auto_num_workers() -> int | None:
+    """Run three workers on two processors: many tests wait for a child, a time or a lock, and use none meanwhile."""
+    if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
+        return None
+    processors = len(os.sched_getaffinity(0))
+    return processors + processors // 2
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Collect thousands of tests without a look at their objects time and again; they stay to the end anyway."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.hookimpl(tryfirst=True)

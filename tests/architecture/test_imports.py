@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import subprocess
 import sys
 import tomllib
@@ -98,6 +99,7 @@ def test_no_import_hides() -> None:
     hiding = [
         within(path)
         for path in all_but("")
+        if re.search("__import__|import_module", path.read_text("utf-8"))
         for node in ast.walk(tree_of(path))
         if isinstance(node, ast.Name) and node.id in ("__import__", "import_module")
     ]

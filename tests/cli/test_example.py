@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from contextlib import closing
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 EXAMPLE = SAMPLE.parent / "clean_with_llm.py"
 CANARY = "sk-proj-Canary0Canary1Canary2Canary3"
-pytest.importorskip("openai")
+pytestmark = pytest.mark.skipif(find_spec("openai") is None, reason="the example needs it: pip install openai")
 
 
 @pytest.fixture
