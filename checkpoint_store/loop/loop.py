@@ -202,9 +202,11 @@ class Loop:
     def _wait_for_attempts(self) -> None:
         """Wait until an attempt has ended, a start or a deadline is due, or it is time to look for a pause."""
         schedule = self._schedule
+        if self._place.runs_inline:  # what was submitted has ended
+            return
         self._place.let_go()
         futures = [*schedule.in_flight, *schedule.overdue]
-        if not schedule.in_flight or self._place.runs_inline or any(future.done() for future in futures):
+        if not schedule.in_flight or any(future.done() for future in futures):
             return
         self._place.cancel_orphans(futures)
         moment = time.monotonic()
