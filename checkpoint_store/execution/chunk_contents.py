@@ -58,6 +58,12 @@ class ChunkContents:
         return self._given is not None
 
     @property
+    def are_at_hand(self) -> bool:
+        """Whether no function of the caller's is called for a chunk's data and fingerprint."""
+        given = self._given
+        return given is None or (type(given.chunks) in (list, tuple) and given.fingerprint_by is None)
+
+    @property
     def count(self) -> int | None:
         """How many of the caller's own chunks are at hand; None where only their number is known."""
         return None if self._given is None else self._given.count

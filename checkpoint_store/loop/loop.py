@@ -158,7 +158,7 @@ class Loop:
             if opens_at > time.monotonic():
                 self._look_again_at = opens_at
                 return
-            chunk = self._schedule.next_chunk(self._state.claim, retries_last=self._outage.is_probing)
+            chunk = self._schedule.next_chunk(self._starter.claim, retries_last=self._outage.is_probing)
             if chunk is None or not self._start_one(chunk):
                 self._look_again_at = self._schedule.retries.due_at
                 return
@@ -204,8 +204,11 @@ class Loop:
     def _wait_for_attempts(self) -> None:
         """Wait until an attempt has ended, a start or a deadline is due, or it is time to look for a pause."""
         schedule = self._schedule
+        if self._place.runs_inline:  # what was submitted has ended
+            return
+        self._place.let_go()
         futures = [*schedule.in_flight, *schedule.overdue]
-        if not schedule.in_flight or self._place.runs_inline or any(future.done() for future in futures):
+        if not schedule.in_flight or any(future.done() for future in futures):
             return
         self._place.cancel_orphans(futures)
         moment = time.monotonic()

@@ -206,7 +206,9 @@ class Schedule:
     def in_order(self, items: list[MapItem], *, everything: bool = False) -> Iterator[MapItem]:
         """Yield completed chunks: at once, or with ``ordered`` once no chunk below is claimed or ``everything`` is."""
         if not self._ordered:
-            for self.items_left, item in zip(range(len(items) - 1, -1, -1), items, strict=True):
+            self.items_left = len(items)
+            for item in items:
+                self.items_left -= 1
                 yield item
             return
         self._reorder_buffer.put(items)

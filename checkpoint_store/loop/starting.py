@@ -39,6 +39,12 @@ class Starter:
     ) -> None:
         self._fn, self._state, self._gates = fn, state, gates
         self._schedule, self._place, self._failures = schedule, place, failures
+        self._starts_quickly = _starts_quickly(state)
+
+    def claim(self) -> list[ClaimedChunk]:
+        """Claim the next chunks, see :meth:`LoopState.claim`. Meanwhile those that were started are worked on."""
+        self._place.let_go()
+        return self._state.claim()
 
     def start_if_admitted(self, chunk: ClaimedChunk, queue: ChunkQueue) -> bool:
         """:meth:`start` a claimed chunk that the gates admit, or queue it; return whether it was started."""
@@ -87,6 +93,8 @@ class Starter:
             chunk.begun = True
             self._schedule.in_flight[future] = in_flight
             self._gates.started(in_flight)
+            if not self._starts_quickly:
+                self._place.let_go()
 
     def postpone(self, chunk: ClaimedChunk) -> None:
         """Queue a chunk that was not started until the executor works again."""
@@ -103,3 +111,13 @@ class Starter:
         except Exception as error:  # whatever the caller's function raises
             self._state.end_with(error)
             self._state.pause("the executor is broken")
+
+
+def _starts_quickly(state: LoopState) -> bool:
+    """Whether between two starts neither a function of the caller's is called, nor a limit shared with other runners.
+
+    Such a function or limit may take long. Without them, what is started together is let go together.
+    """
+    options = state.options
+    slow = (options.on_event, options.stop_when, options.max_calls_per_minute, options.max_tokens_per_minute)
+    return options.max_cost is None and all(one is None for one in slow) and state.execution.contents.are_at_hand

@@ -65,15 +65,18 @@ class Attempt:
         object.__setattr__(self, "handle", handle)  # what the store has now
 
 
-_current: ContextVar[Attempt] = ContextVar("checkpoint_store.model.attempt")
+_current: ContextVar[CurrentAttempt | None] = ContextVar("checkpoint_store.model.attempt", default=None)
 _at_work: Final[dict[int, int]] = {}
 """By thread: how many pieces of work it does, one inside of the other, or as tasks of its event loop."""
-_jobs: ContextVar[frozenset[str]] = ContextVar("checkpoint_store.jobs", default=frozenset())
 
 
 def jobs_worked_on_here() -> frozenset[str]:
     """Return the jobs whose work is being done here: of loops inside of each other's work, all."""
-    return _jobs.get()
+    at_work, jobs = _current.get(), set[str]()
+    while at_work is not None:
+        jobs.add(at_work.attempt.job_id)
+        at_work = at_work.outer
+    return frozenset(jobs)
 
 
 def threads_at_work() -> set[int]:
@@ -87,23 +90,24 @@ def current_attempt() -> Attempt:
     Raises:
         LookupError: nothing that ``map`` called is running here.
     """
-    try:
-        return _current.get()
-    except LookupError:
-        raise LookupError("current_attempt() is known inside of the function that map() calls only") from None
+    at_work = _current.get()
+    if at_work is None:
+        raise LookupError("current_attempt() is known inside of the function that map() calls only")
+    return at_work.attempt
 
 
 class CurrentAttempt:
     """Let :func:`current_attempt` return an attempt in this block."""
 
-    __slots__ = ("_attempt", "_jobs", "_thread", "_token")
+    __slots__ = ("_thread", "_token", "attempt", "outer")
 
     def __init__(self, attempt: Attempt) -> None:
-        self._attempt = attempt
+        self.attempt: Final = attempt
+        self.outer: Final = _current.get()
+        """The attempt whose work this one is part of; None where there is none."""
 
     def __enter__(self) -> None:
-        self._token = _current.set(self._attempt)
-        self._jobs = _jobs.set(_jobs.get() | {self._attempt.job_id})
+        self._token = _current.set(self)
         self._thread = threading.get_ident()
         _at_work[self._thread] = _at_work.get(self._thread, 0) + 1
 
@@ -111,7 +115,6 @@ class CurrentAttempt:
         _at_work[self._thread] -= 1
         if not _at_work[self._thread]:
             del _at_work[self._thread]
-        _jobs.reset(self._jobs)
         _current.reset(self._token)
 
 

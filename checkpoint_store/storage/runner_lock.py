@@ -87,15 +87,8 @@ class RunnerLock(ForkAware):
         The note survives the end of the process when this returns. Returns False, and notes nothing, where the file is
         gone: the others take the runner to be dead.
         """
-        try:
-            os.lstat(self._name)
-        except OSError:
-            if is_there(self._store):
-                return False
-            if is_there(self._store.parent):
-                raise gone(self._store) from None
-            missing = FileNotFoundError(errno.ENOENT, "the store and its folder are gone")
-            raise storage_error(missing, self._store) from None
+        if not os.access(self._name, os.F_OK) and not self._is_there():  # the quicker one is asked first
+            return False
         if not self._begun:
             if self._slot == _SLOT_COUNT - 1:
                 self._put(bytes(_SLOT_BYTES), self._slot * _SLOT_BYTES)
@@ -106,6 +99,19 @@ class RunnerLock(ForkAware):
         else:
             self._put(_slot_of(index, number).to_bytes(_SLOT_BYTES, "little"), self._slot * _SLOT_BYTES)
             self._slot += 1
+        return True
+
+    def _is_there(self) -> bool:
+        """Whether the file is there, while the store is."""
+        try:
+            os.lstat(self._name)
+        except OSError:
+            if is_there(self._store):
+                return False
+            if is_there(self._store.parent):
+                raise gone(self._store) from None
+            missing = FileNotFoundError(errno.ENOENT, "the store and its folder are gone")
+            raise storage_error(missing, self._store) from None
         return True
 
     def _put(self, content: bytes, at: int) -> None:

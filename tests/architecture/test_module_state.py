@@ -27,9 +27,8 @@ STATE = {
         "_mask_before_fork": "the signal mask of a thread, over its fork",
     },
     "model/attempt.py": {
-        "_current": "what current_attempt() gives, per task",
+        "_current": "what current_attempt() gives, per task, and on which jobs the task works",
         "_at_work": "which threads of the process are at work, so that a deadlock is noticed",
-        "_jobs": "on which jobs the task works, so that a deadlock is noticed",
     },
     "model/clock.py": {"_second": "the text of this second serves all of its moments"},
     "model/codec/json_text.py": {"_last_was_ascii": "the form that is tried first; the text is the same"},

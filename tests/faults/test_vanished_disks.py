@@ -50,6 +50,8 @@ def _no_answers(patch: pytest.MonkeyPatch, folder: Path) -> None:
     """Let the system answer no question about what is in a folder, as of a disk that was pulled out."""
     for name in ("stat", "lstat"):
         patch.setattr(os, name, _asked(getattr(os, name), str(folder)))
+    access = os.access
+    patch.setattr(os, "access", lambda path, mode: not os.fspath(path).startswith(str(folder)) and access(path, mode))
 
 
 @pytest.mark.parametrize("call", CALLS)

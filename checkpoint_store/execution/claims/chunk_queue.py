@@ -30,7 +30,14 @@ _COMES_BACK_SECONDS: Final = 0.05
 PAUSE_CHECK_INTERVAL_SECONDS: Final = 0.25
 """A loop waits this long between two looks at whether the job was paused."""
 
-_acting: Final = threading.local()
+
+class _Acting(threading.local):
+    """For which other thread the loops of this thread count."""
+
+    thread: int | None = None
+
+
+_acting: Final = _Acting()
 
 
 def act_for(thread: int) -> None:
@@ -40,7 +47,7 @@ def act_for(thread: int) -> None:
 
 def acting_thread() -> int:
     """Return the identifier of the thread whose loops include the loops that begin in this thread."""
-    thread: int | None = getattr(_acting, "thread", None)
+    thread = _acting.thread
     return threading.get_ident() if thread is None else thread
 
 

@@ -51,6 +51,11 @@ class Tasks(OwnExecutor):
             self._threads.submit(self._call_in_thread, future, *args)
         return future
 
+    def let_go(self) -> None:
+        """See :meth:`Threads.let_go`."""
+        if self._threads is not None:
+            self._threads.let_go()
+
     def _start_soon(self, *task: Any) -> None:
         self._to_start.append(task)
         if not self._is_start_asked_for:

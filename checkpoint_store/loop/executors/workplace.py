@@ -118,6 +118,11 @@ class Workplace:
         with processes.launching():
             return self._executor.submit(processes.call_elsewhere, fn, attempt, chunk)
 
+    def let_go(self) -> None:
+        """Let the executor begin all that was submitted. Call it before anything that may take long."""
+        if self._is_own_kind:
+            self._executor.let_go()
+
     def failure_of(self, error: BaseException) -> BaseException:
         """Return what an exception of a future means, which the executor met, and not the work."""
         return self._executor.as_failure(error) if isinstance(self._executor, Engine) else error

@@ -1,0 +1,157 @@
+"""Chunks that a loop of several workers starts together are let go together, and no chunk waits for anything else."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from checkpoint_store.execution.claims.chunk_queue import ChunkQueue
+from checkpoint_store.loop.executors.local import Threads
+from checkpoint_store.storage.claim_verbs import ClaimStorage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from checkpoint_store import CheckpointStore
+    from checkpoint_store.execution.claims.claimed_chunk import ClaimedChunk
+
+TOTAL = 8
+
+
+@pytest.fixture(autouse=True)
+def claimed_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All chunks are claimed at once, however slow the disk is: no claim comes between two starts."""
+    monkeypatch.setattr(ChunkQueue, "batch", lambda _: 32)
+
+
+class Began:
+    """Work that says when its first chunk began; :meth:`wait` is what may take long between two starts.
+
+    ``before`` says how often it is called before the first chunk is started.
+    """
+
+    def __init__(self, before: int = 1) -> None:
+        self._first = threading.Event()
+        self._before = before
+        self.waits = 0
+        self.was_kept_waiting = False
+
+    def work(self, index: int) -> int:
+        self._first.set()
+        return index
+
+    def wait(self, *_: object) -> bool:
+        """Wait until the first chunk is worked on, if it was started. False, as what ``stop_when`` returns."""
+        self.waits += 1
+        if self.waits > self._before and not self._first.wait(60):
+            self.was_kept_waiting = True
+        return False
+
+
+class Loaded(Sequence[int]):
+    """Chunks that are loaded when they are asked for."""
+
+    def __init__(self, began: Began) -> None:
+        self._began = began
+        self.is_read = False
+
+    def __len__(self) -> int:
+        return TOTAL
+
+    def __getitem__(self, index: Any) -> Any:
+        if self.is_read and index < TOTAL:
+            self._began.wait()
+        return range(TOTAL)[index]
+
+
+def test_what_starts_together_is_let_go_together(store: CheckpointStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One thread wakes for all of it, and does it all where it takes no time."""
+    bursts: list[int] = []
+    let_go = Threads.let_go
+
+    def noted(self: Threads) -> None:
+        bursts.append(len(self._held))
+        let_go(self)
+
+    monkeypatch.setattr(Threads, "let_go", noted)
+    job = store.open_job("talk.srt", total_chunks=64)
+    assert {item.index for item in job.map(str, workers=8)} == set(range(64))
+    assert (sum(bursts), max(bursts)) == (64, 8)
+
+
+@pytest.mark.parametrize(("option", "before"), [("on_event", 1), ("stop_when", 2), ("tokens", 1)])
+def test_a_function_of_the_caller_keeps_no_started_chunk_waiting(
+    store: CheckpointStore, option: str, before: int
+) -> None:
+    """It is called between two starts, and may take long."""
+    began = Began(before)
+    job = store.open_job("talk.srt", total_chunks=TOTAL)
+    options: dict[str, Any] = {option: began.wait}
+    if option == "tokens":
+        options |= {"max_tokens_per_minute": 1e9, "tokens": lambda chunk: 1 + began.wait(chunk)}
+    assert {item.index for item in job.map(began.work, workers=4, **options)} == set(range(TOTAL))
+    assert (began.waits >= TOTAL, began.was_kept_waiting) == (True, False)
+
+
+def test_loading_a_chunk_keeps_no_started_chunk_waiting(store: CheckpointStore) -> None:
+    """The chunks are a sequence of the caller's, which reads each one when it is asked for."""
+    began = Began()
+    chunks = Loaded(began)
+    job = store.open_job("talk.srt", chunks=chunks)
+    chunks.is_read = True
+    assert {item.index for item in job.map(began.work, workers=4)} == set(range(TOTAL))
+    assert (began.waits >= TOTAL, began.was_kept_waiting) == (True, False)
+
+
+def test_identifying_a_chunk_keeps_no_started_chunk_waiting(store: CheckpointStore) -> None:
+    """The function that makes what identifies a chunk is the caller's."""
+    began = Began()
+    is_open = False
+
+    def identify(chunk: int) -> str:
+        if is_open:
+            began.wait()
+        return str(chunk)
+
+    job = store.open_job("talk.srt", chunks=list(range(TOTAL)), fingerprint=identify)
+    is_open = True
+    assert {item.index for item in job.map(began.work, workers=4)} == set(range(TOTAL))
+    assert (began.waits >= TOTAL, began.was_kept_waiting) == (True, False)
+
+
+def test_a_claim_keeps_no_started_chunk_waiting(store: CheckpointStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Claiming the next chunk may wait for other processes, while the chunk before is worked on."""
+    monkeypatch.setattr(ChunkQueue, "batch", lambda _: 1)
+    began = Began()
+    real: Callable[..., Any] = ClaimStorage.claim
+
+    def claim(self: ClaimStorage, request: Any) -> Any:
+        began.wait()
+        return real(self, request)
+
+    monkeypatch.setattr(ClaimStorage, "claim", claim)
+    job = store.open_job("talk.srt", total_chunks=TOTAL)
+    assert {item.index for item in job.map(began.work, workers=4)} == set(range(TOTAL))
+    assert (began.waits >= TOTAL, began.was_kept_waiting) == (True, False)
+
+
+def test_an_interrupt_between_two_starts_loses_no_started_chunk(
+    store: CheckpointStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The chunks that were started, and not let go, are worked on and recorded before the loop ends."""
+    real = ChunkQueue.start
+
+    def start(self: ChunkQueue, chunk: ClaimedChunk) -> None:
+        if chunk.index == 3:
+            raise KeyboardInterrupt
+        real(self, chunk)
+
+    monkeypatch.setattr(ChunkQueue, "start", start)
+    job = store.open_job("talk.srt", total_chunks=TOTAL)
+    with pytest.raises(KeyboardInterrupt):
+        list(job.map(str, workers=8))
+    assert [index for index, _ in job.items()] == [0, 1, 2]
+    assert job.remaining() == [range(3, TOTAL)]
