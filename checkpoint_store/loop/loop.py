@@ -7,7 +7,7 @@ the loop ends, it waits for the attempts in flight and records their results, be
 from __future__ import annotations
 
 import time
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import Future, wait
 from contextlib import nullcontext
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
@@ -156,7 +156,7 @@ class Loop:
             if opens_at > time.monotonic():
                 self._look_again_at = opens_at
                 return
-            chunk = self._schedule.next_chunk(self._state.claim, retries_last=self._outage.is_probing)
+            chunk = self._schedule.next_chunk(self._claim, retries_last=self._outage.is_probing)
             if chunk is None or not self._start_one(chunk):
                 self._look_again_at = self._schedule.retries.due_at
                 return
@@ -181,6 +181,10 @@ class Loop:
             self._state.pause("stop_when returned True")
         return self._state.is_ending
 
+    def _claim(self) -> list[ClaimedChunk]:
+        self._place.hand_over()  # a claim may wait for the disk
+        return self._state.claim()
+
     # -- wait
 
     def _wait(self) -> bool:
@@ -201,6 +205,7 @@ class Loop:
 
     def _wait_for_attempts(self) -> None:
         """Wait until an attempt has ended, a start or a deadline is due, or it is time to look for a pause."""
+        self._place.hand_over()
         schedule = self._schedule
         futures = [*schedule.in_flight, *schedule.overdue]
         if not schedule.in_flight or self._place.runs_inline or any(future.done() for future in futures):
@@ -208,8 +213,7 @@ class Loop:
         self._place.cancel_orphans(futures)
         moment = time.monotonic()
         until = min(moment + POLL_INTERVAL_SECONDS, schedule.next_deadline, self._look_again_at)
-        ended = wait(futures, timeout=max(0.0, until - moment), return_when=FIRST_COMPLETED).done
-        if not ended and self._state.queue.is_slow:
+        if not self._place.wait(futures, max(0.0, until - moment)) and self._state.queue.is_slow:
             self._state.queue.give_back(schedule.take_ready())
 
     # -- settle

@@ -8,7 +8,7 @@ import queue
 import sys
 import threading
 from collections import deque
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +29,13 @@ class OwnExecutor(Executor):
 
     def abandon(self, future: Future[Any]) -> None:
         """Abandon an attempt that takes too long: cancel it, or let other work have its worker."""
+
+    def hand_over(self) -> None:
+        """Let begin what was submitted; a loop calls this before it waits for anything."""
+
+    def wait(self, futures: Iterable[Future[Any]], timeout_seconds: float) -> bool:
+        """Wait until one of these futures is done; return whether one may be. For one thread at a time."""
+        return bool(wait(futures, timeout_seconds, FIRST_COMPLETED).done)
 
     def cancel_orphans(self, futures: Iterable[Future[Any]]) -> None:
         """Cancel the futures that nobody works on any more; a loop calls this while it waits."""
