@@ -7,7 +7,7 @@ the loop ends, it waits for the attempts in flight and records their results, be
 from __future__ import annotations
 
 import time
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import Future, wait
 from contextlib import nullcontext
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
@@ -203,18 +203,17 @@ class Loop:
 
     def _wait_for_attempts(self) -> None:
         """Wait until an attempt has ended, a start or a deadline is due, or it is time to look for a pause."""
-        schedule = self._schedule
         if self._place.runs_inline:  # what was submitted has ended
             return
-        self._place.let_go()
+        self._place.hand_over()
+        schedule = self._schedule
         futures = [*schedule.in_flight, *schedule.overdue]
         if not schedule.in_flight or any(future.done() for future in futures):
             return
         self._place.cancel_orphans(futures)
         moment = time.monotonic()
         until = min(moment + POLL_INTERVAL_SECONDS, schedule.next_deadline, self._look_again_at)
-        ended = wait(futures, timeout=max(0.0, until - moment), return_when=FIRST_COMPLETED).done
-        if not ended and self._state.queue.is_slow:
+        if not self._place.wait(futures, max(0.0, until - moment)) and self._state.queue.is_slow:
             self._state.queue.give_back(schedule.take_ready())
 
     # -- settle

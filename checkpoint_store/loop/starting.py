@@ -43,7 +43,7 @@ class Starter:
 
     def claim(self) -> list[ClaimedChunk]:
         """Claim the next chunks, see :meth:`LoopState.claim`. Meanwhile those that were started are worked on."""
-        self._place.let_go()
+        self._place.hand_over()
         return self._state.claim()
 
     def start_if_admitted(self, chunk: ClaimedChunk, queue: ChunkQueue) -> bool:
@@ -94,7 +94,7 @@ class Starter:
             self._schedule.in_flight[future] = in_flight
             self._gates.started(in_flight)
             if not self._starts_quickly:
-                self._place.let_go()
+                self._place.hand_over()
 
     def postpone(self, chunk: ClaimedChunk) -> None:
         """Queue a chunk that was not started until the executor works again."""
@@ -116,7 +116,7 @@ class Starter:
 def _starts_quickly(state: LoopState) -> bool:
     """Whether between two starts neither a function of the caller's is called, nor a limit shared with other runners.
 
-    Such a function or limit may take long. Without them, what is started together is let go together.
+    Such a function or limit may take long. Without them, what is started together is handed over together.
     """
     options = state.options
     slow = (options.on_event, options.stop_when, options.max_calls_per_minute, options.max_tokens_per_minute)

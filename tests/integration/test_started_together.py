@@ -1,4 +1,4 @@
-"""Chunks that a loop of several workers starts together are let go together, and no chunk waits for anything else."""
+"""Chunks that a loop of several workers starts together are handed over together, and no chunk waits for anything else."""
 
 from __future__ import annotations
 
@@ -67,16 +67,16 @@ class Loaded(Sequence[int]):
         return range(TOTAL)[index]
 
 
-def test_what_starts_together_is_let_go_together(store: CheckpointStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_starts_together_is_handed_over_together(store: CheckpointStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """One thread wakes for all of it, and does it all where it takes no time."""
     bursts: list[int] = []
-    let_go = Threads.let_go
+    hand_over = Threads.hand_over
 
     def noted(self: Threads) -> None:
         bursts.append(len(self._held))
-        let_go(self)
+        hand_over(self)
 
-    monkeypatch.setattr(Threads, "let_go", noted)
+    monkeypatch.setattr(Threads, "hand_over", noted)
     job = store.open_job("talk.srt", total_chunks=64)
     assert {item.index for item in job.map(str, workers=8)} == set(range(64))
     assert (sum(bursts), max(bursts)) == (64, 8)
@@ -141,7 +141,7 @@ def test_a_claim_keeps_no_started_chunk_waiting(store: CheckpointStore, monkeypa
 def test_an_interrupt_between_two_starts_loses_no_started_chunk(
     store: CheckpointStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The chunks that were started, and not let go, are worked on and recorded before the loop ends."""
+    """The chunks that were started, and not handed over, are worked on and recorded before the loop ends."""
     real = ChunkQueue.start
 
     def start(self: ChunkQueue, chunk: ClaimedChunk) -> None:

@@ -90,9 +90,12 @@ def test_tasks_that_start_together_wake_the_event_loop_once() -> None:
 
         tasks = Tasks(loop, work, 16)
         futures: list[Future[Any]] = []
-        thread = threading.Thread(
-            target=lambda: futures.extend(tasks.submit(work, work, ATTEMPT, index) for index in range(16))
-        )
+
+        def start() -> None:
+            futures.extend(tasks.submit(work, work, ATTEMPT, index) for index in range(16))
+            tasks.hand_over()
+
+        thread = threading.Thread(target=start)
         thread.start()
         thread.join()  # the event loop stands still meanwhile
         first = len(asked)

@@ -8,7 +8,7 @@ import queue
 import sys
 import threading
 from collections import deque
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -28,11 +28,15 @@ if TYPE_CHECKING:
 class OwnExecutor(Executor):
     """An executor of our own. Its work shares this process's memory; a hung attempt keeps no worker busy."""
 
-    def let_go(self) -> None:
-        """Begin all that was submitted. An executor may have begun it before."""
-
     def abandon(self, future: Future[Any]) -> None:
         """Abandon an attempt that takes too long: cancel it, or let other work have its worker."""
+
+    def hand_over(self) -> None:
+        """Begin all that was submitted; a loop calls this before it waits. An executor may have begun it before."""
+
+    def wait(self, futures: Iterable[Future[Any]], timeout_seconds: float) -> bool:
+        """Wait until one of these futures is done; return whether one may be. For one thread at a time."""
+        return bool(wait(futures, timeout_seconds, FIRST_COMPLETED).done)
 
     def cancel_orphans(self, futures: Iterable[Future[Any]]) -> None:
         """Cancel the futures that nobody works on any more; a loop calls this while it waits."""
@@ -92,21 +96,21 @@ class Ended(Future[Any]):
 class Threads(OwnExecutor):
     """Daemon threads: a hung attempt neither keeps the program from ending, nor keeps a worker busy.
 
-    Work begins at :meth:`let_go`. A thread that is woken by each task wants the GIL while the loop starts the next one:
-    eight tasks that are let go together, and take no time, take a fifth less, because one thread does them all.
+    Work begins at :meth:`hand_over`. A thread that each task wakes wants the GIL while the loop starts the next task:
+    eight tasks that are handed over together, and take no time, take a fifth less, because one thread does them all.
     """
 
     def __init__(self, workers: int) -> None:
         self._tasks: queue.SimpleQueue[tuple[Future[Any], Callable[..., Any], Any] | None] = queue.SimpleQueue()
         self._held: deque[tuple[Future[Any], Callable[..., Any], Any]] = deque()
-        """What was submitted, and not let go."""
+        """What was submitted, and not handed over."""
         self._missing = workers
         self._idle: deque[None] = deque()
         """As many as there are threads that wait for work: no lock is needed to count them."""
         self._started = 0
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **_: Any) -> Future[Any]:
-        """Do the work in a thread, from the next :meth:`let_go` on."""
+        """Do the work in a thread, from the next :meth:`hand_over` on."""
         future: Future[Any] = Future()
         try:
             self._idle.pop()
@@ -116,7 +120,7 @@ class Threads(OwnExecutor):
         self._held.append((future, fn, args))
         return future
 
-    def let_go(self) -> None:
+    def hand_over(self) -> None:
         """Begin all that was submitted."""
         if self._held:
             with suppress(IndexError):  # raised at the end. One call of C: no interrupt loses a task in between

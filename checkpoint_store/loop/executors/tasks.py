@@ -8,10 +8,12 @@ import time
 from collections import deque
 from concurrent.futures import CancelledError, Future, InvalidStateError
 from contextlib import suppress
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.loop.executors.local import OwnExecutor, Threads, call_here
 from checkpoint_store.loop.executors.raised import Raised, ends_the_program
+from checkpoint_store.loop.executors.task_future import TaskFuture
 from checkpoint_store.loop.options import is_coroutine_function
 from checkpoint_store.model.attempt import CurrentAttempt
 
@@ -34,43 +36,60 @@ class Tasks(OwnExecutor):
     def __init__(self, loop: asyncio.AbstractEventLoop, fn: Callable[[Any], Any], workers: int) -> None:
         self._loop = loop
         self._threads = None if is_coroutine_function(fn) else Threads(workers)
-        self._running: dict[Future[Any], asyncio.Task[None]] = {}
+        self._running: dict[Future[Any], _PaidTask] = {}
         self._to_start: deque[tuple[Any, ...]] = deque()
-        self._is_start_asked_for = False
-        """Whether the event loop will start what is to be started, and has not begun to: waking it up costs 10 µs."""
+        """The tasks that :meth:`hand_over` will let the event loop start: waking it up costs 10 µs."""
+        self._ends: SimpleQueue[None] = SimpleQueue()
+        """An entry for each future that became done since the last :meth:`wait`."""
         self._stopped_at: float | None = None
         self.is_cancelled = False
 
     def submit(self, call: Callable[..., Any], /, *args: Any, **_: Any) -> Future[Any]:
-        """Call the work, and await what it returns."""
+        """Call the work, and await what it returns; a coroutine function is called after :meth:`hand_over`."""
         del call  # it would not await what fn returns
-        future: Future[Any] = Future()
         if self._threads is None:
-            self._start_soon(future, *args)
+            if self._loop.is_closed():
+                raise RuntimeError("the event loop is closed")
+            future: Future[Any] = TaskFuture()
+            self._to_start.append((future, *args))
         else:
+            future = Future()
             self._threads.submit(self._call_in_thread, future, *args)
+        future.add_done_callback(self._note_end)
         return future
 
-    def let_go(self) -> None:
-        """See :meth:`Threads.let_go`."""
+    def _note_end(self, _: Future[Any]) -> None:
+        self._ends.put(None)
+
+    def hand_over(self) -> None:
+        """Let the event loop start what was submitted since the last call; see also :meth:`Threads.hand_over`."""
         if self._threads is not None:
-            self._threads.let_go()
+            self._threads.hand_over()
+        if not self._to_start:
+            return
+        tasks, self._to_start = self._to_start, deque()
+        try:
+            self._loop.call_soon_threadsafe(self._start_all, tasks)
+        except RuntimeError:  # the event loop was closed a moment ago
+            for future, *_ in tasks:
+                _give_up(future)
 
-    def _start_soon(self, *task: Any) -> None:
-        self._to_start.append(task)
-        if not self._is_start_asked_for:
-            self._is_start_asked_for = True
-            try:
-                self._loop.call_soon_threadsafe(self._start_all)
-            except BaseException:  # the event loop is closed
-                self._is_start_asked_for = False
-                self._to_start.clear()
-                raise
+    def _start_all(self, tasks: deque[tuple[Any, ...]]) -> None:
+        while tasks:
+            self._start(*tasks.popleft())
 
-    def _start_all(self) -> None:
-        self._is_start_asked_for = False  # first: what comes from now on asks again
-        while self._to_start:
-            self._start(*self._to_start.popleft())
+    def wait(self, futures: Iterable[Future[Any]], timeout_seconds: float) -> bool:
+        """See :meth:`OwnExecutor.wait`."""
+        with suppress(Empty):
+            while True:  # entries of futures that the caller has seen; what it has not seen is done below
+                self._ends.get_nowait()
+        if any(future.done() for future in futures):
+            return True
+        try:
+            self._ends.get(timeout=timeout_seconds)
+        except Empty:
+            return False
+        return True
 
     def _call_in_thread(self, future: Future[Any], fn: Callable[[Any], Any], attempt: Attempt, chunk: Any) -> None:
         if not future.set_running_or_notify_cancel():
@@ -85,17 +104,23 @@ class Tasks(OwnExecutor):
             future.set_result(Raised(error))
 
     def _start(self, future: Future[Any], fn: Callable[[Any], Any], attempt: Attempt, chunk: Any) -> None:
-        task = _PaidTask(_work(future, fn, attempt, chunk), self._loop, self)
+        task = _PaidTask(_work(self, future, fn, attempt, chunk), self._loop, self, future)
         self._running[future] = task
-        task.add_done_callback(lambda _: self._forget(future))
         if self.is_cancelled:
             task.cancel()
 
-    def _forget(self, future: Future[Any]) -> None:
-        task = self._running.pop(future)
+    def settle(self, future: Future[Any], result: Any) -> None:
+        """Take what the work of a task came to, which ends now."""
+        with suppress(InvalidStateError):  # see cancel_orphans()
+            future.set_result(result)
+        self._running.pop(future, None)
+
+    def forget(self, task: _PaidTask) -> None:
+        """Let the future of a task be done that was cancelled, or that ends the program."""
+        self._running.pop(task.future, None)
         if not task.cancelled():
             task.exception()  # it is looked at, so asyncio does not complain
-        _give_up(future)
+        _give_up(task.future)
 
     def abandon(self, future: Future[Any]) -> None:
         """Cancel a task that takes too long; a result that it returns all the same is in its future."""
@@ -157,17 +182,25 @@ class _PaidTask(asyncio.Task[None]):
     the work, or that of the loop over the chunks.
     """
 
-    def __init__(self, work: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop, tasks: Tasks) -> None:
+    def __init__(
+        self, work: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop, tasks: Tasks, future: Future[Any]
+    ) -> None:
         super().__init__(work, loop=loop)
-        self._tasks = tasks
+        self._tasks, self.future = tasks, future
 
     def cancel(self, msg: Any = None) -> bool:
         """Cancel this task, unless its event loop is ending."""
-        is_allowed = self._tasks.is_cancelled or self.get_loop().is_running()
-        return super().cancel(msg) if is_allowed else False
+        if not self._tasks.is_cancelled and not self.get_loop().is_running():
+            return False
+        self.watch()  # its work may not have begun, and cannot settle the future then
+        return super().cancel(msg)
+
+    def watch(self) -> None:
+        """Let the future be done once this task is. A callback takes the event loop a round: no other task needs it."""
+        self.add_done_callback(self._tasks.forget)
 
 
-async def _work(future: Future[Any], fn: Callable[[Any], Any], attempt: Attempt, chunk: Any) -> None:
+async def _work(tasks: Tasks, future: Future[Any], fn: Callable[[Any], Any], attempt: Attempt, chunk: Any) -> None:
     try:
         with CurrentAttempt(attempt):
             result = fn(chunk)
@@ -178,13 +211,14 @@ async def _work(future: Future[Any], fn: Callable[[Any], Any], attempt: Attempt,
     except BaseException as error:
         if isinstance(error, asyncio.CancelledError) and _is_asked_for():
             raise
-        with suppress(InvalidStateError):
-            future.set_result(Raised(error))
+        tasks.settle(future, Raised(error))
         if ends_the_program(error):
+            task = asyncio.current_task()
+            assert isinstance(task, _PaidTask)
+            task.watch()
             raise
     else:
-        with suppress(InvalidStateError):  # see cancel_orphans()
-            future.set_result(result)
+        tasks.settle(future, result)
 
 
 def _is_asked_for() -> bool:

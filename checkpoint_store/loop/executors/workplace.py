@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from concurrent.futures import BrokenExecutor, Future
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import InvalidArgumentError, WorkerDied
@@ -118,11 +118,6 @@ class Workplace:
         with processes.launching():
             return self._executor.submit(processes.call_elsewhere, fn, attempt, chunk)
 
-    def let_go(self) -> None:
-        """Let the executor begin all that was submitted. Call it before anything that may take long."""
-        if self._is_own_kind:
-            self._executor.let_go()
-
     def failure_of(self, error: BaseException) -> BaseException:
         """Return what an exception of a future means, which the executor met, and not the work."""
         return self._executor.as_failure(error) if isinstance(self._executor, Engine) else error
@@ -141,6 +136,18 @@ class Workplace:
         if self._is_own_kind:
             self._executor.abandon(future)
         return False
+
+    def hand_over(self) -> None:
+        """Let the executor begin what it was given; call this before anything that may take time."""
+        if self._is_own_kind:
+            self._executor.hand_over()
+
+    def wait(self, futures: Iterable[Future[Any]], timeout_seconds: float) -> bool:
+        """Wait until one of these attempts has ended; return whether one may have."""
+        if self._is_own_kind:
+            found: bool = self._executor.wait(futures, timeout_seconds)
+            return found
+        return bool(wait(futures, timeout_seconds, FIRST_COMPLETED).done)
 
     def cancel_orphans(self, futures: Iterable[Future[Any]]) -> None:
         """Cancel the futures that nobody works on any more."""
