@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from checkpoint_store.model.keys import Key
     from checkpoint_store.model.plan import Fingerprint
+    from checkpoint_store.storage.records import Completion
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +100,11 @@ class ChunkContents:
             return self._chained(index, given)
         return self._taken.get(index) or self._identify(index, given, given.chunks[index])
 
-    def forget(self, indices: Iterable[int]) -> None:
+    def forget(self, completions: Iterable[Completion]) -> None:
         """Forget how these chunks were handed out: they are complete. A later chunk of a sequential job needs them."""
         if self._taken and not self._sequential:
-            for index in indices:
-                self._taken.pop(index, None)
+            for completion in completions:
+                self._taken.pop(completion.chunk_index, None)
 
     def _chained(self, index: int, given: Given) -> str:
         """Return a chained fingerprint. Two threads that compute it at the same time write the same values."""

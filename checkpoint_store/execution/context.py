@@ -6,7 +6,7 @@ import sys
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from weakref import ReferenceType, WeakValueDictionary
+from weakref import WeakValueDictionary
 
 from checkpoint_store.errors import CheckpointStoreError, ChunkAlreadyCompleted, StorageUnavailableError
 from checkpoint_store.execution.backup_listener import BackupListener
@@ -26,6 +26,7 @@ from checkpoint_store.system.log import log_suppressed
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
+    from weakref import ReferenceType
 
     from checkpoint_store.execution.chunk_contents import Given, Growing
     from checkpoint_store.model.run_record import RunRecord
@@ -34,6 +35,18 @@ if TYPE_CHECKING:
     from checkpoint_store.storage.reading import Reading
     from checkpoint_store.storage.records import Completion, Known
     from checkpoint_store.storage.recovery.recover import RecoveryReport
+
+
+class ClaimsByJob(WeakValueDictionary[str, Claims]):
+    """Claims by their job, as long as anyone refers to them."""
+
+    data: dict[str, ReferenceType[Claims]]
+    """What the base class keeps them in."""
+
+    def at_hand(self, job_id: str) -> Claims | None:
+        """Return the claims of a job, or None: as ``get`` does, without a KeyError on the way of each completion."""
+        refers = self.data.get(job_id)
+        return None if refers is None else refers()
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
@@ -51,7 +64,7 @@ class StoreContext:
     """What could not be recorded when it came."""
     backups: BackupListener
     """Who is told of automatic backups."""
-    claims: WeakValueDictionary[str, Claims] = field(default_factory=WeakValueDictionary)
+    claims: ClaimsByJob = field(default_factory=ClaimsByJob)
     """What this store object has claimed, by job, as long as anyone refers to it."""
     runners: set[Claims] = field(default_factory=set)
     """Those of them that are runners now."""
@@ -74,7 +87,7 @@ class StoreContext:
     def claims_of(self, job_id: str) -> Claims:
         """Return what this store object has claimed of a job, to claim more of it."""
         storage = self.storage
-        found = self.claims.get(job_id)
+        found = self.claims.at_hand(job_id)
         if found is None:
             for others in list(self.runners):  # those that could not end when their last loop did
                 others.end_if_idle(wait=True)
@@ -83,8 +96,8 @@ class StoreContext:
 
     def record(self, completions: Sequence[Completion]) -> None:
         """Record completions of one job, all or none, and let the state file follow. Durable when this returns."""
-        storage, job_id = self.storage, completions[0].job_id
-        claims = self.claims.get(job_id)
+        storage, job_id = self.writing or self.storage, completions[0].job_id
+        claims = self.claims.at_hand(job_id)
         along, has_claimed = None, False
         try:
             if claims is not None and len(completions) == 1:

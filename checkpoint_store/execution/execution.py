@@ -182,7 +182,7 @@ class JobExecution:
         is_crowded = storage is not None and storage.is_crowded
         digest = (result_digest.digest_in_a_crowd if is_crowded else result_digest.digest)(job_id, index, text)
         fingerprint = self.contents.fingerprint(index)
-        claims = self._claims or self._context.claims.get(job_id)
+        claims = self._claims or self._context.claims.at_hand(job_id)
         attempt, seconds = (None, None) if claims is None else claims.in_hand.attempt_at(index)
         earlier_cost = None if cost == "cost" else redo.earlier_cost(self._context, job_id, index, cost)
         made = (attempt, seconds, replace, earlier_cost)
@@ -194,11 +194,10 @@ class JobExecution:
         Raises:
             ChunkOutOfOrder: the job is sequential, and a chunk before one of them is not complete.
         """
-        indices = [completion.chunk_index for completion in completions]
         if self._order is not None:
-            self._order.require(indices)
+            self._order.require([completion.chunk_index for completion in completions])
         self._context.record(completions)
-        self.contents.forget(indices)
+        self.contents.forget(completions)
 
     def fail(self, index: int, error: BaseException | str, cost: float | None, *, counted: bool) -> None:
         """Record that a try at a chunk failed, why, and what it cost; see :meth:`Job.fail_chunk`. Durable on return.

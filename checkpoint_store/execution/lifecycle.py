@@ -88,7 +88,7 @@ def keep_errors(context: StoreContext, error: BaseException) -> None:
             if record.status in (JobStatus.RUNNING, JobStatus.PAUSED) and record.error_message is None:
                 status, reason = ending_by(cause)
                 wanted = StatusChange(status, None if reason is None else describe(reason))
-                claims = context.claims.get(job_id)
+                claims = context.claims.at_hand(job_id)
                 own_runner_id = None if claims is None else claims.runner.runner_id
                 context.storage.job_changes.set_status(
                     job_id, wanted, unless_others_work=True, own_runner_id=own_runner_id

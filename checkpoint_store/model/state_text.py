@@ -36,7 +36,7 @@ HEAD_LINES: Final = 1 + len(_HEAD) + 1
 _BEGINS_WITH: Final = f'"{_FIELDS[0]}"'.encode()
 _ID_BYTES_MAX: Final = 40
 """A text that was cut off before its ``job_id`` is shorter than this."""
-_COMPLETED_LINE: Final = re.compile(rf'  "{_COMPLETED}": \[(?P<indices>[\d, ]*?) *\],'.encode())
+_COMPLETED_LINE: Final = re.compile(rf'  "{_COMPLETED}": \[(?P<indices>[\d, ]*)\],'.encode())
 # As written beside a store, with all indices on one line: a state file from before stores existed looks otherwise.
 _KNOWS_CHUNKS: Final = re.compile(rf'\n  "{_COMPLETED}": \[\d'.encode())
 _UPDATED_AT: Final = re.compile(rb'\n  "updated_at": "([^"\n]+)",\n')
@@ -204,7 +204,7 @@ def read_head(lines: Iterable[bytes]) -> Head | None:
     found = _COMPLETED_LINE.fullmatch(next(lines, b""))
     if found is None or not isinstance(head["job_id"], str) or not isinstance(head["file_name"], str):
         return None
-    return Head(head["job_id"], head["file_name"], found["indices"])
+    return Head(head["job_id"], head["file_name"], found["indices"].rstrip(b" "))
 
 
 ENDS_WITH: Final = b"\n}\n"

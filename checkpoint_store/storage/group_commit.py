@@ -209,7 +209,7 @@ class Writer(ForkAware):
             if has_claimed is not None:
                 return has_claimed
         connection.write_locked(_write_one, completion)
-        connection.wal_grew(len(text))
+        connection.checkpoint.grew(len(text), connection.connection)
         return False
 
     def _write(self, batch: Sequence[_Ticket]) -> None:
@@ -220,7 +220,7 @@ class Writer(ForkAware):
         size_bytes = sum([len(completion.text or "") for completion in completions])
         if values is None or connection.write_at_once(compiled.at_once(len(completions)), values, size_bytes) is None:
             connection.write_locked(_write, batch)
-            connection.wal_grew(size_bytes)
+            connection.checkpoint.grew(size_bytes, connection.connection)
 
     def _take_batch(self, own: _Ticket) -> list[_Ticket]:
         """Return every ticket of the queue, this caller's own first."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from array import array
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import redos
@@ -11,14 +12,19 @@ from checkpoint_store.storage.statements import results as result_statements
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from checkpoint_store.storage.records import JobRecord
 
+_PAGE_INDICES: Final = 1024
+
 
 class JobSnapshot:
-    """One job at one moment, read as it is asked for, in bounded memory. It lasts as long as the call that gave it."""
+    """One job at one moment, read as it is asked for, in bounded memory. It lasts as long as the call that gave it.
+
+    Bounded but for the indices of the completed chunks, eight bytes each: a state is asked for them three times.
+    """
 
     def __init__(
         self,
@@ -31,6 +37,8 @@ class JobSnapshot:
         self._job_id = job_id
         self._path = path
         self._substitutes = substitutes
+        self._with_result: array[int] | None = None
+        """The completed chunks that have a result, once they were read."""
 
     @cached_property
     def job(self) -> JobRecord:
@@ -41,13 +49,25 @@ class JobSnapshot:
         """
         return job_statements.find_job(self._connection, self._job_id, self._path)
 
-    def completed_chunks(self) -> Iterator[list[int]]:
+    def completed_chunks(self) -> Iterator[Sequence[int]]:
         """Yield the index of every completed chunk, in pages: ascending, those with a result first."""
-        return result_statements.indices_in_order_of_state(self._connection, self.job)
+        found = 0
+        for page in self.chunks_with_result():
+            found += len(page)
+            yield page
+        yield from self.chunks_without_result(found)
 
-    def chunks_with_result(self) -> Iterator[list[int]]:
+    def chunks_with_result(self) -> Iterator[Sequence[int]]:
         """Yield the index of every completed chunk that has a result, ascending, in pages."""
-        return result_statements.indices_with_result(self._connection, self.job)
+        if self._with_result is not None:
+            for start in range(0, len(self._with_result), _PAGE_INDICES):
+                yield self._with_result[start : start + _PAGE_INDICES]
+            return
+        found = array("q")
+        for page in result_statements.indices_with_result(self._connection, self.job):
+            found.extend(page)
+            yield page
+        self._with_result = found
 
     def redo_chunks(self) -> list[int]:
         """Return the completed chunks that are to be done again, ascending."""

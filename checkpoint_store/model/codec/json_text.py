@@ -53,7 +53,7 @@ def encode(value: object, *, name: str = "result") -> str:
         InvalidResultError: something in it would not come back as it is; ``path`` says where.
     """
     try:
-        plain = to_json_value(value, name)
+        plain = value if type(value) is dict else to_json_value(value, name)  # what most results are: each call counts
     except RecursionError:
         raise InvalidResultError("holds itself, or is nested too deeply; flatten it", path=name) from None
     if not _is_plain(plain, 0):
@@ -75,7 +75,7 @@ def encode_result(value: object, *, name: str = "result") -> str:
         InvalidResultError: the value would not come back equal; ``path`` says where.
     """
     text = encode(value, name=name)
-    if not is_typed(value):
+    if type(value) is dict or not is_typed(value):
         return text
     try:
         check_round_trip(value, decode(text), name)

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
 def is_typed(value: object) -> bool:
     """Whether a value is a dataclass or a pydantic model, which reading gives back as such."""
-    if type(value) is dict:  # quickly: what most results are
-        return False
     return not isinstance(value, type) and (dataclasses.is_dataclass(value) or hasattr(value, "model_dump"))
 
 

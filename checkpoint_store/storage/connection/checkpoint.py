@@ -41,10 +41,11 @@ class Checkpoint:
         with suppress(OSError):
             self.wal_bytes = StoreFiles(self._path).wal.stat().st_size
 
-    def add(self, size_bytes: int) -> bool:
-        """Count a transaction with so many bytes of text; return whether it is time to :meth:`run`."""
+    def grew(self, size_bytes: int, writer: sqlite3.Connection | None) -> None:
+        """A transaction with so many bytes of text was committed: :meth:`run` if it is time to."""
         self.wal_bytes += size_bytes + _TRANSACTION_BYTES
-        return self.wal_bytes >= CHECKPOINT_EVERY
+        if self.wal_bytes >= CHECKPOINT_EVERY and writer is not None:
+            self.run(writer)
 
     def run(self, writer: sqlite3.Connection) -> bool:
         """Copy the WAL into the file. Returns whether all of it was copied; a reader in the way only postpones that.

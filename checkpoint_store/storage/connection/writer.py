@@ -85,7 +85,7 @@ class WriterConnection(StoreConnection):
 
     def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         value = self._transact(work)
-        self.wal_grew(0)
+        self.checkpoint.grew(0, self.connection)
         return value
 
     def moment(self) -> Moment | None:
@@ -109,7 +109,7 @@ class WriterConnection(StoreConnection):
     def write_locked(self, work: Callable[[sqlite3.Connection, *Ts], T], *arguments: *Ts) -> T:
         """:meth:`write` for a caller that holds the lock; ``work`` may use :func:`compiled.at_once`.
 
-        The caller says afterwards how much the WAL grew (:meth:`wal_grew`).
+        The caller says afterwards how much the WAL grew (:meth:`Checkpoint.grew`).
         """
         return self._transact(work, *arguments, prepared=True)
 
@@ -133,13 +133,8 @@ class WriterConnection(StoreConnection):
         except BaseException as error:
             self._abandon(error)
             raise
-        self.wal_grew(size_bytes)
+        self.checkpoint.grew(size_bytes, connection)
         return has_claimed
-
-    def wal_grew(self, size_bytes: int) -> None:
-        """A transaction with so many bytes of text was committed: copy the WAL if it is time to."""
-        if self.checkpoint.add(size_bytes) and self.connection is not None:
-            self.checkpoint.run(self.connection)
 
     def _transact(self, work: Callable[[sqlite3.Connection, *Ts], T], *arguments: *Ts, prepared: bool = False) -> T:
         try:
@@ -233,7 +228,7 @@ class WriterConnection(StoreConnection):
                 if free * size < _FREE_BYTES_MIN or free < pages * _FREE_SHARE_MIN or left_bytes > _REBUILT_BYTES_MAX:
                     return
                 busy.execute(connection, "VACUUM", patience_seconds=self._patience_seconds)
-                self.checkpoint.add(left_bytes)
+                self.checkpoint.wal_bytes += left_bytes
             except BaseException as error:
                 self._abandon(error)
                 raise
