@@ -148,16 +148,17 @@ def run(
 def _reports(
     request: Request, inputs: list[Input], limits: RunLimits, screen: Screen, *, files: Files, **more: Any
 ) -> Iterator[Report]:
-    """Yield the report of each input, also where an error of the store ends the run once a file is over."""
+    """Yield the report of each input, also where an error of the store ends the run once a job is opened."""
     try:
         yield from _run_all(request, inputs, limits, screen, files=files, **more)
     except (CheckpointStoreError, OSError, click.ClickException) as error:
-        if not files.reports:
+        if not files.reports and files.begun is None:
             raise  # there is nothing else to tell
         in_work, *others = inputs[len(files.reports) :]
-        total, kind = len(in_work.content.chunks), type(error).__name__
-        message = message_of(error, request.store_path)
-        yield Report(printable(in_work.path), UNUSABLE, total_chunks=total, error=message, broken_off_by=kind)
+        report = files.begun or Report(printable(in_work.path), total_chunks=len(in_work.content.chunks))
+        report.exit_code, report.broken_off_by = UNUSABLE, type(error).__name__
+        report.error = message_of(error, request.store_path)
+        yield report
         for source in others:
             yield _not_begun(source, PAUSED)
 

@@ -31,6 +31,8 @@ class Files:
 
     count: int
     reports: list[Report] = field(default_factory=list)
+    begun: Report | None = None
+    """The report of the file in work, as far as it is known; None where its job is not opened yet."""
     began_seconds: float = field(default_factory=time.monotonic)
     """The moment of the monotonic clock at which the run began."""
 
@@ -38,6 +40,7 @@ class Files:
         """Take in the report of the next file."""
         report.file_count, report.file_number = self.count, len(self.reports) + 1
         self.reports.append(report)
+        self.begun = None
 
     @property
     def place(self) -> str:
