@@ -19,6 +19,7 @@ from checkpoint_store.cli.run.go_on_line import NOT_REMEMBERED, line_to_go_on, w
 from checkpoint_store.cli.run.halt import FailureWatch
 from checkpoint_store.cli.run.interrupts import Interrupts
 from checkpoint_store.cli.run.joblog import JobLog
+from checkpoint_store.cli.run.later_files import LATER_FILES, NOT_BEGUN, LaterFiles
 from checkpoint_store.cli.run.limits import RunLimits
 from checkpoint_store.cli.run.output import UnusableOutputError
 from checkpoint_store.cli.run.plan_options import (
@@ -129,7 +130,8 @@ def run(
         is_file = path != STANDARD
         return tuple(words_of_line(ctx, request, [path.absolute()], NOT_REMEMBERED)) if is_file else ()
 
-    for report in _reports(request, inputs, limits, screen, words_of=words_of, files=files):
+    known = ctx.meta.get(LATER_FILES)
+    for report in _reports(request, inputs, limits, screen, words_of=words_of, known=known, files=files):
         files.add(report)
         run_report.show(screen, report, request.store_path)
     show_summary(screen, files, request.store_path)
@@ -139,7 +141,7 @@ def run(
     code = max((report.exit_code for report in files.reports), key=_BEST_TO_WORST.index)
     if as_json:
         jobs = [dataclasses.asdict(report) | {"outcome": report.outcome} for report in files.reports]
-        summary = files.as_json(go_on_with)
+        summary = files.as_json(go_on_with, ctx.meta.get(NOT_BEGUN))
         document = {"store": request.store_path, "exit_code": code, "jobs": jobs, "summary": summary}
         print_json(files.failure | document)
     return code
@@ -174,6 +176,7 @@ def _run_all(
     screen: Screen,
     *,
     words_of: Callable[[Path], tuple[str, ...]],
+    known: LaterFiles | None,
     files: Files,
 ) -> Iterator[Report]:
     """Run one input after the other, and yield a report for each; an input that fails does not stop the others."""
@@ -195,7 +198,9 @@ def _run_all(
             context = RunContext(clean, limits, interrupts, screen, failures, files)
             try:
                 task = request.task_of(source, store, store.path)
-                yield do_task(store, dataclasses.replace(task, words=words_of(source.path)), context)
+                behind = inputs[len(files.reports) + 1 :]
+                later = LaterFiles.of([each.path for each in behind]) if known is None else known
+                yield do_task(store, dataclasses.replace(task, words=words_of(source.path), later=later), context)
             except PlanChanged as error:
                 yield Report(printable(source.path), UNUSABLE, error.job_id, error=run_report.plan_changed(error))
             except UnusableOutputError as error:
