@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from checkpoint_store import CheckpointStore, current_attempt
+from checkpoint_store import current_attempt
 from checkpoint_store.cli.messages import message_of
 from checkpoint_store.cli.options import json_option, print_json
 from checkpoint_store.cli.paths import STANDARD, printable
 from checkpoint_store.cli.run import report as run_report
 from checkpoint_store.cli.run.answer import TEXT_FIELD
+from checkpoint_store.cli.run.first_look import AllRefusedError, open_for_run
 from checkpoint_store.cli.run.go_on_line import NOT_REMEMBERED, line_to_go_on, words_of_line
 from checkpoint_store.cli.run.halt import FailureWatch
 from checkpoint_store.cli.run.interrupts import Interrupts
@@ -188,7 +189,13 @@ def _run_all(
     kill = command.kill if command else lambda: None
     interrupts = Interrupts(kill, quiet=screen.err.is_interactive)
     failures = FailureWatch(limits.halt, kill, screen.note)
-    with CheckpointStore(request.store_path) as store, log.opened(store) if log else nullcontext(), interrupts:
+    try:
+        opened = open_for_run(request, inputs, log, limits.only)
+    except AllRefusedError as refused:
+        for source, reason in zip(inputs, refused.reasons, strict=True):
+            yield Report(printable(source.path), UNUSABLE, error=reason)
+        return
+    with opened as store, log.opened(store) if log else nullcontext(), interrupts:
         for source in inputs:
             if interrupts.requested or limits.are_over or files.is_paused or failures.is_over:
                 code = INTERRUPTED if interrupts.stops_now else PAUSED
