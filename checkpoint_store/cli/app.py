@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from checkpoint_store.cli.encodings import unsayable_message
+from checkpoint_store.cli.ended import Terminated, ended_by_signals
 from checkpoint_store.cli.json_asked import asks_for_json
+from checkpoint_store.cli.json_output import begin_document, print_error
 from checkpoint_store.cli.messages import message_of, spoken
 from checkpoint_store.cli.typed_line import store_named_by
 from checkpoint_store.errors import CheckpointStoreError
@@ -121,29 +123,38 @@ def group() -> None:
     """Resume a long chunk-by-chunk job after anything; no finished chunk is paid for twice.
 
     Exit codes: 0 done, 1 a chunk failed, 2 usage or store error, 75 paused,
-    130 interrupted twice.
+    130 interrupted (run: twice), 143 ended by SIGTERM.
     """
 
 
 def run_command_line(argv: Sequence[str]) -> int:
     """Run ``argv`` (its first word is the program), print any error, and return the exit code."""
+    begin_document()
     with warnings.catch_warnings():
         warnings.showwarning = _show_warning  # type: ignore[assignment]  # it takes them by position
         try:
-            returned = group.main(list(argv[1:]), prog_name=_program_name(argv[0]), standalone_mode=False)
-        except (click.ClickException, CheckpointStoreError, OSError) as error:
-            _show_error(error, argv)
-            return _failed(argv, error, _EXIT_USAGE)
-        except (click.Abort, KeyboardInterrupt):
-            return _failed(argv, KeyboardInterrupt("interrupted"), _EXIT_INTERRUPTED)
-        except UnicodeEncodeError as error:
-            _screen().error(unsayable_message(error))
-            return _failed(argv, error, _EXIT_USAGE)
-        except Exception as error:  # a fault of the program: its traceback follows on stderr
-            _failed(argv, error, _FAULT)
-            raise
-        except SystemExit as left:  # click and rich exit with 1 at a broken pipe: head or less has closed it
-            return _BROKEN_PIPE if left.code else 0  # 0: the shell was told how to complete a word
+            with ended_by_signals(argv):
+                return _run(argv)
+        except Terminated as ended:
+            return _failed(argv, ended, ended.exit_code)
+
+
+def _run(argv: Sequence[str]) -> int:
+    try:
+        returned = group.main(list(argv[1:]), prog_name=_program_name(argv[0]), standalone_mode=False)
+    except (click.ClickException, CheckpointStoreError, OSError) as error:
+        _show_error(error, argv)
+        return _failed(argv, error, _EXIT_USAGE)
+    except (click.Abort, KeyboardInterrupt):
+        return _failed(argv, KeyboardInterrupt("interrupted"), _EXIT_INTERRUPTED)
+    except UnicodeEncodeError as error:
+        _screen().error(unsayable_message(error))
+        return _failed(argv, error, _EXIT_USAGE)
+    except Exception as error:  # a fault of the program: its traceback follows on stderr
+        _failed(argv, error, _FAULT)
+        raise
+    except SystemExit as left:  # click and rich exit with 1 at a broken pipe: head or less has closed it
+        return _BROKEN_PIPE if left.code else 0  # 0: the shell was told how to complete a word
     return returned if isinstance(returned, int) else 0
 
 
@@ -165,8 +176,6 @@ def _show_error(error: Exception, argv: Sequence[str]) -> None:
 def _failed(argv: Sequence[str], error: BaseException, code: int) -> int:
     """Print the error as JSON too where the command line asks for JSON: a program reads stdout. Return the code."""
     if asks_for_json(argv):
-        from checkpoint_store.cli.json_output import print_error
-
         with suppress(OSError):  # nobody reads it, or stdout itself is what failed
             print_error(message_of(error, store_named_by(argv)), type(error).__name__, code)
     return code

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from checkpoint_store.cli.encodings import stdout_says_all
+from checkpoint_store.cli.ended import ENDING_SIGNALS, undisturbed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -23,6 +24,18 @@ class _Array:
 
     is_open = False
     """Whether elements of it are printed, and its end is not."""
+
+
+class _Document:
+    """The document of a command."""
+
+    is_whole = False
+    """Whether it is printed: what ends the command afterwards prints no second one."""
+
+
+def begin_document() -> None:
+    """Begin with the document of a command."""
+    _Array.is_open = _Document.is_whole = False
 
 
 def print_json(value: Any) -> None:
@@ -44,7 +57,12 @@ def print_array(elements: Iterable[Any]) -> None:
 
 
 def print_error(message: str, kind: str, exit_code: int) -> None:
-    """Print an error: a document of its own, or the last element of the array that it ends."""
+    """Print an error: a document of its own, or the last element of the array that it ends.
+
+    Where the document is whole, nothing is printed.
+    """
+    if _Document.is_whole:
+        return
     error = {"error": message, "type": kind, "exit_code": exit_code}
     if _Array.is_open:
         print_text(f",\n  {harmless_json(json.dumps(error, ensure_ascii=not stdout_says_all()))}\n]\n")
@@ -53,19 +71,22 @@ def print_error(message: str, kind: str, exit_code: int) -> None:
 
 
 def print_text(text: str, *, in_array: bool = False) -> None:
-    """Print a text as it is. No Ctrl-C tears it: what is printed behind it would be no JSON."""
-    with _uninterrupted():
+    """Print a text as it is. Neither Ctrl-C nor SIGTERM tears it: what is printed behind it would be no JSON."""
+    with undisturbed(), _uninterrupted():
         click.echo(text, nl=False)
-        _Array.is_open = in_array
+        _Array.is_open, _Document.is_whole = in_array, not in_array
 
 
 @contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """Hold a Ctrl-C back until the end of this block."""
+    """Hold Ctrl-C, SIGTERM and SIGHUP back until the end of this block.
+
+    A write that a signal interrupts is short. Where Python does not buffer (PYTHONUNBUFFERED), the rest would be lost.
+    """
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, *ENDING_SIGNALS])
     try:
         yield
     finally:

@@ -101,6 +101,7 @@ _TABLE: Final[tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]
         (r"\bwith a higher max_cost\b", "with a higher --max-cost"),
         (r"^to='([^']*)' is not a schema", r"--to \1 is not a schema"),
         (r"^indices='([^']*)' leaves out", r"--chunks \1 leaves out"),
+        (r"^reuse_ignoring='([^']*)' is none", r"--reuse-ignoring \1 is none"),
         (r"; see job\.pending\(\)", ": the next run does it anyway"),
         (r"\bor pause the job, and call again", "or pause the job, and run the command again"),
         (r"^runner=(\d+) is no runner\b", r"--runner \1 is no runner"),

@@ -6,12 +6,13 @@ import math
 import os
 import tempfile
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from checkpoint_store import CheckpointStore
+from checkpoint_store import CheckpointStore, CheckpointStoreError
 from checkpoint_store.cli import json_output
 from checkpoint_store.cli.completion import jobs_of
 from checkpoint_store.cli.paths import printable
@@ -80,19 +81,23 @@ def open_for_writing(store_path: str) -> CheckpointStore:
     return open_for_reading(store_path)
 
 
-def open_or_create(store_path: str, first: Callable[[CheckpointStore], object]) -> CheckpointStore:
-    """Open the store; create it only once ``first`` has worked on a store that is thrown away.
+def open_or_create(store_path: str, first: Callable[[CheckpointStore], object] | None) -> CheckpointStore:
+    """Open the store; create it only once ``first`` has worked on a store that is thrown away, of the same name.
 
-    So the error of a file that cannot be taken in leaves no empty store behind.
+    So the error of a file that cannot be taken in, or of a job that cannot be begun, leaves no empty store behind.
     """
-    folder = Path(store_path).parent
-    if not os.path.lexists(store_path) and os.access(folder, os.W_OK):  # else opening says what is wrong
+    folder, name = Path(store_path).parent, Path(store_path).name
+    is_new = not os.path.lexists(store_path) and os.access(folder, os.W_OK)  # else opening says what is wrong
+    if first is not None and is_new:
         with (
             tempfile.TemporaryDirectory(prefix=".checkpoint-store-", dir=folder) as trial,
             warnings.catch_warnings(),
-            CheckpointStore(Path(trial) / "trial.db", durability="process") as store,
+            CheckpointStore(Path(trial) / name, durability="process") as store,
         ):
             warnings.simplefilter("ignore")  # it is said when the store itself takes it in
+            if (state_file := sibling_of(folder / name, ".json")).is_file():  # the store itself imports it
+                with suppress(CheckpointStoreError):
+                    store.import_state(state_file)
             first(store)
     return CheckpointStore(store_path)
 

@@ -15,6 +15,8 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from checkpoint_store import CheckpointStore
+
     _PathType = click.ParamType[Path]
 else:
     _PathType = click.ParamType  # generic for type checkers only
@@ -64,6 +66,19 @@ def printable(name: str | os.PathLike[str]) -> str:
 def on_one_line(name: str) -> str:
     r"""Return a name for a line of a report: a line end becomes ``\n``, and so on."""
     return _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), name)
+
+
+def belongs_to(store: CheckpointStore, store_path: Path, path: Path) -> bool:
+    """Whether a path is one of the files of a store.
+
+    Args:
+        store: the store, or a stand-in of the same name in another folder for a store that is not there yet.
+        store_path: the path of the store.
+        path: the path.
+    """
+    place = Path(os.path.realpath(path))
+    is_beside = str(place.parent) == os.path.realpath(store_path.parent)
+    return store.owns(path) or (is_beside and store.owns(store.path.parent / place.name))
 
 
 def shell_words(words: Sequence[str]) -> str:

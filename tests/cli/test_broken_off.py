@@ -54,8 +54,36 @@ def test_a_person_reads_the_error_once_and_the_sum(talks: Folder) -> None:
     assert "go on with:  python -m checkpoint_store run a.txt b.txt c.txt" in said
 
 
-def test_where_no_file_is_over_the_error_is_all(talks: Folder) -> None:
+def test_where_no_job_is_begun_the_error_is_all(talks: Folder) -> None:
     """There is nothing else to tell, and the document is that of any error."""
+    talks.write(".processing_state.db", "no store")
     done = talks.try_to_run("run", "b.txt", "c.txt", "--json", *talks.command(SPOILING))
     assert set(json.loads(done.stdout)) == {"error", "type", "exit_code"}
     assert done.code == 2
+
+
+# The third chunk finds the store spoilt.
+SPOILT_AT_TWO = SPOILING.replace('"spoil" in sys.stdin.read()', '"number 2" in sys.stdin.read()')
+
+
+def test_an_error_of_the_store_in_the_only_file_tells_what_was_done(talks: Folder) -> None:
+    """What is done and paid for is safe, and so said, with the line that goes on."""
+    talks.write("d.txt", "\n\n".join(f"This is number {number}." for number in range(4)))
+    words = ("d.txt", "--chunk-size", "20", "--overlap", "0", *talks.command(SPOILT_AT_TWO))
+    said = talks.run("run", *words, code=2).stderr
+    assert said.count("is damaged: ") == 1
+    assert "  2 of 4 chunks done and safe, 2 left\n" in said
+    assert "  cost   1\n" in said
+    assert "go on with:  python -m checkpoint_store run d.txt" in said
+    assert "writes the text once it can be" not in said
+
+
+def test_a_program_reads_what_was_done_of_the_only_file(talks: Folder) -> None:
+    """The error, and beside it the record of the file."""
+    talks.write("d.txt", "\n\n".join(f"This is number {number}." for number in range(4)))
+    words = ("d.txt", "--chunk-size", "20", "--overlap", "0", *talks.command(SPOILT_AT_TWO))
+    done = talks.json("run", *words, code=2)
+    assert (done["type"], done["exit_code"]) == ("StoreDamaged", 2)
+    (job,) = done["jobs"]
+    told = [job[name] for name in ("outcome", "done_now", "completed_chunks", "total_chunks", "cost")]
+    assert told == ["stopped", 2, 2, 4, 1]

@@ -36,7 +36,8 @@ def test_a_first_run_replaces_nothing_and_pays_for_nothing(lecture: Folder, outp
     assert f"{name} is there, and was not made from lecture.txt here" in done.stderr
     assert "--output" in done.stderr
     assert "--force" in done.stderr
-    assert (lecture.read(name), lecture.calls(), lecture.json("list")["jobs"]) == (NOTES, [], [])
+    assert (lecture.read(name), lecture.calls()) == (NOTES, [])
+    assert not (lecture.path / ".processing_state.db").exists()
 
 
 def test_force_replaces_it(lecture: Folder) -> None:

@@ -127,7 +127,14 @@ def test_chunks_are_shown_in_order_and_neighbours_together(troubled: tuple[Folde
         ["4-5", "2", "pending"],
     ]
     data = folder.json("chunks", job_id[:8], "--status", "failed")
-    assert data["counts"] == {"pending": 3, "running": 0, "completed": 2, "failed": 1, "in-doubt": 0}
+    assert data["counts"] == {
+        "pending": 3,
+        "to-redo": 0,
+        "running": 0,
+        "completed": 2,
+        "failed": 1,
+        "in-doubt": 0,
+    }
     assert [(row["start"], row["stop"], row["attempt"]) for row in data["chunks"]] == [(2, 3, 3)]
     assert "has no chunk that is running" in folder.run("chunks", job_id, "--status", "running").stderr
 

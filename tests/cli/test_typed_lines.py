@@ -27,12 +27,10 @@ LINE = re.compile(
     r"(?:cd \S+ && )?(?:python -m checkpoint_store|checkpoint-store) (?:[^'\"\n,;()]|'[^']*'|\"[^\"]*\")+"
 )
 FAILS_AT_TWO = """
-import json, os, sys
-text = sys.stdin.read()
-if os.environ["CHECKPOINT_STORE_CHUNK_INDEX"] == "2" and not os.path.exists("mended"):
-    sys.exit("no answer")
-print(json.dumps({"cleaned_text": text, "cost": 1}))
+[ "$CHECKPOINT_STORE_CHUNK_INDEX" = 2 ] && [ ! -e mended ] && echo no answer >&2 && exit 1
+cat > /dev/null; echo '{"cleaned_text": "said", "cost": 1}'
 """
+COMMAND = ("--", "sh", "work.sh")
 
 
 @pytest.fixture
@@ -40,7 +38,9 @@ def here(tmp_path: Path) -> Folder:
     """The folder of the person, with a lecture; the store is to be in the folder beside it."""
     (tmp_path / "here").mkdir()
     (tmp_path / "the other place").mkdir()
-    return write_lecture(Folder(tmp_path / "here"))
+    here = write_lecture(Folder(tmp_path / "here"))
+    here.write("work.sh", FAILS_AT_TWO)
+    return here
 
 
 def lines(text: str) -> list[str]:
@@ -65,7 +65,7 @@ def paste(here: Folder, line: str, code: int = 0) -> Done:
 
 def run(here: Folder, *words: object, code: int = 0) -> Done:
     """Run the lecture with a COMMAND that cannot do chunk 2 until somebody mends it."""
-    return here.run("run", "lecture.txt", *SIX, *words, "--store", STORE, *here.command(FAILS_AT_TWO), code=code)
+    return here.run("run", "lecture.txt", *SIX, *words, "--store", STORE, *COMMAND, code=code)
 
 
 def test_the_lines_of_a_run_with_a_failed_chunk(here: Folder) -> None:
@@ -77,6 +77,7 @@ def test_the_lines_of_a_run_with_a_failed_chunk(here: Folder) -> None:
     assert "6 chunks done" in paste(here, again).stderr
 
 
+@pytest.mark.slow
 def test_the_lines_of_a_paused_run_with_a_failed_chunk(here: Folder) -> None:
     """The failed chunk has a line of its own, and what is left another one."""
     run(here, "--retries", "1", "--only", "0-3", code=1)
@@ -100,10 +101,10 @@ def test_the_lines_of_those_who_look(here: Folder, again: str) -> None:
         with CheckpointStore(here.path / STORE, read_only=True) as store:
             told = facts(report.write(store, here.path / "page.html"))["lines"]
         (here.path / "elsewhere").mkdir()  # where a page is looked at is any folder
-        assert "PARAGRAPH" in paste(Folder(here.path / "elsewhere"), told["results"]).stdout.upper()
+        assert "said" in paste(Folder(here.path / "elsewhere"), told["results"]).stdout
         assert "1 chunk of job" in paste(Folder(here.path / "elsewhere"), told["retry"]).stderr
     elif again == "plan":
-        words = ("plan", "lecture.txt", *SIX, "--store", STORE, *here.command(FAILS_AT_TWO))
+        words = ("plan", "lecture.txt", *SIX, "--store", STORE, *COMMAND)
         (line,) = lines(here.run(*words).stdout)
         assert "1 chunk of job" in paste(here, line.partition(" frees")[0]).stderr
     elif again == "redo":
@@ -141,6 +142,7 @@ def test_the_lines_of_a_job_that_remembers_no_command(here: Folder) -> None:
     assert told == f"checkpoint-store run --store {shlex.quote(STORE)} FILE"
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(
     ("error", "verb"),
     [(errors.JobBusy("JOB", 1, "here", "now", 3), "release"), (errors.ChunkFailed("JOB", 2, "chunk 1: no"), "retry")],
@@ -156,6 +158,7 @@ def test_the_lines_of_an_error_name_the_store(here: Folder, error: Exception, ve
     paste(here, words, code=2 if verb == "release" else 0)  # there is no runner 3
 
 
+@pytest.mark.slow
 def test_a_budget_that_is_raised_from_elsewhere(here: Folder) -> None:
     """Resume in another folder than the run's: its line goes there, for the words of the COMMAND belong there."""
     run(here, "--only", "0", code=0)
@@ -176,9 +179,10 @@ def test_a_cost_that_nobody_finds_is_left_open(here: Folder) -> None:
     assert "6 chunks done" in paste(here, line.replace("FIELD", "cost")).stderr
 
 
+@pytest.mark.slow
 def test_a_store_of_the_environment_is_named(here: Folder) -> None:
     """Another shell has another environment."""
-    words = ("run", "lecture.txt", *SIX, "--retries", "1", *here.command(FAILS_AT_TWO))
+    words = ("run", "lecture.txt", *SIX, "--retries", "1", *COMMAND)
     said = here.run(*words, CHECKPOINT_STORE=STORE, code=1).stderr
     _, again = lines(said)
     here.write("mended", "")
@@ -200,11 +204,12 @@ def test_a_shell_reads_the_lines_so(here: Folder) -> None:
     """A real one."""
     _, again = lines(run(here, "--retries", "1", code=1).stderr)
     here.write("mended", "")
-    shim = here.path / "bin" / "checkpoint-store"
-    shim.parent.mkdir()
-    shim.write_text(f'#!/bin/sh\nexec {sys.executable} -m checkpoint_store "$@"\n')
-    shim.chmod(0o755)
-    path = f"{shim.parent}:{os.environ['PATH']}"
+    shims = here.path / "bin"
+    shims.mkdir()
+    for name, words in (("python", ""), ("checkpoint-store", "-m checkpoint_store")):
+        (shims / name).write_text(f'#!/bin/sh\nexec {sys.executable} {words} "$@"\n')
+        (shims / name).chmod(0o755)
+    path = f"{shims}:{os.environ['PATH']}"
     environment = os.environ | {"PATH": path, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         ["sh", "-c", again], cwd=here.path, env=environment, capture_output=True, text=True, check=False

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from checkpoint_store.cli.paths import as_argument, on_one_line, printable, shell_words
+from checkpoint_store.cli.paths import as_argument, belongs_to, on_one_line, printable, shell_words
 from checkpoint_store.cli.run.answer import TEXT_FIELD
 from checkpoint_store.cli.run.command_call import CommandCall
 from checkpoint_store.cli.run.output_log import give_to_owner, open_to_append
@@ -80,6 +80,11 @@ class JobLog:
         if not os.access(folder, os.W_OK | os.X_OK):
             raise self._unusable(f"no permission to write in {_shown(folder)}")
 
+    def refuse_if_owned(self, store: CheckpointStore, store_path: Path) -> None:
+        """Raise :class:`click.ClickException` if its name belongs to the store, or to that for which one stands in."""
+        if belongs_to(store, store_path, self.path):
+            raise self._unusable(f"belongs to the store {_shown(store_path)}")
+
     @contextmanager
     def opened(self, store: CheckpointStore) -> Iterator[None]:
         """Keep the log open in this block.
@@ -87,8 +92,7 @@ class JobLog:
         Raises:
             click.ClickException: it cannot be written, or its name belongs to the store.
         """
-        if store.owns(self.path):
-            raise self._unusable(f"belongs to the store {_shown(store.path)}")
+        self.refuse_if_owned(store, store.path)
         with self._opened(os.O_CREAT) as self._file:
             if not os.fstat(self._file).st_size:
                 give_to_owner(self.path, store.path)

@@ -51,7 +51,8 @@ def _memory(task: Task, only: ChunkRanges | None) -> dict[str, Any] | None:
     words = [*task.words, folder := os.getcwd()]
     if not task.words or any(printable(word) != word for word in words):
         return None
-    return {"words": list(task.words), "folder": folder} | ({} if only is None else {"only": str(only)})
+    part = {} if only is None else {"only": str(only)}
+    return {"words": list(task.words), "folder": folder} | part | task.later.as_memory()
 
 
 def _remember(job: Job, memory: dict[str, Any] | None) -> None:

@@ -87,7 +87,11 @@ class StandardOutput:
         if binary is None:  # a program that calls this one may catch its text
             sys.stdout.write(text)
         else:
-            binary.write(text.encode())
+            rest = memoryview(text.encode())
+            while (
+                rest
+            ):  # a stream without a buffer (PYTHONUNBUFFERED) writes less than all where a signal interrupts it
+                rest = rest[binary.write(rest) or len(rest) :]
             binary.flush()
         return "written"
 

@@ -109,7 +109,7 @@ def _store_or_stand_in(store_path: str) -> Iterator[tuple[CheckpointStore, Path]
         return
     with (
         tempfile.TemporaryDirectory(prefix="checkpoint-store-plan-") as folder,
-        CheckpointStore(Path(folder) / "empty.db", state_file=None, durability="process") as empty,
+        CheckpointStore(Path(folder) / path.name, state_file=None, durability="process") as empty,
     ):
         state_file = sibling_of(path, ".json")
         if state_file.exists():  # a run would import it

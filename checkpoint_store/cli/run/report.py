@@ -32,7 +32,9 @@ def show(screen: Screen, report: Report, store_path: str) -> None:
         _show_failed(screen, report, store_path)
     elif report.exit_code == UNUSABLE:
         screen.error(f"{on_one_line(report.file_name)}: {report.error}")
-        if report.completed_chunks:  # the text cannot be written, and its chunks are done
+        if report.broken_off_by is not None and report.job_id is not None:
+            _show_counts(screen, report, store_path)
+        elif report.completed_chunks:  # the text cannot be written, and its chunks are done
             _show_counts(screen, report, store_path)
             screen.note("  the same command writes the text once it can be; no chunk is done again")
     else:

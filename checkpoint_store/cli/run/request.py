@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from checkpoint_store.cli.paths import STANDARD, is_program, printable
+from checkpoint_store.cli.paths import STANDARD, belongs_to, is_program, printable
 from checkpoint_store.cli.run import output_text, records
 from checkpoint_store.cli.run.answer import TEXT_FIELD, AnswerReader
 from checkpoint_store.cli.run.content import Content, cleaned_content
@@ -145,7 +145,7 @@ class Request:
         if source.output == STANDARD:
             return StandardOutput()
         log = OutputLog(store_path)
-        if store.owns(source.output) or source.output.absolute() == log.path:
+        if belongs_to(store, store_path, source.output) or source.output.absolute() == log.path:
             belongs = f"{printable(source.output)} belongs to the store {store_path}"
             raise UnusableOutputError(f"{belongs}; name another file with --output")
         job_ids = {job.job_id for job in store.jobs(file_name=name)}

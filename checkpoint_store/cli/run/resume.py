@@ -11,9 +11,10 @@ import click
 from checkpoint_store import JobStatus
 from checkpoint_store.cli.job_choice import chosen_job
 from checkpoint_store.cli.options import job_argument, json_option, open_for_writing, print_json, store_option
-from checkpoint_store.cli.paths import as_argument, printable
+from checkpoint_store.cli.paths import printable
 from checkpoint_store.cli.run.chunk_ranges import ChunkRangesType
 from checkpoint_store.cli.run.go_on_line import GOES_ON_WITH, RUNS_IN
+from checkpoint_store.cli.run.later_files import LATER_FILES, NOT_BEGUN, LaterFiles, NotBegun, as_seen_from, not_begun
 from checkpoint_store.cli.run.memory import is_memory
 from checkpoint_store.cli.run.resume_line import resume_line
 from checkpoint_store.cli.run.run import FREES_FAILED, run
@@ -22,7 +23,7 @@ from checkpoint_store.cli.screen import Screen
 from checkpoint_store.cli.typed_line import typed_line
 
 if TYPE_CHECKING:
-    from checkpoint_store import Job
+    from checkpoint_store import CheckpointStore, Job
     from checkpoint_store.cli.run.chunk_ranges import ChunkRanges
 
 
@@ -49,8 +50,8 @@ def resume(
     with open_for_writing(store_path) as store:
         job = chosen_job(store, job_id) if job_id is not None else next(iter(store.incomplete_jobs()), None)
         if job is None or (job.status is JobStatus.COMPLETED and not job.progress().remaining_chunks):
-            return _say_complete(job, as_json=as_json)
-        memory = _memory_of(job, store_path)
+            return _say_complete(job, _later_of(store, job or store.latest_job(), store_path), as_json=as_json)
+        memory, later = _memory_of(job, store_path), _later_of(store, job, store_path)
         is_here = Path(memory["folder"]).samefile(Path.cwd())
         words = ["--store", store_path if is_here else str(store.path.absolute()), *(["--json"] if as_json else [])]
         ctx.meta[GOES_ON_WITH] = resume_line(job, store_path, only=only)
@@ -64,27 +65,34 @@ def resume(
         )
     if failed:
         ctx.meta[FREES_FAILED] = True
-    words += _as_typed_here(memory) if is_here else memory["words"]
+    file_name, *others = memory["words"]
+    words += [as_seen_from(Path(memory["folder"]), file_name) if is_here else file_name, *others]
     if not is_here:
         ctx.meta[RUNS_IN] = memory["folder"]
     os.chdir(memory["folder"])
+    ctx.meta[LATER_FILES], ctx.meta[NOT_BEGUN] = LaterFiles.remembered(memory), later.paths if later else ()
     with run.make_context("run", words, parent=ctx.parent) as run_context:
-        return run.invoke(run_context)
+        code = run.invoke(run_context)
+    if later and later.note:
+        Screen().note(later.note)
+    return code
 
 
-def _as_typed_here(memory: dict[str, Any]) -> list[str]:
-    """Return the words with the file, which comes first, named from this folder where it lies in it."""
-    file_name, *others = memory["words"]
-    path, folder = Path(file_name), Path(memory["folder"])
-    return [as_argument(path.relative_to(folder)) if path.is_relative_to(folder) else file_name, *others]
+def _later_of(store: CheckpointStore, job: Job | None, store_path: str) -> NotBegun | None:
+    """Return the files of a job's last run that were never begun; None where it does not remember its command."""
+    memory = None if job is None else job.metadata.get(MEMORY)
+    return not_begun(store, memory, store_path) if is_memory(memory) and Path(memory["folder"]).is_dir() else None
 
 
-def _say_complete(job: Job | None, *, as_json: bool) -> int:
+def _say_complete(job: Job | None, later: NotBegun | None, *, as_json: bool) -> int:
     if as_json:
-        print_json({"job_id": None if job is None else job.job_id, "exit_code": 0, "jobs": []})
-    else:
-        which = "every job that is not superseded" if job is None else f"job {job.job_id[:8]}"
-        Screen().note(f"{which} is complete: there is nothing to go on with")
+        summary = {"files_not_begun": list(later.paths) if later else []}
+        print_json({"job_id": None if job is None else job.job_id, "exit_code": 0, "jobs": [], "summary": summary})
+        return 0
+    which = "every job that is not superseded" if job is None else f"job {job.job_id[:8]}"
+    Screen().note(f"{which} is complete: there is nothing to go on with")
+    if later and later.note:
+        Screen().note(later.note)
     return 0
 
 

@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from checkpoint_store import CheckpointStore, current_attempt
+from checkpoint_store import current_attempt
 from checkpoint_store.cli.messages import message_of
 from checkpoint_store.cli.options import json_option, print_json
 from checkpoint_store.cli.paths import STANDARD, printable
 from checkpoint_store.cli.run import report as run_report
 from checkpoint_store.cli.run.answer import TEXT_FIELD
+from checkpoint_store.cli.run.first_look import AllRefusedError, open_for_run
 from checkpoint_store.cli.run.go_on_line import NOT_REMEMBERED, line_to_go_on, words_of_line
 from checkpoint_store.cli.run.halt import FailureWatch
 from checkpoint_store.cli.run.interrupts import Interrupts
 from checkpoint_store.cli.run.joblog import JobLog
+from checkpoint_store.cli.run.later_files import LATER_FILES, NOT_BEGUN, LaterFiles
 from checkpoint_store.cli.run.limits import RunLimits
 from checkpoint_store.cli.run.output import UnusableOutputError
 from checkpoint_store.cli.run.plan_options import (
@@ -129,7 +131,8 @@ def run(
         is_file = path != STANDARD
         return tuple(words_of_line(ctx, request, [path.absolute()], NOT_REMEMBERED)) if is_file else ()
 
-    for report in _reports(request, inputs, limits, screen, words_of=words_of, files=files):
+    known = ctx.meta.get(LATER_FILES)
+    for report in _reports(request, inputs, limits, screen, words_of=words_of, known=known, files=files):
         files.add(report)
         run_report.show(screen, report, request.store_path)
     show_summary(screen, files, request.store_path)
@@ -139,7 +142,7 @@ def run(
     code = max((report.exit_code for report in files.reports), key=_BEST_TO_WORST.index)
     if as_json:
         jobs = [dataclasses.asdict(report) | {"outcome": report.outcome} for report in files.reports]
-        summary = files.as_json(go_on_with)
+        summary = files.as_json(go_on_with, ctx.meta.get(NOT_BEGUN))
         document = {"store": request.store_path, "exit_code": code, "jobs": jobs, "summary": summary}
         print_json(files.failure | document)
     return code
@@ -148,16 +151,17 @@ def run(
 def _reports(
     request: Request, inputs: list[Input], limits: RunLimits, screen: Screen, *, files: Files, **more: Any
 ) -> Iterator[Report]:
-    """Yield the report of each input, also where an error of the store ends the run once a file is over."""
+    """Yield the report of each input, also where an error of the store ends the run once a job is opened."""
     try:
         yield from _run_all(request, inputs, limits, screen, files=files, **more)
     except (CheckpointStoreError, OSError, click.ClickException) as error:
-        if not files.reports:
+        if not files.reports and files.begun is None:
             raise  # there is nothing else to tell
         in_work, *others = inputs[len(files.reports) :]
-        total, kind = len(in_work.content.chunks), type(error).__name__
-        message = message_of(error, request.store_path)
-        yield Report(printable(in_work.path), UNUSABLE, total_chunks=total, error=message, broken_off_by=kind)
+        report = files.begun or Report(printable(in_work.path), total_chunks=len(in_work.content.chunks))
+        report.exit_code, report.broken_off_by = UNUSABLE, type(error).__name__
+        report.error = message_of(error, request.store_path)
+        yield report
         for source in others:
             yield _not_begun(source, PAUSED)
 
@@ -173,6 +177,7 @@ def _run_all(
     screen: Screen,
     *,
     words_of: Callable[[Path], tuple[str, ...]],
+    known: LaterFiles | None,
     files: Files,
 ) -> Iterator[Report]:
     """Run one input after the other, and yield a report for each; an input that fails does not stop the others."""
@@ -184,7 +189,13 @@ def _run_all(
     kill = command.kill if command else lambda: None
     interrupts = Interrupts(kill, quiet=screen.err.is_interactive)
     failures = FailureWatch(limits.halt, kill, screen.note)
-    with CheckpointStore(request.store_path) as store, log.opened(store) if log else nullcontext(), interrupts:
+    try:
+        opened = open_for_run(request, inputs, log, limits.only)
+    except AllRefusedError as refused:
+        for source, reason in zip(inputs, refused.reasons, strict=True):
+            yield Report(printable(source.path), UNUSABLE, error=reason)
+        return
+    with opened as store, log.opened(store) if log else nullcontext(), interrupts:
         for source in inputs:
             if interrupts.requested or limits.are_over or files.is_paused or failures.is_over:
                 code = INTERRUPTED if interrupts.stops_now else PAUSED
@@ -194,7 +205,9 @@ def _run_all(
             context = RunContext(clean, limits, interrupts, screen, failures, files)
             try:
                 task = request.task_of(source, store, store.path)
-                yield do_task(store, dataclasses.replace(task, words=words_of(source.path)), context)
+                behind = inputs[len(files.reports) + 1 :]
+                later = LaterFiles.of([each.path for each in behind]) if known is None else known
+                yield do_task(store, dataclasses.replace(task, words=words_of(source.path), later=later), context)
             except PlanChanged as error:
                 yield Report(printable(source.path), UNUSABLE, error.job_id, error=run_report.plan_changed(error))
             except UnusableOutputError as error:

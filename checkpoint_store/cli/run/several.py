@@ -31,6 +31,8 @@ class Files:
 
     count: int
     reports: list[Report] = field(default_factory=list)
+    begun: Report | None = None
+    """The report of the file in work, as far as it is known; None where its job is not opened yet."""
     began_seconds: float = field(default_factory=time.monotonic)
     """The moment of the monotonic clock at which the run began."""
 
@@ -38,6 +40,7 @@ class Files:
         """Take in the report of the next file."""
         report.file_count, report.file_number = self.count, len(self.reports) + 1
         self.reports.append(report)
+        self.begun = None
 
     @property
     def place(self) -> str:
@@ -69,8 +72,13 @@ class Files:
         ended = (report for report in self.reports if report.broken_off_by is not None)
         return next(({"error": report.error, "type": report.broken_off_by} for report in ended), {})
 
-    def as_json(self, go_on_with: str | None) -> dict[str, Any]:
-        """Return what all files came to. The chunks are those of the files that were begun."""
+    def as_json(self, go_on_with: str | None, later: Sequence[str] | None = None) -> dict[str, Any]:
+        """Return what all files came to. The chunks are those of the files that were begun.
+
+        Args:
+            go_on_with: the line that goes on; None where nothing is left.
+            later: the files that the run was given which this one resumes, and that have no job.
+        """
         counts = Counter(report.outcome for report in self.reports)
         begun = [report for report in self.reports if report.job_id is not None]
         chunks = {
@@ -86,6 +94,8 @@ class Files:
             "cost_now": _sum(report.cost_now for report in self.reports),
             "seconds": round(time.monotonic() - self.began_seconds, 3),
             "go_on_with": go_on_with,
+            "files_not_begun": [report.file_name for report in self.reports if report.outcome == "not begun"]
+            + list(later or ()),
         }
 
 

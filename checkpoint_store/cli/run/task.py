@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 import warnings
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store import JobStatus, current_attempt
@@ -22,6 +23,7 @@ from checkpoint_store.cli.screen import attempt_count, duration, plain_error
 from checkpoint_store.cli.screen import cost as amount
 from checkpoint_store.errors import (
     BudgetReached,
+    CheckpointStoreError,
     ChunkFailed,
     ChunksPassedOver,
     CostUnknown,
@@ -63,11 +65,21 @@ def do_task(store: CheckpointStore, task: Task, context: RunContext) -> Report:
         job.retry_failed()  # only now: this input and its settings are those of the job
     progress = job.progress()
     report = Report(printable(task.path), job_id=job.job_id, total_chunks=progress.total_chunks)
-    report.done_before = progress.completed_chunks
+    report.done_before = report.completed_chunks = progress.completed_chunks
+    context.files.begun = report
     snapshot = JobSnapshot(job, context.limits.cost)
-    if progress.remaining_chunks:
+    try:
+        _do(job, task, report, snapshot, context)
+    except (CheckpointStoreError, OSError):
+        _fill_in_what_is_known(report, snapshot)
+        raise
+    return report
+
+
+def _do(job: Job, task: Task, report: Report, snapshot: JobSnapshot, context: RunContext) -> None:
+    if report.total_chunks > report.done_before:
         only = context.limits.only
-        context.failures.begin(only.count_left(job) if only is not None else progress.remaining_chunks)
+        context.failures.begin(only.count_left(job) if only is not None else report.total_chunks - report.done_before)
         _process_chunks(job, task, report, snapshot, context)
     _fill_in(job, report, snapshot, context)
     if report.exit_code == DONE and not report.left_to_others:
@@ -75,7 +87,15 @@ def do_task(store: CheckpointStore, task: Task, context: RunContext) -> Report:
             _write(job, report, task)
         except UnusableOutputError as error:  # what was done, and paid for, is told all the same
             report.exit_code, report.error = UNUSABLE, str(error)
-    return report
+
+
+def _fill_in_what_is_known(report: Report, snapshot: JobSnapshot) -> None:
+    """Count what is done where an error of the store ends the work; the store itself may no longer tell."""
+    with suppress(CheckpointStoreError, OSError):
+        snapshot.refresh(force=True)
+    report.completed_chunks = max(report.done_before + report.done_now, snapshot.completed_chunks)
+    report.cost, report.cost_now = snapshot.cost, snapshot.cost_now
+    report.failed_chunks, report.in_doubt_chunks = snapshot.failed_chunks, snapshot.in_doubt_chunks
 
 
 def _process_chunks(job: Job, task: Task, report: Report, snapshot: JobSnapshot, context: RunContext) -> None:

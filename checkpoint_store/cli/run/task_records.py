@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store import JobStatus, current_attempt
+from checkpoint_store.cli.run.later_files import NO_LATER_FILES, LaterFiles
 from checkpoint_store.cli.run.variables import variables_of
 
 if TYPE_CHECKING:
@@ -50,6 +51,8 @@ class Task:
     """Whether each answer is taken with the white space around it."""
     words: tuple[str, ...] = ()
     """The command line that goes on with this input alone, without ``run`` and ``--store``; empty if there is none."""
+    later: LaterFiles = NO_LATER_FILES
+    """The files of the run behind this one."""
 
     def variables(self, chunk: TextChunk) -> dict[str, str]:
         """Return the environment variables for the current try at a chunk."""

@@ -1,0 +1,85 @@
+"""Whether a run that would begin a store is refused: then none is begun, and "Nothing was done" is true.
+
+The run is tried on a store that is thrown away. That takes a sixth of a second, so it is done only where something may
+be refused: an output that is there, a name of the store's own files, a word that may be a secret.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from checkpoint_store.cli.options import open_or_create
+from checkpoint_store.cli.paths import STANDARD
+from checkpoint_store.cli.run.memory import open_job
+from checkpoint_store.cli.run.output import UnusableOutputError
+from checkpoint_store.cli.run.task import refuse_output
+from checkpoint_store.errors import PlanChanged
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from checkpoint_store import CheckpointStore
+    from checkpoint_store.cli.run.chunk_ranges import ChunkRanges
+    from checkpoint_store.cli.run.inputs import Input
+    from checkpoint_store.cli.run.joblog import JobLog
+    from checkpoint_store.cli.run.request import Request
+
+_MAY_BE_SECRET: Final = re.compile(
+    r"key|token|secret|passw|bearer|auth|cred|://|(?=[\w+-]*[a-z])(?=[\w+-]*\d)[\w+-]{16}", re.IGNORECASE
+)
+
+
+class AllRefusedError(Exception):
+    """No input of a run would be begun; ``reasons`` has one for each, in their order."""
+
+    def __init__(self, reasons: Sequence[str]) -> None:
+        super().__init__("\n".join(reasons))
+        self.reasons = reasons
+
+
+def open_for_run(
+    request: Request, inputs: Sequence[Input], log: JobLog | None, only: ChunkRanges | None
+) -> CheckpointStore:
+    """Open the store of a run, and begin it where there is none and the run is not refused.
+
+    Raises:
+        AllRefusedError: the output of every input is in the way. No store is begun.
+        CheckpointStoreError, click.ClickException: as opening the store, or the job of the first input.
+    """
+
+    def first_look(trial: CheckpointStore) -> None:
+        path = Path(request.store_path).absolute()
+        if log is not None:
+            log.refuse_if_owned(trial, path)
+        reasons = []
+        for source in inputs:
+            try:
+                task = request.task_of(source, trial, path)
+                refuse_output(trial, task, trial.plan(task.file_name, chunks=task.chunks, **task.settings))
+                open_job(trial, task, only)
+            except UnusableOutputError as error:
+                reasons.append(str(error))
+            except PlanChanged:  # of a job of the state file: the run itself tells it
+                return
+            else:
+                return
+        raise AllRefusedError(reasons)
+
+    is_suspicious = _may_be_refused(request, inputs, log)
+    return open_or_create(request.store_path, first_look if is_suspicious else None)
+
+
+def _may_be_refused(request: Request, inputs: Sequence[Input], log: JobLog | None) -> bool:
+    outputs = [source.output for source in inputs if source.output != STANDARD]
+    files = [*outputs, *([] if log is None else [log.path])]
+    stem = Path(request.store_path).name.removesuffix(".db")
+    words = (*request.command, request.title, request.model, request.provider, request.language)
+    return (
+        bool(request.reuse_ignoring)
+        or any(os.path.lexists(path) for path in outputs)
+        or any(path.name.startswith(stem) for path in files)
+        or any(_MAY_BE_SECRET.search(word) for word in words if word)
+    )

@@ -1,0 +1,101 @@
+"""The files that a run was given after one that it stopped at: ``resume`` goes on with one job, and names those."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from checkpoint_store.cli.paths import STANDARD, as_argument, on_one_line, printable, shell_words
+from checkpoint_store.cli.run.inputs import job_name
+from checkpoint_store.cli.typed_line import typed_line
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from checkpoint_store import CheckpointStore
+
+_REMEMBERED_MAX: Final = 20
+"""A job of a run of a thousand files remembers no thousand names, nor does each of the others."""
+LATER_FILES: Final = "checkpoint_store.later_files"
+"""What ``resume`` sets in the context of the run that it calls: the files that the job goes on remembering."""
+NOT_BEGUN: Final = "checkpoint_store.not_begun"
+"""What ``resume`` sets there, too: the names of those that have no job."""
+_KEY: Final = "later"
+_COUNT_KEY: Final = "later_count"
+
+
+@dataclass(frozen=True, slots=True)
+class LaterFiles:
+    """The files of a run behind one of them."""
+
+    paths: tuple[str, ...] = ()
+    """The first of them, absolute."""
+    count: int = 0
+    """How many there are."""
+
+    @classmethod
+    def of(cls, paths: Sequence[Path]) -> LaterFiles:
+        """Return the files behind one of a run. Standard input is none: it cannot be read again."""
+        names = [str(path.absolute()) for path in paths if path != STANDARD]
+        kept = tuple(name for name in names[:_REMEMBERED_MAX] if printable(name) == name)
+        return cls(kept, len(names))
+
+    @classmethod
+    def remembered(cls, memory: Mapping[str, Any]) -> LaterFiles:
+        """Return what a job remembers of them."""
+        paths, count = memory.get(_KEY, []), memory.get(_COUNT_KEY, 0)
+        is_whole = isinstance(paths, list) and all(isinstance(path, str) for path in paths) and isinstance(count, int)
+        return cls(tuple(paths), count) if is_whole else cls()
+
+    def as_memory(self) -> dict[str, Any]:
+        """Return what a job remembers; nothing where there are none."""
+        return {_KEY: list(self.paths), _COUNT_KEY: self.count} if self.count else {}
+
+
+NO_LATER_FILES: Final = LaterFiles()
+
+
+@dataclass(frozen=True, slots=True)
+class NotBegun:
+    """Those of the files that have no job."""
+
+    paths: tuple[str, ...]
+    more: int
+    """How many files behind these nobody remembers by name."""
+    line: str
+    """The line that begins them."""
+
+    @property
+    def note(self) -> str:
+        """What a person is told; empty where there are none."""
+        if not self.paths:
+            return ""
+        names = ", ".join(on_one_line(Path(path).name) for path in self.paths)
+        others = f" and {self.more:,} more, which the line of that run begins" if self.more else ""
+        was, them = ("was", "it") if len(self.paths) == 1 else ("were", "them")
+        return f"{names} of the same run {was} never begun; begin {them} with:  {self.line}{others}"
+
+
+def as_seen_from(folder: Path, file_name: str) -> str:
+    """Return how a file is typed in a folder: by its whole path where it does not lie in it."""
+    path = Path(file_name)
+    return as_argument(path.relative_to(folder) if path.is_relative_to(folder) else path)
+
+
+def not_begun(store: CheckpointStore, memory: Mapping[str, Any], store_path: str) -> NotBegun:
+    """Return which files of the last run of a job have no job yet.
+
+    Args:
+        store: the store.
+        memory: what the job remembers of its command line.
+        store_path: the store, as it was named in the folder where the line is to be typed.
+    """
+    later, folder = LaterFiles.remembered(memory), Path(memory["folder"])
+    paths = tuple(path for path in later.paths if not store.jobs(file_name=job_name(Path(path), store.path)))
+    files = [as_seen_from(folder, path) for path in paths]
+    is_here = folder.samefile(Path.cwd())
+    options = shell_words([str(word) for word in memory["words"][1:]])
+    line = typed_line(["run", *files], store_path if is_here else store.path.absolute(), options).rstrip()
+    more = later.count - len(later.paths)
+    return NotBegun(paths, more, line if is_here else f"cd {shell_words([str(folder)])} && {line}")
