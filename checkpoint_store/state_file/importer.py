@@ -11,7 +11,7 @@ import warnings
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
-from checkpoint_store.errors import ChunkAlreadyCompleted, StoreDamaged, StoreTargetError, counted
+from checkpoint_store.errors import ChunkAlreadyCompleted, StateFormatError, StoreDamaged, StoreTargetError, counted
 from checkpoint_store.state_file.reader import (
     first_sound,
     glance,
@@ -107,7 +107,14 @@ def state_for_new_store(store: Path, state_file: Path | None) -> ProcessingState
             raise StoreTargetError(path, f"{reason}, and a new store would take it in; {remedy}")
     if is_known or not (is_there(state_file) or is_there(backup)):
         return None
-    return first_sound(state_file, backup)
+    try:
+        return first_sound(state_file, backup)
+    except StateFormatError as error:
+        if error.field is not None:
+            raise
+        remedy = f"recover_store({str(store)!r}, accept_loss=True) takes what is whole of it"
+        reason = f"{error.reason}. No copy of it reads: put a sound one in its place, or {remedy}"
+        raise StateFormatError(None, reason, path=error.path) from error
 
 
 def import_at_opening(

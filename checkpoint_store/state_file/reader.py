@@ -16,6 +16,7 @@ from checkpoint_store.storage.file_names import StoreFiles
 from checkpoint_store.system.descriptors import importing
 from checkpoint_store.system.existence import is_there
 from checkpoint_store.system.files import storage_error
+from checkpoint_store.system.guarded_open import open_regular
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -107,10 +108,20 @@ def refuse_stranger(path: Path, backup: Path | None = None) -> None:
         return
     except OSError as error:
         raise storage_error(error, path) from error
-    if start.strip(b"\0 \r\n\t") and not state_text.looks_like_state(start) and not (backup and _is_torn(path, backup)):
-        raise StoreTargetError(
-            path, "it holds something else, and the state file would replace it; pass state_file=PATH or None"
-        )
+    if _begins_otherwise(start) and not (backup and _is_torn(path, backup)):
+        remedy = "move it away, or pass state_file=PATH or None"
+        raise StoreTargetError(path, f"it holds something else, and the state file would replace it; {remedy}")
+
+
+def _begins_otherwise(start: bytes) -> bool:
+    return bool(start.strip(b"\0 \r\n\t")) and not state_text.looks_like_state(start)
+
+
+def holds_something_else(path: Path) -> bool:
+    """Whether there is a file at ``path`` that is no state file, not even a torn one; False if it cannot be read."""
+    with suppress(OSError), open(open_regular(path, os.O_RDONLY), "rb") as file:
+        return _begins_otherwise(file.read(4096))
+    return False
 
 
 def _is_torn(path: Path, backup: Path) -> bool:
