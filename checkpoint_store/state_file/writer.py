@@ -164,6 +164,13 @@ class StateFile(ForkAware):
         finally:
             self._pace.spent(started, time.monotonic())
 
+    def move_aside(self) -> Path:
+        """Rename the state file, which is torn, and return its new name. Nothing but ``prune`` removes it then."""
+        aside = moved_aside(self.path, "corrupt")
+        with file_lock(self._lock, self._lock_timeout_seconds, like=self._storage.path):
+            self.path.rename(aside)
+        return aside
+
     def _keep_something_else(self) -> None:
         """Move away what is no state file. As ``.bak`` it would be lost in the end, and refused by the next opening."""
         if holds_something_else(self.path):

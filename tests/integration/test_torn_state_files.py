@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from conftest import snapshot
 
 from checkpoint_store import (
     CheckpointStore,
     ProcessingState,
     StateFormatError,
     StateManager,
+    StoreRecovered,
     StoreTargetError,
     recover_store,
 )
@@ -97,3 +100,81 @@ def test_where_only_a_torn_state_is_left_the_error_says_how_to_go_on(tmp_path: P
         state = manager.load()
     assert state is not None
     assert sorted(state.results()) == [0, 1]
+
+
+def of_the_plan(**changes: Any) -> dict[str, Any]:
+    """What the plan's code writes."""
+    moment = "2025-07-01T10:00:00.123456"
+    return {
+        "version": "1.0",
+        "job_id": "0b5e8f3e-0000-4000-8000-000000000001",
+        "status": "running",
+        "file_name": "talk.srt",
+        "video_title": "",
+        "model": "",
+        "provider": "",
+        "total_chunks": 4,
+        "completed_chunks": [0],
+        "processed_results": [{"chunk_index": 0, "t": "a"}],
+        "started_at": moment,
+        "updated_at": moment,
+        "error_message": None,
+        "config": {},
+    } | changes
+
+
+TWO = {"completed_chunks": [0, 1], "processed_results": [{"chunk_index": 0, "t": "a"}, {"chunk_index": 1, "t": "b"}]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "entry"),
+    [
+        ({"note": "mine"}, "note is not a field"),
+        ({"status": "done"}, "status is 'done'"),
+        ({"total_chunks": 1}, "total_chunks is 1"),
+        (
+            {"processed_results": [{"t": "a"}, {"t": float("nan")}]},
+            r"holds NaN.*\['processed_results'\]\[1\]\['t'\]: write null",
+        ),
+        ({"processed_results": [{"t": "a"}, {"t": 7.5}]}, "holds 1e999"),
+    ],
+    ids=["a field more", "a status of another program", "too few chunks", "NaN", "too large"],
+)
+def test_an_entry_that_is_wrong_hides_behind_no_older_state(
+    tmp_path: Path, changes: dict[str, Any], entry: str
+) -> None:
+    """The newest chunk is in the state file alone: it is not replaced by ``.bak``, and the error names the entry."""
+    path = tmp_path / "state.json"
+    path.write_text(json.dumps(of_the_plan(**TWO | changes), indent=2).replace("7.5", "1e999"))
+    path.with_suffix(".bak").write_text(json.dumps(of_the_plan(), indent=2))
+    before = snapshot(tmp_path)
+    with pytest.raises(StateFormatError, match=f"(?s){entry}.*mend that by hand") as caught:
+        StateManager(path).load()
+    assert caught.value.path == str(path)
+    assert snapshot(tmp_path) == before
+    path.write_text(json.dumps(of_the_plan(**TWO), indent=2))
+    with StateManager(path) as manager:
+        assert manager.has_incomplete_job()
+
+
+@pytest.mark.parametrize("has_store", [False, True])
+def test_a_torn_state_is_kept_where_its_bak_is_taken_in(tmp_path: Path, has_store: bool) -> None:
+    """It may end with a result that was paid for and is in no other file; the warning says where it is now."""
+    path = tmp_path / "state.json"
+    if has_store:
+        CheckpointStore(path.with_suffix(".db"), state_file=None).close()
+    torn = json.dumps(of_the_plan(**TWO), indent=2)[:-30]
+    path.write_text(torn)
+    path.with_suffix(".bak").write_text(json.dumps(of_the_plan(), indent=2))
+    manager = StateManager(path)
+    with pytest.warns(
+        StoreRecovered, match=r"is not JSON.*moved to state\.json\.corrupt-.*1 completed chunk"
+    ) as caught:
+        state = manager.load()
+    assert len(caught) == 1
+    assert state is not None
+    assert state.results() == {0: {"chunk_index": 0, "t": "a"}}
+    manager.set_status("paused")
+    manager.close()
+    assert [file.read_text() for file in tmp_path.glob("state.json.corrupt-*")] == [torn]
+    assert ProcessingState.from_json(path.read_bytes()).status == "paused"
