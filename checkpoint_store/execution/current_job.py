@@ -8,6 +8,7 @@ from checkpoint_store.execution import lifecycle
 from checkpoint_store.execution.execution import JobExecution
 from checkpoint_store.model.error_text import describe
 from checkpoint_store.model.frozen import thaw
+from checkpoint_store.model.records import chunks_text
 from checkpoint_store.storage.records import StatusChange
 from checkpoint_store.system.descriptors import importing
 from checkpoint_store.system.log import log
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from checkpoint_store.execution.context import StoreContext
     from checkpoint_store.model.records import JobStatus
     from checkpoint_store.model.state import ProcessingState
-    from checkpoint_store.storage.records import Known
+    from checkpoint_store.storage.records import JobRecord, Known
     from checkpoint_store.storage.saved_state import Looked, Saved
 
 
@@ -62,7 +63,16 @@ class CurrentJob:
         if saved.kept:
             kept = ", ".join(map(str, saved.kept))
             log.info("job %s: chunks with a newer result than the saved state has keep it: %s", state.job_id, kept)
+        if saved.passed_over is not None:
+            self._tell_of(saved.passed_over, state)
         return saved
+
+    def _tell_of(self, earlier: JobRecord, state: ProcessingState) -> None:
+        done = f"{earlier.completed_count:,} of {chunks_text(earlier.total_chunks)}"
+        begins = f"job {state.job_id} of {state.file_name!r} begins without results"
+        remedy = f"CheckpointStore({str(self._context.reading.path)!r}).job({earlier.job_id!r}).state()"
+        there = f"job {earlier.job_id} of the same file and settings has {done}. To go on with that, save its state"
+        log.warning("%s, while %s: %s", begins, there, remedy)
 
     def show(self, job_id: str, known: Known | None) -> None:
         """Make the state file exact; ``known`` is what the store holds of the job, where that is at hand."""

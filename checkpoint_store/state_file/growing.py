@@ -29,7 +29,7 @@ from checkpoint_store.system.files import replace_file, sync_folder
 from checkpoint_store.system.turns import giving_turns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from checkpoint_store.storage.job_snapshot import JobSnapshot
@@ -100,7 +100,7 @@ class GrowingFile:
     def is_followed_by_another(self, moment: float) -> bool:
         """Whether another process wrote the state file, first seen so less than a minute before ``moment``."""
         found = identity(self._path)
-        if found is None or self._own is None or found == self._own:
+        if found is None or self._own is None or self._own.is_before(found):
             return False
         if found != self._seen[0]:
             self._seen = found, moment
@@ -178,7 +178,7 @@ class GrowingFile:
             return None
         for file in found.written:
             written = _Written(file, snapshot.job, results._replace(end_bytes=end_bytes))
-            self._own, self._newest, self._before = file, written, newest
+            self._own, self._newest, self._before = file, written, self._behind([newest])
         return found.rewriting.written_bytes - (end_bytes - before.results.end_bytes)
 
     def _write_into(self, file: Rewriting, snapshot: JobSnapshot, old: FileResults, now: FileResults) -> int:
@@ -203,7 +203,8 @@ class GrowingFile:
 
     def _replace(self, snapshot: JobSnapshot) -> None:
         """Write a whole new state file, with spare room for a longer list of chunks. Durable when this returns."""
-        earlier = self._newest, self._before
+        known = (self._newest, self._path), (self._before, self._backup)
+        earlier = [one for one, path in known if one is not None and one.file == identity(path)]
         self.forget()
         head_bytes = self._roomy_head_bytes(snapshot.job)
         if head_bytes is None:
@@ -219,9 +220,16 @@ class GrowingFile:
 
         size_bytes = replace_file(self._path, giving_turns(text()), backup=self._backup, like=self._like)
         results = all_results(snapshot, head_bytes, size_bytes - len(tail.encode()))
-        self._own, behind = identity(self._path), identity(self._backup)
+        self._own = identity(self._path)
         self._newest = None if self._own is None else _Written(self._own, snapshot.job, results)
-        self._before = next((one for one in earlier if one is not None and one.file == behind), None)
+        self._before = self._behind(earlier)
+
+    def _behind(self, earlier: Iterable[_Written | None]) -> _Written | None:
+        """Return which of the files that were as this process wrote them is ``.bak`` now; None for none."""
+        found = identity(self._backup)
+        if found is None:
+            return None
+        return next((one._replace(file=found) for one in earlier if one and one.file.is_before(found)), None)
 
     def _roomy_head_bytes(self, job: JobRecord) -> int | None:
         """Return how many bytes to keep for the text before the results. None: as many as the text has.

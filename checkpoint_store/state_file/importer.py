@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from checkpoint_store.errors import ChunkAlreadyCompleted, StoreDamaged, StoreTargetError, counted
 from checkpoint_store.state_file.reader import (
+    Found,
     first_sound,
     glance,
     read_state,
@@ -80,7 +81,7 @@ def decide(situation: Situation) -> Action:
     return Action.LEAVE
 
 
-def state_for_new_store(store: Path, state_file: Path | None) -> ProcessingState | None:
+def state_for_new_store(store: Path, state_file: Path | None) -> Found | None:
     """Return the state that a new store is to import, from the state file or its backup.
 
     None if the store or a backup of it exists already, or neither the state file nor its backup does. Call this before
@@ -88,7 +89,7 @@ def state_for_new_store(store: Path, state_file: Path | None) -> ProcessingState
 
     Raises:
         StoreTargetError: a file that is no state file stands in the place of the state file, or of its backup.
-        StateFormatError: neither the state file nor its backup can be read.
+        StateFormatError: the state file is no state, or both it and its backup are torn.
     """
     if state_file is None:
         return None
@@ -108,13 +109,13 @@ def state_for_new_store(store: Path, state_file: Path | None) -> ProcessingState
             raise StoreTargetError(path, f"{reason}, and a new store would take it in; {remedy}")
     if is_known or not (is_there(state_file) or is_there(backup)):
         return None
-    return first_sound(state_file, backup)
+    return first_sound(store, state_file, backup)
 
 
 def import_at_opening(
     database: Database,
     state_file: StateFile,
-    for_new_store: ProcessingState | None,
+    for_new_store: Found | None,
     save: Callable[[ProcessingState], object],
 ) -> str | None:
     """Import what the state file knows and the store does not; durable when this returns.
@@ -127,11 +128,11 @@ def import_at_opening(
             another result.
 
     Returns:
-        What to warn of: the store knew less than the state file. None where there is nothing to warn of.
+        What to warn of: the store knew less than the state file, or the state file was torn. None for nothing.
 
     Raises:
         StoreDamaged: the state file was written later than the store, and has another result for a chunk.
-        StateFormatError: the store has no job, and neither the state file nor its backup is a state.
+        StateFormatError: the store has no job, and the state file is no state, or both it and its backup are torn.
     """
     copies = [path for path in (state_file.path, state_file.backup) if is_there(path)]
     readable = [path for path in copies if passed_over(path, database.path) is None]
@@ -141,7 +142,8 @@ def import_at_opening(
         if state_file.path not in readable:
             return None
         return _import_what_is_ahead(database, state_file, save)
-    state, was_redacted = without_secrets(for_new_store or first_sound(*readable))
+    found = for_new_store or first_sound(database.path, *readable)
+    state, was_redacted = without_secrets(found.state)
     situation = Situation(
         is_new=for_new_store is not None,
         has_jobs=False,
@@ -154,9 +156,13 @@ def import_at_opening(
     if action is Action.REMOVE:
         _remove(state_file, state.job_id)
         return None
+    # What is torn may end with a result that its backup has not.
+    aside = None if found.torn is None else state_file.move_aside()
     save(state)
     if was_redacted:
         state_file.backup.unlink(missing_ok=True)
+    if found.torn is not None and aside is not None:
+        return _notice_of_torn(found, state_file, aside)
     return _notice(database, state_file, state.job_id, situation) if action is Action.IMPORT_AND_WARN else None
 
 
@@ -214,6 +220,16 @@ def _compare(database: Database, path: Path) -> None:
 def _remove(state_file: StateFile, job_id: str) -> None:
     state_file.forget(job_id)
     log.info("%s showed job %s, which was deleted from the store: removed", state_file.path, job_id)
+
+
+def _notice_of_torn(found: Found, state_file: StateFile, aside: Path) -> str:
+    notice = (
+        f"{found.torn}. It was moved to {aside.name}, and {state_file.backup.name} was taken in: "
+        f"{counted(len(found.state.completed_chunks), 'completed chunk')} of job {found.state.job_id}. Look into "
+        f"{aside.name} for a result that is missing"
+    )
+    log.warning("%s", notice)
+    return notice
 
 
 def _notice(database: Database, state_file: StateFile, job_id: str, situation: Situation) -> str:

@@ -6,7 +6,7 @@ import json
 import os
 import warnings
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from checkpoint_store.errors import CheckpointStoreError, StateFormatError, StoreTargetError
 from checkpoint_store.model import state_text
@@ -16,6 +16,7 @@ from checkpoint_store.storage.file_names import StoreFiles
 from checkpoint_store.system.descriptors import importing
 from checkpoint_store.system.existence import is_there
 from checkpoint_store.system.files import storage_error
+from checkpoint_store.system.guarded_open import open_regular
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -107,18 +108,34 @@ def refuse_stranger(path: Path, backup: Path | None = None) -> None:
         return
     except OSError as error:
         raise storage_error(error, path) from error
-    if start.strip(b"\0 \r\n\t") and not state_text.looks_like_state(start) and not (backup and _is_torn(path, backup)):
-        raise StoreTargetError(
-            path, "it holds something else, and the state file would replace it; pass state_file=PATH or None"
-        )
+    if _begins_otherwise(start) and not (backup and _is_torn(path, backup)):
+        remedy = "move it away, or pass state_file=PATH or None"
+        raise StoreTargetError(path, f"it holds something else, and the state file would replace it; {remedy}")
+
+
+def _begins_otherwise(start: bytes) -> bool:
+    return bool(start.strip(b"\0 \r\n\t")) and not state_text.looks_like_state(start)
+
+
+def holds_something_else(path: Path) -> bool:
+    """Whether there is a file at ``path`` that is no state file, not even a torn one; False if it cannot be read."""
+    with suppress(OSError), open(open_regular(path, os.O_RDONLY), "rb") as file:
+        return _begins_otherwise(file.read(4096))
+    return False
 
 
 def _is_torn(path: Path, backup: Path) -> bool:
+    if _is_no_json(path):
+        with suppress(CheckpointStoreError):
+            return bool(read_state(backup))
+    return False
+
+
+def _is_no_json(path: Path) -> bool:
     try:
         json.loads(path.read_bytes())
     except (ValueError, RecursionError):
-        with suppress(CheckpointStoreError):
-            return bool(read_state(backup))
+        return True
     return False
 
 
@@ -200,15 +217,36 @@ def without_secrets(state: ProcessingState) -> tuple[ProcessingState, bool]:
     return state.replace(**clean, error_message=message), True
 
 
-def first_sound(*paths: Path) -> ProcessingState:
-    """Return the state in the first of these files that can be read; the first one's error where none can."""
-    first: CheckpointStoreError | None = None
+class Found(NamedTuple):
+    """The state that an opening imports."""
+
+    state: ProcessingState
+    torn: StateFormatError | None
+    """Why the state file could not be read. Its ``.bak`` was read in its place. None if the state file was read."""
+
+
+def first_sound(store: Path, *paths: Path) -> Found:
+    """Return the state in the first of these files that is not torn.
+
+    Raises:
+        StateFormatError: a file is whole, and no state: the error names the entry that a person can mend. An older
+            state in its place would lose what is new in it. Or all files are torn: the error is that of the first one.
+        StoreTargetError: there is no such file.
+    """
+    torn: StateFormatError | None = None
     for path in paths:
         try:
-            return read_state(path)
-        except (StateFormatError, StoreTargetError) as error:
-            if isinstance(error, StateFormatError) and error.field == "version":
+            return Found(read_state(path), torn)
+        except StateFormatError as error:
+            if not _is_no_json(path):
+                remedy = "Nothing was changed: mend that by hand, and open it again"
+                raise StateFormatError(error.field, f"{error.reason}. {remedy}", path=path) from error
+            torn = torn or error
+        except StoreTargetError:
+            if torn is None and path == paths[-1]:
                 raise
-            first = first if isinstance(first, StateFormatError) else error
-    assert first is not None
-    raise first
+    assert torn is not None
+    remedy = (
+        f"put a sound one in its place, or recover_store({str(store)!r}, accept_loss=True) takes what is whole of it"
+    )
+    raise StateFormatError(None, f"{torn.reason}. No copy of it reads: {remedy}", path=torn.path)

@@ -11,8 +11,8 @@ from checkpoint_store.errors import CheckpointStoreError, JobNotFound, StateForm
 from checkpoint_store.model.state_text import state_text
 from checkpoint_store.state_file.growing import GrowingFile, Outcome, stored_text
 from checkpoint_store.state_file.pace import SMALL_BYTES, WritingPace
-from checkpoint_store.state_file.reader import read_state, refuse_own, refuse_to_replace
-from checkpoint_store.storage.file_names import state_backup
+from checkpoint_store.state_file.reader import holds_something_else, read_state, refuse_own, refuse_to_replace
+from checkpoint_store.storage.file_names import moved_aside, state_backup
 from checkpoint_store.system.file_exchange import CAN_TELL_READERS
 from checkpoint_store.system.file_lock import file_lock, take
 from checkpoint_store.system.files import leftovers, replace_file, storage_error, sweep
@@ -145,6 +145,7 @@ class StateFile(ForkAware):
             with file_lock(self._lock, timeout_seconds, like=self._storage.path):
                 sweep(self.path)
                 sweep(self.backup)
+                self._keep_something_else()
                 self._behind = None
                 try:
                     # Whoever commits after this look waits for the lock, and writes the file again.
@@ -162,6 +163,20 @@ class StateFile(ForkAware):
             raise storage_error(error, self.path) from error
         finally:
             self._pace.spent(started, time.monotonic())
+
+    def move_aside(self) -> Path:
+        """Rename the state file, which is torn, and return its new name. Nothing but ``prune`` removes it then."""
+        aside = moved_aside(self.path, "corrupt")
+        with file_lock(self._lock, self._lock_timeout_seconds, like=self._storage.path):
+            self.path.rename(aside)
+        return aside
+
+    def _keep_something_else(self) -> None:
+        """Move away what is no state file. As ``.bak`` it would be lost in the end, and refused by the next opening."""
+        if holds_something_else(self.path):
+            aside = moved_aside(self.path, "replaced")
+            self.path.rename(aside)
+            log.warning("%s was no state file: moved to %s", self.path, aside.name)
 
     def _bring_up(self, job_id: str, known: Known | None, besides_bytes_max: int | None) -> Outcome:
         if CAN_TELL_READERS and (self._pace.is_large or _is_large(self.path)):

@@ -71,3 +71,5 @@ class Saved(NamedTuple):
     """The digests of the results that both the state and the store have now."""
     kept: Sequence[int]
     """See :class:`Written`."""
+    passed_over: JobRecord | None
+    """The newest job of the same file and settings that has results, where the state began a job without any."""

@@ -30,12 +30,18 @@ CAN_TELL_READERS: Final = sys.platform == "linux"
 
 
 class Identity(NamedTuple):
-    """What identifies a file and its content: each writing changes it, and a renaming does not."""
+    """What identifies a file and its content: each writing changes it."""
 
     device: int
     inode: int
     size_bytes: int
     changed_ns: int
+    status_changed_ns: int
+    """Changed by a writing, and by a renaming. No program can set it back, as it can the time of a writing."""
+
+    def is_before(self, renamed: Identity | None) -> bool:
+        """Whether ``renamed`` is the same file with the same content under another name."""
+        return renamed is not None and self[:-1] == renamed[:-1]
 
 
 def identity(path: Path) -> Identity | None:
@@ -48,7 +54,7 @@ def identity(path: Path) -> Identity | None:
 def _identity(found: os.stat_result) -> Identity | None:
     if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
         return None
-    return Identity(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+    return Identity(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
 def _is_unread(descriptor: int) -> bool:

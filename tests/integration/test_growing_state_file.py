@@ -248,7 +248,7 @@ def test_a_file_that_seems_to_be_another_each_time_is_written_now_and_then(
 ) -> None:
     """Some mounts give a file another number each time that it is looked at, as if others wrote it all the time."""
     looks = iter(range(10**6))
-    monkeypatch.setattr(growing, "identity", lambda _: file_exchange.Identity(0, next(looks), 0, 0))
+    monkeypatch.setattr(growing, "identity", lambda _: file_exchange.Identity(0, next(looks), 0, 0, 0))
     job = store.open_job("f", total_chunks=300)
     for index in range(200):
         work(job, wait, [index])

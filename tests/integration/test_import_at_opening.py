@@ -114,10 +114,13 @@ def test_a_new_store_imports_its_state_file_without_a_warning(tmp_path: Path) ->
 
 
 def test_a_new_store_takes_the_backup_where_the_state_file_is_torn(tmp_path: Path) -> None:
-    """Of two state files, the one that can be read is imported."""
+    """Of two state files, the one that can be read is imported, and the user is told."""
     text = ProcessingState(total_chunks=1, completed_chunks=[0], processed_results=[{"text": "zero"}]).to_json()
     (tmp_path / "talks.json").write_text(text[:-60], encoding="utf-8")
     (tmp_path / "talks.bak").write_text(text, encoding="utf-8")
+    with pytest.warns(StoreRecovered, match=r"talks\.bak was taken in") as caught:
+        CheckpointStore(tmp_path / "talks.db").close()
+    assert {warning.filename for warning in caught} == {__file__}
     assert opened(tmp_path / "talks.db") == {0: {"text": "zero"}}
 
 

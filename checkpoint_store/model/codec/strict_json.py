@@ -6,7 +6,8 @@ import json
 from math import isfinite
 from typing import Any, NoReturn
 
-from checkpoint_store.errors import StateFormatError
+from checkpoint_store.errors import InvalidResultError, StateFormatError
+from checkpoint_store.model.codec.json_rules import check
 
 
 def read_json(text: str | bytes) -> Any:
@@ -18,12 +19,13 @@ def read_json(text: str | bytes) -> Any:
     if not isinstance(text, str | bytes):
         raise StateFormatError(None, f"is a {type(text).__name__}, not JSON text")
     try:
-        decoded = text.decode("utf-8") if isinstance(text, bytes) else text
-        return json.loads(
-            decoded.removeprefix("\ufeff"), parse_constant=_no_number, parse_float=_number, object_pairs_hook=_object
-        )
+        decoded = (text.decode("utf-8") if isinstance(text, bytes) else text).removeprefix("\ufeff")
+        return json.loads(decoded, parse_constant=_no_number, parse_float=_number, object_pairs_hook=_object)
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise StateFormatError(None, f"is not JSON: {error}") from error
+    except _NoNumberError as error:
+        reason = f"holds {error}, which no state can keep, at {_place_of_number(decoded)}: write null or text there"
+        raise StateFormatError(None, reason) from error
     except StateFormatError:
         raise
     except ValueError as error:
@@ -31,14 +33,27 @@ def read_json(text: str | bytes) -> Any:
 
 
 def _no_number(name: str) -> NoReturn:
-    raise StateFormatError(None, f"holds {name}, which is not JSON")
+    raise _NoNumberError(name)
 
 
 def _number(text: str) -> float:
     value = float(text)
     if not isfinite(value):
-        raise StateFormatError(None, f"holds the number {text[:40]}, which is too large to be kept")
+        raise _NoNumberError(text[:40])
     return value
+
+
+class _NoNumberError(Exception):
+    """A number that no state can keep: NaN, Infinity, or one that is too large."""
+
+
+def _place_of_number(text: str) -> str:
+    """Return where in a JSON text the first number stands that no state can keep."""
+    try:
+        check(json.loads(text), "")
+    except InvalidResultError as error:
+        return str(error.path)
+    return "[?]"
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

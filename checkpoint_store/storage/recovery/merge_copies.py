@@ -16,7 +16,7 @@ from checkpoint_store.storage.files_beside import FilesBeside
 from checkpoint_store.storage.records import Completion
 from checkpoint_store.storage.recovery.salvage import attempts, chunk_facts
 from checkpoint_store.storage.recovery.salvage.copies import Chunk, Copy
-from checkpoint_store.storage.recovery.salvage.state_file import read_state, read_torn_state
+from checkpoint_store.storage.recovery.salvage.state_file import UNSAID, read_state, read_torn_state
 from checkpoint_store.storage.recovery.salvage.store_file import read_copy, read_store
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements.completions import record, set_source
@@ -50,6 +50,8 @@ class JobRecovery:
     """What else of the job is lost, as a sentence; None if nothing is."""
     tries: str | None = None
     """What is missing of the attempts at the chunks that are left, as a sentence; None if nothing is."""
+    assumed: str | None = None
+    """What no copy says of the job and was assumed, as a sentence; None for nothing."""
 
     @property
     def loses(self) -> bool:
@@ -62,7 +64,7 @@ class JobRecovery:
         lost += f"; {self.lost}" if self.lost else ""
         if self.unverified_chunks:
             lost += f"; no digest of {self.unverified_chunks} of them survived: they are as the state file has them"
-        lost += f"; {self.tries}" if self.tries else ""
+        lost += "".join(f"; {said}" for said in (self.tries, self.assumed) if said)
         return f"job {self.job_id} ({self.file_name}): {counted(self.recovered_chunks, 'chunk')} back ({taken}){lost}"
 
 
@@ -150,9 +152,8 @@ def _fill(
         said = attempts.carry_over(connection, job_id, values["total_chunks"], copies)
         chunk_facts.carry_over(connection, job_id, values["total_chunks"], copies)
         said = said if recovered < values["total_chunks"] else None
-        reports.append(
-            JobRecovery(job_id, values["file_name"], recovered, lost, tuple(taken.items()), unverified, also, said)
-        )
+        about = unverified, also, said, _assumed(job_id, copies)
+        reports.append(JobRecovery(job_id, values["file_name"], recovered, lost, tuple(taken.items()), *about))
         finish_if_left_running(connection, job_id)
         if recovered < values["total_chunks"] and values["status"] == "completed" and lost:
             job_statements.update_job(connection, job_id, path, status="paused", updated_at=now())
@@ -202,7 +203,14 @@ def _lost_of_row(job_id: str, copies: list[Copy]) -> str | None:
     if not having:
         return "its config is lost"
     lost = frozenset.intersection(*(copy.unread.get(job_id, frozenset()) for copy in having)) & _GIVEN
+    lost -= UNSAID if all(copy.state for copy in having) else set()  # see _assumed()
     return f"its {' and '.join(sorted(lost))} {'are' if len(lost) > 1 else 'is'} lost" if lost else None
+
+
+def _assumed(job_id: str, copies: list[Copy]) -> str | None:
+    if not all(copy.state for copy in copies if job_id in copy.jobs):
+        return None
+    return "no state file says whether it is sequential: it is taken for a job that is not"
 
 
 def _grown(job_id: str, total: int, copies: list[Copy]) -> dict[str, Any]:

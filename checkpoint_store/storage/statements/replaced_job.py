@@ -1,16 +1,18 @@
-"""Whether a state that is saved may take the place of the current job."""
+"""What a job that a state begins takes the place of: the current job, and the work that other jobs have done."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from checkpoint_store.errors import CurrentJobChanged
+from checkpoint_store.model.frozen import thaw
 from checkpoint_store.storage.statements import jobs as job_statements
 
 if TYPE_CHECKING:
     import sqlite3
     from pathlib import Path
 
+    from checkpoint_store.model.state import ProcessingState
     from checkpoint_store.storage.records import JobRecord
     from checkpoint_store.storage.saved_state import Looked
 
@@ -34,7 +36,25 @@ def replaced_by(connection: sqlite3.Connection, job_id: str, looked: Looked, pat
         is_own = looked.own_job_id == job_id
         if current.job_id == job_id or (current.job_id == looked.seen_job_id and not is_own):
             return None
-        if is_own and connection.execute("SELECT 1 FROM jobs WHERE job_id = ?", (job_id,)).fetchone():
+        if is_own and _is_there(connection, job_id):
             return current
         raise CurrentJobChanged(path, job_id, current.job_id, current.file_name, is_recorded=False)
     return None
+
+
+def passed_over(connection: sqlite3.Connection, state: ProcessingState, path: Path) -> JobRecord | None:
+    """Return the newest job of the same file and settings that has results, where the state begins a job without any.
+
+    None where there is none, or the store has the job of the state.
+    """
+    if state.completed_chunks or not state.file_name or _is_there(connection, state.job_id):
+        return None
+    settings = (state.model, state.provider, state.total_chunks, thaw(state.config))
+    for job in job_statements.list_jobs(connection, path, file_name=state.file_name, with_results=True):
+        if (job.model or "", job.provider or "", job.total_chunks, job.config) == settings:
+            return job
+    return None
+
+
+def _is_there(connection: sqlite3.Connection, job_id: str) -> bool:
+    return connection.execute("SELECT 1 FROM jobs WHERE job_id = ?", (job_id,)).fetchone() is not None

@@ -20,7 +20,7 @@ from checkpoint_store.storage.statements import results as result_statements
 from checkpoint_store.storage.statements.completions import record
 from checkpoint_store.storage.statements.job_endings import finish_if_done, finish_if_left_running
 from checkpoint_store.storage.statements.metadata import metadata_text
-from checkpoint_store.storage.statements.replaced_job import replaced_by
+from checkpoint_store.storage.statements.replaced_job import passed_over, replaced_by
 from checkpoint_store.storage.statements.unchanged_results import unchanged
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def save_changes(
     Raises:
         CurrentJobChanged: see :func:`replaced_by`.
     """
-    other = replaced_by(connection, state.job_id, looked, path)
+    other, earlier = replaced_by(connection, state.job_id, looked, path), passed_over(connection, state, path)
     if known is not None and (known.state.job_id != state.job_id or known.moment != moment_of(connection)):
         known = None
     state = _paired(connection, state, path, known)
@@ -83,7 +83,7 @@ def save_changes(
         texts = dict(zip(known.state.results(), known.texts or (), strict=False))
         written = written._replace(texts=texts | written.texts)
     said = [written.digests.get(index) for index in state.results().keys() - set(written.kept)]
-    return Saved(_known(connection, state, path, before, written), other, said, written.kept)
+    return Saved(_known(connection, state, path, before, written), other, said, written.kept, earlier)
 
 
 def _known(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.model.codec import json_text
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+UNSAID: Final = frozenset({"sequential"})
+"""The columns of ``jobs`` that were given by somebody, and that no state file has."""
+
+
 def read_state(path: Path) -> Copy:
     """Return what a state file knows.
 
@@ -26,7 +30,7 @@ def read_state(path: Path) -> Copy:
     """
     state = ProcessingState.from_json(path.read_bytes())
     copy = Copy(f"the state file {path.name}", state=True)
-    copy.jobs[state.job_id] = _job_values(state)
+    copy.jobs[state.job_id], copy.unread[state.job_id] = _job_values(state), UNSAID
     results = state.results()
     for index in state.completed_chunks:
         copy.chunk(state.job_id, index, in_utc(state.updated_at)).proven = False

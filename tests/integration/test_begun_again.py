@@ -1,0 +1,83 @@
+"""A job that begins while the store has paid results of the same file and settings: the log says so."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from checkpoint_store import ProcessingState, StateManager
+
+if TYPE_CHECKING:
+    from conftest import Opener
+
+
+def a_state(**changes: Any) -> ProcessingState:
+    """A state of the same file and settings each time, and of a job of its own."""
+    values = {"file_name": "talk.txt", "model": "m", "total_chunks": 2, "status": "running", "config": {"size": [1]}}
+    return ProcessingState(**values | changes)
+
+
+@pytest.fixture
+def whole(manager: StateManager) -> ProcessingState:
+    """The state of a complete job."""
+    state = a_state()
+    manager.save(state)
+    for index in range(2):
+        manager.update_chunk_complete(index, {"text": "x"})
+    return state
+
+
+def warned(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+
+
+def test_a_job_that_begins_anew_says_what_is_there(
+    manager: StateManager, whole: ProcessingState, caplog: pytest.LogCaptureFixture, open_store: Opener
+) -> None:
+    """A processor that asks has_incomplete_job, and was killed between its last chunk and its output, pays again."""
+    assert not manager.has_incomplete_job()
+    again = a_state()
+    manager.save(again)
+    (line,) = warned(caplog)
+    assert f"job {again.job_id} of 'talk.txt' begins without results, while job {whole.job_id}" in line
+    assert "has 2 of 2 chunks" in line
+    manager.save(again.replace(video_title="a title"))
+    assert len(warned(caplog)) == 1
+    manager.save(open_store("state.db", state_file=None).job(whole.job_id).state())  # as the line says
+    state = manager.load()
+    assert state is not None
+    assert sorted(state.results()) == [0, 1]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"file_name": "other.txt"},
+        {"model": "n"},
+        {"total_chunks": 3},
+        {"config": {"size": [2]}},
+        {"completed_chunks": [0], "processed_results": ["a"]},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_another_job_begins_without_a_word(
+    manager: StateManager, whole: ProcessingState, caplog: pytest.LogCaptureFixture, changes: dict[str, Any]
+) -> None:
+    """Another file or other settings, or a state that brings its results along."""
+    assert whole.file_name == "talk.txt"
+    manager.save(a_state(**changes))
+    assert warned(caplog) == []
+
+
+def test_a_job_without_results_is_nothing_to_go_on_with(
+    manager: StateManager, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nor is a job that was cleared."""
+    manager.save(a_state())
+    manager.save(a_state())
+    manager.update_chunk_complete(0, "a")
+    manager.clear()
+    manager.save(a_state())
+    assert warned(caplog) == []
