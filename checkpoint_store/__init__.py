@@ -85,7 +85,7 @@ if TYPE_CHECKING:
     from checkpoint_store.storage.recovery.doctor import Finding
     from checkpoint_store.storage.recovery.recover import RecoveryReport
     from checkpoint_store.store import CheckpointStore
-    from checkpoint_store.system.files import replace_file
+    from checkpoint_store.system.file_replacement import replace_file
 
 __version__ = "0.1.0"
 
@@ -198,7 +198,7 @@ _HOMES = {
     "migrate": "maintenance",
     "migration_status": "maintenance",
     "recover_store": "maintenance",
-    "replace_file": "system.files",
+    "replace_file": "system.file_replacement",
     "restore_store": "maintenance",
 }
 

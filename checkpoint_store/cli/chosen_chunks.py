@@ -2,21 +2,66 @@
 
 from __future__ import annotations
 
+import functools
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from checkpoint_store.cli.options import job_argument, json_option, store_option
 from checkpoint_store.cli.run.chunk_ranges import ChunkRangesType
 from checkpoint_store.errors import ChunkOutOfRange
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from checkpoint_store import Job
     from checkpoint_store.cli.run.chunk_ranges import ChunkRanges
 
 
-def chunks_options(function: Callable[..., Any]) -> Callable[..., Any]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedChunks:
+    """What a command that is about chunks of a job was given."""
+
+    job_id: str | None
+    """The job; None for the newest one."""
+    named: tuple[ChunkRanges, ...]
+    chunks: ChunkRanges | None
+    keys: tuple[str, ...]
+    store_path: str
+    as_json: bool
+
+    @property
+    def are_any(self) -> bool:
+        """Whether any chunk is named."""
+        return bool(self.named or self.chunks is not None or self.keys)
+
+    def of(self, job: Job) -> list[int]:
+        """Return the indices of the chunks that are named, ascending; none where nothing is named.
+
+        Raises:
+            ChunkOutOfRange: the job has no such chunk.
+            KeyNotFound: no chunk has such a key.
+        """
+        ranges = (*self.named, *([] if self.chunks is None else [self.chunks]))
+        parts = [part for one in ranges for part in one.ranges]
+        for part in parts:  # first: a range may be endless
+            if part.stop > job.total_chunks:
+                raise ChunkOutOfRange(job.job_id, part.stop - 1, job.total_chunks)
+        return sorted({*map(job.index_of, self.keys), *(index for part in parts for index in part)})
+
+
+def takes_chunks(function: Callable[[NamedChunks], None]) -> Callable[..., Any]:
+    """Add the arguments JOB and CHUNKS, and their options, ``--store`` and ``--json``, for a command about chunks."""
+
+    @functools.wraps(function)
+    def command(**given: Any) -> None:
+        function(NamedChunks(**given))
+
+    return job_argument()(_chunks_options(store_option(json_option(command))))
+
+
+def _chunks_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add the arguments CHUNKS, ``--chunks RANGES`` and ``--key KEY``, as ``named``, ``chunks`` and ``keys``."""
     for option in (
         click.option(
@@ -29,17 +74,3 @@ def chunks_options(function: Callable[..., Any]) -> Callable[..., Any]:
     ):
         function = option(function)
     return function
-
-
-def chosen_chunks(job: Job, ranges: Iterable[ChunkRanges | None], keys: Iterable[str]) -> list[int]:
-    """Return the indices of the chunks that are named, ascending; none where nothing is named.
-
-    Raises:
-        ChunkOutOfRange: the job has no such chunk.
-        KeyNotFound: no chunk has such a key.
-    """
-    parts = [part for one in ranges if one is not None for part in one.ranges]
-    for part in parts:  # first: a range may be endless
-        if part.stop > job.total_chunks:
-            raise ChunkOutOfRange(job.job_id, part.stop - 1, job.total_chunks)
-    return sorted({*map(job.index_of, keys), *(index for part in parts for index in part)})

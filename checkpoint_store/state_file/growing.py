@@ -25,7 +25,8 @@ from checkpoint_store.model.state_text import (
 from checkpoint_store.state_file.file_results import FileResults, Key, all_results
 from checkpoint_store.state_file.reader import head_bytes_of
 from checkpoint_store.system.file_exchange import Identity, Rewriting, exchange, identity
-from checkpoint_store.system.files import replace_file, sync_folder
+from checkpoint_store.system.file_replacement import replace_file
+from checkpoint_store.system.files import sync_folder
 from checkpoint_store.system.turns import giving_turns
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ from checkpoint_store.state_file.reader import holds_something_else, read_state,
 from checkpoint_store.storage.file_names import moved_aside, state_backup
 from checkpoint_store.system.file_exchange import CAN_TELL_READERS
 from checkpoint_store.system.file_lock import file_lock, take
-from checkpoint_store.system.files import leftovers, replace_file, storage_error, sweep
+from checkpoint_store.system.file_replacement import replace_file
+from checkpoint_store.system.files import leftovers, storage_error, sweep
 from checkpoint_store.system.forks import ForkAware, watch
 from checkpoint_store.system.log import log
 from checkpoint_store.system.turns import giving_turns

@@ -22,7 +22,8 @@ from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.codec.strict_json import read_json
 from checkpoint_store.storage.files_beside import FilesBeside
 from checkpoint_store.storage.records import Completion
-from checkpoint_store.system.files import replace_file, storage_error
+from checkpoint_store.system.file_replacement import replace_file
+from checkpoint_store.system.files import storage_error
 from checkpoint_store.system.guarded_open import GUARDS
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ import sys
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from checkpoint_store.system.files import keep_previous, sync_folder, temporary_path
+from checkpoint_store.system.file_replacement import keep_previous, replacing
+from checkpoint_store.system.files import sync_folder, temporary_path
 from checkpoint_store.system.guarded_open import open_regular
 
 if sys.platform == "linux":
@@ -152,7 +153,7 @@ def exchange(previous: Path, known: Identity, path: Path) -> Iterator[Exchange |
             yield None
             return
         hidden = temporary_path(path)
-        try:
+        with replacing(hidden, path):
             previous.rename(hidden)
             sync_folder(path.parent)  # after a power cut, no file that has a name is half written
             found = Exchange(Rewriting(descriptor), [])
@@ -164,12 +165,6 @@ def exchange(previous: Path, known: Identity, path: Path) -> Iterator[Exchange |
                 os.replace(hidden, previous)
                 raise
             keep_previous(path, previous)
-            os.replace(hidden, path)
-        except BaseException:
-            with suppress(OSError):
-                hidden.unlink()
-            raise
-        sync_folder(path.parent)
         found.written.extend(filter(None, [_identity(os.fstat(descriptor))]))
     finally:
         os.close(descriptor)

@@ -12,7 +12,7 @@ import pytest
 from checkpoint_store import CheckpointStore, StoreTargetError
 from checkpoint_store.state_file import reader
 from checkpoint_store.system import files, turns
-from checkpoint_store.system.files import replace_file
+from checkpoint_store.system.file_replacement import replace_file
 from checkpoint_store.system.turns import giving_turns
 
 if TYPE_CHECKING:

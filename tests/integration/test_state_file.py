@@ -310,7 +310,7 @@ def test_a_file_that_cannot_be_written_stops_no_chunk(job: Job, path: Path, monk
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("checkpoint_store.system.files._write_new", full)
+        patch.setattr("checkpoint_store.system.file_replacement._write_new", full)
         job.complete(0, "x")
         assert job.result(0) == "x"
     assert shown(path).completed_chunks == []

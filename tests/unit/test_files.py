@@ -13,7 +13,7 @@ import pytest
 from conftest import program
 
 from checkpoint_store.errors import StorageFullError, StorageUnavailableError
-from checkpoint_store.system import files
+from checkpoint_store.system import file_replacement, files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,7 +60,7 @@ def test_create_refuses_what_is_there(tmp_path: Path) -> None:
 def test_replace_writes_and_says_the_size(tmp_path: Path) -> None:
     """The text is there, in UTF-8 without changed line ends, and the size is in bytes."""
     path = tmp_path / "state.json"
-    assert files.replace_file(path, ["a\n", "月\r\n"]) == 7
+    assert file_replacement.replace_file(path, ["a\n", "月\r\n"]) == 7
     assert path.read_bytes() == "a\n月\r\n".encode()
     assert (mode(path), names(tmp_path)) == ("0o600", ["state.json"])
 
@@ -68,10 +68,10 @@ def test_replace_writes_and_says_the_size(tmp_path: Path) -> None:
 def test_the_file_before_becomes_the_backup(tmp_path: Path) -> None:
     """The backup is the file before this one, and a first write makes none."""
     path, backup = tmp_path / "s.json", tmp_path / "s.bak"
-    files.replace_file(path, ["1"], backup=backup)
+    file_replacement.replace_file(path, ["1"], backup=backup)
     assert names(tmp_path) == ["s.json"]
-    files.replace_file(path, ["2"], backup=backup)
-    files.replace_file(path, ["3"], backup=backup)
+    file_replacement.replace_file(path, ["2"], backup=backup)
+    file_replacement.replace_file(path, ["3"], backup=backup)
     assert (path.read_text(), backup.read_text(), names(tmp_path)) == ("3", "2", ["s.bak", "s.json"])
 
 
@@ -80,7 +80,7 @@ def test_a_public_file_becomes_a_private_backup(tmp_path: Path) -> None:
     path, backup = tmp_path / "s.json", tmp_path / "s.bak"
     path.write_text("old")
     path.chmod(0o644)
-    files.replace_file(path, ["new"], backup=backup)
+    file_replacement.replace_file(path, ["new"], backup=backup)
     assert (backup.read_text(), mode(path), mode(backup)) == ("old", "0o600", "0o600")
 
 
@@ -91,8 +91,8 @@ def test_a_symlink_is_replaced_and_not_followed(tmp_path: Path) -> None:
     path, backup = tmp_path / "s.json", tmp_path / "s.bak"
     path.symlink_to(tmp_path / "theirs")
     backup.symlink_to(tmp_path / "theirs")
-    files.replace_file(path, ["1"], backup=backup)
-    files.replace_file(path, ["2"], backup=backup)
+    file_replacement.replace_file(path, ["1"], backup=backup)
+    file_replacement.replace_file(path, ["2"], backup=backup)
     assert ((tmp_path / "theirs").read_text(), mode(tmp_path / "theirs")) == ("theirs", "0o644")
     assert [(path.is_symlink(), path.read_text()), (backup.is_symlink(), backup.read_text())] == [
         (False, "2"),
@@ -104,15 +104,15 @@ def test_a_symlink_is_replaced_and_not_followed(tmp_path: Path) -> None:
 def test_a_failure_leaves_everything_as_it_was(tmp_path: Path, failure: BaseException) -> None:
     """Whatever stops a write half way, file and backup are as they were, and nothing is left beside them."""
     path, backup = tmp_path / "s.json", tmp_path / "s.bak"
-    files.replace_file(path, ["1"])
-    files.replace_file(path, ["2"], backup=backup)
+    file_replacement.replace_file(path, ["1"])
+    file_replacement.replace_file(path, ["2"], backup=backup)
 
     def pieces() -> Iterator[str]:
         yield "x" * 1_000_000
         raise failure
 
     with pytest.raises((type(failure), StorageFullError)):
-        files.replace_file(path, pieces(), backup=backup)
+        file_replacement.replace_file(path, pieces(), backup=backup)
     assert (path.read_text(), backup.read_text(), names(tmp_path)) == ("2", "1", ["s.bak", "s.json"])
 
 
@@ -121,8 +121,8 @@ def test_a_failure_leaves_everything_as_it_was(tmp_path: Path, failure: BaseExce
 def test_a_full_disk_at_any_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, number: int) -> None:
     """No room at any step is one error that says where; file and backup are as they were."""
     path, backup = tmp_path / "s.json", tmp_path / "s.bak"
-    files.replace_file(path, ["1"])
-    files.replace_file(path, ["2"], backup=backup)
+    file_replacement.replace_file(path, ["1"])
+    file_replacement.replace_file(path, ["2"], backup=backup)
 
     def full(*_: object, **__: object) -> None:
         raise OSError(number, os.strerror(number))
@@ -130,25 +130,25 @@ def test_a_full_disk_at_any_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     with monkeypatch.context() as patch:
         patch.setattr(os, call, full)
         with pytest.raises(StorageFullError) as caught:
-            files.replace_file(path, ["3"], backup=backup)
+            file_replacement.replace_file(path, ["3"], backup=backup)
     at = backup if call == "replace" else path  # the first file that is to be replaced
     assert (caught.value.path, caught.value.reason) == (str(at), os.strerror(number))
     assert caught.value.free_bytes is not None
     assert (path.read_text(), backup.read_text(), names(tmp_path)) == ("2", "1", ["s.bak", "s.json"])
-    files.replace_file(path, ["3"], backup=backup)
+    file_replacement.replace_file(path, ["3"], backup=backup)
     assert (path.read_text(), backup.read_text()) == ("3", "2")
 
 
 def test_without_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a file system without hard links the backup is a private copy."""
     path, backup = tmp_path / "s.json", tmp_path / "s.bak"
-    files.replace_file(path, ["1"])
+    file_replacement.replace_file(path, ["1"])
 
     def unsupported(*_: object, **__: object) -> None:
         raise PermissionError(errno.EPERM, "Operation not permitted")
 
     monkeypatch.setattr(os, "link", unsupported)
-    files.replace_file(path, ["2"], backup=backup)
+    file_replacement.replace_file(path, ["2"], backup=backup)
     assert (path.read_text(), backup.read_text(), mode(backup)) == ("2", "1", "0o600")
     assert names(tmp_path) == ["s.bak", "s.json"]
 
@@ -169,7 +169,7 @@ def test_it_is_synced_before_it_is_renamed(tmp_path: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(os, "fsync", seen_fsync)
     monkeypatch.setattr(os, "replace", seen_replace)
-    files.replace_file(path, ["1"])
+    file_replacement.replace_file(path, ["1"])
     assert done == ["sync file", "rename", "sync folder"]
 
 
@@ -177,11 +177,11 @@ def test_a_reader_sees_one_whole_file_or_the_other(tmp_path: Path) -> None:
     """While the file is written again and again, no reader finds it missing, torn or mixed; nor its backup."""
     path, backup = tmp_path / "s.json", tmp_path / "s.bak"
     texts = {letter * 200_000 for letter in "abc"}
-    files.replace_file(path, ["c" * 200_000])
-    files.replace_file(path, ["a" * 200_000], backup=backup)
+    file_replacement.replace_file(path, ["c" * 200_000])
+    file_replacement.replace_file(path, ["a" * 200_000], backup=backup)
     code = (
-        "import sys; from pathlib import Path; from checkpoint_store.system import files; path = Path(sys.argv[1])\n"
-        "for turn in range(150): files.replace_file(path, ['abc'[turn % 3] * 200_000], backup=path.with_suffix('.bak'))"
+        "import sys; from pathlib import Path; from checkpoint_store.system import file_replacement; path = Path(sys.argv[1])\n"
+        "for turn in range(150): file_replacement.replace_file(path, ['abc'[turn % 3] * 200_000], backup=path.with_suffix('.bak'))"
     )
     writer = subprocess.Popen([sys.executable, "-c", code, str(path)])
     try:
@@ -217,7 +217,7 @@ def test_sweep_takes_names_literally(tmp_path: Path, name: str) -> None:
     others = ["aXb.json" + LEFTOVER, "x.json" + LEFTOVER, "aXb.json"]
     for other in others:
         (tmp_path / other).write_text("x")
-    killed = "import os\nfrom checkpoint_store.system import files\nfrom pathlib import Path\ndef pieces():\n yield 'a'\n os._exit(9)\nfiles.replace_file(Path(os.environ['TARGET']), pieces())"
+    killed = "import os\nfrom checkpoint_store.system import file_replacement\nfrom pathlib import Path\ndef pieces():\n yield 'a'\n os._exit(9)\nfile_replacement.replace_file(Path(os.environ['TARGET']), pieces())"
     run = subprocess.run(
         [sys.executable, "-c", killed], env={**os.environ, "TARGET": str(tmp_path / name)}, check=False
     )
@@ -231,7 +231,7 @@ def test_a_missing_folder(tmp_path: Path) -> None:
     """A folder that is not there is an error that names the file, and none is made."""
     path = tmp_path / "no" / "s.json"
     with pytest.raises(StorageUnavailableError) as caught:
-        files.replace_file(path, ["1"])
+        file_replacement.replace_file(path, ["1"])
     assert caught.value.path == str(path)
     files.sweep(path)
     assert names(tmp_path) == []

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from checkpoint_store import JobStatus
 from checkpoint_store.cli import screen
-from checkpoint_store.cli.chosen_chunks import chosen_chunks, chunks_options
+from checkpoint_store.cli.chosen_chunks import NamedChunks, takes_chunks
 from checkpoint_store.cli.inspect.chunk_rows import ATTEMPT, STATUSES, count_in, rows_of
 from checkpoint_store.cli.job_choice import chosen_job
 from checkpoint_store.cli.options import (
@@ -31,7 +31,6 @@ from checkpoint_store.cli.widths import without_end
 
 if TYPE_CHECKING:
     from checkpoint_store import ChunkRecord
-    from checkpoint_store.cli.run.chunk_ranges import ChunkRanges
 
 _COLUMNS: Final = ("CHUNKS", "COUNT", "STATUS", "TRIES", "SINCE", "LAST ERROR")
 _TABLE: Final = ("start", "stop", "status", *ATTEMPT, "tries", "redo")
@@ -171,29 +170,18 @@ def _held(handle: str | None) -> str:
 
 
 @click.command("retry")
-@job_argument()
-@chunks_options
-@store_option
-@json_option
-def retry(
-    *,
-    job_id: str | None,
-    named: tuple[ChunkRanges, ...],
-    chunks: ChunkRanges | None,
-    keys: tuple[str, ...],
-    store_path: str,
-    as_json: bool,
-) -> None:
+@takes_chunks
+def retry(wanted: NamedChunks) -> None:
     """Give failed CHUNKS of JOB their attempts back.
 
     Name chunks, such as 3-7, or name none to free all failed chunks. The next run
     of the job's FILE tries them again.
     """
-    with open_for_writing(store_path) as store:
-        job = chosen_job(store, job_id)
-        indices = chosen_chunks(job, (*named, chunks), keys)
+    with open_for_writing(wanted.store_path) as store:
+        job = chosen_job(store, wanted.job_id)
+        indices = wanted.of(job)
         freed = job.retry_failed(*indices)
-    if as_json:
+    if wanted.as_json:
         print_json({"job_id": job.job_id, "freed_chunks": freed})
     elif freed:
         Screen().note(f"{screen.chunk_count(freed)} of job {job.job_id[:8]} will be tried again by the next run")

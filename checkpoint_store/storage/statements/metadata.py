@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from checkpoint_store.model.clock import now
-from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.records import JobStatus
+from checkpoint_store.storage.state_fields import metadata_text
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import stretch
 
@@ -14,11 +14,6 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Mapping
     from pathlib import Path
-
-
-def metadata_text(metadata: Mapping[str, Any] | None) -> str | None:
-    """Return what is stored of a job's metadata: nothing where it is empty."""
-    return json_text.encode(dict(metadata), name="metadata") if metadata else None
 
 
 def set_metadata(connection: sqlite3.Connection, job_id: str, path: Path, metadata: Mapping[str, Any]) -> None:

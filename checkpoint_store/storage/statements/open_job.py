@@ -11,12 +11,12 @@ from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.plan import FINGERPRINT_RULE, compare
 from checkpoint_store.model.records import JobStatus
 from checkpoint_store.storage.open_requests import Decision, OpenedJob
+from checkpoint_store.storage.state_fields import metadata_text
 from checkpoint_store.storage.statements import earlier_job, extend, keys, redo_answers, stored_handles, stretch
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import results as result_statements
 from checkpoint_store.storage.statements.carry_over import carry_over, chunks_at_work
 from checkpoint_store.storage.statements.liveness import Liveness
-from checkpoint_store.storage.statements.metadata import metadata_text
 from checkpoint_store.storage.statements.stored_results import StoredResults, jobs_before
 
 if TYPE_CHECKING:

@@ -10,8 +10,7 @@ from sqlalchemy import bindparam, func, literal_column, null, select
 from checkpoint_store.errors import StoreDamaged
 from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.model.codec import json_text
-from checkpoint_store.model.state import ProcessingState
-from checkpoint_store.model.versions import SCHEMA_VERSION
+from checkpoint_store.storage.state_fields import state_from
 from checkpoint_store.storage.statements import compiled, redos
 from checkpoint_store.storage.statements.compiled import Statement
 from checkpoint_store.storage.tables import chunk_results, completed_chunks
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    from checkpoint_store.model.state import ProcessingState
     from checkpoint_store.storage.records import JobRecord
 
 
@@ -250,25 +250,8 @@ def state_of(connection: sqlite3.Connection, record: JobRecord, texts: Sequence[
     """Return a whole job as a state, from the snapshot that ``connection`` sees; ``texts`` are all of its results."""
     completed = [index for page in indices_in_order_of_state(connection, record) for index in page]
     results = [json_text.decode(text) for text in texts]
-    return ProcessingState(
-        version=SCHEMA_VERSION,
-        job_id=record.job_id,
-        status=record.status,
-        file_name=record.file_name,
-        video_title=record.video_title,
-        model=record.model,
-        provider=record.provider,
-        total_chunks=record.total_chunks,
-        completed_chunks=completed,
-        processed_results=results,
-        result_indices=completed[: len(results)],
-        started_at=record.started_at,
-        updated_at=record.updated_at,
-        error_message=record.error_message,
-        config=record.config,
-        metadata=record.metadata or {},
-        redo_chunks=redos.indices(connection, record.job_id) if record.redo_count else [],
-    )
+    to_redo = redos.indices(connection, record.job_id) if record.redo_count else []
+    return state_from(record, completed=completed, results=results, to_redo=to_redo)
 
 
 def result_texts(

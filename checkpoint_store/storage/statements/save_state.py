@@ -10,16 +10,16 @@ from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.frozen import thaw
 from checkpoint_store.model.state import ProcessingState, in_utc
-from checkpoint_store.model.versions import SCHEMA_VERSION, WITHOUT_METADATA
+from checkpoint_store.model.versions import WITHOUT_METADATA
 from checkpoint_store.storage.moment import moment_of
 from checkpoint_store.storage.records import Completion, Known
 from checkpoint_store.storage.saved_state import Before, Saved, Written
+from checkpoint_store.storage.state_fields import columns_of, state_from
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import redos, stretch
 from checkpoint_store.storage.statements import results as result_statements
 from checkpoint_store.storage.statements.completions import record
 from checkpoint_store.storage.statements.job_endings import finish_if_done, finish_if_left_running
-from checkpoint_store.storage.statements.metadata import metadata_text
 from checkpoint_store.storage.statements.replaced_job import passed_over, replaced_by
 from checkpoint_store.storage.statements.unchanged_results import unchanged
 
@@ -131,7 +131,7 @@ def _write(
 ) -> Written:
     """Write what the store lacks. ``is_current``: the job becomes the current and the newest one."""
     moment = now() if replace else in_utc(state.updated_at)
-    values = _columns(state) | {"updated_at": moment}
+    values = columns_of(state) | {"updated_at": moment}
     known, there = _find(connection, state.job_id, path), before.digests
     if known is None:
         begun = {"completed_count": 0, "stretch_started_at": now()}
@@ -200,21 +200,6 @@ def _find(connection: sqlite3.Connection, job_id: str, path: Path) -> JobRecord 
     return found if found.job_id == job_id else None  # the id may be a prefix of another
 
 
-def _columns(state: ProcessingState) -> dict[str, Any]:
-    return {
-        "status": state.status.value,
-        "file_name": state.file_name,
-        "video_title": state.video_title or None,
-        "model": state.model or None,
-        "provider": state.provider or None,
-        "total_chunks": state.total_chunks,
-        "started_at": in_utc(state.started_at),
-        "error_message": state.error_message,
-        "config": json_text.encode(thaw(state.config), name="config"),
-        "metadata": metadata_text(thaw(state.metadata)),
-    }
-
-
 def _update(
     connection: sqlite3.Connection,
     known: JobRecord,
@@ -249,22 +234,6 @@ def _encoded(job_id: str, index: int, result: Any) -> tuple[str, str]:
 def _as_loaded(state: ProcessingState, held: JobRecord, results: dict[int, Any], to_redo: list[int]) -> ProcessingState:
     """Return a state that was saved as the store gives it back."""
     rest = sorted(set(state.completed_chunks) - results.keys())
-    return ProcessingState(
-        version=SCHEMA_VERSION,
-        job_id=held.job_id,
-        status=held.status,
-        file_name=held.file_name,
-        video_title=held.video_title,
-        model=held.model,
-        provider=held.provider,
-        total_chunks=held.total_chunks,
-        completed_chunks=[*results, *rest],
-        processed_results=list(results.values()),
-        started_at=held.started_at,
-        updated_at=held.updated_at,
-        error_message=held.error_message,
-        config=state.config,
-        metadata=held.metadata or {},
-        result_indices=list(results),
-        redo_chunks=to_redo,
+    return state_from(
+        held, completed=[*results, *rest], results=list(results.values()), to_redo=to_redo, config=state.config
     )

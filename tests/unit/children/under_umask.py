@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from checkpoint_store.system import files
+from checkpoint_store.system import file_replacement, files
 from checkpoint_store.system.file_lock import file_lock
 
 folder = Path(sys.argv[1])
@@ -25,8 +25,8 @@ def pieces(text):
 
 
 files.create_private(folder / "created")
-files.replace_file(folder / "state", pieces("one"), backup=folder / "backup")
-files.replace_file(folder / "state", pieces("two"), backup=folder / "backup")
+file_replacement.replace_file(folder / "state", pieces("one"), backup=folder / "backup")
+file_replacement.replace_file(folder / "state", pieces("two"), backup=folder / "backup")
 with file_lock(folder / "lock", 5):
     look()
 look()

@@ -12,6 +12,7 @@ from checkpoint_store.model.state import ProcessingState, in_utc
 from checkpoint_store.model.state_text import read_torn
 from checkpoint_store.storage.recovery.salvage.copies import UNKNOWN_TIME, Copy
 from checkpoint_store.storage.recovery.salvage.store_file import JOB_COLUMNS, unread_in
+from checkpoint_store.storage.state_fields import columns_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,26 +44,18 @@ def read_state(path: Path) -> Copy:
 
 
 def _job_values(state: ProcessingState) -> dict[str, Any]:
+    completed = len(state.completed_chunks)
     return {
+        **columns_of(state),
         "job_id": state.job_id,
-        "status": state.status.value,
-        "file_name": state.file_name,
-        "video_title": state.video_title or None,
-        "model": state.model or None,
-        "provider": state.provider or None,
-        "total_chunks": state.total_chunks,
-        "completed_count": len(state.completed_chunks),
-        "started_at": in_utc(state.started_at),
+        "completed_count": completed,
         "updated_at": in_utc(state.updated_at),
-        "error_message": state.error_message,
-        "config": json_text.encode(thaw(state.config)),
         "chunks_digest": None,
         "stretch_started_at": in_utc(state.updated_at),
-        "stretch_completed_count": len(state.completed_chunks),
+        "stretch_completed_count": completed,
         "is_current": 1,
         "superseded_by": None,
         "fingerprint_rule": 1,
-        "metadata": json_text.encode(thaw(state.metadata)) if state.metadata else None,
         "sequential": 0,
     }
 

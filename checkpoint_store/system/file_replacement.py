@@ -1,0 +1,181 @@
+"""Files that are written whole: the old one stays until the new one is there, and may stay as the previous one."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import stat
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Final
+
+from checkpoint_store.system.files import FULL, PRIVATE, storage_error, sync_folder, temporary_path
+from checkpoint_store.system.guarded_open import GUARDS, NEW
+from checkpoint_store.system.log import log
+from checkpoint_store.system.ownership import give
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+_SYNC_EVERY_BYTES: Final = 4 * 1024 * 1024
+"""A large file is synced in pieces: whoever syncs a small one meanwhile waits for a piece, and not for all of it."""
+
+
+def replace_file(
+    path: Path,
+    pieces: Iterable[str],
+    *,
+    backup: Path | None = None,
+    like: Path | None = None,
+    keeps_mode: bool = False,
+) -> int:
+    """Write text to ``path`` so that a reader sees the old or the new file, whole, whatever happens.
+
+    A symbolic link at ``path`` is replaced, not followed. Durable when this returns. Returns the size in bytes.
+
+    Args:
+        path: the file.
+        pieces: its text, encoded as UTF-8.
+        backup: what the file before it becomes, unless that is the same, byte for byte. A file that may not be read is
+            replaced without that.
+        like: root gives the new file to the owner of this one.
+        keeps_mode: give the file the mode (and, as root, the owner) of the file before it, if there is one. Otherwise
+            the mode is 0600.
+
+    Raises:
+        StorageFullError: no room; ``path`` and ``backup`` are as they were.
+        StorageUnavailableError: the folder cannot be written for another reason.
+    """
+    temporary = temporary_path(path)
+    try:
+        with replacing(temporary, path):
+            size = _write_new(temporary, pieces, like, path if keeps_mode else None)
+            if backup is not None and not _same_bytes(path, temporary):
+                keep_previous(path, backup)
+    except OSError as error:
+        raise storage_error(error, path) from error
+    return size
+
+
+@contextmanager
+def replacing(temporary: Path, path: Path) -> Iterator[None]:
+    """Rename the file ``temporary`` to ``path`` once the block has written it; durable when the context ends.
+
+    If the block raises, or the renaming fails, ``temporary`` is removed, and ``path`` is as it was.
+    """
+    try:
+        yield
+        os.replace(temporary, path)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
+    sync_folder(path.parent)
+
+
+def _write_new(path: Path, pieces: Iterable[str], like: Path | None, previous: Path | None) -> int:
+    descriptor = os.open(path, NEW, PRIVATE)
+    # Larger pieces pass the buffer by. The built-in open() is gone while the interpreter ends.
+    with io.BufferedWriter(io.FileIO(descriptor, "wb"), 1 << 16) as file:
+        unsynced = 0
+        for piece in pieces:
+            unsynced += file.write(piece.encode())
+            if unsynced >= _SYNC_EVERY_BYTES:
+                file.flush()
+                os.fsync(descriptor)
+                unsynced = 0
+        if previous is None or not _take_after(descriptor, previous):
+            give(descriptor, like)
+        file.flush()
+        os.fsync(descriptor)
+        return file.tell()
+
+
+def _take_after(descriptor: int, previous: Path) -> bool:
+    """Give a new file the mode of the file that it replaces, and its owner, if we are root; False if there is none."""
+    try:
+        found = os.stat(previous, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    if not stat.S_ISREG(found.st_mode):
+        return False
+    if os.name == "posix" and not os.geteuid():
+        os.fchown(descriptor, found.st_uid, found.st_gid)
+    os.fchmod(descriptor, stat.S_IMODE(found.st_mode))
+    return True
+
+
+def _same_bytes(path: Path, other: Path) -> bool:
+    """Return whether two regular files are the same, byte for byte. Of different sizes, neither is read."""
+    try:
+        found = os.stat(path, follow_symlinks=False)
+        if not stat.S_ISREG(found.st_mode) or found.st_size != other.stat().st_size:
+            return False
+        with io.FileIO(path, "rb") as one, io.FileIO(other, "rb") as two:
+            while True:
+                piece = one.read(1 << 20)
+                if piece != two.read(1 << 20):
+                    return False
+                if not piece:
+                    return True
+    except OSError:
+        pass
+    return False
+
+
+def keep_previous(path: Path, backup: Path) -> None:
+    """Let ``backup`` be what ``path`` is now, without a moment in which ``path`` is missing."""
+    link = temporary_path(backup)
+    try:
+        try:
+            if not _link(path, link):
+                _copy(path, link)
+        except FileNotFoundError:
+            return
+        except PermissionError:
+            log.warning("%s may not be read: it is replaced, and no copy of it is kept", path)
+            return
+        _make_private(link)  # the first one may have been written by something else
+        try:
+            os.replace(link, backup)
+        except OSError as error:  # a folder, for one, was put there
+            raise storage_error(error, backup) from error
+        with suppress(OSError):  # renaming one name of a file to another name of the same file does nothing
+            link.unlink()
+    except BaseException:
+        with suppress(OSError):
+            link.unlink()
+        raise
+
+
+def _link(path: Path, link: Path) -> bool:
+    """Give a file a second name, unless it has one already, or the file system has no hard links."""
+    try:
+        if os.stat(path, follow_symlinks=False).st_nlink > 1:
+            return False  # what is done to it would be done to somebody else's file
+        os.link(path, link, follow_symlinks=False)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        if error.errno in FULL:
+            raise
+        return False
+    return True
+
+
+def _make_private(path: Path) -> None:
+    with suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY | GUARDS)
+        try:
+            os.fchmod(descriptor, PRIVATE)
+        finally:
+            os.close(descriptor)
+
+
+def _copy(source: Path, target: Path) -> None:
+    descriptor = os.open(target, NEW, PRIVATE)
+    with io.FileIO(descriptor, "wb") as copy, source.open("rb") as original:
+        shutil.copyfileobj(original, copy)
+        copy.flush()
+        os.fsync(copy.fileno())
