@@ -7,7 +7,7 @@ the loop ends, it waits for the attempts in flight and records their results, be
 from __future__ import annotations
 
 import time
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import Future, wait
 from contextlib import nullcontext
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
@@ -211,8 +211,8 @@ class Loop:
         self._place.cancel_orphans(futures)
         moment = time.monotonic()
         until = min(moment + POLL_INTERVAL_SECONDS, schedule.next_deadline, self._look_again_at)
-        ended = wait(futures, timeout=max(0.0, until - moment), return_when=FIRST_COMPLETED).done
-        if not ended and self._state.queue.is_slow:
+        has_ended = self._place.wait(futures, max(0.0, until - moment))
+        if not has_ended and self._state.queue.is_slow:
             self._state.queue.give_back(schedule.take_ready())
 
     # -- settle

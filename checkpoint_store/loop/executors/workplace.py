@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, Final
 from checkpoint_store.errors import InvalidArgumentError, WorkerDied
 from checkpoint_store.loop.executors import local, processes, termination
 from checkpoint_store.loop.executors.engine import Engine
+from checkpoint_store.loop.executors.futures import wait_for_one
 from checkpoint_store.model.error_text import describe
 from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
     from concurrent.futures import Executor
 
     from checkpoint_store.model.attempt import Attempt
@@ -122,6 +123,12 @@ class Workplace:
         """Let the executor begin all that was submitted. Call it before anything that may take long."""
         if self._is_own_kind:
             self._executor.let_go()
+
+    def wait(self, futures: Collection[Future[Any]], timeout_seconds: float) -> bool:
+        """Wait until one of these attempts has ended, or the time is over. Return whether one has; it may be early."""
+        wait = self._executor.wait if self._is_own_kind else wait_for_one
+        has_ended: bool = wait(futures, timeout_seconds)
+        return has_ended
 
     def failure_of(self, error: BaseException) -> BaseException:
         """Return what an exception of a future means, which the executor met, and not the work."""
