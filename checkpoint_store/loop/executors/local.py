@@ -137,8 +137,9 @@ class Threads(OwnExecutor):
 
 
 def _free(lock: threading.Lock) -> None:
-    with suppress(RuntimeError):  # it is free already
-        lock.release()
+    if lock.locked():
+        with suppress(RuntimeError):  # another thread was quicker
+            lock.release()
 
 
 @dataclass(frozen=True, slots=True)
