@@ -8,19 +8,20 @@ import queue
 import sys
 import threading
 from collections import deque
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from checkpoint_store.errors import InvalidArgumentError, InvalidResultError, counted
+from checkpoint_store.loop.executors.futures import Ended, Handed, wait_for_one
 from checkpoint_store.loop.executors.raised import Raised, ends_the_program
 from checkpoint_store.model.attempt import CurrentAttempt
 from checkpoint_store.model.error_text import describe
 from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from checkpoint_store.model.attempt import Attempt
 
@@ -28,15 +29,15 @@ if TYPE_CHECKING:
 class OwnExecutor(Executor):
     """An executor of our own. Its work shares this process's memory; a hung attempt keeps no worker busy."""
 
-    def abandon(self, future: Future[Any]) -> None:
-        """Abandon an attempt that takes too long: cancel it, or let other work have its worker."""
-
     def hand_over(self) -> None:
         """Begin all that was submitted; a loop calls this before it waits. An executor may have begun it before."""
 
-    def wait(self, futures: Iterable[Future[Any]], timeout_seconds: float) -> bool:
-        """Wait until one of these futures is done; return whether one may be. For one thread at a time."""
-        return bool(wait(futures, timeout_seconds, FIRST_COMPLETED).done)
+    def wait(self, futures: Collection[Future[Any]], timeout_seconds: float) -> bool:
+        """Wait until one of these has ended, or the time is over; return whether one has. It may come back early."""
+        return wait_for_one(futures, timeout_seconds)
+
+    def abandon(self, future: Future[Any]) -> None:
+        """Abandon an attempt that takes too long: cancel it, or let other work have its worker."""
 
     def cancel_orphans(self, futures: Iterable[Future[Any]]) -> None:
         """Cancel the futures that nobody works on any more; a loop calls this while it waits."""
@@ -53,46 +54,6 @@ class Inline(OwnExecutor):
             return Ended(error=error)
 
 
-class Ended(Future[Any]):
-    """A future that is done as it is made. Nobody waits for it, so it has no lock: making one costs a chunk 20 µs."""
-
-    def __init__(self, result: Any = None, *, error: Exception | None = None) -> None:
-        self._value, self._error = result, error
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {'returned' if self._error is None else 'raised'}>"
-
-    def done(self) -> bool:
-        """See :meth:`concurrent.futures.Future.done`."""
-        return True
-
-    def running(self) -> bool:
-        """See :meth:`concurrent.futures.Future.running`."""
-        return False
-
-    def cancelled(self) -> bool:
-        """See :meth:`concurrent.futures.Future.cancelled`."""
-        return False
-
-    def cancel(self) -> bool:
-        """See :meth:`concurrent.futures.Future.cancel`."""
-        return False
-
-    def result(self, timeout: float | None = None) -> Any:  # noqa: ARG002 - there is nothing to wait for
-        """See :meth:`concurrent.futures.Future.result`."""
-        if self._error is not None:
-            raise self._error
-        return self._value
-
-    def exception(self, timeout: float | None = None) -> BaseException | None:  # noqa: ARG002 - as above
-        """See :meth:`concurrent.futures.Future.exception`."""
-        return self._error
-
-    def add_done_callback(self, fn: Callable[[Future[Any]], object]) -> None:
-        """See :meth:`concurrent.futures.Future.add_done_callback`."""
-        fn(self)
-
-
 class Threads(OwnExecutor):
     """Daemon threads: a hung attempt neither keeps the program from ending, nor keeps a worker busy.
 
@@ -101,17 +62,25 @@ class Threads(OwnExecutor):
     """
 
     def __init__(self, workers: int) -> None:
-        self._tasks: queue.SimpleQueue[tuple[Future[Any], Callable[..., Any], Any] | None] = queue.SimpleQueue()
-        self._held: deque[tuple[Future[Any], Callable[..., Any], Any]] = deque()
-        """What was submitted, and not handed over."""
+        self._tasks: queue.SimpleQueue[tuple[Handed, Callable[..., Any], Any] | None] = queue.SimpleQueue()
+        self._held: deque[tuple[Handed, Callable[..., Any], Any]] = deque()
+        """What was submitted, and not let go."""
         self._missing = workers
         self._idle: deque[None] = deque()
         """As many as there are threads that wait for work: no lock is needed to count them."""
         self._started = 0
+        self._one_has_ended = threading.Lock()
+        """Free once a task has ended since the loop last looked."""
+        self._one_has_ended.acquire()
+
+    def wait(self, futures: Collection[Future[Any]], timeout_seconds: float) -> bool:
+        """See :meth:`OwnExecutor.wait`."""
+        self._one_has_ended.acquire(blocking=False)
+        return any(future.done() for future in futures) or self._one_has_ended.acquire(timeout=timeout_seconds)
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **_: Any) -> Future[Any]:
         """Do the work in a thread, from the next :meth:`hand_over` on."""
-        future: Future[Any] = Future()
+        future = Handed()
         try:
             self._idle.pop()
         except IndexError:
@@ -152,14 +121,12 @@ class Threads(OwnExecutor):
                 return
             future, fn, args = task
             del task
-            if future.set_running_or_notify_cancel():
+            if future.begin():
                 try:
-                    result = fn(*args)
+                    future.end(fn(*args))
                 except BaseException as error:  # the future carries it
-                    future.set_exception(error)
-                else:
-                    future.set_result(result)
-                    del result
+                    future.end(error=error)
+                _free(self._one_has_ended)
             del future, fn, args
             self._idle.append(None)
 
@@ -167,6 +134,12 @@ class Threads(OwnExecutor):
         """Let the threads end when they have nothing to do; wait for none."""
         for _ in range(self._started):
             self._tasks.put(None)
+
+
+def _free(lock: threading.Lock) -> None:
+    if lock.locked():
+        with suppress(RuntimeError):  # another thread was quicker
+            lock.release()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
+from concurrent.futures import BrokenExecutor, Future
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import InvalidArgumentError, WorkerDied
 from checkpoint_store.loop.executors import local, processes, termination
 from checkpoint_store.loop.executors.engine import Engine
+from checkpoint_store.loop.executors.futures import wait_for_one
 from checkpoint_store.model.error_text import describe
 from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
     from concurrent.futures import Executor
 
     from checkpoint_store.model.attempt import Attempt
@@ -118,6 +119,12 @@ class Workplace:
         with processes.launching():
             return self._executor.submit(processes.call_elsewhere, fn, attempt, chunk)
 
+    def wait(self, futures: Collection[Future[Any]], timeout_seconds: float) -> bool:
+        """Wait until one of these attempts has ended, or the time is over. Return whether one has; it may be early."""
+        wait = self._executor.wait if self._is_own_kind else wait_for_one
+        has_ended: bool = wait(futures, timeout_seconds)
+        return has_ended
+
     def failure_of(self, error: BaseException) -> BaseException:
         """Return what an exception of a future means, which the executor met, and not the work."""
         return self._executor.as_failure(error) if isinstance(self._executor, Engine) else error
@@ -141,13 +148,6 @@ class Workplace:
         """Let the executor begin what it was given; call this before anything that may take time."""
         if self._is_own_kind:
             self._executor.hand_over()
-
-    def wait(self, futures: Iterable[Future[Any]], timeout_seconds: float) -> bool:
-        """Wait until one of these attempts has ended; return whether one may have."""
-        if self._is_own_kind:
-            found: bool = self._executor.wait(futures, timeout_seconds)
-            return found
-        return bool(wait(futures, timeout_seconds, FIRST_COMPLETED).done)
 
     def cancel_orphans(self, futures: Iterable[Future[Any]]) -> None:
         """Cancel the futures that nobody works on any more."""
