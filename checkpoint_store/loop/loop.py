@@ -183,7 +183,7 @@ class Loop:
 
     def _claim(self) -> list[ClaimedChunk]:
         self._place.hand_over()  # a claim may wait for the disk
-        return self._state.claim()
+        return self._state.claim(self._gates.free_places(len(self._schedule.in_flight)))
 
     # -- wait
 
