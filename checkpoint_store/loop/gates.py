@@ -27,6 +27,8 @@ OPEN: Final = 0.0
 """A moment of the monotonic clock that has passed: one more chunk may start at once."""
 UNTIL_ONE_ENDS: Final = float("inf")
 """No chunk may start before an attempt in flight has ended."""
+PLACES_MAX: Final = 32
+"""One claim is for this many places at most, so that other runners find chunks, too."""
 
 
 class Gate:
@@ -48,6 +50,10 @@ class Gate:
             ``OPEN`` or any moment that has passed; a moment to come; or ``UNTIL_ONE_ENDS``.
         """
         return OPEN
+
+    def free_places(self, in_flight: int) -> int:
+        """Return how many more attempts may start now. A gate that cannot tell beforehand says 1."""
+        return 1
 
     def admits(self, chunk: ClaimedChunk) -> bool:
         """Return whether this very chunk may start, now that it is claimed. Where it may not, the loop asks again."""
@@ -83,6 +89,10 @@ class Gates:
                 self.note_wait(gate.waits_for)
                 return moment
         return OPEN
+
+    def free_places(self, in_flight: int) -> int:
+        """Return how many more attempts may start now, as far as every gate can tell beforehand; at least 1."""
+        return max(1, min(gate.free_places(in_flight) for gate in self._gates))
 
     def note_wait(self, waits_for: str = "") -> None:
         """Add up the wait that ends now, and begin the next one."""
@@ -121,9 +131,13 @@ class PlaceGate(Gate):
 
     def opens_at(self, in_flight: int) -> float:
         """See :meth:`Gate.opens_at`."""
+        return OPEN if self.free_places(in_flight) > 0 else UNTIL_ONE_ENDS
+
+    def free_places(self, in_flight: int) -> int:
+        """See :meth:`Gate.free_places`."""
         hung = len(self._schedule.overdue)
         places = 1 if self._schedule.suspects else self._place.free_workers(hung=hung)
-        return OPEN if in_flight < places else UNTIL_ONE_ENDS
+        return min(places - in_flight, PLACES_MAX)
 
 
 class OutageGate(Gate):
@@ -150,6 +164,10 @@ class OutageGate(Gate):
         self._state.end_with(error)
         self._state.pause("the service answers nobody")
         return UNTIL_ONE_ENDS
+
+    def free_places(self, in_flight: int) -> int:
+        """See :meth:`Gate.free_places`."""
+        return PLACES_MAX if self._outage.last_error is None else 1
 
     def started(self, attempt: InFlight) -> None:
         """See :meth:`Gate.started`."""

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import DeadlineReached, InvalidArgumentError, shown
-from checkpoint_store.loop.gates import OPEN, UNTIL_ONE_ENDS, Gate
+from checkpoint_store.loop.gates import OPEN, PLACES_MAX, UNTIL_ONE_ENDS, Gate
 from checkpoint_store.model.amounts import tokens_in
 from checkpoint_store.model.run_record import LIMITS
 from checkpoint_store.model.token_bucket import TokenBucket
@@ -63,6 +63,10 @@ class DeadlineGate(Gate):
                 self._state.error = DeadlineReached(self._state.job_id, remaining_chunks, self._seconds)
                 self._state.pause("its deadline is reached")
         return UNTIL_ONE_ENDS
+
+    def free_places(self, in_flight: int) -> int:  # before the deadline as many as there are
+        """See :meth:`Gate.free_places`."""
+        return PLACES_MAX
 
 
 class _SharedBucket:

@@ -73,10 +73,13 @@ class LoopState:
         """Whether the loop starts nothing more."""
         return self.is_paused or self.error is not None
 
-    def claim(self) -> list[ClaimedChunk]:
-        """Claim the next chunks; none where no chunk is free. Durable when it returns."""
+    def claim(self, places: int = 1) -> list[ClaimedChunk]:
+        """Claim the next chunks; none where no chunk is free. Durable when it returns.
+
+        ``places``: how many chunks can start at once. Each claim is a commit, so one claim fills all places.
+        """
         queue = self.queue
-        return self.retry_while_busy(queue.take, queue.batch())
+        return self.retry_while_busy(queue.take, max(places, queue.batch()))
 
     def retry_while_busy(self, call: Callable[[*Ts], T], *arguments: *Ts) -> T:
         """Make a call, and repeat it while another process keeps the store locked.

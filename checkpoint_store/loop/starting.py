@@ -44,7 +44,7 @@ class Starter:
     def claim(self) -> list[ClaimedChunk]:
         """Claim the next chunks, see :meth:`LoopState.claim`. Meanwhile those that were started are worked on."""
         self._place.hand_over()
-        return self._state.claim()
+        return self._state.claim(self._gates.free_places(len(self._schedule.in_flight)))
 
     def start_if_admitted(self, chunk: ClaimedChunk, queue: ChunkQueue) -> bool:
         """:meth:`start` a claimed chunk that the gates admit, or queue it; return whether it was started."""
