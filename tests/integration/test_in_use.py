@@ -103,7 +103,7 @@ def test_a_killed_process_has_nothing_open(
     take(path, 0)
 
 
-@pytest.mark.slow_variants
+@pytest.mark.slow
 @takes_it
 def test_another_pid_namespace_is_seen(path: Path, take: Callable[[Path, float], object]) -> None:
     """From inside of a container that shares the folder, a store that is open outside is in use, whoever that is."""

@@ -171,6 +171,7 @@ def test_the_same_result_is_the_same_value(job: Job, stored: Any, again: Any, is
 # -- many tries
 
 
+@pytest.mark.slow
 def test_the_thousandth_failure_costs_what_the_first_did(open_store: Any) -> None:
     """A chunk that fails all night does not slow down the job."""
     job = open_store(durability="process", state_file=None).open_job("g", total_chunks=1)

@@ -108,6 +108,7 @@ print(failed)
     assert children.run(source, template / "talks.db") == "[]\n"
 
 
+@pytest.mark.slow
 def test_going_back_is_refused_where_it_would_lose_something(children: Children, template: Path) -> None:
     """With attempts there is no way back, nor while a process has the store open; without them there is."""
     source = """
