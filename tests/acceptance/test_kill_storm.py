@@ -162,26 +162,8 @@ def test_nothing_acknowledged_is_lost_by_hundreds_of_kills(tmp_path: Path, capsy
 @pytest.mark.slow
 def test_a_call_that_never_returned_is_whole_or_absent(children: Children, tmp_path: Path) -> None:
     """A result without its chunk, or a chunk without its result, is never seen, at whatever write the kill falls."""
-    source = """
-import os, sys
-from checkpoint_store import CheckpointStore
-import checkpoint_store.storage.group_commit as writer
-count = [int(sys.argv[1])]
-import sqlite3
-store = CheckpointStore("talks.db", state_file=None)
-job = store.open_job("f", total_chunks=4)
-job.complete_many([(0, 0), (1, 1)])
-def trace(_statement):
-    count[0] -= 1
-    if count[0] == 0:
-        os.kill(os.getpid(), 9)
-store._context.storage.database.writer.connection.set_trace_callback(trace)
-job.complete_many([(2, 2), (3, 3)])
-print("done")
-store.close()
-"""
     for number in range(1, 30):
-        process = children.start(source, number)
+        process = children.start(program(__file__, "kill_at_statement"), number)
         process.communicate(timeout=60)
         with CheckpointStore(tmp_path / "talks.db", state_file=None) as store:
             (job,) = store.jobs()
@@ -198,18 +180,8 @@ store.close()
 @pytest.mark.slow
 def test_the_log_that_killed_writers_leave_does_not_grow_for_ever(children: Children, tmp_path: Path) -> None:
     """Each run is killed before it wrote enough to copy the log into the file; together they wrote much."""
-    source = """
-import os, sys
-from checkpoint_store import CheckpointStore
-store = CheckpointStore("talks.db", state_file=None, durability="process")
-job = store.open_job("f", total_chunks=10000)
-for chunk in job.pending():
-    chunk.complete("x" * 200_000)
-    if chunk.index % 15 == 14:
-        os.kill(os.getpid(), 9)
-"""
     for _ in range(5):
-        children.run(source, code=-9)
+        children.run(program(__file__, "kill_after_fifteen"), code=-9)
     assert (tmp_path / "talks.db-wal").stat().st_size < 10 * 1024 * 1024
     with CheckpointStore(tmp_path / "talks.db", state_file=None) as store:
         assert store.latest_job().progress().completed_chunks == 75  # type: ignore[union-attr]

@@ -87,7 +87,7 @@ def test_a_folder_that_nobody_may_write_in_is_told(closed: Folder, words: tuple[
     assert "begin one" not in said
 
 
-@pytest.mark.slow_variants
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [("pause", "lecture.txt"), ("run", "lecture.txt", "--output", "-"), ("recover",)])
 def test_a_store_in_such_a_folder_is_told_so_too(lecture: Folder, words: tuple[str, ...]) -> None:
     """A store is there, and may only be read: the folder is the reason, and no lock."""

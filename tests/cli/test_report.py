@@ -129,6 +129,7 @@ def test_report_follow_needs_a_file(done: Folder) -> None:
     assert "needs a file" in done.run("report", "--follow", "-o", "-", code=2).stderr
 
 
+@pytest.mark.slow
 def test_report_without_jinja_says_what_to_install(folder: Folder) -> None:
     """One line, with exit 2, before the store is looked for."""
     program = WITHOUT.read_text("utf-8").replace('["run", "talk.txt"]', '["report"]')

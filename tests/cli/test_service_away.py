@@ -32,6 +32,7 @@ def test_a_command_can_say_that_its_service_is_away(lecture: Folder, code: int) 
     assert calls(lecture) == 6 + 5
 
 
+@pytest.mark.slow
 def test_more_retries_give_failed_chunks_their_new_tries(lecture: Folder) -> None:
     """``--retries 9`` after ``--retries 1`` goes on trying; the same number again, or none, passes the chunk over."""
     words = ("run", "lecture.txt", *SIX)

@@ -57,6 +57,7 @@ def test_the_document_comes_when_the_job_ends(folder: Folder, job: Job) -> None:
     assert folder.json("show", "--follow")["status"] == "paused"
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_the_watching_and_not_the_job(folder: Folder, job: Job) -> None:
     """Ctrl-C is the usual way to end it: exit 0, as with report --follow, and the job is as it was."""
     next(iter(job.pending())).complete("A")

@@ -139,6 +139,7 @@ def test_a_chunk_that_used_up_its_retries_is_passed_over_until_retry(lecture: Fo
     assert lecture.json("show")["failed_chunks"] == 0
 
 
+@pytest.mark.slow
 def test_a_failure_without_retries_is_held_against_no_chunk(lecture: Folder) -> None:
     """However often a plain run failed at it, a run with --retries has all its tries."""
     lecture.write("failures", "4")
@@ -161,7 +162,8 @@ def test_a_command_that_is_not_there_is_tried_once(lecture: Folder) -> None:
 # -- time limit and budget
 
 
-@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.slow_variants
+@pytest.mark.parametrize("workers", [3, 1])
 def test_a_timeout_ends_the_command_of_its_chunk(lecture: Folder, workers: int) -> None:
     """The process is gone, not only given up on, and the reason says how long it had."""
     words = ("--workers", workers, "--timeout", 2, *lecture.command(HANGING))

@@ -8,7 +8,7 @@ from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import Children, snapshot
+from conftest import Children, program, snapshot
 
 from checkpoint_store import CheckpointStore, CheckpointStoreError, StoreInUse, StoreRecovered
 from checkpoint_store.maintenance import doctor, recover_store, restore_store
@@ -22,26 +22,10 @@ from .recovery_tools import TOTAL, _make
 
 def _make_tries(folder: Path, *, killed: Children | None = None) -> str:
     """Make a store of which chunk 1 failed for good, chunk 2 failed once, chunk 0 is done and chunk 3 was in hand."""
-    source = """
-import os, sys
-from checkpoint_store import CheckpointStore
-store = CheckpointStore("talks.db")
-job = store.open_job("talk.srt", total_chunks=12, model="m", config={"chunk_size": 2000})
-job.complete(0, "done")
-for _ in range(3):
-    job.fail_chunk(1, "RuntimeError: never")
-job.fail_chunk(2, "RuntimeError: once")
-for chunk in job.pending():
-    if chunk.index == 3:
-        break
-job.export()
-store.backup("copy.db")
-if sys.argv[1] == "kill":
-    os.kill(os.getpid(), 9)
-store.close()
-"""
     children = Children(folder) if killed is None else killed
-    children.run(source, "kill" if killed is not None else "close", code=-9 if killed is not None else 0)
+    children.run(
+        program(__file__, "make_tries"), "kill" if killed is not None else "close", code=-9 if killed is not None else 0
+    )
     children.end_all()
     with CheckpointStore(folder / "copy.db", read_only=True) as store:
         return store.jobs()[0].job_id
@@ -144,15 +128,7 @@ def test_a_runner_at_work_is_not_restored_over(tmp_path: Path, children: Childre
     """Neither while it has the store open nor between two calls, when only its lock file says that it lives."""
     _make_tries(tmp_path)
     before = (tmp_path / "talks.db").read_bytes()
-    holder = """
-import sys
-from checkpoint_store.storage.runner_lock import RunnerLock
-from pathlib import Path
-lock = RunnerLock(Path("talks.db").absolute())
-print("holds", flush=True)
-sys.stdin.readline()
-"""
-    runner = children.start(holder)
+    runner = children.start(program(__file__, "hold_runner_lock"))
     children.next_line(runner)
     with pytest.raises(StoreInUse, match=f"process {runner.pid} has it open"):
         restore_store(tmp_path / "copy.db", tmp_path / "talks.db", lock_timeout_seconds=0.1)

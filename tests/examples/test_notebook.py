@@ -51,6 +51,7 @@ def shown(notebook: Any) -> list[str]:
     return text
 
 
+@pytest.mark.slow
 def test_the_notebook_shows_what_happens(
     tmp_path: Path, sockets: str, children: Children, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -141,6 +141,7 @@ def test_a_click_pauses_and_resume_goes_on(
     assert (job.status, bar(app)) == ("completed", "30 of 30 done")
 
 
+@pytest.mark.slow
 def test_after_a_reload_the_job_is_offered(
     seen: CheckpointStore, runners: list[LocalScriptRunner], in_the_middle: InTheMiddle
 ) -> None:

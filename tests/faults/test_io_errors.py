@@ -48,6 +48,7 @@ def test_a_failing_call_loses_nothing(
     figures(f"io-errors, {operation}, step {step}", **_prove(_sweep(shim, fast_folder, operation, step=step)))
 
 
+@pytest.mark.slow
 def test_a_state_file_written_in_place_loses_all(shim: Path, fast_folder: Path, figures: Figures) -> None:
     """The control: the same failing calls destroy a file that is written anew in place."""
     count = _sweep(shim, fast_folder, "control", step=1)["count"]

@@ -144,7 +144,7 @@ def test_killed_at_every_call_of_the_store(talk: Path, provider: str, when: str)
     assert 12 <= number < CALLS_MAX - 1
 
 
-@pytest.mark.slow_variants
+@pytest.mark.slow
 @PROVIDERS
 def test_an_edit_while_the_service_works_submits_the_new_paragraph_alone(talk: Path, provider: str) -> None:
     """The run was killed while it waited; the text was edited; what the service holds is asked for at its new place."""
@@ -157,7 +157,7 @@ def test_an_edit_while_the_service_works_submits_the_new_paragraph_alone(talk: P
         assert server.paid_twice() == {}
 
 
-@pytest.mark.slow_variants
+@pytest.mark.slow
 @PROVIDERS
 def test_the_server_notices_what_is_submitted_twice(talk: Path, provider: str) -> None:
     """The control: without handles, a run that was killed after it submitted pays for every paragraph again."""

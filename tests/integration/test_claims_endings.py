@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from conftest import program
 
 from checkpoint_store import CheckpointStore, ChunkAlreadyCompleted, ChunkOutOfRange, Job, JobNotFound, StateManager
 from checkpoint_store.execution.claims.chunk_queue import PAUSE_CHECK_INTERVAL_SECONDS
@@ -78,20 +79,7 @@ def test_a_store_that_is_never_closed_holds_nothing(job: Job, open_store: Opener
 def test_opening_and_starting_at_once_takes_no_lock_file_away(open_store: Opener, children: Children) -> None:
     """While one process becomes a runner again and again, others sweep: each runner's lock file stays."""
     open_store().open_job("many", total_chunks=400)
-    source = """
-import sys
-failed = 0
-for round in range(25):
-    with CheckpointStore("talks.db", durability="process", state_file=None) as store:
-        job = store.latest_job()
-        for chunk in job.pending():
-            (lock,) = store._context.claims[job.job_id].storage.runners.locks.values()
-            failed += not lock.path.exists()
-            chunk.complete(chunk.index)
-            break
-print(failed)
-"""
-    assert children.together(4, source) == ["0\n"] * 4
+    assert children.together(4, program(__file__, "become_runner")) == ["0\n"] * 4
 
 
 # -- failures
@@ -160,21 +148,10 @@ def test_no_secret_is_kept_of_an_error(job: Job, tmp_path: Path) -> None:
 
 def test_max_attempts_counts_the_tries_that_killed_their_process(job: Job, children: Children) -> None:
     """A poison chunk cannot loop for ever; without ``max_attempts`` it is given out again."""
-    source = """
-import os, sys
-from checkpoint_store import CheckpointStore
-store = CheckpointStore("talks.db")
-for chunk in store.latest_job().pending(max_attempts=int(sys.argv[1]) or None):
-    if chunk.index == 0:
-        print("poison", flush=True)
-        os.kill(os.getpid(), 9)
-    break
-store.close()
-"""
     for _ in range(3):
-        children.run(source, 0, code=-9)
-    children.run(source, 4, code=-9)
-    assert children.run(source, 4) == ""
+        children.run(program(__file__, "poison"), 0, code=-9)
+    children.run(program(__file__, "poison"), 4, code=-9)
+    assert children.run(program(__file__, "poison"), 4) == ""
     (failed,) = job.failed_chunks()
     assert (failed.chunk_index, failed.outcome, failed.error) == (0, "abandoned", None)
     assert [chunk.index for chunk in job.pending()] == [1, 2, 3, 4, 5]
@@ -329,18 +306,7 @@ def test_the_views_say_what_is_so(job: Job, children: Children, tmp_path: Path) 
     next(loop).complete({"cost": 0.5, "input_tokens": 10, "output_tokens": 3})
     next(loop).complete({"cost": "much", "input_tokens": 1.5})
     kept = next(loop)
-    source = """
-import sqlite3
-raw = sqlite3.connect("talks.db")
-for view in ("job_progress", "running_now", "job_costs", "failed_chunks", "in_doubt_chunks"):
-    cursor = raw.execute(f"SELECT * FROM {view}")
-    names = [column[0] for column in cursor.description]
-    for row in cursor.fetchall():
-        print(view, {n: v for n, v in zip(names, row) if n in ("completed", "total", "left", "percent", "chunk_index",
-              "attempt", "pid", "results", "priced", "cost", "input_tokens", "output_tokens")})
-raw.close()
-"""
-    assert children.run(source).splitlines() == [
+    assert children.run(program(__file__, "print_views")).splitlines() == [
         "job_progress {'completed': 2, 'total': 6, 'left': 4, 'percent': 33.3}",
         f"running_now {{'chunk_index': 2, 'attempt': 1, 'pid': {os.getpid()}}}",
         "job_costs {'results': 2, 'priced': 1, 'cost': 0.5, 'input_tokens': 10, 'output_tokens': 3}",

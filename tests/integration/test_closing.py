@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import wait_until
+from conftest import program, wait_until
 
 from checkpoint_store import CheckpointStore, StorageFullError, StoreClosed
 
@@ -304,29 +304,7 @@ if __name__ == "__main__":
 @pytest.mark.parametrize("whose", ["this thread's", "another thread's"])
 def test_ctrl_c_ends_the_waiting_of_close(whose: str, children: Children, tmp_path: Path) -> None:
     """Who does not want to wait for what is in flight need not: it is in doubt then, and the process ends."""
-    source = """
-import sys, threading
-from checkpoint_store import CheckpointStore
-both, paid = threading.Event(), []
-def call(index):
-    paid.append(index)
-    if len(paid) == 2:
-        both.set()
-    threading.Event().wait(3600 if index else 0)
-    return index
-store = CheckpointStore("talks.db")
-items = store.open_job("talk.srt", total_chunks=9).map(call, workers=2)
-first = next(items)
-if sys.argv[1] == "another thread's":
-    threading.Thread(target=lambda: list(items), daemon=True).start()
-both.wait(60)
-try:
-    print("closing", flush=True)
-    store.close()
-except KeyboardInterrupt:
-    print("interrupted", flush=True)
-"""
-    process = children.start(source, whose)
+    process = children.start(program(__file__, "interrupt_close"), whose)
     assert children.next_line(process) == "closing"
     said: list[str] = []
     reader = threading.Thread(target=lambda: said.append(children.next_line(process)))

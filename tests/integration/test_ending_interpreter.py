@@ -48,6 +48,7 @@ def test_closing_a_store_in_a_finalizer_says_nothing(before: str, children: Chil
         assert (job.state(), job.is_active) == (shown, False)
 
 
+@pytest.mark.slow
 def test_a_finalizer_may_still_record(children: Children, tmp_path: Path) -> None:
     """A result, a pause and a status that come at the last moment are in the store."""
     last = "self.job.complete(3, 'last'); self.job.pause(); self.manager.set_status('paused')"

@@ -12,7 +12,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import ROOT, snapshot
+from conftest import ROOT, program, snapshot
 
 from checkpoint_store import (
     CheckpointStore,
@@ -103,7 +103,7 @@ def test_a_killed_process_has_nothing_open(
     take(path, 0)
 
 
-@pytest.mark.slow_variants
+@pytest.mark.slow
 @takes_it
 def test_another_pid_namespace_is_seen(path: Path, take: Callable[[Path, float], object]) -> None:
     """From inside of a container that shares the folder, a store that is open outside is in use, whoever that is."""
@@ -143,55 +143,14 @@ def test_closing_another_descriptor_drops_nothing(path: Path, take: Callable[[Pa
 
 def test_a_forked_child_that_lives_on_keeps_nothing(path: Path, children: Children) -> None:
     """It closes its copy without dropping the parent's lock, and takes the lock anew once it works on the store."""
-    source = """
-import os, sys
-from checkpoint_store import *
-store = CheckpointStore("talks.db")
-go, wait = os.pipe(), os.pipe()
-def refused():
-    try:
-        recover_store("talks.db", lock_timeout_seconds=0)
-    except StoreInUse as error:
-        return error.holders
-child = os.fork()
-if not child:
-    os.write(go[1], b"x")
-    os.read(wait[0], 1)
-    store.latest_job().complete(1, "in the child")
-    os.write(go[1], b"x")
-    os.read(wait[0], 1)
-    os._exit(0)
-os.read(go[0], 1)
-print(refused() == (os.getpid(),))
-store.close()
-print(refused())
-os.write(wait[1], b"x")
-os.read(go[0], 1)
-print(refused() == (child,))
-os.write(wait[1], b"x")
-os.waitpid(child, 0)
-print(refused())
-"""
-    assert children.run(source) == "True\nNone\nTrue\nNone\n"
+    assert children.run(program(__file__, "fork_that_lives_on")) == "True\nNone\nTrue\nNone\n"
 
 
 def test_whoever_waits_goes_on_once_the_store_is_closed(path: Path, children: Children) -> None:
     """Neither is in the other's way: who closes the store may write its state file last, under the lock file."""
     holder = children.start(HOLD)
     assert children.next_line(holder) == "open"
-    source = """
-import sys
-from checkpoint_store import restore_store
-from checkpoint_store.storage.connection import open_lock as presence
-real = presence.wait_or_refuse
-def said(*arguments):
-    print("waits", flush=True)
-    real(*arguments)
-presence.wait_or_refuse = said
-restore_store("copy.db", "talks.db", lock_timeout_seconds=100)
-print("restored")
-"""
-    waiting = children.start(source)
+    waiting = children.start(program(__file__, "wait_to_restore"))
     assert children.next_line(waiting) == "waits"
     with CheckpointStore(path, lock_timeout_seconds=30) as store:
         store.latest_job().export()  # type: ignore[union-attr]

@@ -121,23 +121,7 @@ def test_an_error_of_a_loop_itself_is_kept(store: CheckpointStore) -> None:
 
 def test_a_loop_that_was_left_on_purpose_is_not_blamed(children: Children, tmp_path: Path) -> None:
     """A ``break``, and an error that was caught before the next file: a later error is that of the last loop alone."""
-    source = """
-from checkpoint_store import CheckpointStore
-with CheckpointStore("talks.db") as store:
-    for number in range(3):
-        job = store.open_job(f"file{number}", chunks=["a", "b"])
-        for chunk in job.pending():
-            chunk.complete("x")
-            break
-        job = store.open_job(f"caught{number}", chunks=["a", "b"])
-        try:
-            for chunk in job.pending():
-                raise ValueError(number)
-        except ValueError:
-            if number == 2:
-                raise
-"""
-    children.run(source, code=1)
+    children.run(program(__file__, "leave_loops"), code=1)
     with CheckpointStore(tmp_path / "talks.db", read_only=True) as store:
         kept = {job.file_name: job.error_message for job in store.jobs() if job.error_message}
     assert kept == {"caught2": "ValueError: 2"}
@@ -254,20 +238,5 @@ def test_work_that_asks_to_end_keeps_the_other_chunks_in_flight(store: Checkpoin
 
 def test_a_handler_that_exits_keeps_the_chunks_in_flight(children: Children, tmp_path: Path) -> None:
     """The program's own handler raises SystemExit in the middle of the loop: what is in flight is recorded first."""
-    source = """
-import os, signal, sys, threading
-from checkpoint_store import CheckpointStore
-signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-barrier = threading.Barrier(4, timeout=60)
-def work(index):
-    barrier.wait()
-    if index == 3:
-        os.kill(os.getpid(), signal.SIGTERM)
-    threading.Event().wait(0.3)
-    return index
-with CheckpointStore("talks.db") as store:
-    store.open_job("talk.srt", total_chunks=40)
-    list(store.latest_job().map(work, workers=4))
-"""
-    children.run(source)
+    children.run(program(__file__, "exit_in_handler"))
     assert last_job(tmp_path / "talks.db") == ("paused", None, 4)

@@ -8,7 +8,7 @@ import tempfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, program
 from jupyter_client.manager import KernelManager
 
 if TYPE_CHECKING:
@@ -17,39 +17,7 @@ if TYPE_CHECKING:
 
     from jupyter_client.blocking.client import BlockingKernelClient
 
-FIRST_CELL = """
-import asyncio, logging, threading, time
-from checkpoint_store import CheckpointStore
-
-store = CheckpointStore("talks.db")
-job = store.open_job("talk.srt", chunks=[str(number) for number in range(20)])
-calls = []
-may_end = threading.Event()
-
-def work(text):
-    calls.append(text)
-    if text == "5" and not may_end.is_set():
-        print("now", flush=True)
-    assert int(text) < 4 or may_end.wait(60)
-    return text.upper()
-
-async def await_work(text):
-    calls.append(text)
-    if text == "4":
-        print("now", flush=True)
-        while not any(task.cancelling() for task in asyncio.all_tasks()):
-            await asyncio.sleep(0.01)
-    return text.upper()
-
-class Pausing(logging.Handler):
-    def emit(self, record):
-        if "pausing" in record.getMessage():
-            on_pausing()
-
-on_pausing = may_end.set
-logging.getLogger("checkpoint_store").addHandler(Pausing())
-logging.getLogger("checkpoint_store").setLevel(logging.INFO)
-"""
+FIRST_CELL = program(__file__, "first_cell").read_text("utf-8")
 """The chunk after which no further one can begin asks to be interrupted; it ends once that was noticed."""
 
 
@@ -144,7 +112,7 @@ def test_an_interrupted_cell_that_awaits_finishes_what_is_in_hand(notebook: Note
 def test_a_second_interrupt_ends_the_cell_at_once(notebook: Notebook) -> None:
     """What it had in hand is in doubt, and the store says so; the next cell does it again."""
     # what comes within the time of one key press is one signal: a person who presses again does so later
-    notebook.run("on_pausing = lambda: time.sleep(1.0) or print('now', flush=True)")
+    notebook.run("import time\non_pausing = lambda: time.sleep(1.0) or print('now', flush=True)")
     _, error = notebook.run("for item in job.map(work, workers=2): pass", interrupt_at="now\n", interrupts=2)
     assert error == "KeyboardInterrupt"
     assert (

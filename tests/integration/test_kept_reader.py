@@ -10,6 +10,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from conftest import program
 
 from checkpoint_store import CheckpointStore, InvalidArgumentError
 from checkpoint_store.storage.connection import read_only
@@ -17,6 +18,10 @@ from checkpoint_store.storage.connection import read_only
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from conftest import Children
+
+COMPLETES = program(__file__, "complete_chunk")
 
 
 @pytest.fixture
@@ -59,16 +64,13 @@ def test_all_reads_share_one_connection(path: Path, openings: list[bool]) -> Non
     assert openings == [True]
 
 
-def test_what_another_process_wrote_is_read(path: Path, reading: CheckpointStore, openings: list[bool]) -> None:
+def test_what_another_process_wrote_is_read(
+    path: Path, reading: CheckpointStore, openings: list[bool], children: Children
+) -> None:
     """Each time the file has changed, it is opened anew."""
     (job,) = reading.jobs()
     for index in (1, 2):
-        program = (
-            "from checkpoint_store import CheckpointStore\n"
-            f"with CheckpointStore({str(path)!r}, state_file=None) as store:\n"
-            f"    store.jobs()[0].complete({index}, {index})"
-        )
-        subprocess.run([sys.executable, "-c", program], check=True)
+        children.run(COMPLETES, path, index)
         assert job.progress().completed_chunks == index + 1
         assert job.result(index) == index
     assert openings == [True] * 2
@@ -94,8 +96,8 @@ def test_a_store_that_is_opened_beside_it_in_this_process_keeps_its_locks(path: 
         assert database._kept is None  # type: ignore[union-attr]
         store.jobs()[0].complete(1, "one")
         reading.close()
-        program = f"import sqlite3; c = sqlite3.connect({str(path)!r}); c.execute('SELECT * FROM jobs'); c.close()"
-        subprocess.run([sys.executable, "-c", program], check=True)  # the last to close the file removes its WAL
+        reading_once = f"import sqlite3; c = sqlite3.connect({str(path)!r}); c.execute('SELECT * FROM jobs'); c.close()"
+        subprocess.run([sys.executable, "-c", reading_once], check=True)  # the last to close the file removes its WAL
         assert path.with_name("talks.db-wal").stat().st_size > 0
         store.jobs()[0].complete(2, "two")
     with CheckpointStore(path, read_only=True) as store:

@@ -10,6 +10,7 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from conftest import wait_until
 
 from checkpoint_store import (
     CheckpointStore,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from conftest import Opener
+
 from .map_tools import CHUNKS, Flaky, upper
 
 
@@ -129,18 +131,23 @@ def test_work_in_flight_is_bounded(store: CheckpointStore) -> None:
 
 def test_ordered_work_is_bounded_too(store: CheckpointStore) -> None:
     """While the first chunk hangs, the others do not pile up without end."""
-    job = store.open_job("many", total_chunks=2000)
-    go, begun = threading.Event(), []
+    job = store.open_job("many", total_chunks=600)
+    begun: list[int] = []
+    begun_meanwhile = 0
 
     def work(index: int) -> int:
+        nonlocal begun_meanwhile
         begun.append(index)
         if index == 0:
-            assert go.wait(60)
+            wait_until(lambda: len(begun) > 256)
+            while len(begun) > begun_meanwhile:  # the others still begin
+                begun_meanwhile = len(begun)
+                time.sleep(0.2)
         return index
 
-    threading.Timer(1.5, go.set).start()
-    assert [item.index for item in job.map(work, workers=3, ordered=True)] == list(range(2000))
-    assert len(begun) == 2000
+    assert [item.index for item in job.map(work, workers=3, ordered=True)] == list(range(600))
+    assert 256 < begun_meanwhile < 400
+    assert len(begun) == 600
 
 
 def test_ordered_work_goes_on_to_the_retry_that_all_of_it_waits_for(

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import wait_until
+from conftest import program, wait_until
 
 from checkpoint_store import CheckpointStore, Job, JobPaused
 
@@ -101,18 +101,9 @@ def test_a_late_result_is_yielded_once(store: CheckpointStore) -> None:
 @pytest.mark.slow
 def test_a_program_ends_although_a_thread_hangs(children: Children) -> None:
     """The exit waits for no thread of ours."""
-    source = """
-import threading, time
-from checkpoint_store import CheckpointStore
-def work(text):
-    if text == "b":
-        time.sleep(3600)
-    return text
-with CheckpointStore("talks.db") as store:
-    print(store.map(work, ["a", "b", "c"], file_name="f", timeout_seconds=1, on_error="record", max_attempts=1))
-    print(store.latest_job().failed_chunks()[0].error)
-"""
-    assert children.run(source) == "['a', None, 'c']\nTimeoutError: it took longer than 1 s\n"
+    assert (
+        children.run(program(__file__, "thread_hangs")) == "['a', None, 'c']\nTimeoutError: it took longer than 1 s\n"
+    )
 
 
 def test_a_hanging_place_of_a_callers_executor_blames_no_other_chunk(job: Job) -> None:
@@ -221,27 +212,7 @@ def test_leaving_the_loop_early_pauses_and_keeps_what_is_in_hand(store: Checkpoi
     assert (job.status, job.running_chunks(), job.in_doubt_chunks()) == ("paused", [], [])
 
 
-SIGNALS = """
-import os, signal, sys, threading, time
-from checkpoint_store import CheckpointStore
-def work(text):
-    print("begun " + text + chr(10), end="", flush=True)  # one write: threads mix theirs
-    for _ in range(6000):
-        if os.path.exists("go"):
-            break
-        time.sleep(0.01)
-    return text
-with CheckpointStore("talks.db") as store:
-    job = store.open_job("f", chunks=list("abcdefghij"))
-    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
-    done = []
-    try:
-        for item in job.map(work, workers=int(sys.argv[1])):
-            done.append(item.index)
-    finally:
-        assert before == (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM))
-        print("end", len(done), job.status, job.progress().completed_chunks, len(job.in_doubt_chunks()), flush=True)
-"""
+SIGNALS = program(__file__, "wait_in_map")
 
 
 ENDS_BY = {signal.SIGINT: -signal.SIGINT, signal.SIGTERM: 128 + signal.SIGTERM, signal.SIGHUP: 128 + signal.SIGHUP}
@@ -290,8 +261,7 @@ def test_the_second_ctrl_c_ends_at_once(children: Children, workers: int, open_s
 
 def test_a_handler_of_the_programs_own_is_left_alone(children: Children, tmp_path: Path) -> None:
     """It decides."""
-    source = "import signal\nsignal.signal(signal.SIGINT, lambda *_: print('mine', flush=True))\n" + SIGNALS
-    process = children.start(source, 1)
+    process = children.start(SIGNALS, 1, "own handler")
     children.next_line(process)
     process.send_signal(signal.SIGINT)
     assert children.next_line(process) == "mine"
@@ -381,18 +351,4 @@ with CheckpointStore("talks.db") as store:
 @pytest.mark.slow
 def test_map_works_in_any_thread(children: Children) -> None:
     """Signals are for the main thread; elsewhere nothing is changed."""
-    source = """
-import threading
-from checkpoint_store import CheckpointStore
-with CheckpointStore("talks.db") as store:
-    job = store.open_job("f", chunks=list("abc"))
-    loop = job.map(str.upper)
-    next(loop)
-    thread = threading.Thread(target=loop.close)
-    thread.start(); thread.join()
-    print(job.status)
-    thread = threading.Thread(target=lambda: list(job.map(str.upper)))
-    thread.start(); thread.join()
-    print(job.status)
-"""
-    assert children.run(source) == "paused\ncompleted\n"
+    assert children.run(program(__file__, "map_in_threads")) == "paused\ncompleted\n"

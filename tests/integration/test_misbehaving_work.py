@@ -97,6 +97,7 @@ def test_in_amap_too(job: Job, kind: str) -> None:
     assert tries(job) == [(1, 3, type(made(kind)).__name__)]
 
 
+@pytest.mark.slow
 def test_in_a_worker_process_too(job: Job) -> None:
     """``sys.exit()`` there ends neither the worker nor its pool."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:

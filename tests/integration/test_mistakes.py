@@ -14,6 +14,7 @@ from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from conftest import program
 
 from checkpoint_store import CheckpointStore, ChunkAlreadyCompleted, InvalidArgumentError, Job
 
@@ -171,6 +172,7 @@ def test_the_same_result_is_the_same_value(job: Job, stored: Any, again: Any, is
 # -- many tries
 
 
+@pytest.mark.slow
 def test_the_thousandth_failure_costs_what_the_first_did(open_store: Any) -> None:
     """A chunk that fails all night does not slow down the job."""
     job = open_store(durability="process", state_file=None).open_job("g", total_chunks=1)
@@ -216,22 +218,7 @@ def test_trio_is_told_what_to_use_and_it_works(job: Job) -> None:
 
 def test_the_library_used_in_a_finalizer_at_shutdown_says_nothing(children: Children, tmp_path: Path) -> None:
     """What it completes is recorded; no traceback is printed."""
-    source = """
-import sys
-from checkpoint_store import CheckpointStore
-class Late:
-    def __init__(self):
-        self.store = CheckpointStore("talks.db")
-        self.job = self.store.open_job("f", chunks=["a", "b"])
-    def __del__(self):
-        self.job.complete(0, "late")
-        self.store.close()
-late = Late()
-late.me = late
-sys.modules["kept"] = late
-print("end")
-"""
-    process = children.start(source)
+    process = children.start(program(__file__, "late_finalizer"))
     output, errors = process.communicate(timeout=60)
     assert (process.returncode, output, errors) == (0, "end\n", "")
     with CheckpointStore(tmp_path / "talks.db") as store:

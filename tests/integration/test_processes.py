@@ -45,25 +45,7 @@ def test_eight_processes_open_a_new_store_at_once_twenty_times(children: Childre
 @pytest.mark.slow
 def test_threads_of_one_process_open_a_new_store_at_once(children: Children, tmp_path: Path) -> None:
     """Each with a store object of its own, on the same and on different new files."""
-    source = """
-import threading
-from checkpoint_store import CheckpointStore
-go, failed = threading.Barrier(8), []
-def work(number):
-    try:
-        go.wait()
-        for name in ("same.db", f"own-{number}.db"):
-            with CheckpointStore(name) as store:
-                store.open_job("f", total_chunks=8).complete(number, "x")
-    except BaseException as error:
-        failed.append(repr(error))
-threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
-for thread in threads: thread.start()
-for thread in threads: thread.join()
-print(failed)
-with CheckpointStore("same.db") as store: print(store.latest_job().progress().completed_chunks, len(store.jobs()))
-"""
-    assert children.run(source) == "[]\n8 1\n"
+    assert children.run(program(__file__, "open_in_threads")) == "[]\n8 1\n"
 
 
 WRITE = program(__file__, "write_all")

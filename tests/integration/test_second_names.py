@@ -101,7 +101,7 @@ def test_the_command_refuses_a_hard_link(linked: Path, words: list[str]) -> None
     assert snapshot(linked) == before
 
 
-@pytest.mark.slow_variants
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [["current"], ["upgrade", "head"], ["downgrade", "1.0"]])
 def test_alembic_refuses_a_hard_link(linked: Path, words: list[str]) -> None:
     """At its own prompt it gets the same answer."""
@@ -139,6 +139,7 @@ with CheckpointStore(f"{'one' if sys.argv[1] == '0' else 'two'}/talks.db") as st
     assert sorted(done) == list(range(40))
 
 
+@pytest.mark.slow
 def test_the_links_that_the_library_makes_itself_refuse_nothing(tmp_path: Path) -> None:
     """The state file before becomes ``.bak`` by a link; backups and restored stores have one name."""
     for _ in range(3):

@@ -86,7 +86,7 @@ def begin(children: Children, version: str) -> None:
     children.run(OPEN_OLDER + source, version)
 
 
-@pytest.mark.slow_variants
+@pytest.mark.slow
 def test_an_upgrade_is_refused_while_the_older_code_is_at_work(
     tmp_path: Path, children: Children, version: str
 ) -> None:

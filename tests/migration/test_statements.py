@@ -84,58 +84,10 @@ def test_a_hundred_first_opens_of_an_old_file_upgrade_it_once(children: Children
 @pytest.mark.slow
 def test_threads_upgrade_different_files_at_once(children: Children, template: Path) -> None:
     """Alembic has one context per process: each of four files gets its own upgrade all the same."""
-    source = """
-import shutil, sys, threading
-from checkpoint_store import *
-import checkpoint_store.storage.upgrade.migrate, alembic.command
-failed = []
-def upgrade(number, gate):
-    try:
-        gate.wait()
-        with CheckpointStore(f"copy-{number}.db", state_file=None) as store:
-            assert [job.progress().completed_chunks for job in store.jobs()] == [3, 1, 1]
-    except BaseException as error:
-        failed.append(repr(error))
-for round in range(3):
-    gate = threading.Barrier(4)
-    for number in range(4):
-        shutil.copy(sys.argv[1], f"copy-{number}.db")
-    threads = [threading.Thread(target=upgrade, args=(number, gate)) for number in range(4)]
-    for thread in threads: thread.start()
-    for thread in threads: thread.join()
-print(failed)
-"""
-    assert children.run(source, template / "talks.db") == "[]\n"
+    assert children.run(program(__file__, "upgrade_in_threads"), template / "talks.db") == "[]\n"
 
 
+@pytest.mark.slow
 def test_going_back_is_refused_where_it_would_lose_something(children: Children, template: Path) -> None:
     """With attempts there is no way back, nor while a process has the store open; without them there is."""
-    source = """
-import sys
-from checkpoint_store import *
-path = sys.argv[1]
-def refused(words):
-    try:
-        migrate(path, to="1.0", lock_timeout_seconds=0.1)
-    except (MigrationFailed, StoreInUse) as error:
-        assert words in str(error) and "as it was" in str(error), str(error)
-    else:
-        raise AssertionError("not refused")
-    assert migration_status(path).current == "1.5"
-with CheckpointStore(path, state_file=None) as store:
-    refused("has it open; end it first")
-    for chunk in store.latest_job().pending():
-        chunk.fail("not now")
-        break
-refused("1 are recorded; they would be lost")
-import sqlite3, contextlib
-with contextlib.closing(sqlite3.connect(path)) as raw:
-    raw.execute("DELETE FROM attempts")
-    raw.commit()
-migrate(path, to="1.0")
-assert migration_status(path).current == "1.0"
-with CheckpointStore(path, state_file=None) as store:
-    assert store.check() == [] and store.recovery is None
-    print([job.progress().completed_chunks for job in store.jobs()])
-"""
-    assert children.run(source, template / "talks.db") == "[3, 1, 1]\n"
+    assert children.run(program(__file__, "go_back"), template / "talks.db") == "[3, 1, 1]\n"

@@ -374,7 +374,7 @@ def rows(path: Path, made_by: Callable[[Path], CheckpointStore] | None = None) -
     return [line for line in contents(path).splitlines() if "jobs" in line or "chunk" in line]
 
 
-@pytest.mark.slow_variants
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [["current"], ["check"], ["history"], ["heads"], ["show", "head"]])
 def test_reading_commands_write_nothing(path: Path, checkout: Path, words: list[str]) -> None:
     """Neither in the store's folder nor in the checkout."""
@@ -401,7 +401,7 @@ def test_the_default_store_is_the_one_here(checkout: Path) -> None:
         assert store.jobs() == []
 
 
-@pytest.mark.slow_variants
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [["current"], ["check"], ["downgrade", "base"], ["stamp", "head"]])
 def test_commands_on_a_missing_store_create_none(checkout: Path, words: list[str]) -> None:
     """One line that says what to do, no traceback."""
@@ -432,6 +432,7 @@ def test_a_failing_upgrade_of_a_new_file_leaves_none(checkout: Path) -> None:
     assert not list(checkout.glob(".processing_state.db*"))
 
 
+@pytest.mark.slow
 def test_sql_is_printed_without_a_store(checkout: Path) -> None:
     """``upgrade head --sql``."""
     assert "CREATE TABLE jobs" in alembic(checkout, "upgrade", "head", "--sql")

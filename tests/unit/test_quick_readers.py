@@ -112,7 +112,7 @@ def _outcome(read: Any, value: Any, wanted: Any) -> Any:
     return repr(made), type(made)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(value=VALUES | TREES, wanted=st.sampled_from(TYPES))
 def test_the_quick_way_is_the_slow_way(value: Any, wanted: Any) -> None:
     """Whatever the value and the type: the same object, or the same refusal with the same place."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import tenacity
+from conftest import program
 
 from checkpoint_store import CheckpointStore, InvalidArgumentError
 from checkpoint_store.loop.retry_policy import pause_before_retry
@@ -36,21 +37,7 @@ def test_retry_after_comes_first_with_jitter() -> None:
 
 def test_a_retry_needs_nothing_installed(children: Children) -> None:
     """A plain install goes on after a failure, in ``map``; the command needs no tenacity either."""
-    source = """
-import sys
-sys.modules["tenacity"] = sys.modules["tqdm"] = None
-from checkpoint_store import CheckpointStore
-import checkpoint_store.cli
-calls = []
-def flaky(text):
-    calls.append(text)
-    if len(calls) == 1:
-        raise ConnectionError("the line is down")
-    return text
-with CheckpointStore("talks.db") as store:
-    print(store.map(flaky, ["a"], file_name="f"), len(calls))
-"""
-    assert children.run(source) == "['a'] 2\n"
+    assert children.run(program(__file__, "without_tenacity")) == "['a'] 2\n"
 
 
 def test_waits_of_tenacity_are_welcome() -> None:
