@@ -160,12 +160,14 @@ def test_the_lines_of_an_error_name_the_store(here: Folder, error: Exception, ve
 
 @pytest.mark.slow
 def test_a_budget_that_is_raised_from_elsewhere(here: Folder) -> None:
-    """Resume in another folder than the run's: its line goes there, for the words of the COMMAND belong there."""
+    """Resume in another folder than the run's: the line takes the new value, and keeps all else."""
     run(here, "--only", "0", code=0)
     run(here, "--max-cost", "2", code=75)
     elsewhere = Folder(here.path.parent / "the other place")
     (line,) = lines(elsewhere.run("resume", "--store", "it's a store.db", code=75).stderr)
-    assert line.startswith("cd ")
+    assert line.endswith("--max-cost AMOUNT")
+    assert lines(elsewhere.run("show", "--store", "it's a store.db").stdout) == [line]
+    assert "AMOUNT is not a number above 0" in paste(elsewhere, line, code=2).stderr
     here.write("mended", "")
     assert "6 chunks done" in paste(elsewhere, line.replace("AMOUNT", "9")).stderr
 
@@ -175,6 +177,8 @@ def test_a_cost_that_nobody_finds_is_left_open(here: Folder) -> None:
     said = run(here, "--max-cost", "9", "--cost", "price", code=75).stderr
     (line,) = lines(said.partition("--max-cost:")[2])
     assert "FIELD stands for the name of a field" in paste(here, line, code=2).stderr
+    (shown,) = lines(here.run("show", "--store", STORE).stdout)
+    assert "FIELD stands for the name of a field" in paste(here, shown, code=2).stderr
     here.write("mended", "")
     assert "6 chunks done" in paste(here, line.replace("FIELD", "cost")).stderr
 
