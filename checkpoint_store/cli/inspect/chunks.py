@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from checkpoint_store.cli.run.chunk_ranges import ChunkRanges
 
 _COLUMNS: Final = ("CHUNKS", "COUNT", "STATUS", "TRIES", "SINCE", "LAST ERROR")
+_ALWAYS: Final = 3
+"""So many of the columns are shown also where they are empty."""
 _TABLE: Final = ("start", "stop", "status", *ATTEMPT, "tries", "redo")
 _ERROR_TABLE: Final = ("chunk_index", "outcome", "is_last", *ATTEMPT)
 _ERROR_WIDTH_MIN: Final = 12
@@ -79,11 +81,12 @@ def chunks(*, job_id: str | None, status: str | None, table_format: str | None, 
 
 def _show_rows(terminal: Screen, rows: list[dict[str, Any]]) -> None:
     cells = [_cells(row) for row in rows]
-    columns = _COLUMNS if any(error for *_, error in cells) else _COLUMNS[:-1]
-    width = max(_ERROR_WIDTH_MIN, screen.flexible_width(_COLUMNS, cells, len(_COLUMNS) - 1, terminal.out.width))
-    table = screen.table(*columns, right=frozenset({1, 3}))
-    for start, count, status, *others, error in cells:
-        visible = (*others, without_end(error, width))[: len(columns) - 3]
+    kept = [at for at in range(len(_COLUMNS)) if at < _ALWAYS or any(row[at] for row in cells)]
+    columns, cells = [_COLUMNS[at] for at in kept], [tuple(row[at] for at in kept) for row in cells]
+    width = max(_ERROR_WIDTH_MIN, screen.flexible_width(columns, cells, len(columns) - 1, terminal.out.width))
+    table = screen.table(*columns, right=frozenset({1, 3}) if "TRIES" in columns else frozenset({1}))
+    for start, count, status, *others in cells:
+        visible = [*others[:-1], without_end(others[-1], width)] if columns[-1] == _COLUMNS[-1] else others
         table.add_row(start, count, Text(status, style=_STYLES.get(status, "")), *visible)
     screen.print_table(terminal.out, table)
 

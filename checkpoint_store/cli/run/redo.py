@@ -44,7 +44,8 @@ def redo(
     its new one is there; what it cost stays counted.
     """
     if chunks is None and not named and not keys:
-        raise click.UsageError("name the chunks to do again: JOB 3-7, --chunks 3-7 or --key KEY.")
+        taken = "" if job_id is None else f" ({job_id} is taken for JOB.)"
+        raise click.UsageError(f"name the chunks to do again: JOB 3-7, --chunks 3-7 or --key KEY.{taken}")
     with open_for_writing(store_path) as store:
         job = chosen_job(store, job_id)
         count = job.redo(chosen_chunks(job, (*named, chunks), keys))
