@@ -114,9 +114,13 @@ def _changed(words: list[str], changed: Mapping[str, Any]) -> list[str]:
 
 
 def _later_of(store: CheckpointStore, job: Job | None, store_path: str) -> NotBegun | None:
-    """Return the files of a job's last run that were never begun; None where it does not remember its command."""
+    """Return the files that a job's last run did not begin; None where it does not remember its command."""
     memory = None if job is None else job.metadata.get(MEMORY)
-    return not_begun(store, memory, store_path) if is_memory(memory) and Path(memory["folder"]).is_dir() else None
+    return (
+        not_begun(store, job.job_id, memory, store_path)
+        if job is not None and is_memory(memory) and Path(memory["folder"]).is_dir()
+        else None
+    )
 
 
 def _say_complete(job: Job | None, later: NotBegun | None, *, as_json: bool) -> int:
