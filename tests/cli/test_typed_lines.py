@@ -102,6 +102,7 @@ def test_the_lines_of_those_who_look(here: Folder, again: str) -> None:
             told = facts(report.write(store, here.path / "page.html"))["lines"]
         (here.path / "elsewhere").mkdir()  # where a page is looked at is any folder
         assert "said" in paste(Folder(here.path / "elsewhere"), told["results"]).stdout
+        assert "1 failed and passed over" in paste(Folder(here.path / "elsewhere"), told["resume"], code=1).stderr
         assert "1 chunk of job" in paste(Folder(here.path / "elsewhere"), told["retry"]).stderr
     elif again == "plan":
         words = ("plan", "lecture.txt", *SIX, "--store", STORE, *COMMAND)
@@ -219,3 +220,26 @@ def test_a_shell_reads_the_lines_so(here: Folder) -> None:
         ["sh", "-c", again], cwd=here.path, env=environment, capture_output=True, text=True, check=False
     )
     assert "6 chunks done" in done.stderr, done.stderr
+
+
+def test_the_page_leaves_a_budget_open(here: Folder) -> None:
+    """A resume as it was would pause again at once; how the job is run is shown as no metadata."""
+    run(here, "--only", "0")
+    run(here, "--max-cost", "1", code=75)
+    with CheckpointStore(here.path / STORE, read_only=True) as store:
+        told = facts(report.write(store, here.path / "page.html"))
+    assert told["metadata"] == {}
+    assert told["lines"]["resume"].endswith(" --max-cost AMOUNT")
+    here.write("mended", "")
+    assert "6 chunks done" in paste(here, told["lines"]["resume"].replace("AMOUNT", "9")).stderr
+    with CheckpointStore(here.path / STORE, read_only=True) as store:
+        assert "resume" not in facts(report.write(store, here.path / "page.html"))["lines"]
+
+
+def test_the_page_frees_what_failed_where_nothing_else_is_left(here: Folder) -> None:
+    """As ``show`` says it."""
+    run(here, "--retries", "1", code=1)
+    with CheckpointStore(here.path / STORE, read_only=True) as store:
+        line = facts(report.write(store, here.path / "page.html"))["lines"]["resume"]
+    here.write("mended", "")
+    assert "6 chunks done" in paste(here, line).stderr
