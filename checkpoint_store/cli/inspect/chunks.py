@@ -144,9 +144,7 @@ def errors(*, job_id: str | None, table_format: str | None, store_path: str, as_
     if not ordered:
         terminal.note(f"job {job.job_id[:8]} has no chunk that failed or is in doubt")
     if summary.is_superseded:
-        terminal.note(
-            f"job {job.job_id[:8]} is superseded by job {str(summary.superseded_by)[:8]}: runs go on with that"
-        )
+        terminal.note(f"job {job.job_id[:8]} is superseded by job {str(summary.superseded_by)[:8]}")
     if summary.is_interrupted:
         left = screen.chunk_count(summary.progress.remaining_chunks)
         terminal.note(f"job {job.job_id[:8]} is interrupted: nobody works on it, and {left} of it are not complete")
