@@ -98,12 +98,12 @@ def _character(console: Console, sign: _Sign) -> str:
     return sign.plain if console.options.ascii_only else sign.sign
 
 
-def legend(console: Console, names: Sequence[str]) -> Text:
-    """Return the signs of the map with their meaning: those of ``names``, of completed chunks, and of those left."""
+def legend(console: Console, names: Sequence[str], *, is_left: bool = True) -> Text:
+    """Return the signs of the map with their meaning: of completed chunks, those of ``names``, and of what is left."""
     shades = screen.marks(console).shades
     parts = [(shades[-1], "green", "completed")]
     parts += [(_character(console, sign), sign.style, sign.name) for sign in _SIGNS if sign.name in names]
-    parts.append((shades[0], "dim", "left"))
+    parts += [(shades[0], "dim", "left")] if is_left else []
     lines, line = [], Text("  ")
     for sign, style, name in parts:
         entry = Text.assemble((sign, style), (f" {name}", "dim"))

@@ -90,7 +90,7 @@ class JobSummary:
     replaced_cost: float = 0.0
     """What results cost that were replaced since, by ``redo`` or ``replace=True``."""
     superseded_by: str | None = None
-    """The id of the job of the same file that was opened after it, and that a run goes on with; or None."""
+    """The id of the job of the same file that was opened in place of it; or None."""
     error_message: str | None
     config: dict[str, Any]
     metadata: dict[str, Any]

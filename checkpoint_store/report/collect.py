@@ -60,7 +60,7 @@ def collected(store: CheckpointStore, jobs: Sequence[Job], options: Options) -> 
             raise JobNotFound(job.job_id, store.path)
         part = _part(job, summaries[job.job_id], inputs.get(job.job_id), room, options.cost)
         part.facts["changes"] = changes.get(job.job_id)
-        part.facts["lines"] = job_facts.lines(job.job_id, store.path)
+        part.facts["lines"] = job_facts.lines(summaries[job.job_id], store.path)
         parts.append(part)
     return parts
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.report.times import milliseconds
 
@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
     from checkpoint_store import ChunkRecord, Job, JobSummary
     from checkpoint_store.report.amounts import Sums
+
+
+_COMMAND_LINE: Final = "command_line"
+"""Under this name the command keeps in a job's metadata how it is run; people are shown a line to type instead."""
 
 
 def job_facts(job: Job, summary: JobSummary) -> dict[str, Any]:
@@ -39,7 +43,7 @@ def job_facts(job: Job, summary: JobSummary) -> dict[str, Any]:
         "updated_at": milliseconds(progress.updated_at.isoformat()),
         "error": summary.error_message,
         "config": summary.config,
-        "metadata": summary.metadata,
+        "metadata": {name: value for name, value in summary.metadata.items() if name != _COMMAND_LINE},
         "sequential": job.sequential,
         "in_doubt_with_handle": summary.in_doubt_with_handle,
         "superseded_by": summary.superseded_by,
@@ -47,10 +51,24 @@ def job_facts(job: Job, summary: JobSummary) -> dict[str, Any]:
     }
 
 
-def lines(job_id: str, store_path: Path) -> dict[str, str]:
-    """Return what a reader of the page may type, by the command: it names the store, and works in every folder."""
-    words = {verb: ("checkpoint-store", verb, job_id[:8], "--store", str(store_path)) for verb in ("retry", "results")}
+def lines(summary: JobSummary, store_path: Path) -> dict[str, str]:
+    """Return what a reader of the page may type, by the command: it names the store, and works in every folder.
+
+    ``resume`` is there where chunks are left that a run goes on with, and the job remembers how it is run.
+    """
+    job_id, store = summary.job_id[:8], ("--store", str(store_path))
+    words = {verb: ("checkpoint-store", verb, job_id, *store) for verb in ("retry", "results")}
+    left = summary.progress.remaining_chunks
+    if left and _COMMAND_LINE in summary.metadata and not (summary.is_superseded or summary.is_active):
+        failed = ("--failed",) if summary.failed_chunks == left else ()
+        words["resume"] = ("checkpoint-store", "resume", job_id, *failed, *store, *_open_option(summary.error_message))
     return {verb: shlex.join(line) for verb, line in words.items()}
+
+
+def _open_option(error_message: str | None) -> tuple[str, ...]:
+    """Return the option whose value the reader has to choose, for a job that would pause again otherwise."""
+    open_options = {"BudgetReached": ("--max-cost", "AMOUNT"), "CostUnknown": ("--cost", "FIELD")}
+    return open_options.get((error_message or "").partition(":")[0], ())
 
 
 def costs(sums: Sums, failed_tries: float | None, in_doubt: Sequence[float | None]) -> dict[str, Any]:

@@ -132,7 +132,7 @@ def test_json_has_the_fields_of_the_table(sound: Folder, command: str) -> None:
     document = json.loads(out)
     assert code == 0
     if command == "resume":
-        assert set(document) == {"job_id", "exit_code", "jobs"}
+        assert set(document) == {"job_id", "exit_code", "jobs", "summary"}
         return
     first, *others = re.split(r"\. (?=Each|The)|; with PATH", ROWS[command][0])
     if isinstance(document, list):

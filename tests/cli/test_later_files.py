@@ -38,7 +38,7 @@ def stopped(folder: Folder) -> Folder:
 
 def not_begun(said: str) -> str | None:
     """The line that begins what was never begun."""
-    found = [line.partition("begin ")[2].partition(":  ")[2] for line in said.splitlines() if "never begun" in line]
+    found = [line.partition("begin ")[2].partition(":  ")[2] for line in said.splitlines() if "of the same run" in line]
     return found[0] if found else None
 
 
@@ -46,7 +46,7 @@ def test_resume_names_the_files_that_were_never_begun(stopped: Folder) -> None:
     """Its own job is complete then; the line, typed as it stands, begins the others, and then nothing is left."""
     said = stopped.run("resume").stderr
     assert "✓ b c.txt  2 chunks done" in said
-    assert "d.txt, e.txt of the same run were never begun; begin them with:  checkpoint-store run d.txt e.txt" in said
+    assert "d.txt, e.txt of the same run were not begun; begin them with:  checkpoint-store run d.txt e.txt" in said
     again = stopped.run("resume").stderr
     assert "is complete: there is nothing to go on with" in again
     line = not_begun(again)
@@ -62,6 +62,21 @@ def test_a_program_reads_which_files_were_never_begun(stopped: Folder) -> None:
     assert stopped.json("resume")["summary"]["files_not_begun"] == names
     stopped.run("run", "d.txt", *SMALL, *PRICED)
     assert stopped.json("resume", "b c.txt")["summary"]["files_not_begun"] == names[1:]
+
+
+def test_an_older_job_of_a_file_counts_where_it_is_complete(stopped: Folder) -> None:
+    """A file that an earlier run began and that this one did not come to is left; one that is complete is not."""
+    with CheckpointStore(stopped.path / ".processing_state.db") as store:
+        for name in ("d.txt", "e.txt"):
+            job = store.open_job(name, chunks=["a", "b"])
+            job.complete(0, {"cleaned_text": "x"})
+        job.complete(1, {"cleaned_text": "x"})
+        stopped.run("run", "b c.txt", *SMALL, "--only", "0", *PRICED)  # opened after them
+        opened = store.job("b c.txt")
+        memory = {name: value for name, value in opened.metadata["command_line"].items() if name != "only"}
+        later = LaterFiles.of([stopped.path / "d.txt", stopped.path / "e.txt"]).as_memory()
+        opened.set_metadata({"command_line": memory | later})
+    assert stopped.json("resume", "b c.txt")["summary"]["files_not_begun"] == [str(stopped.path / "d.txt")]
 
 
 def test_from_another_folder_the_line_goes_to_the_files(stopped: Folder) -> None:

@@ -102,6 +102,7 @@ def test_the_lines_of_those_who_look(here: Folder, again: str) -> None:
             told = facts(report.write(store, here.path / "page.html"))["lines"]
         (here.path / "elsewhere").mkdir()  # where a page is looked at is any folder
         assert "said" in paste(Folder(here.path / "elsewhere"), told["results"]).stdout
+        assert "1 failed and passed over" in paste(Folder(here.path / "elsewhere"), told["resume"], code=1).stderr
         assert "1 chunk of job" in paste(Folder(here.path / "elsewhere"), told["retry"]).stderr
     elif again == "plan":
         words = ("plan", "lecture.txt", *SIX, "--store", STORE, *COMMAND)
@@ -160,12 +161,14 @@ def test_the_lines_of_an_error_name_the_store(here: Folder, error: Exception, ve
 
 @pytest.mark.slow
 def test_a_budget_that_is_raised_from_elsewhere(here: Folder) -> None:
-    """Resume in another folder than the run's: its line goes there, for the words of the COMMAND belong there."""
+    """Resume in another folder than the run's: the line takes the new value, and keeps all else."""
     run(here, "--only", "0", code=0)
     run(here, "--max-cost", "2", code=75)
     elsewhere = Folder(here.path.parent / "the other place")
     (line,) = lines(elsewhere.run("resume", "--store", "it's a store.db", code=75).stderr)
-    assert line.startswith("cd ")
+    assert line.endswith("--max-cost AMOUNT")
+    assert lines(elsewhere.run("show", "--store", "it's a store.db").stdout) == [line]
+    assert "AMOUNT is not a number above 0" in paste(elsewhere, line, code=2).stderr
     here.write("mended", "")
     assert "6 chunks done" in paste(elsewhere, line.replace("AMOUNT", "9")).stderr
 
@@ -175,6 +178,8 @@ def test_a_cost_that_nobody_finds_is_left_open(here: Folder) -> None:
     said = run(here, "--max-cost", "9", "--cost", "price", code=75).stderr
     (line,) = lines(said.partition("--max-cost:")[2])
     assert "FIELD stands for the name of a field" in paste(here, line, code=2).stderr
+    (shown,) = lines(here.run("show", "--store", STORE).stdout)
+    assert "FIELD stands for the name of a field" in paste(here, shown, code=2).stderr
     here.write("mended", "")
     assert "6 chunks done" in paste(here, line.replace("FIELD", "cost")).stderr
 
@@ -215,3 +220,26 @@ def test_a_shell_reads_the_lines_so(here: Folder) -> None:
         ["sh", "-c", again], cwd=here.path, env=environment, capture_output=True, text=True, check=False
     )
     assert "6 chunks done" in done.stderr, done.stderr
+
+
+def test_the_page_leaves_a_budget_open(here: Folder) -> None:
+    """A resume as it was would pause again at once; how the job is run is shown as no metadata."""
+    run(here, "--only", "0")
+    run(here, "--max-cost", "1", code=75)
+    with CheckpointStore(here.path / STORE, read_only=True) as store:
+        told = facts(report.write(store, here.path / "page.html"))
+    assert told["metadata"] == {}
+    assert told["lines"]["resume"].endswith(" --max-cost AMOUNT")
+    here.write("mended", "")
+    assert "6 chunks done" in paste(here, told["lines"]["resume"].replace("AMOUNT", "9")).stderr
+    with CheckpointStore(here.path / STORE, read_only=True) as store:
+        assert "resume" not in facts(report.write(store, here.path / "page.html"))["lines"]
+
+
+def test_the_page_frees_what_failed_where_nothing_else_is_left(here: Folder) -> None:
+    """As ``show`` says it."""
+    run(here, "--retries", "1", code=1)
+    with CheckpointStore(here.path / STORE, read_only=True) as store:
+        line = facts(report.write(store, here.path / "page.html"))["lines"]["resume"]
+    here.write("mended", "")
+    assert "6 chunks done" in paste(here, line).stderr

@@ -183,7 +183,7 @@ def test_max_cost_pauses_before_it_is_exceeded(lecture: Folder) -> None:
     words = ("run", "lecture.txt", *SIX)
     done = lecture.run(*words, "--max-cost", 0.8, *lecture.command(PRICED), code=75)
     assert "--max-cost 0.8 is reached: 0.75 spent, and the dearest chunk cost 0.25" in done.stderr
-    assert "  go on with a higher --max-cost:  " in done.stderr
+    assert "  go on with a higher AMOUNT:  " in done.stderr
     assert lecture.json("show")["status"] == "paused"
     report = lecture.json(*words, "--max-cost", 2, *lecture.command(PRICED))["jobs"][0]
     assert (report["done_before"], report["done_now"], report["cost"], report["cost_now"]) == (3, 3, 1.5, 0.75)
@@ -235,7 +235,7 @@ def test_a_killed_run_leaves_its_chunks_in_doubt(lecture: Folder) -> None:
     process.communicate()
     before = {path.name: path.read_bytes() for path in lecture.path.iterdir()}
     counts = lecture.json("chunks", job_id)["counts"]
-    assert counts == {"pending": 4, "running": 0, "completed": 0, "failed": 0, "in-doubt": 2}
+    assert counts == {"pending": 4, "to-redo": 0, "running": 0, "completed": 0, "failed": 0, "in-doubt": 2}
     assert "chunk 0  in doubt, tried again by the next run" in lecture.run("errors", job_id).stdout
     plan = lecture.json("plan", "lecture.txt", *SIX, *lecture.command(HANGING))["plans"][0]
     assert (plan["action"], plan["in_doubt"], plan["chunks_to_do"]) == ("resume", [0, 1], 6)

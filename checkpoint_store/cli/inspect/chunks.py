@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from checkpoint_store import ChunkRecord
 
 _COLUMNS: Final = ("CHUNKS", "COUNT", "STATUS", "TRIES", "SINCE", "LAST ERROR")
+_ALWAYS: Final = 3
+"""So many of the columns are shown also where they are empty."""
 _TABLE: Final = ("start", "stop", "status", *ATTEMPT, "tries", "redo")
 _ERROR_TABLE: Final = ("chunk_index", "outcome", "is_last", *ATTEMPT)
 _ERROR_WIDTH_MIN: Final = 12
@@ -78,11 +80,12 @@ def chunks(*, job_id: str | None, status: str | None, table_format: str | None, 
 
 def _show_rows(terminal: Screen, rows: list[dict[str, Any]]) -> None:
     cells = [_cells(row) for row in rows]
-    columns = _COLUMNS if any(error for *_, error in cells) else _COLUMNS[:-1]
-    width = max(_ERROR_WIDTH_MIN, screen.flexible_width(_COLUMNS, cells, len(_COLUMNS) - 1, terminal.out.width))
-    table = screen.table(*columns, right=frozenset({1, 3}))
-    for start, count, status, *others, error in cells:
-        visible = (*others, without_end(error, width))[: len(columns) - 3]
+    kept = [at for at in range(len(_COLUMNS)) if at < _ALWAYS or any(row[at] for row in cells)]
+    columns, cells = [_COLUMNS[at] for at in kept], [tuple(row[at] for at in kept) for row in cells]
+    width = max(_ERROR_WIDTH_MIN, screen.flexible_width(columns, cells, len(columns) - 1, terminal.out.width))
+    table = screen.table(*columns, right=frozenset({1, 3}) if "TRIES" in columns else frozenset({1}))
+    for start, count, status, *others in cells:
+        visible = [*others[:-1], without_end(others[-1], width)] if columns[-1] == _COLUMNS[-1] else others
         table.add_row(start, count, Text(status, style=_STYLES.get(status, "")), *visible)
     screen.print_table(terminal.out, table)
 
@@ -140,9 +143,7 @@ def errors(*, job_id: str | None, table_format: str | None, store_path: str, as_
     if not ordered:
         terminal.note(f"job {job.job_id[:8]} has no chunk that failed or is in doubt")
     if summary.is_superseded:
-        terminal.note(
-            f"job {job.job_id[:8]} is superseded by job {str(summary.superseded_by)[:8]}: runs go on with that"
-        )
+        terminal.note(f"job {job.job_id[:8]} is superseded by job {str(summary.superseded_by)[:8]}")
     if summary.is_interrupted:
         left = screen.chunk_count(summary.progress.remaining_chunks)
         terminal.note(f"job {job.job_id[:8]} is interrupted: nobody works on it, and {left} of it are not complete")

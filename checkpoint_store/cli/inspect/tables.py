@@ -11,7 +11,9 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from checkpoint_store import errors
 from checkpoint_store.cli import chunk_map, screen
+from checkpoint_store.cli.messages import spoken
 from checkpoint_store.cli.paths import on_one_line
 from checkpoint_store.cli.typed_line import typed_line
 from checkpoint_store.cli.widths import without_beginning, without_end
@@ -35,6 +37,7 @@ _RIGHT: Final = frozenset({"DONE", "", "RATE", "TIME LEFT", "TO REDO", "FAILED",
 _COUNT_COLUMNS: Final = {"redo_chunks": "TO REDO", "failed_chunks": "FAILED", "in_doubt_chunks": "IN DOUBT"}
 _COST_COLUMNS: Final = {"cost": "COST", "tokens": "TOKENS"}
 _EMPTY_IF_ALL_GOES_WELL: Final = frozenset({"TIME LEFT", "TO REDO", "FAILED", "IN DOUBT", "COST", "TOKENS"})
+_OF_LIBRARY: Final = frozenset(name for name, value in vars(errors).items() if isinstance(value, type))
 _REDO_MEANING: Final = "each keeps its earlier result until the new one is there"
 _COLUMN_GAP_WIDTH: Final = 2
 """Blanks between two columns."""
@@ -125,6 +128,8 @@ def show_job(terminal: Screen, data: dict[str, Any]) -> None:
     """Print the facts of one job and a map of its chunks."""
     terminal.out.print(Text(on_one_line(data["file_name"]), style="bold"), soft_wrap=True)
     screen.print_table(terminal.out, _facts_table(data))
+    if data["damage"]:  # it has a line to type, which a table would break
+        terminal.out.print(Text.assemble(("  damaged  ", "dim"), (data["damage"], "red")), soft_wrap=True)
     if data["total_chunks"]:
         terminal.out.print()
         terminal.out.print(_map(terminal, data))
@@ -151,7 +156,9 @@ def _map(terminal: Screen, data: dict[str, Any]) -> Text:
     others = {name: data[f"{name.replace(' ', '_')}_ranges"] for name in ("failed", "in doubt", "running")}
     others["to redo"] = data["redo_ranges"]
     picture = chunk_map.chunk_map(terminal.out, data["completed_ranges"], data["total_chunks"], others)
-    legend = chunk_map.legend(terminal.out, [name for name, ranges in others.items() if ranges])
+    shown = [name for name, ranges in others.items() if ranges]
+    in_ranges = sum(stop - start for ranges in (data["completed_ranges"], *others.values()) for start, stop in ranges)
+    legend = chunk_map.legend(terminal.out, shown, is_left=in_ranges < data["total_chunks"])
     return Text("\n").join([picture, legend])
 
 
@@ -180,7 +187,6 @@ def _facts(data: dict[str, Any]) -> list[tuple[str, str | Text]]:
         ("config", _shortened_values(data["config"])),
         ("metadata", _shortened_values(data["metadata"])),
         ("error", _error(data["error_message"])),
-        ("damaged", _error(data["damage"])),
     ]
     return [(name, value) for name, value in facts if value]
 
@@ -236,4 +242,7 @@ def _one_line(value: Any) -> str:
 
 
 def _error(message: str | None) -> Text | None:
-    return Text(screen.plain_error(message), style="red") if message else None
+    if not message:
+        return None
+    name, _, said = message.partition(": ")  # of an error of the library people need the message alone
+    return Text(spoken(screen.plain_error(said if name in _OF_LIBRARY else message)), style="red")

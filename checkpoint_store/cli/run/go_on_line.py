@@ -23,8 +23,8 @@ _GIVEN: Final = (click.core.ParameterSource.COMMANDLINE, click.core.ParameterSou
 """Where an option comes from that a line has to repeat: another shell has another environment."""
 GOES_ON_WITH: Final = "checkpoint_store.goes_on_with"
 """The line that ``resume`` sets there: typed again, it goes on."""
-RUNS_IN: Final = "checkpoint_store.runs_in"
-"""The folder that ``resume`` sets there, where it is not that of the person who typed it."""
+OPENED: Final = {"max_cost": "--max-cost", "cost": "--cost"}
+"""The options whose values are left open, as ``resume`` takes them, too."""
 
 
 def line_to_go_on(ctx: click.Context, request: Request, files: Files) -> str:
@@ -38,11 +38,10 @@ def line_to_go_on(ctx: click.Context, request: Request, files: Files) -> str:
         is_open["max_cost"] = OPEN_AMOUNT
     if any(report.cost_unknown for report in files.reports):
         is_open["cost"] = OPEN_FIELD
-    if GOES_ON_WITH in ctx.meta and not is_open:
-        return str(ctx.meta[GOES_ON_WITH])
+    if GOES_ON_WITH in ctx.meta:
+        return " ".join([ctx.meta[GOES_ON_WITH], *(f"{OPENED[name]} {value}" for name, value in is_open.items())])
     words = words_of_line(ctx, request, request.files, _NOT_REPEATED, is_open)
-    line = shell_words([*str(ctx.find_root().info_name).split(), "run", *words])
-    return f"cd {shell_words([ctx.meta[RUNS_IN]])} && {line}" if RUNS_IN in ctx.meta else line
+    return shell_words([*str(ctx.find_root().info_name).split(), "run", *words])
 
 
 def words_of_line(

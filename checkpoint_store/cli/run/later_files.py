@@ -20,7 +20,7 @@ _REMEMBERED_MAX: Final = 20
 LATER_FILES: Final = "checkpoint_store.later_files"
 """What ``resume`` sets in the context of the run that it calls: the files that the job goes on remembering."""
 NOT_BEGUN: Final = "checkpoint_store.not_begun"
-"""What ``resume`` sets there, too: the names of those that have no job."""
+"""What ``resume`` sets there, too: the names of those that the run did not begin."""
 _KEY: Final = "later"
 _COUNT_KEY: Final = "later_count"
 
@@ -58,7 +58,7 @@ NO_LATER_FILES: Final = LaterFiles()
 
 @dataclass(frozen=True, slots=True)
 class NotBegun:
-    """Those of the files that have no job."""
+    """Those of the files that the run did not begin, and that are not complete."""
 
     paths: tuple[str, ...]
     more: int
@@ -74,7 +74,7 @@ class NotBegun:
         names = ", ".join(on_one_line(Path(path).name) for path in self.paths)
         others = f" and {self.more:,} more, which the line of that run begins" if self.more else ""
         was, them = ("was", "it") if len(self.paths) == 1 else ("were", "them")
-        return f"{names} of the same run {was} never begun; begin {them} with:  {self.line}{others}"
+        return f"{names} of the same run {was} not begun; begin {them} with:  {self.line}{others}"
 
 
 def as_seen_from(folder: Path, file_name: str) -> str:
@@ -83,16 +83,26 @@ def as_seen_from(folder: Path, file_name: str) -> str:
     return as_argument(path.relative_to(folder) if path.is_relative_to(folder) else path)
 
 
-def not_begun(store: CheckpointStore, memory: Mapping[str, Any], store_path: str) -> NotBegun:
-    """Return which files of the last run of a job have no job yet.
+def not_begun(store: CheckpointStore, job_id: str, memory: Mapping[str, Any], store_path: str) -> NotBegun:
+    """Return which files of the last run of a job that run did not begin, without those that are complete.
 
     Args:
         store: the store.
+        job_id: the job.
         memory: what the job remembers of its command line.
         store_path: the store, as it was named in the folder where the line is to be typed.
     """
     later, folder = LaterFiles.remembered(memory), Path(memory["folder"])
-    paths = tuple(path for path in later.paths if not store.jobs(file_name=job_name(Path(path), store.path)))
+    every = store.summaries() if later.paths else []
+    place_of = {summary.job_id: place for place, summary in enumerate(every)}  # the job opened last is first
+
+    def is_left(path: str) -> bool:
+        newest = next(iter(store.summaries(file_name=job_name(Path(path), store.path))), None)
+        return newest is None or (
+            newest.progress.remaining_chunks > 0 and place_of.get(newest.job_id, -1) > place_of.get(job_id, -1)
+        )
+
+    paths = tuple(filter(is_left, later.paths))
     files = [as_seen_from(folder, path) for path in paths]
     is_here = folder.samefile(Path.cwd())
     options = shell_words([str(word) for word in memory["words"][1:]])

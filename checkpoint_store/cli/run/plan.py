@@ -78,6 +78,9 @@ def plan(ctx: click.Context, /, *, workers: int, as_json: bool, **options: Any) 
     for source, run_plan, refusal, redo_chunks in plans:
         name = on_one_line(printable(source.path))
         _show(terminal, name, run_plan, [*_facts(run_plan, redo_chunks, request, workers), ("output", refusal or "")])
+        if run_plan.failed:  # on a line of its own: one that a table breaks cannot be pasted
+            free = typed_line(["retry", str(run_plan.job_id)[:8]], request.store_path)
+            terminal.out.print(Text.assemble(("  free what failed with:  ", "dim"), free), soft_wrap=True)
 
 
 def _plan_of(request: Request, source: Input, store: CheckpointStore, path: Path) -> tuple[RunPlan, str | None]:
@@ -137,8 +140,6 @@ def _facts(run_plan: RunPlan, redo_chunks: int, request: Request, workers: int) 
     job = (run_plan.job_id or "")[:8]
     refused = run_plan.action == "refuse"
     choices = " with --on-change reuse, none with --on-change restart" if refused else ""
-    retry, them = typed_line(["retry", job], request.store_path), "it" if len(run_plan.failed) == 1 else "them"
-    free = f"  (passed over; {retry} frees {them})"
     doubt = "  (begun and never ended, possibly billed; done again)"
     held = "  (with a handle: a service holds their work, and can be asked for it)"
     return [
@@ -148,7 +149,7 @@ def _facts(run_plan: RunPlan, redo_chunks: int, request: Request, workers: int) 
         ("to redo", to_redo_text(redo_chunks) if redo_chunks else ""),
         ("kept", f"{run_plan.kept:,}{choices}" if run_plan.kept or refused else ""),
         ("note", elsewhere_text(run_plan, request.on_change) if run_plan.kept_elsewhere else ""),
-        ("failed", screen.indices(run_plan.failed) + free if run_plan.failed else ""),
+        ("failed", f"{screen.indices(run_plan.failed)}  (passed over)" if run_plan.failed else ""),
         ("in doubt", screen.indices(run_plan.in_doubt) + doubt if run_plan.in_doubt else ""),
         ("held", screen.indices(run_plan.with_handle) + held if run_plan.with_handle else ""),
         ("spent", screen.cost(run_plan.spent) if run_plan.spent else ""),

@@ -10,12 +10,20 @@ import click
 
 from checkpoint_store import JobStatus
 from checkpoint_store.cli.job_choice import chosen_job
-from checkpoint_store.cli.options import job_argument, json_option, open_for_writing, print_json, store_option
+from checkpoint_store.cli.options import (
+    PositiveNumber,
+    job_argument,
+    json_option,
+    open_for_writing,
+    print_json,
+    store_option,
+)
 from checkpoint_store.cli.paths import printable
 from checkpoint_store.cli.run.chunk_ranges import ChunkRangesType
-from checkpoint_store.cli.run.go_on_line import GOES_ON_WITH, RUNS_IN
+from checkpoint_store.cli.run.go_on_line import GOES_ON_WITH, OPENED
 from checkpoint_store.cli.run.later_files import LATER_FILES, NOT_BEGUN, LaterFiles, NotBegun, as_seen_from, not_begun
 from checkpoint_store.cli.run.memory import is_memory
+from checkpoint_store.cli.run.plan_options import checked_field
 from checkpoint_store.cli.run.resume_line import resume_line
 from checkpoint_store.cli.run.run import FREES_FAILED, run
 from checkpoint_store.cli.run.task_records import MEMORY
@@ -23,6 +31,8 @@ from checkpoint_store.cli.screen import Screen
 from checkpoint_store.cli.typed_line import typed_line
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from checkpoint_store import CheckpointStore, Job
     from checkpoint_store.cli.run.chunk_ranges import ChunkRanges
 
@@ -36,11 +46,25 @@ if TYPE_CHECKING:
     type=ChunkRangesType(),
     help="Work on these chunks alone, such as 0-499 or 3,7,20-29.  [default: all that are left]",
 )
+@click.option(
+    "--max-cost", metavar="AMOUNT", type=PositiveNumber(), help="In place of that of its last run: see run --max-cost."
+)
+@click.option(
+    "--cost", metavar="FIELD", callback=checked_field, help="In place of that of its last run: see run --cost."
+)
 @store_option
 @json_option
 @click.pass_context
 def resume(
-    ctx: click.Context, /, *, job_id: str | None, failed: bool, only: ChunkRanges | None, store_path: str, as_json: bool
+    ctx: click.Context,
+    /,
+    *,
+    job_id: str | None,
+    failed: bool,
+    only: ChunkRanges | None,
+    store_path: str,
+    as_json: bool,
+    **changed: Any,
 ) -> Any:
     """Go on with JOB, or the newest unfinished job.
 
@@ -66,9 +90,7 @@ def resume(
     if failed:
         ctx.meta[FREES_FAILED] = True
     file_name, *others = memory["words"]
-    words += [as_seen_from(Path(memory["folder"]), file_name) if is_here else file_name, *others]
-    if not is_here:
-        ctx.meta[RUNS_IN] = memory["folder"]
+    words += [as_seen_from(Path(memory["folder"]), file_name) if is_here else file_name, *_changed(others, changed)]
     os.chdir(memory["folder"])
     ctx.meta[LATER_FILES], ctx.meta[NOT_BEGUN] = LaterFiles.remembered(memory), later.paths if later else ()
     with run.make_context("run", words, parent=ctx.parent) as run_context:
@@ -78,10 +100,27 @@ def resume(
     return code
 
 
+def _changed(words: list[str], changed: Mapping[str, Any]) -> list[str]:
+    """Return the options and COMMAND of a line with other values for options; None stays as it was."""
+    stop = words.index("--") if "--" in words else len(words)
+    options, command = words[:stop], words[stop:]
+    for name, value in changed.items():
+        option = OPENED[name]
+        if value is not None:
+            if option in options:
+                del options[options.index(option) : options.index(option) + 2]
+            options += [option, str(value)]
+    return options + command
+
+
 def _later_of(store: CheckpointStore, job: Job | None, store_path: str) -> NotBegun | None:
-    """Return the files of a job's last run that were never begun; None where it does not remember its command."""
+    """Return the files that a job's last run did not begin; None where it does not remember its command."""
     memory = None if job is None else job.metadata.get(MEMORY)
-    return not_begun(store, memory, store_path) if is_memory(memory) and Path(memory["folder"]).is_dir() else None
+    return (
+        not_begun(store, job.job_id, memory, store_path)
+        if job is not None and is_memory(memory) and Path(memory["folder"]).is_dir()
+        else None
+    )
 
 
 def _say_complete(job: Job | None, later: NotBegun | None, *, as_json: bool) -> int:

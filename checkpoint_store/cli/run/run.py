@@ -72,7 +72,7 @@ Without COMMAND a built-in cleaner does it, offline.
 \b
   checkpoint-store run lecture.srt
   checkpoint-store run *.vtt --model gpt-4o-mini -- python my_llm.py
-  checkpoint-store run talk.srt --workers 8 --retries 3 --timeout 120 -- my_llm
+  checkpoint-store run talk.srt --workers 8 --retries 3 --timeout 60 -- llm
   checkpoint-store run tweets.jsonl --split lines -- jq -c '{id, text}'
 
 Ctrl-C once finishes the chunks in hand and pauses (exit 75), twice stops at

@@ -77,7 +77,7 @@ class Files:
 
         Args:
             go_on_with: the line that goes on; None where nothing is left.
-            later: the files that the run was given which this one resumes, and that have no job.
+            later: the files that the run did not begin which this one resumes.
         """
         counts = Counter(report.outcome for report in self.reports)
         begun = [report for report in self.reports if report.job_id is not None]

@@ -42,8 +42,8 @@ if TYPE_CHECKING:
 
 
 _PLAIN_KINDS: Final = {
-    CommandFailedError.__name__: "failure of COMMAND",
-    InvalidResultError.__name__: "result that is no JSON",
+    CommandFailedError.__name__: ("failure of COMMAND", "failures of COMMAND"),
+    InvalidResultError.__name__: ("result that is no JSON", "results that are no JSON"),
 }
 
 
@@ -221,9 +221,15 @@ def _fill_in(job: Job, report: Report, snapshot: JobSnapshot, context: RunContex
 def _fill_in_run(job: Job, report: Report) -> None:
     record = job.last_run
     if record is not None:
-        retries = {_PLAIN_KINDS.get(kind, kind): count for kind, count in record.retries.items()}
+        retries = {_plain_kind(kind, count): count for kind, count in record.retries.items()}
         record = dataclasses.replace(record, retries=retries)
-        report.run, report.run_summary = dataclasses.asdict(record), record.summary
+        report.run = dataclasses.asdict(record)
+        report.run_summary = record.summary if record.completed_chunks or record.retries else None
+
+
+def _plain_kind(kind: str, count: int) -> str:
+    one, more = _PLAIN_KINDS.get(kind, (kind, kind))
+    return one if count == 1 else more
 
 
 def elsewhere_text(plan: RunPlan, on_change: str) -> str:

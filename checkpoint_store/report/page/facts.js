@@ -19,7 +19,8 @@ function jobHead(details) {
     progressBar(details),
     h("dl", { class: "tiles" }, tiles),
     facts.error && h("p", { class: "error", role: "alert" }, facts.error),
-    facts.superseded_by && h("p", { class: "note" }, "Superseded by job ", jobLink(facts.superseded_by), ", which was opened later for this file. A run goes on with that one."),
+    facts.superseded_by && h("p", { class: "note" }, "Superseded by job ", jobLink(facts.superseded_by), ", which was opened later for this file."),
+    facts.lines.resume && h("p", { class: "dim" }, "Go on with: ", h("code", {}, facts.lines.resume)),
     !facts.is_detailed && h("p", { class: "note" }, "This job is too large for a page that tells each chunk; the map and the counts are whole."),
     h("p", { class: "dim" }, `Started ${moment(facts.started_at)}, last changed ${moment(facts.updated_at)} (${ago(facts.updated_at)}), job `, h("code", {}, facts.job_id)));
 }

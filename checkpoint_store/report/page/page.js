@@ -110,13 +110,13 @@ const chip = (status) => h("span", { class: `chip ${status}` }, h("i", { "aria-h
 
 const KINDS = [
   ["pending", "left to do", ""],
-  ["redo", "to do again; its earlier result stays until then", "\u21ba"],
+  ["redo", "to do again; the earlier result stays until then", "\u21ba"],
   ["completed", "completed", "\u2713"],
   ["carried", "carried over from another job", "\u21aa"],
   ["running", "in work", "\u25b6"],
   ["retried", "failed, tried again by the next run", "\u21bb"],
   ["in_doubt", "in doubt: begun and never ended, possibly billed", "?"],
-  ["failed", "failed: its tries are used up", "\u2717"],
+  ["failed", "failed: tries used up", "\u2717"],
 ];
 // The number of a kind is its place in the list; of the chunks that share a cell the map shows all kinds.
 const KIND = Object.fromEntries(KINDS.map(([name], place) => [name, place]));
