@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from checkpoint_store.errors import Difference, InvalidArgumentError, counted, shown
 from checkpoint_store.model.canonical import NotIdentifiedError, canonical, canonical_by_rule_1, text_content
+from checkpoint_store.model.codec.digest import sha256_of
 
 FINGERPRINT_RULE: Final = 2
 """The newest rule. A job keeps the rule that it was made with, and is compared by that."""
@@ -76,7 +77,7 @@ def has_old_fingerprint(chunk: object, by: Fingerprint | None = None) -> bool:
 
 
 def _of_bytes(rule: int, content: bytes) -> str:
-    return f"{rule}:{sha256(content).hexdigest()}"
+    return f"{rule}:{sha256_of(content)}"
 
 
 def chained(fingerprints: Iterable[str], before: str = "") -> Iterator[str]:
