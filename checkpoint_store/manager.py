@@ -167,11 +167,14 @@ class StateManager(ForkAware):
             raise CurrentJobChanged(self.store_path, own, job.job_id, job.file_name, is_recorded=True)
         if status in _TAKEN_UP:
             _current_of(self._open()).complete(job.job_id, job.total_chunks, chunk_index, result)
+            self._looked.note(chunk_index)
             return
         try:
             job.complete(chunk_index, result)
         except ChunkAlreadyCompleted:
+            _current_of(self._open()).replaces_another(job.job_id, chunk_index, self._looked)
             job.complete(chunk_index, result, replace=True)
+        self._looked.note(chunk_index)
 
     def set_status(self, status: JobStatus | str, error: BaseException | str | None = None) -> None:
         """Set the current job's status and error message; the state file is exact when this returns.

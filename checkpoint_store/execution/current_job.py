@@ -26,6 +26,7 @@ class CurrentJob:
 
     def __init__(self, context: StoreContext) -> None:
         self._context: Final = context
+        self._has_told_of_another = False
 
     def keep_previous_states(self) -> None:
         """Let ``.bak`` show the state before the last one for as long as the store is open, also after a job's end."""
@@ -63,9 +64,25 @@ class CurrentJob:
         if saved.kept:
             kept = ", ".join(map(str, saved.kept))
             log.info("job %s: chunks with a newer result than the saved state has keep it: %s", state.job_id, kept)
+        if looked.own_job_id == state.job_id and (over := set(saved.over).difference(looked.recorded)):
+            self._tell_of_another(state.job_id, min(over))
         if saved.passed_over is not None:
             self._tell_of(saved.passed_over, state)
         return saved
+
+    def replaces_another(self, job_id: str, chunk_index: int, looked: Looked) -> None:
+        """Note that a result is about to take the place of another one, and log it if that is another program's."""
+        if looked.own_job_id != job_id or chunk_index in looked.recorded:
+            return
+        digest = self._context.reading.digest(job_id, chunk_index)
+        if digest is not None and digest not in looked.given:
+            self._tell_of_another(job_id, chunk_index)
+
+    def _tell_of_another(self, job_id: str, chunk_index: int) -> None:
+        if not self._has_told_of_another:
+            why = "two programs that work on one job at the same time pay for its chunks twice; end one of them"
+            log.warning("another program recorded chunk %d of job %s meanwhile: %s", chunk_index, job_id, why)
+        self._has_told_of_another = True
 
     def _tell_of(self, earlier: JobRecord, state: ProcessingState) -> None:
         done = f"{earlier.completed_count:,} of {chunks_text(earlier.total_chunks)}"

@@ -28,6 +28,12 @@ class JobRows(WholeStore):
         row = self._database.read_row("SELECT completed_count, updated_at FROM jobs WHERE job_id = ?", (job_id,))
         return None if row is None else (int(row[0]), str(row[1]))
 
+    def digest(self, job_id: str, index: int) -> str | None:
+        """Return the digest of a chunk's result by the shortest way; None where the chunk has no result."""
+        of_chunk = "SELECT digest FROM completed_chunks WHERE job_id = ? AND chunk_index = ?"
+        row = self._database.read_row(of_chunk, (job_id, index))
+        return None if row is None else row[0]
+
     def total_chunks(self, job_id: str) -> int:
         """Return how many chunks a job has, by the shortest way; 0 where there is no such job."""
         row = self._database.read_row("SELECT total_chunks FROM jobs WHERE job_id = ?", (job_id,))

@@ -21,21 +21,29 @@ class Looked(NamedTuple):
     """Whether it looked at all. One that did not replaces whatever job is current."""
     given: frozenset[str] = frozenset()
     """The digests of the results of its own job that it loaded or saved."""
+    recorded: Collection[int] = frozenset()
+    """The chunks of its own job whose results it recorded one by one."""
 
     def at(self, known: Known | None) -> Looked:
         """Return what the manager knows once it has loaded a state; None where there was none."""
         if known is None:
             return Looked(has_looked=True)
         job_id, digests = known.state.job_id, frozenset(filter(None, known.digests.values()))
-        return Looked(job_id, job_id, has_looked=True, given=self._given_of(job_id) | digests)
+        return self._of(job_id)._replace(given=self._of(job_id).given | digests)
 
     def after(self, job_id: str, saved: Saved) -> Looked:
         """Return what the manager knows once it has saved a state."""
-        given = self._given_of(job_id).union(filter(None, saved.said))
-        return Looked(job_id, job_id, has_looked=True, given=given)
+        return self._of(job_id)._replace(given=self._of(job_id).given.union(filter(None, saved.said)))
 
-    def _given_of(self, job_id: str) -> frozenset[str]:
-        return self.given if job_id == self.own_job_id else frozenset()
+    def note(self, chunk_index: int) -> None:
+        """Note that the manager has recorded a chunk, if it has a job of its own."""
+        if isinstance(self.recorded, set):
+            self.recorded.add(chunk_index)
+
+    def _of(self, job_id: str) -> Looked:
+        if job_id == self.own_job_id:
+            return self._replace(seen_job_id=job_id, has_looked=True)
+        return Looked(job_id, job_id, has_looked=True, recorded=set())
 
 
 class Before(NamedTuple):
@@ -58,6 +66,8 @@ class Written(NamedTuple):
     """The digest of each completed chunk's result that the store has now."""
     kept: list[int]
     """The chunks whose result in the state is an earlier one than the store has: that one stays."""
+    over: list[int]
+    """The chunks whose result in the state took the place of one that the caller was not given."""
 
 
 class Saved(NamedTuple):
@@ -70,6 +80,8 @@ class Saved(NamedTuple):
     said: Sequence[str | None]
     """The digests of the results that both the state and the store have now."""
     kept: Sequence[int]
+    """See :class:`Written`."""
+    over: Sequence[int]
     """See :class:`Written`."""
     passed_over: JobRecord | None
     """The newest job of the same file and settings that has results, where the state began a job without any."""

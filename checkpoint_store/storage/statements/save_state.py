@@ -83,7 +83,7 @@ def save_changes(
         texts = dict(zip(known.state.results(), known.texts or (), strict=False))
         written = written._replace(texts=texts | written.texts)
     said = [written.digests.get(index) for index in state.results().keys() - set(written.kept)]
-    return Saved(_known(connection, state, path, before, written), other, said, written.kept, earlier)
+    return Saved(_known(connection, state, path, before, written), other, said, written.kept, written.over, earlier)
 
 
 def _known(
@@ -161,7 +161,7 @@ def _write_results(
 ) -> Written:
     there = before.digests
     results, to_redo = state.results(), set(state.redo_chunks)
-    written = Written({}, dict(there), [])
+    written = Written({}, dict(there), [], [])
     for index in state.completed_chunks:
         if index in before.unchanged:
             continue
@@ -178,6 +178,8 @@ def _write_results(
             cost = None if is_redo else 0.0
             completion = Completion(state.job_id, index, moment, text, digest, replace=replace, earlier_cost=cost)
             record(connection, completion, is_work=is_redo)
+            if there.get(index) is not None and there[index] not in before.stale:
+                written.over.append(index)
         written.digests[index] = digest or there.get(index)
     return written
 
