@@ -89,7 +89,8 @@ def test_a_result_that_is_new_takes_the_place_of_theirs(
 ) -> None:
     """The one that is recorded last stands, as with update_chunk_complete."""
     other.update_chunk_complete(0, "theirs")
-    manager.save(with_result(whole, 0, "mine"))
+    with pytest.warns(UserWarning, match="another program recorded chunk 0"):
+        manager.save(with_result(whole, 0, "mine"))
     assert loaded(manager).results()[0] == "mine"
 
 
