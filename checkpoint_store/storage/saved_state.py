@@ -33,7 +33,7 @@ class Looked(NamedTuple):
 
     def after(self, job_id: str, saved: Saved) -> Looked:
         """Return what the manager knows once it has saved a state."""
-        return self._of(job_id)._replace(given=self._of(job_id).given.union(filter(None, saved.said)))
+        return self._of(job_id)._replace(given=self._of(job_id).given.union(saved.said))
 
     def note(self, chunk_index: int) -> None:
         """Note that the manager has recorded a chunk, if it has a job of its own."""
@@ -68,6 +68,8 @@ class Written(NamedTuple):
     """The chunks whose result in the state is an earlier one than the store has: that one stays."""
     over: list[int]
     """The chunks whose result in the state took the place of one that the caller was not given."""
+    said: list[str]
+    """The digests of the results that both the state and the store have now, but for those that did not change."""
 
 
 class Saved(NamedTuple):
@@ -77,8 +79,8 @@ class Saved(NamedTuple):
     """What the store holds of the job now; None where that is more than the state says."""
     replaced_by: JobRecord | None
     """The current job, where that is another one: the state is recorded, and its job did not become current."""
-    said: Sequence[str | None]
-    """The digests of the results that both the state and the store have now."""
+    said: Sequence[str]
+    """The digests of the results that both the state and the store have now, but for those that did not change."""
     kept: Sequence[int]
     """See :class:`Written`."""
     over: Sequence[int]
