@@ -55,6 +55,8 @@ class Before(NamedTuple):
     """The chunks whose result in the state is the one that the store has."""
     stale: Collection[str] = ()
     """The digests of results that are nothing new: where the store has another result by now, that one stays."""
+    answered: Collection[int] = ()
+    """The chunks that were done again since the state was loaded: the result that the store has stays."""
 
 
 class Written(NamedTuple):

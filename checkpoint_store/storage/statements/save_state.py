@@ -75,7 +75,10 @@ def save_changes(
         known = None
     state = _paired(connection, state, path, known)
     if known is None:
-        before = Before(result_statements.digests(connection, state.job_id), stale=looked.given)
+        answered = (
+            set() if looked.own_job_id == state.job_id else redos.answered(connection, state.job_id, state.redo_chunks)
+        )
+        before = Before(result_statements.digests(connection, state.job_id), (), looked.given, answered)
         written = _write(connection, state, path, before, replace=True, is_current=other is None)
     else:
         old, new = known.state.results(), state.results()
@@ -170,7 +173,8 @@ def _write_results(
             text, digest = _encoded(state.job_id, index, results[index])
             written.texts[index] = text
         if index not in there or digest not in (None, there[index]):
-            if digest in before.stale and there.get(index) is not None:
+            is_earlier = digest in before.stale or index in before.answered
+            if is_earlier and there.get(index) is not None:
                 written.kept.append(index)
                 continue
             # Another result of a chunk that the state itself calls one to be done again is the new one.
