@@ -133,8 +133,8 @@ class StateManager(ForkAware):
             if (other := saved.replaced_by) is not None:
                 path, job_id = self.store_path, state.job_id
                 raise CurrentJobChanged(path, job_id, other.job_id, other.file_name, is_recorded=True)
-            current.show(state.job_id, saved.known)
             self._kept.known = saved.known
+            current.show(state.job_id, saved)
 
     def _save(self, current: CurrentJob, state: ProcessingState) -> Saved:
         """Save a state in the store alone."""
@@ -166,13 +166,18 @@ class StateManager(ForkAware):
         if (own := self._replaced_own(job)) is not None:
             _current_of(self._open()).complete_beside(own, chunk_index, result)
             raise CurrentJobChanged(self.store_path, own, job.job_id, job.file_name, is_recorded=True)
+        current, is_anothers = _current_of(self._open()), False
         if status in _TAKEN_UP:
-            _current_of(self._open()).complete(job.job_id, job.total_chunks, chunk_index, result)
-            return
-        try:
-            job.complete(chunk_index, result)
-        except ChunkAlreadyCompleted:
-            job.complete(chunk_index, result, replace=True)
+            current.complete(job.job_id, job.total_chunks, chunk_index, result)
+        else:
+            try:
+                job.complete(chunk_index, result)
+            except ChunkAlreadyCompleted:
+                is_anothers = current.is_of_another(job.job_id, chunk_index, self._looked)
+                job.complete(chunk_index, result, replace=True)
+        self._looked.note(chunk_index)
+        if is_anothers:
+            current.warn_of_another(job.job_id, chunk_index)
 
     def set_status(self, status: JobStatus | str, error: BaseException | str | None = None) -> None:
         """Set the current job's status and error message; the state file is exact when this returns.

@@ -11,7 +11,7 @@ from checkpoint_store.model.frozen import thaw
 from checkpoint_store.model.records import chunks_text
 from checkpoint_store.storage.records import StatusChange
 from checkpoint_store.system.descriptors import importing
-from checkpoint_store.system.log import log
+from checkpoint_store.system.log import log, warn_caller
 
 if TYPE_CHECKING:
     from checkpoint_store.execution.context import StoreContext
@@ -26,6 +26,7 @@ class CurrentJob:
 
     def __init__(self, context: StoreContext) -> None:
         self._context: Final = context
+        self._has_told_of_another = False
 
     def keep_previous_states(self) -> None:
         """Let ``.bak`` show the state before the last one for as long as the store is open, also after a job's end."""
@@ -63,9 +64,26 @@ class CurrentJob:
         if saved.kept:
             kept = ", ".join(map(str, saved.kept))
             log.info("job %s: chunks with a newer result than the saved state has keep it: %s", state.job_id, kept)
+        over = set(saved.over).difference(looked.recorded) if looked.own_job_id == state.job_id else ()
         if saved.passed_over is not None:
             self._tell_of(saved.passed_over, state)
-        return saved
+        return saved._replace(over=sorted(over))
+
+    def is_of_another(self, job_id: str, chunk_index: int, looked: Looked) -> bool:
+        """Whether another program recorded the result of a chunk since the caller loaded or saved the job."""
+        if looked.own_job_id != job_id or chunk_index in looked.recorded:
+            return False
+        digest = self._context.reading.results.digest(job_id, chunk_index)
+        return digest is not None and digest not in looked.given
+
+    def warn_of_another(self, job_id: str, chunk_index: int) -> None:
+        """Warn, once, that another program works on the job. Call it when all is recorded: the warning may raise."""
+        has_told, self._has_told_of_another = self._has_told_of_another, True
+        if not has_told:
+            why = "two programs that work on one job at the same time pay for its chunks twice; end one of them"
+            notice = f"another program recorded chunk {chunk_index} of job {job_id} meanwhile: {why}"
+            log.warning("%s", notice)
+            warn_caller(notice, UserWarning)
 
     def _tell_of(self, earlier: JobRecord, state: ProcessingState) -> None:
         done = f"{earlier.completed_count:,} of {chunks_text(earlier.total_chunks)}"
@@ -74,9 +92,11 @@ class CurrentJob:
         there = f"job {earlier.job_id} of the same file and settings has {done}. To go on with that, save its state"
         log.warning("%s, while %s: %s", begins, there, remedy)
 
-    def show(self, job_id: str, known: Known | None) -> None:
-        """Make the state file exact; ``known`` is what the store holds of the job, where that is at hand."""
-        self._context.job_changed(job_id, known)
+    def show(self, job_id: str, saved: Saved) -> None:
+        """Make the state file exact after :meth:`save`."""
+        self._context.job_changed(job_id, saved.known)
+        for chunk_index in saved.over[:1]:
+            self.warn_of_another(job_id, chunk_index)
 
     def complete(self, job_id: str, total_chunks: int, chunk_index: int, result: object) -> None:
         """Record a chunk of a job that is not running; unless somebody paused it, it runs from then on. Durable."""

@@ -50,6 +50,12 @@ class ResultVerbs(ReadingVerbs):
 
         return self._healing.run(read, job_id)
 
+    def digest(self, job_id: str, index: int) -> str | None:
+        """Return the digest of a chunk's result by the shortest way; None where the chunk has no result."""
+        of_chunk = "SELECT digest FROM completed_chunks WHERE job_id = ? AND chunk_index = ?"
+        row = self._database.read_row(of_chunk, (job_id, index))
+        return None if row is None else row[0]
+
     def pages(self, job_id: str) -> Iterator[list[tuple[int, str]]]:
         """Yield (index, JSON text) of all results by index, in pages of bounded size; each page is a snapshot.
 

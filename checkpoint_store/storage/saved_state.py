@@ -21,21 +21,29 @@ class Looked(NamedTuple):
     """Whether it looked at all. One that did not replaces whatever job is current."""
     given: frozenset[str] = frozenset()
     """The digests of the results of its own job that it loaded or saved."""
+    recorded: Collection[int] = frozenset()
+    """The chunks of its own job whose results it recorded one by one."""
 
     def at(self, known: Known | None) -> Looked:
         """Return what the manager knows once it has loaded a state; None where there was none."""
         if known is None:
             return Looked(has_looked=True)
         job_id, digests = known.state.job_id, frozenset(filter(None, known.digests.values()))
-        return Looked(job_id, job_id, has_looked=True, given=self._given_of(job_id) | digests)
+        return self._of(job_id)._replace(given=self._of(job_id).given | digests)
 
     def after(self, job_id: str, saved: Saved) -> Looked:
         """Return what the manager knows once it has saved a state."""
-        given = self._given_of(job_id).union(filter(None, saved.said))
-        return Looked(job_id, job_id, has_looked=True, given=given)
+        return self._of(job_id)._replace(given=self._of(job_id).given.union(saved.said))
 
-    def _given_of(self, job_id: str) -> frozenset[str]:
-        return self.given if job_id == self.own_job_id else frozenset()
+    def note(self, chunk_index: int) -> None:
+        """Note that the manager has recorded a chunk, if it has a job of its own."""
+        if isinstance(self.recorded, set):
+            self.recorded.add(chunk_index)
+
+    def _of(self, job_id: str) -> Looked:
+        if job_id == self.own_job_id:
+            return self._replace(seen_job_id=job_id, has_looked=True)
+        return Looked(job_id, job_id, has_looked=True, recorded=set())
 
 
 class Before(NamedTuple):
@@ -47,6 +55,8 @@ class Before(NamedTuple):
     """The chunks whose result in the state is the one that the store has."""
     stale: Collection[str] = ()
     """The digests of results that are nothing new: where the store has another result by now, that one stays."""
+    answered: Collection[int] = ()
+    """The chunks that were done again since the state was loaded: the result that the store has stays."""
 
 
 class Written(NamedTuple):
@@ -58,6 +68,10 @@ class Written(NamedTuple):
     """The digest of each completed chunk's result that the store has now."""
     kept: list[int]
     """The chunks whose result in the state is an earlier one than the store has: that one stays."""
+    over: list[int]
+    """The chunks whose result in the state took the place of one that the caller was not given."""
+    said: list[str]
+    """The digests of the results that both the state and the store have now, but for those that did not change."""
 
 
 class Saved(NamedTuple):
@@ -67,9 +81,11 @@ class Saved(NamedTuple):
     """What the store holds of the job now; None where that is more than the state says."""
     replaced_by: JobRecord | None
     """The current job, where that is another one: the state is recorded, and its job did not become current."""
-    said: Sequence[str | None]
-    """The digests of the results that both the state and the store have now."""
+    said: Sequence[str]
+    """The digests of the results that both the state and the store have now, but for those that did not change."""
     kept: Sequence[int]
+    """See :class:`Written`."""
+    over: Sequence[int]
     """See :class:`Written`."""
     passed_over: JobRecord | None
     """The newest job of the same file and settings that has results, where the state began a job without any."""

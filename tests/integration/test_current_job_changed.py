@@ -56,6 +56,7 @@ def test_of_two_first_starts_the_second_is_told(manager: StateManager, other: St
     assert loaded(manager).job_id == "first"
 
 
+@pytest.mark.slow
 def test_of_first_starts_in_the_same_moment_one_begins(children: Children, open_store: Opener) -> None:
     """Whichever is first. The store has the one job, and the others say which it is."""
     ended = _first_starts(children)

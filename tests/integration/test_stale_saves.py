@@ -63,6 +63,20 @@ def test_the_result_of_a_redo_stays(
     assert ProcessingState.from_json(manager.state_path.read_bytes()) == loaded(manager)
 
 
+def test_the_result_of_a_redo_stays_whoever_saves(
+    manager: StateManager, whole: ProcessingState, make_manager: ManagerOpener, open_store: Opener
+) -> None:
+    """A processor that makes a manager in each of its functions: the one that saves has never loaded anything."""
+    assert whole.job_id == "j"
+    job = open_store("state.db", state_file=None).job("j")
+    job.redo([1, 2])
+    state = loaded(make_manager())
+    make_manager().update_chunk_complete(1, "done again")
+    make_manager().save(with_result(state, 2, "by saving it").replace(status="paused"))
+    assert dict(job.items()) == {0: "a", 1: "done again", 2: "by saving it"}
+    assert (job.to_redo(), loaded(manager).redo_chunks) == ([], [])
+
+
 def test_a_chunk_that_was_recorded_since_stays(manager: StateManager, whole: ProcessingState) -> None:
     """By the same manager, and whichever state is saved later: the first one, or one that was loaded meanwhile."""
     manager.update_chunk_complete(0, "newer")
@@ -89,7 +103,8 @@ def test_a_result_that_is_new_takes_the_place_of_theirs(
 ) -> None:
     """The one that is recorded last stands, as with update_chunk_complete."""
     other.update_chunk_complete(0, "theirs")
-    manager.save(with_result(whole, 0, "mine"))
+    with pytest.warns(UserWarning, match="another program recorded chunk 0"):
+        manager.save(with_result(whole, 0, "mine"))
     assert loaded(manager).results()[0] == "mine"
 
 

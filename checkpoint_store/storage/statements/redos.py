@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from sqlalchemy import bindparam, func, literal_column, select
+from sqlalchemy import bindparam, func, literal_column, null, select
 
 from checkpoint_store.storage.statements.compiled import Statement
 from checkpoint_store.storage.tables import attempts, chunk_handles, chunk_redos, completed_chunks
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from sqlalchemy import Exists
 
@@ -92,6 +92,9 @@ _NOTE_ANSWER: Final = Statement(
         .where(_C.job_id == bindparam("in_job"), _C.chunk_index == bindparam("at_index"))
         .values(redo_asked_at=bindparam("at"))
     )
+)
+_ANSWERED: Final = Statement(
+    lambda: select(_C.chunk_index).where(_C.job_id == bindparam("in_job"), _C.redo_asked_at.is_not(null()))
 )
 _DROP_MARKS_OF_INCOMPLETE: Final = Statement(
     lambda: chunk_redos.delete().where(
@@ -179,6 +182,14 @@ def asked_at(connection: sqlite3.Connection, job_id: str, index: int, attempt: i
     """
     row = connection.execute(*find(job_id, index)).fetchone()
     return None if row is None or not (attempt is None or attempt > row[0]) else str(row[1])
+
+
+def answered(connection: sqlite3.Connection, job_id: str, indices_to_redo: Collection[int]) -> set[int]:
+    """Return which of these chunks, which were to be done again, have the result of that and no mark."""
+    if not indices_to_redo:
+        return set()
+    done = {index for (index,) in _ANSWERED.run(connection, in_job=job_id)}
+    return done.intersection(indices_to_redo).difference(indices(connection, job_id))
 
 
 def mend(connection: sqlite3.Connection, job_id: str) -> None:

@@ -75,15 +75,18 @@ def save_changes(
         known = None
     state = _paired(connection, state, path, known)
     if known is None:
-        before = Before(result_statements.digests(connection, state.job_id), stale=looked.given)
+        answered = (
+            set() if looked.own_job_id == state.job_id else redos.answered(connection, state.job_id, state.redo_chunks)
+        )
+        before = Before(result_statements.digests(connection, state.job_id), (), looked.given, answered)
+        written = _write(connection, state, path, before, replace=True, is_current=other is None)
     else:
-        before = Before(known.digests, unchanged(known.state, state), looked.given)
-    written = _write(connection, state, path, before, replace=True, is_current=other is None)
-    if known is not None:
-        texts = dict(zip(known.state.results(), known.texts or (), strict=False))
-        written = written._replace(texts=texts | written.texts)
-    said = [written.digests.get(index) for index in state.results().keys() - set(written.kept)]
-    return Saved(_known(connection, state, path, before, written), other, said, written.kept, earlier)
+        old, new = known.state.results(), state.results()
+        before = Before(known.digests, unchanged(old, new), looked.given)
+        written = _write(connection, state, path, before, replace=True, is_current=other is None)
+        written = written._replace(texts=dict(zip(old, known.texts or (), strict=False)) | written.texts)
+    held = _known(connection, state, path, before, written)
+    return Saved(held, other, written.said, written.kept, written.over, earlier)
 
 
 def _known(
@@ -161,7 +164,7 @@ def _write_results(
 ) -> Written:
     there = before.digests
     results, to_redo = state.results(), set(state.redo_chunks)
-    written = Written({}, dict(there), [])
+    written = Written({}, dict(there), [], [], [])
     for index in state.completed_chunks:
         if index in before.unchanged:
             continue
@@ -170,7 +173,8 @@ def _write_results(
             text, digest = _encoded(state.job_id, index, results[index])
             written.texts[index] = text
         if index not in there or digest not in (None, there[index]):
-            if digest in before.stale and there.get(index) is not None:
+            is_earlier = digest in before.stale or index in before.answered
+            if is_earlier and there.get(index) is not None:
                 written.kept.append(index)
                 continue
             # Another result of a chunk that the state itself calls one to be done again is the new one.
@@ -178,6 +182,10 @@ def _write_results(
             cost = None if is_redo else 0.0
             completion = Completion(state.job_id, index, moment, text, digest, replace=replace, earlier_cost=cost)
             record(connection, completion, is_work=is_redo)
+            if there.get(index) is not None and there[index] not in before.stale:
+                written.over.append(index)
+        if digest is not None:
+            written.said.append(digest)
         written.digests[index] = digest or there.get(index)
     return written
 

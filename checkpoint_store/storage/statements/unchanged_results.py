@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from checkpoint_store.model.state import ProcessingState
+from typing import Any
 
 
-def unchanged(before: ProcessingState, now: ProcessingState) -> frozenset[int]:
-    """Return the chunks whose result is the same in both states."""
-    old, new = before.results(), now.results()
-    return frozenset(index for index in old.keys() & new.keys() if _identical(old[index], new[index]))
+def unchanged(old: dict[int, Any], new: dict[int, Any]) -> set[int]:
+    """Return the chunks that have the same result, of results by chunk."""
+    return {index for index, result in old.items() if index in new and _identical(result, new[index])}
 
 
 def _identical(one: Any, other: Any) -> bool:
