@@ -14,9 +14,9 @@ from checkpoint_store.execution.claims.redo_marks import RedoMarks
 from checkpoint_store.execution.job_budget import JobBudget
 from checkpoint_store.execution.job_lifecycle import JobLifecycle
 from checkpoint_store.execution.job_results import JobResults
+from checkpoint_store.execution.recorded_job import RecordedJob
 from checkpoint_store.execution.results import encoded
 from checkpoint_store.execution.runners_at_work import RunnersAtWork
-from checkpoint_store.execution.standing import JobStanding
 from checkpoint_store.execution.tries import attempt_of
 from checkpoint_store.model.amounts import amount, cost_of_error
 from checkpoint_store.model.clock import now
@@ -58,7 +58,7 @@ class JobExecution:
         """Referred to, so that it stays open for as long as anyone works on the job."""
         self._context: Final = context
         self.job_id: Final = job_id
-        self.standing: Final = JobStanding(context, job_id, total_chunks)
+        self.recorded: Final = RecordedJob(context, job_id, total_chunks)
         """What the store says of the job now."""
         given = None if chunks is None else Given(chunks, fingerprint_by, total_chunks, keys)
         self.contents: Final = ChunkContents(given, rule=fingerprint_rule, sequential=sequential)
@@ -68,11 +68,11 @@ class JobExecution:
         self._claims: Claims | None = None
         self.keys: Final = ChunkKeys(context.reading, job_id, self.contents)
         """What the caller calls the chunks."""
-        self.results: Final = JobResults(context.reading, self.standing)
+        self.results: Final = JobResults(context.reading, self.recorded)
         """The results that are there."""
         self.runners: Final = RunnersAtWork(context, job_id)
         """Who is at work on the job now."""
-        self.lifecycle: Final = JobLifecycle(context, self.standing)
+        self.lifecycle: Final = JobLifecycle(context, self.recorded)
         """How the job begins to run, pauses and ends."""
         self.budget: Final = JobBudget(context, job_id)
         """What the job has spent and reserved."""
@@ -85,13 +85,13 @@ class JobExecution:
 
     def grow(self, total_chunks: int, given: Given | None) -> None:
         """Let this object, and its loops under way, know that the job has grown, and of the chunks that it has now."""
-        if total_chunks > self.standing.total_chunks:
+        if total_chunks > self.recorded.total_chunks:
             self.contents.grow(given)
-            self.standing.total_chunks = total_chunks
+            self.recorded.total_chunks = total_chunks
 
     def reach(self) -> int:
         """Return how many first chunks a loop can work on now: where the caller gave chunks, those that are at hand."""
-        total, at_hand = self.standing.known_total(), self.contents.count
+        total, at_hand = self.recorded.known_total(), self.contents.count
         return total if at_hand is None else min(total, at_hand)
 
     @property
@@ -157,7 +157,7 @@ class JobExecution:
             ChunkOutOfRange, InvalidResultError: as :meth:`Job.complete` says.
         """
         job_id, storage = self.job_id, self._context.writing
-        self.standing.check_index(index)
+        self.recorded.check_index(index)
         if text is None:
             text = encoded(result, job_id=job_id, chunk_index=index)
         is_crowded = storage is not None and storage.is_crowded
@@ -186,7 +186,7 @@ class JobExecution:
 
         ``counted`` says whether the try counts against the chunk.
         """
-        self.standing.check_index(index)
+        self.recorded.check_index(index)
         found = cost_of_error(error) if cost is None and isinstance(error, BaseException) else amount(cost)
         if cost is not None and found is None:
             raise InvalidArgumentError("cost", cost, "is no amount: a finite number from 0")

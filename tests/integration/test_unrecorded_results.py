@@ -149,7 +149,7 @@ def make_file(open_store: Opener, folder: Path, indices: list[int]) -> Job:
     store = open_store()
     job = store.open_job("talk.srt", total_chunks=3)
     completions = [job._execution.completion(index, {"paid": index}) for index in indices]
-    plan = unrecorded_files.plan_digest(job._execution.standing.record())
+    plan = unrecorded_files.plan_digest(job._execution.recorded.record())
     results = [unrecorded_files.UnrecordedResult(completion, plan) for completion in completions]
     unrecorded_files.write(folder / unrecorded_files.new_name(store.path), results)
     store.close()
