@@ -112,7 +112,7 @@ class Job(JobRedo):
     def retry_failed(self, *indices: int) -> int:
         """Give failed chunks (these, or all) their attempts back: loops try them again. Returns how many those are."""
         for index in indices:
-            self._execution.standing.check_index(index)
+            self._execution.recorded.check_index(index)
         return self._context.storage.job_changes.retry_failed(self.job_id, indices or None)
 
     # -- doing all of it

@@ -202,8 +202,10 @@ def migration_status(target: str | os.PathLike[str]) -> MigrationStatus:
     path = resolve(target)
     if not is_there(path):
         raise StoreTargetError(path, "there is no such file")
-    current, pending = opening.migration_status(path)
-    return MigrationStatus(path, current, SCHEMA_VERSION, pending)
+    version = inspect(ReadOnlyDatabase(path, lock_timeout_seconds=TIMEOUT_SECONDS))
+    if version == EMPTY:
+        return MigrationStatus(path, None, SCHEMA_VERSION, RELEASED_VERSIONS)
+    return MigrationStatus(path, version, SCHEMA_VERSION, RELEASED_VERSIONS[RELEASED_VERSIONS.index(version) + 1 :])
 
 
 def migrate(

@@ -110,8 +110,7 @@ class CheckpointStore(StoreOutlook, StoreCare):
             SecretInConfig: the config or the metadata holds what looks like a secret.
             InvalidArgumentError: a chunk cannot be identified (it says where), or ``chunks`` is a used-up iterator.
         """
-        given = {name: value for name, value in locals().items() if name != "self"}
-        return self._opened(opening.OpenArguments(**given))
+        return self._opened(opening.OpenArguments.of(locals()))
 
     def _opened(self, arguments: opening.OpenArguments) -> Job:
         record = opening.open_job(self._open, arguments)
@@ -176,21 +175,7 @@ class CheckpointStore(StoreOutlook, StoreCare):
 
         checked_work(fn)
         options = Options.of(given)  # what is wrong with them is said before there is a job
-        arguments = opening.OpenArguments(
-            file_name=file_name,
-            chunks=chunks,
-            video_title=video_title,
-            model=model,
-            provider=provider,
-            config=config,
-            metadata=metadata,
-            fingerprint=fingerprint,
-            sequential=sequential,
-            on_change=on_change,
-            reuse_ignoring=reuse_ignoring,
-            fresh=fresh,
-            exclusive=exclusive,
-        )
+        arguments = opening.OpenArguments.of(given)
         check_shard(options.shard, arguments.request.plan.total_chunks)
         job = self._opened(arguments)
         for _ in job.map(fn, **(vars(options) | {"on_pause": "raise"})):

@@ -217,7 +217,8 @@ def _open_store(
         return OpenedStore(
             StoreContext(reading, None, None, Loops(path), UnrecordedResults(reading), backups), opener.report, ()
         )
-    storage = Storage(opener.open(migrate=migrate), copies, copies_are_carried_away=on_backup is not None)
+    database = opener.open(migrate=migrate, is_looked_at=True)
+    storage = Storage(database, copies, copies_are_carried_away=on_backup is not None)
     notice = None
     try:
         follower = None
@@ -231,7 +232,6 @@ def _open_store(
             def save(state: ProcessingState) -> None:
                 context.job_changed(storage.states.take_in(state).job_id)
 
-            database = storage.database
             notice = storage.healing.run(lambda: importer.import_at_opening(database, follower, for_new_store, save))
         take_in(storage, context.record)
     except BaseException:

@@ -16,9 +16,9 @@ from checkpoint_store.execution.claims.redo_marks import RedoMarks
 from checkpoint_store.execution.job_budget import JobBudget
 from checkpoint_store.execution.job_lifecycle import JobLifecycle
 from checkpoint_store.execution.job_results import JobResults
+from checkpoint_store.execution.recorded_job import RecordedJob
 from checkpoint_store.execution.results import encoded
 from checkpoint_store.execution.runners_at_work import RunnersAtWork
-from checkpoint_store.execution.standing import JobStanding
 from checkpoint_store.execution.tries import attempt_of
 from checkpoint_store.model.amounts import amount, cost_of_error
 from checkpoint_store.model.clock import now
@@ -60,7 +60,7 @@ class JobExecution:
         """Referred to, so that it stays open for as long as anyone works on the job."""
         self._context: Final = context
         self.job_id: Final = job_id
-        self.standing: Final = JobStanding(context, job_id, total_chunks)
+        self.recorded: Final = RecordedJob(context, job_id, total_chunks)
         """What the store says of the job now."""
         given = None if chunks is None else Given(chunks, fingerprint_by, total_chunks, keys)
         self.contents: Final = (
@@ -70,7 +70,7 @@ class JobExecution:
         self.fingerprint_by: Final = fingerprint_by
         self._order = ChunkOrder(context.reading, job_id) if sequential else None
         self._claims: Claims | None = None
-        self.lifecycle: Final = JobLifecycle(context, self.standing)
+        self.lifecycle: Final = JobLifecycle(context, self.recorded)
         """How the job begins to run, pauses and ends."""
         context.growing.add(ref(self, context.growing.discard))
 
@@ -85,7 +85,7 @@ class JobExecution:
     @cached_property
     def results(self) -> JobResults:
         """The results that are there."""
-        return JobResults(self._context.reading, self.standing)
+        return JobResults(self._context.reading, self.recorded)
 
     @cached_property
     def runners(self) -> RunnersAtWork:
@@ -104,13 +104,13 @@ class JobExecution:
 
     def grow(self, total_chunks: int, given: Given | None) -> None:
         """Let this object, and its loops under way, know that the job has grown, and of the chunks that it has now."""
-        if total_chunks > self.standing.total_chunks:
+        if total_chunks > self.recorded.total_chunks:
             self.contents.grow(given)
-            self.standing.total_chunks = total_chunks
+            self.recorded.total_chunks = total_chunks
 
     def reach(self) -> int:
         """Return how many first chunks a loop can work on now: where the caller gave chunks, those that are at hand."""
-        total, at_hand = self.standing.known_total(), self.contents.count
+        total, at_hand = self.recorded.known_total(), self.contents.count
         return total if at_hand is None else min(total, at_hand)
 
     @property
@@ -176,7 +176,7 @@ class JobExecution:
             ChunkOutOfRange, InvalidResultError: as :meth:`Job.complete` says.
         """
         job_id, storage = self.job_id, self._context.writing
-        self.standing.check_index(index)
+        self.recorded.check_index(index)
         if text is None:
             text = encoded(result, job_id=job_id, chunk_index=index)
         is_crowded = storage is not None and storage.is_crowded
@@ -204,7 +204,7 @@ class JobExecution:
 
         ``counted`` says whether the try counts against the chunk.
         """
-        self.standing.check_index(index)
+        self.recorded.check_index(index)
         found = cost_of_error(error) if cost is None and isinstance(error, BaseException) else amount(cost)
         if cost is not None and found is None:
             raise InvalidArgumentError("cost", cost, "is no amount: a finite number from 0")

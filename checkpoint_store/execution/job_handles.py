@@ -32,7 +32,7 @@ class JobHandles(JobStatusChanges):
         """
         chunks = checked_indices(indices)
         for index in chunks:
-            self._execution.standing.check_index(index)
+            self._execution.recorded.check_index(index)
         place, handles = place_of(self.job_id, chunks), self._context.storage.handles
         checked = checked_handle(handle, place)
         named = {index: self._execution.contents.fingerprint(index) for index in chunks}

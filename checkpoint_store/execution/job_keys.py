@@ -43,7 +43,7 @@ class JobKeys(JobLog):
         Raises:
             ChunkOutOfRange: no such chunk.
         """
-        self._execution.standing.check_index(index)
+        self._execution.recorded.check_index(index)
         return self._execution.keys.of(index)
 
     def keys(self) -> dict[int, Key]:

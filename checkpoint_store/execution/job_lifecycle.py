@@ -12,7 +12,7 @@ from checkpoint_store.system.log import log_suppressed
 
 if TYPE_CHECKING:
     from checkpoint_store.execution.context import StoreContext
-    from checkpoint_store.execution.standing import JobStanding
+    from checkpoint_store.execution.recorded_job import RecordedJob
     from checkpoint_store.model.run_record import RunRecord
     from checkpoint_store.storage.records import StatusChange
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class JobLifecycle:
     """The changes of one job's status. Safe to share between threads."""
 
-    def __init__(self, context: StoreContext, standing: JobStanding) -> None:
-        self._context, self._standing, self._job_id = context, standing, standing.job_id
+    def __init__(self, context: StoreContext, recorded: RecordedJob) -> None:
+        self._context, self._recorded, self._job_id = context, recorded, recorded.job_id
         self.pauses: Final = KnownPauses()
         """The pauses that the holder of this job knows of."""
 
@@ -44,7 +44,7 @@ class JobLifecycle:
         self._context.record_unrecorded()
         if not self.pauses.covers(self._last_pause(), known_pause):
             return
-        if self._standing.record().status is not JobStatus.RUNNING and self._standing.progress().remaining_chunks:
+        if self._recorded.record().status is not JobStatus.RUNNING and self._recorded.progress().remaining_chunks:
             self.change(lifecycle.RUN)
 
     def leave(

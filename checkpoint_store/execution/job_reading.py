@@ -70,7 +70,7 @@ class JobReading:
 
     def __repr__(self) -> str:
         try:
-            summary = self._execution.standing.summary()
+            summary = self._execution.recorded.summary()
         except CheckpointStoreError:  # the store is closed, or cannot be read now
             return f"<Job {self.job_id} of {self.file_name!r}, {chunks_text(self.total_chunks)}>"
         done = f"{done_text(summary.progress)} completed"
@@ -79,7 +79,7 @@ class JobReading:
     def _repr_html_(self) -> str:
         """Return what a notebook shows: a table of where the job stands, as the store has it now, without secrets."""
         try:
-            return self._execution.standing.summary()._repr_html_()
+            return self._execution.recorded.summary()._repr_html_()
         except CheckpointStoreError:  # as above
             return html_text.text(repr(self))
 
@@ -100,12 +100,12 @@ class JobReading:
         A job that grew in this store object says so at once; of growth in another process each loop, and
         :meth:`remaining`, takes notice.
         """
-        return self._execution.standing.total_chunks
+        return self._execution.recorded.total_chunks
 
     @property
     def status(self) -> JobStatus:
         """``pending``, ``running``, ``paused``, ``completed`` or ``failed``, as the store has it now."""
-        return self._execution.standing.record().status
+        return self._execution.recorded.record().status
 
     @property
     def is_active(self) -> bool:
@@ -114,17 +114,17 @@ class JobReading:
         A job whose status is ``running`` and that is not active was interrupted: its process was killed, or the loop of
         its caller was left.
         """
-        return self._execution.standing.is_active()
+        return self._execution.recorded.is_active()
 
     @property
     def error_message(self) -> str | None:
         """Why it failed, as the store has it now."""
-        return self._execution.standing.record().error_message
+        return self._execution.recorded.record().error_message
 
     @property
     def superseded_by(self) -> str | None:
         """The id of the job of the same file that was opened in place of this one, as the store has it now; or None."""
-        return self._execution.standing.record().superseded_by
+        return self._execution.recorded.record().superseded_by
 
     def progress(self) -> Progress:
         """Return how far it has come; one row is read, whatever its size.
@@ -133,15 +133,15 @@ class JobReading:
         """
         if self._listed is not None and self._context.reading.jobs.still_hold(self._listed[1]):
             return self._listed[0].progress
-        return self._execution.standing.progress()
+        return self._execution.recorded.progress()
 
     def summary(self) -> JobSummary:
         """Return what a list shows of it: as :meth:`CheckpointStore.summaries` does, and as it is now."""
-        return self._execution.standing.summary()
+        return self._execution.recorded.summary()
 
     def completed_ranges(self) -> list[tuple[int, int]]:
         """Return the completed chunks as half-open ranges ``(start, stop)``, ascending."""
-        return self._execution.standing.completed_ranges()
+        return self._execution.recorded.completed_ranges()
 
     def remaining(self) -> list[range]:
         """Return the chunks that are not complete, or to be done again, as ranges, ascending, whoever works on them.
@@ -149,7 +149,7 @@ class JobReading:
         Nothing is claimed: another runner may complete them meanwhile. Failed chunks, and those in doubt, are among
         them. ``[index for chunks in job.remaining() for index in chunks]`` lists them one by one.
         """
-        return self._execution.standing.remaining_ranges()
+        return self._execution.recorded.remaining_ranges()
 
     def is_completed(self, index: int) -> bool:
         """Whether a chunk is complete, and not to be done again, by the shortest way."""
@@ -157,24 +157,24 @@ class JobReading:
 
     def failed_chunks(self) -> list[ChunkRecord]:
         """Return the chunks that used up their attempts, by index."""
-        return self._execution.standing.failed_chunks()
+        return self._execution.recorded.failed_chunks()
 
     def in_doubt_chunks(self) -> list[ChunkRecord]:
         """Return the chunks whose last try never ended, by index: it may have been billed, and nothing came of it."""
-        return self._execution.standing.last_attempts("abandoned")
+        return self._execution.recorded.last_attempts("abandoned")
 
     def running_chunks(self) -> list[ChunkRecord]:
         """Return the chunks that are being worked on, by index, by whichever runner."""
-        return self._execution.standing.last_attempts("running")
+        return self._execution.recorded.last_attempts("running")
 
     @property
     def last_run(self) -> RunRecord | None:
         """What the last ``map`` or ``amap`` of this store object did on this job; None where none has ended."""
-        return self._execution.standing.last_run
+        return self._execution.recorded.last_run
 
     def errors(self) -> list[ChunkRecord]:
         """Return the chunks whose last try failed, by index: failed ones, and those that are still tried again."""
-        return self._execution.standing.last_attempts("failed")
+        return self._execution.recorded.last_attempts("failed")
 
     # -- what a run would do
 
@@ -232,7 +232,7 @@ class JobReading:
         if missing not in ("raise", "skip", "none"):
             raise InvalidArgumentError("missing", missing, "is none of 'raise', 'skip', 'none'")
         if missing == "raise":
-            self._execution.standing.require_completed()
+            self._execution.recorded.require_completed()
         return self._results(as_type, missing)
 
     def _results(self, as_type: type[Any] | None, missing: Missing) -> Iterator[Any]:
@@ -241,7 +241,7 @@ class JobReading:
             yield from self._gap(expected, index, missing)
             yield self._decoded(index, text, as_type)
             expected = index + 1
-        yield from self._gap(expected, self._execution.standing.known_total(), missing)
+        yield from self._gap(expected, self._execution.recorded.known_total(), missing)
 
     def _gap(self, start: int, stop: int, missing: Missing) -> Iterator[None]:
         """Yield what stands for the chunks of ``[start, stop)``, which have no result."""

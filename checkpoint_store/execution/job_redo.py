@@ -42,13 +42,13 @@ class JobRedo(JobHandles):
         """
         chunks: set[int] = set()
         for index in _listed(indices):
-            self._execution.standing.check_index(index)  # at once: a range may be endless
+            self._execution.recorded.check_index(index)  # at once: a range may be endless
             chunks.add(index)
         return redo.redo(self._context, self.job_id, chunks)
 
     def to_redo(self) -> list[int]:
         """Return the complete chunks that are to be done again, ascending, whoever works on them."""
-        return self._execution.standing.to_redo()
+        return self._execution.recorded.to_redo()
 
 
 def _listed(indices: int | Iterable[int]) -> Iterator[int]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from checkpoint_store.execution.standing import JobStanding
+    from checkpoint_store.execution.recorded_job import RecordedJob
     from checkpoint_store.model.amounts import Cost
     from checkpoint_store.storage.reading import Reading
     from checkpoint_store.storage.records import Costs
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 class JobResults:
     """The results of one job. Safe to share between threads."""
 
-    def __init__(self, reading: Reading, standing: JobStanding) -> None:
-        self._reading, self._standing, self._job_id = reading, standing, standing.job_id
+    def __init__(self, reading: Reading, recorded: RecordedJob) -> None:
+        self._reading, self._recorded, self._job_id = reading, recorded, recorded.job_id
 
     def is_completed(self, index: int) -> bool:
         """Whether a chunk is complete, by the shortest way."""
@@ -29,7 +29,7 @@ class JobResults:
         Raises:
             ChunkOutOfRange, ChunkNotCompleted, StoreDamaged: as :meth:`Job.result` says.
         """
-        self._standing.check_index(index)
+        self._recorded.check_index(index)
         return self._reading.results.text(self._job_id, index)
 
     def texts(self) -> Iterator[tuple[int, str]]:

@@ -17,7 +17,7 @@ class JobStatusChanges(JobRunners):
     @property
     def metadata(self) -> dict[str, Any]:
         """What is said about it beside its plan, as the store has it now: a copy; empty where nothing is said."""
-        return self._execution.standing.record().metadata or {}
+        return self._execution.recorded.record().metadata or {}
 
     def set_metadata(self, metadata: Mapping[str, Any]) -> None:
         """Replace what is said about it beside its plan. Durable, and in the state file, when this returns.

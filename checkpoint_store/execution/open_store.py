@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
 from weakref import ref
 
 from checkpoint_store.errors import CheckpointStoreError, StoreRecovered, StoreTargetError
-from checkpoint_store.execution import closing, lifecycle, opening
+from checkpoint_store.execution import closing, lifecycle
 from checkpoint_store.execution.context import StoreContext, open_store
 from checkpoint_store.execution.current_job import CurrentJob
+from checkpoint_store.execution.store_arguments import check_durability, check_timeout
 from checkpoint_store.model.versions import SCHEMA_VERSION
 from checkpoint_store.state_file.reader import refuse_own
 from checkpoint_store.storage.file_names import STORE_SUFFIX, StoreFiles, state_copies
@@ -57,8 +58,8 @@ class OpenStore:
         read_only: bool = False,
         on_backup: Callable[[Path], object] | None = None,
     ) -> None:
-        opening.check_durability(durability)
-        opening.check_timeout("lock_timeout_seconds", lock_timeout_seconds)
+        check_durability(durability)
+        check_timeout("lock_timeout_seconds", lock_timeout_seconds)
         self.path: Final = resolve(target)
         self.durability: Final = durability
         self.state_file: Final = self._state_path(state_file)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Self
 
 from checkpoint_store.errors import InvalidArgumentError, InvalidResultError
 from checkpoint_store.execution.chunk_contents import Given
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from checkpoint_store.model.plan import Fingerprint
     from checkpoint_store.model.records import RunPlan
     from checkpoint_store.storage.records import JobRecord
-
-_TIMEOUT_SECONDS_MAX: Final = 1e9
 
 
 class Fingerprints:
@@ -98,6 +96,11 @@ class OpenArguments:
 
     keys: Sequence[Key] | None = field(init=False)
     """What the chunks are called; None where they are only numbered."""
+
+    @classmethod
+    def of(cls, call: Mapping[str, Any]) -> Self:
+        """Return the arguments in the ``locals()`` of a method that has them as parameters."""
+        return cls(**{one.name: call[one.name] for one in fields(cls) if one.init and one.name in call})
 
     def __post_init__(self) -> None:
         given, by = as_rows(self.chunks, self.fingerprint)
@@ -283,15 +286,3 @@ def checked_change(on_change: object) -> str:
     if on_change not in ("refuse", "reuse", "extend", "restart"):
         raise InvalidArgumentError("on_change", on_change, "is none of 'refuse', 'reuse', 'extend', 'restart'")
     return str(on_change)
-
-
-def check_durability(durability: object) -> None:
-    """Refuse what is no durability."""
-    if durability not in ("power-loss", "process"):
-        raise InvalidArgumentError("durability", durability, "is neither 'power-loss' nor 'process'")
-
-
-def check_timeout(name: str, seconds: float) -> None:
-    """Refuse what is no time to wait."""
-    if not 0 <= seconds < _TIMEOUT_SECONDS_MAX:
-        raise InvalidArgumentError(name, seconds, "is not a number of seconds from 0")

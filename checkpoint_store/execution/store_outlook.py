@@ -43,19 +43,5 @@ class StoreOutlook(OpenStore):
 
         It refuses what ``open_job`` does, except a changed plan: then its action is ``"refuse"``.
         """
-        arguments = opening.OpenArguments(
-            file_name=file_name,
-            chunks=chunks,
-            total_chunks=total_chunks,
-            video_title=video_title,
-            model=model,
-            provider=provider,
-            config=config,
-            metadata=metadata,
-            fingerprint=fingerprint,
-            sequential=sequential,
-            on_change=on_change,
-            reuse_ignoring=reuse_ignoring,
-            fresh=fresh,
-        )
+        arguments = opening.OpenArguments.of(locals())
         return self._open.reading.plan(arguments.request)

@@ -42,7 +42,7 @@ class UnrecordedResults(ForkAware):
         plans = {job_id: self._plan_of(job_id) for job_id in {completion.job_id for completion in completions}}
         self._results += [UnrecordedResult(completion, plans[completion.job_id]) for completion in completions]
         self._is_written = False
-        self._write([self._store.parent])
+        self._write(self._store.parent)
         return self._what_is_left()
 
     def _plan_of(self, job_id: str) -> str | None:
@@ -64,7 +64,7 @@ class UnrecordedResults(ForkAware):
                 continue
             except BaseException as error:
                 self._results.append(result)
-                self._write([self._store.parent])
+                self._write(self._store.parent)
                 error.add_note(self._what_is_left())
                 raise
         self._remove_files()
@@ -76,7 +76,9 @@ class UnrecordedResults(ForkAware):
         """
         if not self._results:
             return None
-        self._write([self._store.parent, Path(tempfile.gettempdir())])
+        self._write(self._store.parent)
+        if not self._is_written:
+            self._write(unrecorded_files.private_folder(Path(tempfile.gettempdir())))
         return self._what_is_left()
 
     def forget(self, job_id: str) -> None:
@@ -86,18 +88,19 @@ class UnrecordedResults(ForkAware):
             with suppress(CheckpointStoreError):
                 unrecorded_files.remove_job(self._store, path, job_id)
 
-    def _write(self, folders: Sequence[Path]) -> None:
-        for folder in () if self._is_written else folders:
-            path = folder / unrecorded_files.new_name(self._store)
-            try:
-                unrecorded_files.write(path, self._results)
-            except CheckpointStoreError as error:
-                log.warning("unrecorded results cannot be kept in %s: %s", folder, error)
-            else:
-                self._remove_files()  # the new one has all of it
-                self._files.append(path)
-                self._is_written = True
-                return
+    def _write(self, folder: Path) -> None:
+        """Write all of them to a new file in a folder, unless they are in one already; log it where that fails."""
+        if self._is_written:
+            return
+        path = folder / unrecorded_files.new_name(self._store)
+        try:
+            unrecorded_files.write(path, self._results)
+        except CheckpointStoreError as error:
+            log.warning("unrecorded results cannot be kept in %s: %s", folder, error)
+        else:
+            self._remove_files()  # the new one has all of it
+            self._files.append(path)
+            self._is_written = True
 
     def _remove_files(self) -> None:
         while self._files:

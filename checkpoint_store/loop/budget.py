@@ -77,7 +77,7 @@ class BudgetGate(Gate):
             return OPEN
         if spending.in_work and others_go_on and self._reader.results.unreadable is None:
             return time.monotonic() + POLL_INTERVAL_SECONDS  # the end of another loop's attempt may help
-        remaining_chunks = self._execution.standing.progress().remaining_chunks
+        remaining_chunks = self._execution.recorded.progress().remaining_chunks
         if remaining_chunks:
             self._state.error = self._refusal(remaining_chunks, spending)
             self._state.pause("the budget allows no further chunk")

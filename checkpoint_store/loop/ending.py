@@ -63,13 +63,13 @@ def _remaining_chunks(state: LoopState) -> int:
     """Return how many chunks are left of those that this loop claimed from: the job may have grown since it looked."""
     if state.options.shard is not None:
         return remaining_chunks(state.execution, state.options.shard)
-    progress, seen = state.execution.standing.progress(), state.queue.total_chunks
+    progress, seen = state.execution.recorded.progress(), state.queue.total_chunks
     if progress.total_chunks <= seen:
         return progress.remaining_chunks
     log.info(
         "job %s has %s, and this loop ends with %d of them", state.job_id, counted(progress.total_chunks, "chunk"), seen
     )
-    return sum(map(len, state.execution.standing.remaining_ranges(seen)))
+    return sum(map(len, state.execution.recorded.remaining_ranges(seen)))
 
 
 def _end_job(state: LoopState) -> None:
@@ -79,8 +79,8 @@ def _end_job(state: LoopState) -> None:
         execution.lifecycle.leave(JobStatus.PAUSED if state.is_paused else status, message)
         raise state.error
     left = _remaining_chunks(state)
-    standing = execution.standing
-    all_failed = standing.failed_chunks() if not state.is_paused and standing.progress().remaining_chunks else []
+    recorded = execution.recorded
+    all_failed = recorded.failed_chunks() if not state.is_paused and recorded.progress().remaining_chunks else []
     if all_failed and not left:  # the part of this loop is done; another part is not, and the job says so
         execution.lifecycle.leave(JobStatus.FAILED, _failure(all_failed))
         return

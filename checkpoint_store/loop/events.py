@@ -67,7 +67,7 @@ class Events:
             with suppress(CheckpointStoreError):  # the store is closed, or the job deleted: nothing is paused
                 if (
                     record.ended in ("paused", "interrupted", "left")
-                    and self._execution.standing.progress().remaining_chunks
+                    and self._execution.recorded.progress().remaining_chunks
                 ):
                     self._note("paused", error=record.reason)
             self.tell()

@@ -156,7 +156,7 @@ class OutageGate(Gate):
         in_stretch = self._schedule.count_in_stretch(outage.stretch) if in_flight else 0
         if not outage.is_hopeless(in_stretch):
             return outage.opens_at(in_stretch)
-        remaining_chunks = self._state.execution.standing.progress().remaining_chunks
+        remaining_chunks = self._state.execution.recorded.progress().remaining_chunks
         if not remaining_chunks:  # another process has completed them
             return OPEN
         error = ServiceUnavailable(self._state.job_id, remaining_chunks, outage.seconds, describe(outage.last_error))

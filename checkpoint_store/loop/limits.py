@@ -58,7 +58,7 @@ class DeadlineGate(Gate):
         if moment < self._at:
             return OPEN
         if not in_flight:
-            remaining_chunks = self._state.execution.standing.progress().remaining_chunks
+            remaining_chunks = self._state.execution.recorded.progress().remaining_chunks
             if remaining_chunks:
                 self._state.error = DeadlineReached(self._state.job_id, remaining_chunks, self._seconds)
                 self._state.pause("its deadline is reached")

@@ -124,7 +124,7 @@ class Loop:
         self._execution.lifecycle.mark_running(self._known_pause)
         if self._options.on_error == "record":
             self._state.failed_before = frozenset(
-                record.chunk_index for record in self._execution.standing.failed_chunks()
+                record.chunk_index for record in self._execution.recorded.failed_chunks()
             )
         options, places = self._options, max(1, self._place.capacity)
         self._state.queue = self._execution.queue(

@@ -51,7 +51,7 @@ class LiveBar:
 
     def __init__(self, execution: JobExecution) -> None:
         self._execution = execution
-        job = execution.standing.record()
+        job = execution.recorded.record()
         self._bar: Any = need_tqdm()(total=job.total_chunks, initial=job.done_count, unit="chunk", desc=job.file_name)
         self._shown_at = 0.0
         self._cost: float | None = None
@@ -64,9 +64,9 @@ class LiveBar:
         if not at_once and moment - self._shown_at < _UPDATE_INTERVAL_SECONDS_MIN:
             return
         self._shown_at = moment
-        progress = self._execution.standing.progress()
+        progress = self._execution.recorded.progress()
         self._bar.n, self._bar.total = progress.completed_chunks, progress.total_chunks
-        failed, in_doubt = self._execution.standing.failure_counts()
+        failed, in_doubt = self._execution.recorded.failure_counts()
         postfix: dict[str, object] = {} if self._cost is None else {"cost": number_text(float(f"{self._cost:.4g}"))}
         postfix |= {name: count for name, count in (("failed", failed), ("in doubt", in_doubt)) if count}
         self._bar.set_postfix(postfix, refresh=False)

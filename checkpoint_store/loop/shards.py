@@ -35,11 +35,11 @@ def check_shard(shard: Shard | None, total_chunks: int, *, is_sequential: bool =
 def check_shard_of(execution: JobExecution, shard: Shard | None) -> None:
     """:func:`check_shard` for a job that is open."""
     if shard is not None:
-        check_shard(shard, execution.standing.total_chunks, is_sequential=execution.standing.record().sequential)
+        check_shard(shard, execution.recorded.total_chunks, is_sequential=execution.recorded.record().sequential)
 
 
 def remaining_chunks(execution: JobExecution, shard: Shard | None) -> int:
     """Return how many chunks of a loop's part are left."""
     if shard is None:
-        return execution.standing.progress().remaining_chunks
-    return len(shard) - shard.count_in(execution.standing.completed_ranges())
+        return execution.recorded.progress().remaining_chunks
+    return len(shard) - shard.count_in(execution.recorded.completed_ranges())

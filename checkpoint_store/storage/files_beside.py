@@ -31,7 +31,9 @@ class FilesBeside:
 
     def keeper(self, *others: Path) -> Path | None:
         """Return the file whose owner the store has: the store file, or a copy of it; None where none is there."""
-        copies = (self.store, *self.backups(), StoreFiles(self.store).wal, *others)
+        if os.path.lexists(self.store):  # else the folder is listed
+            return self.store
+        copies = (*self.backups(), StoreFiles(self.store).wal, *others)
         return next((path for path in copies if os.path.lexists(path)), None)
 
     def backups(self) -> list[Path]:

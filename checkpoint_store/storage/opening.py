@@ -8,7 +8,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING
 
 from checkpoint_store.errors import StorageUnavailableError, StoreBusy, StoreDamaged, StoreInUse, StoreTargetError
-from checkpoint_store.model.versions import RELEASED_VERSIONS, SCHEMA_VERSION
+from checkpoint_store.model.versions import SCHEMA_VERSION
 from checkpoint_store.storage import opening_checks as checks
 from checkpoint_store.storage.connection.database import Database
 from checkpoint_store.storage.connection.open_lock import Presence, alone, exclusively, store_lock, wait_or_refuse
@@ -71,13 +71,14 @@ class Opener:
         return Presence(self.path, timeout_seconds=self.lock_timeout_seconds, create=create)
 
     @importing()  # a new, an older or a damaged store needs modules that a sound one does not
-    def open(self, *, migrate: bool = True) -> Database:
+    def open(self, *, migrate: bool = True, is_looked_at: bool = False) -> Database:
         """Open the store, creating, upgrading or recovering it first where that is needed.
 
         Raises:
             StoreDamaged: it is damaged, and bringing back all that any copy knows of is not possible.
         """
-        refuse_foreign(self.path)
+        if not is_looked_at:  # by the caller, a moment ago: see refuse_foreign
+            refuse_foreign(self.path)
         try:
             database = self._open_sound(migrate=migrate)
         except StoreDamaged:
@@ -290,11 +291,3 @@ def _create(path: Path) -> bool:
     except OSError as error:
         raise storage_error(error, path) from error
     return True
-
-
-def migration_status(path: Path) -> tuple[str | None, tuple[str, ...]]:
-    """Return the schema version of the file at ``path`` and the revisions above it. Writes nothing."""
-    version = inspect(ReadOnlyDatabase(path, lock_timeout_seconds=10.0))
-    if version == EMPTY:
-        return None, RELEASED_VERSIONS
-    return version, RELEASED_VERSIONS[RELEASED_VERSIONS.index(version) + 1 :]

@@ -37,6 +37,8 @@ _OTHERS_MAY_WRITE: Final = 0o022
 _TEMPORARY_VARIABLES: Final = ("TMPDIR", "TEMP", "TMP")
 _TEMPORARY_FOLDERS: Final = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108 - nothing is written there
 """Where the module tempfile looks for a folder; to ask it takes a file of its own."""
+_PRIVATE_FOLDER: Final = "checkpoint-store-unrecorded"
+"""The folder of each user in a folder for temporary files: a store opens without a list of all that is in there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +123,19 @@ def _result(path: Path, line: str) -> UnrecordedResult:
     return UnrecordedResult(completion, plan)
 
 
+def private_folder(temporary: Path) -> Path:
+    """Return this user's folder for such files in a folder for temporary files; it is made if it is not there.
+
+    It stays for good: whoever removed it might do so just before another process writes a file there. Where somebody
+    else has made something of that name, return the folder for temporary files itself.
+    """
+    folder = temporary / f"{_PRIVATE_FOLDER}-{_user()}"
+    with suppress(OSError):
+        folder.mkdir(mode=0o700)
+    is_taken = os.path.lexists(folder) and not _is_private_folder(folder, {_user()})
+    return temporary if is_taken else folder
+
+
 def found(store: Path) -> Iterator[Path]:
     """Yield the files of unrecorded results beside a store, by name; then those in the folders for temporary files.
 
@@ -130,9 +145,33 @@ def found(store: Path) -> Iterator[Path]:
     folders = [Path(os.environ[variable]) for variable in _TEMPORARY_VARIABLES if os.environ.get(variable)]
     for folder in dict.fromkeys([*folders, *_TEMPORARY_FOLDERS]):
         with suppress(OSError):  # there is none, or it cannot be read
-            paths = FilesBeside(folder / store.name).unrecorded()
-            if paths and not folder.samefile(store.parent):
-                yield from (path for path in paths if _is_private(store, os.lstat(path)))
+            for place in _places_in(folder, {store.stat().st_uid, _user()}):
+                paths = FilesBeside(place / store.name).unrecorded()
+                if paths and not place.samefile(store.parent):
+                    yield from (path for path in paths if _is_private(store, os.lstat(path)))
+
+
+def _places_in(temporary: Path, users: set[int]) -> Iterator[Path]:
+    """Yield where in a folder for temporary files these users may have such files: in their folders, or beside them.
+
+    The folder itself is looked through only if somebody else has made something that has the name of a user's folder.
+    """
+    for user in sorted(users):
+        folder = temporary / f"{_PRIVATE_FOLDER}-{user}"
+        if os.path.lexists(folder):
+            yield folder if _is_private_folder(folder, {user}) else temporary
+
+
+def _is_private_folder(folder: Path, users: set[int]) -> bool:
+    with suppress(OSError):
+        status = os.lstat(folder)
+        is_ours = os.name == "nt" or (status.st_uid in users and not status.st_mode & _OTHERS_MAY_WRITE)
+        return stat.S_ISDIR(status.st_mode) and is_ours
+    return False
+
+
+def _user() -> int:
+    return 0 if os.name == "nt" else os.geteuid()
 
 
 def _is_private(store: Path, status: os.stat_result) -> bool:

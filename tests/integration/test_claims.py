@@ -192,13 +192,13 @@ def test_a_killed_runners_chunk_is_free_at_once(job: Job, children: Children, tm
     first = next(running)
     assert first.index == 1
     assert [record.chunk_index for record in job.in_doubt_chunks()] == [2, 3]
-    assert job._execution.standing.failure_counts() == (0, 2)
+    assert job._execution.recorded.failure_counts() == (0, 2)
     view = "SELECT chunk_index, attempt, host, pid FROM in_doubt_chunks"
     assert rows(tmp_path / "talks.db", view) == [(index, 1, socket.gethostname(), process.pid) for index in (2, 3)]
     second = next(job.pending())
     assert (second.index, second.attempt.number) == (2, 2)  # type: ignore[union-attr]
     job.complete_many((index, index) for index in range(1, TOTAL))
-    assert (job.in_doubt_chunks(), job._execution.standing.failure_counts(), rows(tmp_path / "talks.db", view)) == (
+    assert (job.in_doubt_chunks(), job._execution.recorded.failure_counts(), rows(tmp_path / "talks.db", view)) == (
         [],
         (0, 0),
         [],

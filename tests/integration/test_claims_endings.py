@@ -97,7 +97,7 @@ def test_a_chunk_that_failed_three_times_is_passed_over_until_it_is_freed(job: J
     assert rows(tmp_path / "talks.db", "SELECT chunk_index, attempts, error FROM failed_chunks") == [
         (0, 3, "ValueError: no 3")
     ]
-    assert job._execution.standing.failure_counts() == (1, 0)
+    assert job._execution.recorded.failure_counts() == (1, 0)
     assert job.retry_failed(1, 2) == 0
     assert job.retry_failed() == 1
     assert job.failed_chunks() == []

@@ -426,7 +426,7 @@ def test_a_result_that_a_full_disk_kept_back_fits_the_grown_job(
     with open_store() as store:
         job = store.open_job("feed", **plan(3))
         kept = unrecorded_files.UnrecordedResult(
-            job._execution.completion(1, {"paid": 1}), unrecorded_files.plan_digest(job._execution.standing.record())
+            job._execution.completion(1, {"paid": 1}), unrecorded_files.plan_digest(job._execution.recorded.record())
         )
         path = tmp_path / unrecorded_files.new_name(store.path)
         store.open_job("feed", on_change="extend", **plan(5))
@@ -439,7 +439,7 @@ def test_a_kept_result_of_no_chunk_stays_in_its_file(open_store: Opener, tmp_pat
     """A file that names a chunk which the job does not have is not believed."""
     with open_store() as store:
         job = store.open_job("feed", chunks=THREE)
-        plan = unrecorded_files.plan_digest(job._execution.standing.record())
+        plan = unrecorded_files.plan_digest(job._execution.recorded.record())
         beyond = job._execution.completion(1, {"paid": 1})._replace(chunk_index=7)
         beyond = beyond._replace(digest=digest(job.job_id, 7, str(beyond.text)))
         path = tmp_path / unrecorded_files.new_name(store.path)

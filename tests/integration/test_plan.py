@@ -148,7 +148,7 @@ def test_a_killed_runs_chunk_is_in_doubt_before_anyone_else_looked(
         assert (plan.in_doubt, plan.kept, plan.chunks_to_do) == ((2,), 2, 2)
         assert [record.chunk_index for record in job.in_doubt_chunks()] == [2]
         assert job.running_chunks() == []
-        assert job._execution.standing.failure_counts() == (0, 1)
+        assert job._execution.recorded.failure_counts() == (0, 1)
     assert snapshot(tmp_path) == before
 
 

@@ -43,7 +43,7 @@ def test_stop_when_is_asked_while_a_retry_is_waited_for(store: CheckpointStore) 
     job = store.open_job("talk.txt", total_chunks=1)
     with pytest.raises(JobPaused):
         list(job.map(work, wait=3600, stop_when=lambda: bool(job.errors())))
-    assert (job.status, job._execution.standing.failure_counts()) == ("paused", (0, 0))
+    assert (job.status, job._execution.recorded.failure_counts()) == ("paused", (0, 0))
 
 
 def test_stop_when_must_be_a_function(store: CheckpointStore) -> None:

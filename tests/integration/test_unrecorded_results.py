@@ -149,7 +149,7 @@ def make_file(open_store: Opener, folder: Path, indices: list[int]) -> Job:
     store = open_store()
     job = store.open_job("talk.srt", total_chunks=3)
     completions = [job._execution.completion(index, {"paid": index}) for index in indices]
-    plan = unrecorded_files.plan_digest(job._execution.standing.record())
+    plan = unrecorded_files.plan_digest(job._execution.recorded.record())
     results = [unrecorded_files.UnrecordedResult(completion, plan) for completion in completions]
     unrecorded_files.write(folder / unrecorded_files.new_name(store.path), results)
     store.close()
@@ -262,7 +262,7 @@ def test_results_find_another_folder_where_theirs_takes_no_file(
         with pytest.raises(StorageFullError) as at_close:
             store.close()
     assert "kept in memory until this process ends" in in_loop.value.__notes__[0]
-    (path,) = kept(elsewhere)
+    (path,) = elsewhere.rglob("*.unrecorded-*")
     assert f"kept in {path}, which the next open of the store takes in" in at_close.value.__notes__[-1]
     assert f"move it beside the store {store.path}" in at_close.value.__notes__[-1]
     if is_moved:
@@ -270,4 +270,4 @@ def test_results_find_another_folder_where_theirs_takes_no_file(
     else:
         monkeypatch.setenv("TMPDIR", str(elsewhere))
     assert list(open_store().job(job.job_id).items()) == [(0, {"paid": 0})]
-    assert not kept(elsewhere)
+    assert not list(elsewhere.rglob("*.unrecorded-*"))

@@ -20,7 +20,7 @@ Place = tuple[int, int, str]
 class Reader(Protocol):
     """Keeps a connection without locks between two reads."""
 
-    def let_go(self) -> None:
+    def disconnect(self) -> None:
         """Close it."""
 
 
@@ -44,7 +44,7 @@ class Openings:
         """
         with cls.lock:
             for reader in list(cls.readers):
-                reader.let_go()
+                reader.disconnect()
             place = _place_of(path)
             cls._open[place] = cls._open.get(place, 0) + 1
             return place

@@ -109,14 +109,14 @@ class ReadOnlyDatabase:
         except BaseException:
             connection.close()
             raise
-        self.let_go()
+        self.disconnect()
         if self._presence is None:
             connection.close()
         else:
             self._kept = file, connection
         return value
 
-    def let_go(self) -> None:
+    def disconnect(self) -> None:
         """Close the connection that is kept. Called with :attr:`Openings.lock` held."""
         kept, self._kept = self._kept, None
         if kept is not None:
@@ -160,7 +160,7 @@ class ReadOnlyDatabase:
         """Close the connection that is kept, and end the lock."""
         self.closed = True
         with Openings.lock:
-            self.let_go()
+            self.disconnect()
         if self._presence is not None:
             self._presence.end()
 

@@ -168,8 +168,8 @@ class WriterConnection(StoreConnection):
         if connection.in_transaction:  # a second interrupt cut the end of the first one short
             connection.rollback()
         if prepared and not self._is_prepared:
-            for preparation in compiled.preparations():
-                connection.execute(preparation)
+            for statement in compiled.fast_insert_views():
+                connection.execute(statement)
             self._is_prepared = True
         return connection
 

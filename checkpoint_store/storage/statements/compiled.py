@@ -206,8 +206,8 @@ _NO_TRIGGER: Final = (
 
 
 @cache
-def preparations() -> tuple[str, ...]:
-    """Return what a connection has to be told before :func:`at_once` and :data:`AND_CLAIM_AT_ONCE`."""
+def fast_insert_views() -> tuple[str, ...]:
+    """Return the statements that make the views into which :func:`at_once` and :data:`AND_CLAIM_AT_ONCE` insert."""
     job_id, chunk_index, at, attempt, seconds = map(
         _new, ("job_id", "chunk_index", "completed_at", "attempt", "seconds")
     )

@@ -1,4 +1,4 @@
-"""Where a job stands: what can be asked of it without working on it."""
+"""What the store has recorded of one job: what can be asked of it without working on it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from checkpoint_store.storage.records import JobRecord
 
 
-class JobStanding:
+class RecordedJob:
     """What the store says of one job now. Nothing is written. Safe to share between threads."""
 
     def __init__(self, context: StoreContext, job_id: str, total_chunks: int) -> None:

@@ -1,0 +1,21 @@
+"""What a store is opened with, checked before anything is done."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from checkpoint_store.errors import InvalidArgumentError
+
+_TIMEOUT_SECONDS_MAX: Final = 1e9
+
+
+def check_durability(durability: object) -> None:
+    """Refuse what is no durability."""
+    if durability not in ("power-loss", "process"):
+        raise InvalidArgumentError("durability", durability, "is neither 'power-loss' nor 'process'")
+
+
+def check_timeout(name: str, seconds: float) -> None:
+    """Refuse what is no time to wait."""
+    if not 0 <= seconds < _TIMEOUT_SECONDS_MAX:
+        raise InvalidArgumentError(name, seconds, "is not a number of seconds from 0")
