@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from checkpoint_store.loop.executors import tasks as executor
 from checkpoint_store.loop.executors.task_future import TaskFuture
 from checkpoint_store.loop.executors.tasks import Tasks
 from checkpoint_store.model.attempt import Attempt
@@ -142,6 +143,23 @@ def test_what_an_event_loop_that_closes_will_not_start_is_given_up() -> None:
     loop.close()
     tasks.hand_over()
     assert future.cancelled()
+
+
+def test_a_chunk_is_not_held_back_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Begun work waits a moment for company, and not until sixteen others are prepared: a kill would leave it in doubt."""
+    clock = [0.0]
+    monkeypatch.setattr(executor.time, "monotonic", lambda: clock[0])
+
+    async def main() -> list[int]:
+        loop, asked = asyncio.get_running_loop(), []
+        tasks = Tasks(loop, work, 16)
+        monkeypatch.setattr(loop, "call_soon_threadsafe", lambda callback, started: asked.append(len(started)))
+        for _ in range(10):
+            tasks.submit(work, work, ATTEMPT, 0)
+            clock[0] += 0.0001
+        return asked
+
+    assert asyncio.run(main()) == [4, 4]
 
 
 def test_one_of_many_threads_sets_it() -> None:
