@@ -243,3 +243,11 @@ def test_the_page_frees_what_failed_where_nothing_else_is_left(here: Folder) -> 
         line = facts(report.write(store, here.path / "page.html"))["lines"]["resume"]
     here.write("mended", "")
     assert "6 chunks done" in paste(here, line).stderr
+
+
+def test_the_line_of_a_mistyped_job_ends_with_the_line(here: Folder) -> None:
+    """No full stop, and no question behind it: what is copied to the end of the line is the line."""
+    run(here, "--only", "0")
+    said = here.run("show", "elsewhere/lecture.txt", "--store", STORE, code=2).stderr.rstrip("\n")
+    assert "Did you mean " in said
+    assert "lecture.txt" in paste(here, said[said.index("checkpoint-store list") :]).stdout
