@@ -34,8 +34,8 @@ def chosen_job(store: CheckpointStore, job: str | None) -> Job:
     except JobNotFound as error:
         name = None if error.matches else _most_like(job, {summary.file_name for summary in store.summaries()})
         if name is not None:
-            said, remedy, line = str(error).partition(" List what there is with: ")  # the line to type comes last
-            error.args = (f"{said} Did you mean {shell_words([name])}?{remedy}{line}",)
+            # On a line of its own: the line to type is before it.
+            error.args = (f"{str(error).removesuffix('.')}\nDid you mean {shell_words([name])}?",)
         raise
 
 

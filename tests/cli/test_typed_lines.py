@@ -246,8 +246,10 @@ def test_the_page_frees_what_failed_where_nothing_else_is_left(here: Folder) -> 
 
 
 def test_the_line_of_a_mistyped_job_ends_with_the_line(here: Folder) -> None:
-    """No full stop, and no question behind it: what is copied to the end of the line is the line."""
+    """No full stop, and no question behind it on the same line: what is copied to its end is the line."""
     run(here, "--only", "0")
-    said = here.run("show", "elsewhere/lecture.txt", "--store", STORE, code=2).stderr.rstrip("\n")
-    assert "Did you mean " in said
-    assert "lecture.txt" in paste(here, said[said.index("checkpoint-store list") :]).stdout
+    first, second = here.run("show", "elsewhere/lecture.txt", "--store", STORE, code=2).stderr.splitlines()
+    assert second.startswith("Did you mean ")
+    assert "lecture.txt" in paste(here, first[first.index("checkpoint-store list") :]).stdout
+    (only,) = here.run("show", "nothing", "--store", STORE, code=2).stderr.splitlines()
+    assert "lecture.txt" in paste(here, only[only.index("checkpoint-store list") :]).stdout
