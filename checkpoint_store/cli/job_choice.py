@@ -34,7 +34,8 @@ def chosen_job(store: CheckpointStore, job: str | None) -> Job:
     except JobNotFound as error:
         name = None if error.matches else _most_like(job, {summary.file_name for summary in store.summaries()})
         if name is not None:
-            error.args = (f"{error} Did you mean {shell_words([name])}?",)
+            # On a line of its own: the line to type is before it.
+            error.args = (f"{str(error).removesuffix('.')}\nDid you mean {shell_words([name])}?",)
         raise
 
 

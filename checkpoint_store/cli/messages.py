@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EFBIG})
+_END_OF_LINE: Final = re.compile(r"(: checkpoint-store (?:(?!\. ).)*)\.$")
+"""The full stop of a sentence that ends with a line to type: it is no part of the line."""
 _STORE: Final = "\0STORE"
 """Stands in a line for the store that the command works on: not every message of the library knows it."""
 _TEXT: Final = r"""('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""
@@ -34,6 +36,7 @@ def spoken(message: str, store_path: str = DEFAULT_STORE) -> str:
     """
     for pattern, replacement in _TABLE:
         message = pattern.sub(replacement, message)
+    message = _END_OF_LINE.sub(r"\1", message)
     return message.replace(_STORE, "".join(f" {quote(word)}" for word in store_words(store_path)))
 
 

@@ -243,3 +243,13 @@ def test_the_page_frees_what_failed_where_nothing_else_is_left(here: Folder) -> 
         line = facts(report.write(store, here.path / "page.html"))["lines"]["resume"]
     here.write("mended", "")
     assert "6 chunks done" in paste(here, line).stderr
+
+
+def test_the_line_of_a_mistyped_job_ends_with_the_line(here: Folder) -> None:
+    """No full stop, and no question behind it on the same line: what is copied to its end is the line."""
+    run(here, "--only", "0")
+    first, second = here.run("show", "elsewhere/lecture.txt", "--store", STORE, code=2).stderr.splitlines()
+    assert second.startswith("Did you mean ")
+    assert "lecture.txt" in paste(here, first[first.index("checkpoint-store list") :]).stdout
+    (only,) = here.run("show", "nothing", "--store", STORE, code=2).stderr.splitlines()
+    assert "lecture.txt" in paste(here, only[only.index("checkpoint-store list") :]).stdout

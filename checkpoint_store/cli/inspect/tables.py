@@ -11,12 +11,12 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from checkpoint_store import errors
 from checkpoint_store.cli import chunk_map, screen
 from checkpoint_store.cli.messages import spoken
 from checkpoint_store.cli.paths import on_one_line
 from checkpoint_store.cli.typed_line import typed_line
 from checkpoint_store.cli.widths import without_beginning, without_end
+from checkpoint_store.errors import BudgetReached, ChunkFailed, CostUnknown, DeadlineReached, ServiceUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +37,10 @@ _RIGHT: Final = frozenset({"DONE", "", "RATE", "TIME LEFT", "TO REDO", "FAILED",
 _COUNT_COLUMNS: Final = {"redo_chunks": "TO REDO", "failed_chunks": "FAILED", "in_doubt_chunks": "IN DOUBT"}
 _COST_COLUMNS: Final = {"cost": "COST", "tokens": "TOKENS"}
 _EMPTY_IF_ALL_GOES_WELL: Final = frozenset({"TIME LEFT", "TO REDO", "FAILED", "IN DOUBT", "COST", "TOKENS"})
-_OF_LIBRARY: Final = frozenset(name for name, value in vars(errors).items() if isinstance(value, type))
+_OF_LIBRARY: Final = frozenset(
+    error.__name__ for error in (BudgetReached, ChunkFailed, CostUnknown, DeadlineReached, ServiceUnavailable)
+)
+"""Errors with which a loop ends, and which a job keeps as the reason."""
 _REDO_MEANING: Final = "each keeps its earlier result until the new one is there"
 _COLUMN_GAP_WIDTH: Final = 2
 """Blanks between two columns."""
