@@ -119,8 +119,12 @@ def _begins_otherwise(start: bytes) -> bool:
 
 def holds_something_else(path: Path) -> bool:
     """Whether there is a file at ``path`` that is no state file, not even a torn one; False if it cannot be read."""
-    with suppress(OSError), open(open_regular(path, os.O_RDONLY), "rb") as file:
-        return _begins_otherwise(file.read(4096))
+    with suppress(OSError):
+        descriptor = open_regular(path, os.O_RDONLY)  # the built-in open() is gone while the interpreter ends
+        try:
+            return _begins_otherwise(os.read(descriptor, 4096))
+        finally:
+            os.close(descriptor)
     return False
 
 

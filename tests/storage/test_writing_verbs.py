@@ -20,6 +20,7 @@ from checkpoint_store.model.codec.digest import digest
 from checkpoint_store.model.plan import Plan
 from checkpoint_store.storage.open_requests import OpenRequest
 from checkpoint_store.storage.records import Completion, StatusChange
+from checkpoint_store.storage.saved_state import Looked
 
 if TYPE_CHECKING:
     from conftest import Opener
@@ -165,7 +166,7 @@ def test_a_deleted_job_is_gone_and_remembered(storage: Storage, other: Reading) 
 def test_a_state_is_saved_and_known(storage: Storage, other: Reading) -> None:
     """What was saved is known until somebody commits; an import replaces nothing."""
     state = ProcessingState(file_name="a.srt", total_chunks=2, completed_chunks=[0], processed_results=["one"])
-    known = storage.states.save(state, None)
+    known = storage.states.save(state, None, Looked()).known
     assert known is not None
     assert storage.states.still_holds(known)
     assert storage.states.current(known) is known
