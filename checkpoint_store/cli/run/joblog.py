@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from checkpoint_store.cli.paths import as_argument, on_one_line, printable, shell_words
+from checkpoint_store.cli.paths import path_text, shell_words
 from checkpoint_store.cli.run.answer import TEXT_FIELD
 from checkpoint_store.cli.run.command_call import CommandCall
 from checkpoint_store.cli.run.output_log import give_to_owner, open_to_append
@@ -76,9 +76,9 @@ class JobLog:
                 return
         folder = self.path.parent
         if not folder.is_dir():
-            raise self._unusable(f"there is no folder {_shown(folder)}")
+            raise self._unusable(f"there is no folder {path_text(folder)}")
         if not os.access(folder, os.W_OK | os.X_OK):
-            raise self._unusable(f"no permission to write in {_shown(folder)}")
+            raise self._unusable(f"no permission to write in {path_text(folder)}")
 
     @contextmanager
     def opened(self, store: CheckpointStore) -> Iterator[None]:
@@ -88,7 +88,7 @@ class JobLog:
             click.ClickException: it cannot be written, or its name belongs to the store.
         """
         if store.owns(self.path):
-            raise self._unusable(f"belongs to the store {_shown(store.path)}")
+            raise self._unusable(f"belongs to the store {path_text(store.path)}")
         with self._opened(os.O_CREAT) as self._file:
             if not os.fstat(self._file).st_size:
                 give_to_owner(self.path, store.path)
@@ -154,7 +154,7 @@ class JobLog:
     def _end(self) -> None:
         self._append(b"")
         if self._unwritten:
-            self._screen.note(f"{_shown(self.path)}: lines are missing at its end", style="yellow")
+            self._screen.note(f"{path_text(self.path)}: lines are missing at its end", style="yellow")
         with self._lock:  # a thread that is late would write to whichever file has this number then
             self._file = _CLOSED
 
@@ -192,7 +192,7 @@ class JobLog:
                 if not self._has_warned:
                     self._has_warned = True
                     reason = f"the job log cannot be written: {error.strerror}; the run goes on"
-                    self._screen.note(f"{_shown(self.path)}: {reason}", style="yellow")
+                    self._screen.note(f"{path_text(self.path)}: {reason}", style="yellow")
 
     def _write_unwritten(self) -> None:
         """Write whole lines only. Half a line, for which the disk had room, is taken back: other runs append, too."""
@@ -211,8 +211,4 @@ class JobLog:
             self._unwritten = self._unwritten[written:]
 
     def _unusable(self, reason: str) -> click.ClickException:
-        return click.ClickException(f"--joblog {_shown(self.path)}: {reason}; name another file")
-
-
-def _shown(path: Path) -> str:
-    return on_one_line(printable(as_argument(path)))
+        return click.ClickException(f"--joblog {path_text(self.path)}: {reason}; name another file")
