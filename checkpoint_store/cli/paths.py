@@ -101,6 +101,11 @@ def as_argument(path: Path) -> str:
     return f"./{text}" if text.startswith("-") and path != STANDARD else text
 
 
+def path_text(path: Path) -> str:
+    """Return a path for a message: as an argument that names it, printable, on one line."""
+    return on_one_line(printable(as_argument(path)))
+
+
 def dash_hint(words: Sequence[str]) -> str | None:
     """Return how to write the first word that was taken for an option and looks like a file's name, or None."""
     options = words[: words.index("--")] if "--" in words else words

@@ -89,7 +89,7 @@ class PendingLoop(Generic[T]):
                     continue
                 queue.start(last)
                 yield self._claimed(queue, last, stored_handle)
-        except GeneratorExit:  # from the middle of the work on the last one, for all that is known here
+        except GeneratorExit:  # the caller left: the work on the last chunk may have begun
             if last is not None and not last.dropped:
                 last.begun = True
             raise

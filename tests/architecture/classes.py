@@ -19,7 +19,7 @@ class ClassSource:
 
     bases: tuple[str, ...]
     methods: frozenset[str]
-    """Its public methods and properties."""
+    """Its public methods and properties. Attributes are not counted, also where a ``cached_property`` makes them."""
 
 
 def imported_names(tree: ast.Module) -> dict[str, str]:
@@ -38,10 +38,16 @@ def classes_in(tree: ast.Module, module: str) -> Iterator[tuple[str, ClassSource
     for node in ast.walk(tree):
         if isinstance(node, ast.ClassDef):
             names = [ast.unparse(base).partition("[")[0] for base in node.bases]
-            methods = {one.name for one in node.body if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef)}
-            public = frozenset(name for name in methods if not name.startswith("_"))
+            public = frozenset(name for name in map(_method_name, node.body) if not name.startswith("_"))
             bases = tuple(imported.get(name, f"{module}.{name}") for name in names)
             yield f"{module}.{node.name}", ClassSource(bases, public)
+
+
+def _method_name(node: ast.stmt) -> str:
+    """Return the name of a method or property; "_" for anything else, such as an attribute that is made when asked for."""
+    if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        return "_"
+    return "_" if "cached_property" in map(ast.unparse, node.decorator_list) else node.name
 
 
 def classes_of(paths: Iterable[Path]) -> dict[str, ClassSource]:

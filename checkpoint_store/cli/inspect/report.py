@@ -20,7 +20,7 @@ from checkpoint_store.cli.options import (
     print_json,
     store_option,
 )
-from checkpoint_store.cli.paths import STANDARD, FileOrDash, as_argument, on_one_line, printable
+from checkpoint_store.cli.paths import STANDARD, FileOrDash, path_text, printable
 from checkpoint_store.cli.run.plan_options import checked_encoding, checked_field
 from checkpoint_store.cli.screen import Screen, chunk_count
 
@@ -130,7 +130,7 @@ def report_command(
                 report.write(store, output, chosen, replace=force, **options)
         except ReportTargetError as error:
             reason = spoken(error.reason)
-            raise click.ClickException(f"no report is written to {_shown(output)}: {reason}") from error
+            raise click.ClickException(f"no report is written to {path_text(output)}: {reason}") from error
         _tell(store, output, chosen, as_json=as_json)
 
 
@@ -150,7 +150,7 @@ def _follow(
         nonlocal times
         times += 1
         if times == 1 and not quiet:
-            Screen().note(f"{_shown(output)} follows the work; open it in a browser. Ctrl-C ends that.")
+            Screen().note(f"{path_text(output)} follows the work; open it in a browser. Ctrl-C ends that.")
 
     try:
         report.follow(store, output, jobs, every_seconds=every, replace=force, on_written=told, **options)
@@ -167,11 +167,7 @@ def _tell(store: CheckpointStore, output: Path, jobs: Sequence[Job] | None, *, a
         print_json({"report": str(output), "jobs": [job.job_id for job in shown], "size_bytes": size_bytes})
     else:
         plural = "" if len(shown) == 1 else "s"
-        Screen().note(f"{_shown(output)}: {len(shown):,} job{plural}, {chunk_count(chunks)}, {decimal(size_bytes)}")
-
-
-def _shown(path: Path) -> str:
-    return on_one_line(printable(as_argument(path)))
+        Screen().note(f"{path_text(output)}: {len(shown):,} job{plural}, {chunk_count(chunks)}, {decimal(size_bytes)}")
 
 
 COMMANDS: Final[tuple[click.Command, ...]] = (report_command,)

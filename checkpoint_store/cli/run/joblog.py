@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from checkpoint_store.cli.paths import as_argument, belongs_to, on_one_line, printable, shell_words
+from checkpoint_store.cli.paths import belongs_to, path_text, shell_words
 from checkpoint_store.cli.run.answer import TEXT_FIELD
 from checkpoint_store.cli.run.command_call import CommandCall
 from checkpoint_store.cli.run.output_log import give_to_owner, open_to_append
@@ -76,14 +76,14 @@ class JobLog:
                 return
         folder = self.path.parent
         if not folder.is_dir():
-            raise self._unusable(f"there is no folder {_shown(folder)}")
+            raise self._unusable(f"there is no folder {path_text(folder)}")
         if not os.access(folder, os.W_OK | os.X_OK):
-            raise self._unusable(f"no permission to write in {_shown(folder)}")
+            raise self._unusable(f"no permission to write in {path_text(folder)}")
 
     def refuse_if_owned(self, store: CheckpointStore, store_path: Path) -> None:
         """Raise :class:`click.ClickException` if its name belongs to the store, or to that for which one stands in."""
         if belongs_to(store, store_path, self.path):
-            raise self._unusable(f"belongs to the store {_shown(store_path)}")
+            raise self._unusable(f"belongs to the store {path_text(store_path)}")
 
     @contextmanager
     def opened(self, store: CheckpointStore) -> Iterator[None]:
@@ -158,7 +158,7 @@ class JobLog:
     def _end(self) -> None:
         self._append(b"")
         if self._unwritten:
-            self._screen.note(f"{_shown(self.path)}: lines are missing at its end", style="yellow")
+            self._screen.note(f"{path_text(self.path)}: lines are missing at its end", style="yellow")
         with self._lock:  # a thread that is late would write to whichever file has this number then
             self._file = _CLOSED
 
@@ -196,7 +196,7 @@ class JobLog:
                 if not self._has_warned:
                     self._has_warned = True
                     reason = f"the job log cannot be written: {error.strerror}; the run goes on"
-                    self._screen.note(f"{_shown(self.path)}: {reason}", style="yellow")
+                    self._screen.note(f"{path_text(self.path)}: {reason}", style="yellow")
 
     def _write_unwritten(self) -> None:
         """Write whole lines only. Half a line, for which the disk had room, is taken back: other runs append, too."""
@@ -215,8 +215,4 @@ class JobLog:
             self._unwritten = self._unwritten[written:]
 
     def _unusable(self, reason: str) -> click.ClickException:
-        return click.ClickException(f"--joblog {_shown(self.path)}: {reason}; name another file")
-
-
-def _shown(path: Path) -> str:
-    return on_one_line(printable(as_argument(path)))
+        return click.ClickException(f"--joblog {path_text(self.path)}: {reason}; name another file")

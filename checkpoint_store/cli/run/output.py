@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 from checkpoint_store import CheckpointStoreError, replace_file
-from checkpoint_store.cli.paths import STANDARD, as_argument, on_one_line, printable
+from checkpoint_store.cli.paths import STANDARD, on_one_line, path_text
 from checkpoint_store.cli.run.output_log import digest_at, digest_of
 
 if TYPE_CHECKING:
@@ -28,20 +28,20 @@ class UnusableOutputError(Exception):
 
 def check_output(path: Path) -> None:
     """Raise unless a file can be written at ``path``. This writes nothing."""
-    name = _shown(path)
+    name = path_text(path)
     if path == STANDARD:
         return
     if not path.parent.is_dir():
-        raise UnusableOutputError(f"{name}: there is no folder {_shown(path.parent)}")
+        raise UnusableOutputError(f"{name}: there is no folder {path_text(path.parent)}")
     _check_name(path)
     if path.is_symlink():
-        target = _shown(path.readlink())
+        target = path_text(path.readlink())
         raise UnusableOutputError(f"{name} is a symbolic link to {target}; name the file itself with --output")
     if path.exists() and not path.is_file():
         raise UnusableOutputError(f"{name} is not a regular file; the output must be one (- is standard output)")
     if not os.access(path.parent, os.W_OK | os.X_OK):
         remedy = "name another file with --output"
-        raise UnusableOutputError(f"{name}: no permission to write in {_shown(path.parent)}; {remedy}")
+        raise UnusableOutputError(f"{name}: no permission to write in {path_text(path.parent)}; {remedy}")
 
 
 def _check_name(path: Path) -> None:
@@ -50,7 +50,7 @@ def _check_name(path: Path) -> None:
         length_max = os.pathconf(path.parent, "PC_NAME_MAX")
     if length > length_max:
         long = f"the name has {length} bytes, and the file system takes {length_max}"
-        raise UnusableOutputError(f"{_shown(path)}: {long}; name a shorter one with --output")
+        raise UnusableOutputError(f"{path_text(path)}: {long}; name a shorter one with --output")
 
 
 class Output(Protocol):
@@ -154,7 +154,7 @@ class OutputFile:
             replace_file(self.path, [text], like=self._output_log.store_path, keeps_mode=True)
         except CheckpointStoreError as error:
             reason = getattr(error, "reason", error)
-            raise UnusableOutputError(f"{_shown(self.path)} could not be written: {reason}. {_SAFE}") from error
+            raise UnusableOutputError(f"{path_text(self.path)} could not be written: {reason}. {_SAFE}") from error
         return "written"
 
     def _record(self, digest: str, job_id: str) -> None:
@@ -165,7 +165,7 @@ class OutputFile:
         try:
             return digest_at(self.path)
         except OSError as error:
-            raise UnusableOutputError(f"{_shown(self.path)} could not be written: {error.strerror}") from error
+            raise UnusableOutputError(f"{path_text(self.path)} could not be written: {error.strerror}") from error
 
     def _is_ours(self, digest: str) -> bool:
         return self._force or digest == _EMPTY_DIGEST or digest in self._own_digests
@@ -175,11 +175,7 @@ class OutputFile:
         if self._own_digests:
             what = "was edited since it was written"
         remedy = "name another file with --output, or replace it with --force"
-        return UnusableOutputError(f"{_shown(self.path)} is there, and {what}; {remedy}. {note}.")
+        return UnusableOutputError(f"{path_text(self.path)} is there, and {what}; {remedy}. {note}.")
 
 
 _SAFE: Final = "Every result is safe; run again with another --output, or once the cause is gone."
-
-
-def _shown(path: Path) -> str:
-    return on_one_line(printable(as_argument(path)))

@@ -30,7 +30,9 @@ _OF_JOB: Final[Any] = _J.job_id == bindparam("in_job")
 _MARKED: Final[Any] = redos.is_any_left(_J.job_id)
 _ROW: Final = (*(_J[name] for name in JobRecord._fields[:-1]), redos.count_of(_J.job_id).label("redo_count"))
 _READERS: Final = tuple(rows.JOB[name] for name in JobRecord._fields)
-_PAGE_ROWS: Final = 200  # a store may have many jobs: their rows are gone before the garbage collector looks at them
+_JOB_PAGE_ROWS: Final = (
+    200  # a store may have many jobs: their rows are gone before the garbage collector looks at them
+)
 _JOB_ID: Final = JobRecord._fields.index("job_id")
 
 _FIND: Final = Statement(lambda: select(*_ROW).where(_OF_JOB))
@@ -207,7 +209,7 @@ def list_jobs(
     names = {} if file_name is None else spelt(file_name)
     statement = _list(tuple(given), spellings=len(names), with_results=with_results, incomplete=incomplete)
     found = statement.run(connection, **values, **names, rows=-1 if limit is None else limit)
-    pages = iter(partial(found.fetchmany, _PAGE_ROWS), [])
+    pages = iter(partial(found.fetchmany, _JOB_PAGE_ROWS), [])
     return [record for page in pages for record in _records(page, path)]
 
 

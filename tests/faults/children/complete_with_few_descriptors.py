@@ -18,8 +18,8 @@ with CheckpointStore("talks.db") as store:
     for index in range(1, 41):
         context: Any = store._context
         context.state_file._pace.is_due = lambda *_: True
-        context.storage._rolling._looks_at, context.storage._rolling._made_at = 0.0, -1e9
-        context.storage._rolling._credit = 1.0
+        context.storage.backups._looks_at, context.storage.backups._made_at = 0.0, -1e9
+        context.storage.backups._credit = 1.0
         fillers = []
         free = index % 12
         used = len(os.listdir("/proc/self/fd")) - 1
