@@ -69,11 +69,8 @@ def pytest_pycollect_makemodule(module_path: Path) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_xdist_auto_num_workers() -> int | None:
-    """Run three workers on two processors: many tests wait for a child, a time or a lock, and use none meanwhile."""
-    if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
-        return None
-    processors = len(os.sched_getaffinity(0))
-    return processors + processors // 2
+    """Run two workers on each processor: half of their time tests wait for a child, a time or a lock."""
+    return None if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ else 2 * len(os.sched_getaffinity(0))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -179,6 +179,7 @@ def _make_a_store() -> None:
 def become(order: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
     """Make this fork the process that was ordered; return its program and the names in which it runs."""
     os.setsid()
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # which nohup had all of us ignore
     for target, pipe in enumerate(order["pipes"]):
         os.dup2(pipe, target)
         os.close(pipe)

@@ -87,18 +87,7 @@ def test_a_runner_lock_lists_what_is_begun(tmp_path: Path) -> None:
 
 def test_what_waited_for_its_next_try_is_not_in_doubt(tmp_path: Path, children: Children) -> None:
     """Killed while a chunk that failed waits to be tried again: nobody was asked for it meanwhile."""
-    source = """
-import os, signal
-from checkpoint_store import CheckpointStore
-store = CheckpointStore("talks.db")
-job = store.open_job("talk.txt", total_chunks=2)
-def work(index):
-    if index == 1:
-        os.kill(os.getpid(), signal.SIGKILL)
-    raise ConnectionError("try again")
-list(job.map(work, wait=60.0))
-"""
-    children.run(source, code=-9)
+    children.run(program(__file__, "killed_before_retry"), code=-9)
     for read_only in (True, False):
         with CheckpointStore(tmp_path / "talks.db", read_only=read_only) as store:
             (job,) = store.jobs()

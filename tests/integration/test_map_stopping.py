@@ -272,80 +272,22 @@ def test_a_handler_of_the_programs_own_is_left_alone(children: Children, tmp_pat
 
 def test_one_ctrl_c_ends_every_loop_of_the_process(children: Children) -> None:
     """A loop in the body of another one, and a loop in another thread, whose caller gets JobPaused."""
-    source = """
-import os, signal, threading, time
-from checkpoint_store import CheckpointStore, JobPaused
-def work(text):
-    time.sleep(0.1)
-    return text
-with CheckpointStore("talks.db") as store:
-    jobs = [store.open_job(name, chunks=list("abcdefghij" * 10)) for name in ("outer", "inner", "beside")]
-    def run_beside():
-        try:
-            list(jobs[2].map(work))
-        except JobPaused as error:
-            print(error.job_id == jobs[2].job_id)
-    beside = threading.Thread(target=run_beside)
-    pressed = False
-    try:
-        for item in jobs[0].map(str.upper):
-            beside.start()
-            for item in jobs[1].map(work):
-                if not pressed and jobs[2].progress().completed_chunks:
-                    pressed = True
-                    os.kill(os.getpid(), signal.SIGINT)
-    except KeyboardInterrupt:
-        beside.join()
-        print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)
-    print(*(job.status for job in jobs), *(0 < job.progress().completed_chunks < 100 for job in jobs))
-    print(store.map(str.upper, ["a"], file_name="last"))
-"""
-    assert children.run(source) == "True\nTrue\npaused paused paused True True True\n['A']\n"
+    assert (
+        children.run(program(__file__, "press_in_three_loops"))
+        == "True\nTrue\npaused paused paused True True True\n['A']\n"
+    )
 
 
 @pytest.mark.slow
 def test_ctrl_c_works_after_a_loop_that_another_thread_closed(children: Children) -> None:
     """The handlers are put back at the first signal, and what it would have done it does."""
-    source = """
-import os, signal, sys, threading, time
-from checkpoint_store import CheckpointStore
-with CheckpointStore("talks.db") as store:
-    loop = store.open_job("f", chunks=list("abc")).map(str.upper)
-    next(loop)
-    thread = threading.Thread(target=loop.close)
-    thread.start(); thread.join()
-    try:
-        os.kill(os.getpid(), signal.SIGINT)
-        time.sleep(60)
-    except KeyboardInterrupt:
-        print("interrupted", flush=True)
-    os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(60)
-"""
-    assert children.run(source, code=-signal.SIGTERM) == "interrupted\n"
+    assert children.run(program(__file__, "close_in_thread"), code=-signal.SIGTERM) == "interrupted\n"
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 def test_a_child_that_is_forked_in_a_loop_ends_by_sigterm_at_once(children: Children) -> None:
     """However early it comes: a pool that broke waits for its processes, and one that stayed would hang the program."""
-    source = """
-def stay(_):
-    for _ in range(20):
-        child = os.fork()
-        if child == 0:
-            time.sleep(60)
-            os._exit(1)
-        os.kill(child, signal.SIGTERM)
-        assert os.waitpid(child, 0)[1] == signal.SIGTERM
-    return "ended"
-
-import os, signal, time, warnings
-from checkpoint_store import CheckpointStore
-warnings.simplefilter("ignore", DeprecationWarning)  # the loop's own threads sleep
-with CheckpointStore("talks.db") as store:
-    print(store.map(stay, ["a"], file_name="f"))
-"""
-    assert children.run(source) == "['ended']\n"
+    assert children.run(program(__file__, "fork_and_terminate")) == "['ended']\n"
 
 
 @pytest.mark.slow

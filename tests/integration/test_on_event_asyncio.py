@@ -9,6 +9,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 import pytest
+from conftest import program
 
 from checkpoint_store import CheckpointStore, Job, JobPaused, LoopEvent
 
@@ -120,17 +121,5 @@ def test_an_error_of_the_hook_is_logged_and_ends_nothing(job: Job, caplog: pytes
 
 def test_what_ends_a_program_takes_its_course(children: Children) -> None:
     """KeyboardInterrupt out of the hook ends ``asyncio.run``, as out of any callback; what was in hand is recorded."""
-    printed = children.run(
-        "import asyncio\nfrom checkpoint_store import *\n"
-        "store = CheckpointStore('talks.db')\n"
-        "job = store.open_job('talk.srt', chunks=['a', 'b', 'c', 'd'])\n"
-        "async def work(text): return text.upper()\n"
-        "def hook(event):\n"
-        "    if event.kind == 'completed' and event.index == 1: raise KeyboardInterrupt\n"
-        "async def main():\n"
-        "    async for _ in job.amap(work, workers=1, on_event=hook): pass\n"
-        "try: asyncio.run(main())\n"
-        "except KeyboardInterrupt: print('interrupted', job.is_completed(1), job.in_doubt_chunks())\n"
-        "store.close()\n"
-    )
+    printed = children.run(program(__file__, "interrupt_in_hook"))
     assert printed == "interrupted True []\n"

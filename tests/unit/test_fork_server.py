@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
+from conftest import ROOT, TESTS, Children
+from fork_server import ForkServer
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from conftest import Children
 
 ways = pytest.mark.parametrize("fresh", [False, True], ids=["forked", "fresh"])
 
@@ -72,3 +73,16 @@ def test_forks_are_told_apart(children: Children) -> None:
     started = [children.start("import sys; n = int(sys.argv[1]); print(n); sys.exit(n)", number) for number in range(5)]
     for number, process in reversed(list(enumerate(started))):
         assert children.finish(process, code=number) == f"{number}\n"
+
+
+@pytest.mark.slow
+def test_a_program_can_be_hung_up_on_although_nohup_runs_the_tests(tmp_path: Path) -> None:
+    """What ignores SIGHUP passes that on to what it starts; a program of a test is a program of a terminal."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        server = ForkServer([ROOT, TESTS])
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    with closing(server):
+        hung_up = "import os, signal; os.kill(os.getpid(), signal.SIGHUP)"
+        Children(tmp_path, lambda: server).run(hung_up, code=-signal.SIGHUP)
