@@ -48,7 +48,7 @@ def amap(execution: JobExecution, fn: Callable[[Any], Any], options: Options) ->
         options = replace(options, on_event=called_in(event_loop, execution.job_id, options.on_event))
     made: list[Loop] = []
     known_pause = execution.lifecycle.pauses.last
-    interrupts = Interrupts()
+    interrupts = Interrupts(is_abandoned=event_loop.is_closed)
 
     def steps() -> Iterator[MapItem]:
         made.append(Loop(execution, fn, options, interrupts, known_pause))  # asks the store

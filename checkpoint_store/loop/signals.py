@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
 from checkpoint_store.system.forks import ForkOrder, at_fork
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import FrameType
 
 
@@ -51,7 +51,9 @@ class Interrupts:
     loop of another thread stops at the signals that a loop of the main thread receives.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, is_abandoned: Callable[[], bool] = lambda: False) -> None:
+        self.is_abandoned: Final = is_abandoned
+        """Whether nobody can go on with the loop, as where its event loop is closed: no signal waits for it."""
         self.requested = False
         self.at_once = False
         """Whether a second signal came, so that the loop waits for nothing any more."""
@@ -61,7 +63,7 @@ class Interrupts:
 
     def __enter__(self) -> Self:
         self.is_in_main = _in_main_thread()
-        requests = (loop.requested for loop in _active if loop.is_in_main or not self.is_in_main)
+        requests = (loop.requested for loop in _loops() if loop.is_in_main or not self.is_in_main)
         self.requested = _PendingSignal.number is not None or any(requests)
         _active.append(self)
         if self.is_in_main:
@@ -79,7 +81,7 @@ class Interrupts:
     @property
     def waits_for_others(self) -> bool:
         """Whether the effect of a signal would cancel what other asyncio loops have in flight."""
-        others_are_busy = any(loop.is_busy for loop in _active if loop is not self)
+        others_are_busy = any(loop.is_busy for loop in _loops() if loop is not self)
         return self.requested and not self.at_once and _PendingSignal.number is not None and others_are_busy
 
     def deliver(self, cause: BaseException | None = None) -> None:
@@ -105,7 +107,7 @@ def _exception_of(number: int) -> BaseException:
 
 def a_loop_ends_at_once() -> bool:
     """Whether a second signal came, so that exceptions in the main thread are to end the program."""
-    return any(loop.at_once for loop in _active)
+    return any(loop.at_once for loop in _loops())
 
 
 def _on_signal(number: int, _: FrameType | None) -> None:
@@ -133,7 +135,7 @@ def _is_new_key_press() -> bool:
 def note_termination() -> bool:
     """Count a SIGTERM of a worker process with its other signals; return whether it is to end the process now."""
     is_new_press = _is_new_key_press()
-    is_second = any(loop.requested for loop in _active) and is_new_press
+    is_second = any(loop.requested for loop in _loops()) and is_new_press
     is_over = a_loop_ends_at_once()
     for loop in _active:
         loop.requested = True
@@ -147,8 +149,13 @@ def _end_at_once(number: int) -> NoReturn:
     raise _exception_of(number)
 
 
+def _loops() -> list[Interrupts]:
+    """Return the loops of this process that somebody can go on with."""
+    return [loop for loop in _active if not loop.is_abandoned()]
+
+
 def _main_loops() -> list[Interrupts]:
-    return [loop for loop in _active if loop.is_in_main]
+    return [loop for loop in _loops() if loop.is_in_main]
 
 
 def _deliver_soon() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from checkpoint_store.execution.claims.chunk_queue import ChunkQueue
 from checkpoint_store.loop.executors.local import Threads
+from checkpoint_store.loop.gates import Gates
 from checkpoint_store.storage.claim_verbs import ClaimStorage
 
 if TYPE_CHECKING:
@@ -125,6 +126,7 @@ def test_identifying_a_chunk_keeps_no_started_chunk_waiting(store: CheckpointSto
 def test_a_claim_keeps_no_started_chunk_waiting(store: CheckpointStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """Claiming the next chunk may wait for other processes, while the chunk before is worked on."""
     monkeypatch.setattr(ChunkQueue, "batch", lambda _: 1)
+    monkeypatch.setattr(Gates, "free_places", lambda *_: 1)
     began = Began()
     real: Callable[..., Any] = ClaimStorage.claim
 
