@@ -65,7 +65,7 @@ def amap(execution: JobExecution, fn: Callable[[Any], Any], options: Options) ->
         for loop in made:
             loop.stop()
 
-    cancellations = _Cancellations(stop, tasks.cancel_all, is_urgent=lambda: interrupts.at_once)
+    cancellations = _Cancellations(stop, tasks.cancel_all, is_urgent=lambda: interrupts.is_urgent)
     steps_made = _in_own_thread(steps(), cancellations, lambda: bool(made) and made[0].has_item)
     items = _with_signal_handlers(steps_made, interrupts)
     return AsyncMapLoop(execution.job_id, items)

@@ -257,7 +257,7 @@ class Loop:
         try:
             if ended_by is not None:
                 self._state.pause("its loop was left early")
-            if self._interrupts.at_once:
+            if self._interrupts.is_urgent:
                 abandon_in_flight(self._state, self._schedule)
             while True:  # no `while condition`: see run()
                 if not self._schedule.has_results:

@@ -55,7 +55,7 @@ class Interrupts:
         self.is_abandoned: Final = is_abandoned
         """Whether nobody can go on with the loop, as where its event loop is closed: no signal waits for it."""
         self.requested = False
-        self.at_once = False
+        self.is_urgent = False
         """Whether a second signal came, so that the loop waits for nothing any more."""
         self.is_in_main = False
         self.is_busy = False
@@ -82,7 +82,7 @@ class Interrupts:
     def waits_for_others(self) -> bool:
         """Whether the effect of a signal would cancel what other asyncio loops have in flight."""
         others_are_busy = any(loop.is_busy for loop in _loops() if loop is not self)
-        return self.requested and not self.at_once and _PendingSignal.number is not None and others_are_busy
+        return self.requested and not self.is_urgent and _PendingSignal.number is not None and others_are_busy
 
     def deliver(self, cause: BaseException | None = None) -> None:
         """Give the signal that stopped this loop its usual effect; return where no signal is pending.
@@ -107,7 +107,7 @@ def _exception_of(number: int) -> BaseException:
 
 def a_loop_ends_at_once() -> bool:
     """Whether a second signal came, so that exceptions in the main thread are to end the program."""
-    return any(loop.at_once for loop in _loops())
+    return any(loop.is_urgent for loop in _loops())
 
 
 def _on_signal(number: int, _: FrameType | None) -> None:
@@ -145,7 +145,7 @@ def note_termination() -> bool:
 def _end_at_once(number: int) -> NoReturn:
     _PendingSignal.number = None
     for loop in _active:
-        loop.at_once = True
+        loop.is_urgent = True
     raise _exception_of(number)
 
 

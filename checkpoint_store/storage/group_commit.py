@@ -202,10 +202,12 @@ class Writer(ForkAware):
         connection, text = self._connection, completion.text or ""
         if text and not completion.replace:
             if next_claim is None:
-                has_claimed = connection.write_at_once(compiled.at_once(1), completion[:_COMPLETION_VALUES], len(text))
+                has_claimed = connection.fast_insert(
+                    compiled.fast_insert(1), completion[:_COMPLETION_VALUES], len(text)
+                )
             else:
                 values = completion[:_COMPLETION_VALUES] + next_claim
-                has_claimed = connection.write_at_once(compiled.AND_CLAIM_AT_ONCE, values, len(text))
+                has_claimed = connection.fast_insert(compiled.FAST_INSERT_AND_CLAIM, values, len(text))
             if has_claimed is not None:
                 return has_claimed
         connection.write_locked(_write_one, completion)
@@ -218,7 +220,7 @@ class Writer(ForkAware):
         completions = [completion for ticket in batch for completion in ticket.completions]
         values = _values(completions) if len(completions) <= COMPLETIONS_AT_ONCE_MAX else None
         size_bytes = sum([len(completion.text or "") for completion in completions])
-        if values is None or connection.write_at_once(compiled.at_once(len(completions)), values, size_bytes) is None:
+        if values is None or connection.fast_insert(compiled.fast_insert(len(completions)), values, size_bytes) is None:
             connection.write_locked(_write, batch)
             connection.checkpoint.grew(size_bytes, connection.connection)
 

@@ -117,13 +117,13 @@ def test_a_retry_of_a_stored_completion_is_safe(store: CheckpointStore, monkeypa
     """A commit that failed may be stored all the same: the same call again is no error, and stands once."""
     job = store.open_job("talk.srt", total_chunks=2)
     database: Any = store._context.storage.database
-    write_at_once = database.writer.write_at_once
+    fast_insert = database.writer.fast_insert
 
     def stored_and_failed(*arguments: Any) -> bool:
-        assert write_at_once(*arguments) is not None
+        assert fast_insert(*arguments) is not None
         raise StorageUnavailableError(store.path, "disk I/O error")
 
-    monkeypatch.setattr(database.writer, "write_at_once", stored_and_failed)
+    monkeypatch.setattr(database.writer, "fast_insert", stored_and_failed)
     with pytest.raises(CheckpointStoreError):
         job.complete(0, {"cost": 1})
     monkeypatch.undo()

@@ -47,7 +47,7 @@ class WriterConnection(StoreConnection):
         super().forget_in_child()
         self._patience_seconds = self.file.lock_timeout_seconds
         self._is_prepared = False
-        """Whether the connection has what :func:`compiled.at_once` needs."""
+        """Whether the connection has what :func:`compiled.fast_insert` needs."""
         self._schema: int | None = None
         """The number of the schema that was looked through for triggers."""
         self._place: Place | None = None
@@ -107,13 +107,13 @@ class WriterConnection(StoreConnection):
             raise
 
     def write_locked(self, work: Callable[[sqlite3.Connection, *Ts], T], *arguments: *Ts) -> T:
-        """:meth:`write` for a caller that holds the lock; ``work`` may use :func:`compiled.at_once`.
+        """:meth:`write` for a caller that holds the lock; ``work`` may use :func:`compiled.fast_insert`.
 
         The caller says afterwards how much the WAL grew (:meth:`Checkpoint.grew`).
         """
         return self._transact(work, *arguments, prepared=True)
 
-    def write_at_once(self, statement: str, values: Sequence[Any], size_bytes: int) -> bool | None:
+    def fast_insert(self, statement: str, values: Sequence[Any], size_bytes: int) -> bool | None:
         """Run one statement that writes completions, a transaction of its own; durable when this returns.
 
         For a caller that holds the lock. ``size_bytes`` is about what the WAL grows by.
@@ -161,7 +161,7 @@ class WriterConnection(StoreConnection):
             self._schema = schema
 
     def _ready(self, *, prepared: bool) -> sqlite3.Connection:
-        """Return the connection with no transaction open, and (``prepared``) with what ``at_once`` needs."""
+        """Return the connection with no transaction open, and (``prepared``) with what ``fast_insert`` needs."""
         connection = self.connection
         if connection is None:
             connection = self._connect()

@@ -181,21 +181,21 @@ END_ATTEMPT: Final = Statement(
     lambda: _end_attempt(*map(bindparam, ("in_job", "at_index", "attempt", "at", "seconds")))
 )
 
-# At once: one row for a view of the connection's own is one completion, and the statement is its own transaction. Each
-# statement gives the GIL away, and costs its start; a chunk that is complete already refuses all of it.
+# The fast insert: one row for a view of the connection's own is one completion, and the statement is a transaction.
+# Each statement gives the GIL away, and costs its start; a chunk that is complete already refuses all of it.
 COMPLETION: Final = ("job_id", "chunk_index", "completed_at", "result", "digest", "fingerprint", "attempt", "seconds")
 """The values of a completion, in the order in which they are given."""
 _AND_CLAIM: Final = (*COMPLETION, "next_index", "runner_id")
 
 
 @cache
-def at_once(rows: int) -> str:
+def fast_insert(rows: int) -> str:
     """Return the statement that writes so many completions: all of them, or none."""
     one = f"({', '.join('?' * len(COMPLETION))})"
     return f"INSERT INTO completion VALUES {', '.join([one] * rows)}"  # noqa: S608 - our own words
 
 
-AND_CLAIM_AT_ONCE: Final = f"INSERT INTO completion_and_claim VALUES ({', '.join('?' * len(_AND_CLAIM))})"  # noqa: S608 - our own words
+FAST_INSERT_AND_CLAIM: Final = f"INSERT INTO completion_and_claim VALUES ({', '.join('?' * len(_AND_CLAIM))})"  # noqa: S608 - our own words
 """The statement that writes one completion, and claims the next chunk for a runner where nobody has tried that one."""
 
 
@@ -207,7 +207,7 @@ _NO_TRIGGER: Final = (
 
 @cache
 def fast_insert_views() -> tuple[str, ...]:
-    """Return the statements that make the views into which :func:`at_once` and :data:`AND_CLAIM_AT_ONCE` insert."""
+    """Return the statements that make the views for :func:`fast_insert` and :data:`FAST_INSERT_AND_CLAIM`."""
     job_id, chunk_index, at, attempt, seconds = map(
         _new, ("job_id", "chunk_index", "completed_at", "attempt", "seconds")
     )

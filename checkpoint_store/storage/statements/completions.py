@@ -25,7 +25,7 @@ _Change = tuple[str, int, str]
 
 
 def _values(completions: Sequence[Completion]) -> list[Any] | None:
-    """Return what :func:`compiled.at_once` wants of them; None where they are to be written step by step."""
+    """Return what :func:`compiled.fast_insert` wants of them; None where they are to be written step by step."""
     values: list[Any] = []
     for completion in completions:
         if completion.text is None or completion.replace:
@@ -70,7 +70,7 @@ def _record_in_bulk(connection: sqlite3.Connection, completions: Sequence[Comple
             if values is None:
                 raise sqlite3.IntegrityError("to be written step by step")
             changes_before = connection.total_changes
-            connection.execute(compiled.at_once(len(some)), values)
+            connection.execute(compiled.fast_insert(len(some)), values)
             effect.require_completions(connection, values, connection.total_changes - changes_before)
         return True
     return False

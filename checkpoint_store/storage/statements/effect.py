@@ -54,7 +54,7 @@ def require_completions(connection: sqlite3.Connection, values: Sequence[Any], c
 
     Args:
         connection: the connection that it ran on.
-        values: its values: those of :func:`compiled.at_once`, or of :data:`compiled.AND_CLAIM_AT_ONCE`.
+        values: its values: those of :func:`compiled.fast_insert`, or of :data:`compiled.FAST_INSERT_AND_CLAIM`.
         changed: how many rows it changed.
     """
     rows = len(values) // _WIDTH * _ROWS_OF_ONE
