@@ -225,8 +225,8 @@ class Loop:
             items, unstorable_late = self._recorder.record_late()
             for index, error in unstorable_late:
                 self._failures.refuse_late(index, error)
-        outcomes = self._recorder.outcomes(self._take_ended())
-        items += self._recorder.record(outcomes.successes)
+        outcomes, recorded = self._recorder.settle(self._take_ended())
+        items += recorded
         self._gates.recorded(items)
         for attempt, error in outcomes.unstorable:
             self._failures.refuse(attempt, error)
@@ -243,7 +243,7 @@ class Loop:
         ended = self._schedule.take_ended()
         if self._place.may_break and any(is_break(future) for future, _ in ended):
             wait(self._schedule.in_flight, timeout=_BROKEN_POOL_WAIT_SECONDS_MAX)  # what else was in that pool ends too
-            ended += self._schedule.take_ended()
+            ended = self._schedule.take_ended()
         return ended
 
     # -- the end

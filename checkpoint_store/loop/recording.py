@@ -58,6 +58,20 @@ class Recorder:
         self._completed_late: set[int] = set()
         """Chunks that a late result completed. Their next attempt may be in flight, and is not yielded again."""
 
+    def settle(self, ended: list[tuple[Future[Any], InFlight]]) -> tuple[Outcomes, list[MapItem]]:
+        """Sort what came of attempts that have ended, record the results, and return what to yield of them.
+
+        After an interrupt, these attempts are settled once more: recording the same result twice changes nothing.
+        """
+        try:
+            outcomes = self.outcomes(ended)
+            items = self.record(outcomes.successes)
+        except Exception:  # what could not be recorded is kept already
+            self._schedule.unsettled.clear()
+            raise
+        self._schedule.unsettled.clear()
+        return outcomes, items
+
     def outcomes(self, ended: list[tuple[Future[Any], InFlight]]) -> Outcomes:
         """Sort what came of attempts that have ended."""
         outcomes = Outcomes()
@@ -73,6 +87,8 @@ class Recorder:
                 outcomes.cancelled.append(attempt)
                 continue
             except BaseException as error:  # whatever the executor met
+                if not isinstance(error, Exception) and error is not future.exception():
+                    raise  # an interrupt of this thread
                 outcomes.failures.append((attempt, self._place.failure_of(error)))
                 continue
             if isinstance(result, Raised):

@@ -99,6 +99,8 @@ class Schedule:
         self._ready: deque[ClaimedChunk] = deque()
         """Claimed chunks that were not started."""
         self.in_flight: Final[dict[Future[Any], InFlight]] = {}
+        self.unsettled: Final[dict[Future[Any], InFlight]] = {}
+        """Attempts that have ended, and whose results are not recorded yet: an interrupt may come in between."""
         self.overdue: Final[dict[Future[Any], int]] = {}
         """The index of each chunk whose attempt timed out; a result that comes all the same is paid for."""
         self.retries: Final = RetryQueue()
@@ -111,6 +113,7 @@ class Schedule:
     def forget(self) -> None:
         """Forget what is in flight: after a fork, in the child, because it is the parent's."""
         self.in_flight.clear()
+        self.unsettled.clear()
         self.overdue.clear()
 
     # -- what starts next
@@ -167,7 +170,7 @@ class Schedule:
     @property
     def has_results(self) -> bool:
         """Whether something is in flight, or a result came after its deadline."""
-        return bool(self.in_flight) or any(future.done() for future in self.overdue)
+        return bool(self.in_flight or self.unsettled) or any(future.done() for future in self.overdue)
 
     @property
     def next_deadline(self) -> float:
@@ -175,8 +178,11 @@ class Schedule:
         return min(attempt.deadline for attempt in self.in_flight.values())
 
     def take_ended(self) -> list[tuple[Future[Any], InFlight]]:
-        """Remove and return the attempts in flight that have ended."""
-        return [(future, self.in_flight.pop(future)) for future in list(self.in_flight) if future.done()]
+        """Remove and return the attempts in flight that have ended, and return those again that are unsettled."""
+        for future in [future for future in self.in_flight if future.done()]:
+            self.unsettled[future] = self.in_flight[future]
+            del self.in_flight[future]
+        return list(self.unsettled.items())
 
     def take_timed_out(self) -> list[tuple[Future[Any], InFlight]]:
         """Remove and return the attempts in flight that took too long."""

@@ -75,7 +75,7 @@ class Starter:
             self._state.events.started(chunk)
             data = execution.contents.data(chunk.index) if execution.contents.are_given else chunk.index
             attempt = execution.attempt_of(chunk, handle=execution.look_at(chunk.index)[1])
-            chunk.begun = self._place.runs_inline
+            chunk.begun = self._place.runs_inline or self._place.may_break  # an interrupt of submit() leaves it unknown
             future = self._place.submit(self._fn, attempt, data)
         except BrokenExecutor:
             self._place.mark_broken()
@@ -86,7 +86,9 @@ class Starter:
                 return
             # What is no executor may have started the work that it accepted, and no result can come back from it.
             is_no_executor = isinstance(error, InvalidArgumentError) and error.name == "executor"
-            chunk.begun = chunk.begun or is_no_executor
+            if self._place.may_break and isinstance(error, Exception):
+                chunk.begun = is_no_executor
+            self._place.cancel_unknown(self._schedule.in_flight)
             self._state.claims.release([chunk])
             raise
         else:

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from checkpoint_store.execution.claims.chunk_queue import ChunkQueue
+from checkpoint_store.loop.executors.futures import Handed
 from checkpoint_store.loop.executors.local import Threads
+from checkpoint_store.loop.executors.workplace import Workplace
 from checkpoint_store.loop.gates import Gates
+from checkpoint_store.loop.recording import Recorder
 from checkpoint_store.storage.claim_verbs import ClaimStorage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from concurrent.futures import Executor, Future
 
     from checkpoint_store import CheckpointStore
     from checkpoint_store.execution.claims.claimed_chunk import ClaimedChunk
+    from checkpoint_store.model.attempt import Attempt
 
 TOTAL = 8
 
@@ -157,3 +163,51 @@ def test_an_interrupt_between_two_starts_loses_no_started_chunk(
         list(job.map(str, workers=8))
     assert [index for index, _ in job.items()] == [0, 1, 2]
     assert job.remaining() == [range(3, TOTAL)]
+
+
+@pytest.mark.parametrize("give", [lambda: None, lambda: ThreadPoolExecutor(4)], ids=["ours", "theirs"])
+def test_an_interrupt_just_behind_a_start_leaves_no_chunk_to_be_paid_for_twice(
+    store: CheckpointStore, monkeypatch: pytest.MonkeyPatch, give: Callable[[], Executor | None]
+) -> None:
+    """The executor has the chunk, and nobody will see its result: its work does not begin, or it is in doubt."""
+    real, worked_on = Workplace.submit, list[int]()
+
+    def submit(self: Workplace, fn: Callable[[Any], Any], attempt: Attempt, chunk: Any) -> Future[Any]:
+        future = real(self, fn, attempt, chunk)
+        if chunk == 3:
+            raise KeyboardInterrupt
+        return future
+
+    def work(index: int) -> str:
+        worked_on.append(index)
+        return str(index)
+
+    monkeypatch.setattr(Workplace, "submit", submit)
+    job, executor = store.open_job("talk.srt", total_chunks=TOTAL), give()
+    with pytest.raises(KeyboardInterrupt):
+        list(job.map(work, workers=8, executor=executor))
+    if executor is not None:
+        executor.shutdown()
+    assert [index for index, _ in job.items()] == [0, 1, 2]
+    in_doubt = [attempt.chunk_index for attempt in job.attempts() if attempt.outcome == "abandoned"]
+    assert (sorted(worked_on), in_doubt) == (([0, 1, 2], []) if executor is None else ([0, 1, 2, 3], [3]))
+
+
+@pytest.mark.parametrize(("of", "place"), [(Handed, "result"), (Recorder, "_success"), (Recorder, "record")])
+def test_an_interrupt_between_the_end_of_a_chunk_and_its_recording_loses_no_result(
+    store: CheckpointStore, monkeypatch: pytest.MonkeyPatch, of: type, place: str
+) -> None:
+    """What has ended is settled once more while the loop ends; so no chunk that was worked on is in doubt."""
+    real, interrupts, worked_on = getattr(of, place), [KeyboardInterrupt()], set[int]()
+
+    def interrupted(self: Any, *args: Any) -> Any:
+        if interrupts and worked_on:
+            raise interrupts.pop()
+        return real(self, *args)
+
+    monkeypatch.setattr(of, place, interrupted)
+    job = store.open_job("talk.srt", total_chunks=TOTAL)
+    with pytest.raises(KeyboardInterrupt):
+        list(job.map(worked_on.add, workers=4))
+    assert ({index for index, _ in job.items()}, interrupts) == (worked_on, [])
+    assert {attempt.outcome for attempt in job.attempts()} <= {"completed"}

@@ -145,6 +145,22 @@ def test_what_an_event_loop_that_closes_will_not_start_is_given_up() -> None:
     assert future.cancelled()
 
 
+def test_what_was_given_up_is_not_begun_by_an_event_loop_that_goes_on() -> None:
+    """It stood still between a chunk's hand-over and its start; the chunk may be somebody else's since."""
+    loop, begun = asyncio.new_event_loop(), list[int]()
+
+    async def noted(chunk: int) -> None:
+        begun.append(chunk)
+
+    tasks = Tasks(loop, noted, 2)
+    first, second = (tasks.submit(noted, noted, ATTEMPT, chunk) for chunk in (0, 1))
+    tasks.hand_over()
+    first.cancel()
+    loop.run_until_complete(asyncio.wait_for(asyncio.wrap_future(second, loop=loop), 60))
+    loop.close()
+    assert (begun, first.cancelled()) == ([1], True)
+
+
 def test_a_chunk_is_not_held_back_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
     """Begun work waits a moment for company, and not until sixteen others are prepared: a kill would leave it in doubt."""
     clock = [0.0]

@@ -36,6 +36,9 @@ class OwnExecutor(Executor):
         """Wait until one of these has ended, or the time is over; return whether one has. It may come back early."""
         return wait_for_one(futures, timeout_seconds)
 
+    def cancel_unknown(self, known: Collection[Future[Any]]) -> None:
+        """Let no work begin that was submitted, and whose future is not known: the submitter was interrupted."""
+
     def abandon(self, future: Future[Any]) -> None:
         """Abandon an attempt that takes too long: cancel it, or let other work have its worker."""
 
@@ -94,6 +97,12 @@ class Threads(OwnExecutor):
         if self._held:
             with suppress(IndexError):  # raised at the end. One call of C: no interrupt loses a task in between
                 deque(map(self._tasks.put, iter(self._held.popleft, None)), 0)
+
+    def cancel_unknown(self, known: Collection[Future[Any]]) -> None:
+        """See :meth:`OwnExecutor.cancel_unknown`."""
+        for future, *_ in self._held:
+            if future not in known:
+                future.cancel()
 
     def _start_thread(self) -> None:
         """Start one more thread. Where the system starts none, those that are there do the work."""

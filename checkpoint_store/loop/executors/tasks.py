@@ -114,6 +114,8 @@ class Tasks(OwnExecutor):
             future.set_result(Raised(error))
 
     def _start(self, future: Future[Any], fn: Callable[[Any], Any], attempt: Attempt, chunk: Any) -> None:
+        if future.done():  # it was given up, and its chunk may be another's: see cancel_orphans()
+            return
         task = _PaidTask(_work(self, future, fn, attempt, chunk), self._loop, self, future)
         self._running[future] = task
         if self.is_cancelled:

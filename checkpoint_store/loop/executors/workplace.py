@@ -149,6 +149,11 @@ class Workplace:
         if self._is_own_kind:
             self._executor.hand_over()
 
+    def cancel_unknown(self, known: Collection[Future[Any]]) -> None:
+        """Let no work begin that was submitted, and whose future is not known. Only an executor of our own can."""
+        if self._is_own_kind:
+            self._executor.cancel_unknown(known)
+
     def cancel_orphans(self, futures: Iterable[Future[Any]]) -> None:
         """Cancel the futures that nobody works on any more."""
         if self._is_own_kind:
