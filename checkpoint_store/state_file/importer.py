@@ -123,7 +123,8 @@ def import_at_opening(
     Args:
         database: the open store.
         state_file: the state file of the store.
-        for_new_store: what :func:`state_for_new_store` returned before the store was created.
+        for_new_store: what :func:`state_for_new_store` returned before the store was created. It counts only while
+            the store has no job: this opening may have recovered one, or another process may have imported it.
         save: stores a state. It adds what the store lacks, and raises ChunkAlreadyCompleted where the store has
             another result.
 
@@ -138,7 +139,7 @@ def import_at_opening(
     readable = [path for path in copies if passed_over(path, database.path) is None]
     if not readable:
         return None
-    if for_new_store is None and facts.has_jobs(database):
+    if facts.has_jobs(database):  # also where the store was missing: it was made anew from the copies since that look
         if state_file.path not in readable:
             return None
         return _import_what_is_ahead(database, state_file, save)
