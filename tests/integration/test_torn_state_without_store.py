@@ -29,7 +29,7 @@ def torn(tmp_path: Path) -> Path:
 
 
 def test_the_state_before_a_torn_one_is_taken_in_at_the_first_start(torn: Path) -> None:
-    """Once, with one warning that names both files; the torn file is kept."""
+    """Once, with one warning that names both files and stands at the caller's line; the torn file is kept."""
     bytes_before = torn.read_bytes()
     with StateManager(torn) as manager, pytest.warns(StoreRecovered) as caught:
         state = manager.load()
@@ -38,6 +38,7 @@ def test_the_state_before_a_torn_one_is_taken_in_at_the_first_start(torn: Path) 
     (aside,) = torn.parent.glob(f"{torn.name}.corrupt-*")
     assert aside.read_bytes() == bytes_before
     (warning,) = caught
+    assert warning.filename == __file__
     assert aside.name in str(warning.message)
     assert ".processing_state.bak" in str(warning.message)
 
