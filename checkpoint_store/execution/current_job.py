@@ -33,9 +33,9 @@ class CurrentJob:
         if self._context.state_file is not None:
             self._context.state_file.keeps_previous = True
 
-    def row(self) -> tuple[str, int, str] | None:
-        """Return id, number of chunks and status of the current job; None where there is none."""
-        return self._context.reading.jobs.current_row()
+    def row(self, chunk_index: int | None = None) -> tuple[str, int, str, str | None] | None:
+        """Return id, number of chunks and status of the current job, and the digest of a chunk's result; None: none."""
+        return self._context.reading.jobs.current_row(chunk_index)
 
     def state(self, known: Known | None) -> Known | None:
         """Return the current job's state, results included; ``known`` itself where the store holds that still."""
@@ -69,10 +69,7 @@ class CurrentJob:
 
     def is_of_another(self, job_id: str, chunk_index: int, looked: Looked) -> bool:
         """Whether another program recorded the result of a chunk since the caller loaded or saved the job."""
-        if looked.own_job_id != job_id or chunk_index in looked.recorded:
-            return False
-        digest = self._context.reading.results.digest(job_id, chunk_index)
-        return digest is not None and digest not in looked.given
+        return looked.is_of_another(job_id, chunk_index, self._context.reading.results.digest(job_id, chunk_index))
 
     def warn_of_another(self, job_id: str, chunk_index: int) -> None:
         """Warn, once, that another program works on the job. Call it when all is recorded: the warning may raise."""
