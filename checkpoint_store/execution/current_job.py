@@ -35,7 +35,7 @@ class CurrentJob:
 
     def row(self, chunk_index: int | None = None) -> tuple[str, int, str, str | None] | None:
         """Return id, number of chunks and status of the current job, and the digest of a chunk's result; None: none."""
-        return self._context.reading.jobs.current_row(chunk_index)
+        return self._context.storage.states.current_row(chunk_index)
 
     def state(self, known: Known | None) -> Known | None:
         """Return the current job's state, results included; ``known`` itself where the store holds that still."""

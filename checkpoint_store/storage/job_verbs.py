@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from checkpoint_store.storage.moment import moment_of
 from checkpoint_store.storage.reading_verbs import ReadingVerbs
@@ -15,13 +15,6 @@ if TYPE_CHECKING:
     from checkpoint_store.model.records import JobSummary
     from checkpoint_store.storage.moment import Moment
     from checkpoint_store.storage.records import JobRecord
-
-_INDEX_MAX: Final = 2**63 - 1
-_CURRENT: Final = """
-SELECT job_id, total_chunks, status,
-       (SELECT digest FROM completed_chunks c WHERE c.job_id = jobs.job_id AND chunk_index = ?)
-FROM jobs WHERE is_current = 1
-"""
 
 
 class JobVerbs(ReadingVerbs):
@@ -94,16 +87,6 @@ class JobVerbs(ReadingVerbs):
     def still_hold(self, moment: Moment) -> bool:
         """Whether nothing was committed since, by whomever; no table is read. Of a read-only store nobody knows."""
         return not self._database.read_only and self._database.read(moment_of) == moment
-
-    def current_row(self, chunk_index: object = None) -> tuple[str, int, str, str | None] | None:
-        """Return id, number of chunks and status of the current job by the shortest way; None where there is none.
-
-        Last in it is the digest of the result that a chunk has; None where no chunk is asked for, or it has no result.
-        """
-        row = self._database.read_row(
-            _CURRENT, (chunk_index if type(chunk_index) is int and 0 <= chunk_index <= _INDEX_MAX else None,)
-        )
-        return None if row is None else (str(row[0]), int(row[1]), str(row[2]), row[3])
 
     def completed_count(self, job_id: str) -> tuple[int, str] | None:
         """Return how many chunks of a job are complete, and its ``updated_at``; None where there is no such job."""
