@@ -161,21 +161,24 @@ class StateManager(ForkAware):
             ChunkOutOfRange, InvalidResultError: see :meth:`Job.complete`.
             CurrentJobChanged: another job is current now. The result is recorded in the job that it was made for.
         """
-        job, status = self._required()
+        job, status, digest = self._required(chunk_index)
         self._kept.known = None  # a whole state is much to keep for nothing
-        if (own := self._replaced_own(job)) is not None:
-            _current_of(self._open()).complete_beside(own, chunk_index, result)
-            raise CurrentJobChanged(self.store_path, own, job.job_id, job.file_name, is_recorded=True)
-        current, is_anothers = _current_of(self._open()), False
-        if status in _TAKEN_UP:
-            current.complete(job.job_id, job.total_chunks, chunk_index, result)
-        else:
-            try:
-                job.complete(chunk_index, result)
-            except ChunkAlreadyCompleted:
-                is_anothers = current.is_of_another(job.job_id, chunk_index, self._looked)
-                job.complete(chunk_index, result, replace=True)
-        self._looked.note(chunk_index)
+        current, own = _current_of(self._open()), self._replaced_own(job)
+        is_anothers = self._looked.is_of_another(job.job_id, chunk_index, digest)
+        try:
+            if own is not None:
+                current.complete_beside(own, chunk_index, result)
+                raise CurrentJobChanged(self.store_path, own, job.job_id, job.file_name, is_recorded=True)
+            if status in _TAKEN_UP:
+                current.complete(job.job_id, job.total_chunks, chunk_index, result)
+            else:
+                try:
+                    job.complete(chunk_index, result)
+                except ChunkAlreadyCompleted:
+                    is_anothers = current.is_of_another(job.job_id, chunk_index, self._looked)
+                    job.complete(chunk_index, result, replace=True)
+        finally:  # after an interrupt nobody knows whether it was recorded
+            self._looked.note(chunk_index)
         if is_anothers:
             current.warn_of_another(job.job_id, chunk_index)
 
@@ -203,7 +206,7 @@ class StateManager(ForkAware):
             self._looked = self._looked._replace(seen_job_id=job_id, has_looked=True)
         if found is None:
             return False
-        job, status = found
+        job, status, _ = found
         return status in (JobStatus.RUNNING, JobStatus.PAUSED) and job.progress().remaining_chunks > 0
 
     def clear(self) -> None:
@@ -217,8 +220,7 @@ class StateManager(ForkAware):
         """
         with self._states:
             found = self._current()
-            own = None if found is None else self._replaced_own(found[0])
-            self._looked = Looked(has_looked=True)
+            own, self._looked = None if found is None else self._replaced_own(found[0]), Looked(has_looked=True)
             if own is not None:  # what another program is at work on is not this one's to remove
                 with suppress(JobNotFound):
                     _current_of(self._open()).clear(own, and_backup=False)
@@ -242,18 +244,18 @@ class StateManager(ForkAware):
         with self._guard:
             return self._open() if self._kept.store is not None or self._anything_there() else None
 
-    def _current(self) -> tuple[Job, JobStatus] | None:
+    def _current(self, chunk_index: int | None = None) -> tuple[Job, JobStatus, str | None] | None:
         with self._guard:
             store = self._store_if_any()
-            row = None if store is None else _current_of(store).row()
+            row = None if store is None else _current_of(store).row(chunk_index)
             if store is None or row is None:
                 self._kept.job = None
                 return None
-            job_id, total_chunks, status = row
+            job_id, total_chunks, status, digest = row
             job = self._kept.job
             if job is None or (job.job_id, job.total_chunks) != (job_id, total_chunks):
                 job = self._kept.job = store.job(job_id)
-            return job, JobStatus(status)
+            return job, JobStatus(status), digest
 
     def _anything_there(self) -> bool:
         state_file: Path = self._options["state_file"]
@@ -265,9 +267,8 @@ class StateManager(ForkAware):
         own = self._looked.own_job_id
         return None if own == current.job_id else own
 
-    def _required(self) -> tuple[Job, JobStatus]:
-        found = self._current()
-        if found is None:
+    def _required(self, chunk_index: int | None = None) -> tuple[Job, JobStatus, str | None]:
+        if (found := self._current(chunk_index)) is None:
             raise JobNotFound.no_current(self.store_path)
         return found
 

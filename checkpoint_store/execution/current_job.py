@@ -33,9 +33,9 @@ class CurrentJob:
         if self._context.state_file is not None:
             self._context.state_file.keeps_previous = True
 
-    def row(self) -> tuple[str, int, str] | None:
-        """Return id, number of chunks and status of the current job; None where there is none."""
-        return self._context.reading.jobs.current_row()
+    def row(self, chunk_index: int | None = None) -> tuple[str, int, str, str | None] | None:
+        """Return id, number of chunks and status of the current job, and the digest of a chunk's result; None: none."""
+        return self._context.storage.states.current_row(chunk_index)
 
     def state(self, known: Known | None) -> Known | None:
         """Return the current job's state, results included; ``known`` itself where the store holds that still."""
@@ -65,16 +65,11 @@ class CurrentJob:
             kept = ", ".join(map(str, saved.kept))
             log.info("job %s: chunks with a newer result than the saved state has keep it: %s", state.job_id, kept)
         over = set(saved.over).difference(looked.recorded) if looked.own_job_id == state.job_id else ()
-        if saved.passed_over is not None:
-            self._tell_of(saved.passed_over, state)
         return saved._replace(over=sorted(over))
 
     def is_of_another(self, job_id: str, chunk_index: int, looked: Looked) -> bool:
         """Whether another program recorded the result of a chunk since the caller loaded or saved the job."""
-        if looked.own_job_id != job_id or chunk_index in looked.recorded:
-            return False
-        digest = self._context.reading.results.digest(job_id, chunk_index)
-        return digest is not None and digest not in looked.given
+        return looked.is_of_another(job_id, chunk_index, self._context.reading.results.digest(job_id, chunk_index))
 
     def warn_of_another(self, job_id: str, chunk_index: int) -> None:
         """Warn, once, that another program works on the job. Call it when all is recorded: the warning may raise."""
@@ -85,16 +80,22 @@ class CurrentJob:
             log.warning("%s", notice)
             warn_caller(notice, UserWarning)
 
-    def _tell_of(self, earlier: JobRecord, state: ProcessingState) -> None:
+    def _tell_of(self, earlier: JobRecord, job_id: str) -> None:
+        """Log which job has results already; warn where it has chunks left, for whose results one would pay again."""
         done = f"{earlier.completed_count:,} of {chunks_text(earlier.total_chunks)}"
-        begins = f"job {state.job_id} of {state.file_name!r} begins without results"
+        begins = f"job {job_id} of {earlier.file_name!r} begins without results"
         remedy = f"CheckpointStore({str(self._context.reading.path)!r}).job({earlier.job_id!r}).state()"
         there = f"job {earlier.job_id} of the same file and settings has {done}. To go on with that, save its state"
-        log.warning("%s, while %s: %s", begins, there, remedy)
+        notice = f"{begins}, while {there}: {remedy}"
+        log.warning("%s", notice)
+        if earlier.completed_count < earlier.total_chunks:
+            warn_caller(notice, UserWarning)
 
     def show(self, job_id: str, saved: Saved) -> None:
-        """Make the state file exact after :meth:`save`."""
+        """Make the state file exact after :meth:`save`, and tell what its caller is to know: a warning may raise."""
         self._context.job_changed(job_id, saved.known)
+        if saved.passed_over is not None:
+            self._tell_of(saved.passed_over, job_id)
         for chunk_index in saved.over[:1]:
             self.warn_of_another(job_id, chunk_index)
 

@@ -18,6 +18,7 @@ from checkpoint_store.model.versions import SCHEMA_VERSION
 from checkpoint_store.state_file.reader import refuse_own
 from checkpoint_store.storage.file_names import STORE_SUFFIX, StoreFiles, state_copies
 from checkpoint_store.storage.target import resolve
+from checkpoint_store.system.log import warn_caller
 
 if TYPE_CHECKING:
     import os
@@ -79,7 +80,7 @@ class OpenStore:
         """What opening had to recover, or None."""
         try:
             for notice in opened.notices:
-                warnings.warn(notice, StoreRecovered, stacklevel=2)  # at the line that opens the store
+                warn_caller(notice, StoreRecovered)
         except BaseException:  # warnings are errors here
             opened.context.reading.close()
             raise

@@ -7,7 +7,6 @@ Opening the store imports these results, because the next export overwrites the 
 
 from __future__ import annotations
 
-import warnings
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -26,7 +25,7 @@ from checkpoint_store.storage.file_names import state_backup
 from checkpoint_store.storage.files_beside import FilesBeside
 from checkpoint_store.storage.sibling_check import passed_over
 from checkpoint_store.system.existence import is_there
-from checkpoint_store.system.log import log
+from checkpoint_store.system.log import log, warn_caller
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -103,7 +102,7 @@ def state_for_new_store(store: Path, state_file: Path | None) -> Found | None:
         elif is_known:
             notice = f"{path} is passed over: {reason}. The next export replaces it"
             log.warning("%s", notice)
-            warnings.warn(notice, UserWarning, stacklevel=5)  # at the line that opens the store
+            warn_caller(notice, UserWarning)
         else:
             remedy = "give it to this user (chown), or pass state_file=PATH or None"
             raise StoreTargetError(path, f"{reason}, and a new store would take it in; {remedy}")
@@ -123,7 +122,8 @@ def import_at_opening(
     Args:
         database: the open store.
         state_file: the state file of the store.
-        for_new_store: what :func:`state_for_new_store` returned before the store was created.
+        for_new_store: what :func:`state_for_new_store` returned before the store was created. It counts only while
+            the store has no job: this opening may have recovered one, or another process may have imported it.
         save: stores a state. It adds what the store lacks, and raises ChunkAlreadyCompleted where the store has
             another result.
 
@@ -138,7 +138,7 @@ def import_at_opening(
     readable = [path for path in copies if passed_over(path, database.path) is None]
     if not readable:
         return None
-    if for_new_store is None and facts.has_jobs(database):
+    if facts.has_jobs(database):  # also where the store was missing: it was made anew from the copies since that look
         if state_file.path not in readable:
             return None
         return _import_what_is_ahead(database, state_file, save)

@@ -88,11 +88,6 @@ class JobVerbs(ReadingVerbs):
         """Whether nothing was committed since, by whomever; no table is read. Of a read-only store nobody knows."""
         return not self._database.read_only and self._database.read(moment_of) == moment
 
-    def current_row(self) -> tuple[str, int, str] | None:
-        """Return id, number of chunks and status of the current job by the shortest way; None where there is none."""
-        row = self._database.read_row("SELECT job_id, total_chunks, status FROM jobs WHERE is_current = 1", ())
-        return None if row is None else (str(row[0]), int(row[1]), str(row[2]))
-
     def completed_count(self, job_id: str) -> tuple[int, str] | None:
         """Return how many chunks of a job are complete, and its ``updated_at``; None where there is no such job."""
         row = self._database.read_row("SELECT completed_count, updated_at FROM jobs WHERE job_id = ?", (job_id,))

@@ -36,9 +36,14 @@ class Looked(NamedTuple):
         return self._of(job_id)._replace(given=self._of(job_id).given.union(saved.said))
 
     def note(self, chunk_index: int) -> None:
-        """Note that the manager has recorded a chunk, if it has a job of its own."""
-        if isinstance(self.recorded, set):
+        """Note that the manager has recorded a chunk, or tried to, if it has a job of its own."""
+        if isinstance(self.recorded, set) and type(chunk_index) is int:
             self.recorded.add(chunk_index)
+
+    def is_of_another(self, job_id: str, chunk_index: int, digest: str | None) -> bool:
+        """Whether the result that a chunk of the own job has is news: the manager neither had nor recorded one."""
+        is_news = digest is not None and digest not in self.given
+        return is_news and job_id == self.own_job_id and chunk_index not in self.recorded
 
     def _of(self, job_id: str) -> Looked:
         if job_id == self.own_job_id:

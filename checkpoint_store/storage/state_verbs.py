@@ -16,6 +16,13 @@ if TYPE_CHECKING:
     from checkpoint_store.storage.saved_state import Looked, Saved
     from checkpoint_store.storage.self_healing import SelfHealing
 
+_INDEX_MAX: Final = 2**63 - 1
+_CURRENT: Final = """
+SELECT job_id, total_chunks, status,
+       (SELECT digest FROM completed_chunks c WHERE c.job_id = jobs.job_id AND chunk_index = ?)
+FROM jobs WHERE is_current = 1
+"""
+
 
 class StateVerbs:
     """The verbs for states of one store file. Safe to share between threads."""
@@ -53,6 +60,16 @@ class StateVerbs:
             return next((save_state.load(connection, record, self.path, moment) for record in current), None)
 
         return self._healing.run(lambda: self._database.read(read))
+
+    def current_row(self, chunk_index: object = None) -> tuple[str, int, str, str | None] | None:
+        """Return id, number of chunks and status of the current job by the shortest way; None where there is none.
+
+        Last in it is the digest of the result that a chunk has; None where no chunk is asked for, or it has no result.
+        """
+        row = self._database.read_row_between_writes(
+            _CURRENT, (chunk_index if type(chunk_index) is int and 0 <= chunk_index <= _INDEX_MAX else None,)
+        )
+        return None if row is None else (str(row[0]), int(row[1]), str(row[2]), row[3])
 
     def still_holds(self, known: Known) -> bool:
         """Whether nothing was committed, by whomever, since the store held this."""

@@ -180,7 +180,7 @@ def test_a_manager_without_a_job_of_its_own_follows_the_current_one(manager: Sta
     """Workers that only record chunks, whatever job their parent is at."""
     manager.save(a_state("one"))
     other.update_chunk_complete(0, "a")
-    manager.save(a_state("two"))
+    manager.save(a_state("two", "other.txt"))
     other.update_chunk_complete(1, "b")
     other.set_status("paused")
     assert (loaded(manager).job_id, loaded(manager).results(), loaded(manager).status) == ("two", {1: "b"}, "paused")

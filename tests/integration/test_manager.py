@@ -186,7 +186,7 @@ def test_ids_that_begin_alike_are_two_jobs(manager: StateManager) -> None:
     """A state's job_id is the whole id."""
     manager.save(a_state(job_id="job-10"))
     manager.update_chunk_complete(0, "ten")
-    manager.save(a_state(job_id="job-1"))
+    manager.save(a_state(job_id="job-1", file_name="other.txt"))
     assert manager.load().completed_chunks == []  # type: ignore[union-attr]
 
 

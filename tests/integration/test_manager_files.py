@@ -222,7 +222,7 @@ def test_clear_leaves_other_jobs_alone(manager: StateManager) -> None:
     """And makes none of them current."""
     manager.save(a_state())
     manager.update_chunk_complete(0, "kept")
-    manager.save(a_state(job_id="job-2"))
+    manager.save(a_state(job_id="job-2", file_name="other.srt"))
     manager.clear()
     assert manager.load() is None
     manager.close()
