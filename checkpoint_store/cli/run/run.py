@@ -185,7 +185,13 @@ def _run_all(
     log = None if limits.joblog is None else JobLog(limits.joblog, request.command, inputs, screen)
     if request.command:
         on_end = log.write if log else None
-        command = Command(request.command, request.answers, timeout_seconds=limits.timeout_seconds, on_end=on_end)
+        command = Command(
+            request.command,
+            request.answers,
+            cost=limits.cost,
+            timeout_seconds=limits.timeout_seconds,
+            on_end=on_end,
+        )
     kill = command.kill if command else lambda: None
     interrupts = Interrupts(kill, quiet=screen.err.is_interactive)
     failures = FailureWatch(limits.halt, kill, screen.note)
