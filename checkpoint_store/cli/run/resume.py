@@ -20,7 +20,7 @@ from checkpoint_store.cli.options import (
 )
 from checkpoint_store.cli.paths import printable
 from checkpoint_store.cli.run.chunk_ranges import ChunkRangesType
-from checkpoint_store.cli.run.go_on_line import GOES_ON_WITH, OPENED
+from checkpoint_store.cli.run.go_on_line import FOLDER, GOES_ON_WITH, OPENED
 from checkpoint_store.cli.run.later_files import LATER_FILES, NOT_BEGUN, LaterFiles, NotBegun, as_seen_from, not_begun
 from checkpoint_store.cli.run.memory import is_memory
 from checkpoint_store.cli.run.plan_options import checked_field
@@ -91,6 +91,8 @@ def resume(
         ctx.meta[FREES_FAILED] = True
     file_name, *others = memory["words"]
     words += [as_seen_from(Path(memory["folder"]), file_name) if is_here else file_name, *_changed(others, changed)]
+    if not is_here:
+        ctx.meta[FOLDER] = memory["folder"]
     os.chdir(memory["folder"])
     ctx.meta[LATER_FILES], ctx.meta[NOT_BEGUN] = LaterFiles.remembered(memory), later.paths if later else ()
     with run.make_context("run", words, parent=ctx.parent) as run_context:
