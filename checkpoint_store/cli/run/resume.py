@@ -142,7 +142,8 @@ def _memory_of(job: Job, store_path: str) -> dict[str, Any]:
     if not is_memory(memory):
         raise click.ClickException(
             f"job {job.job_id[:8]} does not remember its command: a program or an earlier version began it, or the "
-            f"command holds a secret; go on with: {typed_line(['run'], store_path, 'FILE', '[-- COMMAND]')}"
+            "command holds a secret; go on as you began the job: with the program that opened it, or with "
+            f"{typed_line(['run'], store_path, 'FILE', '[-- COMMAND]')}"
         )
     if not Path(memory["folder"]).is_dir():
         raise click.ClickException(f"the folder of its last run, {printable(memory['folder'])}, is no longer there")
