@@ -123,7 +123,8 @@ def group() -> None:
     """Resume a long chunk-by-chunk job after anything; no finished chunk is paid for twice.
 
     Exit codes: 0 done, 1 a chunk failed, 2 usage or store error, 75 paused,
-    130 interrupted (run: twice), 143 ended by SIGTERM.
+    130 interrupted (run: twice), 143 ended by SIGTERM. A run does not end by
+    SIGTERM: it finishes what is in hand, and ends with 75.
     """
 
 

@@ -61,7 +61,7 @@ def test_a_job_without_memory_says_so(folder: Folder) -> None:
         store.open_job("talk.txt", chunks=["a"], metadata={"mine": 1})
     error = " ".join(folder.run("resume", code=2).stderr.split())
     assert "does not remember its command" in error
-    assert "checkpoint-store run FILE" in error
+    assert "with the program that opened it, or with checkpoint-store run FILE" in error
     assert "go on with" not in folder.run("show").stdout
 
 

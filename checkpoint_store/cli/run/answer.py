@@ -75,6 +75,17 @@ class AnswerReader:
         return f"printed a JSON object without a text as {self.field!r}; it has {has} ({remedy})"
 
 
+def cost_printed(stdout: bytes, field: str) -> object:
+    """Return what stands as the cost of a call in the JSON that COMMAND printed, as it is; None where there is none.
+
+    Args:
+        stdout: what was printed, whether or not it is an answer.
+        field: the field that has the cost, or the dotted path.
+    """
+    text = stdout.decode("utf-8", "replace").removeprefix("\ufeff").strip()
+    return field_at(_json_value(_without_fence(text)), field)
+
+
 def field_at(value: object, path: str) -> object:
     """Return what stands at a dotted path of fields and list indices, or None. A field of that very name is first."""
     if isinstance(value, dict) and path in value:

@@ -23,6 +23,8 @@ _GIVEN: Final = (click.core.ParameterSource.COMMANDLINE, click.core.ParameterSou
 """Where an option comes from that a line has to repeat: another shell has another environment."""
 GOES_ON_WITH: Final = "checkpoint_store.goes_on_with"
 """The line that ``resume`` sets there: typed again, it goes on."""
+FOLDER: Final = "checkpoint_store.folder"
+"""The folder that ``resume`` went to, where it was typed in another one."""
 OPENED: Final = {"max_cost": "--max-cost", "cost": "--cost"}
 """The options whose values are left open, as ``resume`` takes them, too."""
 
@@ -42,6 +44,15 @@ def line_to_go_on(ctx: click.Context, request: Request, files: Files) -> str:
         return " ".join([ctx.meta[GOES_ON_WITH], *(f"{OPENED[name]} {value}" for name, value in is_open.items())])
     words = words_of_line(ctx, request, request.files, _NOT_REPEATED, is_open)
     return shell_words([*str(ctx.find_root().info_name).split(), "run", *words])
+
+
+def line_with_reuse(ctx: click.Context, request: Request, path: Path) -> str | None:
+    """Return the ``run`` that takes over results, where ``resume`` is in use, which has no such option; or None."""
+    if GOES_ON_WITH not in ctx.meta:
+        return None
+    words = words_of_line(ctx, request, [path], _NOT_REPEATED)
+    run = shell_words([*str(ctx.find_root().info_name).split(), "run", "--on-change", "reuse", *words])
+    return f"{shell_words(['cd', ctx.meta[FOLDER]])} && {run}" if FOLDER in ctx.meta else run
 
 
 def words_of_line(

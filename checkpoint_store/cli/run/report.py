@@ -193,8 +193,13 @@ def _change(difference: Difference) -> str:
     return f"this version reads the file better (reader {difference.new}, before {difference.old})"
 
 
-def plan_changed(error: PlanChanged) -> str:
-    """Return the message for a changed plan: the differences, and the choices that the command has."""
+def plan_changed(error: PlanChanged, line: str | None) -> str:
+    """Return the message for a changed plan: the differences, and the choices that the command has.
+
+    Args:
+        error: what has changed.
+        line: the command that has such a choice, where the one in use has none.
+    """
     changed = "".join(f"\n  {change}" for change in changes(error.differences))
     kept = error.reusable_results
     reuse = f"keeps the results of {chunk_count(kept)} whose text is as it was" if kept else "finds no result to keep"
@@ -206,4 +211,5 @@ def plan_changed(error: PlanChanged) -> str:
         f"  --on-change reuse    {reuse}\n"
         "  --on-change restart  does all of them\n"
         "Both begin a new job; the earlier one stays. Nothing was done."
+        + (f"\nBoth are options of run: {line}" if line else "")
     )

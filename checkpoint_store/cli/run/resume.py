@@ -20,7 +20,7 @@ from checkpoint_store.cli.options import (
 )
 from checkpoint_store.cli.paths import printable
 from checkpoint_store.cli.run.chunk_ranges import ChunkRangesType
-from checkpoint_store.cli.run.go_on_line import GOES_ON_WITH, OPENED
+from checkpoint_store.cli.run.go_on_line import FOLDER, GOES_ON_WITH, OPENED
 from checkpoint_store.cli.run.later_files import LATER_FILES, NOT_BEGUN, LaterFiles, NotBegun, as_seen_from, not_begun
 from checkpoint_store.cli.run.memory import is_memory
 from checkpoint_store.cli.run.plan_options import checked_field
@@ -91,6 +91,8 @@ def resume(
         ctx.meta[FREES_FAILED] = True
     file_name, *others = memory["words"]
     words += [as_seen_from(Path(memory["folder"]), file_name) if is_here else file_name, *_changed(others, changed)]
+    if not is_here:
+        ctx.meta[FOLDER] = memory["folder"]
     os.chdir(memory["folder"])
     ctx.meta[LATER_FILES], ctx.meta[NOT_BEGUN] = LaterFiles.remembered(memory), later.paths if later else ()
     with run.make_context("run", words, parent=ctx.parent) as run_context:
@@ -140,7 +142,8 @@ def _memory_of(job: Job, store_path: str) -> dict[str, Any]:
     if not is_memory(memory):
         raise click.ClickException(
             f"job {job.job_id[:8]} does not remember its command: a program or an earlier version began it, or the "
-            f"command holds a secret; go on with: {typed_line(['run'], store_path, 'FILE', '[-- COMMAND]')}"
+            "command holds a secret; go on as you began the job: with the program that opened it, or with "
+            f"{typed_line(['run'], store_path, 'FILE', '[-- COMMAND]')}"
         )
     if not Path(memory["folder"]).is_dir():
         raise click.ClickException(f"the folder of its last run, {printable(memory['folder'])}, is no longer there")

@@ -16,7 +16,7 @@ from checkpoint_store.cli.paths import STANDARD, printable
 from checkpoint_store.cli.run import report as run_report
 from checkpoint_store.cli.run.answer import TEXT_FIELD
 from checkpoint_store.cli.run.first_look import AllRefusedError, open_for_run
-from checkpoint_store.cli.run.go_on_line import NOT_REMEMBERED, line_to_go_on, words_of_line
+from checkpoint_store.cli.run.go_on_line import NOT_REMEMBERED, line_to_go_on, line_with_reuse, words_of_line
 from checkpoint_store.cli.run.halt import FailureWatch
 from checkpoint_store.cli.run.interrupts import Interrupts
 from checkpoint_store.cli.run.joblog import JobLog
@@ -131,8 +131,11 @@ def run(
         is_file = path != STANDARD
         return tuple(words_of_line(ctx, request, [path.absolute()], NOT_REMEMBERED)) if is_file else ()
 
+    def told(changed: PlanChanged, path: Path) -> str:
+        return run_report.plan_changed(changed, line_with_reuse(ctx, request, path))
+
     known = ctx.meta.get(LATER_FILES)
-    for report in _reports(request, inputs, limits, screen, words_of=words_of, known=known, files=files):
+    for report in _reports(request, inputs, limits, screen, words_of=words_of, known=known, files=files, told=told):
         files.add(report)
         run_report.show(screen, report, request.store_path)
     show_summary(screen, files, request.store_path)
@@ -179,13 +182,20 @@ def _run_all(
     words_of: Callable[[Path], tuple[str, ...]],
     known: LaterFiles | None,
     files: Files,
+    told: Callable[[PlanChanged, Path], str],
 ) -> Iterator[Report]:
     """Run one input after the other, and yield a report for each; an input that fails does not stop the others."""
     command = None
     log = None if limits.joblog is None else JobLog(limits.joblog, request.command, inputs, screen)
     if request.command:
         on_end = log.write if log else None
-        command = Command(request.command, request.answers, timeout_seconds=limits.timeout_seconds, on_end=on_end)
+        command = Command(
+            request.command,
+            request.answers,
+            cost=limits.cost,
+            timeout_seconds=limits.timeout_seconds,
+            on_end=on_end,
+        )
     kill = command.kill if command else lambda: None
     interrupts = Interrupts(kill, quiet=screen.err.is_interactive)
     failures = FailureWatch(limits.halt, kill, screen.note)
@@ -209,7 +219,7 @@ def _run_all(
                 later = LaterFiles.of([each.path for each in behind]) if known is None else known
                 yield do_task(store, dataclasses.replace(task, words=words_of(source.path), later=later), context)
             except PlanChanged as error:
-                yield Report(printable(source.path), UNUSABLE, error.job_id, error=run_report.plan_changed(error))
+                yield Report(printable(source.path), UNUSABLE, error.job_id, error=told(error, source.path))
             except UnusableOutputError as error:
                 yield Report(printable(source.path), UNUSABLE, error=str(error))
 

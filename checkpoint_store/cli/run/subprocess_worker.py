@@ -9,7 +9,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
-from checkpoint_store.cli.run.answer import UnusableAnswerError
+from checkpoint_store.cli.run.answer import UnusableAnswerError, cost_printed
 from checkpoint_store.cli.run.command_call import CommandCall
 from checkpoint_store.cli.screen import plain
 
@@ -23,13 +23,15 @@ _SERVICE_AWAY_CODES: Final = (69, 75)
 """EX_UNAVAILABLE and EX_TEMPFAIL of sysexits.h."""
 _TAIL_LINES: Final = 8
 _TAIL_CHARACTERS: Final = 2_000
-_STDERR_WAIT_SECONDS: Final = 1.0
+_OUTPUT_WAIT_SECONDS: Final = 1.0
 
 
 class CommandFailedError(Exception):
     """COMMAND gave no cleaned text. ``reason`` is one line; ``stderr`` has the last lines of its standard error."""
 
     chunk_index: int | None = None
+    cost: object = None
+    """What the call cost all the same, as COMMAND printed it: the loop counts it, where it is an amount of money."""
 
     def __init__(self, reason: str, stderr: str = "") -> None:
         self.reason, self.stderr = reason, stderr
@@ -59,6 +61,7 @@ class Command:
     Args:
         argv: the program and its arguments.
         answers: reads what the program prints.
+        cost: the field, or the dotted path, that holds the cost in the JSON that the program prints.
         timeout_seconds: how long the program may take for a chunk before it is killed.
         on_end: is told of each call once it has ended, in the thread that made it.
     """
@@ -68,12 +71,14 @@ class Command:
         argv: tuple[str, ...],
         answers: AnswerReader,
         *,
+        cost: str = "cost",
         timeout_seconds: float | None = None,
         on_end: Callable[[CommandCall], object] | None = None,
     ) -> None:
         self._argv = argv
         self._on_end = on_end
         self._answers = answers
+        self._cost = cost
         self._timeout_seconds = timeout_seconds
         # A lock would deadlock: the signal handler runs in a thread that may hold it.
         self._children: set[subprocess.Popen[bytes]] = set()
@@ -103,6 +108,14 @@ class Command:
         return answer
 
     def _answer(self, chunk: TextChunk, stdout: bytes, message: str, code: int) -> tuple[dict[str, Any], str]:
+        """Return the answer; what one cost that is none is told all the same, because it is paid for."""
+        try:
+            return self._read(chunk, stdout, message, code)
+        except CommandFailedError as error:
+            error.cost = cost_printed(stdout, self._cost)
+            raise
+
+    def _read(self, chunk: TextChunk, stdout: bytes, message: str, code: int) -> tuple[dict[str, Any], str]:
         if code and self._killed:  # what ended well by itself is an answer, and paid for
             raise CommandKilledError
         if code:
@@ -145,10 +158,11 @@ class Command:
         except subprocess.TimeoutExpired as late:
             _kill_group(child)
             call.was_killed()
-            raise CommandFailedError(
-                f"{self._argv[0]!r} took longer than {self._timeout_seconds:g} s and was ended",
-                _stderr_after_kill(child),
-            ) from late
+            stdout, stderr = _output_after_kill(child)
+            reason = f"{self._argv[0]!r} took longer than {self._timeout_seconds:g} s and was ended"
+            failure = CommandFailedError(reason, _tail(plain(stderr.decode("utf-8", "replace")).strip()))
+            failure.cost = cost_printed(stdout, self._cost)
+            raise failure from late
         except BaseException:
             _kill_group(child)
             call.was_killed()
@@ -159,16 +173,15 @@ class Command:
         return stdout, stderr, child.returncode
 
 
-def _stderr_after_kill(child: subprocess.Popen[bytes]) -> str:
-    """Return the last lines that a killed program wrote to stderr, without waiting for other holders of that pipe."""
+def _output_after_kill(child: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
+    """Return what a killed program wrote to stdout and stderr, without waiting for other holders of those pipes."""
     try:
-        _, stderr = child.communicate(timeout=_STDERR_WAIT_SECONDS)
+        return child.communicate(timeout=_OUTPUT_WAIT_SECONDS)
     except subprocess.TimeoutExpired as late:
-        stderr = late.stderr or b""
         for pipe in (child.stdin, child.stdout, child.stderr):
             if pipe is not None:
                 pipe.close()
-    return _tail(plain(stderr.decode("utf-8", "replace")).strip())
+        return late.stdout or b"", late.stderr or b""
 
 
 def _start(argv: tuple[str, ...], variables: Mapping[str, str]) -> subprocess.Popen[bytes]:

@@ -194,7 +194,7 @@ def _fill_in(job: Job, report: Report, snapshot: JobSnapshot, context: RunContex
     report.failed_chunks, report.in_doubt_chunks = snapshot.failed_chunks, snapshot.in_doubt_chunks
     report.redo_chunks = snapshot.redo_chunks
     report.cost, report.cost_now, report.pause_asked = snapshot.cost, snapshot.cost_now, snapshot.pause_asked
-    _fill_in_run(job, report)
+    _fill_in_run(job, report, context)
     if report.exit_code == PAUSED:
         return
     report.sequential = job.sequential
@@ -218,11 +218,15 @@ def _fill_in(job: Job, report: Report, snapshot: JobSnapshot, context: RunContex
         report.exit_code = INTERRUPTED if context.interrupts.stops_now else PAUSED
 
 
-def _fill_in_run(job: Job, report: Report) -> None:
+def _fill_in_run(job: Job, report: Report, context: RunContext) -> None:
     record = job.last_run
     if record is not None:
         retries = {_plain_kind(kind, count): count for kind, count in record.retries.items()}
         record = dataclasses.replace(record, retries=retries)
+        if record.ended == "paused" and context.failures.is_over:
+            record = dataclasses.replace(record, reason="--halt ended it")
+        elif record.ended == "paused" and context.interrupts.requested:
+            record = dataclasses.replace(record, reason="a signal asked for a pause")
         report.run = dataclasses.asdict(record)
         report.run_summary = record.summary if record.completed_chunks or record.retries else None
 
