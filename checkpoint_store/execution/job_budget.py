@@ -25,7 +25,7 @@ class JobBudget:
 
     def spending(self, results: Costs) -> Spending:
         """Return what the job has spent and reserved, where its results cost ``results``."""
-        return self._context.reading.results.spending(self._job_id, results)
+        return self._context.storage.budgets.spending(self._job_id, results)
 
     def reserve(self, chunk: ClaimedChunk, max_cost: float, cost: Cost, known: Costs) -> Reserved:
         """Reserve the highest known cost for a claimed chunk's attempt, if it fits. Durable when it returns."""

@@ -89,8 +89,6 @@ class JobSummary:
     """How many chunks are left although they have a result: they are to be done again (:meth:`Job.redo`)."""
     replaced_cost: float = 0.0
     """What results cost that were replaced since, by ``redo`` or ``replace=True``."""
-    failed_cost: float = 0.0
-    """What tries cost that gave no result."""
     superseded_by: str | None = None
     """The id of the job of the same file that was opened in place of it; or None."""
     error_message: str | None

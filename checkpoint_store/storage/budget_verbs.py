@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
 
+    from checkpoint_store.model.budget import Spending
     from checkpoint_store.storage.connection.database import Database
     from checkpoint_store.storage.records import Claim, Costs, ReservationRequest
 
@@ -30,6 +31,10 @@ class BudgetStorage:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    def spending(self, job_id: str, results: Costs) -> Spending:
+        """Return what a job has spent and reserved now, where ``results`` is what its results cost."""
+        return self._database.read(lambda connection: reservations.spending(connection, job_id, results))
 
     def reserve(self, request: ReservationRequest) -> Reserved:
         """Reserve the highest known cost for an attempt that is to start, if it fits. Durable when it returns.

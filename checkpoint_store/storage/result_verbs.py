@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Final
 from checkpoint_store.errors import ChunkNotCompleted, StoreDamaged
 from checkpoint_store.storage.reading_verbs import ReadingVerbs
 from checkpoint_store.storage.statements import costs as cost_statements
-from checkpoint_store.storage.statements import reservations
 from checkpoint_store.storage.statements import results as result_statements
 from checkpoint_store.storage.statements import totals as total_statements
 
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from checkpoint_store.model.amounts import Cost
-    from checkpoint_store.model.budget import Spending
     from checkpoint_store.storage.connection.read_only import AnyDatabase
     from checkpoint_store.storage.records import Costs
     from checkpoint_store.storage.self_healing import SelfHealing
@@ -89,10 +87,6 @@ class ResultVerbs(ReadingVerbs):
             return total_statements.totals(connection, job_id, keys, self.path, skip_missing=skip_missing)
 
         return self._healing.run(lambda: self._database.read(read), job_id)
-
-    def spending(self, job_id: str, results: Costs) -> Spending:
-        """Return what a job has spent and reserved now, where ``results`` is what its results cost."""
-        return self._database.read(lambda connection: reservations.spending(connection, job_id, results))
 
     def costs_after(self, job_id: str, result_id: int, cost: Cost) -> Costs:
         """Return what the results after one (0: all) cost. A function of the caller's is called between two reads."""

@@ -60,7 +60,7 @@ def fail(storage: Storage, job: Job, runner_id: int, claim: Claim, **how: Any) -
 
 
 def spending(storage: Storage, job: Job) -> Spending:
-    return storage.results.spending(job.job_id, storage.results.costs_after(job.job_id, 0, "cost"))
+    return storage.budgets.spending(job.job_id, storage.results.costs_after(job.job_id, 0, "cost"))
 
 
 def test_one_attempt_is_in_work_while_no_cost_is_known(job: Job, first: Storage, second: Storage) -> None:

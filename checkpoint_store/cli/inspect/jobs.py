@@ -12,7 +12,6 @@ import click
 from checkpoint_store.cli.inspect import following, listing, tables
 from checkpoint_store.cli.inspect.tried_chunks import tried_ranges
 from checkpoint_store.cli.job_choice import chosen_job, job_to_delete
-from checkpoint_store.cli.job_snapshot import spent
 from checkpoint_store.cli.json_output import harmless_json, print_array, print_text
 from checkpoint_store.cli.options import (
     job_argument,
@@ -69,7 +68,6 @@ def record(job: JobSummary) -> dict[str, Any]:
         "in_doubt_with_handle": job.in_doubt_with_handle,
         "redo_chunks": job.redo_chunks,
         "replaced_cost": job.replaced_cost,
-        "failed_cost": job.failed_cost,
         "percent": _percent(progress.completed_chunks, progress.total_chunks),
         "chunks_per_minute": progress.chunks_per_minute,
         "seconds_left": job.seconds_left,
@@ -108,14 +106,14 @@ def list_jobs(
 ) -> None:
     """List the jobs, the newest first.
 
-    The cost is what the job has paid, and tokens are sums over the results; both are
-    left out where there are very many results, and --limit brings them back.
+    Cost and tokens are sums over the results; they are left out where there are
+    very many results, and --limit brings them back.
     """
     refuse_two_formats(table_format, as_json=as_json)
     with open_for_reading(store_path) as store:
         every = [record(job) for job in store.summaries()]
         records = listing.Chosen(status, file_name, since, limit).of(every)
-        has_costs = listing.add_costs(records, store.job, _totals)
+        has_costs = listing.add_costs(records, lambda job_id: _totals(store.job(job_id), listing.COST_FIELDS))
     if as_json:
         print_json({"store": store_path, "jobs": records})
     elif table_format is not None:
@@ -151,7 +149,8 @@ def show(*, job_id: str | None, follow: bool, store_path: str, as_json: bool) ->
     elif data is not None:
         from checkpoint_store.cli.run.task_records import MEMORY  # see _resume_lines()
 
-        tables.show_job(Screen(), data | {"metadata": {n: v for n, v in data["metadata"].items() if n != MEMORY}})
+        said = {name: value for name, value in data["metadata"].items() if name != MEMORY}
+        tables.show_job(Screen(), data | {"metadata": said})
         for line in lines:
             Screen().out.print(line, soft_wrap=True, markup=False, highlight=False)
 
@@ -166,10 +165,10 @@ def _resume_lines(job: Job, data: Mapping[str, Any], store_path: str) -> list[st
 def _page_data(job: Job) -> dict[str, Any]:
     """Return what ``show`` shows."""
     data, totals = record(job.summary()), _totals(job)
-    total, paid = totals.pop(field := listing.cost_field(totals), None), spent(job, field)
+    if data["replaced_cost"]:
+        totals["cost"] = totals.get("cost", 0) + data["replaced_cost"]
     return data | {
-        "totals": {field: paid, **totals} if paid else totals,
-        "carried": listing.carried(data, total, paid),
+        "totals": totals,
         "completed_ranges": job.completed_ranges(),
         **tried_ranges(job),
         "runners": [dataclasses.asdict(runner) for runner in job.runners()],

@@ -11,12 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from checkpoint_store import JobStatus
-from checkpoint_store.cli.job_snapshot import spent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-
-    from checkpoint_store import Job
 
 STATUSES: Final = (*(status.value for status in JobStatus), "interrupted", "superseded")
 COLUMNS: Final = (
@@ -77,59 +74,20 @@ class Chosen:
         )
 
 
-def add_costs(
-    records: Sequence[dict[str, Any]],
-    job_of: Callable[[str], Job],
-    totals_of: Callable[[Job, Sequence[str]], Mapping[str, int | float]],
-) -> bool:
-    """Set ``cost``, ``carried`` and ``tokens`` of each job, None where unknown.
-
-    Args:
-        records: the jobs.
-        job_of: returns the job of an id.
-        totals_of: returns the sums of fields over a job's results.
-
-    Returns:
-        False where reading the costs takes too long.
-    """
+def add_costs(records: Sequence[dict[str, Any]], totals_of: Callable[[str], Mapping[str, int | float]]) -> bool:
+    """Set ``cost`` and ``tokens`` of each job, None where unknown; return False where reading them takes too long."""
     results = sum(record["completed_chunks"] for record in records)
     is_cheap = len(records) <= JOBS_WITH_COSTS_MAX and results <= RESULTS_WITH_COSTS_MAX
     for record in records:
-        record.update(
-            _amounts(record, job_of, totals_of) if is_cheap else {"cost": None, "carried": None, "tokens": None}
+        totals = (
+            totals_of(record["job_id"]) if is_cheap and (record["completed_chunks"] or record["redo_chunks"]) else {}
         )
+        cost = totals.get("cost", totals.get("cost_usd"))
+        if is_cheap and record["replaced_cost"]:
+            cost = (cost or 0) + record["replaced_cost"]
+        record["cost"] = cost if cost is None else round(cost, 9)
+        record["tokens"] = _tokens(totals)
     return is_cheap
-
-
-def _amounts(record: Mapping[str, Any], job_of: Any, totals_of: Any) -> dict[str, Any]:
-    if not record["completed_chunks"] and not record["redo_chunks"]:  # the job itself is not read: there may be many
-        paid = round(record["failed_cost"] + record["replaced_cost"], 9) or None
-        return {"cost": paid, "carried": None, "tokens": None}
-    job = job_of(record["job_id"])
-    totals = totals_of(job, COST_FIELDS)
-    field = cost_field(totals)
-    paid = spent(job, field)
-    return {"cost": paid, "carried": carried(record, totals.get(field), paid), "tokens": _tokens(totals)}
-
-
-def cost_field(totals: Mapping[str, int | float]) -> str:
-    """Return the field in which the results of a job have their costs."""
-    return "cost_usd" if "cost_usd" in totals and "cost" not in totals else "cost"
-
-
-def carried(record: Mapping[str, Any], total: float | None, paid: float | None) -> float | None:
-    """Return what other jobs paid for results that a job carries; None where that is nothing, or unknown.
-
-    Args:
-        record: the job, read before the others: what is recorded meanwhile is not taken for carried.
-        total: the cost of its results, carried ones included; read before ``paid``.
-        paid: what it has paid.
-    """
-    if total is None or paid is None:
-        return None
-    own = paid - record["failed_cost"] - record["replaced_cost"]
-    found = round(total - own, 9)
-    return found if found > 0 else None
 
 
 def _tokens(totals: Mapping[str, int | float]) -> int | float | None:

@@ -187,7 +187,6 @@ def _facts(data: dict[str, Any]) -> list[tuple[str, str | Text]]:
         ("started", screen.local_time(started)),
         ("updated", f"{screen.local_time(updated)}, {screen.ago(updated)}"),
         ("totals", _comma_separated({name: screen.number(value) for name, value in data["totals"].items()})),
-        ("carried", f"{screen.cost(data['carried'])}, which another job paid" if data["carried"] else None),
         ("config", _shortened_values(data["config"])),
         ("metadata", _shortened_values(data["metadata"])),
         ("error", _error(data["error_message"])),

@@ -30,7 +30,6 @@ _COSTS: Final = Statement(
         *_ENDED_WITHOUT_RESULT
     )
 )
-_FAILED_BY_JOB: Final = Statement(lambda: select(_A.job_id, func.total(_A.cost)).where(TROUBLE).group_by(_A.job_id))
 _IN_DOUBT: Final = Statement(
     lambda: select(func.total(_A.reserved_cost)).where(
         *_ENDED_WITHOUT_RESULT,
@@ -101,13 +100,6 @@ def spending(connection: sqlite3.Connection, job_id: str, results: Costs) -> Spe
         priced=results.priced + failed_count + gone_count,
         dearest=dearest,
     )
-
-
-def failed_costs(connection: sqlite3.Connection, job_id: str | None) -> dict[str, float]:
-    """Return what attempts without a result cost, by job: of one job, or of each that has any (None)."""
-    if job_id is None:
-        return dict(_FAILED_BY_JOB.run(connection).fetchall())
-    return {job_id: _COSTS.run(connection, in_job=job_id).fetchone()[1]}
 
 
 def reserve(connection: sqlite3.Connection, job_id: str, runner_id: int, claim: Claim, amount: float | None) -> None:
