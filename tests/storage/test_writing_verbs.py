@@ -178,6 +178,17 @@ def test_a_state_is_saved_and_known(storage: Storage, other: Reading) -> None:
     assert storage.states.take_in(state).completed_count == 2
 
 
+def test_the_current_job_is_known_by_its_row(storage: Storage) -> None:
+    """Its id, number of chunks and status, and the digest of one chunk's result, are read by one short statement."""
+    assert storage.states.current_row() is None
+    state = ProcessingState(file_name="a.srt", total_chunks=2, completed_chunks=[0], processed_results=["one"])
+    storage.states.save(state, None, Looked())
+    row = (state.job_id, 2, "pending")
+    assert storage.states.current_row() == (*row, None)
+    assert storage.states.current_row(0) == (*row, digest(state.job_id, 0, '"one"'))
+    assert storage.states.current_row(1) == storage.states.current_row("x") == (*row, None)
+
+
 def test_failed_chunks_are_given_their_attempts_back(storage: Storage, store: CheckpointStore, other: Reading) -> None:
     """A chunk that used up its attempts is tried again, and how many those are is said."""
     job = store.job(opened(storage).job_id)
