@@ -15,6 +15,8 @@ from checkpoint_store import CheckpointStore
 from checkpoint_store.cli.run.output import StandardOutput
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from .conftest import Folder
 
 STORE = ".processing_state.db"
@@ -28,6 +30,16 @@ WORDS = {
     "import": ("a",),
     **dict.fromkeys(("show", "results", "chunks", "errors", "report", "plan", "run", "delete"), ("talk.txt",)),
 }
+
+
+@pytest.fixture(autouse=True)
+def usual_handlers() -> Iterator[None]:
+    """The command finds the signals as a new process does, whatever handler another test's loop has left in this one."""
+    usual = {signal.SIGTERM: signal.SIG_DFL, signal.SIGHUP: signal.SIG_DFL, signal.SIGINT: signal.default_int_handler}
+    before = {number: signal.signal(number, handler) for number, handler in usual.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture
