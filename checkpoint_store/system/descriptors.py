@@ -1,4 +1,4 @@
-"""File descriptors that have run out: told as that, whatever could not be opened for want of one."""
+"""The lack of file descriptors: an error says so, whichever file or module could not be opened because of it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SPARE: Final = 4
 
 
 def shortage(number: int | None) -> str | None:
-    """Return what to say of this error number where it means that descriptors have run out; None where it does not."""
+    """Return a message if this error number means that descriptors have run out; None if it means anything else."""
     if number == errno.ENFILE:
         return f"{os.strerror(number)} (all processes of this machine together; close programs that hold many)"
     if number != errno.EMFILE:
@@ -40,7 +40,7 @@ def _limit() -> int | None:
 
 
 def shortage_now(wanted: int = _SPARE) -> str | None:
-    """Return what to say where so many more files cannot be opened now; None where they can."""
+    """Return a message if this many more files cannot be opened now; None if they can."""
     taken: list[int] = []
     try:
         taken.extend(os.open(os.devnull, os.O_RDONLY) for _ in range(wanted))
@@ -54,16 +54,16 @@ def shortage_now(wanted: int = _SPARE) -> str | None:
 
 
 class importing(ContextDecorator):  # noqa: N801 - used as a function is
-    """Import in its body (or in the function that it decorates) what only some callers need.
+    """Import modules late, in its body or in the function that it decorates.
 
-    To read a module takes a descriptor.
+    Python needs a file descriptor to read a module.
 
     Raises:
         StorageUnavailableError: no descriptor is left to read the module with. A later try imports it.
     """
 
     def __enter__(self) -> None:
-        """Import in the body."""
+        """Do nothing: the body imports."""
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -43,12 +43,12 @@ def _status(path: Path) -> os.stat_result | None:
         raise storage_error(error, path) from error
 
 
-def what_is_amiss(path: Path) -> str | None:
-    """Return why the file system does not answer about ``path``; None where it does, also that nothing is there."""
+def unavailable_reason(path: Path) -> str | None:
+    """Return why the file system does not answer about ``path``; None if it answers, even that nothing is there."""
     try:
         os.stat(path)
         if hasattr(os, "statvfs"):
-            os.statvfs(path.parent)  # of a file, a mount whose server died tells for a second what it knew last
+            os.statvfs(path.parent)  # for a second, a mount whose server died answers os.stat from its cache
     except OSError as error:
         return None if error.errno in _NOTHING_THERE else error.strerror or str(error)
     return None

@@ -52,14 +52,14 @@ def identity(path: Path) -> Identity | None:
     return None
 
 
-def _identity(found: os.stat_result) -> Identity | None:
-    if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
+def _identity(status: os.stat_result) -> Identity | None:
+    if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
         return None
-    return Identity(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+    return Identity(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
 def _is_unread(descriptor: int) -> bool:
-    """Whether nobody else, in this process or another, has this file open or mapped; False where that cannot be told.
+    """Whether no other descriptor, in any process, has this file open or mapped; False if that cannot be told.
 
     The kernel grants a write lease only if nobody else has the file open. The lease is given back at once. A process
     that opens the file in that moment waits, and we get SIGURG, which does nothing by default. Without F_SETSIG, we
@@ -96,19 +96,19 @@ class Rewriting:
     def write_changed(self, text: str) -> None:
         """Write text at :attr:`at_bytes`, except the blocks of 512 bytes that the file has there already."""
         data, start = text.encode(), self.at_bytes
-        there = os.pread(self._descriptor, len(data), start)
+        stored = os.pread(self._descriptor, len(data), start)
         for at in range(0, len(data), _BLOCK_BYTES):
             block = data[at : at + _BLOCK_BYTES]
             self.at_bytes = start + at
-            if block != there[at : at + _BLOCK_BYTES]:
+            if block != stored[at : at + _BLOCK_BYTES]:
                 self._put(block)
         self.at_bytes = start + len(data)
 
     def _put(self, data: bytes) -> None:
         self.written_bytes += len(data)
         if self.at_bytes < self._size_bytes:
-            there = os.pread(self._descriptor, len(data), self.at_bytes)
-            self._overwritten.append((self.at_bytes, there))
+            overwritten = os.pread(self._descriptor, len(data), self.at_bytes)
+            self._overwritten.append((self.at_bytes, overwritten))
         self.at_bytes = self._put_at(self.at_bytes, data)
 
     def _put_at(self, at_bytes: int, data: bytes) -> int:
@@ -125,8 +125,8 @@ class Rewriting:
     def undo(self) -> None:
         """Restore the file as it was before the first writing. Needs no free space. Durable when this returns."""
         os.ftruncate(self._descriptor, self._size_bytes)
-        for at_bytes, there in reversed(self._overwritten):
-            self._put_at(at_bytes, there[: self._size_bytes - at_bytes])
+        for at_bytes, overwritten in reversed(self._overwritten):
+            self._put_at(at_bytes, overwritten[: self._size_bytes - at_bytes])
         os.fsync(self._descriptor)
 
 
@@ -156,15 +156,15 @@ def exchange(previous: Path, known: Identity, path: Path) -> Iterator[Exchange |
         with replacing(hidden, path):
             previous.rename(hidden)
             sync_folder(path.parent)  # after a power cut, no file that has a name is half written
-            found = Exchange(Rewriting(descriptor), [])
+            under_way = Exchange(Rewriting(descriptor), [])
             try:
-                yield found
-                found.rewriting.end()
+                yield under_way
+                under_way.rewriting.end()
             except BaseException:
-                found.rewriting.undo()
+                under_way.rewriting.undo()
                 os.replace(hidden, previous)
                 raise
             keep_previous(path, previous)
-        found.written.extend(filter(None, [_identity(os.fstat(descriptor))]))
+        under_way.written.extend(filter(None, [_identity(os.fstat(descriptor))]))
     finally:
         os.close(descriptor)

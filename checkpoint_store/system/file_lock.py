@@ -16,7 +16,7 @@ from checkpoint_store.system.existence import is_folder
 from checkpoint_store.system.files import PRIVATE, storage_error
 from checkpoint_store.system.forks import ForkAware, watch
 from checkpoint_store.system.ownership import give
-from checkpoint_store.system.processes import InTheWay, in_the_way
+from checkpoint_store.system.processes import LockHolders, lock_holders
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,18 +58,18 @@ _mutexes: Final = _Mutexes()
 
 
 def take(lock: threading.Lock | threading.RLock, taken: list[bool], timeout_seconds: float = 0.0) -> None:
-    """Take a lock and append True to ``taken``, or neither where it does not come free in time (-1: for ever).
+    """Take a lock and append True to ``taken``, or do neither if the lock does not come free in time (-1: no limit).
 
-    An interrupt between the two would leave the lock taken for ever. So both are one call of C, after which Python
-    heeds signals: call it inside of the ``try`` whose ``finally`` asks ``taken``. Where a plain ``with lock`` will do,
-    that is as safe.
+    An interrupt between the two steps would leave the lock taken for ever. So both are one call of C, and Python
+    handles signals after it: call it inside of the ``try`` whose ``finally`` looks at ``taken``. A plain ``with lock``
+    is as safe.
     """
     taken.extend(filter(None, map(lock.acquire, (timeout_seconds != 0,), (timeout_seconds or -1,))))
 
 
 @cache
 def filelock_types() -> tuple[type[FileLock], type[Timeout]]:
-    """Return the lock of the package filelock, and its error. They stay at hand while the interpreter ends."""
+    """Return the lock class of the package filelock, and its error. Both stay usable while the interpreter ends."""
     with importing():
         from filelock import FileLock, Timeout  # a tenth of the time that opening a store takes
 
@@ -79,11 +79,9 @@ def filelock_types() -> tuple[type[FileLock], type[Timeout]]:
 class file_lock:  # noqa: N801 - used as a function is, in a with statement
     """Hold the lock file at ``path`` (created 0600, never removed) against other threads and processes.
 
-    It protects what is done under it against other users of this same lock only: SQLite's transactions guard the
-    database by themselves.
+    The lock excludes only other holders of this lock. It does not protect the database: SQLite's transactions do that.
 
-    No generator makes it: one that an interrupt keeps from being entered would hold the lock for as long as the
-    interrupt's traceback lives.
+    This is a class and not a generator: an interrupted generator would hold the lock as long as the traceback lives.
 
     Args:
         path: the lock file.
@@ -129,8 +127,8 @@ class file_lock:  # noqa: N801 - used as a function is, in a with statement
         try:
             self._lock.acquire(poll_interval=_LOCK_POLL_INTERVAL_SECONDS)
         except timeout_type:
-            # To ask who has it takes milliseconds, and who does not wait tries often.
-            who = in_the_way([self._path]) if self._timeout_seconds > 0 else InTheWay("another process")
+            # Finding the holder takes milliseconds, and a caller that does not wait tries often.
+            who = lock_holders([self._path]) if self._timeout_seconds > 0 else LockHolders("another process")
             raise StoreBusy(
                 self._path, self._timeout_seconds, who.holder, holders=who.pids, advice=who.advice
             ) from None

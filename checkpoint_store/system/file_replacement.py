@@ -1,4 +1,4 @@
-"""Files that are written whole: the old one stays until the new one is there, and may stay as the previous one."""
+"""Files that are written whole: the old file stays until the new one is durable, and may be kept as a backup."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _SYNC_EVERY_BYTES: Final = 4 * 1024 * 1024
-"""A large file is synced in pieces: whoever syncs a small one meanwhile waits for a piece, and not for all of it."""
+"""Sync a large file after this many bytes: another process that syncs a small file waits for these bytes only."""
 
 
 def replace_file(
     path: Path,
-    pieces: Iterable[str],
+    texts: Iterable[str],
     *,
     backup: Path | None = None,
     like: Path | None = None,
@@ -36,21 +36,21 @@ def replace_file(
 
     Args:
         path: the file.
-        pieces: its text, encoded as UTF-8.
-        backup: what the file before it becomes, unless that is the same, byte for byte. A file that may not be read is
-            replaced without that.
+        texts: the parts of its text in order, encoded as UTF-8.
+        backup: the path that the replaced file is kept at, unless both files are the same, byte for byte. A file that
+            may not be read is replaced without a backup.
         like: root gives the new file to the owner of this one.
         keeps_mode: give the file the mode (and, as root, the owner) of the file before it, if there is one. Otherwise
             the mode is 0600.
 
     Raises:
-        StorageFullError: no room; ``path`` and ``backup`` are as they were.
+        StorageFullError: the disk is full; ``path`` and ``backup`` are as they were.
         StorageUnavailableError: the folder cannot be written for another reason.
     """
     temporary = temporary_path(path)
     try:
         with replacing(temporary, path):
-            size = _write_new(temporary, pieces, like, path if keeps_mode else None)
+            size = _write_new(temporary, texts, like, path if keeps_mode else None)
             if backup is not None and not _same_bytes(path, temporary):
                 keep_previous(path, backup)
     except OSError as error:
@@ -74,13 +74,13 @@ def replacing(temporary: Path, path: Path) -> Iterator[None]:
     sync_folder(path.parent)
 
 
-def _write_new(path: Path, pieces: Iterable[str], like: Path | None, previous: Path | None) -> int:
+def _write_new(path: Path, texts: Iterable[str], like: Path | None, previous: Path | None) -> int:
     descriptor = os.open(path, NEW, PRIVATE)
-    # Larger pieces pass the buffer by. The built-in open() is gone while the interpreter ends.
+    # A text that is larger than the buffer bypasses it. The built-in open() is gone while the interpreter ends.
     with io.BufferedWriter(io.FileIO(descriptor, "wb"), 1 << 16) as file:
         unsynced = 0
-        for piece in pieces:
-            unsynced += file.write(piece.encode())
+        for text in texts:
+            unsynced += file.write(text.encode())
             if unsynced >= _SYNC_EVERY_BYTES:
                 file.flush()
                 os.fsync(descriptor)
@@ -95,29 +95,29 @@ def _write_new(path: Path, pieces: Iterable[str], like: Path | None, previous: P
 def _take_after(descriptor: int, previous: Path) -> bool:
     """Give a new file the mode of the file that it replaces, and its owner, if we are root; False if there is none."""
     try:
-        found = os.stat(previous, follow_symlinks=False)
+        status = os.stat(previous, follow_symlinks=False)
     except FileNotFoundError:
         return False
-    if not stat.S_ISREG(found.st_mode):
+    if not stat.S_ISREG(status.st_mode):
         return False
     if os.name == "posix" and not os.geteuid():
-        os.fchown(descriptor, found.st_uid, found.st_gid)
-    os.fchmod(descriptor, stat.S_IMODE(found.st_mode))
+        os.fchown(descriptor, status.st_uid, status.st_gid)
+    os.fchmod(descriptor, stat.S_IMODE(status.st_mode))
     return True
 
 
 def _same_bytes(path: Path, other: Path) -> bool:
-    """Return whether two regular files are the same, byte for byte. Of different sizes, neither is read."""
+    """Return whether two regular files are the same, byte for byte. Files of different sizes are not read."""
     try:
-        found = os.stat(path, follow_symlinks=False)
-        if not stat.S_ISREG(found.st_mode) or found.st_size != other.stat().st_size:
+        status = os.stat(path, follow_symlinks=False)
+        if not stat.S_ISREG(status.st_mode) or status.st_size != other.stat().st_size:
             return False
-        with io.FileIO(path, "rb") as one, io.FileIO(other, "rb") as two:
+        with io.FileIO(path, "rb") as first, io.FileIO(other, "rb") as second:
             while True:
-                piece = one.read(1 << 20)
-                if piece != two.read(1 << 20):
+                block = first.read(1 << 20)
+                if block != second.read(1 << 20):
                     return False
-                if not piece:
+                if not block:
                     return True
     except OSError:
         pass
@@ -125,7 +125,7 @@ def _same_bytes(path: Path, other: Path) -> bool:
 
 
 def keep_previous(path: Path, backup: Path) -> None:
-    """Let ``backup`` be what ``path`` is now, without a moment in which ``path`` is missing."""
+    """Keep the file at ``path`` as ``backup``, without a moment in which ``path`` is missing."""
     link = temporary_path(backup)
     try:
         try:
@@ -136,10 +136,10 @@ def keep_previous(path: Path, backup: Path) -> None:
         except PermissionError:
             log.warning("%s may not be read: it is replaced, and no copy of it is kept", path)
             return
-        _make_private(link)  # the first one may have been written by something else
+        _make_private(link)  # another program may have written the first file
         try:
             os.replace(link, backup)
-        except OSError as error:  # a folder, for one, was put there
+        except OSError as error:  # for example, somebody put a folder there
             raise storage_error(error, backup) from error
         with suppress(OSError):  # renaming one name of a file to another name of the same file does nothing
             link.unlink()
@@ -153,7 +153,7 @@ def _link(path: Path, link: Path) -> bool:
     """Give a file a second name, unless it has one already, or the file system has no hard links."""
     try:
         if os.stat(path, follow_symlinks=False).st_nlink > 1:
-            return False  # what is done to it would be done to somebody else's file
+            return False  # a change of this file would change somebody else's file
         os.link(path, link, follow_symlinks=False)
     except FileNotFoundError:
         raise

@@ -36,7 +36,7 @@ def temporary_path(path: Path) -> Path:
 
 
 def place_of(path: Path) -> Path:
-    """Return the file that a temporary file is to become, the name that people know; any other path as it is."""
+    """Return the path that a temporary file is to have in the end; any other path as it is."""
     name = path.name
     while mark := _TEMPORARY_MARK.search(name):
         name = name[: mark.start()]
@@ -44,12 +44,12 @@ def place_of(path: Path) -> Path:
 
 
 def _beginning(name: str) -> str:
-    """Return the name, or one of its own that leaves room for the endings of a temporary file."""
-    room = _NAME_BYTES_MAX - len(_TEMPORARY) - 2 * _RANDOM_BYTES - _SIBLING_BYTES_MAX
-    if len(os.fsencode(name)) <= room:
+    """Return the name, shortened with a digest if the ending of a temporary file would make it too long."""
+    bytes_max = _NAME_BYTES_MAX - len(_TEMPORARY) - 2 * _RANDOM_BYTES - _SIBLING_BYTES_MAX
+    if len(os.fsencode(name)) <= bytes_max:
         return name
     digest = sha256(os.fsencode(name)).hexdigest()[: 2 * _RANDOM_BYTES]
-    while len(os.fsencode(name)) > room - len(digest):
+    while len(os.fsencode(name)) > bytes_max - len(digest):
         name = name[:-1]
     return f"{name}{digest}"
 
@@ -90,17 +90,17 @@ def make_folder(folder: Path) -> None:
 
 
 def leftovers(path: Path) -> list[Path]:
-    """Return what killed writers of ``path`` left behind, and what a writer is at work on now."""
+    """Return the temporary files of ``path``: of killed writers, and of a writer that is at work now."""
     return list(path.parent.glob(f"{_escape(_beginning(path.name))}{_TEMPORARY}{'[0-9a-f]' * 2 * _RANDOM_BYTES}"))
 
 
 def sweep(path: Path) -> None:
-    """Remove what killed writers of ``path`` left behind. Call it under the lock that the writers hold."""
+    """Remove the temporary files of killed writers of ``path``. Call it under the lock that the writers hold."""
     try:
         for leftover in leftovers(path):
             remove_leftover(leftover)
     except OSError as error:
-        log.warning("what killed writers of %s left behind is not looked for: %s", path, error)
+        log.warning("the temporary files of killed writers of %s were not removed: %s", path, error)
 
 
 def remove_leftover(path: Path) -> None:
@@ -129,7 +129,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def free_bytes(path: Path) -> int | None:
-    """Return how much room is left for us on the file system of ``path``, or None where that is unknown."""
+    """Return the bytes that this user may still write on the file system of ``path``, or None if that is unknown."""
     for folder in (path, *path.parents):
         with suppress(OSError):
             return shutil.disk_usage(folder).free
@@ -137,7 +137,7 @@ def free_bytes(path: Path) -> int | None:
 
 
 def storage_error(error: OSError, path: Path) -> StorageFullError | StorageUnavailableError:
-    """Return the library's error for an operating system's. In place of a temporary file it names what that is for."""
+    """Return the library's error for an OSError. It names the final path of a temporary file."""
     path = place_of(path)
     reason = shortage(error.errno) or error.strerror or str(error)
     if error.errno in FULL:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class ForkOrder(IntEnum):
-    """Whose hooks run when. Before a fork the highest goes first; after the fork, in both processes, the lowest."""
+    """The order of the hooks: before a fork the highest value runs first; after it, in both processes, the lowest."""
 
     OBJECTS = 0
     """The objects that :func:`watch` was called with: locks, connections, files."""
@@ -57,7 +57,7 @@ def at_fork(
 
 
 class ForkAware:
-    """Has something that a child process must not take over from its parent. Call :func:`watch` when it is whole."""
+    """An object that a child process must not take over as it is. Call :func:`watch` when the object is whole."""
 
     def before_fork(self) -> None:
         """Come to rest; called in the parent, in the thread that forks."""
@@ -116,11 +116,11 @@ def _call_all(hooks: Iterable[Callable[[], None]]) -> None:
                 break
             left.pop(0)()
     finally:
-        if left:  # that one raised; Python reports the error, and the others are called all the same
+        if left:  # a hook raised; Python reports the error, and the other hooks are called all the same
             _call_all(left)
 
 
 at_fork(ForkOrder.OBJECTS, before=_rest, after_in_parent=_go_on, after_in_child=_forget)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_before, after_in_parent=_in_parent, after_in_child=_in_child)
-    os.register_at_fork(after_in_parent=_in_parent)  # a signal that came meanwhile may have ended the first one
+    os.register_at_fork(after_in_parent=_in_parent)  # a signal may have ended the first call of the hook

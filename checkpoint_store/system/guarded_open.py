@@ -1,4 +1,4 @@
-"""Opening a file that somebody else may have put there: a symlink is not followed, a pipe is not waited for."""
+"""Open a file that another user may have put there: no symlink is followed, and no pipe is waited for."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 GUARDS: Final = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
-"""Flags of :func:`os.open`: follow no symlink, wait for nobody at a pipe, and leave the descriptor to no program."""
+"""Flags of :func:`os.open`: follow no symlink, do not wait at a pipe, close the descriptor in a started program."""
 NEW: Final = os.O_CREAT | os.O_EXCL | os.O_WRONLY
-"""Flags of :func:`os.open`: create a file for writing; anything that has its name, even a dangling symlink, fails."""
+"""Flags of :func:`os.open`: create a file for writing; fail if the name exists, even as a dangling symlink."""
 
 
 def open_regular(path: str | Path, flags: int) -> int:

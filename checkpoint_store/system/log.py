@@ -16,9 +16,9 @@ log.addHandler(NullHandler())
 
 
 def log_suppressed(error: BaseException, what: str) -> None:
-    """Say which error was suppressed, and what it prevented. Raises nothing: finalizers call this, at exit too.
+    """Log which error was suppressed, and what it prevented. Raises nothing: finalizers call this, at exit too.
 
-    An error that passes by itself (a busy store) is told with the level DEBUG, any other one with WARNING.
+    An error that passes by itself (a busy store) is logged at level DEBUG, any other error at WARNING.
     """
     level = DEBUG if isinstance(error, StoreBusy) else WARNING
     with suppress(Exception):
@@ -27,7 +27,7 @@ def log_suppressed(error: BaseException, what: str) -> None:
 
 def warn_caller(message: str, category: type[Warning]) -> None:
     """Warn at the line that called the package, however deep in it this is."""
-    level, frame = 1, sys._getframe()  # what warnings.warn counts with
+    level, frame = 1, sys._getframe()  # a stack level of 1 is the caller of warnings.warn
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == _PACKAGE:
         level, frame = level + 1, frame.f_back
     warnings.warn(message, category, stacklevel=level)

@@ -1,6 +1,6 @@
-"""What root makes beside another user's file belongs to that user, who is locked out otherwise.
+"""A file that root makes beside another user's file gets that user as its owner: otherwise the user is locked out.
 
-SQLite does the same with its log and its journal. For any other user nothing happens here.
+SQLite does the same with its WAL and its journal. If the process is not root, nothing happens.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 
 
 def give(made: int | Path, like: Path | None) -> None:
-    """As root, give a file that was just made to the owner of ``like``, where that is there.
+    """As root, give a file that was just made to the owner of ``like``, if ``like`` exists.
 
     Args:
         made: the file, as its descriptor or its path. A symlink is not followed.
-        like: the file whose owner is to have it. None: it stays as it is.
+        like: the file whose owner becomes the owner. None: the owner stays.
     """
     if like is None or os.name == "nt" or os.geteuid() != 0:
         return
     try:
         wanted = os.stat(like)
     except OSError:
-        return  # there is no file yet: what root makes then is root's
+        return  # without that file, the new file is root's
     try:
         here = os.fstat(made) if isinstance(made, int) else os.lstat(made)
         if (here.st_uid, here.st_gid) == (wanted.st_uid, wanted.st_gid):
@@ -35,7 +35,7 @@ def give(made: int | Path, like: Path | None) -> None:
             os.fchown(made, wanted.st_uid, wanted.st_gid)
         else:
             os.lchown(made, wanted.st_uid, wanted.st_gid)
-    except FileNotFoundError:  # it was removed meanwhile
+    except FileNotFoundError:  # the file was removed meanwhile
         return
     except OSError as error:
         log.warning("a file beside %s stays root's: %s", like, error)

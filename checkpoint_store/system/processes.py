@@ -1,7 +1,7 @@
-"""Which processes of this machine have a file open or locked, and whether they were stopped, as far as /proc shows it.
+"""The processes of this machine that have a file open or locked, and whether they were stopped, as /proc shows it.
 
-Processes of other users, and of other containers, do not show. Nothing is decided by what is found here: it only tells
-people whom to look at.
+/proc does not show processes of other users and of other containers. So nothing is decided by this module: it only
+names processes in a message.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ _STOPPED: Final = frozenset("Tt")
 """Stopped by a signal, or by a debugger (man 5 proc)."""
 
 
-class InTheWay(NamedTuple):
-    """Who seems to keep others from a file, in words."""
+class LockHolders(NamedTuple):
+    """The processes that seem to hold a lock on a file, as the words of a message."""
 
     holder: str
     pids: tuple[int, ...] = ()
@@ -56,45 +56,46 @@ def _has_one_of(process: Path, wanted: set[tuple[int, int]]) -> bool:
     return False
 
 
-def in_the_way(paths: Iterable[Path]) -> InTheWay:
+def lock_holders(paths: Iterable[Path]) -> LockHolders:
     """Say which other process seems to keep a lock on one of these files, and what to do where it was stopped."""
     paths = tuple(paths)
     open_in = set(who_has_open(paths)) - {os.getpid()}
     lockers = (_writers(paths) & open_in) or {pid for pid in open_in if _pause_of(pid)}
     if not lockers:
         unseen = "If it was stopped, or its container was paused, let it go on or end it: it does not show here."
-        return InTheWay("another process", (), None if open_in else unseen)
+        return LockHolders("another process", (), None if open_in else unseen)
     pids = tuple(sorted(lockers))
     advice = " ".join(filter(None, map(_advice, pids)))
-    return InTheWay(" and ".join(map(_described, pids)), pids, advice or None)
+    return LockHolders(" and ".join(map(_described, pids)), pids, advice or None)
 
 
 def _writers(paths: Iterable[Path]) -> set[int]:
     """Return the processes that hold an exclusive lock on one of the files.
 
-    Devices have other numbers there on some file systems (btrfs): who has the file open is compared besides.
+    On some file systems (btrfs) /proc/locks has other device numbers than ``stat``. So only inodes are compared, and
+    the caller also asks which processes have the file open.
     """
     inodes = set()
     for path in paths:
         with suppress(OSError):
             inodes.add(str(os.stat(path).st_ino))
-    found = set()
+    pids = set()
     with suppress(OSError, ValueError):
         for line in (_PROC / "locks").read_text().splitlines():
             words = line.split()
             if words[1] != "->" and words[3] == "WRITE" and words[5].rpartition(":")[2] in inodes:
-                found.add(int(words[4]))
-    return found
+                pids.add(int(words[4]))
+    return pids
 
 
 def _described(pid: int) -> str:
-    """Return a process in words. Its arguments are left out: there may be a secret among them."""
+    """Return a process in words, without its arguments: they may hold a secret."""
     name = ""
     with suppress(OSError):
         name = (_PROC / str(pid) / "comm").read_text("utf-8", "replace").strip()
-    told = f"process {pid} ({name})" if name.isprintable() and name else f"process {pid}"
+    process = f"process {pid} ({name})" if name.isprintable() and name else f"process {pid}"
     pause = _pause_of(pid)
-    return f"{told}, which {pause[0]}," if pause else told
+    return f"{process}, which {pause[0]}," if pause else process
 
 
 def _advice(pid: int) -> str | None:
@@ -105,7 +106,7 @@ def _advice(pid: int) -> str | None:
 
 
 def _pause_of(pid: int) -> tuple[str, str] | None:
-    """Return what stopped a process and how it goes on; None where nothing did."""
+    """Return what stopped a process, and how to let it go on; None if it was not stopped."""
     with suppress(OSError):
         status = (_PROC / str(pid) / "stat").read_text("utf-8", "replace")
         if status.rpartition(") ")[2][:1] in _STOPPED:
@@ -120,12 +121,12 @@ def _is_frozen(pid: int) -> bool:
         for line in (_PROC / str(pid) / "cgroup").read_text().splitlines():
             _, controllers, path = line.split(":", 2)
             if controllers == "freezer":
-                asked = [(_CGROUPS / controllers / path.lstrip("/") / "freezer.state", "FROZEN")]
+                settings = [(_CGROUPS / controllers / path.lstrip("/") / "freezer.state", "FROZEN")]
             elif not controllers:
-                asked = [(place / path.lstrip("/") / "cgroup.events", "frozen 1") for place in _UNIFIED]
+                settings = [(place / path.lstrip("/") / "cgroup.events", "frozen 1") for place in _UNIFIED]
             else:
                 continue
-            if any(_has_line(*one) for one in asked):
+            if any(_has_line(*setting) for setting in settings):
                 return True
     return False
 

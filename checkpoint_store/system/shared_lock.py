@@ -1,7 +1,7 @@
 """A lock file that any number of processes hold together, or one process alone. The kernel frees it with its holder.
 
-The lock belongs to the open file description (``flock``), not to the process: closing any other descriptor of the file
-drops nothing, and two holders in one process are two holders. POSIX record locks would be dropped by both.
+The lock belongs to the open file description (``flock``), not to the process: closing another descriptor of the file
+does not drop it, and two holders in one process are two holders. POSIX record locks have neither property.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ _NOT_OURS: Final = "it lies where the lock of a store belongs, and is not a regu
 class SharedLock(ForkAware):
     """One holder of the lock file at ``path``. Safe to share between threads; a forked child holds nothing.
 
-    Where the platform has no ``flock`` (Windows), every call succeeds and nothing is excluded: there, the system itself
-    refuses to rename a file that is open.
+    On a platform without ``flock`` (Windows) every call succeeds and nothing is excluded: Windows itself refuses to
+    rename a file that is open.
 
     Args:
         path: the lock file. It is never removed: whoever removes a lock file lets a second holder in.
-        create: make the file where it is missing; otherwise a missing file locks nothing, which is no error.
+        create: create a missing file; otherwise a missing file locks nothing, which is no error.
         like: root gives a file that it makes to the owner of this file.
     """
 
@@ -57,7 +57,7 @@ class SharedLock(ForkAware):
         self._close()
 
     def share(self, timeout_seconds: float) -> bool:
-        """Hold the lock together with others. Return False where one holder kept it alone for so long."""
+        """Hold the lock together with others. Return False if one holder kept it alone for ``timeout_seconds``."""
         deadline = time.monotonic() + timeout_seconds
         while not self._take(alone=False):
             if time.monotonic() >= deadline:
@@ -66,11 +66,11 @@ class SharedLock(ForkAware):
         return True
 
     def take_alone(self) -> bool:
-        """Hold the lock alone, or return False at once where anybody else holds it."""
+        """Hold the lock alone, or return False at once if anybody else holds it."""
         return self._take(alone=True)
 
     def release(self) -> None:
-        """Let go. Releasing twice is fine."""
+        """Release the lock. Releasing it twice is fine."""
         with self._mutex:
             self._close()
 
@@ -94,57 +94,57 @@ class SharedLock(ForkAware):
                 self._close()
                 if self._create:
                     raise storage_error(error, self.path) from error
-                # It is missing, or who may only read the store may not read its lock, or the mount has no locks.
+                # The lock file is missing, or may not be read, or the mount has no locks.
             except BaseException:
                 self._close()
                 raise
             return True
 
     def _is_held(self) -> bool:
-        """Whether the lock is held, on the file that is there now: a mount that went and came back has another one."""
+        """Whether the lock is held on the file that is at the path now: a mount that came back has another file."""
         if not self._files:
             return False
         try:
-            there = os.lstat(self.path)
-        except OSError:  # it is away: what is held is all that there is
+            at_path = os.lstat(self.path)
+        except OSError:  # no file is at the path: the held lock is the only one
             return True
         try:
-            return os.path.samestat(os.fstat(self._files[0]), there)
-        except OSError:  # of a mount that is dead
+            return os.path.samestat(os.fstat(self._files[0]), at_path)
+        except OSError:  # the mount of the held file is dead
             return False
 
     def _opened_and_locked(self, *, alone: bool) -> bool:
-        """Open the file and lock it. Return False where another file took its place meanwhile."""
+        """Open the file and lock it. Return False if another file took its place meanwhile."""
         self._open()
         (file,) = self._files
-        found = os.fstat(file)
-        if not stat.S_ISREG(found.st_mode):
+        status = os.fstat(file)
+        if not stat.S_ISREG(status.st_mode):
             raise StoreTargetError(self.path, _NOT_OURS)
-        self._mend(file, found)
+        self._mend(file, status)
         fcntl.flock(file, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
         with suppress(FileNotFoundError):
-            there = os.stat(self.path, follow_symlinks=False)
-            return (there.st_dev, there.st_ino) == (found.st_dev, found.st_ino)
+            at_path = os.stat(self.path, follow_symlinks=False)
+            return (at_path.st_dev, at_path.st_ino) == (status.st_dev, status.st_ino)
         return False
 
     def _open(self) -> None:
-        ways = [os.O_RDWR | os.O_CREAT] if self._create else [os.O_RDWR, os.O_RDONLY]
-        for way in ways:
+        flag_choices = [os.O_RDWR | os.O_CREAT] if self._create else [os.O_RDWR, os.O_RDONLY]
+        for flags in flag_choices:
             try:
-                # One call of C, so that no interrupt comes between the opening and its being known.
-                self._files.extend(map(os.open, (self.path,), (way | GUARDS,), (PRIVATE,)))
+                # One call of C: no interrupt comes between opening the descriptor and keeping it.
+                self._files.extend(map(os.open, (self.path,), (flags | GUARDS,), (PRIVATE,)))
             except OSError as error:
-                if isinstance(error, FileNotFoundError) or way == ways[-1]:
+                if isinstance(error, FileNotFoundError) or flags == flag_choices[-1]:
                     raise
             else:
                 return
 
-    def _mend(self, file: int, found: os.stat_result) -> None:
-        """Make the file private, and not root's where the store is another user's. What is not ours stays as it is."""
+    def _mend(self, file: int, status: os.stat_result) -> None:
+        """Make the file private, and give it to the owner of the store. A file of another user stays as it is."""
         if not self._create:
             return
         with suppress(OSError):
-            if found.st_mode & 0o077:
+            if status.st_mode & 0o077:
                 os.fchmod(file, PRIVATE)
         give(file, self._like)
 

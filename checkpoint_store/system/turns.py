@@ -15,15 +15,15 @@ _TURN_PAUSE_SECONDS: Final = 0.0002
 """A short call of another thread ends in this time. A thread that merely releases the GIL takes it again before another
 thread has woken up; the other thread then waits for five milliseconds, each time that its call releases the GIL."""
 _WORK_SECONDS: Final = 0.0002
-"""Sleep once the work since the last sleep took this long: a sleep after each of many small pieces would take longer
+"""Sleep once the work since the last sleep took this long: a sleep after each of many small items would take longer
 than the work."""
 
 
-def giving_turns(pieces: Iterable[T]) -> Iterator[T]:
-    """Yield the pieces, and sleep for a moment between them now and then, where the process has other threads."""
+def giving_turns(items: Iterable[T]) -> Iterator[T]:
+    """Yield the items, and sleep for a moment between two of them now and then if the process has other threads."""
     began_at = time.monotonic()
-    for piece in pieces:
-        yield piece
+    for item in items:
+        yield item
         if time.monotonic() - began_at >= _WORK_SECONDS:
             if threading.active_count() > 1:
                 time.sleep(_TURN_PAUSE_SECONDS)

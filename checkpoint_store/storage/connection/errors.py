@@ -19,9 +19,9 @@ from checkpoint_store.errors import (
 from checkpoint_store.storage.connection import step_limit
 from checkpoint_store.storage.file_names import StoreFiles
 from checkpoint_store.system.descriptors import shortage_now
-from checkpoint_store.system.existence import what_is_amiss
+from checkpoint_store.system.existence import unavailable_reason
 from checkpoint_store.system.files import FULL, free_bytes, place_of
-from checkpoint_store.system.processes import InTheWay, in_the_way
+from checkpoint_store.system.processes import LockHolders, lock_holders
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -101,7 +101,7 @@ def translate(error: Unreadable, path: Path, waited_seconds: float) -> Checkpoin
     primary = code & 0xFF
     if primary in _BUSY:
         return _busy(path, waited_seconds)
-    amiss = what_is_amiss(path)
+    amiss = unavailable_reason(path)
     if amiss is not None:  # of a disk that is gone, SQLite says that the file is malformed
         return StorageUnavailableError(path, amiss)
     damage = _damage(error, code, reason)
@@ -133,7 +133,7 @@ def _busy(path: Path, waited_seconds: float) -> CheckpointStoreError:
     if _has_no_locks(path):
         return StorageUnavailableError(path, "its file system has no file locks; keep the store on a local disk")
     files = StoreFiles(path)
-    who = in_the_way([path, files.shm]) if waited_seconds > 0 else InTheWay("another process")
+    who = lock_holders([path, files.shm]) if waited_seconds > 0 else LockHolders("another process")
     return StoreBusy(path, waited_seconds, who.holder, holders=who.pids, advice=who.advice)
 
 

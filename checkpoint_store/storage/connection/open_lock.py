@@ -49,7 +49,7 @@ class Presence:
     def ensure(self) -> None:
         """Share the lock; a forked child does so anew, before it connects."""
         if not self._ended and not self._lock.share(self._timeout_seconds):
-            who = processes.in_the_way([StoreFiles(self._path).open_lock])
+            who = processes.lock_holders([StoreFiles(self._path).open_lock])
             holder = f"a recovery, a restoring or a migration ({who.holder})"
             raise StoreBusy(self._path, self._timeout_seconds, holder, holders=who.pids, advice=who.advice)
 

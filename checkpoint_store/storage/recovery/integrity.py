@@ -18,7 +18,7 @@ from checkpoint_store.storage.statements import rows
 from checkpoint_store.storage.statements.compiled import Statement, names_of
 from checkpoint_store.storage.statements.effect import TRIGGERS
 from checkpoint_store.storage.tables import attempts, chunk_handles, chunk_redos, completed_chunks, jobs, runners
-from checkpoint_store.system.existence import what_is_amiss
+from checkpoint_store.system.existence import unavailable_reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -128,7 +128,7 @@ def _broken_structure(connection: sqlite3.Connection, path: Path) -> list[Proble
     found = [str(line) for (line,) in connection.execute("PRAGMA integrity_check(20)")]
     if found == ["ok"]:
         return []
-    amiss = what_is_amiss(path)
+    amiss = unavailable_reason(path)
     if amiss is not None:  # a disk that is gone reads like a damaged file
         raise StorageUnavailableError(path, amiss)
     return [Problem("the database's structure", line) for line in found]
