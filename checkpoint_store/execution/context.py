@@ -87,12 +87,12 @@ class StoreContext:
     def claims_of(self, job_id: str) -> Claims:
         """Return what this store object has claimed of a job, to claim more of it."""
         storage = self.storage
-        found = self.claims.at_hand(job_id)
-        if found is None:
+        claims = self.claims.at_hand(job_id)
+        if claims is None:
             for others in list(self.runners):  # those that could not end when their last loop did
                 others.end_if_idle(wait=True)
-            found = self.claims.setdefault(job_id, Claims(storage.claims, job_id, self.runners, self.note_change))
-        return found
+            claims = self.claims.setdefault(job_id, Claims(storage.claims, job_id, self.runners, self.note_change))
+        return claims
 
     def record(self, completions: Sequence[Completion]) -> None:
         """Record completions of one job, all or none, and let the state file follow. Durable when this returns."""
@@ -132,9 +132,9 @@ class StoreContext:
 
     def job_grew(self, job_id: str, total_chunks: int, given: Given | None) -> None:
         """Let the loops of this store object that are at work on a job see the chunks that it has now."""
-        for one in [refers() for refers in list(self.growing)]:
-            if one is not None and one.job_id == job_id:
-                one.grow(total_chunks, given)
+        for job in [refers() for refers in list(self.growing)]:
+            if job is not None and job.job_id == job_id:
+                job.grow(total_chunks, given)
 
     def chunk_completed(self, job_id: str) -> None:
         """Make the state file exact after a completion; where that is impossible, it is written later."""

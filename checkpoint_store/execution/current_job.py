@@ -62,8 +62,8 @@ class CurrentJob:
             state = state.replace(error_message=redact_text(state.error_message))
         saved = self._context.storage.states.save(state, known, looked)
         if saved.kept:
-            kept = ", ".join(map(str, saved.kept))
-            log.info("job %s: chunks with a newer result than the saved state has keep it: %s", state.job_id, kept)
+            chunks = ", ".join(map(str, saved.kept))
+            log.info("job %s: chunks with a newer result than the saved state has keep it: %s", state.job_id, chunks)
         over = set(saved.over).difference(looked.recorded) if looked.own_job_id == state.job_id else ()
         return saved._replace(over=sorted(over))
 
@@ -85,8 +85,8 @@ class CurrentJob:
         done = f"{earlier.completed_count:,} of {chunks_text(earlier.total_chunks)}"
         begins = f"job {job_id} of {earlier.file_name!r} begins without results"
         remedy = f"CheckpointStore({str(self._context.reading.path)!r}).job({earlier.job_id!r}).state()"
-        there = f"job {earlier.job_id} of the same file and settings has {done}. To go on with that, save its state"
-        notice = f"{begins}, while {there}: {remedy}"
+        advice = f"job {earlier.job_id} of the same file and settings has {done}. To go on with that, save its state"
+        notice = f"{begins}, while {advice}: {remedy}"
         log.warning("%s", notice)
         if earlier.completed_count < earlier.total_chunks:
             warn_caller(notice, UserWarning)

@@ -46,13 +46,13 @@ def _stack(frame: FrameType | None) -> Iterator[FrameType]:
 def _ends_with(ident: int, frame: FrameType) -> set[int]:
     """Return the identities of what is done when a thread has ended: the thread, and the future that it works for."""
     ends = {id(thread) for thread in threading.enumerate() if thread.ident == ident}
-    for one in _stack(frame):
-        if one.f_code.co_name == "run":  # of the work items of concurrent.futures.thread
-            future = getattr(one.f_locals.get("self"), "future", None)
+    for inner in _stack(frame):
+        if inner.f_code.co_name == "run":  # of the work items of concurrent.futures.thread
+            future = getattr(inner.f_locals.get("self"), "future", None)
             ends |= {id(future)} if isinstance(future, Future) else set()
     return ends
 
 
 def _waits_for(frame: FrameType, ends: set[int]) -> bool:
-    waiting_in: Iterator[Any] = (one.f_locals.get("self") for one in _stack(frame) if one.f_code in _WAITING)
+    waiting_in: Iterator[Any] = (inner.f_locals.get("self") for inner in _stack(frame) if inner.f_code in _WAITING)
     return any(id(waits_for) in ends for waits_for in waiting_in)

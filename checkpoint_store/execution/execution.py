@@ -205,10 +205,10 @@ class JobExecution:
         ``counted`` says whether the try counts against the chunk.
         """
         self.recorded.check_index(index)
-        found = cost_of_error(error) if cost is None and isinstance(error, BaseException) else amount(cost)
-        if cost is not None and found is None:
+        amount_paid = cost_of_error(error) if cost is None and isinstance(error, BaseException) else amount(cost)
+        if cost is not None and amount_paid is None:
             raise InvalidArgumentError("cost", cost, "is no amount: a finite number from 0")
-        self.claims.fail(index, describe(error), cost=found, counted=counted)
+        self.claims.fail(index, describe(error), cost=amount_paid, counted=counted)
 
     def keep_unrecorded(self, completions: Sequence[Completion]) -> str:
         """Keep what could not be recorded now (a full disk); return what to tell of it.

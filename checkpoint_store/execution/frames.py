@@ -51,8 +51,8 @@ def library_of(frame: object) -> Library:
     homes = {kind.__module__.partition(".")[0] for kind in type(frame).__mro__}
     for library in get_args(Library):
         if library in homes and hasattr(type(frame), "columns"):
-            found: Library = library
-            return found
+            named: Library = library
+            return named
     raise InvalidArgumentError("frame", ..., f"is a {type(frame).__name__}, no frame of pandas or polars")
 
 
@@ -112,11 +112,11 @@ def _polars_series(polars: Any, name: str, values: list[Any]) -> Any:
     if kind in _POLARS:
         return polars.Series(name, values, dtype=getattr(polars, _POLARS[kind]))
     try:
-        found = polars.Series(name, values, strict=True)
+        series = polars.Series(name, values, strict=True)
     except (TypeError, ValueError, OverflowError, polars.exceptions.PolarsError):
-        found = None
-    if found is not None and found.to_list() == values:
-        return found
+        series = None
+    if series is not None and series.to_list() == values:
+        return series
     return polars.Series(name, values, dtype=polars.Object)  # lists and objects that are not all of one shape
 
 

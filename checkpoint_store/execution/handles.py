@@ -120,10 +120,10 @@ def checked_indices(given: object) -> list[int]:
     if type(given) is int:
         return [given]
     try:
-        found: list[Any] = list(given)  # type: ignore[call-overload]
+        indices: list[Any] = list(given)  # type: ignore[call-overload]
     except TypeError:
         raise InvalidArgumentError("indices", given, "is no list of chunk indices; give [0, 1, 2]") from None
-    return found
+    return indices
 
 
 def place_of(job_id: str, indices: list[int]) -> str:

@@ -56,9 +56,9 @@ def _columns(
     taken = [accounts.get(index, ChunkAccount()) for index, _ in rows]
     first: frames.Columns = {"index": [index for index, _ in rows], "key": [keys.get(index) for index, _ in rows]}
     last: frames.Columns = {
-        "cost": [_paid(result, one, cost) for (_, result), one in zip(rows, taken, strict=True)],
-        "seconds": [one.seconds for one in taken],
-        "attempts": [one.attempts for one in taken],
+        "cost": [_paid(result, account, cost) for (_, result), account in zip(rows, taken, strict=True)],
+        "seconds": [account.seconds for account in taken],
+        "attempts": [account.attempts for account in taken],
     }
     ours = first | last
     fields = {
@@ -74,5 +74,5 @@ def _paid(result: Any, account: ChunkAccount, cost: Cost) -> float | None:
     of_result = cost_in(result, cost) if result is not None else None
     if account.is_carried and of_result is not None:
         of_result = 0.0  # another job paid for it
-    known = [one for one in (of_result, account.failed_cost) if one is not None]
+    known = [part for part in (of_result, account.failed_cost) if part is not None]
     return sum(known) if known else None

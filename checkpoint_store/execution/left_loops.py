@@ -45,19 +45,19 @@ class LeftLoops:
 
     def ended_by(self, error: BaseException) -> dict[str, BaseException]:
         """Return the exception that ended the loop of each job, among an exception and those that led to it."""
-        passed = {place: one for one in _chain(error) for place in _lines(one)}
+        passed = {place: cause for cause in _chain(error) for place in _lines(cause)}
         ends = {job_id: error if place is None else passed.get(place) for job_id, place in self._places.items()}
-        return {job_id: one for job_id, one in ends.items() if one is not None}
+        return {job_id: cause for job_id, cause in ends.items() if cause is not None}
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
     """Yield an exception, and those that it was raised after, each once."""
     seen: set[int] = set()
-    one: BaseException | None = error
-    while one is not None and id(one) not in seen:
-        seen.add(id(one))
-        yield one
-        one = one.__cause__ or one.__context__
+    link: BaseException | None = error
+    while link is not None and id(link) not in seen:
+        seen.add(id(link))
+        yield link
+        link = link.__cause__ or link.__context__
 
 
 def _lines(error: BaseException) -> Iterator[tuple[CodeType, int]]:

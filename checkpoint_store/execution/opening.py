@@ -53,9 +53,9 @@ class Fingerprints:
         rules = set[str]()
 
         def watched() -> Iterator[str]:
-            for one in self:
-                rules.add(one[0])
-                yield one
+            for own in self:
+                rules.add(own[0])
+                yield own
 
         digest = digest_of_fingerprints(watched())
         if rules <= {"1"} or self._sequential:  # no sequential job was made by rule 1
@@ -100,7 +100,7 @@ class OpenArguments:
     @classmethod
     def of(cls, call: Mapping[str, Any]) -> Self:
         """Return the arguments in the ``locals()`` of a method that has them as parameters."""
-        return cls(**{one.name: call[one.name] for one in fields(cls) if one.init and one.name in call})
+        return cls(**{option.name: call[option.name] for option in fields(cls) if option.init and option.name in call})
 
     def __post_init__(self) -> None:
         given, by = as_rows(self.chunks, self.fingerprint)
@@ -232,14 +232,14 @@ def checked_ignoring(names: object) -> frozenset[str]:
     """Return the settings in which a result may differ and be reused."""
     if isinstance(names, str) or not isinstance(names, Iterable):
         raise InvalidArgumentError("reuse_ignoring", names, "is not a list of settings; give ('model',)")
-    found = tuple(names)
-    for name in found:
+    settings = tuple(names)
+    for name in settings:
         is_known = isinstance(name, str) and (name in ("model", "provider", "config") or name[:7] == "config.")
         if not is_known:
             raise InvalidArgumentError(
                 "reuse_ignoring", name, "is none of 'model', 'provider', 'config' and 'config.KEY'"
             )
-    return frozenset(found)
+    return frozenset(settings)
 
 
 def checked_text(name: str, value: object, *, required: bool = False) -> Any:
@@ -270,8 +270,8 @@ def checked_config(config: Mapping[str, Any] | None, name: str = "config") -> di
         from checkpoint_store.model.codec.secrets import reject_secrets  # its patterns are for writers
 
     reject_secrets(plain, name)
-    kept: dict[str, Any] = json_text.decode(text)
-    return kept
+    checked: dict[str, Any] = json_text.decode(text)
+    return checked
 
 
 def checked_flag(name: str, value: object) -> bool:

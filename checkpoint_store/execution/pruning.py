@@ -30,26 +30,26 @@ def prune(context: StoreContext, state_file: Path | None, request: PruneRequest)
     next open, and the other files by the next prune.
     """
     storage = context.storage
-    found = storage.job_changes.prune(request)
-    report = _report(context, state_file, request, found, dry_run=False)
-    for job_id in found.jobs:
+    pruned = storage.job_changes.prune(request)
+    report = _report(context, state_file, request, pruned, dry_run=False)
+    for job_id in pruned.jobs:
         if context.state_file is not None:
             context.state_file.forget(job_id)
         context.unrecorded.forget(job_id)
     remove_files(report.files)
     log.info("%s: %s", storage.path, report)
-    if found.jobs:
-        storage.job_changes.erase_deleted(", ".join(found.jobs))
+    if pruned.jobs:
+        storage.job_changes.erase_deleted(", ".join(pruned.jobs))
         context.back_up()
     return report
 
 
 def _report(
-    context: StoreContext, state_file: Path | None, request: PruneRequest, found: Prunable, *, dry_run: bool
+    context: StoreContext, state_file: Path | None, request: PruneRequest, rows: Prunable, *, dry_run: bool
 ) -> PruneReport:
     states = () if state_file is None else state_copies(state_file)
-    files = prunable_files(context.reading.path, states, request, with_jobs=bool(found.jobs))
-    if found.jobs:
-        files += [(path, path.stat().st_size) for path in states if job_shown_by(path) in found.jobs]
-    size = found.result_bytes + sum(size for _, size in files)
-    return PruneReport(found.jobs, found.attempts, tuple(path for path, _ in files), size, dry_run)
+    files = prunable_files(context.reading.path, states, request, with_jobs=bool(rows.jobs))
+    if rows.jobs:
+        files += [(path, path.stat().st_size) for path in states if job_shown_by(path) in rows.jobs]
+    size = rows.result_bytes + sum(size for _, size in files)
+    return PruneReport(rows.jobs, rows.attempts, tuple(path for path, _ in files), size, dry_run)

@@ -90,9 +90,9 @@ class StoreCare(OpenStore):
 
     def _refuse_itself(self, other: Path) -> None:
         own = [self.path, *([] if self.state_file is None else [self.state_file])]
-        for one in own:
-            if other.exists() and one.exists() and other.samefile(one):
-                raise StoreTargetError(other, f"it is this store itself ({one}); name the store of another machine")
+        for file in own:
+            if other.exists() and file.exists() and other.samefile(file):
+                raise StoreTargetError(other, f"it is this store itself ({file}); name the store of another machine")
 
     def _merge_state_of_other_name(self, other: Path, error: StoreTargetError) -> MergeReport:
         try:

@@ -111,11 +111,11 @@ class UnrecordedResults(ForkAware):
         indices: dict[str, list[int]] = {}
         for result in self._results:
             indices.setdefault(result.completion.job_id, []).append(result.completion.chunk_index)
-        told = [
+        places = [
             f"chunk{'' if len(some) == 1 else 's'} {', '.join(map(str, sorted(some)))} of job {job_id}"
             for job_id, some in indices.items()
         ]
-        return f"The results of {'; '.join(told)} are not recorded yet, and {self._where()}."
+        return f"The results of {'; '.join(places)} are not recorded yet, and {self._where()}."
 
     def _where(self) -> str:
         if not self._is_written:

@@ -58,10 +58,10 @@ def number_in(text: str) -> int | float | None:
     Spaces around it are passed over. Currency signs, group separators, decimal commas, NaN and infinity are no number.
     """
     stripped = text.strip()
-    found = _NUMBER.fullmatch(stripped) if len(stripped) <= LONGEST_NUMBER else None
-    if found is None:
+    match = _NUMBER.fullmatch(stripped) if len(stripped) <= LONGEST_NUMBER else None
+    if match is None:
         return None
-    if found["real"] is None and found["power"] is None and not stripped.lstrip("+-").startswith("."):
+    if match["real"] is None and match["power"] is None and not stripped.lstrip("+-").startswith("."):
         return int(stripped)
     number = float(stripped)
     return number if math.isfinite(number) else None
@@ -123,13 +123,13 @@ def cost_in(value: object, cost: Cost) -> float | None:
 def cost_of_error(error: BaseException, *, depth: int = 0) -> float | None:
     """Return what a failed try cost, as its exception, or the exceptions that it stems from, carry it as ``cost``."""
     try:
-        found = amount(getattr(error, "cost", None))
+        own_cost = amount(getattr(error, "cost", None))
     except Exception:  # a property of the caller's
-        found = None
-    if found is not None or depth > _CAUSES_MAX:
-        return found
+        own_cost = None
+    if own_cost is not None or depth > _CAUSES_MAX:
+        return own_cost
     inner = error.exceptions if isinstance(error, BaseExceptionGroup) else [error.__cause__]
-    costs = [cost_of_error(one, depth=depth + 1) for one in inner if one is not None]
+    costs = [cost_of_error(cause, depth=depth + 1) for cause in inner if cause is not None]
     known = [cost for cost in costs if cost is not None]
     return sum(known) if known else None
 
@@ -144,11 +144,11 @@ _USAGE: Final = (
 
 def tokens_in(result: object) -> float | None:
     """Return how many tokens a result says that its call used; None where it does not say."""
-    found = _tokens_said_by(result)
-    if found is None:
+    count = _tokens_said_by(result)
+    if count is None:
         usage = _field_of(result, "usage")
-        found = None if usage is None else _tokens_said_by(usage)
-    return found
+        count = None if usage is None else _tokens_said_by(usage)
+    return count
 
 
 def _tokens_said_by(holder: object) -> float | None:

@@ -92,7 +92,7 @@ def canonical_by_rule_1(content: object) -> bytes | None:
             return b"json\n" + _json_text(content)
         except (TypeError, ValueError, RecursionError):
             return None
-    inner = next((one for one in (getattr(content, name, None) for name in _OLD_CONTENT) if _may_be_content(one)), None)
+    inner = next(filter(_may_be_content, (getattr(content, name, None) for name in _OLD_CONTENT)), None)
     is_content = isinstance(inner, (str, *_BYTES, *_JSON)) and inner is not None
     return canonical_by_rule_1(inner) if is_content else None
 

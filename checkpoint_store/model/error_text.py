@@ -37,8 +37,8 @@ def describe(error: BaseException | str) -> str:
 
     text = _message_of(error)
     searched = _CONTROLS.sub("", text[: LONGEST_ERROR + _SEARCHED_BEYOND])
-    kept = redact_text(searched.encode("utf-8", "backslashreplace").decode("utf-8"))
-    return kept if len(text) <= LONGEST_ERROR else f"{kept[:LONGEST_ERROR]}… (of {len(text):,} characters)"
+    message = redact_text(searched.encode("utf-8", "backslashreplace").decode("utf-8"))
+    return message if len(text) <= LONGEST_ERROR else f"{message[:LONGEST_ERROR]}… (of {len(text):,} characters)"
 
 
 def _message_of(error: BaseException | str) -> str:

@@ -27,8 +27,8 @@ def config(value: Mapping[str, Any]) -> str:
     """Return a config as JSON, without secrets; what is too long is cut."""
     from checkpoint_store.model.codec.secrets import redact_secrets  # its patterns are for few callers
 
-    shown = describe(json.dumps(redact_secrets(value), ensure_ascii=False)) if value else ""
-    return html.escape(shown if len(shown) <= _LONGEST_CONFIG else f"{shown[:_LONGEST_CONFIG]}…")
+    message = describe(json.dumps(redact_secrets(value), ensure_ascii=False)) if value else ""
+    return html.escape(message if len(message) <= _LONGEST_CONFIG else f"{message[:_LONGEST_CONFIG]}…")
 
 
 def bar(done: int, total: int) -> str:

@@ -45,12 +45,16 @@ class JobMerge:
         if self.passed_over is not None:
             return f"{name}: passed over, because {self.passed_over}"
         into = "added" if self.is_new else f"merged into job {self.job_id[:8]}"
-        told = f"{name}: {into}, {counted(self.added_chunks, 'chunk')} taken, {self.same_chunks:,} there before"
+        sentence = f"{name}: {into}, {counted(self.added_chunks, 'chunk')} taken, {self.same_chunks:,} there before"
         if self.contradictions:
-            shown = ", ".join(map(str, self.contradictions[:_INDICES_SHOWN_MAX]))
+            first_chunks = ", ".join(map(str, self.contradictions[:_INDICES_SHOWN_MAX]))
             more = ", …" * (len(self.contradictions) > _INDICES_SHOWN_MAX)
-            told += f"; another result is kept here for {counted(len(self.contradictions), 'chunk')}: {shown}{more}"
-        return told + (f"; {counted(self.remaining_chunks, 'chunk')} left" if self.remaining_chunks else "; complete")
+            sentence += (
+                f"; another result is kept here for {counted(len(self.contradictions), 'chunk')}: {first_chunks}{more}"
+            )
+        return sentence + (
+            f"; {counted(self.remaining_chunks, 'chunk')} left" if self.remaining_chunks else "; complete"
+        )
 
 
 @dataclass(frozen=True, slots=True)

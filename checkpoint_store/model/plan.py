@@ -90,17 +90,17 @@ def chained(fingerprints: Iterable[str], before: str = "") -> Iterator[str]:
         fingerprints: those of the chunks alone, in index order.
         before: the last chained fingerprint, where the first chunks were chained already.
     """
-    for one in fingerprints:
-        rule = max(one[0], before[:1])
-        before = _of_bytes(int(rule), f"after\n{before}\n{one}".encode())
+    for own in fingerprints:
+        rule = max(own[0], before[:1])
+        before = _of_bytes(int(rule), f"after\n{before}\n{own}".encode())
         yield before
 
 
 def digest_of_fingerprints(fingerprints: Iterable[str]) -> str:
     """Return the digest of a whole plan's fingerprints, in index order, in constant memory."""
     total = sha256()
-    for one in fingerprints:
-        total.update(one.encode())
+    for own in fingerprints:
+        total.update(own.encode())
         total.update(b"\n")
     return f"{DIGEST_VERSION}:{total.hexdigest()}"
 
@@ -126,14 +126,14 @@ def compare(old: Plan, new: Plan) -> list[Difference]:
     Chunks are compared only where both plans know them. A config is compared key by key, as :func:`same_settings` says.
     An empty model or provider (older state files have them) is none. File names are compared in NFC.
     """
-    found = [
+    differences = [
         Difference(name, *_shorten_pair(before, after))
         for name, before, after in _fields(old, new)
         if not _same(before, after)
     ]
     if _chunks_differ(old, new):
-        found.append(Difference("chunks", _brief(old), _brief(new)))
-    return found
+        differences.append(Difference("chunks", _brief(old), _brief(new)))
+    return differences
 
 
 def is_same(old: Plan, new: Plan) -> bool:

@@ -36,8 +36,8 @@ class Shard(Collection[int]):
 
     def __str__(self) -> str:
         """The indices as people write them: ``0-499, 600``."""
-        shown = [f"{start}-{stop - 1}" if stop - start > 1 else f"{start}" for start, stop in self.spans]
-        return ", ".join(shown[:_SPANS_SHOWN_MAX]) + ", …" * (len(shown) > _SPANS_SHOWN_MAX)
+        spans = [f"{start}-{stop - 1}" if stop - start > 1 else f"{start}" for start, stop in self.spans]
+        return ", ".join(spans[:_SPANS_SHOWN_MAX]) + ", …" * (len(spans) > _SPANS_SHOWN_MAX)
 
     @property
     def stop(self) -> int:
@@ -51,14 +51,14 @@ class Shard(Collection[int]):
 
     def between(self, start: int, stop: int) -> list[Span]:
         """Return the part of it in ``[start, stop)``."""
-        found: list[Span] = []
+        spans: list[Span] = []
         at = max(bisect_right(self._starts, start) - 1, 0)
         for begin, end in self.spans[at:]:
             if begin >= stop:
                 break
             if end > start:
-                found.append((max(begin, start), min(end, stop)))
-        return found
+                spans.append((max(begin, start), min(end, stop)))
+        return spans
 
     def count_in(self, ranges: Iterable[Span]) -> int:
         """Return how many of its chunks are in these half-open ranges, of which no two overlap."""
@@ -85,13 +85,13 @@ def shard_of(only: object) -> Shard | None:
 
 
 def _checked(indices: Iterable[object]) -> list[int]:
-    found = []
-    for one in indices:
+    checked = []
+    for given in indices:
         try:
-            index = -1 if isinstance(one, bool) else whole_number(one)  # type: ignore[arg-type]
+            index = -1 if isinstance(given, bool) else whole_number(given)  # type: ignore[arg-type]
         except TypeError:
             index = -1
         if index < 0:
-            raise InvalidArgumentError("only", one, "is no index of a chunk: a whole number from 0")
-        found.append(index)
-    return found
+            raise InvalidArgumentError("only", given, "is no index of a chunk: a whole number from 0")
+        checked.append(index)
+    return checked

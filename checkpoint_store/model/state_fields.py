@@ -34,7 +34,8 @@ def frozen_results(results: Sequence[Any]) -> Sequence[Any]:
         return results
     kinds = FrozenDict, FrozenList
     return frozen_list(
-        one if type(one) in kinds else frozen("processed_results", f"[{at}]", one) for at, one in enumerate(results)
+        result if type(result) in kinds else frozen("processed_results", f"[{at}]", result)
+        for at, result in enumerate(results)
     )
 
 

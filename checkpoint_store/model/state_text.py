@@ -86,13 +86,13 @@ def state_head(job: object, completed: Iterable[Sequence[int]], size_bytes: int 
     """
     fields = _head_fields(job)
     yield fields
-    room = None if size_bytes is None else size_bytes - len(fields.encode()) - len(_HEAD_END)
+    spare_bytes = None if size_bytes is None else size_bytes - len(fields.encode()) - len(_HEAD_END)
     for text in _joined((", ".join(map(str, page)) for page in completed), ", "):
-        room = None if room is None else room - len(text)
+        spare_bytes = None if spare_bytes is None else spare_bytes - len(text)
         yield text
-    if room is not None and room < 0:
+    if spare_bytes is not None and spare_bytes < 0:
         raise ValueError(size_bytes)
-    yield " " * (room or 0) + _HEAD_END
+    yield " " * (spare_bytes or 0) + _HEAD_END
 
 
 def _head_fields(job: object) -> str:
@@ -142,12 +142,12 @@ def state_tail(job: object, result_indices: Iterable[Sequence[int]], redo_chunks
     yield f",\n  {_text(_REDO)}: {_text(list(redo_chunks))}\n}}\n"
 
 
-def _joined(pieces: Iterator[str], separator: str) -> Iterator[str]:
-    first = next(pieces, None)
+def _joined(texts: Iterator[str], separator: str) -> Iterator[str]:
+    first = next(texts, None)
     if first is not None:
         yield first
-        for piece in pieces:
-            yield separator + piece
+        for text in texts:
+            yield separator + text
 
 
 def _text(value: Any) -> str:
@@ -201,10 +201,10 @@ def read_head(lines: Iterable[bytes]) -> Head | None:
         head = _read_fields(lines, _HEAD)
     except ValueError:
         return None
-    found = _COMPLETED_LINE.fullmatch(next(lines, b""))
-    if found is None or not isinstance(head["job_id"], str) or not isinstance(head["file_name"], str):
+    match = _COMPLETED_LINE.fullmatch(next(lines, b""))
+    if match is None or not isinstance(head["job_id"], str) or not isinstance(head["file_name"], str):
         return None
-    return Head(head["job_id"], head["file_name"], found["indices"].rstrip(b" "))
+    return Head(head["job_id"], head["file_name"], match["indices"].rstrip(b" "))
 
 
 ENDS_WITH: Final = b"\n}\n"
@@ -213,8 +213,8 @@ ENDS_WITH: Final = b"\n}\n"
 
 def updated_at(end: bytes) -> str:
     """Return the last ``updated_at`` in the end of a text; ``""`` where there is none."""
-    found = _UPDATED_AT.findall(end)
-    return found[-1].decode("utf-8", "replace") if found else ""
+    times = _UPDATED_AT.findall(end)
+    return times[-1].decode("utf-8", "replace") if times else ""
 
 
 def knows_chunks(content: bytes) -> bool:

@@ -29,11 +29,11 @@ def _encoder(*, ensure_ascii: bool) -> Callable[[object], str]:
     quote = json.encoder.encode_basestring_ascii if ensure_ascii else json.encoder.encode_basestring
     sample = ["ä", {"a": 0.5}]
     try:
-        pieces = json.encoder.c_make_encoder(  # type: ignore[attr-defined]
+        c_encode = json.encoder.c_make_encoder(  # type: ignore[attr-defined]
             None, whole.default, quote, None, ": ", ", ", False, False, False
         )
-        if "".join(pieces(sample, 0)) == whole.encode(sample):
-            return lambda value: "".join(pieces(value, 0))
+        if "".join(c_encode(sample, 0)) == whole.encode(sample):
+            return lambda value: "".join(c_encode(value, 0))
     except (AttributeError, TypeError):
         pass
     return whole.encode

@@ -148,7 +148,7 @@ def _takes_fields_in_order(wanted: Any, names: list[str]) -> bool:
         parameters = signature(wanted).parameters.values()
     except (TypeError, ValueError):  # a class of its own kind
         return False
-    in_order = [one.name for one in parameters if one.kind is Parameter.POSITIONAL_OR_KEYWORD]
+    in_order = [parameter.name for parameter in parameters if parameter.kind is Parameter.POSITIONAL_OR_KEYWORD]
     return in_order == names and len(parameters) == len(names)
 
 

@@ -39,4 +39,4 @@ _MENTION: Final = re.compile(
 
 def redact_mentions(text: str) -> str:
     """Return a message with what follows the name of a secret replaced, where it looks like one."""
-    return _MENTION.sub(lambda found: f"{found[found.lastgroup or 0]}{REDACTED}", text)
+    return _MENTION.sub(lambda match: f"{match[match.lastgroup or 0]}{REDACTED}", text)

@@ -123,8 +123,8 @@ _VALUE: Final = re.compile(
 
 def reject_secrets(value: Any, path: str = "config") -> None:
     """Raise :class:`SecretInConfig` for the first secret in a JSON value; the message does not repeat it."""
-    for found, reason in _secrets(value, path):
-        raise SecretInConfig(found, reason)
+    for place, reason in _secrets(value, path):
+        raise SecretInConfig(place, reason)
 
 
 def redact_secrets(value: Any) -> Any:
@@ -154,14 +154,14 @@ def redact_text(text: str) -> str:
 
 
 def _redacted(text: str) -> str:
-    text = _ASSIGNMENT.sub(lambda found: found.expand(_KEPT) if _assigns_secret(found) else found[0], text)
-    return _VALUE.sub(lambda found: f"{found[found.lastgroup] if found.lastgroup else ''}{REDACTED}", text)
+    text = _ASSIGNMENT.sub(lambda match: match.expand(_KEPT) if _assigns_secret(match) else match[0], text)
+    return _VALUE.sub(lambda match: f"{match[match.lastgroup] if match.lastgroup else ''}{REDACTED}", text)
 
 
-def _assigns_secret(found: re.Match[str]) -> bool:
+def _assigns_secret(match: re.Match[str]) -> bool:
     """Whether a line gives a secret. "Password: required" does not: that is a word."""
-    is_word = found["sign"] == ":" and (found["value"].isalpha() or found["value"].isdigit())
-    return not is_word and _is_secret_name(found["name"], found["value"])
+    is_word = match["sign"] == ":" and (match["value"].isalpha() or match["value"].isdigit())
+    return not is_word and _is_secret_name(match["name"], match["value"])
 
 
 def _named_value(value: dict[str, Any]) -> str | None:
@@ -169,9 +169,9 @@ def _named_value(value: dict[str, Any]) -> str | None:
     if len(value) > len(_PAIR_NAMES):
         return None
     names = [item for key, item in value.items() if key.lower() in _PAIR_NAMES]
-    found = [key for key in value if key.lower() in _PAIR_VALUES]
-    is_secret = len(names) == len(found) == 1 and _is_secret_pair(names[0], value[found[0]])
-    return found[0] if is_secret else None
+    value_keys = [key for key in value if key.lower() in _PAIR_VALUES]
+    is_secret = len(names) == len(value_keys) == 1 and _is_secret_pair(names[0], value[value_keys[0]])
+    return value_keys[0] if is_secret else None
 
 
 def _is_list_of_pairs(value: Any) -> bool:
@@ -225,8 +225,8 @@ def _has_secret(text: str) -> bool:
     In an error text such a word is replaced all the same, because that costs nothing.
     """
     return any(map(_assigns_secret, _ASSIGNMENT.finditer(text))) or any(
-        found.lastgroup != "scheme" or _CREDENTIAL.search(found[0][len(found["scheme"]) :])
-        for found in _VALUE.finditer(text)
+        match.lastgroup != "scheme" or _CREDENTIAL.search(match[0][len(match["scheme"]) :])
+        for match in _VALUE.finditer(text)
     )
 
 

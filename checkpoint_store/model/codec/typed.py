@@ -134,7 +134,7 @@ def with_given(hint: Any, given: dict[Any, Any]) -> Any:
     if isinstance(hint, TypeVar):
         return given.get(hint, hint)
     variables = getattr(hint, "__parameters__", ())
-    return hint[tuple(given.get(one, one) for one in variables)] if variables else hint
+    return hint[tuple(given.get(variable, variable) for variable in variables)] if variables else hint
 
 
 def _convert_enum(value: Any, wanted: type[Enum], path: str) -> Enum:
