@@ -84,7 +84,7 @@ class UnrecordedResults(ForkAware):
     def forget(self, job_id: str) -> None:
         """Let go of the results of a job that was deleted, and remove them from the files beside the store."""
         self._results = [result for result in self._results if result.completion.job_id != job_id]
-        for path in unrecorded_files.found(self._store):
+        for path in unrecorded_files.files_of(self._store):
             with suppress(CheckpointStoreError):
                 unrecorded_files.remove_job(self._store, path, job_id)
 
@@ -131,7 +131,7 @@ class UnrecordedResults(ForkAware):
 
 def take_in(reading: Reading, record: Callable[[Sequence[Completion]], None]) -> None:
     """Record the results that an earlier process could not record, and remove its files. Killed, it is done again."""
-    for path in unrecorded_files.found(reading.path):
+    for path in unrecorded_files.files_of(reading.path):
         try:
             results = unrecorded_files.read(reading.path, path)
             left = [result for result in results if not _take_in_one(reading, record, path, result)]

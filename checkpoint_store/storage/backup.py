@@ -85,11 +85,11 @@ def verify(target: Path) -> None:
     """Raise :class:`StoreDamaged` unless the file at ``target``, which no one has open, is a sound database."""
     with closing(_open(target)) as copy:
         try:
-            found = copy.execute("PRAGMA integrity_check(1)").fetchone()[0]
+            verdict = copy.execute("PRAGMA integrity_check(1)").fetchone()[0]
         except sqlite_errors.UNREADABLE as error:
             raise sqlite_errors.translate(error, target, 0) from error
-    if found != "ok":
-        raise StoreDamaged(target, f"the copy does not verify: {found}")
+    if verdict != "ok":
+        raise StoreDamaged(target, f"the copy does not verify: {verdict}")
 
 
 def settle(target: Path) -> None:
@@ -162,10 +162,10 @@ _Version = tuple[int, int]
 
 def _version(path: Path) -> _Version | None:
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return None
-    return found.st_ino, found.st_mtime_ns
+    return status.st_ino, status.st_mtime_ns
 
 
 class RollingBackup:

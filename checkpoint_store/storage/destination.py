@@ -30,7 +30,7 @@ _REMEDY: Final = "name another file, or pass replace=True"
 def refuse_own(target: Path, store: Path, states: Sequence[Path]) -> None:
     """Raise :class:`StoreTargetError` where a copy of the store would be put over the store or what belongs to it."""
     own = (*StoreFiles(store).own, *states)
-    if target.parent.resolve() / target.name in {one.parent.resolve() / one.name for one in own} or _is_same(
+    if target.parent.resolve() / target.name in {file.parent.resolve() / file.name for file in own} or _is_same(
         target, store
     ):
         raise StoreTargetError(target, f"it is the store {store} or belongs to it; a backup needs a name of its own")
@@ -61,11 +61,11 @@ def refuse_to_replace(database: AnyDatabase, target: Path, *, replace: bool) -> 
         if replace or not target.stat().st_size:
             return
         with Openings.lock:
-            found = _counts_of(target)
-    if found is None:
+            counts_there = _counts_of(target)
+    if counts_there is None:
         raise StoreTargetError(target, f"it is there and is no backup of a store that can be read; {_REMEDY}")
     counts, deleted = database.read(sidecars.known)
-    if sidecars.lacks(counts, deleted, found):
+    if sidecars.lacks(counts, deleted, counts_there):
         raise StoreTargetError(target, f"it holds completed chunks that {database.path} has not; {_REMEDY}")
 
 

@@ -83,7 +83,7 @@ class StoreFiles:
         named = (*self.own, self.state_file, state_backup(self.state_file))
         ending = path.name.removeprefix(self.store.name)
         is_numbered = path.name.startswith(self.store.name) and ending.startswith(_BELONGING)
-        return is_numbered or path.name in {one.name for one in named}
+        return is_numbered or path.name in {file.name for file in named}
 
     def remove(self) -> None:
         """Remove the store file and what SQLite keeps beside it, the store file last. What cannot be removed stays."""

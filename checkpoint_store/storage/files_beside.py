@@ -42,12 +42,12 @@ class FilesBeside:
 
     def numbered_backups(self) -> list[tuple[int, str, Path]]:
         """Return number, schema version and path of each automatic backup that is there, newest first."""
-        found = []
+        backups = []
         for name in self._names_beside():
             match = BACKUP.fullmatch(name.removeprefix(self.store.name))
             if match is not None and name.startswith(self.store.name):
-                found.append((int(match["number"]), match["version"], self.store.with_name(name)))
-        return sorted(found, reverse=True)
+                backups.append((int(match["number"]), match["version"], self.store.with_name(name)))
+        return sorted(backups, reverse=True)
 
     def next_backup(self, version: str) -> Path:
         """Return the name for the next automatic backup of a store that has schema ``version``."""
@@ -95,12 +95,12 @@ class FilesBeside:
         folders: dict[Path, list[str]] = {}
         for path in (self.store, *state_copies(StoreFiles(self.store).state_file), *others):
             folders.setdefault(path.parent, []).append(path.name)
-        found = []
+        moved_aside = []
         for folder, owners in folders.items():
             with suppress(OSError):
                 names = os.listdir(folder)  # names are what is matched
-                found += [folder / name for name in names if _is_aside(name, owners)]
-        return sorted(found)
+                moved_aside += [folder / name for name in names if _is_aside(name, owners)]
+        return sorted(moved_aside)
 
     def _names_beside(self) -> list[str]:
         with suppress(OSError):

@@ -101,10 +101,10 @@ class JobChanges:
         """
 
         def write(connection: sqlite3.Connection) -> str:
-            found = job_statements.find_job(connection, job_id, self.path).job_id
-            JobNotFound.refuse_short(job_id, found, self.path)
-            job_statements.delete_job(connection, found)
-            return found
+            whole_id = job_statements.find_job(connection, job_id, self.path).job_id
+            JobNotFound.refuse_short(job_id, whole_id, self.path)
+            job_statements.delete_job(connection, whole_id)
+            return whole_id
 
         return self._database.write(write)
 

@@ -51,11 +51,11 @@ class JobSnapshot:
 
     def completed_chunks(self) -> Iterator[Sequence[int]]:
         """Yield the index of every completed chunk, in pages: ascending, those with a result first."""
-        found = 0
+        with_result = 0
         for page in self.chunks_with_result():
-            found += len(page)
+            with_result += len(page)
             yield page
-        yield from self.chunks_without_result(found)
+        yield from self.chunks_without_result(with_result)
 
     def chunks_with_result(self) -> Iterator[Sequence[int]]:
         """Yield the index of every completed chunk that has a result, ascending, in pages."""
@@ -63,11 +63,11 @@ class JobSnapshot:
             for start in range(0, len(self._with_result), _PAGE_INDICES):
                 yield self._with_result[start : start + _PAGE_INDICES]
             return
-        found = array("q")
+        indices = array("q")
         for page in result_statements.indices_with_result(self._connection, self.job):
-            found.extend(page)
+            indices.extend(page)
             yield page
-        self._with_result = found
+        self._with_result = indices
 
     def redo_chunks(self) -> list[int]:
         """Return the completed chunks that are to be done again, ascending."""

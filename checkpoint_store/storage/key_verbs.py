@@ -34,8 +34,8 @@ class KeyVerbs(ReadingVerbs):
 
     def all_of(self, job_id: str) -> dict[int, Key]:
         """Return the key of each chunk that has one, by index."""
-        found = self._database.read(lambda connection: keys.all_of(connection, job_id))
-        return {index: self._key(job_id, index, stored) for index, stored in found}
+        stored_keys = self._database.read(lambda connection: keys.all_of(connection, job_id))
+        return {index: self._key(job_id, index, stored) for index, stored in stored_keys}
 
     def _key(self, job_id: str, index: int, stored: object) -> Key:
         row = read_row("chunk_keys", KEY, {"chunk_index": index, "key": stored}, self.path, job_id)

@@ -37,11 +37,11 @@ def _is_mount_point(path: Path) -> bool:
     """Whether a file is mounted at this very path (Linux). Its ``st_dev`` tells nothing: on overlayfs it differs."""
     with suppress(OSError):
         lines = _MOUNTS.read_text("utf-8", "surrogateescape").splitlines()
-        there = os.path.realpath(path)
-        return any(_unescaped(line.split(" ", 5)[4]) == there for line in lines)
+        real_path = os.path.realpath(path)
+        return any(_unescaped(line.split(" ", 5)[4]) == real_path for line in lines)
     return False
 
 
 def _unescaped(place: str) -> str:
     """Return a path of the kernel's table as it is: space, tab, newline and backslash stand there as octal numbers."""
-    return _ESCAPED.sub(lambda found: chr(int(found[1], 8)), place).removesuffix("//deleted")
+    return _ESCAPED.sub(lambda match: chr(int(match[1], 8)), place).removesuffix("//deleted")

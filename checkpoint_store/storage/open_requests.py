@@ -83,15 +83,15 @@ class Elsewhere(NamedTuple):
         return bool(self.chunks or self.handles)
 
     def __str__(self) -> str:
-        told = f"the store has results for {self.chunks} of its chunks under another name or setting"
+        sentence = f"the store has results for {self.chunks} of its chunks under another name or setting"
         if self.handles:
-            told += f", and handles for {self.handles} under another name, which on_change='reuse' takes"
+            sentence += f", and handles for {self.handles} under another name, which on_change='reuse' takes"
         if self.other_name is not None:
-            told += f"; on_change='reuse' takes those of {self.other_name!r}"
+            sentence += f"; on_change='reuse' takes those of {self.other_name!r}"
         if self.other_settings:
             names = ", ".join(map(repr, self.other_settings))
-            told += f"; on_change='reuse' with reuse_ignoring=({names},) takes those that differ in nothing else"
-        return told
+            sentence += f"; on_change='reuse' with reuse_ignoring=({names},) takes those that differ in nothing else"
+        return sentence
 
 
 _NOTHING: Final = Elsewhere()

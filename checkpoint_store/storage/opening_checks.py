@@ -49,18 +49,18 @@ def refuse_foreign_wal(path: Path, lock_timeout_seconds: float) -> None:
         if not is_there(path) or Openings.is_open(path):
             return
         try:
-            found = sidecars.foreign_sidecar(path)
+            reason = sidecars.foreign_sidecar(path)
         except sqlite_errors.UNREADABLE as error:
             raise sqlite_errors.translate(error, path, lock_timeout_seconds) from error
-    if found is not None:
-        raise StoreDamaged(path, found)
+    if reason is not None:
+        raise StoreDamaged(path, reason)
 
 
 def refuse_triggers(database: Database) -> None:
     """Raise :class:`StoreDamaged` where the file has a trigger: it may undo, in silence, what is written."""
-    found = database.read_row(TRIGGERS, ())
-    if found is not None:
-        name, table = found
+    trigger = database.read_row(TRIGGERS, ())
+    if trigger is not None:
+        name, table = trigger
         raise StoreDamaged(database.path, f"it has a trigger {name!r} on {table!r}, and no store has triggers")
 
 
@@ -72,8 +72,8 @@ def check_columns(database: AnyDatabase) -> None:
 
     def work(connection: sqlite3.Connection) -> None:
         for table in metadata.tables.values():
-            found = {name for (name,) in connection.execute("SELECT name FROM pragma_table_info(?)", (table.name,))}
-            if not found >= set(table.columns.keys()):
+            columns = {name for (name,) in connection.execute("SELECT name FROM pragma_table_info(?)", (table.name,))}
+            if not columns >= set(table.columns.keys()):
                 raise StoreDamaged(database.path, f"its table {table.name} lacks a column that it was made with")
 
     database.read(work)
@@ -93,9 +93,9 @@ def check_contents(database: Database, *, unclean: bool) -> None:
 
     def work(connection: sqlite3.Connection) -> None:
         for pragma in ("quick_check(1)", *(f"integrity_check({table})" for table in _CHECKED_TABLES)):
-            (found,) = connection.execute(f"PRAGMA {pragma}").fetchone() or (None,)
-            if found != "ok":
-                reason = " ".join(str(found).removeprefix("*** in database main ***").split())
+            (verdict,) = connection.execute(f"PRAGMA {pragma}").fetchone() or (None,)
+            if verdict != "ok":
+                reason = " ".join(str(verdict).removeprefix("*** in database main ***").split())
                 raise StoreDamaged(database.path, reason)
         # Pages of different times can each be sound: a WAL of another moment was beside the file.
         if connection.execute(MISCOUNTED).fetchone() is not None:

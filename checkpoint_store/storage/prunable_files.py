@@ -32,10 +32,10 @@ def prunable_files(
         with_jobs: whether jobs go. Then every automatic backup does: what was deleted is in none of them.
     """
     beside = FilesBeside(path)
-    aside = [one for one in beside.aside(*state_files) if request.is_old(moved_at(one) or _changed_at(one))]
+    aside = [file for file in beside.aside(*state_files) if request.is_old(moved_at(file) or _changed_at(file))]
     backups = beside.backups()
-    surplus = backups if with_jobs else [one for one in backups[_BACKUPS_KEPT:] if request.is_old(_changed_at(one))]
-    return [(one, size) for one in (*aside, *surplus) if (size := _size_of(one)) is not None]
+    surplus = backups if with_jobs else [file for file in backups[_BACKUPS_KEPT:] if request.is_old(_changed_at(file))]
+    return [(file, size) for file in (*aside, *surplus) if (size := _size_of(file)) is not None]
 
 
 def _changed_at(path: Path) -> datetime:

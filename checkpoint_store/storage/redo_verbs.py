@@ -84,14 +84,14 @@ class RedoStorage:
                 f"is superseded by job {job.superseded_by}, which a run would go on with: redo the chunks of that job"
             )
             raise InvalidArgumentError("job", job.job_id, remedy)
-        there = set(results.indices(connection, job.job_id))
+        with_result = set(results.indices(connection, job.job_id))
         for index in sorted(indices):
             if not 0 <= index < job.total_chunks:
                 raise ChunkOutOfRange(job.job_id, index, job.total_chunks)
-            if index not in there:
+            if index not in with_result:
                 raise ChunkNotCompleted(job.job_id, index, completed=False)
         if job.sequential and indices:
-            tail = {index for index in there if index >= min(indices)}
+            tail = {index for index in with_result if index >= min(indices)}
             if left_out := tail - set(indices) - known:
                 raise InvalidArgumentError("indices", _shown(indices), _remedy(job.job_id, min(left_out), tail))
 

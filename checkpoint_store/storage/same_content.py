@@ -43,13 +43,15 @@ def holds_the_same(database: AnyDatabase, backup: Path) -> bool:
     """
     try:
         with closing(open_copy(backup, ALONE)) as copy:
-            return database.read(lambda own: all(_digest(own, one) == _digest(copy, one) for one in _CONTENT))
+            return database.read(
+                lambda own: all(_digest(own, statement) == _digest(copy, statement) for statement in _CONTENT)
+            )
     except UNREADABLE:
         return False
 
 
 def _digest(connection: sqlite3.Connection, statement: str) -> bytes:
-    found = hashlib.sha256()
+    rows_digest = hashlib.sha256()
     for row in connection.execute(statement):
-        found.update(repr(row).encode())
-    return found.digest()
+        rows_digest.update(repr(row).encode())
+    return rows_digest.digest()

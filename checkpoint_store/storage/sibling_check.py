@@ -61,15 +61,15 @@ def refuse_foreign(store: Path) -> None:
     """
     if os.name == "nt":
         return
-    found = _foreign(store)
+    foreign = _foreign(store)
     for _ in range(_LOOKS):
-        if found is None or found[1] != 0:
+        if foreign is None or foreign[1] != 0:
             break
         time.sleep(_LOOK_SECONDS)  # root may have made it just now, and give it away the next moment
-        found = _foreign(store)
-    if found is None or not _keeps_owners(store):
+        foreign = _foreign(store)
+    if foreign is None or not _keeps_owners(store):
         return
-    path, user = found
+    path, user = foreign
     what = f"belongs to another user (uid {user})"
     if path == store:
         raise StoreTargetError(store, f"it {what}, so there is no permission to work on it; copy it, and open the copy")

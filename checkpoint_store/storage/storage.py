@@ -72,11 +72,11 @@ class Storage(Reading):
         """
 
         def write(connection: sqlite3.Connection) -> OpenedJob:
-            found = open_job.open_job(connection, request, self.path)
+            opened = open_job.open_job(connection, request, self.path)
             if exclusive_for is not None:
-                own = exclusive_for(found.job.job_id)
-                liveness.refuse_if_busy(connection, self.path, found.job.job_id, own_runner_id=own, exclusive=True)
-            return found
+                own = exclusive_for(opened.job.job_id)
+                liveness.refuse_if_busy(connection, self.path, opened.job.job_id, own_runner_id=own, exclusive=True)
+            return opened
 
         return self.healing.run(lambda: self.database.write(write))
 

@@ -75,7 +75,7 @@ def store_beside(state_path: Path) -> Path:
         return resolve(wanted if state_path.name else "")
     except StoreTargetError:
         folder = wanted.absolute().parent
-        nearest = next(one for one in (folder, *folder.parents) if is_there(one))
+        nearest = next(place for place in (folder, *folder.parents) if is_there(place))
         if not state_path.name or nearest == folder or not nearest.is_dir():
             raise
         return wanted.absolute()

@@ -136,7 +136,7 @@ def private_folder(temporary: Path) -> Path:
     return temporary if is_taken else folder
 
 
-def found(store: Path) -> Iterator[Path]:
+def files_of(store: Path) -> Iterator[Path]:
     """Yield the files of unrecorded results beside a store, by name; then those in the folders for temporary files.
 
     There may be files of another store that has the same name. Their results name jobs that this store does not have.

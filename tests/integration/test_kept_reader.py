@@ -91,9 +91,9 @@ def test_a_store_that_is_opened_beside_it_in_this_process_keeps_its_locks(path: 
     """A connection without locks and one with locks are never open at the same time: the kept one is closed first."""
     assert len(reading.jobs()) == 1
     database = reading._context.reading._database  # type: ignore[union-attr]
-    assert database._kept is not None  # type: ignore[union-attr]
+    assert database._idle is not None  # type: ignore[union-attr]
     with CheckpointStore(path, state_file=None) as store:
-        assert database._kept is None  # type: ignore[union-attr]
+        assert database._idle is None  # type: ignore[union-attr]
         store.jobs()[0].complete(1, "one")
         reading.close()
         reading_once = f"import sqlite3; c = sqlite3.connect({str(path)!r}); c.execute('SELECT * FROM jobs'); c.close()"
@@ -143,4 +143,4 @@ def test_who_looks_at_a_file_for_a_moment_does_not_keep_it_open(path: Path) -> N
     """A restoring looks at the backup and at what it replaces, and names only those who have the store open."""
     looked = read_only.ReadOnlyDatabase(path, lock_timeout_seconds=1.0)
     assert looked.read(lambda connection: connection.execute("SELECT count(*) FROM jobs").fetchone()) == (1,)
-    assert looked._kept is None
+    assert looked._idle is None

@@ -32,7 +32,7 @@ def execute(
     Raises:
         sqlite3.OperationalError: the file was busy for ``patience_seconds``, or another error occurred.
     """
-    deadline, tries = None, 0
+    deadline, attempts = None, 0
     while True:
         changes_before = connection.total_changes
         try:
@@ -41,8 +41,8 @@ def execute(
             deadline = deadline or time.monotonic() + patience_seconds
             if not is_busy(error) or time.monotonic() >= deadline:
                 raise
-            tries += 1
-            longest = min(_BUSY_WAIT_SECONDS_MAX * max(1.0, tries / _TRIES_IN_HASTE), _GROWN_WAIT_SECONDS_MAX)
+            attempts += 1
+            longest = min(_BUSY_WAIT_SECONDS_MAX * max(1.0, attempts / _TRIES_IN_HASTE), _GROWN_WAIT_SECONDS_MAX)
             time.sleep(random.uniform(_BUSY_WAIT_SECONDS_MIN, longest))  # noqa: S311 - jitter, no secret
         else:
             return connection.total_changes - changes_before

@@ -165,9 +165,9 @@ def _over_size_limit(path: Path) -> bool:
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
     sizes = [0]
     files = StoreFiles(path)
-    for one in (path, files.wal, files.journal):
+    for file in (path, files.wal, files.journal):
         with suppress(OSError):
-            sizes.append(one.stat().st_size)
+            sizes.append(file.stat().st_size)
     return limit != resource.RLIM_INFINITY and max(sizes) + _LITTLE > limit
 
 

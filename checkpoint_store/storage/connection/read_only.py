@@ -49,7 +49,7 @@ class ReadOnlyDatabase:
         self._presence = presence
         self.lock_timeout_seconds = lock_timeout_seconds
         self.closed = False
-        self._kept: tuple[Signature, sqlite3.Connection] | None = None
+        self._idle: tuple[Signature, sqlite3.Connection] | None = None
         """A connection without locks, and the file that it was opened on; None while a read uses it."""
         Openings.readers.add(self)
 
@@ -93,14 +93,14 @@ class ReadOnlyDatabase:
             return work(connection)
 
     def _read_unused(self, work: Callable[[sqlite3.Connection], T], file: Signature) -> T:
-        kept, self._kept = self._kept, None  # a read within this one opens another connection
-        if kept is not None and kept[0] != file:
-            kept[1].close()
-            kept = None
+        idle, self._idle = self._idle, None  # a read within this one opens another connection
+        if idle is not None and idle[0] != file:
+            idle[1].close()
+            idle = None
         connection = (
             connect_read_only(self.path, timeout_seconds=self.lock_timeout_seconds, unused=True)
-            if kept is None
-            else kept[1]
+            if idle is None
+            else idle[1]
         )
         try:
             connection.execute("BEGIN")
@@ -113,14 +113,14 @@ class ReadOnlyDatabase:
         if self._presence is None:
             connection.close()
         else:
-            self._kept = file, connection
+            self._idle = file, connection
         return value
 
     def disconnect(self) -> None:
         """Close the connection that is kept. Called with :attr:`Openings.lock` held."""
-        kept, self._kept = self._kept, None
-        if kept is not None:
-            kept[1].close()
+        idle, self._idle = self._idle, None
+        if idle is not None:
+            idle[1].close()
 
     def _signature(self) -> Signature | None:
         """What would have changed if anyone wrote since; None while someone has the file open."""

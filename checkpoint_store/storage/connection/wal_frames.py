@@ -98,9 +98,9 @@ def frames(log: Path) -> Iterator[Frame]:
 
 
 def _checksum(data: bytes, order: str, start: tuple[int, ...]) -> tuple[int, int]:
-    one, two = start
+    first, second = start
     words = struct.unpack(f"{order}{len(data) // 4}I", data)
     for even, odd in zip(words[::2], words[1::2], strict=True):
-        one = (one + even + two) & 0xFFFFFFFF
-        two = (two + odd + one) & 0xFFFFFFFF
-    return one, two
+        first = (first + even + second) & 0xFFFFFFFF
+        second = (second + odd + first) & 0xFFFFFFFF
+    return first, second

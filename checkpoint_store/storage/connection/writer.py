@@ -155,9 +155,9 @@ class WriterConnection(StoreConnection):
         """Write nothing that a trigger could undo in silence. Opening looked for one; here only a new schema is."""
         (schema,) = connection.execute("PRAGMA schema_version").fetchone()
         if schema != self._schema:
-            found = connection.execute(effect.TRIGGERS).fetchone()
-            if found is not None:
-                raise effect.planted(self.file.path, *found)
+            trigger = connection.execute(effect.TRIGGERS).fetchone()
+            if trigger is not None:
+                raise effect.planted(self.file.path, *trigger)
             self._schema = schema
 
     def _ready(self, *, prepared: bool) -> sqlite3.Connection:

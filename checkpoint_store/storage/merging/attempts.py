@@ -104,16 +104,16 @@ class _Runners:
         self._rows = {row["runner_id"]: row for row in rows}
         self._here: dict[int, int] = {}
         for its_id, row in self._rows.items():
-            found = _BY_LOCK_FILE.run(connection, its_lock_file=row["lock_file"]).fetchone()
-            if found is not None:
-                self._here[its_id] = found[0]
+            row_here = _BY_LOCK_FILE.run(connection, its_lock_file=row["lock_file"]).fetchone()
+            if row_here is not None:
+                self._here[its_id] = row_here[0]
 
     def known(self, its_id: int) -> int | None:
         """Return the id that a runner has here; None where it is not known here yet."""
         if its_id not in self._rows:  # of no runner, or lost: an earlier merge may have put it here
             stand_in = _unknown_runner(self.job_id, its_id)["lock_file"]
-            found = _BY_LOCK_FILE.run(self._connection, its_lock_file=stand_in).fetchone()
-            return None if found is None else int(found[0])
+            row_here = _BY_LOCK_FILE.run(self._connection, its_lock_file=stand_in).fetchone()
+            return None if row_here is None else int(row_here[0])
         return self._here.get(its_id)
 
     def added(self, its_id: int) -> int:
@@ -146,16 +146,16 @@ def _take_chunk(
     here = _HERE.run(connection, in_job=job_id, at_index=index).fetchall()
     is_tried, number = bool(here), here[-1][0] if here else 0
     for attempt in made:
-        found = _matching(here, its_runners.known(attempt["runner_id"]), attempt)
+        attempt_here = _matching(here, its_runners.known(attempt["runner_id"]), attempt)
         values = attempt if contradiction is None else _without_its_result(attempt, contradiction)
-        if found is None:
+        if attempt_here is None:
             number = number + 1 if is_tried else attempt["number"]
             at = {"job_id": job_id, "number": number, "runner_id": its_runners.added(attempt["runner_id"])}
             insert_into(attempts).run(connection, **values | at)
             added += 1
             continue
-        here.remove(found)
-        its_number, _, _, outcome = found
+        here.remove(attempt_here)
+        its_number, _, _, outcome = attempt_here
         if outcome == AttemptOutcome.ABANDONED and attempt["outcome"] != AttemptOutcome.ABANDONED:
             ended = {f"new_{name}": values[name] for name in _ENDED}
             _UPDATE.run(connection, in_job=job_id, at_index=index, its_number=its_number, **ended)
@@ -172,7 +172,7 @@ def _matching(
     """
     its_end = attempt["finished_at"] if attempt["outcome"] == AttemptOutcome.COMPLETED else None
     known = {(runner_id, attempt["started_at"]), (0, its_end)}
-    return next((one for one in here if (one[1], one[2]) in known), None)
+    return next((attempt_here for attempt_here in here if (attempt_here[1], attempt_here[2]) in known), None)
 
 
 def _without_its_result(attempt: dict[str, Any], result: str) -> dict[str, Any]:
@@ -180,6 +180,6 @@ def _without_its_result(attempt: dict[str, Any], result: str) -> dict[str, Any]:
     if attempt["outcome"] != AttemptOutcome.COMPLETED:
         return attempt
     cost = attempt["cost"] if attempt["cost"] is not None else cost_in(json_text.decode(result), "cost")
-    told = describe(f"merged from another store, and not kept beside the result that is here: {result}")
+    error = describe(f"merged from another store, and not kept beside the result that is here: {result}")
     failed = {"outcome": AttemptOutcome.FAILED.value, "counted": 0, "is_last": 0, "replaced_result_id": None}
-    return attempt | failed | {"error": told, "cost": cost}
+    return attempt | failed | {"error": error, "cost": cost}

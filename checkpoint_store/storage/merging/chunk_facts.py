@@ -43,10 +43,10 @@ def take(
     """
     for table in (chunk_keys, *([chunk_handles] if with_handles else []), chunk_redos):
         names = [column.name for column in table.columns]
-        found = (dict(zip(names, row, strict=True)) for row in _rows(table).run(other, in_job=other_job_id))
+        facts = (dict(zip(names, row, strict=True)) for row in _rows(table).run(other, in_job=other_job_id))
         if table is chunk_redos:
-            found = (_renumbered(row, connection, other, job_id) for row in found if row["chunk_index"] in new_chunks)
-        _add(table).run_many(connection, (row | {"job_id": job_id} for row in found))
+            facts = (_renumbered(row, connection, other, job_id) for row in facts if row["chunk_index"] in new_chunks)
+        _add(table).run_many(connection, (row | {"job_id": job_id} for row in facts))
     (given,) = _METADATA.run(other, in_job=other_job_id).fetchone()
     if given is not None:
         _SET_METADATA.run(connection, in_job=job_id, given=given)

@@ -108,11 +108,11 @@ def merge_all(database: Database, other: OtherStore) -> Iterator[JobMerge]:
 
 def _job_ids(connection: sqlite3.Connection, path: Path, records: Sequence[JobRecord]) -> dict[str, str]:
     """Return by job of the other store which job of this store has its results, or is to have them."""
-    found: dict[str, str] = {}
+    job_ids: dict[str, str] = {}
     for job in records:
-        own = places.job_for(connection, path, job, taken=found.values())
-        found[job.job_id] = job.job_id if own is None else own.job_id
-    return found
+        own = places.job_for(connection, path, job, taken=job_ids.values())
+        job_ids[job.job_id] = job.job_id if own is None else own.job_id
+    return job_ids
 
 
 def _merging(merge: _Merge) -> Callable[[sqlite3.Connection], JobMerge]:
@@ -164,21 +164,21 @@ def _take_results(connection: sqlite3.Connection, merge: _Merge, job_id: str) ->
     def page(after: int, rows: int) -> list[_Row]:
         return _PAGE.run(merge.other.connection, in_job=its_id, after=after, rows=rows).fetchall()
 
-    for found in result_statements.paged(page):
-        for row in found:
+    for page_rows in result_statements.paged(page):
+        for row in page_rows:
             index, stored, its_digest, beside = row[:4]
             text = None
             if its_digest is not None:
                 text = result_statements.verified(merge.other.path, its_id, index, stored, its_digest, beside)
-            one = _Found._make((job_id, index, text, *row[4:]))
+            other_result = _OtherResult._make((job_id, index, text, *row[4:]))
             if merge.job.sequential and taken.contradictions:  # it was made from results that are not here
                 taken.contradictions[index] = text or ""
             else:
-                _take_one(connection, one, here.get(index), taken, merge.payers)
+                _take_one(connection, other_result, here.get(index), taken, merge.payers)
     return taken
 
 
-class _Found(NamedTuple):
+class _OtherResult(NamedTuple):
     """A completed chunk of the other store, and the job here that it belongs to."""
 
     job_id: str
@@ -194,17 +194,23 @@ class _Found(NamedTuple):
 
 
 def _take_one(
-    connection: sqlite3.Connection, found: _Found, digest_here: str | None, taken: _Taken, payers: Mapping[str, str]
+    connection: sqlite3.Connection,
+    other_result: _OtherResult,
+    digest_here: str | None,
+    taken: _Taken,
+    payers: Mapping[str, str],
 ) -> None:
-    job_id, index, text = found.job_id, found.chunk_index, found.text
+    job_id, index, text = other_result.job_id, other_result.chunk_index, other_result.text
     digest = None if text is None else result_digest.digest(job_id, index, text)
-    is_answer = found.answers is not None and redos.asked_at(connection, job_id, index, None) == found.answers
+    is_answer = (
+        other_result.answers is not None and redos.asked_at(connection, job_id, index, None) == other_result.answers
+    )
     if digest is not None and digest == digest_here and not is_answer:
         taken.same += 1
         return
-    completion = Completion(job_id, index, found.completed_at, text, digest, found.fingerprint)
+    completion = Completion(job_id, index, other_result.completed_at, text, digest, other_result.fingerprint)
     try:
-        more = record(connection, completion, answers=found.answers)
+        more = record(connection, completion, answers=other_result.answers)
     except ChunkAlreadyCompleted:
         taken.contradictions[index] = text or ""
         return
@@ -214,9 +220,11 @@ def _take_one(
     taken.added += more
     taken.redone += is_answer
     taken.new_chunks.add(index)
-    payer = None if found.payer is None else payers.get(found.payer, found.payer)
+    payer = None if other_result.payer is None else payers.get(other_result.payer, other_result.payer)
     if payer not in (None, job_id):  # a job of another plan paid for it
-        set_source(connection, job_id, index, Source(str(payer), int(found.paid_at or 0), found.differs_in))
+        set_source(
+            connection, job_id, index, Source(str(payer), int(other_result.paid_at or 0), other_result.differs_in)
+        )
 
 
 def _end(connection: sqlite3.Connection, path: Path, job_id: str, taken: _Taken, *, is_new: bool) -> None:
@@ -225,8 +233,8 @@ def _end(connection: sqlite3.Connection, path: Path, job_id: str, taken: _Taken,
         job_statements.recount(connection, job_id)
     elif taken.new_chunks:  # also results of chunks that were complete without one
         changes = stretch.changes_now(connection, job_id, path)
-        found = job_statements.find_job(connection, job_id, path)
-        changes["stretch_completed_count"] = found.stretch_completed_count + taken.added + taken.redone
+        record = job_statements.find_job(connection, job_id, path)
+        changes["stretch_completed_count"] = record.stretch_completed_count + taken.added + taken.redone
         if taken.added:
             count(connection, job_id, taken.added, changes["updated_at"])
         job_statements.update_job(connection, job_id, path, **changes)

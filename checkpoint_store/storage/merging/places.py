@@ -56,9 +56,9 @@ def job_for(connection: sqlite3.Connection, path: Path, job: JobRecord, *, taken
         return same
     if not job.file_name:  # the plan of a state without a name says nothing
         return None
-    found = job_of_plan(connection, OpenRequest(job.plan, None, None, "refuse", fresh=False), path)
-    is_twin = found is not None and found.sequential == job.sequential and found.job_id not in taken
-    return found if is_twin else None
+    twin = job_of_plan(connection, OpenRequest(job.plan, None, None, "refuse", fresh=False), path)
+    is_twin = twin is not None and twin.sequential == job.sequential and twin.job_id not in taken
+    return twin if is_twin else None
 
 
 def reason_against(own: JobRecord, job: JobRecord) -> str | None:

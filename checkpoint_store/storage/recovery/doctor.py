@@ -48,9 +48,9 @@ class Finding:
 
 def findings(path: Path, state_file: Path, on_progress: integrity.OnProgress | None = None) -> list[Finding]:
     """Return all findings about the store at ``path``."""
-    found = [*_sqlite(), *_place(path), *_permissions(path, state_file), *_users(path)]
+    before_structure = [*_sqlite(), *_place(path), *_permissions(path, state_file), *_users(path)]
     return [
-        *found,
+        *before_structure,
         *_contents(path, state_file, on_progress),
         *_strays(path),
         *_backups(path),
@@ -174,18 +174,18 @@ def _known_runners(connection: sqlite3.Connection, path: Path) -> tuple[list[rec
 
 
 def _strays(path: Path) -> Iterator[Finding]:
-    found = [stray.name for stray in FilesBeside(path).strays()]
-    if found:
+    names = [stray.name for stray in FilesBeside(path).strays()]
+    if names:
         remedy = f"once you need nothing from those that were moved aside: CheckpointStore({str(path)!r}).prune()"
-        yield Finding("warning", "left-over files", ", ".join(found), remedy)
+        yield Finding("warning", "left-over files", ", ".join(names), remedy)
     else:
         yield Finding("ok", "left-over files", "none")
 
 
 def _backups(path: Path) -> Iterator[Finding]:
-    kept = FilesBeside(path).backups()
-    if kept:
-        yield Finding("ok", "backups", f"{len(kept)}, the newest is {kept[0].name}")
+    backups = FilesBeside(path).backups()
+    if backups:
+        yield Finding("ok", "backups", f"{len(backups)}, the newest is {backups[0].name}")
     else:
         yield Finding("warning", "backups", "none yet; one is made when a job ends",
                       f"make one now: CheckpointStore({str(path)!r}).backup(destination)")  # fmt: skip

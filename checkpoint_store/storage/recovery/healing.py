@@ -82,12 +82,12 @@ class Healing:
         taken = ", ".join(f"{count} from {name}" for name, count in self.sources.items())
         what = f"{self.path}: {self.broken} damaged results were found while reading"
         if self.put_back:
-            said = f"{what}; put back: {taken}"
+            sentence = f"{what}; put back: {taken}"
         else:
             remedy = f"Put them back: recover_store({str(self.path)!r})"
-            said = f"{what}; read from copies, and not put back: {taken}. {remedy}"
+            sentence = f"{what}; read from copies, and not put back: {taken}. {remedy}"
         lost = self.broken - len(self.found)
-        return f"{said}; no copy has the other {lost}" if lost else said
+        return f"{sentence}; no copy has the other {lost}" if lost else sentence
 
 
 def heal(database: AnyDatabase, state_files: Sequence[Path], job_id: str | None) -> Healing:
@@ -100,25 +100,25 @@ def heal(database: AnyDatabase, state_files: Sequence[Path], job_id: str | None)
         StoreDamaged: the list of completed chunks does not read.
     """
     broken = database.read_apart(lambda connection: list(_broken(connection, job_id)))
-    sources, found = Counter[str](), dict[Broken, str]()
-    for one, text, name in _found(broken, database.path, state_files):
-        found[one] = text
+    sources, healed = Counter[str](), dict[Broken, str]()
+    for result, text, name in _intact_texts(broken, database.path, state_files):
+        healed[result] = text
         sources[name] += 1
-    put_back = bool(found) and not database.read_only
+    put_back = bool(healed) and not database.read_only
     if put_back:
         try:
-            put_back = database.write(lambda connection: _put_back(connection, found))
+            put_back = database.write(lambda connection: _put_back(connection, healed))
         except CheckpointStoreError:  # no room, or damaged more than that: what was found can be read all the same
             put_back = False
-    texts = {result_digest.digest(one.job_id, one.chunk_index, text): text for one, text in found.items()}
+    texts = {result_digest.digest(result.job_id, result.chunk_index, text): text for result, text in healed.items()}
     return Healing(database.path, len(broken), texts, sources, put_back)
 
 
 def _broken(connection: sqlite3.Connection, job_id: str | None) -> Iterator[Broken]:
     for own_job_id, index, result_id, digest in connection.execute(_COMPLETED, (job_id,)).fetchall():
-        found = _looked_at(connection, own_job_id, index, result_id, _text(digest))
-        if found is not None:
-            yield found
+        broken = _looked_at(connection, own_job_id, index, result_id, _text(digest))
+        if broken is not None:
+            yield broken
 
 
 def _looked_at(connection: sqlite3.Connection, job_id: str, index: int, result_id: int, digest: str) -> Broken | None:
@@ -139,12 +139,14 @@ def _text(raw: bytes | None) -> str:
     return (raw or b"").decode("utf-8", "replace")
 
 
-def _found(broken: Sequence[Broken], path: Path, state_files: Sequence[Path]) -> Iterator[tuple[Broken, str, str]]:
+def _intact_texts(
+    broken: Sequence[Broken], path: Path, state_files: Sequence[Path]
+) -> Iterator[tuple[Broken, str, str]]:
     """Yield each damaged result that has a sound text somewhere, the text, and the name of where that is."""
-    left = {(one.job_id, one.chunk_index): one for one in broken}
-    for one in broken:
-        if one.text is not None:
-            yield left.pop((one.job_id, one.chunk_index)), one.text, "the store itself"
+    left = {(result.job_id, result.chunk_index): result for result in broken}
+    for result in broken:
+        if result.text is not None:
+            yield left.pop((result.job_id, result.chunk_index)), result.text, "the store itself"
     for backup in FilesBeside(path).backups():
         if left:
             yield from _taken(left, _from_backup(backup, list(left.values())), f"the backup {backup.name}")
@@ -156,18 +158,18 @@ def _found(broken: Sequence[Broken], path: Path, state_files: Sequence[Path]) ->
 def _taken(
     left: dict[tuple[str, int], Broken], texts: Iterator[tuple[Broken, str]], name: str
 ) -> Iterator[tuple[Broken, str, str]]:
-    for one, text in texts:
-        if one.accepts(text):
-            yield left.pop((one.job_id, one.chunk_index)), text, name
+    for result, text in texts:
+        if result.accepts(text):
+            yield left.pop((result.job_id, result.chunk_index)), text, name
 
 
 def _from_backup(backup: Path, wanted: Sequence[Broken]) -> Iterator[tuple[Broken, str]]:
     try:
         with closing(open_copy(backup, ALONE)) as connection:
-            for one in wanted:
+            for result in wanted:
                 with suppress(*UNREADABLE):
-                    for (raw,) in connection.execute(_IN_COPY, (one.job_id, one.chunk_index)).fetchall():
-                        yield one, _text(raw)
+                    for (raw,) in connection.execute(_IN_COPY, (result.job_id, result.chunk_index)).fetchall():
+                        yield result, _text(raw)
     except UNREADABLE:
         return
 
@@ -180,36 +182,36 @@ def _from_state(state_file: Path, wanted: Sequence[Broken]) -> Iterator[tuple[Br
             copy = read_torn_state(state_file)
     except OSError:
         return
-    for one in wanted:
-        chunk = copy.chunks.get(one.job_id, {}).get(one.chunk_index)
+    for result in wanted:
+        chunk = copy.chunks.get(result.job_id, {}).get(result.chunk_index)
         if chunk is not None and chunk.text is not None:
-            yield one, chunk.text
+            yield result, chunk.text
 
 
-def _put_back(connection: sqlite3.Connection, found: Mapping[Broken, str]) -> bool:
+def _put_back(connection: sqlite3.Connection, healed: Mapping[Broken, str]) -> bool:
     """Write the texts that were found in the place of what is damaged still. Returns False where that is not safe."""
     if connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
         return False
-    for one, text in found.items():
-        row: Any = connection.execute(_LINKED, (one.job_id, one.chunk_index)).fetchone()
-        if row is None or _looked_at(connection, one.job_id, one.chunk_index, row[0], _text(row[1])) is None:
+    for result, text in healed.items():
+        row: Any = connection.execute(_LINKED, (result.job_id, result.chunk_index)).fetchone()
+        if row is None or _looked_at(connection, result.job_id, result.chunk_index, row[0], _text(row[1])) is None:
             continue  # deleted, replaced or put back since
-        digest = result_digest.digest(one.job_id, one.chunk_index, text)
-        values = (one.job_id, one.chunk_index, text, digest)
-        result_id = _own_row(connection, one, row[0])
+        digest = result_digest.digest(result.job_id, result.chunk_index, text)
+        values = (result.job_id, result.chunk_index, text, digest)
+        result_id = _own_row(connection, result, row[0])
         if result_id is None:
             result_id = connection.execute(_INSERT, values).lastrowid
         else:
             connection.execute(_REPAIR, (*values, result_id))
-        connection.execute(_LINK, (digest, result_id, one.job_id, one.chunk_index))
+        connection.execute(_LINK, (digest, result_id, result.job_id, result.chunk_index))
     return True
 
 
-def _own_row(connection: sqlite3.Connection, one: Broken, linked: int) -> int | None:
+def _own_row(connection: sqlite3.Connection, result: Broken, linked: int) -> int | None:
     """Return the row that is the chunk's own, by its link or by what it says itself; None where there is none."""
-    candidates = connection.execute(_CANDIDATES, (linked, one.job_id, one.chunk_index, linked)).fetchall()
+    candidates = connection.execute(_CANDIDATES, (linked, result.job_id, result.chunk_index, linked)).fetchall()
     for (result_id,) in candidates:
         users = connection.execute(_USERS, (result_id,)).fetchall()
-        if all(user == (one.job_id, one.chunk_index) for user in users):
+        if all(user == (result.job_id, result.chunk_index) for user in users):
             return int(result_id)
     return None

@@ -125,13 +125,13 @@ def _misplaced(connection: sqlite3.Connection) -> Iterator[Problem]:
 
 
 def _broken_structure(connection: sqlite3.Connection, path: Path) -> list[Problem]:
-    found = [str(line) for (line,) in connection.execute("PRAGMA integrity_check(20)")]
-    if found == ["ok"]:
+    lines = [str(line) for (line,) in connection.execute("PRAGMA integrity_check(20)")]
+    if lines == ["ok"]:
         return []
     amiss = unavailable_reason(path)
     if amiss is not None:  # a disk that is gone reads like a damaged file
         raise StorageUnavailableError(path, amiss)
-    return [Problem("the database's structure", line) for line in found]
+    return [Problem("the database's structure", line) for line in lines]
 
 
 def _has_table(connection: sqlite3.Connection, name: str) -> bool:

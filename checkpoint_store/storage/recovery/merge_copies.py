@@ -64,7 +64,7 @@ class JobRecovery:
         lost += f"; {self.lost}" if self.lost else ""
         if self.unverified_chunks:
             lost += f"; no digest of {self.unverified_chunks} of them survived: they are as the state file has them"
-        lost += "".join(f"; {said}" for said in (self.tries, self.assumed) if said)
+        lost += "".join(f"; {note}" for note in (self.tries, self.assumed) if note)
         return f"job {self.job_id} ({self.file_name}): {counted(self.recovered_chunks, 'chunk')} back ({taken}){lost}"
 
 
@@ -149,10 +149,10 @@ def _fill(
         recovered = sum(taken.values())
         lost = max(_known(job_id, copies) - recovered, 0)
         also = _lost_of_row(job_id, copies)
-        said = attempts.carry_over(connection, job_id, values["total_chunks"], copies)
+        attempts_note = attempts.carry_over(connection, job_id, values["total_chunks"], copies)
         chunk_facts.carry_over(connection, job_id, values["total_chunks"], copies)
-        said = said if recovered < values["total_chunks"] else None
-        about = unverified, also, said, _assumed(job_id, copies)
+        attempts_note = attempts_note if recovered < values["total_chunks"] else None
+        about = unverified, also, attempts_note, _assumed(job_id, copies)
         reports.append(JobRecovery(job_id, values["file_name"], recovered, lost, tuple(taken.items()), *about))
         finish_if_left_running(connection, job_id)
         if recovered < values["total_chunks"] and values["status"] == "completed" and lost:
@@ -173,17 +173,17 @@ def _lost_whole(copies: list[Copy]) -> list[JobRecovery]:
 
 def _all_jobs(copies: list[Copy]) -> dict[str, dict[str, Any]]:
     """Return each job's row from the best copy that has it, in the order in which the jobs were opened."""
-    found: dict[str, dict[str, Any]] = {}
+    jobs: dict[str, dict[str, Any]] = {}
     for copy in copies:
         for job_id, values in copy.jobs.items():
-            if job_id not in found:
+            if job_id not in jobs:
                 filled = _filled(job_id, copy.unread.get(job_id, ()), copies)
-                found[job_id] = values | filled | _grown(job_id, values["total_chunks"], copies)
-            if found[job_id]["chunks_digest"] is None and values["total_chunks"] == found[job_id]["total_chunks"]:
+                jobs[job_id] = values | filled | _grown(job_id, values["total_chunks"], copies)
+            if jobs[job_id]["chunks_digest"] is None and values["total_chunks"] == jobs[job_id]["total_chunks"]:
                 of_chunks = {name: values[name] for name in ("chunks_digest", "fingerprint_rule")}
-                found[job_id] = found[job_id] | of_chunks
+                jobs[job_id] = jobs[job_id] | of_chunks
     wanted = [column.name for column in jobs_table.columns if column.name not in _MADE_ANEW]
-    ordered = sorted(found.items(), key=lambda item: item[1].get("job_number") or _JOB_NUMBER_MAX)
+    ordered = sorted(jobs.items(), key=lambda item: item[1].get("job_number") or _JOB_NUMBER_MAX)
     return {job_id: {name: values[name] for name in wanted} for job_id, values in ordered}
 
 
@@ -237,9 +237,9 @@ def _fill_chunks(
     taken, unverified = Counter[str](), 0
     indices = sorted({index for copy in copies for index in copy.chunks.get(job_id, ()) if 0 <= index < total})
     for index in indices:
-        found = _best(job_id, index, copies)
-        if found is not None:
-            name, chunk = found
+        best = _best(job_id, index, copies)
+        if best is not None:
+            name, chunk = best
             record(
                 connection,
                 Completion(job_id, index, chunk.completed_at or now(), chunk.text, chunk.digest, chunk.fingerprint),
@@ -270,7 +270,7 @@ def _best(job_id: str, index: int, copies: list[Copy]) -> tuple[str, Chunk] | No
     for copy, chunk in known:
         if chunk.text is not None and chunk.digest == wanted:
             # An older copy may have an earlier result of the chunk, for which another job paid.
-            row = next((one for _, one in known if one.listed and one.digest == wanted), chunk)
+            row = next((other for _, other in known if other.listed and other.digest == wanted), chunk)
             taken = Chunk(chunk.completed_at, fingerprint, wanted, chunk.text, proven, row.source, row.answers)
             return copy.name, taken
     return None

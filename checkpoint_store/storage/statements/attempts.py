@@ -179,10 +179,10 @@ _ABANDON_ALL: Final = Statement(
 
 def attempts_in(connection: sqlite3.Connection, job_id: str, start: int, stop: int) -> dict[int, ChunkAttempts]:
     """Return the attempts at each chunk of ``[start, stop)`` that was tried, by chunk index."""
-    found: dict[int, ChunkAttempts] = {}
+    by_chunk: dict[int, ChunkAttempts] = {}
     for row in map(AttemptRow._make, connection.execute(_ATTEMPTS_IN.text, (job_id, start, stop))):
-        found.setdefault(row.chunk_index, ChunkAttempts(row.chunk_index)).attempts.append(row)
-    return found
+        by_chunk.setdefault(row.chunk_index, ChunkAttempts(row.chunk_index)).attempts.append(row)
+    return by_chunk
 
 
 def begin(connection: sqlite3.Connection, job_id: str, index: int, number: int, runner_id: int) -> Claim:

@@ -51,7 +51,7 @@ def chunks_at_work(connection: sqlite3.Connection, job_id: str) -> list[tuple[in
 
 
 def carry_over(
-    connection: sqlite3.Connection, job: JobRecord, kept: Mapping[int, Source], request: OpenRequest, path: Path
+    connection: sqlite3.Connection, job: JobRecord, sources: Mapping[int, Source], request: OpenRequest, path: Path
 ) -> JobRecord:
     """Complete chunks of a job with results of other jobs, and return the job as it is then.
 
@@ -59,11 +59,11 @@ def carry_over(
     redo that was asked for.
     """
     moment, job_id = now(), job.job_id
-    again = kept.keys() & set(redos.indices(connection, job_id)) if job.redo_count else set[int]()
+    again = sources.keys() & set(redos.indices(connection, job_id)) if job.redo_count else set[int]()
     for index, fingerprint in enumerate(request.fingerprints_by(job.fingerprint_rule) or ()):
-        if index not in kept:
+        if index not in sources:
             continue
-        text, payer, answers = _taken(connection, kept[index], index, path)
+        text, payer, answers = _taken(connection, sources[index], index, path)
         digest = result_digest.digest(job_id, index, text)
         if index in again:
             completion = Completion(job_id, index, moment, text, digest, fingerprint)
@@ -81,13 +81,13 @@ def carry_over(
             result_id=added.lastrowid,
             source_job_id=payer.job_id,
             source_chunk_index=payer.chunk_index,
-            source_differs_in=kept[index].differs_in,
+            source_differs_in=sources[index].differs_in,
             redo_asked_at=answers,
         )
-    to_redo = redos.of_kept(connection, kept)
+    to_redo = redos.of_kept(connection, sources)
     redos.mark(connection, job_id, to_redo)
-    count(connection, job_id, len(kept) - len(again), moment)
-    begun_with = job.stretch_completed_count + len(kept) - len(to_redo)  # they took none of its time
+    count(connection, job_id, len(sources) - len(again), moment)
+    begun_with = job.stretch_completed_count + len(sources) - len(to_redo)  # they took none of its time
     job_statements.update_job(connection, job_id, path, stretch_completed_count=begun_with)
     return job_statements.find_job(connection, job_id, path)
 

@@ -38,11 +38,11 @@ _CARRIED: Final = Statement(
 
 def accounts(connection: sqlite3.Connection, job_id: str) -> dict[int, ChunkAccount]:
     """Return the account of each chunk that was tried or carried over; by index, in no order."""
-    tries = {row[0]: row[1:] for row in _TRIES.run(connection, in_job=job_id)}
+    attempts = {row[0]: row[1:] for row in _TRIES.run(connection, in_job=job_id)}
     carried = {index for (index,) in _CARRIED.run(connection, in_job=job_id)}
 
     def account(index: int) -> ChunkAccount:
-        count, seconds, failed_cost = tries.get(index, (0, None, None))
+        count, seconds, failed_cost = attempts.get(index, (0, None, None))
         return ChunkAccount(count, seconds, failed_cost, index in carried)
 
-    return {index: account(index) for index in tries.keys() | carried}
+    return {index: account(index) for index in attempts.keys() | carried}

@@ -51,20 +51,22 @@ def attempt_page(
     not begun is left out.
     """
     index, number = after
-    found = named_rows(_ATTEMPTS.run(connection, in_job=job_id, after_index=index, after_number=number, rows=PAGE_ROWS))
+    stored = named_rows(
+        _ATTEMPTS.run(connection, in_job=job_id, after_index=index, after_number=number, rows=PAGE_ROWS)
+    )
     read = partial(read_row, "attempts", rows.EVERY_ATTEMPT, path=path, job_id=job_id)
-    attempts = [read(row) for row in found]
-    is_any_running = any(one["outcome"] == AttemptOutcome.RUNNING for one in attempts)
+    attempts = [read(row) for row in stored]
+    is_any_running = any(attempt["outcome"] == AttemptOutcome.RUNNING for attempt in attempts)
     notes = runner_notes(connection, job_id, path) if is_any_running else {}
     last = (attempts[-1]["chunk_index"], attempts[-1]["number"]) if len(attempts) == PAGE_ROWS else None
     records = []
-    for one in attempts:
-        runner = notes.get(one["runner_id"]) if one["outcome"] == AttemptOutcome.RUNNING else None
-        if runner is not None and not runner.has_begun(one["chunk_index"], one["number"]):
+    for attempt in attempts:
+        runner = notes.get(attempt["runner_id"]) if attempt["outcome"] == AttemptOutcome.RUNNING else None
+        if runner is not None and not runner.has_begun(attempt["chunk_index"], attempt["number"]):
             continue
         if runner is not None and runner.is_dead:
-            one["outcome"] = AttemptOutcome.ABANDONED.value
-        records.append(_attempt_record(one))
+            attempt["outcome"] = AttemptOutcome.ABANDONED.value
+        records.append(_attempt_record(attempt))
     return records, last
 
 
@@ -80,6 +82,6 @@ def _attempt_record(values: dict[str, Any]) -> AttemptRecord:
 
 def completion_page(connection: sqlite3.Connection, job_id: str, path: Path, after: int) -> list[CompletionRecord]:
     """Return the completed chunks after an index, by index: at most ``PAGE_ROWS``."""
-    found = named_rows(_COMPLETIONS.run(connection, in_job=job_id, after_index=after, rows=PAGE_ROWS))
+    stored = named_rows(_COMPLETIONS.run(connection, in_job=job_id, after_index=after, rows=PAGE_ROWS))
     read = partial(read_row, "completed_chunks", rows.EVERY_COMPLETION, path=path, job_id=job_id)
-    return [CompletionRecord(**read(row)) for row in found]
+    return [CompletionRecord(**read(row)) for row in stored]

@@ -158,8 +158,10 @@ def begun(job_id: Any, chunk_index: Any, number: Any, runner_id: Any, at: Any) -
 def _claim_untried(job_id: Any, chunk_index: Any, runner_id: Any, at: Any) -> Insert:
     """Claim a chunk for a runner, unless the chunk is complete or was ever tried: such a chunk needs a closer look."""
     values = begun(job_id, chunk_index, literal_column("1"), runner_id, at)
-    has_rows = [exists().where(one.c.job_id == job_id, one.c.chunk_index == chunk_index) for one in _OF_CHUNK]
-    return attempts.insert().from_select(list(values), select(*values.values()).where(*(~one for one in has_rows)))
+    has_rows = [exists().where(table.c.job_id == job_id, table.c.chunk_index == chunk_index) for table in _OF_CHUNK]
+    return attempts.insert().from_select(
+        list(values), select(*values.values()).where(*(~has_row for has_row in has_rows))
+    )
 
 
 _OF_CHUNK: Final = completed_chunks, attempts
@@ -191,8 +193,8 @@ _AND_CLAIM: Final = (*COMPLETION, "next_index", "runner_id")
 @cache
 def fast_insert(rows: int) -> str:
     """Return the statement that writes so many completions: all of them, or none."""
-    one = f"({', '.join('?' * len(COMPLETION))})"
-    return f"INSERT INTO completion VALUES {', '.join([one] * rows)}"  # noqa: S608 - our own words
+    placeholders = f"({', '.join('?' * len(COMPLETION))})"
+    return f"INSERT INTO completion VALUES {', '.join([placeholders] * rows)}"  # noqa: S608 - our own words
 
 
 FAST_INSERT_AND_CLAIM: Final = f"INSERT INTO completion_and_claim VALUES ({', '.join('?' * len(_AND_CLAIM))})"  # noqa: S608 - our own words

@@ -171,10 +171,10 @@ def _record_again(
     Where it is asked for by a mark (the chunk is to be done again), any result takes the place of the earlier one.
     """
     here = {"in_job": completion.job_id, "at_index": completion.chunk_index}
-    found = compiled.PRESENT.run(connection, **here).fetchone()
-    if found is None:
+    recorded = compiled.PRESENT.run(connection, **here).fetchone()
+    if recorded is None:
         raise sqlite3.DatabaseError("a completed chunk was not written; look for a trigger in the file")
-    present, present_id, made_at, payer = found
+    present, present_id, made_at, payer = recorded
     if asked_at is not None:
         redos.unmark(connection, completion.job_id, completion.chunk_index)
         if completion.digest is None:

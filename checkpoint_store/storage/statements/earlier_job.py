@@ -32,10 +32,10 @@ def earlier_job(connection: sqlite3.Connection, request: OpenRequest, path: Path
     None says that there is nothing to protect: no job of the file has a completed chunk, or a handle of work that a
     service holds, and none has this plan.
     """
-    found = job_of_plan(connection, request, path)
-    if found is None and request.on_change == "extend":
-        found = extend.job_to_extend(connection, request, path)
-    return found or _newest_with_results(connection, request.plan.file_name, path)
+    job = job_of_plan(connection, request, path)
+    if job is None and request.on_change == "extend":
+        job = extend.job_to_extend(connection, request, path)
+    return job or _newest_with_results(connection, request.plan.file_name, path)
 
 
 def job_of_plan(connection: sqlite3.Connection, request: OpenRequest, path: Path) -> JobRecord | None:

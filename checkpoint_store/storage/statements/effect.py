@@ -64,12 +64,12 @@ def require_completions(connection: sqlite3.Connection, values: Sequence[Any], c
         return may_claim
     # An attempt need not be there: its job may have come from elsewhere since.
     starts = [at * _WIDTH for at, number in enumerate(numbers) if number is not None]
-    there: int = sum(
+    attempts_there: int = sum(
         connection.execute(_HAS_ATTEMPT, (*values[start : start + 2], values[start + _ATTEMPT])).fetchone()[0]
         for start in starts
     )
-    if changed not in (rows + there, rows + there + may_claim):
+    if changed not in (rows + attempts_there, rows + attempts_there + may_claim):
         raise sqlite3.DatabaseError(
-            f"it changed {counted(changed, 'row')} instead of {rows + there}; look for a trigger in it"
+            f"it changed {counted(changed, 'row')} instead of {rows + attempts_there}; look for a trigger in it"
         )
-    return changed > rows + there
+    return changed > rows + attempts_there

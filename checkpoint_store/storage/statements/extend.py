@@ -67,27 +67,28 @@ def differences_at_beginning(
     total, wanted = job.total_chunks, request.plan.total_chunks
     grows_by_number = total <= wanted
     growth = ("chunks", "total_chunks") if grows_by_number else ("chunks",)
-    found = [one for one in differences if one.field not in growth]
+    others = [difference for difference in differences if difference.field not in growth]
     if not grows_by_number or job.chunks_digest is None or job.sequential != request.plan.sequential:
-        return found
+        return others
     if request.fingerprints is None:
         not_at_hand = Difference("chunks", f"{counted(total, 'chunk')} with their content", _NOT_AT_HAND)
-        return [*found, not_at_hand] if total < wanted else found
+        return [*others, not_at_hand] if total < wanted else others
     digest = _digest_of_first(total, request, job.fingerprint_rule)
     if digest != job.chunks_digest:
         old, new = (
-            f"the first {counted(total, 'chunk')} with digest {(one or '')[:14]}" for one in (job.chunks_digest, digest)
+            f"the first {counted(total, 'chunk')} with digest {(text or '')[:14]}"
+            for text in (job.chunks_digest, digest)
         )
         changed = _first_changed(connection, job, request)
-        found.append(Difference("chunks", old, new if changed is None else f"{new}; chunk {changed} is another one"))
-    return found
+        others.append(Difference("chunks", old, new if changed is None else f"{new}; chunk {changed} is another one"))
+    return others
 
 
 def _first_changed(connection: sqlite3.Connection, job: JobRecord, request: OpenRequest) -> int | None:
     """Return the first chunk of a plan whose result in the job was made from another chunk; None where none was."""
     made_from = dict(_FINGERPRINTS.run(connection, in_job=job.job_id).fetchall())
     given = enumerate(request.fingerprints_by(job.fingerprint_rule) or ())
-    return next((index for index, one in given if made_from.get(index, one) != one), None)
+    return next((index for index, fingerprint in given if made_from.get(index, fingerprint) != fingerprint), None)
 
 
 def payers(connection: sqlite3.Connection, job_id: str) -> set[str]:

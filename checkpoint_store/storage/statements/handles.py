@@ -107,20 +107,24 @@ def record(
         _CLEAR.run_many(connection, [{"in_job": job_id, "at_index": index} for index in fingerprints])
         return
     common: dict[str, Any] = {"job_id": job_id, "handle": handle, "recorded_at": now()}
-    rows = [common | {"chunk_index": index, "fingerprint": one} for index, one in fingerprints.items()]
+    rows = [common | {"chunk_index": index, "fingerprint": fingerprint} for index, fingerprint in fingerprints.items()]
     _RECORD.run_many(connection, rows)
 
 
-def add(connection: sqlite3.Connection, job_id: str, found: Iterable[tuple[int, str, str]]) -> None:
+def add(connection: sqlite3.Connection, job_id: str, given: Iterable[tuple[int, str, str]]) -> None:
     """Add handles (chunk index, handle, fingerprint) to a job whose chunks have none."""
     common: dict[str, Any] = {"job_id": job_id, "recorded_at": now()}
-    rows = [common | {"chunk_index": at, "handle": handle, "fingerprint": one} for at, handle, one in found]
+    rows = [
+        common | {"chunk_index": at, "handle": handle, "fingerprint": fingerprint} for at, handle, fingerprint in given
+    ]
     _ADD.run_many(connection, rows)
 
 
 def set_fingerprints(connection: sqlite3.Connection, job_id: str, fingerprints: Mapping[int, str]) -> None:
     """Say of which content the chunks of a job are that have handles."""
-    rows = [{"in_job": job_id, "at_index": at, "new_fingerprint": one} for at, one in fingerprints.items()]
+    rows = [
+        {"in_job": job_id, "at_index": at, "new_fingerprint": fingerprint} for at, fingerprint in fingerprints.items()
+    ]
     _SET_FINGERPRINT.run_many(connection, rows)
 
 

@@ -110,8 +110,9 @@ def _list(filters: tuple[str, ...], *, spellings: int, with_results: bool, incom
     if spellings:
         where.append(named(spellings))
     if with_results:
-        held = select(_H.chunk_index).where(_H.job_id == _J.job_id, ~of_chunk_in(completed_chunks)).exists()
-        where.append(or_(_J.completed_count > literal_column("0"), held))  # work that a service holds is paid for, too
+        with_handle = select(_H.chunk_index).where(_H.job_id == _J.job_id, ~of_chunk_in(completed_chunks)).exists()
+        # Work that a service holds is paid for, too.
+        where.append(or_(_J.completed_count > literal_column("0"), with_handle))
     if incomplete:
         where += [or_(_J.completed_count < _J.total_chunks, _MARKED), _J.superseded_by.is_(null())]
     return Statement(lambda: select(*_ROW).where(*where).order_by(_J.job_number.desc()).limit(bindparam("rows")))
@@ -154,17 +155,17 @@ def _update(names: tuple[str, ...]) -> Statement:
     return Statement(lambda: jobs.update().where(_OF_JOB).values(new))
 
 
-def _records(found: list[tuple[Any, ...]], path: Path) -> list[JobRecord]:
+def _records(stored: list[tuple[Any, ...]], path: Path) -> list[JobRecord]:
     """Make the records of rows of :data:`_ROW`; each reader reads a whole column.
 
     Raises:
         StoreDamaged: a value is none that this library writes; the message names job, column and value.
     """
     try:
-        columns = [map(read, column) for read, column in zip(_READERS, zip(*found, strict=True), strict=False)]
+        columns = [map(read, column) for read, column in zip(_READERS, zip(*stored, strict=True), strict=False)]
         return list(map(JobRecord._make, zip(*columns, strict=True)))
     except ValueError:  # the same once more, with the names of the job and the column in the error
-        each = (dict(zip(JobRecord._fields, row, strict=True)) for row in found)
+        each = (dict(zip(JobRecord._fields, row, strict=True)) for row in stored)
         return [JobRecord(**read_row("jobs", rows.JOB, row, path)) for row in each]
 
 
@@ -173,10 +174,10 @@ def find_job(connection: sqlite3.Connection, job_id: str, path: Path) -> JobReco
     if not job_id or _is_unreadable(job_id):
         raise JobNotFound(job_id, path)
     exact = _FIND.run(connection, in_job=job_id).fetchall()
-    found = exact or _FIND_BY_PREFIX.run(connection, prefix=job_id).fetchall()
-    if len(found) != 1:
-        raise JobNotFound(job_id, path, [row[_JOB_ID] for row in found])
-    return _records(found, path)[0]
+    matching = exact or _FIND_BY_PREFIX.run(connection, prefix=job_id).fetchall()
+    if len(matching) != 1:
+        raise JobNotFound(job_id, path, [row[_JOB_ID] for row in matching])
+    return _records(matching, path)[0]
 
 
 def _is_unreadable(text: str) -> bool:
@@ -208,8 +209,8 @@ def list_jobs(
     values = {f"its_{name}": value for name, value in given.items()}
     names = {} if file_name is None else spelt(file_name)
     statement = _list(tuple(given), spellings=len(names), with_results=with_results, incomplete=incomplete)
-    found = statement.run(connection, **values, **names, rows=-1 if limit is None else limit)
-    pages = iter(partial(found.fetchmany, _JOB_PAGE_ROWS), [])
+    cursor = statement.run(connection, **values, **names, rows=-1 if limit is None else limit)
+    pages = iter(partial(cursor.fetchmany, _JOB_PAGE_ROWS), [])
     return [record for page in pages for record in _records(page, path)]
 
 

@@ -82,19 +82,19 @@ def decide(connection: sqlite3.Connection, request: OpenRequest, earlier: JobRec
         differences = extend.differences_at_beginning(connection, earlier, request, differences)
     stored = StoredResults(connection, request, path)
     if earlier is not None and request.on_change in ("refuse", "extend"):
-        kept = stored.reusable()
+        reused = stored.reusable()
         ignoring = stored.reusable(request.reuse_ignoring | stored.differing_settings(earlier))
-        handles = stored_handles.for_new_job(connection, request, path, kept)
-        return Decision("refuse", earlier, differences, kept, kept_ignoring=len(ignoring), handles=handles)
-    kept = stored.reusable() if request.on_change == "reuse" else {}
-    handles = stored_handles.for_new_job(connection, request, path, kept) if request.on_change == "reuse" else {}
+        handles = stored_handles.for_new_job(connection, request, path, reused)
+        return Decision("refuse", earlier, differences, reused, kept_ignoring=len(ignoring), handles=handles)
+    reused = stored.reusable() if request.on_change == "reuse" else {}
+    handles = stored_handles.for_new_job(connection, request, path, reused) if request.on_change == "reuse" else {}
     action: Action = "restart" if request.on_change == "restart" else "reuse"
-    elsewhere = stored.elsewhere(kept)
-    if earlier is None and not kept and not handles:
+    elsewhere = stored.elsewhere(reused)
+    if earlier is None and not reused and not handles:
         action = "new"
         if request.on_change == "refuse":  # no job of the file has handles
             elsewhere = elsewhere._replace(handles=len(stored_handles.for_new_job(connection, request, path, {})))
-    return Decision(action, earlier, differences, kept, elsewhere, handles=handles)
+    return Decision(action, earlier, differences, reused, elsewhere, handles=handles)
 
 
 def reusable_for_rest(
@@ -117,29 +117,29 @@ def reusable_for_rest(
     payers = extend.payers(connection, job.job_id) if has_grown else None
     if payers == set():
         return {}, False
-    found = {}
+    sources = {}
     is_torn = request.plan.sequential and job.redo_count  # others made what is behind these chunks from other results
     if job.completed_count < job.total_chunks and not is_torn:
-        found = StoredResults(connection, request, path).reusable_since(job, of=payers)
+        sources = StoredResults(connection, request, path).reusable_since(job, of=payers)
     if job.redo_count and _looks(request):
-        found |= redo_answers.answers(connection, request, job, path)
-    if not found:
+        sources |= redo_answers.answers(connection, request, job, path)
+    if not sources:
         return {}, False
     liveness = Liveness(connection, path, job.job_id)
     at_work = chunks_at_work(connection, job.job_id)
     busy = {index for index, runner_id in at_work if reads_only or liveness.is_alive(runner_id)}
     first_busy = min(busy, default=job.total_chunks) if request.plan.sequential else job.total_chunks
-    free = {index: source for index, source in found.items() if index not in busy and index <= first_busy}
-    return free, len(free) < len(found)
+    free = {index: source for index, source in sources.items() if index not in busy and index <= first_busy}
+    return free, len(free) < len(sources)
 
 
 def handles_for_rest(
-    connection: sqlite3.Connection, request: OpenRequest, job: JobRecord, path: Path, kept: Mapping[int, Source]
+    connection: sqlite3.Connection, request: OpenRequest, job: JobRecord, path: Path, reused: Mapping[int, Source]
 ) -> dict[int, str]:
     """Return the handles of other jobs that a job which goes on can take over, ``kept`` being the results it takes."""
     if not _looks(request):
         return {}
-    done = {*result_statements.indices(connection, job.job_id), *kept}
+    done = {*result_statements.indices(connection, job.job_id), *reused}
     return stored_handles.for_rest(connection, request, path, job, done)
 
 
@@ -202,10 +202,10 @@ def _resume(
     if request.fingerprints is not None and result_statements.lacks_fingerprints(connection, job.job_id):
         _adopt_fingerprints(connection, job, request)
     stored_handles.adopt(connection, job, request)
-    kept, leaves_some = reusable_for_rest(connection, request, job, path, reads_only=False, has_grown=has_grown)
-    if kept:
-        job = carry_over(connection, job, kept, request, path)
-    stored_handles.carry(connection, job, request, handles_for_rest(connection, request, job, path, kept))
+    reused, leaves_some = reusable_for_rest(connection, request, job, path, reads_only=False, has_grown=has_grown)
+    if reused:
+        job = carry_over(connection, job, reused, request, path)
+    stored_handles.carry(connection, job, request, handles_for_rest(connection, request, job, path, reused))
     if job.remaining_count:
         changes |= {"status": JobStatus.RUNNING.value, "error_message": None}
     elif job.status is not JobStatus.COMPLETED:

@@ -78,12 +78,12 @@ def prunable(connection: sqlite3.Connection, path: Path, request: PruneRequest) 
 def prune(connection: sqlite3.Connection, path: Path, request: PruneRequest) -> Prunable:
     """Delete what goes by a request, and return it."""
     every = job_statements.list_jobs(connection, path)
-    found = prunable(connection, path, request)
-    for job_id in found.jobs:
+    pruned = prunable(connection, path, request)
+    for job_id in pruned.jobs:
         job_statements.delete_job(connection, job_id)
-    for job_id, before in _with_old_attempts(every, found.jobs, request):
+    for job_id, before in _with_old_attempts(every, pruned.jobs, request):
         _DELETE_OLD.run(connection, in_job=job_id, before=before)
-    return found
+    return pruned
 
 
 def _jobs(connection: sqlite3.Connection, path: Path, every: list[JobRecord], request: PruneRequest) -> list[JobRecord]:
@@ -115,5 +115,5 @@ def _with_old_attempts(every: list[JobRecord], going: Container[str], request: P
 
 
 def _number(statement: Statement, connection: sqlite3.Connection, **named: Any) -> int:
-    (found,) = statement.run(connection, **named).fetchone()
-    return int(found)
+    (number,) = statement.run(connection, **named).fetchone()
+    return int(number)

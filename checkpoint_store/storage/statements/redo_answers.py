@@ -52,16 +52,18 @@ def answers(connection: sqlite3.Connection, request: OpenRequest, job: JobRecord
     fingerprints = list(request.fingerprints_by(job.fingerprint_rule) or ()) if marks else []
     places = _places(connection, request, job, path) if fingerprints else {}
     of_chunks = {
-        one.chunk_index: places.get((one.asked_at, fingerprints[one.chunk_index]), []) for one in marks if places
+        mark.chunk_index: places.get((mark.asked_at, fingerprints[mark.chunk_index]), []) for mark in marks if places
     }
     if request.plan.sequential:
         return _in_order(connection, job, of_chunks)
-    return {index: _own_place(index, found) for index, found in of_chunks.items() if found}
+    return {
+        index: _own_place(index, places_of_chunk) for index, places_of_chunk in of_chunks.items() if places_of_chunk
+    }
 
 
-def _own_place(index: int, found: list[Source]) -> Source:
+def _own_place(index: int, places: list[Source]) -> Source:
     """Return the result of the chunk with the same index, if it is among these; otherwise the first result."""
-    return next((place for place in found if place.chunk_index == index), found[0])
+    return next((place for place in places if place.chunk_index == index), places[0])
 
 
 def _in_order(connection: sqlite3.Connection, job: JobRecord, of_chunks: dict[int, list[Source]]) -> dict[int, Source]:
@@ -70,9 +72,9 @@ def _in_order(connection: sqlite3.Connection, job: JobRecord, of_chunks: dict[in
     begun = Begun(job.job_id, min(of_chunks, default=0))
     candidates = [place.job_id for place in of_chunks.get(begun.chunks, [])]
     answering = next((job_id for job_id in candidates if has_same_results(connection, begun, job_id)), None)
-    for index, found in of_chunks.items():
+    for index, places in of_chunks.items():
         place = Source(answering or "", index)
-        if place not in found:
+        if place not in places:
             break
         taken[index] = place
     return taken

@@ -135,7 +135,7 @@ def mark(connection: sqlite3.Connection, job_id: str, asked_at: Mapping[int, str
     here = [{"in_job": job_id, "at_index": index} for index in asked_at]
     _NO_LONGER_COUNTED.run_many(connection, here)
     _FORGET_HANDLE.run_many(connection, here)
-    _MARK.run_many(connection, (one | {"at": at} for one, at in zip(here, asked_at.values(), strict=True)))
+    _MARK.run_many(connection, (chunk | {"at": at} for chunk, at in zip(here, asked_at.values(), strict=True)))
 
 
 def marks(connection: sqlite3.Connection, job_id: str) -> frozenset[Mark]:
@@ -148,18 +148,18 @@ def indices(connection: sqlite3.Connection, job_id: str) -> list[int]:
     return sorted(mark.chunk_index for mark in marks(connection, job_id))
 
 
-def of_kept(connection: sqlite3.Connection, kept: Mapping[int, Source]) -> dict[int, str]:
+def of_kept(connection: sqlite3.Connection, reused: Mapping[int, Source]) -> dict[int, str]:
     """Return when a redo was asked for, by the chunks that take over the result of a chunk with a mark.
 
     Args:
         connection: reads the marks of the source jobs.
-        kept: where the results that are taken over stand, by the chunk that takes them.
+        reused: where the results that are taken over stand, by the chunk that takes them.
     """
-    sources = {source.job_id for source in kept.values()}
-    marked = {job_id: {one.chunk_index: one.asked_at for one in marks(connection, job_id)} for job_id in sources}
+    sources = {source.job_id for source in reused.values()}
+    marked = {job_id: {mark.chunk_index: mark.asked_at for mark in marks(connection, job_id)} for job_id in sources}
     return {
         index: marked[source.job_id][source.chunk_index]
-        for index, source in sorted(kept.items())
+        for index, source in sorted(reused.items())
         if source.chunk_index in marked[source.job_id]
     }
 

@@ -127,5 +127,5 @@ def costs_by_job(connection: sqlite3.Connection) -> dict[str, float]:
 
 def costs_elsewhere(connection: sqlite3.Connection, job_id: str) -> tuple[int, float, float]:
     """Return how many results were replaced in another store or before a recovery, their cost, and the highest."""
-    found: tuple[int, float, float] = _ELSEWHERE.run(connection, in_job=job_id).fetchone()
-    return found
+    costs: tuple[int, float, float] = _ELSEWHERE.run(connection, in_job=job_id).fetchone()
+    return costs

@@ -169,9 +169,9 @@ def verified(path: Path, job_id: str, index: int, text: str | None, *digests: st
     """Return a stored result's text if it is what was written, or raise :class:`StoreDamaged`."""
     if text is None:
         raise StoreDamaged(path, "its result is missing", job_id=job_id, chunk_index=index)
-    found = result_digest.digest(job_id, index, text)
+    own_digest = result_digest.digest(job_id, index, text)
     for digest in digests:
-        if digest != found:
+        if digest != own_digest:
             raise StoreDamaged(path, "its result is not what was stored", job_id=job_id, chunk_index=index)
     return text
 
@@ -189,8 +189,8 @@ def result_row(
 ) -> tuple[str | None, str | None] | None:
     """Return (text, digest) of one completed chunk, or None where it is not complete."""
     if substitutes:
-        for found, text, digest, _ in _page_row_by_row(connection, job_id, index - 1, 1, substitutes):
-            if found == index:
+        for row_index, text, digest, _ in _page_row_by_row(connection, job_id, index - 1, 1, substitutes):
+            if row_index == index:
                 return text, digest
     row: tuple[str | None, str] | None = _RESULT.run(connection, in_job=job_id, at_index=index).fetchone()
     return row
@@ -209,16 +209,16 @@ def result_keys(connection: sqlite3.Connection, job_id: str) -> Iterator[list[Re
 
 def indices_in_order_of_state(connection: sqlite3.Connection, record: JobRecord) -> Iterator[list[int]]:
     """Yield every completed index, in pages: those with a result first, so that results can be paired by position."""
-    found = 0
+    with_result = 0
     for page in indices_with_result(connection, record):
-        found += len(page)
+        with_result += len(page)
         yield page
-    yield from indices_without_result(connection, record, found)
+    yield from indices_without_result(connection, record, with_result)
 
 
-def indices_without_result(connection: sqlite3.Connection, record: JobRecord, found: int) -> Iterator[list[int]]:
+def indices_without_result(connection: sqlite3.Connection, record: JobRecord, with_result: int) -> Iterator[list[int]]:
     """Yield every index that was completed without a result, in pages; so many others were found."""
-    if found < record.completed_count:
+    if with_result < record.completed_count:
         yield from _index_pages(connection, compiled.WITHOUT_RESULT, record)
 
 

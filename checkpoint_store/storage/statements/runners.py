@@ -49,8 +49,8 @@ _LAST_PAUSE: Final = Statement(
 def _at_work(*, of_one_job: bool) -> Statement:
     def build() -> Select[Any]:
         columns = [_W[name] for name in Runner._fields]
-        found = select(*columns).where(_W.ended_at.is_(null())).order_by(_W.runner_id)
-        return found.where(_W.job_id == bindparam("in_job")) if of_one_job else found
+        at_work = select(*columns).where(_W.ended_at.is_(null())).order_by(_W.runner_id)
+        return at_work.where(_W.job_id == bindparam("in_job")) if of_one_job else at_work
 
     return Statement(build)
 
@@ -58,11 +58,11 @@ def _at_work(*, of_one_job: bool) -> Statement:
 def runners_at_work(connection: sqlite3.Connection, job_id: str | None = None) -> list[Runner]:
     """Return the runners (of a job) that have not ended, as far as the store knows: some may have died."""
     of_job = {} if job_id is None else {"in_job": job_id}
-    found = named_rows(_at_work(of_one_job=job_id is not None).run(connection, **of_job))
-    if not found:
+    stored = named_rows(_at_work(of_one_job=job_id is not None).run(connection, **of_job))
+    if not stored:
         return []
     path = rows.path_of(connection)
-    return [Runner(**rows.read_row("runners", rows.RUNNER, row, path)) for row in found]
+    return [Runner(**rows.read_row("runners", rows.RUNNER, row, path)) for row in stored]
 
 
 def add_runner(
@@ -92,8 +92,8 @@ def set_ended(connection: sqlite3.Connection, runner_id: int) -> None:
 
 def lock_file_of(connection: sqlite3.Connection, runner_id: int) -> str | None:
     """Return the lock file of a runner that has not ended, as far as the store knows."""
-    (found,) = _LOCK_FILE.run(connection, its_id=runner_id).fetchone() or (None,)
-    return found
+    (lock_file,) = _LOCK_FILE.run(connection, its_id=runner_id).fetchone() or (None,)
+    return lock_file
 
 
 def ask_to_pause(connection: sqlite3.Connection, job_id: str) -> None:

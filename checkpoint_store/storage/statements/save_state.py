@@ -85,8 +85,8 @@ def save_changes(
         before = Before(known.digests, unchanged(old, new), looked.given)
         written = _write(connection, state, path, before, replace=True, is_current=other is None)
         written = written._replace(texts=dict(zip(old, known.texts or (), strict=False)) | written.texts)
-    held = _known(connection, state, path, before, written)
-    return Saved(held, other, written.said, written.kept, written.over, earlier)
+    recorded = _known(connection, state, path, before, written)
+    return Saved(recorded, other, written.said, written.kept, written.over, earlier)
 
 
 def _known(
@@ -99,10 +99,10 @@ def _known(
     if written.kept or not says_all:
         return None
     texts = written.texts
-    held = job_statements.find_job(connection, state.job_id, path)
-    kept = _if_few([texts[index] for index in results]) if texts.keys() >= results.keys() else None
-    to_redo = redos.indices(connection, state.job_id) if held.redo_count else []
-    return Known(moment_of(connection), _as_loaded(state, held, results, to_redo), kept, written.digests)
+    record = job_statements.find_job(connection, state.job_id, path)
+    texts_kept = _if_few([texts[index] for index in results]) if texts.keys() >= results.keys() else None
+    to_redo = redos.indices(connection, state.job_id) if record.redo_count else []
+    return Known(moment_of(connection), _as_loaded(state, record, results, to_redo), texts_kept, written.digests)
 
 
 def _paired(connection: sqlite3.Connection, state: ProcessingState, path: Path, known: Known | None) -> ProcessingState:
@@ -135,13 +135,13 @@ def _write(
     """Write what the store lacks. ``is_current``: the job becomes the current and the newest one."""
     moment = now() if replace else in_utc(state.updated_at)
     values = columns_of(state) | {"updated_at": moment}
-    known, there = _find(connection, state.job_id, path), before.digests
+    known, digests = _find(connection, state.job_id, path), before.digests
     if known is None:
         begun = {"completed_count": 0, "stretch_started_at": now()}
         begun["stretch_completed_count"] = len(state.completed_chunks)
         job_statements.insert_job(connection, {**values, "job_id": state.job_id, **begun})
     else:
-        if replace and all(index in there for index in state.completed_chunks):  # no work is recorded
+        if replace and all(index in digests for index in state.completed_chunks):  # no work is recorded
             values |= stretch.changes_now(connection, state.job_id, path)
         says_metadata = state.version not in WITHOUT_METADATA
         _update(connection, known, values, path, replace=replace, says_metadata=says_metadata)
@@ -151,20 +151,20 @@ def _write(
                 job_statements.make_current(connection, known.job_id)
     written = _write_results(connection, state, before, moment, replace=replace)
     # What is complete here already may have been done again since the state was written.
-    asked = [index for index in state.redo_chunks if index not in there]
+    asked = [index for index in state.redo_chunks if index not in digests]
     redos.mark(connection, state.job_id, dict.fromkeys(asked, moment))
     job_statements.recount(connection, state.job_id)
     if not replace:  # whoever saves a state says its status
-        _end_import(connection, state, there, is_new=known is None)
+        _end_import(connection, state, digests, is_new=known is None)
     return written
 
 
 def _write_results(
     connection: sqlite3.Connection, state: ProcessingState, before: Before, moment: str, *, replace: bool
 ) -> Written:
-    there = before.digests
+    digests = before.digests
     results, to_redo = state.results(), set(state.redo_chunks)
-    written = Written({}, dict(there), [], [], [])
+    written = Written({}, dict(digests), [], [], [])
     for index in state.completed_chunks:
         if index in before.unchanged:
             continue
@@ -172,9 +172,9 @@ def _write_results(
         if index in results:
             text, digest = _encoded(state.job_id, index, results[index])
             written.texts[index] = text
-        if index not in there or digest not in (None, there[index]):
+        if index not in digests or digest not in (None, digests[index]):
             is_earlier = digest in before.stale or index in before.answered
-            if is_earlier and there.get(index) is not None:
+            if is_earlier and digests.get(index) is not None:
                 written.kept.append(index)
                 continue
             # Another result of a chunk that the state itself calls one to be done again is the new one.
@@ -182,19 +182,19 @@ def _write_results(
             cost = None if is_redo else 0.0
             completion = Completion(state.job_id, index, moment, text, digest, replace=replace, earlier_cost=cost)
             record(connection, completion, is_work=is_redo)
-            if there.get(index) is not None and there[index] not in before.stale:
+            if digests.get(index) is not None and digests[index] not in before.stale:
                 written.over.append(index)
         if digest is not None:
             written.said.append(digest)
-        written.digests[index] = digest or there.get(index)
+        written.digests[index] = digest or digests.get(index)
     return written
 
 
 def _end_import(
-    connection: sqlite3.Connection, state: ProcessingState, there: Mapping[int, object], *, is_new: bool
+    connection: sqlite3.Connection, state: ProcessingState, completed: Mapping[int, object], *, is_new: bool
 ) -> None:
     """Complete a job that the import makes whole, or that is whole since the run which wrote the state file."""
-    if not is_new and not there.keys() >= set(state.completed_chunks):
+    if not is_new and not completed.keys() >= set(state.completed_chunks):
         finish_if_done(connection, state.job_id)
     else:
         finish_if_left_running(connection, state.job_id)
@@ -202,10 +202,10 @@ def _end_import(
 
 def _find(connection: sqlite3.Connection, job_id: str, path: Path) -> JobRecord | None:
     try:
-        found = job_statements.find_job(connection, job_id, path)
+        record = job_statements.find_job(connection, job_id, path)
     except JobNotFound:
         return None
-    return found if found.job_id == job_id else None  # the id may be a prefix of another
+    return record if record.job_id == job_id else None  # the id may be a prefix of another
 
 
 def _update(
@@ -239,9 +239,11 @@ def _encoded(job_id: str, index: int, result: Any) -> tuple[str, str]:
     return text, result_digest.digest(job_id, index, text)
 
 
-def _as_loaded(state: ProcessingState, held: JobRecord, results: dict[int, Any], to_redo: list[int]) -> ProcessingState:
+def _as_loaded(
+    state: ProcessingState, record: JobRecord, results: dict[int, Any], to_redo: list[int]
+) -> ProcessingState:
     """Return a state that was saved as the store gives it back."""
     rest = sorted(set(state.completed_chunks) - results.keys())
     return state_from(
-        held, completed=[*results, *rest], results=list(results.values()), to_redo=to_redo, config=state.config
+        record, completed=[*results, *rest], results=list(results.values()), to_redo=to_redo, config=state.config
     )

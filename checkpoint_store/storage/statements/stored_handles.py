@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 
 def for_new_job(
-    connection: sqlite3.Connection, request: OpenRequest, path: Path, kept: Mapping[int, Source]
+    connection: sqlite3.Connection, request: OpenRequest, path: Path, reused: Mapping[int, Source]
 ) -> dict[int, str]:
     """Return the handles that a new job with these results can take over, by chunk; of several the newest. Reads only.
 
     A handle is taken where its chunk has the same fingerprint and settings as a result would need.
     """
-    last = kept.get(len(kept) - 1)
-    return _taken(connection, request, path, kept, Begun("" if last is None else last.job_id, len(kept)))
+    last = reused.get(len(reused) - 1)
+    return _taken(connection, request, path, reused, Begun("" if last is None else last.job_id, len(reused)))
 
 
 def for_rest(
@@ -38,19 +38,23 @@ def for_rest(
     return _taken(connection, request, path, {*done, *own}, Begun(job.job_id, len(done)), but_job=job.job_id)
 
 
-def carry(connection: sqlite3.Connection, job: JobRecord, request: OpenRequest, found: Mapping[int, str]) -> None:
+def carry(connection: sqlite3.Connection, job: JobRecord, request: OpenRequest, by_chunk: Mapping[int, str]) -> None:
     """Add handles that were found to a job, in the open transaction."""
-    if found:
+    if by_chunk:
         named = enumerate(request.fingerprints_by(job.fingerprint_rule) or ())
-        handles.add(connection, job.job_id, [(at, found[at], one) for at, one in named if at in found])
+        handles.add(
+            connection, job.job_id, [(at, by_chunk[at], fingerprint) for at, fingerprint in named if at in by_chunk]
+        )
 
 
 def adopt(connection: sqlite3.Connection, job: JobRecord, request: OpenRequest) -> None:
     """Say of which content the chunks are whose handles were recorded while only their number was known."""
-    unknown = {at for at, one in handles.left_in(connection, job.job_id).items() if one is None}
+    unknown = {at for at, fingerprint in handles.left_in(connection, job.job_id).items() if fingerprint is None}
     if unknown:
         named = enumerate(request.fingerprints_by(job.fingerprint_rule) or ())
-        handles.set_fingerprints(connection, job.job_id, {at: one for at, one in named if at in unknown})
+        handles.set_fingerprints(
+            connection, job.job_id, {at: fingerprint for at, fingerprint in named if at in unknown}
+        )
 
 
 def _taken(
@@ -70,7 +74,7 @@ def _taken(
         for job in (find_job(connection, job_id, path) for job_id in {row.job_id for row in rows})
         if same_settings(job.plan, request.plan, request.reuse_ignoring)
     }
-    found: dict[int, str] = {}
+    by_chunk: dict[int, str] = {}
     for rule in set(rule_of.values()):  # by rule 1 an object counts by a part of it: only of the same file
         by_fingerprint: dict[str, str] = {}
         for row in rows:
@@ -78,8 +82,8 @@ def _taken(
                 by_fingerprint.setdefault(row.fingerprint, row.handle)
         for at, fingerprint in enumerate(request.fingerprints_by(rule) or ()):
             if at not in done and fingerprint in by_fingerprint:
-                found.setdefault(at, by_fingerprint[fingerprint])
-    return found
+                by_chunk.setdefault(at, by_fingerprint[fingerprint])
+    return by_chunk
 
 
 def _goes_on(connection: sqlite3.Connection, request: OpenRequest, row: HandleRow, begun: Begun) -> bool:

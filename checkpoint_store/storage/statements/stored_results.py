@@ -103,11 +103,11 @@ class StoredResults:
         if before != (opened.looked_jobs, opened.looked_chunks) or self._request.reuse_ignoring or of is not None:
             number = 0  # one of those did more since, or what may differ was something else last time
         since = {"but_job": opened.job_id, "number": number}
-        found = self._rows(_HOLDERS_SINCE, **since)
-        holders = [job for job in found if of is None or job.job_id in of]
+        jobs = self._rows(_HOLDERS_SINCE, **since)
+        holders = [job for job in jobs if of is None or job.job_id in of]
         return self._taken(holders, self._left(done), self._request.reuse_ignoring)
 
-    def elsewhere(self, kept: Container[int]) -> Elsewhere:
+    def elsewhere(self, reused: Container[int]) -> Elsewhere:
         """Return what there is for the other chunks of a new job under another name or setting."""
         same, other_name, other_settings = list[_Holder](), list[_Holder](), list[_Holder]()
         for job in self._holders():
@@ -117,13 +117,13 @@ class StoredResults:
                 (same if normal_name(job.file_name) == self._name else other_name).append(job)
         if not other_name and not other_settings:
             return Elsewhere()
-        left = self._left(kept)
+        left = self._left(reused)
         self._look(same, left, NOTHING)  # whoever begins anew knows of these
         named = self._look(other_name, left, NOTHING)
-        found = named | self._look(other_settings, left, None)
+        sources = named | self._look(other_settings, left, None)
         names = {job.job_id: job.file_name for job in other_name}
         name = next((names[source.job_id] for source in named.values()), None)
-        return Elsewhere(len(found), name, self._differing(other_settings, found.values()))
+        return Elsewhere(len(sources), name, self._differing(other_settings, sources.values()))
 
     def differing_settings(self, earlier: JobRecord) -> frozenset[str]:
         """Return the settings in which a job's plan differs from that of the request."""
@@ -141,16 +141,16 @@ class StoredResults:
         """Return results under the very settings, and then, for what is left, those that differ where they may."""
         if self._request.plan.sequential:  # all of them are one job's
             return self._look((job for job in holders if self._has_settings(job, ignoring)), left, ignoring)
-        found = self._look((job for job in holders if self._has_settings(job, NOTHING)), left, NOTHING)
+        sources = self._look((job for job in holders if self._has_settings(job, NOTHING)), left, NOTHING)
         if ignoring and holders and left:
-            found |= self._look((job for job in holders if self._has_settings(job, ignoring)), left, ignoring)
-        return found
+            sources |= self._look((job for job in holders if self._has_settings(job, ignoring)), left, ignoring)
+        return sources
 
     def _look(self, holders: Iterable[_Holder], left: _Left, ignoring: frozenset[str] | None) -> dict[int, Source]:
         """Return what the jobs have for chunks that are left; None for ``ignoring`` stands for any settings."""
         if self._request.plan.sequential:
             return left.take_all(max((self._beginning(job, ignoring) for job in holders), key=len, default={}))
-        found: dict[int, Source] = {}
+        sources: dict[int, Source] = {}
         for job in holders:
             if not left:
                 break
@@ -159,8 +159,8 @@ class StoredResults:
             differing = self._ignored(job, ignoring) if ignoring else ()
             rows = _FINGERPRINTS.run(self._connection, in_job=job.job_id)
             for index, place in left.take(rule, rows, lambda text: _is_covered(text, ignoring)).items():
-                found[index] = Source(job.job_id, place.chunk_index, _joined(place.differs_in, differing))
-        return found
+                sources[index] = Source(job.job_id, place.chunk_index, _joined(place.differs_in, differing))
+        return sources
 
     def _beginning(self, job: _Holder, ignoring: frozenset[str] | None) -> dict[int, Source]:
         """Return what a job has for the first chunks of a sequential plan, where the job that goes on has the same."""
@@ -168,19 +168,19 @@ class StoredResults:
         rows = _FINGERPRINTS.run(self._connection, in_job=job.job_id)
         begins = beginning(rows, self._request.fingerprints or ())
         usable = takewhile(lambda row: row[2] is None or _is_covered(row[2], ignoring), begins)
-        found = {index: Source(job.job_id, index, _joined(differs, differing)) for index, _, differs in usable}
+        sources = {index: Source(job.job_id, index, _joined(differs, differing)) for index, _, differs in usable}
         begun = self._begun
-        if begun is None or (len(found) > begun.chunks and has_same_results(self._connection, begun, job.job_id)):
-            return found
+        if begun is None or (len(sources) > begun.chunks and has_same_results(self._connection, begun, job.job_id)):
+            return sources
         return {}
 
     def _ignored(self, job: _Holder, ignoring: frozenset[str]) -> list[str]:
         """Return the settings in which a job differs, as finely as they are passed over."""
-        found: list[str] = []
+        ignored: list[str] = []
         for name in setting_names(self._plan_of(job), self._request.plan):
-            inner = [one for one in ignoring if one.startswith(f"{name}.")]
-            found += [name] if _is_ignored(name, ignoring) else inner
-        return found
+            inner = [setting for setting in ignoring if setting.startswith(f"{name}.")]
+            ignored += [name] if _is_ignored(name, ignoring) else inner
+        return ignored
 
     def _holders(self) -> list[_Holder]:
         return self._rows(_HOLDERS) if self._request.fingerprints is not None else []
@@ -208,8 +208,8 @@ class StoredResults:
 
 def jobs_before(connection: sqlite3.Connection, but_job: str, number: int) -> tuple[int, int]:
     """Return how many other jobs have numbers up to one, and how many completed chunks they have together."""
-    found: tuple[int, int] = _BEFORE.run(connection, number=number, but_job=but_job).fetchone()
-    return found
+    row: tuple[int, int] = _BEFORE.run(connection, number=number, but_job=but_job).fetchone()
+    return row
 
 
 def setting_names(old: Plan, new: Plan) -> tuple[str, ...]:
@@ -225,10 +225,10 @@ class _Left:
         self._request = request
         self._indices: dict[int, dict[str, list[int]]] = {}
         self._but = but
-        self._found = set[int]()
+        self._taken_chunks = set[int]()
 
     def __bool__(self) -> bool:
-        return len(self._found) < self._count
+        return len(self._taken_chunks) < self._count
 
     @cached_property
     def _count(self) -> int:
@@ -245,10 +245,10 @@ class _Left:
             self._indices[rule] = by_fingerprint
         return self._indices[rule]
 
-    def take_all(self, found: dict[int, Source]) -> dict[int, Source]:
+    def take_all(self, sources: dict[int, Source]) -> dict[int, Source]:
         """Return those of these chunks that are left, which are left no longer."""
-        taken = {at: one for at, one in found.items() if at not in self._but and at not in self._found}
-        self._found.update(taken)
+        taken = {at: source for at, source in sources.items() if at not in self._but and at not in self._taken_chunks}
+        self._taken_chunks.update(taken)
         return taken
 
     def take(
@@ -257,20 +257,20 @@ class _Left:
         """Return the chunks that a job has results for, each with its own place's result where that is one of them."""
         wanted = self._by(rule)
         first: dict[str, _Place] = {}
-        there: dict[int, tuple[str, _Place]] = {}
+        own_places: dict[int, tuple[str, _Place]] = {}
         for index, fingerprint, differs_in in rows:
             if fingerprint in wanted and (differs_in is None or may_differ(differs_in)):
                 place = _Place(index, differs_in)
                 first.setdefault(fingerprint, place)
-                there[index] = fingerprint, place
-        found: dict[int, _Place] = {}
+                own_places[index] = fingerprint, place
+        places: dict[int, _Place] = {}
         for fingerprint, place in first.items():
             for index in wanted.pop(fingerprint):
-                if index not in self._found:
-                    same, own = there.get(index, ("", place))
-                    found[index] = own if same == fingerprint else place
-        self._found.update(found)
-        return found
+                if index not in self._taken_chunks:
+                    same, own = own_places.get(index, ("", place))
+                    places[index] = own if same == fingerprint else place
+        self._taken_chunks.update(places)
+        return places
 
 
 class _Place(NamedTuple):
@@ -288,7 +288,7 @@ def _is_covered(differs_in: str, ignoring: frozenset[str] | None) -> bool:
 
 
 def _is_ignored(name: str, ignoring: frozenset[str]) -> bool:
-    return name in ignoring or any(name.startswith(f"{one}.") for one in ignoring)
+    return name in ignoring or any(name.startswith(f"{setting}.") for setting in ignoring)
 
 
 def _joined(differs_in: str | None, names: Iterable[str]) -> str | None:

@@ -10,14 +10,14 @@ def unchanged(old: dict[int, Any], new: dict[int, Any]) -> set[int]:
     return {index for index, result in old.items() if index in new and _identical(result, new[index])}
 
 
-def _identical(one: Any, other: Any) -> bool:
+def _identical(value: Any, other: Any) -> bool:
     """Equal as JSON, where 1, 1.0 and true are three values."""
-    if one is other:
+    if value is other:
         return True
-    if type(one) is not type(other) or one != other:
+    if type(value) is not type(other) or value != other:
         return False
-    if isinstance(one, dict):
-        return list(one) == list(other) and all(_identical(one[key], other[key]) for key in one)
-    if isinstance(one, list):
-        return all(map(_identical, one, other))
-    return not isinstance(one, float) or str(one) == str(other)
+    if isinstance(value, dict):
+        return list(value) == list(other) and all(_identical(value[key], other[key]) for key in value)
+    if isinstance(value, list):
+        return all(map(_identical, value, other))
+    return not isinstance(value, float) or str(value) == str(other)

@@ -43,11 +43,11 @@ _one_at_a_time: Final = threading.RLock()
 
 def scripts_folder() -> Path:
     """Return where the migration scripts are: inside the installed package, or beside it in a checkout."""
-    found = resources.files("checkpoint_store")
-    if not isinstance(found, Path):
+    package = resources.files("checkpoint_store")
+    if not isinstance(package, Path):
         return _unpacked()
-    installed = found / "_migrations"
-    return installed if installed.is_dir() else found.parent / "migrations"
+    installed = package / "_migrations"
+    return installed if installed.is_dir() else package.parent / "migrations"
 
 
 @cache
@@ -95,8 +95,8 @@ def current_version(database: AnyDatabase) -> str | None:
 def _version(connection: sqlite3.Connection) -> str | None:
     if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").fetchone() is None:
         return None
-    (found,) = connection.execute("SELECT version_num FROM alembic_version").fetchone() or (None,)
-    return found
+    (version,) = connection.execute("SELECT version_num FROM alembic_version").fetchone() or (None,)
+    return version
 
 
 @contextmanager
@@ -151,11 +151,11 @@ def run(
 ) -> Path | None:
     """Run ``migrate`` on the store under every guard: a verified copy, one transaction, checks before its commit."""
     with _one_at_a_time:
-        found = current_version(database)
-        backup = None if found is None or not keeps_copy else FilesBeside(database.path).next_backup(found)
+        version = current_version(database)
+        backup = None if version is None or not keeps_copy else FilesBeside(database.path).next_backup(version)
         try:
             database.migrate(
-                lambda connection: _checked(connection, found, migrate),
+                lambda connection: _checked(connection, version, migrate),
                 first=lambda connection: _back_up(connection, database.path, backup),
             )
         except StoreBusy as error:
@@ -164,17 +164,17 @@ def run(
         except _RefusedError as refusal:
             if backup is not None:  # nothing was tried: the copy would only push out an older one
                 StoreFiles(backup).remove()
-            raise MigrationFailed(database.path, found, wanted, str(refusal), None) from refusal
+            raise MigrationFailed(database.path, version, wanted, str(refusal), None) from refusal
         except CheckpointStoreError as error:
             thin_out(database.path)
-            raise MigrationFailed(database.path, found, wanted, str(error), backup) from error
+            raise MigrationFailed(database.path, version, wanted, str(error), backup) from error
         except Exception as error:
             thin_out(database.path)
             reason = f"{type(error).__name__}: {error}"
-            raise MigrationFailed(database.path, found, wanted, reason, backup) from error
+            raise MigrationFailed(database.path, version, wanted, reason, backup) from error
         if backup is not None:
             thin_out(database.path)
-            log.info("%s was migrated from schema %s to %s; a copy is %s", database.path, found, wanted, backup)
+            log.info("%s was migrated from schema %s to %s; a copy is %s", database.path, version, wanted, backup)
     return backup
 
 
@@ -183,8 +183,8 @@ def _back_up(connection: sqlite3.Connection, path: Path, backup: Path | None) ->
         copy_to(connection, backup, like=path)
 
 
-def _checked(connection: sqlite3.Connection, found: str | None, migrate: Callable[[Connection], object]) -> None:
-    if _version(connection) != found:
+def _checked(connection: sqlite3.Connection, version: str | None, migrate: Callable[[Connection], object]) -> None:
+    if _version(connection) != version:
         return  # another process was faster; there is nothing left to do, or it is not ours to do
     before = _contents(connection)
     with sqlalchemy_connection(connection) as its:

@@ -32,11 +32,11 @@ _OUTCOMES: Final = frozenset(AttemptOutcome)
 
 def read(connection: sqlite3.Connection, totals: Mapping[str, int], rows: Rows) -> AttemptLog:
     """Return the attempts that a copy with these jobs knows of; ``rows`` reads on behind what does not read."""
-    found = AttemptLog()
+    log = AttemptLog()
     tables = "SELECT count(*) FROM sqlite_master WHERE name IN ('attempts', 'runners')"
-    found.known = connection.execute(tables).fetchone()[0] > 1
-    if not found.known:
-        return found
+    log.known = connection.execute(tables).fetchone()[0] > 1
+    if not log.known:
+        return log
     columns = columns_of(connection, attempts_table, ("job_id", "chunk_index", *_ATTEMPT))
     statement = (
         f"SELECT chunk_index, json_group_array(json_array({', '.join(_ATTEMPT)})) "  # noqa: S608 - our own names
@@ -48,16 +48,16 @@ def read(connection: sqlite3.Connection, totals: Mapping[str, int], rows: Rows) 
         def fetch(key: int, job_id: str = job_id) -> Iterator[tuple[Any, ...]]:
             return connection.execute(statement, (job_id, key))
 
-        for index, several in rows(found, fetch, 0, total - 1):
-            made = [dict(zip(_ATTEMPT, values, strict=True)) for values in json.loads(several)]
+        for index, attempts_text in rows(log, fetch, 0, total - 1):
+            made = [dict(zip(_ATTEMPT, values, strict=True)) for values in json.loads(attempts_text)]
             sound = [attempt for attempt in made if _is_sound(attempt)]
-            found.complete = found.complete and len(sound) == len(made)
-            found.attempts.setdefault(job_id, {})[index] = sorted(sound, key=lambda attempt: int(attempt["number"]))
+            log.complete = log.complete and len(sound) == len(made)
+            log.attempts.setdefault(job_id, {})[index] = sorted(sound, key=lambda attempt: int(attempt["number"]))
     columns = columns_of(connection, runners_table)
     every = f"SELECT {columns} FROM runners WHERE runner_id >= ? ORDER BY runner_id"  # noqa: S608 - our own names
-    for row in rows(found, lambda key: connection.execute(every, (key,)), 0, _RUNNERS_MAX):
-        found.runners.append(dict(zip(_RUNNER, row, strict=True)))
-    return found
+    for row in rows(log, lambda key: connection.execute(every, (key,)), 0, _RUNNERS_MAX):
+        log.runners.append(dict(zip(_RUNNER, row, strict=True)))
+    return log
 
 
 def _is_sound(attempt: dict[str, Any]) -> bool:

@@ -35,16 +35,16 @@ def read(connection: sqlite3.Connection, copy: Copy, totals: Mapping[str, int], 
                 return connection.execute(statement, (job_id, key))
 
             for index, *values in rows(copy, fetch, 0, total - 1):
-                found = dict(zip(names, values, strict=True))
-                if _is_sound(found):
-                    copy.facts.setdefault((table.name, job_id), {})[index] = found
+                fact = dict(zip(names, values, strict=True))
+                if _is_sound(fact):
+                    copy.facts.setdefault((table.name, job_id), {})[index] = fact
                 else:
                     copy.complete = False
 
 
-def _is_sound(found: Mapping[str, Any]) -> bool:
-    is_whole = type(found.get("after_attempt", 0)) is int
-    return is_whole and all(isinstance(found[name], str) for name in _TEXTS & found.keys())
+def _is_sound(fact: Mapping[str, Any]) -> bool:
+    is_whole = type(fact.get("after_attempt", 0)) is int
+    return is_whole and all(isinstance(fact[name], str) for name in _TEXTS & fact.keys())
 
 
 def carry_over(connection: sqlite3.Connection, job_id: str, total: int, copies: Sequence[Copy]) -> None:
@@ -57,19 +57,19 @@ def carry_over(connection: sqlite3.Connection, job_id: str, total: int, copies: 
     for table in FACTS:
         taken: dict[int, dict[str, Any]] = {}
         for copy in having[:1] if table is chunk_redos else having:
-            for index, found in copy.facts.get((table.name, job_id), {}).items():
+            for index, fact in copy.facts.get((table.name, job_id), {}).items():
                 if 0 <= index < total:
-                    taken.setdefault(index, found)
+                    taken.setdefault(index, fact)
             if copy.complete:
                 break  # what it does not know of was never there, or was taken back since
         if table is chunk_keys:
             taken = _without_twins(taken)
-        if rows := [{"job_id": job_id, "chunk_index": index} | found for index, found in sorted(taken.items())]:
+        if rows := [{"job_id": job_id, "chunk_index": index} | fact for index, fact in sorted(taken.items())]:
             insert_into(table).run_many(connection, rows)
     redos.mend(connection, job_id)
 
 
 def _without_twins(taken: Mapping[int, dict[str, Any]]) -> dict[int, dict[str, Any]]:
     """Return the keys, each for one chunk: copies of different times may give one key to two."""
-    chunk_of = {found["key"]: index for index, found in sorted(taken.items(), reverse=True)}
-    return {index: found for index, found in taken.items() if chunk_of[found["key"]] == index}
+    chunk_of = {fact["key"]: index for index, fact in sorted(taken.items(), reverse=True)}
+    return {index: fact for index, fact in taken.items() if chunk_of[fact["key"]] == index}

@@ -90,14 +90,14 @@ def read_store(path: Path, name: str, base: bytes = b"") -> list[Copy]:
         together = read_copy(apart, name, how="mode=rw")
         if has_foreign_journal(path) or not is_own(path, apart, "mode=rw"):
             alone.name = f"{name} without its log"
-            found = [alone, together]
+            copies = [alone, together]
         else:
-            found = [together]
+            copies = [together]
     except OSError:  # no room for a second one
-        found = [alone]
+        copies = [alone]
     finally:
         its.remove()
-    return found
+    return copies
 
 
 def _with_sound_pages(path: Path, log: Path, name: str, base: bytes) -> Copy:
@@ -138,19 +138,19 @@ def _rows(
 
     Where reading stops, it goes on one key further, so a bad page costs the rows on it and no others.
     """
-    start, missed = first, 0
+    start, unreadable = first, 0
     while start <= last:
         try:
             for row in fetch(start):
                 if not isinstance(row[0], int) or row[0] < start:
                     raise sqlite3.DatabaseError("a key is no number, or out of order")
-                start, missed = row[0] + 1, 0
+                start, unreadable = row[0] + 1, 0
                 yield row
         except UNREADABLE:
             copy.complete = False
-            missed += 1
+            unreadable += 1
             # A page of rows is passed one by one; what is still unreadable then is a whole part of the tree.
-            start += 1 << max(0, missed - _PATIENCE)
+            start += 1 << max(0, unreadable - _PATIENCE)
         else:
             return
 
@@ -205,8 +205,8 @@ def unread_in(values: dict[str, Any]) -> frozenset[str]:
 
 def _top(connection: sqlite3.Connection, table: str, otherwise: int) -> int:
     with suppress(*UNREADABLE):
-        found = connection.execute(f"SELECT max(rowid) FROM {table}").fetchone()[0]  # noqa: S608 - our own names
-        return int(found or 0)
+        rowid = connection.execute(f"SELECT max(rowid) FROM {table}").fetchone()[0]  # noqa: S608 - our own names
+        return int(rowid or 0)
     return otherwise
 
 
@@ -239,10 +239,10 @@ def _read_results(connection: sqlite3.Connection, copy: Copy) -> None:
         if not isinstance(text, str) or not isinstance(index, int) or not isinstance(job_id, str):
             copy.complete = False
             continue
-        found = result_digest.digest(job_id, index, text)
+        own_digest = result_digest.digest(job_id, index, text)
         known = copy.chunks.get(job_id, {}).get(index)
-        if found != digest and (known is None or found != known.digest):
+        if own_digest != digest and (known is None or own_digest != known.digest):
             copy.complete = False
             continue
         chunk = copy.chunk(job_id, index, copy.jobs.get(job_id, {}).get("updated_at", ""))
-        chunk.text, chunk.digest = text, found
+        chunk.text, chunk.digest = text, own_digest
