@@ -14,6 +14,7 @@ from checkpoint_store.model.clock import now
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.error_text import describe
 from checkpoint_store.storage.statements.compiled import Statement, insert_into, named_rows
+from checkpoint_store.storage.statements.replaced import with_result_elsewhere
 from checkpoint_store.storage.tables import attempts, runners
 
 if TYPE_CHECKING:
@@ -81,16 +82,9 @@ def take(
 
 
 def _by_chunk(other: sqlite3.Connection, job_id: str) -> Iterator[tuple[int, list[dict[str, Any]]]]:
-    rows = (
-        _with_result_elsewhere(dict(zip(_COLUMNS, row, strict=True))) for row in _ATTEMPTS.run(other, in_job=job_id)
-    )
+    rows = (with_result_elsewhere(dict(zip(_COLUMNS, row, strict=True))) for row in _ATTEMPTS.run(other, in_job=job_id))
     for index, made in groupby(rows, key=itemgetter("chunk_index")):
         yield index, list(made)
-
-
-def _with_result_elsewhere(attempt: dict[str, Any]) -> dict[str, Any]:
-    """Return an attempt for another store: the id of the result that was replaced says nothing there."""
-    return attempt if attempt["replaced_result_id"] is None else attempt | {"replaced_result_id": 0}
 
 
 class _Runners:

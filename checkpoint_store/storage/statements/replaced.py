@@ -129,3 +129,8 @@ def costs_elsewhere(connection: sqlite3.Connection, job_id: str) -> tuple[int, f
     """Return how many results were replaced in another store or before a recovery, their cost, and the highest."""
     found: tuple[int, float, float] = _ELSEWHERE.run(connection, in_job=job_id).fetchone()
     return found
+
+
+def with_result_elsewhere(attempt: dict[str, Any]) -> dict[str, Any]:
+    """Return an attempt for another store, in which the id of the result that was replaced says nothing."""
+    return attempt if attempt["replaced_result_id"] is None else attempt | {"replaced_result_id": 0}
