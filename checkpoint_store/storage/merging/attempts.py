@@ -13,7 +13,8 @@ from checkpoint_store.model.attempt import AttemptOutcome
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.error_text import describe
-from checkpoint_store.storage.statements.compiled import Statement, insert_into, named_rows
+from checkpoint_store.storage.statements.attempts import THIS
+from checkpoint_store.storage.statements.compiled import Statement, at_chunk, insert_into, named_rows
 from checkpoint_store.storage.statements.replaced import with_result_elsewhere
 from checkpoint_store.storage.tables import attempts, runners
 
@@ -41,24 +42,12 @@ _ATTEMPTS: Final = Statement(
     lambda: select(attempts).where(_A.job_id == bindparam("in_job")).order_by(_A.chunk_index, _A.number)
 )
 _HERE: Final = Statement(
-    lambda: (
-        select(_A.number, _A.runner_id, _A.started_at, _A.outcome)
-        .where(_A.job_id == bindparam("in_job"), _A.chunk_index == bindparam("at_index"))
-        .order_by(_A.number)
-    )
+    lambda: select(_A.number, _A.runner_id, _A.started_at, _A.outcome).where(*at_chunk(_A)).order_by(_A.number)
 )
 _RUNNERS: Final = Statement(lambda: select(runners).where(_W.job_id == bindparam("in_job")))
 _BY_LOCK_FILE: Final = Statement(lambda: select(_W.runner_id).where(_W.lock_file == bindparam("its_lock_file")))
 _UPDATE: Final = Statement(
-    lambda: (
-        attempts.update()
-        .where(
-            _A.job_id == bindparam("in_job"),
-            _A.chunk_index == bindparam("at_index"),
-            _A.number == bindparam("its_number"),
-        )
-        .values({name: bindparam(f"new_{name}") for name in _ENDED})
-    )
+    lambda: attempts.update().where(*THIS).values({name: bindparam(f"new_{name}") for name in _ENDED})
 )
 
 
