@@ -13,7 +13,9 @@ from checkpoint_store.model.attempt import AttemptOutcome
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.error_text import describe
-from checkpoint_store.storage.statements.compiled import Statement, insert_into, named_rows
+from checkpoint_store.storage.statements.attempts import THIS
+from checkpoint_store.storage.statements.compiled import Statement, at_chunk, insert_into, named_rows
+from checkpoint_store.storage.statements.replaced import with_result_elsewhere
 from checkpoint_store.storage.tables import attempts, runners
 
 if TYPE_CHECKING:
@@ -40,24 +42,12 @@ _ATTEMPTS: Final = Statement(
     lambda: select(attempts).where(_A.job_id == bindparam("in_job")).order_by(_A.chunk_index, _A.number)
 )
 _HERE: Final = Statement(
-    lambda: (
-        select(_A.number, _A.runner_id, _A.started_at, _A.outcome)
-        .where(_A.job_id == bindparam("in_job"), _A.chunk_index == bindparam("at_index"))
-        .order_by(_A.number)
-    )
+    lambda: select(_A.number, _A.runner_id, _A.started_at, _A.outcome).where(*at_chunk(_A)).order_by(_A.number)
 )
 _RUNNERS: Final = Statement(lambda: select(runners).where(_W.job_id == bindparam("in_job")))
 _BY_LOCK_FILE: Final = Statement(lambda: select(_W.runner_id).where(_W.lock_file == bindparam("its_lock_file")))
 _UPDATE: Final = Statement(
-    lambda: (
-        attempts.update()
-        .where(
-            _A.job_id == bindparam("in_job"),
-            _A.chunk_index == bindparam("at_index"),
-            _A.number == bindparam("its_number"),
-        )
-        .values({name: bindparam(f"new_{name}") for name in _ENDED})
-    )
+    lambda: attempts.update().where(*THIS).values({name: bindparam(f"new_{name}") for name in _ENDED})
 )
 
 
@@ -81,16 +71,9 @@ def take(
 
 
 def _by_chunk(other: sqlite3.Connection, job_id: str) -> Iterator[tuple[int, list[dict[str, Any]]]]:
-    rows = (
-        _with_result_elsewhere(dict(zip(_COLUMNS, row, strict=True))) for row in _ATTEMPTS.run(other, in_job=job_id)
-    )
+    rows = (with_result_elsewhere(dict(zip(_COLUMNS, row, strict=True))) for row in _ATTEMPTS.run(other, in_job=job_id))
     for index, made in groupby(rows, key=itemgetter("chunk_index")):
         yield index, list(made)
-
-
-def _with_result_elsewhere(attempt: dict[str, Any]) -> dict[str, Any]:
-    """Return an attempt for another store: the id of the result that was replaced says nothing there."""
-    return attempt if attempt["replaced_result_id"] is None else attempt | {"replaced_result_id": 0}
 
 
 class _Runners:

@@ -14,7 +14,7 @@ from checkpoint_store.model.records import ChunkRecord
 from checkpoint_store.storage.runner_lock import noted, probe, runner_lock_path
 from checkpoint_store.storage.statements import redos, rows
 from checkpoint_store.storage.statements.attempts import _A, literal
-from checkpoint_store.storage.statements.compiled import Statement, named_rows
+from checkpoint_store.storage.statements.compiled import Statement, at_chunk, named_rows, of_same_chunk
 from checkpoint_store.storage.statements.handles import _H
 from checkpoint_store.storage.statements.keys import _K
 from checkpoint_store.storage.statements.rows import read_row
@@ -51,15 +51,15 @@ def is_complete() -> ColumnElement[bool]:
     A chunk that is to be done again is not, as far as attempts since then are looked at.
     """
     done = completed_chunks.c
-    found = select(done.chunk_index).where(done.job_id == _A.job_id, done.chunk_index == _A.chunk_index).exists()
+    found = select(done.chunk_index).where(*of_same_chunk(done, _A)).exists()
     return and_(found, ~redos.is_marked(_A, before=_A.number))
 
 
 def is_last_and_incomplete() -> tuple[Any, Any]:
     """Return the conditions that no later attempt at the chunk is there, and that the chunk is not complete."""
     later = attempts.alias()
-    same = and_(later.c.job_id == _A.job_id, later.c.chunk_index == _A.chunk_index, later.c.number > _A.number)
-    return ~select(later.c.number).where(same).exists(), ~is_complete()
+    same = of_same_chunk(later.c, _A)
+    return ~select(later.c.number).where(*same, later.c.number > _A.number).exists(), ~is_complete()
 
 
 _FAILED: Final = Statement(
@@ -69,9 +69,7 @@ _FAILED: Final = Statement(
         .order_by(_A.chunk_index)
     )
 )
-_FREE: Final = Statement(
-    lambda: attempts.update().where(_IN_JOB, _A.chunk_index == bindparam("at_index")).values(counted=0, is_last=0)
-)
+_FREE: Final = Statement(lambda: attempts.update().where(*at_chunk(_A)).values(counted=0, is_last=0))
 _SECONDS: Final = Statement(
     lambda: select(func.count(_A.seconds), func.total(_A.seconds)).where(
         _IN_JOB, _A.outcome == literal(AttemptOutcome.COMPLETED)
@@ -80,15 +78,15 @@ _SECONDS: Final = Statement(
 
 
 def _shown_columns() -> list[Any]:
-    its_handle = select(_H.handle).where(_H.job_id == _A.job_id, _H.chunk_index == _A.chunk_index).scalar_subquery()
-    its_key = select(_K.key).where(_K.job_id == _A.job_id, _K.chunk_index == _A.chunk_index).scalar_subquery()
+    its_handle = select(_H.handle).where(*of_same_chunk(_H, _A)).scalar_subquery()
+    its_key = select(_K.key).where(*of_same_chunk(_K, _A)).scalar_subquery()
     return [*(_A[name] for name in _COLUMNS), its_handle.label("handle"), its_key.label("key")]
 
 
 _EARLIER: Final = Statement(
     lambda: (
         select(*_shown_columns())
-        .where(_IN_JOB, _A.chunk_index == bindparam("at_index"), _A.number < bindparam("before"), ~is_complete())
+        .where(*at_chunk(_A), _A.number < bindparam("before"), ~is_complete())
         .order_by(_A.number.desc())
         .limit(1)
     )

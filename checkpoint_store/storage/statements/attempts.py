@@ -11,7 +11,7 @@ from checkpoint_store.model.attempt import AttemptOutcome
 from checkpoint_store.model.clock import now
 from checkpoint_store.storage.records import Claim, FailureOutcome
 from checkpoint_store.storage.statements import handles, runners
-from checkpoint_store.storage.statements.compiled import Statement, begun
+from checkpoint_store.storage.statements.compiled import Statement, at_chunk, begun
 from checkpoint_store.storage.statements.effect import require_rows
 from checkpoint_store.storage.tables import attempts
 from checkpoint_store.system.log import log
@@ -117,15 +117,12 @@ _BEGIN: Final = Statement(
     lambda: attempts.insert().values(begun(*map(bindparam, ("in_job", "at_index", "new_number", "runner", "at")))),
     order=("in_job", "at_index", "new_number", "runner", "at"),
 )
-_THIS: Final[Any] = (
-    _A.job_id == bindparam("in_job"),
-    _A.chunk_index == bindparam("at_index"),
-    _A.number == bindparam("its_number"),
-)
+THIS: Final[Any] = (*at_chunk(_A), _A.number == bindparam("its_number"))
+"""The conditions that an attempt has the number ``its_number`` at its chunk."""
 
 
 def _counted() -> Any:
-    here = _A.job_id == bindparam("in_job"), _A.chunk_index == bindparam("at_index")
+    here = at_chunk(_A)
     used = select(_A.number).where(*here, _A.outcome.in_(_ENDED_IN_VAIN), _A.counted == literal_column("1"))
     newest_used = used.order_by(_A.number.desc()).limit(bindparam("attempts_max")).subquery()
     return select(
@@ -138,11 +135,11 @@ def _counted() -> Any:
 _COUNTED: Final = Statement(_counted)
 _RUNNING: Final[Any] = _A.outcome == literal(AttemptOutcome.RUNNING)
 _OF_RUNNER: Final[Any] = _A.runner_id == bindparam("its_runner"), _RUNNING
-_SET_LAST: Final = Statement(lambda: attempts.update().where(*_THIS).values(is_last=bindparam("now_last")))
+_SET_LAST: Final = Statement(lambda: attempts.update().where(*THIS).values(is_last=bindparam("now_last")))
 _FAIL: Final = Statement(
     lambda: (
         attempts.update()
-        .where(*_THIS)
+        .where(*THIS)
         .values(
             outcome=AttemptOutcome.FAILED.value,
             finished_at=bindparam("at"),
@@ -158,11 +155,11 @@ _FAIL: Final = Statement(
 _ABANDON: Final = Statement(
     lambda: (
         attempts.update()
-        .where(*_THIS, *_OF_RUNNER)
+        .where(*THIS, *_OF_RUNNER)
         .values(outcome=AttemptOutcome.ABANDONED.value, counted=0, finished_at=bindparam("at"))
     )
 )
-_FORGET: Final = Statement(lambda: attempts.delete().where(*_THIS, *_OF_RUNNER))
+_FORGET: Final = Statement(lambda: attempts.delete().where(*THIS, *_OF_RUNNER))
 _IN_HAND: Final = Statement(lambda: select(_A.job_id, _A.chunk_index, _A.number).where(*_OF_RUNNER))
 _ABANDON_ALL: Final = Statement(
     lambda: (

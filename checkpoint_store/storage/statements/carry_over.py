@@ -31,7 +31,7 @@ _STORED: Final = compiled.Statement(
     lambda: (
         select(_R.result, _C.digest, _R.digest, _C.source_job_id, _C.source_chunk_index, _C.redo_asked_at)
         .outerjoin_from(completed_chunks, chunk_results, _R.result_id == _C.result_id)
-        .where(_C.job_id == bindparam("in_job"), _C.chunk_index == bindparam("at_index"))
+        .where(*compiled.at_chunk(_C))
     )
 )
 

@@ -87,8 +87,14 @@ def insert_into(table: Table, columns: tuple[str, ...] = ()) -> Statement:
     return Statement(lambda: table.insert().values({name: bindparam(name) for name in names}).inline())
 
 
-def _at(table: Any) -> tuple[Any, Any]:
-    return table.c.job_id == bindparam("in_job"), table.c.chunk_index == bindparam("at_index")
+def at_chunk(columns: Any) -> tuple[Any, Any]:
+    """Return the conditions that a row is about the chunk ``at_index`` of the job ``in_job``."""
+    return columns.job_id == bindparam("in_job"), columns.chunk_index == bindparam("at_index")
+
+
+def of_same_chunk(columns: Any, others: Any) -> tuple[Any, Any]:
+    """Return the conditions that two rows are about one chunk."""
+    return columns.job_id == others.job_id, columns.chunk_index == others.chunk_index
 
 
 def _indices() -> Select[Any]:
@@ -244,12 +250,12 @@ def _new(name: str) -> Any:
 RESULT_TEXT: Final = Statement(lambda: select(_R.result).where(_R.result_id == bindparam("id")))
 REMOVE_RESULT: Final = Statement(lambda: chunk_results.delete().where(_R.result_id == bindparam("id")))
 PRESENT: Final = Statement(
-    lambda: select(_C.digest, _C.result_id, _C.completed_at, _C.source_job_id).where(*_at(completed_chunks))
+    lambda: select(_C.digest, _C.result_id, _C.completed_at, _C.source_job_id).where(*at_chunk(_C))
 )
 SET_SOURCE: Final = Statement(
     lambda: (
         completed_chunks.update()
-        .where(*_at(completed_chunks))
+        .where(*at_chunk(_C))
         .values(
             source_job_id=bindparam("source"),
             source_chunk_index=bindparam("source_index"),
@@ -260,7 +266,7 @@ SET_SOURCE: Final = Statement(
 SET_RESULT: Final = Statement(
     lambda: (
         completed_chunks.update()
-        .where(*_at(completed_chunks))
+        .where(*at_chunk(_C))
         .values(
             completed_at=bindparam("at"),
             fingerprint=func.coalesce(bindparam("new_fingerprint"), _C.fingerprint),
@@ -274,12 +280,8 @@ SET_RESULT: Final = Statement(
         )
     )
 )
-_MARKED: Final = (
-    select(chunk_redos.c.chunk_index)
-    .where(chunk_redos.c.job_id == _C.job_id, chunk_redos.c.chunk_index == _C.chunk_index)
-    .exists()
-)
-IS_COMPLETED: Final = Statement(lambda: select(_C.chunk_index).where(*_at(completed_chunks), ~_MARKED))
+_MARKED: Final = select(chunk_redos.c.chunk_index).where(*of_same_chunk(chunk_redos.c, _C)).exists()
+IS_COMPLETED: Final = Statement(lambda: select(_C.chunk_index).where(*at_chunk(_C), ~_MARKED))
 WITH_RESULT: Final = Statement(lambda: _indices().where(_C.digest.is_not(None)), order=("in_job",))
 WITHOUT_RESULT: Final = Statement(lambda: _indices().where(_C.digest.is_(None)), order=("in_job",))
 RESULT_PAGE: Final = Statement(

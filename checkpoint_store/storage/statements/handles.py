@@ -9,28 +9,26 @@ from sqlalchemy.dialects import sqlite
 
 from checkpoint_store.model.clock import now
 from checkpoint_store.storage.statements import redos
-from checkpoint_store.storage.statements.compiled import Statement, insert_into
+from checkpoint_store.storage.statements.compiled import Statement, at_chunk, insert_into, of_same_chunk
 from checkpoint_store.storage.tables import attempts, chunk_handles, chunk_redos, completed_chunks, jobs
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Mapping
 
+_C: Final = completed_chunks.c
 _H: Final = chunk_handles.c
-_HERE: Final[Any] = _H.job_id == bindparam("in_job"), _H.chunk_index == bindparam("at_index")
+_HERE: Final[Any] = at_chunk(_H)
 
 
 def of_chunk_in(table: Any) -> Exists:
     """Return the condition that a table has a row for the chunk of a handle."""
-    return (
-        select(table.c.chunk_index).where(table.c.job_id == _H.job_id, table.c.chunk_index == _H.chunk_index).exists()
-    )
+    return select(table.c.chunk_index).where(*of_same_chunk(table.c, _H)).exists()
 
 
 def of_attempt() -> Exists:
     """Return the condition that the chunk of an attempt has a handle."""
-    tried = attempts.c
-    return select(_H.chunk_index).where(_H.job_id == tried.job_id, _H.chunk_index == tried.chunk_index).exists()
+    return select(_H.chunk_index).where(*of_same_chunk(_H, attempts.c)).exists()
 
 
 def is_left() -> Any:
@@ -54,13 +52,7 @@ _CLEAR: Final = Statement(lambda: chunk_handles.delete().where(*_HERE))
 _LOOK_AT: Final = Statement(
     lambda: select(
         select(_H.handle).where(*_HERE).scalar_subquery(),
-        select(completed_chunks.c.chunk_index)
-        .where(
-            completed_chunks.c.job_id == bindparam("in_job"),
-            completed_chunks.c.chunk_index == bindparam("at_index"),
-            ~redos.is_marked(completed_chunks.c),
-        )
-        .exists(),
+        select(_C.chunk_index).where(*at_chunk(_C), ~redos.is_marked(_C)).exists(),
     ),
     order=("in_job", "at_index", "in_job", "at_index"),
 )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import bindparam, literal_column, select
 
-from checkpoint_store.storage.statements.compiled import Statement, insert_into
+from checkpoint_store.storage.statements.compiled import Statement, at_chunk, insert_into
 from checkpoint_store.storage.tables import chunk_keys
 
 if TYPE_CHECKING:
@@ -20,9 +20,7 @@ _ALL: Final = Statement(lambda: select(_K.chunk_index, _K.key).where(_IN_JOB).or
 _REMOVE: Final = Statement(lambda: chunk_keys.delete().where(_IN_JOB, _K.chunk_index >= bindparam("start")))
 _ADD: Final = insert_into(chunk_keys)
 HAS_KEYS: Final = Statement(lambda: select(_K.chunk_index).where(_IN_JOB).limit(literal_column("1")))
-KEY_AT: Final = Statement(
-    lambda: select(_K.key).where(_IN_JOB, _K.chunk_index == bindparam("at_index")), order=("in_job", "at_index")
-)
+KEY_AT: Final = Statement(lambda: select(_K.key).where(*at_chunk(_K)), order=("in_job", "at_index"))
 
 
 @cache

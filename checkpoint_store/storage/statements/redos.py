@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sqlalchemy import bindparam, func, literal_column, null, select
 
-from checkpoint_store.storage.statements.compiled import Statement
+from checkpoint_store.storage.statements.compiled import Statement, at_chunk, of_same_chunk
 from checkpoint_store.storage.tables import attempts, chunk_handles, chunk_redos, completed_chunks
 
 if TYPE_CHECKING:
@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 
     from checkpoint_store.storage.open_requests import Source
 
+_A: Final = attempts.c
 _M: Final = chunk_redos.c
 _C: Final = completed_chunks.c
 _IN_JOB: Final = _M.job_id == bindparam("in_job")
-_HERE: Final[Any] = _IN_JOB, _M.chunk_index == bindparam("at_index")
+_HERE: Final[Any] = at_chunk(_M)
 
 
 class Mark(NamedTuple):
@@ -50,9 +51,8 @@ def is_marked(chunk: Any, *, before: Any = None) -> Exists:
         chunk: the columns of the row.
         before: the number of an attempt. Only a mark that was set before that attempt began counts. None: any mark.
     """
-    of_chunk = _M.job_id == chunk.job_id, _M.chunk_index == chunk.chunk_index
     newer = () if before is None else (_M.after_attempt < before,)
-    return select(_M.chunk_index).where(*of_chunk, *newer).exists()
+    return select(_M.chunk_index).where(*of_same_chunk(_M, chunk), *newer).exists()
 
 
 _FIND: Final = Statement(lambda: select(_M.after_attempt, _M.asked_at).where(*_HERE), order=("in_job", "at_index"))
@@ -63,50 +63,29 @@ _FIRST: Final = Statement(lambda: select(func.min(_M.chunk_index)).where(_IN_JOB
 _UNMARK: Final = Statement(lambda: chunk_redos.delete().where(*_HERE))
 
 
+def _last_attempt() -> Any:
+    return select(func.coalesce(func.max(_A.number), literal_column("0")))
+
+
 def _mark() -> Any:
-    tried = attempts.c
-    last = select(func.coalesce(func.max(tried.number), literal_column("0"))).where(
-        tried.job_id == bindparam("in_job"), tried.chunk_index == bindparam("at_index")
-    )
+    last = _last_attempt().where(*at_chunk(_A)).scalar_subquery()
     here: dict[str, Any] = {"job_id": bindparam("in_job"), "chunk_index": bindparam("at_index")}
-    return chunk_redos.insert().values(**here, asked_at=bindparam("at"), after_attempt=last.scalar_subquery()).inline()
+    return chunk_redos.insert().values(**here, asked_at=bindparam("at"), after_attempt=last).inline()
 
 
 _MARK: Final = Statement(_mark)
-_FORGET_HANDLE: Final = Statement(
-    lambda: chunk_handles.delete().where(
-        chunk_handles.c.job_id == bindparam("in_job"), chunk_handles.c.chunk_index == bindparam("at_index")
-    )
-)
-_NO_LONGER_COUNTED: Final = Statement(
-    lambda: (
-        attempts.update()
-        .where(attempts.c.job_id == bindparam("in_job"), attempts.c.chunk_index == bindparam("at_index"))
-        .values(counted=0, is_last=0)
-    )
-)
-
+_FORGET_HANDLE: Final = Statement(lambda: chunk_handles.delete().where(*at_chunk(chunk_handles.c)))
+_NO_LONGER_COUNTED: Final = Statement(lambda: attempts.update().where(*at_chunk(_A)).values(counted=0, is_last=0))
 _NOTE_ANSWER: Final = Statement(
-    lambda: (
-        completed_chunks.update()
-        .where(_C.job_id == bindparam("in_job"), _C.chunk_index == bindparam("at_index"))
-        .values(redo_asked_at=bindparam("at"))
-    )
+    lambda: completed_chunks.update().where(*at_chunk(_C)).values(redo_asked_at=bindparam("at"))
 )
 _ANSWERED: Final = Statement(
     lambda: select(_C.chunk_index).where(_C.job_id == bindparam("in_job"), _C.redo_asked_at.is_not(null()))
 )
 _DROP_MARKS_OF_INCOMPLETE: Final = Statement(
-    lambda: chunk_redos.delete().where(
-        _IN_JOB,
-        ~select(_C.chunk_index).where(_C.job_id == _M.job_id, _C.chunk_index == _M.chunk_index).exists(),
-    )
+    lambda: chunk_redos.delete().where(_IN_JOB, ~select(_C.chunk_index).where(*of_same_chunk(_C, _M)).exists())
 )
-_LAST_ATTEMPT_OF_MARKED: Final = (
-    select(func.coalesce(func.max(attempts.c.number), literal_column("0")))
-    .where(attempts.c.job_id == _M.job_id, attempts.c.chunk_index == _M.chunk_index)
-    .scalar_subquery()
-)
+_LAST_ATTEMPT_OF_MARKED: Final = _last_attempt().where(*of_same_chunk(_A, _M)).scalar_subquery()
 """The SQL expression for the number of the last attempt at the chunk of a row of ``chunk_redos``; 0 for no attempt."""
 _LOWER_AFTER_ATTEMPT: Final = Statement(
     lambda: (
@@ -115,11 +94,7 @@ _LOWER_AFTER_ATTEMPT: Final = Statement(
         .values(after_attempt=_LAST_ATTEMPT_OF_MARKED)
     )
 )
-_FIND_LAST_ATTEMPT: Final = Statement(
-    lambda: select(func.coalesce(func.max(attempts.c.number), literal_column("0"))).where(
-        attempts.c.job_id == bindparam("in_job"), attempts.c.chunk_index == bindparam("at_index")
-    )
-)
+_FIND_LAST_ATTEMPT: Final = Statement(lambda: _last_attempt().where(*at_chunk(_A)))
 
 
 def mark(connection: sqlite3.Connection, job_id: str, asked_at: Mapping[int, str]) -> None:

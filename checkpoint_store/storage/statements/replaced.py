@@ -11,7 +11,7 @@ from checkpoint_store.model.attempt import AttemptOutcome
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.storage.statements import compiled
 from checkpoint_store.storage.statements.attempts import literal
-from checkpoint_store.storage.statements.compiled import Statement
+from checkpoint_store.storage.statements.compiled import Statement, at_chunk
 from checkpoint_store.storage.tables import attempts
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from checkpoint_store.storage.records import Completion
 
 _A: Final = attempts.c
-_HERE: Final[Any] = _A.job_id == bindparam("in_job"), _A.chunk_index == bindparam("at_index")
+_HERE: Final[Any] = at_chunk(_A)
 _REPLACED: Final = _A.replaced_result_id.is_not(null())
 _THIS: Final = attempts.alias()
 _NOTE: Final = Statement(
@@ -31,8 +31,7 @@ _NOTE: Final = Statement(
             _A.number
             == select(func.max(_THIS.c.number))
             .where(
-                _THIS.c.job_id == bindparam("in_job"),
-                _THIS.c.chunk_index == bindparam("at_index"),
+                *at_chunk(_THIS.c),
                 _THIS.c.outcome == literal(AttemptOutcome.COMPLETED),
                 _THIS.c.replaced_result_id.is_(null()),
             )
@@ -43,7 +42,7 @@ _NOTE: Final = Statement(
 )
 _LAST_NUMBER: Final = (
     select(func.coalesce(func.max(_THIS.c.number), literal_column("0")) + literal_column("1"))
-    .where(_THIS.c.job_id == bindparam("in_job"), _THIS.c.chunk_index == bindparam("at_index"))
+    .where(*at_chunk(_THIS.c))
     .scalar_subquery()
 )
 _ADD: Final = Statement(
@@ -129,3 +128,8 @@ def costs_elsewhere(connection: sqlite3.Connection, job_id: str) -> tuple[int, f
     """Return how many results were replaced in another store or before a recovery, their cost, and the highest."""
     costs: tuple[int, float, float] = _ELSEWHERE.run(connection, in_job=job_id).fetchone()
     return costs
+
+
+def with_result_elsewhere(attempt: dict[str, Any]) -> dict[str, Any]:
+    """Return an attempt for another store, in which the id of the result that was replaced says nothing."""
+    return attempt if attempt["replaced_result_id"] is None else attempt | {"replaced_result_id": 0}

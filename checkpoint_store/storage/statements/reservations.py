@@ -10,8 +10,8 @@ from checkpoint_store.model.attempt import AttemptOutcome
 from checkpoint_store.model.budget import Spending
 from checkpoint_store.storage.statements import replaced
 from checkpoint_store.storage.statements.attempt_log import IN_JOB_BY_TROUBLE, TROUBLE, is_complete
-from checkpoint_store.storage.statements.attempts import literal
-from checkpoint_store.storage.statements.compiled import Statement
+from checkpoint_store.storage.statements.attempts import THIS, literal
+from checkpoint_store.storage.statements.compiled import Statement, at_chunk
 from checkpoint_store.storage.tables import attempts, runners
 
 if TYPE_CHECKING:
@@ -49,13 +49,7 @@ _IN_WORK: Final = Statement(
 _RESERVE: Final = Statement(
     lambda: (
         attempts.update()
-        .where(
-            _A.job_id == bindparam("in_job"),
-            _A.chunk_index == bindparam("at_index"),
-            _A.number == bindparam("its_number"),
-            _A.runner_id == bindparam("its_runner"),
-            _RUNNING,
-        )
+        .where(*THIS, _A.runner_id == bindparam("its_runner"), _RUNNING)
         .values(reserved_cost=bindparam("amount"))
     )
 )
@@ -64,16 +58,11 @@ _NOTE_COST: Final = Statement(
     lambda: (
         attempts.update()
         .where(
-            _A.job_id == bindparam("in_job"),
-            _A.chunk_index == bindparam("at_index"),
+            *at_chunk(_A),
             # One that has ended comes first: another may be completed yet, and its result has a cost of its own.
             _A.number
             == select(_THIS.c.number)
-            .where(
-                _THIS.c.job_id == bindparam("in_job"),
-                _THIS.c.chunk_index == bindparam("at_index"),
-                _THIS.c.outcome != literal(AttemptOutcome.COMPLETED),
-            )
+            .where(*at_chunk(_THIS.c), _THIS.c.outcome != literal(AttemptOutcome.COMPLETED))
             .order_by(_THIS.c.outcome == literal(AttemptOutcome.RUNNING), _THIS.c.number.desc())
             .limit(literal_column("1"))
             .scalar_subquery(),

@@ -12,7 +12,7 @@ from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.storage.state_fields import state_from
 from checkpoint_store.storage.statements import compiled, redos
-from checkpoint_store.storage.statements.compiled import Statement
+from checkpoint_store.storage.statements.compiled import Statement, at_chunk
 from checkpoint_store.storage.tables import chunk_results, completed_chunks
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ _WITHOUT_FINGERPRINT: Final = Statement(
 _SET_FINGERPRINT: Final = Statement(
     lambda: (
         completed_chunks.update()
-        .where(_IN_JOB, _C.chunk_index == bindparam("at_index"), _C.fingerprint.is_(null()))
+        .where(*at_chunk(_C), _C.fingerprint.is_(null()))
         .values(fingerprint=bindparam("value"))
     )
 )
@@ -84,7 +84,7 @@ _RESULT: Final = Statement(
     lambda: (
         select(_R.result, _C.digest)
         .outerjoin_from(completed_chunks, chunk_results, _R.result_id == _C.result_id)
-        .where(_IN_JOB, _C.chunk_index == bindparam("at_index"))
+        .where(*at_chunk(_C))
     )
 )
 

@@ -13,16 +13,17 @@ from checkpoint_store.model.attempt import AttemptOutcome
 from checkpoint_store.model.clock import now
 from checkpoint_store.storage.recovery.salvage.columns import columns_of
 from checkpoint_store.storage.recovery.salvage.copies import AttemptLog
+from checkpoint_store.storage.recovery.salvage.row_reading import rows, rows_by_job
 from checkpoint_store.storage.statements.compiled import insert_into
+from checkpoint_store.storage.statements.replaced import with_result_elsewhere
 from checkpoint_store.storage.tables import attempts as attempts_table
 from checkpoint_store.storage.tables import runners as runners_table
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from checkpoint_store.storage.recovery.salvage.copies import Copy, Rows
-
+    from checkpoint_store.storage.recovery.salvage.copies import Copy
 
 _ATTEMPT: Final = tuple(one.name for one in attempts_table.columns if one.name not in ("job_id", "chunk_index"))
 _RUNNER: Final = tuple(one.name for one in runners_table.columns)
@@ -30,8 +31,8 @@ _RUNNERS_MAX: Final = 1 << 40
 _OUTCOMES: Final = frozenset(AttemptOutcome)
 
 
-def read(connection: sqlite3.Connection, totals: Mapping[str, int], rows: Rows) -> AttemptLog:
-    """Return the attempts that a copy with these jobs knows of; ``rows`` reads on behind what does not read."""
+def read(connection: sqlite3.Connection, totals: Mapping[str, int]) -> AttemptLog:
+    """Return the attempts that a copy with these jobs knows of."""
     log = AttemptLog()
     tables = "SELECT count(*) FROM sqlite_master WHERE name IN ('attempts', 'runners')"
     log.known = connection.execute(tables).fetchone()[0] > 1
@@ -43,16 +44,11 @@ def read(connection: sqlite3.Connection, totals: Mapping[str, int], rows: Rows) 
         f"FROM (SELECT {columns} FROM attempts WHERE job_id = ? AND chunk_index >= ?) "
         "GROUP BY chunk_index ORDER BY chunk_index"
     )
-    for job_id, total in totals.items():
-
-        def fetch(key: int, job_id: str = job_id) -> Iterator[tuple[Any, ...]]:
-            return connection.execute(statement, (job_id, key))
-
-        for index, attempts_text in rows(log, fetch, 0, total - 1):
-            made = [dict(zip(_ATTEMPT, values, strict=True)) for values in json.loads(attempts_text)]
-            sound = [attempt for attempt in made if _is_sound(attempt)]
-            log.complete = log.complete and len(sound) == len(made)
-            log.attempts.setdefault(job_id, {})[index] = sorted(sound, key=lambda attempt: int(attempt["number"]))
+    for job_id, (index, attempts_text) in rows_by_job(log, connection, statement, totals):
+        made = [dict(zip(_ATTEMPT, values, strict=True)) for values in json.loads(attempts_text)]
+        sound = [attempt for attempt in made if _is_sound(attempt)]
+        log.complete = log.complete and len(sound) == len(made)
+        log.attempts.setdefault(job_id, {})[index] = sorted(sound, key=lambda attempt: int(attempt["number"]))
     columns = columns_of(connection, runners_table)
     every = f"SELECT {columns} FROM runners WHERE runner_id >= ? ORDER BY runner_id"  # noqa: S608 - our own names
     for row in rows(log, lambda key: connection.execute(every, (key,)), 0, _RUNNERS_MAX):
@@ -81,7 +77,7 @@ def carry_over(connection: sqlite3.Connection, job_id: str, total: int, copies: 
             if 0 <= index < total and len(made) > len(
                 taken.get(index, ())
             ):  # attempts become more, unless some are lost
-                taken[index] = [_elsewhere(_over(attempt) if copy.backup else attempt) for attempt in made]
+                taken[index] = [with_result_elsewhere(_over(attempt) if copy.backup else attempt) for attempt in made]
         if copy.attempt_log.complete:
             break  # what it does not know of was never there, or was taken back since
     rows = [{"job_id": job_id, "chunk_index": index} | attempt for index, made in taken.items() for attempt in made]
@@ -93,11 +89,6 @@ def carry_over(connection: sqlite3.Connection, job_id: str, total: int, copies: 
             f"tries at its chunks are as {best.name} has them" if best.backup or not best.attempt_log.complete else None
         )
     return "no copy knows of tries at its chunks" if all(copy.state for copy in copies) else None
-
-
-def _elsewhere(attempt: dict[str, Any]) -> dict[str, Any]:
-    """Return an attempt for the new store, in which results have other ids."""
-    return attempt if attempt["replaced_result_id"] is None else attempt | {"replaced_result_id": 0}
 
 
 def _over(attempt: dict[str, Any]) -> dict[str, Any]:

@@ -5,22 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.storage.recovery.salvage.columns import columns_of
+from checkpoint_store.storage.recovery.salvage.row_reading import rows_by_job
 from checkpoint_store.storage.statements import redos
 from checkpoint_store.storage.statements.compiled import insert_into
 from checkpoint_store.storage.tables import chunk_handles, chunk_keys, chunk_redos
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from checkpoint_store.storage.recovery.salvage.copies import Copy, Rows
+    from checkpoint_store.storage.recovery.salvage.copies import Copy
 
 FACTS: Final = (chunk_keys, chunk_handles, chunk_redos)
 _TEXTS: Final = {"key", "handle", "recorded_at", "asked_at"}
 
 
-def read(connection: sqlite3.Connection, copy: Copy, totals: Mapping[str, int], rows: Rows) -> None:
-    """Fill in what a copy with these jobs knows of their chunks; ``rows`` reads on behind what does not read."""
+def read(connection: sqlite3.Connection, copy: Copy, totals: Mapping[str, int]) -> None:
+    """Fill in what a copy with these jobs knows of their chunks."""
     for table in FACTS:
         if connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table.name,)).fetchone() is None:
             continue
@@ -29,17 +30,12 @@ def read(connection: sqlite3.Connection, copy: Copy, totals: Mapping[str, int], 
             f"SELECT chunk_index, {columns_of(connection, table, names)} FROM {table.name} "  # noqa: S608 - our own names
             "WHERE job_id = ? AND chunk_index >= ? ORDER BY chunk_index"
         )
-        for job_id, total in totals.items():
-
-            def fetch(key: int, job_id: str = job_id, statement: str = statement) -> Iterator[tuple[Any, ...]]:
-                return connection.execute(statement, (job_id, key))
-
-            for index, *values in rows(copy, fetch, 0, total - 1):
-                fact = dict(zip(names, values, strict=True))
-                if _is_sound(fact):
-                    copy.facts.setdefault((table.name, job_id), {})[index] = fact
-                else:
-                    copy.complete = False
+        for job_id, (index, *values) in rows_by_job(copy, connection, statement, totals):
+            fact = dict(zip(names, values, strict=True))
+            if _is_sound(fact):
+                copy.facts.setdefault((table.name, job_id), {})[index] = fact
+            else:
+                copy.complete = False
 
 
 def _is_sound(fact: Mapping[str, Any]) -> bool:

@@ -6,15 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from checkpoint_store.storage.open_requests import Source
-
-    Rows = Callable[
-        ["AttemptLog | Copy", Callable[[int], Iterator[tuple[Any, ...]]], int, int], Iterator[tuple[Any, ...]]
-    ]
-    """Reads rows with keys from a first one to a last one, and goes on behind what does not read."""
-
 
 UNKNOWN_TIME: Final = "1970-01-01T00:00:00.000Z"
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sqlite3
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,7 +15,8 @@ from checkpoint_store.storage.file_names import StoreFiles, has_bytes
 from checkpoint_store.storage.open_requests import Source
 from checkpoint_store.storage.recovery.salvage import attempts, chunk_facts
 from checkpoint_store.storage.recovery.salvage.columns import columns_of, misnamed_columns
-from checkpoint_store.storage.recovery.salvage.copies import UNKNOWN_TIME, AttemptLog, Copy
+from checkpoint_store.storage.recovery.salvage.copies import UNKNOWN_TIME, Copy
+from checkpoint_store.storage.recovery.salvage.row_reading import rows, rows_by_job
 from checkpoint_store.storage.recovery.salvage.sidecars import (
     ALONE,
     deleted_jobs,
@@ -24,13 +24,14 @@ from checkpoint_store.storage.recovery.salvage.sidecars import (
     is_own,
     open_copy,
 )
-from checkpoint_store.storage.statements import rows
+from checkpoint_store.storage.statements.rows import JOB
 from checkpoint_store.storage.tables import completed_chunks as completed_table
 from checkpoint_store.storage.tables import jobs as jobs_table
 from checkpoint_store.system.files import create_private, temporary_path
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    import sqlite3
+    from collections.abc import Mapping
     from pathlib import Path
 
 
@@ -61,8 +62,6 @@ _IN_PLACE_OF_UNREAD: Final[dict[str, Any]] = {
     "sequential": 0,
 }
 """What stands in a job's row for a value that no copy has; null for all others."""
-_PATIENCE: Final = 512
-"""So many keys in a row may fail to read before the steps grow."""
 
 
 def read_store(path: Path, name: str, base: bytes = b"") -> list[Copy]:
@@ -121,38 +120,14 @@ def read_copy(path: Path, name: str, *, how: str = ALONE) -> Copy:
         with closing(open_copy(path, how)) as connection:
             copy.deleted = deleted_jobs(connection)
             _read_jobs(connection, copy)
-            _read_completed(connection, copy)
-            _read_results(connection, copy)
             totals = {job_id: values["total_chunks"] for job_id, values in copy.jobs.items()}
-            copy.attempt_log = attempts.read(connection, totals, _rows)
-            chunk_facts.read(connection, copy, totals, _rows)
+            _read_completed(connection, copy, totals)
+            _read_results(connection, copy)
+            copy.attempt_log = attempts.read(connection, totals)
+            chunk_facts.read(connection, copy, totals)
     except UNREADABLE:
         copy.complete = False
     return copy
-
-
-def _rows(
-    copy: Copy | AttemptLog, fetch: Callable[[int], Iterator[tuple[Any, ...]]], first: int, last: int
-) -> Iterator[tuple[Any, ...]]:
-    """Yield the rows with keys from ``first`` to ``last``; ``fetch(k)`` gives those from key ``k``, key first.
-
-    Where reading stops, it goes on one key further, so a bad page costs the rows on it and no others.
-    """
-    start, unreadable = first, 0
-    while start <= last:
-        try:
-            for row in fetch(start):
-                if not isinstance(row[0], int) or row[0] < start:
-                    raise sqlite3.DatabaseError("a key is no number, or out of order")
-                start, unreadable = row[0] + 1, 0
-                yield row
-        except UNREADABLE:
-            copy.complete = False
-            unreadable += 1
-            # A page of rows is passed one by one; what is still unreadable then is a whole part of the tree.
-            start += 1 << max(0, unreadable - _PATIENCE)
-        else:
-            return
 
 
 def _read_jobs(connection: sqlite3.Connection, copy: Copy) -> None:
@@ -161,7 +136,7 @@ def _read_jobs(connection: sqlite3.Connection, copy: Copy) -> None:
     last = _top(connection, "jobs", _JOBS_MAX)
     misnamed = misnamed_columns(connection, jobs_table)
     connection.text_factory = _text_or_bytes
-    for row in _rows(copy, lambda key: connection.execute(statement, (key,)), 0, last):
+    for row in rows(copy, lambda key: connection.execute(statement, (key,)), 0, last):
         values = dict(zip(JOB_COLUMNS, row, strict=True))
         unread = unread_in(values) | misnamed
         if unread:
@@ -195,7 +170,7 @@ def unread_in(values: dict[str, Any]) -> frozenset[str]:
     unread = set()
     for name, value in values.items():
         try:
-            rows.JOB[name](value)
+            JOB[name](value)
         except ValueError:
             unread.add(name)
     if not unread & _COUNTS and values["completed_count"] > values["total_chunks"]:
@@ -210,22 +185,17 @@ def _top(connection: sqlite3.Connection, table: str, otherwise: int) -> int:
     return otherwise
 
 
-def _read_completed(connection: sqlite3.Connection, copy: Copy) -> None:
+def _read_completed(connection: sqlite3.Connection, copy: Copy, totals: Mapping[str, int]) -> None:
     columns = columns_of(connection, completed_table, _COMPLETED)
     statement = (
         f"SELECT {columns} FROM completed_chunks "  # noqa: S608 - our own names
         "WHERE job_id = ? AND chunk_index >= ? ORDER BY chunk_index"
     )
-    for job_id, values in copy.jobs.items():
-
-        def fetch(key: int, job_id: str = job_id) -> Iterator[tuple[Any, ...]]:
-            return connection.execute(statement, (job_id, key))
-
-        for index, at, fingerprint, digest, *source, answers in _rows(copy, fetch, 0, values["total_chunks"] - 1):
-            chunk = copy.chunk(job_id, index, str(at))
-            chunk.fingerprint, chunk.digest = fingerprint, digest
-            chunk.source, chunk.answers = None if source[0] is None else Source(*source), answers
-            chunk.listed = True
+    for job_id, (index, at, fingerprint, digest, *source, answers) in rows_by_job(copy, connection, statement, totals):
+        chunk = copy.chunk(job_id, index, str(at))
+        chunk.fingerprint, chunk.digest = fingerprint, digest
+        chunk.source, chunk.answers = None if source[0] is None else Source(*source), answers
+        chunk.listed = True
 
 
 def _read_results(connection: sqlite3.Connection, copy: Copy) -> None:
@@ -235,7 +205,7 @@ def _read_results(connection: sqlite3.Connection, copy: Copy) -> None:
     )
     likely = sum(values["completed_count"] for values in copy.jobs.values()) * 2 + 20_000
     top = _top(connection, "chunk_results", likely)
-    for _, job_id, index, text, digest in _rows(copy, lambda key: connection.execute(statement, (key,)), 0, top):
+    for _, job_id, index, text, digest in rows(copy, lambda key: connection.execute(statement, (key,)), 0, top):
         if not isinstance(text, str) or not isinstance(index, int) or not isinstance(job_id, str):
             copy.complete = False
             continue
