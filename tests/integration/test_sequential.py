@@ -8,6 +8,7 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from conftest import program
 
 from checkpoint_store import (
     ChunkFailed,
@@ -136,16 +137,7 @@ def test_a_chunk_in_another_hand_is_waited_for(store: CheckpointStore, open_stor
 def test_two_processes_hand_it_to_each_other(store: CheckpointStore, children: Children) -> None:
     """Both work on the job, one chunk at a time, and each has the other's result."""
     job = store.open_job("book.txt", total_chunks=40, sequential=True)
-    program = """
-job = CheckpointStore("talks.db").job(sys.argv[1])
-def work(index):
-    previous = current_attempt().previous or [-1, 0]
-    assert previous[0] == index - 1
-    return [index, int(sys.argv[2])]
-done = [item.index for item in job.map(work, workers=2)]
-print(len(done))
-"""
-    done = [int(line) for line in children.together(2, program, job.job_id)]
+    done = [int(line) for line in children.together(2, program(__file__, "tell_in_turns"), job.job_id)]
     assert sum(done) == 40
     assert [result[0] for result in job.results()] == list(range(40))
 
