@@ -20,6 +20,7 @@ from checkpoint_store import (
     current_attempt,
 )
 
+from .claims_tools import CLAIM
 from .map_tools import Flaky
 
 if TYPE_CHECKING:
@@ -154,16 +155,8 @@ def test_a_shard_is_the_beginning(store: CheckpointStore) -> None:
 def test_a_killed_chunk_is_done_again_before_any_other(store: CheckpointStore, children: Children) -> None:
     """After a kill in page 2, page 2 is next, with page 1 before it."""
     job = store.open_job("book.txt", chunks=PAGES, sequential=True)
-    program = """
-import os, signal, sys
-from checkpoint_store import CheckpointStore
-job = CheckpointStore("talks.db").job(sys.argv[1])
-for chunk in job.pending():
-    if chunk.index == 2:
-        os.kill(os.getpid(), signal.SIGKILL)
-    chunk.complete(chunk.index)
-"""
-    children.run(program, job.job_id, code=-9)
+    job.complete_many([(0, 0), (1, 1)])
+    children.run(CLAIM, job.job_id, 1, "is killed", code=-9)
     chunk = next(job.pending())
     assert (chunk.index, chunk.previous, chunk.attempt and chunk.attempt.number) == (2, 1, 2)
 
