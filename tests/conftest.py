@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(checkpoint_store.__file__).parent.parent
 TESTS = Path(__file__).parent
+GATE = TESTS / "gate.py"
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A job that a shell started with `&` or nohup ignores Ctrl-C, and so would every program that a test starts.
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -201,20 +202,18 @@ class Children:
         """Run a program to its end and return what it printed. See :meth:`start`."""
         return self.finish(self.start(source, *arguments, fresh=fresh, user=user), code=code)
 
-    def together(self, count: int, source: str | Path, *arguments: object) -> list[str]:
+    def together(self, count: int, source: Path, *arguments: object) -> list[str]:
         """Run a program ``count`` times at once and return what each printed. See :meth:`at_the_gate`."""
         processes = self.at_the_gate(count, source, *arguments)
         self.pass_gate(processes)
         return [self.finish(process) for process in processes]
 
-    def at_the_gate(self, count: int, source: str | Path, *arguments: object) -> list[subprocess.Popen[str]]:
+    def at_the_gate(self, count: int, source: Path, *arguments: object) -> list[subprocess.Popen[str]]:
         """Start a program ``count`` times; each has imported what it needs, and waits for :meth:`pass_gate`.
 
-        So all of them begin at the same moment. A program's number comes after the arguments.
+        So all of them begin at the same moment. A program's number, from 0, comes after the arguments.
         """
-        gated = GATE + source if isinstance(source, str) else GATE + AFTER_THE_GATE
-        words = arguments if isinstance(source, str) else (source, *arguments)
-        processes = [self.start(gated, *words, number) for number in range(count)]
+        processes = [self.start(GATE, source, *arguments, number) for number in range(count)]
         for process in processes:
             assert self.next_line(process) == "ready"
         return processes
@@ -242,21 +241,6 @@ class Children:
             for pipe in (process.stdin, process.stdout, process.stderr):
                 if pipe is not None:
                     pipe.close()
-
-
-GATE = """
-import sys
-from checkpoint_store import *
-import checkpoint_store.store, checkpoint_store.storage.upgrade.migrate, alembic.command
-print("ready", flush=True)
-sys.stdin.readline()
-"""
-
-AFTER_THE_GATE = """
-import runpy
-del sys.argv[0]
-runpy.run_path(sys.argv[0], run_name="__main__")
-"""
 
 
 def program(test_file: str, name: str) -> Path:

@@ -184,6 +184,8 @@ def become(order: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         os.dup2(pipe, target)
         os.close(pipe)
     os.chdir(order["cwd"])
+    words = order["words"]
+    source = words[1] if words[0] == "-c" else Path(words[0]).read_text("utf-8")
     if user := order["user"]:
         _make_a_store()
         os.setgroups([])
@@ -193,14 +195,13 @@ def become(order: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
     os.environ.update(order["env"])
     time.tzset()
     main = ModuleType("__main__")
-    words = order["words"]
     if words[0] == "-c":
         sys.argv, sys.path[0] = ["-c", *words[2:]], ""
-        code = compile(words[1], "<string>", "exec", dont_inherit=True)
+        code = compile(source, "<string>", "exec", dont_inherit=True)
     else:
         sys.argv, sys.path[0] = words, str(Path(words[0]).parent)
         main.__file__ = words[0]
-        code = compile(Path(words[0]).read_text("utf-8"), words[0], "exec", dont_inherit=True)
+        code = compile(source, words[0], "exec", dont_inherit=True)
     sys.modules["__main__"] = main
     return code, main.__dict__
 

@@ -7,8 +7,8 @@ import sys
 from contextlib import suppress
 
 from checkpoint_store.cli.json_asked import tell_early
+from checkpoint_store.cli.missing_extra import what_to_install
 
-_EXTRA = frozenset({"click", "rich", "charset_normalizer", "semantic_text_splitter"})
 _EXIT_USAGE = 2
 _EXIT_INTERRUPTED = 130
 
@@ -23,9 +23,9 @@ def main() -> int:
         is_begun = True
         return run_command_line(sys.argv)
     except ModuleNotFoundError as missing:
-        if (missing.name or "").partition(".")[0] not in _EXTRA:
+        need = what_to_install(missing)
+        if need is None:
             raise
-        need = f"{missing.name} is not installed; the command needs: pip install 'checkpoint-store[cli]'"
         print(f"checkpoint-store: {need}", file=sys.stderr)
         tell_early(sys.argv, need, type(missing).__name__, _EXIT_USAGE)
         return _EXIT_USAGE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 import warnings
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,6 +16,7 @@ from checkpoint_store.cli.ended import Terminated, ended_by_signals
 from checkpoint_store.cli.json_asked import asks_for_json
 from checkpoint_store.cli.json_output import begin_document, print_error
 from checkpoint_store.cli.messages import message_of, spoken
+from checkpoint_store.cli.missing_extra import what_to_install
 from checkpoint_store.cli.typed_line import store_named_by
 from checkpoint_store.errors import CheckpointStoreError
 
@@ -151,7 +153,12 @@ def _run(argv: Sequence[str]) -> int:
     except UnicodeEncodeError as error:
         _screen().error(unsayable_message(error))
         return _failed(argv, error, _EXIT_USAGE)
-    except Exception as error:  # a fault of the program: its traceback follows on stderr
+    except Exception as error:
+        need = what_to_install(error)
+        if need is not None:  # said without the screen, which may be what is missing
+            print(f"checkpoint-store: {need}", file=sys.stderr)
+            return _failed(argv, ModuleNotFoundError(need), _EXIT_USAGE)
+        # A fault of the program: its traceback follows on stderr.
         _failed(argv, error, _FAULT)
         raise
     except SystemExit as left:  # click and rich exit with 1 at a broken pipe: head or less has closed it

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import program
 
 import checkpoint_store
 from checkpoint_store.cli.app import run_command_line
@@ -20,18 +21,7 @@ from checkpoint_store.cli.app import run_command_line
 ROOT = Path(checkpoint_store.__file__).parent.parent
 SAMPLE = Path(__file__).parents[2] / "examples" / "rice-university-1962.txt"
 
-# Logs each text that it is given, one JSON line each, and answers in capitals. The module json, without which the text of
-# one string can be made as well, takes nearly as long to import as Python takes to start, and this runs a thousand times.
-LOGGING_COMMAND = """
-import sys
-from _json import encode_basestring_ascii
-text = sys.stdin.read()
-with open("calls.log", "a") as log:
-    log.write(encode_basestring_ascii(text) + "\\n")
-print(text.upper())
-"""
-
-
+LOGGING_COMMAND = program(__file__, "log_and_answer")
 SIX = ("--chunk-size", "60", "--overlap", "0")
 AS_ANYBODY = ("setpriv", "--bounding-set=-dac_override,-dac_read_search") if os.geteuid() == 0 else ()
 """Root may write everywhere; without these capabilities root is a user like any other."""

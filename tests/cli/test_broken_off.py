@@ -6,19 +6,13 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from conftest import program
 
 if TYPE_CHECKING:
     from .conftest import Folder
 
-# At the second talk somebody puts a trigger into the store that swallows what is recorded.
-SPOILING = """
-import json, sqlite3, sys
-if "spoil" in sys.stdin.read():
-    store = sqlite3.connect(".processing_state.db")
-    store.execute("CREATE TRIGGER IF NOT EXISTS t BEFORE INSERT ON completed_chunks BEGIN SELECT RAISE(IGNORE); END")
-    store.commit()
-print(json.dumps({"cleaned_text": "x", "cost": 0.5}))
-"""
+# At the second talk, or at the third chunk of the fourth one.
+SPOILING = program(__file__, "spoil_store")
 
 
 @pytest.fixture
@@ -62,14 +56,10 @@ def test_where_no_job_is_begun_the_error_is_all(talks: Folder) -> None:
     assert done.code == 2
 
 
-# The third chunk finds the store spoilt.
-SPOILT_AT_TWO = SPOILING.replace('"spoil" in sys.stdin.read()', '"number 2" in sys.stdin.read()')
-
-
 def test_an_error_of_the_store_in_the_only_file_tells_what_was_done(talks: Folder) -> None:
     """What is done and paid for is safe, and so said, with the line that goes on."""
     talks.write("d.txt", "\n\n".join(f"This is number {number}." for number in range(4)))
-    words = ("d.txt", "--chunk-size", "20", "--overlap", "0", *talks.command(SPOILT_AT_TWO))
+    words = ("d.txt", "--chunk-size", "20", "--overlap", "0", *talks.command(SPOILING))
     said = talks.run("run", *words, code=2).stderr
     assert said.count("is damaged: ") == 1
     assert "  2 of 4 chunks done and safe, 2 left\n" in said
@@ -81,7 +71,7 @@ def test_an_error_of_the_store_in_the_only_file_tells_what_was_done(talks: Folde
 def test_a_program_reads_what_was_done_of_the_only_file(talks: Folder) -> None:
     """The error, and beside it the record of the file."""
     talks.write("d.txt", "\n\n".join(f"This is number {number}." for number in range(4)))
-    words = ("d.txt", "--chunk-size", "20", "--overlap", "0", *talks.command(SPOILT_AT_TWO))
+    words = ("d.txt", "--chunk-size", "20", "--overlap", "0", *talks.command(SPOILING))
     done = talks.json("run", *words, code=2)
     assert (done["type"], done["exit_code"]) == ("StoreDamaged", 2)
     (job,) = done["jobs"]

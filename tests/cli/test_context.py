@@ -7,21 +7,11 @@ import shutil
 import subprocess
 
 import pytest
+from conftest import program
 
 from .conftest import SAMPLE, SIX, Folder
 
-# Logs its stdin and the variables that the command sets for it.
-ASKING = """
-import json, os, sys
-text = sys.stdin.read()
-names = ("CONTEXT", "CHUNK_INDEX", "TOTAL_CHUNKS", "FILE", "TITLE", "LANGUAGE", "ATTEMPT", "ATTEMPT_KEY")
-told = {name: os.environ.get("CHECKPOINT_STORE_" + name) for name in names}
-with open("told.log", "a", encoding="utf-8") as log:
-    log.write(json.dumps({"stdin": text} | told) + "\\n")
-if os.path.exists("fail") and told["ATTEMPT"] == "1":
-    sys.exit("not now")
-print(text)
-"""
+ASKING = program(__file__, "tell_context")
 
 
 def told(folder: Folder) -> list[dict[str, str]]:
@@ -80,10 +70,7 @@ def test_the_longest_context_can_be_given(folder: Folder, letter: str) -> None:
 def test_a_context_needs_no_locale(folder: Folder) -> None:
     """In a process whose locale is not UTF-8 every letter reaches COMMAND as it is."""
     folder.write("talk.txt", "Élan 语言 one.\n\nTwo two two two.")
-    source = ASKING.replace('os.environ.get("CHECKPOINT_STORE_" + name)', "value(name)").replace(
-        "told =", 'value = lambda name: os.environb[b"CHECKPOINT_STORE_" + name.encode()].decode()\ntold ='
-    )
-    words = ("run", "talk.txt", "--chunk-size", 20, "--overlap", 20, *folder.command(source))
+    words = ("run", "talk.txt", "--chunk-size", 20, "--overlap", 20, *folder.command(ASKING))
     process = folder.process(*words, env=_latin_1(), stdin=subprocess.DEVNULL)
     _, stderr = process.communicate()
     assert process.returncode == 0, stderr

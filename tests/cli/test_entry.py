@@ -21,7 +21,7 @@ WITHOUT = program(__file__, "run_without")
 @pytest.mark.parametrize("name", ["click", "rich", "charset_normalizer", "semantic_text_splitter"])
 def test_a_missing_extra_is_one_line(folder: Folder, name: str) -> None:
     """It says what to install, with exit 2."""
-    argv = [sys.executable, str(WITHOUT), name]
+    argv = [sys.executable, str(WITHOUT), "ModuleNotFoundError", name, "run", "talk.txt"]
     done = subprocess.run(
         argv, cwd=folder.path, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False
     )

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from conftest import program
 
 from checkpoint_store import Job
 
@@ -14,14 +15,7 @@ from .conftest import SIX
 if TYPE_CHECKING:
     from .conftest import Folder
 
-# Refuses the paragraphs that the file "refused" names.
-REFUSING = """
-import json, pathlib, sys
-text = sys.stdin.read()
-if text.split()[1] in pathlib.Path("refused").read_text().split():
-    sys.exit("refused")
-print(json.dumps({"cleaned_text": text, "cost": 0.5}))
-"""
+REFUSING = program(__file__, "refuse_some")
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 import pytest
+from conftest import program
 
 from checkpoint_store import CheckpointStore
 from checkpoint_store.cli.app import NAMES, run_command_line
@@ -152,23 +153,20 @@ def test_what_steers_a_screen_is_escaped_in_results(folder: Folder) -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "code", "message"),
-    [("ModuleNotFoundError(name='rich')", 2, "rich is not installed"), ("KeyboardInterrupt", 130, "interrupted")],
+    ("error", "module", "code", "message"),
+    [
+        ("ModuleNotFoundError", "click", 2, "click is not installed"),
+        ("ModuleNotFoundError", "rich", 2, "rich is not installed"),  # which only some commands import
+        ("KeyboardInterrupt", "checkpoint_store.cli.app", 130, "interrupted"),
+    ],
 )
-def test_what_comes_before_the_command_is_told(folder: Folder, error: str, code: int, message: str) -> None:
+def test_what_comes_before_the_command_is_told(
+    folder: Folder, error: str, module: str, code: int, message: str
+) -> None:
     """A missing extra, and a Ctrl-C while Python still imports the command, are JSON, too."""
-    source = (
-        "import sys, builtins; real = builtins.__import__\n"
-        "def refuse(name, *more, **named):\n"
-        f"    if name == 'checkpoint_store.cli.app': raise {error}\n"
-        "    return real(name, *more, **named)\n"
-        "from checkpoint_store.cli import main; builtins.__import__ = refuse\n"
-        "sys.argv = ['checkpoint-store', 'list', '--json']; sys.exit(main())"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", source], capture_output=True, text=True, check=False, cwd=folder.path,
-        env={"PYTHONPATH": str(ROOT)},
-    )  # fmt: skip
+    argv = [sys.executable, program(__file__, "run_without"), error, module, "list", "--json"]
+    environment = {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, cwd=folder.path, env=environment)
     assert done.returncode == code, done.stderr
     document = json.loads(done.stdout)
     assert message in document["error"]

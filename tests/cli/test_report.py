@@ -132,9 +132,8 @@ def test_report_follow_needs_a_file(done: Folder) -> None:
 @pytest.mark.slow
 def test_report_without_jinja_says_what_to_install(folder: Folder) -> None:
     """One line, with exit 2, before the store is looked for."""
-    program = WITHOUT.read_text("utf-8").replace('["run", "talk.txt"]', '["report"]')
     finished = subprocess.run(
-        [sys.executable, "-c", program, "jinja2"],
+        [sys.executable, str(WITHOUT), "ModuleNotFoundError", "jinja2", "report"],
         cwd=folder.path,
         env={"PYTHONPATH": str(ROOT)},
         capture_output=True,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from conftest import program
+
 from checkpoint_store import CheckpointStore
 
 if TYPE_CHECKING:
@@ -11,6 +13,7 @@ if TYPE_CHECKING:
 
 
 TOTAL = 6
+CLAIM = program(__file__, "claim_chunks")
 
 
 def rows(path: Path, statement: str) -> list[tuple[Any, ...]]:
@@ -20,20 +23,3 @@ def rows(path: Path, statement: str) -> list[tuple[Any, ...]]:
         return reading._context.reading._database.read(lambda connection: connection.execute(statement).fetchall())
     finally:
         reading.close()
-
-
-HOLDER = """
-import sys, time
-from checkpoint_store import CheckpointStore
-store = CheckpointStore("talks.db")
-job = store.latest_job()
-kept = []
-for chunk in job.pending():
-    kept.append(chunk)
-    if len(kept) == int(sys.argv[1]):
-        break
-print(*(chunk.index for chunk in kept), flush=True)
-"""
-
-
-WAITS = HOLDER + "sys.stdin.readline()\n"

@@ -135,3 +135,9 @@ def ends_a_fork(text: str) -> int:
     os.kill(pid, signal.SIGTERM)
     _, status = os.waitpid(pid, 0)
     return os.waitstatus_to_exitcode(status)
+
+
+def leaves_a_mark(index: int) -> int:
+    Path(f"paid-{index}").touch()
+    time.sleep(0.0 if index == 0 else 0.5)
+    return index

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from conftest import Children, Opener
-from .claims_tools import HOLDER, TOTAL, WAITS, rows
+from .claims_tools import CLAIM, TOTAL, rows
 
 
 @pytest.fixture
@@ -159,7 +159,7 @@ def test_processes_never_get_the_same_chunk(open_store: Opener, children: Childr
 
 def test_a_loop_that_waits_takes_what_another_lets_go_of(job: Job, children: Children) -> None:
     """``wait=True`` stays until the chunks in other hands are complete, or free."""
-    process = children.start(WAITS, 1)
+    process = children.start(CLAIM, "talk.srt", 1, "waits")
     assert children.next_line(process) == "0"
     seen = []
     for chunk in job.pending(wait=True):
@@ -185,7 +185,7 @@ def test_a_killed_runners_chunk_is_free_at_once(job: Job, children: Children, tm
     """For a loop that is running and for a new one; until it is done it is in doubt, in the list and in the view."""
     running = job.pending()
     next(running).complete("x")
-    process = children.start(WAITS, 3)
+    process = children.start(CLAIM, "talk.srt", 3, "waits")
     assert children.next_line(process) == "1 2 3"
     process.kill()
     process.wait()
@@ -209,26 +209,20 @@ def test_a_killed_runners_chunk_is_free_at_once(job: Job, children: Children, tm
 
 def test_a_stopped_runners_chunk_is_not_taken(job: Job, children: Children) -> None:
     """SIGSTOP is what a sleeping laptop is; after SIGCONT its result stands."""
-    source = WAITS + "chunk.complete('late')\nprint('done', flush=True)\nstore.close()"
-    process = children.start(source, 1)
+    process = children.start(CLAIM, "talk.srt", 1, "completes")
     assert children.next_line(process) == "0"
     process.send_signal(signal.SIGSTOP)
     for chunk in job.pending():
         chunk.complete("mine")
     assert job.progress().remaining_chunks == 1
     process.send_signal(signal.SIGCONT)
-    children.finish(process, "go\n")
+    assert children.finish(process, "go\n") == ""
     assert (job.result(0), job.status) == ("late", "completed")
 
 
 def test_who_comes_back_from_the_dead_cannot_overwrite(job: Job, children: Children) -> None:
     """Another completed the chunk meanwhile, without a claim; its result stays, and the late one is refused."""
-    source = WAITS + (
-        "from checkpoint_store import ChunkAlreadyCompleted\n"
-        "try:\n    chunk.complete('late')\nexcept ChunkAlreadyCompleted as error:\n    print(error.chunk_index)\n"
-        "store.close()"
-    )
-    process = children.start(source, 1)
+    process = children.start(CLAIM, "talk.srt", 1, "completes")
     assert children.next_line(process) == "0"
     process.send_signal(signal.SIGSTOP)
     job.complete(0, "first")
@@ -248,12 +242,7 @@ def test_a_fork_has_nothing_of_its_parents_in_hand(job: Job, children: Children)
 
 def test_a_child_that_outlives_its_killed_parent_holds_nothing_of_it(job: Job, children: Children) -> None:
     """The lock that shows life is not inherited."""
-    source = HOLDER + (
-        "import os\n"
-        "if os.fork() == 0:\n    os.close(1)\n    os.close(2)\n    time.sleep(60)\n    os._exit(0)\n"
-        "os.kill(os.getpid(), 9)"
-    )
-    children.run(source, 1, code=-9)
+    children.run(CLAIM, "talk.srt", 1, "leaves a child", code=-9)
     assert next(job.pending()).index == 0
 
 
@@ -262,16 +251,7 @@ def test_a_child_that_outlives_its_killed_parent_holds_nothing_of_it(job: Job, c
 
 def test_exclusive_refuses_a_second_runner(store: CheckpointStore, job: Job, children: Children) -> None:
     """The error says who has it, where, and since when; when that one is gone, the job is free."""
-    source = """
-import sys
-from checkpoint_store import CheckpointStore
-store = CheckpointStore("talks.db")
-store.open_job("talk.srt", total_chunks=6, exclusive=True)
-store.open_job("talk.srt", total_chunks=6, exclusive=True)
-print("here", flush=True)
-sys.stdin.readline()
-"""
-    process = children.start(source)
+    process = children.start(program(__file__, "hold_exclusive"))
     children.next_line(process)
     for call in (
         lambda: store.open_job("talk.srt", total_chunks=TOTAL, exclusive=True),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from conftest import Children, Opener
-from .claims_tools import HOLDER, TOTAL, WAITS, rows
+from .claims_tools import CLAIM, TOTAL, rows
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_lock_files_of_killed_runners_are_swept_by_the_next_open(
 ) -> None:
     """Nothing accumulates."""
     for _ in range(3):
-        children.run(HOLDER + "import os\nos.kill(os.getpid(), 9)", 1, code=-9)
+        children.run(CLAIM, "talk.srt", 1, "is killed", code=-9)
     assert 1 <= len(lock_files(tmp_path)) <= 3
     open_store()
     assert lock_files(tmp_path) == []
@@ -165,13 +165,7 @@ def test_max_attempts_counts_the_tries_that_killed_their_process(job: Job, child
 def test_a_pause_ends_running_loops_within_a_second(store: CheckpointStore, children: Children) -> None:
     """From another thread and from another process, while chunks are quick, without a query for each."""
     job = store.open_job("long", total_chunks=1_000_000)
-    source = """
-import sys
-from checkpoint_store import CheckpointStore
-with CheckpointStore("talks.db") as store:
-    job = store.latest_job()
-    job.resume() if sys.argv[1] == "resume" else job.pause()
-"""
+    ask_pause = program(__file__, "ask_pause")
     for asked_by in ("thread", "process"):
         looks, done = 0, 0
         asked: list[float] = []
@@ -184,7 +178,7 @@ with CheckpointStore("talks.db") as store:
             return original()  # type: ignore[no-any-return]
 
         claims.last_pause = counted  # type: ignore[method-assign]
-        helper = children.start("import sys\nsys.stdin.readline()\n" + source, "pause")
+        helper = children.start(ask_pause, "pause")
 
         def ask(by: str = asked_by, helper: Any = helper, asked: Any = asked) -> None:
             time.sleep(0.3)
@@ -208,7 +202,7 @@ with CheckpointStore("talks.db") as store:
         assert looks <= (ended - began) / PAUSE_CHECK_INTERVAL_SECONDS + 1  # by the clock, not by the chunk
         assert ended - asked[0] < 5, "a hang, not a second"
         assert job.status == "paused"
-    children.run(source, "resume")
+    children.finish(children.start(ask_pause, "resume"), "go\n")
     assert job.status == "running"
     assert next(job.pending()).index > 0
 
@@ -227,7 +221,7 @@ def test_a_pause_of_the_past_ends_no_loop(job: Job) -> None:
 
 def test_leaving_early_does_not_pause_a_job_others_work_on(job: Job, children: Children) -> None:
     """``with job:`` ends this runner's part; the last one to leave says how the job ends."""
-    process = children.start(WAITS + "store.close()", 1)
+    process = children.start(CLAIM, "talk.srt", 1, "waits")
     children.next_line(process)
     with job:
         next(job.pending()).complete("x")

@@ -10,7 +10,7 @@ import pytest
 
 from checkpoint_store.execution.claims.claims import Claims
 
-from .claims_tools import HOLDER, TOTAL
+from .claims_tools import CLAIM, TOTAL
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,7 +36,7 @@ def test_a_reaped_runner_is_one_line(
     job: Job, children: Children, open_store: Opener, caplog: pytest.LogCaptureFixture, found_by: str
 ) -> None:
     """The line names the runner and the job, and says how many chunks are in doubt, whoever finds the runner dead."""
-    children.run(HOLDER + "import os\nos.kill(os.getpid(), 9)", 2, code=-9)
+    children.run(CLAIM, "talk.srt", 2, "is killed", code=-9)
     if found_by == "opening":
         open_store()
     elif found_by == "claiming":
@@ -68,7 +68,7 @@ def test_a_chunk_that_kills_its_process_is_one_line(
     job: Job, children: Children, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A loop that passes over a chunk because its attempts never ended says so when it finds out, and not again."""
-    children.run(HOLDER + "import os\nos.kill(os.getpid(), 9)", 1, code=-9)
+    children.run(CLAIM, "talk.srt", 1, "is killed", code=-9)
     for _ in range(2):
         assert next(job.pending(max_attempts=1)).index == 1
     failed = [line for line in lines(caplog) if "is failed" in line]

@@ -235,66 +235,21 @@ def test_a_loop_outlives_the_name_of_its_store(tmp_path: Path) -> None:
     assert stored(tmp_path / "talks.db") == list(range(TOTAL))
 
 
-AT_EXIT = """
-import sys, threading, time, warnings
-from checkpoint_store import CheckpointStore
-warnings.simplefilter("ignore", ResourceWarning)
-paid, all_at_work = [], threading.Event()
-def call(index):
-    first = not paid
-    paid.append(index)
-    if len(paid) == 4:
-        all_at_work.set()
-    if not first:
-        all_at_work.wait(60)
-        time.sleep(0.3)
-    return index
-store = CheckpointStore("talks.db")
-job = store.open_job("talk.srt", total_chunks=40)
-"""
+AT_EXIT = program(__file__, "left_at_exit")
 
 
 @pytest.mark.slow_variants
-@pytest.mark.parametrize(
-    "way",
-    [
-        "items = job.map(call, workers=4); next(items)",
-        "items = job.map(call, workers=4); next(items); sys.exit(0)",
-        "from concurrent.futures import ThreadPoolExecutor\nitems = job.map(call, executor=ThreadPoolExecutor(4)); next(items)",
-        # Another thread, which the end of the process does not wait for, is in the middle of the loop.
-        "threading.Thread(target=lambda: list(job.map(call, workers=4)), daemon=True).start(); all_at_work.wait(60)",
-    ],
-)
+@pytest.mark.parametrize("way", ["unfinished", "by an exit", "with an executor", "in another thread"])
 def test_a_loop_that_is_left_until_the_process_ends_loses_nothing(way: str, children: Children, tmp_path: Path) -> None:
     """No close, no with: at the end of the interpreter what is in flight is waited for, and recorded."""
-    say = "import atexit; atexit.register(lambda: print(*sorted(paid)))\nfrom checkpoint_store import store as _\n"
-    quiet = "threading.excepthook = lambda _: None\n"
-    paid = children.run(say + AT_EXIT + quiet + way).split()
+    paid = children.run(AT_EXIT, way).split()
     assert [int(index) for index in paid] == stored(tmp_path / "talks.db")
     assert len(paid) >= WORKERS
 
 
 def test_processes_that_are_at_work_when_the_store_closes_lose_nothing(children: Children, tmp_path: Path) -> None:
     """A pool of processes is waited for as threads are."""
-    (tmp_path / "work.py").write_text(
-        "import pathlib, time\n"
-        "def call(index):\n"
-        "    pathlib.Path(f'paid-{index}').touch()\n"
-        "    time.sleep(0.0 if index == 0 else 0.5)\n"
-        "    return index\n"
-    )
-    source = """
-import sys
-sys.path.insert(0, ".")
-from concurrent.futures import ProcessPoolExecutor
-from checkpoint_store import CheckpointStore
-from work import call
-if __name__ == "__main__":
-    with ProcessPoolExecutor(2) as pool, CheckpointStore("talks.db") as store:
-        items = store.open_job("talk.srt", total_chunks=40).map(call, executor=pool)
-        next(items)
-"""
-    children.run(source)
+    children.run(program(__file__, "left_pool"))
     paid = sorted(int(path.name.removeprefix("paid-")) for path in tmp_path.glob("paid-*"))
     assert stored(tmp_path / "talks.db") == paid
     assert 2 <= len(paid) <= 4
@@ -432,17 +387,6 @@ def test_what_cannot_be_recorded_is_said_chunk_by_chunk(
 
 def test_what_cannot_be_recorded_when_the_process_ends_is_said_too(children: Children) -> None:
     """Nobody is there any more who could catch an error: it is a warning."""
-    source = f"""
-{AT_EXIT}
-from checkpoint_store import StorageFullError
-items = job.map(call, workers=4)
-next(items)
-def full(*_):
-    raise StorageFullError("talks.db", "No space left on device", 0)
-all_at_work.wait(60)
-store._context.storage.group_commit.submit = full
-warnings.simplefilter("always", RuntimeWarning)
-"""
-    process = children.start(source)
+    process = children.start(AT_EXIT, "with a full disk")
     _, said = process.communicate(timeout=120)
     assert "The results of chunks " in said, said

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from conftest import program
 
 from checkpoint_store import CurrentJobChanged, JobNotFound, ProcessingState, StateManager
 
@@ -66,20 +67,7 @@ def test_of_first_starts_in_the_same_moment_one_begins(children: Children, open_
 
 
 def _first_starts(children: Children) -> list[str]:
-    processes = children.at_the_gate(
-        3,
-        """
-with StateManager("state.json") as manager:
-    assert manager.load() is None
-    print("looked", flush=True)
-    sys.stdin.readline()
-    try:
-        manager.save(ProcessingState(file_name="talk.txt", total_chunks=3, status="running"))
-        print("begun")
-    except CurrentJobChanged as error:
-        print("told of", error.current_job_id)
-""",
-    )
+    processes = children.at_the_gate(3, program(__file__, "begin_a_state"))
     children.pass_gate(processes)
     assert [children.next_line(process) for process in processes] == ["looked"] * 3
     children.pass_gate(processes)
@@ -188,23 +176,6 @@ def test_a_manager_without_a_job_of_its_own_follows_the_current_one(manager: Sta
 
 def test_a_forked_worker_follows_its_parent(manager: StateManager, children: Children) -> None:
     """It was forked while its parent was at another job."""
-    output = children.run("""
-import os
-from checkpoint_store import *
-manager = StateManager("state.json")
-manager.save(ProcessingState(job_id="one", file_name="a", total_chunks=2))
-reading, writing = os.pipe()
-child = os.fork()
-if not child:
-    os.read(reading, 1)
-    manager.update_chunk_complete(1, "b")
-    manager.close()
-    os._exit(0)
-manager.save(ProcessingState(job_id="two", file_name="a", total_chunks=2))
-os.write(writing, b"x")
-assert os.waitpid(child, 0)[1] == 0
-print(manager.load().job_id, dict(manager.load().results()))
-manager.close()
-""")
+    output = children.run(program(__file__, "fork_at_a_job"))
     assert output == "two {1: 'b'}\n"
     assert loaded(manager).job_id == "two"

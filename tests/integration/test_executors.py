@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import wait_until
+from conftest import program, wait_until
 
 from checkpoint_store import CheckpointStore, WorkerDied, WorkFailed
 
@@ -29,6 +30,7 @@ ONE_METHOD = ["spawn", *(pytest.param(method, marks=pytest.mark.slow) for method
 """One in the quick suite, where the method makes little difference."""
 KINDS = ["none", "threads", *METHODS, "dask"]
 CHUNKS = list("abcdefgh")
+POOL = program(__file__, "drive_pool")
 
 
 @pytest.fixture
@@ -164,23 +166,11 @@ class SendsNothing(str):
 )
 def test_a_worker_that_dies_is_found_out(children: Children, method: str, max_attempts: int) -> None:
     """The chunk that kills its worker is tried alone, and failed; every other one is done, and the program ends."""
-    source = """
-import sys
-sys.path.insert(0, sys.argv[3])
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
-from checkpoint_store import CheckpointStore
-import executors_work as work
-if __name__ == "__main__":
-    with CheckpointStore("talks.db") as store, ProcessPoolExecutor(3, mp_context=get_context(sys.argv[1])) as pool:
-        results = store.map(work.dies_on_b, list("abcdefgh"), file_name="f", executor=pool, on_error="record", wait=0,
-                            max_attempts=int(sys.argv[2]))
-        job = store.latest_job()
-        print(results, [(one.chunk_index, one.error) for one in job.failed_chunks()], len(job.running_chunks()))
-"""
-    printed = children.run(source, method, max_attempts, Path(__file__).parent)
+    options = json.dumps({"on_error": "record", "wait": 0, "max_attempts": max_attempts})
+    said = json.loads(children.run(POOL, method, 3, "dies_on_b", "abcdefgh", options))
     died = "WorkerDied: the process that worked on this chunk ended before it gave a result"
-    assert printed == f"{['a', None, *'cdefgh']} {[(1, died)]} 0\n"
+    assert said["results"] == [[index, letter] for index, letter in enumerate(CHUNKS) if letter != "b"]
+    assert (said["failed"], said["running"]) == ([[1, died]], [])
 
 
 @pytest.mark.slow
@@ -225,21 +215,6 @@ def test_dask_workers_that_die_are_found_out(
 # -- the parent
 
 
-PARENT = """
-import os, sys
-sys.path.insert(0, sys.argv[2])
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
-from checkpoint_store import CheckpointStore
-import executors_work as work
-if __name__ == "__main__":
-    with CheckpointStore("talks.db") as store, ProcessPoolExecutor(4, mp_context=get_context(sys.argv[1])) as pool:
-        job = store.open_job("f", chunks=list("ab") if len(sys.argv) < 4 else list("abcdefgh"))
-        items = list(job.map(work.slow, executor=pool))
-    print(len(items), job.file_name)
-"""
-
-
 def processes_of(group: int) -> list[int]:
     """Return the processes of a session that are alive."""
     found = []
@@ -259,7 +234,7 @@ def processes_of(group: int) -> list[int]:
 @pytest.mark.parametrize("method", ONE_METHOD)
 def test_worker_processes_end_with_a_killed_parent(children: Children, method: str, tmp_path: Path) -> None:
     """All of them, those that never had work included."""
-    process = children.start(PARENT, method, Path(__file__).parent)
+    process = children.start(POOL, method, 4, "slow", "ab", "{}")
     wait_until(lambda: (tmp_path / "begun-a").exists() and (tmp_path / "begun-b").exists())
     assert len(processes_of(process.pid)) >= 3
     process.kill()
@@ -274,36 +249,19 @@ def test_a_terminals_signal_lets_worker_processes_finish(
     children: Children, method: str, number: signal.Signals, tmp_path: Path
 ) -> None:
     """It goes to every process of the terminal; the chunks in hand are finished and recorded all the same."""
-    process = children.start(
-        PARENT.replace("print(len(items), ", "print(job_status, ").replace(
-            "items = list(job.map(work.slow, executor=pool))",
-            """
-        items = []
-        try:
-            for item in job.map(work.slow, executor=pool):
-                items.append(item)
-        except (KeyboardInterrupt, SystemExit):
-            pass
-        job_status = job.status.value, len(items), job.in_doubt_chunks()
-""",
-        ),
-        method,
-        Path(__file__).parent,
-        "more",
-    )
+    process = children.start(POOL, method, 4, "slow", "abcdefgh", "{}")
     wait_until(lambda: len(list(tmp_path.glob("begun-*"))) >= 3)
     os.killpg(process.pid, number)
-    printed = children.finish(process)
+    said = json.loads(children.finish(process, code=-signal.SIGINT if number == signal.SIGINT else 128 + number))
     begun = len(list(tmp_path.glob("begun-*")))
-    assert printed == f"('paused', {begun}, []) f\n"
+    assert (said["status"], len(said["results"]), said["in_doubt"]) == ("paused", begun, [])
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ONE_METHOD)
 def test_two_ctrl_c_end_worker_processes_too(children: Children, method: str, tmp_path: Path) -> None:
     """At once, and nobody is left."""
-    source = PARENT.replace("work.slow", "work.hangs_on_b")
-    process = children.start(source, method, Path(__file__).parent)
+    process = children.start(POOL, method, 4, "hangs_on_b", "ab", "{}")
     wait_until((tmp_path / "begun-b").exists)
     with CheckpointStore(tmp_path / "talks.db", read_only=True) as store:
         (job,) = store.jobs()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import threading
 import time
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from conftest import program
 
 from checkpoint_store import CheckpointStore, Job, JobPaused, PlanChanged
 from checkpoint_store.model.codec.digest import digest
@@ -309,19 +311,12 @@ def test_a_feeding_thread_and_a_loop(open_store: Opener) -> None:
     assert (sorted(calls), store.check()) == (sorted(texts), [])
 
 
-OTHER = """
-with CheckpointStore("talks.db") as store:
-    job = store.open_job("feed", total_chunks=3)
-    for chunk in job.pending():
-        print(chunk.index, flush=True)
-        sys.stdin.readline()
-        chunk.complete(chunk.index)
-"""
+FEED = program(__file__, "work_on_feed")
 
 
 def test_another_process_sees_the_new_chunks_at_its_next_claim(children: Children, store: CheckpointStore) -> None:
     """A runner that reads its chunks by their index goes on with those that came, without a new start."""
-    other = children.start("import sys\nfrom checkpoint_store import *\n" + OTHER)
+    other = children.start(FEED, "by index")
     assert children.next_line(other) == "0"
     store.open_job("feed", total_chunks=5, on_change="extend")
     assert children.finish(other, "\n" * 9).split() == ["1", "2", "3", "4"]
@@ -330,17 +325,7 @@ def test_another_process_sees_the_new_chunks_at_its_next_claim(children: Childre
 
 def test_a_process_that_has_fewer_chunks_ends_with_those(children: Children, store: CheckpointStore) -> None:
     """A runner cannot work on data that it was never given: it ends without an error, and leaves the rest."""
-    source = """
-import sys
-from checkpoint_store import *
-def work(text):
-    print(text, flush=True)
-    sys.stdin.readline()
-    return text
-with CheckpointStore("talks.db") as store:
-    print(store.map(work, ["one", "two", "three"], file_name="feed"))
-"""
-    other = children.start(source)
+    other = children.start(FEED, "by text")
     assert children.next_line(other) == "one"
     grown = store.open_job("feed", chunks=FIVE, on_change="extend")
     assert children.finish(other, "\n" * 9).splitlines()[-1] == "['one', 'two', 'three']"
@@ -374,16 +359,10 @@ def test_a_pause_still_ends_the_loop_of_a_growing_job(store: CheckpointStore) ->
 @pytest.mark.parametrize("kind", ["list", "number"])
 def test_processes_that_extend_at_once_grow_one_job(children: Children, tmp_path: Path, kind: str) -> None:
     """Whoever comes first lets it grow, whoever has less is refused: one job, of the longest plan."""
-    source = f"""
-number = int(sys.argv[1])
-plan = {{"chunks": [str(index) for index in range(number + 1)]}} if {kind == "list"} else {{"total_chunks": number + 1}}
-with CheckpointStore("talks.db") as store:
-    try:
-        print(store.open_job("feed", on_change="extend", **plan).job_id)
-    except PlanChanged as refused:
-        print(refused.job_id)
-"""
-    printed = children.together(4, source)
+    lengths = range(1, 5)
+    plans = [{"chunks": list(map(str, range(n)))} if kind == "list" else {"total_chunks": n} for n in lengths]
+    plans = [plan | {"on_change": "extend"} for plan in plans]
+    printed = children.together(4, program(__file__, "open_plan"), "feed", json.dumps(plans))
     with CheckpointStore(tmp_path / "talks.db") as store:
         (job,) = store.jobs()
         assert isinstance(job, Job)

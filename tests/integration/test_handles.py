@@ -23,7 +23,7 @@ from checkpoint_store import (
     current_attempt,
 )
 
-from .claims_tools import rows
+from .claims_tools import CLAIM, rows
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,9 +35,6 @@ if TYPE_CHECKING:
 CHUNKS = ["one", "two", "three", "four"]
 
 SUBMITS = program(__file__, "record_handles")
-
-LEAVES_TWO = program(__file__, "leave_two")
-"""Killed with two chunks in hand, of which the service holds the first."""
 
 
 def submit(text: str) -> str:
@@ -181,19 +178,10 @@ def test_a_death_while_the_service_works_uses_up_no_try(
 ) -> None:
     """A program that waits for hours may be killed any number of times; without a handle three deaths are enough."""
     job = store.open_job("talk.txt", chunks=CHUNKS[:1])
-    program = """
-import os, signal, sys
-from checkpoint_store import CheckpointStore
-job = CheckpointStore("talks.db").job(sys.argv[1])
-chunk = next(job.pending())
-if sys.argv[2] == "True":
-    chunk.record_handle("batch-1")
-os.kill(os.getpid(), signal.SIGKILL)
-"""
     for _ in range(3):
-        children.run(program, job.job_id, holds, code=-9)
+        children.run(CLAIM, job.job_id, 1, "is killed with a handle" if holds else "is killed", code=-9)
     left = list(job.map(ask, on_error="record")) if holds else list(job.pending(max_attempts=3))
-    assert [item.result for item in left] == (["batch-1"] if holds else [])  # type: ignore[union-attr]
+    assert [item.result for item in left] == (["batch-0"] if holds else [])  # type: ignore[union-attr]
 
 
 def test_a_locked_store_is_waited_for(open_store: Opener, tmp_path: Path) -> None:
@@ -229,7 +217,7 @@ def test_in_doubt_with_a_handle_is_told_apart(store: CheckpointStore, children: 
     """By the records, the list, the plan and the view: which chunks in doubt can be asked for."""
     job = store.open_job("talk.txt", chunks=CHUNKS)
     job.complete(3, "x")
-    children.run(LEAVES_TWO, job.job_id, code=-9)
+    children.run(CLAIM, job.job_id, 2, "is killed with a handle", code=-9)
     seen = open_store(read_only=True).job(job.job_id)
     for look in (seen, job):
         assert [(one.chunk_index, one.handle) for one in look.in_doubt_chunks()] == [(0, "batch-0"), (1, None)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import shutil
 import sqlite3
 import stat
@@ -12,7 +13,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import ROOT, program, snapshot
+from conftest import ROOT, TESTS, program, snapshot
 
 from checkpoint_store import (
     CheckpointStore,
@@ -34,20 +35,7 @@ if TYPE_CHECKING:
 
     from conftest import Children
 
-HOLD = """
-import sys
-from checkpoint_store import CheckpointStore
-store = CheckpointStore("talks.db", read_only=len(sys.argv) > 1)
-print("open", flush=True)
-sys.stdin.readline()
-store.close()
-print("closed", flush=True)
-sys.stdin.readline()
-"""
-IDLE_WITHOUT_A_LOG = (
-    "from checkpoint_store.storage.connection import pragmas as connect\nconnect.journal_mode_for = lambda path: 'truncate'\n"
-    + HOLD
-)
+HOLD = program(__file__, "hold_open")
 TAKES_IT: dict[str, Callable[[Path, float], object]] = {
     "recover": lambda path, seconds: recover_store(path, accept_loss=True, lock_timeout_seconds=seconds),
     "restore": lambda path, seconds: restore_store(path.with_name("copy.db"), path, lock_timeout_seconds=seconds),
@@ -72,12 +60,12 @@ def older(path: Path) -> None:
 
 
 @takes_it
-@pytest.mark.parametrize("source", [HOLD, IDLE_WITHOUT_A_LOG], ids=["log", "rollback journal"])
+@pytest.mark.parametrize("how", [[], ["rollback journal"]], ids=["log", "rollback journal"])
 def test_an_idle_store_is_not_taken_from_its_process(
-    path: Path, children: Children, take: Callable[[Path, float], object], source: str
+    path: Path, children: Children, take: Callable[[Path, float], object], how: list[str]
 ) -> None:
     """Nothing is changed, and the error names the process; once that has closed the store, the same call succeeds."""
-    holder = children.start(source)
+    holder = children.start(HOLD, path, *how)
     assert children.next_line(holder) == "open"
     files = {one.name for one in path.parent.iterdir()}
     with pytest.raises(StoreInUse, match=f"process {holder.pid} has it open; end it first") as caught:
@@ -94,9 +82,7 @@ def test_a_killed_process_has_nothing_open(
     path: Path, children: Children, take: Callable[[Path, float], object]
 ) -> None:
     """The kernel frees the lock, also where a program that it started lives on."""
-    source = "import subprocess\nchild = subprocess.Popen(['cat'], stdin=subprocess.PIPE)\n" + HOLD
-    source = source.replace('print("open"', 'subprocess.Popen(["sleep", "300"])\nprint("open"')
-    holder = children.start(source)
+    holder = children.start(HOLD, path, "a child")
     assert children.next_line(holder) == "open"
     holder.kill()
     holder.wait()
@@ -108,19 +94,10 @@ def test_a_killed_process_has_nothing_open(
 def test_another_pid_namespace_is_seen(path: Path, take: Callable[[Path, float], object]) -> None:
     """From inside of a container that shares the folder, a store that is open outside is in use, whoever that is."""
     way = next(name for name, one in TAKES_IT.items() if one is take)
-    source = f"""
-import sys
-sys.path.insert(0, {str(ROOT / "tests")!r})
-from pathlib import Path
-from integration.test_in_use import TAKES_IT, StoreInUse
-try:
-    TAKES_IT[{way!r}](Path({str(path)!r}), 0.05)
-except StoreInUse as error:
-    print(error.holders, "of another user, or in another container" in str(error))
-"""
     rights = ["-m"] if os.getuid() == 0 else ["-Urm"]
-    argv = ["unshare", *rights, "-p", "--fork", "--mount-proc", sys.executable, "-c", source]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    argv = ["unshare", *rights, "-p", "--fork", "--mount-proc", sys.executable]
+    argv += [str(program(__file__, "take_elsewhere")), way, str(path)]
+    environment = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{TESTS}"}
     with CheckpointStore(path) as store:
         done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
         assert (done.stdout, done.returncode) == ("() True\n", 0), done.stderr
@@ -148,7 +125,7 @@ def test_a_forked_child_that_lives_on_keeps_nothing(path: Path, children: Childr
 
 def test_whoever_waits_goes_on_once_the_store_is_closed(path: Path, children: Children) -> None:
     """Neither is in the other's way: who closes the store may write its state file last, under the lock file."""
-    holder = children.start(HOLD)
+    holder = children.start(HOLD, path)
     assert children.next_line(holder) == "open"
     waiting = children.start(program(__file__, "wait_to_restore"))
     assert children.next_line(waiting) == "waits"
@@ -170,7 +147,7 @@ def test_a_store_that_is_being_taken_is_waited_for(path: Path) -> None:
 
 def test_a_read_only_store_shares_the_lock_and_creates_none(path: Path, children: Children) -> None:
     """Where the lock file is there, nobody takes the file away from a reader; where it is not, it stays so."""
-    holder = children.start(HOLD, "read only")
+    holder = children.start(HOLD, path, "read only")
     assert children.next_line(holder) == "open"
     with pytest.raises(StoreInUse, match=f"process {holder.pid} has it open"):
         recover_store(path, lock_timeout_seconds=0)
@@ -185,7 +162,7 @@ def test_a_read_only_store_shares_the_lock_and_creates_none(path: Path, children
 
 def test_doctor_says_who_has_it_open(path: Path, children: Children) -> None:
     """By the lock, also where the process is idle and has no log."""
-    holder = children.start(IDLE_WITHOUT_A_LOG)
+    holder = children.start(HOLD, path, "rollback journal")
     assert children.next_line(holder) == "open"
     (says,) = [finding.says for finding in doctor(path) if finding.what == "in use"]
     assert says == f"open in process {holder.pid}"
@@ -210,28 +187,16 @@ def test_an_upgrade_waits_for_who_has_the_older_schema_open(path: Path) -> None:
 
 def elsewhere(path: Path) -> None:
     """Open a store in another process; to close a descriptor of it here would drop the locks of this one."""
-    source = "import sys, pickle\nfrom checkpoint_store import *\ntry:\n    CheckpointStore(sys.argv[1], lock_timeout_seconds=0.05)\n"
-    source += "except CheckpointStoreError as error:\n    sys.stdout.buffer.write(pickle.dumps(error))"
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run([sys.executable, "-c", source, path], env=environment, capture_output=True, check=True)
-    import pickle
-
+    argv = [sys.executable, program(__file__, "refused_elsewhere"), path]
+    done = subprocess.run(argv, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, check=True)
     raise pickle.loads(done.stdout)
 
 
 def test_an_upgrade_waits_for_a_runner_of_the_older_version(path: Path, children: Children) -> None:
     """Between two calls, on a file system without a log, only its lock file says that it lives."""
     older(path)
-    source = """
-import sys
-from pathlib import Path
-from checkpoint_store.storage.runner_lock import RunnerLock
-lock = RunnerLock(Path("talks.db").absolute())
-print("holds", flush=True)
-sys.stdin.readline()
-"""
-    runner = children.start(source)
-    assert children.next_line(runner) == "holds"
+    runner = children.start(program(__file__, "hold_runner_lock"))
+    children.next_line(runner)
     with pytest.raises(StoreInUse, match=f"process {runner.pid} has it open"):
         CheckpointStore(path, lock_timeout_seconds=0.05)
     assert migration_status(path).current == "1.0"
@@ -245,12 +210,7 @@ sys.stdin.readline()
 def test_many_first_opens_of_an_older_store_do_not_keep_each_other_out(path: Path, children: Children) -> None:
     """One upgrades, the others go on with it while it stays open."""
     older(path)
-    source = """
-with CheckpointStore("talks.db", lock_timeout_seconds=60) as store:
-    print(store.jobs()[0].result(0), flush=True)
-    sys.stdin.readline()
-"""
-    processes = children.at_the_gate(6, source)
+    processes = children.at_the_gate(6, program(__file__, "stay_open"), "error")
     children.pass_gate(processes)
     assert [children.next_line(process) for process in processes] == ["paid for"] * 6
     children.pass_gate(processes)
@@ -262,14 +222,7 @@ def test_many_openings_of_a_damaged_store_do_not_keep_each_other_out(path: Path,
     """One repairs, the others go on with it while it stays open."""
     with path.open("r+b") as file:
         file.truncate(8192)
-    source = """
-import warnings
-warnings.simplefilter("ignore")
-with CheckpointStore("talks.db", lock_timeout_seconds=60) as store:
-    print(store.jobs()[0].result(0), flush=True)
-    sys.stdin.readline()
-"""
-    processes = children.at_the_gate(6, source)
+    processes = children.at_the_gate(6, program(__file__, "stay_open"), "ignore")
     children.pass_gate(processes)
     assert [children.next_line(process) for process in processes] == ["paid for"] * 6
     children.pass_gate(processes)

@@ -59,34 +59,15 @@ def test_an_idle_store_is_not_at_work(store: CheckpointStore) -> None:
 
 # -- the error that ended a loop
 
-PROGRAM = """
-from checkpoint_store import CheckpointStore
-def call(chunk):
-    raise ValueError("the answer cannot be read")
-def use(store):
-    job = store.open_job("talk.srt", chunks=["a", "b", "c"])
-    for chunk in {loop}:
-        call(chunk)
-"""
-LOOPS = {"pending": "job.pending()", "map": "job.map(str.upper)", "named": "(kept := job.map(str.upper, workers=2))"}
-STORES = {
-    "with": "with CheckpointStore('talks.db') as store:\n    use(store)",
-    "never closed": "import warnings\nwarnings.simplefilter('ignore')\nstore = CheckpointStore('talks.db')\nuse(store)",
-    "translated": (
-        "with CheckpointStore('talks.db') as store:\n    try:\n        use(store)\n"
-        "    except ValueError as error:\n        raise RuntimeError('stopped') from error"
-    ),
-}
-
 
 @pytest.mark.slow_variants
-@pytest.mark.parametrize("ends", STORES)
-@pytest.mark.parametrize("loop", LOOPS)
+@pytest.mark.parametrize("ends", ["with", "never closed", "translated"])
+@pytest.mark.parametrize("loop", ["pending", "map", "named"])
 def test_the_error_that_ended_a_loop_is_kept_with_its_job(
     loop: str, ends: str, children: Children, tmp_path: Path
 ) -> None:
     """Raised in the body of the loop, outside of a ``with job`` block: the next look at the job says why it ended."""
-    children.run(PROGRAM.format(loop=LOOPS[loop]) + STORES[ends], code=1)
+    children.run(program(__file__, "raise_in_loop"), loop, ends, code=1)
     status, error, _ = last_job(tmp_path / "talks.db")
     # A named iterator lives until the store is closed: what is known then is what the program raised at last.
     is_translated = (loop, ends) == ("named", "translated")

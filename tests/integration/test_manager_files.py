@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import SECRET, files_with, snapshot
+from conftest import SECRET, files_with, program, snapshot
 
 from checkpoint_store import CheckpointStore, ProcessingState, StateFormatError, StateManager, StoreRecovered
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from conftest import Children, ManagerOpener
 from .manager_tools import MOMENT, a_state, old_state
+
+SHARE = program(__file__, "share_a_state")
 
 
 def write(path: Path, state: dict[str, Any]) -> None:
@@ -78,8 +80,7 @@ def test_a_state_file_from_before_is_taken_over_once(manager: StateManager, make
 def test_two_processes_take_a_state_file_over_at_once(children: Children, manager: StateManager) -> None:
     """One job, and no error."""
     write(manager.state_path, old_state())
-    source = "manager = StateManager('state.json'); print(manager.load().completed_chunks); manager.close()\n"
-    assert children.together(4, source) == ["[0, 1]\n"] * 4
+    assert children.together(4, SHARE, 0) == ["[0, 1]\n"] * 4
     manager.load()
     manager.close()
     with CheckpointStore(manager.store_path, state_file=None) as store:
@@ -190,17 +191,7 @@ def test_clear_beside_another_process_leaves_no_byte(manager: StateManager, chil
     """Another process that has the store open, and has read the job, keeps nothing of it alive."""
     manager.save(a_state())
     manager.update_chunk_complete(0, "CANARY " * 5000)
-    source = """
-import sys
-from checkpoint_store import StateManager
-with StateManager("state.json") as manager:
-    manager.update_chunk_complete(1, "CANARY " * 5000)
-    manager.load()
-    print("there", flush=True)
-    sys.stdin.readline()
-    print(manager.load())
-"""
-    process = children.start(source)
+    process = children.start(program(__file__, "hold_a_result"))
     assert process.stdout is not None
     assert process.stdout.readline() == "there\n"
     manager.clear()
@@ -248,13 +239,7 @@ def test_after_clear_a_new_job_can_be_saved(manager: StateManager, make_manager:
 def test_two_managers_in_two_processes_share_one_job(manager: StateManager, children: Children) -> None:
     """Each records its chunks; both see all of them."""
     manager.save(a_state(total_chunks=60))
-    source = """
-number = int(sys.argv[-1])
-with StateManager("state.json") as manager:
-    for index in range(number, 60, 3):
-        manager.update_chunk_complete(index, {"by": number, "index": index})
-"""
-    children.together(3, source)
+    children.together(3, SHARE, 60)
     loaded = manager.load()
     assert loaded is not None
     assert loaded.results() == {index: {"by": index % 3, "index": index} for index in range(60)}
@@ -284,15 +269,7 @@ def test_a_closed_manager_opens_again(manager: StateManager) -> None:
 
 def test_a_manager_that_is_never_closed_leaves_an_exact_file(children: Children, tmp_path: Path) -> None:
     """At the end of the process, and no warning."""
-    source = """
-from checkpoint_store.state_file import pace
-pace._WRITING_CREDIT_SECONDS = -1e9
-from checkpoint_store import ProcessingState, StateManager
-manager = StateManager("state.json")
-manager.save(ProcessingState(file_name="f", total_chunks=3, job_id="job-1"))
-manager.update_chunk_complete(0, "x")
-"""
-    children.run(source)
+    children.run(program(__file__, "never_closed"))
     assert ProcessingState.from_json((tmp_path / "state.json").read_bytes()).results() == {0: "x"}
 
 

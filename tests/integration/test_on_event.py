@@ -13,6 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from conftest import program
 
 from checkpoint_store import (
     BudgetReached,
@@ -335,14 +336,7 @@ def test_what_ends_a_program_leaves_nothing_of_what_ended_with_it_unrecorded(job
 
 def test_a_killed_program_was_told_of_nothing_that_is_not_durable(children: Children, open_store: Opener) -> None:
     """What its screen showed as completed is complete after SIGKILL."""
-    process = children.start(
-        "import sys\nfrom checkpoint_store import *\n"
-        "store = CheckpointStore('talks.db')\n"
-        "job = store.open_job('long.srt', chunks=[str(n) for n in range(10_000)])\n"
-        "def hook(event):\n"
-        "    if event.kind == 'completed': print(event.index, flush=True)\n"
-        "for _ in job.map(str.upper, workers=3, on_event=hook): pass\n"
-    )
+    process = children.start(program(__file__, "show_completed"))
     shown = [int(children.next_line(process)) for _ in range(50)]
     process.kill()
     shown += [int(line) for line in (process.stdout or []) if line.endswith("\n")]

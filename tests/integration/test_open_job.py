@@ -7,6 +7,7 @@ import pickle
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from conftest import program
 
 from checkpoint_store import CheckpointStore, Job, PlanChanged
 
@@ -15,6 +16,7 @@ from .open_job_tools import work_through
 if TYPE_CHECKING:
     from conftest import Children, Opener
 
+OPEN_PLAN = program(__file__, "open_plan")
 PLAN: dict[str, Any] = {
     "chunks": ["one", "two", "three"],
     "model": "m-1",
@@ -33,11 +35,8 @@ def texts(job: Job) -> list[str]:
 @pytest.mark.slow
 def test_many_processes_that_open_the_same_new_plan_get_one_job(children: Children, open_store: Opener) -> None:
     """Eight processes, one job."""
-    source = """
-with CheckpointStore("talks.db") as store:
-    print(store.open_job("lecture.srt", chunks=["a", "b"], model="m", config={"x": [1, 2]}).job_id)
-"""
-    printed = children.together(8, source)
+    plan = {"chunks": ["a", "b"], "model": "m", "config": {"x": [1, 2]}}
+    printed = children.together(8, OPEN_PLAN, "lecture.srt", json.dumps([plan]))
     assert [job.job_id for job in open_store().jobs()] == [printed[0].strip()]
     assert len(set(printed)) == 1
 
@@ -47,11 +46,8 @@ def test_many_processes_that_reuse_at_once_begin_one_job(children: Children, ope
     """The second process finds the job that the first began by reuse."""
     with open_store() as store:
         work_through(store.open_job("lecture.srt", chunks=["a", "b"]))
-    source = """
-with CheckpointStore("talks.db") as store:
-    print(store.open_job("lecture.srt", chunks=["a", "x", "b"], on_change="reuse").job_id)
-"""
-    assert len(set(children.together(4, source))) == 1
+    plan = {"chunks": ["a", "x", "b"], "on_change": "reuse"}
+    assert len(set(children.together(4, OPEN_PLAN, "lecture.srt", json.dumps([plan])))) == 1
     assert len(open_store().jobs()) == 2
 
 

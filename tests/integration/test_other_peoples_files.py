@@ -9,7 +9,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import snapshot
+from conftest import program, snapshot
 
 from checkpoint_store import CheckpointStore, StoreTargetError, recover_store, restore_store
 
@@ -135,17 +135,11 @@ def test_a_copy_that_knows_more_is_not_replaced(path: Path) -> None:
 def test_a_store_that_is_open_is_not_replaced(path: Path, children: Children, replace: bool) -> None:
     """Not even by who asks for it: its process would work on in a file that has no name."""
     shutil.copyfile(path, path.with_name("copy.db"))
-    holder = children.start("""
-import sys
-from checkpoint_store import CheckpointStore
-with CheckpointStore("copy.db"):
-    print("open", flush=True)
-    sys.stdin.readline()
-""")
+    holder = children.start(program(__file__, "hold_open"), "copy.db")
     assert children.next_line(holder) == "open"
     with CheckpointStore(path) as store, pytest.raises(StoreTargetError, match="a process has open"):
         store.backup(path.with_name("copy.db"), replace=replace)
-    children.finish(holder, "\n")
+    children.finish(holder, "\n\n")
 
 
 @pytest.mark.parametrize("replace", [False, True])

@@ -211,15 +211,7 @@ def test_a_plan_is_a_frozen_record(store: CheckpointStore) -> None:
 
 def test_looking_at_a_runner_lock_leaves_it_as_it_is(children: Children, tmp_path: Path) -> None:
     """Held by another process, by this one, by nobody, not there: told apart without a write."""
-    source = """
-import sys
-from pathlib import Path
-from checkpoint_store.storage.runner_lock import RunnerLock
-lock = RunnerLock(Path("talks.db").absolute())
-print(lock.path, flush=True)
-sys.stdin.read()
-"""
-    child = children.start(source)
+    child = children.start(program(__file__, "hold_runner_lock"))
     path = Path(children.next_line(child))
     before = snapshot(tmp_path)
     assert probe(path) is None

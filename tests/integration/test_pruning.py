@@ -10,9 +10,11 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from conftest import program
 
 from checkpoint_store import CheckpointStore, InvalidArgumentError, StorageUnavailableError
 
+from .claims_tools import CLAIM
 from .shard_tools import CHUNKS, NAME, clean, contents, rows
 
 if TYPE_CHECKING:
@@ -177,18 +179,10 @@ def test_a_job_with_work_that_a_service_holds_stays(tmp_path: Path) -> None:
 def test_a_job_that_is_worked_on_stays(tmp_path: Path, children: Children) -> None:
     """Also where it was superseded meanwhile."""
     path = tmp_path / "talks.db"
-    source = """
-import sys
-from checkpoint_store import CheckpointStore
-with CheckpointStore("talks.db") as store:
-    job = store.open_job("talk", total_chunks=3)
-    for chunk in job.pending():
-        print("begins", flush=True)
-        sys.stdin.readline()
-        break
-"""
-    worker = children.start(source)
-    assert children.next_line(worker) == "begins"
+    with CheckpointStore(path) as store:
+        store.open_job("talk", total_chunks=3)
+    worker = children.start(CLAIM, "talk", 1, "waits")
+    assert children.next_line(worker) == "0"
     with CheckpointStore(path) as store:
         job = store.job("talk")
         store.open_job("talk", total_chunks=4)
@@ -263,15 +257,7 @@ def test_a_killed_prune_is_made_again(tmp_path: Path, children: Children) -> Non
     """Killed after its transaction, the jobs are gone; what is left of the files goes with the next open and prune."""
     path = tmp_path / "talks.db"
     left, *_ = four_jobs(path)
-    source = """
-import os, signal
-from checkpoint_store import CheckpointStore
-from checkpoint_store.execution import pruning
-pruning.remove_files = lambda _: os.kill(os.getpid(), signal.SIGKILL)
-with CheckpointStore("talks.db") as store:
-    store.prune(keep_last=1, dry_run=False)
-"""
-    children.run(source, code=-signal.SIGKILL)
+    children.run(program(__file__, "killed_prune"), code=-signal.SIGKILL)
     with CheckpointStore(path) as store:
         assert [job.job_id for job in store.jobs()] == [left]
         assert store.check() == []

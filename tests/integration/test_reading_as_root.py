@@ -68,14 +68,4 @@ def test_root_still_gives_the_log_to_the_owner_of_the_store(tmp_path: Path, chil
     CheckpointStore(tmp_path / "talks.db").close()
     for path in tmp_path.iterdir():
         os.chown(path, 4001, 4001)
-    source = """
-import os
-from checkpoint_store import CheckpointStore
-from checkpoint_store.storage.connection import chown
-chown.leave_owners_alone()
-assert chown._installed
-with CheckpointStore("talks.db") as store:
-    store.open_job("talk.srt", total_chunks=4).complete(0, "paid for")
-    print(sorted({os.stat(name).st_uid for name in os.listdir(".") if name.startswith("talks.db")}))
-"""
-    assert children.run(source) == "[4001]\n"
+    assert children.run(program(__file__, "complete_as_owner")) == "[4001]\n"

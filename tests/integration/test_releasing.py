@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import ROOT, wait_until
+from conftest import ROOT, program, wait_until
 
 from checkpoint_store import CheckpointStore, InvalidArgumentError, JobBusy
 
@@ -20,31 +20,12 @@ if TYPE_CHECKING:
 
     from conftest import Children
 
-WORK = """
-import os, signal, sys
-from checkpoint_store import CheckpointStore, RunnerReleased
-def work(chunk):
-    print("begun", chunk, flush=True)
-    if len(sys.argv) == 1 or chunk == int(sys.argv[1]):
-        os.kill(os.getpid(), signal.SIGSTOP)
-    return "by the stopped one"
-with CheckpointStore("talks.db") as store:
-    job = store.open_job("talk.srt", total_chunks=6, exclusive=EXCLUSIVE)
-    try:
-        LOOP
-    except RunnerReleased as error:
-        print(error, flush=True)
-"""
-LOOPS = {
-    "pending": "for chunk in job.pending():\n            chunk.complete(work(chunk.index))",
-    "map": "list(job.map(work))",
-}
-loops = pytest.mark.parametrize("loop", LOOPS)
+loops = pytest.mark.parametrize("loop", ["pending", "map"])
 
 
 def stopped(children: Children, loop: str, *, exclusive: bool = False) -> Popen[str]:
     """Start a process that stops itself in the middle of chunk 2."""
-    worker = children.start(WORK.replace("EXCLUSIVE", str(exclusive)).replace("LOOP", LOOPS[loop]), 2)
+    worker = children.start(program(__file__, "stop_in_chunk"), 2, loop, exclusive)
     while children.next_line(worker) != "begun 2":
         pass
     wait_until(lambda: Path(f"/proc/{worker.pid}/stat").read_text().rpartition(") ")[2][0] == "T")

@@ -8,6 +8,7 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from conftest import program
 
 from checkpoint_store import (
     ChunkFailed,
@@ -19,6 +20,7 @@ from checkpoint_store import (
     current_attempt,
 )
 
+from .claims_tools import CLAIM
 from .map_tools import Flaky
 
 if TYPE_CHECKING:
@@ -136,16 +138,7 @@ def test_a_chunk_in_another_hand_is_waited_for(store: CheckpointStore, open_stor
 def test_two_processes_hand_it_to_each_other(store: CheckpointStore, children: Children) -> None:
     """Both work on the job, one chunk at a time, and each has the other's result."""
     job = store.open_job("book.txt", total_chunks=40, sequential=True)
-    program = """
-job = CheckpointStore("talks.db").job(sys.argv[1])
-def work(index):
-    previous = current_attempt().previous or [-1, 0]
-    assert previous[0] == index - 1
-    return [index, int(sys.argv[2])]
-done = [item.index for item in job.map(work, workers=2)]
-print(len(done))
-"""
-    done = [int(line) for line in children.together(2, program, job.job_id)]
+    done = [int(line) for line in children.together(2, program(__file__, "tell_in_turns"), job.job_id)]
     assert sum(done) == 40
     assert [result[0] for result in job.results()] == list(range(40))
 
@@ -162,16 +155,8 @@ def test_a_shard_is_the_beginning(store: CheckpointStore) -> None:
 def test_a_killed_chunk_is_done_again_before_any_other(store: CheckpointStore, children: Children) -> None:
     """After a kill in page 2, page 2 is next, with page 1 before it."""
     job = store.open_job("book.txt", chunks=PAGES, sequential=True)
-    program = """
-import os, signal, sys
-from checkpoint_store import CheckpointStore
-job = CheckpointStore("talks.db").job(sys.argv[1])
-for chunk in job.pending():
-    if chunk.index == 2:
-        os.kill(os.getpid(), signal.SIGKILL)
-    chunk.complete(chunk.index)
-"""
-    children.run(program, job.job_id, code=-9)
+    job.complete_many([(0, 0), (1, 1)])
+    children.run(CLAIM, job.job_id, 1, "is killed", code=-9)
     chunk = next(job.pending())
     assert (chunk.index, chunk.previous, chunk.attempt and chunk.attempt.number) == (2, 1, 2)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import wait_until
+from conftest import program, wait_until
 
 from checkpoint_store import CheckpointStore, StoreBusy
 
@@ -19,31 +19,12 @@ if TYPE_CHECKING:
 
     from conftest import Children
 
-INSIDE = {
-    "a transaction": "store._context.storage.database.write(lambda connection: stop())",
-    "the lock file": "from checkpoint_store.storage.connection.open_lock import store_lock\n"
-    "with store_lock(store.path, 10):\n    stop()",
-}
-HOLD = """
-import os, signal, sys
-from checkpoint_store import CheckpointStore
-def stop():
-    print("inside", flush=True)
-    STOP
-store = CheckpointStore("talks.db")
-store.open_job("talk.srt", total_chunks=4)
-INSIDE
-print("outside", flush=True)
-sys.stdin.readline()
-store.close()
-"""
-STOP_ITSELF = "os.kill(os.getpid(), signal.SIGSTOP)"
-WAIT = "sys.stdin.readline()"
+INSIDE = ["a transaction", "the lock file"]
 
 
-def hold(children: Children, inside: str, stop: str) -> Popen[str]:
+def hold(children: Children, inside: str, how: str) -> Popen[str]:
     """Start a process that stands still in the middle of something."""
-    holder = children.start(HOLD.replace("INSIDE", INSIDE[inside]).replace("STOP", stop))
+    holder = children.start(program(__file__, "hold_lock"), inside, how)
     assert children.next_line(holder) == "inside"
     return holder
 
@@ -67,7 +48,7 @@ def ask(path: Path, inside: str) -> None:
 @pytest.mark.parametrize("inside", INSIDE)
 def test_a_stopped_process_is_named_with_what_to_do(tmp_path: Path, children: Children, inside: str) -> None:
     """Its number, its name, that it was stopped, and how it goes on; once it does, the same call succeeds."""
-    holder = hold(children, inside, STOP_ITSELF)
+    holder = hold(children, inside, "stops")
     wait_until(lambda: is_stopped(holder))
     with pytest.raises(StoreBusy) as caught:
         ask(tmp_path / "talks.db", inside)
@@ -85,7 +66,7 @@ def test_a_stopped_process_is_named_with_what_to_do(tmp_path: Path, children: Ch
 @pytest.mark.parametrize("inside", INSIDE)
 def test_a_process_at_work_is_named_without_advice(tmp_path: Path, children: Children, inside: str) -> None:
     """It is only slow: to call again is all there is to do."""
-    holder = hold(children, inside, WAIT)
+    holder = hold(children, inside, "waits for a line")
     with pytest.raises(StoreBusy, match=rf"locked by process {holder.pid} \(python[\w.]*\) for 0.2 s") as caught:
         ask(tmp_path / "talks.db", inside)
     assert "kill" not in str(caught.value)
@@ -124,7 +105,7 @@ def freeze(group: Path, *, frozen: bool) -> None:
 @pytest.mark.root
 def test_a_frozen_container_is_named(tmp_path: Path, children: Children, freezer: Path) -> None:
     """What is paused as ``docker pause`` does it does not count as stopped for the kernel; the message says so."""
-    holder = hold(children, "a transaction", WAIT)
+    holder = hold(children, "a transaction", "waits for a line")
     (freezer / "cgroup.procs").write_text(str(holder.pid))
     freeze(freezer, frozen=True)
     with pytest.raises(StoreBusy, match=r"is paused with its container, for 0.2 s.*docker unpause") as caught:

@@ -13,6 +13,8 @@ import pytest
 
 from checkpoint_store import CheckpointStore, InvalidArgumentError, Job, JobNotFound, PlanChanged
 
+from .claims_tools import CLAIM
+
 if TYPE_CHECKING:
     from conftest import Children, Opener
 
@@ -182,16 +184,8 @@ def test_a_chunk_in_hand_is_left_to_its_runner(store: CheckpointStore, open_stor
 
 def test_chunks_of_a_killed_runner_are_taken_from_the_store(store: CheckpointStore, children: Children) -> None:
     """A claim of a process that is dead holds nothing back, also where the store was open all the time."""
-    children.run(
-        """
-import os, signal
-from checkpoint_store import CheckpointStore
-job = CheckpointStore("talks.db").open_job("f", chunks=["a", "b"])
-chunks = list(job.pending())
-os.kill(os.getpid(), signal.SIGKILL)
-""",
-        code=-signal.SIGKILL,
-    )
+    store.open_job("f", chunks=["a", "b"])
+    children.run(CLAIM, "f", 2, "is killed", code=-signal.SIGKILL)
     store.open_job("g", chunks=["a"]).complete(0, "A")
     assert list(store.open_job("f", chunks=["a", "b"], on_change="reuse").items()) == [(0, "A")]
 

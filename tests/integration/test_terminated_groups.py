@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import wait_until
+from conftest import program, wait_until
 
 if TYPE_CHECKING:
     from conftest import Children
 
-LOOP = """
-import sys
-sys.path.insert(0, sys.argv[2])
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
-from checkpoint_store import CheckpointStore
-import executors_work as work
-if __name__ == "__main__":
-    with CheckpointStore("talks.db") as store, ProcessPoolExecutor(3, mp_context=get_context(sys.argv[1])) as pool:
-        job = store.open_job("f", chunks=list("abcdefgh"))
-        try:
-            list(job.map(work.waits_for_go, executor=pool))
-        finally:
-            print(job.status.value, job.progress().completed_chunks, len(job.in_doubt_chunks()), flush=True)
-"""
+POOL = program(__file__, "drive_pool")
 METHODS = ["spawn", pytest.param("fork", marks=pytest.mark.slow)]
 
 
@@ -35,17 +22,18 @@ METHODS = ["spawn", pytest.param("fork", marks=pytest.mark.slow)]
 @pytest.mark.parametrize("method", METHODS)
 def test_the_chunks_in_hand_are_finished_and_recorded(children: Children, method: str, tmp_path: Path) -> None:
     """And paid for once: a worker that died would leave all of them in doubt."""
-    process = children.start(LOOP, method, Path(__file__).parent)
+    process = children.start(POOL, method, 3, "waits_for_go", "abcdefgh", "{}")
     wait_until(lambda: len(list(tmp_path.glob("begun-*"))) == 3)  # each of three workers has one, and waits
     os.killpg(process.pid, signal.SIGTERM)
     (tmp_path / "go").touch()
-    assert children.finish(process, code=128 + signal.SIGTERM) == "paused 3 0\n"
+    said = json.loads(children.finish(process, code=128 + signal.SIGTERM))
+    assert (said["status"], len(said["results"]), said["in_doubt"]) == ("paused", 3, [])
 
 
 @pytest.mark.slow
 def test_the_second_one_ends_them(children: Children, tmp_path: Path) -> None:
     """At once, with the loop; what was in hand is in doubt."""
-    process = children.start(LOOP, "spawn", Path(__file__).parent)
+    process = children.start(POOL, "spawn", 3, "waits_for_go", "abcdefgh", "{}")
     wait_until(lambda: len(list(tmp_path.glob("begun-*"))) == 3)
     workers = [int(path.read_text()) for path in tmp_path.glob("begun-*")]
     os.killpg(process.pid, signal.SIGTERM)
@@ -73,5 +61,5 @@ def is_alive(pid: int) -> bool:
 @pytest.mark.slow
 def test_a_process_that_the_work_forks_ends_by_the_first(children: Children, tmp_path: Path) -> None:
     """The worker may wait for its end."""
-    source = LOOP.replace("waits_for_go", "ends_a_fork").replace('"abcdefgh"', '"a"')
-    assert children.run(source, "fork", Path(__file__).parent) == "completed 1 0\n"
+    said = json.loads(children.run(POOL, "fork", 3, "ends_a_fork", "a", "{}"))
+    assert (said["status"], len(said["results"]), said["in_doubt"]) == ("completed", 1, [])

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
-from conftest import ROOT, Children, snapshot
+from conftest import ROOT, Children, program, snapshot
 from storms import disks
 
 from checkpoint_store import CheckpointStore, StoreTargetError, doctor, migrate, recover_store, restore_store
@@ -27,12 +27,7 @@ pytestmark = pytest.mark.root
 
 ANA, BO = 4001, 4002
 """Two users that no other file of the machine belongs to."""
-BEGIN = 'store.open_job("talk.srt", total_chunks=9).complete(0, "paid for")'
-GO_ON = """
-job = store.open_job("talk.srt", total_chunks=9)
-next(iter(job.pending())).complete("more")
-print(sorted(index for index, _ in job.items()))
-"""
+WORK = program(__file__, "work_as_user")
 
 
 @pytest.fixture
@@ -46,26 +41,20 @@ def folder() -> Iterator[Path]:
 
 
 class RunAs(Protocol):
-    """Runs some lines with an open store as a user (0: root), and returns what they print, warnings included."""
+    """Does something with a store as a user (0: root), and returns what is printed, warnings included."""
 
-    def __call__(self, user: int, folder: Path, body: str, arguments: str = ...) -> str: ...
+    def __call__(self, user: int, folder: Path, *todo: str) -> str: ...
 
 
 @pytest.fixture
 def run_as(fork_server: Callable[[], ForkServer]) -> Iterator[RunAs]:
-    """Run some lines with an open store as another user."""
+    """Do something with a store as another user."""
     with ExitStack() as stack:
 
-        def run(user: int, folder: Path, body: str, arguments: str = "") -> str:
-            source = "import warnings\nwarnings.simplefilter('always')\n"
-            source += "warnings.showwarning = lambda message, *_: print(message)\n"
-            source += "from checkpoint_store import *\ntry:\n"
-            source += f"    with CheckpointStore('talks.db'{arguments}) as store:\n"
-            source += "".join(f"        {line}\n" for line in body.strip().splitlines())
-            source += "except CheckpointStoreError as error:\n    print(type(error).__name__, error)\n"
+        def run(user: int, folder: Path, *todo: str) -> str:
             programs = Children(folder, fork_server)
             stack.callback(programs.end_all)
-            return programs.run(source, user=user)
+            return programs.run(WORK, *todo, user=user)
 
         yield run
 
@@ -73,7 +62,7 @@ def run_as(fork_server: Callable[[], ForkServer]) -> Iterator[RunAs]:
 @pytest.fixture
 def store(folder: Path, run_as: RunAs) -> Path:
     """A store of Ana's, with a backup and a state file."""
-    run_as(ANA, folder, BEGIN + "\nstore.backup('copy.db')")
+    run_as(ANA, folder, "begin", "back up")
     shutil.copyfile(folder / "copy.db", folder / "talks.db.backup-1.2-0001")
     os.chown(folder / "talks.db.backup-1.2-0001", ANA, ANA)
     return folder / "talks.db"
@@ -105,7 +94,7 @@ def test_what_root_makes_belongs_to_the_owner_of_the_store(store: Path, run_as: 
     doctor(store)
     assert len(list(folder.iterdir())) > 8
     assert set(owners(folder).values()) == {ANA}, owners(folder)
-    assert run_as(ANA, folder, GO_ON) == "[0, 1, 2]\n"
+    assert run_as(ANA, folder, "go on") == "[0, 1, 2]\n"
 
 
 def test_what_root_left_in_an_earlier_version_is_given_back_by_root(store: Path, run_as: RunAs) -> None:
@@ -113,10 +102,10 @@ def test_what_root_left_in_an_earlier_version_is_given_back_by_root(store: Path,
     for path in store.parent.glob("talks.*"):
         if path != store:
             os.chown(path, 0, 0)
-    assert "belongs to another user (uid 0)" in run_as(ANA, store.parent, GO_ON)
+    assert "belongs to another user (uid 0)" in run_as(ANA, store.parent, "go on")
     CheckpointStore(store).close()
     assert {owner for name, owner in owners(store.parent).items() if name.startswith("talks.")} == {ANA}
-    assert run_as(ANA, store.parent, GO_ON) == "[0, 1]\n"
+    assert run_as(ANA, store.parent, "go on") == "[0, 1]\n"
 
 
 @pytest.mark.parametrize("end", [".json", ".bak"])
@@ -129,16 +118,16 @@ def test_a_state_file_of_another_user_keeps_no_sound_store_from_opening(
     state.write_text('{"version": "1.2", "job_id": "x", "status": "running", "file_name": "of Bo"}')
     os.chown(state, BO, BO)
     state.chmod(mode)
-    said = run_as(ANA, store.parent, GO_ON + "print(len(store.jobs()))")
+    said = run_as(ANA, store.parent, "go on", "count")
     assert f"{state.name} is passed over: " in said
     assert "The next export replaces it" in said
     assert said.endswith("[0, 1]\n1\n")
     assert owners(store.parent)[state.name] == ANA
-    assert run_as(ANA, store.parent, GO_ON) == "[0, 1, 2]\n"
+    assert run_as(ANA, store.parent, "go on") == "[0, 1, 2]\n"
     os.chown(state, BO, BO)
     for path in store.parent.glob("talks.db*"):
         path.unlink()
-    assert "StoreTargetError" in run_as(ANA, store.parent, GO_ON)
+    assert "StoreTargetError" in run_as(ANA, store.parent, "go on")
     assert not store.exists()
 
 
@@ -147,11 +136,11 @@ def test_another_users_file_is_not_taken_as_the_store(store: Path, mode: int, ru
     """Whatever its mode allows; it may be read where its owner lets others read it."""
     store.chmod(mode)
     before = snapshot(store.parent)
-    said = run_as(BO, store.parent, GO_ON)
+    said = run_as(BO, store.parent, "go on")
     assert said.startswith("StoreTargetError"), said
     assert "belongs to another user" in said
     assert snapshot(store.parent) == before
-    said = run_as(BO, store.parent, "print(store.jobs()[0].result(0))", ", read_only=True")
+    said = run_as(BO, store.parent, "read")
     assert ("paid for" in said) is (mode != 0o600), said
     assert snapshot(store.parent) == before
 
@@ -168,7 +157,7 @@ def test_another_users_file_beside_the_store_is_refused(store: Path, name: str, 
     os.chown(path, BO, BO)
     path.chmod(0o666)
     before = snapshot(store.parent)
-    said = run_as(opener, store.parent, GO_ON)
+    said = run_as(opener, store.parent, "go on")
     assert f"{name} beside it belongs to another user (uid {BO})" in said
     assert snapshot(store.parent) == before
 
@@ -181,7 +170,7 @@ def test_root_gives_away_and_changes_no_file_by_a_planted_name(store: Path, name
     secret.chmod(0o640)
     (store.parent / name).unlink(missing_ok=True)
     os.link(secret, store.parent / name)
-    run_as(0, store.parent, GO_ON)
+    run_as(0, store.parent, "go on")
     status = secret.stat()
     assert (status.st_uid, status.st_mode & 0o777, secret.read_text()) == (0, 0o640, "root's")
 
@@ -201,7 +190,7 @@ def test_the_output_of_roots_run_belongs_to_the_owner(store: Path, run_as: RunAs
     modes = {path.name: (path.stat().st_uid, path.stat().st_mode & 0o777) for path in folder.glob("*.txt")}
     assert (modes["new.txt"], modes["kept.txt"]) == ((ANA, 0o600), (BO, 0o644))
     assert owners(folder)["talks.outputs"] == ANA
-    assert run_as(ANA, folder, "print(len(store.jobs()))") == "2\n"
+    assert run_as(ANA, folder, "count") == "2\n"
 
 
 WAYS: dict[str, Callable[[Path], object]] = {
@@ -235,10 +224,10 @@ def test_a_mount_that_keeps_no_owners_is_worked_on(folder: Path, run_as: RunAs) 
     """Where every file is one user's, whoever made it, the store of one's own is not refused; its state file is read."""
     with disks.mounted("FUSE (exfat)", folder) as place:
         place.chmod(0o777)
-        said = run_as(ANA, place, BEGIN)
+        said = run_as(ANA, place, "begin")
         assert (place / "talks.db").stat().st_uid != ANA
         assert said == ""
-        assert run_as(ANA, place, GO_ON) == "[0, 1]\n"
+        assert run_as(ANA, place, "go on") == "[0, 1]\n"
 
 
 def test_root_that_deletes_a_job_leaves_the_log_of_outputs_to_the_owner(folder: Path) -> None:

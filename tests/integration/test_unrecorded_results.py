@@ -73,30 +73,7 @@ def test_a_result_that_meets_a_locked_store_is_in_a_file_at_once(open_store: Ope
     assert (calls, list(again.results())) == (["a", "b", "c"], ["A", "B", "C"])
 
 
-PAYS_AND_DIES = """
-import os, signal, subprocess, sys
-from checkpoint_store import CheckpointStore, StoreBusy
-holder = None
-def work(index):
-    global holder
-    if index == 3:
-        holder = subprocess.Popen([sys.executable, "-c", {holder!r}], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        assert holder.stdout.readline() == b"held\\n"
-    return {{"paid": index}}
-store = CheckpointStore("talks.db", lock_timeout_seconds=0.05)
-try:
-    list(store.open_job("talk.srt", total_chunks=5).map(work))
-except StoreBusy as error:
-    print(error.__notes__[0], flush=True)
-if sys.argv[1] == "killed":
-    holder.communicate(b"end\\n")
-    os.kill(os.getpid(), signal.SIGKILL)
-try:
-    store.close()
-except StoreBusy as error:
-    print(error.__notes__[0], flush=True)
-holder.communicate(b"end\\n")
-"""
+PAYS_IN_VAIN = program(__file__, "pay_in_vain")
 
 
 @pytest.mark.slow_variants
@@ -105,9 +82,7 @@ def test_the_next_open_takes_in_what_a_process_could_not_record(
     end: str, children: Children, open_store: Opener, tmp_path: Path
 ) -> None:
     """Whether the process ended in peace or was killed: nothing is paid for again, and the file is gone."""
-    said = children.run(
-        PAYS_AND_DIES.format(holder=HOLDER.read_text("utf-8")), end, code=-signal.SIGKILL if end == "killed" else 0
-    )
+    said = children.run(PAYS_IN_VAIN, HOLDER, end, code=-signal.SIGKILL if end == "killed" else 0)
     (path,) = kept(tmp_path)
     assert all(str(path) in line for line in said.splitlines()), said
     with open_store(read_only=True) as reading:  # reading never writes
@@ -125,18 +100,7 @@ def test_a_process_that_is_killed_while_it_takes_results_in_loses_none(
 ) -> None:
     """It is done again by the next open; what was recorded already stays as it is."""
     job = make_file(open_store, tmp_path, [0, 1, 2])
-    source = """
-import os, signal
-from checkpoint_store import CheckpointStore
-from checkpoint_store.execution.context import StoreContext
-record = StoreContext.record
-def once(*given):
-    record(*given)
-    os.kill(os.getpid(), signal.SIGKILL)
-StoreContext.record = once
-CheckpointStore("talks.db")
-"""
-    children.run(source, code=-signal.SIGKILL)
+    children.run(program(__file__, "killed_at_first_result"), code=-signal.SIGKILL)
     assert len(kept(tmp_path)) == 1
     with open_store(read_only=True) as reading:
         assert reading.job(job.job_id).progress().completed_chunks == 1

@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from conftest import program
 
 from checkpoint_store import CheckpointStore, Job, PlanChanged
 from checkpoint_store.storage.open_requests import OpenRequest
@@ -222,18 +223,7 @@ def test_processes_that_open_two_plans_at_once_get_one_job_each(children: Childr
     """Half of them say A, half say B, ten times in turn: two jobs, and each gets its own."""
     with open_store() as store:
         finished(store, chunks=["x"])
-    source = """
-ids = set()
-with CheckpointStore("talks.db") as store:
-    for _ in range(10):
-        mine = "ab"[int(sys.argv[-1]) % 2]
-        job = store.open_job("f", chunks=[mine, "c"], on_change="reuse")
-        job.complete(0, mine)
-        assert job.result(0) == mine
-        ids.add(job.job_id)
-print(*ids)
-"""
-    printed = [line.split() for line in children.together(6, source)]
+    printed = [line.split() for line in children.together(6, program(__file__, "open_in_turns"))]
     assert [len(ids) for ids in printed] == [1] * 6
     assert len({ids[0] for ids in printed}) == 2
     assert len(open_store().jobs()) == 3

@@ -19,37 +19,7 @@ COMMITS: Final = {"1.1": "1c6a042^", "1.2": "39abf56"}
 """The last commit before open stores shared a lock, and the last one of each later schema."""
 TOTAL: Final = 40
 
-OPEN_OLDER = """
-import sys
-sys.path.insert(0, "frozen")
-import checkpoint_store
-from checkpoint_store import CheckpointStore, CheckpointStoreError
-assert "frozen" in checkpoint_store.__file__, checkpoint_store.__file__
-"""
-WORK = (
-    OPEN_OLDER
-    + """
-with CheckpointStore("talks.db") as store:
-    assert store.info()["schema_version"] == sys.argv[1]
-    job = store.open_job("talk.srt", total_chunks=40)
-    for chunk in job.pending():
-        print(chunk.index, flush=True)
-        if chunk.index == 5:
-            sys.stdin.readline()
-        chunk.complete("by the older code")
-"""
-)
-OPEN_AND_WAIT = (
-    OPEN_OLDER
-    + """
-try:
-    with CheckpointStore("talks.db", lock_timeout_seconds=float(sys.argv[1])) as store:
-        print("open", store.latest_job().progress().completed_chunks, flush=True)
-        sys.stdin.readline()
-except CheckpointStoreError as error:
-    print(type(error).__name__, flush=True)
-"""
-)
+OLDER = program(__file__, "older_code")
 UPGRADE = program(__file__, "upgrade_and_stop")
 
 
@@ -82,8 +52,7 @@ def children(tmp_path: Path) -> Iterator[Children]:
 
 def begin(children: Children, version: str) -> None:
     """Let the older code make a store in which nothing is done yet."""
-    source = "\nwith CheckpointStore('talks.db') as store:\n    store.open_job('talk.srt', total_chunks=40)\n"
-    children.run(OPEN_OLDER + source, version)
+    children.run(OLDER, version, "begin", 60, "WAL")
 
 
 @pytest.mark.slow
@@ -92,7 +61,7 @@ def test_an_upgrade_is_refused_while_the_older_code_is_at_work(
 ) -> None:
     """The error names the process; it finishes its work on its schema, and the next open upgrades what it left."""
     begin(children, version)
-    worker = children.start(WORK, version)
+    worker = children.start(OLDER, version, "work", 60, "WAL")
     assert [children.next_line(worker) for _ in range(6)] == list("012345")
     with pytest.raises(StoreInUse, match=f"process {worker.pid} has it open; end it first") as caught:
         CheckpointStore(tmp_path / "talks.db", lock_timeout_seconds=0.1)
@@ -108,7 +77,7 @@ def test_an_upgrade_is_refused_while_the_older_code_is_at_work(
 def test_an_upgrade_that_waits_goes_on_once_the_older_code_has_ended(children: Children, version: str) -> None:
     """Killed in the middle of its work: every chunk is paid for once, but for the one that it had in hand."""
     begin(children, version)
-    worker = children.start(WORK, version)
+    worker = children.start(OLDER, version, "work", 60, "WAL")
     done = [int(children.next_line(worker)) for _ in range(6)]
     upgrade = children.start(UPGRADE, "waits", 60)
     assert children.next_line(upgrade) == "waits"
@@ -124,7 +93,7 @@ def test_the_older_code_does_not_get_in_before_the_commit(tmp_path: Path, childr
     begin(children, version)
     upgrade = children.start(UPGRADE, "before", 0)
     assert children.next_line(upgrade) == "before"
-    older = children.start(OPEN_AND_WAIT, 0 if version == "1.1" else 60)
+    older = children.start(OLDER, version, "look", 0 if version == "1.1" else 60, "WAL")
     if version == "1.1":  # it knows nothing of our lock
         assert children.next_line(older) == "open 0"
         assert children.finish(upgrade, "go on\n") == f"StoreInUse ({older.pid},)\n"
@@ -141,8 +110,8 @@ def test_the_older_code_is_kept_out_until_the_commit(children: Children, version
     begin(children, version)
     upgrade = children.start(UPGRADE, "alone", 0)
     assert children.next_line(upgrade) == "alone"
-    assert children.run(OPEN_AND_WAIT, 0.1) in ("StoreBusy\n", "StorageUnavailableError\n")
-    older = children.start(OPEN_AND_WAIT, 60)
+    assert children.run(OLDER, version, "look", 0.1, "WAL") in ("StoreBusy\n", "StorageUnavailableError\n")
+    older = children.start(OLDER, version, "look", 60, "WAL")
     assert children.finish(upgrade, "go on\n") == f"{list(range(TOTAL))}\n"
     assert children.finish(older, "go on\n") == "SchemaTooNew\n"
 
@@ -153,15 +122,11 @@ def test_an_idle_process_with_a_rollback_journal_is_seen(
 ) -> None:
     """On a network file system it holds no lock and has no runner; that it shows in /proc is reason enough to wait."""
     version = install(tmp_path, "1.1")
-    journal = "\nfrom checkpoint_store._db import connect\nconnect.journal_mode_for = lambda path: 'truncate'\n"
-    source = "\nwith CheckpointStore('talks.db') as store:\n    store.open_job('talk.srt', total_chunks=40)\n"
-    children.run(OPEN_OLDER + journal + source, version)
+    children.run(OLDER, version, "begin", 60, "rollback journal")
     for module in ("pragmas", "open_lock"):
         name = f"checkpoint_store.storage.connection.{module}.journal_mode_for"
         monkeypatch.setattr(name, lambda path: "truncate")
-    idle = children.start(
-        OPEN_AND_WAIT.replace("\nimport checkpoint_store\n", "\nimport checkpoint_store" + journal), 0
-    )
+    idle = children.start(OLDER, version, "look", 0, "rollback journal")
     assert children.next_line(idle) == "open 0"
     with pytest.raises(StoreInUse, match=f"process {idle.pid} has it open"):
         CheckpointStore(tmp_path / "talks.db", lock_timeout_seconds=0.1)

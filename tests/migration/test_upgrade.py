@@ -13,7 +13,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import ROOT, snapshot
+from conftest import ROOT, program, snapshot
 
 from checkpoint_store import (
     CheckpointStore,
@@ -216,23 +216,14 @@ def test_a_table_that_others_refer_to_can_be_rebuilt(path: Path, next_version: A
         assert raw.execute("SELECT count(*) FROM job_progress").fetchone() == (3,)
 
 
-KILLED = """
-import sys
-from pathlib import Path
-sys.path.insert(0, sys.argv[1])
-from migration import future
-future.install(Path(sys.argv[2]))
-from checkpoint_store import CheckpointStore
-CheckpointStore(sys.argv[3])
-"""
+TO_COME = program(__file__, "upgrade_to_come")
 
 
 def test_a_killed_upgrade_leaves_the_file_as_it_was(path: Path, tmp_path: Path, children: Children) -> None:
     """SIGKILL in the middle; this version opens the file, and so does the next one."""
     before = contents(path)
     scripts = future.make_scripts(tmp_path, "os.kill(os.getpid(), signal.SIGKILL)")
-    tests = ROOT / "tests"
-    children.run(KILLED, tests, scripts, path, code=-9)
+    children.run(TO_COME, scripts, path, code=-9)
     killed = path.parent.parent / "killed"
     shutil.copytree(path.parent, killed)
     with CheckpointStore(path) as store:
@@ -241,7 +232,7 @@ def test_a_killed_upgrade_leaves_the_file_as_it_was(path: Path, tmp_path: Path, 
     assert contents(path).splitlines()[3:] == before.splitlines()[3:]
     revision = scripts / "versions" / "9_9_future.py"
     revision.write_text(revision.read_text().replace("os.kill(os.getpid(), signal.SIGKILL)", "pass"))
-    children.run(KILLED + "\nprint('open')\nimport os\nos._exit(0)", tests, scripts, killed / "talks.db")
+    children.run(TO_COME, scripts, killed / "talks.db")
     with closing(sqlite3.connect(killed / "talks.db")) as raw:
         assert raw.execute("SELECT version_num FROM alembic_version").fetchall() == [(future.NEXT,)]
         assert raw.execute("SELECT count(*) FROM chunk_results").fetchall() == [(5,)]
@@ -251,29 +242,13 @@ def test_a_killed_upgrade_leaves_the_file_as_it_was(path: Path, tmp_path: Path, 
 def test_many_processes_upgrade_one_file_once(path: Path, tmp_path: Path, children: Children) -> None:
     """No error; one copy; every one of them works on."""
     scripts = future.make_scripts(tmp_path)
-    source = """
-from pathlib import Path
-sys.path.insert(0, sys.argv[1])
-from migration import future
-future.install(Path(sys.argv[2]))
-with CheckpointStore(sys.argv[3]) as store:
-    (job,) = store.jobs(file_name="lecture.srt")
-    print(job.progress().completed_chunks, store.info()["schema_version"])
-"""
-    assert children.together(4, source, ROOT / "tests", scripts, path) == [f"3 {future.NEXT}\n"] * 4
+    assert children.together(4, TO_COME, scripts, path) == [f"3 {future.NEXT}\n"] * 4
     assert len(list(path.parent.glob("talks.db.backup-*"))) == 1
 
 
 def test_an_older_file_with_a_log_but_no_index_is_upgraded(path: Path, next_version: Any, children: Children) -> None:
     """As it is copied from a machine that was switched off: opening it is no dead end."""
-    source = """
-import os, sys
-from checkpoint_store import CheckpointStore
-store = CheckpointStore(sys.argv[1])
-store.latest_job().complete(2, "late")
-os.kill(os.getpid(), 9)
-"""
-    children.run(source, path, code=-9)
+    children.run(program(__file__, "killed_with_late"), path, code=-9)
     path.with_name("talks.db-shm").unlink()
     next_version()
     with CheckpointStore(path) as store:

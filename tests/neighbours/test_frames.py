@@ -272,12 +272,7 @@ def test_a_missing_library_is_one_line(children: Children) -> None:
 
 def test_neither_library_is_imported_unasked(children: Children) -> None:
     """Whoever uses no frames does not wait for pandas or polars."""
-    program = (
-        "import json, sys\nfrom checkpoint_store import CheckpointStore, frames\n"
-        "with CheckpointStore('talks.db') as store:\n    store.map(str.upper, ['a'], file_name='t')\n    frames.map_rows\n"
-        "print(json.dumps([name for name in ('pandas', 'polars', 'numpy') if name in sys.modules]))"
-    )
-    assert json.loads(children.run(program)) == []
+    assert json.loads(children.run(program(__file__, "use_no_frames"))) == []
 
 
 def test_an_unknown_library_is_named(store: CheckpointStore) -> None:

@@ -179,11 +179,7 @@ def test_a_reader_sees_one_whole_file_or_the_other(tmp_path: Path) -> None:
     texts = {letter * 200_000 for letter in "abc"}
     file_replacement.replace_file(path, ["c" * 200_000])
     file_replacement.replace_file(path, ["a" * 200_000], backup=backup)
-    code = (
-        "import sys; from pathlib import Path; from checkpoint_store.system import file_replacement; path = Path(sys.argv[1])\n"
-        "for turn in range(150): file_replacement.replace_file(path, ['abc'[turn % 3] * 200_000], backup=path.with_suffix('.bak'))"
-    )
-    writer = subprocess.Popen([sys.executable, "-c", code, str(path)])
+    writer = subprocess.Popen([sys.executable, program(__file__, "replace_often"), path])
     try:
         while writer.poll() is None:
             assert {path.read_text(), backup.read_text()} <= texts
@@ -217,10 +213,7 @@ def test_sweep_takes_names_literally(tmp_path: Path, name: str) -> None:
     others = ["aXb.json" + LEFTOVER, "x.json" + LEFTOVER, "aXb.json"]
     for other in others:
         (tmp_path / other).write_text("x")
-    killed = "import os\nfrom checkpoint_store.system import file_replacement\nfrom pathlib import Path\ndef pieces():\n yield 'a'\n os._exit(9)\nfile_replacement.replace_file(Path(os.environ['TARGET']), pieces())"
-    run = subprocess.run(
-        [sys.executable, "-c", killed], env={**os.environ, "TARGET": str(tmp_path / name)}, check=False
-    )
+    run = subprocess.run([sys.executable, program(__file__, "killed_replacement"), tmp_path / name], check=False)
     assert run.returncode == 9
     assert len(names(tmp_path)) == len(others) + 1
     files.sweep(tmp_path / name)

@@ -1,26 +1,31 @@
-"""Run the command where one module is not installed."""
+"""Run the command where one module cannot be imported.
+
+argv: the error of its import (ModuleNotFoundError, KeyboardInterrupt), the module, and the words of the command.
+"""
 
 from __future__ import annotations
 
 import sys
 
-missing = sys.argv[1]
+error, module, *words = sys.argv[1:]
 
 
-class Missing:
+class Refused:
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] == missing:
+        if f"{name}.".startswith(f"{module}."):
+            if error == "KeyboardInterrupt":
+                raise KeyboardInterrupt
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 
-sys.meta_path.insert(0, Missing())
+sys.meta_path.insert(0, Refused())
 
 
 def main() -> None:
-    """Import the command only now that the module is missing."""
+    """Import the command only now that the module is refused."""
     from checkpoint_store.cli import main as command
 
-    sys.argv[1:] = ["run", "talk.txt"]
+    sys.argv = ["checkpoint-store", *words]
     sys.exit(command())
 
 
