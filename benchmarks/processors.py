@@ -22,32 +22,7 @@ from checkpoint_store import CheckpointStore
 
 EXAMPLES: Final = Path(__file__).parent.parent / "examples"
 NAMES: Final = ("processor_with_state", "processor_native")
-_CHILD: Final = """
-import json, os, runpy, signal, sys, time
-examples, name, path, die_in, seconds = sys.argv[1:]
-sys.path.insert(0, examples)
-import processor_service
-
-original, calls, real, passed = processor_service.clean, [], time.monotonic, [0.0]
-time.monotonic = lambda: real() + passed[0]  # a call takes this long, by the clock alone
-
-def counted(text):
-    calls.append(text)
-    os.write(2, b"call\\n")
-    passed[0] += float(seconds)
-    if len(calls) == int(die_in): os.kill(os.getpid(), signal.SIGKILL)
-    return original(text)
-
-def written():
-    with open("/proc/self/io") as file:
-        return next(int(line.split()[1]) for line in file if line.startswith("wchar"))
-
-processor_service.clean = counted
-sys.argv, before = [f"{examples}/{name}.py", path], written()
-runpy.run_path(sys.argv[0], run_name="__main__")
-sys.stdout.flush()
-os.write(2, f"written {written() - before}\\n".encode())
-"""
+_CHILD: Final = Path(__file__).with_name("processor_child.py")
 
 
 class Run(NamedTuple):
@@ -60,7 +35,7 @@ class Run(NamedTuple):
 
 def run(name: str, folder: Path, *, die_in: int = 0, call_seconds: float = 0.0) -> Run:
     """Run a processor on ``talk.txt`` in a folder; ``die_in``: the call, from 1, in which it is killed (0: none)."""
-    command = [sys.executable, "-c", _CHILD, str(EXAMPLES), name, "talk.txt", str(die_in), str(call_seconds)]
+    command = [sys.executable, str(_CHILD), str(EXAMPLES), name, "talk.txt", str(die_in), str(call_seconds)]
     environment = os.environ | {"PYTHONPATH": str(EXAMPLES.parent)}
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     expected = -signal.SIGKILL if die_in else 0
