@@ -86,6 +86,10 @@ class ChunksPassedOver(UserWarning):
     """A loop with ``on_error="record"`` passed over chunks that an earlier run failed. The message has their number."""
 
 
+class JobsPassedOver(UserWarning):
+    """A list of the jobs of a read-only store leaves out those whose rows do not read. The message names them."""
+
+
 class InvalidArgumentError(CheckpointStoreError, ValueError):
     """A call was given a value that it cannot work with. ``name`` is the argument's; a value ``...`` is not shown."""
 

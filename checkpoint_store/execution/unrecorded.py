@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from contextlib import suppress
+from logging import DEBUG, WARNING
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -40,7 +41,8 @@ class UnrecordedResults(ForkAware):
     def keep(self, completions: Sequence[Completion]) -> str:
         """Keep results, in a file beside the store where that can be written; return what to tell of them."""
         plans = {job_id: self._plan_of(job_id) for job_id in {completion.job_id for completion in completions}}
-        self._results += [UnrecordedResult(completion, plans[completion.job_id]) for completion in completions]
+        store = str(self._store)
+        self._results += [UnrecordedResult(completion, plans[completion.job_id], store) for completion in completions]
         self._is_written = False
         self._write(self._store.parent)
         return self._what_is_left()
@@ -148,6 +150,8 @@ def _take_in_one(
     reading: Reading, record: Callable[[Sequence[Completion]], None], path: Path, result: UnrecordedResult
 ) -> bool:
     """Record one result; return whether the file is needed for it no longer."""
+    if unrecorded_files.is_of_another(reading.path, path, result):
+        return False
     job_id = result.completion.job_id
     try:
         job = reading.jobs.find(job_id)
@@ -159,6 +163,12 @@ def _take_in_one(
         log.warning("a result in %s was not taken in: %s", path, error)
     except JobNotFound as error:
         if not reading.jobs.was_deleted(job_id):
-            log.warning("a result in %s was not taken in, and stays there: %s", path, error)
+            level = WARNING if _names(reading.path, path, result) else DEBUG
+            log.log(level, "a result in %s was not taken in, and stays there: %s", path, error)
             return False
     return True
+
+
+def _names(store: Path, path: Path, result: UnrecordedResult) -> bool:
+    """Whether a result was left by this store: its file lies beside it, or says so. Of no other it is told."""
+    return path.parent == store.parent or result.store == str(store)

@@ -27,7 +27,7 @@ def chunk_of_each(
     if len(known) == len(results):
         return known
     if by_own_index and not known:
-        own = [index for index in map(_own_index, results) if index is not None]
+        own = [index for index in map(own_index, results) if index is not None]
         if len(own) == len(results) and set(own) == set(completed):
             return own
     taken = set(known)
@@ -37,7 +37,7 @@ def chunk_of_each(
         return [*known, *left[:rest]]
     if rest < len(left):
         _fail(
-            f"[{len(known)}] belongs to one of the chunks {_few(left)}, and nothing tells to which: as many results "
+            f"[{len(known)}] belongs to one of the chunks {few(left)}, and nothing tells to which: as many results "
             "as chunks have to be new, or result_indices has to say which chunk each belongs to"
         )
     return _with_repeats(left, results, known)
@@ -63,24 +63,26 @@ def _with_repeats(left: Sequence[int], results: Sequence[Any], known: Sequence[i
     unpaired = next(free, None)
     if unpaired is None:
         return chunks
-    if len(first_of) == 1 and not known and _own_index(results[0]) is None:  # all are equal, so any pairing is right
+    if len(first_of) == 1 and not known and own_index(results[0]) is None:  # all are equal, so any pairing is right
         return [*left, *[left[-1]] * (len(results) - len(left))]
     repeated = next(at for at in range(len(known), len(results)) if chunks[at] in chunks[:at])
     return _fail(f"[{repeated}] may be chunk {chunks[repeated]}'s again, or chunk {unpaired}'s: nothing tells")
 
 
-def _own_index(result: object) -> int | None:
+def own_index(result: object) -> int | None:
+    """Return the ``chunk_index`` that a result has itself; None where it has none."""
     own = result.get("chunk_index") if isinstance(result, Mapping) else None
     return own if type(own) is int else None
 
 
 def _sign(result: object) -> str:
     """By this a result of the same chunk is recognised: what it says of itself, or all of it."""
-    own = _own_index(result)
+    own = own_index(result)
     return json.dumps(result, sort_keys=True) if own is None else f"chunk_index {own}"
 
 
-def _few(indices: Sequence[int]) -> str:
+def few(indices: Sequence[int]) -> str:
+    """Return some of these indices, for a message."""
     return ", ".join(map(str, indices[:5])) + (" …" if indices[5:] else "")
 
 

@@ -30,7 +30,7 @@ from checkpoint_store.model.state_fields import (
 from checkpoint_store.model.state_rules import check_time, check_version
 from checkpoint_store.model.versions import SCHEMA_VERSION
 
-_PAIRED_BY_OWN_INDEX: Final = frozenset({"1.0", "1.1"})
+PAIRED_BY_OWN_INDEX: Final = frozenset({"1.0", "1.1"})
 """Versions without ``result_indices``."""
 
 
@@ -167,7 +167,7 @@ class ProcessingState:
         return dict(sorted(zip(self._chunk_of_each(), self.processed_results, strict=True), key=itemgetter(0)))
 
     def _chunk_of_each(self) -> Sequence[int]:
-        by_own = self.version in _PAIRED_BY_OWN_INDEX
+        by_own = self.version in PAIRED_BY_OWN_INDEX
         return chunk_of_each(self.completed_chunks, self.processed_results, self.result_indices, by_own_index=by_own)
 
     def replace(self, **changes: Any) -> ProcessingState:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from checkpoint_store.model.state import ProcessingState
@@ -20,25 +19,25 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 _FIELDS: Final = tuple(field.name for field in dataclasses.fields(ProcessingState))
-_COMPLETED: Final = "completed_chunks"
-_RESULTS: Final = "processed_results"
-_HEAD: Final = _FIELDS[: _FIELDS.index(_COMPLETED)]
+COMPLETED: Final = "completed_chunks"
+RESULTS: Final = "processed_results"
+HEAD: Final = _FIELDS[: _FIELDS.index(COMPLETED)]
 """The fields before the completed chunks."""
 _RESULT_INDICES: Final = "result_indices"
-_TAIL: Final = _FIELDS[_FIELDS.index(_RESULTS) + 1 : _FIELDS.index(_RESULT_INDICES)]
+_TAIL: Final = _FIELDS[_FIELDS.index(RESULTS) + 1 : _FIELDS.index(_RESULT_INDICES)]
 """The fields between the results and the chunks of the results."""
 _REDO: Final = "redo_chunks"
 _LAST: Final = _FIELDS[_FIELDS.index(_RESULT_INDICES) + 1 : _FIELDS.index(_REDO)]
 """The fields after these, each an object; the chunks that are to be done again come last."""
-HEAD_LINES: Final = 1 + len(_HEAD) + 1
+HEAD_LINES: Final = 1 + len(HEAD) + 1
 """The lines up to the completed chunks: the brace, one line for each field, the completed chunks."""
 
 _BEGINS_WITH: Final = f'"{_FIELDS[0]}"'.encode()
 _ID_BYTES_MAX: Final = 40
 """A text that was cut off before its ``job_id`` is shorter than this."""
-_COMPLETED_LINE: Final = re.compile(rf'  "{_COMPLETED}": \[(?P<indices>[\d, ]*)\],'.encode())
+_COMPLETED_LINE: Final = re.compile(rf'  "{COMPLETED}": \[(?P<indices>[\d, ]*)\],'.encode())
 # As written beside a store, with all indices on one line: a state file from before stores existed looks otherwise.
-_KNOWS_CHUNKS: Final = re.compile(rf'\n  "{_COMPLETED}": \[\d'.encode())
+_KNOWS_CHUNKS: Final = re.compile(rf'\n  "{COMPLETED}": \[\d'.encode())
 _UPDATED_AT: Final = re.compile(rb'\n  "updated_at": "([^"\n]+)",\n')
 
 
@@ -96,12 +95,12 @@ def state_head(job: object, completed: Iterable[Sequence[int]], size_bytes: int 
 
 
 def _head_fields(job: object) -> str:
-    head = {"version": SCHEMA_VERSION} | {name: getattr(job, name) for name in _HEAD if name != "version"}
+    head = {"version": SCHEMA_VERSION} | {name: getattr(job, name) for name in HEAD if name != "version"}
     fields = (f"  {_text(name)}: {_text('' if value is None else value)},\n" for name, value in head.items())
-    return "{\n" + "".join(fields) + f"  {_text(_COMPLETED)}: ["
+    return "{\n" + "".join(fields) + f"  {_text(COMPLETED)}: ["
 
 
-RESULTS_BEGIN: Final = f'  "{_RESULTS}": ['
+RESULTS_BEGIN: Final = f'  "{RESULTS}": ['
 """What stands between the line of the completed chunks and the results."""
 _HEAD_END: Final = f"],\n{RESULTS_BEGIN}"
 _SPARE_BYTES: Final = 64
@@ -198,7 +197,7 @@ def read_head(lines: Iterable[bytes]) -> Head | None:
     if next(lines, b"") != b"{":
         return None
     try:
-        head = _read_fields(lines, _HEAD)
+        head = _read_fields(lines, HEAD)
     except ValueError:
         return None
     match = _COMPLETED_LINE.fullmatch(next(lines, b""))
@@ -234,38 +233,6 @@ def looks_like_state(start: bytes) -> bool:
     return len(start) < _ID_BYTES_MAX and begins and not start.rstrip().endswith(b"}")
 
 
-# -- reading what is left of a torn text
-
-
-class TornState(NamedTuple):
-    """What the beginning of a state says."""
-
-    head: dict[str, Any]
-    """The fields before the completed chunks."""
-    completed_chunks: list[int]
-    results: list[tuple[int, Any]]
-    """(chunk, result) of each result before the tear."""
-
-
-def read_torn(content: bytes) -> TornState | None:
-    """Return what a text of this layout says that does not read as a whole; None where not even its beginning reads.
-
-    The results before the first line that does not read belong to the completed chunks at the same positions.
-    """
-    lines = iter(content.split(b"\n"))
-    next(lines)
-    try:
-        head = _read_fields(lines, (*_HEAD, _COMPLETED))
-    except ValueError:
-        return None
-    completed, total = head.pop(_COMPLETED), head["total_chunks"]
-    if not isinstance(completed, list) or not isinstance(total, int):
-        return None
-    if not all(type(index) is int and 0 <= index < total for index in completed):
-        return None
-    return TornState(head, completed, list(_read_results(lines, completed)))
-
-
 def _read_fields(lines: Iterator[bytes], names: Iterable[str]) -> dict[str, Any]:
     """Return these fields, each of which has the next line, or raise ValueError where they are not all there."""
     fields: dict[str, Any] = {}
@@ -276,14 +243,3 @@ def _read_fields(lines: Iterator[bytes], names: Iterable[str]) -> dict[str, Any]
             raise ValueError(name)
         fields[name] = value
     return fields
-
-
-def _read_results(lines: Iterator[bytes], completed: Sequence[int]) -> Iterator[tuple[int, Any]]:
-    if next(lines, b"").strip() != f'"{_RESULTS}": ['.encode():
-        return
-    with suppress(ValueError):
-        for index, line in zip(completed, lines, strict=False):
-            # A line cut off behind a whole number would read as another number: only a comma, or the end, closes it.
-            if line[:4] != b"    " or (not line.endswith(b",") and line[-1:] not in b'}]"'):
-                return
-            yield index, json.loads(line.decode().removesuffix(","))

@@ -11,6 +11,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
 from checkpoint_store.errors import ChunkAlreadyCompleted, StoreDamaged, StoreTargetError, counted
+from checkpoint_store.model.pairing import few
 from checkpoint_store.state_file.reader import (
     Found,
     first_sound,
@@ -28,7 +29,7 @@ from checkpoint_store.system.existence import is_there
 from checkpoint_store.system.log import log, warn_caller
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from checkpoint_store.model.state import ProcessingState
@@ -223,13 +224,25 @@ def _remove(state_file: StateFile, job_id: str) -> None:
 
 
 def _notice_of_torn(found: Found, state_file: StateFile, aside: Path) -> str:
+    chunks = counted(len(found.state.completed_chunks), "completed chunk")
     notice = (
-        f"{found.torn}. It was moved to {aside.name}, and {state_file.backup.name} was taken in: "
-        f"{counted(len(found.state.completed_chunks), 'completed chunk')} of job {found.state.job_id}. Look into "
+        f"{found.torn}. It was moved to {aside.name}, and {state_file.backup.name} was taken in"
+        f"{_with(found.added)}: {chunks} of job {found.state.job_id}.{_without(found.behind)} Look into "
         f"{aside.name} for a result that is missing"
     )
     log.warning("%s", notice)
     return notice
+
+
+def _with(added: Sequence[int]) -> str:
+    return f", with {counted(len(added), 'result')} that only the torn file has" if added else ""
+
+
+def _without(behind: Sequence[int]) -> str:
+    if not behind:
+        return ""
+    chunks = f"{counted(len(behind), 'chunk')} ({few(behind)})"
+    return f" The results of {chunks} stood behind the tear: they are done again."
 
 
 def _notice(database: Database, state_file: StateFile, job_id: str, situation: Situation) -> str:

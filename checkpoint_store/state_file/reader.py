@@ -12,6 +12,7 @@ from checkpoint_store.errors import CheckpointStoreError, StateFormatError, Stor
 from checkpoint_store.model import state_text
 from checkpoint_store.model.frozen import thaw
 from checkpoint_store.model.state import ProcessingState
+from checkpoint_store.state_file.torn_file import completed_from
 from checkpoint_store.storage.file_names import StoreFiles
 from checkpoint_store.system.descriptors import importing
 from checkpoint_store.system.existence import is_there
@@ -19,7 +20,7 @@ from checkpoint_store.system.files import storage_error
 from checkpoint_store.system.guarded_open import open_regular
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Sequence
     from pathlib import Path
     from typing import BinaryIO
 
@@ -227,10 +228,14 @@ class Found(NamedTuple):
     state: ProcessingState
     torn: StateFormatError | None
     """Why the state file could not be read. Its ``.bak`` was read in its place. None if the state file was read."""
+    added: Sequence[int] = ()
+    """The chunks whose results only the torn state file had, before its tear."""
+    behind: Sequence[int] = ()
+    """The chunks that only the torn state file calls completed, and whose results stood behind its tear."""
 
 
 def first_sound(store: Path, *paths: Path) -> Found:
-    """Return the state in the first of these files that is not torn.
+    """Return the state in the first of these files that is not torn, and what the torn ones before it have besides.
 
     Raises:
         StateFormatError: a file is whole, and no state: the error names the entry that a person can mend. An older
@@ -240,7 +245,11 @@ def first_sound(store: Path, *paths: Path) -> Found:
     torn: StateFormatError | None = None
     for path in paths:
         try:
-            return Found(read_state(path), torn)
+            state = read_state(path)
+            if torn is None:
+                return Found(state, None)
+            filled, added, behind = completed_from(paths[0], state)
+            return Found(filled, torn, added, behind)
         except StateFormatError as error:
             if not _is_no_json(path):
                 remedy = "Nothing was changed: mend that by hand, and open it again"

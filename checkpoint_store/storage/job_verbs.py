@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from checkpoint_store.errors import JobsPassedOver, counted
 from checkpoint_store.storage.moment import moment_of
 from checkpoint_store.storage.reading_verbs import ReadingVerbs
 from checkpoint_store.storage.statements import job_summaries
 from checkpoint_store.storage.statements import jobs as job_statements
+from checkpoint_store.system.log import log, warn_caller
 
 if TYPE_CHECKING:
     import sqlite3
 
+    from checkpoint_store.errors import StoreDamaged
     from checkpoint_store.model.records import JobSummary
     from checkpoint_store.storage.moment import Moment
     from checkpoint_store.storage.records import JobRecord
@@ -44,8 +47,12 @@ class JobVerbs(ReadingVerbs):
         current: bool = False,
         limit: int | None = None,
     ) -> list[JobRecord]:
-        """Return the jobs (with this status, of this file, the current one only), the one opened last first."""
-        return self._database.read(
+        """Return the jobs (with this status, of this file, the current one only), the one opened last first.
+
+        A list of all of them leaves out jobs of a read-only store that do not read, with a warning.
+        """
+        passed_over = None if limit is not None or current else self._passed_over()
+        found = self._database.read(
             lambda connection: job_statements.list_jobs(
                 connection,
                 self.path,
@@ -53,36 +60,56 @@ class JobVerbs(ReadingVerbs):
                 file_name=file_name,
                 current=current,
                 limit=limit,
+                passed_over=passed_over,
             )
         )
+        _warn_of(passed_over)
+        return found
 
     def summaries(
         self, *, job_id: str | None = None, status: str | None = None, file_name: str | None = None
     ) -> list[JobSummary]:
         """Return what a list shows of the jobs (of this one, with this status, of this file), in the order of jobs.
 
+        Jobs of a read-only store that do not read are left out, with a warning.
+
         Raises:
             JobNotFound: there is no job with this id.
         """
+        passed_over = self._passed_over()
 
         def read(connection: sqlite3.Connection) -> list[JobSummary]:
             records = (
-                job_statements.list_jobs(connection, self.path, status=status, file_name=file_name)
+                job_statements.list_jobs(
+                    connection, self.path, status=status, file_name=file_name, passed_over=passed_over
+                )
                 if job_id is None
                 else [job_statements.find_job(connection, job_id, self.path)]
             )
             return job_summaries.summaries(connection, records, self.path)
 
-        return self._database.read(read)
+        found = self._database.read(read)
+        _warn_of(passed_over)
+        return found
 
     def incomplete(self) -> tuple[list[JobRecord], Moment]:
-        """Return the jobs that have chunks left and are not superseded, the one opened last first, and as of when."""
+        """Return the jobs that have chunks left and are not superseded, the one opened last first, and as of when.
+
+        Jobs of a read-only store that do not read are left out, with a warning.
+        """
+        passed_over = self._passed_over()
 
         def read(connection: sqlite3.Connection) -> tuple[list[JobRecord], Moment]:
             moment = moment_of(connection)
-            return job_statements.list_jobs(connection, self.path, incomplete=True), moment
+            return job_statements.list_jobs(connection, self.path, incomplete=True, passed_over=passed_over), moment
 
-        return self._database.read(read)
+        found = self._database.read(read)
+        _warn_of(passed_over)
+        return found
+
+    def _passed_over(self) -> list[StoreDamaged] | None:
+        """Return where a list puts the jobs that do not read; None where it is to raise, because they can be mended."""
+        return [] if self._database.read_only else None
 
     def still_hold(self, moment: Moment) -> bool:
         """Whether nothing was committed since, by whomever; no table is read. Of a read-only store nobody knows."""
@@ -106,3 +133,11 @@ class JobVerbs(ReadingVerbs):
     def was_deleted(self, job_id: str) -> bool:
         """Whether a job of this id was deleted, and not taken in again since."""
         return self._database.read(lambda connection: job_statements.was_deleted(connection, job_id))
+
+
+def _warn_of(passed_over: list[StoreDamaged] | None) -> None:
+    if passed_over:
+        names = ", ".join(error.job_id or "one without an id" for error in passed_over)
+        notice = f"{counted(len(passed_over), 'job')} left out of the list ({names}): {passed_over[0]}"
+        log.warning("%s", notice)
+        warn_caller(notice, JobsPassedOver)

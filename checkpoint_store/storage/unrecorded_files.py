@@ -48,6 +48,8 @@ class UnrecordedResult:
     completion: Completion
     plan: str | None
     """The digest of the plan that its job had; None where the job could not be read then."""
+    store: str | None = None
+    """The path of the store that could not take it; None where that is not known."""
 
 
 def plan_digest(record: JobRecord) -> str:
@@ -71,9 +73,9 @@ def new_name(store: Path) -> str:
 
 
 def remove_job(store: Path, path: Path, job_id: str) -> None:
-    """Remove the results of one job from a file; with the last result the file goes."""
+    """Remove the results of one job from a file; with the last result the file goes. A copy of the store keeps its."""
     results = read(store, path)
-    rest = [result for result in results if result.completion.job_id != job_id]
+    rest = [result for result in results if result.completion.job_id != job_id or is_of_another(store, path, result)]
     if rest and len(rest) < len(results):
         write(path, rest)
     elif not rest:
@@ -82,7 +84,8 @@ def remove_job(store: Path, path: Path, job_id: str) -> None:
 
 def _line(result: UnrecordedResult) -> str:
     fields = {name: getattr(result.completion, name) for name in _FIELDS}
-    return json.dumps({"format": _FORMAT, "plan": result.plan, **fields}, ensure_ascii=True) + "\n"
+    about = {"format": _FORMAT, "store": result.store, "plan": result.plan}
+    return json.dumps(about | fields, ensure_ascii=True) + "\n"
 
 
 def read(store: Path, path: Path) -> list[UnrecordedResult]:
@@ -111,7 +114,7 @@ def _read_private(store: Path, path: Path) -> str:
 def _result(path: Path, line: str) -> UnrecordedResult:
     try:
         fields: Any = read_json(line)
-        plan, is_ours = fields.pop("plan"), fields.pop("format") == _FORMAT
+        plan, is_ours, store = fields.pop("plan"), fields.pop("format") == _FORMAT, fields.pop("store", None)
         completion = Completion(**fields)
         digest = result_digest.digest(completion.job_id, completion.chunk_index, completion.text or "")
     except StateFormatError as error:
@@ -120,7 +123,7 @@ def _result(path: Path, line: str) -> UnrecordedResult:
         raise StateFormatError(None, f"has other fields than a result has: {error}", path=path) from error
     if not is_ours or type(completion.chunk_index) is not int or digest != completion.digest:
         raise StateFormatError("digest", "does not fit the result: the file was changed", path=path)
-    return UnrecordedResult(completion, plan)
+    return UnrecordedResult(completion, plan, store)
 
 
 def private_folder(temporary: Path) -> Path:
@@ -134,6 +137,18 @@ def private_folder(temporary: Path) -> Path:
         folder.mkdir(mode=0o700)
     is_taken = os.path.lexists(folder) and not _is_private_folder(folder, {_user()})
     return temporary if is_taken else folder
+
+
+def is_of_another(store: Path, path: Path, result: UnrecordedResult) -> bool:
+    """Whether a result is for another store, which is still there: a folder for temporary files has those of all.
+
+    What lies beside a store is for that one: its folder may have been copied, or a person put the file there.
+    """
+    if path.parent == store.parent or result.store is None:
+        return False
+    with suppress(OSError, ValueError):
+        return not Path(result.store).samefile(store)
+    return False
 
 
 def files_of(store: Path) -> Iterator[Path]:

@@ -159,7 +159,7 @@ def test_an_entry_that_is_wrong_hides_behind_no_older_state(
 
 @pytest.mark.parametrize("has_store", [False, True])
 def test_a_torn_state_is_kept_where_its_bak_is_taken_in(tmp_path: Path, has_store: bool) -> None:
-    """It may end with a result that was paid for and is in no other file; the warning says where it is now."""
+    """What is whole of it is taken in, too; it may end with half a result, and the warning says where it is now."""
     path = tmp_path / "state.json"
     if has_store:
         CheckpointStore(path.with_suffix(".db"), state_file=None).close()
@@ -168,12 +168,12 @@ def test_a_torn_state_is_kept_where_its_bak_is_taken_in(tmp_path: Path, has_stor
     path.with_suffix(".bak").write_text(json.dumps(of_the_plan(), indent=2))
     manager = StateManager(path)
     with pytest.warns(
-        StoreRecovered, match=r"is not JSON.*moved to state\.json\.corrupt-.*1 completed chunk"
+        StoreRecovered, match=r"is not JSON.*moved to state\.json\.corrupt-.*with 1 result.*2 completed chunks"
     ) as caught:
         state = manager.load()
     assert len(caught) == 1
     assert state is not None
-    assert state.results() == {0: {"chunk_index": 0, "t": "a"}}
+    assert state.results() == dict(enumerate(TWO["processed_results"]))
     manager.set_status("paused")
     manager.close()
     assert [file.read_text() for file in tmp_path.glob("state.json.corrupt-*")] == [torn]

@@ -12,10 +12,10 @@ from checkpoint_store.model.state_text import (
     knows_chunks,
     looks_like_state,
     read_head,
-    read_torn,
     state_text,
     updated_at,
 )
+from checkpoint_store.model.torn_state import read_torn
 
 RESULTS = [{"text": "ünd", "n": 1}, "a text", 12345, None, [1, "[]"]]
 STATE = ProcessingState(

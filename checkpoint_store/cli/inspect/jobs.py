@@ -111,20 +111,21 @@ def list_jobs(
     """
     refuse_two_formats(table_format, as_json=as_json)
     with open_for_reading(store_path) as store:
-        every = [record(job) for job in store.summaries()]
+        summaries, unread = listing.readable(store)
+        every = [record(job) for job in summaries]
         records = listing.Chosen(status, file_name, since, limit).of(every)
         has_costs = listing.add_costs(records, lambda job_id: _totals(store.job(job_id), listing.COST_FIELDS))
     if as_json:
-        print_json({"store": store_path, "jobs": records})
+        print_json({"store": store_path, "jobs": records} | unread)
     elif table_format is not None:
-        rows = [one | {"status": one["shown_status"]} for one in records]
-        print_table(table_format, listing.COLUMNS, rows)
-    elif every and not records:
+        print_table(table_format, listing.COLUMNS, [one | {"status": one["shown_status"]} for one in records])
+    elif (every or unread) and not records:
         Screen().note(f"no job of {store_path} is one of these")
     else:
         tables.show_list(Screen(), records, store_path)
     if not has_costs and not as_json:
         Screen().note("cost and tokens are left out: that takes long for so many; choose fewer jobs with --limit")
+    listing.tell(unread)
 
 
 @click.command("show")

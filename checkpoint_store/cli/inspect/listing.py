@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import PurePath
@@ -10,10 +11,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from checkpoint_store import JobStatus
+from checkpoint_store import JobsPassedOver, JobStatus
+from checkpoint_store.cli.messages import spoken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+    from checkpoint_store import CheckpointStore, JobSummary
 
 STATUSES: Final = (*(status.value for status in JobStatus), "interrupted", "superseded")
 COLUMNS: Final = (
@@ -72,6 +76,20 @@ class Chosen:
             and self.file_name in (None, name, PurePath(name).name)
             and (self.since is None or datetime.fromisoformat(record["updated_at"]) >= self.since)
         )
+
+
+def readable(store: CheckpointStore) -> tuple[list[JobSummary], dict[str, str]]:
+    """Return the jobs that read, and the error that tells of those that do not, if there are any."""
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always", JobsPassedOver)
+        found = store.summaries()
+    return found, {"error": spoken(str(told[0].message), str(store.path))} if told else {}
+
+
+def tell(unread: Mapping[str, str]) -> None:
+    """End the command with the error of :func:`readable`, once all that reads is printed."""
+    if unread:
+        raise click.ClickException(unread["error"])
 
 
 def add_costs(records: Sequence[dict[str, Any]], totals_of: Callable[[str], Mapping[str, int | float]]) -> bool:

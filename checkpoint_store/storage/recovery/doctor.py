@@ -169,7 +169,7 @@ def _runners(database: ReadOnlyDatabase) -> Iterator[Finding]:
 
 def _known_runners(connection: sqlite3.Connection, path: Path) -> tuple[list[records.Runner], dict[str, str]]:
     """Return the runners that have not ended, as far as the store knows, and the files of all jobs."""
-    files = {job.job_id: job.file_name for job in job_statements.list_jobs(connection, path)}
+    files = {job.job_id: job.file_name for job in job_statements.list_jobs(connection, path, passed_over=[])}
     return runner_statements.runners_at_work(connection), files
 
 

@@ -108,7 +108,10 @@ def problems_of(connection: sqlite3.Connection, path: Path, on_progress: OnProgr
     for name, table in connection.execute(TRIGGERS):
         yield Problem(f"trigger {name}", f"is on {table}, and no store has triggers")
     yield from _misplaced(connection)
-    jobs_there = job_statements.list_jobs(connection, path)
+    unreadable: list[StoreDamaged] = []
+    jobs_there = job_statements.list_jobs(connection, path, passed_over=unreadable)
+    for error in unreadable:
+        yield Problem("row in jobs", f"does not read: {error.reason.partition(': ')[2]}", error.job_id)
     for number, job in enumerate(jobs_there, 1):
         yield from _problems_of_job(connection, job)
         tell(number, len(jobs_there))

@@ -79,7 +79,8 @@ def recover(path: Path, state_files: Iterable[Path], reason: str, *, accept_loss
         jobs = build(fresh, copies, deleted, like=FilesBeside(path).keeper(*state_files))
         report = RecoveryReport(path, reason, jobs, ())
         if any(job.loses for job in jobs) and not accept_loss:
-            raise StoreDamaged(path, _what_would_be_lost(report), remedy=_accepting(path))
+            again = any(job.lost_chunks for job in jobs)
+            raise StoreDamaged(path, _what_would_be_lost(report), remedy=_accepting(path, again=again))
         os.replace(fresh, StoreFiles(path).recovered)
     except BaseException:
         StoreFiles(fresh).remove()
@@ -189,8 +190,9 @@ def _sweep(path: Path) -> None:
         remove_leftover(leftover)
 
 
-def _accepting(path: Path) -> str:
-    return f"To accept that: recover_store({str(path)!r}, accept_loss=True)"
+def _accepting(path: Path, *, again: bool = False) -> str:
+    accepting = "To go on without these chunks, which are done again then" if again else "To accept that"
+    return f"{accepting}: recover_store({str(path)!r}, accept_loss=True)"
 
 
 def _what_would_be_lost(report: RecoveryReport) -> str:

@@ -11,11 +11,11 @@ from sqlalchemy import bindparam, func, literal_column, null, or_, select
 from checkpoint_store.errors import JobNotFound
 from checkpoint_store.model.clock import now
 from checkpoint_store.storage.records import JobRecord
-from checkpoint_store.storage.statements import effect, redos, rows
+from checkpoint_store.storage.statements import effect, redos
 from checkpoint_store.storage.statements.compiled import Statement, named_rows, not_back
 from checkpoint_store.storage.statements.handles import _H, of_chunk_in
+from checkpoint_store.storage.statements.job_records import records_of
 from checkpoint_store.storage.statements.results import _C, _R
-from checkpoint_store.storage.statements.rows import read_row
 from checkpoint_store.storage.tables import chunk_results, completed_chunks, deleted_jobs, jobs
 
 if TYPE_CHECKING:
@@ -23,13 +23,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from checkpoint_store.errors import StoreDamaged
+
 _J: Final = jobs.c
 _NEXT_NUMBER: Final[Any] = literal_column("(SELECT coalesce(max(job_number), 0) + 1 FROM jobs)")
 _OF_JOB: Final[Any] = _J.job_id == bindparam("in_job")
 
 _MARKED: Final[Any] = redos.is_any_left(_J.job_id)
 _ROW: Final = (*(_J[name] for name in JobRecord._fields[:-1]), redos.count_of(_J.job_id).label("redo_count"))
-_READERS: Final = tuple(rows.JOB[name] for name in JobRecord._fields)
 _JOB_PAGE_ROWS: Final = (
     200  # a store may have many jobs: their rows are gone before the garbage collector looks at them
 )
@@ -155,20 +156,6 @@ def _update(names: tuple[str, ...]) -> Statement:
     return Statement(lambda: jobs.update().where(_OF_JOB).values(new))
 
 
-def _records(stored: list[tuple[Any, ...]], path: Path) -> list[JobRecord]:
-    """Make the records of rows of :data:`_ROW`; each reader reads a whole column.
-
-    Raises:
-        StoreDamaged: a value is none that this library writes; the message names job, column and value.
-    """
-    try:
-        columns = [map(read, column) for read, column in zip(_READERS, zip(*stored, strict=True), strict=False)]
-        return list(map(JobRecord._make, zip(*columns, strict=True)))
-    except ValueError:  # the same once more, with the names of the job and the column in the error
-        each = (dict(zip(JobRecord._fields, row, strict=True)) for row in stored)
-        return [JobRecord(**read_row("jobs", rows.JOB, row, path)) for row in each]
-
-
 def find_job(connection: sqlite3.Connection, job_id: str, path: Path) -> JobRecord:
     """Return the job with this id or unique prefix of it, or raise :class:`JobNotFound`."""
     if not job_id or _is_unreadable(job_id):
@@ -177,7 +164,7 @@ def find_job(connection: sqlite3.Connection, job_id: str, path: Path) -> JobReco
     matching = exact or _FIND_BY_PREFIX.run(connection, prefix=job_id).fetchall()
     if len(matching) != 1:
         raise JobNotFound(job_id, path, [row[_JOB_ID] for row in matching])
-    return _records(matching, path)[0]
+    return records_of(matching, path)[0]
 
 
 def _is_unreadable(text: str) -> bool:
@@ -202,8 +189,12 @@ def list_jobs(
     with_results: bool = False,
     incomplete: bool = False,
     limit: int | None = None,
+    passed_over: list[StoreDamaged] | None = None,
 ) -> list[JobRecord]:
-    """Return jobs, the one opened last first. ``incomplete``: those that have chunks left and are not superseded."""
+    """Return jobs, the one opened last first. ``incomplete``: those that have chunks left and are not superseded.
+
+    ``passed_over``: takes the errors of the jobs whose rows do not read; without it, the first one is raised.
+    """
     wanted = {"status": status, "is_current": 1 if current else None}
     given = {name: value for name, value in wanted.items() if value is not None}
     values = {f"its_{name}": value for name, value in given.items()}
@@ -211,7 +202,7 @@ def list_jobs(
     statement = _list(tuple(given), spellings=len(names), with_results=with_results, incomplete=incomplete)
     cursor = statement.run(connection, **values, **names, rows=-1 if limit is None else limit)
     pages = iter(partial(cursor.fetchmany, _JOB_PAGE_ROWS), [])
-    return [record for page in pages for record in _records(page, path)]
+    return [record for page in pages for record in records_of(page, path, passed_over)]
 
 
 def insert_job(connection: sqlite3.Connection, values: dict[str, Any]) -> None:

@@ -1,0 +1,90 @@
+"""The folder for temporary files has unrecorded results of many stores: each store takes in, and tells of, its own."""
+
+from __future__ import annotations
+
+import tempfile
+from typing import TYPE_CHECKING
+
+import pytest
+
+from checkpoint_store import CheckpointStore
+from checkpoint_store.storage import unrecorded_files
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder for temporary files."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    monkeypatch.setattr(unrecorded_files, "_TEMPORARY_FOLDERS", (folder,))
+    return folder
+
+
+def leave_a_result(folder: Path, temporary: Path) -> tuple[Path, str]:
+    """Make a store with a job, and leave a result of it in the folder for temporary files; return its file and job."""
+    folder.mkdir()
+    with CheckpointStore(folder / ".processing_state.db") as store:
+        job = store.open_job("talk.srt", total_chunks=2)
+        unrecorded = store._context.unrecorded  # type: ignore[union-attr]
+        unrecorded._write = lambda _folder: None  # type: ignore[method-assign]
+        unrecorded.keep([job._execution.completion(0, {"paid": 0})])
+        (result,) = unrecorded._results
+        unrecorded._results.clear()
+    place = unrecorded_files.private_folder(temporary)
+    file = place / unrecorded_files.new_name(folder / ".processing_state.db")
+    unrecorded_files.write(file, [result])
+    return file, job.job_id
+
+
+@pytest.mark.parametrize("is_gone", [False, True])
+def test_a_store_tells_of_no_result_of_another_one(
+    tmp_path: Path, temporary: Path, caplog: pytest.LogCaptureFixture, *, is_gone: bool
+) -> None:
+    """All stores have the usual name: who opens one hears nothing of the others, also of those that are removed."""
+    file, _ = leave_a_result(tmp_path / "other", temporary)
+    if is_gone:
+        (tmp_path / "other").rename(tmp_path / "moved")
+    caplog.clear()
+    (tmp_path / "mine").mkdir()
+    CheckpointStore(tmp_path / "mine" / ".processing_state.db").close()
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == []
+    assert file.exists()
+
+
+def test_a_store_that_was_moved_takes_in_its_result(tmp_path: Path, temporary: Path) -> None:
+    """Its job is what it is known by; the name that the file gives is no longer there."""
+    file, job_id = leave_a_result(tmp_path / "talks", temporary)
+    (tmp_path / "talks").rename(tmp_path / "moved")
+    with CheckpointStore(tmp_path / "moved" / ".processing_state.db") as store:
+        assert list(store.job(job_id).items()) == [(0, {"paid": 0})]
+    assert not file.exists()
+
+
+def test_a_copy_leaves_the_result_to_the_store_that_paid_for_it(tmp_path: Path, temporary: Path) -> None:
+    """Neither opening the copy nor deleting the job in it takes away what the store has not recorded yet."""
+    file, job_id = leave_a_result(tmp_path / "talks", temporary)
+    with CheckpointStore(tmp_path / "talks" / ".processing_state.db", read_only=True) as store:
+        store.backup(tmp_path / ".processing_state.db")
+    with CheckpointStore(tmp_path / ".processing_state.db") as copy:
+        assert list(copy.job(job_id).items()) == []
+        copy.delete_job(job_id)
+    assert file.exists()
+    with CheckpointStore(tmp_path / "talks" / ".processing_state.db") as store:
+        assert list(store.job(job_id).items()) == [(0, {"paid": 0})]
+
+
+def test_a_store_tells_of_its_own_result_whose_job_is_missing(
+    tmp_path: Path, temporary: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An older copy was put in its place: the file stays, and a warning names it."""
+    file, _ = leave_a_result(tmp_path / "talks", temporary)
+    for path in (tmp_path / "talks").iterdir():
+        path.unlink()
+    CheckpointStore(tmp_path / "talks" / ".processing_state.db").close()
+    assert str(file) in caplog.text
+    assert file.exists()
