@@ -41,6 +41,8 @@ class Starter:
         self._fn, self._state, self._gates = fn, state, gates
         self._schedule, self._place, self._failures = schedule, place, failures
         self._starts_quickly = _starts_quickly(state)
+        self._has_handles: bool | None = None
+        """Whether the job has handles, for all chunks that are handed over together; None where that is to be asked."""
 
     def claim(self) -> list[ClaimedChunk]:
         """Claim the next chunks, see :meth:`LoopState.claim`. Meanwhile those that were started are worked on."""
@@ -60,6 +62,7 @@ class Starter:
             if held:
                 self._note_begun(held)
         self._place.hand_over()
+        self._has_handles = None
 
     def _note_begun(self, held: dict[Future[Any], ClaimedChunk]) -> None:
         chunks = list(held.values())
@@ -102,7 +105,7 @@ class Starter:
         try:
             self._state.events.started(chunk)
             data = execution.contents.data(chunk.index) if execution.contents.are_given else chunk.index
-            attempt = execution.attempt_of(chunk, handle=execution.look_at(chunk.index)[1])
+            attempt = execution.attempt_of(chunk, handle=self._handle_of(chunk.index))
             chunk.begun = False
             if not self._place.begins_at_hand_over:
                 self._state.claims.note_begun([chunk])
@@ -127,6 +130,16 @@ class Starter:
             self._gates.started(in_flight)
             if not self._starts_quickly:
                 self.hand_over()
+
+    def _handle_of(self, index: int) -> str | None:
+        """Return the handle of a chunk: as it stands now, or stood when the first chunk was started of a group."""
+        execution = self._state.execution
+        if self._place.begins_at_hand_over:
+            if self._has_handles is None:
+                self._has_handles = execution.has_handles()
+            if not self._has_handles:
+                return None
+        return execution.look_at(index)[1]
 
     def postpone(self, chunk: ClaimedChunk) -> None:
         """Queue a chunk that was not started until the executor works again."""
