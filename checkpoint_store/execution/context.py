@@ -6,11 +6,11 @@ import sys
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from weakref import WeakValueDictionary
 
 from checkpoint_store.errors import CheckpointStoreError, ChunkAlreadyCompleted, StorageUnavailableError
 from checkpoint_store.execution.backup_listener import BackupListener
 from checkpoint_store.execution.claims.claims import Claims
+from checkpoint_store.execution.claims.claims_by_job import ClaimsByJob
 from checkpoint_store.execution.loops import Loops
 from checkpoint_store.execution.unrecorded import UnrecordedResults, take_in
 from checkpoint_store.state_file import importer
@@ -35,18 +35,6 @@ if TYPE_CHECKING:
     from checkpoint_store.storage.reading import Reading
     from checkpoint_store.storage.records import Completion, Known
     from checkpoint_store.storage.recovery.recover import RecoveryReport
-
-
-class ClaimsByJob(WeakValueDictionary[str, Claims]):
-    """Claims by their job, as long as anyone refers to them."""
-
-    data: dict[str, ReferenceType[Claims]]
-    """What the base class keeps them in."""
-
-    def at_hand(self, job_id: str) -> Claims | None:
-        """Return the claims of a job, or None: as ``get`` does, without a KeyError on the way of each completion."""
-        refers = self.data.get(job_id)
-        return None if refers is None else refers()
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
@@ -91,7 +79,7 @@ class StoreContext:
         if claims is None:
             for others in list(self.runners):  # those that could not end when their last loop did
                 others.end_if_idle(wait=True)
-            claims = self.claims.setdefault(job_id, Claims(storage.claims, job_id, self.runners, self.note_change))
+            claims = self.claims.of(job_id, lambda: Claims(storage.claims, job_id, self.runners, self.note_change))
         return claims
 
     def record(self, completions: Sequence[Completion]) -> None:

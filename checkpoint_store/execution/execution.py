@@ -153,6 +153,10 @@ class JobExecution:
         """Return whether a chunk is complete, and its handle where it is not."""
         return self._context.storage.handles.look_at(self.job_id, index)
 
+    def has_handles(self) -> bool:
+        """Return whether any chunk of the job has a handle."""
+        return self._context.storage.handles.has_any(self.job_id)
+
     def attempt_of(self, chunk: ClaimedChunk, *, handle: str | None) -> Attempt:
         """Return what the work on a claimed chunk can ask about its try."""
         handles, key = self._context.storage.handles, self.keys.of(chunk.index)

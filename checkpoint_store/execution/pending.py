@@ -88,6 +88,7 @@ class PendingLoop(Generic[T]):
                     queue.claims.release([last])
                     continue
                 queue.start(last)
+                queue.claims.note_begun([last])
                 yield self._claimed(queue, last, stored_handle)
         except GeneratorExit:  # the caller left: the work on the last chunk may have begun
             if last is not None and not last.dropped:

@@ -205,7 +205,7 @@ class Loop:
         """Wait until an attempt has ended, a start or a deadline is due, or it is time to look for a pause."""
         if self._place.runs_inline:  # what was submitted has ended
             return
-        self._place.hand_over()
+        self._starter.hand_over()
         schedule = self._schedule
         futures = [*schedule.in_flight, *schedule.overdue]
         if not schedule.in_flight or any(future.done() for future in futures):

@@ -14,6 +14,7 @@ from checkpoint_store.loop.schedule import InFlight
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from concurrent.futures import Future
 
     from checkpoint_store.execution.claims.chunk_queue import ChunkQueue
     from checkpoint_store.execution.claims.claimed_chunk import ClaimedChunk
@@ -40,11 +41,41 @@ class Starter:
         self._fn, self._state, self._gates = fn, state, gates
         self._schedule, self._place, self._failures = schedule, place, failures
         self._starts_quickly = _starts_quickly(state)
+        self._has_handles: bool | None = None
+        """Whether the job has handles, for all chunks that are handed over together; None where that is to be asked."""
 
     def claim(self) -> list[ClaimedChunk]:
         """Claim the next chunks, see :meth:`LoopState.claim`. Meanwhile those that were started are worked on."""
-        self._place.hand_over()
+        self.hand_over()
         return self._state.claim(self._gates.free_places(len(self._schedule.in_flight)))
+
+    def hand_over(self) -> None:
+        """Let begin what was started. That it begins is noted just before, in one write; see :meth:`Claims.note_begun`.
+
+        So a process that is killed while it starts chunks leaves no chunk in doubt that nobody worked on.
+
+        Raises:
+            CheckpointStoreError: it could not be noted. None of it begins; its chunks are released.
+        """
+        if self._place.begins_at_hand_over:
+            held = {future: one.chunk for future, one in self._schedule.in_flight.items() if not one.chunk.begun}
+            if held:
+                self._note_begun(held)
+        self._place.hand_over()
+        self._has_handles = None
+
+    def _note_begun(self, held: dict[Future[Any], ClaimedChunk]) -> None:
+        chunks = list(held.values())
+        try:
+            self._state.claims.note_begun(chunks)
+        except Exception:
+            for future in held:
+                future.cancel()
+                del self._schedule.in_flight[future]
+            self._state.claims.release(chunks)
+            raise
+        for chunk in chunks:
+            chunk.begun = True
 
     def start_if_admitted(self, chunk: ClaimedChunk, queue: ChunkQueue) -> bool:
         """:meth:`start` a claimed chunk that the gates admit, or queue it; return whether it was started."""
@@ -59,7 +90,7 @@ class Starter:
         return is_admitted
 
     def start(self, chunk: ClaimedChunk, queue: ChunkQueue) -> None:
-        """Record an attempt at a claimed chunk, and give the work to the executor.
+        """Start an attempt at a claimed chunk: give the work to the executor. That it begins is noted before it can.
 
         A chunk that cannot be sent to where the work is done has failed; a chunk that a broken executor does not take
         is postponed.
@@ -74,8 +105,11 @@ class Starter:
         try:
             self._state.events.started(chunk)
             data = execution.contents.data(chunk.index) if execution.contents.are_given else chunk.index
-            attempt = execution.attempt_of(chunk, handle=execution.look_at(chunk.index)[1])
-            chunk.begun = self._place.runs_inline or self._place.may_break  # an interrupt of submit() leaves it unknown
+            attempt = execution.attempt_of(chunk, handle=self._handle_of(chunk.index))
+            chunk.begun = False
+            if not self._place.begins_at_hand_over:
+                self._state.claims.note_begun([chunk])
+                chunk.begun = True  # an interrupt of submit() leaves it unknown
             future = self._place.submit(self._fn, attempt, data)
         except BrokenExecutor:
             self._place.mark_broken()
@@ -92,11 +126,20 @@ class Starter:
             self._state.claims.release([chunk])
             raise
         else:
-            chunk.begun = True
             self._schedule.in_flight[future] = in_flight
             self._gates.started(in_flight)
             if not self._starts_quickly:
-                self._place.hand_over()
+                self.hand_over()
+
+    def _handle_of(self, index: int) -> str | None:
+        """Return the handle of a chunk: as it stands now, or stood when the first chunk was started of a group."""
+        execution = self._state.execution
+        if self._place.begins_at_hand_over:
+            if self._has_handles is None:
+                self._has_handles = execution.has_handles()
+            if not self._has_handles:
+                return None
+        return execution.look_at(index)[1]
 
     def postpone(self, chunk: ClaimedChunk) -> None:
         """Queue a chunk that was not started until the executor works again."""

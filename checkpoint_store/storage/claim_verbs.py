@@ -14,6 +14,7 @@ from checkpoint_store.system.forks import ForkAware, watch
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Sequence
     from pathlib import Path
 
     from checkpoint_store.storage.connection.database import Database
@@ -67,17 +68,17 @@ class ClaimStorage(ForkAware):
 
         return write_of_job(self._database, request.job_id, work)
 
-    def start(self, runner_id: int, claim: Claim) -> bool:
-        """Note that the work on a claimed chunk begins: if this process is killed, the chunk is in doubt.
+    def note_begun(self, runner_id: int, claims: Sequence[Claim]) -> bool:
+        """Note that the work on claimed chunks begins: if this process is killed, the chunks are in doubt.
 
         The note survives the end of the process, not of the machine. A runner that has ended notes nothing. Returns
-        False where the runner was released by hand meanwhile: the chunk may be another's.
+        False where the runner was released by hand meanwhile: the chunks may be another's.
         """
         lock = self.runners.locks.get(runner_id)
-        return lock is None or lock.start(*claim)
+        return lock is None or lock.note_begun(claims)
 
     def done(self, runner_id: int, claim: Claim) -> None:
-        """Note that the work on a claimed chunk is over, however it ended. As durable as :meth:`start`."""
+        """Note that the work on a claimed chunk is over, however it ended. As durable as :meth:`note_begun`."""
         lock = self.runners.locks.get(runner_id)
         if lock is not None:
             lock.done(*claim)

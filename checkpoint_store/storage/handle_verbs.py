@@ -41,6 +41,11 @@ class HandleStorage:
 
         self._database.write(work)
 
+    def has_any(self, job_id: str) -> bool:
+        """Return whether any chunk of a job has a handle: if none has, no chunk needs to be looked at for one."""
+        row = self._database.read_row_between_writes(*handles.has_any(job_id))
+        return row is not None and bool(row[0])
+
     def look_at(self, job_id: str, index: int) -> tuple[bool, str | None]:
         """Return whether a chunk is complete, and its handle; None where it has none, or is complete.
 

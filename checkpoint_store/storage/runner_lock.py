@@ -22,6 +22,7 @@ if sys.platform != "win32":
     import fcntl
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from filelock import FileLock
@@ -81,8 +82,8 @@ class RunnerLock(ForkAware):
                 raise storage_error(error, path) from error
             return path, lock
 
-    def start(self, index: int, number: int) -> bool:
-        """Note that the work of an attempt begins: the attempt of this number at the chunk of this index.
+    def note_begun(self, attempts: Sequence[tuple[int, int]]) -> bool:
+        """Note that the work of attempts begins, in one write: each is a chunk's index and the number of its attempt.
 
         The note survives the end of the process when this returns. Returns False, and notes nothing, where the file is
         gone: the others take the runner to be dead.
@@ -93,12 +94,12 @@ class RunnerLock(ForkAware):
             if self._slot == _SLOT_COUNT - 1:
                 self._put(bytes(_SLOT_BYTES), self._slot * _SLOT_BYTES)
             self._slot = 0  # the attempts in the other slots are done
-        self._begun.add((index, number))
-        if self._slot == _SLOT_COUNT - 1:
+        self._begun.update(attempts)
+        if self._slot + len(attempts) >= _SLOT_COUNT:
             self._tidy()
         else:
-            self._put(_slot_of(index, number).to_bytes(_SLOT_BYTES, "little"), self._slot * _SLOT_BYTES)
-            self._slot += 1
+            self._put(_slots(attempts), self._slot * _SLOT_BYTES)
+            self._slot += len(attempts)
         return True
 
     def _is_there(self) -> bool:
@@ -123,10 +124,10 @@ class RunnerLock(ForkAware):
     def _tidy(self) -> None:
         """Write the slots anew without the attempts that are done; where too many are not, note just that."""
         if len(self._begun) > _SLOT_COUNT // 2:
+            self._slot = _SLOT_COUNT - 1
             self._put(_TOO_MANY.to_bytes(_SLOT_BYTES, "little"), self._slot * _SLOT_BYTES)
             return
-        content = b"".join(_slot_of(*attempt).to_bytes(_SLOT_BYTES, "little") for attempt in self._begun)
-        self._put(content.ljust(_SLOT_COUNT * _SLOT_BYTES, b"\0"), 0)
+        self._put(_slots(self._begun).ljust(_SLOT_COUNT * _SLOT_BYTES, b"\0"), 0)
         self._slot = len(self._begun)
 
     def done(self, index: int, number: int) -> None:
@@ -242,6 +243,10 @@ def _begun_attempts(content: bytes) -> BegunAttempts:
 def _slot_of(index: int, number: int) -> int:
     """Return an attempt as a number other than 0. Nobody tries a chunk a million times."""
     return (index + 1) << _NUMBER_BITS | min(number, _NUMBER_MAX)
+
+
+def _slots(attempts: Iterable[tuple[int, int]]) -> bytes:
+    return b"".join([_slot_of(*attempt).to_bytes(_SLOT_BYTES, "little") for attempt in attempts])
 
 
 def _attempt_in(slot: int) -> tuple[int, int]:

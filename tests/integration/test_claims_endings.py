@@ -45,7 +45,7 @@ def test_lock_files_are_private_and_gone_after_close(job: Job, open_store: Opene
     assert stat.S_IMODE(lock_file.stat().st_mode) == 0o600
     open_store()
     assert lock_files(tmp_path) == [lock_file]
-    job._context.claims[job.job_id].close()
+    job._context.claims_of(job.job_id).close()
     assert lock_files(tmp_path) == []
     assert kept.index == 0
 
@@ -347,7 +347,7 @@ def test_attempts_cost_a_plain_loop_one_row_each(job: Job, tmp_path: Path) -> No
     """Number, outcome and seconds; times in order."""
     for chunk in job.pending():
         chunk.complete(1)
-    job._context.claims[job.job_id].close()
+    job._context.claims_of(job.job_id).close()
     columns = "chunk_index, number, outcome, counted, is_last, seconds >= 0, started_at <= finished_at"
     found = rows(tmp_path / "talks.db", f"SELECT {columns} FROM attempts")
     assert found == [(index, 1, "completed", 1, 0, 1, 1) for index in range(TOTAL)]

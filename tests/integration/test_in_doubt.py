@@ -68,17 +68,17 @@ def test_a_runner_lock_lists_what_is_begun(tmp_path: Path) -> None:
     assert reap(lock.path) is None
     assert said() == frozenset()
     for index in range(3_000):  # one after the other, with two that stay
-        lock.start(index, 1)
+        lock.note_begun([(index, 1)])
         if index not in (7, 1500):
             lock.done(index, 1)
     assert {(7, 1), (1500, 1)} <= (said() or set())
     assert len(said() or ()) < 520
     for index in range(10_000, 11_000):
-        lock.start(index, 1)
+        lock.note_begun([(index, 1)])
     assert said() is None
     for index in (7, 1500, *range(10_000, 11_000)):
         lock.done(index, 1)
-    lock.start(42, 3)
+    lock.note_begun([(42, 3)])
     assert (42, 3) in (said() or ())
     lock.end()
     assert reap(lock.path) is not None

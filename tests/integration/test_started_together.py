@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from checkpoint_store.execution.claims.chunk_queue import ChunkQueue
-from checkpoint_store.loop.executors.futures import Handed
+from checkpoint_store.loop.executors.futures import LockFreeFuture
 from checkpoint_store.loop.executors.local import Threads
 from checkpoint_store.loop.executors.workplace import Workplace
 from checkpoint_store.loop.gates import Gates
@@ -193,7 +193,7 @@ def test_an_interrupt_just_behind_a_start_leaves_no_chunk_to_be_paid_for_twice(
     assert (sorted(worked_on), in_doubt) == (([0, 1, 2], []) if executor is None else ([0, 1, 2, 3], [3]))
 
 
-@pytest.mark.parametrize(("of", "place"), [(Handed, "result"), (Recorder, "_success"), (Recorder, "record")])
+@pytest.mark.parametrize(("of", "place"), [(LockFreeFuture, "result"), (Recorder, "_success"), (Recorder, "record")])
 def test_an_interrupt_between_the_end_of_a_chunk_and_its_recording_loses_no_result(
     store: CheckpointStore, monkeypatch: pytest.MonkeyPatch, of: type, place: str
 ) -> None:

@@ -120,7 +120,7 @@ def test_a_chunk_in_doubt_stays_counted_until_it_is_done(job: Job, first: Storag
     one, (chunk,) = claimed(first, job)
     reserve(first, job, one, chunk)
     if how == "killed":
-        first.claims.start(one, chunk)
+        first.claims.note_begun(one, [chunk])
         first.claims.runners.drop(one)
         assert not second.claims.runners.others_at_work(job.job_id, own_runner_id=None)
     else:

@@ -188,9 +188,9 @@ def test_reaping_tells_begun_from_claimed(job: Job, first: ClaimStorage, second:
     runner_id = first.runners.register(job.job_id, exclusive=False)
     claim(first, job, runner_id, 3)
     for index in (0, 1):
-        first.start(runner_id, Claim(index, 1))
+        first.note_begun(runner_id, [Claim(index, 1)])
     first.done(runner_id, Claim(0, 1))
-    first.start(runner_id, Claim(1, 1))
+    first.note_begun(runner_id, [Claim(1, 1)])
     content = first.runners.locks[runner_id].path.read_bytes()
     first.runners.drop(runner_id)
     (name,) = job._context.storage.database.read(

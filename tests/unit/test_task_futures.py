@@ -1,17 +1,16 @@
-"""The futures of ``amap``'s tasks: set once, whoever is first, and no end of one is missed."""
+"""The futures of a loop's own executors, and the tasks of ``amap``: ended once, and no end of one is missed."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from concurrent.futures import CancelledError, Future, InvalidStateError
+from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from checkpoint_store.loop.executors import tasks as executor
-from checkpoint_store.loop.executors.task_future import TaskFuture
+from checkpoint_store.loop.executors.futures import Ends, LockFreeFuture
 from checkpoint_store.loop.executors.tasks import Tasks
 from checkpoint_store.model.attempt import Attempt
 
@@ -25,16 +24,34 @@ async def work(chunk: int) -> int:
     return chunk
 
 
-def set_to_a_result(future: Future[Any]) -> None:
-    future.set_result("a result")
+def end_with_a_result(future: LockFreeFuture) -> None:
+    future.begin()
+    future.end("a result")
 
 
-def set_to_an_error(future: Future[Any]) -> None:
-    future.set_exception(KeyError("an error"))
+def end_with_an_error(future: LockFreeFuture) -> None:
+    future.begin()
+    future.end(error=KeyError("an error"))
 
 
-def cancel(future: Future[Any]) -> None:
+def cancel(future: LockFreeFuture) -> None:
     future.cancel()
+
+
+def give_up(future: LockFreeFuture) -> None:
+    future.begin()
+    future.give_up()
+
+
+THEIRS: dict[Callable[..., object], Callable[[Future[Any]], object]] = {
+    end_with_a_result: lambda future: future.set_result("a result"),
+    end_with_an_error: lambda future: future.set_exception(KeyError("an error")),
+    cancel: lambda future: future.cancel(),
+    give_up: lambda future: future.cancel(),
+    LockFreeFuture.begin: lambda future: future.set_running_or_notify_cancel(),
+    repr: repr,
+}
+"""What is done to one of ours, and what it is to look like then."""
 
 
 def outcome(future: Future[Any]) -> object:
@@ -47,40 +64,34 @@ def outcome(future: Future[Any]) -> object:
         error_type: object = type(future.exception(timeout=0))
     except (CancelledError, FutureTimeoutError) as error:
         error_type = type(error)
-    return future.done(), future.cancelled(), result, error_type
+    return future.done(), future.running(), future.cancelled(), result, error_type
 
 
-@pytest.mark.parametrize("end", [set_to_a_result, set_to_an_error, cancel, repr])
-def test_it_says_what_any_future_says(end: Callable[[Future[Any]], object]) -> None:
-    """Done with a result, with an error, cancelled, or pending: as the future of the standard library."""
-    ours, theirs = TaskFuture(), Future[Any]()
-    for future in (ours, theirs):
-        end(future)
+@pytest.mark.parametrize("end", THEIRS)
+def test_it_says_what_any_future_says(end: Callable[[LockFreeFuture], object]) -> None:
+    """Done with a result, with an error, cancelled, running or pending: as the future of the standard library."""
+    ours, theirs = LockFreeFuture(), Future[Any]()
+    end(ours)
+    THEIRS[end](theirs)
     assert outcome(ours) == outcome(theirs)
-    assert repr(ours) == f"<TaskFuture {'done' if theirs.done() else 'pending'}>"
+    assert repr(ours) == f"<LockFreeFuture {'done' if theirs.done() else 'not done'}>"
 
 
-@pytest.mark.parametrize("first", [set_to_a_result, cancel])
-def test_the_first_outcome_stands(first: Callable[[Future[Any]], object]) -> None:
+@pytest.mark.parametrize("first", [end_with_a_result, cancel, give_up])
+def test_the_first_outcome_stands(first: Callable[[LockFreeFuture], object]) -> None:
     """A result that was given up is not taken any more, and one that is there is not given up."""
-    future = TaskFuture()
+    future = LockFreeFuture()
     first(future)
     before = outcome(future)
-    for late in (set_to_a_result, set_to_an_error):
-        with pytest.raises(InvalidStateError):
-            late(future)
-    assert future.cancel() == (first is cancel)
-    assert (outcome(future), future.set_running_or_notify_cancel()) == (before, False)
+    assert (future.end("late"), future.end(error=KeyError("late")), future.give_up()) == (False, False, False)
+    assert future.cancel() == (first is not end_with_a_result)
+    assert (outcome(future), future.begin()) == (before, False)
 
 
-def test_each_callback_is_called_once() -> None:
-    """Whether it was added before the end or after it."""
-    future, called = TaskFuture(), []
-    future.add_done_callback(lambda _: called.append("before"))
-    assert called == []
-    future.set_result(1)
-    future.add_done_callback(lambda _: called.append("after"))
-    assert called == ["before", "after"]
+def test_it_calls_nobody() -> None:
+    """A callback that would never be called is refused, and not kept in silence."""
+    with pytest.raises(NotImplementedError, match="wait"):
+        LockFreeFuture().add_done_callback(print)
 
 
 async def _started(tasks: Tasks, *chunks: int) -> list[Future[Any]]:
@@ -103,18 +114,33 @@ def test_a_task_that_is_cancelled_before_it_begins_is_over() -> None:
     assert asyncio.run(main()).cancelled()
 
 
+async def turns() -> None:
+    """Let the event loop run until what was handed over is done."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
 def test_no_end_is_missed() -> None:
     """Of two results one was seen; whoever waits for the other one does not wait, although its end was noted before."""
 
     async def main() -> tuple[bool, bool]:
         tasks = Tasks(asyncio.get_running_loop(), work, 2)
         futures = await _started(tasks, 0, 1)
-        for future in futures:
-            await asyncio.wrap_future(future)
-        pending = TaskFuture()
-        return tasks.wait([futures[1]], 60), tasks.wait([pending], 0)
+        await turns()
+        return tasks.wait([futures[1]], 60), tasks.wait([LockFreeFuture()], 0)
 
     assert asyncio.run(main()) == (True, False)
+
+
+def test_ends_that_nobody_waits_for_take_no_room() -> None:
+    """A loop that always finds one done does not wait; a thousand ends wake it once, and not a thousand times."""
+    ends, pending = Ends(), LockFreeFuture()
+    for _ in range(1000):
+        ends.note()
+    assert not ends.wait([pending], 0)
+    ends.note()
+    pending.end()
+    assert ends.wait([pending], 0)
 
 
 def test_who_waits_is_woken_up() -> None:
@@ -156,42 +182,58 @@ def test_what_was_given_up_is_not_begun_by_an_event_loop_that_goes_on() -> None:
     first, second = (tasks.submit(noted, noted, ATTEMPT, chunk) for chunk in (0, 1))
     tasks.hand_over()
     first.cancel()
-    loop.run_until_complete(asyncio.wait_for(asyncio.wrap_future(second, loop=loop), 60))
+    loop.run_until_complete(turns())
     loop.close()
-    assert (begun, first.cancelled()) == ([1], True)
+    assert (begun, first.cancelled(), second.done()) == ([1], True, True)
 
 
-def test_a_chunk_is_not_held_back_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Begun work waits a moment for company, and not until sixteen others are prepared: a kill would leave it in doubt."""
-    clock = [0.0]
-    monkeypatch.setattr(executor.time, "monotonic", lambda: clock[0])
+def test_nothing_is_handed_over_before_all_is_prepared() -> None:
+    """So nothing is noted as begun that has to wait for others: the loop notes it just before it hands it over."""
 
-    async def main() -> list[int]:
-        loop, asked = asyncio.get_running_loop(), []
+    async def main() -> tuple[list[int], list[int]]:
+        loop, asked = asyncio.get_running_loop(), list[int]()
         tasks = Tasks(loop, work, 16)
-        monkeypatch.setattr(loop, "call_soon_threadsafe", lambda callback, started: asked.append(len(started)))
+        loop.call_soon_threadsafe = lambda _, started: asked.append(len(started))  # type: ignore[method-assign, assign]
         for _ in range(10):
             tasks.submit(work, work, ATTEMPT, 0)
-            clock[0] += 0.0001
-        return asked
+        before = list(asked)
+        tasks.hand_over()
+        return before, asked
 
-    assert asyncio.run(main()) == [4, 4]
+    assert asyncio.run(main()) == ([], [10])
+
+
+def test_an_awaitable_that_no_event_loop_will_take_is_given_up() -> None:
+    """A plain function returned it, and the event loop was closed before it began: nobody waits for it for ever."""
+    loop, asked = asyncio.new_event_loop(), threading.Event()
+    loop.call_soon_threadsafe = lambda *_: asked.set()  # type: ignore[method-assign, assign]
+
+    def plain(chunk: int) -> asyncio.Future[int]:
+        return asyncio.Future(loop=loop)
+
+    tasks = Tasks(loop, plain, 1)
+    future = tasks.submit(plain, plain, ATTEMPT, 0)
+    tasks.hand_over()
+    assert asked.wait(60)
+    tasks.cancel_all()  # there is no task yet
+    loop.close()
+    tasks.cancel_orphans([future])
+    assert tasks.wait([future], 0)
+    assert future.cancelled()
+    tasks.end()
 
 
 def test_one_of_many_threads_sets_it() -> None:
     """A result and a cancellation at the same moment: one of them counts, and the other one is told."""
     for _ in range(50):
-        future, barrier, came_first = TaskFuture(), threading.Barrier(4), []
+        future, barrier, came_first = LockFreeFuture(), threading.Barrier(4), []
 
         def race(
-            future: TaskFuture = future, barrier: threading.Barrier = barrier, won: list[int] = came_first
+            future: LockFreeFuture = future, barrier: threading.Barrier = barrier, won: list[int] = came_first
         ) -> None:
             barrier.wait(60)
-            try:
-                future.set_result(threading.get_ident())
-            except InvalidStateError:
-                return
-            won.append(threading.get_ident())
+            if future.end(threading.get_ident()):
+                won.append(threading.get_ident())
 
         threads = [threading.Thread(target=race) for _ in range(4)]
         for thread in threads:

@@ -197,9 +197,9 @@ class ChunkQueue:
                 yield index, 0
 
     def start(self, chunk: ClaimedChunk) -> None:
-        """Note in the runner's lock file that the work on a chunk begins; see :meth:`Claims.start`."""
+        """Note that a chunk is started now. :meth:`Claims.note_begun` has to follow before its work may begin."""
         self._loop.started_in_a_row += 1
-        self.claims.start(chunk)
+        chunk.since = time.monotonic()
         self._chunk_seconds += (chunk.since - self._started_at - self._chunk_seconds) / 4
         self._started_at = chunk.since
         self._loop.next_index = self._next_to_claim_along()

@@ -152,16 +152,16 @@ class Claims(ForkAware):
 
     # -- what becomes of claimed chunks
 
-    def start(self, chunk: ClaimedChunk) -> None:
-        """Note that the work on a claimed chunk begins now.
+    def note_begun(self, chunks: Sequence[ClaimedChunk]) -> None:
+        """Note in the runner's lock file that the work on claimed chunks begins; see :meth:`ClaimStorage.note_begun`.
 
         Raises:
-            RunnerReleased: the chunk was given to others by hand. No work on it may begin.
+            RunnerReleased: the chunks were given to others by hand. No work on them may begin.
         """
+        runner_id = chunks[0].runner_id  # all were claimed for one loop, whose runner does not end before the loop
         with self._lock:
-            chunk.since = time.monotonic()
-            if not self.storage.start(chunk.runner_id, chunk.claim):
-                raise RunnerReleased(self.job_id, chunk.runner_id)
+            if not self.storage.note_begun(runner_id, [chunk.claim for chunk in chunks]):
+                raise RunnerReleased(self.job_id, runner_id)
 
     def completed(self, completions: Iterable[Completion]) -> None:
         """Forget the claims of chunks that the store has as complete now. End the runner if no loop needs it."""

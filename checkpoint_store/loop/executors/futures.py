@@ -1,12 +1,16 @@
-"""Futures of a loop's own executors, which need no lock, and the wait for the futures of any other executor."""
+"""Futures of a loop's own executors, which need no lock, and the wait for one of several futures to end."""
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
+
+_OUTCOME: Final = "outcome"
 
 
 def wait_for_one(futures: Collection[Future[Any]], timeout_seconds: float) -> bool:
@@ -54,49 +58,96 @@ class Ended(Future[Any]):
         fn(self)
 
 
-class Handed(Ended):
-    """A future that a thread fills, and that the loop asks once it is done. :meth:`Threads.wait` waits for it.
+class LockFreeFuture(Future[Any]):
+    """A future that one thread ends, and that the loop asks. It has no lock, and nobody can wait for it by itself.
 
-    It has no lock. The locks of a usual future, of which each task and each wait takes several, cost a chunk 10 µs.
+    The locks of a usual future, of which each task and each wait takes several, cost a chunk 10 to 20 µs. The executor
+    that made it wakes the loop; see :class:`Ends`.
     """
 
     def __init__(self) -> None:
-        super().__init__()
-        self._is_done = self._is_cancelled = False
         self._unbegun: list[None] = [None]
         """Who takes the element out begins the work, or cancels it. Only one thread can take it."""
+        self._outcome: dict[str, tuple[Any, BaseException | None]] = {}
+        """The result and the error, under one key: ``setdefault`` lets one thread of several set it."""
 
     def __repr__(self) -> str:
-        return super().__repr__() if self._is_done else f"<{type(self).__name__} not done>"
+        return f"<{type(self).__name__} {'done' if self._outcome else 'not done'}>"
 
     def begin(self) -> bool:
-        """Return whether the work may begin; False where it was cancelled."""
+        """Return whether the work may begin; False where it was cancelled, or has begun."""
         try:
             self._unbegun.pop()
         except IndexError:
             return False
         return True
 
-    def end(self, result: Any = None, error: Any = None) -> None:
-        """Note how the work ended."""
-        self._value, self._error = result, error
-        self._is_done = True  # last: the loop looks at this first
+    def end(self, result: Any = None, error: BaseException | None = None) -> bool:
+        """Note how the work ended; return whether this call has noted it, because no other had."""
+        outcome = (result, error)
+        return self._outcome.setdefault(_OUTCOME, outcome) is outcome
+
+    def give_up(self) -> bool:
+        """Cancel it, also where its work has begun; return whether this call has ended it."""
+        self.begin()
+        return self.end(error=CancelledError())
 
     def done(self) -> bool:
         """See :meth:`concurrent.futures.Future.done`."""
-        return self._is_done
+        return bool(self._outcome)
 
     def running(self) -> bool:
         """See :meth:`concurrent.futures.Future.running`."""
-        return not self._unbegun and not self._is_done
+        return not self._unbegun and not self._outcome
 
     def cancelled(self) -> bool:
         """See :meth:`concurrent.futures.Future.cancelled`."""
-        return self._is_cancelled
+        return bool(self._outcome) and isinstance(self._outcome[_OUTCOME][1], CancelledError)
 
     def cancel(self) -> bool:
         """See :meth:`concurrent.futures.Future.cancel`."""
         if self.begin():
-            self._is_cancelled = True
             self.end(error=CancelledError())
-        return self._is_cancelled
+        return self.cancelled()
+
+    def result(self, timeout: float | None = None) -> Any:
+        """See :meth:`concurrent.futures.Future.result`; raises TimeoutError at once where there is none yet."""
+        del timeout  # nobody can wait
+        result, error = self._outcome.get(_OUTCOME, (None, TimeoutError()))
+        if error is not None:
+            raise error
+        return result
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """See :meth:`concurrent.futures.Future.exception`; raises as :meth:`result` does."""
+        del timeout  # nobody can wait
+        if not self._outcome:
+            raise TimeoutError
+        error = self._outcome[_OUTCOME][1]
+        if isinstance(error, CancelledError):
+            raise error
+        return error
+
+    def add_done_callback(self, fn: Callable[[Future[Any]], object]) -> NoReturn:
+        """Refuse: no loop asks for a callback, and a list of them would cost each chunk."""
+        raise NotImplementedError(f"{self!r} calls nobody: its executor's wait() does the waiting")
+
+
+class Ends:
+    """Wakes a loop that waits for one of several futures, however many end meanwhile. Safe to share between threads."""
+
+    def __init__(self) -> None:
+        self._one_has_ended = threading.Lock()
+        """Free once a future has ended since the loop last looked."""
+        self._one_has_ended.acquire()
+
+    def note(self) -> None:
+        """Note that a future is done; call this after the future says so."""
+        if self._one_has_ended.locked():
+            with suppress(RuntimeError):  # another thread was quicker
+                self._one_has_ended.release()
+
+    def wait(self, futures: Collection[Future[Any]], timeout_seconds: float) -> bool:
+        """See :meth:`OwnExecutor.wait`."""
+        self._one_has_ended.acquire(blocking=False)
+        return any(future.done() for future in futures) or self._one_has_ended.acquire(timeout=timeout_seconds)

@@ -11,10 +11,10 @@ from collections import deque
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import InvalidArgumentError, InvalidResultError, counted
-from checkpoint_store.loop.executors.futures import Ended, Handed, wait_for_one
+from checkpoint_store.loop.executors.futures import Ended, Ends, LockFreeFuture, wait_for_one
 from checkpoint_store.loop.executors.raised import Raised, ends_the_program
 from checkpoint_store.model.attempt import CurrentAttempt
 from checkpoint_store.model.error_text import describe
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
     from checkpoint_store.model.attempt import Attempt
+
+
+ENDS_LATER: Final = object()
+"""What work returns whose future is ended by somebody else."""
 
 
 class OwnExecutor(Executor):
@@ -65,32 +69,34 @@ class Threads(OwnExecutor):
     """
 
     def __init__(self, workers: int) -> None:
-        self._tasks: queue.SimpleQueue[tuple[Handed, Callable[..., Any], Any] | None] = queue.SimpleQueue()
-        self._held: deque[tuple[Handed, Callable[..., Any], Any]] = deque()
+        self._tasks: queue.SimpleQueue[tuple[LockFreeFuture, Callable[..., Any], Any] | None] = queue.SimpleQueue()
+        self._held: deque[tuple[LockFreeFuture, Callable[..., Any], Any]] = deque()
         """What was submitted, and not let go."""
         self._missing = workers
         self._idle: deque[None] = deque()
         """As many as there are threads that wait for work: no lock is needed to count them."""
         self._started = 0
-        self._one_has_ended = threading.Lock()
-        """Free once a task has ended since the loop last looked."""
-        self._one_has_ended.acquire()
+        self.ends: Final = Ends()
+        """Wakes the loop."""
 
     def wait(self, futures: Collection[Future[Any]], timeout_seconds: float) -> bool:
         """See :meth:`OwnExecutor.wait`."""
-        self._one_has_ended.acquire(blocking=False)
-        return any(future.done() for future in futures) or self._one_has_ended.acquire(timeout=timeout_seconds)
+        return self.ends.wait(futures, timeout_seconds)
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **_: Any) -> Future[Any]:
         """Do the work in a thread, from the next :meth:`hand_over` on."""
-        future = Handed()
+        future = LockFreeFuture()
+        self.hold(future, fn, args)
+        return future
+
+    def hold(self, future: LockFreeFuture, fn: Callable[..., Any], args: tuple[Any, ...]) -> None:
+        """:meth:`submit` for a future that is made already. Where ``fn`` returns ``ENDS_LATER``, others end it."""
         try:
             self._idle.pop()
         except IndexError:
             if self._missing:
                 self._start_thread()
         self._held.append((future, fn, args))
-        return future
 
     def hand_over(self) -> None:
         """Begin all that was submitted."""
@@ -131,24 +137,25 @@ class Threads(OwnExecutor):
             future, fn, args = task
             del task
             if future.begin():
-                try:
-                    future.end(fn(*args))
-                except BaseException as error:  # the future carries it
-                    future.end(error=error)
-                _free(self._one_has_ended)
+                self._do(future, fn, args)
             del future, fn, args
             self._idle.append(None)
+
+    def _do(self, future: LockFreeFuture, fn: Callable[..., Any], args: tuple[Any, ...]) -> None:
+        try:
+            result = fn(*args)
+        except BaseException as error:  # the future carries it
+            future.end(error=error)
+        else:
+            if result is ENDS_LATER:
+                return
+            future.end(result)
+        self.ends.note()
 
     def shutdown(self, wait: bool = False, *, cancel_futures: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002 - Executor's
         """Let the threads end when they have nothing to do; wait for none."""
         for _ in range(self._started):
             self._tasks.put(None)
-
-
-def _free(lock: threading.Lock) -> None:
-    if lock.locked():
-        with suppress(RuntimeError):  # another thread was quicker
-            lock.release()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,30 +6,26 @@ import asyncio
 import inspect
 import time
 from collections import deque
-from concurrent.futures import CancelledError, Future, InvalidStateError
-from contextlib import suppress
-from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Final
 
-from checkpoint_store.loop.executors.local import OwnExecutor, Threads, call_here
+from checkpoint_store.loop.executors.futures import Ends, LockFreeFuture
+from checkpoint_store.loop.executors.local import ENDS_LATER, OwnExecutor, Threads, call_here
 from checkpoint_store.loop.executors.raised import Raised, ends_the_program
-from checkpoint_store.loop.executors.task_future import TaskFuture
 from checkpoint_store.loop.options import is_coroutine_function
 from checkpoint_store.model.attempt import CurrentAttempt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable
+    from collections.abc import Callable, Collection, Coroutine, Iterable
+    from concurrent.futures import Future
 
     from checkpoint_store.model.attempt import Attempt
 
 _ABANDONED_AFTER_SECONDS: Final = 5.0
 """An event loop that has not run for this long is abandoned; ``asyncio.run`` stops it for moments only."""
-_HELD_BACK_SECONDS_MAX: Final = 0.0003
-"""A task waits this long for others to start with it: its chunk is noted as begun, and in doubt after a kill."""
 
 
 class Tasks(OwnExecutor):
-    """Does the work in tasks of an event loop. A task puts its result into a future itself, so none is lost.
+    """Does the work in tasks of an event loop. A task ends its future itself, so no result is lost.
 
     A plain function is called in a thread, where it does not keep the event loop from its other tasks; if it returns
     an awaitable, that is awaited in a task.
@@ -38,93 +34,74 @@ class Tasks(OwnExecutor):
     def __init__(self, loop: asyncio.AbstractEventLoop, fn: Callable[[Any], Any], workers: int) -> None:
         self._loop = loop
         self._threads = None if is_coroutine_function(fn) else Threads(workers)
-        self._running: dict[Future[Any], _PaidTask] = {}
-        self._to_start: deque[tuple[Any, ...]] = deque()
+        self._ends = Ends() if self._threads is None else self._threads.ends
+        self._running: dict[Future[Any], _PaidTask | None] = {}
+        """The task that works for each future; None where a thread has asked the event loop for one."""
+        self._held: deque[tuple[LockFreeFuture, Callable[[Any], Any], Attempt, Any]] = deque()
         """The tasks that :meth:`hand_over` will let the event loop start: waking it up costs 10 µs."""
-        self._held_back_since = 0.0
-        """When the first of them came, on the monotonic clock."""
-        self._ends: SimpleQueue[None] = SimpleQueue()
-        """An entry for each future that became done since the last :meth:`wait`."""
         self._stopped_at: float | None = None
         self.is_cancelled = False
 
     def submit(self, call: Callable[..., Any], /, *args: Any, **_: Any) -> Future[Any]:
-        """Call the work, and await what it returns; :meth:`hand_over` says when at the latest."""
+        """Call the work, and await what it returns, from the next :meth:`hand_over` on."""
         del call  # it would not await what fn returns
-        if self._threads is not None:
-            future: Future[Any] = Future()
-            future.add_done_callback(self._note_end)
-            self._threads.submit(self._call_in_thread, future, *args)
-            return future
-        if self._loop.is_closed():
+        fn, attempt, chunk = args
+        if self._threads is None and self._loop.is_closed():
             raise RuntimeError("the event loop is closed")
-        future = TaskFuture()
-        future.add_done_callback(self._note_end)
-        moment = time.monotonic()
-        if not self._to_start:
-            self._held_back_since = moment
-        self._to_start.append((future, *args))
-        if moment - self._held_back_since >= _HELD_BACK_SECONDS_MAX:
-            self.hand_over()
+        future = LockFreeFuture()
+        if self._threads is None:
+            self._held.append((future, fn, attempt, chunk))
+        else:
+            self._threads.hold(future, self._call_in_thread, (future, fn, attempt, chunk))
         return future
-
-    def _note_end(self, _: Future[Any]) -> None:
-        self._ends.put(None)
 
     def hand_over(self) -> None:
         """Let the event loop start what was submitted since the last call; see also :meth:`Threads.hand_over`."""
         if self._threads is not None:
             self._threads.hand_over()
-        if not self._to_start:
+        if not self._held:
             return
-        tasks, self._to_start = self._to_start, deque()
+        tasks, self._held = self._held, deque()
         try:
             self._loop.call_soon_threadsafe(self._start_all, tasks)
         except RuntimeError:  # the event loop was closed a moment ago
             for future, *_ in tasks:
-                _give_up(future)
+                self._give_up(future)
 
-    def _start_all(self, tasks: deque[tuple[Any, ...]]) -> None:
+    def _start_all(self, tasks: deque[tuple[LockFreeFuture, Callable[[Any], Any], Attempt, Any]]) -> None:
         while tasks:
-            self._start(*tasks.popleft())
+            future, fn, attempt, chunk = tasks.popleft()
+            if future.begin():  # otherwise it was given up, and its chunk may be another's: see cancel_orphans()
+                self._start(future, fn, attempt, chunk)
 
-    def wait(self, futures: Iterable[Future[Any]], timeout_seconds: float) -> bool:
+    def wait(self, futures: Collection[Future[Any]], timeout_seconds: float) -> bool:
         """See :meth:`OwnExecutor.wait`."""
-        with suppress(Empty):
-            while True:  # entries of futures that the caller has seen; what it has not seen is done below
-                self._ends.get_nowait()
-        if any(future.done() for future in futures):
-            return True
-        try:
-            self._ends.get(timeout=timeout_seconds)
-        except Empty:
-            return False
-        return True
+        return self._ends.wait(futures, timeout_seconds)
 
-    def _call_in_thread(self, future: Future[Any], fn: Callable[[Any], Any], attempt: Attempt, chunk: Any) -> None:
-        if not future.set_running_or_notify_cancel():
-            return
+    def _call_in_thread(self, future: LockFreeFuture, fn: Callable[[Any], Any], attempt: Attempt, chunk: Any) -> Any:
         result = call_here(fn, attempt, chunk)
         if not inspect.isawaitable(result):
-            future.set_result(result)
-            return
+            return result
+        self._running[future] = None  # before the event loop is asked: it may be closed, and never start the task
         try:
             self._loop.call_soon_threadsafe(self._start, future, lambda _: result, attempt, chunk)
         except RuntimeError as error:  # the event loop is closed
-            future.set_result(Raised(error))
+            self._running.pop(future, None)
+            return Raised(error)
+        return ENDS_LATER
 
-    def _start(self, future: Future[Any], fn: Callable[[Any], Any], attempt: Attempt, chunk: Any) -> None:
-        if future.done():  # it was given up, and its chunk may be another's: see cancel_orphans()
+    def _start(self, future: LockFreeFuture, fn: Callable[[Any], Any], attempt: Attempt, chunk: Any) -> None:
+        if future.done():  # it was given up: see cancel_orphans()
             return
         task = _PaidTask(_work(self, future, fn, attempt, chunk), self._loop, self, future)
         self._running[future] = task
         if self.is_cancelled:
             task.cancel()
 
-    def settle(self, future: Future[Any], result: Any) -> None:
+    def settle(self, future: LockFreeFuture, result: Any) -> None:
         """Take what the work of a task came to, which ends now."""
-        with suppress(InvalidStateError):  # see cancel_orphans()
-            future.set_result(result)
+        future.end(result)  # where it was given up, that stands: see cancel_orphans()
+        self._ends.note()
         self._running.pop(future, None)
 
     def forget(self, task: _PaidTask) -> None:
@@ -132,15 +109,16 @@ class Tasks(OwnExecutor):
         self._running.pop(task.future, None)
         if not task.cancelled():
             task.exception()  # it is looked at, so asyncio does not complain
-        _give_up(task.future)
+        self._give_up(task.future)
 
     def abandon(self, future: Future[Any]) -> None:
         """Cancel a task that takes too long; a result that it returns all the same is in its future."""
         self._loop.call_soon_threadsafe(self._cancel, future)
 
     def _cancel(self, future: Future[Any]) -> None:
-        if future in self._running:
-            self._running[future].cancel()
+        task = self._running.get(future)
+        if task is not None:
+            task.cancel()
         elif self._threads is not None:
             self._threads.abandon(future)
 
@@ -166,24 +144,19 @@ class Tasks(OwnExecutor):
         if self._loop.is_closed() or moment - self._stopped_at > _ABANDONED_AFTER_SECONDS:
             for future in futures:
                 if future in self._running or not future.running():  # what runs in a thread comes to its end
-                    _give_up(future)
+                    self._give_up(future)
 
     def cancel_all(self) -> None:
         """Cancel all tasks, and those that are still to start."""
         self.is_cancelled = True
-        for task in self._running.values():
-            task.cancel()
+        for task in list(self._running.values()):
+            if task is not None:
+                task.cancel()
 
-
-def _give_up(future: Future[Any]) -> None:
-    """Let a future that is not done be cancelled, also where its work has begun."""
-    if future.done():
-        return
-    with suppress(InvalidStateError):  # it was done meanwhile
-        if future.cancel():
-            future.set_running_or_notify_cancel()
-        else:
-            future.set_exception(CancelledError())
+    def _give_up(self, future: Future[Any]) -> None:
+        """Let a future that is not done be cancelled, also where its work has begun."""
+        if isinstance(future, LockFreeFuture) and future.give_up():
+            self._ends.note()
 
 
 class _PaidTask(asyncio.Task[None]):
@@ -195,7 +168,7 @@ class _PaidTask(asyncio.Task[None]):
     """
 
     def __init__(
-        self, work: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop, tasks: Tasks, future: Future[Any]
+        self, work: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop, tasks: Tasks, future: LockFreeFuture
     ) -> None:
         super().__init__(work, loop=loop)
         self._tasks, self.future = tasks, future
@@ -212,7 +185,7 @@ class _PaidTask(asyncio.Task[None]):
         self.add_done_callback(self._tasks.forget)
 
 
-async def _work(tasks: Tasks, future: Future[Any], fn: Callable[[Any], Any], attempt: Attempt, chunk: Any) -> None:
+async def _work(tasks: Tasks, future: LockFreeFuture, fn: Callable[[Any], Any], attempt: Attempt, chunk: Any) -> None:
     try:
         with CurrentAttempt(attempt):
             result = fn(chunk)

@@ -144,6 +144,11 @@ class Workplace:
             self._executor.abandon(future)
         return False
 
+    @property
+    def begins_at_hand_over(self) -> bool:
+        """Whether no work begins before :meth:`hand_over`. Otherwise it may begin within :meth:`submit`."""
+        return self._is_own_kind and not self.runs_inline
+
     def hand_over(self) -> None:
         """Let the executor begin what it was given; call this before anything that may take time."""
         if self._is_own_kind:

@@ -56,6 +56,9 @@ _LOOK_AT: Final = Statement(
     ),
     order=("in_job", "at_index", "in_job", "at_index"),
 )
+_HAS_ANY: Final = Statement(
+    lambda: select(select(_H.handle).where(_H.job_id == bindparam("in_job")).exists()), order=("in_job",)
+)
 _ADD: Final = insert_into(chunk_handles)
 _OF_JOB: Final = Statement(
     lambda: (
@@ -89,6 +92,11 @@ class HandleRow(NamedTuple):
 def look_at(job_id: str, index: int) -> tuple[str, tuple[Any, ...]]:
     """Return the statement that reads the handle of a chunk, and whether the chunk is complete; and its values."""
     return _LOOK_AT.text, (job_id, index, job_id, index)
+
+
+def has_any(job_id: str) -> tuple[str, tuple[Any, ...]]:
+    """Return the statement that reads whether any chunk of a job has a handle; and its values. It has one row."""
+    return _HAS_ANY.text, (job_id,)
 
 
 def record(

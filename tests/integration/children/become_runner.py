@@ -9,7 +9,7 @@ for _ in range(25):
     with CheckpointStore("talks.db", durability="process", state_file=None) as store:
         job = store.latest_job()
         for chunk in job.pending():
-            (lock,) = store._context.claims[job.job_id].storage.runners.locks.values()
+            (lock,) = store._context.claims_of(job.job_id).storage.runners.locks.values()
             failed += not lock.path.exists()
             chunk.complete(chunk.index)
             break

@@ -1,0 +1,52 @@
+"""The claims of one store object: one object for each job, whichever thread asks first."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+from weakref import ref
+
+from checkpoint_store.system.forks import ForkAware, watch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from weakref import ReferenceType
+
+    from checkpoint_store.execution.claims.claims import Claims
+
+
+class ClaimsByJob(ForkAware):
+    """Claims by their job, as long as anyone refers to them. Safe to share between threads.
+
+    Two objects for one job would be two runners: a loop would claim a chunk for one of them, and the other one would be
+    told that the chunk is complete.
+    """
+
+    def __init__(self) -> None:
+        self._refers: dict[str, ReferenceType[Claims]] = {}
+        self.forget_in_child()
+        watch(self)
+
+    def forget_in_child(self) -> None:
+        """After a fork, in the child: nobody holds the lock."""
+        self._lock = threading.RLock()
+        """Held while claims are made."""
+
+    def __len__(self) -> int:
+        return sum(refers() is not None for refers in list(self._refers.values()))
+
+    def at_hand(self, job_id: str) -> Claims | None:
+        """Return the claims of a job; None where there are none. It is asked on the way of each completion."""
+        refers = self._refers.get(job_id)
+        return None if refers is None else refers()
+
+    def of(self, job_id: str, make: Callable[[], Claims]) -> Claims:
+        """Return the claims of a job, made now where there are none."""
+        with self._lock:
+            found = self.at_hand(job_id)
+            if found is None:
+                for gone in [key for key, refers in list(self._refers.items()) if refers() is None]:
+                    del self._refers[gone]
+                found = make()
+                self._refers[job_id] = ref(found)
+        return found
