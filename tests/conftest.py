@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import shutil
@@ -85,6 +86,10 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.enable()
 
 
+# Or the interpreter goes through all tests three times when it ends, which takes a worker three seconds of the processor.
+atexit.register(gc.freeze)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark as slow all but the first variant of each test that is marked ``slow_variants``."""
@@ -94,10 +99,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_sessionfinish() -> None:
-    """Let the garbage collector see everything again: commands that ran in this process froze what they import.
+def pytest_terminal_summary() -> None:
+    """Let the garbage collector see everything again, in the process that prints the results.
 
-    Hypothesis looks for the referrers of objects at the very end, and warns of each that has none.
+    Hypothesis is imported there at the very end, looks for the referrers of objects, and warns of each that has none.
     """
     gc.unfreeze()
 

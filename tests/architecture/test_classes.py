@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 
-from .classes import ancestors, classes_in, classes_of, imported_names, public_methods
+from .classes import ClassSource, ancestors, classes_in, classes_of, imported_names, public_methods
 from .imports import PACKAGE, module_of, sources, tree_of
 
 PUBLIC_METHODS_MAX = 15
@@ -13,19 +14,28 @@ FACES = {
     f"{PACKAGE}.store.CheckpointStore": "what users may do with a store stands on one object, likewise",
 }
 """The classes that may have more. The classes they inherit from are parts of them: nobody makes an object of a part."""
-CLASSES = classes_of(sources(PACKAGE))
-PARTS = set().union(*(ancestors(face, CLASSES) for face in FACES)) - FACES.keys()
+
+
+@cache
+def classes() -> dict[str, ClassSource]:
+    """Return each class of the package; it takes a second, which each worker would spend if the module did it."""
+    return classes_of(sources(PACKAGE))
+
+
+def parts() -> set[str]:
+    """Return what the faces inherit from."""
+    return set().union(*(ancestors(face, classes()) for face in FACES)) - FACES.keys()
 
 
 def test_a_class_has_few_public_methods() -> None:
     """A newcomer can hold in mind what an object does: groups that belong together are objects of their own."""
-    counts = {name: len(public_methods(name, CLASSES)) for name in CLASSES.keys() - FACES.keys() - PARTS}
+    counts = {name: len(public_methods(name, classes())) for name in classes().keys() - FACES.keys() - parts()}
     assert {name: count for name, count in counts.items() if count > PUBLIC_METHODS_MAX} == {}
 
 
 def test_the_faces_are_there() -> None:
     """A face that was renamed is no exception for a class that is gone."""
-    assert FACES.keys() <= CLASSES.keys()
+    assert FACES.keys() <= classes().keys()
 
 
 def test_a_part_of_a_face_is_nothing_by_itself() -> None:
@@ -36,7 +46,7 @@ def test_a_part_of_a_face_is_nothing_by_itself() -> None:
         calls = (node.func for node in ast.walk(tree_of(path)) if isinstance(node, ast.Call))
         called |= {imported.get(one.id, f"{module}.{one.id}") for one in calls if isinstance(one, ast.Name)}
     assert "checkpoint_store.job.Job" in called
-    assert called & PARTS == set()
+    assert called & parts() == set()
 
 
 def test_inherited_methods_are_counted() -> None:
@@ -50,5 +60,5 @@ class Derived(Base[int]):
     def second(self): ...
     def first(self): ...
 """
-    classes = dict(classes_in(ast.parse(source), "package.module"))
-    assert public_methods("package.module.Derived", classes) == {"first", "second"}
+    found = dict(classes_in(ast.parse(source), "package.module"))
+    assert public_methods("package.module.Derived", found) == {"first", "second"}

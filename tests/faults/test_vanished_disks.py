@@ -123,16 +123,18 @@ class Mount:
             self._server = None
 
 
+REFUSED_BY_THE_KERNEL: Final = r"Input/output error|ile system is read-only now|Read-only file system"
+"""What a file system says that has given up: EIO or EROFS, by its kind, by the kernel, and by how far the call came."""
 LOST: Final[dict[str, tuple[str, Callable[[Mount], object], str]]] = {
     "turned read-only": (
         "ext4",
         lambda mount: disks.run("mount", "-o", "remount,abort", mount.place),
-        r"ile system is read-only now|Read-only file system",
+        REFUSED_BY_THE_KERNEL,
     ),
     "shut down": (
         "xfs",
         lambda mount: disks.run("xfs_io", "-x", "-c", "shutdown -f", mount.place),
-        r"Input/output error",
+        REFUSED_BY_THE_KERNEL,
     ),
     "server died": ("FUSE", Mount.end_server, r"Transport endpoint is not connected"),
 }
