@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     )
     from checkpoint_store.manager import StateManager
     from checkpoint_store.model.attempt import Attempt, current_attempt
+    from checkpoint_store.model.job_costs import JobCosts
     from checkpoint_store.model.loop_event import LoopEvent
     from checkpoint_store.model.merge_report import JobMerge, MergeReport
     from checkpoint_store.model.prune_report import PruneReport
@@ -115,6 +116,7 @@ __all__ = [
     "InvalidResultError",
     "Job",
     "JobBusy",
+    "JobCosts",
     "JobIncomplete",
     "JobMerge",
     "JobNotFound",
@@ -177,6 +179,7 @@ _HOMES = {
     "CompletionRecord": "model.records",
     "Finding": "storage.recovery.doctor",
     "Job": "job",
+    "JobCosts": "model.job_costs",
     "JobMerge": "model.merge_report",
     "JobStatus": "model.records",
     "JobSummary": "model.records",

@@ -64,7 +64,7 @@ def show(store: CheckpointStore, file_name: str, paragraphs: list[str]) -> None:
         st.rerun()
     if not left and paragraphs:
         job = store.job(file_name)
-        st.metric("Cost", f"{job.totals('cost')['cost']:.3f}")
+        st.metric("Cost", f"{job.costs().cost:.3f}")
         text = "\n\n".join(result["cleaned_text"] for result in job.results())
         st.download_button("Download", text, f"{file_name}.cleaned.txt")
 

@@ -14,7 +14,7 @@ _REFRESH_SECONDS: Final = 0.5
 
 
 class JobSnapshot:
-    """The counts and the cost of a job, the work of other runs included.
+    """The counts and the cost of a job, the work of other runs included. The cost is that of :meth:`Job.costs`.
 
     Args:
         job: the job.
@@ -24,15 +24,13 @@ class JobSnapshot:
     def __init__(self, job: Job, cost_field: str) -> None:
         self._job = job
         self._cost_field = cost_field
-        self._last_result_id = 0
-        self._priced_results = 0
-        self._cost = 0.0
         self._refreshed_seconds = 0.0
         self._execution = job._execution  # noqa: SLF001 - no public call adds up new results alone, or tells of a pause
+        self._results = self._execution.results.costs_after(0, cost_field)
         self._first_pause = self._execution.lifecycle.pauses.last
         self.completed_chunks = self.failed_chunks = self.in_doubt_chunks = self.redo_chunks = 0
         self.refresh(force=True)
-        self._cost_at_start = self._cost
+        self._spent_at_start = self._spending.spent
 
     def refresh(self, *, force: bool = False) -> None:
         """Read the job from the store, at most twice a second unless forced; only new results are added up."""
@@ -40,10 +38,9 @@ class JobSnapshot:
         if not force and now_seconds - self._refreshed_seconds < _REFRESH_SECONDS:
             return
         self._refreshed_seconds = now_seconds
-        new_costs = self._execution.results.costs_after(self._last_result_id, self._cost_field)
-        self._last_result_id = new_costs.last_result
-        self._priced_results += new_costs.priced
-        self._cost += new_costs.total
+        new_costs = self._execution.results.costs_after(self._results.last_result, self._cost_field)
+        self._results = self._results.followed_by(new_costs)
+        self._spending = self._execution.budget.spending(self._results)
         summary = self._job.summary()
         self.completed_chunks = summary.progress.completed_chunks
         self.failed_chunks, self.in_doubt_chunks = summary.failed_chunks, summary.in_doubt_chunks
@@ -57,13 +54,13 @@ class JobSnapshot:
 
     @property
     def cost(self) -> float | None:
-        """The cost of all results; None if no result has a readable cost."""
-        return round(self._cost, 9) if self._priced_results else None
+        """What the job has paid, failed tries included; None where no cost is known."""
+        return round(self._spending.spent, 9) if self._spending.priced else None
 
     @property
     def cost_now(self) -> float | None:
-        """The cost of the results that came since the snapshot was first taken; None as for ``cost``."""
-        return round(self._cost - self._cost_at_start, 9) if self._priced_results else None
+        """What the job has paid since the snapshot was first taken; None as for ``cost``."""
+        return round(self._spending.spent - self._spent_at_start, 9) if self._spending.priced else None
 
     @property
     def rate_text(self) -> str:

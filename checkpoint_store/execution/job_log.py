@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from checkpoint_store.execution.job_reading import JobReading
+from checkpoint_store.execution.job_sums import JobSums
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from checkpoint_store.model.records import AttemptRecord, CompletionRecord
 
 
-class JobLog(JobReading):
+class JobLog(JobSums):
     """The part of :class:`Job` that tells all tries and all completed chunks. Safe to share between threads."""
 
     def attempts(self) -> Iterator[AttemptRecord]:

@@ -9,6 +9,7 @@ from checkpoint_store.execution import opening
 from checkpoint_store.execution.execution import JobExecution
 from checkpoint_store.execution.results import decoded
 from checkpoint_store.model import html_text
+from checkpoint_store.model.amounts import checked_field
 from checkpoint_store.model.records import chunks_text, done_text
 from checkpoint_store.state_file.writer import write_state
 
@@ -183,16 +184,19 @@ class JobReading:
         chunks: Iterable[Any] | None = None,
         *,
         on_change: Literal["refuse", "reuse", "extend", "restart"] = "refuse",
+        cost: str = "cost",
     ) -> RunPlan:
         """Return what a run of this job would do; with ``chunks``, what opening its file with these would. Reads only.
 
         With ``chunks`` the settings are this job's, and the answer is that of :meth:`CheckpointStore.plan`: another job
-        of the file goes on where it has this very plan.
+        of the file goes on where it has this very plan. ``cost`` is the field of the results, or the dotted path, that
+        has the cost.
         """
         if chunks is None:
             opening.checked_change(on_change)
-            return self._context.reading.plan_of_rest(self.job_id)
-        return opening.plan_with(self._context, self.job_id, chunks, self._execution.fingerprint_by, on_change)
+            return self._context.reading.plan_of_rest(self.job_id, checked_field(cost))
+        by = self._execution.fingerprint_by
+        return opening.plan_with(self._context, self.job_id, chunks, by, on_change, cost=cost)
 
     # -- what is done
 
@@ -256,26 +260,6 @@ class JobReading:
 
     def _decoded(self, index: int, text: str, as_type: type[Any] | None) -> Any:
         return decoded(text, as_type, job_id=self.job_id, chunk_index=index)
-
-    def totals(self, *keys: str, missing: Literal["raise", "skip"] = "raise") -> dict[str, int | float]:
-        """Return the sum of each named field over all results, computed by the database.
-
-        A text that is a number ("0.50", as pydantic dumps a Decimal) counts. A field that is absent from a result, or
-        no number in it, adds nothing.
-
-        Args:
-            keys: fields of the results, or dotted paths (``"usage.total_tokens"``).
-            missing: leave out (``"skip"``) a field that no result has; a misspelt one adds nothing.
-
-        Raises:
-            InvalidArgumentError: there are results, and none of them has such a field.
-        """
-        if missing not in ("raise", "skip"):
-            raise InvalidArgumentError("missing", missing, 'is neither "raise" nor "skip"')
-        for key in keys:
-            if not key or '"' in key or not all(key.split(".")):
-                raise InvalidArgumentError("keys", key, "is neither a field of the results, nor a dotted path")
-        return self._context.reading.results.totals(self.job_id, keys, skip_missing=missing == "skip")
 
     def state(self) -> ProcessingState:
         """Return a snapshot of the whole job, results included."""

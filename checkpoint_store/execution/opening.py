@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from checkpoint_store.errors import InvalidArgumentError, InvalidResultError
 from checkpoint_store.execution.chunk_contents import Given
+from checkpoint_store.model.amounts import checked_field
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.frame_rows import as_rows
 from checkpoint_store.model.keys import checked_keys, stored_key
@@ -158,7 +159,7 @@ def open_job(context: StoreContext, arguments: OpenArguments) -> JobRecord:
 
 
 def plan_with(
-    context: StoreContext, job_id: str, chunks: Iterable[Any], by: Fingerprint | None, change: str
+    context: StoreContext, job_id: str, chunks: Iterable[Any], by: Fingerprint | None, change: str, *, cost: str
 ) -> RunPlan:
     """Return what opening the file of a job with its settings and these chunks would do. Nothing is written."""
     chunks, by = as_rows(chunks, by)
@@ -169,7 +170,7 @@ def plan_with(
     digest, by_old_rule = fingerprints.digests()
     plan = replace(plan, total_chunks=len(sequence), chunks_digest=digest)
     request = OpenRequest(plan, fingerprints, None, wanted, fresh=False, by_old_rule=by_old_rule)
-    return context.reading.plan(request)
+    return context.reading.plan(request, checked_field(cost))
 
 
 def checked_chunks(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from checkpoint_store.execution import opening
 from checkpoint_store.execution.open_store import OpenStore
+from checkpoint_store.model.amounts import checked_field
 
 if TYPE_CHECKING:
     import os
@@ -38,10 +39,12 @@ class StoreOutlook(OpenStore):
         on_change: Literal["refuse", "reuse", "extend", "restart"] = "refuse",
         reuse_ignoring: Iterable[str] = (),
         fresh: bool = False,
+        cost: str = "cost",
     ) -> RunPlan:
         """Return what :meth:`open_job` with these arguments, and working the job off, would do. Nothing is written.
 
-        It refuses what ``open_job`` does, except a changed plan: then its action is ``"refuse"``.
+        It refuses what ``open_job`` does, except a changed plan: then its action is ``"refuse"``. ``cost`` is the field
+        of the results, or the dotted path, that has the cost.
         """
         arguments = opening.OpenArguments.of(locals())
-        return self._open.reading.plan(arguments.request)
+        return self._open.reading.plan(arguments.request, checked_field(cost))

@@ -43,10 +43,14 @@ class CostReader:
             self._execution.results.costs_after(self.results.last_result, self._cost)
         )
 
-    @property
-    def known_total(self) -> float | None:
-        """The sum of the known costs; None where no result has a cost."""
-        return self.results.total if self.results.priced else None
+    def spending(self) -> Spending:
+        """Return what the job has spent and reserved, by the results that were recorded until the last update."""
+        return self._execution.budget.spending(self.results)
+
+    def paid(self) -> float | None:
+        """Return what the job has paid, failed tries included; None where no cost is known."""
+        spending = self.spending()
+        return spending.spent if spending.priced else None
 
 
 class BudgetGate(Gate):
@@ -65,14 +69,14 @@ class BudgetGate(Gate):
     def opens_at(self, in_flight: int) -> float:
         """See :meth:`Gate.opens_at`."""
         self._reader.update()
-        spending = self._spending()
+        spending = self._reader.spending()
         if self._allows_another(spending):
             return OPEN
         if in_flight:
             return UNTIL_ONE_ENDS
         others_go_on = self._free_what_is_not_in_work()
         self._reader.update()
-        spending = self._spending()
+        spending = self._reader.spending()
         if self._allows_another(spending):
             return OPEN
         if spending.in_work and others_go_on and self._reader.results.unreadable is None:
@@ -95,9 +99,6 @@ class BudgetGate(Gate):
                 return outcome is Reserved.YES
             self._reader.update()
         return False
-
-    def _spending(self) -> Spending:
-        return self._execution.budget.spending(self._reader.results)
 
     def _free_what_is_not_in_work(self) -> bool:
         """Free what chunks that wait here have reserved, and dead runners; return whether other loops go on.

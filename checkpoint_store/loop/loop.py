@@ -117,8 +117,8 @@ class Loop:
 
     def _run(self) -> Iterator[MapItem]:
         self._place.open(self._fn)
-        if self._options.progress:
-            self._bar = LiveBar(self._execution)
+        if self._options.progress and self._costs is not None:
+            self._bar = LiveBar(self._execution, self._costs.paid)
         # First: another runner that ends the job sees this runner, or has ended the job before.
         self._state.claims.register()
         self._execution.lifecycle.mark_running(self._known_pause)
@@ -235,7 +235,7 @@ class Loop:
             self._failures.time_out()
         if self._costs is not None:
             self._costs.update()
-            self._bar.show(self._costs.known_total)
+            self._bar.show()
         self._state.events.tell()
         return items
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from checkpoint_store.errors import MissingExtra, number_text
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from checkpoint_store.execution.execution import JobExecution
 
 _UPDATE_INTERVAL_SECONDS_MIN: Final = 0.5
@@ -16,8 +18,8 @@ _UPDATE_INTERVAL_SECONDS_MIN: Final = 0.5
 class Bar(Protocol):
     """What a loop shows its progress on."""
 
-    def show(self, cost: float | None, *, at_once: bool = False) -> None:
-        """Show the job's progress; ``cost`` is what its results have cost so far, or None where none has a cost."""
+    def show(self, *, at_once: bool = False) -> None:
+        """Show the job's progress."""
 
     def close(self) -> None:
         """Show the last state, and end."""
@@ -26,7 +28,7 @@ class Bar(Protocol):
 class NoBar:
     """Shows nothing."""
 
-    def show(self, cost: float | None, *, at_once: bool = False) -> None:
+    def show(self, *, at_once: bool = False) -> None:
         """Show nothing."""
 
     def close(self) -> None:
@@ -47,19 +49,22 @@ def need_tqdm() -> Any:
 
 
 class LiveBar:
-    """A tqdm bar, in a terminal or a notebook. It starts at what is completed; its rate is that of this run."""
+    """A tqdm bar, in a terminal or a notebook. It starts at what is completed; its rate is that of this run.
 
-    def __init__(self, execution: JobExecution) -> None:
-        self._execution = execution
+    Args:
+        execution: the job.
+        paid: returns what the job has paid so far; None where no cost is known.
+    """
+
+    def __init__(self, execution: JobExecution, paid: Callable[[], float | None]) -> None:
+        self._execution, self._paid = execution, paid
         job = execution.recorded.record()
         self._bar: Any = need_tqdm()(total=job.total_chunks, initial=job.done_count, unit="chunk", desc=job.file_name)
         self._shown_at = 0.0
-        self._cost: float | None = None
-        self.show(None, at_once=True)
+        self.show(at_once=True)
 
-    def show(self, cost: float | None, *, at_once: bool = False) -> None:
+    def show(self, *, at_once: bool = False) -> None:
         """Show the job's progress, other runners' work included, at most twice a second."""
-        self._cost = self._cost if cost is None else cost
         moment = time.monotonic()
         if not at_once and moment - self._shown_at < _UPDATE_INTERVAL_SECONDS_MIN:
             return
@@ -67,12 +72,13 @@ class LiveBar:
         progress = self._execution.recorded.progress()
         self._bar.n, self._bar.total = progress.completed_chunks, progress.total_chunks
         failed, in_doubt = self._execution.recorded.failure_counts()
-        postfix: dict[str, object] = {} if self._cost is None else {"cost": number_text(float(f"{self._cost:.4g}"))}
+        cost = self._paid()
+        postfix: dict[str, object] = {} if cost is None else {"cost": number_text(float(f"{cost:.4g}"))}
         postfix |= {name: count for name, count in (("failed", failed), ("in doubt", in_doubt)) if count}
         self._bar.set_postfix(postfix, refresh=False)
         self._bar.refresh()
 
     def close(self) -> None:
         """Show the last state, and leave the bar on the screen."""
-        self.show(None, at_once=True)
+        self.show(at_once=True)
         self._bar.close()

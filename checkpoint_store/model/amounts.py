@@ -41,6 +41,14 @@ def checked_cost(cost: object) -> Cost:
     )
 
 
+def checked_field(cost: object) -> str:
+    """Return ``cost`` if it is the name of a field, or a dotted path; raise as :func:`checked_cost` otherwise."""
+    if not isinstance(cost, str):
+        raise InvalidArgumentError("cost", cost, "is neither a field of the results, nor a dotted path ('usage.cost')")
+    checked_cost(cost)
+    return cost
+
+
 def name_of(cost: Cost) -> str:
     """Return what an error calls it."""
     return cost if isinstance(cost, str) else f"{getattr(cost, '__qualname__', type(cost).__qualname__)}(result)"

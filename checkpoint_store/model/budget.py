@@ -18,6 +18,11 @@ def in_work_max(priced: int) -> int:
     return 1 << ((priced + 1).bit_length() - 1)
 
 
+def fits(total: float, max_cost: float) -> bool:
+    """Whether a sum of costs stays within a budget, rounding aside."""
+    return total <= max_cost * (1 + _ROUNDING)
+
+
 @dataclass(frozen=True, slots=True)
 class Spending:
     """What a job has spent at one moment, and what its attempts may still spend."""
@@ -35,7 +40,7 @@ class Spending:
 
     def fits(self, max_cost: float) -> bool:
         """Whether one more attempt fits into the budget, by what is known."""
-        return self.spent + self.reserved + self.dearest <= max_cost * (1 + _ROUNDING)
+        return fits(self.spent + self.reserved + self.dearest, max_cost)
 
     def allows_another(self, max_cost: float) -> bool:
         """Whether one more attempt may start now."""

@@ -89,6 +89,8 @@ class JobSummary:
     """How many chunks are left although they have a result: they are to be done again (:meth:`Job.redo`)."""
     replaced_cost: float = 0.0
     """What results cost that were replaced since, by ``redo`` or ``replace=True``."""
+    failed_cost: float = 0.0
+    """What tries cost that gave no result."""
     superseded_by: str | None = None
     """The id of the job of the same file that was opened in place of it; or None."""
     error_message: str | None
@@ -275,7 +277,7 @@ class RunPlan:
     estimated_seconds: float | None
     """The mean time of a try so far, for each chunk to do, one after the other; None where it is unknown."""
     spent: float
-    """What the job that goes on, or the earlier one, has paid for its results; those carried over are not in it."""
+    """What the job that goes on, or the earlier one, has paid, failed tries included; see :attr:`JobCosts.cost`."""
     with_handle: tuple[int, ...] = ()
     """Chunks to do that have a handle: a service holds their work, and is asked for it instead of paid again."""
     kept_elsewhere: int = 0

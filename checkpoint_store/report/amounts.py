@@ -1,4 +1,4 @@
-"""What a result says that it cost, and what the results of a job add up to."""
+"""What a result says that it cost, and the tokens that the results of a job add up to."""
 
 from __future__ import annotations
 
@@ -39,29 +39,19 @@ def _amount(found: Any) -> float | None:
 
 @dataclass(slots=True)
 class Sums:
-    """What the results of one job cost, and the tokens that they name; each paid for once."""
+    """The highest cost of the results of one job, and the tokens that those name which it paid for."""
 
     cost_path: str
-    own: float = 0.0
-    priced: int = 0
     dearest: float | None = None
     tokens: dict[str, float] = field(default_factory=dict)
-    _carried: dict[tuple[str, int], float] = field(default_factory=dict)
 
     def add(self, completion: CompletionRecord, result: Any) -> float | None:
         """Add a result, and return its cost; None where it names none."""
         cost = amount_at(result, self.cost_path)
         if cost is not None:
-            self.priced += 1
             self.dearest = cost if self.dearest is None else max(self.dearest, cost)
         if completion.source_job_id is None:
-            self.own += cost or 0.0
             self._add_tokens(result)
-        else:
-            place = completion.source_chunk_index
-            where = completion.source_job_id, completion.chunk_index if place is None else place
-            if cost is not None:
-                self._carried[where] = cost  # once, in however many places it stands
         return cost
 
     def _add_tokens(self, result: Any) -> None:
@@ -73,8 +63,3 @@ class Sums:
             found = _amount(named[name])
             if found is not None:
                 self.tokens[name] = self.tokens.get(name, 0.0) + found
-
-    @property
-    def carried(self) -> float:
-        """What other jobs paid for the results that were carried over."""
-        return math.fsum(self._carried.values())

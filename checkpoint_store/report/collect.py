@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from checkpoint_store import InvalidArgumentError, Job, JobNotFound
@@ -89,10 +89,9 @@ def _part(job: Job, summary: JobSummary, inputs: tuple[list[Any], bool] | None, 
     chunks, agree = inputs or ([], True)
     for index, chunk in enumerate(chunks if is_detailed else ()):
         texts.add("inputs", index, shown_input(chunk))
-    rest = job.attempts()
-    attempts = list(islice(rest, room.rows)) if is_detailed else []
+    attempts = list(islice(job.attempts(), room.rows)) if is_detailed else []
     room.takes_rows(max(0, len(attempts) - summary.progress.total_chunks))
-    facts |= job_facts.costs(sums, _cost_in_vain(chain(attempts, rest)), _reserved(marks["in_doubt"], attempts))
+    facts |= job_facts.costs(job.costs(cost_path), sums, _reserved(marks["in_doubt"], attempts))
     facts |= {"left_out": texts.left_out, "is_detailed": is_detailed, "inputs": _inputs_text(inputs, agree=agree)}
     columns: dict[str, Any] = {
         "marks": {name: [record.chunk_index for record in records] for name, records in marks.items()},
@@ -116,12 +115,6 @@ def _with_results(job: Job) -> Iterator[tuple[CompletionRecord, Any]]:
         while 0 <= index < completion.chunk_index:  # it was completed since the page of completions was read
             index, result = next(items, (-1, None))
         yield completion, result if index == completion.chunk_index else None
-
-
-def _cost_in_vain(attempts: Iterable[AttemptRecord]) -> float | None:
-    """Return what the attempts cost whose result is not there, or was replaced; None where nobody said."""
-    known = [one.cost for one in attempts if one.cost is not None and one.outcome != "running"]
-    return sum(known) if known else None
 
 
 def _reserved(doubtful: Iterable[ChunkRecord], attempts: Iterable[AttemptRecord]) -> list[float | None]:

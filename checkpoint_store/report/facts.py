@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from checkpoint_store import ChunkRecord, Job, JobSummary
+    from checkpoint_store import ChunkRecord, Job, JobCosts, JobSummary
     from checkpoint_store.report.amounts import Sums
 
 
@@ -71,21 +71,20 @@ def _open_option(error_message: str | None) -> tuple[str, ...]:
     return open_options.get((error_message or "").partition(":")[0], ())
 
 
-def costs(sums: Sums, failed_tries: float | None, in_doubt: Sequence[float | None]) -> dict[str, Any]:
+def costs(paid: JobCosts, sums: Sums, in_doubt: Sequence[float | None]) -> dict[str, Any]:
     """Return what a job paid, what others paid for it, and what its chunks in doubt may have cost.
 
     Args:
+        paid: what it cost.
         sums: of its results.
-        failed_tries: what tries without a result cost; None where nobody said.
         in_doubt: for each chunk in doubt, what its try reserved; None where no budget was set.
     """
-    is_known = sums.priced > 0 or failed_tries is not None
     dearest = sums.dearest
     at_most = [max(reserved or 0.0, dearest or 0.0) for reserved in in_doubt]
     return {
-        "spent": sums.own + (failed_tries or 0.0) if is_known else None,
-        "failed_tries_cost": failed_tries,
-        "carried_cost": sums.carried if sums.priced else None,
+        "spent": paid.cost,
+        "failed_tries_cost": paid.failed_cost + paid.replaced_cost or None,
+        "carried_cost": paid.carried,
         "in_doubt_at_most": sum(at_most) if any(at_most) else None,
         "tokens": dict(sorted(sums.tokens.items())),
     }

@@ -83,23 +83,24 @@ class Reading(ReadingVerbs):
         """Return which jobs and how many attempts go by a request."""
         return self._database.read(lambda connection: pruning.prunable(connection, self.path, request))
 
-    def plan(self, request: OpenRequest) -> RunPlan:
+    def plan(self, request: OpenRequest, cost: str) -> RunPlan:
         """Return what opening a job with this request, and working it off, would do."""
-        return self._database.read(
-            lambda connection: run_plan.plan_run(
-                connection, request, self.path, earlier_job.earlier_job(connection, request, self.path)
-            )
-        )
 
-    def plan_of_rest(self, job_id: str) -> RunPlan:
+        def read(connection: sqlite3.Connection) -> RunPlan:
+            earlier, substitutes = earlier_job.earlier_job(connection, request, self.path), self.healing.substitutes
+            return run_plan.plan_run(connection, request, self.path, earlier, cost=cost, substitutes=substitutes)
+
+        return self.healing.run(lambda: self._database.read(read))
+
+    def plan_of_rest(self, job_id: str, cost: str) -> RunPlan:
         """Return what working off the rest of a job would do."""
 
         def read(connection: sqlite3.Connection) -> RunPlan:
-            record = job_statements.find_job(connection, job_id, self.path)
+            record, substitutes = job_statements.find_job(connection, job_id, self.path), self.healing.substitutes
             request = OpenRequest(record.plan, None, None, "refuse", fresh=False)
-            return run_plan.plan_run(connection, request, self.path, record)
+            return run_plan.plan_run(connection, request, self.path, record, cost=cost, substitutes=substitutes)
 
-        return self._database.read(read)
+        return self.healing.run(lambda: self._database.read(read), job_id)
 
     # -- the whole store
 

@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING, Any, Final
 from checkpoint_store.errors import ChunkNotCompleted, StoreDamaged
 from checkpoint_store.storage.reading_verbs import ReadingVerbs
 from checkpoint_store.storage.statements import costs as cost_statements
+from checkpoint_store.storage.statements import reservations
 from checkpoint_store.storage.statements import results as result_statements
 from checkpoint_store.storage.statements import totals as total_statements
+from checkpoint_store.storage.statements.costs import Whose
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterator, Sequence
 
     from checkpoint_store.model.amounts import Cost
+    from checkpoint_store.model.job_costs import JobCosts
     from checkpoint_store.storage.connection.read_only import AnyDatabase
     from checkpoint_store.storage.records import Costs
     from checkpoint_store.storage.self_healing import SelfHealing
@@ -76,25 +79,55 @@ class ResultVerbs(ReadingVerbs):
         if row is not None:  # a damaged key ends the list early
             raise StoreDamaged(self.path, "its list of completed chunks is not what was written", job_id=job_id)
 
-    def totals(self, job_id: str, keys: tuple[str, ...], *, skip_missing: bool = False) -> dict[str, int | float]:
+    def totals(
+        self, job_id: str, keys: tuple[str, ...], *, skip_missing: bool = False, with_carried: bool = True
+    ) -> dict[str, int | float]:
         """Return the sum of each field over a job's results: numbers, and texts that are numbers."""
+        how = {"skip_missing": skip_missing, "with_carried": with_carried}
 
         def read(connection: sqlite3.Connection) -> dict[str, int | float]:
-            if self._healing.substitutes:
-                return total_statements.totals_with(
-                    connection, job_id, keys, self.path, self._healing.substitutes, skip_missing=skip_missing
-                )
-            return total_statements.totals(connection, job_id, keys, self.path, skip_missing=skip_missing)
+            substitutes = self._healing.substitutes
+            if substitutes:
+                return total_statements.totals_with(connection, job_id, keys, self.path, substitutes, **how)
+            return total_statements.totals(connection, job_id, keys, self.path, **how)
 
         return self._healing.run(lambda: self._database.read(read), job_id)
 
     def costs_after(self, job_id: str, result_id: int, cost: Cost) -> Costs:
-        """Return what the results after one (0: all) cost. A function of the caller's is called between two reads."""
+        """Return what the results after one (0: all) cost. A function of the caller's is called between two reads.
+
+        Raises:
+            StoreDamaged: a result is no JSON, and no copy has it.
+        """
+        return self._healing.run(lambda: self._added_up(job_id, result_id, cost, Whose.OWN), job_id)
+
+    def job_costs(self, job_id: str, cost: Cost) -> JobCosts:
+        """Return what a job paid, and what it carries. A function of the caller's is called between two reads.
+
+        Raises:
+            StoreDamaged: a result is missing, or is no JSON, and no copy has it.
+        """
+
+        def read() -> JobCosts:
+            if not self._healing.substitutes:
+                self._database.read(lambda connection: cost_statements.refuse_missing(connection, job_id, self.path))
+            own, carried = (self._added_up(job_id, 0, cost, whose) for whose in (Whose.OWN, Whose.CARRIED))
+            return self._database.read(lambda connection: reservations.job_costs(connection, job_id, own, carried))
+
+        return self._healing.run(read, job_id)
+
+    def _added_up(self, job_id: str, result_id: int, cost: Cost, whose: Whose) -> Costs:
+        substitutes = self._healing.substitutes
+        where = cost_statements.readable(cost, substitutes)
 
         def page(after: int) -> Sequence[tuple[Any, ...]]:
-            return self._healing.run(
-                lambda: self._database.read(lambda connection: cost_statements.page(connection, job_id, after, cost)),
-                job_id,
+            return self._database.read(
+                lambda connection: cost_statements.page(
+                    connection, job_id, after, where, whose=whose, substitutes=substitutes
+                )
             )
 
-        return cost_statements.added_up(page, result_id, cost)
+        try:
+            return cost_statements.added_up(page, result_id, where)
+        except ValueError as error:
+            raise StoreDamaged(self.path, "a result is no JSON", job_id=job_id) from error

@@ -50,7 +50,7 @@ def test_every_command_and_option_is_in_the_reference(generated: ModuleType) -> 
             re.findall(r"--[a-z][\w-]*", " ".join(re.findall(r"^\.\. option:: (.*)$", section, re.MULTILINE)))
         )
         assert described - {"--help"} == options(command)
-    assert "Pause before the job's results cost more" in sections["run"]
+    assert "Pause before the job costs more" in sections["run"]
     assert "[default: 2000]" in sections["run"]
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from checkpoint_store.cli.inspect import following, listing, tables
+from checkpoint_store.cli.inspect.paid import costs_of
 from checkpoint_store.cli.inspect.tried_chunks import tried_ranges
 from checkpoint_store.cli.job_choice import chosen_job, job_to_delete
 from checkpoint_store.cli.json_output import harmless_json, print_array, print_text
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
     from checkpoint_store import Job, JobSummary
 
 _TOTAL_FIELDS: Final = (
-    "cost",
-    "cost_usd",
     "input_tokens",
     "output_tokens",
     "prompt_tokens",
@@ -68,6 +67,7 @@ def record(job: JobSummary) -> dict[str, Any]:
         "in_doubt_with_handle": job.in_doubt_with_handle,
         "redo_chunks": job.redo_chunks,
         "replaced_cost": job.replaced_cost,
+        "failed_cost": job.failed_cost,
         "percent": _percent(progress.completed_chunks, progress.total_chunks),
         "chunks_per_minute": progress.chunks_per_minute,
         "seconds_left": job.seconds_left,
@@ -106,15 +106,15 @@ def list_jobs(
 ) -> None:
     """List the jobs, the newest first.
 
-    Cost and tokens are sums over the results; they are left out where there are
-    very many results, and --limit brings them back.
+    Cost and tokens are what each job paid and used itself; they are left out where
+    there are very many results, and --limit brings them back.
     """
     refuse_two_formats(table_format, as_json=as_json)
     with open_for_reading(store_path) as store:
         summaries, unread = listing.readable(store)
         every = [record(job) for job in summaries]
         records = listing.Chosen(status, file_name, since, limit).of(every)
-        has_costs = listing.add_costs(records, lambda job_id: _totals(store.job(job_id), listing.COST_FIELDS))
+        has_costs = listing.add_costs(records, store.job, _totals)
     if as_json:
         print_json({"store": store_path, "jobs": records} | unread)
     elif table_format is not None:
@@ -150,8 +150,7 @@ def show(*, job_id: str | None, follow: bool, store_path: str, as_json: bool) ->
     elif data is not None:
         from checkpoint_store.cli.run.task_records import MEMORY  # see _resume_lines()
 
-        said = {name: value for name, value in data["metadata"].items() if name != MEMORY}
-        tables.show_job(Screen(), data | {"metadata": said})
+        tables.show_job(Screen(), data | {"metadata": {n: v for n, v in data["metadata"].items() if n != MEMORY}})
         for line in lines:
             Screen().out.print(line, soft_wrap=True, markup=False, highlight=False)
 
@@ -165,11 +164,11 @@ def _resume_lines(job: Job, data: Mapping[str, Any], store_path: str) -> list[st
 
 def _page_data(job: Job) -> dict[str, Any]:
     """Return what ``show`` shows."""
-    data, totals = record(job.summary()), _totals(job)
-    if data["replaced_cost"]:
-        totals["cost"] = totals.get("cost", 0) + data["replaced_cost"]
+    data = record(job.summary())
+    field, costs = costs_of(job, data["metadata"])
     return data | {
-        "totals": totals,
+        **dataclasses.asdict(costs),
+        "totals": ({field: costs.cost} if costs.cost else {}) | _totals(job),
         "completed_ranges": job.completed_ranges(),
         **tried_ranges(job),
         "runners": [dataclasses.asdict(runner) for runner in job.runners()],
@@ -177,8 +176,8 @@ def _page_data(job: Job) -> dict[str, Any]:
 
 
 def _totals(job: Job, names: Iterable[str] = _TOTAL_FIELDS) -> dict[str, int | float]:
-    """Return the sums of those usual fields that the results have, and that are not 0."""
-    return {name: value for name, value in job.totals(*names, missing="skip").items() if value}
+    """Return the sums, over the results that a job paid for, of the usual fields that they have; no sum that is 0."""
+    return {name: value for name, value in job.totals(*names, missing="skip", carried=False).items() if value}
 
 
 @click.command("results")

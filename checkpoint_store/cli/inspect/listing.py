@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import warnings
 from dataclasses import dataclass
@@ -12,12 +13,13 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from checkpoint_store import JobsPassedOver, JobStatus
+from checkpoint_store.cli.inspect.paid import costs_of
 from checkpoint_store.cli.messages import spoken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from checkpoint_store import CheckpointStore, JobSummary
+    from checkpoint_store import CheckpointStore, Job, JobSummary
 
 STATUSES: Final = (*(status.value for status in JobStatus), "interrupted", "superseded")
 COLUMNS: Final = (
@@ -32,7 +34,9 @@ _TOKENS: Final = (
     ("input_tokens", "output_tokens"),
     ("prompt_tokens", "completion_tokens"),
 )
-COST_FIELDS: Final = ("cost", "cost_usd", *(name for names in _TOKENS for name in names))
+TOKEN_FIELDS: Final = tuple(name for names in _TOKENS for name in names)
+_COSTS: Final = ("cost", "carried", "reserved_cost", "dearest_cost", "unreadable_chunk")
+"""What a list tells of a job's costs beside what is known without its results."""
 JOBS_WITH_COSTS_MAX: Final = 50
 RESULTS_WITH_COSTS_MAX: Final = 20_000
 """Every result is read for its cost: above these, ``list`` would take seconds."""
@@ -92,19 +96,31 @@ def tell(unread: Mapping[str, str]) -> None:
         raise click.ClickException(unread["error"])
 
 
-def add_costs(records: Sequence[dict[str, Any]], totals_of: Callable[[str], Mapping[str, int | float]]) -> bool:
-    """Set ``cost`` and ``tokens`` of each job, None where unknown; return False where reading them takes too long."""
+def add_costs(
+    records: Sequence[dict[str, Any]],
+    job_of: Callable[[str], Job],
+    totals_of: Callable[[Job, Sequence[str]], Mapping[str, int | float]],
+) -> bool:
+    """Set what each job cost, and its ``tokens``; None where unknown.
+
+    Args:
+        records: the jobs.
+        job_of: returns the job of an id.
+        totals_of: returns the sums of fields over the results that a job paid for.
+
+    Returns:
+        False where reading the costs takes too long.
+    """
     results = sum(record["completed_chunks"] for record in records)
     is_cheap = len(records) <= JOBS_WITH_COSTS_MAX and results <= RESULTS_WITH_COSTS_MAX
     for record in records:
-        totals = (
-            totals_of(record["job_id"]) if is_cheap and (record["completed_chunks"] or record["redo_chunks"]) else {}
-        )
-        cost = totals.get("cost", totals.get("cost_usd"))
-        if is_cheap and record["replaced_cost"]:
-            cost = (cost or 0) + record["replaced_cost"]
-        record["cost"] = cost if cost is None else round(cost, 9)
-        record["tokens"] = _tokens(totals)
+        record.update(dict.fromkeys((*_COSTS, "tokens")))
+        if is_cheap and (record["completed_chunks"] or record["redo_chunks"]):
+            job = job_of(record["job_id"])
+            _, costs = costs_of(job, record["metadata"])
+            record.update(dataclasses.asdict(costs), tokens=_tokens(totals_of(job, TOKEN_FIELDS)))
+        elif is_cheap:  # the job itself is not read: many jobs may have no result
+            record["cost"] = round(record["failed_cost"] + record["replaced_cost"], 9) or None
     return is_cheap
 
 

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from checkpoint_store.cli import chunk_map, screen
+from checkpoint_store.cli.inspect.paid import USUAL_FIELDS
 from checkpoint_store.cli.messages import spoken
 from checkpoint_store.cli.paths import on_one_line
 from checkpoint_store.cli.typed_line import typed_line
@@ -186,7 +187,8 @@ def _facts(data: dict[str, Any]) -> list[tuple[str, str | Text]]:
         ("runners", _runners_text(data["runners"])),
         ("started", screen.local_time(started)),
         ("updated", f"{screen.local_time(updated)}, {screen.ago(updated)}"),
-        ("totals", _comma_separated({name: screen.number(value) for name, value in data["totals"].items()})),
+        ("cost", _cost_text(data)),
+        ("totals", _totals_text(data)),
         ("config", _shortened_values(data["config"])),
         ("metadata", _shortened_values(data["metadata"])),
         ("error", _error(data["error_message"])),
@@ -222,6 +224,21 @@ def _rate_text(data: dict[str, Any]) -> str | None:
         return None
     time_left = f", {screen.duration(data['seconds_left'])} of work left" if data["seconds_left"] else ""
     return f"{screen.rate(data['chunks_per_minute'])}{time_left}"
+
+
+def _cost_text(data: dict[str, Any]) -> str | None:
+    """Return what a job paid, and of that what gave no result that stands; and what another job paid for it."""
+    parts = (("failed_cost", "for failed tries"), ("replaced_cost", "for results since replaced"))
+    vain = [f"{screen.cost(data[name])} of it {why}" for name, why in parts if data[name]]
+    carried = [f"{screen.cost(data['carried'])} more that another job paid"] if data["carried"] else []
+    told = ", ".join([*vain, *carried])
+    return f"{screen.cost(data['cost'] or 0)}{f'  ({told})' if told else ''}" if data["cost"] or told else None
+
+
+def _totals_text(data: dict[str, Any]) -> str:
+    """Return the sums over the results that a job paid for; its cost stands by itself."""
+    sums = {name: value for name, value in data["totals"].items() if name not in USUAL_FIELDS}
+    return _comma_separated({name: screen.number(value) for name, value in sums.items()})
 
 
 def _comma_separated(values: dict[str, Any]) -> str:

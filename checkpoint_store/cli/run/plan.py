@@ -19,6 +19,7 @@ from checkpoint_store.cli.paths import on_one_line, printable
 from checkpoint_store.cli.redone import to_redo_text
 from checkpoint_store.cli.run.inputs import job_name
 from checkpoint_store.cli.run.output import UnusableOutputError
+from checkpoint_store.cli.run.plan_budget import budget_outlook
 from checkpoint_store.cli.run.plan_options import LIMIT_NAMES, limit_options, request_options, workers_option
 from checkpoint_store.cli.run.report import changes
 from checkpoint_store.cli.run.request import FileCommand, checked_inputs, request_of
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from checkpoint_store import RunPlan
     from checkpoint_store.cli.run.inputs import Input
+    from checkpoint_store.cli.run.plan_budget import BudgetOutlook
     from checkpoint_store.cli.run.request import Request
 
 _HELP: Final = """\b
@@ -58,35 +60,41 @@ _ACTIONS: Final = {
 @json_option
 @click.pass_context
 def plan(ctx: click.Context, /, *, workers: int, as_json: bool, **options: Any) -> None:
-    """Plan each FILE. The limits of a run change nothing here; they are taken so that run's line can be typed."""
+    """Plan each FILE. Most limits of a run change nothing here; they are taken so that run's line can be typed."""
     request = request_of(ctx, **{name: value for name, value in options.items() if name not in LIMIT_NAMES})
     terminal = Screen()
-    plans: list[tuple[Input, RunPlan, str | None, int]] = []
+    plans: list[tuple[Input, RunPlan, str | None, int, BudgetOutlook]] = []
+    max_cost, cost = options["max_cost"], options["cost"]
     with _store_or_stand_in(request.store_path) as (store, path):
         for source in checked_inputs(request, terminal):
-            run_plan, refusal = _plan_of(request, source, store, path)
+            run_plan, refusal = _plan_of(request, source, store, path, cost)
+            budget = budget_outlook(store, run_plan, max_cost, cost)
             if run_plan.estimated_seconds is not None:
                 run_plan = dataclasses.replace(run_plan, estimated_seconds=run_plan.estimated_seconds / workers)
-            plans.append((source, run_plan, refusal, _redo_count(store, run_plan)))
+            plans.append((source, run_plan, refusal, _redo_count(store, run_plan), budget))
     if as_json:
         records = [
-            dataclasses.asdict(run_plan) | {"output_refused": refusal, "redo_chunks": redo_chunks}
-            for _, run_plan, refusal, redo_chunks in plans
+            dataclasses.asdict(run_plan)
+            | {"output_refused": refusal, "redo_chunks": redo_chunks, "over_budget": budget.is_over}
+            for _, run_plan, refusal, redo_chunks, budget in plans
         ]
         print_json({"store": request.store_path, "plans": records})
         return
-    for source, run_plan, refusal, redo_chunks in plans:
+    for source, run_plan, refusal, redo_chunks, budget in plans:
         name = on_one_line(printable(source.path))
-        _show(terminal, name, run_plan, [*_facts(run_plan, redo_chunks, request, workers), ("output", refusal or "")])
+        facts = _facts(run_plan, redo_chunks, request, workers)
+        _show(terminal, name, run_plan, [*facts, ("budget", budget.text), ("output", refusal or "")])
         if run_plan.failed:  # on a line of its own: one that a table breaks cannot be pasted
             free = typed_line(["retry", str(run_plan.job_id)[:8]], request.store_path)
             terminal.out.print(Text.assemble(("  free what failed with:  ", "dim"), free), soft_wrap=True)
 
 
-def _plan_of(request: Request, source: Input, store: CheckpointStore, path: Path) -> tuple[RunPlan, str | None]:
+def _plan_of(
+    request: Request, source: Input, store: CheckpointStore, path: Path, cost: str
+) -> tuple[RunPlan, str | None]:
     """Return what run would do with an input, and why it would not begin, if its output is in the way."""
     name = job_name(source.path, path)
-    run_plan = store.plan(name, chunks=source.content.chunks, **request.settings_of(source))
+    run_plan = store.plan(name, chunks=source.content.chunks, cost=cost, **request.settings_of(source))
     try:
         refuse_output(store, request.task_of(source, store, path), run_plan)
     except UnusableOutputError as error:

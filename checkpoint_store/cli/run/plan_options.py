@@ -155,7 +155,7 @@ _LIMITS: Final = (
         "--max-cost",
         metavar="AMOUNT",
         type=PositiveNumber(),
-        help="Pause before the job's results cost more, or at the first result whose cost cannot be read.",
+        help="Pause before the job costs more, failed tries included, or at a result whose cost cannot be read.",
     ),
     click.option(
         "--cost",

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from enum import Enum, auto
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import bindparam, case, func, literal_column, select
 
-from checkpoint_store.errors import shown
-from checkpoint_store.model.amounts import amount, json_paths
+from checkpoint_store.errors import StoreDamaged, counted, shown
+from checkpoint_store.model.amounts import amount, cost_in, json_paths
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.storage.records import Costs, Unreadable
-from checkpoint_store.storage.statements import replaced
+from checkpoint_store.storage.statements import replaced, results, totals
 from checkpoint_store.storage.statements.compiled import Statement
 from checkpoint_store.storage.tables import chunk_results, completed_chunks
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from sqlalchemy import Select
 
     from checkpoint_store.model.amounts import Cost
+    from checkpoint_store.storage.statements.results import Substitutes
 
     Page = Sequence[tuple[Any, ...]]
 
@@ -33,21 +36,68 @@ _COST_TEXT_LENGTH_MAX: Final = 200
 _NOT_SHOWN_BY_SQLITE: Final = {"true": True, "false": False, "null": None}
 
 
-def page(connection: sqlite3.Connection, job_id: str, after: int, cost: Cost) -> Page:
+class Whose(Enum):
+    """Who paid for a result."""
+
+    OWN = auto()
+    """The job that has it; a merged result is one of its own."""
+    CARRIED = auto()
+    """Another job, from which it was carried over."""
+
+
+def page(
+    connection: sqlite3.Connection,
+    job_id: str,
+    after: int,
+    cost: Cost,
+    *,
+    whose: Whose = Whose.OWN,
+    substitutes: Substitutes = results.NONE,
+) -> Page:
     """Return (result id, chunk index, kind, value) of results after one, in the order in which they were recorded.
 
     Where ``cost`` is a function, the value is the whole result as text, and the kind None. Of a result that another
     one replaced, the kind is ``"replaced"`` and the value what it cost: a loop that has seen it does not see it again.
+
+    Args:
+        connection: of the store.
+        job_id: the job.
+        after: the result to look on from; 0: all.
+        cost: where the cost stands in a result.
+        whose: which results.
+        substitutes: the texts of damaged results that copies have. Where there are any, ``cost`` is a function.
     """
-    statement = _statement(cost if isinstance(cost, str) else None, goes_on=after > 0)
-    present = statement.run(connection, in_job=job_id, after=after).fetchall()
-    gone = replaced.costs_after(connection, job_id, after, _most(cost))
+    if substitutes:
+        present = _texts(connection, job_id, after, whose, substitutes)
+    else:
+        statement = _statement(cost if isinstance(cost, str) else None, whose, goes_on=after > 0)
+        present = statement.run(connection, in_job=job_id, after=after).fetchall()
+    gone = replaced.costs_after(connection, job_id, after, _most(cost)) if whose is Whose.OWN else []
     return sorted(present + gone)[: _most(cost)] if gone else present
 
 
+def readable(cost: Cost, substitutes: Substitutes) -> Cost:
+    """Return how the cost of a result is found where copies have the texts of some."""
+    return partial(cost_in, cost=cost) if substitutes and isinstance(cost, str) else cost
+
+
+def refuse_missing(connection: sqlite3.Connection, job_id: str, path: Path) -> None:
+    """Raise :class:`StoreDamaged` where results of a job are not in the store: a sum would be too small."""
+    (count,) = _MISSING.run(connection, in_job=job_id).fetchone()
+    if count:
+        raise StoreDamaged(path, f"it lacks {counted(count, 'result')}", job_id=job_id)
+
+
+def _texts(
+    connection: sqlite3.Connection, job_id: str, after: int, whose: Whose, substitutes: Substitutes
+) -> list[tuple[Any, ...]]:
+    rows = _NARROW[whose].run(connection, in_job=job_id, after=after).fetchall()
+    return [(id_, index, None, results.text_of(connection, id_, digest, substitutes)[0]) for id_, index, digest in rows]
+
+
 @lru_cache(maxsize=8)  # a loop asks before and after each chunk, and to build it takes longer than to run it
-def _statement(field: str | None, *, goes_on: bool) -> Statement:
-    return Statement(lambda: _select(field, goes_on=goes_on))
+def _statement(field: str | None, whose: Whose, *, goes_on: bool) -> Statement:
+    return Statement(lambda: _select(field, whose, goes_on=goes_on))
 
 
 _IN_JOB: Final[Any] = _R.job_id == bindparam("in_job")
@@ -55,14 +105,35 @@ _IN_JOB_BY_RESULT: Final[Any] = literal_column("+chunk_results.job_id") == bindp
 """The plus keeps SQLite from going through all chunks of a job instead of the few results after one."""
 
 
-def _select(field: str | None, *, goes_on: bool) -> Select[Any]:
+def _is(whose: Whose) -> Any:
+    """Return the condition for results that this job paid for, or for those that it carries, each of them once."""
+    is_own = _C.source_job_id.is_(None)
+    return is_own if whose is Whose.OWN else ~is_own & totals.once()
+
+
+def _select(field: str | None, whose: Whose, *, goes_on: bool) -> Select[Any]:
     columns = [_R.result_id, _R.chunk_index, *((literal_column("NULL"), _R.result) if field is None else _value(field))]
-    # Another job paid for what was carried over.
-    is_own = (_C.result_id == _R.result_id) & _C.source_job_id.is_(None)
-    of_chunk = (_C.job_id == _R.job_id) & (_C.chunk_index == _R.chunk_index) & is_own
+    is_its = (_C.result_id == _R.result_id) & _is(whose)
+    of_chunk = (_C.job_id == _R.job_id) & (_C.chunk_index == _R.chunk_index) & is_its
     in_job = _IN_JOB_BY_RESULT if goes_on else _IN_JOB
     of_job = select(*columns).where(_R.result_id > bindparam("after"), in_job, of_chunk)
     return of_job.order_by(_R.result_id).limit(_RESULTS_PER_PAGE if field is None else _COSTS_PER_PAGE)
+
+
+def _narrow(whose: Whose) -> Select[Any]:
+    here = _C.job_id == bindparam("in_job"), _C.digest.is_not(None), _C.result_id > bindparam("after")
+    rows = select(_C.result_id, _C.chunk_index, _C.digest).where(*here, _is(whose))
+    return rows.order_by(_C.result_id).limit(_RESULTS_PER_PAGE)
+
+
+_NARROW: Final = {whose: Statement(partial(_narrow, whose)) for whose in Whose}
+_MISSING: Final = Statement(
+    lambda: (
+        select(func.count(_C.digest) - func.count(_R.result_id))
+        .select_from(completed_chunks.outerjoin(chunk_results, _R.result_id == _C.result_id))
+        .where(_C.job_id == bindparam("in_job"))
+    )
+)
 
 
 def _most(cost: Cost) -> int:
@@ -87,7 +158,11 @@ def _value(field: str) -> tuple[Any, Any]:
 
 
 def added_up(pages: Callable[[int], Page], after: int, cost: Cost) -> Costs:
-    """Add up what ``pages``, given the result to begin after, has. A function of the caller's is called in between."""
+    """Add up what ``pages``, given the result to begin after, has. A function of the caller's is called in between.
+
+    Raises:
+        ValueError: a result is no JSON.
+    """
     last, priced, total, unreadable, dearest = after, 0, 0.0, None, 0.0
     while rows := pages(last):
         for _, index, kind, stored in rows:
@@ -107,8 +182,9 @@ def _read(kind: str | None, stored: Any, cost: Cost) -> tuple[float | None, str 
     if kind == "replaced":
         return amount(stored), None
     if not isinstance(cost, str):
+        result = json_text.decode(stored)
         try:
-            value = cost(json_text.decode(stored))
+            value = cost(result)
         except Exception as error:  # a function of the caller's; the error is what is seen
             return None, shown(error)
         return amount(value), shown(value)

@@ -11,7 +11,7 @@ from sqlalchemy import and_, func, select
 from checkpoint_store.model.attempt import AttemptOutcome
 from checkpoint_store.model.records import JobSummary
 from checkpoint_store.storage.runner_lock import probe, runner_lock_path
-from checkpoint_store.storage.statements import handles, replaced
+from checkpoint_store.storage.statements import handles, replaced, reservations
 from checkpoint_store.storage.statements.attempt_log import IN_JOB_BY_TROUBLE, TROUBLE, is_last_and_incomplete
 from checkpoint_store.storage.statements.attempts import _A, literal
 from checkpoint_store.storage.statements.compiled import Statement
@@ -60,7 +60,7 @@ def summaries(connection: sqlite3.Connection, records: Sequence[JobRecord], path
     job_id = records[0].job_id if len(records) == 1 else None
     active, begun_by_dead = _runners(connection, path, job_id)
     failures = _failures(connection, job_id, begun_by_dead)
-    replaced_costs = replaced.costs_by_job(connection)
+    replaced_costs, failed_costs = replaced.costs_by_job(connection), reservations.failed_costs(connection, job_id)
     return [
         JobSummary(
             job_id=record.job_id,
@@ -76,6 +76,7 @@ def summaries(connection: sqlite3.Connection, records: Sequence[JobRecord], path
             in_doubt_with_handle=failures.with_handle[record.job_id],
             redo_chunks=record.redo_count,
             replaced_cost=replaced_costs.get(record.job_id, 0.0),
+            failed_cost=failed_costs.get(record.job_id, 0.0),
             superseded_by=record.superseded_by,
             error_message=record.error_message,
             config=record.config,

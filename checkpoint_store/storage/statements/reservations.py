@@ -8,6 +8,7 @@ from sqlalchemy import bindparam, func, literal_column, null, select
 
 from checkpoint_store.model.attempt import AttemptOutcome
 from checkpoint_store.model.budget import Spending
+from checkpoint_store.model.job_costs import JobCosts
 from checkpoint_store.storage.statements import replaced
 from checkpoint_store.storage.statements.attempt_log import IN_JOB_BY_TROUBLE, TROUBLE, is_complete
 from checkpoint_store.storage.statements.attempts import THIS, literal
@@ -30,6 +31,7 @@ _COSTS: Final = Statement(
         *_ENDED_WITHOUT_RESULT
     )
 )
+_FAILED_BY_JOB: Final = Statement(lambda: select(_A.job_id, func.total(_A.cost)).where(TROUBLE).group_by(_A.job_id))
 _IN_DOUBT: Final = Statement(
     lambda: select(func.total(_A.reserved_cost)).where(
         *_ENDED_WITHOUT_RESULT,
@@ -89,6 +91,27 @@ def spending(connection: sqlite3.Connection, job_id: str, results: Costs) -> Spe
         priced=results.priced + failed_count + gone_count,
         dearest=dearest,
     )
+
+
+def job_costs(connection: sqlite3.Connection, job_id: str, own: Costs, carried: Costs) -> JobCosts:
+    """Return what a job paid, where its own results cost ``own``, and what ``carried`` results cost others."""
+    paid = spending(connection, job_id, own)
+    return JobCosts(
+        cost=round(paid.spent, 9) if paid.priced or carried.priced else None,
+        carried=round(carried.total, 9) if own.priced or carried.priced else None,
+        failed_cost=round(failed_costs(connection, job_id)[job_id], 9),
+        reserved_cost=round(paid.reserved, 9),
+        dearest_cost=paid.dearest,
+        unreadable_chunk=None if own.unreadable is None else own.unreadable.chunk_index,
+        replaced_cost=round(replaced.costs_by_job(connection).get(job_id, 0.0), 9),
+    )
+
+
+def failed_costs(connection: sqlite3.Connection, job_id: str | None) -> dict[str, float]:
+    """Return what attempts without a result cost, by job: of one job, or of each that has such attempts (None)."""
+    if job_id is None:
+        return dict(_FAILED_BY_JOB.run(connection).fetchall())
+    return {job_id: _COSTS.run(connection, in_job=job_id).fetchone()[1]}
 
 
 def reserve(connection: sqlite3.Connection, job_id: str, runner_id: int, claim: Claim, amount: float | None) -> None:

@@ -155,14 +155,20 @@ def _page_row_by_row(
     """Return the same page where some of its rows may not read."""
     page: list[ResultRow] = []
     for index, result_id, digest in _NARROW_PAGE.run(connection, in_job=job_id, after=after, rows=limit).fetchall():
-        if digest in substitutes:
-            page.append((index, substitutes[digest], digest, digest))
-            continue
-        text, beside = _RESULT_BY_ID.run(connection, id=result_id).fetchone() or (None, None)
-        if beside is not None and beside in substitutes:  # the other digest is damaged, too
-            text, digest = substitutes[beside], beside  # noqa: PLW2901 - the sound one counts
-        page.append((index, text, digest, beside))
+        page.append((index, *text_of(connection, result_id, digest, substitutes)))
     return page
+
+
+def text_of(
+    connection: sqlite3.Connection, result_id: int, digest: str, substitutes: Substitutes
+) -> tuple[str | None, str, str | None]:
+    """Return the text of a result, or that of a copy, with its digest and the digest beside it."""
+    if digest in substitutes:
+        return substitutes[digest], digest, digest
+    text, beside = _RESULT_BY_ID.run(connection, id=result_id).fetchone() or (None, None)
+    if beside is not None and beside in substitutes:  # the other digest is damaged, too, and the sound one counts
+        return substitutes[beside], beside, beside
+    return text, digest, beside
 
 
 def verified(path: Path, job_id: str, index: int, text: str | None, *digests: str | None) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import bindparam, literal_column, select
 
 from checkpoint_store.model.records import RunPlan
-from checkpoint_store.storage.statements import attempt_log, handles, redos
+from checkpoint_store.storage.statements import attempt_log, handles, redos, reservations
 from checkpoint_store.storage.statements import costs as cost_statements
 from checkpoint_store.storage.statements.compiled import Statement
 from checkpoint_store.storage.statements.jobs import find_job
@@ -19,8 +20,11 @@ if TYPE_CHECKING:
     import sqlite3
     from pathlib import Path
 
+    from checkpoint_store.model.amounts import Cost
     from checkpoint_store.storage.open_requests import OpenRequest, Source
-    from checkpoint_store.storage.records import JobRecord
+    from checkpoint_store.storage.records import Costs, JobRecord
+    from checkpoint_store.storage.statements.costs import Page
+    from checkpoint_store.storage.statements.results import Substitutes
 
 _C: Final = completed_chunks.c
 _PAYER: Final = Statement(
@@ -33,10 +37,24 @@ _PAYER: Final = Statement(
 )
 
 
-def plan_run(connection: sqlite3.Connection, request: OpenRequest, path: Path, earlier: JobRecord | None) -> RunPlan:
+def plan_run(
+    connection: sqlite3.Connection,
+    request: OpenRequest,
+    path: Path,
+    earlier: JobRecord | None,
+    *,
+    cost: str,
+    substitutes: Substitutes,
+) -> RunPlan:
     """Return what opening a job with ``request``, and working it off, would do.
 
-    ``earlier`` is the job that the plan is held against; it tells the price also where ``request`` is for a fresh one.
+    Args:
+        connection: of the store.
+        request: what is asked for.
+        path: the store file.
+        earlier: the job that the plan is held against; it tells the price also where ``request`` is for a fresh one.
+        cost: the field of the results, or the dotted path, that has the cost.
+        substitutes: the texts of damaged results that copies have.
     """
     decision = decide(connection, request, None if request.fresh else earlier, path)
     job = decision.earlier if decision.action in ("resume", "extend", "complete") else None
@@ -55,7 +73,16 @@ def plan_run(connection: sqlite3.Connection, request: OpenRequest, path: Path, e
     to_do = 0 if decision.action == "refuse" else request.plan.total_chunks - kept - len(failed)
     if failed and request.plan.sequential:  # those behind it wait for it
         to_do = max(failed[0] - kept, 0)
-    spent, cost, seconds = (0.0, None, None) if earlier is None else _measured(connection, earlier, request, path)
+    spent, mean_cost, seconds = 0.0, None, None
+    if earlier is not None:
+        where = cost_statements.readable(cost, substitutes)
+        paid = partial(_paid, connection, cost=where, substitutes=substitutes)
+        own = paid(earlier.job_id)
+        spent = reservations.spending(connection, earlier.job_id, own).spent
+        payer = earlier if own.priced else _payer(connection, earlier, path) or earlier
+        # Another model, prompt or chunk size has other prices; other chunks of the same kind have the same.
+        if not setting_names(payer.plan, request.plan):
+            mean_cost, seconds = _means(connection, payer, own if payer is earlier else paid(payer.job_id))
     return RunPlan(
         file_name=request.plan.file_name,
         job_id=None if job is None else job.job_id,
@@ -67,39 +94,33 @@ def plan_run(connection: sqlite3.Connection, request: OpenRequest, path: Path, e
         failed=failed,
         with_handle=tuple(sorted(held - rest.keys())),
         differences=tuple(decision.differences),
-        estimated_cost=None if cost is None else cost * to_do,
+        estimated_cost=None if mean_cost is None else mean_cost * to_do,
         estimated_seconds=None if seconds is None else seconds * to_do,
         spent=spent,
         kept_elsewhere=decision.elsewhere.chunks,
     )
 
 
-def _measured(
-    connection: sqlite3.Connection, job: JobRecord, request: OpenRequest, path: Path
-) -> tuple[float, float | None, float | None]:
-    """Return what a job has paid, and the means of a chunk's cost and seconds, where its plan is like the request's.
-
-    A job that only carries results has paid nothing: the means are then those of a job that paid for them.
-    """
-    priced, spent = _paid(connection, job)
-    payer = job if priced else _payer(connection, job, path) or job
-    # Another model, prompt or chunk size has other prices; other chunks of the same kind have the same.
-    if setting_names(payer.plan, request.plan):
-        return spent, None, None
-    priced, paid = (priced, spent) if payer is job else _paid(connection, payer)
-    tries, seconds = attempt_log.seconds_of(connection, payer.job_id)
-    return spent, paid / priced if priced else None, seconds / tries if tries else _pace(payer)
+def _means(connection: sqlite3.Connection, job: JobRecord, results: Costs) -> tuple[float | None, float | None]:
+    """Return the means of a chunk's cost and seconds in a job, where its own results cost ``results``."""
+    tries, seconds = attempt_log.seconds_of(connection, job.job_id)
+    return results.total / results.priced if results.priced else None, seconds / tries if tries else _pace(job)
 
 
-def _paid(connection: sqlite3.Connection, job: JobRecord) -> tuple[int, float]:
-    found = cost_statements.added_up(
-        lambda after: cost_statements.page(connection, job.job_id, after, "cost"), 0, "cost"
-    )
-    return found.priced, found.total
+def _paid(connection: sqlite3.Connection, job_id: str, *, cost: Cost, substitutes: Substitutes) -> Costs:
+    """Return what the results of a job cost that it paid for itself."""
+
+    def page(after: int) -> Page:
+        return cost_statements.page(connection, job_id, after, cost, substitutes=substitutes)
+
+    return cost_statements.added_up(page, 0, cost)
 
 
 def _payer(connection: sqlite3.Connection, job: JobRecord, path: Path) -> JobRecord | None:
-    """Return a job in the store that paid for a result which this one carries."""
+    """Return a job in the store that paid for a result which this one carries.
+
+    A job that only carries results has paid for none: what a chunk costs is known from the job that did.
+    """
     row = _PAYER.run(connection, in_job=job.job_id).fetchone()
     return None if row is None else find_job(connection, row[0], path)
 

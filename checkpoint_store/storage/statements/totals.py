@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import bindparam, case, func, literal_column, null, or_, select
@@ -15,7 +16,7 @@ from checkpoint_store.storage.tables import chunk_results, completed_chunks
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from sqlalchemy import Select
@@ -33,15 +34,22 @@ def _field() -> tuple[Any, Any]:
     return case((kinds[0].is_not(None), values[0]), else_=values[1]), func.coalesce(*kinds)
 
 
-def _once() -> Any:
-    """Each result once: one that was carried over may stand in several places, also in that which was paid for."""
+def once() -> Any:
+    """Return the condition for each result once.
+
+    A result that was carried over may stand in several places, also in the place that was paid for.
+    """
     payer = func.coalesce(_C.source_job_id, _C.job_id), func.coalesce(_C.source_chunk_index, _C.chunk_index)
     firsts = select(func.min(_C.chunk_index)).where(_IN_JOB).group_by(*payer)
     only_carried = func.count() == func.count(_C.source_job_id)
     return or_(_C.source_job_id.is_(null()), _C.chunk_index.in_(firsts.having(only_carried).correlate(None)))
 
 
-def _total() -> Select[Any]:
+def _counts(*, with_carried: bool) -> Any:
+    return once() if with_carried else _C.source_job_id.is_(null())
+
+
+def _total(*, with_carried: bool) -> Select[Any]:
     value, kind = _field()
     number = case((kind.in_((literal_column("'integer'"), literal_column("'real'"))), value))
     whole, real = (case((func.typeof(number) == name, number)) for name in ("integer", "real"))
@@ -50,27 +58,43 @@ def _total() -> Select[Any]:
     of_job = completed_chunks.outerjoin(chunk_results, _R.result_id == _C.result_id)
     missing = func.count(_C.digest) - func.count(_R.result_id)
     columns: tuple[Any, ...] = high, low, func.sum(real), func.count(kind), func.max(_R.result_id), missing
-    return select(*columns).select_from(of_job).where(_IN_JOB, _once())
+    return select(*columns).select_from(of_job).where(_IN_JOB, _counts(with_carried=with_carried))
 
 
-def _short_texts() -> Select[Any]:
+def _short_texts(*, with_carried: bool) -> Select[Any]:
     value, kind = _field()
     of_job = completed_chunks.join(chunk_results, _R.result_id == _C.result_id)
     is_short = func.length(value) <= literal_column(str(LONGEST_NUMBER))
-    return select(value).select_from(of_job).where(_IN_JOB, _once(), kind == literal_column("'text'"), is_short)
+    is_text = kind == literal_column("'text'")
+    return select(value).select_from(of_job).where(_IN_JOB, _counts(with_carried=with_carried), is_text, is_short)
 
 
-_ONCE: Final = Statement(lambda: select(_C.chunk_index).where(_IN_JOB, _once()))
-_TOTAL: Final = Statement(_total)
-_SHORT_TEXTS: Final = Statement(_short_texts)
+def _indices(*, with_carried: bool) -> Select[Any]:
+    return select(_C.chunk_index).where(_IN_JOB, _counts(with_carried=with_carried))
+
+
+def _both(select_with: Callable[..., Select[Any]]) -> dict[bool, Statement]:
+    """Return the statement with and without the results that were carried over."""
+    return {carried: Statement(partial(select_with, with_carried=carried)) for carried in (True, False)}
+
+
+_INDICES: Final = _both(_indices)
+_TOTAL: Final = _both(_total)
+_SHORT_TEXTS: Final = _both(_short_texts)
 
 
 def totals(
-    connection: sqlite3.Connection, job_id: str, keys: tuple[str, ...], path: Path, *, skip_missing: bool
+    connection: sqlite3.Connection,
+    job_id: str,
+    keys: tuple[str, ...],
+    path: Path,
+    *,
+    skip_missing: bool,
+    with_carried: bool = True,
 ) -> dict[str, int | float]:
     """Return the sum of each field over a job's results: numbers, and texts that are numbers. Others add nothing.
 
-    ``skip_missing``: leave out the fields that no result has.
+    ``skip_missing``: leave out the fields that no result has. ``with_carried``: add up results of other jobs, too.
 
     Raises:
         InvalidArgumentError: there are results, and none of them has the field.
@@ -80,7 +104,7 @@ def totals(
     for key in keys:
         paths = json_paths(key)
         field = {"in_job": job_id, "json_path": paths[0], "dotted_path": paths[-1]}
-        high, low, real, count, newest, missing = _TOTAL.run(connection, **field).fetchone()
+        high, low, real, count, newest, missing = _TOTAL[with_carried].run(connection, **field).fetchone()
         if missing:
             raise StoreDamaged(path, f"it lacks {counted(missing, 'result')}", job_id=job_id)
         if skip_missing and not count:
@@ -88,7 +112,7 @@ def totals(
         if newest is not None and not count:
             raise _unknown_field(key, json_text.decode(compiled.RESULT_TEXT.run(connection, id=newest).fetchone()[0]))
         integers = ((high or 0) << 32) + (low or 0)
-        numbers = (number_in(text) for (text,) in _SHORT_TEXTS.run(connection, **field))
+        numbers = (number_in(text) for (text,) in _SHORT_TEXTS[with_carried].run(connection, **field))
         written = sum(number for number in numbers if number is not None)
         sums[key] = integers + written if real is None else integers + written + real
     return sums
@@ -102,6 +126,7 @@ def totals_with(
     substitutes: results.Substitutes,
     *,
     skip_missing: bool,
+    with_carried: bool = True,
 ) -> dict[str, int | float]:
     """Return what :func:`totals` does, where copies have the texts of damaged results: each result is read.
 
@@ -112,7 +137,7 @@ def totals_with(
     sums: dict[str, int | float] = dict.fromkeys(keys, 0)
     having: set[str] = set()
     result: Any = None
-    for result in _each_once(connection, job_id, path, substitutes):
+    for result in _each_once(connection, job_id, path, substitutes, with_carried=with_carried):
         for key in keys:
             for value in values_at(result, key):
                 having.add(key)
@@ -124,13 +149,13 @@ def totals_with(
 
 
 def _each_once(
-    connection: sqlite3.Connection, job_id: str, path: Path, substitutes: results.Substitutes
+    connection: sqlite3.Connection, job_id: str, path: Path, substitutes: results.Substitutes, *, with_carried: bool
 ) -> Iterator[Any]:
-    once = {index for (index,) in _ONCE.run(connection, in_job=job_id)}
+    counted = {index for (index,) in _INDICES[with_carried].run(connection, in_job=job_id)}
     pages = results.paged(lambda after, limit: results.result_page(connection, job_id, after, limit, substitutes))
     for page in pages:
         for index, text in results.verified_page(path, job_id, page):
-            if index in once:
+            if index in counted:
                 yield json_text.decode(text)
 
 

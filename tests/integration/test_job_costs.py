@@ -1,0 +1,145 @@
+"""What a job cost: one reckoning, by whomever it is told."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from checkpoint_store import (
+    BudgetReached,
+    CheckpointStore,
+    InvalidArgumentError,
+    Job,
+    JobCosts,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+CHUNKS = ["good", "dear", "bad", "again"]
+PRICES = {"good": 0.25, "dear": 1.0, "again": 0.5}
+EVERYTHING = JobCosts(
+    cost=3.0,
+    carried=0.0,
+    failed_cost=0.75,
+    replaced_cost=0.5,
+    reserved_cost=0.0,
+    dearest_cost=1.0,
+    unreadable_chunk=None,
+)
+"""What it comes to where two tries at ``bad`` cost 0.375 each, and ``again`` is done twice."""
+
+
+class TooBadError(Exception):
+    """A failure that was billed."""
+
+    cost = 0.375
+
+
+def work(text: str) -> dict[str, Any]:
+    """Do a chunk; ``bad`` fails, and is billed."""
+    if text == "bad":
+        raise TooBadError
+    return {"text": text, "cost": PRICES[text], "usage": {"price": str(PRICES[text] * 2)}, "tokens": 100}
+
+
+@pytest.fixture
+def job(store: CheckpointStore) -> Job:
+    """Return a job with a failed chunk, three results and a replaced one."""
+    job = store.open_job("talk.srt", chunks=CHUNKS)
+    list(job.map(work, on_error="record", max_attempts=2, wait=lambda _: 0))
+    job.redo(3)
+    list(job.map(work, only=[3]))
+    return job
+
+
+@pytest.fixture
+def edited(job: Job, store: CheckpointStore) -> Job:
+    """Return a job that carries three results, one of them in two places, and has paid for none."""
+    chunks = ["good", "dear", "again", "good"]
+    store.map(work, chunks, file_name="talk.srt", on_change="reuse")
+    assert job.superseded_by is not None
+    return store.job("talk.srt")
+
+
+def _view(store: CheckpointStore, job: Job) -> tuple[Any, ...]:
+    columns = "cost, carried, coalesce(failed_cost, 0.0), coalesce(replaced_cost, 0.0)"
+    with closing(sqlite3.connect(store.path)) as raw:
+        found: tuple[Any, ...] = raw.execute(
+            f"SELECT {columns} FROM job_costs WHERE job_id = ?", (job.job_id,)
+        ).fetchone()
+    return found
+
+
+def test_a_job_has_paid_for_results_failed_tries_and_replaced_results(job: Job) -> None:
+    """None of them is left out, and each amount is told by itself."""
+    assert job.costs() == EVERYTHING
+    summary = job.summary()
+    assert (summary.failed_cost, summary.replaced_cost) == (0.75, 0.5)
+
+
+def test_a_carried_result_was_paid_for_by_another_job(edited: Job, job: Job) -> None:
+    """It counts there, and here as carried: once, in however many places it stands."""
+    assert (edited.costs().cost, edited.costs().carried) == (0.0, 1.75)
+    assert job.costs() == EVERYTHING
+    assert (edited.totals("tokens", "cost"), edited.totals("tokens", "cost", carried=False)) == (
+        {"tokens": 300, "cost": 1.75},
+        {"tokens": 0, "cost": 0},
+    )
+
+
+def test_what_a_job_tells_is_what_the_view_says(edited: Job, job: Job, store: CheckpointStore) -> None:
+    """For each job of a store, also for one that has no costs, and one that is free of charge."""
+    silent = store.open_job("silent.srt", total_chunks=2)
+    silent.complete(0, {"text": "x"})
+    free = store.open_job("free.srt", total_chunks=1)
+    free.complete(0, {"cost": 0})
+    for one in (edited, job, silent, free):
+        costs = one.costs()
+        assert _view(store, one) == (costs.cost, costs.carried, costs.failed_cost, costs.replaced_cost)
+    assert (silent.costs().cost, silent.costs().carried, free.costs().cost) == (None, None, 0.0)
+
+
+def test_a_budget_and_a_plan_count_what_the_job_tells(job: Job) -> None:
+    """A budget that is what was spent allows no further chunk; the plan says the same sum."""
+    job.retry_failed()
+    with pytest.raises(BudgetReached) as reached:
+        list(job.map(work, max_cost=3.5))
+    assert reached.value.spent == job.costs().cost == job.plan().spent == 3.0
+
+
+@pytest.mark.parametrize("cost", ["usage.price", lambda result: result["usage"]["price"]], ids=["path", "function"])
+def test_a_cost_stands_where_it_is_said_to_stand(store: CheckpointStore, cost: str | Callable[[Any], Any]) -> None:
+    """A dotted path, or a function: as for a budget."""
+    job = store.open_job("talk.srt", chunks=CHUNKS[:2])
+    list(job.map(work))
+    assert (job.costs(cost).cost, job.costs(cost).carried) == (2.5, 0.0)
+    again = store.open_job("talk.srt", chunks=CHUNKS[:1], on_change="reuse")
+    assert (again.costs(cost).cost, again.costs(cost).carried) == (0.0, 0.5)
+
+
+def test_what_is_no_amount_adds_nothing(store: CheckpointStore) -> None:
+    """Neither a word nor less than nothing; a function that raises says nothing of its result."""
+    job = store.open_job("odd.srt", total_chunks=4)
+    job.complete_many([(0, {"cost": "much"}), (1, {"cost": None}), (2, {"cost": 0.5}), (3, {"text": "x"})])
+    assert job.costs().cost == job.costs(lambda result: result["cost"]).cost == 0.5
+    assert job.costs(lambda _: -1).cost is None
+
+
+def test_a_cost_that_says_no_place_is_refused(job: Job) -> None:
+    """As a loop refuses it."""
+    with pytest.raises(InvalidArgumentError, match="dotted path"):
+        job.costs("usage.")
+
+
+def test_the_bar_counts_failed_tries(store: CheckpointStore, capsys: pytest.CaptureFixture[str]) -> None:
+    """A run that fails and is billed shows a cost that grows."""
+    job = store.open_job("talk.srt", chunks=CHUNKS)
+    list(job.map(work, on_error="record", max_attempts=2, wait=lambda _: 0, progress=True))
+    assert re.findall(r"cost=([0-9.]+)", capsys.readouterr().err)[-1] == "2.5"
+    assert job.last_run is not None
+    assert job.last_run.cost == 2.5
