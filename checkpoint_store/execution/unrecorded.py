@@ -1,4 +1,4 @@
-"""Results that could not be recorded when they came: kept in memory and in a file, until the store takes them."""
+"""Unrecorded results: kept in memory and in a file until the store takes them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class UnrecordedResults(ForkAware):
         watch(self)
 
     def forget_in_child(self) -> None:
-        """After a fork, in the child: the parent records its results."""
+        """After a fork, in the child: forget the results, which the parent records."""
         self._results: list[UnrecordedResult] = []
         self._files: list[Path] = []
         """The files that hold them."""
@@ -38,7 +38,7 @@ class UnrecordedResults(ForkAware):
         """Whether every one of them is in a file."""
 
     def keep(self, completions: Sequence[Completion]) -> str:
-        """Keep results, in a file beside the store where that can be written; return what to tell of them."""
+        """Keep results in memory, and in a file beside the store if it can be written; return a sentence about them."""
         plans = {job_id: self._plan_of(job_id) for job_id in {completion.job_id for completion in completions}}
         self._results += [UnrecordedResult(completion, plans[completion.job_id]) for completion in completions]
         self._is_written = False
@@ -51,16 +51,16 @@ class UnrecordedResults(ForkAware):
         return None
 
     def record(self, record: Callable[[Sequence[Completion]], None]) -> None:
-        """Record what is kept, and remove its files. Durable when this returns.
+        """Record the kept results, and remove their files. Durable when this returns.
 
         Raises:
-            CheckpointStoreError: some of it cannot be recorded yet; the notes say which, and where it is.
+            CheckpointStoreError: a result cannot be recorded yet; the notes name the chunks, and where the results are.
         """
         while self._results:
             result = self._results.pop()
             try:
                 record([result.completion])
-            except (ChunkAlreadyCompleted, JobNotFound):  # done by another meanwhile, or wanted no longer
+            except (ChunkAlreadyCompleted, JobNotFound):  # another runner completed the chunk, or the job was deleted
                 continue
             except BaseException as error:
                 self._results.append(result)
@@ -70,9 +70,9 @@ class UnrecordedResults(ForkAware):
         self._remove_files()
 
     def write_rest(self) -> str | None:
-        """Write what is left to a file, because nobody will record it; return what to tell, or None.
+        """Write the kept results to a file, because this process will not record them; return a sentence, or None.
 
-        Where the folder of the store takes no file, the folder for temporary files may.
+        If no file can be written beside the store, one is written to the folder for temporary files.
         """
         if not self._results:
             return None
@@ -82,14 +82,14 @@ class UnrecordedResults(ForkAware):
         return self._what_is_left()
 
     def forget(self, job_id: str) -> None:
-        """Let go of the results of a job that was deleted, and remove them from the files beside the store."""
+        """Forget the results of a deleted job, and remove them from the files beside the store."""
         self._results = [result for result in self._results if result.completion.job_id != job_id]
         for path in unrecorded_files.files_of(self._store):
             with suppress(CheckpointStoreError):
                 unrecorded_files.remove_job(self._store, path, job_id)
 
     def _write(self, folder: Path) -> None:
-        """Write all of them to a new file in a folder, unless they are in one already; log it where that fails."""
+        """Write all kept results to a new file in a folder, unless a file there has them; log a failure."""
         if self._is_written:
             return
         path = folder / unrecorded_files.new_name(self._store)
@@ -98,7 +98,7 @@ class UnrecordedResults(ForkAware):
         except CheckpointStoreError as error:
             log.warning("unrecorded results cannot be kept in %s: %s", folder, error)
         else:
-            self._remove_files()  # the new one has all of it
+            self._remove_files()  # the new file has all results
             self._files.append(path)
             self._is_written = True
 
@@ -130,7 +130,7 @@ class UnrecordedResults(ForkAware):
 
 
 def take_in(reading: Reading, record: Callable[[Sequence[Completion]], None]) -> None:
-    """Record the results that an earlier process could not record, and remove its files. Killed, it is done again."""
+    """Record the results that an earlier process could not record, and remove its files. Repeatable after a kill."""
     for path in unrecorded_files.files_of(reading.path):
         try:
             results = unrecorded_files.read(reading.path, path)
@@ -147,7 +147,7 @@ def take_in(reading: Reading, record: Callable[[Sequence[Completion]], None]) ->
 def _take_in_one(
     reading: Reading, record: Callable[[Sequence[Completion]], None], path: Path, result: UnrecordedResult
 ) -> bool:
-    """Record one result; return whether the file is needed for it no longer."""
+    """Record one result; return whether its file is no longer needed."""
     job_id = result.completion.job_id
     try:
         job = reading.jobs.find(job_id)
