@@ -1,4 +1,4 @@
-"""Who is told of each automatic backup: a function of the caller's, which carries it away from this machine."""
+"""``on_backup``: the caller's function that carries each automatic backup away from this machine."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class BackupListener:
-    """Calls a function with the path of each automatic backup: once, or again where the call failed."""
+    """Calls a function with the path of each automatic backup: once, and again after a call that failed."""
 
     def __init__(self, on_backup: Callable[[Path], object] | None) -> None:
         if on_backup is not None and not callable(on_backup):
@@ -23,16 +23,16 @@ class BackupListener:
         self._told: Path | None = None
 
     def tell(self, backup: Path | None) -> None:
-        """Tell of the newest backup; None: none was made.
+        """Call the function with the newest backup; None: no backup was made.
 
-        A backup that an earlier process made, and that holds all that is there now, is told of, too: that process may
-        have been killed before its copy was away. An error of the function is logged, and ends nothing.
+        A backup of an earlier process that holds all that is in the store now counts, too: that process may have been
+        killed before it carried the backup away. An error of the function is logged, and ends nothing.
         """
         if backup is None or self._on_backup is None or backup == self._told:
             return
         try:
             self._on_backup(backup)
         except Exception as error:  # whatever the caller's function raises
-            log.warning("on_backup failed for %s, which is told of again: %s", backup, describe(error))
+            log.warning("on_backup failed for %s, and will be called for it again: %s", backup, describe(error))
         else:
             self._told = backup

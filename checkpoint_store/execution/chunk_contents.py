@@ -1,4 +1,4 @@
-"""The caller's own chunks of one job, and the fingerprint of each as it was handed out."""
+"""The caller's own chunks of one job, and the fingerprint of each chunk when a loop handed it out."""
 
 from __future__ import annotations
 
@@ -17,33 +17,33 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """The caller's own chunks of a job, as they were compared with its plan."""
+    """The caller's own chunks of a job, as they were compared with the plan of the job."""
 
     chunks: Sequence[Any]
     fingerprint_by: Fingerprint | None
-    """Turns a chunk into what identifies it."""
+    """The caller's function that returns what identifies a chunk."""
     count: int
-    """How many there were: a sequence of the caller's may grow by itself, and what is new in it is in no plan."""
+    """The number of chunks when the job was opened: the caller's sequence may grow, and new chunks are in no plan."""
     keys: Sequence[Key] | None = None
-    """What the caller calls them, by index; None where they are only numbered."""
+    """The caller's keys of the chunks, by index; None if the chunks are only numbered."""
 
 
 class Growing(Protocol):
-    """A job at work, which another thread of this process may let grow."""
+    """A job at work that may grow through another thread of this process."""
 
     @property
     def job_id(self) -> str:
         """The job's id."""
 
     def grow(self, total_chunks: int, given: Given | None) -> None:
-        """Take notice of how many chunks the job has now, and of these chunks."""
+        """Note how many chunks the job has now, and the chunks themselves."""
 
 
 class ChunkContents:
     """The chunks of one job, where their caller gave them. Safe to share between threads.
 
     Args:
-        given: the caller's own; None where only their number is known.
+        given: the caller's chunks; None if only their number is known.
         rule: the fingerprint rule of the job.
         sequential: whether a chunk's fingerprint counts the chunks before it, too.
     """
@@ -60,7 +60,7 @@ class ChunkContents:
 
     @property
     def are_at_hand(self) -> bool:
-        """Whether no function of the caller's is called for a chunk's data and fingerprint."""
+        """Whether the data and fingerprint of a chunk are had without calling a function of the caller."""
         given = self._given
         return given is None or (type(given.chunks) in (list, tuple) and given.fingerprint_by is None)
 
@@ -71,16 +71,16 @@ class ChunkContents:
 
     @property
     def keys(self) -> Sequence[Key] | None:
-        """What the caller calls the chunks, by index; None where no keys were given."""
+        """The caller's keys of the chunks, by index; None if no keys were given."""
         return None if self._given is None else self._given.keys
 
     def grow(self, given: Given | None) -> None:
-        """Take the chunks that the job has now; the first ones are the same, as their fingerprints say."""
+        """Take the chunks of a job that has grown; its first chunks are unchanged, as their fingerprints say."""
         if self._given is not None and given is not None:
             self._given = given
 
     def data(self, index: int) -> Any:
-        """Return the caller's chunk. The fingerprint of a chunk that its caller may change is taken before."""
+        """Return the caller's chunk. If the caller may change the chunk, its fingerprint is computed first."""
         given = self._given
         if given is None:
             return None
@@ -92,7 +92,7 @@ class ChunkContents:
         return chunk
 
     def fingerprint(self, index: int) -> str | None:
-        """Return the fingerprint of a chunk as it was handed out; None where the chunk is not at hand."""
+        """Return the fingerprint that a chunk had when a loop handed it out; None if the chunk is not at hand."""
         given = self._given
         if given is None or index >= given.count:
             return None
@@ -101,7 +101,7 @@ class ChunkContents:
         return self._taken.get(index) or self._identify(index, given, given.chunks[index])
 
     def forget(self, completions: Iterable[Completion]) -> None:
-        """Forget how these chunks were handed out: they are complete. A later chunk of a sequential job needs them."""
+        """Forget the fingerprints of these complete chunks, unless the job is sequential: later chunks need them."""
         if self._taken and not self._sequential:
             for completion in completions:
                 self._taken.pop(completion.chunk_index, None)
@@ -123,4 +123,4 @@ class ChunkContents:
 
 
 NOT_AT_HAND: Final = ChunkContents(None, rule=FINGERPRINT_RULE, sequential=False)
-"""Of every job of which only the number of chunks is known: it holds nothing of any of them, and a list has many."""
+"""The contents of every job of which only the number of chunks is known: one object for a long list of jobs."""

@@ -1,4 +1,4 @@
-"""What the caller calls the chunks of one job."""
+"""The caller's keys of the chunks of one job."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ChunkKeys:
         """Whether the store has keys for chunks of the job; None: nobody has asked."""
 
     def of(self, index: int) -> Key | None:
-        """Return what the caller calls a chunk; None where it has no key."""
+        """Return the caller's key of a chunk; None if the chunk has no key."""
         if self._contents.keys is not None:
             return self._contents.keys[index]
         if self._are_stored is None:

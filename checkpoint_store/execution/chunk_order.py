@@ -24,7 +24,7 @@ class ChunkOrder:
         """All chunks below this one are complete, unless they are to be done again since."""
 
     def require(self, indices: Iterable[int]) -> None:
-        """Refuse to complete chunks while one before them is not complete; those that come together count.
+        """Refuse to complete chunks while a chunk before them is neither complete nor among them.
 
         Raises:
             ChunkOutOfOrder: a chunk before one of them is not complete, and not among them.
@@ -56,7 +56,7 @@ class ChunkOrder:
         return None
 
     def previous(self, index: int) -> Any:
-        """Return the result of the chunk before one; None before the first, and where it was completed without one."""
+        """Return the result of the chunk before a chunk; None for the first chunk, and for a chunk without a result."""
         if not index:
             return None
         try:

@@ -1,4 +1,4 @@
-"""Which chunks of a job are complete, and which are left, read page by page."""
+"""The completed chunks of a job, and the chunks that are left, read page by page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a chunk in its caller's hand can say of the try that it is."""
+"""The try at a chunk that a caller has in hand."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class ChunkTry:
-    """The part of :class:`PendingChunk` that its attempt answers."""
+    """The part of :class:`PendingChunk` that is about its attempt."""
 
     __slots__ = ()
     job: JobHandles
@@ -20,12 +20,12 @@ class ChunkTry:
 
     @property
     def key(self) -> Key | None:
-        """What the caller calls the chunk (a file name, a page), where the job was opened with a mapping; or None."""
+        """The caller's key of the chunk (a file name, a page), if the job was opened with a mapping; or None."""
         return self.job.key_of(self.index) if self.attempt is None else self.attempt.key
 
     def __reduce__(self) -> NoReturn:
         """Refuse to be pickled: this process has the chunk in hand."""
-        raise TypeError("a PendingChunk cannot be pickled: pass its data, and record here what comes of it")
+        raise TypeError("a PendingChunk cannot be pickled: pass its data, and record the result in this process")
 
     @property
     def previous(self) -> Any:
@@ -36,7 +36,7 @@ class ChunkTry:
     def handle(self) -> str | None:
         """What a service calls the work that it holds for this chunk, as an earlier try or this one recorded; or None.
 
-        Ask the service for the result then: the work is paid for.
+        With a handle, ask the service for the result: the work is paid for.
         """
         return None if self.attempt is None else self.attempt.handle
 
@@ -44,7 +44,7 @@ class ChunkTry:
         """Record what a service calls the work that it holds for this chunk. See :meth:`Job.record_handle`.
 
         Raises:
-            InvalidArgumentError: it is no text of 1 to 4,096 characters; the error names chunk and value.
+            InvalidArgumentError: ``handle`` is no text of 1 to 4,096 characters; the error names chunk and value.
             StorageUnavailableError: the store is read-only.
         """
         if self.attempt is None:

@@ -1,4 +1,4 @@
-"""How a store is closed: its loops end first, and what was paid for is recorded before the file is let go of."""
+"""Close a store: its loops end first, and each result that was paid for is recorded before the file is closed."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _close_watched(context: StoreContext, error: BaseException | None) -> None:
         try:
             _close(context, error)
         except BaseException as problem:
-            closed.set_exception(problem)  # raised where close() was called, if anybody waits there
+            closed.set_exception(problem)  # raised by close(), if its caller still waits
             if is_left:
                 raise
         else:
@@ -77,7 +77,7 @@ def _release_everything(context: StoreContext, error: BaseException | None) -> N
         try:
             _record_or_keep(context)
         except BaseException:
-            with suppress(CheckpointStoreError):  # what is in the way of a result may be in the way of these, too
+            with suppress(CheckpointStoreError):  # what keeps a result from being recorded may keep these, too
                 _end_runners(context, error)
             raise
         _end_runners(context, error)
@@ -87,7 +87,7 @@ def _release_everything(context: StoreContext, error: BaseException | None) -> N
 
 
 def _end_runners(context: StoreContext, error: BaseException | None) -> None:
-    """End the runners, and make the state file exact: of a store that was deleted, it may be all that is left."""
+    """End the runners, and make the state file exact: it may be all that is left of a store that was deleted."""
     try:
         for claims in list(context.runners):
             claims.close()
@@ -99,7 +99,7 @@ def _end_runners(context: StoreContext, error: BaseException | None) -> None:
 
 
 def _record_or_keep(context: StoreContext) -> None:
-    """Record what could not be recorded before; what still cannot be recorded is kept in a file, and said."""
+    """Record the results that could not be recorded before. Keep the rest in a file, and say so."""
     try:
         context.record_unrecorded()
     except BaseException as error:
@@ -110,18 +110,18 @@ def _record_or_keep(context: StoreContext) -> None:
 
 
 def close_in_finalizer(context: StoreContext) -> None:
-    """Close a store that nobody refers to any more; what cannot be recorded is a warning."""
+    """Close a store that nobody refers to any more. Warn of results that cannot be recorded."""
     try:
         close(context)
     except CheckpointStoreError as error:
         warnings.warn(message_with_notes(error), RuntimeWarning, stacklevel=3)
     except Exception:
-        if not sys.is_finalizing():  # then parts of the library may be gone already
+        if not sys.is_finalizing():  # while the interpreter ends, parts of the library may be gone already
             raise
 
 
 def end_with_process(reference: ReferenceType[StoreContext]) -> None:
-    """End the loops that were left as they are when the process ends; what cannot be recorded is a warning."""
+    """End the loops that are still open when the process ends. Warn of results that cannot be recorded."""
     context = reference()
     if context is None or context.loops.is_closed:
         return
@@ -136,5 +136,5 @@ def end_with_process(reference: ReferenceType[StoreContext]) -> None:
 
 
 def message_with_notes(error: BaseException) -> str:
-    """Return what an error says, its notes included."""
+    """Return the message of an error with its notes."""
     return "\n".join([str(error), *getattr(error, "__notes__", ())])

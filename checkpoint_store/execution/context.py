@@ -1,4 +1,4 @@
-"""What a store shares with its jobs: its storage, its state file, its loops, and what it has claimed."""
+"""The context that a store shares with its jobs: storage, state file, loops, and claims."""
 
 from __future__ import annotations
 
@@ -39,27 +39,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
 class StoreContext:
-    """What a store shares with its jobs."""
+    """The context that a store shares with its jobs."""
 
     reading: Reading
-    """What may be asked of the store."""
+    """The verbs that read the store."""
     writing: Storage | None
-    """The same with the verbs that write; None in a read-only store. See :attr:`storage`."""
+    """The verbs that read and write; None for a read-only store. See :attr:`storage`."""
     state_file: StateFile | None
     loops: Loops
     """The loops that are under way."""
     unrecorded: UnrecordedResults
-    """What could not be recorded when it came."""
+    """The results that could not be recorded when they came."""
     backups: BackupListener
-    """Who is told of automatic backups."""
+    """Calls ``on_backup`` with each automatic backup."""
     claims: ClaimsByJob = field(default_factory=ClaimsByJob)
-    """What this store object has claimed, by job, as long as anyone refers to it."""
+    """The claims of this store object, by job id, as long as anyone refers to them."""
     runners: set[Claims] = field(default_factory=set)
-    """Those of them that are runners now."""
+    """The claims whose runner is registered now."""
     growing: set[ReferenceType[Growing]] = field(default_factory=set)
-    """The jobs of this store object that anyone refers to: each learns when its job grows."""
+    """The jobs of this store object that anyone refers to; each is told when it grows."""
     last_runs: dict[str, RunRecord] = field(default_factory=dict)
-    """What the last loop of this store object did, by job."""
+    """The record of the last loop of this store object, by job id."""
 
     @property
     def storage(self) -> Storage:
@@ -73,11 +73,11 @@ class StoreContext:
         return self.writing
 
     def claims_of(self, job_id: str) -> Claims:
-        """Return what this store object has claimed of a job, to claim more of it."""
+        """Return the claims of this store object for a job, made anew if it has none."""
         storage = self.storage
         claims = self.claims.at_hand(job_id)
         if claims is None:
-            for others in list(self.runners):  # those that could not end when their last loop did
+            for others in list(self.runners):  # runners that could not end when their last loop ended
                 others.end_if_idle(wait=True)
             claims = self.claims.of(job_id, lambda: Claims(storage.claims, job_id, self.runners, self.note_change))
         return claims
@@ -99,8 +99,8 @@ class StoreContext:
             if claims is not None and along is not None:
                 claims.settle_along(along, has_claimed=has_claimed)
         if sys.is_finalizing():
-            return  # a finalizer at shutdown: what makes files imports, and nothing can be imported any more
-        # What follows may run out of descriptors, memory or disk. It never makes an error of what is recorded.
+            return  # a finalizer at shutdown: writing files needs imports, and nothing can be imported any more
+        # The next steps may run out of descriptors, memory or disk. The results are recorded, so that is no error.
         try:
             if claims is not None:
                 claims.completed(completions)
@@ -115,11 +115,11 @@ class StoreContext:
             log_suppressed(error, f"after a completion of job {job_id}, its copies could not be brought up to date")
 
     def record_unrecorded(self) -> None:
-        """Record what could not be recorded when it came, of any job. Durable when this returns."""
+        """Record the unrecorded results of all jobs. Durable when this returns."""
         self.unrecorded.record(self.record)
 
     def job_grew(self, job_id: str, total_chunks: int, given: Given | None) -> None:
-        """Let the loops of this store object that are at work on a job see the chunks that it has now."""
+        """Let the loops of this store object that are at work on a job see the chunks that the job has now."""
         for job in [refers() for refers in list(self.growing)]:
             if job is not None and job.job_id == job_id:
                 job.grow(total_chunks, given)
@@ -128,16 +128,16 @@ class StoreContext:
         """Make the state file exact after a completion; where that is impossible, it is written later."""
         try:
             self.job_changed(job_id)
-        except Exception as error:  # it never makes an error of what is recorded
+        except Exception as error:  # the chunk is recorded, so this is no error
             log_suppressed(error, f"after a completion of job {job_id}, its state file is written later")
 
     def job_changed(self, job_id: str, known: Known | None = None) -> None:
-        """Make the state file exact; ``known`` is what the store holds of the job, where that is at hand."""
+        """Make the state file exact; ``known`` is the content of the job in the store, if that is at hand."""
         if self.state_file is not None:
             self.state_file.write(job_id, known)
 
     def note_change(self, job_id: str) -> None:
-        """Let the state file be exact at the next ending: the job changed by something else than a result."""
+        """Let the next ending make the state file exact: the job changed in something else than a result."""
         if self.state_file is not None:
             self.state_file.note_change(job_id)
 
@@ -148,9 +148,9 @@ class StoreContext:
             self.state_file.drop_previous()
 
     def back_up(self) -> bool:
-        """Make an automatic backup, if that costs no more than its share, and tell of it. No lock is held then.
+        """Make an automatic backup, if it costs no more than its share, and call ``on_backup`` without a lock held.
 
-        Returns whether a backup has all that there is.
+        Returns whether a backup has all that is in the store.
         """
         backup = self.storage.backups.make()
         self.backups.tell(backup)
@@ -159,13 +159,13 @@ class StoreContext:
 
 @dataclass(frozen=True, slots=True)
 class OpenedStore:
-    """What opening a store came to."""
+    """A store that was opened, and what its opening did."""
 
     context: StoreContext
     recovery: RecoveryReport | None
-    """What opening had to recover."""
+    """What the opening had to recover; None: nothing."""
     notices: tuple[str, ...]
-    """What the caller is to be warned of."""
+    """The texts of which the caller is to be warned."""
 
 
 def open_store(path: Path, state_file: Path | None, *, lock_timeout_seconds: float, **more: Any) -> OpenedStore:

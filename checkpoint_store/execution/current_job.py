@@ -34,15 +34,15 @@ class CurrentJob:
             self._context.state_file.keeps_previous = True
 
     def row(self, chunk_index: int | None = None) -> tuple[str, int, str, str | None] | None:
-        """Return id, number of chunks and status of the current job, and the digest of a chunk's result; None: none."""
+        """Return id, number of chunks and status of the current job, and a chunk's digest; None: no current job."""
         return self._context.storage.states.current_row(chunk_index)
 
     def state(self, known: Known | None) -> Known | None:
-        """Return the current job's state, results included; ``known`` itself where the store holds that still."""
+        """Return the state of the current job, results included; ``known`` itself if the store is unchanged."""
         return self._context.storage.states.current(known)
 
     def save(self, state: ProcessingState, known: Known | None, looked: Looked) -> Saved:
-        """Make a state the current job: what it says holds, and chunks that it lacks stay complete.
+        """Make a state the current job. Chunks that are complete in the store and not in the state stay complete.
 
         Durable when this returns; :meth:`show` writes the state file. A secret in its config or metadata is refused;
         one in its error message is replaced by ``"[redacted]"``. ``known`` is what this method, or :meth:`state`,
@@ -54,7 +54,7 @@ class CurrentJob:
             CurrentJobChanged: the store does not have the job, and another one became current. Nothing was written.
         """
         with importing():
-            from checkpoint_store.model.codec.secrets import redact_text, reject_secrets  # for writers
+            from checkpoint_store.model.codec.secrets import redact_text, reject_secrets  # only writers need it
 
         reject_secrets(thaw(state.config))
         reject_secrets(thaw(state.metadata), "metadata")
@@ -72,7 +72,7 @@ class CurrentJob:
         return looked.is_of_another(job_id, chunk_index, self._context.reading.results.digest(job_id, chunk_index))
 
     def warn_of_another(self, job_id: str, chunk_index: int) -> None:
-        """Warn, once, that another program works on the job. Call it when all is recorded: the warning may raise."""
+        """Warn, once, that another program works on the job. Call this after recording: the warning may raise."""
         has_told, self._has_told_of_another = self._has_told_of_another, True
         if not has_told:
             why = "two programs that work on one job at the same time pay for its chunks twice; end one of them"
@@ -81,7 +81,7 @@ class CurrentJob:
             warn_caller(notice, UserWarning)
 
     def _tell_of(self, earlier: JobRecord, job_id: str) -> None:
-        """Log which job has results already; warn where it has chunks left, for whose results one would pay again."""
+        """Log which job has results already; warn if it has chunks left: a second job would pay for them again."""
         done = f"{earlier.completed_count:,} of {chunks_text(earlier.total_chunks)}"
         begins = f"job {job_id} of {earlier.file_name!r} begins without results"
         remedy = f"CheckpointStore({str(self._context.reading.path)!r}).job({earlier.job_id!r}).state()"
@@ -92,7 +92,7 @@ class CurrentJob:
             warn_caller(notice, UserWarning)
 
     def show(self, job_id: str, saved: Saved) -> None:
-        """Make the state file exact after :meth:`save`, and tell what its caller is to know: a warning may raise."""
+        """Make the state file exact after :meth:`save`, and log or warn what the caller has to know."""
         self._context.job_changed(job_id, saved.known)
         if saved.passed_over is not None:
             self._tell_of(saved.passed_over, job_id)
@@ -100,22 +100,22 @@ class CurrentJob:
             self.warn_of_another(job_id, chunk_index)
 
     def complete(self, job_id: str, total_chunks: int, chunk_index: int, result: object) -> None:
-        """Record a chunk of a job that is not running; unless somebody paused it, it runs from then on. Durable."""
+        """Record a chunk of a job that is not running, and set the job running unless it is paused. Durable."""
         execution = JobExecution(self._context, job_id, total_chunks, None, None, store=None)
         self._context.storage.states.complete_and_run(execution.completion(chunk_index, result, replace=True))
         self._context.chunk_completed(job_id)
 
     def complete_beside(self, job_id: str, chunk_index: int, result: object) -> None:
-        """Record a chunk of a job that is no longer the current one, and leave the state file to that. Durable."""
+        """Record a chunk of a job that is no longer current; the state file shows the current job. Durable."""
         total_chunks = self._context.reading.jobs.find(job_id).total_chunks
         execution = JobExecution(self._context, job_id, total_chunks, None, None, store=None)
         self._context.storage.states.complete_and_run(execution.completion(chunk_index, result, replace=True))
 
     def set_status_beside(self, job_id: str, status: JobStatus, error: BaseException | str | None) -> None:
-        """Set the status of a job that is no longer the current one, and leave the state file to that. Durable."""
+        """Set the status of a job that is no longer current; the state file shows the current job. Durable."""
         message = None if error is None else describe(error)
         self._context.storage.job_changes.set_status(job_id, StatusChange(status, message, is_completed_instead=False))
 
     def clear(self, job_id: str, *, and_backup: bool = True) -> None:
-        """Delete a job for good. ``and_backup``: with the ``.bak`` of the state file, whichever job it shows."""
+        """Delete a job for good. ``and_backup``: delete the ``.bak`` of the state file, too, whichever job it shows."""
         lifecycle.delete(self._context, job_id, and_backup=and_backup)

@@ -22,7 +22,7 @@ _WAITING: Final = frozenset({threading.Thread.join.__code__, Future.result.__cod
 
 
 def work_waits_for_this_thread() -> bool:
-    """Whether a thread that works on a chunk waits for this one: for its end or its future, or for who waits so."""
+    """Whether a thread that works on a chunk waits for this thread, for its future, or for a thread that waits so."""
     frames = sys._current_frames()  # the stacks of all threads; a debugger reads them likewise
     at_work, this = threads_at_work(), threading.get_ident()
     waited_for = _ends_with(this, frames[this])
@@ -44,10 +44,10 @@ def _stack(frame: FrameType | None) -> Iterator[FrameType]:
 
 
 def _ends_with(ident: int, frame: FrameType) -> set[int]:
-    """Return the identities of what is done when a thread has ended: the thread, and the future that it works for."""
+    """Return the ids of the objects that are done when a thread ends: the thread, and the future that it works for."""
     ends = {id(thread) for thread in threading.enumerate() if thread.ident == ident}
     for inner in _stack(frame):
-        if inner.f_code.co_name == "run":  # of the work items of concurrent.futures.thread
+        if inner.f_code.co_name == "run":  # the run() of a work item of concurrent.futures.thread
             future = getattr(inner.f_locals.get("self"), "future", None)
             ends |= {id(future)} if isinstance(future, Future) else set()
     return ends

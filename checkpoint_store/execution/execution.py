@@ -1,4 +1,4 @@
-"""One job at work: its chunks on their way to the work, and the results on their way into the store."""
+"""One job at work: it hands out the chunks to a loop, and records the results in the store."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 
 class JobExecution:
-    """A job's chunks on their way to the work, and results on their way to the store. Safe to share between threads."""
+    """One job at work: its chunks, its claims and the recording of its results. Safe to share between threads."""
 
     def __init__(
         self,
@@ -74,22 +74,22 @@ class JobExecution:
         """How the job begins to run, pauses and ends."""
         context.growing.add(ref(self, context.growing.discard))
 
-    # Made when they are first asked for: a list of ten thousand jobs asks for none of them. They keep no state but what
-    # the store says, so two of them, which two threads made at the same time, are as good as one.
+    # These objects are made when they are first asked for: a list of ten thousand jobs needs none of them. They have no
+    # state of their own, so it does not matter if two threads make the same object at the same time.
 
     @cached_property
     def keys(self) -> ChunkKeys:
-        """What the caller calls the chunks."""
+        """The caller's keys of the chunks."""
         return ChunkKeys(self._context.reading, self.job_id, self.contents)
 
     @cached_property
     def results(self) -> JobResults:
-        """The results that are there."""
+        """The results of the job in the store."""
         return JobResults(self._context.reading, self.recorded)
 
     @cached_property
     def runners(self) -> RunnersAtWork:
-        """Who is at work on the job now."""
+        """The runners that are at work on the job now."""
         return RunnersAtWork(self._context, self.job_id)
 
     @cached_property
@@ -103,24 +103,24 @@ class JobExecution:
         return self._order is not None
 
     def grow(self, total_chunks: int, given: Given | None) -> None:
-        """Let this object, and its loops under way, know that the job has grown, and of the chunks that it has now."""
+        """Note that the job has grown, and its chunks now, for this object and its open loops."""
         if total_chunks > self.recorded.total_chunks:
             self.contents.grow(given)
             self.recorded.total_chunks = total_chunks
 
     def reach(self) -> int:
-        """Return how many first chunks a loop can work on now: where the caller gave chunks, those that are at hand."""
+        """Return how many chunks, from the first on, a loop can work on now: all, or those that the caller gave."""
         total, at_hand = self.recorded.known_total(), self.contents.count
         return total if at_hand is None else min(total, at_hand)
 
     @property
     def loops(self) -> Loops:
-        """Those that are under way on any job of the store."""
+        """The open loops on all jobs of the store."""
         return self._context.loops
 
     @property
     def claims(self) -> Claims:
-        """What this process has in hand of the job."""
+        """The claims of this process for the job."""
         if self._claims is None:
             self._claims = self._context.claims_of(self.job_id)
         return self._claims
@@ -133,7 +133,7 @@ class JobExecution:
         shard: Shard | None = None,
         places: int = 1,
     ) -> ChunkQueue:
-        """Return the chunks that a loop which begins now may claim, all of the job or those of a shard.
+        """Return the chunk queue of a loop that begins now, for the whole job or a shard.
 
         ``places`` says how many chunks the loop works on at the same time.
         """
@@ -150,7 +150,7 @@ class JobExecution:
         )
 
     def look_at(self, index: int) -> tuple[bool, str | None]:
-        """Return whether a chunk is complete, and its handle where it is not."""
+        """Return whether a chunk is complete, and the handle of a chunk that is not complete."""
         return self._context.storage.handles.look_at(self.job_id, index)
 
     def has_handles(self) -> bool:
@@ -158,7 +158,7 @@ class JobExecution:
         return self._context.storage.handles.has_any(self.job_id)
 
     def attempt_of(self, chunk: ClaimedChunk, *, handle: str | None) -> Attempt:
-        """Return what the work on a claimed chunk can ask about its try."""
+        """Return the attempt at a claimed chunk, for the work on it."""
         handles, key = self._context.storage.handles, self.keys.of(chunk.index)
         return attempt_of(chunk, self.job_id, self.contents, self._order, handles, key=key, handle=handle)
 
@@ -172,9 +172,9 @@ class JobExecution:
         replace: bool = False,
         cost: Cost = "cost",
     ) -> Completion:
-        """Return what is to be written for a result (``text`` is its JSON text, where that is there already).
+        """Return the completion to write for a result (``text``: its JSON text, if it is encoded already).
 
-        ``cost`` says where the cost stands in the result that this one takes the place of, if the chunk is done again.
+        ``cost`` names the cost in the earlier result, if the chunk is done again.
 
         Raises:
             ChunkOutOfRange, InvalidResultError: as :meth:`Job.complete` says.
@@ -196,7 +196,7 @@ class JobExecution:
         """Record completions, all or none; durable when this returns.
 
         Raises:
-            ChunkOutOfOrder: the job is sequential, and a chunk before one of them is not complete.
+            ChunkOutOfOrder: the job is sequential, and a chunk before them is not complete.
         """
         if self._order is not None:
             self._order.require([completion.chunk_index for completion in completions])
@@ -215,16 +215,16 @@ class JobExecution:
         self.claims.fail(index, describe(error), cost=amount_paid, counted=counted)
 
     def keep_unrecorded(self, completions: Sequence[Completion]) -> str:
-        """Keep what could not be recorded now (a full disk); return what to tell of it.
+        """Keep completions that cannot be recorded now (a full disk); return a sentence about them.
 
-        The next loop of this store object records it first.
+        The next loop of this store object records them first.
         """
         return self._context.unrecorded.keep(completions)
 
     def record_unrecorded(self) -> None:
-        """Record what could not be recorded before."""
+        """Record the unrecorded results of the store."""
         self._context.record_unrecorded()
 
     def unclaimed(self) -> Iterator[int]:
-        """Yield the chunks that are not complete, and at hand, by index, whoever works on them."""
+        """Yield the chunks that are at hand and not complete, by index, whoever works on them."""
         return chunk_ranges.incomplete(self._context.reading, self.job_id, self.reach())

@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 Library = Literal["pandas", "polars"]
 Columns = dict[str, list[Any]]
 _EXACT_MAX: Final = 2**53
-"""Integers beyond it are not all exact as floats."""
+"""The largest integer up to which all integers are exact as floats."""
 _PANDAS: Final = {"int": "int64", "float": "float64", "bool": "bool"}
 _PANDAS_WITH_MISSING: Final = {"int": "Int64", "float": "float64", "bool": "boolean"}
 _POLARS: Final = {"int": "Int64", "float": "Float64", "bool": "Boolean", "text": "String"}
 RESULT: Final = "result"
-"""The column of results that are no objects, and the prefix of fields whose name is another column's."""
+"""The column of results that are no objects, and the prefix of a field whose name another column has."""
 
 
 def imported(library: str) -> ModuleType:
@@ -26,7 +26,7 @@ def imported(library: str) -> ModuleType:
 
     Raises:
         MissingExtra: it is not installed.
-        InvalidArgumentError: it is another library.
+        InvalidArgumentError: ``library`` is neither.
     """
     try:
         if library == "pandas":
@@ -46,7 +46,7 @@ def library_of(frame: object) -> Library:
     """Return which library a frame is of.
 
     Raises:
-        InvalidArgumentError: it is no frame.
+        InvalidArgumentError: ``frame`` is no frame of either library.
     """
     homes = {kind.__module__.partition(".")[0] for kind in type(frame).__mro__}
     for library in get_args(Library):
@@ -71,7 +71,7 @@ def result_columns(results: Sequence[Any]) -> Columns:
 
 
 def beside(own: Columns, taken: Iterable[str]) -> Columns:
-    """Return columns under names that no other column has: ``result.NAME`` where NAME is taken."""
+    """Return columns under names that no other column has: ``result.NAME`` if NAME is taken."""
     names = set(taken)
     renamed: Columns = {}
     for name, values in own.items():
@@ -84,7 +84,7 @@ def beside(own: Columns, taken: Iterable[str]) -> Columns:
 
 
 def made(library: str, columns: Columns) -> Any:
-    """Return a frame of these columns. A column of integers stays one, also where a value is missing."""
+    """Return a frame of these columns. A column of integers stays a column of integers if a value is missing."""
     module = imported(library)
     series = _pandas_series if library == "pandas" else _polars_series
     return module.DataFrame({name: series(module, name, values) for name, values in columns.items()})
@@ -121,7 +121,7 @@ def _polars_series(polars: Any, name: str, values: list[Any]) -> Any:
 
 
 def _kind(values: list[Any]) -> str:
-    """Return the type that holds all values of a column exactly; empty where none of the simple ones does."""
+    """Return the simple type that holds all values of a column exactly; empty if no simple type does."""
     types = {type(value) for value in values if value is not None}
     if types == {bool}:
         return "bool"

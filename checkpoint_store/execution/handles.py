@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 _CHUNKS_NAMED_MAX: Final = 5
 _BUSY_TIMEOUTS_MAX: Final = 6
-"""A busy store is waited for this many times ``lock_timeout_seconds``, as for a result in hand."""
+"""How many times ``lock_timeout_seconds`` to wait for a busy store, as long as for a result in hand."""
 
 
 class HandleRecorder:
-    """Records the handle of one chunk in the store that this process has open. Sent elsewhere, it opens that itself.
+    """Records the handle of one chunk in the store that this process has open. In another process it opens the store.
 
     ``recorder(handle)`` is durable when it returns; None clears the handle.
     """
@@ -87,10 +87,10 @@ class RecorderElsewhere:
 
 
 def persist(record: Callable[[], None], handle: str | None, place: str) -> None:
-    """Record a handle, also where the store is locked for long: the work behind it is paid for.
+    """Record a handle, and wait long for a locked store: the work behind the handle is paid for.
 
     Raises:
-        CheckpointStoreError: it is impossible; the error's notes have the handle.
+        CheckpointStoreError: the handle cannot be recorded; the notes of the error have it.
     """
     for timeouts in range(1, _BUSY_TIMEOUTS_MAX + 1):
         try:
@@ -112,10 +112,10 @@ def _unrecorded(handle: str | None, place: str) -> str:
 
 
 def checked_indices(given: object) -> list[int]:
-    """Return which chunks a handle is for, in their order; one index stands for itself.
+    """Return the chunks that a handle is for, in their order; a single index stands for one chunk.
 
     Raises:
-        InvalidArgumentError: it is no list of chunk indices.
+        InvalidArgumentError: ``given`` is no list of chunk indices.
     """
     if type(given) is int:
         return [given]
@@ -127,6 +127,6 @@ def checked_indices(given: object) -> list[int]:
 
 
 def place_of(job_id: str, indices: list[int]) -> str:
-    """Return whose handle it is, for an error."""
+    """Return the chunks and the job of a handle as words, for an error."""
     named = ", ".join(map(str, indices[:_CHUNKS_NAMED_MAX])) + (" …" if len(indices) > _CHUNKS_NAMED_MAX else "")
     return f"chunk{'' if len(indices) == 1 else 's'} {named} of job {job_id}"

@@ -24,18 +24,18 @@ class JobBudget:
         self._context, self._job_id = context, job_id
 
     def spending(self, results: Costs) -> Spending:
-        """Return what the job has spent and reserved, where its results cost ``results``."""
+        """Return what the job has spent and reserved, if its results cost ``results``."""
         return self._context.storage.budgets.spending(self._job_id, results)
 
     def reserve(self, chunk: ClaimedChunk, max_cost: float, cost: Cost, known: Costs) -> Reserved:
-        """Reserve the highest known cost for a claimed chunk's attempt, if it fits. Durable when it returns."""
+        """Reserve the highest known cost for the attempt at a claimed chunk, if it fits. Durable when this returns."""
         request = ReservationRequest(self._job_id, chunk.runner_id, chunk.claim, max_cost, cost, known)
         return self._context.storage.budgets.reserve(request)
 
     def free(self, chunks: Sequence[ClaimedChunk]) -> None:
-        """Reserve nothing for these claimed chunks, which wait for their start. Durable when it returns."""
+        """Free the reservations of these claimed chunks, which wait for their start. Durable when this returns."""
         self._context.storage.budgets.free(self._job_id, [(chunk.runner_id, chunk.claim) for chunk in chunks])
 
     def note_cost(self, index: int, cost: float) -> None:
-        """Record what an attempt at a chunk cost that gave no result of the job. Durable when it returns."""
+        """Record the cost of an attempt that gave no result of the job. Durable when this returns."""
         self._context.storage.budgets.note_cost(self._job_id, index, cost)

@@ -1,4 +1,4 @@
-"""A job as a frame of pandas or polars: its results, and what each of them took."""
+"""A job as a frame of pandas or polars: its results, with the cost, time and attempts of each chunk."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class JobFrames(JobKeys):
-    """The part of :class:`Job` that shows it as a frame."""
+    """The part of :class:`Job` that makes a frame of the job."""
 
     def to_dataframe(
         self, library: frames.Library = "pandas", *, missing: Missing = "skip", cost: Cost = "cost"
@@ -33,14 +33,14 @@ class JobFrames(JobKeys):
 
         Args:
             library: ``"pandas"`` or ``"polars"`` (extras of the same names).
-            missing: what to do about a chunk that has no result: ``"skip"`` it, ``"none"`` for a row without fields, or
+            missing: what to do about a chunk without a result: ``"skip"`` it, ``"none"`` for a row without fields, or
                 ``"raise"``.
             cost: where the cost stands in a result; see :meth:`Job.map`.
 
         Raises:
             MissingExtra: the library is not installed. Nothing was read.
             JobIncomplete: chunks are left, and ``missing`` is ``"raise"``.
-            StoreDamaged: what is stored is not what was written.
+            StoreDamaged: a stored result is not what was written.
         """
         frames.imported(library)
         where = checked_cost(cost)

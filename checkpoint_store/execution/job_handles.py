@@ -1,4 +1,4 @@
-"""The handles of a job's chunks: what a service calls the work that it holds."""
+"""The handles of a job's chunks: the names by which a service knows the work that it holds."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ class JobHandles(JobStatusChanges):
     def record_handle(self, indices: int | Iterable[int], handle: str | None) -> None:
         """Record what a service calls the work that it holds for these chunks, such as a batch's id; durable on return.
 
-        Every later try of these chunks finds it as ``handle``, until the chunk is complete, or another handle replaces
-        it: so it asks the service for the result instead of paying again. All chunks have it, or on an error none.
+        Every later try of these chunks finds the handle as ``handle``, until the chunk is complete or gets another
+        handle: so the try asks the service for the result instead of paying again. After an error no chunk has the
+        handle.
 
         Args:
             indices: the chunks (0-based), or one of them.
@@ -27,7 +28,7 @@ class JobHandles(JobStatusChanges):
 
         Raises:
             ChunkOutOfRange: there is no such chunk.
-            InvalidArgumentError: it is no such text; the error names chunks and value.
+            InvalidArgumentError: ``handle`` is no such text; the error names chunks and value.
             StoreBusy: the store stayed locked for 6 times ``lock_timeout_seconds``; the error's notes have the handle.
         """
         chunks = checked_indices(indices)

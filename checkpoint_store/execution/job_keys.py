@@ -1,4 +1,4 @@
-"""What a job's chunks are called by its caller: files, pages, anything but their index."""
+"""The keys of a job's chunks: the caller's names for them, such as files or pages."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class JobKeys(JobLog):
         return self._execution.keys.index_of(key)
 
     def key_of(self, index: int) -> Key | None:
-        """Return what the caller calls chunk ``index``, as it was given; None where it has no key.
+        """Return the caller's key of chunk ``index``, as it was given; None if the chunk has no key.
 
         Raises:
             ChunkOutOfRange: no such chunk.

@@ -1,4 +1,4 @@
-"""How one job begins to run and ends: its status, its pauses, and what its last loop did."""
+"""The lifecycle of one job: its status, its pauses, and the record of its last loop."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ class JobLifecycle:
         lifecycle.change(self._context, self._job_id, wanted)
 
     def mark_pauses_known(self) -> None:
-        """Let the pauses that were asked for so far end no loop that begins from now on; a later one ends it."""
+        """Note the pauses that were asked for so far: they end no loop that begins from now on. A later pause does."""
         self.pauses.last = self._last_pause()
 
     def _last_pause(self) -> int:
         return self._context.storage.claims.last_pause(self._job_id)
 
     def mark_running(self, known_pause: int | None) -> None:
-        """Make the job ``running`` where chunks are left, as a loop begins, unless it was paused since the call.
+        """Set the job ``running`` as a loop begins, if chunks are left, unless it was paused since the call.
 
-        ``known_pause``: the last pause that was known at the call. Pauses that were asked for stand.
+        ``known_pause``: the last pause that was known at the call. Pauses that were asked for are not withdrawn.
         """
         self._context.record_unrecorded()
         if not self.pauses.covers(self._last_pause(), known_pause):
@@ -55,17 +55,17 @@ class JobLifecycle:
         lifecycle.leave(self._context, claims, status, error, with_this_thread=with_this_thread)
 
     def record_failure(self, error: BaseException) -> None:
-        """Keep the error that ended a loop of this job; where that is impossible, log it."""
+        """Record the error that ended a loop of this job; log the error if it cannot be recorded."""
         try:
             self.leave(*lifecycle.ending_by(error))
         except CheckpointStoreError as late:
             log_suppressed(late, f"the end of job {self._job_id} could not be recorded")
 
     def leave_out(self, seconds: float) -> None:
-        """Let the job's rate leave out so many seconds, in which the machine slept. Durable when this returns."""
+        """Leave ``seconds``, in which the machine slept, out of the job's rate. Durable when this returns."""
         self._context.storage.job_changes.leave_out(self._job_id, seconds)
         self._context.note_change(self._job_id)
 
     def note_run(self, record: RunRecord) -> None:
-        """Keep what a loop did, which has ended."""
+        """Keep the record of a loop that has ended."""
         self._context.last_runs[self._job_id] = record

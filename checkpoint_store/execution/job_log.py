@@ -1,4 +1,4 @@
-"""What was tried and what was completed of a job, chunk by chunk."""
+"""The log of a job: all tries and all completed chunks."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 
 class JobLog(JobSums):
-    """The part of :class:`Job` that tells all tries and all completed chunks. Safe to share between threads."""
+    """The part of :class:`Job` that lists all tries and all completed chunks. Safe to share between threads."""
 
     def attempts(self) -> Iterator[AttemptRecord]:
-        """Yield every try at every chunk, whatever came of it, by chunk and then by number; in bounded memory.
+        """Yield every try at every chunk, whatever its outcome, by chunk and then by number; in bounded memory.
 
-        Unlike :meth:`errors` and its neighbours, which know the last try at a chunk that is not complete.
+        :meth:`errors`, :meth:`failed_chunks` and :meth:`in_doubt_chunks` know only the last try at an incomplete chunk.
         """
         yield from self._context.reading.chunks.attempts(self.job_id)
 

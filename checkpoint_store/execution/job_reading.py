@@ -1,4 +1,4 @@
-"""What can be asked of a job: where it stands, what is done, and what a run of it would do."""
+"""What a job tells of itself: its progress, its results, and what a run would do."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Missing = Literal["raise", "skip", "none"]
-"""What ``results`` does about a chunk that has no result."""
+"""The values of ``missing``: what ``results`` does about a chunk that has no result."""
 
 
 class JobReading:
@@ -78,7 +78,7 @@ class JobReading:
         return f"<Job {self.job_id} of {self.file_name!r}, {summary.shown_status}, {done}>"
 
     def _repr_html_(self) -> str:
-        """Return what a notebook shows: a table of where the job stands, as the store has it now, without secrets."""
+        """Return what a notebook shows: a table of the job's progress, as the store has it now, without secrets."""
         try:
             return self._execution.recorded.summary()._repr_html_()
         except CheckpointStoreError:  # as above
@@ -92,14 +92,14 @@ class JobReading:
             f"CheckpointStore({path!r}).job({job_id!r})"
         )
 
-    # -- where it stands
+    # -- progress
 
     @property
     def total_chunks(self) -> int:
-        """How many chunks it has, as far as this object knows.
+        """How many chunks the job has, as far as this object knows.
 
-        A job that grew in this store object says so at once; of growth in another process each loop, and
-        :meth:`remaining`, takes notice.
+        The number is exact for growth through this store object. Growth in another process is noticed when a loop
+        begins, and by :meth:`remaining`.
         """
         return self._execution.recorded.total_chunks
 
@@ -110,16 +110,16 @@ class JobReading:
 
     @property
     def is_active(self) -> bool:
-        """Whether a runner works on it now, in this process or in another one.
+        """Whether a runner works on the job now, in this process or in another one.
 
-        A job whose status is ``running`` and that is not active was interrupted: its process was killed, or the loop of
-        its caller was left.
+        A job with the status ``running`` that is not active was interrupted: its process was killed, or its caller left
+        the loop.
         """
         return self._execution.recorded.is_active()
 
     @property
     def error_message(self) -> str | None:
-        """Why it failed, as the store has it now."""
+        """Why the job failed, as the store has it now; None if it did not."""
         return self._execution.recorded.record().error_message
 
     @property
@@ -128,16 +128,16 @@ class JobReading:
         return self._execution.recorded.record().superseded_by
 
     def progress(self) -> Progress:
-        """Return how far it has come; one row is read, whatever its size.
+        """Return the progress of the job. One row is read, however many chunks the job has.
 
-        Nothing is read for a job of :meth:`CheckpointStore.incomplete_jobs` as long as nothing was recorded since.
+        A job of :meth:`CheckpointStore.incomplete_jobs` reads nothing as long as nothing was recorded since.
         """
         if self._listed is not None and self._context.reading.jobs.still_hold(self._listed[1]):
             return self._listed[0].progress
         return self._execution.recorded.progress()
 
     def summary(self) -> JobSummary:
-        """Return what a list shows of it: as :meth:`CheckpointStore.summaries` does, and as it is now."""
+        """Return what a list shows of the job now, as :meth:`CheckpointStore.summaries` does."""
         return self._execution.recorded.summary()
 
     def completed_ranges(self) -> list[tuple[int, int]]:
@@ -145,15 +145,15 @@ class JobReading:
         return self._execution.recorded.completed_ranges()
 
     def remaining(self) -> list[range]:
-        """Return the chunks that are not complete, or to be done again, as ranges, ascending, whoever works on them.
+        """Return the chunks that are left (not complete, or to be done again) as ranges, ascending.
 
-        Nothing is claimed: another runner may complete them meanwhile. Failed chunks, and those in doubt, are among
+        Nothing is claimed: another runner may complete them meanwhile. Failed chunks, and chunks in doubt, are among
         them. ``[index for chunks in job.remaining() for index in chunks]`` lists them one by one.
         """
         return self._execution.recorded.remaining_ranges()
 
     def is_completed(self, index: int) -> bool:
-        """Whether a chunk is complete, and not to be done again, by the shortest way."""
+        """Whether a chunk is complete and not to be done again; the quickest read of it."""
         return self._execution.results.is_completed(index)
 
     def failed_chunks(self) -> list[ChunkRecord]:
@@ -161,20 +161,20 @@ class JobReading:
         return self._execution.recorded.failed_chunks()
 
     def in_doubt_chunks(self) -> list[ChunkRecord]:
-        """Return the chunks whose last try never ended, by index: it may have been billed, and nothing came of it."""
+        """Return the chunks whose last try never ended, by index: the try may have been billed, and gave no result."""
         return self._execution.recorded.last_attempts("abandoned")
 
     def running_chunks(self) -> list[ChunkRecord]:
-        """Return the chunks that are being worked on, by index, by whichever runner."""
+        """Return the chunks that any runner is working on, by index."""
         return self._execution.recorded.last_attempts("running")
 
     @property
     def last_run(self) -> RunRecord | None:
-        """What the last ``map`` or ``amap`` of this store object did on this job; None where none has ended."""
+        """What the last ``map`` or ``amap`` of this store object did on this job; None if no such loop has ended."""
         return self._execution.recorded.last_run
 
     def errors(self) -> list[ChunkRecord]:
-        """Return the chunks whose last try failed, by index: failed ones, and those that are still tried again."""
+        """Return the chunks whose last try failed, by index: failed chunks, and chunks that will be tried again."""
         return self._execution.recorded.last_attempts("failed")
 
     # -- what a run would do
@@ -198,7 +198,7 @@ class JobReading:
         by = self._execution.fingerprint_by
         return opening.plan_with(self._context, self.job_id, chunks, by, on_change, cost=cost)
 
-    # -- what is done
+    # -- results
 
     @overload
     def result(self, index: int) -> Any: ...
@@ -208,8 +208,8 @@ class JobReading:
         """Return the result of one completed chunk.
 
         Raises:
-            ChunkNotCompleted: it is not complete, or was completed without a result.
-            StoreDamaged: what is stored is not what was written.
+            ChunkNotCompleted: the chunk is not complete, or was completed without a result.
+            StoreDamaged: a stored result is not what was written.
         """
         return self._decoded(index, self._execution.results.text(index), as_type)
 
@@ -223,15 +223,15 @@ class JobReading:
         """Yield the result of every chunk in index order, in bounded memory.
 
         Args:
-            as_type: a dataclass or pydantic model to give them back as.
-            missing: what to do about a chunk that has no result: ``"raise"`` refuses the whole call, ``"skip"`` passes
+            as_type: a dataclass or pydantic model; each result comes back as an object of it.
+            missing: what to do about a chunk without a result: ``"raise"`` refuses the whole call, ``"skip"`` passes
                 over the chunk, ``"none"`` yields None in its place.
 
         Raises:
             JobIncomplete: chunks without a result are left, and ``missing`` is ``"raise"``. Nothing was yielded.
             ChunkNotCompleted: a chunk was completed without a result, and ``missing`` is ``"raise"``.
             InvalidResultError: a result does not fit ``as_type``; it never becomes a dict or None instead.
-            StoreDamaged: what is stored is not what was written.
+            StoreDamaged: a stored result is not what was written.
         """
         if missing not in ("raise", "skip", "none"):
             raise InvalidArgumentError("missing", missing, "is none of 'raise', 'skip', 'none'")
@@ -248,7 +248,7 @@ class JobReading:
         yield from self._gap(expected, self._execution.recorded.known_total(), missing)
 
     def _gap(self, start: int, stop: int, missing: Missing) -> Iterator[None]:
-        """Yield what stands for the chunks of ``[start, stop)``, which have no result."""
+        """Yield the values in place of results for the chunks of ``[start, stop)``, which have none."""
         if missing == "raise" and start < stop:
             raise ChunkNotCompleted(self.job_id, start, completed=self._execution.results.is_completed(start))
         yield from (None for _ in range(start, stop) if missing == "none")
@@ -266,15 +266,15 @@ class JobReading:
         return self._context.reading.state(self.job_id)
 
     def export(self, path: str | os.PathLike[str] | None = None, *, replace: bool = False) -> Path:
-        """Write the job's state to ``path`` (default: the store's state file) and return where; durable then.
+        """Write the job's state to ``path`` (default: the store's state file) and return the path. Durable on return.
 
-        A file that is there is replaced where it is an older export of this job; any other only with ``replace``.
+        An existing file is replaced if it is an older export of this job; any other file only with ``replace``.
 
         Raises:
-            StoreTargetError: ``path`` is something else, or belongs to the store. Nothing was written.
+            StoreTargetError: ``path`` is another file, or belongs to the store. Nothing was written.
         """
         if path is not None:
-            from pathlib import Path as RealPath  # a name that only annotations need above
+            from pathlib import Path as RealPath  # annotations above need the name Path only for type checkers
 
             return write_state(self._context.reading, self.job_id, RealPath(path).absolute(), replace=replace)
         if self._context.state_file is None:

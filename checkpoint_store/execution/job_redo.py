@@ -13,25 +13,25 @@ if TYPE_CHECKING:
 
 
 class JobRedo(JobHandles):
-    """The part of :class:`Job` that has complete chunks done again. Safe to share between threads."""
+    """The part of :class:`Job` that lets complete chunks be done again. Safe to share between threads."""
 
     def redo(self, indices: int | Iterable[int]) -> int:
         """Let complete chunks be done again: they are left, and the next loop takes them. Durable when this returns.
 
-        Until the new result of a chunk is durable, its earlier one is what ``results()``, exports and the state file
-        show; after that only the new one. The chunks have all their tries again, and no handle. A job that was
-        completed is ``paused`` (``running`` where a loop is at work, which takes the chunks up), and completed again
-        with the last of them. What the earlier results cost stays counted.
+        Until the new result of a chunk is durable, ``results()``, exports and the state file show the earlier result;
+        after that, only the new one. The chunks get all their tries back, and lose their handles. A completed job
+        becomes ``paused`` (``running`` if a loop is at work: it takes the chunks up), and is completed again with the
+        last of these chunks. The cost of the earlier results stays counted.
 
-        All of the chunks are to be done again, or on an error none. For a chunk that is to be done again already,
-        nothing happens, unless it failed since: then it has its tries back, as after :meth:`retry_failed`.
+        After an error, no chunk is to be done again. Nothing changes for a chunk that is to be done again already,
+        unless it failed since: then it gets its tries back, as by :meth:`retry_failed`.
 
         Args:
-            indices: the chunks (0-based), or one of them, such as ``range(3, 8)``. Of a sequential job: all complete
-                chunks from the first of them on, because each was made from the results before it.
+            indices: the chunks (0-based), such as ``range(3, 8)``, or one index. In a sequential job: all complete
+                chunks from the first of them on, because each result was made from the results before it.
 
         Returns:
-            How many chunks the next loop takes that it would have passed by.
+            How many chunks the next loop takes in addition.
 
         Raises:
             ChunkOutOfRange: there is no such chunk.

@@ -1,4 +1,4 @@
-"""What can be read of the results of one job, and of what they cost."""
+"""The results of one job, and their costs, as the store has them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class JobResults:
         self._reading, self._recorded, self._job_id = reading, recorded, recorded.job_id
 
     def is_completed(self, index: int) -> bool:
-        """Whether a chunk is complete, by the shortest way."""
+        """Whether a chunk is complete; the quickest read of it."""
         return self._reading.chunks.is_completed(self._job_id, index)
 
     def text(self, index: int) -> str:
@@ -33,10 +33,10 @@ class JobResults:
         return self._reading.results.text(self._job_id, index)
 
     def texts(self) -> Iterator[tuple[int, str]]:
-        """Yield (index, JSON text) of all results by index, in bounded memory; nothing is open in between."""
+        """Yield (index, JSON text) of all results by index, in bounded memory; no read is open between two results."""
         for page in self._reading.results.pages(self._job_id):
             yield from page
 
     def costs_after(self, result_id: int, cost: Cost = "cost") -> Costs:
-        """Return what the results after one (0: all) cost; ``cost`` says where that stands in a result."""
+        """Return the costs of the results after a result id (0: all results); ``cost`` names the cost in a result."""
         return self._reading.results.costs_after(self._job_id, result_id, cost)

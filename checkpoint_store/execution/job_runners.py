@@ -1,4 +1,4 @@
-"""The runners of a job: who is at work on it, and what to do about one that was stopped for good."""
+"""The runners of a job, and the release of the chunks of a runner that was stopped for good."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class JobRunners(JobFrames):
     def release_runner(self, runner: int) -> int:
         """Give the chunks that a runner has in hand to the others, and return how many. Durable when this returns.
 
-        For a runner whose process was stopped, or whose container was paused, for good: nobody takes its chunks by
-        itself. A killed runner needs no release. The risk: where the process goes on after all, the chunks that it has
-        in hand may be paid for twice. It starts no other: its loop ends with ``RunnerReleased``.
+        Use this for a runner whose process was stopped, or whose container was paused, for good: its chunks stay
+        claimed otherwise. A killed runner needs no release. The risk: if the process goes on after all, the chunks that
+        it has in hand may be paid for twice. It starts no other chunk: its loop ends with ``RunnerReleased``.
 
         Args:
-            runner: its number, as :meth:`runners` says.
+            runner: the number of the runner, as :meth:`runners` says.
 
         Raises:
             InvalidArgumentError: no such runner is at work on this job.

@@ -1,4 +1,4 @@
-"""How a job is changed by its caller: paused, resumed, finished, failed, and what is said about it."""
+"""The changes that a caller makes to a job: pause, resume, finish, fail, and its metadata."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ class JobStatusChanges(JobRunners):
 
     @property
     def metadata(self) -> dict[str, Any]:
-        """What is said about it beside its plan, as the store has it now: a copy; empty where nothing is said."""
+        """JSON data about the job that is no part of its plan, as the store has it now: a copy, or empty."""
         return self._execution.recorded.record().metadata or {}
 
     def set_metadata(self, metadata: Mapping[str, Any]) -> None:
-        """Replace what is said about it beside its plan. Durable, and in the state file, when this returns.
+        """Replace the metadata of the job. Durable, and in the state file, when this returns.
 
         Args:
             metadata: JSON data, such as an estimate or an owner; ``{}`` leaves nothing.
 
         Raises:
-            InvalidArgumentError: JSON cannot hold a value; it says where. Nothing was changed.
-            SecretInConfig: it holds what looks like a secret. Nothing was changed.
+            InvalidArgumentError: JSON cannot hold a value; the error names its place. Nothing was changed.
+            SecretInConfig: a value looks like a secret. Nothing was changed.
         """
         if not isinstance(metadata, Mapping):
             raise InvalidArgumentError("metadata", metadata, "is no mapping; give {} to leave nothing")
@@ -40,7 +40,7 @@ class JobStatusChanges(JobRunners):
         self._execution.lifecycle.mark_pauses_known()
 
     def resume(self) -> None:
-        """Take a paused or failed job up again: status ``running``; loops that were to end go on, if they still do."""
+        """Take a paused or failed job up again: status ``running``; a loop that the pause has not ended yet goes on."""
         self._execution.lifecycle.change(lifecycle.RESUME)
 
     def finish(self) -> None:
@@ -56,5 +56,5 @@ class JobStatusChanges(JobRunners):
         self.set_status(JobStatus.FAILED, error)
 
     def set_status(self, status: JobStatus, error: BaseException | str | None = None) -> None:
-        """Set the status and error message as they are given; the state file is exact when this returns."""
+        """Set status and error message. Durable, and in the state file, when this returns."""
         lifecycle.set_status(self._context, self.job_id, status, error)

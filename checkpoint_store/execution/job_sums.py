@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class JobSums(JobReading):
-    """The part of :class:`Job` that adds up. Safe to share between threads."""
+    """The part of :class:`Job` that adds up the results and the costs. Safe to share between threads."""
 
     def totals(
         self, *keys: str, missing: Literal["raise", "skip"] = "raise", carried: bool = True

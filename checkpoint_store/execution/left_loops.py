@@ -1,7 +1,7 @@
-"""Where loops were left before their end, so that the exception which ended one is kept with its job.
+"""The lines at which callers left loops before their end, to find the exception that ended a loop.
 
-A generator is told that it is closed, and not why. The exception itself tells: its traceback passes through the line at
-which the loop was left. A ``break`` leaves the loop at another line than a later exception.
+A generator learns that it is closed, and not why. The traceback of the exception says why: it passes through the line
+at which the loop was left. A ``break`` leaves the loop at another line than a later exception.
 """
 
 from __future__ import annotations
@@ -25,33 +25,33 @@ class LeftLoops:
         """By job: code and line at which its loop was left; None where the loop lived until its store was closed."""
 
     def note_left(self, job_id: str) -> None:
-        """The loop that calls this was left by its caller just now."""
+        """Note that the loop which calls this was left by its caller just now."""
         frame: FrameType | None = sys._getframe(1)  # the line of the caller, without reading sources
         while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
             frame = frame.f_back
         if frame is not None:
             place = frame.f_code, frame.f_lineno
-            # A loop over many files: what ended the loop of an earlier one was caught there.
+            # In a loop over many files, the caller caught the exception that ended the loop of an earlier file.
             others = {other: known for other, known in self._places.items() if known != place}
             self._places = others | {job_id: place}
 
     def note_closed(self, job_id: str) -> None:
-        """The loop was in the middle when its store was closed."""
+        """Note that the store was closed before the loop ended."""
         self._places[job_id] = None
 
     def forget(self, job_id: str) -> None:
-        """Another loop of the job begins."""
+        """Note that another loop of the job begins."""
         self._places.pop(job_id, None)
 
     def ended_by(self, error: BaseException) -> dict[str, BaseException]:
-        """Return the exception that ended the loop of each job, among an exception and those that led to it."""
+        """Return the exception that ended the loop of each job, from an exception and its causes."""
         passed = {place: cause for cause in _chain(error) for place in _lines(cause)}
         ends = {job_id: error if place is None else passed.get(place) for job_id, place in self._places.items()}
         return {job_id: cause for job_id, cause in ends.items() if cause is not None}
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """Yield an exception, and those that it was raised after, each once."""
+    """Yield an exception, its cause or context, and so on, each once."""
     seen: set[int] = set()
     link: BaseException | None = error
     while link is not None and id(link) not in seen:

@@ -1,4 +1,4 @@
-"""How a job's status changes: each ending is one transaction in the store; then the state file is made exact."""
+"""The changes of a job's status: each is one transaction in the store; then the state file is made exact."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 PAUSE: Final = StatusChange(JobStatus.PAUSED, asks_for_pause=True)
 RUN: Final = StatusChange(JobStatus.RUNNING)
-"""A loop begins. Loops of other runners that were asked to pause end all the same."""
+"""The change when a loop begins. Loops of other runners that were asked to pause end all the same."""
 RESUME: Final = StatusChange(JobStatus.RUNNING, withdraws_pauses=True)
 FINISH: Final = StatusChange(JobStatus.COMPLETED, needs_all_chunks=True)
 _EXIT_CODES: Final = {128 + getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)}
@@ -35,7 +35,7 @@ def asks_to_end(error: BaseException) -> bool:
 
 
 def ending_by(error: BaseException) -> tuple[JobStatus, BaseException | None]:
-    """Return the status that an exception gives the job whose work it ended, and the error to keep with the job."""
+    """Return the status of a job whose work an exception ended, and the error to keep with the job."""
     if asks_to_end(error) or type(error) is JobPaused:
         return JobStatus.PAUSED, None
     return JobStatus.PAUSED if isinstance(error, JobPaused) else JobStatus.FAILED, error
@@ -53,7 +53,7 @@ def change(context: StoreContext, job_id: str, wanted: StatusChange) -> None:
 
 
 def set_status(context: StoreContext, job_id: str, status: JobStatus, error: BaseException | str | None) -> None:
-    """Set status and error message as they are given; see :func:`change`. Secrets in the message are replaced."""
+    """Set status and error message; see :func:`change`. Secrets in the message are replaced."""
     message = None if error is None else describe(error)
     change(context, job_id, StatusChange(status, message, is_completed_instead=False))
 
@@ -81,7 +81,7 @@ def leave(
 
 
 def keep_errors(context: StoreContext, error: BaseException) -> None:
-    """Keep an exception with each job whose loop it ended. What the caller said of the end of a job stands."""
+    """Record an exception with each job whose loop it ended, unless the caller has ended the job itself."""
     for job_id, cause in context.loops.left.ended_by(error).items():
         try:
             record = context.reading.jobs.find(job_id)
@@ -101,9 +101,9 @@ def keep_errors(context: StoreContext, error: BaseException) -> None:
 def delete(context: StoreContext, job_id: str, *, and_backup: bool) -> None:
     """Delete a job for good, from every file of its store; see :meth:`CheckpointStore.delete_job`.
 
-    ``and_backup``: the ``.bak`` of the state file goes, whichever job it shows.
+    ``and_backup``: delete the ``.bak`` of the state file, whichever job it shows.
     """
-    # From here on it is deleted: killed in what follows, the next open ends it.
+    # From here on the job is deleted. If the process is killed now, the next open ends the deletion.
     deleted = context.storage.job_changes.delete(job_id)
     if context.state_file is not None:
         context.state_file.forget(deleted, and_backup=and_backup)

@@ -1,7 +1,7 @@
-"""The loops that are under way on the jobs of one store: who closes the store stops them, and waits for their results.
+"""The open loops on the jobs of one store: closing the store stops them, and waits for their results.
 
-Whoever closes a store, and whoever goes on with one of its loops, may be two threads. So each step of a loop is made
-under a lock of that loop, which is free while the caller has an item in hand: then another thread can end the loop.
+One thread may close a store while another one runs a loop. So each step of a loop is made under a lock of the loop. The
+lock is free while the caller has an item in hand: then another thread can end the loop.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ class Steps(Protocol[T_co]):
     """A loop that can be stopped."""
 
     def run(self) -> Iterator[T_co]:
-        """Yield what it comes to. Closed, it waits for what is in flight, and records it."""
+        """Yield the items of the loop. When it is closed, it waits for the work in flight, and records the results."""
 
     def stop(self) -> None:
-        """Start nothing more; from any thread."""
+        """Start no further chunk; called from any thread."""
 
     def forget(self) -> None:
-        """After a fork, in the child: what is in flight is the parent's."""
+        """After a fork, in the child: forget the work in flight, which is the parent's."""
 
 
 class Loops(ForkAware):
@@ -57,7 +57,7 @@ class Loops(ForkAware):
         watch(self)
 
     def forget_in_child(self) -> None:
-        """After a fork, in the child: the loops are the parent's."""
+        """After a fork, in the child: forget the loops, which are the parent's."""
         self._running: set[RunningLoop[Any]] = set()
         self.left: LeftLoops = LeftLoops()
         """Those that were left before their end."""
@@ -67,20 +67,21 @@ class Loops(ForkAware):
         """Held by the thread that closes the store."""
 
     def enter(self, loop: RunningLoop[Any]) -> None:
-        """A loop begins; its store is not collected until it has ended.
+        """Note that a loop begins; the store is not garbage-collected before the loop ends.
 
         Raises:
             StoreClosed: the store is closed, or being closed.
         """
         with self._guard:
-            if self._is_closing and not sys.is_finalizing():  # then no other thread runs, and nobody closes the store
+            # While the interpreter ends, no other thread closes the store.
+            if self._is_closing and not sys.is_finalizing():
                 raise StoreClosed(self.path)
             self._running.add(loop)
         self.left.forget(loop.job_id)
         _end_at_exit(self)
 
     def leave(self, loop: RunningLoop[Any]) -> None:
-        """A loop has ended."""
+        """Note that a loop has ended."""
         self._running.discard(loop)
 
     @property
@@ -89,14 +90,14 @@ class Loops(ForkAware):
         return any(loop.needs_this_thread for loop in list(self._running))
 
     def stop(self) -> None:
-        """Let no loop begin, nor start anything more."""
+        """Let no loop begin, and no open loop start a further chunk."""
         with self._guard:
             self._is_closing = True
         for loop in list(self._running):
             loop.stop()
 
     def end(self) -> None:
-        """Stop the loops, wait for what is in flight, and record it. A Ctrl-C meanwhile ends the waiting."""
+        """Stop the loops, wait for the work in flight, and record the results. A Ctrl-C ends the wait."""
         self.stop()
         problem: Exception | None = None
         for loop in list(self._running):
@@ -104,7 +105,7 @@ class Loops(ForkAware):
                 self.left.note_closed(loop.job_id)
             try:
                 loop.end()
-            except Exception as error:  # whatever it is, the others are waited for
+            except Exception as error:  # whatever the error of a loop is, the other loops are waited for
                 problem = problem or error
         if problem is not None:
             raise problem
@@ -115,11 +116,11 @@ class LoopOwner(Protocol):
 
     @property
     def loops(self) -> Loops:
-        """The loops that are under way on any job of the store."""
+        """The open loops on all jobs of the store."""
 
 
 class RunningLoop(ForkAware, Generic[T]):
-    """One loop of a store, whoever goes on with it and whoever ends it."""
+    """One loop of a store: one thread runs it, and another thread may end it."""
 
     def __init__(
         self,
@@ -146,16 +147,16 @@ class RunningLoop(ForkAware, Generic[T]):
         watch(self)
 
     def forget_in_child(self) -> None:
-        """After a fork, in the child: the loop is the parent's, and so is who holds the lock."""
+        """After a fork, in the child: begin with a free lock and without the parent's loop."""
         self._lock = threading.RLock()
         self._inside = None
         self._steps.forget()
 
     def run(self) -> Iterator[T]:
-        """Yield what the loop yields, until it is at its end, or its store is closed.
+        """Yield the items of the loop until it ends, or its store is closed.
 
         Raises:
-            StoreClosed: the store was closed meanwhile. What was in hand then is recorded.
+            StoreClosed: the store was closed meanwhile. The results of the chunks in hand are recorded.
         """
         self._loops.enter(self)
         try:
@@ -163,7 +164,7 @@ class RunningLoop(ForkAware, Generic[T]):
             while True:  # no `while condition`: an interrupt at its jump would skip `finally` (python/cpython#130279)
                 if not self._step():
                     break
-                yield self._next.pop()  # what is not referred to any more is free, so not by this loop either
+                yield self._next.pop()  # no reference is kept: a chunk that nobody refers to is free
         except GeneratorExit:
             self._loops.left.note_left(self.job_id)
             raise
@@ -209,14 +210,14 @@ class RunningLoop(ForkAware, Generic[T]):
         return self._driven_by == acting_thread()
 
     def stop(self) -> None:
-        """Start nothing more, because the store is being closed."""
+        """Start no further chunk, because the store is being closed."""
         self._is_stopped = True
         self._steps.stop()
 
     def end(self) -> None:
-        """Wait for the step that is being made, then for what is in flight, and record it."""
+        """Wait for the current step, then for the work in flight, and record the results."""
         with self._lock:
-            # A collection may end the steps first, and come to this loop from among what they let go of.
+            # The garbage collector may end the steps first, and this loop after them.
             is_ending = getattr(self._under_way, "gi_running", False)
             if self._under_way is not None and self._process == os.getpid() and not is_ending:
                 self._under_way.close()  # type: ignore[attr-defined]

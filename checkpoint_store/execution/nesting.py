@@ -1,4 +1,4 @@
-"""Loops over a job inside of the work on that very job."""
+"""The refusal of a loop over a job inside of the work on a chunk of that job."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class Beside:
-    """Stands for the state file beside the store file."""
+    """The default of ``state_file``: the state file beside the store file."""
 
     def __repr__(self) -> str:
         return "<beside the store file, with the suffix .json>"
@@ -116,23 +116,23 @@ class OpenStore:
         }
 
     def check(self, *, on_progress: Callable[[int, int], object] | None = None) -> list[Problem]:
-        """Compare everything in the store with everything else: structure, references, counts, every result's digest.
+        """Check the whole store: structure, references, counts, and the digest of every result.
 
-        ``on_progress`` is called with the number of jobs that were checked, and the number of all jobs: once at the
-        beginning, and after each job. It may be called from 0 again where another process changed the store meanwhile.
+        ``on_progress`` is called with the number of checked jobs, and the number of all jobs: once at the beginning,
+        and after each job. It begins at 0 again if another process changed the store meanwhile.
 
-        Returns what is wrong, or an empty list. Reads only.
+        Returns the problems, or an empty list. Reads only.
         """
         return self._open.reading.check(on_progress)
 
     def backup(self, path: str | os.PathLike[str], *, replace: bool = False) -> Path:
         """Copy the store as it is now, while it is in use, to ``path``; verified, durable, 0600 when this returns.
 
-        A file that is there is replaced where it is an earlier copy of this store, of which nothing is lost by that;
-        any other only with ``replace``, and never one that a process has open.
+        An existing file is replaced if it is an earlier copy of this store and the new copy lacks nothing of it; any
+        other file only with ``replace``, and never a file that a process has open.
 
         Raises:
-            StoreTargetError: ``path`` is something else, or belongs to the store. Nothing was written.
+            StoreTargetError: ``path`` is another file, or belongs to the store. Nothing was written.
         """
         target = Path(path).absolute()
         own = () if self.state_file is None else state_copies(self.state_file)
@@ -140,7 +140,7 @@ class OpenStore:
         return target
 
     def owns(self, path: str | os.PathLike[str]) -> bool:
-        """Return whether ``path``, there or not, is the store file or a name that the store keeps for its own files."""
+        """Return whether ``path`` is the store file, or a name for files of this store. The file need not exist."""
         target = Path(path).absolute()
         place = target.parent.resolve() / target.name
         if self.state_file is not None:
@@ -153,11 +153,11 @@ class OpenStore:
     def delete_job(self, job_id: str) -> None:
         """Delete a job, its completed chunks and its results for good, from every file of this store.
 
-        Its bytes are overwritten; a state file and ``.bak`` that show this job are removed, and automatic backups.
+        Its bytes are overwritten. A state file and a ``.bak`` that show this job, and all automatic backups, are
+        removed.
 
         Raises:
-            JobNotFound: there is none (or more than one) with this id or prefix, or the prefix has fewer than eight
-                characters.
+            JobNotFound: no job (or more than one) has this id or prefix, or the prefix has fewer than eight characters.
             ErasureUnfinished: the job is deleted; another process that reads keeps its bytes in the WAL.
         """
         lifecycle.delete(self._open, job_id, and_backup=False)
@@ -165,13 +165,13 @@ class OpenStore:
     def close(self) -> None:
         """Close the store, and make the state file exact. Closing twice is fine.
 
-        Loops that are under way on its jobs, in whatever thread, start nothing more; what they have in flight is waited
-        for, and recorded. A Ctrl-C meanwhile ends the waiting: what was in flight then is in doubt. Called out of the
-        work of such a loop, or in the event loop that does the work of an ``amap``, it cannot wait: it returns, and the
-        store is closed as soon as that work is done.
+        Open loops on its jobs, in whatever thread, start no further chunk; their work in flight is waited for, and its
+        results are recorded. A Ctrl-C ends the wait: the chunks in flight are in doubt. A call from the work of such a
+        loop, or from the event loop of an ``amap``, cannot wait: it returns, and the store is closed as soon as that
+        work is done.
 
         Raises:
-            CheckpointStoreError: a result cannot be recorded (its notes say of which chunks), or the state file not be
+            CheckpointStoreError: a result cannot be recorded (the notes name the chunks), or the state file cannot be
                 written. The store is closed all the same.
         """
         self._close(None)

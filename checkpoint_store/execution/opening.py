@@ -1,4 +1,4 @@
-"""What ``open_job`` is given, checked before anything is done."""
+"""The arguments of ``open_job``, checked before anything is done."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 
 class Fingerprints:
-    """The fingerprints of chunks, computed as they are asked for: a million of them need no memory."""
+    """The fingerprints of chunks, computed when they are asked for: a million fingerprints need no memory."""
 
     def __init__(
         self, chunks: Sequence[Any], by: Fingerprint | None, rule: int = FINGERPRINT_RULE, *, sequential: bool = False
@@ -50,7 +50,7 @@ class Fingerprints:
         return chained(alone) if self._sequential else alone
 
     def digests(self) -> tuple[str, ByOldRule | None]:
-        """Return the digest of all of them, and the same by rule 1 where that rule says something else."""
+        """Return the digest of all fingerprints, and the digest by rule 1 if that rule gives another one."""
         rules = set[str]()
 
         def watched() -> Iterator[str]:
@@ -69,11 +69,11 @@ class Fingerprints:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenArguments:
-    """What ``open_job``, ``plan`` and ``map`` are given, checked as it is made; see :meth:`CheckpointStore.open_job`.
+    """The arguments of ``open_job``, ``plan`` and ``map``, checked as it is made; see :meth:`CheckpointStore.open_job`.
 
     Raises:
-        InvalidArgumentError: an argument cannot be what it is; nothing was done.
-        SecretInConfig: the config or the metadata holds what looks like a secret.
+        InvalidArgumentError: an argument is of a wrong type or value; nothing was done.
+        SecretInConfig: a value in the config or the metadata looks like a secret.
     """
 
     file_name: str | os.PathLike[str]
@@ -91,12 +91,12 @@ class OpenArguments:
     fresh: bool = False
     exclusive: bool = False
     request: OpenRequest = field(init=False)
-    """The same for the storage."""
+    """The open request for the storage."""
     sequence: Sequence[Any] | None = field(init=False)
-    """The chunks; None where only their number is given."""
+    """The chunks; None if only their number is given."""
 
     keys: Sequence[Key] | None = field(init=False)
-    """What the chunks are called; None where they are only numbered."""
+    """The keys of the chunks; None if the chunks are only numbered."""
 
     @classmethod
     def of(cls, call: Mapping[str, Any]) -> Self:
@@ -161,7 +161,7 @@ def open_job(context: StoreContext, arguments: OpenArguments) -> JobRecord:
 def plan_with(
     context: StoreContext, job_id: str, chunks: Iterable[Any], by: Fingerprint | None, change: str, *, cost: str
 ) -> RunPlan:
-    """Return what opening the file of a job with its settings and these chunks would do. Nothing is written."""
+    """Return what opening a job's file with the job's settings and these chunks would do. Nothing is written."""
     chunks, by = as_rows(chunks, by)
     (sequence, _), wanted = checked_chunks(chunks, None), checked_change(change)
     assert sequence is not None
@@ -176,7 +176,7 @@ def plan_with(
 def checked_chunks(
     chunks: Iterable[Any] | Mapping[Any, Any] | None, total_chunks: int | None
 ) -> tuple[Sequence[Any] | None, Sequence[Key] | None]:
-    """Return the chunks as a sequence, and their keys; None where only their number is given, or they have no keys."""
+    """Return the chunks as a sequence (None: only their number is given), and their keys (None: no keys)."""
     if (chunks is None) == (total_chunks is None):
         raise InvalidArgumentError("chunks", chunks, "and total_chunks: give one of the two")
     if chunks is None:
@@ -190,7 +190,7 @@ def checked_chunks(
     if not isinstance(chunks, Iterable):
         raise InvalidArgumentError("chunks", chunks, "is not a list of chunks; for a number, use total_chunks=")
     _refuse_unordered(chunks)
-    # A list is copied: its caller may empty it while the job goes on.
+    # A list is copied: the caller may empty it while the job goes on.
     sequence = chunks if isinstance(chunks, Sequence) and not isinstance(chunks, list) else list(chunks)
     if isinstance(chunks, Iterator) and not sequence:
         kind = type(chunks).__name__
@@ -211,14 +211,14 @@ def _refuse_unordered(chunks: Iterable[Any]) -> None:
 
 
 def name_of(file_name: object) -> Any:
-    """Return the name of an input as text, where it is a path."""
+    """Return the name of an input, a path as text."""
     if isinstance(file_name, os.PathLike):
         return file_name.as_posix() if isinstance(file_name, PurePath) else os.fspath(file_name)
     return file_name
 
 
 def job_filter(status: object, file_name: object) -> dict[str, Any]:
-    """Return which jobs of a store are wanted, for its verbs that list them."""
+    """Return the filter for the storage verbs that list jobs."""
     if status is not None and status not in list(JobStatus):
         raise InvalidArgumentError("status", status, f"is none of {', '.join(JobStatus)}")
     return {"status": status, "file_name": None if file_name is None else name_of(file_name)}
@@ -230,7 +230,7 @@ def checked_file_name(file_name: object) -> str:
 
 
 def checked_ignoring(names: object) -> frozenset[str]:
-    """Return the settings in which a result may differ and be reused."""
+    """Return the settings that ``reuse_ignoring`` names, checked."""
     if isinstance(names, str) or not isinstance(names, Iterable):
         raise InvalidArgumentError("reuse_ignoring", names, "is not a list of settings; give ('model',)")
     settings = tuple(names)
@@ -244,7 +244,7 @@ def checked_ignoring(names: object) -> frozenset[str]:
 
 
 def checked_text(name: str, value: object, *, required: bool = False) -> Any:
-    """Return a text that UTF-8 can hold, or None where that is allowed."""
+    """Return a text that UTF-8 can hold, or None if None is allowed."""
     if value is None and not required:
         return None
     if not isinstance(value, str) or (required and not value):
@@ -268,7 +268,7 @@ def checked_config(config: Mapping[str, Any] | None, name: str = "config") -> di
     except InvalidResultError as error:
         raise InvalidArgumentError(error.path, ..., error.reason) from error
     with importing():
-        from checkpoint_store.model.codec.secrets import reject_secrets  # its patterns are for writers
+        from checkpoint_store.model.codec.secrets import reject_secrets  # only writers need its patterns
 
     reject_secrets(plain, name)
     checked: dict[str, Any] = json_text.decode(text)
@@ -276,14 +276,14 @@ def checked_config(config: Mapping[str, Any] | None, name: str = "config") -> di
 
 
 def checked_flag(name: str, value: object) -> bool:
-    """Return what is True or False."""
+    """Return a flag, checked: True or False."""
     if not isinstance(value, bool):
         raise InvalidArgumentError(name, value, "is neither True nor False")
     return value
 
 
 def checked_change(on_change: object) -> str:
-    """Return what to do where the plan differs."""
+    """Return ``on_change``, checked."""
     if on_change not in ("refuse", "reuse", "extend", "restart"):
         raise InvalidArgumentError("on_change", on_change, "is none of 'refuse', 'reuse', 'extend', 'restart'")
     return str(on_change)

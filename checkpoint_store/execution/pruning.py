@@ -1,4 +1,4 @@
-"""What is pruned from a store: its rows first, and then the files that show them."""
+"""Prune a store: first its rows, then the files that show them."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def look(context: StoreContext, state_file: Path | None, request: PruneRequest) 
 
 
 def prune(context: StoreContext, state_file: Path | None, request: PruneRequest) -> PruneReport:
-    """Delete what goes by a request, and return it; see :meth:`CheckpointStore.prune`.
+    """Delete what a request names, and return the report; see :meth:`CheckpointStore.prune`.
 
-    The jobs and attempts are one transaction. Killed after it, a state file that shows a deleted job is removed by the
-    next open, and the other files by the next prune.
+    Jobs and attempts are deleted in one transaction. After a kill, the next open removes a state file that shows a
+    deleted job, and the next prune removes the other files.
     """
     storage = context.storage
     pruned = storage.job_changes.prune(request)

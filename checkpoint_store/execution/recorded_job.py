@@ -1,4 +1,4 @@
-"""What the store has recorded of one job: what can be asked of it without working on it."""
+"""One job as the store has recorded it, for callers that do not work on it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class RecordedJob:
-    """What the store says of one job now. Nothing is written. Safe to share between threads."""
+    """One job as the store has it now. Nothing is written. Safe to share between threads."""
 
     def __init__(self, context: StoreContext, job_id: str, total_chunks: int) -> None:
         self._context: Final = context
@@ -29,7 +29,7 @@ class RecordedJob:
         return self.total_chunks
 
     def check_index(self, index: object) -> None:
-        """Raise :class:`ChunkOutOfRange` for what is no chunk of this job."""
+        """Raise :class:`ChunkOutOfRange` if ``index`` is no chunk of this job."""
         if type(index) is not int or index < 0 or (index >= self.total_chunks and index >= self.known_total()):
             raise ChunkOutOfRange(self.job_id, index, self.total_chunks)
 
@@ -42,7 +42,7 @@ class RecordedJob:
         return self._context.reading.runners.are_any(self.job_id)
 
     def progress(self) -> Progress:
-        """Return how far the job has come; one row is read, whatever its size."""
+        """Return the progress of the job. One row is read, however many chunks it has."""
         return self.record().progress
 
     def summary(self) -> JobSummary:
@@ -52,11 +52,11 @@ class RecordedJob:
 
     @property
     def last_run(self) -> RunRecord | None:
-        """What the last loop of this store object did on the job; None where none has ended."""
+        """What the last loop of this store object did on the job; None if no loop has ended."""
         return self._context.last_runs.get(self.job_id)
 
     def require_completed(self) -> None:
-        """Refuse to go on with a job that has chunks without a result; one that is to be done again has one.
+        """Refuse to go on with a job that has chunks without a result. A chunk that is to be done again has a result.
 
         Raises:
             JobIncomplete: such chunks are left.
@@ -70,7 +70,7 @@ class RecordedJob:
         return sorted(mark.chunk_index for mark in self._context.reading.marks.all_of(self.job_id))
 
     def last_attempts(self, *outcomes: str) -> list[ChunkRecord]:
-        """Return the last try at each chunk that is not complete, by index, where it ended in one of these ways."""
+        """Return the last try at each incomplete chunk whose last try has one of these outcomes, by index."""
         return self._context.reading.chunks.last_attempts(self.job_id, *outcomes)
 
     def failed_chunks(self) -> list[ChunkRecord]:
@@ -86,6 +86,6 @@ class RecordedJob:
         return chunk_ranges.completed_ranges(self._context.reading, self.job_id)
 
     def remaining_ranges(self, total_chunks: int | None = None) -> list[range]:
-        """Return the chunks that are left (of so many first ones; None: of all), ascending, whoever works on them."""
+        """Return the chunks that are left (of the first chunks, or of all), as ranges, ascending."""
         total = self.known_total() if total_chunks is None else total_chunks
         return chunk_ranges.remaining_ranges(self._context.reading, self.job_id, total)

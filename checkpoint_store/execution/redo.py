@@ -1,4 +1,4 @@
-"""How chunks of a job come to be done again: one transaction in the store; then the state file is made exact."""
+"""Mark chunks of a job to be done again: one transaction in the store; then the state file is made exact."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 def redo(context: StoreContext, job_id: str, indices: Collection[int]) -> int:
-    """Let complete chunks be done again; return how many were not to be before. See :meth:`Job.redo`."""
+    """Let complete chunks be done again; return how many chunks got a new mark. See :meth:`Job.redo`."""
     storage = context.storage
-    with suppress(StoreBusy):  # what this process has let go of is in nobody's hand
+    with suppress(StoreBusy):  # chunks that this process has dropped are not in work
         storage.claims.release(job_id)
     count = storage.redos.redo(job_id, indices)
     if count:
@@ -28,9 +28,9 @@ def redo(context: StoreContext, job_id: str, indices: Collection[int]) -> int:
 
 
 def earlier_cost(context: StoreContext, job_id: str, index: int, cost: Cost) -> float | None:
-    """Return what the result cost that the next one of a chunk takes the place of; None: its field ``cost`` says it.
+    """Return the cost of the result that the next result of a chunk replaces; None: its field ``cost`` says it.
 
-    A function that reads costs is the caller's. It is called here, where no process waits for this one.
+    A ``cost`` function is the caller's. It is called here, where no process waits for this one.
     """
     if not context.reading.marks.has(job_id, index):
         return None

@@ -1,4 +1,4 @@
-"""A chunk's result on its way into the store as JSON text, and back."""
+"""Turn a chunk's result into the JSON text that is stored, and back."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ def encoded(result: object, *, chunk_index: int, job_id: str | None = None) -> s
     """Return the JSON text of a chunk's result.
 
     Raises:
-        InvalidResultError: it cannot be kept as it is; the error has the value, which may be paid for.
+        InvalidResultError: the result cannot be stored as it is; the error has the value, which may be paid for.
     """
     try:
         return json_text.encode_result(result)
-    except Exception as error:  # also whatever a value of the caller's does while it is read
+    except Exception as error:  # reading an attribute of the caller's value may raise anything
         reason, path = f"cannot be read: {type(error).__name__}: {text_of(error)}", "result"
         if isawaitable(result):
             reason = "is a coroutine (or another awaitable), which map() does not await: use amap()"
@@ -34,7 +34,7 @@ def decoded(text: str, as_type: type[Any] | None, *, job_id: str, chunk_index: i
     """Return a result as JSON data, or as an object of ``as_type``.
 
     Raises:
-        InvalidResultError: it does not fit ``as_type``.
+        InvalidResultError: the result does not fit ``as_type``.
     """
     try:
         value = json_text.decode(text)
@@ -46,6 +46,6 @@ def decoded(text: str, as_type: type[Any] | None, *, job_id: str, chunk_index: i
     try:
         return convert(value, as_type)
     except InvalidResultError as error:
-        if isinstance(error.__cause__, MemoryError):  # says nothing about the result
+        if isinstance(error.__cause__, MemoryError):  # a lack of memory says nothing about the result
             raise error.__cause__ from None
         raise InvalidResultError(error.reason, path=error.path, job_id=job_id, chunk_index=chunk_index) from error

@@ -1,4 +1,4 @@
-"""Who else is at work on a job now."""
+"""The runners that are at work on a job now."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ if TYPE_CHECKING:
 
 
 class RunnersAtWork:
-    """The runners of one job that are alive now, this process's own among them. Safe to share between threads."""
+    """The runners of one job that are alive now, own ones included. Safe to share between threads."""
 
     def __init__(self, context: StoreContext, job_id: str) -> None:
         self._context, self._job_id = context, job_id
 
     def loop_count(self) -> int:
-        """Return how many loops share the limits of the job: those here, and one for each other runner alive now."""
+        """Return how many loops share the limits of the job: own loops, and one for each other runner alive now."""
         own = self._own()
         others = self._context.reading.runners.count(self._job_id, but=own.runner_id)
         return others + max(1, own.loop_count)
 
     def has_others(self) -> bool:
-        """Return whether another runner is at work on the job now. What dead ones had claimed is free, or in doubt."""
+        """Return whether another runner is at work on the job now. Dead runners are reaped."""
         runners = self._context.storage.claims.runners
         return runners.others_at_work(self._job_id, own_runner_id=self._own().runner_id)
 

@@ -1,4 +1,4 @@
-"""What a store is opened with, checked before anything is done."""
+"""The arguments of opening a store, checked before anything is done."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ _TIMEOUT_SECONDS_MAX: Final = 1e9
 
 
 def check_durability(durability: object) -> None:
-    """Refuse what is no durability."""
+    """Refuse a value that is no ``durability``."""
     if durability not in ("power-loss", "process"):
         raise InvalidArgumentError("durability", durability, "is neither 'power-loss' nor 'process'")
 
 
 def check_timeout(name: str, seconds: float) -> None:
-    """Refuse what is no time to wait."""
+    """Refuse a value that is no number of seconds from 0."""
     if not 0 <= seconds < _TIMEOUT_SECONDS_MAX:
         raise InvalidArgumentError(name, seconds, "is not a number of seconds from 0")

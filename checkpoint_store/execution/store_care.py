@@ -1,4 +1,4 @@
-"""The care of an open store: what other machines did is merged in, and what nobody needs goes."""
+"""The care of an open store: merge the work of other machines, and prune what nobody needs."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ class StoreCare(OpenStore):
         return self._open.storage.merge_state(without_secrets(state)[0], other)
 
     def _follow(self, changed: set[str]) -> None:
-        """Let the state file show what was taken, and keep a copy of the store."""
+        """Make the state file exact after a merge, and make an automatic backup."""
         current = next(iter(self._open.reading.jobs.matching(current=True)), None)
         if current is not None and current.job_id in changed:
             self._open.job_changed(current.job_id)

@@ -1,4 +1,4 @@
-"""What a store says of its jobs without a job being opened: a list of them, and what opening one would do."""
+"""The jobs of a store, seen without opening one: a list of them, and what opening a job would do."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class StoreOutlook(OpenStore):
     """The part of :class:`CheckpointStore` that looks at jobs and opens none. Safe to share between threads."""
 
     def summaries(self, status: str | None = None, file_name: str | os.PathLike[str] | None = None) -> list[JobSummary]:
-        """Return what a list of :meth:`jobs` shows of each, in the same order, all of it read at one moment."""
+        """Return the summary of each job, in the order of :meth:`jobs`, all of them read at one moment."""
         return self._open.reading.jobs.summaries(**opening.job_filter(status, file_name))
 
     def plan(

@@ -1,4 +1,4 @@
-"""What the work on a claimed chunk can ask about its try, put together as the try begins."""
+"""The attempt at a claimed chunk, as the work on the chunk sees it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def attempt_of(
     key: Key | None,
     handle: str | None,
 ) -> Attempt:
-    """Return the try at a claimed chunk; ``order`` is that of a sequential job, whose chunks get the result before."""
+    """Return the attempt at a claimed chunk. ``order``: the order of a sequential job, for the result before it."""
     index = chunk.index
     fingerprint = contents.fingerprint(index)
     return Attempt(

@@ -1,4 +1,4 @@
-"""Results that could not be recorded when they came: kept in memory and in a file, until the store takes them."""
+"""Unrecorded results: kept in memory and in a file until the store takes them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class UnrecordedResults(ForkAware):
         watch(self)
 
     def forget_in_child(self) -> None:
-        """After a fork, in the child: the parent records its results."""
+        """After a fork, in the child: forget the results, which the parent records."""
         self._results: list[UnrecordedResult] = []
         self._files: list[Path] = []
         """The files that hold them."""
@@ -39,7 +39,7 @@ class UnrecordedResults(ForkAware):
         """Whether every one of them is in a file."""
 
     def keep(self, completions: Sequence[Completion]) -> str:
-        """Keep results, in a file beside the store where that can be written; return what to tell of them."""
+        """Keep results in memory, and in a file beside the store if it can be written; return a sentence about them."""
         plans = {job_id: self._plan_of(job_id) for job_id in {completion.job_id for completion in completions}}
         store = str(self._store)
         self._results += [UnrecordedResult(completion, plans[completion.job_id], store) for completion in completions]
@@ -53,16 +53,16 @@ class UnrecordedResults(ForkAware):
         return None
 
     def record(self, record: Callable[[Sequence[Completion]], None]) -> None:
-        """Record what is kept, and remove its files. Durable when this returns.
+        """Record the kept results, and remove their files. Durable when this returns.
 
         Raises:
-            CheckpointStoreError: some of it cannot be recorded yet; the notes say which, and where it is.
+            CheckpointStoreError: a result cannot be recorded yet; the notes name the chunks, and where the results are.
         """
         while self._results:
             result = self._results.pop()
             try:
                 record([result.completion])
-            except (ChunkAlreadyCompleted, JobNotFound):  # done by another meanwhile, or wanted no longer
+            except (ChunkAlreadyCompleted, JobNotFound):  # another runner completed the chunk, or the job was deleted
                 continue
             except BaseException as error:
                 self._results.append(result)
@@ -72,9 +72,9 @@ class UnrecordedResults(ForkAware):
         self._remove_files()
 
     def write_rest(self) -> str | None:
-        """Write what is left to a file, because nobody will record it; return what to tell, or None.
+        """Write the kept results to a file, because this process will not record them; return a sentence, or None.
 
-        Where the folder of the store takes no file, the folder for temporary files may.
+        If no file can be written beside the store, one is written to the folder for temporary files.
         """
         if not self._results:
             return None
@@ -84,14 +84,14 @@ class UnrecordedResults(ForkAware):
         return self._what_is_left()
 
     def forget(self, job_id: str) -> None:
-        """Let go of the results of a job that was deleted, and remove them from the files beside the store."""
+        """Forget the results of a deleted job, and remove them from the files beside the store."""
         self._results = [result for result in self._results if result.completion.job_id != job_id]
         for path in unrecorded_files.files_of(self._store):
             with suppress(CheckpointStoreError):
                 unrecorded_files.remove_job(self._store, path, job_id)
 
     def _write(self, folder: Path) -> None:
-        """Write all of them to a new file in a folder, unless they are in one already; log it where that fails."""
+        """Write all kept results to a new file in a folder, unless a file there has them; log a failure."""
         if self._is_written:
             return
         path = folder / unrecorded_files.new_name(self._store)
@@ -100,7 +100,7 @@ class UnrecordedResults(ForkAware):
         except CheckpointStoreError as error:
             log.warning("unrecorded results cannot be kept in %s: %s", folder, error)
         else:
-            self._remove_files()  # the new one has all of it
+            self._remove_files()  # the new file has all results
             self._files.append(path)
             self._is_written = True
 
@@ -132,7 +132,7 @@ class UnrecordedResults(ForkAware):
 
 
 def take_in(reading: Reading, record: Callable[[Sequence[Completion]], None]) -> None:
-    """Record the results that an earlier process could not record, and remove its files. Killed, it is done again."""
+    """Record the results that an earlier process could not record, and remove its files. Repeatable after a kill."""
     for path in unrecorded_files.files_of(reading.path):
         try:
             results = unrecorded_files.read(reading.path, path)
@@ -149,7 +149,7 @@ def take_in(reading: Reading, record: Callable[[Sequence[Completion]], None]) ->
 def _take_in_one(
     reading: Reading, record: Callable[[Sequence[Completion]], None], path: Path, result: UnrecordedResult
 ) -> bool:
-    """Record one result; return whether the file is needed for it no longer."""
+    """Record one result; return whether its file is no longer needed."""
     if unrecorded_files.is_of_another(reading.path, path, result):
         return False
     job_id = result.completion.job_id

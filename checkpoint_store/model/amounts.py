@@ -23,7 +23,7 @@ LONGEST_NUMBER: Final = 64
 _NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+(?P<real>\.[0-9]*)?|\.[0-9]+)(?P<power>[eE][+-]?[0-9]+)?")
 _FIELDS_MAX: Final = 20
 _CAUSES_MAX: Final = 20
-"""How deep the causes of an exception are looked through: they may run in a circle."""
+"""The depth to which the causes of an exception are searched: causes may form a circle."""
 
 
 def checked_cost(cost: object) -> Cost:
@@ -50,18 +50,18 @@ def checked_field(cost: object) -> str:
 
 
 def name_of(cost: Cost) -> str:
-    """Return what an error calls it."""
+    """Return the name of ``cost`` for the text of an error."""
     return cost if isinstance(cost, str) else f"{getattr(cost, '__qualname__', type(cost).__qualname__)}(result)"
 
 
 def json_paths(field: str) -> list[str]:
-    """Return the JSON paths of a field: that of its whole name first, then that of the dotted path that it may be."""
+    """Return the JSON paths of a field: the path of its whole name, then, for a name with dots, the dotted path."""
     parts = field.split(".")
     return [f'$."{field}"', *(["$" + "".join(f'."{part}"' for part in parts)] if len(parts) > 1 else [])]
 
 
 def number_in(text: str) -> int | float | None:
-    """Return the number that a text is ("0.50", as a Decimal is dumped), or None.
+    """Return the number that a text stands for ("0.50", as a Decimal is dumped), or None.
 
     Spaces around it are passed over. Currency signs, group separators, decimal commas, NaN and infinity are no number.
     """
@@ -79,7 +79,7 @@ def amount(value: Any) -> float | None:
     """Return an amount of money: a finite number from 0, or a text that is one; None where it cannot be read."""
     if isinstance(value, str):
         value = number_in(value)
-    kind = type(value)  # looked at first: the look for a Real is slow
+    kind = type(value)  # first, because isinstance with Real is slow
     if value is None or kind is bool or not (kind is float or kind is int or isinstance(value, Real | Decimal)):
         return None
     try:
@@ -90,7 +90,7 @@ def amount(value: Any) -> float | None:
 
 
 def fields_of(result: object) -> tuple[str, ...]:
-    """Return the names of a result's fields, those of objects in it as dotted paths; the first twenty of them."""
+    """Return the names of the first twenty fields of a result; a field of an inner object is a dotted path."""
     return tuple(islice(_names(result, ""), _FIELDS_MAX))
 
 
@@ -129,7 +129,7 @@ def cost_in(value: object, cost: Cost) -> float | None:
 
 
 def cost_of_error(error: BaseException, *, depth: int = 0) -> float | None:
-    """Return what a failed try cost, as its exception, or the exceptions that it stems from, carry it as ``cost``."""
+    """Return the cost of a failed try: the attribute ``cost`` of its exception, or of the causes of the exception."""
     try:
         own_cost = amount(getattr(error, "cost", None))
     except Exception:  # a property of the caller's
@@ -151,7 +151,7 @@ _USAGE: Final = (
 
 
 def tokens_in(result: object) -> float | None:
-    """Return how many tokens a result says that its call used; None where it does not say."""
+    """Return how many tokens a call used, as its result says; None if the result does not say."""
     count = _tokens_said_by(result)
     if count is None:
         usage = _field_of(result, "usage")

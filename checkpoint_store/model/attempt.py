@@ -1,4 +1,4 @@
-"""What a piece of work can ask about the try that it is: for a log line, or as a key that an API takes."""
+"""The try that is being made: the work on a chunk asks for its number and key, for a log line or for a service."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ class Attempt:
     def record_handle(self, handle: str | None) -> None:
         """Record what a service calls the work that it holds for this chunk, such as a batch's id; durable on return.
 
-        Every later try of the chunk finds it as ``handle``, and asks for the result instead of paying again. Also in
-        worker processes of this machine, which open the store for it.
+        Every later try of the chunk finds it as ``handle``, and asks for the result instead of paying again. A worker
+        process of this machine may call this, too: it opens the store.
 
         Args:
             handle: text of 1 to 4,096 characters; None clears the handle.
@@ -67,11 +67,11 @@ class Attempt:
 
 _current: ContextVar[CurrentAttempt | None] = ContextVar("checkpoint_store.model.attempt", default=None)
 _at_work: Final[dict[int, int]] = {}
-"""By thread: how many pieces of work it does, one inside of the other, or as tasks of its event loop."""
+"""By thread: how many chunks it works on, one inside of the work on another, or as tasks of its event loop."""
 
 
 def jobs_worked_on_here() -> frozenset[str]:
-    """Return the jobs whose work is being done here: of loops inside of each other's work, all."""
+    """Return the jobs on whose chunks this task works: all of them, if a loop runs inside of the work of another."""
     at_work, jobs = _current.get(), set[str]()
     while at_work is not None:
         jobs.add(at_work.attempt.job_id)
@@ -85,10 +85,10 @@ def threads_at_work() -> set[int]:
 
 
 def current_attempt() -> Attempt:
-    """Return the try that is being made, inside of a function that ``map`` calls: also in its threads and processes.
+    """Return the try that is being made. Call it in the function that ``map`` calls, in whichever thread or process.
 
     Raises:
-        LookupError: nothing that ``map`` called is running here.
+        LookupError: no function that ``map`` called is running here.
     """
     at_work = _current.get()
     if at_work is None:

@@ -12,8 +12,8 @@ _ROUNDING: Final = 1e-9
 def in_work_max(priced: int) -> int:
     """Return how many attempts may be in work over all runners once so many costs are known.
 
-    That is 1, 2, 2, 4, 4, 4, 4, 8 and so on. A cheap first chunk says little about the next ones, so the number doubles
-    each time that all attempts of the number before it have told what they cost.
+    The numbers are 1, 2, 2, 4, 4, 4, 4, 8 and so on. A cheap first chunk says little about the next chunks, so the
+    number doubles each time that the costs of all attempts of the number before are known.
     """
     return 1 << ((priced + 1).bit_length() - 1)
 

@@ -1,7 +1,7 @@
 """The content of a chunk as canonical bytes: the same on every machine and Python version.
 
-There are two rules, and both stay for as long as stores have fingerprints by them. Text, bytes and JSON data have the
-same bytes by both.
+Two rules exist. Both stay as long as stores have fingerprints by them. Text, bytes and JSON data have the same bytes by
+both rules.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from checkpoint_store.model.codec.json_rules import _is_plain
 _BYTES: Final = (bytes, bytearray, memoryview)
 _JSON: Final = (dict, list, tuple, int, float, type(None))
 _PLACES: Final = frozenset({"index", "chunk_index"})
-"""Fields of a chunk that say where it stands. An insertion before it would make it another chunk."""
+"""Fields of a chunk that say at which place it stands: an insertion before a chunk changes them, and not the chunk."""
 _OLD_CONTENT: Final = ("text", "data", "content")
 _BIG: Final = 10**4300
 
@@ -42,7 +42,7 @@ class Canonical(NamedTuple):
 
 
 def canonical(content: object) -> Canonical:
-    """Return what identifies a content by rule 2.
+    """Return the bytes that identify a content by rule 2.
 
     Text, bytes and JSON data count as they are; a dataclass or a pydantic model by all its fields but ``index`` and
     ``chunk_index``. Inside JSON data and fields, dates, UUIDs, paths, enums and Decimals count by their text, and
@@ -74,14 +74,14 @@ def canonical(content: object) -> Canonical:
 
 
 def text_content(text: str) -> bytes:
-    """Return what identifies a text, by both rules."""
+    """Return the bytes that identify a text by both rules."""
     return b"text\n" + text.encode("utf-8", "surrogatepass")
 
 
 def canonical_by_rule_1(content: object) -> bytes | None:
-    """Return what identifies a content by rule 1, in which of an object ``.text``, ``.data`` or ``.content`` counts.
+    """Return what identifies a content by rule 1: the ``.text``, ``.data`` or ``.content`` of an object.
 
-    None: rule 1 does not identify the content, so that no job was made with it by that rule.
+    None: rule 1 does not identify the content, so no job was made of it by that rule.
     """
     if isinstance(content, str):
         return text_content(content)

@@ -11,7 +11,7 @@ _second: tuple[str, str] = ("", "")
 def now() -> str:
     """Return the present moment as a store writes it: ISO 8601, UTC, milliseconds. For display, never for order."""
     global _second  # noqa: PLW0603 - one second's text serves all of its moments; a race only writes it twice
-    digits = f"{time.time_ns():019d}"  # cut up as text: in a loop that waits, each operation on a number is slow
+    digits = f"{time.time_ns():019d}"  # cut as text: in a loop that waits, each operation on a number is slow
     known, text = _second
     if known != digits[:-9]:
         text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(int(digits[:-9])))  # datetime's imports, also at shutdown

@@ -1,4 +1,4 @@
-"""The text that is kept of an error."""
+"""The text of an error, as the store keeps it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Final
 from checkpoint_store.errors import WorkFailed
 
 LONGEST_ERROR: Final = 16 * 1024
-"""Characters of the longest text that is kept of an error."""
+"""The most characters of an error text that the store keeps."""
 _SEARCHED_BEYOND: Final = 1024
-"""A secret that begins in what is kept, and ends behind it, is found by this many further characters."""
+"""The further characters that are searched: a secret may begin in the kept text and end behind it."""
 _CONTROLS: Final = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-_])"  # colours and cursor, the title, others
     r"|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
@@ -21,7 +21,7 @@ def text_of(error: BaseException) -> str:
     """Return what an exception says, whatever its ``__str__`` does."""
     try:
         return str(error)
-    except Exception:  # whatever it is that an exception of the caller's does there
+    except Exception:  # __str__ of the caller's exception may raise anything
         return "(its text cannot be had)"
 
 

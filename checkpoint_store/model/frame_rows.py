@@ -1,4 +1,4 @@
-"""The rows of a pandas or polars frame as chunks. Neither library is imported: a frame is known by what it can do."""
+"""The rows of a pandas or polars frame as chunks. Neither library is imported: a frame is known by its attributes."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _WHOLE_MAX: Final = 2**53
-"""Up to here each whole number is the same one as an integer and as a float."""
+"""The largest whole number up to which integers and floats are equal."""
 _TIMES: Final = "mM"
 """The kinds of numpy's durations and moments, which its ``tolist`` gives as a bare number of nanoseconds."""
 
 
 def is_frame(value: object) -> bool:
     """Whether a value is a table whose iteration gives its columns, not its rows."""
-    return hasattr(type(value), "columns")  # of the type, because a lazy frame would go and look
+    return hasattr(type(value), "columns")  # asked of the type, because a lazy frame would compute its columns
 
 
 def as_rows(chunks: Any, by: Callable[[Any], Any] | None) -> tuple[Any, Callable[[Any], Any] | None]:
-    """Return the chunks with what identifies them: those of a frame are its rows, anything else is as it was."""
+    """Return the chunks, and the function that identifies them: the chunks of a frame are its rows."""
     return (rows_of(chunks), by or row_identity) if is_frame(chunks) else (chunks, by)
 
 
 def rows_of(frame: Any) -> list[dict[str, Any]]:
     """Return the rows of a frame in order, each as a dict by the names of its columns.
 
-    What is missing (NaN, NaT, NA) is None, and a scalar or an array of numpy is Python's own value.
+    A missing value (NaN, NaT, NA) becomes None, and a scalar or an array of numpy becomes a value of Python.
 
     Raises:
         InvalidArgumentError: the table is no frame of pandas or polars, or two columns have one name, or a name is no
@@ -52,7 +52,7 @@ def rows_of(frame: Any) -> list[dict[str, Any]]:
 
 
 def row_identity(row: dict[str, Any]) -> dict[str, Any]:
-    """Return what identifies a row: a whole number is the same one as an integer and as a float.
+    """Return what identifies a row: a whole number counts the same as an integer and as a float.
 
     pandas makes floats of a column of integers as soon as one value in it is missing.
     """

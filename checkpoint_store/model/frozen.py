@@ -1,4 +1,4 @@
-"""JSON collections that cannot be changed, yet equal, print, serialize and hash like the values that they show."""
+"""JSON collections that cannot be changed. They equal, print and serialize like a list or dict, and can be hashed."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def freeze(value: Any) -> Any:
         return frozen_dict({str.__str__(key): freeze(item) for key, item in value.items()})
     if isinstance(value, list | tuple):
         return frozen_list(map(freeze, value))
-    if isinstance(value, str):  # an enum's member, say: JSON knows its text alone
+    if isinstance(value, str):  # for example a member of an enum: JSON knows only its text
         return str.__str__(value)
     return int(value) if isinstance(value, int) else float(value)
 

@@ -11,10 +11,10 @@ HANDLE_LENGTH_MAX: Final = 4096
 
 
 def checked_handle(handle: object, place: str) -> str | None:
-    """Return a handle, or None where there is to be none.
+    """Return a handle, checked; None stands for no handle.
 
     Args:
-        handle: text that is not empty, has at most 4,096 characters, and none of them NUL.
+        handle: a text of 1 to 4,096 characters, without NUL; or None.
         place: whose handle it is, for the error.
 
     Raises:

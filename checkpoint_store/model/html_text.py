@@ -1,4 +1,4 @@
-"""The pieces of HTML that a notebook shows of a record: without scripts and without styles of their own.
+"""The HTML by which a notebook shows a record: without scripts and without styles.
 
 Every text is escaped, and secrets in it are replaced: a notebook is saved, and shown to others.
 """
@@ -32,7 +32,7 @@ def config(value: Mapping[str, Any]) -> str:
 
 
 def bar(done: int, total: int) -> str:
-    """Return a bar that is full at ``total``; that of nothing at all is full."""
+    """Return a bar that is full at ``total``; it is full, too, if ``total`` is 0."""
     return f'<progress value="{done if total else 1}" max="{total or 1}"></progress>'
 
 

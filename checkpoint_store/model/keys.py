@@ -1,7 +1,7 @@
 """What a caller calls each chunk: a text (a file name) or a whole number (a page), and how it is stored.
 
-Keys are compared by their text, so that ``result_of("7")`` finds page 7; each comes back as it was given. So a text
-that looks like a number is stored in quotes. Names of files come in two Unicode forms, which are one name.
+Keys are compared by their text, so that ``result_of("7")`` finds page 7. Each key comes back as it was given: so a text
+that looks like a number is stored in quotes. A file name in NFC and the same name in NFD are one key.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def key_from(stored: str) -> Key:
 
 
 def spellings(key: Key) -> list[str]:
-    """Return what a key may be stored as that a caller asks for."""
+    """Return the forms in which the key that a caller asks for may be stored."""
     text = str(key)
     forms = dict.fromkeys([text, *(unicodedata.normalize(form, text) for form in ("NFC", "NFD"))])
     return [spelling for form in forms for spelling in dict.fromkeys([form, stored_key(form)])]

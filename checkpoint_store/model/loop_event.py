@@ -1,4 +1,4 @@
-"""What a loop tells ``on_event``: one record for each thing that happens."""
+"""The events of a loop, for ``on_event``: one record for each thing that happens."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class LoopEvent:
     index: int | None = None
     """The chunk, 0-based; None for ``paused``."""
     key: str | int | None = None
-    """What the caller calls the chunk, as it was given, where the job was opened with a mapping."""
+    """The caller's key of the chunk, as it was given, if the job was opened with a mapping."""
     attempt: int | None = None
     """The number of the try, from 1, over all runs; None for ``paused``, and where a late result ends the loop."""
     cost: float | None = None

@@ -1,4 +1,4 @@
-"""What a merge took from another store."""
+"""The report of a merge: what the merge took from another store."""
 
 from __future__ import annotations
 

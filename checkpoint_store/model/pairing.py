@@ -12,14 +12,14 @@ from checkpoint_store.errors import StateFormatError
 def chunk_of_each(
     completed: Sequence[int], results: Sequence[Any], known: Sequence[int], *, by_own_index: bool
 ) -> Sequence[int]:
-    """Return the chunk of each result, in the order of the results; of two results of one chunk the later stands.
+    """Return the chunk of each result, in the order of the results. The later of two results of one chunk counts.
 
     Args:
         completed: the completed chunks (0-based).
         results: the results.
         known: the chunks of the first results, as far as they are known (``result_indices``).
-        by_own_index: whether ``chunk_index`` in the results says which chunk they belong to, where all of them have it
-            and it names exactly the completed chunks. So the versions before 1.2, and the original plan, wrote them.
+        by_own_index: whether ``chunk_index`` in the results says which chunk they belong to, if all results have it and
+            it names exactly the completed chunks. States of versions before 1.2, and of the original plan, are such.
 
     Raises:
         StateFormatError: a result cannot be paired; it names the place.
@@ -44,7 +44,7 @@ def chunk_of_each(
 
 
 def _with_repeats(left: Sequence[int], results: Sequence[Any], known: Sequence[int]) -> list[int]:
-    """There are more results than chunks: a chunk that was recorded again has all of its results in the list."""
+    """Pair more results than chunks: a chunk that was recorded again has all of its results in the list."""
     chunks, first_of = list(known), dict[str, int]()
     free = iter(left)
     for position, result in enumerate(results):
@@ -76,7 +76,7 @@ def own_index(result: object) -> int | None:
 
 
 def _sign(result: object) -> str:
-    """By this a result of the same chunk is recognised: what it says of itself, or all of it."""
+    """Return what two results of one chunk have in common: their own ``chunk_index``, or all of their content."""
     own = own_index(result)
     return json.dumps(result, sort_keys=True) if own is None else f"chunk_index {own}"
 

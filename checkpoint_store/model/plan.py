@@ -18,7 +18,7 @@ from checkpoint_store.model.canonical import NotIdentifiedError, canonical, cano
 from checkpoint_store.model.codec.digest import sha256_of
 
 FINGERPRINT_RULE: Final = 2
-"""The newest rule. A job keeps the rule that it was made with, and is compared by that."""
+"""The newest rule of fingerprints. A job keeps the rule that it was made with, and is compared by that rule."""
 DIGEST_VERSION: Final = "1"
 _VALUE_LENGTH_MAX: Final = 80
 
@@ -48,10 +48,10 @@ def fingerprint(
     See :func:`canonical` for what counts. Text, bytes and JSON data begin with ``1:`` by both rules.
 
     Args:
-        chunk: the caller's own.
-        by: turns any chunk into what identifies it.
+        chunk: the caller's chunk.
+        by: the caller's function that returns what identifies a chunk.
         rule: the rule of the job that the chunk belongs to.
-        index: where the chunk stands, for the error.
+        index: the index of the chunk, for the error.
 
     Raises:
         InvalidArgumentError: something in the chunk cannot be identified; it says where.
@@ -81,14 +81,14 @@ def _of_bytes(rule: int, content: bytes) -> str:
 
 
 def chained(fingerprints: Iterable[str], before: str = "") -> Iterator[str]:
-    """Yield fingerprints that each count all chunks up to theirs: of a sequential job, from its first chunk on.
+    """Yield the chained fingerprints of a sequential job: each counts its own chunk and all chunks before it.
 
-    A chunk that changed so changes the fingerprint of every chunk behind it. None of them is the fingerprint of a chunk
-    of a job that is not sequential.
+    So a change of a chunk changes the fingerprint of every chunk behind it. No chained fingerprint equals the
+    fingerprint of a chunk of a job that is not sequential.
 
     Args:
-        fingerprints: those of the chunks alone, in index order.
-        before: the last chained fingerprint, where the first chunks were chained already.
+        fingerprints: the fingerprints of the single chunks, in index order.
+        before: the last chained fingerprint, if the first chunks are chained already.
     """
     for own in fingerprints:
         rule = max(own[0], before[:1])
@@ -121,10 +121,10 @@ def _not_a_chunk(error: NotIdentifiedError, by: Fingerprint | None, index: int |
 
 
 def compare(old: Plan, new: Plan) -> list[Difference]:
-    """Return the fields in which two plans differ, in a fixed order; none means: the same plan.
+    """Return the fields in which two plans differ, in a fixed order; an empty list means that the plans are equal.
 
     Chunks are compared only where both plans know them. A config is compared key by key, as :func:`same_settings` says.
-    An empty model or provider (older state files have them) is none. File names are compared in NFC.
+    An empty model or provider (older state files have such) counts as None. File names are compared in NFC.
     """
     differences = [
         Difference(name, *_shorten_pair(before, after))
@@ -158,10 +158,10 @@ def normal_name(file_name: str) -> str:
 
 
 def same_settings(old: Plan, new: Plan, ignoring: Container[str] = ()) -> bool:
-    """Return whether two plans agree in model, provider and config, except for the fields that are passed over.
+    """Return whether two plans agree in model, provider and config, except for the fields of ``ignoring``.
 
-    Those are ``model``, ``provider``, ``config`` and ``config.KEY``, or ``config.KEY.INNER_KEY``. In a config 0, 0.0
-    and -0.0 are the same, and so are a key that is absent and one whose value is None; the order of keys means nothing.
+    These are ``model``, ``provider``, ``config`` and ``config.KEY``, or ``config.KEY.INNER_KEY``. In a config 0, 0.0
+    and -0.0 are equal, and an absent key equals a key whose value is None; the order of keys does not matter.
     """
     pairs = [(name, before, after) for name, before, after in _fields(old, new) if name not in _NOT_SETTINGS]
     return all(
@@ -172,7 +172,7 @@ def same_settings(old: Plan, new: Plan, ignoring: Container[str] = ()) -> bool:
 
 
 def _without(value: object, name: str, ignoring: Container[str]) -> object:
-    """Return a setting without the inner keys that are passed over."""
+    """Return a setting without the inner keys of ``ignoring``."""
     if not isinstance(value, dict):
         return value
     return {
@@ -181,7 +181,7 @@ def _without(value: object, name: str, ignoring: Container[str]) -> object:
 
 
 def _chunks_differ(old: Plan, new: Plan) -> bool:
-    if old.sequential != new.sequential:  # their fingerprints are of two kinds, which says nothing of the chunks
+    if old.sequential != new.sequential:  # chained and plain fingerprints cannot be compared
         return False
     return None not in (old.chunks_digest, new.chunks_digest) and old.chunks_digest != new.chunks_digest
 
@@ -196,7 +196,7 @@ _NOT_SETTINGS: Final = frozenset({"file_name", "total_chunks", "sequential"})
 
 
 def _same(before: object, after: object) -> bool:
-    """Equal as settings: 1 is 1.0 and not True, and a key that is absent is one that is None."""
+    """Whether two values are equal as settings: 1 equals 1.0 and not True, and an absent key equals None."""
     return _setting_text(before) == _setting_text(after)
 
 
@@ -224,7 +224,7 @@ def _clip(text: str) -> str:
 
 
 def _shorten_pair(before: object, after: object) -> tuple[str, str]:
-    """Shorten two values that differ so that what is left of them differs too."""
+    """Shorten two different values so that the shortened values differ, too."""
     texts = repr(before), repr(after)
     shorter = min(map(len, texts))
     common = next((at for at in range(shorter) if texts[0][at] != texts[1][at]), shorter)

@@ -1,4 +1,4 @@
-"""What is pruned from a store: the request, and what goes by it."""
+"""The request of a prune, and the report of what it deletes."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _DAYS_MAX: Final = 365_000
 
 @dataclass(frozen=True, slots=True)
 class PruneRequest:
-    """What is to go: superseded and complete jobs by number or age, old attempts, and files that nothing needs."""
+    """The request of a prune: superseded and complete jobs by number or age, old attempts, unneeded files."""
 
     keep_last: int | None
-    """So many jobs stay, those opened last; None: however many."""
+    """How many jobs stay, the ones opened last; None: no limit."""
     before: datetime | None
-    """What changed after this moment stays; None: nothing is too young."""
+    """Keep what changed after this moment; None: no age limit."""
 
     @property
     def names_jobs(self) -> bool:
@@ -38,7 +38,7 @@ def prune_request(keep_last: object, older_than_days: object) -> PruneRequest:
     """Return the request that the arguments of ``prune`` make.
 
     Raises:
-        InvalidArgumentError: one of them cannot be what it is.
+        InvalidArgumentError: an argument is no number from 0.
     """
     if keep_last is not None and (type(keep_last) is not int or keep_last < 0):
         raise InvalidArgumentError("keep_last", keep_last, "is no number of jobs: a whole number from 0")
@@ -61,7 +61,7 @@ class PruneReport:
     files: tuple[Path, ...]
     """The files: moved aside by a recovery or a restoring, backups, and a state file that shows one of the jobs."""
     bytes: int
-    """How much that is: the sizes of the files, and of the results of the jobs as text."""
+    """The sum of the sizes of the files, and of the results of the jobs as text."""
     dry_run: bool
     """Whether nothing was deleted."""
 

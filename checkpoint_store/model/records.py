@@ -77,43 +77,43 @@ class JobSummary:
     status: JobStatus
     """As recorded; :attr:`shown_status` is what people are shown."""
     is_active: bool
-    """Whether a runner works on it, in this process or in another one."""
+    """Whether a runner works on the job, in this process or in another one."""
     progress: Progress
     failed_chunks: int
     """How many chunks used up their attempts."""
     in_doubt_chunks: int
     """How many chunks were begun, and never ended: they may have been billed."""
     in_doubt_with_handle: int = 0
-    """How many of those have a handle: the service that holds their work can be asked for it."""
+    """How many of the chunks in doubt have a handle: the service that holds their work can be asked for the result."""
     redo_chunks: int = 0
     """How many chunks are left although they have a result: they are to be done again (:meth:`Job.redo`)."""
     replaced_cost: float = 0.0
-    """What results cost that were replaced since, by ``redo`` or ``replace=True``."""
+    """The cost of results that were replaced later, by ``redo`` or ``replace=True``."""
     failed_cost: float = 0.0
-    """What tries cost that gave no result."""
+    """The cost of tries that gave no result."""
     superseded_by: str | None = None
-    """The id of the job of the same file that was opened in place of it; or None."""
+    """The id of the job of the same file that was opened in place of this job; or None."""
     error_message: str | None
     config: dict[str, Any]
     metadata: dict[str, Any]
-    """What is said about it beside its plan; empty where nothing is said."""
+    """JSON data about the job that is no part of its plan; empty if nobody gave any."""
 
     @property
     def is_interrupted(self) -> bool:
-        """Whether it is recorded as ``running`` while nobody works on it: its process was killed, or its loop left.
+        """Whether the job is recorded as ``running`` and nobody works on it: its process was killed, or its loop left.
 
-        A superseded job is not: nobody needs to go on with it.
+        False for a superseded job: nobody needs to go on with it.
         """
         return self.status is JobStatus.RUNNING and not self.is_active and not self.is_superseded
 
     @property
     def is_superseded(self) -> bool:
-        """Whether another job of the file took its place before it was complete, and nobody works on it any more."""
+        """Whether another job of the file took the place of this incomplete job, and nobody works on it any more."""
         return self.superseded_by is not None and self.status is not JobStatus.COMPLETED and not self.is_active
 
     @property
     def seconds_left(self) -> float | None:
-        """The time in which its rate does what is left, without failed chunks; None where the rate is unknown."""
+        """The time of the chunks that are left, without failed ones, at the rate of the job; None if it has no rate."""
         left = max(self.progress.remaining_chunks - self.failed_chunks, 0)
         per_minute = self.progress.chunks_per_minute
         return 60 * left / per_minute if per_minute else None
@@ -158,16 +158,16 @@ class ChunkRecord:
     finished_at: str | None
     seconds: float | None
     is_last: bool
-    """Whether the chunk is failed by it: its attempts are used up."""
+    """Whether the chunk is failed by this try: its attempts are used up."""
     handle: str | None = None
     """What a service calls the work that it holds for the chunk; None where nobody recorded a handle."""
     key: str | int | None = None
-    """What the caller calls the chunk, where the job was opened with a mapping."""
+    """The caller's key of the chunk, if the job was opened with a mapping."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptRecord:
-    """One try at one chunk, whatever came of it."""
+    """One try at one chunk, with its outcome."""
 
     chunk_index: int
     """0-based."""
@@ -182,15 +182,15 @@ class AttemptRecord:
     finished_at: str | None
     seconds: float | None
     counted: bool
-    """Whether it counts against ``max_attempts`` if nothing comes of it."""
+    """Whether the try counts against ``max_attempts`` if it gives no result."""
     is_last: bool
-    """Whether the chunk was failed by it: its attempts were used up."""
+    """Whether the chunk was failed by this try: its attempts were used up."""
     cost: float | None
-    """What a try cost that gave no result, or whose result another one replaced; None where nobody said.
+    """The cost of a try that gave no result, or whose result was replaced; None if nobody said.
 
     A result has its own cost."""
     reserved_cost: float | None
-    """What it might cost at most as far as was known at its beginning; None where no budget was set."""
+    """The part of the budget that the try reserved when it began; None if no budget was set."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,9 +202,9 @@ class CompletionRecord:
     completed_at: str
     """When its result was recorded, or carried over."""
     source_job_id: str | None
-    """The job that paid for a result which was carried over; None where this job paid for it itself."""
+    """The job that paid for a carried result; None if this job paid for the result itself."""
     source_chunk_index: int | None
-    """The chunk of that job: a result that stands in several places is one."""
+    """The chunk of the source job that the result was made for; it tells which carried results are the same one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,29 +214,29 @@ class RunnerRecord:
     runner: int
     """Its number in the store, from 1."""
     host: str
-    """The host, or container, that it runs on."""
+    """The host, or container, that the runner is on."""
     pid: int
-    """Its process there."""
+    """The id of its process on that host."""
     started_at: str
     is_exclusive: bool
-    """Whether it has the job for itself."""
+    """Whether the runner shares the job with no other runner."""
     is_alive: bool
-    """Whether its process holds its lock: alive, or stopped. The chunks of a dead runner are free."""
+    """Whether its process holds the runner lock: it is alive, or stopped. The chunks of a dead runner are free."""
     chunks_in_hand: int
-    """How many chunks it has claimed."""
+    """How many chunks the runner has claimed."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChunkAccount:
-    """What one chunk took so far, over all runs of its job."""
+    """The tries, the time and the cost of one chunk so far, over all runs of its job."""
 
     attempts: int = 0
     seconds: float | None = None
-    """Of all its tries together; None where none of them has ended."""
+    """The time of all its tries together; None if no try has ended."""
     failed_cost: float | None = None
-    """What its failed tries cost, and results that were replaced; None where nobody said."""
+    """The cost of its failed tries, and of results that were replaced; None if nobody said."""
     is_carried: bool = False
-    """Whether another job paid for its result."""
+    """Whether another job paid for the result of the chunk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,12 +248,12 @@ class MapItem:
     result: Any
     """As ``Job.result(index)`` returns it."""
     key: str | int | None = None
-    """What the caller calls the chunk, where the job was opened with a mapping."""
+    """The caller's key of the chunk, if the job was opened with a mapping."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunPlan:
-    """What a run would do, said before it does it. Nothing was written to find out."""
+    """What a run would do, before it does it. Nothing was written to find this out."""
 
     file_name: str
     job_id: str | None
@@ -263,21 +263,21 @@ class RunPlan:
     raises ``PlanChanged``."""
     total_chunks: int
     chunks_to_do: int
-    """How many would be worked on: neither kept nor passed over. None of them where the run is refused."""
+    """How many chunks would be worked on: neither kept nor passed over. 0 if the run is refused."""
     kept: int
-    """Results that would be kept; where the run is refused, those that ``on_change="reuse"`` would keep."""
+    """How many results would be kept; if the run is refused, how many ``on_change="reuse"`` would keep."""
     in_doubt: tuple[int, ...]
-    """Chunks whose last try never ended: it may have been billed, and they are not done."""
+    """Chunks whose last try never ended: the try may have been billed, and the chunk is not done."""
     failed: tuple[int, ...]
     """Chunks that used up their attempts: passed over, until they are freed by ``retry_failed``."""
     differences: tuple[Difference, ...]
-    """What differs from the earlier job's plan."""
+    """The differences from the plan of the earlier job."""
     estimated_cost: float | None
-    """The mean cost of a result so far, for each chunk to do; None where no result of a like plan has a ``cost``."""
+    """The mean cost of a result so far, times the chunks to do; None if no result of a like plan has a ``cost``."""
     estimated_seconds: float | None
-    """The mean time of a try so far, for each chunk to do, one after the other; None where it is unknown."""
+    """The mean time of a try so far, times the chunks to do, one after the other; None if that is unknown."""
     spent: float
-    """What the job that goes on, or the earlier one, has paid, failed tries included; see :attr:`JobCosts.cost`."""
+    """The money that the job which goes on, or the earlier one, has paid, failed tries included: :attr:`JobCosts.cost`."""
     with_handle: tuple[int, ...] = ()
     """Chunks to do that have a handle: a service holds their work, and is asked for it instead of paid again."""
     kept_elsewhere: int = 0

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 LIMITS: Final = "limits"
 SERVICE: Final = "the service"
-"""What a loop may wait for, where it could start a chunk otherwise."""
+"""``LIMITS`` and ``SERVICE`` are the reasons for which a loop waits although a place for a chunk is free."""
 _STEP: Final = 1.02
 """Times are counted in steps of two per cent."""
 _STEPS_PER_E: Final = 1 / math.log(_STEP)
@@ -24,7 +24,7 @@ _WAIT_SHOWN_SECONDS_MIN: Final = 0.05
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecord:
-    """What one run of ``map`` or ``amap`` did, and why it ended. The work of other runners is not in it."""
+    """What one run of ``map`` or ``amap`` did, and why it ended, without the work of other runners."""
 
     job_id: str
     started_at: str
@@ -32,9 +32,9 @@ class RunRecord:
     seconds: float
     """How long the run took."""
     completed_chunks: int
-    """How many results it recorded."""
+    """How many results the run recorded."""
     retries: Mapping[str, int]
-    """How often a chunk was tried again, by why: ``HTTP 429``, ``TimeoutError``, ``WorkerDied`` …"""
+    """How often a chunk was tried again, by reason: ``HTTP 429``, ``TimeoutError``, ``WorkerDied`` …"""
     waited_for_service_seconds: float
     """For how long chunks were held back because the service was away. Other chunks may have been in work meanwhile."""
     waited_for_limits_seconds: float
@@ -44,13 +44,13 @@ class RunRecord:
     work_seconds_p95: float | None
     work_seconds_p99: float | None
     cost: float | None
-    """What its results and failed tries cost; None where none has a cost that can be read."""
+    """The cost of its results and failed tries; None if no cost can be read."""
     tokens: float | None
-    """How many tokens its results say that they used; None where none says so."""
+    """How many tokens its results used, as they say; None if no result says so."""
     ended: Literal["completed", "paused", "failed", "interrupted", "left"]
     """``completed``: no chunk of the job is left. ``left``: the caller left the loop early."""
     reason: str | None
-    """Why it ended so, as a text for people; None where it is completed."""
+    """Why the run ended so, as a text for people; None if the job is completed."""
 
     @property
     def retry_count(self) -> int:
@@ -97,7 +97,7 @@ class Durations:
         self._total += 1
 
     def percentile(self, percent: float) -> float | None:
-        """Return the time that so many per cent of all times do not exceed; None where there is none."""
+        """Return the time that ``percent`` per cent of all times do not exceed; None if no time was added."""
         wanted, seen = math.ceil(self._total * percent / 100), 0
         for step, count in sorted(self._counts.items()):
             seen += count

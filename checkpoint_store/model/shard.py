@@ -15,7 +15,7 @@ _SPANS_SHOWN_MAX: Final = 8
 
 
 class Shard(Collection[int]):
-    """A set of chunk indices, kept as the spans that it consists of. Immutable."""
+    """A set of chunk indices, kept as spans. Immutable."""
 
     __slots__ = ("_starts", "spans")
 
@@ -46,11 +46,11 @@ class Shard(Collection[int]):
 
     @property
     def is_beginning(self) -> bool:
-        """Whether it is the first so many chunks of a job, or nothing."""
+        """Whether the shard begins at chunk 0 and has no gap, or is empty."""
         return not self.spans or (len(self.spans) == 1 and self.spans[0][0] == 0)
 
     def between(self, start: int, stop: int) -> list[Span]:
-        """Return the part of it in ``[start, stop)``."""
+        """Return the spans of the shard within ``[start, stop)``."""
         spans: list[Span] = []
         at = max(bisect_right(self._starts, start) - 1, 0)
         for begin, end in self.spans[at:]:
@@ -61,12 +61,12 @@ class Shard(Collection[int]):
         return spans
 
     def count_in(self, ranges: Iterable[Span]) -> int:
-        """Return how many of its chunks are in these half-open ranges, of which no two overlap."""
+        """Return how many chunks of the shard are in these half-open ranges, of which no two overlap."""
         return sum(end - begin for start, stop in ranges for begin, end in self.between(start, stop))
 
 
 def shard_of(only: object) -> Shard | None:
-    """Return the shard that the argument ``only`` names; None where it is None.
+    """Return the shard that the argument ``only`` names; None if ``only`` is None.
 
     Raises:
         InvalidArgumentError: it is no collection of chunk indices.

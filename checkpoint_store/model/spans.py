@@ -1,4 +1,4 @@
-"""Chunk indices that follow each other, as half-open ranges."""
+"""Spans: half-open ranges of consecutive chunk indices."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Span = tuple[int, int]
 
 
 def spans_of(ascending: Iterable[int]) -> Iterator[Span]:
-    """Yield the spans that ascending chunk indices consist of."""
+    """Yield the spans of ascending chunk indices."""
     start = stop = -1
     for index in ascending:
         if index != stop:

@@ -1,4 +1,4 @@
-"""The records that callers receive: snapshots of a job, immutable and equal to their JSON form."""
+"""The state: a snapshot of a job, immutable and equal to its JSON form."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def in_utc(text: str) -> str:
         return text
     try:
         return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    except (OverflowError, ValueError, OSError):  # at either end of the calendar no local time is known
+    except (OverflowError, ValueError, OSError):  # at both ends of the calendar no local time is known
         return text + "Z"
 
 
@@ -49,18 +49,19 @@ def in_utc(text: str) -> str:
 class ProcessingState:
     """A snapshot of one job, equal to its JSON form.
 
-    The collections hold what they were made of, in that order, and cannot be changed; a tuple becomes a list. Of a job
-    in a store, ``completed_chunks`` are 0-based indices in ascending order (chunks completed without a result come
-    after those with one), and ``processed_results`` stand in the order of their chunks.
+    The collections keep the order in which they were given, and cannot be changed; a tuple becomes a list. In the state
+    of a job in a store, ``completed_chunks`` are 0-based indices in ascending order (chunks completed without a result
+    come after those with one), and ``processed_results`` stand in the order of their chunks.
 
-    ``result_indices[k]`` is the chunk of ``processed_results[k]``. Where it is empty, results belong to the chunks at
-    the same position in ``completed_chunks``; in a state of a version before 1.2 to the chunks that they name in their
-    own ``chunk_index``, if all of them do and these are exactly the completed ones. See :meth:`results`.
+    ``result_indices[k]`` is the chunk of ``processed_results[k]``. If ``result_indices`` is empty, each result belongs
+    to the chunk at the same position in ``completed_chunks``. In a state of a version before 1.2, each result belongs
+    to the chunk that its own ``chunk_index`` names, if all results have one and they are exactly the completed chunks.
+    See :meth:`results`.
 
-    ``redo_chunks`` are completed chunks that are to be done again (:meth:`Job.redo`): they are left, and the results
-    that are shown for them are the earlier ones.
+    ``redo_chunks`` are completed chunks that are to be done again (:meth:`Job.redo`): they are left, and
+    ``processed_results`` has their earlier results.
 
-    Two states are equal where they say the same of the same job, in whichever order.
+    Two states are equal if they have the same content for the same job, in whichever order.
 
     Raises:
         StateFormatError: a value is of the wrong type, impossible, or cannot be paired; ``field`` names it.
@@ -85,7 +86,7 @@ class ProcessingState:
     redo_chunks: list[int] = field(default_factory=list)
 
     if TYPE_CHECKING:
-        # More is taken than is given back: any text for a status, any sequence, any JSON value as a result.
+        # The arguments are wider than the fields: any text for a status, any sequence, any JSON value as a result.
         def __init__(  # noqa: PLR0917 - positional, in field order, as the original plan's
             self,
             version: str = ...,
@@ -125,26 +126,26 @@ class ProcessingState:
             self._chunk_of_each()
 
     def __eq__(self, other: object) -> bool:
-        """Whether another state says the same of the same job."""
+        """Whether another state has the same content for the same job."""
         if not isinstance(other, ProcessingState):
             return NotImplemented
         return self._said() == other._said()
 
     def __hash__(self) -> int:
-        """Of what stands once in a state: a hash of all results would cost more than a comparison."""
+        """Hash the single fields of a state: a hash of all results would cost more than a comparison."""
         return hash((self.job_id, self.status, self.total_chunks, len(self.completed_chunks), self.updated_at))
 
     def _said(self) -> tuple[Any, ...]:
         try:
             results: Any = self.results()
-        except StateFormatError:  # nothing tells yet which chunk a result belongs to
+        except StateFormatError:  # the chunk of a result is not known yet
             results = self.processed_results, self.result_indices
         chunks = sorted(self.completed_chunks), sorted(self.redo_chunks)
         return *(getattr(self, name) for name in _ONCE), *chunks, results
 
     @property
     def is_resumable(self) -> bool:
-        """Whether it is running or paused and has chunks left."""
+        """Whether the job is running or paused and has chunks left."""
         return self.status in (JobStatus.RUNNING, JobStatus.PAUSED) and self.remaining_chunks > 0
 
     @property
@@ -159,10 +160,10 @@ class ProcessingState:
         return next((index for index in range(self.total_chunks) if index not in done), self.total_chunks)
 
     def results(self) -> dict[int, Any]:
-        """Return each result by the index of its chunk, in index order. Of two results of a chunk the later stands.
+        """Return each result by the index of its chunk, in index order. The later of two results of a chunk counts.
 
         Raises:
-            StateFormatError: nothing tells which chunk a result belongs to.
+            StateFormatError: the chunk of a result cannot be told.
         """
         return dict(sorted(zip(self._chunk_of_each(), self.processed_results, strict=True), key=itemgetter(0)))
 
@@ -186,7 +187,7 @@ class ProcessingState:
         return dataclasses.replace(self, **changes)
 
     def _indices_after(self, completed: Any, results: Any) -> Sequence[int]:
-        """Return what is known of the chunks of ``results`` where they and ``completed`` take the place of what is."""
+        """Return ``result_indices`` for a copy with these ``results`` and ``completed``, as far as they are known."""
         both = isinstance(completed, list | tuple) and isinstance(results, list | tuple)
         if not both or any(type(index) is not int for index in completed):
             return []  # which is refused
@@ -227,8 +228,8 @@ class ProcessingState:
     def from_json(cls, text: str | bytes) -> ProcessingState:
         """Return the state that a JSON text (a state file) describes; the inverse of :meth:`to_json`.
 
-        Unlike :meth:`from_dict` it wants a version and an id: a file without one is something else, and would be a new
-        job each time that it is read.
+        Unlike :meth:`from_dict`, this refuses a text without version or id: such a file is no state file, and would be
+        a new job each time that it is read.
         """
         data = read_json(text)
         for name in ("version", "job_id"):
@@ -238,13 +239,13 @@ class ProcessingState:
 
 
 _TITLES: Final = ("video_title", "model", "provider")
-"""Text that may be null in a state file; in a state it is ``""`` then."""
+"""Text fields that may be null in a state file; the state then has ``""``."""
 _OBJECTS: Final = ("config", "metadata")
 _ONCE: Final = (
     "version", "job_id", "status", "file_name", *_TITLES, "total_chunks", "started_at", "updated_at", "error_message",
     "config", "metadata",
 )  # fmt: skip
-"""The fields that stand for themselves; the others are compared by what they say together."""
+"""The fields that are compared one by one; the others are compared together, as results by chunk."""
 
 
 def _refuse_assignment(_state: object, name: str, value: object) -> NoReturn:
@@ -257,7 +258,7 @@ def _refuse_assignment(_state: object, name: str, value: object) -> NoReturn:
 
 
 _REPR_LENGTH_MAX: Final = 40
-# dataclass() puts one of its own here, and takes no other.
+# dataclass() sets its own __setattr__, and accepts no other in the class body.
 ProcessingState.__setattr__ = _refuse_assignment  # type: ignore[method-assign]
 
 

@@ -1,4 +1,4 @@
-"""What the fields of a state may be. Each error names the field, the place in it, and the value."""
+"""The checks of the fields of a state. Each error names the field, the place in it, and the value."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def frozen(name: str, at: str, value: object) -> Any:
 
 
 def frozen_results(results: Sequence[Any]) -> Sequence[Any]:
-    """Return results frozen; those that a state holds already are not looked at again."""
+    """Return results frozen; results that are frozen already are not checked again."""
     if type(results) is FrozenList:
         return results
     kinds = FrozenDict, FrozenList
@@ -48,13 +48,13 @@ def check_text(name: str, value: str) -> None:
 
 
 def check_object(name: str, value: object) -> None:
-    """Refuse what is no object."""
+    """Refuse a value that is no JSON object."""
     if not isinstance(value, Mapping):
         fail(name, f"is {shown(value)}, not an object")
 
 
 def check_chunks(total: object, completed: object) -> None:
-    """Refuse what is no number of chunks, and completed chunks that are none of them or stand twice."""
+    """Refuse an impossible number of chunks, and completed chunks that are out of range or listed twice."""
     if type(total) is not int or not 0 <= total <= CHUNKS_MAX:
         fail("total_chunks", f"is {shown(total)}, not a whole number from 0 to {CHUNKS_MAX:,}")
     if not isinstance(completed, list | tuple):
@@ -70,7 +70,7 @@ def check_chunks(total: object, completed: object) -> None:
 
 
 def check_result_indices(indices: object, completed: Sequence[int], results: int) -> None:
-    """Refuse what does not name, for each of the first results, a completed chunk."""
+    """Refuse a list that does not name a completed chunk for each of the first results."""
     if not isinstance(indices, list | tuple):
         fail("result_indices", f"is a {type(indices).__name__}, not a list")
     if not indices:
@@ -86,7 +86,7 @@ def check_result_indices(indices: object, completed: Sequence[int], results: int
 
 
 def check_redo_chunks(indices: object, completed: Sequence[int]) -> None:
-    """Refuse what does not name completed chunks, each once."""
+    """Refuse a list that does not name completed chunks, each once."""
     if not isinstance(indices, list | tuple):
         fail("redo_chunks", f"is a {type(indices).__name__}, not a list")
     known = set(completed) if indices else set[int]()

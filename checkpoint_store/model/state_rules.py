@@ -21,7 +21,7 @@ def check_version(version: object) -> None:
 
 
 def check_time(name: str, value: object) -> None:
-    """Refuse what is no ISO 8601 time."""
+    """Refuse a value that is no ISO 8601 time."""
     try:
         parse_time(value)  # type: ignore[arg-type]
     except (ValueError, TypeError, OverflowError):

@@ -1,8 +1,8 @@
 """The text of a state file: the order of its fields, and its layout.
 
-The layout is that of indented JSON, and each line stands for itself: one line for each field, one for all completed
-chunks, one for each result, one for the chunks of all results. So a state is written and read in constant memory, its
-beginning tells how far the job is, and what is left of a torn file can be read line by line.
+The layout is indented JSON: one line for each field, one for all completed chunks, one for each result, one for the
+chunks of all results. So a state is written and read in constant memory, the beginning of the text tells how far the
+job is, and a torn file can be read line by line.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _TAIL: Final = _FIELDS[_FIELDS.index(RESULTS) + 1 : _FIELDS.index(_RESULT_INDICE
 """The fields between the results and the chunks of the results."""
 _REDO: Final = "redo_chunks"
 _LAST: Final = _FIELDS[_FIELDS.index(_RESULT_INDICES) + 1 : _FIELDS.index(_REDO)]
-"""The fields after these, each an object; the chunks that are to be done again come last."""
+"""The fields after the chunks of the results, each an object; the chunks that are to be done again come last."""
 HEAD_LINES: Final = 1 + len(HEAD) + 1
 """The lines up to the completed chunks: the brace, one line for each field, the completed chunks."""
 
@@ -36,7 +36,7 @@ _BEGINS_WITH: Final = f'"{_FIELDS[0]}"'.encode()
 _ID_BYTES_MAX: Final = 40
 """A text that was cut off before its ``job_id`` is shorter than this."""
 _COMPLETED_LINE: Final = re.compile(rf'  "{COMPLETED}": \[(?P<indices>[\d, ]*)\],'.encode())
-# As written beside a store, with all indices on one line: a state file from before stores existed looks otherwise.
+# With all indices on one line, as beside a store: a state file from before stores existed has a line for each index.
 _KNOWS_CHUNKS: Final = re.compile(rf'\n  "{COMPLETED}": \[\d'.encode())
 _UPDATED_AT: Final = re.compile(rb'\n  "updated_at": "([^"\n]+)",\n')
 
@@ -67,7 +67,7 @@ def state_text(
 
 FIRST_RESULT: Final = "\n    "
 NEXT_RESULT: Final = ",\n    "
-"""What stands before the text of a result: the first one, and each other one."""
+"""The text before the first result, and before each other result."""
 
 
 def results_text(results: Iterable[Sequence[str]]) -> Iterator[str]:
@@ -78,10 +78,10 @@ def results_text(results: Iterable[Sequence[str]]) -> Iterator[str]:
 def state_head(job: object, completed: Iterable[Sequence[int]], size_bytes: int | None = None) -> Iterator[str]:
     """Yield the text before the results, for :func:`state_text`.
 
-    ``size_bytes`` is how long it is to be: blanks behind the last completed chunk fill it up.
+    ``size_bytes`` is the length that the text is to have: blanks behind the last completed chunk fill it up.
 
     Raises:
-        ValueError: it is longer; most of it was yielded by then.
+        ValueError: the text is longer; most of it was yielded by then.
     """
     fields = _head_fields(job)
     yield fields
@@ -101,7 +101,7 @@ def _head_fields(job: object) -> str:
 
 
 RESULTS_BEGIN: Final = f'  "{RESULTS}": ['
-"""What stands between the line of the completed chunks and the results."""
+"""The text between the line of the completed chunks and the results."""
 _HEAD_END: Final = f"],\n{RESULTS_BEGIN}"
 _SPARE_BYTES: Final = 64
 """The status and the number of chunks may grow by a few letters."""
@@ -117,15 +117,15 @@ class _Sized(Protocol):
 
 
 def head_bytes_max(job: _Sized, completed_count: int) -> int:
-    """Return how long the text before the results is at most, with so many completed chunks."""
+    """Return the most bytes of the text before the results, with this many completed chunks."""
     each = len(f"{job.total_chunks}, ")
     return len(_head_fields(job).encode()) + completed_count * each + len(_HEAD_END)
 
 
 def roomy_head_bytes(job: _Sized, completed_count: int) -> int:
-    """Return how long the text before the results is to be, so that it has room for the chunks still to come.
+    """Return the bytes of the text before the results, with room for the chunks that are still to be completed.
 
-    There is room for all of them, or, in a job of many, for several times as many as there are.
+    The room is enough for all chunks, or, in a large job, for several times as many as are completed now.
     """
     return (
         head_bytes_max(job, min(job.total_chunks, max(_ROOMY_CHUNKS, completed_count * _ROOMY_GROWTH))) + _SPARE_BYTES
@@ -161,12 +161,12 @@ def _indented(value: Any) -> str:
 
 
 class Glance(NamedTuple):
-    """What a state file of this layout says without its results being read."""
+    """What a state file of this layout says, read without its results."""
 
     job_id: str
     completed_chunks: int
     updated_at: str
-    """``""`` where it is not found."""
+    """The field ``updated_at``; ``""`` if it was not found."""
 
 
 class Head(NamedTuple):
@@ -175,11 +175,11 @@ class Head(NamedTuple):
     job_id: str
     file_name: str
     indices: bytes
-    """The completed chunks, as they stand there between brackets."""
+    """The text of the completed chunks between the brackets."""
 
     @property
     def completed_count(self) -> int:
-        """How many of them there are."""
+        """The number of completed chunks."""
         return self.indices.count(b",") + bool(self.indices)
 
     def completed_chunks(self) -> set[int]:
@@ -211,7 +211,7 @@ ENDS_WITH: Final = b"\n}\n"
 
 
 def updated_at(end: bytes) -> str:
-    """Return the last ``updated_at`` in the end of a text; ``""`` where there is none."""
+    """Return the last ``updated_at`` in the end of a text; ``""`` if it has none."""
     times = _UPDATED_AT.findall(end)
     return times[-1].decode("utf-8", "replace") if times else ""
 
@@ -234,7 +234,7 @@ def looks_like_state(start: bytes) -> bool:
 
 
 def _read_fields(lines: Iterator[bytes], names: Iterable[str]) -> dict[str, Any]:
-    """Return these fields, each of which has the next line, or raise ValueError where they are not all there."""
+    """Return these fields, one from each line, or raise ValueError if a field is missing."""
     fields: dict[str, Any] = {}
     for name in names:
         line = next(lines, b"").decode().strip().removesuffix(",")

@@ -1,4 +1,4 @@
-"""A token bucket: how much may start now, where so much may start in a minute."""
+"""A token bucket: how much may start now, for a limit per minute."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ _MINUTE_SECONDS: Final = 60.0
 
 
 class TokenBucket:
-    """Fills evenly, from empty, and is emptied by what starts. Moments are those of one monotonic clock, in seconds.
+    """A bucket that fills evenly, from empty; what starts takes an amount out. Moments are monotonic seconds.
 
-    It holds no more than the largest amount that was asked for. So in any minute no more starts than ``per_minute`` and
-    one such amount, and a program that is started again and again gains nothing by it.
+    The bucket holds no more than the largest amount that was asked for. So in any minute no more starts than
+    ``per_minute`` and one such amount, and a program that is started again and again gains nothing by it.
     """
 
     def __init__(self, per_minute: float, moment: float) -> None:
@@ -35,7 +35,7 @@ class TokenBucket:
         return moment + max(0.0, amount - self._level) / self._rate
 
     def take(self, amount: float, moment: float) -> None:
-        """Take an amount out. What is not there becomes a debt; a negative amount is given back."""
+        """Take an amount out. The bucket may go below 0; a negative amount is given back."""
         self._fill(moment)
         self._level = min(self._level - amount, self._capacity)
 

@@ -1,4 +1,4 @@
-"""How a store file says what it is: the schema versions that this code reads and writes, and the application's id."""
+"""The schema versions that this code reads and writes, and the application id of a store file."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ SCHEMA_VERSION: Final = "1.5"
 RELEASED_VERSIONS: Final = ("1.0", "1.1", "1.2", "1.3", "1.4", "1.5")
 """Every version of a state that can be read."""
 APPLICATION_ID: Final = 0x43504B31
-"""``CPK1``: what ``PRAGMA application_id`` says in every store file, so that a stranger's database is noticed."""
+"""``CPK1``: the ``PRAGMA application_id`` of every store file, which tells it from other programs' databases."""
 WITHOUT_METADATA: Final = ("1.0", "1.1", "1.2", "1.3")
-"""Versions of a state that say nothing about a job's metadata."""
+"""Versions of a state without the metadata of the job."""

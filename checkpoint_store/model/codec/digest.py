@@ -6,9 +6,9 @@ from hashlib import sha256
 from typing import Final
 
 _EMPTY: Final = sha256()
-"""Copied for each digest: in a loop that waits, where caches are cold, OpenSSL takes twice as long to make one anew."""
+"""A hash to copy for each digest: OpenSSL takes twice as long to make a new one in a loop that waits (cold caches)."""
 _GIL_HELD_BYTES_MAX: Final = 2047
-"""Of more bytes than these hashlib gives Python's lock away: getting it back costs more than they do, in a crowd."""
+"""hashlib releases the GIL for more bytes. Among many threads, taking the GIL back costs more than the hash."""
 _LONG_BYTES_MIN: Final = 32 * 1024
 
 
@@ -22,14 +22,14 @@ def sha256_of(data: bytes) -> str:
 def digest(job_id: str, chunk_index: int, text: str) -> str:
     """Return 32 hexadecimal digits that bind a result's text to its job and chunk.
 
-    The first 128 bits of ``sha256("{job_id}:{chunk_index}:{text}")``: enough to notice any damage and any row
-    that has come to stand in another's place.
+    The first 128 bits of ``sha256("{job_id}:{chunk_index}:{text}")``: enough to notice any damage, and any row
+    that stands in the place of another.
     """
     return sha256_of(f"{job_id}:{chunk_index}:{text}".encode())[:32]
 
 
 def digest_in_a_crowd(job_id: str, chunk_index: int, text: str) -> str:
-    """Return the same digest, made in pieces for which Python's lock is not given away: for threads that complete."""
+    """Return what :func:`digest` does, without releasing the GIL: for many threads that complete chunks."""
     data = f"{job_id}:{chunk_index}:{text}".encode()
     if len(data) > _LONG_BYTES_MIN:
         return sha256_of(data)[:32]

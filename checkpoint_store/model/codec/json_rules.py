@@ -1,4 +1,4 @@
-"""What a JSON value may hold, and the refusal that names the place of what it may not."""
+"""The rules for what a JSON value may hold; an error names the place of a value that breaks them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def check(value: object, name: str) -> None:
 
 
 def _is_plain(value: Any, depth: int) -> bool:
-    """Whether nothing in ``value`` needs a closer look but its numbers and texts, which the encoder looks at."""
+    """Whether ``value`` is of plain types alone: only its numbers and texts can fail, and the encoder checks them."""
     kind = type(value)
     if kind is dict:
         for key in value:
@@ -80,7 +80,7 @@ def _check_object(value: dict[Any, Any], path: str, depth: int) -> None:
 
 
 def _check_key_twin(value: dict[Any, Any], key: str, path: str) -> None:
-    """A subclass of str may equal nothing and still print as another key: both would become one."""
+    """Refuse a key of a subclass of str that prints as another key: both would become one key."""
     if sum(1 for other in value if str.__str__(other) == str.__str__(key)) > 1:
         _refuse(path, f"has two keys that are both written as {str.__str__(key)!r}")
 
@@ -104,7 +104,7 @@ def _check_text(value: str, path: str) -> None:
 
 
 def _check_subclass(value: object, path: str, depth: int) -> None:
-    """Subclasses of JSON types (OrderedDict, IntEnum, numpy.float64 …) pass where they equal what comes back."""
+    """Accept a value of a subclass (OrderedDict, IntEnum, numpy.float64 …) if it equals the value that comes back."""
     if isinstance(value, dict):
         _check_object(value, path, depth)
     elif isinstance(value, list):

@@ -1,6 +1,6 @@
-"""Results to JSON text and back, so that what comes back equals what went in.
+"""Turn results into JSON text and back, so that the value that is read equals the value that was written.
 
-JSON quietly changes some Python values: integer keys become text, named tuples lose their names, NaN is no JSON at
+JSON changes some Python values in silence: integer keys become text, named tuples lose their names, NaN is no JSON at
 all. Each such value is refused, with the path to it, before anything is written. A plain tuple is stored as a list.
 """
 
@@ -24,7 +24,7 @@ RESULT_BYTES_MAX: Final = 256 * 1024 * 1024
 
 
 def _encoder(*, ensure_ascii: bool) -> Callable[[object], str]:
-    """Return ``json.JSONEncoder.encode``, without making an encoder anew for each text where that is known to work."""
+    """Return ``json.JSONEncoder.encode``, or its C encoder, made once, if that is known to give the same text."""
     whole = json.JSONEncoder(ensure_ascii=ensure_ascii, allow_nan=False, check_circular=False)
     quote = json.encoder.encode_basestring_ascii if ensure_ascii else json.encoder.encode_basestring
     sample = ["ä", {"a": 0.5}]
@@ -69,7 +69,7 @@ def encode(value: object, *, name: str = "result") -> str:
 
 
 def encode_result(value: object, *, name: str = "result") -> str:
-    """Return the JSON text of a result; see :func:`encode`. A typed one is read back at once, as its type.
+    """Return the JSON text of a result; see :func:`encode`. A typed result is read back at once, as its type.
 
     Raises:
         InvalidResultError: the value would not come back equal; ``path`` says where.
@@ -80,7 +80,7 @@ def encode_result(value: object, *, name: str = "result") -> str:
     try:
         check_round_trip(value, decode(text), name)
     except InvalidResultError as misfit:
-        # Of a model there is another form, which leaves out what only its class computes.
+        # A model has another form, without the fields that its class computes.
         other = _form_to_be_read(value)
         if other is None:
             raise
@@ -105,10 +105,10 @@ _last_was_ascii = True
 def _text_of(plain: object) -> str:
     """Return JSON text in which every letter stands for itself.
 
-    Python's encoder takes twice as long for that as for a text in which all but ASCII is escaped. Where nothing had to
-    be, the two are the same: so that one is tried first, as long as results are of this kind.
+    Python's encoder takes twice as long for that as for a text in which all but ASCII is escaped. If nothing is
+    escaped, both texts are equal. So the quick form is tried first, as long as the last result was ASCII.
     """
-    global _last_was_ascii  # noqa: PLW0603 - only about which way is tried first
+    global _last_was_ascii  # noqa: PLW0603 - decides only which form is tried first
     if _last_was_ascii:
         text = _ENCODE_ASCII(plain)
         if "\\" not in text or "\\u" not in text:
@@ -132,7 +132,7 @@ def to_json_value(value: object, name: str) -> object:
     kind: Any = type(value)
     names = _fields_of(kind)
     if names is not None:
-        with suppress(Exception):  # once more, to say where in it
+        with suppress(Exception):  # again, to name the place in the value
             return {field: _part(getattr(value, field)) for field in names}
     return _named_value(value, name)
 
@@ -146,7 +146,7 @@ def _fields_of(kind: Any) -> tuple[str, ...] | None:
 
 
 def _part(value: Any) -> Any:
-    """Do as :func:`_named_part`, without the place of each value in the result, which takes most of the time."""
+    """Return what :func:`_named_part` does, without keeping the place of each value: that takes most of the time."""
     kind: Any = type(value)
     if kind in _LEAVES:
         return value
@@ -178,7 +178,7 @@ def _named_value(value: object, name: str) -> object:
 
 
 def _named_part(value: object, name: str) -> object:
-    """A value inside a dataclass: its type is known from the class, so tuples may be written as lists."""
+    """Return a value inside a dataclass as JSON data. The class says its type, so a tuple may be written as a list."""
     if isinstance(value, list | tuple):
         return [_named_part(item, f"{name}[{index}]") for index, item in enumerate(value)]
     if isinstance(value, dict):

@@ -1,7 +1,7 @@
-"""Stored JSON back to the caller's own types, quickly: what a type asks for is looked up once.
+"""Turn stored JSON into the caller's own types, quickly: the annotations of a type are looked up once.
 
-A reader is made of each type when it is first read. It knows how a value that fits becomes an object, and nothing about
-errors: what does not fit is read once more by :mod:`checkpoint_store.model.codec.typed`, which says where and why.
+Each type gets a reader when it is first asked for. A reader turns a value that fits into an object, and knows no
+errors: :mod:`checkpoint_store.model.codec.typed` reads a value that does not fit again, and says where and why.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from checkpoint_store.model.codec import typed
 T = TypeVar("T")
 
 _Reader = Callable[[Any], Any]
-"""Makes an object of a JSON value. Where the value does not fit, it raises whatever it meets."""
+"""A function that makes an object of a JSON value; it raises any exception if the value does not fit."""
 
 
 class _MisfitError(Exception):
-    """A value does not fit: the slow way tells why."""
+    """A value does not fit its type; ``typed.convert`` says why."""
 
 
 def as_type(value: Any, wanted: type[T], path: str = "result") -> T:
@@ -39,7 +39,7 @@ def as_type(value: Any, wanted: type[T], path: str = "result") -> T:
 
 
 class _This:
-    """A type by its identity: ``A | B`` equals ``B | A``, and which of them comes first matters."""
+    """A type, compared by its identity: ``A | B`` equals ``B | A``, but the order of the two matters here."""
 
     __slots__ = ("wanted",)
 
@@ -59,7 +59,7 @@ def _reader_of(this: _This) -> _Reader:
 
 
 def _make(wanted: Any, made: dict[Any, _Reader]) -> _Reader:
-    """``made`` are the readers that this one is part of: a class may hold itself."""
+    """Return a new reader. ``made`` are the readers that it is part of: a class may hold itself."""
     wanted = typed.meant_by(wanted)
     if wanted is Any or wanted is object:
         return _as_it_is
@@ -134,7 +134,7 @@ def _reader_of_dataclass(wanted: Any, key: Any, given: dict[Any, Any], made: dic
 
 
 def _later(wanted: Any, made: dict[Any, _Reader]) -> _Reader:
-    """Return a reader for a class inside of itself, whose own reader is being made."""
+    """Return a reader for a class that holds itself: the reader of the class is being made."""
 
     def read(value: Any) -> Any:
         return made[wanted](value)
@@ -143,7 +143,7 @@ def _later(wanted: Any, made: dict[Any, _Reader]) -> _Reader:
 
 
 def _takes_fields_in_order(wanted: Any, names: list[str]) -> bool:
-    """Whether a class may be called with its fields by position: each of them, and nothing else."""
+    """Whether a class takes its fields by position, all of them and nothing else."""
     try:
         parameters = signature(wanted).parameters.values()
     except (TypeError, ValueError):  # a class of its own kind
@@ -153,13 +153,13 @@ def _takes_fields_in_order(wanted: Any, names: list[str]) -> bool:
 
 
 def _all_fields(wanted: Any, readers: Sequence[tuple[str, _Reader]], whole: _Reader) -> _Reader:
-    """``whole`` reads an object some of whose fields have their defaults."""
+    """Return a reader for objects with all fields; ``whole`` reads an object that lacks some."""
     count = len(readers)
 
     def read(value: Any) -> Any:
         if type(value) is not dict:
             raise _MisfitError
-        if len(value) != count:  # some have their defaults, or it does not fit
+        if len(value) != count:  # a field is missing and has its default, or the value does not fit
             return whole(value)
         return wanted(*[read_field(value[name]) for name, read_field in readers])
 
@@ -198,7 +198,7 @@ def _reader_of_dict(read_item: _Reader) -> _Reader:
 
 
 def _reader_of_union(wanted: Any, choices: tuple[Any, ...], made: dict[Any, _Reader]) -> _Reader:
-    """A plain type that fits exactly is read so; of two types at most one is another kind, and reads the rest."""
+    """Return a reader for a union: a value of a plain type stays as it is, and the other type reads the rest."""
     plain = {choice for choice in choices if choice in _PLAIN}
     others = [choice for choice in choices if choice not in plain]
     whole = _slowly(wanted)

@@ -1,4 +1,4 @@
-"""Whether a typed result would come back as what it is: tried when it is stored, and not only when it is read."""
+"""The check, before a typed result is stored, that reading it gives an equal object."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def is_typed(value: object) -> bool:
-    """Whether a value is a dataclass or a pydantic model, which reading gives back as such."""
+    """Whether a value is a dataclass or a pydantic model: reading gives back an object of its class."""
     return not isinstance(value, type) and (dataclasses.is_dataclass(value) or hasattr(value, "model_dump"))
 
 
@@ -41,7 +41,7 @@ _LEAVES: Final = frozenset({str, int, float, bool, type(None)})
 
 
 def _is_same(value: Any, back: Any) -> bool:
-    """Whether what comes back is what was stored, of usual types alone: where it is not, a closer look is needed."""
+    """Whether the value that was read equals the stored one, for usual types only; False asks for a closer look."""
     kind: Any = type(value)
     if kind is not type(back):
         return False
@@ -66,7 +66,7 @@ def _fields_of(kind: Any) -> tuple[str, ...] | None:
 
 
 def _differences(value: Any, back: Any, path: str) -> Iterator[str]:
-    """Yield where what comes back is not what was stored."""
+    """Yield each place at which the value that was read differs from the stored one."""
     if is_typed(value):
         yield from _differences_of_fields(value, back, path)
     elif isinstance(value, dict):
@@ -86,7 +86,7 @@ def _differences_of_fields(value: Any, back: Any, path: str) -> Iterator[str]:
 
 
 def _parts_of(value: Any) -> dict[str, Any]:
-    """Return all that makes a typed object what it is: its fields, extra fields and private attributes."""
+    """Return the parts of a typed object: its fields, extra fields and private attributes."""
     if dataclasses.is_dataclass(value):
         return {field.name: getattr(value, field.name, ...) for field in dataclasses.fields(value)}
     fields = {name: getattr(value, name, ...) for name in type(value).model_fields}

@@ -1,4 +1,4 @@
-"""Whether two JSON texts are one result: keys in another order are no other result, and 1 is neither 1.0 nor True."""
+"""The comparison of two JSON texts as results: the order of keys does not matter, and 1 is neither 1.0 nor True."""
 
 from __future__ import annotations
 

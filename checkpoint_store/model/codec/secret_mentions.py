@@ -1,7 +1,7 @@
 """Secrets that an error message mentions in a sentence: ``Incorrect API key provided: …``.
 
-These rules are for messages only. A word too many that is replaced in a message costs nothing; a config that is refused
-because of a prompt's wording costs a run.
+These rules are for messages only. A message loses little if a harmless word in it is replaced; a config that is refused
+because of the wording of a prompt costs a run.
 """
 
 from __future__ import annotations

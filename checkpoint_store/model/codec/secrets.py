@@ -1,4 +1,4 @@
-"""What looks like a secret is kept out of the store.
+"""Keep what looks like a secret out of the store.
 
 A rule on substrings (``token``, ``key``) is wrong more often than right: ``max_tokens``, ``key_points``. So names
 are compared by whole segments, numbers and placeholders are never secrets, and values are known by the prefixes that
@@ -17,12 +17,12 @@ from checkpoint_store.model.codec.secret_mentions import REDACTED, redact_mentio
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-# Secret wherever they stand in a name: OPENAI_API_KEY_2, password_prod.
+# These words make a name secret at any place in it: OPENAI_API_KEY_2, password_prod.
 _WORDS: Final = frozenset(
     "password passwords passwd passphrase pwd apikey apikeys accesskey secretkey privatekey authtoken "
     "accesstoken".split()
 )
-# Secret at the end of a name only: client_secret is one, secret_word and authorization_scheme are not.
+# These words make a name secret only at its end: client_secret is one, secret_word and authorization_scheme are not.
 _LAST_WORDS: Final = frozenset("secret secrets authorization credential credentials bearer".split())
 _PAIRS: Final = frozenset(
     tuple(pair.split())
@@ -35,7 +35,7 @@ _PAIRS: Final = frozenset(
 )
 _ENDINGS: Final = ("password", "passwd", "passphrase", "apikey", "authtoken", "accesstoken")
 _WHOLE_NAMES: Final = frozenset({"token", "auth", "cookie", "cookies", "jwt", "pw"})
-# What a key opens or is compared with; the keys of all others (deepgram_key) are secret where their value is opaque.
+# Before "key", these words say that it is no secret (primary_key). After another word (deepgram_key) it may be one.
 _OPEN_KEYS: Final = frozenset(
     "public primary foreign sort partition group cache answer hash idempotency dedup lookup index object storage row "
     "map dict join message record job chunk document doc item file lecture video image cipher etag build".split()
@@ -82,7 +82,7 @@ _ASSIGNMENT: Final = re.compile(
 _KEPT: Final = rf"\g<before>{REDACTED}\g<after>"
 _SEGMENT: Final = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
 _CREDENTIAL: Final = re.compile(r"[0-9=+/]|[a-z][A-Z]")
-"""What the words of a prompt do not have."""
+"""A character, or a change of case, that no word of a prompt has."""
 _VALUE: Final = re.compile(
     r"""
       \bsk-(?=[\w-]{0,80}?(?:[A-Z][\w-]{0,80}?[0-9]|[0-9][\w-]{0,80}?[A-Z]|[a-z0-9]{24}))[\w-]{16,}  # OpenAI …
@@ -159,13 +159,13 @@ def _redacted(text: str) -> str:
 
 
 def _assigns_secret(match: re.Match[str]) -> bool:
-    """Whether a line gives a secret. "Password: required" does not: that is a word."""
+    """Whether a line gives a secret a value. "Password: required" does not: its value is a word."""
     is_word = match["sign"] == ":" and (match["value"].isalpha() or match["value"].isdigit())
     return not is_word and _is_secret_name(match["name"], match["value"])
 
 
 def _named_value(value: dict[str, Any]) -> str | None:
-    """Return the key of what is secret in ``{"name": "API_KEY", "value": "…"}``; None where nothing is."""
+    """Return the key of the secret value in ``{"name": "API_KEY", "value": "…"}``; None if no value is secret."""
     if len(value) > len(_PAIR_NAMES):
         return None
     names = [item for key, item in value.items() if key.lower() in _PAIR_NAMES]
@@ -231,7 +231,7 @@ def _has_secret(text: str) -> bool:
 
 
 def _is_secret_option(option: object, value: object) -> bool:
-    """A list of arguments: ["--api-key", "…"]."""
+    """Whether an argument of a command is followed by a secret: ``["--api-key", "…"]``."""
     if option in ("-u", "--user", "--proxy-user"):
         return isinstance(value, str) and _LOGIN.fullmatch(value) is not None
     return (
@@ -263,7 +263,7 @@ def _is_secret_name(name: str, value: object) -> bool:
 
 
 def _is_secret_of_login(segments: list[str], value: object) -> bool:
-    """smtp_pass, basic_auth, userpass: what a person or a program logs in with."""
+    """Whether a name is that of a login: smtp_pass, basic_auth, userpass."""
     *before, last = segments
     of_login = bool(before) and before[-1] in _LOGINS
     if last == "pass":
@@ -274,7 +274,7 @@ def _is_secret_of_login(segments: list[str], value: object) -> bool:
 
 
 def _is_secret_key(segments: list[str], value: object) -> bool:
-    """deepgram_key, groqKey: a key whose value is no word, unless the name says that everybody may know it."""
+    """Whether a name is that of a service's key (deepgram_key, groqKey), and the value is no word."""
     if segments[-1] != "key" or not isinstance(value, str) or _NAMED_THING.fullmatch(value):
         return False
     if len(segments) == 1:

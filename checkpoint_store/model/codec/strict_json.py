@@ -1,4 +1,4 @@
-"""JSON text to plain values: what would not come back as it was written is refused."""
+"""Read JSON text strictly: a value that would not come back as it was written is refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stored JSON back to the caller's own types, strictly: the type asked for, or an error that says where and why."""
+"""Turn stored JSON into the caller's own types, strictly: an object of the type, or an error with place and reason."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _convert_to_class(value: Any, wanted: Any, path: str) -> Any:
 
 def _convert_model(value: Any, wanted: Any, path: str) -> Any:
     computed = getattr(wanted, "model_computed_fields", {})
-    if computed and isinstance(value, dict):  # they are stored, for those who read plain data
+    if computed and isinstance(value, dict):  # computed fields are stored for people who read plain data
         value = {name: item for name, item in value.items() if name not in computed}
     try:
         return wanted.model_validate(value, **by_name(wanted))
@@ -71,7 +71,7 @@ def _convert_model(value: Any, wanted: Any, path: str) -> Any:
 
 @functools.lru_cache
 def by_name(wanted: Any) -> dict[str, bool]:
-    """A model is stored by the names of its fields, whatever their aliases (read back so from pydantic 2.11 on)."""
+    """Return pydantic's options to read a model by the names of its fields, not their aliases (pydantic 2.11 on)."""
     return {"by_alias": True, "by_name": True} if "by_name" in signature(wanted.model_validate).parameters else {}
 
 
@@ -79,7 +79,7 @@ def _convert_typed_dict(value: Any, wanted: Any, path: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise _misfit(path, wanted, f"it is {_kind(value)}")
     hints = hints_of(wanted, path)
-    # Of annotations that are text, __required_keys__ knows no NotRequired.
+    # If annotations are text, __required_keys__ does not know NotRequired.
     optional = {name for name, hint in hints.items() if typing.get_origin(hint) is typing.NotRequired}
     for name in sorted(wanted.__required_keys__ - optional - value.keys()):
         raise _misfit(path, wanted, f"the key {name!r} is missing")
@@ -103,7 +103,7 @@ def _cached_hints_of(wanted: Any) -> dict[str, Any]:
 
 
 def _convert_dataclass(value: Any, wanted: Any, path: str, given: dict[Any, Any]) -> Any:
-    """``given`` are the types that stand for the type variables of a generic class."""
+    """Return JSON data as a dataclass. ``given`` are the types for the type variables of a generic class."""
     if not isinstance(value, dict):
         raise _misfit(path, wanted, f"it is {_kind(value)}")
     fields = {field.name: field for field in dataclasses.fields(wanted)}
