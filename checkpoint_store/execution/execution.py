@@ -13,14 +13,15 @@ from checkpoint_store.execution.chunk_keys import ChunkKeys
 from checkpoint_store.execution.chunk_order import ChunkOrder
 from checkpoint_store.execution.claims.chunk_queue import ChunkQueue
 from checkpoint_store.execution.claims.redo_marks import RedoMarks
+from checkpoint_store.execution.handles import HandleRecorder
 from checkpoint_store.execution.job_budget import JobBudget
 from checkpoint_store.execution.job_lifecycle import JobLifecycle
 from checkpoint_store.execution.job_results import JobResults
 from checkpoint_store.execution.recorded_job import RecordedJob
 from checkpoint_store.execution.results import encoded
 from checkpoint_store.execution.runners_at_work import RunnersAtWork
-from checkpoint_store.execution.tries import attempt_of
 from checkpoint_store.model.amounts import amount, cost_of_error
+from checkpoint_store.model.attempt import Attempt, attempt_key
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.model.error_text import describe
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from checkpoint_store.execution.context import StoreContext
     from checkpoint_store.execution.loops import Loops
     from checkpoint_store.model.amounts import Cost
-    from checkpoint_store.model.attempt import Attempt
     from checkpoint_store.model.keys import Key
     from checkpoint_store.model.shard import Shard
 
@@ -159,8 +159,17 @@ class JobExecution:
 
     def attempt_of(self, chunk: ClaimedChunk, *, handle: str | None) -> Attempt:
         """Return the attempt at a claimed chunk, for the work on it."""
-        handles, key = self._context.storage.handles, self.keys.of(chunk.index)
-        return attempt_of(chunk, self.job_id, self.contents, self._order, handles, key=key, handle=handle)
+        job_id, index, fingerprint = self.job_id, chunk.index, self.contents.fingerprint(chunk.index)
+        return Attempt(
+            job_id,
+            index,
+            chunk.number,
+            attempt_key(job_id, index, fingerprint),
+            None if self._order is None else self._order.previous(index),
+            handle,
+            self.keys.of(index),
+            HandleRecorder(self._context.storage.handles, job_id, index, fingerprint),
+        )
 
     def completion(
         self,

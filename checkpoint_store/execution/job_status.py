@@ -7,11 +7,11 @@ from typing import Any
 
 from checkpoint_store.errors import InvalidArgumentError
 from checkpoint_store.execution import lifecycle, opening
-from checkpoint_store.execution.job_runners import JobRunners
+from checkpoint_store.execution.job_frames import JobFrames
 from checkpoint_store.model.records import JobStatus
 
 
-class JobStatusChanges(JobRunners):
+class JobStatusChanges(JobFrames):
     """The part of :class:`Job` that changes its status and metadata. Safe to share between threads."""
 
     @property

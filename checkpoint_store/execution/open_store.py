@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
 from weakref import ref
 
-from checkpoint_store.errors import CheckpointStoreError, StoreRecovered, StoreTargetError
+from checkpoint_store.errors import CheckpointStoreError, InvalidArgumentError, StoreRecovered, StoreTargetError
 from checkpoint_store.execution import closing, lifecycle
 from checkpoint_store.execution.context import StoreContext, open_store
 from checkpoint_store.execution.current_job import CurrentJob
-from checkpoint_store.execution.store_arguments import check_durability, check_timeout
 from checkpoint_store.model.versions import SCHEMA_VERSION
 from checkpoint_store.state_file.reader import refuse_own
 from checkpoint_store.storage.file_names import STORE_SUFFIX, StoreFiles, state_copies
@@ -38,6 +37,7 @@ class Beside:
 
 BESIDE: Final = Beside()
 DEFAULT_TARGET: Final = ".processing_state.db"
+_TIMEOUT_SECONDS_MAX: Final = 1e9
 
 
 class OpenStore:
@@ -59,8 +59,11 @@ class OpenStore:
         read_only: bool = False,
         on_backup: Callable[[Path], object] | None = None,
     ) -> None:
-        check_durability(durability)
-        check_timeout("lock_timeout_seconds", lock_timeout_seconds)
+        if durability not in ("power-loss", "process"):
+            raise InvalidArgumentError("durability", durability, "is neither 'power-loss' nor 'process'")
+        if not 0 <= lock_timeout_seconds < _TIMEOUT_SECONDS_MAX:
+            remedy = "is not a number of seconds from 0"
+            raise InvalidArgumentError("lock_timeout_seconds", lock_timeout_seconds, remedy)
         self.path: Final = resolve(target)
         self.durability: Final = durability
         self.state_file: Final = self._state_path(state_file)

@@ -106,7 +106,7 @@ class OpenArguments:
     def __post_init__(self) -> None:
         given, by = as_rows(self.chunks, self.fingerprint)
         chunks, keys = checked_chunks(given, self.total_chunks)
-        sequential = checked_flag("sequential", self.sequential)
+        sequential = checked_sequential(self.sequential)
         fingerprints = None if chunks is None else Fingerprints(chunks, by, sequential=sequential)
         digest, by_old_rule = (None, None) if fingerprints is None else fingerprints.digests()
         plan = Plan(
@@ -275,11 +275,11 @@ def checked_config(config: Mapping[str, Any] | None, name: str = "config") -> di
     return checked
 
 
-def checked_flag(name: str, value: object) -> bool:
-    """Return a flag, checked: True or False."""
-    if not isinstance(value, bool):
-        raise InvalidArgumentError(name, value, "is neither True nor False")
-    return value
+def checked_sequential(sequential: object) -> bool:
+    """Return whether the job is to be sequential."""
+    if not isinstance(sequential, bool):
+        raise InvalidArgumentError("sequential", sequential, "is neither True nor False")
+    return sequential
 
 
 def checked_change(on_change: object) -> str:

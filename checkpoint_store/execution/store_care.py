@@ -48,7 +48,7 @@ class StoreCare(OpenStore):
         storage, other = self._open.storage, Path(path).absolute()
         self._refuse_itself(other)
         if other.suffix in _STATE_SUFFIXES:
-            report = storage.merge_state(without_secrets(read_state(other))[0], other)
+            report = storage.merge(other, without_secrets(read_state(other))[0])
         else:
             try:
                 report = storage.merge(resolve(path))
@@ -99,7 +99,7 @@ class StoreCare(OpenStore):
             state = read_state(other)
         except StateFormatError:
             raise error from None
-        return self._open.storage.merge_state(without_secrets(state)[0], other)
+        return self._open.storage.merge(other, without_secrets(state)[0])
 
     def _follow(self, changed: set[str]) -> None:
         """Make the state file exact after a merge, and make an automatic backup."""

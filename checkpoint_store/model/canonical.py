@@ -16,7 +16,7 @@ from pathlib import PurePath
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from checkpoint_store.model.codec.json_rules import _is_plain
+from checkpoint_store.model.codec.json_rules import _is_plain, name_of
 
 _BYTES: Final = (bytes, bytearray, memoryview)
 _JSON: Final = (dict, list, tuple, int, float, type(None))
@@ -70,7 +70,7 @@ def canonical(content: object) -> Canonical:
         made = _Plain()
         text = _json_text(made.of(content, ""))
         return Canonical(2 if made.has_converted else 1, b"json\n" + text)
-    raise NotIdentifiedError("", f"is of type {_kind(content)}")
+    raise NotIdentifiedError("", f"is of type {name_of(type(content))}")
 
 
 def text_content(text: str) -> bytes:
@@ -139,7 +139,7 @@ class _Plain:
         if fields is None and isinstance(value, Enum):
             return self._of(value.value, place)
         if fields is None:
-            raise NotIdentifiedError(place, f"is of type {_kind(value)}")
+            raise NotIdentifiedError(place, f"is of type {name_of(type(value))}")
         return self.of_fields(fields, place)
 
     def of_fields(self, fields: dict[str, Any], place: str) -> dict[str, Any]:
@@ -165,7 +165,7 @@ def _number(value: int | float, place: str) -> int | float:  # noqa: PYI041 - an
 
 def _key(key: Any, place: str) -> str:
     if not isinstance(key, str):
-        raise NotIdentifiedError(place, f"has the key {key!r:.60} of type {_kind(key)}, where JSON has text")
+        raise NotIdentifiedError(place, f"has the key {key!r:.60} of type {name_of(type(key))}, where JSON has text")
     return key
 
 
@@ -180,8 +180,3 @@ def _fields_of(value: Any) -> dict[str, Any] | None:
     if not isinstance(names, dict):
         return None
     return {name: getattr(value, name) for name in names} | (getattr(value, "model_extra", None) or {})
-
-
-def _kind(value: object) -> str:
-    kind = type(value)
-    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"

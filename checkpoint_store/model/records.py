@@ -277,7 +277,7 @@ class RunPlan:
     estimated_seconds: float | None
     """The mean time of a try so far, times the chunks to do, one after the other; None if that is unknown."""
     spent: float
-    """The money that the job which goes on, or the earlier one, has paid, failed tries included: :attr:`JobCosts.cost`."""
+    """The money that the job which goes on, or the earlier one, has paid: see :attr:`JobCosts.cost`."""
     with_handle: tuple[int, ...] = ()
     """Chunks to do that have a handle: a service holds their work, and is asked for it instead of paid again."""
     kept_elsewhere: int = 0

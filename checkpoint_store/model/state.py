@@ -23,11 +23,12 @@ from checkpoint_store.model.state_fields import (
     check_redo_chunks,
     check_result_indices,
     check_text,
+    check_time,
+    check_version,
     fail,
     frozen,
     frozen_results,
 )
-from checkpoint_store.model.state_rules import check_time, check_version
 from checkpoint_store.model.versions import SCHEMA_VERSION
 
 PAIRED_BY_OWN_INDEX: Final = frozenset({"1.0", "1.1"})

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from checkpoint_store.errors import InvalidResultError, StateFormatError, shown
+from checkpoint_store.model.clock import parse_time
 from checkpoint_store.model.codec import json_rules, json_text
 from checkpoint_store.model.frozen import FrozenDict, FrozenList, freeze, frozen_list
 from checkpoint_store.model.limits import CHUNKS_MAX
+from checkpoint_store.model.versions import RELEASED_VERSIONS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,6 +39,24 @@ def frozen_results(results: Sequence[Any]) -> Sequence[Any]:
         result if type(result) in kinds else frozen("processed_results", f"[{at}]", result)
         for at, result in enumerate(results)
     )
+
+
+def check_version(version: object) -> None:
+    """Refuse a version that this library does not read."""
+    if version not in RELEASED_VERSIONS:
+        fail(
+            "version",
+            f"is {shown(version)}; this version of checkpoint-store reads {', '.join(RELEASED_VERSIONS)}. A newer "
+            "one may read it: pip install --upgrade checkpoint-store",
+        )
+
+
+def check_time(name: str, value: object) -> None:
+    """Refuse what is no ISO 8601 time."""
+    try:
+        parse_time(value)  # type: ignore[arg-type]
+    except (ValueError, TypeError, OverflowError):
+        fail(name, f"is {shown(value)}, not an ISO 8601 time")
 
 
 def check_text(name: str, value: str) -> None:

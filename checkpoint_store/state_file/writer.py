@@ -16,7 +16,7 @@ from checkpoint_store.storage.file_names import moved_aside, state_backup
 from checkpoint_store.system.file_exchange import CAN_TELL_READERS
 from checkpoint_store.system.file_lock import file_lock, take
 from checkpoint_store.system.file_replacement import replace_file
-from checkpoint_store.system.files import leftovers, storage_error, sweep
+from checkpoint_store.system.files import leftovers, remove_file, storage_errors, sweep
 from checkpoint_store.system.forks import ForkAware, watch
 from checkpoint_store.system.log import log
 from checkpoint_store.system.turns import giving_turns
@@ -143,7 +143,7 @@ class StateFile(ForkAware):
         started = time.monotonic()
         self._behind = job_id
         try:
-            with file_lock(self._lock, timeout_seconds, like=self._storage.path):
+            with storage_errors(self.path), file_lock(self._lock, timeout_seconds, like=self._storage.path):
                 sweep(self.path)
                 sweep(self.backup)
                 self._keep_something_else()
@@ -160,8 +160,6 @@ class StateFile(ForkAware):
                 else:
                     self._behind = job_id
                     self._pace.put_off(started)
-        except OSError as error:
-            raise storage_error(error, self.path) from error
         finally:
             self._pace.spent(started, time.monotonic())
 
@@ -214,10 +212,7 @@ class StateFile(ForkAware):
             for path in (self.path, self.backup):
                 sweep(path)
                 if (and_backup and path == self.backup) or _shows(path, job_id):
-                    try:
-                        path.unlink(missing_ok=True)
-                    except OSError as error:
-                        raise storage_error(error, path) from error
+                    remove_file(path)
 
 
 def _is_large(path: Path) -> bool:

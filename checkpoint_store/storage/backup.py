@@ -19,8 +19,9 @@ from checkpoint_store.system.file_lock import file_lock
 from checkpoint_store.system.files import (
     create_private,
     free_bytes,
+    remove_file,
     remove_leftover,
-    storage_error,
+    storage_errors,
     sweep,
     sync_folder,
     temporary_path,
@@ -56,7 +57,7 @@ def back_up(database: AnyDatabase, target: Path, *, like: Path | None = None) ->
 def copy_to(connection: sqlite3.Connection, target: Path, *, like: Path) -> None:
     """Copy what a connection reads to ``target``; see :func:`back_up`."""
     partial = temporary_path(target)
-    try:
+    with storage_errors(target):
         create_private(partial, like=like)  # first: SQLite would create it by the umask
         try:
             _copy(connection, partial)
@@ -66,8 +67,6 @@ def copy_to(connection: sqlite3.Connection, target: Path, *, like: Path) -> None
             StoreFiles(partial).remove()
             raise
         sync_folder(target.parent)
-    except OSError as error:
-        raise storage_error(error, target) from error
 
 
 def _copy(connection: sqlite3.Connection, target: Path) -> None:
@@ -150,10 +149,7 @@ def _remove_old(backup: Path) -> None:
 def remove_backups(path: Path) -> None:
     """Remove every automatic backup, so that what was deleted from the store is in none of them."""
     for backup in FilesBeside(path).backups():
-        try:
-            backup.unlink(missing_ok=True)
-        except OSError as error:
-            raise storage_error(error, backup) from error
+        remove_file(backup)
 
 
 _Version = tuple[int, int]

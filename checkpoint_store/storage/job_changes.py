@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import CheckpointStoreError, JobIncomplete, JobNotFound
+from checkpoint_store.model.clock import now
+from checkpoint_store.model.records import JobStatus
 from checkpoint_store.storage.backup import remove_backups
+from checkpoint_store.storage.state_fields import metadata_text
 from checkpoint_store.storage.statements import attempt_log, liveness, pruning, stretch
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import runners as runner_statements
 from checkpoint_store.storage.statements.job_endings import finish_if_done
-from checkpoint_store.storage.statements.metadata import set_metadata
 from checkpoint_store.system.log import log_suppressed
 
 if TYPE_CHECKING:
@@ -85,7 +87,14 @@ class JobChanges:
         Raises:
             JobNotFound: the job was deleted.
         """
-        self._database.write(lambda connection: set_metadata(connection, job_id, self.path, metadata))
+
+        def write(connection: sqlite3.Connection) -> None:
+            # While the job runs, that may be said from the midst of the work on a chunk.
+            is_running = job_statements.find_job(connection, job_id, self.path).status is JobStatus.RUNNING
+            times = {"updated_at": now()} if is_running else stretch.changes_now(connection, job_id, self.path)
+            job_statements.update_job(connection, job_id, self.path, metadata=metadata_text(metadata), **times)
+
+        self._database.write(write)
 
     def retry_failed(self, job_id: str, indices: Sequence[int] | None) -> int:
         """Give failed chunks (these; None: all) their attempts back. Durable on return. Returns how many those are."""

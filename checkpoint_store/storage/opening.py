@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING
 
 from checkpoint_store.errors import StorageUnavailableError, StoreBusy, StoreDamaged, StoreInUse, StoreTargetError
@@ -18,11 +18,11 @@ from checkpoint_store.storage.sibling_check import mend, refuse_foreign
 from checkpoint_store.storage.target import EMPTY, check_version, inspect, missing_from
 from checkpoint_store.system.descriptors import importing
 from checkpoint_store.system.existence import is_there
-from checkpoint_store.system.files import create_private, storage_error, sweep
+from checkpoint_store.system.files import create_private, storage_errors, sweep
 from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from checkpoint_store.storage.connection.pragmas import Durability
@@ -102,7 +102,7 @@ class Opener:
         """Recover the store from every copy, whatever its state; see :func:`recover.recover`."""
         from checkpoint_store.storage.recovery import recover  # a sound store never comes here
 
-        with exclusively(self.path, self.lock_timeout_seconds), self._storage_errors():
+        with exclusively(self.path, self.lock_timeout_seconds), storage_errors(self.path):
             report = recover.recover(self.path, self.state_files, reason, accept_loss=accept_loss)
             log.warning("%s", report)
             return report
@@ -122,13 +122,6 @@ class Opener:
                 (migrate.upgrade if up else migrate.downgrade)(database, to)
             finally:
                 database.close()
-
-    @contextmanager
-    def _storage_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise storage_error(error, self.path) from error
 
     def _open_repaired(self, *, migrate: bool) -> Database:
         """Repair a damaged store once nobody has it open, or open it once somebody else has repaired it."""
@@ -156,7 +149,7 @@ class Opener:
         try:
             self._open_sound(migrate=migrate, is_alone=True).close()
         except StoreDamaged as error:
-            with self._storage_errors():
+            with storage_errors(self.path):
                 if recover.was_interrupted(self.path):
                     self.report = recover.finish_interrupted(self.path)
                 else:
@@ -284,10 +277,9 @@ class Opener:
 
 
 def _create(path: Path) -> bool:
-    try:
-        create_private(path)
-    except FileExistsError:
-        return False
-    except OSError as error:
-        raise storage_error(error, path) from error
+    with storage_errors(path):
+        try:
+            create_private(path)
+        except FileExistsError:
+            return False
     return True

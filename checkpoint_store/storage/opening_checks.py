@@ -14,7 +14,7 @@ from checkpoint_store.storage.statements import rows
 from checkpoint_store.storage.statements.effect import TRIGGERS
 from checkpoint_store.storage.tables import metadata
 from checkpoint_store.system.existence import is_there
-from checkpoint_store.system.files import storage_error
+from checkpoint_store.system.files import storage_errors
 from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
@@ -84,10 +84,8 @@ def check_contents(database: Database, *, unclean: bool) -> None:
 
     A large file is checked only after an end that was ``unclean``.
     """
-    try:
+    with storage_errors(database.path):
         size_bytes = database.path.stat().st_size
-    except OSError as error:
-        raise storage_error(error, database.path) from error
     if not unclean and size_bytes > _CHECKED_SIZE_BYTES_MAX:
         return
 

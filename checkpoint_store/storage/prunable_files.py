@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.storage.file_names import moved_at
 from checkpoint_store.storage.files_beside import FilesBeside
-from checkpoint_store.system.files import storage_error
+from checkpoint_store.system.files import remove_file
 from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
@@ -61,8 +61,5 @@ def remove_files(paths: Iterable[Path]) -> None:
         StorageUnavailableError: one cannot be removed. Those before it are gone.
     """
     for path in paths:
-        try:
-            path.unlink(missing_ok=True)
-        except OSError as error:
-            raise storage_error(error, path) from error
+        remove_file(path)
         log.info("%s was pruned", path)

@@ -13,7 +13,7 @@ from checkpoint_store.storage.file_names import RUNNER_MARK
 from checkpoint_store.storage.files_beside import FilesBeside
 from checkpoint_store.system.existence import is_folder, is_there
 from checkpoint_store.system.file_lock import filelock_types
-from checkpoint_store.system.files import PRIVATE, storage_error
+from checkpoint_store.system.files import PRIVATE, storage_error, storage_errors
 from checkpoint_store.system.forks import ForkAware, watch
 from checkpoint_store.system.guarded_open import GUARDS, open_regular
 from checkpoint_store.system.ownership import give
@@ -174,11 +174,10 @@ def reap(path: Path) -> BegunAttempts | None:
     except OSError as error:
         raise storage_error(error, path) from error
     try:
-        with open(path, "rb", opener=open_regular) as file:
-            content = file.read()
-        path.unlink(missing_ok=True)
-    except OSError as error:
-        raise storage_error(error, path) from error
+        with storage_errors(path):
+            with open(path, "rb", opener=open_regular) as file:
+                content = file.read()
+            path.unlink(missing_ok=True)
     finally:
         lock.release()
     return _begun_attempts(content)
@@ -191,14 +190,6 @@ def begun_by(path: Path) -> BegunAttempts:
             return _begun_attempts(file.read())
     except FileNotFoundError:
         return BegunAttempts(None)
-    except OSError as error:
-        raise storage_error(error, path) from error
-
-
-def remove_lock_file(path: Path) -> None:
-    """Remove the lock file of a runner that may be alive. It starts no chunk any more; others take it for dead."""
-    try:
-        path.unlink(missing_ok=True)
     except OSError as error:
         raise storage_error(error, path) from error
 

@@ -96,8 +96,12 @@ class Storage(Reading):
         """Whether several threads completed chunks at the same time, last time."""
         return self.group_commit.last_batch > 1
 
-    def merge(self, other: Path) -> MergeReport:
+    def merge(self, other: Path, state: ProcessingState | None = None) -> MergeReport:
         """Take in what another store did of the same plans, and its other jobs. Each job is durable once it is merged.
+
+        Args:
+            other: the file of the other store, or that of the state.
+            state: what was read of a state file; None: ``other`` is a store.
 
         Raises:
             StoreTargetError: ``other`` is no store. Nothing was changed.
@@ -107,13 +111,7 @@ class Storage(Reading):
         with importing():
             from checkpoint_store.storage.merging import merge, other_store  # only for those who merge
 
-        with other_store.copy_of_store(other, self.path, self.database.lock_timeout_seconds) as copy:
-            return MergeReport(other, tuple(merge.merge_all(self.database, merge.OtherStore(copy, other))))
-
-    def merge_state(self, state: ProcessingState, other: Path) -> MergeReport:
-        """:meth:`merge` for the job of a state, which was read from the file ``other``."""
-        with importing():
-            from checkpoint_store.storage.merging import merge, other_store  # see merge()
-
-        with other_store.store_of_state(state, self.path, self.database.lock_timeout_seconds) as copy:
+        here = self.path, self.database.lock_timeout_seconds
+        copying = other_store.copy_of_store(other, *here) if state is None else other_store.store_of_state(state, *here)
+        with copying as copy:
             return MergeReport(other, tuple(merge.merge_all(self.database, merge.OtherStore(copy, other))))

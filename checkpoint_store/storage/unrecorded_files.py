@@ -23,7 +23,7 @@ from checkpoint_store.model.codec.strict_json import read_json
 from checkpoint_store.storage.files_beside import FilesBeside
 from checkpoint_store.storage.records import Completion
 from checkpoint_store.system.file_replacement import replace_file
-from checkpoint_store.system.files import storage_error
+from checkpoint_store.system.files import storage_errors
 from checkpoint_store.system.guarded_open import GUARDS
 
 if TYPE_CHECKING:
@@ -101,14 +101,12 @@ def read(store: Path, path: Path) -> list[UnrecordedResult]:
 
 
 def _read_private(store: Path, path: Path) -> str:
-    try:
+    with storage_errors(path):
         descriptor = os.open(path, os.O_RDONLY | GUARDS)
         with io.FileIO(descriptor) as file:
             if not _is_private(store, os.fstat(descriptor)):
                 raise StoreTargetError(path, "it is not a private file of the owner of the store")
             return file.readall().decode("ascii", "replace")
-    except OSError as error:
-        raise storage_error(error, path) from error
 
 
 def _result(path: Path, line: str) -> UnrecordedResult:

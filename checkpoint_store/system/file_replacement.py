@@ -9,7 +9,7 @@ import stat
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
-from checkpoint_store.system.files import FULL, PRIVATE, storage_error, sync_folder, temporary_path
+from checkpoint_store.system.files import FULL, PRIVATE, storage_errors, sync_folder, temporary_path
 from checkpoint_store.system.guarded_open import GUARDS, NEW
 from checkpoint_store.system.log import log
 from checkpoint_store.system.ownership import give
@@ -48,13 +48,10 @@ def replace_file(
         StorageUnavailableError: the folder cannot be written for another reason.
     """
     temporary = temporary_path(path)
-    try:
-        with replacing(temporary, path):
-            size = _write_new(temporary, texts, like, path if keeps_mode else None)
-            if backup is not None and not _same_bytes(path, temporary):
-                keep_previous(path, backup)
-    except OSError as error:
-        raise storage_error(error, path) from error
+    with storage_errors(path), replacing(temporary, path):
+        size = _write_new(temporary, texts, like, path if keeps_mode else None)
+        if backup is not None and not _same_bytes(path, temporary):
+            keep_previous(path, backup)
     return size
 
 
@@ -137,10 +134,8 @@ def keep_previous(path: Path, backup: Path) -> None:
             log.warning("%s may not be read: it is replaced, and no copy of it is kept", path)
             return
         _make_private(link)  # another program may have written the first file
-        try:
+        with storage_errors(backup):  # for example, somebody put a folder there
             os.replace(link, backup)
-        except OSError as error:  # for example, somebody put a folder there
-            raise storage_error(error, backup) from error
         with suppress(OSError):  # renaming one name of a file to another name of the same file does nothing
             link.unlink()
     except BaseException:

@@ -6,7 +6,7 @@ import errno
 import os
 import re
 import shutil
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
@@ -17,6 +17,7 @@ from checkpoint_store.system.log import log
 from checkpoint_store.system.ownership import give
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 PRIVATE: Final = 0o600
@@ -82,11 +83,9 @@ def make_folder(folder: Path) -> None:
     if folder.is_dir():
         return
     make_folder(folder.parent)
-    try:
+    with storage_errors(folder):
         folder.mkdir(exist_ok=True)
         sync_folder(folder.parent)
-    except OSError as error:
-        raise storage_error(error, folder) from error
 
 
 def leftovers(path: Path) -> list[Path]:
@@ -113,6 +112,16 @@ def remove_leftover(path: Path) -> None:
         log.info("%s was left behind: removed", path)
 
 
+def remove_file(path: Path) -> None:
+    """Remove a file; a file that is gone already is fine.
+
+    Raises:
+        StorageUnavailableError: it cannot be removed.
+    """
+    with storage_errors(path):
+        path.unlink(missing_ok=True)
+
+
 def _escape(name: str) -> str:
     return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
 
@@ -134,6 +143,15 @@ def free_bytes(path: Path) -> int | None:
         with suppress(OSError):
             return shutil.disk_usage(folder).free
     return None
+
+
+@contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """Raise the library's error in place of an operating system's; see :func:`storage_error`."""
+    try:
+        yield
+    except OSError as error:
+        raise storage_error(error, path) from error
 
 
 def storage_error(error: OSError, path: Path) -> StorageFullError | StorageUnavailableError:

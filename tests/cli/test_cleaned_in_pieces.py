@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from checkpoint_store.cli.run.content import cleaned_content
 from checkpoint_store.cli.run.output_text import joined
-from checkpoint_store.cli.transcripts.clean import cleaner_for
+from checkpoint_store.cli.transcripts.clean import cleaned
 from checkpoint_store.cli.transcripts.reading.transcript import Transcript
 from checkpoint_store.cli.transcripts.split import split
 from checkpoint_store.cli.transcripts.traced import TracedText
@@ -69,7 +69,7 @@ def in_pieces(text: str, chunk_size: int, language: str | None = None) -> str:
 )
 def test_transcripts(text: str, chunk_size: int) -> None:
     """A speech with times, noises, fillers and doubled words at every border."""
-    assert in_pieces(text, chunk_size) == cleaner_for(None)(text)
+    assert in_pieces(text, chunk_size) == cleaned(text, None).text
 
 
 @given(
@@ -78,7 +78,7 @@ def test_transcripts(text: str, chunk_size: int) -> None:
 )
 def test_any_text(text: str, chunk_size: int) -> None:
     """Also where a border falls into a time, a noise, a doubled word or a tag."""
-    assert in_pieces(text, chunk_size, "en") == cleaner_for("en")(text)
+    assert in_pieces(text, chunk_size, "en") == cleaned(text, "en").text
 
 
 @given(
@@ -106,7 +106,7 @@ def test_the_command_writes_the_cleaned_whole(folder: Folder, chunk_size: int) -
     text = noisy(3)[:1500]
     folder.write("talk.txt", text)
     folder.run("run", "talk.txt", "--chunk-size", chunk_size)
-    assert folder.read("talk.cleaned.txt") == cleaner_for(None)(text) + "\n"
+    assert folder.read("talk.cleaned.txt") == cleaned(text, None).text + "\n"
 
 
 def test_language_is_recorded_and_can_be_named(folder: Folder) -> None:

@@ -8,11 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checkpoint_store.cli.transcripts.clean import cleaner_for
+from checkpoint_store.cli.transcripts.clean import cleaned
 
 SAMPLE = (Path(__file__).parents[2] / "examples" / "rice-university-1962.txt").read_text()
 CASES = Path(__file__).parent / "captions"
-clean = cleaner_for("en")
+
+
+def clean(text: str) -> str:
+    """Return an English text cleaned."""
+    return cleaned(text, "en").text
 
 
 @pytest.mark.parametrize(
@@ -139,13 +143,13 @@ def test_lines_are_joined_and_paragraphs_and_turns_kept() -> None:
 )
 def test_words_of_other_languages_stay(language: str | None, text: str) -> None:
     """In German and Portuguese "um" is a word; only English text loses it."""
-    assert cleaner_for(language)(text) == text
+    assert cleaned(text, language).text == text
 
 
 def test_english_is_known_by_looking_at_the_text() -> None:
     """Without a language, text with the small words of English is English."""
-    assert cleaner_for(None)("So, um, we went to the the moon.") == "So we went to the moon."
-    assert cleaner_for(None)(SAMPLE + "\n\nUh, and so on.").endswith("And so on.")
+    assert cleaned("So, um, we went to the the moon.", None).text == "So we went to the moon."
+    assert cleaned(SAMPLE + "\n\nUh, and so on.", None).text.endswith("And so on.")
 
 
 def test_lines_of_scripts_without_spaces_are_joined_without_one() -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from conftest import program
 
-from checkpoint_store.cli.transcripts.clean import cleaner_for
+from checkpoint_store.cli.transcripts.clean import cleaned
 
 from .conftest import SAMPLE, SIX, Folder
 
@@ -33,7 +33,7 @@ def test_the_sample_is_cleaned_offline(folder: Folder) -> None:
     shutil.copy(SAMPLE, folder.path)
     done = folder.run("run", SAMPLE.name)
     text = folder.read("rice-university-1962.cleaned.txt")
-    assert text.split() == cleaner_for("en")(SAMPLE.read_text()).split()
+    assert text.split() == cleaned(SAMPLE.read_text(), "en").text.split()
     assert done.stdout == ""
     assert "8 chunks done" in done.stderr
 

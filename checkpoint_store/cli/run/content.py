@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from checkpoint_store.cli.transcripts.clean import clean_chunks, language_of
+from checkpoint_store.cli.transcripts.clean import cleaned, language_of
 
 if TYPE_CHECKING:
     from checkpoint_store.cli.transcripts.reading.transcript import Transcript
@@ -48,7 +48,7 @@ def cleaned_content(transcript: Transcript, chunks: list[TextChunk], language: s
     for chunk in chunks:
         starts.append(position + len(chunk.separator))
         position = starts[-1] + len(chunk.text)
-    pieces = clean_chunks(transcript.text, starts, language)
+    pieces = cleaned(transcript.text, language).pieces(starts)
     joined = [
         dataclasses.replace(chunk, separator=piece.separator) for chunk, piece in zip(chunks, pieces, strict=True)
     ]

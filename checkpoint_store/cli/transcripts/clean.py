@@ -18,9 +18,7 @@ from checkpoint_store.cli.transcripts.times import without_times
 from checkpoint_store.cli.transcripts.traced import TracedText
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
-    from checkpoint_store.cli.transcripts.traced import Piece
+    from collections.abc import Iterator
 
 CLEANER_NAME: Final = "built-in 2"
 """The name of the cleaner in a job's config. Raise the number with every change of the rules: results of other rules
@@ -72,20 +70,6 @@ _NEAR: Final = 120
 _SENTENCE_MARK: Final = re.compile(r"[.!?\n]")
 
 
-def cleaner_for(language: str | None = None) -> Callable[[str], str]:
-    """Return the function that cleans a whole text.
-
-    Args:
-        language: what is spoken, a tag such as ``en`` or ``de-AT``; None to look at the text.
-    """
-    return lambda text: _cleaned(text, language).text
-
-
-def clean_chunks(text: str, starts: Sequence[int], language: str | None = None) -> list[Piece]:
-    """Return each chunk's part of the cleaned text; ``starts`` are the positions of the chunks in ``text``."""
-    return _cleaned(text, language).pieces(starts)
-
-
 def language_of(text: str, language: str | None) -> str | None:
     """Return the language by whose rules the cleaner works: the named one, or English where the text looks like it."""
     if language is not None:
@@ -93,8 +77,13 @@ def language_of(text: str, language: str | None) -> str | None:
     return ENGLISH if looks_english(_once(TracedText.of(text), is_english=False).text) else None
 
 
-def _cleaned(text: str, language: str | None) -> TracedText:
-    """Apply the rules until nothing changes, so that cleaning a clean text changes nothing."""
+def cleaned(text: str, language: str | None) -> TracedText:
+    """Return a text cleaned. The rules are applied until nothing changes: cleaning a clean text changes nothing.
+
+    Args:
+        text: the text.
+        language: what is spoken, a tag such as ``en`` or ``de-AT``; None to look at the text.
+    """
     short = re.split("[-_]", (language_of(text, language) or "").strip().lower())[0]
     traced = TracedText.of(text)
     while True:

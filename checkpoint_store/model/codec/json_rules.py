@@ -118,10 +118,11 @@ def _check_subclass(value: object, path: str, depth: int) -> None:
     elif isinstance(value, tuple):
         _refuse(path, f"is a {type(value).__qualname__}, whose names JSON would lose; make it a dict, or a dataclass")
     else:
-        _refuse(path, f"is a {_name_of(type(value))}, which JSON cannot hold; convert it")
+        _refuse(path, f"is a {name_of(type(value))}, which JSON cannot hold; convert it")
 
 
-def _name_of(kind: type) -> str:
+def name_of(kind: type) -> str:
+    """Return the name of a type, with that of its module unless it is built in."""
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
 
 

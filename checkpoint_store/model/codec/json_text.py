@@ -68,25 +68,25 @@ def encode(value: object, *, name: str = "result") -> str:
     return text
 
 
-def encode_result(value: object, *, name: str = "result") -> str:
+def encode_result(value: object) -> str:
     """Return the JSON text of a result; see :func:`encode`. A typed result is read back at once, as its type.
 
     Raises:
         InvalidResultError: the value would not come back equal; ``path`` says where.
     """
-    text = encode(value, name=name)
+    text = encode(value)
     if type(value) is dict or not is_typed(value):
         return text
     try:
-        check_round_trip(value, decode(text), name)
+        check_round_trip(value, decode(text))
     except InvalidResultError as misfit:
         # A model has another form, without the fields that its class computes.
         other = _form_to_be_read(value)
         if other is None:
             raise
-        text = encode(other, name=name)
+        text = encode(other)
         try:
-            check_round_trip(value, decode(text), name)
+            check_round_trip(value, decode(text))
         except InvalidResultError:
             raise misfit from None
     return text

@@ -12,26 +12,29 @@ from checkpoint_store.model.codec.readers import as_type
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_ROOT: Final = "result"
+"""What the paths in errors begin with."""
+
 
 def is_typed(value: object) -> bool:
     """Whether a value is a dataclass or a pydantic model: reading gives back an object of its class."""
     return not isinstance(value, type) and (dataclasses.is_dataclass(value) or hasattr(value, "model_dump"))
 
 
-def check_round_trip(value: object, plain: Any, name: str) -> None:
+def check_round_trip(value: object, plain: Any) -> None:
     """Refuse a typed value that would not come back equal from its JSON data.
 
     Raises:
         InvalidResultError: reading the data as the value's type fails, or gives something else; ``path`` says where.
     """
     try:
-        back = as_type(plain, type(value), name)
+        back = as_type(plain, type(value), _ROOT)
     except InvalidResultError as error:
         reason = f"could not be read back: it {error.reason}"
         raise InvalidResultError(reason, path=error.path) from error
     if _is_same(value, back):
         return
-    different = next(_differences(value, back, name), None)
+    different = next(_differences(value, back, _ROOT), None)
     if different is not None:
         reason = "would not come back as it is: JSON, or its class, changes or leaves out a part; return plain data"
         raise InvalidResultError(reason, path=different)

@@ -1,4 +1,4 @@
-"""The comparison of two JSON texts as results: the order of keys does not matter, and 1 is neither 1.0 nor True."""
+"""The comparison of two results, by value or by how they are written: 1 is neither 1.0 nor True."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from checkpoint_store.model.codec import json_text
 
 
 def is_same_result(text: str, other: str) -> bool:
-    """Whether two texts that :func:`json_text.encode` made hold the same value."""
+    """Whether two texts that :func:`json_text.encode` made hold the same value, with its keys in any order."""
     return text == other or _is_same(json_text.decode(text), json_text.decode(other))
 
 
@@ -20,3 +20,21 @@ def _is_same(value: Any, other: Any) -> bool:
     if isinstance(value, list):
         return len(value) == len(other) and all(map(_is_same, value, other))
     return bool(value == other)
+
+
+def unchanged(old: dict[int, Any], new: dict[int, Any]) -> set[int]:
+    """Return the chunks whose result is the one that the caller was given, of results by chunk."""
+    return {index for index, result in old.items() if index in new and _identical(result, new[index])}
+
+
+def _identical(value: Any, other: Any) -> bool:
+    """Whether two values have one JSON text, their keys in the same order. Neither is encoded."""
+    if value is other:
+        return True
+    if type(value) is not type(other) or value != other:
+        return False
+    if isinstance(value, dict):
+        return list(value) == list(other) and all(_identical(value[key], other[key]) for key in value)
+    if isinstance(value, list):
+        return all(map(_identical, value, other))
+    return not isinstance(value, float) or str(value) == str(other)

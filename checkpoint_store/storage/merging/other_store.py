@@ -21,7 +21,7 @@ from checkpoint_store.storage.recovery.salvage.sidecars import ALONE, foreign_si
 from checkpoint_store.storage.statements import save_state
 from checkpoint_store.storage.target import EMPTY, inspect
 from checkpoint_store.storage.upgrade import migrate
-from checkpoint_store.system.files import create_private, remove_leftover, storage_error, temporary_path
+from checkpoint_store.system.files import create_private, remove_leftover, storage_errors, temporary_path
 
 if TYPE_CHECKING:
     import sqlite3
@@ -134,11 +134,10 @@ def _filled(beside: Path, timeout_seconds: float, fill: Callable[[Path], None]) 
 
 def _made(copy: Path, fill: Callable[[Path], None]) -> sqlite3.Connection:
     try:
-        fill(copy)
-        connection = open_copy(copy, ALONE)
-        connection.execute("SELECT count(*) FROM jobs").fetchone()  # opens the file
-    except OSError as error:
-        raise storage_error(error, copy) from error
+        with storage_errors(copy):
+            fill(copy)
+            connection = open_copy(copy, ALONE)
+            connection.execute("SELECT count(*) FROM jobs").fetchone()  # opens the file
     except UNREADABLE as error:
         raise translate(error, copy, 0) from error
     return connection

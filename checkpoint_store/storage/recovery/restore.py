@@ -10,7 +10,7 @@ from checkpoint_store.storage import backup as backups
 from checkpoint_store.storage.file_names import StoreFiles
 from checkpoint_store.storage.files_beside import FilesBeside
 from checkpoint_store.storage.recovery import recover
-from checkpoint_store.system.files import storage_error, temporary_path
+from checkpoint_store.system.files import storage_errors, temporary_path
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,12 +30,11 @@ def put_backup(reading: ReadOnlyDatabase, path: Path) -> tuple[Path, ...]:
     partial = temporary_path(path)
     backups.back_up(reading, partial, like=FilesBeside(path).keeper())
     try:
-        backups.settle(partial)
-        os.replace(partial, StoreFiles(path).recovered)  # once the old file is moved, an open ends it
-        newer = recover.move_backups_aside(path, "replaced", newer_than=reading.path)
-        return (*recover.put_in_place(path, "replaced"), *newer)
-    except OSError as error:
-        raise storage_error(error, path) from error
+        with storage_errors(path):
+            backups.settle(partial)
+            os.replace(partial, StoreFiles(path).recovered)  # once the old file is moved, an open ends it
+            newer = recover.move_backups_aside(path, "replaced", newer_than=reading.path)
+            return (*recover.put_in_place(path, "replaced"), *newer)
     finally:
         with suppress(OSError):
             partial.unlink()

@@ -10,11 +10,11 @@ from checkpoint_store.storage.runner_lock import (
     begun_by,
     probe,
     reap,
-    remove_lock_file,
     runner_lock_path,
 )
 from checkpoint_store.storage.statements import attempts, runners
 from checkpoint_store.storage.statements.job_endings import is_completed_job
+from checkpoint_store.system.files import remove_file
 from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def release(connection: sqlite3.Connection, store: Path, job_id: str, runner_id:
     lock_file = runner_lock_path(store, at_work[runner_id].lock_file)
     freed = attempts.in_hand(connection, runner_id)
     attempts.end_runner(connection, runner_id, begun=begun_by(lock_file).begun, is_counted=False)
-    remove_lock_file(lock_file)  # before the commit: what others claim then, this runner starts no more
+    remove_file(lock_file)  # before the commit: it starts no chunk any more, and others take it for dead
     log.warning("runner %d of job %s was released by hand: %s free", runner_id, job_id, counted(freed, "chunk"))
     return freed
 

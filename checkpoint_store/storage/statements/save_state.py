@@ -8,6 +8,7 @@ from checkpoint_store.errors import InvalidResultError, JobNotFound, StateFormat
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.model.codec import json_text
+from checkpoint_store.model.codec.same_value import unchanged
 from checkpoint_store.model.frozen import thaw
 from checkpoint_store.model.state import ProcessingState, in_utc
 from checkpoint_store.model.versions import WITHOUT_METADATA
@@ -21,7 +22,6 @@ from checkpoint_store.storage.statements import results as result_statements
 from checkpoint_store.storage.statements.completions import record
 from checkpoint_store.storage.statements.job_endings import finish_if_done, finish_if_left_running
 from checkpoint_store.storage.statements.replaced_job import passed_over, replaced_by
-from checkpoint_store.storage.statements.unchanged_results import unchanged
 
 if TYPE_CHECKING:
     import sqlite3

@@ -79,14 +79,6 @@ def config(connection: Connection | None = None) -> Config:
     return made
 
 
-def revisions() -> list[str]:
-    """Return every revision that this version knows, oldest first."""
-    from alembic.script import ScriptDirectory  # see config()
-
-    scripts = ScriptDirectory.from_config(config())
-    return [script.revision for script in scripts.walk_revisions()][::-1]
-
-
 def current_version(database: AnyDatabase) -> str | None:
     """Return the revision that the file is at, or None where it has no schema of ours."""
     return database.read(_version)

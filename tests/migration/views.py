@@ -1,4 +1,4 @@
-"""The views for a person at the ``sqlite3`` prompt."""
+"""The views for a person at the ``sqlite3`` prompt, as the migrations leave them: each view whole, in one place."""
 
 from __future__ import annotations
 
