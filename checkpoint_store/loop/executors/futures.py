@@ -130,7 +130,7 @@ class LockFreeFuture(Future[Any]):
 
     def add_done_callback(self, fn: Callable[[Future[Any]], object]) -> NoReturn:
         """Refuse: no loop asks for a callback, and a list of them would cost each chunk."""
-        raise NotImplementedError(f"{self!r} calls nobody: its executor's wait() does the waiting")
+        raise NotImplementedError(f"{self!r} runs no callback: its executor's wait() does the waiting")
 
 
 class Ends:

@@ -16,7 +16,7 @@ class Interrupting:
             raise KeyboardInterrupt
 
 
-sys.meta_path.insert(0, Interrupting)  # type: ignore[arg-type]
+sys.meta_path.insert(0, Interrupting)
 from checkpoint_store.cli import main  # noqa: E402 - from here on
 
 sys.exit(main())

@@ -33,7 +33,7 @@ def work_on(path, number, notes):
         os.write(notes, b"%d" % claim.chunk_index)
         return start(self, runner_id, claim)
 
-    ClaimStorage.start = noted  # type: ignore[method-assign]  # the promise is about the moment before it
+    ClaimStorage.start = noted  # the promise is about the moment before it
     store = CheckpointStore(path, durability="process", state_file=None)
     for chunk in store.latest_job().pending():
         if chunk.index == 3:

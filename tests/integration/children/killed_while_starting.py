@@ -37,7 +37,7 @@ async def main() -> None:
 
 
 Workplace.submit = submit  # type: ignore[method-assign]
-ChunkQueue.batch = lambda _: 32  # type: ignore[method-assign]
+ChunkQueue.batch = lambda _: 32  # type: ignore[assignment,method-assign]
 log = os.open("worked on", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 store = CheckpointStore("talks.db", durability="process", state_file=None)
 job = store.open_job("talk.srt", total_chunks=64)
