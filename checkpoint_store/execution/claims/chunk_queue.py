@@ -74,14 +74,12 @@ class ChunkQueue:
     ) -> None:
         self.claims: Final = claims
         self._in_order: Final = in_order
-        self._loop: Final = ClaimingLoop(max_attempts, threading.get_ident(), acting_thread())
+        self._loop: Final = ClaimingLoop(max_attempts, threading.get_ident(), acting_thread(), places)
         self._reach = reach
         self.total_chunks = reach()
         """The loop claims chunks with an index below this number. A job may grow: the loop asks again at the end."""
         self._shard = shard
         self._marks: Final = marks
-        self._places: Final = places
-        """How many chunks the loop works on at the same time."""
         self._chunk_seconds = 1.0
         """The moving average of the seconds between the starts of two chunks."""
         self._started_at = time.monotonic()
@@ -206,7 +204,7 @@ class ChunkQueue:
 
     def batch(self) -> int:
         """Return how many chunks to claim at once: more if a chunk takes milliseconds, or the loop completes none."""
-        lately_seconds = (time.monotonic() - self._started_at) / self._places
+        lately_seconds = (time.monotonic() - self._started_at) / self._loop.places
         chunk_seconds = max(self._chunk_seconds, lately_seconds, 1e-6)
         ahead = min(int(_CLAIMED_AHEAD_SECONDS / chunk_seconds), _CLAIMED_AHEAD_MAX)
         return max(1, ahead, min(self._loop.started_in_a_row, _CLAIMED_AT_ONCE_MAX))

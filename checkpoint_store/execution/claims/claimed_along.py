@@ -1,7 +1,8 @@
 """Claim the next chunk along with a completion: one transaction, and one commit, for both.
 
-The next chunk is claimed along only for a loop that works on one chunk at a time and asks for the next one at once. The
-storage claims the chunk only if nobody has tried it yet. Otherwise the loop claims its next chunk by a search.
+The next chunk is claimed along only for a loop that asks for it at once, and only if no more chunks are in hand than
+the loop works on at the same time. The storage claims the chunk only if nobody has tried it yet. Otherwise the loop
+claims its next chunk by a search.
 
 No work on the chunk begins before the loop takes it. If the loop ends first, the chunk is freed, and the claim does not
 count as an attempt. Until then another loop of this process may take over the chunk.
@@ -37,9 +38,13 @@ class ClaimedAlong:
         The caller passes it to the storage, which claims it or not, and then tells :meth:`settle` which.
         """
         chunk = self._chunks.get(index)
-        if chunk is None or len(self._chunks) > 1 or chunk.loop.next_index is None or not chunk.loop.is_active:
+        if chunk is None:
             return None
-        along = ClaimedChunk(Claim(chunk.loop.next_index, 1), chunk.runner_id, chunk.loop, is_taken=False)
+        loop = chunk.loop
+        # More chunks are in hand where some are claimed and not started, or are those of other loops.
+        if len(self._chunks) > loop.places or loop.next_index is None or not loop.is_active:
+            return None
+        along = ClaimedChunk(Claim(loop.next_index, 1), chunk.runner_id, loop, is_taken=False)
         # Note the chunk before its claim: a loop in another thread that finds it in the store takes it from here.
         return along if self._chunks.setdefault(along.index, along) is along else None
 

@@ -22,6 +22,8 @@ class ClaimingLoop:
     """The identifier of the thread that runs the loop."""
     thread: int
     """The identifier of the thread that the loop counts for: a thread does not wait for chunks of its own loops."""
+    places: int = 1
+    """How many chunks the loop works on at the same time."""
     is_active: bool = True
     """Whether the loop has not ended."""
     started_in_a_row: int = 0
