@@ -28,7 +28,7 @@ from checkpoint_store.storage.recovery import integrity
 from checkpoint_store.storage.recovery.doctor import TIMEOUT_SECONDS, Finding, findings
 from checkpoint_store.storage.recovery.restore import put_backup
 from checkpoint_store.storage.sibling_check import refuse_foreign
-from checkpoint_store.storage.target import EMPTY, inspect, resolve
+from checkpoint_store.storage.target import EMPTY, inspect, no_store, resolve
 from checkpoint_store.store import CheckpointStore
 from checkpoint_store.system.existence import is_there
 from checkpoint_store.system.log import log
@@ -176,7 +176,7 @@ def doctor(
     """
     path = resolve(target)
     if not is_there(path):
-        raise StoreTargetError(path, "there is no such file")
+        raise no_store(path, state_copies(_state_file(path, state_file)))
     return findings(path, _state_file(path, state_file), on_progress)
 
 
@@ -201,7 +201,7 @@ def migration_status(target: str | os.PathLike[str]) -> MigrationStatus:
     """
     path = resolve(target)
     if not is_there(path):
-        raise StoreTargetError(path, "there is no such file")
+        raise no_store(path, state_copies(_state_file(path, None)))
     version = inspect(ReadOnlyDatabase(path, lock_timeout_seconds=TIMEOUT_SECONDS))
     if version == EMPTY:
         return MigrationStatus(path, None, SCHEMA_VERSION, RELEASED_VERSIONS)

@@ -56,7 +56,7 @@ def message_of(error: BaseException, store_path: str = DEFAULT_STORE) -> str:
 def _message_of(error: BaseException, store_path: str) -> str:
     if isinstance(error, click.ClickException):
         return error.format_message()
-    if isinstance(error, StoreTargetError) and "://" not in error.target and not os.path.lexists(error.target):
+    if isinstance(error, StoreTargetError) and _is_nowhere(error):
         if not os.access(Path(error.target).parent, os.W_OK):  # to begin a store there would fail too
             return f"{spoken(str(error))}; name another store with --store"
         begin = typed_line(["run"], error.target, "FILE")
@@ -68,6 +68,11 @@ def _message_of(error: BaseException, store_path: str) -> str:
     if isinstance(error, OSError) and (error.filename or error.errno in _NO_ROOM):
         return f"{error.filename or 'standard output cannot be written'}: {error.strerror}"  # files have names
     return spoken(str(error), store_path)
+
+
+def _is_nowhere(error: StoreTargetError) -> bool:
+    """Whether there is neither a store nor a copy that brings it back."""
+    return "://" not in error.target and not os.path.lexists(error.target) and "recover_store(" not in error.reason
 
 
 def _of_store(verb: str) -> Callable[[re.Match[str]], str]:

@@ -15,7 +15,7 @@ from checkpoint_store.storage.connection.open_lock import Presence, alone, exclu
 from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
 from checkpoint_store.storage.file_names import StoreFiles, has_bytes
 from checkpoint_store.storage.sibling_check import mend, refuse_foreign
-from checkpoint_store.storage.target import EMPTY, check_version, inspect, missing_from
+from checkpoint_store.storage.target import EMPTY, check_version, inspect, missing_from, no_store
 from checkpoint_store.system.descriptors import importing
 from checkpoint_store.system.existence import is_there
 from checkpoint_store.system.files import create_private, storage_errors, sweep
@@ -53,7 +53,7 @@ class Opener:
     def open_read_only(self) -> ReadOnlyDatabase:
         """Open the store without creating, changing or locking anything."""
         if not is_there(self.path):
-            raise StoreTargetError(self.path, "there is no such file")
+            raise no_store(self.path, self.state_files)
         presence = self._presence(create=False)
         database = ReadOnlyDatabase(self.path, lock_timeout_seconds=self.lock_timeout_seconds, presence=presence)
         try:

@@ -7,6 +7,7 @@ import os
 import re
 import sqlite3
 import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -31,6 +32,7 @@ NO_DATABASE: Final = "it is no SQLite database that can be read"
 _VERSION: Final = re.compile(r"\d+\.\d+")
 _PATH_BYTES_MAX: Final = 504
 """SQLite's 512, less what it appends for its journal."""
+_BEGIN_BYTES: Final = 4096
 _SIBLING_BYTES: Final = 40
 """What the longest of the names beside a store has more than its own."""
 _NAMES: Final = ", ".join(f"'{name}'" for name in ("alembic_version", *metadata.tables))
@@ -205,6 +207,21 @@ def missing_from(path: Path, state_files: Iterable[Path]) -> str | None:
     for copy in (*FilesBeside(path).backups(), *filter(knows_chunks, state_files)):
         return f"{what}, but {copy.name} knows of completed chunks"
     return None
+
+
+def no_store(path: Path, state_files: Iterable[Path]) -> StoreTargetError:
+    """Return the error that there is no store at ``path``; it says which copy brings it back, if there is one."""
+    copies = (*FilesBeside(path).backups(), *filter(_is_state, state_files))
+    for copy in copies:
+        remedy = f"bring the store back from it: recover_store({str(path)!r})"
+        return StoreTargetError(path, f"there is no such file, but {copy.name} is there; {remedy}")
+    return StoreTargetError(path, "there is no such file")
+
+
+def _is_state(path: Path) -> bool:
+    with suppress(OSError), path.open("rb") as file:
+        return state_text.looks_like_state(file.read(_BEGIN_BYTES))
+    return False
 
 
 def check_version(path: Path, version: str) -> None:

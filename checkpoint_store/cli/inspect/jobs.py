@@ -148,9 +148,7 @@ def show(*, job_id: str | None, follow: bool, store_path: str, as_json: bool) ->
     if as_json:
         print_json(data)
     elif data is not None:
-        from checkpoint_store.cli.run.task_records import MEMORY  # see _resume_lines()
-
-        tables.show_job(Screen(), data | {"metadata": {n: v for n, v in data["metadata"].items() if n != MEMORY}})
+        tables.show_job(Screen(), data)
         for line in lines:
             Screen().out.print(line, soft_wrap=True, markup=False, highlight=False)
 

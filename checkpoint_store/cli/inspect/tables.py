@@ -167,6 +167,10 @@ def _map(terminal: Screen, data: dict[str, Any]) -> Text:
 
 
 def _facts(data: dict[str, Any]) -> list[tuple[str, str | Text]]:
+    from checkpoint_store.cli.run.task_records import MEMORY  # most commands print no page of a job
+
+    is_of_command = MEMORY in data["metadata"]
+    metadata = {name: value for name, value in data["metadata"].items() if name != MEMORY}
     completed, total = data["completed_chunks"], data["total_chunks"]
     updated = datetime.fromisoformat(data["updated_at"])
     started = datetime.fromisoformat(data["started_at"])
@@ -190,8 +194,8 @@ def _facts(data: dict[str, Any]) -> list[tuple[str, str | Text]]:
         ("cost", _cost_text(data)),
         ("totals", _totals_text(data)),
         ("config", _shortened_values(data["config"])),
-        ("metadata", _shortened_values(data["metadata"])),
-        ("error", _error(data["error_message"])),
+        ("metadata", _shortened_values(metadata)),
+        ("error", _error(data["error_message"], is_of_command=is_of_command)),
     ]
     return [(name, value) for name, value in facts if value]
 
@@ -261,8 +265,10 @@ def _one_line(value: Any) -> str:
     return " ".join(text.split())
 
 
-def _error(message: str | None) -> Text | None:
+def _error(message: str | None, *, is_of_command: bool) -> Text | None:
+    """Return why a job ended; where a program runs the job, with the program's arguments and not with options."""
     if not message:
         return None
     name, _, said = message.partition(": ")  # of an error of the library people need the message alone
-    return Text(spoken(screen.plain_error(said if name in _OF_LIBRARY else message)), style="red")
+    text = screen.plain_error(said if name in _OF_LIBRARY else message)
+    return Text(spoken(text) if is_of_command else text, style="red")

@@ -1,0 +1,66 @@
+"""The store file is gone, and a copy of it is there: whoever looks for the store is told what brings it back."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from checkpoint_store import CheckpointStore, StoreTargetError, doctor, migration_status
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .conftest import Folder
+
+COPIES = {
+    "state file": [".processing_state.json"],
+    "the state before": [".processing_state.bak"],
+    "backup": [".processing_state.db.backup-1.5-0001"],
+}
+
+
+@pytest.fixture
+def gone(folder: Folder) -> Folder:
+    """A folder with all copies of a store of one job, and without the store file."""
+    with CheckpointStore(folder.path / ".processing_state.db") as store:
+        job = store.open_job("talk.txt", chunks=["a"])
+        job.complete(0, {"text": "A"})
+        job.finish()
+    (folder.path / ".processing_state.db").unlink()
+    return folder
+
+
+def keep(folder: Path, names: list[str]) -> None:
+    (folder / ".processing_state.bak").write_bytes((folder / ".processing_state.json").read_bytes())
+    for path in folder.iterdir():
+        if path.name not in names:
+            path.unlink()
+
+
+@pytest.mark.parametrize("names", COPIES.values(), ids=COPIES)
+def test_the_command_names_the_copy_and_the_line_that_brings_the_store_back(gone: Folder, names: list[str]) -> None:
+    """It offers to begin no new one, and creates nothing; the line that it prints works."""
+    keep(gone.path, names)
+    line = f"checkpoint-store recover --store {gone.path / '.processing_state.db'}"
+    for words in (["list"], ["doctor"], ["show", "talk.txt"], ["pause", "talk.txt"], ["check"]):
+        told = gone.run(*words, code=2).stderr
+        assert f"{names[0]} is there" in told, words
+        assert told.rstrip().endswith(line), words
+        assert "begin one" not in told, words
+    assert gone.files() == set(names)
+    gone.run(*line.split()[1:])
+    assert gone.json("list")["jobs"][0]["status"] == "completed"
+
+
+def test_the_library_says_so_too(gone: Folder) -> None:
+    """In its own words; a file that is no state is no copy."""
+    path = gone.path / ".processing_state.db"
+    for look in (lambda: CheckpointStore(path, read_only=True), lambda: doctor(path), lambda: migration_status(path)):
+        with pytest.raises(StoreTargetError, match=r"is there; bring the store back from it: recover_store\("):
+            look()
+    keep(gone.path, [".processing_state.json"])
+    (gone.path / ".processing_state.json").write_text(json.dumps({"name": "package"}))
+    with pytest.raises(StoreTargetError, match=r"there is no such file$"):
+        CheckpointStore(path, read_only=True)
