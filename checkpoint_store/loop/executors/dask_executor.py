@@ -1,12 +1,13 @@
 """Dask does the work. A call that Dask would repeat by itself is refused on its worker, and is a failed try.
 
 Dask runs a task again when its worker died, when its worker is retired, and also when the task was done and the worker
-that kept its result is gone. No setting of a task forbids that. So each task asks the scheduler first whether it is
-begun for the first time.
+that kept its result is gone. No setting of a task forbids that. So each task asks the scheduler first whether it may
+begin: no call of the task was begun before, and the task is still wanted.
 """
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
@@ -16,7 +17,6 @@ from checkpoint_store.loop.executors.raised import Raised
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from concurrent.futures import Future
 
 _SET_HERE: Final = ("key", "pure", "retries")
 
@@ -30,23 +30,46 @@ class DaskExecutor(Engine):
         for name in _SET_HERE:
             if name in options:
                 raise InvalidArgumentError(name, options[name], "is set here, so that one attempt is one call")
-        self._client, self._options = client, options
+        self._client, self._options = client, {**options, "pure": False, "retries": 0}
         client.run_on_scheduler(_first_beginnings())
-        self._futures = client.get_executor(pure=False, retries=0)
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **_: Any) -> Future[Any]:
         """Give the cluster one call."""
         key = f"checkpoint-store-{uuid4().hex}"
-        future: Future[Any] = self._futures.submit(_call_once, key, fn, *args, key=key, **self._options)
-        return future
+        task = self._client.submit(_call_once, key, fn, *args, key=key, **self._options)
+        outcome: Future[Any] = Future()
+        outcome.add_done_callback(lambda ended: task.cancel() if ended.cancelled() else None)
+        self._client.loop.add_callback(_bring_home, task, outcome)
+        return outcome
 
     def _count_places(self) -> int:
         threads: dict[str, int] = self._client.nthreads()
         return sum(threads.values())
 
 
+async def _bring_home(task: Any, outcome: Future[Any]) -> None:
+    """Wait for a task of Dask's, and settle the future of the loop with what came of it.
+
+    Dask's own executor looks at the state of the task once more after it has fetched the result. If the worker died in
+    between, it throws the result away; if the scheduler is gone, its future never ends.
+    """
+    result, error = None, None
+    try:
+        result = await task
+    except BaseException as failure:  # whatever it is, the loop waits for this future
+        error = failure
+    if error is not None and task.cancelled():
+        outcome.cancel()
+    if not outcome.set_running_or_notify_cancel():
+        return
+    if error is None:
+        outcome.set_result(result)
+    else:
+        outcome.set_exception(error)
+
+
 def _call_once(key: str, call: Callable[..., Any], *args: Any) -> Any:
-    """Make a call on a worker, unless it was begun before."""
+    """Make a call on a worker, unless it was begun before or nobody waits for it."""
     try:
         from distributed import get_worker  # an extra
         from distributed.utils import sync
@@ -59,7 +82,7 @@ def _call_once(key: str, call: Callable[..., Any], *args: Any) -> Any:
 
 
 def _first_beginnings() -> Callable[..., None]:
-    """Return what the scheduler is to run: it then answers whether a task is begun for the first time.
+    """Return what the scheduler is to run: it then answers whether the call of a task may begin.
 
     The function is made here, and not at the top level of this module, because such functions are sent by value: the
     scheduler may run where this package is not installed.
@@ -68,24 +91,19 @@ def _first_beginnings() -> Callable[..., None]:
     def install(dask_scheduler: Any) -> None:
         if "checkpoint_store_begin" in dask_scheduler.handlers:
             return
-        from distributed.diagnostics.plugin import SchedulerPlugin  # on the scheduler
+        from weakref import WeakSet  # on the scheduler
 
-        begun: set[str] = set()
-
-        class Forgetting(SchedulerPlugin):
-            name = "checkpoint-store"
-
-            def transition(self, key: Any, start: Any, finish: Any, *_: Any, **__: Any) -> None:
-                del start
-                if finish == "forgotten":
-                    begun.discard(key)
+        begun: WeakSet[Any] = WeakSet()
 
         def begin(key: str) -> bool:
-            is_first = key not in begun
-            begun.add(key)
-            return is_first
+            # A task whose result was fetched is unknown here, and may still be about to begin: its worker died after
+            # the result had left, so that the task was given to another worker before the client let go of it.
+            task = dask_scheduler.tasks.get(key)
+            if task is None or task in begun:
+                return False
+            begun.add(task)
+            return True
 
         dask_scheduler.handlers["checkpoint_store_begin"] = begin
-        dask_scheduler.add_plugin(Forgetting())
 
     return install

@@ -1,0 +1,111 @@
+"""Dask loses a worker at the worst moments: a try is still one call, and a result that came home is kept."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from conftest import wait_until
+
+from checkpoint_store import CheckpointStore, executors
+
+from . import engines_work as work
+from .test_engines import calls, chunks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def client() -> Iterator[Any]:
+    """A client of a cluster of two workers in this process."""
+    distributed = pytest.importorskip("distributed")
+    with ExitStack() as stack:
+        cluster = stack.enter_context(
+            distributed.LocalCluster(
+                n_workers=2,
+                threads_per_worker=1,
+                processes=False,
+                dashboard_address="127.0.0.1:0",
+                silence_logs=50,
+            )
+        )
+        yield stack.enter_context(distributed.Client(cluster))
+
+
+class AfterTheFetch:
+    """Do something when a result was fetched, and before anybody is told: a pause that a busy machine makes."""
+
+    def __init__(self, client: Any, happens: Callable[[str], Any]) -> None:
+        self._gather, self._happens = client._gather, happens
+        client._gather = self
+
+    async def __call__(self, futures: list[Any], *args: Any, **options: Any) -> Any:
+        result = await self._gather(futures, *args, **options)
+        await self._happens(futures[0].key)
+        return result
+
+
+def test_a_call_whose_result_was_fetched_is_not_made_again(store: CheckpointStore, client: Any, tmp_path: Path) -> None:
+    """The worker dies after its result was fetched: Dask begins the task again, and the call would be paid for twice."""
+    executor = executors.dask(client)
+    scheduler, answers, again = client.cluster.scheduler, [], threading.Event()
+    begin = scheduler.handlers["checkpoint_store_begin"]
+
+    async def begins_late(key: str) -> Any:
+        if answers:
+            again.set()
+            await asyncio.to_thread(wait_until, lambda: key not in scheduler.tasks)
+        answers.append(begin(key))
+        return answers[-1]
+
+    async def its_worker_dies(key: str) -> None:
+        (worker,) = scheduler.tasks[key].who_has
+        await scheduler.remove_worker(worker.address, stimulus_id="test")
+        await asyncio.wait_for(asyncio.to_thread(again.wait), 30)
+
+    scheduler.handlers["checkpoint_store_begin"] = begins_late
+    AfterTheFetch(client, its_worker_dies)
+    job = store.open_job("f", chunks=chunks(tmp_path, "a"))
+    (tmp_path / "go").touch()
+    assert [item.result for item in job.map(work.waits_for_go, executor=executor)] == ["a"]
+    wait_until(lambda: len(answers) == 2)
+    wait_until(lambda: not any(worker.state.executing for worker in client.cluster.workers.values()))
+    assert calls(tmp_path) == {("a", 1): 1}
+    assert answers == [True, False]
+
+
+def test_a_result_that_was_fetched_is_kept_where_its_worker_dies(
+    store: CheckpointStore, client: Any, tmp_path: Path
+) -> None:
+    """Dask takes the task for lost before the loop has the result in hand; the result was paid for, and counts."""
+
+    async def is_lost(key: str) -> None:
+        client.futures[key].lose()
+
+    AfterTheFetch(client, is_lost)
+    job = store.open_job("f", chunks=chunks(tmp_path, "ab"))
+    (tmp_path / "go").touch()
+    assert len(list(job.map(work.waits_for_go, executor=executors.dask(client), wait=0))) == 2
+    assert calls(tmp_path) == {("a", 1): 1, ("b", 1): 1}
+
+
+def test_a_result_that_cannot_be_fetched_is_a_failed_try(store: CheckpointStore, client: Any, tmp_path: Path) -> None:
+    """The loop hears of it, and waits for no result that does not come."""
+
+    async def breaks(_: str) -> None:
+        raise OSError("the scheduler is gone")
+
+    AfterTheFetch(client, breaks)
+    job = store.open_job("f", chunks=chunks(tmp_path, "a"))
+    (tmp_path / "go").touch()
+    executor = executors.dask(client)
+    assert list(job.map(work.waits_for_go, executor=executor, on_error="record", max_attempts=1)) == []
+    assert "OSError: the scheduler is gone" in str(job.failed_chunks()[0].error)
