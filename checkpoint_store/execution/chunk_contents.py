@@ -48,6 +48,8 @@ class ChunkContents:
         sequential: whether a chunk's fingerprint counts the chunks before it, too.
     """
 
+    __slots__ = ("_given", "_rule", "_sequential", "_taken")  # one object is shared by many jobs: nobody adds to it
+
     def __init__(self, given: Given | None, *, rule: int, sequential: bool) -> None:
         self._given, self._rule, self._sequential = given, rule, sequential
         self._taken: dict[int, str] = {}

@@ -15,6 +15,7 @@ import pytest
 from conftest import wait_until
 
 from checkpoint_store import CheckpointStore, InvalidArgumentError, Job, current_attempt
+from checkpoint_store.execution.chunk_contents import ChunkContents
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -150,16 +151,16 @@ def test_a_completion_that_is_cancelled_is_recorded_all_the_same(job: Job) -> No
     asyncio.run(main())
 
 
-def test_a_chunk_that_was_not_handed_out_is_not_in_doubt(job: Job) -> None:
+def test_a_chunk_that_was_not_handed_out_is_not_in_doubt(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     """Cancelled while it waits for the next chunk, the loop frees it."""
-    original, claimed = job._execution.contents.data, threading.Event()
+    original, claimed = ChunkContents.data, threading.Event()
 
-    def slowly(index: int) -> Any:
+    def slowly(self: ChunkContents, index: int) -> Any:
         claimed.set()
         time.sleep(0.3)
-        return original(index)
+        return original(self, index)
 
-    job._execution.contents.data = slowly  # type: ignore[method-assign]
+    monkeypatch.setattr(ChunkContents, "data", slowly)
 
     async def use() -> None:
         async with aclosing(job.apending()) as chunks:
