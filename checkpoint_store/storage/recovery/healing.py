@@ -104,12 +104,10 @@ def heal(database: AnyDatabase, state_files: Sequence[Path], job_id: str | None)
     for one, text, name in _found(broken, database.path, state_files):
         found[one] = text
         sources[name] += 1
-    put_back = bool(found) and not database.read_only
-    if put_back:
-        try:
+    put_back = False
+    if found and not database.read_only:
+        with suppress(CheckpointStoreError):  # no room, or damaged more: what was found can be read all the same
             put_back = database.write(lambda connection: _put_back(connection, found))
-        except CheckpointStoreError:  # no room, or damaged more than that: what was found can be read all the same
-            put_back = False
     texts = {result_digest.digest(one.job_id, one.chunk_index, text): text for one, text in found.items()}
     return Healing(database.path, len(broken), texts, sources, put_back)
 
