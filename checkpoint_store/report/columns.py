@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
-
-from checkpoint_store.report.times import milliseconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -14,6 +13,11 @@ if TYPE_CHECKING:
 _LETTERS: Final = {"completed": "c", "failed": "f", "abandoned": "a", "running": "r"}
 _DIGITS: Final = 4
 """Significant digits of a length of time."""
+
+
+def milliseconds(moment: str) -> int:
+    """Return an ISO 8601 moment as milliseconds since 1970, UTC."""
+    return round(datetime.fromisoformat(moment).timestamp() * 1000)
 
 
 class Places:

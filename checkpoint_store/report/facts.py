@@ -6,7 +6,7 @@ import dataclasses
 import shlex
 from typing import TYPE_CHECKING, Any, Final
 
-from checkpoint_store.report.times import milliseconds
+from checkpoint_store.report.columns import milliseconds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

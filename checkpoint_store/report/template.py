@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store import MissingExtra, __version__
 from checkpoint_store.report.destination import name_in_mark
-from checkpoint_store.report.json_block import json_block
-from checkpoint_store.report.texts import BLOCK_CHUNKS
+from checkpoint_store.report.texts import BLOCK_CHUNKS, json_block
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

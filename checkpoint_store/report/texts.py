@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store import InvalidArgumentError
-from checkpoint_store.report.json_block import json_block
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,6 +20,15 @@ BLOCK_CHUNKS: Final = 500
 """How many chunks share a block; the page counts with the same number."""
 _DEPTH_MAX: Final = 200
 """As deep as a result may be."""
+# What HTML reads in a script element, what ends a line of a script, what steers a terminal or turns the direction of a
+# text around, and lone surrogates, which UTF-8 has no bytes for. JSON reads each of them by its number.
+_ESCAPED: Final = re.compile("[<>&'\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def json_block(value: Any) -> str:
+    """Return a JSON text that means ``value`` and is safe in a script element; what is no JSON counts by its text."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
+    return _ESCAPED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 class Room:

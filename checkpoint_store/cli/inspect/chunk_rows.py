@@ -1,11 +1,13 @@
-"""The chunks of a job as rows: neighbours that stand alike, and were not tried, share a row."""
+"""The chunks of a job as rows and as ranges: neighbours that stand alike, and were not tried, share a row."""
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from typing import TYPE_CHECKING, Any, Final
 
+from checkpoint_store import StoreDamaged
 from checkpoint_store.cli.chunk_map import ranges_of
+from checkpoint_store.cli.messages import spoken
 from checkpoint_store.cli.redone import tries_in_vain
 
 if TYPE_CHECKING:
@@ -45,6 +47,24 @@ def rows_of(job: Job) -> Iterator[dict[str, Any]]:
 def count_in(rows: Iterable[dict[str, Any]]) -> int:
     """Return how many chunks these rows have."""
     return sum(row["stop"] - row["start"] for row in rows)
+
+
+def tried_ranges(job: Job) -> dict[str, Any]:
+    """Return where the chunks are that were tried and are left, each in one state; or what is damaged of the tries."""
+    try:
+        failed = {record.chunk_index for record in job.failed_chunks()}
+        in_doubt = {record.chunk_index for record in job.in_doubt_chunks()} - failed
+        running = {record.chunk_index for record in job.running_chunks()}
+        to_redo, damage = set(job.to_redo()), None
+    except StoreDamaged as error:  # the rest of the page is sound, and is what its reader came for
+        failed, in_doubt, running, to_redo, damage = set(), set(), set(), set(), spoken(str(error))
+    return {
+        "failed_ranges": ranges_of(failed),
+        "in_doubt_ranges": ranges_of(in_doubt),
+        "running_ranges": ranges_of(running),
+        "redo_ranges": ranges_of(to_redo - failed - in_doubt - running),
+        "damage": damage,
+    }
 
 
 def _tried(job: Job, marked: frozenset[int]) -> dict[int, tuple[str, ChunkRecord]]:

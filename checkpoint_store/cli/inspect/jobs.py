@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from checkpoint_store.cli.inspect import following, listing, tables
+from checkpoint_store.cli.inspect.chunk_rows import tried_ranges
 from checkpoint_store.cli.inspect.paid import costs_of
-from checkpoint_store.cli.inspect.tried_chunks import tried_ranges
 from checkpoint_store.cli.job_choice import chosen_job, job_to_delete
 from checkpoint_store.cli.json_output import harmless_json, print_array, print_text
 from checkpoint_store.cli.options import (

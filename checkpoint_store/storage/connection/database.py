@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from checkpoint_store.storage.connection.openings import Openings
 from checkpoint_store.storage.connection.reader import ReaderConnection
@@ -28,7 +28,7 @@ class Database:
     Every transaction is begun and ended by these connections: ``work`` gets the ``sqlite3`` connection in an open one.
     """
 
-    read_only = False
+    read_only: Literal[False] = False
 
     def __init__(
         self, path: Path, *, durability: Durability, lock_timeout_seconds: float, presence: Presence | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from contextlib import closing, suppress
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from checkpoint_store.errors import StorageUnavailableError, StoreBusy, StoreClosed, StoreTargetError
 from checkpoint_store.storage.connection import errors as sqlite_errors
@@ -42,7 +42,7 @@ class ReadOnlyDatabase:
     copy the WAL into the file and remove it.
     """
 
-    read_only = True
+    read_only: Literal[True] = True
 
     def __init__(self, path: Path, *, lock_timeout_seconds: float, presence: Presence | None = None) -> None:
         self.path = path
@@ -151,10 +151,6 @@ class ReadOnlyDatabase:
             return row
 
         return self.read(first)
-
-    def write(self, work: Callable[[sqlite3.Connection], T]) -> T:  # noqa: ARG002 - of the protocol
-        """Refuse: nothing is written through a read-only store."""
-        raise StorageUnavailableError(self.path, READ_ONLY)
 
     def close(self) -> None:
         """Close the connection that is kept, and end the lock."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sqlalchemy import bindparam, select
@@ -24,7 +25,7 @@ from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from checkpoint_store.storage.connection.database import Database
@@ -100,7 +101,7 @@ def merge_all(database: Database, other: OtherStore) -> Iterator[JobMerge]:
     payers = database.read(lambda connection: _job_ids(connection, database.path, records))
     taken: set[str] = set()
     for job in records:
-        merged = database.write(_merging(_Merge(database.path, other, job, payers, taken)))
+        merged = database.write(partial(_merge, merge=_Merge(database.path, other, job, payers, taken)))
         taken.add(merged.job_id)
         (log.warning if merged.contradictions or merged.passed_over else log.info)("%s: %s", other.path, merged)
         yield merged
@@ -113,10 +114,6 @@ def _job_ids(connection: sqlite3.Connection, path: Path, records: Sequence[JobRe
         own = places.job_for(connection, path, job, taken=job_ids.values())
         job_ids[job.job_id] = job.job_id if own is None else own.job_id
     return job_ids
-
-
-def _merging(merge: _Merge) -> Callable[[sqlite3.Connection], JobMerge]:
-    return lambda connection: _merge(connection, merge)
 
 
 def _merge(connection: sqlite3.Connection, merge: _Merge) -> JobMerge:

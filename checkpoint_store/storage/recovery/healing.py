@@ -104,12 +104,10 @@ def heal(database: AnyDatabase, state_files: Sequence[Path], job_id: str | None)
     for result, text, name in _intact_texts(broken, database.path, state_files):
         healed[result] = text
         sources[name] += 1
-    put_back = bool(healed) and not database.read_only
-    if put_back:
-        try:
+    put_back = False
+    if healed and not database.read_only:
+        with suppress(CheckpointStoreError):  # no room, or damaged more: the healed texts can be read all the same
             put_back = database.write(lambda connection: _put_back(connection, healed))
-        except CheckpointStoreError:  # no room, or damaged more than that: what was found can be read all the same
-            put_back = False
     texts = {result_digest.digest(result.job_id, result.chunk_index, text): text for result, text in healed.items()}
     return Healing(database.path, len(broken), texts, sources, put_back)
 
