@@ -12,6 +12,7 @@ from checkpoint_store.model.records import JobStatus
 from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
+    from checkpoint_store.loop.executors.workplace import Workplace
     from checkpoint_store.loop.loop_state import LoopState
     from checkpoint_store.loop.schedule import Schedule
     from checkpoint_store.model.records import ChunkRecord
@@ -20,15 +21,18 @@ _CALLER: Final = 7
 """How many frames up the caller of ``Job.map`` goes on with its loop."""
 
 
-def abandon_in_flight(state: LoopState, schedule: Schedule) -> None:
-    """Release everything in flight at once; whether it was paid for is in doubt."""
+def abandon_in_flight(state: LoopState, schedule: Schedule, place: Workplace) -> None:
+    """Release everything in flight at once. Whether it was paid for is in doubt, unless its work had not begun."""
     in_flight = schedule.in_flight
-    if in_flight:
-        indices = ", ".join(str(attempt.chunk.index) for attempt in in_flight.values())
+    chunks = [attempt.chunk for attempt in in_flight.values()]
+    for future, attempt in in_flight.items():
+        if place.withdraw(future):
+            attempt.chunk.begun = False
+    in_doubt = [chunk.index for chunk in chunks if chunk.begun]
+    if in_doubt:
+        indices = ", ".join(map(str, in_doubt))
         log.warning("job %s, chunk %s: abandoned in flight, so in doubt", state.job_id, indices)
-    state.claims.release([attempt.chunk for attempt in in_flight.values()])
-    for future in in_flight:
-        future.cancel()
+    state.claims.release(chunks)
     in_flight.clear()
 
 

@@ -258,7 +258,7 @@ class Loop:
             if ended_by is not None:
                 self._state.pause("its loop was left early")
             if self._interrupts.is_urgent:
-                abandon_in_flight(self._state, self._schedule)
+                abandon_in_flight(self._state, self._schedule, self._place)
             while True:  # no `while condition`: see run()
                 if not self._schedule.has_results:
                     break
@@ -266,7 +266,7 @@ class Loop:
             with self._state.log_instead_of_raising("results are still unrecorded"):
                 self._execution.record_unrecorded()
         except BaseException:
-            abandon_in_flight(self._state, self._schedule)
+            abandon_in_flight(self._state, self._schedule, self._place)
             raise
         finally:
             self._release()

@@ -186,6 +186,11 @@ def never_started(executor: Executor, future: Future[Any]) -> bool:
     return type(executor).__module__.startswith("concurrent.futures") and future.cancel()
 
 
+def withdrawn(executor: Executor, future: Future[Any]) -> bool:
+    """:meth:`never_started` for an attempt that is given up, in executors of our own, too; any other is cancelled."""
+    return never_started(executor, future) or (future.cancel() and isinstance(future, LockFreeFuture))
+
+
 def has_places(executor: Any) -> bool:
     """Whether an executor says how many workers it has, as the standard library's executors do."""
     size = getattr(executor, "_max_workers", None)

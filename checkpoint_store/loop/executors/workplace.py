@@ -60,6 +60,8 @@ class Workplace:
         """Whether the executor can break, with everything in it: one of our own cannot."""
         self.runs_inline = isinstance(executor, local.Inline)
         """Whether the call of :meth:`submit` does the work, instead of only accepting it."""
+        self.begins_at_hand_over = self._is_own_kind and not self.runs_inline
+        """Whether no work begins before :meth:`hand_over`. Otherwise it may begin within :meth:`submit`."""
 
     def open(self, fn: Callable[[Any], Any]) -> None:
         """Make the executor unless the caller gave one.
@@ -144,10 +146,9 @@ class Workplace:
             self._executor.abandon(future)
         return False
 
-    @property
-    def begins_at_hand_over(self) -> bool:
-        """Whether no work begins before :meth:`hand_over`. Otherwise it may begin within :meth:`submit`."""
-        return self._is_own_kind and not self.runs_inline
+    def withdraw(self, future: Future[Any]) -> bool:
+        """Cancel an attempt that is given up, and return whether it is certain that its work never begins."""
+        return local.withdrawn(self._executor, future)
 
     def hand_over(self) -> None:
         """Let the executor begin what it was given; call this before anything that may take time."""

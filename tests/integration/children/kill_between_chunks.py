@@ -27,13 +27,13 @@ def work_on(path, number, notes):
         if left <= 0:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    start = ClaimStorage.start
+    note_begun = ClaimStorage.note_begun
 
-    def noted(self, runner_id, claim):
-        os.write(notes, b"%d" % claim.chunk_index)
-        return start(self, runner_id, claim)
+    def noted(self, runner_id, claims):
+        os.write(notes, b"".join(b"%d" % claim.chunk_index for claim in claims))
+        return note_begun(self, runner_id, claims)
 
-    ClaimStorage.start = noted  # the promise is about the moment before it
+    ClaimStorage.note_begun = noted  # type: ignore[method-assign]  # the promise is about the moment before it
     store = CheckpointStore(path, durability="process", state_file=None)
     for chunk in store.latest_job().pending():
         if chunk.index == 3:

@@ -1,0 +1,65 @@
+"""A second Ctrl-C gives up what is in flight: in doubt is what had begun, and not what still waited for a worker."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+
+from checkpoint_store.execution.claims import chunk_queue
+from checkpoint_store.loop.executors.local import Threads
+from checkpoint_store.loop.executors.workplace import Workplace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Executor
+
+    from checkpoint_store import CheckpointStore
+
+WORKERS = 4
+
+
+@pytest.fixture(params=["ours", "theirs"])
+def executor(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Executor] | None:
+    """Threads of ours, of which the system starts one, or an executor of the caller's with one thread."""
+    if request.param == "theirs":
+        return lambda: ThreadPoolExecutor(1)
+    monkeypatch.setattr(Threads, "_start_thread", start_only_one)
+    return None
+
+
+def start_only_one(self: Threads) -> None:
+    self._missing = 0
+    self._started = 1
+    threading.Thread(target=self._work, daemon=True).start()
+
+
+def test_what_waited_for_a_worker_is_not_in_doubt(
+    store: CheckpointStore, monkeypatch: pytest.MonkeyPatch, executor: Callable[[], Executor] | None
+) -> None:
+    """Of four chunks in flight one is worked on. The other three are pending again, and nobody was billed for them."""
+    began, may_end, called = threading.Event(), threading.Event(), list[int]()
+
+    def work(index: int) -> int:
+        called.append(index)
+        began.set()
+        assert may_end.wait(60)
+        return index
+
+    def interrupted(*_: object) -> bool:
+        assert began.wait(60)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(chunk_queue, "_CLAIMED_AHEAD_SECONDS", 0.0)
+    monkeypatch.setattr(Workplace, "wait", interrupted)
+    job = store.open_job("talk.srt", total_chunks=10)
+    with pytest.raises(KeyboardInterrupt):
+        list(job.map(work, workers=WORKERS, executor=executor))
+    may_end.set()
+    assert [record.chunk_index for record in job.in_doubt_chunks()] == [0]
+    assert [(one.chunk_index, one.outcome) for one in job.attempts()] == [(0, "abandoned")]
+    monkeypatch.undo()
+    assert sorted(item.index for item in job.map(str)) == list(range(10))
+    assert called == [0]
