@@ -71,6 +71,7 @@ def older(path: Path) -> None:
     path.with_suffix(".open").unlink()
 
 
+@pytest.mark.slow_variants
 @takes_it
 @pytest.mark.parametrize("source", [HOLD, IDLE_WITHOUT_A_LOG], ids=["log", "rollback journal"])
 def test_an_idle_store_is_not_taken_from_its_process(
@@ -194,6 +195,7 @@ def test_doctor_says_who_has_it_open(path: Path, children: Children) -> None:
 # -- upgrades
 
 
+@pytest.mark.slow
 def test_an_upgrade_waits_for_who_has_the_older_schema_open(path: Path) -> None:
     """A process of an older version has no lock of ours; its connection to the file tells, and nothing is changed."""
     older(path)
