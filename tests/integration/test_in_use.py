@@ -243,11 +243,10 @@ sys.stdin.readline()
     assert migration_status(path).current != "1.0"
 
 
-@pytest.mark.slow
-def test_many_first_opens_of_an_older_store_do_not_keep_each_other_out(path: Path, children: Children) -> None:
-    """One upgrades, the others go on with it while it stays open."""
-    older(path)
-    source = """
+def six_read_and_stay(children: Children, before: str = "") -> None:
+    """Six processes open the store at once, read its result, and have it open until all of them have."""
+    source = f"""
+{before}
 with CheckpointStore("talks.db", lock_timeout_seconds=60) as store:
     print(store.jobs()[0].result(0), flush=True)
     sys.stdin.readline()
@@ -257,6 +256,13 @@ with CheckpointStore("talks.db", lock_timeout_seconds=60) as store:
     assert [children.next_line(process) for process in processes] == ["paid for"] * 6
     children.pass_gate(processes)
     assert [children.finish(process) for process in processes] == [""] * 6
+
+
+@pytest.mark.slow
+def test_many_first_opens_of_an_older_store_do_not_keep_each_other_out(path: Path, children: Children) -> None:
+    """One upgrades, the others go on with it while it stays open."""
+    older(path)
+    six_read_and_stay(children)
 
 
 @pytest.mark.slow
@@ -264,18 +270,7 @@ def test_many_openings_of_a_damaged_store_do_not_keep_each_other_out(path: Path,
     """One repairs, the others go on with it while it stays open."""
     with path.open("r+b") as file:
         file.truncate(8192)
-    source = """
-import warnings
-warnings.simplefilter("ignore")
-with CheckpointStore("talks.db", lock_timeout_seconds=60) as store:
-    print(store.jobs()[0].result(0), flush=True)
-    sys.stdin.readline()
-"""
-    processes = children.at_the_gate(6, source)
-    children.pass_gate(processes)
-    assert [children.next_line(process) for process in processes] == ["paid for"] * 6
-    children.pass_gate(processes)
-    assert [children.finish(process) for process in processes] == [""] * 6
+    six_read_and_stay(children, "import warnings\nwarnings.simplefilter('ignore')")
     assert len(list(path.parent.glob("talks.db.corrupt-*Z"))) == 1
 
 
