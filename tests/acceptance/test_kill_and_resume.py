@@ -58,6 +58,7 @@ def test_a_mistake_of_the_script_is_named(kill_and_resume: KillAndResume, style:
         kill_and_resume(SCRIPT, style, paid="ask", answer=answer, outputs=["talk.out"])
 
 
+@pytest.mark.slow
 def test_killed_at_calls_of_chance(kill_and_resume: KillAndResume) -> None:
     """A long job is killed a few times, at calls that the seed tells."""
     seen = kill_and_resume(SCRIPT, "pending", paid="ask", answer={"text": "x"}, kills=2, seed=7)

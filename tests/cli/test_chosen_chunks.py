@@ -24,6 +24,7 @@ def mixed(folder: Folder) -> Folder:
     return folder
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(
     "words",
     [
@@ -45,6 +46,7 @@ def test_retry_and_redo_take_the_same_words(mixed: Folder, words: tuple[str, ...
     assert [row["start"] for row in mixed.json("chunks", "--status", "failed")["chunks"]] == [6, 10, 11]
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("command", ["retry", "redo"])
 @pytest.mark.parametrize(
     ("words", "message"),

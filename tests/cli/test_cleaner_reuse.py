@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 WORDS = ("run", "talk.txt", "--chunk-size", 12, "--overlap", 0, "--language", "en")
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(
     ("before", "after"),
     [

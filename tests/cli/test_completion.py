@@ -93,6 +93,7 @@ def test_commands_are_completed(folder: Folder) -> None:
     assert "--status" in _offered(folder, "checkpoint-store list --")
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("command", _TAKE_A_JOB)
 def test_job_is_completed(talks: Folder, command: str) -> None:
     """Each command that takes a JOB offers files whose name is one word, and the id of each job."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .conftest import Folder
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("more", [[], ["--json"]], ids=["text", "json"])
 @pytest.mark.parametrize("command", ["list", "show", "results", "chunks"])
 def test_a_full_standard_output_is_named(

@@ -63,6 +63,7 @@ def test_a_number_of_failures(lecture: Folder) -> None:
     assert lecture.json("show")["status"] == "completed"
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("halt", ["now", "now,fail=1", "now,fail=2"])
 def test_now_kills_what_is_in_hand(lecture: Folder, halt: str) -> None:
     """COMMAND is ended at once; its chunk is in doubt, which is said, has used up no try, and is done again."""
@@ -89,6 +90,7 @@ def test_a_share_of_the_chunks(folder: Folder) -> None:
     assert "3 of 12 chunks failed (--halt 25%), the last one chunk 5: " in stderr
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(("share", "failures", "calls"), [("20%", 2, 6), ("50%", 3, 3), ("51%", 3, 6)])
 def test_few_failures_are_no_share(lecture: Folder, share: str, failures: int, calls: int) -> None:
     """Two failed chunks end no run, whatever share of a short file they are; the share itself counts."""

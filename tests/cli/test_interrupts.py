@@ -98,7 +98,7 @@ def test_once_finishes_the_chunk_in_hand_and_pauses(lecture: Folder, number: sig
     stderr, code = run.end()
     assert code == 75
     assert "3 of 6 chunks done and safe" in stderr
-    assert stderr.rstrip().endswith(f"run lecture.txt --chunk-size 60 --overlap 0 -- {sys.executable} command.py")
+    assert stderr.rstrip().endswith(f"run lecture.txt --chunk-size 60 --overlap 0 -- {sys.executable} -S command.py")
     assert lecture.json("show")["status"] == "paused"
     lecture.run(*run.words)
     assert paragraphs(lecture) == [0, 1, 2, 3, 4, 5]

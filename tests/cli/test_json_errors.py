@@ -49,6 +49,7 @@ def test_a_missing_store_or_file_is_told_in_json(folder: Folder, command: str) -
     assert folder.files() == set()
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("command", _TAKE_A_JOB)
 def test_an_unknown_job_is_told_in_json(lecture: Folder, command: str) -> None:
     """The document names the JOB that no job is."""

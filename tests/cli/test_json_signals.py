@@ -53,6 +53,7 @@ def talk(folder: Folder) -> Folder:
     return folder
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("command", WORDS)
 def test_sigterm_is_told_in_json(talk: Folder, command: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """While it works, the error is the document; afterwards the signal does what it did before."""
@@ -82,6 +83,7 @@ def test_a_signal_while_a_document_is_printed_prints_no_second_one(
         signal.signal(signal.SIGINT, before)
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("words", [("results", "--json"), ("export",)], ids=" ".join)
 def test_sigterm_tears_no_document(talk: Folder, words: tuple[str, ...]) -> None:
     """Ended while a slow reader keeps the pipe full, what comes out is JSON: whole, or an array that ends with why."""

@@ -47,6 +47,7 @@ def test_a_contradiction_is_exit_1(lecture: Folder) -> None:
     assert "another result is kept here for 1 chunk: 2" in done.stderr
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("other", ["missing.db", ".", "lecture.txt", ".processing_state.db"])
 def test_what_cannot_be_merged_is_a_usage_error(lecture: Folder, other: str) -> None:
     """Exit 2, and it says why."""
@@ -83,6 +84,7 @@ def test_prune_by_age(lecture: Folder) -> None:
     assert len(lecture.json("prune", "--older-than", 0)["jobs"]) == 1
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(
     "option", [["--keep-last", -1], ["--older-than", -1], ["--older-than", "nan"], ["--keep-last", "x"]]
 )

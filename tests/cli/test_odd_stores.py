@@ -53,6 +53,7 @@ def change(path: Path, statement: str) -> None:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("statement", ODD.values(), ids=ODD)
 def test_a_value_that_no_store_has_is_named(folder: Folder, statement: str) -> None:
     """What `check` reports is what the other commands refuse, by column and value; no command ends in a traceback."""

@@ -50,6 +50,7 @@ def said(folder: Folder, encoding: str, *words: str) -> Done:
     return Done(shown, noted, code)
 
 
+@pytest.mark.slow_variants
 @NARROW
 @pytest.mark.parametrize("command", ["list", "show", "results", "chunks", "errors"])
 def test_json_is_a_whole_document_in_every_encoding(named: Folder, encoding: str, command: str) -> None:

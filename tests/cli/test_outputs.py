@@ -133,6 +133,7 @@ def test_an_empty_file_is_nobodys(lecture: Folder) -> None:
     assert lecture.read("out.txt").startswith("Paragraph 0")
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(
     "name", [".db", ".json", ".bak", ".lock", ".open", ".outputs", ".db-wal", ".db.backup-1.1-0001"]
 )

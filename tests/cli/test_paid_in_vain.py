@@ -26,6 +26,7 @@ NOT_UTF8 = _COUNTED + """sys.stdout.buffer.write(b'{"cleaned_text": "\\xff", "co
 _VARIABLES = {"CHECKPOINT_STORE_CHUNK_INDEX": "0", "CHECKPOINT_STORE_FILE": "x.txt"}
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(
     ("program", "options"),
     [(NO_TEXT, ()), (FAILS, ()), (NESTED, ("--cost", "usage.cost")), (NOT_UTF8, ())],

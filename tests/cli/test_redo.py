@@ -94,6 +94,7 @@ def test_a_job_that_a_program_began(folder: Folder) -> None:
     assert folder.json("redo", "folder", "--key", "a.txt", "--chunks", "1")["redo_chunks"] == [0, 1]
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 STOPS_AT_5 = "import sys; text = sys.stdin.read(); sys.exit(1) if 'Paragraph 5' in text else print(text)"
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("is_elsewhere", [False, True], ids=["in its folder", "in another folder"])
 def test_the_line_that_resume_prints_keeps_the_results(
     lecture: Folder, monkeypatch: pytest.MonkeyPatch, *, is_elsewhere: bool

@@ -83,7 +83,7 @@ def test_the_plan_is_recorded(lecture: Folder) -> None:
     lecture.run("run", "lecture.txt", *words, *lecture.command())
     job = lecture.json("show")
     assert (job["video_title"], job["model"], job["provider"]) == ("A talk", "m-1", "p")
-    command = [sys.executable, "command.py"]
+    command = [sys.executable, "-S", "command.py"]
     assert job["config"] == {"chunk_size": 60, "overlap": 0, "language": "de", "cleaner": command}
 
 
@@ -161,7 +161,7 @@ def test_the_folder_that_it_is_called_from_makes_no_difference(lecture: Folder) 
     lecture.run("run", "lecture.txt", *SIX, *lecture.command())
     shutil.copy(lecture.path / "command.py", inner)
     Folder(inner).run(
-        "run", "../lecture.txt", "--store", "../.processing_state.db", *SIX, "--", sys.executable, "command.py"
+        "run", "../lecture.txt", "--store", "../.processing_state.db", *SIX, "--", sys.executable, "-S", "command.py"
     )
     assert len(lecture.json("list")["jobs"]) == 1
     assert len(lecture.calls()) == 6

@@ -32,6 +32,7 @@ def test_command_has_the_answer_before(lecture: Folder) -> None:
     assert [one["summary"] for one in results] == ["0", "01", "012", "0123", "01234", "012345"]
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("retries", [(), ("--retries", 1)])
 def test_a_chunk_that_fails_ends_the_run(lecture: Folder, retries: tuple[object, ...]) -> None:
     """The chunks behind it are not tried. What to type is said, and the run goes on from there."""

@@ -72,6 +72,7 @@ def test_a_context_begins_with_a_sentence_or_a_word() -> None:
         assert SAMPLE[place - 1].isspace()
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("chunk_size", SIZES_OF_CHUNKS)
 @pytest.mark.parametrize("cluster", CLUSTERS)
 def test_no_cut_falls_into_a_character(cluster: str, chunk_size: int) -> None:
@@ -83,6 +84,7 @@ def test_no_cut_falls_into_a_character(cluster: str, chunk_size: int) -> None:
                 assert not part or not unicodedata.category(part[0]).startswith("M")
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("chunk_size", SIZES_OF_CHUNKS)
 @pytest.mark.parametrize(
     "whole",
@@ -111,6 +113,7 @@ def test_no_cut_falls_into_a_bracket_or_a_tag(whole: str, chunk_size: int) -> No
     assert all(chunk.context.count(whole) or not set(chunk.context) & set(brackets) for chunk in chunks)
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("chunk_size", SIZES_OF_CHUNKS)
 @pytest.mark.parametrize(
     "header",

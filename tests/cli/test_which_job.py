@@ -53,6 +53,7 @@ def test_the_commands_that_take_a_job_are_found() -> None:
     assert {"show", "results", "export", "delete", "pause", "report", "release", "resume"} <= set(TAKE_A_JOB)
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("command", [name for name in TAKE_A_JOB if name != "resume"])
 def test_a_job_is_named_in_four_ways(two: Folder, command: str) -> None:
     """By its id, the beginning of it, its file's name, or by nothing where it is the newest; another job is another."""
@@ -73,6 +74,7 @@ def test_a_store_without_jobs_is_told(folder: Folder, command: str) -> None:
     ).stderr.replace("\n", " ")
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("command", TAKE_A_JOB)
 @pytest.mark.parametrize("typed", ["nwe.txt", "talks/new.txt"])
 def test_a_slip_gets_the_nearest_file_name(two: Folder, command: str, typed: str) -> None:

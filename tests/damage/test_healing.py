@@ -64,6 +64,7 @@ READS: dict[str, Callable[[CheckpointStore, str], Any]] = {
 WHOLE = {index: _result(index) for index in range(TOTAL)}
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("read", READS.values(), ids=list(READS))
 @pytest.mark.parametrize("without", [_no_backups, _no_state_files])
 def test_a_damaged_result_is_put_back_and_the_read_goes_on(
@@ -84,6 +85,7 @@ def test_a_damaged_result_is_put_back_and_the_read_goes_on(
         assert store.check() == []
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(
     ("statement", "values"),
     [

@@ -82,6 +82,7 @@ def _assert_as_it_was(path: Path) -> None:
         assert first.metadata == {"owner": "Ann"}
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("change", [*GIVEN.values(), *KNOWN_OTHERWISE.values()], ids=[*GIVEN, *KNOWN_OTHERWISE])
 def test_a_row_that_does_not_read_comes_back_at_opening(made: Path, tmp_path: Path, change: str) -> None:
     """Opening the store puts back what a copy has of the row, and says so; the job goes on with its plan as it was."""
@@ -91,6 +92,7 @@ def test_a_row_that_does_not_read_comes_back_at_opening(made: Path, tmp_path: Pa
     _assert_as_it_was(path)
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("change", KNOWN_OTHERWISE.values(), ids=KNOWN_OTHERWISE)
 def test_what_the_chunks_tell_comes_back_without_a_copy(made: Path, tmp_path: Path, change: str) -> None:
     """A time, a count or a status that does not read costs nothing that was paid for, and stops nobody."""
@@ -100,6 +102,7 @@ def test_what_the_chunks_tell_comes_back_without_a_copy(made: Path, tmp_path: Pa
     _assert_as_it_was(path)
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("change", GIVEN.values(), ids=GIVEN)
 def test_what_no_copy_has_is_named_and_costs_no_result(made: Path, tmp_path: Path, change: str) -> None:
     """What was given and is in no copy stops the opening by its name; who accepts that has every result all the same."""

@@ -22,6 +22,7 @@ from .recovery_tools import TOTAL, _make, _open_recovered, _result, _ruin, _spoi
 # -- a store that is not there
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("how", ["deleted", "zero bytes"])
 @pytest.mark.parametrize("copy", ["state file", "backup", ".bak"])
 def test_a_store_that_vanished_comes_back_from_what_knows_of_it(tmp_path: Path, how: str, copy: str) -> None:

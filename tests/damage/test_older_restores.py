@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 DUMPS = sorted(make_dump.DUMPS.glob("*.sql"))
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("dump", DUMPS, ids=lambda dump: dump.stem)
 def test_a_backup_of_any_schema_is_restored(dump: Path, tmp_path: Path) -> None:
     """It was refused as unreadable where its schema was an older one; it is checked, put in place and upgraded."""
@@ -29,6 +30,7 @@ def test_a_backup_of_any_schema_is_restored(dump: Path, tmp_path: Path) -> None:
         assert store.check() == []
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("dump", DUMPS, ids=lambda dump: dump.stem)
 def test_a_damaged_backup_of_any_schema_is_refused(dump: Path, tmp_path: Path) -> None:
     """A result that is not what was stored is found in a backup of an older schema, too; nothing is changed."""

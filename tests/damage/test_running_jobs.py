@@ -43,6 +43,7 @@ def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Job]:
         yield job
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("index", [0, CHUNKS // 2, CHUNKS - 1])
 def test_a_damaged_result_heals_while_its_job_runs(job: Job, tmp_path: Path, index: int) -> None:
     """An early one and the newest; the state file has each, and no backup is needed."""
@@ -57,6 +58,7 @@ def test_a_damaged_result_heals_while_its_job_runs(job: Job, tmp_path: Path, ind
     assert dict(job.items()) == {one: _result(one) for one in range(CHUNKS + 1)}
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("left", ["all copies", "no state file", "no .bak"])
 def test_a_lost_store_comes_back_from_what_a_kill_left(job: Job, tmp_path: Path, left: str) -> None:
     """The state file has every chunk, the one before all but the last: the job goes on from there."""

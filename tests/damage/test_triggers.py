@@ -51,6 +51,7 @@ def plant(path: Path, trigger: str) -> None:
         raw.execute(trigger)
 
 
+@pytest.mark.slow_variants
 @swallowing
 @pytest.mark.parametrize("way", WAYS)
 def test_what_a_trigger_swallows_is_not_acknowledged(path: Path, trigger: str, way: str) -> None:
@@ -63,6 +64,7 @@ def test_what_a_trigger_swallows_is_not_acknowledged(path: Path, trigger: str, w
         plant(path, "DROP TRIGGER evil")
 
 
+@pytest.mark.slow_variants
 @swallowing
 def test_a_trigger_is_found_at_opening_as_damage(path: Path, trigger: str) -> None:
     """The store is made anew without it, of all that is there; ``check`` and ``doctor`` name it."""

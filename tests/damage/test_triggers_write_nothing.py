@@ -29,6 +29,7 @@ def _all_rows(path: Path) -> list[list[tuple[Any, ...]]]:
         return [raw.execute(table).fetchall() for table in tables]
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("table", ["chunk_results", "completed_chunks", "jobs"])
 @pytest.mark.parametrize("way", WAYS)
 def test_nothing_of_a_refused_completion_is_there(tmp_path: Path, way: str, table: str) -> None:

@@ -163,6 +163,7 @@ def test_after_a_reload_the_job_is_offered(
     assert (bar(again), job.totals("cost")["cost"]) == ("30 of 30 done", pytest.approx(0.06))
 
 
+@pytest.mark.slow
 def test_discard_begins_from_nothing(seen: CheckpointStore) -> None:
     """The results are deleted, and the job can be started again."""
     app = opened()

@@ -41,6 +41,7 @@ RUN_OUT = [
 ]
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("error", RUN_OUT, ids=lambda error: type(error).__name__)
 @pytest.mark.parametrize(
     ("owner", "name"),

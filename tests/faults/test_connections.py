@@ -36,6 +36,7 @@ class Interrupted(sqlite3.Connection):
             raise KeyboardInterrupt
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("call", ["read", "read_apart", "write"])
 @pytest.mark.parametrize("moment", ["before the rollback", "after the rollback"])
 def test_a_second_interrupt_during_the_clean_up_leaves_a_store_that_works(

@@ -44,6 +44,7 @@ def test_every_connection_is_set_alike(open_store: Opener, monkeypatch: pytest.M
         assert found == [synchronous, journal, 0, 0, 1, 1, 0, 1, pragmas.WAL_SIZE_LIMIT, 2]
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("kind", ["ext4", "nfs4", "cifs", "9p", "virtiofs", "fuse"])
 def test_on_a_network_file_system_there_is_no_log(
     open_store: Opener, monkeypatch: pytest.MonkeyPatch, kind: str

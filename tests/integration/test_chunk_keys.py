@@ -86,6 +86,7 @@ def test_a_job_without_keys_says_so(store: CheckpointStore) -> None:
         job.key_of(2)
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("where", ["thread", "process"])
 def test_the_work_knows_its_key(store: CheckpointStore, where: str) -> None:
     """``current_attempt().key``, also in a worker process, and the item that a loop yields."""

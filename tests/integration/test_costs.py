@@ -46,6 +46,7 @@ class Answer(BaseModel):
 # -- what cannot be read
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("workers", [1, 8])
 @pytest.mark.parametrize(
     ("result", "value", "fields"),
@@ -158,6 +159,7 @@ def test_a_result_that_is_replaced_by_one_with_a_cost_is_read(job: Job) -> None:
 # -- what can be read
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(
     ("result", "cost"),
     [

@@ -81,6 +81,7 @@ EACH_ORDER = [
 ]
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("order", EACH_ORDER)
 def test_two_files_take_turns_in_whatever_order_chunks_come(
     store: CheckpointStore, path: Path, wait: Callable[[float], None], order: str
@@ -134,6 +135,7 @@ def test_a_file_that_somebody_reads_is_not_written_to(
     assert len(shown(path)) == 70
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("change", ["replaced", "redone", "renamed config", "deleted .bak", "linked", "touched"])
 def test_what_changed_meanwhile_is_in_the_next_file(
     store: CheckpointStore, path: Path, wait: Callable[[float], None], change: str

@@ -53,6 +53,7 @@ def by_map(job: Job, work: Callable[[int], str | None]) -> dict[int, str | None]
 LOOPS = pytest.mark.parametrize("loop", [by_pending, by_map], ids=["pending", "map"])
 
 
+@pytest.mark.slow_variants
 @LOOPS
 @pytest.mark.parametrize("is_own", [True, False], ids=["of the same store object", "of another runner"])
 def test_a_try_finds_the_handle_that_was_recorded_during_the_try_before(

@@ -59,6 +59,7 @@ def older(path: Path) -> None:
     path.with_suffix(".open").unlink()
 
 
+@pytest.mark.slow_variants
 @takes_it
 @pytest.mark.parametrize("how", [[], ["rollback journal"]], ids=["log", "rollback journal"])
 def test_an_idle_store_is_not_taken_from_its_process(
@@ -171,6 +172,7 @@ def test_doctor_says_who_has_it_open(path: Path, children: Children) -> None:
 # -- upgrades
 
 
+@pytest.mark.slow
 def test_an_upgrade_waits_for_who_has_the_older_schema_open(path: Path) -> None:
     """A process of an older version has no lock of ours; its connection to the file tells, and nothing is changed."""
     older(path)
@@ -206,15 +208,20 @@ def test_an_upgrade_waits_for_a_runner_of_the_older_version(path: Path, children
     assert migration_status(path).current != "1.0"
 
 
-@pytest.mark.slow
-def test_many_first_opens_of_an_older_store_do_not_keep_each_other_out(path: Path, children: Children) -> None:
-    """One upgrades, the others go on with it while it stays open."""
-    older(path)
-    processes = children.at_the_gate(6, program(__file__, "stay_open"), "error")
+def six_read_and_stay(children: Children, warnings: str) -> None:
+    """Six processes open the store at once, read its result, and have it open until all of them have."""
+    processes = children.at_the_gate(6, program(__file__, "stay_open"), warnings)
     children.pass_gate(processes)
     assert [children.next_line(process) for process in processes] == ["paid for"] * 6
     children.pass_gate(processes)
     assert [children.finish(process) for process in processes] == [""] * 6
+
+
+@pytest.mark.slow
+def test_many_first_opens_of_an_older_store_do_not_keep_each_other_out(path: Path, children: Children) -> None:
+    """One upgrades, the others go on with it while it stays open."""
+    older(path)
+    six_read_and_stay(children, "error")
 
 
 @pytest.mark.slow
@@ -222,11 +229,7 @@ def test_many_openings_of_a_damaged_store_do_not_keep_each_other_out(path: Path,
     """One repairs, the others go on with it while it stays open."""
     with path.open("r+b") as file:
         file.truncate(8192)
-    processes = children.at_the_gate(6, program(__file__, "stay_open"), "ignore")
-    children.pass_gate(processes)
-    assert [children.next_line(process) for process in processes] == ["paid for"] * 6
-    children.pass_gate(processes)
-    assert [children.finish(process) for process in processes] == [""] * 6
+    six_read_and_stay(children, "ignore")
     assert len(list(path.parent.glob("talks.db.corrupt-*Z"))) == 1
 
 

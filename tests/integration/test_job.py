@@ -120,6 +120,7 @@ def test_a_result_that_would_not_come_back_is_refused(job: Job, result: Any) -> 
     assert job.progress().completed_chunks == 0
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(
     "result",
     [

@@ -60,6 +60,7 @@ def test_a_merge_keeps_what_was_said_of_a_whole_job(
     assert (state.status.value, state.error_message) == kept
 
 
+@pytest.mark.slow_variants
 @AS_RECORDED
 def test_a_recovery_keeps_what_was_said_of_a_whole_job(
     tmp_path: Path, written: tuple[str, str | None], kept: tuple[str, str | None]

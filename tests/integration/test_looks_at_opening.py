@@ -15,6 +15,8 @@ import pytest
 from checkpoint_store import StorageFullError
 from checkpoint_store.storage import sibling_check, unrecorded_files
 
+from .full_disks import full_disk
+
 if TYPE_CHECKING:
     from conftest import Opener
 
@@ -58,22 +60,10 @@ def kept_in(folder: Path) -> list[Path]:
     return sorted(folder.rglob("*.unrecorded-*"))
 
 
-def leave_a_result(store: CheckpointStore, monkeypatch: pytest.MonkeyPatch) -> str:
+def leave_a_result(store: CheckpointStore) -> str:
     """Work on a full disk: one result goes to the folder for temporary files. Returns the id of its job."""
     job = store.open_job("talk.srt", total_chunks=2)
-    write, folder = unrecorded_files.write, store.path.parent
-
-    def full(path: Path, results: Any) -> None:
-        if path.parent == folder:
-            raise StorageFullError(path, "No space left on device", 0)
-        write(path, results)
-
-    def refuse(*_: object) -> None:
-        raise StorageFullError(store.path, "No space left on device", 0)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(unrecorded_files, "write", full)
-        patch.setattr(store._context.storage.group_commit, "submit", refuse)  # type: ignore[union-attr]
+    with full_disk(store):
         with pytest.raises(StorageFullError):
             list(job.map(lambda index: {"paid": index}))
         with pytest.raises(StorageFullError):
@@ -104,10 +94,10 @@ def test_each_file_beside_the_store_is_looked_at_once_for_its_owner(
 
 
 def test_a_result_in_the_folder_for_temporary_files_is_taken_in(
-    store: CheckpointStore, open_store: Opener, temporary: Path, monkeypatch: pytest.MonkeyPatch
+    store: CheckpointStore, open_store: Opener, temporary: Path
 ) -> None:
     """It lies in a folder that nobody else can enter, and the file is gone once the result is recorded."""
-    job_id = leave_a_result(store, monkeypatch)
+    job_id = leave_a_result(store)
     (path,) = kept_in(temporary)
     assert (path.parent.stat().st_mode & 0o777, path.stat().st_mode & 0o777) == (0o700, 0o600)
     assert list(open_store().job(job_id).items()) == [(0, {"paid": 0})]
@@ -116,7 +106,7 @@ def test_a_result_in_the_folder_for_temporary_files_is_taken_in(
 
 @pytest.mark.parametrize("planted", ["file", "symlink", "open to others"])
 def test_who_takes_the_name_of_that_folder_loses_nobody_a_result(
-    store: CheckpointStore, open_store: Opener, temporary: Path, monkeypatch: pytest.MonkeyPatch, planted: str
+    store: CheckpointStore, open_store: Opener, temporary: Path, planted: str
 ) -> None:
     """Whatever has its name already is not used, and the result is found all the same."""
     folder, elsewhere = unrecorded_files.private_folder(temporary), temporary.parent / "elsewhere"
@@ -126,7 +116,7 @@ def test_who_takes_the_name_of_that_folder_loses_nobody_a_result(
     else:
         folder.rmdir()
         folder.write_text("") if planted == "file" else folder.symlink_to(elsewhere)
-    job_id = leave_a_result(store, monkeypatch)
+    job_id = leave_a_result(store)
     (path,) = kept_in(temporary)
     assert (path.parent, kept_in(elsewhere)) == (temporary, [])
     assert list(open_store().job(job_id).items()) == [(0, {"paid": 0})]

@@ -52,6 +52,7 @@ def test_the_other_store_is_only_read(tmp_path: Path) -> None:
     assert not [path for path in one.parent.iterdir() if ".tmp-" in path.name]
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("order", list(permutations(range(3))))
 def test_any_order_and_any_number_of_times_is_the_same(tmp_path: Path, order: tuple[int, ...]) -> None:
     """Three shards, of which two overlap, merged in each order and then again: the same results, costs and attempts."""
@@ -310,6 +311,7 @@ def _write(path: Path, statement: str, *values: tuple[Any, ...]) -> None:
         connection.executemany(statement, values)
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("what", ["itself", "link", "state", "missing", "empty", "text", "folder", "database"])
 def test_what_is_no_other_store_is_refused(tmp_path: Path, what: str) -> None:
     """The error names the file and the reason, and nothing is changed."""

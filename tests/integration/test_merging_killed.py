@@ -135,6 +135,7 @@ def test_a_store_in_use_is_merged_and_merged_again_later(tmp_path: Path, childre
     assert rows(target, "SELECT outcome, count(*) FROM attempts GROUP BY 1") == [("completed", 12)]
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("dump", sorted(make_dump.DUMPS.glob("*.sql")), ids=lambda dump: dump.stem)
 def test_a_store_of_an_older_schema_is_merged(dump: Path, tmp_path: Path) -> None:
     """Another machine may have an older version of this library: its store stays as it is, and all of it is taken."""

@@ -34,6 +34,7 @@ def job(store: CheckpointStore) -> Job:
 # -- a loop inside of its own work
 
 
+@pytest.mark.slow_variants
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize(

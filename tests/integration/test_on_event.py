@@ -272,6 +272,7 @@ def test_an_error_of_the_hook_is_logged_and_ends_nothing(job: Job, caplog: pytes
     assert job.status == "completed"
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("again", [False, True], ids=["once", "whenever it is called"])
 @pytest.mark.parametrize("kind", ["started", "completed", "retried"])
 @pytest.mark.parametrize("workers", [1, 3])

@@ -142,6 +142,7 @@ def test_a_store_that_is_open_is_not_replaced(path: Path, children: Children, re
     children.finish(holder, "\n\n")
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("replace", [False, True])
 @pytest.mark.parametrize("end", [".db", ".json", ".bak", ".lock", ".open", ".db-wal", ".db-shm", ".db.recovered"])
 def test_a_copy_is_not_put_over_what_belongs_to_the_store(path: Path, end: str, replace: bool) -> None:

@@ -68,6 +68,7 @@ def test_a_dry_run_says_what_goes_and_writes_nothing(tmp_path: Path) -> None:
     assert left not in report.jobs
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("asked", [{"keep_last": 2}, {"keep_last": 0}, {"older_than_days": 30}, {}], ids=str)
 def test_what_goes_is_what_the_dry_run_said(tmp_path: Path, asked: dict[str, Any]) -> None:
     """Jobs, attempts, files and bytes, to the last one."""
@@ -268,6 +269,7 @@ def test_a_killed_prune_is_made_again(tmp_path: Path, children: Children) -> Non
     ]  # fmt: skip
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(
     ("name", "value"),
     [

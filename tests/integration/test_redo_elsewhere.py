@@ -53,6 +53,7 @@ def redo(path: Path, chunks: Iterable[int]) -> None:
         store.job(NAME).redo(chunks)
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("by_hand", [False, True])
 @pytest.mark.parametrize("again", ["first", "second"])
 def test_what_a_copy_of_the_store_did_again_is_taken_in(tmp_path: Path, again: str, *, by_hand: bool) -> None:

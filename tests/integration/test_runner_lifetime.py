@@ -113,6 +113,7 @@ def test_a_runner_that_could_not_end_at_once_ends_with_the_next_job(
     assert (signs(tmp_path), at_work(store)) == ([], 0)
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("last", [TOTAL, TOTAL - 1])
 def test_a_finished_job_is_busy_for_nobody(last: int, job: Job, open_store: Opener, children: Children) -> None:
     """The store that did it is still open: another process may have the job for itself, however the loop was left."""

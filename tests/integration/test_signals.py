@@ -99,6 +99,7 @@ def test_two_signals_of_one_press_are_one(children: Children) -> None:
     assert children.run(PRESSES, "twice", code=BY_SIGINT) == "first paused 1 0 0\n"
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("how", ["handler", "ignored", "add_signal_handler"])
 def test_handlers_of_the_programs_own_are_left_alone(children: Children, how: str) -> None:
     """Its own, SIG_IGN as under nohup, and asyncio's: they decide, and the loop goes on."""

@@ -13,31 +13,12 @@ from conftest import program
 from checkpoint_store import CheckpointStore, Job, JobStatus, ProcessingState, StoreTargetError
 from checkpoint_store.state_file import pace, writer
 from checkpoint_store.state_file.writer import StateFile
+from tests.unit.state_tools import FIELDS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from conftest import Children, Opener
-
-KEYS = [
-    "version",
-    "job_id",
-    "status",
-    "file_name",
-    "video_title",
-    "model",
-    "provider",
-    "total_chunks",
-    "completed_chunks",
-    "processed_results",
-    "started_at",
-    "updated_at",
-    "error_message",
-    "config",
-    "result_indices",
-    "metadata",
-    "redo_chunks",
-]
 
 
 @pytest.fixture(autouse=True)
@@ -144,8 +125,8 @@ def test_the_file_before_is_kept(job: Job, path: Path) -> None:
 
 def test_keys_stand_in_the_order_of_the_schema(job: Job, path: Path) -> None:
     """For a person who reads it from the top."""
-    assert list(json.loads(path.read_text("utf-8"))) == KEYS
-    assert list(json.loads(job.state().to_json())) == KEYS
+    assert list(json.loads(path.read_text("utf-8"))) == FIELDS
+    assert list(json.loads(job.state().to_json())) == FIELDS
 
 
 def test_the_file_is_text_for_people(job: Job, path: Path) -> None:

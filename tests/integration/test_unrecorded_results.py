@@ -18,6 +18,8 @@ from conftest import program
 from checkpoint_store import StorageFullError, StoreBusy
 from checkpoint_store.storage import unrecorded_files
 
+from .full_disks import full_disk
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -207,20 +209,8 @@ def test_results_find_another_folder_where_theirs_takes_no_file(
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     job = store.open_job("talk.srt", total_chunks=2)
-    write = unrecorded_files.write
-
-    def full(path: Path, results: Any) -> None:
-        if path.parent == tmp_path:
-            raise StorageFullError(path, "No space left on device", 0)
-        write(path, results)
-
-    def refuse(*_: object) -> None:
-        raise StorageFullError(store.path, "No space left on device", 0)
-
-    with monkeypatch.context() as patch:
+    with full_disk(store), monkeypatch.context() as patch:
         patch.setattr(tempfile, "tempdir", str(elsewhere))
-        patch.setattr(unrecorded_files, "write", full)
-        patch.setattr(store._context.storage.group_commit, "submit", refuse)  # type: ignore[union-attr]
         with pytest.raises(StorageFullError) as in_loop:
             list(job.map(lambda index: {"paid": index}))
         with pytest.raises(StorageFullError) as at_close:

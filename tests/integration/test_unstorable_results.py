@@ -57,6 +57,7 @@ def job(store: CheckpointStore, monkeypatch: pytest.MonkeyPatch) -> Job:
 # -- in a loop
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("kind", UNSTORABLE)
 @pytest.mark.parametrize("on_error", ["stop", "record"])
 def test_the_first_one_stops_the_loop_and_is_in_the_error(job: Job, kind: str, on_error: Any) -> None:

@@ -177,6 +177,7 @@ FAILURES = {
 }
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("body", FAILURES.values(), ids=FAILURES)
 def test_a_failing_upgrade_leaves_the_file_as_it_was(path: Path, next_version: Any, body: str) -> None:
     """The error says what happened and where the copy is; when the cause is gone, the next open succeeds."""
@@ -400,6 +401,7 @@ def test_a_strangers_database_is_refused_untouched(checkout: Path, tmp_path: Pat
     assert (folder / "other.db").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_failing_upgrade_of_a_new_file_leaves_none(checkout: Path) -> None:
     """What never became a store is taken away again."""
     shutil.rmtree(checkout / "migrations")

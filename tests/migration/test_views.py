@@ -51,6 +51,7 @@ def test_what_failed_and_what_was_replaced_are_told_apart(path: Path) -> None:
     assert seen(path, "SELECT cost, failed_cost, replaced_cost FROM job_costs") == [(3.5, 0.5, 1.0)]
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("view", ["job_progress", "job_costs", "failed_chunks", "in_doubt_chunks", "running_now"])
 def test_a_view_never_reads_all_attempts(path: Path, view: str) -> None:
     """A store has one for each chunk, and a few of them failed, were replaced or are in work: those have an index."""

@@ -26,6 +26,7 @@ ASKED: dict[str, Callable[[sqlite3.Connection, str], object]] = {
 }
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("what", ASKED)
 def test_no_statement_goes_through_all_chunks_of_the_job(store: CheckpointStore, what: str) -> None:
     """Nor through all attempts: SQLite looks for what came since, and for the few that are in trouble, by an index."""

@@ -33,6 +33,7 @@ def _sizes(folder: Path) -> dict[str, int]:
     return {path.name: path.stat().st_size for path in folder.iterdir()}
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("size_bytes", [1024, 2048, 4200, 8192, 51200])
 def test_results_take_little_more_than_their_bytes(tmp_path: Path, size_bytes: int) -> None:
     """Results of 1 KB to 50 KB take at most 1.35 times their JSON text in the store file."""

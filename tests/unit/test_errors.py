@@ -259,17 +259,18 @@ def test_fields_are_carried(name: str) -> None:
 
 
 @each
-@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-def test_pickles_with_every_field(name: str, protocol: int) -> None:
+def test_pickles_with_every_field(name: str) -> None:
     """An error that a worker process sends home arrives with its type, message and every field."""
     error = EXAMPLES[name][0]
-    arrived = pickle.loads(pickle.dumps(error, protocol))
-    assert (type(error), error.args, str(error), vars(error)) == (
-        type(arrived),
-        arrived.args,
-        str(arrived),
-        vars(arrived),
-    )
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        arrived = pickle.loads(pickle.dumps(error, protocol))
+        assert (protocol, type(error), error.args, str(error), vars(error)) == (
+            protocol,
+            type(arrived),
+            arrived.args,
+            str(arrived),
+            vars(arrived),
+        )
 
 
 @each
