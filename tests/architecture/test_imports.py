@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 import pytest
+from conftest import program
 
 import checkpoint_store
 from checkpoint_store import errors
@@ -32,6 +33,7 @@ OF_AN_EXTRA = {
     "testing/__init__.py": {"pytest"},
 }
 """The distributions of extras, and the one file that imports each."""
+WATCH = [str(program(__file__, "watch_import"))]
 HEAVY = ["alembic", "click", "filelock", "pydantic", "rich", "sqlalchemy", "sqlite3"]
 
 
@@ -46,9 +48,9 @@ def third_party(path: Path) -> set[str]:
     return tops - set(sys.stdlib_module_names) - {PACKAGE}
 
 
-def run(code: str, folder: Path) -> dict[str, list[str]]:
+def run(words: list[str], folder: Path) -> dict[str, list[str]]:
     """What a new process in an empty folder prints as JSON."""
-    done = subprocess.run([sys.executable, "-B", "-c", code], cwd=folder, capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-B", *words], cwd=folder, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     found: dict[str, list[str]] = json.loads(done.stdout)
     return found
@@ -150,28 +152,13 @@ def test_the_reader_of_imports_sees_them(tmp_path: Path) -> None:
 )
 def test_importing_is_light_and_opens_nothing(tmp_path: Path, name: str) -> None:
     """Importing the package (or a leaf) loads no database library, writes no file, and starts nothing."""
-    code = f"""
-import json, sys
-events = []
-def watch(event, arguments):
-    writes = event == "open" and (set(str(arguments[1] or "")) & set("wax+") or (arguments[2] or 0) & 0o103)
-    if writes or event.startswith(("sqlite3.", "socket.", "subprocess.", "os.mkdir", "os.rename", "os.remove", "_thread.")):
-        events.append(f"{{event}} {{arguments}}")
-sys.addaudithook(watch)
-import {PACKAGE}{name}
-print(json.dumps({{"loaded": [name for name in {HEAVY!r} if name in sys.modules], "events": events}}))
-"""
-    assert run(code, tmp_path) == {"loaded": [], "events": []}
+    assert run([*WATCH, f"{PACKAGE}{name}", *HEAVY], tmp_path) == {"loaded": [], "events": []}
     assert list(tmp_path.iterdir()) == []
 
 
 def test_the_watch_sees() -> None:
     """The control: the first use of a store does load SQLAlchemy, and not yet Alembic."""
-    code = (
-        f"import json, sys, {PACKAGE}; {PACKAGE}.CheckpointStore;"
-        f"print(json.dumps({{'loaded': [name for name in {HEAVY!r} if name in sys.modules]}}))"
-    )
-    assert run(code, ROOT) == {"loaded": ["sqlalchemy", "sqlite3"]}
+    assert run([*WATCH, f"{PACKAGE}.store", *HEAVY], ROOT)["loaded"] == ["sqlalchemy", "sqlite3"]
 
 
 def test_all_is_sorted() -> None:
@@ -224,4 +211,4 @@ def test_an_unknown_name() -> None:
 def test_star_import(tmp_path: Path) -> None:
     """``from checkpoint_store import *`` gives every public name."""
     code = f"import json\nfrom {PACKAGE} import *\nprint(json.dumps({{'names': sorted(set(globals()))}}))"
-    assert set(checkpoint_store.__all__) <= set(run(code, tmp_path)["names"])
+    assert set(checkpoint_store.__all__) <= set(run(["-c", code], tmp_path)["names"])

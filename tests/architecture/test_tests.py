@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
+from textwrap import dedent
 from typing import TYPE_CHECKING
+
+from .imports import sources
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -13,11 +17,17 @@ if TYPE_CHECKING:
 TESTS = Path(__file__).parent.parent
 TEXTS = {path: path.read_text(encoding="utf-8") for path in sorted(TESTS.rglob("*.py"))}
 LINES_MAX = 500
-PROGRAM_LINES_MAX = 16
-"""How long a program may be that stands in a test as text: one with a part that differs from test to test."""
-TEMPLATES = {"future.py": "a revision of Alembic, with names that are put in"}
-_BEGINS = re.compile(r'(?:"""\n|\\n)(?:import|from|def|class|async) ')
-"""What stands in each test file that has a program as text, and in few others."""
+PROGRAM_LINES_MAX = 5
+"""How long a program may be that stands in a text: a snippet, whose place is beside what is expected of it."""
+KEPT = {
+    "architecture": "sources on which a rule is tried; nobody runs them, and lint would refuse them",
+    "future.py": "a revision of Alembic, with names that are put in",
+}
+"""The folders and files whose texts may be longer, each with its reason."""
+_LONG_TEXT = re.compile(r'^ *(?!r?""")[^ \n].*"""\\?$', re.MULTILINE)
+"""The begin or the end of a text of several lines that is no docstring of one line."""
+_PUT_IN = re.compile(r"\{\w+(?:![rs])?\}")
+"""A name that ``format`` replaces."""
 
 
 def functions_of(node: ast.Module | ast.ClassDef) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
@@ -48,55 +58,93 @@ def test_every_test_says_its_promise() -> None:
 
 def programs_in(text: str) -> set[int]:
     """Return the line of each text of a source that is a long Python program."""
-    found = set()
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            literal = node.value
-        elif isinstance(node, ast.JoinedStr):
-            literal = "".join(part.value if isinstance(part, ast.Constant) else "x" for part in node.values)
-        else:
-            continue
-        if len(literal.strip().splitlines()) > PROGRAM_LINES_MAX and is_program(literal):
-            found.add(node.lineno)
-    return found
+    tree = ast.parse(text)
+    names = {
+        target.id: statement.value
+        for statement in tree.body
+        if isinstance(statement, ast.Assign)
+        for target in statement.targets
+        if isinstance(target, ast.Name)
+    }
+    return {
+        node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant | ast.JoinedStr | ast.BinOp)
+        and len((literal := text_of(node, names)).strip().splitlines()) > PROGRAM_LINES_MAX
+        and is_program(literal)
+    }
+
+
+def may_hold(text: str) -> bool:
+    """Whether a source may have a text of that many lines: to look costs less than to parse it."""
+    return text.count("\\n") >= PROGRAM_LINES_MAX or bool(_LONG_TEXT.search(text))
+
+
+def text_of(node: ast.expr, names: dict[str, ast.expr]) -> str:
+    """Return the text that an expression is, as far as it is written down; names are those of the module."""
+    match node:
+        case ast.Constant(value=str(text)):
+            return text
+        case ast.JoinedStr(values=parts):
+            return "".join(part.value if isinstance(part, ast.Constant) else "x" for part in parts)
+        case ast.BinOp(left=left, op=ast.Add(), right=right):
+            return text_of(left, names) + text_of(right, names)
+        case ast.Name(id=name) if name in names and not isinstance(names[name], ast.BinOp):
+            return text_of(names[name], {})
+    return ""
 
 
 def is_program(text: str) -> bool:
-    """Whether a text is a Python program, and not a JSON document."""
-    try:
-        return any(not isinstance(statement, ast.Expr) for statement in ast.parse(text).body)
-    except SyntaxError:
-        return False
+    """Whether a text is a Python program, or a template of one, and not a JSON document."""
+    for source in (text, _PUT_IN.sub("x", text).replace("{{", "{").replace("}}", "}")):
+        try:
+            return any(not isinstance(statement, ast.Expr) for statement in ast.parse(dedent(source)).body)
+        except SyntaxError:
+            continue
+    return False
 
 
 def test_long_programs_are_files() -> None:
-    """Lint and types see a program that a test runs in a process of its own."""
-    tests = [
-        (path, text) for path, text in TEXTS.items() if path.parent.name != "children" and path.name not in TEMPLATES
-    ]
-    found = {str(path): programs_in(text) for path, text in tests if _BEGINS.search(text)}
+    """Lint and types see a program that a test or a benchmark runs in a process of its own."""
+    elsewhere = {path: path.read_text("utf-8") for name in ("benchmarks", "examples") for path in sources(name)}
+    found = {
+        str(path): programs_in(text)
+        for path, text in (TEXTS | elsewhere).items()
+        if not {path.name, path.parent.name} & {"children", *KEPT} and may_hold(text)
+    }
     assert {path: lines for path, lines in found.items() if lines} == {}
 
 
 def test_a_long_program_in_a_text_is_seen() -> None:
-    """The control: with and without a part that is put in, and no prose."""
+    """The control: whole, with parts put in, a template, and put together; and no prose."""
     program = "import os\n" + "print(os)\n" * PROGRAM_LINES_MAX
-    assert programs_in(f"SOURCE = {program!r}") == {1}
-    assert _BEGINS.search(f'SOURCE = """\n{program}"""')
-    assert programs_in(f"def run(x):\n    return f{program + '{x}'!r}") == {2}
+    for source, line in (
+        (f"SOURCE = {program!r}", 1),
+        (f'SOURCE = """\n{program}"""', 1),
+        (f"def run(x):\n    return f{program + '{x}'!r}", 2),
+        (f"SOURCE = {program + 'print({x!r}, {{1: 2}})'!r}", 1),
+        (f"FIRST = {program[:20]!r}\ndef run():\n    return FIRST + {program[20:]!r}", 3),
+    ):
+        assert (programs_in(source), may_hold(source)) == ({line}, True)
     assert programs_in(f"SOURCE = {program[:-10]!r}\nPROSE = {program.replace('print', 'a word ')!r}") == set()
 
 
 def test_every_program_is_run_by_a_test() -> None:
     """A program that nobody starts or imports is left over."""
-    programs = sorted(TESTS.glob("*/children/*.py"))
-    by_kind = {
-        kind: [item for item in TEXTS.items() if kind in item[0].parents] for kind in {p.parents[1] for p in programs}
-    }
-    left_over = []
-    for path in programs:
-        kind = path.parents[1]
-        named = (f'program(__file__, "{path.stem}")', f"{kind.name}.children.{path.stem} import")
-        if not any(name in text for other, text in by_kind[kind] if other != path for name in named):
-            left_over.append(str(path))
+    left_over = [
+        str(path)
+        for folder in sorted(TESTS.glob("*/children"))
+        for path in sorted(folder.glob("*.py"))
+        if path.stem not in named_in(folder.parent)
+    ]
     assert left_over == []
+
+
+@cache
+def named_in(kind: Path) -> frozenset[str]:
+    """Return the programs that the files of a kind of test start or import."""
+    names = re.compile(
+        rf'program\(__file__, "(\w+)"\)|"children" / "(\w+)\.py"|{kind.name}\.children(?:\.(\w+) import| import (\w+))'
+    )
+    texts = (text for path, text in TEXTS.items() if kind in path.parents)
+    return frozenset(name for text in texts for found in names.findall(text) for name in found if name)

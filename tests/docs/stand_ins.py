@@ -3,40 +3,23 @@
 from __future__ import annotations
 
 import json
-import re
+import shlex
 import sys
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from docs.children import answer_stdin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-_PROGRAM = """#!{python}
-import json, sys
-sys.path.insert(0, {folder!r})
-from stand_ins import answer
-sys.stdin.reconfigure(encoding="utf-8")
-sys.stdout.reconfigure(encoding="utf-8")
-text = answer(sys.stdin.read())
-print(json.dumps({{"text": text}}) if "json" in sys.argv else text)
+_RUNS = """#!/bin/sh
+exec {words} "$@"
 """
-_PYTHON = """#!/bin/sh
-exec {python} "$@"
-"""
-_COMMAND = """#!{python}
-import sys
-from checkpoint_store.cli import main
-sys.exit(main())
-"""
-
-
-def answer(text: str) -> str:
-    """Take out the fillers, and begin with a capital letter."""
-    cleaned = re.sub(r"(?i)\b(?:um|uh),?\s+", "", text).strip()
-    return cleaned[:1].upper() + cleaned[1:]
+_COMMAND = "import sys; from checkpoint_store.cli import main; sys.argv[0] = 'checkpoint-store'; sys.exit(main())"
 
 
 class _Service(BaseHTTPRequestHandler):
@@ -44,7 +27,7 @@ class _Service(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         text = body["messages"][-1]["content"]
         words = sum(len(message["content"].split()) for message in body["messages"])
-        content = answer(text)
+        content = answer_stdin.answer(text)
         message = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": content}}
         usage = {"prompt_tokens": words, "completion_tokens": len(content.split()), "total_tokens": 0, "cost": 0.0004}
         reply = {"id": "1", "object": "chat.completion", "created": 1, "model": body["model"], "usage": usage}
@@ -73,8 +56,8 @@ def service() -> Iterator[str]:
 def write_programs(folder: Path) -> None:
     """Write ``checkpoint-store``, ``python``, and stand-ins for ``llm`` and ``ollama`` into a folder for PATH."""
     folder.mkdir(parents=True, exist_ok=True)
-    names = {"python": sys.executable, "folder": str(Path(__file__).parent)}
-    for name, text in (("checkpoint-store", _COMMAND), ("llm", _PROGRAM), ("ollama", _PROGRAM), ("python", _PYTHON)):
+    model = [str(answer_stdin.__file__)]
+    for name, words in (("checkpoint-store", ["-c", _COMMAND]), ("llm", model), ("ollama", model), ("python", [])):
         path = folder / name
-        path.write_text(text.format(**names))
+        path.write_text(_RUNS.format(words=shlex.join([sys.executable, *words])))
         path.chmod(0o755)

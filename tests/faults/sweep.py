@@ -170,13 +170,8 @@ class OpenAfterKill(Operation):
 
     @staticmethod
     def template(folder: Path) -> None:
-        source = (
-            "import os, sys, pathlib; from faults.sweep import *; from faults.workload import *\n"
-            "Operation.template(pathlib.Path(sys.argv[1])); store = CheckpointStore(sys.argv[1] + '/' + STORE)\n"
-            "store.open_job(INPUT, total_chunks=TOTAL).complete(0, result_of(0, 1), replace=True)\n"
-            "store.open_job(INPUT, total_chunks=TOTAL).complete(0, result_of(0), replace=True); os._exit(0)"
-        )
-        subprocess.run([sys.executable, "-c", source, folder], check=True, timeout=60)
+        program = Path(__file__).parent / "children" / "killed_with_a_log.py"
+        subprocess.run([sys.executable, program, folder], check=True, timeout=60)
         assert (folder / f"{STORE}-wal").stat().st_size
 
     def attempt(self) -> None:
