@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -36,14 +37,17 @@ class UnrecordedResults(ForkAware):
         """The files that hold them."""
         self._is_written = True
         """Whether every one of them is in a file."""
+        self._lock = threading.RLock()
+        """Held while a file is written and the one before is removed: that of another thread may have more results."""
 
     def keep(self, completions: Sequence[Completion]) -> str:
         """Keep results, in a file beside the store where that can be written; return what to tell of them."""
         plans = {job_id: self._plan_of(job_id) for job_id in {completion.job_id for completion in completions}}
-        self._results += [UnrecordedResult(completion, plans[completion.job_id]) for completion in completions]
-        self._is_written = False
-        self._write(self._store.parent)
-        return self._what_is_left()
+        with self._lock:
+            self._results += [UnrecordedResult(completion, plans[completion.job_id]) for completion in completions]
+            self._is_written = False
+            self._write(self._store.parent)
+            return self._what_is_left()
 
     def _plan_of(self, job_id: str) -> str | None:
         with suppress(CheckpointStoreError):
@@ -63,23 +67,27 @@ class UnrecordedResults(ForkAware):
             except (ChunkAlreadyCompleted, JobNotFound):  # done by another meanwhile, or wanted no longer
                 continue
             except BaseException as error:
-                self._results.append(result)
-                self._write(self._store.parent)
-                error.add_note(self._what_is_left())
+                with self._lock:
+                    self._results.append(result)
+                    self._write(self._store.parent)
+                    error.add_note(self._what_is_left())
                 raise
-        self._remove_files()
+        with self._lock:
+            if not self._results:
+                self._remove_files()
 
     def write_rest(self) -> str | None:
         """Write what is left to a file, because nobody will record it; return what to tell, or None.
 
         Where the folder of the store takes no file, the folder for temporary files may.
         """
-        if not self._results:
-            return None
-        self._write(self._store.parent)
-        if not self._is_written:
-            self._write(unrecorded_files.private_folder(Path(tempfile.gettempdir())))
-        return self._what_is_left()
+        with self._lock:
+            if not self._results:
+                return None
+            self._write(self._store.parent)
+            if not self._is_written:
+                self._write(unrecorded_files.private_folder(Path(tempfile.gettempdir())))
+            return self._what_is_left()
 
     def forget(self, job_id: str) -> None:
         """Let go of the results of a job that was deleted, and remove them from the files beside the store."""

@@ -42,8 +42,8 @@ class OwnExecutor(Executor):
     def abandon(self, future: Future[Any]) -> None:
         """Abandon an attempt that takes too long: cancel it, or let other work have its worker."""
 
-    def cancel_orphans(self, futures: Iterable[Future[Any]]) -> None:
-        """Cancel the futures that nobody works on any more; a loop calls this while it waits."""
+    def cancel_orphans(self, futures: Iterable[Future[Any]], *, is_ending: bool) -> None:
+        """Cancel the futures that nobody works on any more. A loop calls this while it waits, and says if it ends."""
 
 
 class Inline(OwnExecutor):

@@ -154,10 +154,10 @@ class Workplace:
         if self._is_own_kind:
             self._executor.cancel_unknown(known)
 
-    def cancel_orphans(self, futures: Iterable[Future[Any]]) -> None:
-        """Cancel the futures that nobody works on any more."""
+    def cancel_orphans(self, futures: Iterable[Future[Any]], *, is_ending: bool) -> None:
+        """Cancel the futures that nobody works on any more; see :meth:`OwnExecutor.cancel_orphans`."""
         if self._is_own_kind:
-            self._executor.cancel_orphans(futures)
+            self._executor.cancel_orphans(futures, is_ending=is_ending)
 
     # -- when it breaks
 
