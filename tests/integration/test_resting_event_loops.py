@@ -160,7 +160,7 @@ async def work(index):
     began.set()
     await asyncio.Event().wait()
 async def consume():
-    async for item in job.amap(work):
+    async for item in job.amap(work, workers=1):
         pass
 job = CheckpointStore("talks.db").open_job("talk.srt", total_chunks=2)
 event_loop = asyncio.new_event_loop()

@@ -161,15 +161,16 @@ class Tasks(OwnExecutor):
         except RuntimeError:
             return False
 
-    def cancel_orphans(self, futures: Iterable[Future[Any]], *, is_ending: bool) -> None:
+    def cancel_orphans(self, futures: Iterable[Future[Any]], *, is_ending: bool) -> bool:
         """Cancel the futures of an event loop that is closed, or that rests while the loop over the chunks is to end.
 
         An event loop that only rests may go on: its calls are paid for.
         """
-        if self._loop.is_closed() or self._is_abandoned(is_ending=is_ending):
-            for future in futures:
-                if future in self._running or not future.running():  # what runs in a thread comes to its end
-                    _give_up(future)
+        is_orphaned = self._loop.is_closed() or self._is_abandoned(is_ending=is_ending)
+        for future in futures if is_orphaned else ():
+            if future in self._running or not future.running():  # what runs in a thread comes to its end
+                _give_up(future)
+        return is_orphaned
 
     def _is_abandoned(self, *, is_ending: bool) -> bool:
         moment = time.monotonic()
