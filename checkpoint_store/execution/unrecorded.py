@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import threading
 from contextlib import suppress
 from logging import DEBUG, WARNING
 from pathlib import Path
@@ -37,15 +38,19 @@ class UnrecordedResults(ForkAware):
         """The files that hold them."""
         self._is_written = True
         """Whether every one of them is in a file."""
+        self._lock = threading.RLock()
+        """Held while a file is written and the one before is removed: that of another thread may have more results."""
 
     def keep(self, completions: Sequence[Completion]) -> str:
         """Keep results in memory, and in a file beside the store if it can be written; return a sentence about them."""
         plans = {job_id: self._plan_of(job_id) for job_id in {completion.job_id for completion in completions}}
         store = str(self._store)
-        self._results += [UnrecordedResult(completion, plans[completion.job_id], store) for completion in completions]
-        self._is_written = False
-        self._write(self._store.parent)
-        return self._what_is_left()
+        new = [UnrecordedResult(completion, plans[completion.job_id], store) for completion in completions]
+        with self._lock:
+            self._results += new
+            self._is_written = False
+            self._write(self._store.parent)
+            return self._what_is_left()
 
     def _plan_of(self, job_id: str) -> str | None:
         with suppress(CheckpointStoreError):
@@ -65,23 +70,27 @@ class UnrecordedResults(ForkAware):
             except (ChunkAlreadyCompleted, JobNotFound):  # another runner completed the chunk, or the job was deleted
                 continue
             except BaseException as error:
-                self._results.append(result)
-                self._write(self._store.parent)
-                error.add_note(self._what_is_left())
+                with self._lock:
+                    self._results.append(result)
+                    self._write(self._store.parent)
+                    error.add_note(self._what_is_left())
                 raise
-        self._remove_files()
+        with self._lock:
+            if not self._results:
+                self._remove_files()
 
     def write_rest(self) -> str | None:
         """Write the kept results to a file, because this process will not record them; return a sentence, or None.
 
         If no file can be written beside the store, one is written to the folder for temporary files.
         """
-        if not self._results:
-            return None
-        self._write(self._store.parent)
-        if not self._is_written:
-            self._write(unrecorded_files.private_folder(Path(tempfile.gettempdir())))
-        return self._what_is_left()
+        with self._lock:
+            if not self._results:
+                return None
+            self._write(self._store.parent)
+            if not self._is_written:
+                self._write(unrecorded_files.private_folder(Path(tempfile.gettempdir())))
+            return self._what_is_left()
 
     def forget(self, job_id: str) -> None:
         """Forget the results of a deleted job, and remove them from the files beside the store."""

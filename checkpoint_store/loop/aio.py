@@ -16,6 +16,7 @@ from checkpoint_store.execution.loops import RunningLoop
 from checkpoint_store.execution.nesting import refuse_nested
 from checkpoint_store.loop.events import called_in
 from checkpoint_store.loop.executors.tasks import Tasks
+from checkpoint_store.loop.late_results import LateResults
 from checkpoint_store.loop.loop import Loop
 from checkpoint_store.loop.map_loop import AsyncMapLoop
 from checkpoint_store.loop.options import checked_work
@@ -43,6 +44,7 @@ def amap(execution: JobExecution, fn: Callable[[Any], Any], options: Options) ->
     refuse_nested(execution.job_id, "amap")
     event_loop = _running_loop("amap()")
     tasks = Tasks(event_loop, fn, options.workers or 1)
+    tasks.take_late = LateResults(execution, options.cost).take
     options = replace(options, executor=tasks)
     if options.on_event is not None:
         options = replace(options, on_event=called_in(event_loop, execution.job_id, options.on_event))

@@ -43,6 +43,8 @@ class FailurePolicy:
                 self._state.claims.release([attempt.chunk])
                 self._state.end_with(error)
                 self._state.pause("the work asked for it")
+        if outcomes.cancelled and self._place.is_orphaned:  # another try would be given up, too, and count
+            self._state.pause("its event loop does not run any more")
         for attempt in outcomes.cancelled:
             if self._state.is_paused:
                 self._state.claims.release([attempt.chunk])

@@ -210,7 +210,7 @@ class Loop:
         futures = [*schedule.in_flight, *schedule.overdue]
         if not schedule.in_flight or any(future.done() for future in futures):
             return
-        self._place.cancel_orphans(futures)
+        self._place.cancel_orphans(futures, is_ending=self._state.is_ending)
         moment = time.monotonic()
         until = min(moment + POLL_INTERVAL_SECONDS, schedule.next_deadline, self._look_again_at)
         if not self._place.wait(futures, max(0.0, until - moment)) and self._state.queue.is_slow:

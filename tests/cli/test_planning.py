@@ -190,11 +190,12 @@ def test_reading_commands_touch_nothing(troubled: tuple[Folder, str]) -> None:
 def test_retry_frees_the_chunks_that_are_named(troubled: tuple[Folder, str]) -> None:
     """What is not failed is not touched, and how many were freed is said."""
     folder, job_id = troubled
-    assert "none of these chunks is failed" in folder.run("retry", job_id, 0, 3).stderr
+    assert "none of these chunks of job" in folder.run("retry", job_id, 0, 3).stderr
     assert "FAILED" in folder.run("list").stdout
     assert "1 chunk of job" in folder.run("retry", job_id, 2).stderr
     assert "FAILED" not in folder.run("list").stdout
-    assert "no chunk is failed" in folder.run("retry", job_id).stderr
+    said = folder.run("retry", job_id).stderr
+    assert "has used up its tries: nothing to free; the next run does what is left" in said
 
 
 def test_a_chunk_that_is_not_there_is_an_error(troubled: tuple[Folder, str]) -> None:

@@ -98,3 +98,13 @@ def test_a_plan_says_that_a_cost_cannot_be_read(lecture: Folder) -> None:
     lecture.run(*RUN, "--max-cost", 5, *command, code=75)
     said = lecture.run(*PLAN, "--max-cost", 5, *command).stdout
     assert "budget no chunk would begin: the cost of chunk 0 cannot be read as 'cost'; see --cost" in words(said)
+
+
+def test_retry_of_a_failed_job_does_not_contradict_its_status(lecture: Folder) -> None:
+    """The first failure ended the run, and left the chunk its tries: there is nothing to free, and the run goes on."""
+    lecture.run(*RUN, *lecture.command(PRICED), code=1)
+    assert "FAILED" not in lecture.run("list").stdout
+    assert lecture.json("list")["jobs"][0]["status"] == "failed"
+    said = words(lecture.run("retry").stderr)
+    assert "no chunk of job" in said
+    assert "has used up its tries: nothing to free; the next run does what is left, 1 chunk" in said

@@ -182,13 +182,16 @@ def retry(wanted: NamedChunks) -> None:
         job = chosen_job(store, wanted.job_id)
         indices = wanted.of(job)
         freed = job.retry_failed(*indices)
+        left = job.progress().remaining_chunks
     if wanted.as_json:
         print_json({"job_id": job.job_id, "freed_chunks": freed})
     elif freed:
         Screen().note(f"{screen.chunk_count(freed)} of job {job.job_id[:8]} will be tried again by the next run")
     else:
-        which = "none of these chunks is" if indices else "no chunk is"
-        Screen().note(f"{which} failed in job {job.job_id[:8]}: nothing to free")
+        # Not "failed": a job is failed, too, whose last run ended by an error, and all of its chunks have tries left.
+        which = "none of these chunks" if indices else "no chunk"
+        goes_on = f"; the next run does what is left, {screen.chunk_count(left)}" if left else ""
+        Screen().note(f"{which} of job {job.job_id[:8]} has used up its tries: nothing to free{goes_on}")
 
 
 @click.command("pause")

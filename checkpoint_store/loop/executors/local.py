@@ -46,8 +46,13 @@ class OwnExecutor(Executor):
     def abandon(self, future: Future[Any]) -> None:
         """Abandon an attempt that takes too long: cancel it, or let other work have its worker."""
 
-    def cancel_orphans(self, futures: Iterable[Future[Any]]) -> None:
-        """Cancel the futures that nobody works on any more; a loop calls this while it waits."""
+    def cancel_orphans(self, futures: Iterable[Future[Any]], *, is_ending: bool) -> bool:
+        """Cancel the futures that nobody works on any more; return whether nobody will work on another one either.
+
+        A loop calls this while it waits, and says whether it is to end.
+        """
+        del futures, is_ending
+        return False
 
 
 class Inline(OwnExecutor):

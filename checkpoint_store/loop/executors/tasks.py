@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import time
 from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.loop.executors.futures import Ends, LockFreeFuture
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from checkpoint_store.model.attempt import Attempt
 
 _ABANDONED_AFTER_SECONDS: Final = 5.0
-"""An event loop that has not run for this long is abandoned; ``asyncio.run`` stops it for moments only."""
+"""An event loop that has not run for this long may be abandoned; ``asyncio.run`` stops it for moments only."""
 
 
 class Tasks(OwnExecutor):
@@ -41,6 +42,8 @@ class Tasks(OwnExecutor):
         """The tasks that :meth:`hand_over` will let the event loop start: waking it up costs 10 µs."""
         self._stopped_at: float | None = None
         self.is_cancelled = False
+        self.take_late: Callable[[int, Any], None] = lambda _, __: None
+        """Takes what comes of a chunk, by its index, after :meth:`cancel_orphans` has given it up."""
 
     def submit(self, call: Callable[..., Any], /, *args: Any, **_: Any) -> Future[Any]:
         """Call the work, and await what it returns, from the next :meth:`hand_over` on."""
@@ -98,11 +101,12 @@ class Tasks(OwnExecutor):
         if self.is_cancelled:
             task.cancel()
 
-    def settle(self, future: LockFreeFuture, result: Any) -> None:
-        """Take what the work of a task came to, which ends now."""
-        future.end(result)  # where it was given up, that stands: see cancel_orphans()
+    def settle(self, future: LockFreeFuture, result: Any) -> bool:
+        """Take what the work of a task came to; return False where it was given up: see :meth:`cancel_orphans`."""
+        is_taken = future.end(result)
         self._ends.note()
         self._running.pop(future, None)
+        return is_taken
 
     def forget(self, task: _PaidTask) -> None:
         """Let the future of a task be done that was cancelled, or that ends the program."""
@@ -134,17 +138,28 @@ class Tasks(OwnExecutor):
         except RuntimeError:
             return False
 
-    def cancel_orphans(self, futures: Iterable[Future[Any]]) -> None:
-        """Cancel the futures of an event loop that is closed, or has not run for a while."""
+    def cancel_orphans(self, futures: Iterable[Future[Any]], *, is_ending: bool) -> bool:
+        """Cancel the futures of an event loop that is closed, or that rests while the loop over the chunks is to end.
+
+        An event loop that only rests may go on: its calls are paid for.
+        """
+        is_orphaned = self._loop.is_closed() or self._is_abandoned(is_ending=is_ending)
+        for future in futures if is_orphaned else ():
+            if future in self._running or not future.running():  # what runs in a thread comes to its end
+                self._give_up(future)
+        return is_orphaned
+
+    def _is_abandoned(self, *, is_ending: bool) -> bool:
         moment = time.monotonic()
-        if self._loop.is_running():
-            self._stopped_at = None
-            return
-        self._stopped_at = self._stopped_at or moment
-        if self._loop.is_closed() or moment - self._stopped_at > _ABANDONED_AFTER_SECONDS:
-            for future in futures:
-                if future in self._running or not future.running():  # what runs in a thread comes to its end
-                    self._give_up(future)
+        if self._loop.is_running() or self._stopped_at is None:
+            self._stopped_at = None if self._loop.is_running() else moment
+            return False
+        if moment - self._stopped_at <= _ABANDONED_AFTER_SECONDS:
+            return False
+        if is_ending or _is_interpreter_ending():
+            return True
+        self._stopped_at = moment
+        return False
 
     def cancel_all(self) -> None:
         """Cancel all tasks, and those that are still to start."""
@@ -157,6 +172,16 @@ class Tasks(OwnExecutor):
         """Let a future that is not done be cancelled, also where its work has begun."""
         if isinstance(future, LockFreeFuture) and future.give_up():
             self._ends.note()
+
+
+def _is_interpreter_ending() -> bool:
+    """Whether the interpreter waits for its threads: then none of them can be given work any more."""
+    try:
+        with ThreadPoolExecutor(1) as probe:
+            probe.submit(int)
+    except RuntimeError:
+        return True
+    return False
 
 
 class _PaidTask(asyncio.Task[None]):
@@ -196,14 +221,20 @@ async def _work(tasks: Tasks, future: LockFreeFuture, fn: Callable[[Any], Any], 
     except BaseException as error:
         if isinstance(error, asyncio.CancelledError) and _is_asked_for():
             raise
-        tasks.settle(future, Raised(error))
+        if not tasks.settle(future, Raised(error)):
+            await _take_late(tasks, attempt, Raised(error))
         if ends_the_program(error):
             task = asyncio.current_task()
             assert isinstance(task, _PaidTask)
             task.watch()
             raise
     else:
-        tasks.settle(future, result)
+        if not tasks.settle(future, result):
+            await _take_late(tasks, attempt, result)
+
+
+async def _take_late(tasks: Tasks, attempt: Attempt, result: Any) -> None:
+    await asyncio.to_thread(tasks.take_late, attempt.chunk_index, result)
 
 
 def _is_asked_for() -> bool:

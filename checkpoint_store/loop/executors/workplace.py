@@ -42,6 +42,8 @@ class Workplace:
         self._make = _maker_of(given, workers, has_time_limit=has_time_limit)
         self._size = 1
         """How many workers an executor has whose number does not change."""
+        self.is_orphaned = False
+        """Whether nobody works any more on what is in it: its event loop will not run again."""
         self.is_broken = False
         self.ready_at = 0.0
         """When a broken executor may be made anew, on the monotonic clock."""
@@ -160,10 +162,10 @@ class Workplace:
         if self._is_own_kind:
             self._executor.cancel_unknown(known)
 
-    def cancel_orphans(self, futures: Iterable[Future[Any]]) -> None:
-        """Cancel the futures that nobody works on any more."""
+    def cancel_orphans(self, futures: Iterable[Future[Any]], *, is_ending: bool) -> None:
+        """Cancel the futures that nobody works on any more; see :meth:`OwnExecutor.cancel_orphans`."""
         if self._is_own_kind:
-            self._executor.cancel_orphans(futures)
+            self.is_orphaned = self._executor.cancel_orphans(futures, is_ending=is_ending)
 
     # -- when it breaks
 

@@ -1,0 +1,60 @@
+"""Results that come after their loop has given them up: they were paid for, so they are recorded all the same."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from checkpoint_store.errors import CheckpointStoreError, ChunkAlreadyCompleted
+from checkpoint_store.loop.executors.raised import Raised
+from checkpoint_store.model.amounts import cost_in, cost_of_error
+from checkpoint_store.model.error_text import describe
+from checkpoint_store.system.log import log
+
+if TYPE_CHECKING:
+    from checkpoint_store.execution.execution import JobExecution
+    from checkpoint_store.model.amounts import Cost
+
+
+class LateResults:
+    """Records what comes of the attempts of one loop after it has given them up. Safe to share between threads."""
+
+    def __init__(self, execution: JobExecution, cost: Cost) -> None:
+        self._execution, self._cost = execution, cost
+
+    def take(self, index: int, result: Any) -> None:
+        """Record a result of a chunk (0-based), or what a failed attempt cost. Durable when it returns.
+
+        A result that the store cannot take now is kept for the next open, as any other. Nothing is raised.
+        """
+        try:
+            self._record(index, result)
+        except Exception as error:  # nobody waits for it any more
+            self._tell(index, f"was paid for, and cannot be recorded: {describe(error)}")
+
+    def _record(self, index: int, result: Any) -> None:
+        if isinstance(result, Raised):
+            self._note_cost(index, cost_of_error(result.error))
+            self._tell(index, f"is a failure: {describe(result.error)}")
+            return
+        try:
+            completion = self._execution.completion(index, result, cost=self._cost)
+        except CheckpointStoreError:
+            self._note_cost(index, cost_in(result, self._cost))
+            raise
+        try:
+            self._execution.submit([completion])
+        except ChunkAlreadyCompleted:
+            self._note_cost(index, cost_in(result, self._cost))
+            self._tell(index, "was paid for in vain: another result of the chunk stands")
+        except CheckpointStoreError as error:
+            self._tell(index, f"{describe(error)}. {self._execution.keep_unrecorded([completion])}")
+        else:
+            self._tell(index, "is recorded")
+
+    def _note_cost(self, index: int, cost: float | None) -> None:
+        if cost is not None:
+            self._execution.budget.note_cost(index, cost)
+
+    def _tell(self, index: int, what: str) -> None:
+        job_id = self._execution.job_id
+        log.warning("job %s, chunk %d: a result that came after its loop had ended %s", job_id, index, what)

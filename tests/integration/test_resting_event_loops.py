@@ -1,0 +1,179 @@
+"""An event loop that its program runs in pieces: what was called before a rest is paid for, and its result is kept."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from conftest import wait_until
+
+from checkpoint_store import CheckpointStore, Job
+from checkpoint_store.loop.executors import tasks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from conftest import Children
+
+REST_SECONDS = 0.1
+
+
+class Service:
+    """Answers once it is let: until then, its calls are under way."""
+
+    def __init__(self) -> None:
+        self.places = 1
+        self.calls: list[int] = []
+        self.began, self.may_answer = asyncio.Event(), asyncio.Event()
+        self.error: Exception | None = None
+
+    async def answer(self, index: int) -> dict[str, Any]:
+        self.calls.append(index)
+        if len(self.calls) == self.places:
+            self.began.set()
+        await self.may_answer.wait()
+        if self.error is not None:
+            raise self.error
+        return {"index": index, "cost": 0.5}
+
+
+@pytest.fixture
+def event_loop(monkeypatch: pytest.MonkeyPatch) -> Iterator[asyncio.AbstractEventLoop]:
+    """Return an event loop that counts as abandoned soon, where it may be abandoned at all."""
+    monkeypatch.setattr(tasks, "_ABANDONED_AFTER_SECONDS", REST_SECONDS)
+    event_loop = asyncio.new_event_loop()
+    yield event_loop
+    event_loop.run_until_complete(event_loop.shutdown_default_executor())
+    event_loop.close()
+
+
+@pytest.fixture
+def job(store: CheckpointStore) -> Job:
+    return store.open_job("talk.srt", total_chunks=3)
+
+
+@pytest.fixture
+def service() -> Service:
+    return Service()
+
+
+def begun(event_loop: asyncio.AbstractEventLoop, job: Job, service: Service) -> asyncio.Task[list[Any]]:
+    """Run a loop over a job until its first calls are under way, and let the event loop rest."""
+
+    async def consume() -> list[Any]:
+        return [item.result async for item in job.amap(service.answer, workers=service.places, max_attempts=1)]
+
+    consumer = event_loop.create_task(consume())
+    event_loop.run_until_complete(service.began.wait())
+    return consumer
+
+
+def given_up(job: Job) -> bool:
+    return job.in_doubt_chunks() != []
+
+
+def finish(event_loop: asyncio.AbstractEventLoop, consumer: asyncio.Task[list[Any]], service: Service) -> Any:
+    """Let the service answer, and the event loop run until nothing is left to do; return what the loop came to."""
+
+    async def go_on() -> Any:
+        service.may_answer.set()
+        (outcome,) = await asyncio.gather(consumer, return_exceptions=True)
+        await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()}, return_exceptions=True)
+        return outcome
+
+    return event_loop.run_until_complete(go_on())
+
+
+def test_a_loop_goes_on_after_a_rest(
+    event_loop: asyncio.AbstractEventLoop, job: Job, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long the rest was: each chunk is called once, and none has used up a try."""
+    looks: list[bool] = []
+    is_ending = tasks._is_interpreter_ending
+    monkeypatch.setattr(tasks, "_is_interpreter_ending", lambda: looks.append(is_ending()) or looks[-1])
+    consumer = begun(event_loop, job, service)
+    wait_until(lambda: len(looks) > 2)  # so often was it long enough to count as abandoned
+    assert (job.in_doubt_chunks(), job.errors(), any(looks)) == ([], [], False)
+    assert len(finish(event_loop, consumer, service)) == job.total_chunks
+    assert service.calls == list(range(job.total_chunks))
+
+
+def test_a_result_that_comes_after_a_pause_is_recorded(
+    event_loop: asyncio.AbstractEventLoop, job: Job, service: Service
+) -> None:
+    """The loop was asked to end while its event loop rested, and gave its call up; the answer comes all the same."""
+    consumer = begun(event_loop, job, service)
+    job.pause()
+    wait_until(lambda: given_up(job))
+    finish(event_loop, consumer, service)
+    assert (dict(job.items()), job.in_doubt_chunks()) == ({0: {"index": 0, "cost": 0.5}}, [])
+    assert job.costs().cost == 0.5
+
+
+def test_a_result_that_comes_too_late_was_paid_for(
+    event_loop: asyncio.AbstractEventLoop, job: Job, service: Service
+) -> None:
+    """Another result of the chunk stands by then: it stays, and both costs are counted."""
+    consumer = begun(event_loop, job, service)
+    job.pause()
+    wait_until(lambda: given_up(job))
+    job.complete(0, {"index": 0, "text": "another", "cost": 0.25})
+    finish(event_loop, consumer, service)
+    assert job.result(0)["text"] == "another"
+    assert (job.costs().cost, job.costs().failed_cost) == (0.75, 0.5)
+
+
+def test_what_a_late_failure_cost_is_counted(event_loop: asyncio.AbstractEventLoop, job: Job, service: Service) -> None:
+    """It is money that was spent."""
+    consumer = begun(event_loop, job, service)
+    job.pause()
+    wait_until(lambda: given_up(job))
+    service.error = ValueError("no")
+    service.error.cost = 0.125  # type: ignore[attr-defined]
+    finish(event_loop, consumer, service)
+    assert (job.costs().cost, job.progress().completed_chunks) == (0.125, 0)
+
+
+def test_a_result_that_comes_after_the_store_was_closed_is_taken_in_by_the_next_open(
+    event_loop: asyncio.AbstractEventLoop, tmp_path: Path, service: Service
+) -> None:
+    """``close()`` does not wait for an event loop that rests; the answer is kept in a file beside the store."""
+    store = CheckpointStore(tmp_path / "late.db")
+    service.places = 8
+    consumer = begun(event_loop, store.open_job("talk.srt", total_chunks=9), service)
+    store.close()
+    finish(event_loop, consumer, service)
+    with CheckpointStore(tmp_path / "late.db") as again:
+        assert [index for index, _ in again.job("talk.srt").items()] == sorted(service.calls)
+    assert len(service.calls) == 8
+
+
+FORGOTTEN = """
+import asyncio
+from checkpoint_store import CheckpointStore
+from checkpoint_store.loop.executors import tasks
+tasks._ABANDONED_AFTER_SECONDS = 0.1
+began = asyncio.Event()
+async def work(index):
+    began.set()
+    await asyncio.Event().wait()
+async def consume():
+    async for item in job.amap(work, workers=1):
+        pass
+job = CheckpointStore("talks.db").open_job("talk.srt", total_chunks=2)
+event_loop = asyncio.new_event_loop()
+consumer = event_loop.create_task(consume())
+event_loop.run_until_complete(began.wait())
+"""
+
+
+@pytest.mark.slow
+def test_a_program_that_forgets_its_event_loop_ends(children: Children, tmp_path: Path) -> None:
+    """The interpreter does not wait for a call that nobody goes on with; its chunk is in doubt."""
+    process = children.start(FORGOTTEN)
+    process.communicate(timeout=120)
+    with CheckpointStore(tmp_path / "talks.db", read_only=True) as store:
+        (job,) = store.jobs()
+        assert [chunk.chunk_index for chunk in job.in_doubt_chunks()] == [0]
