@@ -83,6 +83,8 @@ class CurrentJob:
     def _tell_of(self, earlier: JobRecord, job_id: str) -> None:
         """Log which job has results already; warn where it has chunks left, for whose results one would pay again."""
         done = f"{earlier.completed_count:,} of {chunks_text(earlier.total_chunks)}"
+        total_chunks = self._context.reading.jobs.total_chunks(job_id)
+        done += "" if total_chunks == earlier.total_chunks else f", and this one has {total_chunks:,}"
         begins = f"job {job_id} of {earlier.file_name!r} begins without results"
         remedy = f"CheckpointStore({str(self._context.reading.path)!r}).job({earlier.job_id!r}).state()"
         there = f"job {earlier.job_id} of the same file and settings has {done}. To go on with that, save its state"
