@@ -64,8 +64,9 @@ class CurrentJob:
         if saved.kept:
             kept = ", ".join(map(str, saved.kept))
             log.info("job %s: chunks with a newer result than the saved state has keep it: %s", state.job_id, kept)
-        over = set(saved.over).difference(looked.recorded) if looked.own_job_id == state.job_id else ()
-        return saved._replace(over=sorted(over))
+        if looked.own_job_id != state.job_id:
+            return saved._replace(over=[])
+        return saved._replace(over=[index for index in saved.over if not looked.recorded.has(state.job_id, index)])
 
     def is_of_another(self, job_id: str, chunk_index: int, looked: Looked) -> bool:
         """Whether another program recorded the result of a chunk since the caller loaded or saved the job."""
