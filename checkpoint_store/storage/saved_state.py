@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from checkpoint_store.storage.records import JobRecord, Known
 
 
-_JOBS_MAX: Final = 64
+_JOBS_IN_MIND_MAX: Final = 64
 
 
 class _RecordedHere:
@@ -23,7 +23,7 @@ class _RecordedHere:
     def add(self, job_id: str, what: Iterable[int | str]) -> None:
         """Note chunks that were recorded one by one, or digests of results that were saved."""
         self._of_job.setdefault(job_id, set()).update(what)
-        if len(self._of_job) > _JOBS_MAX:
+        if len(self._of_job) > _JOBS_IN_MIND_MAX:
             with suppress(KeyError, RuntimeError):  # another thread forgets it
                 del self._of_job[next(iter(self._of_job))]
 
