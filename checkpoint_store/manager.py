@@ -178,7 +178,7 @@ class StateManager(ForkAware):
                     is_anothers = current.is_of_another(job.job_id, chunk_index, self._looked)
                     job.complete(chunk_index, result, replace=True)
         finally:  # after an interrupt nobody knows whether it was recorded
-            self._looked.note(chunk_index)
+            self._looked.note(job.job_id, chunk_index)
         if is_anothers:
             current.warn_of_another(job.job_id, chunk_index)
 

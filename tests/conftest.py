@@ -138,11 +138,16 @@ def store(open_store: Opener) -> CheckpointStore:
 
 @pytest.fixture
 def make_manager(tmp_path: Path) -> Iterator[ManagerOpener]:
-    """Make managers of ``state.json`` in the test's folder; each is closed at the end."""
+    """Make managers of ``state.json`` in the test's folder; each is closed at the end.
+
+    Each stands for a program of its own: it does not know what the others of this process have recorded.
+    """
     with ExitStack() as stack:
 
         def opener(state_path: str | os.PathLike[str] = "state.json", **options: Any) -> StateManager:
-            return stack.enter_context(StateManager(tmp_path / state_path, **options))
+            made = stack.enter_context(StateManager(tmp_path / state_path, **options))
+            made._looked = made._looked._replace(recorded=type(made._looked.recorded)())
+            return made
 
         yield opener
 

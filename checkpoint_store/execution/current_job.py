@@ -64,8 +64,9 @@ class CurrentJob:
         if saved.kept:
             chunks = ", ".join(map(str, saved.kept))
             log.info("job %s: chunks with a newer result than the saved state has keep it: %s", state.job_id, chunks)
-        over = set(saved.over).difference(looked.recorded) if looked.own_job_id == state.job_id else ()
-        return saved._replace(over=sorted(over))
+        if looked.own_job_id != state.job_id:
+            return saved._replace(over=[])
+        return saved._replace(over=[index for index in saved.over if not looked.recorded.has(state.job_id, index)])
 
     def is_of_another(self, job_id: str, chunk_index: int, looked: Looked) -> bool:
         """Whether another program recorded the result of a chunk since the caller loaded or saved the job."""
@@ -83,6 +84,8 @@ class CurrentJob:
     def _tell_of(self, earlier: JobRecord, job_id: str) -> None:
         """Log which job has results already; warn if it has chunks left: a second job would pay for them again."""
         done = f"{earlier.completed_count:,} of {chunks_text(earlier.total_chunks)}"
+        total_chunks = self._context.reading.jobs.total_chunks(job_id)
+        done += "" if total_chunks == earlier.total_chunks else f", and this one has {total_chunks:,}"
         begins = f"job {job_id} of {earlier.file_name!r} begins without results"
         remedy = f"CheckpointStore({str(self._context.reading.path)!r}).job({earlier.job_id!r}).state()"
         advice = f"job {earlier.job_id} of the same file and settings has {done}. To go on with that, save its state"

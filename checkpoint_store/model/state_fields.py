@@ -84,7 +84,8 @@ def check_chunks(total: object, completed: object) -> None:
             if type(index) is not int:
                 fail("completed_chunks", f"[{position}] is {shown(index)}, not a whole number")
             if not 0 <= index < total:
-                fail("completed_chunks", f"[{position}] is {shown(index)}, but total_chunks is {total}")
+                grown = ": if the input has more chunks by now, change total_chunks, too" if index >= total else ""
+                fail("completed_chunks", f"[{position}] is {shown(index)}, but total_chunks is {total}{grown}")
     if len(set(completed)) != len(completed):
         fail("completed_chunks", "names a chunk twice")
 

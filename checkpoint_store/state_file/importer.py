@@ -7,11 +7,20 @@ Opening the store imports these results, because the next export overwrites the 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
-from checkpoint_store.errors import ChunkAlreadyCompleted, StoreDamaged, StoreTargetError, counted
+from checkpoint_store.errors import (
+    CheckpointStoreError,
+    ChunkAlreadyCompleted,
+    StoreDamaged,
+    StoreTargetError,
+    counted,
+)
 from checkpoint_store.model.pairing import few
+from checkpoint_store.model.state import in_utc
+from checkpoint_store.model.state_text import Glance
 from checkpoint_store.state_file.reader import (
     Found,
     first_sound,
@@ -175,7 +184,7 @@ def _import_what_is_ahead(
     Returns what to warn of; None for nothing. The whole state file is read only if its beginning and its end call for
     that.
     """
-    seen = glance(state_file.path)
+    seen = glance(state_file.path) or _glance_of_whole(state_file.path)
     if seen is None:
         return None
     known = facts.known_job(database, seen.job_id)
@@ -195,6 +204,14 @@ def _import_what_is_ahead(
             return _notice(database, state_file, seen.job_id, situation)
         case Action.COMPARE:
             _compare(database, state_file.path)
+    return None
+
+
+def _glance_of_whole(path: Path) -> Glance | None:
+    """Return what a state file of another layout says: a program wrote it that knows of no store, or a person."""
+    with suppress(CheckpointStoreError):  # torn, or no state
+        state = read_state(path)
+        return Glance(state.job_id, len(state.completed_chunks), in_utc(state.updated_at))
     return None
 
 

@@ -2,12 +2,37 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from checkpoint_store.storage.records import JobRecord, Known
+
+
+_JOBS_IN_MIND_MAX: Final = 64
+
+
+class _RecordedHere:
+    """What the managers of one program have recorded: chunks, and digests of results, of the jobs that came last."""
+
+    def __init__(self) -> None:
+        self._of_job: dict[str, set[int | str]] = {}
+
+    def add(self, job_id: str, what: Iterable[int | str]) -> None:
+        """Note chunks that were recorded one by one, or digests of results that were saved."""
+        self._of_job.setdefault(job_id, set()).update(what)
+        if len(self._of_job) > _JOBS_IN_MIND_MAX:
+            with suppress(KeyError, RuntimeError):  # another thread forgets it
+                del self._of_job[next(iter(self._of_job))]
+
+    def has(self, job_id: str, what: int | str) -> bool:
+        """Whether the program has recorded this itself."""
+        return what in self._of_job.get(job_id, ())
+
+
+_recorded_here: Final = _RecordedHere()
 
 
 class Looked(NamedTuple):
@@ -21,34 +46,36 @@ class Looked(NamedTuple):
     """Whether it looked at all. One that did not replaces whatever job is current."""
     given: frozenset[str] = frozenset()
     """The digests of the results of its own job that it loaded or saved."""
-    recorded: Collection[int] = frozenset()
-    """The chunks of its own job whose results it recorded one by one."""
+    recorded: _RecordedHere = _recorded_here
+    """What the managers of its program recorded: a program may make one for each call."""
 
     def at(self, known: Known | None) -> Looked:
         """Return what the manager knows once it has loaded a state; None where there was none."""
         if known is None:
-            return Looked(has_looked=True)
+            return Looked(has_looked=True, recorded=self.recorded)
         job_id, digests = known.state.job_id, frozenset(filter(None, known.digests.values()))
         return self._of(job_id)._replace(given=self._of(job_id).given | digests)
 
     def after(self, job_id: str, saved: Saved) -> Looked:
         """Return what the manager knows once it has saved a state."""
+        self.recorded.add(job_id, saved.said)
         return self._of(job_id)._replace(given=self._of(job_id).given.union(saved.said))
 
-    def note(self, chunk_index: int) -> None:
-        """Note that the manager has recorded a chunk, or tried to, if it has a job of its own."""
-        if isinstance(self.recorded, set) and type(chunk_index) is int:
-            self.recorded.add(chunk_index)
+    def note(self, job_id: str, chunk_index: int) -> None:
+        """Note that the manager has recorded a chunk, or tried to."""
+        if type(chunk_index) is int:
+            self.recorded.add(job_id, [chunk_index])
 
     def is_of_another(self, job_id: str, chunk_index: int, digest: str | None) -> bool:
-        """Whether the result that a chunk of the own job has is news: the manager neither had nor recorded one."""
-        is_news = digest is not None and digest not in self.given
-        return is_news and job_id == self.own_job_id and chunk_index not in self.recorded
+        """Whether the result that a chunk of the own job has is news: neither given to the manager, nor made here."""
+        if digest is None or digest in self.given or job_id != self.own_job_id:
+            return False
+        return not (self.recorded.has(job_id, chunk_index) or self.recorded.has(job_id, digest))
 
     def _of(self, job_id: str) -> Looked:
         if job_id == self.own_job_id:
             return self._replace(seen_job_id=job_id, has_looked=True)
-        return Looked(job_id, job_id, has_looked=True, recorded=set())
+        return Looked(job_id, job_id, has_looked=True, recorded=self.recorded)
 
 
 class Before(NamedTuple):

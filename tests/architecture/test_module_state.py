@@ -42,6 +42,7 @@ STATE = {
         "Openings.readers": "POSIX locks belong to the process, whatever object took them",
     },
     "storage/connection/store_file.py": {"_inherited": "connections of the parent are never closed in a child"},
+    "storage/saved_state.py": {"_recorded_here": "all managers of a process are one program's"},
     "storage/runner_lock.py": {"_held": "a process may not probe its own locks"},
     "storage/upgrade/migrate.py": {"_one_at_a_time": "Alembic's op and context are global"},
     "system/file_lock.py": {"_mutexes": "threads of one process share a file lock"},

@@ -15,7 +15,7 @@ from checkpoint_store.cli.screen import cost as amount
 from checkpoint_store.cli.typed_line import typed_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from checkpoint_store.cli.screen import Screen
     from checkpoint_store.errors import Difference, PlanChanged
@@ -176,12 +176,19 @@ def _origin_text(report: Report) -> str:
     return f" ({', '.join(f'{count:,} {when}' for count, when in counts if count > 0 or when == 'now')})"
 
 
-def changes(differences: Iterable[Difference]) -> list[str]:
+def changes(differences: Sequence[Difference]) -> list[str]:
     """Return the differences between two plans, a text for each."""
     fields = {difference.field: _change(difference) for difference in differences}
     if "chunks" in fields:  # people cannot read a digest
         fields["chunks"] = "the text, or where it is cut"
+    if any(map(_is_other_worker, differences)):  # it is given the same text in another form: the digests tell nothing
+        fields.pop("chunks", None)
     return list(fields.values())
+
+
+def _is_other_worker(difference: Difference) -> bool:
+    """Whether COMMAND did the work of one plan, and the built-in cleaner that of the other."""
+    return difference.field == "config.cleaner" and difference.old.startswith("[") != difference.new.startswith("[")
 
 
 def _change(difference: Difference) -> str:

@@ -45,15 +45,17 @@ def replaced_by(connection: sqlite3.Connection, job_id: str, looked: Looked, pat
 def passed_over(connection: sqlite3.Connection, state: ProcessingState, path: Path) -> JobRecord | None:
     """Return the newest job of the same file and settings that has results, where the state begins a job without any.
 
-    None where there is none, or the store has the job of the state.
+    A job of another number of chunks counts while it is unfinished: a finished one is of another input. None where
+    there is none, or the store has the job of the state.
     """
     if state.completed_chunks or not state.file_name or _is_there(connection, state.job_id):
         return None
-    settings = (state.model, state.provider, state.total_chunks, thaw(state.config))
-    for job in job_statements.list_jobs(connection, path, file_name=state.file_name, with_results=True):
-        if (job.model or "", job.provider or "", job.total_chunks, job.config) == settings:
-            return job
-    return None
+    settings = (state.model, state.provider, thaw(state.config))
+    of_file = job_statements.list_jobs(connection, path, file_name=state.file_name, with_results=True)
+    alike = [job for job in of_file if (job.model or "", job.provider or "", job.config) == settings]
+    same = [job for job in alike if job.total_chunks == state.total_chunks]
+    unfinished = [job for job in alike if job.completed_count < job.total_chunks]
+    return next(iter(same or unfinished), None)
 
 
 def _is_there(connection: sqlite3.Connection, job_id: str) -> bool:

@@ -1,0 +1,28 @@
+"""The built-in cleaner in the place of COMMAND, or the other way round: that is what changed, and not the text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from .conftest import SIX
+
+if TYPE_CHECKING:
+    from .conftest import Folder
+
+
+@pytest.mark.parametrize("is_command_first", [True, False])
+def test_a_command_more_or_less_is_no_change_of_the_text(lecture: Folder, *, is_command_first: bool) -> None:
+    """Both are given the same text, each in a form of its own. An edited text is still told where COMMAND stays."""
+    command = lecture.command()
+    first, second = (command, []) if is_command_first else ([], command)
+    lecture.run("run", "lecture.txt", *SIX, *first)
+    for told in (
+        lecture.run("run", "lecture.txt", *SIX, *second, code=2).stderr,
+        lecture.run("plan", "lecture.txt", *SIX, *second).stdout,
+    ):
+        assert "config.cleaner: " in told
+        assert "the text" not in told.replace("whose text", "")
+    lecture.write("lecture.txt", lecture.read("lecture.txt").replace("a", "o", 1))
+    assert "the text, or where it is cut" in lecture.run("run", "lecture.txt", *SIX, *first, code=2).stderr

@@ -1,0 +1,93 @@
+"""The shapes in which a program keeps its StateManager: one for all, one for each class, one for each call."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING
+
+import pytest
+
+from checkpoint_store import ProcessingState, StateManager
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+TOTAL = 6
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An empty folder for a program; every warning is an error there."""
+    monkeypatch.chdir(tmp_path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        yield
+
+
+def begin() -> None:
+    StateManager().save(ProcessingState(file_name="talk.txt", total_chunks=TOTAL, status="running"))
+
+
+def state_now() -> ProcessingState:
+    state = StateManager().load()
+    assert state is not None
+    return state
+
+
+def with_chunk(state: ProcessingState, index: int, result: str) -> ProcessingState:
+    return state.replace(
+        completed_chunks=[*state.completed_chunks, index], processed_results=[*state.processed_results, result]
+    )
+
+
+def test_one_for_each_call() -> None:
+    """Each call makes its own, and none of them knows the job: nothing is lost, and nobody is warned."""
+    begin()
+    for index in range(TOTAL):
+        if index % 2:
+            StateManager().save(with_chunk(state_now(), index, f"saved {index}"))
+        else:
+            StateManager().update_chunk_complete(index, f"recorded {index}")
+    assert list(state_now().results().values()) == [f"{'saved' if i % 2 else 'recorded'} {i}" for i in range(TOTAL)]
+
+
+@pytest.mark.parametrize("saves", [False, True], ids=["update_chunk_complete", "save"])
+def test_one_for_each_class(*, saves: bool) -> None:
+    """One class records what the model answered, and another one puts a better text in its place."""
+    begin()
+    cleaner, editor = StateManager(), StateManager()
+    assert cleaner.load() == editor.load()
+    for index in range(TOTAL):
+        if saves:
+            state = cleaner.load()
+            assert state is not None
+            cleaner.save(with_chunk(state, index, "raw"))
+        else:
+            cleaner.update_chunk_complete(index, "raw")
+        editor.update_chunk_complete(index, "edited")
+        cleaner.update_chunk_complete(index, "final")
+    assert set(state_now().results().values()) == {"final"}
+
+
+def test_one_for_all_and_one_for_each_call() -> None:
+    """A helper records by itself what the state in the caller's hands says a little later."""
+    begin()
+    manager = StateManager()
+    state = manager.load()
+    assert state is not None
+    for index in range(TOTAL):
+        StateManager().update_chunk_complete(index, "first")
+        state = with_chunk(state, index, "second")
+        manager.save(state)
+    assert set(state_now().results().values()) == {"second"}
+
+
+def test_only_the_jobs_that_came_last_are_kept_in_mind() -> None:
+    """A server that goes through many jobs does not grow."""
+    recorded = type(StateManager()._looked.recorded)()
+    for number in range(200):
+        recorded.add(f"job {number}", [0])
+    assert not recorded.has("job 0", 0)
+    assert recorded.has("job 199", 0)
+    assert len(recorded._of_job) <= 64
