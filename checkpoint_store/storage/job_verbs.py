@@ -1,4 +1,4 @@
-"""What can be read of the jobs of a store."""
+"""The reading verbs about the jobs of a store."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class JobVerbs(ReadingVerbs):
         """Return the job with this id, or with an id that begins so.
 
         Raises:
-            JobNotFound: there is none, or more than one.
+            JobNotFound: no job has this id, or more than one.
         """
         return self._database.read(lambda connection: job_statements.find_job(connection, job_id, self.path))
 
@@ -32,7 +32,7 @@ class JobVerbs(ReadingVerbs):
         """Return the job with this id, or the newest job of the file with this name, or the job whose id begins so.
 
         Raises:
-            JobNotFound: there is none, or more than one id begins so.
+            JobNotFound: no job matches, or more than one id begins so.
         """
         return self._database.read(lambda connection: job_statements.find_job_or_file(connection, wanted, self.path))
 
@@ -44,7 +44,7 @@ class JobVerbs(ReadingVerbs):
         current: bool = False,
         limit: int | None = None,
     ) -> list[JobRecord]:
-        """Return the jobs (with this status, of this file, the current one only), the one opened last first."""
+        """Return the jobs (filtered by status, file name, current job), the one opened last first."""
         return self._database.read(
             lambda connection: job_statements.list_jobs(
                 connection,
@@ -76,7 +76,7 @@ class JobVerbs(ReadingVerbs):
         return self._database.read(read)
 
     def incomplete(self) -> tuple[list[JobRecord], Moment]:
-        """Return the jobs that have chunks left and are not superseded, the one opened last first, and as of when."""
+        """Return the jobs that have chunks left and are not superseded, the one opened last first, and the moment."""
 
         def read(connection: sqlite3.Connection) -> tuple[list[JobRecord], Moment]:
             moment = moment_of(connection)
@@ -85,16 +85,16 @@ class JobVerbs(ReadingVerbs):
         return self._database.read(read)
 
     def still_hold(self, moment: Moment) -> bool:
-        """Whether nothing was committed since, by whomever; no table is read. Of a read-only store nobody knows."""
+        """Whether no process committed anything since a moment; no table is read. False for a read-only store."""
         return not self._database.read_only and self._database.read(moment_of) == moment
 
     def completed_count(self, job_id: str) -> tuple[int, str] | None:
-        """Return how many chunks of a job are complete, and its ``updated_at``; None where there is no such job."""
+        """Return how many chunks of a job are complete, and its ``updated_at``; None if the job does not exist."""
         row = self._database.read_row("SELECT completed_count, updated_at FROM jobs WHERE job_id = ?", (job_id,))
         return None if row is None else (int(row[0]), str(row[1]))
 
     def total_chunks(self, job_id: str) -> int:
-        """Return how many chunks a job has, by the shortest way; 0 where there is no such job."""
+        """Return how many chunks a job has; 0 if the job does not exist. The quickest read of it."""
         row = self._database.read_row("SELECT total_chunks FROM jobs WHERE job_id = ?", (job_id,))
         return 0 if row is None else int(row[0])
 
@@ -104,5 +104,5 @@ class JobVerbs(ReadingVerbs):
         return summary.failed_chunks, summary.in_doubt_chunks
 
     def was_deleted(self, job_id: str) -> bool:
-        """Whether a job of this id was deleted, and not taken in again since."""
+        """Whether a job of this id was deleted, and not imported or merged again later."""
         return self._database.read(lambda connection: job_statements.was_deleted(connection, job_id))

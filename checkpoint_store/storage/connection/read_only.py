@@ -129,8 +129,8 @@ class ReadOnlyDatabase:
         files = StoreFiles(self.path)
         if has_bytes(files.journal):
             return None
-        # A process that has a WAL open has its index, too. In a WAL without index and without a whole transaction, SQLite
-        # would look for a transaction again and again for ten seconds; it is no reason to open the WAL.
+        # A process that has a WAL open has its index, too. SQLite would search a WAL without a whole transaction again
+        # and again for ten seconds.
         if is_there(files.wal) and (is_there(files.shm) or wal_frames.holds_a_commit(files.wal)):
             return None
         try:

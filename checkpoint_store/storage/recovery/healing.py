@@ -56,9 +56,9 @@ class Broken(NamedTuple):
     chunk_index: int
     result_id: int
     digests: frozenset[str]
-    """Those that stand beside it; one of them may be damaged itself."""
+    """The digests beside the result; one of them may be damaged itself."""
     text: str | None
-    """Its text, where only a digest beside it is damaged."""
+    """The text of the result, if only a digest beside it is damaged; else None."""
 
     def accepts(self, text: str) -> bool:
         """Whether this is the text that was written."""
@@ -67,7 +67,7 @@ class Broken(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Healing:
-    """What a search for damaged results came to."""
+    """The outcome of a search for damaged results."""
 
     path: Path
     broken: int
@@ -108,7 +108,7 @@ def heal(database: AnyDatabase, state_files: Sequence[Path], job_id: str | None)
     if put_back:
         try:
             put_back = database.write(lambda connection: _put_back(connection, healed))
-        except CheckpointStoreError:  # no room, or damaged more than that: what was found can be read all the same
+        except CheckpointStoreError:  # a full disk, or more damage: the texts from the copies can be read all the same
             put_back = False
     texts = {result_digest.digest(result.job_id, result.chunk_index, text): text for result, text in healed.items()}
     return Healing(database.path, len(broken), texts, sources, put_back)
@@ -122,7 +122,7 @@ def _broken(connection: sqlite3.Connection, job_id: str | None) -> Iterator[Brok
 
 
 def _looked_at(connection: sqlite3.Connection, job_id: str, index: int, result_id: int, digest: str) -> Broken | None:
-    """Return a completed chunk if its result is not sound; None where it is."""
+    """Return a completed chunk if its result is damaged; None if the result is sound."""
     row = None
     with suppress(*UNREADABLE):
         row = connection.execute(_ROW, (job_id, index, result_id)).fetchone()
