@@ -59,7 +59,7 @@ class JobVerbs(ReadingVerbs):
     def summaries(
         self, *, job_id: str | None = None, status: str | None = None, file_name: str | None = None
     ) -> list[JobSummary]:
-        """Return what a list shows of the jobs (of this one, with this status, of this file), in the order of jobs.
+        """Return the summaries of the jobs (filtered by id, status, file name), in the order of jobs.
 
         Raises:
             JobNotFound: there is no job with this id.

@@ -27,7 +27,7 @@ class SelfHealing:
         """Texts that copies have of results which are damaged in the store file and cannot be put back; by digest."""
 
     def run(self, work: Callable[[], T], job_id: str | None = None) -> T:
-        """Return what ``work`` returns. If it meets a damaged result, put the result back from a copy, and call it again.
+        """Return what ``work`` returns. After a damaged result, put that back from a copy and call ``work`` again.
 
         A :class:`StoreRecovered` warning says which result came from which copy. ``job_id``: the job whose results are
         read; None: any job.

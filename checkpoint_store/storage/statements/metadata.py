@@ -1,4 +1,4 @@
-"""What is said about a job beside its plan."""
+"""Statements about the metadata of a job."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def set_metadata(connection: sqlite3.Connection, job_id: str, path: Path, metadata: Mapping[str, Any]) -> None:
-    """Replace what is said about a job. While the job runs, that may be said from the midst of the work on a chunk."""
+    """Replace the metadata of a job. The work on a chunk may do so while the job runs."""
     is_running = job_statements.find_job(connection, job_id, path).status is JobStatus.RUNNING
     times = {"updated_at": now()} if is_running else stretch.changes_now(connection, job_id, path)
     job_statements.update_job(connection, job_id, path, metadata=metadata_text(metadata), **times)

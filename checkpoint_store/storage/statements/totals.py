@@ -34,7 +34,7 @@ def _field() -> tuple[Any, Any]:
 
 
 def _once() -> Any:
-    """Each result once: one that was carried over may stand in several places, also in that which was paid for."""
+    """Return each result once: a carried result may stand at several chunks, also beside the paid one."""
     payer = func.coalesce(_C.source_job_id, _C.job_id), func.coalesce(_C.source_chunk_index, _C.chunk_index)
     firsts = select(func.min(_C.chunk_index)).where(_IN_JOB).group_by(*payer)
     only_carried = func.count() == func.count(_C.source_job_id)
@@ -73,7 +73,7 @@ def totals(
     ``skip_missing``: leave out the fields that no result has.
 
     Raises:
-        InvalidArgumentError: there are results, and none of them has the field.
+        InvalidArgumentError: no result has the field, though there are results.
         StoreDamaged: a result is missing, or is no JSON.
     """
     sums: dict[str, int | float] = {}
@@ -106,7 +106,7 @@ def totals_with(
     """Return what :func:`totals` does, where copies have the texts of damaged results: each result is read.
 
     Raises:
-        InvalidArgumentError: there are results, and none of them has the field.
+        InvalidArgumentError: no result has the field, though there are results.
         StoreDamaged: a result is not what was written, and no copy has it.
     """
     sums: dict[str, int | float] = dict.fromkeys(keys, 0)

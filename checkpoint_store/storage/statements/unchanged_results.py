@@ -1,4 +1,4 @@
-"""Which results of a state are the ones that its caller was given: compared as values, without encoding them."""
+"""The results of a state that its caller has not changed: compared as values, without encoding them."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from typing import Any
 
 
 def unchanged(old: dict[int, Any], new: dict[int, Any]) -> set[int]:
-    """Return the chunks that have the same result, of results by chunk."""
+    """Return the chunks that have the same result in both mappings."""
     return {index for index, result in old.items() if index in new and _identical(result, new[index])}
 
 
 def _identical(value: Any, other: Any) -> bool:
-    """Equal as JSON, where 1, 1.0 and true are three values."""
+    """Whether two values are equal as JSON: 1, 1.0 and true are three values."""
     if value is other:
         return True
     if type(value) is not type(other) or value != other:
