@@ -1,1 +1,1 @@
-"""The only room that imports SQLAlchemy or Alembic, and the only one that knows which database it is."""
+"""The only room that imports SQLAlchemy or Alembic, and the only room that knows SQLite."""

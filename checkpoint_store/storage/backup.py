@@ -34,15 +34,15 @@ if TYPE_CHECKING:
     from checkpoint_store.storage.connection.read_only import AnyDatabase
 
 _BACKUPS_KEPT: Final = 2
-"""Of each schema version, so many automatic backups stay."""
+"""How many automatic backups of each schema version stay."""
 _COPYING_TIME_SHARE: Final = 0.02
-"""Of the elapsed time, what rolling backups may cost."""
+"""The share of the elapsed time that rolling backups may take."""
 _COPYING_CREDIT_SECONDS: Final = 0.25
 _INTERVAL_SECONDS: Final = 60.0
 _GROWTH: Final = 4.0
-"""While a job runs, a store that no state file follows is copied when it is so many times as large as its last copy."""
+"""While a job runs without a state file, copy the store when it is this many times as large as its last copy."""
 _AGE_SECONDS_MAX: Final = 3600.0
-"""Or when the last copy is that old."""
+"""While a job runs, copy the store when the last copy is this old."""
 _SHARE_OF_FREE_SPACE: Final = 0.2
 
 
@@ -58,7 +58,7 @@ def copy_to(connection: sqlite3.Connection, target: Path, *, like: Path) -> None
     """Copy what a connection reads to ``target``; see :func:`back_up`."""
     partial = temporary_path(target)
     with storage_errors(target):
-        create_private(partial, like=like)  # first: SQLite would create it by the umask
+        create_private(partial, like=like)  # before SQLite, which would create it with the mode of the umask
         try:
             _copy(connection, partial)
             verify(partial)
@@ -74,7 +74,7 @@ def _copy(connection: sqlite3.Connection, target: Path) -> None:
         try:
             copy.execute("PRAGMA synchronous = EXTRA")
             connection.backup(copy)
-            # A copy at rest is one file: without this it would say "there is a log" to whoever opens it.
+            # A copy at rest is one file. In WAL mode, opening it would look for a WAL.
             copy.execute("PRAGMA journal_mode = DELETE").fetchone()
         except sqlite_errors.UNREADABLE as error:
             raise sqlite_errors.translate(error, target, 0) from error
@@ -92,10 +92,10 @@ def verify(target: Path) -> None:
 
 
 def settle(target: Path) -> None:
-    """Record in a copy, which no one has open, that nobody is at work on it. What was in hand is in doubt.
+    """Record in a copy, which no one has open, that nobody is at work on it: claimed chunks become in doubt.
 
-    The lock files that say who lives belong to the store that it is a copy of. Nobody knows whether a try failed by
-    that, so none counts.
+    The lock files of the runners belong to the original store. Nobody knows how the attempts in work ended, so they do
+    not count.
     """
     moment = now()
     with closing(_open(target)) as copy:
@@ -125,7 +125,7 @@ def _open(path: Path) -> sqlite3.Connection:
 
 
 def _sweep_backups(path: Path) -> None:
-    """Remove what backups that were killed left behind, by this version or an earlier one."""
+    """Remove the unfinished files of killed backups, of this version and of earlier ones."""
     for leftover in FilesBeside(path).unfinished_backups():
         remove_leftover(leftover)
 
@@ -147,13 +147,13 @@ def _remove_old(backup: Path) -> None:
 
 
 def remove_backups(path: Path) -> None:
-    """Remove every automatic backup, so that what was deleted from the store is in none of them."""
+    """Remove every automatic backup, so that no backup has what was deleted from the store."""
     for backup in FilesBeside(path).backups():
         remove_file(backup)
 
 
 _Version = tuple[int, int]
-"""Inode and time of change: names are used again once all backups were removed."""
+"""Inode and time of change. They tell apart two backups of one name: a name is used again after all were removed."""
 
 
 def _version(path: Path) -> _Version | None:
@@ -167,8 +167,8 @@ def _version(path: Path) -> _Version | None:
 class RollingBackup:
     """Backs a store up when a job ends and from time to time in between, at a small share of time and space.
 
-    ``follows_growth``: the copies in between are all that is kept of the results of a running job. Otherwise they are
-    one soon after the beginning, which has the plan, and one each hour.
+    ``follows_growth``: no state file keeps the results of a running job, so copies are made as the store grows.
+    Otherwise a copy is made soon after the beginning, which has the plan, and then each hour.
     """
 
     def __init__(self, database: AnyDatabase, lock: Path, *, follows_growth: bool) -> None:
@@ -186,7 +186,7 @@ class RollingBackup:
         """The copy that this process made while a job ran."""
 
     def make_if_due(self, moment: float) -> Path | None:
-        """Back up if the store has grown enough since the last copy, or that is too old; see :meth:`make`."""
+        """Back up if the store has grown enough since the last copy, or the last copy is too old; see :meth:`make`."""
         if moment < self._looks_at:
             return None
         self._looks_at = moment + _INTERVAL_SECONDS
@@ -196,12 +196,12 @@ class RollingBackup:
         return self._make(in_between=True)
 
     def _newest(self) -> Path | None:
-        """Return the newest automatic backup if it has the schema of today; None where it has not, or none is there."""
+        """Return the newest automatic backup if it has the newest schema; None if it has not, or no backup is there."""
         _, version, newest = next(iter(FilesBeside(self._path).numbered_backups()), (0, "", None))
         return newest if version == SCHEMA_VERSION else None
 
     def _size(self) -> int:
-        """Return how large a copy would be: what is in the WAL only counts, too."""
+        """Return how large a copy would be, including the pages that are only in the WAL."""
         pages, page_bytes = (self._database.read_row(f"PRAGMA {name}", ()) for name in ("page_count", "page_size"))
         return 0 if pages is None or page_bytes is None else int(pages[0] * page_bytes[0])
 
@@ -210,9 +210,10 @@ class RollingBackup:
         return self._make(in_between=False)
 
     def _make(self, *, in_between: bool) -> Path | None:
-        """Back up unless that would cost more than its share, or the newest backup holds the same.
+        """Back up unless that would take more than its share, or the newest backup has the same content.
 
-        The store works on whatever happens to it. Returns the backup that holds what there is; None where none does.
+        A failure of the backup does not disturb the store. Returns the backup with the present content; None if no
+        backup has it.
         """
         moment = time.monotonic()
         self._looks_at = moment + _INTERVAL_SECONDS
@@ -244,23 +245,23 @@ class RollingBackup:
         except StoreBusy:
             log.info("no automatic backup of %s: another process holds its lock", self._path)
             return None
-        except Exception as error:  # out of descriptors, or of memory: the store works on
+        except Exception as error:  # out of descriptors or memory: the store is not affected
             log.warning("no automatic backup of %s: %s", self._path, error)
             return None
         finally:
             self._credit -= time.monotonic() - moment
 
     def _replace_in_between(self, made: Path, *, in_between: bool) -> None:
-        """Remove the last copy that this process made while a job ran: the copy made now has the same job, and more.
+        """Remove the last copy that this process made while a job ran: the new copy has the same job, and more.
 
-        Copies that somebody is told of may be under way to another machine, and stay until two newer ones are there.
+        With ``on_backup``, copies may be under way to another machine: they stay until two newer copies are there.
         """
         last, self._in_between = self._in_between, (made, _version(made)) if in_between else None
         if last is not None and not self._follows_growth and _version(last[0]) == last[1] is not None:
             _remove_old(last[0])
 
     def _reason_against(self) -> str | None:
-        """Return why there is no room for a copy; None where there is."""
+        """Return why the disk has no room for a copy; None if it has."""
         free = free_bytes(self._path)
         try:
             size = self._path.stat().st_size

@@ -1,4 +1,4 @@
-"""Queries that people ask of a store in other tools, beside the views: Datasette shows them with a title."""
+"""Queries for people who look at a store with other tools: Datasette shows them with their titles."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 
 class CannedQuery(NamedTuple):
-    """A query with what a person reads above it. ``:job_id`` in it is filled in by the person."""
+    """A query and its title. The reader fills in ``:job_id`` in the query."""
 
     title: str
     sql: str

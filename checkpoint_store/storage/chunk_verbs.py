@@ -1,4 +1,4 @@
-"""What can be read of the chunks of a job: which are complete, and how each was tried."""
+"""The reading verbs about the chunks of a job: which chunks are complete, and the attempts at them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class ChunkVerbs(ReadingVerbs):
     def completed_from(self, job_id: str, start: int) -> list[int]:
         """Return the next completed chunks from an index on, ascending: at most a few thousand, none at the end.
 
-        It takes as long as there are completed chunks, however many the job is to have.
+        The time depends on the number of completed chunks, not on the number of chunks of the job.
         """
         return self._database.read(
             lambda connection: result_statements.completed_from(connection, job_id, start, _CHUNKS_AT_ONCE)
@@ -40,21 +40,21 @@ class ChunkVerbs(ReadingVerbs):
             yield page, self.completed_in(job_id, page.start, page.stop)
 
     def is_completed(self, job_id: str, index: int) -> bool:
-        """Whether a chunk is complete, by the shortest way."""
+        """Whether a chunk is complete; the quickest read of it."""
         return self._database.read_row(*result_statements.is_completed(job_id, index)) is not None
 
     def last_attempts(self, job_id: str, *outcomes: str) -> list[ChunkRecord]:
-        """Return the last try at each chunk that is not complete, by index, where it ended in one of these ways."""
+        """Return the last try at each incomplete chunk whose last try has one of these outcomes, by index."""
         return self._database.read(
             lambda connection: attempt_log.latest(connection, job_id, self.path, outcomes=outcomes)
         )
 
     def accounts(self, job_id: str) -> dict[int, ChunkAccount]:
-        """Return what each chunk took, by index, of those that were tried or carried over."""
+        """Return the tries, time and cost of each chunk that was tried or carried over, by index."""
         return self._database.read(lambda connection: chunk_accounts.accounts(connection, job_id))
 
     def attempts(self, job_id: str) -> Iterator[AttemptRecord]:
-        """Yield every attempt of a job by chunk and number, in bounded memory; each few thousand are one snapshot."""
+        """Yield every attempt of a job by chunk and number, in bounded memory; a few thousand are one snapshot."""
         after: tuple[int, int] | None = (-1, 0)
         while after is not None:
             page = partial(chunk_pages.attempt_page, job_id=job_id, path=self.path, after=after)
@@ -62,7 +62,7 @@ class ChunkVerbs(ReadingVerbs):
             yield from records
 
     def completions(self, job_id: str) -> Iterator[CompletionRecord]:
-        """Yield every completed chunk of a job by index, in bounded memory; each few thousand are one snapshot."""
+        """Yield every completed chunk of a job by index, in bounded memory; a few thousand are one snapshot."""
         after = -1
         while True:
             page = partial(chunk_pages.completion_page, job_id=job_id, path=self.path, after=after)

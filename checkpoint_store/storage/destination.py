@@ -1,4 +1,4 @@
-"""Where a copy of a store may be put: beside nothing of its own, and over nothing that is somebody else's."""
+"""The check of the destination of a copy: no file of the store itself, and no file of somebody else."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _REMEDY: Final = "name another file, or pass replace=True"
 
 
 def refuse_own(target: Path, store: Path, states: Sequence[Path]) -> None:
-    """Raise :class:`StoreTargetError` where a copy of the store would be put over the store or what belongs to it."""
+    """Raise :class:`StoreTargetError` if a copy of the store would replace the store or a file that belongs to it."""
     own = (*StoreFiles(store).own, *states)
     if target.parent.resolve() / target.name in {file.parent.resolve() / file.name for file in own} or _is_same(
         target, store
@@ -46,10 +46,10 @@ def _is_same(target: Path, store: Path) -> bool:
 
 
 def refuse_to_replace(database: AnyDatabase, target: Path, *, replace: bool) -> None:
-    """Raise :class:`StoreTargetError` where a copy of the store would replace what is not an earlier copy of it.
+    """Raise :class:`StoreTargetError` if a copy of the store would replace a file that is no earlier copy of it.
 
-    Earlier: every completed chunk that it has is in the store, or was deleted there. With ``replace`` any regular file
-    that no process has open as a store goes.
+    In an earlier copy, every completed chunk is in the store, too, or was deleted there. With ``replace`` any regular
+    file may be replaced that no process has open as a store.
     """
     if not os.path.lexists(target):
         return
@@ -70,7 +70,7 @@ def refuse_to_replace(database: AnyDatabase, target: Path, *, replace: bool) -> 
 
 
 def _counts_of(target: Path) -> dict[str, int] | None:
-    """Return the completed chunks of each job in a file that no one has open; None where it is no store at rest."""
+    """Return the completed chunks of each job in a file that no one has open; None if it is no closed store."""
     files = StoreFiles(target)
     if has_bytes(files.wal) or has_bytes(files.journal):
         return None
@@ -84,9 +84,9 @@ def _counts_of(target: Path) -> dict[str, int] | None:
 
 
 def refuse_to_take(path: Path, states: Sequence[Path]) -> None:
-    """Raise :class:`StoreTargetError` where restoring or recovering a store would move somebody else's file.
+    """Raise :class:`StoreTargetError` if restoring or recovering a store would move the file of another program.
 
-    What is damaged passes where something beside it says that it was a store.
+    A damaged file passes if a file beside it says that it was a store.
     """
     if not path.exists():
         return

@@ -35,7 +35,7 @@ class StoreFiles:
 
     @property
     def wal(self) -> Path:
-        """What was committed and is not in the store file yet."""
+        """The WAL: committed pages that are not in the store file yet."""
         return self._with("-wal")
 
     @property
@@ -50,7 +50,7 @@ class StoreFiles:
 
     @property
     def of_sqlite(self) -> tuple[Path, Path, Path]:
-        """What SQLite keeps beside the store file: WAL, index of the WAL, journal."""
+        """The files that SQLite keeps beside the store file: WAL, index of the WAL, journal."""
         return self.wal, self.shm, self.journal
 
     @property
@@ -60,7 +60,7 @@ class StoreFiles:
 
     @property
     def lock(self) -> Path:
-        """The lock file of whoever writes the state file, or makes a backup, or creates, upgrades or recovers."""
+        """The lock file: held to write the state file or a backup, and to create, upgrade or recover the store."""
         return self._sibling(".lock")
 
     @property
@@ -75,18 +75,18 @@ class StoreFiles:
 
     @property
     def own(self) -> tuple[Path, ...]:
-        """The names that nothing else may be written to, without the state file."""
+        """The names that no other file may be written to, without the state file."""
         return self.store, self.lock, self.open_lock, self.recovered, *self.of_sqlite
 
     def has(self, path: Path) -> bool:
-        """Return whether ``path``, there or not, is the store file or has the name of a file that belongs to it."""
+        """Return whether ``path`` is the store file or a name for a file of the store. The file need not exist."""
         named = (*self.own, self.state_file, state_backup(self.state_file))
         ending = path.name.removeprefix(self.store.name)
         is_numbered = path.name.startswith(self.store.name) and ending.startswith(_BELONGING)
         return is_numbered or path.name in {file.name for file in named}
 
     def remove(self) -> None:
-        """Remove the store file and what SQLite keeps beside it, the store file last. What cannot be removed stays."""
+        """Remove the files of SQLite beside the store file, and then the store file, as far as they can be removed."""
         for path in (*self.of_sqlite, self.store):
             with suppress(OSError):
                 path.unlink()
@@ -99,7 +99,7 @@ class StoreFiles:
 
 
 def moved_at(path: Path) -> datetime | None:
-    """Return when a file was moved aside, as its name says; None where it says nothing."""
+    """Return when a file was moved aside, as its name says; None if the name does not say it."""
     match = ASIDE.search(path.name)
     if match is None:
         return None
@@ -109,7 +109,7 @@ def moved_at(path: Path) -> datetime | None:
 
 
 def state_backup(state_file: Path) -> Path:
-    """Return where the state before the last one is kept."""
+    """Return the path of the state file before the last one."""
     return state_file.with_suffix(".bak")
 
 
@@ -124,7 +124,7 @@ def moved_aside(path: Path, why: str) -> Path:
 
 
 def has_bytes(path: Path) -> bool:
-    """Return whether there is a file at ``path``, and something in it."""
+    """Return whether a file is at ``path``, and is not empty."""
     try:
         return path.stat().st_size > 0
     except OSError:

@@ -1,4 +1,4 @@
-"""Which files of a store are there, as the names in its folder say: copies, locks, and what was left over."""
+"""The files of a store that are there, as the names in its folder say: copies, locks, and left-over files."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ class FilesBeside:
     store: Path
 
     def keeper(self, *others: Path) -> Path | None:
-        """Return the file whose owner the store has: the store file, or a copy of it; None where none is there."""
+        """Return the file that has the owner of the store: the store file, or a copy of it; None if none is there."""
         if os.path.lexists(self.store):  # else the folder is listed
             return self.store
         copies = (*self.backups(), StoreFiles(self.store).wal, *others)
         return next((path for path in copies if os.path.lexists(path)), None)
 
     def backups(self) -> list[Path]:
-        """Return the automatic backups that are there, newest first. Numbers tell, not times: clocks jump."""
+        """Return the automatic backups that are there, newest first, by number: clocks jump."""
         return [path for _, _, path in self.numbered_backups()]
 
     def numbered_backups(self) -> list[tuple[int, str, Path]]:
@@ -55,25 +55,25 @@ class FilesBeside:
         return self.store.with_name(f"{self.store.name}.backup-{version}-{number:04d}")
 
     def siblings(self) -> list[Path]:
-        """Return whatever a process opens beside the store file, whether it is there or not, but for the state file."""
+        """Return the files that a process opens beside the store file, existing or not, without the state file."""
         mark = f"{self.store.name}{RUNNER_MARK}"
         names = [name for name in self._names_beside() if name.startswith(self.store.name)]
         named = [name for name in names if name.startswith(mark) or BACKUP.fullmatch(name[len(self.store.name) :])]
         return [*StoreFiles(self.store).own[1:], *(self.store.with_name(name) for name in sorted(named))]
 
     def runner_locks(self) -> list[Path]:
-        """Return whatever has the name of a runner's lock file, by name."""
+        """Return the files that have the name of a runner's lock file, by name."""
         mark = f"{self.store.name}{RUNNER_MARK}"
         return [self.store.with_name(name) for name in sorted(self._names_beside()) if name.startswith(mark)]
 
     def unfinished_backups(self) -> list[Path]:
-        """Return what killed backups left, and what a backup that is being made has written so far."""
+        """Return the unfinished files of killed backups, and of a backup that is being made."""
         mark = f"{self.store.name}.backup-"
         names = (name for name in self._names_beside() if name.startswith(mark) and ".tmp-" in name)
         return [self.store.with_name(name) for name in names]
 
     def unfinished_stores(self) -> list[Path]:
-        """Return what killed recoveries left: store files that were being made, and what SQLite kept beside them."""
+        """Return the unfinished files of killed recoveries: new store files, and the files of SQLite beside them."""
         endings = "|".join(SQLITE_ENDINGS)
         mine = re.compile(re.escape(self.store.name) + rf"(\.tmp-[0-9a-f]{{12}}){{1,2}}({endings})?")
         return [self.store.with_name(name) for name in self._names_beside() if mine.fullmatch(name)]
@@ -84,14 +84,14 @@ class FilesBeside:
         return [self.store.with_name(name) for name in sorted(self._names_beside()) if mine.fullmatch(name)]
 
     def strays(self) -> list[Path]:
-        """Return the left-over files that are there: unfinished ones, and those that were moved aside. By name."""
+        """Return the left-over files: unfinished files, and files that were moved aside. By name."""
         own = (self.store, *state_copies(StoreFiles(self.store).state_file))
         begins = tuple(f"{path.name}." for path in own)
         names = (name for name in self._names_beside() if name.startswith(begins))
         return [self.store.with_name(name) for name in sorted(names) if any(mark in name for mark in STRAY_MARKS)]
 
     def aside(self, *others: Path) -> list[Path]:
-        """Return what recoveries and restorings moved aside: of the store, its state file, and other files. By name."""
+        """Return the files that recoveries and restores moved aside: of the store, and state files. By name."""
         folders: dict[Path, list[str]] = {}
         for path in (self.store, *state_copies(StoreFiles(self.store).state_file), *others):
             folders.setdefault(path.parent, []).append(path.name)

@@ -132,7 +132,7 @@ class Writer(ForkAware):
                     _free(self._batch_gathered)
                 ticket.wake_up.acquire(timeout=_PATIENCE_SECONDS)
             if not ticket.done:
-                self._lead(ticket)
+                self._commit_as_leader(ticket)
         except BaseException:
             if ticket in self._queue:
                 self._queue.remove(ticket)
@@ -144,7 +144,7 @@ class Writer(ForkAware):
         if ticket.error is not None:
             raise ticket.error
 
-    def _lead(self, own: _Ticket) -> None:
+    def _commit_as_leader(self, own: _Ticket) -> None:
         """Commit every ticket of the queue, this caller's own included, and hand over."""
         try:
             with self._connection.lock:

@@ -1,4 +1,4 @@
-"""What a store can do for the handles of work that a service holds: verbs that take and return plain values."""
+"""The verbs of the storage about handles; they take and return plain values."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class HandleStorage:
         self.lock_timeout_seconds: Final = database.lock_timeout_seconds
 
     def record(self, job_id: str, fingerprints: Mapping[int, str | None], handle: str | None) -> None:
-        """Record one handle for chunks of a job, all or none; None clears theirs. Durable when it returns.
+        """Record one handle for chunks of a job, all or none; None clears their handles. Durable when this returns.
 
         ``fingerprints`` has the chunks by index; a fingerprint is None where the chunk is not at hand.
 
@@ -47,12 +47,12 @@ class HandleStorage:
         return row is not None and bool(row[0])
 
     def look_at(self, job_id: str, index: int) -> tuple[bool, str | None]:
-        """Return whether a chunk is complete, and its handle; None where it has none, or is complete.
+        """Return whether a chunk is complete, and its handle (None: no handle, or complete).
 
-        One read: it is made before each try.
+        This is one read: it is made before each try.
 
         Raises:
-            StoreDamaged: what is stored is none that this library writes.
+            StoreDamaged: the stored handle is no text that this library writes.
         """
         handle, is_completed = self._database.read_row_between_writes(*handles.look_at(job_id, index)) or (None, 0)
         if handle is None or is_completed:

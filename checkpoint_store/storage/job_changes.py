@@ -1,4 +1,4 @@
-"""How a store changes its jobs: verbs that take records."""
+"""The verbs of the storage that change jobs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 _EXACT_NUMBER_WAIT_SECONDS_MAX: Final = 0.5
-"""How long a verb waits for other processes that only makes a number exact."""
+"""How long a verb that only makes a number exact waits for other processes."""
 
 
 class JobChanges:
@@ -42,11 +42,11 @@ class JobChanges:
     ) -> None:
         """Change a job's status, and ask for a pause or withdraw one, as the record says. Durable when this returns.
 
-        With ``unless_others_work`` nothing is changed where another runner than one's own is at work on the job.
+        With ``unless_others_work`` nothing is changed if another runner than the caller's own is at work on the job.
 
         Raises:
             JobNotFound: the job was deleted.
-            JobIncomplete: it is to be completed, and chunks are left.
+            JobIncomplete: the job is to be completed, and chunks are left.
         """
 
         def write(connection: sqlite3.Connection) -> None:
@@ -70,7 +70,7 @@ class JobChanges:
         self._database.write(write)
 
     def leave_out(self, job_id: str, seconds: float) -> None:
-        """Take so many seconds before now out of a job's worked time, if no completion came in them. Durable.
+        """Take the last ``seconds`` out of a job's worked time, if no completion came in them. Durable on return.
 
         Raises:
             StoreBusy: the store is being written to. Nothing was changed.
@@ -82,7 +82,7 @@ class JobChanges:
         self._database.write_if_free(write, patience_seconds=_EXACT_NUMBER_WAIT_SECONDS_MAX)
 
     def set_metadata(self, job_id: str, metadata: Mapping[str, Any]) -> None:
-        """Replace what is said about a job beside its plan. Durable when this returns.
+        """Replace the metadata of a job. Durable when this returns.
 
         Raises:
             JobNotFound: the job was deleted.
@@ -97,16 +97,16 @@ class JobChanges:
         self._database.write(write)
 
     def retry_failed(self, job_id: str, indices: Sequence[int] | None) -> int:
-        """Give failed chunks (these; None: all) their attempts back. Durable on return. Returns how many those are."""
+        """Give these failed chunks (None: all) their attempts back, and return how many they are. Durable on return."""
         return self._database.write(lambda connection: attempt_log.retry_failed(connection, job_id, indices))
 
     def delete(self, job_id: str) -> str:
         """Delete the job with this id or unique prefix of it, and return its id. Durable when this returns.
 
-        From then on it is deleted; :meth:`erase_deleted` removes what backups and the WAL still hold of it.
+        The job is deleted then; :meth:`erase_deleted` removes its bytes from backups and from the WAL.
 
         Raises:
-            JobNotFound: there is none, or more than one, or the prefix has fewer than eight characters.
+            JobNotFound: no job has this id, or more than one, or the prefix has fewer than eight characters.
         """
 
         def write(connection: sqlite3.Connection) -> str:
@@ -120,17 +120,17 @@ class JobChanges:
     def prune(self, request: PruneRequest) -> Prunable:
         """Delete jobs and attempts by a request, and return what went. Durable when this returns.
 
-        :meth:`erase_deleted` removes what backups and the WAL still hold of the jobs.
+        :meth:`erase_deleted` removes the bytes of the jobs from backups and from the WAL.
         """
         return self._database.write(lambda connection: pruning.prune(connection, self.path, request))
 
     def erase_deleted(self, job_id: str) -> None:
-        """Leave no byte of a job that was deleted in the automatic backups, nor in the WAL; give its room back.
+        """Remove every byte of a deleted job from the automatic backups and from the WAL, and shrink the file.
 
-        Where the room cannot be given back now (a full disk, somebody at work), it is used again by later results.
+        If the file cannot shrink now (a full disk, somebody at work), later results use its free pages.
 
         Raises:
-            ErasureUnfinished: a reader was in the way all the time. The job is deleted all the same.
+            ErasureUnfinished: a reader was active all the time. The job is deleted all the same.
         """
         remove_backups(self.path)
         try:

@@ -1,4 +1,4 @@
-"""One job, read at one moment, whatever its size."""
+"""One job, read at one moment in bounded memory."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _PAGE_INDICES: Final = 1024
 
 
 class JobSnapshot:
-    """One job at one moment, read as it is asked for, in bounded memory. It lasts as long as the call that gave it.
+    """One job at one moment, read when it is asked for, in bounded memory. It lasts as long as the call that gave it.
 
-    Bounded but for the indices of the completed chunks, eight bytes each: a state is asked for them three times.
+    Only the indices of the completed chunks are kept, eight bytes each: the text of a state needs them three times.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class JobSnapshot:
         """The job's row.
 
         Raises:
-            JobNotFound: there is none.
+            JobNotFound: the job does not exist.
         """
         return job_statements.find_job(self._connection, self._job_id, self._path)
 

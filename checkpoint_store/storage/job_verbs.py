@@ -1,4 +1,4 @@
-"""What can be read of the jobs of a store."""
+"""The reading verbs about the jobs of a store."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class JobVerbs(ReadingVerbs):
         """Return the job with this id, or with an id that begins so.
 
         Raises:
-            JobNotFound: there is none, or more than one.
+            JobNotFound: no job has this id, or more than one.
         """
         return self._database.read(lambda connection: job_statements.find_job(connection, job_id, self.path))
 
@@ -35,7 +35,7 @@ class JobVerbs(ReadingVerbs):
         """Return the job with this id, or the newest job of the file with this name, or the job whose id begins so.
 
         Raises:
-            JobNotFound: there is none, or more than one id begins so.
+            JobNotFound: no job matches, or more than one id begins so.
         """
         return self._database.read(lambda connection: job_statements.find_job_or_file(connection, wanted, self.path))
 
@@ -69,7 +69,7 @@ class JobVerbs(ReadingVerbs):
     def summaries(
         self, *, job_id: str | None = None, status: str | None = None, file_name: str | None = None
     ) -> list[JobSummary]:
-        """Return what a list shows of the jobs (of this one, with this status, of this file), in the order of jobs.
+        """Return the summaries of the jobs (filtered by id, status, file name), in the order of jobs.
 
         Jobs of a read-only store that do not read are left out, with a warning.
 
@@ -112,16 +112,16 @@ class JobVerbs(ReadingVerbs):
         return [] if self._database.read_only else None
 
     def still_hold(self, moment: Moment) -> bool:
-        """Whether nothing was committed since, by whomever; no table is read. Of a read-only store nobody knows."""
+        """Whether no process committed anything since a moment; no table is read. False for a read-only store."""
         return not self._database.read_only and self._database.read(moment_of) == moment
 
     def completed_count(self, job_id: str) -> tuple[int, str] | None:
-        """Return how many chunks of a job are complete, and its ``updated_at``; None where there is no such job."""
+        """Return how many chunks of a job are complete, and its ``updated_at``; None if the job does not exist."""
         row = self._database.read_row("SELECT completed_count, updated_at FROM jobs WHERE job_id = ?", (job_id,))
         return None if row is None else (int(row[0]), str(row[1]))
 
     def total_chunks(self, job_id: str) -> int:
-        """Return how many chunks a job has, by the shortest way; 0 where there is no such job."""
+        """Return how many chunks a job has; 0 if the job does not exist. The quickest read of it."""
         row = self._database.read_row("SELECT total_chunks FROM jobs WHERE job_id = ?", (job_id,))
         return 0 if row is None else int(row[0])
 
@@ -131,7 +131,7 @@ class JobVerbs(ReadingVerbs):
         return summary.failed_chunks, summary.in_doubt_chunks
 
     def was_deleted(self, job_id: str) -> bool:
-        """Whether a job of this id was deleted, and not taken in again since."""
+        """Whether a job of this id was deleted, and not imported or merged again later."""
         return self._database.read(lambda connection: job_statements.was_deleted(connection, job_id))
 
 

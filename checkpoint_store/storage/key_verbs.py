@@ -1,4 +1,4 @@
-"""What can be read of the keys of a job's chunks."""
+"""The reading verbs about the keys of a job's chunks."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class KeyVerbs(ReadingVerbs):
         return self._database.read_row(keys.HAS_KEYS.text, keys.HAS_KEYS.values(in_job=job_id)) is not None
 
     def at(self, job_id: str, index: int) -> Key | None:
-        """Return the key of a chunk; None where it has none."""
+        """Return the key of a chunk; None if the chunk has no key."""
         row = self._database.read_row(keys.KEY_AT.text, (job_id, index))
         return None if row is None else self._key(job_id, index, row[0])
 
     def index_of(self, job_id: str, key: Key) -> int | None:
-        """Return the chunk that has a key; None where no chunk has it."""
+        """Return the chunk that has a key; None if no chunk has it."""
         wanted = {f"key_{number}": spelling for number, spelling in enumerate(spellings(key))}
         statement = keys.index_of(len(wanted))
         row = self._database.read_row(statement.text, statement.values(in_job=job_id, **wanted))

@@ -1,4 +1,4 @@
-"""The names of a store file. One that has two is refused: what SQLite keeps beside it lies under one of them only."""
+"""The check for a second name of a store file: SQLite keeps WAL and locks under one name only, so it is refused."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _BESIDE: Final = "its log and its locks lie under one name only, so acknowledged
 
 
 def refuse_second_name(path: Path, status: os.stat_result) -> None:
-    """Raise :class:`StoreTargetError` where the file at ``path`` has another name, too. It is not opened for that."""
+    """Raise :class:`StoreTargetError` if the file at ``path`` has a second name. The file is not opened."""
     copy = f"copy the file (cp {path.name} COPY.db, while no process uses it) and open the copy"
     if status.st_nlink > 1:
         find = f"find / -xdev -inum {status.st_ino}"
@@ -34,7 +34,7 @@ def refuse_second_name(path: Path, status: os.stat_result) -> None:
 
 
 def _is_mount_point(path: Path) -> bool:
-    """Whether a file is mounted at this very path (Linux). Its ``st_dev`` tells nothing: on overlayfs it differs."""
+    """Whether a file is mounted at this very path (Linux). Its ``st_dev`` is no sign: it differs on overlayfs."""
     with suppress(OSError):
         lines = _MOUNTS.read_text("utf-8", "surrogateescape").splitlines()
         real_path = os.path.realpath(path)

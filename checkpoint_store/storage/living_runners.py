@@ -1,4 +1,4 @@
-"""What can be read of the runners of a job. Nothing is reaped."""
+"""The reading verbs about the runners of a job. No runner is reaped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a connection has seen of its file: whether anything was committed since can be told without reading it."""
+"""The moment of a connection: it tells, without reading a table, whether anything was committed since."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class Moment(NamedTuple):
-    """What a connection has seen: of two moments that are equal, nothing was committed in between, by whomever."""
+    """What a connection has seen. If two moments are equal, no process committed anything between them."""
 
     connection: sqlite3.Connection
     by_others: int
@@ -17,6 +17,6 @@ class Moment(NamedTuple):
 
 
 def moment_of(connection: sqlite3.Connection) -> Moment:
-    """Return what a connection has seen. In a transaction that is its snapshot."""
+    """Return the moment of a connection; in a transaction, the moment of its snapshot."""
     (data_version,) = connection.execute("PRAGMA data_version").fetchone()
     return Moment(connection, data_version, connection.total_changes)

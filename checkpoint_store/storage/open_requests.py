@@ -1,4 +1,4 @@
-"""The records of opening a job: what is asked for, what that leads to, and what came of it."""
+"""The records of opening a job: the request, the decision, and the opened job."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Action = Literal["new", "resume", "complete", "reuse", "extend", "restart", "ref
 
 
 class ByOldRule(NamedTuple):
-    """A plan's chunks by fingerprint rule 1. Both are None where that rule does not identify them."""
+    """A plan's chunks by fingerprint rule 1. Both fields are None if that rule does not identify the chunks."""
 
     chunks_digest: str | None
     fingerprints: Iterable[str] | None
@@ -24,7 +24,7 @@ class ByOldRule(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class OpenRequest:
-    """What a caller of ``open_job`` asks for. ``fingerprints`` can be gone through more than once."""
+    """What a caller of ``open_job`` asks for. ``fingerprints`` can be iterated more than once."""
 
     plan: Plan
     fingerprints: Iterable[str] | None
@@ -34,16 +34,16 @@ class OpenRequest:
     reuse_ignoring: frozenset[str] = frozenset()
     """The settings in which a result that is reused may differ."""
     by_old_rule: ByOldRule | None = None
-    """The chunks by rule 1, where that says something else than the newest rule."""
+    """The chunks by rule 1, if that rule gives other fingerprints than the newest rule; else None."""
     metadata: dict[str, Any] | None = None
-    """What is said about the job beside its plan; None: what was said before stands."""
+    """The metadata of the job; None: its metadata stays."""
     keys: Sequence[str] | None = None
-    """What the chunks are called, as it is stored, by index; None: what they were called before stands."""
+    """The keys of the chunks in their stored form, by index; None: the keys stay."""
 
     def digest_by(self, rule: int) -> str | None:
         """Return the digest of the plan's chunks by the rule that a job was made with.
 
-        Where that rule does not identify them, the digest is one that no job has.
+        If that rule does not identify the chunks, the digest is a text that no job has.
         """
         if self.by_old_rule is None or rule != 1:
             return self.plan.chunks_digest
@@ -54,17 +54,17 @@ class OpenRequest:
         return self.fingerprints if self.by_old_rule is None or rule != 1 else self.by_old_rule.fingerprints
 
     def plan_by(self, rule: int) -> Plan:
-        """Return the plan as a job is compared with it that was made with this rule."""
+        """Return the plan for a comparison with a job that was made with this rule."""
         return replace(self.plan, chunks_digest=self.digest_by(rule))
 
 
 class Source(NamedTuple):
-    """Where a result stands: a job, and a chunk of it."""
+    """The place of a result: a job, and a chunk of it."""
 
     job_id: str
     chunk_index: int
     differs_in: str | None = None
-    """The settings in which the result was made under others than those of the job that takes it: a JSON list."""
+    """The settings in which the job that made the result differs from the job that takes it: a JSON list."""
 
 
 class Elsewhere(NamedTuple):
@@ -99,23 +99,23 @@ _NOTHING: Final = Elsewhere()
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Where an open request leads, from what is in the store."""
+    """What an open request leads to, given the content of the store."""
 
     action: Action
     earlier: JobRecord | None
     differences: list[Difference]
     kept: dict[int, Source]
-    """Each chunk that is not complete and whose result can be carried over, and where that result is."""
+    """The place of the result for each incomplete chunk whose result can be carried over."""
     elsewhere: Elsewhere = _NOTHING
     kept_ignoring: int = 0
-    """Where the plan is refused: how many results could be kept if the settings were passed over that differ."""
+    """If the plan is refused: how many results ``reuse_ignoring`` with all differing settings would keep."""
     handles: Mapping[int, str] = field(default_factory=dict)
-    """Where a new job begins, or is refused: handles of work that a service holds, for chunks without a result."""
+    """If a new job begins, or is refused: handles of work that a service holds, for chunks without a result."""
 
 
 class OpenedJob(NamedTuple):
-    """What opening a job came to."""
+    """A job that was opened, and how."""
 
     job: JobRecord
     kept_elsewhere: Elsewhere | None
-    """What a new job does not take over; None where that is nothing, or the job is not new."""
+    """The results that a new job does not take over; None if there are none, or the job is not new."""

@@ -34,7 +34,7 @@ class Opener:
 
     Args:
         path: the store file.
-        state_files: its state file and the backup of that; a recovery asks them.
+        state_files: its state file and the ``.bak`` of the state file; a recovery reads them.
         durability: see :class:`CheckpointStore`.
         lock_timeout_seconds: how long to wait for other processes.
     """
@@ -47,7 +47,7 @@ class Opener:
         self.state_files = tuple(state_files)
         self.durability = durability
         self.lock_timeout_seconds = lock_timeout_seconds
-        self.report: RecoveryReport | None = None  # what was recovered at opening
+        self.report: RecoveryReport | None = None  # what the opening has recovered
 
     @importing()
     def open_read_only(self) -> ReadOnlyDatabase:
@@ -112,7 +112,7 @@ class Opener:
         """Bring the store to another schema than the newest, under the same guards as an upgrade.
 
         Raises:
-            StoreInUse: somebody has it open; what they do next may need what is taken away.
+            StoreInUse: somebody has the store open, and may need what the change takes away.
         """
         from checkpoint_store.storage.upgrade import migrate  # imports Alembic
 
@@ -191,7 +191,7 @@ class Opener:
         return Database(self.path, durability=self.durability, lock_timeout_seconds=timeout, presence=presence)
 
     def _has_wal(self) -> bool:
-        """Return whether a WAL or a journal is there: the last user was killed, or is still at work."""
+        """Return whether a WAL or a journal is there: the last process was killed, or a process is at work."""
         return has_bytes(self._files.wal) or has_bytes(self._files.journal)
 
     def _inspect_unclean(self, *, is_alone: bool) -> str:
@@ -206,13 +206,13 @@ class Opener:
             return self._inspect_target(as_writer=True)
 
     def _inspect_target(self, *, as_writer: bool = False) -> str:
-        """Return the schema version of a file that will be written. Touches nothing."""
+        """Return the schema version of a file that will be written. Nothing is changed."""
         try:
             return self._inspect_now(as_writer=as_writer)
         except (StoreTargetError, StorageUnavailableError):
             if is_there(self.path) or not os.access(self.path.parent, os.W_OK | os.X_OK):
                 raise
-            return EMPTY  # who made it a moment ago found somebody in the way, and took it away again
+            return EMPTY  # the process that made it a moment ago found it in use, and removed it again
 
     def _inspect_now(self, *, as_writer: bool) -> str:
         path = self.path
@@ -238,7 +238,7 @@ class Opener:
         The lock file is free while this waits: an older version's process may need it for its last export.
 
         Raises:
-            StoreInUse: somebody had the older schema open all the time, and would go on with it.
+            StoreInUse: somebody had the store open all the time, and would work on with the older schema.
         """
         deadline = time.monotonic() + self.lock_timeout_seconds
         while True:

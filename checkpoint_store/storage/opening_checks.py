@@ -1,4 +1,4 @@
-"""What opening looks for in a store that is there, before anybody works with it."""
+"""The checks of an existing store at opening, before anybody works with it."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ _CHECKED_SIZE_BYTES_MAX: Final = 8 * 1024 * 1024
 _CHECKED_TABLES: Final = ("jobs", "completed_chunks", "attempts", "runners", "pauses", "chunk_handles", "chunk_redos")
 """The narrow tables are compared with their keys and indexes.
 
-A job or a chunk that is there and is not found would be begun again. A claim that cannot be written stops all work.
+A job or a chunk that an index does not find would be begun again. A claim that cannot be written stops all work.
 """
 
 _JOB_COLUMNS: Final = tuple(name for name in rows.JOB if name in metadata.tables["jobs"].columns)
 _EVERY_JOB: Final = f"SELECT {', '.join(_JOB_COLUMNS)} FROM jobs"  # noqa: S608 - our own names
-"""Text, as all that each opening of a small store runs: compiling it would take longer than running it."""
+"""A statement as text: each opening of a small store runs it, and compiling it would take longer."""
 
 
 def refuse_foreign_wal(path: Path, lock_timeout_seconds: float) -> None:
@@ -42,7 +42,7 @@ def refuse_foreign_wal(path: Path, lock_timeout_seconds: float) -> None:
 
     Call it while nobody has the store open. SQLite has not read the WAL yet.
     """
-    from checkpoint_store.storage.recovery.salvage import sidecars  # only after an unclean end
+    from checkpoint_store.storage.recovery.salvage import sidecars  # needed only after an unclean end
 
     # The file is read without locks: closing it would drop the locks of a connection that another thread opens now.
     with Openings.lock:

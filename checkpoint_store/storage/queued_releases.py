@@ -1,4 +1,4 @@
-"""Claims that the next transaction is to free: a finalizer cannot wait for one."""
+"""The queue of claims that the next transaction frees: a finalizer cannot wait for a transaction of its own."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Release(NamedTuple):
     runner_id: int
     claim: Claim
     begun: bool
-    """Whether its work had begun: then the chunk is in doubt. Otherwise it is as if it had never been claimed."""
+    """Whether the work had begun: then the chunk is in doubt. Otherwise the claim leaves no trace."""
 
 
 class QueuedReleases(deque[Release]):

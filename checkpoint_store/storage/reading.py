@@ -1,6 +1,6 @@
-"""What can be read of a store: the verbs that a store and a read-only store have in common.
+"""The reading verbs, which a store and a read-only store have in common.
 
-Each verb reads one consistent snapshot and changes nothing. Records come out, and errors of ``errors.py``.
+Each verb reads one consistent snapshot and changes nothing. It returns records, and raises errors of ``errors.py``.
 """
 
 from __future__ import annotations
@@ -66,10 +66,10 @@ class Reading(ReadingVerbs):
         return self.healing.run(lambda: self._database.read(read), job_id)
 
     def with_snapshot(self, job_id: str, work: Callable[[JobSnapshot], T]) -> T:
-        """Return what ``work`` makes of a job as it is now. It may take long: no other read waits for it.
+        """Return what ``work`` makes of a snapshot of a job. ``work`` may take long: no other read waits for it.
 
-        ``work`` is called again where the file of a read-only store changed meanwhile, and where a damaged result was
-        put back.
+        ``work`` is called again if the file of a read-only store changed meanwhile, and if a damaged result was put
+        back.
         """
 
         def read(connection: sqlite3.Connection) -> T:
@@ -110,7 +110,7 @@ class Reading(ReadingVerbs):
         return self._database.closed
 
     def close(self) -> None:
-        """Let go of the file; what was acknowledged is durable already. Closing twice is fine."""
+        """Close the file; every acknowledged result is durable already. Closing twice is fine."""
         self._database.close()
 
     def facts(self) -> dict[str, Any]:

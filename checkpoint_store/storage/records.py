@@ -32,7 +32,7 @@ class Runner(NamedTuple):
 
 
 class Claim(NamedTuple):
-    """A chunk that is this runner's to work on, and the number of its attempt."""
+    """A chunk that this runner has claimed, and the number of its attempt."""
 
     chunk_index: int
     number: int
@@ -56,9 +56,9 @@ class ClaimRequest:
     wanted: int
     """How many chunks at most."""
     attempts_max: int | None
-    """Pass over a chunk with so many attempts that count; None: however many there were."""
+    """Pass over a chunk with this many attempts that count; None: no limit."""
     indices_in_hand: Container[int]
-    """The chunks that this runner works on: not given out again."""
+    """The chunks that this runner works on: they are not claimed again."""
     trusted_runner_ids: Container[int]
     """The other runners that are taken to be alive without a probe."""
     in_order: bool = False
@@ -66,13 +66,13 @@ class ClaimRequest:
 
 
 class Found(NamedTuple):
-    """What a search for chunks came to."""
+    """The outcome of a search for chunks to claim."""
 
     claims: list[Claim]
     held: list[tuple[int, int]]
-    """The chunks that are in someone's hand, and in which runner's."""
+    """The chunks that other runners have claimed, each with the runner's id."""
     next_index: int
-    """Where to go on."""
+    """The index from which the next search goes on."""
     alive_runner_ids: frozenset[int] = frozenset()
     """The other runners that were probed just now, and are alive."""
     has_reaped: bool = False
@@ -90,34 +90,34 @@ class FailedAttempt:
     number: int | None
     """The number of the attempt; None for a chunk that was not claimed."""
     runner_id: int | None
-    """None where who reports the failure is no runner."""
+    """The runner's id; None if no runner reports the failure."""
     error: str
     """The message to record, without secrets."""
     seconds: float | None
     """How long the attempt took."""
     attempts_max: int
-    """With so many attempts that count, the chunk is failed."""
+    """The number of attempts that count with which the chunk is failed."""
     is_counted: bool
     """Whether this attempt counts."""
     tries_again: bool
     """Whether the runner begins the next attempt at once, unless the chunk is failed."""
     cost: float | None = None
-    """What the attempt cost; None where nobody knows of a cost."""
+    """The cost of the attempt; None if no cost is known."""
     may_be_billed: bool = False
     """Whether nobody knows how the attempt ended, so that it may still cost what it reserved."""
     is_hopeless: bool = False
-    """Whether the chunk is failed by it however many attempts are left: the next one would fail like it."""
+    """Whether the chunk is failed even if attempts are left: the next attempt would fail alike."""
 
 
 class FailureOutcome(NamedTuple):
-    """What followed from a failed attempt."""
+    """The outcome of reporting a failed attempt."""
 
     number: int
     """The number of the attempt that failed."""
     is_last: bool
-    """Whether the chunk is failed by it."""
+    """Whether the chunk is failed by this attempt."""
     next_claim: Claim | None
-    """The attempt that began at once; None where none did."""
+    """The next attempt, if it began at once; else None."""
 
 
 class JobRecord(NamedTuple):
@@ -143,11 +143,11 @@ class JobRecord(NamedTuple):
     superseded_by: str | None = None
     fingerprint_rule: int = 1
     looked_number: int | None = None
-    """The job's number when results of other jobs were looked for last; None where they never were."""
+    """The job's number when results of other jobs were looked for last; None if they never were."""
     looked_jobs: int | None = None
-    """How many jobs had smaller numbers then."""
+    """How many jobs had smaller numbers at that time."""
     looked_chunks: int | None = None
-    """How many completed chunks those had."""
+    """How many completed chunks the jobs with smaller numbers had."""
     metadata: dict[str, Any] | None = None
     sequential: bool = False
     """Whether each chunk's work depends on the results before it."""
@@ -166,12 +166,12 @@ class JobRecord(NamedTuple):
 
     @property
     def worked(self) -> timedelta:
-        """The time in which somebody worked on it, in its stretch."""
+        """The time in which somebody worked on the job, within its stretch."""
         return max(parse_time(self.updated_at) - parse_time(self.stretch_started_at), timedelta())
 
     @property
     def progress(self) -> Progress:
-        """How far it has come."""
+        """The progress of the job."""
         started, updated = parse_time(self.started_at), parse_time(self.updated_at)
         minutes = self.worked.total_seconds() / 60
         done = self.done_count - self.stretch_completed_count
@@ -180,7 +180,7 @@ class JobRecord(NamedTuple):
 
     @property
     def plan(self) -> Plan:
-        """What its results were made for."""
+        """The plan that the results of the job were made for."""
         return Plan(
             self.file_name,
             self.total_chunks,
@@ -193,7 +193,7 @@ class JobRecord(NamedTuple):
 
 
 class Completion(NamedTuple):
-    """One chunk's completion, ready to be written. ``text`` and ``digest`` are None where there is no result."""
+    """The completion of one chunk, ready to be written. ``text`` and ``digest`` are None if it has no result."""
 
     job_id: str
     chunk_index: int
@@ -204,39 +204,39 @@ class Completion(NamedTuple):
     attempt: int | None = None
     """The number of the attempt that made the result, where the chunk was claimed."""
     seconds: float | None = None
-    """How long that took."""
+    """How long the attempt took."""
     replace: bool = False
     earlier_cost: float | None = None
-    """What the result cost that this one takes the place of, where the caller knows; None: what its ``cost`` says."""
+    """The cost of the earlier result, if this result replaces one; None: the field ``cost`` of the earlier result."""
 
 
 @dataclass(frozen=True, slots=True)
 class StatusChange:
-    """What becomes of a job's status, its error message and the pauses that were asked for."""
+    """A change of a job's status, its error message and its pauses."""
 
     status: JobStatus
     message: str | None = None
     is_completed_instead: bool = True
-    """Whether a job with nothing left is ``completed``, whatever the new status."""
+    """Whether a job without chunks left becomes ``completed``, whatever the new status."""
     needs_all_chunks: bool = False
-    """Whether chunks that are left are an error."""
+    """Whether it is an error if chunks are left."""
     asks_for_pause: bool = False
-    """Whether every loop on the job ends, in any process."""
+    """Whether every loop on the job, in any process, is asked to end."""
     withdraws_pauses: bool = False
-    """Whether loops that were to end go on."""
+    """Whether earlier pauses are withdrawn: loops that have not ended yet go on."""
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the store held of a job when a connection had seen so much."""
+    """The content of a job in the store at one moment."""
 
     moment: Moment | None
-    """None: nobody can tell later whether it still holds."""
+    """The moment of the content; None: it cannot be told later whether the content is still the same."""
     state: ProcessingState
     texts: Sequence[str] | None
-    """The stored text of each result, in their order; None where they are more than is worth keeping."""
+    """The stored text of each result, in their order; None if they are too large to keep."""
     digests: Mapping[int, str | None]
-    """The digest of each completed chunk's result; None where it was completed without one."""
+    """The digest of each completed chunk's result; None for a chunk without a result."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What can be read of the results of a job: each is verified, and put back from a copy where it is damaged."""
+"""The reading verbs about results: each result is verified, and a damaged one is put back from a copy."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class ResultVerbs(ReadingVerbs):
         return self._healing.run(read, job_id)
 
     def digest(self, job_id: str, index: int) -> str | None:
-        """Return the digest of a chunk's result by the shortest way; None where the chunk has no result."""
+        """Return the digest of a chunk's result; None if the chunk has no result. The quickest read of it."""
         of_chunk = "SELECT digest FROM completed_chunks WHERE job_id = ? AND chunk_index = ?"
         row = self._database.read_row(of_chunk, (job_id, index))
         return None if row is None else row[0]

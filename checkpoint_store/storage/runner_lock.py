@@ -85,8 +85,8 @@ class RunnerLock(ForkAware):
     def note_begun(self, attempts: Sequence[tuple[int, int]]) -> bool:
         """Note that the work of attempts begins, in one write: each is a chunk's index and the number of its attempt.
 
-        The note survives the end of the process when this returns. Returns False, and notes nothing, where the file is
-        gone: the others take the runner to be dead.
+        When this returns, the note survives the end of the process. Returns False, and notes nothing, if the file is
+        gone: then other processes take the runner for dead.
         """
         if not os.access(self._name, os.F_OK) and not self._is_there():  # the quicker one is asked first
             return False
@@ -103,7 +103,7 @@ class RunnerLock(ForkAware):
         return True
 
     def _is_there(self) -> bool:
-        """Whether the file is there, while the store is."""
+        """Whether the lock file is there, while the store is there."""
         try:
             os.lstat(self._name)
         except OSError:
@@ -122,7 +122,7 @@ class RunnerLock(ForkAware):
             raise storage_error(error, self.path) from error
 
     def _tidy(self) -> None:
-        """Write the slots anew without the attempts that are done; where too many are not, note just that."""
+        """Rewrite the slots without the attempts that are done; if too many are left, note that any may have begun."""
         if len(self._begun) > _SLOT_COUNT // 2:
             self._slot = _SLOT_COUNT - 1
             self._put(_TOO_MANY.to_bytes(_SLOT_BYTES, "little"), self._slot * _SLOT_BYTES)
@@ -135,7 +135,7 @@ class RunnerLock(ForkAware):
         self._begun.discard((index, number))
 
     def end(self) -> None:
-        """Remove the file. A missing file says the same as one that can be locked: the runner is gone."""
+        """Remove the file. A missing file means, as a file that can be locked, that the runner is gone."""
         with suppress(OSError):
             self.path.unlink()
         self._lock.release()
@@ -160,7 +160,7 @@ class BegunAttempts(NamedTuple):
 
 
 def reap(path: Path) -> BegunAttempts | None:
-    """Take the lock of a dead runner, remove its file, and return what the file says; None where the runner lives."""
+    """Take the lock of a dead runner, remove its file, and return what the file says; None if the runner lives."""
     if str(path) in _held:
         return None
     if not is_there(path):
@@ -195,7 +195,7 @@ def begun_by(path: Path) -> BegunAttempts:
 
 
 def probe(path: Path) -> BegunAttempts | None:
-    """Return what the lock file of a dead runner says; None where the runner lives. Nothing is removed or written.
+    """Return what the lock file of a dead runner says; None if the runner lives. Nothing is removed or written.
 
     The probe holds a shared lock for an instant. A process that tries for the lock in that instant takes the runner to
     be alive, and looks again later.

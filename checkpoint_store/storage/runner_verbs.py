@@ -1,4 +1,4 @@
-"""What a store can do for the runners of its jobs: verbs that take and return plain values."""
+"""The verbs of the storage about runners; they take and return plain values."""
 
 from __future__ import annotations
 
@@ -111,8 +111,8 @@ class RunnerStorage(ForkAware):
     def release(self, job_id: str, runner_id: int) -> int:
         """Give the chunks of a runner to the others, also where it is alive; return how many. Durable when it returns.
 
-        Those whose work it had begun are in doubt, and do not count as attempts. Where its process goes on, it may
-        still record the chunks that it has in hand, and starts no other.
+        Chunks whose work the runner had begun are in doubt, and their attempts do not count. If its process goes on, it
+        may still record the chunks that it has in hand, and starts no other chunk.
 
         Raises:
             InvalidArgumentError: the job has no such runner, or it has ended.
@@ -130,7 +130,7 @@ class RunnerStorage(ForkAware):
             lock.end()
 
     def others_at_work(self, job_id: str, *, own_runner_id: int | None) -> bool:
-        """Return whether another runner is at work on a job now. Dead ones are reaped; that is durable then."""
+        """Return whether another runner is at work on a job now. Dead runners are reaped, durably."""
 
         def work(connection: sqlite3.Connection) -> bool:
             return liveness.others_at_work(connection, self.path, job_id, own_runner_id=own_runner_id)

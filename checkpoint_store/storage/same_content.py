@@ -1,4 +1,4 @@
-"""Whether a backup holds what the store holds: told by what is in it, not by its bytes or its time."""
+"""The comparison of a backup with the store by content, not by bytes or time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the storage is told of a state that is saved, and what it tells of the saving."""
+"""The records of saving a state: what the caller knows, and what was written."""
 
 from __future__ import annotations
 

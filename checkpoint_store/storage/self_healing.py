@@ -1,4 +1,4 @@
-"""Reading that goes on where a result is damaged, and a copy of the store has it."""
+"""Reads that continue after a damaged result was put back from a copy of the store."""
 
 from __future__ import annotations
 
@@ -27,9 +27,10 @@ class SelfHealing:
         """Texts that copies have of results which are damaged in the store file and cannot be put back; by digest."""
 
     def run(self, work: Callable[[], T], job_id: str | None = None) -> T:
-        """Return what ``work`` returns. Where it meets a damaged result, put that back from a copy, and work again.
+        """Return what ``work`` returns. After a damaged result, put that back from a copy and call ``work`` again.
 
-        A :class:`StoreRecovered` warning says what came from where. ``job_id`` tells whose results it reads; None: any.
+        A :class:`StoreRecovered` warning says which result came from which copy. ``job_id``: the job whose results are
+        read; None: any job.
 
         Raises:
             StoreDamaged: a result is damaged, and no copy has it.

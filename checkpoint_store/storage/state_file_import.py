@@ -1,4 +1,4 @@
-"""What the store knows of the job that a state file shows: asked before the state file is imported at opening."""
+"""What the store knows of the job of a state file, for the import of the state file at opening."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class KnownJob(NamedTuple):
     """What the store knows of one job."""
 
     completed_chunks: int | None
-    """None where the store does not have the job."""
+    """The number of completed chunks; None if the store does not have the job."""
     updated_at: str
-    """``""`` where the store does not have the job."""
+    """The time of the last change; ``""`` if the store does not have the job."""
     was_deleted: bool
     """Whether the job was deleted from the store, and not imported again since."""
 

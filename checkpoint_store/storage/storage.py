@@ -1,7 +1,7 @@
-"""What a store file can do: the verbs that read, and those that write. Records go in and come out.
+"""The verbs of a store file: reading verbs and writing verbs. They take and return records.
 
-Each writing verb is one transaction, durable when it returns (as far as the store's ``durability`` says), or, where it
-raises, undone. A read-only store is a class of its own, which has the reading verbs only.
+Each writing verb is one transaction: durable when it returns (as far as the store's ``durability`` says), and undone if
+it raises. A read-only store is a class of its own, which has the reading verbs only.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 class ReadOnlyStorage(Reading):
-    """A store file that is read and never touched: it has the reading verbs, and no other."""
+    """A read-only store file: it has the reading verbs, and no others."""
 
     def __init__(self, database: ReadOnlyDatabase, state_files: Sequence[Path] = ()) -> None:
         super().__init__(database, state_files)

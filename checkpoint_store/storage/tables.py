@@ -50,9 +50,9 @@ jobs: Final = Table(
     Column("updated_at", Text, nullable=False),
     Column("error_message", Text),
     Column("config", Text, nullable=False),
-    # Of all chunks' fingerprints; null where the chunks were not at hand.
+    # The digest of all chunks' fingerprints; null if the chunks were not at hand.
     Column("chunks_digest", Text),
-    # The last stretch of work began here; the rate is measured over it.
+    # The beginning of the last stretch of work; the rate is measured over the stretch.
     Column("stretch_started_at", Text, nullable=False),
     Column("stretch_completed_count", Integer, nullable=False),
     # 1 for the job that StateManager and the state file show.
@@ -66,7 +66,7 @@ jobs: Final = Table(
     Column("looked_number", Integer),
     Column("looked_jobs", Integer),
     Column("looked_chunks", Integer),
-    # A JSON object about the job that is no part of its plan; null where nobody gave any.
+    # A JSON object about the job that is no part of its plan; null if nobody gave any.
     Column("metadata", Text),
     # 1 where each chunk's work depends on the results before it.
     Column("sequential", Integer, nullable=False, server_default=text("0")),
@@ -85,16 +85,16 @@ completed_chunks: Final = Table(
     Column("job_id", Text, ForeignKey("jobs.job_id", ondelete="CASCADE"), primary_key=True, nullable=False),
     Column("chunk_index", Integer, primary_key=True, nullable=False, autoincrement=False),
     Column("completed_at", Text, nullable=False),
-    # Of the chunk that the result was made from; null where only the number of chunks was known.
+    # The fingerprint of the chunk that the result was made from; null if only the number of chunks was known.
     Column("fingerprint", Text),
-    # Of the result; null where the chunk was completed without one.
+    # The digest of the result; null for a chunk that was completed without a result.
     Column("digest", Text),
     # Where the result is. A link instead of an index on (job_id, chunk_index) saves a page write per checkpoint and 55
     # bytes per result; it is no foreign key, because deleting a result would then scan this table.
     Column("result_id", Integer),
     # The job that paid for a result which was carried over; null where this job paid for it itself.
     Column("source_job_id", Text),
-    # The chunk of that job; with it, one result that stands in several places is known to be one.
+    # The chunk of the source job; it tells which carried results are the same one.
     Column("source_chunk_index", Integer),
     # The settings in which that job differs, as a JSON list; null where the result was made under this job's settings.
     Column("source_differs_in", Text),
@@ -114,14 +114,14 @@ chunk_results: Final = Table(
     Column("job_id", Text, nullable=False),
     Column("chunk_index", Integer, nullable=False),
     Column("result", Text, nullable=False),
-    # The same digest again: a row that survives alone can still be trusted.
+    # The digest again: a row that survives alone can still be verified.
     Column("digest", Text, nullable=False),
 )
 
 deleted_jobs: Final = Table(
     "deleted_jobs",
     metadata,
-    # So that no older copy of the store, and no state file, brings back what was deleted.
+    # The deleted jobs, so that no older copy of the store, and no state file, brings them back.
     Column("job_id", Text, primary_key=True, nullable=False),
     Column("deleted_at", Text, nullable=False),
     sqlite_with_rowid=False,
@@ -158,7 +158,7 @@ attempts: Final = Table(
     Column("outcome", Text, nullable=False),
     Column("error", Text),
     Column("seconds", REAL),
-    # 0 for one that does not count against max_attempts: see "counted" in docs/glossary.md.
+    # 0 for an attempt that does not count against max_attempts: see "counted" in docs/glossary.md.
     Column("counted", Integer, nullable=False),
     # 1 where the chunk's attempts were used up by this one: the chunk is failed.
     Column("is_last", Integer, nullable=False),
@@ -174,7 +174,7 @@ attempts: Final = Table(
     CheckConstraint("is_last IN (0, 1)", name="is_last"),
     sqlite_with_rowid=False,
 )
-# Both hold few rows, so that they cost the attempts that go well next to nothing.
+# Both indexes hold few rows: a successful attempt costs them next to nothing.
 Index("ix_attempts_running", attempts.c.runner_id, sqlite_where=text("outcome = 'running'"))
 Index(
     "ix_attempts_in_trouble",
@@ -204,7 +204,7 @@ Index("ix_pauses_job_id", pauses.c.job_id)
 chunk_keys: Final = Table(
     "chunk_keys",
     metadata,
-    # What the caller calls each chunk; only of jobs whose chunks were given with keys.
+    # The caller's key of each chunk; only for jobs whose chunks were given with keys.
     Column("job_id", Text, ForeignKey("jobs.job_id", ondelete="CASCADE"), primary_key=True, nullable=False),
     Column("chunk_index", Integer, primary_key=True, nullable=False, autoincrement=False),
     Column("key", Text, nullable=False),
@@ -220,7 +220,7 @@ chunk_handles: Final = Table(
     Column("job_id", Text, ForeignKey("jobs.job_id", ondelete="CASCADE"), primary_key=True, nullable=False),
     Column("chunk_index", Integer, primary_key=True, nullable=False, autoincrement=False),
     Column("handle", Text, nullable=False),
-    # Of the chunk, so that the handle can travel to another job as a result does; null where it is not known.
+    # The fingerprint of the chunk: by it the handle can travel to another job as a result does; null if not known.
     Column("fingerprint", Text),
     Column("recorded_at", Text, nullable=False),
     CheckConstraint("chunk_index >= 0", name="chunk_index"),

@@ -23,12 +23,12 @@ def _is_same(value: Any, other: Any) -> bool:
 
 
 def unchanged(old: dict[int, Any], new: dict[int, Any]) -> set[int]:
-    """Return the chunks whose result is the one that the caller was given, of results by chunk."""
+    """Return the chunks that have the same result in both mappings."""
     return {index for index, result in old.items() if index in new and _identical(result, new[index])}
 
 
 def _identical(value: Any, other: Any) -> bool:
-    """Whether two values have one JSON text, their keys in the same order. Neither is encoded."""
+    """Whether two values have the same JSON text, keys in the same order: 1, 1.0 and true are three values."""
     if value is other:
         return True
     if type(value) is not type(other) or value != other:

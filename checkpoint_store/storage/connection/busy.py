@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _BUSY_WAIT_SECONDS_MIN: Final = 0.00025
 _BUSY_WAIT_SECONDS_MAX: Final = 0.004
-"""The longest wait between two tries, while fewer than ``_TRIES_IN_HASTE`` were in vain."""
+"""The longest wait between two tries, for the first ``_TRIES_IN_HASTE`` tries."""
 _GROWN_WAIT_SECONDS_MAX: Final = 0.04
 _TRIES_IN_HASTE: Final = 16
 
@@ -22,12 +22,12 @@ _TRIES_IN_HASTE: Final = 16
 def execute(
     connection: sqlite3.Connection, statement: str, values: Sequence[Any] = (), *, patience_seconds: float
 ) -> int:
-    """Execute a statement; try again while another process is in the way, in short jittered steps.
+    """Execute a statement; while another process holds the lock, try again in short jittered steps.
 
-    Returns how many rows it changed, triggers included. What a try changed that was in vain does not count.
+    Returns how many rows the statement changed, triggers included. Rows that a failed try changed do not count.
 
-    SQLite's own busy handler starves some processes. A hundred processes that try in haste keep the one that writes
-    from its processor, so the steps grow.
+    SQLite's own busy handler starves some processes. A hundred processes that try often take the processor from the
+    process that writes, so the steps grow.
 
     Raises:
         sqlite3.OperationalError: the file was busy for ``patience_seconds``, or another error occurred.

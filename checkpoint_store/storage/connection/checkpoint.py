@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from checkpoint_store.storage.connection.reader import ReaderConnection
 
 CHECKPOINT_EVERY: Final = 4 * 1024 * 1024
-"""After about so many bytes of new WAL the writer copies it into the file."""
+"""After about this many bytes of new WAL the writer copies the WAL into the file."""
 _TRANSACTION_BYTES: Final = 4 * 1024
-"""What a transaction adds to the WAL beside its text."""
+"""The bytes that a transaction adds to the WAL beside its text."""
 
 
 class Checkpoint:
-    """Knows how much of the WAL is to be copied, and copies it. Used with the writer's lock held."""
+    """Counts the bytes of the WAL that are to be copied, and copies the WAL. Used with the writer's lock held."""
 
     def __init__(self, path: Path, reader: ReaderConnection) -> None:
         self._path = path
@@ -36,19 +36,19 @@ class Checkpoint:
         """What was written to the WAL since it was last copied, about."""
 
     def count_wal(self) -> None:
-        """Begin with what is there: runs that were killed before they copied their WAL leave it to the next."""
+        """Begin with the size of the WAL that is there: a process that was killed leaves its WAL to the next one."""
         self.wal_bytes = 0
         with suppress(OSError):
             self.wal_bytes = StoreFiles(self._path).wal.stat().st_size
 
     def grew(self, size_bytes: int, writer: sqlite3.Connection | None) -> None:
-        """A transaction with so many bytes of text was committed: :meth:`run` if it is time to."""
+        """Count a committed transaction with this many bytes of text; :meth:`run` a checkpoint if one is due."""
         self.wal_bytes += size_bytes + _TRANSACTION_BYTES
         if self.wal_bytes >= CHECKPOINT_EVERY and writer is not None:
             self.run(writer)
 
     def run(self, writer: sqlite3.Connection) -> bool:
-        """Copy the WAL into the file. Returns whether all of it was copied; a reader in the way only postpones that.
+        """Copy the WAL into the file. Returns whether all of it was copied; an active reader only postpones that.
 
         ``writer`` holds SQLite's writers' lock, and writes nothing, while the reader's connection copies.
         """
@@ -65,7 +65,7 @@ class Checkpoint:
                 writer.rollback()
         except Exception as error:  # out of descriptors, or of memory
             log.debug("the WAL of %s is copied later: %s", self._path, error)
-            return False  # what is committed is in the WAL, and safe there
+            return False  # committed pages are safe in the WAL
         finally:
             if taken:
                 self._reader.lock.release()

@@ -1,9 +1,9 @@
-"""Root reads a store, and touches nothing of it.
+"""Let root read a store without changing the ctime of its files.
 
-As root, SQLite gives each log and index that it opens to the owner of the database, also where they are that owner's
-already and where it only reads (``robustFchown`` in os_unix.c). That changes their ctime. SQLite lets a program replace
-the system calls that it makes (sqlite3_vfs.xSetSystemCall); the one for this is replaced by one that does the same,
-unless nothing would be different afterwards.
+As root, SQLite gives each WAL and index that it opens to the owner of the database, even if they belong to that owner
+already and SQLite only reads (``robustFchown`` in os_unix.c). That changes their ctime. SQLite lets a program replace
+its system calls (sqlite3_vfs.xSetSystemCall). This module replaces ``fchown`` by a function that does nothing if the
+owner stays the same.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _FIRST_VERSION: Final = 3
 
 
 class _Vfs(ctypes.Structure):
-    """``sqlite3_vfs``, as far as it is used here (sqlite.org/c3ref/vfs.html)."""
+    """The part of ``sqlite3_vfs`` that is used here (sqlite.org/c3ref/vfs.html)."""
 
     _fields_ = (
         ("iVersion", ctypes.c_int),
@@ -49,11 +49,11 @@ def _fchown_if_different(file: int, user: int, group: int) -> int:
 
 _callback: Final = _FCHOWN(_fchown_if_different)
 _installed: Final[list[Any]] = []
-"""The callback, once SQLite has it: it must live as long as the process."""
+"""The callback that SQLite has been given: it must live as long as the process."""
 
 
 def leave_owners_alone() -> None:
-    """Let SQLite, in this process, change the owner of a file only to another one. Only root needs it."""
+    """Let SQLite, in this process, call ``fchown`` only if the owner changes. Only root needs this."""
     if _installed or os.name == "nt" or os.geteuid() != 0:
         return
     _installed.append(_callback)
@@ -62,9 +62,11 @@ def leave_owners_alone() -> None:
         find.argtypes, find.restype = [ctypes.c_char_p], ctypes.POINTER(_Vfs)
         vfs = find(None)
         if not vfs or vfs.contents.iVersion < _FIRST_VERSION or not vfs.contents.xSetSystemCall:
-            log.debug("this SQLite lets nobody replace its system calls: reading as root touches its log")
+            log.debug("system calls of this SQLite cannot be replaced: reading as root changes the ctime of the WAL")
             return
         set_call = _SET(vfs.contents.xSetSystemCall)
         set_call(ctypes.addressof(vfs.contents), _NAME, ctypes.cast(_callback, ctypes.c_void_p))
     except (AttributeError, OSError) as error:
-        log.debug("the SQLite of this Python is not within reach: reading as root touches its log: %s", error)
+        log.debug(
+            "the SQLite library of this Python was not found: reading as root changes the ctime of the WAL: %s", error
+        )

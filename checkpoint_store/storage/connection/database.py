@@ -25,7 +25,8 @@ T = TypeVar("T")
 class Database:
     """A store file that is open for reading and writing. Safe to share between threads; a fork connects anew.
 
-    Every transaction is begun and ended by these connections: ``work`` gets the ``sqlite3`` connection in an open one.
+    These connections begin and end every transaction. ``work`` is the body of a transaction: it gets the ``sqlite3``
+    connection with the transaction open.
     """
 
     read_only: Literal[False] = False
@@ -56,14 +57,14 @@ class Database:
         return self._long_reader.read(work)
 
     def read_row(self, statement: str, values: Sequence[Any]) -> tuple[Any, ...] | None:
-        """Return the first row of one statement by the shortest way; None where it finds none."""
+        """Return the first row of one statement; None if it finds no row. The quickest read."""
         return self.reader.first_row(statement, values)
 
     def read_row_between_writes(self, statement: str, values: Sequence[Any]) -> tuple[Any, ...] | None:
         """:meth:`read_row` for a thread that writes before and after it; the row is as new. It waits for no writer.
 
-        The connection that writes has in its cache what it wrote last. The one that reads fetches it from the WAL after
-        each commit: that takes three times as long.
+        The writer connection has in its cache the pages that it wrote last. The reader connection fetches them from the
+        WAL after each commit: that takes three times as long.
         """
         return self.writer.first_row_if_free(statement, values) or self.reader.first_row(statement, values)
 
@@ -82,7 +83,7 @@ class Database:
         return self.writer.migrate(work, first=first)
 
     def moment(self) -> Moment | None:
-        """Return what the writing connection has seen; see :meth:`WriterConnection.moment`."""
+        """Return the moment of the writer connection; see :meth:`WriterConnection.moment`."""
         return self.writer.moment()
 
     def write_if_free(self, work: Callable[[sqlite3.Connection], T], *, patience_seconds: float) -> T:
@@ -91,7 +92,7 @@ class Database:
 
     def close(self) -> None:
         """Close the connections. The last process to leave a store copies the WAL into the file and removes it."""
-        for connection in (self._long_reader, self.reader, self.writer):  # the writer last: see closed
+        for connection in (self._long_reader, self.reader, self.writer):  # the writer last: ``closed`` asks the writer
             connection.close()
         self._leave()
         if self._presence is not None:

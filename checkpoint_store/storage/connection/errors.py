@@ -1,4 +1,4 @@
-"""SQLite's errors, as the library's. The errors of the ``sqlite3`` module carry no values of a row."""
+"""SQLite's errors, turned into errors of the library, without any value of a row."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ if TYPE_CHECKING:
 
 _BUSY: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_INTERRUPT})
-# The last one: nothing but the limit of steps interrupts a statement.
-# What writing into a full quota or past a file-size limit looks like: only ENOSPC itself becomes SQLITE_FULL.
+# SQLITE_INTERRUPT: only the limit of steps interrupts a statement.
+# The codes of a write beyond a quota or a file-size limit: only ENOSPC itself becomes SQLITE_FULL.
 _MAYBE_FULL: Final = frozenset(
     {
         sqlite3.SQLITE_IOERR_WRITE,
         sqlite3.SQLITE_IOERR_SHMSIZE,
         sqlite3.SQLITE_IOERR_TRUNCATE,
         sqlite3.SQLITE_IOERR_SHMOPEN,
-        sqlite3.SQLITE_IOERR_FSYNC,  # where space is only given out when the data goes to the disk
+        sqlite3.SQLITE_IOERR_FSYNC,  # some file systems allocate space only at the fsync
         sqlite3.SQLITE_IOERR_DIR_FSYNC,
-        sqlite3.SQLITE_CANTOPEN,  # no room for the log or the journal itself
+        sqlite3.SQLITE_CANTOPEN,  # no space for the WAL or the journal itself
     }
 )
 _UNREADABLE: Final = frozenset(
@@ -48,14 +48,14 @@ _NO_ACCESS: Final = frozenset(
     {sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_NOMEM}
 )
 _OPENING: Final = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR})
-"""Primary codes of a file that could not be opened, among other reasons."""
+"""Primary codes that SQLite gives for a file that it could not open, and for other reasons."""
 _BEGINNING: Final = frozenset({sqlite3.SQLITE_READONLY_RECOVERY, sqlite3.SQLITE_READONLY_CANTINIT})
 _NOT_WRITTEN: Final = _OPENING | {sqlite3.SQLITE_READONLY}
-"""Primary codes of a file that could not be written, among other reasons."""
+"""Primary codes that SQLite gives for a file that it could not write, and for other reasons."""
 _LITTLE: Final = 1 << 20
 
 Unreadable = sqlite3.Error | UnicodeDecodeError
-"""What the ``sqlite3`` module raises: the second where SQLite's own message has a damaged name in it."""
+"""What the ``sqlite3`` module raises; UnicodeDecodeError comes of a damaged name in a message of SQLite."""
 UNREADABLE: Final = (sqlite3.Error, UnicodeDecodeError)
 
 
@@ -65,17 +65,17 @@ def code_of(error: BaseException) -> int:
 
 
 def is_beginning(error: BaseException) -> bool:
-    """Whether another process had opened the file, and its index of the log was not ready yet for those who read."""
+    """Whether another process has just opened the file, and its index of the WAL is not ready for readers yet."""
     return code_of(error) in _BEGINNING
 
 
 def is_busy(error: BaseException) -> bool:
-    """Whether trying the same again may succeed by itself."""
+    """Whether the same statement may succeed if it is tried again."""
     return (code_of(error) & 0xFF) in _BUSY
 
 
 def says_nothing_of_contents(error: Unreadable) -> bool:
-    """Whether this was no room, no access or a busy file: what is stored was not judged by it."""
+    """Whether the error is a full disk, a lack of access or a busy file, and tells nothing of the stored content."""
     code = code_of(error)
     if code & 0xFF == sqlite3.SQLITE_IOERR:
         return code not in _UNREADABLE
@@ -83,7 +83,7 @@ def says_nothing_of_contents(error: Unreadable) -> bool:
 
 
 def gone(path: Path) -> StorageUnavailableError:
-    """Return the error for a store that was removed, or replaced by another file, while it is open."""
+    """Return the error for a store file that was removed, or replaced by another file, while it is open."""
     return StorageUnavailableError(
         path,
         "the file is no longer there, or another one is in its place",
@@ -95,14 +95,14 @@ def gone(path: Path) -> StorageUnavailableError:
 def translate(error: Unreadable, path: Path, waited_seconds: float) -> CheckpointStoreError:
     """Return the error that a caller should see for an error of SQLite on the store at ``path``.
 
-    An error of the place of a file, such as a full disk, names what a temporary file was to become.
+    An error of the file system, such as a full disk, names the final path of a temporary file.
     """
     code, reason = code_of(error), str(error)
     primary = code & 0xFF
     if primary in _BUSY:
         return _busy(path, waited_seconds)
     amiss = unavailable_reason(path)
-    if amiss is not None:  # of a disk that is gone, SQLite says that the file is malformed
+    if amiss is not None:  # if the disk is gone, SQLite says that the file is malformed
         return StorageUnavailableError(path, amiss)
     damage = _damage(error, code, reason)
     if damage is not None:
@@ -118,13 +118,13 @@ def translate(error: Unreadable, path: Path, waited_seconds: float) -> Checkpoin
 
 
 def _damage(error: Unreadable, code: int, reason: str) -> str | None:
-    """Return what is damaged, where an error says that something is; None otherwise."""
-    # The sqlite3 module's own; the one repeats the text, which is nobody's business, and the other is about a message
-    # of SQLite that has a damaged name in it.
+    """Return what is damaged, if the error says so; None otherwise."""
+    # These are errors of the sqlite3 module itself. The first repeats the text, which may be private; the second comes
+    # of a damaged name in a message of SQLite.
     if isinstance(error, UnicodeDecodeError) or (not code and "UTF-8" in reason):
         return "a text in it is no UTF-8"
     primary = code & 0xFF
-    if primary in _DAMAGED or reason == "malformed JSON":  # of a result: nothing but JSON is stored
+    if primary in _DAMAGED or reason == "malformed JSON":  # the error of a JSON function: a stored result is no JSON
         return step_limit.REASON if primary == sqlite3.SQLITE_INTERRUPT else reason
     return None
 
@@ -138,11 +138,11 @@ def _busy(path: Path, waited_seconds: float) -> CheckpointStoreError:
 
 
 def _has_no_locks(path: Path) -> bool:
-    """Whether the file system locks no file: SQLite calls that busy, and it never ends."""
+    """Whether the file system has no file locks: SQLite reports that as busy for ever."""
     if sys.platform == "win32":
         return False
     import fcntl  # POSIX only
-    import tempfile  # on the way of an error only
+    import tempfile  # only an error needs it
 
     try:
         with tempfile.TemporaryFile(dir=path.parent) as probe:
@@ -172,7 +172,7 @@ def _over_size_limit(path: Path) -> bool:
 
 
 def _why_not_written(path: Path) -> str | None:
-    """Return why nothing can be written beside a file now; None where it can."""
+    """Return why nothing can be written beside a file now; None if it can."""
     error = _probe(path)
     if error is not None and error.errno == errno.EROFS:
         return "its file system is read-only now"
@@ -185,8 +185,8 @@ def _probe_fails(path: Path) -> bool:
 
 
 def _probe(path: Path) -> OSError | None:
-    """Return the error of writing beside a file. A quota, and a mount that turned read-only, show in no figure."""
-    import tempfile  # on the way of an error only
+    """Return the error of writing beside a file: statvfs shows neither a quota nor a mount that turned read-only."""
+    import tempfile  # only an error needs it
 
     try:
         with tempfile.TemporaryFile(dir=path.parent) as probe:

@@ -1,8 +1,8 @@
-"""Who has a store open. A lock decides that, beside the store file; the kernel's lists only name processes.
+"""The open lock, which says whether a store is open. The kernel's lists only name the processes.
 
-Every open store shares ``NAME.open``. Work that takes the file away under its users (recovering, restoring, upgrading,
-downgrading) holds it alone. A process of an older version of this library shares nothing: its SQLite connections and
-its runners' locks tell of it.
+Every open store shares the lock on ``NAME.open``. Recovery, restore, upgrade and downgrade replace the store file, and
+hold the lock alone. A process of an older version of this library does not take the lock: its SQLite connections and
+runner locks show it.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _SHARED_FIRST: Final = 0x40000002
-"""Where every connection to a file in log mode holds a shared lock (sqlite.org/fileformat2.html, 1.6)."""
+"""The byte at which every connection to a file in WAL mode holds a shared lock (sqlite.org/fileformat2.html, 1.6)."""
 _SHARED_BYTES: Final = 510
 
 
 class Presence:
-    """That this process has a store open, for as long as it has: nobody takes the file away meanwhile.
+    """The share of the open lock that an open store holds, so that no process replaces the file.
 
     Raises:
         StoreBusy: a process that recovers, restores or migrates the store held it alone for ``timeout_seconds``.
@@ -47,23 +47,23 @@ class Presence:
         self.ensure()
 
     def ensure(self) -> None:
-        """Share the lock; a forked child does so anew, before it connects."""
+        """Share the lock; a forked child calls this again before it connects."""
         if not self._ended and not self._lock.share(self._timeout_seconds):
             who = processes.lock_holders([StoreFiles(self._path).open_lock])
             holder = f"a recovery, a restoring or a migration ({who.holder})"
             raise StoreBusy(self._path, self._timeout_seconds, holder, holders=who.pids, advice=who.advice)
 
     def end(self) -> None:
-        """The store is closed. Ending twice is fine."""
+        """Release the lock when the store is closed. Calling this twice is fine."""
         self._ended = True
         self._lock.release()
 
 
 @contextmanager
 def alone(path: Path, *, create: bool = True) -> Iterator[bool]:
-    """Keep everybody else out of the store at ``path`` if nobody has it open now; yields whether that is so.
+    """Hold the open lock of the store at ``path`` alone if nobody has the store open; yields whether it is held.
 
-    Nobody is waited for. With ``create=False`` a missing lock file is not made.
+    This does not wait. With ``create=False`` a missing lock file is not created.
     """
     lock = SharedLock(StoreFiles(path).open_lock, create=create, like=path)
     try:
@@ -73,19 +73,19 @@ def alone(path: Path, *, create: bool = True) -> Iterator[bool]:
 
 
 def store_lock(path: Path, timeout_seconds: float) -> file_lock:
-    """Return the lock on the lock file of the store at ``path``, to be held for work on the files beside it."""
+    """Return the lock file of the store at ``path``, to be held for work on the files beside the store."""
     return file_lock(StoreFiles(path).lock, timeout_seconds, like=path)
 
 
 @contextmanager
 def exclusively(path: Path, timeout_seconds: float) -> Iterator[None]:
-    """Have the store at ``path`` for oneself, with its lock file held.
+    """Hold the lock file and the open lock of the store at ``path`` alone.
 
-    The lock file is free while this waits: who is to end may need it for a last export.
+    The lock file is free while this waits: a process that closes the store needs it for its last export.
 
     Raises:
-        StoreInUse: somebody had it open for ``timeout_seconds``. Nothing was changed.
-        StoreTargetError: it is another user's. Nothing was changed.
+        StoreInUse: somebody had the store open for ``timeout_seconds``. Nothing was changed.
+        StoreTargetError: the store belongs to another user. Nothing was changed.
     """
     refuse_foreign(path)
     deadline = time.monotonic() + timeout_seconds
@@ -98,18 +98,18 @@ def exclusively(path: Path, timeout_seconds: float) -> Iterator[None]:
 
 
 def wait_or_refuse(path: Path, deadline: float, timeout_seconds: float) -> None:
-    """Wait a moment for whoever has the store open; raise :class:`StoreInUse` once the deadline has passed."""
+    """Wait a moment for the processes that have the store open; raise :class:`StoreInUse` after the deadline."""
     if time.monotonic() >= deadline:
         raise StoreInUse(path, timeout_seconds, who_has_open(path))
     time.sleep(POLL_SECONDS)
 
 
 def _older_user(path: Path) -> bool:
-    """Whether something that shares no lock has the store open. Called with the lock held alone."""
+    """Whether a program that does not take the open lock has the store open. Called with the lock held alone."""
     if has_connection(path):
         return True
-    # With a rollback journal, a connection that is idle holds no lock. That a process shows is reason enough to wait
-    # for it; that none shows says nothing.
+    # With a rollback journal, an idle connection holds no lock. So wait for a process that /proc shows; if /proc shows
+    # none, that proves nothing.
     if journal_mode_for(path) != "wal" and set(processes.who_has_open([path])) - {os.getpid()}:
         return True
     return os.name != "nt" and any(probe(lock) is None for lock in runner_lock_paths(path))
@@ -118,8 +118,8 @@ def _older_user(path: Path) -> bool:
 def has_connection(path: Path) -> bool:
     """Whether a SQLite connection, in whichever process, holds a lock on the file at ``path``.
 
-    A connection in rollback mode that is idle holds none. This process must have no connection to the file: to close
-    the descriptor that asks would drop its locks (sqlite.org/howtocorrupt.html, 2.2).
+    An idle connection in rollback mode holds no lock. This process must have no connection to the file: closing the
+    descriptor of this probe would drop the locks of that connection (sqlite.org/howtocorrupt.html, 2.2).
     """
     if sys.platform == "win32":
         return False
@@ -131,7 +131,7 @@ def has_connection(path: Path) -> bool:
         try:
             file = os.open(path, os.O_RDWR | GUARDS)
         except OSError:
-            return False  # it is missing, or nothing will be written to it
+            return False  # the file is missing, or may not be written
         try:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, _SHARED_BYTES, _SHARED_FIRST)
         except (BlockingIOError, PermissionError):
@@ -146,6 +146,6 @@ def has_connection(path: Path) -> bool:
 def who_has_open(path: Path) -> list[int]:
     """Return the processes that have the store or a lock of it open, as far as this one may see (Linux).
 
-    Those of other users and of other PID namespaces do not show. It decides nothing.
+    Processes of other users and of other PID namespaces do not show. The list is only for messages.
     """
     return processes.who_has_open([path, StoreFiles(path).open_lock, *runner_lock_paths(path)])

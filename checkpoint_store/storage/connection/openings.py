@@ -1,4 +1,4 @@
-"""Which files this process has open for writing."""
+"""The files that this process has open for writing."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ class Reader(Protocol):
     """Keeps a connection without locks between two reads."""
 
     def disconnect(self) -> None:
-        """Close it."""
+        """Close the connection that is kept."""
 
 
 class Openings:
-    """Which files this process has open for writing.
+    """The files that this process has open for writing.
 
     A file that no one has open is read without locks (see :class:`ReadOnlyDatabase`), and closing such a connection
-    would drop the locks of any other on the same file in this process. So the two never overlap.
+    would drop the locks of any other connection to the file in this process. So the two kinds never overlap.
     """
 
     lock = threading.RLock()
     readers: ClassVar[WeakSet[Reader]] = WeakSet()
-    """Those who may keep a connection without locks between two reads."""
+    """The readers that may keep a connection without locks between two reads."""
     _open: dict[Place, int] = {}  # noqa: RUF012 - the process's, not an instance's
 
     @classmethod
     def enter(cls, path: Path) -> Place:
-        """Say that the file is open for writing from now on. Waits for a read without locks to end, and ends all kept.
+        """Note that the file is open for writing. Waits for a read without locks, and closes all kept connections.
 
-        Returns what :meth:`leave` wants.
+        Returns the place of the file, for :meth:`leave`.
         """
         with cls.lock:
             for reader in list(cls.readers):
@@ -51,7 +51,7 @@ class Openings:
 
     @classmethod
     def leave(cls, place: Place) -> None:
-        """Say that one of those who had it open has closed it."""
+        """Note that one opening of the file was closed."""
         with cls.lock:
             left = cls._open.pop(place, 1) - 1
             if left:
@@ -59,12 +59,12 @@ class Openings:
 
     @classmethod
     def is_open(cls, path: Path) -> bool:
-        """Whether this process has the file open for writing, by whichever name of its folder."""
+        """Whether this process has the file open for writing, whichever name of the folder was used."""
         return bool(cls._open) and _place_of(path) in cls._open
 
 
 def _place_of(path: Path) -> Place:
-    """Return where a file is: its folder, which may have several names, and its own name, of which it has one."""
+    """Return the place of a file: its folder by device and inode (a folder may have two names), and its own name."""
     try:
         folder = os.stat(path.parent)
     except OSError:
@@ -73,7 +73,7 @@ def _place_of(path: Path) -> Place:
 
 
 class _AtFork(ForkAware):
-    """No read without locks is under way while a process forks."""
+    """Holds the lock over a fork, so that no read without locks is under way."""
 
     def __init__(self) -> None:
         self._taken: list[bool] = []

@@ -1,7 +1,7 @@
-"""One connection: its URI and its pragmas. The only place that opens a store file.
+"""The URI and the pragmas of a connection. Only this module opens a store file.
 
-The live file is never opened outside SQLite: closing any other descriptor of it would drop the locks that
-SQLite's connections of this process hold (sqlite.org/howtocorrupt.html, 2.2).
+A live store file is never opened outside of SQLite: closing another descriptor of it would drop the locks of SQLite's
+connections in this process (sqlite.org/howtocorrupt.html, 2.2).
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ PAGE_SIZE: Final = 1024
 With 8 KiB pages a result of 4 KB has a page of its own (2.1 bytes on disk for each byte), and a commit writes 26 KB.
 """
 WAL_SIZE_LIMIT: Final = 16 * 1024 * 1024
-"""A log that a long reader let grow is cut back to this many bytes."""
+"""The size to which a WAL is cut back that grew during a long read."""
 _NETWORK: Final = frozenset("nfs nfs4 cifs smb3 smbfs 9p virtiofs fuse afs ceph glusterfs lustre gpfs beegfs".split())
 
 
 def connect(path: Path, *, timeout_seconds: float, durability: Durability, alone: bool = False) -> sqlite3.Connection:
     """Open an existing store file for reading and writing, without beginning a transaction by itself.
 
-    ``alone``: from the first statement to its end, no other connection, of whichever program, has the file open. Where
-    one has it open now, this raises SQLITE_BUSY at once. (With a rollback journal, one that is idle is not noticed, and
-    others are kept out from the first write.)
+    ``alone``: from the first statement of this connection to its end, no other connection of any program has the file
+    open. If another connection has it open now, this raises SQLITE_BUSY at once. (With a rollback journal, an idle
+    connection is not noticed, and others are kept out from the first write on.)
     """
     connection = _open(path, "mode=rw", 0.0 if alone else timeout_seconds)
     try:
         if alone:
             connection.execute("PRAGMA locking_mode = EXCLUSIVE").fetchone()
-        connection.execute(f"PRAGMA page_size = {PAGE_SIZE}")  # counts while the file is empty, and never after
+        connection.execute(f"PRAGMA page_size = {PAGE_SIZE}")  # has an effect only while the file is empty
         mode = connection.execute("PRAGMA journal_mode").fetchone()[0]
         wanted = journal_mode_for(path)
         if mode != wanted:
@@ -52,7 +52,7 @@ def connect(path: Path, *, timeout_seconds: float, durability: Durability, alone
 
 
 def _pragmas(mode: str, durability: Durability) -> list[str]:
-    # FULL syncs the log at each commit; without a log only EXTRA also syncs the journal's removal.
+    # FULL syncs the WAL at each commit. Without a WAL, only EXTRA also syncs the removal of the journal.
     lasting = "FULL" if mode == "wal" else "EXTRA"
     synchronous = lasting if durability == "power-loss" else "NORMAL"
     pragmas = [
@@ -76,8 +76,8 @@ def _pragmas(mode: str, durability: Durability) -> list[str]:
 def connect_read_only(path: Path, *, timeout_seconds: float, unused: bool) -> sqlite3.Connection:
     """Open a store file such that neither it nor anything beside it is created or changed.
 
-    ``unused`` says that no one has it open: then it is read without any lock, and the caller must find out
-    afterwards whether that stayed true. Reading is bounded by the size of the file; see :func:`limit_steps`.
+    ``unused``: no one has the file open. Then it is read without any lock, and the caller must check afterwards that
+    nobody opened it meanwhile. Reading is bounded by the size of the file; see :func:`limit_steps`.
     """
     connection = _open(path, "mode=ro&immutable=1" if unused else "mode=ro&readonly_shm=1", timeout_seconds)
     try:
@@ -91,12 +91,12 @@ def connect_read_only(path: Path, *, timeout_seconds: float, unused: bool) -> sq
 
 
 def _open(path: Path, options: str, timeout_seconds: float) -> sqlite3.Connection:
-    # sqlite3's own timeout is the first thing it sets, so that no pragma can fail because the file is busy.
+    # The sqlite3 module sets its timeout first, so that no pragma fails because the file is busy.
     return sqlite3.connect(
         f"{_uri_of(path.absolute())}?{options}",
         uri=True,
         timeout=timeout_seconds,
-        isolation_level=None,  # transactions begin and end where we say so
+        isolation_level=None,  # the library begins and ends transactions itself
         check_same_thread=False,
         cached_statements=128,
     )
@@ -110,12 +110,12 @@ def _uri_of(path: Path) -> str:
 
 
 def journal_mode_for(path: Path) -> str:
-    """Return the journal mode for a store at ``path``: a log, or (on network file systems) a rollback journal."""
+    """Return the journal mode for a store at ``path``: WAL, or a rollback journal on network file systems."""
     return "truncate" if file_system(path) in _NETWORK else "wal"
 
 
 def file_system(path: Path) -> str:
-    """Return the kind of the file system of ``path`` (``ext4``, ``nfs4`` …), or ``""`` where that is unknown."""
+    """Return the kind of the file system of ``path`` (``ext4``, ``nfs4`` …), or ``""`` if it is unknown."""
     try:
         lines = Path("/proc/self/mountinfo").read_text("utf-8", "surrogateescape").splitlines()
         folder = os.path.realpath(path.parent)

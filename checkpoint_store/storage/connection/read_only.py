@@ -1,4 +1,4 @@
-"""A store that is read and never touched."""
+"""A read-only store: nothing is created or changed."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Signature = tuple[int, ...]
-"""What tells one content of a file from another."""
+"""Tells one content of a file from another: identity, size and times."""
 
 READ_ONLY: Final = "this store was opened with read_only=True"
 _TICK_SECONDS: Final = 0.02
-"""No file system's clock is coarser, of those that a store is kept on."""
+"""The coarsest clock of a file system that a store may be on."""
 
 
 class ReadOnlyDatabase:
     """A store file that is read and never touched: nothing is created, changed or locked for long.
 
-    A file that no one has open is read without locks (opening it with them would create files beside it), and read
-    again if it turns out to have changed meanwhile. That connection is kept for the next read as long as the file stays
-    as it is, by those who say with a ``presence`` that they have it open, and who close it. A file that someone has
-    open is opened anew by each read: a connection that is kept would hold a lock, and the last one who writes could not
-    copy the WAL into the file and remove it.
+    A file that no one has open is read without locks (opening it with locks would create files beside it), and read
+    again if it changed meanwhile. A reader with a ``presence``, which is closed at the end, keeps that connection for
+    its next read as long as the file stays unchanged. If someone has the file open, each read opens a connection of its
+    own: a connection that is kept would hold a lock, and the last writer could not copy the WAL into the file and
+    remove it.
     """
 
     read_only: Literal[True] = True
@@ -66,7 +66,7 @@ class ReadOnlyDatabase:
                 try:
                     value = self._read_once(work) if before is None else self._read_unused(work, before)
                 except sqlite_errors.UNREADABLE as error:
-                    # Whoever had the file open may have closed it, and removed the log, since that look.
+                    # The process that had the file open may have closed it, and removed the WAL, meanwhile.
                     is_unchanged = before == self._signature()
                     if is_unchanged and not (before is None and sqlite_errors.is_beginning(error)):
                         raise sqlite_errors.translate(error, self.path, self.lock_timeout_seconds) from error
@@ -83,7 +83,7 @@ class ReadOnlyDatabase:
 
     def _read_once(self, work: Callable[[sqlite3.Connection], T]) -> T:
         if hasattr(os, "geteuid") and os.geteuid() == 0:
-            with suppress(ImportError, OSError):  # a Python without ctypes, or no descriptor to read it with
+            with suppress(ImportError, OSError):  # no ctypes in this Python, or no descriptor left to read it
                 from checkpoint_store.storage.connection import chown  # only root needs it
 
                 chown.leave_owners_alone()
@@ -93,7 +93,7 @@ class ReadOnlyDatabase:
             return work(connection)
 
     def _read_unused(self, work: Callable[[sqlite3.Connection], T], file: Signature) -> T:
-        idle, self._idle = self._idle, None  # a read within this one opens another connection
+        idle, self._idle = self._idle, None  # a read within this read opens a connection of its own
         if idle is not None and idle[0] != file:
             idle[1].close()
             idle = None
@@ -123,13 +123,13 @@ class ReadOnlyDatabase:
             idle[1].close()
 
     def _signature(self) -> Signature | None:
-        """What would have changed if anyone wrote since; None while someone has the file open."""
+        """Return the signature of the file, which each write changes; None while someone has the file open."""
         if Openings.is_open(self.path):
             return None
         files = StoreFiles(self.path)
         if has_bytes(files.journal):
             return None
-        # Whoever has a log open has its index open too. SQLite would look for a whole transaction in such a log again
+        # A process that has a WAL open has its index, too. SQLite would search a WAL without a whole transaction again
         # and again for ten seconds.
         if is_there(files.wal) and (is_there(files.shm) or wal_frames.holds_a_commit(files.wal)):
             return None
@@ -139,12 +139,12 @@ class ReadOnlyDatabase:
             raise StoreTargetError(self.path, "there is no such file") from None
         except OSError as error:
             raise StorageUnavailableError(self.path, str(error)) from error
-        if 0 <= time.time() - status.st_mtime < _TICK_SECONDS:  # within one tick a second write would not show
+        if 0 <= time.time() - status.st_mtime < _TICK_SECONDS:  # a second write within one tick would not show
             time.sleep(_TICK_SECONDS)
         return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
     def read_row(self, statement: str, values: Sequence[Any]) -> tuple[Any, ...] | None:
-        """Return the first row of one statement; None where it finds none."""
+        """Return the first row of one statement; None if it finds no row."""
 
         def first(connection: sqlite3.Connection) -> tuple[Any, ...] | None:
             row: tuple[Any, ...] | None = connection.execute(statement, values).fetchone()

@@ -21,7 +21,7 @@ class ReaderConnection(StoreConnection):
         connection = self.connection
         if connection is None:
             connection = self.connection = self._open()
-        if connection.in_transaction:  # an interrupt cut the end of the last read short
+        if connection.in_transaction:  # an interrupt came before the last read could end its transaction
             connection.rollback()
         return connection
 
@@ -39,7 +39,7 @@ class ReaderConnection(StoreConnection):
             return value
 
     def first_row(self, statement: str, values: Sequence[Any]) -> tuple[Any, ...] | None:
-        """Return the first row of a statement, which is a snapshot of its own; None where it finds none."""
+        """Return the first row of a statement, which is a snapshot of its own; None if it finds no row."""
         with self.lock:
             try:
                 rows = self.ready().execute(statement, values).fetchall()

@@ -1,7 +1,7 @@
 """A limit on what a connection reads of a file that nobody has checked.
 
-The pages of a damaged table, or of one that somebody made so, can lead in circles: a file of 40 KB then has more rows
-than anybody can read. A sound store needs two steps of SQLite's for each of its bytes, and most reading far fewer.
+The pages of a damaged table, or of a manipulated one, can lead in circles: a file of 40 KB then has more rows than
+anybody can read. A read of a sound store takes at most two steps of SQLite for each byte, and most reads far fewer.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 REASON: Final = "reading it does not end, as its pages lead in circles"
 _STEPS_PER_BYTE: Final = 50
 _STEPS_MIN: Final = 1_000_000
-"""Some hundredths of a second."""
+"""The least limit: some hundredths of a second."""
 _LOOKS_EVERY: Final = 100_000
 """Steps of SQLite's virtual machine between two looks: some milliseconds."""
 

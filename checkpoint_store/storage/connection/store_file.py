@@ -1,4 +1,4 @@
-"""One store file: how connections to it are opened, which file they are open on, and what its errors are."""
+"""One store file and its connections: how they are opened, closed before a fork, and cleaned up after an error."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _FORK_PATIENCE_SECONDS: Final = 10.0
 
 
 class StoreFile:
-    """What the connections of one open store share."""
+    """One open store file, which its connections share."""
 
     def __init__(
         self, path: Path, *, durability: Durability, lock_timeout_seconds: float, presence: Presence | None = None
@@ -45,7 +45,7 @@ class StoreFile:
 
         Raises:
             StorageUnavailableError: the file is gone.
-            StoreBusy: another connection is open, and this one was to be ``alone``.
+            StoreBusy: ``alone`` is set, and another connection is open.
         """
         if not is_there(self.path):
             raise sqlite_errors.gone(self.path)
@@ -60,7 +60,7 @@ class StoreFile:
             raise storage_error(error, self.path) from error
 
     def place(self) -> Place | None:
-        """Return which file has the store's name now; None where none has."""
+        """Return device and inode of the file at the store's path now; None if no file is there."""
         try:
             status = os.stat(self._name)
         except OSError:
@@ -73,7 +73,7 @@ class StoreFile:
 
 
 class StoreConnection(ForkAware):
-    """One connection to a store file, opened when it is first used, behind a lock of its own."""
+    """One connection to a store file, with a lock of its own; it is opened when it is first used."""
 
     connection: sqlite3.Connection | None = None
     alone = False
@@ -87,7 +87,7 @@ class StoreConnection(ForkAware):
         watch(self)
 
     def forget_in_child(self) -> None:
-        """After a fork, in the child: a connection that was not closed before the fork is not used or closed here."""
+        """After a fork, in the child: keep a connection of the parent aside, without using or closing it."""
         if self.connection is not None:
             _inherited.append(self.connection)
         self.connection = None
@@ -99,8 +99,8 @@ class StoreConnection(ForkAware):
     def before_fork(self) -> None:
         """Close the connection, and hold its lock over the fork.
 
-        SQLite keeps what it knows of a file's locks once per process. A child that inherits it believes in locks that
-        the parent has, and the kernel knows nothing of the child's: the next to close would remove the parent's WAL.
+        SQLite keeps its knowledge of a file's locks in the memory of the process. A child inherits this knowledge, but
+        not the locks themselves: at its next close it would remove the parent's WAL.
         """
         take(self.lock, self._at_rest, max(self.file.lock_timeout_seconds, _FORK_PATIENCE_SECONDS))
         if self._at_rest:
@@ -121,17 +121,17 @@ class StoreConnection(ForkAware):
             self.connection = None
 
     def close(self) -> None:
-        """Close the connection for good once no thread uses it. After an interrupt of that, call again."""
+        """Close the connection for good once no thread uses it. After an interrupt, call this again."""
         with self.lock:
             self.disconnect()
             self.closed = True
 
     def first_row_if_free(self, statement: str, values: Sequence[Any]) -> tuple[Any, ...] | None:
-        """Return the first row of a statement, which is a snapshot of its own. Nobody is waited for.
+        """Return the first row of a statement, which is a snapshot of its own, without waiting.
 
         Returns:
-            None where it finds none, and where the connection cannot be asked: it is not open, a thread uses it, or
-            another process is in the way.
+            The row; None if the statement finds no row, and if the connection is not open or in use by a thread, or
+            another process holds the lock.
         """
         taken: list[bool] = []
         try:
@@ -156,14 +156,14 @@ class StoreConnection(ForkAware):
         return self.file.connect(alone=self.alone)
 
     def _abandon(self, error: BaseException) -> None:
-        """Leave nothing half-done behind ``error``, and raise the library's error in its place where it is SQLite's."""
+        """Roll back after ``error``, and raise an error of the library in place of one of SQLite."""
         connection, self.connection = self.connection, None
         if connection is not None:
             try:
                 if self._is_sound_after(error):
                     with suppress(sqlite3.Error):
                         connection.rollback()
-                        self.connection = connection  # last: what an interrupt cuts short is not used again
+                        self.connection = connection  # last: after an interrupted rollback it is not used
             finally:
                 if self.connection is None:
                     connection.close()

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 _HEADER_BYTES: Final = 32
 _FRAME_HEAD: Final = 24
 _WAL_MAGIC: Final = 0x377F0682
-"""The lowest bit of the magic number says that the checksums are of big-endian numbers."""
+"""The magic number of a WAL; its lowest bit says that the checksums are of big-endian numbers."""
 _WAL_READ_BYTES_MAX: Final = 64 * 1024 * 1024
 _UNSYNCED: Final = 1
-"""A power cut may tear this many commits: only the commit that was not acknowledged yet."""
+"""The number of commits that a power cut may tear: only the commit that was not acknowledged yet."""
 
 
 class Frame(NamedTuple):

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 _FREE_BYTES_MIN: Final = 64 * 1024
 _FREE_SHARE_MIN: Final = 0.1
-"""Less than that of a file stays in it, and is used again."""
+"""A smaller free part of the file stays in the file, and is used again."""
 _REBUILT_BYTES_MAX: Final = 256 * 1024 * 1024
-"""SQLite makes the file anew in memory, so that no result is in a temporary file."""
+"""The largest file that is rebuilt: SQLite does so in memory, so that no result gets into a temporary file."""
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
@@ -57,8 +57,8 @@ class WriterConnection(StoreConnection):
         """Run ``work`` in a write transaction of its own and return its value; durable when this returns.
 
         Raises:
-            CheckpointStoreError: the library's own, raised by ``work`` or made from SQLite's. Nothing is written then,
-                and the next call starts afresh.
+            CheckpointStoreError: ``work`` or SQLite failed. Nothing is written then, and the next call starts a new
+                transaction.
         """
         with self.lock:
             return self._write(work)
@@ -89,9 +89,9 @@ class WriterConnection(StoreConnection):
         return value
 
     def moment(self) -> Moment | None:
-        """Return what the connection has seen: what is read afterwards is as new as that, or newer.
+        """Return the moment of the connection: a later read sees this moment or a newer one.
 
-        None where another process is writing just now, and the journal lets nobody look meanwhile.
+        None if another process is writing just now, and the rollback journal keeps readers out.
         """
         try:
             with self.lock:
@@ -116,11 +116,11 @@ class WriterConnection(StoreConnection):
     def fast_insert(self, statement: str, values: Sequence[Any], size_bytes: int) -> bool | None:
         """Run one statement that writes completions, a transaction of its own; durable when this returns.
 
-        For a caller that holds the lock. ``size_bytes`` is about what the WAL grows by.
+        For a caller that holds the lock. ``size_bytes`` is about the growth of the WAL.
 
         Returns:
-            Whether the next chunk was claimed, too. None where a constraint refuses the statement: nothing is written
-            then, and :meth:`write_locked` can find out why.
+            Whether the next chunk was claimed, too. None if a constraint refused the statement: nothing is written, and
+            :meth:`write_locked` finds out why.
         """
         try:
             connection = self._ready(prepared=True)
@@ -142,7 +142,7 @@ class WriterConnection(StoreConnection):
             busy.execute(connection, "BEGIN IMMEDIATE", patience_seconds=self._patience_seconds)
             self._refuse_new_triggers(connection)
             value = work(connection, *arguments)
-            if not connection.in_transaction:  # SQLite rolled back by itself; what followed was not part of it
+            if not connection.in_transaction:  # SQLite rolled back by itself, and later statements stand alone
                 raise StorageUnavailableError(self.file.path, "the transaction was rolled back by the database")
             self._refuse_if_moved()
             busy.execute(connection, "COMMIT", patience_seconds=self._patience_seconds)
@@ -152,7 +152,7 @@ class WriterConnection(StoreConnection):
         return value
 
     def _refuse_new_triggers(self, connection: sqlite3.Connection) -> None:
-        """Write nothing that a trigger could undo in silence. Opening looked for one; here only a new schema is."""
+        """Refuse to write if the schema changed and has a trigger now: a trigger could undo a write in silence."""
         (schema,) = connection.execute("PRAGMA schema_version").fetchone()
         if schema != self._schema:
             trigger = connection.execute(effect.TRIGGERS).fetchone()
@@ -161,11 +161,11 @@ class WriterConnection(StoreConnection):
             self._schema = schema
 
     def _ready(self, *, prepared: bool) -> sqlite3.Connection:
-        """Return the connection with no transaction open, and (``prepared``) with what ``fast_insert`` needs."""
+        """Return the connection without an open transaction; ``prepared``: with the views of ``fast_insert``."""
         connection = self.connection
         if connection is None:
             connection = self._connect()
-        if connection.in_transaction:  # a second interrupt cut the end of the first one short
+        if connection.in_transaction:  # a second interrupt came before the rollback after the first one
             connection.rollback()
         if prepared and not self._is_prepared:
             for statement in compiled.fast_insert_views():
@@ -183,26 +183,26 @@ class WriterConnection(StoreConnection):
         except BaseException:
             connection.close()
             raise
-        self.connection = connection  # last: what an interrupt leaves half ready is never used
+        self.connection = connection  # last: a connection that an interrupt left half ready is never used
         return connection
 
     def _refuse_if_moved(self) -> None:
-        """Acknowledge nothing that is in a file which was removed or replaced: it is lost."""
+        """Raise if the store file was removed or replaced: a result in such a file is lost."""
         if self.file.place() != self._place:
             raise gone(self.file.path)
 
     def _is_sound_after(self, error: BaseException) -> bool:
-        """After an I/O error nothing is certain about the connection; nor in a file that was removed or replaced."""
+        """Whether the connection may be used again: not after an I/O error, nor if its file was removed or replaced."""
         certain = not isinstance(error, UNREADABLE) or isinstance(error, sqlite3.IntegrityError) or is_busy(error)
         return certain and self.file.place() == self._place
 
     def scrub_wal(self, touch: Callable[[sqlite3.Connection], object], what: str) -> None:
-        """Leave nothing of earlier transactions in the WAL; ``touch`` is a small write that follows them.
+        """Remove every earlier transaction from the WAL; ``touch`` is a small write that follows them.
 
         After a complete checkpoint the next commit starts the WAL again, and cuts it off behind itself.
 
         Raises:
-            ErasureUnfinished: a reader was in the way all the time; ``what`` was deleted, and is still in the WAL.
+            ErasureUnfinished: a reader was active all the time; ``what`` was deleted, and is still in the WAL.
         """
         with self.lock:
             try:
@@ -212,9 +212,9 @@ class WriterConnection(StoreConnection):
                 self.disconnect()
 
     def give_room_back(self) -> None:
-        """Make the file as small as what is in it, where much of it is free; the next checkpoint cuts it off.
+        """Shrink the file to its content, if much of it is free; the next checkpoint cuts the file off.
 
-        It is one transaction, which writes all that is left to the WAL.
+        This is one transaction, which writes the whole content to the WAL.
         """
         with self.lock:
             self.disconnect()  # no statement may be under way
@@ -247,11 +247,11 @@ class WriterConnection(StoreConnection):
         """:meth:`write` for a migration, which may rebuild tables; durable when this returns.
 
         No other connection is open from before ``first``, which runs outside of the transaction, until after the
-        commit: a process that connected in between would go on with the older schema. With foreign keys on, rebuilding
-        a table deletes the rows that refer to it; and views would forbid renaming one.
+        commit: a process that connected in between would work on with the older schema. With foreign keys on,
+        rebuilding a table deletes the rows that refer to it; and views would forbid renaming one.
 
         Raises:
-            StoreBusy: another connection is open, of a program that shares no lock of ours.
+            StoreBusy: a program that does not take the open lock has a connection open.
         """
         with self.lock:
             try:
@@ -266,10 +266,10 @@ class WriterConnection(StoreConnection):
     def copy_wal(self) -> None:
         """Copy all of the WAL into the file, which nobody else has open.
 
-        Closing the last connection copies it too, but where that fails, nobody is told.
+        Closing the last connection copies the WAL, too, but reports no failure.
 
         Raises:
-            CheckpointStoreError: not all of it could be copied: the disk is full, or a reader was in the way.
+            CheckpointStoreError: not all of the WAL could be copied: the disk is full, or a reader was active.
         """
         with self.lock:
             connection = self._set()

@@ -1,4 +1,4 @@
-"""The doctor: what can be said of a store and the files beside it. It reads only."""
+"""The doctor: a report on a store, the files beside it and the machine. It reads only."""
 
 from __future__ import annotations
 

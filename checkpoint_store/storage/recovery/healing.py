@@ -56,9 +56,9 @@ class Broken(NamedTuple):
     chunk_index: int
     result_id: int
     digests: frozenset[str]
-    """Those that stand beside it; one of them may be damaged itself."""
+    """The digests beside the result; one of them may be damaged itself."""
     text: str | None
-    """Its text, where only a digest beside it is damaged."""
+    """The text of the result, if only a digest beside it is damaged; else None."""
 
     def accepts(self, text: str) -> bool:
         """Whether this is the text that was written."""
@@ -67,7 +67,7 @@ class Broken(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Healing:
-    """What a search for damaged results came to."""
+    """The outcome of a search for damaged results."""
 
     path: Path
     broken: int
@@ -120,7 +120,7 @@ def _broken(connection: sqlite3.Connection, job_id: str | None) -> Iterator[Brok
 
 
 def _looked_at(connection: sqlite3.Connection, job_id: str, index: int, result_id: int, digest: str) -> Broken | None:
-    """Return a completed chunk if its result is not sound; None where it is."""
+    """Return a completed chunk if its result is damaged; None if the result is sound."""
     row = None
     with suppress(*UNREADABLE):
         row = connection.execute(_ROW, (job_id, index, result_id)).fetchone()

@@ -52,7 +52,7 @@ _ROWS: Final = {
     "completed_chunks": _of_job(completed_chunks, rows.COMPLETED),
     "chunk_handles": _of_job(chunk_handles, rows.HANDLE),
 }
-"""How the rows of a job are read that people are shown."""
+"""The readers of the rows of a job that the commands show."""
 
 _NOWHERE: Final = Statement(
     lambda: (
@@ -118,7 +118,7 @@ def problems_of(connection: sqlite3.Connection, path: Path, on_progress: OnProgr
 
 
 def _misplaced(connection: sqlite3.Connection) -> Iterator[Problem]:
-    """Yield what is said of chunks that the job does not have, or has not done."""
+    """Yield a problem for each row about a chunk that the job does not have, or that is not complete."""
     if _has_table(connection, "attempts"):
         for job_id, index in _NOWHERE.run(connection):
             yield Problem("attempt", "is at a chunk that the job does not have", job_id, index)
@@ -138,12 +138,12 @@ def _broken_structure(connection: sqlite3.Connection, path: Path) -> list[Proble
 
 
 def _has_table(connection: sqlite3.Connection, name: str) -> bool:
-    """Whether there is a table; a backup may have an older schema."""
+    """Whether the table exists; a backup may have an older schema."""
     return connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (name,)).fetchone() is not None
 
 
 def _count_jobs(connection: sqlite3.Connection) -> int:
-    """Return how many jobs there are; 0 where not even that reads, which the check finds out."""
+    """Return the number of jobs; 0 if the table does not read, which the check will report."""
     with suppress(sqlite3.DatabaseError):
         return int(connection.execute("SELECT count(*) FROM jobs").fetchone()[0])
     return 0

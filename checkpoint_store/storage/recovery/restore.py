@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 def put_backup(reading: ReadOnlyDatabase, path: Path) -> tuple[Path, ...]:
     """Put the backup that ``reading`` reads in the place of the store at ``path``, which no process has open.
 
-    Durable when this returns. Returns the files that were moved aside. A restoring that is killed once the old file is
-    moved is ended by the next open.
+    Durable when this returns. Returns the files that were moved aside. The next open
+    finishes a restore that was killed after it moved the old file.
 
     Raises:
-        StorageFullError: there is no room for a copy of the backup. Nothing was changed.
+        StorageFullError: the disk has no room for a copy of the backup. Nothing was changed.
     """
     partial = temporary_path(path)
     backups.back_up(reading, partial, like=FilesBeside(path).keeper())
     try:
         with storage_errors(path):
             backups.settle(partial)
-            os.replace(partial, StoreFiles(path).recovered)  # once the old file is moved, an open ends it
+            os.replace(partial, StoreFiles(path).recovered)  # from here on, an open finishes it
             newer = recover.move_backups_aside(path, "replaced", newer_than=reading.path)
             return (*recover.put_in_place(path, "replaced"), *newer)
     finally:

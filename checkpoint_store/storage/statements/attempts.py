@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _A: Final = attempts.c
 _MANY: Final = 1 << 31
-"""No chunk has so many attempts; ``sys.maxsize`` is no LIMIT of SQLite's."""
+"""More attempts than any chunk has: a LIMIT that SQLite accepts, unlike ``sys.maxsize``."""
 _ENDED_IN_VAIN: Final[Any] = (literal_column("'failed'"), literal_column("'abandoned'"))
 
 
@@ -78,13 +78,13 @@ class ChunkAttempts:
 
 
 class AttemptsBefore(NamedTuple):
-    """What a failure has to know of the attempts at its chunk. It costs the same for the thousandth attempt."""
+    """The attempts at a chunk before a failure is recorded, read at the same cost for the thousandth attempt."""
 
     last_number: int
     used_count: int
-    """How many count against the chunk's limit; no more are counted than the limit."""
+    """How many attempts count against the chunk's limit; counting stops at the limit."""
     is_there: int
-    """1 where there is an attempt of the number that was asked for."""
+    """1 if an attempt has the number that was asked for."""
 
     @property
     def next_number(self) -> int:
@@ -92,12 +92,12 @@ class AttemptsBefore(NamedTuple):
         return self.last_number + 1
 
     def has(self, number: int | None) -> bool:
-        """Whether there is an attempt of the number that was asked for."""
+        """Whether an attempt has the number that was asked for."""
         return number is not None and bool(self.is_there)
 
 
 def literal(outcome: AttemptOutcome) -> Any:
-    """Return an outcome as it stands in a statement's text: so the partial index on what is running is used."""
+    """Return an outcome as a literal of SQL: only for a literal does SQLite use the index on running attempts."""
     return literal_column(f"'{outcome}'")
 
 
@@ -197,7 +197,7 @@ def begin_first(connection: sqlite3.Connection, job_id: str, indices: Sequence[i
 
 
 def use_up(connection: sqlite3.Connection, job_id: str, attempt: AttemptRow) -> None:
-    """Record that a chunk is failed: this attempt of it was the last."""
+    """Record that a chunk is failed: this attempt was the last at it."""
     _set_last(connection, job_id, attempt, is_last=True)
     _log_failed_chunk(job_id, attempt.chunk_index, attempt.number)
 
@@ -220,8 +220,8 @@ def _log_failed_chunk(job_id: str, index: int, number: int) -> None:
 def fail(connection: sqlite3.Connection, failed: FailedAttempt, runner_id: int) -> FailureOutcome:
     """End an attempt as failed, and begin the next one at once where the report says so.
 
-    Where the chunk's attempts reach the limit by this one, the chunk is failed. An attempt that is not there (the chunk
-    was not claimed, or the job was deleted meanwhile) is recorded whole.
+    If the chunk's attempts reach the limit with this attempt, the chunk is failed. An attempt without a row (the chunk
+    was not claimed, or the job was deleted meanwhile) is added.
     """
     job_id, index = failed.job_id, failed.chunk_index
     number = failed.number
@@ -254,17 +254,17 @@ def fail(connection: sqlite3.Connection, failed: FailedAttempt, runner_id: int) 
 
 
 def release(connection: sqlite3.Connection, job_id: str, runner_id: int, claim: Claim) -> None:
-    """Free a claim of a runner on which no work began: nothing is kept of it."""
+    """Free a claim of a runner whose work had not begun: its row is deleted."""
     _FORGET.run(connection, **_named(job_id, runner_id, claim))
 
 
 def abandon(connection: sqlite3.Connection, job_id: str, runner_id: int, claim: Claim) -> None:
-    """Free a claim of a runner whose work began, and gave no result: it is in doubt, and counts as no attempt."""
+    """Free a claim of a runner whose work began and gave no result: the chunk is in doubt, the attempt not counted."""
     _ABANDON.run(connection, **_named(job_id, runner_id, claim), at=now())
 
 
 def _named(job_id: str, runner_id: int, claim: Claim) -> dict[str, Any]:
-    # Of this runner only: a claim that is freed twice may be another runner's by then.
+    # Only a claim of this runner: if a claim is freed twice, another runner may have the chunk by then.
     return {"in_job": job_id, "at_index": claim.chunk_index, "its_number": claim.number, "its_runner": runner_id}
 
 
@@ -278,9 +278,9 @@ def end_runner(
 ) -> int:
     """Record that a runner is gone, and return how many of its attempts are in doubt.
 
-    In doubt are the attempts that it had ``begun``, as (chunk index, number); None: all that it had claimed. Nothing is
-    kept of its other claims. ``is_counted`` says whether an attempt in doubt counts against its chunk's limit; at a
-    chunk with a handle it does not, because the next try asks for the result.
+    The attempts that it had ``begun``, as (chunk index, number), are in doubt; None: all that it had claimed. The rows
+    of its other claims are deleted. ``is_counted`` says whether an attempt in doubt counts against its chunk's limit;
+    at a chunk with a handle it does not, because the next try asks for the result.
     """
     if begun is not None:
         for job_id, index, number in _IN_HAND.run(connection, its_runner=runner_id).fetchall():

@@ -48,7 +48,7 @@ class Begun(NamedTuple):
 def beginning(
     rows: Iterable[tuple[int, str, str | None]], wanted: Iterable[str]
 ) -> Iterator[tuple[int, str, str | None]]:
-    """Yield the rows (chunk index, chained fingerprint, differing settings) of a job as far as a plan begins so."""
+    """Yield the rows (chunk index, chained fingerprint, differing settings) of a job that equal a plan's beginning."""
     for at, (row, fingerprint) in enumerate(zip(rows, wanted, strict=False)):
         if row[:2] != (at, fingerprint):
             return
@@ -58,7 +58,7 @@ def beginning(
 def has_same_results(connection: sqlite3.Connection, begun: Begun, other_id: str) -> bool:
     """Return whether another job has the same results for the chunks that a job has completed.
 
-    Only then what the other job did further was done from the results that the job has.
+    Only then the further results of the other job were made from the results that the job has.
     """
     (same,) = _SAME.run(connection, its_id=begun.job_id, other_id=other_id, stop=begun.chunks).fetchone()
     return bool(same == begun.chunks)

@@ -55,8 +55,8 @@ def carry_over(
 ) -> JobRecord:
     """Complete chunks of a job with results of other jobs, and return the job as it is then.
 
-    A result that is to be made again there is to be made again here. One for a chunk that is complete here answers the
-    redo that was asked for.
+    A result with a redo mark brings its mark. A result for a chunk that is complete here answers the redo of that
+    chunk.
     """
     moment, job_id = now(), job.job_id
     again = sources.keys() & set(redos.indices(connection, job_id)) if job.redo_count else set[int]()
@@ -87,7 +87,7 @@ def carry_over(
     to_redo = redos.of_kept(connection, sources)
     redos.mark(connection, job_id, to_redo)
     count(connection, job_id, len(sources) - len(again), moment)
-    begun_with = job.stretch_completed_count + len(sources) - len(to_redo)  # they took none of its time
+    begun_with = job.stretch_completed_count + len(sources) - len(to_redo)  # carried results took no time of this job
     job_statements.update_job(connection, job_id, path, stretch_completed_count=begun_with)
     return job_statements.find_job(connection, job_id, path)
 
@@ -102,7 +102,7 @@ def _taken(connection: sqlite3.Connection, source: Source, index: int, path: Pat
 
 
 def _moved(text: str, source: int, index: int) -> str:
-    """A result that names its chunk names the chunk's new place; any other ``chunk_index`` is the caller's own."""
+    """Return a result with its new ``chunk_index``, if it named its chunk; another ``chunk_index`` is the caller's."""
     if source == index or '"chunk_index"' not in text:
         return text
     result = json_text.decode(text)

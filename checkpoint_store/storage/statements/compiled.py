@@ -25,7 +25,7 @@ _R: Final = chunk_results.c
 class Statement:
     """A statement's SQL text, and the order of its values. Compiled when it is first used.
 
-    ``order``, where given, says which order the callers rely on that hand over plain tuples.
+    ``order``: the order in which callers pass plain tuples; None: no caller does.
     """
 
     __slots__ = ("_build", "_fixed", "_get", "_order", "names", "text")
@@ -38,7 +38,7 @@ class Statement:
         self._order = order
 
     def __getattr__(self, name: str) -> Any:
-        """Compile: a slot is asked for that has no value yet."""
+        """Compile the statement when a slot without a value is asked for."""
         made = self._build().compile(dialect=sqlite.dialect(paramstyle="qmark"))
         self.names = tuple(made.positiontup)  # type: ignore[attr-defined]
         assert self._order in (None, self.names), self.names
@@ -113,12 +113,12 @@ def _complete(given: Callable[[str], Any], result_id: Any) -> sqlite.Insert:
 
 
 def not_back(at: Any) -> Any:
-    """A job's new ``updated_at``. It stays where a clock that was set back says less: what is newer is told by it."""
+    """Return a job's new ``updated_at``. It never decreases, even if the clock was set back: it tells what is newer."""
     return func.max(jobs.c.updated_at, at)
 
 
 def _count(job_id: Any, more: Any, at: Any) -> Update:
-    """All but the last chunk of a job; a statement that looked for both cases would cost each checkpoint more."""
+    """Return the update of a job for any chunk but its last: a statement for both cases would be slower."""
     there_by = jobs.c.completed_count + more
     return (
         jobs.update()
@@ -128,7 +128,7 @@ def _count(job_id: Any, more: Any, at: Any) -> Update:
 
 
 def _count_last(job_id: Any, more: Any, at: Any) -> Update:
-    """What follows where :func:`_count` changed nothing: the job is completed, unless chunks are to be done again."""
+    """Return the update after :func:`_count` changed nothing: the job is completed, unless it has redo marks."""
     values = {"completed_count": jobs.c.completed_count + more, "updated_at": not_back(at)}
     left = select(chunk_redos.c.chunk_index).where(chunk_redos.c.job_id == jobs.c.job_id).exists()
     ended: dict[str, Any] = {
@@ -139,7 +139,7 @@ def _count_last(job_id: Any, more: Any, at: Any) -> Update:
 
 
 def _end_attempt(job_id: Any, chunk_index: Any, attempt: Any, at: Any, seconds: Any) -> Update:
-    """An attempt ends with its chunk, in the same transaction."""
+    """Return the update that ends an attempt in the transaction that completes its chunk."""
     return (
         attempts.update()
         .where(attempts.c.job_id == job_id, attempts.c.chunk_index == chunk_index, attempts.c.number == attempt)
@@ -162,7 +162,7 @@ def begun(job_id: Any, chunk_index: Any, number: Any, runner_id: Any, at: Any) -
 
 
 def _claim_untried(job_id: Any, chunk_index: Any, runner_id: Any, at: Any) -> Insert:
-    """Claim a chunk for a runner, unless the chunk is complete or was ever tried: such a chunk needs a closer look."""
+    """Return the insert that claims a chunk for a runner, unless the chunk is complete or was tried."""
     values = begun(job_id, chunk_index, literal_column("1"), runner_id, at)
     has_rows = [exists().where(table.c.job_id == job_id, table.c.chunk_index == chunk_index) for table in _OF_CHUNK]
     return attempts.insert().from_select(
@@ -174,8 +174,8 @@ _OF_CHUNK: Final = completed_chunks, attempts
 _COMPLETED: Final[Any] = literal_column("'completed'")
 _MORE: Final[Any] = bindparam("more"), bindparam("at")
 
-# Step by step, for a transaction in which a chunk may be complete already: that is left alone, and the number of rows
-# says so.
+# The single steps, for a transaction in which a chunk may be complete already: the row of such a chunk stays, and the
+# number of changed rows says so.
 ADD_RESULT: Final = Statement(lambda: _add_result(bindparam), order=("job_id", "chunk_index", "result", "digest"))
 COMPLETE: Final = Statement(
     lambda: _complete(bindparam, bindparam("result_id")).on_conflict_do_nothing(
@@ -190,7 +190,7 @@ END_ATTEMPT: Final = Statement(
 )
 
 # The fast insert: one row for a view of the connection's own is one completion, and the statement is a transaction.
-# Each statement gives the GIL away, and costs its start; a chunk that is complete already refuses all of it.
+# Each statement releases the GIL and has a cost of its own. If a chunk is complete already, the whole insert fails.
 COMPLETION: Final = ("job_id", "chunk_index", "completed_at", "result", "digest", "fingerprint", "attempt", "seconds")
 """The values of a completion, in the order in which they are given."""
 _AND_CLAIM: Final = (*COMPLETION, "next_index", "runner_id")
@@ -210,7 +210,7 @@ FAST_INSERT_AND_CLAIM: Final = f"INSERT INTO completion_and_claim VALUES ({', '.
 _NO_TRIGGER: Final = (
     "SELECT RAISE(ABORT, 'a trigger') WHERE EXISTS (SELECT 1 FROM main.sqlite_master WHERE type = 'trigger'); "
 )
-"""The first step: a trigger in the file could undo the others, and no schema of ours has one there."""
+"""The first step: a trigger in the file could undo the other steps, and the schema has no triggers."""
 
 
 @cache
@@ -272,7 +272,7 @@ SET_RESULT: Final = Statement(
             fingerprint=func.coalesce(bindparam("new_fingerprint"), _C.fingerprint),
             digest=bindparam("new_digest"),
             result_id=bindparam("new_id"),
-            # Whoever replaces a result pays for the new one.
+            # The job that replaces a result pays for the new one.
             source_job_id=None,
             source_chunk_index=None,
             source_differs_in=None,

@@ -1,4 +1,4 @@
-"""A chunk that is recorded in a job which is not running, as :class:`StateManager` records it."""
+"""The completion of a chunk in a job that is not running, for :class:`StateManager`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which of a file's jobs a plan is held against. Reads only; ask inside the transaction that acts on the answer."""
+"""The earlier job of a file with which a plan is compared. Reads only, in the transaction that acts on the answer."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 def earlier_job(connection: sqlite3.Connection, request: OpenRequest, path: Path) -> JobRecord | None:
     """Return the job of this very plan; else the newest job of the file that has results; else None.
 
-    With ``on_change="extend"`` the newest job of the file comes before that where it can grow, results or not.
+    With ``on_change="extend"``, a newest job of the file that can grow comes before a job with results.
 
-    None says that there is nothing to protect: no job of the file has a completed chunk, or a handle of work that a
-    service holds, and none has this plan.
+    None means that nothing needs protection: no job of the file has this plan, a completed chunk, or a handle of work
+    that a service holds.
     """
     job = job_of_plan(connection, request, path)
     if job is None and request.on_change == "extend":
@@ -41,8 +41,8 @@ def earlier_job(connection: sqlite3.Connection, request: OpenRequest, path: Path
 def job_of_plan(connection: sqlite3.Connection, request: OpenRequest, path: Path) -> JobRecord | None:
     """Return the newest job of this plan, whatever its status and however many other jobs were opened since.
 
-    A job that was opened by its number of chunks agrees with any chunks of that number. But a job that has results and
-    is known to be of these very chunks is the surer one, also where it is older.
+    A job that was opened by its number of chunks agrees with any chunks of that number. But an older job with results,
+    whose fingerprints are these very chunks', comes before it.
     """
     by_number: Any = None
     plan = request.plan

@@ -1,6 +1,6 @@
-"""The look at what a statement changed: a trigger that somebody put into the file can make SQLite pass over a row.
+"""The check of what a statement changed: a trigger that somebody put into the file can make SQLite skip a row.
 
-``RAISE(IGNORE)`` in such a trigger is no error, and the statement seems to succeed. Nothing may be acknowledged then.
+``RAISE(IGNORE)`` in such a trigger is no error: the statement seems to succeed, and must not be acknowledged.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def require_completions(connection: sqlite3.Connection, values: Sequence[Any], c
     may_claim = len(values) % _WIDTH > 0  # the values of a claim follow
     if changed == rows + len(numbers) - numbers.count(None) + may_claim:
         return may_claim
-    # An attempt need not be there: its job may have come from elsewhere since.
+    # The row of an attempt may be missing: the job may have been merged or recovered meanwhile.
     starts = [at * _WIDTH for at, number in enumerate(numbers) if number is not None]
     attempts_there: int = sum(
         connection.execute(_HAS_ATTEMPT, (*values[start : start + 2], values[start + _ATTEMPT])).fetchone()[0]

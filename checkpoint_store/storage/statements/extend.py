@@ -1,4 +1,4 @@
-"""A job that grows: its chunks still stand at the beginning of a plan, and only new ones follow."""
+"""The growth of a job into a plan whose first chunks are the chunks of the job."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ _NOT_AT_HAND: Final = "not given (only their number is)"
 def job_to_extend(connection: sqlite3.Connection, request: OpenRequest, path: Path) -> JobRecord | None:
     """Return the newest job of the file where it can grow into a plan, or has more chunks than that; else None.
 
-    It need not have results: a runner may be at work on it. Who asks for fewer chunks than it has, has an old view of
-    the input, and a job beside it would be worked on for nothing.
+    The job need not have results: a runner may be at work on it. A caller that asks for fewer chunks than the job has
+    sees an old version of the input, and a second job would be worked on for nothing.
     """
     newest = job_statements.list_jobs(connection, path, file_name=request.plan.file_name, limit=1)
     total = request.plan.total_chunks
@@ -63,7 +63,7 @@ def _is_of_kind(job: JobRecord, plan: Plan) -> bool:
 def differences_at_beginning(
     connection: sqlite3.Connection, job: JobRecord, request: OpenRequest, differences: Iterable[Difference]
 ) -> list[Difference]:
-    """Return what keeps a job from growing into a plan: of all differences, those that are no growth."""
+    """Return the differences that keep a job from growing into a plan: all but those of the growth itself."""
     total, wanted = job.total_chunks, request.plan.total_chunks
     grows_by_number = total <= wanted
     growth = ("chunks", "total_chunks") if grows_by_number else ("chunks",)
@@ -85,7 +85,7 @@ def differences_at_beginning(
 
 
 def _first_changed(connection: sqlite3.Connection, job: JobRecord, request: OpenRequest) -> int | None:
-    """Return the first chunk of a plan whose result in the job was made from another chunk; None where none was."""
+    """Return the first chunk of a plan whose result in the job was made from another chunk; None if there is none."""
     made_from = dict(_FINGERPRINTS.run(connection, in_job=job.job_id).fetchall())
     given = enumerate(request.fingerprints_by(job.fingerprint_rule) or ())
     return next((index for index, fingerprint in given if made_from.get(index, fingerprint) != fingerprint), None)
@@ -97,7 +97,7 @@ def payers(connection: sqlite3.Connection, job_id: str) -> set[str]:
 
 
 def _digest_of_first(total: int, request: OpenRequest, rule: int) -> str | None:
-    """Return the digest of a plan's first chunks; None where they are not at hand, or the rule does not know them."""
+    """Return the digest of a plan's first chunks; None if they are not at hand, or the rule does not identify them."""
     fingerprints = request.fingerprints_by(rule)
     return None if fingerprints is None else digest_of_fingerprints(islice(fingerprints, total))
 

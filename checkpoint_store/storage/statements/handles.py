@@ -121,7 +121,7 @@ def add(connection: sqlite3.Connection, job_id: str, given: Iterable[tuple[int, 
 
 
 def set_fingerprints(connection: sqlite3.Connection, job_id: str, fingerprints: Mapping[int, str]) -> None:
-    """Say of which content the chunks of a job are that have handles."""
+    """Fill in the fingerprints of chunks that have handles."""
     rows = [
         {"in_job": job_id, "at_index": at, "new_fingerprint": fingerprint} for at, fingerprint in fingerprints.items()
     ]

@@ -31,9 +31,7 @@ _OF_JOB: Final[Any] = _J.job_id == bindparam("in_job")
 
 _MARKED: Final[Any] = redos.is_any_left(_J.job_id)
 _ROW: Final = (*(_J[name] for name in JobRecord._fields[:-1]), redos.count_of(_J.job_id).label("redo_count"))
-_JOB_PAGE_ROWS: Final = (
-    200  # a store may have many jobs: their rows are gone before the garbage collector looks at them
-)
+_JOB_PAGE_ROWS: Final = 200  # few enough that their rows are gone before the garbage collector looks at them
 _JOB_ID: Final = JobRecord._fields.index("job_id")
 
 _FIND: Final = Statement(lambda: select(*_ROW).where(_OF_JOB))
@@ -214,7 +212,7 @@ def insert_job(connection: sqlite3.Connection, values: dict[str, Any]) -> None:
 
 
 def make_current(connection: sqlite3.Connection, job_id: str) -> None:
-    """Let the state file show this job."""
+    """Make this job the current one, which the state file shows."""
     _NO_LONGER_CURRENT.run(connection, but_job=job_id)
     _MAKE_CURRENT.run(connection, in_job=job_id)
 
@@ -226,7 +224,7 @@ def make_newest(connection: sqlite3.Connection, job_id: str, file_name: str) -> 
 
 
 def _supersede_others(connection: sqlite3.Connection, job_id: str, file_name: str) -> None:
-    """Let the others of a file say which job replaced them. Jobs without a file name are of no file."""
+    """Record in the other jobs of a file which job superseded them. A job without a file name has no other jobs."""
     _NOT_SUPERSEDED.run(connection, in_job=job_id)
     if file_name:
         names = spelt(file_name)
@@ -245,7 +243,7 @@ def update_job(connection: sqlite3.Connection, job_id: str, path: Path, **values
 def delete_job(connection: sqlite3.Connection, job_id: str) -> None:
     """Remove a job with its completed chunks and results; freed space is overwritten (``secure_delete``).
 
-    That it was deleted is kept, so that no older copy brings it back.
+    A row in ``deleted_jobs`` stays, so that no older copy brings the job back.
     """
     _DELETE_RESULTS.run(connection, in_job=job_id)
     _DELETE.run(connection, in_job=job_id)
@@ -265,7 +263,7 @@ def was_deleted(connection: sqlite3.Connection, job_id: str) -> bool:
 
 
 def recount(connection: sqlite3.Connection, job_id: str) -> None:
-    """Set ``completed_count`` to what is there."""
+    """Set ``completed_count`` to the number of completed chunks."""
     _RECOUNT.run(connection, in_job=job_id)
 
 
@@ -278,5 +276,5 @@ def facts(connection: sqlite3.Connection) -> dict[str, Any]:
 
 
 def touch(connection: sqlite3.Connection) -> None:
-    """Write a page that holds nothing of any job."""
+    """Write a page that has no data of any job."""
     connection.execute("UPDATE alembic_version SET version_num = version_num")

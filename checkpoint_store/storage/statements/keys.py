@@ -1,4 +1,4 @@
-"""Statements about keys: what the caller of a job calls each chunk."""
+"""Statements about keys: the caller's names of the chunks."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ KEY_AT: Final = Statement(lambda: select(_K.key).where(*at_chunk(_K)), order=("i
 
 @cache
 def index_of(count: int) -> Statement:
-    """Return the statement that finds the chunk which has one of so many spellings as its key."""
+    """Return the statement that finds the chunk whose key is one of this many spellings."""
     names: list[Any] = [bindparam(f"key_{number}") for number in range(count)]
     return Statement(lambda: select(_K.chunk_index).where(_IN_JOB, _K.key.in_(names)))
 
@@ -36,7 +36,7 @@ def all_of(connection: sqlite3.Connection, job_id: str) -> list[tuple[int, str]]
 
 
 def put(connection: sqlite3.Connection, job_id: str, keys: Sequence[str]) -> None:
-    """Call the chunks of a job by these keys, in index order; what is so already is not written again."""
+    """Set the keys of the chunks of a job, in index order; an unchanged key is not written."""
     stored = all_of(connection, job_id)
     same = 0
     while same < min(len(stored), len(keys)) and stored[same] == (same, keys[same]):

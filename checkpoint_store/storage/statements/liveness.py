@@ -1,4 +1,4 @@
-"""Which runners are alive: told by the lock that each holds, inside a transaction that records the end of dead ones."""
+"""The liveness of runners: a runner is alive while it holds its lock. A dead one is reaped in the open transaction."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def reap_if_dead(connection: sqlite3.Connection, store: Path, runner: Runner) -> bool:
-    """Return whether a runner is dead. Then its end is recorded, and which of its chunks are in doubt."""
+    """Return whether a runner is dead. The end of a dead runner is recorded, and its begun chunks are in doubt."""
     return _reap_if_dead(connection, store, runner.runner_id, runner.job_id, runner.lock_file)
 
 
@@ -44,7 +44,7 @@ def _reap_if_dead(
 def refuse_if_busy(
     connection: sqlite3.Connection, store: Path, job_id: str, *, own_runner_id: int | None, exclusive: bool
 ) -> None:
-    """Refuse to work on a job that another runner has for itself, or (``exclusive``) that any other one works on.
+    """Refuse to work on a job that another runner has for itself, or (``exclusive``) that another runner works on.
 
     Nothing is written, so that the transaction may be rolled back. A completed job is never busy.
 
@@ -67,13 +67,13 @@ def release(connection: sqlite3.Connection, store: Path, job_id: str, runner_id:
     lock_file = runner_lock_path(store, at_work[runner_id].lock_file)
     freed = attempts.in_hand(connection, runner_id)
     attempts.end_runner(connection, runner_id, begun=begun_by(lock_file).begun, is_counted=False)
-    remove_file(lock_file)  # before the commit: it starts no chunk any more, and others take it for dead
+    remove_file(lock_file)  # before the commit: this runner then starts none of the freed chunks
     log.warning("runner %d of job %s was released by hand: %s free", runner_id, job_id, counted(freed, "chunk"))
     return freed
 
 
 def others_at_work(connection: sqlite3.Connection, store: Path, job_id: str, *, own_runner_id: int | None) -> bool:
-    """Return whether another runner is at work on a job now. Dead ones are reaped."""
+    """Return whether another runner is at work on a job now. Dead runners are reaped."""
     others = _other_runners(connection, job_id, own_runner_id)
     are_dead = [reap_if_dead(connection, store, other) for other in others]
     return not all(are_dead)
@@ -90,7 +90,7 @@ def living_runners(connection: sqlite3.Connection, store: Path, job_id: str, but
 
 
 def is_alive(store: Path, runner: Runner) -> bool:
-    """Return whether a runner is alive: it holds its lock then."""
+    """Return whether a runner is alive: whether it holds its lock."""
     return probe(runner_lock_path(store, runner.lock_file)) is None
 
 
@@ -100,7 +100,7 @@ def _other_runners(connection: sqlite3.Connection, job_id: str, own_runner_id: i
 
 
 class Liveness:
-    """What one transaction finds out about the runners of a job: each is probed once at most."""
+    """The liveness of the runners of a job in one transaction: each runner is probed at most once."""
 
     def __init__(
         self, connection: sqlite3.Connection, store: Path, job_id: str, trusted_runner_ids: Container[int] = ()
@@ -113,7 +113,7 @@ class Liveness:
         """The runners that were found dead."""
 
     def is_alive(self, runner_id: int) -> bool:
-        """Whether a runner is alive, as far as the lock or the caller's trust says; a dead one is reaped."""
+        """Whether a runner is alive: trusted by the caller, or found so by a probe. A dead runner is reaped."""
         if runner_id in self._trusted or runner_id in self.alive:
             return True
         if runner_id in self.reaped:

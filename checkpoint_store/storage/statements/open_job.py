@@ -1,4 +1,4 @@
-"""Opening a job, in one transaction: found, resumed, refused, carried over or begun."""
+"""Open a job in one transaction: it goes on, grows, begins anew with or without results, or is refused."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def open_job(connection: sqlite3.Connection, request: OpenRequest, path: Path) -
     """Return the job that ``request`` leads to, as the newest and current one.
 
     Raises:
-        PlanChanged: the plan differs, and the request says that this is to be refused. Nothing was changed.
+        PlanChanged: the plan differs, and ``on_change`` is "refuse". Nothing was changed.
     """
     earlier = None if request.fresh else earlier_job.earlier_job(connection, request, path)
     decision = decide(connection, request, earlier, path)
@@ -66,7 +66,7 @@ def open_job(connection: sqlite3.Connection, request: OpenRequest, path: Path) -
 
 
 def decide(connection: sqlite3.Connection, request: OpenRequest, earlier: JobRecord | None, path: Path) -> Decision:
-    """Return what ``request`` comes to beside the job that is there. Reads only.
+    """Return the decision for a request and the earlier job. Reads only.
 
     Results of other jobs are looked for only where a new job begins.
     """
@@ -106,11 +106,11 @@ def reusable_for_rest(
     reads_only: bool,
     has_grown: bool = False,
 ) -> tuple[dict[int, Source], bool]:
-    """Return what can be carried over into a job that goes on: what other jobs did since that was looked for before.
+    """Return the results that a job which goes on can take over: results of other jobs since the last look for them.
 
-    The chunks that a runner has in hand are left to it; the second value says whether there are any. Where nothing may
-    be written, a dead runner counts as alive. A job that ``has_grown`` takes what those jobs have for its new chunks
-    whose results it carries already: so an input that was cut off for one run is not paid for again.
+    Chunks that a runner has in hand are left out; the second value says whether there are any. With ``reads_only`` a
+    dead runner counts as alive. A job that ``has_grown`` takes results for its new chunks from the jobs whose results
+    it carries already: so an input that was cut off for one run is not paid for again.
     """
     if not (_looks(request) or has_grown) or request.fingerprints is None or not job.remaining_count:
         return {}, False
@@ -118,7 +118,7 @@ def reusable_for_rest(
     if payers == set():
         return {}, False
     sources = {}
-    is_torn = request.plan.sequential and job.redo_count  # others made what is behind these chunks from other results
+    is_torn = request.plan.sequential and job.redo_count  # later results were made from other ones
     if job.completed_count < job.total_chunks and not is_torn:
         sources = StoredResults(connection, request, path).reusable_since(job, of=payers)
     if job.redo_count and _looks(request):
@@ -196,7 +196,7 @@ def _resume(
     if request.metadata is not None and request.metadata != (job.metadata or {}):
         changes["metadata"] = metadata_text(request.metadata)
     if job.chunks_digest is None and request.plan.chunks_digest is not None:
-        # Begun (or imported) without the chunks at hand: the plan is the same as far as it is known, and complete now.
+        # The job was begun (or imported) without the chunks at hand: its plan agrees as far as it is known.
         changes |= {"chunks_digest": request.plan.chunks_digest, "fingerprint_rule": FINGERPRINT_RULE}
         job = job._replace(fingerprint_rule=FINGERPRINT_RULE)
     if request.fingerprints is not None and result_statements.lacks_fingerprints(connection, job.job_id):

@@ -1,4 +1,4 @@
-"""What may go from a store, and its deletion: superseded and complete jobs, and old attempts at complete chunks."""
+"""Statements that prune: delete superseded and complete jobs, and old attempts at complete chunks."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _A: Final = attempts.c
 _H: Final = chunk_handles.c
 _IN_JOB: Final[Any] = _A.job_id == bindparam("in_job")
-# What cost something is part of what the job cost; what is in work, or at a chunk that is left, says what comes next.
+# An attempt with a cost is part of its job's cost; an attempt in work, or at a chunk that is left, is still needed.
 _OLD: Final[Any] = (
     _IN_JOB,
     _A.outcome != literal(AttemptOutcome.RUNNING),
@@ -57,7 +57,7 @@ _OPEN_HANDLE: Final = Statement(
 
 
 class Prunable(NamedTuple):
-    """What goes of a store file's rows."""
+    """The rows of a store file that a prune deletes."""
 
     jobs: tuple[str, ...]
     attempts: int
@@ -65,7 +65,7 @@ class Prunable(NamedTuple):
 
 
 def prunable(connection: sqlite3.Connection, path: Path, request: PruneRequest) -> Prunable:
-    """Return what goes by a request, as the snapshot says that ``connection`` sees. Reads only."""
+    """Return the rows that a request deletes, from the snapshot of ``connection``. Reads only."""
     every = job_statements.list_jobs(connection, path)
     going = [job.job_id for job in _jobs(connection, path, every, request)]
     count = sum(_number(_COUNT_ATTEMPTS, connection, in_job=job_id) for job_id in going)
@@ -76,7 +76,7 @@ def prunable(connection: sqlite3.Connection, path: Path, request: PruneRequest) 
 
 
 def prune(connection: sqlite3.Connection, path: Path, request: PruneRequest) -> Prunable:
-    """Delete what goes by a request, and return it."""
+    """Delete the rows of a request, and return them."""
     every = job_statements.list_jobs(connection, path)
     pruned = prunable(connection, path, request)
     for job_id in pruned.jobs:
@@ -97,7 +97,7 @@ def _jobs(connection: sqlite3.Connection, path: Path, every: list[JobRecord], re
 
 
 def _may_go(connection: sqlite3.Connection, path: Path, job: JobRecord) -> bool:
-    """Whether a job is superseded or complete, nobody works on it, and no service holds work of it that is paid for."""
+    """Whether a job is superseded or complete, nobody works on it, and no service holds paid work of it."""
     is_done = job.status is JobStatus.COMPLETED and not job.remaining_count
     if job.superseded_by is None and not is_done:
         return False

@@ -1,4 +1,4 @@
-"""What a result cost that another one takes the place of: money that was spent stays counted, with its attempt."""
+"""The costs of replaced results: money that was spent stays counted, with the attempt that spent it."""
 
 from __future__ import annotations
 

@@ -27,16 +27,16 @@ if TYPE_CHECKING:
 _C: Final = completed_chunks.c
 _R: Final = chunk_results.c
 _PAGE_BYTES: Final = 1 << 18
-"""What a processor's own memory holds: pages of a mebibyte took a fifth longer to read and to write."""
+"""A page that fits into the cache of a processor: pages of 1 MiB took a fifth longer to read and to write."""
 _SNAPSHOT_PAGE_BYTES: Final = 1 << 16
-"""Of pages that are read one after the other in one transaction. Other threads have their turn after each."""
+"""The bytes of a page of a long read in one transaction. Other threads have their turn after each page."""
 _PAGE_INDICES: Final = 1024
 _PAGE_ROWS: Final = 500
 
 
 _IN_JOB: Final[Any] = _C.job_id == bindparam("in_job")
 _DONE: Final[Any] = _IN_JOB, ~redos.is_marked(_C)
-"""Complete, and not to be done again."""
+"""The condition that a chunk is complete, and not to be done again."""
 _BETWEEN: Final[Any] = *_DONE, _C.chunk_index >= bindparam("start"), _C.chunk_index < bindparam("stop")
 
 _FINGERPRINTS: Final = Statement(
@@ -132,11 +132,11 @@ def completed_from(connection: sqlite3.Connection, job_id: str, start: int, widt
 ResultRow = tuple[int, str | None, str, str | None]
 """(index, text, digest, digest beside the text) of a completed chunk with a result."""
 Row = TypeVar("Row", ResultRow, tuple[int, str])
-"""What begins with the index and the text of a result."""
+"""A row that begins with the index and the text of a result."""
 
 
 Substitutes = Mapping[str, str]
-"""Texts of damaged results, which a copy of the store has, by their digest."""
+"""Texts, by their digest, that copies of the store have of damaged results."""
 NONE: Final[Substitutes] = {}
 
 
@@ -152,7 +152,7 @@ def result_page(
 def _page_row_by_row(
     connection: sqlite3.Connection, job_id: str, after: int, limit: int, substitutes: Substitutes
 ) -> list[ResultRow]:
-    """Return the same page where some of its rows may not read."""
+    """Return a page row by row, if some of its rows may not read."""
     page: list[ResultRow] = []
     for index, result_id, digest in _NARROW_PAGE.run(connection, in_job=job_id, after=after, rows=limit).fetchall():
         page.append((index, *text_of(connection, result_id, digest, substitutes)))

@@ -1,7 +1,7 @@
-"""The one reader of stored rows: what a row holds is looked at before anybody works with it.
+"""The one reader of stored rows: it checks each value before anybody works with it.
 
-SQLite keeps whatever it was given: a blob for a name, a text for a number. A file may have been changed by hand, by
-another program, or by a fault that no checksum notices. What passes here can be shown, compared and computed with.
+SQLite stores any type in any column: a blob for a name, a text for a number. A file may have been changed by hand, by
+another program, or by a fault that no checksum notices. A value that passes can be shown, compared and computed with.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def _config(value: Any) -> dict[str, Any]:
 
 @lru_cache(maxsize=256)
 def _check_config(text: str) -> None:
-    """Refuse what is no config. Many jobs have the same one, and looking through it takes longest."""
+    """Refuse a text that is no config. Cached: many jobs have the same config, and checking it takes longest."""
     try:
         config = json_text.decode(text)
         json_rules.check(config, "")
@@ -209,7 +209,7 @@ def read_row(
     """Return the values of a row, each as its reader gives it.
 
     Raises:
-        StoreDamaged: a value is none that this library writes; the message names table, column and value.
+        StoreDamaged: this library does not write such a value; the message names table, column and value.
     """
     values = {}
     for name, value in row.items():

@@ -1,4 +1,4 @@
-"""Statements about runners, and about wishes to pause."""
+"""Statements about runners, and about requests to pause."""
 
 from __future__ import annotations
 
@@ -76,12 +76,12 @@ def add_runner(
 
 
 def is_runner_of(connection: sqlite3.Connection, runner_id: int, job_id: str) -> bool:
-    """Return whether a runner is known as one of this job: both may have been deleted."""
+    """Return whether the store has this runner of this job: both may have been deleted."""
     return _OF_JOB.run(connection, its_id=runner_id, in_job=job_id).fetchone() is not None
 
 
 def make_exclusive(connection: sqlite3.Connection, runner_id: int) -> None:
-    """Record that a runner has the job for itself."""
+    """Record that a runner shares the job with no other."""
     _MAKE_EXCLUSIVE.run(connection, its_id=runner_id)
 
 
@@ -97,15 +97,15 @@ def lock_file_of(connection: sqlite3.Connection, runner_id: int) -> str | None:
 
 
 def ask_to_pause(connection: sqlite3.Connection, job_id: str) -> None:
-    """Record the wish that every loop on this job ends."""
+    """Record the request that every loop on this job ends."""
     insert_into(pauses, ("job_id", "asked_at")).run(connection, job_id=job_id, asked_at=now())
 
 
 def clear_pauses(connection: sqlite3.Connection, job_id: str) -> None:
-    """Take the wish back, for the loops that have not noticed it yet."""
+    """Withdraw the requests, for the loops that have not noticed them yet."""
     _CLEAR_PAUSES.run(connection, in_job=job_id, at=now())
 
 
 def last_pause(job_id: str) -> tuple[str, tuple[Any, ...]]:
-    """Return the statement (and its values) that finds the number of the last wish to pause that stands, or 0."""
+    """Return the statement (and its values) that finds the number of the last standing request to pause, or 0."""
     return _LAST_PAUSE.text, _LAST_PAUSE.values(in_job=job_id)

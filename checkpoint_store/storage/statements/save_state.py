@@ -1,4 +1,4 @@
-"""A whole state into the store, in one transaction; what is there already is not written again."""
+"""Write a whole state into the store in one transaction; unchanged parts are not written."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 _TEXT_BYTES_MAX: Final = 64 * 1024 * 1024
-"""So many characters of results are kept at most beside the state that holds them."""
+"""The most characters of result texts that are kept in memory beside the state."""
 
 
 def load(connection: sqlite3.Connection, record: JobRecord, path: Path, moment: Moment | None) -> Known:
@@ -154,7 +154,7 @@ def _write(
     asked = [index for index in state.redo_chunks if index not in digests]
     redos.mark(connection, state.job_id, dict.fromkeys(asked, moment))
     job_statements.recount(connection, state.job_id)
-    if not replace:  # whoever saves a state says its status
+    if not replace:  # a saved state sets the status itself
         _end_import(connection, state, digests, is_new=known is None)
     return written
 

@@ -1,4 +1,4 @@
-"""Which handles in the store belong to the chunks of a plan: they travel with a fingerprint as results do."""
+"""The handles in the store that belong to the chunks of a plan: they travel with a fingerprint as results do."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 def for_new_job(
     connection: sqlite3.Connection, request: OpenRequest, path: Path, reused: Mapping[int, Source]
 ) -> dict[int, str]:
-    """Return the handles that a new job with these results can take over, by chunk; of several the newest. Reads only.
+    """Return the newest handle that a new job with these results can take over, by chunk. Reads only.
 
-    A handle is taken where its chunk has the same fingerprint and settings as a result would need.
+    A handle is taken under the conditions of a result: the same fingerprint and settings.
     """
     last = reused.get(len(reused) - 1)
     return _taken(connection, request, path, reused, Begun("" if last is None else last.job_id, len(reused)))
@@ -33,13 +33,13 @@ def for_new_job(
 def for_rest(
     connection: sqlite3.Connection, request: OpenRequest, path: Path, job: JobRecord, done: Collection[int]
 ) -> dict[int, str]:
-    """Return the same for the chunks of a job that goes on which are neither done nor have a handle."""
+    """Return the handles that a job which goes on can take over, for chunks that are neither done nor have a handle."""
     own = handles.left_in(connection, job.job_id)
     return _taken(connection, request, path, {*done, *own}, Begun(job.job_id, len(done)), but_job=job.job_id)
 
 
 def carry(connection: sqlite3.Connection, job: JobRecord, request: OpenRequest, by_chunk: Mapping[int, str]) -> None:
-    """Add handles that were found to a job, in the open transaction."""
+    """Add handles of other jobs to a job, in the open transaction."""
     if by_chunk:
         named = enumerate(request.fingerprints_by(job.fingerprint_rule) or ())
         handles.add(
@@ -48,7 +48,7 @@ def carry(connection: sqlite3.Connection, job: JobRecord, request: OpenRequest, 
 
 
 def adopt(connection: sqlite3.Connection, job: JobRecord, request: OpenRequest) -> None:
-    """Say of which content the chunks are whose handles were recorded while only their number was known."""
+    """Fill in the fingerprints of handles that were recorded while only the number of chunks was known."""
     unknown = {at for at, fingerprint in handles.left_in(connection, job.job_id).items() if fingerprint is None}
     if unknown:
         named = enumerate(request.fingerprints_by(job.fingerprint_rule) or ())

@@ -1,4 +1,4 @@
-"""Which results in the store belong to the chunks of a plan, whichever job has them. Reads only.
+"""The results in the store that belong to the chunks of a plan, whichever job has them. Reads only.
 
 Each search goes through the narrow rows of completed chunks, job by job, the newest job first. No index is needed for
 that, which each checkpoint would have to pay for; a job of the same plan is found without any of it.
@@ -87,7 +87,7 @@ class StoredResults:
         """The sequential job that goes on."""
 
     def reusable(self, ignoring: frozenset[str] | None = None) -> dict[int, Source]:
-        """Return each chunk that a job under the same settings has a result for, and where; of several the newest."""
+        """Return the place of the newest result under the same settings, for each chunk that has one."""
         ignoring = self._request.reuse_ignoring if ignoring is None else ignoring
         return self._taken(self._holders(), self._left(()), ignoring)
 

@@ -1,4 +1,4 @@
-"""The stretch of a job: how many chunks were completed in which time of work. A rate is made of it.
+"""The stretch of a job: the last completed chunks and the time of work on them, of which the rate is made.
 
 From ``stretch_started_at`` to ``updated_at`` is the time in which somebody worked: each completion moves the second.
 Where time went by in which nobody worked, both move by as much. So the rate is the same before and after a night, and
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from checkpoint_store.storage.records import JobRecord
 
 REMEMBERED_CHUNKS: Final = 50
-"""The last chunks that a stretch keeps when work goes on: it may go on with more workers, or with another service."""
+"""The most chunks of a stretch when work goes on: the new work may have other workers, or another service."""
 
 
 def go_on(connection: sqlite3.Connection, job_id: str, path: Path) -> JobRecord:
-    """Let a job's stretch go on as work begins: where nobody is at work, the time since its last change does not count.
+    """Continue a job's stretch as work begins: if nobody is at work, the time since its last change does not count.
 
     Call it before the runner that begins is recorded. A job with nothing left stays as it is. Returns the job.
     """
@@ -38,7 +38,7 @@ def go_on(connection: sqlite3.Connection, job_id: str, path: Path) -> JobRecord:
 
 
 def leave_out(connection: sqlite3.Connection, job_id: str, path: Path, seconds: float) -> None:
-    """Let so many seconds before now not count, unless the job changed in them: another process has left them out."""
+    """Take the last ``seconds`` out of the stretch, unless the job changed in them: another process has done so."""
     job = job_statements.find_job(connection, job_id, path)
     changed = parse_time(job.updated_at)
     if (parse_time(now()) - changed).total_seconds() >= seconds:

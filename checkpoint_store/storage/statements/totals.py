@@ -97,7 +97,7 @@ def totals(
     ``skip_missing``: leave out the fields that no result has. ``with_carried``: add up results of other jobs, too.
 
     Raises:
-        InvalidArgumentError: there are results, and none of them has the field.
+        InvalidArgumentError: no result has the field, though there are results.
         StoreDamaged: a result is missing, or is no JSON.
     """
     sums: dict[str, int | float] = {}
@@ -131,7 +131,7 @@ def totals_with(
     """Return what :func:`totals` does, where copies have the texts of damaged results: each result is read.
 
     Raises:
-        InvalidArgumentError: there are results, and none of them has the field.
+        InvalidArgumentError: no result has the field, though there are results.
         StoreDamaged: a result is not what was written, and no copy has it.
     """
     sums: dict[str, int | float] = dict.fromkeys(keys, 0)

@@ -92,7 +92,7 @@ def carry_over(connection: sqlite3.Connection, job_id: str, total: int, copies: 
 
 
 def _over(attempt: dict[str, Any]) -> dict[str, Any]:
-    """What was in hand when a backup was made is so no longer; nobody knows what came of it."""
+    """Return an attempt that was in work when a backup was made as abandoned: nobody knows its outcome."""
     if attempt["outcome"] != AttemptOutcome.RUNNING:
         return attempt
     return attempt | {"outcome": AttemptOutcome.ABANDONED.value, "finished_at": now(), "counted": 0}
@@ -101,7 +101,7 @@ def _over(attempt: dict[str, Any]) -> dict[str, Any]:
 def carry_over_runners(connection: sqlite3.Connection, jobs: Sequence[str], copies: Sequence[Copy]) -> None:
     """Write the runners of these jobs. Those that a backup has as being at work have ended since.
 
-    Of the damaged store's own, the locks say whether they live.
+    The locks say which runners of the damaged store itself are alive.
     """
     rows: dict[int, dict[str, Any]] = {}
     locks: set[str] = set()
