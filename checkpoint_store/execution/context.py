@@ -18,8 +18,9 @@ from checkpoint_store.state_file.writer import StateFile
 from checkpoint_store.storage.connection.read_only import READ_ONLY
 from checkpoint_store.storage.file_names import StoreFiles, state_copies
 from checkpoint_store.storage.opening import Opener
+from checkpoint_store.storage.reading import Reading
 from checkpoint_store.storage.sibling_check import refuse_foreign
-from checkpoint_store.storage.storage import ReadOnlyStorage, Storage
+from checkpoint_store.storage.storage import Storage
 from checkpoint_store.system.files import storage_error
 from checkpoint_store.system.log import log_suppressed
 
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from checkpoint_store.model.run_record import RunRecord
     from checkpoint_store.model.state import ProcessingState
     from checkpoint_store.storage.connection.pragmas import Durability
-    from checkpoint_store.storage.reading import Reading
     from checkpoint_store.storage.records import Completion, Known
     from checkpoint_store.storage.recovery.recover import RecoveryReport
 
@@ -201,7 +201,7 @@ def _open_store(
     for_new_store = None if read_only else importer.state_for_new_store(path, state_file)
     opener = Opener(path, copies, durability=durability, lock_timeout_seconds=lock_timeout_seconds)
     if read_only:
-        reading = ReadOnlyStorage(opener.open_read_only(), copies)
+        reading = Reading(opener.open_read_only(), copies)
         return OpenedStore(
             StoreContext(reading, None, None, Loops(path), UnrecordedResults(reading), backups), opener.report, ()
         )

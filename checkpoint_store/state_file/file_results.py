@@ -61,14 +61,12 @@ class FileResults(NamedTuple):
             return None
         return sorted(new, key=lambda key: key[1])
 
-    def and_these(self, new: list[Key], end_bytes: int) -> FileResults:
-        """Return the results of this file with ``new`` results behind them; the last one ends at byte ``end_bytes``."""
-        return FileResults(
-            self.indices + array("q", [index for index, _, _ in new]),
-            new[-1][1] if new else self.number_max,
-            self.checksum + sum(map(hash, new)),
-            self.head_bytes,
-            end_bytes,
+    def and_these(self, new: list[Key]) -> FileResults:
+        """Return the results of this file with ``new`` results behind them; where they end is known once written."""
+        return self._replace(
+            indices=self.indices + array("q", [index for index, _, _ in new]),
+            number_max=new[-1][1] if new else self.number_max,
+            checksum=self.checksum + sum(map(hash, new)),
         )
 
 

@@ -166,7 +166,7 @@ class GrowingFile:
         ``.bak`` open, ``.bak`` has no room for the longer list of chunks, or ``is_exact`` asks for the order of the
         chunks, and the new results would stand out of it.
         """
-        newest, results = self._newest, before.results.and_these(new, 0)
+        newest, results = self._newest, before.results.and_these(new)
         if is_exact and not results.is_in_order:
             return None
         try:

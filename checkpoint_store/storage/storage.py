@@ -1,7 +1,7 @@
 """The verbs of a store file: reading verbs and writing verbs. They take and return records.
 
 Each writing verb is one transaction: durable when it returns (as far as the store's ``durability`` says), and undone if
-it raises. A read-only store is a class of its own, which has the reading verbs only.
+it raises. A read-only store is a :class:`Reading`, which has the reading verbs only.
 """
 
 from __future__ import annotations
@@ -29,16 +29,8 @@ if TYPE_CHECKING:
 
     from checkpoint_store.model.state import ProcessingState
     from checkpoint_store.storage.connection.database import Database
-    from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
     from checkpoint_store.storage.open_requests import OpenedJob, OpenRequest
     from checkpoint_store.storage.records import Completion, NextClaim
-
-
-class ReadOnlyStorage(Reading):
-    """A read-only store file: it has the reading verbs, and no others."""
-
-    def __init__(self, database: ReadOnlyDatabase, state_files: Sequence[Path] = ()) -> None:
-        super().__init__(database, state_files)
 
 
 class Storage(Reading):

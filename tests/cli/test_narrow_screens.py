@@ -12,6 +12,8 @@ from checkpoint_store.cli import screen, widths
 from checkpoint_store.cli.run.progress import LiveView
 from checkpoint_store.cli.run.several import Files
 
+from .unread_job import unread_job
+
 if TYPE_CHECKING:
     from tests.cli.conftest import Folder
 
@@ -119,7 +121,9 @@ def test_a_cut_text_takes_its_width_and_no_more(width: int) -> None:
 def test_the_live_line_fits_with_wide_names_and_many_files(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
     """It never wraps, whatever the name, and tells files that differ at their end apart."""
     monkeypatch.setenv("COLUMNS", str(width))
-    view = LiveView(screen.Screen(), WIDE, before=0, total=1000, stopping=lambda: False, files=Files(1200))
+    view = LiveView(
+        screen.Screen(), WIDE, before=0, total=1000, stopping=lambda: False, snapshot=unread_job(), files=Files(1200)
+    )
     line = view.line().plain
     assert cell_len(line) <= width - 3
     assert "1 of 1,200" in line
@@ -133,7 +137,10 @@ def test_a_bar_without_colours_shows_what_is_done(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("COLUMNS", "80")
     terminal = screen.Screen()
     monkeypatch.setattr(type(terminal.err), "encoding", "utf-8")
-    line = LiveView(terminal, "a.txt", before=12, total=24, stopping=lambda: False).line().plain
+    view = LiveView(
+        terminal, "a.txt", before=12, total=24, stopping=lambda: False, snapshot=unread_job(), files=Files(1)
+    )
+    line = view.line().plain
     mark = screen.marks(terminal.err)
     assert mark.bar != mark.bar_left
     assert mark.bar * 12 + mark.bar_left * 12 in line

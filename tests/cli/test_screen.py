@@ -11,6 +11,9 @@ from rich.console import Console
 
 from checkpoint_store.cli import chunk_map, screen
 from checkpoint_store.cli.run.progress import LiveView
+from checkpoint_store.cli.run.several import Files
+
+from .unread_job import unread_job
 
 
 def console(width: int = 80, encoding: str = "utf-8") -> Console:
@@ -83,7 +86,10 @@ def test_the_live_line_fits_any_screen(monkeypatch: pytest.MonkeyPatch, width: i
     monkeypatch.setenv("COLUMNS", str(width))
     where = screen.Screen()
     stopping = False
-    view = LiveView(where, "a/" + "long name " * 10, before=before, total=total, stopping=lambda: stopping)
+    view = LiveView(
+        where, "a/" + "long name " * 10, before=before, total=total, stopping=lambda: stopping,
+        snapshot=unread_job(), files=Files(1),
+    )  # fmt: skip
     assert f"{before:,}/{total:,}" in view.line().plain
     view.advance()
     assert f"{before + 1:,}/{total:,}" in view.line().plain

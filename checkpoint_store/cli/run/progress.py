@@ -12,7 +12,6 @@ from rich.text import Text
 
 from checkpoint_store.cli import screen
 from checkpoint_store.cli.run.plain_progress import PlainProgress
-from checkpoint_store.cli.run.several import Files
 from checkpoint_store.cli.widths import without_beginning
 from checkpoint_store.errors import CheckpointStoreError
 
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from checkpoint_store.cli.job_snapshot import JobSnapshot
+    from checkpoint_store.cli.run.several import Files
     from checkpoint_store.cli.screen import Screen
 
 _REFRESH_PER_SECOND: Final = 8
@@ -54,15 +54,14 @@ class LiveView:
         before: int,
         total: int,
         stopping: Callable[[], bool],
-        snapshot: JobSnapshot | None = None,
-        files: Files | None = None,
+        snapshot: JobSnapshot,
+        files: Files,
         wait: Callable[[float], bool] | None = None,
     ) -> None:
         self._screen = terminal
         self._name, self._before, self._total = name, before, total
         self._stopping = stopping
-        self._snapshot = snapshot
-        self._files = Files(1) if files is None else files
+        self._snapshot, self._files = snapshot, files
         self._done_now = 0
         self._shown: Live | PlainProgress
         if terminal.err.is_interactive:
@@ -101,8 +100,7 @@ class LiveView:
         words = [screen.chunk_count(self._total)]
         if self._before:
             words.append(f"{self._before:,} done before, {self._total - self._before:,} left")
-        if self._snapshot is not None:
-            words += [self._snapshot.redo_text, self._snapshot.failure_text]
+        words += [self._snapshot.redo_text, self._snapshot.failure_text]
         so_far = f" ({self._files.so_far})" if self._files.so_far else ""
         return f"{self._place_and_name}: {', '.join(filter(None, words))}{so_far}"
 
@@ -154,16 +152,12 @@ class LiveView:
     def _done(self) -> int:
         """Return the number of completed chunks, those of other runs included; at least those of this run."""
         done = self._before + self._done_now
-        if self._snapshot is None:
-            return done
         with suppress(CheckpointStoreError):  # the next refresh reads a busy store again; this thread only draws
             self._snapshot.refresh()
         return max(done, self._snapshot.completed_chunks)
 
     def _details(self) -> list[tuple[str, str]]:
         """Return the texts beside the counts with their styles, the most important first; some may be empty."""
-        if self._snapshot is None:
-            return []
         return [
             (self._snapshot.rate_text, "cyan"),
             (self._snapshot.redo_text, "blue"),

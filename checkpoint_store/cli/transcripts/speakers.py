@@ -53,7 +53,6 @@ class Label:
 def label_of(line: str) -> Label:
     """Return the label that a line begins with; its length is 0 if it has none."""
     match = _TURN.match(line)
-    if match is None:
-        return Label("", "", 0)
+    assert match is not None, "each part of it may be empty"
     name = match["name"] or ""
     return Label(match["marker"], name, match.end() if name or match["marker"] else 0)

@@ -39,9 +39,6 @@ _DONE: Final[Any] = _IN_JOB, ~redos.is_marked(_C)
 """The condition that a chunk is complete, and not to be done again."""
 _BETWEEN: Final[Any] = *_DONE, _C.chunk_index >= bindparam("start"), _C.chunk_index < bindparam("stop")
 
-_FINGERPRINTS: Final = Statement(
-    lambda: select(_C.chunk_index, _C.fingerprint).where(_IN_JOB, _C.digest.is_not(null())).order_by(_C.chunk_index)
-)
 _WITHOUT_FINGERPRINT: Final = Statement(
     lambda: select(_C.chunk_index).where(_IN_JOB, _C.fingerprint.is_(null())).limit(literal_column("1"))
 )
@@ -87,11 +84,6 @@ _RESULT: Final = Statement(
         .where(*at_chunk(_C))
     )
 )
-
-
-def fingerprints(connection: sqlite3.Connection, job_id: str) -> Iterator[tuple[int, str | None]]:
-    """Yield (index, fingerprint) of each completed chunk that has a result, in index order."""
-    yield from _FINGERPRINTS.run(connection, in_job=job_id)
 
 
 def digests(connection: sqlite3.Connection, job_id: str) -> dict[int, str | None]:

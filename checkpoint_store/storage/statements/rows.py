@@ -49,15 +49,9 @@ def _status(value: Any) -> JobStatus:
     return _STATUSES.get(value) or JobStatus(value)  # an enum takes ten times as long to look up its own member
 
 
-def _seconds(value: Any) -> float:
+def _from_0(noun: str, value: Any) -> float:
     if not isinstance(value, int | float) or not 0 <= value < float("inf"):
-        raise ValueError(f"is {_seen(value)}, not a length of time")
-    return value
-
-
-def _amount(value: Any) -> float:
-    if not isinstance(value, int | float) or not 0 <= value < float("inf"):
-        raise ValueError(f"is {_seen(value)}, not an amount from 0")
+        raise ValueError(f"is {_seen(value)}, not {noun}")
     return value
 
 
@@ -110,6 +104,8 @@ _INTEGER: Final = partial(_between, 0, _INTEGER_MAX)
 _CHUNK: Final = partial(_between, 0, CHUNKS_MAX)
 _FLAG: Final = partial(_between, 0, 1)
 _MOMENT_OR_NULL: Final = partial(_or_null, _moment)
+_SECONDS_OR_NULL: Final = partial(_or_null, partial(_from_0, "a length of time"))
+_AMOUNT_OR_NULL: Final = partial(_or_null, partial(_from_0, "an amount from 0"))
 
 JOB: Final[Readers] = {
     "job_number": _INTEGER,
@@ -146,7 +142,7 @@ ATTEMPT: Final[Readers] = {
     "error": _text_or_null,
     "started_at": _moment,
     "finished_at": _MOMENT_OR_NULL,
-    "seconds": partial(_or_null, _seconds),
+    "seconds": _SECONDS_OR_NULL,
     "is_last": _FLAG,
     "runner_id": _INTEGER,
 }
@@ -185,8 +181,8 @@ COMPLETED: Final[Readers] = {
 EVERY_ATTEMPT: Final[Readers] = {
     **ATTEMPT,
     "counted": _FLAG,
-    "cost": partial(_or_null, _amount),
-    "reserved_cost": partial(_or_null, _amount),
+    "cost": _AMOUNT_OR_NULL,
+    "reserved_cost": _AMOUNT_OR_NULL,
 }
 """How all that is told of an attempt is read."""
 EVERY_COMPLETION: Final[Readers] = {
