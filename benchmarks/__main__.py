@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from benchmarks import machine
+from benchmarks import machine, page
 from benchmarks.bench import Bench
 from benchmarks.peers import versions
 from benchmarks.targets_amap import t18
@@ -62,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--scale", type=float, default=1.0, help="of the large stores: 0.1 makes 100,000 of a million")
     parser.add_argument("--json", type=Path, metavar="OUT", help="write everything that was measured to this file")
     parser.add_argument("--plot", type=Path, metavar="OUT.svg", help="draw time per checkpoint against chunks done")
+    parser.add_argument("--page", type=Path, metavar="JSON", help="measure nothing: write a run's --json into the page")
     parser.add_argument("--draw-from", type=Path, metavar="JSON", help="measure nothing: draw an earlier run's --json")
     return parser
 
@@ -69,6 +70,8 @@ def _parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benchmarks; nothing depends on how fast anything was."""
     options = _parser().parse_args(arguments)
+    if options.page is not None:
+        return _write_page(options.page)
     if options.draw_from is not None:
         if options.plot is None:
             _parser().error("--draw-from needs --plot")
@@ -93,12 +96,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         reports.append(found)
         paper.print_report(to, found)
     paper.print_verdicts(to, reports)
+    bench.say(f"The whole run took {sum(one.seconds for one in reports) / 60:.1f} minutes.")
     asked: dict[str, Any] = {"quick": bench.quick, "scale": bench.scale, "only": options.only}
     made = paper.document(facts, versions(), asked, reports)
     if options.json is not None:
         paper.write_json(options.json, made)
     if options.plot is not None:
         _draw(made, options.plot)
+    return 0
+
+
+def _write_page(figures: Path) -> int:
+    try:
+        page.write(json.loads(figures.read_text("utf-8")), TARGETS)
+    except ValueError as error:
+        print(f"{figures}: {error}", file=sys.stderr)
+        return 2
     return 0
 
 

@@ -10,6 +10,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -22,6 +23,8 @@ _STRACE_TOTAL: Final = re.compile(r"^\s*[\d.]+\s+[\d.]+\s+\d+\s+(\d+)(?:\s+\d+)?
 def facts(folder: Path) -> dict[str, str]:
     """Return what a reader has to know of the machine."""
     return {
+        "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "revision": _revision(),
         "cores": str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()),
         "CPU": _cpu(),
         "kernel": f"{platform.system()} {platform.release()}",
@@ -30,6 +33,15 @@ def facts(folder: Path) -> dict[str, str]:
         "SQLite": sqlite3.sqlite_version,
         "load before": f"{os.getloadavg()[0]:.2f}" if hasattr(os, "getloadavg") else "unknown",
     }
+
+
+def _revision() -> str:
+    """Return which commit is measured, marked where the tree is not as it was committed."""
+    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
 
 
 def _cpu() -> str:
