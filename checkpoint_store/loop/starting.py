@@ -41,6 +41,8 @@ class Starter:
         self._fn, self._state, self._gates = fn, state, gates
         self._schedule, self._place, self._failures = schedule, place, failures
         self._starts_quickly = _starts_quickly(state)
+        self._held_count = 0
+        """How many chunks were started since the last hand-over."""
         self._has_handles: bool | None = None
         """Whether the job has handles, for all chunks that are handed over together; None where that is to be asked."""
 
@@ -62,7 +64,7 @@ class Starter:
             if held:
                 self._note_begun(held)
         self._place.hand_over()
-        self._has_handles = None
+        self._has_handles, self._held_count = None, 0
 
     def _note_begun(self, held: dict[Future[Any], ClaimedChunk]) -> None:
         chunks = list(held.values())
@@ -128,7 +130,8 @@ class Starter:
         else:
             self._schedule.in_flight[future] = in_flight
             self._gates.started(in_flight)
-            if not self._starts_quickly:
+            self._held_count += 1
+            if not self._starts_quickly or self._held_count >= self._place.handed_over_max:
                 self.hand_over()
 
     def _handle_of(self, index: int) -> str | None:

@@ -33,6 +33,9 @@ ENDS_LATER: Final = object()
 class OwnExecutor(Executor):
     """An executor of our own. Its work shares this process's memory; a hung attempt keeps no worker busy."""
 
+    handed_over_max = 32
+    """How many tasks a loop hands over at once: what is handed over and has not begun is in doubt after a kill."""
+
     def hand_over(self) -> None:
         """Begin all that was submitted; a loop calls this before it waits. An executor may have begun it before."""
 
