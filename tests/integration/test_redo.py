@@ -161,7 +161,7 @@ def test_what_is_no_chunk_is_refused(job: Job, indices: Any, error: type[Excepti
 
 
 def test_a_chunk_that_is_not_complete_is_refused(store: CheckpointStore) -> None:
-    """It is left anyway."""
+    """A chunk that is not complete cannot be marked to be done again."""
     job = store.open_job("half.srt", total_chunks=3)
     job.complete(0, "x")
     with pytest.raises(ChunkNotCompleted, match=r"chunk 1 of job .* is not complete"):

@@ -361,14 +361,14 @@ def test_reading_commands_write_nothing(path: Path, checkout: Path, words: list[
 
 @pytest.mark.slow
 def test_current_and_check_say_where_a_store_stands(path: Path, checkout: Path) -> None:
-    """The head, and nothing to do."""
+    """``current`` names the head and ``check`` finds nothing to do."""
     assert f"{SCHEMA_VERSION} (head)" in alembic(checkout, "-x", f"store={path}", "current")
     assert "No new upgrade operations" in alembic(checkout, "-x", f"store={path}", "check")
 
 
 @pytest.mark.slow
 def test_the_default_store_is_the_one_here(checkout: Path) -> None:
-    """``.processing_state.db``, created private by ``upgrade head``."""
+    """``upgrade head`` creates ``.processing_state.db`` here, and private."""
     alembic(checkout, "upgrade", "head")
     made = checkout / ".processing_state.db"
     assert stat.S_IMODE(made.stat().st_mode) == 0o600
@@ -409,7 +409,7 @@ def test_a_failing_upgrade_of_a_new_file_leaves_none(checkout: Path) -> None:
 
 @pytest.mark.slow
 def test_sql_is_printed_without_a_store(checkout: Path) -> None:
-    """``upgrade head --sql``."""
+    """``upgrade head --sql`` prints the statements and needs no store."""
     assert "CREATE TABLE jobs" in alembic(checkout, "upgrade", "head", "--sql")
     assert not list(checkout.glob(".processing_state*"))
 

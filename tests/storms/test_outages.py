@@ -46,7 +46,7 @@ def check(store: CheckpointStore, service: Service, calls: int) -> None:
 
 
 def test_threads(store: CheckpointStore) -> None:
-    """One process, four workers."""
+    """Each outage is waited for and fails no chunk, in one process of four threads."""
     with Service(TROUBLES) as service:
         client = Client(service.port)
         store.map(client, PROMPTS, file_name="f", workers=WIDTH, on_error="record")
@@ -66,7 +66,7 @@ def test_processes(store: CheckpointStore, children: Children) -> None:
 
 
 def test_asyncio(store: CheckpointStore) -> None:
-    """``amap`` with four workers."""
+    """Each outage is waited for and fails no chunk, under ``amap`` with four workers."""
     job = store.open_job("f", chunks=PROMPTS)
     calls = []
 
