@@ -238,7 +238,7 @@ def test_pending_passes_over_what_another_thread_completes(job: Job) -> None:
 
 
 def test_pending_passes_over_what_another_process_completes(job: Job, children: Children) -> None:
-    """Also between its first look and the chunk's turn."""
+    """A chunk that is completed between ``pending``'s first look and its turn is passed over."""
     pending = job.pending()
     assert next(pending).index == 0
     children.run(

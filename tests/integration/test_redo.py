@@ -397,7 +397,7 @@ def test_a_budget_counts_what_the_earlier_results_cost(
 
 @pytest.mark.parametrize("cost", ["usage.price", lambda result: result["usage"]["price"]], ids=["path", "function"])
 def test_a_budget_finds_the_earlier_cost_where_it_is_told_to(store: CheckpointStore, cost: Any) -> None:
-    """Not only in a field of the usual name."""
+    """A budget finds the earlier cost in the field that ``cost`` names, not only in the usual one."""
     job = store.open_job("talk.srt", total_chunks=4)
 
     def work(index: int) -> dict[str, Any]:

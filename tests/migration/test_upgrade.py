@@ -352,7 +352,7 @@ def rows(path: Path, made_by: Callable[[Path], CheckpointStore] | None = None) -
 @pytest.mark.slow
 @pytest.mark.parametrize("words", [["current"], ["check"], ["history"], ["heads"], ["show", "head"]])
 def test_reading_commands_write_nothing(path: Path, checkout: Path, words: list[str]) -> None:
-    """Neither in the store's folder nor in the checkout."""
+    """Alembic's reading commands write neither in the store's folder nor in the checkout."""
     before, checkout_before = snapshot(path.parent), snapshot(checkout)
     alembic(checkout, "-x", f"store={path}", *words)
     assert snapshot(path.parent) == before
