@@ -141,7 +141,7 @@ def test_a_processor_with_threads_resumes_at_every_call(kill_and_resume: KillAnd
 
 @pytest.mark.slow
 def test_nothing_acknowledged_is_lost_by_a_few_kills(tmp_path: Path) -> None:
-    """The short form."""
+    """A few kills lose no acknowledged chunk."""
     storm = Storm(tmp_path, total=600, pace_seconds=0.02)
     storm.run(kills=8, longest_seconds=0.3)
     storm.check()

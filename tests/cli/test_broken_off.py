@@ -40,7 +40,7 @@ def test_a_program_reads_of_the_files_before_it(talks: Folder) -> None:
 
 
 def test_a_person_reads_the_error_once_and_the_sum(talks: Folder) -> None:
-    """And the line that goes on."""
+    """A person reads the error once, the sum, and the line that goes on."""
     said = talks.run("run", "a.txt", "b.txt", "c.txt", *talks.command(SPOILING), code=2).stderr
     assert said.count("is damaged: ") == 1
     assert "checkpoint-store: b.txt: " in said

@@ -54,7 +54,7 @@ def test_words_with_times_of_their_own_are_text(tmp_path: Path, line: str, said:
     ],
 )
 def test_notes_styles_and_regions_are_no_speech(tmp_path: Path, block: str) -> None:
-    """Whatever they contain."""
+    """Notes, styles and regions are no speech, whatever they contain."""
     content = (
         f"WEBVTT - a title\nKind: captions\n\n{block}\n\n1\n00:01.000 --> 00:02.000 align:start\nhello\n\nNOTE x\n"
     )

@@ -64,7 +64,7 @@ def test_the_help_of_the_group_is_not_cut_off(folder: Folder) -> None:
 
 @pytest.mark.parametrize("words", [[], ["nonsense"], ["list", "--nonsense"], ["show", "a", "b"]])
 def test_a_wrong_line_is_a_usage_error(folder: Folder, words: list[str]) -> None:
-    """Exit 2, on stderr."""
+    """A line that is not understood ends with exit code 2 and a message on stderr."""
     done = folder.run(*words, code=2)
     assert "Usage: " in done.stderr
     assert done.stdout == ""
@@ -72,7 +72,7 @@ def test_a_wrong_line_is_a_usage_error(folder: Folder, words: list[str]) -> None
 
 @pytest.mark.slow
 def test_python_dash_m_is_the_command(folder: Folder) -> None:
-    """As a process of its own."""
+    """``python -m checkpoint_store`` is the command, in a process of its own."""
     process = folder.process("path")
     stdout, _ = process.communicate()
     assert process.returncode == 0

@@ -164,7 +164,7 @@ def test_ttml_that_declares_entities_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_sbv_is_read(tmp_path: Path, content: str, said: str) -> None:
-    """YouTube's own format."""
+    """A file in YouTube's own format is read as what is said."""
     assert read(tmp_path, "a.sbv", content) == said
 
 
@@ -172,7 +172,7 @@ def test_sbv_is_read(tmp_path: Path, content: str, said: str) -> None:
     "time", ["0:00:O3.000,0:00:05.000", "0:00:03.f00,0:00:05.000", "0:00:03.000,", "0:00:03.000;0:00:05.000"]
 )
 def test_a_mistyped_time_of_sbv_is_refused_with_its_line(tmp_path: Path, time: str) -> None:
-    """As in all formats."""
+    """A mistyped time is refused with its line, as in all formats."""
     with pytest.raises(UnreadableTranscriptError, match=r"a\.sbv, line 4"):
         read(tmp_path, "a.sbv", f"0:00:01.000,0:00:03.000\nhello\n\n{time}\nfriend\n")
 

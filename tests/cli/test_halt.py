@@ -143,7 +143,7 @@ def test_the_share_is_that_of_the_chunks_that_are_left(lecture: Folder) -> None:
     ["later", "soon,success=1", "now,done=20%", "0%", "101%", "1", "2", "fail=1", "soon,fail=0", "soon,fail=", ""],
 )
 def test_another_spelling_is_an_error_that_names_ours(lecture: Folder, halt: str) -> None:
-    """Exit 2, and nothing is begun."""
+    """Another spelling ends with exit code 2, names ours, and begins nothing."""
     command = failing(lecture)
     stderr = " ".join(lecture.run(*WORDS, "--halt", halt, *command, code=2).stderr.split())
     assert "--halt" in stderr

@@ -52,7 +52,7 @@ def test_a_line_is_written_again_on_a_terminal_and_removed_at_the_end(monkeypatc
 
 
 def test_what_is_soon_over_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither on a terminal nor elsewhere."""
+    """What is soon over prints no progress, neither on a terminal nor elsewhere."""
     for is_terminal in (True, False):
         assert not _said(monkeypatch, is_terminal=is_terminal, seconds=0)
 

@@ -251,7 +251,7 @@ def test_what_is_no_store_is_refused(folder: Folder, words: list[str]) -> None:
 
 
 def test_an_empty_store_says_how_to_begin(half: Folder) -> None:
-    """No table without rows."""
+    """A store without jobs says how to begin one, and prints no empty table."""
     half.run("delete", job_id(half), "--yes")
     done = half.run("list")
     assert done.stdout == ""

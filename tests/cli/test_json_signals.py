@@ -113,7 +113,7 @@ def test_without_json_the_signal_is_left_alone(talk: Folder, monkeypatch: pytest
 
 
 def test_an_ignored_sighup_stays_ignored(talk: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As nohup wants it."""
+    """A command under nohup goes on after SIGHUP."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     monkeypatch.setattr(click.Command, "invoke", lambda *_: signal.raise_signal(signal.SIGHUP))
     try:

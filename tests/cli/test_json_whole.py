@@ -88,7 +88,7 @@ def test_an_error_in_an_array_is_its_last_element(folder: Folder) -> None:
 
 
 def test_an_error_before_the_first_element_is_the_document(folder: Folder) -> None:
-    """As with every other command."""
+    """An error before the first element is the whole document, as with every command."""
     job_of(folder, 4)
     assert "no field 'absent'" in folder.json("results", "talk.txt", "--field", "absent", code=2)["error"]
     assert len(folder.json("results", "talk.txt")) == 4  # and the next document has nothing of it

@@ -50,7 +50,7 @@ def test_a_contradiction_is_exit_1(lecture: Folder) -> None:
 @pytest.mark.slow_variants
 @pytest.mark.parametrize("other", ["missing.db", ".", "lecture.txt", ".processing_state.db"])
 def test_what_cannot_be_merged_is_a_usage_error(lecture: Folder, other: str) -> None:
-    """Exit 2, and it says why."""
+    """A store that cannot be merged ends with exit code 2 and the reason."""
     lecture.run(*WORDS, *lecture.command())
     done = lecture.run("merge", other, code=2)
     assert other in done.stderr
@@ -89,7 +89,7 @@ def test_prune_by_age(lecture: Folder) -> None:
     "option", [["--keep-last", -1], ["--older-than", -1], ["--older-than", "nan"], ["--keep-last", "x"]]
 )
 def test_a_mistaken_option_deletes_nothing(lecture: Folder, option: list[object]) -> None:
-    """Exit 2."""
+    """A mistaken option ends prune with exit code 2 before a job is deleted."""
     lecture.run(*WORDS, *lecture.command())
     lecture.run("prune", *option, "--yes", code=2)
     assert len(lecture.json("list")["jobs"]) == 1

@@ -127,7 +127,7 @@ def test_what_changes_while_it_runs_is_not_replaced(lecture: Folder) -> None:
 
 
 def test_an_empty_file_is_nobodys(lecture: Folder) -> None:
-    """As ``mktemp`` makes one."""
+    """An empty file, as ``mktemp`` makes one, is taken as the output."""
     lecture.write("out.txt", "")
     lecture.run("run", "lecture.txt", "--output", "out.txt")
     assert lecture.read("out.txt").startswith("Paragraph 0")
@@ -165,7 +165,7 @@ def test_what_was_written_is_noted_beside_the_store(lecture: Folder) -> None:
 
 @pytest.mark.parametrize("words", [["backup", "thesis.txt"], ["export", "JOB", "thesis.txt"]])
 def test_backup_and_export_replace_no_other_file_unless_they_are_told_to(lecture: Folder, words: list[str]) -> None:
-    """The message says how."""
+    """``backup`` and ``export`` refuse another file, and say which option replaces it."""
     lecture.run("run", "lecture.txt", *SIX)
     job = lecture.json("list")["jobs"][0]["job_id"]
     words = [job if word == "JOB" else word for word in words]

@@ -199,7 +199,7 @@ def test_retry_frees_the_chunks_that_are_named(troubled: tuple[Folder, str]) -> 
 
 
 def test_a_chunk_that_is_not_there_is_an_error(troubled: tuple[Folder, str]) -> None:
-    """Exit 2, and nothing is freed."""
+    """A chunk that is not there ends with exit code 2, and nothing is freed."""
     folder, job_id = troubled
     assert "99 is not a chunk of job" in folder.run("retry", job_id, 2, 99, code=2).stderr
     assert folder.json("show")["failed_chunks"] == 1

@@ -226,7 +226,7 @@ def test_a_paused_pipe_prints_nothing(folder: Folder) -> None:
 
 @pytest.mark.parametrize("words", [["-"], ["talk.txt", "--output", "-"]])
 def test_a_json_report_and_the_text_do_not_share_stdout(folder: Folder, words: list[str]) -> None:
-    """Exit 2, and nothing is begun."""
+    """``--json`` with the text on stdout ends with exit code 2, and nothing is begun."""
     folder.write("talk.txt", "One.")
     assert "--json" in folder.run("run", *words, "--json", code=2).stderr
     assert folder.files() == {"talk.txt"}

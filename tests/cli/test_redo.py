@@ -113,7 +113,7 @@ def test_what_cannot_be_redone_is_named(done: Folder, words: tuple[str, ...], me
 
 
 def test_a_chunk_that_is_left_is_named(lecture: Folder) -> None:
-    """In the words of the command."""
+    """The error names the chunk that is left, in the words of the command."""
     lecture.run("run", "lecture.txt", *SIX, "--only", "0-1", *lecture.command(PAID))
     said = lecture.run("redo", "lecture.txt", "--chunks", "1-2", code=2).stderr
     assert "chunk 2 of job" in said

@@ -31,7 +31,7 @@ def test_a_part_is_not_repeated(lecture: Folder) -> None:
 
 
 def test_a_part_that_the_file_does_not_have_is_refused(lecture: Folder) -> None:
-    """Exit 2, as with run."""
+    """A part that the file does not have ends ``resume`` with exit code 2, as it does ``run``."""
     lecture.run("run", "lecture.txt", *SIX, "--only", "0-1", *lecture.command())
     assert "no chunk 9" in lecture.run("resume", "--only", "9", code=2).stderr
 

@@ -35,7 +35,7 @@ def console(width: int = 80, encoding: str = "utf-8") -> Console:
     ],
 )
 def test_durations_are_short(seconds: float, words: str) -> None:
-    """Two units at most."""
+    """A duration is shown in two units at most."""
     assert screen.duration(seconds) == words
 
 

@@ -206,7 +206,7 @@ def test_the_default_store_is_named_where_the_environment_has_another(lecture: F
 
 @pytest.mark.slow
 def test_a_shell_reads_the_lines_so(here: Folder) -> None:
-    """A real one."""
+    """A real shell understands the line that is printed, which goes on with the job."""
     _, again = lines(run(here, "--retries", "1", code=1).stderr)
     here.write("mended", "")
     shims = here.path / "bin"
@@ -237,7 +237,7 @@ def test_the_page_leaves_a_budget_open(here: Folder) -> None:
 
 
 def test_the_page_frees_what_failed_where_nothing_else_is_left(here: Folder) -> None:
-    """As ``show`` says it."""
+    """The line of the page frees what failed, as that of ``show`` does."""
     run(here, "--retries", "1", code=1)
     with CheckpointStore(here.path / STORE, read_only=True) as store:
         line = facts(report.write(store, here.path / "page.html"))["lines"]["resume"]

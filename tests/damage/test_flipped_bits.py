@@ -166,7 +166,7 @@ def test_flipped_bits_raise_nothing_but_the_librarys_own_errors(
 def test_five_thousand_flips_raise_nothing_but_the_librarys_own_errors(
     sound: Path, tmp_path: Path, use: Callable[[Path, random.Random], None]
 ) -> None:
-    """The same with 5,000 stores."""
+    """Five thousand flipped bits raise nothing but the library's own errors."""
     shutil.copyfile(sound / "talks.db", tmp_path / "of_the_same.db")
     for seed in range(1000, 6000):
         _flip_and(use, sound, tmp_path / "flipped", seed)

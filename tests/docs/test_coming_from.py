@@ -68,7 +68,7 @@ def test_an_answer_names_what_there_is(table: Mapping[str, str]) -> None:
 
 
 def test_a_wrong_answer_is_noticed() -> None:
-    """The control."""
+    """The control: a command and an option that do not exist are found in an answer."""
     assert unknown({"x": "checkpoint-store gone --nowhere N"}) == ["gone", "--nowhere"]
 
 

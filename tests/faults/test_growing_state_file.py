@@ -103,7 +103,7 @@ def test_a_kill_leaves_the_state_file_whole(tmp_path: Path) -> None:
 @pytest.mark.storm
 @pytest.mark.timeout(3600)
 def test_three_hundred_kills_leave_the_state_file_whole(tmp_path: Path, figures: Figures) -> None:
-    """The same with 300 kills."""
+    """Three hundred kills leave the state file whole."""
     folder = tmp_path / "run"
     folder.mkdir()
     killed, gone = _kills(folder, 300, 200)

@@ -140,6 +140,6 @@ def test_a_careless_log_is_corrupted(shim: Path, fast_folder: Path, figures: Fig
 def test_thousands_of_checkpoints_beside_other_writers_corrupt_nothing(
     shim: Path, fast_folder: Path, figures: Figures
 ) -> None:
-    """The same over thousands of checkpoints."""
+    """Thousands of checkpoints beside other writers corrupt nothing."""
     counts = _ours(shim, fast_folder / "ours.db", 6000)
     figures("wal-reset, thousands", **counts, **_controls(shim, fast_folder, 3000, 30))

@@ -23,3 +23,8 @@ def rows(path: Path, statement: str) -> list[tuple[Any, ...]]:
         return reading._context.reading._database.read(lambda connection: connection.execute(statement).fetchall())
     finally:
         reading.close()
+
+
+def lock_files(folder: Path) -> list[Path]:
+    """The lock files of the runners of a folder's stores."""
+    return sorted(folder.glob("*.runner-*"))

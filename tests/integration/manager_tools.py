@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+import logging
+from typing import TYPE_CHECKING, Any
 
 from checkpoint_store import ProcessingState
+
+if TYPE_CHECKING:
+    import pytest
+
+    from checkpoint_store import StateManager
 
 MOMENT = "2025-03-01T10:00:00+00:00"
 
@@ -36,3 +42,15 @@ def old_state(**changes: Any) -> dict[str, Any]:
         "error_message": None,
         "config": {"chunk_size": 2000},
     } | changes
+
+
+def loaded(manager: StateManager) -> ProcessingState:
+    """The state of the current job, which there is."""
+    state = manager.load()
+    assert state is not None
+    return state
+
+
+def warned(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """The warnings in the log."""
+    return [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]

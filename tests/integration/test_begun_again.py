@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from checkpoint_store import ProcessingState, StateManager
+
+from .manager_tools import warned
 
 if TYPE_CHECKING:
     from conftest import Opener
@@ -27,10 +28,6 @@ def whole(manager: StateManager) -> ProcessingState:
     for index in range(2):
         manager.update_chunk_complete(index, {"text": "x"})
     return state
-
-
-def warned(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
 
 
 def test_a_job_that_begins_anew_says_what_is_there(

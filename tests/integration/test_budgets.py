@@ -232,7 +232,7 @@ def test_a_failed_try_of_ones_own_loop_counts(job: Job) -> None:
 
 @pytest.mark.parametrize("cost", [-1, float("nan"), True, "much"])
 def test_a_cost_that_is_no_amount_is_refused(job: Job, cost: Any) -> None:
-    """And nothing is recorded."""
+    """A cost that is no amount is refused, and nothing is recorded."""
     with pytest.raises(InvalidArgumentError, match="cost"):
         job.fail_chunk(0, "no", cost=cost)
     assert job.errors() == []

@@ -165,7 +165,7 @@ def test_wrong_keys_change_nothing(store: CheckpointStore) -> None:
 
 
 def test_an_empty_mapping_is_a_job_of_no_chunks(store: CheckpointStore) -> None:
-    """A folder that is still empty."""
+    """An empty mapping, as of a folder that is still empty, is a job of no chunks."""
     assert store.open_job("f", chunks={}).status == "completed"
 
 

@@ -115,7 +115,7 @@ def test_a_loop_that_is_thrown_away_during_a_write_waits_for_no_other_thread(
 
 
 def test_a_chunk_left_undone_is_yielded_by_the_next_loop(job: Job) -> None:
-    """Also while the variable of the earlier loop still refers to it."""
+    """A chunk that was left undone comes again, also while the earlier loop's variable refers to it."""
     for chunk in job.pending():  # noqa: B007 - left at once
         break
     for again in job.pending():  # noqa: B007 - see above
@@ -271,7 +271,7 @@ def test_exclusive_refuses_a_second_runner(store: CheckpointStore, job: Job, chi
 
 
 def test_exclusive_lasts_to_the_end_of_the_with_block(store: CheckpointStore, open_store: Opener) -> None:
-    """Whatever loops begin and end in it."""
+    """A job is exclusive to the end of its ``with`` block, whatever loops begin and end in it."""
     other = open_store().open_job("talk.srt", total_chunks=TOTAL)
     with store.open_job("talk.srt", total_chunks=TOTAL, exclusive=True) as job:
         list(job.map(str, stop_when=lambda: job.progress().completed_chunks == 2, on_pause="return"))

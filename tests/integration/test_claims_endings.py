@@ -18,17 +18,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from conftest import Children, Opener
-from .claims_tools import CLAIM, TOTAL, rows
+from .claims_tools import CLAIM, TOTAL, lock_files, rows
 
 
 @pytest.fixture
 def job(store: CheckpointStore) -> Job:
     """A job of six chunks."""
     return store.open_job("talk.srt", total_chunks=TOTAL)
-
-
-def lock_files(folder: Path) -> list[Path]:
-    return sorted(folder.glob("*.runner-*"))
 
 
 # -- the files
@@ -53,7 +49,7 @@ def test_lock_files_are_private_and_gone_after_close(job: Job, open_store: Opene
 def test_lock_files_of_killed_runners_are_swept_by_the_next_open(
     job: Job, children: Children, open_store: Opener, tmp_path: Path
 ) -> None:
-    """Nothing accumulates."""
+    """Lock files of killed runners do not accumulate."""
     for _ in range(3):
         children.run(CLAIM, "talk.srt", 1, "is killed", code=-9)
     assert 1 <= len(lock_files(tmp_path)) <= 3
@@ -139,7 +135,7 @@ def test_a_failure_reported_from_outside_frees_no_chunk_that_is_in_hand(job: Job
 
 
 def test_no_secret_is_kept_of_an_error(job: Job, tmp_path: Path) -> None:
-    """It is replaced."""
+    """A secret in the text of an error is replaced before the error is stored."""
     from conftest import SECRET, files_with
 
     job.fail_chunk(0, RuntimeError(f"bad key {SECRET}"))

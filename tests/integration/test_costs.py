@@ -206,7 +206,7 @@ def test_a_function_that_gives_no_amount_pauses(job: Job, function: Callable[[An
 
 @pytest.mark.parametrize("cost", ["", "usage.", 'a"b', None, 5])
 def test_a_cost_that_says_no_place_is_refused_before_anything_is_called(job: Job, cost: Any) -> None:
-    """Also where there is no budget."""
+    """A cost that names no place is refused before a call, also where there is no budget."""
     work = Counted("x")
     with pytest.raises(InvalidArgumentError, match="dotted path"):
         list(job.map(work, cost=cost))

@@ -9,18 +9,14 @@ from conftest import program
 
 from checkpoint_store import CurrentJobChanged, JobNotFound, ProcessingState, StateManager
 
+from .manager_tools import loaded
+
 if TYPE_CHECKING:
     from conftest import Children, ManagerOpener, Opener
 
 
 def a_state(job_id: str, file_name: str = "talk.txt") -> ProcessingState:
     return ProcessingState(job_id=job_id, file_name=file_name, total_chunks=3, status="running")
-
-
-def loaded(manager: StateManager) -> ProcessingState:
-    state = manager.load()
-    assert state is not None
-    return state
 
 
 @pytest.fixture

@@ -137,7 +137,7 @@ def test_a_services_answer_is_understood_wherever_it_came(
 
 @pytest.mark.slow
 def test_a_chunk_that_cannot_be_sent_is_that_chunks_failure(store: CheckpointStore, make: Callable[..., Any]) -> None:
-    """The others are done."""
+    """A chunk that cannot be sent to a worker fails, and the others are done."""
     chunks: list[Any] = ["a", SendsNothing("b"), "c"]
     job = store.open_job("f", chunks=chunks, fingerprint=str)
     list(job.map(str, executor=make("spawn"), on_error="record"))
@@ -260,7 +260,7 @@ def test_a_terminals_signal_lets_worker_processes_finish(
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ONE_METHOD)
 def test_two_ctrl_c_end_worker_processes_too(children: Children, method: str, tmp_path: Path) -> None:
-    """At once, and nobody is left."""
+    """The second Ctrl-C ends the loop and every worker process at once."""
     process = children.start(POOL, method, 4, "hangs_on_b", "ab", "{}")
     wait_until((tmp_path / "begun-b").exists)
     with CheckpointStore(tmp_path / "talks.db", read_only=True) as store:

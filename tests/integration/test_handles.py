@@ -284,7 +284,7 @@ def test_a_deleted_job_takes_no_handle(store: CheckpointStore, open_store: Opene
 
 
 def test_a_read_only_store_takes_none(store: CheckpointStore, open_store: Opener) -> None:
-    """Reading never writes."""
+    """A read-only store refuses a handle."""
     job = store.open_job("talk.txt", chunks=CHUNKS)
     chunk = next(open_store(read_only=True).job(job.job_id).pending())
     with pytest.raises(StorageUnavailableError, match="read_only"):

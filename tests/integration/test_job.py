@@ -73,7 +73,7 @@ def test_replace_puts_another_result_in_its_place(job: Job) -> None:
 
 
 def test_replace_completes_a_chunk_that_was_not(job: Job) -> None:
-    """It is no error."""
+    """``replace=True`` for a chunk that is not complete is no error."""
     job.complete(0, "only", replace=True)
     assert list(job.items()) == [(0, "only")]
 
@@ -88,7 +88,7 @@ def test_the_last_chunk_completes_the_job(job: Job) -> None:
 
 @pytest.mark.parametrize("index", [-1, 4, 2**70, True, 1.0, "1", None])
 def test_a_chunk_that_the_job_does_not_have_is_refused(job: Job, index: Any) -> None:
-    """By complete, complete_many and result."""
+    """``complete``, ``complete_many`` and ``result`` refuse a chunk that the job does not have."""
     for call in (
         lambda: job.complete(index, 1),
         lambda: job.complete_many([(0, 1), (index, 1)]),
@@ -239,7 +239,7 @@ def test_pending_passes_over_what_another_thread_completes(job: Job) -> None:
 
 
 def test_pending_passes_over_what_another_process_completes(job: Job, children: Children) -> None:
-    """Also between its first look and the chunk's turn."""
+    """A chunk that is completed between ``pending``'s first look and its turn is passed over."""
     pending = job.pending()
     assert next(pending).index == 0
     children.run(
@@ -300,7 +300,7 @@ def test_results_hold_nothing_open_between_two_results(job: Job, store: Checkpoi
 
 
 def test_results_see_what_is_added_behind_them(store: CheckpointStore) -> None:
-    """And never the same index twice."""
+    """An iteration over results may meet those that are added behind it, each index once and in order."""
     job = store.open_job("f", total_chunks=1000)
     job.complete_many((index, index) for index in range(0, 1000, 2))
     seen = []
@@ -313,7 +313,7 @@ def test_results_see_what_is_added_behind_them(store: CheckpointStore) -> None:
 
 
 def test_result_of_a_chunk_that_is_not_complete(job: Job) -> None:
-    """A clear error, not None."""
+    """The result of a chunk that is not complete is a clear error, and not None."""
     with pytest.raises(ChunkNotCompleted) as caught:
         job.result(1)
     assert (caught.value.chunk_index, caught.value.completed) == (1, False)
@@ -340,7 +340,7 @@ class Model(BaseModel):
 
 @pytest.mark.parametrize("value", [Chunk("x", 1.5, "music", [(0.0, 1.5)]), Model(text="x", cost=0.25)])
 def test_typed_results_come_back_as_their_type(job: Job, open_store: Opener, value: Any) -> None:
-    """From results, items and result."""
+    """``results``, ``items`` and ``result`` return values of the job's type."""
     job.complete(1, value)
     back = open_store().job(job.job_id)
     assert list(back.results(as_type=type(value), missing="skip")) == [value]
@@ -400,7 +400,7 @@ def test_totals_refuse_what_is_no_name(job: Job, key: str) -> None:
 
 
 def test_progress_is_a_record(job: Job) -> None:
-    """Of counts and moments."""
+    """``progress`` returns a record of counts and moments."""
     job.complete(0, 1)
     progress = job.progress()
     assert (progress.completed_chunks, progress.total_chunks, progress.percent) == (1, 4, 25.0)

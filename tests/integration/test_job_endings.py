@@ -33,7 +33,7 @@ def job(store: CheckpointStore) -> Job:
 
 
 def test_a_job_with_nothing_left_ends_completed(job: Job) -> None:
-    """As a context manager."""
+    """``with job:`` ends a job with nothing left as completed."""
     with job:
         for chunk in job.pending():
             chunk.complete(chunk.data)
@@ -66,7 +66,7 @@ def test_being_asked_to_stop_pauses_a_job(job: Job, error: BaseException) -> Non
     ],
 )
 def test_any_other_exception_fails_a_job_with_its_message(job: Job, error: BaseException, message: str) -> None:
-    """And goes on its way."""
+    """An exception fails the job with its message, and goes on its way."""
     with pytest.raises(type(error)), job:
         raise error
     assert (job.status, job.error_message) == ("failed", message)
@@ -102,7 +102,7 @@ def test_a_close_that_fails_hides_no_error(open_store: Opener) -> None:
 
 
 def test_an_ending_that_cannot_be_recorded_is_an_error(job: Job, store: CheckpointStore) -> None:
-    """Where there is no other."""
+    """An ending that cannot be recorded raises where no other error is on its way."""
     with pytest.raises(StorageUnavailableError), job:
         store.close()
 

@@ -78,7 +78,7 @@ def test_a_record_says_why_a_run_ended(job: Job) -> None:
 
 
 def test_a_record_names_the_limit_that_ended_a_run(job: Job) -> None:
-    """With the words of its error."""
+    """The record has the words of the error of the limit that ended the run."""
     with pytest.raises(BudgetReached):
         list(job.map(lambda _: {"cost": 1.0}, max_cost=1.5))
     assert ran(job).ended == "paused"

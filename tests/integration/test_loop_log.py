@@ -70,7 +70,7 @@ def test_a_chunk_that_is_failed_is_a_line(job: Job, lines: Callable[[], Lines]) 
 
 @pytest.mark.parametrize("way", ["pause", "stop_when", "left"])
 def test_each_pause_is_a_line(store: CheckpointStore, way: str, lines: Callable[[], Lines]) -> None:
-    """With what asked for it."""
+    """Each pause is a line of the log that names what asked for it."""
     asked = threading.Event()
     job = store.open_job("long.srt", total_chunks=100_000)
     items = job.map(str, wait=0, stop_when=asked.is_set)
@@ -193,7 +193,7 @@ def test_what_fails_while_a_loop_ends_is_a_line(
 
 
 def test_nothing_is_made_for_a_level_that_is_off(job: Job) -> None:
-    """Not even a record, whatever happens."""
+    """No log record is made for a level that is off, whatever happens."""
     made: list[object] = []
     before = logging.getLogRecordFactory()
 

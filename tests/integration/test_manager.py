@@ -66,7 +66,7 @@ def test_a_bad_state_path_is_refused(name: str, tmp_path: Path, monkeypatch: pyt
 
 
 def test_by_default_the_files_are_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """``.processing_state.json``, and its neighbours."""
+    """The default is ``.processing_state.json`` in the working folder, and its neighbours."""
     monkeypatch.chdir(tmp_path)
     with StateManager() as manager:
         manager.save(a_state())
@@ -109,7 +109,7 @@ def test_what_was_saved_is_loaded(manager: StateManager, make_manager: ManagerOp
 
 
 def test_the_state_file_holds_the_state_and_bak_the_one_before(manager: StateManager) -> None:
-    """When save returns."""
+    """When ``save`` returns, the file holds the state and ``.bak`` the one before."""
     first, second = a_state(), a_state(completed_chunks=[0], processed_results=["x"])
     manager.save(first)
     before = manager.state_path.read_bytes()

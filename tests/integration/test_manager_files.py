@@ -78,7 +78,7 @@ def test_a_state_file_from_before_is_taken_over_once(manager: StateManager, make
 
 @pytest.mark.slow
 def test_two_processes_take_a_state_file_over_at_once(children: Children, manager: StateManager) -> None:
-    """One job, and no error."""
+    """Two processes that import a state file at the same moment get one job, and no error."""
     write(manager.state_path, old_state())
     assert children.together(4, SHARE, 0) == ["[0, 1]\n"] * 4
     manager.load()
@@ -100,7 +100,7 @@ def test_a_torn_state_file_falls_back_to_the_one_before(manager: StateManager, t
 
 
 def test_a_lone_backup_is_taken_over(manager: StateManager) -> None:
-    """All that survived."""
+    """A ``.bak`` that is all that survived is imported."""
     write(manager.state_path.with_suffix(".bak"), old_state())
     assert manager.load().completed_chunks == [0, 1]  # type: ignore[union-attr]
 
@@ -153,7 +153,7 @@ def test_an_unknown_version_is_not_passed_over_for_the_backup(manager: StateMana
 
 
 def test_a_secret_in_an_old_state_file_is_gone_from_every_file(manager: StateManager, tmp_path: Path) -> None:
-    """It is replaced, with a warning."""
+    """A secret in an old state file is replaced in every file, with a warning."""
     write(manager.state_path, old_state(config={"api_key": SECRET, "chunk_size": 5}, error_message=f"bad {SECRET}"))
     with pytest.warns(UserWarning, match="secret"):
         loaded = manager.load()
@@ -210,7 +210,7 @@ def test_clear_removes_what_a_killed_writer_left(manager: StateManager, tmp_path
 
 
 def test_clear_leaves_other_jobs_alone(manager: StateManager) -> None:
-    """And makes none of them current."""
+    """``clear`` leaves other jobs as they are, and makes none of them current."""
     manager.save(a_state())
     manager.update_chunk_complete(0, "kept")
     manager.save(a_state(job_id="job-2", file_name="other.srt"))

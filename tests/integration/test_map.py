@@ -55,7 +55,7 @@ def test_map_does_what_is_left_and_yields_it(job: Job, workers: int) -> None:
 
 
 def test_map_of_a_finished_job_calls_nothing(job: Job) -> None:
-    """And its status stays."""
+    """``map`` of a finished job calls nothing and leaves its status."""
     list(job.map(upper))
     assert list(job.map(pytest.fail, workers=3)) == []
     assert job.status == "completed"
@@ -67,13 +67,13 @@ def test_map_of_no_chunks_is_done(store: CheckpointStore) -> None:
 
 
 def test_map_gives_the_index_where_only_the_number_is_known(store: CheckpointStore) -> None:
-    """As ``total_chunks`` says it."""
+    """With ``total_chunks`` alone, ``map`` gives its function the index."""
     job = store.open_job("numbered", total_chunks=4)
     assert [item.result for item in job.map(lambda index: index * index)] == [0, 1, 4, 9]
 
 
 def test_store_map_returns_all_results_in_order_those_of_earlier_runs_too(store: CheckpointStore) -> None:
-    """A list, as ``map`` gives it."""
+    """``store.map`` returns all results in order, those of earlier runs too."""
     store.open_job("talk.srt", chunks=CHUNKS, model="m").complete(3, "EARLIER")
     results = store.map(upper, iter(CHUNKS), file_name="talk.srt", model="m", workers=4)
     assert results == [*(text.upper() for text in CHUNKS[:3]), "EARLIER", *(text.upper() for text in CHUNKS[4:])]
@@ -312,7 +312,7 @@ def test_a_bad_option_is_named_before_anything_is_called(job: Job, name: str, va
 
 
 def test_an_option_that_does_not_exist_is_a_mistake(job: Job) -> None:
-    """As with any function."""
+    """An option that does not exist is refused, as with any function."""
     with pytest.raises(TypeError, match="speed"):
         job.map(upper, speed=3)  # type: ignore[call-arg]
 
@@ -342,7 +342,7 @@ class Adapter(Executor):
 
 
 def test_anything_with_submit_is_an_executor(job: Job) -> None:
-    """The work goes there."""
+    """The work goes to whatever object has a method ``submit``."""
     adapter = Adapter()
     assert len(list(job.map(upper, executor=adapter, workers=3))) == 12
     assert adapter.submitted == 12

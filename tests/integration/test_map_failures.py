@@ -51,7 +51,7 @@ def test_a_failed_chunk_is_tried_again_after_a_while(job: Job) -> None:
 
 
 def test_the_usual_wait_grows_and_jitters(job: Job) -> None:
-    """Exponential, from half a second."""
+    """Without options, a second try waits for about half a second, with jitter."""
     work = Flaky(c0=1)
     list(job.map(work))
     tries = [at for at, index in zip(work.at, work.calls, strict=True) if index == 0]
@@ -143,14 +143,14 @@ def test_a_mistake_is_not_tried_again(job: Job) -> None:
 
 
 def test_retry_on_says_what_is_tried_again(job: Job) -> None:
-    """By types."""
+    """``retry_on`` takes the types of the errors that are tried again."""
     work = Flaky(KeyError("x"), c1=2)
     list(job.map(work, retry_on=(KeyError, OSError), wait=0))
     assert work.calls.count(1) == 3
 
 
 def test_retry_on_can_be_a_function(job: Job) -> None:
-    """Of the exception."""
+    """``retry_on`` takes a function of the exception."""
     work = Flaky(KeyError("once"), c1=1)
     list(job.map(work, retry_on=lambda error: "once" in str(error), wait=0))
     assert work.calls.count(1) == 2
@@ -193,7 +193,7 @@ def test_an_error_that_every_chunk_would_meet_pauses_the_job(job: Job, error: Ht
 
 
 def test_stop_on_can_be_said(job: Job) -> None:
-    """Then the usual ones are not."""
+    """A ``stop_on`` that is given replaces the usual errors that stop a loop."""
     with pytest.raises(ValueError, match="all"):
         list(job.map(Flaky(ValueError("all of them"), c1=9), stop_on=ValueError, on_error="record"))
     assert job.status == "paused"
@@ -202,7 +202,7 @@ def test_stop_on_can_be_said(job: Job) -> None:
 
 
 def test_an_error_without_a_text_is_a_failure_like_any_other(job: Job) -> None:
-    """Whatever its ``__str__`` does."""
+    """An exception is recorded whatever its ``__str__`` does."""
 
     class WordlessError(Exception):
         def __str__(self) -> str:

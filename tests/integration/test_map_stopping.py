@@ -260,7 +260,7 @@ def test_the_second_ctrl_c_ends_at_once(children: Children, workers: int, open_s
 
 
 def test_a_handler_of_the_programs_own_is_left_alone(children: Children, tmp_path: Path) -> None:
-    """It decides."""
+    """A signal handler of the program's own is called in place of ours, and the loop goes on."""
     process = children.start(SIGNALS, 1, "own handler")
     children.next_line(process)
     process.send_signal(signal.SIGINT)

@@ -147,13 +147,7 @@ def test_a_store_of_an_older_schema_is_merged(dump: Path, tmp_path: Path) -> Non
         report = store.merge(old)
         assert sum(job.added_chunks for job in report.jobs) == rows(old, "SELECT count(*) FROM completed_chunks")[0][0]
         assert store.check() == []
-        job = store.open_job(
-            "lecture.srt",
-            chunks=make_dump.CHUNKS,
-            model="m-1",
-            provider="p-1",
-            config={"nested": {"a": [1, None]}, "language": "en", "chunk_size": 2000},
-        )
+        job = make_dump.open_lecture(store)
         assert [chunk.index for chunk in job.pending()] == [2, 4]
     assert old.read_bytes() == before
     assert [path.name for path in old.parent.iterdir()] == ["talks.db"]

@@ -90,7 +90,7 @@ def test_a_loop_that_is_never_iterated_warns(job: Job) -> None:
 
 
 def test_a_loop_that_is_begun_or_closed_does_not(job: Job) -> None:
-    """Also where it is left early."""
+    """A loop that was begun or closed is dropped without a warning."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         items: Any = job.map(str.upper)

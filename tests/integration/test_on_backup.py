@@ -89,7 +89,7 @@ def test_a_copy_of_a_killed_process_is_given_by_the_next_one(tmp_path: Path) -> 
 
 
 def test_what_is_no_function_is_refused(tmp_path: Path) -> None:
-    """Before a store is made."""
+    """An ``on_backup`` that is no function is refused before a store is made."""
     with pytest.raises(InvalidArgumentError, match="on_backup"):
         CheckpointStore(tmp_path / "talks.db", on_backup="s3://bucket")  # type: ignore[arg-type]
     assert list(tmp_path.iterdir()) == []

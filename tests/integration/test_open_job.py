@@ -34,7 +34,7 @@ def texts(job: Job) -> list[str]:
 
 @pytest.mark.slow
 def test_many_processes_that_open_the_same_new_plan_get_one_job(children: Children, open_store: Opener) -> None:
-    """Eight processes, one job."""
+    """Eight processes that open one new plan get one job."""
     plan = {"chunks": ["a", "b"], "model": "m", "config": {"x": [1, 2]}}
     printed = children.together(8, OPEN_PLAN, "lecture.srt", json.dumps([plan]))
     assert [job.job_id for job in open_store().jobs()] == [printed[0].strip()]
@@ -119,7 +119,7 @@ def test_files_have_their_own_jobs(store: CheckpointStore) -> None:
 def test_each_differing_field_is_named_with_both_values(
     store: CheckpointStore, changes: dict[str, Any], field: str, old: str, new: str
 ) -> None:
-    """And only that field."""
+    """The error names each field that differs, with both values, and no other field."""
     store.open_job("f", **PLAN).complete(0, "done")
     with pytest.raises(PlanChanged) as caught:
         store.open_job("f", **PLAN | changes)
@@ -129,7 +129,7 @@ def test_each_differing_field_is_named_with_both_values(
 
 @pytest.mark.parametrize("chunks", [["one", "two", "3"], ["one", "three", "two"], ["one", "two", "three "]])
 def test_changed_chunks_are_another_plan(store: CheckpointStore, chunks: list[str]) -> None:
-    """Edited, or in another order."""
+    """Chunks that were edited, or put into another order, are another plan."""
     store.open_job("f", **PLAN).complete(0, "done")
     with pytest.raises(PlanChanged) as caught:
         store.open_job("f", **PLAN | {"chunks": chunks})
@@ -383,7 +383,7 @@ def test_chunks_completed_by_number_are_identified_when_the_chunks_are_back(stor
 
 
 def test_pending_has_no_data_where_only_the_number_is_known(store: CheckpointStore) -> None:
-    """``data`` is None then."""
+    """With ``total_chunks`` alone, the ``data`` of a chunk is None."""
     assert [(chunk.index, chunk.data) for chunk in store.open_job("f", total_chunks=2).pending()] == [
         (0, None),
         (1, None),

@@ -81,7 +81,7 @@ def test_what_is_there_is_not_replaced(
 
 @pytest.mark.parametrize("make", ["a text", "another store", "a database of another program"])
 def test_a_backup_is_put_there_by_who_asks_for_it(path: Path, make: str) -> None:
-    """``replace=True``, or ``--force``."""
+    """``replace=True`` puts a backup over another file."""
     name = path.with_name("thesis.txt")
     STRANGERS[make](name)
     with CheckpointStore(path) as store:
@@ -91,7 +91,7 @@ def test_a_backup_is_put_there_by_who_asks_for_it(path: Path, make: str) -> None
 
 
 def test_an_export_is_put_there_by_who_asks_for_it(path: Path) -> None:
-    """``replace=True``, or ``--force``."""
+    """``replace=True`` puts an export over another file."""
     name = path.with_name("thesis.txt")
     name.write_text("mine")
     with CheckpointStore(path) as store:

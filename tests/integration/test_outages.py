@@ -11,7 +11,6 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any
 
-import aiohttp
 import pytest
 from conftest import program, wait_until
 
@@ -19,7 +18,7 @@ from checkpoint_store import CheckpointStore, ChunksPassedOver, JobPaused, Servi
 from checkpoint_store.loop.outage import Outage
 
 from .map_tools import CHUNKS, Flaky
-from .troubled_service import POISON, Client, Outages, Service
+from .troubled_service import POISON, Client, Outages, Service, map_async
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,22 +77,8 @@ def test_threads(store: CheckpointStore) -> None:
 def test_asyncio(store: CheckpointStore) -> None:
     """The same under ``amap``, with the errors of another client."""
     job = store.open_job("f", chunks=PROMPTS)
-    calls = []
-
-    async def main(port: int) -> None:
-        async with aiohttp.ClientSession(raise_for_status=True) as session:
-
-            async def ask(prompt: str) -> Any:
-                calls.append(prompt)
-                async with session.post(f"http://127.0.0.1:{port}/", data=prompt) as response:
-                    return await response.json(content_type=None)
-
-            async for _ in job.amap(ask, workers=4, on_error="record"):
-                pass
-
     with Service(TROUBLES) as service:
-        asyncio.run(main(service.port))
-        check(store, service, len(calls))
+        check(store, service, asyncio.run(map_async(job, service.port, 4)))
 
 
 RUNNER = program(__file__, "meet_outage")

@@ -27,14 +27,10 @@ from checkpoint_store import (
 )
 from checkpoint_store.system.file_lock import file_lock
 
+from .manager_tools import loaded
+
 if TYPE_CHECKING:
     from conftest import ManagerOpener
-
-
-def loaded(manager: StateManager) -> ProcessingState:
-    state = manager.load()
-    assert state is not None
-    return state
 
 
 def written(path: Path, **changes: Any) -> dict[str, Any]:
@@ -286,7 +282,7 @@ def test_what_cannot_be_paired_says_which_entry(
 
 
 def test_a_file_of_the_plan_that_anyone_may_read_is_made_private(manager: StateManager) -> None:
-    """With what becomes of it."""
+    """A file that anyone may read is made private, with all that it becomes."""
     written(manager.state_path)
     os.chmod(manager.state_path, 0o644)  # as the plan's code left it
     loaded(manager)

@@ -32,13 +32,13 @@ def open_together(children: Children, count: int, times: int) -> None:
 
 @pytest.mark.parametrize(("processes", "times"), [(4, 3), pytest.param(8, 5, marks=pytest.mark.slow)])
 def test_processes_open_a_new_store_at_once(children: Children, processes: int, times: int) -> None:
-    """No error, one job, every chunk."""
+    """Processes that open a new store at the same moment get one job with every chunk, and no error."""
     open_together(children, processes, times)
 
 
 @pytest.mark.storm
 def test_eight_processes_open_a_new_store_at_once_twenty_times(children: Children) -> None:
-    """The long form."""
+    """Eight processes open a new store at the same moment, twenty times."""
     open_together(children, 8, 20)
 
 

@@ -178,7 +178,7 @@ def test_a_job_with_work_that_a_service_holds_stays(tmp_path: Path) -> None:
 
 
 def test_a_job_that_is_worked_on_stays(tmp_path: Path, children: Children) -> None:
-    """Also where it was superseded meanwhile."""
+    """A job that a runner works on stays, also where it was superseded meanwhile."""
     path = tmp_path / "talks.db"
     with CheckpointStore(path) as store:
         store.open_job("talk", total_chunks=3)

@@ -161,7 +161,7 @@ def test_what_is_no_chunk_is_refused(job: Job, indices: Any, error: type[Excepti
 
 
 def test_a_chunk_that_is_not_complete_is_refused(store: CheckpointStore) -> None:
-    """It is left anyway."""
+    """A chunk that is not complete cannot be marked to be done again."""
     job = store.open_job("half.srt", total_chunks=3)
     job.complete(0, "x")
     with pytest.raises(ChunkNotCompleted, match=r"chunk 1 of job .* is not complete"):
@@ -397,7 +397,7 @@ def test_a_budget_counts_what_the_earlier_results_cost(
 
 @pytest.mark.parametrize("cost", ["usage.price", lambda result: result["usage"]["price"]], ids=["path", "function"])
 def test_a_budget_finds_the_earlier_cost_where_it_is_told_to(store: CheckpointStore, cost: Any) -> None:
-    """Not only in a field of the usual name."""
+    """A budget finds the earlier cost in the field that ``cost`` names, not only in the usual one."""
     job = store.open_job("talk.srt", total_chunks=4)
 
     def work(index: int) -> dict[str, Any]:

@@ -81,7 +81,7 @@ def test_a_store_that_lost_its_tries_still_ends_the_redo(path: Path) -> None:
 
 
 def test_pruning_leaves_the_tries_that_a_mark_counts_from(path: Path) -> None:
-    """However old they are."""
+    """Pruning leaves the tries that a mark counts from, however old they are."""
     with CheckpointStore(path) as store:
         store.prune(older_than_days=0, dry_run=False)
     assert finish(path)[0] == [1, 3]

@@ -129,7 +129,7 @@ def test_what_is_no_runner_is_refused(tmp_path: Path, children: Children) -> Non
 
 @pytest.mark.slow
 def test_as_json(tmp_path: Path, children: Children) -> None:
-    """What was released, for programs."""
+    """``release --json`` says what was released."""
     worker = stopped(children, "pending")
     with CheckpointStore(tmp_path / "talks.db", read_only=True) as store:
         job = store.jobs()[0]

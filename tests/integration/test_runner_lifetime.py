@@ -11,6 +11,8 @@ from conftest import program
 from checkpoint_store import CheckpointStore, ChunkAlreadyCompleted, Job, JobBusy
 from checkpoint_store.storage.connection.database import Database
 
+from .claims_tools import lock_files
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -24,10 +26,6 @@ TOTAL = 3
 def job(store: CheckpointStore) -> Job:
     """A job of three chunks."""
     return store.open_job("talk.srt", total_chunks=TOTAL)
-
-
-def signs(folder: Path) -> list[Path]:
-    return sorted(folder.glob("*.runner-*"))
 
 
 def at_work(store: CheckpointStore) -> int:
@@ -56,12 +54,12 @@ def test_a_runner_ends_with_its_last_loop(store: CheckpointStore, job: Job, tmp_
     first, second = job.pending(), job.pending()
     next(first).complete("a")
     next(second).complete("b")
-    assert len(signs(tmp_path)) == at_work(store) == 1
+    assert len(lock_files(tmp_path)) == at_work(store) == 1
     first.close()  # type: ignore[attr-defined]
-    assert len(signs(tmp_path)) == at_work(store) == 1
+    assert len(lock_files(tmp_path)) == at_work(store) == 1
     next(second).complete("c")
     assert next(second, None) is None
-    assert (signs(tmp_path), at_work(store)) == ([], 0)
+    assert (lock_files(tmp_path), at_work(store)) == ([], 0)
     assert list(job.results()) == ["a", "b", "c"]
 
 
@@ -76,9 +74,9 @@ def test_a_chunk_that_outlives_its_loop_is_protected(
     for _ in job.map(str):  # another loop of its own is left meanwhile
         break
     assert [one.index for one in other.pending()] == [1]
-    assert len(signs(tmp_path)) == 1
+    assert len(lock_files(tmp_path)) == 1
     kept.complete("late, and paid for once")
-    assert (signs(tmp_path), at_work(store)) == ([], 0)
+    assert (lock_files(tmp_path), at_work(store)) == ([], 0)
     assert list(job.results(missing="skip")) == ["0", "late, and paid for once"]
 
 
@@ -88,13 +86,13 @@ def test_the_last_chunk_in_hand_takes_its_runner_along(
 ) -> None:
     """Thrown away or failed, after its loop was left, it leaves no lock file behind."""
     kept = [next(job.pending())]
-    assert len(signs(tmp_path)) == 1
+    assert len(lock_files(tmp_path)) == 1
     if end == "failed":
         kept[0].fail("no")
     else:
         kept.clear()
         gc.collect()
-    assert (signs(tmp_path), at_work(store)) == ([], 0)
+    assert (lock_files(tmp_path), at_work(store)) == ([], 0)
     assert next(job.pending()).index == 0
 
 
@@ -108,9 +106,9 @@ def test_a_runner_that_could_not_end_at_once_ends_with_the_next_job(
     with database.writer.lock:
         del loop
         gc.collect()
-    assert len(signs(tmp_path)) == 1
+    assert len(lock_files(tmp_path)) == 1
     list(store.open_job("another", total_chunks=1).pending())
-    assert (signs(tmp_path), at_work(store)) == ([], 0)
+    assert (lock_files(tmp_path), at_work(store)) == ([], 0)
 
 
 @pytest.mark.slow_variants
@@ -150,9 +148,9 @@ def test_exclusive_ends_with_the_job(finish: Callable[[Job], None], store: Check
     """Whichever way the last chunk is completed; until then, the job is for this runner alone."""
     alone = store.open_job("talk.srt", total_chunks=TOTAL, exclusive=True)
     alone.pending().close()  # type: ignore[attr-defined]
-    assert len(signs(tmp_path)) == 1
+    assert len(lock_files(tmp_path)) == 1
     finish(alone)
-    assert (signs(tmp_path), at_work(store)) == ([], 0)
+    assert (lock_files(tmp_path), at_work(store)) == ([], 0)
 
 
 def test_exclusive_lasts_between_its_loops(store: CheckpointStore, open_store: Opener) -> None:
@@ -184,7 +182,7 @@ def test_failures_without_a_claim_need_no_lock_file(
     monkeypatch.setattr(database, "write", counted)
     for number in (1, 2):
         job.fail_chunk(1, f"no {number}")
-        assert signs(tmp_path) == []
+        assert lock_files(tmp_path) == []
     assert len(commits) == 2
     assert store._context.storage.database.read_row(
         "SELECT count(*), count(ended_at), min(pid) > 0 FROM runners", ()

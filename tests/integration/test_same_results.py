@@ -89,5 +89,5 @@ def test_every_way_gives_what_a_plain_loop_gives(store: CheckpointStore, way: st
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_every_way_gives_what_a_plain_loop_gives_for_thousands(store: CheckpointStore, way: str) -> None:
-    """The same with 3,000 chunks."""
+    """Every kind of loop gives what a plain loop gives, for 3,000 chunks."""
     judge(store, way, 3000)

@@ -17,14 +17,10 @@ from checkpoint_store.storage.connection import pragmas, writer
 from checkpoint_store.storage.statements import results as result_statements
 from checkpoint_store.storage.statements import save_state as save_state_statements
 
+from .manager_tools import loaded
+
 if TYPE_CHECKING:
     from conftest import Children, ManagerOpener
-
-
-def loaded(manager: StateManager) -> ProcessingState:
-    state = manager.load()
-    assert state is not None
-    return state
 
 
 def with_chunk(state: ProcessingState, index: int, result: Any) -> ProcessingState:
@@ -134,7 +130,7 @@ def test_a_save_does_not_trust_what_it_knew_before(manager: StateManager, make_m
 
 
 def test_own_chunks_between_two_saves_are_seen(manager: StateManager) -> None:
-    """By the same manager's other calls."""
+    """A save sees the chunks that this manager recorded since the save before."""
     manager.save(ProcessingState(file_name="a", total_chunks=5))
     stale = loaded(manager)
     manager.update_chunk_complete(2, "c")

@@ -9,14 +9,10 @@ import pytest
 
 from checkpoint_store import ProcessingState, StateManager
 
+from .manager_tools import loaded
+
 if TYPE_CHECKING:
     from conftest import ManagerOpener, Opener
-
-
-def loaded(manager: StateManager) -> ProcessingState:
-    state = manager.load()
-    assert state is not None
-    return state
 
 
 def with_result(state: ProcessingState, index: int, result: Any) -> ProcessingState:

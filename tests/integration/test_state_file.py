@@ -46,7 +46,7 @@ def job(store: CheckpointStore) -> Job:
 
 
 def test_a_small_jobs_file_is_exact_after_each_chunk(job: Job, path: Path) -> None:
-    """And equal to the job's state."""
+    """The file of a small job equals the job's state after each chunk."""
     for index in (2, 0, 1):
         job.complete(index, {"text": f"done {index}"})
         assert shown(path) == job.state()
@@ -77,7 +77,7 @@ def test_the_file_is_exact_after_each_ending(store: CheckpointStore, path: Path,
 
 
 def test_the_file_is_exact_after_close(store: CheckpointStore, path: Path, open_store: Opener) -> None:
-    """However far it was behind."""
+    """The state file is exact after ``close``, however far it was behind."""
     store._context.state_file._pace._credit = -1e9  # type: ignore[union-attr]
     job = store.open_job("f", total_chunks=2)
     job.complete(0, 1)
@@ -140,7 +140,7 @@ def test_the_file_is_text_for_people(job: Job, path: Path) -> None:
 
 
 def test_state_file_none_writes_none(open_store: Opener, tmp_path: Path) -> None:
-    """Not even at the end."""
+    """With ``state_file=None`` no state file is written, not even at the end."""
     with open_store(state_file=None) as store, store.open_job("f", total_chunks=1) as job:
         job.complete(0, 1)
         with pytest.raises(StoreTargetError, match="state_file=None"):
@@ -158,7 +158,7 @@ def test_the_file_may_lie_elsewhere(open_store: Opener, tmp_path: Path) -> None:
 
 
 def test_a_store_without_a_suffix_has_a_state_file_too(open_store: Opener, tmp_path: Path) -> None:
-    """The suffix is added."""
+    """The state file of a store ``talks`` is ``talks.json``."""
     open_store("talks").open_job("f", total_chunks=1)
     assert shown(tmp_path / "talks.json").file_name == "f"
 
@@ -172,7 +172,7 @@ def test_the_file_shows_the_job_at_hand(job: Job, store: CheckpointStore, path: 
 
 
 def test_export_writes_any_job_anywhere(job: Job, store: CheckpointStore, tmp_path: Path) -> None:
-    """And returns where."""
+    """``export`` writes any job to any path, and returns the path."""
     store.open_job("other", total_chunks=2)
     job.complete(1, 1.0)
     path = job.export(tmp_path / "out.json")
@@ -253,7 +253,7 @@ def test_the_state_file_has_a_name_of_its_own(open_store: Opener, tmp_path: Path
 
 
 def test_left_over_temporary_files_are_swept(job: Job, path: Path) -> None:
-    """Those of this state file alone."""
+    """Temporary files that were left over are removed, those of this state file alone."""
     gone = [path.with_name("talks.json.tmp-0123456789ab"), path.with_name("talks.bak.tmp-0123456789ab")]
     kept = [path.with_name("other.json.tmp-0123456789ab"), path.with_name("talks.json.tmp")]
     for one in (*gone, *kept):

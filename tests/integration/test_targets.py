@@ -127,7 +127,7 @@ def test_a_state_file_that_is_no_file_is_refused(here: Path, make: Any) -> None:
 
 @pytest.mark.parametrize("name", ["talks.db", "link.json", "sub/../talks.db"])
 def test_the_state_file_cannot_be_the_store_file(here: Path, name: str) -> None:
-    """By whatever name."""
+    """The state file is refused where it is the store file, by whatever name."""
     (here / "sub").mkdir()
     with CheckpointStore("talks.db", state_file=None) as store:
         store.open_job("f", total_chunks=1).complete(0, "kept")
@@ -196,7 +196,7 @@ def test_closing_twice_is_fine_and_a_closed_store_says_so(store: CheckpointStore
 
 
 def test_a_store_that_is_never_closed_warns(here: Path) -> None:
-    """And is closed."""
+    """A store that is dropped without ``close`` warns, and is closed."""
     store = CheckpointStore("talks.db")
     with pytest.warns(ResourceWarning, match="never closed"):
         store.__del__()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 import pytest
 
 from checkpoint_store import ProcessingState, StateManager
+
+from .manager_tools import loaded, warned
 
 if TYPE_CHECKING:
     from conftest import ManagerOpener
@@ -15,12 +16,6 @@ if TYPE_CHECKING:
 
 def a_state() -> ProcessingState:
     return ProcessingState(job_id="j", file_name="a", total_chunks=9, status="running")
-
-
-def loaded(manager: StateManager) -> ProcessingState:
-    state = manager.load()
-    assert state is not None
-    return state
 
 
 def with_chunk(state: ProcessingState, index: int, result: str) -> ProcessingState:
@@ -38,10 +33,6 @@ def other(manager: StateManager, make_manager: ManagerOpener) -> StateManager:
     made = make_manager()
     made.save(loaded(made).replace(status="running"))
     return made
-
-
-def warned(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
 
 
 @pytest.mark.parametrize("saves", [False, True], ids=["update_chunk_complete", "save"])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from checkpoint_store import ChunkOutOfRange, ProcessingState, StateManager
 from checkpoint_store.execution.execution import JobExecution
+
+from .manager_tools import warned
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,10 +29,6 @@ def other(manager: StateManager, make_manager: ManagerOpener) -> StateManager:
     assert state is not None
     made.save(state.replace(status="running"))
     return made
-
-
-def warned(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
 
 
 @pytest.mark.parametrize("status", ["running", "failed"])

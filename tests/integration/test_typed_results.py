@@ -47,7 +47,7 @@ def test_it_is_noticed_when_it_is_stored(store: CheckpointStore, where: str) -> 
 
 
 def test_complete_refuses_it_too(store: CheckpointStore) -> None:
-    """With the very value in the error."""
+    """``complete`` raises InvalidResultError too, with the very value in it."""
     job = store.open_job("f", total_chunks=1)
     value = Answer("a", (1,))
     with pytest.raises(InvalidResultError) as caught:

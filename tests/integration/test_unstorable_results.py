@@ -140,7 +140,7 @@ def test_one_that_comes_after_its_time_is_kept_too(job: Job) -> None:
 
 
 def test_one_for_a_chunk_that_another_runner_completed_is_in_the_error(job: Job) -> None:
-    """That runner's result stands."""
+    """The error has the value; the result of the other runner stands."""
 
     def overtaken(text: str) -> object:
         job.complete(int(text), "the other's")
@@ -153,7 +153,7 @@ def test_one_for_a_chunk_that_another_runner_completed_is_in_the_error(job: Job)
 
 
 def test_amap_stops_and_keeps_it_too(job: Job) -> None:
-    """As ``map`` does."""
+    """``amap`` stops at a result that cannot be stored, and keeps it, as ``map`` does."""
     calls = []
 
     async def answer(text: str) -> object:

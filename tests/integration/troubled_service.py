@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Self
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from checkpoint_store import Job
+
 POISON = "poison"
 """The prompt at which the service always fails."""
 
@@ -160,3 +162,21 @@ class Client:
         except urllib.error.HTTPError as error:
             error.close()
             raise
+
+
+async def map_async(job: Job, port: int, workers: int) -> int:
+    """Work through a job under ``amap``, with the errors of another client; return how many calls that took."""
+    import aiohttp  # what else is here is used by programs that need no client
+
+    calls = 0
+    async with aiohttp.ClientSession(raise_for_status=True) as session:
+
+        async def ask(prompt: str) -> Any:
+            nonlocal calls
+            calls += 1
+            async with session.post(f"http://127.0.0.1:{port}/", data=prompt) as response:
+                return await response.json(content_type=None)
+
+        async for _ in job.amap(ask, workers=workers, on_error="record"):
+            pass
+    return calls

@@ -10,7 +10,7 @@ import tempfile
 from contextlib import closing
 from pathlib import Path
 
-from checkpoint_store import CheckpointStore
+from checkpoint_store import CheckpointStore, Job
 from checkpoint_store.model.versions import SCHEMA_VERSION
 
 DUMPS = Path(__file__).parent / "dumps"
@@ -59,6 +59,17 @@ def make(path: Path, *, carries: bool = False, redoes: bool = False) -> None:
                     break  # from here on it is in doubt
                 else:
                     chunk.complete(clean(chunk.data))
+
+
+def open_lecture(store: CheckpointStore) -> Job:
+    """Open the half-done job of a dump again; its settings say the same in another order."""
+    return store.open_job(
+        "lecture.srt",
+        chunks=CHUNKS,
+        model="m-1",
+        provider="p-1",
+        config={"nested": {"a": [1, None]}, "language": "en", "chunk_size": 2000},
+    )
 
 
 def dump(path: Path) -> str:

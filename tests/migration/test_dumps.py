@@ -20,7 +20,7 @@ DUMPS = sorted(make_dump.DUMPS.glob("*.sql"))
 
 
 def test_every_released_version_has_a_dump() -> None:
-    """Made once, when it is released."""
+    """A dump of each released schema was made when it was released."""
     assert [path.stem.replace("_", ".") for path in DUMPS] == sorted(RELEASED_VERSIONS)
 
 
@@ -32,13 +32,7 @@ def test_a_dump_is_upgraded_and_resumed(dump: Path, tmp_path: Path) -> None:
     with CheckpointStore(path) as store:
         assert store.recovery is None
         assert store.check() == []
-        job = store.open_job(
-            "lecture.srt",
-            chunks=make_dump.CHUNKS,
-            model="m-1",
-            provider="p-1",
-            config={"nested": {"a": [1, None]}, "language": "en", "chunk_size": 2000},
-        )
+        job = make_dump.open_lecture(store)
         assert (job.video_title, len(store.jobs())) == ("Größe", 4 if dump.stem >= "1_3" else 3)
         done_now = []
         for chunk in job.pending():

@@ -118,7 +118,7 @@ def test_the_comparison_sees_what_alembic_check_does_not(migrated: Path, from_me
 
 
 def test_views_are_those_of_the_code(migrated: Path) -> None:
-    """Word for word."""
+    """A migrated store has the views of the code, word for word."""
     with closing(sqlite3.connect(migrated)) as raw:
         assert dict(raw.execute("SELECT name, sql FROM sqlite_master WHERE type = 'view'")) == VIEWS
         for view in VIEWS:
@@ -146,7 +146,7 @@ def test_the_file_says_whose_it_is(migrated: Path) -> None:
 
 
 def test_job_progress_reads_like_a_report(tmp_path: Path) -> None:
-    """At the sqlite3 prompt."""
+    """The view ``job_progress`` reads like a report at the sqlite3 prompt."""
     with CheckpointStore(tmp_path / "talks.db", state_file=None) as store:
         store.open_job("a", total_chunks=3).complete(0, 1)
         store.open_job("b", total_chunks=0)

@@ -57,7 +57,7 @@ def test_a_migration_that_ends_at_some_statement_changes_nothing(
 def test_a_migration_that_ends_at_any_statement_changes_nothing(
     children: Children, template: Path, way: str, what: str
 ) -> None:
-    """The same at every single statement."""
+    """A migration that ends at any statement leaves the file as it was."""
     _sweep(children, template, way, what, 1)
 
 
@@ -77,7 +77,7 @@ def test_many_first_opens_of_an_old_file_upgrade_it_once(children: Children, tem
 
 @pytest.mark.storm
 def test_a_hundred_first_opens_of_an_old_file_upgrade_it_once(children: Children, template: Path) -> None:
-    """The same with a hundred processes."""
+    """A hundred processes that open an old file at once upgrade it once."""
     _open_at_once(children, template, 100)
 
 

@@ -354,7 +354,7 @@ def rows(path: Path, made_by: Callable[[Path], CheckpointStore] | None = None) -
 @pytest.mark.slow
 @pytest.mark.parametrize("words", [["current"], ["check"], ["history"], ["heads"], ["show", "head"]])
 def test_reading_commands_write_nothing(path: Path, checkout: Path, words: list[str]) -> None:
-    """Neither in the store's folder nor in the checkout."""
+    """Alembic's reading commands write neither in the store's folder nor in the checkout."""
     before, checkout_before = snapshot(path.parent), snapshot(checkout)
     alembic(checkout, "-x", f"store={path}", *words)
     assert snapshot(path.parent) == before
@@ -363,14 +363,14 @@ def test_reading_commands_write_nothing(path: Path, checkout: Path, words: list[
 
 @pytest.mark.slow
 def test_current_and_check_say_where_a_store_stands(path: Path, checkout: Path) -> None:
-    """The head, and nothing to do."""
+    """``current`` names the head and ``check`` finds nothing to do."""
     assert f"{SCHEMA_VERSION} (head)" in alembic(checkout, "-x", f"store={path}", "current")
     assert "No new upgrade operations" in alembic(checkout, "-x", f"store={path}", "check")
 
 
 @pytest.mark.slow
 def test_the_default_store_is_the_one_here(checkout: Path) -> None:
-    """``.processing_state.db``, created private by ``upgrade head``."""
+    """``upgrade head`` creates ``.processing_state.db`` here, and private."""
     alembic(checkout, "upgrade", "head")
     made = checkout / ".processing_state.db"
     assert stat.S_IMODE(made.stat().st_mode) == 0o600
@@ -412,7 +412,7 @@ def test_a_failing_upgrade_of_a_new_file_leaves_none(checkout: Path) -> None:
 
 @pytest.mark.slow
 def test_sql_is_printed_without_a_store(checkout: Path) -> None:
-    """``upgrade head --sql``."""
+    """``upgrade head --sql`` prints the statements and needs no store."""
     assert "CREATE TABLE jobs" in alembic(checkout, "upgrade", "head", "--sql")
     assert not list(checkout.glob(".processing_state*"))
 

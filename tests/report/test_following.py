@@ -73,7 +73,7 @@ def test_ctrl_c_leaves_a_page_that_loads_itself_no_more(open_store: Opener, chil
 
 @pytest.mark.parametrize("seconds", [0, -1.0, float("nan"), float("inf")])
 def test_a_pace_that_means_nothing_is_refused(open_store: Opener, tmp_path: Path, seconds: float) -> None:
-    """Before anything is written."""
+    """A pace that means nothing is refused before anything is written."""
     with pytest.raises(InvalidArgumentError, match="every_seconds"):
         report.follow(open_store(), tmp_path / "page.html", every_seconds=seconds)
     assert not (tmp_path / "page.html").exists()

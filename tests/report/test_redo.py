@@ -41,7 +41,7 @@ def test_what_is_to_be_done_again_is_left_and_keeps_its_result(page: Path) -> No
 
 @pytest.mark.browser
 def test_a_person_sees_what_is_to_be_done_again(page: Path, tmp_path: Path) -> None:
-    """In the tiles and the list; the chunk opens with its earlier result."""
+    """The tiles and the list show what is to be done again; its chunk opens with the earlier result."""
     browser = Browser(tmp_path)
     try:
         browser.look()

@@ -56,5 +56,5 @@ def test_an_interrupt_at_any_place_leaves_a_store_that_works(children: Children,
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_an_interrupt_at_each_place(children: Children, operation: str) -> None:
-    """All of them."""
+    """After an interrupt at any place of an operation nothing is held, and the same store goes on."""
     _sweep(children, operation, 1, 100_000)

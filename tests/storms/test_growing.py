@@ -191,7 +191,7 @@ def storm(machine: type[Feed], machines: int, steps: int) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("machine", [Feed, SequentialFeed])
 def test_a_growing_feed_is_paid_for_once(machine: type[Feed]) -> None:
-    """The short form."""
+    """Each chunk of a feed that grows under kills is paid for once, over a few feeds."""
     storm(machine, 3, 12)
 
 
@@ -199,7 +199,7 @@ def test_a_growing_feed_is_paid_for_once(machine: type[Feed]) -> None:
 @pytest.mark.timeout(6000)
 @pytest.mark.parametrize("machine", [Feed, SequentialFeed])
 def test_a_growing_feed_is_paid_for_once_long(machine: type[Feed]) -> None:
-    """The long form."""
+    """Each chunk of a feed that grows under kills is paid for once, over many feeds."""
     storm(machine, 30, 25)
     assert counted["kills"] > 50
 

@@ -69,7 +69,7 @@ def test_a_kill_during_an_export_tears_nothing(children: Children, kills: int) -
 @pytest.mark.storm
 @pytest.mark.timeout(3600)
 def test_a_thousand_kills_during_export(children: Children) -> None:
-    """The same, a thousand times."""
+    """A thousand kills during an export leave a whole file."""
     _exports(children, 1000)
 
 

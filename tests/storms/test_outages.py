@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import aiohttp
 import pytest
 from conftest import program
-from integration.troubled_service import POISON, Client, Outages, Service
+from integration.troubled_service import POISON, Client, Outages, Service, map_async
 
 if TYPE_CHECKING:
     from conftest import Children
@@ -46,7 +45,7 @@ def check(store: CheckpointStore, service: Service, calls: int) -> None:
 
 
 def test_threads(store: CheckpointStore) -> None:
-    """One process, four workers."""
+    """Each outage is waited for and fails no chunk, in one process of four threads."""
     with Service(TROUBLES) as service:
         client = Client(service.port)
         store.map(client, PROMPTS, file_name="f", workers=WIDTH, on_error="record")
@@ -66,21 +65,7 @@ def test_processes(store: CheckpointStore, children: Children) -> None:
 
 
 def test_asyncio(store: CheckpointStore) -> None:
-    """``amap`` with four workers."""
+    """Each outage is waited for and fails no chunk, under ``amap`` with four workers."""
     job = store.open_job("f", chunks=PROMPTS)
-    calls = []
-
-    async def main(port: int) -> None:
-        async with aiohttp.ClientSession(raise_for_status=True) as session:
-
-            async def ask(prompt: str) -> Any:
-                calls.append(prompt)
-                async with session.post(f"http://127.0.0.1:{port}/", data=prompt) as response:
-                    return await response.json(content_type=None)
-
-            async for _ in job.amap(ask, workers=WIDTH, on_error="record"):
-                pass
-
     with Service(TROUBLES) as service:
-        asyncio.run(main(service.port))
-        check(store, service, len(calls))
+        check(store, service, asyncio.run(map_async(job, service.port, WIDTH)))

@@ -208,14 +208,14 @@ def storm(machine: type[Plans], machines: int, steps: int) -> None:
 
 @pytest.mark.slow
 def test_nothing_in_the_store_is_paid_for_again() -> None:
-    """The short form."""
+    """No result that is in the store is paid for again, over a few random plans."""
     storm(Plans, 4, 15)
 
 
 @pytest.mark.storm
 @pytest.mark.timeout(6000)
 def test_nothing_in_the_store_is_paid_for_again_long() -> None:
-    """The long form."""
+    """No result that is in the store is paid for again, over many random plans."""
     storm(Plans, 60, 30)
     assert counted["kills"] > 50
 

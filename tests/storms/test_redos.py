@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 import sqlite3
 from collections import Counter
@@ -13,6 +12,8 @@ import pytest
 from conftest import program
 
 from checkpoint_store import CheckpointStore
+
+from .plans import run_plans
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,18 +33,12 @@ class Storm:
 
     def run(self, *kills_after: int | None, asks: int = 0) -> None:
         """Work on the job in as many processes, each of which dies where its number says."""
-        processes = []
+        plans = []
         for kill_after in kills_after:
             plan = {"kill_after": kill_after, "in_work": self.dice.random() < 0.5, "chunks": CHUNKS, "asks": asks}
             plan |= {"seed": self.dice.random(), "waits": len(kills_after) == 1}
-            process = self.children.start(RUNNER, json.dumps(plan))
-            assert self.children.next_line(process) == "ready"
-            processes.append(process)
-        self.children.pass_gate(processes)
-        for process in processes:
-            _, errors = process.communicate(timeout=120)
-            assert process.returncode in (0, -9), errors
-            self.kills += process.returncode == -9
+            plans.append(plan)
+        self.kills += run_plans(self.children, RUNNER, plans)
 
     def count(self, name: str) -> Counter[int]:
         """Return how often each chunk stands in a log."""

@@ -35,5 +35,5 @@ def test_a_kill_during_a_save_tears_nothing(children: Children) -> None:
 @pytest.mark.storm
 @pytest.mark.timeout(3600)
 def test_five_hundred_kills_during_saves(children: Children) -> None:
-    """The same with 500 kills."""
+    """Five hundred kills during saves lose nothing that a save returned for."""
     _saves(children, 500, 300)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 from collections import Counter
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,8 @@ import pytest
 from conftest import program
 
 from checkpoint_store import CheckpointStore
+
+from .plans import run_plans
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,18 +44,12 @@ class Book:
 
     def run(self, pages: list[str], *kills_after: int | None) -> None:
         """Tell a version of the book in as many processes, each of which dies where its number says."""
-        processes = []
+        plans = []
         for kill_after in kills_after:
             plan = {"pages": pages, "kill_after": kill_after, "in_work": self.dice.random() < 0.5}
             plan |= {"sequential": self.sequential, "workers": self.dice.randint(1, 3) if self.sequential else 1}
-            process = self.children.start(BOOK, json.dumps(plan))
-            assert self.children.next_line(process) == "ready"
-            processes.append(process)
-        self.children.pass_gate(processes)
-        for process in processes:
-            _, errors = process.communicate(timeout=120)
-            assert process.returncode in (0, -9), errors
-            self.kills += process.returncode == -9
+            plans.append(plan)
+        self.kills += run_plans(self.children, BOOK, plans)
 
     def work_on(self, number: int) -> None:
         """Change the book, or take a change back, and tell it in one process or two."""

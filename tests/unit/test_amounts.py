@@ -79,7 +79,7 @@ def test_whole_numbers_in_texts_stay_whole() -> None:
 
 @pytest.mark.parametrize("cost", ["", ".", "usage.", ".cost", "a..b", 'a"b', "\ud800", None, 5, ["cost"]])
 def test_what_says_no_place_is_refused(cost: Any) -> None:
-    """With what may be given instead."""
+    """A cost that names no place is refused with what may be given instead."""
     with pytest.raises(InvalidArgumentError, match="dotted path"):
         checked_cost(cost)
 

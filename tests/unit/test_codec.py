@@ -324,7 +324,7 @@ def test_plain_tuples_become_lists(value: Any, plain: Any) -> None:
 
 
 def test_a_bad_value_in_a_tuple_is_found() -> None:
-    """With its place."""
+    """A bad value in a tuple is named with its place."""
     assert refused({"a": (1, (float("nan"),))}).path == "result['a'][1][0]"
     deep: Any = 1
     for _ in range(json_rules.DEPTH_MAX + 1):

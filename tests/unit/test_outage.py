@@ -56,7 +56,7 @@ def test_without_trouble_there_is_no_limit(told: Told) -> None:
 
 
 def test_a_failure_makes_the_whole_loop_wait_and_then_one_call_is_made(told: Told) -> None:
-    """Whatever the number of workers."""
+    """After a failure the whole loop waits, whatever its workers, and then makes one call."""
     told.fails(wait=5.0)
     assert told.outage.opens_at(0) == 105.0
     told.clock.now = 105.0

@@ -43,7 +43,7 @@ def _follow(
 
 
 def test_a_small_job_is_followed_exactly(monkeypatch: pytest.MonkeyPatch) -> None:
-    """After each chunk."""
+    """The state file of a small job is exact after each chunk."""
     assert _follow(monkeypatch, 20, 1000, 0.1).times == 20
 
 

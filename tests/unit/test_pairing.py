@@ -54,7 +54,7 @@ def test_files_of_before_are_paired(
 
 
 def test_from_1_2_on_position_decides() -> None:
-    """Also where the results name exactly the completed chunks."""
+    """Position pairs results with chunks from 1.2 on, also where they name exactly the completed chunks."""
     assert a_state([1, 0], [own(0), own(1)]).results() == {1: own(0), 0: own(1)}
 
 

@@ -199,7 +199,7 @@ COME_BACK = [
 
 @pytest.mark.parametrize("value", COME_BACK, ids=lambda value: type(value).__name__)
 def test_what_is_stored_comes_back_equal(value: Any) -> None:
-    """As the same type, and equal."""
+    """What is stored comes back as the same type, and equal."""
     back = as_type(json_text.decode(json_text.encode_result(value)), type(value))
     assert (type(back), back) == (type(value), value)
 

@@ -90,7 +90,7 @@ def test_defaults_are_those_of_the_plan() -> None:
 
 
 def test_fields_may_be_given_by_position() -> None:
-    """In the order of the schema."""
+    """Fields may be given by position, in the order of the schema."""
     assert ProcessingState(*PLAIN.values()) == state()
 
 
