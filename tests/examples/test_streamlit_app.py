@@ -9,9 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import ROOT
-from streamlit.runtime.scriptrunner import RerunData
-from streamlit.testing.v1 import AppTest, app_test
-from streamlit.testing.v1.local_script_runner import LocalScriptRunner
 
 from checkpoint_store import CheckpointStore, Job, current_attempt
 
@@ -19,6 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from streamlit.testing.v1 import AppTest
+    from streamlit.testing.v1.local_script_runner import LocalScriptRunner
+
+# Streamlit is imported by the functions that need it: every worker imports this module, and one runs its tests.
 APP = ROOT / "examples" / "streamlit_app.py"
 PARAGRAPHS = [f"Paragraph   {number}." for number in range(30)]
 
@@ -26,6 +27,8 @@ PARAGRAPHS = [f"Paragraph   {number}." for number in range(30)]
 @pytest.fixture(scope="module", autouse=True)
 def _no_folder_is_left() -> Iterator[None]:
     """Streamlit's library leaves an empty folder to the end of the process, and a warning."""
+    from streamlit.testing.v1 import app_test
+
     yield
     app_test.TMP_DIR.cleanup()
 
@@ -41,6 +44,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def runners(monkeypatch: pytest.MonkeyPatch) -> list[LocalScriptRunner]:
     """What runs the app's script, the newest last: a browser talks to it while the script is at work."""
+    from streamlit.testing.v1.local_script_runner import LocalScriptRunner
+
     made: list[LocalScriptRunner] = []
     original = LocalScriptRunner.__init__
 
@@ -62,9 +67,18 @@ def seen(folder: Path) -> Iterator[CheckpointStore]:
 
 def opened() -> AppTest:
     """A browser's tab with the app in it."""
+    from streamlit.testing.v1 import AppTest
+
     app = AppTest.from_file(str(APP), default_timeout=120).run()
     assert not app.exception
     return app
+
+
+def rerun(runner: LocalScriptRunner) -> None:
+    """Run the script again, as Streamlit does when somebody clicks while it is at work."""
+    from streamlit.runtime.scriptrunner import RerunData
+
+    runner.request_rerun(RerunData())
 
 
 def labels(app: AppTest) -> list[str]:
@@ -131,7 +145,7 @@ def test_a_click_pauses_and_resume_goes_on(
 ) -> None:
     """Pause ends the loop in the middle; what was in hand is recorded, and nothing is in doubt. Resume does the rest."""
     app = opened()
-    in_the_middle.act = lambda: runners[-1].request_rerun(RerunData())
+    in_the_middle.act = lambda: rerun(runners[-1])
     press(app, "Start")
     job = job_of(seen)
     done = job.progress().completed_chunks

@@ -12,7 +12,7 @@ from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import program, wait_until
+from conftest import program
 
 from checkpoint_store import CheckpointStore, ChunksPassedOver, JobPaused, ServiceUnavailable
 from checkpoint_store.loop.outage import Outage
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from conftest import Children
+
+    from checkpoint_store.model.loop_event import LoopEvent
 
 TOTAL = 600
 PROMPTS = [POISON if index == 57 else f"prompt {index}" for index in range(TOTAL)]
@@ -187,15 +189,17 @@ def test_after_a_failure_another_chunk_is_tried_and_only_one(store: CheckpointSt
     job = store.open_job("f", total_chunks=60)
     begun, in_flight, widths, lock = threading.Barrier(8), 0, [], threading.Lock()
     calls: list[int] = []
+    failure_is_recorded = threading.Event()
 
-    def failure_is_recorded() -> bool:
-        return any((chunk.chunk_index, chunk.attempt) == (0, 2) for chunk in job.running_chunks())
+    def notice(event: LoopEvent) -> None:
+        if event.kind == "retried":
+            failure_is_recorded.set()
 
     def before(index: int) -> int:
         begun.wait(60)
         if index == 0:
             raise BusyError
-        wait_until(failure_is_recorded)
+        assert failure_is_recorded.wait(60)
         return index
 
     def work(index: int) -> int:
@@ -212,7 +216,7 @@ def test_after_a_failure_another_chunk_is_tried_and_only_one(store: CheckpointSt
             in_flight -= 1
         return index
 
-    list(job.map(work, workers=8, wait=0.1))
+    list(job.map(work, workers=8, wait=0.1, on_event=notice))
     assert calls[8] == 8
     assert calls.count(0) == 2
     # By the calls begun: one; then two at a time, until both are back; then four, and so on.
