@@ -119,7 +119,10 @@ def test_a_result_that_cannot_be_fetched_is_a_failed_try(store: CheckpointStore,
 def test_workers_that_die_and_come_and_go_double_no_call(store: CheckpointStore, tmp_path: Path) -> None:
     """Every tenth chunk kills its worker at a random moment; others are retired; the cluster grows and shrinks meanwhile."""
     over = threading.Event()
+    config = pytest.importorskip("dask").config
     with ExitStack() as stack:
+        # A nanny may end with its worker. The cluster starts another one when it scales, once it takes the old one for lost.
+        stack.enter_context(config.set({"distributed.deploy.lost-worker-timeout": "1s"}))
         client = dask_client(stack, 3, processes=True)
         job = store.open_job("f", chunks=[[str(tmp_path), str(number)] for number in range(STORM_CHUNKS)])
 
