@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import threading
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from checkpoint_store import CheckpointStore, executors
 
 from . import engines_work as work
 from .test_engines import calls, chunks
+from .test_executors import dask_client
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 
 pytestmark = pytest.mark.slow
+STORM_CHUNKS = 300
 
 
 @pytest.fixture
@@ -109,3 +112,34 @@ def test_a_result_that_cannot_be_fetched_is_a_failed_try(store: CheckpointStore,
     executor = executors.dask(client)
     assert list(job.map(work.waits_for_go, executor=executor, on_error="record", max_attempts=1)) == []
     assert "OSError: the scheduler is gone" in str(job.failed_chunks()[0].error)
+
+
+@pytest.mark.storm
+@pytest.mark.timeout(1800)
+def test_workers_that_die_and_come_and_go_double_no_call(store: CheckpointStore, tmp_path: Path) -> None:
+    """Every tenth chunk kills its worker at a random moment; others are retired; the cluster grows and shrinks meanwhile."""
+    over = threading.Event()
+    config = pytest.importorskip("dask").config
+    with ExitStack() as stack:
+        # A nanny may end with its worker. The cluster starts another one when it scales, once it takes the old one for lost.
+        stack.enter_context(config.set({"distributed.deploy.lost-worker-timeout": "1s"}))
+        client = dask_client(stack, 3, processes=True)
+        job = store.open_job("f", chunks=[[str(tmp_path), str(number)] for number in range(STORM_CHUNKS)])
+
+        def come_and_go() -> None:
+            while not over.wait(5.0):
+                workers = list(client.scheduler_info()["workers"])
+                if random.random() < 0.5 and workers:
+                    client.retire_workers([random.choice(workers)], close_workers=True, remove=True)
+                client.cluster.scale(random.choice((2, 3, 4)))
+
+        thread = threading.Thread(target=come_and_go)
+        thread.start()
+        stack.callback(thread.join)
+        stack.callback(over.set)
+        executor = executors.dask(client)
+        done = {item.index for item in job.map(work.dies_soon, executor=executor, workers=4, wait=0, max_attempts=50)}
+    tries = calls(tmp_path)
+    print(f"{sum(tries.values())} calls, {len({name for name, number in tries if number > 1})} chunks tried again")
+    assert done == set(range(STORM_CHUNKS))
+    assert {one: count for one, count in tries.items() if count > 1} == {}
