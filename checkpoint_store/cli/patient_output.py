@@ -15,10 +15,10 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_PATIENCE_SECONDS: Final = 3.0
+_READER_PATIENCE_SECONDS: Final = 3.0
 """Give up if the reader has taken nothing for this long, and somebody asks the process to end."""
-_LOOK_SECONDS: Final = 0.1
-_PIECE_BYTES: Final = 4096
+_READER_LOOK_SECONDS: Final = 0.1
+_PIPE_PIECE_BYTES: Final = 4096
 """A pipe that can be written to takes this many bytes at once: a write of more may have to wait."""
 
 
@@ -35,10 +35,10 @@ def write_patiently(text: str, is_asked_to_end: Callable[[], bool]) -> bool:
     left = memoryview(text.encode(sys.stdout.encoding, sys.stdout.errors or "strict"))
     taken_at = time.monotonic()
     while left:
-        if select.select((), (pipe,), (), _LOOK_SECONDS)[1]:
-            left = left[os.write(pipe, left[:_PIECE_BYTES]) :]
+        if select.select((), (pipe,), (), _READER_LOOK_SECONDS)[1]:
+            left = left[os.write(pipe, left[:_PIPE_PIECE_BYTES]) :]
             taken_at = time.monotonic()
-        elif is_asked_to_end() and time.monotonic() - taken_at >= _PATIENCE_SECONDS:
+        elif is_asked_to_end() and time.monotonic() - taken_at >= _READER_PATIENCE_SECONDS:
             return False
     return True
 

@@ -80,8 +80,8 @@ def test_a_reader_that_stands_still_is_given_up_only_if_somebody_asks(monkeypatc
     """Without a signal the text waits for its reader, however long that takes."""
     asked = iter([False, False, True])
     reading, writing = os.pipe()
-    monkeypatch.setattr(patient_output, "_PATIENCE_SECONDS", 0.0)
-    monkeypatch.setattr(patient_output, "_LOOK_SECONDS", 0.001)
+    monkeypatch.setattr(patient_output, "_READER_PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(patient_output, "_READER_LOOK_SECONDS", 0.001)
     with open(reading, "rb"), open(writing, "w", encoding="utf-8") as stdout, monkeypatch.context() as patch:
         patch.setattr(sys, "stdout", stdout)
         assert not patient_output.write_patiently("x" * 1_000_000, lambda: next(asked))
