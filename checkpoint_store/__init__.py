@@ -6,8 +6,8 @@ PYTEST_DONT_REWRITE: pytest loads the plug-in of this package, and would warn wh
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False  # to import it takes longer than all else that the command imports before it can catch Ctrl-C
 if TYPE_CHECKING:
     from checkpoint_store.errors import (
         BudgetReached,

@@ -1,13 +1,12 @@
-"""The ``checkpoint-store`` command. This module needs nothing but the standard library."""
+"""The ``checkpoint-store`` command. This module needs nothing but the standard library.
+
+Ctrl-C ends the command without a traceback from where :func:`main` begins, so it imports nothing that takes time.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
-from contextlib import suppress
-
-from checkpoint_store.cli.json_asked import tell_early
-from checkpoint_store.cli.missing_extra import what_to_install
 
 _EXIT_USAGE = 2
 _EXIT_INTERRUPTED = 130
@@ -16,23 +15,31 @@ _EXIT_INTERRUPTED = 130
 def main() -> int:
     """Run the command line and return its exit code; for a missing extra, say what to install."""
     is_begun = False
-    _occupy_closed_streams()
     try:
+        _occupy_closed_streams()
         from checkpoint_store.cli.app import run_command_line  # the extra may be missing
 
         is_begun = True
         return run_command_line(sys.argv)
     except ModuleNotFoundError as missing:
+        from checkpoint_store.cli.missing_extra import what_to_install
+
         need = what_to_install(missing)
         if need is None:
             raise
         print(f"checkpoint-store: {need}", file=sys.stderr)
-        tell_early(sys.argv, need, type(missing).__name__, _EXIT_USAGE)
+        _tell_early(need, type(missing).__name__, _EXIT_USAGE)
         return _EXIT_USAGE
     except KeyboardInterrupt:  # before or after the work: no chunk is in work
         if not is_begun:
-            tell_early(sys.argv, "interrupted", "KeyboardInterrupt", _EXIT_INTERRUPTED)
+            _tell_early("interrupted", "KeyboardInterrupt", _EXIT_INTERRUPTED)
         return _EXIT_INTERRUPTED
+
+
+def _tell_early(message: str, kind: str, exit_code: int) -> None:
+    from checkpoint_store.cli.json_asked import tell_early  # main() catches a Ctrl-C while it imports
+
+    tell_early(sys.argv, message, kind, exit_code)
 
 
 def _occupy_closed_streams() -> None:
@@ -45,5 +52,7 @@ def _occupy_closed_streams() -> None:
         try:
             os.fstat(number)
         except OSError:
-            with suppress(OSError):
+            try:
                 os.open(os.devnull, os.O_RDWR)
+            except OSError:
+                return

@@ -75,6 +75,11 @@ def undisturbed() -> Iterator[None]:
         raise Terminated(number)
 
 
+def is_ending() -> bool:
+    """Whether a signal has come that waits for the end of :func:`undisturbed`."""
+    return _Printing.ended_by is not None
+
+
 def _prints_json(argv: Sequence[str]) -> bool:
     return asks_for_json(argv) or not _ALWAYS_JSON.isdisjoint(argv[1:2])
 

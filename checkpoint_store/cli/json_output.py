@@ -8,15 +8,17 @@ import signal
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-import click
-
 from checkpoint_store.cli.encodings import stdout_says_all
-from checkpoint_store.cli.ended import ENDING_SIGNALS, undisturbed
+from checkpoint_store.cli.ended import ENDING_SIGNALS, is_ending, undisturbed
+from checkpoint_store.cli.patient_output import write_patiently
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _STEERS: Final = re.compile(r"[\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+
+
+_HELD_BACK: Final = (signal.SIGINT, *ENDING_SIGNALS)
 
 
 class _Array:
@@ -71,10 +73,17 @@ def print_error(message: str, kind: str, exit_code: int) -> None:
 
 
 def print_text(text: str, *, in_array: bool = False) -> None:
-    """Print a text as it is. Neither Ctrl-C nor SIGTERM tears it: what is printed behind it would be no JSON."""
+    """Print a text as it is. Neither Ctrl-C nor SIGTERM tears it: what is printed behind it would be no JSON.
+
+    Only where the reader stands still does a signal end the process in the middle: nothing is printed any more then.
+    """
     with undisturbed(), _uninterrupted():
-        click.echo(text, nl=False)
-        _Array.is_open, _Document.is_whole = in_array, not in_array
+        is_printed = write_patiently(text, _is_asked_to_end)
+        _Array.is_open, _Document.is_whole = in_array and is_printed, not (in_array and is_printed)
+
+
+def _is_asked_to_end() -> bool:
+    return is_ending() or not signal.sigpending().isdisjoint(_HELD_BACK)
 
 
 @contextmanager
@@ -86,7 +95,7 @@ def _uninterrupted() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, *ENDING_SIGNALS])
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD_BACK)
     try:
         yield
     finally:
