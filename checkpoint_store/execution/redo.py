@@ -28,7 +28,7 @@ def redo(context: StoreContext, job_id: str, indices: Collection[int]) -> int:
 
 
 def earlier_cost(context: StoreContext, job_id: str, index: int, cost: Cost) -> float | None:
-    """Return what the result cost that the next one of a chunk takes the place of; None: its field ``cost`` says it.
+    """Return what the result cost that the next one of a chunk takes the place of; None: a usual field says it.
 
     A function that reads costs is the caller's. It is called here, where no process waits for this one.
     """

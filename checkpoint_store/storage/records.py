@@ -207,7 +207,7 @@ class Completion(NamedTuple):
     """How long that took."""
     replace: bool = False
     earlier_cost: float | None = None
-    """What the result cost that this one takes the place of, where the caller knows; None: what its ``cost`` says."""
+    """What the result cost that this one takes the place of, where the caller knows; None: a usual field says it."""
 
 
 @dataclass(frozen=True, slots=True)
