@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +66,7 @@ class Handed(Ended):
         self._is_done = self._is_cancelled = False
         self._unbegun: list[None] = [None]
         """Who takes the element out begins the work, or cancels it. Only one thread can take it."""
+        self._callbacks: deque[Callable[[Future[Any]], object]] | None = None
 
     def __repr__(self) -> str:
         return super().__repr__() if self._is_done else f"<{type(self).__name__} not done>"
@@ -81,6 +83,25 @@ class Handed(Ended):
         """Note how the work ended."""
         self._value, self._error = result, error
         self._is_done = True  # last: the loop looks at this first
+        if self._callbacks is not None:
+            self._call_back()
+
+    def add_done_callback(self, fn: Callable[[Future[Any]], object]) -> None:
+        """See :meth:`concurrent.futures.Future.add_done_callback`."""
+        if self._callbacks is None:
+            self._callbacks = deque()
+        self._callbacks.append(fn)
+        if self._is_done:
+            self._call_back()
+
+    def _call_back(self) -> None:
+        """Make each call once: the thread that ends the work, and the one that adds a call, may both be here."""
+        while self._callbacks:
+            try:
+                fn = self._callbacks.popleft()
+            except IndexError:  # the other thread called the last one
+                return
+            fn(self)
 
     def done(self) -> bool:
         """See :meth:`concurrent.futures.Future.done`."""
