@@ -28,7 +28,7 @@ def redo(context: StoreContext, job_id: str, indices: Collection[int]) -> int:
 
 
 def earlier_cost(context: StoreContext, job_id: str, index: int, cost: Cost) -> float | None:
-    """Return the cost of the result that the next result of a chunk replaces; None: its field ``cost`` says it.
+    """Return the cost of the result that the next result of a chunk replaces; None: a usual field says it.
 
     A ``cost`` function is the caller's. It is called here, where no process waits for this one.
     """

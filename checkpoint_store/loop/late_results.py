@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from checkpoint_store.errors import CheckpointStoreError, ChunkAlreadyCompleted
+from checkpoint_store.loop.executors import local, processes
 from checkpoint_store.loop.executors.raised import Raised
 from checkpoint_store.model.amounts import cost_in, cost_of_error
 from checkpoint_store.model.error_text import describe
 from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from checkpoint_store.execution.execution import JobExecution
     from checkpoint_store.model.amounts import Cost
+    from checkpoint_store.storage.records import Completion
 
 
 class LateResults:
@@ -20,6 +25,19 @@ class LateResults:
 
     def __init__(self, execution: JobExecution, cost: Cost) -> None:
         self._execution, self._cost = execution, cost
+
+    def take_from(self, index: int, future: Future[Any]) -> None:
+        """Record what came of a chunk (0-based), in the thread that ended it; an event loop does not wait for that."""
+        if future.cancelled():
+            return
+        error = future.exception()
+        result = future.result() if error is None else Raised(error)
+        try:
+            event_loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self.take(index, result)
+        else:
+            event_loop.run_in_executor(None, self.take, index, result)
 
     def take(self, index: int, result: Any) -> None:
         """Record a result of a chunk (0-based), or what a failed attempt cost. Durable when it returns.
@@ -37,7 +55,7 @@ class LateResults:
             self._tell(index, f"is a failure: {describe(result.error)}")
             return
         try:
-            completion = self._execution.completion(index, result, cost=self._cost)
+            completion = self._completion(index, result)
         except CheckpointStoreError:
             self._note_cost(index, cost_in(result, self._cost))
             raise
@@ -50,6 +68,12 @@ class LateResults:
             self._tell(index, f"{describe(error)}. {self._execution.keep_unrecorded([completion])}")
         else:
             self._tell(index, "is recorded")
+
+    def _completion(self, index: int, result: Any) -> Completion:
+        if isinstance(result, local.Unstorable):
+            raise result.error.at(self._execution.job_id)
+        text = result.text if isinstance(result, processes.Packed) else None
+        return self._execution.completion(index, result, text=text, cost=self._cost)
 
     def _note_cost(self, index: int, cost: float | None) -> None:
         if cost is not None:

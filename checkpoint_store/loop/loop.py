@@ -291,10 +291,8 @@ class Loop:
 
     def _release(self) -> None:
         """Release the chunks that were not started, the executor and the bar."""
-        unstarted = self._schedule.take_unstarted()
-        for chunk in unstarted:
-            chunk.begun = False
-        self._state.queue.close(unstarted)
+        self._state.queue.close(self._schedule.take_unstarted())
+        self._recorder.leave_overdue()
         self._place.close()
         with self._state.log_instead_of_raising("its progress bar could not be closed"):
             self._bar.close()

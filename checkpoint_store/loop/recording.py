@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from concurrent.futures import BrokenExecutor, CancelledError
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from checkpoint_store.errors import ChunkAlreadyCompleted, InvalidResultError
 from checkpoint_store.loop.executors import local, processes
 from checkpoint_store.loop.executors.raised import Raised
+from checkpoint_store.loop.late_results import LateResults
 from checkpoint_store.loop.outage import LATE
 from checkpoint_store.loop.slept_time import SleptTime
 from checkpoint_store.model.amounts import cost_in, cost_of_error
@@ -155,6 +157,13 @@ class Recorder:
         """Record what was paid for in vain: another result of the chunk stands."""
         self._state.statistics.failed(cost)
         self._state.note_cost(index, cost)
+
+    def leave_overdue(self) -> None:
+        """Have recorded what still comes of the attempts that took too long; the loop ends, and waits for none."""
+        late = LateResults(self._state.execution, self._state.options.cost)
+        for future, index in self._schedule.overdue.items():
+            future.add_done_callback(partial(late.take_from, index))
+        self._schedule.overdue.clear()
 
     def record_late(self) -> tuple[list[MapItem], list[tuple[int, InvalidResultError]]]:
         """Record the results that came after their deadline.

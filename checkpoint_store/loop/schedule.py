@@ -162,8 +162,11 @@ class Schedule:
         return ready
 
     def take_unstarted(self) -> list[ClaimedChunk]:
-        """Remove and return the chunks that are claimed and not in flight."""
-        return [*self.take_ready(), *self.retries.clear()]
+        """Remove and return the chunks that are claimed and not in flight; nobody has begun them."""
+        chunks = [*self.take_ready(), *self.retries.clear()]
+        for chunk in chunks:
+            chunk.begun = False
+        return chunks
 
     # -- what ended
 

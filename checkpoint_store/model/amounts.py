@@ -22,6 +22,7 @@ LONGEST_NUMBER: Final = 64
 """Characters of the longest text that is read as a number."""
 _NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+(?P<real>\.[0-9]*)?|\.[0-9]+)(?P<power>[eE][+-]?[0-9]+)?")
 _FIELDS_MAX: Final = 20
+_USUAL_COST_FIELDS: Final = ("cost", "cost_usd", "usage.cost")
 _CAUSES_MAX: Final = 20
 """The depth to which the causes of an exception are searched: causes may form a circle."""
 
@@ -126,6 +127,12 @@ def cost_in(value: object, cost: Cost) -> float | None:
             return None
     whole = _field_of(value, cost)
     return amount(_at_path(value, cost) if whole is None and "." in cost else whole)
+
+
+def usual_cost_in(result: object) -> float | None:
+    """Return what a result cost where nobody says in which field that stands: in the first of the usual ones."""
+    found = (cost_in(result, field) for field in _USUAL_COST_FIELDS)
+    return next((cost for cost in found if cost is not None), None)
 
 
 def cost_of_error(error: BaseException, *, depth: int = 0) -> float | None:

@@ -19,6 +19,7 @@ from checkpoint_store import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 CHUNKS = ["good", "dear", "bad", "again"]
 PRICES = {"good": 0.25, "dear": 1.0, "again": 0.5}
@@ -143,3 +144,32 @@ def test_the_bar_counts_failed_tries(store: CheckpointStore, capsys: pytest.Capt
     assert re.findall(r"cost=([0-9.]+)", capsys.readouterr().err)[-1] == "2.5"
     assert job.last_run is not None
     assert job.last_run.cost == 2.5
+
+
+USUAL = pytest.mark.parametrize("field", ["cost", "cost_usd", "usage.cost"])
+
+
+def _result(text: str, field: str, amount: float) -> dict[str, Any]:
+    outer, _, inner = field.partition(".")
+    return {"text": text, outer: {inner: amount} if inner else amount}
+
+
+@USUAL
+def test_a_result_that_is_replaced_by_hand_was_paid_for(store: CheckpointStore, field: str) -> None:
+    """Nobody says there in which field the cost stands; it is in one of the usual ones."""
+    job = store.open_job("talk.srt", total_chunks=1)
+    job.complete(0, _result("one", field, 0.5))
+    job.complete(0, _result("two", field, 0.25), replace=True)
+    assert (job.costs(field).cost, job.costs(field).replaced_cost) == (0.75, 0.5)
+
+
+@USUAL
+def test_a_result_that_a_merge_does_not_keep_was_paid_for(store: CheckpointStore, tmp_path: Path, field: str) -> None:
+    """Two machines did the same chunk, and gave two results: one stands, and both were paid for."""
+    job = store.open_job("talk.srt", chunks=["one"])
+    job.complete(0, _result("one", field, 0.5))
+    with CheckpointStore(tmp_path / "other.db") as other:
+        chunk = next(other.open_job("talk.srt", chunks=["one"]).pending())
+        chunk.complete(_result("another", field, 0.25))
+    assert len(store.merge(tmp_path / "other.db").contradictions) == 1
+    assert (job.costs(field).cost, job.costs(field).failed_cost) == (0.75, 0.25)

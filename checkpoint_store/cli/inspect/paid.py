@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from checkpoint_store import Job, JobCosts
 
-USUAL_FIELDS: Final = ("cost", "cost_usd")
+USUAL_FIELDS: Final = ("cost", "cost_usd", "usage.cost")
 _COST_OPTION: Final = "--cost"
 
 

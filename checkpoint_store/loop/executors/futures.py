@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -70,6 +71,7 @@ class LockFreeFuture(Future[Any]):
         """Who takes the element out begins the work, or cancels it. Only one thread can take it."""
         self._outcome: dict[str, tuple[Any, BaseException | None]] = {}
         """The result and the error, under one key: ``setdefault`` lets one thread of several set it."""
+        self._callbacks: deque[Callable[[Future[Any]], object]] | None = None
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {'done' if self._outcome else 'not done'}>"
@@ -85,7 +87,27 @@ class LockFreeFuture(Future[Any]):
     def end(self, result: Any = None, error: BaseException | None = None) -> bool:
         """Note how the work ended; return whether this call has noted it, because no other had."""
         outcome = (result, error)
-        return self._outcome.setdefault(_OUTCOME, outcome) is outcome
+        is_noted = self._outcome.setdefault(_OUTCOME, outcome) is outcome
+        if self._callbacks is not None:
+            self._call_back()
+        return is_noted
+
+    def add_done_callback(self, fn: Callable[[Future[Any]], object]) -> None:
+        """See :meth:`concurrent.futures.Future.add_done_callback`."""
+        if self._callbacks is None:
+            self._callbacks = deque()
+        self._callbacks.append(fn)
+        if self._outcome:
+            self._call_back()
+
+    def _call_back(self) -> None:
+        """Make each call once: the thread that ends the work, and the one that adds a call, may both be here."""
+        while self._callbacks:
+            try:
+                fn = self._callbacks.popleft()
+            except IndexError:  # the other thread took the last one
+                return
+            fn(self)
 
     def give_up(self) -> bool:
         """Cancel it, also where its work has begun; return whether this call has ended it."""
@@ -127,10 +149,6 @@ class LockFreeFuture(Future[Any]):
         if isinstance(error, CancelledError):
             raise error
         return error
-
-    def add_done_callback(self, fn: Callable[[Future[Any]], object]) -> NoReturn:
-        """Refuse: no loop asks for a callback, and a list of them would cost each chunk."""
-        raise NotImplementedError(f"{self!r} runs no callback: its executor's wait() does the waiting")
 
 
 class Ends:

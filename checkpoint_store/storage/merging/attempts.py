@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import bindparam, select
 
-from checkpoint_store.model.amounts import cost_in
+from checkpoint_store.model.amounts import usual_cost_in
 from checkpoint_store.model.attempt import AttemptOutcome
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.codec import json_text
@@ -162,7 +162,7 @@ def _without_its_result(attempt: dict[str, Any], result: str) -> dict[str, Any]:
     """Return an attempt whose result is not the one that is kept here: what it cost was spent, and gave nothing."""
     if attempt["outcome"] != AttemptOutcome.COMPLETED:
         return attempt
-    cost = attempt["cost"] if attempt["cost"] is not None else cost_in(json_text.decode(result), "cost")
+    cost = attempt["cost"] if attempt["cost"] is not None else usual_cost_in(json_text.decode(result))
     error = describe(f"merged from another store, and not kept beside the result that is here: {result}")
     failed = {"outcome": AttemptOutcome.FAILED.value, "counted": 0, "is_last": 0, "replaced_result_id": None}
     return attempt | failed | {"error": error, "cost": cost}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import bindparam, func, literal_column, null, select
 
-from checkpoint_store.model.amounts import cost_in
+from checkpoint_store.model.amounts import usual_cost_in
 from checkpoint_store.model.attempt import AttemptOutcome
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.storage.statements import compiled
@@ -109,7 +109,7 @@ def note(connection: sqlite3.Connection, completion: Completion, result_id: int 
 def _cost_of(connection: sqlite3.Connection, result_id: int) -> float | None:
     row = compiled.RESULT_TEXT.run(connection, id=result_id).fetchone()
     try:
-        return None if row is None else cost_in(json_text.decode(row[0]), "cost")
+        return None if row is None else usual_cost_in(json_text.decode(row[0]))
     except ValueError:  # it is damaged, and says nothing any more
         return None
 
