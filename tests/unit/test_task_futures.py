@@ -88,10 +88,17 @@ def test_the_first_outcome_stands(first: Callable[[LockFreeFuture], object]) -> 
     assert (outcome(future), future.begin()) == (before, False)
 
 
-def test_it_calls_nobody() -> None:
-    """A callback that would never be called is refused, and not kept in silence."""
-    with pytest.raises(NotImplementedError, match="wait"):
-        LockFreeFuture().add_done_callback(print)
+@pytest.mark.parametrize("end", [end_with_a_result, cancel, give_up])
+def test_a_callback_is_called_once_whenever_it_is_added(end: Callable[[LockFreeFuture], object]) -> None:
+    """What ends after its loop is taken by a callback: it is called as the work ends, or at once where it has ended."""
+    future = LockFreeFuture()
+    calls: list[tuple[str, Future[Any]]] = []
+    future.add_done_callback(lambda ended: calls.append(("before", ended)))
+    assert calls == []
+    end(future)
+    future.end("late")
+    future.add_done_callback(lambda ended: calls.append(("after", ended)))
+    assert calls == [("before", future), ("after", future)]
 
 
 async def _started(tasks: Tasks, *chunks: int) -> list[Future[Any]]:
