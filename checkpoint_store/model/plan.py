@@ -10,6 +10,7 @@ import json
 import unicodedata
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from hashlib import sha256
 from typing import Any, Final
 
@@ -149,7 +150,7 @@ def _fields(old: Plan, new: Plan) -> Iterator[tuple[str, object, object]]:
     yield "total_chunks", old.total_chunks, new.total_chunks
     yield "sequential", old.sequential, new.sequential
     for key in dict.fromkeys([*old.config, *new.config]):
-        yield f"config.{key}", old.config.get(key, _ABSENT), new.config.get(key, _ABSENT)
+        yield f"config.{key}", old.config.get(key, _Absent.KEY), new.config.get(key, _Absent.KEY)
 
 
 def normal_name(file_name: str) -> str:
@@ -186,12 +187,15 @@ def _chunks_differ(old: Plan, new: Plan) -> bool:
     return None not in (old.chunks_digest, new.chunks_digest) and old.chunks_digest != new.chunks_digest
 
 
-class _Absent:
+class _Absent(Enum):
+    """In place of the value of a config's key that the config does not have."""
+
+    KEY = "(absent)"
+
     def __repr__(self) -> str:
-        return "(absent)"
+        return self.value
 
 
-_ABSENT: Final = _Absent()
 _NOT_SETTINGS: Final = frozenset({"file_name", "total_chunks", "sequential"})
 
 
@@ -206,7 +210,7 @@ def _setting_text(value: object) -> str:
 
 def _setting(value: Any) -> Any:
     """Return a setting in the form in which settings are compared."""
-    if value is _ABSENT:
+    if value is _Absent.KEY:
         return None
     if isinstance(value, dict):
         return {key: _setting(item) for key, item in value.items() if item is not None}

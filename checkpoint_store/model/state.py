@@ -130,13 +130,13 @@ class ProcessingState:
         """Whether another state has the same content for the same job."""
         if not isinstance(other, ProcessingState):
             return NotImplemented
-        return self._said() == other._said()
+        return self._content() == other._content()
 
     def __hash__(self) -> int:
         """Hash the single fields of a state: a hash of all results would cost more than a comparison."""
         return hash((self.job_id, self.status, self.total_chunks, len(self.completed_chunks), self.updated_at))
 
-    def _said(self) -> tuple[Any, ...]:
+    def _content(self) -> tuple[Any, ...]:
         try:
             results: Any = self.results()
         except StateFormatError:  # the chunk of a result is not known yet

@@ -12,7 +12,7 @@ from checkpoint_store.errors import StoreTargetError
 
 _MOUNTS: Final = Path("/proc/self/mountinfo")
 _ESCAPED: Final = re.compile(r"\\([0-7]{3})")
-_BESIDE: Final = "its log and its locks lie under one name only, so acknowledged chunks would be lost or paid for twice"
+_BESIDE: Final = "its WAL and its locks lie under one name only, so acknowledged chunks would be lost or paid for twice"
 
 
 def refuse_second_name(path: Path, status: os.stat_result) -> None:

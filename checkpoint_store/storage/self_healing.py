@@ -42,11 +42,11 @@ class SelfHealing:
                 from checkpoint_store.storage.recovery import healing  # a sound store never comes here
 
             healed = healing.heal(self._database, self._state_files, error.job_id or job_id)
-            if not healed.found and (healed.broken or error.chunk_index is None):
+            if not healed.texts and (healed.broken or error.chunk_index is None):
                 raise
             if not healed.put_back:
-                self.substitutes.update(healed.found)
-            if healed.found:
+                self.substitutes.update(healed.texts)
+            if healed.texts:
                 log.warning("%s", healed)
                 warn_caller(str(healed), StoreRecovered)
         return work()

@@ -203,7 +203,7 @@ def missing_from(path: Path, state_files: Iterable[Path]) -> str | None:
     if is_there(files.recovered):
         return f"{what}, and a recovery of it was interrupted"
     if has_bytes(files.wal):
-        return f"{what}, but its log is there"
+        return f"{what}, but its WAL is there"
     for copy in (*FilesBeside(path).backups(), *filter(knows_chunks, state_files)):
         return f"{what}, but {copy.name} knows of completed chunks"
     return None

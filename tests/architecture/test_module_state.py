@@ -30,9 +30,8 @@ STATE = {
         "_current": "what current_attempt() gives, per task, and on which jobs the task works",
         "_at_work": "which threads of the process are at work, so that a deadlock is noticed",
     },
-    "model/clock.py": {"_second": "the text of this second serves all of its moments"},
+    "model/clock.py": {"_second": "the text of this second serves all of its moments; a cached function takes longer"},
     "model/codec/json_text.py": {"_last_was_ascii": "the form that is tried first; the text is the same"},
-    "model/plan.py": {"_ABSENT": "a mark without fields"},
     "neighbours/datasette_plugin.py": {"_stores": "which databases of Datasette are stores; a plug-in has no object"},
     "storage/connection/chown.py": {"_installed": "SQLite calls it until the process ends"},
     "storage/connection/openings.py": {

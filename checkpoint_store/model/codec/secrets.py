@@ -79,7 +79,7 @@ _ASSIGNMENT: Final = re.compile(
     re.VERBOSE | re.MULTILINE,
 )
 """A line of its own that gives a name a value: a header, an environment variable, a line of YAML or TOML."""
-_KEPT: Final = rf"\g<before>{REDACTED}\g<after>"
+_WITH_NAME: Final = rf"\g<before>{REDACTED}\g<after>"
 _SEGMENT: Final = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
 _CREDENTIAL: Final = re.compile(r"[0-9=+/]|[a-z][A-Z]")
 """A character, or a change of case, that no word of a prompt has."""
@@ -154,7 +154,7 @@ def redact_text(text: str) -> str:
 
 
 def _redacted(text: str) -> str:
-    text = _ASSIGNMENT.sub(lambda match: match.expand(_KEPT) if _assigns_secret(match) else match[0], text)
+    text = _ASSIGNMENT.sub(lambda match: match.expand(_WITH_NAME) if _assigns_secret(match) else match[0], text)
     return _VALUE.sub(lambda match: f"{match[match.lastgroup] if match.lastgroup else ''}{REDACTED}", text)
 
 

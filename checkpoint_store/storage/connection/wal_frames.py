@@ -34,9 +34,9 @@ class Frame(NamedTuple):
     """Whether the checksum of the frame is right."""
 
 
-def holds_a_commit(log: Path) -> bool:
+def holds_a_commit(wal: Path) -> bool:
     """Return whether SQLite would find a whole transaction in a WAL."""
-    for frame in frames(log):
+    for frame in frames(wal):
         if not frame.sound:
             return False
         if frame.size:
@@ -44,23 +44,23 @@ def holds_a_commit(log: Path) -> bool:
     return False
 
 
-def broken_inside(log: Path) -> bool:
+def broken_inside(wal: Path) -> bool:
     """Return whether a WAL has commits behind a broken frame. SQLite would pass over these commits in silence."""
     broken, commits = False, 0
-    for frame in frames(log):
+    for frame in frames(wal):
         broken = broken or not frame.sound
         commits += broken and frame.sound and frame.size > 0
     return commits > _UNSYNCED
 
 
-def apply(path: Path, log: Path, target: Path, *, base: bytes) -> None:
+def apply(path: Path, wal: Path, target: Path, *, base: bytes) -> None:
     """Write the pages of ``path`` to ``target``, and every sound frame of the WAL over them.
 
     ``base`` is the content to begin with if there is no file at ``path``.
     """
     content = bytearray((path.read_bytes() if path.exists() else b"") or base)
     size = 0
-    for frame in frames(log):
+    for frame in frames(wal):
         if not frame.sound:
             continue
         end = frame.page * len(frame.content)
@@ -70,13 +70,13 @@ def apply(path: Path, log: Path, target: Path, *, base: bytes) -> None:
     target.write_bytes(content.ljust(size, b"\0"))
 
 
-def frames(log: Path) -> Iterator[Frame]:
+def frames(wal: Path) -> Iterator[Frame]:
     """Yield the frames that carry the salts of the WAL's header: older frames behind them are no part of it.
 
     The checksum of a frame continues the checksum of the frame before.
     """
     try:
-        with log.open("rb") as file:
+        with wal.open("rb") as file:
             raw = file.read(_WAL_READ_BYTES_MAX)
     except OSError:
         return

@@ -1,4 +1,4 @@
-"""Put back results that were found damaged, from whatever copy has them, while the store is in use.
+"""Put damaged results back from any copy that has them, while the store is in use.
 
 A result is taken from a copy only by its digest, which binds a text to its job and chunk.
 """
@@ -71,10 +71,10 @@ class Healing:
 
     path: Path
     broken: int
-    found: Mapping[str, str]
+    texts: Mapping[str, str]
     """The texts that copies have, by their digest."""
     sources: Mapping[str, int]
-    """How many were found in which copy."""
+    """How many of the texts each copy has."""
     put_back: bool
     """Whether they are in the store again."""
 
@@ -86,7 +86,7 @@ class Healing:
         else:
             remedy = f"Put them back: recover_store({str(self.path)!r})"
             sentence = f"{what}; read from copies, and not put back: {taken}. {remedy}"
-        lost = self.broken - len(self.found)
+        lost = self.broken - len(self.texts)
         return f"{sentence}; no copy has the other {lost}" if lost else sentence
 
 
@@ -187,7 +187,7 @@ def _from_state(state_file: Path, wanted: Sequence[Broken]) -> Iterator[tuple[Br
 
 
 def _put_back(connection: sqlite3.Connection, healed: Mapping[Broken, str]) -> bool:
-    """Write the texts that were found in the place of what is damaged still. Returns False where that is not safe."""
+    """Write the texts of copies in the place of results that are still damaged. Returns False if that is not safe."""
     if connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
         return False
     for result, text in healed.items():

@@ -53,7 +53,7 @@ def _run_guarded(path: Path, command: str, run: Callable[[Connection], object]) 
     try:
         return migrate.run(database, command, run)
     finally:
-        database.close()  # the last one to leave: its log is gone then
+        database.close()  # the last connection: it copies the WAL and removes it
 
 
 def _write(path: Path, command: str, run: Callable[[Connection], object]) -> None:

@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 
     from checkpoint_store.storage.recovery.salvage.copies import Copy
 
-_ATTEMPT: Final = tuple(one.name for one in attempts_table.columns if one.name not in ("job_id", "chunk_index"))
-_RUNNER: Final = tuple(one.name for one in runners_table.columns)
+_ATTEMPT: Final = tuple(
+    column.name for column in attempts_table.columns if column.name not in ("job_id", "chunk_index")
+)
+_RUNNER: Final = tuple(column.name for column in runners_table.columns)
 _RUNNERS_MAX: Final = 1 << 40
 _OUTCOMES: Final = frozenset(AttemptOutcome)
 

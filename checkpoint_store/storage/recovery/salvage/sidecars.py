@@ -29,9 +29,9 @@ def foreign_sidecar(path: Path) -> str | None:
     if not has_bytes(wal):
         return None
     if wal_frames.broken_inside(wal):
-        return "the log beside it is broken in the middle, and more was committed behind that"
+        return "the WAL beside it is broken in the middle, and more was committed behind the break"
     own = is_own(path, path, "mode=ro")
-    return None if own else "the log beside it is of another time or of another file"
+    return None if own else "the WAL beside it is of another time or of another file"
 
 
 def counts_of(path: Path, how: str = ALONE) -> tuple[dict[str, int], dict[str, str]]:
@@ -91,7 +91,7 @@ def _is_sound(path: Path, how: str = ALONE) -> bool:
             )
     except sqlite_errors.UNREADABLE as error:
         if sqlite_errors.says_nothing_of_contents(error):
-            raise  # a full disk must not make a sound log look foreign
+            raise  # a full disk must not make a sound WAL look foreign
         return False
 
 

@@ -67,28 +67,28 @@ _IN_PLACE_OF_UNREAD: Final[dict[str, Any]] = {
 def read_store(path: Path, name: str, base: bytes = b"") -> list[Copy]:
     """Return what can be read of the store file at ``path``, which no one has open, best first. Changes nothing.
 
-    ``base`` are the pages of a new store, for a log without a file.
+    ``base`` are the pages of a new store, for a WAL without a file.
 
-    A log or journal that is not its own (from another time, or another store) spoils a sound file: then the file
+    A WAL or journal that is not its own (from another time, or another store) spoils a sound file: then the file
     alone goes before the two together.
     """
     alone = read_copy(path, name)
     files = StoreFiles(path)
-    log = files.wal
-    if has_bytes(log) and (not has_bytes(path) or wal_frames.broken_inside(log)):
-        return [_with_sound_pages(path, log, name, base), alone]
-    if not has_bytes(log) and not has_bytes(files.journal):
+    wal = files.wal
+    if has_bytes(wal) and (not has_bytes(path) or wal_frames.broken_inside(wal)):
+        return [_with_sound_pages(path, wal, name, base), alone]
+    if not has_bytes(wal) and not has_bytes(files.journal):
         return [alone]
     apart = temporary_path(path)
     its = StoreFiles(apart)
     try:
-        for source, part in ((path, apart), (log, its.wal), (files.journal, its.journal)):
+        for source, part in ((path, apart), (wal, its.wal), (files.journal, its.journal)):
             if source == path or has_bytes(source):
                 create_private(part)
                 shutil.copyfile(source, part)
         together = read_copy(apart, name, how="mode=rw")
         if has_foreign_journal(path) or not is_own(path, apart, "mode=rw"):
-            alone.name = f"{name} without its log"
+            alone.name = f"{name} without its WAL"
             copies = [alone, together]
         else:
             copies = [together]
@@ -99,13 +99,13 @@ def read_store(path: Path, name: str, base: bytes = b"") -> list[Copy]:
     return copies
 
 
-def _with_sound_pages(path: Path, log: Path, name: str, base: bytes) -> Copy:
-    """Return what reads of a file with every sound page of its log, also of those behind a broken one."""
+def _with_sound_pages(path: Path, wal: Path, name: str, base: bytes) -> Copy:
+    """Return what can be read of a file with every sound page of its WAL, also of pages behind a broken page."""
     apart = temporary_path(path)
     try:
         create_private(apart)
-        wal_frames.apply(path, log, apart, base=base)
-        return read_copy(apart, f"{name} and the sound pages of its log")
+        wal_frames.apply(path, wal, apart, base=base)
+        return read_copy(apart, f"{name} and the sound pages of its WAL")
     except OSError:  # no room for a second one
         return Copy(name, complete=False)
     finally:
@@ -114,7 +114,7 @@ def _with_sound_pages(path: Path, log: Path, name: str, base: bytes) -> Copy:
 
 
 def read_copy(path: Path, name: str, *, how: str = ALONE) -> Copy:
-    """Return what can be read of the store file at ``path`` (by itself, or with its log); empty where nothing can."""
+    """Return what can be read of the store file at ``path`` (by itself, or with its WAL); empty if nothing can."""
     copy = Copy(name)
     try:
         with closing(open_copy(path, how)) as connection:

@@ -1,0 +1,49 @@
+"""The words of the code are nouns of the field: a name says what a thing is, not that somebody found or said it."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+import pytest
+
+from .imports import PACKAGE, sources, tree_of, within
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PRIVATE = {"found", "one", "piece", "pieces", "said", "several", "shown", "there", "told"}
+"""Words that name no thing: what was found, or which one, stands in no glossary."""
+ROOMS = ["model", "storage/connection", "storage/merging", "storage/recovery", "storage/upgrade", "system"]
+"""The rooms in which no name is such a word."""
+
+
+def names_in(tree: ast.AST) -> Iterator[str]:
+    """Yield the names that a module gives to variables, arguments, attributes, functions and classes."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.arg):
+            yield node.arg
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            yield node.attr
+
+
+def private_words(tree: ast.AST) -> list[str]:
+    """Return the names of a module that are private words, sorted."""
+    return sorted({name for name in names_in(tree) if name.strip("_").lower() in PRIVATE})
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_names_say_what_a_thing_is(room: str) -> None:
+    """A newcomer who reads a line of these rooms knows from its names what the line works on."""
+    found = {within(path): private_words(tree_of(path)) for path in sources(f"{PACKAGE}/{room}")}
+    assert {file: words for file, words in found.items() if words} == {}
+
+
+def test_private_words_are_seen() -> None:
+    """The control: such a variable, argument, attribute, function and class are seen; an import or a longer name is not."""
+    text = "class Found:\n    def told(self, one):\n        self._said = one\nshown = [x for several in y]\nfound_at = there.x\n"
+    assert private_words(ast.parse(text)) == ["Found", "_said", "one", "several", "shown", "told"]
