@@ -22,7 +22,7 @@ def main() -> int:
         is_begun = True
         return run_command_line(sys.argv)
     except ModuleNotFoundError as missing:
-        from checkpoint_store.cli.missing_extra import what_to_install
+        from checkpoint_store.cli.missing_extra import what_to_install  # main() catches a Ctrl-C while it imports
 
         need = what_to_install(missing)
         if need is None:

@@ -131,8 +131,8 @@ def cost_in(value: object, cost: Cost) -> float | None:
 
 def usual_cost_in(result: object) -> float | None:
     """Return what a result cost where nobody says in which field that stands: in the first of the usual ones."""
-    found = (cost_in(result, field) for field in _USUAL_COST_FIELDS)
-    return next((cost for cost in found if cost is not None), None)
+    costs = (cost_in(result, field) for field in _USUAL_COST_FIELDS)
+    return next((cost for cost in costs if cost is not None), None)
 
 
 def cost_of_error(error: BaseException, *, depth: int = 0) -> float | None:

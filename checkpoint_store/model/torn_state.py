@@ -108,11 +108,11 @@ class _Reader:
     def _name_behind(self, mark: str) -> str:
         self._take(mark)
         self._skip_blanks()
-        found = _NAME.match(self._text, self._at)
-        if found is None:
+        name = _NAME.match(self._text, self._at)
+        if name is None:
             raise ValueError(self._at)
-        self._at = found.end()
-        return found[1]
+        self._at = name.end()
+        return name[1]
 
     def _value(self) -> Any:
         self._skip_blanks()
@@ -135,5 +135,5 @@ class _Reader:
         self._at += 1
 
     def _skip_blanks(self) -> None:
-        found = _BLANK.match(self._text, self._at)
-        self._at = self._at if found is None else found.end()
+        blank = _BLANK.match(self._text, self._at)
+        self._at = self._at if blank is None else blank.end()

@@ -47,7 +47,7 @@ def test_results_have_their_keys(folder: Folder, job_id: str) -> None:
 def test_a_failed_chunk_is_freed_by_its_key(folder: Folder, job_id: str) -> None:
     """Nobody counts files to find an index; a key that no chunk has is named."""
     assert "'worse.txt'" in folder.run("retry", job_id, "--key", "worse.txt", code=2).stderr
-    assert "none of these chunks is failed" in folder.run("retry", job_id, "--key", "7").stderr
+    assert "has used up its tries" in folder.run("retry", job_id, "--key", "7").stderr
     assert "1 chunk of job" in folder.run("retry", job_id, "--key", "bad.txt").stderr
 
 

@@ -6,19 +6,14 @@ import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
+from conftest import program
+
 from .conftest import SIX
 
 if TYPE_CHECKING:
     from .conftest import Folder
 
-PRICED = """
-import json, sys
-text = sys.stdin.read()
-if "Paragraph 5" in text:
-    print(json.dumps({"cost": 0.5}))
-    sys.exit(1)
-print(json.dumps({"cleaned_text": text, "cost": 0.25, "total_tokens": 100}))
-"""
+PRICED = program(__file__, "answer_at_a_price")
 NESTED = """import json, sys; print(json.dumps({"cleaned_text": sys.stdin.read(), "usage": {"cost": "0.25"}}))"""
 RUN = ("run", "lecture.txt", *SIX)
 PLAN = ("plan", "lecture.txt", *SIX)

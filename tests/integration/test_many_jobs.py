@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from checkpoint_store import CheckpointStore, StoreDamaged
+from checkpoint_store import CheckpointStore, JobsPassedOver, StoreDamaged
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,8 +59,10 @@ def test_a_row_that_does_not_read_is_named_wherever_it_stands(path: Path) -> Non
     """One row among many that does not read is named with its job, column and value."""
     with CheckpointStore(path, state_file=None, read_only=True) as store:
         _raw(path, "UPDATE jobs SET updated_at = 'yesterday' WHERE job_number = 7")
+        with pytest.warns(JobsPassedOver, match="job-7 is damaged.* updated_at is 'yesterday', not an ISO 8601 time"):
+            assert "job-7" not in [job.job_id for job in store.jobs()]
         with pytest.raises(StoreDamaged, match="updated_at is 'yesterday', not an ISO 8601 time") as caught:
-            store.jobs()
+            store.job("job-7")
         assert caught.value.job_id == "job-7"
 
 

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import wait_until
+from conftest import program, wait_until
 
 from checkpoint_store import CheckpointStore, Job
 from checkpoint_store.loop.executors import tasks
@@ -150,23 +150,7 @@ def test_a_result_that_comes_after_the_store_was_closed_is_taken_in_by_the_next_
     assert len(service.calls) == 8
 
 
-FORGOTTEN = """
-import asyncio
-from checkpoint_store import CheckpointStore
-from checkpoint_store.loop.executors import tasks
-tasks._ABANDONED_AFTER_SECONDS = 0.1
-began = asyncio.Event()
-async def work(index):
-    began.set()
-    await asyncio.Event().wait()
-async def consume():
-    async for item in job.amap(work, workers=1):
-        pass
-job = CheckpointStore("talks.db").open_job("talk.srt", total_chunks=2)
-event_loop = asyncio.new_event_loop()
-consumer = event_loop.create_task(consume())
-event_loop.run_until_complete(began.wait())
-"""
+FORGOTTEN = program(__file__, "forget_an_event_loop")
 
 
 @pytest.mark.slow

@@ -150,10 +150,10 @@ def test_a_whole_job_is_one_moment(reading: Reading, store: CheckpointStore, job
 def test_a_plan_is_told_and_nothing_written(reading: Reading, job: Job) -> None:
     """What opening a job with a request would do is known without doing it."""
     plan = Plan("talk.srt", TOTAL, "m", None, {}, None)
-    assert reading.plan(OpenRequest(plan, None, None, "refuse", fresh=False)).action == "resume"
+    assert reading.plan(OpenRequest(plan, None, None, "refuse", fresh=False), "cost").action == "resume"
     changed = Plan("talk.srt", TOTAL, "other", None, {}, None)
-    assert reading.plan(OpenRequest(changed, None, None, "refuse", fresh=False)).action == "refuse"
-    assert reading.plan_of_rest(job.job_id).chunks_to_do == TOTAL - len(DONE)
+    assert reading.plan(OpenRequest(changed, None, None, "refuse", fresh=False), "cost").action == "refuse"
+    assert reading.plan_of_rest(job.job_id, "cost").chunks_to_do == TOTAL - len(DONE)
     assert len(reading.jobs.matching()) == 1
 
 

@@ -224,7 +224,7 @@ def test_an_awaitable_that_no_event_loop_will_take_is_given_up() -> None:
     assert asked.wait(60)
     tasks.cancel_all()  # there is no task yet
     loop.close()
-    tasks.cancel_orphans([future])
+    assert tasks.cancel_orphans([future], is_ending=False)
     assert tasks.wait([future], 0)
     assert future.cancelled()
     tasks.end()

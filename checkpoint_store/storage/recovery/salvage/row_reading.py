@@ -17,11 +17,11 @@ _PATIENCE: Final = 512
 
 
 def rows(
-    found: Copy | AttemptLog, fetch: Callable[[int], Iterator[tuple[Any, ...]]], first: int, last: int
+    copy: Copy | AttemptLog, fetch: Callable[[int], Iterator[tuple[Any, ...]]], first: int, last: int
 ) -> Iterator[tuple[Any, ...]]:
     """Yield the rows with keys from ``first`` to ``last``; ``fetch(k)`` gives those from key ``k``, key first.
 
-    Where reading stops, it goes on one key further, so a bad page costs the rows on it and no others. ``found`` is
+    Where reading stops, it goes on one key further, so a bad page costs the rows on it and no others. ``copy`` is
     not complete then.
     """
     start, missed = first, 0
@@ -33,7 +33,7 @@ def rows(
                 start, missed = row[0] + 1, 0
                 yield row
         except UNREADABLE:
-            found.complete = False
+            copy.complete = False
             missed += 1
             # A page of rows is passed one by one; what is still unreadable then is a whole part of the tree.
             start += 1 << max(0, missed - _PATIENCE)
@@ -42,7 +42,7 @@ def rows(
 
 
 def rows_by_job(
-    found: Copy | AttemptLog, connection: sqlite3.Connection, statement: str, totals: Mapping[str, int]
+    copy: Copy | AttemptLog, connection: sqlite3.Connection, statement: str, totals: Mapping[str, int]
 ) -> Iterator[tuple[str, tuple[Any, ...]]]:
     """Yield (job, row) for the chunks of these jobs, whose numbers of chunks are ``totals``.
 
@@ -53,5 +53,5 @@ def rows_by_job(
         def fetch(key: int, job_id: str = job_id) -> Iterator[tuple[Any, ...]]:
             return connection.execute(statement, (job_id, key))
 
-        for row in rows(found, fetch, 0, total - 1):
+        for row in rows(copy, fetch, 0, total - 1):
             yield job_id, row
