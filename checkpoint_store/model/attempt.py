@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -115,7 +116,8 @@ class CurrentAttempt:
         _at_work[self._thread] -= 1
         if not _at_work[self._thread]:
             del _at_work[self._thread]
-        _current.reset(self._token)
+        with suppress(ValueError):  # a coroutine that the garbage collector closes runs in another context
+            _current.reset(self._token)
 
 
 def attempt_key(job_id: str, chunk_index: int, fingerprint: str | None) -> str:

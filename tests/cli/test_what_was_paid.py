@@ -66,7 +66,8 @@ def test_what_is_carried_is_not_paid_once_more(lecture: Folder) -> None:
 def test_list_and_show_find_the_cost_where_the_last_run_was_told_that_it_stands(lecture: Folder) -> None:
     """After ``run --cost usage.cost`` neither of them has to be told again."""
     lecture.run(*RUN, "--cost", "usage.cost", *lecture.command(NESTED))
-    assert lecture.json("list")["jobs"][0]["cost"] == lecture.json("show")["totals"]["cost"] == 1.5
+    shown = lecture.json("show")
+    assert (lecture.json("list")["jobs"][0]["cost"], shown["cost"], shown["totals"]["usage.cost"]) == (1.5,) * 3
     assert "cost 1.5 totals" in words(lecture.run("show").stdout)
 
 

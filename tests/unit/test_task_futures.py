@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import threading
 from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
@@ -12,7 +13,7 @@ import pytest
 
 from checkpoint_store.loop.executors.futures import Ends, LockFreeFuture
 from checkpoint_store.loop.executors.tasks import Tasks
-from checkpoint_store.model.attempt import Attempt
+from checkpoint_store.model.attempt import Attempt, CurrentAttempt, threads_at_work
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -248,3 +249,16 @@ def test_one_of_many_threads_sets_it() -> None:
         for thread in threads:
             thread.join(60)
         assert came_first == [future.result()]
+
+
+def test_work_that_is_collected_as_garbage_ends_without_a_word() -> None:
+    """The collector closes it in another context than the one in which it began, and nothing is raised."""
+
+    async def begun() -> None:
+        with CurrentAttempt(ATTEMPT):
+            await asyncio.sleep(0)
+
+    coroutine = begun()
+    contextvars.copy_context().run(coroutine.send, None)
+    coroutine.close()
+    assert threading.get_ident() not in threads_at_work()
