@@ -6,6 +6,7 @@ import json
 import sqlite3
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -302,12 +303,12 @@ def test_a_feeding_thread_and_a_loop(open_store: Opener) -> None:
             heard.wait(1)
             heard.clear()
 
-    feeder = threading.Thread(target=feed)
-    feeder.start()
-    while feeder.is_alive() or job.remaining():
-        for _ in job.map(work, workers=2):
-            pass
-    feeder.join()
+    with ThreadPoolExecutor(1) as pool:
+        feeder = pool.submit(feed)
+        while not feeder.done() or (feeder.exception() is None and job.remaining()):
+            for _ in job.map(work, workers=2):
+                pass
+    feeder.result()
     assert (sorted(calls), store.check()) == (sorted(texts), [])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import pytest
 
 from checkpoint_store import CheckpointStore, StoreBusy
 from checkpoint_store.storage.connection import read_only
+from checkpoint_store.storage.connection.openings import Openings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -82,3 +84,19 @@ def test_a_writer_that_never_gets_ready_is_told_of(path: Path, monkeypatch: pyte
         _before_each_connection(monkeypatch, fail)
         with pytest.raises(StoreBusy):
             reading.jobs()
+
+
+def test_a_store_of_this_process_may_just_be_closed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its log is gone, and it still counts as open for a moment: the reading waits for that moment to be over."""
+    places = [Openings.enter(path)]
+    pause = time.sleep
+
+    def leave(seconds: float) -> None:
+        pause(seconds)
+        if places:
+            Openings.leave(places.pop())
+
+    monkeypatch.setattr(read_only.time, "sleep", leave)
+    with CheckpointStore(path, read_only=True) as reading:
+        assert reading.job("talk.srt").progress().completed_chunks == 1
+    assert places == []

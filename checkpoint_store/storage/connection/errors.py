@@ -69,6 +69,11 @@ def is_beginning(error: BaseException) -> bool:
     return code_of(error) in _BEGINNING
 
 
+def could_not_open(error: BaseException) -> bool:
+    """Whether SQLite could not open the file, or a file beside it."""
+    return (code_of(error) & 0xFF) == sqlite3.SQLITE_CANTOPEN
+
+
 def is_busy(error: BaseException) -> bool:
     """Whether the same statement may succeed if it is tried again."""
     return (code_of(error) & 0xFF) in _BUSY

@@ -68,7 +68,8 @@ class ReadOnlyDatabase:
                 except sqlite_errors.UNREADABLE as error:
                     # The process that had the file open may have closed it, and removed the WAL, meanwhile.
                     is_unchanged = before == self._signature()
-                    if is_unchanged and not (before is None and sqlite_errors.is_beginning(error)):
+                    is_passing = sqlite_errors.is_beginning(error) or self._is_being_closed(error)
+                    if is_unchanged and not (before is None and is_passing):
                         raise sqlite_errors.translate(error, self.path, self.lock_timeout_seconds) from error
                 else:
                     if before is None or before == self._signature():
@@ -76,6 +77,11 @@ class ReadOnlyDatabase:
             if time.monotonic() >= deadline:
                 raise StoreBusy(self.path, self.lock_timeout_seconds)
             time.sleep(0.005)
+
+    def _is_being_closed(self, error: sqlite_errors.Unreadable) -> bool:
+        """Whether this process is closing the file: SQLite has removed the index of the WAL, and a reader missed it."""
+        is_open = Openings.is_open(self.path) and is_there(self.path)
+        return is_open and sqlite_errors.could_not_open(error) and not is_there(StoreFiles(self.path).shm)
 
     def read_apart(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """:meth:`read`: each read has a connection of its own."""
