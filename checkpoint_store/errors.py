@@ -79,7 +79,7 @@ class CheckpointStoreError(Exception):
 
 
 class StoreRecovered(UserWarning):
-    """A damaged store was made anew, and all that any copy knew of is back. The message is the report."""
+    """A store, some results or a state file was brought back from a copy. The message is the report."""
 
 
 class ChunksPassedOver(UserWarning):
@@ -168,7 +168,7 @@ class ErasureUnfinished(CheckpointStoreError):
         who = "process " + ", ".join(map(str, self.holders)) if self.holders else "another process"
         super().__init__(
             f"{what} is deleted from {self.path}, but its bytes are still in {self.path}-wal: {who} kept reading for "
-            f"{waited_seconds:g} s. End that; the log goes when the last one closes the store."
+            f"{waited_seconds:g} s. End it. The WAL is deleted when the last process closes the store."
         )
 
 

@@ -45,7 +45,7 @@ class Job(JobRedo):
     def pending(self, *, max_attempts: int | None = None, wait: bool = False) -> Iterator[PendingChunk]:
         """Yield the chunks that are not complete, in index order, each claimed for this loop: no other runner gets it.
 
-        Passed over are failed chunks (see :meth:`fail_chunk`), and those that another loop, thread or process has in
+        Failed chunks are skipped (see :meth:`fail_chunk`), and those that another loop, thread or process has in
         hand; such a chunk comes last if it becomes free, as when its runner is killed. A chunk is in hand as long as
         its object is referred to. It may be left undone: the next ``pending()`` yields it again. The loop ends when
         the job is paused.
@@ -160,7 +160,7 @@ class Job(JobRedo):
                 :mod:`checkpoint_store.executors`), or a function that makes one, which is called again where that one
                 broke. The work is done there, and recorded here. None: threads.
             workers: how many chunks are worked on at the same time; by default 1, or as many as the executor does.
-            ordered: yield in index order (what is tried again, or taken over from another runner, may come late).
+            ordered: yield in index order (what is taken over from another runner may come late).
             on_error: ``"stop"`` ends the loop at the first chunk that fails for good, and raises its error;
                 ``"record"`` goes on with the others. A result that cannot be stored ends the loop either way.
             max_attempts: how often a chunk is tried, over all runs; not counting tries while the service was away.
@@ -171,7 +171,7 @@ class Job(JobRedo):
                 ``insufficient_quota``.
             wait: seconds between tries, or a function of the tries so far; by default exponential, with jitter. A
                 ``Retry-After`` comes first, up to an hour. Where a service is in trouble, the whole loop waits.
-            timeout_seconds: how long a try may take; a result that comes while the loop still runs is recorded.
+            timeout_seconds: how long a try may take; a result that comes later is recorded while the process lives.
             outage_seconds: how long to wait for a service of which no call succeeds; then the job is paused.
             max_cost: what the job may cost, over all its runners. Before a chunk starts it reserves what the dearest
                 result cost; where that does not fit, or a result's cost cannot be read, the job is paused. The

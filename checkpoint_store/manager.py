@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from checkpoint_store.storage.saved_state import Saved
 
 _TAKEN_UP: Final = frozenset({JobStatus.PENDING, JobStatus.FAILED, JobStatus.COMPLETED})
-"""With chunks left, a job that is one of these runs from its next chunk on. A pause is somebody's wish, and stays."""
+"""With chunks left, a job that is one of these runs from its next chunk on. A pause was asked for, and stays."""
 
 
 class StateManager(ForkAware):

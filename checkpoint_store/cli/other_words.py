@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _STORES: Final = (".db", ".sqlite", ".sqlite3")
 _RUN: Final = "checkpoint-store run FILE -- COMMAND"
-_NOTHING: Final = "nothing to type"
+_NOTHING: Final = "not needed"
 
 
 def _by_name(table: Mapping[str, str]) -> dict[str, str]:
@@ -45,8 +45,8 @@ COMMANDS: Final = _by_name(
         "cost costs usage": "checkpoint-store list, or show [JOB]",
         "view html serve dashboard": "checkpoint-store report",
         "get cat output outputs score": "checkpoint-store results [JOB]",
-        "tables rows query sql schema memory": "a tool for SQLite, for the store is one file of it: sqlite3 STORE, or "
-        "sqlite-utils query STORE SQL",
+        "tables rows query sql schema memory": "a tool for SQLite, because the store is an SQLite file: sqlite3 STORE, "
+        "or sqlite-utils query STORE SQL",
         "insert upsert": "checkpoint-store import FILE, or merge OTHER",
         "rm remove del reset": "checkpoint-store delete [JOB]",
         "clean gc vacuum cache": "checkpoint-store prune",

@@ -55,7 +55,7 @@ class ClaimStorage(ForkAware):
     def claim(self, request: ClaimRequest) -> Found:
         """Begin attempts at up to ``request.wanted`` chunks, the lowest first. Durable when it returns.
 
-        Passed over are completed and failed chunks, and those in the hand of a runner that is alive. A dead runner that
+        Completed and failed chunks are passed over, and those in the hand of a runner that is alive. A dead runner that
         is met is reaped, and what it had claimed is free to be claimed.
 
         Raises:

@@ -160,7 +160,7 @@ attempts: Final = Table(
     Column("seconds", REAL),
     # 0 for an attempt that does not count against max_attempts: see "counted" in docs/glossary.md.
     Column("counted", Integer, nullable=False),
-    # 1 where the chunk's attempts were used up by this one: the chunk is failed.
+    # 1 if the chunk is failed with this attempt: its attempts are used up, or another one would fail alike.
     Column("is_last", Integer, nullable=False),
     # What the attempt may spend while it is in work; null where no budget was set.
     Column("reserved_cost", REAL),

@@ -25,7 +25,7 @@ def test_a_plan_prints_the_line_that_frees_failed_chunks_unbroken(lecture: Folde
     lecture.run("run", "lecture.txt", *SIX, "--retries", "0", "--halt", "never", *FAILING, code=1)
     said = lecture.run("plan", "lecture.txt", *SIX, *FAILING, COLUMNS="40").stdout
     job_id = lecture.json("show")["job_id"]
-    assert f"  free what failed with:  checkpoint-store retry {job_id[:8]}\n" in said
+    assert f"  retry failed chunks with:  checkpoint-store retry {job_id[:8]}\n" in said
 
 
 def test_show_prints_the_line_that_mends_a_store_unbroken(lecture: Folder) -> None:

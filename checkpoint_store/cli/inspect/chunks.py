@@ -53,8 +53,8 @@ _STYLES: Final = {"to-redo": "blue", "running": "cyan", "completed": "green", "f
 def chunks(*, job_id: str | None, status: str | None, table_format: str | None, store_path: str, as_json: bool) -> None:
     """Show the status of each chunk of JOB.
 
-    A chunk in doubt was begun and never ended, and may have been billed. A failed
-    chunk used up its attempts, and runs skip it. A chunk to redo is done again by
+    A chunk in doubt was begun and never ended, and may have been billed. Runs skip
+    a failed chunk until it is freed by retry. A chunk to redo is done again by
     the next run, and keeps its earlier result until then. As JSON, a row describes
     the chunks from start up to stop, without stop; so it does in a table.
     """

@@ -120,7 +120,7 @@ def list_jobs(
     elif table_format is not None:
         print_table(table_format, listing.COLUMNS, [one | {"status": one["shown_status"]} for one in records])
     elif (every or unread) and not records:
-        Screen().note(f"no job of {store_path} is one of these")
+        Screen().note(f"no job of {store_path} matches")
     else:
         tables.show_list(Screen(), records, store_path)
     if not has_costs and not as_json:

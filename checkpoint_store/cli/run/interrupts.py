@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _SAME_PRESS_SECONDS: Final = 0.1
 """Two signals within this time are one key press: a launcher may repeat the signal that the terminal sent."""
-_NOTICE: Final = b"\ncheckpoint-store: finishing what is in hand, then pausing; once more stops at once\n"
+_NOTICE: Final = b"\ncheckpoint-store: finishing what is in hand, then pausing; press Ctrl-C again to stop at once\n"
 
 
 _HANGUP: Final = tuple(filter(None, [getattr(signal, "SIGHUP", None)]))

@@ -40,7 +40,7 @@ _HELP: Final = """\b
 Say what run would do with each FILE, and do nothing.
 
 Give it the FILEs, the options and the COMMAND that run would be given. Cost
-and time are those of a chunk so far, times the chunks to do.
+and time are estimated from the mean of the chunks that are done.
 """
 _ACTIONS: Final = {
     "new": ("a new job", "cyan"),
@@ -86,7 +86,7 @@ def plan(ctx: click.Context, /, *, workers: int, as_json: bool, **options: Any) 
         _show(terminal, name, run_plan, [*facts, ("budget", budget.text), ("output", refusal or "")])
         if run_plan.failed:  # on a line of its own: one that a table breaks cannot be pasted
             free = typed_line(["retry", str(run_plan.job_id)[:8]], request.store_path)
-            terminal.out.print(Text.assemble(("  free what failed with:  ", "dim"), free), soft_wrap=True)
+            terminal.out.print(Text.assemble(("  retry failed chunks with:  ", "dim"), free), soft_wrap=True)
 
 
 def _plan_of(

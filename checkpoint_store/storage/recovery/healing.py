@@ -10,7 +10,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from checkpoint_store.errors import CheckpointStoreError, StateFormatError
+from checkpoint_store.errors import CheckpointStoreError, StateFormatError, counted
 from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.storage.connection.errors import UNREADABLE
 from checkpoint_store.storage.files_beside import FilesBeside
@@ -80,7 +80,7 @@ class Healing:
 
     def __str__(self) -> str:
         taken = ", ".join(f"{count} from {name}" for name, count in self.sources.items())
-        what = f"{self.path}: {self.broken} damaged results were found while reading"
+        what = f"{self.path}: {counted(self.broken, 'damaged result')} found while reading"
         if self.put_back:
             sentence = f"{what}; put back: {taken}"
         else:

@@ -59,7 +59,7 @@ def refuse_if_busy(
 
 
 def release(connection: sqlite3.Connection, store: Path, job_id: str, runner_id: int) -> int:
-    """Give the chunks of a runner, alive or not, to the others; see :meth:`ClaimStorage.release_runner`."""
+    """Give the chunks of a runner, alive or not, to the others; see :meth:`RunnerStorage.release`."""
     at_work = {runner.runner_id: runner for runner in runners.runners_at_work(connection, job_id)}
     if runner_id not in at_work:
         known = f"at work are {', '.join(map(str, at_work))}" if at_work else "none is at work"
