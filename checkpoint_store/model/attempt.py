@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,7 +66,9 @@ class Attempt:
         object.__setattr__(self, "handle", handle)  # what the store has now
 
 
-_current: ContextVar[CurrentAttempt | None] = ContextVar("checkpoint_store.model.attempt", default=None)
+_AtWork: TypeAlias = "tuple[Attempt, _AtWork | None]"
+"""An attempt whose work is being done, and the one whose work it is part of; None where there is none."""
+_current: ContextVar[_AtWork | None] = ContextVar("checkpoint_store.model.attempt", default=None)
 _at_work: Final[dict[int, int]] = {}
 """By thread: how many chunks it works on, one inside of the work on another, or as tasks of its event loop."""
 
@@ -75,8 +77,8 @@ def jobs_worked_on_here() -> frozenset[str]:
     """Return the jobs on whose chunks this task works: all of them, if a loop runs inside of the work of another."""
     at_work, jobs = _current.get(), set[str]()
     while at_work is not None:
-        jobs.add(at_work.attempt.job_id)
-        at_work = at_work.outer
+        attempt, at_work = at_work
+        jobs.add(attempt.job_id)
     return frozenset(jobs)
 
 
@@ -94,21 +96,41 @@ def current_attempt() -> Attempt:
     at_work = _current.get()
     if at_work is None:
         raise LookupError("current_attempt() is known inside of the function that map() calls only")
-    return at_work.attempt
+    return at_work[0]
+
+
+def call_as(attempt: Attempt, fn: Callable[[Any], Any], chunk: Any) -> Any:
+    """Call a function with a chunk, and let :func:`current_attempt` return the attempt in it.
+
+    What is set for the call is taken back here, and not in a function: an interrupt may come whenever one begins, and
+    would leave this thread at work for ever.
+    """
+    outer, thread = _current.get(), threading.get_ident()
+    count = _at_work.get(thread, 0)
+    try:
+        try:
+            _current.set((attempt, outer))
+            _at_work[thread] = count + 1
+            return fn(chunk)
+        finally:
+            _current.set(outer)
+    finally:
+        if count:
+            _at_work[thread] = count
+        else:
+            _at_work.pop(thread, None)
 
 
 class CurrentAttempt:
-    """Let :func:`current_attempt` return an attempt in this block."""
+    """Let :func:`current_attempt` return an attempt in this block of a coroutine."""
 
-    __slots__ = ("_thread", "_token", "attempt", "outer")
+    __slots__ = ("_attempt", "_thread", "_token")
 
     def __init__(self, attempt: Attempt) -> None:
-        self.attempt: Final = attempt
-        self.outer: Final = _current.get()
-        """The attempt whose work this one is part of; None where there is none."""
+        self._attempt = attempt
 
     def __enter__(self) -> None:
-        self._token = _current.set(self)
+        self._token = _current.set((self._attempt, _current.get()))
         self._thread = threading.get_ident()
         _at_work[self._thread] = _at_work.get(self._thread, 0) + 1
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from checkpoint_store.errors import InvalidArgumentError, InvalidResultError, counted
 from checkpoint_store.loop.executors.futures import Ended, Ends, LockFreeFuture, wait_for_one
 from checkpoint_store.loop.executors.raised import Raised, ends_the_program
-from checkpoint_store.model.attempt import CurrentAttempt
+from checkpoint_store.model.attempt import call_as
 from checkpoint_store.model.error_text import describe
 from checkpoint_store.system.log import log
 
@@ -176,8 +176,7 @@ class Unstorable:
 def call_here(fn: Callable[[Any], Any], attempt: Attempt, chunk: Any) -> Any:
     """Do the work in this process; return what it returned, or :class:`Raised`."""
     try:
-        with CurrentAttempt(attempt):
-            return fn(chunk)
+        return call_as(attempt, fn, chunk)
     except BaseException as error:
         if ends_the_program(error):
             raise

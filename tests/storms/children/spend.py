@@ -42,7 +42,7 @@ def by_the_mean(self: BudgetGate, in_flight: int) -> float:
     if results.total + results.total / results.priced * (in_flight + 1) <= self._max_cost:
         return OPEN
     if not in_flight:
-        self._state.error = self._refusal(1, self._spending())
+        self._state.error = self._refusal(1, self._reader.spending())
         self._state.pause("the control's budget is reached")
     return UNTIL_ONE_ENDS
 
