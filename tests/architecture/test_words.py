@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 PRIVATE = {"found", "one", "piece", "pieces", "said", "several", "shown", "there", "told"}
 """Words that name no thing: what was found, or which one, stands in no glossary."""
-ROOMS = ["model", "storage/connection", "storage/merging", "storage/recovery", "storage/upgrade", "system"]
+ROOMS = ["model", "storage", "system"]
 """The rooms in which no name is such a word."""
 
 

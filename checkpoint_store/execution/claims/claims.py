@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from checkpoint_store.execution.claims.claimed_chunk import ClaimingLoop
     from checkpoint_store.storage.claim_verbs import ClaimStorage
-    from checkpoint_store.storage.records import Completion, Found
+    from checkpoint_store.storage.records import ClaimSearchResult, Completion
 
 MAX_ATTEMPTS_DEFAULT: Final = 3
 _STARTED_IN_A_ROW_MAX: Final = 4
@@ -122,7 +122,7 @@ class Claims(ForkAware):
 
     def claim(
         self, loop: ClaimingLoop, spans: Sequence[tuple[int, int]], wanted: int, *, in_order: bool = False
-    ) -> tuple[list[ClaimedChunk], Found]:
+    ) -> tuple[list[ClaimedChunk], ClaimSearchResult]:
         """Claim up to ``wanted`` chunks of these half-open spans for a loop, the lowest first. Durable when it returns.
 
         ``in_order``: claim a chunk only if all chunks before it are complete. Returns the chunks, and what was found.

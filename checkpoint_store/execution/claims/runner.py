@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from checkpoint_store.execution.claims.claimed_chunk import ClaimingLoop
     from checkpoint_store.storage.claim_verbs import ClaimStorage
-    from checkpoint_store.storage.records import Claim, Found
+    from checkpoint_store.storage.records import Claim, ClaimSearchResult
 
 _PROBE_INTERVAL_SECONDS_MIN: Final = 0.1
 """Skip the liveness probe of another runner for this many seconds after a probe found it alive."""
@@ -119,7 +119,7 @@ class Runner:
         since = time.monotonic() - _PROBE_INTERVAL_SECONDS_MIN
         return frozenset(runner_id for runner_id, seen_at in self._seen_alive.items() if seen_at > since)
 
-    def note_alive(self, found: Found) -> None:
+    def note_alive(self, found: ClaimSearchResult) -> None:
         """Note which runners a search found alive."""
         if found.has_reaped:
             self._seen_alive.clear()

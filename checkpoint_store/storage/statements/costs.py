@@ -157,7 +157,7 @@ def _value(field: str) -> tuple[Any, Any]:
     )
 
 
-def added_up(pages: Callable[[int], Page], after: int, cost: Cost) -> Costs:
+def costs_of_pages(pages: Callable[[int], Page], after: int, cost: Cost) -> Costs:
     """Add up what ``pages``, given the result to begin after, has. A function of the caller's is called in between.
 
     Raises:
@@ -166,9 +166,9 @@ def added_up(pages: Callable[[int], Page], after: int, cost: Cost) -> Costs:
     last, priced, total, unreadable, dearest = after, 0, 0.0, None, 0.0
     while rows := pages(last):
         for _, index, kind, stored in rows:
-            found, seen = _read(kind, stored, cost)
-            if found is not None:
-                priced, total, dearest = priced + 1, total + found, max(dearest, found)
+            chunk_cost, seen = _read(kind, stored, cost)
+            if chunk_cost is not None:
+                priced, total, dearest = priced + 1, total + chunk_cost, max(dearest, chunk_cost)
             elif unreadable is None:
                 unreadable = Unreadable(index, seen)
         last = rows[-1][0]
