@@ -39,16 +39,16 @@ def refuse_to_replace(store: CheckpointStore, path: Path, *, replace: bool) -> N
     if store.owns(path):
         raise ReportTargetError(path, f"it belongs to the store {store.path}; name another file")
     try:
-        found = os.stat(path, follow_symlinks=False)
+        status = os.stat(path, follow_symlinks=False)
     except FileNotFoundError:
         return
     except OSError as error:
         raise ReportTargetError(path, f"{error.strerror}; name another file") from error
-    if not stat.S_ISREG(found.st_mode):
+    if not stat.S_ISREG(status.st_mode):
         raise ReportTargetError(path, "it is there and is no regular file; name another file")
-    if store.path.exists() and os.path.samestat(found, store.path.stat()):
+    if store.path.exists() and os.path.samestat(status, store.path.stat()):
         raise ReportTargetError(path, f"it is the store {store.path}; name another file")
-    if not replace and found.st_size:
+    if not replace and status.st_size:
         _refuse_unless_report(path, {name_in_mark(job.job_id) for job in store.summaries()})
 
 

@@ -47,8 +47,12 @@ def job_facts(job: Job, summary: JobSummary) -> dict[str, Any]:
         "sequential": job.sequential,
         "in_doubt_with_handle": summary.in_doubt_with_handle,
         "superseded_by": summary.superseded_by,
-        "runners": [dataclasses.asdict(one) for one in job.runners() if one.is_alive] if summary.is_active else [],
+        "runners": _living_runners(job) if summary.is_active else [],
     }
+
+
+def _living_runners(job: Job) -> list[dict[str, Any]]:
+    return [dataclasses.asdict(runner) for runner in job.runners() if runner.is_alive]
 
 
 def lines(summary: JobSummary, store_path: Path) -> dict[str, str]:

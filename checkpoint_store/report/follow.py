@@ -64,12 +64,12 @@ def follow(
     wanted = None if jobs is None else jobs_of(store, jobs)
     refuse_to_replace(store, target, replace=replace)
     watch = _Watch(store, wanted, idle_seconds)
-    told = on_written or (lambda _: None)
+    call_on_written = on_written or (lambda _: None)
     written = partial(write_page, store, target, wanted, chosen, replace=replace)
 
     def write_again() -> None:
         written(refresh_seconds=every_seconds)
-        told(target)
+        call_on_written(target)
 
     try:
         _until_the_end(watch, write_again, every_seconds)
@@ -77,7 +77,7 @@ def follow(
         written()
         raise
     written()
-    told(target)
+    call_on_written(target)
     return target
 
 
@@ -96,18 +96,19 @@ class _Watch:
         self._store, self._idle_seconds = store, idle_seconds
         self._job_ids = None if jobs is None else {job.job_id for job in jobs}
         self._seen: list[JobSummary] = []
-        self._shown: list[JobSummary] | None = None
+        self._written: list[JobSummary] | None = None
         self._written_seconds = 0.0
         self._active_seconds: float | None = None
         """When somebody was last seen at work."""
 
     def has_ended(self) -> bool:
         """Look at the jobs, and return whether their work has ended."""
-        self._seen = [one for one in self._store.summaries() if self._job_ids is None or one.job_id in self._job_ids]
-        if any(one.is_active for one in self._seen):
+        summaries, job_ids = self._store.summaries(), self._job_ids
+        self._seen = [summary for summary in summaries if job_ids is None or summary.job_id in job_ids]
+        if any(summary.is_active for summary in self._seen):
             self._active_seconds = time.monotonic()
             return False
-        if self._seen and all(one.status is JobStatus.COMPLETED for one in self._seen):
+        if self._seen and all(summary.status is JobStatus.COMPLETED for summary in self._seen):
             return self._active_seconds is None or self._is_idle(self._active_seconds)
         return self._active_seconds is not None and self._is_idle(self._active_seconds)
 
@@ -117,7 +118,7 @@ class _Watch:
     def is_worth_writing(self) -> bool:
         """Return whether what was seen is not on the page yet, or the page is old; it counts as written then."""
         is_old = time.monotonic() - self._written_seconds >= _UNCHANGED_SECONDS_MAX
-        if self._seen == self._shown and not is_old:
+        if self._seen == self._written and not is_old:
             return False
-        self._shown, self._written_seconds = self._seen, time.monotonic()
+        self._written, self._written_seconds = self._seen, time.monotonic()
         return True

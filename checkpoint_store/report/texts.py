@@ -28,10 +28,10 @@ _ESCAPED: Final = re.compile("[<>&'\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\ud
 def json_block(value: Any) -> str:
     """Return a JSON text that means ``value`` and is safe in a script element; what is no JSON counts by its text."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
-    return _ESCAPED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return _ESCAPED.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
-class Room:
+class PageRoom:
     """How much text, and how many rows, the page still takes."""
 
     def __init__(self, text_bytes: int, rows: int) -> None:
@@ -56,7 +56,7 @@ class Room:
 class TextBlocks:
     """The texts of one job by block; what does not fit into the page is counted."""
 
-    def __init__(self, room: Room) -> None:
+    def __init__(self, room: PageRoom) -> None:
         self._room = room
         self._blocks: dict[int, dict[str, list[str]]] = {}
         self.left_out = {"results": 0, "inputs": 0}

@@ -14,8 +14,10 @@ if TYPE_CHECKING:
 
 PRIVATE = {"found", "one", "piece", "pieces", "said", "several", "shown", "there", "told"}
 """Words that name no thing: what was found, or which one, stands in no glossary."""
-ROOMS = ["model", "storage", "system"]
+ROOMS = ["model", "neighbours", "report", "state_file", "storage", "system", "testing"]
 """The rooms in which no name is such a word."""
+PUBLIC = {"report/write.py": {"pieces"}}
+"""The names of users' calls, by file: these stay as they are."""
 
 
 def names_in(tree: ast.AST) -> Iterator[str]:
@@ -39,8 +41,8 @@ def private_words(tree: ast.AST) -> list[str]:
 @pytest.mark.parametrize("room", ROOMS)
 def test_names_say_what_a_thing_is(room: str) -> None:
     """A newcomer who reads a line of these rooms knows from its names what the line works on."""
-    found = {within(path): private_words(tree_of(path)) for path in sources(f"{PACKAGE}/{room}")}
-    assert {file: words for file, words in found.items() if words} == {}
+    by_file = {within(path): set(private_words(tree_of(path))) for path in sources(f"{PACKAGE}/{room}")}
+    assert {file: words for file, words in by_file.items() if words - PUBLIC.get(file, set())} == {}
 
 
 def test_private_words_are_seen() -> None:
