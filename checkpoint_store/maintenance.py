@@ -47,8 +47,8 @@ def _opener(
 ) -> Opener:
     path = resolve(target)
     state = StoreFiles(path).state_file if state_file is None else Path(state_file).absolute()
-    for one in state_copies(state):
-        refuse_planted_state(one)
+    for copy in state_copies(state):
+        refuse_planted_state(copy)
     return Opener(path, state_copies(state), durability="power-loss", lock_timeout_seconds=lock_timeout_seconds)
 
 
@@ -138,8 +138,8 @@ def restore_store(
     state = _state_file(path, state_file)
     states = state_copies(state)
     refuse_foreign(path)
-    for one in states:  # they are replaced
-        refuse_stranger(one)
+    for copy in states:  # they are replaced
+        refuse_stranger(copy)
     destination.refuse_to_take(path, states)
     with exclusively(path, lock_timeout_seconds):
         moved = put_backup(reading, path)

@@ -193,8 +193,8 @@ class CheckpointStore(StoreOutlook, StoreCare):
 
     def jobs(self, status: str | None = None, file_name: str | os.PathLike[str] | None = None) -> list[Job]:
         """Return the jobs (with this status, of this file), the one opened last first."""
-        found = self._open.reading.jobs.matching(**opening.job_filter(status, file_name))
-        return [self._job(record) for record in found]
+        records = self._open.reading.jobs.matching(**opening.job_filter(status, file_name))
+        return [self._job(record) for record in records]
 
     def incomplete_jobs(self) -> list[Job]:
         """Return the jobs that have chunks left, whatever their status, the one opened last first.
