@@ -104,4 +104,4 @@ def _uninterrupted() -> Iterator[None]:
 
 def harmless_json(text: str) -> str:
     r"""Return a JSON text with what steers a screen written as ``\u009b``: it means the same."""
-    return _STEERS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return _STEERS.sub(lambda match: f"\\u{ord(match[0]):04x}", text)

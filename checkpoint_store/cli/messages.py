@@ -76,7 +76,7 @@ def _is_nowhere(error: StoreTargetError) -> bool:
 
 
 def _of_store(verb: str) -> Callable[[re.Match[str]], str]:
-    return lambda found: f"checkpoint-store {verb} --store {quote(ast.literal_eval(found[1]))}"
+    return lambda match: f"checkpoint-store {verb} --store {quote(ast.literal_eval(match[1]))}"
 
 
 _TABLE: Final[tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...]] = tuple(

@@ -23,11 +23,11 @@ def tries_in_vain(job: Job, records: Sequence[ChunkRecord]) -> dict[int, int]:
 
     Only a chunk that is done again had a result before; the attempts of a job are read only where one is among them.
     """
-    tries = {record.chunk_index: record.attempt for record in records}
-    if redone := tries.keys() & set(job.to_redo()):
-        tries |= dict.fromkeys(redone, 0)
+    counts = {record.chunk_index: record.attempt for record in records}
+    if redone := counts.keys() & set(job.to_redo()):
+        counts |= dict.fromkeys(redone, 0)
         for attempt in job.attempts():  # by chunk, and in the order of the tries
             if attempt.chunk_index in redone:
                 was_in_vain = attempt.outcome != "completed"
-                tries[attempt.chunk_index] = tries[attempt.chunk_index] + 1 if was_in_vain else 0
-    return tries
+                counts[attempt.chunk_index] = counts[attempt.chunk_index] + 1 if was_in_vain else 0
+    return counts

@@ -28,7 +28,7 @@ def rows_of(job: Job) -> Iterator[dict[str, Any]]:
     """
     marked = job.to_redo()
     tried = _tried(job, frozenset(marked))
-    tries = tries_in_vain(job, [record for _, record in tried.values()])
+    attempt_counts = tries_in_vain(job, [record for _, record in tried.values()])
     indices = sorted(tried)
     position = 0
     for start, stop in [*job.completed_ranges(), (job.total_chunks, job.total_chunks)]:
@@ -36,7 +36,7 @@ def rows_of(job: Job) -> Iterator[dict[str, Any]]:
             yield from _untried(position, index, marked)
             status, record = tried[index]
             row = _row(index, index + 1, status, redo=bool(_between(marked, index, index + 1)), record=record)
-            yield row | {"tries": tries[index]}
+            yield row | {"tries": attempt_counts[index]}
             position = index + 1
         yield from _untried(position, start, marked)
         if start < stop:
@@ -69,10 +69,13 @@ def tried_ranges(job: Job) -> dict[str, Any]:
 
 def _tried(job: Job, marked: frozenset[int]) -> dict[int, tuple[str, ChunkRecord]]:
     """Return the chunks that were tried and are left, with their status and their last attempt."""
-    found = {one.chunk_index: ("to-redo" if one.chunk_index in marked else "pending", one) for one in job.errors()}
-    found |= {one.chunk_index: ("running", one) for one in job.running_chunks()}
-    found |= {one.chunk_index: ("in-doubt", one) for one in job.in_doubt_chunks()}
-    return found | {one.chunk_index: ("failed", one) for one in job.failed_chunks()}
+    by_index = {
+        failed.chunk_index: ("to-redo" if failed.chunk_index in marked else "pending", failed)
+        for failed in job.errors()
+    }
+    by_index |= {record.chunk_index: ("running", record) for record in job.running_chunks()}
+    by_index |= {record.chunk_index: ("in-doubt", record) for record in job.in_doubt_chunks()}
+    return by_index | {record.chunk_index: ("failed", record) for record in job.failed_chunks()}
 
 
 def _untried(start: int, stop: int, marked: Sequence[int]) -> Iterator[dict[str, Any]]:

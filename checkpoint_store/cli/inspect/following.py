@@ -22,7 +22,7 @@ _IDLE_SECONDS: Final = 10.0
 """A job that is interrupted or not begun has ended after so long without a runner: one may be about to go on."""
 _ENDED: Final = frozenset({"completed", "failed", "paused", "superseded"})
 _COUNTS: Final = {"redo_chunks": "to redo", "failed_chunks": "failed", "in_doubt_chunks": "in doubt"}
-_SHOWN: Final = ("status", "is_active", "completed_chunks", "total_chunks", *_COUNTS)
+_WATCHED_FIELDS: Final = ("status", "is_active", "completed_chunks", "total_chunks", *_COUNTS)
 """What a line is printed for when it changes."""
 
 
@@ -62,7 +62,7 @@ def _looks(read: Callable[[], dict[str, Any]]) -> Iterator[dict[str, Any]]:
 def _print_changes(terminal: Screen, read: Callable[[], dict[str, Any]]) -> None:
     before = None
     for data in _looks(read):
-        now = [data[name] for name in _SHOWN]
+        now = [data[name] for name in _WATCHED_FIELDS]
         if now != before:
             terminal.out.print(_line(data), soft_wrap=True)
             terminal.out.file.flush()

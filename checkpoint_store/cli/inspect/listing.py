@@ -84,10 +84,10 @@ class Chosen:
 
 def readable(store: CheckpointStore) -> tuple[list[JobSummary], dict[str, str]]:
     """Return the jobs that read, and the error that tells of those that do not, if there are any."""
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", JobsPassedOver)
-        found = store.summaries()
-    return found, {"error": spoken(str(told[0].message), str(store.path))} if told else {}
+        summaries = store.summaries()
+    return summaries, {"error": spoken(str(caught[0].message), str(store.path))} if caught else {}
 
 
 def tell(unread: Mapping[str, str]) -> None:

@@ -20,11 +20,11 @@ _LINE_SECONDS: Final = 10.0
 @contextmanager
 def saying_how_far(console: Console) -> Iterator[Callable[[int, int], None]]:
     """Give a function that is called with the number of jobs that were checked, and of all jobs."""
-    shown = _HowFar(console)
+    how_far = _HowFar(console)
     try:
-        yield shown.say
+        yield how_far.say
     finally:
-        shown.end()
+        how_far.end()
 
 
 class _HowFar:
