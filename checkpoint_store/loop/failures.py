@@ -121,12 +121,12 @@ class FailurePolicy:
 
         None where the caller's ``wait`` failed, which ends the loop.
         """
-        wait, tries = self._state.options.wait, attempt.chunk.attempts_in_loop
-        in_a_row = self._outage.tries(attempt.stretch) if trouble is not Trouble.NONE else 0
+        wait, attempt_count = self._state.options.wait, attempt.chunk.attempts_in_loop
+        in_a_row = self._outage.waits_in_a_row(attempt.stretch) if trouble is not Trouble.NONE else 0
         if is_last and callable(wait):  # it says how long to wait before a retry, and there is none
             wait = None
         try:
-            seconds = pause_before_retry(wait, max(tries, in_a_row), error)
+            seconds = pause_before_retry(wait, max(attempt_count, in_a_row), error)
         except Exception as mistake:  # whatever the caller's function raises
             mistake.__cause__ = error
             self._state.end_with(mistake)

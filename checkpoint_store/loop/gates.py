@@ -71,9 +71,9 @@ class Gates:
 
     def __init__(self, gates: Sequence[Gate]) -> None:
         self._gates = gates
-        self._admitting = [one for one in gates if type(one).admits is not Gate.admits]
-        self._told_of_starts = [one for one in gates if type(one).started is not Gate.started]
-        self._told_of_results = [one for one in gates if type(one).recorded is not Gate.recorded]
+        self._admitting = [gate for gate in gates if type(gate).admits is not Gate.admits]
+        self._with_starts = [gate for gate in gates if type(gate).started is not Gate.started]
+        self._with_results = [gate for gate in gates if type(gate).recorded is not Gate.recorded]
         self.waited_seconds: Final[dict[str, float]] = {}
         """For how long gates kept chunks from starting, by what was waited for."""
         self._waits_for = ""
@@ -113,12 +113,12 @@ class Gates:
 
     def started(self, attempt: InFlight) -> None:
         """Note that an attempt has started."""
-        for gate in self._told_of_starts:
+        for gate in self._with_starts:
             gate.started(attempt)
 
     def recorded(self, items: Sequence[MapItem]) -> None:
         """Note that the results of attempts are recorded."""
-        for gate in self._told_of_results:
+        for gate in self._with_results:
             for item in items:
                 gate.recorded(item)
 

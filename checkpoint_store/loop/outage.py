@@ -95,7 +95,7 @@ class Outage:
         """Whether nothing has succeeded for too long, and none of the ``in_flight`` attempts of this stretch may."""
         return not in_flight and self.is_on and self.seconds >= self.seconds_max
 
-    def tries(self, stretch: int) -> int:
+    def waits_in_a_row(self, stretch: int) -> int:
         """Return how many waits there will have been without a success, after a failure in this stretch."""
         return max(1, self._waits + (stretch == self.stretch))
 

@@ -60,7 +60,8 @@ class Starter:
             CheckpointStoreError: it could not be noted. None of it begins; its chunks are released.
         """
         if self._place.begins_at_hand_over:
-            held = {future: one.chunk for future, one in self._schedule.in_flight.items() if not one.chunk.begun}
+            started = self._schedule.in_flight.items()
+            held = {future: attempt.chunk for future, attempt in started if not attempt.chunk.begun}
             if held:
                 self._note_begun(held)
         self._place.hand_over()
@@ -168,4 +169,4 @@ def _starts_quickly(state: LoopState) -> bool:
     """
     options = state.options
     slow = (options.on_event, options.stop_when, options.max_calls_per_minute, options.max_tokens_per_minute)
-    return options.max_cost is None and all(one is None for one in slow) and state.execution.contents.are_at_hand
+    return options.max_cost is None and all(option is None for option in slow) and state.execution.contents.are_at_hand
