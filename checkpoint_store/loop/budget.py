@@ -108,7 +108,7 @@ class BudgetGate(Gate):
         waiting = self._schedule.unstarted()
         self._state.retry_while_busy(lambda: self._execution.budget.free(waiting))
         others = self._state.retry_while_busy(self._execution.runners.has_others)
-        return others or self._state.claims.runner.has_living_loops(but_this_thread=True)
+        return others or self._state.claims.runner.has_running_loop(but_this_thread=True)
 
     def _allows_another(self, spending: Spending) -> bool:
         return self._reader.results.unreadable is None and spending.allows_another(self._max_cost)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 PRIVATE = {"found", "one", "piece", "pieces", "said", "several", "shown", "there", "told"}
 """Words that name no thing: what was found, or which one, stands in no glossary."""
-ROOMS = ["cli", "loop", "model", "neighbours", "report", "state_file", "storage", "system", "testing"]
+ROOMS = ["cli", "execution", "loop", "model", "neighbours", "report", "state_file", "storage", "system", "testing"]
 """The rooms in which no name is such a word."""
 PUBLIC = {"report/write.py": {"pieces"}}
 """The names of users' calls, by file: these stay as they are."""

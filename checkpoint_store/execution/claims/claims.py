@@ -92,7 +92,7 @@ class Claims(ForkAware):
 
     def _may_end(self, *, look: bool) -> bool:
         # An interrupt may leave a chunk here that was to be claimed with a completion, and was not.
-        are_free = all(not one.is_taken and not one.loop.is_active for one in list(self.in_hand.values()))
+        are_free = all(not chunk.is_taken and not chunk.loop.is_active for chunk in list(self.in_hand.values()))
         return are_free and self.runner.may_end(look=look)
 
     def _end(self, *, only_if_free: bool) -> None:
@@ -134,15 +134,17 @@ class Claims(ForkAware):
                 spans,
                 wanted,
                 attempts_max=loop.attempts_max,
-                indices_in_hand={at for at, one in list(self.in_hand.items()) if one.loop.is_active and one.is_taken},
+                indices_in_hand={
+                    at for at, held in list(self.in_hand.items()) if held.loop.is_active and held.is_taken
+                },
                 trusted_runner_ids=self.runner.trusted_runner_ids(),
                 in_order=in_order,
             )
-            found = self.storage.claim(request)
-            self.runner.note_alive(found)
-            chunks = [ClaimedChunk(claim, runner_id, loop) for claim in found.claims]
+            search = self.storage.claim(request)
+            self.runner.note_alive(search)
+            chunks = [ClaimedChunk(claim, runner_id, loop) for claim in search.claims]
             self.in_hand.update((chunk.index, chunk) for chunk in chunks)
-            return chunks, found
+            return chunks, search
 
     def settle_along(self, along: ClaimedChunk, *, has_claimed: bool) -> None:
         """Note whether the transaction of a completion claimed ``along``, too; see :meth:`ClaimedAlong.settle`."""
