@@ -22,8 +22,8 @@ _PLACES_MAX: Final = 12
 """Digits behind the point: sums of floating-point numbers mean nothing behind those."""
 
 
-def shown(value: object, length: int = 200) -> str:
-    """Return how a value prints, shortened; of one that cannot be printed (an integer too long), its type."""
+def short_repr(value: object, length: int = 200) -> str:
+    """Return the ``repr`` of a value, shortened; the type of a value that has none, such as an integer too long."""
     try:
         text = repr(value)
     except Exception:  # an error message must not fail, whatever the value does
@@ -95,7 +95,7 @@ class InvalidArgumentError(CheckpointStoreError, ValueError):
 
     def __init__(self, name: str, value: object, remedy: str) -> None:
         self.name = name
-        self.value = None if value is ... else shown(value)
+        self.value = None if value is ... else short_repr(value)
         super().__init__(f"{name} {remedy}" if self.value is None else f"{name}={self.value} {remedy}")
 
 
@@ -253,10 +253,10 @@ class MigrationFailed(CheckpointStoreError):
     ) -> None:
         self.path, self.found, self.wanted, self.reason = str(path), found, wanted, reason
         self.backup = None if backup is None else str(backup)
-        kept = "" if self.backup is None else f" A copy made before the attempt is at {self.backup}."
+        copy_remark = "" if self.backup is None else f" A copy made before the attempt is at {self.backup}."
         super().__init__(
             f"{self.path} could not be brought from schema {found or 'none'} to {wanted}: {reason}. The file is as "
-            f"it was before.{kept}"
+            f"it was before.{copy_remark}"
         )
 
 
@@ -272,11 +272,11 @@ class JobNotFound(CheckpointStoreError, LookupError):
         super().__init__(f"{job_id!r} {what} in {self.path}. {remedy}.")
 
     @classmethod
-    def refuse_short(cls, job_id: str, found: str, path: Path | str) -> None:
+    def refuse_short(cls, job_id: str, full_id: str, path: Path | str) -> None:
         """Raise the error of a prefix that is too short to delete by: with few characters it may be a slip."""
-        if job_id != found and found.startswith(job_id) and len(job_id) < _PREFIX_TO_DELETE_MIN:
-            error = cls(job_id, path, (found,))
-            what = f"{job_id!r} is too short to delete by: it is the beginning of job {found} in {error.path}."
+        if job_id != full_id and full_id.startswith(job_id) and len(job_id) < _PREFIX_TO_DELETE_MIN:
+            error = cls(job_id, path, (full_id,))
+            what = f"{job_id!r} is too short to delete by: it is the beginning of job {full_id} in {error.path}."
             error.args = (f"{what} Give {_PREFIX_TO_DELETE_MIN} characters of the id or more.",)
             raise error
 
@@ -588,7 +588,7 @@ class ChunkOutOfRange(CheckpointStoreError, IndexError):
     def __init__(self, job_id: str, chunk_index: object, total_chunks: int) -> None:
         self.job_id, self.chunk_index, self.total_chunks = job_id, chunk_index, total_chunks
         has = f"its chunks are 0 to {total_chunks - 1}" if total_chunks else "it has no chunks"
-        super().__init__(f"chunk_index={shown(chunk_index)} is not a chunk of job {job_id}: {has}.")
+        super().__init__(f"chunk_index={short_repr(chunk_index)} is not a chunk of job {job_id}: {has}.")
 
 
 class ChunkOutOfOrder(CheckpointStoreError):
@@ -608,7 +608,7 @@ class KeyNotFound(CheckpointStoreError, KeyError):
     def __init__(self, job_id: str, key: object, *, has_keys: bool = True) -> None:
         self.job_id, self.key, self.has_keys = job_id, key, has_keys
         remedy = "job.keys() has them all" if has_keys else "its chunks have indices only: open it with a mapping"
-        super().__init__(f"no chunk of job {job_id} has the key {shown(key)}; {remedy}.")
+        super().__init__(f"no chunk of job {job_id} has the key {short_repr(key)}; {remedy}.")
 
     def __str__(self) -> str:
         """Return the message, and not its ``repr``, as a KeyError would."""

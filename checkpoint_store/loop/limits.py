@@ -6,7 +6,7 @@ import math
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from checkpoint_store.errors import DeadlineReached, InvalidArgumentError, shown
+from checkpoint_store.errors import DeadlineReached, InvalidArgumentError, short_repr
 from checkpoint_store.loop.gates import OPEN, PLACES_MAX, UNTIL_ONE_ENDS, Gate
 from checkpoint_store.model.amounts import tokens_in
 from checkpoint_store.model.run_record import LIMITS
@@ -144,7 +144,9 @@ class TokenGate(Gate):
         count: object = self._estimate(data)
         if isinstance(count, bool) or not isinstance(count, int | float) or not 0 <= count < math.inf:
             raise InvalidArgumentError(
-                "tokens", self._estimate, f"returned {shown(count)} for chunk {chunk.index}, which is no number from 0"
+                "tokens",
+                self._estimate,
+                f"returned {short_repr(count)} for chunk {chunk.index}, which is no number from 0",
             )
         return float(count)
 

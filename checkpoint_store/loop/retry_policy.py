@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from pickle import PicklingError
 from typing import Any, Final
 
-from checkpoint_store.errors import CheckpointStoreError, InvalidArgumentError, WorkerDied, WorkFailed, shown
+from checkpoint_store.errors import CheckpointStoreError, InvalidArgumentError, WorkerDied, WorkFailed, short_repr
 from checkpoint_store.loop.service_errors import (
     CLIENT_ERROR_MIN,
     Trouble,
@@ -148,7 +148,9 @@ def pause_before_retry(wait: Wait | None, attempt_count: int, error: BaseExcepti
         return float(wait)
     seconds = _seconds_from(wait, attempt_count, error)
     if not _is_seconds(seconds):
-        raise InvalidArgumentError("wait", wait, f"returned {shown(seconds)}, which is no number of seconds from 0")
+        raise InvalidArgumentError(
+            "wait", wait, f"returned {short_repr(seconds)}, which is no number of seconds from 0"
+        )
     return float(seconds)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import bindparam, case, func, literal_column, select
 
-from checkpoint_store.errors import StoreDamaged, counted, shown
+from checkpoint_store.errors import StoreDamaged, counted, short_repr
 from checkpoint_store.model.amounts import amount, cost_in, json_paths
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.storage.records import Costs, Unreadable
@@ -186,12 +186,12 @@ def _read(kind: str | None, stored: Any, cost: Cost) -> tuple[float | None, str 
         try:
             value = cost(result)
         except Exception as error:  # a function of the caller's; the error is what is seen
-            return None, shown(error)
-        return amount(value), shown(value)
+            return None, short_repr(error)
+        return amount(value), short_repr(value)
     if kind in ("object", "array"):
         return None, _shown_json(stored)
     value = _NOT_SHOWN_BY_SQLITE.get(str(kind), stored)
-    return amount(value), None if kind is None else shown(value)
+    return amount(value), None if kind is None else short_repr(value)
 
 
 def _shown_json(text: str) -> str:

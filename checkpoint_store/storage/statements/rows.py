@@ -11,7 +11,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from checkpoint_store.errors import InvalidResultError, StoreDamaged, shown, size_text
+from checkpoint_store.errors import InvalidResultError, StoreDamaged, short_repr, size_text
 from checkpoint_store.model.attempt import AttemptOutcome
 from checkpoint_store.model.clock import parse_time
 from checkpoint_store.model.codec import json_rules, json_text
@@ -88,7 +88,7 @@ def _check_config(text: str) -> None:
 
 
 def _seen(value: Any) -> str:
-    return f"a blob of {size_text(len(value))}" if isinstance(value, bytes) else shown(value)
+    return f"a blob of {size_text(len(value))}" if isinstance(value, bytes) else short_repr(value)
 
 
 def _or_null(read: Reader, value: Any) -> Any:
