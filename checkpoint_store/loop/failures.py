@@ -43,7 +43,7 @@ class FailurePolicy:
                 self._state.claims.release([attempt.chunk])
                 self._state.end_with(error)
                 self._state.pause("the work asked for it")
-        if outcomes.cancelled and self._place.is_orphaned:  # another try would be given up, too, and count
+        if outcomes.cancelled and self._place.is_orphaned:  # another attempt would be cancelled, too, and count
             self._state.pause("its event loop does not run any more")
         for attempt in outcomes.cancelled:
             if self._state.is_paused:
@@ -156,7 +156,7 @@ class FailurePolicy:
     def time_out(self) -> None:
         """Fail the attempts that took too long; end the loop where every worker hangs."""
         for future, attempt in self._schedule.take_timed_out():
-            if self._place.abandon(future):  # other attempts, which hang, have its place
+            if self._place.abandon(future):  # attempts that hang occupy its place
                 self._schedule.retries.put(attempt.chunk)
                 continue
             self._schedule.overdue[future] = attempt.chunk.index
@@ -230,7 +230,7 @@ class FailurePolicy:
     def _record_uncounted(self, chunk: ClaimedChunk, message: str, copy: str = "", **how: Any) -> ClaimedChunk | None:
         """Record a failed attempt that does not count against the chunk; its completion by another runner stands.
 
-        ``copy`` is recorded behind the message, and told to nobody.
+        ``copy`` is recorded behind the message, and is no part of an event.
         """
         seconds, cost = _seconds_of(chunk), how.get("cost")
         try:

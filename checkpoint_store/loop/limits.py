@@ -44,7 +44,7 @@ def rate_gates(state: LoopState) -> list[Gate]:
 
 
 class DeadlineGate(Gate):
-    """Open until the loop has run for so long; then it pauses the job, once the chunks in hand are finished."""
+    """Open until the deadline; then it pauses the job, once the chunks in hand are finished."""
 
     def __init__(self, state: LoopState, deadline_seconds: float) -> None:
         self._state, self._seconds = state, deadline_seconds
@@ -64,13 +64,13 @@ class DeadlineGate(Gate):
                 self._state.pause("its deadline is reached")
         return UNTIL_ONE_ENDS
 
-    def free_places(self, in_flight: int) -> int:  # before the deadline as many as there are
+    def free_places(self, in_flight: int) -> int:  # the deadline limits no number of places
         """See :meth:`Gate.free_places`."""
         return PLACES_MAX
 
 
 class _SharedBucket:
-    """This loop's share of what all living runners of a job may do in a minute: each loop gets the same."""
+    """This loop's share of a limit per minute on all living runners of a job. All loops have equal shares."""
 
     def __init__(self, execution: JobExecution, per_minute: float) -> None:
         self._execution, self._per_minute = execution, per_minute

@@ -97,7 +97,7 @@ def _name(kind: type) -> str:
 
 
 def as_work_failed(error: BaseException, text: str, trace: str) -> WorkFailed:
-    """Return what another process can be sent of an exception that cannot be pickled: all that this module reads."""
+    """Return a picklable substitute for an exception that has no pickle, with all that this module reads of it."""
     return WorkFailed(
         type(error).__name__,
         text,
@@ -132,7 +132,7 @@ def is_hopeless(error: BaseException) -> bool:
 
 
 def pause_before_retry(wait: Wait | None, attempt_count: int, error: BaseException) -> float:
-    """Return the seconds to wait after this many tries, the last of which ended with ``error``.
+    """Return the seconds to wait after this many attempts, the last of which ended with ``error``.
 
     Raises:
         InvalidArgumentError: ``wait`` is a function that returned no number of seconds.
@@ -155,7 +155,7 @@ def pause_before_retry(wait: Wait | None, attempt_count: int, error: BaseExcepti
 
 
 def backoff(attempt_count: int) -> float:
-    """Return the usual seconds to wait after this many tries: twice as many after each, and as much again at random."""
+    """Return the usual seconds to wait after this many attempts: doubled after each, and as many again at random."""
     seconds = min(_BACKOFF_SECONDS_MIN * 2.0 ** min(attempt_count - 1, _DOUBLINGS_MAX), _BACKOFF_SECONDS_MAX)
     return seconds + _jitter(seconds)
 
