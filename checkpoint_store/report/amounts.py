@@ -1,4 +1,4 @@
-"""What a result says that it cost, and the tokens that the results of a job add up to."""
+"""The cost that a result names, and the sums of the tokens that the results of a job name."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _amount(value: Any) -> float | None:
 
 @dataclass(slots=True)
 class Sums:
-    """The highest cost of the results of one job, and the tokens that those name which it paid for."""
+    """The highest cost of the results of one job, and the sums of the tokens in the results that it paid for."""
 
     cost_path: str
     dearest: float | None = None

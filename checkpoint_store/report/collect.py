@@ -1,4 +1,4 @@
-"""What a report tells, read from the store through its public calls."""
+"""The content of a report, read from the store through its public calls."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class JobPart:
 
     facts: dict[str, Any]
     columns: dict[str, Any]
-    """Of its chunks and attempts; empty where they do not fit into the page."""
+    """The columns of its chunks and attempts; empty where they do not fit into the page."""
     texts: dict[int, str]
     """JSON texts of results and inputs, by block."""
 
@@ -46,7 +46,8 @@ def collected(store: CheckpointStore, jobs: Sequence[Job], options: Options) -> 
     """Return what the page holds of each job.
 
     Raises:
-        InvalidArgumentError: inputs were given for something else than a job of the report, or not as many as it has.
+        InvalidArgumentError: inputs were given for a job that is not in the report, or their number is not that of the
+            job's chunks.
         JobNotFound: a job was deleted meanwhile.
     """
     inputs = _inputs_by_job(jobs, options)

@@ -21,7 +21,7 @@ def milliseconds(moment: str) -> int:
 
 
 class Places:
-    """Texts that stand often, each kept once; a text is told by its place in the list."""
+    """Texts that occur often, each stored once: a column has the place of the text in the list."""
 
     def __init__(self) -> None:
         self.texts: list[str] = []
@@ -53,7 +53,7 @@ class Completions:
         self._columns["source"].append(self._sources.of(completion.source_job_id))
 
     def as_json(self) -> dict[str, Any]:
-        """Return the columns; one that says nothing is left out."""
+        """Return the columns; a column without content is left out."""
         columns = dict(self._columns)
         if not self._sources.texts:
             del columns["source"]

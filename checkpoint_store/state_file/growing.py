@@ -51,7 +51,7 @@ def stored_text(snapshot: JobSnapshot) -> Iterator[str]:
 
 
 class _Written(NamedTuple):
-    """What this process knows of a file that it wrote. It holds as long as the file on the disk is still ``file``."""
+    """What this process knows of a file that it wrote: it is true while the file on the disk is still ``file``."""
 
     file: Identity
     job: JobRecord
@@ -59,7 +59,7 @@ class _Written(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What :meth:`GrowingFile.bring_up` did."""
+    """The outcome of :meth:`GrowingFile.bring_up`."""
 
     is_written: bool
     """Whether the state file shows the job as it is now."""

@@ -1,4 +1,4 @@
-"""State files that are there: read, glanced at, or refused because they are something else."""
+"""Read an existing state file, whole or only its beginning and end, or refuse a file that is something else."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def read_state(path: Path) -> ProcessingState:
     """Return the state in a state file.
 
     Raises:
-        StateFormatError: it is not one; the error names file and field.
+        StateFormatError: the file is no state file; the error names file and field.
         StoreTargetError: there is no such file.
     """
     try:
@@ -82,7 +82,7 @@ def refuse_to_replace(path: Path, job_id: str, completed: Iterable[Collection[in
     if not path.stat().st_size:
         return
     try:
-        # While a whole export is read, no other thread runs. What is asked here stands at its beginning.
+        # Reading a whole export blocks all other threads, and the facts that are needed stand at its beginning.
         existing = _head_of_whole(path) or read_state(path)
         more = set(existing.completed_chunks() if isinstance(existing, state_text.Head) else existing.completed_chunks)
     except (StateFormatError, StoreTargetError, ValueError) as error:
