@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from checkpoint_store.storage.saved_state import Saved
 
 _TAKEN_UP: Final = frozenset({JobStatus.PENDING, JobStatus.FAILED, JobStatus.COMPLETED})
-"""With chunks left, a job that is one of these runs from its next chunk on. A pause is somebody's wish, and stays."""
+"""A job with chunks left and such a status is running from its next chunk on. A pause stays: somebody asked for it."""
 
 
 class StateManager(ForkAware):
@@ -92,14 +92,14 @@ class StateManager(ForkAware):
         """After a fork, in the child: a thread that held the lock does not exist here."""
         self._guard = threading.RLock()
         self._states = threading.RLock()
-        """Held while a whole state is read or written: what is known of the store's must be of one moment."""
+        """Held while a whole state is read or written: all that is known of the state must be of one moment."""
         self._looked = Looked()
         """The child has no job of its own yet: its parent hands it chunks of the job that is current by then."""
 
     def load(self) -> ProcessingState | None:
         """Return the current job's state, results included, or None where there is none.
 
-        Where nothing was recorded since the last ``load`` or ``save``, by whomever, it is not read again.
+        Where nobody has recorded anything since the last ``load`` or ``save``, the state is not read again.
         """
         with self._states:
             store = self._store_if_any()
@@ -140,7 +140,7 @@ class StateManager(ForkAware):
         """Save a state in the store alone."""
         known, self._opened.known = self._opened.known, None
         looked = self._looked
-        if looked.own_job_id != state.job_id:  # interrupted, nobody knows which job is current
+        if looked.own_job_id != state.job_id:  # after an interrupt nobody knows which job is current
             self._looked = looked._replace(own_job_id=None)
         try:
             saved = current.save(state, known, looked)
@@ -221,7 +221,7 @@ class StateManager(ForkAware):
         with self._states:
             current = self._current()
             own, self._looked = None if current is None else self._replaced_own(current[0]), Looked(has_looked=True)
-            if own is not None:  # what another program is at work on is not this one's to remove
+            if own is not None:  # never remove the job of another program
                 with suppress(JobNotFound):
                     _current_of(self._open()).clear(own, and_backup=False)
             elif current is not None:
